@@ -1,0 +1,1 @@
+//! Lambda: delivered feedback into human loops.

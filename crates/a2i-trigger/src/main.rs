@@ -1,0 +1,2 @@
+//! Lambda: delivered feedback into human loops.
+fn main() {}

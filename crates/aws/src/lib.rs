@@ -1,0 +1,1 @@
+//! What every function shares with AWS: configuration, clients, the feedback stream, claims, replies.

@@ -1,0 +1,1 @@
+//! Lambda: a file of feedback in S3.

@@ -1,0 +1,2 @@
+//! Lambda: a file of feedback in S3.
+fn main() {}

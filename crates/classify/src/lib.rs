@@ -1,0 +1,1 @@
+//! Lambda: text in, prediction out, review decision.

@@ -1,0 +1,2 @@
+//! Lambda: text in, prediction out, review decision.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The feedback record, the review policy, batch formats and human-loop shapes: pure functions over data.

@@ -1,0 +1,1 @@
+//! Lambda: likes, dislikes and corrections.

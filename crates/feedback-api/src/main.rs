@@ -1,0 +1,2 @@
+//! Lambda: likes, dislikes and corrections.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Lambda: an A2I-runtime-compatible review service and the reviewers' portal.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Boots a CloudFormation template on this machine.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Trains and runs the built-in model; Lambda: a Comprehend-compatible API.

@@ -1,0 +1,2 @@
+//! Trains and runs the built-in model; Lambda: a Comprehend-compatible API.
+fn main() {}
