@@ -1,0 +1,1 @@
+//! The one port: which service a request is for.
