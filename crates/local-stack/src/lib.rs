@@ -1,0 +1,5 @@
+//! Boots a CloudFormation template on this machine.
+
+pub mod problems;
+pub mod stack;
+pub mod template;
