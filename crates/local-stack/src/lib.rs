@@ -1,5 +1,6 @@
 //! Boots a CloudFormation template on this machine.
 
+pub mod plan;
 pub mod problems;
 pub mod stack;
 pub mod template;

@@ -42,16 +42,6 @@ impl Problems {
         }
     }
 
-    /// Returns whether a problem lies at `path` or below it.
-    pub fn any_under(&self, path: &str) -> bool {
-        self.0.borrow().iter().any(|problem| {
-            problem
-                .path
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
-    }
-
     /// Returns `value`, or everything that was reported.
     ///
     /// # Errors

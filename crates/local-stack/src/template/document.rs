@@ -80,7 +80,7 @@ fn convert(node: &Yaml<'_>, path: &str, problems: &Problems) -> Value {
 }
 
 /// Appends a key to a path.
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() {
         key.to_owned()
     } else {

@@ -126,21 +126,26 @@ impl<'a> Resolver<'a> {
         self.depend(settings.get("DependsOn"), &join(path, "DependsOn"));
         let properties = settings
             .get("Properties")
-            .map(|properties| self.value(properties, &join(path, "Properties")));
+            .map_or(Ok(Some(Value::Object(Map::new()))), |properties| {
+                self.value(properties, &join(path, "Properties"))
+            });
         let properties = match properties {
-            Some(Ok(Some(Value::Object(properties)))) => properties,
-            None | Some(Ok(None) | Err(Reported)) => Map::new(),
-            Some(Ok(Some(_))) => {
+            Ok(Some(Value::Object(properties))) => Some(properties),
+            Ok(_) => {
                 self.problems
                     .report(join(path, "Properties"), "must be an object");
-                Map::new()
+                None
             }
+            Err(Reported) => None,
         };
+        let sound = properties.is_some();
+        let properties = properties.unwrap_or_default();
         Some(Resource {
             reference: attributes::reference(type_name, logical_id, &properties, self.stack),
             logical_id: logical_id.to_owned(),
             type_name: type_name.to_owned(),
             properties,
+            sound,
             metadata: settings.get("Metadata").cloned().unwrap_or_default(),
             dependencies: std::mem::take(&mut self.dependencies),
         })

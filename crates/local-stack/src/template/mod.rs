@@ -4,7 +4,7 @@
 //! URL of an API of this stack (`https://<api-id>.execute-api.<region>.amazonaws.com`) becomes its
 //! local address; there are no exports of other stacks, transforms, rules or dynamic references.
 
-mod attributes;
+pub(crate) mod attributes;
 mod document;
 mod functions;
 mod parameters;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::{problems::Problems, stack::Stack};
-use document::join;
+pub(crate) use document::join;
 use functions::Resolver;
 
 /// A template whose every value is known.
@@ -35,6 +35,8 @@ pub struct Resource {
     pub type_name: String,
     /// Properties, without functions.
     pub properties: Map<String, Value>,
+    /// Whether every property could be resolved; if not, there are none and the reason is reported.
+    pub sound: bool,
     /// Metadata, as it is written.
     pub metadata: Value,
     /// What `Ref` gives.
