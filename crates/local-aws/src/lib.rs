@@ -6,13 +6,17 @@
 //! answered with an error that names it.
 
 pub mod apigateway;
+mod aws_error;
 pub mod firehose;
-pub mod gateway;
+mod function_url;
+//mod gateway;
+mod http_event;
 pub mod iam;
 pub mod invocation_queue;
 pub mod lambda;
 pub mod s3;
 pub mod secretsmanager;
+mod sigv4;
 pub mod store;
 
 /// Account id of everything local: LocalStack's default, which users of such tools know.
