@@ -18,6 +18,7 @@ pub mod s3;
 pub mod secretsmanager;
 mod sigv4;
 pub mod store;
+pub mod transport;
 
 /// Account id of everything local: LocalStack's default, which users of such tools know.
 pub const ACCOUNT_ID: &str = "000000000000";
