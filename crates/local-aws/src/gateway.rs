@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use chrono::Utc;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{
+    HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts,
+};
 use serde_json::json;
 
 use crate::{
@@ -74,10 +76,8 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
         Route::Sts => get_caller_identity(aws, request)
             .await
             .unwrap_or_else(|error| error.into_response(Envelope::Query)),
-        Route::Unknown(unknown) => {
-            AwsError::not_implemented(&unknown.service, &unknown.operation)
-                .into_response(unknown.envelope)
-        }
+        Route::Unknown(unknown) => AwsError::not_implemented(&unknown.service, &unknown.operation)
+            .into_response(unknown.envelope),
     }
 }
 
@@ -132,20 +132,16 @@ async fn json_service(
     prefix: &str,
     operation: &str,
 ) -> Response<Body> {
-    let message_member = if prefix.starts_with("Comprehend_") { "Message" } else { "message" };
+    let message_member = if prefix.starts_with("Comprehend_") {
+        "Message"
+    } else {
+        "message"
+    };
     let envelope = Envelope::Json {
         content_type: JSON_1_1,
         message_member,
     };
     let result = match prefix {
-        "Firehose_20150804" => match verified(aws, request, "firehose").await {
-            Ok(request) => Ok(aws.firehose.handle(request).await),
-            Err(error) => Err(error),
-        },
-        "secretsmanager" => match verified(aws, request, "secretsmanager").await {
-            Ok(request) => Ok(aws.secrets.handle(request).await),
-            Err(error) => Err(error),
-        },
         "Comprehend_20171127" => pass_on(aws, request, "comprehend", Some(operation)).await,
         other => Err(AwsError::not_implemented(other, operation)),
     };
@@ -169,10 +165,12 @@ async fn signed(
     service: &str,
 ) -> Result<(Parts, bytes::Bytes, Caller), AwsError> {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
-        let message = format!("The request body is larger than {MAX_BODY_BYTES} bytes.");
-        AwsError::new(413, "RequestEntityTooLargeException", message)
-    })?;
+    let body = axum::body::to_bytes(body, MAX_BODY_BYTES)
+        .await
+        .map_err(|_| {
+            let message = format!("The request body is larger than {MAX_BODY_BYTES} bytes.");
+            AwsError::new(413, "RequestEntityTooLargeException", message)
+        })?;
     let caller = sigv4::verify(&aws.iam, &parts, &body, service, &aws.region, Utc::now())?;
     Ok((parts, body, caller))
 }
@@ -203,12 +201,16 @@ async fn pass_on(
     let decision = aws.iam.authorize(&call);
     decision.map_err(|denied| AwsError::new(403, "AccessDeniedException", denied.to_string()))?;
     let path = parts.uri.path();
-    aws.function_urls.invoke(&url, path, &parts, body, Some(&caller)).await
+    aws.function_urls
+        .invoke(&url, path, &parts, body, Some(&caller))
+        .await
 }
 
 /// Returns the operation of A2I that a method and a path are.
 fn human_loop_action(method: &Method, path: &str) -> Option<&'static str> {
-    let is_one = path.strip_prefix("/human-loops/").is_some_and(|name| !name.is_empty());
+    let is_one = path
+        .strip_prefix("/human-loops/")
+        .is_some_and(|name| !name.is_empty());
     match (method.as_str(), path) {
         ("POST", "/human-loops") => Some("StartHumanLoop"),
         ("GET", "/human-loops") => Some("ListHumanLoops"),
@@ -219,10 +221,15 @@ fn human_loop_action(method: &Method, path: &str) -> Option<&'static str> {
     }
 }
 
-async fn get_caller_identity(aws: &LocalAws, request: Request<Body>) -> Result<Response<Body>, AwsError> {
+async fn get_caller_identity(
+    aws: &LocalAws,
+    request: Request<Body>,
+) -> Result<Response<Body>, AwsError> {
     let (_, body, caller) = signed(aws, request, "sts").await?;
     let action = url::form_urlencoded::parse(&body).find(|(name, _)| name == "Action");
-    let action = action.map(|(_, action)| action.into_owned()).unwrap_or_default();
+    let action = action
+        .map(|(_, action)| action.into_owned())
+        .unwrap_or_default();
     if action != "GetCallerIdentity" {
         return Err(AwsError::not_implemented("sts", &action));
     }
