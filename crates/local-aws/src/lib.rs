@@ -10,6 +10,7 @@ pub mod firehose;
 pub mod gateway;
 pub mod iam;
 pub mod invocation_queue;
+mod json_protocol;
 pub mod lambda;
 pub mod s3;
 pub mod secretsmanager;
