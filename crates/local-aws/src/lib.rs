@@ -13,6 +13,7 @@ mod gateway;
 mod http_event;
 pub mod iam;
 pub mod invocation_queue;
+mod json_protocol;
 pub mod lambda;
 pub mod s3;
 pub mod secretsmanager;
