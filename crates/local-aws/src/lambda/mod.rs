@@ -14,7 +14,7 @@
 //! * A function without reserved concurrency has [`DEFAULT_CONCURRENCY`], and a synchronous call waits
 //!   [`Timing::patience`] for a free process before it is throttled.
 //! * Queued events are retried after the seconds of [`Timing::retry_delays`], not minutes.
-//! * Memory is not limited; a start may take 30 s, not 10, and is not counted as the function's time.
+//! * A program runs as it is, so only on a Unix; memory is not limited; a start may take 30 s, not 10, and is not counted as the function's time.
 //! * There is one version, `$LATEST`; no aliases, layers, client context or response streaming.
 //! * The only on-failure destination is an S3 bucket.
 
@@ -42,6 +42,7 @@ pub use process::end_with_the_service;
 
 use crate::{ACCOUNT_ID, iam::Iam, invocation_queue::InvocationQueue, store::Store};
 use function::Function;
+use payload::MAX_SYNCHRONOUS_BYTES;
 use process::{Ended, Event, Launch};
 
 /// Most processes at once of a function without reserved concurrency.
@@ -172,6 +173,9 @@ pub enum InvokeError {
     /// There is no such function; holds its ARN.
     #[error("Function not found: {0}")]
     NotFound(String),
+    /// The event is too large; holds the limit, bytes.
+    #[error("Request must be smaller than {0} bytes for the InvokeFunction operation")]
+    TooLarge(usize),
     /// All processes that the function may have are busy.
     #[error("Rate Exceeded.")]
     Throttled,
@@ -305,6 +309,9 @@ impl Lambda {
         function: &str,
         payload: Bytes,
     ) -> Result<InvokeOutput, InvokeError> {
+        if payload.len() > MAX_SYNCHRONOUS_BYTES {
+            return Err(InvokeError::TooLarge(MAX_SYNCHRONOUS_BYTES));
+        }
         let request_id = uuid::Uuid::new_v4().to_string();
         self.invoke_as(
             function,
@@ -320,10 +327,9 @@ impl Lambda {
         let function = self
             .function(function)
             .ok_or_else(|| InvokeError::NotFound(self.function_arn(function)))?;
-        if self.stopping.is_cancelled() {
-            return Err(InvokeError::Stopping);
-        }
-        let slot = function.slot(self.timing.patience).await;
+        let slot = function.slot(self.timing.patience);
+        let slot = self.stopping.run_until_cancelled(slot).await;
+        let slot = slot.ok_or(InvokeError::Stopping)?;
         let slot = slot.ok_or(InvokeError::Throttled)?;
         let stopped = self.stopped.clone();
         let run = async move { function.run(slot, &event, &stopped).await };
