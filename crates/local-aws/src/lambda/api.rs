@@ -41,7 +41,6 @@ impl From<InvokeError> for Refusal {
         let message = error.to_string();
         match error {
             InvokeError::NotFound(_) => Self::new(404, "ResourceNotFoundException", message),
-            InvokeError::TooLarge(_) => Self::new(413, "RequestTooLargeException", message),
             InvokeError::Throttled => Self::new(429, "TooManyRequestsException", message),
             InvokeError::Stopping => Self::new(503, "ServiceUnavailableException", message),
         }
@@ -246,7 +245,11 @@ impl Lambda {
 /// Reads the event: JSON text, where nothing at all stands for `{}`.
 async fn event(request: Request<Body>, limit: usize) -> Result<String, Refusal> {
     let body = collect(request.into_body(), limit).await;
-    let body = body.ok_or(InvokeError::TooLarge(limit))?;
+    let body = body.ok_or_else(|| {
+        let message =
+            format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
+        Refusal::new(413, "RequestTooLargeException", message)
+    })?;
     let invalid = |cause: String| {
         let message = format!("Could not parse request body into json: {cause}");
         Refusal::new(400, "InvalidRequestContentException", message)

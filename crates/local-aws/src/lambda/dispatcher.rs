@@ -141,7 +141,7 @@ impl Lambda {
                 );
                 Next::BackOff
             }
-            Err(InvokeError::Throttled | InvokeError::TooLarge(_)) => Next::BackOff,
+            Err(InvokeError::Throttled) => Next::BackOff,
             Err(InvokeError::Stopping) => Next::Done,
         }
     }

@@ -42,7 +42,6 @@ pub use process::end_with_the_service;
 
 use crate::{ACCOUNT_ID, iam::Iam, invocation_queue::InvocationQueue, store::Store};
 use function::Function;
-use payload::MAX_SYNCHRONOUS_BYTES;
 use process::{Ended, Event, Launch};
 
 /// Most processes at once of a function without reserved concurrency.
@@ -173,9 +172,6 @@ pub enum InvokeError {
     /// There is no such function; holds its ARN.
     #[error("Function not found: {0}")]
     NotFound(String),
-    /// The event is too large; holds the limit, bytes.
-    #[error("Request must be smaller than {0} bytes for the InvokeFunction operation")]
-    TooLarge(usize),
     /// All processes that the function may have are busy.
     #[error("Rate Exceeded.")]
     Throttled,
@@ -297,7 +293,7 @@ impl Lambda {
 
     /// Invokes a function, by name or ARN, and waits for its answer.
     ///
-    /// Whether the caller may is the caller's question. An invocation that has begun runs to its end
+    /// Whether the caller may, and that the event has at most 6 MB, is the caller's question. An invocation that has begun runs to its end
     /// even if the returned future is dropped.
     ///
     /// # Errors
@@ -309,9 +305,6 @@ impl Lambda {
         function: &str,
         payload: Bytes,
     ) -> Result<InvokeOutput, InvokeError> {
-        if payload.len() > MAX_SYNCHRONOUS_BYTES {
-            return Err(InvokeError::TooLarge(MAX_SYNCHRONOUS_BYTES));
-        }
         let request_id = uuid::Uuid::new_v4().to_string();
         self.invoke_as(
             function,
