@@ -244,7 +244,8 @@ impl Lambda {
 
 /// Reads the event: JSON text, where nothing at all stands for `{}`.
 async fn event(request: Request<Body>, limit: usize) -> Result<String, Refusal> {
-    let body = collect(request.into_body(), limit).await.ok_or_else(|| {
+    let body = collect(request.into_body(), limit).await;
+    let body = body.ok_or_else(|| {
         let message =
             format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
         Refusal::new(413, "RequestTooLargeException", message)

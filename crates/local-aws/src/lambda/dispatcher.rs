@@ -5,6 +5,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{
     DEFAULT_EVENT_INVOKE, EventInvokeSpec, InvokeError, Lambda, destination::Condition,
     function_name, process::Event,
@@ -49,7 +51,11 @@ impl Lambda {
     async fn deliver(self: Arc<Self>, key: u64) {
         let mut back_off = self.timing.first_throttle_delay;
         loop {
-            let pause = match self.attempt(key).await {
+            let attempt = async {
+                let _turn = self.turn(key).await;
+                self.attempt(key).await
+            };
+            let pause = match attempt.await {
                 Next::Done => return,
                 Next::After(pause) => pause,
                 Next::BackOff => {
@@ -63,6 +69,16 @@ impl Lambda {
                 return;
             }
         }
+    }
+
+    /// Waits until it is this event's turn to be given to its function. The event is not held in
+    /// memory meanwhile: thousands may wait.
+    async fn turn(&self, key: u64) -> Option<OwnedSemaphorePermit> {
+        let event = self.in_queue(move |queue| queue.get(key)).await.ok()??;
+        let turns = self.function(&event.function_arn)?.queue_slots.clone();
+        drop(event);
+        let turn = turns.acquire_owned();
+        self.stopping.run_until_cancelled(turn).await?.ok()
     }
 
     async fn attempt(&self, key: u64) -> Next {
@@ -100,20 +116,6 @@ impl Lambda {
                 .give_up(key, event, &settings, Condition::RetriesExhausted)
                 .await;
         }
-        let Some(function) = self.function(&event.function_arn) else {
-            tracing::error!(
-                function = event.function_arn,
-                "an event waits for a function that does not exist"
-            );
-            return Next::BackOff;
-        };
-        let turn = self
-            .stopping
-            .run_until_cancelled(function.queue_slots.acquire())
-            .await;
-        if turn.is_none() {
-            return Next::Done;
-        }
         let invocation = Event {
             request_id: event.request_id.clone(),
             payload: event.payload.clone().into(),
@@ -132,7 +134,14 @@ impl Lambda {
                 event.last_error = Some(String::from_utf8_lossy(&output.payload).into_owned());
                 self.note_failure(key, event, &settings).await
             }
-            Err(InvokeError::Throttled | InvokeError::NotFound(_)) => Next::BackOff,
+            Err(InvokeError::NotFound(function)) => {
+                tracing::error!(
+                    function,
+                    "an event waits for a function that does not exist"
+                );
+                Next::BackOff
+            }
+            Err(InvokeError::Throttled) => Next::BackOff,
             Err(InvokeError::Stopping) => Next::Done,
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Function {
     slots: Arc<Semaphore>,
     /// Lets no more queued events wait for a slot than there are slots, so that a long queue does
     /// not stand in the way of synchronous callers.
-    pub queue_slots: Semaphore,
+    pub queue_slots: Arc<Semaphore>,
     idle: Mutex<Vec<IdleProcess>>,
     failed_starts: Mutex<FailedStarts>,
 }
@@ -59,7 +59,7 @@ impl Function {
             arn: launch.function_arn.clone(),
             launch,
             slots: Arc::new(Semaphore::new(concurrency)),
-            queue_slots: Semaphore::new(concurrency),
+            queue_slots: Arc::new(Semaphore::new(concurrency)),
             idle: Mutex::new(Vec::new()),
             failed_starts: Mutex::default(),
             spec,
@@ -89,12 +89,12 @@ impl Function {
         let timeout = Duration::from_secs(self.spec.timeout_seconds.into());
         let result = process.run(event, timeout, stop).await;
         if stays_warm(&result) {
-            self.idle().push(IdleProcess {
-                process,
-                since: Instant::now(),
-            });
+            let since = Instant::now();
+            self.idle().push(IdleProcess { process, since });
+        } else {
+            drop(process);
         }
-        // Only now: whoever gets this slot finds the warm process.
+        // Only now: whoever gets this slot finds the warm process, or room for a new one.
         drop(slot);
         result
     }
@@ -112,7 +112,10 @@ impl Function {
     async fn start(&self, event: &Event, stop: &CancellationToken) -> Result<Process, Ended> {
         let not_before = self.failed_starts().not_before;
         if let Some(not_before) = not_before {
-            tokio::time::sleep_until(not_before).await;
+            let pause = tokio::time::sleep_until(not_before);
+            stop.run_until_cancelled(pause)
+                .await
+                .ok_or(Ended::Stopped)?;
         }
         let started = Process::start(&self.launch, event, stop).await;
         let mut failed_starts = self.failed_starts();

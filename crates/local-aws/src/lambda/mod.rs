@@ -14,7 +14,7 @@
 //! * A function without reserved concurrency has [`DEFAULT_CONCURRENCY`], and a synchronous call waits
 //!   [`Timing::patience`] for a free process before it is throttled.
 //! * Queued events are retried after the seconds of [`Timing::retry_delays`], not minutes.
-//! * Memory is not limited; a start may take 30 s, not 10, and is not counted as the function's time.
+//! * A program runs as it is, so only on a Unix; memory is not limited; a start may take 30 s, not 10, and is not counted as the function's time.
 //! * There is one version, `$LATEST`; no aliases, layers, client context or response streaming.
 //! * The only on-failure destination is an S3 bucket.
 
@@ -293,7 +293,7 @@ impl Lambda {
 
     /// Invokes a function, by name or ARN, and waits for its answer.
     ///
-    /// Whether the caller may is the caller's question. An invocation that has begun runs to its end
+    /// Whether the caller may, and that the event has at most 6 MB, is the caller's question. An invocation that has begun runs to its end
     /// even if the returned future is dropped.
     ///
     /// # Errors
@@ -320,10 +320,9 @@ impl Lambda {
         let function = self
             .function(function)
             .ok_or_else(|| InvokeError::NotFound(self.function_arn(function)))?;
-        if self.stopping.is_cancelled() {
-            return Err(InvokeError::Stopping);
-        }
-        let slot = function.slot(self.timing.patience).await;
+        let slot = function.slot(self.timing.patience);
+        let slot = self.stopping.run_until_cancelled(slot).await;
+        let slot = slot.ok_or(InvokeError::Stopping)?;
         let slot = slot.ok_or(InvokeError::Throttled)?;
         let stopped = self.stopped.clone();
         let run = async move { function.run(slot, &event, &stopped).await };
