@@ -1,0 +1,6 @@
+//! S3, Firehose and Secrets Manager as the real SDK clients see them, in process.
+
+mod firehose;
+mod harness;
+mod s3;
+mod secretsmanager;
