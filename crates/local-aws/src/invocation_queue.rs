@@ -83,18 +83,7 @@ impl InvocationQueue {
     /// # Errors
     ///
     /// Whatever the index reports.
-<<<<<<< HEAD
     pub fn put(&self, transaction: &WriteTransaction, event: &QueuedEvent) -> Result<(), redb::Error> {
-        let mut table = transaction.open_table(EVENTS)?;
-        let next = table.last()?.map_or(0, |(key, _)| key.value() + 1);
-        let bytes = serde_json::to_vec(event).expect("a queued event has only string keys");
-        table.insert(next, bytes.as_slice())?;
-=======
-    pub fn put(
-        &self,
-        transaction: &WriteTransaction,
-        event: &QueuedEvent,
-    ) -> Result<(), redb::Error> {
         let mut next_key = transaction.open_table(NEXT_KEY)?;
         let key = next_key.get(())?.map_or(0, |key| key.value());
         next_key.insert((), key + 1)?;
@@ -150,7 +139,6 @@ impl InvocationQueue {
         let transaction = self.store.index.begin_write()?;
         self.remove(&transaction, key)?;
         transaction.commit()?;
->>>>>>> gateway
         Ok(())
     }
 
@@ -186,10 +174,7 @@ impl InvocationQueue {
         let Some(table) = self.events()? else {
             return Ok(None);
         };
-        table
-            .get(key)?
-            .map(|value| decode(value.value()))
-            .transpose()
+        table.get(key)?.map(|value| decode(value.value())).transpose()
     }
 
     /// Lists all queued events, oldest first.
