@@ -142,6 +142,14 @@ async fn json_service(
         message_member,
     };
     let result = match prefix {
+        "Firehose_20150804" => match verified(aws, request, "firehose").await {
+            Ok(request) => Ok(aws.firehose.handle(request).await),
+            Err(error) => Err(error),
+        },
+        "secretsmanager" => match verified(aws, request, "secretsmanager").await {
+            Ok(request) => Ok(aws.secrets.handle(request).await),
+            Err(error) => Err(error),
+        },
         "Comprehend_20171127" => pass_on(aws, request, "comprehend", Some(operation)).await,
         other => Err(AwsError::not_implemented(other, operation)),
     };

@@ -36,11 +36,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     apigateway::ApiGateway,
+    firehose::Firehose,
     function_url::FunctionUrls,
     iam::Iam,
     invocation_queue::InvocationQueue,
     lambda::{FunctionUrlSpec, Lambda},
     s3::S3,
+    secretsmanager::SecretsManager,
     store::{OpenError, Store},
 };
 
@@ -51,14 +53,18 @@ pub const ACCOUNT_ID: &str = "000000000000";
 const USAGE_SAVING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All services, on one state folder. A clone is another handle to the same services.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LocalAws {
     /// IAM.
     pub iam: Arc<Iam>,
     /// The events that functions are yet to take.
     pub queue: InvocationQueue,
     /// Amazon S3.
-    pub s3: Arc<S3>,
+    pub s3: S3,
+    /// Amazon Data Firehose.
+    pub firehose: Firehose,
+    /// AWS Secrets Manager.
+    pub secrets: SecretsManager,
     /// AWS Lambda.
     pub lambda: Arc<Lambda>,
     /// Amazon API Gateway.
@@ -86,8 +92,10 @@ impl LocalAws {
         let iam = Arc::new(Iam::new(region));
         let queue = InvocationQueue::new(store.clone());
         let region = region.to_owned();
-        let s3 =
-            S3::new(store.clone(), iam.clone(), queue.clone(), region.clone()).map_err(index)?;
+        let s3 = S3::new(store.clone(), iam.clone(), queue.clone(), region.clone());
+        let s3 = s3.map_err(index)?;
+        let firehose = Firehose::new(store.clone(), iam.clone(), s3.clone(), region.clone());
+        let secrets = SecretsManager::new(store.clone(), iam.clone(), region.clone());
         let lambda = Arc::new(Lambda::new(
             store.clone(),
             iam.clone(),
@@ -100,7 +108,9 @@ impl LocalAws {
         Ok(Self {
             iam,
             queue,
-            s3: Arc::new(s3),
+            s3,
+            firehose: firehose.map_err(index)?,
+            secrets: secrets.map_err(index)?,
             lambda,
             api_gateway: Arc::new(api_gateway.map_err(index)?),
             function_urls: Arc::new(function_urls),
@@ -172,12 +182,14 @@ impl LocalAws {
         self.lambda.url(names.get(signing_name)?)
     }
 
-    /// Starts the work in the background: queued events, expirations, the usage of API keys. Provision
-    /// everything before.
+    /// Starts the work in the background: queued events, deliveries, expirations, the usage of API keys.
+    /// Provision everything before.
     pub fn start(&self) {
         self.lambda.start();
         let s3 = self.s3.clone();
         self.spawn(async move { s3.run().await });
+        let firehose = self.firehose.clone();
+        self.spawn(async move { firehose.run().await });
         let api_gateway = self.api_gateway.clone();
         self.spawn(async move {
             let mut interval = tokio::time::interval(USAGE_SAVING_INTERVAL);
