@@ -10,7 +10,10 @@ use super::{
     backend::Backend,
     index::{self, ObjectRecord},
 };
-use crate::{ACCOUNT_ID, invocation_queue::QueuedEvent};
+use crate::{
+    ACCOUNT_ID,
+    invocation_queue::{EventSource, QueuedEvent},
+};
 
 /// What stays as it is in the key of an event; a space becomes `+`, all else `%XX`.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC
@@ -86,14 +89,11 @@ pub(super) fn enqueue(
                 },
             },
         }]});
-        let queued = QueuedEvent {
-            function_arn: notification.function_arn.clone(),
-            request_id: uuid::Uuid::new_v4().to_string(),
-            payload: payload.to_string(),
-            accepted_at_ms: super::backend::now_ms(),
-            failed_attempts: 0,
-            not_before_ms: 0,
-        };
+        let mut queued = QueuedEvent::new(notification.function_arn.clone(), payload.to_string());
+        queued.source = Some(EventSource {
+            service: "s3.amazonaws.com".to_owned(),
+            arn: super::access::bucket_arn(&spec.name),
+        });
         backend.queue.put(transaction, &queued)?;
     }
     Ok(())
