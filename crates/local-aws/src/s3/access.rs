@@ -71,10 +71,10 @@ impl Backend {
             Ok(policy) => policy.flatten(),
             Err(reason) => {
                 return Err(Denied {
-                    principal: format!("{principal:?}"),
+                    principal: principal.caller_arn(),
                     action: action.to_owned(),
                     resource: resource.to_owned(),
-                    reason: format!("the bucket policy cannot be read: {reason}"),
+                    reason: format!("because the bucket policy cannot be read: {reason}"),
                 });
             }
         };
@@ -164,11 +164,11 @@ impl S3Access for Backend {
         let Some(needs) = needs(operation) else {
             return Err(s3_error!(NotImplemented, "{operation} is not implemented"));
         };
-        let known = context.credentials().and_then(|credentials| {
-            let key_id = credentials.access_key.as_str();
-            Some((key_id, self.iam.access_key(key_id)?.1))
-        });
-        let Some((key_id, principal)) = known else {
+        let key = context
+            .credentials()
+            .map(|credentials| &credentials.access_key);
+        let known = key.and_then(|key| Some((key, self.iam.access_key(key)?.1)));
+        let Some((key, principal)) = known else {
             return Err(s3_error!(
                 AccessDenied,
                 "Anonymous requests are not allowed"
@@ -176,7 +176,7 @@ impl S3Access for Backend {
         };
         if !self
             .iam
-            .has_session_token(key_id, session_token(context).as_deref())
+            .has_session_token(key, session_token(context).as_deref())
         {
             return Err(s3_error!(
                 InvalidToken,
@@ -199,11 +199,11 @@ impl S3Access for Backend {
     }
 }
 
-/// Returns the session token of a request, signed in a header or in the query.
+/// Returns the session token of a signed request, or of a presigned URL.
 fn session_token(context: &S3AccessContext<'_>) -> Option<String> {
     let header = context.headers().get("x-amz-security-token");
-    if let Some(header) = header.and_then(|value| value.to_str().ok()) {
-        return Some(header.to_owned());
+    if let Some(token) = header {
+        return token.to_str().ok().map(str::to_owned);
     }
     let query = context.uri().query().unwrap_or_default();
     url::form_urlencoded::parse(query.as_bytes())

@@ -89,13 +89,11 @@ pub(super) fn enqueue(
                 },
             },
         }]});
-        let queued = QueuedEvent {
-            source: Some(EventSource {
-                service: "s3.amazonaws.com".to_owned(),
-                arn: super::access::bucket_arn(&spec.name),
-            }),
-            ..QueuedEvent::new(notification.function_arn.clone(), payload.to_string())
-        };
+        let mut queued = QueuedEvent::new(notification.function_arn.clone(), payload.to_string());
+        queued.source = Some(EventSource {
+            service: "s3.amazonaws.com".to_owned(),
+            arn: super::access::bucket_arn(&spec.name),
+        });
         backend.queue.put(transaction, &queued)?;
     }
     Ok(())

@@ -3,7 +3,12 @@
 use std::{io::Read, time::Duration};
 
 use aws_sdk_firehose::{error::ProvideErrorMetadata, primitives::Blob, types::Record};
-use local_aws::{firehose::DeliveryStreamSpec, s3::FunctionNotification};
+use local_aws::{
+    firehose::{DeliveryError, DeliveryStreamSpec},
+    s3::FunctionNotification,
+};
+
+use serde_json::json;
 
 use crate::harness::{Storage, stream};
 
@@ -19,12 +24,18 @@ fn streaming(spec: DeliveryStreamSpec) -> Storage {
         prefix: "feedback/".into(),
         suffix: String::new(),
     }]);
+    allow_delivery(&storage, "arn:aws:s3:::*");
     storage
         .services()
         .firehose
         .put_stream(spec)
         .expect("stream");
     storage
+}
+
+fn allow_delivery(storage: &Storage, resource: &str) {
+    let allow = json!([{"Effect": "Allow", "Action": "s3:PutObject", "Resource": resource}]);
+    storage.put_role("delivery", allow);
 }
 
 async fn put(storage: &Storage, data: &str) {
@@ -161,6 +172,7 @@ async fn acknowledged_records_survive_a_restart_and_are_delivered_once() {
     put(&storage, "buffered\n").await;
 
     storage.reopen();
+    allow_delivery(&storage, "arn:aws:s3:::*");
     storage
         .services()
         .firehose
@@ -169,6 +181,7 @@ async fn acknowledged_records_survive_a_restart_and_are_delivered_once() {
     put(&storage, "after\n").await;
     flush(&storage).await;
     storage.reopen();
+    allow_delivery(&storage, "arn:aws:s3:::*");
     storage
         .services()
         .firehose
@@ -253,6 +266,22 @@ async fn records_stay_buffered_while_their_bucket_is_missing() {
         .await
         .expect("list");
     assert_eq!(listed.contents().len(), 1);
+}
+
+#[tokio::test]
+async fn records_stay_buffered_while_the_role_may_not_deliver() {
+    let storage = streaming(stream());
+    allow_delivery(&storage, "arn:aws:s3:::bucket/elsewhere/*");
+    put(&storage, "patience\n").await;
+
+    let refused = storage.services().firehose.flush("feedback-stream").await;
+    let delivered_early = storage.objects("").await;
+    allow_delivery(&storage, "arn:aws:s3:::bucket/feedback/*");
+    flush(&storage).await;
+
+    assert!(matches!(refused, Err(DeliveryError::Denied(_))));
+    assert!(delivered_early.is_empty());
+    assert_eq!(storage.objects("").await.len(), 1);
 }
 
 #[tokio::test]
