@@ -190,24 +190,11 @@ impl Lambda {
             destination = settings.on_failure_arn,
             "a queued event is given up"
         );
-        let handed_over = match &settings.on_failure_arn {
-            Some(destination) => {
-                self.write_failure(key, &event, destination, condition)
-                    .await
-            }
-            None => {
-                let removed = self.in_queue(move |queue| queue.complete(key)).await;
-                removed.map_err(|error| error.to_string())
-            }
-        };
-        let Err(error) = handed_over else {
+        let destination = settings.on_failure_arn.as_deref();
+        let Err(error) = self.hand_over(key, &event, destination, condition).await else {
             return Next::Done;
         };
-        tracing::error!(
-            error,
-            key,
-            "the failure of an event cannot be recorded; it stays queued"
-        );
+        tracing::error!(%error, key, "the failure of an event cannot be recorded; it stays queued");
         if let Err(error) = self.in_queue(move |queue| queue.update(key, &event)).await {
             tracing::error!(%error, key, "a failed attempt cannot be stored");
         }

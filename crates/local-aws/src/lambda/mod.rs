@@ -40,7 +40,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use process::end_with_the_service;
 
-use crate::{ACCOUNT_ID, iam::Iam, invocation_queue::InvocationQueue, store::Store};
+use crate::{ACCOUNT_ID, iam::Iam, invocation_queue::InvocationQueue, s3::S3, store::Store};
 use function::Function;
 use process::{Ended, Event, Launch};
 
@@ -186,6 +186,7 @@ pub struct Lambda {
     store: Arc<Store>,
     iam: Arc<Iam>,
     queue: InvocationQueue,
+    s3: Arc<S3>,
     region: String,
     endpoint_url: String,
     timing: Timing,
@@ -214,6 +215,7 @@ impl Lambda {
         store: Arc<Store>,
         iam: Arc<Iam>,
         queue: InvocationQueue,
+        s3: Arc<S3>,
         region: String,
         endpoint_url: String,
     ) -> Self {
@@ -221,6 +223,7 @@ impl Lambda {
             store,
             iam,
             queue,
+            s3,
             region,
             endpoint_url,
             timing: Timing::default(),

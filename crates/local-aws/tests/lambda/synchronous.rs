@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -168,11 +168,7 @@ async fn a_function_that_takes_too_long_is_ended() {
         message.ends_with(" Error: Task timed out after 1.00 seconds"),
         "{message}"
     );
-    let port = fs::read_to_string(folder.path().join("port")).expect("it had begun");
-    eventually("the process has gone", || {
-        std::net::TcpStream::connect(format!("127.0.0.1:{port}")).err()
-    })
-    .await;
+    process_is_gone(folder.path()).await;
 }
 
 #[tokio::test]
@@ -501,14 +497,31 @@ async fn an_in_process_caller_learns_how_the_function_failed() {
 }
 
 #[tokio::test]
-async fn after_shutdown_nothing_is_invoked() {
+async fn after_shutdown_nothing_runs_and_nothing_is_invoked() {
     let folder = temporary_folder();
     let lambda = open(folder.path(), QUICK).lambda;
+    call(&lambda, json!({ "do": "listen" })).await;
 
     lambda.shutdown().await;
 
+    process_is_gone(folder.path()).await;
     let refused = lambda.invoke("worker", Bytes::from_static(b"{}")).await;
     assert_eq!(refused, Err(InvokeError::Stopping));
+}
+
+#[tokio::test]
+async fn a_process_without_work_is_ended_after_a_while() {
+    let folder = temporary_folder();
+    let timing = Timing {
+        keep_warm: Duration::ZERO,
+        ..QUICK
+    };
+    let lambda = open(folder.path(), timing).lambda;
+    call(&lambda, json!({ "do": "listen" })).await;
+
+    lambda.start();
+
+    process_is_gone(folder.path()).await;
 }
 
 fn permission(principal: &str, source_arn: Option<&str>) -> PermissionSpec {
@@ -519,4 +532,13 @@ fn permission(principal: &str, source_arn: Option<&str>) -> PermissionSpec {
         source_arn: source_arn.map(str::to_owned),
         source_account: None,
     }
+}
+
+/// Waits for the end of the process that listened.
+async fn process_is_gone(folder: &Path) {
+    let port = fs::read_to_string(folder.join("port")).expect("it has listened");
+    eventually("the process has gone", || {
+        std::net::TcpStream::connect(format!("127.0.0.1:{port}")).err()
+    })
+    .await;
 }
