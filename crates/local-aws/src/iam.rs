@@ -103,9 +103,7 @@ pub struct Call<'a> {
 
 /// The refusal of a call, in the words AWS uses.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "User: {principal} is not authorized to perform: {action} on resource: {resource} {reason}"
-)]
+#[error("User: {principal} is not authorized to perform: {action} on resource: {resource} {reason}")]
 pub struct Denied {
     /// ARN of the caller.
     pub principal: String,
@@ -192,9 +190,7 @@ impl Iam {
         let context = self.context(&principal, &account);
         let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
         roles.get(role_arn).is_some_and(|role| {
-            let verdict = role
-                .trust
-                .verdict(&principal, "sts:AssumeRole", "*", &context);
+            let verdict = role.trust.verdict(&principal, "sts:AssumeRole", "*", &context);
             verdict == Verdict::Allow
         })
     }
@@ -247,10 +243,7 @@ impl Iam {
             Principal::Role { arn } => roles.get(arn).map_or(&[], |role| &role.policies),
             Principal::Service(_) => &[],
         };
-        let resource = match call
-            .resource_policy
-            .map(|it| Policy::parse(it, Kind::Resource))
-        {
+        let resource = match call.resource_policy.map(|it| Policy::parse(it, Kind::Resource)) {
             None => None,
             Some(Ok(policy)) => Some(policy),
             Some(Err(error)) => {
@@ -260,8 +253,7 @@ impl Iam {
         };
 
         let context = self.context(call.principal, call.context);
-        let verdict =
-            |policy: &Policy| policy.verdict(call.principal, call.action, call.resource, &context);
+        let verdict = |policy: &Policy| policy.verdict(call.principal, call.action, call.resource, &context);
         let identity_verdict = identity.iter().map(verdict).max().unwrap_or_default();
         let resource_verdict = resource.as_ref().map(verdict).unwrap_or_default();
         match identity_verdict.max(resource_verdict) {
@@ -272,10 +264,7 @@ impl Iam {
                 } else {
                     "a resource-based"
                 };
-                Err(denied(
-                    call,
-                    format!("with an explicit deny in {kind} policy"),
-                ))
+                Err(denied(call, format!("with an explicit deny in {kind} policy")))
             }
             Verdict::NoMatch => {
                 let kind = match call.principal {

@@ -83,11 +83,7 @@ impl InvocationQueue {
     /// # Errors
     ///
     /// Whatever the index reports.
-    pub fn put(
-        &self,
-        transaction: &WriteTransaction,
-        event: &QueuedEvent,
-    ) -> Result<(), redb::Error> {
+    pub fn put(&self, transaction: &WriteTransaction, event: &QueuedEvent) -> Result<(), redb::Error> {
         let mut next_key = transaction.open_table(NEXT_KEY)?;
         let key = next_key.get(())?.map_or(0, |key| key.value());
         next_key.insert((), key + 1)?;
@@ -178,10 +174,7 @@ impl InvocationQueue {
         let Some(table) = self.events()? else {
             return Ok(None);
         };
-        table
-            .get(key)?
-            .map(|value| decode(value.value()))
-            .transpose()
+        table.get(key)?.map(|value| decode(value.value())).transpose()
     }
 
     /// Lists all queued events, oldest first.

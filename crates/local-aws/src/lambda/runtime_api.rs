@@ -104,10 +104,7 @@ fn router(shared: Arc<Shared>) -> Router {
             "/2018-06-01/runtime/invocation/{request_id}/response",
             post(response),
         )
-        .route(
-            "/2018-06-01/runtime/invocation/{request_id}/error",
-            post(error),
-        )
+        .route("/2018-06-01/runtime/invocation/{request_id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
         .with_state(shared)
 }
@@ -214,9 +211,7 @@ impl Shared {
     }
 
     fn in_flight(&self) -> std::sync::MutexGuard<'_, Option<InFlight>> {
-        self.in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn complete(&self, request_id: &str, headers: &HeaderMap, reply: Reply) -> Response {

@@ -119,14 +119,8 @@ impl Backend {
     pub(super) fn missing<T>(&self, request: &S3Request<T>, bucket: &str) -> S3Error {
         let resource = bucket_arn(bucket);
         let allowed = caller(request).and_then(|caller| {
-            self.decide(
-                caller,
-                "s3:ListBucket",
-                &resource,
-                &BTreeMap::new(),
-                Some(bucket),
-            )
-            .map_err(denied)
+            self.decide(caller, "s3:ListBucket", &resource, &BTreeMap::new(), Some(bucket))
+                .map_err(denied)
         });
         match allowed {
             Ok(()) => s3_error!(NoSuchKey, "The specified key does not exist."),
@@ -164,20 +158,12 @@ impl S3Access for Backend {
         let Some(needs) = needs(operation) else {
             return Err(s3_error!(NotImplemented, "{operation} is not implemented"));
         };
-        let key = context
-            .credentials()
-            .map(|credentials| &credentials.access_key);
+        let key = context.credentials().map(|credentials| &credentials.access_key);
         let known = key.and_then(|key| Some((key, self.iam.access_key(key)?.1)));
         let Some((key, principal)) = known else {
-            return Err(s3_error!(
-                AccessDenied,
-                "Anonymous requests are not allowed"
-            ));
+            return Err(s3_error!(AccessDenied, "Anonymous requests are not allowed"));
         };
-        if !self
-            .iam
-            .has_session_token(key, session_token(context).as_deref())
-        {
+        if !self.iam.has_session_token(key, session_token(context).as_deref()) {
             return Err(s3_error!(
                 InvalidToken,
                 "The provided token is malformed or otherwise invalid."

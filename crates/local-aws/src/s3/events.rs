@@ -41,10 +41,7 @@ impl Origin {
 
 /// Names a notification configuration: the same in the event and in the bucket's configuration.
 pub(super) fn configuration_id(spec: &BucketSpec, notification: &FunctionNotification) -> String {
-    let place = spec
-        .notifications
-        .iter()
-        .position(|other| other == notification);
+    let place = spec.notifications.iter().position(|other| other == notification);
     format!("{}-{}", spec.name, place.unwrap_or_default())
 }
 
@@ -134,11 +131,7 @@ mod tests {
     fn a_notification_asks_for_its_event_prefix_and_suffix_only() {
         let put = "ObjectCreated:Put";
 
-        assert!(matches(
-            &notification("s3:ObjectCreated:*", "", ""),
-            put,
-            "a/b"
-        ));
+        assert!(matches(&notification("s3:ObjectCreated:*", "", ""), put, "a/b"));
         assert!(matches(
             &notification("s3:ObjectCreated:Put", "a/", ".csv"),
             put,
@@ -149,11 +142,7 @@ mod tests {
             put,
             "a/b"
         ));
-        assert!(!matches(
-            &notification("s3:ObjectRemoved:*", "", ""),
-            put,
-            "a/b"
-        ));
+        assert!(!matches(&notification("s3:ObjectRemoved:*", "", ""), put, "a/b"));
         assert!(!matches(
             &notification("s3:ObjectCreated:*", "b/", ""),
             put,

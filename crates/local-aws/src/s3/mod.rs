@@ -224,13 +224,8 @@ impl S3 {
         key: &str,
     ) -> Result<(), Denied> {
         let resource = access::object_arn(bucket, key);
-        self.backend.decide(
-            principal,
-            action,
-            &resource,
-            &Default::default(),
-            Some(bucket),
-        )
+        self.backend
+            .decide(principal, action, &resource, &Default::default(), Some(bucket))
     }
 
     /// Writes the data of an object that another service is about to put. Blocks on the disk.
@@ -255,11 +250,7 @@ impl S3 {
     /// # Errors
     ///
     /// [`PutError::NoSuchBucket`] and whatever index and disk report; do not commit then.
-    pub fn put(
-        &self,
-        transaction: &WriteTransaction,
-        object: StagedObject,
-    ) -> Result<(), PutError> {
+    pub fn put(&self, transaction: &WriteTransaction, object: StagedObject) -> Result<(), PutError> {
         self.backend.put_staged(transaction, object)
     }
 

@@ -20,10 +20,7 @@ fn function_process() {
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let event = event.payload;
-    let path = event
-        .get("rawPath")
-        .or(event.get("path"))
-        .and_then(Value::as_str);
+    let path = event.get("rawPath").or(event.get("path")).and_then(Value::as_str);
     match path.unwrap_or_default() {
         "/fail" => Err("this request cannot be handled".into()),
         "/malformed" => Ok(json!({"statusCode": "no status"})),

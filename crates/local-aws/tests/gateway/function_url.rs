@@ -136,10 +136,7 @@ async fn an_open_url_needs_a_permission_for_everyone() {
 #[tokio::test]
 async fn a_failing_function_is_a_bad_gateway() {
     let aws = services();
-    for path in [
-        "/_aws/lambda-url/url1/fail",
-        "/_aws/lambda-url/url1/malformed",
-    ] {
+    for path in ["/_aws/lambda-url/url1/fail", "/_aws/lambda-url/url1/malformed"] {
         let answer = post(path, "").send_as(&aws, "lambda", user()).await;
 
         assert_eq!(answer.status, 502);

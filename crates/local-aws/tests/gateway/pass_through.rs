@@ -79,9 +79,7 @@ async fn a_role_needs_the_action_of_the_service() {
         headers: &CLASSIFY,
         ..post("/", "{}")
     };
-    let denied_json = call
-        .send_as(&aws, "comprehend", session(&aws, "allowed"))
-        .await;
+    let denied_json = call.send_as(&aws, "comprehend", session(&aws, "allowed")).await;
 
     assert_eq!(allowed.status, 200);
     assert_eq!(denied.status, 403);

@@ -44,10 +44,7 @@ async fn a_failing_function_is_a_bad_gateway() {
             (answer.status, answer.json()),
             (502, json!({"message": "Internal server error"}))
         );
-        assert_eq!(
-            answer.headers["x-amzn-errortype"],
-            "InternalServerErrorException"
-        );
+        assert_eq!(answer.headers["x-amzn-errortype"], "InternalServerErrorException");
     }
 }
 
@@ -59,10 +56,7 @@ async fn a_function_that_takes_too_long_is_a_gateway_timeout() {
     let answer = post("/_aws/execute-api/api1/dev/wait", "").send(&aws).await;
 
     assert_eq!(answer.status, 504);
-    assert_eq!(
-        answer.json(),
-        json!({"message": "Endpoint request timed out"})
-    );
+    assert_eq!(answer.json(), json!({"message": "Endpoint request timed out"}));
 }
 
 #[tokio::test]
@@ -82,9 +76,7 @@ async fn an_event_over_6_mb_is_too_large_for_the_function() {
     put_api(&aws, TIMEOUT_MS);
     let body = "a".repeat(6 * 1024 * 1024);
 
-    let answer = post("/_aws/execute-api/api1/dev/echo", &body)
-        .send(&aws)
-        .await;
+    let answer = post("/_aws/execute-api/api1/dev/echo", &body).send(&aws).await;
 
     assert_eq!(answer.status, 413);
 }
@@ -119,15 +111,11 @@ async fn users_look_up_the_value_of_a_key() {
     let one = get("/apikeys/key1?includeValue=true")
         .send_as(&aws, "apigateway", user())
         .await;
-    let without = get("/apikeys/key1")
-        .send_as(&aws, "apigateway", user())
-        .await;
+    let without = get("/apikeys/key1").send_as(&aws, "apigateway", user()).await;
     let all = get("/apikeys?includeValues=true")
         .send_as(&aws, "apigateway", user())
         .await;
-    let none = get("/apikeys/other")
-        .send_as(&aws, "apigateway", user())
-        .await;
+    let none = get("/apikeys/other").send_as(&aws, "apigateway", user()).await;
     let apis = get("/restapis").send_as(&aws, "apigateway", user()).await;
 
     assert_eq!(

@@ -6,10 +6,7 @@ use serde_json::json;
 
 use crate::setup::{Call, get, post, put_role, services, session, user};
 
-const FORM: (&str, &str) = (
-    "content-type",
-    "application/x-www-form-urlencoded; charset=utf-8",
-);
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
 const WHO: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 
 #[tokio::test]
@@ -35,10 +32,7 @@ async fn a_caller_learns_who_it_is() {
     let role = call.send_as(&aws, "sts", session(&aws, "worker")).await;
 
     assert_eq!(root.status, 200);
-    assert!(
-        root.body
-            .contains("<Arn>arn:aws:iam::000000000000:root</Arn>")
-    );
+    assert!(root.body.contains("<Arn>arn:aws:iam::000000000000:root</Arn>"));
     assert!(root.body.contains("<Account>000000000000</Account>"));
     assert!(
         role.body
@@ -61,11 +55,7 @@ async fn errors_of_the_query_protocol_are_xml() {
 
     let unknown = call.send_as(&aws, "sts", stranger).await;
     let forged = call
-        .send_as(
-            &aws,
-            "sts",
-            Credentials::new("test", "wrong", None, None, "test"),
-        )
+        .send_as(&aws, "sts", Credentials::new("test", "wrong", None, None, "test"))
         .await;
     let unsigned = call.send(&aws).await;
     let other = other.send_as(&aws, "sts", user()).await;
@@ -78,11 +68,7 @@ async fn errors_of_the_query_protocol_are_xml() {
     assert_eq!(unknown.status, 403);
     assert!(unknown.body.contains("<Code>InvalidClientTokenId</Code>"));
     assert!(forged.body.contains("<Code>SignatureDoesNotMatch</Code>"));
-    assert!(
-        unsigned
-            .body
-            .contains("<Code>MissingAuthenticationToken</Code>")
-    );
+    assert!(unsigned.body.contains("<Code>MissingAuthenticationToken</Code>"));
     assert_eq!(other.status, 501);
     assert!(other.body.contains("sts: AssumeRole is not implemented"));
     assert_eq!(other_service.status, 501);
@@ -100,9 +86,7 @@ async fn unknown_services_are_not_implemented_by_name() {
     }
     .send_as(&aws, "states", user())
     .await;
-    let rest = get("/2017-03-26/anything")
-        .send_as(&aws, "kafka", user())
-        .await;
+    let rest = get("/2017-03-26/anything").send_as(&aws, "kafka", user()).await;
     let cbor_headers = [
         ("smithy-protocol", "rpc-v2-cbor"),
         ("content-type", "application/cbor"),
@@ -145,9 +129,7 @@ async fn the_lambda_api_is_on_the_port() {
         (unsigned.status, &unsigned.headers["x-amzn-errortype"]),
         (
             403,
-            &"MissingAuthenticationTokenException"
-                .parse()
-                .expect("ASCII")
+            &"MissingAuthenticationTokenException".parse().expect("ASCII")
         )
     );
 }
@@ -164,9 +146,7 @@ async fn all_else_is_s3() {
     put_role(
         &aws,
         "reader",
-        vec![
-            json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"}),
-        ],
+        vec![json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"})],
     );
     let user = aws_sdk_s3::Client::new(&aws.sdk_config());
     let reader = aws_sdk_s3::Client::new(
@@ -197,11 +177,7 @@ async fn all_else_is_s3() {
         .expect_err("it may not delete");
 
     assert_eq!(
-        read.body
-            .collect()
-            .await
-            .expect("the body is in memory")
-            .to_vec(),
+        read.body.collect().await.expect("the body is in memory").to_vec(),
         b"content"
     );
     let error = denied.into_service_error();
@@ -245,10 +221,7 @@ async fn s3_needs_the_session_token_of_a_role() {
         .await
         .expect_err("no token");
 
-    assert_eq!(
-        refused.into_service_error().meta().code(),
-        Some("InvalidToken")
-    );
+    assert_eq!(refused.into_service_error().meta().code(), Some("InvalidToken"));
 }
 
 #[tokio::test]

@@ -78,25 +78,18 @@ pub fn put_api(aws: &LocalAws, timeout_ms: u32) {
         id: "api1".to_owned(),
         name: "texts".to_owned(),
         stage: "dev".to_owned(),
-        methods: vec![
-            method("ANY", "/{proxy+}", false),
-            method("POST", "/keyed", true),
-        ],
+        methods: vec![method("ANY", "/{proxy+}", false), method("POST", "/keyed", true)],
         gateway_responses: BTreeMap::new(),
         throttle: None,
     };
-    aws.api_gateway
-        .put_rest_api(api)
-        .expect("the API is well formed");
+    aws.api_gateway.put_rest_api(api).expect("the API is well formed");
     let key = ApiKeySpec {
         id: "key1".to_owned(),
         name: "users".to_owned(),
         value: KEY.to_owned(),
         enabled: true,
     };
-    aws.api_gateway
-        .put_api_key(key)
-        .expect("the key is long enough");
+    aws.api_gateway.put_api_key(key).expect("the key is long enough");
     let plan = UsagePlanSpec {
         id: "plan1".to_owned(),
         stages: vec![("api1".to_owned(), "dev".to_owned())],
@@ -127,9 +120,7 @@ pub fn put_role(aws: &LocalAws, name: &str, statements: Vec<Value>) {
         trust_policy,
         policies: vec![json!({"Version": "2012-10-17", "Statement": statements})],
     };
-    aws.iam
-        .put_role(role)
-        .expect("the policies are implemented");
+    aws.iam.put_role(role).expect("the policies are implemented");
 }
 
 pub fn user() -> Credentials {
@@ -194,9 +185,7 @@ impl Call<'_> {
             .uri(format!("{ENDPOINT}{}", self.path));
         let headers = self.headers.iter();
         headers
-            .fold(request, |request, (name, value)| {
-                request.header(*name, *value)
-            })
+            .fold(request, |request, (name, value)| request.header(*name, *value))
             .body(Body::from(self.body.to_owned()))
             .expect("the request is well formed")
     }
@@ -223,11 +212,7 @@ async fn send(aws: &LocalAws, request: Request<Body>) -> Answer {
         .await
         .expect("the router is infallible");
     let (parts, body) = response.into_parts();
-    let body = body
-        .collect()
-        .await
-        .expect("the body is in memory")
-        .to_bytes();
+    let body = body.collect().await.expect("the body is in memory").to_bytes();
     Answer {
         status: parts.status.as_u16(),
         headers: parts.headers,

@@ -7,9 +7,7 @@ use local_aws::{
 };
 use serde_json::json;
 
-use crate::setup::{
-    QUICK, Service, eventually, failure_under, invoke, lines_of, open, temporary_folder,
-};
+use crate::setup::{QUICK, Service, eventually, failure_under, invoke, lines_of, open, temporary_folder};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:worker";
 
@@ -30,9 +28,7 @@ async fn an_accepted_event_reaches_the_function_with_the_id_that_the_caller_got(
     let accepted = invoke(&service.lambda, "Event", json!({ "do": "write" })).await;
 
     assert_eq!(accepted.status(), StatusCode::ACCEPTED);
-    let request_id = accepted.headers()["x-amzn-requestid"]
-        .to_str()
-        .expect("text");
+    let request_id = accepted.headers()["x-amzn-requestid"].to_str().expect("text");
     let attempts = lines_of(&folder.path().join("attempts"), 1).await;
     queue_is_empty(&service).await;
     assert_eq!(attempts, [request_id]);
@@ -51,13 +47,8 @@ async fn an_event_that_waits_is_delivered_after_a_restart() {
     let service = open(folder.path(), QUICK);
     service.lambda.start();
 
-    let request_id = accepted.headers()["x-amzn-requestid"]
-        .to_str()
-        .expect("text");
-    assert_eq!(
-        lines_of(&folder.path().join("attempts"), 1).await,
-        [request_id]
-    );
+    let request_id = accepted.headers()["x-amzn-requestid"].to_str().expect("text");
+    assert_eq!(lines_of(&folder.path().join("attempts"), 1).await, [request_id]);
     queue_is_empty(&service).await;
 }
 
@@ -105,10 +96,7 @@ async fn an_event_that_fails_is_tried_as_often_as_its_function_says_and_then_dro
 #[tokio::test]
 async fn a_failed_attempt_is_remembered_over_a_restart() {
     let folder = temporary_folder();
-    let mut event = QueuedEvent::new(
-        ARN.to_owned(),
-        json!({ "do": "write and fail" }).to_string(),
-    );
+    let mut event = QueuedEvent::new(ARN.to_owned(), json!({ "do": "write and fail" }).to_string());
     event.failed_attempts = 2;
     {
         let service = open(folder.path(), QUICK);
@@ -178,9 +166,7 @@ async fn an_event_that_fails_to_the_end_lies_at_the_destination() {
     let accepted = invoke(&service.lambda, "Event", event.clone()).await;
 
     queue_is_empty(&service).await;
-    let request_id = accepted.headers()["x-amzn-requestid"]
-        .to_str()
-        .expect("text");
+    let request_id = accepted.headers()["x-amzn-requestid"].to_str().expect("text");
     let (key, mut record) = failure_under(&service, "aws/lambda/async/worker/").await;
     let timestamp = record["timestamp"].take();
     let timestamp = timestamp.as_str().expect("text");
@@ -211,11 +197,7 @@ async fn an_event_that_fails_to_the_end_lies_at_the_destination() {
     );
     let (day, time) = timestamp.split_at(10);
     let (clock, _) = time.split_at(9);
-    let place = format!(
-        "{}/{day}{}-",
-        day.replace('-', "/"),
-        clock.replace(':', ".")
-    );
+    let place = format!("{}/{day}{}-", day.replace('-', "/"), clock.replace(':', "."));
     assert!(key.contains(&place), "{key} {place}");
 }
 

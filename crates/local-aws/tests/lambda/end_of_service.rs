@@ -19,9 +19,7 @@ async fn service_process() {
     let text = |name| std::env::var(name).expect("the test sets it");
     let lambda = open(&folder, QUICK).lambda;
     let mut function = spec(&folder, "worker");
-    function
-        .environment
-        .insert("START".to_owned(), text("START"));
+    function.environment.insert("START".to_owned(), text("START"));
     lambda.put_function(function);
     lambda.start();
     let event: Value = serde_json::from_str(&text("EVENT")).expect("the test sends JSON");
@@ -69,10 +67,7 @@ async fn function_ends_with_the_service(start: &str, event: &Value) {
 
     kill(service);
 
-    eventually("the function has ended", || {
-        TcpStream::connect(&address).err()
-    })
-    .await;
+    eventually("the function has ended", || TcpStream::connect(&address).err()).await;
 }
 
 #[tokio::test]

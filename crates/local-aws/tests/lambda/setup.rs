@@ -46,10 +46,7 @@ pub fn open(folder: &Path, timing: Timing) -> Service {
     iam.put_role(RoleSpec {
         name: "function".to_owned(),
         arn: ROLE.to_owned(),
-        trust_policy: statement(
-            json!({ "Service": "lambda.amazonaws.com" }),
-            "sts:AssumeRole",
-        ),
+        trust_policy: statement(json!({ "Service": "lambda.amazonaws.com" }), "sts:AssumeRole"),
         policies: vec![json!({ "Version": "2012-10-17", "Statement": [
             { "Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::failures/*" }
         ] })],
@@ -137,11 +134,7 @@ pub async fn call(lambda: &Lambda, event: Value) -> (Option<String>, Value) {
 }
 
 pub async fn body(response: Response<Body>) -> Value {
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .expect("it is in memory");
+    let body = response.into_body().collect().await.expect("it is in memory");
     serde_json::from_slice(&body.to_bytes()).expect("the body is JSON")
 }
 

@@ -25,11 +25,7 @@ fn streaming(spec: DeliveryStreamSpec) -> Storage {
         suffix: String::new(),
     }]);
     allow_delivery(&storage, "arn:aws:s3:::*");
-    storage
-        .services()
-        .firehose
-        .put_stream(spec)
-        .expect("stream");
+    storage.services().firehose.put_stream(spec).expect("stream");
     storage
 }
 
@@ -100,9 +96,7 @@ async fn delimiter_gzip_and_extension_are_honoured() {
 #[tokio::test]
 async fn a_batch_answers_each_record_in_order() {
     let storage = streaming(stream());
-    let records = (0..500)
-        .map(|number| record(format!("{number}\n")))
-        .collect();
+    let records = (0..500).map(|number| record(format!("{number}\n"))).collect();
 
     let put = storage
         .firehose()
@@ -143,9 +137,7 @@ async fn requests_beyond_the_limits_are_refused_whole() {
     let too_large = put(vec![record(vec![0; 1_024_001])])
         .await
         .expect_err("a large record");
-    let too_much = put(vec![record(vec![0; 1_024_000]); 5])
-        .await
-        .expect_err("5 MB");
+    let too_much = put(vec![record(vec![0; 1_024_000]); 5]).await.expect_err("5 MB");
     let bad_name = name("a stream!").await.expect_err("a bad name");
     let unknown = name("another").await.expect_err("an unknown stream");
     put(vec![record(vec![0; 1_024_000]); 4])
@@ -157,11 +149,7 @@ async fn requests_beyond_the_limits_are_refused_whole() {
     assert_eq!(too_large.code(), Some("ValidationException"));
     assert_eq!(too_much.code(), Some("InvalidArgumentException"));
     assert_eq!(bad_name.code(), Some("ValidationException"));
-    assert!(
-        unknown
-            .into_service_error()
-            .is_resource_not_found_exception()
-    );
+    assert!(unknown.into_service_error().is_resource_not_found_exception());
 }
 
 #[tokio::test]
@@ -173,20 +161,12 @@ async fn acknowledged_records_survive_a_restart_and_are_delivered_once() {
 
     storage.reopen();
     allow_delivery(&storage, "arn:aws:s3:::*");
-    storage
-        .services()
-        .firehose
-        .put_stream(stream())
-        .expect("stream");
+    storage.services().firehose.put_stream(stream()).expect("stream");
     put(&storage, "after\n").await;
     flush(&storage).await;
     storage.reopen();
     allow_delivery(&storage, "arn:aws:s3:::*");
-    storage
-        .services()
-        .firehose
-        .put_stream(stream())
-        .expect("stream");
+    storage.services().firehose.put_stream(stream()).expect("stream");
     flush(&storage).await;
 
     let mut bodies: Vec<_> = storage
@@ -196,10 +176,7 @@ async fn acknowledged_records_survive_a_restart_and_are_delivered_once() {
         .map(|(_, body)| body)
         .collect();
     bodies.sort();
-    assert_eq!(
-        bodies,
-        [b"before\n".to_vec(), b"buffered\nafter\n".to_vec()]
-    );
+    assert_eq!(bodies, [b"before\n".to_vec(), b"buffered\nafter\n".to_vec()]);
     assert_eq!(storage.events().len(), 2);
 }
 
@@ -290,9 +267,7 @@ async fn many_callers_at_once_lose_nothing() {
     let firehose = storage.firehose();
 
     let puts = (0..64).map(|number| {
-        let put = firehose
-            .put_record()
-            .delivery_stream_name("feedback-stream");
+        let put = firehose.put_record().delivery_stream_name("feedback-stream");
         put.record(record(format!("{number:02}"))).send()
     });
     let answers = futures::future::join_all(puts).await;
@@ -318,9 +293,7 @@ async fn streams_are_described_and_listed() {
     let described = described.send().await.expect("describe");
     let listed = firehose.list_delivery_streams().send().await.expect("list");
 
-    let description = described
-        .delivery_stream_description()
-        .expect("description");
+    let description = described.delivery_stream_description().expect("description");
     assert_eq!(
         description.delivery_stream_arn(),
         "arn:aws:firehose:us-east-1:000000000000:deliverystream/feedback-stream"

@@ -118,10 +118,7 @@ impl Storage {
     }
 
     pub fn config_as(&self, access_key: &str, secret: &str) -> SdkConfig {
-        sdk_config(
-            self.router(),
-            Credentials::from_keys(access_key, secret, None),
-        )
+        sdk_config(self.router(), Credentials::from_keys(access_key, secret, None))
     }
 
     pub fn s3_as(&self, access_key: &str, secret: &str) -> aws_sdk_s3::Client {

@@ -38,9 +38,7 @@ async fn a_presigned_url_needs_no_other_credentials() {
     let forged = ask(&url.replace("/bucket/k", "/bucket/other"))
         .await
         .expect("response");
-    let anonymous = ask("http://127.0.0.1:4566/bucket/k")
-        .await
-        .expect("response");
+    let anonymous = ask("http://127.0.0.1:4566/bucket/k").await.expect("response");
 
     assert_eq!(right.status(), StatusCode::OK);
     assert_eq!(forged.status(), StatusCode::FORBIDDEN);
@@ -69,24 +67,9 @@ async fn a_role_may_do_what_its_policy_allows_and_no_more() {
         json!([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/in/*"}]),
     );
 
-    let read = reader
-        .get_object()
-        .bucket("bucket")
-        .key("in/a")
-        .send()
-        .await;
-    let elsewhere = reader
-        .get_object()
-        .bucket("bucket")
-        .key("out/a")
-        .send()
-        .await;
-    let write = reader
-        .put_object()
-        .bucket("bucket")
-        .key("in/b")
-        .send()
-        .await;
+    let read = reader.get_object().bucket("bucket").key("in/a").send().await;
+    let elsewhere = reader.get_object().bucket("bucket").key("out/a").send().await;
+    let write = reader.put_object().bucket("bucket").key("in/b").send().await;
     let list = reader.list_objects_v2().bucket("bucket").send().await;
     let copy = reader
         .copy_object()
@@ -104,10 +87,8 @@ async fn a_role_may_do_what_its_policy_allows_and_no_more() {
 #[tokio::test]
 async fn only_who_may_list_the_bucket_learns_that_an_object_is_missing() {
     let storage = Storage::with_bucket();
-    let get =
-        json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"});
-    let list =
-        json!({"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::bucket"});
+    let get = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"});
+    let list = json!({"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::bucket"});
     let blind = storage.s3_as_role("blind", json!([get.clone()]));
     let seeing = storage.s3_as_role("seeing", json!([get, list]));
 
@@ -182,8 +163,7 @@ async fn many_deletions_are_decided_one_by_one() {
         "deleter",
         json!([{"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::bucket/mine/*"}]),
     );
-    let objects =
-        ["mine/a", "theirs/a"].map(|key| ObjectIdentifier::builder().key(key).build().expect("id"));
+    let objects = ["mine/a", "theirs/a"].map(|key| ObjectIdentifier::builder().key(key).build().expect("id"));
     let delete = Delete::builder()
         .set_objects(Some(objects.into()))
         .build()
@@ -260,13 +240,7 @@ async fn a_bucket_with_a_wrong_name_or_an_unknown_condition_is_refused_when_it_i
         })
     };
 
-    assert!(matches!(
-        make("Not A Name", "Bool"),
-        Err(BucketError::Name(_))
-    ));
-    assert!(matches!(
-        make("other", "Sometimes"),
-        Err(BucketError::Policy(..))
-    ));
+    assert!(matches!(make("Not A Name", "Bool"), Err(BucketError::Name(_))));
+    assert!(matches!(make("other", "Sometimes"), Err(BucketError::Policy(..))));
     assert!(make("other", "Bool").is_ok());
 }

@@ -36,11 +36,7 @@ async fn listing_pages_through_prefixes_and_keys_once_each() {
         }
         seen.sort();
 
-        assert_eq!(
-            seen,
-            ["a", "a/", "b/", "c", "z z", "ü/"],
-            "page size {page_size}"
-        );
+        assert_eq!(seen, ["a", "a/", "b/", "c", "z z", "ü/"], "page size {page_size}");
     }
 }
 
@@ -84,8 +80,7 @@ async fn many_objects_are_deleted_at_once_and_missing_ones_count_as_deleted() {
     let storage = Storage::with_bucket();
     storage.put("a", b"1").await;
     storage.put("b", &pattern(20_000)).await;
-    let objects =
-        ["a", "b", "missing"].map(|key| ObjectIdentifier::builder().key(key).build().expect("id"));
+    let objects = ["a", "b", "missing"].map(|key| ObjectIdentifier::builder().key(key).build().expect("id"));
     let delete = Delete::builder()
         .set_objects(Some(objects.into()))
         .build()
@@ -111,11 +106,7 @@ async fn buckets_are_made_listed_and_removed_when_empty() {
     let s3 = storage.s3();
     storage.put("k", b"").await;
 
-    s3.create_bucket()
-        .bucket("other")
-        .send()
-        .await
-        .expect("create");
+    s3.create_bucket().bucket("other").send().await.expect("create");
     let listed = s3.list_buckets().send().await.expect("list");
     let full = s3
         .delete_bucket()
@@ -123,23 +114,14 @@ async fn buckets_are_made_listed_and_removed_when_empty() {
         .send()
         .await
         .expect_err("not empty");
-    s3.delete_bucket()
-        .bucket("other")
-        .send()
-        .await
-        .expect("delete");
+    s3.delete_bucket().bucket("other").send().await.expect("delete");
     let gone = s3
         .list_objects_v2()
         .bucket("other")
         .send()
         .await
         .expect_err("gone");
-    let head = s3
-        .head_bucket()
-        .bucket("other")
-        .send()
-        .await
-        .expect_err("gone");
+    let head = s3.head_bucket().bucket("other").send().await.expect_err("gone");
 
     let names: Vec<_> = listed
         .buckets()
@@ -215,11 +197,7 @@ async fn objects_expire_by_prefix_and_age() {
         .send()
         .await
         .expect("list");
-    let keys: Vec<_> = left
-        .contents()
-        .iter()
-        .filter_map(|object| object.key())
-        .collect();
+    let keys: Vec<_> = left.contents().iter().filter_map(|object| object.key()).collect();
     assert_eq!(keys, ["feedback/1"]);
     assert_eq!(storage.blob_count(), 0);
 }

@@ -48,10 +48,7 @@ async fn every_way_to_make_an_object_tells_the_function_once() {
     let names: Vec<_> = events.iter().map(|event| &event["eventName"]).collect();
     assert_eq!(names, ["ObjectCreated:Put", "ObjectCreated:Copy"]);
     let mut first = events[0].clone();
-    assert!(
-        first["s3"]["object"]["sequencer"].as_str()
-            < events[1]["s3"]["object"]["sequencer"].as_str()
-    );
+    assert!(first["s3"]["object"]["sequencer"].as_str() < events[1]["s3"]["object"]["sequencer"].as_str());
     for volatile in [
         "/eventTime",
         "/s3/object/sequencer",
@@ -59,10 +56,7 @@ async fn every_way_to_make_an_object_tells_the_function_once() {
         "/responseElements/x-amz-id-2",
     ] {
         let value = first.pointer_mut(volatile).expect(volatile);
-        assert!(
-            value.as_str().is_some_and(|text| text.len() >= 16),
-            "{volatile}"
-        );
+        assert!(value.as_str().is_some_and(|text| text.len() >= 16), "{volatile}");
         *value = Value::Null;
     }
     assert_eq!(

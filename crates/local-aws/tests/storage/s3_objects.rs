@@ -77,13 +77,7 @@ async fn a_body_that_does_not_match_its_checksum_is_refused_and_not_stored() {
         .expect_err("refused");
 
     assert_eq!(code(&refused), "BadDigest");
-    let missing = storage
-        .s3()
-        .get_object()
-        .bucket("bucket")
-        .key("k")
-        .send()
-        .await;
+    let missing = storage.s3().get_object().bucket("bucket").key("k").send().await;
     assert_eq!(code(&missing.expect_err("missing")), "NoSuchKey");
 }
 
@@ -95,12 +89,7 @@ async fn a_streamed_body_in_signed_chunks_is_stored_without_its_chunk_lines() {
     std::fs::write(file.path(), &body).expect("write");
 
     let stream = ByteStream::from_path(file.path()).await.expect("stream");
-    let put = storage
-        .s3()
-        .put_object()
-        .bucket("bucket")
-        .key("k")
-        .body(stream);
+    let put = storage.s3().put_object().bucket("bucket").key("k").body(stream);
     put.send().await.expect("put");
 
     assert_eq!(storage.get("k").await, body);
@@ -128,12 +117,7 @@ async fn ranges_are_of_the_bytes_asked_for() {
         ("bytes=-10", 49_990..50_000),
         ("bytes=40000-99999", 40_000..50_000),
     ] {
-        let get = storage
-            .s3()
-            .get_object()
-            .bucket("bucket")
-            .key("k")
-            .range(range);
+        let get = storage.s3().get_object().bucket("bucket").key("k").range(range);
         let object = get.send().await.expect(range);
 
         let content_range = format!("bytes {}-{}/50000", expected.start, expected.end - 1);
@@ -147,10 +131,7 @@ async fn ranges_are_of_the_bytes_asked_for() {
         .bucket("bucket")
         .key("k")
         .range("bytes=50000-");
-    assert_eq!(
-        code(&beyond.send().await.expect_err("beyond")),
-        "InvalidRange"
-    );
+    assert_eq!(code(&beyond.send().await.expect_err("beyond")), "InvalidRange");
 }
 
 #[tokio::test]
@@ -161,26 +142,14 @@ async fn conditional_reads_answer_304_and_412() {
     let get = || storage.s3().get_object().bucket("bucket").key("k");
     let status = |error: &SdkError<_>| error.raw_response().map(|raw| raw.status().as_u16());
 
-    let unchanged = get()
-        .if_none_match(etag)
-        .send()
-        .await
-        .expect_err("unchanged");
-    let changed = get()
-        .if_match("\"other\"")
-        .send()
-        .await
-        .expect_err("changed");
+    let unchanged = get().if_none_match(etag).send().await.expect_err("unchanged");
+    let changed = get().if_match("\"other\"").send().await.expect_err("changed");
 
     assert_eq!(status(&unchanged), Some(304));
     assert_eq!(status(&changed), Some(412));
     assert_eq!(code(&changed), "PreconditionFailed");
     get().if_match(etag).send().await.expect("the same");
-    get()
-        .if_none_match("\"other\"")
-        .send()
-        .await
-        .expect("another");
+    get().if_none_match("\"other\"").send().await.expect("another");
 }
 
 #[tokio::test]
@@ -209,12 +178,7 @@ async fn only_the_first_of_many_claims_succeeds() {
 async fn a_write_on_condition_of_an_etag_needs_that_object() {
     let storage = Storage::with_bucket();
     let replace = |etag: &str| {
-        let put = storage
-            .s3()
-            .put_object()
-            .bucket("bucket")
-            .key("k")
-            .if_match(etag);
+        let put = storage.s3().put_object().bucket("bucket").key("k").if_match(etag);
         put.body(ByteStream::from_static(b"new")).send()
     };
 

@@ -29,11 +29,7 @@ async fn a_multipart_upload_becomes_one_object() {
             .key("k")
             .upload_id(id)
             .part_number(number);
-        let uploaded = upload
-            .body(part.to_vec().into())
-            .send()
-            .await
-            .expect("part");
+        let uploaded = upload.body(part.to_vec().into()).send().await.expect("part");
         let completed = CompletedPart::builder()
             .part_number(number)
             .set_e_tag(uploaded.e_tag);
@@ -123,12 +119,9 @@ async fn a_multipart_upload_is_refused_for_unknown_unordered_or_small_parts() {
         etags.push(uploaded.e_tag.expect("etag"));
     }
     let complete = |parts: &[(i32, &str)]| {
-        let parts = parts.iter().map(|(number, etag)| {
-            CompletedPart::builder()
-                .part_number(*number)
-                .e_tag(*etag)
-                .build()
-        });
+        let parts = parts
+            .iter()
+            .map(|(number, etag)| CompletedPart::builder().part_number(*number).e_tag(*etag).build());
         let upload = CompletedMultipartUpload::builder()
             .set_parts(Some(parts.collect()))
             .build();
