@@ -161,8 +161,8 @@ impl ApiGateway {
         let mut limiters = BTreeMap::new();
         if let Some(throttle) = spec.throttle {
             for key in &spec.key_ids {
-                let limiter = limiter(throttle)
-                    .map_err(|error| format!("usage plan {}: {error}", spec.id))?;
+                let limiter =
+                    limiter(throttle).map_err(|error| format!("usage plan {}: {error}", spec.id))?;
                 limiters.insert(key.clone(), limiter);
             }
         }
@@ -188,9 +188,7 @@ impl ApiGateway {
         let (api_id, stage, path) = address(parts.uri.path());
         let api = {
             let apis = self.apis.read().unwrap_or_else(PoisonError::into_inner);
-            apis.get(api_id)
-                .filter(|api| api.spec.stage == stage)
-                .cloned()
+            apis.get(api_id).filter(|api| api.spec.stage == stage).cloned()
         };
 
         let result = match &api {
@@ -227,8 +225,8 @@ impl ApiGateway {
         let body = axum::body::to_bytes(body, MAX_BODY_BYTES)
             .await
             .map_err(|_| Cause::RequestTooLarge)?;
-        let (method, path_parameters) = methods::find(&api.resources, &parts.method, path)
-            .ok_or(Cause::MissingAuthenticationToken)?;
+        let (method, path_parameters) =
+            methods::find(&api.resources, &parts.method, path).ok_or(Cause::MissingAuthenticationToken)?;
         let api_key = if method.spec.api_key_required {
             Some(self.admit_key(api, parts)?)
         } else {
@@ -258,10 +256,7 @@ impl ApiGateway {
             Integration::LambdaProxy {
                 function_arn,
                 timeout_ms,
-            } => {
-                self.call_function(&exchange, function_arn, *timeout_ms)
-                    .await
-            }
+            } => self.call_function(&exchange, function_arn, *timeout_ms).await,
         }
     }
 
@@ -278,9 +273,9 @@ impl ApiGateway {
         let plan = {
             let stage = (api.spec.id.clone(), api.spec.stage.clone());
             let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
-            let plan = plans.values().find(|plan| {
-                plan.spec.key_ids.contains(&key.id) && plan.spec.stages.contains(&stage)
-            });
+            let plan = plans
+                .values()
+                .find(|plan| plan.spec.key_ids.contains(&key.id) && plan.spec.stages.contains(&stage));
             plan.cloned().ok_or(Cause::InvalidApiKey)?
         };
         if plan

@@ -110,11 +110,7 @@ fn query_code(code: &str) -> &str {
 }
 
 /// Makes an answer of a JSON document.
-pub(crate) fn json_response(
-    status: StatusCode,
-    content_type: &'static str,
-    body: &Value,
-) -> Response<Body> {
+pub(crate) fn json_response(status: StatusCode, content_type: &'static str, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);

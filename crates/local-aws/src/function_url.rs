@@ -44,11 +44,7 @@ pub(crate) struct UrlRequest<'a> {
 
 impl FunctionUrls {
     pub(crate) fn new(iam: Arc<Iam>, lambda: Arc<Lambda>, region: String) -> Self {
-        Self {
-            iam,
-            lambda,
-            region,
-        }
+        Self { iam, lambda, region }
     }
 
     /// Answers a request to `/_aws/lambda-url/<id>/…`.
@@ -97,10 +93,7 @@ impl FunctionUrls {
         let anonymous = Principal::Service("anonymous".to_owned());
         let auth_type = if url.iam_auth { "AWS_IAM" } else { "NONE" };
         let context = BTreeMap::from([
-            (
-                "lambda:FunctionUrlAuthType".to_owned(),
-                auth_type.to_owned(),
-            ),
+            ("lambda:FunctionUrlAuthType".to_owned(), auth_type.to_owned()),
             ("lambda:InvokedViaFunctionUrl".to_owned(), "true".to_owned()),
         ]);
         let policy = self.lambda.policy(&url.function_name);
@@ -149,12 +142,8 @@ impl FunctionUrls {
             .await
             .map_err(|error| match error {
                 InvokeError::NotFound(_) => forbidden(),
-                InvokeError::Throttled => {
-                    AwsError::new(429, "TooManyRequestsException", "Rate Exceeded.")
-                }
-                InvokeError::Stopping => {
-                    AwsError::new(503, "ServiceUnavailableException", error.to_string())
-                }
+                InvokeError::Throttled => AwsError::new(429, "TooManyRequestsException", "Rate Exceeded."),
+                InvokeError::Stopping => AwsError::new(503, "ServiceUnavailableException", error.to_string()),
             })?;
         if output.function_error.is_some() {
             return Err(bad_gateway());

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use chrono::Utc;
-use http::{
-    HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts,
-};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
 use serde_json::json;
 
 use crate::{
@@ -76,8 +74,9 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
         Route::Sts => get_caller_identity(aws, request)
             .await
             .unwrap_or_else(|error| error.into_response(Envelope::Query)),
-        Route::Unknown(unknown) => AwsError::not_implemented(&unknown.service, &unknown.operation)
-            .into_response(unknown.envelope),
+        Route::Unknown(unknown) => {
+            AwsError::not_implemented(&unknown.service, &unknown.operation).into_response(unknown.envelope)
+        }
     }
 }
 
@@ -142,6 +141,14 @@ async fn json_service(
         message_member,
     };
     let result = match prefix {
+        "Firehose_20150804" => match verified(aws, request, "firehose").await {
+            Ok(request) => Ok(aws.firehose.handle(request).await),
+            Err(error) => Err(error),
+        },
+        "secretsmanager" => match verified(aws, request, "secretsmanager").await {
+            Ok(request) => Ok(aws.secrets.handle(request).await),
+            Err(error) => Err(error),
+        },
         "Comprehend_20171127" => pass_on(aws, request, "comprehend", Some(operation)).await,
         other => Err(AwsError::not_implemented(other, operation)),
     };
@@ -149,11 +156,7 @@ async fn json_service(
 }
 
 /// Checks the signature of a request and notes its principal in the extensions.
-async fn verified(
-    aws: &LocalAws,
-    request: Request<Body>,
-    service: &str,
-) -> Result<Request<Body>, AwsError> {
+async fn verified(aws: &LocalAws, request: Request<Body>, service: &str) -> Result<Request<Body>, AwsError> {
     let (mut parts, body, caller) = signed(aws, request, service).await?;
     parts.extensions.insert(caller.principal);
     Ok(Request::from_parts(parts, body.into()))
@@ -165,12 +168,10 @@ async fn signed(
     service: &str,
 ) -> Result<(Parts, bytes::Bytes, Caller), AwsError> {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, MAX_BODY_BYTES)
-        .await
-        .map_err(|_| {
-            let message = format!("The request body is larger than {MAX_BODY_BYTES} bytes.");
-            AwsError::new(413, "RequestEntityTooLargeException", message)
-        })?;
+    let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
+        let message = format!("The request body is larger than {MAX_BODY_BYTES} bytes.");
+        AwsError::new(413, "RequestEntityTooLargeException", message)
+    })?;
     let caller = sigv4::verify(&aws.iam, &parts, &body, service, &aws.region, Utc::now())?;
     Ok((parts, body, caller))
 }
@@ -221,15 +222,10 @@ fn human_loop_action(method: &Method, path: &str) -> Option<&'static str> {
     }
 }
 
-async fn get_caller_identity(
-    aws: &LocalAws,
-    request: Request<Body>,
-) -> Result<Response<Body>, AwsError> {
+async fn get_caller_identity(aws: &LocalAws, request: Request<Body>) -> Result<Response<Body>, AwsError> {
     let (_, body, caller) = signed(aws, request, "sts").await?;
     let action = url::form_urlencoded::parse(&body).find(|(name, _)| name == "Action");
-    let action = action
-        .map(|(_, action)| action.into_owned())
-        .unwrap_or_default();
+    let action = action.map(|(_, action)| action.into_owned()).unwrap_or_default();
     if action != "GetCallerIdentity" {
         return Err(AwsError::not_implemented("sts", &action));
     }

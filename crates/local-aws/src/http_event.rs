@@ -17,10 +17,7 @@ pub(crate) const REQUEST_TIME_FORMAT: &str = "%d/%b/%Y:%H:%M:%S %z";
 /// Returns the client's address; the loopback's for a call without a socket.
 pub(crate) fn source_ip(parts: &Parts) -> String {
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    address.map_or_else(
-        || "127.0.0.1".to_owned(),
-        |address| address.0.ip().to_string(),
-    )
+    address.map_or_else(|| "127.0.0.1".to_owned(), |address| address.0.ip().to_string())
 }
 
 /// Returns the host that the client named, with its port.
@@ -38,10 +35,7 @@ pub(crate) fn host(parts: &Parts) -> String {
 pub(crate) fn headers(parts: &Parts) -> BTreeMap<String, Vec<String>> {
     let mut sent = parts.headers.clone();
     let host = host(parts);
-    let port = host
-        .rsplit_once(':')
-        .map_or("80", |(_, port)| port)
-        .to_owned();
+    let port = host.rsplit_once(':').map_or("80", |(_, port)| port).to_owned();
     let mut set = |name: &'static str, value: String| {
         if let Ok(value) = value.parse() {
             sent.insert(name, value);
@@ -98,9 +92,7 @@ pub(crate) fn body(bytes: &[u8], may_be_text: bool) -> (Value, bool) {
 pub(crate) fn answer_body(body: Option<String>, is_base64: bool) -> Result<Vec<u8>, &'static str> {
     let body = body.unwrap_or_default();
     if is_base64 {
-        BASE64_STANDARD
-            .decode(body)
-            .map_err(|_| "the body is not base64")
+        BASE64_STANDARD.decode(body).map_err(|_| "the body is not base64")
     } else {
         Ok(body.into_bytes())
     }

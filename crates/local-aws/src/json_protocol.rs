@@ -61,9 +61,7 @@ pub(crate) fn operation(headers: &HeaderMap, prefix: &str) -> String {
         .get("x-amz-target")
         .and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.strip_prefix(prefix));
-    operation
-        .unwrap_or("a request without an operation")
-        .to_owned()
+    operation.unwrap_or("a request without an operation").to_owned()
 }
 
 /// Returns who calls: whoever the gateway has verified.

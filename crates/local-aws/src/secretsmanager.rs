@@ -124,20 +124,15 @@ impl SecretsManager {
         let operation = json_protocol::operation(request.headers(), "secretsmanager.");
         let body = request.into_body();
         match operation.as_str() {
-            "GetSecretValue" => {
-                self.get(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?)
-            }
-            "DescribeSecret" => {
-                self.describe(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?)
-            }
+            "GetSecretValue" => self.get(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
+            "DescribeSecret" => self.describe(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
             "ListSecrets" => self.list(&caller),
             other => Err(Refusal::not_implemented("secretsmanager", other)),
         }
     }
 
     fn get(&self, caller: &Principal, request: SecretRequest) -> Result<Value, Refusal> {
-        let (name, secret) =
-            self.find(caller, "secretsmanager:GetSecretValue", request.secret_id)?;
+        let (name, secret) = self.find(caller, "secretsmanager:GetSecretValue", request.secret_id)?;
         let stage = request.version_stage.as_deref();
         let version = request.version_id.as_deref();
         if stage.is_some_and(|stage| stage != "AWSCURRENT")
@@ -158,8 +153,7 @@ impl SecretsManager {
     }
 
     fn describe(&self, caller: &Principal, request: SecretRequest) -> Result<Value, Refusal> {
-        let (name, secret) =
-            self.find(caller, "secretsmanager:DescribeSecret", request.secret_id)?;
+        let (name, secret) = self.find(caller, "secretsmanager:DescribeSecret", request.secret_id)?;
         let mut description = self.summary(&name, &secret);
         description["VersionIdsToStages"] = json!({secret.version_id: ["AWSCURRENT"]});
         Ok(description)
@@ -216,9 +210,8 @@ impl SecretsManager {
         let mut secrets = BTreeMap::new();
         for entry in table.iter()? {
             let (name, json) = entry?;
-            let record = serde_json::from_slice(json.value()).map_err(|error| {
-                redb::Error::Corrupted(format!("a secret cannot be read: {error}"))
-            })?;
+            let record = serde_json::from_slice(json.value())
+                .map_err(|error| redb::Error::Corrupted(format!("a secret cannot be read: {error}")))?;
             secrets.insert(name.value().to_owned(), record);
         }
         Ok(secrets)
@@ -257,8 +250,5 @@ fn not_found(message: &str) -> Refusal {
 
 fn unavailable(error: redb::Error) -> Refusal {
     tracing::error!(%error, "the secrets could not be read");
-    Refusal::server(
-        "InternalServiceError",
-        "An error occurred on the server side.",
-    )
+    Refusal::server("InternalServiceError", "An error occurred on the server side.")
 }

@@ -146,8 +146,7 @@ impl<'a> Authorization<'a> {
         let (access_key_id, scope) = credential
             .split_once('/')
             .ok_or_else(|| incomplete("a credential scope"))?;
-        let [date, region, service, "aws4_request"] = scope.split('/').collect::<Vec<_>>()[..]
-        else {
+        let [date, region, service, "aws4_request"] = scope.split('/').collect::<Vec<_>>()[..] else {
             return Err(incomplete("a scope of date/region/service/aws4_request"));
         };
         Ok(Self {
@@ -175,7 +174,8 @@ fn signing_time(
             Refusal::new("IncompleteSignatureException", message)
         })?;
     if !date.starts_with(authorization.date) {
-        let message = "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP";
+        let message =
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP";
         return Err(Refusal::invalid_signature(message));
     }
     let format = "%Y%m%dT%H%M%SZ";
@@ -204,11 +204,7 @@ fn signing_time(
     Ok(signed_at)
 }
 
-fn canonical_request(
-    request: &Parts,
-    body: &[u8],
-    signed_headers: &str,
-) -> Result<String, Refusal> {
+fn canonical_request(request: &Parts, body: &[u8], signed_headers: &str) -> Result<String, Refusal> {
     if !signed_headers.split(';').any(|name| name == "host") {
         let message = "'Host' must be a 'SignedHeader' in the AWS Authorization.";
         return Err(Refusal::invalid_signature(message));

@@ -34,11 +34,7 @@ impl ApiGateway {
         }
         self.authorize(request)?;
         let query = query_pairs(request.uri().query());
-        let asks_for = |name: &str| {
-            query
-                .iter()
-                .any(|(key, value)| key == name && value == "true")
-        };
+        let asks_for = |name: &str| query.iter().any(|(key, value)| key == name && value == "true");
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let apis = self.apis.read().unwrap_or_else(PoisonError::into_inner);
         let (collection, id) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
@@ -53,25 +49,17 @@ impl ApiGateway {
                 .get(id)
                 .map(|key| self.key(key, asks_for("includeValue")))
                 .ok_or_else(|| {
-                    AwsError::new(
-                        404,
-                        "NotFoundException",
-                        "Invalid API Key identifier specified",
-                    )
+                    AwsError::new(404, "NotFoundException", "Invalid API Key identifier specified")
                 }),
             ("restapis", "") => {
                 let apis: Vec<Value> = apis.values().map(|api| rest_api(&api.spec)).collect();
                 Ok(json!({ "item": apis }))
             }
-            ("restapis", id) if !id.contains('/') => {
-                apis.get(id).map(|api| rest_api(&api.spec)).ok_or_else(|| {
-                    AwsError::new(404, "NotFoundException", "Invalid API identifier specified")
-                })
-            }
-            _ => Err(AwsError::not_implemented(
-                "apigateway",
-                &format!("GET {path}"),
-            )),
+            ("restapis", id) if !id.contains('/') => apis
+                .get(id)
+                .map(|api| rest_api(&api.spec))
+                .ok_or_else(|| AwsError::new(404, "NotFoundException", "Invalid API identifier specified")),
+            _ => Err(AwsError::not_implemented("apigateway", &format!("GET {path}"))),
         }
     }
 
@@ -80,11 +68,7 @@ impl ApiGateway {
             .extensions()
             .get::<Principal>()
             .ok_or_else(AwsError::unsigned)?;
-        let resource = format!(
-            "arn:aws:apigateway:{}::{}",
-            self.region,
-            request.uri().path()
-        );
+        let resource = format!("arn:aws:apigateway:{}::{}", self.region, request.uri().path());
         let call = Call {
             principal,
             action: "apigateway:GET",
@@ -98,9 +82,7 @@ impl ApiGateway {
 
     fn key(&self, key: &ApiKeySpec, include_value: bool) -> Value {
         let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
-        let plans = plans
-            .values()
-            .filter(|plan| plan.spec.key_ids.contains(&key.id));
+        let plans = plans.values().filter(|plan| plan.spec.key_ids.contains(&key.id));
         let stages: Vec<String> = plans
             .flat_map(|plan| &plan.spec.stages)
             .map(|(api, stage)| format!("{api}/{stage}"))

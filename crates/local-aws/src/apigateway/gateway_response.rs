@@ -52,18 +52,8 @@ impl Cause {
         let internal = "Internal server error";
         let server = "InternalServerErrorException";
         match self {
-            Self::InvalidApiKey => (
-                "INVALID_API_KEY",
-                S::FORBIDDEN,
-                "Forbidden",
-                "ForbiddenException",
-            ),
-            Self::UnknownStage => (
-                "DEFAULT_4XX",
-                S::FORBIDDEN,
-                "Forbidden",
-                "ForbiddenException",
-            ),
+            Self::InvalidApiKey => ("INVALID_API_KEY", S::FORBIDDEN, "Forbidden", "ForbiddenException"),
+            Self::UnknownStage => ("DEFAULT_4XX", S::FORBIDDEN, "Forbidden", "ForbiddenException"),
             Self::MissingAuthenticationToken => (
                 "MISSING_AUTHENTICATION_TOKEN",
                 S::FORBIDDEN,
@@ -113,9 +103,7 @@ impl Cause {
                 "Endpoint request timed out",
                 server,
             ),
-            Self::IntegrationFailure => {
-                ("INTEGRATION_FAILURE", S::GATEWAY_TIMEOUT, internal, server)
-            }
+            Self::IntegrationFailure => ("INTEGRATION_FAILURE", S::GATEWAY_TIMEOUT, internal, server),
         }
     }
 }
@@ -190,10 +178,7 @@ pub(super) fn validate(spec: &GatewayResponseSpec) -> Result<(), String> {
         "requestId",
     ];
     let template = spec.template.as_deref().unwrap_or_default();
-    render(template, |variable| {
-        known.contains(&variable).then(String::new)
-    })
-    .map(|_| ())
+    render(template, |variable| known.contains(&variable).then(String::new)).map(|_| ())
 }
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
@@ -216,14 +201,8 @@ fn render(template: &str, mut value: impl FnMut(&str) -> Option<String>) -> Resu
             .unwrap_or(variable.len());
         let variable = variable[..end].trim_end_matches('.');
         let Some(value) = value(variable) else {
-            let expression: String = expression
-                .split_whitespace()
-                .next()
-                .unwrap_or("$")
-                .to_owned();
-            return Err(format!(
-                "template expression {expression} is not implemented"
-            ));
+            let expression: String = expression.split_whitespace().next().unwrap_or("$").to_owned();
+            return Err(format!("template expression {expression} is not implemented"));
         };
         rendered.push_str(&value);
         rest = &expression["$context.".len() + variable.len()..];

@@ -39,8 +39,8 @@ pub(super) struct Method {
 pub(super) fn resources(methods: &[MethodSpec]) -> Result<Vec<Resource>, String> {
     let mut by_path: BTreeMap<Vec<Segment>, BTreeMap<String, Method>> = BTreeMap::new();
     for spec in methods {
-        let method = Method::new(spec)
-            .map_err(|error| format!("{} {}: {error}", spec.http_method, spec.path))?;
+        let method =
+            Method::new(spec).map_err(|error| format!("{} {}: {error}", spec.http_method, spec.path))?;
         let methods = by_path.entry(segments(&spec.path)?).or_default();
         methods.insert(spec.http_method.clone(), method);
     }
@@ -61,9 +61,7 @@ pub(super) fn find<'a>(
         .iter()
         .find_map(|resource| Some((resource, resource.matches(&path)?)))?;
     let methods = &resource.methods;
-    let method = methods
-        .get(http_method.as_str())
-        .or_else(|| methods.get("ANY"))?;
+    let method = methods.get(http_method.as_str()).or_else(|| methods.get("ANY"))?;
     Some((method, parameters))
 }
 
@@ -84,9 +82,7 @@ fn segments(path: &str) -> Result<Vec<Segment>, String> {
         .into_iter()
         .enumerate()
         .map(|(at, segment)| {
-            let name = segment
-                .strip_prefix('{')
-                .and_then(|name| name.strip_suffix('}'));
+            let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
             match name.map(|name| (name, name.strip_suffix('+'))) {
                 None => Ok(Segment::Exact(segment.to_owned())),
                 Some((_, Some(greedy))) if at == last => Ok(Segment::Greedy(greedy.to_owned())),
@@ -174,11 +170,10 @@ impl Method {
             });
         }
         if self.spec.validate_body {
-            self.validate_body(parts, body)
-                .map_err(|detail| GatewayError {
-                    cause: Cause::BadRequestBody,
-                    detail,
-                })?;
+            self.validate_body(parts, body).map_err(|detail| GatewayError {
+                cause: Cause::BadRequestBody,
+                detail,
+            })?;
         }
         Ok(())
     }

@@ -103,8 +103,7 @@ fn request_context(exchange: &Exchange<'_>, now: DateTime<Utc>) -> Value {
 ///
 /// Says what is malformed.
 pub(super) fn response(payload: &[u8]) -> Result<Response<Body>, &'static str> {
-    let answer: Answer =
-        serde_json::from_slice(payload).map_err(|_| "it is not a proxy response object")?;
+    let answer: Answer = serde_json::from_slice(payload).map_err(|_| "it is not a proxy response object")?;
     let status = match &answer.status_code {
         None | Some(Value::Null) => Some(200),
         Some(Value::Number(status)) => status.as_u64(),
@@ -141,10 +140,7 @@ pub(super) fn response(payload: &[u8]) -> Result<Response<Body>, &'static str> {
         response.headers_mut().append(name, value);
     }
     let default = HeaderValue::from_static("application/json");
-    response
-        .headers_mut()
-        .entry(CONTENT_TYPE)
-        .or_insert(default);
+    response.headers_mut().entry(CONTENT_TYPE).or_insert(default);
     Ok(response)
 }
 
@@ -179,9 +175,7 @@ fn or_null<T>(values: &BTreeMap<String, T>, json: impl Fn(&T) -> Value) -> Value
     if values.is_empty() {
         return Value::Null;
     }
-    let members = values
-        .iter()
-        .map(|(name, value)| (name.clone(), json(value)));
+    let members = values.iter().map(|(name, value)| (name.clone(), json(value)));
     Value::Object(Map::from_iter(members))
 }
 

@@ -44,9 +44,7 @@ fn api(methods: Vec<MethodSpec>) -> RestApiSpec {
 
 fn serving(api: RestApiSpec) -> LocalAws {
     let aws = LocalAws::in_memory();
-    aws.api_gateway
-        .put_rest_api(api)
-        .expect("the API is well formed");
+    aws.api_gateway.put_rest_api(api).expect("the API is well formed");
     aws
 }
 
@@ -67,9 +65,7 @@ fn with_key(quota: Option<Quota>, throttle: Option<Throttle>) -> LocalAws {
             value: value.to_owned(),
             enabled,
         };
-        aws.api_gateway
-            .put_api_key(key)
-            .expect("the key is long enough");
+        aws.api_gateway.put_api_key(key).expect("the key is long enough");
     }
     let plan = UsagePlanSpec {
         id: "plan1".to_owned(),
@@ -89,9 +85,7 @@ async fn send(
     request: http::request::Builder,
     body: impl Into<Body>,
 ) -> (u16, HeaderMap, String) {
-    let request = request
-        .body(body.into())
-        .expect("the request is well formed");
+    let request = request.body(body.into()).expect("the request is well formed");
     let response: Response = aws.api_gateway.handle(request).await;
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX)
@@ -154,10 +148,7 @@ async fn an_unknown_route_misses_an_authentication_token() {
             (status, body.as_str()),
             (403, r#"{"message":"Missing Authentication Token"}"#)
         );
-        assert_eq!(
-            headers["x-amzn-errortype"],
-            "MissingAuthenticationTokenException"
-        );
+        assert_eq!(headers["x-amzn-errortype"], "MissingAuthenticationTokenException");
         assert_eq!(headers["content-type"], "application/json");
         assert_eq!(headers["x-amzn-requestid"].len(), 36);
         assert_eq!(headers["x-amz-apigw-id"].len(), 16);
@@ -169,11 +160,7 @@ async fn an_unknown_stage_or_api_is_forbidden() {
     let aws = serving(api(vec![method("POST", "/classify")]));
     let other_api = Request::post("/_aws/execute-api/other/dev/classify");
 
-    for request in [
-        request("POST", "prod/classify"),
-        request("POST", ""),
-        other_api,
-    ] {
+    for request in [request("POST", "prod/classify"), request("POST", ""), other_api] {
         let (status, _, body) = send(&aws, request, "").await;
 
         assert_eq!((status, body.as_str()), (403, r#"{"message":"Forbidden"}"#));
@@ -216,10 +203,7 @@ async fn a_used_up_quota_is_a_limit_exceeded() {
     let (status, headers, body) = send(&aws, classify(KEY), "").await;
 
     assert_eq!(statuses, [200, 403, 200]);
-    assert_eq!(
-        (status, body.as_str()),
-        (429, r#"{"message":"Limit Exceeded"}"#)
-    );
+    assert_eq!((status, body.as_str()), (429, r#"{"message":"Limit Exceeded"}"#));
     assert_eq!(headers["x-amzn-errortype"], "LimitExceededException");
 }
 
@@ -276,14 +260,10 @@ fn validating(content_type: &str) -> MethodSpec {
 #[tokio::test]
 async fn a_body_must_be_as_its_model_says() {
     let aws = serving(api(vec![validating("application/json")]));
-    let post = || {
-        request("POST", "dev/classify").header("content-type", "application/json; charset=utf-8")
-    };
+    let post = || request("POST", "dev/classify").header("content-type", "application/json; charset=utf-8");
 
     assert_eq!(
-        send(&aws, post(), r#"{"classifier":"c","sentence":"s"}"#)
-            .await
-            .0,
+        send(&aws, post(), r#"{"classifier":"c","sentence":"s"}"#).await.0,
         200
     );
     for body in [
@@ -322,10 +302,7 @@ async fn a_body_of_a_type_without_a_model_is_not_checked() {
 
 #[tokio::test]
 async fn missing_parameters_are_named() {
-    let names = [
-        "method.request.header.x-user",
-        "method.request.querystring.q",
-    ];
+    let names = ["method.request.header.x-user", "method.request.querystring.q"];
     let required_parameters = names.map(str::to_owned).to_vec();
     let aws = serving(api(vec![MethodSpec {
         required_parameters,
@@ -370,12 +347,7 @@ async fn gateway_responses_are_customised() {
         ..api(vec![validating("$default")])
     });
 
-    let (status, headers, body) = send(
-        &aws,
-        request("POST", "dev/classify"),
-        r#"{"classifier":"a"}"#,
-    )
-    .await;
+    let (status, headers, body) = send(&aws, request("POST", "dev/classify"), r#"{"classifier":"a"}"#).await;
     let (other_status, other_headers, _) = send(&aws, request("GET", "dev/classify"), "").await;
 
     let body: Value = serde_json::from_str(&body).expect("the template makes JSON");
@@ -384,10 +356,7 @@ async fn gateway_responses_are_customised() {
     assert_eq!(body["title"], "Invalid request body");
     assert_eq!(body["detail"], "[\"sentence\" is a required property].");
     assert_eq!(body["type"], "BAD_REQUEST_BODY");
-    assert_eq!(
-        body["id"].as_str(),
-        headers["x-amzn-requestid"].to_str().ok()
-    );
+    assert_eq!(body["id"].as_str(), headers["x-amzn-requestid"].to_str().ok());
     assert_eq!(
         (other_status, &other_headers["x-any"]),
         (403, &"1".parse().expect("ASCII"))
@@ -407,12 +376,7 @@ async fn the_detail_of_a_refusal_does_not_repeat_the_text() {
         ..api(vec![validating("$default")])
     });
 
-    let (_, _, body) = send(
-        &aws,
-        request("POST", "dev/classify"),
-        r#"["a private text"]"#,
-    )
-    .await;
+    let (_, _, body) = send(&aws, request("POST", "dev/classify"), r#"["a private text"]"#).await;
 
     assert!(body.starts_with('[') && !body.contains("private"), "{body}");
 }
@@ -435,10 +399,7 @@ async fn a_preflight_needs_no_key() {
     let (status, headers, body) = send(&aws, request("OPTIONS", "dev/classify"), "").await;
 
     assert_eq!((status, body.as_str()), (200, ""));
-    assert_eq!(
-        headers["access-control-allow-origin"],
-        "https://example.com"
-    );
+    assert_eq!(headers["access-control-allow-origin"], "https://example.com");
 }
 
 #[tokio::test]
@@ -511,10 +472,7 @@ fn what_cannot_be_served_is_refused_by_name() {
         .contains("method.request.cookie.a")
     );
     assert!(refusal(api(vec![method("GET", "/{all+}/more")])).contains("{all+}"));
-    let throttle = Some(Throttle {
-        rate: 0.0,
-        burst: 1,
-    });
+    let throttle = Some(Throttle { rate: 0.0, burst: 1 });
     assert!(
         refusal(RestApiSpec {
             throttle,

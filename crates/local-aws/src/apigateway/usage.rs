@@ -22,12 +22,7 @@ pub(super) type Limiter = DefaultDirectRateLimiter;
 
 /// Makes a full token bucket.
 pub(super) fn limiter(throttle: Throttle) -> Result<Limiter, String> {
-    let refused = || {
-        format!(
-            "a throttle of {} a second is not implemented",
-            throttle.rate
-        )
-    };
+    let refused = || format!("a throttle of {} a second is not implemented", throttle.rate);
     if throttle.rate <= 0.0 {
         return Err(refused());
     }
@@ -203,20 +198,8 @@ mod tests {
 
     #[test]
     fn a_throttle_out_of_range_is_refused() {
-        assert!(
-            limiter(Throttle {
-                rate: 0.0,
-                burst: 1
-            })
-            .is_err()
-        );
-        assert!(
-            limiter(Throttle {
-                rate: 1.0,
-                burst: 0
-            })
-            .is_err()
-        );
+        assert!(limiter(Throttle { rate: 0.0, burst: 1 }).is_err());
+        assert!(limiter(Throttle { rate: 1.0, burst: 0 }).is_err());
         assert!(
             limiter(Throttle {
                 rate: 1e-300,

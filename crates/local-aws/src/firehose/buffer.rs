@@ -9,8 +9,7 @@ use super::Firehose;
 use crate::{json_protocol::Refusal, store::Store};
 
 /// By stream and order of arrival: when it arrived (milliseconds since the epoch), and its data.
-const RECORDS: TableDefinition<(&str, u64), (u64, &[u8])> =
-    TableDefinition::new("firehose-records");
+const RECORDS: TableDefinition<(&str, u64), (u64, &[u8])> = TableDefinition::new("firehose-records");
 /// Bytes in each stream's buffer.
 const BUFFERED_BYTES: TableDefinition<&str, u64> = TableDefinition::new("firehose-buffered-bytes");
 
@@ -50,10 +49,7 @@ impl Firehose {
         stream: String,
         records: Vec<Vec<u8>>,
     ) -> Result<Vec<String>, Refusal> {
-        let ids = records
-            .iter()
-            .map(|_| uuid::Uuid::new_v4().to_string())
-            .collect();
+        let ids = records.iter().map(|_| uuid::Uuid::new_v4().to_string()).collect();
         let (done, outcome) = oneshot::channel();
         let put = Put {
             stream,
@@ -84,10 +80,7 @@ impl Firehose {
     }
 
     fn lock_waiting(&self) -> std::sync::MutexGuard<'_, Vec<Put>> {
-        self.shared
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn fill(&self, stream: &str) -> Result<Option<Fill>, redb::Error> {
@@ -133,16 +126,10 @@ impl Firehose {
 }
 
 /// Removes a batch from the buffer, as part of the transaction that delivers it.
-pub(super) fn remove(
-    transaction: &WriteTransaction,
-    stream: &str,
-    batch: &Batch,
-) -> Result<(), redb::Error> {
+pub(super) fn remove(transaction: &WriteTransaction, stream: &str, batch: &Batch) -> Result<(), redb::Error> {
     let mut records = transaction.open_table(RECORDS)?;
     records.retain_in((stream, 0)..=(stream, batch.last), |_, _| false)?;
-    add_bytes(transaction, stream, |bytes| {
-        bytes.saturating_sub(batch.bytes)
-    })
+    add_bytes(transaction, stream, |bytes| bytes.saturating_sub(batch.bytes))
 }
 
 fn add_bytes(
@@ -169,10 +156,7 @@ fn commit(store: &Store, puts: Vec<Put>) {
 fn insert(store: &Store, puts: &[Put]) -> Result<(), redb::Error> {
     let now_ms = u64::try_from(chrono::Utc::now().timestamp_millis()).unwrap_or(0);
     let transaction = store.index.begin_write()?;
-    for Put {
-        stream, records, ..
-    } in puts
-    {
+    for Put { stream, records, .. } in puts {
         let stream = stream.as_str();
         let mut table = transaction.open_table(RECORDS)?;
         let last = table

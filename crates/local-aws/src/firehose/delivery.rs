@@ -97,10 +97,7 @@ impl Firehose {
     }
 
     /// Delivers objects until a stream has nothing due; returns when its oldest record will be.
-    async fn deliver_while_due(
-        &self,
-        spec: &DeliveryStreamSpec,
-    ) -> Result<Option<Duration>, DeliveryError> {
+    async fn deliver_while_due(&self, spec: &DeliveryStreamSpec) -> Result<Option<Duration>, DeliveryError> {
         while let Some(fill) = self.fill(&spec.name)? {
             let now_ms = u64::try_from(Utc::now().timestamp_millis()).unwrap_or(0);
             let due_ms = fill.oldest_ms + u64::from(spec.buffer_seconds) * 1000;
@@ -137,18 +134,10 @@ impl Firehose {
             arn: spec.role_arn.clone(),
         };
         let shared = &self.shared;
-        shared
-            .s3
-            .authorize_object(&role, "s3:PutObject", bucket, &key)?;
+        shared.s3.authorize_object(&role, "s3:PutObject", bucket, &key)?;
         let body = body(spec, &batch.records).map_err(PutError::from)?;
-        let object = shared
-            .s3
-            .stage(bucket, &key, "application/octet-stream", body)?;
-        let transaction = shared
-            .store
-            .index
-            .begin_write()
-            .map_err(redb::Error::from)?;
+        let object = shared.s3.stage(bucket, &key, "application/octet-stream", body)?;
+        let transaction = shared.store.index.begin_write().map_err(redb::Error::from)?;
         shared.s3.put(&transaction, object)?;
         buffer::remove(&transaction, &spec.name, &batch)?;
         transaction.commit().map_err(redb::Error::from)?;

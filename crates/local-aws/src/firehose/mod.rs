@@ -128,12 +128,7 @@ impl Firehose {
     /// # Errors
     ///
     /// Whatever the index reports.
-    pub fn new(
-        store: Arc<Store>,
-        iam: Arc<Iam>,
-        s3: S3,
-        region: String,
-    ) -> Result<Self, redb::Error> {
+    pub fn new(store: Arc<Store>, iam: Arc<Iam>, s3: S3, region: String) -> Result<Self, redb::Error> {
         buffer::create_tables(&store)?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -188,18 +183,12 @@ impl Firehose {
             "DescribeDeliveryStream" => {
                 self.describe(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?)
             }
-            "ListDeliveryStreams" => {
-                self.list(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?)
-            }
+            "ListDeliveryStreams" => self.list(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
             other => Err(Refusal::not_implemented("firehose", other)),
         }
     }
 
-    async fn put_record(
-        &self,
-        caller: &Principal,
-        request: PutRecordRequest,
-    ) -> Result<Value, Refusal> {
+    async fn put_record(&self, caller: &Principal, request: PutRecordRequest) -> Result<Value, Refusal> {
         let stream = self.stream(caller, "firehose:PutRecord", request.delivery_stream_name)?;
         let record = request.record.ok_or_else(|| null("record"))?;
         let data = decode(record, "record.data")?;
@@ -212,11 +201,7 @@ impl Firehose {
         caller: &Principal,
         request: PutRecordBatchRequest,
     ) -> Result<Value, Refusal> {
-        let stream = self.stream(
-            caller,
-            "firehose:PutRecordBatch",
-            request.delivery_stream_name,
-        )?;
+        let stream = self.stream(caller, "firehose:PutRecordBatch", request.delivery_stream_name)?;
         let records = request.records.ok_or_else(|| null("records"))?;
         if records.is_empty() || records.len() > MAX_BATCH_RECORDS {
             return Err(Refusal::validation(format!(
@@ -280,14 +265,8 @@ impl Firehose {
             self.shared.region
         );
         self.authorize(caller, "firehose:ListDeliveryStreams", &any)?;
-        let after = request
-            .exclusive_start_delivery_stream_name
-            .unwrap_or_default();
-        let streams = self
-            .shared
-            .streams
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let after = request.exclusive_start_delivery_stream_name.unwrap_or_default();
+        let streams = self.shared.streams.read().unwrap_or_else(PoisonError::into_inner);
         let mut names = streams.keys().filter(|name| **name > after);
         let listed: Vec<_> = names
             .by_ref()
@@ -321,11 +300,7 @@ impl Firehose {
     }
 
     fn spec(&self, name: &str) -> Option<DeliveryStreamSpec> {
-        let streams = self
-            .shared
-            .streams
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let streams = self.shared.streams.read().unwrap_or_else(PoisonError::into_inner);
         streams.get(name).cloned()
     }
 
@@ -368,12 +343,9 @@ fn null(member: &str) -> Refusal {
 
 fn decode(record: Record, member: &str) -> Result<Vec<u8>, Refusal> {
     let text = record.data.ok_or_else(|| null(member))?;
-    let data = BASE64_STANDARD.decode(text).map_err(|_| {
-        Refusal::client(
-            "SerializationException",
-            format!("'{member}' is not base64"),
-        )
-    })?;
+    let data = BASE64_STANDARD
+        .decode(text)
+        .map_err(|_| Refusal::client("SerializationException", format!("'{member}' is not base64")))?;
     if data.len() > MAX_RECORD_BYTES {
         return Err(Refusal::validation(format!(
             "1 validation error detected: Value at '{member}' failed to satisfy constraint: Member must have length less than or equal to {MAX_RECORD_BYTES}"

@@ -5,10 +5,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use super::DeliveryStreamSpec;
 
 /// Returns the key of an object whose oldest record arrived at `oldest`.
-pub(super) fn object_key(
-    spec: &DeliveryStreamSpec,
-    oldest: DateTime<Utc>,
-) -> Result<String, String> {
+pub(super) fn object_key(spec: &DeliveryStreamSpec, oldest: DateTime<Utc>) -> Result<String, String> {
     let prefix = evaluate(&spec.prefix, oldest)?;
     let extension = match (&spec.file_extension, spec.gzip) {
         (Some(extension), _) => extension,
@@ -41,9 +38,7 @@ pub(super) fn evaluate(prefix: &str, time: DateTime<Utc>) -> Result<String, Stri
             Some(("timestamp", format)) => key.push_str(&java_format(format, time)?),
             Some(("firehose", "random-string")) => key.push_str(&random_string()),
             _ => {
-                return Err(format!(
-                    "the expression !{{{expression}}} is not implemented"
-                ));
+                return Err(format!("the expression !{{{expression}}} is not implemented"));
             }
         }
         rest = after;
@@ -115,14 +110,8 @@ mod tests {
     #[test]
     fn a_plain_prefix_is_followed_by_the_folders_of_the_hour() {
         assert_eq!(evaluated("").as_deref(), Ok("2026/03/04/05/"));
-        assert_eq!(
-            evaluated("feedback/").as_deref(),
-            Ok("feedback/2026/03/04/05/")
-        );
-        assert_eq!(
-            evaluated("feedback").as_deref(),
-            Ok("feedback2026/03/04/05/")
-        );
+        assert_eq!(evaluated("feedback/").as_deref(), Ok("feedback/2026/03/04/05/"));
+        assert_eq!(evaluated("feedback").as_deref(), Ok("feedback2026/03/04/05/"));
     }
 
     #[test]

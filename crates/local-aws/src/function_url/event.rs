@@ -127,12 +127,7 @@ fn is_text(content_type: &str) -> bool {
         .trim()
         .to_ascii_lowercase();
     media_type.starts_with("text/")
-        || [
-            "application/json",
-            "application/xml",
-            "application/javascript",
-        ]
-        .contains(&media_type.as_str())
+        || ["application/json", "application/xml", "application/javascript"].contains(&media_type.as_str())
 }
 
 /// Makes the response of a function's answer. What has no `statusCode` is the body itself.

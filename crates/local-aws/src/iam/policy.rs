@@ -166,14 +166,8 @@ impl Statement {
         };
         let action = Patterns::parse(statement, "Action", "NotAction")?
             .ok_or("a statement needs Action or NotAction")?;
-        if let Some(pattern) = action
-            .patterns
-            .iter()
-            .find(|it| *it != "*" && !it.contains(':'))
-        {
-            return Err(format!(
-                "action {pattern} must be of the form service:Operation"
-            ));
+        if let Some(pattern) = action.patterns.iter().find(|it| *it != "*" && !it.contains(':')) {
+            return Err(format!("action {pattern} must be of the form service:Operation"));
         }
         let resource = Patterns::parse(statement, "Resource", "NotResource")?;
         match (&resource, kind) {
@@ -198,13 +192,7 @@ impl Statement {
         })
     }
 
-    fn applies(
-        &self,
-        principal: &Principal,
-        action: &str,
-        resource: &str,
-        context: &Context,
-    ) -> bool {
+    fn applies(&self, principal: &Principal, action: &str, resource: &str, context: &Context) -> bool {
         self.is_about(principal)
             && self.action.matches(action, |pattern, action| {
                 wildcard(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
@@ -213,39 +201,25 @@ impl Statement {
                 .resource
                 .as_ref()
                 .is_none_or(|it| it.matches(resource, arn_like))
-            && self
-                .conditions
-                .iter()
-                .all(|condition| condition.holds(context))
+            && self.conditions.iter().all(|condition| condition.holds(context))
     }
 
     fn is_about(&self, principal: &Principal) -> bool {
         self.kind == Kind::Identity
-            || self
-                .principals
-                .iter()
-                .any(|pattern| match (pattern, principal) {
-                    (PrincipalPattern::Everyone, _) => true,
-                    // Naming the account leaves the allowing to its identities' own policies.
-                    (PrincipalPattern::Account, Principal::Role { .. }) => {
-                        self.effect == Verdict::Deny
-                    }
-                    (PrincipalPattern::Account, Principal::Root) => true,
-                    (PrincipalPattern::Role(expected), Principal::Role { arn }) => expected == arn,
-                    (PrincipalPattern::Service(expected), Principal::Service(name)) => {
-                        expected == name
-                    }
-                    _ => false,
-                })
+            || self.principals.iter().any(|pattern| match (pattern, principal) {
+                (PrincipalPattern::Everyone, _) => true,
+                // Naming the account leaves the allowing to its identities' own policies.
+                (PrincipalPattern::Account, Principal::Role { .. }) => self.effect == Verdict::Deny,
+                (PrincipalPattern::Account, Principal::Root) => true,
+                (PrincipalPattern::Role(expected), Principal::Role { arn }) => expected == arn,
+                (PrincipalPattern::Service(expected), Principal::Service(name)) => expected == name,
+                _ => false,
+            })
     }
 }
 
 impl Patterns {
-    fn parse(
-        statement: &Map<String, Value>,
-        name: &str,
-        negated_name: &str,
-    ) -> Result<Option<Self>, String> {
+    fn parse(statement: &Map<String, Value>, name: &str, negated_name: &str) -> Result<Option<Self>, String> {
         let (value, negated) = match (statement.get(name), statement.get(negated_name)) {
             (Some(_), Some(_)) => {
                 return Err(format!("{name} and {negated_name} exclude each other"));
@@ -322,8 +296,7 @@ fn parse_aws_principal(value: String) -> Result<PrincipalPattern, String> {
         Ok(PrincipalPattern::Everyone)
     } else if value == ACCOUNT_ID || value == format!("arn:aws:iam::{ACCOUNT_ID}:root") {
         Ok(PrincipalPattern::Account)
-    } else if value.starts_with(&format!("arn:aws:iam::{ACCOUNT_ID}:role/")) && !value.contains('*')
-    {
+    } else if value.starts_with(&format!("arn:aws:iam::{ACCOUNT_ID}:role/")) && !value.contains('*') {
         Ok(PrincipalPattern::Role(value))
     } else {
         Err(format!(
@@ -407,15 +380,12 @@ fn arn_like(pattern: &str, arn: &str) -> bool {
     }
     let (patterns, parts) = (pattern.splitn(6, ':'), arn.splitn(6, ':'));
     patterns.clone().count() == parts.clone().count()
-        && patterns
-            .zip(parts)
-            .all(|(pattern, part)| wildcard(pattern, part))
+        && patterns.zip(parts).all(|(pattern, part)| wildcard(pattern, part))
 }
 
 /// Matches `*` (any characters, or none) and `?` (one character).
 fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at_pattern, mut at_text) = (0, 0);
     // Where to go on after the last `*` if the characters behind it turn out not to match.
     let mut retry: Option<(usize, usize)> = None;

@@ -7,8 +7,7 @@ const OBJECT: &str = "arn:aws:s3:::bucket/folder/key";
 
 fn iam_with(policy: Value) -> Iam {
     let iam = Iam::default();
-    iam.put_role(role(policy))
-        .expect("the policy is implemented");
+    iam.put_role(role(policy)).expect("the policy is implemented");
     iam
 }
 
@@ -24,9 +23,7 @@ fn role(policy: Value) -> RoleSpec {
 }
 
 fn decide(iam: &Iam, action: &str, resource: &str, context: &[(&str, &str)]) -> Result<(), Denied> {
-    let principal = Principal::Role {
-        arn: ROLE.to_owned(),
-    };
+    let principal = Principal::Role { arn: ROLE.to_owned() };
     decide_for(iam, &principal, action, resource, context, None)
 }
 
@@ -63,10 +60,7 @@ fn refusal(policy: Value) -> String {
 
 #[test]
 fn an_action_is_matched_whatever_its_case_and_a_resource_exactly() {
-    let iam = iam_with(allow(
-        json!("S3:Get*"),
-        json!(["arn:aws:s3:::bucket/folder/*"]),
-    ));
+    let iam = iam_with(allow(json!("S3:Get*"), json!(["arn:aws:s3:::bucket/folder/*"])));
 
     assert!(decide(&iam, "s3:GetObject", OBJECT, &[]).is_ok());
     assert!(decide(&iam, "s3:PutObject", OBJECT, &[]).is_err());
@@ -155,29 +149,14 @@ fn conditions_compare_the_keys_of_the_call() {
     let iam = iam_with(json!({
         "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*", "Condition": condition,
     }));
-    let list =
-        |context: &[(&str, &str)]| decide(&iam, "s3:ListBucket", "arn:aws:s3:::bucket", context);
+    let list = |context: &[(&str, &str)]| decide(&iam, "s3:ListBucket", "arn:aws:s3:::bucket", context);
 
     assert!(list(&[("s3:prefix", "b/c"), ("s3:max-keys", "10")]).is_ok());
     assert!(list(&[("s3:prefix", "c/b"), ("s3:max-keys", "10")]).is_err());
     assert!(list(&[("s3:prefix", "b/c"), ("s3:max-keys", "11")]).is_err());
     assert!(list(&[("s3:prefix", "b/c")]).is_err());
-    assert!(
-        list(&[
-            ("s3:prefix", "b/c"),
-            ("s3:max-keys", "1"),
-            ("s3:delimiter", "|")
-        ])
-        .is_err()
-    );
-    assert!(
-        list(&[
-            ("s3:prefix", "b/c"),
-            ("s3:max-keys", "1"),
-            ("s3:VersionId", "1")
-        ])
-        .is_err()
-    );
+    assert!(list(&[("s3:prefix", "b/c"), ("s3:max-keys", "1"), ("s3:delimiter", "|")]).is_err());
+    assert!(list(&[("s3:prefix", "b/c"), ("s3:max-keys", "1"), ("s3:VersionId", "1")]).is_err());
 }
 
 #[test]
@@ -227,9 +206,7 @@ fn a_bucket_policy_that_demands_tls_denies_nobody_here() {
     }, {
         "Effect": "Deny", "Principal": {"AWS": "000000000000"}, "Action": "s3:DeleteBucket", "Resource": "*",
     }]});
-    let principal = Principal::Role {
-        arn: ROLE.to_owned(),
-    };
+    let principal = Principal::Role { arn: ROLE.to_owned() };
     let decide = |action| decide_for(&iam, &principal, action, OBJECT, &[], Some(&policy));
 
     assert!(decide("s3:GetObject").is_ok());
@@ -244,9 +221,7 @@ fn a_bucket_policy_that_demands_tls_denies_nobody_here() {
 #[test]
 fn naming_the_account_in_a_resource_policy_leaves_the_role_to_its_own_policies() {
     let iam = iam_with(allow(json!("s3:GetObject"), json!("*")));
-    let principal = Principal::Role {
-        arn: ROLE.to_owned(),
-    };
+    let principal = Principal::Role { arn: ROLE.to_owned() };
     let put_with = |principal_of_policy: &str| {
         let policy = json!({"Statement": {
             "Effect": "Allow", "Principal": {"AWS": principal_of_policy}, "Action": "s3:PutObject", "Resource": "*",
@@ -261,9 +236,7 @@ fn naming_the_account_in_a_resource_policy_leaves_the_role_to_its_own_policies()
 #[test]
 fn an_unreadable_resource_policy_denies() {
     let iam = iam_with(allow(json!("s3:*"), json!("*")));
-    let principal = Principal::Role {
-        arn: ROLE.to_owned(),
-    };
+    let principal = Principal::Role { arn: ROLE.to_owned() };
     let policy = json!({"Statement": {
         "Effect": "Allow", "NotPrincipal": "*", "Action": "s3:*", "Resource": "*",
     }});
@@ -281,23 +254,13 @@ fn an_unreadable_resource_policy_denies() {
 #[test]
 fn what_is_not_implemented_is_refused_by_name() {
     let with = |condition: Value| {
-        refusal(
-            json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": condition}),
-        )
+        refusal(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": condition}))
     };
 
     assert!(with(json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})).contains("IpAddress"));
-    assert!(
-        with(json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})).contains("aws:PrincipalOrgID")
-    );
-    assert!(
-        with(json!({"ForAllValues:StringEquals": {"a:b": "c"}}))
-            .contains("ForAllValues:StringEquals")
-    );
-    let variable = refusal(allow(
-        json!("s3:*"),
-        json!("arn:aws:s3:::bucket/${aws:username}"),
-    ));
+    assert!(with(json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})).contains("aws:PrincipalOrgID"));
+    assert!(with(json!({"ForAllValues:StringEquals": {"a:b": "c"}})).contains("ForAllValues:StringEquals"));
+    let variable = refusal(allow(json!("s3:*"), json!("arn:aws:s3:::bucket/${aws:username}")));
     assert!(variable.contains("${aws:username}"), "{variable}");
     assert!(refusal(allow(json!("s3:*"), json!("bucket/key"))).contains("must be an ARN or *"));
     assert!(refusal(json!({"Effect": "Maybe", "Action": "*", "Resource": "*"})).contains("Effect"));
@@ -310,10 +273,7 @@ fn a_role_is_assumed_by_whom_it_trusts() {
 
     assert!(iam.may_assume("lambda.amazonaws.com", ROLE));
     assert!(!iam.may_assume("firehose.amazonaws.com", ROLE));
-    assert!(!iam.may_assume(
-        "lambda.amazonaws.com",
-        "arn:aws:iam::000000000000:role/none"
-    ));
+    assert!(!iam.may_assume("lambda.amazonaws.com", "arn:aws:iam::000000000000:role/none"));
 }
 
 #[test]
@@ -327,12 +287,7 @@ fn credentials_name_their_role_and_need_their_token() {
 
     assert_eq!(credentials.access_key_id.len(), 20);
     assert_eq!(secret, credentials.secret_access_key);
-    assert_eq!(
-        principal,
-        Principal::Role {
-            arn: ROLE.to_owned()
-        }
-    );
+    assert_eq!(principal, Principal::Role { arn: ROLE.to_owned() });
     assert!(iam.has_session_token(&credentials.access_key_id, Some(&credentials.session_token)));
     assert!(!iam.has_session_token(&credentials.access_key_id, None));
     assert!(!iam.has_session_token("test", Some("other")));

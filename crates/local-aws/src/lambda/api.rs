@@ -65,11 +65,7 @@ impl Lambda {
         response
     }
 
-    async fn route(
-        &self,
-        request: Request<Body>,
-        request_id: &str,
-    ) -> Result<Response<Body>, Refusal> {
+    async fn route(&self, request: Request<Body>, request_id: &str) -> Result<Response<Body>, Refusal> {
         let path = request.uri().path().trim_end_matches('/').to_owned();
         let Some(rest) = path.strip_prefix("/2015-03-31/functions") else {
             return Err(not_implemented(request.method(), &path));
@@ -91,9 +87,7 @@ impl Lambda {
             (&Method::GET, [function, "configuration"]) => {
                 let function = self.named(function, &request)?;
                 self.authorize(&request, "lambda:GetFunctionConfiguration", &function)?;
-                Ok(json_response(&configuration(
-                    self.known(&function)?.as_ref(),
-                )))
+                Ok(json_response(&configuration(self.known(&function)?.as_ref())))
             }
             (&Method::GET, [function, "policy"]) => {
                 let function = self.named(function, &request)?;
@@ -125,28 +119,14 @@ impl Lambda {
             .ok_or_else(|| InvokeError::NotFound(self.function_arn(name)))
     }
 
-    fn authorize(
-        &self,
-        request: &Request<Body>,
-        action: &str,
-        function: &str,
-    ) -> Result<(), Refusal> {
+    fn authorize(&self, request: &Request<Body>, action: &str, function: &str) -> Result<(), Refusal> {
         self.authorize_on(request, action, &self.function_arn(function))
     }
 
-    fn authorize_on(
-        &self,
-        request: &Request<Body>,
-        action: &str,
-        resource: &str,
-    ) -> Result<(), Refusal> {
+    fn authorize_on(&self, request: &Request<Body>, action: &str, resource: &str) -> Result<(), Refusal> {
         let Some(principal) = request.extensions().get::<Principal>() else {
             let message = "Missing Authentication Token";
-            return Err(Refusal::new(
-                403,
-                "MissingAuthenticationTokenException",
-                message,
-            ));
+            return Err(Refusal::new(403, "MissingAuthenticationTokenException", message));
         };
         let policy = self.policy(resource);
         let call = Call {
@@ -203,12 +183,7 @@ impl Lambda {
         }
     }
 
-    async fn enqueue(
-        &self,
-        function: &str,
-        request_id: &str,
-        payload: String,
-    ) -> Result<(), Refusal> {
+    async fn enqueue(&self, function: &str, request_id: &str, payload: String) -> Result<(), Refusal> {
         let mut event = QueuedEvent::new(self.function_arn(function), payload);
         event.request_id = request_id.to_owned();
         self.in_queue(move |queue| queue.enqueue(&event))
@@ -246,8 +221,7 @@ impl Lambda {
 async fn event(request: Request<Body>, limit: usize) -> Result<String, Refusal> {
     let body = collect(request.into_body(), limit).await;
     let body = body.ok_or_else(|| {
-        let message =
-            format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
+        let message = format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
         Refusal::new(413, "RequestTooLargeException", message)
     })?;
     let invalid = |cause: String| {

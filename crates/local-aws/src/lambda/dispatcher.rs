@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    DEFAULT_EVENT_INVOKE, EventInvokeSpec, InvokeError, Lambda, destination::Condition,
-    function_name, process::Event,
+    DEFAULT_EVENT_INVOKE, EventInvokeSpec, InvokeError, Lambda, destination::Condition, function_name,
+    process::Event,
 };
 use crate::{
     ACCOUNT_ID,
@@ -40,10 +40,7 @@ pub(super) async fn run(lambda: Arc<Lambda>) {
             }
             Err(error) => tracing::error!(%error, "the queued events cannot be read"),
         }
-        lambda
-            .stopping
-            .run_until_cancelled(lambda.queue.woken())
-            .await;
+        lambda.stopping.run_until_cancelled(lambda.queue.woken()).await;
     }
 }
 
@@ -135,10 +132,7 @@ impl Lambda {
                 self.note_failure(key, event, &settings).await
             }
             Err(InvokeError::NotFound(function)) => {
-                tracing::error!(
-                    function,
-                    "an event waits for a function that does not exist"
-                );
+                tracing::error!(function, "an event waits for a function that does not exist");
                 Next::BackOff
             }
             Err(InvokeError::Throttled) => Next::BackOff,
@@ -146,12 +140,7 @@ impl Lambda {
         }
     }
 
-    async fn note_failure(
-        &self,
-        key: u64,
-        mut event: QueuedEvent,
-        settings: &EventInvokeSpec,
-    ) -> Next {
+    async fn note_failure(&self, key: u64, mut event: QueuedEvent, settings: &EventInvokeSpec) -> Next {
         event.failed_attempts += 1;
         if event.failed_attempts > settings.maximum_retry_attempts {
             return self
@@ -190,24 +179,11 @@ impl Lambda {
             destination = settings.on_failure_arn,
             "a queued event is given up"
         );
-        let handed_over = match &settings.on_failure_arn {
-            Some(destination) => {
-                self.write_failure(key, &event, destination, condition)
-                    .await
-            }
-            None => {
-                let removed = self.in_queue(move |queue| queue.complete(key)).await;
-                removed.map_err(|error| error.to_string())
-            }
-        };
-        let Err(error) = handed_over else {
+        let destination = settings.on_failure_arn.as_deref();
+        let Err(error) = self.hand_over(key, &event, destination, condition).await else {
             return Next::Done;
         };
-        tracing::error!(
-            error,
-            key,
-            "the failure of an event cannot be recorded; it stays queued"
-        );
+        tracing::error!(%error, key, "the failure of an event cannot be recorded; it stays queued");
         if let Err(error) = self.in_queue(move |queue| queue.update(key, &event)).await {
             tracing::error!(%error, key, "a failed attempt cannot be stored");
         }

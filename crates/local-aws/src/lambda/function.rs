@@ -52,9 +52,7 @@ impl std::fmt::Debug for Function {
 
 impl Function {
     pub(super) fn new(spec: FunctionSpec, launch: Launch) -> Self {
-        let concurrency = spec
-            .reserved_concurrency
-            .unwrap_or(super::DEFAULT_CONCURRENCY) as usize;
+        let concurrency = spec.reserved_concurrency.unwrap_or(super::DEFAULT_CONCURRENCY) as usize;
         Self {
             arn: launch.function_arn.clone(),
             launch,
@@ -113,9 +111,7 @@ impl Function {
         let not_before = self.failed_starts().not_before;
         if let Some(not_before) = not_before {
             let pause = tokio::time::sleep_until(not_before);
-            stop.run_until_cancelled(pause)
-                .await
-                .ok_or(Ended::Stopped)?;
+            stop.run_until_cancelled(pause).await.ok_or(Ended::Stopped)?;
         }
         let started = Process::start(&self.launch, event, stop).await;
         let mut failed_starts = self.failed_starts();
@@ -133,8 +129,7 @@ impl Function {
 
     /// Ends the processes that have had nothing to do for `limit`.
     pub(super) fn end_idle(&self, limit: Duration) {
-        self.idle()
-            .retain(|process| process.since.elapsed() < limit);
+        self.idle().retain(|process| process.since.elapsed() < limit);
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<IdleProcess>> {
@@ -142,9 +137,7 @@ impl Function {
     }
 
     fn failed_starts(&self) -> std::sync::MutexGuard<'_, FailedStarts> {
-        self.failed_starts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.failed_starts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

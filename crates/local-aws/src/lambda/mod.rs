@@ -40,7 +40,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use process::end_with_the_service;
 
-use crate::{ACCOUNT_ID, iam::Iam, invocation_queue::InvocationQueue, store::Store};
+use crate::{ACCOUNT_ID, iam::Iam, invocation_queue::InvocationQueue, s3::S3, store::Store};
 use function::Function;
 use process::{Ended, Event, Launch};
 
@@ -186,6 +186,7 @@ pub struct Lambda {
     store: Arc<Store>,
     iam: Arc<Iam>,
     queue: InvocationQueue,
+    s3: Arc<S3>,
     region: String,
     endpoint_url: String,
     timing: Timing,
@@ -214,6 +215,7 @@ impl Lambda {
         store: Arc<Store>,
         iam: Arc<Iam>,
         queue: InvocationQueue,
+        s3: Arc<S3>,
         region: String,
         endpoint_url: String,
     ) -> Self {
@@ -221,6 +223,7 @@ impl Lambda {
             store,
             iam,
             queue,
+            s3,
             region,
             endpoint_url,
             timing: Timing::default(),
@@ -285,10 +288,7 @@ impl Lambda {
     /// Returns the ARN that a function of this name or ARN has here.
     pub fn function_arn(&self, function: &str) -> String {
         let name = function_name(function);
-        format!(
-            "arn:aws:lambda:{}:{ACCOUNT_ID}:function:{name}",
-            self.region
-        )
+        format!("arn:aws:lambda:{}:{ACCOUNT_ID}:function:{name}", self.region)
     }
 
     /// Invokes a function, by name or ARN, and waits for its answer.
@@ -300,20 +300,9 @@ impl Lambda {
     ///
     /// [`InvokeError`] if the function did not run. A function that fails is no error here: see
     /// [`InvokeOutput::function_error`].
-    pub async fn invoke(
-        &self,
-        function: &str,
-        payload: Bytes,
-    ) -> Result<InvokeOutput, InvokeError> {
+    pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<InvokeOutput, InvokeError> {
         let request_id = uuid::Uuid::new_v4().to_string();
-        self.invoke_as(
-            function,
-            Event {
-                request_id,
-                payload,
-            },
-        )
-        .await
+        self.invoke_as(function, Event { request_id, payload }).await
     }
 
     async fn invoke_as(&self, function: &str, event: Event) -> Result<InvokeOutput, InvokeError> {
@@ -363,12 +352,7 @@ impl Lambda {
 
     async fn end_idle_processes(self: Arc<Self>) {
         let mut interval = tokio::time::interval(Duration::from_secs(30));
-        while self
-            .stopping
-            .run_until_cancelled(interval.tick())
-            .await
-            .is_some()
-        {
+        while self.stopping.run_until_cancelled(interval.tick()).await.is_some() {
             self.end_idle(self.timing.keep_warm);
         }
     }
@@ -436,15 +420,11 @@ impl Lambda {
     }
 
     fn provisioned(&self) -> RwLockReadGuard<'_, Provisioned> {
-        self.provisioned
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.provisioned.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn provisioned_mut(&self) -> RwLockWriteGuard<'_, Provisioned> {
-        self.provisioned
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.provisioned.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

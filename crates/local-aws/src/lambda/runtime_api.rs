@@ -82,14 +82,7 @@ impl RuntimeApi {
     pub(super) async fn open(function_arn: &str) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let (init_sender, init) = watch::channel(Init::Running);
-        let (deliveries, receiver) = mpsc::channel(1);
-        let shared = Arc::new(Shared {
-            function_arn: function_arn.to_owned(),
-            init: init_sender,
-            deliveries: tokio::sync::Mutex::new(receiver),
-            in_flight: Mutex::new(None),
-        });
+        let (shared, init, deliveries) = Shared::new(function_arn);
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router(shared)).await {
                 tracing::error!(%error, "the listener of a function process failed");
@@ -111,10 +104,7 @@ fn router(shared: Arc<Shared>) -> Router {
             "/2018-06-01/runtime/invocation/{request_id}/response",
             post(response),
         )
-        .route(
-            "/2018-06-01/runtime/invocation/{request_id}/error",
-            post(error),
-        )
+        .route("/2018-06-01/runtime/invocation/{request_id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
         .with_state(shared)
 }
@@ -208,10 +198,20 @@ async fn init_error(State(shared): State<Arc<Shared>>, body: Body) -> Response {
 }
 
 impl Shared {
+    fn new(function_arn: &str) -> (Arc<Self>, watch::Receiver<Init>, mpsc::Sender<Delivery>) {
+        let (init_sender, init) = watch::channel(Init::Running);
+        let (deliveries, receiver) = mpsc::channel(1);
+        let shared = Self {
+            function_arn: function_arn.to_owned(),
+            init: init_sender,
+            deliveries: tokio::sync::Mutex::new(receiver),
+            in_flight: Mutex::new(None),
+        };
+        (Arc::new(shared), init, deliveries)
+    }
+
     fn in_flight(&self) -> std::sync::MutexGuard<'_, Option<InFlight>> {
-        self.in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn complete(&self, request_id: &str, headers: &HeaderMap, reply: Reply) -> Response {
@@ -268,4 +268,96 @@ fn new_trace_id() -> String {
     let (time, unique) = root.split_at(8);
     let parent = uuid::Uuid::new_v4().simple().to_string();
     format!("Root=1-{time}-{unique};Parent={};Sampled=0", &parent[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn call(shared: &Arc<Shared>, request: http::request::Builder, body: &str) -> Response {
+        let body = Body::from(body.to_owned());
+        let request = request.body(body).expect("the request is well formed");
+        let response = router(shared.clone()).oneshot(request).await;
+        response.unwrap_or_else(|never| match never {})
+    }
+
+    fn path(rest: &str) -> String {
+        format!("/2018-06-01/runtime/{rest}")
+    }
+
+    /// Lets the process take an event with the request id `id`; returns what `next` answered.
+    async fn take_event(
+        shared: &Arc<Shared>,
+        deliveries: &mpsc::Sender<Delivery>,
+    ) -> (Response, oneshot::Receiver<Reply>) {
+        let (reply, answer) = oneshot::channel();
+        let delivery = Delivery {
+            request_id: "id".to_owned(),
+            deadline_ms: 1,
+            payload: Bytes::from_static(b"{}"),
+            reply,
+        };
+        deliveries.send(delivery).await.expect("the API is open");
+        let next = call(shared, Request::get(path("invocation/next")), "").await;
+        (next, answer)
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_once_and_only_for_the_event_in_progress() {
+        let (shared, _, deliveries) = Shared::new("arn");
+        let (next, answer) = take_event(&shared, &deliveries).await;
+        let post = |id: &str| Request::post(path(&format!("invocation/{id}/response")));
+
+        let other = call(&shared, post("other"), "1").await;
+        let stale = post("id").header("lambda-runtime-invocation-id", "stale");
+        let stale = call(&shared, stale, "2").await;
+        let invocation_id = &next.headers()["lambda-runtime-invocation-id"];
+        let right = post("id").header("lambda-runtime-invocation-id", invocation_id);
+        let right = call(&shared, right, "3").await;
+        let again = call(&shared, post("id"), "4").await;
+
+        let statuses = [&other, &stale, &right, &again].map(|it| it.status().as_u16());
+        assert_eq!(statuses, [400, 400, 202, 400]);
+        let reply = answer.await.expect("it was answered");
+        assert!(matches!(reply, Reply::Response(body) if body == "3"));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_asks_for_a_second_event_before_it_answered_is_refused() {
+        let (shared, _, deliveries) = Shared::new("arn");
+        let (_, _answer) = take_event(&shared, &deliveries).await;
+
+        let second = call(&shared, Request::get(path("invocation/next")), "").await;
+
+        assert_eq!(second.status(), StatusCode::FORBIDDEN);
+    }
+
+    #[tokio::test]
+    async fn a_start_can_fail_only_before_the_first_event() {
+        let (failing, init, _) = Shared::new("arn");
+        let (running, _, deliveries) = Shared::new("arn");
+        let (_, _answer) = take_event(&running, &deliveries).await;
+
+        let failed = call(&failing, Request::post(path("init/error")), "{}").await;
+        let too_late = call(&running, Request::post(path("init/error")), "{}").await;
+
+        assert_eq!(failed.status(), StatusCode::ACCEPTED);
+        assert!(matches!(&*init.borrow(), Init::Failed(document) if document == "{}"));
+        assert_eq!(too_late.status(), StatusCode::FORBIDDEN);
+    }
+
+    #[tokio::test]
+    async fn a_streamed_answer_is_not_taken_for_a_whole_one() {
+        let (shared, _, deliveries) = Shared::new("arn");
+        let (_, answer) = take_event(&shared, &deliveries).await;
+
+        let post = Request::post(path("invocation/id/response"))
+            .header("lambda-runtime-function-response-mode", "streaming");
+        call(&shared, post, "{}").await;
+
+        assert!(matches!(answer.await, Ok(Reply::Streaming)));
+    }
 }

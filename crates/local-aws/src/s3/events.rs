@@ -41,10 +41,7 @@ impl Origin {
 
 /// Names a notification configuration: the same in the event and in the bucket's configuration.
 pub(super) fn configuration_id(spec: &BucketSpec, notification: &FunctionNotification) -> String {
-    let place = spec
-        .notifications
-        .iter()
-        .position(|other| other == notification);
+    let place = spec.notifications.iter().position(|other| other == notification);
     format!("{}-{}", spec.name, place.unwrap_or_default())
 }
 
@@ -89,13 +86,11 @@ pub(super) fn enqueue(
                 },
             },
         }]});
-        let queued = QueuedEvent {
-            source: Some(EventSource {
-                service: "s3.amazonaws.com".to_owned(),
-                arn: super::access::bucket_arn(&spec.name),
-            }),
-            ..QueuedEvent::new(notification.function_arn.clone(), payload.to_string())
-        };
+        let mut queued = QueuedEvent::new(notification.function_arn.clone(), payload.to_string());
+        queued.source = Some(EventSource {
+            service: "s3.amazonaws.com".to_owned(),
+            arn: super::access::bucket_arn(&spec.name),
+        });
         backend.queue.put(transaction, &queued)?;
     }
     Ok(())
@@ -136,11 +131,7 @@ mod tests {
     fn a_notification_asks_for_its_event_prefix_and_suffix_only() {
         let put = "ObjectCreated:Put";
 
-        assert!(matches(
-            &notification("s3:ObjectCreated:*", "", ""),
-            put,
-            "a/b"
-        ));
+        assert!(matches(&notification("s3:ObjectCreated:*", "", ""), put, "a/b"));
         assert!(matches(
             &notification("s3:ObjectCreated:Put", "a/", ".csv"),
             put,
@@ -151,11 +142,7 @@ mod tests {
             put,
             "a/b"
         ));
-        assert!(!matches(
-            &notification("s3:ObjectRemoved:*", "", ""),
-            put,
-            "a/b"
-        ));
+        assert!(!matches(&notification("s3:ObjectRemoved:*", "", ""), put, "a/b"));
         assert!(!matches(
             &notification("s3:ObjectCreated:*", "b/", ""),
             put,

@@ -79,13 +79,11 @@ fn a_request_signed_by_the_sdk_is_accepted() {
 #[test]
 fn a_changed_request_is_refused() {
     let mut parts = signed("http://127.0.0.1:4566/", user(), now());
-    parts.headers.insert(
-        "x-amz-target",
-        "Firehose_20150804.Other".parse().expect("ASCII"),
-    );
+    parts
+        .headers
+        .insert("x-amz-target", "Firehose_20150804.Other".parse().expect("ASCII"));
 
-    let refusal =
-        verify_for(&Iam::default(), &parts, "firehose").expect_err("a header has changed");
+    let refusal = verify_for(&Iam::default(), &parts, "firehose").expect_err("a header has changed");
 
     assert_eq!(refusal.code, "InvalidSignatureException");
     assert!(
@@ -99,14 +97,7 @@ fn a_changed_request_is_refused() {
 fn a_changed_body_is_refused() {
     let parts = signed("http://127.0.0.1:4566/", user(), now());
 
-    let result = verify(
-        &Iam::default(),
-        &parts,
-        b"other",
-        "firehose",
-        "us-east-1",
-        now(),
-    );
+    let result = verify(&Iam::default(), &parts, b"other", "firehose", "us-east-1", now());
 
     assert_eq!(
         result.expect_err("the body has changed").code,
@@ -140,11 +131,7 @@ fn an_unknown_key_is_refused() {
 
 #[test]
 fn an_unsigned_request_is_refused() {
-    let parts = Request::post("/")
-        .body(())
-        .expect("well formed")
-        .into_parts()
-        .0;
+    let parts = Request::post("/").body(()).expect("well formed").into_parts().0;
 
     let refusal = verify_for(&Iam::default(), &parts, "firehose").expect_err("nobody signed it");
 
@@ -168,10 +155,7 @@ fn strange_authorization_headers_are_refused() {
 
         let refusal = verify_for(&Iam::default(), &request.into_parts().0, "firehose");
 
-        assert_eq!(
-            refusal.expect_err(header).code,
-            "IncompleteSignatureException"
-        );
+        assert_eq!(refusal.expect_err(header).code, "IncompleteSignatureException");
     }
 }
 
@@ -180,15 +164,8 @@ fn the_scope_must_name_the_service_and_the_region() {
     let parts = signed("http://127.0.0.1:4566/", user(), now());
 
     let service = verify_for(&Iam::default(), &parts, "lambda").expect_err("it is for Firehose");
-    let region = verify(
-        &Iam::default(),
-        &parts,
-        BODY,
-        "firehose",
-        "eu-west-1",
-        now(),
-    )
-    .expect_err("it is for us-east-1");
+    let region = verify(&Iam::default(), &parts, BODY, "firehose", "eu-west-1", now())
+        .expect_err("it is for us-east-1");
 
     assert_eq!(
         service.message,
@@ -249,12 +226,7 @@ fn a_role_needs_its_session_token() {
 
     let caller = with_token(Some(&session.session_token)).expect("the token is right");
 
-    assert_eq!(
-        caller.principal,
-        Principal::Role {
-            arn: ROLE.to_owned()
-        }
-    );
+    assert_eq!(caller.principal, Principal::Role { arn: ROLE.to_owned() });
     assert_eq!(
         with_token(None).expect_err("no token").code,
         "UnrecognizedClientException"

@@ -19,7 +19,10 @@ fn both_rights() -> serde_json::Value {
 async fn a_role_with_both_rights_reaches_the_function() {
     let aws = services();
     put_role(&aws, "caller", vec![both_rights()]);
-    let call = Call { headers: &[JSON_1_1], ..post("/_aws/lambda-url/url1/human-loops?x=1", "{}") };
+    let call = Call {
+        headers: &[JSON_1_1],
+        ..post("/_aws/lambda-url/url1/human-loops?x=1", "{}")
+    };
 
     let answer = call.send_as(&aws, "lambda", session(&aws, "caller")).await;
 
@@ -42,13 +45,25 @@ async fn a_role_with_both_rights_reaches_the_function() {
 async fn one_right_alone_is_not_enough() {
     let aws = services();
     for action in ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"] {
-        put_role(&aws, "caller", vec![json!({"Effect": "Allow", "Action": action, "Resource": FUNCTION_ARN})]);
+        put_role(
+            &aws,
+            "caller",
+            vec![json!({"Effect": "Allow", "Action": action, "Resource": FUNCTION_ARN})],
+        );
 
-        let answer = post("/_aws/lambda-url/url1/", "").send_as(&aws, "lambda", session(&aws, "caller")).await;
+        let answer = post("/_aws/lambda-url/url1/", "")
+            .send_as(&aws, "lambda", session(&aws, "caller"))
+            .await;
 
         assert_eq!(answer.status, 403);
         assert_eq!(answer.headers["x-amzn-errortype"], "AccessDeniedException");
-        assert!(answer.json()["Message"].as_str().is_some_and(|it| it.starts_with("Forbidden. ")), "{}", answer.body);
+        assert!(
+            answer.json()["Message"]
+                .as_str()
+                .is_some_and(|it| it.starts_with("Forbidden. ")),
+            "{}",
+            answer.body
+        );
     }
 }
 
@@ -62,7 +77,9 @@ async fn the_conditions_of_function_urls_are_known() {
     });
     put_role(&aws, "caller", vec![statement]);
 
-    let answer = post("/_aws/lambda-url/url1/", "").send_as(&aws, "lambda", session(&aws, "caller")).await;
+    let answer = post("/_aws/lambda-url/url1/", "")
+        .send_as(&aws, "lambda", session(&aws, "caller"))
+        .await;
 
     assert_eq!(answer.status, 200);
 }
@@ -71,12 +88,20 @@ async fn the_conditions_of_function_urls_are_known() {
 async fn the_signature_must_be_for_lambda() {
     let aws = services();
 
-    let other_service = post("/_aws/lambda-url/url1/", "").send_as(&aws, "comprehend", user()).await;
+    let other_service = post("/_aws/lambda-url/url1/", "")
+        .send_as(&aws, "comprehend", user())
+        .await;
     let unsigned = post("/_aws/lambda-url/url1/", "").send(&aws).await;
-    let unknown_url = post("/_aws/lambda-url/other/", "").send_as(&aws, "lambda", user()).await;
+    let unknown_url = post("/_aws/lambda-url/other/", "")
+        .send_as(&aws, "lambda", user())
+        .await;
 
     assert_eq!(other_service.status, 403);
-    assert!(other_service.body.contains("Credential should be scoped to correct service: 'lambda'"));
+    assert!(
+        other_service
+            .body
+            .contains("Credential should be scoped to correct service: 'lambda'")
+    );
     assert_eq!(unsigned.status, 403);
     assert_eq!(unknown_url.status, 403);
 }
@@ -84,7 +109,11 @@ async fn the_signature_must_be_for_lambda() {
 #[tokio::test]
 async fn an_open_url_needs_a_permission_for_everyone() {
     let aws = services();
-    let open = FunctionUrlSpec { id: "open".to_owned(), function_name: "worker".to_owned(), iam_auth: false };
+    let open = FunctionUrlSpec {
+        id: "open".to_owned(),
+        function_name: "worker".to_owned(),
+        iam_auth: false,
+    };
     aws.lambda.put_url(open);
 
     let before = post("/_aws/lambda-url/open/echo", "").send(&aws).await;
@@ -119,7 +148,9 @@ async fn a_failing_function_is_a_bad_gateway() {
 async fn an_answer_without_a_status_is_the_body() {
     let aws = services();
 
-    let answer = post("/_aws/lambda-url/url1/inferred", "").send_as(&aws, "lambda", user()).await;
+    let answer = post("/_aws/lambda-url/url1/inferred", "")
+        .send_as(&aws, "lambda", user())
+        .await;
 
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json(), json!({"Classes": []}));
@@ -130,7 +161,9 @@ async fn a_body_over_6_mb_is_too_large() {
     let aws = services();
     let body = "a".repeat(6 * 1024 * 1024 + 1);
 
-    let answer = post("/_aws/lambda-url/url1/", &body).send_as(&aws, "lambda", user()).await;
+    let answer = post("/_aws/lambda-url/url1/", &body)
+        .send_as(&aws, "lambda", user())
+        .await;
 
     assert_eq!(answer.status, 413);
 }

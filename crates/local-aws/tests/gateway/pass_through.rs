@@ -20,7 +20,10 @@ fn serving() -> LocalAws {
 #[tokio::test]
 async fn a_comprehend_request_reaches_its_function() {
     let aws = serving();
-    let call = Call { headers: &CLASSIFY, ..post("/", r#"{"Text":"a"}"#) };
+    let call = Call {
+        headers: &CLASSIFY,
+        ..post("/", r#"{"Text":"a"}"#)
+    };
 
     let answer = call.send_as(&aws, "comprehend", user()).await;
 
@@ -28,7 +31,10 @@ async fn a_comprehend_request_reaches_its_function() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["content-type"], "application/x-amz-json-1.1");
     assert_eq!(event["rawPath"], "/");
-    assert_eq!(event["headers"]["x-amz-target"], "Comprehend_20171127.ClassifyDocument");
+    assert_eq!(
+        event["headers"]["x-amz-target"],
+        "Comprehend_20171127.ClassifyDocument"
+    );
     assert_eq!(event["isBase64Encoded"], true);
 }
 
@@ -42,7 +48,10 @@ async fn a_human_loop_request_reaches_its_function() {
         ("DELETE", "/human-loops/name"),
         ("POST", "/human-loops/stop"),
     ] {
-        let call = Call { method, ..post(path, "") };
+        let call = Call {
+            method,
+            ..post(path, "")
+        };
 
         let answer = call.send_as(&aws, "sagemaker", user()).await;
 
@@ -54,11 +63,22 @@ async fn a_human_loop_request_reaches_its_function() {
 #[tokio::test]
 async fn a_role_needs_the_action_of_the_service() {
     let aws = serving();
-    put_role(&aws, "allowed", vec![json!({"Effect": "Allow", "Action": "sagemaker:DescribeHumanLoop", "Resource": "*"})]);
+    put_role(
+        &aws,
+        "allowed",
+        vec![json!({"Effect": "Allow", "Action": "sagemaker:DescribeHumanLoop", "Resource": "*"})],
+    );
 
-    let allowed = get("/human-loops/name").send_as(&aws, "sagemaker", session(&aws, "allowed")).await;
-    let denied = get("/human-loops").send_as(&aws, "sagemaker", session(&aws, "allowed")).await;
-    let call = Call { headers: &CLASSIFY, ..post("/", "{}") };
+    let allowed = get("/human-loops/name")
+        .send_as(&aws, "sagemaker", session(&aws, "allowed"))
+        .await;
+    let denied = get("/human-loops")
+        .send_as(&aws, "sagemaker", session(&aws, "allowed"))
+        .await;
+    let call = Call {
+        headers: &CLASSIFY,
+        ..post("/", "{}")
+    };
     let denied_json = call.send_as(&aws, "comprehend", session(&aws, "allowed")).await;
 
     assert_eq!(allowed.status, 200);
@@ -66,32 +86,53 @@ async fn a_role_needs_the_action_of_the_service() {
     assert!(denied.body.contains("sagemaker:ListHumanLoops"));
     assert_eq!(denied_json.status, 400);
     assert_eq!(denied_json.json()["__type"], "AccessDeniedException");
-    assert!(denied_json.json()["Message"].as_str().is_some_and(|it| it.contains("comprehend:ClassifyDocument")));
+    assert!(
+        denied_json.json()["Message"]
+            .as_str()
+            .is_some_and(|it| it.contains("comprehend:ClassifyDocument"))
+    );
 }
 
 #[tokio::test]
 async fn the_functions_own_errors_pass_unchanged() {
     let aws = serving();
 
-    let answer = post("/_aws/lambda-url/url1/refuse", "").send_as(&aws, "lambda", user()).await;
+    let answer = post("/_aws/lambda-url/url1/refuse", "")
+        .send_as(&aws, "lambda", user())
+        .await;
 
     assert_eq!(answer.status, 400);
-    assert_eq!(answer.headers["x-amzn-errortype"], "TextSizeLimitExceededException");
+    assert_eq!(
+        answer.headers["x-amzn-errortype"],
+        "TextSizeLimitExceededException"
+    );
     assert_eq!(answer.body, r#"{"Message":"too long"}"#);
 }
 
 #[tokio::test]
 async fn a_service_that_no_function_serves_is_not_implemented() {
     let aws = services();
-    let call = Call { headers: &CLASSIFY, ..post("/", "{}") };
+    let call = Call {
+        headers: &CLASSIFY,
+        ..post("/", "{}")
+    };
 
     let comprehend = call.send_as(&aws, "comprehend", user()).await;
-    let human_loops = post("/human-loops", "{}").send_as(&aws, "sagemaker", user()).await;
-    let other_path = Call { method: "PUT", ..post("/human-loops/a", "{}") };
+    let human_loops = post("/human-loops", "{}")
+        .send_as(&aws, "sagemaker", user())
+        .await;
+    let other_path = Call {
+        method: "PUT",
+        ..post("/human-loops/a", "{}")
+    };
     let other_path = other_path.send_as(&serving(), "sagemaker", user()).await;
 
     assert_eq!(comprehend.status, 501);
-    assert!(comprehend.body.contains("comprehend: ClassifyDocument is not implemented"));
+    assert!(
+        comprehend
+            .body
+            .contains("comprehend: ClassifyDocument is not implemented")
+    );
     assert_eq!(human_loops.status, 501);
     assert!(other_path.body.contains("PUT /human-loops/a"));
 }

@@ -11,7 +11,9 @@ async fn a_function_answers_a_request() {
     let aws = services();
     put_api(&aws, TIMEOUT_MS);
 
-    let answer = post("/_aws/execute-api/api1/dev/echo?a=1", "a text").send(&aws).await;
+    let answer = post("/_aws/execute-api/api1/dev/echo?a=1", "a text")
+        .send(&aws)
+        .await;
 
     let event = answer.json();
     assert_eq!(answer.status, 200);
@@ -21,7 +23,10 @@ async fn a_function_answers_a_request() {
     assert_eq!(event["body"], "a text");
     assert_eq!(event["queryStringParameters"], json!({"a": "1"}));
     assert_eq!(event["requestContext"]["path"], "/dev/echo");
-    assert_eq!(event["requestContext"]["requestId"].as_str(), answer.headers["x-amzn-requestid"].to_str().ok());
+    assert_eq!(
+        event["requestContext"]["requestId"].as_str(),
+        answer.headers["x-amzn-requestid"].to_str().ok()
+    );
 }
 
 #[tokio::test]
@@ -29,10 +34,16 @@ async fn a_failing_function_is_a_bad_gateway() {
     let aws = services();
     put_api(&aws, TIMEOUT_MS);
 
-    for path in ["/_aws/execute-api/api1/dev/fail", "/_aws/execute-api/api1/dev/malformed"] {
+    for path in [
+        "/_aws/execute-api/api1/dev/fail",
+        "/_aws/execute-api/api1/dev/malformed",
+    ] {
         let answer = post(path, "").send(&aws).await;
 
-        assert_eq!((answer.status, answer.json()), (502, json!({"message": "Internal server error"})));
+        assert_eq!(
+            (answer.status, answer.json()),
+            (502, json!({"message": "Internal server error"}))
+        );
         assert_eq!(answer.headers["x-amzn-errortype"], "InternalServerErrorException");
     }
 }
@@ -74,11 +85,21 @@ async fn an_event_over_6_mb_is_too_large_for_the_function() {
 async fn the_event_names_the_key_that_was_used() {
     let aws = services();
     put_api(&aws, TIMEOUT_MS);
-    let call = Call { headers: &[("x-api-key", KEY)], ..post("/_aws/execute-api/api1/dev/keyed", "") };
+    let call = Call {
+        headers: &[("x-api-key", KEY)],
+        ..post("/_aws/execute-api/api1/dev/keyed", "")
+    };
 
-    let answers = [call.send(&aws).await, call.send(&aws).await, call.send(&aws).await];
+    let answers = [
+        call.send(&aws).await,
+        call.send(&aws).await,
+        call.send(&aws).await,
+    ];
 
-    assert_eq!(answers[0].json()["requestContext"]["identity"]["apiKeyId"], "key1");
+    assert_eq!(
+        answers[0].json()["requestContext"]["identity"]["apiKeyId"],
+        "key1"
+    );
     assert_eq!(answers.map(|answer| answer.status), [200, 200, 429]);
 }
 
@@ -87,9 +108,13 @@ async fn users_look_up_the_value_of_a_key() {
     let aws = services();
     put_api(&aws, TIMEOUT_MS);
 
-    let one = get("/apikeys/key1?includeValue=true").send_as(&aws, "apigateway", user()).await;
+    let one = get("/apikeys/key1?includeValue=true")
+        .send_as(&aws, "apigateway", user())
+        .await;
     let without = get("/apikeys/key1").send_as(&aws, "apigateway", user()).await;
-    let all = get("/apikeys?includeValues=true").send_as(&aws, "apigateway", user()).await;
+    let all = get("/apikeys?includeValues=true")
+        .send_as(&aws, "apigateway", user())
+        .await;
     let none = get("/apikeys/other").send_as(&aws, "apigateway", user()).await;
     let apis = get("/restapis").send_as(&aws, "apigateway", user()).await;
 
@@ -99,7 +124,10 @@ async fn users_look_up_the_value_of_a_key() {
     );
     assert!(without.json().get("value").is_none());
     assert_eq!(all.json()["item"][0]["value"], KEY);
-    assert_eq!((none.status, &none.headers["x-amzn-errortype"]), (404, &"NotFoundException".parse().expect("ASCII")));
+    assert_eq!(
+        (none.status, &none.headers["x-amzn-errortype"]),
+        (404, &"NotFoundException".parse().expect("ASCII"))
+    );
     assert_eq!(apis.json()["item"][0]["id"], "api1");
 }
 
@@ -110,7 +138,9 @@ async fn a_key_is_not_shown_to_who_may_not_see_it() {
     let worker = crate::setup::session(&aws, "worker");
 
     let unsigned = get("/apikeys/key1?includeValue=true").send(&aws).await;
-    let denied = get("/apikeys/key1?includeValue=true").send_as(&aws, "apigateway", worker).await;
+    let denied = get("/apikeys/key1?includeValue=true")
+        .send_as(&aws, "apigateway", worker)
+        .await;
 
     assert!(!unsigned.body.contains(KEY));
     assert_eq!(denied.status, 403);

@@ -12,7 +12,7 @@ use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use local_aws::{
     LocalAws,
-    apigateway::{ApiKeySpec, Integration, MethodSpec, Quota, Period, RestApiSpec, UsagePlanSpec},
+    apigateway::{ApiKeySpec, Integration, MethodSpec, Period, Quota, RestApiSpec, UsagePlanSpec},
     iam::RoleSpec,
     lambda::{FunctionSpec, FunctionUrlSpec, PermissionSpec},
 };
@@ -28,7 +28,12 @@ pub fn services() -> LocalAws {
     let aws = LocalAws::in_memory();
     put_role(&aws, "worker", vec![]);
     let program = std::env::current_exe().expect("this program has a path");
-    let arguments = ["function::function_process", "--exact", "--ignored", "--nocapture"];
+    let arguments = [
+        "function::function_process",
+        "--exact",
+        "--ignored",
+        "--nocapture",
+    ];
     let mut command = vec![program.into_os_string()];
     command.extend(arguments.map(Into::into));
     aws.lambda.put_function(FunctionSpec {
@@ -64,7 +69,10 @@ pub fn put_api(aws: &LocalAws, timeout_ms: u32) {
         request_models: BTreeMap::new(),
         validate_body: false,
         required_parameters: vec![],
-        integration: Integration::LambdaProxy { function_arn: FUNCTION_ARN.to_owned(), timeout_ms },
+        integration: Integration::LambdaProxy {
+            function_arn: FUNCTION_ARN.to_owned(),
+            timeout_ms,
+        },
     };
     let api = RestApiSpec {
         id: "api1".to_owned(),
@@ -75,16 +83,26 @@ pub fn put_api(aws: &LocalAws, timeout_ms: u32) {
         throttle: None,
     };
     aws.api_gateway.put_rest_api(api).expect("the API is well formed");
-    let key = ApiKeySpec { id: "key1".to_owned(), name: "users".to_owned(), value: KEY.to_owned(), enabled: true };
+    let key = ApiKeySpec {
+        id: "key1".to_owned(),
+        name: "users".to_owned(),
+        value: KEY.to_owned(),
+        enabled: true,
+    };
     aws.api_gateway.put_api_key(key).expect("the key is long enough");
     let plan = UsagePlanSpec {
         id: "plan1".to_owned(),
         stages: vec![("api1".to_owned(), "dev".to_owned())],
         key_ids: vec!["key1".to_owned()],
         throttle: None,
-        quota: Some(Quota { limit: 2, period: Period::Month }),
+        quota: Some(Quota {
+            limit: 2,
+            period: Period::Month,
+        }),
     };
-    aws.api_gateway.put_usage_plan(plan).expect("there is no throttle");
+    aws.api_gateway
+        .put_usage_plan(plan)
+        .expect("there is no throttle");
 }
 
 pub fn role_arn(name: &str) -> String {
@@ -110,8 +128,17 @@ pub fn user() -> Credentials {
 }
 
 pub fn session(aws: &LocalAws, role: &str) -> Credentials {
-    let session = aws.iam.role_credentials(&role_arn(role)).expect("the role exists");
-    Credentials::new(session.access_key_id, session.secret_access_key, Some(session.session_token), None, "test")
+    let session = aws
+        .iam
+        .role_credentials(&role_arn(role))
+        .expect("the role exists");
+    Credentials::new(
+        session.access_key_id,
+        session.secret_access_key,
+        Some(session.session_token),
+        None,
+        "test",
+    )
 }
 
 /// A request to be signed and sent.
@@ -140,7 +167,9 @@ impl Call<'_> {
         let body = SignableBody::Bytes(self.body.as_bytes());
         let signable = SignableRequest::new(self.method, &uri, self.headers.iter().copied(), body)
             .expect("the request can be signed");
-        let (instructions, _) = sign(signable, &params).expect("the request can be signed").into_parts();
+        let (instructions, _) = sign(signable, &params)
+            .expect("the request can be signed")
+            .into_parts();
         instructions.apply_to_request_http1x(&mut request);
         send(aws, request).await
     }
@@ -151,7 +180,9 @@ impl Call<'_> {
     }
 
     fn request(&self) -> Request<Body> {
-        let request = Request::builder().method(self.method).uri(format!("{ENDPOINT}{}", self.path));
+        let request = Request::builder()
+            .method(self.method)
+            .uri(format!("{ENDPOINT}{}", self.path));
         let headers = self.headers.iter();
         headers
             .fold(request, |request, (name, value)| request.header(*name, *value))
@@ -175,7 +206,11 @@ impl Answer {
 }
 
 async fn send(aws: &LocalAws, request: Request<Body>) -> Answer {
-    let response = aws.router().oneshot(request).await.expect("the router is infallible");
+    let response = aws
+        .router()
+        .oneshot(request)
+        .await
+        .expect("the router is infallible");
     let (parts, body) = response.into_parts();
     let body = body.collect().await.expect("the body is in memory").to_bytes();
     Answer {
@@ -186,9 +221,19 @@ async fn send(aws: &LocalAws, request: Request<Body>) -> Answer {
 }
 
 pub fn get(path: &str) -> Call<'_> {
-    Call { method: "GET", path, headers: &[], body: "" }
+    Call {
+        method: "GET",
+        path,
+        headers: &[],
+        body: "",
+    }
 }
 
 pub fn post<'a>(path: &'a str, body: &'a str) -> Call<'a> {
-    Call { method: "POST", path, headers: &[], body }
+    Call {
+        method: "POST",
+        path,
+        headers: &[],
+        body,
+    }
 }

@@ -52,9 +52,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
             println!("one line\nanother");
             Ok(Value::Null)
         }
-        "answer of bytes" => Ok(json!(
-            "x".repeat(event["bytes"].as_u64().unwrap_or(0) as usize)
-        )),
+        "answer of bytes" => Ok(json!("x".repeat(event["bytes"].as_u64().unwrap_or(0) as usize))),
         "write" => {
             append(&folder().join("attempts"), &context.request_id);
             Ok(Value::Null)

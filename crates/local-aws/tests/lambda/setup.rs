@@ -2,14 +2,17 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use axum::body::Body;
+use aws_credential_types::Credentials;
+use axum::{Router, body::Body};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use local_aws::{
     iam::{Iam, Principal, RoleSpec},
     invocation_queue::InvocationQueue,
     lambda::{FunctionSpec, Lambda, Timing},
+    s3::{BucketSpec, S3},
     store::Store,
+    transport::sdk_config,
 };
 use serde_json::{Value, json};
 
@@ -27,6 +30,7 @@ pub const QUICK: Timing = Timing {
 
 pub struct Service {
     pub lambda: Arc<Lambda>,
+    pub s3: Arc<S3>,
     pub queue: InvocationQueue,
 }
 
@@ -42,26 +46,35 @@ pub fn open(folder: &Path, timing: Timing) -> Service {
     iam.put_role(RoleSpec {
         name: "function".to_owned(),
         arn: ROLE.to_owned(),
-        trust_policy: statement(
-            json!({ "Service": "lambda.amazonaws.com" }),
-            "sts:AssumeRole",
-        ),
+        trust_policy: statement(json!({ "Service": "lambda.amazonaws.com" }), "sts:AssumeRole"),
         policies: vec![json!({ "Version": "2012-10-17", "Statement": [
             { "Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::failures/*" }
         ] })],
     })
     .expect("the policies are understood");
     let queue = InvocationQueue::new(store.clone());
+    let region = "us-east-1".to_owned();
+    let s3 = S3::new(store.clone(), iam.clone(), queue.clone(), region.clone());
+    let s3 = Arc::new(s3.expect("the state folder is readable"));
+    for name in ["failures", "closed"] {
+        let name = name.to_owned();
+        let bucket = BucketSpec {
+            name,
+            ..BucketSpec::default()
+        };
+        s3.put_bucket(bucket).expect("the bucket is made");
+    }
     let lambda = Lambda::new(
         store,
         iam,
         queue.clone(),
-        "us-east-1".to_owned(),
+        s3.clone(),
+        region,
         "http://127.0.0.1:4566".to_owned(),
     );
     let lambda = Arc::new(lambda.with_timing(timing));
     lambda.put_function(spec(folder, "worker"));
-    Service { lambda, queue }
+    Service { lambda, s3, queue }
 }
 
 pub fn spec(folder: &Path, name: &str) -> FunctionSpec {
@@ -121,11 +134,7 @@ pub async fn call(lambda: &Lambda, event: Value) -> (Option<String>, Value) {
 }
 
 pub async fn body(response: Response<Body>) -> Value {
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .expect("it is in memory");
+    let body = response.into_body().collect().await.expect("it is in memory");
     serde_json::from_slice(&body.to_bytes()).expect("the body is JSON")
 }
 
@@ -135,6 +144,31 @@ pub async fn get(lambda: &Lambda, path: &str) -> Response<Body> {
         .body(Body::empty())
         .expect("the request is well formed");
     lambda.handle(request).await
+}
+
+/// Reads the only object under `prefix` of the bucket `failures`: its key and its JSON.
+pub async fn failure_under(service: &Service, prefix: &str) -> (String, Value) {
+    let s3 = service.s3.clone();
+    let router = Router::new().fallback(move |request: Request<Body>| {
+        let s3 = s3.clone();
+        async move { s3.handle(request).await }
+    });
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    let config = aws_sdk_s3::config::Builder::from(&sdk_config(router, credentials))
+        .force_path_style(true)
+        .build();
+    let client = aws_sdk_s3::Client::from_conf(config);
+    let list = client.list_objects_v2().bucket("failures").prefix(prefix);
+    let listed = list.send().await.expect("the bucket can be listed");
+    let [object] = listed.contents() else {
+        panic!("not one object under {prefix}: {listed:?}");
+    };
+    let key = object.key().expect("an object has a key").to_owned();
+    let get = client.get_object().bucket("failures").key(&key);
+    let object = get.send().await.expect("the object is there");
+    let record = object.body.collect().await.expect("it is in memory");
+    let record = serde_json::from_slice(&record.into_bytes()).expect("the record is JSON");
+    (key, record)
 }
 
 /// Asks again and again until there is an answer, for a minute at most.

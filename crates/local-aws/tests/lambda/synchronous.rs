@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,8 +9,7 @@ use local_aws::{
 use serde_json::{Value, json};
 
 use crate::setup::{
-    QUICK, ROLE, body, call, eventually, get, invoke, invoke_as, lines_of, open, spec,
-    temporary_folder,
+    QUICK, ROLE, body, call, eventually, get, invoke, invoke_as, lines_of, open, spec, temporary_folder,
 };
 
 #[tokio::test]
@@ -107,9 +106,7 @@ async fn a_function_that_ends_before_its_first_event_is_a_function_error() {
     let folder = temporary_folder();
     let lambda = open(folder.path(), QUICK).lambda;
     let mut function = spec(folder.path(), "worker");
-    function
-        .environment
-        .insert("START".to_owned(), "exit".to_owned());
+    function.environment.insert("START".to_owned(), "exit".to_owned());
     lambda.put_function(function);
 
     let (error, payload) = call(&lambda, json!({})).await;
@@ -168,11 +165,7 @@ async fn a_function_that_takes_too_long_is_ended() {
         message.ends_with(" Error: Task timed out after 1.00 seconds"),
         "{message}"
     );
-    let port = fs::read_to_string(folder.path().join("port")).expect("it had begun");
-    eventually("the process has gone", || {
-        std::net::TcpStream::connect(format!("127.0.0.1:{port}")).err()
-    })
-    .await;
+    process_is_gone(folder.path()).await;
 }
 
 #[tokio::test]
@@ -181,10 +174,7 @@ async fn two_events_run_in_two_processes() {
     let lambda = open(folder.path(), QUICK).lambda;
     let event = |write, wait| json!({ "do": "write and wait", "write": write, "wait": wait });
 
-    let (first, second) = tokio::join!(
-        call(&lambda, event("a", "b")),
-        call(&lambda, event("b", "a"))
-    );
+    let (first, second) = tokio::join!(call(&lambda, event("a", "b")), call(&lambda, event("b", "a")));
 
     assert_eq!((first.0, second.0), (None, None));
 }
@@ -301,16 +291,8 @@ async fn an_answer_above_6_mb_is_a_function_error_and_the_process_goes_on() {
     let lambda = open(folder.path(), QUICK).lambda;
     let (_, before) = call(&lambda, json!({ "do": "context" })).await;
 
-    let (just_fits, _) = call(
-        &lambda,
-        json!({ "do": "answer of bytes", "bytes": 6_291_554 }),
-    )
-    .await;
-    let (error, payload) = call(
-        &lambda,
-        json!({ "do": "answer of bytes", "bytes": 6_291_555 }),
-    )
-    .await;
+    let (just_fits, _) = call(&lambda, json!({ "do": "answer of bytes", "bytes": 6_291_554 })).await;
+    let (error, payload) = call(&lambda, json!({ "do": "answer of bytes", "bytes": 6_291_555 })).await;
 
     assert_eq!(just_fits, None);
     assert_eq!(error.as_deref(), Some("Unhandled"));
@@ -344,14 +326,7 @@ async fn an_event_that_is_not_json_is_refused_without_being_quoted() {
     let lambda = open(folder.path(), QUICK).lambda;
 
     for payload in ["{\"secret\"", "\"secret\" 1", "secret"] {
-        let response = invoke_as(
-            &lambda,
-            Principal::Root,
-            "worker",
-            "RequestResponse",
-            payload,
-        )
-        .await;
+        let response = invoke_as(&lambda, Principal::Root, "worker", "RequestResponse", payload).await;
 
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         assert_eq!(
@@ -395,8 +370,7 @@ async fn a_function_or_version_that_does_not_exist_is_not_found() {
         "arn:aws:lambda:us-east-1:000000000000:function:x",
     ] {
         for invocation_type in ["RequestResponse", "Event", "DryRun"] {
-            let response =
-                invoke_as(&lambda, Principal::Root, function, invocation_type, "{}").await;
+            let response = invoke_as(&lambda, Principal::Root, function, invocation_type, "{}").await;
 
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{function}");
             assert_eq!(
@@ -413,9 +387,7 @@ async fn a_function_or_version_that_does_not_exist_is_not_found() {
 async fn a_role_without_permission_may_not_invoke_until_the_function_lets_it() {
     let folder = temporary_folder();
     let lambda = open(folder.path(), QUICK).lambda;
-    let role = || Principal::Role {
-        arn: ROLE.to_owned(),
-    };
+    let role = || Principal::Role { arn: ROLE.to_owned() };
     let event = json!({ "do": "echo" }).to_string();
 
     let refused = invoke_as(&lambda, role(), "worker", "RequestResponse", event.clone()).await;
@@ -423,10 +395,7 @@ async fn a_role_without_permission_may_not_invoke_until_the_function_lets_it() {
     let allowed = invoke_as(&lambda, role(), "worker", "RequestResponse", event).await;
 
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
-    assert_eq!(
-        refused.headers()["x-amzn-errortype"],
-        "AccessDeniedException"
-    );
+    assert_eq!(refused.headers()["x-amzn-errortype"], "AccessDeniedException");
     assert_eq!(allowed.status(), StatusCode::OK);
 }
 
@@ -493,22 +462,38 @@ async fn an_in_process_caller_learns_how_the_function_failed() {
         .invoke("worker", Bytes::from_static(b"{\"do\":\"exit\"}"))
         .await;
 
-    let error = |output: Result<local_aws::lambda::InvokeOutput, _>| {
-        output.expect("the function ran").function_error
-    };
+    let error =
+        |output: Result<local_aws::lambda::InvokeOutput, _>| output.expect("the function ran").function_error;
     assert_eq!(error(failed), Some(FunctionError::Reported));
     assert_eq!(error(exited), Some(FunctionError::Exited));
 }
 
 #[tokio::test]
-async fn after_shutdown_nothing_is_invoked() {
+async fn after_shutdown_nothing_runs_and_nothing_is_invoked() {
     let folder = temporary_folder();
     let lambda = open(folder.path(), QUICK).lambda;
+    call(&lambda, json!({ "do": "listen" })).await;
 
     lambda.shutdown().await;
 
+    process_is_gone(folder.path()).await;
     let refused = lambda.invoke("worker", Bytes::from_static(b"{}")).await;
     assert_eq!(refused, Err(InvokeError::Stopping));
+}
+
+#[tokio::test]
+async fn a_process_without_work_is_ended_after_a_while() {
+    let folder = temporary_folder();
+    let timing = Timing {
+        keep_warm: Duration::ZERO,
+        ..QUICK
+    };
+    let lambda = open(folder.path(), timing).lambda;
+    call(&lambda, json!({ "do": "listen" })).await;
+
+    lambda.start();
+
+    process_is_gone(folder.path()).await;
 }
 
 fn permission(principal: &str, source_arn: Option<&str>) -> PermissionSpec {
@@ -519,4 +504,13 @@ fn permission(principal: &str, source_arn: Option<&str>) -> PermissionSpec {
         source_arn: source_arn.map(str::to_owned),
         source_account: None,
     }
+}
+
+/// Waits for the end of the process that listened.
+async fn process_is_gone(folder: &Path) {
+    let port = fs::read_to_string(folder.join("port")).expect("it has listened");
+    eventually("the process has gone", || {
+        std::net::TcpStream::connect(format!("127.0.0.1:{port}")).err()
+    })
+    .await;
 }

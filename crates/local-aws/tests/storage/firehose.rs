@@ -3,7 +3,12 @@
 use std::{io::Read, time::Duration};
 
 use aws_sdk_firehose::{error::ProvideErrorMetadata, primitives::Blob, types::Record};
-use local_aws::{firehose::DeliveryStreamSpec, s3::FunctionNotification};
+use local_aws::{
+    firehose::{DeliveryError, DeliveryStreamSpec},
+    s3::FunctionNotification,
+};
+
+use serde_json::json;
 
 use crate::harness::{Storage, stream};
 
@@ -19,12 +24,14 @@ fn streaming(spec: DeliveryStreamSpec) -> Storage {
         prefix: "feedback/".into(),
         suffix: String::new(),
     }]);
+    allow_delivery(&storage, "arn:aws:s3:::*");
+    storage.services().firehose.put_stream(spec).expect("stream");
     storage
-        .services()
-        .firehose
-        .put_stream(spec)
-        .expect("stream");
-    storage
+}
+
+fn allow_delivery(storage: &Storage, resource: &str) {
+    let allow = json!([{"Effect": "Allow", "Action": "s3:PutObject", "Resource": resource}]);
+    storage.put_role("delivery", allow);
 }
 
 async fn put(storage: &Storage, data: &str) {
@@ -89,9 +96,7 @@ async fn delimiter_gzip_and_extension_are_honoured() {
 #[tokio::test]
 async fn a_batch_answers_each_record_in_order() {
     let storage = streaming(stream());
-    let records = (0..500)
-        .map(|number| record(format!("{number}\n")))
-        .collect();
+    let records = (0..500).map(|number| record(format!("{number}\n"))).collect();
 
     let put = storage
         .firehose()
@@ -132,9 +137,7 @@ async fn requests_beyond_the_limits_are_refused_whole() {
     let too_large = put(vec![record(vec![0; 1_024_001])])
         .await
         .expect_err("a large record");
-    let too_much = put(vec![record(vec![0; 1_024_000]); 5])
-        .await
-        .expect_err("5 MB");
+    let too_much = put(vec![record(vec![0; 1_024_000]); 5]).await.expect_err("5 MB");
     let bad_name = name("a stream!").await.expect_err("a bad name");
     let unknown = name("another").await.expect_err("an unknown stream");
     put(vec![record(vec![0; 1_024_000]); 4])
@@ -146,11 +149,7 @@ async fn requests_beyond_the_limits_are_refused_whole() {
     assert_eq!(too_large.code(), Some("ValidationException"));
     assert_eq!(too_much.code(), Some("InvalidArgumentException"));
     assert_eq!(bad_name.code(), Some("ValidationException"));
-    assert!(
-        unknown
-            .into_service_error()
-            .is_resource_not_found_exception()
-    );
+    assert!(unknown.into_service_error().is_resource_not_found_exception());
 }
 
 #[tokio::test]
@@ -161,19 +160,13 @@ async fn acknowledged_records_survive_a_restart_and_are_delivered_once() {
     put(&storage, "buffered\n").await;
 
     storage.reopen();
-    storage
-        .services()
-        .firehose
-        .put_stream(stream())
-        .expect("stream");
+    allow_delivery(&storage, "arn:aws:s3:::*");
+    storage.services().firehose.put_stream(stream()).expect("stream");
     put(&storage, "after\n").await;
     flush(&storage).await;
     storage.reopen();
-    storage
-        .services()
-        .firehose
-        .put_stream(stream())
-        .expect("stream");
+    allow_delivery(&storage, "arn:aws:s3:::*");
+    storage.services().firehose.put_stream(stream()).expect("stream");
     flush(&storage).await;
 
     let mut bodies: Vec<_> = storage
@@ -183,10 +176,7 @@ async fn acknowledged_records_survive_a_restart_and_are_delivered_once() {
         .map(|(_, body)| body)
         .collect();
     bodies.sort();
-    assert_eq!(
-        bodies,
-        [b"before\n".to_vec(), b"buffered\nafter\n".to_vec()]
-    );
+    assert_eq!(bodies, [b"before\n".to_vec(), b"buffered\nafter\n".to_vec()]);
     assert_eq!(storage.events().len(), 2);
 }
 
@@ -256,14 +246,28 @@ async fn records_stay_buffered_while_their_bucket_is_missing() {
 }
 
 #[tokio::test]
+async fn records_stay_buffered_while_the_role_may_not_deliver() {
+    let storage = streaming(stream());
+    allow_delivery(&storage, "arn:aws:s3:::bucket/elsewhere/*");
+    put(&storage, "patience\n").await;
+
+    let refused = storage.services().firehose.flush("feedback-stream").await;
+    let delivered_early = storage.objects("").await;
+    allow_delivery(&storage, "arn:aws:s3:::bucket/feedback/*");
+    flush(&storage).await;
+
+    assert!(matches!(refused, Err(DeliveryError::Denied(_))));
+    assert!(delivered_early.is_empty());
+    assert_eq!(storage.objects("").await.len(), 1);
+}
+
+#[tokio::test]
 async fn many_callers_at_once_lose_nothing() {
     let storage = streaming(stream());
     let firehose = storage.firehose();
 
     let puts = (0..64).map(|number| {
-        let put = firehose
-            .put_record()
-            .delivery_stream_name("feedback-stream");
+        let put = firehose.put_record().delivery_stream_name("feedback-stream");
         put.record(record(format!("{number:02}"))).send()
     });
     let answers = futures::future::join_all(puts).await;
@@ -289,9 +293,7 @@ async fn streams_are_described_and_listed() {
     let described = described.send().await.expect("describe");
     let listed = firehose.list_delivery_streams().send().await.expect("list");
 
-    let description = described
-        .delivery_stream_description()
-        .expect("description");
+    let description = described.delivery_stream_description().expect("description");
     assert_eq!(
         description.delivery_stream_arn(),
         "arn:aws:firehose:us-east-1:000000000000:deliverystream/feedback-stream"

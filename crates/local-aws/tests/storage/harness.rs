@@ -3,19 +3,23 @@
 use std::{path::PathBuf, sync::Arc};
 
 use aws_credential_types::Credentials;
+use aws_sdk_s3::{
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+};
 use aws_types::SdkConfig;
 use axum::{Router, body::Body};
 use http::Request;
 use local_aws::{
     firehose::{DeliveryStreamSpec, Firehose},
-    iam::{Iam, Principal},
+    iam::{Iam, Principal, RoleSpec},
     invocation_queue::InvocationQueue,
     s3::{BucketSpec, FunctionNotification, S3},
     secretsmanager::SecretsManager,
     store::Store,
     transport::sdk_config,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub const REGION: &str = "us-east-1";
 
@@ -87,11 +91,34 @@ impl Storage {
         })
     }
 
+    /// Makes a role with these statements and returns an S3 client with its credentials.
+    pub fn s3_as_role(&self, name: &str, statements: Value) -> aws_sdk_s3::Client {
+        let arn = self.put_role(name, statements);
+        let keys = self.services().iam.role_credentials(&arn).expect("role");
+        let token = Some(keys.session_token);
+        let credentials = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, token);
+        aws_sdk_s3::Client::new(&sdk_config(self.router(), credentials))
+    }
+
+    /// Makes, or replaces, a role with these statements and returns its ARN.
+    pub fn put_role(&self, name: &str, statements: Value) -> String {
+        let arn = format!("arn:aws:iam::000000000000:role/{name}");
+        let role = RoleSpec {
+            name: name.into(),
+            arn: arn.clone(),
+            trust_policy: json!({"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow",
+                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }]}),
+            policies: vec![json!({"Version": "2012-10-17", "Statement": statements})],
+        };
+        self.services().iam.put_role(role).expect("role");
+        arn
+    }
+
     pub fn config_as(&self, access_key: &str, secret: &str) -> SdkConfig {
-        sdk_config(
-            self.router(),
-            Credentials::from_keys(access_key, secret, None),
-        )
+        sdk_config(self.router(), Credentials::from_keys(access_key, secret, None))
     }
 
     pub fn s3_as(&self, access_key: &str, secret: &str) -> aws_sdk_s3::Client {
@@ -108,6 +135,18 @@ impl Storage {
 
     pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
         aws_sdk_secretsmanager::Client::new(&self.config_as("test", "test"))
+    }
+
+    pub async fn put(&self, key: &str, body: &[u8]) {
+        let body = ByteStream::from(body.to_vec());
+        let put = self.s3().put_object().bucket("bucket").key(key).body(body);
+        put.send().await.expect("put");
+    }
+
+    pub async fn get(&self, key: &str) -> Vec<u8> {
+        let get = self.s3().get_object().bucket("bucket").key(key);
+        let body = get.send().await.expect("get").body;
+        body.collect().await.expect("body").to_vec()
     }
 
     /// Keys and bodies of the objects under a prefix.
@@ -177,4 +216,14 @@ pub fn stream() -> DeliveryStreamSpec {
         delimiter: None,
         file_extension: None,
     }
+}
+
+/// Bytes that differ from place to place, so that a wrong range shows.
+pub fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 31 % 251) as u8).collect()
+}
+
+/// The code by which clients tell errors apart.
+pub fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> &str {
+    error.code().unwrap_or("none")
 }

@@ -2,5 +2,9 @@
 
 mod firehose;
 mod harness;
-mod s3;
+mod s3_access;
+mod s3_buckets;
+mod s3_notifications;
+mod s3_objects;
+mod s3_uploads;
 mod secretsmanager;

@@ -7,11 +7,7 @@ use crate::harness::{REGION, Storage};
 
 fn with_secret() -> Storage {
     let storage = Storage::with_bucket();
-    storage
-        .services()
-        .secrets
-        .put_secret(&spec())
-        .expect("secret");
+    storage.services().secrets.put_secret(&spec()).expect("secret");
     storage
 }
 
@@ -27,12 +23,7 @@ fn spec() -> SecretSpec {
 
 async fn value(storage: &Storage, id: &str) -> String {
     let asked = storage.secrets().get_secret_value().secret_id(id);
-    asked
-        .send()
-        .await
-        .expect("value")
-        .secret_string
-        .expect("text")
+    asked.send().await.expect("value").secret_string.expect("text")
 }
 
 #[tokio::test]
@@ -41,11 +32,7 @@ async fn a_value_is_made_once_and_survives_a_restart() {
     let first = value(&storage, "signing").await;
 
     storage.reopen();
-    storage
-        .services()
-        .secrets
-        .put_secret(&spec())
-        .expect("secret");
+    storage.services().secrets.put_secret(&spec()).expect("secret");
 
     assert_eq!(first.len(), 64);
     assert!(first.chars().all(|letter| letter.is_ascii_alphanumeric()));
@@ -98,15 +85,7 @@ async fn what_is_missing_or_not_implemented_is_refused() {
         .await
         .expect_err("read only");
 
-    assert!(
-        missing
-            .into_service_error()
-            .is_resource_not_found_exception()
-    );
-    assert!(
-        previous
-            .into_service_error()
-            .is_resource_not_found_exception()
-    );
+    assert!(missing.into_service_error().is_resource_not_found_exception());
+    assert!(previous.into_service_error().is_resource_not_found_exception());
     assert_eq!(delete.code(), Some("NotImplementedException"));
 }

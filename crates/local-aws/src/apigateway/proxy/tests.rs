@@ -21,8 +21,7 @@ fn api(path: &str) -> (RestApiSpec, Vec<Resource>) {
             headers: BTreeMap::new(),
         },
     };
-    let resources =
-        methods::resources(std::slice::from_ref(&method)).expect("the path is well formed");
+    let resources = methods::resources(std::slice::from_ref(&method)).expect("the path is well formed");
     let api = RestApiSpec {
         id: "api1234567".to_owned(),
         name: "texts".to_owned(),
@@ -34,17 +33,10 @@ fn api(path: &str) -> (RestApiSpec, Vec<Resource>) {
     (api, resources)
 }
 
-fn event_of(
-    resource: &str,
-    path: &str,
-    request: Request<()>,
-    body: &[u8],
-    key: Option<ApiKeySpec>,
-) -> Value {
+fn event_of(resource: &str, path: &str, request: Request<()>, body: &[u8], key: Option<ApiKeySpec>) -> Value {
     let parts: Parts = request.into_parts().0;
     let (api, resources) = api(resource);
-    let (method, path_parameters) =
-        methods::find(&resources, &parts.method, path).expect("the path matches");
+    let (method, path_parameters) = methods::find(&resources, &parts.method, path).expect("the path matches");
     let exchange = Exchange {
         api: &api,
         method,
@@ -169,10 +161,7 @@ fn several_values_of_a_name_are_all_kept() {
 
     let event = event_of("/{proxy+}", "/tasks/a%20b", request, b"", None);
 
-    assert_eq!(
-        event["queryStringParameters"],
-        json!({"tag": "b c", "flag": ""})
-    );
+    assert_eq!(event["queryStringParameters"], json!({"tag": "b c", "flag": ""}));
     assert_eq!(
         event["multiValueQueryStringParameters"],
         json!({"tag": ["a", "b c"], "flag": [""]})
@@ -242,10 +231,7 @@ async fn an_answer_becomes_a_response() {
     assert_eq!(status, 201);
     assert_eq!(headers["x-one"], "1");
     assert_eq!(headers["x-number"], "2");
-    assert_eq!(
-        headers.get_all("x-both").iter().collect::<Vec<_>>(),
-        ["a", "b"]
-    );
+    assert_eq!(headers.get_all("x-both").iter().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(headers["content-type"], "application/json");
     assert!(headers.get("content-length").is_none());
     assert_eq!(body, b"{}");
@@ -257,8 +243,7 @@ async fn an_answer_in_base64_is_decoded() {
         "statusCode": "200", "headers": {"Content-Type": "image/png"}, "body": "/wA=", "isBase64Encoded": true,
     });
 
-    let (_, headers, body) =
-        read(response(answer.to_string().as_bytes()).expect("well formed")).await;
+    let (_, headers, body) = read(response(answer.to_string().as_bytes()).expect("well formed")).await;
 
     assert_eq!(headers["content-type"], "image/png");
     assert_eq!(body, [0xff, 0x00]);

@@ -4,12 +4,7 @@ use http::{Request, request::Parts};
 use super::*;
 use crate::{iam::Principal, sigv4::Caller};
 
-fn event_of(
-    request: Request<()>,
-    path: &str,
-    body: &'static [u8],
-    caller: Option<&Caller>,
-) -> Value {
+fn event_of(request: Request<()>, path: &str, body: &'static [u8], caller: Option<&Caller>) -> Value {
     let parts: Parts = request.into_parts().0;
     let request = UrlRequest {
         url_id: "url1",
@@ -145,8 +140,7 @@ async fn an_answer_becomes_a_response() {
         "isBase64Encoded": true,
     });
 
-    let (status, headers, body) =
-        read(response(answer.to_string().as_bytes()).expect("well formed")).await;
+    let (status, headers, body) = read(response(answer.to_string().as_bytes()).expect("well formed")).await;
 
     assert_eq!(status, 404);
     assert_eq!(headers["x-amzn-errortype"], "ResourceNotFoundException");
