@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_core::human_loop::NONE_FITS;
 use serde_json::{Map, Value};
 
 /// Begins the names of form fields that are the portal's own.
 const OWN_FIELDS: &str = "portal:";
-/// Answer value of the shipped template for "none of the labels fits".
-pub const NONE_FITS: &str = "__none__";
-
 /// Why an answer is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
