@@ -22,7 +22,12 @@ pub mod session;
 pub mod validation;
 pub mod worker_template;
 
+use active_learning_aws::{
+    clients,
+    env::{ConfigError, Env},
+};
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -58,6 +63,50 @@ pub struct Config {
     pub template_key: String,
 }
 
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let task_count = env.required("TASK_COUNT")?;
+        if !(1..=3).contains(&task_count) {
+            return Err(ConfigError::Invalid {
+                name: "TASK_COUNT".to_owned(),
+                reason: format!("expected a number from 1 to 3, got `{task_count}`"),
+            });
+        }
+        Ok(Self {
+            flow_definition_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
+            bucket: env.required("REVIEW_BUCKET_NAME")?,
+            portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),
+            signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
+            task_count,
+            task_availability_seconds: env.required("TASK_AVAILABILITY_SECONDS")?,
+            task_time_limit_seconds: env.required("TASK_TIME_LIMIT_SECONDS")?,
+            template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
+        })
+    }
+}
+
+/// Serves invocations until the process is stopped.
+///
+/// # Errors
+///
+/// A wrong configuration, or a signing secret that cannot be read.
+pub async fn run() -> Result<(), lambda_runtime::Error> {
+    active_learning_aws::init_tracing();
+    let config = Config::from_env(&Env::from_process())?;
+    let sdk = clients::sdk_config().await;
+    let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
+    let secret = secrets.get_secret_value().secret_id(&config.signing_secret_arn).send().await?;
+    let secret = secret.secret_string().ok_or("the signing secret has no text")?;
+    let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
+    let handler = async |event: LambdaEvent<Value>| function.handle(event.payload, Utc::now()).await;
+    lambda_runtime::run(service_fn(handler)).await
+}
+
 /// Why an invocation fails; HTTP requests never do.
 #[derive(Debug, thiserror::Error)]
 pub enum HumanReviewError {
@@ -75,6 +124,18 @@ pub enum HumanReviewError {
     /// Neither the environment nor the payload says where the portal is.
     #[error("PORTAL_URL is empty: give portalUrl in the payload")]
     UnknownPortalUrl,
+}
+
+impl From<HumanReviewError> for Diagnostic {
+    fn from(error: HumanReviewError) -> Self {
+        let error_type = match &error {
+            HumanReviewError::InvalidEvent(_) => "InvalidEvent",
+            HumanReviewError::InvalidOperation(_) => "InvalidOperation",
+            HumanReviewError::InvalidReviewer => "InvalidReviewer",
+            HumanReviewError::UnknownPortalUrl => "UnknownPortalUrl",
+        };
+        Self { error_type: error_type.to_owned(), error_message: error.to_string() }
+    }
 }
 
 /// The function.

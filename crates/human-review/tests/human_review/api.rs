@@ -172,8 +172,8 @@ async fn the_aws_sdk_drives_a_loop_through_its_life() {
 
     let (_, (started, described, listed, gone)) = tokio::join!(service, calls);
 
-    assert_eq!(started.human_loop_arn(), Some(described.human_loop_arn()));
-    assert_eq!(described.creation_time().to_millis().expect("in range"), review.now().timestamp_millis());
+    assert_eq!(started.human_loop_arn(), described.human_loop_arn());
+    assert_eq!(described.creation_time().expect("a time").to_millis().expect("in range"), review.now().timestamp_millis());
     assert_eq!(listed.human_loop_summaries().len(), 1);
     assert_eq!(gone.code(), Some("ResourceNotFoundException"));
     assert!(gone.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()));

@@ -1,13 +1,15 @@
 //! Every error code of the API, provoked once.
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::error::ErrorMetadata;
-use aws_sdk_s3::operation::get_object::GetObjectError;
-use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::types::Object;
-use aws_sdk_s3::types::error::NoSuchKey;
-use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::retry::RetryConfig;
+use axum::Router;
+use axum::body::Body;
+use chrono::{DateTime, Utc};
 use human_review::HumanReview;
+use local_aws::transport::sdk_config;
 use serde_json::{Value, json};
 
 use crate::harness::{FLOW, Reply, Review, config, start_body, two_items, url_event};
@@ -106,8 +108,16 @@ async fn other_operations_refuse_in_the_same_words() {
     }
 }
 
-fn over(s3: Client) -> HumanReview {
-    HumanReview::new(config(), s3, b"secret")
+/// Returns the function over a bucket that answers every request by `answer`, without retries.
+fn over(answer: impl Fn(&http::Request<Body>) -> (u16, String) + Clone + Send + Sync + 'static) -> HumanReview {
+    let router = Router::new().fallback(move |request: http::Request<Body>| {
+        let (status, body) = answer(&request);
+        let response = http::Response::builder().status(status).body(Body::from(body));
+        async move { response.expect("a response") }
+    });
+    let sdk = sdk_config(router, Credentials::from_keys("test", "test", None));
+    let s3 = aws_sdk_s3::config::Builder::from(&sdk).retry_config(RetryConfig::disabled());
+    HumanReview::new(config(), aws_sdk_s3::Client::from_conf(s3.build()), b"secret")
 }
 
 async fn start(function: &HumanReview) -> Reply {
@@ -116,46 +126,40 @@ async fn start(function: &HumanReview) -> Reply {
     Reply(function.handle(event, now).await.expect("answered"))
 }
 
+fn s3_error(code: &str) -> String {
+    format!("<Error><Code>{code}</Code><Message>internals</Message></Error>")
+}
+
 #[tokio::test]
 async fn a_full_flow_definition_refuses_with_402() {
-    let nothing = mock!(Client::get_object)
-        .then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().meta(ErrorMetadata::builder().code("NoSuchKey").build()).build()));
-    let full_page = || {
-        let mark = |number: usize| format!("human-review/queue/00100-1763632799000-{number:032x}-tc");
-        let objects = (0..1_000).map(|number| Object::builder().key(mark(number)).build());
-        ListObjectsV2Output::builder().set_contents(Some(objects.collect())).build()
-    };
-    let pages = mock!(Client::list_objects_v2)
-        .sequence()
-        .output(move || full_page())
-        .times(5)
-        .output(|| ListObjectsV2Output::builder().build())
-        .build();
-    let function = over(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&nothing, &pages]));
+    let created: DateTime<Utc> = "2026-11-20T09:59:59Z".parse().expect("a time");
+    let time = created.timestamp_millis();
+    let lists = Arc::new(AtomicUsize::new(0));
+    let function = over(move |request| {
+        let is_list = request.uri().query().unwrap_or_default().contains("list-type");
+        if !is_list {
+            return (404, s3_error("NoSuchKey"));
+        }
+        let page = lists.fetch_add(1, Ordering::Relaxed);
+        let marks = if page < 5 { 1_000 } else { 0 };
+        let contents: String = (0..marks)
+            .map(|number| format!("<Contents><Key>human-review/queue/00100-{time}-{page}{number:031x}-tc</Key></Contents>"))
+            .collect();
+        (200, format!("<ListBucketResult>{contents}</ListBucketResult>"))
+    });
 
-    let reply = Reply(
-        function
-            .handle(
-                url_event("POST", "/human-loops", &start_body("tc-1", &two_items())),
-                "2025-11-20T10:00:00Z".parse().expect("a time"),
-            )
-            .await
-            .expect("answered"),
-    );
+    let reply = start(&function).await;
 
     assert_eq!((reply.status(), reply.header("x-amzn-errortype")), (402, "ServiceQuotaExceededException"));
 }
 
 #[tokio::test]
 async fn a_busy_bucket_is_throttling_and_a_broken_one_an_internal_error_without_details() {
-    for (s3_code, status, code) in [
-        ("SlowDown", 429, "ThrottlingException"),
-        ("KMS.DisabledException", 500, "InternalServerException"),
+    for (s3_status, s3_code, status, code) in [
+        (503, "SlowDown", 429, "ThrottlingException"),
+        (400, "KMS.DisabledException", 500, "InternalServerException"),
     ] {
-        let failing = mock!(Client::get_object).then_error(move || {
-            GetObjectError::generic(ErrorMetadata::builder().code(s3_code).message("internals").build())
-        });
-        let function = over(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&failing]));
+        let function = over(move |_| (s3_status, s3_error(s3_code)));
 
         let reply = start(&function).await;
 
