@@ -24,15 +24,10 @@ pub enum AnswerError {
 ///
 /// [`AnswerError::NotAnObject`].
 pub fn read_answer(form: &BTreeMap<String, String>) -> Result<Map<String, Value>, AnswerError> {
-    if let Some(answer) = form
-        .get("portal:answer")
-        .filter(|answer| !answer.is_empty())
-    {
+    if let Some(answer) = form.get("portal:answer").filter(|answer| !answer.is_empty()) {
         return serde_json::from_str(answer).map_err(|_| AnswerError::NotAnObject);
     }
-    let fields = form
-        .iter()
-        .filter(|(name, _)| !name.starts_with(OWN_FIELDS));
+    let fields = form.iter().filter(|(name, _)| !name.starts_with(OWN_FIELDS));
     Ok(fields
         .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
         .collect())
@@ -44,10 +39,7 @@ pub fn read_answer(form: &BTreeMap<String, String>) -> Result<Map<String, Value>
 ///
 /// [`AnswerError::Incomplete`].
 pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Result<(), AnswerError> {
-    let labels = input["labels"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let labels = input["labels"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_choice = |choice: &Value| choice == NONE_FITS || labels.contains(choice);
     let items = input["comprehendPredictions"]
         .as_array()
@@ -109,8 +101,7 @@ mod tests {
     #[test]
     fn every_item_needs_one_of_the_choices() {
         let input = json!({ "labels": ["World", "Sports"], "comprehendPredictions": [{ "id": "a" }, { "text": "no id" }] });
-        let check =
-            |answer: Value| check_shipped_answer(&input, answer.as_object().expect("an object"));
+        let check = |answer: Value| check_shipped_answer(&input, answer.as_object().expect("an object"));
 
         assert_eq!(check(json!({ "a": "World", "item-2": NONE_FITS })), Ok(()));
         assert_eq!(check(json!({ "a": "World" })), Err(AnswerError::Incomplete));

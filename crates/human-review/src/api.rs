@@ -27,9 +27,7 @@ pub enum ApiError {
     #[error("A human loop with the name {0} and a different input already exists.")]
     Conflict(String),
     /// Too many loops in flight.
-    #[error(
-        "The flow definition has reached its limit of {MAX_LOOPS_IN_FLIGHT} human loops in flight."
-    )]
+    #[error("The flow definition has reached its limit of {MAX_LOOPS_IN_FLIGHT} human loops in flight.")]
     QuotaExceeded,
     /// No such loop or flow definition.
     #[error("The requested resource {0} could not be found.")]
@@ -71,9 +69,7 @@ impl ApiError {
                     "The human loop {name} is {status}: the operation is not allowed."
                 ))
             }
-            LoopError::Contention | LoopError::Storage(StorageError::Throttled(_)) => {
-                Self::Throttled(error)
-            }
+            LoopError::Contention | LoopError::Storage(StorageError::Throttled(_)) => Self::Throttled(error),
             LoopError::Refused(_) | LoopError::Storage(_) => Self::Internal(error),
         }
     }
@@ -100,11 +96,7 @@ impl Api<'_> {
             Err(error) => {
                 let (code, status) = error.code_and_status();
                 if matches!(error, ApiError::Internal(_) | ApiError::Throttled(_)) {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        code,
-                        "request failed"
-                    );
+                    tracing::error!(error = &error as &dyn std::error::Error, code, "request failed");
                 }
                 (status, Some(code), json!({ "Message": error.to_string() }))
             }
@@ -136,8 +128,7 @@ impl Api<'_> {
     }
 
     async fn start(&self, body: &[u8]) -> Result<Value, ApiError> {
-        let request: StartRequest =
-            serde_json::from_slice(body).map_err(ApiError::Serialization)?;
+        let request: StartRequest = serde_json::from_slice(body).map_err(ApiError::Serialization)?;
         let (name, input) = self.checked_start(request)?;
         let started = self.loops.start(&name, &input, self.now).await;
         started.map_err(|error| ApiError::from_loop(error, &name))?;
@@ -206,8 +197,7 @@ impl Api<'_> {
         let listing = Listing {
             order,
             created_from: violations.timestamp("creationTimeAfter", query.get("CreationTimeAfter")),
-            created_before: violations
-                .timestamp("creationTimeBefore", query.get("CreationTimeBefore")),
+            created_before: violations.timestamp("creationTimeBefore", query.get("CreationTimeBefore")),
             page_size: violations.max_results(query.get("MaxResults")),
             after: violations.next_token(order, query.get("NextToken")),
         };

@@ -42,18 +42,13 @@ impl HttpRequest {
     pub fn base_url(&self) -> String {
         let scheme = if self.is_https() { "https" } else { "http" };
         let host = self.header("host").unwrap_or_default();
-        let stage = self
-            .full_path
-            .strip_suffix(&self.path)
-            .unwrap_or(&self.full_path);
+        let stage = self.full_path.strip_suffix(&self.path).unwrap_or(&self.full_path);
         format!("{scheme}://{host}{}", stage.trim_end_matches('/'))
     }
 
     /// Returns the fields of a form body.
     pub fn form(&self) -> BTreeMap<String, String> {
-        url::form_urlencoded::parse(&self.body)
-            .into_owned()
-            .collect()
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 }
 
@@ -171,10 +166,7 @@ impl TryFrom<ProxyEvent> for HttpRequest {
             query: event.query_string_parameters.unwrap_or_default(),
             headers: lower_case_names(event.headers),
             body: decode_body(event.body, event.is_base64_encoded)?,
-            full_path: event
-                .request_context
-                .path
-                .unwrap_or_else(|| event.path.clone()),
+            full_path: event.request_context.path.unwrap_or_else(|| event.path.clone()),
             request_id: event.request_context.request_id.unwrap_or_default(),
             path: event.path,
         })

@@ -150,13 +150,7 @@ pub enum Refusal {
 
 impl HumanLoop {
     /// Returns a new loop in progress.
-    pub fn start(
-        id: String,
-        name: &str,
-        input: &str,
-        now: DateTime<Utc>,
-        rules: &FlowRules,
-    ) -> Self {
+    pub fn start(id: String, name: &str, input: &str, now: DateTime<Utc>, rules: &FlowRules) -> Self {
         let created_at = DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now);
         let items = serde_json::from_str::<Value>(input)
             .ok()
@@ -183,9 +177,7 @@ impl HumanLoop {
         match self.status {
             Status::InProgress if self.answers.len() >= self.task_count => Some(Due::Complete),
             Status::InProgress if now >= self.expires_at => Some(Due::Expire),
-            Status::Stopping if !self.leases.iter().any(|lease| lease.expires_at > now) => {
-                Some(Due::Stop)
-            }
+            Status::Stopping if !self.leases.iter().any(|lease| lease.expires_at > now) => Some(Due::Stop),
             _ => None,
         }
     }
@@ -195,12 +187,7 @@ impl HumanLoop {
     /// # Errors
     ///
     /// As [`HumanLoop::may_answer`].
-    pub fn take(
-        &mut self,
-        worker_id: &str,
-        now: DateTime<Utc>,
-        time_limit: Duration,
-    ) -> Result<(), Refusal> {
+    pub fn take(&mut self, worker_id: &str, now: DateTime<Utc>, time_limit: Duration) -> Result<(), Refusal> {
         self.may_answer(worker_id, now)?;
         if self.live_lease(worker_id, now).is_none() {
             self.leases.retain(|lease| lease.expires_at > now);
@@ -220,11 +207,7 @@ impl HumanLoop {
     ///
     /// The [`Refusal`] that applies.
     pub fn may_answer(&self, worker_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
-        if self
-            .answers
-            .iter()
-            .any(|answer| answer.worker_id == worker_id)
-        {
+        if self.answers.iter().any(|answer| answer.worker_id == worker_id) {
             return Err(Refusal::Answered);
         }
         let holds = self.live_lease(worker_id, now).is_some();
@@ -248,12 +231,7 @@ impl HumanLoop {
     /// # Errors
     ///
     /// As [`HumanLoop::may_answer`].
-    pub fn answer(
-        &mut self,
-        worker_id: &str,
-        answer_id: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), Refusal> {
+    pub fn answer(&mut self, worker_id: &str, answer_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
         self.may_answer(worker_id, now)?;
         self.leases.retain(|lease| lease.worker_id != worker_id);
         self.answers.push(AnswerEntry {
@@ -276,19 +254,13 @@ impl HumanLoop {
 
     /// Returns when the reviewer opened the task, also if their time is over.
     pub fn accepted_at(&self, worker_id: &str) -> Option<DateTime<Utc>> {
-        let lease = self
-            .leases
-            .iter()
-            .find(|lease| lease.worker_id == worker_id)?;
+        let lease = self.leases.iter().find(|lease| lease.worker_id == worker_id)?;
         Some(lease.accepted_at)
     }
 
     /// Returns when the reviewer's right to answer ends.
     pub fn lease_expires_at(&self, worker_id: &str) -> Option<DateTime<Utc>> {
-        let lease = self
-            .leases
-            .iter()
-            .find(|lease| lease.worker_id == worker_id)?;
+        let lease = self.leases.iter().find(|lease| lease.worker_id == worker_id)?;
         Some(lease.expires_at)
     }
 

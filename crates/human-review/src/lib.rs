@@ -100,7 +100,11 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env(&Env::from_process())?;
     let sdk = clients::sdk_config().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
-    let secret = secrets.get_secret_value().secret_id(&config.signing_secret_arn).send().await?;
+    let secret = secrets
+        .get_secret_value()
+        .secret_id(&config.signing_secret_arn)
+        .send()
+        .await?;
     let secret = secret.secret_string().ok_or("the signing secret has no text")?;
     let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
     let handler = async |event: LambdaEvent<Value>| function.handle(event.payload, Utc::now()).await;
@@ -117,9 +121,7 @@ pub enum HumanReviewError {
     #[error("the payload is not an operation of this function")]
     InvalidOperation(#[source] serde_json::Error),
     /// The reviewer's name is empty, too long or has control characters.
-    #[error(
-        "the reviewer's name must have 1 to {MAX_REVIEWER_CHARS} characters and no control characters"
-    )]
+    #[error("the reviewer's name must have 1 to {MAX_REVIEWER_CHARS} characters and no control characters")]
     InvalidReviewer,
     /// Neither the environment nor the payload says where the portal is.
     #[error("PORTAL_URL is empty: give portalUrl in the payload")]
@@ -134,7 +136,10 @@ impl From<HumanReviewError> for Diagnostic {
             HumanReviewError::InvalidReviewer => "InvalidReviewer",
             HumanReviewError::UnknownPortalUrl => "UnknownPortalUrl",
         };
-        Self { error_type: error_type.to_owned(), error_message: error.to_string() }
+        Self {
+            error_type: error_type.to_owned(),
+            error_message: error.to_string(),
+        }
     }
 }
 
@@ -170,11 +175,7 @@ impl HumanReview {
     /// # Errors
     ///
     /// [`HumanReviewError`] for direct invocations and events of no known kind; HTTP errors are replies.
-    pub async fn handle(
-        &self,
-        event: Value,
-        now: DateTime<Utc>,
-    ) -> Result<Value, HumanReviewError> {
+    pub async fn handle(&self, event: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
         match Invocation::read(event)? {
             Invocation::FunctionUrl(request) => {
                 let api = Api {
@@ -201,12 +202,8 @@ impl HumanReview {
     }
 
     fn operate(&self, payload: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
-        let operation =
-            serde_json::from_value(payload).map_err(HumanReviewError::InvalidOperation)?;
-        let Operation::CreateSignInLink {
-            reviewer,
-            portal_url,
-        } = operation;
+        let operation = serde_json::from_value(payload).map_err(HumanReviewError::InvalidOperation)?;
+        let Operation::CreateSignInLink { reviewer, portal_url } = operation;
         let reviewer = reviewer.trim();
         let length = reviewer.chars().count();
         if length == 0 || length > MAX_REVIEWER_CHARS || reviewer.contains(char::is_control) {
@@ -227,11 +224,7 @@ impl HumanReview {
 
 /// Payloads of direct invocations.
 #[derive(Debug, Deserialize)]
-#[serde(
-    tag = "operation",
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "operation", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 enum Operation {
     CreateSignInLink {
         reviewer: String,

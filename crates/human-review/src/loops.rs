@@ -118,23 +118,14 @@ impl Loops {
     /// # Errors
     ///
     /// [`LoopError::Conflict`], [`LoopError::QuotaExceeded`].
-    pub async fn start(
-        &self,
-        name: &str,
-        input: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), LoopError> {
+    pub async fn start(&self, name: &str, input: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
         for _ in 0..MAX_ATTEMPTS {
             let existing = self.read(name).await?;
             if let Some((human_loop, _)) = &existing
                 && human_loop.status != Status::Deleted
             {
                 let same = human_loop.input_sha256 == sha256(input);
-                return if same {
-                    Ok(())
-                } else {
-                    Err(LoopError::Conflict)
-                };
+                return if same { Ok(()) } else { Err(LoopError::Conflict) };
             }
             if self.in_flight(now).await? >= MAX_LOOPS_IN_FLIGHT {
                 return Err(LoopError::QuotaExceeded);
@@ -174,19 +165,14 @@ impl Loops {
     /// [`LoopError::Storage`].
     pub async fn list(&self, listing: &Listing, now: DateTime<Utc>) -> Result<Page, LoopError> {
         let prefix = format!("{STATE_PREFIX}{}", listing.order.folder());
-        let first = listing
-            .order
-            .first(listing.created_from, listing.created_before);
+        let first = listing.order.first(listing.created_from, listing.created_before);
         let mut after = listing
             .after
             .clone()
             .map_or(first.clone(), |after| after.max(first));
         let mut found: Vec<(HumanLoop, String)> = Vec::new();
         loop {
-            let keys = self
-                .objects
-                .list(&prefix, &after, listing.page_size + 1)
-                .await?;
+            let keys = self.objects.list(&prefix, &after, listing.page_size + 1).await?;
             let marks: Vec<Mark> = keys
                 .iter()
                 .filter_map(|key| Mark::parse_listing(listing.order, key))
@@ -199,9 +185,7 @@ impl Loops {
                 (human_loop, mark)
             }));
             match keys.last() {
-                Some(last) if !last_page && found.len() <= listing.page_size => {
-                    after = last.clone()
-                }
+                Some(last) if !last_page && found.len() <= listing.page_size => after = last.clone(),
                 _ => break,
             }
         }
@@ -212,10 +196,7 @@ impl Loops {
         } else {
             None
         };
-        let loops = found
-            .into_iter()
-            .map(|(human_loop, _)| human_loop)
-            .collect();
+        let loops = found.into_iter().map(|(human_loop, _)| human_loop).collect();
         Ok(Page { loops, next })
     }
 
@@ -342,12 +323,7 @@ impl Loops {
     /// # Errors
     ///
     /// [`LoopError::NotFound`].
-    pub async fn release(
-        &self,
-        name: &str,
-        worker: &Worker,
-        now: DateTime<Utc>,
-    ) -> Result<(), LoopError> {
+    pub async fn release(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<(), LoopError> {
         self.change(name, now, |human_loop| {
             human_loop.skip(&worker.id);
             Ok(())
@@ -415,16 +391,10 @@ impl Loops {
     pub async fn input(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
         let found = self.objects.read(&input_key(&human_loop.id)).await?;
         let (input, _) = found.ok_or(LoopError::NotFound)?;
-        Ok(serde_json::from_slice(&input)
-            .map_err(|_| StorageError::Damaged(input_key(&human_loop.id)))?)
+        Ok(serde_json::from_slice(&input).map_err(|_| StorageError::Damaged(input_key(&human_loop.id)))?)
     }
 
-    async fn try_take(
-        &self,
-        name: &str,
-        worker: &Worker,
-        now: DateTime<Utc>,
-    ) -> Result<bool, LoopError> {
+    async fn try_take(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<bool, LoopError> {
         match self.take(name, worker, now).await {
             Ok(_) => Ok(true),
             Err(LoopError::Refused(_) | LoopError::NotFound | LoopError::Contention) => Ok(false),
@@ -437,17 +407,12 @@ impl Loops {
         let Some((body, etag)) = self.objects.read(&state_key(name)).await? else {
             return Ok(None);
         };
-        let human_loop =
-            serde_json::from_slice(&body).map_err(|_| StorageError::Damaged(state_key(name)))?;
+        let human_loop = serde_json::from_slice(&body).map_err(|_| StorageError::Damaged(state_key(name)))?;
         Ok(Some((human_loop, etag)))
     }
 
     /// Reads a loop that is not deleted and carries out what is due.
-    async fn settled(
-        &self,
-        name: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(HumanLoop, String), LoopError> {
+    async fn settled(&self, name: &str, now: DateTime<Utc>) -> Result<(HumanLoop, String), LoopError> {
         for _ in 0..MAX_ATTEMPTS {
             let found = self.read(name).await?;
             let found = found.filter(|(human_loop, _)| human_loop.status != Status::Deleted);
@@ -505,24 +470,18 @@ impl Loops {
             let answer = answer.and_then(|(body, _)| serde_json::from_slice::<Answer>(&body).ok());
             answers.push(answer.ok_or(StorageError::Damaged(key))?);
         }
-        let document =
-            output_document(&self.flow_definition_arn, &human_loop.name, input, &answers);
+        let document = output_document(&self.flow_definition_arn, &human_loop.name, input, &answers);
         let key = output_key(&self.flow_definition_arn, human_loop);
         self.objects.create(&key, document.into_bytes()).await?;
         Ok(())
     }
 
-    async fn write_input_and_marks(
-        &self,
-        human_loop: &HumanLoop,
-        input: &str,
-    ) -> Result<(), LoopError> {
+    async fn write_input_and_marks(&self, human_loop: &HumanLoop, input: &str) -> Result<(), LoopError> {
         self.objects
             .put(&input_key(&human_loop.id), input.as_bytes().to_vec())
             .await?;
         let marks = mark_keys(human_loop);
-        futures::future::try_join_all(marks.iter().map(|key| self.objects.put(key, Vec::new())))
-            .await?;
+        futures::future::try_join_all(marks.iter().map(|key| self.objects.put(key, Vec::new()))).await?;
         Ok(())
     }
 
@@ -566,11 +525,7 @@ impl Loops {
             .await
     }
 
-    async fn loop_of(
-        &self,
-        mark: &Mark,
-        now: DateTime<Utc>,
-    ) -> Result<Option<HumanLoop>, LoopError> {
+    async fn loop_of(&self, mark: &Mark, now: DateTime<Utc>) -> Result<Option<HumanLoop>, LoopError> {
         match self.find(&mark.name, now).await {
             Ok(human_loop) if human_loop.id == mark.id => {
                 if mark.rank.is_some() && !human_loop.status.is_in_flight() {
@@ -591,17 +546,11 @@ impl Loops {
     /// Removes what a start that did not finish has left.
     async fn sweep(&self, mark: &Mark) -> Result<(), LoopError> {
         for order in [Order::Ascending, Order::Descending] {
-            let key = format!(
-                "{STATE_PREFIX}{}{}",
-                order.folder(),
-                mark.listing_key(order)
-            );
+            let key = format!("{STATE_PREFIX}{}{}", order.folder(), mark.listing_key(order));
             self.objects.delete(&key).await?;
         }
         if let Some(key) = mark.queue_key() {
-            self.objects
-                .delete(&format!("{STATE_PREFIX}queue/{key}"))
-                .await?;
+            self.objects.delete(&format!("{STATE_PREFIX}queue/{key}")).await?;
         }
         Ok(self.objects.delete(&input_key(&mark.id)).await?)
     }
@@ -625,13 +574,8 @@ fn answer_key(id: &str, answer_id: &str) -> String {
 
 fn mark_keys(human_loop: &HumanLoop) -> Vec<String> {
     let mark = Mark::of(human_loop);
-    let listing = [Order::Ascending, Order::Descending].map(|order| {
-        format!(
-            "{STATE_PREFIX}{}{}",
-            order.folder(),
-            mark.listing_key(order)
-        )
-    });
+    let listing = [Order::Ascending, Order::Descending]
+        .map(|order| format!("{STATE_PREFIX}{}{}", order.folder(), mark.listing_key(order)));
     listing.into_iter().chain([queue_key(human_loop)]).collect()
 }
 

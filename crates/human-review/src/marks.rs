@@ -177,14 +177,8 @@ mod tests {
         let late = mark(None, 2_000, "late");
 
         let first = Order::Ascending.first(time(2_000), None);
-        assert!(
-            early.listing_key(Order::Ascending) < first
-                && first < late.listing_key(Order::Ascending)
-        );
+        assert!(early.listing_key(Order::Ascending) < first && first < late.listing_key(Order::Ascending));
         let first = Order::Descending.first(None, time(2_000));
-        assert!(
-            late.listing_key(Order::Descending) < first
-                && first < early.listing_key(Order::Descending)
-        );
+        assert!(late.listing_key(Order::Descending) < first && first < early.listing_key(Order::Descending));
     }
 }

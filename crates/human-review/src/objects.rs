@@ -45,13 +45,7 @@ impl Objects {
     ///
     /// [`StorageError`].
     pub async fn read(&self, key: &str) -> Result<Option<(Vec<u8>, String)>, StorageError> {
-        let found = self
-            .s3
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .send()
-            .await;
+        let found = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
         let object = match found {
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
             other => other.map_err(storage_error)?,
@@ -98,18 +92,8 @@ impl Objects {
     /// # Errors
     ///
     /// [`StorageError`].
-    pub async fn replace(
-        &self,
-        key: &str,
-        etag: &str,
-        body: Vec<u8>,
-    ) -> Result<bool, StorageError> {
-        let request = self
-            .s3
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .if_match(etag);
+    pub async fn replace(&self, key: &str, etag: &str, body: Vec<u8>) -> Result<bool, StorageError> {
+        let request = self.s3.put_object().bucket(&self.bucket).key(key).if_match(etag);
         let request = request.content_type("application/json");
         written(request.body(ByteStream::from(body)).send().await)
     }
@@ -130,24 +114,11 @@ impl Objects {
     /// # Errors
     ///
     /// [`StorageError`].
-    pub async fn list(
-        &self,
-        prefix: &str,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<String>, StorageError> {
-        let request = self
-            .s3
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(prefix);
+    pub async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<String>, StorageError> {
+        let request = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix);
         let request = request.start_after(format!("{prefix}{after}"));
         let limit = i32::try_from(limit.min(1_000)).unwrap_or(1_000);
-        let page = request
-            .max_keys(limit)
-            .send()
-            .await
-            .map_err(storage_error)?;
+        let page = request.max_keys(limit).send().await.map_err(storage_error)?;
         let keys = page
             .contents()
             .iter()
@@ -194,9 +165,9 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     match error.code() {
-        Some(
-            "SlowDown" | "ServiceUnavailable" | "ThrottlingException" | "RequestLimitExceeded",
-        ) => StorageError::Throttled(Box::new(error)),
+        Some("SlowDown" | "ServiceUnavailable" | "ThrottlingException" | "RequestLimitExceeded") => {
+            StorageError::Throttled(Box::new(error))
+        }
         _ => StorageError::Failed(Box::new(error)),
     }
 }

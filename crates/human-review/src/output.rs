@@ -31,12 +31,7 @@ pub fn output_key(flow_definition_arn: &str, human_loop: &HumanLoop) -> String {
 /// Returns the output document: keys in order at every level, no newline at the end.
 ///
 /// The same loop, input and answers give the same bytes.
-pub fn output_document(
-    flow_definition_arn: &str,
-    name: &str,
-    input: Value,
-    answers: &[Answer],
-) -> String {
+pub fn output_document(flow_definition_arn: &str, name: &str, input: Value, answers: &[Answer]) -> String {
     let answers: Vec<Value> = answers.iter().map(human_answer).collect();
     let mut document = json!({
         "flowDefinitionArn": flow_definition_arn,

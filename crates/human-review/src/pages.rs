@@ -49,17 +49,12 @@ impl QueuedTask {
         let confidence = human_loop.lowest_confidence;
         Self {
             name: human_loop.name.clone(),
-            confidence: confidence.map_or("unknown".to_owned(), |score| {
-                format!("{:.1} %", score * 100.0)
-            }),
+            confidence: confidence.map_or("unknown".to_owned(), |score| format!("{:.1} %", score * 100.0)),
             items: human_loop
                 .item_count
                 .map_or("1".to_owned(), |count| count.to_string()),
             age: age(now - human_loop.created_at),
-            skipped: human_loop
-                .skipped_by
-                .iter()
-                .any(|skipped| skipped == worker_id),
+            skipped: human_loop.skipped_by.iter().any(|skipped| skipped == worker_id),
         }
     }
 }

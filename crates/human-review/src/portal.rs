@@ -19,9 +19,7 @@ use crate::output::iso_time;
 use crate::pages::{
     MessagePage, QueuePage, QueuedTask, SessionView, SignInPage, TaskPage, asset, page, redirect,
 };
-use crate::session::{
-    Claims, Purpose, SESSION_LIFETIME, SigningKey, session_cookie, set_session_cookie,
-};
+use crate::session::{Claims, Purpose, SESSION_LIFETIME, SigningKey, session_cookie, set_session_cookie};
 use crate::validation::is_loop_name;
 use crate::worker_template::{self, TemplateError};
 
@@ -109,10 +107,7 @@ impl Portal<'_> {
             ("GET", "queue") => self.queue_page(session, &worker).await,
             ("GET", "next") => self.next(&worker, true).await,
             ("GET", "task") => self.task_page(request, session, &worker).await,
-            ("POST", "submit") => {
-                self.submit(request, &self.form(request, session)?, &worker)
-                    .await
-            }
+            ("POST", "submit") => self.submit(request, &self.form(request, session)?, &worker).await,
             ("POST", "release") => self.release(&self.form(request, session)?, &worker).await,
             ("POST", "sign-out") => {
                 self.form(request, session)?;
@@ -130,16 +125,9 @@ impl Portal<'_> {
     }
 
     /// Returns the fields of a form that was sent from a page of this session.
-    fn form(
-        &self,
-        request: &HttpRequest,
-        session: &Claims,
-    ) -> Result<BTreeMap<String, String>, PortalError> {
+    fn form(&self, request: &HttpRequest, session: &Claims) -> Result<BTreeMap<String, String>, PortalError> {
         let form = request.form();
-        let token = form
-            .get("portal:csrf")
-            .map(String::as_str)
-            .unwrap_or_default();
+        let token = form.get("portal:csrf").map(String::as_str).unwrap_or_default();
         if !self.key.is_form_token(session, token) {
             return Err(PortalError::ForgedForm);
         }
@@ -191,11 +179,7 @@ impl Portal<'_> {
         Ok(self.with_session(redirect("queue"), &self.key.sign(&session), request))
     }
 
-    async fn queue_page(
-        &self,
-        session: &Claims,
-        worker: &Worker,
-    ) -> Result<HttpReply, PortalError> {
+    async fn queue_page(&self, session: &Claims, worker: &Worker) -> Result<HttpReply, PortalError> {
         let queue = self.loops.queue(worker, self.now).await?;
         let tasks = queue
             .tasks
@@ -212,9 +196,9 @@ impl Portal<'_> {
     /// Goes to the next task, or to the queue when there is none.
     async fn next(&self, worker: &Worker, skipped_too: bool) -> Result<HttpReply, PortalError> {
         let next = self.loops.take_next(worker, skipped_too, self.now).await?;
-        Ok(redirect(&next.map_or("queue".to_owned(), |name| {
-            format!("task?loop={name}")
-        })))
+        Ok(redirect(
+            &next.map_or("queue".to_owned(), |name| format!("task?loop={name}")),
+        ))
     }
 
     async fn task_page(
@@ -252,10 +236,7 @@ impl Portal<'_> {
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(form.get("portal:loop"))?;
-        let id = form
-            .get("portal:loop-id")
-            .map(String::as_str)
-            .unwrap_or_default();
+        let id = form.get("portal:loop-id").map(String::as_str).unwrap_or_default();
         let answer = read_answer(form)?;
         if self.template_key.is_empty() {
             let human_loop = self.loops.find(name, self.now).await?;

@@ -17,8 +17,7 @@ const MAX_CLASSIFIERS: usize = 256;
 const MAX_RESULTS: usize = 100;
 
 const NAME_PATTERN: &str = "^[a-z0-9](-*[a-z0-9])*$";
-const FLOW_ARN_PATTERN: &str =
-    r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:flow-definition/.*";
+const FLOW_ARN_PATTERN: &str = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:flow-definition/.*";
 
 /// The rules that a request breaks.
 #[derive(Debug, Default)]
@@ -73,14 +72,8 @@ impl Violations {
         if classifiers.len() > MAX_CLASSIFIERS {
             self.too_long(FIELD, None, MAX_CLASSIFIERS);
         }
-        let known = [
-            "FreeOfPersonallyIdentifiableInformation",
-            "FreeOfAdultContent",
-        ];
-        if let Some(unknown) = classifiers
-            .iter()
-            .find(|name| !known.contains(&name.as_str()))
-        {
+        let known = ["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"];
+        if let Some(unknown) = classifiers.iter().find(|name| !known.contains(&name.as_str())) {
             self.not_in(FIELD, unknown, &known);
         }
     }
@@ -238,10 +231,7 @@ pub fn is_flow_definition_arn(arn: &str) -> bool {
     let [scheme, partition, service, region, account, resource] = parts.as_slice() else {
         return false;
     };
-    let lower = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-    };
+    let lower = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     *scheme == "arn"
         && partition.strip_prefix("aws").is_some_and(lower)
         && *service == "sagemaker"
@@ -286,10 +276,7 @@ mod tests {
         violations.loop_name(Some("Bad_Name"));
         violations.flow_definition_arn(None);
 
-        let error = violations
-            .into_result()
-            .expect_err("both are wrong")
-            .to_string();
+        let error = violations.into_result().expect_err("both are wrong").to_string();
 
         assert_eq!(
             error,
@@ -305,10 +292,7 @@ mod tests {
         let token = next_token(Order::Ascending, &mark);
 
         let mut violations = Violations::default();
-        assert_eq!(
-            violations.next_token(Order::Ascending, Some(&token)),
-            Some(mark)
-        );
+        assert_eq!(violations.next_token(Order::Ascending, Some(&token)), Some(mark));
         assert!(violations.into_result().is_ok());
         let mut violations = Violations::default();
         assert_eq!(violations.next_token(Order::Descending, Some(&token)), None);

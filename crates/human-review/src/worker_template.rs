@@ -78,11 +78,7 @@ pub async fn render(
 }
 
 /// Renders a template; the result holds a [`placeholder`] for each S3 URI whose link is still to be made.
-fn render_html(
-    template: &str,
-    input: &Value,
-    nonce: &str,
-) -> liquid_core::Result<(String, Vec<String>)> {
+fn render_html(template: &str, input: &Value, nonce: &str) -> liquid_core::Result<(String, Vec<String>)> {
     let uris = Arc::new(Mutex::new(Vec::new()));
     let language = language::language(nonce, &uris);
     let source = template.replace(CROWD_ELEMENTS_URL, "crowd-html-elements.js");
@@ -131,9 +127,7 @@ fn escape(text: &str, escaping: Escaping) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            '&' if escaping == Escaping::Once && begins_entity(&text[position..]) => {
-                escaped.push('&')
-            }
+            '&' if escaping == Escaping::Once && begins_entity(&text[position..]) => escaped.push('&'),
             '&' => escaped.push_str("&amp;"),
             other => escaped.push(other),
         }

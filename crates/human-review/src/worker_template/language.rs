@@ -10,8 +10,8 @@ use liquid_core::model::{KString, KStringCow, KStringRef, ScalarCow, Value, Valu
 use liquid_core::parser::{FilterArguments, FilterChain, TagReflection};
 use liquid_core::runtime::{PartialStore, Registers};
 use liquid_core::{
-    BlockReflection, Filter, FilterReflection, Language, ParseBlock, ParseFilter, ParseTag,
-    Renderable, Result, Runtime, TagBlock, TagTokenIter, ValueView, parser,
+    BlockReflection, Filter, FilterReflection, Language, ParseBlock, ParseFilter, ParseTag, Renderable,
+    Result, Runtime, TagBlock, TagTokenIter, ValueView, parser,
 };
 use liquid_lib::stdlib;
 
@@ -26,23 +26,17 @@ pub fn language(nonce: &str, uris: &Arc<Mutex<Vec<String>>>) -> Language {
     }
     for block in blocks() {
         let name = block.reflection().start_tag().to_owned();
-        language
-            .blocks
-            .register(name, Box::new(LenientBlock(block)));
+        language.blocks.register(name, Box::new(LenientBlock(block)));
     }
     for filter in filters() {
         let name = filter.reflection().name().to_owned();
-        language
-            .filters
-            .register(name, Box::new(LenientFilter(filter)));
+        language.filters.register(name, Box::new(LenientFilter(filter)));
     }
     let nonce = nonce.to_owned();
     let uris = Arc::clone(uris);
     let ours = [
         OurFilter::new("escape", |value| escape(&value.to_kstr(), Escaping::Full)),
-        OurFilter::new("escape_once", |value| {
-            escape(&value.to_kstr(), Escaping::Once)
-        }),
+        OurFilter::new("escape_once", |value| escape(&value.to_kstr(), Escaping::Once)),
         OurFilter::new("skip_autoescape", |value| value.to_kstr().into_string()),
         OurFilter::new("to_json", |value| script_safe_json(&value.to_value())),
         OurFilter::new("grant_read_access", move |value| {
@@ -199,9 +193,7 @@ impl ParseBlock for LenientBlock {
         block: TagBlock<'_, '_>,
         options: &Language,
     ) -> Result<Box<dyn Renderable>> {
-        Ok(Box::new(LenientElement(
-            self.0.parse(arguments, block, options)?,
-        )))
+        Ok(Box::new(LenientElement(self.0.parse(arguments, block, options)?)))
     }
 
     fn reflection(&self) -> &dyn BlockReflection {
@@ -214,11 +206,7 @@ impl ParseBlock for LenientBlock {
 struct LenientTag(Box<dyn ParseTag>);
 
 impl ParseTag for LenientTag {
-    fn parse(
-        &self,
-        arguments: TagTokenIter<'_>,
-        options: &Language,
-    ) -> Result<Box<dyn Renderable>> {
+    fn parse(&self, arguments: TagTokenIter<'_>, options: &Language) -> Result<Box<dyn Renderable>> {
         Ok(Box::new(EscapedElement(self.0.parse(arguments, options)?)))
     }
 
@@ -252,11 +240,7 @@ impl TagReflection for Print {
 }
 
 impl ParseTag for Print {
-    fn parse(
-        &self,
-        mut arguments: TagTokenIter<'_>,
-        options: &Language,
-    ) -> Result<Box<dyn Renderable>> {
+    fn parse(&self, mut arguments: TagTokenIter<'_>, options: &Language) -> Result<Box<dyn Renderable>> {
         let expression = arguments.expect_next("an expression is expected")?;
         let expression = expression.expect_filter_chain(options).into_result()?;
         arguments.expect_nothing()?;
@@ -319,10 +303,7 @@ struct OurFilter {
 }
 
 impl OurFilter {
-    fn new(
-        name: &'static str,
-        apply: impl Fn(&dyn ValueView) -> String + Send + Sync + 'static,
-    ) -> Self {
+    fn new(name: &'static str, apply: impl Fn(&dyn ValueView) -> String + Send + Sync + 'static) -> Self {
         Self {
             name,
             apply: Arc::new(apply),

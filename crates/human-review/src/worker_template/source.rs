@@ -15,9 +15,7 @@ pub fn with_nonce(template: &str, nonce: &str) -> String {
         let tag = NONCE_ELEMENTS.iter().find(|tag| {
             let rest = lower[start..].strip_prefix(**tag);
             rest.is_some_and(|rest| {
-                rest.starts_with(|next: char| {
-                    next.is_ascii_whitespace() || next == '>' || next == '/'
-                })
+                rest.starts_with(|next: char| next.is_ascii_whitespace() || next == '>' || next == '/')
             })
         });
         let end = start + tag.map_or(1, |tag| tag.len());
@@ -59,10 +57,7 @@ pub fn with_print_tags(template: &str) -> String {
             continue;
         }
         result.push_str(markup);
-        let name = markup[2..]
-            .trim_start_matches('-')
-            .split_whitespace()
-            .next();
+        let name = markup[2..].trim_start_matches('-').split_whitespace().next();
         let name = name.unwrap_or_default().trim_end_matches(['-', '%', '}']);
         verbatim = match (verbatim, name) {
             (None, "raw") => Some("endraw"),

@@ -4,9 +4,7 @@ use serde_json::json;
 use super::*;
 
 fn html(template: &str, input: &Value) -> String {
-    render_html(template, input, "n0nce")
-        .expect("template renders")
-        .0
+    render_html(template, input, "n0nce").expect("template renders").0
 }
 
 #[test]
@@ -21,20 +19,14 @@ fn output_is_escaped_unless_the_template_says_otherwise() {
         html("{{ task.input.text | escape }}", &input),
         html("{{ task.input.text }}", &input)
     );
-    assert_eq!(
-        html("{{ task.input.done | escape_once }}", &input),
-        "A &amp; B"
-    );
+    assert_eq!(html("{{ task.input.done | escape_once }}", &input), "A &amp; B");
     assert_eq!(html("{{ task.input.done }}", &input), "A &amp;amp; B");
     assert_eq!(
         html("{{ task.input.text | skip_autoescape }}", &input),
         "James & the \"Giant\" <b>Peach</b>"
     );
     assert_eq!(
-        html(
-            "{{ task.input.text | escape | upcase }}",
-            &json!({ "text": "<" })
-        ),
+        html("{{ task.input.text | escape | upcase }}", &json!({ "text": "<" })),
         "&amp;LT;"
     );
 }
@@ -88,10 +80,7 @@ fn quotes_braces_trims_and_verbatim_blocks_are_understood() {
         ),
         "&lt;t&gt;"
     );
-    assert_eq!(
-        html("{% cycle task.input.text, 'b' %}", &input),
-        "&lt;t&gt;"
-    );
+    assert_eq!(html("{% cycle task.input.text, 'b' %}", &input), "&lt;t&gt;");
     assert_eq!(
         html(
             "{% capture c %}{{ task.input.text }}{% endcapture %}{{ c | skip_autoescape }}",
@@ -122,10 +111,7 @@ fn a_template_that_is_wrong_is_an_error_not_a_page() {
         "{% include 'x' %}",
         "{{ 'x' | times: 2 }}",
     ] {
-        assert!(
-            render_html(template, &json!({}), "n0nce").is_err(),
-            "{template}"
-        );
+        assert!(render_html(template, &json!({}), "n0nce").is_err(), "{template}");
     }
 }
 

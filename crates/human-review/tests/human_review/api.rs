@@ -21,7 +21,10 @@ async fn a_started_loop_is_described_with_its_output_location_while_in_progress(
 
     assert_eq!(started.status(), 200);
     assert_eq!(started.header("content-type"), "application/json");
-    assert_eq!(started.json(), json!({ "HumanLoopArn": "arn:aws:sagemaker:us-east-1:123456789012:human-loop/tc-1" }));
+    assert_eq!(
+        started.json(),
+        json!({ "HumanLoopArn": "arn:aws:sagemaker:us-east-1:123456789012:human-loop/tc-1" })
+    );
     assert_eq!(
         described.json(),
         json!({
@@ -45,7 +48,10 @@ async fn the_same_start_again_is_the_same_loop_and_another_input_conflicts() {
     let other = review.start("tc-1", &json!({ "other": true })).await;
 
     assert_eq!((again.status(), again.json()), (200, first.json()));
-    assert_eq!((other.status(), other.header("x-amzn-errortype")), (409, "ConflictException"));
+    assert_eq!(
+        (other.status(), other.header("x-amzn-errortype")),
+        (409, "ConflictException")
+    );
     assert_eq!(review.keys("human-review/queue/").await.len(), 1);
 }
 
@@ -72,12 +78,21 @@ async fn a_deleted_name_is_unknown_unlisted_and_free_for_another_input() {
     let deleted = review.delete("tc-1").await;
     let gone = review.api("GET", "/human-loops/tc-1", "").await;
 
-    assert_eq!((too_early.status(), too_early.header("x-amzn-errortype")), (400, "ValidationException"));
+    assert_eq!(
+        (too_early.status(), too_early.header("x-amzn-errortype")),
+        (400, "ValidationException")
+    );
     assert_eq!((deleted.status(), deleted.body()), (200, "{}"));
-    assert_eq!((gone.status(), gone.header("x-amzn-errortype")), (404, "ResourceNotFoundException"));
+    assert_eq!(
+        (gone.status(), gone.header("x-amzn-errortype")),
+        (404, "ResourceNotFoundException")
+    );
     assert_eq!(review.list_names("").await, Vec::<String>::new());
     assert_eq!(review.keys("human-review/inputs/").await, Vec::<String>::new());
-    assert_eq!(review.start("tc-1", &json!({ "other": true })).await.status(), 200);
+    assert_eq!(
+        review.start("tc-1", &json!({ "other": true })).await.status(),
+        200
+    );
     assert_eq!(review.status("tc-1").await, "InProgress");
 }
 
@@ -92,9 +107,17 @@ async fn loops_are_listed_in_either_order_and_within_times() {
     let after = "&CreationTimeAfter=2026-11-20T10%3A00%3A00Z";
     let before = "&CreationTimeBefore=2026-11-20T10%3A02%3A00.123Z";
     assert_eq!(review.list_names("").await, ["d", "c", "b", "a"]);
-    assert_eq!(review.list_names("&SortOrder=Ascending").await, ["a", "b", "c", "d"]);
+    assert_eq!(
+        review.list_names("&SortOrder=Ascending").await,
+        ["a", "b", "c", "d"]
+    );
     for (order, expected) in [("Ascending", ["b", "c"]), ("Descending", ["c", "b"])] {
-        assert_eq!(review.list_names(&format!("&SortOrder={order}{after}{before}")).await, expected);
+        assert_eq!(
+            review
+                .list_names(&format!("&SortOrder={order}{after}{before}"))
+                .await,
+            expected
+        );
     }
 }
 
@@ -114,9 +137,16 @@ async fn pages_of_a_listing_cover_each_loop_once_and_read_no_more_than_they_show
             review.reads.store(0, Ordering::Relaxed);
             let path = format!("/human-loops?FlowDefinitionArn={flow}&MaxResults=5&SortOrder={order}{token}");
             let page = review.api("GET", &path, "").await.json();
-            assert!(review.reads.load(Ordering::Relaxed) <= 6, "a page reads its own loops only");
+            assert!(
+                review.reads.load(Ordering::Relaxed) <= 6,
+                "a page reads its own loops only"
+            );
             let summaries = page["HumanLoopSummaries"].as_array().expect("summaries").clone();
-            names.extend(summaries.into_iter().map(|summary| summary["HumanLoopName"].clone()));
+            names.extend(
+                summaries
+                    .into_iter()
+                    .map(|summary| summary["HumanLoopName"].clone()),
+            );
             match page["NextToken"].as_str() {
                 Some(next) => token = format!("&NextToken={next}"),
                 None => break,
@@ -134,7 +164,10 @@ async fn a_summary_has_neither_arn_nor_output() {
     let review = Review::new();
     review.start("tc-1", &two_items()).await;
 
-    let page = review.api("GET", &format!("/human-loops?FlowDefinitionArn={FLOW}"), "").await.json();
+    let page = review
+        .api("GET", &format!("/human-loops?FlowDefinitionArn={FLOW}"), "")
+        .await
+        .json();
 
     assert_eq!(
         page,
@@ -159,24 +192,65 @@ async fn the_aws_sdk_drives_a_loop_through_its_life() {
         }
     };
     let calls = async move {
-        let input = aws_sdk_sagemakera2iruntime::types::HumanLoopInput::builder().input_content("{\"a\":1}").build();
-        let started = client.start_human_loop().human_loop_name("tc-1").flow_definition_arn(FLOW);
+        let input = aws_sdk_sagemakera2iruntime::types::HumanLoopInput::builder()
+            .input_content("{\"a\":1}")
+            .build();
+        let started = client
+            .start_human_loop()
+            .human_loop_name("tc-1")
+            .flow_definition_arn(FLOW);
         let started = started.human_loop_input(input).send().await.expect("started");
-        let described = client.describe_human_loop().human_loop_name("tc-1").send().await.expect("described");
-        let listed = client.list_human_loops().flow_definition_arn(FLOW).max_results(5).send().await.expect("listed");
-        client.stop_human_loop().human_loop_name("tc-1").send().await.expect("stopped");
-        client.delete_human_loop().human_loop_name("tc-1").send().await.expect("deleted");
-        let gone = client.describe_human_loop().human_loop_name("tc-1").send().await.expect_err("gone");
+        let described = client
+            .describe_human_loop()
+            .human_loop_name("tc-1")
+            .send()
+            .await
+            .expect("described");
+        let listed = client
+            .list_human_loops()
+            .flow_definition_arn(FLOW)
+            .max_results(5)
+            .send()
+            .await
+            .expect("listed");
+        client
+            .stop_human_loop()
+            .human_loop_name("tc-1")
+            .send()
+            .await
+            .expect("stopped");
+        client
+            .delete_human_loop()
+            .human_loop_name("tc-1")
+            .send()
+            .await
+            .expect("deleted");
+        let gone = client
+            .describe_human_loop()
+            .human_loop_name("tc-1")
+            .send()
+            .await
+            .expect_err("gone");
         (started, described, listed, gone)
     };
 
     let (_, (started, described, listed, gone)) = tokio::join!(service, calls);
 
     assert_eq!(started.human_loop_arn(), described.human_loop_arn());
-    assert_eq!(described.creation_time().expect("a time").to_millis().expect("in range"), review.now().timestamp_millis());
+    assert_eq!(
+        described
+            .creation_time()
+            .expect("a time")
+            .to_millis()
+            .expect("in range"),
+        review.now().timestamp_millis()
+    );
     assert_eq!(listed.human_loop_summaries().len(), 1);
     assert_eq!(gone.code(), Some("ResourceNotFoundException"));
-    assert!(gone.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()));
+    assert!(
+        gone.as_service_error()
+            .is_some_and(|error| error.is_resource_not_found_exception())
+    );
 }
 
 type Call = (serde_json::Value, tokio::sync::oneshot::Sender<serde_json::Value>);
@@ -198,8 +272,13 @@ fn sdk_client(requests: tokio::sync::mpsc::Sender<Call>) -> aws_sdk_sagemakera2i
             for (name, value) in reply["headers"].as_object().expect("headers") {
                 response = response.header(name, value.as_str().expect("text"));
             }
-            response.body(Body::from(reply["body"].as_str().expect("text").to_owned())).expect("a response")
+            response
+                .body(Body::from(reply["body"].as_str().expect("text").to_owned()))
+                .expect("a response")
         }
     });
-    aws_sdk_sagemakera2iruntime::Client::new(&sdk_config(router, Credentials::from_keys("test", "test", None)))
+    aws_sdk_sagemakera2iruntime::Client::new(&sdk_config(
+        router,
+        Credentials::from_keys("test", "test", None),
+    ))
 }

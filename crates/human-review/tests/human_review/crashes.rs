@@ -11,9 +11,21 @@ const ID: &str = "0123456789abcdef0123456789abcdef";
 async fn half_a_start(review: &Review) {
     let time = review.now().timestamp_millis();
     review.put(&format!("human-review/inputs/{ID}.json"), "{}").await;
-    review.put(&format!("human-review/queue/00001-{time}-{ID}-tc-1"), "").await;
-    review.put(&format!("human-review/listing/ascending/{time}-{ID}-tc-1"), "").await;
-    review.put(&format!("human-review/listing/descending/{}-{ID}-tc-1", 9_999_999_999_999 - time), "").await;
+    review
+        .put(&format!("human-review/queue/00001-{time}-{ID}-tc-1"), "")
+        .await;
+    review
+        .put(&format!("human-review/listing/ascending/{time}-{ID}-tc-1"), "")
+        .await;
+    review
+        .put(
+            &format!(
+                "human-review/listing/descending/{}-{ID}-tc-1",
+                9_999_999_999_999 - time
+            ),
+            "",
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -43,7 +55,11 @@ async fn what_a_crashed_start_left_is_swept_after_an_hour_and_not_before() {
     ann.get("queue").await;
 
     for folder in ["queue", "listing", "inputs"] {
-        assert_eq!(review.keys(&format!("human-review/{folder}/")).await, Vec::<String>::new(), "{folder}");
+        assert_eq!(
+            review.keys(&format!("human-review/{folder}/")).await,
+            Vec::<String>::new(),
+            "{folder}"
+        );
     }
 }
 
@@ -53,13 +69,17 @@ async fn an_output_that_a_crash_prevented_is_written_when_the_loop_is_next_read(
     review.start("tc-1", &two_items()).await;
     let ann = review.sign_in("ann").await;
     let task = ann.open("tc-1").await;
-    ann.submit(&task, &json!({ "r-2": "World", "r-10": "World" })).await;
+    ann.submit(&task, &json!({ "r-2": "World", "r-10": "World" }))
+        .await;
     let output = "tc-review/2026/11/20/09/59/00/tc-1/output.json";
     let expected = review.object(output).await;
     // Back to the moment after the answer was noted.
-    let mut state: Value = serde_json::from_str(&review.object("human-review/loops/tc-1.json").await).expect("JSON");
+    let mut state: Value =
+        serde_json::from_str(&review.object("human-review/loops/tc-1.json").await).expect("JSON");
     state["status"] = json!("InProgress");
-    review.put("human-review/loops/tc-1.json", &state.to_string()).await;
+    review
+        .put("human-review/loops/tc-1.json", &state.to_string())
+        .await;
     review.remove(output).await;
     review.wait(Duration::days(2));
 
@@ -75,9 +95,13 @@ async fn an_answer_that_was_stored_but_not_noted_can_be_sent_again() {
     let ann = review.sign_in("ann").await;
     let task = ann.open("tc-1").await;
     let id = task.field("portal:loop-id");
-    review.put(&format!("human-review/answers/{id}/{ID}.json"), "{\"half\":").await;
+    review
+        .put(&format!("human-review/answers/{id}/{ID}.json"), "{\"half\":")
+        .await;
 
-    let reply = ann.submit(&task, &json!({ "r-2": "World", "r-10": "World" })).await;
+    let reply = ann
+        .submit(&task, &json!({ "r-2": "World", "r-10": "World" }))
+        .await;
 
     assert_eq!(reply.status(), 303);
     assert_eq!(review.status("tc-1").await, "Completed");

@@ -63,7 +63,10 @@ impl Review {
         let store = Arc::new(Store::open(folder.path()).expect("store"));
         let queue = InvocationQueue::new(store.clone());
         let service = S3::new(store, Arc::new(Iam::default()), queue, "us-east-1".into()).expect("s3");
-        let bucket = BucketSpec { name: BUCKET.into(), ..BucketSpec::default() };
+        let bucket = BucketSpec {
+            name: BUCKET.into(),
+            ..BucketSpec::default()
+        };
         service.put_bucket(bucket).expect("bucket");
         let reads = Arc::new(AtomicUsize::new(0));
         let counter = reads.clone();
@@ -93,7 +96,10 @@ impl Review {
     }
 
     pub async fn handle(&self, event: Value) -> Value {
-        self.function.handle(event, self.now()).await.expect("HTTP events are answered")
+        self.function
+            .handle(event, self.now())
+            .await
+            .expect("HTTP events are answered")
     }
 
     /// Sends a request to the API by Function URL event.
@@ -108,11 +114,19 @@ impl Review {
     pub async fn status(&self, name: &str) -> String {
         let reply = self.api("GET", &format!("/human-loops/{name}"), "").await;
         assert_eq!(reply.status(), 200, "{reply:?}");
-        reply.json()["HumanLoopStatus"].as_str().expect("a status").to_owned()
+        reply.json()["HumanLoopStatus"]
+            .as_str()
+            .expect("a status")
+            .to_owned()
     }
 
     pub async fn stop(&self, name: &str) -> Reply {
-        self.api("POST", "/human-loops/stop", &json!({ "HumanLoopName": name }).to_string()).await
+        self.api(
+            "POST",
+            "/human-loops/stop",
+            &json!({ "HumanLoopName": name }).to_string(),
+        )
+        .await
     }
 
     pub async fn delete(&self, name: &str) -> Reply {
@@ -121,15 +135,29 @@ impl Review {
 
     pub async fn list_names(&self, query: &str) -> Vec<String> {
         let flow = FLOW.replace(':', "%3A").replace('/', "%2F");
-        let reply = self.api("GET", &format!("/human-loops?FlowDefinitionArn={flow}{query}"), "").await;
+        let reply = self
+            .api(
+                "GET",
+                &format!("/human-loops?FlowDefinitionArn={flow}{query}"),
+                "",
+            )
+            .await;
         assert_eq!(reply.status(), 200, "{reply:?}");
-        let summaries = reply.json()["HumanLoopSummaries"].as_array().expect("summaries").clone();
-        summaries.iter().map(|summary| summary["HumanLoopName"].as_str().expect("a name").to_owned()).collect()
+        let summaries = reply.json()["HumanLoopSummaries"]
+            .as_array()
+            .expect("summaries")
+            .clone();
+        summaries
+            .iter()
+            .map(|summary| summary["HumanLoopName"].as_str().expect("a name").to_owned())
+            .collect()
     }
 
     /// Returns the sign-in token of a new link.
     pub async fn link_token(&self, reviewer: &str) -> String {
-        let link = self.handle(json!({ "operation": "create-sign-in-link", "reviewer": reviewer })).await;
+        let link = self
+            .handle(json!({ "operation": "create-sign-in-link", "reviewer": reviewer }))
+            .await;
         let url = link["url"].as_str().expect("a URL");
         url.split_once("sign-in?token=").expect("a token").1.to_owned()
     }
@@ -138,33 +166,74 @@ impl Review {
         let token = self.link_token(reviewer).await;
         let reply = self.portal("POST", "sign-in", None, &[("token", &token)]).await;
         assert_eq!(reply.status(), 303, "{reply:?}");
-        let cookie = reply.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+        let cookie = reply
+            .header("set-cookie")
+            .split(';')
+            .next()
+            .expect("a cookie")
+            .to_owned();
         Session { review: self, cookie }
     }
 
     /// Sends a request to the portal by REST proxy event.
-    pub async fn portal(&self, method: &str, page: &str, cookie: Option<&str>, form: &[(&str, &str)]) -> Reply {
+    pub async fn portal(
+        &self,
+        method: &str,
+        page: &str,
+        cookie: Option<&str>,
+        form: &[(&str, &str)],
+    ) -> Reply {
         Reply(self.handle(proxy_event(method, page, cookie, form)).await)
     }
 
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
-        let page = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix).send().await.expect("a list");
-        page.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+        let page = self
+            .s3
+            .list_objects_v2()
+            .bucket(BUCKET)
+            .prefix(prefix)
+            .send()
+            .await
+            .expect("a list");
+        page.contents()
+            .iter()
+            .filter_map(|object| object.key().map(str::to_owned))
+            .collect()
     }
 
     pub async fn object(&self, key: &str) -> String {
-        let object = self.s3.get_object().bucket(BUCKET).key(key).send().await.expect("an object");
+        let object = self
+            .s3
+            .get_object()
+            .bucket(BUCKET)
+            .key(key)
+            .send()
+            .await
+            .expect("an object");
         let body = object.body.collect().await.expect("a body").to_vec();
         String::from_utf8(body).expect("text")
     }
 
     pub async fn put(&self, key: &str, body: &str) {
         let body = aws_sdk_s3::primitives::ByteStream::from(body.as_bytes().to_vec());
-        self.s3.put_object().bucket(BUCKET).key(key).body(body).send().await.expect("stored");
+        self.s3
+            .put_object()
+            .bucket(BUCKET)
+            .key(key)
+            .body(body)
+            .send()
+            .await
+            .expect("stored");
     }
 
     pub async fn remove(&self, key: &str) {
-        self.s3.delete_object().bucket(BUCKET).key(key).send().await.expect("deleted");
+        self.s3
+            .delete_object()
+            .bucket(BUCKET)
+            .key(key)
+            .send()
+            .await
+            .expect("deleted");
     }
 }
 
@@ -189,11 +258,15 @@ pub fn url_event(method: &str, path_and_query: &str, body: &str) -> Value {
 
 pub fn proxy_event(method: &str, page: &str, cookie: Option<&str>, form: &[(&str, &str)]) -> Value {
     let (path, query) = page.split_once('?').unwrap_or((page, ""));
-    let query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish();
     json!({
         "resource": "/{proxy+}", "path": format!("/{path}"), "httpMethod": method,
-        "headers": { "Host": "portal.example", "X-Forwarded-Proto": "https", "Cookie": cookie },
+        "headers": { "Host": "portal.example", "X-Forwarded-Proto": "https", "Cookie": cookie.unwrap_or_default() },
         "queryStringParameters": if query.is_empty() { Value::Null } else { json!(query) },
         "requestContext": { "path": format!("/dev/{path}"), "stage": "dev", "requestId": "req-2" },
         "body": body, "isBase64Encoded": false,
@@ -222,13 +295,19 @@ impl Reply {
 
     /// Returns the value of a hidden field of the page.
     pub fn field(&self, name: &str) -> String {
-        let (_, after) = self.body().split_once(&format!("name=\"{name}\" value=\"")).expect("the field");
+        let (_, after) = self
+            .body()
+            .split_once(&format!("name=\"{name}\" value=\""))
+            .expect("the field");
         after.split('"').next().expect("a value").to_owned()
     }
 
     /// Returns the stable code of a message page.
     pub fn code(&self) -> &str {
-        let after = self.body().split_once("data-code=\"").map_or("", |(_, after)| after);
+        let after = self
+            .body()
+            .split_once("data-code=\"")
+            .map_or("", |(_, after)| after);
         after.split('"').next().unwrap_or_default()
     }
 }
@@ -256,13 +335,17 @@ impl Session<'_> {
     pub async fn submit(&self, task: &Reply, answer: &Value) -> Reply {
         let answer = answer.to_string();
         let fields = ["portal:csrf", "portal:loop", "portal:loop-id"].map(|name| (name, task.field(name)));
-        let mut form: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut form: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         form.push(("portal:answer", &answer));
         self.post("submit", &form).await
     }
 
     pub async fn release(&self, task: &Reply) -> Reply {
         let (token, name) = (task.field("portal:csrf"), task.field("portal:loop"));
-        self.post("release", &[("portal:csrf", &token), ("portal:loop", &name)]).await
+        self.post("release", &[("portal:csrf", &token), ("portal:loop", &name)])
+            .await
     }
 }

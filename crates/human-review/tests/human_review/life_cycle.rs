@@ -74,7 +74,9 @@ async fn the_same_answer_sent_again_changes_nothing() {
     let first = review.object(OUTPUT).await;
 
     review.wait(Duration::seconds(5));
-    let again = ann.submit(&task, &json!({ "r-2": "World", "r-10": "World" })).await;
+    let again = ann
+        .submit(&task, &json!({ "r-2": "World", "r-10": "World" }))
+        .await;
 
     assert_eq!((again.status(), again.header("location")), (303, "next"));
     assert_eq!(review.object(OUTPUT).await, first);
@@ -97,9 +99,16 @@ async fn a_double_click_stores_one_answer() {
 
 #[tokio::test]
 async fn with_a_task_count_of_two_both_answer_once_before_anything_is_written() {
-    let review = Review::with(human_review::Config { task_count: 2, ..config() });
+    let review = Review::with(human_review::Config {
+        task_count: 2,
+        ..config()
+    });
     review.start("tc-1", &two_items()).await;
-    let (ann, bea, cleo) = (review.sign_in("ann").await, review.sign_in("bea").await, review.sign_in("cleo").await);
+    let (ann, bea, cleo) = (
+        review.sign_in("ann").await,
+        review.sign_in("bea").await,
+        review.sign_in("cleo").await,
+    );
     let (first, second) = (ann.open("tc-1").await, bea.open("tc-1").await);
     assert_eq!(cleo.open("tc-1").await.code(), "task_held");
 
@@ -109,10 +118,16 @@ async fn with_a_task_count_of_two_both_answer_once_before_anything_is_written() 
     assert_eq!(review.keys("tc-review/").await, Vec::<String>::new());
     assert_eq!(ann.open("tc-1").await.code(), "task_answered");
     assert!(ann.get("queue").await.body().contains("id=\"empty-queue\""));
-    bea.submit(&second, &json!({ "r-2": "__none__", "r-10": "World" })).await;
+    bea.submit(&second, &json!({ "r-2": "__none__", "r-10": "World" }))
+        .await;
     assert_eq!(review.status("tc-1").await, "Completed");
     let output: Value = serde_json::from_str(&review.object(OUTPUT).await).expect("JSON");
-    let workers: Vec<&Value> = output["humanAnswers"].as_array().expect("answers").iter().map(|answer| &answer["workerMetadata"]["identityData"]["sub"]).collect();
+    let workers: Vec<&Value> = output["humanAnswers"]
+        .as_array()
+        .expect("answers")
+        .iter()
+        .map(|answer| &answer["workerMetadata"]["identityData"]["sub"])
+        .collect();
     assert_eq!(workers, ["ann", "bea"]);
 }
 
@@ -145,15 +160,29 @@ async fn an_unanswered_loop_fails_as_expired() {
     let ann = review.sign_in("ann").await;
 
     let described = review.api("GET", "/human-loops/tc-1", "").await.json();
-    let listed = review.api("GET", &format!("/human-loops?FlowDefinitionArn={FLOW}"), "").await.json();
+    let listed = review
+        .api("GET", &format!("/human-loops?FlowDefinitionArn={FLOW}"), "")
+        .await
+        .json();
     let token = ann.get("queue").await.field("portal:csrf");
     let id = task.field("portal:loop-id");
-    let form = [("portal:csrf", token.as_str()), ("portal:loop", "tc-1"), ("portal:loop-id", &id), ("portal:answer", r#"{"r-2":"World","r-10":"World"}"#)];
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("portal:loop", "tc-1"),
+        ("portal:loop-id", &id),
+        ("portal:answer", r#"{"r-2":"World","r-10":"World"}"#),
+    ];
     let late = ann.post("submit", &form).await;
 
-    assert_eq!((&described["HumanLoopStatus"], &described["FailureCode"]), (&json!("Failed"), &json!("Expired")));
+    assert_eq!(
+        (&described["HumanLoopStatus"], &described["FailureCode"]),
+        (&json!("Failed"), &json!("Expired"))
+    );
     assert!(described["FailureReason"].is_string());
-    assert_eq!(listed["HumanLoopSummaries"][0]["FailureReason"], described["FailureReason"]);
+    assert_eq!(
+        listed["HumanLoopSummaries"][0]["FailureReason"],
+        described["FailureReason"]
+    );
     assert_eq!(listed["HumanLoopSummaries"][0].get("FailureCode"), None);
     assert_eq!((late.status(), late.code()), (410, "task_closed"));
     assert_eq!(review.keys("tc-review/").await, Vec::<String>::new());
@@ -171,7 +200,10 @@ async fn stopping_waits_for_the_reviewer_at_work_and_writes_no_output() {
     assert_eq!(review.stop("tc-1").await.status(), 200);
 
     assert_eq!(review.status("tc-1").await, "Stopping");
-    assert_eq!(review.stop("tc-1").await.header("x-amzn-errortype"), "ValidationException");
+    assert_eq!(
+        review.stop("tc-1").await.header("x-amzn-errortype"),
+        "ValidationException"
+    );
     assert_eq!(bea.open("tc-1").await.code(), "task_closed");
     assert_eq!(ann.open("tc-1").await.status(), 200);
     assert_eq!(ann.submit(&task, &answer()).await.status(), 303);

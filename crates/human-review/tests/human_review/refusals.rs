@@ -31,30 +31,63 @@ async fn a_start_that_breaks_a_rule_is_a_validation_exception() {
     let review = Review::new();
     let other_flow = FLOW.replace("tc-review", "other");
     let cases = [
-        (json!({ "HumanLoopName": null }), "Value null at 'humanLoopName' failed to satisfy constraint: Member must not be null"),
+        (
+            json!({ "HumanLoopName": null }),
+            "Value null at 'humanLoopName' failed to satisfy constraint: Member must not be null",
+        ),
         (
             json!({ "HumanLoopName": "Comprehend-Text1" }),
             "Value 'Comprehend-Text1' at 'humanLoopName' failed to satisfy constraint: \
              Member must satisfy regular expression pattern: ^[a-z0-9](-*[a-z0-9])*$",
         ),
-        (json!({ "HumanLoopName": "a".repeat(64) }), "Member must have length less than or equal to 63"),
-        (json!({ "FlowDefinitionArn": "nonsense" }), "at 'flowDefinitionArn' failed to satisfy constraint: Member must satisfy regular"),
-        (json!({ "FlowDefinitionArn": other_flow }), "The flow definition does not exist"),
-        (json!({ "HumanLoopInput": null }), "Value null at 'humanLoopInput' failed"),
-        (json!({ "HumanLoopInput": {} }), "Value null at 'humanLoopInput.inputContent' failed"),
-        (json!({ "HumanLoopInput": { "InputContent": "[]" } }), "must be the text of a JSON object"),
-        (json!({ "HumanLoopInput": { "InputContent": "not JSON" } }), "must be the text of a JSON object"),
+        (
+            json!({ "HumanLoopName": "a".repeat(64) }),
+            "Member must have length less than or equal to 63",
+        ),
+        (
+            json!({ "FlowDefinitionArn": "nonsense" }),
+            "at 'flowDefinitionArn' failed to satisfy constraint: Member must satisfy regular",
+        ),
+        (
+            json!({ "FlowDefinitionArn": other_flow }),
+            "The flow definition does not exist",
+        ),
+        (
+            json!({ "HumanLoopInput": null }),
+            "Value null at 'humanLoopInput' failed",
+        ),
+        (
+            json!({ "HumanLoopInput": {} }),
+            "Value null at 'humanLoopInput.inputContent' failed",
+        ),
+        (
+            json!({ "HumanLoopInput": { "InputContent": "[]" } }),
+            "must be the text of a JSON object",
+        ),
+        (
+            json!({ "HumanLoopInput": { "InputContent": "not JSON" } }),
+            "must be the text of a JSON object",
+        ),
         (
             json!({ "HumanLoopInput": { "InputContent": format!("{{\"a\":\"{}\"}}", "ä".repeat(3_145_728)) } }),
             "Value at 'humanLoopInput.inputContent' failed to satisfy constraint: Member must have length less than or equal to 3145728",
         ),
-        (json!({ "DataAttributes": {} }), "Value null at 'dataAttributes.contentClassifiers' failed"),
-        (json!({ "DataAttributes": { "ContentClassifiers": ["Nice"] } }), "Member must satisfy enum value set: [FreeOf"),
+        (
+            json!({ "DataAttributes": {} }),
+            "Value null at 'dataAttributes.contentClassifiers' failed",
+        ),
+        (
+            json!({ "DataAttributes": { "ContentClassifiers": ["Nice"] } }),
+            "Member must satisfy enum value set: [FreeOf",
+        ),
     ];
     for (changes, message) in cases {
         let reply = review.api("POST", "/human-loops", &start_request(changes)).await;
 
-        assert_eq!((reply.status(), reply.header("x-amzn-errortype")), (400, "ValidationException"));
+        assert_eq!(
+            (reply.status(), reply.header("x-amzn-errortype")),
+            (400, "ValidationException")
+        );
         let text = reply.json()["Message"].as_str().expect("a message").to_owned();
         assert!(text.contains(message), "{text}");
     }
@@ -66,7 +99,13 @@ async fn the_longest_input_is_accepted() {
     let review = Review::new();
     let input = format!("{{\"a\":\"{}\"}}", "x".repeat(3_145_728 - 8));
 
-    let reply = review.api("POST", "/human-loops", &start_request(json!({ "HumanLoopInput": { "InputContent": input } }))).await;
+    let reply = review
+        .api(
+            "POST",
+            "/human-loops",
+            &start_request(json!({ "HumanLoopInput": { "InputContent": input } })),
+        )
+        .await;
 
     assert_eq!(reply.status(), 200, "{}", reply.body());
 }
@@ -81,35 +120,107 @@ async fn other_operations_refuse_in_the_same_words() {
     let done = json!({ "HumanLoopName": "done" }).to_string();
     let list = |query: &str| format!("/human-loops?FlowDefinitionArn={FLOW}{query}");
     let cases = [
-        ("GET", "/human-loops/unknown".to_owned(), "", 404, "ResourceNotFoundException"),
-        ("DELETE", "/human-loops/unknown".to_owned(), "", 404, "ResourceNotFoundException"),
-        ("POST", "/human-loops/stop".to_owned(), &unknown, 404, "ResourceNotFoundException"),
-        ("GET", format!("/human-loops?FlowDefinitionArn={other_flow}"), "", 404, "ResourceNotFoundException"),
-        ("GET", "/human-loops/Bad_Name".to_owned(), "", 400, "ValidationException"),
-        ("GET", "/human-loops/%2e%2e%2fqueue".to_owned(), "", 400, "ValidationException"),
-        ("POST", "/human-loops/stop".to_owned(), "{}", 400, "ValidationException"),
-        ("POST", "/human-loops/stop".to_owned(), &done, 400, "ValidationException"),
+        (
+            "GET",
+            "/human-loops/unknown".to_owned(),
+            "",
+            404,
+            "ResourceNotFoundException",
+        ),
+        (
+            "DELETE",
+            "/human-loops/unknown".to_owned(),
+            "",
+            404,
+            "ResourceNotFoundException",
+        ),
+        (
+            "POST",
+            "/human-loops/stop".to_owned(),
+            &unknown,
+            404,
+            "ResourceNotFoundException",
+        ),
+        (
+            "GET",
+            format!("/human-loops?FlowDefinitionArn={other_flow}"),
+            "",
+            404,
+            "ResourceNotFoundException",
+        ),
+        (
+            "GET",
+            "/human-loops/Bad_Name".to_owned(),
+            "",
+            400,
+            "ValidationException",
+        ),
+        (
+            "GET",
+            "/human-loops/%2e%2e%2fqueue".to_owned(),
+            "",
+            400,
+            "ValidationException",
+        ),
+        (
+            "POST",
+            "/human-loops/stop".to_owned(),
+            "{}",
+            400,
+            "ValidationException",
+        ),
+        (
+            "POST",
+            "/human-loops/stop".to_owned(),
+            &done,
+            400,
+            "ValidationException",
+        ),
         ("GET", "/human-loops".to_owned(), "", 400, "ValidationException"),
         ("GET", list("&MaxResults=0"), "", 400, "ValidationException"),
         ("GET", list("&MaxResults=101"), "", 400, "ValidationException"),
         ("GET", list("&MaxResults=ten"), "", 400, "ValidationException"),
         ("GET", list("&SortOrder=Up"), "", 400, "ValidationException"),
-        ("GET", list("&CreationTimeAfter=yesterday"), "", 400, "ValidationException"),
+        (
+            "GET",
+            list("&CreationTimeAfter=yesterday"),
+            "",
+            400,
+            "ValidationException",
+        ),
         ("GET", list("&NextToken=nonsense"), "", 400, "ValidationException"),
-        ("POST", "/human-loops".to_owned(), "{", 400, "SerializationException"),
-        ("PUT", "/human-loops".to_owned(), "", 404, "UnknownOperationException"),
+        (
+            "POST",
+            "/human-loops".to_owned(),
+            "{",
+            400,
+            "SerializationException",
+        ),
+        (
+            "PUT",
+            "/human-loops".to_owned(),
+            "",
+            404,
+            "UnknownOperationException",
+        ),
         ("GET", "/".to_owned(), "", 404, "UnknownOperationException"),
     ];
     for (method, path, body, status, code) in cases {
         let reply = review.api(method, &path, body).await;
 
-        assert_eq!((reply.status(), reply.header("x-amzn-errortype")), (status, code), "{method} {path}");
+        assert_eq!(
+            (reply.status(), reply.header("x-amzn-errortype")),
+            (status, code),
+            "{method} {path}"
+        );
         assert!(reply.json()["Message"].is_string());
     }
 }
 
 /// Returns the function over a bucket that answers every request by `answer`, without retries.
-fn over(answer: impl Fn(&http::Request<Body>) -> (u16, String) + Clone + Send + Sync + 'static) -> HumanReview {
+fn over(
+    answer: impl Fn(&http::Request<Body>) -> (u16, String) + Clone + Send + Sync + 'static,
+) -> HumanReview {
     let router = Router::new().fallback(move |request: http::Request<Body>| {
         let (status, body) = answer(&request);
         let response = http::Response::builder().status(status).body(Body::from(body));
@@ -143,14 +254,21 @@ async fn a_full_flow_definition_refuses_with_402() {
         let page = lists.fetch_add(1, Ordering::Relaxed);
         let marks = if page < 5 { 1_000 } else { 0 };
         let contents: String = (0..marks)
-            .map(|number| format!("<Contents><Key>human-review/queue/00100-{time}-{page}{number:031x}-tc</Key></Contents>"))
+            .map(|number| {
+                format!(
+                    "<Contents><Key>human-review/queue/00100-{time}-{page}{number:031x}-tc</Key></Contents>"
+                )
+            })
             .collect();
         (200, format!("<ListBucketResult>{contents}</ListBucketResult>"))
     });
 
     let reply = start(&function).await;
 
-    assert_eq!((reply.status(), reply.header("x-amzn-errortype")), (402, "ServiceQuotaExceededException"));
+    assert_eq!(
+        (reply.status(), reply.header("x-amzn-errortype")),
+        (402, "ServiceQuotaExceededException")
+    );
 }
 
 #[tokio::test]
