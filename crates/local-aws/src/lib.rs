@@ -14,6 +14,7 @@ pub mod lambda;
 pub mod s3;
 pub mod secretsmanager;
 pub mod store;
+pub mod transport;
 
 /// Account id of everything local: LocalStack's default, which users of such tools know.
 pub const ACCOUNT_ID: &str = "000000000000";
