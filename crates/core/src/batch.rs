@@ -7,9 +7,7 @@ use std::{
 };
 
 use flate2::read::MultiGzDecoder;
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::feedback::{FeedbackRequest, InvalidFeedback};
@@ -362,10 +360,7 @@ fn column(name: &[u8]) -> Option<&'static str> {
         .map(|(_, field)| *field)
 }
 
-fn csv_request(
-    record: &csv::ByteRecord,
-    fields: &[Option<&str>],
-) -> Result<FeedbackRequest, String> {
+fn csv_request(record: &csv::ByteRecord, fields: &[Option<&str>]) -> Result<FeedbackRequest, String> {
     if record.len() != fields.len() {
         return Err(format!(
             "{} columns where the header has {}",
@@ -383,14 +378,11 @@ fn csv_request(
             object.insert((*field).to_owned(), value.into());
         }
     }
-    serde_json::from_value(Value::Object(object))
-        .map_err(|error| InvalidFeedback::from(error).to_string())
+    serde_json::from_value(Value::Object(object)).map_err(|error| InvalidFeedback::from(error).to_string())
 }
 
 fn csv_text(record: &csv::ByteRecord) -> String {
-    let mut writer = csv::WriterBuilder::new()
-        .flexible(true)
-        .from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
     let written = writer
         .write_byte_record(record)
         .and_then(|()| writer.flush().map_err(Into::into));
@@ -460,11 +452,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        stream(
-            &mut elements,
-            self.classifier.unwrap_or_default(),
-            self.sink,
-        )
+        stream(&mut elements, self.classifier.unwrap_or_default(), self.sink)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
@@ -598,10 +586,7 @@ mod tests {
     fn the_suffix_names_the_format_in_any_case() {
         let file = |format, gzip| Some(BatchFile { format, gzip });
         assert_eq!(BatchFile::from_key("a/b.JSON"), file(Format::Json, false));
-        assert_eq!(
-            BatchFile::from_key("a.jsonl.gz"),
-            file(Format::JsonLines, true)
-        );
+        assert_eq!(BatchFile::from_key("a.jsonl.gz"), file(Format::JsonLines, true));
         assert_eq!(BatchFile::from_key("a.csv"), file(Format::Csv, false));
         assert_eq!(BatchFile::from_key("a.txt"), None);
         assert_eq!(BatchFile::from_key("json"), None);
@@ -618,10 +603,7 @@ mod tests {
         assert_eq!(sentences(&items), ["One", "Two", "Three"]);
         assert_eq!(requests[1].label.as_deref(), Some("World"));
         assert_eq!(
-            requests
-                .iter()
-                .map(|r| r.classifier.as_str())
-                .collect::<Vec<_>>(),
+            requests.iter().map(|r| r.classifier.as_str()).collect::<Vec<_>>(),
             ["news", "news", "mail"]
         );
     }
@@ -686,10 +668,7 @@ mod tests {
         assert_eq!(sentences(&items), ["One", "Two"]);
         assert_eq!(
             reasons(&items),
-            [(
-                3,
-                "not valid JSON feedback: syntax error (line 1, column 2)"
-            )]
+            [(3, "not valid JSON feedback: syntax error (line 1, column 2)")]
         );
     }
 
@@ -701,10 +680,7 @@ mod tests {
         let items = items("a.jsonl", &content);
 
         assert_eq!(sentences(&items), ["One"]);
-        assert_eq!(
-            reasons(&items),
-            [(1, "the line is longer than 1048576 bytes")]
-        );
+        assert_eq!(reasons(&items), [(1, "the line is longer than 1048576 bytes")]);
     }
 
     #[test]
@@ -747,11 +723,7 @@ mod tests {
     fn a_truncated_gzip_file_keeps_what_could_be_read() {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         for number in 0..5_000 {
-            writeln!(
-                encoder,
-                r#"{{"classifier":"news","sentence":"Text {number}"}}"#
-            )
-            .expect("memory");
+            writeln!(encoder, r#"{{"classifier":"news","sentence":"Text {number}"}}"#).expect("memory");
         }
         let bytes = encoder.finish().expect("memory");
 

@@ -124,9 +124,7 @@ pub enum InvalidFeedback {
     #[error("field `{0}` is missing or empty")]
     Missing(&'static str),
     /// The text is longer than [`MAX_UTTERANCE_BYTES`].
-    #[error(
-        "the text is {0} bytes long; at most {MAX_UTTERANCE_BYTES} bytes of UTF-8 are accepted"
-    )]
+    #[error("the text is {0} bytes long; at most {MAX_UTTERANCE_BYTES} bytes of UTF-8 are accepted")]
     TooLong(usize),
     /// Another field is too long.
     #[error("field `{field}` is longer than {limit} bytes")]
@@ -237,8 +235,7 @@ impl FeedbackRecord {
 
     /// Writes the record as one line with its line feed: Firehose puts nothing between records.
     pub fn to_line(&self) -> String {
-        let mut line =
-            serde_json::to_string(self).expect("a record has only string keys and finite numbers");
+        let mut line = serde_json::to_string(self).expect("a record has only string keys and finite numbers");
         line.push('\n');
         line
     }
@@ -321,11 +318,7 @@ impl FeedbackRequest {
     /// # Errors
     ///
     /// [`InvalidFeedback`] naming the field that is missing, too long or out of range.
-    pub fn into_record(
-        self,
-        source: Source,
-        received_at: &str,
-    ) -> Result<FeedbackRecord, InvalidFeedback> {
+    pub fn into_record(self, source: Source, received_at: &str) -> Result<FeedbackRecord, InvalidFeedback> {
         check_texts(&self.classifier, &self.sentence)?;
         let fields = [
             ("prediction", &self.prediction),
@@ -334,10 +327,7 @@ impl FeedbackRequest {
             ("user", &self.user),
         ];
         for (field, value) in fields {
-            if value
-                .as_ref()
-                .is_some_and(|value| value.len() > MAX_FIELD_BYTES)
-            {
+            if value.as_ref().is_some_and(|value| value.len() > MAX_FIELD_BYTES) {
                 return Err(InvalidFeedback::FieldTooLong {
                     field,
                     limit: MAX_FIELD_BYTES,
@@ -411,11 +401,7 @@ fn confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>,
         None => Ok(None),
         Some(Confidence::Number(number)) => Ok(Some(number)),
         Some(Confidence::Word(word)) if word.is_empty() || word == UNKNOWN_CONFIDENCE => Ok(None),
-        Some(Confidence::Word(word)) => word
-            .trim()
-            .parse()
-            .map(Some)
-            .map_err(serde::de::Error::custom),
+        Some(Confidence::Word(word)) => word.trim().parse().map(Some).map_err(serde::de::Error::custom),
     }
 }
 
@@ -438,7 +424,8 @@ mod tests {
 
     #[test]
     fn a_line_of_the_reference_sample_is_read() {
-        let line = br#"{"utterance":"Rates rise","prediction":"Business","confidence":0.31,"classifier":"news"}"#;
+        let line =
+            br#"{"utterance":"Rates rise","prediction":"Business","confidence":0.31,"classifier":"news"}"#;
 
         let record = FeedbackRecord::parse(line).expect("an old line");
 
@@ -451,7 +438,8 @@ mod tests {
 
     #[test]
     fn the_sample_s_words_for_unknown_become_nothing() {
-        let line = br#"{"utterance":"Rates rise","prediction":"CLASSIFY","confidence":"NONE","classifier":"news"}"#;
+        let line =
+            br#"{"utterance":"Rates rise","prediction":"CLASSIFY","confidence":"NONE","classifier":"news"}"#;
 
         let record = FeedbackRecord::parse(line).expect("an old line");
 
@@ -482,10 +470,7 @@ mod tests {
     fn a_newer_line_is_refused_by_its_version() {
         let line = br#"{"schemaVersion":2,"classifier":"news","utterance":"Rates rise"}"#;
 
-        assert_eq!(
-            FeedbackRecord::parse(line),
-            Err(InvalidFeedback::NewerSchema(2))
-        );
+        assert_eq!(FeedbackRecord::parse(line), Err(InvalidFeedback::NewerSchema(2)));
     }
 
     #[test]
@@ -500,11 +485,10 @@ mod tests {
 
     #[test]
     fn a_like_needs_no_review() {
-        let record = request(
-            r#"{"classifier":"news","sentence":"Rates rise","feedback":"like","label":"Business"}"#,
-        )
-        .into_record(Source::ExplicitApi, NOW)
-        .expect("complete");
+        let record =
+            request(r#"{"classifier":"news","sentence":"Rates rise","feedback":"like","label":"Business"}"#)
+                .into_record(Source::ExplicitApi, NOW)
+                .expect("complete");
 
         assert!(!record.signal.needs_review());
         assert_eq!(record.suggested_label.as_deref(), Some("Business"));
@@ -544,9 +528,8 @@ mod tests {
                 .expect_err("bad");
             assert_eq!(error.to_string(), message);
         }
-        let error =
-            FeedbackRequest::parse(br#"{"classifier":"news","sentence":"s","feedback":"secret"}"#)
-                .expect_err("no such opinion");
+        let error = FeedbackRequest::parse(br#"{"classifier":"news","sentence":"s","feedback":"secret"}"#)
+            .expect_err("no such opinion");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
 

@@ -57,10 +57,7 @@ pub fn human_loops(
 ) -> Vec<HumanLoop> {
     let mut by_classifier: BTreeMap<&str, Vec<&FeedbackRecord>> = BTreeMap::new();
     for record in records {
-        by_classifier
-            .entry(&record.classifier)
-            .or_default()
-            .push(record);
+        by_classifier.entry(&record.classifier).or_default().push(record);
     }
     let mut loops = Vec::new();
     for group in by_classifier.values() {
@@ -107,8 +104,7 @@ fn human_loop(chunk: &[&FeedbackRecord], labels: &[String], bucket: &str, key: &
     }
     HumanLoop {
         name: format!("review-{}", &hex::encode(hash.finalize())[..40]),
-        input_content: serde_json::to_string(&input)
-            .expect("records have string keys and finite numbers"),
+        input_content: serde_json::to_string(&input).expect("records have string keys and finite numbers"),
         record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
     }
 }
@@ -267,18 +263,12 @@ mod tests {
         let world = || Some(Answer::Labels(vec!["World".into()]));
         assert_eq!(read_answer(&json!("World")), world());
         assert_eq!(read_answer(&json!({"label": "World"})), world());
-        assert_eq!(
-            read_answer(&json!({"World": true, "Sports": false})),
-            world()
-        );
+        assert_eq!(read_answer(&json!({"World": true, "Sports": false})), world());
         assert_eq!(
             read_answer(&json!({"labels": ["World", "Sports"]})),
             Some(Answer::Labels(vec!["World".into(), "Sports".into()]))
         );
-        assert_eq!(
-            read_answer(&json!({"label": "__none__"})),
-            Some(Answer::NoneFits)
-        );
+        assert_eq!(read_answer(&json!({"label": "__none__"})), Some(Answer::NoneFits));
         for unanswered in [
             json!(""),
             json!({}),

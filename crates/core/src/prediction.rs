@@ -89,11 +89,7 @@ fn best_first(mut classes: Vec<ClassScore>) -> Vec<ClassScore> {
     for class in &mut classes {
         class.score = class.score.clamp(0.0, 1.0);
     }
-    classes.sort_by(|a, b| {
-        b.score
-            .total_cmp(&a.score)
-            .then_with(|| a.name.cmp(&b.name))
-    });
+    classes.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.name.cmp(&b.name)));
     classes
 }
 
@@ -113,12 +109,9 @@ mod tests {
 
     #[test]
     fn three_of_four_classes_are_enough_for_label_and_margin() {
-        let prediction = Prediction::multi_class(scores(&[
-            ("Sports", 0.2),
-            ("World", 0.7),
-            ("Business", 0.08),
-        ]))
-        .expect("classes were given");
+        let prediction =
+            Prediction::multi_class(scores(&[("Sports", 0.2), ("World", 0.7), ("Business", 0.08)]))
+                .expect("classes were given");
 
         assert_eq!(prediction.label, "World");
         assert_eq!(prediction.confidence, 0.7);
@@ -138,12 +131,9 @@ mod tests {
 
     #[test]
     fn multi_label_answers_are_as_sure_as_their_least_certain_label() {
-        let prediction = Prediction::multi_label(scores(&[
-            ("World", 0.95),
-            ("Business", 0.6),
-            ("Sports", 0.01),
-        ]))
-        .expect("labels were given");
+        let prediction =
+            Prediction::multi_label(scores(&[("World", 0.95), ("Business", 0.6), ("Sports", 0.01)]))
+                .expect("labels were given");
 
         assert_eq!(prediction.label, "World|Business");
         assert_eq!(prediction.confidence, 0.6);
@@ -152,8 +142,8 @@ mod tests {
 
     #[test]
     fn multi_label_answers_without_an_assigned_label_name_the_best_one() {
-        let prediction = Prediction::multi_label(scores(&[("World", 0.3), ("Sports", 0.1)]))
-            .expect("labels were given");
+        let prediction =
+            Prediction::multi_label(scores(&[("World", 0.3), ("Sports", 0.1)])).expect("labels were given");
 
         assert_eq!(prediction.label, "World");
         assert_eq!(prediction.confidence, 0.3);

@@ -123,8 +123,7 @@ mod tests {
             name: name.into(),
             score,
         };
-        Prediction::multi_class(vec![class("World", first), class("Sports", second)])
-            .expect("two classes")
+        Prediction::multi_class(vec![class("World", first), class("Sports", second)]).expect("two classes")
     }
 
     #[test]

@@ -60,9 +60,7 @@ pub struct Call<'a> {
 
 /// The refusal of a call, in the words AWS uses.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}"
-)]
+#[error("User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}")]
 pub struct Denied {
     /// ARN of the caller.
     pub principal: String,

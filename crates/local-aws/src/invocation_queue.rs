@@ -51,11 +51,7 @@ impl InvocationQueue {
     /// # Errors
     ///
     /// Whatever the index reports.
-    pub fn put(
-        &self,
-        transaction: &WriteTransaction,
-        event: &QueuedEvent,
-    ) -> Result<(), redb::Error> {
+    pub fn put(&self, transaction: &WriteTransaction, event: &QueuedEvent) -> Result<(), redb::Error> {
         let mut table = transaction.open_table(EVENTS)?;
         let next = table.last()?.map_or(0, |(key, _)| key.value() + 1);
         let bytes = serde_json::to_vec(event).expect("a queued event has only string keys");

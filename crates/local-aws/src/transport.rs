@@ -5,9 +5,7 @@ use std::{convert::Infallible, fmt};
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
-    http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-    },
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
     orchestrator::{HttpRequest, HttpResponse},
     result::ConnectorError,
     runtime_components::RuntimeComponents,
@@ -71,10 +69,7 @@ async fn answer(
     // A connection would say where to: the service checks it, as it is signed.
     if let Some(authority) = request.uri().authority().cloned() {
         let host = http::HeaderValue::from_str(authority.as_str())?;
-        request
-            .headers_mut()
-            .entry(http::header::HOST)
-            .or_insert(host);
+        request.headers_mut().entry(http::header::HOST).or_insert(host);
     }
     let response: Result<_, Infallible> = router.oneshot(request).await;
     let (parts, body) = response.unwrap_or_else(|never| match never {}).into_parts();
