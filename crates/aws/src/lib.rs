@@ -1,1 +1,27 @@
 //! What every function shares with AWS: configuration, clients, the feedback stream, claims, replies.
+
+pub mod claims;
+pub mod clients;
+pub mod env;
+pub mod failure;
+pub mod feedback_stream;
+pub mod metrics;
+pub mod objects;
+pub mod rejected;
+pub mod reply;
+pub mod s3_event;
+
+/// Starts logging as the function's logging configuration says: level and JSON or text, to stdout.
+pub fn init_tracing() {
+    lambda_runtime::tracing::init_default_subscriber();
+}
+
+/// Returns the time now in RFC 3339, UTC, with milliseconds.
+pub fn now() -> String {
+    rfc3339(chrono::Utc::now())
+}
+
+/// Writes a time in RFC 3339 with milliseconds.
+pub fn rfc3339(time: chrono::DateTime<chrono::Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}

@@ -1,1 +1,20 @@
 //! The feedback record, the review policy, batch formats and human-loop shapes: pure functions over data.
+//!
+//! Nothing here knows the AWS SDK, the clock, the environment or chance; what changes from call to
+//! call comes in as an argument.
+
+pub mod batch;
+pub mod delivery;
+pub mod feedback;
+pub mod human_loop;
+pub mod prediction;
+pub mod review_policy;
+
+/// Longest utterance that is classified or reviewed, in bytes of UTF-8.
+///
+/// Comprehend's limit for one real-time text is published as 10 KB; its sibling operations count in
+/// thousands, so the smaller reading is the safe one. Source: Amazon Comprehend guide, quotas.
+pub const MAX_UTTERANCE_BYTES: usize = 10_000;
+
+/// Longest classifier name that is accepted, in bytes: the limit of a Comprehend ARN.
+pub const MAX_CLASSIFIER_BYTES: usize = 256;

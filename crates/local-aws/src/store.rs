@@ -36,11 +36,10 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let io = |error| OpenError::Io(folder.to_owned(), error);
         std::fs::create_dir_all(folder.join("blobs")).map_err(io)?;
-        let index =
-            redb::Database::create(folder.join("index.redb")).map_err(|error| match error {
-                redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(folder.to_owned()),
-                other => OpenError::Index(folder.to_owned(), other.into()),
-            })?;
+        let index = redb::Database::create(folder.join("index.redb")).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(folder.to_owned()),
+            other => OpenError::Index(folder.to_owned(), other.into()),
+        })?;
         Ok(Self {
             index,
             folder: folder.to_owned(),

@@ -1,0 +1,81 @@
+//! SDK clients: AWS itself, or a built-in service behind a function URL.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_smithy_types::{Document, endpoint::Endpoint};
+
+/// Loads the SDK configuration of a function from its environment.
+///
+/// The timeouts leave API Gateway's 29 seconds room for a retry.
+pub async fn sdk_config() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_secs(25))
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .load()
+        .await
+}
+
+/// Makes the Comprehend client: of AWS, or of the built-in classifier at `url`.
+pub fn comprehend(config: &SdkConfig, url: Option<&str>) -> aws_sdk_comprehend::Client {
+    let mut builder = aws_sdk_comprehend::config::Builder::from(config);
+    if let Some(url) = url {
+        builder = builder.endpoint_resolver(FunctionUrl::new(config, url));
+    }
+    aws_sdk_comprehend::Client::from_conf(builder.build())
+}
+
+/// Makes the A2I client: of AWS, or of the built-in review service at `url`.
+pub fn a2i(config: &SdkConfig, url: Option<&str>) -> aws_sdk_sagemakera2iruntime::Client {
+    let mut builder = aws_sdk_sagemakera2iruntime::config::Builder::from(config);
+    if let Some(url) = url {
+        builder = builder.endpoint_resolver(FunctionUrl::new(config, url));
+    }
+    aws_sdk_sagemakera2iruntime::Client::from_conf(builder.build())
+}
+
+/// A function URL as an SDK endpoint.
+///
+/// A function URL accepts only requests signed for the service `lambda`, whatever protocol their
+/// body speaks; the endpoint says so to the signer.
+#[derive(Debug)]
+struct FunctionUrl(Endpoint);
+
+impl FunctionUrl {
+    fn new(config: &SdkConfig, url: &str) -> Self {
+        let mut scheme = HashMap::from([
+            ("name".to_owned(), Document::from("sigv4")),
+            ("signingName".to_owned(), Document::from("lambda")),
+        ]);
+        if let Some(region) = config.region() {
+            scheme.insert("signingRegion".to_owned(), Document::from(region.as_ref()));
+        }
+        let endpoint = Endpoint::builder()
+            .url(url.trim_end_matches('/').to_owned())
+            .property("authSchemes", vec![Document::from(scheme)])
+            .build();
+        Self(endpoint)
+    }
+}
+
+impl aws_sdk_comprehend::config::endpoint::ResolveEndpoint for FunctionUrl {
+    fn resolve_endpoint<'a>(
+        &'a self,
+        _: &'a aws_sdk_comprehend::config::endpoint::Params,
+    ) -> aws_sdk_comprehend::config::endpoint::EndpointFuture<'a> {
+        aws_sdk_comprehend::config::endpoint::EndpointFuture::ready(Ok(self.0.clone()))
+    }
+}
+
+impl aws_sdk_sagemakera2iruntime::config::endpoint::ResolveEndpoint for FunctionUrl {
+    fn resolve_endpoint<'a>(
+        &'a self,
+        _: &'a aws_sdk_sagemakera2iruntime::config::endpoint::Params,
+    ) -> aws_sdk_sagemakera2iruntime::config::endpoint::EndpointFuture<'a> {
+        aws_sdk_sagemakera2iruntime::config::endpoint::EndpointFuture::ready(Ok(self.0.clone()))
+    }
+}

@@ -1,0 +1,137 @@
+//! Objects in S3: keys as events give them, whole small objects, opened large ones.
+
+use aws_sdk_s3::{
+    Client,
+    error::{BoxError, ProvideErrorMetadata},
+    primitives::ByteStream,
+};
+use percent_encoding::percent_decode_str;
+use sha2::{Digest, Sha256};
+
+/// Decodes an object key of an S3 event, where a space is `+` and other characters are `%XX`.
+///
+/// Keys are UTF-8; a key that is not gives `None`.
+pub fn decode_key(key: &str) -> Option<String> {
+    let spaces = key.replace('+', " ");
+    percent_decode_str(&spaces).decode_utf8().ok().map(Into::into)
+}
+
+/// Writes an object, replacing one of the same key.
+///
+/// # Errors
+///
+/// Whatever S3 answers after the SDK's retries.
+pub async fn put(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    content_type: &str,
+    body: Vec<u8>,
+) -> Result<(), BoxError> {
+    let call = client
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .content_type(content_type);
+    call.body(ByteStream::from(body)).send().await?;
+    Ok(())
+}
+
+/// Writes an object unless one of that key exists; returns whether it was written.
+///
+/// # Errors
+///
+/// Whatever S3 answers after the SDK's retries.
+pub async fn create(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    content_type: &str,
+    body: Vec<u8>,
+) -> Result<bool, BoxError> {
+    let call = client
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .content_type(content_type)
+        .if_none_match("*");
+    match call.body(ByteStream::from(body)).send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("PreconditionFailed") => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns whether there is an object of that key.
+///
+/// # Errors
+///
+/// Whatever S3 answers after the SDK's retries.
+pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, BoxError> {
+    match client.head_object().bucket(bucket).key(key).send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens an object for reading; `None` when it is gone, or is no longer the one with this ETag.
+///
+/// An empty `etag` opens whatever is there. An object that was written over has an event of its own.
+///
+/// # Errors
+///
+/// Whatever S3 answers after the SDK's retries.
+pub async fn open(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    etag: &str,
+) -> Result<Option<ByteStream>, BoxError> {
+    let mut call = client.get_object().bucket(bucket).key(key);
+    if !etag.is_empty() {
+        call = call.if_match(format!("\"{etag}\""));
+    }
+    match call.send().await {
+        Ok(answer) => Ok(Some(answer.body)),
+        Err(error) if matches!(error.code(), Some("NoSuchKey" | "PreconditionFailed")) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns a name for what is written about an object, the same for the same content.
+pub fn result_name(bucket: &str, key: &str, etag: &str) -> String {
+    let identity = hex::encode(&Sha256::digest(format!("{bucket}\0{key}\0{etag}"))[..8]);
+    let name: String = key
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_'))
+        .take(80)
+        .collect();
+    format!("{name}-{identity}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plus_is_a_space_and_an_encoded_plus_stays_one() {
+        assert_eq!(
+            decode_key("a+b/c%2Bd%20%C3%A9.json").as_deref(),
+            Some("a b/c+d é.json")
+        );
+        assert_eq!(decode_key("%FF"), None);
+    }
+
+    #[test]
+    fn result_names_tell_objects_of_the_same_name_apart() {
+        let first = result_name("b", "x/a b.csv", "1");
+
+        assert!(first.starts_with("ab.csv-"), "{first}");
+        assert_ne!(first, result_name("b", "y/a b.csv", "1"));
+        assert_ne!(first, result_name("b", "x/a b.csv", "2"));
+    }
+}

@@ -1,0 +1,151 @@
+//! What a classifier answered, reduced to the label it stands for and how sure it is.
+
+use serde::{Deserialize, Serialize};
+
+/// One class with its score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassScore {
+    /// Class name, as the model was trained with.
+    pub name: String,
+    /// Score from 0 to 1.
+    pub score: f32,
+}
+
+/// The answer of a classifier, best class first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The predicted label; several labels of a multi-label model are joined by
+    /// [`LABEL_DELIMITER`].
+    pub label: String,
+    /// Confidence in the label, from 0 to 1.
+    pub confidence: f32,
+    /// Distance between the best and the second-best answer, from 0 to 1.
+    pub margin: f32,
+    /// All classes that were returned, best first.
+    pub classes: Vec<ClassScore>,
+}
+
+/// Joins the labels of a multi-label prediction: Comprehend's default label delimiter.
+pub const LABEL_DELIMITER: char = '|';
+
+/// Score from which a multi-label model assigns a label.
+const ASSIGNED: f32 = 0.5;
+
+impl Prediction {
+    /// Reads the classes of a multi-class model, whose scores compete with one another.
+    ///
+    /// Any number of classes from one up is understood: Comprehend returns the best three only. The
+    /// margin of a single class is its score, since nothing is known of the second. `None` when no
+    /// class has a name and a finite score.
+    pub fn multi_class(classes: Vec<ClassScore>) -> Option<Self> {
+        let classes = best_first(classes);
+        let best = classes.first()?;
+        let second = classes.get(1).map_or(0.0, |class| class.score);
+        Some(Self {
+            label: best.name.clone(),
+            confidence: best.score,
+            margin: best.score - second,
+            classes,
+        })
+    }
+
+    /// Reads the labels of a multi-label model, each with a probability of its own.
+    ///
+    /// The prediction is every label with a score of at least 0.5, or the best one if there is none.
+    /// Each label is a decision with confidence `max(p, 1 - p)`; the prediction is as sure as its
+    /// least certain decision, and the margin is the distance between the two sides of that decision.
+    pub fn multi_label(labels: Vec<ClassScore>) -> Option<Self> {
+        let classes = best_first(labels);
+        let best = classes.first()?;
+        let assigned: Vec<&str> = classes
+            .iter()
+            .filter(|class| class.score >= ASSIGNED)
+            .map(|class| class.name.as_str())
+            .collect();
+        let label = if assigned.is_empty() {
+            best.name.clone()
+        } else {
+            assigned.join(&LABEL_DELIMITER.to_string())
+        };
+        let confidence = if assigned.is_empty() {
+            best.score
+        } else {
+            classes
+                .iter()
+                .map(|class| class.score.max(1.0 - class.score))
+                .fold(1.0, f32::min)
+        };
+        Some(Self {
+            label,
+            confidence,
+            margin: (2.0 * confidence - 1.0).max(0.0),
+            classes,
+        })
+    }
+}
+
+fn best_first(mut classes: Vec<ClassScore>) -> Vec<ClassScore> {
+    classes.retain(|class| !class.name.is_empty() && class.score.is_finite());
+    for class in &mut classes {
+        class.score = class.score.clamp(0.0, 1.0);
+    }
+    classes.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.name.cmp(&b.name)));
+    classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(pairs: &[(&str, f32)]) -> Vec<ClassScore> {
+        pairs
+            .iter()
+            .map(|(name, score)| ClassScore {
+                name: (*name).into(),
+                score: *score,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn three_of_four_classes_are_enough_for_label_and_margin() {
+        let prediction =
+            Prediction::multi_class(scores(&[("Sports", 0.2), ("World", 0.7), ("Business", 0.08)]))
+                .expect("classes were given");
+
+        assert_eq!(prediction.label, "World");
+        assert_eq!(prediction.confidence, 0.7);
+        assert!((prediction.margin - 0.5).abs() < 1e-6);
+        assert_eq!(prediction.classes[2].name, "Business");
+    }
+
+    #[test]
+    fn an_answer_without_usable_classes_is_no_prediction() {
+        assert_eq!(Prediction::multi_class(vec![]), None);
+        assert_eq!(
+            Prediction::multi_class(scores(&[("World", f32::NAN), ("", 0.9)])),
+            None
+        );
+        assert_eq!(Prediction::multi_label(vec![]), None);
+    }
+
+    #[test]
+    fn multi_label_answers_are_as_sure_as_their_least_certain_label() {
+        let prediction =
+            Prediction::multi_label(scores(&[("World", 0.95), ("Business", 0.6), ("Sports", 0.01)]))
+                .expect("labels were given");
+
+        assert_eq!(prediction.label, "World|Business");
+        assert_eq!(prediction.confidence, 0.6);
+        assert!((prediction.margin - 0.2).abs() < 1e-6);
+    }
+
+    #[test]
+    fn multi_label_answers_without_an_assigned_label_name_the_best_one() {
+        let prediction =
+            Prediction::multi_label(scores(&[("World", 0.3), ("Sports", 0.1)])).expect("labels were given");
+
+        assert_eq!(prediction.label, "World");
+        assert_eq!(prediction.confidence, 0.3);
+    }
+}
