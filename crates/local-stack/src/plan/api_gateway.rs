@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use local_aws::apigateway::{
-    ApiKeySpec, GatewayResponseSpec, Integration, MethodSpec, Period, Quota, RestApiSpec, Throttle,
-    UsagePlanSpec,
+    GatewayResponseSpec, Integration, MethodSpec, RestApiSpec, Throttle, UsagePlanSpec,
 };
 use serde_json::Value;
 
-use super::{Plan, Properties};
+use super::{
+    Plan, Properties,
+    usage_plan::{throttle, usage_plan},
+};
 use crate::{
     problems::Problems,
-    stack::Stack,
     template::{Resolved, Resource, attributes::root_resource_id, join},
 };
 
@@ -112,9 +113,7 @@ impl Parts {
                 properties.required_text("RestApiId");
                 let validator = Validator {
                     body: properties.flag("ValidateRequestBody").unwrap_or(false),
-                    parameters: properties
-                        .flag("ValidateRequestParameters")
-                        .unwrap_or(false),
+                    parameters: properties.flag("ValidateRequestParameters").unwrap_or(false),
                 };
                 self.validators.insert(id, validator);
             }
@@ -212,9 +211,7 @@ impl Parts {
             .and_then(|id| self.validators.get(id).cloned())
             .unwrap_or_default();
         let mut spec = method.spec.clone();
-        spec.path = self
-            .path(&method.api_id, &method.resource_id)
-            .unwrap_or_default();
+        spec.path = self.path(&method.api_id, &method.resource_id).unwrap_or_default();
         spec.validate_body = validator.body;
         if !validator.parameters {
             spec.required_parameters.clear();
@@ -222,8 +219,7 @@ impl Parts {
         for (content_type, name) in &method.models {
             let key = (method.api_id.clone(), name.clone());
             if let Some(schema) = self.models.get(&key) {
-                spec.request_models
-                    .insert(content_type.clone(), schema.clone());
+                spec.request_models.insert(content_type.clone(), schema.clone());
             }
         }
         spec
@@ -238,11 +234,7 @@ impl Parts {
             path = format!("/{}{path}", resource.path_part);
             id = &resource.parent_id;
         }
-        Some(if path.is_empty() {
-            "/".to_owned()
-        } else {
-            path
-        })
+        Some(if path.is_empty() { "/".to_owned() } else { path })
     }
 
     fn check_method(&self, method: &Method, problems: &Problems) {
@@ -250,11 +242,7 @@ impl Parts {
             let path = join(&method.resource.path(), "Properties");
             problems.report(join(&path, property), message);
         };
-        if !self
-            .apis
-            .iter()
-            .any(|(api, _)| api.reference == method.api_id)
-        {
+        if !self.apis.iter().any(|(api, _)| api.reference == method.api_id) {
             report(
                 "RestApiId",
                 format!("the API {} is not in this stack", method.api_id),
@@ -274,14 +262,8 @@ impl Parts {
             );
         }
         for name in method.models.values() {
-            if !self
-                .models
-                .contains_key(&(method.api_id.clone(), name.clone()))
-            {
-                report(
-                    "RequestModels",
-                    format!("the model {name} is not one of its API"),
-                );
+            if !self.models.contains_key(&(method.api_id.clone(), name.clone())) {
+                report("RequestModels", format!("the model {name} is not one of its API"));
             }
         }
     }
@@ -329,17 +311,10 @@ impl Parts {
             if !plan.api_keys.iter().any(|key| key.id == key_id) {
                 problems.report(join(&path, "KeyId"), "the API key is not in this stack");
             }
-            match self
-                .usage_plans
-                .iter_mut()
-                .find(|(_, plan)| plan.id == plan_id)
-            {
+            match self.usage_plans.iter_mut().find(|(_, plan)| plan.id == plan_id) {
                 Some((_, plan)) => plan.key_ids.push(key_id),
                 None => {
-                    problems.report(
-                        join(&path, "UsagePlanId"),
-                        "the usage plan is not in this stack",
-                    );
+                    problems.report(join(&path, "UsagePlanId"), "the usage plan is not in this stack");
                 }
             }
         }
@@ -485,22 +460,6 @@ fn stage(resource: &Resource, mut properties: Properties<'_>) -> StagePart {
     }
 }
 
-fn throttle(properties: &mut Properties<'_>, rate: &str, burst: &str) -> Option<Throttle> {
-    let rate_value = properties.number(rate);
-    let burst_value = properties.integer(burst, 0..=u32::MAX);
-    match (rate_value, burst_value) {
-        (Some(rate), Some(burst)) => Some(Throttle { rate, burst }),
-        (None, None) => None,
-        _ => {
-            properties.report(
-                rate,
-                &format!("local-stack needs {rate} and {burst} together"),
-            );
-            None
-        }
-    }
-}
-
 fn gateway_response(resource: &Resource, mut properties: Properties<'_>) -> Response {
     let mut templates = properties.texts_by_key("ResponseTemplates");
     let template = templates.remove("application/json");
@@ -519,61 +478,5 @@ fn gateway_response(resource: &Resource, mut properties: Properties<'_>) -> Resp
             headers: constants(&mut properties, "gatewayresponse.header."),
             template,
         },
-    }
-}
-
-fn usage_plan(resource: &Resource, mut properties: Properties<'_>) -> UsagePlanSpec {
-    properties.ignore(&["Description", "Tags", "UsagePlanName"]);
-    let stages = properties.list("ApiStages").into_iter();
-    let stages = stages.map(|mut it| (it.required_text("ApiId"), it.required_text("Stage")));
-    UsagePlanSpec {
-        id: resource.reference.clone(),
-        stages: stages.collect(),
-        key_ids: Vec::new(),
-        throttle: (properties.nested("Throttle"))
-            .and_then(|mut it| throttle(&mut it, "RateLimit", "BurstLimit")),
-        quota: properties.nested("Quota").and_then(quota),
-    }
-}
-
-fn quota(mut properties: Properties<'_>) -> Option<Quota> {
-    properties.one_of("Offset", &["0"]);
-    properties.require("Limit");
-    let limit = properties.integer("Limit", 1..=u32::MAX);
-    let period = match properties.required_text("Period").as_str() {
-        "DAY" => Some(Period::Day),
-        "WEEK" => Some(Period::Week),
-        "MONTH" => Some(Period::Month),
-        _ => {
-            properties.report("Period", "must be DAY, WEEK or MONTH");
-            None
-        }
-    };
-    Some(Quota {
-        limit: limit?,
-        period: period?,
-    })
-}
-
-/// Reads an API key. As on AWS it does not work unless `Enabled` says so.
-pub(super) fn api_key(
-    resource: &Resource,
-    mut properties: Properties<'_>,
-    stack: &Stack,
-) -> ApiKeySpec {
-    properties.ignore(&["CustomerId", "Description", "GenerateDistinctId", "Tags"]);
-    let value = properties.text("Value");
-    if value
-        .as_ref()
-        .is_some_and(|value| !(20..=128).contains(&value.len()))
-    {
-        properties.report("Value", "must have 20 to 128 characters");
-    }
-    ApiKeySpec {
-        id: resource.reference.clone(),
-        name: (properties.text("Name"))
-            .unwrap_or_else(|| stack.physical_name(&resource.logical_id, 255)),
-        value: value.unwrap_or_else(|| stack.secret(&resource.logical_id)),
-        enabled: properties.flag("Enabled").unwrap_or(false),
     }
 }

@@ -5,10 +5,7 @@ use local_aws::firehose::DeliveryStreamSpec;
 use super::Properties;
 use crate::template::Resource;
 
-pub(super) fn delivery_stream(
-    resource: &Resource,
-    mut properties: Properties<'_>,
-) -> DeliveryStreamSpec {
+pub(super) fn delivery_stream(resource: &Resource, mut properties: Properties<'_>) -> DeliveryStreamSpec {
     // Encryption at rest is the disk's on one machine.
     properties.ignore(&[
         "DeliveryStreamEncryptionConfigurationInput",
@@ -53,11 +50,7 @@ fn read_destination(stream: &mut DeliveryStreamSpec, mut destination: Properties
     }
     if let Some(mut processing) = destination.nested("ProcessingConfiguration") {
         let enabled = processing.flag("Enabled").unwrap_or(false);
-        let delimiters: Vec<_> = processing
-            .list("Processors")
-            .into_iter()
-            .map(delimiter)
-            .collect();
+        let delimiters: Vec<_> = processing.list("Processors").into_iter().map(delimiter).collect();
         if enabled {
             stream.delimiter = delimiters.into_iter().next();
         }

@@ -1,10 +1,10 @@
 //! `AWS::IAM::Role`.
 
-use local_aws::iam::RoleSpec;
+use local_aws::iam::{Iam, RoleSpec};
 use serde_json::Value;
 
 use super::Properties;
-use crate::template::Resource;
+use crate::{stack::REGION, template::Resource};
 
 pub(super) fn role(resource: &Resource, mut properties: Properties<'_>) -> RoleSpec {
     properties.ignore(&["Description", "MaxSessionDuration", "RoleName", "Tags"]);
@@ -17,7 +17,7 @@ pub(super) fn role(resource: &Resource, mut properties: Properties<'_>) -> RoleS
             "managed policies are not supported by local-stack; write inline policies",
         ),
     }
-    RoleSpec {
+    let role = RoleSpec {
         name: resource.reference.clone(),
         arn: format!(
             "arn:aws:iam::{}:role{path}{}",
@@ -33,5 +33,9 @@ pub(super) fn role(resource: &Resource, mut properties: Properties<'_>) -> RoleS
                 policy.required_json("PolicyDocument")
             })
             .collect(),
+    };
+    if let Err(reason) = Iam::new(REGION).put_role(role.clone()) {
+        properties.report("Policies", &reason);
     }
+    role
 }

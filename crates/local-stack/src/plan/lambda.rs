@@ -51,9 +51,7 @@ pub(super) fn function(
         role_arn: properties.required_text("Role"),
         environment,
         timeout_seconds: properties.integer("Timeout", 1..=900).unwrap_or(3),
-        memory_megabytes: properties
-            .integer("MemorySize", 128..=10_240)
-            .unwrap_or(128),
+        memory_megabytes: properties.integer("MemorySize", 128..=10_240).unwrap_or(128),
         reserved_concurrency: properties.integer("ReservedConcurrentExecutions", 0..=1_000),
         command: command(&mut properties, programs),
     }
@@ -90,9 +88,7 @@ pub(super) fn event_invoke(mut properties: Properties<'_>) -> EventInvokeSpec {
         .and_then(|destinations| destinations.nested("OnFailure"));
     EventInvokeSpec {
         function_name: name_of(&properties.required_text("FunctionName")),
-        maximum_retry_attempts: properties
-            .integer("MaximumRetryAttempts", 0..=2)
-            .unwrap_or(2),
+        maximum_retry_attempts: properties.integer("MaximumRetryAttempts", 0..=2).unwrap_or(2),
         maximum_event_age_seconds: properties
             .integer("MaximumEventAgeInSeconds", 60..=21_600)
             .unwrap_or(21_600),

@@ -10,6 +10,7 @@ mod lambda;
 mod properties;
 mod s3;
 mod secrets_manager;
+mod usage_plan;
 
 use local_aws::{
     apigateway::{ApiKeySpec, RestApiSpec, UsagePlanSpec},
@@ -67,18 +68,12 @@ const NO_OPS: [(&str, &str); 5] = [
         "AWS::CloudWatch::Alarm",
         "there is no CloudWatch; metrics are lines of the log",
     ),
-    (
-        "AWS::CloudWatch::Dashboard",
-        "there is no CloudWatch to show it",
-    ),
+    ("AWS::CloudWatch::Dashboard", "there is no CloudWatch to show it"),
     (
         "AWS::Logs::LogGroup",
         "functions log to the standard error of local-stack",
     ),
-    (
-        "AWS::SNS::Topic",
-        "only alarms publish to it, and there are none",
-    ),
+    ("AWS::SNS::Topic", "only alarms publish to it, and there are none"),
 ];
 
 /// Maps every resource to the service that provides it. What is not understood is reported.
@@ -113,12 +108,11 @@ pub fn plan(resolved: &Resolved, stack: &Stack, programs: &Programs, problems: &
                 plan.function_urls.push(url);
             }
             "AWS::SecretsManager::Secret" => {
-                plan.secrets
-                    .push(secrets_manager::secret(resource, properties));
+                plan.secrets.push(secrets_manager::secret(resource, properties));
             }
             "AWS::ApiGateway::ApiKey" => {
                 plan.api_keys
-                    .push(api_gateway::api_key(resource, properties, stack));
+                    .push(usage_plan::api_key(resource, properties, stack));
             }
             name if NO_OPS.iter().any(|(no_op, _)| *no_op == name) => {
                 let mut properties = properties;

@@ -155,12 +155,7 @@ impl<'a> Properties<'a> {
         })
     }
 
-    fn parsed<T>(
-        &mut self,
-        key: &str,
-        message: &str,
-        parse: impl Fn(String) -> Option<T>,
-    ) -> Option<T> {
+    fn parsed<T>(&mut self, key: &str, message: &str, parse: impl Fn(String) -> Option<T>) -> Option<T> {
         let value = self.json(key)?;
         let parsed = text(&value).and_then(parse);
         if parsed.is_none() {

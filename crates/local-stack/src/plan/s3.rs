@@ -2,7 +2,7 @@
 
 use local_aws::{
     ACCOUNT_ID,
-    iam::PolicyDocument,
+    iam::{Iam, PolicyDocument},
     lambda::PermissionSpec,
     s3::{BucketSpec, Expiration, FunctionNotification},
 };
@@ -32,8 +32,7 @@ pub(super) fn bucket(resource: &Resource, mut properties: Properties<'_>) -> Buc
         "VersioningConfiguration",
     ]);
     let name = resource.reference.clone();
-    let allowed =
-        |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || ".-".contains(char);
+    let allowed = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || ".-".contains(char);
     if !(3..=63).contains(&name.len()) || !name.chars().all(allowed) {
         properties.report(
             "BucketName",
@@ -96,23 +95,20 @@ fn expiration(mut rule: Properties<'_>) -> Option<Expiration> {
 }
 
 pub(super) fn bucket_policy(mut properties: Properties<'_>) -> BucketPolicy {
+    let document = properties.required_json("PolicyDocument");
+    if let Err(reason) = Iam::validate_resource_policy(&document) {
+        properties.report("PolicyDocument", &reason);
+    }
     BucketPolicy {
         path: properties.path.clone(),
         bucket: properties.required_text("Bucket"),
-        document: properties.required_json("PolicyDocument"),
+        document,
     }
 }
 
-pub(super) fn attach_policies(
-    buckets: &mut [BucketSpec],
-    policies: Vec<BucketPolicy>,
-    problems: &Problems,
-) {
+pub(super) fn attach_policies(buckets: &mut [BucketSpec], policies: Vec<BucketPolicy>, problems: &Problems) {
     for policy in policies {
-        match buckets
-            .iter_mut()
-            .find(|bucket| bucket.name == policy.bucket)
-        {
+        match buckets.iter_mut().find(|bucket| bucket.name == policy.bucket) {
             Some(bucket) if bucket.policy.is_none() => bucket.policy = Some(policy.document),
             Some(_) => problems.report(policy.path, "the bucket has a policy already"),
             None => problems.report(

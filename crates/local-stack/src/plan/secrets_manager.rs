@@ -25,7 +25,5 @@ pub(super) fn secret(resource: &Resource, mut properties: Properties<'_>) -> Sec
 /// Returns the name in a secret's ARN, without the six characters that the service adds.
 fn secret_name(arn: &str) -> String {
     let name = arn.rsplit(':').next().unwrap_or_default();
-    name.rsplit_once('-')
-        .map_or(name, |(name, _)| name)
-        .to_owned()
+    name.rsplit_once('-').map_or(name, |(name, _)| name).to_owned()
 }

@@ -229,15 +229,9 @@ fn functions_are_planned() {
     let function = &plan.functions[0];
     assert_eq!(function.command, ["/bin/local-stack", "lambda", "classify"]);
     assert_eq!(function.role_arn, plan.roles[0].arn);
-    assert_eq!(
-        function.environment["STREAM"],
-        plan.delivery_streams[0].name
-    );
+    assert_eq!(function.environment["STREAM"], plan.delivery_streams[0].name);
     assert_eq!(function.environment["RATE"], "0.10");
-    assert_eq!(
-        (function.timeout_seconds, function.memory_megabytes),
-        (30, 256)
-    );
+    assert_eq!((function.timeout_seconds, function.memory_megabytes), (30, 256));
     assert_eq!(function.reserved_concurrency, Some(2));
     let retries = &plan.event_invokes[0];
     assert_eq!(retries.function_name, function.name);
@@ -253,10 +247,7 @@ fn functions_are_planned() {
     let url = &plan.function_urls[0];
     assert_eq!(url.function_name, function.name);
     assert!(url.iam_auth);
-    assert_eq!(
-        plan.signing_names,
-        [("comprehend".to_owned(), url.id.clone())]
-    );
+    assert_eq!(plan.signing_names, [("comprehend".to_owned(), url.id.clone())]);
 }
 
 #[test]
@@ -264,10 +255,7 @@ fn an_api_is_planned_with_its_plan_and_key() {
     let plan = plan_of(TEMPLATE).expect("the template is sound");
 
     let api = &plan.rest_apis[0];
-    assert_eq!(
-        (api.name.as_str(), api.stage.as_str()),
-        ("classification", "dev")
-    );
+    assert_eq!((api.name.as_str(), api.stage.as_str()), ("classification", "dev"));
     assert_eq!(
         api.throttle,
         Some(Throttle {
@@ -423,14 +411,8 @@ fn a_deployment_that_may_lack_methods_is_refused() {
 fn a_notification_without_a_permission_before_it_is_refused() {
     for (old, new) in [
         ("    DependsOn: MayUpload\n", ""),
-        (
-            "Principal: s3.amazonaws.com",
-            "Principal: sns.amazonaws.com",
-        ),
-        (
-            "arn:aws:s3:::upload-${AWS::AccountId}",
-            "arn:aws:s3:::other",
-        ),
+        ("Principal: s3.amazonaws.com", "Principal: sns.amazonaws.com"),
+        ("arn:aws:s3:::upload-${AWS::AccountId}", "arn:aws:s3:::other"),
         (
             "SourceAccount: !Ref AWS::AccountId",
             "SourceAccount: 123456789012",
@@ -457,11 +439,7 @@ fn problems_of_different_resources_are_reported_together_and_cause_no_others() {
 
     let refused = plan_of(&template).expect_err("the template is refused");
 
-    let paths: Vec<_> = refused
-        .0
-        .iter()
-        .map(|problem| problem.path.as_str())
-        .collect();
+    let paths: Vec<_> = refused.0.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(
         paths,
         [
@@ -475,4 +453,33 @@ fn problems_of_different_resources_are_reported_together_and_cause_no_others() {
 fn function_arn(plan: &Plan) -> String {
     let name = &plan.functions[0].name;
     format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")
+}
+
+#[test]
+fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_services() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
+    let programs = Programs {
+        executable: "/bin/local-stack".into(),
+        names: crate::functions::NAMES,
+    };
+    let managed = BTreeMap::from([
+        (
+            "ComprehendEndpointArn".to_owned(),
+            "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news".to_owned(),
+        ),
+        (
+            "HumanReviewWorkflowArn".to_owned(),
+            "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news".to_owned(),
+        ),
+    ]);
+    for arguments in [BTreeMap::new(), managed] {
+        let problems = Problems::default();
+        let template = include_str!("../../../../infra/template.yaml");
+        let resolved = template::resolve(template, &arguments, &stack, &problems);
+        let plan = plan(&resolved, &stack, &programs, &problems);
+
+        let plan = problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"));
+        assert_eq!(plan.signing_names.is_empty(), !arguments.is_empty());
+    }
 }

@@ -1,6 +1,6 @@
 //! What `Ref` and `Fn::GetAtt` give for each type of resource.
 
-use local_aws::ACCOUNT_ID;
+use local_aws::{ACCOUNT_ID, secretsmanager::secret_arn};
 use serde_json::{Map, Value};
 
 use super::{Resource, text};
@@ -29,12 +29,7 @@ pub(super) fn reference(
         "AWS::Lambda::Url" => function_arn(&same_as("TargetFunctionArn")),
         "AWS::IAM::Role" => named("RoleName", 64),
         "AWS::Logs::LogGroup" => named("LogGroupName", 512),
-        "AWS::SecretsManager::Secret" => {
-            let name = named("Name", 512);
-            // Secrets Manager adds six characters of its own to the name.
-            let suffix = stack.short_id(logical_id, 6);
-            format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT_ID}:secret:{name}-{suffix}")
-        }
+        "AWS::SecretsManager::Secret" => secret_arn(REGION, &named("Name", 512)),
         "AWS::SNS::Topic" => {
             let name = named("TopicName", 256);
             format!("arn:aws:sns:{REGION}:{ACCOUNT_ID}:{name}")

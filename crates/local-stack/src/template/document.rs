@@ -69,9 +69,7 @@ fn convert(node: &Yaml<'_>, path: &str, problems: &Problems) -> Value {
             }
             Value::Object(object)
         }
-        Yaml::Tagged(tag, inner) => {
-            write_out(&tag.suffix, convert(inner, path, problems), path, problems)
-        }
+        Yaml::Tagged(tag, inner) => write_out(&tag.suffix, convert(inner, path, problems), path, problems),
         Yaml::Value(_) | Yaml::Alias(_) | Yaml::BadValue => {
             problems.report(path, "Template format error: unreadable YAML value");
             Value::Null
@@ -109,8 +107,8 @@ fn write_out(tag: &str, argument: Value, path: &str, problems: &Problems) -> Val
             None => json!({ "Fn::GetAtt": argument }),
         },
         (
-            "And" | "Base64" | "Cidr" | "Equals" | "FindInMap" | "GetAZs" | "GetAtt" | "If"
-            | "ImportValue" | "Join" | "Not" | "Or" | "Select" | "Split" | "Sub" | "Transform",
+            "And" | "Base64" | "Cidr" | "Equals" | "FindInMap" | "GetAZs" | "GetAtt" | "If" | "ImportValue"
+            | "Join" | "Not" | "Or" | "Select" | "Split" | "Sub" | "Transform",
             _,
         ) => json!({ format!("Fn::{tag}"): argument }),
         _ => {
@@ -133,10 +131,7 @@ mod tests {
     fn read_badly(text: &str) -> String {
         let problems = Problems::default();
         let value = read(text, &problems);
-        problems
-            .or(value)
-            .expect_err("the text is refused")
-            .to_string()
+        problems.or(value).expect_err("the text is refused").to_string()
     }
 
     #[test]
@@ -194,9 +189,7 @@ mod tests {
         assert!(read_badly("a: [1, 2").contains("YAML not well-formed"));
         assert!(read_badly("a: 1\n---\nb: 2\n").contains("found 2"));
         assert!(read_badly("").contains("found 0"));
-        assert!(
-            read_badly("a: {b: 1, 'b': 2}").contains("a.b: Template format error: duplicate key")
-        );
+        assert!(read_badly("a: {b: 1, 'b': 2}").contains("a.b: Template format error: duplicate key"));
         assert!(read_badly("a: {b: !Reff X}").contains("a.b: the tag !Reff is not known"));
     }
 }

@@ -1,4 +1,4 @@
-//! Evaluates conditions, resources and outputs, each when it is first needed.
+//! Evaluates resources and outputs, each when it is first needed, and the functions in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,11 +63,7 @@ impl<'a> Resolver<'a> {
     fn output(&mut self, name: &str, output: &'a Value) -> Option<String> {
         let path = join("Outputs", name);
         let settings = self.object(output, &path).ok()?;
-        self.only_known(
-            settings,
-            &["Condition", "Description", "Export", "Value"],
-            &path,
-        );
+        self.only_known(settings, &["Condition", "Description", "Export", "Value"], &path);
         if !self.holds(settings, &path) {
             return None;
         }
@@ -84,9 +80,8 @@ impl<'a> Resolver<'a> {
         if !self.resolved.contains_key(logical_id) {
             let path = join("Resources", logical_id);
             if !logical_id.chars().all(|char| char.is_ascii_alphanumeric()) {
-                let message = format!(
-                    "Template format error: Resource name {logical_id} is non alphanumeric."
-                );
+                let message =
+                    format!("Template format error: Resource name {logical_id} is non alphanumeric.");
                 self.problems.report(&path, message);
             }
             let of_outer = std::mem::take(&mut self.dependencies);
@@ -178,10 +173,7 @@ impl<'a> Resolver<'a> {
         if let Some(start) = self.under_way.iter().position(|id| id == logical_id) {
             let mut circle = self.under_way[start..].to_vec();
             circle.sort();
-            let message = format!(
-                "Circular dependency between resources: [{}]",
-                circle.join(", ")
-            );
+            let message = format!("Circular dependency between resources: [{}]", circle.join(", "));
             self.problems.report("Resources", message);
             return Err(Reported);
         }
@@ -219,10 +211,7 @@ impl<'a> Resolver<'a> {
             Value::Array(items) => {
                 let mut outcome = Ok(Vec::new());
                 for (index, item) in items.iter().enumerate() {
-                    match (
-                        self.value(item, &join(path, &index.to_string())),
-                        &mut outcome,
-                    ) {
+                    match (self.value(item, &join(path, &index.to_string())), &mut outcome) {
                         (Ok(value), Ok(values)) => values.extend(value),
                         (Ok(_), Err(Reported)) => {}
                         (Err(Reported), _) => outcome = Err(Reported),
@@ -238,11 +227,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn every_entry(
-        &mut self,
-        object: &'a Map<String, Value>,
-        path: &str,
-    ) -> Result<Value, Reported> {
+    fn every_entry(&mut self, object: &'a Map<String, Value>, path: &str) -> Result<Value, Reported> {
         let mut outcome = Ok(Map::new());
         for (key, value) in object {
             let path = join(path, key);
@@ -305,11 +290,7 @@ impl<'a> Resolver<'a> {
                 let [index, items] = self.arguments(argument, path)?;
                 let index = self.required_text(index, &join(path, "0"))?;
                 let items = self.texts(items, &join(path, "1"))?;
-                match index
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|index| items.get(index))
-                {
+                match index.parse::<usize>().ok().and_then(|index| items.get(index)) {
                     Some(item) => Value::from(item.as_str()),
                     None => {
                         let message = format!(
@@ -333,9 +314,8 @@ impl<'a> Resolver<'a> {
                 match found {
                     Some(value) => value.clone(),
                     None => {
-                        let message = format!(
-                            "Template error: Unable to get mapping for {map}::{first}::{second}"
-                        );
+                        let message =
+                            format!("Template error: Unable to get mapping for {map}::{first}::{second}");
                         return self.report(path, message);
                     }
                 }
@@ -372,8 +352,7 @@ impl<'a> Resolver<'a> {
         attributes::attribute(&resource, name, self.stack).map_or_else(
             || {
                 let type_name = &resource.type_name;
-                let message =
-                    format!("the attribute {name} of {type_name} is not supported by local-stack");
+                let message = format!("the attribute {name} of {type_name} is not supported by local-stack");
                 self.report(path, message)
             },
             Ok,
@@ -389,7 +368,10 @@ impl<'a> Resolver<'a> {
             _ => (argument, None),
         };
         let Some(template) = template.as_str() else {
-            return self.report(path, "Template error: one or more Fn::Sub intrinsic functions don't specify expected arguments");
+            return self.report(
+                path,
+                "Template error: one or more Fn::Sub intrinsic functions don't specify expected arguments",
+            );
         };
         let mut local = BTreeMap::new();
         for (name, value) in variables.into_iter().flatten() {
@@ -444,75 +426,7 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// Returns whether the `Condition` of a resource or output holds; without one it does.
-    fn holds(&mut self, settings: &'a Map<String, Value>, path: &str) -> bool {
-        let path = join(path, "Condition");
-        match settings.get("Condition") {
-            None => true,
-            Some(Value::String(name)) => self.condition(name, &path).unwrap_or(true),
-            Some(_) => {
-                self.problems.report(path, "must name a condition");
-                true
-            }
-        }
-    }
-
-    fn condition(&mut self, name: &str, path: &str) -> Result<bool, Reported> {
-        match self.decided.get(name) {
-            Some(Some(decided)) => return *decided,
-            Some(None) => {
-                return self.report(path, format!("the condition {name} depends on itself"));
-            }
-            None => {}
-        }
-        let Some(rule) = self.conditions.get(name) else {
-            return self.report(path, format!("the condition {name} is not in the template"));
-        };
-        self.decided.insert(name.to_owned(), None);
-        let decided = self.decide(rule, &join("Conditions", name));
-        self.decided.insert(name.to_owned(), Some(decided));
-        decided
-    }
-
-    fn decide(&mut self, rule: &'a Value, path: &str) -> Result<bool, Reported> {
-        let object = self.object(rule, path)?;
-        let (Some((name, argument)), 1) = (object.iter().next(), object.len()) else {
-            return self.report(path, "must be one condition function");
-        };
-        let path = &join(path, name);
-        match name.as_str() {
-            "Condition" => match argument.as_str() {
-                Some(name) => self.condition(name, path),
-                None => self.report(path, "must name a condition"),
-            },
-            "Fn::Equals" => {
-                let [left, right] = self.arguments(argument, path)?;
-                Ok(self.required_text(left, path)? == self.required_text(right, path)?)
-            }
-            "Fn::Not" => {
-                let [rule] = self.arguments(argument, path)?;
-                Ok(!self.decide(rule, path)?)
-            }
-            "Fn::And" | "Fn::Or" => {
-                let Some(rules) = argument
-                    .as_array()
-                    .filter(|it| (2..=10).contains(&it.len()))
-                else {
-                    return self.report(path, "takes 2 to 10 conditions");
-                };
-                let decided: Vec<_> = rules.iter().map(|rule| self.decide(rule, path)).collect();
-                let decided = decided.into_iter().collect::<Result<Vec<_>, _>>()?;
-                Ok(if name == "Fn::And" {
-                    decided.iter().all(|it| *it)
-                } else {
-                    decided.iter().any(|it| *it)
-                })
-            }
-            _ => self.report(path, "is not a condition function"),
-        }
-    }
-
-    fn arguments<const N: usize>(
+    pub(super) fn arguments<const N: usize>(
         &self,
         argument: &'a Value,
         path: &str,
@@ -527,14 +441,14 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn object(&self, value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, Reported> {
+    pub(super) fn object(&self, value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, Reported> {
         match value {
             Value::Object(object) => Ok(object),
             _ => self.report(path, "must be an object"),
         }
     }
 
-    fn required_text(&mut self, value: &'a Value, path: &str) -> Result<String, Reported> {
+    pub(super) fn required_text(&mut self, value: &'a Value, path: &str) -> Result<String, Reported> {
         match self.value(value, path)?.as_ref().and_then(text) {
             Some(text) => Ok(text),
             None => self.report(path, "must be a text"),
@@ -559,7 +473,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn report<T>(&self, path: &str, message: impl Into<String>) -> Result<T, Reported> {
+    pub(super) fn report<T>(&self, path: &str, message: impl Into<String>) -> Result<T, Reported> {
         self.problems.report(path, message);
         Err(Reported)
     }

@@ -5,6 +5,7 @@
 //! local address; there are no exports of other stacks, transforms, rules or dynamic references.
 
 pub(crate) mod attributes;
+mod conditions;
 mod document;
 mod functions;
 mod parameters;
@@ -103,10 +104,7 @@ pub fn resolve(
             "Transform" | "Rules" | "Hooks" => {
                 problems.report(section, "this section is not supported by local-stack");
             }
-            _ => problems.report(
-                "",
-                format!("Invalid template property or properties [{section}]"),
-            ),
+            _ => problems.report("", format!("Invalid template property or properties [{section}]")),
         }
     }
     if sections
@@ -118,11 +116,7 @@ pub fn resolve(
             "Template format error: unsupported value",
         );
     }
-    let values = parameters::resolve(
-        section(sections, "Parameters", problems),
-        arguments,
-        problems,
-    );
+    let values = parameters::resolve(section(sections, "Parameters", problems), arguments, problems);
     let resources = section(sections, "Resources", problems);
     if resources.is_empty() {
         problems.report(
@@ -147,11 +141,7 @@ pub fn resolve(
 
 static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
 
-fn section<'a>(
-    sections: &'a Map<String, Value>,
-    name: &str,
-    problems: &Problems,
-) -> &'a Map<String, Value> {
+fn section<'a>(sections: &'a Map<String, Value>, name: &str, problems: &Problems) -> &'a Map<String, Value> {
     match sections.get(name) {
         Some(Value::Object(section)) => section,
         None => &EMPTY,

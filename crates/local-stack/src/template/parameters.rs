@@ -87,10 +87,7 @@ impl Parameter<'_> {
         };
         for (key, value) in settings {
             let known = match key.as_str() {
-                "Type" => matches!(
-                    value.as_str(),
-                    Some("String" | "Number" | "CommaDelimitedList")
-                ),
+                "Type" => matches!(value.as_str(), Some("String" | "Number" | "CommaDelimitedList")),
                 "AllowedValues" => value.is_array(),
                 "Default"
                 | "AllowedPattern"
@@ -157,21 +154,14 @@ impl Parameter<'_> {
         }
     }
 
-    fn check_bound(
-        &self,
-        key: &str,
-        holds: impl Fn(f64) -> bool,
-        message: impl Fn(&str) -> String,
-    ) {
+    fn check_bound(&self, key: &str, holds: impl Fn(f64) -> bool, message: impl Fn(&str) -> String) {
         let Some(bound) = self.setting(key) else {
             return;
         };
         match bound.parse() {
             Ok(limit) if holds(limit) => {}
             Ok(_) => self.refuse(&message(&bound)),
-            Err(_) => self
-                .problems
-                .report(join(&self.path, key), "must be a number"),
+            Err(_) => self.problems.report(join(&self.path, key), "must be a number"),
         }
     }
 

@@ -179,15 +179,11 @@ fn every_misuse_of_a_function_is_refused_by_its_path() {
 
 #[test]
 fn an_api_url_of_this_stack_is_its_local_address() {
-    let url =
-        output("!Sub 'https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev/classify'");
+    let url = output("!Sub 'https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev/classify'");
     let id = output("!Ref Api").expect("the API has an id");
 
     assert_eq!(id.len(), 10);
-    assert_eq!(
-        url,
-        Ok(format!("{API_URL}/_aws/execute-api/{id}/dev/classify"))
-    );
+    assert_eq!(url, Ok(format!("{API_URL}/_aws/execute-api/{id}/dev/classify")));
 }
 
 #[test]
@@ -229,18 +225,12 @@ Outputs:
     let outputs = &resolved.outputs;
     assert_eq!(outputs["BucketArn"], format!("arn:aws:s3:::{bucket}"));
     assert_eq!(outputs["NamedArn"], "arn:aws:s3:::data-000000000000/*");
-    assert_eq!(
-        outputs["RoleArn"],
-        "arn:aws:iam::000000000000:role/team/reader"
-    );
+    assert_eq!(outputs["RoleArn"], "arn:aws:iam::000000000000:role/team/reader");
     let function_arn = "arn:aws:lambda:us-east-1:000000000000:function:classify";
     assert_eq!(outputs["FunctionArn"], function_arn);
     assert_eq!(outputs["UrlFunction"], function_arn);
     let url = &outputs["FunctionUrl"];
-    assert!(
-        url.starts_with("http://127.0.0.1:4566/_aws/lambda-url/"),
-        "{url}"
-    );
+    assert!(url.starts_with("http://127.0.0.1:4566/_aws/lambda-url/"), "{url}");
     assert!(url.ends_with('/'), "{url}");
     assert_eq!(
         outputs["StreamArn"],
@@ -255,10 +245,7 @@ Outputs:
         secret.starts_with("arn:aws:secretsmanager:us-east-1:000000000000:secret:signing-"),
         "{secret}"
     );
-    assert_eq!(
-        outputs["Topic"],
-        "arn:aws:sns:us-east-1:000000000000:alarms"
-    );
+    assert_eq!(outputs["Topic"], "arn:aws:sns:us-east-1:000000000000:alarms");
     assert_eq!(outputs["Stage"], "dev");
     assert_eq!(outputs["Key"].len(), 10);
 }
@@ -439,9 +426,8 @@ fn a_parameter_value_is_checked_against_its_declaration() {
             Some("must match pattern [a-z]+"),
         ),
     ] {
-        let template = format!(
-            "{{Parameters: {{P: {declaration}}}, Resources: {{A: {{Type: AWS::S3::Bucket}}}}}}"
-        );
+        let template =
+            format!("{{Parameters: {{P: {declaration}}}, Resources: {{A: {{Type: AWS::S3::Bucket}}}}}}");
 
         let outcome = resolve_with(&template, &[("P", value)]);
 
