@@ -100,6 +100,7 @@ impl LocalAws {
             store.clone(),
             iam.clone(),
             queue.clone(),
+            Arc::new(s3.clone()),
             region.clone(),
             endpoint_url.to_owned(),
         ));
