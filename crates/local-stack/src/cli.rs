@@ -21,7 +21,7 @@ use crate::{
     run, sign_in, user,
 };
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the stack of a CloudFormation template on this machine.
 #[derive(Debug, Parser)]

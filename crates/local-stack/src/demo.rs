@@ -29,7 +29,7 @@ use crate::{
 
 mod reviewer;
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Seconds of buffering during the demo, unless the user chose; the template's own default is a minute.
 const BUFFER_SECONDS: &str = "1";

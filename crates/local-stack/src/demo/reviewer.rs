@@ -5,7 +5,7 @@ use url::{Url, form_urlencoded};
 
 use crate::http_client::send;
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A signed-in reviewer.
 pub struct Reviewer {
