@@ -172,12 +172,22 @@ impl Portal<'_> {
             .key
             .verify(token, Purpose::SignIn, self.now)
             .ok_or(PortalError::BadLink)?;
-        let used = format!("{STATE_PREFIX}used-sign-in-links/{}", link.id);
-        if !self.objects.create(&used, Vec::new()).await? {
+        let session = Claims::new(Purpose::Session, &link.reviewer, self.now);
+        if !self.use_up(&link, &session).await? {
             return Err(PortalError::UsedLink);
         }
-        let session = Claims::new(Purpose::Session, &link.reviewer, self.now);
         Ok(self.with_session(redirect("queue"), &self.key.sign(&session), request))
+    }
+
+    /// Notes that a link has begun a session; returns false if it has begun another one.
+    async fn use_up(&self, link: &Claims, session: &Claims) -> Result<bool, StorageError> {
+        let key = format!("{STATE_PREFIX}used-sign-in-links/{}", link.id);
+        if self.objects.create(&key, session.id.clone().into_bytes()).await? {
+            return Ok(true);
+        }
+        // A retried write finds its own first attempt.
+        let used_by = self.objects.read(&key).await?;
+        Ok(used_by.is_some_and(|(id, _)| id == session.id.as_bytes()))
     }
 
     async fn queue_page(&self, session: &Claims, worker: &Worker) -> Result<HttpReply, PortalError> {
