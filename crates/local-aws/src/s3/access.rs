@@ -71,10 +71,10 @@ impl Backend {
             Ok(policy) => policy.flatten(),
             Err(reason) => {
                 return Err(Denied {
-                    principal: format!("{principal:?}"),
+                    principal: principal.caller_arn(),
                     action: action.to_owned(),
                     resource: resource.to_owned(),
-                    reason: format!("the bucket policy cannot be read: {reason}"),
+                    reason: format!("because the bucket policy cannot be read: {reason}"),
                 });
             }
         };
@@ -119,14 +119,8 @@ impl Backend {
     pub(super) fn missing<T>(&self, request: &S3Request<T>, bucket: &str) -> S3Error {
         let resource = bucket_arn(bucket);
         let allowed = caller(request).and_then(|caller| {
-            self.decide(
-                caller,
-                "s3:ListBucket",
-                &resource,
-                &BTreeMap::new(),
-                Some(bucket),
-            )
-            .map_err(denied)
+            self.decide(caller, "s3:ListBucket", &resource, &BTreeMap::new(), Some(bucket))
+                .map_err(denied)
         });
         match allowed {
             Ok(()) => s3_error!(NoSuchKey, "The specified key does not exist."),
@@ -164,15 +158,17 @@ impl S3Access for Backend {
         let Some(needs) = needs(operation) else {
             return Err(s3_error!(NotImplemented, "{operation} is not implemented"));
         };
-        let known = context
-            .credentials()
-            .and_then(|credentials| self.iam.access_key(&credentials.access_key));
-        let Some((_, principal)) = known else {
-            return Err(s3_error!(
-                AccessDenied,
-                "Anonymous requests are not allowed"
-            ));
+        let key = context.credentials().map(|credentials| &credentials.access_key);
+        let known = key.and_then(|key| Some((key, self.iam.access_key(key)?.1)));
+        let Some((key, principal)) = known else {
+            return Err(s3_error!(AccessDenied, "Anonymous requests are not allowed"));
         };
+        if !self.iam.has_session_token(key, session_token(context).as_deref()) {
+            return Err(s3_error!(
+                InvalidToken,
+                "The provided token is malformed or otherwise invalid."
+            ));
+        }
         if let Needs::Action(action) = needs {
             let resource = match context.s3_path() {
                 S3Path::Root => "arn:aws:s3:::*".to_owned(),
@@ -187,6 +183,18 @@ impl S3Access for Backend {
         context.extensions_mut().insert(principal);
         Ok(())
     }
+}
+
+/// Returns the session token of a signed request, or of a presigned URL.
+fn session_token(context: &S3AccessContext<'_>) -> Option<String> {
+    let header = context.headers().get("x-amz-security-token");
+    if let Some(token) = header {
+        return token.to_str().ok().map(str::to_owned);
+    }
+    let query = context.uri().query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "X-Amz-Security-Token")
+        .map(|(_, token)| token.into_owned())
 }
 
 /// Returns the condition keys of a listing: its parameters.

@@ -11,8 +11,7 @@ use super::{
     blobs::{self, Content, Source},
     events::{Origin, enqueue},
     index::{
-        self, BUCKETS, BucketRecord, Failure, Headers, OBJECTS, ObjectRecord, PARTS, PartRecord,
-        Tables,
+        self, BUCKETS, BucketRecord, Failure, Headers, OBJECTS, ObjectRecord, PARTS, PartRecord, Tables,
     },
 };
 use crate::{iam::Iam, invocation_queue::InvocationQueue, store::Store};

@@ -107,10 +107,7 @@ fn refuse_body(error: StdError) -> S3Error {
             "The provided 'x-amz-content-sha256' header does not match what was computed.",
         )
     } else if text.contains("SignatureMismatch") {
-        s3_error!(
-            SignatureDoesNotMatch,
-            "The signature of a chunk does not match."
-        )
+        s3_error!(SignatureDoesNotMatch, "The signature of a chunk does not match.")
     } else {
         s3_error!(
             IncompleteBody,
@@ -144,8 +141,7 @@ pub(super) fn keep(folder: &Path, content: Content) -> io::Result<(Option<String
         Content::Inline(bytes) => Ok((None, bytes)),
         Content::File(file) => {
             let name = new_name();
-            file.persist(folder.join(&name))
-                .map_err(|error| error.error)?;
+            file.persist(folder.join(&name)).map_err(|error| error.error)?;
             sync_folder(folder)?;
             Ok((Some(name), Vec::new()))
         }

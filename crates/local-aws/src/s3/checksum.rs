@@ -114,19 +114,13 @@ macro_rules! announced_checksum {
     ($input:expr) => {{
         use $crate::s3::checksum::Algorithm;
         None.or($input.checksum_crc32.clone().map(|v| (Algorithm::Crc32, v)))
-            .or($input
-                .checksum_crc32c
-                .clone()
-                .map(|v| (Algorithm::Crc32c, v)))
+            .or($input.checksum_crc32c.clone().map(|v| (Algorithm::Crc32c, v)))
             .or($input
                 .checksum_crc64nvme
                 .clone()
                 .map(|v| (Algorithm::Crc64Nvme, v)))
             .or($input.checksum_sha1.clone().map(|v| (Algorithm::Sha1, v)))
-            .or($input
-                .checksum_sha256
-                .clone()
-                .map(|v| (Algorithm::Sha256, v)))
+            .or($input.checksum_sha256.clone().map(|v| (Algorithm::Sha256, v)))
     }};
 }
 pub(super) use announced_checksum;
@@ -180,11 +174,7 @@ impl Announced {
 
     /// Compares with what arrived. Call it after the body's end, when the trailers are there.
     pub(super) fn verify(&self, md5: &[u8], checksum: Option<&Checksum>) -> S3Result<()> {
-        if self
-            .md5
-            .as_deref()
-            .is_some_and(|announced| announced != md5)
-        {
+        if self.md5.as_deref().is_some_and(|announced| announced != md5) {
             return Err(s3_error!(
                 BadDigest,
                 "The Content-MD5 you specified did not match what we received."
@@ -193,13 +183,11 @@ impl Announced {
         let Some(checksum) = checksum else {
             return Ok(());
         };
-        let header = format!(
-            "x-amz-checksum-{}",
-            checksum.algorithm.name().to_lowercase()
-        );
-        let trailer = self.trailers.as_ref().and_then(|trailers| {
-            trailers.read(|map| Some(map.get(&header)?.to_str().ok()?.to_owned()))?
-        });
+        let header = format!("x-amz-checksum-{}", checksum.algorithm.name().to_lowercase());
+        let trailer = self
+            .trailers
+            .as_ref()
+            .and_then(|trailers| trailers.read(|map| Some(map.get(&header)?.to_str().ok()?.to_owned()))?);
         match trailer.as_ref().or(self.value.as_ref()) {
             Some(announced) if *announced != checksum.value => Err(s3_error!(
                 BadDigest,

@@ -10,7 +10,10 @@ use super::{
     backend::Backend,
     index::{self, ObjectRecord},
 };
-use crate::{ACCOUNT_ID, invocation_queue::QueuedEvent};
+use crate::{
+    ACCOUNT_ID,
+    invocation_queue::{EventSource, QueuedEvent},
+};
 
 /// What stays as it is in the key of an event; a space becomes `+`, all else `%XX`.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC
@@ -38,10 +41,7 @@ impl Origin {
 
 /// Names a notification configuration: the same in the event and in the bucket's configuration.
 pub(super) fn configuration_id(spec: &BucketSpec, notification: &FunctionNotification) -> String {
-    let place = spec
-        .notifications
-        .iter()
-        .position(|other| other == notification);
+    let place = spec.notifications.iter().position(|other| other == notification);
     format!("{}-{}", spec.name, place.unwrap_or_default())
 }
 
@@ -86,14 +86,11 @@ pub(super) fn enqueue(
                 },
             },
         }]});
-        let queued = QueuedEvent {
-            function_arn: notification.function_arn.clone(),
-            request_id: uuid::Uuid::new_v4().to_string(),
-            payload: payload.to_string(),
-            accepted_at_ms: super::backend::now_ms(),
-            failed_attempts: 0,
-            not_before_ms: 0,
-        };
+        let mut queued = QueuedEvent::new(notification.function_arn.clone(), payload.to_string());
+        queued.source = Some(EventSource {
+            service: "s3.amazonaws.com".to_owned(),
+            arn: super::access::bucket_arn(&spec.name),
+        });
         backend.queue.put(transaction, &queued)?;
     }
     Ok(())
@@ -134,11 +131,7 @@ mod tests {
     fn a_notification_asks_for_its_event_prefix_and_suffix_only() {
         let put = "ObjectCreated:Put";
 
-        assert!(matches(
-            &notification("s3:ObjectCreated:*", "", ""),
-            put,
-            "a/b"
-        ));
+        assert!(matches(&notification("s3:ObjectCreated:*", "", ""), put, "a/b"));
         assert!(matches(
             &notification("s3:ObjectCreated:Put", "a/", ".csv"),
             put,
@@ -149,11 +142,7 @@ mod tests {
             put,
             "a/b"
         ));
-        assert!(!matches(
-            &notification("s3:ObjectRemoved:*", "", ""),
-            put,
-            "a/b"
-        ));
+        assert!(!matches(&notification("s3:ObjectRemoved:*", "", ""), put, "a/b"));
         assert!(!matches(
             &notification("s3:ObjectCreated:*", "b/", ""),
             put,

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Bound};
 
-use redb::{
-    Key, ReadTransaction, ReadableTable, TableDefinition, TableError, Value, WriteTransaction,
-};
+use redb::{Key, ReadTransaction, ReadableTable, TableDefinition, TableError, Value, WriteTransaction};
 use s3s::{S3Error, S3ErrorCode, s3_error};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -17,11 +15,9 @@ type Json = &'static [u8];
 
 pub(super) const BUCKETS: TableDefinition<&str, Json> = TableDefinition::new("s3-buckets");
 /// By bucket and key: the record, and the bytes of a small object.
-pub(super) const OBJECTS: TableDefinition<(&str, &str), (Json, &[u8])> =
-    TableDefinition::new("s3-objects");
+pub(super) const OBJECTS: TableDefinition<(&str, &str), (Json, &[u8])> = TableDefinition::new("s3-objects");
 /// By bucket, key and upload id.
-pub(super) const UPLOADS: TableDefinition<(&str, &str, &str), Json> =
-    TableDefinition::new("s3-uploads");
+pub(super) const UPLOADS: TableDefinition<(&str, &str, &str), Json> = TableDefinition::new("s3-uploads");
 /// By upload id and part number.
 pub(super) const PARTS: TableDefinition<(&str, u32), Json> = TableDefinition::new("s3-parts");
 const SEQUENCERS: TableDefinition<(), u64> = TableDefinition::new("s3-sequencer");
@@ -246,10 +242,7 @@ pub(super) fn upload(
 }
 
 /// Returns the parts of an upload in order of their numbers.
-pub(super) fn parts(
-    tables: &impl Tables,
-    upload_id: &str,
-) -> Result<BTreeMap<u32, PartRecord>, redb::Error> {
+pub(super) fn parts(tables: &impl Tables, upload_id: &str) -> Result<BTreeMap<u32, PartRecord>, redb::Error> {
     let table = tables.table(PARTS)?;
     let mut parts = BTreeMap::new();
     for entry in table.range((upload_id, 0)..=(upload_id, u32::MAX))? {
@@ -319,11 +312,7 @@ pub(super) fn list(tables: &impl Tables, listing: &Listing<'_>) -> Result<Page, 
         }
         let common = common_prefix(key, prefix, delimiter);
         if common.is_some_and(|common| {
-            common == after
-                || page
-                    .common_prefixes
-                    .last()
-                    .is_some_and(|seen| seen == common)
+            common == after || page.common_prefixes.last().is_some_and(|seen| seen == common)
         }) {
             continue;
         }
@@ -334,20 +323,14 @@ pub(super) fn list(tables: &impl Tables, listing: &Listing<'_>) -> Result<Page, 
         last = Some(common.unwrap_or(key).to_owned());
         match common {
             Some(common) => page.common_prefixes.push(common.to_owned()),
-            None => page
-                .objects
-                .push((key.to_owned(), decode(value.value().0)?)),
+            None => page.objects.push((key.to_owned(), decode(value.value().0)?)),
         }
     }
     Ok(page)
 }
 
 /// Returns the part of `key` up to the first delimiter behind the prefix.
-pub(super) fn common_prefix<'a>(
-    key: &'a str,
-    prefix: &str,
-    delimiter: Option<&str>,
-) -> Option<&'a str> {
+pub(super) fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
     let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty())?;
     let at = key[prefix.len()..].find(delimiter)?;
     Some(&key[..prefix.len() + at + delimiter.len()])

@@ -11,6 +11,8 @@
 //!   told 412 `PreconditionFailed`, never 409 `ConditionalRequestConflict`.
 //! - `CopyObject` keeps the `ETag` of a source that was uploaded in parts.
 //! - Notifications go to functions only, and only for created objects.
+//! - A listing without `encoding-type=url` holds a carriage return in a key as it is, so that XML readers
+//!   take it for a line feed.
 //! - Objects expire when they reach the age of their rule, not at the next midnight UTC.
 
 mod access;
@@ -79,6 +81,20 @@ pub struct Expiration {
     pub days: u32,
 }
 
+/// Why a bucket of the template cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// The name breaks the rules of bucket names.
+    #[error("{0} is not a bucket name")]
+    Name(String),
+    /// The policy uses what is not implemented.
+    #[error("policy of bucket {0}: {1}")]
+    Policy(String, String),
+    /// The index failed.
+    #[error("the index of the state folder failed")]
+    Index(#[from] redb::Error),
+}
+
 /// Why an object could not be put on behalf of another service.
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
@@ -134,9 +150,16 @@ impl S3 {
     ///
     /// # Errors
     ///
-    /// Whatever the index reports.
-    pub fn put_bucket(&self, spec: BucketSpec) -> Result<(), redb::Error> {
-        self.backend.put_bucket(spec)
+    /// Names what of the configuration is wrong or not implemented.
+    pub fn put_bucket(&self, spec: BucketSpec) -> Result<(), BucketError> {
+        if !s3s::path::check_bucket_name(&spec.name) {
+            return Err(BucketError::Name(spec.name));
+        }
+        if let Some(policy) = &spec.policy {
+            Iam::validate_resource_policy(policy)
+                .map_err(|problem| BucketError::Policy(spec.name.clone(), problem))?;
+        }
+        Ok(self.backend.put_bucket(spec)?)
     }
 
     /// Answers one request. Verifies its signature and its caller's rights.
@@ -203,13 +226,8 @@ impl S3 {
         key: &str,
     ) -> Result<(), Denied> {
         let resource = access::object_arn(bucket, key);
-        self.backend.decide(
-            principal,
-            action,
-            &resource,
-            &Default::default(),
-            Some(bucket),
-        )
+        self.backend
+            .decide(principal, action, &resource, &Default::default(), Some(bucket))
     }
 
     /// Writes the data of an object that another service is about to put. Blocks on the disk.
@@ -234,11 +252,7 @@ impl S3 {
     /// # Errors
     ///
     /// [`PutError::NoSuchBucket`] and whatever index and disk report; do not commit then.
-    pub fn put(
-        &self,
-        transaction: &WriteTransaction,
-        object: StagedObject,
-    ) -> Result<(), PutError> {
+    pub fn put(&self, transaction: &WriteTransaction, object: StagedObject) -> Result<(), PutError> {
         self.backend.put_staged(transaction, object)
     }
 

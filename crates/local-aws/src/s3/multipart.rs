@@ -9,9 +9,7 @@ use super::{
     blobs::{self, Content},
     checksum::{Algorithm, Announced, Checksum, announced_checksum, fill_checksum},
     index::{self, Failure, ObjectRecord, PARTS, PartRecord, Tables, UPLOADS, UploadRecord},
-    objects::{
-        WriteConditions, copy_source, origin, refuse_unsupported, stored_headers, timestamp,
-    },
+    objects::{WriteConditions, copy_source, origin, refuse_unsupported, stored_headers, timestamp},
 };
 use redb::ReadableTable;
 
@@ -28,10 +26,7 @@ impl Backend {
     ) -> S3Result<CreateMultipartUploadOutput> {
         let input = &mut request.input;
         refuse_unsupported!(input);
-        let algorithm = input
-            .checksum_algorithm
-            .as_ref()
-            .map(ChecksumAlgorithm::as_str);
+        let algorithm = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
         let algorithm = algorithm.map(Algorithm::parse).transpose()?;
         let composite = match input.checksum_type.as_ref().map(ChecksumType::as_str) {
             Some(kind) => kind == ChecksumType::COMPOSITE,
@@ -44,11 +39,7 @@ impl Backend {
             composite,
         };
         // Uploads of one key are listed in the order they began.
-        let id = format!(
-            "{:012x}{}",
-            record.initiated_ms,
-            uuid::Uuid::new_v4().simple()
-        );
+        let id = format!("{:012x}{}", record.initiated_ms, uuid::Uuid::new_v4().simple());
         let output = CreateMultipartUploadOutput {
             bucket: Some(input.bucket.clone()),
             key: Some(input.key.clone()),
@@ -66,9 +57,7 @@ impl Backend {
                 .map_err(redb::Error::from)?;
             let json = index::encode(&record);
             let place = (bucket.as_str(), key.as_str(), id.as_str());
-            table
-                .insert(place, json.as_slice())
-                .map_err(redb::Error::from)?;
+            table.insert(place, json.as_slice()).map_err(redb::Error::from)?;
             Ok(())
         })
         .await?;
@@ -80,16 +69,8 @@ impl Backend {
         mut request: S3Request<UploadPartInput>,
     ) -> S3Result<UploadPartOutput> {
         let input = &mut request.input;
-        let place = self.upload_place(
-            &input.bucket,
-            &input.key,
-            &input.upload_id,
-            input.part_number,
-        )?;
-        let named = input
-            .checksum_algorithm
-            .as_ref()
-            .map(ChecksumAlgorithm::as_str);
+        let place = self.upload_place(&input.bucket, &input.key, &input.upload_id, input.part_number)?;
+        let named = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
         let announced = Announced::new(
             announced_checksum!(input),
             named.or(place.upload.algorithm.map(Algorithm::name)),
@@ -113,22 +94,12 @@ impl Backend {
         let input = &request.input;
         let (source_bucket, source_key) = copy_source(&input.copy_source)?;
         self.allow_object(&request, "s3:GetObject", &source_bucket, &source_key)?;
-        let place = self.upload_place(
-            &input.bucket,
-            &input.key,
-            &input.upload_id,
-            input.part_number,
-        )?;
+        let place = self.upload_place(&input.bucket, &input.key, &input.upload_id, input.part_number)?;
         let found = self.open_object(&source_bucket, &source_key).await?;
         let (record, source) = found.ok_or_else(|| self.missing(&request, &source_bucket))?;
         let range = match &input.copy_source_range {
             Some(text) => Range::parse(text)
-                .map_err(|_| {
-                    s3_error!(
-                        InvalidArgument,
-                        "The x-amz-copy-source-range value is invalid"
-                    )
-                })?
+                .map_err(|_| s3_error!(InvalidArgument, "The x-amz-copy-source-range value is invalid"))?
                 .check(record.size)?,
             None => 0..record.size,
         };
@@ -209,16 +180,9 @@ impl Backend {
         let origin = origin(&request);
         let input = &mut request.input;
         let conditions = WriteConditions::new(input.if_match.take(), input.if_none_match.take())?;
-        let wanted = input
-            .multipart_upload
-            .take()
-            .and_then(|upload| upload.parts);
+        let wanted = input.multipart_upload.take().and_then(|upload| upload.parts);
         let announced = announced_checksum!(input);
-        let (bucket, key, id) = (
-            input.bucket.clone(),
-            input.key.clone(),
-            input.upload_id.clone(),
-        );
+        let (bucket, key, id) = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
         let backend = self.clone();
         let assembled = tokio::task::spawn_blocking(move || {
             let reader = backend.reader()?;
@@ -245,9 +209,8 @@ impl Backend {
                 backend.insert(change, (&bucket, &key), record, content, event)
             })
         });
-        let record: Result<ObjectRecord, Failure> = assembled
-            .await
-            .expect("completing an upload does not panic");
+        let record: Result<ObjectRecord, Failure> =
+            assembled.await.expect("completing an upload does not panic");
         let record = record?;
         let host = request
             .headers
@@ -287,10 +250,7 @@ impl Backend {
         Ok(aborted.await?)
     }
 
-    pub(super) fn list_upload_parts(
-        &self,
-        input: ListPartsInput,
-    ) -> Result<ListPartsOutput, Failure> {
+    pub(super) fn list_upload_parts(&self, input: ListPartsInput) -> Result<ListPartsOutput, Failure> {
         let reader = self.reader()?;
         let upload = index::upload(&reader, &input.bucket, &input.key, &input.upload_id)?;
         let after = u32::try_from(input.part_number_marker.unwrap_or(0)).unwrap_or(0);
@@ -388,9 +348,9 @@ impl Backend {
             }
         }
         let (next_key_marker, next_upload_id_marker) = next.unzip();
-        let common_prefixes = prefixes.into_iter().map(|prefix| CommonPrefix {
-            prefix: Some(prefix),
-        });
+        let common_prefixes = prefixes
+            .into_iter()
+            .map(|prefix| CommonPrefix { prefix: Some(prefix) });
         Ok(ListMultipartUploadsOutput {
             is_truncated: Some(next_key_marker.is_some()),
             bucket: Some(input.bucket),
@@ -504,16 +464,12 @@ fn assemble(
     parts: &[PartRecord],
 ) -> Result<(ObjectRecord, Content), Failure> {
     let mut file = blobs::new_file(&backend.folder())?;
-    let mut hasher = upload
-        .algorithm
-        .map(|algorithm| (algorithm, algorithm.hasher()));
+    let mut hasher = upload.algorithm.map(|algorithm| (algorithm, algorithm.hasher()));
     let mut md5 = s3s::crypto::Md5::new();
     let mut buffer = vec![0; COPY_BUFFER_BYTES];
     for part in parts {
         md5.update(&hex::decode(&part.etag).unwrap_or_default());
-        if let (true, Some((_, hasher)), Some(checksum)) =
-            (upload.composite, &mut hasher, &part.checksum)
-        {
+        if let (true, Some((_, hasher)), Some(checksum)) = (upload.composite, &mut hasher, &part.checksum) {
             use base64::{Engine, prelude::BASE64_STANDARD};
             hasher.update(&BASE64_STANDARD.decode(&checksum.value).unwrap_or_default());
         }

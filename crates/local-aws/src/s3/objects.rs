@@ -20,16 +20,9 @@ macro_rules! stored_headers {
             content_type: $input.content_type.take(),
             cache_control: $input.cache_control.take(),
             content_disposition: $input.content_disposition.take(),
-            content_encoding: $crate::s3::objects::without_aws_chunked(
-                $input.content_encoding.take(),
-            ),
+            content_encoding: $crate::s3::objects::without_aws_chunked($input.content_encoding.take()),
             content_language: $input.content_language.take(),
-            metadata: $input
-                .metadata
-                .take()
-                .unwrap_or_default()
-                .into_iter()
-                .collect(),
+            metadata: $input.metadata.take().unwrap_or_default().into_iter().collect(),
         }
     };
 }
@@ -54,27 +47,20 @@ macro_rules! refuse_unsupported {
 pub(super) use refuse_unsupported;
 
 impl Backend {
-    pub(super) async fn put(
-        &self,
-        mut request: S3Request<PutObjectInput>,
-    ) -> S3Result<PutObjectOutput> {
+    pub(super) async fn put(&self, mut request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
         let input = &mut request.input;
         refuse_unsupported!(input);
         let headers = stored_headers!(input);
         let announced = Announced::new(
             announced_checksum!(input),
-            input
-                .checksum_algorithm
-                .as_ref()
-                .map(ChecksumAlgorithm::as_str),
+            input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str),
             input.content_md5.as_deref(),
             &request.headers,
             request.trailing_headers.take(),
         )?;
         let (bucket, key) = (input.bucket.clone(), input.key.clone());
         index::bucket(&self.reader().map_err(Failure::from)?, &bucket)?;
-        let received =
-            blobs::receive(&self.folder(), input.body.take(), announced, INLINE_LIMIT).await?;
+        let received = blobs::receive(&self.folder(), input.body.take(), announced, INLINE_LIMIT).await?;
         let record = ObjectRecord {
             size: received.size,
             etag: received.etag,
@@ -190,10 +176,7 @@ impl Backend {
         found.ok_or_else(|| self.missing(request, bucket))
     }
 
-    pub(super) async fn copy(
-        &self,
-        mut request: S3Request<CopyObjectInput>,
-    ) -> S3Result<CopyObjectOutput> {
+    pub(super) async fn copy(&self, mut request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
         refuse_unsupported!(request.input);
         let (source_bucket, source_key) = copy_source(&request.input.copy_source)?;
         self.allow_object(&request, "s3:GetObject", &source_bucket, &source_key)?;
@@ -201,10 +184,7 @@ impl Backend {
         let origin = origin(&request);
         let input = &mut request.input;
         let (bucket, key) = (input.bucket.clone(), input.key.clone());
-        let directive = input
-            .metadata_directive
-            .as_ref()
-            .map(MetadataDirective::as_str);
+        let directive = input.metadata_directive.as_ref().map(MetadataDirective::as_str);
         let replace = directive == Some(MetadataDirective::REPLACE);
         if !replace && source_bucket == bucket && source_key == key {
             return Err(s3_error!(
@@ -342,20 +322,13 @@ impl WriteConditions {
         Ok(Self { if_match, only_new })
     }
 
-    pub(super) fn check(
-        &self,
-        tables: &impl index::Tables,
-        bucket: &str,
-        key: &str,
-    ) -> Result<(), Failure> {
+    pub(super) fn check(&self, tables: &impl index::Tables, bucket: &str, key: &str) -> Result<(), Failure> {
         if self.if_match.is_none() && !self.only_new {
             return Ok(());
         }
         let existing = index::object(tables, bucket, key)?;
         match (&self.if_match, existing) {
-            (Some(_), None) => {
-                Err(s3_error!(NoSuchKey, "The specified key does not exist.").into())
-            }
+            (Some(_), None) => Err(s3_error!(NoSuchKey, "The specified key does not exist.").into()),
             (Some(condition), Some((record, _))) if !holds(condition, &record.etag) => {
                 Err(precondition_failed().into())
             }
@@ -453,11 +426,7 @@ fn wanted(
 }
 
 /// Makes an error whose code `s3s` does not know.
-pub(super) fn custom_error(
-    code: &'static str,
-    status: StatusCode,
-    message: &'static str,
-) -> S3Error {
+pub(super) fn custom_error(code: &'static str, status: StatusCode, message: &'static str) -> S3Error {
     let known = S3ErrorCode::from_bytes(code.as_bytes()).expect("a code is UTF-8");
     let mut error = S3Error::with_message(known, message);
     error.set_status_code(status);
@@ -465,11 +434,7 @@ pub(super) fn custom_error(
 }
 
 fn content_range(range: &Range<u64>, size: u64) -> String {
-    format!(
-        "bytes {}-{}/{size}",
-        range.start,
-        range.end.saturating_sub(1)
-    )
+    format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))
 }
 
 fn parts_count(record: &ObjectRecord) -> Option<i32> {

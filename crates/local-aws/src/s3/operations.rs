@@ -69,11 +69,7 @@ impl S3 for Backend {
         self.write(move |_, change| {
             index::bucket(change.transaction, &name)?;
             if !is_empty(change.transaction, &name)? {
-                return Err(s3_error!(
-                    BucketNotEmpty,
-                    "The bucket you tried to delete is not empty"
-                )
-                .into());
+                return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty").into());
             }
             for (key, id) in uploads(change.transaction, &name)? {
                 let unused = index::remove_upload(change.transaction, &name, &key, &id)?;
@@ -111,10 +107,7 @@ impl S3 for Backend {
     ) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
         let spec = self.existing(&request.input.bucket)?.spec;
         let configurations = spec.notifications.iter().map(|notification| {
-            let rules = [
-                ("prefix", &notification.prefix),
-                ("suffix", &notification.suffix),
-            ];
+            let rules = [("prefix", &notification.prefix), ("suffix", &notification.suffix)];
             let rules: Vec<_> = rules
                 .into_iter()
                 .filter(|(_, value)| !value.is_empty())
@@ -206,17 +199,11 @@ impl S3 for Backend {
         }))
     }
 
-    async fn put_object(
-        &self,
-        request: S3Request<PutObjectInput>,
-    ) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         Ok(S3Response::new(self.put(request).await?))
     }
 
-    async fn get_object(
-        &self,
-        request: S3Request<GetObjectInput>,
-    ) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         self.get(&request).await
     }
 
@@ -271,9 +258,7 @@ impl S3 for Backend {
         &self,
         request: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-        Ok(S3Response::new(
-            Backend::upload_part_copy(self, request).await?,
-        ))
+        Ok(S3Response::new(Backend::upload_part_copy(self, request).await?))
     }
 
     async fn complete_multipart_upload(
@@ -294,10 +279,7 @@ impl S3 for Backend {
         ))
     }
 
-    async fn list_parts(
-        &self,
-        request: S3Request<ListPartsInput>,
-    ) -> S3Result<S3Response<ListPartsOutput>> {
+    async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
         Ok(S3Response::new(self.list_upload_parts(request.input)?))
     }
 
@@ -329,10 +311,7 @@ impl Backend {
 
     fn create(&self, transaction: &redb::WriteTransaction, name: String) -> Result<(), Failure> {
         let mut table = transaction.open_table(BUCKETS).map_err(redb::Error::from)?;
-        let exists = table
-            .get(name.as_str())
-            .map_err(redb::Error::from)?
-            .is_some();
+        let exists = table.get(name.as_str()).map_err(redb::Error::from)?.is_some();
         match (exists, &*self.region) {
             // Where S3 began, making one's own bucket again succeeds.
             (true, "us-east-1") => Ok(()),
@@ -367,10 +346,7 @@ impl Backend {
 
 fn is_empty(tables: &impl Tables, bucket: &str) -> Result<bool, redb::Error> {
     let table = tables.table(OBJECTS)?;
-    let first = table
-        .range::<(&str, &str)>((bucket, "")..)?
-        .next()
-        .transpose()?;
+    let first = table.range::<(&str, &str)>((bucket, "")..)?.next().transpose()?;
     Ok(first.is_none_or(|(key, _)| key.value().0 != bucket))
 }
 
@@ -436,12 +412,7 @@ fn limit(max_keys: Option<i32>) -> S3Result<i32> {
 fn decode_token(token: &str) -> S3Result<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or_else(|| {
-        s3_error!(
-            InvalidArgument,
-            "The continuation token provided is incorrect"
-        )
-    })
+    text.ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
 }
 
 fn contents(page: &Page, encoding: Encoding, with_owner: bool) -> Vec<Object> {
