@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::answer::{AnswerError, check_shipped_answer, read_answer};
 use crate::event::{HttpReply, HttpRequest};
-use crate::human_loop::{Refusal, Worker};
+use crate::human_loop::{HumanLoop, Refusal, Worker};
 use crate::loops::{LoopError, Loops};
 use crate::objects::{Objects, StorageError};
 use crate::output::iso_time;
@@ -25,6 +25,8 @@ use crate::validation::is_loop_name;
 use crate::worker_template::{self, TemplateError};
 
 const STYLE_SHEET: &str = include_str!("../assets/portal.css");
+/// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
+const MAX_TASK_BYTES: usize = 4_500_000;
 const CROWD_ELEMENTS: &str = include_str!("../assets/crowd-html-elements.js");
 
 /// The portal for one request.
@@ -63,6 +65,8 @@ enum PortalError {
     Answer(#[from] AnswerError),
     #[error(transparent)]
     Loop(#[from] LoopError),
+    #[error("the rendered task is longer than a page can be")]
+    TaskTooLong,
     #[error("the worker task template is not in the bucket")]
     NoTemplate,
     #[error(transparent)]
@@ -220,11 +224,15 @@ impl Portal<'_> {
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(request.query.get("loop"))?;
         let human_loop = self.loops.take(name, worker, self.now).await?;
-        let input = self.loops.input(&human_loop).await?;
-        let template = self.template().await?;
         let nonce = Uuid::new_v4().simple().to_string();
-        let task_html =
-            worker_template::render(&template, &input, &nonce, self.objects, STATE_PREFIX).await?;
+        let task_html = match self.render(&human_loop, &nonce).await {
+            Ok(html) => html,
+            Err(error) => {
+                // Else the next task would be this one again.
+                self.loops.release(name, worker, self.now).await?;
+                return Err(error);
+            }
+        };
         let lease_expires = human_loop
             .lease_expires_at(&worker.id)
             .map(iso_time)
@@ -238,6 +246,16 @@ impl Portal<'_> {
             task_html,
         };
         Ok(page(200, &view, Some(&nonce)))
+    }
+
+    async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<String, PortalError> {
+        let input = self.loops.input(human_loop).await?;
+        let template = self.template().await?;
+        let html = worker_template::render(&template, &input, nonce, self.objects, STATE_PREFIX).await?;
+        if html.len() > MAX_TASK_BYTES {
+            return Err(PortalError::TaskTooLong);
+        }
+        Ok(html)
     }
 
     async fn submit(
@@ -255,7 +273,7 @@ impl Portal<'_> {
         }
         let issuer = match self.portal_url {
             "" => request.base_url(),
-            url => url.to_owned(),
+            url => url.trim_end_matches('/').to_owned(),
         };
         self.loops
             .answer(name, id, worker, &issuer, Value::Object(answer), self.now)
@@ -290,8 +308,13 @@ impl Portal<'_> {
 
     fn error_page(&self, error: &PortalError, session: Option<&Claims>) -> HttpReply {
         let (status, code, title, text) = message(error);
-        if status >= 500 {
-            tracing::error!(error = error as &dyn Error, code, "portal request failed");
+        match error {
+            // What Liquid says may quote the task's texts: the reviewer sees it, the log does not.
+            PortalError::Template(TemplateError::Liquid(_)) => tracing::error!(code, "portal request failed"),
+            _ if status >= 500 => {
+                tracing::error!(error = error as &dyn Error, code, "portal request failed");
+            }
+            _ => {}
         }
         let detail = match error {
             PortalError::Template(TemplateError::Liquid(cause)) => cause.to_string(),
@@ -387,7 +410,9 @@ fn message(error: &PortalError) -> (u16, &'static str, &'static str, &'static st
             "This task is closed",
             "It was completed, stopped or its time is over. Here is the next one.",
         ),
-        PortalError::NoTemplate | PortalError::Template(TemplateError::Liquid(_)) => (
+        PortalError::NoTemplate
+        | PortalError::TaskTooLong
+        | PortalError::Template(TemplateError::Liquid(_)) => (
             500,
             "template_failed",
             "The task page cannot be shown",
