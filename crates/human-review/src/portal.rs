@@ -95,7 +95,8 @@ impl Portal<'_> {
         session: Option<&Claims>,
     ) -> Result<HttpReply, PortalError> {
         let method = request.method.as_str();
-        let path = request.path.trim_matches('/');
+        // A slash at the end would break relative links: such a page does not exist.
+        let path = request.path.trim_start_matches('/');
         match (method, path) {
             ("GET", "portal.css") => return Ok(asset("text/css; charset=utf-8", STYLE_SHEET)),
             ("GET", "crowd-html-elements.js") => {
