@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::sigv4::Refusal;
+use crate::{iam::Denied, sigv4::Refusal};
 
 /// How a service writes its errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,12 @@ impl AwsError {
 impl From<Refusal> for AwsError {
     fn from(refusal: Refusal) -> Self {
         Self::new(403, refusal.code, refusal.message)
+    }
+}
+
+impl From<Denied> for AwsError {
+    fn from(denied: Denied) -> Self {
+        Self::new(403, "AccessDeniedException", denied.to_string())
     }
 }
 

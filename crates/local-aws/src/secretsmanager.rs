@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     ACCOUNT_ID,
+    aws_error::AwsError,
     iam::{Call, Iam, Principal},
-    json_protocol::{self, Refusal},
+    json_protocol,
     store::Store,
 };
 
@@ -119,7 +120,7 @@ impl SecretsManager {
         json_protocol::reply(self.answer(request).await)
     }
 
-    async fn answer(&self, request: Request<Body>) -> Result<Value, Refusal> {
+    async fn answer(&self, request: Request<Body>) -> Result<Value, AwsError> {
         let caller = json_protocol::caller(&request)?;
         let operation = json_protocol::operation(request.headers(), "secretsmanager.");
         let body = request.into_body();
@@ -127,11 +128,11 @@ impl SecretsManager {
             "GetSecretValue" => self.get(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
             "DescribeSecret" => self.describe(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
             "ListSecrets" => self.list(&caller),
-            other => Err(Refusal::not_implemented("secretsmanager", other)),
+            other => Err(AwsError::not_implemented("secretsmanager", other)),
         }
     }
 
-    fn get(&self, caller: &Principal, request: SecretRequest) -> Result<Value, Refusal> {
+    fn get(&self, caller: &Principal, request: SecretRequest) -> Result<Value, AwsError> {
         let (name, secret) = self.find(caller, "secretsmanager:GetSecretValue", request.secret_id)?;
         let stage = request.version_stage.as_deref();
         let version = request.version_id.as_deref();
@@ -152,14 +153,14 @@ impl SecretsManager {
         }))
     }
 
-    fn describe(&self, caller: &Principal, request: SecretRequest) -> Result<Value, Refusal> {
+    fn describe(&self, caller: &Principal, request: SecretRequest) -> Result<Value, AwsError> {
         let (name, secret) = self.find(caller, "secretsmanager:DescribeSecret", request.secret_id)?;
         let mut description = self.summary(&name, &secret);
         description["VersionIdsToStages"] = json!({secret.version_id: ["AWSCURRENT"]});
         Ok(description)
     }
 
-    fn list(&self, caller: &Principal) -> Result<Value, Refusal> {
+    fn list(&self, caller: &Principal) -> Result<Value, AwsError> {
         self.authorize(caller, "secretsmanager:ListSecrets", "*")?;
         let secrets = self.all().map_err(unavailable)?;
         let list: Vec<_> = secrets
@@ -184,9 +185,10 @@ impl SecretsManager {
         caller: &Principal,
         action: &str,
         id: Option<String>,
-    ) -> Result<(String, SecretRecord), Refusal> {
+    ) -> Result<(String, SecretRecord), AwsError> {
         let id = id.filter(|id| !id.is_empty()).ok_or_else(|| {
-            Refusal::client(
+            AwsError::new(
+                400,
                 "InvalidParameterException",
                 "You must provide a value for the SecretId parameter.",
             )
@@ -217,7 +219,7 @@ impl SecretsManager {
         Ok(secrets)
     }
 
-    fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), Refusal> {
+    fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
         Ok(self.iam.authorize(&Call {
             principal: caller,
             action,
@@ -244,11 +246,15 @@ fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 
-fn not_found(message: &str) -> Refusal {
-    Refusal::client("ResourceNotFoundException", message)
+fn not_found(message: &str) -> AwsError {
+    AwsError::new(400, "ResourceNotFoundException", message)
 }
 
-fn unavailable(error: redb::Error) -> Refusal {
+fn unavailable(error: redb::Error) -> AwsError {
     tracing::error!(%error, "the secrets could not be read");
-    Refusal::server("InternalServiceError", "An error occurred on the server side.")
+    AwsError::new(
+        500,
+        "InternalServiceError",
+        "An error occurred on the server side.",
+    )
 }

@@ -6,7 +6,7 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use tokio::sync::oneshot;
 
 use super::Firehose;
-use crate::{json_protocol::Refusal, store::Store};
+use crate::{aws_error::AwsError, store::Store};
 
 /// By stream and order of arrival: when it arrived (milliseconds since the epoch), and its data.
 const RECORDS: TableDefinition<(&str, u64), (u64, &[u8])> = TableDefinition::new("firehose-records");
@@ -48,7 +48,7 @@ impl Firehose {
         &self,
         stream: String,
         records: Vec<Vec<u8>>,
-    ) -> Result<Vec<String>, Refusal> {
+    ) -> Result<Vec<String>, AwsError> {
         let ids = records.iter().map(|_| uuid::Uuid::new_v4().to_string()).collect();
         let (done, outcome) = oneshot::channel();
         let put = Put {
@@ -72,7 +72,8 @@ impl Firehose {
                 self.shared.arrived.notify_one();
                 Ok(ids)
             }
-            Ok(Err(())) | Err(_) => Err(Refusal::server(
+            Ok(Err(())) | Err(_) => Err(AwsError::new(
+                500,
                 "ServiceUnavailableException",
                 "The service is unavailable. Back off and retry the operation.",
             )),
@@ -163,10 +164,9 @@ fn insert(store: &Store, puts: &[Put]) -> Result<(), redb::Error> {
             .range((stream, 0)..=(stream, u64::MAX))?
             .next_back()
             .transpose()?;
-        let mut next = last.map_or(0, |(key, _)| key.value().1 + 1);
-        for record in records {
-            table.insert((stream, next), (now_ms, record.as_slice()))?;
-            next += 1;
+        let first = last.map_or(0, |(key, _)| key.value().1 + 1);
+        for (number, record) in (first..).zip(records) {
+            table.insert((stream, number), (now_ms, record.as_slice()))?;
         }
         let bytes: usize = records.iter().map(Vec::len).sum();
         add_bytes(&transaction, stream, |before| before + bytes as u64)?;

@@ -23,6 +23,9 @@ pub enum DeliveryError {
     /// There is no such stream.
     #[error("there is no delivery stream {0}")]
     NoSuchStream(String),
+    /// The stream's role does not exist, or does not let Firehose assume it.
+    #[error("the role {0} does not let firehose.amazonaws.com assume it")]
+    NotTrusted(String),
     /// The stream's role may not write there.
     #[error("the delivery stream's role is refused")]
     Denied(#[from] Denied),
@@ -134,6 +137,9 @@ impl Firehose {
             arn: spec.role_arn.clone(),
         };
         let shared = &self.shared;
+        if !shared.iam.may_assume("firehose.amazonaws.com", &spec.role_arn) {
+            return Err(DeliveryError::NotTrusted(spec.role_arn.clone()));
+        }
         shared.s3.authorize_object(&role, "s3:PutObject", bucket, &key)?;
         let body = body(spec, &batch.records).map_err(PutError::from)?;
         let object = shared.s3.stage(bucket, &key, "application/octet-stream", body)?;

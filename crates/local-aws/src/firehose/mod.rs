@@ -27,8 +27,9 @@ use tokio::sync::Notify;
 
 use crate::{
     ACCOUNT_ID,
+    aws_error::AwsError,
     iam::{Call, Iam, Principal},
-    json_protocol::{self, Refusal},
+    json_protocol,
     s3::S3,
     store::Store,
 };
@@ -167,7 +168,7 @@ impl Firehose {
         json_protocol::reply(self.answer(request).await)
     }
 
-    async fn answer(&self, request: Request<Body>) -> Result<Value, Refusal> {
+    async fn answer(&self, request: Request<Body>) -> Result<Value, AwsError> {
         let caller = json_protocol::caller(&request)?;
         let operation = json_protocol::operation(request.headers(), "Firehose_20150804.");
         let body = request.into_body();
@@ -184,11 +185,11 @@ impl Firehose {
                 self.describe(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?)
             }
             "ListDeliveryStreams" => self.list(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
-            other => Err(Refusal::not_implemented("firehose", other)),
+            other => Err(AwsError::not_implemented("firehose", other)),
         }
     }
 
-    async fn put_record(&self, caller: &Principal, request: PutRecordRequest) -> Result<Value, Refusal> {
+    async fn put_record(&self, caller: &Principal, request: PutRecordRequest) -> Result<Value, AwsError> {
         let stream = self.stream(caller, "firehose:PutRecord", request.delivery_stream_name)?;
         let record = request.record.ok_or_else(|| null("record"))?;
         let data = decode(record, "record.data")?;
@@ -200,11 +201,11 @@ impl Firehose {
         &self,
         caller: &Principal,
         request: PutRecordBatchRequest,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<Value, AwsError> {
         let stream = self.stream(caller, "firehose:PutRecordBatch", request.delivery_stream_name)?;
         let records = request.records.ok_or_else(|| null("records"))?;
         if records.is_empty() || records.len() > MAX_BATCH_RECORDS {
-            return Err(Refusal::validation(format!(
+            return Err(json_protocol::validation(format!(
                 "1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length between 1 and {MAX_BATCH_RECORDS}"
             )));
         }
@@ -214,7 +215,8 @@ impl Firehose {
             .map(|(at, record)| decode(record, &format!("records.{}.member.data", at + 1)))
             .collect::<Result<_, _>>()?;
         if records.iter().map(Vec::len).sum::<usize>() > MAX_BATCH_BYTES {
-            return Err(Refusal::client(
+            return Err(AwsError::new(
+                400,
                 "InvalidArgumentException",
                 "Records size exceeds 4 MB limit",
             ));
@@ -224,7 +226,7 @@ impl Firehose {
         Ok(json!({"FailedPutCount": 0, "Encrypted": false, "RequestResponses": responses}))
     }
 
-    fn describe(&self, caller: &Principal, request: DescribeRequest) -> Result<Value, Refusal> {
+    fn describe(&self, caller: &Principal, request: DescribeRequest) -> Result<Value, AwsError> {
         let stream = self.stream(
             caller,
             "firehose:DescribeDeliveryStream",
@@ -258,7 +260,7 @@ impl Firehose {
         }}))
     }
 
-    fn list(&self, caller: &Principal, request: ListRequest) -> Result<Value, Refusal> {
+    fn list(&self, caller: &Principal, request: ListRequest) -> Result<Value, AwsError> {
         const DEFAULT_LIMIT: usize = 10;
         let any = format!(
             "arn:aws:firehose:{}:{ACCOUNT_ID}:deliverystream/*",
@@ -282,17 +284,18 @@ impl Firehose {
         caller: &Principal,
         action: &str,
         name: Option<String>,
-    ) -> Result<DeliveryStreamSpec, Refusal> {
+    ) -> Result<DeliveryStreamSpec, AwsError> {
         let name = name.ok_or_else(|| null("deliveryStreamName"))?;
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {
-            return Err(Refusal::validation(
+            return Err(json_protocol::validation(
                 "1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+ and have length between 1 and 64",
             ));
         }
         self.authorize(caller, action, &self.stream_arn(&name))?;
         self.spec(&name).ok_or_else(|| {
-            Refusal::client(
+            AwsError::new(
+                400,
                 "ResourceNotFoundException",
                 format!("Firehose {name} under account {ACCOUNT_ID} not found."),
             )
@@ -311,7 +314,7 @@ impl Firehose {
         )
     }
 
-    fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), Refusal> {
+    fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
         Ok(self.shared.iam.authorize(&Call {
             principal: caller,
             action,
@@ -335,19 +338,19 @@ fn check_spec(spec: &DeliveryStreamSpec) -> Result<(), String> {
     prefix::evaluate(&spec.prefix, chrono::DateTime::UNIX_EPOCH).map(|_| ())
 }
 
-fn null(member: &str) -> Refusal {
-    Refusal::validation(format!(
+fn null(member: &str) -> AwsError {
+    json_protocol::validation(format!(
         "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
     ))
 }
 
-fn decode(record: Record, member: &str) -> Result<Vec<u8>, Refusal> {
+fn decode(record: Record, member: &str) -> Result<Vec<u8>, AwsError> {
     let text = record.data.ok_or_else(|| null(member))?;
     let data = BASE64_STANDARD
         .decode(text)
-        .map_err(|_| Refusal::client("SerializationException", format!("'{member}' is not base64")))?;
+        .map_err(|_| AwsError::new(400, "SerializationException", format!("'{member}' is not base64")))?;
     if data.len() > MAX_RECORD_BYTES {
-        return Err(Refusal::validation(format!(
+        return Err(json_protocol::validation(format!(
             "1 validation error detected: Value at '{member}' failed to satisfy constraint: Member must have length less than or equal to {MAX_RECORD_BYTES}"
         )));
     }

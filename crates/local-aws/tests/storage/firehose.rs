@@ -262,6 +262,21 @@ async fn records_stay_buffered_while_the_role_may_not_deliver() {
 }
 
 #[tokio::test]
+async fn a_role_that_does_not_trust_firehose_delivers_nothing() {
+    let spec = DeliveryStreamSpec {
+        role_arn: "arn:aws:iam::000000000000:role/unknown".into(),
+        ..stream()
+    };
+    let storage = streaming(spec);
+    put(&storage, "patience\n").await;
+
+    let refused = storage.services().firehose.flush("feedback-stream").await;
+
+    assert!(matches!(refused, Err(DeliveryError::NotTrusted(_))));
+    assert!(storage.objects("").await.is_empty());
+}
+
+#[tokio::test]
 async fn many_callers_at_once_lose_nothing() {
     let storage = streaming(stream());
     let firehose = storage.firehose();

@@ -108,7 +108,7 @@ impl Storage {
             arn: arn.clone(),
             trust_policy: json!({"Version": "2012-10-17", "Statement": [{
                 "Effect": "Allow",
-                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Principal": {"Service": "firehose.amazonaws.com"},
                 "Action": "sts:AssumeRole",
             }]}),
             policies: vec![json!({"Version": "2012-10-17", "Statement": statements})],

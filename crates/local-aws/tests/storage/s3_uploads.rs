@@ -2,8 +2,10 @@
 
 use aws_sdk_s3::{
     primitives::ByteStream,
-    types::{CompletedMultipartUpload, CompletedPart},
+    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
 };
+
+use local_aws::s3::FunctionNotification;
 
 use crate::harness::{Storage, code, pattern};
 
@@ -154,4 +156,56 @@ async fn a_multipart_upload_is_refused_for_unknown_unordered_or_small_parts() {
     assert_eq!(code(&small), "EntityTooSmall");
     assert_eq!(code(&gone), "NoSuchUpload");
     assert_eq!(storage.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn parts_copied_from_objects_become_an_object_unless_it_is_there_already() {
+    let storage = Storage::notifying(vec![FunctionNotification {
+        event: "s3:ObjectCreated:CompleteMultipartUpload".into(),
+        function_arn: "arn:aws:lambda:us-east-1:000000000000:function:listener".into(),
+        prefix: String::new(),
+        suffix: String::new(),
+    }]);
+    let s3 = storage.s3();
+    let source = pattern(40_000);
+    storage.put("source", &source).await;
+    let complete = || async {
+        let created = s3
+            .create_multipart_upload()
+            .bucket("bucket")
+            .key("copy")
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
+        let id = created.send().await.expect("create").upload_id.expect("id");
+        let part = s3
+            .upload_part_copy()
+            .bucket("bucket")
+            .key("copy")
+            .upload_id(&id)
+            .part_number(7)
+            .copy_source("bucket/source")
+            .copy_source_range("bytes=100-30099");
+        let etag = part
+            .send()
+            .await
+            .expect("part")
+            .copy_part_result
+            .expect("result")
+            .e_tag;
+        let part = CompletedPart::builder().part_number(7).set_e_tag(etag).build();
+        let upload = CompletedMultipartUpload::builder().parts(part).build();
+        let complete = s3.complete_multipart_upload().bucket("bucket").key("copy");
+        let complete = complete.upload_id(id).if_none_match("*").multipart_upload(upload);
+        complete.send().await
+    };
+
+    let first = complete().await.expect("complete");
+    let second = complete().await.expect_err("it is there");
+
+    assert!(first.checksum_crc64_nvme().is_some());
+    assert_eq!(first.checksum_type(), Some(&ChecksumType::FullObject));
+    assert_eq!(code(&second), "PreconditionFailed");
+    assert_eq!(storage.get("copy").await, source[100..30_100]);
+    let events = storage.events();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["eventName"], "ObjectCreated:CompleteMultipartUpload");
 }

@@ -87,5 +87,5 @@ async fn what_is_missing_or_not_implemented_is_refused() {
 
     assert!(missing.into_service_error().is_resource_not_found_exception());
     assert!(previous.into_service_error().is_resource_not_found_exception());
-    assert_eq!(delete.code(), Some("NotImplementedException"));
+    assert_eq!(delete.code(), Some("NotImplemented"));
 }
