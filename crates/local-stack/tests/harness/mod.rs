@@ -28,13 +28,18 @@ pub fn template() -> &'static str {
 
 /// Starts a stack in this process, with functions from the program.
 pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)]) -> Running {
-    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let parameters = parameters
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     start(&Settings {
         port: 0,
         state_dir: state_dir.to_owned(),
         template: template.to_owned(),
         parameters: parameters.collect::<BTreeMap<_, _>>(),
-        programs: Programs { executable: PROGRAM.into(), names: functions::NAMES },
+        programs: Programs {
+            executable: PROGRAM.into(),
+            names: functions::NAMES,
+        },
     })
     .await
     .expect("it starts")
@@ -48,7 +53,11 @@ pub fn demo(state_dir: &Path) -> String {
         .output()
         .expect("the program runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }
 
@@ -65,7 +74,13 @@ impl Killable {
         // The file of the process before would be taken for this one's.
         let _ = std::fs::remove_file(state_dir.join("outputs.json"));
         let child = Command::new(PROGRAM)
-            .args(["--port", "0", "--param", &format!("FeedbackBufferSeconds={buffer_seconds}"), "--state-dir"])
+            .args([
+                "--port",
+                "0",
+                "--param",
+                &format!("FeedbackBufferSeconds={buffer_seconds}"),
+                "--state-dir",
+            ])
             .arg(state_dir)
             .stdout(Stdio::null())
             .spawn()
@@ -83,8 +98,12 @@ impl Killable {
     /// Posts a dislike, which must be acknowledged.
     pub async fn dislike(&self, text: &str) {
         let url = self.outputs.output("FeedbackAPIGatewayID");
-        let (status, body) =
-            post(url, &self.outputs.api_key_value, &json!({"classifier": "news", "sentence": text})).await;
+        let (status, body) = post(
+            url,
+            &self.outputs.api_key_value,
+            &json!({"classifier": "news", "sentence": text}),
+        )
+        .await;
         assert_eq!(status, 200, "{body}");
     }
 
@@ -120,17 +139,36 @@ pub async fn post(url: &str, api_key: &str, body: &Value) -> (u16, Value) {
         .body(body.to_string())
         .expect("a valid URL");
     let response = http_client::send(request).await.expect("an answer");
-    (response.status().as_u16(), serde_json::from_str(response.body()).unwrap_or_default())
+    (
+        response.status().as_u16(),
+        serde_json::from_str(response.body()).unwrap_or_default(),
+    )
 }
 
 /// Returns the ids of all items of all human loops, as often as they occur.
 pub async fn items_of_loops(s3: &aws_sdk_s3::Client, bucket: &str) -> Vec<String> {
     let mut ids = Vec::new();
-    let mut pages = s3.list_objects_v2().bucket(bucket).prefix("human-review/inputs/").into_paginator().send();
+    let mut pages = s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .prefix("human-review/inputs/")
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
         for object in page.expect("listed").contents() {
-            let object = s3.get_object().bucket(bucket).key(object.key().expect("a key")).send().await;
-            let bytes = object.expect("there").body.collect().await.expect("readable").to_vec();
+            let object = s3
+                .get_object()
+                .bucket(bucket)
+                .key(object.key().expect("a key"))
+                .send()
+                .await;
+            let bytes = object
+                .expect("there")
+                .body
+                .collect()
+                .await
+                .expect("readable")
+                .to_vec();
             let input: Value = serde_json::from_slice(&bytes).expect("JSON");
             let items = input["comprehendPredictions"].as_array().expect("items").iter();
             ids.extend(items.map(|item| item["id"].as_str().expect("an id").to_owned()));
@@ -143,7 +181,10 @@ pub async fn items_of_loops(s3: &aws_sdk_s3::Client, bucket: &str) -> Vec<String
 pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds().await {
-        assert!(Instant::now() < deadline, "it did not come to hold in {PATIENCE:?}");
+        assert!(
+            Instant::now() < deadline,
+            "it did not come to hold in {PATIENCE:?}"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
