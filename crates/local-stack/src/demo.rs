@@ -27,7 +27,7 @@ use crate::{
     run, sign_in,
 };
 
-mod reviewer;
+pub mod reviewer;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

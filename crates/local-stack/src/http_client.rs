@@ -16,9 +16,7 @@ pub async fn send(
     request: Request<String>,
 ) -> Result<Response<String>, Box<dyn std::error::Error + Send + Sync>> {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let response = client
-        .request(request.map(Full::<Bytes>::from))
-        .await?;
+    let response = client.request(request.map(Full::<Bytes>::from)).await?;
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await?.to_bytes();
     Ok(Response::from_parts(

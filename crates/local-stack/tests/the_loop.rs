@@ -49,11 +49,8 @@ async fn what_was_acknowledged_survives_a_kill_and_becomes_one_review_item() {
     }
     second.kill();
     let third = Killable::start(folder.path(), "1");
-    let s3 = third.s3();
-    until(async || items_of_loops(&s3, &bucket).await.len() >= 20).await;
+    let items = third.review_everything(20).await;
 
-    let mut items = items_of_loops(&s3, &bucket).await;
-    items.sort();
     assert_eq!(items, expected);
 }
 
@@ -73,7 +70,10 @@ async fn the_same_s3_event_three_times_makes_one_set_of_human_loops() {
         .collect();
     // Outside `feedback/`, so that the only events are the three below.
     let put = s3.put_object().bucket(bucket).key("elsewhere/one.jsonl");
-    put.body(lines.into_bytes().into()).send().await.expect("stored");
+    put.body(lines.clone().into_bytes().into())
+        .send()
+        .await
+        .expect("stored");
     let copied = s3
         .copy_object()
         .bucket(bucket)
@@ -84,7 +84,7 @@ async fn the_same_s3_event_three_times_makes_one_set_of_human_loops() {
     let event = json!({"Records": [{
         "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "awsRegion": "us-east-1",
         "eventTime": "2026-11-20T10:00:00.000Z", "eventVersion": "2.1", "userIdentity": {}, "requestParameters": {},
-        "responseElements": {}, "s3": {"bucket": {"name": bucket}, "object": {"key": "feedback/one.jsonl"}},
+        "responseElements": {}, "s3": {"bucket": {"name": bucket}, "object": {"key": "feedback/one.jsonl", "size": lines.len()}},
     }]});
     let trigger = (stack
         .plan
