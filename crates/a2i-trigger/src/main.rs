@@ -1,2 +1,6 @@
 //! Lambda: delivered feedback into human loops.
-fn main() {}
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    a2i_trigger::run().await
+}

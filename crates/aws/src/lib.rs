@@ -3,10 +3,13 @@
 pub mod claims;
 pub mod clients;
 pub mod env;
+pub mod failure;
 pub mod feedback_stream;
 pub mod metrics;
 pub mod objects;
+pub mod rejected;
 pub mod reply;
+pub mod s3_event;
 
 /// Starts logging as the function's logging configuration says: level and JSON or text, to stdout.
 pub fn init_tracing() {
@@ -15,5 +18,10 @@ pub fn init_tracing() {
 
 /// Returns the time now in RFC 3339, UTC, with milliseconds.
 pub fn now() -> String {
-    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    rfc3339(chrono::Utc::now())
+}
+
+/// Writes a time in RFC 3339 with milliseconds.
+pub fn rfc3339(time: chrono::DateTime<chrono::Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }

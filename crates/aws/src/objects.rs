@@ -1,4 +1,4 @@
-//! Objects in S3: keys as events give them, whole small objects, and bad lines set aside.
+//! Objects in S3: keys as events give them, whole small objects, opened large ones.
 
 use aws_sdk_s3::{
     Client,
@@ -6,7 +6,6 @@ use aws_sdk_s3::{
     primitives::ByteStream,
 };
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// Decodes an object key of an S3 event, where a space is `+` and other characters are `%XX`.
@@ -76,21 +75,32 @@ pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, Bo
     }
 }
 
-/// A line that could not be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RejectedLine {
-    /// Its number in the object, from 1.
-    pub line: u64,
-    /// Why it could not be used.
-    pub reason: String,
-    /// The line as it was found.
-    pub raw: String,
+/// Opens an object for reading; `None` when it is gone, or is no longer the one with this ETag.
+///
+/// An empty `etag` opens whatever is there. An object that was written over has an event of its own.
+///
+/// # Errors
+///
+/// Whatever S3 answers after the SDK's retries.
+pub async fn open(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    etag: &str,
+) -> Result<Option<ByteStream>, BoxError> {
+    let mut call = client.get_object().bucket(bucket).key(key);
+    if !etag.is_empty() {
+        call = call.if_match(format!("\"{etag}\""));
+    }
+    match call.send().await {
+        Ok(answer) => Ok(Some(answer.body)),
+        Err(error) if matches!(error.code(), Some("NoSuchKey" | "PreconditionFailed")) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Returns the key at which the bad lines of an object are set aside.
-///
-/// The same object has the same key, so that a repeated event writes it over with the same content.
-pub fn rejected_key(function: &str, bucket: &str, key: &str, etag: &str) -> String {
+/// Returns a name for what is written about an object, the same for the same content.
+pub fn result_name(bucket: &str, key: &str, etag: &str) -> String {
     let identity = hex::encode(&Sha256::digest(format!("{bucket}\0{key}\0{etag}"))[..8]);
     let name: String = key
         .rsplit('/')
@@ -100,17 +110,7 @@ pub fn rejected_key(function: &str, bucket: &str, key: &str, etag: &str) -> Stri
         .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_'))
         .take(80)
         .collect();
-    format!("rejected/{function}/{name}-{identity}.jsonl")
-}
-
-/// Writes lines as JSON Lines.
-pub fn json_lines(lines: &[RejectedLine]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for line in lines {
-        bytes.extend(serde_json::to_vec(line).expect("a rejected line has only string keys"));
-        bytes.push(b'\n');
-    }
-    bytes
+    format!("{name}-{identity}")
 }
 
 #[cfg(test)]
@@ -127,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn rejected_keys_tell_objects_of_the_same_name_apart() {
-        let first = rejected_key("batch-feedback", "b", "x/a b.csv", "1");
-        let second = rejected_key("batch-feedback", "b", "y/a b.csv", "1");
+    fn result_names_tell_objects_of_the_same_name_apart() {
+        let first = result_name("b", "x/a b.csv", "1");
 
-        assert!(first.starts_with("rejected/batch-feedback/ab.csv-"), "{first}");
-        assert_ne!(first, second);
+        assert!(first.starts_with("ab.csv-"), "{first}");
+        assert_ne!(first, result_name("b", "y/a b.csv", "1"));
+        assert_ne!(first, result_name("b", "x/a b.csv", "2"));
     }
 }

@@ -2,7 +2,7 @@
 
 use lambda_http::{
     Body, Response,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 use serde::Serialize;
 
@@ -40,6 +40,40 @@ pub fn problem(problem: &Problem, allowed_origin: &str) -> Response<Body> {
     response
 }
 
+/// Answers a request that is no `POST`: a browser's preflight with what is allowed, others with 405.
+pub fn unless_post(method: &Method, allowed_origin: &str) -> Option<Response<Body>> {
+    match *method {
+        Method::POST => None,
+        Method::OPTIONS => Some(preflight(allowed_origin)),
+        _ => {
+            let refusal = Problem {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                code: "method_not_allowed",
+                detail: "only POST is understood here".to_owned(),
+                retry_after_seconds: None,
+            };
+            let mut response = problem(&refusal, allowed_origin);
+            let allowed = HeaderValue::from_static("POST, OPTIONS");
+            response.headers_mut().insert(header::ALLOW, allowed);
+            Some(response)
+        }
+    }
+}
+
+fn preflight(allowed_origin: &str) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    allow_origin(headers, allowed_origin);
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST,OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type,x-api-key"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
 fn answer(
     status: StatusCode,
     content_type: &'static str,
@@ -52,6 +86,11 @@ fn answer(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    allow_origin(headers, allowed_origin);
+    response
+}
+
+fn allow_origin(headers: &mut HeaderMap, allowed_origin: &str) {
     if let Ok(origin) = HeaderValue::from_str(allowed_origin) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
@@ -59,7 +98,6 @@ fn answer(
             HeaderValue::from_static("Retry-After"),
         );
     }
-    response
 }
 
 #[cfg(test)]

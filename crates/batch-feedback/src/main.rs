@@ -1,2 +1,6 @@
 //! Lambda: a file of feedback in S3.
-fn main() {}
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    batch_feedback::run().await
+}

@@ -1,1 +1,341 @@
 //! Lambda: text in, prediction out, review decision.
+//!
+//! What the review policy selects is stored in the feedback stream, or, while the stream is down, as
+//! an object beside what the stream delivers. The caller gets the prediction either way.
+
+mod model_arn;
+
+use std::{convert::Infallible, time::Duration};
+
+use active_learning_aws::{
+    self as aws, clients,
+    env::{ConfigError, Env},
+    failure::{Refusal, chain},
+    feedback_stream::FeedbackStream,
+    metrics, objects,
+    reply::{self, Problem},
+};
+use active_learning_core::{
+    feedback::{FeedbackRecord, InvalidFeedback, Signal, check_texts, parse_object},
+    prediction::{ClassScore, Prediction},
+    review_policy::{Review, ReviewPolicy},
+};
+use aws_config::SdkConfig;
+use aws_sdk_comprehend::operation::classify_document::ClassifyDocumentOutput;
+use chrono::{DateTime, Utc};
+use lambda_http::{
+    Body, Request, Response,
+    http::StatusCode,
+    service_fn,
+    tracing::{error, warn},
+};
+use model_arn::ModelArn;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+/// Time for the prediction: with what follows it stays within API Gateway's 29 seconds.
+const PREDICTION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Time for each of the two ways to store feedback.
+const FEEDBACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What an operator decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    endpoint_arn: String,
+    classifier_url: Option<String>,
+    feedback_stream: String,
+    feedback_bucket: String,
+    policy: ReviewPolicy,
+    allowed_origin: String,
+}
+
+impl Config {
+    /// Reads the configuration from the function's environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Ok(Self {
+            endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
+            classifier_url: env.optional("CLASSIFIER_URL")?,
+            feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
+            feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            policy: ReviewPolicy {
+                threshold: env.required("CONFIDENCE_THRESHOLD")?,
+                margin: env.required("MARGIN_THRESHOLD")?,
+                audit_rate: env.required("AUDIT_SAMPLE_RATE")?,
+            },
+            allowed_origin: env.required("ALLOWED_ORIGIN")?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct ClassifyRequest {
+    classifier: Option<String>,
+    sentence: Option<String>,
+}
+
+/// The answer to a classification.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    utterance: String,
+    prediction: String,
+    confidence: f32,
+    classifier: String,
+    prediction_id: String,
+    review: Option<ReviewAnswer>,
+    classes: Vec<ClassScore>,
+}
+
+/// Why the prediction goes to review, and whether it is on its way.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReviewAnswer {
+    reason: Signal,
+    queued: bool,
+    selection_probability: f64,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ClassifyError {
+    #[error("{0}")]
+    InvalidRequest(#[from] InvalidFeedback),
+    #[error("the text is longer than the classifier accepts")]
+    TextTooLong(#[source] Refusal),
+    #[error("the classifier is busy; try again in a moment")]
+    Throttled(#[source] Refusal),
+    #[error(
+        "the classifier is not in service: start its endpoint, or, with the built-in classifier, \
+         put training data under `initial/` in the training bucket"
+    )]
+    NotReady(#[source] Refusal),
+    #[error("the classifier did not answer")]
+    Unavailable(#[source] Refusal),
+    #[error("the classifier answered without a class")]
+    NoPrediction,
+}
+
+impl From<Refusal> for ClassifyError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.code.as_deref() {
+            Some("ResourceUnavailableException") => Self::NotReady(refusal),
+            Some("TextSizeLimitExceededException") => Self::TextTooLong(refusal),
+            _ if refusal.is_throttling() => Self::Throttled(refusal),
+            _ => Self::Unavailable(refusal),
+        }
+    }
+}
+
+impl From<&ClassifyError> for Problem {
+    fn from(error: &ClassifyError) -> Self {
+        let (status, code, retry_after_seconds) = match error {
+            ClassifyError::InvalidRequest(InvalidFeedback::TooLong(_)) | ClassifyError::TextTooLong(_) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "text_too_long", None)
+            }
+            ClassifyError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
+            ClassifyError::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled", Some(1)),
+            ClassifyError::NotReady(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(30))
+            }
+            ClassifyError::Unavailable(_) => (StatusCode::BAD_GATEWAY, "classifier_unavailable", None),
+            ClassifyError::NoPrediction => (StatusCode::BAD_GATEWAY, "no_prediction", None),
+        };
+        Self {
+            status,
+            code,
+            detail: error.to_string(),
+            retry_after_seconds,
+        }
+    }
+}
+
+/// The function.
+#[derive(Debug)]
+pub struct Classify {
+    comprehend: aws_sdk_comprehend::Client,
+    s3: aws_sdk_s3::Client,
+    feedback: FeedbackStream,
+    model_arn: ModelArn,
+    config: Config,
+}
+
+impl Classify {
+    /// Makes the function with clients of its own.
+    pub fn new(config: Config, sdk: &SdkConfig) -> Self {
+        let comprehend = clients::comprehend(sdk, config.classifier_url.as_deref());
+        let firehose = aws_sdk_firehose::Client::new(sdk);
+        Self {
+            model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
+            comprehend,
+            s3: aws_sdk_s3::Client::new(sdk),
+            feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
+            config,
+        }
+    }
+
+    /// Answers a request: the prediction, or a problem with a stable `code`.
+    pub async fn handle(&self, request: Request) -> Response<Body> {
+        let origin = &self.config.allowed_origin;
+        if let Some(response) = reply::unless_post(request.method(), origin) {
+            return response;
+        }
+        match self.classify(request.body(), rand::random(), Utc::now()).await {
+            Ok(answer) => reply::json(StatusCode::OK, &answer, origin),
+            Err(error) => {
+                let problem = Problem::from(&error);
+                warn!(
+                    problem.code,
+                    problem.status = problem.status.as_u16(),
+                    error = chain(&error)
+                );
+                reply::problem(&problem, origin)
+            }
+        }
+    }
+
+    async fn classify(&self, body: &[u8], draw: f64, now: DateTime<Utc>) -> Result<Answer, ClassifyError> {
+        let (classifier, utterance) = parse(body)?;
+        let prediction = self.predict(&utterance).await?;
+        let prediction_id = uuid::Uuid::new_v4().to_string();
+        let review = match self.config.policy.decide(&prediction, draw) {
+            None => None,
+            Some(review) => {
+                let record = FeedbackRecord::predicted(
+                    &classifier,
+                    &utterance,
+                    &prediction,
+                    review,
+                    &prediction_id,
+                    self.model_arn.get().await,
+                    &aws::rfc3339(now),
+                );
+                Some(self.queue(&record, review, &prediction_id, now).await)
+            }
+        };
+        Ok(Answer {
+            utterance,
+            prediction: prediction.label,
+            confidence: prediction.confidence,
+            classifier,
+            prediction_id,
+            review,
+            classes: prediction.classes,
+        })
+    }
+
+    async fn predict(&self, utterance: &str) -> Result<Prediction, ClassifyError> {
+        let call = self
+            .comprehend
+            .classify_document()
+            .endpoint_arn(&self.config.endpoint_arn)
+            .text(utterance)
+            .send();
+        let answer = timeout(PREDICTION_TIMEOUT, call)
+            .await
+            .map_err(|_| Refusal::no_answer_in_time())?
+            .map_err(Refusal::from)?;
+        read_prediction(&answer).ok_or(ClassifyError::NoPrediction)
+    }
+
+    /// Stores the record for review; a loss is counted and logged, and does not cost the caller the prediction.
+    async fn queue(
+        &self,
+        record: &FeedbackRecord,
+        review: Review,
+        prediction_id: &str,
+        now: DateTime<Utc>,
+    ) -> ReviewAnswer {
+        let queued = self.publish(record).await || self.store_directly(record, prediction_id, now).await;
+        metrics::count(
+            "classify",
+            &[("Reviews", 1), ("FeedbackLost", u64::from(!queued))],
+        );
+        ReviewAnswer {
+            reason: review.signal,
+            queued,
+            selection_probability: review.selection_probability,
+        }
+    }
+
+    async fn publish(&self, record: &FeedbackRecord) -> bool {
+        match timeout(FEEDBACK_TIMEOUT, self.feedback.publish(record)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                warn!(record.id, error = chain(&error), "the feedback stream is down");
+                false
+            }
+            Err(_) => {
+                warn!(record.id, "the feedback stream did not answer in time");
+                false
+            }
+        }
+    }
+
+    /// Writes the record where it is found like one that the stream delivered.
+    async fn store_directly(&self, record: &FeedbackRecord, prediction_id: &str, now: DateTime<Utc>) -> bool {
+        let key = format!("feedback/direct/{}/{prediction_id}.jsonl", now.format("%Y/%m/%d/%H"));
+        let line = record.to_line().into_bytes();
+        let put = objects::put(
+            &self.s3,
+            &self.config.feedback_bucket,
+            &key,
+            "application/x-ndjson",
+            line,
+        );
+        match timeout(FEEDBACK_TIMEOUT, put).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                error!(record.id, error = chain(error.as_ref()), "feedback is lost");
+                false
+            }
+            Err(_) => {
+                error!(record.id, "feedback is lost: the bucket did not answer in time");
+                false
+            }
+        }
+    }
+}
+
+fn parse(body: &[u8]) -> Result<(String, String), InvalidFeedback> {
+    let request: ClassifyRequest = parse_object(body)?;
+    let classifier = request.classifier.unwrap_or_default();
+    let sentence = request.sentence.unwrap_or_default();
+    check_texts(&classifier, &sentence)?;
+    Ok((classifier, sentence))
+}
+
+/// Reads the classes of a multi-class endpoint, or the labels of a multi-label one.
+fn read_prediction(answer: &ClassifyDocumentOutput) -> Option<Prediction> {
+    let score = |name: Option<&str>, score: Option<f32>| {
+        Some(ClassScore {
+            name: name?.to_owned(),
+            score: score?,
+        })
+    };
+    if answer.labels().is_empty() {
+        let classes = answer.classes().iter();
+        Prediction::multi_class(classes.filter_map(|class| score(class.name(), class.score())).collect())
+    } else {
+        let labels = answer.labels().iter();
+        Prediction::multi_label(labels.filter_map(|label| score(label.name(), label.score())).collect())
+    }
+}
+
+/// Runs the function in its Lambda environment.
+///
+/// # Errors
+///
+/// A wrong configuration, or the Lambda runtime's own failure.
+pub async fn run() -> Result<(), lambda_runtime::Error> {
+    aws::init_tracing();
+    let config = Config::from_env(&Env::from_process())?;
+    let classify = &Classify::new(config, &clients::sdk_config().await);
+    lambda_http::run(service_fn(move |request| async move {
+        Ok::<_, Infallible>(classify.handle(request).await)
+    }))
+    .await
+}

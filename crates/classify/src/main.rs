@@ -1,2 +1,6 @@
 //! Lambda: text in, prediction out, review decision.
-fn main() {}
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    classify::run().await
+}

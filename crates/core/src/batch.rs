@@ -162,7 +162,7 @@ fn content<'a>(
 }
 
 /// Tells a transport error, which another try may mend, from a damaged file.
-fn io_or_damaged(error: std::io::Error) -> Result<String, ReadError> {
+pub(crate) fn io_or_damaged(error: std::io::Error) -> Result<String, ReadError> {
     match error.kind() {
         ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => {
             Ok(format!("the file is damaged from here on: {error}"))
@@ -329,7 +329,6 @@ fn read_csv(input: Box<dyn BufRead + '_>, sink: &mut Sink<'_>) -> Result<(), Rea
     loop {
         match reader.read_byte_record(&mut record) {
             Ok(false) => return Ok(()),
-            Ok(true) if record.len() == 1 && record[0].trim_ascii().is_empty() => continue,
             Ok(true) if record.len() == 1 && record[0].trim_ascii().is_empty() => continue,
             Ok(true) => {}
             Err(error) => {

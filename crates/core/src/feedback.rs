@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -195,7 +195,7 @@ impl FeedbackRecord {
     ///
     /// [`InvalidFeedback`] when the line is no feedback, or of a newer schema version.
     pub fn parse(line: &[u8]) -> Result<Self, InvalidFeedback> {
-        let line: Line = serde_json::from_slice(line)?;
+        let line: Line = parse_object(line)?;
         let schema_version = line.schema_version.unwrap_or(0);
         if schema_version > SCHEMA_VERSION {
             return Err(InvalidFeedback::NewerSchema(schema_version));
@@ -310,7 +310,7 @@ impl FeedbackRequest {
     ///
     /// [`InvalidFeedback::Json`] when it is no JSON object with these fields.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidFeedback> {
-        Ok(serde_json::from_slice(body)?)
+        parse_object(body)
     }
 
     /// Checks the request and turns it into a record.
@@ -356,6 +356,18 @@ impl FeedbackRequest {
             received_at: received_at.to_owned(),
         })
     }
+}
+
+/// Reads a JSON object; an array, which would pass for an object's fields in order, is none.
+///
+/// # Errors
+///
+/// [`InvalidFeedback::Json`], which does not quote the input.
+pub fn parse_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, InvalidFeedback> {
+    if json.trim_ascii_start().starts_with(b"[") {
+        return Err(InvalidFeedback::Json("an array is no object".to_owned()));
+    }
+    Ok(serde_json::from_slice(json)?)
 }
 
 /// Checks the two texts that every request and record must have.

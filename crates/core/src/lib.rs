@@ -4,6 +4,7 @@
 //! call comes in as an argument.
 
 pub mod batch;
+pub mod delivery;
 pub mod feedback;
 pub mod human_loop;
 pub mod prediction;

@@ -1,1 +1,160 @@
 //! Lambda: likes, dislikes and corrections.
+//!
+//! Success is answered only once the feedback stream holds the record.
+
+use std::convert::Infallible;
+
+use active_learning_aws::{
+    self as aws, clients,
+    env::{ConfigError, Env},
+    failure::chain,
+    feedback_stream::{FeedbackStream, PublishError},
+    metrics,
+    reply::{self, Problem},
+};
+use active_learning_core::feedback::{
+    FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source,
+};
+use aws_config::SdkConfig;
+use lambda_http::{Body, Request, Response, http::StatusCode, service_fn, tracing::warn};
+use serde::Serialize;
+
+/// What an operator decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    feedback_stream: String,
+    allowed_origin: String,
+}
+
+impl Config {
+    /// Reads the configuration from the function's environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Ok(Self {
+            feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
+            allowed_origin: env.required("ALLOWED_ORIGIN")?,
+        })
+    }
+}
+
+/// The answer to feedback that is stored.
+#[derive(Serialize)]
+struct Answer {
+    status: &'static str,
+    id: String,
+    feedback: Opinion,
+    /// Whether a person will look at it.
+    review: bool,
+}
+
+impl From<FeedbackRecord> for Answer {
+    fn from(record: FeedbackRecord) -> Self {
+        Self {
+            status: "stored",
+            id: record.id,
+            feedback: match record.signal {
+                Signal::Like => Opinion::Like,
+                Signal::Dislike | Signal::LowConfidence | Signal::LowMargin | Signal::Audit => {
+                    Opinion::Dislike
+                }
+            },
+            review: record.signal.needs_review(),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FeedbackApiError {
+    #[error("{0}")]
+    InvalidRequest(#[from] InvalidFeedback),
+    #[error("the feedback was not stored; send it again in a moment")]
+    NotStored(#[from] PublishError),
+}
+
+impl From<&FeedbackApiError> for Problem {
+    fn from(error: &FeedbackApiError) -> Self {
+        let (status, code, retry_after_seconds) = match error {
+            FeedbackApiError::InvalidRequest(InvalidFeedback::TooLong(_)) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "text_too_long", None)
+            }
+            FeedbackApiError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
+            FeedbackApiError::NotStored(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "feedback_unavailable", Some(5))
+            }
+        };
+        Self {
+            status,
+            code,
+            detail: error.to_string(),
+            retry_after_seconds,
+        }
+    }
+}
+
+/// The function.
+#[derive(Debug)]
+pub struct FeedbackApi {
+    feedback: FeedbackStream,
+    config: Config,
+}
+
+impl FeedbackApi {
+    /// Makes the function with a client of its own.
+    pub fn new(config: Config, sdk: &SdkConfig) -> Self {
+        let firehose = aws_sdk_firehose::Client::new(sdk);
+        Self {
+            feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
+            config,
+        }
+    }
+
+    /// Answers a request: that the feedback is stored, or a problem with a stable `code`.
+    pub async fn handle(&self, request: Request) -> Response<Body> {
+        let origin = &self.config.allowed_origin;
+        if let Some(response) = reply::unless_post(request.method(), origin) {
+            return response;
+        }
+        match self.store(request.body(), &aws::now()).await {
+            Ok(answer) => reply::json(StatusCode::OK, &answer, origin),
+            Err(error) => {
+                let problem = Problem::from(&error);
+                warn!(
+                    problem.code,
+                    problem.status = problem.status.as_u16(),
+                    error = chain(&error)
+                );
+                reply::problem(&problem, origin)
+            }
+        }
+    }
+
+    async fn store(&self, body: &[u8], received_at: &str) -> Result<Answer, FeedbackApiError> {
+        let record = FeedbackRequest::parse(body)?.into_record(Source::ExplicitApi, received_at)?;
+        self.feedback.publish(&record).await?;
+        let answer = Answer::from(record);
+        let counted = match answer.feedback {
+            Opinion::Like => "Likes",
+            Opinion::Dislike => "Dislikes",
+        };
+        metrics::count("feedback-api", &[(counted, 1)]);
+        Ok(answer)
+    }
+}
+
+/// Runs the function in its Lambda environment.
+///
+/// # Errors
+///
+/// A wrong configuration, or the Lambda runtime's own failure.
+pub async fn run() -> Result<(), lambda_runtime::Error> {
+    aws::init_tracing();
+    let config = Config::from_env(&Env::from_process())?;
+    let feedback_api = &FeedbackApi::new(config, &clients::sdk_config().await);
+    lambda_http::run(service_fn(move |request| async move {
+        Ok::<_, Infallible>(feedback_api.handle(request).await)
+    }))
+    .await
+}

@@ -1,2 +1,6 @@
 //! Lambda: likes, dislikes and corrections.
-fn main() {}
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    feedback_api::run().await
+}

@@ -1,1 +1,233 @@
-//! Lambda: an A2I-runtime-compatible review service and the reviewers' portal.
+//! Lambda: a review service that speaks the Amazon A2I runtime API, and the reviewers' portal.
+//!
+//! It stands in for A2I, which takes no new customers, behind the same SDK calls. One function, three ways in:
+//!
+//! - its Function URL carries the API ([`api`]): Start, Describe, List, Stop and Delete human loop;
+//! - API Gateway carries the portal ([`portal`]): sign-in, queue, task, submit;
+//! - a direct invocation `{"operation": "create-sign-in-link", "reviewer": "…"}` makes a one-time link.
+//!
+//! All state lies in the review bucket ([`loops`]). The result of a loop is `output.json`, where and as A2I writes it.
+
+pub mod answer;
+pub mod api;
+pub mod event;
+pub mod human_loop;
+pub mod loops;
+pub mod marks;
+pub mod objects;
+pub mod output;
+pub mod pages;
+pub mod portal;
+pub mod session;
+pub mod validation;
+pub mod worker_template;
+
+use active_learning_aws::{
+    clients,
+    env::{ConfigError, Env},
+};
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::event::{InvalidEvent, Invocation};
+use crate::human_loop::FlowRules;
+use crate::loops::Loops;
+use crate::objects::Objects;
+use crate::portal::Portal;
+use crate::session::{Claims, Purpose, SIGN_IN_LINK_LIFETIME, SigningKey};
+
+/// Longest name of a reviewer, in characters.
+const MAX_REVIEWER_CHARS: usize = 64;
+
+/// What the function is told by its environment.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// ARN of the flow definition that this service stands for (`HUMAN_REVIEW_WORKFLOW_ARN`).
+    pub flow_definition_arn: String,
+    /// Bucket of state and output (`REVIEW_BUCKET_NAME`).
+    pub bucket: String,
+    /// Public base URL of the portal; empty to take it from each request (`PORTAL_URL`).
+    pub portal_url: String,
+    /// Secret that signs links and sessions (`SIGNING_SECRET_ARN`).
+    pub signing_secret_arn: String,
+    /// Answers that complete a loop, 1 to 3 (`TASK_COUNT`).
+    pub task_count: usize,
+    /// How long a loop waits for its answers (`TASK_AVAILABILITY_SECONDS`).
+    pub task_availability_seconds: u32,
+    /// How long one reviewer may hold a task (`TASK_TIME_LIMIT_SECONDS`).
+    pub task_time_limit_seconds: u32,
+    /// Key of the worker task template in the bucket; empty for the shipped one (`WORKER_TASK_TEMPLATE_KEY`).
+    pub template_key: String,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let task_count = env.required("TASK_COUNT")?;
+        if !(1..=3).contains(&task_count) {
+            return Err(ConfigError::Invalid {
+                name: "TASK_COUNT".to_owned(),
+                reason: format!("expected a number from 1 to 3, got `{task_count}`"),
+            });
+        }
+        Ok(Self {
+            flow_definition_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
+            bucket: env.required("REVIEW_BUCKET_NAME")?,
+            portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),
+            signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
+            task_count,
+            task_availability_seconds: env.required("TASK_AVAILABILITY_SECONDS")?,
+            task_time_limit_seconds: env.required("TASK_TIME_LIMIT_SECONDS")?,
+            template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
+        })
+    }
+}
+
+/// Serves invocations until the process is stopped.
+///
+/// # Errors
+///
+/// A wrong configuration, or a signing secret that cannot be read.
+pub async fn run() -> Result<(), lambda_runtime::Error> {
+    active_learning_aws::init_tracing();
+    let config = Config::from_env(&Env::from_process())?;
+    let sdk = clients::sdk_config().await;
+    let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
+    let secret = secrets
+        .get_secret_value()
+        .secret_id(&config.signing_secret_arn)
+        .send()
+        .await?;
+    let secret = secret.secret_string().ok_or("the signing secret has no text")?;
+    let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
+    let handler = async |event: LambdaEvent<Value>| function.handle(event.payload, Utc::now()).await;
+    lambda_runtime::run(service_fn(handler)).await
+}
+
+/// Why an invocation fails; HTTP requests never do.
+#[derive(Debug, thiserror::Error)]
+pub enum HumanReviewError {
+    /// The event is of no kind that this function knows.
+    #[error(transparent)]
+    InvalidEvent(#[from] InvalidEvent),
+    /// The payload of a direct invocation is not a known operation.
+    #[error("the payload is not an operation of this function")]
+    InvalidOperation(#[source] serde_json::Error),
+    /// The reviewer's name is empty, too long or has control characters.
+    #[error("the reviewer's name must have 1 to {MAX_REVIEWER_CHARS} characters and no control characters")]
+    InvalidReviewer,
+    /// Neither the environment nor the payload says where the portal is.
+    #[error("PORTAL_URL is empty: give portalUrl in the payload")]
+    UnknownPortalUrl,
+}
+
+impl From<HumanReviewError> for Diagnostic {
+    fn from(error: HumanReviewError) -> Self {
+        let error_type = match &error {
+            HumanReviewError::InvalidEvent(_) => "InvalidEvent",
+            HumanReviewError::InvalidOperation(_) => "InvalidOperation",
+            HumanReviewError::InvalidReviewer => "InvalidReviewer",
+            HumanReviewError::UnknownPortalUrl => "UnknownPortalUrl",
+        };
+        Self {
+            error_type: error_type.to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}
+
+/// The function.
+#[derive(Debug)]
+pub struct HumanReview {
+    config: Config,
+    objects: Objects,
+    loops: Loops,
+    key: SigningKey,
+}
+
+impl HumanReview {
+    /// Returns the function over its bucket, with the secret that signs links and sessions.
+    pub fn new(config: Config, s3: aws_sdk_s3::Client, signing_secret: &[u8]) -> Self {
+        let objects = Objects::new(s3, config.bucket.clone());
+        let rules = FlowRules {
+            task_count: config.task_count,
+            availability: Duration::seconds(config.task_availability_seconds.into()),
+            time_limit: Duration::seconds(config.task_time_limit_seconds.into()),
+        };
+        let loops = Loops::new(objects.clone(), config.flow_definition_arn.clone(), rules);
+        Self {
+            config,
+            objects,
+            loops,
+            key: SigningKey::new(signing_secret),
+        }
+    }
+
+    /// Answers one invocation at the given time.
+    ///
+    /// # Errors
+    ///
+    /// [`HumanReviewError`] for direct invocations and events of no known kind; HTTP errors are replies.
+    pub async fn handle(&self, event: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
+        match Invocation::read(event)? {
+            Invocation::FunctionUrl(request) => {
+                let api = Api {
+                    loops: &self.loops,
+                    flow_definition_arn: &self.config.flow_definition_arn,
+                    bucket: &self.config.bucket,
+                    now,
+                };
+                Ok(api.answer(&request).await.into_event())
+            }
+            Invocation::Proxy(request) => {
+                let portal = Portal {
+                    loops: &self.loops,
+                    objects: &self.objects,
+                    key: &self.key,
+                    template_key: &self.config.template_key,
+                    portal_url: &self.config.portal_url,
+                    now,
+                };
+                Ok(portal.answer(&request).await.into_event())
+            }
+            Invocation::Direct(payload) => self.operate(payload, now),
+        }
+    }
+
+    fn operate(&self, payload: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
+        let operation = serde_json::from_value(payload).map_err(HumanReviewError::InvalidOperation)?;
+        let Operation::CreateSignInLink { reviewer, portal_url } = operation;
+        let reviewer = reviewer.trim();
+        let length = reviewer.chars().count();
+        if length == 0 || length > MAX_REVIEWER_CHARS || reviewer.contains(char::is_control) {
+            return Err(HumanReviewError::InvalidReviewer);
+        }
+        let portal_url = portal_url.unwrap_or_else(|| self.config.portal_url.clone());
+        if portal_url.is_empty() {
+            return Err(HumanReviewError::UnknownPortalUrl);
+        }
+        let token = self.key.sign(&Claims::new(Purpose::SignIn, reviewer, now));
+        let expires_at = now + SIGN_IN_LINK_LIFETIME;
+        Ok(json!({
+            "url": format!("{}/sign-in?token={token}", portal_url.trim_end_matches('/')),
+            "expiresAt": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        }))
+    }
+}
+
+/// Payloads of direct invocations.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "operation", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+enum Operation {
+    CreateSignInLink {
+        reviewer: String,
+        portal_url: Option<String>,
+    },
+}

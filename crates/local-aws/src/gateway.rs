@@ -1,1 +1,248 @@
-//! The one port: which service a request is for.
+//! The one port: which service a request is for, and who sent it.
+//!
+//! S3 and function URLs check signatures themselves; for all other services the gateway does, and
+//! hands the [`Principal`](crate::iam::Principal) on in the request's extensions.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use chrono::Utc;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
+use serde_json::json;
+
+use crate::{
+    ACCOUNT_ID, LocalAws,
+    aws_error::{AwsError, Envelope, json_response, xml_response},
+    iam::{Call, Principal},
+    sigv4::{self, Caller},
+};
+
+/// Largest body of a request that the gateway checks; S3 and API Gateway have limits of their own.
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+const JSON_1_1: &str = "application/x-amz-json-1.1";
+
+/// What a request is for.
+#[derive(Debug, PartialEq, Eq)]
+enum Route {
+    Health,
+    ExecuteApi,
+    FunctionUrl,
+    /// A request of the JSON protocols: the prefix and the operation of `X-Amz-Target`.
+    Json(String, String),
+    Lambda,
+    ApiGateway,
+    HumanLoops,
+    Sts,
+    S3,
+    Unknown(AwsErrorText),
+}
+
+/// A service and an operation that nothing here answers.
+#[derive(Debug, PartialEq, Eq)]
+struct AwsErrorText {
+    service: String,
+    operation: String,
+    envelope: Envelope,
+}
+
+/// Answers any request.
+pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response<Body> {
+    match route(&request) {
+        Route::Health => {
+            let body = json!({ "status": "running" });
+            json_response(StatusCode::OK, "application/json", &body)
+        }
+        Route::ExecuteApi => aws.api_gateway.handle(request).await,
+        Route::FunctionUrl => aws.function_urls.handle(request).await,
+        Route::S3 => aws.s3.handle(request).await,
+        Route::Json(prefix, operation) => json_service(aws, request, &prefix, &operation).await,
+        Route::Lambda => match verified(aws, request, "lambda").await {
+            Ok(request) => aws.lambda.handle(request).await,
+            Err(error) => error.into_response(Envelope::RestJson),
+        },
+        Route::ApiGateway => match verified(aws, request, "apigateway").await {
+            Ok(request) => aws.api_gateway.handle_control(&request),
+            Err(error) => error.into_response(Envelope::RestJson),
+        },
+        Route::HumanLoops => {
+            let action = human_loop_action(request.method(), request.uri().path());
+            pass_on(aws, request, "sagemaker", action)
+                .await
+                .unwrap_or_else(|error| error.into_response(Envelope::RestJson))
+        }
+        Route::Sts => get_caller_identity(aws, request)
+            .await
+            .unwrap_or_else(|error| error.into_response(Envelope::Query)),
+        Route::Unknown(unknown) => {
+            AwsError::not_implemented(&unknown.service, &unknown.operation).into_response(unknown.envelope)
+        }
+    }
+}
+
+fn route(request: &Request<Body>) -> Route {
+    let (headers, path) = (request.headers(), request.uri().path());
+    if path == "/_aws/health" {
+        return Route::Health;
+    } else if path.starts_with("/_aws/execute-api/") {
+        return Route::ExecuteApi;
+    } else if path.starts_with("/_aws/lambda-url/") {
+        return Route::FunctionUrl;
+    }
+    if text(headers, "smithy-protocol") == Some("rpc-v2-cbor") {
+        return unknown("the protocol RPC v2 CBOR", path, Envelope::RestJson);
+    }
+    if let Some(target) = text(headers, "x-amz-target") {
+        let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
+        return Route::Json(prefix.to_owned(), operation.to_owned());
+    }
+    let operation = format!("{} {path}", request.method());
+    let is_form = text(headers, CONTENT_TYPE.as_str())
+        .is_some_and(|it| it.starts_with("application/x-www-form-urlencoded"));
+    match sigv4::signing_service(headers) {
+        Some("s3") => Route::S3,
+        Some("lambda") => Route::Lambda,
+        Some("apigateway") => Route::ApiGateway,
+        Some("sts") => Route::Sts,
+        Some("sagemaker") if is_human_loops(path) => Route::HumanLoops,
+        Some(other) if is_form => unknown(other, &operation, Envelope::Query),
+        Some(other) => unknown(other, &operation, Envelope::RestJson),
+        None if path.starts_with("/2015-03-31/functions/") => Route::Lambda,
+        None if is_form && path == "/" => Route::Sts,
+        None => Route::S3,
+    }
+}
+
+fn unknown(service: &str, operation: &str, envelope: Envelope) -> Route {
+    Route::Unknown(AwsErrorText {
+        service: service.to_owned(),
+        operation: operation.to_owned(),
+        envelope,
+    })
+}
+
+fn is_human_loops(path: &str) -> bool {
+    path == "/human-loops" || path.starts_with("/human-loops/")
+}
+
+async fn json_service(
+    aws: &LocalAws,
+    request: Request<Body>,
+    prefix: &str,
+    operation: &str,
+) -> Response<Body> {
+    let message_member = if prefix.starts_with("Comprehend_") {
+        "Message"
+    } else {
+        "message"
+    };
+    let envelope = Envelope::Json {
+        content_type: JSON_1_1,
+        message_member,
+    };
+    let result = match prefix {
+        "Firehose_20150804" => match verified(aws, request, "firehose").await {
+            Ok(request) => Ok(aws.firehose.handle(request).await),
+            Err(error) => Err(error),
+        },
+        "secretsmanager" => match verified(aws, request, "secretsmanager").await {
+            Ok(request) => Ok(aws.secrets.handle(request).await),
+            Err(error) => Err(error),
+        },
+        "Comprehend_20171127" => pass_on(aws, request, "comprehend", Some(operation)).await,
+        other => Err(AwsError::not_implemented(other, operation)),
+    };
+    result.unwrap_or_else(|error| error.into_response(envelope))
+}
+
+/// Checks the signature of a request and notes its principal in the extensions.
+async fn verified(aws: &LocalAws, request: Request<Body>, service: &str) -> Result<Request<Body>, AwsError> {
+    let (mut parts, body, caller) = signed(aws, request, service).await?;
+    parts.extensions.insert(caller.principal);
+    Ok(Request::from_parts(parts, body.into()))
+}
+
+async fn signed(
+    aws: &LocalAws,
+    request: Request<Body>,
+    service: &str,
+) -> Result<(Parts, bytes::Bytes, Caller), AwsError> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
+        let message = format!("The request body is larger than {MAX_BODY_BYTES} bytes.");
+        AwsError::new(413, "RequestEntityTooLargeException", message)
+    })?;
+    let caller = sigv4::verify(&aws.iam, &parts, &body, service, &aws.region, Utc::now())?;
+    Ok((parts, body, caller))
+}
+
+/// Passes a request of a service that a function serves on to that function, as its URL would.
+async fn pass_on(
+    aws: &LocalAws,
+    request: Request<Body>,
+    service: &str,
+    operation: Option<&str>,
+) -> Result<Response<Body>, AwsError> {
+    let shown = operation.map_or_else(
+        || format!("{} {}", request.method(), request.uri().path()),
+        str::to_owned,
+    );
+    let url = aws
+        .function_url_of(service)
+        .ok_or_else(|| AwsError::not_implemented(service, &shown))?;
+    let operation = operation.ok_or_else(|| AwsError::not_implemented(service, &shown))?;
+    let (parts, body, caller) = signed(aws, request, service).await?;
+    let call = Call {
+        principal: &caller.principal,
+        action: &format!("{service}:{operation}"),
+        resource: "*",
+        context: &BTreeMap::new(),
+        resource_policy: None,
+    };
+    let decision = aws.iam.authorize(&call);
+    decision.map_err(|denied| AwsError::new(403, "AccessDeniedException", denied.to_string()))?;
+    let path = parts.uri.path();
+    aws.function_urls
+        .invoke(&url, path, &parts, body, Some(&caller))
+        .await
+}
+
+/// Returns the operation of A2I that a method and a path are.
+fn human_loop_action(method: &Method, path: &str) -> Option<&'static str> {
+    let is_one = path
+        .strip_prefix("/human-loops/")
+        .is_some_and(|name| !name.is_empty());
+    match (method.as_str(), path) {
+        ("POST", "/human-loops") => Some("StartHumanLoop"),
+        ("GET", "/human-loops") => Some("ListHumanLoops"),
+        ("POST", "/human-loops/stop") => Some("StopHumanLoop"),
+        ("GET", _) if is_one => Some("DescribeHumanLoop"),
+        ("DELETE", _) if is_one => Some("DeleteHumanLoop"),
+        _ => None,
+    }
+}
+
+async fn get_caller_identity(aws: &LocalAws, request: Request<Body>) -> Result<Response<Body>, AwsError> {
+    let (_, body, caller) = signed(aws, request, "sts").await?;
+    let action = url::form_urlencoded::parse(&body).find(|(name, _)| name == "Action");
+    let action = action.map(|(_, action)| action.into_owned()).unwrap_or_default();
+    if action != "GetCallerIdentity" {
+        return Err(AwsError::not_implemented("sts", &action));
+    }
+    let user_id = match &caller.principal {
+        Principal::Root | Principal::Service(_) => ACCOUNT_ID.to_owned(),
+        Principal::Role { .. } => format!("{}:local", caller.access_key_id),
+    };
+    let body = format!(
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+         <Arn>{}</Arn><UserId>{user_id}</UserId><Account>{ACCOUNT_ID}</Account></GetCallerIdentityResult>\
+         <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></GetCallerIdentityResponse>",
+        caller.principal.caller_arn(),
+        uuid::Uuid::new_v4(),
+    );
+    Ok(xml_response(StatusCode::OK, body))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,6 +1,24 @@
 //! IAM: roles with inline policies, credentials that name a role, and the decision on every call.
+//!
+//! Differences from AWS:
+//! - One account, no users, groups, permission boundaries, session policies or organisation policies.
+//! - `aws:SecureTransport` is always `true`: locally the loopback stands in for TLS, so that a policy
+//!   that demands TLS can be deployed unchanged.
+//! - Role credentials are made once a process start and do not expire while it runs.
+//! - What a policy uses that is not implemented (a condition operator or key, a policy variable) is
+//!   refused when the policy is given, never ignored.
 
-use std::collections::BTreeMap;
+mod policy;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{PoisonError, RwLock},
+};
+
+use uuid::Uuid;
+
+use self::policy::{Context, Kind, Policy, Verdict};
+use crate::ACCOUNT_ID;
 
 /// An IAM policy document, as the template gives it.
 pub type PolicyDocument = serde_json::Value;
@@ -32,8 +50,23 @@ pub enum Principal {
     Service(String),
 }
 
+impl Principal {
+    /// Returns the ARN that error messages and `GetCallerIdentity` show: the root user, the role's
+    /// session, or the service's name.
+    pub fn caller_arn(&self) -> String {
+        match self {
+            Self::Root => format!("arn:aws:iam::{ACCOUNT_ID}:root"),
+            Self::Role { arn } => {
+                let name = arn.rsplit('/').next().unwrap_or(arn);
+                format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{name}/local")
+            }
+            Self::Service(name) => name.clone(),
+        }
+    }
+}
+
 /// Credentials of a role's session.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RoleCredentials {
     /// Access key id.
     pub access_key_id: String,
@@ -43,6 +76,15 @@ pub struct RoleCredentials {
     pub session_token: String,
 }
 
+impl std::fmt::Debug for RoleCredentials {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RoleCredentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One call to be decided.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -50,9 +92,10 @@ pub struct Call<'a> {
     pub principal: &'a Principal,
     /// Service and operation, for example `s3:PutObject`.
     pub action: &'a str,
-    /// ARN that the call touches.
+    /// ARN that the call touches; `*` for an operation that touches none.
     pub resource: &'a str,
-    /// Condition keys of the call beyond the global ones.
+    /// Condition keys of the call beyond those that are known of every call (`aws:SecureTransport`,
+    /// `aws:PrincipalArn`, `aws:PrincipalAccount`, `aws:RequestedRegion`).
     pub context: &'a BTreeMap<String, String>,
     /// Policy attached to the resource, if any (bucket policy, function policy).
     pub resource_policy: Option<&'a PolicyDocument>,
@@ -60,7 +103,7 @@ pub struct Call<'a> {
 
 /// The refusal of a call, in the words AWS uses.
 #[derive(Debug, thiserror::Error)]
-#[error("User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}")]
+#[error("User: {principal} is not authorized to perform: {action} on resource: {resource} {reason}")]
 pub struct Denied {
     /// ARN of the caller.
     pub principal: String,
@@ -68,32 +111,124 @@ pub struct Denied {
     pub action: String,
     /// ARN of the resource.
     pub resource: String,
-    /// For example "no identity-based policy allows the s3:PutObject action".
+    /// For example "because no identity-based policy allows the s3:PutObject action".
     pub reason: String,
 }
 
 /// The roles, their credentials, and the decisions.
-#[derive(Debug, Default)]
-pub struct Iam {}
+#[derive(Debug)]
+pub struct Iam {
+    region: String,
+    roles: RwLock<HashMap<String, Role>>,
+}
+
+#[derive(Debug)]
+struct Role {
+    trust: Policy,
+    policies: Vec<Policy>,
+    credentials: RoleCredentials,
+}
+
+impl Default for Iam {
+    fn default() -> Self {
+        Self::new("us-east-1")
+    }
+}
 
 impl Iam {
-    /// Adds or replaces a role.
+    /// Makes an account without roles, whose calls go to `region` (`aws:RequestedRegion`).
+    pub fn new(region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            roles: RwLock::default(),
+        }
+    }
+
+    /// Adds or replaces a role. Its credentials stay the same when it is replaced.
     ///
     /// # Errors
     ///
     /// Names what a policy uses that is not implemented here (a condition operator, a variable).
-    pub fn put_role(&self, _role: RoleSpec) -> Result<(), String> {
-        unimplemented!("filled in by the iam work")
+    pub fn put_role(&self, role: RoleSpec) -> Result<(), String> {
+        let trust = Policy::parse(&role.trust_policy, Kind::Trust)
+            .map_err(|error| format!("trust policy of role {}: {error}", role.name))?;
+        let policies = role
+            .policies
+            .iter()
+            .map(|document| Policy::parse(document, Kind::Identity))
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("policy of role {}: {error}", role.name))?;
+        let mut roles = self.roles.write().unwrap_or_else(PoisonError::into_inner);
+        let credentials = roles
+            .remove(&role.arn)
+            .map_or_else(new_credentials, |old| old.credentials);
+        roles.insert(
+            role.arn,
+            Role {
+                trust,
+                policies,
+                credentials,
+            },
+        );
+        Ok(())
     }
 
-    /// Returns credentials of a session of the role.
-    pub fn role_credentials(&self, _role_arn: &str) -> Option<RoleCredentials> {
-        unimplemented!("filled in by the iam work")
+    /// Checks that a resource's policy (of a bucket, a function) uses only what is implemented.
+    ///
+    /// # Errors
+    ///
+    /// Names what is not implemented or malformed.
+    pub fn validate_resource_policy(document: &PolicyDocument) -> Result<(), String> {
+        Policy::parse(document, Kind::Resource).map(|_| ())
+    }
+
+    /// Returns whether the role exists and its trust policy lets the service (for example
+    /// `lambda.amazonaws.com`) assume it.
+    pub fn may_assume(&self, service: &str, role_arn: &str) -> bool {
+        let principal = Principal::Service(service.to_owned());
+        let account = BTreeMap::from([("aws:SourceAccount".to_owned(), ACCOUNT_ID.to_owned())]);
+        let context = self.context(&principal, &account);
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        roles.get(role_arn).is_some_and(|role| {
+            let verdict = role.trust.verdict(&principal, "sts:AssumeRole", "*", &context);
+            verdict == Verdict::Allow
+        })
+    }
+
+    /// Returns credentials of a session of the role: the same ones for as long as the process runs.
+    pub fn role_credentials(&self, role_arn: &str) -> Option<RoleCredentials> {
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        roles.get(role_arn).map(|role| role.credentials.clone())
     }
 
     /// Returns the secret key of an access key id, and who it stands for.
-    pub fn access_key(&self, _access_key_id: &str) -> Option<(String, Principal)> {
-        unimplemented!("filled in by the iam work")
+    ///
+    /// A role's session is known by its key id and its token together: check the token with
+    /// [`has_session_token`](Self::has_session_token).
+    pub fn access_key(&self, access_key_id: &str) -> Option<(String, Principal)> {
+        if access_key_id == "test" {
+            return Some(("test".to_owned(), Principal::Root));
+        }
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        roles
+            .iter()
+            .find(|(_, role)| role.credentials.access_key_id == access_key_id)
+            .map(|(arn, role)| {
+                let principal = Principal::Role { arn: arn.clone() };
+                (role.credentials.secret_access_key.clone(), principal)
+            })
+    }
+
+    /// Returns whether a request that is signed with the access key carries the right session token
+    /// (`x-amz-security-token`): that of the session, or none for the user's own key.
+    pub fn has_session_token(&self, access_key_id: &str, token: Option<&str>) -> bool {
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        let expected = roles
+            .values()
+            .map(|role| &role.credentials)
+            .find(|credentials| credentials.access_key_id == access_key_id)
+            .map(|credentials| credentials.session_token.as_str());
+        expected == token
     }
 
     /// Decides a call: an explicit deny wins, then any allow of the identity's or the resource's policy.
@@ -101,7 +236,87 @@ impl Iam {
     /// # Errors
     ///
     /// [`Denied`], in the words AWS uses.
-    pub fn authorize(&self, _call: &Call<'_>) -> Result<(), Denied> {
-        unimplemented!("filled in by the iam work")
+    pub fn authorize(&self, call: &Call<'_>) -> Result<(), Denied> {
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        let identity: &[Policy] = match call.principal {
+            Principal::Root => return Ok(()),
+            Principal::Role { arn } => roles.get(arn).map_or(&[], |role| &role.policies),
+            Principal::Service(_) => &[],
+        };
+        let resource = match call.resource_policy.map(|it| Policy::parse(it, Kind::Resource)) {
+            None => None,
+            Some(Ok(policy)) => Some(policy),
+            Some(Err(error)) => {
+                let reason = format!("because the resource-based policy is invalid: {error}");
+                return Err(denied(call, reason));
+            }
+        };
+
+        let context = self.context(call.principal, call.context);
+        let verdict = |policy: &Policy| policy.verdict(call.principal, call.action, call.resource, &context);
+        let identity_verdict = identity.iter().map(verdict).max().unwrap_or_default();
+        let resource_verdict = resource.as_ref().map(verdict).unwrap_or_default();
+        match identity_verdict.max(resource_verdict) {
+            Verdict::Allow => Ok(()),
+            Verdict::Deny => {
+                let kind = if identity_verdict == Verdict::Deny {
+                    "an identity-based"
+                } else {
+                    "a resource-based"
+                };
+                Err(denied(call, format!("with an explicit deny in {kind} policy")))
+            }
+            Verdict::NoMatch => {
+                let kind = match call.principal {
+                    Principal::Service(_) => "resource-based",
+                    Principal::Root | Principal::Role { .. } => "identity-based",
+                };
+                let reason = format!("because no {kind} policy allows the {} action", call.action);
+                Err(denied(call, reason))
+            }
+        }
+    }
+
+    fn context(&self, principal: &Principal, of_call: &BTreeMap<String, String>) -> Context {
+        let mut context: Context = of_call
+            .iter()
+            .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()))
+            .collect();
+        let mut set = |key: &str, value: &str| context.insert(key.to_owned(), value.to_owned());
+        set("aws:securetransport", "true");
+        set("aws:requestedregion", &self.region);
+        match principal {
+            Principal::Root => {
+                set("aws:principalaccount", ACCOUNT_ID);
+                set("aws:principalarn", &principal.caller_arn());
+            }
+            Principal::Role { arn } => {
+                set("aws:principalaccount", ACCOUNT_ID);
+                set("aws:principalarn", arn);
+            }
+            Principal::Service(_) => {}
+        }
+        context
     }
 }
+
+fn denied(call: &Call<'_>, reason: String) -> Denied {
+    Denied {
+        principal: call.principal.caller_arn(),
+        action: call.action.to_owned(),
+        resource: call.resource.to_owned(),
+        reason,
+    }
+}
+
+fn new_credentials() -> RoleCredentials {
+    let random = || Uuid::new_v4().simple().to_string();
+    RoleCredentials {
+        access_key_id: format!("ASIA{}", &random().to_uppercase()[..16]),
+        secret_access_key: format!("{}{}", random(), &random()[..8]),
+        session_token: format!("{}{}", random(), random()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::store::Store;
 
 const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("lambda-async-events");
+
+/// The key of the next event. Keys are not used twice, so that a key names one event for good.
+const NEXT_KEY: TableDefinition<(), u64> = TableDefinition::new("lambda-async-next-key");
 
 /// Holds events until their function has taken them or given up.
 ///
@@ -35,6 +38,35 @@ pub struct QueuedEvent {
     pub failed_attempts: u32,
     /// Not to be tried before, milliseconds since the epoch.
     pub not_before_ms: u64,
+    /// The AWS service that invokes; `None` if a caller of the Lambda API does, who was authorised then.
+    pub source: Option<EventSource>,
+    /// Error document of the last attempt that failed.
+    pub last_error: Option<String>,
+}
+
+/// On whose behalf an AWS service invokes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSource {
+    /// The service, for example `s3.amazonaws.com`.
+    pub service: String,
+    /// ARN of the resource, for example of the bucket.
+    pub arn: String,
+}
+
+impl QueuedEvent {
+    /// Makes an event that was accepted now, with a request id of its own.
+    pub fn new(function_arn: String, payload: String) -> Self {
+        Self {
+            function_arn,
+            request_id: uuid::Uuid::new_v4().to_string(),
+            payload,
+            accepted_at_ms: epoch_millis(),
+            failed_attempts: 0,
+            not_before_ms: 0,
+            source: None,
+            last_error: None,
+        }
+    }
 }
 
 impl InvocationQueue {
@@ -52,10 +84,61 @@ impl InvocationQueue {
     ///
     /// Whatever the index reports.
     pub fn put(&self, transaction: &WriteTransaction, event: &QueuedEvent) -> Result<(), redb::Error> {
-        let mut table = transaction.open_table(EVENTS)?;
-        let next = table.last()?.map_or(0, |(key, _)| key.value() + 1);
-        let bytes = serde_json::to_vec(event).expect("a queued event has only string keys");
-        table.insert(next, bytes.as_slice())?;
+        let mut next_key = transaction.open_table(NEXT_KEY)?;
+        let key = next_key.get(())?.map_or(0, |key| key.value());
+        next_key.insert((), key + 1)?;
+        transaction
+            .open_table(EVENTS)?
+            .insert(key, encode(event).as_slice())?;
+        Ok(())
+    }
+
+    /// Stores an event durably by itself and wakes the dispatcher.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn enqueue(&self, event: &QueuedEvent) -> Result<(), redb::Error> {
+        let transaction = self.store.index.begin_write()?;
+        self.put(&transaction, event)?;
+        transaction.commit()?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Replaces a queued event.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn update(&self, key: u64, event: &QueuedEvent) -> Result<(), redb::Error> {
+        let transaction = self.store.index.begin_write()?;
+        transaction
+            .open_table(EVENTS)?
+            .insert(key, encode(event).as_slice())?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Removes an event as part of `transaction`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn remove(&self, transaction: &WriteTransaction, key: u64) -> Result<(), redb::Error> {
+        transaction.open_table(EVENTS)?.remove(key)?;
+        Ok(())
+    }
+
+    /// Removes an event that has been dealt with.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn complete(&self, key: u64) -> Result<(), redb::Error> {
+        let transaction = self.store.index.begin_write()?;
+        self.remove(&transaction, key)?;
+        transaction.commit()?;
         Ok(())
     }
 
@@ -69,25 +152,109 @@ impl InvocationQueue {
         self.wake.notified().await;
     }
 
-    /// Lists all queued events, oldest first.
+    /// Returns the keys of the queued events from `first` on, oldest first.
     ///
     /// # Errors
     ///
     /// Whatever the index reports.
-    pub fn list(&self) -> Result<Vec<(u64, QueuedEvent)>, redb::Error> {
-        let transaction = self.store.index.begin_read()?;
-        let table = match transaction.open_table(EVENTS) {
-            Ok(table) => table,
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
+    pub fn keys_from(&self, first: u64) -> Result<Vec<u64>, redb::Error> {
+        let Some(table) = self.events()? else {
+            return Ok(Vec::new());
         };
-        let mut events = Vec::new();
-        for entry in table.iter()? {
-            let (key, value) = entry?;
-            if let Ok(event) = serde_json::from_slice(value.value()) {
-                events.push((key.value(), event));
-            }
+        let keys = table.range(first..)?.map(|entry| Ok(entry?.0.value()));
+        keys.collect()
+    }
+
+    /// Returns one queued event; `None` if it has been removed.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports, or that the event cannot be read.
+    pub fn get(&self, key: u64) -> Result<Option<QueuedEvent>, redb::Error> {
+        let Some(table) = self.events()? else {
+            return Ok(None);
+        };
+        table.get(key)?.map(|value| decode(value.value())).transpose()
+    }
+
+    /// Lists all queued events, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports, or that an event cannot be read.
+    pub fn list(&self) -> Result<Vec<(u64, QueuedEvent)>, redb::Error> {
+        let Some(table) = self.events()? else {
+            return Ok(Vec::new());
+        };
+        table
+            .iter()?
+            .map(|entry| {
+                let (key, value) = entry?;
+                Ok((key.value(), decode(value.value())?))
+            })
+            .collect()
+    }
+
+    fn events(&self) -> Result<Option<ReadOnlyTable<u64, &'static [u8]>>, redb::Error> {
+        match self.store.index.begin_read()?.open_table(EVENTS) {
+            Ok(table) => Ok(Some(table)),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        Ok(events)
+    }
+}
+
+/// Returns the time in milliseconds since the epoch.
+pub(crate) fn epoch_millis() -> u64 {
+    chrono::Utc::now().timestamp_millis().unsigned_abs()
+}
+
+fn encode(event: &QueuedEvent) -> Vec<u8> {
+    serde_json::to_vec(event).expect("a queued event has only string keys")
+}
+
+fn decode(bytes: &[u8]) -> Result<QueuedEvent, redb::Error> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        redb::Error::Corrupted(format!(
+            "a queued event cannot be read, at column {}",
+            error.column()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_was_put_before_is_there_after_the_store_is_opened_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let event = QueuedEvent::new("arn:function".to_owned(), "{}".to_owned());
+        {
+            let store = Arc::new(Store::open(folder.path()).expect("the folder is free"));
+            InvocationQueue::new(store)
+                .enqueue(&event)
+                .expect("the disk takes it");
+        }
+
+        let store = Arc::new(Store::open(folder.path()).expect("the folder is free again"));
+        let queue = InvocationQueue::new(store);
+
+        assert_eq!(queue.list().expect("readable"), [(0, event)]);
+    }
+
+    #[test]
+    fn the_key_of_a_removed_event_is_not_given_to_another() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = Arc::new(Store::open(folder.path()).expect("the folder is free"));
+        let queue = InvocationQueue::new(store);
+        let event = QueuedEvent::new("arn:function".to_owned(), "{}".to_owned());
+
+        queue.enqueue(&event).expect("stored");
+        queue.complete(0).expect("removed");
+        queue.enqueue(&event).expect("stored");
+
+        assert_eq!(queue.keys_from(0).expect("readable"), [1]);
+        assert_eq!(queue.get(0).expect("readable"), None);
     }
 }

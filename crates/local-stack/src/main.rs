@@ -1,2 +1,5 @@
 //! Boots a CloudFormation template on this machine.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    local_stack::cli::main()
+}

@@ -1,0 +1,113 @@
+//! Bad lines set aside: as objects of bounded size below `rejected/`, each line with its reason.
+
+use active_learning_core::batch::BadItem;
+use aws_sdk_s3::{Client, error::BoxError};
+use serde::Serialize;
+
+use crate::objects;
+
+/// Size from which an object of rejected lines is written and the next one is begun, in bytes.
+pub const MAX_OBJECT_BYTES: usize = 5 << 20;
+
+/// Collects bad lines into objects in JSON Lines: `{"line": …, "reason": "…", "raw": "…"}`.
+#[derive(Debug, Default)]
+pub struct RejectedLines {
+    /// How many lines were collected since the beginning.
+    pub count: u64,
+    object: Vec<u8>,
+    objects: usize,
+}
+
+/// A full or last object of bad lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedObject {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct RejectedLine<'a> {
+    line: u64,
+    reason: &'a str,
+    raw: &'a str,
+}
+
+impl RejectedLines {
+    /// Adds a line; returns an object when one is full.
+    pub fn push(&mut self, number: u64, bad: &BadItem) -> Option<RejectedObject> {
+        let line = RejectedLine {
+            line: number,
+            reason: &bad.reason,
+            raw: &bad.raw,
+        };
+        serde_json::to_writer(&mut self.object, &line).expect("a vector takes all, the keys are strings");
+        self.object.push(b'\n');
+        self.count += 1;
+        (self.object.len() >= MAX_OBJECT_BYTES).then(|| self.take())
+    }
+
+    /// Returns the last object, if there are lines left.
+    pub fn finish(&mut self) -> Option<RejectedObject> {
+        (!self.object.is_empty()).then(|| self.take())
+    }
+
+    /// Returns the number of objects so far.
+    pub fn objects(&self) -> usize {
+        self.objects
+    }
+
+    fn take(&mut self) -> RejectedObject {
+        self.objects += 1;
+        RejectedObject {
+            number: self.objects,
+            content: std::mem::take(&mut self.object),
+        }
+    }
+}
+
+/// Returns the key of an object of rejected lines; `name` is that of [`objects::result_name`].
+///
+/// The same lines have the same key, so that a repeated event writes them over with the same content.
+pub fn key(function: &str, name: &str, number: usize) -> String {
+    format!("rejected/{function}/{name}-{number:05}.jsonl")
+}
+
+/// Writes an object of rejected lines.
+///
+/// # Errors
+///
+/// Whatever S3 answers after the SDK's retries.
+pub async fn put(
+    client: &Client,
+    bucket: &str,
+    function: &str,
+    name: &str,
+    object: RejectedObject,
+) -> Result<(), BoxError> {
+    let key = key(function, name, object.number);
+    objects::put(client, bucket, &key, "application/x-ndjson", object.content).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_written_with_number_and_reason_in_objects_of_bounded_size() {
+        let mut lines = RejectedLines::default();
+        let bad = BadItem {
+            reason: "too odd".into(),
+            raw: "x".repeat(1 << 20),
+        };
+
+        let full: Vec<_> = (1..=7).filter_map(|number| lines.push(number, &bad)).collect();
+        let last = lines.finish().expect("two lines are left");
+
+        assert_eq!((full.len(), full[0].number, last.number, lines.count), (1, 1, 2, 7));
+        assert!(full[0].content.starts_with(br#"{"line":1,"reason":"too odd","raw":"xxx"#));
+        assert_eq!(last.content.iter().filter(|byte| **byte == b'\n').count(), 2);
+        assert_eq!(lines.finish(), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! S3 event notifications: which objects a function is told of.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::objects::decode_key;
+
+/// An object that an event names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Object {
+    /// Its bucket.
+    pub bucket: String,
+    /// Its key, decoded.
+    pub key: String,
+    /// Its ETag without quotes; empty if the event has none.
+    pub etag: String,
+    /// Its size in bytes, 0 if the event has none.
+    pub size: u64,
+}
+
+/// A payload that has `Records` which are not those of S3.
+#[derive(Debug, thiserror::Error)]
+#[error("the event is no S3 event")]
+pub struct InvalidEvent;
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "Records", default)]
+    records: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    s3: Entity,
+}
+
+#[derive(Deserialize)]
+struct Entity {
+    bucket: Bucket,
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    key: String,
+    #[serde(rename = "eTag", default)]
+    etag: String,
+    #[serde(default)]
+    size: u64,
+}
+
+/// Returns the objects of all records; none for a payload without records, as `s3:TestEvent` is one.
+///
+/// # Errors
+///
+/// [`InvalidEvent`], which does not quote the payload.
+pub fn objects(payload: Value) -> Result<Vec<S3Object>, InvalidEvent> {
+    let event: Event = serde_json::from_value(payload).map_err(|_| InvalidEvent)?;
+    let object = |record: Record| {
+        Some(S3Object {
+            bucket: record.s3.bucket.name,
+            key: decode_key(&record.s3.object.key)?,
+            etag: record.s3.object.etag.trim_matches('"').to_owned(),
+            size: record.s3.object.size,
+        })
+    };
+    let objects: Option<_> = event.records.into_iter().map(object).collect();
+    objects.ok_or(InvalidEvent)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_record_is_read_and_its_key_decoded() {
+        let record = |key: &str| json!({"s3": {"bucket": {"name": "b"}, "object": {"key": key, "size": 3, "eTag": "e"}}});
+
+        let objects = objects(json!({"Records": [record("a+b.csv"), record("%C3%A9.csv")]})).expect("an event");
+
+        let keys: Vec<_> = objects.iter().map(|object| object.key.as_str()).collect();
+        assert_eq!(keys, ["a b.csv", "é.csv"]);
+        assert_eq!((objects[0].etag.as_str(), objects[0].size), ("e", 3));
+    }
+
+    #[test]
+    fn a_test_event_names_no_object_and_foreign_records_are_an_error() {
+        let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"});
+
+        assert_eq!(objects(test).expect("no records"), []);
+        assert!(objects(json!({"Records": [{"Sns": {}}]})).is_err());
+        assert!(objects(json!("text")).is_err());
+    }
+}

@@ -1,0 +1,318 @@
+// The crowd elements that text tasks for Amazon A2I use, as small custom elements in the light DOM, and
+// the serialisation of the task form. Elements are defined once the page is parsed, so that each finds its
+// children; 'all-crowd-elements-ready' tells a template's own script that they are there.
+(() => {
+  'use strict';
+  if (window.crowdElementsLoaded) return; // the page and the template may both load this file
+  window.crowdElementsLoaded = true;
+
+  // Names that begin so are the portal's own and no part of an answer.
+  const OWN = 'portal:';
+  let groups = 0;
+
+  // Makes an element; text is never parsed as HTML.
+  const make = (tag, properties = {}, ...children) => {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  };
+
+  // Categories: a JSON array; lists with single quotes and plain commas are tolerated.
+  const parseList = (text) => {
+    const source = text || '[]';
+    for (const candidate of [source, source.replaceAll("'", '"')]) {
+      try {
+        const list = JSON.parse(candidate);
+        if (Array.isArray(list)) return list.map(String);
+      } catch { /* try the next form */ }
+    }
+    return source.split(',').map((item) => item.trim()).filter(Boolean);
+  };
+
+  class CrowdElement extends HTMLElement {
+    connectedCallback() {
+      if (this.isBuilt) return;
+      this.isBuilt = true;
+      // A script may have set these before the element was defined.
+      const early = ['value', 'checked', 'disabled'].filter((name) => Object.hasOwn(this, name));
+      const values = early.map((name) => [name, this[name]]);
+      early.forEach((name) => delete this[name]);
+      this.build();
+      values.forEach(([name, value]) => { this[name] = value; });
+    }
+
+    build() {}
+
+    get name() { return this.getAttribute('name'); }
+
+    set name(value) { this.setAttribute('name', value); }
+  }
+
+  // A labelled native control; attributes that it knows are handed down.
+  class CrowdField extends CrowdElement {
+    build() {
+      this.control = this.makeControl();
+      for (const name of ['type', 'required', 'placeholder', 'rows', 'min', 'max', 'step', 'pattern', 'disabled']) {
+        if (this.hasAttribute(name) && !(name === 'type' && this.control.type !== 'text')) {
+          this.control.setAttribute(name, this.getAttribute(name));
+        }
+      }
+      for (const [from, to] of [['max-length', 'maxlength'], ['min-length', 'minlength'], ['maxlength', 'maxlength'],
+        ['minlength', 'minlength'], ['auto-focus', 'autofocus'], ['allowed-pattern', 'pattern']]) {
+        if (this.hasAttribute(from)) this.control.setAttribute(to, this.getAttribute(from));
+      }
+      const label = make('label', {}, ...this.labelAndControl());
+      this.append(label);
+    }
+
+    labelAndControl() {
+      return [make('span', { textContent: this.getAttribute('label') || '' }), this.control];
+    }
+
+    get value() { return this.control ? this.control.value : this.getAttribute('value') || ''; }
+
+    set value(value) { this.control.value = value; }
+
+    get disabled() { return this.control.disabled; }
+
+    set disabled(value) { this.control.disabled = value; }
+
+    focus() { this.control.focus(); }
+
+    answer() { return this.value; }
+  }
+
+  class CrowdInput extends CrowdField {
+    makeControl() { return make('input', { type: 'text', value: this.getAttribute('value') || '' }); }
+  }
+
+  class CrowdTextArea extends CrowdField {
+    makeControl() {
+      const value = this.getAttribute('value') || this.textContent.trim();
+      this.textContent = '';
+      return make('textarea', { value });
+    }
+  }
+
+  class CrowdSlider extends CrowdField {
+    makeControl() {
+      const control = make('input', { type: 'range' });
+      for (const name of ['min', 'max', 'step']) {
+        if (this.hasAttribute(name)) control.setAttribute(name, this.getAttribute(name));
+      }
+      if (this.hasAttribute('value')) control.value = this.getAttribute('value');
+      return control;
+    }
+
+    answer() { return Number(this.value); }
+  }
+
+  // Checkbox, toggle and radio: {"<value or on>": true|false}.
+  class CrowdCheckbox extends CrowdField {
+    makeControl() { return make('input', { type: 'checkbox', checked: this.hasAttribute('checked') }); }
+
+    labelAndControl() {
+      const text = make('span', {}, ...this.childNodes);
+      if (this.hasAttribute('label')) text.append(this.getAttribute('label'));
+      return [this.control, text];
+    }
+
+    get value() { return this.getAttribute('value') || 'on'; }
+
+    set value(value) { this.setAttribute('value', value); }
+
+    get checked() { return this.control ? this.control.checked : this.hasAttribute('checked'); }
+
+    set checked(value) { this.control.checked = value; }
+
+    answer() { return { [this.value]: this.checked }; }
+  }
+
+  class CrowdRadioButton extends CrowdCheckbox {
+    makeControl() {
+      const group = this.closest('crowd-radio-group');
+      if (group) group.radioName ||= `${OWN}radio-${groups += 1}`;
+      const name = group ? group.radioName : `${OWN}radio-${this.name}`;
+      return make('input', { type: 'radio', name, checked: this.hasAttribute('checked') });
+    }
+  }
+
+  class CrowdRadioGroup extends CrowdElement {
+    build() { this.setAttribute('role', 'radiogroup'); }
+  }
+
+  // One choice of several categories: {"label": "X"}.
+  class CrowdClassifier extends CrowdElement {
+    build() {
+      const header = this.getAttribute('header') || '';
+      const parts = (selector) => [...this.children].filter((child) => child.matches(selector));
+      const help = parts('full-instructions').map((full) => {
+        const title = full.getAttribute('header') || 'Instructions';
+        return make('details', {}, make('summary', { textContent: title }), full);
+      });
+      const choices = make('fieldset', { className: 'crowd-choices' }, make('legend', { textContent: header }));
+      const group = `${OWN}choice-${groups += 1}`;
+      for (const label of this.categories()) {
+        const control = make('input', { type: this.controlType(), name: group, value: label });
+        control.required = this.controlType() === 'radio';
+        control.checked = this.isChosen(label);
+        choices.append(make('label', {}, control, make('span', { textContent: label, dir: 'auto' })));
+      }
+      this.append(...parts('short-instructions'), ...help, ...parts('classification-target'), choices);
+    }
+
+    categories() {
+      const categories = parseList(this.getAttribute('categories'));
+      const exclusion = this.getAttribute('exclusion-category');
+      if (!exclusion) return categories;
+      try {
+        return [...categories, String(JSON.parse(exclusion).text)];
+      } catch {
+        return [...categories, exclusion];
+      }
+    }
+
+    controlType() { return 'radio'; }
+
+    isChosen(label) { return this.getAttribute('initial-value') === label; }
+
+    chosen() {
+      return [...this.querySelectorAll('.crowd-choices input:checked')].map((control) => control.value);
+    }
+
+    answer() {
+      const [label] = this.chosen();
+      return label === undefined ? undefined : { label };
+    }
+  }
+
+  // Any number of categories: {"labels": ["A", "B"]}.
+  class CrowdClassifierMultiSelect extends CrowdClassifier {
+    controlType() { return 'checkbox'; }
+
+    isChosen(label) { return parseList(this.getAttribute('initial-value')).includes(label); }
+
+    answer() { return { labels: this.chosen() }; }
+  }
+
+  class CrowdButton extends CrowdElement {
+    build() {
+      const submits = this.getAttribute('form-action') === 'submit';
+      const button = make('button', { type: submits ? 'submit' : 'button' }, ...this.childNodes);
+      button.disabled = this.hasAttribute('disabled');
+      if (this.getAttribute('form-action') === 'reset') button.type = 'reset';
+      this.append(button);
+    }
+  }
+
+  const hasSubmit = (root) => root.querySelector(
+    'crowd-button[form-action=submit], button[type=submit], button:not([type]), input[type=submit]');
+
+  class CrowdForm extends CrowdElement {
+    build() {
+      if (!hasSubmit(this)) this.append(make('button', { type: 'submit', textContent: 'Submit' }));
+    }
+
+    submit() { this.closest('form').requestSubmit(); }
+  }
+
+  class CrowdInstructions extends CrowdElement {
+    build() {
+      const text = this.getAttribute('link-text') || 'Instructions';
+      this.append(make('details', {}, make('summary', { textContent: text }), ...this.childNodes));
+    }
+  }
+
+  // A tab or card shows its heading above its content.
+  class CrowdSection extends CrowdElement {
+    build() {
+      const heading = this.getAttribute('header') || this.getAttribute('heading');
+      if (heading) this.prepend(make('h3', { textContent: heading }));
+    }
+  }
+
+  class CrowdAlert extends CrowdElement {
+    build() { this.setAttribute('role', 'status'); }
+  }
+
+  class CrowdModal extends CrowdElement {
+    build() {
+      this.setAttribute('role', 'dialog');
+      this.hidden = !this.hasAttribute('open');
+    }
+
+    open() { this.hidden = false; }
+
+    close() { this.hidden = true; }
+  }
+
+  class CrowdContainer extends CrowdElement {}
+
+  const ELEMENTS = {
+    'crowd-form': CrowdForm,
+    'crowd-classifier': CrowdClassifier,
+    'crowd-classifier-multi-select': CrowdClassifierMultiSelect,
+    'crowd-input': CrowdInput,
+    'crowd-text-area': CrowdTextArea,
+    'crowd-slider': CrowdSlider,
+    'crowd-checkbox': CrowdCheckbox,
+    'crowd-toggle-button': class extends CrowdCheckbox { get value() { return 'on'; } },
+    'crowd-radio-group': CrowdRadioGroup,
+    'crowd-radio-button': CrowdRadioButton,
+    'crowd-button': CrowdButton,
+    'crowd-instructions': CrowdInstructions,
+    'crowd-card': CrowdSection,
+    'crowd-tab': CrowdSection,
+    'crowd-tabs': CrowdContainer,
+    'crowd-alert': CrowdAlert,
+    'crowd-modal': CrowdModal,
+  };
+
+  // What a plain control adds to the answer.
+  const plainAnswer = (control) => {
+    if (control.type === 'radio' || control.type === 'checkbox') return { [control.value]: control.checked };
+    if (control.multiple) return [...control.selectedOptions].map((option) => option.value);
+    return control.value;
+  };
+
+  const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+  // Input name to value, in the forms that A2I writes to output.json.
+  const serialise = (form) => {
+    const answer = new Map();
+    const silent = ['submit', 'button', 'reset', 'image', 'file'];
+    for (const element of form.querySelectorAll('[name]')) {
+      const name = element.getAttribute('name');
+      if (!name || name.startsWith(OWN)) continue;
+      let value;
+      if (typeof element.answer === 'function') value = element.answer();
+      else if (element.matches('input, select, textarea') && !element.disabled && !silent.includes(element.type)) {
+        value = plainAnswer(element);
+      }
+      if (value === undefined) continue;
+      const before = answer.get(name);
+      answer.set(name, isObject(before) && isObject(value) ? { ...before, ...value } : value);
+    }
+    return Object.fromEntries(answer);
+  };
+
+  const start = () => {
+    for (const [name, element] of Object.entries(ELEMENTS)) customElements.define(name, element);
+    const form = document.getElementById('task-form');
+    if (!form) return;
+    if (!hasSubmit(form)) form.append(make('button', { type: 'submit', textContent: 'Submit' }));
+    form.addEventListener('submit', (event) => {
+      const crowdForm = form.querySelector('crowd-form');
+      const own = new Event('submit', { cancelable: true });
+      if (crowdForm && !crowdForm.dispatchEvent(own)) {
+        event.preventDefault();
+        return;
+      }
+      form.elements.namedItem(`${OWN}answer`).value = JSON.stringify(serialise(form));
+    });
+    document.dispatchEvent(new Event('all-crowd-elements-ready'));
+  };
+
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', start);
+  else start();
+})();

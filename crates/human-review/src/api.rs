@@ -1,0 +1,300 @@
+//! The A2I runtime API, version 2019-11-07 (REST-JSON), for one flow definition.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::event::{HttpReply, HttpRequest};
+use crate::human_loop::{HumanLoop, Status};
+use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
+use crate::objects::StorageError;
+use crate::output::{iso_time, output_key};
+use crate::validation::{Violations, is_flow_definition_arn};
+
+/// An error of the API.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// A member breaks its rule.
+    #[error("{0}")]
+    Validation(String),
+    /// The body is not of the operation's shape.
+    #[error("the request body cannot be parsed")]
+    Serialization(#[source] serde_json::Error),
+    /// The name is taken by a loop with another input.
+    #[error("A human loop with the name {0} and a different input already exists.")]
+    Conflict(String),
+    /// Too many loops in flight.
+    #[error("The flow definition has reached its limit of {MAX_LOOPS_IN_FLIGHT} human loops in flight.")]
+    QuotaExceeded,
+    /// No such loop or flow definition.
+    #[error("The requested resource {0} could not be found.")]
+    NotFound(String),
+    /// No such path and method.
+    #[error("The requested operation does not exist.")]
+    UnknownOperation,
+    /// Come back later.
+    #[error("Rate exceeded")]
+    Throttled(#[source] LoopError),
+    /// Anything else.
+    #[error("The service failed. Please try again.")]
+    Internal(#[source] LoopError),
+}
+
+impl ApiError {
+    fn code_and_status(&self) -> (&'static str, u16) {
+        match self {
+            Self::Validation(_) => ("ValidationException", 400),
+            Self::Serialization(_) => ("SerializationException", 400),
+            Self::Conflict(_) => ("ConflictException", 409),
+            Self::QuotaExceeded => ("ServiceQuotaExceededException", 402),
+            Self::NotFound(_) => ("ResourceNotFoundException", 404),
+            Self::UnknownOperation => ("UnknownOperationException", 404),
+            Self::Throttled(_) => ("ThrottlingException", 429),
+            Self::Internal(_) => ("InternalServerException", 500),
+        }
+    }
+
+    /// Returns the API error for what went wrong with the loop of this name.
+    fn from_loop(error: LoopError, name: &str) -> Self {
+        match error {
+            LoopError::Conflict => Self::Conflict(name.to_owned()),
+            LoopError::QuotaExceeded => Self::QuotaExceeded,
+            LoopError::NotFound => Self::NotFound(name.to_owned()),
+            LoopError::WrongStatus(status) => {
+                let status = status.as_str();
+                Self::Validation(format!(
+                    "The human loop {name} is {status}: the operation is not allowed."
+                ))
+            }
+            LoopError::Contention | LoopError::Storage(StorageError::Throttled(_)) => Self::Throttled(error),
+            LoopError::Refused(_) | LoopError::Storage(_) => Self::Internal(error),
+        }
+    }
+}
+
+/// The API over the loops of one flow definition.
+#[derive(Debug)]
+pub struct Api<'a> {
+    /// The loops.
+    pub loops: &'a Loops,
+    /// ARN of the flow definition that is served.
+    pub flow_definition_arn: &'a str,
+    /// Bucket of the output.
+    pub bucket: &'a str,
+    /// Time of the request.
+    pub now: DateTime<Utc>,
+}
+
+impl Api<'_> {
+    /// Answers a request; errors become replies and are logged.
+    pub async fn answer(&self, request: &HttpRequest) -> HttpReply {
+        let (status, error_type, body) = match self.dispatch(request).await {
+            Ok(body) => (200, None, body),
+            Err(error) => {
+                let (code, status) = error.code_and_status();
+                if matches!(error, ApiError::Internal(_) | ApiError::Throttled(_)) {
+                    tracing::error!(error = &error as &dyn std::error::Error, code, "request failed");
+                }
+                (status, Some(code), json!({ "Message": error.to_string() }))
+            }
+        };
+        let mut headers = BTreeMap::from([
+            ("content-type", "application/json".to_owned()),
+            ("x-amzn-requestid", request.request_id.clone()),
+        ]);
+        if let Some(code) = error_type {
+            headers.insert("x-amzn-errortype", code.to_owned());
+        }
+        HttpReply {
+            status,
+            headers,
+            body: body.to_string(),
+        }
+    }
+
+    async fn dispatch(&self, request: &HttpRequest) -> Result<Value, ApiError> {
+        let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
+        match (request.method.as_str(), segments.as_slice()) {
+            ("POST", ["human-loops"]) => self.start(&request.body).await,
+            ("POST", ["human-loops", "stop"]) => self.stop(&request.body).await,
+            ("GET", ["human-loops"]) => self.list(&request.query).await,
+            ("GET", ["human-loops", name]) => self.describe(&decoded(name)).await,
+            ("DELETE", ["human-loops", name]) => self.delete(&decoded(name)).await,
+            _ => Err(ApiError::UnknownOperation),
+        }
+    }
+
+    async fn start(&self, body: &[u8]) -> Result<Value, ApiError> {
+        let request: StartRequest = serde_json::from_slice(body).map_err(ApiError::Serialization)?;
+        let (name, input) = self.checked_start(request)?;
+        let started = self.loops.start(&name, &input, self.now).await;
+        started.map_err(|error| ApiError::from_loop(error, &name))?;
+        Ok(json!({ "HumanLoopArn": self.loop_arn(&name) }))
+    }
+
+    /// Returns name and input content of a start request that keeps the rules.
+    fn checked_start(&self, request: StartRequest) -> Result<(String, String), ApiError> {
+        let mut violations = Violations::default();
+        violations.loop_name(request.human_loop_name.as_deref());
+        violations.flow_definition_arn(request.flow_definition_arn.as_deref());
+        let input = request
+            .human_loop_input
+            .as_ref()
+            .map(|input| &input.input_content);
+        match input {
+            None => violations.missing("humanLoopInput"),
+            Some(content) => violations.input_content(content.as_deref()),
+        }
+        if let Some(attributes) = &request.data_attributes {
+            violations.content_classifiers(attributes.content_classifiers.as_deref());
+        }
+        violations.into_result()?;
+        if request.flow_definition_arn.as_deref() != Some(self.flow_definition_arn) {
+            let message = "The flow definition does not exist or is not served here.";
+            return Err(ApiError::Validation(message.to_owned()));
+        }
+        let name = request.human_loop_name.unwrap_or_default();
+        let input = request
+            .human_loop_input
+            .and_then(|input| input.input_content)
+            .unwrap_or_default();
+        if serde_json::from_str::<serde_json::Map<String, Value>>(&input).is_err() {
+            let message = "HumanLoopInput.InputContent must be the text of a JSON object.";
+            return Err(ApiError::Validation(message.to_owned()));
+        }
+        Ok((name, input))
+    }
+
+    async fn describe(&self, name: &str) -> Result<Value, ApiError> {
+        checked_name(Some(name))?;
+        let found = self.loops.find(name, self.now).await;
+        let human_loop = found.map_err(|error| ApiError::from_loop(error, name))?;
+        let key = output_key(self.flow_definition_arn, &human_loop);
+        let mut description = json!({
+            "CreationTime": iso_time(human_loop.created_at),
+            "HumanLoopStatus": human_loop.status.as_str(),
+            "HumanLoopName": human_loop.name,
+            "HumanLoopArn": self.loop_arn(name),
+            "FlowDefinitionArn": self.flow_definition_arn,
+            // Known from the start: that it is here does not mean that the object is.
+            "HumanLoopOutput": { "OutputS3Uri": format!("s3://{}/{key}", self.bucket) },
+        });
+        if human_loop.status == Status::Failed {
+            description["FailureCode"] = json!("Expired");
+            description["FailureReason"] = json!(EXPIRED);
+        }
+        Ok(description)
+    }
+
+    async fn list(&self, query: &BTreeMap<String, String>) -> Result<Value, ApiError> {
+        let mut violations = Violations::default();
+        let flow = query.get("FlowDefinitionArn").map(String::as_str);
+        violations.flow_definition_arn(flow);
+        let order = violations.sort_order(query.get("SortOrder"));
+        let listing = Listing {
+            order,
+            created_from: violations.timestamp("creationTimeAfter", query.get("CreationTimeAfter")),
+            created_before: violations.timestamp("creationTimeBefore", query.get("CreationTimeBefore")),
+            page_size: violations.max_results(query.get("MaxResults")),
+            after: violations.next_token(order, query.get("NextToken")),
+        };
+        violations.into_result()?;
+        if let Some(flow) = flow.filter(|flow| *flow != self.flow_definition_arn) {
+            return Err(ApiError::NotFound(flow.to_owned()));
+        }
+        let page = self.loops.list(&listing, self.now).await;
+        let page = page.map_err(|error| ApiError::from_loop(error, ""))?;
+        let summaries: Vec<Value> = page
+            .loops
+            .iter()
+            .map(|human_loop| self.summary(human_loop))
+            .collect();
+        let mut reply = json!({ "HumanLoopSummaries": summaries });
+        if let Some(mark) = page.next {
+            reply["NextToken"] = json!(crate::validation::next_token(order, &mark));
+        }
+        Ok(reply)
+    }
+
+    fn summary(&self, human_loop: &HumanLoop) -> Value {
+        let mut summary = json!({
+            "HumanLoopName": human_loop.name,
+            "HumanLoopStatus": human_loop.status.as_str(),
+            "CreationTime": iso_time(human_loop.created_at),
+            "FlowDefinitionArn": self.flow_definition_arn,
+        });
+        if human_loop.status == Status::Failed {
+            summary["FailureReason"] = json!(EXPIRED);
+        }
+        summary
+    }
+
+    async fn stop(&self, body: &[u8]) -> Result<Value, ApiError> {
+        let request: StopRequest = serde_json::from_slice(body).map_err(ApiError::Serialization)?;
+        let name = checked_name(request.human_loop_name.as_deref())?;
+        let stopped = self.loops.stop(name, self.now).await;
+        stopped.map_err(|error| ApiError::from_loop(error, name))?;
+        Ok(json!({}))
+    }
+
+    async fn delete(&self, name: &str) -> Result<Value, ApiError> {
+        checked_name(Some(name))?;
+        let deleted = self.loops.delete(name, self.now).await;
+        deleted.map_err(|error| ApiError::from_loop(error, name))?;
+        Ok(json!({}))
+    }
+
+    fn loop_arn(&self, name: &str) -> String {
+        let scope = self
+            .flow_definition_arn
+            .split(":flow-definition/")
+            .next()
+            .unwrap_or_default();
+        debug_assert!(is_flow_definition_arn(self.flow_definition_arn));
+        format!("{scope}:human-loop/{name}")
+    }
+}
+
+/// Failure reason of a loop that nobody answered in time.
+const EXPIRED: &str = "The human loop was not answered within its availability lifetime.";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct StartRequest {
+    human_loop_name: Option<String>,
+    flow_definition_arn: Option<String>,
+    human_loop_input: Option<HumanLoopInput>,
+    data_attributes: Option<DataAttributes>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HumanLoopInput {
+    input_content: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DataAttributes {
+    content_classifiers: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct StopRequest {
+    human_loop_name: Option<String>,
+}
+
+fn checked_name(name: Option<&str>) -> Result<&str, ApiError> {
+    let mut violations = Violations::default();
+    violations.loop_name(name);
+    violations.into_result()?;
+    Ok(name.unwrap_or_default())
+}
+
+fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}

@@ -1,0 +1,284 @@
+//! One human loop as data: its state, who holds it, who answered, and what is due at a given time.
+//!
+//! Nothing here touches S3; [`crate::loops`] stores what these functions decide.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// State of a loop: the five of the A2I API, and the mark of a deleted loop whose name is free again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Reviewers may answer.
+    InProgress,
+    /// Stopped by the caller; reviewers who already started may finish.
+    Stopping,
+    /// Stopped.
+    Stopped,
+    /// All answers are in and the output is written.
+    Completed,
+    /// Not answered in time.
+    Failed,
+    /// Deleted: unknown to callers, its name may be used again.
+    Deleted,
+}
+
+impl Status {
+    /// Returns the name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "InProgress",
+            Self::Stopping => "Stopping",
+            Self::Stopped => "Stopped",
+            Self::Completed => "Completed",
+            Self::Failed => "Failed",
+            Self::Deleted => "Deleted",
+        }
+    }
+
+    /// Returns whether the loop counts against the quota of loops in flight.
+    pub fn is_in_flight(self) -> bool {
+        matches!(self, Self::InProgress | Self::Stopping)
+    }
+}
+
+/// A reviewer as the output names them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// 16 hexadecimal characters, the same for the same reviewer for ever.
+    pub id: String,
+    /// The name that the sign-in link was made for.
+    pub reviewer: String,
+}
+
+impl Worker {
+    /// Returns the worker of a reviewer's name.
+    pub fn of(reviewer: &str) -> Self {
+        let digest = Sha256::digest(format!("reviewer:{reviewer}"));
+        Self {
+            id: hex::encode(&digest[..8]),
+            reviewer: reviewer.to_owned(),
+        }
+    }
+}
+
+/// The right of one reviewer to answer a loop until it expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Worker id.
+    pub worker_id: String,
+    /// When the reviewer opened the task.
+    pub accepted_at: DateTime<Utc>,
+    /// From then on somebody else may take it.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A stored answer of one reviewer; the answer itself is an object of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerEntry {
+    /// Worker id.
+    pub worker_id: String,
+    /// Names the object that holds the answer.
+    pub answer_id: String,
+}
+
+/// The rules of the flow definition that a loop was started under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowRules {
+    /// Answers that complete a loop, 1 to 3.
+    pub task_count: usize,
+    /// How long a loop waits for its answers.
+    pub availability: Duration,
+    /// How long one reviewer may hold a task.
+    pub time_limit: Duration,
+}
+
+/// The state of one human loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HumanLoop {
+    /// Made at start and never used again, so that a reused name is another loop.
+    pub id: String,
+    /// Name, unique among the loops that are not deleted.
+    pub name: String,
+    /// When it was started, to the millisecond.
+    pub created_at: DateTime<Utc>,
+    /// When it fails for lack of answers.
+    pub expires_at: DateTime<Utc>,
+    /// Answers that complete it.
+    pub task_count: usize,
+    /// SHA-256 of the input content, which tells a repeated start from a conflicting one.
+    pub input_sha256: String,
+    /// Number of items in the input, if it is of our own kind.
+    pub item_count: Option<usize>,
+    /// Smallest confidence among the items, 0 to 1.
+    pub lowest_confidence: Option<f64>,
+    /// State.
+    pub status: Status,
+    /// Reviewers who opened it, also those whose time is over while nobody took their place.
+    pub leases: Vec<Lease>,
+    /// Answers, in the order in which they came.
+    pub answers: Vec<AnswerEntry>,
+    /// Worker ids that skipped it.
+    pub skipped_by: Vec<String>,
+}
+
+/// What the passing of time or a stored answer makes of a loop, to be written down by whoever reads it next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// All answers are in: write the output, then mark it completed.
+    Complete,
+    /// Nobody answered in time.
+    Expire,
+    /// Stopping, and nobody works on it any more.
+    Stop,
+}
+
+/// Why a reviewer may not open or answer a loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// As many reviewers as the loop needs are at it.
+    #[error("another reviewer has this task")]
+    Held,
+    /// This reviewer's answer is stored.
+    #[error("you have answered this task")]
+    Answered,
+    /// Completed, stopped, failed or deleted.
+    #[error("this task is closed")]
+    Closed,
+}
+
+impl HumanLoop {
+    /// Returns a new loop in progress.
+    pub fn start(id: String, name: &str, input: &str, now: DateTime<Utc>, rules: &FlowRules) -> Self {
+        let created_at = DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now);
+        let items = serde_json::from_str::<Value>(input)
+            .ok()
+            .and_then(|mut input| input.get_mut("comprehendPredictions").map(Value::take))
+            .and_then(|items| items.as_array().cloned());
+        Self {
+            id,
+            name: name.to_owned(),
+            created_at,
+            expires_at: created_at + rules.availability,
+            task_count: rules.task_count,
+            input_sha256: sha256(input),
+            item_count: items.as_ref().map(Vec::len),
+            lowest_confidence: items.as_deref().and_then(lowest_confidence),
+            status: Status::InProgress,
+            leases: Vec::new(),
+            answers: Vec::new(),
+            skipped_by: Vec::new(),
+        }
+    }
+
+    /// Returns what is due by now, if anything.
+    pub fn due(&self, now: DateTime<Utc>) -> Option<Due> {
+        match self.status {
+            Status::InProgress if self.answers.len() >= self.task_count => Some(Due::Complete),
+            Status::InProgress if now >= self.expires_at => Some(Due::Expire),
+            Status::Stopping if !self.leases.iter().any(|lease| lease.expires_at > now) => Some(Due::Stop),
+            _ => None,
+        }
+    }
+
+    /// Gives the reviewer a lease; one that they still hold stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`HumanLoop::may_answer`].
+    pub fn take(&mut self, worker_id: &str, now: DateTime<Utc>, time_limit: Duration) -> Result<(), Refusal> {
+        self.may_answer(worker_id, now)?;
+        if self.live_lease(worker_id, now).is_none() {
+            self.leases.retain(|lease| lease.expires_at > now);
+            self.leases.push(Lease {
+                worker_id: worker_id.to_owned(),
+                accepted_at: now,
+                expires_at: now + time_limit,
+            });
+        }
+        Ok(())
+    }
+
+    /// Returns whether the reviewer may open the loop now, and answer it: also after their lease has
+    /// expired, as long as nobody took their place.
+    ///
+    /// # Errors
+    ///
+    /// The [`Refusal`] that applies.
+    pub fn may_answer(&self, worker_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
+        if self.answers.iter().any(|answer| answer.worker_id == worker_id) {
+            return Err(Refusal::Answered);
+        }
+        let holds = self.live_lease(worker_id, now).is_some();
+        match self.status {
+            Status::InProgress => {}
+            Status::Stopping if holds => {}
+            _ => return Err(Refusal::Closed),
+        }
+        let others = self
+            .leases
+            .iter()
+            .filter(|lease| lease.expires_at > now && lease.worker_id != worker_id);
+        if self.answers.len() + others.count() >= self.task_count {
+            return Err(Refusal::Held);
+        }
+        Ok(())
+    }
+
+    /// Notes the stored answer of a reviewer and ends their lease.
+    ///
+    /// # Errors
+    ///
+    /// As [`HumanLoop::may_answer`].
+    pub fn answer(&mut self, worker_id: &str, answer_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
+        self.may_answer(worker_id, now)?;
+        self.leases.retain(|lease| lease.worker_id != worker_id);
+        self.answers.push(AnswerEntry {
+            worker_id: worker_id.to_owned(),
+            answer_id: answer_id.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// Gives the task back and remembers who skipped it.
+    pub fn skip(&mut self, worker_id: &str) {
+        if !self.status.is_in_flight() {
+            return;
+        }
+        self.leases.retain(|lease| lease.worker_id != worker_id);
+        if !self.skipped_by.iter().any(|skipped| skipped == worker_id) {
+            self.skipped_by.push(worker_id.to_owned());
+        }
+    }
+
+    /// Returns when the reviewer opened the task, also if their time is over.
+    pub fn accepted_at(&self, worker_id: &str) -> Option<DateTime<Utc>> {
+        let lease = self.leases.iter().find(|lease| lease.worker_id == worker_id)?;
+        Some(lease.accepted_at)
+    }
+
+    /// Returns when the reviewer's right to answer ends.
+    pub fn lease_expires_at(&self, worker_id: &str) -> Option<DateTime<Utc>> {
+        let lease = self.leases.iter().find(|lease| lease.worker_id == worker_id)?;
+        Some(lease.expires_at)
+    }
+
+    fn live_lease(&self, worker_id: &str, now: DateTime<Utc>) -> Option<&Lease> {
+        self.leases
+            .iter()
+            .find(|lease| lease.worker_id == worker_id && lease.expires_at > now)
+    }
+}
+
+/// Returns the SHA-256 of a text in hexadecimal.
+pub fn sha256(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+fn lowest_confidence(items: &[Value]) -> Option<f64> {
+    items
+        .iter()
+        .filter_map(|item| item.get("confidence")?.as_f64())
+        .min_by(f64::total_cmp)
+}

@@ -1,0 +1,587 @@
+//! Human loops in S3, safe under any number of concurrent functions.
+//!
+//! | object under `human-review/` | holds |
+//! |---|---|
+//! | `loops/<name>.json` | the loop's state; every change is a conditional write of this one object |
+//! | `inputs/<id>.json` | the input content |
+//! | `answers/<id>/<answer id>.json` | one answer |
+//! | `queue/<rank>-<time>-<id>-<name>` | empty mark of a loop in flight; key order is review order |
+//! | `listing/ascending/…`, `listing/descending/…` | empty marks whose key order is the listing order |
+//!
+//! The order of writes makes a crash harmless. A start writes input and marks before the state, so a loop
+//! that exists is always in the queue; a mark without its loop is passed over, and swept when old. An
+//! answer is written before the state names it; the output is written before the state says completed;
+//! marks go after the state has changed. Whoever reads a loop next carries out what is due.
+
+use chrono::{DateTime, Duration, Utc};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, Worker, sha256};
+use crate::marks::{Mark, Order};
+use crate::objects::{Objects, StorageError};
+use crate::output::{Answer, output_document, output_key};
+
+/// Prefix of the service's own objects in the review bucket.
+pub const STATE_PREFIX: &str = "human-review/";
+/// Loops that may be in flight in one flow definition. Source: A2I quotas.
+pub const MAX_LOOPS_IN_FLIGHT: usize = 5_000;
+/// A mark without its loop may belong to a start that is under way; older than this it is swept.
+const STALE_MARK_AGE: Duration = Duration::hours(1);
+/// Objects read at a time.
+const CONCURRENT_READS: usize = 16;
+/// Waiting loops whose state is read for one queue page.
+const QUEUE_PAGE: usize = 100;
+/// Attempts at a conditional write before the caller is told to come back.
+const MAX_ATTEMPTS: usize = 12;
+
+/// Why an operation on a loop was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoopError {
+    /// Another loop has the name.
+    #[error("a human loop with this name and another input exists")]
+    Conflict,
+    /// [`MAX_LOOPS_IN_FLIGHT`] loops are in flight.
+    #[error("too many human loops are in flight")]
+    QuotaExceeded,
+    /// No such loop.
+    #[error("the human loop does not exist")]
+    NotFound,
+    /// The loop's state does not allow the operation.
+    #[error("the human loop is {}", .0.as_str())]
+    WrongStatus(Status),
+    /// The reviewer may not do this now.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too many others change the same loop at this moment.
+    #[error("the human loop is being changed by too many callers")]
+    Contention,
+    /// S3 failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// One page of the listing.
+#[derive(Debug)]
+pub struct Page {
+    /// Loops in the order asked for.
+    pub loops: Vec<HumanLoop>,
+    /// Name of the mark after which the next page begins.
+    pub next: Option<String>,
+}
+
+/// What a listing asks for.
+#[derive(Debug)]
+pub struct Listing {
+    /// Order by creation time.
+    pub order: Order,
+    /// Only loops created at or after this time.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Only loops created before this time.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Loops on a page.
+    pub page_size: usize,
+    /// Mark after which this page begins.
+    pub after: Option<String>,
+}
+
+/// The queue as one reviewer sees it.
+#[derive(Debug)]
+pub struct Queue {
+    /// Loops that wait for this reviewer; exact up to [`QUEUE_PAGE`] loops, an upper bound beyond.
+    pub waiting: usize,
+    /// The first of them in review order.
+    pub tasks: Vec<HumanLoop>,
+}
+
+/// The loops of one flow definition.
+#[derive(Debug, Clone)]
+pub struct Loops {
+    objects: Objects,
+    flow_definition_arn: String,
+    rules: FlowRules,
+}
+
+impl Loops {
+    /// Returns the loops that live in a bucket.
+    pub fn new(objects: Objects, flow_definition_arn: String, rules: FlowRules) -> Self {
+        Self {
+            objects,
+            flow_definition_arn,
+            rules,
+        }
+    }
+
+    /// Starts a loop; the same name and input again is the same loop.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Conflict`], [`LoopError::QuotaExceeded`].
+    pub async fn start(&self, name: &str, input: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let existing = self.read(name).await?;
+            if let Some((human_loop, _)) = &existing
+                && human_loop.status != Status::Deleted
+            {
+                let same = human_loop.input_sha256 == sha256(input);
+                return if same { Ok(()) } else { Err(LoopError::Conflict) };
+            }
+            if self.in_flight(now).await? >= MAX_LOOPS_IN_FLIGHT {
+                return Err(LoopError::QuotaExceeded);
+            }
+            let id = Uuid::new_v4().simple().to_string();
+            let human_loop = HumanLoop::start(id, name, input, now, &self.rules);
+            self.write_input_and_marks(&human_loop, input).await?;
+            let state = state_document(&human_loop);
+            let started = match existing {
+                None => self.objects.create(&state_key(name), state).await?,
+                Some((_, etag)) => self.objects.replace(&state_key(name), &etag, state).await?,
+            };
+            if started {
+                return Ok(());
+            }
+            self.remove_input_and_marks(&human_loop).await?;
+        }
+        Err(LoopError::Contention)
+    }
+
+    /// Returns a loop, with what was due carried out.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`].
+    pub async fn find(&self, name: &str, now: DateTime<Utc>) -> Result<HumanLoop, LoopError> {
+        let (human_loop, _) = self.settled(name, now).await?;
+        Ok(human_loop)
+    }
+
+    /// Returns a page of loops by creation time.
+    ///
+    /// Reads the state of the loops on the page only.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn list(&self, listing: &Listing, now: DateTime<Utc>) -> Result<Page, LoopError> {
+        let prefix = format!("{STATE_PREFIX}{}", listing.order.folder());
+        let first = listing.order.first(listing.created_from, listing.created_before);
+        let mut after = listing
+            .after
+            .clone()
+            .map_or(first.clone(), |after| after.max(first));
+        let mut found: Vec<(HumanLoop, String)> = Vec::new();
+        loop {
+            let keys = self.objects.list(&prefix, &after, listing.page_size + 1).await?;
+            let marks: Vec<Mark> = keys
+                .iter()
+                .filter_map(|key| Mark::parse_listing(listing.order, key))
+                .take_while(|mark| mark.is_within(listing.created_from, listing.created_before))
+                .collect();
+            let last_page = marks.len() <= listing.page_size;
+            let loops: Vec<Option<HumanLoop>> = self.loops_of(&marks, now).await?;
+            found.extend(loops.into_iter().flatten().map(|human_loop| {
+                let mark = Mark::of(&human_loop).listing_key(listing.order);
+                (human_loop, mark)
+            }));
+            match keys.last() {
+                Some(last) if !last_page && found.len() <= listing.page_size => after = last.clone(),
+                _ => break,
+            }
+        }
+        let more = found.len() > listing.page_size;
+        found.truncate(listing.page_size);
+        let next = if more {
+            found.last().map(|(_, mark)| mark.clone())
+        } else {
+            None
+        };
+        let loops = found.into_iter().map(|(human_loop, _)| human_loop).collect();
+        Ok(Page { loops, next })
+    }
+
+    /// Stops a loop: at once, or when the reviewers who hold it are done.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`]; [`LoopError::WrongStatus`] unless it is in progress.
+    pub async fn stop(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+        self.change(name, now, |human_loop| {
+            if human_loop.status != Status::InProgress {
+                return Err(LoopError::WrongStatus(human_loop.status));
+            }
+            human_loop.status = Status::Stopping;
+            Ok(())
+        })
+        .await?;
+        // Without a reviewer at it the stop is already due.
+        self.settled(name, now).await?;
+        Ok(())
+    }
+
+    /// Deletes a loop and all that it holds but its output.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`]; [`LoopError::WrongStatus`] while it is in flight.
+    pub async fn delete(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let human_loop = self.find(name, now).await?;
+        if human_loop.status.is_in_flight() {
+            return Err(LoopError::WrongStatus(human_loop.status));
+        }
+        // A loop in a final state changes no more, so its parts can go first: a crash leaves it deletable.
+        let answers = format!("{STATE_PREFIX}answers/{}/", human_loop.id);
+        for answer in self.objects.list(&answers, "", 1_000).await? {
+            self.objects.delete(&format!("{answers}{answer}")).await?;
+        }
+        let deleted = self
+            .change(name, now, |current| {
+                if current.id != human_loop.id {
+                    return Err(LoopError::NotFound);
+                }
+                current.status = Status::Deleted;
+                current.answers.clear();
+                Ok(())
+            })
+            .await?;
+        Ok(self.remove_input_and_marks(&deleted).await?)
+    }
+
+    /// Returns the waiting loops that the reviewer may take, most uncertain first.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn queue(&self, worker: &Worker, now: DateTime<Utc>) -> Result<Queue, LoopError> {
+        let marks = self.queue_marks().await?;
+        let examined = &marks[..marks.len().min(QUEUE_PAGE)];
+        let tasks: Vec<HumanLoop> = self
+            .loops_of(examined, now)
+            .await?
+            .into_iter()
+            .flatten()
+            .filter(|human_loop| human_loop.may_answer(&worker.id, now).is_ok())
+            .collect();
+        let waiting = marks.len() - examined.len() + tasks.len();
+        Ok(Queue { waiting, tasks })
+    }
+
+    /// Takes the next loop for the reviewer: the most uncertain one, those they skipped last.
+    ///
+    /// Returns its name, or none if nothing waits for this reviewer. With `skipped_too` false those they
+    /// skipped are left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn take_next(
+        &self,
+        worker: &Worker,
+        skipped_too: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, LoopError> {
+        let mut skipped = Vec::new();
+        for marks in self.queue_marks().await?.chunks(CONCURRENT_READS) {
+            for human_loop in self.loops_of(marks, now).await?.into_iter().flatten() {
+                if human_loop.may_answer(&worker.id, now).is_err() {
+                    continue;
+                }
+                if human_loop.skipped_by.contains(&worker.id) {
+                    skipped.push(human_loop.name);
+                } else if self.try_take(&human_loop.name, worker, now).await? {
+                    return Ok(Some(human_loop.name));
+                }
+            }
+        }
+        for name in skipped.into_iter().filter(|_| skipped_too) {
+            if self.try_take(&name, worker, now).await? {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a loop for the reviewer and returns it.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`], [`LoopError::Refused`].
+    pub async fn take(
+        &self,
+        name: &str,
+        worker: &Worker,
+        now: DateTime<Utc>,
+    ) -> Result<HumanLoop, LoopError> {
+        self.change(name, now, |human_loop| {
+            Ok(human_loop.take(&worker.id, now, self.rules.time_limit)?)
+        })
+        .await
+    }
+
+    /// Gives a loop back; it comes last in this reviewer's queue from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`].
+    pub async fn release(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<(), LoopError> {
+        self.change(name, now, |human_loop| {
+            human_loop.skip(&worker.id);
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Stores a reviewer's answer, and the output if it was the last one that the loop needs.
+    ///
+    /// The same reviewer's answer again changes nothing and succeeds.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`], also when the name belongs to another loop by now; [`LoopError::Refused`].
+    pub async fn answer(
+        &self,
+        name: &str,
+        id: &str,
+        worker: &Worker,
+        issuer: &str,
+        content: Value,
+        now: DateTime<Utc>,
+    ) -> Result<(), LoopError> {
+        let human_loop = self.find(name, now).await?;
+        if human_loop.id != id {
+            return Err(LoopError::NotFound);
+        }
+        match human_loop.may_answer(&worker.id, now) {
+            Err(Refusal::Answered) => return Ok(()),
+            other => other?,
+        }
+        let answer_id = Uuid::new_v4().simple().to_string();
+        let answer = Answer {
+            worker: worker.clone(),
+            accepted_at: human_loop.accepted_at(&worker.id).unwrap_or(now),
+            submitted_at: now,
+            issuer: issuer.to_owned(),
+            content,
+        };
+        let body = serde_json::to_vec(&answer).expect("an answer is plain data");
+        self.objects.put(&answer_key(id, &answer_id), body).await?;
+        let noted = self
+            .change(name, now, |current| {
+                if current.id != id {
+                    return Err(LoopError::NotFound);
+                }
+                Ok(current.answer(&worker.id, &answer_id, now)?)
+            })
+            .await;
+        match noted {
+            // A second click was faster; its answer stands.
+            Ok(_) | Err(LoopError::Refused(Refusal::Answered)) => {}
+            Err(error) => return Err(error),
+        }
+        self.settled(name, now).await?;
+        Ok(())
+    }
+
+    /// Returns the input content of a loop.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`] when it was deleted meanwhile.
+    pub async fn input(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
+        let found = self.objects.read(&input_key(&human_loop.id)).await?;
+        let (input, _) = found.ok_or(LoopError::NotFound)?;
+        Ok(serde_json::from_slice(&input).map_err(|_| StorageError::Damaged(input_key(&human_loop.id)))?)
+    }
+
+    async fn try_take(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<bool, LoopError> {
+        match self.take(name, worker, now).await {
+            Ok(_) => Ok(true),
+            Err(LoopError::Refused(_) | LoopError::NotFound | LoopError::Contention) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a loop's state and its ETag.
+    async fn read(&self, name: &str) -> Result<Option<(HumanLoop, String)>, LoopError> {
+        let Some((body, etag)) = self.objects.read(&state_key(name)).await? else {
+            return Ok(None);
+        };
+        let human_loop = serde_json::from_slice(&body).map_err(|_| StorageError::Damaged(state_key(name)))?;
+        Ok(Some((human_loop, etag)))
+    }
+
+    /// Reads a loop that is not deleted and carries out what is due.
+    async fn settled(&self, name: &str, now: DateTime<Utc>) -> Result<(HumanLoop, String), LoopError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let found = self.read(name).await?;
+            let found = found.filter(|(human_loop, _)| human_loop.status != Status::Deleted);
+            let (mut human_loop, etag) = found.ok_or(LoopError::NotFound)?;
+            human_loop.status = match human_loop.due(now) {
+                None => return Ok((human_loop, etag)),
+                Some(Due::Expire) => Status::Failed,
+                Some(Due::Stop) => Status::Stopped,
+                Some(Due::Complete) => {
+                    self.write_output(&human_loop).await?;
+                    Status::Completed
+                }
+            };
+            human_loop.leases.clear();
+            if self.replace(&human_loop, &etag).await? {
+                self.objects.delete(&queue_key(&human_loop)).await?;
+            }
+        }
+        Err(LoopError::Contention)
+    }
+
+    /// Changes a loop's state, again from the start whenever somebody else was faster.
+    async fn change(
+        &self,
+        name: &str,
+        now: DateTime<Utc>,
+        change: impl Fn(&mut HumanLoop) -> Result<(), LoopError>,
+    ) -> Result<HumanLoop, LoopError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let (before, etag) = self.settled(name, now).await?;
+            let mut after = before.clone();
+            change(&mut after)?;
+            if after == before || self.replace(&after, &etag).await? {
+                return Ok(after);
+            }
+        }
+        Err(LoopError::Contention)
+    }
+
+    async fn replace(&self, human_loop: &HumanLoop, etag: &str) -> Result<bool, LoopError> {
+        let key = state_key(&human_loop.name);
+        Ok(self
+            .objects
+            .replace(&key, etag, state_document(human_loop))
+            .await?)
+    }
+
+    /// Writes the output, once: a second attempt finds the same bytes there.
+    async fn write_output(&self, human_loop: &HumanLoop) -> Result<(), LoopError> {
+        let input = self.input(human_loop).await?;
+        let mut answers = Vec::new();
+        for entry in &human_loop.answers {
+            let key = answer_key(&human_loop.id, &entry.answer_id);
+            let answer = self.objects.read(&key).await?;
+            let answer = answer.and_then(|(body, _)| serde_json::from_slice::<Answer>(&body).ok());
+            answers.push(answer.ok_or(StorageError::Damaged(key))?);
+        }
+        let document = output_document(&self.flow_definition_arn, &human_loop.name, input, &answers);
+        let key = output_key(&self.flow_definition_arn, human_loop);
+        self.objects.create(&key, document.into_bytes()).await?;
+        Ok(())
+    }
+
+    async fn write_input_and_marks(&self, human_loop: &HumanLoop, input: &str) -> Result<(), LoopError> {
+        self.objects
+            .put(&input_key(&human_loop.id), input.as_bytes().to_vec())
+            .await?;
+        let marks = mark_keys(human_loop);
+        futures::future::try_join_all(marks.iter().map(|key| self.objects.put(key, Vec::new()))).await?;
+        Ok(())
+    }
+
+    async fn remove_input_and_marks(&self, human_loop: &HumanLoop) -> Result<(), StorageError> {
+        let marks = mark_keys(human_loop);
+        futures::future::try_join_all(marks.iter().map(|key| self.objects.delete(key))).await?;
+        self.objects.delete(&input_key(&human_loop.id)).await
+    }
+
+    /// Counts the loops in flight by their marks alone; those past their time do not count.
+    async fn in_flight(&self, now: DateTime<Utc>) -> Result<usize, LoopError> {
+        let oldest = now - self.rules.availability;
+        let marks = self.queue_marks().await?;
+        Ok(marks.iter().filter(|mark| mark.created_at > oldest).count())
+    }
+
+    async fn queue_marks(&self) -> Result<Vec<Mark>, LoopError> {
+        let prefix = format!("{STATE_PREFIX}queue/");
+        let mut marks = Vec::new();
+        let mut after = String::new();
+        loop {
+            let keys = self.objects.list(&prefix, &after, 1_000).await?;
+            marks.extend(keys.iter().filter_map(|key| Mark::parse_queue(key)));
+            match keys.last() {
+                Some(last) if keys.len() == 1_000 => after = last.clone(),
+                _ => return Ok(marks),
+            }
+        }
+    }
+
+    /// Returns the loop of each mark, or none where the mark has no loop.
+    async fn loops_of(
+        &self,
+        marks: &[Mark],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<HumanLoop>>, LoopError> {
+        stream::iter(marks)
+            .map(|mark| self.loop_of(mark, now))
+            .buffered(CONCURRENT_READS)
+            .try_collect()
+            .await
+    }
+
+    async fn loop_of(&self, mark: &Mark, now: DateTime<Utc>) -> Result<Option<HumanLoop>, LoopError> {
+        match self.find(&mark.name, now).await {
+            Ok(human_loop) if human_loop.id == mark.id => {
+                if mark.rank.is_some() && !human_loop.status.is_in_flight() {
+                    self.objects.delete(&queue_key(&human_loop)).await?;
+                }
+                Ok(Some(human_loop))
+            }
+            Ok(_) | Err(LoopError::NotFound) => {
+                if now - mark.created_at > STALE_MARK_AGE {
+                    self.sweep(mark).await?;
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes what a start that did not finish has left.
+    async fn sweep(&self, mark: &Mark) -> Result<(), LoopError> {
+        for order in [Order::Ascending, Order::Descending] {
+            let key = format!("{STATE_PREFIX}{}{}", order.folder(), mark.listing_key(order));
+            self.objects.delete(&key).await?;
+        }
+        if let Some(key) = mark.queue_key() {
+            self.objects.delete(&format!("{STATE_PREFIX}queue/{key}")).await?;
+        }
+        Ok(self.objects.delete(&input_key(&mark.id)).await?)
+    }
+}
+
+fn state_document(human_loop: &HumanLoop) -> Vec<u8> {
+    serde_json::to_vec(human_loop).expect("a loop's state is plain data")
+}
+
+fn state_key(name: &str) -> String {
+    format!("{STATE_PREFIX}loops/{name}.json")
+}
+
+fn input_key(id: &str) -> String {
+    format!("{STATE_PREFIX}inputs/{id}.json")
+}
+
+fn answer_key(id: &str, answer_id: &str) -> String {
+    format!("{STATE_PREFIX}answers/{id}/{answer_id}.json")
+}
+
+fn mark_keys(human_loop: &HumanLoop) -> Vec<String> {
+    let mark = Mark::of(human_loop);
+    let listing = [Order::Ascending, Order::Descending]
+        .map(|order| format!("{STATE_PREFIX}{}{}", order.folder(), mark.listing_key(order)));
+    listing.into_iter().chain([queue_key(human_loop)]).collect()
+}
+
+fn queue_key(human_loop: &HumanLoop) -> String {
+    let key = Mark::of(human_loop)
+        .queue_key()
+        .expect("a mark of a loop has a rank");
+    format!("{STATE_PREFIX}queue/{key}")
+}

@@ -1,0 +1,184 @@
+//! Marks: empty objects whose names alone hold an order, so that queue and listing need no reads.
+
+use chrono::{DateTime, Utc};
+
+use crate::human_loop::HumanLoop;
+
+/// Rank of loops whose input names no confidence: after all others.
+const UNKNOWN_RANK: u32 = 99_999;
+/// Largest time of a mark, in milliseconds (year 2286); times count down from it in the descending listing.
+const LAST_MILLISECOND: i64 = 9_999_999_999_999;
+
+/// Order of a listing by creation time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Oldest first.
+    Ascending,
+    /// Newest first.
+    Descending,
+}
+
+impl Order {
+    /// Returns the folder of the order's marks.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Ascending => "listing/ascending/",
+            Self::Descending => "listing/descending/",
+        }
+    }
+
+    /// Returns a name just before the first mark of the time range.
+    pub fn first(self, from: Option<DateTime<Utc>>, before: Option<DateTime<Utc>>) -> String {
+        match (self, from, before) {
+            (Self::Ascending, Some(from), _) => self.time(from),
+            // `~` sorts after the marks of that very millisecond, which are out of the range.
+            (Self::Descending, _, Some(before)) => format!("{}~", self.time(before)),
+            _ => String::new(),
+        }
+    }
+
+    fn time(self, time: DateTime<Utc>) -> String {
+        let milliseconds = time.timestamp_millis().clamp(0, LAST_MILLISECOND);
+        match self {
+            Self::Ascending => format!("{milliseconds:013}"),
+            Self::Descending => format!("{:013}", LAST_MILLISECOND - milliseconds),
+        }
+    }
+}
+
+/// What the name of a mark says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Review order: confidence in units of 1/10,000. None for a listing mark.
+    pub rank: Option<u32>,
+    /// When the loop was started.
+    pub created_at: DateTime<Utc>,
+    /// Id of the loop.
+    pub id: String,
+    /// Name of the loop.
+    pub name: String,
+}
+
+impl Mark {
+    /// Returns the mark of a loop.
+    pub fn of(human_loop: &HumanLoop) -> Self {
+        let confidence = human_loop.lowest_confidence;
+        // A float converts to an integer by saturation: no confidence is out of range.
+        let rank = confidence.map_or(UNKNOWN_RANK, |score| {
+            (score.clamp(0.0, 1.0) * 10_000.0).round() as u32
+        });
+        Self {
+            rank: Some(rank),
+            created_at: human_loop.created_at,
+            id: human_loop.id.clone(),
+            name: human_loop.name.clone(),
+        }
+    }
+
+    /// Returns the mark's name in the queue, `<rank>-<time>-<id>-<name>`.
+    pub fn queue_key(&self) -> Option<String> {
+        let time = Order::Ascending.time(self.created_at);
+        self.rank
+            .map(|rank| format!("{rank:05}-{time}-{}-{}", self.id, self.name))
+    }
+
+    /// Returns the mark's name in a listing, `<time>-<id>-<name>`.
+    pub fn listing_key(&self, order: Order) -> String {
+        format!("{}-{}-{}", order.time(self.created_at), self.id, self.name)
+    }
+
+    /// Reads a name of the queue.
+    pub fn parse_queue(key: &str) -> Option<Self> {
+        let (rank, rest) = key.split_once('-')?;
+        let mark = Self::parse_listing(Order::Ascending, rest)?;
+        Some(Self {
+            rank: Some(rank.parse().ok()?),
+            ..mark
+        })
+    }
+
+    /// Reads a name of a listing.
+    pub fn parse_listing(order: Order, key: &str) -> Option<Self> {
+        let mut parts = key.splitn(3, '-');
+        let time: i64 = parts.next()?.parse().ok()?;
+        let milliseconds = match order {
+            Order::Ascending => time,
+            Order::Descending => LAST_MILLISECOND - time,
+        };
+        Some(Self {
+            rank: None,
+            created_at: DateTime::from_timestamp_millis(milliseconds)?,
+            id: parts.next()?.to_owned(),
+            name: parts.next()?.to_owned(),
+        })
+    }
+
+    /// Returns whether the loop was started in the time range: at or after its begin, before its end.
+    pub fn is_within(&self, from: Option<DateTime<Utc>>, before: Option<DateTime<Utc>>) -> bool {
+        from.is_none_or(|from| self.created_at >= from)
+            && before.is_none_or(|before| self.created_at < before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(rank: Option<u32>, milliseconds: i64, name: &str) -> Mark {
+        Mark {
+            rank,
+            created_at: DateTime::from_timestamp_millis(milliseconds).expect("within range"),
+            id: "0f".repeat(16),
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn names_of_marks_can_be_read_back_even_with_hyphens_in_the_loop_name() {
+        let queued = mark(Some(4_210), 1_790_000_000_123, "tc-a--b-c");
+        let listed = mark(None, 1_790_000_000_123, "tc-a--b-c");
+
+        assert_eq!(
+            Mark::parse_queue(&queued.queue_key().expect("ranked")),
+            Some(queued)
+        );
+        for order in [Order::Ascending, Order::Descending] {
+            assert_eq!(
+                Mark::parse_listing(order, &listed.listing_key(order)),
+                Some(listed.clone())
+            );
+        }
+    }
+
+    #[test]
+    fn the_queue_runs_from_least_to_most_confident_and_oldest_first_among_equals() {
+        let expected = ["a", "b", "c", "d"];
+        let marks = [
+            mark(Some(UNKNOWN_RANK), 1, "d"),
+            mark(Some(900), 2_000, "b"),
+            mark(Some(10_000), 1, "c"),
+            mark(Some(900), 1_000, "a"),
+        ];
+
+        let mut keys: Vec<String> = marks.iter().filter_map(Mark::queue_key).collect();
+        keys.sort();
+
+        let names: Vec<String> = keys
+            .iter()
+            .filter_map(|key| Some(Mark::parse_queue(key)?.name))
+            .collect();
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn a_listing_begins_just_before_the_first_mark_in_its_time_range() {
+        let time = |milliseconds| DateTime::from_timestamp_millis(milliseconds);
+        let early = mark(None, 1_000, "early");
+        let late = mark(None, 2_000, "late");
+
+        let first = Order::Ascending.first(time(2_000), None);
+        assert!(early.listing_key(Order::Ascending) < first && first < late.listing_key(Order::Ascending));
+        let first = Order::Descending.first(None, time(2_000));
+        assert!(late.listing_key(Order::Descending) < first && first < early.listing_key(Order::Descending));
+    }
+}

@@ -1,0 +1,70 @@
+//! `output.json`, the result of a completed loop, in the shape that A2I gives custom task types.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::human_loop::{HumanLoop, Worker};
+
+/// One reviewer's answer as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Who answered.
+    pub worker: Worker,
+    /// When they opened the task.
+    pub accepted_at: DateTime<Utc>,
+    /// When they sent the answer.
+    pub submitted_at: DateTime<Utc>,
+    /// URL of the portal through which they came.
+    pub issuer: String,
+    /// Input name to value.
+    pub content: Value,
+}
+
+/// Returns the key of a loop's output: `<flow>/YYYY/MM/DD/hh/mm/ss/<loop>/output.json`, by creation time.
+pub fn output_key(flow_definition_arn: &str, human_loop: &HumanLoop) -> String {
+    let flow = flow_definition_arn.rsplit('/').next().unwrap_or_default();
+    let time = human_loop.created_at.format("%Y/%m/%d/%H/%M/%S");
+    format!("{flow}/{time}/{}/output.json", human_loop.name)
+}
+
+/// Returns the output document: keys in order at every level, no newline at the end.
+///
+/// The same loop, input and answers give the same bytes.
+pub fn output_document(flow_definition_arn: &str, name: &str, input: Value, answers: &[Answer]) -> String {
+    let answers: Vec<Value> = answers.iter().map(human_answer).collect();
+    let mut document = json!({
+        "flowDefinitionArn": flow_definition_arn,
+        "humanAnswers": answers,
+        "humanLoopName": name,
+        "inputContent": input,
+    });
+    // serde_json may have been built to keep the order of insertion.
+    document.sort_all_objects();
+    document.to_string()
+}
+
+fn human_answer(answer: &Answer) -> Value {
+    let spent = (answer.submitted_at - answer.accepted_at)
+        .num_milliseconds()
+        .max(0);
+    json!({
+        "acceptanceTime": iso_time(answer.accepted_at),
+        "answerContent": answer.content,
+        "submissionTime": iso_time(answer.submitted_at),
+        "timeSpentInSeconds": spent as f64 / 1_000.0,
+        "workerId": answer.worker.id,
+        "workerMetadata": {
+            "identityData": {
+                "identityProviderType": "Oidc",
+                "issuer": answer.issuer,
+                "sub": answer.worker.reviewer,
+            },
+        },
+    })
+}
+
+/// Returns a time as A2I writes it: UTC with milliseconds.
+pub fn iso_time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}

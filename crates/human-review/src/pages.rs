@@ -1,0 +1,171 @@
+//! The portal's own pages: what they show, and the headers that go with them.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use chrono::{DateTime, Duration, Utc};
+
+use crate::event::HttpReply;
+use crate::human_loop::HumanLoop;
+
+/// Policy of the portal's own pages: nothing inline, nothing from elsewhere.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The signed-in reviewer, as pages show them.
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    /// Name.
+    pub reviewer: String,
+    /// Token of every form.
+    pub form_token: String,
+}
+
+/// The waiting tasks.
+#[derive(Debug, Template)]
+#[template(path = "queue.html")]
+pub struct QueuePage {
+    /// Reviewer.
+    pub session: Option<SessionView>,
+    /// All that wait.
+    pub waiting: usize,
+    /// The first of them.
+    pub tasks: Vec<QueuedTask>,
+}
+
+/// One line of the queue.
+#[derive(Debug)]
+pub struct QueuedTask {
+    name: String,
+    confidence: String,
+    items: String,
+    age: String,
+    skipped: bool,
+}
+
+impl QueuedTask {
+    /// Returns the line of a loop for a worker.
+    pub fn new(human_loop: &HumanLoop, worker_id: &str, now: DateTime<Utc>) -> Self {
+        let confidence = human_loop.lowest_confidence;
+        Self {
+            name: human_loop.name.clone(),
+            confidence: confidence.map_or("unknown".to_owned(), |score| format!("{:.1} %", score * 100.0)),
+            items: human_loop
+                .item_count
+                .map_or("1".to_owned(), |count| count.to_string()),
+            age: age(now - human_loop.created_at),
+            skipped: human_loop.skipped_by.iter().any(|skipped| skipped == worker_id),
+        }
+    }
+}
+
+/// A task, with the rendered worker task template.
+#[derive(Debug, Template)]
+#[template(path = "task.html")]
+pub struct TaskPage {
+    /// Reviewer.
+    pub session: Option<SessionView>,
+    /// Name of the loop.
+    pub name: String,
+    /// Id of the loop.
+    pub id: String,
+    /// All that wait, this one included.
+    pub waiting: usize,
+    /// When the reviewer's lease ends.
+    pub lease_expires: String,
+    /// The rendered template.
+    pub task_html: String,
+}
+
+/// What a sign-in link shows until its button is pressed.
+#[derive(Debug, Template)]
+#[template(path = "sign_in.html")]
+pub struct SignInPage {
+    /// Nobody is signed in yet.
+    pub session: Option<SessionView>,
+    /// Who signs in.
+    pub reviewer: String,
+    /// The link's token.
+    pub token: String,
+    /// Length of the session.
+    pub hours: i64,
+}
+
+/// A message instead of what was asked for.
+#[derive(Debug, Template)]
+#[template(path = "message.html")]
+pub struct MessagePage {
+    /// Reviewer, if anybody is signed in.
+    pub session: Option<SessionView>,
+    /// Stable name of the situation.
+    pub code: &'static str,
+    /// Heading.
+    pub title: &'static str,
+    /// What to do.
+    pub text: String,
+    /// Technical detail, for the author of a template.
+    pub detail: String,
+}
+
+/// Returns a page as a reply; `nonce` admits the scripts and styles of a worker task template.
+pub fn page(status: u16, page: &impl Template, nonce: Option<&str>) -> HttpReply {
+    let body = page.render().expect("a page writes into memory");
+    let policy = nonce.map_or(PAGE_POLICY.to_owned(), task_policy);
+    let mut headers = security_headers(policy);
+    headers.insert("content-type", "text/html; charset=utf-8".to_owned());
+    HttpReply {
+        status,
+        headers,
+        body,
+    }
+}
+
+/// Returns a redirect to a page beside this one.
+pub fn redirect(location: &str) -> HttpReply {
+    let mut headers = security_headers(PAGE_POLICY.to_owned());
+    headers.insert("location", location.to_owned());
+    HttpReply {
+        status: 303,
+        headers,
+        body: String::new(),
+    }
+}
+
+/// Returns a static file, the only thing that everybody may read.
+pub fn asset(content_type: &str, body: &str) -> HttpReply {
+    let mut headers = security_headers(PAGE_POLICY.to_owned());
+    headers.insert("content-type", content_type.to_owned());
+    headers.insert("cache-control", "public, max-age=300".to_owned());
+    HttpReply {
+        status: 200,
+        headers,
+        body: body.to_owned(),
+    }
+}
+
+fn security_headers(policy: String) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("cache-control", "no-store".to_owned()),
+        ("content-security-policy", policy),
+        ("referrer-policy", "no-referrer".to_owned()),
+        ("x-content-type-options", "nosniff".to_owned()),
+        ("x-frame-options", "DENY".to_owned()),
+    ])
+}
+
+/// Policy of a task page. Templates use style attributes, so these are allowed; inline handlers are not.
+fn task_policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; \
+         style-src-attr 'unsafe-inline'; img-src 'self' https: data:; media-src 'self' https:; font-src 'self' https:; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+fn age(age: Duration) -> String {
+    match (age.num_days(), age.num_hours(), age.num_minutes()) {
+        (0, 0, minutes) => format!("{} min", minutes.max(0)),
+        (0, hours, _) => format!("{hours} h"),
+        (days, ..) => format!("{days} d"),
+    }
+}

@@ -1,0 +1,161 @@
+//! Worker task templates: Liquid and HTML as Amazon A2I renders them, over the `liquid` parser.
+//!
+//! The parser alone differs from A2I where it matters: it writes values unescaped and stops at unknown
+//! variables. So every output `{{ … }}` becomes a tag of our own that escapes ([`Escaping`]), and every
+//! tag and block sees unknown variables as nil ([`language`]). `include` and `render` are left out.
+//!
+//! The page's content security policy admits scripts by nonce. The nonce is put on the tags that the
+//! *template* holds, before any data comes in: no data can bring a script of its own, whatever a template does with it.
+
+mod language;
+mod source;
+
+use std::sync::{Arc, Mutex};
+
+use liquid_core::model::{Object, Value as LiquidValue};
+use liquid_core::runtime::RuntimeBuilder;
+use liquid_core::{Renderable, Template, parser};
+use serde_json::Value;
+
+use crate::objects::{Objects, StorageError};
+
+/// The template that this project ships.
+pub const SHIPPED: &str = include_str!("../../../templates/text-classification-review.liquid.html");
+
+/// Where templates for A2I load their elements from.
+const CROWD_ELEMENTS_URL: &str = "https://assets.crowd.aws/crowd-html-elements.js";
+
+/// Why a template cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The template is wrong, or does something with the input that does not work.
+    #[error("the worker task template cannot be rendered")]
+    Liquid(#[source] liquid_core::Error),
+    /// Storage failed while a link was made.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// How the value of an output is escaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escaping {
+    /// HTML escaping.
+    Full,
+    /// HTML escaping of what is not yet escaped.
+    Once,
+    /// None: the last filter has seen to it.
+    None,
+}
+
+/// Renders a template for a task input into HTML.
+///
+/// `nonce` is a fresh unguessable word of letters and digits. Links of `grant_read_access` are made for
+/// objects of the review bucket outside `state_prefix`; other URIs are printed as they are.
+///
+/// # Errors
+///
+/// [`TemplateError`].
+pub async fn render(
+    template: &str,
+    input: &Value,
+    nonce: &str,
+    objects: &Objects,
+    state_prefix: &str,
+) -> Result<String, TemplateError> {
+    let (mut html, uris) = render_html(template, input, nonce).map_err(TemplateError::Liquid)?;
+    let bucket = format!("s3://{}/", objects.bucket());
+    for (number, uri) in uris.iter().enumerate() {
+        let key = uri
+            .strip_prefix(&bucket)
+            .filter(|key| !key.is_empty() && !key.starts_with(state_prefix));
+        let link = match key {
+            Some(key) => objects.read_link(key).await?,
+            None => uri.clone(),
+        };
+        html = html.replace(&placeholder(nonce, number), &escape(&link, Escaping::Full));
+    }
+    Ok(html)
+}
+
+/// Renders a template; the result holds a [`placeholder`] for each S3 URI whose link is still to be made.
+fn render_html(template: &str, input: &Value, nonce: &str) -> liquid_core::Result<(String, Vec<String>)> {
+    let uris = Arc::new(Mutex::new(Vec::new()));
+    let language = language::language(nonce, &uris);
+    let source = template.replace(CROWD_ELEMENTS_URL, "crowd-html-elements.js");
+    let source = source::with_nonce(&source, nonce);
+    let template = Template::new(parser::parse(&source::with_print_tags(&source), &language)?);
+
+    let task = Object::from_iter([("input".into(), liquid_value(input))]);
+    let globals = Object::from_iter([("task".into(), LiquidValue::Object(task))]);
+    let runtime = RuntimeBuilder::new().set_globals(&globals).build();
+    let html = template.render(&language::Lenient(&runtime))?;
+    let uris = uris.lock().expect("no holder of the lock panics").clone();
+    Ok((html, uris))
+}
+
+/// Stands for a link until it is made; data cannot hold it, since it holds the nonce.
+fn placeholder(nonce: &str, number: usize) -> String {
+    format!("s3-link-{nonce}-{number}-")
+}
+
+fn liquid_value(value: &Value) -> LiquidValue {
+    match value {
+        Value::Null => LiquidValue::Nil,
+        Value::Bool(flag) => LiquidValue::scalar(*flag),
+        Value::Number(number) => match number.as_i64() {
+            Some(integer) => LiquidValue::scalar(integer),
+            None => LiquidValue::scalar(number.as_f64().unwrap_or_default()),
+        },
+        Value::String(text) => LiquidValue::scalar(text.clone()),
+        Value::Array(items) => LiquidValue::Array(items.iter().map(liquid_value).collect()),
+        Value::Object(members) => {
+            let members = members
+                .iter()
+                .map(|(name, value)| (name.clone().into(), liquid_value(value)));
+            LiquidValue::Object(members.collect())
+        }
+    }
+}
+
+/// Escapes a text for HTML, in content and in quoted attributes.
+fn escape(text: &str, escaping: Escaping) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for (position, character) in text.char_indices() {
+        match character {
+            _ if escaping == Escaping::None => escaped.push(character),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '&' if escaping == Escaping::Once && begins_entity(&text[position..]) => escaped.push('&'),
+            '&' => escaped.push_str("&amp;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+fn begins_entity(text: &str) -> bool {
+    ["&lt;", "&gt;", "&quot;", "&#39;", "&amp;"]
+        .iter()
+        .any(|entity| text.starts_with(entity))
+}
+
+/// Writes a value as JSON that is safe inside a script element: no `<`, `>`, `&`, `'` or line separator.
+fn script_safe_json(value: &LiquidValue) -> String {
+    let mut value = serde_json::to_value(value).unwrap_or_default();
+    value.sort_all_objects();
+    let mut json = String::new();
+    for character in value.to_string().chars() {
+        match character {
+            '<' | '>' | '&' | '\'' | '\u{2028}' | '\u{2029}' => {
+                json.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            other => json.push(other),
+        }
+    }
+    json
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn html(template: &str, input: &Value) -> String {
+    render_html(template, input, "n0nce").expect("template renders").0
+}
+
+#[test]
+fn output_is_escaped_unless_the_template_says_otherwise() {
+    let input = json!({ "text": "James & the \"Giant\" <b>Peach</b>", "done": "A &amp; B" });
+
+    assert_eq!(
+        html("{{ task.input.text }}", &input),
+        "James &amp; the &quot;Giant&quot; &lt;b&gt;Peach&lt;/b&gt;"
+    );
+    assert_eq!(
+        html("{{ task.input.text | escape }}", &input),
+        html("{{ task.input.text }}", &input)
+    );
+    assert_eq!(html("{{ task.input.done | escape_once }}", &input), "A &amp; B");
+    assert_eq!(html("{{ task.input.done }}", &input), "A &amp;amp; B");
+    assert_eq!(
+        html("{{ task.input.text | skip_autoescape }}", &input),
+        "James & the \"Giant\" <b>Peach</b>"
+    );
+    assert_eq!(
+        html("{{ task.input.text | escape | upcase }}", &json!({ "text": "<" })),
+        "&amp;LT;"
+    );
+}
+
+#[test]
+fn json_is_safe_in_scripts_and_in_attributes() {
+    let input = json!({ "labels": ["World", "</script><script>alert(1)</script>", "a\"b'c"] });
+
+    assert_eq!(
+        html("{{ task.input.labels | to_json }}", &input),
+        r#"["World","\u003c/script\u003e\u003cscript\u003ealert(1)\u003c/script\u003e","a\"b\u0027c"]"#
+    );
+    assert_eq!(
+        html(
+            "<p categories=\"{{ task.input.labels | to_json | escape }}\">",
+            &json!({ "labels": ["a\"b"] })
+        ),
+        "<p categories=\"[&quot;a\\&quot;b&quot;]\">"
+    );
+}
+
+#[test]
+fn unknown_variables_print_nothing_and_loops_over_them_run_zero_times() {
+    let input = json!({ "items": [{ "id": "a" }], "nothing": null });
+    let template = "[{{ task.input.absent }}{{ absent.deeper.still }}{{ task.input.nothing.deeper }}\
+        {% for item in task.input.items %}{{ item.id }}{{ item.absent }}{{ item.absent.deeper | times: 100 | round }}{% endfor %}\
+        {% for item in task.input.absent %}x{% endfor %}{% for item in task.input.nothing %}x{% endfor %}\
+        {% if task.input.absent == \"x\" %}x{% endif %}{% if task.input.absent.deeper %}x{% endif %}\
+        {% assign copy = task.input.absent.deeper %}{{ copy }}{% case task.input.absent %}{% when 1 %}x{% endcase %}]";
+
+    assert_eq!(html(template, &input), "[a]");
+}
+
+#[test]
+fn quotes_braces_trims_and_verbatim_blocks_are_understood() {
+    let input = json!({ "text": "<t>" });
+
+    assert_eq!(html("{{ \"a }} b | c\" }}", &input), "a }} b | c");
+    assert_eq!(html("x  {{- task.input.text -}}  y", &input), "x&lt;t&gt;y");
+    assert_eq!(
+        html(
+            "{% raw %}{{ task.input.text }}{% endraw %}{{ task.input.text }}",
+            &input
+        ),
+        "{{ task.input.text }}&lt;t&gt;"
+    );
+    assert_eq!(
+        html(
+            "{% comment %}don't {{ task.input.text {% endcomment %}{{task.input.text}}",
+            &input
+        ),
+        "&lt;t&gt;"
+    );
+    assert_eq!(html("{% cycle task.input.text, 'b' %}", &input), "&lt;t&gt;");
+    assert_eq!(
+        html(
+            "{% capture c %}{{ task.input.text }}{% endcapture %}{{ c | skip_autoescape }}",
+            &input
+        ),
+        "&lt;t&gt;"
+    );
+}
+
+#[test]
+fn the_nonce_goes_to_tags_of_the_template_and_never_to_those_of_the_data() {
+    let input = json!({ "text": "<script>alert(1)</script>" });
+    let template = "<SCRIPT src=\"https://assets.crowd.aws/crowd-html-elements.js\"></SCRIPT>\
+        <style>p {}</style><scripty>{{ task.input.text | skip_autoescape }}";
+
+    assert_eq!(
+        html(template, &input),
+        "<SCRIPT nonce=n0nce src=\"crowd-html-elements.js\"></SCRIPT>\
+        <style nonce=n0nce>p {}</style><scripty><script>alert(1)</script>"
+    );
+}
+
+#[test]
+fn a_template_that_is_wrong_is_an_error_not_a_page() {
+    for template in [
+        "{{ task.input | no_such_filter }}",
+        "{% for %}",
+        "{% include 'x' %}",
+        "{{ 'x' | times: 2 }}",
+    ] {
+        assert!(render_html(template, &json!({}), "n0nce").is_err(), "{template}");
+    }
+}
+
+#[test]
+fn links_to_objects_are_left_for_later_without_trusting_the_data() {
+    let input = json!({ "image": "s3://bucket/a&b.png", "fake": "s3-link-other-0-" });
+
+    let (html, uris) = render_html(
+        "<img src=\"{{ task.input.image | grant_read_access }}\">{{ task.input.fake }}",
+        &input,
+        "n0nce",
+    )
+    .expect("template renders");
+
+    assert_eq!(html, "<img src=\"s3-link-n0nce-0-\">s3-link-other-0-");
+    assert_eq!(uris, ["s3://bucket/a&b.png"]);
+}
+
+proptest! {
+    #[test]
+    fn no_text_gets_a_tag_or_a_quote_through(text in "[<>&\"'a-z;{}%|\\\\ \\n]{0,40}") {
+        let input = json!({ "text": text, "items": [text] });
+        let template = "{{ task.input.text }}{{ task.input.text | escape }}{{ task.input.text | escape_once }}\
+            {{ task.input.text | upcase | strip }}{{ task.input.text | escape | truncate: 9 }}{{ task.input.items }}\
+            {% for item in task.input.items %}{{ item }}{% cycle item, 'a' %}{% endfor %}\
+            {% assign copy = task.input.text %}{{ copy }}{{ task.input.items | join: ', ' }}";
+
+        let html = html(template, &input);
+
+        prop_assert!(!html.contains(['<', '>', '"', '\'']), "{}", html);
+    }
+
+    #[test]
+    fn json_never_ends_a_script(text in any::<String>()) {
+        let json = html("{{ task.input | to_json }}", &json!({ "text": text }));
+
+        let unsafe_characters = ['<', '>', '&', '\'', '\u{2028}', '\u{2029}'];
+        prop_assert!(!json.contains(unsafe_characters), "{}", json);
+        let back: Value = serde_json::from_str(&json).expect("it is JSON");
+        prop_assert_eq!(&back["text"], &Value::String(text));
+    }
+
+    #[test]
+    fn no_template_makes_the_renderer_panic(template in "[{}%|a-z'\" .\\-]{0,40}") {
+        let _ = render_html(&template, &json!({ "a": 1 }), "n0nce");
+    }
+
+    #[test]
+    fn text_outside_of_markup_is_left_as_it_is(text in "[^{}]{0,60}") {
+        let text = text.replace('<', "");
+        prop_assert_eq!(html(&text, &json!({})), text);
+    }
+}

@@ -1,0 +1,351 @@
+//! A review service over a bucket of its own, with a clock that the test sets.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_credential_types::Credentials;
+use axum::Router;
+use axum::body::Body;
+use chrono::{DateTime, Duration, Utc};
+use human_review::{Config, HumanReview};
+use local_aws::iam::Iam;
+use local_aws::invocation_queue::InvocationQueue;
+use local_aws::s3::{BucketSpec, S3};
+use local_aws::store::Store;
+use local_aws::transport::sdk_config;
+use serde_json::{Value, json};
+
+pub const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tc-review";
+pub const BUCKET: &str = "review-bucket";
+pub const PORTAL_URL: &str = "https://portal.example/dev";
+
+pub fn config() -> Config {
+    Config {
+        flow_definition_arn: FLOW.to_owned(),
+        bucket: BUCKET.to_owned(),
+        portal_url: PORTAL_URL.to_owned(),
+        signing_secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:signing".to_owned(),
+        task_count: 1,
+        task_availability_seconds: 86_400,
+        task_time_limit_seconds: 600,
+        template_key: String::new(),
+    }
+}
+
+pub fn two_items() -> Value {
+    json!({
+        "comprehendPredictions": [
+            { "id": "r-2", "utterance": "Rates rise again", "prediction": "Business", "confidence": 0.41, "classifier": "news" },
+            { "id": "r-10", "utterance": "Cup final tonight", "prediction": "World", "confidence": 0.5, "classifier": "news" },
+        ],
+        "labels": ["World", "Sports", "Business"],
+        "rowCount": 2, "bucketName": "feedback", "keyName": "feedback/x",
+    })
+}
+
+pub struct Review {
+    pub function: HumanReview,
+    pub s3: aws_sdk_s3::Client,
+    pub reads: Arc<AtomicUsize>,
+    clock: Cell<DateTime<Utc>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Review {
+    pub fn new() -> Self {
+        Self::with(config())
+    }
+
+    pub fn with(config: Config) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = Arc::new(Store::open(folder.path()).expect("store"));
+        let queue = InvocationQueue::new(store.clone());
+        let service = S3::new(store, Arc::new(Iam::default()), queue, "us-east-1".into()).expect("s3");
+        let bucket = BucketSpec {
+            name: BUCKET.into(),
+            ..BucketSpec::default()
+        };
+        service.put_bucket(bucket).expect("bucket");
+        let reads = Arc::new(AtomicUsize::new(0));
+        let counter = reads.clone();
+        let router = Router::new().fallback(move |request: http::Request<Body>| {
+            if request.method() == "GET" && !request.uri().query().unwrap_or_default().contains("list-type") {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+            let service = service.clone();
+            async move { service.handle(request).await }
+        });
+        let s3 = aws_sdk_s3::Client::new(&sdk_config(router, Credentials::from_keys("test", "test", None)));
+        Self {
+            function: HumanReview::new(config, s3.clone(), b"a secret of the test"),
+            s3,
+            reads,
+            clock: Cell::new("2026-11-20T09:59:00.123Z".parse().expect("a time")),
+            _folder: folder,
+        }
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.get()
+    }
+
+    pub fn wait(&self, duration: Duration) {
+        self.clock.set(self.clock.get() + duration);
+    }
+
+    pub async fn handle(&self, event: Value) -> Value {
+        self.function
+            .handle(event, self.now())
+            .await
+            .expect("HTTP events are answered")
+    }
+
+    /// Sends a request to the API by Function URL event.
+    pub async fn api(&self, method: &str, path_and_query: &str, body: &str) -> Reply {
+        Reply(self.handle(url_event(method, path_and_query, body)).await)
+    }
+
+    pub async fn start(&self, name: &str, input: &Value) -> Reply {
+        self.api("POST", "/human-loops", &start_body(name, input)).await
+    }
+
+    pub async fn status(&self, name: &str) -> String {
+        let reply = self.api("GET", &format!("/human-loops/{name}"), "").await;
+        assert_eq!(reply.status(), 200, "{reply:?}");
+        reply.json()["HumanLoopStatus"]
+            .as_str()
+            .expect("a status")
+            .to_owned()
+    }
+
+    pub async fn stop(&self, name: &str) -> Reply {
+        self.api(
+            "POST",
+            "/human-loops/stop",
+            &json!({ "HumanLoopName": name }).to_string(),
+        )
+        .await
+    }
+
+    pub async fn delete(&self, name: &str) -> Reply {
+        self.api("DELETE", &format!("/human-loops/{name}"), "").await
+    }
+
+    pub async fn list_names(&self, query: &str) -> Vec<String> {
+        let flow = FLOW.replace(':', "%3A").replace('/', "%2F");
+        let reply = self
+            .api(
+                "GET",
+                &format!("/human-loops?FlowDefinitionArn={flow}{query}"),
+                "",
+            )
+            .await;
+        assert_eq!(reply.status(), 200, "{reply:?}");
+        let summaries = reply.json()["HumanLoopSummaries"]
+            .as_array()
+            .expect("summaries")
+            .clone();
+        summaries
+            .iter()
+            .map(|summary| summary["HumanLoopName"].as_str().expect("a name").to_owned())
+            .collect()
+    }
+
+    /// Returns the sign-in token of a new link.
+    pub async fn link_token(&self, reviewer: &str) -> String {
+        let link = self
+            .handle(json!({ "operation": "create-sign-in-link", "reviewer": reviewer }))
+            .await;
+        let url = link["url"].as_str().expect("a URL");
+        url.split_once("sign-in?token=").expect("a token").1.to_owned()
+    }
+
+    pub async fn sign_in(&self, reviewer: &str) -> Session<'_> {
+        let token = self.link_token(reviewer).await;
+        let reply = self.portal("POST", "sign-in", None, &[("token", &token)]).await;
+        assert_eq!(reply.status(), 303, "{reply:?}");
+        let cookie = reply
+            .header("set-cookie")
+            .split(';')
+            .next()
+            .expect("a cookie")
+            .to_owned();
+        Session { review: self, cookie }
+    }
+
+    /// Sends a request to the portal by REST proxy event.
+    pub async fn portal(
+        &self,
+        method: &str,
+        page: &str,
+        cookie: Option<&str>,
+        form: &[(&str, &str)],
+    ) -> Reply {
+        Reply(self.handle(proxy_event(method, page, cookie, form)).await)
+    }
+
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        let page = self
+            .s3
+            .list_objects_v2()
+            .bucket(BUCKET)
+            .prefix(prefix)
+            .send()
+            .await
+            .expect("a list");
+        page.contents()
+            .iter()
+            .filter_map(|object| object.key().map(str::to_owned))
+            .collect()
+    }
+
+    pub async fn object(&self, key: &str) -> String {
+        let object = self
+            .s3
+            .get_object()
+            .bucket(BUCKET)
+            .key(key)
+            .send()
+            .await
+            .expect("an object");
+        let body = object.body.collect().await.expect("a body").to_vec();
+        String::from_utf8(body).expect("text")
+    }
+
+    pub async fn put(&self, key: &str, body: &str) {
+        let body = aws_sdk_s3::primitives::ByteStream::from(body.as_bytes().to_vec());
+        self.s3
+            .put_object()
+            .bucket(BUCKET)
+            .key(key)
+            .body(body)
+            .send()
+            .await
+            .expect("stored");
+    }
+
+    pub async fn remove(&self, key: &str) {
+        self.s3
+            .delete_object()
+            .bucket(BUCKET)
+            .key(key)
+            .send()
+            .await
+            .expect("deleted");
+    }
+}
+
+pub fn start_body(name: &str, input: &Value) -> String {
+    json!({
+        "HumanLoopName": name,
+        "FlowDefinitionArn": FLOW,
+        "HumanLoopInput": { "InputContent": input.to_string() },
+    })
+    .to_string()
+}
+
+pub fn url_event(method: &str, path_and_query: &str, body: &str) -> Value {
+    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+    json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query,
+        "headers": { "host": "abc.lambda-url.us-east-1.on.aws", "content-type": "application/json" },
+        "requestContext": { "http": { "method": method, "path": path }, "requestId": "req-1", "timeEpoch": 1 },
+        "body": body, "isBase64Encoded": false,
+    })
+}
+
+pub fn proxy_event(method: &str, page: &str, cookie: Option<&str>, form: &[(&str, &str)]) -> Value {
+    let (path, query) = page.split_once('?').unwrap_or((page, ""));
+    let query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish();
+    json!({
+        "resource": "/{proxy+}", "path": format!("/{path}"), "httpMethod": method,
+        "headers": { "Host": "portal.example", "X-Forwarded-Proto": "https", "Cookie": cookie.unwrap_or_default() },
+        "queryStringParameters": if query.is_empty() { Value::Null } else { json!(query) },
+        "requestContext": { "path": format!("/dev/{path}"), "stage": "dev", "requestId": "req-2" },
+        "body": body, "isBase64Encoded": false,
+    })
+}
+
+#[derive(Debug, Clone)]
+pub struct Reply(pub Value);
+
+impl Reply {
+    pub fn status(&self) -> u64 {
+        self.0["statusCode"].as_u64().expect("a status")
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.0["headers"][name].as_str().unwrap_or_default()
+    }
+
+    pub fn body(&self) -> &str {
+        self.0["body"].as_str().expect("a body")
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(self.body()).expect("JSON")
+    }
+
+    /// Returns the value of a hidden field of the page.
+    pub fn field(&self, name: &str) -> String {
+        let (_, after) = self
+            .body()
+            .split_once(&format!("name=\"{name}\" value=\""))
+            .expect("the field");
+        after.split('"').next().expect("a value").to_owned()
+    }
+
+    /// Returns the stable code of a message page.
+    pub fn code(&self) -> &str {
+        let after = self
+            .body()
+            .split_once("data-code=\"")
+            .map_or("", |(_, after)| after);
+        after.split('"').next().unwrap_or_default()
+    }
+}
+
+/// A signed-in reviewer's browser.
+pub struct Session<'r> {
+    pub review: &'r Review,
+    pub cookie: String,
+}
+
+impl Session<'_> {
+    pub async fn get(&self, page: &str) -> Reply {
+        self.review.portal("GET", page, Some(&self.cookie), &[]).await
+    }
+
+    pub async fn post(&self, page: &str, form: &[(&str, &str)]) -> Reply {
+        self.review.portal("POST", page, Some(&self.cookie), form).await
+    }
+
+    pub async fn open(&self, name: &str) -> Reply {
+        self.get(&format!("task?loop={name}")).await
+    }
+
+    /// Sends the answer of an opened task page.
+    pub async fn submit(&self, task: &Reply, answer: &Value) -> Reply {
+        let answer = answer.to_string();
+        let fields = ["portal:csrf", "portal:loop", "portal:loop-id"].map(|name| (name, task.field(name)));
+        let mut form: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        form.push(("portal:answer", &answer));
+        self.post("submit", &form).await
+    }
+
+    pub async fn release(&self, task: &Reply) -> Reply {
+        let (token, name) = (task.field("portal:csrf"), task.field("portal:loop"));
+        self.post("release", &[("portal:csrf", &token), ("portal:loop", &name)])
+            .await
+    }
+}

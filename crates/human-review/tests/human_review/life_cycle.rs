@@ -1,0 +1,252 @@
+//! Leases, several reviewers, and the ways in which a loop ends.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{FLOW, Review, config, two_items};
+
+fn answer() -> Value {
+    json!({ "r-2": "Business", "r-10": "Sports" })
+}
+
+const OUTPUT: &str = "tc-review/2026/11/20/09/59/00/tc-1/output.json";
+
+#[tokio::test]
+async fn two_reviewers_never_hold_one_task() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    review.start("tc-2", &json!({ "text": "x" })).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+
+    let (for_ann, for_bea) = tokio::join!(ann.get("next"), bea.get("next"));
+
+    assert_ne!(for_ann.header("location"), for_bea.header("location"));
+    let (mine, taken) = match for_ann.header("location") {
+        "task?loop=tc-1" => ("tc-1", "tc-2"),
+        _ => ("tc-2", "tc-1"),
+    };
+    assert_eq!(ann.open(mine).await.status(), 200);
+    let held = ann.open(taken).await;
+    assert_eq!((held.status(), held.code()), (409, "task_held"));
+    assert!(bea.get("queue").await.body().contains("data-waiting=\"1\""));
+}
+
+#[tokio::test]
+async fn a_late_answer_counts_if_nobody_took_the_task_meanwhile() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    review.wait(Duration::seconds(700));
+
+    let reply = ann.submit(&task, &answer()).await;
+
+    assert_eq!(reply.status(), 303);
+    let output: Value = serde_json::from_str(&review.object(OUTPUT).await).expect("JSON");
+    assert_eq!(output["humanAnswers"][0]["timeSpentInSeconds"], json!(700.0));
+}
+
+#[tokio::test]
+async fn a_late_answer_is_refused_clearly_if_somebody_else_took_the_task() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let task = ann.open("tc-1").await;
+    review.wait(Duration::seconds(600));
+    let taken = bea.open("tc-1").await;
+
+    let late = ann.submit(&task, &answer()).await;
+    let good = bea.submit(&taken, &answer()).await;
+
+    assert_eq!((late.status(), late.code()), (409, "task_held"));
+    assert_eq!(good.status(), 303);
+    let after = ann.submit(&task, &answer()).await;
+    assert_eq!((after.status(), after.code()), (410, "task_closed"));
+}
+
+#[tokio::test]
+async fn the_same_answer_sent_again_changes_nothing() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &answer()).await;
+    let first = review.object(OUTPUT).await;
+
+    review.wait(Duration::seconds(5));
+    let again = ann
+        .submit(&task, &json!({ "r-2": "World", "r-10": "World" }))
+        .await;
+
+    assert_eq!((again.status(), again.header("location")), (303, "next"));
+    assert_eq!(review.object(OUTPUT).await, first);
+}
+
+#[tokio::test]
+async fn a_double_click_stores_one_answer() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+
+    let answers = answer();
+    let replies = futures::future::join_all((0..4).map(|_| ann.submit(&task, &answers))).await;
+
+    assert!(replies.iter().all(|reply| reply.status() == 303), "{replies:?}");
+    let output: Value = serde_json::from_str(&review.object(OUTPUT).await).expect("JSON");
+    assert_eq!(output["humanAnswers"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn with_a_task_count_of_two_both_answer_once_before_anything_is_written() {
+    let review = Review::with(human_review::Config {
+        task_count: 2,
+        ..config()
+    });
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea, cleo) = (
+        review.sign_in("ann").await,
+        review.sign_in("bea").await,
+        review.sign_in("cleo").await,
+    );
+    let (first, second) = (ann.open("tc-1").await, bea.open("tc-1").await);
+    assert_eq!(cleo.open("tc-1").await.code(), "task_held");
+
+    ann.submit(&first, &answer()).await;
+
+    assert_eq!(review.status("tc-1").await, "InProgress");
+    assert_eq!(review.keys("tc-review/").await, Vec::<String>::new());
+    assert_eq!(ann.open("tc-1").await.code(), "task_answered");
+    assert!(ann.get("queue").await.body().contains("id=\"empty-queue\""));
+    bea.submit(&second, &json!({ "r-2": "__none__", "r-10": "World" }))
+        .await;
+    assert_eq!(review.status("tc-1").await, "Completed");
+    let output: Value = serde_json::from_str(&review.object(OUTPUT).await).expect("JSON");
+    let workers: Vec<&Value> = output["humanAnswers"]
+        .as_array()
+        .expect("answers")
+        .iter()
+        .map(|answer| &answer["workerMetadata"]["identityData"]["sub"])
+        .collect();
+    assert_eq!(workers, ["ann", "bea"]);
+}
+
+#[tokio::test]
+async fn a_skipped_task_comes_last_for_who_skipped_it() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    review.start("tc-2", &json!({ "text": "x" })).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let task = ann.open("tc-1").await;
+
+    let skipped = ann.release(&task).await;
+    let other = ann.open("tc-2").await;
+    let all_skipped = ann.release(&other).await;
+
+    assert_eq!(skipped.header("location"), "task?loop=tc-2");
+    assert_eq!(all_skipped.header("location"), "queue");
+    assert!(ann.get("queue").await.body().contains("skipped by you"));
+    assert_eq!(ann.get("next").await.header("location"), "task?loop=tc-1");
+    assert_eq!(bea.get("next").await.header("location"), "task?loop=tc-2");
+}
+
+#[tokio::test]
+async fn an_unanswered_loop_fails_as_expired() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    review.wait(Duration::seconds(86_400));
+    let ann = review.sign_in("ann").await;
+
+    let described = review.api("GET", "/human-loops/tc-1", "").await.json();
+    let listed = review
+        .api("GET", &format!("/human-loops?FlowDefinitionArn={FLOW}"), "")
+        .await
+        .json();
+    let token = ann.get("queue").await.field("portal:csrf");
+    let id = task.field("portal:loop-id");
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("portal:loop", "tc-1"),
+        ("portal:loop-id", &id),
+        ("portal:answer", r#"{"r-2":"World","r-10":"World"}"#),
+    ];
+    let late = ann.post("submit", &form).await;
+
+    assert_eq!(
+        (&described["HumanLoopStatus"], &described["FailureCode"]),
+        (&json!("Failed"), &json!("Expired"))
+    );
+    assert!(described["FailureReason"].is_string());
+    assert_eq!(
+        listed["HumanLoopSummaries"][0]["FailureReason"],
+        described["FailureReason"]
+    );
+    assert_eq!(listed["HumanLoopSummaries"][0].get("FailureCode"), None);
+    assert_eq!((late.status(), late.code()), (410, "task_closed"));
+    assert_eq!(review.keys("tc-review/").await, Vec::<String>::new());
+    assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
+    assert_eq!(review.delete("tc-1").await.status(), 200);
+}
+
+#[tokio::test]
+async fn stopping_waits_for_the_reviewer_at_work_and_writes_no_output() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let task = ann.open("tc-1").await;
+
+    assert_eq!(review.stop("tc-1").await.status(), 200);
+
+    assert_eq!(review.status("tc-1").await, "Stopping");
+    assert_eq!(
+        review.stop("tc-1").await.header("x-amzn-errortype"),
+        "ValidationException"
+    );
+    assert_eq!(bea.open("tc-1").await.code(), "task_closed");
+    assert_eq!(ann.open("tc-1").await.status(), 200);
+    assert_eq!(ann.submit(&task, &answer()).await.status(), 303);
+    assert_eq!(review.status("tc-1").await, "Stopped");
+    assert_eq!(review.keys("tc-review/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn stopping_ends_when_the_reviewers_time_is_over_or_they_skip() {
+    let review = Review::new();
+    let ann = review.sign_in("ann").await;
+    for (name, skips) in [("tc-1", false), ("tc-2", true)] {
+        review.start(name, &two_items()).await;
+        let task = ann.open(name).await;
+        review.stop(name).await;
+        assert_eq!(review.status(name).await, "Stopping");
+
+        if skips {
+            ann.release(&task).await;
+        } else {
+            review.wait(Duration::seconds(600));
+        }
+
+        assert_eq!(review.status(name).await, "Stopped");
+    }
+    assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_answer_for_a_deleted_loop_never_lands_in_the_new_one_of_the_name() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    ann.release(&task).await;
+    review.stop("tc-1").await;
+    review.delete("tc-1").await;
+    let mut other = two_items();
+    other["comprehendPredictions"][0]["utterance"] = json!("another text");
+    review.start("tc-1", &other).await;
+
+    let reply = ann.submit(&task, &answer()).await;
+
+    assert_eq!((reply.status(), reply.code()), (404, "task_not_found"));
+    assert_eq!(review.status("tc-1").await, "InProgress");
+}

@@ -1,0 +1,9 @@
+//! The review service over in-process S3: events in, replies and objects out.
+
+mod api;
+mod crashes;
+mod harness;
+mod life_cycle;
+mod portal;
+mod refusals;
+mod sign_in;

@@ -1,0 +1,183 @@
+//! Who gets in: one-time links, sessions, forms.
+
+use chrono::Duration;
+use human_review::HumanReviewError;
+use serde_json::json;
+
+use crate::harness::{Review, Session, two_items};
+
+#[tokio::test]
+async fn nothing_but_static_files_is_open_to_the_anonymous() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+
+    for (method, page) in [
+        ("GET", ""),
+        ("GET", "queue"),
+        ("GET", "next"),
+        ("GET", "task?loop=tc-1"),
+        ("GET", "sign-in"),
+        ("GET", "nothing"),
+        ("POST", "submit"),
+        ("POST", "release"),
+        ("POST", "sign-out"),
+        ("DELETE", "queue"),
+    ] {
+        let reply = review.portal(method, page, None, &[]).await;
+        assert_eq!(
+            (reply.status(), reply.code()),
+            (401, "sign_in_required"),
+            "{method} {page}"
+        );
+        assert!(!reply.body().contains("tc-1"));
+    }
+    for file in ["portal.css", "crowd-html-elements.js"] {
+        let reply = review.portal("GET", file, None, &[]).await;
+        assert_eq!(reply.status(), 200);
+        assert_eq!(reply.header("x-content-type-options"), "nosniff");
+    }
+}
+
+#[tokio::test]
+async fn a_link_shows_a_button_as_often_as_wanted_and_signs_in_once() {
+    let review = Review::new();
+    let token = review.link_token("Ann <b>").await;
+
+    for _ in 0..2 {
+        let preview = review
+            .portal("GET", &format!("sign-in?token={token}"), None, &[])
+            .await;
+        assert_eq!(preview.status(), 200);
+        assert_eq!(preview.field("token"), token);
+        assert_eq!(preview.header("set-cookie"), "");
+        assert!(
+            preview.body().contains("Welcome, Ann &#60;b&#62;"),
+            "{}",
+            preview.body()
+        );
+    }
+    let first = review.portal("POST", "sign-in", None, &[("token", &token)]).await;
+    let second = review.portal("POST", "sign-in", None, &[("token", &token)]).await;
+
+    assert_eq!((first.status(), first.header("location")), (303, "queue"));
+    let cookie = first.header("set-cookie");
+    assert!(
+        cookie.ends_with("; Max-Age=43200; HttpOnly; SameSite=Strict; Secure"),
+        "{cookie}"
+    );
+    assert!(!cookie.contains("Path"));
+    assert_eq!((second.status(), second.code()), (403, "link_used"));
+    assert_eq!(second.header("set-cookie"), "");
+}
+
+#[tokio::test]
+async fn an_expired_or_forged_link_and_an_expired_session_are_refused() {
+    let review = Review::new();
+    let token = review.link_token("ann").await;
+    let ann = review.sign_in("ann").await;
+    let session_as_link = ann.cookie.split_once('=').expect("a cookie").1.to_owned();
+
+    for forged in ["nonsense", session_as_link.as_str()] {
+        let reply = review.portal("POST", "sign-in", None, &[("token", forged)]).await;
+        assert_eq!((reply.status(), reply.code()), (403, "link_invalid"));
+    }
+    let link_as_session = Session {
+        review: &review,
+        cookie: format!("review-session={token}"),
+    };
+    assert_eq!(link_as_session.get("queue").await.status(), 401);
+
+    review.wait(Duration::minutes(60));
+    let reply = review.portal("POST", "sign-in", None, &[("token", &token)]).await;
+    assert_eq!((reply.status(), reply.code()), (403, "link_invalid"));
+    assert_eq!(ann.get("queue").await.status(), 200);
+    review.wait(Duration::hours(12));
+    assert_eq!(ann.get("queue").await.status(), 401);
+}
+
+#[tokio::test]
+async fn a_form_without_the_sessions_token_changes_nothing() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let bea = review.sign_in("bea").await;
+    let task = ann.open("tc-1").await;
+    let (loop_id, bea_token) = (
+        task.field("portal:loop-id"),
+        bea.get("queue").await.field("portal:csrf"),
+    );
+    let before = review.object("human-review/loops/tc-1.json").await;
+
+    for token in ["", "forged", bea_token.as_str()] {
+        for page in ["submit", "release", "sign-out"] {
+            let form = [
+                ("portal:csrf", token),
+                ("portal:loop", "tc-1"),
+                ("portal:loop-id", &loop_id),
+                ("portal:answer", r#"{"r-2":"World","r-10":"World"}"#),
+            ];
+            let reply = ann.post(page, &form).await;
+            assert_eq!((reply.status(), reply.code()), (403, "form_invalid"), "{page}");
+        }
+    }
+    assert_eq!(review.object("human-review/loops/tc-1.json").await, before);
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_cookie() {
+    let review = Review::new();
+    let ann = review.sign_in("ann").await;
+    let token = ann.get("queue").await.field("portal:csrf");
+
+    let reply = ann.post("sign-out", &[("portal:csrf", &token)]).await;
+
+    assert_eq!((reply.status(), reply.header("location")), (303, "sign-in"));
+    assert!(
+        reply
+            .header("set-cookie")
+            .starts_with("review-session=; Max-Age=0;")
+    );
+}
+
+#[tokio::test]
+async fn links_are_made_for_named_reviewers_at_a_known_portal() {
+    let review = Review::new();
+    let link = review
+        .handle(json!({ "operation": "create-sign-in-link", "reviewer": "ann" }))
+        .await;
+    let elsewhere = json!({ "operation": "create-sign-in-link", "reviewer": "ann", "portalUrl": "https://other.example/x/" });
+    let elsewhere = review.handle(elsewhere).await;
+
+    assert!(
+        link["url"]
+            .as_str()
+            .expect("a URL")
+            .starts_with("https://portal.example/dev/sign-in?token=")
+    );
+    assert_eq!(link["expiresAt"], "2026-11-20T10:59:00Z");
+    assert!(
+        elsewhere["url"]
+            .as_str()
+            .expect("a URL")
+            .starts_with("https://other.example/x/sign-in?token=")
+    );
+    for payload in [
+        json!({ "operation": "create-sign-in-link", "reviewer": " " }),
+        json!({ "operation": "create-sign-in-link", "reviewer": "a\nb" }),
+        json!({ "operation": "create-sign-in-link", "reviewer": "x".repeat(65) }),
+        json!({ "operation": "drop-everything" }),
+        json!({}),
+    ] {
+        assert!(review.function.handle(payload, review.now()).await.is_err());
+    }
+    let mut nowhere = crate::harness::config();
+    nowhere.portal_url.clear();
+    let nowhere = Review::with(nowhere);
+    let payload = json!({ "operation": "create-sign-in-link", "reviewer": "ann" });
+    let error = nowhere
+        .function
+        .handle(payload, nowhere.now())
+        .await
+        .expect_err("no URL is known");
+    assert!(matches!(error, HumanReviewError::UnknownPortalUrl));
+}

@@ -1,0 +1,110 @@
+//! The control plane, as far as users look into it: API keys and APIs, read only.
+
+use std::{collections::BTreeMap, sync::PoisonError};
+
+use axum::body::Body;
+use http::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::{ApiGateway, ApiKeySpec, RestApiSpec};
+use crate::{
+    aws_error::{AwsError, Envelope, json_response},
+    http_event::{decode, query_pairs},
+    iam::{Call, Principal},
+};
+
+impl ApiGateway {
+    /// Answers a control-plane request: `GET /apikeys`, `/apikeys/<id>`, `/restapis` or `/restapis/<id>`.
+    ///
+    /// The caller's [`Principal`] must be in the request's extensions.
+    pub fn handle_control(&self, request: &Request<Body>) -> Response<Body> {
+        match self.control(request) {
+            Ok(body) => json_response(StatusCode::OK, "application/json", &body),
+            Err(error) => error.into_response(Envelope::RestJson),
+        }
+    }
+
+    fn control(&self, request: &Request<Body>) -> Result<Value, AwsError> {
+        let path = request.uri().path();
+        if request.method() != Method::GET {
+            return Err(AwsError::not_implemented(
+                "apigateway",
+                &format!("{} {path}", request.method()),
+            ));
+        }
+        self.authorize(request)?;
+        let query = query_pairs(request.uri().query());
+        let asks_for = |name: &str| query.iter().any(|(key, value)| key == name && value == "true");
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let apis = self.apis.read().unwrap_or_else(PoisonError::into_inner);
+        let (collection, id) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
+        let id = decode(id);
+        match (collection, id.as_str()) {
+            ("apikeys", "") => {
+                let include = asks_for("includeValues");
+                let keys: Vec<Value> = keys.values().map(|key| self.key(key, include)).collect();
+                Ok(json!({ "item": keys }))
+            }
+            ("apikeys", id) => keys
+                .get(id)
+                .map(|key| self.key(key, asks_for("includeValue")))
+                .ok_or_else(|| {
+                    AwsError::new(404, "NotFoundException", "Invalid API Key identifier specified")
+                }),
+            ("restapis", "") => {
+                let apis: Vec<Value> = apis.values().map(|api| rest_api(&api.spec)).collect();
+                Ok(json!({ "item": apis }))
+            }
+            ("restapis", id) if !id.contains('/') => apis
+                .get(id)
+                .map(|api| rest_api(&api.spec))
+                .ok_or_else(|| AwsError::new(404, "NotFoundException", "Invalid API identifier specified")),
+            _ => Err(AwsError::not_implemented("apigateway", &format!("GET {path}"))),
+        }
+    }
+
+    fn authorize(&self, request: &Request<Body>) -> Result<(), AwsError> {
+        let principal = request
+            .extensions()
+            .get::<Principal>()
+            .ok_or_else(AwsError::unsigned)?;
+        let resource = format!("arn:aws:apigateway:{}::{}", self.region, request.uri().path());
+        let call = Call {
+            principal,
+            action: "apigateway:GET",
+            resource: &resource,
+            context: &BTreeMap::new(),
+            resource_policy: None,
+        };
+        let decision = self.iam.authorize(&call);
+        decision.map_err(|denied| AwsError::new(403, "AccessDeniedException", denied.to_string()))
+    }
+
+    fn key(&self, key: &ApiKeySpec, include_value: bool) -> Value {
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
+        let plans = plans.values().filter(|plan| plan.spec.key_ids.contains(&key.id));
+        let stages: Vec<String> = plans
+            .flat_map(|plan| &plan.spec.stages)
+            .map(|(api, stage)| format!("{api}/{stage}"))
+            .collect();
+        let mut json = json!({
+            "id": key.id,
+            "name": key.name,
+            "enabled": key.enabled,
+            "stageKeys": stages,
+        });
+        if include_value {
+            json["value"] = json!(key.value);
+        }
+        json
+    }
+}
+
+fn rest_api(spec: &RestApiSpec) -> Value {
+    json!({
+        "id": spec.id,
+        "name": spec.name,
+        "apiKeySource": "HEADER",
+        "endpointConfiguration": { "types": ["REGIONAL"] },
+    })
+}

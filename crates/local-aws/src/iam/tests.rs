@@ -1,0 +1,296 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+const ROLE: &str = "arn:aws:iam::000000000000:role/reader";
+const OBJECT: &str = "arn:aws:s3:::bucket/folder/key";
+
+fn iam_with(policy: Value) -> Iam {
+    let iam = Iam::default();
+    iam.put_role(role(policy)).expect("the policy is implemented");
+    iam
+}
+
+fn role(policy: Value) -> RoleSpec {
+    RoleSpec {
+        name: "reader".to_owned(),
+        arn: ROLE.to_owned(),
+        trust_policy: json!({"Statement": {
+            "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole",
+        }}),
+        policies: vec![json!({"Version": "2012-10-17", "Statement": policy})],
+    }
+}
+
+fn decide(iam: &Iam, action: &str, resource: &str, context: &[(&str, &str)]) -> Result<(), Denied> {
+    let principal = Principal::Role { arn: ROLE.to_owned() };
+    decide_for(iam, &principal, action, resource, context, None)
+}
+
+fn decide_for(
+    iam: &Iam,
+    principal: &Principal,
+    action: &str,
+    resource: &str,
+    context: &[(&str, &str)],
+    resource_policy: Option<&Value>,
+) -> Result<(), Denied> {
+    let context = context
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    iam.authorize(&Call {
+        principal,
+        action,
+        resource,
+        context: &context,
+        resource_policy,
+    })
+}
+
+fn allow(action: Value, resource: Value) -> Value {
+    json!([{"Effect": "Allow", "Action": action, "Resource": resource}])
+}
+
+fn refusal(policy: Value) -> String {
+    Iam::default()
+        .put_role(role(policy))
+        .expect_err("the policy is not implemented")
+}
+
+#[test]
+fn an_action_is_matched_whatever_its_case_and_a_resource_exactly() {
+    let iam = iam_with(allow(json!("S3:Get*"), json!(["arn:aws:s3:::bucket/folder/*"])));
+
+    assert!(decide(&iam, "s3:GetObject", OBJECT, &[]).is_ok());
+    assert!(decide(&iam, "s3:PutObject", OBJECT, &[]).is_err());
+    assert!(decide(&iam, "s3:GetObject", "arn:aws:s3:::bucket/Folder/key", &[]).is_err());
+}
+
+#[test]
+fn a_refusal_reads_as_on_aws() {
+    let iam = iam_with(allow(json!("s3:GetObject"), json!("*")));
+
+    let denied = decide(&iam, "s3:PutObject", OBJECT, &[]).expect_err("nothing allows it");
+
+    assert_eq!(
+        denied.to_string(),
+        "User: arn:aws:sts::000000000000:assumed-role/reader/local is not authorized to perform: \
+         s3:PutObject on resource: arn:aws:s3:::bucket/folder/key because no identity-based policy \
+         allows the s3:PutObject action"
+    );
+}
+
+#[test]
+fn an_explicit_deny_outweighs_an_allow() {
+    let iam = iam_with(json!([
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::bucket/*"},
+    ]));
+
+    let denied = decide(&iam, "s3:DeleteObject", OBJECT, &[]).expect_err("it is denied");
+
+    assert!(
+        denied
+            .to_string()
+            .ends_with("with an explicit deny in an identity-based policy")
+    );
+    assert!(decide(&iam, "s3:DeleteObject", "arn:aws:s3:::other/key", &[]).is_ok());
+}
+
+#[test]
+fn not_action_and_not_resource_match_everything_else() {
+    let iam = iam_with(json!({
+        "Effect": "Allow", "NotAction": "s3:Put*", "NotResource": "arn:aws:s3:::secret/*",
+    }));
+
+    assert!(decide(&iam, "s3:GetObject", OBJECT, &[]).is_ok());
+    assert!(decide(&iam, "s3:PutObject", OBJECT, &[]).is_err());
+    assert!(decide(&iam, "s3:GetObject", "arn:aws:s3:::secret/key", &[]).is_err());
+}
+
+#[test]
+fn a_wildcard_does_not_reach_into_the_next_part_of_an_arn() {
+    let iam = iam_with(allow(
+        json!("lambda:*"),
+        json!("arn:aws:lambda:*:000000000000:function:a?c"),
+    ));
+
+    assert!(
+        decide(
+            &iam,
+            "lambda:Invoke",
+            "arn:aws:lambda:eu-west-1:000000000000:function:abc",
+            &[]
+        )
+        .is_ok()
+    );
+    assert!(
+        decide(
+            &iam,
+            "lambda:Invoke",
+            "arn:aws:lambda:eu-west-1:1:000000000000:function:abc",
+            &[]
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn conditions_compare_the_keys_of_the_call() {
+    let condition = json!({
+        "StringLike": {"s3:prefix": ["a/*", "b/*"]},
+        "NumericLessThanEquals": {"s3:max-keys": 10},
+        "Bool": {"aws:SecureTransport": true},
+        "StringEquals": {"AWS:requestedregion": "us-east-1"},
+        "StringNotEquals": {"s3:delimiter": "|"},
+        "Null": {"s3:versionid": "true"},
+    });
+    let iam = iam_with(json!({
+        "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*", "Condition": condition,
+    }));
+    let list = |context: &[(&str, &str)]| decide(&iam, "s3:ListBucket", "arn:aws:s3:::bucket", context);
+
+    assert!(list(&[("s3:prefix", "b/c"), ("s3:max-keys", "10")]).is_ok());
+    assert!(list(&[("s3:prefix", "c/b"), ("s3:max-keys", "10")]).is_err());
+    assert!(list(&[("s3:prefix", "b/c"), ("s3:max-keys", "11")]).is_err());
+    assert!(list(&[("s3:prefix", "b/c")]).is_err());
+    assert!(list(&[("s3:prefix", "b/c"), ("s3:max-keys", "1"), ("s3:delimiter", "|")]).is_err());
+    assert!(list(&[("s3:prefix", "b/c"), ("s3:max-keys", "1"), ("s3:VersionId", "1")]).is_err());
+}
+
+#[test]
+fn if_exists_holds_without_the_key() {
+    let iam = iam_with(json!({
+        "Effect": "Allow", "Action": "s3:*", "Resource": "*",
+        "Condition": {"StringEqualsIfExists": {"s3:prefix": "a"}},
+    }));
+
+    assert!(decide(&iam, "s3:ListBucket", "*", &[]).is_ok());
+    assert!(decide(&iam, "s3:ListBucket", "*", &[("s3:prefix", "b")]).is_err());
+}
+
+#[test]
+fn a_service_needs_the_resource_policy() {
+    let iam = Iam::default();
+    let policy = json!({"Statement": {
+        "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "lambda:InvokeFunction",
+        "Resource": "arn:aws:lambda:us-east-1:000000000000:function:f",
+        "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::up*"}},
+    }});
+    let invoke = |service: &str, source: &str| {
+        let principal = Principal::Service(service.to_owned());
+        let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+        let context = [("aws:SourceArn", source)];
+        decide_for(
+            &iam,
+            &principal,
+            "lambda:InvokeFunction",
+            function,
+            &context,
+            Some(&policy),
+        )
+    };
+
+    assert!(invoke("s3.amazonaws.com", "arn:aws:s3:::uploads").is_ok());
+    assert!(invoke("s3.amazonaws.com", "arn:aws:s3:::other").is_err());
+    assert!(invoke("events.amazonaws.com", "arn:aws:s3:::uploads").is_err());
+}
+
+#[test]
+fn a_bucket_policy_that_demands_tls_denies_nobody_here() {
+    let iam = iam_with(allow(json!("s3:*"), json!("*")));
+    let policy = json!({"Statement": [{
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }, {
+        "Effect": "Deny", "Principal": {"AWS": "000000000000"}, "Action": "s3:DeleteBucket", "Resource": "*",
+    }]});
+    let principal = Principal::Role { arn: ROLE.to_owned() };
+    let decide = |action| decide_for(&iam, &principal, action, OBJECT, &[], Some(&policy));
+
+    assert!(decide("s3:GetObject").is_ok());
+    let denied = decide("s3:DeleteBucket").expect_err("the second statement denies it");
+    assert!(
+        denied
+            .to_string()
+            .ends_with("with an explicit deny in a resource-based policy")
+    );
+}
+
+#[test]
+fn naming_the_account_in_a_resource_policy_leaves_the_role_to_its_own_policies() {
+    let iam = iam_with(allow(json!("s3:GetObject"), json!("*")));
+    let principal = Principal::Role { arn: ROLE.to_owned() };
+    let put_with = |principal_of_policy: &str| {
+        let policy = json!({"Statement": {
+            "Effect": "Allow", "Principal": {"AWS": principal_of_policy}, "Action": "s3:PutObject", "Resource": "*",
+        }});
+        decide_for(&iam, &principal, "s3:PutObject", OBJECT, &[], Some(&policy))
+    };
+
+    assert!(put_with("arn:aws:iam::000000000000:root").is_err());
+    assert!(put_with(ROLE).is_ok());
+}
+
+#[test]
+fn an_unreadable_resource_policy_denies() {
+    let iam = iam_with(allow(json!("s3:*"), json!("*")));
+    let principal = Principal::Role { arn: ROLE.to_owned() };
+    let policy = json!({"Statement": {
+        "Effect": "Allow", "NotPrincipal": "*", "Action": "s3:*", "Resource": "*",
+    }});
+
+    let denied = decide_for(&iam, &principal, "s3:GetObject", OBJECT, &[], Some(&policy));
+
+    assert!(
+        denied
+            .expect_err("it cannot be evaluated")
+            .reason
+            .contains("NotPrincipal")
+    );
+}
+
+#[test]
+fn what_is_not_implemented_is_refused_by_name() {
+    let with = |condition: Value| {
+        refusal(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": condition}))
+    };
+
+    assert!(with(json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})).contains("IpAddress"));
+    assert!(with(json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})).contains("aws:PrincipalOrgID"));
+    assert!(with(json!({"ForAllValues:StringEquals": {"a:b": "c"}})).contains("ForAllValues:StringEquals"));
+    let variable = refusal(allow(json!("s3:*"), json!("arn:aws:s3:::bucket/${aws:username}")));
+    assert!(variable.contains("${aws:username}"), "{variable}");
+    assert!(refusal(allow(json!("s3:*"), json!("bucket/key"))).contains("must be an ARN or *"));
+    assert!(refusal(json!({"Effect": "Maybe", "Action": "*", "Resource": "*"})).contains("Effect"));
+    assert!(refusal(allow(json!("Get"), json!("*"))).contains("service:Operation"));
+}
+
+#[test]
+fn a_role_is_assumed_by_whom_it_trusts() {
+    let iam = iam_with(allow(json!("s3:*"), json!("*")));
+
+    assert!(iam.may_assume("lambda.amazonaws.com", ROLE));
+    assert!(!iam.may_assume("firehose.amazonaws.com", ROLE));
+    assert!(!iam.may_assume("lambda.amazonaws.com", "arn:aws:iam::000000000000:role/none"));
+}
+
+#[test]
+fn credentials_name_their_role_and_need_their_token() {
+    let iam = iam_with(allow(json!("s3:*"), json!("*")));
+    let credentials = iam.role_credentials(ROLE).expect("the role exists");
+
+    let (secret, principal) = iam
+        .access_key(&credentials.access_key_id)
+        .expect("the key exists");
+
+    assert_eq!(credentials.access_key_id.len(), 20);
+    assert_eq!(secret, credentials.secret_access_key);
+    assert_eq!(principal, Principal::Role { arn: ROLE.to_owned() });
+    assert!(iam.has_session_token(&credentials.access_key_id, Some(&credentials.session_token)));
+    assert!(!iam.has_session_token(&credentials.access_key_id, None));
+    assert!(!iam.has_session_token("test", Some("other")));
+    assert!(iam.has_session_token("test", None));
+    assert!(iam.access_key("AKIAUNKNOWN").is_none());
+}

@@ -1,0 +1,68 @@
+//! What the services of the AWS JSON 1.1 protocol share: targets, bodies, replies, refusals.
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    aws_error::{AwsError, Envelope, json_response},
+    iam::Principal,
+};
+
+/// Returns the operation that `X-Amz-Target` names behind `prefix`.
+pub(crate) fn operation(headers: &HeaderMap, prefix: &str) -> String {
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok());
+    let operation = target.and_then(|target| target.strip_prefix(prefix));
+    operation.unwrap_or("a request without an operation").to_owned()
+}
+
+/// Returns who calls: whoever the gateway has verified.
+pub(crate) fn caller(request: &Request<Body>) -> Result<Principal, AwsError> {
+    let caller = request.extensions().get::<Principal>().cloned();
+    caller.ok_or_else(AwsError::unsigned)
+}
+
+/// Reads a request's body, at most `limit` bytes of JSON.
+pub(crate) async fn parse<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T, AwsError> {
+    let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| {
+        AwsError::new(
+            400,
+            "InvalidArgumentException",
+            format!("the body exceeds {limit} bytes or broke off"),
+        )
+    })?;
+    // The message of serde_json may quote the body, which is the caller's business alone.
+    serde_json::from_slice(&bytes).map_err(|_| {
+        AwsError::new(
+            400,
+            "SerializationException",
+            "the body is not the JSON of this operation",
+        )
+    })
+}
+
+/// Makes the HTTP response of an outcome.
+pub(crate) fn reply(outcome: Result<Value, AwsError>) -> Response<Body> {
+    const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+    match outcome {
+        Ok(body) => {
+            let mut response = json_response(StatusCode::OK, CONTENT_TYPE, &body);
+            let id = uuid::Uuid::new_v4().to_string();
+            let id = HeaderValue::from_str(&id).expect("a UUID is ASCII");
+            response.headers_mut().insert("x-amzn-requestid", id);
+            response
+        }
+        Err(error) => error.into_response(Envelope::Json {
+            content_type: CONTENT_TYPE,
+            message_member: "message",
+        }),
+    }
+}
+
+/// A request whose member breaks a rule of its model.
+pub(crate) fn validation(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "ValidationException", message)
+}

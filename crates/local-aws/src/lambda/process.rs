@@ -1,0 +1,315 @@
+//! One child process of a function, and what it may see.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
+    process::{Child, ChildStdin, Command},
+    sync::oneshot,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    FunctionError,
+    payload::MAX_RESPONSE_BYTES,
+    runtime_api::{Delivery, Init, Reply, RuntimeApi},
+};
+use crate::{iam::Iam, invocation_queue::epoch_millis};
+
+/// Longest time from the start of a process to its first request for an event.
+const INIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest piece of a function's output that is logged as one line, bytes.
+const MAX_LOG_LINE_BYTES: u64 = 256 * 1024;
+
+/// What every process of a function is started with.
+pub(super) struct Launch {
+    pub function_name: String,
+    pub function_arn: String,
+    pub role_arn: String,
+    pub iam: Arc<Iam>,
+    pub command: Vec<OsString>,
+    /// The environment but the role's credentials and the address of the Runtime API.
+    pub environment: BTreeMap<String, OsString>,
+    /// Where the function's output is appended.
+    pub log_file: PathBuf,
+}
+
+/// One event for a function.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub request_id: String,
+    pub payload: Bytes,
+}
+
+/// Why an invocation has no answer of the function.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub error: FunctionError,
+    /// The error document that the caller gets, JSON.
+    pub payload: Bytes,
+}
+
+/// Why an invocation ended without a result.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Failed(Failure),
+    /// The service stops; the event has not been dealt with.
+    Stopped,
+}
+
+/// A running process. It is killed when this is dropped.
+pub(super) struct Process {
+    child: Child,
+    runtime_api: RuntimeApi,
+    /// Never written to. The kernel closes it when this process ends in whatever way, so that a
+    /// function that reads end-of-file from its standard input knows that it is alone.
+    _stdin: Option<ChildStdin>,
+}
+
+impl Process {
+    /// Starts a process and waits until it asks for its first event.
+    pub(super) async fn start(
+        launch: &Launch,
+        event: &Event,
+        stop: &CancellationToken,
+    ) -> Result<Self, Ended> {
+        let mut process = Self::spawn(launch)
+            .await
+            .map_err(|error| Ended::Failed(not_started(event, launch, &error)))?;
+        let mut init = process.runtime_api.init.clone();
+        let ended = tokio::select! {
+            biased;
+            init = init.wait_for(|init| !matches!(init, Init::Running)) => match init.as_deref() {
+                Ok(Init::Failed(document)) => Ended::Failed(Failure {
+                    error: FunctionError::Reported,
+                    payload: document.clone(),
+                }),
+                _ => return Ok(process),
+            },
+            status = process.child.wait() => Ended::Failed(exited(event, status.ok())),
+            () = tokio::time::sleep(INIT_TIMEOUT) => Ended::Failed(timed_out(event, INIT_TIMEOUT)),
+            () = stop.cancelled() => Ended::Stopped,
+        };
+        Err(ended)
+    }
+
+    async fn spawn(launch: &Launch) -> std::io::Result<Self> {
+        let runtime_api = RuntimeApi::open(&launch.function_arn).await?;
+        let (program, arguments) = launch
+            .command
+            .split_first()
+            .ok_or_else(|| std::io::Error::other("the function has no command"))?;
+        let credentials = Some(&launch.role_arn)
+            .filter(|role| launch.iam.may_assume("lambda.amazonaws.com", role))
+            .and_then(|role| launch.iam.role_credentials(role))
+            .ok_or_else(|| std::io::Error::other("Lambda cannot assume the function's role"))?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(&launch.environment)
+            .env("AWS_ACCESS_KEY_ID", credentials.access_key_id)
+            .env("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key)
+            .env("AWS_SESSION_TOKEN", credentials.session_token)
+            .env("AWS_LAMBDA_RUNTIME_API", runtime_api.address.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C at the terminal is for the service, which then ends its functions in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(copy_log(stdout, launch.log_to()));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(copy_log(stderr, launch.log_to()));
+        }
+        let stdin = child.stdin.take();
+        Ok(Self {
+            child,
+            runtime_api,
+            _stdin: stdin,
+        })
+    }
+
+    /// Returns whether the process still runs.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Gives the process one event and waits for its answer, at most for `timeout`.
+    ///
+    /// A process that did not answer in time is of no further use: it is still busy.
+    pub(super) async fn run(
+        &mut self,
+        event: &Event,
+        timeout: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Bytes, Ended> {
+        let (reply, mut answer) = oneshot::channel();
+        let delivery = Delivery {
+            request_id: event.request_id.clone(),
+            deadline_ms: epoch_millis() + timeout.as_millis() as u64,
+            payload: event.payload.clone(),
+            reply,
+        };
+        if self.runtime_api.deliveries.send(delivery).await.is_err() {
+            return Err(Ended::Failed(exited(event, None)));
+        }
+        tokio::select! {
+            biased;
+            Ok(reply) = &mut answer => reply.into_result(),
+            status = self.child.wait() => match answer.try_recv() {
+                Ok(reply) => reply.into_result(),
+                Err(_) => Err(exited(event, status.ok())),
+            },
+            () = tokio::time::sleep(timeout) => Err(timed_out(event, timeout)),
+            () = stop.cancelled() => return Err(Ended::Stopped),
+        }
+        .map_err(Ended::Failed)
+    }
+}
+
+impl Reply {
+    fn into_result(self) -> Result<Bytes, Failure> {
+        match self {
+            Self::Response(payload) => Ok(payload),
+            Self::Error(payload) => Err(Failure {
+                error: FunctionError::Reported,
+                payload,
+            }),
+            Self::ResponseTooLarge => Err(failure(
+                FunctionError::ResponseTooLarge,
+                "Function.ResponseSizeTooLarge",
+                &format!(
+                    "Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+                ),
+            )),
+            Self::Streaming => Err(failure(
+                FunctionError::Reported,
+                "Runtime.StreamingNotImplemented",
+                "response streaming is not implemented by the local Lambda service",
+            )),
+        }
+    }
+}
+
+fn failure(error: FunctionError, error_type: &str, message: &str) -> Failure {
+    let document = json!({ "errorType": error_type, "errorMessage": message });
+    Failure {
+        error,
+        payload: document.to_string().into(),
+    }
+}
+
+fn timed_out(event: &Event, timeout: Duration) -> Failure {
+    let message = format!(
+        "RequestId: {} Error: Task timed out after {:.2} seconds",
+        event.request_id,
+        timeout.as_secs_f64()
+    );
+    failure(FunctionError::TimedOut, "Sandbox.Timedout", &message)
+}
+
+fn exited(event: &Event, status: Option<ExitStatus>) -> Failure {
+    let how = match status {
+        Some(status) if !status.success() => match status.code() {
+            Some(code) => format!("Runtime exited with error: exit status {code}"),
+            None => format!("Runtime exited with error: {status}"),
+        },
+        _ => "Runtime exited without providing a reason".to_owned(),
+    };
+    let message = format!("RequestId: {} Error: {how}", event.request_id);
+    failure(FunctionError::Exited, "Runtime.ExitError", &message)
+}
+
+fn not_started(event: &Event, launch: &Launch, error: &std::io::Error) -> Failure {
+    tracing::error!(function = launch.function_name, %error, "a function process cannot be started");
+    let message = format!(
+        "RequestId: {} Error: the function's program cannot be started: {error}",
+        event.request_id
+    );
+    failure(FunctionError::Exited, "Runtime.InvalidEntrypoint", &message)
+}
+
+impl Launch {
+    fn log_to(&self) -> LogTo {
+        LogTo {
+            function_name: self.function_name.clone().into(),
+            file: self.log_file.clone(),
+        }
+    }
+}
+
+struct LogTo {
+    function_name: Arc<str>,
+    file: PathBuf,
+}
+
+/// Copies a function's output, line by line, to its log file and to tracing's target `lambda`.
+async fn copy_log(output: impl AsyncRead + Unpin, to: LogTo) {
+    let mut file = match open_log(&to.file).await {
+        Ok(file) => Some(file),
+        Err(error) => {
+            tracing::warn!(function = &*to.function_name, %error, "the function's log file cannot be opened");
+            None
+        }
+    };
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut rest = (&mut output).take(MAX_LOG_LINE_BYTES);
+        if !matches!(rest.read_until(b'\n', &mut line).await, Ok(1..)) {
+            return;
+        }
+        if line.last() != Some(&b'\n') {
+            line.push(b'\n');
+        }
+        if let Some(file) = &mut file {
+            // One write a line, so that the lines of several processes do not mix.
+            if file.write_all(&line).await.is_err() || file.flush().await.is_err() {
+                tracing::warn!(
+                    function = &*to.function_name,
+                    "the function's log file cannot be written"
+                );
+            }
+        }
+        let text = String::from_utf8_lossy(&line);
+        tracing::info!(target: "lambda", function = &*to.function_name, "{}", text.trim_end());
+    }
+}
+
+async fn open_log(path: &Path) -> std::io::Result<tokio::fs::File> {
+    if let Some(folder) = path.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    tokio::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .await
+}
+
+/// Ends this process when its standard input ends; for the first line of a function's program.
+///
+/// A function process of [`Lambda`](super::Lambda) has a pipe as standard input that closes when the
+/// service ends, also by `kill -9`. Without this call a function still ends by itself when it next
+/// talks to the Runtime API; with it, also while its handler runs.
+pub fn end_with_the_service() {
+    std::thread::spawn(|| {
+        // Nobody writes to the pipe: this returns only at its end.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(1);
+    });
+}

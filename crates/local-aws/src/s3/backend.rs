@@ -1,0 +1,294 @@
+//! Transactions over index and blobs: each change is one durable commit.
+
+use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use s3s::crypto::Checksum as _;
+
+use super::{
+    BucketSpec, PutError, StagedObject,
+    blobs::{self, Content, Source},
+    events::{Origin, enqueue},
+    index::{
+        self, BUCKETS, BucketRecord, Failure, Headers, OBJECTS, ObjectRecord, PARTS, PartRecord, Tables,
+    },
+};
+use crate::{iam::Iam, invocation_queue::InvocationQueue, store::Store};
+
+/// What every operation works on.
+#[derive(Clone)]
+pub(super) struct Backend {
+    pub(super) store: Arc<Store>,
+    pub(super) iam: Arc<Iam>,
+    pub(super) queue: InvocationQueue,
+    pub(super) region: Arc<str>,
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Backend").finish_non_exhaustive()
+    }
+}
+
+/// A change being made: the transaction and what is to be done after its commit.
+pub(super) struct Change<'a> {
+    pub(super) transaction: &'a WriteTransaction,
+    /// Blobs that no record names any more once this is committed.
+    pub(super) unused_blobs: Vec<String>,
+}
+
+impl Backend {
+    pub(super) fn open(
+        store: Arc<Store>,
+        iam: Arc<Iam>,
+        queue: InvocationQueue,
+        region: String,
+    ) -> Result<Self, redb::Error> {
+        let transaction = store.index.begin_write()?;
+        index::create_tables(&transaction)?;
+        transaction.commit()?;
+        let backend = Self {
+            store,
+            iam,
+            queue,
+            region: region.into(),
+        };
+        let used = backend.used_blobs()?;
+        blobs::remove_unused(&backend.folder(), |name| used.contains(name))?;
+        Ok(backend)
+    }
+
+    fn used_blobs(&self) -> Result<HashSet<String>, redb::Error> {
+        let reader = self.reader()?;
+        let mut used = HashSet::new();
+        for entry in reader.table(OBJECTS)?.iter()? {
+            used.extend(index::decode::<ObjectRecord>(entry?.1.value().0)?.blob);
+        }
+        for entry in reader.table(PARTS)?.iter()? {
+            used.insert(index::decode::<PartRecord>(entry?.1.value())?.blob);
+        }
+        Ok(used)
+    }
+
+    pub(super) fn folder(&self) -> PathBuf {
+        self.store.blobs()
+    }
+
+    pub(super) fn reader(&self) -> Result<ReadTransaction, redb::Error> {
+        Ok(self.store.index.begin_read()?)
+    }
+
+    /// Makes one change, durably, off the async threads. Nothing happens if it fails.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Self, &mut Change<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let backend = self.clone();
+        let task = tokio::task::spawn_blocking(move || backend.write_blocking(change));
+        task.await.expect("a change does not panic")
+    }
+
+    pub(super) fn write_blocking<T>(
+        &self,
+        change: impl FnOnce(&Self, &mut Change<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let transaction = self.store.index.begin_write().map_err(redb::Error::from)?;
+        let mut pending = Change {
+            transaction: &transaction,
+            unused_blobs: Vec::new(),
+        };
+        let result = change(self, &mut pending)?;
+        let unused = pending.unused_blobs;
+        transaction.commit().map_err(redb::Error::from)?;
+        blobs::remove(&self.folder(), &unused);
+        self.queue.wake();
+        Ok(result)
+    }
+
+    pub(super) fn put_bucket(&self, spec: BucketSpec) -> Result<(), redb::Error> {
+        let transaction = self.store.index.begin_write()?;
+        {
+            let mut table = transaction.open_table(BUCKETS)?;
+            let existing = table
+                .get(spec.name.as_str())?
+                .map(|json| index::decode::<BucketRecord>(json.value()))
+                .transpose()?;
+            let record = BucketRecord {
+                created_ms: existing.map_or_else(now_ms, |bucket| bucket.created_ms),
+                spec,
+            };
+            let json = index::encode(&record);
+            table.insert(record.spec.name.as_str(), json.as_slice())?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Gives content its name and its record a place in the index, and tells who wants to know.
+    ///
+    /// `event` is what happened, for example `ObjectCreated:Put`.
+    pub(super) fn insert(
+        &self,
+        change: &mut Change<'_>,
+        (bucket, key): (&str, &str),
+        mut record: ObjectRecord,
+        content: Content,
+        (event, origin): (&str, &Origin),
+    ) -> Result<ObjectRecord, Failure> {
+        let (blob, inline) = blobs::keep(&self.folder(), content)?;
+        record.blob = blob;
+        self.insert_kept(change, (bucket, key), &record, &inline, (event, origin))?;
+        Ok(record)
+    }
+
+    /// As [`insert`](Self::insert), for data that has its place already.
+    pub(super) fn insert_kept(
+        &self,
+        change: &mut Change<'_>,
+        (bucket, key): (&str, &str),
+        record: &ObjectRecord,
+        inline: &[u8],
+        (event, origin): (&str, &Origin),
+    ) -> Result<(), Failure> {
+        let owner = index::bucket(change.transaction, bucket)?;
+        let replaced = index::insert_object(change.transaction, bucket, key, record, inline)?;
+        change.unused_blobs.extend(replaced);
+        enqueue(
+            self,
+            change.transaction,
+            &owner.spec,
+            (key, record),
+            (event, origin),
+        )?;
+        Ok(())
+    }
+
+    /// Opens an object for reading.
+    pub(super) async fn open_object(
+        &self,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Option<(ObjectRecord, Source)>, Failure> {
+        // Between the index and the file the object may be replaced: then the index names a new file.
+        let mut missing = None;
+        loop {
+            let reader = self.reader()?;
+            index::bucket(&reader, bucket)?;
+            let Some((record, inline)) = index::object(&reader, bucket, key)? else {
+                return Ok(None);
+            };
+            let Some(blob) = &record.blob else {
+                return Ok(Some((record, Source::Inline(inline.into()))));
+            };
+            match tokio::fs::File::open(self.folder().join(blob)).await {
+                Ok(file) => return Ok(Some((record, Source::File(file)))),
+                Err(error) if missing.as_ref() == Some(blob) => return Err(error.into()),
+                Err(_) => missing = Some(blob.clone()),
+            }
+        }
+    }
+
+    pub(super) async fn sweep(&self, now: DateTime<Utc>) -> Result<(), redb::Error> {
+        let swept = self
+            .write(move |_, change| Ok(remove_expired(change, now)?))
+            .await;
+        match swept {
+            Ok(0) => Ok(()),
+            Ok(count) => {
+                tracing::info!(count, "removed expired objects");
+                Ok(())
+            }
+            Err(Failure::Index(error)) => Err(error),
+            Err(Failure::Disk(error)) => Err(error.into()),
+            Err(Failure::Refused(_)) => unreachable!("a sweep has no client to refuse"),
+        }
+    }
+
+    pub(super) fn stage(
+        &self,
+        bucket: &str,
+        key: &str,
+        content_type: &str,
+        bytes: Vec<u8>,
+    ) -> Result<StagedObject, PutError> {
+        let record = ObjectRecord {
+            size: bytes.len() as u64,
+            etag: hex::encode(s3s::crypto::Md5::checksum(&bytes)),
+            modified_ms: now_ms(),
+            blob: None,
+            part_sizes: Vec::new(),
+            headers: Headers {
+                content_type: Some(content_type.to_owned()),
+                ..Headers::default()
+            },
+            checksum: None,
+        };
+        Ok(StagedObject {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            record,
+            content: blobs::from_bytes(&self.folder(), bytes)?,
+        })
+    }
+
+    pub(super) fn put_staged(
+        &self,
+        transaction: &WriteTransaction,
+        object: StagedObject,
+    ) -> Result<(), PutError> {
+        let StagedObject {
+            bucket,
+            key,
+            record,
+            content,
+        } = object;
+        // What the object replaces is removed at the next open: the commit is the caller's.
+        let mut change = Change {
+            transaction,
+            unused_blobs: Vec::new(),
+        };
+        let event = ("ObjectCreated:Put", &Origin::service());
+        match self.insert(&mut change, (&bucket, &key), record, content, event) {
+            Ok(_) => Ok(()),
+            Err(Failure::Index(error)) => Err(error.into()),
+            Err(Failure::Disk(error)) => Err(error.into()),
+            Err(Failure::Refused(_)) => Err(PutError::NoSuchBucket(bucket)),
+        }
+    }
+}
+
+/// Removes what is older than the rules of its bucket allow, and returns how many objects that were.
+fn remove_expired(change: &mut Change<'_>, now: DateTime<Utc>) -> Result<usize, redb::Error> {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let now_ms = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+    let mut expired = Vec::new();
+    for entry in change.transaction.table(BUCKETS)?.iter()? {
+        let (name, json) = entry?;
+        let spec = index::decode::<BucketRecord>(json.value())?.spec;
+        let table = change.transaction.table(OBJECTS)?;
+        for rule in &spec.expirations {
+            let start = (name.value(), rule.prefix.as_str());
+            for entry in table.range::<(&str, &str)>(start..)? {
+                let (found, value) = entry?;
+                let (bucket, key) = found.value();
+                if bucket != name.value() || !key.starts_with(&rule.prefix) {
+                    break;
+                }
+                let record: ObjectRecord = index::decode(value.value().0)?;
+                if record.modified_ms + u64::from(rule.days) * DAY_MS <= now_ms {
+                    expired.push((bucket.to_owned(), key.to_owned()));
+                }
+            }
+        }
+    }
+    for (bucket, key) in &expired {
+        let blob = index::remove_object(change.transaction, bucket, key)?;
+        change.unused_blobs.extend(blob);
+    }
+    Ok(expired.len())
+}
+
+pub(super) fn now_ms() -> u64 {
+    u64::try_from(Utc::now().timestamp_millis()).unwrap_or(0)
+}

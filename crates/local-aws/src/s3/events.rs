@@ -1,0 +1,157 @@
+//! Event notifications: what a function is told of a new object.
+
+use chrono::{DateTime, SecondsFormat};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use redb::WriteTransaction;
+use serde_json::json;
+
+use super::{
+    BucketSpec, FunctionNotification,
+    backend::Backend,
+    index::{self, ObjectRecord},
+};
+use crate::{
+    ACCOUNT_ID,
+    invocation_queue::{EventSource, QueuedEvent},
+};
+
+/// What stays as it is in the key of an event; a space becomes `+`, all else `%XX`.
+const KEY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'*')
+    .remove(b' ');
+
+/// The request that a change comes from.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) request_id: String,
+}
+
+impl Origin {
+    /// A change that another service makes.
+    pub(super) fn service() -> Self {
+        Self {
+            request_id: format!("{:016X}", rand::random::<u64>()),
+        }
+    }
+}
+
+/// Names a notification configuration: the same in the event and in the bucket's configuration.
+pub(super) fn configuration_id(spec: &BucketSpec, notification: &FunctionNotification) -> String {
+    let place = spec.notifications.iter().position(|other| other == notification);
+    format!("{}-{}", spec.name, place.unwrap_or_default())
+}
+
+/// Puts one event a matching notification into the queue, as part of `transaction`.
+pub(super) fn enqueue(
+    backend: &Backend,
+    transaction: &WriteTransaction,
+    spec: &BucketSpec,
+    (key, object): (&str, &ObjectRecord),
+    (event, origin): (&str, &Origin),
+) -> Result<(), redb::Error> {
+    for notification in &spec.notifications {
+        if !matches(notification, event, key) {
+            continue;
+        }
+        let sequencer = index::next_sequencer(transaction)?;
+        let payload = json!({"Records": [{
+            "eventVersion": "2.1",
+            "eventSource": "aws:s3",
+            "awsRegion": &*backend.region,
+            "eventTime": iso_time(object.modified_ms),
+            "eventName": event,
+            "userIdentity": {"principalId": format!("AWS:{ACCOUNT_ID}")},
+            "requestParameters": {"sourceIPAddress": "127.0.0.1"},
+            "responseElements": {
+                "x-amz-request-id": origin.request_id,
+                "x-amz-id-2": origin.request_id,
+            },
+            "s3": {
+                "s3SchemaVersion": "1.0",
+                "configurationId": configuration_id(spec, notification),
+                "bucket": {
+                    "name": spec.name,
+                    "ownerIdentity": {"principalId": ACCOUNT_ID},
+                    "arn": super::access::bucket_arn(&spec.name),
+                },
+                "object": {
+                    "key": utf8_percent_encode(key, KEY).to_string().replace(' ', "+"),
+                    "size": object.size,
+                    "eTag": object.etag,
+                    "sequencer": format!("{sequencer:018X}"),
+                },
+            },
+        }]});
+        let mut queued = QueuedEvent::new(notification.function_arn.clone(), payload.to_string());
+        queued.source = Some(EventSource {
+            service: "s3.amazonaws.com".to_owned(),
+            arn: super::access::bucket_arn(&spec.name),
+        });
+        backend.queue.put(transaction, &queued)?;
+    }
+    Ok(())
+}
+
+/// Returns whether a notification asks for this event (`ObjectCreated:Put`) of this key.
+fn matches(notification: &FunctionNotification, event: &str, key: &str) -> bool {
+    let wanted = notification.event.trim_start_matches("s3:");
+    let event_matches = match wanted.strip_suffix('*') {
+        Some(start) => event.starts_with(start),
+        None => event == wanted,
+    };
+    event_matches && key.starts_with(&notification.prefix) && key.ends_with(&notification.suffix)
+}
+
+fn iso_time(milliseconds: u64) -> String {
+    let time = i64::try_from(milliseconds)
+        .ok()
+        .and_then(DateTime::from_timestamp_millis);
+    time.unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notification(event: &str, prefix: &str, suffix: &str) -> FunctionNotification {
+        FunctionNotification {
+            event: event.into(),
+            function_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".into(),
+            prefix: prefix.into(),
+            suffix: suffix.into(),
+        }
+    }
+
+    #[test]
+    fn a_notification_asks_for_its_event_prefix_and_suffix_only() {
+        let put = "ObjectCreated:Put";
+
+        assert!(matches(&notification("s3:ObjectCreated:*", "", ""), put, "a/b"));
+        assert!(matches(
+            &notification("s3:ObjectCreated:Put", "a/", ".csv"),
+            put,
+            "a/b.csv"
+        ));
+        assert!(!matches(
+            &notification("s3:ObjectCreated:Copy", "", ""),
+            put,
+            "a/b"
+        ));
+        assert!(!matches(&notification("s3:ObjectRemoved:*", "", ""), put, "a/b"));
+        assert!(!matches(
+            &notification("s3:ObjectCreated:*", "b/", ""),
+            put,
+            "a/b"
+        ));
+        assert!(!matches(
+            &notification("s3:ObjectCreated:*", "", ".csv"),
+            put,
+            "a/b"
+        ));
+    }
+}

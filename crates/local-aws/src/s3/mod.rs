@@ -1,0 +1,261 @@
+//! Amazon S3: buckets and objects, durable, with function notifications.
+//!
+//! The protocol is the crate `s3s`; the storage is ours. The index is in the state folder's database,
+//! data above 16 KiB is in blob files that are complete and synced before the index names them, so an
+//! acknowledged object survives `kill -9` and a refused or broken upload leaves nothing.
+//!
+//! Differs from S3:
+//! - No versions, ACLs, tags, object locks or customer keys: a request that needs one is refused, as is
+//!   every operation that is not implemented (501 `NotImplemented`).
+//! - Conditional writes are decided when the data has arrived, one at a time, so the loser of a race is
+//!   told 412 `PreconditionFailed`, never 409 `ConditionalRequestConflict`.
+//! - `CopyObject` keeps the `ETag` of a source that was uploaded in parts.
+//! - Notifications go to functions only, and only for created objects.
+//! - Objects expire when they reach the age of their rule, not at the next midnight UTC.
+
+mod access;
+mod backend;
+mod blobs;
+mod checksum;
+mod events;
+mod index;
+mod multipart;
+mod objects;
+mod operations;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::body::Body;
+use chrono::{DateTime, Utc};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use redb::WriteTransaction;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use serde::{Deserialize, Serialize};
+use tower::ServiceExt;
+
+use crate::{
+    iam::{Denied, Iam, PolicyDocument, Principal},
+    invocation_queue::InvocationQueue,
+    store::Store,
+};
+use backend::Backend;
+use events::Origin;
+
+/// Longest object key, bytes of UTF-8.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// A bucket of the template.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BucketSpec {
+    /// Bucket name, 3 to 63 characters.
+    pub name: String,
+    /// Functions to tell of new objects.
+    pub notifications: Vec<FunctionNotification>,
+    /// Bucket policy.
+    pub policy: Option<PolicyDocument>,
+    /// Objects under a prefix that expire.
+    pub expirations: Vec<Expiration>,
+}
+
+/// One function notification (`LambdaConfigurations`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionNotification {
+    /// For example `s3:ObjectCreated:*`.
+    pub event: String,
+    /// ARN of the function.
+    pub function_arn: String,
+    /// Keys start with it; empty for all.
+    pub prefix: String,
+    /// Keys end with it; empty for all.
+    pub suffix: String,
+}
+
+/// One expiration rule of the bucket's life cycle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiration {
+    /// Keys start with it; empty for all.
+    pub prefix: String,
+    /// Age in days after which an object is removed.
+    pub days: u32,
+}
+
+/// Why a bucket of the template cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// The name breaks the rules of bucket names.
+    #[error("{0} is not a bucket name")]
+    Name(String),
+    /// The policy uses what is not implemented.
+    #[error("policy of bucket {0}: {1}")]
+    Policy(String, String),
+    /// The index failed.
+    #[error("the index of the state folder failed")]
+    Index(#[from] redb::Error),
+}
+
+/// Why an object could not be put on behalf of another service.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// The bucket does not exist.
+    #[error("the bucket {0} does not exist")]
+    NoSuchBucket(String),
+    /// The index failed.
+    #[error("the index of the state folder failed")]
+    Index(#[from] redb::Error),
+    /// A blob file failed.
+    #[error("a blob file of the state folder failed")]
+    Disk(#[from] std::io::Error),
+}
+
+/// An object of another service, with its data on the disk, ready to be put in a transaction.
+pub struct StagedObject {
+    bucket: String,
+    key: String,
+    record: index::ObjectRecord,
+    content: blobs::Content,
+}
+
+/// The service.
+#[derive(Debug, Clone)]
+pub struct S3 {
+    backend: Backend,
+    service: S3Service,
+}
+
+impl S3 {
+    /// Opens the buckets in `store` and removes what a killed process left half done.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn new(
+        store: Arc<Store>,
+        iam: Arc<Iam>,
+        queue: InvocationQueue,
+        region: String,
+    ) -> Result<Self, redb::Error> {
+        let backend = Backend::open(store, iam, queue, region)?;
+        let mut builder = S3ServiceBuilder::new(backend.clone());
+        builder.set_auth(backend.clone());
+        builder.set_access(backend.clone());
+        Ok(Self {
+            backend,
+            service: builder.build(),
+        })
+    }
+
+    /// Makes a bucket, or gives it this configuration and keeps its objects.
+    ///
+    /// # Errors
+    ///
+    /// Names what of the configuration is wrong or not implemented.
+    pub fn put_bucket(&self, spec: BucketSpec) -> Result<(), BucketError> {
+        if !s3s::path::check_bucket_name(&spec.name) {
+            return Err(BucketError::Name(spec.name));
+        }
+        if let Some(policy) = &spec.policy {
+            Iam::validate_resource_policy(policy)
+                .map_err(|problem| BucketError::Policy(spec.name.clone(), problem))?;
+        }
+        Ok(self.backend.put_bucket(spec)?)
+    }
+
+    /// Answers one request. Verifies its signature and its caller's rights.
+    pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        let request_id = format!("{:016X}", rand::random::<u64>());
+        let is_head = request.method() == Method::HEAD;
+        request.extensions_mut().insert(Origin {
+            request_id: request_id.clone(),
+        });
+        let mut response = match self.service.clone().oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                let error: s3s::StdError = error.into();
+                tracing::error!(%error, "an S3 request could not be answered");
+                let mut response = Response::new(Body::from(
+                    "<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>",
+                ));
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }
+        };
+        if is_head || response.status() == StatusCode::NOT_MODIFIED {
+            *response.body_mut() = Body::empty();
+            if !response.status().is_success() {
+                response.headers_mut().remove(header::CONTENT_LENGTH);
+            }
+        }
+        let id = HeaderValue::from_str(&request_id).expect("hexadecimal digits");
+        response.headers_mut().insert("x-amz-id-2", id.clone());
+        response.headers_mut().insert("x-amz-request-id", id);
+        response
+    }
+
+    /// Removes the objects that have expired at `now`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub async fn sweep(&self, now: DateTime<Utc>) -> Result<(), redb::Error> {
+        self.backend.sweep(now).await
+    }
+
+    /// Sweeps at once and then every hour, for ever.
+    pub async fn run(&self) {
+        let mut hour = tokio::time::interval(Duration::from_secs(60 * 60));
+        loop {
+            hour.tick().await;
+            if let Err(error) = self.sweep(Utc::now()).await {
+                tracing::error!(%error, "expired objects could not be removed");
+            }
+        }
+    }
+
+    /// Decides whether `principal` may do `action` with an object, by its policies and the bucket's.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], in the words AWS uses.
+    pub fn authorize_object(
+        &self,
+        principal: &Principal,
+        action: &str,
+        bucket: &str,
+        key: &str,
+    ) -> Result<(), Denied> {
+        let resource = access::object_arn(bucket, key);
+        self.backend
+            .decide(principal, action, &resource, &Default::default(), Some(bucket))
+    }
+
+    /// Writes the data of an object that another service is about to put. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Disk`].
+    pub fn stage(
+        &self,
+        bucket: &str,
+        key: &str,
+        content_type: &str,
+        bytes: Vec<u8>,
+    ) -> Result<StagedObject, PutError> {
+        self.backend.stage(bucket, key, content_type, bytes)
+    }
+
+    /// Puts an object, and the events it causes, as part of the caller's `transaction`.
+    ///
+    /// Call [`wake`](Self::wake) after its commit.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::NoSuchBucket`] and whatever index and disk report; do not commit then.
+    pub fn put(&self, transaction: &WriteTransaction, object: StagedObject) -> Result<(), PutError> {
+        self.backend.put_staged(transaction, object)
+    }
+
+    /// Tells the dispatcher that events were committed.
+    pub fn wake(&self) {
+        self.backend.queue.wake();
+    }
+}

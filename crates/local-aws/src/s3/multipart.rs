@@ -1,0 +1,507 @@
+//! Multipart uploads. Each part is a blob of its own until they become one.
+
+use std::io::{Read, Write};
+
+use s3s::{S3Request, S3Result, crypto::Checksum as _, dto::*, s3_error};
+
+use super::{
+    backend::{Backend, Change, now_ms},
+    blobs::{self, Content},
+    checksum::{Algorithm, Announced, Checksum, announced_checksum, fill_checksum},
+    index::{self, Failure, ObjectRecord, PARTS, PartRecord, Tables, UPLOADS, UploadRecord},
+    objects::{WriteConditions, copy_source, origin, refuse_unsupported, stored_headers, timestamp},
+};
+use redb::ReadableTable;
+
+/// Smallest part but the last.
+const LEAST_PART_BYTES: u64 = 5 * 1024 * 1024;
+/// Greatest part number.
+const MOST_PARTS: u32 = 10_000;
+const COPY_BUFFER_BYTES: usize = 256 * 1024;
+
+impl Backend {
+    pub(super) async fn create_upload(
+        &self,
+        mut request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<CreateMultipartUploadOutput> {
+        let input = &mut request.input;
+        refuse_unsupported!(input);
+        let algorithm = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
+        let algorithm = algorithm.map(Algorithm::parse).transpose()?;
+        let composite = match input.checksum_type.as_ref().map(ChecksumType::as_str) {
+            Some(kind) => kind == ChecksumType::COMPOSITE,
+            None => algorithm != Some(Algorithm::Crc64Nvme),
+        };
+        let record = UploadRecord {
+            initiated_ms: now_ms(),
+            headers: stored_headers!(input),
+            algorithm,
+            composite,
+        };
+        // Uploads of one key are listed in the order they began.
+        let id = format!("{:012x}{}", record.initiated_ms, uuid::Uuid::new_v4().simple());
+        let output = CreateMultipartUploadOutput {
+            bucket: Some(input.bucket.clone()),
+            key: Some(input.key.clone()),
+            upload_id: Some(id.clone()),
+            checksum_algorithm: input.checksum_algorithm.take(),
+            checksum_type: algorithm.map(|_| kind(composite)),
+            ..CreateMultipartUploadOutput::default()
+        };
+        let (bucket, key) = (input.bucket.clone(), input.key.clone());
+        self.write(move |_, change| {
+            index::bucket(change.transaction, &bucket)?;
+            let mut table = change
+                .transaction
+                .open_table(UPLOADS)
+                .map_err(redb::Error::from)?;
+            let json = index::encode(&record);
+            let place = (bucket.as_str(), key.as_str(), id.as_str());
+            table.insert(place, json.as_slice()).map_err(redb::Error::from)?;
+            Ok(())
+        })
+        .await?;
+        Ok(output)
+    }
+
+    pub(super) async fn upload_part(
+        &self,
+        mut request: S3Request<UploadPartInput>,
+    ) -> S3Result<UploadPartOutput> {
+        let input = &mut request.input;
+        let place = self.upload_place(&input.bucket, &input.key, &input.upload_id, input.part_number)?;
+        let named = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
+        let announced = Announced::new(
+            announced_checksum!(input),
+            named.or(place.upload.algorithm.map(Algorithm::name)),
+            input.content_md5.as_deref(),
+            &request.headers,
+            request.trailing_headers.take(),
+        )?;
+        let part = self.store_part(place, input.body.take(), announced).await?;
+        let mut output = UploadPartOutput {
+            e_tag: Some(ETag::Strong(part.etag.clone())),
+            ..UploadPartOutput::default()
+        };
+        fill_checksum!(output, &part.checksum);
+        Ok(output)
+    }
+
+    pub(super) async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<UploadPartCopyOutput> {
+        let input = &request.input;
+        let (source_bucket, source_key) = copy_source(&input.copy_source)?;
+        self.allow_object(&request, "s3:GetObject", &source_bucket, &source_key)?;
+        let place = self.upload_place(&input.bucket, &input.key, &input.upload_id, input.part_number)?;
+        let found = self.open_object(&source_bucket, &source_key).await?;
+        let (record, source) = found.ok_or_else(|| self.missing(&request, &source_bucket))?;
+        let range = match &input.copy_source_range {
+            Some(text) => Range::parse(text)
+                .map_err(|_| s3_error!(InvalidArgument, "The x-amz-copy-source-range value is invalid"))?
+                .check(record.size)?,
+            None => 0..record.size,
+        };
+        let announced = Announced::nothing(place.upload.algorithm);
+        let body = source.stream(range).await.map_err(Failure::from)?;
+        let part = self.store_part(place, Some(body), announced).await?;
+        let mut result = CopyPartResult {
+            e_tag: Some(ETag::Strong(part.etag.clone())),
+            last_modified: Some(timestamp(part.modified_ms)),
+            ..CopyPartResult::default()
+        };
+        fill_checksum!(result, &part.checksum);
+        Ok(UploadPartCopyOutput {
+            copy_part_result: Some(result),
+            ..UploadPartCopyOutput::default()
+        })
+    }
+
+    fn upload_place(&self, bucket: &str, key: &str, id: &str, number: i32) -> S3Result<PartPlace> {
+        let number = u32::try_from(number)
+            .ok()
+            .filter(|number| (1..=MOST_PARTS).contains(number));
+        let number = number.ok_or_else(|| {
+            s3_error!(
+                InvalidArgument,
+                "Part number must be an integer between 1 and 10000, inclusive"
+            )
+        })?;
+        let upload = index::upload(&self.reader().map_err(Failure::from)?, bucket, key, id)?;
+        Ok(PartPlace {
+            upload,
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            upload_id: id.to_owned(),
+            number,
+        })
+    }
+
+    async fn store_part(
+        &self,
+        place: PartPlace,
+        body: Option<StreamingBlob>,
+        announced: Announced,
+    ) -> S3Result<PartRecord> {
+        let received = blobs::receive(&self.folder(), body, announced, 0).await?;
+        let stored = self.write(move |backend, change| {
+            let PartPlace {
+                bucket,
+                key,
+                upload_id,
+                number,
+                ..
+            } = &place;
+            index::upload(change.transaction, bucket, key, upload_id)?;
+            let content = match received.content {
+                Content::File(file) => Content::File(file),
+                Content::Inline(_) => Content::File(blobs::new_file(&backend.folder())?),
+            };
+            let (blob, _) = blobs::keep(&backend.folder(), content)?;
+            let part = PartRecord {
+                size: received.size,
+                etag: received.etag,
+                modified_ms: now_ms(),
+                blob: blob.expect("a part is a file"),
+                checksum: received.checksum,
+            };
+            let replaced = insert_part(change, upload_id, *number, &part)?;
+            change.unused_blobs.extend(replaced);
+            Ok(part)
+        });
+        Ok(stored.await?)
+    }
+
+    pub(super) async fn complete_upload(
+        &self,
+        mut request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<CompleteMultipartUploadOutput> {
+        let origin = origin(&request);
+        let input = &mut request.input;
+        let conditions = WriteConditions::new(input.if_match.take(), input.if_none_match.take())?;
+        let wanted = input.multipart_upload.take().and_then(|upload| upload.parts);
+        let announced = announced_checksum!(input);
+        let (bucket, key, id) = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
+        let backend = self.clone();
+        let assembled = tokio::task::spawn_blocking(move || {
+            let reader = backend.reader()?;
+            index::bucket(&reader, &bucket)?;
+            let upload = index::upload(&reader, &bucket, &key, &id)?;
+            let parts = chosen_parts(&reader, &id, &wanted.unwrap_or_default())?;
+            let (record, content) = assemble(&backend, upload, &parts)?;
+            if let (Some((algorithm, value)), Some(checksum)) = (announced, &record.checksum)
+                && (algorithm != checksum.algorithm || value != checksum.value)
+            {
+                return Err(s3_error!(
+                    BadDigest,
+                    "The {} you specified did not match the calculated checksum.",
+                    algorithm.name()
+                )
+                .into());
+            }
+            backend.write_blocking(move |backend, change| {
+                index::upload(change.transaction, &bucket, &key, &id)?;
+                conditions.check(change.transaction, &bucket, &key)?;
+                let unused = index::remove_upload(change.transaction, &bucket, &key, &id)?;
+                change.unused_blobs.extend(unused);
+                let event = ("ObjectCreated:CompleteMultipartUpload", &origin);
+                backend.insert(change, (&bucket, &key), record, content, event)
+            })
+        });
+        let record: Result<ObjectRecord, Failure> =
+            assembled.await.expect("completing an upload does not panic");
+        let record = record?;
+        let host = request
+            .headers
+            .get(http::header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let location = format!(
+            "http://{}/{}/{}",
+            host.unwrap_or_default(),
+            request.input.bucket,
+            super::operations::url_encoded(&request.input.key),
+        );
+        let mut output = CompleteMultipartUploadOutput {
+            bucket: Some(request.input.bucket),
+            key: Some(request.input.key),
+            location: Some(location),
+            e_tag: Some(ETag::Strong(record.etag.clone())),
+            checksum_type: record.checksum.as_ref().map(|checksum| checksum.kind()),
+            ..CompleteMultipartUploadOutput::default()
+        };
+        fill_checksum!(output, &record.checksum);
+        Ok(output)
+    }
+
+    pub(super) async fn abort_upload(&self, input: AbortMultipartUploadInput) -> S3Result<()> {
+        let aborted = self.write(move |_, change| {
+            let AbortMultipartUploadInput {
+                bucket,
+                key,
+                upload_id,
+                ..
+            } = &input;
+            index::upload(change.transaction, bucket, key, upload_id)?;
+            let unused = index::remove_upload(change.transaction, bucket, key, upload_id)?;
+            change.unused_blobs.extend(unused);
+            Ok(())
+        });
+        Ok(aborted.await?)
+    }
+
+    pub(super) fn list_upload_parts(&self, input: ListPartsInput) -> Result<ListPartsOutput, Failure> {
+        let reader = self.reader()?;
+        let upload = index::upload(&reader, &input.bucket, &input.key, &input.upload_id)?;
+        let after = u32::try_from(input.part_number_marker.unwrap_or(0)).unwrap_or(0);
+        let limit = usize::try_from(input.max_parts.unwrap_or(1000))
+            .unwrap_or(0)
+            .min(1000);
+        let all = index::parts(&reader, &input.upload_id)?;
+        let mut rest = all.range(after + 1..);
+        let parts: Vec<Part> = rest
+            .by_ref()
+            .take(limit)
+            .map(|(number, record)| {
+                let mut part = Part {
+                    e_tag: Some(ETag::Strong(record.etag.clone())),
+                    last_modified: Some(timestamp(record.modified_ms)),
+                    part_number: Some(*number as i32),
+                    size: Some(record.size as i64),
+                    ..Part::default()
+                };
+                fill_checksum!(part, &record.checksum);
+                part
+            })
+            .collect();
+        let is_truncated = rest.next().is_some();
+        Ok(ListPartsOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            checksum_algorithm: upload
+                .algorithm
+                .map(|algorithm| algorithm.name().to_owned().into()),
+            checksum_type: upload.algorithm.map(|_| kind(upload.composite)),
+            part_number_marker: Some(after as i32),
+            next_part_number_marker: parts.last().and_then(|part| part.part_number),
+            max_parts: Some(limit as i32),
+            is_truncated: Some(is_truncated),
+            storage_class: Some(StorageClass::STANDARD.to_owned().into()),
+            parts: Some(parts),
+            ..ListPartsOutput::default()
+        })
+    }
+
+    pub(super) fn list_uploads(
+        &self,
+        input: ListMultipartUploadsInput,
+    ) -> Result<ListMultipartUploadsOutput, Failure> {
+        let reader = self.reader()?;
+        index::bucket(&reader, &input.bucket)?;
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let delimiter = input.delimiter.as_deref();
+        let key_marker = input.key_marker.clone().unwrap_or_default();
+        let id_marker = input.upload_id_marker.clone().unwrap_or_default();
+        let limit = usize::try_from(input.max_uploads.unwrap_or(1000))
+            .unwrap_or(0)
+            .min(1000);
+        let (mut uploads, mut prefixes): (Vec<MultipartUpload>, Vec<String>) = Default::default();
+        let (mut last, mut next) = (None, None);
+        let table = reader.table(UPLOADS).map_err(redb::Error::from)?;
+        let start = (input.bucket.as_str(), prefix.as_str(), "");
+        for entry in table
+            .range::<(&str, &str, &str)>(start..)
+            .map_err(redb::Error::from)?
+        {
+            let (guard, json) = entry.map_err(redb::Error::from)?;
+            let (bucket, key, id) = guard.value();
+            if bucket != input.bucket || !key.starts_with(&prefix) || limit == 0 {
+                break;
+            }
+            let seen = key < key_marker.as_str()
+                || key == key_marker && (id_marker.is_empty() || id <= id_marker.as_str());
+            let common = index::common_prefix(key, &prefix, delimiter);
+            let listed = common.is_some_and(|common| {
+                common == key_marker || prefixes.last().is_some_and(|last| last == common)
+            });
+            if seen || listed {
+                continue;
+            }
+            if uploads.len() + prefixes.len() == limit {
+                next = last;
+                break;
+            }
+            last = Some((common.unwrap_or(key).to_owned(), id.to_owned()));
+            match common {
+                Some(common) => prefixes.push(common.to_owned()),
+                None => {
+                    let record: UploadRecord = index::decode(json.value())?;
+                    uploads.push(MultipartUpload {
+                        initiated: Some(timestamp(record.initiated_ms)),
+                        key: Some(key.to_owned()),
+                        upload_id: Some(id.to_owned()),
+                        storage_class: Some(StorageClass::STANDARD.to_owned().into()),
+                        ..MultipartUpload::default()
+                    });
+                }
+            }
+        }
+        let (next_key_marker, next_upload_id_marker) = next.unzip();
+        let common_prefixes = prefixes
+            .into_iter()
+            .map(|prefix| CommonPrefix { prefix: Some(prefix) });
+        Ok(ListMultipartUploadsOutput {
+            is_truncated: Some(next_key_marker.is_some()),
+            bucket: Some(input.bucket),
+            prefix: input.prefix,
+            delimiter: input.delimiter,
+            key_marker: input.key_marker,
+            upload_id_marker: input.upload_id_marker,
+            next_key_marker,
+            next_upload_id_marker,
+            max_uploads: Some(limit as i32),
+            uploads: Some(uploads),
+            common_prefixes: Some(common_prefixes.collect()),
+            ..ListMultipartUploadsOutput::default()
+        })
+    }
+}
+
+/// Where a part belongs.
+struct PartPlace {
+    upload: UploadRecord,
+    bucket: String,
+    key: String,
+    upload_id: String,
+    number: u32,
+}
+
+fn kind(composite: bool) -> ChecksumType {
+    let kind = if composite {
+        ChecksumType::COMPOSITE
+    } else {
+        ChecksumType::FULL_OBJECT
+    };
+    kind.to_owned().into()
+}
+
+/// Stores a part and returns the blob of the one it replaces.
+fn insert_part(
+    change: &mut Change<'_>,
+    upload_id: &str,
+    number: u32,
+    part: &PartRecord,
+) -> Result<Option<String>, redb::Error> {
+    let mut table = change.transaction.open_table(PARTS)?;
+    let replaced = table.insert((upload_id, number), index::encode(part).as_slice())?;
+    match replaced {
+        Some(json) => Ok(Some(index::decode::<PartRecord>(json.value())?.blob)),
+        None => Ok(None),
+    }
+}
+
+/// Returns the parts that a client names, which must be there, in order, and large enough.
+fn chosen_parts(
+    tables: &impl Tables,
+    upload_id: &str,
+    wanted: &[CompletedPart],
+) -> Result<Vec<PartRecord>, Failure> {
+    if wanted.is_empty() {
+        return Err(s3_error!(MalformedXML, "You must specify at least one part").into());
+    }
+    let mut stored = index::parts(tables, upload_id)?;
+    let mut chosen = Vec::with_capacity(wanted.len());
+    let mut previous = 0;
+    for part in wanted {
+        let number = part
+            .part_number
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or(0);
+        if number <= previous {
+            return Err(s3_error!(
+                InvalidPartOrder,
+                "The list of parts was not in ascending order. Parts must be ordered by part number."
+            )
+            .into());
+        }
+        previous = number;
+        let record = stored.remove(&number).filter(|record| {
+            let etag_matches = part
+                .e_tag
+                .as_ref()
+                .is_some_and(|etag| etag.value() == record.etag);
+            let checksum_matches = match (announced_checksum!(part), &record.checksum) {
+                (Some((algorithm, value)), Some(checksum)) => {
+                    algorithm == checksum.algorithm && value == checksum.value
+                }
+                _ => true,
+            };
+            etag_matches && checksum_matches
+        });
+        chosen.push(record.ok_or_else(|| {
+            s3_error!(
+                InvalidPart,
+                "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."
+            )
+        })?);
+    }
+    let all_but_last = &chosen[..chosen.len() - 1];
+    if all_but_last.iter().any(|part| part.size < LEAST_PART_BYTES) {
+        return Err(s3_error!(
+            EntityTooSmall,
+            "Your proposed upload is smaller than the minimum allowed size"
+        )
+        .into());
+    }
+    Ok(chosen)
+}
+
+/// Writes the parts one after another into a file.
+fn assemble(
+    backend: &Backend,
+    upload: UploadRecord,
+    parts: &[PartRecord],
+) -> Result<(ObjectRecord, Content), Failure> {
+    let mut file = blobs::new_file(&backend.folder())?;
+    let mut hasher = upload.algorithm.map(|algorithm| (algorithm, algorithm.hasher()));
+    let mut md5 = s3s::crypto::Md5::new();
+    let mut buffer = vec![0; COPY_BUFFER_BYTES];
+    for part in parts {
+        md5.update(&hex::decode(&part.etag).unwrap_or_default());
+        if let (true, Some((_, hasher)), Some(checksum)) = (upload.composite, &mut hasher, &part.checksum) {
+            use base64::{Engine, prelude::BASE64_STANDARD};
+            hasher.update(&BASE64_STANDARD.decode(&checksum.value).unwrap_or_default());
+        }
+        let mut source = std::fs::File::open(backend.folder().join(&part.blob))?;
+        loop {
+            let count = source.read(&mut buffer)?;
+            if count == 0 {
+                break;
+            }
+            file.write_all(&buffer[..count])?;
+            if let (false, Some((_, hasher))) = (upload.composite, &mut hasher) {
+                hasher.update(&buffer[..count]);
+            }
+        }
+    }
+    file.as_file().sync_all()?;
+    let checksum = hasher.map(|(algorithm, hasher)| {
+        let mut checksum = Checksum::finish(algorithm, hasher);
+        if upload.composite {
+            checksum.composite = true;
+            checksum.value = format!("{}-{}", checksum.value, parts.len());
+        }
+        checksum
+    });
+    let record = ObjectRecord {
+        size: parts.iter().map(|part| part.size).sum(),
+        etag: format!("{}-{}", hex::encode(md5.finalize()), parts.len()),
+        modified_ms: now_ms(),
+        blob: None,
+        part_sizes: parts.iter().map(|part| part.size).collect(),
+        headers: upload.headers,
+        checksum,
+    };
+    Ok((record, Content::File(file)))
+}

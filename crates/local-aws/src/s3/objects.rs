@@ -1,0 +1,483 @@
+//! Objects: put, get, copy, delete, with their conditions.
+
+use std::{ops::Range, time::Duration, time::SystemTime};
+
+use http::StatusCode;
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto::*, s3_error};
+
+use super::{
+    backend::{Backend, now_ms},
+    blobs::{self, INLINE_LIMIT, Source},
+    checksum::{Announced, announced_checksum, fill_checksum},
+    events::Origin,
+    index::{self, Failure, Headers, ObjectRecord},
+};
+
+/// Takes the headers that are stored with an object out of an input.
+macro_rules! stored_headers {
+    ($input:expr) => {
+        $crate::s3::index::Headers {
+            content_type: $input.content_type.take(),
+            cache_control: $input.cache_control.take(),
+            content_disposition: $input.content_disposition.take(),
+            content_encoding: $crate::s3::objects::without_aws_chunked($input.content_encoding.take()),
+            content_language: $input.content_language.take(),
+            metadata: $input.metadata.take().unwrap_or_default().into_iter().collect(),
+        }
+    };
+}
+pub(super) use stored_headers;
+
+/// Refuses a request that asks for what is not implemented, instead of ignoring it.
+macro_rules! refuse_unsupported {
+    ($input:expr) => {
+        if $input.tagging.is_some()
+            || $input.sse_customer_algorithm.is_some()
+            || $input.object_lock_mode.is_some()
+            || $input.object_lock_legal_hold_status.is_some()
+            || $input.website_redirect_location.is_some()
+        {
+            return Err(s3s::s3_error!(
+                NotImplemented,
+                "tags, customer keys, object locks and redirects are not implemented"
+            ));
+        }
+    };
+}
+pub(super) use refuse_unsupported;
+
+impl Backend {
+    pub(super) async fn put(&self, mut request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
+        let input = &mut request.input;
+        refuse_unsupported!(input);
+        let headers = stored_headers!(input);
+        let announced = Announced::new(
+            announced_checksum!(input),
+            input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str),
+            input.content_md5.as_deref(),
+            &request.headers,
+            request.trailing_headers.take(),
+        )?;
+        let (bucket, key) = (input.bucket.clone(), input.key.clone());
+        index::bucket(&self.reader().map_err(Failure::from)?, &bucket)?;
+        let received = blobs::receive(&self.folder(), input.body.take(), announced, INLINE_LIMIT).await?;
+        let record = ObjectRecord {
+            size: received.size,
+            etag: received.etag,
+            modified_ms: now_ms(),
+            blob: None,
+            part_sizes: Vec::new(),
+            headers,
+            checksum: received.checksum,
+        };
+        let conditions = WriteConditions::new(input.if_match.take(), input.if_none_match.take())?;
+        let origin = origin(&request);
+        let record = self
+            .write(move |backend, change| {
+                conditions.check(change.transaction, &bucket, &key)?;
+                let event = ("ObjectCreated:Put", &origin);
+                backend.insert(change, (&bucket, &key), record, received.content, event)
+            })
+            .await?;
+        let mut output = PutObjectOutput {
+            e_tag: Some(ETag::Strong(record.etag.clone())),
+            checksum_type: record.checksum.as_ref().map(|checksum| checksum.kind()),
+            ..PutObjectOutput::default()
+        };
+        fill_checksum!(output, &record.checksum);
+        Ok(output)
+    }
+
+    pub(super) async fn get(
+        &self,
+        request: &S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = &request.input;
+        let (record, source) = self.readable(request, &input.bucket, &input.key).await?;
+        ReadConditions {
+            if_match: input.if_match.as_ref(),
+            if_none_match: input.if_none_match.as_ref(),
+            if_modified_since: input.if_modified_since.as_ref(),
+            if_unmodified_since: input.if_unmodified_since.as_ref(),
+        }
+        .check(&record)?;
+        let part = wanted(&record, input.range.as_ref(), input.part_number)?;
+        let whole = part == (0..record.size);
+        let range = part.clone();
+        let body = source.stream(part).await.map_err(Failure::from)?;
+        let mut output = GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            body: Some(body),
+            cache_control: record.headers.cache_control.clone(),
+            content_disposition: record.headers.content_disposition.clone(),
+            content_encoding: record.headers.content_encoding.clone(),
+            content_language: record.headers.content_language.clone(),
+            content_length: Some((range.end - range.start) as i64),
+            content_range: (input.range.is_some() || input.part_number.is_some())
+                .then(|| content_range(&range, record.size)),
+            content_type: Some(content_type(&record)),
+            e_tag: Some(ETag::Strong(record.etag.clone())),
+            last_modified: Some(timestamp(record.modified_ms)),
+            metadata: Some(record.headers.metadata.clone().into_iter().collect()),
+            parts_count: input.part_number.and(parts_count(&record)),
+            ..GetObjectOutput::default()
+        };
+        // A checksum is of the whole: beside a part of the data a client would take it for the part's.
+        if whole && input.checksum_mode.is_some() {
+            output.checksum_type = record.checksum.as_ref().map(|checksum| checksum.kind());
+            fill_checksum!(output, &record.checksum);
+        }
+        Ok(S3Response::new(output))
+    }
+
+    pub(super) async fn head(
+        &self,
+        request: &S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = &request.input;
+        let (record, _) = self.readable(request, &input.bucket, &input.key).await?;
+        ReadConditions {
+            if_match: input.if_match.as_ref(),
+            if_none_match: input.if_none_match.as_ref(),
+            if_modified_since: input.if_modified_since.as_ref(),
+            if_unmodified_since: input.if_unmodified_since.as_ref(),
+        }
+        .check(&record)?;
+        let part = wanted(&record, input.range.as_ref(), input.part_number)?;
+        let mut output = HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            cache_control: record.headers.cache_control.clone(),
+            content_disposition: record.headers.content_disposition.clone(),
+            content_encoding: record.headers.content_encoding.clone(),
+            content_language: record.headers.content_language.clone(),
+            content_length: Some((part.end - part.start) as i64),
+            content_type: Some(content_type(&record)),
+            e_tag: Some(ETag::Strong(record.etag.clone())),
+            last_modified: Some(timestamp(record.modified_ms)),
+            metadata: Some(record.headers.metadata.clone().into_iter().collect()),
+            parts_count: input.part_number.and(parts_count(&record)),
+            ..HeadObjectOutput::default()
+        };
+        if part == (0..record.size) && input.checksum_mode.is_some() {
+            output.checksum_type = record.checksum.as_ref().map(|checksum| checksum.kind());
+            fill_checksum!(output, &record.checksum);
+        }
+        Ok(S3Response::new(output))
+    }
+
+    /// Opens an object for its reader, who is told as much of a missing one as may be known.
+    async fn readable<T>(
+        &self,
+        request: &S3Request<T>,
+        bucket: &str,
+        key: &str,
+    ) -> S3Result<(ObjectRecord, Source)> {
+        let found = self.open_object(bucket, key).await?;
+        found.ok_or_else(|| self.missing(request, bucket))
+    }
+
+    pub(super) async fn copy(&self, mut request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
+        refuse_unsupported!(request.input);
+        let (source_bucket, source_key) = copy_source(&request.input.copy_source)?;
+        self.allow_object(&request, "s3:GetObject", &source_bucket, &source_key)?;
+        let missing = self.missing(&request, &source_bucket);
+        let origin = origin(&request);
+        let input = &mut request.input;
+        let (bucket, key) = (input.bucket.clone(), input.key.clone());
+        let directive = input.metadata_directive.as_ref().map(MetadataDirective::as_str);
+        let replace = directive == Some(MetadataDirective::REPLACE);
+        if !replace && source_bucket == bucket && source_key == key {
+            return Err(s3_error!(
+                InvalidRequest,
+                "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."
+            ));
+        }
+        let headers: Option<Headers> = replace.then(|| stored_headers!(input));
+        let input = request.input;
+        let record = self
+            .write(move |backend, change| {
+                index::bucket(change.transaction, &source_bucket)?;
+                let found = index::object(change.transaction, &source_bucket, &source_key)?;
+                let (mut record, inline) = found.ok_or(missing)?;
+                ReadConditions {
+                    if_match: input.copy_source_if_match.as_ref(),
+                    if_none_match: input.copy_source_if_none_match.as_ref(),
+                    if_modified_since: input.copy_source_if_modified_since.as_ref(),
+                    if_unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
+                }
+                .check(&record)
+                .map_err(|_| precondition_failed())?;
+                let blob = record.blob.as_deref();
+                record.blob = blob
+                    .map(|name| blobs::link(&backend.folder(), name))
+                    .transpose()?;
+                record.modified_ms = now_ms();
+                record.headers = headers.unwrap_or(record.headers);
+                let event = ("ObjectCreated:Copy", &origin);
+                backend.insert_kept(change, (&bucket, &key), &record, &inline, event)?;
+                Ok(record)
+            })
+            .await?;
+        let mut result = CopyObjectResult {
+            checksum_type: record.checksum.as_ref().map(|checksum| checksum.kind()),
+            e_tag: Some(ETag::Strong(record.etag.clone())),
+            last_modified: Some(timestamp(record.modified_ms)),
+            ..CopyObjectResult::default()
+        };
+        fill_checksum!(result, &record.checksum);
+        Ok(CopyObjectOutput {
+            copy_object_result: Some(result),
+            ..CopyObjectOutput::default()
+        })
+    }
+
+    pub(super) async fn delete(
+        &self,
+        bucket: String,
+        key: String,
+        if_match: Option<ETagCondition>,
+    ) -> S3Result<()> {
+        let conditions = WriteConditions {
+            if_match,
+            only_new: false,
+        };
+        let deletion = self.write(move |_, change| {
+            index::bucket(change.transaction, &bucket)?;
+            conditions.check(change.transaction, &bucket, &key)?;
+            let blob = index::remove_object(change.transaction, &bucket, &key)?;
+            change.unused_blobs.extend(blob);
+            Ok(())
+        });
+        Ok(deletion.await?)
+    }
+
+    pub(super) async fn delete_many(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<DeleteObjectsOutput> {
+        const MOST_KEYS: usize = 1000;
+        let bucket = request.input.bucket.clone();
+        let Delete { objects, quiet } = &request.input.delete;
+        if objects.is_empty() || objects.len() > MOST_KEYS {
+            return Err(s3_error!(
+                MalformedXML,
+                "The XML you provided was not well-formed or did not validate against our published schema"
+            ));
+        }
+        let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+        for object in objects {
+            match self.allow_object(&request, "s3:DeleteObject", &bucket, &object.key) {
+                Ok(()) => deleted.push(object.key.clone()),
+                Err(error) => errors.push(Error {
+                    code: Some(error.code().as_str().to_owned()),
+                    key: Some(object.key.clone()),
+                    message: error.message().map(str::to_owned),
+                    version_id: None,
+                }),
+            }
+        }
+        let keys = deleted.clone();
+        self.write(move |_, change| {
+            index::bucket(change.transaction, &bucket)?;
+            for key in &keys {
+                let blob = index::remove_object(change.transaction, &bucket, key)?;
+                change.unused_blobs.extend(blob);
+            }
+            Ok(())
+        })
+        .await?;
+        let deleted = deleted.into_iter().map(|key| DeletedObject {
+            key: Some(key),
+            ..DeletedObject::default()
+        });
+        Ok(DeleteObjectsOutput {
+            deleted: (!quiet.unwrap_or(false)).then(|| deleted.collect()),
+            errors: (!errors.is_empty()).then_some(errors),
+            ..DeleteObjectsOutput::default()
+        })
+    }
+}
+
+/// Conditions of a write, decided in its transaction.
+pub(super) struct WriteConditions {
+    if_match: Option<ETagCondition>,
+    only_new: bool,
+}
+
+impl WriteConditions {
+    pub(super) fn new(
+        if_match: Option<ETagCondition>,
+        if_none_match: Option<ETagCondition>,
+    ) -> S3Result<Self> {
+        let only_new = match if_none_match {
+            None => false,
+            Some(ETagCondition::Any) => true,
+            Some(ETagCondition::ETag(_)) => {
+                return Err(s3_error!(
+                    NotImplemented,
+                    "A header you provided implies functionality that is not implemented: If-None-Match with an ETag"
+                ));
+            }
+        };
+        Ok(Self { if_match, only_new })
+    }
+
+    pub(super) fn check(&self, tables: &impl index::Tables, bucket: &str, key: &str) -> Result<(), Failure> {
+        if self.if_match.is_none() && !self.only_new {
+            return Ok(());
+        }
+        let existing = index::object(tables, bucket, key)?;
+        match (&self.if_match, existing) {
+            (Some(_), None) => Err(s3_error!(NoSuchKey, "The specified key does not exist.").into()),
+            (Some(condition), Some((record, _))) if !holds(condition, &record.etag) => {
+                Err(precondition_failed().into())
+            }
+            (None, Some(_)) => Err(precondition_failed().into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Conditions of a read, by RFC 9110: `If-Match` and `If-None-Match` go before the dates.
+struct ReadConditions<'a> {
+    if_match: Option<&'a ETagCondition>,
+    if_none_match: Option<&'a ETagCondition>,
+    if_modified_since: Option<&'a Timestamp>,
+    if_unmodified_since: Option<&'a Timestamp>,
+}
+
+impl ReadConditions<'_> {
+    fn check(&self, record: &ObjectRecord) -> S3Result<()> {
+        // Dates in headers have whole seconds.
+        let modified = timestamp(record.modified_ms / 1000 * 1000);
+        let refused = match (self.if_match, self.if_unmodified_since) {
+            (Some(condition), _) => !holds(condition, &record.etag),
+            (None, Some(date)) => modified > *date,
+            (None, None) => false,
+        };
+        if refused {
+            return Err(precondition_failed());
+        }
+        let unchanged = match (self.if_none_match, self.if_modified_since) {
+            (Some(condition), _) => holds(condition, &record.etag),
+            (None, Some(date)) => modified <= *date,
+            (None, None) => false,
+        };
+        if unchanged {
+            let mut headers = http::HeaderMap::new();
+            if let Ok(etag) = ETag::Strong(record.etag.clone()).to_http_header() {
+                headers.insert(http::header::ETAG, etag);
+            }
+            let mut not_modified = S3Error::new(S3ErrorCode::NotModified);
+            not_modified.set_headers(headers);
+            return Err(not_modified);
+        }
+        Ok(())
+    }
+}
+
+fn holds(condition: &ETagCondition, etag: &str) -> bool {
+    match condition {
+        ETagCondition::Any => true,
+        ETagCondition::ETag(wanted) => wanted.value() == etag,
+    }
+}
+
+fn precondition_failed() -> S3Error {
+    s3_error!(
+        PreconditionFailed,
+        "At least one of the pre-conditions you specified did not hold"
+    )
+}
+
+/// Returns which bytes a read wants: a range, a part, or all.
+fn wanted(
+    record: &ObjectRecord,
+    range: Option<&s3s::dto::Range>,
+    part_number: Option<i32>,
+) -> S3Result<Range<u64>> {
+    match (range, part_number) {
+        (Some(_), Some(_)) => Err(s3_error!(
+            InvalidRequest,
+            "Cannot specify both Range header and partNumber query parameter"
+        )),
+        (Some(range), None) => Ok(range.check(record.size)?),
+        (None, None) => Ok(0..record.size),
+        (None, Some(1)) if record.part_sizes.is_empty() => Ok(0..record.size),
+        (None, Some(number)) => {
+            let index = usize::try_from(number)
+                .ok()
+                .and_then(|number| number.checked_sub(1));
+            let before = index.and_then(|index| record.part_sizes.get(..index));
+            let size = index.and_then(|index| record.part_sizes.get(index));
+            match (before, size) {
+                (Some(before), Some(size)) => {
+                    let start = before.iter().sum();
+                    Ok(start..start + size)
+                }
+                _ => Err(custom_error(
+                    "InvalidPartNumber",
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    "The requested partnumber is not satisfiable",
+                )),
+            }
+        }
+    }
+}
+
+/// Makes an error whose code `s3s` does not know.
+pub(super) fn custom_error(code: &'static str, status: StatusCode, message: &'static str) -> S3Error {
+    let known = S3ErrorCode::from_bytes(code.as_bytes()).expect("a code is UTF-8");
+    let mut error = S3Error::with_message(known, message);
+    error.set_status_code(status);
+    error
+}
+
+fn content_range(range: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))
+}
+
+fn parts_count(record: &ObjectRecord) -> Option<i32> {
+    i32::try_from(record.part_sizes.len())
+        .ok()
+        .filter(|count| *count > 0)
+}
+
+fn content_type(record: &ObjectRecord) -> String {
+    let stored = record.headers.content_type.as_deref();
+    stored.unwrap_or("binary/octet-stream").to_owned()
+}
+
+/// `aws-chunked` is how the body travelled, not how the object is encoded.
+pub(super) fn without_aws_chunked(encoding: Option<String>) -> Option<String> {
+    let kept: Vec<_> = encoding
+        .as_deref()?
+        .split(',')
+        .map(str::trim)
+        .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
+
+pub(super) fn copy_source(source: &CopySource) -> S3Result<(String, String)> {
+    match source {
+        CopySource::Bucket {
+            bucket,
+            key,
+            version_id: None,
+        } => Ok((bucket.to_string(), key.to_string())),
+        _ => Err(s3_error!(
+            NotImplemented,
+            "copies of versions and from access points are not implemented"
+        )),
+    }
+}
+
+pub(super) fn timestamp(milliseconds: u64) -> Timestamp {
+    (SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)).into()
+}
+
+pub(super) fn origin<T>(request: &S3Request<T>) -> Origin {
+    let origin = request.extensions.get::<Origin>();
+    origin.cloned().unwrap_or_else(Origin::service)
+}

@@ -1,0 +1,448 @@
+//! The operations of the protocol: buckets, listings, and the way to the rest.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use redb::ReadableTable;
+use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
+
+use super::{
+    BucketSpec,
+    backend::{Backend, now_ms},
+    events,
+    index::{self, BUCKETS, BucketRecord, Failure, Listing, OBJECTS, Page, Tables, UPLOADS},
+    objects::timestamp,
+};
+use crate::ACCOUNT_ID;
+
+/// Most entries of one page of a listing.
+const MOST_KEYS: i32 = 1000;
+
+#[async_trait::async_trait]
+impl S3 for Backend {
+    async fn list_buckets(
+        &self,
+        request: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        let prefix = request.input.prefix.unwrap_or_default();
+        let buckets = self.buckets(&prefix).map_err(Failure::from)?;
+        let buckets = buckets.into_iter().map(|bucket| Bucket {
+            bucket_region: Some(self.region.to_string()),
+            creation_date: Some(timestamp(bucket.created_ms)),
+            name: Some(bucket.spec.name),
+        });
+        Ok(S3Response::new(ListBucketsOutput {
+            buckets: Some(buckets.collect()),
+            owner: Some(owner()),
+            ..ListBucketsOutput::default()
+        }))
+    }
+
+    async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        let name = request.input.bucket;
+        let location = format!("/{name}");
+        self.write(move |backend, change| backend.create(change.transaction, name))
+            .await?;
+        Ok(S3Response::new(CreateBucketOutput {
+            location: Some(location),
+        }))
+    }
+
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.existing(&request.input.bucket)?;
+        Ok(S3Response::new(HeadBucketOutput {
+            bucket_region: Some(self.region.to_string()),
+            ..HeadBucketOutput::default()
+        }))
+    }
+
+    async fn delete_bucket(
+        &self,
+        request: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
+        let name = request.input.bucket;
+        self.write(move |_, change| {
+            index::bucket(change.transaction, &name)?;
+            if !is_empty(change.transaction, &name)? {
+                return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty").into());
+            }
+            for (key, id) in uploads(change.transaction, &name)? {
+                let unused = index::remove_upload(change.transaction, &name, &key, &id)?;
+                change.unused_blobs.extend(unused);
+            }
+            let mut table = change
+                .transaction
+                .open_table(BUCKETS)
+                .map_err(redb::Error::from)?;
+            table.remove(name.as_str()).map_err(redb::Error::from)?;
+            Ok(())
+        })
+        .await?;
+        Ok(S3Response::with_status(
+            DeleteBucketOutput {},
+            http::StatusCode::NO_CONTENT,
+        ))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.existing(&request.input.bucket)?;
+        // The oldest region has no name here.
+        let elsewhere = (&*self.region != "us-east-1").then(|| self.region.to_string().into());
+        Ok(S3Response::new(GetBucketLocationOutput {
+            location_constraint: elsewhere,
+        }))
+    }
+
+    async fn get_bucket_notification_configuration(
+        &self,
+        request: S3Request<GetBucketNotificationConfigurationInput>,
+    ) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
+        let spec = self.existing(&request.input.bucket)?.spec;
+        let configurations = spec.notifications.iter().map(|notification| {
+            let rules = [("prefix", &notification.prefix), ("suffix", &notification.suffix)];
+            let rules: Vec<_> = rules
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| FilterRule {
+                    name: Some(name.to_owned().into()),
+                    value: Some(value.clone()),
+                })
+                .collect();
+            LambdaFunctionConfiguration {
+                events: vec![notification.event.clone().into()],
+                filter: (!rules.is_empty()).then_some(NotificationConfigurationFilter {
+                    key: Some(S3KeyFilter {
+                        filter_rules: Some(rules),
+                    }),
+                }),
+                id: Some(events::configuration_id(&spec, notification)),
+                lambda_function_arn: notification.function_arn.clone(),
+            }
+        });
+        Ok(S3Response::new(GetBucketNotificationConfigurationOutput {
+            lambda_function_configurations: Some(configurations.collect()),
+            ..GetBucketNotificationConfigurationOutput::default()
+        }))
+    }
+
+    async fn list_objects(
+        &self,
+        request: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
+        let input = request.input;
+        let encoding = Encoding::new(input.encoding_type.as_ref());
+        let limit = limit(input.max_keys)?;
+        let page = self.page(&Listing {
+            bucket: &input.bucket,
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref(),
+            after: input.marker.as_deref().unwrap_or_default(),
+            limit: limit as usize,
+        })?;
+        Ok(S3Response::new(ListObjectsOutput {
+            is_truncated: Some(page.next.is_some()),
+            next_marker: page.next.as_deref().map(|next| encoding.apply(next)),
+            contents: Some(contents(&page, encoding, true)),
+            common_prefixes: Some(common_prefixes(&page, encoding)),
+            prefix: input.prefix.map(|text| encoding.apply(&text)),
+            marker: Some(encoding.apply(&input.marker.unwrap_or_default())),
+            delimiter: input.delimiter.map(|text| encoding.apply(&text)),
+            max_keys: Some(limit),
+            name: Some(input.bucket),
+            encoding_type: input.encoding_type,
+            ..ListObjectsOutput::default()
+        }))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = request.input;
+        let encoding = Encoding::new(input.encoding_type.as_ref());
+        let limit = limit(input.max_keys)?;
+        let after = match &input.continuation_token {
+            Some(token) => decode_token(token)?,
+            None => input.start_after.clone().unwrap_or_default(),
+        };
+        let page = self.page(&Listing {
+            bucket: &input.bucket,
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref(),
+            after: &after,
+            limit: limit as usize,
+        })?;
+        let contents = contents(&page, encoding, input.fetch_owner.unwrap_or(false));
+        let common_prefixes = common_prefixes(&page, encoding);
+        Ok(S3Response::new(ListObjectsV2Output {
+            is_truncated: Some(page.next.is_some()),
+            next_continuation_token: page.next.map(|next| BASE64_URL_SAFE_NO_PAD.encode(next)),
+            key_count: i32::try_from(contents.len() + common_prefixes.len()).ok(),
+            contents: Some(contents),
+            common_prefixes: Some(common_prefixes),
+            prefix: Some(encoding.apply(&input.prefix.unwrap_or_default())),
+            start_after: input.start_after.map(|text| encoding.apply(&text)),
+            delimiter: input.delimiter.map(|text| encoding.apply(&text)),
+            max_keys: Some(limit),
+            name: Some(input.bucket),
+            continuation_token: input.continuation_token,
+            encoding_type: input.encoding_type,
+            ..ListObjectsV2Output::default()
+        }))
+    }
+
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        Ok(S3Response::new(self.put(request).await?))
+    }
+
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        self.get(&request).await
+    }
+
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        self.head(&request).await
+    }
+
+    async fn copy_object(
+        &self,
+        request: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
+        Ok(S3Response::new(self.copy(request).await?))
+    }
+
+    async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let input = request.input;
+        self.delete(input.bucket, input.key, input.if_match).await?;
+        Ok(S3Response::with_status(
+            DeleteObjectOutput::default(),
+            http::StatusCode::NO_CONTENT,
+        ))
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        Ok(S3Response::new(self.delete_many(request).await?))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        Ok(S3Response::new(self.create_upload(request).await?))
+    }
+
+    async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        Ok(S3Response::new(Backend::upload_part(self, request).await?))
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        Ok(S3Response::new(Backend::upload_part_copy(self, request).await?))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        Ok(S3Response::new(self.complete_upload(request).await?))
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.abort_upload(request.input).await?;
+        Ok(S3Response::with_status(
+            AbortMultipartUploadOutput::default(),
+            http::StatusCode::NO_CONTENT,
+        ))
+    }
+
+    async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+        Ok(S3Response::new(self.list_upload_parts(request.input)?))
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        Ok(S3Response::new(self.list_uploads(request.input)?))
+    }
+}
+
+impl Backend {
+    fn existing(&self, bucket: &str) -> Result<BucketRecord, Failure> {
+        index::bucket(&self.reader()?, bucket)
+    }
+
+    fn buckets(&self, prefix: &str) -> Result<Vec<BucketRecord>, redb::Error> {
+        let reader = self.reader()?;
+        let table = reader.table(BUCKETS)?;
+        let mut buckets = Vec::new();
+        for entry in table.range(prefix..)? {
+            let (name, json) = entry?;
+            if name.value().starts_with(prefix) {
+                buckets.push(index::decode(json.value())?);
+            }
+        }
+        Ok(buckets)
+    }
+
+    fn create(&self, transaction: &redb::WriteTransaction, name: String) -> Result<(), Failure> {
+        let mut table = transaction.open_table(BUCKETS).map_err(redb::Error::from)?;
+        let exists = table.get(name.as_str()).map_err(redb::Error::from)?.is_some();
+        match (exists, &*self.region) {
+            // Where S3 began, making one's own bucket again succeeds.
+            (true, "us-east-1") => Ok(()),
+            (true, _) => Err(s3_error!(
+                BucketAlreadyOwnedByYou,
+                "Your previous request to create the named bucket succeeded and you already own it."
+            )
+            .into()),
+            (false, _) => {
+                let record = BucketRecord {
+                    created_ms: now_ms(),
+                    spec: BucketSpec {
+                        name: name.clone(),
+                        ..BucketSpec::default()
+                    },
+                };
+                let json = index::encode(&record);
+                table
+                    .insert(name.as_str(), json.as_slice())
+                    .map_err(redb::Error::from)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn page(&self, listing: &Listing<'_>) -> Result<Page, Failure> {
+        let reader = self.reader()?;
+        index::bucket(&reader, listing.bucket)?;
+        Ok(index::list(&reader, listing)?)
+    }
+}
+
+fn is_empty(tables: &impl Tables, bucket: &str) -> Result<bool, redb::Error> {
+    let table = tables.table(OBJECTS)?;
+    let first = table.range::<(&str, &str)>((bucket, "")..)?.next().transpose()?;
+    Ok(first.is_none_or(|(key, _)| key.value().0 != bucket))
+}
+
+/// Returns key and id of each upload to a bucket.
+fn uploads(tables: &impl Tables, bucket: &str) -> Result<Vec<(String, String)>, redb::Error> {
+    let table = tables.table(UPLOADS)?;
+    let mut uploads = Vec::new();
+    for entry in table.range::<(&str, &str, &str)>((bucket, "", "")..)? {
+        let (guard, _) = entry?;
+        let (found, key, id) = guard.value();
+        if found != bucket {
+            break;
+        }
+        uploads.push((key.to_owned(), id.to_owned()));
+    }
+    Ok(uploads)
+}
+
+/// How names stand in a listing: as they are, or percent-encoded since XML cannot hold them all.
+#[derive(Clone, Copy)]
+enum Encoding {
+    Plain,
+    Url,
+}
+
+impl Encoding {
+    fn new(asked: Option<&EncodingType>) -> Self {
+        match asked {
+            Some(_) => Self::Url,
+            None => Self::Plain,
+        }
+    }
+
+    fn apply(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Url => url_encoded(text),
+        }
+    }
+}
+
+/// Percent-encodes a key as it stands in a path.
+pub(super) fn url_encoded(key: &str) -> String {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~');
+    utf8_percent_encode(key, KEPT).to_string()
+}
+
+fn limit(max_keys: Option<i32>) -> S3Result<i32> {
+    match max_keys.unwrap_or(MOST_KEYS) {
+        negative if negative < 0 => Err(s3_error!(
+            InvalidArgument,
+            "Argument maxKeys must be an integer between 0 and 2147483647"
+        )),
+        asked => Ok(asked.min(MOST_KEYS)),
+    }
+}
+
+fn decode_token(token: &str) -> S3Result<String> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
+}
+
+fn contents(page: &Page, encoding: Encoding, with_owner: bool) -> Vec<Object> {
+    let objects = page.objects.iter().map(|(key, record)| Object {
+        checksum_algorithm: record
+            .checksum
+            .as_ref()
+            .map(|checksum| vec![checksum.algorithm.name().to_owned().into()]),
+        checksum_type: record.checksum.as_ref().map(|checksum| checksum.kind()),
+        e_tag: Some(ETag::Strong(record.etag.clone())),
+        key: Some(encoding.apply(key)),
+        last_modified: Some(timestamp(record.modified_ms)),
+        owner: with_owner.then(owner),
+        restore_status: None,
+        size: Some(record.size as i64),
+        storage_class: Some(ObjectStorageClass::STANDARD.to_owned().into()),
+    });
+    objects.collect()
+}
+
+fn common_prefixes(page: &Page, encoding: Encoding) -> Vec<CommonPrefix> {
+    let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix {
+        prefix: Some(encoding.apply(prefix)),
+    });
+    prefixes.collect()
+}
+
+fn owner() -> Owner {
+    Owner {
+        display_name: None,
+        id: Some(ACCOUNT_ID.to_owned()),
+    }
+}

@@ -1,0 +1,9 @@
+//! The one port: each service behind it, over signed requests; functions are real child processes,
+//! for which this test's own program serves.
+
+mod function;
+mod function_url;
+mod pass_through;
+mod rest_api;
+mod services;
+mod setup;

@@ -1,0 +1,10 @@
+//! S3, Firehose and Secrets Manager as the real SDK clients see them, in process.
+
+mod firehose;
+mod harness;
+mod s3_access;
+mod s3_buckets;
+mod s3_notifications;
+mod s3_objects;
+mod s3_uploads;
+mod secretsmanager;

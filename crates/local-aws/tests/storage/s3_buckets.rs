@@ -1,0 +1,224 @@
+//! Amazon S3: buckets, their listings, and what becomes of objects over time.
+
+use aws_sdk_s3::types::{Delete, EncodingType, Object, ObjectIdentifier};
+use local_aws::s3::{BucketSpec, Expiration};
+use proptest::prelude::*;
+
+use crate::harness::{Storage, code, pattern};
+
+#[tokio::test]
+async fn listing_pages_through_prefixes_and_keys_once_each() {
+    let storage = Storage::with_bucket();
+    for key in ["a", "a/1", "a/2", "b/x/1", "b/y", "c", "ü/1", "z z"] {
+        storage.put(key, b"").await;
+    }
+
+    for page_size in 1..=8 {
+        let mut seen = Vec::new();
+        let mut pages = storage
+            .s3()
+            .list_objects_v2()
+            .bucket("bucket")
+            .delimiter("/")
+            .into_paginator()
+            .page_size(page_size)
+            .send();
+        while let Some(page) = pages.next().await {
+            let page = page.expect("page");
+            assert!(page.key_count().unwrap_or(0) <= page_size);
+            seen.extend(
+                page.contents()
+                    .iter()
+                    .filter_map(|object| object.key().map(str::to_owned)),
+            );
+            let prefixes = page.common_prefixes().iter();
+            seen.extend(prefixes.filter_map(|prefix| prefix.prefix().map(str::to_owned)));
+        }
+        seen.sort();
+
+        assert_eq!(seen, ["a", "a/", "b/", "c", "z z", "ü/"], "page size {page_size}");
+    }
+}
+
+#[tokio::test]
+async fn listing_honours_prefix_start_after_and_encoding() {
+    let storage = Storage::with_bucket();
+    for key in ["p/a b", "p/b+", "p/c", "q"] {
+        storage.put(key, b"x").await;
+    }
+    let list = || storage.s3().list_objects_v2().bucket("bucket").prefix("p/");
+
+    let after = list().start_after("p/a b").send().await.expect("list");
+    let encoded = list()
+        .encoding_type(EncodingType::Url)
+        .send()
+        .await
+        .expect("list");
+    let version_1 = storage
+        .s3()
+        .list_objects()
+        .bucket("bucket")
+        .max_keys(2)
+        .send()
+        .await
+        .expect("list");
+
+    let keys = |objects: &[Object]| -> Vec<String> {
+        objects
+            .iter()
+            .filter_map(|object| object.key().map(str::to_owned))
+            .collect()
+    };
+    assert_eq!(keys(after.contents()), ["p/b+", "p/c"]);
+    assert_eq!(keys(encoded.contents()), ["p/a%20b", "p/b%2B", "p/c"]);
+    assert_eq!(keys(version_1.contents()), ["p/a b", "p/b+"]);
+    assert_eq!(version_1.is_truncated(), Some(true));
+}
+
+#[tokio::test]
+async fn many_objects_are_deleted_at_once_and_missing_ones_count_as_deleted() {
+    let storage = Storage::with_bucket();
+    storage.put("a", b"1").await;
+    storage.put("b", &pattern(20_000)).await;
+    let objects = ["a", "b", "missing"].map(|key| ObjectIdentifier::builder().key(key).build().expect("id"));
+    let delete = Delete::builder()
+        .set_objects(Some(objects.into()))
+        .build()
+        .expect("delete");
+
+    let deleted = storage
+        .s3()
+        .delete_objects()
+        .bucket("bucket")
+        .delete(delete)
+        .send()
+        .await
+        .expect("delete");
+
+    assert_eq!(deleted.deleted().len(), 3);
+    assert!(deleted.errors().is_empty());
+    assert_eq!(storage.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn buckets_are_made_listed_and_removed_when_empty() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    storage.put("k", b"").await;
+
+    s3.create_bucket().bucket("other").send().await.expect("create");
+    let listed = s3.list_buckets().send().await.expect("list");
+    let full = s3
+        .delete_bucket()
+        .bucket("bucket")
+        .send()
+        .await
+        .expect_err("not empty");
+    s3.delete_bucket().bucket("other").send().await.expect("delete");
+    let gone = s3
+        .list_objects_v2()
+        .bucket("other")
+        .send()
+        .await
+        .expect_err("gone");
+    let head = s3.head_bucket().bucket("other").send().await.expect_err("gone");
+
+    let names: Vec<_> = listed
+        .buckets()
+        .iter()
+        .filter_map(|bucket| bucket.name())
+        .collect();
+    assert_eq!(names, ["bucket", "other"]);
+    assert_eq!(code(&full), "BucketNotEmpty");
+    assert_eq!(code(&gone), "NoSuchBucket");
+    assert!(head.into_service_error().is_not_found());
+}
+
+#[tokio::test]
+async fn what_is_not_implemented_says_so() {
+    let storage = Storage::with_bucket();
+
+    let versioning = storage
+        .s3()
+        .get_bucket_versioning()
+        .bucket("bucket")
+        .send()
+        .await
+        .expect_err("no");
+    let tagged = storage
+        .s3()
+        .put_object()
+        .bucket("bucket")
+        .key("k")
+        .tagging("a=b")
+        .send()
+        .await;
+
+    assert_eq!(code(&versioning), "NotImplemented");
+    assert_eq!(code(&tagged.expect_err("no tags")), "NotImplemented");
+}
+
+#[tokio::test]
+async fn acknowledged_objects_survive_a_restart_and_half_done_ones_leave_nothing() {
+    let mut storage = Storage::with_bucket();
+    storage.put("small", b"hello").await;
+    storage.put("large", &pattern(100_000)).await;
+    std::fs::write(storage.blobs().join("s3-left-behind"), b"half").expect("write");
+
+    storage.reopen();
+
+    assert_eq!(storage.get("small").await, b"hello");
+    assert_eq!(storage.get("large").await, pattern(100_000));
+    assert_eq!(storage.blob_count(), 1);
+}
+
+#[tokio::test]
+async fn objects_expire_by_prefix_and_age() {
+    let storage = Storage::with(BucketSpec {
+        name: "bucket".into(),
+        expirations: vec![Expiration {
+            prefix: "claims/".into(),
+            days: 90,
+        }],
+        ..BucketSpec::default()
+    });
+    storage.put("claims/1", &pattern(20_000)).await;
+    storage.put("feedback/1", b"").await;
+    let days = |days| chrono::Utc::now() + chrono::Duration::days(days);
+
+    storage.services().s3.sweep(days(89)).await.expect("sweep");
+    assert_eq!(storage.blob_count(), 1);
+    storage.services().s3.sweep(days(91)).await.expect("sweep");
+
+    let left = storage
+        .s3()
+        .list_objects_v2()
+        .bucket("bucket")
+        .send()
+        .await
+        .expect("list");
+    let keys: Vec<_> = left.contents().iter().filter_map(|object| object.key()).collect();
+    assert_eq!(keys, ["feedback/1"]);
+    assert_eq!(storage.blob_count(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn keys_come_back_from_a_listing_in_the_order_of_their_bytes(
+        keys in prop::collection::btree_set("[^\\p{Cc}\u{FFFE}\u{FFFF}]{1,40}", 1..8)
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
+        let listed: Vec<String> = runtime.block_on(async {
+            let storage = Storage::with_bucket();
+            for key in &keys {
+                storage.put(key, b"x").await;
+            }
+            let list = storage.s3().list_objects_v2().bucket("bucket").send().await.expect("list");
+            list.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+        });
+
+        prop_assert_eq!(listed, keys.into_iter().collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,211 @@
+//! Amazon S3: multipart uploads.
+
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
+};
+
+use local_aws::s3::FunctionNotification;
+
+use crate::harness::{Storage, code, pattern};
+
+#[tokio::test]
+async fn a_multipart_upload_becomes_one_object() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    let body = pattern(5 * 1024 * 1024 + 1000);
+    let created = s3
+        .create_multipart_upload()
+        .bucket("bucket")
+        .key("k")
+        .content_type("text/csv");
+    let created = created.send().await.expect("create");
+    let id = created.upload_id().expect("id");
+
+    let mut parts = CompletedMultipartUpload::builder();
+    for (number, part) in body.chunks(5 * 1024 * 1024).enumerate() {
+        let number = number as i32 + 1;
+        let upload = s3
+            .upload_part()
+            .bucket("bucket")
+            .key("k")
+            .upload_id(id)
+            .part_number(number);
+        let uploaded = upload.body(part.to_vec().into()).send().await.expect("part");
+        let completed = CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(uploaded.e_tag);
+        parts = parts.parts(completed.build());
+    }
+    let listed = s3
+        .list_parts()
+        .bucket("bucket")
+        .key("k")
+        .upload_id(id)
+        .send()
+        .await
+        .expect("parts");
+    let uploads = s3
+        .list_multipart_uploads()
+        .bucket("bucket")
+        .send()
+        .await
+        .expect("uploads");
+    let complete = s3
+        .complete_multipart_upload()
+        .bucket("bucket")
+        .key("k")
+        .upload_id(id);
+    let completed = complete
+        .multipart_upload(parts.build())
+        .send()
+        .await
+        .expect("complete");
+
+    assert_eq!(listed.parts().len(), 2);
+    assert_eq!(uploads.uploads().len(), 1);
+    assert!(completed.e_tag().is_some_and(|etag| etag.ends_with("-2\"")));
+    let object = s3
+        .get_object()
+        .bucket("bucket")
+        .key("k")
+        .send()
+        .await
+        .expect("get");
+    assert_eq!(object.content_type(), Some("text/csv"));
+    assert!(object.body.collect().await.expect("body").to_vec() == body);
+    let second = s3
+        .get_object()
+        .bucket("bucket")
+        .key("k")
+        .part_number(2)
+        .send()
+        .await
+        .expect("part");
+    assert_eq!(second.content_length(), Some(1000));
+    let uploads = s3
+        .list_multipart_uploads()
+        .bucket("bucket")
+        .send()
+        .await
+        .expect("uploads");
+    assert!(uploads.uploads().is_empty());
+    assert_eq!(storage.blob_count(), 1);
+}
+
+#[tokio::test]
+async fn a_multipart_upload_is_refused_for_unknown_unordered_or_small_parts() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    let created = s3
+        .create_multipart_upload()
+        .bucket("bucket")
+        .key("k")
+        .send()
+        .await
+        .expect("create");
+    let id = created.upload_id().expect("id");
+    let mut etags = Vec::new();
+    for number in 1..=2 {
+        let upload = s3
+            .upload_part()
+            .bucket("bucket")
+            .key("k")
+            .upload_id(id)
+            .part_number(number);
+        let uploaded = upload
+            .body(ByteStream::from_static(b"small"))
+            .send()
+            .await
+            .expect("part");
+        etags.push(uploaded.e_tag.expect("etag"));
+    }
+    let complete = |parts: &[(i32, &str)]| {
+        let parts = parts
+            .iter()
+            .map(|(number, etag)| CompletedPart::builder().part_number(*number).e_tag(*etag).build());
+        let upload = CompletedMultipartUpload::builder()
+            .set_parts(Some(parts.collect()))
+            .build();
+        let complete = s3
+            .complete_multipart_upload()
+            .bucket("bucket")
+            .key("k")
+            .upload_id(id);
+        complete.multipart_upload(upload).send()
+    };
+
+    let unknown = complete(&[(1, "\"ffff\"")]).await.expect_err("unknown");
+    let unordered = complete(&[(2, &etags[1]), (1, &etags[0])])
+        .await
+        .expect_err("unordered");
+    let small = complete(&[(1, &etags[0]), (2, &etags[1])])
+        .await
+        .expect_err("small");
+    s3.abort_multipart_upload()
+        .bucket("bucket")
+        .key("k")
+        .upload_id(id)
+        .send()
+        .await
+        .expect("abort");
+    let gone = complete(&[(1, &etags[0])]).await.expect_err("gone");
+
+    assert_eq!(code(&unknown), "InvalidPart");
+    assert_eq!(code(&unordered), "InvalidPartOrder");
+    assert_eq!(code(&small), "EntityTooSmall");
+    assert_eq!(code(&gone), "NoSuchUpload");
+    assert_eq!(storage.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn parts_copied_from_objects_become_an_object_unless_it_is_there_already() {
+    let storage = Storage::notifying(vec![FunctionNotification {
+        event: "s3:ObjectCreated:CompleteMultipartUpload".into(),
+        function_arn: "arn:aws:lambda:us-east-1:000000000000:function:listener".into(),
+        prefix: String::new(),
+        suffix: String::new(),
+    }]);
+    let s3 = storage.s3();
+    let source = pattern(40_000);
+    storage.put("source", &source).await;
+    let complete = || async {
+        let created = s3
+            .create_multipart_upload()
+            .bucket("bucket")
+            .key("copy")
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
+        let id = created.send().await.expect("create").upload_id.expect("id");
+        let part = s3
+            .upload_part_copy()
+            .bucket("bucket")
+            .key("copy")
+            .upload_id(&id)
+            .part_number(7)
+            .copy_source("bucket/source")
+            .copy_source_range("bytes=100-30099");
+        let etag = part
+            .send()
+            .await
+            .expect("part")
+            .copy_part_result
+            .expect("result")
+            .e_tag;
+        let part = CompletedPart::builder().part_number(7).set_e_tag(etag).build();
+        let upload = CompletedMultipartUpload::builder().parts(part).build();
+        let complete = s3.complete_multipart_upload().bucket("bucket").key("copy");
+        let complete = complete.upload_id(id).if_none_match("*").multipart_upload(upload);
+        complete.send().await
+    };
+
+    let first = complete().await.expect("complete");
+    let second = complete().await.expect_err("it is there");
+
+    assert!(first.checksum_crc64_nvme().is_some());
+    assert_eq!(first.checksum_type(), Some(&ChecksumType::FullObject));
+    assert_eq!(code(&second), "PreconditionFailed");
+    assert_eq!(storage.get("copy").await, source[100..30_100]);
+    let events = storage.events();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["eventName"], "ObjectCreated:CompleteMultipartUpload");
+}

@@ -1,0 +1,235 @@
+//! The command line.
+
+use std::{
+    io::{self, BufRead, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use aws_config::BehaviorVersion;
+use clap::{Args, Parser, Subcommand};
+use tokio::runtime;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    boot::Settings,
+    functions,
+    outputs::StackOutputs,
+    plan::Programs,
+    redrive::{self, Outcome},
+    run, sign_in, user,
+};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs the stack of a CloudFormation template on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "local-stack", version)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// Port on 127.0.0.1 for everything; 0 picks a free one
+    #[arg(long, global = true, default_value_t = 4566)]
+    port: u16,
+    /// Folder that keeps everything from start to start
+    #[arg(long, global = true, default_value = ".local-stack", value_name = "FOLDER")]
+    state_dir: PathBuf,
+    /// Template [default: infra/template.yaml here or in a folder above]
+    #[arg(long, global = true, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// Value of a template parameter; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    param: Vec<(String, String)>,
+    /// What the classifier learns from, Comprehend CSV (label,text) [default: the sample news, the first time]
+    #[arg(long, global = true, value_name = "FILE")]
+    training_data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the stack until Ctrl-C (the default)
+    Run,
+    /// Serves one function; the stack starts these by itself
+    Lambda {
+        /// Name of the function
+        name: String,
+    },
+    /// Sends events again that failed to the end, of the running stack or of one on AWS
+    Redrive {
+        /// Bucket with the failure records [default: the feedback bucket of the running stack]
+        #[arg(long)]
+        bucket: Option<String>,
+        /// Endpoint of a local stack [default: the running stack's; with --bucket alone it is AWS]
+        #[arg(long, value_name = "URL")]
+        endpoint_url: Option<String>,
+        /// Asks nothing
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Prints a one-time link into the reviewers' portal of the running stack
+    SignInLink {
+        /// Who signs in with it
+        #[arg(long, default_value = "local", value_name = "NAME")]
+        reviewer: String,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    match execute(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failure> {
+    if let Some(Command::Lambda { name }) = &command {
+        local_aws::lambda::end_with_the_service();
+        // One event at a time: one thread is enough, and small.
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime
+            .block_on(functions::run(name))
+            .map_err(|error| error as Failure)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // s3s calls it an error of its own when a client asks for a key that is not there.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command.unwrap_or(Command::Run) {
+            Command::Run => {
+                let training_data = options.training_data.as_deref().map(read_bytes).transpose()?;
+                run::run(&settings(&options)?, training_data).await?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Redrive {
+                bucket,
+                endpoint_url,
+                yes,
+            } => redrive(&options.state_dir, bucket, endpoint_url, yes).await,
+            Command::SignInLink { reviewer } => {
+                let link = sign_in::create_link(&running(&options.state_dir)?, &reviewer).await?;
+                println!("{link}");
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Lambda { .. } => unreachable!("handled above, on a runtime of its own"),
+        }
+    })
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn settings(options: &Options) -> Result<Settings, Failure> {
+    Ok(Settings {
+        port: options.port,
+        state_dir: options.state_dir.clone(),
+        template: run::read_template(options.template.as_ref())?,
+        parameters: options.param.iter().cloned().collect(),
+        programs: Programs {
+            executable: std::env::current_exe()?,
+            names: functions::NAMES,
+        },
+    })
+}
+
+fn key_and_value(argument: &str) -> Result<(String, String), String> {
+    let (key, value) = argument.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+fn running(state_dir: &Path) -> Result<StackOutputs, Failure> {
+    StackOutputs::read(state_dir).map_err(|error| {
+        let folder = state_dir.display();
+        format!("no stack was started on the state folder {folder}: {error}").into()
+    })
+}
+
+async fn redrive(
+    state_dir: &Path,
+    bucket: Option<String>,
+    endpoint_url: Option<String>,
+    yes: bool,
+) -> Result<ExitCode, Failure> {
+    let (bucket, endpoint_url) = match bucket {
+        Some(bucket) => (bucket, endpoint_url),
+        None => {
+            let stack = running(state_dir)?;
+            let bucket = stack.output("FeedbackS3Bucket").to_owned();
+            (bucket, endpoint_url.or(Some(stack.endpoint_url)))
+        }
+    };
+    let config = match endpoint_url {
+        Some(url) => user::sdk_config(&url).await,
+        None => aws_config::load_defaults(BehaviorVersion::latest()).await,
+    };
+    let s3 = aws_sdk_s3::Client::new(&config);
+    let keys = redrive::list(&s3, &bucket).await?;
+    if keys.is_empty() {
+        println!("No failed events in {bucket}.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !yes && !confirmed(keys.len())? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Outcome { redriven, kept } = redrive::redrive(&s3, &bucket, keys).await;
+    println!("{redriven} sent again, {} kept.", kept.len());
+    for (key, reason) in &kept {
+        eprintln!("kept {key}: {reason}");
+    }
+    Ok(if kept.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn confirmed(count: usize) -> io::Result<bool> {
+    print!("Send {count} failed events again? [y/N] ");
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn running_is_the_default_and_options_stand_on_either_side() {
+        let plain = Arguments::parse_from(["local-stack", "--port", "0", "--param", "A=b=c"]);
+        let explicit = Arguments::parse_from(["local-stack", "run", "--port", "0"]);
+
+        assert!(plain.command.is_none());
+        assert_eq!(plain.options.param, [("A".to_owned(), "b=c".to_owned())]);
+        assert_eq!((plain.options.port, explicit.options.port), (0, 0));
+        assert!(Arguments::try_parse_from(["local-stack", "--param", "A"]).is_err());
+    }
+}

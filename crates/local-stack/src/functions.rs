@@ -1,0 +1,26 @@
+//! The functions in this program: `local-stack lambda <name>` runs one, as Lambda would.
+
+/// Names of the functions, as `Code` of the template ends with them.
+pub const NAMES: &[&str] = &[
+    "a2i-trigger",
+    "batch-feedback",
+    "classify",
+    "feedback-api",
+    "human-review",
+    "text-classifier",
+];
+
+/// Serves one function until the process is ended.
+///
+/// # Errors
+///
+/// When there is no function of this name, or its configuration is wrong.
+pub async fn run(name: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    match name {
+        "classify" => classify::run().await,
+        "feedback-api" => feedback_api::run().await,
+        "human-review" => human_review::run().await,
+        "text-classifier" => text_classifier::run().await,
+        _ => Err(format!("there is no function `{name}`, only {}", NAMES.join(", ")).into()),
+    }
+}

@@ -1,0 +1,20 @@
+//! Boots a CloudFormation template on this machine.
+//!
+//! [`template`] resolves it, [`plan`] maps its resources to what the services of `local_aws` are told to
+//! provide, [`boot`] starts those. What this project adds to any such stack (training data, sign-in
+//! links, the words on the screen) is in [`run`], [`training`], [`sign_in`] and [`welcome`].
+
+pub mod boot;
+pub mod cli;
+pub mod functions;
+pub mod outputs;
+pub mod plan;
+pub mod problems;
+pub mod redrive;
+pub mod run;
+pub mod sign_in;
+pub mod stack;
+pub mod template;
+pub mod training;
+pub mod user;
+pub mod welcome;

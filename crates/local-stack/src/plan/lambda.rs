@@ -1,0 +1,154 @@
+//! `AWS::Lambda::…`.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use local_aws::lambda::{EventInvokeSpec, FunctionSpec, FunctionUrlSpec, PermissionSpec};
+
+use super::Properties;
+use crate::{
+    problems::Problems,
+    stack::Stack,
+    template::{Resource, attributes::function_url_id, join},
+};
+
+/// The programs that functions run.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The executable, started as `<executable> lambda <name>`.
+    pub executable: PathBuf,
+    /// The names that it knows.
+    pub names: &'static [&'static str],
+}
+
+pub(super) fn function(
+    resource: &Resource,
+    mut properties: Properties<'_>,
+    programs: &Programs,
+) -> FunctionSpec {
+    // The process is of this machine's architecture, has its disk, and logs where local-stack does.
+    properties.ignore(&[
+        "Architectures",
+        "Description",
+        "EphemeralStorage",
+        "FunctionName",
+        "Handler",
+        "LoggingConfig",
+        "Tags",
+        "TracingConfig",
+    ]);
+    properties.one_of("PackageType", &["Zip"]);
+    properties.one_of("Runtime", &["provided.al2023", "provided.al2"]);
+    let mut environment = properties.nested("Environment");
+    let environment = environment
+        .as_mut()
+        .map(|environment| environment.texts_by_key("Variables"))
+        .unwrap_or_default();
+    FunctionSpec {
+        name: resource.reference.clone(),
+        role_arn: properties.required_text("Role"),
+        environment,
+        timeout_seconds: properties.integer("Timeout", 1..=900).unwrap_or(3),
+        memory_megabytes: properties.integer("MemorySize", 128..=10_240).unwrap_or(128),
+        reserved_concurrency: properties.integer("ReservedConcurrentExecutions", 0..=1_000),
+        command: command(&mut properties, programs),
+    }
+}
+
+/// Finds the program by the last component of the package's path: `../target/lambda/classify`,
+/// `classify.zip` or, as cargo-lambda lays it out, `classify/bootstrap.zip`.
+fn command(properties: &mut Properties<'_>, programs: &Programs) -> Vec<OsString> {
+    let package = properties.required_text("Code");
+    let mut path = Path::new(&package).with_extension("");
+    if path.ends_with("bootstrap") {
+        path.pop();
+    }
+    let name = path.file_name().unwrap_or_default();
+    if !package.is_empty() && !programs.names.iter().any(|known| name == *known) {
+        let known = programs.names.join(", ");
+        properties.report(
+            "Code",
+            &format!("`{package}` names none of the functions in this program: {known}"),
+        );
+    }
+    vec![
+        programs.executable.clone().into(),
+        "lambda".into(),
+        name.to_owned(),
+    ]
+}
+
+pub(super) fn event_invoke(mut properties: Properties<'_>) -> EventInvokeSpec {
+    properties.one_of("Qualifier", &["$LATEST"]);
+    let mut destinations = properties.nested("DestinationConfig");
+    let mut on_failure = destinations
+        .as_mut()
+        .and_then(|destinations| destinations.nested("OnFailure"));
+    EventInvokeSpec {
+        function_name: name_of(&properties.required_text("FunctionName")),
+        maximum_retry_attempts: properties.integer("MaximumRetryAttempts", 0..=2).unwrap_or(2),
+        maximum_event_age_seconds: properties
+            .integer("MaximumEventAgeInSeconds", 60..=21_600)
+            .unwrap_or(21_600),
+        on_failure_arn: on_failure
+            .as_mut()
+            .map(|on_failure| on_failure.required_text("Destination")),
+    }
+}
+
+pub(super) fn permission(mut properties: Properties<'_>) -> PermissionSpec {
+    properties.one_of("FunctionUrlAuthType", &["AWS_IAM", "NONE"]);
+    properties.flag("InvokedViaFunctionUrl");
+    PermissionSpec {
+        function_name: name_of(&properties.required_text("FunctionName")),
+        action: properties.required_text("Action"),
+        principal: properties.required_text("Principal"),
+        source_arn: properties.text("SourceArn"),
+        source_account: properties.text("SourceAccount"),
+    }
+}
+
+pub(super) fn function_url(
+    resource: &Resource,
+    mut properties: Properties<'_>,
+    stack: &Stack,
+) -> FunctionUrlSpec {
+    properties.one_of("InvokeMode", &["BUFFERED"]);
+    let auth_type = properties.required_text("AuthType");
+    if !["AWS_IAM", "NONE"].contains(&auth_type.as_str()) {
+        properties.report("AuthType", "must be AWS_IAM or NONE");
+    }
+    FunctionUrlSpec {
+        id: function_url_id(stack, &resource.logical_id),
+        function_name: name_of(&properties.required_text("TargetFunctionArn")),
+        iam_auth: auth_type == "AWS_IAM",
+    }
+}
+
+/// Reads `Metadata: { LocalStack: { ServesSigningName: comprehend } }` of a function URL: requests
+/// on the one port that are signed for that service are passed on to it.
+pub(super) fn serves_signing_name(
+    resource: &Resource,
+    url: &FunctionUrlSpec,
+    problems: &Problems,
+) -> Option<(String, String)> {
+    let settings = resource.metadata.get("LocalStack")?;
+    let name = settings.get("ServesSigningName").and_then(|it| it.as_str());
+    if name.is_none() || settings.as_object().is_some_and(|it| it.len() > 1) {
+        problems.report(
+            join(&resource.path(), "Metadata.LocalStack"),
+            "must be one ServesSigningName",
+        );
+    }
+    Some((name?.to_owned(), url.id.clone()))
+}
+
+/// Returns the name of a function, given its name or ARN.
+fn name_of(name_or_arn: &str) -> String {
+    match name_or_arn.split_once(":function:") {
+        Some((_, name)) => name.to_owned(),
+        None => name_or_arn.to_owned(),
+    }
+}

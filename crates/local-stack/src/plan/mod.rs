@@ -1,0 +1,141 @@
+//! From resolved resources to what the local services are told to provide.
+//!
+//! To support another type of resource: a name for its `Ref` and attributes in
+//! `template::attributes`, one arm in [`plan`], one function that reads its properties.
+
+mod api_gateway;
+mod firehose;
+mod iam;
+mod lambda;
+mod properties;
+mod s3;
+mod secrets_manager;
+mod usage_plan;
+
+use local_aws::{
+    apigateway::{ApiKeySpec, RestApiSpec, UsagePlanSpec},
+    firehose::DeliveryStreamSpec,
+    iam::RoleSpec,
+    lambda::{EventInvokeSpec, FunctionSpec, FunctionUrlSpec, PermissionSpec},
+    s3::BucketSpec,
+    secretsmanager::SecretSpec,
+};
+
+use crate::{
+    problems::Problems,
+    stack::Stack,
+    template::{Resolved, join},
+};
+pub use lambda::Programs;
+use properties::Properties;
+
+/// What the local services are to provide.
+#[derive(Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Roles.
+    pub roles: Vec<RoleSpec>,
+    /// Buckets, with their policies.
+    pub buckets: Vec<BucketSpec>,
+    /// Delivery streams.
+    pub delivery_streams: Vec<DeliveryStreamSpec>,
+    /// Functions.
+    pub functions: Vec<FunctionSpec>,
+    /// How asynchronous invocations of functions are retried.
+    pub event_invokes: Vec<EventInvokeSpec>,
+    /// Who else may invoke functions.
+    pub permissions: Vec<PermissionSpec>,
+    /// Function URLs.
+    pub function_urls: Vec<FunctionUrlSpec>,
+    /// Signing names (`comprehend`) served by a function, with the id of its URL.
+    pub signing_names: Vec<(String, String)>,
+    /// Secrets.
+    pub secrets: Vec<SecretSpec>,
+    /// REST APIs, each with its one stage.
+    pub rest_apis: Vec<RestApiSpec>,
+    /// API keys.
+    pub api_keys: Vec<ApiKeySpec>,
+    /// Usage plans.
+    pub usage_plans: Vec<UsagePlanSpec>,
+}
+
+/// Types that are accepted and do nothing here, and why that is no loss on one machine.
+const NO_OPS: [(&str, &str); 5] = [
+    (
+        "AWS::ApiGateway::Account",
+        "there is no CloudWatch to write access logs to",
+    ),
+    (
+        "AWS::CloudWatch::Alarm",
+        "there is no CloudWatch; metrics are lines of the log",
+    ),
+    ("AWS::CloudWatch::Dashboard", "there is no CloudWatch to show it"),
+    (
+        "AWS::Logs::LogGroup",
+        "functions log to the standard error of local-stack",
+    ),
+    ("AWS::SNS::Topic", "only alarms publish to it, and there are none"),
+];
+
+/// Maps every resource to the service that provides it. What is not understood is reported.
+pub fn plan(resolved: &Resolved, stack: &Stack, programs: &Programs, problems: &Problems) -> Plan {
+    let mut plan = Plan::default();
+    let mut policies = Vec::new();
+    let mut apis = api_gateway::Parts::default();
+    for resource in resolved.resources.values() {
+        // What could not be resolved is reported already; its absence is not a second problem.
+        let unheard = Problems::default();
+        let properties = Properties::of(resource, if resource.sound { problems } else { &unheard });
+        match resource.type_name.as_str() {
+            "AWS::IAM::Role" => plan.roles.push(iam::role(resource, properties)),
+            "AWS::S3::Bucket" => plan.buckets.push(s3::bucket(resource, properties)),
+            "AWS::S3::BucketPolicy" => policies.push(s3::bucket_policy(properties)),
+            "AWS::KinesisFirehose::DeliveryStream" => {
+                plan.delivery_streams
+                    .push(firehose::delivery_stream(resource, properties));
+            }
+            "AWS::Lambda::Function" => {
+                plan.functions
+                    .push(lambda::function(resource, properties, programs));
+            }
+            "AWS::Lambda::EventInvokeConfig" => {
+                plan.event_invokes.push(lambda::event_invoke(properties));
+            }
+            "AWS::Lambda::Permission" => plan.permissions.push(lambda::permission(properties)),
+            "AWS::Lambda::Url" => {
+                let url = lambda::function_url(resource, properties, stack);
+                plan.signing_names
+                    .extend(lambda::serves_signing_name(resource, &url, problems));
+                plan.function_urls.push(url);
+            }
+            "AWS::SecretsManager::Secret" => {
+                plan.secrets.push(secrets_manager::secret(resource, properties));
+            }
+            "AWS::ApiGateway::ApiKey" => {
+                plan.api_keys
+                    .push(usage_plan::api_key(resource, properties, stack));
+            }
+            name if NO_OPS.iter().any(|(no_op, _)| *no_op == name) => {
+                let mut properties = properties;
+                properties.ignore_all();
+            }
+            _ => {
+                if let Err(mut properties) = apis.read(resource, properties) {
+                    properties.ignore_all();
+                    problems.report(
+                        join(&resource.path(), "Type"),
+                        format!("{} is not supported by local-stack", resource.type_name),
+                    );
+                }
+            }
+        }
+    }
+    if resolved.resources.values().all(|resource| resource.sound) {
+        s3::attach_policies(&mut plan.buckets, policies, problems);
+        s3::check_permissions(resolved, &plan, problems);
+        apis.assemble(resolved, &mut plan, problems);
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`.
+
+use local_aws::{
+    ACCOUNT_ID,
+    iam::{Iam, PolicyDocument},
+    lambda::PermissionSpec,
+    s3::{BucketSpec, Expiration, FunctionNotification},
+};
+
+use super::{Plan, Properties, lambda};
+use crate::{
+    problems::Problems,
+    template::{Resolved, Resource, attributes::function_arn, join},
+};
+
+/// A bucket policy and the bucket that it is for.
+pub(super) struct BucketPolicy {
+    path: String,
+    bucket: String,
+    document: PolicyDocument,
+}
+
+pub(super) fn bucket(resource: &Resource, mut properties: Properties<'_>) -> BucketSpec {
+    // One user on one machine: nothing is public, nothing is encrypted beyond the disk, and a
+    // replaced object is gone.
+    properties.ignore(&[
+        "BucketEncryption",
+        "BucketName",
+        "OwnershipControls",
+        "PublicAccessBlockConfiguration",
+        "Tags",
+        "VersioningConfiguration",
+    ]);
+    let name = resource.reference.clone();
+    let allowed = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || ".-".contains(char);
+    if !(3..=63).contains(&name.len()) || !name.chars().all(allowed) {
+        properties.report(
+            "BucketName",
+            "Bucket name must be 3 to 63 lower-case letters, digits, dots and hyphens",
+        );
+    }
+    let mut notifications = Vec::new();
+    if let Some(mut configuration) = properties.nested("NotificationConfiguration") {
+        for notification in configuration.list("LambdaConfigurations") {
+            notifications.push(function_notification(notification));
+        }
+    }
+    let mut expirations = Vec::new();
+    if let Some(mut configuration) = properties.nested("LifecycleConfiguration") {
+        for rule in configuration.list("Rules") {
+            expirations.extend(expiration(rule));
+        }
+    }
+    BucketSpec {
+        name,
+        notifications,
+        policy: None,
+        expirations,
+    }
+}
+
+fn function_notification(mut properties: Properties<'_>) -> FunctionNotification {
+    let mut notification = FunctionNotification {
+        event: properties.required_text("Event"),
+        function_arn: function_arn(&properties.required_text("Function")),
+        prefix: String::new(),
+        suffix: String::new(),
+    };
+    let mut filter = properties.nested("Filter");
+    let mut key = filter.as_mut().and_then(|filter| filter.nested("S3Key"));
+    for mut rule in key.iter_mut().flat_map(|key| key.list("Rules")) {
+        let value = rule.required_text("Value");
+        match rule.required_text("Name").to_lowercase().as_str() {
+            "prefix" => notification.prefix = value,
+            "suffix" => notification.suffix = value,
+            _ => rule.report("Name", "filter rule name must be either prefix or suffix"),
+        }
+    }
+    notification
+}
+
+fn expiration(mut rule: Properties<'_>) -> Option<Expiration> {
+    // There are no old versions, and parts of an upload that was given up are few.
+    rule.ignore(&[
+        "AbortIncompleteMultipartUpload",
+        "ExpiredObjectDeleteMarker",
+        "Id",
+        "NoncurrentVersionExpiration",
+        "NoncurrentVersionExpirationInDays",
+    ]);
+    let enabled = rule.one_of("Status", &["Enabled", "Disabled"]);
+    let prefix = rule.text("Prefix").unwrap_or_default();
+    let days = rule.integer("ExpirationInDays", 1..=u32::MAX)?;
+    (enabled.as_deref() == Some("Enabled")).then_some(Expiration { prefix, days })
+}
+
+pub(super) fn bucket_policy(mut properties: Properties<'_>) -> BucketPolicy {
+    let document = properties.required_json("PolicyDocument");
+    if let Err(reason) = Iam::validate_resource_policy(&document) {
+        properties.report("PolicyDocument", &reason);
+    }
+    BucketPolicy {
+        path: properties.path.clone(),
+        bucket: properties.required_text("Bucket"),
+        document,
+    }
+}
+
+pub(super) fn attach_policies(buckets: &mut [BucketSpec], policies: Vec<BucketPolicy>, problems: &Problems) {
+    for policy in policies {
+        match buckets.iter_mut().find(|bucket| bucket.name == policy.bucket) {
+            Some(bucket) if bucket.policy.is_none() => bucket.policy = Some(policy.document),
+            Some(_) => problems.report(policy.path, "the bucket has a policy already"),
+            None => problems.report(
+                join(&policy.path, "Bucket"),
+                format!("the bucket {} is not in this stack", policy.bucket),
+            ),
+        }
+    }
+}
+
+/// Refuses a notification as S3 does when the bucket may not invoke the function, or not yet:
+/// a permission that the bucket does not depend on may be made after it.
+pub(super) fn check_permissions(resolved: &Resolved, plan: &Plan, problems: &Problems) {
+    for resource in resolved.resources.values() {
+        let Some(bucket) = (plan.buckets.iter())
+            .filter(|_| resource.type_name == "AWS::S3::Bucket")
+            .find(|bucket| bucket.name == resource.reference)
+        else {
+            continue;
+        };
+        for notification in &bucket.notifications {
+            let permitted = resolved
+                .resources
+                .values()
+                .filter(|it| it.type_name == "AWS::Lambda::Permission")
+                .filter(|it| resolved.depends_on(&resource.logical_id, &it.logical_id))
+                .any(|it| {
+                    let unheard = Problems::default();
+                    let permission = lambda::permission(Properties::of(it, &unheard));
+                    permits(&permission, bucket, &notification.function_arn)
+                });
+            if !permitted {
+                problems.report(
+                    join(&resource.path(), "Properties.NotificationConfiguration"),
+                    format!(
+                        "Unable to validate the following destination configurations: {} (the bucket must depend on an AWS::Lambda::Permission for it)",
+                        notification.function_arn
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn permits(permission: &PermissionSpec, bucket: &BucketSpec, called_arn: &str) -> bool {
+    let bucket_arn = format!("arn:aws:s3:::{}", bucket.name);
+    let matches_arn = |pattern: &String| match pattern.split_once('*') {
+        Some((start, _)) => bucket_arn.starts_with(start),
+        None => *pattern == bucket_arn,
+    };
+    function_arn(&permission.function_name) == called_arn
+        && ["lambda:InvokeFunction", "lambda:*"].contains(&permission.action.as_str())
+        && permission.principal == "s3.amazonaws.com"
+        && permission.source_arn.as_ref().is_none_or(matches_arn)
+        && permission
+            .source_account
+            .as_ref()
+            .is_none_or(|account| account == ACCOUNT_ID)
+}

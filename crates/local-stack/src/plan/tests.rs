@@ -1,0 +1,485 @@
+use std::collections::BTreeMap;
+
+use local_aws::{
+    apigateway::{Integration, Period, Quota, Throttle},
+    s3::{Expiration, FunctionNotification},
+};
+use serde_json::json;
+
+use super::*;
+use crate::{problems::Refused, template};
+
+/// A small stack with one of everything, in the order of the data.
+const TEMPLATE: &str = r#"
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: 2012-10-17
+        Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: sts:AssumeRole }]
+      Policies:
+        - PolicyName: put
+          PolicyDocument:
+            Version: 2012-10-17
+            Statement: [{ Effect: Allow, Action: firehose:PutRecord, Resource: !GetAtt Stream.Arn }]
+  Stream:
+    Type: AWS::KinesisFirehose::DeliveryStream
+    Properties:
+      DeliveryStreamType: DirectPut
+      ExtendedS3DestinationConfiguration:
+        BucketARN: !GetAtt Target.Arn
+        RoleARN: arn:aws:iam::000000000000:role/delivery
+        Prefix: feedback/!{timestamp:yyyy/MM/dd/HH}/
+        ErrorOutputPrefix: errors/
+        BufferingHints: { IntervalInSeconds: 60, SizeInMBs: 1 }
+        CompressionFormat: GZIP
+        ProcessingConfiguration:
+          Enabled: true
+          Processors:
+            - Type: AppendDelimiterToRecord
+              Parameters: [{ ParameterName: Delimiter, ParameterValue: "\\n" }]
+  Target:
+    Type: AWS::S3::Bucket
+    Properties:
+      LifecycleConfiguration:
+        Rules: [{ Id: old, Status: Enabled, Prefix: feedback/, ExpirationInDays: 90 }]
+  TargetPolicy:
+    Type: AWS::S3::BucketPolicy
+    Properties:
+      Bucket: !Ref Target
+      PolicyDocument: { Statement: [] }
+  Upload:
+    Type: AWS::S3::Bucket
+    DependsOn: MayUpload
+    Properties:
+      BucketName: !Sub 'upload-${AWS::AccountId}'
+      NotificationConfiguration:
+        LambdaConfigurations:
+          - Event: s3:ObjectCreated:*
+            Function: !GetAtt Function.Arn
+            Filter: { S3Key: { Rules: [{ Name: prefix, Value: in/ }, { Name: suffix, Value: .json }] } }
+  MayUpload:
+    Type: AWS::Lambda::Permission
+    Properties:
+      FunctionName: !GetAtt Function.Arn
+      Action: lambda:InvokeFunction
+      Principal: s3.amazonaws.com
+      SourceAccount: !Ref AWS::AccountId
+      SourceArn: !Sub 'arn:aws:s3:::upload-${AWS::AccountId}'
+  FunctionLogs: { Type: AWS::Logs::LogGroup, Properties: { RetentionInDays: 30 } }
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      Code: ../target/lambda/classify/bootstrap.zip
+      Runtime: provided.al2023
+      Handler: bootstrap
+      Architectures: [x86_64]
+      Role: !GetAtt Role.Arn
+      Timeout: 30
+      MemorySize: 256
+      ReservedConcurrentExecutions: 2
+      Environment: { Variables: { STREAM: !Ref Stream, RATE: 0.10 } }
+      LoggingConfig: { LogGroup: !Ref FunctionLogs }
+  FunctionRetries:
+    Type: AWS::Lambda::EventInvokeConfig
+    Properties:
+      FunctionName: !Ref Function
+      Qualifier: $LATEST
+      MaximumRetryAttempts: 1
+      DestinationConfig: { OnFailure: { Destination: !GetAtt Target.Arn } }
+  Url:
+    Type: AWS::Lambda::Url
+    Metadata: { LocalStack: { ServesSigningName: comprehend } }
+    Properties: { TargetFunctionArn: !GetAtt Function.Arn, AuthType: AWS_IAM }
+  Secret:
+    Type: AWS::SecretsManager::Secret
+    Properties: { GenerateSecretString: { PasswordLength: 64, ExcludePunctuation: true } }
+  Api: { Type: AWS::ApiGateway::RestApi, Properties: { Name: classification } }
+  Items:
+    Type: AWS::ApiGateway::Resource
+    Properties: { RestApiId: !Ref Api, ParentId: !GetAtt Api.RootResourceId, PathPart: items }
+  Item:
+    Type: AWS::ApiGateway::Resource
+    Properties: { RestApiId: !Ref Api, ParentId: !Ref Items, PathPart: '{id}' }
+  Request:
+    Type: AWS::ApiGateway::Model
+    Properties:
+      RestApiId: !Ref Api
+      ContentType: application/json
+      Schema: { type: object, required: [sentence], properties: { sentence: { type: string, minLength: 1 } } }
+  Validator:
+    Type: AWS::ApiGateway::RequestValidator
+    Properties: { RestApiId: !Ref Api, ValidateRequestBody: true }
+  PostItem:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !Ref Item
+      HttpMethod: POST
+      AuthorizationType: NONE
+      ApiKeyRequired: true
+      RequestValidatorId: !Ref Validator
+      RequestModels: { application/json: !Ref Request }
+      RequestParameters: { method.request.header.X: true }
+      Integration:
+        Type: AWS_PROXY
+        IntegrationHttpMethod: POST
+        TimeoutInMillis: 5000
+        Uri: !Sub 'arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Function.Arn}/invocations'
+  Preflight:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !Ref Item
+      HttpMethod: OPTIONS
+      AuthorizationType: NONE
+      MethodResponses: [{ StatusCode: 204 }]
+      Integration:
+        Type: MOCK
+        RequestTemplates: { application/json: '{"statusCode": 204}' }
+        IntegrationResponses:
+          - StatusCode: 204
+            ResponseParameters: { method.response.header.Access-Control-Allow-Origin: "'*'" }
+  Default4xx:
+    Type: AWS::ApiGateway::GatewayResponse
+    Properties:
+      RestApiId: !Ref Api
+      ResponseType: DEFAULT_4XX
+      ResponseParameters: { gatewayresponse.header.Access-Control-Allow-Origin: "'*'" }
+  Deployment:
+    Type: AWS::ApiGateway::Deployment
+    DependsOn: [PostItem, Preflight, Default4xx]
+    Properties: { RestApiId: !Ref Api }
+  Stage:
+    Type: AWS::ApiGateway::Stage
+    Properties:
+      RestApiId: !Ref Api
+      DeploymentId: !Ref Deployment
+      StageName: dev
+      MethodSettings:
+        - { HttpMethod: '*', ResourcePath: '/*', ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100 }
+  Key: { Type: AWS::ApiGateway::ApiKey, Properties: { Enabled: true } }
+  Plan:
+    Type: AWS::ApiGateway::UsagePlan
+    Properties:
+      ApiStages: [{ ApiId: !Ref Api, Stage: !Ref Stage }]
+      Quota: { Limit: 2000, Period: MONTH }
+  PlanKey:
+    Type: AWS::ApiGateway::UsagePlanKey
+    Properties: { KeyId: !Ref Key, KeyType: API_KEY, UsagePlanId: !Ref Plan }
+  Alarm: { Type: AWS::CloudWatch::Alarm, Properties: { Threshold: 1 } }
+"#;
+
+fn plan_of(template: &str) -> Result<Plan, Refused> {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
+    let programs = Programs {
+        executable: "/bin/local-stack".into(),
+        names: &["classify", "feedback-api"],
+    };
+    let problems = Problems::default();
+    let resolved = template::resolve(template, &BTreeMap::new(), &stack, &problems);
+    let plan = plan(&resolved, &stack, &programs, &problems);
+    problems.or(plan)
+}
+
+/// The problems of the template with one text in it replaced by another.
+fn problems_with(old: &str, new: &str) -> Vec<String> {
+    assert!(TEMPLATE.contains(old), "{old} is in the template");
+    let refused = plan_of(&TEMPLATE.replacen(old, new, 1)).expect_err("the template is refused");
+    refused.0.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn storage_and_delivery_are_planned() {
+    let plan = plan_of(TEMPLATE).expect("the template is sound");
+
+    let [target, upload] = plan.buckets.as_slice() else {
+        panic!("two buckets: {:?}", plan.buckets);
+    };
+    assert_eq!(target.policy, Some(json!({"Statement": []})));
+    let expiration = Expiration {
+        prefix: "feedback/".to_owned(),
+        days: 90,
+    };
+    assert_eq!(target.expirations, [expiration]);
+    assert_eq!(upload.name, "upload-000000000000");
+    let notification = FunctionNotification {
+        event: "s3:ObjectCreated:*".to_owned(),
+        function_arn: function_arn(&plan),
+        prefix: "in/".to_owned(),
+        suffix: ".json".to_owned(),
+    };
+    assert_eq!(upload.notifications, [notification]);
+    let stream = &plan.delivery_streams[0];
+    assert_eq!(stream.bucket_arn, format!("arn:aws:s3:::{}", target.name));
+    assert_eq!(stream.prefix, "feedback/!{timestamp:yyyy/MM/dd/HH}/");
+    assert_eq!((stream.buffer_seconds, stream.buffer_mebibytes), (60, 1));
+    assert!(stream.gzip);
+    assert_eq!(stream.delimiter.as_deref(), Some("\n"));
+    assert_eq!(plan.secrets[0].generate.length, 64);
+    assert!(plan.secrets[0].name.starts_with("local-Secret-"));
+}
+
+#[test]
+fn functions_are_planned() {
+    let plan = plan_of(TEMPLATE).expect("the template is sound");
+
+    let function = &plan.functions[0];
+    assert_eq!(function.command, ["/bin/local-stack", "lambda", "classify"]);
+    assert_eq!(function.role_arn, plan.roles[0].arn);
+    assert_eq!(function.environment["STREAM"], plan.delivery_streams[0].name);
+    assert_eq!(function.environment["RATE"], "0.10");
+    assert_eq!((function.timeout_seconds, function.memory_megabytes), (30, 256));
+    assert_eq!(function.reserved_concurrency, Some(2));
+    let retries = &plan.event_invokes[0];
+    assert_eq!(retries.function_name, function.name);
+    assert_eq!(retries.maximum_retry_attempts, 1);
+    assert_eq!(retries.maximum_event_age_seconds, 21_600);
+    assert!(
+        retries
+            .on_failure_arn
+            .as_ref()
+            .is_some_and(|arn| arn.starts_with("arn:aws:s3:::"))
+    );
+    assert_eq!(plan.permissions[0].function_name, function.name);
+    let url = &plan.function_urls[0];
+    assert_eq!(url.function_name, function.name);
+    assert!(url.iam_auth);
+    assert_eq!(plan.signing_names, [("comprehend".to_owned(), url.id.clone())]);
+}
+
+#[test]
+fn an_api_is_planned_with_its_plan_and_key() {
+    let plan = plan_of(TEMPLATE).expect("the template is sound");
+
+    let api = &plan.rest_apis[0];
+    assert_eq!((api.name.as_str(), api.stage.as_str()), ("classification", "dev"));
+    assert_eq!(
+        api.throttle,
+        Some(Throttle {
+            rate: 50.0,
+            burst: 100
+        })
+    );
+    let [post, preflight] = api.methods.as_slice() else {
+        panic!("two methods: {:?}", api.methods);
+    };
+    assert_eq!(
+        (post.path.as_str(), post.http_method.as_str()),
+        ("/items/{id}", "POST")
+    );
+    assert!(post.api_key_required && post.validate_body);
+    assert_eq!(
+        post.request_models["application/json"]["properties"]["sentence"]["minLength"],
+        1
+    );
+    assert!(
+        post.required_parameters.is_empty(),
+        "the validator checks the body only"
+    );
+    let proxy = Integration::LambdaProxy {
+        function_arn: function_arn(&plan),
+        timeout_ms: 5_000,
+    };
+    assert_eq!(post.integration, proxy);
+    let allow_origin = BTreeMap::from([("Access-Control-Allow-Origin".to_owned(), "*".to_owned())]);
+    let mock = Integration::Mock {
+        status: 204,
+        headers: allow_origin.clone(),
+    };
+    assert_eq!(preflight.integration, mock);
+    assert_eq!(api.gateway_responses["DEFAULT_4XX"].headers, allow_origin);
+    let usage_plan = &plan.usage_plans[0];
+    assert_eq!(usage_plan.stages, [(api.id.clone(), "dev".to_owned())]);
+    assert_eq!(usage_plan.key_ids, [plan.api_keys[0].id.clone()]);
+    let quota = Quota {
+        limit: 2_000,
+        period: Period::Month,
+    };
+    assert_eq!(usage_plan.quota, Some(quota));
+    assert_eq!(plan.api_keys[0].value.len(), 40);
+    assert!(plan.api_keys[0].enabled);
+}
+
+#[test]
+fn what_is_not_understood_is_refused_by_its_path() {
+    for (old, new, expected) in [
+        (
+            "Type: AWS::CloudWatch::Alarm",
+            "Type: AWS::SQS::Queue",
+            "Resources.Alarm.Type: AWS::SQS::Queue is not supported by local-stack",
+        ),
+        (
+            "Timeout: 30",
+            "Layers: [a]",
+            "Resources.Function.Properties.Layers: the property is not supported by local-stack",
+        ),
+        (
+            "Timeout: 30",
+            "Timeout: 901",
+            "Resources.Function.Properties.Timeout: must be a number from 1 to 900",
+        ),
+        (
+            "Runtime: provided.al2023",
+            "Runtime: python3.13",
+            "Resources.Function.Properties.Runtime: `python3.13` is not supported by local-stack, only provided.al2023, provided.al2",
+        ),
+        (
+            "classify/bootstrap.zip",
+            "unknown.zip",
+            "Resources.Function.Properties.Code: `../target/lambda/unknown.zip` names none of the functions in this program: classify, feedback-api",
+        ),
+        (
+            "Variables: { STREAM: !Ref Stream, RATE: 0.10 }",
+            "Variables: { STREAM: [a] }",
+            "Resources.Function.Properties.Environment.Variables: must be an object of texts",
+        ),
+        (
+            "BucketName: !Sub 'upload-${AWS::AccountId}'",
+            "BucketName: Upload",
+            "Resources.Upload.Properties.BucketName: Bucket name must be 3 to 63 lower-case letters, digits, dots and hyphens",
+        ),
+        (
+            "ExpirationInDays: 90",
+            "ExpirationInDays: 90, TagFilters: []",
+            "Resources.Target.Properties.LifecycleConfiguration.Rules.0.TagFilters: the property is not supported by local-stack",
+        ),
+        (
+            "Bucket: !Ref Target",
+            "Bucket: other",
+            "Resources.TargetPolicy.Properties.Bucket: the bucket other is not in this stack",
+        ),
+        (
+            "      Policies:",
+            "      ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]\n      Policies:",
+            "Resources.Role.Properties.ManagedPolicyArns: managed policies are not supported by local-stack; write inline policies",
+        ),
+        (
+            "Quota: { Limit: 2000, Period: MONTH }",
+            "Quota: { Limit: 2000, Period: YEAR }",
+            "Resources.Plan.Properties.Quota.Period: must be DAY, WEEK or MONTH",
+        ),
+        (
+            "Stage: !Ref Stage }]",
+            "Stage: dev }]",
+            "Resources.Plan.Properties.ApiStages: API Stage not found: ",
+        ),
+        (
+            "{ method.response.header.Access-Control-Allow-Origin: \"'*'\" }",
+            "{ method.response.header.Access-Control-Allow-Origin: method.request.header.Origin }",
+            "Resources.Preflight.Properties.Integration.IntegrationResponses.0.ResponseParameters: method.response.header.Access-Control-Allow-Origin must be a header and its value a constant in single quotes",
+        ),
+        (
+            "RequestModels: { application/json: !Ref Request }",
+            "RequestModels: { application/json: Other }",
+            "Resources.PostItem.Properties.RequestModels: the model Other is not one of its API",
+        ),
+        (
+            "Type: AWS::ApiGateway::Stage",
+            "Type: AWS::Logs::LogGroup",
+            "Resources.Api: an API has one AWS::ApiGateway::Stage in local-stack, this one has 0",
+        ),
+        (
+            "ServesSigningName: comprehend",
+            "Serves: comprehend",
+            "Resources.Url.Metadata.LocalStack: must be one ServesSigningName",
+        ),
+    ] {
+        let problems = problems_with(old, new);
+
+        let found = problems.iter().any(|problem| problem.starts_with(expected));
+        assert!(found, "{expected}\nnot among\n{}", problems.join("\n"));
+    }
+}
+
+#[test]
+fn a_deployment_that_may_lack_methods_is_refused() {
+    assert_eq!(
+        problems_with(
+            "DependsOn: [PostItem, Preflight, Default4xx]",
+            "DependsOn: Preflight"
+        ),
+        [
+            "Resources.Deployment.DependsOn: the deployment does not depend on [PostItem, Default4xx]: on AWS it may be made before them and lack them"
+        ]
+    );
+}
+
+#[test]
+fn a_notification_without_a_permission_before_it_is_refused() {
+    for (old, new) in [
+        ("    DependsOn: MayUpload\n", ""),
+        ("Principal: s3.amazonaws.com", "Principal: sns.amazonaws.com"),
+        ("arn:aws:s3:::upload-${AWS::AccountId}", "arn:aws:s3:::other"),
+        (
+            "SourceAccount: !Ref AWS::AccountId",
+            "SourceAccount: 123456789012",
+        ),
+        (
+            "Action: lambda:InvokeFunction",
+            "Action: lambda:InvokeFunctionUrl",
+        ),
+    ] {
+        let problems = problems_with(old, new);
+
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let expected = "Resources.Upload.Properties.NotificationConfiguration: Unable to validate the following destination configurations";
+        assert!(problems[0].starts_with(expected), "{problems:?}");
+    }
+}
+
+#[test]
+fn problems_of_different_resources_are_reported_together_and_cause_no_others() {
+    let template = TEMPLATE
+        .replacen("Timeout: 30", "Timeout: !Ref Nowhere", 1)
+        .replacen("Threshold: 1", "Threshold: !GetAtt Nowhere.Arn", 1)
+        .replacen("Limit: 2000", "Limit: 0", 1);
+
+    let refused = plan_of(&template).expect_err("the template is refused");
+
+    let paths: Vec<_> = refused.0.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "Resources.Alarm.Properties.Threshold.Fn::GetAtt",
+            "Resources.Function.Properties.Timeout.Ref",
+            "Resources.Plan.Properties.Quota.Limit",
+        ]
+    );
+}
+
+fn function_arn(plan: &Plan) -> String {
+    let name = &plan.functions[0].name;
+    format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")
+}
+
+#[test]
+fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_services() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
+    let programs = Programs {
+        executable: "/bin/local-stack".into(),
+        names: crate::functions::NAMES,
+    };
+    let managed = BTreeMap::from([
+        (
+            "ComprehendEndpointArn".to_owned(),
+            "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news".to_owned(),
+        ),
+        (
+            "HumanReviewWorkflowArn".to_owned(),
+            "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news".to_owned(),
+        ),
+    ]);
+    for arguments in [BTreeMap::new(), managed] {
+        let problems = Problems::default();
+        let template = include_str!("../../../../infra/template.yaml");
+        let resolved = template::resolve(template, &arguments, &stack, &problems);
+        let plan = plan(&resolved, &stack, &programs, &problems);
+
+        let plan = problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"));
+        assert_eq!(plan.signing_names.is_empty(), !arguments.is_empty());
+    }
+}

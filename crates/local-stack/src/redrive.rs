@@ -1,0 +1,275 @@
+//! Sends events again that their function failed on to the end.
+//!
+//! Lambda leaves a record of each in the feedback bucket. Every object that such a record is about is
+//! copied onto itself, so that S3 tells of it once more; then the record goes. Claims by content keep
+//! what had been done before from being done twice.
+
+use std::collections::BTreeSet;
+
+use active_learning_aws::objects::decode_key;
+use aws_sdk_s3::{
+    Client,
+    error::DisplayErrorContext,
+    types::{MetadataDirective, Object},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use serde::Deserialize;
+
+/// Where Lambda's S3 destination puts failed events.
+pub const PREFIX: &str = "aws/lambda/async/";
+
+/// What must be escaped in `x-amz-copy-source`: everything but the unreserved characters and slashes.
+const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+/// What became of the failure records.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Failure records whose every object was sent again.
+    pub redriven: usize,
+    /// Failure records that stay, each with the reason.
+    pub kept: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FailureRecord {
+    request_payload: RequestPayload,
+}
+
+#[derive(Deserialize)]
+struct RequestPayload {
+    #[serde(rename = "Records", default)]
+    records: Vec<S3Record>,
+}
+
+#[derive(Deserialize)]
+struct S3Record {
+    s3: S3Entity,
+}
+
+#[derive(Deserialize)]
+struct S3Entity {
+    bucket: NamedBucket,
+    object: KeyedObject,
+}
+
+#[derive(Deserialize)]
+struct NamedBucket {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct KeyedObject {
+    key: String,
+}
+
+/// Lists the keys of the failure records in `bucket`.
+///
+/// # Errors
+///
+/// When the bucket cannot be listed.
+pub async fn list(s3: &Client, bucket: &str) -> Result<Vec<String>, String> {
+    let mut pages = (s3.list_objects_v2().bucket(bucket).prefix(PREFIX))
+        .into_paginator()
+        .send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
+        let objects = page.contents.unwrap_or_default();
+        keys.extend(objects.into_iter().filter_map(|Object { key, .. }| key));
+    }
+    Ok(keys)
+}
+
+/// Sends the events of these failure records again.
+///
+/// An object that several records are about is sent once.
+pub async fn redrive(s3: &Client, bucket: &str, keys: Vec<String>) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut sent = BTreeSet::new();
+    for key in keys {
+        match redrive_one(s3, bucket, &key, &mut sent).await {
+            Ok(()) => outcome.redriven += 1,
+            Err(reason) => outcome.kept.push((key, reason)),
+        }
+    }
+    outcome
+}
+
+async fn redrive_one(
+    s3: &Client,
+    bucket: &str,
+    key: &str,
+    sent: &mut BTreeSet<(String, String)>,
+) -> Result<(), String> {
+    let chain = |error| DisplayErrorContext::<aws_sdk_s3::Error>(error).to_string();
+    let record = s3.get_object().bucket(bucket).key(key).send().await;
+    let record = record.map_err(|error| chain(error.into()))?;
+    let body = record.body.collect().await;
+    let body = body.map_err(|error| error.to_string())?.into_bytes();
+    let record: FailureRecord =
+        serde_json::from_slice(&body).map_err(|_| "it is not about an S3 event".to_owned())?;
+    if record.request_payload.records.is_empty() {
+        return Err("it is not about an S3 event".to_owned());
+    }
+    for S3Record { s3: entity } in record.request_payload.records {
+        let key = decode_key(&entity.object.key);
+        let key = key.ok_or_else(|| "the key of its object is not UTF-8".to_owned())?;
+        let source = (entity.bucket.name, key);
+        if !sent.contains(&source) {
+            copy_onto_itself(s3, &source.0, &source.1).await?;
+            sent.insert(source);
+        }
+    }
+    let deleted = s3.delete_object().bucket(bucket).key(key).send().await;
+    deleted.map_err(|error| chain(error.into()))?;
+    Ok(())
+}
+
+/// Copies an object onto itself with the content type and metadata that it has. S3 refuses a copy
+/// that changes nothing, hence the directive to replace them.
+async fn copy_onto_itself(s3: &Client, bucket: &str, key: &str) -> Result<(), String> {
+    let head = s3.head_object().bucket(bucket).key(key).send().await;
+    let head = head.map_err(|error| {
+        let error = error.into_service_error();
+        if error.is_not_found() {
+            format!("its object s3://{bucket}/{key} is gone")
+        } else {
+            DisplayErrorContext(error).to_string()
+        }
+    })?;
+    let source = percent_encode(format!("{bucket}/{key}").as_bytes(), COPY_SOURCE).to_string();
+    s3.copy_object()
+        .bucket(bucket)
+        .key(key)
+        .copy_source(source)
+        .set_copy_source_if_match(head.e_tag)
+        .metadata_directive(MetadataDirective::Replace)
+        .set_metadata(head.metadata)
+        .set_content_type(head.content_type)
+        .set_content_encoding(head.content_encoding)
+        .set_content_disposition(head.content_disposition)
+        .set_content_language(head.content_language)
+        .set_cache_control(head.cache_control)
+        .send()
+        .await
+        .map_err(|error| DisplayErrorContext(error).to_string())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::primitives::ByteStream;
+    use local_aws::{LocalAws, s3::BucketSpec};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const FAILURES: &str = "feedback";
+    const UPLOADS: &str = "uploads";
+
+    fn s3() -> (LocalAws, Client) {
+        let aws = LocalAws::in_memory();
+        for name in [FAILURES, UPLOADS] {
+            let name = name.to_owned();
+            aws.s3
+                .put_bucket(BucketSpec {
+                    name,
+                    ..BucketSpec::default()
+                })
+                .expect("the index works");
+        }
+        let client = Client::new(&aws.sdk_config());
+        (aws, client)
+    }
+
+    async fn put(s3: &Client, bucket: &str, key: &str, body: &Value) {
+        s3.put_object()
+            .bucket(bucket)
+            .key(key)
+            .content_type("application/json")
+            .metadata("origin", "form 7")
+            .body(ByteStream::from(body.to_string().into_bytes()))
+            .send()
+            .await
+            .expect("the bucket is there");
+    }
+
+    fn failure_of(keys: &[&str]) -> Value {
+        let record = |key| json!({ "s3": { "bucket": { "name": UPLOADS }, "object": { "key": key } } });
+        let records: Vec<_> = keys.iter().map(record).collect();
+        json!({ "version": "1.0", "requestPayload": { "Records": records } })
+    }
+
+    async fn redrive_all(s3: &Client) -> Outcome {
+        let keys = list(s3, FAILURES).await.expect("the bucket is there");
+        redrive(s3, FAILURES, keys).await
+    }
+
+    #[tokio::test]
+    async fn an_object_is_written_again_as_it_was_and_its_failure_record_goes() {
+        let (_aws, s3) = s3();
+        put(&s3, UPLOADS, "März/a b+c.json", &json!({ "n": 1 })).await;
+        let key = format!("{PREFIX}f/2026/11/21/one");
+        put(&s3, FAILURES, &key, &failure_of(&["M%C3%A4rz/a+b%2Bc.json"])).await;
+        let head = || s3.head_object().bucket(UPLOADS).key("März/a b+c.json").send();
+        let before = head().await.expect("there");
+
+        let outcome = redrive_all(&s3).await;
+
+        let after = head().await.expect("still there");
+        assert_eq!(
+            outcome,
+            Outcome {
+                redriven: 1,
+                kept: Vec::new()
+            }
+        );
+        assert_eq!(after.e_tag(), before.e_tag());
+        assert_eq!(after.content_type(), Some("application/json"));
+        assert_eq!(after.metadata(), before.metadata());
+        assert!(list(&s3, FAILURES).await.expect("listed").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_record_whose_object_is_gone_or_that_is_no_s3_event_is_kept_with_its_reason() {
+        let (_aws, s3) = s3();
+        put(&s3, UPLOADS, "there.json", &json!({})).await;
+        let records = [
+            ("f/a-gone", failure_of(&["there.json", "gone.json"])),
+            ("f/b-direct", json!({ "requestPayload": { "operation": "x" } })),
+            ("f/c-other", json!("text")),
+            ("f/d-good", failure_of(&["there.json"])),
+        ];
+        for (key, record) in &records {
+            put(&s3, FAILURES, &format!("{PREFIX}{key}"), record).await;
+        }
+        put(&s3, FAILURES, "feedback/not-a-failure", &json!({})).await;
+
+        let outcome = redrive_all(&s3).await;
+
+        let kept: Vec<_> = outcome
+            .kept
+            .iter()
+            .map(|(key, reason)| (key.as_str(), reason.as_str()))
+            .collect();
+        assert_eq!(outcome.redriven, 1);
+        assert_eq!(
+            kept,
+            [
+                (
+                    "aws/lambda/async/f/a-gone",
+                    "its object s3://uploads/gone.json is gone"
+                ),
+                ("aws/lambda/async/f/b-direct", "it is not about an S3 event"),
+                ("aws/lambda/async/f/c-other", "it is not about an S3 event"),
+            ]
+        );
+        assert_eq!(list(&s3, FAILURES).await.expect("listed").len(), 3);
+    }
+}

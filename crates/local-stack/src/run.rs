@@ -1,0 +1,100 @@
+//! Runs the stack in the foreground.
+
+use std::{io, path::PathBuf};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    boot::{self, Running, Settings},
+    outputs::StackOutputs,
+    sign_in, training,
+    welcome::welcome,
+};
+
+/// Name that the first sign-in link is for.
+const FIRST_REVIEWER: &str = "local";
+
+/// Starts the stack, tells the user where it is, and stops it on Ctrl-C or SIGTERM.
+///
+/// # Errors
+///
+/// Whatever keeps the stack from being ready; nothing runs then.
+pub async fn run(
+    settings: &Settings,
+    training_data: Option<Vec<u8>>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let stack = boot::start(settings).await?;
+    let outcome = tokio::select! {
+        _ = terminated.recv() => Ok(()),
+        _ = interrupted.recv() => Ok(()),
+        failure = async {
+            let outputs = make_ready(&stack, &settings.state_dir, training_data).await?;
+            print!("{}", welcome(&outputs));
+            std::future::pending().await
+        } => failure,
+    };
+    stack.stop().await;
+    outcome
+}
+
+/// Makes the classifier answer and writes `outputs.json`, which says that the stack is ready.
+///
+/// # Errors
+///
+/// When the classifier does not answer, no sign-in link can be made or the file cannot be written.
+pub async fn make_ready(
+    stack: &Running,
+    state_dir: &std::path::Path,
+    training_data: Option<Vec<u8>>,
+) -> Result<StackOutputs, Box<dyn std::error::Error>> {
+    StackOutputs::forget(state_dir)?;
+    training::prepare(stack, training_data).await?;
+    let mut outputs = StackOutputs {
+        endpoint_url: stack.endpoint_url.clone(),
+        api_key_value: (stack.plan.api_keys.first()).map_or_else(String::new, |key| key.value.clone()),
+        portal_url: stack.outputs.get("ReviewPortalUrl").cloned().unwrap_or_default(),
+        sign_in_url: String::new(),
+        outputs: stack.outputs.clone(),
+    };
+    match sign_in::create_link(&outputs, FIRST_REVIEWER).await {
+        Ok(url) => outputs.sign_in_url = url,
+        Err(sign_in::SignInError::NoPortal) => {}
+        Err(error) => return Err(error.into()),
+    }
+    outputs
+        .write(state_dir)
+        .map_err(|error| io::Error::new(error.kind(), format!("outputs.json cannot be written: {error}")))?;
+    Ok(outputs)
+}
+
+/// Reads the template: the one named, else `infra/template.yaml` of the current folder or one above
+/// it, else the one that this program was built with.
+///
+/// # Errors
+///
+/// When the named file cannot be read.
+pub fn read_template(named: Option<&PathBuf>) -> io::Result<String> {
+    let path = match named {
+        Some(path) => Some(path.clone()),
+        None => std::env::current_dir()?
+            .ancestors()
+            .map(|folder| folder.join("infra/template.yaml"))
+            .find(|path| path.is_file()),
+    };
+    match path {
+        Some(path) => read(&path),
+        None => Ok(include_str!("../../../infra/template.yaml").to_owned()),
+    }
+}
+
+/// Reads a file; an error names it.
+///
+/// # Errors
+///
+/// Whatever the file system reports.
+pub fn read(path: &std::path::Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}

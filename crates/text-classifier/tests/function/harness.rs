@@ -1,0 +1,212 @@
+//! One function with a training bucket of its own.
+
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use lambda_runtime::{Context, LambdaEvent};
+use local_aws::{
+    iam::Iam,
+    invocation_queue::InvocationQueue,
+    s3::{BucketSpec, FunctionNotification, S3},
+    store::Store,
+    transport::sdk_config,
+};
+use serde_json::{Value, json};
+use text_classifier::{Config, Event, InitialModelError, TextClassifier};
+
+pub const BUCKET: &str = "example-training";
+pub const ENDPOINT_ARN: &str =
+    "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news";
+pub const STATE_KEY: &str = "text-classifier/endpoints/news.json";
+
+/// Two classes, told apart by any of their words.
+pub const PETS_CSV: &str = "Cat,the cat purrs on the sofa\nDog,the dog barks at the gate\n\
+    Cat,a kitten that purrs\nDog,a puppy that barks\n";
+pub const WEATHER_CSV: &str = "Rain,umbrella and puddles\nSun,beach and sunglasses\n\
+    Rain,puddles in the street\nSun,a day at the beach\n";
+
+pub struct Function {
+    pub classifier: Arc<TextClassifier>,
+    pub s3: aws_sdk_s3::Client,
+    queue: InvocationQueue,
+    _folder: tempfile::TempDir,
+}
+
+pub struct Answer {
+    pub status: u64,
+    pub headers: Value,
+    pub body: Value,
+}
+
+impl Function {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = Arc::new(Store::open(folder.path()).expect("store"));
+        let queue = InvocationQueue::new(store.clone());
+        let service = S3::new(
+            store,
+            Arc::new(Iam::default()),
+            queue.clone(),
+            "us-east-1".into(),
+        )
+        .expect("s3");
+        let notification = FunctionNotification {
+            event: "s3:ObjectCreated:*".into(),
+            function_arn: "arn:aws:lambda:us-east-1:000000000000:function:text-classifier".into(),
+            prefix: "initial/".into(),
+            suffix: ".csv".into(),
+        };
+        let bucket = BucketSpec {
+            name: BUCKET.into(),
+            notifications: vec![notification],
+            ..BucketSpec::default()
+        };
+        service.put_bucket(bucket).expect("bucket");
+        let router = Router::new().fallback(move |request: Request<Body>| {
+            let service = service.clone();
+            async move { service.handle(request).await }
+        });
+        let s3 = aws_sdk_s3::Client::new(&sdk_config(router, credentials()));
+        Self {
+            classifier: Arc::new(classifier(&s3)),
+            s3,
+            queue,
+            _folder: folder,
+        }
+    }
+
+    /// The same function in a new process.
+    pub fn restarted(&self) -> TextClassifier {
+        classifier(&self.s3)
+    }
+
+    /// Puts an object and returns the event that S3 sends for it.
+    pub async fn put(&self, key: &str, content: impl Into<Vec<u8>>) -> Value {
+        let body = content.into().into();
+        self.s3
+            .put_object()
+            .bucket(BUCKET)
+            .key(key)
+            .body(body)
+            .send()
+            .await
+            .expect("put");
+        let (_, event) = self
+            .queue
+            .list()
+            .expect("queue")
+            .pop()
+            .expect("notification");
+        serde_json::from_str(&event.payload).expect("JSON")
+    }
+
+    /// Puts a training file and delivers its event once.
+    pub async fn train(&self, key: &str, csv: &str) -> Result<(), InitialModelError> {
+        let event = self.put(key, csv).await;
+        self.deliver(&event).await
+    }
+
+    pub async fn deliver(&self, event: &Value) -> Result<(), InitialModelError> {
+        let answer = self.classifier.handle(invocation(event)).await?;
+        assert_eq!(answer, None, "an S3 event has no answer");
+        Ok(())
+    }
+
+    /// Sends a request to the function URL.
+    pub async fn call(&self, operation: &str, body: &Value) -> Answer {
+        self.call_raw(
+            &format!("Comprehend_20171127.{operation}"),
+            &body.to_string(),
+        )
+        .await
+    }
+
+    pub async fn call_raw(&self, target: &str, body: &str) -> Answer {
+        answer(&self.classifier, &url_event(target, body, false)).await
+    }
+
+    pub async fn object(&self, key: &str) -> Option<Vec<u8>> {
+        let object = self
+            .s3
+            .get_object()
+            .bucket(BUCKET)
+            .key(key)
+            .send()
+            .await
+            .ok()?;
+        Some(object.body.collect().await.expect("body").to_vec())
+    }
+
+    /// Comprehend's client, with this function behind its endpoint.
+    pub fn comprehend(&self) -> aws_sdk_comprehend::Client {
+        let classifier = self.classifier.clone();
+        let router = Router::new().fallback(move |request: Request<Body>| {
+            let classifier = classifier.clone();
+            async move { through_function_url(&classifier, request).await }
+        });
+        aws_sdk_comprehend::Client::new(&sdk_config(router, credentials()))
+    }
+}
+
+pub async fn answer(classifier: &TextClassifier, event: &Value) -> Answer {
+    let answer = classifier
+        .handle(invocation(event))
+        .await
+        .expect("requests never fail the invocation");
+    let answer = serde_json::to_value(answer).expect("JSON");
+    Answer {
+        status: answer["statusCode"].as_u64().expect("status"),
+        headers: answer["headers"].clone(),
+        body: serde_json::from_str(answer["body"].as_str().expect("body")).expect("JSON"),
+    }
+}
+
+pub fn url_event(target: &str, body: &str, is_base64: bool) -> Value {
+    json!({
+        "version": "2.0",
+        "rawPath": "/",
+        "headers": {"content-type": "application/x-amz-json-1.1", "x-amz-target": target},
+        "requestContext": {"timeEpoch": 0, "http": {"method": "POST", "path": "/"}},
+        "body": body,
+        "isBase64Encoded": is_base64,
+    })
+}
+
+fn invocation(event: &Value) -> LambdaEvent<Event> {
+    let event = serde_json::from_value(event.clone()).expect("an event of this function");
+    let mut context = Context::default();
+    context.request_id = "6f1c2f2e".into();
+    LambdaEvent::new(event, context)
+}
+
+async fn through_function_url(
+    classifier: &TextClassifier,
+    request: Request<Body>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("body");
+    let target = parts.headers["x-amz-target"].to_str().expect("ASCII");
+    let event = url_event(target, std::str::from_utf8(&body).expect("UTF-8"), false);
+    let answer = answer(classifier, &event).await;
+    let mut response = Response::builder().status(u16::try_from(answer.status).expect("status"));
+    for (name, value) in answer.headers.as_object().expect("headers") {
+        response = response.header(name, value.as_str().expect("text"));
+    }
+    response
+        .body(Body::from(answer.body.to_string()))
+        .expect("response")
+}
+
+fn classifier(s3: &aws_sdk_s3::Client) -> TextClassifier {
+    let config = Config {
+        training_bucket: BUCKET.into(),
+        endpoint_arn: ENDPOINT_ARN.parse().expect("endpoint ARN"),
+    };
+    TextClassifier::new(config, s3.clone())
+}
+
+fn credentials() -> Credentials {
+    Credentials::from_keys("test", "test", None)
+}

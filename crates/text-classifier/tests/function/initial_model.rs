@@ -1,0 +1,240 @@
+//! Training files under `initial/`.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use text_classifier::EndpointState;
+
+use crate::harness::{
+    BUCKET, ENDPOINT_ARN, Function, PETS_CSV, STATE_KEY, WEATHER_CSV, answer, url_event,
+};
+
+async fn state(function: &Function) -> EndpointState {
+    let json = function.object(STATE_KEY).await.expect("endpoint state");
+    serde_json::from_slice(&json).expect("endpoint state")
+}
+
+async fn keys(function: &Function) -> Vec<String> {
+    let listed = function
+        .s3
+        .list_objects_v2()
+        .bucket(BUCKET)
+        .send()
+        .await
+        .expect("list");
+    listed
+        .contents()
+        .iter()
+        .filter_map(|object| object.key().map(str::to_owned))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_training_file_becomes_the_serving_model() {
+    let function = Function::new();
+
+    function
+        .train("initial/my pets+.csv", PETS_CSV)
+        .await
+        .expect("good file");
+
+    let body = json!({"EndpointArn": ENDPOINT_ARN, "Text": "a puppy at the gate"});
+    let classified = function.call("ClassifyDocument", &body).await;
+    assert_eq!(classified.status, 200);
+    assert_eq!(classified.body["Classes"][0]["Name"], "Dog");
+    let endpoint = function
+        .call("DescribeEndpoint", &json!({"EndpointArn": ENDPOINT_ARN}))
+        .await;
+    let properties = &endpoint.body["EndpointProperties"];
+    assert_eq!(properties["Status"], "IN_SERVICE");
+    assert_eq!(properties["ModelArn"], properties["DesiredModelArn"]);
+    let arn = &properties["ModelArn"];
+    let model = function
+        .call(
+            "DescribeDocumentClassifier",
+            &json!({"DocumentClassifierArn": arn}),
+        )
+        .await;
+    let properties = &model.body["DocumentClassifierProperties"];
+    assert_eq!(properties["Status"], "TRAINED");
+    assert_eq!(properties["Mode"], "MULTI_CLASS");
+    assert_eq!(
+        properties["InputDataConfig"]["S3Uri"],
+        "s3://example-training/initial/my pets+.csv"
+    );
+    assert_eq!(
+        properties["ClassifierMetadata"]["NumberOfTrainedDocuments"],
+        4
+    );
+    assert_eq!(properties["ClassifierMetadata"]["NumberOfLabels"], 2);
+}
+
+#[tokio::test]
+async fn the_same_event_again_changes_nothing() {
+    let function = Function::new();
+    let event = function.put("initial/pets.csv", PETS_CSV).await;
+    function.deliver(&event).await.expect("good file");
+    let (first_state, first_keys) = (state(&function).await, keys(&function).await);
+
+    function.deliver(&event).await.expect("good file");
+
+    assert_eq!(state(&function).await, first_state);
+    assert_eq!(keys(&function).await, first_keys);
+}
+
+#[tokio::test]
+async fn a_later_file_replaces_the_model_without_a_restart_and_an_old_event_does_not_bring_it_back()
+{
+    let function = Function::new();
+    let old_event = function.put("initial/pets.csv", PETS_CSV).await;
+    function.deliver(&old_event).await.expect("good file");
+    let body = json!({"EndpointArn": ENDPOINT_ARN, "Text": "puddles"});
+    let before = function.call("ClassifyDocument", &body).await;
+
+    function
+        .train("initial/weather.csv", WEATHER_CSV)
+        .await
+        .expect("good file");
+    function.deliver(&old_event).await.expect("good file");
+
+    assert_ne!(before.body["Classes"][0]["Name"], "Rain");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while function.call("ClassifyDocument", &body).await.body["Classes"][0]["Name"] != "Rain" {
+        assert!(Instant::now() < deadline, "the new model does not serve");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_whose_first_delivery_died_half_way_is_finished_by_the_next() {
+    let function = Function::new();
+    let event = function.put("initial/pets.csv", PETS_CSV).await;
+    function.deliver(&event).await.expect("good file");
+    function
+        .s3
+        .delete_object()
+        .bucket(BUCKET)
+        .key(STATE_KEY)
+        .send()
+        .await
+        .expect("delete");
+
+    function.deliver(&event).await.expect("good file");
+
+    assert_eq!(state(&function).await.status, "IN_SERVICE");
+}
+
+#[tokio::test]
+async fn a_bad_file_fails_with_its_line_and_the_endpoint_keeps_its_model() {
+    let function = Function::new();
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
+    let before = state(&function).await;
+
+    let error = function
+        .train("initial/bad.csv", "Cat,purrs\nDog,\n")
+        .await
+        .expect_err("bad file");
+
+    assert_eq!(
+        error.to_string(),
+        "training file initial/bad.csv cannot be used: line 2: the text is empty"
+    );
+    let diagnostic = lambda_runtime::Diagnostic::from(error);
+    assert_eq!(diagnostic.error_type, "TrainingData");
+    assert_eq!(state(&function).await, before);
+}
+
+#[tokio::test]
+async fn an_event_of_a_file_that_is_gone_or_replaced_is_left_alone() {
+    let function = Function::new();
+    let replaced = function.put("initial/a.csv", PETS_CSV).await;
+    function.put("initial/a.csv", WEATHER_CSV).await;
+    let gone = function.put("initial/b.csv", PETS_CSV).await;
+    function
+        .s3
+        .delete_object()
+        .bucket(BUCKET)
+        .key("initial/b.csv")
+        .send()
+        .await
+        .expect("delete");
+
+    function.deliver(&replaced).await.expect("nothing to do");
+    function.deliver(&gone).await.expect("nothing to do");
+
+    assert_eq!(function.object(STATE_KEY).await, None);
+}
+
+#[tokio::test]
+async fn a_new_process_serves_the_same_model() {
+    let function = Function::new();
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
+    let body = json!({"EndpointArn": ENDPOINT_ARN, "Text": "something that purrs"});
+    let before = function.call("ClassifyDocument", &body).await;
+
+    let event = url_event(
+        "Comprehend_20171127.ClassifyDocument",
+        &body.to_string(),
+        false,
+    );
+    let after = answer(&function.restarted(), &event).await;
+
+    assert_eq!(after.body, before.body);
+}
+
+#[tokio::test]
+async fn a_damaged_model_is_an_internal_error_until_it_is_mended() {
+    let function = Function::new();
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
+    let model_key = keys(&function)
+        .await
+        .into_iter()
+        .find(|key| key.ends_with("/model.bin"))
+        .expect("model");
+    let model = function.object(&model_key).await.expect("model");
+    let put = |bytes: Vec<u8>| {
+        function
+            .s3
+            .put_object()
+            .bucket(BUCKET)
+            .key(&model_key)
+            .body(bytes.into())
+            .send()
+    };
+    put(model[..model.len() / 2].to_vec()).await.expect("put");
+    let body = json!({"EndpointArn": ENDPOINT_ARN, "Text": "purrs"});
+
+    let damaged = function.call("ClassifyDocument", &body).await;
+    put(model).await.expect("put");
+    let mended = function.call("ClassifyDocument", &body).await;
+
+    assert_eq!((damaged.status, mended.status), (500, 200));
+    assert_eq!(
+        damaged.body,
+        json!({"__type": "InternalServerException", "Message": "the service failed"})
+    );
+}
+
+#[tokio::test]
+async fn the_sample_event_is_one_of_ours() {
+    let function = Function::new();
+    let put = function.put("initial/first news.csv", PETS_CSV).await;
+    let mut event: Value = serde_json::from_str(include_str!(
+        "../../../../events/text-classifier/initial-training-file.json"
+    ))
+    .expect("JSON");
+    event["Records"][0]["s3"]["object"]["eTag"] = put["Records"][0]["s3"]["object"]["eTag"].clone();
+
+    function.deliver(&event).await.expect("good file");
+
+    assert_eq!(state(&function).await.status, "IN_SERVICE");
+}
