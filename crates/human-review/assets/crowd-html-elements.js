@@ -297,7 +297,8 @@
   };
 
   const start = () => {
-    for (const [name, element] of Object.entries(ELEMENTS)) customElements.define(name, element);
+    // A class of its own for each name: the registry takes none twice.
+    for (const [name, Element] of Object.entries(ELEMENTS)) customElements.define(name, class extends Element {});
     const form = document.getElementById('task-form');
     if (!form) return;
     if (!hasSubmit(form)) form.append(make('button', { type: 'submit', textContent: 'Submit' }));

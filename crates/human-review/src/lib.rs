@@ -18,6 +18,7 @@ pub mod objects;
 pub mod output;
 pub mod pages;
 pub mod portal;
+pub mod records;
 pub mod session;
 pub mod validation;
 pub mod worker_template;

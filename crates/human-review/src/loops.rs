@@ -1,13 +1,5 @@
 //! Human loops in S3, safe under any number of concurrent functions.
 //!
-//! | object under `human-review/` | holds |
-//! |---|---|
-//! | `loops/<name>.json` | the loop's state; every change is a conditional write of this one object |
-//! | `inputs/<id>.json` | the input content |
-//! | `answers/<id>/<answer id>.json` | one answer |
-//! | `queue/<rank>-<time>-<id>-<name>` | empty mark of a loop in flight; key order is review order |
-//! | `listing/ascending/…`, `listing/descending/…` | empty marks whose key order is the listing order |
-//!
 //! The order of writes makes a crash harmless. A start writes input and marks before the state, so a loop
 //! that exists is always in the queue; a mark without its loop is passed over, and swept when old. An
 //! answer is written before the state names it; the output is written before the state says completed;
@@ -22,9 +14,8 @@ use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, Worker, sha2
 use crate::marks::{Mark, Order};
 use crate::objects::{Objects, StorageError};
 use crate::output::{Answer, output_document, output_key};
+use crate::records::Records;
 
-/// Prefix of the service's own objects in the review bucket.
-pub const STATE_PREFIX: &str = "human-review/";
 /// Loops that may be in flight in one flow definition. Source: A2I quotas.
 pub const MAX_LOOPS_IN_FLIGHT: usize = 5_000;
 /// A mark without its loop may belong to a start that is under way; older than this it is swept.
@@ -98,7 +89,7 @@ pub struct Queue {
 /// The loops of one flow definition.
 #[derive(Debug, Clone)]
 pub struct Loops {
-    objects: Objects,
+    records: Records,
     flow_definition_arn: String,
     rules: FlowRules,
 }
@@ -107,7 +98,7 @@ impl Loops {
     /// Returns the loops that live in a bucket.
     pub fn new(objects: Objects, flow_definition_arn: String, rules: FlowRules) -> Self {
         Self {
-            objects,
+            records: Records::new(objects),
             flow_definition_arn,
             rules,
         }
@@ -120,7 +111,7 @@ impl Loops {
     /// [`LoopError::Conflict`], [`LoopError::QuotaExceeded`].
     pub async fn start(&self, name: &str, input: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
         for _ in 0..MAX_ATTEMPTS {
-            let existing = self.read(name).await?;
+            let existing = self.records.read_loop(name).await?;
             if let Some((human_loop, _)) = &existing
                 && human_loop.status != Status::Deleted
             {
@@ -132,16 +123,16 @@ impl Loops {
             }
             let id = Uuid::new_v4().simple().to_string();
             let human_loop = HumanLoop::start(id, name, input, now, &self.rules);
-            self.write_input_and_marks(&human_loop, input).await?;
-            let state = state_document(&human_loop);
+            self.records.write_input_and_marks(&human_loop, input).await?;
             let started = match existing {
-                None => self.objects.create(&state_key(name), state).await?,
-                Some((_, etag)) => self.objects.replace(&state_key(name), &etag, state).await?,
+                None => self.records.create_loop(&human_loop).await?,
+                Some((_, etag)) => self.records.replace_loop(&human_loop, &etag).await?,
             };
-            if started {
+            if started || self.is_stored(&human_loop).await? {
                 return Ok(());
             }
-            self.remove_input_and_marks(&human_loop).await?;
+            let mark = Mark::of(&human_loop);
+            self.records.remove_input_and_marks(&mark).await?;
         }
         Err(LoopError::Contention)
     }
@@ -164,7 +155,6 @@ impl Loops {
     ///
     /// [`LoopError::Storage`].
     pub async fn list(&self, listing: &Listing, now: DateTime<Utc>) -> Result<Page, LoopError> {
-        let prefix = format!("{STATE_PREFIX}{}", listing.order.folder());
         let first = listing.order.first(listing.created_from, listing.created_before);
         let mut after = listing
             .after
@@ -172,7 +162,10 @@ impl Loops {
             .map_or(first.clone(), |after| after.max(first));
         let mut found: Vec<(HumanLoop, String)> = Vec::new();
         loop {
-            let keys = self.objects.list(&prefix, &after, listing.page_size + 1).await?;
+            let keys = self
+                .records
+                .listing_marks(listing.order, &after, listing.page_size + 1)
+                .await?;
             let marks: Vec<Mark> = keys
                 .iter()
                 .filter_map(|key| Mark::parse_listing(listing.order, key))
@@ -230,10 +223,7 @@ impl Loops {
             return Err(LoopError::WrongStatus(human_loop.status));
         }
         // A loop in a final state changes no more, so its parts can go first: a crash leaves it deletable.
-        let answers = format!("{STATE_PREFIX}answers/{}/", human_loop.id);
-        for answer in self.objects.list(&answers, "", 1_000).await? {
-            self.objects.delete(&format!("{answers}{answer}")).await?;
-        }
+        self.records.remove_answers(&human_loop.id).await?;
         let deleted = self
             .change(name, now, |current| {
                 if current.id != human_loop.id {
@@ -244,7 +234,7 @@ impl Loops {
                 Ok(())
             })
             .await?;
-        Ok(self.remove_input_and_marks(&deleted).await?)
+        Ok(self.records.remove_input_and_marks(&Mark::of(&deleted)).await?)
     }
 
     /// Returns the waiting loops that the reviewer may take, most uncertain first.
@@ -253,7 +243,7 @@ impl Loops {
     ///
     /// [`LoopError::Storage`].
     pub async fn queue(&self, worker: &Worker, now: DateTime<Utc>) -> Result<Queue, LoopError> {
-        let marks = self.queue_marks().await?;
+        let marks = self.records.queue_marks().await?;
         let examined = &marks[..marks.len().min(QUEUE_PAGE)];
         let tasks: Vec<HumanLoop> = self
             .loops_of(examined, now)
@@ -281,7 +271,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<Option<String>, LoopError> {
         let mut skipped = Vec::new();
-        for marks in self.queue_marks().await?.chunks(CONCURRENT_READS) {
+        for marks in self.records.queue_marks().await?.chunks(CONCURRENT_READS) {
             for human_loop in self.loops_of(marks, now).await?.into_iter().flatten() {
                 if human_loop.may_answer(&worker.id, now).is_err() {
                     continue;
@@ -364,8 +354,7 @@ impl Loops {
             issuer: issuer.to_owned(),
             content,
         };
-        let body = serde_json::to_vec(&answer).expect("an answer is plain data");
-        self.objects.put(&answer_key(id, &answer_id), body).await?;
+        self.records.put_answer(id, &answer_id, &answer).await?;
         let noted = self
             .change(name, now, |current| {
                 if current.id != id {
@@ -389,9 +378,16 @@ impl Loops {
     ///
     /// [`LoopError::NotFound`] when it was deleted meanwhile.
     pub async fn input(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
-        let found = self.objects.read(&input_key(&human_loop.id)).await?;
-        let (input, _) = found.ok_or(LoopError::NotFound)?;
-        Ok(serde_json::from_slice(&input).map_err(|_| StorageError::Damaged(input_key(&human_loop.id)))?)
+        self.records
+            .input(&human_loop.id)
+            .await?
+            .ok_or(LoopError::NotFound)
+    }
+
+    /// Returns whether a loop was stored after all: a retried request finds its own first attempt in the way.
+    async fn is_stored(&self, human_loop: &HumanLoop) -> Result<bool, LoopError> {
+        let found = self.records.read_loop(&human_loop.name).await?;
+        Ok(found.is_some_and(|(stored, _)| stored.id == human_loop.id))
     }
 
     async fn try_take(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<bool, LoopError> {
@@ -402,19 +398,10 @@ impl Loops {
         }
     }
 
-    /// Reads a loop's state and its ETag.
-    async fn read(&self, name: &str) -> Result<Option<(HumanLoop, String)>, LoopError> {
-        let Some((body, etag)) = self.objects.read(&state_key(name)).await? else {
-            return Ok(None);
-        };
-        let human_loop = serde_json::from_slice(&body).map_err(|_| StorageError::Damaged(state_key(name)))?;
-        Ok(Some((human_loop, etag)))
-    }
-
     /// Reads a loop that is not deleted and carries out what is due.
     async fn settled(&self, name: &str, now: DateTime<Utc>) -> Result<(HumanLoop, String), LoopError> {
         for _ in 0..MAX_ATTEMPTS {
-            let found = self.read(name).await?;
+            let found = self.records.read_loop(name).await?;
             let found = found.filter(|(human_loop, _)| human_loop.status != Status::Deleted);
             let (mut human_loop, etag) = found.ok_or(LoopError::NotFound)?;
             human_loop.status = match human_loop.due(now) {
@@ -427,8 +414,8 @@ impl Loops {
                 }
             };
             human_loop.leases.clear();
-            if self.replace(&human_loop, &etag).await? {
-                self.objects.delete(&queue_key(&human_loop)).await?;
+            if self.records.replace_loop(&human_loop, &etag).await? {
+                self.records.remove_from_queue(&human_loop).await?;
             }
         }
         Err(LoopError::Contention)
@@ -445,71 +432,26 @@ impl Loops {
             let (before, etag) = self.settled(name, now).await?;
             let mut after = before.clone();
             change(&mut after)?;
-            if after == before || self.replace(&after, &etag).await? {
+            if after == before || self.records.replace_loop(&after, &etag).await? {
                 return Ok(after);
             }
         }
         Err(LoopError::Contention)
     }
 
-    async fn replace(&self, human_loop: &HumanLoop, etag: &str) -> Result<bool, LoopError> {
-        let key = state_key(&human_loop.name);
-        Ok(self
-            .objects
-            .replace(&key, etag, state_document(human_loop))
-            .await?)
-    }
-
-    /// Writes the output, once: a second attempt finds the same bytes there.
     async fn write_output(&self, human_loop: &HumanLoop) -> Result<(), LoopError> {
         let input = self.input(human_loop).await?;
-        let mut answers = Vec::new();
-        for entry in &human_loop.answers {
-            let key = answer_key(&human_loop.id, &entry.answer_id);
-            let answer = self.objects.read(&key).await?;
-            let answer = answer.and_then(|(body, _)| serde_json::from_slice::<Answer>(&body).ok());
-            answers.push(answer.ok_or(StorageError::Damaged(key))?);
-        }
+        let answers = self.records.answers(human_loop).await?;
         let document = output_document(&self.flow_definition_arn, &human_loop.name, input, &answers);
         let key = output_key(&self.flow_definition_arn, human_loop);
-        self.objects.create(&key, document.into_bytes()).await?;
-        Ok(())
-    }
-
-    async fn write_input_and_marks(&self, human_loop: &HumanLoop, input: &str) -> Result<(), LoopError> {
-        self.objects
-            .put(&input_key(&human_loop.id), input.as_bytes().to_vec())
-            .await?;
-        let marks = mark_keys(human_loop);
-        futures::future::try_join_all(marks.iter().map(|key| self.objects.put(key, Vec::new()))).await?;
-        Ok(())
-    }
-
-    async fn remove_input_and_marks(&self, human_loop: &HumanLoop) -> Result<(), StorageError> {
-        let marks = mark_keys(human_loop);
-        futures::future::try_join_all(marks.iter().map(|key| self.objects.delete(key))).await?;
-        self.objects.delete(&input_key(&human_loop.id)).await
+        Ok(self.records.write_output(&key, document).await?)
     }
 
     /// Counts the loops in flight by their marks alone; those past their time do not count.
     async fn in_flight(&self, now: DateTime<Utc>) -> Result<usize, LoopError> {
         let oldest = now - self.rules.availability;
-        let marks = self.queue_marks().await?;
+        let marks = self.records.queue_marks().await?;
         Ok(marks.iter().filter(|mark| mark.created_at > oldest).count())
-    }
-
-    async fn queue_marks(&self) -> Result<Vec<Mark>, LoopError> {
-        let prefix = format!("{STATE_PREFIX}queue/");
-        let mut marks = Vec::new();
-        let mut after = String::new();
-        loop {
-            let keys = self.objects.list(&prefix, &after, 1_000).await?;
-            marks.extend(keys.iter().filter_map(|key| Mark::parse_queue(key)));
-            match keys.last() {
-                Some(last) if keys.len() == 1_000 => after = last.clone(),
-                _ => return Ok(marks),
-            }
-        }
     }
 
     /// Returns the loop of each mark, or none where the mark has no loop.
@@ -518,70 +460,26 @@ impl Loops {
         marks: &[Mark],
         now: DateTime<Utc>,
     ) -> Result<Vec<Option<HumanLoop>>, LoopError> {
-        stream::iter(marks)
-            .map(|mark| self.loop_of(mark, now))
-            .buffered(CONCURRENT_READS)
-            .try_collect()
-            .await
+        let reads: Vec<_> = marks.iter().map(|mark| self.loop_of(mark, now)).collect();
+        stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await
     }
 
     async fn loop_of(&self, mark: &Mark, now: DateTime<Utc>) -> Result<Option<HumanLoop>, LoopError> {
         match self.find(&mark.name, now).await {
             Ok(human_loop) if human_loop.id == mark.id => {
                 if mark.rank.is_some() && !human_loop.status.is_in_flight() {
-                    self.objects.delete(&queue_key(&human_loop)).await?;
+                    self.records.remove_from_queue(&human_loop).await?;
                 }
                 Ok(Some(human_loop))
             }
             Ok(_) | Err(LoopError::NotFound) => {
                 if now - mark.created_at > STALE_MARK_AGE {
-                    self.sweep(mark).await?;
+                    // A start that did not finish, or a deletion that did not.
+                    self.records.remove_input_and_marks(mark).await?;
                 }
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
-
-    /// Removes what a start that did not finish has left.
-    async fn sweep(&self, mark: &Mark) -> Result<(), LoopError> {
-        for order in [Order::Ascending, Order::Descending] {
-            let key = format!("{STATE_PREFIX}{}{}", order.folder(), mark.listing_key(order));
-            self.objects.delete(&key).await?;
-        }
-        if let Some(key) = mark.queue_key() {
-            self.objects.delete(&format!("{STATE_PREFIX}queue/{key}")).await?;
-        }
-        Ok(self.objects.delete(&input_key(&mark.id)).await?)
-    }
-}
-
-fn state_document(human_loop: &HumanLoop) -> Vec<u8> {
-    serde_json::to_vec(human_loop).expect("a loop's state is plain data")
-}
-
-fn state_key(name: &str) -> String {
-    format!("{STATE_PREFIX}loops/{name}.json")
-}
-
-fn input_key(id: &str) -> String {
-    format!("{STATE_PREFIX}inputs/{id}.json")
-}
-
-fn answer_key(id: &str, answer_id: &str) -> String {
-    format!("{STATE_PREFIX}answers/{id}/{answer_id}.json")
-}
-
-fn mark_keys(human_loop: &HumanLoop) -> Vec<String> {
-    let mark = Mark::of(human_loop);
-    let listing = [Order::Ascending, Order::Descending]
-        .map(|order| format!("{STATE_PREFIX}{}{}", order.folder(), mark.listing_key(order)));
-    listing.into_iter().chain([queue_key(human_loop)]).collect()
-}
-
-fn queue_key(human_loop: &HumanLoop) -> String {
-    let key = Mark::of(human_loop)
-        .queue_key()
-        .expect("a mark of a loop has a rank");
-    format!("{STATE_PREFIX}queue/{key}")
 }

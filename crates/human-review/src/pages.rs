@@ -9,7 +9,7 @@ use crate::event::HttpReply;
 use crate::human_loop::HumanLoop;
 
 /// Policy of the portal's own pages: nothing inline, nothing from elsewhere.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The signed-in reviewer, as pages show them.

@@ -13,12 +13,13 @@ use uuid::Uuid;
 use crate::answer::{AnswerError, check_shipped_answer, read_answer};
 use crate::event::{HttpReply, HttpRequest};
 use crate::human_loop::{Refusal, Worker};
-use crate::loops::{LoopError, Loops, STATE_PREFIX};
+use crate::loops::{LoopError, Loops};
 use crate::objects::{Objects, StorageError};
 use crate::output::iso_time;
 use crate::pages::{
     MessagePage, QueuePage, QueuedTask, SessionView, SignInPage, TaskPage, asset, page, redirect,
 };
+use crate::records::STATE_PREFIX;
 use crate::session::{Claims, Purpose, SESSION_LIFETIME, SigningKey, session_cookie, set_session_cookie};
 use crate::validation::is_loop_name;
 use crate::worker_template::{self, TemplateError};

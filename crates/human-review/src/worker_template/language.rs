@@ -295,11 +295,13 @@ impl Filter for NilForNil {
     }
 }
 
+type Apply = dyn Fn(&dyn ValueView) -> String + Send + Sync;
+
 /// A filter without arguments from a value to a text.
 #[derive(Clone)]
 struct OurFilter {
     name: &'static str,
-    apply: Arc<dyn Fn(&dyn ValueView) -> String + Send + Sync>,
+    apply: Arc<Apply>,
 }
 
 impl OurFilter {

@@ -122,3 +122,16 @@ async fn a_queue_mark_of_a_finished_loop_is_passed_over_and_removed() {
 
     assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_start_whose_first_answer_was_lost_on_the_way_keeps_its_input_and_its_place() {
+    let review = Review::new();
+    review.lose_next_answer_to("/human-review/loops/");
+
+    let reply = review.start("tc-1", &two_items()).await;
+
+    assert_eq!(reply.status(), 200);
+    let ann = review.sign_in("ann").await;
+    assert_eq!(ann.get("next").await.header("location"), "task?loop=tc-1");
+    assert_eq!(ann.open("tc-1").await.status(), 200);
+}

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_credential_types::Credentials;
 use axum::Router;
@@ -49,6 +49,7 @@ pub struct Review {
     pub function: HumanReview,
     pub s3: aws_sdk_s3::Client,
     pub reads: Arc<AtomicUsize>,
+    lost: Arc<Mutex<Option<&'static str>>>,
     clock: Cell<DateTime<Utc>>,
     _folder: tempfile::TempDir,
 }
@@ -70,18 +71,31 @@ impl Review {
         service.put_bucket(bucket).expect("bucket");
         let reads = Arc::new(AtomicUsize::new(0));
         let counter = reads.clone();
+        let lost = Arc::new(Mutex::new(None));
+        let losses = lost.clone();
         let router = Router::new().fallback(move |request: http::Request<Body>| {
             if request.method() == "GET" && !request.uri().query().unwrap_or_default().contains("list-type") {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
+            let is_lost = request.method() == "PUT" && take_if_in(&losses, request.uri().path());
             let service = service.clone();
-            async move { service.handle(request).await }
+            async move {
+                let response = service.handle(request).await;
+                if is_lost {
+                    let failed = http::Response::builder().status(500);
+                    return failed
+                        .body(Body::from("<Error><Code>InternalError</Code></Error>"))
+                        .expect("a response");
+                }
+                response
+            }
         });
         let s3 = aws_sdk_s3::Client::new(&sdk_config(router, Credentials::from_keys("test", "test", None)));
         Self {
             function: HumanReview::new(config, s3.clone(), b"a secret of the test"),
             s3,
             reads,
+            lost,
             clock: Cell::new("2026-11-20T09:59:00.123Z".parse().expect("a time")),
             _folder: folder,
         }
@@ -93,6 +107,11 @@ impl Review {
 
     pub fn wait(&self, duration: Duration) {
         self.clock.set(self.clock.get() + duration);
+    }
+
+    /// Carries out the next put whose path holds `part`, and answers it with an error.
+    pub fn lose_next_answer_to(&self, part: &'static str) {
+        *self.lost.lock().expect("not poisoned") = Some(part);
     }
 
     pub async fn handle(&self, event: Value) -> Value {
@@ -235,6 +254,12 @@ impl Review {
             .await
             .expect("deleted");
     }
+}
+
+/// Returns whether the part that waits is in the path; then it waits no longer.
+fn take_if_in(waiting: &Mutex<Option<&'static str>>, path: &str) -> bool {
+    let mut waiting = waiting.lock().expect("not poisoned");
+    waiting.take_if(|part| path.contains(*part)).is_some()
 }
 
 pub fn start_body(name: &str, input: &Value) -> String {
