@@ -80,7 +80,7 @@ pub struct Listing {
 /// The queue as one reviewer sees it.
 #[derive(Debug)]
 pub struct Queue {
-    /// Loops that wait for this reviewer; exact up to [`QUEUE_PAGE`] loops, an upper bound beyond.
+    /// Loops that wait for this reviewer; exact up to 100 marks, an upper bound beyond.
     pub waiting: usize,
     /// The first of them in review order.
     pub tasks: Vec<HumanLoop>,

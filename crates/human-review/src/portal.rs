@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::answer::{AnswerError, check_shipped_answer, read_answer};
 use crate::event::{HttpReply, HttpRequest};
-use crate::human_loop::{Refusal, Worker};
+use crate::human_loop::{HumanLoop, Refusal, Worker};
 use crate::loops::{LoopError, Loops};
 use crate::objects::{Objects, StorageError};
 use crate::output::iso_time;
@@ -25,6 +25,8 @@ use crate::validation::is_loop_name;
 use crate::worker_template::{self, TemplateError};
 
 const STYLE_SHEET: &str = include_str!("../assets/portal.css");
+/// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
+const MAX_TASK_BYTES: usize = 4_500_000;
 const CROWD_ELEMENTS: &str = include_str!("../assets/crowd-html-elements.js");
 
 /// The portal for one request.
@@ -63,6 +65,8 @@ enum PortalError {
     Answer(#[from] AnswerError),
     #[error(transparent)]
     Loop(#[from] LoopError),
+    #[error("the rendered task is longer than a page can be")]
+    TaskTooLong,
     #[error("the worker task template is not in the bucket")]
     NoTemplate,
     #[error(transparent)]
@@ -91,7 +95,8 @@ impl Portal<'_> {
         session: Option<&Claims>,
     ) -> Result<HttpReply, PortalError> {
         let method = request.method.as_str();
-        let path = request.path.trim_matches('/');
+        // A slash at the end would break relative links: such a page does not exist.
+        let path = request.path.trim_start_matches('/');
         match (method, path) {
             ("GET", "portal.css") => return Ok(asset("text/css; charset=utf-8", STYLE_SHEET)),
             ("GET", "crowd-html-elements.js") => {
@@ -172,12 +177,22 @@ impl Portal<'_> {
             .key
             .verify(token, Purpose::SignIn, self.now)
             .ok_or(PortalError::BadLink)?;
-        let used = format!("{STATE_PREFIX}used-sign-in-links/{}", link.id);
-        if !self.objects.create(&used, Vec::new()).await? {
+        let session = Claims::new(Purpose::Session, &link.reviewer, self.now);
+        if !self.use_up(&link, &session).await? {
             return Err(PortalError::UsedLink);
         }
-        let session = Claims::new(Purpose::Session, &link.reviewer, self.now);
         Ok(self.with_session(redirect("queue"), &self.key.sign(&session), request))
+    }
+
+    /// Notes that a link has begun a session; returns false if it has begun another one.
+    async fn use_up(&self, link: &Claims, session: &Claims) -> Result<bool, StorageError> {
+        let key = format!("{STATE_PREFIX}used-sign-in-links/{}", link.id);
+        if self.objects.create(&key, session.id.clone().into_bytes()).await? {
+            return Ok(true);
+        }
+        // A retried write finds its own first attempt.
+        let used_by = self.objects.read(&key).await?;
+        Ok(used_by.is_some_and(|(id, _)| id == session.id.as_bytes()))
     }
 
     async fn queue_page(&self, session: &Claims, worker: &Worker) -> Result<HttpReply, PortalError> {
@@ -210,11 +225,15 @@ impl Portal<'_> {
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(request.query.get("loop"))?;
         let human_loop = self.loops.take(name, worker, self.now).await?;
-        let input = self.loops.input(&human_loop).await?;
-        let template = self.template().await?;
         let nonce = Uuid::new_v4().simple().to_string();
-        let task_html =
-            worker_template::render(&template, &input, &nonce, self.objects, STATE_PREFIX).await?;
+        let task_html = match self.render(&human_loop, &nonce).await {
+            Ok(html) => html,
+            Err(error) => {
+                // Else the next task would be this one again.
+                self.loops.release(name, worker, self.now).await?;
+                return Err(error);
+            }
+        };
         let lease_expires = human_loop
             .lease_expires_at(&worker.id)
             .map(iso_time)
@@ -228,6 +247,16 @@ impl Portal<'_> {
             task_html,
         };
         Ok(page(200, &view, Some(&nonce)))
+    }
+
+    async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<String, PortalError> {
+        let input = self.loops.input(human_loop).await?;
+        let template = self.template().await?;
+        let html = worker_template::render(&template, &input, nonce, self.objects, STATE_PREFIX).await?;
+        if html.len() > MAX_TASK_BYTES {
+            return Err(PortalError::TaskTooLong);
+        }
+        Ok(html)
     }
 
     async fn submit(
@@ -245,7 +274,7 @@ impl Portal<'_> {
         }
         let issuer = match self.portal_url {
             "" => request.base_url(),
-            url => url.to_owned(),
+            url => url.trim_end_matches('/').to_owned(),
         };
         self.loops
             .answer(name, id, worker, &issuer, Value::Object(answer), self.now)
@@ -280,8 +309,13 @@ impl Portal<'_> {
 
     fn error_page(&self, error: &PortalError, session: Option<&Claims>) -> HttpReply {
         let (status, code, title, text) = message(error);
-        if status >= 500 {
-            tracing::error!(error = error as &dyn Error, code, "portal request failed");
+        match error {
+            // What Liquid says may quote the task's texts: the reviewer sees it, the log does not.
+            PortalError::Template(TemplateError::Liquid(_)) => tracing::error!(code, "portal request failed"),
+            _ if status >= 500 => {
+                tracing::error!(error = error as &dyn Error, code, "portal request failed");
+            }
+            _ => {}
         }
         let detail = match error {
             PortalError::Template(TemplateError::Liquid(cause)) => cause.to_string(),
@@ -377,7 +411,9 @@ fn message(error: &PortalError) -> (u16, &'static str, &'static str, &'static st
             "This task is closed",
             "It was completed, stopped or its time is over. Here is the next one.",
         ),
-        PortalError::NoTemplate | PortalError::Template(TemplateError::Liquid(_)) => (
+        PortalError::NoTemplate
+        | PortalError::TaskTooLong
+        | PortalError::Template(TemplateError::Liquid(_)) => (
             500,
             "template_failed",
             "The task page cannot be shown",

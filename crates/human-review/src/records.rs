@@ -80,10 +80,10 @@ impl Records {
 
     /// Takes a loop off the queue.
     pub async fn remove_from_queue(&self, human_loop: &HumanLoop) -> Result<(), StorageError> {
-        for key in queue_key(&Mark::of(human_loop)) {
-            self.objects.delete(&key).await?;
+        match queue_key(&Mark::of(human_loop)) {
+            Some(key) => self.objects.delete(&key).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Reads the input content of a loop, if it is still there.

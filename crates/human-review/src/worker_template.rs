@@ -1,8 +1,8 @@
 //! Worker task templates: Liquid and HTML as Amazon A2I renders them, over the `liquid` parser.
 //!
 //! The parser alone differs from A2I where it matters: it writes values unescaped and stops at unknown
-//! variables. So every output `{{ … }}` becomes a tag of our own that escapes ([`Escaping`]), and every
-//! tag and block sees unknown variables as nil ([`language`]). `include` and `render` are left out.
+//! variables. So every output `{{ … }}` becomes a tag of our own that escapes, and every
+//! tag and block sees unknown variables as nil. `include` and `render` are left out.
 //!
 //! The page's content security policy admits scripts by nonce. The nonce is put on the tags that the
 //! *template* holds, before any data comes in: no data can bring a script of its own, whatever a template does with it.

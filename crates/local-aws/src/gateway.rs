@@ -35,12 +35,12 @@ enum Route {
     HumanLoops,
     Sts,
     S3,
-    Unknown(AwsErrorText),
+    Unknown(UnknownOperation),
 }
 
 /// A service and an operation that nothing here answers.
 #[derive(Debug, PartialEq, Eq)]
-struct AwsErrorText {
+struct UnknownOperation {
     service: String,
     operation: String,
     envelope: Envelope,
@@ -75,9 +75,26 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
             .await
             .unwrap_or_else(|error| error.into_response(Envelope::Query)),
         Route::Unknown(unknown) => {
-            AwsError::not_implemented(&unknown.service, &unknown.operation).into_response(unknown.envelope)
+            let operation = match unknown.envelope {
+                Envelope::Query => action_of(request).await.unwrap_or(unknown.operation),
+                Envelope::Json { .. } | Envelope::RestJson => unknown.operation,
+            };
+            AwsError::not_implemented(&unknown.service, &operation).into_response(unknown.envelope)
         }
     }
+}
+
+/// Returns the operation that a request of the Query protocol names.
+async fn action_of(request: Request<Body>) -> Option<String> {
+    let body = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
+        .await
+        .ok()?;
+    action(&body)
+}
+
+fn action(body: &[u8]) -> Option<String> {
+    let action = url::form_urlencoded::parse(body).find(|(name, _)| name == "Action");
+    action.map(|(_, action)| action.into_owned())
 }
 
 fn route(request: &Request<Body>) -> Route {
@@ -88,6 +105,8 @@ fn route(request: &Request<Body>) -> Route {
         return Route::ExecuteApi;
     } else if path.starts_with("/_aws/lambda-url/") {
         return Route::FunctionUrl;
+    } else if path.starts_with("/_aws/") {
+        return unknown("local services", path, Envelope::RestJson);
     }
     if text(headers, "smithy-protocol") == Some("rpc-v2-cbor") {
         return unknown("the protocol RPC v2 CBOR", path, Envelope::RestJson);
@@ -114,7 +133,7 @@ fn route(request: &Request<Body>) -> Route {
 }
 
 fn unknown(service: &str, operation: &str, envelope: Envelope) -> Route {
-    Route::Unknown(AwsErrorText {
+    Route::Unknown(UnknownOperation {
         service: service.to_owned(),
         operation: operation.to_owned(),
         envelope,
@@ -224,8 +243,7 @@ fn human_loop_action(method: &Method, path: &str) -> Option<&'static str> {
 
 async fn get_caller_identity(aws: &LocalAws, request: Request<Body>) -> Result<Response<Body>, AwsError> {
     let (_, body, caller) = signed(aws, request, "sts").await?;
-    let action = url::form_urlencoded::parse(&body).find(|(name, _)| name == "Action");
-    let action = action.map(|(_, action)| action.into_owned()).unwrap_or_default();
+    let action = action(&body).unwrap_or_default();
     if action != "GetCallerIdentity" {
         return Err(AwsError::not_implemented("sts", &action));
     }

@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     boot::Settings,
+    demo::demo,
     functions,
     outputs::StackOutputs,
     plan::Programs,
@@ -20,7 +21,7 @@ use crate::{
     run, sign_in, user,
 };
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the stack of a CloudFormation template on this machine.
 #[derive(Debug, Parser)]
@@ -55,6 +56,8 @@ struct Options {
 enum Command {
     /// Runs the stack until Ctrl-C (the default)
     Run,
+    /// Plays the samples through the stack, with a scripted reviewer, and shows what became of them
+    Demo,
     /// Serves one function; the stack starts these by itself
     Lambda {
         /// Name of the function
@@ -114,6 +117,11 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 let training_data = options.training_data.as_deref().map(read_bytes).transpose()?;
                 run::run(&settings(&options)?, training_data).await?;
                 Ok(ExitCode::SUCCESS)
+            }
+            Command::Demo => {
+                let training_data = options.training_data.as_deref().map(read_bytes).transpose()?;
+                let complete = demo(settings(&options)?, training_data).await?;
+                Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             Command::Redrive {
                 bucket,

@@ -17,6 +17,8 @@ pub const NAMES: &[&str] = &[
 /// When there is no function of this name, or its configuration is wrong.
 pub async fn run(name: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match name {
+        "a2i-trigger" => a2i_trigger::run().await,
+        "batch-feedback" => batch_feedback::run().await,
         "classify" => classify::run().await,
         "feedback-api" => feedback_api::run().await,
         "human-review" => human_review::run().await,

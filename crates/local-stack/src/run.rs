@@ -22,7 +22,7 @@ const FIRST_REVIEWER: &str = "local";
 pub async fn run(
     settings: &Settings,
     training_data: Option<Vec<u8>>,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let stack = boot::start(settings).await?;
@@ -48,7 +48,7 @@ pub async fn make_ready(
     stack: &Running,
     state_dir: &std::path::Path,
     training_data: Option<Vec<u8>>,
-) -> Result<StackOutputs, Box<dyn std::error::Error>> {
+) -> Result<StackOutputs, Box<dyn std::error::Error + Send + Sync>> {
     StackOutputs::forget(state_dir)?;
     training::prepare(stack, training_data).await?;
     let mut outputs = StackOutputs {

@@ -1,18 +1,15 @@
 //! One-time links into the reviewers' portal.
 
-use std::{io, time::SystemTime};
+use std::time::SystemTime;
 
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, body::Bytes, client::conn::http1, header::HOST};
-use hyper_util::rt::TokioIo;
+use http::Request;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
-use crate::{outputs::StackOutputs, stack::REGION, user};
+use crate::{http_client::send, outputs::StackOutputs, stack::REGION, user};
 
 /// Template output that names the function of the portal.
 const FUNCTION_OUTPUT: &str = "ReviewPortalFunction";
@@ -25,10 +22,7 @@ pub enum SignInError {
     NoPortal,
     /// Nothing answers at the endpoint.
     #[error("no stack answers at {0}; start it first")]
-    NotRunning(String, #[source] io::Error),
-    /// The connection broke.
-    #[error("the stack did not answer the invocation")]
-    Http(#[from] hyper::Error),
+    NotRunning(String, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// The function refused, or failed.
     #[error("the function made no link: {0}")]
     Refused(String),
@@ -62,22 +56,16 @@ pub async fn create_link(stack: &StackOutputs, reviewer: &str) -> Result<String,
 
 /// Invokes a function by Lambda's own API and returns its answer, or the error document.
 async fn invoke(endpoint_url: &str, function: &str, payload: &Value) -> Result<Value, SignInError> {
-    let authority = endpoint_url.trim_start_matches("http://");
-    let connection = TcpStream::connect(authority)
-        .await
-        .map_err(|error| SignInError::NotRunning(endpoint_url.to_owned(), error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(connection)).await?;
-    // An error of the connection also ends the request below.
-    tokio::spawn(connection);
-    let request = signed_request(authority, function, payload.to_string());
-    let response = sender.send_request(request).await?;
-    let body = response.into_body().collect().await?.to_bytes();
-    Ok(serde_json::from_slice(&body).unwrap_or_default())
+    let request = signed_request(endpoint_url, function, payload.to_string());
+    let response =
+        send(request).await.map_err(|error| SignInError::NotRunning(endpoint_url.to_owned(), error))?;
+    Ok(serde_json::from_str(response.body()).unwrap_or_default())
 }
 
-fn signed_request(authority: &str, function: &str, body: String) -> Request<Full<Bytes>> {
+fn signed_request(endpoint_url: &str, function: &str, body: String) -> Request<String> {
     const VALID: &str = "the parts of the request are known to be valid";
-    let path = format!("/2015-03-31/functions/{function}/invocations");
+    let url = format!("{endpoint_url}/2015-03-31/functions/{function}/invocations");
+    let authority = endpoint_url.trim_start_matches("http://");
     let identity = user::credentials().into();
     let settings = v4::SigningParams::builder()
         .identity(&identity)
@@ -88,12 +76,11 @@ fn signed_request(authority: &str, function: &str, body: String) -> Request<Full
         .build()
         .expect(VALID)
         .into();
-    let url = format!("http://{authority}{path}");
     let signable_body = SignableBody::Bytes(body.as_bytes());
     let headers = [("host", authority)].into_iter();
-    let signable = SignableRequest::new("POST", url, headers, signable_body).expect(VALID);
+    let signable = SignableRequest::new("POST", &url, headers, signable_body).expect(VALID);
     let (instructions, _) = sign(signable, &settings).expect(VALID).into_parts();
-    let mut request = Request::post(path).header(HOST, authority).body(()).expect(VALID);
+    let mut request = Request::post(&url).body(body).expect(VALID);
     instructions.apply_to_request_http1x(&mut request);
-    request.map(|()| Full::from(body))
+    request
 }

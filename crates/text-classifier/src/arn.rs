@@ -88,8 +88,8 @@ fn scope_and_resource(arn: &str) -> Option<(&str, &str)> {
     let region_ok = region
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let account_ok = account == "aws"
-        || account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let account_ok =
+        account == "aws" || account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let ok = arn.len() <= MAX_ARN_BYTES
         && arn_word == "arn"
         && service == "comprehend"
@@ -113,8 +113,7 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const ENDPOINT: &str =
-        "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news";
+    const ENDPOINT: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news";
 
     #[test]
     fn arns_of_other_partitions_and_of_aws_itself_are_endpoints() {
@@ -151,10 +150,7 @@ mod tests {
     fn version_is_read_only_from_own_models() {
         let endpoint: EndpointArn = ENDPOINT.parse().expect("endpoint ARN");
 
-        assert_eq!(
-            endpoint.model_version(&endpoint.model_arn("7f")),
-            Some("7f")
-        );
+        assert_eq!(endpoint.model_version(&endpoint.model_arn("7f")), Some("7f"));
         for other in [
             "arn:aws:comprehend:us-east-1:123456789012:document-classifier/other/version/7f",
             "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/news/version/7f",

@@ -3,9 +3,7 @@
 //! Differs from Comprehend: `Bytes` are plain UTF-8 text only, errors of validation do not repeat the
 //! value, and operations that are not implemented are refused by name with status 501.
 
-use aws_lambda_events::lambda_function_urls::{
-    LambdaFunctionUrlRequest, LambdaFunctionUrlResponse,
-};
+use aws_lambda_events::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse};
 use aws_sdk_s3::error::DisplayErrorContext;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
@@ -48,9 +46,7 @@ enum ApiError {
     UnsupportedOperation(String),
     #[error("the body is not a JSON object with the operation's members")]
     Serialization,
-    #[error(
-        "1 validation error detected: Value at '{member}' failed to satisfy constraint: {constraint}"
-    )]
+    #[error("1 validation error detected: Value at '{member}' failed to satisfy constraint: {constraint}")]
     Validation {
         member: &'static str,
         constraint: &'static str,
@@ -67,9 +63,7 @@ enum ApiError {
          while in this request the text size is {0} bytes"
     )]
     TextSizeLimitExceeded(usize),
-    #[error(
-        "the endpoint has no model yet: put a training file under initial/ in the training bucket"
-    )]
+    #[error("the endpoint has no model yet: put a training file under initial/ in the training bucket")]
     NoModel,
     #[error("there is no such endpoint")]
     EndpointUnavailable,
@@ -174,12 +168,7 @@ impl Api {
                 if let ApiError::Internal(cause) = &error {
                     tracing::error!(error = %DisplayErrorContext(cause), "request failed");
                 }
-                response(
-                    error.status(),
-                    &error.body(),
-                    request_id,
-                    Some(error.code()),
-                )
+                response(error.status(), &error.body(), request_id, Some(error.code()))
             }
         }
     }
@@ -189,9 +178,7 @@ impl Api {
         match operation {
             "ClassifyDocument" => self.classify_document(parse(request)?).await,
             "DescribeEndpoint" => self.describe_endpoint(parse(request)?).await,
-            "DescribeDocumentClassifier" => {
-                self.describe_document_classifier(parse(request)?).await
-            }
+            "DescribeDocumentClassifier" => self.describe_document_classifier(parse(request)?).await,
             other => Err(ApiError::UnsupportedOperation(other.to_owned())),
         }
     }
@@ -225,11 +212,7 @@ impl Api {
             return Err(pattern("documentClassifierArn"));
         }
         let not_found = || ApiError::NotFound("document classifier");
-        let version = self
-            .store
-            .endpoint()
-            .model_version(&arn)
-            .ok_or_else(not_found)?;
+        let version = self.store.endpoint().model_version(&arn).ok_or_else(not_found)?;
         let metadata = self.store.metadata(version).await?.ok_or_else(not_found)?;
         Ok(json!({"DocumentClassifierProperties": metadata.properties}))
     }

@@ -33,10 +33,7 @@ pub(crate) fn extract(text: &str) -> Vec<Feature> {
         let unigram = hash(b'w', word.as_bytes());
         words.push(fold(unigram));
         if let Some(previous) = previous {
-            words.push(fold(extend(
-                extend(unigram, b" "),
-                &u64::to_le_bytes(previous),
-            )));
+            words.push(fold(extend(extend(unigram, b" "), &u64::to_le_bytes(previous))));
         }
         previous = Some(unigram);
         push_character_ngrams(word, &mut characters);
@@ -133,11 +130,7 @@ mod tests {
             "北京 天气 شمس",
             &"word and another ".repeat(300),
         ] {
-            assert!(
-                (squared(text) - 1.0).abs() < 1e-3,
-                "{text:?}: {}",
-                squared(text)
-            );
+            assert!((squared(text) - 1.0).abs() < 1e-3, "{text:?}: {}", squared(text));
         }
     }
 }

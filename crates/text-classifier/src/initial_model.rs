@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     LABEL_DELIMITER, Mode, Trained, TrainingDataError, TrainingSet,
     model_store::{
-        ClassifierMetadata, ClassifierProperties, EndpointState, InputDataConfig, ModelMetadata,
-        ModelStore, StateRead, StoreError, TrainingFile,
+        ClassifierMetadata, ClassifierProperties, EndpointState, InputDataConfig, ModelMetadata, ModelStore,
+        StateRead, StoreError, TrainingFile,
     },
     train,
 };
@@ -89,12 +89,7 @@ pub(crate) async fn build(store: &ModelStore, event: S3Event) -> Result<(), Init
 }
 
 fn announced_upload(store: &ModelStore, record: S3EventRecord) -> Option<Upload> {
-    let key = record
-        .s3
-        .object
-        .key
-        .as_deref()
-        .and_then(objects::decode_key);
+    let key = record.s3.object.key.as_deref().and_then(objects::decode_key);
     let upload = Upload {
         key: key.unwrap_or_default(),
         etag: record.s3.object.e_tag.unwrap_or_default(),
@@ -107,10 +102,7 @@ fn announced_upload(store: &ModelStore, record: S3EventRecord) -> Option<Upload>
         && upload.key.starts_with(PREFIX)
         && upload.key.ends_with(SUFFIX);
     if !ours {
-        tracing::warn!(
-            key = upload.key,
-            "event is not about a training file: left alone"
-        );
+        tracing::warn!(key = upload.key, "event is not about a training file: left alone");
     }
     ours.then_some(upload)
 }
@@ -197,11 +189,7 @@ fn describe(
 }
 
 /// Makes the model serve unless a newer file's model does; a writer who comes between is read again.
-async fn put_in_service(
-    store: &ModelStore,
-    upload: &Upload,
-    version: &str,
-) -> Result<(), InitialModelError> {
+async fn put_in_service(store: &ModelStore, upload: &Upload, version: &str) -> Result<(), InitialModelError> {
     let model_arn = store.endpoint().model_arn(version);
     loop {
         let read = match store.endpoint_state(None).await? {

@@ -32,13 +32,11 @@ pub use initial_model::InitialModelError;
 pub use metrics::EvaluationMetrics;
 pub use model::{Model, ModelError, Prediction};
 pub use model_store::{
-    ClassifierMetadata, ClassifierProperties, EndpointState, InputDataConfig, ModelMetadata,
-    StoreError, TrainingFile,
+    ClassifierMetadata, ClassifierProperties, EndpointState, InputDataConfig, ModelMetadata, StoreError,
+    TrainingFile,
 };
 pub use train::{Trained, train};
-pub use training_data::{
-    LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, Mode, TrainingDataError, TrainingSet,
-};
+pub use training_data::{LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, Mode, TrainingDataError, TrainingSet};
 
 /// What the operator decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,9 +99,7 @@ impl TextClassifier {
         event: LambdaEvent<Event>,
     ) -> Result<Option<LambdaFunctionUrlResponse>, InitialModelError> {
         match event.payload {
-            Event::Request(request) => Ok(Some(
-                self.api.answer(&request, &event.context.request_id).await,
-            )),
+            Event::Request(request) => Ok(Some(self.api.answer(&request, &event.context.request_id).await)),
             Event::Upload(upload) => {
                 initial_model::build(&self.api.store, upload).await?;
                 Ok(None)

@@ -96,16 +96,12 @@ pub(crate) fn evaluate(mode: Mode, classes: usize, outcomes: &[Outcome]) -> Eval
             by_class[class].right += 1;
         }
     }
-    let pooled = by_class
-        .iter()
-        .fold(Counts::default(), |pooled, counts| Counts {
-            given_and_right: pooled.given_and_right + counts.given_and_right,
-            given: pooled.given + counts.given,
-            right: pooled.right + counts.right,
-        });
-    let mean = |metric: fn(Counts) -> f64| {
-        by_class.iter().copied().map(metric).sum::<f64>() / classes as f64
-    };
+    let pooled = by_class.iter().fold(Counts::default(), |pooled, counts| Counts {
+        given_and_right: pooled.given_and_right + counts.given_and_right,
+        given: pooled.given + counts.given,
+        right: pooled.right + counts.right,
+    });
+    let mean = |metric: fn(Counts) -> f64| by_class.iter().copied().map(metric).sum::<f64>() / classes as f64;
     EvaluationMetrics {
         accuracy: share(all_right, outcomes.len()),
         precision: mean(Counts::precision),
@@ -179,10 +175,7 @@ mod tests {
     }
 
     fn assert_close(actual: f64, expected: f64) {
-        assert!(
-            (actual - expected).abs() < 1e-6,
-            "{actual} is not {expected}"
-        );
+        assert!((actual - expected).abs() < 1e-6, "{actual} is not {expected}");
     }
 
     #[test]
@@ -206,10 +199,7 @@ mod tests {
 
     #[test]
     fn multi_label_metrics_count_each_label() {
-        let outcomes = [
-            outcome(&[0.9, 0.6, 0.1], &[0]),
-            outcome(&[0.1, 0.2, 0.8], &[2]),
-        ];
+        let outcomes = [outcome(&[0.9, 0.6, 0.1], &[0]), outcome(&[0.1, 0.2, 0.8], &[2])];
 
         let metrics = evaluate(Mode::MultiLabel, 3, &outcomes);
 
@@ -228,10 +218,7 @@ mod tests {
 
     #[test]
     fn nothing_measured_is_all_zero() {
-        assert_eq!(
-            evaluate(Mode::MultiClass, 2, &[]),
-            EvaluationMetrics::default()
-        );
+        assert_eq!(evaluate(Mode::MultiClass, 2, &[]), EvaluationMetrics::default());
         assert_close(calibration_error(Mode::MultiClass, &[]), 0.0);
     }
 }

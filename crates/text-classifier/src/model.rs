@@ -114,11 +114,7 @@ impl Model {
         file.extend((header.len() as u32).to_le_bytes());
         file.extend(header);
         file.extend(self.weights.bias.iter().flat_map(|bias| bias.to_le_bytes()));
-        file.extend(
-            stored
-                .iter()
-                .flat_map(|&bucket| (bucket as u32).to_le_bytes()),
-        );
+        file.extend(stored.iter().flat_map(|&bucket| (bucket as u32).to_le_bytes()));
         for bucket in stored {
             file.extend(
                 self.weights
@@ -155,8 +151,8 @@ impl Model {
             .get(MAGIC.len() + size_of::<u32>()..)
             .ok_or(ModelError::Damaged)?;
         let header_length = take_u32(&mut rest)? as usize;
-        let header = serde_json::from_slice(take(&mut rest, header_length)?)
-            .map_err(|_| ModelError::Damaged)?;
+        let header =
+            serde_json::from_slice(take(&mut rest, header_length)?).map_err(|_| ModelError::Damaged)?;
         Self::from_parts(header, rest)
     }
 
@@ -174,9 +170,7 @@ impl Model {
         let mut stored = take(&mut rest, bucket_bytes)?;
         while !stored.is_empty() {
             let start = take_u32(&mut stored)? as usize * classes;
-            let row = rows
-                .get_mut(start..start + classes)
-                .ok_or(ModelError::Damaged)?;
+            let row = rows.get_mut(start..start + classes).ok_or(ModelError::Damaged)?;
             row.copy_from_slice(&take_floats(&mut rest, classes)?);
         }
         if !rest.is_empty() {
@@ -261,9 +255,7 @@ pub(crate) fn to_probabilities(mode: Mode, scores: &mut [f32]) {
     match mode {
         Mode::MultiClass => {
             let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            scores
-                .iter_mut()
-                .for_each(|score| *score = (*score - best).exp());
+            scores.iter_mut().for_each(|score| *score = (*score - best).exp());
             let sum: f32 = scores.iter().sum();
             scores.iter_mut().for_each(|score| *score /= sum);
         }
@@ -286,10 +278,7 @@ fn take_u32(rest: &mut &[u8]) -> Result<u32, ModelError> {
 fn take_floats(rest: &mut &[u8], count: usize) -> Result<Vec<f32>, ModelError> {
     let bytes = take(rest, count * size_of::<f32>())?;
     let (floats, _) = bytes.as_chunks();
-    let floats: Vec<f32> = floats
-        .iter()
-        .map(|&bytes| f32::from_le_bytes(bytes))
-        .collect();
+    let floats: Vec<f32> = floats.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     if floats.iter().all(|float| float.is_finite()) {
         Ok(floats)
     } else {

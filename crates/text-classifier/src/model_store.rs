@@ -168,11 +168,7 @@ impl ModelStore {
     }
 
     /// Reads a training file if it is still the one with that ETag; `None` if not.
-    pub(crate) async fn training_file(
-        &self,
-        key: &str,
-        etag: &str,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) async fn training_file(&self, key: &str, etag: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let call = self.client.get_object().bucket(&self.bucket).key(key);
         match call.if_match(format!("\"{etag}\"")).send().await {
             Ok(object) => Ok(Some(collect(object.body).await?)),
@@ -181,10 +177,7 @@ impl ModelStore {
         }
     }
 
-    pub(crate) async fn metadata(
-        &self,
-        version: &str,
-    ) -> Result<Option<ModelMetadata>, StoreError> {
+    pub(crate) async fn metadata(&self, version: &str) -> Result<Option<ModelMetadata>, StoreError> {
         let key = self.metadata_key(version);
         match self.get(&key, None).await {
             Ok(object) => parse_json(&key, &collect(object.body).await?).map(Some),
@@ -232,10 +225,7 @@ impl ModelStore {
     }
 
     /// Reads the endpoint's state unless it still has the known ETag.
-    pub(crate) async fn endpoint_state(
-        &self,
-        known_etag: Option<String>,
-    ) -> Result<StateRead, StoreError> {
+    pub(crate) async fn endpoint_state(&self, known_etag: Option<String>) -> Result<StateRead, StoreError> {
         let key = self.endpoint_key();
         match self.get(&key, known_etag).await {
             Ok(object) => {
@@ -309,9 +299,7 @@ fn is_missing(error: &SdkError<GetObjectError>) -> bool {
 
 /// "Not modified" and "precondition failed" have no modelled error.
 fn status(error: &SdkError<GetObjectError>) -> Option<u16> {
-    error
-        .raw_response()
-        .map(|response| response.status().as_u16())
+    error.raw_response().map(|response| response.status().as_u16())
 }
 
 fn lost_race(error: &SdkError<PutObjectError>) -> bool {

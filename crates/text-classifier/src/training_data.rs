@@ -207,9 +207,8 @@ fn columns(row: &csv::ByteRecord, line: u64) -> Result<(&str, &str), TrainingDat
             found: row.len(),
         });
     }
-    let utf8 = |column: usize| {
-        std::str::from_utf8(&row[column]).map_err(|_| TrainingDataError::NotUtf8 { line })
-    };
+    let utf8 =
+        |column: usize| std::str::from_utf8(&row[column]).map_err(|_| TrainingDataError::NotUtf8 { line });
     let (label, text) = (utf8(0)?, utf8(1)?);
     if text.trim().is_empty() {
         return Err(TrainingDataError::EmptyText { line });
@@ -282,11 +281,7 @@ mod tests {
 
         assert_eq!(set.mode, Mode::MultiClass);
         assert_eq!(set.labels, ["a", "b"]);
-        let labels: Vec<_> = set
-            .examples
-            .iter()
-            .map(|example| &example.labels[..])
-            .collect();
+        let labels: Vec<_> = set.examples.iter().map(|example| &example.labels[..]).collect();
         assert_eq!(labels, [[1], [0], [1]]);
     }
 
@@ -348,9 +343,7 @@ mod tests {
 
     #[test]
     fn swapped_columns_are_refused_when_every_row_is_its_own_label() {
-        let csv: String = (0..1_001)
-            .map(|row| format!("text number {row},a\n"))
-            .collect();
+        let csv: String = (0..1_001).map(|row| format!("text number {row},a\n")).collect();
 
         assert!(refusal(csv).starts_with("the file has 1001 different labels, at most 1000"));
     }

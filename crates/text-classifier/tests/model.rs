@@ -13,10 +13,7 @@ static NEWS: LazyLock<Trained> = LazyLock::new(|| {
         "/../local-stack/data/news.csv"
     ))
     .expect("sample data is in the repository");
-    train(
-        &TrainingSet::read_csv(file).expect("sample data is good"),
-        SEED,
-    )
+    train(&TrainingSet::read_csv(file).expect("sample data is good"), SEED)
 });
 
 static SMALL: LazyLock<Vec<u8>> = LazyLock::new(|| trained(SMALL_CSV).model.to_bytes());
@@ -25,10 +22,7 @@ const SMALL_CSV: &str = "ham,lunch with the team on friday\nham,minutes of the m
     spam,win a free prize now\nspam,cheap pills for free\nspam,claim your prize money\n";
 
 fn trained(csv: &str) -> Trained {
-    train(
-        &TrainingSet::read_csv(csv.as_bytes()).expect("good file"),
-        SEED,
-    )
+    train(&TrainingSet::read_csv(csv.as_bytes()).expect("good file"), SEED)
 }
 
 #[test]
@@ -39,16 +33,35 @@ fn sample_data_is_learned() {
         "{:?} calibration error {:.3}",
         trained.metrics, trained.calibration_error
     );
-    assert_eq!(
-        trained.model.labels(),
-        ["Business", "SciTech", "Sports", "World"]
-    );
+    assert_eq!(trained.model.labels(), ["Business", "SciTech", "Sports", "World"]);
     assert!(trained.metrics.accuracy > 0.75, "{:?}", trained.metrics);
-    assert!(
-        trained.calibration_error < 0.1,
-        "{}",
-        trained.calibration_error
-    );
+    assert!(trained.calibration_error < 0.1, "{}", trained.calibration_error);
+}
+
+/// The demo shows both: predictions that stand, and texts that go to a person.
+#[test]
+fn sample_traffic_is_mostly_understood_and_partly_in_doubt() {
+    let rows: Vec<(String, String)> = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_path(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../local-stack/data/traffic.csv"
+        ))
+        .expect("sample data is in the repository")
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .expect("two columns");
+
+    let best: Vec<_> = rows
+        .iter()
+        .map(|(label, text)| (label, NEWS.model.predict(text)[0].clone()))
+        .collect();
+
+    let right = best.iter().filter(|(label, best)| *label == best.label).count();
+    let doubtful = best.iter().filter(|(_, best)| best.score <= 0.7).count();
+    println!("{right} of {} right, {doubtful} in doubt", rows.len());
+    assert!(right * 3 > rows.len() * 2, "{right} right");
+    assert!((8..30).contains(&doubtful), "{doubtful} in doubt");
 }
 
 #[test]
@@ -178,9 +191,8 @@ fn any_text() -> impl Strategy<Value = String> {
 #[test]
 #[ignore = "measures"]
 fn measure_speed_and_quality() {
-    let path = std::env::var("TRAINING_DATA").unwrap_or_else(|_| {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../local-stack/data/news.csv").to_owned()
-    });
+    let path = std::env::var("TRAINING_DATA")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../local-stack/data/news.csv").to_owned());
     let rows: Vec<(String, String)> = csv::ReaderBuilder::new()
         .has_headers(false)
         .from_path(path)

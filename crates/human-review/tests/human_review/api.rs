@@ -3,14 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use aws_credential_types::Credentials;
-use aws_sdk_sagemakera2iruntime::error::ProvideErrorMetadata;
+use aws_sdk_sagemakera2iruntime::types::HumanLoopInput;
 use axum::Router;
 use axum::body::Body;
 use chrono::Duration;
 use local_aws::transport::sdk_config;
 use serde_json::json;
 
-use crate::harness::{FLOW, Review, two_items, url_event};
+use crate::harness::{FLOW, Reply, Review, two_items, url_event};
 
 #[tokio::test]
 async fn a_started_loop_is_described_with_its_output_location_while_in_progress() {
@@ -182,103 +182,74 @@ async fn a_summary_has_neither_arn_nor_output() {
 
 #[tokio::test]
 async fn the_aws_sdk_drives_a_loop_through_its_life() {
-    let review = std::rc::Rc::new(Review::new());
-    let (requests, mut inbox) = tokio::sync::mpsc::channel::<(serde_json::Value, _)>(1);
-    let client = sdk_client(requests);
-    let service = async {
-        while let Some((event, reply)) = inbox.recv().await {
-            let reply: tokio::sync::oneshot::Sender<_> = reply;
-            reply.send(review.handle(event).await).expect("the SDK waits");
-        }
-    };
-    let calls = async move {
-        let input = aws_sdk_sagemakera2iruntime::types::HumanLoopInput::builder()
-            .input_content("{\"a\":1}")
-            .build();
-        let started = client
-            .start_human_loop()
-            .human_loop_name("tc-1")
-            .flow_definition_arn(FLOW);
-        let started = started.human_loop_input(input).send().await.expect("started");
-        let described = client
-            .describe_human_loop()
-            .human_loop_name("tc-1")
-            .send()
-            .await
-            .expect("described");
-        let listed = client
-            .list_human_loops()
-            .flow_definition_arn(FLOW)
-            .max_results(5)
-            .send()
-            .await
-            .expect("listed");
-        client
-            .stop_human_loop()
-            .human_loop_name("tc-1")
-            .send()
-            .await
-            .expect("stopped");
-        client
-            .delete_human_loop()
-            .human_loop_name("tc-1")
-            .send()
-            .await
-            .expect("deleted");
-        let gone = client
-            .describe_human_loop()
-            .human_loop_name("tc-1")
-            .send()
-            .await
-            .expect_err("gone");
-        (started, described, listed, gone)
-    };
+    let review = Review::new();
+    let client = sdk_client(&review);
+    let input = HumanLoopInput::builder().input_content("{\"a\":1}").build();
 
-    let (_, (started, described, listed, gone)) = tokio::join!(service, calls);
+    let start = client
+        .start_human_loop()
+        .human_loop_name("tc-1")
+        .flow_definition_arn(FLOW);
+    let started = start.human_loop_input(input).send().await.expect("started");
+    let described = client
+        .describe_human_loop()
+        .human_loop_name("tc-1")
+        .send()
+        .await
+        .expect("described");
+    let listed = client.list_human_loops().flow_definition_arn(FLOW).max_results(5);
+    let listed = listed.send().await.expect("listed");
+    client
+        .stop_human_loop()
+        .human_loop_name("tc-1")
+        .send()
+        .await
+        .expect("stopped");
+    client
+        .delete_human_loop()
+        .human_loop_name("tc-1")
+        .send()
+        .await
+        .expect("deleted");
+    let gone = client
+        .describe_human_loop()
+        .human_loop_name("tc-1")
+        .send()
+        .await
+        .expect_err("gone");
 
     assert_eq!(started.human_loop_arn(), described.human_loop_arn());
-    assert_eq!(
-        described
-            .creation_time()
-            .expect("a time")
-            .to_millis()
-            .expect("in range"),
-        review.now().timestamp_millis()
-    );
+    let created = described
+        .creation_time()
+        .expect("a time")
+        .to_millis()
+        .expect("in range");
+    assert_eq!(created, review.now().timestamp_millis());
     assert_eq!(listed.human_loop_summaries().len(), 1);
-    assert_eq!(gone.code(), Some("ResourceNotFoundException"));
     assert!(
         gone.as_service_error()
             .is_some_and(|error| error.is_resource_not_found_exception())
     );
 }
 
-type Call = (serde_json::Value, tokio::sync::oneshot::Sender<serde_json::Value>);
-
 /// Returns an A2I client whose requests become Function URL events.
-fn sdk_client(requests: tokio::sync::mpsc::Sender<Call>) -> aws_sdk_sagemakera2iruntime::Client {
+fn sdk_client(review: &Review) -> aws_sdk_sagemakera2iruntime::Client {
+    let (function, now) = (review.function.clone(), review.now());
     let router = Router::new().fallback(move |request: http::Request<Body>| {
-        let requests = requests.clone();
+        let function = function.clone();
         async move {
             let (parts, body) = request.into_parts();
             let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
             let path = parts.uri.path_and_query().expect("a path").to_string();
             let event = url_event(parts.method.as_str(), &path, &String::from_utf8_lossy(&body));
-            let (sender, reply) = tokio::sync::oneshot::channel();
-            requests.send((event, sender)).await.expect("the service runs");
-            let reply = reply.await.expect("an answer");
-            let status = reply["statusCode"].as_u64().expect("a status") as u16;
-            let mut response = http::Response::builder().status(status);
-            for (name, value) in reply["headers"].as_object().expect("headers") {
-                response = response.header(name, value.as_str().expect("text"));
-            }
-            response
-                .body(Body::from(reply["body"].as_str().expect("text").to_owned()))
+            let reply = Reply(function.handle(event, now).await.expect("answered"));
+            http::Response::builder()
+                .status(u16::try_from(reply.status()).expect("a status"))
+                .header("x-amzn-errortype", reply.header("x-amzn-errortype"))
+                .body(Body::from(reply.body().to_owned()))
                 .expect("a response")
         }
     });
-    aws_sdk_sagemakera2iruntime::Client::new(&sdk_config(
-        router,
-        Credentials::from_keys("test", "test", None),
-    ))
+    let credentials = Credentials::from_keys("test", "test", None);
+    aws_sdk_sagemakera2iruntime::Client::new(&sdk_config(router, credentials))
 }

@@ -46,7 +46,7 @@ pub fn two_items() -> Value {
 }
 
 pub struct Review {
-    pub function: HumanReview,
+    pub function: Arc<HumanReview>,
     pub s3: aws_sdk_s3::Client,
     pub reads: Arc<AtomicUsize>,
     lost: Arc<Mutex<Option<&'static str>>>,
@@ -92,7 +92,7 @@ impl Review {
         });
         let s3 = aws_sdk_s3::Client::new(&sdk_config(router, Credentials::from_keys("test", "test", None)));
         Self {
-            function: HumanReview::new(config, s3.clone(), b"a secret of the test"),
+            function: Arc::new(HumanReview::new(config, s3.clone(), b"a secret of the test")),
             s3,
             reads,
             lost,

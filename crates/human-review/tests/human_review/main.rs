@@ -2,6 +2,7 @@
 
 mod api;
 mod crashes;
+mod events;
 mod harness;
 mod life_cycle;
 mod portal;

@@ -298,3 +298,43 @@ async fn unknown_pages_and_methods_are_told_apart() {
     let wrong = ann.get("submit").await;
     assert_eq!((wrong.status(), wrong.header("allow")), (405, "POST"));
 }
+
+#[tokio::test]
+async fn a_task_that_cannot_be_shown_does_not_hold_up_the_others() {
+    let mut config = config();
+    config.template_key = "own.html".to_owned();
+    let review = Review::with(config);
+    review
+        .put(
+            "own.html",
+            "<crowd-form>{{ task.input.number | times: 2 }}</crowd-form>",
+        )
+        .await;
+    review.start("bad", &json!({ "number": "x" })).await;
+    review.wait(chrono::Duration::seconds(1));
+    review.start("good", &json!({ "number": 21 })).await;
+    let ann = review.sign_in("ann").await;
+
+    assert_eq!(ann.get("next").await.header("location"), "task?loop=bad");
+    assert_eq!(ann.open("bad").await.code(), "template_failed");
+    assert_eq!(ann.get("next").await.header("location"), "task?loop=good");
+    assert!(
+        ann.open("good")
+            .await
+            .body()
+            .contains("<crowd-form>42</crowd-form>")
+    );
+}
+
+#[tokio::test]
+async fn a_task_longer_than_a_page_can_be_is_explained() {
+    let review = Review::new();
+    let text = "<".repeat(2_000_000);
+    let input = json!({ "comprehendPredictions": [{ "id": "r-1", "utterance": text }], "labels": ["World"] });
+    review.start("long", &input).await;
+    let ann = review.sign_in("ann").await;
+
+    let task = ann.open("long").await;
+
+    assert_eq!((task.status(), task.code()), (500, "template_failed"));
+}

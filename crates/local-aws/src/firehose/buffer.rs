@@ -164,10 +164,9 @@ fn insert(store: &Store, puts: &[Put]) -> Result<(), redb::Error> {
             .range((stream, 0)..=(stream, u64::MAX))?
             .next_back()
             .transpose()?;
-        let mut next = last.map_or(0, |(key, _)| key.value().1 + 1);
-        for record in records {
-            table.insert((stream, next), (now_ms, record.as_slice()))?;
-            next += 1;
+        let first = last.map_or(0, |(key, _)| key.value().1 + 1);
+        for (number, record) in (first..).zip(records) {
+            table.insert((stream, number), (now_ms, record.as_slice()))?;
         }
         let bytes: usize = records.iter().map(Vec::len).sum();
         add_bytes(&transaction, stream, |before| before + bytes as u64)?;

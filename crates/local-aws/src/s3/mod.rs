@@ -11,6 +11,8 @@
 //!   told 412 `PreconditionFailed`, never 409 `ConditionalRequestConflict`.
 //! - `CopyObject` keeps the `ETag` of a source that was uploaded in parts.
 //! - Notifications go to functions only, and only for created objects.
+//! - A listing without `encoding-type=url` holds a carriage return in a key as it is, so that XML readers
+//!   take it for a line feed.
 //! - Objects expire when they reach the age of their rule, not at the next midnight UTC.
 
 mod access;

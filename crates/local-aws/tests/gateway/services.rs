@@ -72,7 +72,11 @@ async fn errors_of_the_query_protocol_are_xml() {
     assert_eq!(other.status, 501);
     assert!(other.body.contains("sts: AssumeRole is not implemented"));
     assert_eq!(other_service.status, 501);
-    assert!(other_service.body.contains("<Message>iam: "));
+    assert!(
+        other_service
+            .body
+            .contains("<Message>iam: ListRoles is not implemented")
+    );
 }
 
 #[tokio::test]
@@ -87,14 +91,15 @@ async fn unknown_services_are_not_implemented_by_name() {
     .send_as(&aws, "states", user())
     .await;
     let rest = get("/2017-03-26/anything").send_as(&aws, "kafka", user()).await;
+    let path = get("/_aws/other").send(&aws).await;
     let cbor_headers = [
         ("smithy-protocol", "rpc-v2-cbor"),
         ("content-type", "application/cbor"),
     ];
-    let path = "/service/Comprehend_20171127/operation/ClassifyDocument";
+    let cbor_path = "/service/Comprehend_20171127/operation/ClassifyDocument";
     let cbor = Call {
         headers: &cbor_headers,
-        ..post(path, "")
+        ..post(cbor_path, "")
     }
     .send_as(&aws, "comprehend", user())
     .await;
@@ -104,6 +109,7 @@ async fn unknown_services_are_not_implemented_by_name() {
     assert!(json.body.contains("AWSStepFunctions: StartExecution"));
     assert_eq!(rest.status, 501);
     assert!(rest.body.contains("kafka: GET /2017-03-26/anything"));
+    assert_eq!(path.status, 501);
     assert_eq!(cbor.status, 501);
     assert!(cbor.body.contains("CBOR"));
 }

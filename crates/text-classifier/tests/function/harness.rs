@@ -17,8 +17,7 @@ use serde_json::{Value, json};
 use text_classifier::{Config, Event, InitialModelError, TextClassifier};
 
 pub const BUCKET: &str = "example-training";
-pub const ENDPOINT_ARN: &str =
-    "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news";
+pub const ENDPOINT_ARN: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news";
 pub const STATE_KEY: &str = "text-classifier/endpoints/news.json";
 
 /// Two classes, told apart by any of their words.
@@ -45,13 +44,8 @@ impl Function {
         let folder = tempfile::tempdir().expect("folder");
         let store = Arc::new(Store::open(folder.path()).expect("store"));
         let queue = InvocationQueue::new(store.clone());
-        let service = S3::new(
-            store,
-            Arc::new(Iam::default()),
-            queue.clone(),
-            "us-east-1".into(),
-        )
-        .expect("s3");
+        let service =
+            S3::new(store, Arc::new(Iam::default()), queue.clone(), "us-east-1".into()).expect("s3");
         let notification = FunctionNotification {
             event: "s3:ObjectCreated:*".into(),
             function_arn: "arn:aws:lambda:us-east-1:000000000000:function:text-classifier".into(),
@@ -93,12 +87,7 @@ impl Function {
             .send()
             .await
             .expect("put");
-        let (_, event) = self
-            .queue
-            .list()
-            .expect("queue")
-            .pop()
-            .expect("notification");
+        let (_, event) = self.queue.list().expect("queue").pop().expect("notification");
         serde_json::from_str(&event.payload).expect("JSON")
     }
 
@@ -116,11 +105,8 @@ impl Function {
 
     /// Sends a request to the function URL.
     pub async fn call(&self, operation: &str, body: &Value) -> Answer {
-        self.call_raw(
-            &format!("Comprehend_20171127.{operation}"),
-            &body.to_string(),
-        )
-        .await
+        self.call_raw(&format!("Comprehend_20171127.{operation}"), &body.to_string())
+            .await
     }
 
     pub async fn call_raw(&self, target: &str, body: &str) -> Answer {
@@ -128,14 +114,7 @@ impl Function {
     }
 
     pub async fn object(&self, key: &str) -> Option<Vec<u8>> {
-        let object = self
-            .s3
-            .get_object()
-            .bucket(BUCKET)
-            .key(key)
-            .send()
-            .await
-            .ok()?;
+        let object = self.s3.get_object().bucket(BUCKET).key(key).send().await.ok()?;
         Some(object.body.collect().await.expect("body").to_vec())
     }
 
@@ -181,10 +160,7 @@ fn invocation(event: &Value) -> LambdaEvent<Event> {
     LambdaEvent::new(event, context)
 }
 
-async fn through_function_url(
-    classifier: &TextClassifier,
-    request: Request<Body>,
-) -> Response<Body> {
+async fn through_function_url(classifier: &TextClassifier, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("body");
     let target = parts.headers["x-amz-target"].to_str().expect("ASCII");

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use text_classifier::EndpointState;
 
-use crate::harness::{
-    BUCKET, ENDPOINT_ARN, Function, PETS_CSV, STATE_KEY, WEATHER_CSV, answer, url_event,
-};
+use crate::harness::{BUCKET, ENDPOINT_ARN, Function, PETS_CSV, STATE_KEY, WEATHER_CSV, answer, url_event};
 
 async fn state(function: &Function) -> EndpointState {
     let json = function.object(STATE_KEY).await.expect("endpoint state");
@@ -62,10 +60,7 @@ async fn a_training_file_becomes_the_serving_model() {
         properties["InputDataConfig"]["S3Uri"],
         "s3://example-training/initial/my pets+.csv"
     );
-    assert_eq!(
-        properties["ClassifierMetadata"]["NumberOfTrainedDocuments"],
-        4
-    );
+    assert_eq!(properties["ClassifierMetadata"]["NumberOfTrainedDocuments"], 4);
     assert_eq!(properties["ClassifierMetadata"]["NumberOfLabels"], 2);
 }
 
@@ -83,8 +78,7 @@ async fn the_same_event_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_later_file_replaces_the_model_without_a_restart_and_an_old_event_does_not_bring_it_back()
-{
+async fn a_later_file_replaces_the_model_without_a_restart_and_an_old_event_does_not_bring_it_back() {
     let function = Function::new();
     let old_event = function.put("initial/pets.csv", PETS_CSV).await;
     function.deliver(&old_event).await.expect("good file");
@@ -178,11 +172,7 @@ async fn a_new_process_serves_the_same_model() {
     let body = json!({"EndpointArn": ENDPOINT_ARN, "Text": "something that purrs"});
     let before = function.call("ClassifyDocument", &body).await;
 
-    let event = url_event(
-        "Comprehend_20171127.ClassifyDocument",
-        &body.to_string(),
-        false,
-    );
+    let event = url_event("Comprehend_20171127.ClassifyDocument", &body.to_string(), false);
     let after = answer(&function.restarted(), &event).await;
 
     assert_eq!(after.body, before.body);

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{ENDPOINT_ARN, Function, PETS_CSV, answer, url_event};
 
-const OTHER_ENDPOINT: &str =
-    "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/other";
+const OTHER_ENDPOINT: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/other";
 
 async fn ready() -> Function {
     let function = Function::new();
@@ -31,17 +30,10 @@ async fn the_sample_event_is_classified() {
     let function = Function::new();
     let csv = "Sports,the coach praised the goalkeeper\nBusiness,profit and shares fell\n\
                World,the president met the ministers\nSciTech,software for robots\n";
-    function
-        .train("initial/news.csv", csv)
-        .await
-        .expect("good file");
+    function.train("initial/news.csv", csv).await.expect("good file");
     let event = include_str!("../../../../events/text-classifier/classify-document.json");
 
-    let answer = answer(
-        &function.classifier,
-        &serde_json::from_str(event).expect("JSON"),
-    )
-    .await;
+    let answer = answer(&function.classifier, &serde_json::from_str(event).expect("JSON")).await;
 
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["content-type"], "application/x-amz-json-1.1");
@@ -53,10 +45,7 @@ async fn the_sample_event_is_classified() {
         .iter()
         .filter_map(|class| class["Score"].as_f64())
         .collect();
-    assert!(
-        scores.is_sorted_by(|left, right| left >= right),
-        "{scores:?}"
-    );
+    assert!(scores.is_sorted_by(|left, right| left >= right), "{scores:?}");
     assert!(scores.iter().sum::<f64>() < 1.0);
 }
 
@@ -85,10 +74,7 @@ async fn bytes_of_plain_text_are_classified_with_their_page() {
     assert_eq!(status, 200);
     assert_eq!(body["Classes"][0]["Name"], "Cat");
     assert_eq!(body["Classes"][0]["Page"], 1);
-    assert_eq!(
-        body["DocumentType"],
-        json!([{"Page": 1, "Type": "PLAIN_TEXT"}])
-    );
+    assert_eq!(body["DocumentType"], json!([{"Page": 1, "Type": "PLAIN_TEXT"}]));
     assert_eq!(
         body["DocumentMetadata"],
         json!({"Pages": 1, "ExtractedCharacters": [{"Page": 1, "Count": 7}]})
@@ -108,10 +94,7 @@ async fn before_the_first_model_the_endpoint_is_creating_and_not_available() {
     assert_eq!(classified.1["__type"], "ResourceUnavailableException");
     assert_eq!(described.status, 200);
     assert_eq!(described.body["EndpointProperties"]["Status"], "CREATING");
-    assert_eq!(
-        described.body["EndpointProperties"]["EndpointArn"],
-        ENDPOINT_ARN
-    );
+    assert_eq!(described.body["EndpointProperties"]["EndpointArn"], ENDPOINT_ARN);
 }
 
 #[tokio::test]
@@ -181,11 +164,7 @@ async fn each_bad_request_has_its_code() {
             json!({"EndpointArn": ENDPOINT_ARN, "Text": 5}),
             "SerializationException",
         ),
-        (
-            classify,
-            json!([ENDPOINT_ARN, "purrs"]),
-            "SerializationException",
-        ),
+        (classify, json!([ENDPOINT_ARN, "purrs"]), "SerializationException"),
         (
             classify,
             json!({"EndpointArn": OTHER_ENDPOINT, "Text": "purrs"}),
@@ -197,11 +176,7 @@ async fn each_bad_request_has_its_code() {
             json!({"EndpointArn": OTHER_ENDPOINT}),
             "ResourceNotFoundException",
         ),
-        (
-            "DescribeDocumentClassifier",
-            json!({}),
-            "ValidationException",
-        ),
+        ("DescribeDocumentClassifier", json!({}), "ValidationException"),
         (
             "DescribeDocumentClassifier",
             model(ENDPOINT_ARN),

@@ -1,0 +1,100 @@
+//! A reviewer without a browser: signs in, opens tasks and submits their forms as a page without script would.
+
+use http::Request;
+use url::{Url, form_urlencoded};
+
+use crate::http_client::send;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A signed-in reviewer.
+pub struct Reviewer {
+    portal: Url,
+    cookie: String,
+}
+
+impl Reviewer {
+    /// Signs in with a one-time link.
+    ///
+    /// # Errors
+    ///
+    /// When the portal does not take the link.
+    pub async fn sign_in(link: &str) -> Result<Self, Failure> {
+        let link = Url::parse(link)?;
+        let token = link.query_pairs().find(|(name, _)| name == "token");
+        let token = token.map(|(_, token)| token.into_owned()).ok_or("the sign-in link has no token")?;
+        let mut reviewer = Self { portal: link.join(".")?, cookie: String::new() };
+        let response = reviewer.post("sign-in", &[("token".to_owned(), token)]).await?;
+        let cookie = response.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok());
+        let cookie = cookie.and_then(|cookie| cookie.split(';').next());
+        cookie.ok_or("the portal did not sign the reviewer in")?.clone_into(&mut reviewer.cookie);
+        Ok(reviewer)
+    }
+
+    /// Answers the next task; `choose` gives the label for an item's id and predicted label.
+    ///
+    /// Returns false when no task waits.
+    ///
+    /// # Errors
+    ///
+    /// When the portal refuses the answer.
+    pub async fn answer_next(&mut self, choose: impl Fn(&str, &str) -> String) -> Result<bool, Failure> {
+        let next = self.get("next").await?;
+        let location = next.headers().get("location").and_then(|location| location.to_str().ok());
+        let Some(location) = location.filter(|location| location.contains("loop=")).map(str::to_owned) else {
+            return Ok(false);
+        };
+        let page = self.get(&location).await?;
+        let mut form: Vec<(String, String)> = ["portal:csrf", "portal:loop", "portal:loop-id"]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), values(page.body(), &format!("name=\"{name}\" value=\"")).next()?)))
+            .collect();
+        let predictions = values(page.body(), "data-prediction=\"");
+        form.extend(values(page.body(), "data-item=\"").zip(predictions).map(|(id, prediction)| {
+            let label = choose(&id, &prediction);
+            (id, label)
+        }));
+        let answer = self.post("submit", &form).await?;
+        if answer.status().is_success() || answer.status().is_redirection() {
+            Ok(true)
+        } else {
+            Err(format!("the portal answered {} to a submitted task", answer.status()).into())
+        }
+    }
+
+    async fn get(&self, page: &str) -> Result<http::Response<String>, Failure> {
+        let request = Request::get(self.portal.join(page)?.as_str()).header("cookie", &self.cookie);
+        Ok(send(request.body(String::new())?).await?)
+    }
+
+    async fn post(&self, page: &str, fields: &[(String, String)]) -> Result<http::Response<String>, Failure> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::post(self.portal.join(page)?.as_str())
+            .header("cookie", &self.cookie)
+            .header("content-type", "application/x-www-form-urlencoded");
+        Ok(send(request.body(body)?).await?)
+    }
+}
+
+/// Returns the values of an attribute, in the order of the page.
+fn values<'a>(page: &'a str, attribute: &'a str) -> impl Iterator<Item = String> + 'a {
+    page.split(attribute).skip(1).filter_map(|rest| Some(unescape(rest.split('"').next()?)))
+}
+
+fn unescape(text: &str) -> String {
+    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&")]
+        .iter()
+        .fold(text.to_owned(), |text, (entity, letter)| text.replace(entity, letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_in_page_order_without_entities() {
+        let page = r#"<p data-item="a" x><p data-item="R&amp;D &lt;b&gt;">"#;
+
+        assert_eq!(values(page, "data-item=\"").collect::<Vec<_>>(), ["a", "R&D <b>"]);
+    }
+}

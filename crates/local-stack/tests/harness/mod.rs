@@ -1,0 +1,149 @@
+//! Stacks for the tests of the whole loop.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use local_stack::{
+    boot::{Running, Settings, start},
+    functions, http_client,
+    outputs::StackOutputs,
+    plan::Programs,
+};
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_local-stack");
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The template that is deployed.
+pub fn template() -> &'static str {
+    include_str!("../../../../infra/template.yaml")
+}
+
+/// Starts a stack in this process, with functions from the program.
+pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)]) -> Running {
+    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    start(&Settings {
+        port: 0,
+        state_dir: state_dir.to_owned(),
+        template: template.to_owned(),
+        parameters: parameters.collect::<BTreeMap<_, _>>(),
+        programs: Programs { executable: PROGRAM.into(), names: functions::NAMES },
+    })
+    .await
+    .expect("it starts")
+}
+
+/// Runs the demo to its end and returns what it printed.
+pub fn demo(state_dir: &Path) -> String {
+    let output = Command::new(PROGRAM)
+        .args(["demo", "--port", "0", "--state-dir"])
+        .arg(state_dir)
+        .output()
+        .expect("the program runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// A stack in a process of its own, that can be killed.
+pub struct Killable {
+    child: Child,
+    /// What it wrote when it was ready.
+    pub outputs: StackOutputs,
+}
+
+impl Killable {
+    /// Starts it and waits until it is ready.
+    pub fn start(state_dir: &Path, buffer_seconds: &str) -> Self {
+        // The file of the process before would be taken for this one's.
+        let _ = std::fs::remove_file(state_dir.join("outputs.json"));
+        let child = Command::new(PROGRAM)
+            .args(["--port", "0", "--param", &format!("FeedbackBufferSeconds={buffer_seconds}"), "--state-dir"])
+            .arg(state_dir)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program runs");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match StackOutputs::read(state_dir) {
+                Ok(outputs) => return Self { child, outputs },
+                Err(error) => assert!(Instant::now() < deadline, "not ready: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Posts a dislike, which must be acknowledged.
+    pub async fn dislike(&self, text: &str) {
+        let url = self.outputs.output("FeedbackAPIGatewayID");
+        let (status, body) =
+            post(url, &self.outputs.api_key_value, &json!({"classifier": "news", "sentence": text})).await;
+        assert_eq!(status, 200, "{body}");
+    }
+
+    /// Returns a client of its S3.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(&self.outputs.endpoint_url);
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+
+    /// Ends it as a power failure would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it still runs");
+        self.child.wait().expect("it ends");
+    }
+}
+
+impl Drop for Killable {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Posts JSON to an API and returns status and body.
+pub async fn post(url: &str, api_key: &str, body: &Value) -> (u16, Value) {
+    let request = http::Request::post(url)
+        .header("x-api-key", api_key)
+        .header("content-type", "application/json")
+        .body(body.to_string())
+        .expect("a valid URL");
+    let response = http_client::send(request).await.expect("an answer");
+    (response.status().as_u16(), serde_json::from_str(response.body()).unwrap_or_default())
+}
+
+/// Returns the ids of all items of all human loops, as often as they occur.
+pub async fn items_of_loops(s3: &aws_sdk_s3::Client, bucket: &str) -> Vec<String> {
+    let mut ids = Vec::new();
+    let mut pages = s3.list_objects_v2().bucket(bucket).prefix("human-review/inputs/").into_paginator().send();
+    while let Some(page) = pages.next().await {
+        for object in page.expect("listed").contents() {
+            let object = s3.get_object().bucket(bucket).key(object.key().expect("a key")).send().await;
+            let bytes = object.expect("there").body.collect().await.expect("readable").to_vec();
+            let input: Value = serde_json::from_slice(&bytes).expect("JSON");
+            let items = input["comprehendPredictions"].as_array().expect("items").iter();
+            ids.extend(items.map(|item| item["id"].as_str().expect("an id").to_owned()));
+        }
+    }
+    ids
+}
+
+/// Waits until something holds.
+pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "it did not come to hold in {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
