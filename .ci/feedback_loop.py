@@ -136,11 +136,11 @@ def batch_files(stack):
     assert all(line["line"] > 0 and line["reason"] for line in lines), lines
     equal([line["line"] for line in lines if line["raw"] == "no JSON"], [2], "line number of the damaged line")
     until("the like of the batch", lambda: "Batch line liked" in [record["utterance"] for record in delivered(stack)])
-    texts = [record["utterance"] for record in delivered(stack) if record["source"] == "explicit-batch"]
+    texts = [record["utterance"] for record in delivered(stack) if record.get("source") == "explicit-batch"]
     equal(sorted(texts), sorted([*BATCH_TEXTS, "Batch line liked"]), "delivered texts")
 
 
-@check("the same event three times starts one set of human loops")
+@check("the same event three times, and the same file again, start one set of human loops")
 def same_event_thrice(stack):
     s3, bucket = stack.client("s3"), stack.outputs["FeedbackS3Bucket"]
     before = stack.review_items()
@@ -150,14 +150,14 @@ def same_event_thrice(stack):
         for key in keys * 3:
             source = {"Bucket": stack.outputs[output], "Key": key}
             s3.copy_object(**source, CopySource=source, MetadataDirective="REPLACE", Metadata={"again": "yes"})
-    # Comes after all copies; once it is in review, they have been looked at.
+    for name, content in BATCH.items():
+        s3.put_object(Bucket=stack.outputs["BatchUploadS3Bucket"], Key=f"another folder/{name}", Body=content)
+    # Comes after all of them; once it is in review, they have been looked at.
     last = f"The last text, {time.time_ns()}"
     equal(stack.api("feedback", {"classifier": "news", "sentence": last}).status, 200)
     stack.wait_for_review([last])
-    known = lambda items: sorted((key, record["id"]) for key, record in items if record["utterance"] != last)
+    known = lambda items: sorted((name, record["id"]) for name, record in items if record["utterance"] != last)
     equal(known(stack.review_items()), known(before), "review items")
-    failures = [key for key in stack.objects("FeedbackS3Bucket", "aws/lambda/async/")]
-    equal(failures, [], "failed events")
 
 
 @check("a state folder in use is refused")
@@ -180,14 +180,10 @@ def crash(stack):
         cookie = sign_in(killed)
         task = http(killed.portal_url.rstrip("/") + "/next", cookie=cookie).headers["location"]
         assert task.startswith("task?loop="), task
-    for crash_number in range(2):
-        killed.start(FeedbackBufferSeconds=30)
-        killed.client("s3").put_object(
-            Bucket=killed.outputs["BatchUploadS3Bucket"], Key=f"crash-{crash_number}.jsonl",
-            Body="\n".join(json.dumps({"classifier": "news", "sentence": f"Crash {crash_number} line {line}"})
-                           for line in range(300)))
-        acknowledged += [f"Crash {crash_number} line {line}" for line in range(300)]
-        acknowledged += post_until_killed(killed, f"Crash {crash_number} post")
+    # In the buffer, on the way out of it, and between the functions.
+    for buffer_seconds in [30, 1, 0]:
+        killed.start(FeedbackBufferSeconds=buffer_seconds)
+        acknowledged += post_until_killed(killed, f"Buffer {buffer_seconds}")
     with killed:
         counts = killed.wait_for_review(acknowledged)
         equal({text: count for text, count in counts.items() if count != 1}, {}, "texts in review other than once")
@@ -206,7 +202,7 @@ def sign_in(stack):
 
 
 def post_until_killed(stack, name):
-    """Posts feedback from several clients, kills the stack meanwhile, and returns the acknowledged texts."""
+    """Sends feedback in posts and files, kills the stack meanwhile, and returns the acknowledged texts."""
     acknowledged, enough = [], threading.Event()
 
     def post(client):
@@ -218,17 +214,22 @@ def post_until_killed(stack, name):
                 return
             equal(answer.status, 200, answer.text)
             acknowledged.append(text)
-            if len(acknowledged) >= 40:
+            if len(acknowledged) >= 60:
                 enough.set()
 
+    lines = [f"{name} line {line}" for line in range(300)]
+    file = "\n".join(json.dumps({"classifier": "news", "sentence": line}) for line in lines)
+    s3, batch = stack.client("s3"), {"Bucket": stack.outputs["BatchUploadS3Bucket"]}
+    s3.put_object(**batch, Key=f"{name}/early.jsonl", Body=file)
     with concurrent.futures.ThreadPoolExecutor(4) as clients:
         posts = [clients.submit(post, client) for client in range(4)]
         came = enough.wait(60)
+        s3.put_object(**batch, Key=f"{name}/late.jsonl", Body=file.replace("line", "late line"))
         stack.kill()
         for finished in posts:
             finished.result()
     assert came, f"only {len(acknowledged)} posts in 60 s"
-    return acknowledged
+    return [*acknowledged, *lines, *(line.replace("line", "late line") for line in lines)]
 
 
 @check("usage plan: 429 after the last request of the month, also after a restart")
@@ -264,3 +265,10 @@ def human_loop_quota(stack):
     flow = stack.outputs["HumanReviewWorkflowArnInUse"]
     refused("ServiceQuotaExceededException", 402, start, HumanLoopName="one-more", FlowDefinitionArn=flow,
             HumanLoopInput={"InputContent": "{}"})
+
+
+@check("in the end nothing is in review twice, and no event failed")
+def nothing_twice(stack):
+    ids = [record["id"] for _, record in stack.review_items()]
+    equal(len(ids), len(set(ids)), "items in review")
+    equal(list(stack.objects("FeedbackS3Bucket", "aws/lambda/async/")), [], "failed events")

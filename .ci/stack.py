@@ -194,11 +194,13 @@ class Stack:
         return contents
 
     def review_items(self):
-        """Returns (human loop's input key, record) for every item that is or was in review."""
+        """Returns (human loop's name, record) for every item that is or was in review."""
+        loops = [json.loads(state) for state in self.objects("ReviewS3Bucket", "human-review/loops/").values()]
         inputs = self.objects("ReviewS3Bucket", "human-review/inputs/")
+        contents = {loop["name"]: inputs.get(f"human-review/inputs/{loop['id']}.json", b"{}") for loop in loops}
         return [
-            (key, record)
-            for key, content in inputs.items()
+            (name, record)
+            for name, content in contents.items()
             for record in json.loads(content).get("comprehendPredictions", [])
         ]
 

@@ -76,15 +76,10 @@ async function reviewByKeyboard(browser, stack) {
   const { page, problems } = reviewer;
   await page.goto(stack.signInUrl);
   await pictures(page, 'sign-in');
-  await page.keyboard.press('Enter');
-  await page.waitForURL(/\/queue$/);
-  await until('a task in the queue', async () => {
-    await page.reload();
-    return page.locator('#start-reviewing').count();
-  });
+  await enter(page, '#sign-in', /\/queue$/);
+  await taskArrives(page);
   await pictures(page, 'queue');
-  await page.keyboard.press('Enter');
-  await page.waitForURL(/\/task\?loop=/);
+  await enter(page, '#start-reviewing', /\/task\?loop=/);
   ok('a one-time link signs a reviewer in, by keyboard');
 
   const loop = await page.locator('#task-form').getAttribute('data-loop');
@@ -144,10 +139,7 @@ async function answerByKeyboard(page, ids) {
 }
 
 async function hasOutput(stack, loop, expected) {
-  const keys = await until('output.json', async () => {
-    const found = await stack.reviewKeys(`/${loop}/output.json`);
-    return found.length ? found : null;
-  });
+  const keys = await outputKeys(stack, loop);
   const flow = stack.outputs.HumanReviewWorkflowArnInUse.split('/').pop();
   assert.equal(keys.length, 1);
   assert.match(keys[0], new RegExp(`^${flow}/\\d{4}/\\d\\d/\\d\\d/\\d\\d/\\d\\d/\\d\\d/${loop}/output\\.json$`));
@@ -168,8 +160,7 @@ async function hasOutput(stack, loop, expected) {
 async function linkWorksOnce(browser, stack) {
   const { page, context } = await reviewerContext(browser);
   await page.goto(stack.signInUrl);
-  await page.keyboard.press('Enter');
-  await page.waitForSelector('#message');
+  await enter(page, '#sign-in', /\/sign-in$/);
   assert.equal(await page.locator('#message').getAttribute('data-code'), 'link_used');
   await pictures(page, 'link-used');
   assert.equal((await page.goto(`${stack.portalUrl}queue`)).status(), 401);
@@ -180,8 +171,8 @@ async function linkWorksOnce(browser, stack) {
 async function secondReviewerGetsNothing(browser, stack, loop) {
   const { page, context } = await reviewerContext(browser);
   await page.goto(await stack.signInLink('second'));
-  await page.keyboard.press('Enter');
-  await page.waitForSelector('#empty-queue');
+  await enter(page, '#sign-in', /\/queue$/);
+  assert.equal(await page.locator('#empty-queue').count(), 1, 'an empty queue');
   const response = await page.goto(`${stack.portalUrl}task?loop=${loop}`);
   assert.equal(response.status(), 409);
   assert.equal(await page.locator('#message').getAttribute('data-code'), 'task_held');
@@ -198,12 +189,9 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   await stack.feedback({ sentence: text, prediction: 'Sports', confidence: 0.3 });
   const { page, context, problems } = await reviewerContext(browser);
   await page.goto(stack.signInUrl);
-  await page.keyboard.press('Enter');
-  await until('a task in the queue', async () => {
-    await page.reload();
-    return page.locator('#start-reviewing').count();
-  });
-  await page.goto(`${stack.portalUrl}next`);
+  await enter(page, '#sign-in', /\/queue$/);
+  await taskArrives(page);
+  await enter(page, '#start-reviewing', /\/task\?loop=/);
   const loop = await page.locator('#task-form').getAttribute('data-loop');
   assert.equal(await page.locator('classification-target').textContent(), text);
   assert.equal(await page.evaluate(() => window.hacked), undefined);
@@ -212,15 +200,32 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   await page.getByLabel('Remark').fill('Clear "case" <1>');
   await page.getByRole('button', { name: 'Submit' }).click();
   await page.waitForSelector('#empty-queue');
-  const [key] = await until('output.json', async () => {
-    const keys = await stack.reviewKeys(`/${loop}/output.json`);
-    return keys.length ? keys : null;
-  });
-  const output = await stack.reviewObject(key);
+  const output = await stack.reviewObject((await outputKeys(stack, loop))[0]);
   assert.deepEqual(output.humanAnswers[0].answerContent, { category: { label: 'Sports' }, remark: 'Clear "case" <1>' });
   assert.deepEqual(problems, []);
   await context.close();
   ok('a worker task template with crowd-classifier, as A2I has them, works unchanged');
+}
+
+/** Presses Enter on what the page has given the focus to, and waits for the page that comes of it. */
+async function enter(page, selector, address) {
+  await page.waitForFunction((wanted) => document.activeElement?.matches(wanted), selector);
+  await Promise.all([page.waitForResponse((response) => address.test(response.url())), page.keyboard.press('Enter')]);
+  await page.waitForURL(address);
+}
+
+async function taskArrives(page) {
+  await until('a task in the queue', async () => {
+    await page.reload();
+    return page.locator('#start-reviewing').count();
+  });
+}
+
+async function outputKeys(stack, loop) {
+  return until('output.json', async () => {
+    const keys = await stack.reviewKeys(`/${loop}/output.json`);
+    return keys.length ? keys : null;
+  });
 }
 
 /** A browser of its own for one reviewer, with all that goes wrong in it. */
