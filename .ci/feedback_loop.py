@@ -272,3 +272,17 @@ def nothing_twice(stack):
     ids = [record["id"] for _, record in stack.review_items()]
     equal(len(ids), len(set(ids)), "items in review")
     equal(list(stack.objects("FeedbackS3Bucket", "aws/lambda/async/")), [], "failed events")
+
+
+@check("logs hold neither texts nor keys")
+def quiet_logs(stack):
+    files = [*stack.state_dir.glob("logs/**/*"), stack.state_dir.with_name(stack.state_dir.name + ".log")]
+    logs = {str(path): path.read_text(errors="replace") for path in files if path.is_file()}
+    assert len(logs) > 5, f"only {len(logs)} logs"
+    printed = logs.popitem()[1]  # What the user is shown at start has the key.
+    equal([text for text in BATCH_TEXTS if text in printed], [], "texts on the console")
+    secret = stack.client("secretsmanager").list_secrets()["SecretList"][0]["ARN"]
+    secrets = [stack.api_key, stack.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]]
+    for path, log in logs.items():
+        shown = [text for text in [*BATCH_TEXTS, "qwerty asdf", "no JSON", "A text that", *secrets] if text in log]
+        equal(shown, [], f"private words in {path}")
