@@ -146,7 +146,7 @@ async fn what_is_to_be_reviewed_becomes_human_loops_and_nothing_else_does() {
             "Fans queued overnight for the new phone.",
             "Shares of the club fell after the defeat.",
             "The champion will study astronomy, her club said.",
-            "The minister said the chip maker will sponsor the cup final.",
+            "The city wants to buy the club a new stadium.",
         ]
     );
     assert!(loops.iter().all(|(name, _)| name.len() <= 63));

@@ -355,7 +355,7 @@ impl SlowStream {
 
 #[tokio::test]
 async fn a_large_file_is_never_in_memory_as_a_whole() {
-    const LINES: usize = 10_000;
+    const LINES: usize = 5_000;
     let services = Services::start();
     let text = "x".repeat(4_000);
     let mut content = String::with_capacity(LINES * 4_100);
