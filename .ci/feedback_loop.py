@@ -274,7 +274,7 @@ def nothing_twice(stack):
     equal(list(stack.objects("FeedbackS3Bucket", "aws/lambda/async/")), [], "failed events")
 
 
-@check("logs hold neither texts nor keys")
+@check("logs are JSON and hold neither texts nor keys")
 def quiet_logs(stack):
     files = [*stack.state_dir.glob("logs/**/*"), stack.state_dir.with_name(stack.state_dir.name + ".log")]
     logs = {str(path): path.read_text(errors="replace") for path in files if path.is_file()}
@@ -284,5 +284,6 @@ def quiet_logs(stack):
     secret = stack.client("secretsmanager").list_secrets()["SecretList"][0]["ARN"]
     secrets = [stack.api_key, stack.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]]
     for path, log in logs.items():
+        equal([line[:80] for line in log.splitlines() if not line.startswith("{")], [], f"lines in {path} that are no JSON")
         shown = [text for text in [*BATCH_TEXTS, "qwerty asdf", "no JSON", "A text that", *secrets] if text in log]
         equal(shown, [], f"private words in {path}")
