@@ -8,7 +8,7 @@ import urllib.parse
 
 import botocore.exceptions
 
-from stack import check, equal, http, refused, until
+from stack import check, equal, http, refused
 
 A2I_PATTERN = "^[a-z0-9](-*[a-z0-9])*$"
 
