@@ -80,7 +80,9 @@ impl Refusal {
 
     /// Returns whether the same call may succeed soon: throttled, failed inside, or never answered.
     pub fn is_transient(&self) -> bool {
-        self.is_throttling() || self.status.is_none_or(|status| status >= 500)
+        self.is_throttling()
+            || self.code.as_deref() == Some("ServiceUnavailableException")
+            || self.status.is_none_or(|status| status >= 500)
     }
 }
 
