@@ -191,7 +191,9 @@ async fn redrive(
         None => aws_config::load_defaults(BehaviorVersion::latest()).await,
     };
     let s3 = aws_sdk_s3::Client::new(&config);
-    let keys = redrive::list(&s3, &bucket).await?;
+    let keys = redrive::list(&s3, &bucket)
+        .await
+        .map_err(|error| format!("s3://{bucket} cannot be listed (does the stack run?): {error}"))?;
     if keys.is_empty() {
         println!("No failed events in {bucket}.");
         return Ok(ExitCode::SUCCESS);

@@ -92,7 +92,11 @@ fn a_stack_is_ready_stops_when_told_and_goes_on_with_the_same_names() {
     let mut second = Stack::start(&state_dir);
     let second_outputs = second.ready(&state_dir);
     second.stop("-TERM");
+    let too_late = program(&state_dir).arg("redrive").output().expect("it runs");
 
+    assert_eq!(too_late.status.code(), Some(1));
+    let advice = String::from_utf8_lossy(&too_late.stderr).into_owned();
+    assert!(advice.contains("does the stack run?"), "{advice}");
     assert!(
         words.contains(&first_outputs.sign_in_url) && words.contains("curl"),
         "{words}"
