@@ -84,6 +84,7 @@ pub async fn demo(mut settings: Settings, training_data: Option<Vec<u8>>) -> Res
     let outcome = tokio::select! {
         _ = terminated.recv() => Err("stopped before the end".into()),
         _ = interrupted.recv() => Err("stopped before the end".into()),
+        () = stack.aws.storage_failed() => Err(run::storage_failed(&settings.state_dir)),
         outcome = async {
             let outputs = run::make_ready(&stack, &settings.state_dir, training_data).await?;
             play(&stack, &outputs).await

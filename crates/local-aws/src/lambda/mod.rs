@@ -133,13 +133,14 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    /// The times of a local run: retries after 1 s and 2 s, where AWS takes minutes.
+    /// The times of a local run: retries after 1 s and 2 s, where AWS takes minutes. A burst that Lambda
+    /// would meet with more processes waits, within the 29 s that API Gateway gives an answer.
     fn default() -> Self {
         Self {
             retry_delays: [Duration::from_secs(1), Duration::from_secs(2)],
             first_throttle_delay: Duration::from_secs(1),
             last_throttle_delay: Duration::from_secs(300),
-            patience: Duration::from_secs(5),
+            patience: Duration::from_secs(20),
             keep_warm: Duration::from_secs(300),
             shutdown_grace: Duration::from_secs(5),
         }
