@@ -244,10 +244,12 @@ async fn review(
     let progress = Progress::new("Review", played.expected.len());
     let deadline = Instant::now() + PATIENCE;
     loop {
+        // What people left open in the same state folder is theirs to answer.
         let choose = |id: &str, prediction: &str| match labels.get(id) {
-            Some(label) => (*label).to_owned(),
-            None if prediction.is_empty() => NONE_FITS.to_owned(),
-            None => prediction.to_owned(),
+            _ if !played.expected.contains(id) => None,
+            Some(label) => Some((*label).to_owned()),
+            None if prediction.is_empty() => Some(NONE_FITS.to_owned()),
+            None => Some(prediction.to_owned()),
         };
         let worked = reviewer.answer_next(choose).await?;
         let answered = answers(s3, outputs.output("ReviewS3Bucket")).await?;

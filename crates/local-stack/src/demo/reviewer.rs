@@ -1,5 +1,6 @@
 //! A reviewer without a browser: signs in, opens tasks and submits their forms as a page without script would.
 
+use active_learning_core::human_loop::NONE_FITS;
 use http::Request;
 use url::{Url, form_urlencoded};
 
@@ -41,14 +42,19 @@ impl Reviewer {
         Ok(reviewer)
     }
 
-    /// Answers the next task; `choose` gives the label for an item's id and predicted label.
+    /// Answers the next task; `choose` gives the label for an item's id and predicted label, or nothing
+    /// for an item that is not this reviewer's business.
     ///
-    /// Returns false when no task waits.
+    /// A task with no item of this reviewer's is skipped, for others to answer. Returns false when no
+    /// task waits.
     ///
     /// # Errors
     ///
     /// When the portal refuses the answer.
-    pub async fn answer_next(&mut self, choose: impl Fn(&str, &str) -> String) -> Result<bool, Failure> {
+    pub async fn answer_next(
+        &mut self,
+        choose: impl Fn(&str, &str) -> Option<String>,
+    ) -> Result<bool, Failure> {
         let next = self.get("next").await?;
         let location = next
             .headers()
@@ -70,20 +76,31 @@ impl Reviewer {
                 ))
             })
             .collect();
-        let predictions = values(page.body(), "data-prediction=\"");
-        form.extend(
-            values(page.body(), "data-item=\"")
-                .zip(predictions)
-                .map(|(id, prediction)| {
-                    let label = choose(&id, &prediction);
-                    (id, label)
-                }),
-        );
-        let answer = self.post("submit", &form).await?;
+        let predictions: Vec<String> = values(page.body(), "data-prediction=\"").collect();
+        let items: Vec<String> = values(page.body(), "data-item=\"").collect();
+        let chosen: Vec<Option<String>> = items
+            .iter()
+            .zip(&predictions)
+            .map(|(id, prediction)| choose(id, prediction))
+            .collect();
+        let page = if chosen.iter().any(Option::is_some) {
+            let labels = chosen.into_iter().zip(predictions).map(|(label, prediction)| {
+                label.unwrap_or(if prediction.is_empty() {
+                    NONE_FITS.to_owned()
+                } else {
+                    prediction
+                })
+            });
+            form.extend(items.into_iter().zip(labels));
+            "submit"
+        } else {
+            "release"
+        };
+        let answer = self.post(page, &form).await?;
         if answer.status().is_success() || answer.status().is_redirection() {
             Ok(true)
         } else {
-            Err(format!("the portal answered {} to a submitted task", answer.status()).into())
+            Err(format!("the portal answered {} to a task", answer.status()).into())
         }
     }
 

@@ -137,7 +137,7 @@ impl Killable {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let worked = reviewer
-                .answer_next(|_, _| NONE_FITS.to_owned())
+                .answer_next(|_, _| Some(NONE_FITS.to_owned()))
                 .await
                 .expect("the portal answers");
             let mut items = answered_items(&s3, bucket).await;
