@@ -3,10 +3,13 @@
 //! Nothing here knows the AWS SDK, the clock, the environment or chance; what changes from call to
 //! call comes in as an argument.
 
+pub mod agreement;
 pub mod batch;
+pub mod consolidation;
 pub mod delivery;
 pub mod feedback;
 pub mod human_loop;
+pub mod labelled;
 pub mod prediction;
 pub mod review_policy;
 
