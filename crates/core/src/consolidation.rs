@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use dawid_skene::SMOOTHING;
-pub use dawid_skene::{DawidSkene, Observation, dawid_skene};
+pub use dawid_skene::{DawidSkene, Observation, SMOOTHING, dawid_skene};
 
 use crate::{human_loop::Answer, labelled::Vote};
 

@@ -40,7 +40,7 @@ pub struct DawidSkene {
 }
 
 /// Weight of the pseudo-votes in [`dawid_skene`] that suits few votes; 0 is the paper's maximum likelihood.
-pub(super) const SMOOTHING: f64 = 1.0;
+pub const SMOOTHING: f64 = 1.0;
 
 /// Fits the model to the observations of each record; a worker may have observed a record several times.
 ///
@@ -53,7 +53,9 @@ pub fn dawid_skene(
     smoothing: f64,
 ) -> DawidSkene {
     let mut posteriors: Vec<Vec<f64>> = records.iter().map(|votes| vote_shares(votes, answers)).collect();
-    for steps in 1.. {
+    let mut steps = 0;
+    loop {
+        steps += 1;
         let (priors, confusions) = maximise(records, &posteriors, workers, answers, smoothing);
         let next: Vec<Vec<f64>> = records
             .iter()
@@ -75,7 +77,6 @@ pub fn dawid_skene(
             };
         }
     }
-    unreachable!("the loop ends at the last step at the latest")
 }
 
 fn vote_shares(votes: &[Observation], answers: usize) -> Vec<f64> {

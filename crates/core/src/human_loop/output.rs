@@ -146,7 +146,8 @@ impl HumanLoopOutput {
     /// Matches the answers to the records, in the order of the input.
     ///
     /// A field named by a record's id belongs to that record. Fields of templates that number their inputs
-    /// (`textCategory1`, `item-2`) belong to the item of that number, read as a number, from 1. The order of
+    /// (`textCategory1`, `item-2`) belong to the item of that number, read as a number, from 1, or from 0 where
+    /// there is a field of number 0. The order of
     /// keys never counts: A2I sorts them as texts, `textCategory10` before `textCategory2`. Of records that
     /// occur twice in a loop both get the answer.
     pub fn reviewed(&self) -> Vec<ReviewedItem> {
@@ -213,11 +214,16 @@ fn numbered_fields<'a>(names: impl Iterator<Item = &'a String>, items: &[Item]) 
         }
     }
     let known = NUMBERED_FIELDS.iter().find_map(|prefix| by_prefix.remove(prefix));
-    match known {
+    let fields = match known {
         Some(fields) => fields,
         None if by_prefix.len() == 1 => by_prefix.into_values().next().unwrap_or_default(),
         None => BTreeMap::new(),
-    }
+    };
+    let first = usize::from(!fields.contains_key(&0));
+    fields
+        .into_iter()
+        .map(|(number, name)| (number.saturating_add(1 - first), name))
+        .collect()
 }
 
 #[cfg(test)]
@@ -283,6 +289,16 @@ mod tests {
             assert_eq!(labels(&output), expected(12), "{name}");
             assert!(output.unmatched_fields().is_empty());
         }
+    }
+
+    #[test]
+    fn fields_numbered_from_zero_are_read_from_zero() {
+        let items = items(12);
+        let answers: BTreeMap<String, String> = (0..12)
+            .map(|n| (format!("textCategory{n}"), format!("L{}", n + 1)))
+            .collect();
+
+        assert_eq!(labels(&output(&items, json!(answers))), expected(12));
     }
 
     #[test]
