@@ -294,28 +294,49 @@ mod tests {
         a.intersection(&b).count() as f64 / a.union(&b).count() as f64
     }
 
+    /// Texts near and not so near to one another: a line of 70 letters with a few of them replaced.
+    fn edited() -> impl Strategy<Value = String> {
+        proptest::collection::vec((0usize..70, "[a-z]"), 0..4).prop_map(|edits| {
+            let mut text =
+                "theoilpriceroseabovefiftydollarsonmondayasexportsfromthenorthwerehalted".to_owned();
+            edits
+                .into_iter()
+                .for_each(|(place, letter)| text.replace_range(place..=place, &letter));
+            text
+        })
+    }
+
+    fn found_is_expected(texts: &BTreeSet<String>, other: &str) -> Result<(), TestCaseError> {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let expected = (0..texts.len()).filter(|number| jaccard(texts[*number], other) >= 0.8);
+        prop_assert_eq!(
+            NearCopies::of(&held_out(&texts)).find(other),
+            expected.collect::<BTreeSet<_>>()
+        );
+        Ok(())
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn the_index_finds_exactly_what_comparing_all_pairs_finds(
-            texts in proptest::collection::btree_set("[ab]{1,14}", 1..30), other in "[ab]{1,14}",
+            short in proptest::collection::btree_set("[ab]{1,14}", 1..30), other_short in "[ab]{1,14}",
+            long in proptest::collection::btree_set(edited(), 1..20), other_long in edited(),
         ) {
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-
-            let found = NearCopies::of(&held_out(&texts)).find(&other);
-
-            let expected: BTreeSet<usize> = (0..texts.len()).filter(|n| jaccard(texts[*n], &other) >= 0.8).collect();
-            prop_assert_eq!(found, expected);
+            found_is_expected(&short, &other_short)?;
+            found_is_expected(&long, &other_long)?;
         }
 
-        /// Texts arrive in three builds, full of near copies; no training row of any build is near a test row of any build.
+        /// Texts arrive in three builds, full of near copies that fall on both sides.
         #[test]
         fn no_version_trains_on_a_near_copy_of_any_versions_test_rows(
-            builds in proptest::collection::vec(proptest::collection::vec((0usize..6, 0usize..40), 1..25), 3),
+            builds in proptest::collection::vec(proptest::collection::vec(edited(), 1..12), 3),
         ) {
-            let text = |(topic, word): (usize, usize)| format!("{STORY} in topic number {topic}{topic}{topic}{topic}{topic}{topic}{topic}{topic} {topic} w{word}");
-            let (mut held_out, mut seen, mut trained, mut tested) = (HeldOut::default(), vec![], BTreeSet::new(), BTreeSet::new());
+            let (mut held_out, mut seen) = (HeldOut::default(), vec![]);
+            let (mut trained, mut tested) = (BTreeSet::new(), BTreeSet::new());
             for build in builds {
-                seen.extend(build.into_iter().map(text));
+                seen.extend(build);
                 let mut candidates = HeldOut::default();
                 for text in seen.iter().filter(|text| is_test(text, 0.3) && !held_out.contains(text)) {
                     candidates.insert(text);
