@@ -16,6 +16,7 @@ pub mod invocation_queue;
 mod json_protocol;
 pub mod lambda;
 pub mod s3;
+pub mod script;
 pub mod secretsmanager;
 mod sigv4;
 pub mod store;

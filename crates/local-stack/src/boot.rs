@@ -170,8 +170,15 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
     for secret in &plan.secrets {
         check(aws.secrets.put_secret(secret).map_err(|error| error.to_string()));
     }
-    let assumed = plan.functions.iter().map(|function| ("lambda.amazonaws.com", &function.role_arn));
-    let assumed = assumed.chain(plan.delivery_streams.iter().map(|s| ("firehose.amazonaws.com", &s.role_arn)));
+    let assumed = plan
+        .functions
+        .iter()
+        .map(|function| ("lambda.amazonaws.com", &function.role_arn));
+    let assumed = assumed.chain(
+        plan.delivery_streams
+            .iter()
+            .map(|s| ("firehose.amazonaws.com", &s.role_arn)),
+    );
     for (service, role) in assumed {
         if !aws.iam.may_assume(service, role) {
             problems.report("", format!("{role} does not let {service} assume it"));
