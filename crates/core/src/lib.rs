@@ -3,12 +3,20 @@
 //! Nothing here knows the AWS SDK, the clock, the environment or chance; what changes from call to
 //! call comes in as an argument.
 
+pub mod agreement;
+pub mod audit;
 pub mod batch;
+pub mod consolidation;
+pub mod dataset;
 pub mod delivery;
+pub mod evaluation;
 pub mod feedback;
 pub mod human_loop;
+pub mod labelled;
 pub mod prediction;
 pub mod review_policy;
+pub mod selection;
+pub mod statistics;
 
 /// Longest utterance that is classified or reviewed, in bytes of UTF-8.
 ///

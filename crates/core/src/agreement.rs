@@ -1,0 +1,284 @@
+//! How far reviewers agree with one another, and each of them with the consensus.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    consolidation::{Consensus, last_vote_of_each_worker},
+    human_loop::Answer,
+    labelled::{Vote, VoteSource},
+};
+
+/// Agreement on records that at least two people answered; unsure answers do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Agreement {
+    /// Records with at least two answers.
+    pub records: usize,
+    /// Answers to them.
+    pub answers: usize,
+    /// Share of pairs of answers to the same record that are equal, from 0 to 1; unknown without a pair.
+    pub percent_agreement: Option<f64>,
+    /// Krippendorff's alpha for nominal data: 1 is perfect, 0 is chance, below 0 is worse than chance.
+    /// Unknown where all answers are the same, since chance would agree as well.
+    pub alpha: Option<f64>,
+}
+
+/// Agreement over all answers and on each label.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgreementReport {
+    /// On the whole answer.
+    pub overall: Agreement,
+    /// On the question "does this label fit?", by label.
+    pub by_label: BTreeMap<String, Agreement>,
+}
+
+/// Measures agreement on many records, by record id.
+///
+/// Source: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), nominal metric with missing data.
+pub fn agreement(votes: &BTreeMap<String, Vec<Vote>>) -> AgreementReport {
+    let units: Vec<Vec<&Answer>> = votes
+        .values()
+        .map(|votes| {
+            last_vote_of_each_worker(votes)
+                .into_values()
+                .filter(|a| **a != Answer::Unsure)
+                .collect()
+        })
+        .collect();
+    let labels: BTreeSet<&String> = units
+        .iter()
+        .flatten()
+        .flat_map(|answer| labels_of(answer))
+        .collect();
+    let on_label = |label: &String| {
+        let fits = |unit: &Vec<&Answer>| {
+            unit.iter()
+                .map(|answer| labels_of(answer).contains(label))
+                .collect()
+        };
+        nominal(&units.iter().map(fits).collect::<Vec<_>>())
+    };
+    AgreementReport {
+        overall: nominal(&units),
+        by_label: labels
+            .into_iter()
+            .map(|label| (label.clone(), on_label(label)))
+            .collect(),
+    }
+}
+
+fn labels_of(answer: &Answer) -> &[String] {
+    match answer {
+        Answer::Labels { labels } => labels,
+        Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => &[],
+    }
+}
+
+/// Computes agreement from the values given to each unit.
+fn nominal<T: Ord>(units: &[Vec<T>]) -> Agreement {
+    let mut totals: BTreeMap<&T, f64> = BTreeMap::new();
+    let (mut records, mut equal_pairs, mut pairs, mut coincidences) = (0, 0.0, 0.0, 0.0);
+    for unit in units.iter().filter(|unit| unit.len() > 1) {
+        let mut counts: BTreeMap<&T, f64> = BTreeMap::new();
+        for value in unit {
+            *counts.entry(value).or_default() += 1.0;
+        }
+        let size = unit.len() as f64;
+        let equal: f64 = counts.values().map(|count| count * (count - 1.0)).sum();
+        records += 1;
+        equal_pairs += equal;
+        pairs += size * (size - 1.0);
+        coincidences += equal / (size - 1.0);
+        for (value, count) in counts {
+            *totals.entry(value).or_default() += count;
+        }
+    }
+    let n: f64 = totals.values().sum();
+    let expected_equal: f64 = totals.values().map(|count| count * (count - 1.0)).sum();
+    let expected_disagreement = n * (n - 1.0) - expected_equal;
+    let alpha = || 1.0 - (n - 1.0) * (n - coincidences) / expected_disagreement;
+    Agreement {
+        records,
+        answers: n as usize,
+        percent_agreement: (pairs > 0.0).then(|| equal_pairs / pairs),
+        alpha: (expected_disagreement > 0.0).then(alpha),
+    }
+}
+
+/// One reviewer's work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewerReport {
+    /// Records they answered, unsure or not.
+    pub answers: usize,
+    /// Of these, records on which they were unsure.
+    pub unsure: usize,
+    /// Of these, records with a consensus in which somebody else took part too.
+    pub compared: usize,
+    /// Share of the compared records on which their answer is the consensus.
+    pub agreement: Option<f64>,
+    /// Median of the seconds they spent on a record; unknown where no output says.
+    pub median_seconds: Option<f64>,
+}
+
+/// Reports on each reviewer, by worker id: votes of users who gave feedback count as company only.
+///
+/// A consensus of one's own single vote proves nothing and is not compared.
+pub fn reviewers(
+    votes: &BTreeMap<String, Vec<Vote>>,
+    consensus: &BTreeMap<String, Consensus>,
+) -> BTreeMap<String, ReviewerReport> {
+    let mut reports: BTreeMap<String, (ReviewerReport, usize, Vec<f64>)> = BTreeMap::new();
+    for (id, votes) in votes {
+        let last = last_vote_of_each_worker(votes);
+        let sure = last.values().filter(|answer| ***answer != Answer::Unsure).count();
+        let reviews = votes.iter().filter(|vote| vote.source == VoteSource::HumanReview);
+        let seconds: BTreeMap<&str, Option<f64>> =
+            reviews.map(|vote| (vote.worker.as_str(), vote.seconds)).collect();
+        for (worker, seconds) in seconds {
+            let (report, agreed, all_seconds) = reports.entry(worker.to_owned()).or_default();
+            let answer = last[worker];
+            report.answers += 1;
+            report.unsure += usize::from(*answer == Answer::Unsure);
+            all_seconds.extend(seconds);
+            if let Some(Consensus::Agreed {
+                answer: consensus, ..
+            }) = consensus.get(id)
+                && sure > 1
+                && *answer != Answer::Unsure
+            {
+                report.compared += 1;
+                *agreed += usize::from(answer == consensus);
+            }
+        }
+    }
+    let finish = |(worker, (mut report, agreed, seconds)): (String, (ReviewerReport, usize, Vec<f64>))| {
+        report.agreement = (report.compared > 0).then(|| agreed as f64 / report.compared as f64);
+        report.median_seconds = median(seconds);
+        (worker, report)
+    };
+    reports.into_iter().map(finish).collect()
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::consolidation::tests::vote;
+
+    /// Turns rows of answers, one a worker, into votes by record; a dot is a missing answer.
+    fn votes(rows: &[&str]) -> BTreeMap<String, Vec<Vote>> {
+        let mut votes: BTreeMap<String, Vec<Vote>> = BTreeMap::new();
+        for (worker, row) in rows.iter().enumerate() {
+            for (record, label) in row.split(' ').enumerate().filter(|(_, label)| *label != ".") {
+                votes
+                    .entry(format!("{record:03}"))
+                    .or_default()
+                    .push(vote(&worker.to_string(), label));
+            }
+        }
+        votes
+    }
+
+    fn close(value: Option<f64>, expected: f64) -> bool {
+        value.is_some_and(|value| (value - expected).abs() < 5e-4)
+    }
+
+    #[test]
+    fn alpha_is_that_of_krippendorffs_examples() {
+        // Krippendorff 2011, example A (two observers, binary) and C (four observers, missing data).
+        let binary = agreement(&votes(&["0 1 0 0 0 0 0 0 1 0", "1 1 1 0 0 1 0 0 0 0"]));
+        let missing = agreement(&votes(&[
+            "1 2 3 3 2 1 4 1 2 . . .",
+            "1 2 3 3 2 2 4 1 2 5 . 3",
+            ". 3 3 3 2 3 4 2 2 5 1 .",
+            "1 2 3 3 2 4 4 1 2 5 1 .",
+        ]));
+
+        assert!(close(binary.overall.alpha, 0.095), "{binary:?}");
+        assert_eq!(binary.overall.percent_agreement, Some(0.6));
+        assert!(close(missing.overall.alpha, 0.743), "{missing:?}");
+        assert_eq!((missing.overall.records, missing.overall.answers), (11, 40));
+    }
+
+    #[test]
+    fn a_label_is_measured_on_its_own() {
+        let report = agreement(&votes(&["X X Y Y Z", "X X Y Z Y"]));
+
+        assert_eq!(report.by_label["X"].alpha, Some(1.0));
+        assert_eq!(report.by_label["Y"].percent_agreement, Some(0.6));
+        assert!(
+            close(
+                report.by_label["Y"].alpha,
+                1.0 - 9.0 * 4.0 / (2.0 * 4.0 * 6.0 - 0.0)
+            ),
+            "{report:?}"
+        );
+    }
+
+    #[test]
+    fn unsure_and_single_answers_leave_agreement_unknown() {
+        let report = agreement(&votes(&["X ? .", "? . Y"]));
+
+        assert_eq!(report.overall, Agreement::default());
+        assert_eq!(agreement(&votes(&["X X", "X X"])).overall.alpha, None);
+    }
+
+    #[test]
+    fn a_reviewer_is_compared_where_others_answered_too() {
+        let mut votes = votes(&["X X X ?", "X Y . X", "X X . X"]);
+        for (votes, seconds) in votes.values_mut().zip([1.0, 4.0, 2.0, 10.0]) {
+            votes[0].seconds = Some(seconds);
+        }
+        let consensus = crate::consolidation::consolidate(&votes, crate::consolidation::Settings::default());
+
+        let reports = reviewers(&votes, &consensus);
+
+        assert_eq!(
+            reports["0"],
+            ReviewerReport {
+                answers: 4,
+                unsure: 1,
+                compared: 2,
+                agreement: Some(1.0),
+                median_seconds: Some(3.0)
+            }
+        );
+        assert_eq!(reports["1"].agreement, Some(2.0 / 3.0));
+        assert_eq!(reports["1"].median_seconds, None);
+    }
+
+    proptest! {
+        #[test]
+        fn alpha_is_at_most_one_and_does_not_depend_on_who_answered(
+            labels in proptest::collection::vec(proptest::collection::vec(0usize..3, 0..5), 0..20),
+        ) {
+            let votes = |reverse: bool| -> BTreeMap<String, Vec<Vote>> {
+                labels.iter().enumerate().map(|(record, labels)| {
+                    let worker = |number: usize| if reverse { 9 - number } else { number }.to_string();
+                    (record.to_string(), labels.iter().enumerate().map(|(w, l)| vote(&worker(w), ["X", "Y", "-"][*l])).collect())
+                }).collect()
+            };
+
+            let report = agreement(&votes(false));
+
+            prop_assert_eq!(&report, &agreement(&votes(true)));
+            prop_assert!(report.overall.alpha.is_none_or(|alpha| alpha <= 1.0 + 1e-12));
+            prop_assert!(report.overall.percent_agreement.is_none_or(|share| (0.0..=1.0).contains(&share)));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Dataset versions: rows, the files that training reads, what is held out, and the check before money is spent.
+
+mod augmented_manifest;
+mod check;
+mod csv;
+mod manifest;
+mod near_copies;
+mod split;
+
+use serde::{Deserialize, Serialize};
+
+pub use augmented_manifest::{ManifestInfo, manifest_line, read_manifest};
+pub use check::{Problem, Rules, Severity, check};
+pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv};
+pub use manifest::{DatasetFile, DatasetManifest, FileSummary, dataset_version};
+pub use near_copies::{HeldOut, NearCopies};
+pub use split::{content_hash, is_test, normalise};
+
+/// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Mode {
+    /// Exactly one class a text.
+    MultiClass,
+    /// Any number of labels a text, joined by [`LABEL_DELIMITER`](crate::prediction::LABEL_DELIMITER).
+    MultiLabel,
+}
+
+/// One labelled text. As JSON it is a line of the JSON Lines export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The labels; exactly one in a multi-class dataset.
+    pub labels: Vec<String>,
+    /// The text.
+    pub text: String,
+}
+
+impl Row {
+    /// Writes the row as a line of JSON Lines, with its line feed.
+    pub fn to_json_line(&self) -> String {
+        let mut line = serde_json::to_string(self).expect("texts are always JSON");
+        line.push('\n');
+        line
+    }
+}
+
+/// Returns the text on one line: each run of line breaks and other control characters becomes a space.
+///
+/// Comprehend reads one document a line; a quoted line break is legal CSV but has been read as two rows.
+pub fn one_line(text: &str) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let parts = text.split(breaks).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(" ").trim().to_owned()
+}

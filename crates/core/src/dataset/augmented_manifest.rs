@@ -1,0 +1,210 @@
+//! Ground Truth's augmented manifest for text classification: JSON Lines with `source`, label and metadata.
+//!
+//! Source: Amazon SageMaker Ground Truth, "Output data"; Amazon Comprehend, "Augmented manifest file".
+
+use std::io::BufRead;
+
+use serde_json::{Map, Value, json};
+
+use super::{BadRow, Mode, Row};
+
+/// `type` of a multi-class label's metadata.
+const SINGLE: &str = "groundtruth/text-classification";
+/// `type` of a multi-label attribute's metadata.
+const MULTI: &str = "groundtruth/text-classification-multilabel";
+
+/// What a manifest line says beside label and text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManifestInfo<'a> {
+    /// Name of the label attribute: letters, digits and inner hyphens, as Comprehend's `AttributeNames` wants.
+    pub attribute: &'a str,
+    /// All classes of the dataset, in the order that numbers them.
+    pub classes: &'a [String],
+    /// Name of the work that labelled, for `job-name`.
+    pub job_name: &'a str,
+    /// When it was labelled, RFC 3339 in UTC.
+    pub labelled_at: &'a str,
+    /// How sure the consensus is, from 0 to 1.
+    pub confidence: f64,
+}
+
+/// Writes a row as a line of an augmented manifest, with its line feed.
+///
+/// The text stays as it is: JSON needs no one-line rule. A label beyond `classes` is left out.
+pub fn manifest_line(row: &Row, mode: Mode, info: &ManifestInfo<'_>) -> String {
+    let number = |label: &String| info.classes.iter().position(|class| class == label);
+    let numbered: Vec<(usize, &String)> = row
+        .labels
+        .iter()
+        .filter_map(|label| Some((number(label)?, label)))
+        .collect();
+    // Ground Truth writes dates in UTC without saying so, to the microsecond at most.
+    let date = info.labelled_at.trim_end_matches('Z');
+    let mut metadata = json!({
+        "job-name": format!("labeling-job/{}", info.job_name),
+        "human-annotated": "yes",
+        "creation-date": date,
+    });
+    let label = match mode {
+        Mode::MultiClass => {
+            metadata["type"] = json!(SINGLE);
+            metadata["confidence"] = json!(info.confidence);
+            metadata["class-name"] = json!(numbered.first().map(|(_, label)| label));
+            json!(numbered.first().map(|(number, _)| number))
+        }
+        Mode::MultiLabel => {
+            let by_number = |value: &dyn Fn(&String) -> Value| -> Map<String, Value> {
+                numbered
+                    .iter()
+                    .map(|(number, label)| (number.to_string(), value(label)))
+                    .collect()
+            };
+            metadata["type"] = json!(MULTI);
+            metadata["class-map"] = Value::Object(by_number(&|label| json!(label)));
+            metadata["confidence-map"] = Value::Object(by_number(&|_| json!(info.confidence)));
+            json!(numbered.iter().map(|(number, _)| number).collect::<Vec<_>>())
+        }
+    };
+    let attribute = info.attribute;
+    let mut line = json!({ "source": row.text, attribute: label, format!("{attribute}-metadata"): metadata })
+        .to_string();
+    line.push('\n');
+    line
+}
+
+/// Reads the rows of an augmented manifest one by one; bad lines are named and reading goes on.
+///
+/// The class is the metadata's `class-name` or `class-map`: numbers are written as texts by some jobs. A multi-label
+/// row without any label is good. Lines with `source-ref` cannot be read here.
+pub fn read_manifest<'a>(
+    reader: impl BufRead + 'a,
+    attribute: &str,
+) -> impl Iterator<Item = Result<Row, BadRow>> + 'a {
+    let metadata = format!("{attribute}-metadata");
+    let mut failed = false;
+    reader.split(b'\n').zip(1..).map_while(move |(line, number)| {
+        let stop = std::mem::replace(&mut failed, line.is_err());
+        let bad = |reason: &str| BadRow {
+            row: number,
+            reason: reason.to_owned(),
+        };
+        (!stop).then(|| {
+            let line = line.map_err(|_| bad("the file could not be read"))?;
+            let line: Value = serde_json::from_slice(&line).map_err(|_| bad("not a JSON object"))?;
+            let text = line
+                .get("source")
+                .and_then(Value::as_str)
+                .ok_or_else(|| bad("`source` is missing"))?;
+            let metadata = line
+                .get(&metadata)
+                .ok_or_else(|| bad("the label's metadata is missing"))?;
+            let labels = match (metadata.get("class-name"), metadata.get("class-map")) {
+                (Some(Value::String(class)), _) => vec![class.clone()],
+                (_, Some(Value::Object(classes))) => {
+                    let mut classes: Vec<_> = classes
+                        .iter()
+                        .filter_map(|(n, class)| Some((n.parse::<usize>().ok()?, class.as_str()?)))
+                        .collect();
+                    classes.sort_unstable();
+                    classes.into_iter().map(|(_, class)| class.to_owned()).collect()
+                }
+                _ => return Err(bad("neither `class-name` nor `class-map` names a class")),
+            };
+            Ok(Row {
+                labels,
+                text: text.to_owned(),
+            })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn classes() -> Vec<String> {
+        ["Business", "Sports", "World"].map(str::to_owned).to_vec()
+    }
+
+    fn info(classes: &[String]) -> ManifestInfo<'_> {
+        ManifestInfo {
+            attribute: "topic",
+            classes,
+            job_name: "review-1",
+            labelled_at: "2026-11-20T10:00:12.345Z",
+            confidence: 0.75,
+        }
+    }
+
+    fn line(row: &Row, mode: Mode) -> Value {
+        serde_json::from_str(&manifest_line(row, mode, &info(&classes()))).expect("JSON")
+    }
+
+    #[test]
+    fn lines_have_the_keys_of_ground_truth() {
+        let row = Row {
+            labels: vec!["World".into()],
+            text: "Rates rise".into(),
+        };
+        let both = Row {
+            labels: vec!["World".into(), "Business".into()],
+            text: "Both".into(),
+        };
+
+        assert_eq!(
+            line(&row, Mode::MultiClass),
+            json!({"source": "Rates rise", "topic": 2, "topic-metadata": {
+                "class-name": "World", "confidence": 0.75, "job-name": "labeling-job/review-1", "human-annotated": "yes",
+                "creation-date": "2026-11-20T10:00:12.345", "type": "groundtruth/text-classification"}})
+        );
+        assert_eq!(
+            line(&both, Mode::MultiLabel),
+            json!({"source": "Both", "topic": [2, 0], "topic-metadata": {
+                "class-map": {"0": "Business", "2": "World"}, "confidence-map": {"0": 0.75, "2": 0.75},
+                "job-name": "labeling-job/review-1", "human-annotated": "yes", "creation-date": "2026-11-20T10:00:12.345",
+                "type": "groundtruth/text-classification-multilabel"}})
+        );
+    }
+
+    #[test]
+    fn bad_lines_are_named_and_the_next_one_is_read() {
+        let file = "{}\nno json\n{\"source\":\"t\"}\n{\"source\":\"t\",\"topic-metadata\":{}}\n\
+            {\"source\":\"t\",\"topic\":\"1\",\"topic-metadata\":{\"class-name\":\"World\"}}\n";
+
+        let rows: Vec<_> = read_manifest(file.as_bytes(), "topic").collect();
+
+        assert!(
+            rows[..4]
+                .iter()
+                .zip(1..)
+                .all(|(row, n)| row.as_ref().is_err_and(|bad| bad.row == n)),
+            "{rows:?}"
+        );
+        assert_eq!(
+            rows[4],
+            Ok(Row {
+                labels: vec!["World".into()],
+                text: "t".into()
+            })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn rows_survive_the_manifest_and_json_lines(
+            text in "[\\PC\n\r\t,\"\\\\\u{1f600}\u{5d0}-\u{5ea}\u{202b}]{0,40}", labels in proptest::sample::subsequence(classes(), 0..=3), mode in 0..2,
+        ) {
+            let mode = if mode == 0 && labels.len() == 1 { Mode::MultiClass } else { Mode::MultiLabel };
+            let row = Row { labels, text };
+
+            let line = manifest_line(&row, mode, &info(&classes()));
+            let read: Vec<_> = read_manifest(line.as_bytes(), "topic").collect();
+
+            prop_assert_eq!(line.matches('\n').count(), 1);
+            prop_assert_eq!(read, vec![Ok(row.clone())]);
+            prop_assert_eq!(serde_json::from_str::<Row>(&row.to_json_line()).ok(), Some(row));
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Comprehend's training CSV: `LABEL,text` or `LABEL|LABEL,text`, UTF-8, no header, one line a document.
+//!
+//! Source: Amazon Comprehend guide, "Preparing classifier training data".
+
+use std::io::{self, Read, Write};
+
+use sha2::{Digest, Sha256};
+
+use super::{FileSummary, Mode, Problem, Row, Severity, one_line};
+use crate::prediction::LABEL_DELIMITER;
+
+/// Bad rows that are reported one by one; the rest is counted.
+const REPORTED_ROWS: usize = 20;
+
+/// Writes rows and sums them up; holds one row at a time.
+pub struct CsvWriter<W: Write> {
+    rows: csv::Writer<Tally<W>>,
+    summary: FileSummary,
+}
+
+/// Counts and hashes what passes.
+struct Tally<W> {
+    inner: W,
+    bytes: u64,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Tally<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(buffer)?;
+        self.bytes += written as u64;
+        self.hash.update(&buffer[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<W: Write> CsvWriter<W> {
+    /// Starts a file.
+    pub fn new(writer: W) -> Self {
+        let tally = Tally {
+            inner: writer,
+            bytes: 0,
+            hash: Sha256::new(),
+        };
+        Self {
+            rows: csv::WriterBuilder::new().from_writer(tally),
+            summary: FileSummary::default(),
+        }
+    }
+
+    /// Writes a row, its text on one line.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidData`] when a label is blank, holds a line break or [`LABEL_DELIMITER`], which
+    /// would silently make other classes, or when there is no label or no text: nothing is written then, and
+    /// the next row can be. Errors of the writer otherwise.
+    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+        let text = one_line(&row.text);
+        let bad_label = |label: &String| {
+            label.trim().is_empty() || label.contains(LABEL_DELIMITER) || label.contains(char::is_control)
+        };
+        if text.is_empty() || row.labels.is_empty() || row.labels.iter().any(bad_label) {
+            let reason = "a row needs a text and labels without delimiter and control characters";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        self.summary.count(row);
+        let labels = row.labels.join(&LABEL_DELIMITER.to_string());
+        self.rows.write_record([&labels, &text]).map_err(io::Error::from)
+    }
+
+    /// Ends the file and says what is in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn finish(self) -> io::Result<(W, FileSummary)> {
+        let mut tally = self.rows.into_inner().map_err(csv::IntoInnerError::into_error)?;
+        tally.flush()?;
+        let sha256 = hex::encode(tally.hash.finalize());
+        Ok((
+            tally.inner,
+            FileSummary {
+                bytes: tally.bytes,
+                sha256,
+                ..self.summary
+            },
+        ))
+    }
+}
+
+/// A row that cannot be used. Safe to show: it never holds the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("row {row}: {reason}")]
+pub struct BadRow {
+    /// Number of the row, from 1; blank lines do not count. In a file with one document a line, the line.
+    pub row: u64,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Reads rows one by one; bad rows are named and reading goes on.
+///
+/// A byte-order mark and `\r\n` are fine. An error of the source itself ends the reading as a last bad row.
+pub fn read_csv(reader: impl Read, mode: Mode) -> impl Iterator<Item = Result<Row, BadRow>> {
+    let rows = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(reader);
+    let mut failed = false;
+    rows.into_byte_records().zip(1..).map_while(move |(record, row)| {
+        let stop = std::mem::replace(&mut failed, record.is_err());
+        let content = match record {
+            Ok(record) => parse(&record, mode),
+            Err(_) => Err("the file could not be read".to_owned()),
+        };
+        (!stop).then(|| content.map_err(|reason| BadRow { row, reason }))
+    })
+}
+
+fn parse(record: &csv::ByteRecord, mode: Mode) -> Result<Row, String> {
+    if record.len() != 2 {
+        let found = record.len();
+        return Err(format!(
+            "expected two columns, label and text, found {found} (a text with a comma needs quotes)"
+        ));
+    }
+    let column =
+        |number: usize| std::str::from_utf8(&record[number]).map_err(|_| "not valid UTF-8".to_owned());
+    let (labels, text) = (column(0)?, column(1)?);
+    let labels: Vec<String> = match mode {
+        Mode::MultiClass => vec![labels.to_owned()],
+        Mode::MultiLabel => labels.split(LABEL_DELIMITER).map(str::to_owned).collect(),
+    };
+    if labels.iter().any(|label| label.trim().is_empty()) {
+        return Err("the label is empty".into());
+    }
+    if text.trim().is_empty() {
+        return Err("the text is empty".into());
+    }
+    Ok(Row {
+        labels,
+        text: text.to_owned(),
+    })
+}
+
+/// Sums up a file that somebody else wrote, and reports its bad rows; holds one row at a time.
+///
+/// At most 20 rows are named, the rest is counted. A text over several lines is a problem too.
+pub fn inspect_csv(reader: impl Read, mode: Mode) -> (FileSummary, Vec<Problem>) {
+    let mut tally = Tally {
+        inner: io::sink(),
+        bytes: 0,
+        hash: Sha256::new(),
+    };
+    let mut summary = FileSummary::default();
+    let mut problems = Vec::new();
+    let mut more = 0_usize;
+    for (content, row) in read_csv(
+        Copied {
+            reader,
+            tally: &mut tally,
+        },
+        mode,
+    )
+    .zip(1..)
+    {
+        let message = match content {
+            Ok(content) => {
+                summary.count(&content);
+                if !content.text.contains(['\n', '\r']) {
+                    continue;
+                }
+                let reason =
+                    "the text is spread over several lines; one line a document is needed".to_owned();
+                BadRow { row, reason }.to_string()
+            }
+            Err(bad) => bad.to_string(),
+        };
+        if problems.len() < REPORTED_ROWS {
+            problems.push(Problem {
+                severity: Severity::Error,
+                message,
+            });
+        } else {
+            more += 1;
+        }
+    }
+    if more > 0 {
+        let message = format!("{more} more rows cannot be used");
+        problems.push(Problem {
+            severity: Severity::Error,
+            message,
+        });
+    }
+    summary.bytes = tally.bytes;
+    summary.sha256 = hex::encode(tally.hash.finalize());
+    (summary, problems)
+}
+
+/// Tallies what is read.
+struct Copied<'a, R> {
+    reader: R,
+    tally: &'a mut Tally<io::Sink>,
+}
+
+impl<R: Read> Read for Copied<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.tally.write_all(&buffer[..read])?;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn row(label: &str, text: &str) -> Row {
+        Row {
+            labels: label.split(LABEL_DELIMITER).map(str::to_owned).collect(),
+            text: text.into(),
+        }
+    }
+
+    fn written(rows: &[Row]) -> (Vec<u8>, FileSummary) {
+        let mut writer = CsvWriter::new(Vec::new());
+        for row in rows {
+            writer.write(row).expect("a good row");
+        }
+        writer.finish().expect("memory")
+    }
+
+    #[test]
+    fn the_file_is_as_comprehend_wants_it() {
+        let rows = [
+            row("World", "Say \"hi\", twice"),
+            row("Sports|World", "two\r\nlines\u{2028}and\ttabs "),
+            row("A B", "plain"),
+        ];
+
+        let (file, summary) = written(&rows);
+
+        let file = String::from_utf8(file).expect("UTF-8");
+        assert_eq!(
+            file,
+            "World,\"Say \"\"hi\"\", twice\"\nSports|World,two lines and tabs\nA B,plain\n"
+        );
+        assert_eq!((summary.rows, summary.bytes), (3, file.len() as u64));
+        assert_eq!(summary.classes["World"], 2);
+        assert_eq!(summary.sha256, hex::encode(Sha256::digest(file.as_bytes())));
+    }
+
+    #[test]
+    fn rows_that_would_make_other_classes_are_not_written() {
+        let mut writer = CsvWriter::new(Vec::new());
+        let bad = |labels: &[&str], text: &str| Row {
+            labels: labels.iter().map(|l| (*l).to_owned()).collect(),
+            text: text.into(),
+        };
+
+        for row in [
+            bad(&["A|B"], "t"),
+            bad(&[], "t"),
+            bad(&[" "], "t"),
+            bad(&["A\nB"], "t"),
+            bad(&["A"], "\n \u{2028}"),
+        ] {
+            assert_eq!(
+                writer.write(&row).expect_err("refused").kind(),
+                io::ErrorKind::InvalidData,
+                "{row:?}"
+            );
+        }
+        assert_eq!(writer.finish().expect("memory").1.rows, 0);
+    }
+
+    #[test]
+    fn bad_rows_are_named_and_the_next_one_is_read() {
+        let file = b"\xef\xbb\xbfWorld,one\r\nonly\nA,b,c\n,text\nB, \nB,\xff\nSports,\"two\nlines\"\n";
+
+        let (summary, problems) = inspect_csv(&file[..], Mode::MultiClass);
+
+        let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "row 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
+                "row 3: expected two columns, label and text, found 3 (a text with a comma needs quotes)",
+                "row 4: the label is empty",
+                "row 5: the text is empty",
+                "row 6: not valid UTF-8",
+                "row 7: the text is spread over several lines; one line a document is needed",
+            ]
+        );
+        assert_eq!((summary.rows, summary.bytes), (2, file.len() as u64));
+        assert_eq!(summary.classes.keys().collect::<Vec<_>>(), ["Sports", "World"]);
+        assert_eq!(summary.sha256, hex::encode(Sha256::digest(file)));
+    }
+
+    #[test]
+    fn many_bad_rows_are_counted() {
+        let (_, problems) = inspect_csv("no text\n".repeat(25).as_bytes(), Mode::MultiClass);
+
+        assert_eq!(problems.len(), 21);
+        assert_eq!(problems[20].message, "5 more rows cannot be used");
+    }
+
+    #[test]
+    fn a_source_that_fails_ends_the_reading() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("lost"))
+            }
+        }
+
+        let rows: Vec<_> = read_csv(b"A,b\n".chain(Broken), Mode::MultiClass).collect();
+
+        assert_eq!(rows.len(), 2);
+        assert!(rows[0].is_ok() && rows[1].is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn texts_survive_with_quotes_commas_breaks_emoji_and_right_to_left_script(
+            rows in proptest::collection::vec(
+                (proptest::collection::vec("[a-zA-Z0-9,\"' ]{0,5}[a-z]", 1..3), "[\\PC\n\r\t,\"|\u{1f600}\u{5d0}-\u{5ea}\u{627}-\u{64a}\u{200f}\u{202b}]{0,40}[a-z]"),
+                0..12,
+            ),
+        ) {
+            let rows: Vec<Row> = rows.into_iter().map(|(labels, text)| Row { labels, text }).collect();
+
+            let (file, summary) = written(&rows);
+            let read: Result<Vec<Row>, BadRow> = read_csv(&file[..], Mode::MultiLabel).collect();
+
+            let expected: Vec<Row> = rows.iter().map(|row| Row { text: one_line(&row.text), ..row.clone() }).collect();
+            prop_assert_eq!(read, Ok(expected));
+            prop_assert_eq!(file.iter().filter(|byte| **byte == b'\n').count(), rows.len(), "one line a document");
+            prop_assert_eq!(inspect_csv(&file[..], Mode::MultiLabel), (summary, vec![]));
+        }
+
+        #[test]
+        fn any_bytes_end_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = inspect_csv(&bytes[..], Mode::MultiLabel);
+        }
+    }
+}

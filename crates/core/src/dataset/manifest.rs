@@ -1,0 +1,134 @@
+//! What is in a dataset version.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Mode, Row};
+
+/// What is in one file of a dataset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSummary {
+    /// Rows.
+    pub rows: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+    /// Rows of each class; of several labels each counts.
+    pub classes: BTreeMap<String, u64>,
+}
+
+impl FileSummary {
+    /// Counts a row.
+    pub(super) fn count(&mut self, row: &Row) {
+        self.rows += 1;
+        for label in &row.labels {
+            *self.classes.entry(label.clone()).or_default() += 1;
+        }
+    }
+}
+
+/// A file of a dataset version and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetFile {
+    /// Key of the object.
+    pub key: String,
+    /// What is in it.
+    #[serde(flatten)]
+    pub summary: FileSummary,
+}
+
+/// The manifest of an immutable dataset version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatasetManifest {
+    /// Name of the version, see [`dataset_version`].
+    pub version: String,
+    /// The version before it, if any.
+    pub parent: Option<String>,
+    /// When it was built, RFC 3339 in UTC.
+    pub created_at: String,
+    /// One label a text or several.
+    pub mode: Mode,
+    /// Rows to train on.
+    pub train: DatasetFile,
+    /// Rows held out.
+    pub test: DatasetFile,
+    /// Rows by where they come from.
+    pub sources: BTreeMap<String, u64>,
+    /// Rows left out of training because they are near copies of a held-out text.
+    pub near_copies_left_out: u64,
+}
+
+/// Names a version by what it holds: the same rows make the same name, so that nothing is trained twice.
+///
+/// 16 hex digits: fit for Comprehend's `VersionName`.
+pub fn dataset_version(train: &FileSummary, test: &FileSummary) -> String {
+    let mut hash = Sha256::new();
+    hash.update(train.sha256.as_bytes());
+    hash.update([0]);
+    hash.update(test.sha256.as_bytes());
+    hex::encode(&hash.finalize()[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn summary(sha256: &str) -> FileSummary {
+        FileSummary {
+            rows: 2,
+            bytes: 10,
+            sha256: sha256.into(),
+            classes: [("World".into(), 2)].into(),
+        }
+    }
+
+    #[test]
+    fn a_version_is_named_by_its_content() {
+        let version = dataset_version(&summary("a"), &summary("b"));
+
+        assert_eq!(version, dataset_version(&summary("a"), &summary("b")));
+        assert_ne!(version, dataset_version(&summary("b"), &summary("a")));
+        assert_eq!(version.len(), 16);
+    }
+
+    #[test]
+    fn the_manifest_reads_as_plain_json() {
+        let manifest = DatasetManifest {
+            version: "v2".into(),
+            parent: Some("v1".into()),
+            created_at: "2026-11-20T10:00:00Z".into(),
+            mode: Mode::MultiClass,
+            train: DatasetFile {
+                key: "datasets/v2/train/train.csv".into(),
+                summary: summary("a"),
+            },
+            test: DatasetFile {
+                key: "datasets/v2/test/test.csv".into(),
+                summary: summary("b"),
+            },
+            sources: [("human-review".into(), 4)].into(),
+            near_copies_left_out: 1,
+        };
+
+        let json = serde_json::to_value(&manifest).expect("JSON");
+
+        assert_eq!(
+            json["train"],
+            json!({"key": "datasets/v2/train/train.csv", "rows": 2, "bytes": 10, "sha256": "a", "classes": {"World": 2}})
+        );
+        assert_eq!(
+            (&json["nearCopiesLeftOut"], &json["mode"]),
+            (&json!(1), &json!("MULTI_CLASS"))
+        );
+        assert_eq!(
+            serde_json::from_value::<DatasetManifest>(json).ok(),
+            Some(manifest)
+        );
+    }
+}

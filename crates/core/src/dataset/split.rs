@@ -1,0 +1,167 @@
+//! Which side of the split a text is on: decided by its content, the same on any machine for ever.
+
+use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
+
+/// Names of the HTML entities that texts on the web hold most.
+const ENTITIES: [(&str, &str); 6] = [
+    ("amp", "&"),
+    ("lt", "<"),
+    ("gt", ">"),
+    ("quot", "\""),
+    ("apos", "'"),
+    ("nbsp", " "),
+];
+
+/// Reduces a text to its words: HTML entities decoded, compatibility forms unified (NFKC), lower case, and
+/// everything that is neither letter nor digit reads as one space.
+///
+/// Copies that differ in case, white space, punctuation or entities become the same text. A text without
+/// any letter or digit, such as one of emoji, keeps its symbols.
+pub fn normalise(text: &str) -> String {
+    let plain: String = decode_entities(text).nfkc().collect::<String>().to_lowercase();
+    let words = plain
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    let words = words.collect::<Vec<_>>().join(" ");
+    if words.is_empty() {
+        plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    } else {
+        words
+    }
+}
+
+/// Decodes entities once; what is no entity stays. News feeds drop the `&` of numeric ones (`#39;`).
+fn decode_entities(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(['&', '#']) {
+        let (before, from) = rest.split_at(start);
+        decoded.push_str(before);
+        let body = from.trim_start_matches('&');
+        let entity = body
+            .split_once(';')
+            .filter(|(name, _)| name.len() <= 8 && from.len() - body.len() <= 1);
+        match entity.and_then(|(name, after)| Some((entity_text(name)?, after))) {
+            Some((character, after)) => {
+                decoded.push_str(&character);
+                rest = after;
+            }
+            None => {
+                decoded.push_str(&from[..1]);
+                rest = &from[1..];
+            }
+        }
+    }
+    decoded + rest
+}
+
+fn entity_text(name: &str) -> Option<String> {
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => number.parse(),
+        };
+        return char::from_u32(code.ok()?).map(String::from);
+    }
+    ENTITIES
+        .iter()
+        .find(|(entity, _)| *entity == name)
+        .map(|(_, text)| (*text).to_owned())
+}
+
+/// Returns the identity of a text's content: the SHA-256 of its normalised form, in hex.
+pub fn content_hash(text: &str) -> String {
+    hex::encode(Sha256::digest(normalise(text)))
+}
+
+/// Returns whether the text belongs to the test set when `test_share` of all texts (0 to 1) is held out.
+///
+/// Depends on nothing but the normalised text. With a greater share, what was held out before still is.
+/// Near copies that normalise differently may fall on the other side: see [`HeldOut`](super::HeldOut).
+pub fn is_test(text: &str, test_share: f64) -> bool {
+    let hash = Sha256::digest(normalise(text));
+    let first = hash
+        .iter()
+        .take(8)
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    (first as f64) < test_share * 2_f64.powi(64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn copies_that_differ_in_form_only_normalise_to_the_same_text() {
+        let plain = normalise("Rates rise: it's \"AT&T\"");
+
+        assert_eq!(plain, "rates rise it s at t");
+        for copy in [
+            "  rates   RISE it's AT&T",
+            "Rates rise: it&#39;s &quot;AT&amp;T&quot;",
+            "Rates rise: it#39;s &quot;AT&T&quot;",
+            "Rates rise\u{2014}it\u{2019}s AT&T!!",
+            "\u{ff32}ates rise: it&#x27;s AT&T",
+        ] {
+            assert_eq!(normalise(copy), plain, "{copy}");
+        }
+        assert_eq!(
+            normalise("&lt;b&gt; &unknown; & # &#1114112; &&amp;"),
+            "b unknown 1114112"
+        );
+    }
+
+    #[test]
+    fn texts_without_letters_are_told_apart() {
+        assert_ne!(normalise("\u{1f600}"), normalise("\u{1f622}"));
+        assert_eq!(normalise(" \u{1f600}\n"), "\u{1f600}");
+        assert_eq!(normalise(""), "");
+    }
+
+    #[test]
+    fn the_split_is_the_same_for_ever() {
+        let held_out: Vec<usize> = (0..40)
+            .filter(|n| is_test(&format!("Text number {n}"), 0.2))
+            .collect();
+
+        assert_eq!(
+            held_out,
+            [11, 25, 28, 34, 36],
+            "another split would leak test texts of older versions into training"
+        );
+    }
+
+    #[test]
+    fn the_share_is_held_out() {
+        let held_out = (0..10_000)
+            .filter(|n| is_test(&format!("Text number {n}"), 0.2))
+            .count();
+
+        assert!((1_850..2_150).contains(&held_out), "{held_out}");
+        assert!(!is_test("any", 0.0) && is_test("any", 1.0));
+    }
+
+    proptest! {
+        #[test]
+        fn a_greater_share_keeps_what_was_held_out(text in "\\PC{0,30}", share in 0.0f64..1.0, more in 0.0f64..1.0) {
+            prop_assert!(!is_test(&text, share) || is_test(&text, share.max(more)));
+        }
+
+        #[test]
+        fn case_space_and_punctuation_never_change_the_side(text in "[a-zA-Z\u{5d0}-\u{5ea} ]{1,30}[a-z]", share in 0.0f64..1.0) {
+            let copy = format!(" {}!?", text.to_uppercase().replace(' ', " \u{2014}\t"));
+
+            prop_assert_eq!(content_hash(&text), content_hash(&copy));
+            prop_assert_eq!(is_test(&text, share), is_test(&copy, share));
+        }
+
+        #[test]
+        fn normalising_twice_changes_nothing(text in "\\PC{0,40}") {
+            let once = normalise(&text);
+            prop_assert_eq!(normalise(&once), once);
+        }
+    }
+}

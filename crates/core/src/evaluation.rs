@@ -1,0 +1,379 @@
+//! How good a model is on held-out rows, and whether another one is better on the same rows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{prediction::LABEL_DELIMITER, statistics::mcnemar_p_value};
+
+/// Bins of equal size over which the calibration error is measured.
+const CALIBRATION_BINS: usize = 15;
+
+/// What a model said of one test row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestPrediction {
+    /// The right label; several are joined by [`LABEL_DELIMITER`], in any order.
+    pub actual: String,
+    /// The predicted label.
+    pub predicted: String,
+    /// Confidence of the prediction, from 0 to 1.
+    pub confidence: f64,
+}
+
+impl TestPrediction {
+    /// Returns whether all labels are right and none is missing.
+    pub fn is_right(&self) -> bool {
+        let labels = |label: &str| {
+            let mut labels: Vec<String> = label.split(LABEL_DELIMITER).map(str::to_owned).collect();
+            labels.sort_unstable();
+            labels
+        };
+        self.actual == self.predicted || labels(&self.actual) == labels(&self.predicted)
+    }
+}
+
+/// Measured quality of a model. All shares are from 0 to 1, and 0 where nothing was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evaluation {
+    /// Test rows.
+    pub rows: usize,
+    /// Share of rows whose labels are all right.
+    pub accuracy: f64,
+    /// Unweighted mean F1 of the classes that occur in the test rows.
+    #[serde(rename = "macroF1")]
+    pub macro_f1: f64,
+    /// Each class by itself, in order of name.
+    pub classes: Vec<ClassMetrics>,
+    /// Which class was taken for which.
+    pub confusion_matrix: ConfusionMatrix,
+    /// Expected calibration error of the confidence, over 15 bins of equal size.
+    ///
+    /// Source: Naeini, Cooper and Hauskrecht (AAAI 2015); equal-mass bins: Nixon et al. (2019).
+    pub expected_calibration_error: f64,
+    /// Mean squared distance of the confidence from being right (1) or wrong (0). Source: G. W. Brier (1950).
+    pub brier_score: f64,
+    /// Probability that a right prediction has a higher confidence than a wrong one, ties counting half;
+    /// unknown where all are right or all are wrong.
+    pub auroc: Option<f64>,
+}
+
+/// Measured quality on one class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassMetrics {
+    /// Name of the class.
+    pub class: String,
+    /// Test rows of the class; 0 for a class that was predicted only.
+    pub support: usize,
+    /// Share of the rows predicted as the class that are of the class.
+    pub precision: f64,
+    /// Share of the rows of the class that are predicted as such.
+    pub recall: f64,
+    /// Harmonic mean of precision and recall.
+    pub f1: f64,
+}
+
+/// Counts of test rows by right and predicted label.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfusionMatrix {
+    /// What rows and columns stand for; of a multi-label model sets of labels.
+    pub labels: Vec<String>,
+    /// Rows are actual, columns are predicted.
+    pub counts: Vec<Vec<usize>>,
+}
+
+/// Measures a model on its predictions of all test rows. The order of rows does not count.
+pub fn evaluate(predictions: &[TestPrediction]) -> Evaluation {
+    let right = predictions.iter().filter(|row| row.is_right()).count();
+    let classes = class_metrics(predictions);
+    let tested: Vec<f64> = classes
+        .iter()
+        .filter(|class| class.support > 0)
+        .map(|class| class.f1)
+        .collect();
+    let mut judged: Vec<(f64, bool)> = predictions
+        .iter()
+        .map(|row| (row.confidence, row.is_right()))
+        .collect();
+    judged.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let squares = judged
+        .iter()
+        .map(|(confidence, right)| (confidence - f64::from(u8::from(*right))).powi(2));
+    Evaluation {
+        rows: predictions.len(),
+        accuracy: share(right, predictions.len()),
+        macro_f1: tested.iter().sum::<f64>() / tested.len().max(1) as f64,
+        classes,
+        confusion_matrix: confusion_matrix(predictions),
+        expected_calibration_error: calibration_error(&judged),
+        brier_score: squares.sum::<f64>() / judged.len().max(1) as f64,
+        auroc: auroc(&judged),
+    }
+}
+
+fn share(part: usize, of: usize) -> f64 {
+    if of == 0 { 0.0 } else { part as f64 / of as f64 }
+}
+
+fn class_metrics(predictions: &[TestPrediction]) -> Vec<ClassMetrics> {
+    #[derive(Default)]
+    struct Counts {
+        actual: usize,
+        predicted: usize,
+        both: usize,
+    }
+    let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
+    for row in predictions {
+        for label in row.actual.split(LABEL_DELIMITER) {
+            let count = counts.entry(label).or_default();
+            count.actual += 1;
+            count.both += usize::from(
+                row.predicted
+                    .split(LABEL_DELIMITER)
+                    .any(|predicted| predicted == label),
+            );
+        }
+        for label in row.predicted.split(LABEL_DELIMITER) {
+            counts.entry(label).or_default().predicted += 1;
+        }
+    }
+    let metrics = |(class, count): (&str, Counts)| ClassMetrics {
+        class: class.to_owned(),
+        support: count.actual,
+        precision: share(count.both, count.predicted),
+        recall: share(count.both, count.actual),
+        f1: share(2 * count.both, count.actual + count.predicted),
+    };
+    counts.into_iter().map(metrics).collect()
+}
+
+fn confusion_matrix(predictions: &[TestPrediction]) -> ConfusionMatrix {
+    let labels = predictions
+        .iter()
+        .flat_map(|row| [row.actual.as_str(), &row.predicted]);
+    let mut numbers: BTreeMap<&str, usize> = labels.map(|label| (label, 0)).collect();
+    numbers
+        .values_mut()
+        .zip(0..)
+        .for_each(|(number, next)| *number = next);
+    let mut counts = vec![vec![0; numbers.len()]; numbers.len()];
+    for row in predictions {
+        counts[numbers[row.actual.as_str()]][numbers[row.predicted.as_str()]] += 1;
+    }
+    ConfusionMatrix {
+        labels: numbers.into_keys().map(str::to_owned).collect(),
+        counts,
+    }
+}
+
+/// Sums |confidence − accuracy| over bins of equal size; equal confidences stay in one bin, so that the order
+/// of rows does not count. `judged` is sorted by confidence.
+fn calibration_error(judged: &[(f64, bool)]) -> f64 {
+    let mut gap = 0.0;
+    let mut start = 0;
+    for bin in 1..=CALIBRATION_BINS {
+        let mut end = (judged.len() * bin / CALIBRATION_BINS).max(start);
+        while end > start && end < judged.len() && judged[end].0 == judged[end - 1].0 {
+            end += 1;
+        }
+        let members = &judged[start..end];
+        let confidence: f64 = members.iter().map(|(confidence, _)| confidence).sum();
+        let right = members.iter().filter(|(_, right)| *right).count();
+        gap += (confidence - right as f64).abs();
+        start = end;
+    }
+    gap / judged.len().max(1) as f64
+}
+
+/// Mann–Whitney statistic with mid-ranks. `judged` is sorted by confidence.
+fn auroc(judged: &[(f64, bool)]) -> Option<f64> {
+    let right = judged.iter().filter(|(_, right)| *right).count() as f64;
+    let wrong = judged.len() as f64 - right;
+    let (mut below, mut won) = (0.0, 0.0);
+    for tied in judged.chunk_by(|a, b| a.0 == b.0) {
+        let tied_right = tied.iter().filter(|(_, right)| *right).count() as f64;
+        let tied_wrong = tied.len() as f64 - tied_right;
+        won += tied_right * (below + tied_wrong / 2.0);
+        below += tied_wrong;
+    }
+    (right > 0.0 && wrong > 0.0).then(|| won / (right * wrong))
+}
+
+/// McNemar's paired test of two models on the same rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct McNemar {
+    /// Rows that only the champion has right.
+    pub only_champion_right: u64,
+    /// Rows that only the challenger has right.
+    pub only_challenger_right: u64,
+    /// Exact two-sided p-value of the hypothesis that both are equally often right.
+    pub p_value: f64,
+}
+
+impl McNemar {
+    /// Compares two models; `None` when the rows are not the same, in the same order.
+    pub fn test(champion: &[TestPrediction], challenger: &[TestPrediction]) -> Option<Self> {
+        let pairs = || champion.iter().zip(challenger);
+        if champion.len() != challenger.len() || pairs().any(|(a, b)| a.actual != b.actual) {
+            return None;
+        }
+        let only_champion_right = pairs().filter(|(a, b)| a.is_right() && !b.is_right()).count() as u64;
+        let only_challenger_right = pairs().filter(|(a, b)| !a.is_right() && b.is_right()).count() as u64;
+        let p_value = mcnemar_p_value(only_champion_right, only_challenger_right);
+        Some(Self {
+            only_champion_right,
+            only_challenger_right,
+            p_value,
+        })
+    }
+
+    /// Returns whether the challenger is significantly worse at significance level `alpha`.
+    pub fn is_against_challenger(&self, alpha: f64) -> bool {
+        self.only_champion_right > self.only_challenger_right && self.p_value < alpha
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rows(rows: &[(&str, &str, f64)]) -> Vec<TestPrediction> {
+        let row = |(actual, predicted, confidence): &(&str, &str, f64)| TestPrediction {
+            actual: (*actual).into(),
+            predicted: (*predicted).into(),
+            confidence: *confidence,
+        };
+        rows.iter().map(row).collect()
+    }
+
+    #[test]
+    fn metrics_are_those_computed_by_hand() {
+        let evaluation = evaluate(&rows(&[
+            ("A", "A", 0.9),
+            ("A", "A", 0.8),
+            ("A", "B", 0.6),
+            ("B", "B", 0.7),
+            ("B", "C", 0.5),
+        ]));
+
+        assert_eq!((evaluation.rows, evaluation.accuracy), (5, 0.6));
+        let class = |number: usize| {
+            let class = &evaluation.classes[number];
+            (
+                class.class.as_str(),
+                class.support,
+                class.precision,
+                class.recall,
+                class.f1,
+            )
+        };
+        assert_eq!(class(0), ("A", 3, 1.0, 2.0 / 3.0, 0.8));
+        assert_eq!(class(1), ("B", 2, 0.5, 0.5, 0.5));
+        assert_eq!(class(2), ("C", 0, 0.0, 0.0, 0.0));
+        assert!(
+            (evaluation.macro_f1 - 0.65).abs() < 1e-12,
+            "a class that no row has does not count"
+        );
+        assert_eq!(evaluation.confusion_matrix.labels, ["A", "B", "C"]);
+        assert_eq!(
+            evaluation.confusion_matrix.counts,
+            [[2, 1, 0], [0, 1, 1], [0, 0, 0]]
+        );
+        // One row a bin: |0.9-1| + |0.8-1| + 0.6 + |0.7-1| + 0.5, by five.
+        assert!((evaluation.expected_calibration_error - 0.34).abs() < 1e-12);
+        assert!((evaluation.brier_score - (0.01 + 0.04 + 0.36 + 0.09 + 0.25) / 5.0).abs() < 1e-12);
+        assert_eq!(evaluation.auroc, Some(1.0));
+    }
+
+    #[test]
+    fn ties_in_confidence_count_half() {
+        let auroc = |predictions: &[(&str, &str, f64)]| evaluate(&rows(predictions)).auroc;
+
+        assert_eq!(auroc(&[("A", "A", 0.5), ("A", "B", 0.5)]), Some(0.5));
+        assert_eq!(
+            auroc(&[("A", "A", 0.5), ("A", "A", 0.7), ("A", "B", 0.5)]),
+            Some(0.75)
+        );
+        assert_eq!(auroc(&[("A", "A", 0.5)]), None);
+    }
+
+    #[test]
+    fn labels_of_a_multi_label_row_count_each_and_in_any_order() {
+        let evaluation = evaluate(&rows(&[("A|B", "B|A", 0.9), ("A", "A|B", 0.9)]));
+
+        assert_eq!(evaluation.accuracy, 0.5);
+        assert_eq!(
+            (evaluation.classes[0].recall, evaluation.classes[0].precision),
+            (1.0, 1.0)
+        );
+        assert_eq!(
+            (evaluation.classes[1].recall, evaluation.classes[1].precision),
+            (1.0, 0.5)
+        );
+    }
+
+    #[test]
+    fn nothing_measured_is_nothing_proved() {
+        let evaluation = evaluate(&[]);
+
+        assert_eq!(
+            (evaluation.accuracy, evaluation.macro_f1, evaluation.auroc),
+            (0.0, 0.0, None)
+        );
+        assert_eq!(
+            (evaluation.brier_score, evaluation.expected_calibration_error),
+            (0.0, 0.0)
+        );
+    }
+
+    #[test]
+    fn only_rows_on_which_the_models_differ_decide() {
+        let truth = |right: usize| {
+            (0..20)
+                .map(|n| ("A", if n < right { "A" } else { "B" }, 0.5))
+                .collect::<Vec<_>>()
+        };
+        let (good, bad) = (rows(&truth(18)), rows(&truth(8)));
+
+        let test = McNemar::test(&good, &bad).expect("the same rows");
+
+        assert_eq!((test.only_champion_right, test.only_challenger_right), (10, 0));
+        assert!((test.p_value - 2.0_f64.powi(-9)).abs() < 1e-12);
+        assert!(test.is_against_challenger(0.05));
+        assert!(
+            !McNemar::test(&bad, &good)
+                .expect("the same rows")
+                .is_against_challenger(0.05)
+        );
+        assert_eq!(McNemar::test(&good, &good[1..]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_rows_never_counts_and_shares_are_shares(
+            judged in proptest::collection::vec((0usize..3, 0usize..3, 0u8..10), 0..60), by in 0usize..60,
+        ) {
+            let mut all: Vec<TestPrediction> = judged.iter().map(|&(actual, predicted, confidence)| TestPrediction {
+                actual: ["A", "B", "C"][actual].into(),
+                predicted: ["A", "B", "C"][predicted].into(),
+                confidence: f64::from(confidence) / 10.0,
+            }).collect();
+            let evaluation = evaluate(&all);
+            all.rotate_left(by.min(judged.len()));
+            let rotated = evaluate(&all);
+
+            prop_assert!((evaluation.expected_calibration_error - rotated.expected_calibration_error).abs() < 1e-12);
+            prop_assert_eq!(&evaluation.classes, &rotated.classes);
+            prop_assert_eq!(evaluation.auroc, rotated.auroc);
+            for value in [evaluation.accuracy, evaluation.macro_f1, evaluation.expected_calibration_error, evaluation.brier_score] {
+                prop_assert!((0.0..=1.0).contains(&value), "{value}");
+            }
+            prop_assert_eq!(evaluation.confusion_matrix.counts.iter().flatten().sum::<usize>(), judged.len());
+        }
+    }
+}

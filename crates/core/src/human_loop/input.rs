@@ -1,0 +1,270 @@
+//! What a human loop shows its reviewers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::answer::{NONE_FITS, UNSURE};
+use crate::{feedback::FeedbackRecord, prediction::LABEL_DELIMITER};
+
+/// Largest `InputContent` of `StartHumanLoop`, in characters; counted here in bytes, which is never less.
+///
+/// Source: Amazon A2I Runtime API, `HumanLoopInput`.
+pub const MAX_INPUT_CONTENT_BYTES: usize = 3_145_728;
+
+/// Longest label that a record may add to the choices, in bytes: each is on the page once for every item.
+const MAX_ADDED_LABEL_BYTES: usize = 256;
+
+/// What a reviewer is shown: `task.input` of the worker task template.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HumanLoopInput {
+    /// The items of the task.
+    pub comprehend_predictions: Vec<FeedbackRecord>,
+    /// Labels to choose from.
+    pub labels: Vec<String>,
+    /// Number of items.
+    pub row_count: usize,
+    /// Bucket of the delivered feedback.
+    pub bucket_name: String,
+    /// Key of the delivered feedback.
+    pub key_name: String,
+}
+
+/// A human loop to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HumanLoop {
+    /// Name, derived from the content: 47 characters of `[a-z0-9-]`.
+    pub name: String,
+    /// `InputContent`, JSON text.
+    pub input_content: String,
+    /// Ids of the records in it.
+    pub record_ids: Vec<String>,
+}
+
+/// Groups records into human loops of at most `items_per_task` items of one classifier each.
+///
+/// The order of the records is kept. A loop's content and name depend on nothing but the arguments,
+/// so that the same delivery again starts the same loops. Labels that the records themselves bring
+/// (predicted or suggested) are offered beside the configured ones, unless they are blank, longer than
+/// 256 bytes, or a word with a meaning of its own: clients choose them, and one must not spoil the task of
+/// others.
+pub fn human_loops(
+    records: &[FeedbackRecord],
+    items_per_task: usize,
+    labels: &[String],
+    bucket: &str,
+    key: &str,
+) -> Vec<HumanLoop> {
+    let mut by_classifier: BTreeMap<&str, Vec<&FeedbackRecord>> = BTreeMap::new();
+    for record in records {
+        by_classifier.entry(&record.classifier).or_default().push(record);
+    }
+    let mut loops = Vec::new();
+    for group in by_classifier.values() {
+        for chunk in group.chunks(items_per_task.max(1)) {
+            split_to_size(chunk, labels, bucket, key, &mut loops);
+        }
+    }
+    loops
+}
+
+/// Halves a chunk until its content fits; a single record always fits, since utterances are bounded.
+fn split_to_size(
+    chunk: &[&FeedbackRecord],
+    labels: &[String],
+    bucket: &str,
+    key: &str,
+    loops: &mut Vec<HumanLoop>,
+) {
+    let human_loop = human_loop(chunk, labels, bucket, key);
+    if human_loop.input_content.len() > MAX_INPUT_CONTENT_BYTES && chunk.len() > 1 {
+        let (first, second) = chunk.split_at(chunk.len() / 2);
+        split_to_size(first, labels, bucket, key, loops);
+        split_to_size(second, labels, bucket, key, loops);
+    } else {
+        loops.push(human_loop);
+    }
+}
+
+fn human_loop(chunk: &[&FeedbackRecord], labels: &[String], bucket: &str, key: &str) -> HumanLoop {
+    let input = HumanLoopInput {
+        comprehend_predictions: chunk.iter().map(|record| (*record).clone()).collect(),
+        labels: offered_labels(chunk, labels),
+        row_count: chunk.len(),
+        bucket_name: bucket.to_owned(),
+        key_name: key.to_owned(),
+    };
+    let mut hash = Sha256::new();
+    for part in [bucket, key]
+        .into_iter()
+        .chain(chunk.iter().map(|record| record.id.as_str()))
+    {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    HumanLoop {
+        name: format!("review-{}", &hex::encode(hash.finalize())[..40]),
+        input_content: serde_json::to_string(&input).expect("records have string keys and finite numbers"),
+        record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
+    }
+}
+
+fn offered_labels(chunk: &[&FeedbackRecord], configured: &[String]) -> Vec<String> {
+    let mut labels = configured.to_vec();
+    for record in chunk {
+        let predicted = record
+            .prediction
+            .iter()
+            .flat_map(|label| label.split(LABEL_DELIMITER));
+        for label in predicted.chain(record.suggested_label.as_deref()) {
+            let choice = !label.trim().is_empty()
+                && label.len() <= MAX_ADDED_LABEL_BYTES
+                && ![NONE_FITS, UNSURE].contains(&label);
+            if choice && !labels.iter().any(|known| known == label) {
+                labels.push(label.to_owned());
+            }
+        }
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{MAX_UTTERANCE_BYTES, feedback::FeedbackRequest, feedback::Source};
+
+    fn record(classifier: &str, utterance: &str) -> FeedbackRecord {
+        let request = FeedbackRequest {
+            classifier: classifier.into(),
+            sentence: utterance.into(),
+            ..FeedbackRequest::default()
+        };
+        request
+            .into_record(Source::ExplicitApi, "2026-11-20T10:00:00Z")
+            .expect("complete")
+    }
+
+    fn labels() -> Vec<String> {
+        ["World", "Sports"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn eleven_records_of_two_classifiers_make_three_loops_of_ten_items() {
+        let mut records: Vec<_> = (0..11)
+            .map(|number| record("news", &format!("Text {number}")))
+            .collect();
+        records.insert(3, record("mail", "A letter"));
+
+        let loops = human_loops(&records, 10, &labels(), "feedback", "feedback/a");
+
+        assert_eq!(
+            loops.iter().map(|l| l.record_ids.len()).collect::<Vec<_>>(),
+            [1, 10, 1]
+        );
+    }
+
+    #[test]
+    fn the_input_has_the_keys_that_worker_task_templates_read() {
+        let records = [record("news", "Rates rise")];
+
+        let loops = human_loops(&records, 10, &labels(), "bucket", "key");
+        let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
+
+        assert_eq!(input["rowCount"], 1);
+        assert_eq!(input["bucketName"], "bucket");
+        assert_eq!(input["keyName"], "key");
+        assert_eq!(input["labels"], json!(["World", "Sports"]));
+        let item = &input["comprehendPredictions"][0];
+        assert_eq!(item["utterance"], "Rates rise");
+        assert_eq!(item["classifier"], "news");
+        assert_eq!(item["id"], records[0].id);
+        assert!(item.get("prediction").is_some() && item.get("confidence").is_some());
+    }
+
+    #[test]
+    fn labels_that_a_record_brings_are_offered_once() {
+        let mut first = record("news", "One");
+        first.suggested_label = Some("Weather".into());
+        let mut second = record("news", "Two");
+        second.prediction = Some("World|Weather".into());
+
+        let loops = human_loops(&[first, second], 10, &labels(), "b", "k");
+        let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
+
+        assert_eq!(input["labels"], json!(["World", "Sports", "Weather"]));
+    }
+
+    #[test]
+    fn a_label_that_is_blank_endless_or_a_word_of_its_own_is_no_choice() {
+        let mut first = record("news", "One");
+        first.prediction = Some("World| |__unsure__".into());
+        first.suggested_label = Some(NONE_FITS.into());
+        let mut second = record("news", "Two");
+        second.suggested_label = Some("x".repeat(MAX_ADDED_LABEL_BYTES + 1));
+        let mut third = record("news", "Three");
+        third.suggested_label = Some("x".repeat(MAX_ADDED_LABEL_BYTES));
+
+        let loops = human_loops(&[first, second, third], 10, &labels(), "b", "k");
+        let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
+
+        assert_eq!(
+            input["labels"],
+            json!(["World", "Sports", "x".repeat(MAX_ADDED_LABEL_BYTES)])
+        );
+    }
+
+    #[test]
+    fn a_chunk_beyond_the_limit_of_a2i_is_split() {
+        let records: Vec<_> = (0..400)
+            .map(|number| {
+                record(
+                    "news",
+                    &format!("{number:04}{}", "\u{1}".repeat(MAX_UTTERANCE_BYTES - 4)),
+                )
+            })
+            .collect();
+
+        let loops = human_loops(&records, 400, &labels(), "b", "k");
+
+        assert!(loops.len() > 1);
+        assert!(
+            loops
+                .iter()
+                .all(|l| l.input_content.len() <= MAX_INPUT_CONTENT_BYTES)
+        );
+        assert_eq!(loops.iter().map(|l| l.record_ids.len()).sum::<usize>(), 400);
+    }
+
+    proptest! {
+        #[test]
+        fn no_record_is_lost_or_doubled_and_names_fit_the_service(
+            sizes in proptest::collection::vec(("[a-c]", 1usize..400), 0..40), items_per_task in 0usize..12,
+        ) {
+            let records: Vec<_> = sizes
+                .iter()
+                .enumerate()
+                .map(|(number, (classifier, size))| record(classifier, &format!("{number} {}", "x".repeat(*size))))
+                .collect();
+
+            let loops = human_loops(&records, items_per_task, &labels(), "b", "k");
+            let again = human_loops(&records, items_per_task, &labels(), "b", "k");
+
+            let mut ids: Vec<_> = loops.iter().flat_map(|l| l.record_ids.clone()).collect();
+            let mut expected: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
+            ids.sort();
+            expected.sort();
+            prop_assert_eq!(ids, expected);
+            prop_assert_eq!(&loops, &again);
+            for l in &loops {
+                prop_assert!(l.name.len() <= 63);
+                prop_assert!(l.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+                prop_assert!(l.record_ids.len() <= items_per_task.max(1));
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The labelled record: one reviewed utterance with its votes and where everything came from.
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
+
+use crate::{consolidation::Consensus, feedback::FeedbackRecord, human_loop::Answer};
+
+/// Version of the line that is written; lines of a later version are refused.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Worker name of feedback that does not say whose it is.
+const ANONYMOUS_USER: &str = "user";
+
+/// Where a vote comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VoteSource {
+    /// A reviewer's answer in a human loop.
+    HumanReview,
+    /// The label that a user gave with feedback.
+    Feedback,
+}
+
+/// One person's opinion on one record: evidence, not truth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Who voted; users of the feedback API are told apart from reviewers by the prefix `user:`.
+    pub worker: String,
+    /// What they hold right.
+    pub answer: Answer,
+    /// How the vote came in.
+    pub source: VoteSource,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Seconds spent on this record: the task's time divided by its items. Unknown in older outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+impl Vote {
+    /// Returns the vote that a feedback record carries, if its user suggested a label.
+    ///
+    /// Users without a name share one, since nothing tells them apart.
+    pub fn of_feedback(record: &FeedbackRecord) -> Option<Self> {
+        let label = record.suggested_label.as_ref()?;
+        Some(Self {
+            worker: match &record.user {
+                Some(user) => format!("{ANONYMOUS_USER}:{user}"),
+                None => ANONYMOUS_USER.to_owned(),
+            },
+            answer: Answer::labels(label.split(crate::prediction::LABEL_DELIMITER)),
+            source: VoteSource::Feedback,
+            at: record.received_at.clone(),
+            seconds: None,
+        })
+    }
+}
+
+/// What people said of one record in one human loop: a line of the loop's immutable object.
+///
+/// The record names the model that predicted, the selection probability and the time of the prediction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelledRecord {
+    /// Version of the line's shape.
+    pub schema_version: u32,
+    /// The record that was asked about.
+    #[serde(deserialize_with = "record")]
+    pub record: FeedbackRecord,
+    /// What the votes of this loop come to.
+    pub consensus: Consensus,
+    /// Every vote, in the order of the output, the user's own last.
+    pub votes: Vec<Vote>,
+    /// Name of the human loop.
+    pub human_loop: String,
+    /// ARN of its flow definition.
+    pub flow_definition_arn: String,
+    /// When the last vote was given, RFC 3339 in UTC; the record's own time where nobody voted.
+    pub labelled_at: String,
+}
+
+fn record<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedbackRecord, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    FeedbackRecord::parse(value.to_string().as_bytes()).map_err(D::Error::custom)
+}
+
+/// Why a line of a labelled object cannot be used. Safe to show: it never holds the text itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLabelled {
+    /// Not a labelled record.
+    #[error("not a labelled record (column {0})")]
+    Json(usize),
+    /// Written by a newer version.
+    #[error("schema version {0} is newer than {SCHEMA_VERSION}, the newest that is understood")]
+    NewerSchema(u32),
+}
+
+impl LabelledRecord {
+    /// Consolidates the votes of one human loop on one record, by majority.
+    ///
+    /// A label that the user suggested counts as one more vote.
+    pub fn new(
+        record: FeedbackRecord,
+        mut votes: Vec<Vote>,
+        human_loop: &str,
+        flow_definition_arn: &str,
+    ) -> Self {
+        votes.extend(Vote::of_feedback(&record));
+        let last = votes.iter().map(|vote| vote.at.as_str()).max();
+        Self {
+            schema_version: SCHEMA_VERSION,
+            consensus: Consensus::by_majority(&votes),
+            labelled_at: last.unwrap_or(&record.received_at).to_owned(),
+            record,
+            votes,
+            human_loop: human_loop.to_owned(),
+            flow_definition_arn: flow_definition_arn.to_owned(),
+        }
+    }
+
+    /// Reads one line.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidLabelled`] when the line is no labelled record, or of a newer schema version.
+    pub fn parse(line: &[u8]) -> Result<Self, InvalidLabelled> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Version {
+            schema_version: u32,
+        }
+        let invalid = |error: serde_json::Error| InvalidLabelled::Json(error.column());
+        let Version { schema_version } = serde_json::from_slice(line).map_err(invalid)?;
+        if schema_version > SCHEMA_VERSION {
+            return Err(InvalidLabelled::NewerSchema(schema_version));
+        }
+        serde_json::from_slice(line).map_err(invalid)
+    }
+
+    /// Writes the record as one line with its line feed.
+    pub fn to_line(&self) -> String {
+        let mut line = serde_json::to_string(self).expect("a record has only string keys and finite numbers");
+        line.push('\n');
+        line
+    }
+
+    /// Returns whether this is the newer answer to the same question: the last human answer wins.
+    ///
+    /// Of two at the same instant the loop's name decides, so that every machine takes the same one.
+    pub fn supersedes(&self, other: &Self) -> bool {
+        (&self.labelled_at, &self.human_loop) > (&other.labelled_at, &other.human_loop)
+    }
+}
+
+/// Returns the key of a human loop's labelled object: the same event again writes the same object.
+pub fn object_key(human_loop: &str) -> String {
+    format!("labelled/{human_loop}.jsonl")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        feedback::{Signal, Source},
+        prediction::ClassScore,
+    };
+
+    fn feedback() -> FeedbackRecord {
+        FeedbackRecord {
+            schema_version: 1,
+            id: crate::feedback::record_id("news", "Rates \"rise\", again\u{1f600}"),
+            classifier: "news".into(),
+            utterance: "Rates \"rise\", again\u{1f600}".into(),
+            prediction: Some("World".into()),
+            confidence: Some(0.7),
+            classes: vec![ClassScore {
+                name: "World".into(),
+                score: 0.7,
+            }],
+            source: Source::Implicit,
+            signal: Signal::Audit,
+            suggested_label: Some("Business".into()),
+            prediction_id: Some("p-1".into()),
+            model_arn: Some("arn:model/version/1".into()),
+            selection_probability: Some(0.01),
+            user: Some("ada".into()),
+            received_at: "2026-11-20T10:00:00Z".into(),
+        }
+    }
+
+    fn vote(label: &str, at: &str) -> Vote {
+        Vote {
+            worker: "w1".into(),
+            answer: Answer::labels([label]),
+            source: VoteSource::HumanReview,
+            at: at.into(),
+            seconds: Some(2.5),
+        }
+    }
+
+    #[test]
+    fn a_line_keeps_the_whole_lineage() {
+        let labelled = LabelledRecord::new(
+            feedback(),
+            vec![vote("Business", "2026-11-20T11:00:00.000Z")],
+            "review-1",
+            "arn:flow",
+        );
+
+        let line = labelled.to_line();
+
+        assert_eq!(LabelledRecord::parse(line.as_bytes()), Ok(labelled));
+        let json: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(json["schemaVersion"], 1);
+        assert_eq!(json["record"]["selectionProbability"], 0.01);
+        assert_eq!(json["record"]["modelArn"], "arn:model/version/1");
+        assert_eq!(json["labelledAt"], "2026-11-20T11:00:00.000Z");
+        assert_eq!(
+            json["consensus"],
+            json!({"state": "agreed", "answer": {"kind": "labels", "labels": ["Business"]}, "confidence": 1.0})
+        );
+        assert_eq!(
+            json["votes"][1],
+            json!({"worker": "user:ada", "answer": {"kind": "labels", "labels": ["Business"]}, "source": "feedback", "at": "2026-11-20T10:00:00Z"})
+        );
+    }
+
+    #[test]
+    fn a_suggested_label_is_one_vote_and_not_the_truth() {
+        let labelled = LabelledRecord::new(feedback(), vec![vote("World", "2026-11-20T11:00:00Z")], "l", "f");
+
+        assert_eq!(labelled.consensus, Consensus::Tie);
+    }
+
+    #[test]
+    fn the_last_answer_supersedes_older_ones() {
+        let at = |time, name| LabelledRecord::new(feedback(), vec![vote("World", time)], name, "f");
+        let (old, new) = (at("2026-11-20T11:00:00Z", "b"), at("2026-11-21T11:00:00Z", "a"));
+
+        assert!(new.supersedes(&old) && !old.supersedes(&new));
+        assert!(!old.supersedes(&old));
+        assert!(at("2026-11-20T11:00:00Z", "c").supersedes(&old));
+    }
+
+    #[test]
+    fn lines_of_a_newer_version_and_damaged_ones_are_refused_without_their_text() {
+        let mut labelled = LabelledRecord::new(feedback(), vec![], "l", "f");
+        labelled.schema_version = 2;
+
+        assert_eq!(
+            LabelledRecord::parse(labelled.to_line().as_bytes()),
+            Err(InvalidLabelled::NewerSchema(2))
+        );
+        assert!(matches!(
+            LabelledRecord::parse(b"{\"schemaVersion\":1,\"secret\":1}"),
+            Err(InvalidLabelled::Json(_))
+        ));
+        assert_eq!(object_key("review-1"), "labelled/review-1.jsonl");
+    }
+}
