@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::body::Body;
 use http::{Request, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     Provisioned, StartError, StepFunctions,
@@ -52,7 +52,11 @@ impl StepFunctions {
     async fn answer(self: &Arc<Self>, request: Request<Body>) -> Result<Value, AwsError> {
         let caller = json_protocol::caller(&request)?;
         let operation = json_protocol::operation(request.headers(), "AWSStepFunctions.");
-        let members: Members = json_protocol::parse(request.into_body(), MAX_BODY_BYTES).await?;
+        let members: Map<String, Value> = json_protocol::parse(request.into_body(), MAX_BODY_BYTES).await?;
+        let members = Members::deserialize(Value::Object(members)).map_err(|_| {
+            let message = "the body is not the JSON of this operation";
+            AwsError::new(400, "SerializationException", message)
+        })?;
         let action = format!("states:{operation}");
         let may = |resource: &str| self.check(&caller, &action, resource);
         match operation.as_str() {

@@ -151,6 +151,15 @@ impl StepFunctions {
         })
     }
 
+    /// Checks that a definition uses only what is implemented.
+    ///
+    /// # Errors
+    ///
+    /// Names the state, and what of it is wrong or not supported.
+    pub fn validate_definition(definition: &str) -> Result<(), String> {
+        Machine::parse(definition).map(|_| ())
+    }
+
     /// Adds or replaces a state machine. Executions that run go on with the definition and the role
     /// they were started with.
     ///

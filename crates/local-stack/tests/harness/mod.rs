@@ -14,6 +14,7 @@ use local_stack::{
     functions, http_client,
     outputs::StackOutputs,
     plan::Programs,
+    template_files::TemplateFiles,
 };
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)])
         port: 0,
         state_dir: state_dir.to_owned(),
         template: template.to_owned(),
+        template_files: TemplateFiles::BuiltIn,
         parameters: parameters.collect::<BTreeMap<_, _>>(),
         programs: Programs { executable: PROGRAM.into(), names: functions::NAMES },
     })
