@@ -71,7 +71,11 @@ impl Refusal {
 
     /// Returns whether the service asks to slow down.
     pub fn is_throttling(&self) -> bool {
-        self.status == Some(429) || self.code.as_deref().is_some_and(|code| THROTTLING.contains(&code))
+        self.status == Some(429)
+            || self
+                .code
+                .as_deref()
+                .is_some_and(|code| THROTTLING.contains(&code))
     }
 
     /// Returns whether the same call may succeed soon: throttled, failed inside, or never answered.
@@ -118,7 +122,8 @@ mod tests {
     use super::*;
 
     async fn refusal(status: StatusCode, body: &'static str) -> Refusal {
-        let router = Router::new().fallback(move || async move { (status, [("x-amzn-requestid", "r-1")], body) });
+        let router =
+            Router::new().fallback(move || async move { (status, [("x-amzn-requestid", "r-1")], body) });
         let config = local_aws::transport::sdk_config(router, Credentials::from_keys("test", "test", None));
         let call = crate::clients::comprehend(&config, None).classify_document();
         let error = call.endpoint_arn("arn").text("secret").send().await;

@@ -14,7 +14,7 @@ pub struct S3Object {
     pub key: String,
     /// Its ETag without quotes; empty if the event has none.
     pub etag: String,
-    /// Its size in bytes, 0 if the event has none.
+    /// Its size in bytes.
     pub size: u64,
 }
 
@@ -50,7 +50,6 @@ struct Object {
     key: String,
     #[serde(rename = "eTag", default)]
     etag: String,
-    #[serde(default)]
     size: u64,
 }
 
@@ -83,7 +82,8 @@ mod tests {
     fn every_record_is_read_and_its_key_decoded() {
         let record = |key: &str| json!({"s3": {"bucket": {"name": "b"}, "object": {"key": key, "size": 3, "eTag": "e"}}});
 
-        let objects = objects(json!({"Records": [record("a+b.csv"), record("%C3%A9.csv")]})).expect("an event");
+        let objects =
+            objects(json!({"Records": [record("a+b.csv"), record("%C3%A9.csv")]})).expect("an event");
 
         let keys: Vec<_> = objects.iter().map(|object| object.key.as_str()).collect();
         assert_eq!(keys, ["a b.csv", "é.csv"]);

@@ -17,6 +17,7 @@ mod json_protocol;
 pub mod lambda;
 pub mod s3;
 pub mod scheduler;
+pub mod script;
 pub mod secretsmanager;
 mod sigv4;
 pub mod sns;

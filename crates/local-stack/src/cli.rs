@@ -121,7 +121,11 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
             Command::Demo => {
                 let training_data = options.training_data.as_deref().map(read_bytes).transpose()?;
                 let complete = demo(settings(&options)?, training_data).await?;
-                Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+                Ok(if complete {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                })
             }
             Command::Redrive {
                 bucket,

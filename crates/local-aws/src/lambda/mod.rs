@@ -68,6 +68,8 @@ pub struct FunctionSpec {
     pub timeout_seconds: u32,
     /// Memory size, MB; told to the process, not enforced.
     pub memory_megabytes: u32,
+    /// Asks the process for log lines in JSON; what it writes is kept as it comes.
+    pub json_logs: bool,
     /// Most processes at once; `None` for [`DEFAULT_CONCURRENCY`].
     pub reserved_concurrency: Option<u32>,
     /// Program and arguments that run the function.
@@ -384,12 +386,16 @@ impl Lambda {
     fn environment(&self, spec: &FunctionSpec) -> BTreeMap<String, OsString> {
         let program = spec.command.first().map(Path::new);
         let task_root = program.and_then(Path::parent).unwrap_or(Path::new("/"));
-        let set_by_lambda: [(&str, OsString); 14] = [
+        let set_by_lambda: [(&str, OsString); 15] = [
             ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone().into()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".into()),
             (
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
                 spec.memory_megabytes.to_string().into(),
+            ),
+            (
+                "AWS_LAMBDA_LOG_FORMAT",
+                if spec.json_logs { "JSON" } else { "Text" }.into(),
             ),
             (
                 "AWS_LAMBDA_LOG_GROUP_NAME",

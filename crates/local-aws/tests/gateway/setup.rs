@@ -60,6 +60,7 @@ pub fn put_worker(aws: &LocalAws) {
         environment: BTreeMap::new(),
         timeout_seconds: 60,
         memory_megabytes: 256,
+        json_logs: false,
         reserved_concurrency: None,
         command,
     });

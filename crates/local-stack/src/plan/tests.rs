@@ -81,7 +81,7 @@ Resources:
       MemorySize: 256
       ReservedConcurrentExecutions: 2
       Environment: { Variables: { STREAM: !Ref Stream, RATE: 0.10 } }
-      LoggingConfig: { LogGroup: !Ref FunctionLogs }
+      LoggingConfig: { LogFormat: JSON, LogGroup: !Ref FunctionLogs }
   FunctionRetries:
     Type: AWS::Lambda::EventInvokeConfig
     Properties:
@@ -261,6 +261,7 @@ fn functions_are_planned() {
     assert_eq!(function.environment["RATE"], "0.10");
     assert_eq!((function.timeout_seconds, function.memory_megabytes), (30, 256));
     assert_eq!(function.reserved_concurrency, Some(2));
+    assert!(function.json_logs);
     let retries = &plan.event_invokes[0];
     assert_eq!(retries.function_name, function.name);
     assert_eq!(retries.maximum_retry_attempts, 1);
