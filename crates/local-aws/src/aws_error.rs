@@ -133,7 +133,8 @@ pub(crate) fn xml_response(status: StatusCode, body: String) -> Response<Body> {
     response
 }
 
-fn escape_xml(text: &str) -> String {
+/// Writes a text so that XML takes it as text.
+pub(crate) fn escape_xml(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -14,6 +14,7 @@ use crate::{
     ACCOUNT_ID, LocalAws,
     aws_error::{AwsError, Envelope, json_response, xml_response},
     iam::{Call, Principal},
+    json_protocol::JSON_1_0,
     sigv4::{self, Caller},
 };
 
@@ -33,6 +34,7 @@ enum Route {
     Lambda,
     ApiGateway,
     HumanLoops,
+    Sns,
     Sts,
     S3,
     Unknown(UnknownOperation),
@@ -71,6 +73,10 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
                 .await
                 .unwrap_or_else(|error| error.into_response(Envelope::RestJson))
         }
+        Route::Sns => match verified(aws, request, "sns").await {
+            Ok(request) => aws.sns.handle(request).await,
+            Err(error) => error.into_response(Envelope::Query),
+        },
         Route::Sts => get_caller_identity(aws, request)
             .await
             .unwrap_or_else(|error| error.into_response(Envelope::Query)),
@@ -122,6 +128,7 @@ fn route(request: &Request<Body>) -> Route {
         Some("s3") => Route::S3,
         Some("lambda") => Route::Lambda,
         Some("apigateway") => Route::ApiGateway,
+        Some("sns") if is_form => Route::Sns,
         Some("sts") => Route::Sts,
         Some("sagemaker") if is_human_loops(path) => Route::HumanLoops,
         Some(other) if is_form => unknown(other, &operation, Envelope::Query),
@@ -155,8 +162,13 @@ async fn json_service(
     } else {
         "message"
     };
+    let content_type = if prefix == "AWSStepFunctions" {
+        JSON_1_0
+    } else {
+        JSON_1_1
+    };
     let envelope = Envelope::Json {
-        content_type: JSON_1_1,
+        content_type,
         message_member,
     };
     let result = match prefix {
@@ -166,6 +178,10 @@ async fn json_service(
         },
         "secretsmanager" => match verified(aws, request, "secretsmanager").await {
             Ok(request) => Ok(aws.secrets.handle(request).await),
+            Err(error) => Err(error),
+        },
+        "AWSStepFunctions" => match verified(aws, request, "states").await {
+            Ok(request) => Ok(aws.step_functions.handle(request).await),
             Err(error) => Err(error),
         },
         "Comprehend_20171127" => pass_on(aws, request, "comprehend", Some(operation)).await,

@@ -1,4 +1,4 @@
-//! What the services of the AWS JSON 1.1 protocol share: targets, bodies, replies, refusals.
+//! What the services of the AWS JSON protocols share: targets, bodies, replies, refusals.
 
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
@@ -9,6 +9,9 @@ use crate::{
     aws_error::{AwsError, Envelope, json_response},
     iam::Principal,
 };
+
+/// Content type of version 1.0 of the protocol.
+pub(crate) const JSON_1_0: &str = "application/x-amz-json-1.0";
 
 /// Returns the operation that `X-Amz-Target` names behind `prefix`.
 pub(crate) fn operation(headers: &HeaderMap, prefix: &str) -> String {
@@ -44,19 +47,27 @@ pub(crate) async fn parse<T: DeserializeOwned>(body: Body, limit: usize) -> Resu
     })
 }
 
-/// Makes the HTTP response of an outcome.
+/// Makes the HTTP response of an outcome, in version 1.1 of the protocol.
 pub(crate) fn reply(outcome: Result<Value, AwsError>) -> Response<Body> {
-    const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+    reply_as("application/x-amz-json-1.1", outcome)
+}
+
+/// Makes the HTTP response of an outcome, in version 1.0 of the protocol.
+pub(crate) fn reply_1_0(outcome: Result<Value, AwsError>) -> Response<Body> {
+    reply_as(JSON_1_0, outcome)
+}
+
+fn reply_as(content_type: &'static str, outcome: Result<Value, AwsError>) -> Response<Body> {
     match outcome {
         Ok(body) => {
-            let mut response = json_response(StatusCode::OK, CONTENT_TYPE, &body);
+            let mut response = json_response(StatusCode::OK, content_type, &body);
             let id = uuid::Uuid::new_v4().to_string();
             let id = HeaderValue::from_str(&id).expect("a UUID is ASCII");
             response.headers_mut().insert("x-amzn-requestid", id);
             response
         }
         Err(error) => error.into_response(Envelope::Json {
-            content_type: CONTENT_TYPE,
+            content_type,
             message_member: "message",
         }),
     }

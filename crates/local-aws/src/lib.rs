@@ -16,9 +16,12 @@ pub mod invocation_queue;
 mod json_protocol;
 pub mod lambda;
 pub mod s3;
+pub mod scheduler;
 pub mod script;
 pub mod secretsmanager;
 mod sigv4;
+pub mod sns;
+pub mod stepfunctions;
 pub mod store;
 pub mod transport;
 
@@ -43,7 +46,10 @@ use crate::{
     invocation_queue::InvocationQueue,
     lambda::{FunctionUrlSpec, Lambda},
     s3::S3,
+    scheduler::Scheduler,
     secretsmanager::SecretsManager,
+    sns::Sns,
+    stepfunctions::StepFunctions,
     store::{OpenError, Store},
 };
 
@@ -73,6 +79,12 @@ pub struct LocalAws {
     pub lambda: Arc<Lambda>,
     /// Amazon API Gateway.
     pub api_gateway: Arc<ApiGateway>,
+    /// Amazon SNS.
+    pub sns: Sns,
+    /// AWS Step Functions.
+    pub step_functions: Arc<StepFunctions>,
+    /// Amazon EventBridge Scheduler.
+    pub scheduler: Scheduler,
     function_urls: Arc<FunctionUrls>,
     /// Function URL ids by the signing name of the service that the function serves.
     served_signing_names: Arc<RwLock<BTreeMap<String, String>>>,
@@ -109,6 +121,23 @@ impl LocalAws {
             region.clone(),
             endpoint_url.to_owned(),
         ));
+        let sns = Sns::new(store.clone(), iam.clone(), region.clone());
+        let step_functions = StepFunctions::new(
+            store.clone(),
+            iam.clone(),
+            lambda.clone(),
+            sns.clone(),
+            region.clone(),
+        );
+        let step_functions = Arc::new(step_functions.map_err(index)?);
+        let scheduler = Scheduler::new(
+            store.clone(),
+            iam.clone(),
+            queue.clone(),
+            lambda.clone(),
+            step_functions.clone(),
+            region.clone(),
+        );
         let api_gateway = ApiGateway::new(store.clone(), iam.clone(), lambda.clone(), region.clone());
         let function_urls = FunctionUrls::new(iam.clone(), lambda.clone(), region.clone());
         Ok(Self {
@@ -119,6 +148,9 @@ impl LocalAws {
             secrets: secrets.map_err(index)?,
             lambda,
             api_gateway: Arc::new(api_gateway.map_err(index)?),
+            sns,
+            step_functions,
+            scheduler: scheduler.map_err(index)?,
             function_urls: Arc::new(function_urls),
             served_signing_names: Arc::default(),
             region,
@@ -189,10 +221,13 @@ impl LocalAws {
         self.lambda.url(names.get(signing_name)?)
     }
 
-    /// Starts the work in the background: queued events, deliveries, expirations, the usage of API keys.
-    /// Provision everything before.
+    /// Starts the work in the background: queued events, deliveries, expirations, executions,
+    /// schedules, the usage of API keys. Provision everything before.
     pub fn start(&self) {
         self.lambda.start();
+        self.step_functions.start();
+        let scheduler = self.scheduler.clone();
+        self.spawn(async move { scheduler.run().await });
         let s3 = self.s3.clone();
         self.spawn(async move { s3.run().await });
         let firehose = self.firehose.clone();
@@ -226,6 +261,7 @@ impl LocalAws {
     /// is not done waits for the next start.
     pub async fn shutdown(&self) {
         self.lambda.shutdown().await;
+        self.step_functions.shutdown().await;
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;

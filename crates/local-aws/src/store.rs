@@ -1,6 +1,9 @@
 //! The state folder: one transactional index and a folder of blobs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// Opens, or makes, the state folder of one process.
 ///
@@ -58,5 +61,20 @@ impl Store {
     /// Returns the folder of the blob files.
     pub fn blobs(&self) -> PathBuf {
         self.folder.join("blobs")
+    }
+
+    /// Returns the folder of the logs that people read.
+    pub fn logs(&self) -> PathBuf {
+        self.folder.join("logs")
+    }
+
+    /// Appends lines to `logs/<name>.log`, making it if it is absent. Returns once the disk has them.
+    pub(crate) fn append_log(&self, name: &str, lines: &str) -> std::io::Result<()> {
+        std::fs::create_dir_all(self.logs())?;
+        let path = self.logs().join(format!("{name}.log"));
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+        // One write, so that the lines of several writers do not mix.
+        file.write_all(lines.as_bytes())?;
+        file.sync_data()
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     problems::{Problems, Refused},
     stack::{REGION, Stack},
     template,
+    template_files::TemplateFiles,
 };
 
 /// How long open connections may last once the stack stops.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Text of the template.
     pub template: String,
+    /// The files that it names.
+    pub template_files: TemplateFiles,
     /// Parameters of the template that differ from their defaults.
     pub parameters: BTreeMap<String, String>,
     /// What functions run.
@@ -94,7 +97,8 @@ pub async fn start(settings: &Settings) -> Result<Running, BootError> {
 
     let problems = Problems::default();
     let resolved = template::resolve(&settings.template, &settings.parameters, &stack, &problems);
-    let plan = plan(&resolved, &stack, &settings.programs, &problems);
+    let (programs, files) = (&settings.programs, &settings.template_files);
+    let plan = plan(&resolved, &stack, programs, files, &problems);
     let plan = problems.or(plan)?;
     provide(&aws, &plan)?;
 
@@ -181,17 +185,25 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
     for secret in &plan.secrets {
         check(aws.secrets.put_secret(secret).map_err(|error| error.to_string()));
     }
-    let assumed = plan
+    let lambda = plan
         .functions
         .iter()
-        .map(|function| ("lambda.amazonaws.com", &function.role_arn));
-    let assumed = assumed.chain(
-        plan.delivery_streams
-            .iter()
-            .map(|s| ("firehose.amazonaws.com", &s.role_arn)),
-    );
-    for (service, role) in assumed {
-        if !aws.iam.may_assume(service, role) {
+        .map(|function| ("lambda", &function.role_arn));
+    let firehose = plan
+        .delivery_streams
+        .iter()
+        .map(|stream| ("firehose", &stream.role_arn));
+    let states = plan
+        .state_machines
+        .iter()
+        .map(|machine| ("states", &machine.role_arn));
+    let scheduler = plan
+        .schedules
+        .iter()
+        .map(|schedule| ("scheduler", &schedule.role_arn));
+    for (service, role) in lambda.chain(firehose).chain(states).chain(scheduler) {
+        let service = format!("{service}.amazonaws.com");
+        if !aws.iam.may_assume(&service, role) {
             problems.report("", format!("{role} does not let {service} assume it"));
         }
     }
@@ -215,6 +227,15 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
     }
     for stream in &plan.delivery_streams {
         check(aws.firehose.put_stream(stream.clone()));
+    }
+    for topic in &plan.topics {
+        aws.sns.put_topic(topic.clone());
+    }
+    for machine in &plan.state_machines {
+        check(aws.step_functions.put_state_machine(machine.clone()));
+    }
+    for schedule in &plan.schedules {
+        check(aws.scheduler.put_schedule(schedule.clone()));
     }
     for api in &plan.rest_apis {
         check(aws.api_gateway.put_rest_api(api.clone()));
@@ -242,6 +263,7 @@ mod tests {
             port: 0,
             state_dir: state_dir.to_owned(),
             template: TEMPLATE.to_owned(),
+            template_files: TemplateFiles::Folder(state_dir.to_owned()),
             parameters: BTreeMap::new(),
             programs: Programs {
                 executable: "/bin/false".into(),
@@ -350,5 +372,78 @@ mod tests {
             "the template cannot be started:\n  Resources.Data.Type: AWS::SQS::Queue is not supported by local-stack"
         );
         started.expect("it starts").stop().await;
+    }
+
+    const MACHINE: &str = r#"
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement: [{ Effect: Allow, Principal: { Service: states.amazonaws.com }, Action: sts:AssumeRole }]
+      Policies:
+        - PolicyName: publish
+          PolicyDocument: { Statement: [{ Effect: Allow, Action: sns:Publish, Resource: !Ref Topic }] }
+  Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: news } }
+  Machine:
+    Type: AWS::StepFunctions::StateMachine
+    Properties:
+      StateMachineName: build
+      RoleArn: !GetAtt Role.Arn
+      DefinitionS3Location: build.asl.json
+      DefinitionSubstitutions: { TopicArn: !Ref Topic }
+Outputs: { Machine: { Value: !Ref Machine } }
+"#;
+    const DEFINITION: &str = r#"{"StartAt": "Tell", "States": {"Tell": {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sns:publish",
+        "Parameters": {"TopicArn": "${TopicArn}", "Message.$": "$.message"},
+        "End": true
+    }}}"#;
+
+    #[tokio::test]
+    async fn a_state_machine_runs_from_the_file_beside_the_template() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        std::fs::write(folder.path().join("build.asl.json"), DEFINITION).expect("written");
+        let settings = Settings {
+            template: MACHINE.to_owned(),
+            ..settings(folder.path())
+        };
+        let stack = start(&settings).await.expect("it starts");
+        let input = r#"{"message": "built"}"#.to_owned();
+
+        let started = stack
+            .aws
+            .step_functions
+            .start_execution(&stack.outputs["Machine"], None, input);
+
+        started.expect("it starts");
+        let log = folder.path().join("logs/news.log");
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        while !std::fs::read_to_string(&log).is_ok_and(|log| log.contains(r#""message":"built""#)) {
+            assert!(tokio::time::Instant::now() < deadline, "the message is published");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stack.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_role_that_step_functions_cannot_assume_is_refused_at_start() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        std::fs::write(folder.path().join("build.asl.json"), DEFINITION).expect("written");
+        let template = MACHINE.replace("states.amazonaws.com", "lambda.amazonaws.com");
+
+        let refused = start(&Settings {
+            template,
+            ..settings(folder.path())
+        })
+        .await
+        .err();
+
+        let words = refused.expect("refused").to_string();
+        assert!(
+            words.contains("does not let states.amazonaws.com assume it"),
+            "{words}"
+        );
     }
 }

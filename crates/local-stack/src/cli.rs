@@ -148,10 +148,12 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 fn settings(options: &Options) -> Result<Settings, Failure> {
+    let (template, template_files) = run::read_template(options.template.as_ref())?;
     Ok(Settings {
         port: options.port,
         state_dir: options.state_dir.clone(),
-        template: run::read_template(options.template.as_ref())?,
+        template,
+        template_files,
         parameters: options.param.iter().cloned().collect(),
         programs: Programs {
             executable: std::env::current_exe()?,

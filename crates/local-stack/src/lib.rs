@@ -18,6 +18,7 @@ pub mod run;
 pub mod sign_in;
 pub mod stack;
 pub mod template;
+pub mod template_files;
 pub mod training;
 pub mod user;
 pub mod welcome;

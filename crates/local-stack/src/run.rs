@@ -1,13 +1,18 @@
 //! Runs the stack in the foreground.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     boot::{self, Running, Settings},
     outputs::StackOutputs,
-    sign_in, training,
+    sign_in,
+    template_files::TemplateFiles,
+    training,
     welcome::welcome,
 };
 
@@ -57,7 +62,7 @@ pub fn storage_failed(state_dir: &std::path::Path) -> Box<dyn std::error::Error 
 /// When the classifier does not answer, no sign-in link can be made or the file cannot be written.
 pub async fn make_ready(
     stack: &Running,
-    state_dir: &std::path::Path,
+    state_dir: &Path,
     training_data: Option<Vec<u8>>,
 ) -> Result<StackOutputs, Box<dyn std::error::Error + Send + Sync>> {
     training::prepare(stack, training_data).await?;
@@ -80,12 +85,12 @@ pub async fn make_ready(
 }
 
 /// Reads the template: the one named, else `infra/template.yaml` of the current folder or one above
-/// it, else the one that this program was built with.
+/// it, else the one that this program was built with. Returns its text and where its files are.
 ///
 /// # Errors
 ///
 /// When the named file cannot be read.
-pub fn read_template(named: Option<&PathBuf>) -> io::Result<String> {
+pub fn read_template(named: Option<&PathBuf>) -> io::Result<(String, TemplateFiles)> {
     let path = match named {
         Some(path) => Some(path.clone()),
         None => std::env::current_dir()?
@@ -94,8 +99,14 @@ pub fn read_template(named: Option<&PathBuf>) -> io::Result<String> {
             .find(|path| path.is_file()),
     };
     match path {
-        Some(path) => read(&path),
-        None => Ok(include_str!("../../../infra/template.yaml").to_owned()),
+        Some(path) => {
+            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+            Ok((read(&path)?, TemplateFiles::Folder(folder)))
+        }
+        None => {
+            let text = include_str!("../../../infra/template.yaml").to_owned();
+            Ok((text, TemplateFiles::BuiltIn))
+        }
     }
 }
 
@@ -104,7 +115,7 @@ pub fn read_template(named: Option<&PathBuf>) -> io::Result<String> {
 /// # Errors
 ///
 /// Whatever the file system reports.
-pub fn read(path: &std::path::Path) -> io::Result<String> {
+pub fn read(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }

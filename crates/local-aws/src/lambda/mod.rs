@@ -379,11 +379,7 @@ impl Lambda {
             iam: self.iam.clone(),
             command: spec.command.clone(),
             environment: self.environment(spec),
-            log_file: self
-                .store
-                .blobs()
-                .with_file_name("logs")
-                .join(format!("{}.log", spec.name)),
+            log_file: self.store.logs().join(format!("{}.log", spec.name)),
         }
     }
 

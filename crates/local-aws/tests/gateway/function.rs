@@ -25,6 +25,14 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "/fail" => Err("this request cannot be handled".into()),
         "/malformed" => Ok(json!({"statusCode": "no status"})),
         "/wait" => std::future::pending().await,
+        "/hang-once" => {
+            let marker = event["input"]["marker"].as_str().ok_or("no marker")?;
+            if std::fs::exists(marker)? {
+                return Ok(json!("called again"));
+            }
+            std::fs::write(marker, "")?;
+            std::future::pending().await
+        }
         "/inferred" => Ok(json!({"Classes": []})),
         "/refuse" => Ok(json!({
             "statusCode": 400,

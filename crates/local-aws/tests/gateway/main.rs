@@ -7,3 +7,5 @@ mod pass_through;
 mod rest_api;
 mod services;
 mod setup;
+mod states;
+mod topics;

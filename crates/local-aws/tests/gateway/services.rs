@@ -82,13 +82,13 @@ async fn errors_of_the_query_protocol_are_xml() {
 #[tokio::test]
 async fn unknown_services_are_not_implemented_by_name() {
     let aws = LocalAws::in_memory();
-    let target = [("x-amz-target", "AWSStepFunctions.StartExecution")];
+    let target = [("x-amz-target", "DynamoDB_20120810.PutItem")];
 
     let json = Call {
         headers: &target,
         ..post("/", "{}")
     }
-    .send_as(&aws, "states", user())
+    .send_as(&aws, "dynamodb", user())
     .await;
     let rest = get("/2017-03-26/anything").send_as(&aws, "kafka", user()).await;
     let path = get("/_aws/other").send(&aws).await;
@@ -106,7 +106,7 @@ async fn unknown_services_are_not_implemented_by_name() {
 
     assert_eq!(json.status, 501);
     assert_eq!(json.json()["__type"], "NotImplemented");
-    assert!(json.body.contains("AWSStepFunctions: StartExecution"));
+    assert!(json.body.contains("DynamoDB_20120810: PutItem"));
     assert_eq!(rest.status, 501);
     assert!(rest.body.contains("kafka: GET /2017-03-26/anything"));
     assert_eq!(path.status, 501);

@@ -26,7 +26,25 @@ pub const ENDPOINT: &str = "http://127.0.0.1:4566";
 /// Opens services with the function `worker`, which API Gateway may invoke.
 pub fn services() -> LocalAws {
     let aws = LocalAws::in_memory();
-    put_role(&aws, "worker", vec![]);
+    put_worker(&aws);
+    aws.lambda.add_permission(PermissionSpec {
+        function_name: "worker".to_owned(),
+        action: "lambda:InvokeFunction".to_owned(),
+        principal: "apigateway.amazonaws.com".to_owned(),
+        source_arn: Some("arn:aws:execute-api:us-east-1:000000000000:api1/*/POST/*".to_owned()),
+        source_account: None,
+    });
+    aws.lambda.put_url(FunctionUrlSpec {
+        id: "url1".to_owned(),
+        function_name: "worker".to_owned(),
+        iam_auth: true,
+    });
+    aws
+}
+
+/// Adds the function `worker`.
+pub fn put_worker(aws: &LocalAws) {
+    put_role(aws, "worker", vec![]);
     let program = std::env::current_exe().expect("this program has a path");
     let arguments = [
         "function::function_process",
@@ -46,19 +64,6 @@ pub fn services() -> LocalAws {
         reserved_concurrency: None,
         command,
     });
-    aws.lambda.add_permission(PermissionSpec {
-        function_name: "worker".to_owned(),
-        action: "lambda:InvokeFunction".to_owned(),
-        principal: "apigateway.amazonaws.com".to_owned(),
-        source_arn: Some("arn:aws:execute-api:us-east-1:000000000000:api1/*/POST/*".to_owned()),
-        source_account: None,
-    });
-    aws.lambda.put_url(FunctionUrlSpec {
-        id: "url1".to_owned(),
-        function_name: "worker".to_owned(),
-        iam_auth: true,
-    });
-    aws
 }
 
 /// Adds an API whose every path is answered by the function; `POST /keyed` needs the key.

@@ -9,7 +9,10 @@ mod iam;
 mod lambda;
 mod properties;
 mod s3;
+mod scheduler;
 mod secrets_manager;
+mod sns;
+mod step_functions;
 mod usage_plan;
 
 use local_aws::{
@@ -18,13 +21,17 @@ use local_aws::{
     iam::RoleSpec,
     lambda::{EventInvokeSpec, FunctionSpec, FunctionUrlSpec, PermissionSpec},
     s3::BucketSpec,
+    scheduler::ScheduleSpec,
     secretsmanager::SecretSpec,
+    sns::TopicSpec,
+    stepfunctions::StateMachineSpec,
 };
 
 use crate::{
     problems::Problems,
     stack::Stack,
     template::{Resolved, join},
+    template_files::TemplateFiles,
 };
 pub use lambda::Programs;
 use properties::Properties;
@@ -50,6 +57,12 @@ pub struct Plan {
     pub signing_names: Vec<(String, String)>,
     /// Secrets.
     pub secrets: Vec<SecretSpec>,
+    /// Topics.
+    pub topics: Vec<TopicSpec>,
+    /// State machines.
+    pub state_machines: Vec<StateMachineSpec>,
+    /// Schedules.
+    pub schedules: Vec<ScheduleSpec>,
     /// REST APIs, each with its one stage.
     pub rest_apis: Vec<RestApiSpec>,
     /// API keys.
@@ -59,7 +72,7 @@ pub struct Plan {
 }
 
 /// Types that are accepted and do nothing here, and why that is no loss on one machine.
-const NO_OPS: [(&str, &str); 5] = [
+const NO_OPS: [(&str, &str); 4] = [
     (
         "AWS::ApiGateway::Account",
         "there is no CloudWatch to write access logs to",
@@ -73,11 +86,16 @@ const NO_OPS: [(&str, &str); 5] = [
         "AWS::Logs::LogGroup",
         "functions log to the standard error of local-stack",
     ),
-    ("AWS::SNS::Topic", "only alarms publish to it, and there are none"),
 ];
 
 /// Maps every resource to the service that provides it. What is not understood is reported.
-pub fn plan(resolved: &Resolved, stack: &Stack, programs: &Programs, problems: &Problems) -> Plan {
+pub fn plan(
+    resolved: &Resolved,
+    stack: &Stack,
+    programs: &Programs,
+    files: &TemplateFiles,
+    problems: &Problems,
+) -> Plan {
     let mut plan = Plan::default();
     let mut policies = Vec::new();
     let mut apis = api_gateway::Parts::default();
@@ -110,6 +128,12 @@ pub fn plan(resolved: &Resolved, stack: &Stack, programs: &Programs, problems: &
             "AWS::SecretsManager::Secret" => {
                 plan.secrets.push(secrets_manager::secret(resource, properties));
             }
+            "AWS::SNS::Topic" => plan.topics.push(sns::topic(resource, properties)),
+            "AWS::StepFunctions::StateMachine" => {
+                plan.state_machines
+                    .push(step_functions::state_machine(resource, properties, files));
+            }
+            "AWS::Scheduler::Schedule" => plan.schedules.push(scheduler::schedule(resource, properties)),
             "AWS::ApiGateway::ApiKey" => {
                 plan.api_keys
                     .push(usage_plan::api_key(resource, properties, stack));

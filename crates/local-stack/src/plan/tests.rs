@@ -4,6 +4,7 @@ use local_aws::{
     apigateway::{Integration, Period, Quota, Throttle},
     iam::{Call, Iam, Principal},
     s3::{Expiration, FunctionNotification},
+    scheduler::ScheduleSpec,
 };
 use serde_json::json;
 
@@ -170,6 +171,32 @@ Resources:
     Type: AWS::ApiGateway::UsagePlanKey
     Properties: { KeyId: !Ref Key, KeyType: API_KEY, UsagePlanId: !Ref Plan }
   Alarm: { Type: AWS::CloudWatch::Alarm, Properties: { Threshold: 1 } }
+  Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: news, DisplayName: News } }
+  Machine:
+    Type: AWS::StepFunctions::StateMachine
+    Properties:
+      StateMachineName: build
+      StateMachineType: STANDARD
+      RoleArn: !GetAtt Role.Arn
+      LoggingConfiguration: { Level: ALL }
+      TracingConfiguration: { Enabled: false }
+      DefinitionSubstitutions: { FunctionArn: !GetAtt Function.Arn, Seconds: 60 }
+      Definition:
+        StartAt: Train
+        States:
+          Train: { Type: Task, Resource: '${FunctionArn}', TimeoutSeconds: 900, End: true }
+  Sweep:
+    Type: AWS::Scheduler::Schedule
+    Properties:
+      Name: sweep
+      ScheduleExpression: rate(5 minutes)
+      FlexibleTimeWindow: { Mode: 'OFF' }
+      State: DISABLED
+      Target:
+        Arn: !Ref Machine
+        RoleArn: !GetAtt Role.Arn
+        Input: '{"operation": "sweep"}'
+        RetryPolicy: { MaximumRetryAttempts: 2 }
 "#;
 
 fn plan_of(template: &str) -> Result<Plan, Refused> {
@@ -181,7 +208,8 @@ fn plan_of(template: &str) -> Result<Plan, Refused> {
     };
     let problems = Problems::default();
     let resolved = template::resolve(template, &BTreeMap::new(), &stack, &problems);
-    let plan = plan(&resolved, &stack, &programs, &problems);
+    let files = TemplateFiles::Folder(folder.path().to_owned());
+    let plan = plan(&resolved, &stack, &programs, &files, &problems);
     problems.or(plan)
 }
 
@@ -250,6 +278,30 @@ fn functions_are_planned() {
     assert_eq!(url.function_name, function.name);
     assert!(url.iam_auth);
     assert_eq!(plan.signing_names, [("comprehend".to_owned(), url.id.clone())]);
+}
+
+#[test]
+fn a_state_machine_its_schedule_and_topic_are_planned() {
+    let plan = plan_of(TEMPLATE).expect("the template is sound");
+
+    let machine = &plan.state_machines[0];
+    assert_eq!(
+        (machine.name.as_str(), &machine.role_arn),
+        ("build", &plan.roles[0].arn)
+    );
+    let definition: serde_json::Value = serde_json::from_str(&machine.definition).expect("JSON");
+    let train = json!({"Type": "Task", "Resource": function_arn(&plan), "TimeoutSeconds": 900, "End": true});
+    assert_eq!(definition["States"]["Train"], train);
+    let sweep = ScheduleSpec {
+        name: "sweep".to_owned(),
+        expression: "rate(5 minutes)".to_owned(),
+        enabled: false,
+        target_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:build".to_owned(),
+        role_arn: plan.roles[0].arn.clone(),
+        input: Some(r#"{"operation": "sweep"}"#.to_owned()),
+    };
+    assert_eq!(plan.schedules, [sweep]);
+    assert_eq!(plan.topics[0].name, "news");
 }
 
 #[test]
@@ -384,6 +436,36 @@ fn what_is_not_understood_is_refused_by_its_path() {
             "Resources.Api: an API has one AWS::ApiGateway::Stage in local-stack, this one has 0",
         ),
         (
+            "DisplayName: News",
+            "Subscription: [{ Protocol: email, Endpoint: a@example.com }]",
+            "Resources.Topic.Properties.Subscription: the property is not supported by local-stack",
+        ),
+        (
+            "Resource: '${FunctionArn}'",
+            "Resource: 'arn:aws:states:::aws-sdk:s3:getObject'",
+            "Resources.Machine.Properties.Definition: state Train: the resource arn:aws:states:::aws-sdk:s3:getObject is not supported",
+        ),
+        (
+            "Resource: '${FunctionArn}'",
+            "Resource: '${Other}'",
+            "Resources.Machine.Properties.Definition: ${Other} is not among the DefinitionSubstitutions",
+        ),
+        (
+            "StateMachineType: STANDARD",
+            "StateMachineType: EXPRESS",
+            "Resources.Machine.Properties.StateMachineType: `EXPRESS` is not supported by local-stack, only STANDARD",
+        ),
+        (
+            "StateMachineType: STANDARD",
+            "DefinitionS3Location: none.asl.json",
+            "Resources.Machine.Properties.Definition: give one of Definition, DefinitionString and DefinitionS3Location",
+        ),
+        (
+            "{ Mode: 'OFF' }",
+            "{ Mode: FLEXIBLE, MaximumWindowInMinutes: 5 }",
+            "Resources.Sweep.Properties.FlexibleTimeWindow.Mode: `FLEXIBLE` is not supported by local-stack, only OFF",
+        ),
+        (
             "ServesSigningName: comprehend",
             "Serves: comprehend",
             "Resources.Url.Metadata.LocalStack: must be one ServesSigningName",
@@ -393,6 +475,24 @@ fn what_is_not_understood_is_refused_by_its_path() {
 
         let found = problems.iter().any(|problem| problem.starts_with(expected));
         assert!(found, "{expected}\nnot among\n{}", problems.join("\n"));
+    }
+}
+
+#[test]
+fn a_definition_in_a_file_that_is_not_there_is_refused() {
+    let (start, end) = (TEMPLATE.find("      Definition:\n"), TEMPLATE.find("  Sweep:\n"));
+    let definition = &TEMPLATE[start.expect("it is there")..end.expect("it is there")];
+    for (location, expected) in [
+        ("none.asl.json", "none.asl.json: No such file or directory"),
+        (
+            "{ Bucket: b, Key: k }",
+            "DefinitionS3Location: must be a path relative to the template",
+        ),
+    ] {
+        let problems = problems_with(definition, &format!("      DefinitionS3Location: {location}\n"));
+
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}");
     }
 }
 
@@ -468,7 +568,7 @@ fn shipped(arguments: &BTreeMap<String, String>) -> Plan {
     let problems = Problems::default();
     let template = include_str!("../../../../infra/template.yaml");
     let resolved = template::resolve(template, arguments, &stack, &problems);
-    let plan = plan(&resolved, &stack, &programs, &problems);
+    let plan = plan(&resolved, &stack, &programs, &TemplateFiles::BuiltIn, &problems);
     problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"))
 }
 

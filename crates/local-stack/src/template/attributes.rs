@@ -1,6 +1,6 @@
 //! What `Ref` and `Fn::GetAtt` give for each type of resource.
 
-use local_aws::{ACCOUNT_ID, secretsmanager::secret_arn};
+use local_aws::{ACCOUNT_ID, secretsmanager::secret_arn, sns::topic_arn, stepfunctions::state_machine_arn};
 use serde_json::{Map, Value};
 
 use super::{Resource, text};
@@ -30,10 +30,9 @@ pub(super) fn reference(
         "AWS::IAM::Role" => named("RoleName", 64),
         "AWS::Logs::LogGroup" => named("LogGroupName", 512),
         "AWS::SecretsManager::Secret" => secret_arn(REGION, &named("Name", 512)),
-        "AWS::SNS::Topic" => {
-            let name = named("TopicName", 256);
-            format!("arn:aws:sns:{REGION}:{ACCOUNT_ID}:{name}")
-        }
+        "AWS::SNS::Topic" => topic_arn(REGION, &named("TopicName", 256)),
+        "AWS::StepFunctions::StateMachine" => state_machine_arn(REGION, &named("StateMachineName", 80)),
+        "AWS::Scheduler::Schedule" => named("Name", 64),
         "AWS::CloudWatch::Alarm" => named("AlarmName", 255),
         "AWS::ApiGateway::Stage" => same_as("StageName"),
         "AWS::ApiGateway::Model" => match properties.get("Name").and_then(text) {
@@ -82,10 +81,16 @@ pub(super) fn attribute(resource: &Resource, name: &str, stack: &Stack) -> Optio
         ("AWS::CloudWatch::Alarm", "Arn") => {
             format!("arn:aws:cloudwatch:{REGION}:{ACCOUNT_ID}:alarm:{reference}")
         }
-        ("AWS::SNS::Topic", "TopicName") => reference.rsplit(':').next()?.to_owned(),
+        ("AWS::Scheduler::Schedule", "Arn") => {
+            format!("arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule/default/{reference}")
+        }
+        ("AWS::SNS::Topic", "TopicName") | ("AWS::StepFunctions::StateMachine", "Name") => {
+            reference.rsplit(':').next()?.to_owned()
+        }
         ("AWS::ApiGateway::RestApi", "RootResourceId") => root_resource_id(reference),
         ("AWS::SecretsManager::Secret", "Id")
         | ("AWS::SNS::Topic", "TopicArn")
+        | ("AWS::StepFunctions::StateMachine", "Arn")
         | ("AWS::ApiGateway::RestApi", "RestApiId")
         | ("AWS::ApiGateway::Resource", "ResourceId")
         | ("AWS::ApiGateway::RequestValidator", "RequestValidatorId")

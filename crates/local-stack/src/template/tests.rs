@@ -200,6 +200,8 @@ Resources:
   Logs: { Type: AWS::Logs::LogGroup, Properties: { LogGroupName: /aws/lambda/x } }
   Secret: { Type: AWS::SecretsManager::Secret, Properties: { Name: signing } }
   Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: alarms } }
+  Machine: { Type: AWS::StepFunctions::StateMachine, Properties: { StateMachineName: build } }
+  Schedule: { Type: AWS::Scheduler::Schedule, Properties: { Name: sweep } }
   Stage: { Type: AWS::ApiGateway::Stage, Properties: { StageName: dev } }
   Key: { Type: AWS::ApiGateway::ApiKey }
 Outputs:
@@ -213,6 +215,8 @@ Outputs:
   LogsArn: { Value: !GetAtt Logs.Arn }
   Secret: { Value: !Ref Secret }
   Topic: { Value: !Ref Topic }
+  Machine: { Value: !Sub '${Machine} ${Machine.Arn} ${Machine.Name}' }
+  Schedule: { Value: !Sub '${Schedule} ${Schedule.Arn}' }
   Stage: { Value: !Ref Stage }
   Key: { Value: !GetAtt Key.APIKeyId }
 "#,
@@ -246,6 +250,12 @@ Outputs:
         "{secret}"
     );
     assert_eq!(outputs["Topic"], "arn:aws:sns:us-east-1:000000000000:alarms");
+    let machine_arn = "arn:aws:states:us-east-1:000000000000:stateMachine:build";
+    assert_eq!(outputs["Machine"], format!("{machine_arn} {machine_arn} build"));
+    assert_eq!(
+        outputs["Schedule"],
+        "sweep arn:aws:scheduler:us-east-1:000000000000:schedule/default/sweep"
+    );
     assert_eq!(outputs["Stage"], "dev");
     assert_eq!(outputs["Key"].len(), 10);
 }

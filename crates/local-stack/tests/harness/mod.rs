@@ -17,6 +17,7 @@ use local_stack::{
     outputs::StackOutputs,
     plan::Programs,
     sign_in,
+    template_files::TemplateFiles,
 };
 use serde_json::{Value, json};
 
@@ -38,6 +39,7 @@ pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)])
         port: 0,
         state_dir: state_dir.to_owned(),
         template: template.to_owned(),
+        template_files: TemplateFiles::BuiltIn,
         parameters: parameters.collect::<BTreeMap<_, _>>(),
         programs: Programs {
             executable: PROGRAM.into(),

@@ -1,0 +1,217 @@
+//! Amazon SNS: topics whose messages are shown to the people of this machine.
+//!
+//! A published message is a line of the log (target `sns`) and of `logs/<topic>.log` in the state
+//! folder. Differs from SNS: there are no subscriptions, message attributes or FIFO topics, and only
+//! `Publish` and `ListTopics` answer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use axum::body::Body;
+use chrono::Utc;
+use http::{Request, Response, StatusCode};
+use serde_json::json;
+
+use crate::{
+    ACCOUNT_ID,
+    aws_error::{AwsError, Envelope, escape_xml, xml_response},
+    iam::{Call, Denied, Iam, Principal},
+    json_protocol,
+    store::Store,
+};
+
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+const MAX_MESSAGE_BYTES: usize = 262_144;
+const MAX_SUBJECT_CHARS: usize = 100;
+
+/// A topic of the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Topic name.
+    pub name: String,
+}
+
+/// Returns the ARN of a topic.
+pub fn topic_arn(region: &str, name: &str) -> String {
+    format!("arn:aws:sns:{region}:{ACCOUNT_ID}:{name}")
+}
+
+/// The service. A clone is another handle to the same topics.
+#[derive(Debug, Clone)]
+pub struct Sns {
+    store: Arc<Store>,
+    iam: Arc<Iam>,
+    region: String,
+    topics: Arc<RwLock<BTreeSet<String>>>,
+}
+
+/// Why a message was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// There is no such topic.
+    #[error("Topic does not exist")]
+    TopicDoesNotExist,
+    /// The message or the subject is not one.
+    #[error("Invalid parameter: {0}")]
+    Invalid(&'static str),
+    /// The log of the topic cannot be written.
+    #[error("the log of the topic cannot be written")]
+    Log(#[source] std::io::Error),
+}
+
+impl Sns {
+    /// Makes the service without topics.
+    pub fn new(store: Arc<Store>, iam: Arc<Iam>, region: String) -> Self {
+        Self {
+            store,
+            iam,
+            region,
+            topics: Arc::default(),
+        }
+    }
+
+    /// Adds a topic, unless it is there already.
+    pub fn put_topic(&self, spec: TopicSpec) {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        topics.insert(spec.name);
+    }
+
+    /// Publishes a message; returns its id once the message is in the topic's log.
+    ///
+    /// Limits: a message has 1 to 262,144 bytes, a subject 1 to 100 printable ASCII characters.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`].
+    pub fn publish(
+        &self,
+        caller: &Principal,
+        topic_arn: &str,
+        subject: Option<&str>,
+        message: &str,
+    ) -> Result<String, PublishError> {
+        self.authorize(caller, "sns:Publish", topic_arn)?;
+        let topic = self.topic(topic_arn).ok_or(PublishError::TopicDoesNotExist)?;
+        if message.is_empty() {
+            return Err(PublishError::Invalid("Empty message"));
+        } else if message.len() > MAX_MESSAGE_BYTES {
+            return Err(PublishError::Invalid("Message too long"));
+        }
+        let is_subject = |text: &str| {
+            (1..=MAX_SUBJECT_CHARS).contains(&text.len()) && text.chars().all(|c| matches!(c, ' '..='~'))
+        };
+        if subject.is_some_and(|subject| !is_subject(subject)) {
+            return Err(PublishError::Invalid("Subject"));
+        }
+        let id = uuid::Uuid::new_v4().to_string();
+        let line = json!({
+            "time": Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            "messageId": id,
+            "subject": subject,
+            "message": message,
+        });
+        let appended = self.store.append_log(&topic, &format!("{line}\n"));
+        appended.map_err(PublishError::Log)?;
+        tracing::info!(target: "sns", topic, subject, "{message}");
+        Ok(id)
+    }
+
+    /// Answers one request, whose caller the gateway has put into its extensions.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        match self.answer(request).await {
+            Ok(response) => response,
+            Err(error) => error.into_response(Envelope::Query),
+        }
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, AwsError> {
+        let caller = json_protocol::caller(&request)?;
+        let body = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES).await;
+        let body = body.map_err(|_| invalid(&format!("the body exceeds {MAX_BODY_BYTES} bytes")))?;
+        let mut members: BTreeMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
+        members.remove("Version");
+        let action = members.remove("Action").unwrap_or_default();
+        match action.as_str() {
+            "Publish" => {
+                let topic_arn = members.remove("TopicArn").unwrap_or_default();
+                let message = members.remove("Message").unwrap_or_default();
+                let subject = members.remove("Subject");
+                if let Some(member) = members.keys().next() {
+                    return Err(AwsError::not_implemented(
+                        "sns",
+                        &format!("Publish with {member}"),
+                    ));
+                }
+                let (sns, caller) = (self.clone(), caller.clone());
+                let publish = move || sns.publish(&caller, &topic_arn, subject.as_deref(), &message);
+                let published = tokio::task::spawn_blocking(publish).await;
+                let id = published.expect("publishing does not panic and is not aborted")?;
+                Ok(reply("Publish", &format!("<MessageId>{id}</MessageId>")))
+            }
+            "ListTopics" => {
+                self.authorize(&caller, "sns:ListTopics", "*")?;
+                let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+                let topics = topics.iter().map(|name| {
+                    let arn = topic_arn(&self.region, name);
+                    format!("<member><TopicArn>{}</TopicArn></member>", escape_xml(&arn))
+                });
+                Ok(reply(
+                    "ListTopics",
+                    &format!("<Topics>{}</Topics>", topics.collect::<String>()),
+                ))
+            }
+            other => Err(AwsError::not_implemented("sns", other)),
+        }
+    }
+
+    /// Returns the name of a topic that there is.
+    fn topic(&self, arn: &str) -> Option<String> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics
+            .iter()
+            .find(|name| topic_arn(&self.region, name) == arn)
+            .cloned()
+    }
+
+    fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), Denied> {
+        self.iam.authorize(&Call {
+            principal: caller,
+            action,
+            resource,
+            context: &BTreeMap::new(),
+            resource_policy: None,
+        })
+    }
+}
+
+fn reply(action: &str, result: &str) -> Response<Body> {
+    let body = format!(
+        "<{action}Response xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><{action}Result>{result}</{action}Result>\
+         <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
+        uuid::Uuid::new_v4(),
+    );
+    xml_response(StatusCode::OK, body)
+}
+
+fn invalid(message: &str) -> AwsError {
+    AwsError::new(400, "InvalidParameter", message)
+}
+
+impl From<PublishError> for AwsError {
+    fn from(error: PublishError) -> Self {
+        match &error {
+            PublishError::Denied(_) => Self::new(403, "AuthorizationError", error.to_string()),
+            PublishError::TopicDoesNotExist => Self::new(404, "NotFound", error.to_string()),
+            PublishError::Invalid(_) => invalid(&error.to_string()),
+            PublishError::Log(cause) => {
+                tracing::error!(%cause, "the log of a topic cannot be written");
+                Self::new(500, "InternalError", error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,751 @@
+//! A definition in the Amazon States Language (JSONPath), parsed so that what is not understood is
+//! refused with the name of its state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    choice::Rule,
+    expression::{Expression, Template},
+    path::{DataPath, Path},
+};
+
+/// Longest name of a state, characters.
+const MAX_NAME_CHARS: usize = 80;
+
+/// Longest time of a wait, a timeout or a retry interval, seconds.
+pub(super) const MAX_SECONDS: u64 = 99_999_999;
+
+/// States, and where they start: a whole machine or a branch of one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "RawMachine")]
+pub(super) struct Machine {
+    pub start_at: String,
+    pub states: BTreeMap<String, State>,
+    pub timeout_seconds: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct RawMachine {
+    #[serde(rename = "Comment")]
+    _comment: Option<String>,
+    #[serde(rename = "QueryLanguage")]
+    _query_language: Option<QueryLanguage>,
+    #[serde(rename = "Version")]
+    _version: Option<Version>,
+    start_at: String,
+    states: BTreeMap<String, Value>,
+    timeout_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+enum QueryLanguage {
+    #[serde(rename = "JSONPath")]
+    JsonPath,
+}
+
+#[derive(Deserialize)]
+enum Version {
+    #[serde(rename = "1.0")]
+    One,
+}
+
+/// One state.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub data: DataFlow,
+    /// The next state; `None` if it ends here, and for states that choose or end by themselves.
+    pub next: Option<String>,
+    pub kind: Kind,
+}
+
+/// What states do with data and failures. A state has only the fields of its type.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct DataFlow {
+    #[serde(rename = "Comment")]
+    _comment: Option<String>,
+    #[serde(rename = "QueryLanguage")]
+    _query_language: Option<QueryLanguage>,
+    next: Option<String>,
+    end: Option<bool>,
+    #[serde(default)]
+    pub input_path: DataPath,
+    #[serde(default)]
+    pub output_path: DataPath,
+    pub parameters: Option<Template>,
+    pub result_selector: Option<Template>,
+    #[serde(default)]
+    pub result_path: DataPath,
+    #[serde(default)]
+    pub retry: Vec<Retrier>,
+    #[serde(default)]
+    pub catch: Vec<Catcher>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Retrier {
+    pub error_equals: Vec<String>,
+    #[serde(default = "one")]
+    pub interval_seconds: u64,
+    #[serde(default = "three")]
+    pub max_attempts: u32,
+    #[serde(default = "two")]
+    pub backoff_rate: f64,
+    pub max_delay_seconds: Option<u64>,
+    #[serde(default)]
+    pub jitter_strategy: JitterStrategy,
+    #[serde(rename = "Comment")]
+    _comment: Option<String>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn two() -> f64 {
+    2.0
+}
+
+fn three() -> u32 {
+    3
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum JitterStrategy {
+    #[default]
+    None,
+    Full,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Catcher {
+    pub error_equals: Vec<String>,
+    #[serde(default)]
+    pub result_path: DataPath,
+    pub next: String,
+    #[serde(rename = "Comment")]
+    _comment: Option<String>,
+}
+
+/// What a state does.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "Type")]
+pub(super) enum Kind {
+    Pass(Pass),
+    Task(Task),
+    Choice(Choice),
+    Wait(Wait),
+    Succeed(Succeed),
+    Fail(Fail),
+    Parallel(Parallel),
+    Map(Box<MapState>),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Pass {
+    #[serde(default, deserialize_with = "present")]
+    pub result: Option<Value>,
+}
+
+/// Tells `null` from a field that is absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Task {
+    pub resource: Resource,
+    pub timeout_seconds: Option<u64>,
+    pub timeout_seconds_path: Option<Path>,
+    pub heartbeat_seconds: Option<u64>,
+    pub heartbeat_seconds_path: Option<Path>,
+}
+
+/// What a task calls.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) enum Resource {
+    /// A function by its ARN: the input is its event, the answer the result.
+    Function(String),
+    /// `lambda:invoke`.
+    LambdaInvoke,
+    /// `lambda:invoke.waitForTaskToken`.
+    LambdaInvokeAndWait,
+    /// `sns:publish`.
+    SnsPublish,
+}
+
+const LAMBDA_INVOKE: &str = "arn:aws:states:::lambda:invoke";
+const LAMBDA_INVOKE_AND_WAIT: &str = "arn:aws:states:::lambda:invoke.waitForTaskToken";
+const SNS_PUBLISH: &str = "arn:aws:states:::sns:publish";
+
+impl TryFrom<String> for Resource {
+    type Error = String;
+
+    fn try_from(arn: String) -> Result<Self, String> {
+        Ok(match arn.as_str() {
+            LAMBDA_INVOKE => Self::LambdaInvoke,
+            LAMBDA_INVOKE_AND_WAIT => Self::LambdaInvokeAndWait,
+            SNS_PUBLISH => Self::SnsPublish,
+            function if function.starts_with("arn:aws:lambda:") && function.contains(":function:") => {
+                Self::Function(arn)
+            }
+            other => return Err(format!("the resource {other} is not supported")),
+        })
+    }
+}
+
+impl From<Resource> for String {
+    fn from(resource: Resource) -> Self {
+        match resource {
+            Resource::Function(arn) => arn,
+            Resource::LambdaInvoke => LAMBDA_INVOKE.to_owned(),
+            Resource::LambdaInvokeAndWait => LAMBDA_INVOKE_AND_WAIT.to_owned(),
+            Resource::SnsPublish => SNS_PUBLISH.to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Choice {
+    pub choices: Vec<Rule>,
+    pub default: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Wait {
+    pub seconds: Option<u64>,
+    pub seconds_path: Option<Path>,
+    pub timestamp: Option<String>,
+    pub timestamp_path: Option<Path>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Succeed {}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Fail {
+    pub error: Option<String>,
+    pub error_path: Option<Expression>,
+    pub cause: Option<String>,
+    pub cause_path: Option<Expression>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Parallel {
+    pub branches: Vec<Machine>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct MapState {
+    pub items_path: Option<Path>,
+    pub item_selector: Option<Template>,
+    #[serde(default)]
+    pub max_concurrency: usize,
+    #[serde(alias = "Iterator")]
+    pub item_processor: ItemProcessor,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub(super) struct ItemProcessor(pub Machine);
+
+impl TryFrom<Map<String, Value>> for ItemProcessor {
+    type Error = String;
+
+    fn try_from(mut processor: Map<String, Value>) -> Result<Self, String> {
+        if let Some(config) = processor.remove("ProcessorConfig")
+            && config != serde_json::json!({"Mode": "INLINE"})
+        {
+            return Err("only the ProcessorConfig {\"Mode\": \"INLINE\"} is supported".to_owned());
+        }
+        from_value(processor.into()).map(Self)
+    }
+}
+
+fn from_value<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+impl Machine {
+    /// Parses a definition.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong or not supported, and in which state.
+    pub(super) fn parse(definition: &str) -> Result<Self, String> {
+        let definition = serde_json::from_str(definition)
+            .map_err(|error| format!("the definition is not JSON: {error}"))?;
+        let machine: Self = from_value(definition)?;
+        machine.check_names(&mut BTreeSet::new())?;
+        Ok(machine)
+    }
+
+    /// Names are unique over all branches.
+    fn check_names<'a>(&'a self, seen: &mut BTreeSet<&'a str>) -> Result<(), String> {
+        for (name, state) in &self.states {
+            if !seen.insert(name) {
+                return Err(format!("state {name}: another state has the same name"));
+            }
+            for branch in state.kind.machines() {
+                branch.check_names(seen)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_transitions(&self) -> Result<(), String> {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![("StartAt", self.start_at.as_str())];
+        while let Some((from, name)) = open.pop() {
+            let state = self
+                .states
+                .get(name)
+                .ok_or_else(|| format!("{from}: the next state {name} is not defined"))?;
+            if reached.insert(name) {
+                open.extend(state.targets().map(|target| (name, target)));
+            }
+        }
+        match self.states.keys().find(|name| !reached.contains(name.as_str())) {
+            Some(name) => Err(format!("state {name}: nothing leads to it")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl TryFrom<RawMachine> for Machine {
+    type Error = String;
+
+    fn try_from(raw: RawMachine) -> Result<Self, String> {
+        let states = raw.states.into_iter().map(|(name, state)| {
+            if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
+                return Err(format!(
+                    "state {name}: a name has 1 to {MAX_NAME_CHARS} characters"
+                ));
+            }
+            let state = State::parse(state).map_err(|reason| format!("state {name}: {reason}"))?;
+            Ok((name, state))
+        });
+        let machine = Self {
+            start_at: raw.start_at,
+            states: states.collect::<Result<_, _>>()?,
+            timeout_seconds: raw.timeout_seconds,
+        };
+        machine.check_transitions()?;
+        Ok(machine)
+    }
+}
+
+impl State {
+    fn parse(state: Value) -> Result<Self, String> {
+        let Value::Object(mut state) = state else {
+            return Err("a state must be an object".to_owned());
+        };
+        let kind = state
+            .get("Type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let fields = data_fields(&kind).iter();
+        let data: Map<String, Value> = fields.filter_map(|field| state.remove_entry(*field)).collect();
+        let data: DataFlow = from_value(data.into())?;
+        let kind: Kind = from_value(state.into())?;
+        let moves_on = match &kind {
+            Kind::Choice(_) | Kind::Succeed(_) | Kind::Fail(_) => false,
+            Kind::Pass(_) | Kind::Task(_) | Kind::Wait(_) | Kind::Parallel(_) | Kind::Map(_) => true,
+        };
+        match (&data.next, data.end) {
+            (Some(_), None | Some(false)) | (None, Some(true)) => {}
+            (None, None) if !moves_on => {}
+            _ => return Err("it needs either Next or End: true".to_owned()),
+        }
+        let state = Self {
+            next: data.next.clone(),
+            data,
+            kind,
+        };
+        state.check_data()?;
+        state.check_kind()?;
+        Ok(state)
+    }
+
+    fn check_data(&self) -> Result<(), String> {
+        let result_paths = self.data.catch.iter().map(|catcher| &catcher.result_path);
+        if !result_paths
+            .chain([&self.data.result_path])
+            .all(DataPath::is_writable)
+        {
+            return Err("a ResultPath cannot be in the context object".to_owned());
+        }
+        let catchers = self.data.catch.iter().map(|catcher| &catcher.error_equals);
+        let retriers = self.data.retry.iter().map(|retrier| &retrier.error_equals);
+        for names in [catchers.collect::<Vec<_>>(), retriers.collect()] {
+            for (index, names_of_one) in names.iter().enumerate() {
+                let is_all = names_of_one.iter().any(|name| name == "States.ALL");
+                if names_of_one.is_empty() || (is_all && (names_of_one.len() > 1 || index + 1 < names.len()))
+                {
+                    return Err("ErrorEquals needs names; States.ALL stands alone and last".to_owned());
+                }
+            }
+        }
+        let is_sound = |retrier: &Retrier| {
+            (1..=MAX_SECONDS).contains(&retrier.interval_seconds)
+                && retrier.backoff_rate >= 1.0
+                && retrier.max_attempts as u64 <= MAX_SECONDS
+                && retrier
+                    .max_delay_seconds
+                    .is_none_or(|it| it > retrier.interval_seconds)
+        };
+        match self.data.retry.iter().all(is_sound) {
+            true => Ok(()),
+            false => Err("the numbers of a Retry are out of range".to_owned()),
+        }
+    }
+
+    fn check_kind(&self) -> Result<(), String> {
+        match &self.kind {
+            Kind::Pass(_) | Kind::Succeed(_) => Ok(()),
+            Kind::Task(task) => task.check(self.data.parameters.as_ref()),
+            Kind::Choice(choice) if choice.choices.is_empty() => Err("Choices is empty".to_owned()),
+            Kind::Choice(_) => Ok(()),
+            Kind::Wait(wait) => wait.check(),
+            Kind::Fail(fail) => {
+                let twice = fail.error.is_some() && fail.error_path.is_some()
+                    || fail.cause.is_some() && fail.cause_path.is_some();
+                (!twice)
+                    .then_some(())
+                    .ok_or_else(|| "either a text or a path, not both".to_owned())
+            }
+            Kind::Parallel(Parallel { branches }) if branches.is_empty() => {
+                Err("Branches is empty".to_owned())
+            }
+            Kind::Map(map) if map.item_selector.is_some() && self.data.parameters.is_some() => {
+                Err("either ItemSelector or Parameters, not both".to_owned())
+            }
+            Kind::Parallel(_) | Kind::Map(_) => {
+                let timed = self
+                    .kind
+                    .machines()
+                    .any(|branch| branch.timeout_seconds.is_some());
+                (!timed)
+                    .then_some(())
+                    .ok_or_else(|| "a branch has no TimeoutSeconds".to_owned())
+            }
+        }
+    }
+
+    fn targets(&self) -> impl Iterator<Item = &str> {
+        let chosen = match &self.kind {
+            Kind::Choice(choice) => choice
+                .choices
+                .iter()
+                .map(|rule| &rule.next)
+                .chain(&choice.default)
+                .collect(),
+            _ => Vec::new(),
+        };
+        let caught = self.data.catch.iter().map(|catcher| &catcher.next);
+        chosen
+            .into_iter()
+            .chain(caught)
+            .chain(&self.next)
+            .map(String::as_str)
+    }
+}
+
+/// Returns the fields of [`DataFlow`] that a state of this type may have.
+fn data_fields(kind: &str) -> &'static [&'static str] {
+    const ALL: [&str; 11] = [
+        "Comment",
+        "QueryLanguage",
+        "InputPath",
+        "OutputPath",
+        "Next",
+        "End",
+        "Parameters",
+        "ResultPath",
+        "ResultSelector",
+        "Retry",
+        "Catch",
+    ];
+    match kind {
+        "Fail" => &ALL[..2],
+        "Choice" | "Succeed" => &ALL[..4],
+        "Wait" => &ALL[..6],
+        "Pass" => &ALL[..8],
+        _ => &ALL,
+    }
+}
+
+impl Kind {
+    /// Returns the machines inside a state.
+    pub(super) fn machines(&self) -> impl Iterator<Item = &Machine> {
+        let machines = match self {
+            Self::Parallel(parallel) => parallel.branches.as_slice(),
+            Self::Map(map) => std::slice::from_ref(&map.item_processor.0),
+            _ => &[],
+        };
+        machines.iter()
+    }
+
+    /// Returns the name of the type.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Pass(_) => "Pass",
+            Self::Task(_) => "Task",
+            Self::Choice(_) => "Choice",
+            Self::Wait(_) => "Wait",
+            Self::Succeed(_) => "Succeed",
+            Self::Fail(_) => "Fail",
+            Self::Parallel(_) => "Parallel",
+            Self::Map(_) => "Map",
+        }
+    }
+}
+
+impl Task {
+    fn check(&self, parameters: Option<&Template>) -> Result<(), String> {
+        let times = [self.timeout_seconds, self.heartbeat_seconds];
+        if times
+            .iter()
+            .flatten()
+            .any(|seconds| !(1..=MAX_SECONDS).contains(seconds))
+            || self.timeout_seconds.is_some() && self.timeout_seconds_path.is_some()
+            || self.heartbeat_seconds.is_some() && self.heartbeat_seconds_path.is_some()
+            || self
+                .heartbeat_seconds
+                .zip(self.timeout_seconds)
+                .is_some_and(|(beat, end)| beat >= end)
+        {
+            return Err("its times are out of range or given twice".to_owned());
+        }
+        let (required, optional): (&str, &[&str]) = match self.resource {
+            Resource::Function(_) => return Ok(()),
+            Resource::LambdaInvoke | Resource::LambdaInvokeAndWait => ("FunctionName", &["Payload"]),
+            Resource::SnsPublish => ("TopicArn", &["Message", "Subject"]),
+        };
+        let members = parameters.map(Template::members).unwrap_or_default();
+        if let Some((name, _)) = members
+            .iter()
+            .find(|(name, _)| name != required && !optional.contains(&name.as_str()))
+        {
+            return Err(format!("the parameter {name} is not supported"));
+        }
+        if !members.iter().any(|(name, _)| name == required) {
+            return Err(format!("its Parameters need {required}"));
+        }
+        if self.resource == Resource::LambdaInvokeAndWait && !parameters.is_some_and(Template::uses_context) {
+            return Err("its Parameters must hand on $$.Task.Token".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Wait {
+    fn check(&self) -> Result<(), String> {
+        let paths = [&self.seconds_path, &self.timestamp_path]
+            .into_iter()
+            .flatten()
+            .count();
+        let given = paths + usize::from(self.seconds.is_some()) + usize::from(self.timestamp.is_some());
+        if given != 1 {
+            return Err("it needs one of Seconds, SecondsPath, Timestamp and TimestampPath".to_owned());
+        }
+        if self.seconds.is_some_and(|seconds| seconds > MAX_SECONDS) {
+            return Err(format!("Seconds is at most {MAX_SECONDS}"));
+        }
+        match &self.timestamp {
+            Some(time) if chrono::DateTime::parse_from_rfc3339(time).is_err() => {
+                Err(format!("the Timestamp {time} is not in the form of RFC 3339"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(state: Value) -> String {
+        let definition = json!({"StartAt": "S", "States": {"S": state, "T": {"Type": "Succeed"}}});
+        Machine::parse(&definition.to_string()).expect_err("it is refused")
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_with_the_name_of_its_state() {
+        let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+        for (state, expected) in [
+            (
+                json!({"Type": "Passs", "End": true}),
+                "state S: unknown variant `Passs`",
+            ),
+            (
+                json!({"Type": "Pass", "End": true, "Assign": {}}),
+                "state S: unknown field `Assign`",
+            ),
+            (
+                json!({"Type": "Pass"}),
+                "state S: it needs either Next or End: true",
+            ),
+            (
+                json!({"Type": "Pass", "Next": "T", "End": true}),
+                "state S: it needs either",
+            ),
+            (
+                json!({"Type": "Pass", "Next": "X"}),
+                "S: the next state X is not defined",
+            ),
+            (
+                json!({"Type": "Pass", "End": true}),
+                "state T: nothing leads to it",
+            ),
+            (
+                json!({"Type": "Pass", "Next": "T", "QueryLanguage": "JSONata"}),
+                "state S: unknown variant `JSONata`",
+            ),
+            (
+                json!({"Type": "Pass", "Next": "T", "Parameters": {"a.$": "States.MathRandom(1, 2)"}}),
+                "state S: the intrinsic function States.MathRandom is not supported",
+            ),
+            (
+                json!({"Type": "Pass", "Next": "T", "InputPath": "$..a"}),
+                "state S: the path `$..a` is not supported",
+            ),
+            (
+                json!({"Type": "Pass", "Next": "T", "ResultPath": "$$.a"}),
+                "state S: a ResultPath cannot be",
+            ),
+            (
+                json!({"Type": "Pass", "Next": "T", "Retry": []}),
+                "state S: unknown field `Retry`",
+            ),
+            (
+                json!({"Type": "Succeed", "End": true}),
+                "state S: unknown field `End`",
+            ),
+            (
+                json!({"Type": "Fail", "InputPath": "$"}),
+                "state S: unknown field `InputPath`",
+            ),
+            (
+                json!({"Type": "Wait", "Next": "T"}),
+                "state S: it needs one of Seconds",
+            ),
+            (
+                json!({"Type": "Wait", "Next": "T", "Seconds": 1, "SecondsPath": "$.a"}),
+                "state S: it needs one of",
+            ),
+            (
+                json!({"Type": "Wait", "Next": "T", "Timestamp": "soon"}),
+                "state S: the Timestamp soon is not",
+            ),
+            (
+                json!({"Type": "Choice", "Choices": [], "Default": "T"}),
+                "state S: Choices is empty",
+            ),
+            (
+                json!({"Type": "Choice", "Choices": [{"Variable": "$.a", "IsOdd": true, "Next": "T"}]}),
+                "state S: the comparison IsOdd",
+            ),
+            (
+                json!({"Type": "Task", "Next": "T", "Resource": "arn:aws:states:::aws-sdk:comprehend:createEndpoint"}),
+                "state S: the resource arn:aws:states:::aws-sdk:comprehend:createEndpoint is not supported",
+            ),
+            (
+                json!({"Type": "Task", "Next": "T", "Resource": "arn:aws:states:::lambda:invoke"}),
+                "state S: its Parameters need FunctionName",
+            ),
+            (
+                json!({"Type": "Task", "Next": "T", "Resource": "arn:aws:states:::lambda:invoke",
+                    "Parameters": {"FunctionName": "f", "LogType": "Tail"}}),
+                "state S: the parameter LogType is not supported",
+            ),
+            (
+                json!({"Type": "Task", "Next": "T", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+                    "Parameters": {"FunctionName": "f"}}),
+                "state S: its Parameters must hand on $$.Task.Token",
+            ),
+            (
+                json!({"Type": "Task", "Next": "T", "Resource": function, "TimeoutSeconds": 0}),
+                "state S: its times are out of range",
+            ),
+            (
+                json!({"Type": "Task", "Next": "T", "Resource": function, "Credentials": {}}),
+                "state S: unknown field `Credentials`",
+            ),
+            (
+                json!({"Type": "Task", "Next": "T", "Resource": function,
+                    "Catch": [{"ErrorEquals": ["States.ALL", "X"], "Next": "T"}]}),
+                "state S: ErrorEquals needs names",
+            ),
+            (
+                json!({"Type": "Task", "Next": "T", "Resource": function,
+                    "Retry": [{"ErrorEquals": ["X"], "BackoffRate": 0.5}]}),
+                "state S: the numbers of a Retry",
+            ),
+            (
+                json!({"Type": "Task", "Next": "T", "Resource": function,
+                    "Retry": [{"ErrorEquals": ["X"], "JitterStrategy": "SOME"}]}),
+                "state S: unknown variant `SOME`",
+            ),
+            (
+                json!({"Type": "Parallel", "Next": "T", "Branches": [
+                    {"StartAt": "B", "States": {"B": {"Type": "Pass", "End": true, "Output": 1}}}]}),
+                "state S: state B: unknown field `Output`",
+            ),
+            (
+                json!({"Type": "Parallel", "Next": "T", "Branches": [
+                    {"StartAt": "T", "States": {"T": {"Type": "Succeed"}}}]}),
+                "state T: another state has the same name",
+            ),
+            (
+                json!({"Type": "Map", "Next": "T", "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"},
+                    "StartAt": "B", "States": {"B": {"Type": "Pass", "End": true}}}}),
+                "state S: only the ProcessorConfig",
+            ),
+        ] {
+            let reason = refusal(state.clone());
+
+            assert!(reason.starts_with(expected), "{state}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_definition_that_is_none_is_refused() {
+        for (definition, expected) in [
+            ("{", "the definition is not JSON"),
+            ("[]", "invalid"),
+            (r#"{"StartAt": "S"}"#, "missing field `States`"),
+            (
+                r#"{"StartAt": "S", "States": {}}"#,
+                "StartAt: the next state S is not defined",
+            ),
+            (
+                r#"{"StartAt": "S", "States": {}, "QueryLanguage": "JSONata"}"#,
+                "unknown variant `JSONata`",
+            ),
+        ] {
+            let reason = Machine::parse(definition).expect_err("it is refused");
+
+            assert!(reason.starts_with(expected), "{definition}: {reason}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! SNS: publishing over the Query protocol.
+
+use local_aws::{LocalAws, sns::TopicSpec};
+use serde_json::{Value, json};
+
+use crate::setup::{Answer, Call, post, put_role, session, user};
+
+const TOPIC_ARN: &str = "arn:aws:sns:us-east-1:000000000000:news";
+
+async fn send(aws: &LocalAws, body: &str, credentials: aws_credential_types::Credentials) -> Answer {
+    let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+    let call = Call {
+        headers: &form,
+        ..post("/", body)
+    };
+    call.send_as(aws, "sns", credentials).await
+}
+
+fn publish(topic_arn: &str, rest: &str) -> String {
+    format!("Action=Publish&Version=2010-03-31&TopicArn={topic_arn}{rest}")
+}
+
+fn services(folder: &std::path::Path) -> LocalAws {
+    let aws =
+        LocalAws::open(folder, "us-east-1", local_aws::transport::ENDPOINT_URL).expect("the folder is free");
+    aws.sns.put_topic(TopicSpec {
+        name: "news".to_owned(),
+    });
+    aws
+}
+
+#[tokio::test]
+async fn a_published_message_is_a_line_of_the_topics_log() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let aws = services(folder.path());
+    let right = json!({"Effect": "Allow", "Action": "sns:Publish", "Resource": TOPIC_ARN});
+    put_role(&aws, "publisher", vec![right]);
+    let body = publish(TOPIC_ARN, "&Subject=A+model&Message=two%0Alines+%26+more");
+
+    let answer = send(&aws, &body, session(&aws, "publisher")).await;
+
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let log = std::fs::read_to_string(folder.path().join("logs/news.log")).expect("a log");
+    let line: Value = serde_json::from_str(log.trim_end()).expect("one line of JSON");
+    assert_eq!(
+        (&line["subject"], &line["message"]),
+        (&json!("A model"), &json!("two\nlines & more"))
+    );
+    let id = line["messageId"].as_str().expect("an id");
+    assert!(answer.body.contains(&format!(
+        "<PublishResult><MessageId>{id}</MessageId></PublishResult>"
+    )));
+}
+
+#[tokio::test]
+async fn what_cannot_be_published_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let aws = services(folder.path());
+    put_role(&aws, "stranger", vec![]);
+    let too_long = format!("&Message={}", "x".repeat(262_145));
+    for (body, code) in [
+        (
+            publish("arn:aws:sns:us-east-1:000000000000:none", "&Message=x"),
+            "NotFound",
+        ),
+        (publish(TOPIC_ARN, ""), "InvalidParameter"),
+        (publish(TOPIC_ARN, &too_long), "InvalidParameter"),
+        (
+            publish(TOPIC_ARN, "&Message=x&Subject=two%0Alines"),
+            "InvalidParameter",
+        ),
+        (
+            publish(TOPIC_ARN, "&Message=x&MessageStructure=json"),
+            "NotImplemented",
+        ),
+        ("Action=Subscribe&Protocol=email".to_owned(), "NotImplemented"),
+    ] {
+        let answer = send(&aws, &body, user()).await;
+
+        assert!(
+            answer.body.contains(&format!("<Code>{code}</Code>")),
+            "{}",
+            answer.body
+        );
+    }
+
+    let denied = send(&aws, &publish(TOPIC_ARN, "&Message=x"), session(&aws, "stranger")).await;
+
+    assert_eq!(denied.status, 403);
+    assert!(
+        denied.body.contains("<Code>AuthorizationError</Code>"),
+        "{}",
+        denied.body
+    );
+    assert!(!folder.path().join("logs/news.log").exists());
+}
+
+#[tokio::test]
+async fn topics_are_listed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let aws = services(folder.path());
+
+    let answer = send(&aws, "Action=ListTopics&Version=2010-03-31", user()).await;
+
+    assert!(
+        answer.body.contains(&format!(
+            "<Topics><member><TopicArn>{TOPIC_ARN}</TopicArn></member></Topics>"
+        )),
+        "{}",
+        answer.body
+    );
+}
