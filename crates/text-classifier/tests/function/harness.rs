@@ -14,11 +14,11 @@ use local_aws::{
     transport::sdk_config,
 };
 use serde_json::{Value, json};
-use text_classifier::{Config, Event, InitialModelError, TextClassifier};
+use text_classifier::{Config, Event, EventError, TextClassifier};
 
 pub const BUCKET: &str = "example-training";
 pub const ENDPOINT_ARN: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news";
-pub const STATE_KEY: &str = "text-classifier/endpoints/news.json";
+pub const STATE_KEY: &str = "text-classifier/document-classifier-endpoint/news.json";
 
 /// Two classes, told apart by any of their words.
 pub const PETS_CSV: &str = "Cat,the cat purrs on the sofa\nDog,the dog barks at the gate\n\
@@ -46,15 +46,15 @@ impl Function {
         let queue = InvocationQueue::new(store.clone());
         let service =
             S3::new(store, Arc::new(Iam::default()), queue.clone(), "us-east-1".into()).expect("s3");
-        let notification = FunctionNotification {
+        let notification = |prefix: &str| FunctionNotification {
             event: "s3:ObjectCreated:*".into(),
             function_arn: "arn:aws:lambda:us-east-1:000000000000:function:text-classifier".into(),
-            prefix: "initial/".into(),
-            suffix: ".csv".into(),
+            prefix: prefix.into(),
+            suffix: String::new(),
         };
         let bucket = BucketSpec {
             name: BUCKET.into(),
-            notifications: vec![notification],
+            notifications: vec![notification("initial/"), notification("text-classifier/jobs/")],
             ..BucketSpec::default()
         };
         service.put_bucket(bucket).expect("bucket");
@@ -91,13 +91,43 @@ impl Function {
         serde_json::from_str(&event.payload).expect("JSON")
     }
 
+    /// Puts an object of which nobody is told.
+    pub async fn put_quietly(&self, key: &str, content: &str) {
+        let put = self.s3.put_object().bucket(BUCKET).key(key);
+        put.body(content.as_bytes().to_vec().into())
+            .send()
+            .await
+            .expect("put");
+    }
+
+    /// Takes the events that wait, oldest first, as Lambda would deliver them: request id and event.
+    pub fn waiting_events(&self) -> Vec<(String, Value)> {
+        let waiting = self.queue.list().expect("queue");
+        waiting
+            .into_iter()
+            .map(|(key, event)| {
+                self.queue.complete(key).expect("queue");
+                let payload = serde_json::from_str(&event.payload).expect("JSON");
+                (event.request_id, payload)
+            })
+            .collect()
+    }
+
+    /// Does all work that waits.
+    pub async fn work(&self) {
+        for (request_id, event) in self.waiting_events() {
+            let answer = self.classifier.handle(delivery(&event, &request_id, 60)).await;
+            assert_eq!(answer.expect("work is done"), None);
+        }
+    }
+
     /// Puts a training file and delivers its event once.
-    pub async fn train(&self, key: &str, csv: &str) -> Result<(), InitialModelError> {
+    pub async fn train(&self, key: &str, csv: &str) -> Result<(), EventError> {
         let event = self.put(key, csv).await;
         self.deliver(&event).await
     }
 
-    pub async fn deliver(&self, event: &Value) -> Result<(), InitialModelError> {
+    pub async fn deliver(&self, event: &Value) -> Result<(), EventError> {
         let answer = self.classifier.handle(invocation(event)).await?;
         assert_eq!(answer, None, "an S3 event has no answer");
         Ok(())
@@ -154,9 +184,16 @@ pub fn url_event(target: &str, body: &str, is_base64: bool) -> Value {
 }
 
 fn invocation(event: &Value) -> LambdaEvent<Event> {
+    delivery(event, "6f1c2f2e", 60)
+}
+
+/// An invocation that may take so many seconds.
+pub fn delivery(event: &Value, request_id: &str, seconds: i64) -> LambdaEvent<Event> {
     let event = serde_json::from_value(event.clone()).expect("an event of this function");
     let mut context = Context::default();
-    context.request_id = "6f1c2f2e".into();
+    context.request_id = request_id.into();
+    let deadline = chrono::Utc::now() + chrono::TimeDelta::seconds(seconds);
+    context.deadline = deadline.timestamp_millis().try_into().expect("after 1970");
     LambdaEvent::new(event, context)
 }
 
