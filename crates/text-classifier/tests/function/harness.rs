@@ -1,6 +1,6 @@
 //! One function with a training bucket of its own.
 
-use std::sync::Arc;
+use std::{io::Read, sync::Arc};
 
 use aws_credential_types::Credentials;
 use axum::{Router, body::Body};
@@ -19,6 +19,9 @@ use text_classifier::{Config, Event, EventError, TextClassifier};
 pub const BUCKET: &str = "example-training";
 pub const ENDPOINT_ARN: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news";
 pub const STATE_KEY: &str = "text-classifier/document-classifier-endpoint/news.json";
+
+pub const SCOPE: &str = "arn:aws:comprehend:us-east-1:123456789012";
+pub const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/comprehend-data";
 
 /// Two classes, told apart by any of their words.
 pub const PETS_CSV: &str = "Cat,the cat purrs on the sofa\nDog,the dog barks at the gate\n\
@@ -111,6 +114,87 @@ impl Function {
                 (event.request_id, payload)
             })
             .collect()
+    }
+
+    /// Asks for a classifier `news` of this version, trained on this CSV.
+    pub async fn create_classifier(&self, version: &str, csv: &str) -> String {
+        let key = format!("train/{version}.csv");
+        self.put_quietly(&key, csv).await;
+        let request = json!({
+            "DocumentClassifierName": "news",
+            "VersionName": version,
+            "DataAccessRoleArn": ROLE_ARN,
+            "LanguageCode": "en",
+            "InputDataConfig": {"S3Uri": format!("s3://{BUCKET}/{key}")},
+        });
+        let created = self.call("CreateDocumentClassifier", &request).await;
+        assert_eq!(created.status, 200, "{}", created.body);
+        created.body["DocumentClassifierArn"]
+            .as_str()
+            .expect("ARN")
+            .to_owned()
+    }
+
+    /// Returns a trained classifier `news` of this version.
+    pub async fn trained_classifier(&self, version: &str, csv: &str) -> String {
+        let arn = self.create_classifier(version, csv).await;
+        self.work().await;
+        arn
+    }
+
+    pub async fn classifier(&self, arn: &str) -> Value {
+        let request = json!({"DocumentClassifierArn": arn});
+        let described = self.call("DescribeDocumentClassifier", &request).await;
+        described.body["DocumentClassifierProperties"].clone()
+    }
+
+    pub async fn endpoint(&self, arn: &str) -> Value {
+        let described = self.call("DescribeEndpoint", &json!({"EndpointArn": arn})).await;
+        described.body["EndpointProperties"].clone()
+    }
+
+    /// Returns an endpoint in service.
+    pub async fn endpoint_of(&self, name: &str, model_arn: &str) -> String {
+        let request = json!({"EndpointName": name, "ModelArn": model_arn, "DesiredInferenceUnits": 1});
+        let created = self.call("CreateEndpoint", &request).await;
+        self.work().await;
+        created.body["EndpointArn"].as_str().expect("ARN").to_owned()
+    }
+
+    /// Changes a thing's state behind the function's back.
+    pub async fn edit_state(&self, resource: &str, edit: impl FnOnce(&mut Value)) {
+        let key = format!("text-classifier/{resource}.json");
+        let state = self.object(&key).await.expect("state");
+        let mut state = serde_json::from_slice(&state).expect("JSON");
+        edit(&mut state);
+        self.put_quietly(&key, &state.to_string()).await;
+    }
+
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        let list = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix);
+        let listed = list.send().await.expect("list");
+        listed
+            .contents()
+            .iter()
+            .filter_map(|object| object.key().map(str::to_owned))
+            .collect()
+    }
+
+    /// Returns the content of the one file in an `output.tar.gz`, and its name.
+    pub async fn output(&self, uri: &str) -> (String, String) {
+        let key = uri.strip_prefix(&format!("s3://{BUCKET}/")).expect("our bucket");
+        let archive = self.object(key).await.expect("output");
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&archive[..]));
+        let mut file = archive
+            .entries()
+            .expect("tar")
+            .next()
+            .expect("a file")
+            .expect("tar");
+        let name = file.path().expect("path").display().to_string();
+        let mut content = String::new();
+        file.read_to_string(&mut content).expect("UTF-8");
+        (name, content)
     }
 
     /// Does all work that waits.
