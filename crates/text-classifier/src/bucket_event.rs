@@ -10,7 +10,7 @@ use crate::{
     bucket::{self, Bucket, StoreError},
     classification_job, classification_run, endpoint,
     initial_model::{self, Upload},
-    training_run,
+    roll_out, training_run,
     work::Invocation,
 };
 
@@ -81,9 +81,7 @@ async fn work(
         return training_run::run(bucket, &classifier, invocation).await;
     }
     match resource.split_once('/') {
-        Some((endpoint::KIND, name)) => {
-            endpoint::roll_out(bucket, &EndpointArn::new(own.scope(), name)).await
-        }
+        Some((endpoint::KIND, name)) => roll_out::run(bucket, &EndpointArn::new(own.scope(), name)).await,
         Some((classification_job::KIND, id)) => classification_run::run(bucket, id, invocation).await,
         Some(_) | None => {
             tracing::warn!(resource, "nothing is to be done for such a resource");

@@ -1,7 +1,4 @@
-//! Endpoints: their state, the operations on it, and how a model comes into service.
-//!
-//! A new model serves only after this function has loaded it; until then, and if that fails, the one
-//! before goes on. An update ends when no process can serve the old model any more.
+//! Endpoints: their state, and the operations on it. How a model comes into service is in [`crate::roll_out`].
 //!
 //! Differs from Comprehend: inference units are counted but limit nothing, and a deleted endpoint is gone at
 //! once.
@@ -16,7 +13,6 @@ use crate::{
     bucket::{Bucket, StoreError, Updated},
     classifier,
     listing::{self, Order, Paging, Position},
-    serving,
     time::{epoch_seconds, from_epoch_seconds},
     validation::{self, Origin, Tag, required},
     work,
@@ -124,7 +120,7 @@ impl Endpoint {
     }
 
     /// Returns the ARN of the model that is to come into service, if one is.
-    fn desired_while_changing(&self) -> Option<&str> {
+    pub(crate) fn desired_while_changing(&self) -> Option<&str> {
         match self.properties.status {
             EndpointStatus::Creating | EndpointStatus::Updating => {
                 self.properties.desired_model_arn.as_deref()
@@ -455,104 +451,6 @@ pub(crate) async fn delete(
 pub(crate) async fn uses(bucket: &Bucket, model_arn: &str) -> Result<bool, StoreError> {
     let endpoints = bucket.states::<Endpoint>(KIND).await?;
     Ok(endpoints.iter().any(|endpoint| endpoint.needs(model_arn)))
-}
-
-/// Brings the desired model of an endpoint into service, or says why it cannot be.
-///
-/// Idempotent: an endpoint that is not being changed is left alone.
-///
-/// # Errors
-///
-/// The bucket failed; the event may be sent again.
-pub(crate) async fn roll_out(bucket: &Bucket, arn: &EndpointArn) -> Result<(), StoreError> {
-    let resource = arn.resource();
-    if let Some(endpoint) = bucket.read::<Endpoint>(&resource).await?
-        && let Some(desired) = endpoint.desired_while_changing()
-    {
-        match load_problem(bucket, desired).await? {
-            Some(problem) => give_up(bucket, &resource, desired, &problem).await?,
-            None => switch(bucket, &resource, &endpoint, desired).await?,
-        }
-    }
-    bucket.work_is_done(&resource).await
-}
-
-async fn give_up(bucket: &Bucket, resource: &str, desired: &str, problem: &str) -> Result<(), StoreError> {
-    let status = |properties: &mut EndpointProperties| {
-        properties.message = Some(problem.to_owned());
-        properties.status = match properties.status {
-            EndpointStatus::Creating | EndpointStatus::Failed => EndpointStatus::Failed,
-            EndpointStatus::Updating | EndpointStatus::InService | EndpointStatus::Deleting => {
-                EndpointStatus::InService
-            }
-        };
-    };
-    tracing::warn!(
-        endpoint = resource,
-        model.arn = desired,
-        problem,
-        "model not in service"
-    );
-    step(bucket, resource, desired, status).await
-}
-
-async fn switch(
-    bucket: &Bucket,
-    resource: &str,
-    endpoint: &Endpoint,
-    desired: &str,
-) -> Result<(), StoreError> {
-    if endpoint.properties.status == EndpointStatus::Updating {
-        let serve = |properties: &mut EndpointProperties| properties.model_arn = Some(desired.to_owned());
-        step(bucket, resource, desired, serve).await?;
-        // From here on every process has read the new state before it answers.
-        tokio::time::sleep(serving::STATE_MAX_AGE + serving::STATE_MAX_AGE / 4).await;
-    }
-    let finish = |properties: &mut EndpointProperties| {
-        properties.status = EndpointStatus::InService;
-        properties.current_inference_units = Some(properties.desired_inference_units);
-        if let Some(role) = properties.desired_data_access_role_arn.take() {
-            properties.data_access_role_arn = Some(role);
-        }
-    };
-    step(bucket, resource, desired, finish).await?;
-    tracing::info!(endpoint = resource, model.arn = desired, "model in service");
-    Ok(())
-}
-
-/// Changes an endpoint that is still on its way to the same model.
-async fn step(
-    bucket: &Bucket,
-    resource: &str,
-    desired: &str,
-    change: impl Fn(&mut EndpointProperties),
-) -> Result<(), StoreError> {
-    let change = |endpoint: &mut Endpoint| {
-        if endpoint.desired_while_changing() != Some(desired) {
-            return Err(());
-        }
-        change(&mut endpoint.properties);
-        endpoint.properties.last_modified_time = Some(epoch_seconds(Utc::now()));
-        Ok(())
-    };
-    bucket.update(resource, change).await?;
-    Ok(())
-}
-
-/// Loads a model as serving does; returns why it cannot be used, if it cannot.
-async fn load_problem(bucket: &Bucket, model_arn: &str) -> Result<Option<String>, StoreError> {
-    let Ok(model) = model_arn.parse::<ClassifierArn>() else {
-        return Ok(Some("the model's ARN is not one".to_owned()));
-    };
-    let classifier: Option<classifier::Classifier> = bucket.read(&model.resource()).await?;
-    if !classifier.is_some_and(|classifier| classifier.properties.status.is_usable()) {
-        return Ok(Some("the model was deleted".to_owned()));
-    }
-    match bucket.model(&model.resource()).await {
-        Ok(_) => Ok(None),
-        Err(StoreError::Model { source, .. }) => Ok(Some(format!("the model cannot be loaded: {source}"))),
-        Err(error) => Err(error),
-    }
 }
 
 fn requested_arn(own: &EndpointArn, arn: Option<String>) -> Result<EndpointArn, ApiError> {

@@ -37,6 +37,7 @@ mod metrics;
 mod model;
 mod output;
 mod protocol;
+mod roll_out;
 mod s3_uri;
 mod serving;
 mod time;
