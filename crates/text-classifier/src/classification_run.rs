@@ -17,7 +17,7 @@ use crate::{
     output,
     s3_uri::S3Uri,
     time::epoch_seconds,
-    work::{Claim, Invocation, Run},
+    work::{Claim, Invocation, NotBegun, Run},
 };
 
 /// Why a job failed. Names objects, never their text.
@@ -87,14 +87,14 @@ async fn claim(
 ) -> Result<Option<JobProperties>, StoreError> {
     let begin = |job: &mut Job| {
         if !job.properties.is_open() {
-            return Err(Claim::Exhausted);
+            return Err(NotBegun::Finished);
         }
         match Run::claim(job.run.as_ref(), invocation, Utc::now()) {
             Claim::Mine(run) => {
                 job.run = Some(run);
                 job.properties.job_status = JobStatus::InProgress;
             }
-            Claim::Busy => return Err(Claim::Busy),
+            Claim::Busy => return Err(NotBegun::Busy),
             Claim::Exhausted => {
                 let reason = "the job did not come to an end in several attempts";
                 end(&mut job.properties, Some(reason));
@@ -104,8 +104,8 @@ async fn claim(
     };
     match bucket.update(resource, begin).await? {
         Updated::Done(job) if job.properties.is_open() => return Ok(Some(job.properties)),
-        Updated::Refused(Claim::Busy) => return Ok(None),
-        Updated::Missing | Updated::Refused(_) | Updated::Done(_) => {}
+        Updated::Refused(NotBegun::Busy) => return Ok(None),
+        Updated::Missing | Updated::Refused(NotBegun::Finished) | Updated::Done(_) => {}
     }
     bucket.work_is_done(resource).await?;
     Ok(None)

@@ -17,7 +17,7 @@ use crate::{
     train,
     training_data::Collector,
     training_input::{Input, Source, Use},
-    work::{Claim, Invocation, Run},
+    work::{Claim, Invocation, NotBegun, Run},
 };
 
 const SEED: u64 = 1;
@@ -105,11 +105,11 @@ async fn claim(
             | ModelStatus::Stopped
             | ModelStatus::InError
             | ModelStatus::Trained
-            | ModelStatus::TrainedWithWarning => return Err(Claim::Exhausted),
+            | ModelStatus::TrainedWithWarning => return Err(NotBegun::Finished),
         }
         match Run::claim(classifier.run.as_ref(), invocation, now) {
             Claim::Mine(run) => classifier.run = Some(run),
-            Claim::Busy => return Err(Claim::Busy),
+            Claim::Busy => return Err(NotBegun::Busy),
             Claim::Exhausted => {
                 properties.status = ModelStatus::InError;
                 properties.message = Some("training did not come to an end in several attempts".to_owned());
@@ -130,8 +130,8 @@ async fn claim(
         Updated::Done(classifier) if classifier.properties.status == ModelStatus::Training => {
             return Ok(Some(classifier));
         }
-        Updated::Refused(Claim::Busy) => return Ok(None),
-        Updated::Missing | Updated::Refused(_) | Updated::Done(_) => {}
+        Updated::Refused(NotBegun::Busy) => return Ok(None),
+        Updated::Missing | Updated::Refused(NotBegun::Finished) | Updated::Done(_) => {}
     }
     bucket.work_is_done(resource).await?;
     Ok(None)

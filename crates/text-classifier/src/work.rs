@@ -45,6 +45,15 @@ pub(crate) enum Claim {
     Exhausted,
 }
 
+/// Why work was not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotBegun {
+    /// There is nothing left to do.
+    Finished,
+    /// Somebody else is at it.
+    Busy,
+}
+
 impl Run {
     /// Begins work on which `current` worked last.
     pub(crate) fn claim(current: Option<&Self>, invocation: &Invocation, now: DateTime<Utc>) -> Claim {

@@ -338,3 +338,15 @@ async fn a_classifier_that_was_deleted_leaves_an_event_nothing_to_do() {
 
     assert_eq!(function.keys("text-classifier/").await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn the_sample_event_trains_the_classifier_that_it_names() {
+    let function = Function::new();
+    let arn = function.create_classifier("2026-11-02", PETS_CSV).await;
+    let event = include_str!("../../../../events/text-classifier/training-job.json");
+    let event = serde_json::from_str(event).expect("JSON");
+
+    function.deliver(&event).await.expect("trained");
+
+    assert_eq!(function.classifier(&arn).await["Status"], "TRAINED");
+}
