@@ -71,12 +71,18 @@ impl Refusal {
 
     /// Returns whether the service asks to slow down.
     pub fn is_throttling(&self) -> bool {
-        self.status == Some(429) || self.code.as_deref().is_some_and(|code| THROTTLING.contains(&code))
+        self.status == Some(429)
+            || self
+                .code
+                .as_deref()
+                .is_some_and(|code| THROTTLING.contains(&code))
     }
 
     /// Returns whether the same call may succeed soon: throttled, failed inside, or never answered.
     pub fn is_transient(&self) -> bool {
-        self.is_throttling() || self.status.is_none_or(|status| status >= 500)
+        self.is_throttling()
+            || self.code.as_deref() == Some("ServiceUnavailableException")
+            || self.status.is_none_or(|status| status >= 500)
     }
 }
 
@@ -118,7 +124,8 @@ mod tests {
     use super::*;
 
     async fn refusal(status: StatusCode, body: &'static str) -> Refusal {
-        let router = Router::new().fallback(move || async move { (status, [("x-amzn-requestid", "r-1")], body) });
+        let router =
+            Router::new().fallback(move || async move { (status, [("x-amzn-requestid", "r-1")], body) });
         let config = local_aws::transport::sdk_config(router, Credentials::from_keys("test", "test", None));
         let call = crate::clients::comprehend(&config, None).classify_document();
         let error = call.endpoint_arn("arn").text("secret").send().await;

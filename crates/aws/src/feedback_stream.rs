@@ -5,14 +5,22 @@ use std::time::Duration;
 use active_learning_core::feedback::FeedbackRecord;
 use aws_sdk_firehose::{Client, error::BoxError, primitives::Blob, types::Record};
 
+use crate::failure::Refusal;
+
 /// Most records of one `PutRecordBatch`. Source: Amazon Data Firehose quotas.
 pub const MAX_BATCH_RECORDS: usize = 500;
 
 /// Largest `PutRecordBatch`, all records together, in bytes. Source: Amazon Data Firehose quotas.
 pub const MAX_BATCH_BYTES: usize = 4 << 20;
 
-/// Tries of one batch before its refused records are given up.
-const MAX_TRIES: u32 = 6;
+/// Tries of one batch before its refused records are given up: about a minute.
+///
+/// In most regions a stream takes 1 MiB a second, so batches in flight together wait for one another.
+/// Source: Amazon Data Firehose quotas.
+const MAX_TRIES: u32 = 14;
+
+/// Longest pause between two tries.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Records that the stream did not take.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +59,8 @@ impl FeedbackStream {
                     .put_record()
                     .delivery_stream_name(&self.name)
                     .record(entry);
-                call.send().await.map(|_| ()).map_err(BoxError::from)
+                let sent = call.send().await.map(|_| ());
+                sent.map_err(|error| Refusal::from(error).into())
             }
             Err(error) => Err(error),
         };
@@ -61,7 +70,7 @@ impl FeedbackStream {
     /// Stores up to [`MAX_BATCH_RECORDS`] lines of together at most [`MAX_BATCH_BYTES`].
     ///
     /// The stream may take some and refuse others; the refused ones alone are sent again, with
-    /// exponential back-off, up to six times.
+    /// exponential back-off, for about a minute. A refusal that time does not mend is final at once.
     ///
     /// # Errors
     ///
@@ -79,14 +88,15 @@ impl FeedbackStream {
                 }
                 Err(error) => error,
             };
-            if attempt == MAX_TRIES {
+            let refusal: Option<&Refusal> = source.downcast_ref();
+            if attempt == MAX_TRIES || refusal.is_some_and(|refusal| !refusal.is_transient()) {
                 return Err(PublishError {
                     remaining: remaining.len(),
                     source,
                 });
             }
             tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-            pause *= 2;
+            pause = MAX_PAUSE.min(pause * 2);
         }
         unreachable!("the last attempt returns")
     }
@@ -97,7 +107,7 @@ impl FeedbackStream {
         for line in lines {
             call = call.records(entry(line.clone())?);
         }
-        let answer = call.send().await?;
+        let answer = call.send().await.map_err(Refusal::from)?;
         if answer.failed_put_count() == 0 {
             return Ok(Vec::new());
         }
@@ -198,6 +208,34 @@ mod tests {
         assert_eq!(
             *sent,
             [vec!["a\n", "b\n", "c\n"], vec!["b\n", "c\n"], vec!["b\n"]]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_is_throttled_for_long_takes_the_batch_in_the_end() {
+        let throttled = std::iter::repeat_n(answer(&[true]), 10);
+        let script = script(throttled.chain([answer(&[false])]).collect::<VecDeque<_>>());
+
+        let stored = stream(script).publish_batch(vec!["a\n".into()]).await;
+
+        assert!(stored.is_ok());
+        assert_eq!(script.lock().expect("no panic").sent.len(), 11);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_that_time_does_not_mend_is_final_and_its_words_stay_out() {
+        let denied = json!({"__type": "AccessDeniedException", "message": "Not this: the minister"});
+        let script = script([(400, denied), answer(&[false])]);
+
+        let error = stream(script)
+            .publish_batch(vec!["a\n".into()])
+            .await
+            .expect_err("denied");
+
+        assert_eq!(script.lock().expect("no panic").sent.len(), 1);
+        assert_eq!(
+            crate::failure::chain(&error),
+            "1 feedback records were not stored: refused with AccessDeniedException, HTTP 400"
         );
     }
 

@@ -105,8 +105,15 @@ mod tests {
         let full: Vec<_> = (1..=7).filter_map(|number| lines.push(number, &bad)).collect();
         let last = lines.finish().expect("two lines are left");
 
-        assert_eq!((full.len(), full[0].number, last.number, lines.count), (1, 1, 2, 7));
-        assert!(full[0].content.starts_with(br#"{"line":1,"reason":"too odd","raw":"xxx"#));
+        assert_eq!(
+            (full.len(), full[0].number, last.number, lines.count),
+            (1, 1, 2, 7)
+        );
+        assert!(
+            full[0]
+                .content
+                .starts_with(br#"{"line":1,"reason":"too odd","raw":"xxx"#)
+        );
         assert_eq!(last.content.iter().filter(|byte| **byte == b'\n').count(), 2);
         assert_eq!(lines.finish(), None);
     }

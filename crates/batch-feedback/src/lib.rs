@@ -1,1 +1,321 @@
 //! Lambda: a file of feedback in S3.
+//!
+//! The file is read as a stream and its feedback is put into the feedback stream in batches; lines
+//! that cannot be used are set aside, and a report is written last. An event whose report exists has
+//! been worked off. A run that broke off before its report is repeated as a whole: records that it sent
+//! already are sent again with the same ids, by which a2i-trigger recognises them.
+
+mod reader;
+
+use std::{future::ready, sync::Arc};
+
+use active_learning_aws::{
+    self as aws, clients,
+    env::{ConfigError, Env},
+    failure::chain,
+    feedback_stream::{FeedbackStream, PublishError},
+    metrics, objects,
+    rejected::{self, RejectedLines},
+    s3_event::{self, InvalidEvent, S3Object},
+};
+use active_learning_core::batch::{BadItem, BatchFile, ReadError};
+use aws_config::SdkConfig;
+use aws_sdk_s3::{error::BoxError, primitives::ByteStream};
+use futures::{StreamExt, TryStreamExt, stream};
+use lambda_runtime::{
+    Diagnostic, LambdaEvent, service_fn,
+    tracing::{error, info, warn},
+};
+use reader::{Chunk, Outcome};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+/// Batches that are under way to the feedback stream at a time.
+const BATCHES_IN_FLIGHT: usize = 4;
+
+/// What an operator decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    feedback_stream: String,
+    feedback_bucket: String,
+}
+
+impl Config {
+    /// Reads the configuration from the function's environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Ok(Self {
+            feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
+            feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+        })
+    }
+}
+
+/// What became of a file; written below `batch-reports/`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    etag: &'a str,
+    /// Records that the feedback stream holds.
+    accepted: u64,
+    /// Lines that could not be used.
+    rejected: u64,
+    /// Repetitions within the file, which were not sent again.
+    duplicates: u64,
+    started_at: String,
+    finished_at: String,
+    /// Where the lines that could not be used lie.
+    rejected_keys: Vec<String>,
+}
+
+/// Why an event could not be worked off; Lambda gives it again, and in the end to the failure destination.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchFeedbackError {
+    /// The payload is not what S3 sends.
+    #[error(transparent)]
+    InvalidEvent(#[from] InvalidEvent),
+    /// The file could not be fetched to its end.
+    #[error("the file could not be read")]
+    Read(#[source] BoxError),
+    /// The feedback stream did not take everything.
+    #[error(transparent)]
+    NotStored(#[from] PublishError),
+    /// Report or rejected lines could not be written, or the report not be looked for.
+    #[error("the feedback bucket did not answer")]
+    FeedbackBucket(#[source] BoxError),
+}
+
+impl From<BatchFeedbackError> for Diagnostic {
+    fn from(error: BatchFeedbackError) -> Self {
+        let error_type = match &error {
+            BatchFeedbackError::InvalidEvent(_) => "InvalidEvent",
+            BatchFeedbackError::Read(_) => "Read",
+            BatchFeedbackError::NotStored(_) => "NotStored",
+            BatchFeedbackError::FeedbackBucket(_) => "FeedbackBucket",
+        };
+        Self {
+            error_type: error_type.to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}
+
+/// The function.
+#[derive(Debug)]
+pub struct BatchFeedback {
+    s3: aws_sdk_s3::Client,
+    feedback: FeedbackStream,
+    config: Config,
+}
+
+impl BatchFeedback {
+    /// Makes the function with clients of its own.
+    pub fn new(config: Config, sdk: &SdkConfig) -> Self {
+        let firehose = aws_sdk_firehose::Client::new(sdk);
+        Self {
+            s3: aws_sdk_s3::Client::new(sdk),
+            feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
+            config,
+        }
+    }
+
+    /// Works off all files that an S3 event names; one that fails does not hold back the others.
+    ///
+    /// Idempotent: a file whose report exists is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchFeedbackError`], that of the first file that failed.
+    pub async fn handle(&self, payload: Value) -> Result<(), BatchFeedbackError> {
+        let mut result = Ok(());
+        for object in s3_event::objects(payload)? {
+            let outcome = self.work_off(&object).await;
+            if let Err(error) = &outcome {
+                error!(
+                    object.bucket,
+                    object.key,
+                    error = chain(error),
+                    "the file is not worked off"
+                );
+            }
+            result = result.and(outcome);
+        }
+        result
+    }
+
+    async fn work_off(&self, object: &S3Object) -> Result<(), BatchFeedbackError> {
+        if object.key.ends_with('/') && object.size == 0 {
+            return Ok(()); // What consoles call a folder.
+        }
+        let name = objects::result_name(&object.bucket, &object.key, &object.etag);
+        let report_key = format!("batch-reports/{name}.json");
+        let feedback_bucket = &self.config.feedback_bucket;
+        let done = objects::exists(&self.s3, feedback_bucket, &report_key).await;
+        if done.map_err(BatchFeedbackError::FeedbackBucket)? {
+            info!(object.key, "the file was worked off before");
+            return Ok(());
+        }
+        let started_at = aws::now();
+        let outcome = match BatchFile::from_key(&object.key) {
+            None => Some(self.reject_file(&name).await?),
+            Some(_) if object.size == 0 => Some(Outcome::default()),
+            Some(file) => self.read(object, file, &name).await?,
+        };
+        let Some(outcome) = outcome else {
+            warn!(object.bucket, object.key, "the file is gone or was replaced");
+            return Ok(());
+        };
+        let report = Report {
+            bucket: &object.bucket,
+            key: &object.key,
+            etag: &object.etag,
+            accepted: outcome.accepted,
+            rejected: outcome.rejected,
+            duplicates: outcome.duplicates,
+            started_at,
+            finished_at: aws::now(),
+            rejected_keys: (1..=outcome.rejected_objects)
+                .map(|number| rejected::key("batch-feedback", &name, number))
+                .collect(),
+        };
+        let body = serde_json::to_vec_pretty(&report).expect("a report has only string keys");
+        objects::put(&self.s3, feedback_bucket, &report_key, "application/json", body)
+            .await
+            .map_err(BatchFeedbackError::FeedbackBucket)?;
+        metrics::count(
+            "batch-feedback",
+            &[
+                ("Accepted", outcome.accepted),
+                ("RejectedLines", outcome.rejected),
+                ("Duplicates", outcome.duplicates),
+            ],
+        );
+        Ok(())
+    }
+
+    /// Reads the file, twice more if it names its classifier at its end; `None` if it is gone.
+    async fn read(
+        &self,
+        object: &S3Object,
+        file: BatchFile,
+        name: &str,
+    ) -> Result<Option<Outcome>, BatchFeedbackError> {
+        match self.pass_on(object, file, None, name).await {
+            Err(PassOnError::Read(ReadError::ClassifierComesLater)) => {}
+            outcome => return Ok(outcome?),
+        }
+        let Some(body) = self.open(object).await? else {
+            return Ok(None);
+        };
+        let classifier = reader::find_classifier(file, body)
+            .await
+            .map_err(PassOnError::Read)?;
+        let classifier = classifier.unwrap_or_default();
+        Ok(self.pass_on(object, file, Some(classifier), name).await?)
+    }
+
+    /// Reads the file on a thread of its own and stores what it yields meanwhile.
+    ///
+    /// Memory: one batch that is read, one that waits, [`BATCHES_IN_FLIGHT`] that are sent.
+    async fn pass_on(
+        &self,
+        object: &S3Object,
+        file: BatchFile,
+        classifier: Option<String>,
+        name: &str,
+    ) -> Result<Option<Outcome>, PassOnError> {
+        let Some(body) = self.open(object).await.map_err(PassOnError::Store)? else {
+            return Ok(None);
+        };
+        let (sender, receiver) = mpsc::channel(1);
+        let reading = reader::start(file, body, classifier, aws::now(), sender);
+        let chunks = stream::unfold(receiver, async |mut receiver| {
+            Some((receiver.recv().await?, receiver))
+        });
+        // Dropping the channel on an error stops the reader.
+        let stored = chunks
+            .map(|chunk| self.store(chunk, name))
+            .buffer_unordered(BATCHES_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await;
+        let outcome = reader::finished(reading).await;
+        stored.map_err(PassOnError::Store)?;
+        outcome.map(Some).map_err(PassOnError::Read)
+    }
+
+    async fn open(&self, object: &S3Object) -> Result<Option<ByteStream>, BatchFeedbackError> {
+        let body = objects::open(&self.s3, &object.bucket, &object.key, &object.etag).await;
+        body.map_err(BatchFeedbackError::Read)
+    }
+
+    async fn store(&self, chunk: Chunk, name: &str) -> Result<(), BatchFeedbackError> {
+        match chunk {
+            Chunk::Lines(lines) => Ok(self.feedback.publish_batch(lines).await?),
+            Chunk::Rejected(object) => {
+                let bucket = &self.config.feedback_bucket;
+                rejected::put(&self.s3, bucket, "batch-feedback", name, object)
+                    .await
+                    .map_err(BatchFeedbackError::FeedbackBucket)
+            }
+        }
+    }
+
+    /// Sets aside that a whole file cannot be used.
+    async fn reject_file(&self, name: &str) -> Result<Outcome, BatchFeedbackError> {
+        let mut lines = RejectedLines::default();
+        let bad = BadItem {
+            reason: "the suffix is none of .json, .jsonl, .csv, with or without .gz".to_owned(),
+            raw: String::new(),
+        };
+        lines.push(0, &bad);
+        if let Some(object) = lines.finish() {
+            self.store(Chunk::Rejected(object), name).await?;
+        }
+        Ok(Outcome {
+            rejected: lines.count,
+            rejected_objects: lines.objects(),
+            ..Outcome::default()
+        })
+    }
+}
+
+/// Why passing a file on ended early.
+enum PassOnError {
+    Read(ReadError),
+    Store(BatchFeedbackError),
+}
+
+impl From<PassOnError> for BatchFeedbackError {
+    fn from(error: PassOnError) -> Self {
+        match error {
+            PassOnError::Read(error) => Self::Read(error.into()),
+            PassOnError::Store(error) => error,
+        }
+    }
+}
+
+/// Runs the function in its Lambda environment.
+///
+/// # Errors
+///
+/// A wrong configuration, or the Lambda runtime's own failure.
+pub async fn run() -> Result<(), lambda_runtime::Error> {
+    aws::init_tracing();
+    let config = Config::from_env(&Env::from_process())?;
+    let batch_feedback = Arc::new(BatchFeedback::new(config, &clients::sdk_config().await));
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let batch_feedback = batch_feedback.clone();
+        async move {
+            // A diagnostic holds no causes, which the runtime would log in full.
+            let result = batch_feedback.handle(event.payload).await;
+            result.map_err(Diagnostic::from)
+        }
+    }))
+    .await
+}

@@ -138,9 +138,7 @@ impl From<&ClassifyError> for Problem {
             }
             ClassifyError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
             ClassifyError::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled", Some(1)),
-            ClassifyError::NotReady(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(30))
-            }
+            ClassifyError::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(30)),
             ClassifyError::Unavailable(_) => (StatusCode::BAD_GATEWAY, "classifier_unavailable", None),
             ClassifyError::NoPrediction => (StatusCode::BAD_GATEWAY, "no_prediction", None),
         };
@@ -277,7 +275,10 @@ impl Classify {
 
     /// Writes the record where it is found like one that the stream delivered.
     async fn store_directly(&self, record: &FeedbackRecord, prediction_id: &str, now: DateTime<Utc>) -> bool {
-        let key = format!("feedback/direct/{}/{prediction_id}.jsonl", now.format("%Y/%m/%d/%H"));
+        let key = format!(
+            "feedback/direct/{}/{prediction_id}.jsonl",
+            now.format("%Y/%m/%d/%H")
+        );
         let line = record.to_line().into_bytes();
         let put = objects::put(
             &self.s3,
@@ -318,10 +319,18 @@ fn read_prediction(answer: &ClassifyDocumentOutput) -> Option<Prediction> {
     };
     if answer.labels().is_empty() {
         let classes = answer.classes().iter();
-        Prediction::multi_class(classes.filter_map(|class| score(class.name(), class.score())).collect())
+        Prediction::multi_class(
+            classes
+                .filter_map(|class| score(class.name(), class.score()))
+                .collect(),
+        )
     } else {
         let labels = answer.labels().iter();
-        Prediction::multi_label(labels.filter_map(|label| score(label.name(), label.score())).collect())
+        Prediction::multi_label(
+            labels
+                .filter_map(|label| score(label.name(), label.score()))
+                .collect(),
+        )
     }
 }
 

@@ -47,7 +47,11 @@ impl ModelArn {
     }
 
     async fn describe(&self) -> Option<String> {
-        let call = self.client.describe_endpoint().endpoint_arn(&self.endpoint_arn).send();
+        let call = self
+            .client
+            .describe_endpoint()
+            .endpoint_arn(&self.endpoint_arn)
+            .send();
         let answer = match timeout(TIMEOUT, call).await {
             Ok(answer) => answer.map_err(Refusal::from),
             Err(_) => Err(Refusal::no_answer_in_time()),

@@ -36,7 +36,10 @@ pub struct Line {
 pub fn read(input: impl Read, emit: &mut dyn FnMut(Line) -> ControlFlow<()>) -> Result<(), ReadError> {
     let mut input = BufReader::new(input);
     let mut start = Vec::new();
-    (&mut input).take(2).read_to_end(&mut start).map_err(ReadError::Io)?;
+    (&mut input)
+        .take(2)
+        .read_to_end(&mut start)
+        .map_err(ReadError::Io)?;
     let gzip = start == GZIP_MAGIC;
     let input = start.as_slice().chain(input);
     let mut content: Box<dyn BufRead + '_> = if gzip {
@@ -52,7 +55,10 @@ pub fn read(input: impl Read, emit: &mut dyn FnMut(Line) -> ControlFlow<()>) -> 
             Err(error) => {
                 let reason = io_or_damaged(error)?;
                 let raw = String::new();
-                let _ = emit(Line { number, content: Err(BadItem { reason, raw }) });
+                let _ = emit(Line {
+                    number,
+                    content: Err(BadItem { reason, raw }),
+                });
                 return Ok(());
             }
         };
@@ -96,7 +102,8 @@ mod tests {
 
     use super::*;
 
-    const RECORD: &str = r#"{"utterance":"Rates rise","prediction":"World","confidence":0.4,"classifier":"news"}"#;
+    const RECORD: &str =
+        r#"{"utterance":"Rates rise","prediction":"World","confidence":0.4,"classifier":"news"}"#;
 
     fn lines(content: &[u8]) -> Vec<Line> {
         let mut lines = Vec::new();
@@ -119,7 +126,10 @@ mod tests {
         let lines = lines(format!("{RECORD}\r\n\nnonsense\n{RECORD}").as_bytes());
 
         assert_eq!(
-            lines.iter().map(|line| (line.number, line.content.is_ok())).collect::<Vec<_>>(),
+            lines
+                .iter()
+                .map(|line| (line.number, line.content.is_ok()))
+                .collect::<Vec<_>>(),
             [(1, true), (3, false), (4, true)]
         );
         assert_eq!(
@@ -142,7 +152,12 @@ mod tests {
         let lines = lines(&whole[..whole.len() - 4]);
 
         assert_eq!(lines.iter().filter(|line| line.content.is_ok()).count(), 3);
-        let last = lines.last().expect("lines").content.as_ref().expect_err("damaged");
+        let last = lines
+            .last()
+            .expect("lines")
+            .content
+            .as_ref()
+            .expect_err("damaged");
         assert!(last.reason.starts_with("the file is damaged"), "{}", last.reason);
     }
 

@@ -276,7 +276,7 @@ pub enum Opinion {
 }
 
 /// A request of the feedback API, and an element of a batch file.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FeedbackRequest {
     /// Name of the classifier.
@@ -286,17 +286,26 @@ pub struct FeedbackRequest {
     #[serde(default, alias = "utterance", deserialize_with = "text")]
     pub sentence: String,
     /// Like or dislike; dislike if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Opinion>,
     /// The label that was predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<String>,
     /// Its confidence.
-    #[serde(default, deserialize_with = "confidence")]
+    #[serde(
+        default,
+        deserialize_with = "confidence",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub confidence: Option<f32>,
     /// The label that the user holds right.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Id of the prediction, from the classification answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction_id: Option<String>,
     /// Who gives the feedback.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
 }
 

@@ -16,6 +16,9 @@ pub const MAX_INPUT_CONTENT_BYTES: usize = 3_145_728;
 /// The answer "none of the labels fits", as the shipped worker task template sends it.
 pub const NONE_FITS: &str = "__none__";
 
+/// Longest label that a record may add to the choices, in bytes: each is on the page once for every item.
+const MAX_ADDED_LABEL_BYTES: usize = 256;
+
 /// What a reviewer is shown: `task.input` of the worker task template.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +50,8 @@ pub struct HumanLoop {
 ///
 /// The order of the records is kept. A loop's content and name depend on nothing but the arguments,
 /// so that the same delivery again starts the same loops. Labels that the records themselves bring
-/// (predicted or suggested) are offered beside the configured ones.
+/// (predicted or suggested) are offered beside the configured ones, unless they are blank, longer than
+/// 256 bytes, or the word for "none fits": clients choose them, and one must not spoil the task of others.
 pub fn human_loops(
     records: &[FeedbackRecord],
     items_per_task: usize,
@@ -117,7 +121,9 @@ fn offered_labels(chunk: &[&FeedbackRecord], configured: &[String]) -> Vec<Strin
             .iter()
             .flat_map(|label| label.split(LABEL_DELIMITER));
         for label in predicted.chain(record.suggested_label.as_deref()) {
-            if !labels.iter().any(|known| known == label) {
+            let choice =
+                !label.trim().is_empty() && label.len() <= MAX_ADDED_LABEL_BYTES && label != NONE_FITS;
+            if choice && !labels.iter().any(|known| known == label) {
                 labels.push(label.to_owned());
             }
         }
@@ -234,6 +240,25 @@ mod tests {
         let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
 
         assert_eq!(input["labels"], json!(["World", "Sports", "Weather"]));
+    }
+
+    #[test]
+    fn a_label_that_is_blank_endless_or_the_word_for_none_is_no_choice() {
+        let mut first = record("news", "One");
+        first.prediction = Some("World| |".into());
+        first.suggested_label = Some(NONE_FITS.into());
+        let mut second = record("news", "Two");
+        second.suggested_label = Some("x".repeat(MAX_ADDED_LABEL_BYTES + 1));
+        let mut third = record("news", "Three");
+        third.suggested_label = Some("x".repeat(MAX_ADDED_LABEL_BYTES));
+
+        let loops = human_loops(&[first, second, third], 10, &labels(), "b", "k");
+        let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
+
+        assert_eq!(
+            input["labels"],
+            json!(["World", "Sports", "x".repeat(MAX_ADDED_LABEL_BYTES)])
+        );
     }
 
     #[test]

@@ -324,7 +324,8 @@ impl ApiGateway {
         let timeout = Duration::from_millis(timeout_ms.into());
         let output = match tokio::time::timeout(timeout, invocation).await {
             Err(_) => return Err(Cause::IntegrationTimeout.into()),
-            Ok(Err(InvokeError::NotFound(_) | InvokeError::Throttled)) => {
+            Ok(Err(error @ (InvokeError::NotFound(_) | InvokeError::Throttled))) => {
+                tracing::warn!(function = function_arn, %error, "a function was not invoked");
                 return Err(Cause::ApiConfiguration.into());
             }
             Ok(Err(InvokeError::Stopping)) => return Err(Cause::IntegrationFailure.into()),

@@ -187,7 +187,8 @@ impl Iam {
     pub fn may_assume(&self, service: &str, role_arn: &str) -> bool {
         let principal = Principal::Service(service.to_owned());
         // Firehose sends the account as the external id, too.
-        let account = ["aws:SourceAccount", "sts:ExternalId"].map(|key| (key.to_owned(), ACCOUNT_ID.to_owned()));
+        let account =
+            ["aws:SourceAccount", "sts:ExternalId"].map(|key| (key.to_owned(), ACCOUNT_ID.to_owned()));
         let context = self.context(&principal, &account.into());
         let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
         roles.get(role_arn).is_some_and(|role| {

@@ -16,6 +16,7 @@ pub mod invocation_queue;
 mod json_protocol;
 pub mod lambda;
 pub mod s3;
+pub mod script;
 pub mod secretsmanager;
 mod sigv4;
 pub mod store;
@@ -52,6 +53,9 @@ pub const ACCOUNT_ID: &str = "000000000000";
 /// How often the usage of API keys is saved.
 const USAGE_SAVING_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often the state folder is asked whether it still takes writes.
+const STORAGE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// All services, on one state folder. A clone is another handle to the same services.
 #[derive(Clone)]
 pub struct LocalAws {
@@ -73,6 +77,7 @@ pub struct LocalAws {
     /// Function URL ids by the signing name of the service that the function serves.
     served_signing_names: Arc<RwLock<BTreeMap<String, String>>>,
     region: String,
+    store: Arc<Store>,
     tasks: TaskTracker,
     stopping: CancellationToken,
     _temporary_folder: Option<Arc<TempDir>>,
@@ -104,7 +109,7 @@ impl LocalAws {
             region.clone(),
             endpoint_url.to_owned(),
         ));
-        let api_gateway = ApiGateway::new(store, iam.clone(), lambda.clone(), region.clone());
+        let api_gateway = ApiGateway::new(store.clone(), iam.clone(), lambda.clone(), region.clone());
         let function_urls = FunctionUrls::new(iam.clone(), lambda.clone(), region.clone());
         Ok(Self {
             iam,
@@ -117,6 +122,7 @@ impl LocalAws {
             function_urls: Arc::new(function_urls),
             served_signing_names: Arc::default(),
             region,
+            store,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             _temporary_folder: None,
@@ -205,6 +211,15 @@ impl LocalAws {
         let stopping = self.stopping.clone();
         self.tasks
             .spawn(async move { stopping.run_until_cancelled(work).await });
+    }
+
+    /// Waits until the state folder takes no more writes, for example since the disk is full. Nothing can
+    /// be acknowledged then before the services are opened again.
+    pub async fn storage_failed(&self) {
+        let mut interval = tokio::time::interval(STORAGE_CHECK_INTERVAL);
+        while !self.store.has_failed() {
+            interval.tick().await;
+        }
     }
 
     /// Lets running invocations end, then stops the work in the background. What was acknowledged and

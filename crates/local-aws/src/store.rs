@@ -46,6 +46,15 @@ impl Store {
         })
     }
 
+    /// Returns whether a write to the index has failed. It takes no other until it is opened again, so
+    /// that what was acknowledged before stays whole.
+    pub fn has_failed(&self) -> bool {
+        matches!(
+            self.index.try_begin_write(),
+            Err(redb::TransactionError::Storage(redb::StorageError::PreviousIo))
+        )
+    }
+
     /// Returns the folder of the blob files.
     pub fn blobs(&self) -> PathBuf {
         self.folder.join("blobs")

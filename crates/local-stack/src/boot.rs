@@ -15,6 +15,7 @@ use local_aws::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
+    outputs::StackOutputs,
     plan::{Plan, Programs, plan},
     problems::{Problems, Refused},
     stack::{REGION, Stack},
@@ -83,11 +84,13 @@ pub async fn start(settings: &Settings) -> Result<Running, BootError> {
     let address = listener
         .local_addr()
         .map_err(|error| BootError::Port(settings.port, error))?;
-    let endpoint_url = format!("http://{address}");
+    let endpoint_url = endpoint_url(address);
     make_private(&settings.state_dir).map_err(|error| OpenError::Io(settings.state_dir.clone(), error))?;
     let aws = LocalAws::open(&settings.state_dir, REGION, &endpoint_url)?;
     let stack = Stack::open(&settings.state_dir, &endpoint_url)
         .map_err(|error| BootError::Identity(settings.state_dir.clone(), error))?;
+    StackOutputs::forget(&settings.state_dir)
+        .map_err(|error| OpenError::Io(settings.state_dir.clone(), error))?;
 
     let problems = Problems::default();
     let resolved = template::resolve(&settings.template, &settings.parameters, &stack, &problems);
@@ -138,6 +141,14 @@ async fn listen(settings: &Settings) -> Result<TcpListener, BootError> {
     }
 }
 
+/// Clients leave out the port of the scheme in the `Host` header, which is signed.
+fn endpoint_url(address: SocketAddr) -> String {
+    match address.port() {
+        80 => format!("http://{}", address.ip()),
+        _ => format!("http://{address}"),
+    }
+}
+
 /// Makes a folder that only its owner may look into: it holds what people wrote.
 fn make_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
@@ -170,8 +181,15 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
     for secret in &plan.secrets {
         check(aws.secrets.put_secret(secret).map_err(|error| error.to_string()));
     }
-    let assumed = plan.functions.iter().map(|function| ("lambda.amazonaws.com", &function.role_arn));
-    let assumed = assumed.chain(plan.delivery_streams.iter().map(|s| ("firehose.amazonaws.com", &s.role_arn)));
+    let assumed = plan
+        .functions
+        .iter()
+        .map(|function| ("lambda.amazonaws.com", &function.role_arn));
+    let assumed = assumed.chain(
+        plan.delivery_streams
+            .iter()
+            .map(|s| ("firehose.amazonaws.com", &s.role_arn)),
+    );
     for (service, role) in assumed {
         if !aws.iam.may_assume(service, role) {
             problems.report("", format!("{role} does not let {service} assume it"));
@@ -300,6 +318,16 @@ mod tests {
         assert!(
             matches!(same_port, Some(BootError::PortInUse(_))),
             "{same_port:?}"
+        );
+    }
+
+    #[test]
+    fn the_port_of_the_scheme_is_left_out_of_urls() {
+        let url = |port| endpoint_url(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+
+        assert_eq!(
+            [url(80), url(4566)],
+            ["http://127.0.0.1", "http://127.0.0.1:4566"]
         );
     }
 

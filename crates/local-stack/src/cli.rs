@@ -18,7 +18,7 @@ use crate::{
     outputs::StackOutputs,
     plan::Programs,
     redrive::{self, Outcome},
-    run, sign_in, user,
+    run, sign_in, training, user,
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -114,14 +114,18 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
     runtime.block_on(async {
         match command.unwrap_or(Command::Run) {
             Command::Run => {
-                let training_data = options.training_data.as_deref().map(read_bytes).transpose()?;
+                let training_data = options.training_data.as_deref().map(training::read).transpose()?;
                 run::run(&settings(&options)?, training_data).await?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Demo => {
-                let training_data = options.training_data.as_deref().map(read_bytes).transpose()?;
+                let training_data = options.training_data.as_deref().map(training::read).transpose()?;
                 let complete = demo(settings(&options)?, training_data).await?;
-                Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+                Ok(if complete {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                })
             }
             Command::Redrive {
                 bucket,
@@ -161,10 +165,6 @@ fn key_and_value(argument: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
-}
-
 fn running(state_dir: &Path) -> Result<StackOutputs, Failure> {
     StackOutputs::read(state_dir).map_err(|error| {
         let folder = state_dir.display();
@@ -191,7 +191,9 @@ async fn redrive(
         None => aws_config::load_defaults(BehaviorVersion::latest()).await,
     };
     let s3 = aws_sdk_s3::Client::new(&config);
-    let keys = redrive::list(&s3, &bucket).await?;
+    let keys = redrive::list(&s3, &bucket)
+        .await
+        .map_err(|error| format!("s3://{bucket} cannot be listed (does the stack run?): {error}"))?;
     if keys.is_empty() {
         println!("No failed events in {bucket}.");
         return Ok(ExitCode::SUCCESS);

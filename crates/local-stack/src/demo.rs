@@ -27,7 +27,7 @@ use crate::{
     run, sign_in,
 };
 
-mod reviewer;
+pub mod reviewer;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -51,9 +51,18 @@ const FEEDBACK: [&str; 3] = [
     include_str!("../../../events/feedback-api/correction.json"),
 ];
 const FILES: [(&str, &str); 3] = [
-    ("sentences.json", include_str!("../../../events/batch-feedback/files/sentences.json")),
-    ("feedback.jsonl", include_str!("../../../events/batch-feedback/files/feedback.jsonl")),
-    ("feedback.csv", include_str!("../../../events/batch-feedback/files/feedback.csv")),
+    (
+        "sentences.json",
+        include_str!("../../../events/batch-feedback/files/sentences.json"),
+    ),
+    (
+        "feedback.jsonl",
+        include_str!("../../../events/batch-feedback/files/feedback.jsonl"),
+    ),
+    (
+        "feedback.csv",
+        include_str!("../../../events/batch-feedback/files/feedback.csv"),
+    ),
 ];
 
 /// Boots the stack, plays the samples, prints what became of them, and stops the stack.
@@ -66,12 +75,16 @@ const FILES: [(&str, &str); 3] = [
 pub async fn demo(mut settings: Settings, training_data: Option<Vec<u8>>) -> Result<bool, Failure> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
-    settings.parameters.entry("FeedbackBufferSeconds".to_owned()).or_insert_with(|| BUFFER_SECONDS.to_owned());
+    settings
+        .parameters
+        .entry("FeedbackBufferSeconds".to_owned())
+        .or_insert_with(|| BUFFER_SECONDS.to_owned());
     println!("Starting the stack …");
     let stack = boot::start(&settings).await?;
     let outcome = tokio::select! {
         _ = terminated.recv() => Err("stopped before the end".into()),
         _ = interrupted.recv() => Err("stopped before the end".into()),
+        () = stack.aws.storage_failed() => Err(run::storage_failed(&settings.state_dir)),
         outcome = async {
             let outputs = run::make_ready(&stack, &settings.state_dir, training_data).await?;
             play(&stack, &outputs).await
@@ -109,7 +122,11 @@ async fn play(stack: &Running, outputs: &StackOutputs) -> Result<bool, Failure> 
     give_feedback(outputs, &mut played).await?;
     upload_files(&s3, outputs.output("BatchUploadS3Bucket"), &mut played).await?;
     let answered = review(&s3, outputs, &labelled, &played).await?;
-    let missing = played.expected.iter().filter(|id| !answered.ids.contains(*id)).count();
+    let missing = played
+        .expected
+        .iter()
+        .filter(|id| !answered.ids.contains(*id))
+        .count();
     println!("\n{}", summary(outputs, &played, &answered));
     if missing == 0 {
         println!("Every item arrived.");
@@ -121,13 +138,22 @@ async fn play(stack: &Running, outputs: &StackOutputs) -> Result<bool, Failure> 
 
 /// Reads the texts that are classified: label and text.
 fn traffic() -> Result<Vec<(String, String)>, Failure> {
-    let rows = csv::ReaderBuilder::new().has_headers(false).from_reader(TRAFFIC.as_bytes()).into_deserialize();
+    let rows = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(TRAFFIC.as_bytes())
+        .into_deserialize();
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-async fn classify(outputs: &StackOutputs, labelled: &[(String, String)], played: &mut Played) -> Result<(), Failure> {
-    let mut requests: Vec<FeedbackRequest> =
-        CLASSIFICATIONS.iter().map(|event| event_body(event)).collect::<Result<_, _>>()?;
+async fn classify(
+    outputs: &StackOutputs,
+    labelled: &[(String, String)],
+    played: &mut Played,
+) -> Result<(), Failure> {
+    let mut requests: Vec<FeedbackRequest> = CLASSIFICATIONS
+        .iter()
+        .map(|event| event_body(event))
+        .collect::<Result<_, _>>()?;
     requests.extend(labelled.iter().map(|(_, text)| FeedbackRequest {
         classifier: CLASSIFIER.to_owned(),
         sentence: text.clone(),
@@ -154,7 +180,11 @@ async fn give_feedback(outputs: &StackOutputs, played: &mut Played) -> Result<()
         let event: Value = serde_json::from_str(event)?;
         let body: Value = serde_json::from_str(event["body"].as_str().unwrap_or_default())?;
         post(outputs, "FeedbackAPIGatewayID", &body).await?;
-        count(played, FeedbackRequest::parse(body.to_string().as_bytes())?, Source::ExplicitApi);
+        count(
+            played,
+            FeedbackRequest::parse(body.to_string().as_bytes())?,
+            Source::ExplicitApi,
+        );
         progress.show(done + 1);
     }
     progress.end();
@@ -182,7 +212,9 @@ async fn upload_files(s3: &S3, bucket: &str, played: &mut Played) -> Result<(), 
             ControlFlow::Continue(())
         })?;
         let put = s3.put_object().bucket(bucket).key(format!("demo/{name}"));
-        put.body(ByteStream::from_static(content.as_bytes())).send().await?;
+        put.body(ByteStream::from_static(content.as_bytes()))
+            .send()
+            .await?;
         progress.show(done + 1);
     }
     progress.end();
@@ -204,8 +236,10 @@ async fn review(
     labelled: &[(String, String)],
     played: &Played,
 ) -> Result<Answered, Failure> {
-    let labels: BTreeMap<String, &str> =
-        labelled.iter().map(|(label, text)| (record_id(CLASSIFIER, text), label.as_str())).collect();
+    let labels: BTreeMap<String, &str> = labelled
+        .iter()
+        .map(|(label, text)| (record_id(CLASSIFIER, text), label.as_str()))
+        .collect();
     let mut reviewer = Reviewer::sign_in(&sign_in::create_link(outputs, "demo").await?).await?;
     let progress = Progress::new("Review", played.expected.len());
     let deadline = Instant::now() + PATIENCE;
@@ -246,8 +280,14 @@ async fn answers(s3: &S3, bucket: &str) -> Result<Answered, Failure> {
                 key.clone_into(&mut answered.first_key);
             }
             let workers = output["humanAnswers"].as_array().into_iter().flatten();
-            let items = workers.filter_map(|worker| worker["answerContent"].as_object()).flatten();
-            answered.ids.extend(items.filter(|(_, value)| read_answer(value).is_some()).map(|(id, _)| id.clone()));
+            let items = workers
+                .filter_map(|worker| worker["answerContent"].as_object())
+                .flatten();
+            answered.ids.extend(
+                items
+                    .filter(|(_, value)| read_answer(value).is_some())
+                    .map(|(id, _)| id.clone()),
+            );
         }
     }
     Ok(answered)
@@ -267,28 +307,44 @@ async fn post(outputs: &StackOutputs, api: &str, body: &Value) -> Result<Value, 
 
 fn event_body(event: &str) -> Result<FeedbackRequest, Failure> {
     let event: Value = serde_json::from_str(event)?;
-    Ok(FeedbackRequest::parse(event["body"].as_str().unwrap_or_default().as_bytes())?)
+    Ok(FeedbackRequest::parse(
+        event["body"].as_str().unwrap_or_default().as_bytes(),
+    )?)
 }
 
 fn summary(outputs: &StackOutputs, played: &Played, answered: &Answered) -> String {
     let arrived = played.expected.intersection(&answered.ids).count();
-    let reasons: Vec<String> =
-        played.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let reasons: Vec<String> = played
+        .reasons
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
     let sent: usize = played.reasons.values().sum();
     let rows = [
-        ("classified", format!("{}, of which {} were trusted", played.classified, played.trusted)),
+        (
+            "classified",
+            format!("{}, of which {} were trusted", played.classified, played.trusted),
+        ),
         ("sent to review", format!("{sent}: {}", reasons.join(", "))),
         ("liked, not reviewed", played.likes.to_string()),
         (
             "lines set aside",
-            format!("{}, in s3://{}/rejected/", played.rejected, outputs.output("FeedbackS3Bucket")),
+            format!(
+                "{}, in s3://{}/rejected/",
+                played.rejected,
+                outputs.output("FeedbackS3Bucket")
+            ),
         ),
         ("questions, each asked once", played.expected.len().to_string()),
         ("human loops", answered.human_loops.to_string()),
         ("answers", format!("{arrived} of {}", played.expected.len())),
-        ("the first answer", format!("s3://{}/{}", outputs.output("ReviewS3Bucket"), answered.first_key)),
+        (
+            "the first answer",
+            format!("s3://{}/{}", outputs.output("ReviewS3Bucket"), answered.first_key),
+        ),
     ];
-    rows.map(|(name, value)| format!("  {name:<27} {value}\n")).concat()
+    rows.map(|(name, value)| format!("  {name:<27} {value}\n"))
+        .concat()
 }
 
 /// One stage on the terminal: a line that counts up, or its end alone where the output is a file.
@@ -300,7 +356,11 @@ struct Progress {
 
 impl Progress {
     fn new(stage: &'static str, total: usize) -> Self {
-        Self { stage, total, terminal: std::io::stdout().is_terminal() }
+        Self {
+            stage,
+            total,
+            terminal: std::io::stdout().is_terminal(),
+        }
     }
 
     fn show(&self, done: usize) {

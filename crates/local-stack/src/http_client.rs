@@ -12,10 +12,15 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 /// # Errors
 ///
 /// When nothing answers at the URL, or the connection breaks.
-pub async fn send(request: Request<String>) -> Result<Response<String>, Box<dyn std::error::Error + Send + Sync>> {
+pub async fn send(
+    request: Request<String>,
+) -> Result<Response<String>, Box<dyn std::error::Error + Send + Sync>> {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let response = client.request(request.map(|body| Full::<Bytes>::from(body))).await?;
+    let response = client.request(request.map(Full::<Bytes>::from)).await?;
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await?.to_bytes();
-    Ok(Response::from_parts(parts, String::from_utf8_lossy(&bytes).into_owned()))
+    Ok(Response::from_parts(
+        parts,
+        String::from_utf8_lossy(&bytes).into_owned(),
+    ))
 }

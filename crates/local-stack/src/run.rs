@@ -29,6 +29,7 @@ pub async fn run(
     let outcome = tokio::select! {
         _ = terminated.recv() => Ok(()),
         _ = interrupted.recv() => Ok(()),
+        () = stack.aws.storage_failed() => Err(storage_failed(&settings.state_dir)),
         failure = async {
             let outputs = make_ready(&stack, &settings.state_dir, training_data).await?;
             print!("{}", welcome(&outputs));
@@ -37,6 +38,16 @@ pub async fn run(
     };
     stack.stop().await;
     outcome
+}
+
+/// Says why a running stack ends by itself.
+pub fn storage_failed(state_dir: &std::path::Path) -> Box<dyn std::error::Error + Send + Sync> {
+    let folder = state_dir.display();
+    format!(
+        "the state folder {folder} cannot be written any more (is the disk full?). \
+         What was acknowledged is safe; the next start goes on from there"
+    )
+    .into()
 }
 
 /// Makes the classifier answer and writes `outputs.json`, which says that the stack is ready.
@@ -49,7 +60,6 @@ pub async fn make_ready(
     state_dir: &std::path::Path,
     training_data: Option<Vec<u8>>,
 ) -> Result<StackOutputs, Box<dyn std::error::Error + Send + Sync>> {
-    StackOutputs::forget(state_dir)?;
     training::prepare(stack, training_data).await?;
     let mut outputs = StackOutputs {
         endpoint_url: stack.endpoint_url.clone(),

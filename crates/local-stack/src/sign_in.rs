@@ -57,8 +57,9 @@ pub async fn create_link(stack: &StackOutputs, reviewer: &str) -> Result<String,
 /// Invokes a function by Lambda's own API and returns its answer, or the error document.
 async fn invoke(endpoint_url: &str, function: &str, payload: &Value) -> Result<Value, SignInError> {
     let request = signed_request(endpoint_url, function, payload.to_string());
-    let response =
-        send(request).await.map_err(|error| SignInError::NotRunning(endpoint_url.to_owned(), error))?;
+    let response = send(request)
+        .await
+        .map_err(|error| SignInError::NotRunning(endpoint_url.to_owned(), error))?;
     Ok(serde_json::from_str(response.body()).unwrap_or_default())
 }
 

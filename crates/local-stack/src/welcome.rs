@@ -42,7 +42,7 @@ fn commands(stack: &StackOutputs) -> String {
     let bucket = stack.output("BatchUploadS3Bucket");
     format!(
         r#"
-  curl -H 'x-api-key: {key}' -d '{{"classifier":"news","sentence":"The striker scored twice in the final."}}' {classify}
+  curl -H 'x-api-key: {key}' -d '{{"classifier":"news","sentence":"The city wants to buy the club a new stadium."}}' {classify}
   curl -H 'x-api-key: {key}' -d '{{"classifier":"news","sentence":"Shares fell after the merger was called off.","feedback":"dislike"}}' {feedback}
   curl --aws-sigv4 aws:amz:us-east-1:s3 --user test:test -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -X PUT --data-binary '{{"classifier":"news","sentences":["A probe landed on the far side of the Moon."]}}' {endpoint_url}/{bucket}/first.json
 "#

@@ -101,6 +101,19 @@ impl Firehose {
         }))
     }
 
+    /// Returns the streams that have something buffered, each with how many bytes.
+    pub(super) fn buffered_streams(&self) -> Result<Vec<(String, u64)>, redb::Error> {
+        let reader = self.shared.store.index.begin_read()?;
+        let table = reader.open_table(BUFFERED_BYTES)?;
+        let mut streams = Vec::new();
+        for entry in table.iter()? {
+            let (stream, bytes) = entry?;
+            streams.push((stream.value().to_owned(), bytes.value()));
+        }
+        streams.retain(|(_, bytes)| *bytes > 0);
+        Ok(streams)
+    }
+
     /// Returns the oldest records, up to about `limit` bytes.
     pub(super) fn oldest(&self, stream: &str, limit: u64) -> Result<Option<Batch>, redb::Error> {
         let reader = self.shared.store.index.begin_read()?;

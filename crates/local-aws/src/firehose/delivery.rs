@@ -43,6 +43,18 @@ pub enum DeliveryError {
 impl Firehose {
     /// Delivers what is due, for ever.
     pub async fn run(&self) {
+        match self.orphans() {
+            Ok(orphans) => {
+                for (stream, bytes) in orphans {
+                    tracing::warn!(
+                        stream,
+                        bytes,
+                        "records are kept for a delivery stream that is gone"
+                    );
+                }
+            }
+            Err(error) => tracing::error!(%error, "the buffered records cannot be read"),
+        }
         let mut retries = HashMap::new();
         loop {
             let wait = self.deliver_due(&mut retries).await;
@@ -50,6 +62,18 @@ impl Firehose {
             // Either way there is something to look at.
             let _ = tokio::time::timeout(wait, arrived).await;
         }
+    }
+
+    /// Returns the names under which records are buffered but no stream exists, as after its renaming
+    /// in the template, each with how many bytes. They are delivered when it is there again.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn orphans(&self) -> Result<Vec<(String, u64)>, redb::Error> {
+        let mut orphans = self.buffered_streams()?;
+        orphans.retain(|(stream, _)| self.spec(stream).is_none());
+        Ok(orphans)
     }
 
     /// Delivers all that a stream has buffered, whatever its hints say.

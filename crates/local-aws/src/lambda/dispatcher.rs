@@ -127,6 +127,8 @@ impl Lambda {
                     }
                 }
             }
+            // It may have failed for want of a service that has stopped: the next start decides.
+            Ok(_) if self.stopping.is_cancelled() => Next::Done,
             Ok(output) => {
                 event.last_error = Some(String::from_utf8_lossy(&output.payload).into_owned());
                 self.note_failure(key, event, &settings).await

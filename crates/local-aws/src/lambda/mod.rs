@@ -68,6 +68,8 @@ pub struct FunctionSpec {
     pub timeout_seconds: u32,
     /// Memory size, MB; told to the process, not enforced.
     pub memory_megabytes: u32,
+    /// Asks the process for log lines in JSON; what it writes is kept as it comes.
+    pub json_logs: bool,
     /// Most processes at once; `None` for [`DEFAULT_CONCURRENCY`].
     pub reserved_concurrency: Option<u32>,
     /// Program and arguments that run the function.
@@ -131,13 +133,14 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    /// The times of a local run: retries after 1 s and 2 s, where AWS takes minutes.
+    /// The times of a local run: retries after 1 s and 2 s, where AWS takes minutes. A burst that Lambda
+    /// would meet with more processes waits, within the 29 s that API Gateway gives an answer.
     fn default() -> Self {
         Self {
             retry_delays: [Duration::from_secs(1), Duration::from_secs(2)],
             first_throttle_delay: Duration::from_secs(1),
             last_throttle_delay: Duration::from_secs(300),
-            patience: Duration::from_secs(5),
+            patience: Duration::from_secs(20),
             keep_warm: Duration::from_secs(300),
             shutdown_grace: Duration::from_secs(5),
         }
@@ -388,12 +391,16 @@ impl Lambda {
     fn environment(&self, spec: &FunctionSpec) -> BTreeMap<String, OsString> {
         let program = spec.command.first().map(Path::new);
         let task_root = program.and_then(Path::parent).unwrap_or(Path::new("/"));
-        let set_by_lambda: [(&str, OsString); 14] = [
+        let set_by_lambda: [(&str, OsString); 15] = [
             ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone().into()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".into()),
             (
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
                 spec.memory_megabytes.to_string().into(),
+            ),
+            (
+                "AWS_LAMBDA_LOG_FORMAT",
+                if spec.json_logs { "JSON" } else { "Text" }.into(),
             ),
             (
                 "AWS_LAMBDA_LOG_GROUP_NAME",

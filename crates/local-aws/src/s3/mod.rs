@@ -31,7 +31,11 @@ use axum::body::Body;
 use chrono::{DateTime, Utc};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use redb::WriteTransaction;
-use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{
+    S3Result,
+    host::{S3Host, VirtualHost},
+    service::{S3Service, S3ServiceBuilder},
+};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 
@@ -124,6 +128,21 @@ pub struct S3 {
     service: S3Service,
 }
 
+/// Any host is the service's own but `<bucket>.localhost`, which names a bucket.
+struct LocalHost;
+
+impl S3Host for LocalHost {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let name = host.split_once(':').map_or(host, |(name, _)| name);
+        let bucket = name.strip_suffix(".localhost").filter(|bucket| *bucket != "s3");
+        let domain = VirtualHost::new("localhost");
+        Ok(match bucket {
+            Some(bucket) => domain.with_bucket(bucket),
+            None => domain,
+        })
+    }
+}
+
 impl S3 {
     /// Opens the buckets in `store` and removes what a killed process left half done.
     ///
@@ -140,6 +159,7 @@ impl S3 {
         let mut builder = S3ServiceBuilder::new(backend.clone());
         builder.set_auth(backend.clone());
         builder.set_access(backend.clone());
+        builder.set_host(LocalHost);
         Ok(Self {
             backend,
             service: builder.build(),

@@ -42,6 +42,7 @@ pub fn services() -> LocalAws {
         environment: BTreeMap::new(),
         timeout_seconds: 60,
         memory_megabytes: 256,
+        json_logs: false,
         reserved_concurrency: None,
         command,
     });

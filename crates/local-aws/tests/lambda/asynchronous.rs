@@ -1,9 +1,9 @@
-use std::fs;
+use std::{fs, time::Duration};
 
 use http::StatusCode;
 use local_aws::{
     invocation_queue::{EventSource, QueuedEvent},
-    lambda::{EventInvokeSpec, PermissionSpec},
+    lambda::{EventInvokeSpec, PermissionSpec, Timing},
 };
 use serde_json::json;
 
@@ -142,6 +142,27 @@ async fn a_service_that_the_function_does_not_let_in_does_not_reach_it() {
         lines_of(&folder.path().join("attempts"), 1).await,
         [allowed.request_id]
     );
+}
+
+#[tokio::test]
+async fn a_failure_while_the_service_stops_does_not_count() {
+    let folder = temporary_folder();
+    let timing = Timing {
+        shutdown_grace: Duration::from_secs(60),
+        ..QUICK
+    };
+    let service = open(folder.path(), timing);
+    service.lambda.start();
+    let event = json!({ "do": "write and wait", "write": "attempts", "wait": "go", "fail": true });
+    invoke(&service.lambda, "Event", event).await;
+    lines_of(&folder.path().join("attempts"), 1).await;
+
+    let failing = async { fs::write(folder.path().join("go"), "").expect("the folder is there") };
+    tokio::join!(service.lambda.shutdown(), failing);
+
+    let queued = service.queue.list().expect("readable");
+    assert_eq!(queued.len(), 1);
+    assert_eq!(queued[0].1.failed_attempts, 0);
 }
 
 const FAILURES: &str = "arn:aws:s3:::failures";

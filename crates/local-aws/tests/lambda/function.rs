@@ -64,6 +64,9 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "write and wait" => {
             append(&folder().join(text(&event, "write")), &context.request_id);
             wait_for(&folder().join(text(&event, "wait"))).await;
+            if event["fail"] == true {
+                return Err("this event cannot be handled".into());
+            }
             Ok(Value::Null)
         }
         "listen" => {

@@ -94,6 +94,7 @@ pub fn spec(folder: &Path, name: &str) -> FunctionSpec {
         environment: BTreeMap::from([("FOLDER".to_owned(), folder)]),
         timeout_seconds: 60,
         memory_megabytes: 256,
+        json_logs: false,
         reserved_concurrency: None,
         command,
     }

@@ -362,3 +362,19 @@ async fn a_stream_that_cannot_work_is_refused_when_it_is_made() {
     );
     assert_eq!(make(stream()), Ok(()));
 }
+
+#[tokio::test]
+async fn records_of_a_stream_that_is_gone_are_kept_and_named() {
+    let mut storage = streaming(stream());
+    let before = storage.services().firehose.orphans().expect("readable");
+    put(&storage, "patience\n").await;
+
+    storage.reopen();
+    let without = storage.services().firehose.orphans().expect("readable");
+    storage.services().firehose.put_stream(stream()).expect("stream");
+    let with = storage.services().firehose.orphans().expect("readable");
+
+    assert!(before.is_empty());
+    assert_eq!(without, [("feedback-stream".to_owned(), 9)]);
+    assert!(with.is_empty());
+}

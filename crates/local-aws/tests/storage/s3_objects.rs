@@ -309,3 +309,19 @@ async fn strange_keys_are_keys_like_any_other() {
         .await;
     assert_eq!(code(&too_long.expect_err("too long")), "KeyTooLongError");
 }
+
+#[tokio::test]
+async fn a_bucket_may_be_named_in_front_of_localhost() {
+    let storage = Storage::with_bucket();
+    let config = storage.config_as("test", "test").to_builder();
+    // The SDK makes this bucket.localhost, but 127.0.0.1 a path.
+    let config = config.endpoint_url("http://localhost:4566").build();
+    let s3 = aws_sdk_s3::Client::new(&config);
+
+    let put = s3.put_object().bucket("bucket").key("a/b");
+    put.body(ByteStream::from_static(b"")).send().await.expect("put");
+    let buckets = storage.s3().list_buckets().send().await.expect("list");
+
+    assert_eq!(storage.objects("").await, [("a/b".to_owned(), Vec::new())]);
+    assert_eq!(buckets.buckets().len(), 1);
+}

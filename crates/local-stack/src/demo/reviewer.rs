@@ -22,12 +22,22 @@ impl Reviewer {
     pub async fn sign_in(link: &str) -> Result<Self, Failure> {
         let link = Url::parse(link)?;
         let token = link.query_pairs().find(|(name, _)| name == "token");
-        let token = token.map(|(_, token)| token.into_owned()).ok_or("the sign-in link has no token")?;
-        let mut reviewer = Self { portal: link.join(".")?, cookie: String::new() };
+        let token = token
+            .map(|(_, token)| token.into_owned())
+            .ok_or("the sign-in link has no token")?;
+        let mut reviewer = Self {
+            portal: link.join(".")?,
+            cookie: String::new(),
+        };
         let response = reviewer.post("sign-in", &[("token".to_owned(), token)]).await?;
-        let cookie = response.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok());
+        let cookie = response
+            .headers()
+            .get("set-cookie")
+            .and_then(|cookie| cookie.to_str().ok());
         let cookie = cookie.and_then(|cookie| cookie.split(';').next());
-        cookie.ok_or("the portal did not sign the reviewer in")?.clone_into(&mut reviewer.cookie);
+        cookie
+            .ok_or("the portal did not sign the reviewer in")?
+            .clone_into(&mut reviewer.cookie);
         Ok(reviewer)
     }
 
@@ -40,20 +50,35 @@ impl Reviewer {
     /// When the portal refuses the answer.
     pub async fn answer_next(&mut self, choose: impl Fn(&str, &str) -> String) -> Result<bool, Failure> {
         let next = self.get("next").await?;
-        let location = next.headers().get("location").and_then(|location| location.to_str().ok());
-        let Some(location) = location.filter(|location| location.contains("loop=")).map(str::to_owned) else {
+        let location = next
+            .headers()
+            .get("location")
+            .and_then(|location| location.to_str().ok());
+        let Some(location) = location
+            .filter(|location| location.contains("loop="))
+            .map(str::to_owned)
+        else {
             return Ok(false);
         };
         let page = self.get(&location).await?;
         let mut form: Vec<(String, String)> = ["portal:csrf", "portal:loop", "portal:loop-id"]
             .into_iter()
-            .filter_map(|name| Some((name.to_owned(), values(page.body(), &format!("name=\"{name}\" value=\"")).next()?)))
+            .filter_map(|name| {
+                Some((
+                    name.to_owned(),
+                    values(page.body(), &format!("name=\"{name}\" value=\"")).next()?,
+                ))
+            })
             .collect();
         let predictions = values(page.body(), "data-prediction=\"");
-        form.extend(values(page.body(), "data-item=\"").zip(predictions).map(|(id, prediction)| {
-            let label = choose(&id, &prediction);
-            (id, label)
-        }));
+        form.extend(
+            values(page.body(), "data-item=\"")
+                .zip(predictions)
+                .map(|(id, prediction)| {
+                    let label = choose(&id, &prediction);
+                    (id, label)
+                }),
+        );
         let answer = self.post("submit", &form).await?;
         if answer.status().is_success() || answer.status().is_redirection() {
             Ok(true)
@@ -64,27 +89,40 @@ impl Reviewer {
 
     async fn get(&self, page: &str) -> Result<http::Response<String>, Failure> {
         let request = Request::get(self.portal.join(page)?.as_str()).header("cookie", &self.cookie);
-        Ok(send(request.body(String::new())?).await?)
+        send(request.body(String::new())?).await
     }
 
     async fn post(&self, page: &str, fields: &[(String, String)]) -> Result<http::Response<String>, Failure> {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
         let request = Request::post(self.portal.join(page)?.as_str())
             .header("cookie", &self.cookie)
             .header("content-type", "application/x-www-form-urlencoded");
-        Ok(send(request.body(body)?).await?)
+        send(request.body(body)?).await
     }
 }
 
 /// Returns the values of an attribute, in the order of the page.
 fn values<'a>(page: &'a str, attribute: &'a str) -> impl Iterator<Item = String> + 'a {
-    page.split(attribute).skip(1).filter_map(|rest| Some(unescape(rest.split('"').next()?)))
+    page.split(attribute)
+        .skip(1)
+        .filter_map(|rest| Some(unescape(rest.split('"').next()?)))
 }
 
 fn unescape(text: &str) -> String {
-    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&")]
-        .iter()
-        .fold(text.to_owned(), |text, (entity, letter)| text.replace(entity, letter))
+    [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&amp;", "&"),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (entity, letter)| {
+        text.replace(entity, letter)
+    })
 }
 
 #[cfg(test)]

@@ -28,14 +28,13 @@ pub(super) fn function(
     mut properties: Properties<'_>,
     programs: &Programs,
 ) -> FunctionSpec {
-    // The process is of this machine's architecture, has its disk, and logs where local-stack does.
+    // The process is of this machine's architecture and has its disk.
     properties.ignore(&[
         "Architectures",
         "Description",
         "EphemeralStorage",
         "FunctionName",
         "Handler",
-        "LoggingConfig",
         "Tags",
         "TracingConfig",
     ]);
@@ -46,12 +45,19 @@ pub(super) fn function(
         .as_mut()
         .map(|environment| environment.texts_by_key("Variables"))
         .unwrap_or_default();
+    let mut logging = properties.nested("LoggingConfig");
+    let log_format = logging.as_mut().and_then(|logging| {
+        // Logs lie in the state folder.
+        logging.ignore(&["LogGroup"]);
+        logging.one_of("LogFormat", &["JSON", "Text"])
+    });
     FunctionSpec {
         name: resource.reference.clone(),
         role_arn: properties.required_text("Role"),
         environment,
         timeout_seconds: properties.integer("Timeout", 1..=900).unwrap_or(3),
         memory_megabytes: properties.integer("MemorySize", 128..=10_240).unwrap_or(128),
+        json_logs: log_format.as_deref() == Some("JSON"),
         reserved_concurrency: properties.integer("ReservedConcurrentExecutions", 0..=1_000),
         command: command(&mut properties, programs),
     }

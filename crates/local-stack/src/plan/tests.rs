@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use local_aws::{
     apigateway::{Integration, Period, Quota, Throttle},
+    iam::{Call, Iam, Principal},
     s3::{Expiration, FunctionNotification},
 };
 use serde_json::json;
@@ -80,7 +81,7 @@ Resources:
       MemorySize: 256
       ReservedConcurrentExecutions: 2
       Environment: { Variables: { STREAM: !Ref Stream, RATE: 0.10 } }
-      LoggingConfig: { LogGroup: !Ref FunctionLogs }
+      LoggingConfig: { LogFormat: JSON, LogGroup: !Ref FunctionLogs }
   FunctionRetries:
     Type: AWS::Lambda::EventInvokeConfig
     Properties:
@@ -233,6 +234,7 @@ fn functions_are_planned() {
     assert_eq!(function.environment["RATE"], "0.10");
     assert_eq!((function.timeout_seconds, function.memory_megabytes), (30, 256));
     assert_eq!(function.reserved_concurrency, Some(2));
+    assert!(function.json_logs);
     let retries = &plan.event_invokes[0];
     assert_eq!(retries.function_name, function.name);
     assert_eq!(retries.maximum_retry_attempts, 1);
@@ -455,14 +457,23 @@ fn function_arn(plan: &Plan) -> String {
     format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")
 }
 
-#[test]
-fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_services() {
+/// Plans the shipped template.
+fn shipped(arguments: &BTreeMap<String, String>) -> Plan {
     let folder = tempfile::tempdir().expect("temporary folder");
     let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
     let programs = Programs {
         executable: "/bin/local-stack".into(),
         names: crate::functions::NAMES,
     };
+    let problems = Problems::default();
+    let template = include_str!("../../../../infra/template.yaml");
+    let resolved = template::resolve(template, arguments, &stack, &problems);
+    let plan = plan(&resolved, &stack, &programs, &problems);
+    problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"))
+}
+
+#[test]
+fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_services() {
     let managed = BTreeMap::from([
         (
             "ComprehendEndpointArn".to_owned(),
@@ -474,12 +485,46 @@ fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_service
         ),
     ]);
     for arguments in [BTreeMap::new(), managed] {
-        let problems = Problems::default();
-        let template = include_str!("../../../../infra/template.yaml");
-        let resolved = template::resolve(template, &arguments, &stack, &problems);
-        let plan = plan(&resolved, &stack, &programs, &problems);
+        let plan = shipped(&arguments);
 
-        let plan = problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"));
         assert_eq!(plan.signing_names.is_empty(), !arguments.is_empty());
     }
+}
+
+#[test]
+fn who_starts_human_loops_reaches_the_review_service_by_its_url_and_cannot_make_sign_in_links() {
+    let plan = shipped(&BTreeMap::new());
+    let role = plan
+        .roles
+        .iter()
+        .find(|role| role.name.contains("A2iTriggerFunctionRole"))
+        .expect("the role of a2i-trigger");
+    let function = plan
+        .functions
+        .iter()
+        .find(|function| function.name.contains("HumanReviewFunction"))
+        .expect("the review service");
+    let iam = Iam::new("us-east-1");
+    iam.put_role(role.clone()).expect("the policy is implemented");
+    let principal = Principal::Role {
+        arn: role.arn.clone(),
+    };
+    let resource = format!("arn:aws:lambda:us-east-1:000000000000:function:{}", function.name);
+    let may_invoke = |context: &[(&str, &str)]| {
+        let context = context
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let call = Call {
+            principal: &principal,
+            action: "lambda:InvokeFunction",
+            resource: &resource,
+            context: &context,
+            resource_policy: None,
+        };
+        iam.authorize(&call).is_ok()
+    };
+
+    assert!(may_invoke(&[("lambda:InvokedViaFunctionUrl", "true")]));
+    assert!(!may_invoke(&[]));
 }

@@ -7,13 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use active_learning_core::human_loop::NONE_FITS;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use local_stack::{
     boot::{Running, Settings, start},
+    demo::reviewer::Reviewer,
     functions, http_client,
     outputs::StackOutputs,
     plan::Programs,
+    sign_in,
 };
 use serde_json::{Value, json};
 
@@ -28,13 +31,18 @@ pub fn template() -> &'static str {
 
 /// Starts a stack in this process, with functions from the program.
 pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)]) -> Running {
-    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let parameters = parameters
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     start(&Settings {
         port: 0,
         state_dir: state_dir.to_owned(),
         template: template.to_owned(),
         parameters: parameters.collect::<BTreeMap<_, _>>(),
-        programs: Programs { executable: PROGRAM.into(), names: functions::NAMES },
+        programs: Programs {
+            executable: PROGRAM.into(),
+            names: functions::NAMES,
+        },
     })
     .await
     .expect("it starts")
@@ -43,12 +51,24 @@ pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)])
 /// Runs the demo to its end and returns what it printed.
 pub fn demo(state_dir: &Path) -> String {
     let output = Command::new(PROGRAM)
-        .args(["demo", "--port", "0", "--state-dir"])
+        // A random audit would make the second run ask something new.
+        .args([
+            "demo",
+            "--port",
+            "0",
+            "--param",
+            "AuditSampleRate=0",
+            "--state-dir",
+        ])
         .arg(state_dir)
         .output()
         .expect("the program runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }
 
@@ -65,7 +85,13 @@ impl Killable {
         // The file of the process before would be taken for this one's.
         let _ = std::fs::remove_file(state_dir.join("outputs.json"));
         let child = Command::new(PROGRAM)
-            .args(["--port", "0", "--param", &format!("FeedbackBufferSeconds={buffer_seconds}"), "--state-dir"])
+            .args([
+                "--port",
+                "0",
+                "--param",
+                &format!("FeedbackBufferSeconds={buffer_seconds}"),
+                "--state-dir",
+            ])
             .arg(state_dir)
             .stdout(Stdio::null())
             .spawn()
@@ -83,8 +109,12 @@ impl Killable {
     /// Posts a dislike, which must be acknowledged.
     pub async fn dislike(&self, text: &str) {
         let url = self.outputs.output("FeedbackAPIGatewayID");
-        let (status, body) =
-            post(url, &self.outputs.api_key_value, &json!({"classifier": "news", "sentence": text})).await;
+        let (status, body) = post(
+            url,
+            &self.outputs.api_key_value,
+            &json!({"classifier": "news", "sentence": text}),
+        )
+        .await;
         assert_eq!(status, 200, "{body}");
     }
 
@@ -96,6 +126,31 @@ impl Killable {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .endpoint_url(&self.outputs.endpoint_url);
         aws_sdk_s3::Client::from_conf(config.build())
+    }
+
+    /// Answers tasks in the portal until `count` items are answered and no task waits; returns the ids
+    /// of all items of all answered tasks, sorted, as often as they occur.
+    pub async fn review_everything(&self, count: usize) -> Vec<String> {
+        let link = sign_in::create_link(&self.outputs, "test").await.expect("a link");
+        let mut reviewer = Reviewer::sign_in(&link).await.expect("signed in");
+        let (s3, bucket) = (self.s3(), self.outputs.output("ReviewS3Bucket"));
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let worked = reviewer
+                .answer_next(|_, _| NONE_FITS.to_owned())
+                .await
+                .expect("the portal answers");
+            let mut items = answered_items(&s3, bucket).await;
+            if !worked && items.len() >= count {
+                items.sort();
+                return items;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} of {count} items were answered",
+                items.len()
+            );
+        }
     }
 
     /// Ends it as a power failure would.
@@ -120,21 +175,63 @@ pub async fn post(url: &str, api_key: &str, body: &Value) -> (u16, Value) {
         .body(body.to_string())
         .expect("a valid URL");
     let response = http_client::send(request).await.expect("an answer");
-    (response.status().as_u16(), serde_json::from_str(response.body()).unwrap_or_default())
+    (
+        response.status().as_u16(),
+        serde_json::from_str(response.body()).unwrap_or_default(),
+    )
 }
 
-/// Returns the ids of all items of all human loops, as often as they occur.
+/// Returns the ids of all items that the review service was given, as often as they occur.
 pub async fn items_of_loops(s3: &aws_sdk_s3::Client, bucket: &str) -> Vec<String> {
-    let mut ids = Vec::new();
-    let mut pages = s3.list_objects_v2().bucket(bucket).prefix("human-review/inputs/").into_paginator().send();
+    let inputs = json_objects(s3, bucket, "human-review/inputs/", "").await;
+    let items = inputs
+        .iter()
+        .flat_map(|input| input["comprehendPredictions"].as_array().expect("items"));
+    items
+        .map(|item| item["id"].as_str().expect("an id").to_owned())
+        .collect()
+}
+
+/// Reads the JSON objects below a prefix whose keys end with `suffix`.
+async fn json_objects(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str, suffix: &str) -> Vec<Value> {
+    let mut values = Vec::new();
+    let mut pages = s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .prefix(prefix)
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
-        for object in page.expect("listed").contents() {
-            let object = s3.get_object().bucket(bucket).key(object.key().expect("a key")).send().await;
-            let bytes = object.expect("there").body.collect().await.expect("readable").to_vec();
-            let input: Value = serde_json::from_slice(&bytes).expect("JSON");
-            let items = input["comprehendPredictions"].as_array().expect("items").iter();
-            ids.extend(items.map(|item| item["id"].as_str().expect("an id").to_owned()));
+        for key in page
+            .expect("listed")
+            .contents()
+            .iter()
+            .filter_map(|object| object.key())
+        {
+            if key.ends_with(suffix) {
+                let object = s3
+                    .get_object()
+                    .bucket(bucket)
+                    .key(key)
+                    .send()
+                    .await
+                    .expect("there");
+                let bytes = object.body.collect().await.expect("readable").to_vec();
+                values.push(serde_json::from_slice(&bytes).expect("JSON"));
+            }
         }
+    }
+    values
+}
+
+/// Returns the ids of all items of all answered tasks.
+async fn answered_items(s3: &aws_sdk_s3::Client, bucket: &str) -> Vec<String> {
+    let mut ids = Vec::new();
+    for output in json_objects(s3, bucket, "", "/output.json").await {
+        let answers = output["humanAnswers"][0]["answerContent"]
+            .as_object()
+            .expect("an answer");
+        ids.extend(answers.keys().cloned());
     }
     ids
 }
@@ -143,7 +240,10 @@ pub async fn items_of_loops(s3: &aws_sdk_s3::Client, bucket: &str) -> Vec<String
 pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds().await {
-        assert!(Instant::now() < deadline, "it did not come to hold in {PATIENCE:?}");
+        assert!(
+            Instant::now() < deadline,
+            "it did not come to hold in {PATIENCE:?}"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -1,0 +1,294 @@
+"""What clients of AWS see: S3, Comprehend, A2I, Firehose, Secrets Manager, STS, Lambda, API Gateway."""
+
+import datetime
+import json
+import tempfile
+import time
+import urllib.parse
+
+import botocore.exceptions
+
+from stack import check, equal, http, refused
+
+A2I_PATTERN = "^[a-z0-9](-*[a-z0-9])*$"
+
+
+@check("S3: put, get, range, copy and list with paging")
+def s3_objects(stack):
+    s3, bucket = stack.client("s3"), stack.outputs["TrainingS3Bucket"]
+    keys = [f"check/page {number}+ä.txt" for number in range(5)]
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode(), Metadata={"who": "check"})
+    equal(s3.get_object(Bucket=bucket, Key=keys[1])["Body"].read(), keys[1].encode())
+    equal(s3.get_object(Bucket=bucket, Key=keys[1], Range="bytes=2-4")["Body"].read(), b"eck")
+    s3.copy_object(Bucket=bucket, Key="check/copy", CopySource={"Bucket": bucket, "Key": keys[2]})
+    equal(s3.head_object(Bucket=bucket, Key="check/copy")["Metadata"], {"who": "check"})
+    pages = list(s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix="check/page", PaginationConfig={"PageSize": 2}))
+    equal([len(page["Contents"]) for page in pages], [2, 2, 1], "objects a page")
+    equal([found["Key"] for page in pages for found in page["Contents"]], keys, "listed keys")
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+    refused("NoSuchKey", 404, s3.get_object, Bucket=bucket, Key=keys[0])
+    refused("NoSuchBucket", 404, s3.list_objects_v2, Bucket="no-such-bucket-here")
+
+
+@check("S3: multipart upload")
+def s3_multipart(stack):
+    s3, bucket, part = stack.client("s3"), stack.outputs["TrainingS3Bucket"], b"p" * (5 << 20)
+    upload = {"Bucket": bucket, "Key": "check/parts"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    parts = []
+    for number, body in enumerate([part, b"end"], 1):
+        etag = s3.upload_part(**upload, PartNumber=number, Body=body)["ETag"]
+        parts.append({"PartNumber": number, "ETag": etag})
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    found = s3.get_object(Bucket=bucket, Key="check/parts")
+    equal(found["Body"].read(), part + b"end")
+    assert found["ETag"].endswith('-2"'), f"{found['ETag']} does not tell of two parts"
+
+
+@check("S3: presigned links work until somebody changes them")
+def s3_presigned(stack):
+    bucket = stack.outputs["TrainingS3Bucket"]
+    target = {"Bucket": bucket, "Key": "check/presigned"}
+    s3 = stack.client("s3", signature_version="s3v4")
+    s3.put_object(**target, Body=b"by link")
+    link = s3.generate_presigned_url("get_object", Params=target, ExpiresIn=60)
+    equal((http(link).status, http(link).text), (200, "by link"))
+    equal(http(link.replace("presigned", "other")).status, 403, "status of a changed link")
+    equal(http(f"{stack.endpoint_url}/{bucket}/check/presigned").status, 403, "status without a signature")
+    refused("InvalidAccessKeyId", 403, stack.client("s3", key="nobody").get_object, **target)
+    refused("SignatureDoesNotMatch", 403, stack.client("s3", secret="wrong").get_object, **target)
+
+
+@check("S3: conditional writes and reads")
+def s3_conditions(stack):
+    s3, target = stack.client("s3"), {"Bucket": stack.outputs["TrainingS3Bucket"], "Key": "check/once"}
+    first = s3.put_object(**target, Body=b"1", IfNoneMatch="*")["ETag"]
+    refused("PreconditionFailed", 412, s3.put_object, **target, Body=b"2", IfNoneMatch="*")
+    second = s3.put_object(**target, Body=b"2", IfMatch=first)["ETag"]
+    refused("PreconditionFailed", 412, s3.put_object, **target, Body=b"3", IfMatch=first)
+    refused("304", 304, s3.get_object, **target, IfNoneMatch=second)
+    equal(s3.get_object(**target)["Body"].read(), b"2")
+
+
+@check("AWS CLI: S3, STS, Comprehend and A2I")
+def command_line(stack):
+    bucket = stack.outputs["TrainingS3Bucket"]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"x" * (9 << 20))
+        file.flush()
+        stack.cli("s3", "cp", file.name, f"s3://{bucket}/check/by cli", "--only-show-errors")
+    assert str(9 << 20) in stack.cli("s3", "ls", f"s3://{bucket}/check/by"), "the upload is not listed"
+    equal(stack.cli("sts", "get-caller-identity")["Account"], "000000000000")
+    answer = stack.cli(
+        "comprehend", "classify-document", "--endpoint-arn", stack.outputs["ComprehendEndpointArnInUse"],
+        "--text", "The goalkeeper saved a penalty in the final.")
+    assert answer["Classes"], answer
+    flow = stack.outputs["HumanReviewWorkflowArnInUse"]
+    assert "HumanLoopSummaries" in stack.cli(
+        "sagemaker-a2i-runtime", "list-human-loops", "--flow-definition-arn", flow)
+
+
+@check("Comprehend: ClassifyDocument and DescribeEndpoint")
+def comprehend_answers(stack):
+    comprehend, endpoint = stack.client("comprehend"), stack.outputs["ComprehendEndpointArnInUse"]
+    classes = comprehend.classify_document(
+        EndpointArn=endpoint, Text="The striker scored twice in the cup final.")["Classes"]
+    equal(classes[0]["Name"], "Sports", "best class")
+    scores = [found["Score"] for found in classes]
+    equal(len(scores), 3, "classes in the answer")
+    assert scores == sorted(scores, reverse=True) and 0 <= scores[-1] and sum(scores) <= 1.0001, scores
+    comprehend.classify_document(EndpointArn=endpoint, Text="ä" * 5_120)
+    properties = comprehend.describe_endpoint(EndpointArn=endpoint)["EndpointProperties"]
+    equal(properties["Status"], "IN_SERVICE")
+    assert ":document-classifier/" in properties["ModelArn"], properties["ModelArn"]
+
+
+@check("Comprehend: refusals by code")
+def comprehend_refusals(stack):
+    endpoint = stack.outputs["ComprehendEndpointArnInUse"]
+    classify = stack.client("comprehend").classify_document
+    refused("ResourceUnavailableException", 400, classify, EndpointArn=endpoint + "x", Text="Some text")
+    refused("ValidationException", 400, classify, EndpointArn="arn:aws:s3:::bucket", Text="Some text")
+    refused("TextSizeLimitExceededException", 400, classify, EndpointArn=endpoint, Text="x" * 10_241)
+    refused("TextSizeLimitExceededException", 400, classify, EndpointArn=endpoint, Text="ä" * 5_121)
+    try:
+        classify(EndpointArn=endpoint, Text="")
+        raise AssertionError("boto3 let an empty text pass")
+    except botocore.exceptions.ParamValidationError:
+        pass
+    unchecked = stack.client("comprehend", parameter_validation=False).classify_document
+    refused("ValidationException", 400, unchecked, EndpointArn=endpoint, Text="")
+    refused("ValidationException", 400, unchecked, Text="Some text")
+    refused("InvalidRequestException", 400, unchecked, EndpointArn=endpoint)
+    wrong_secret = stack.client("comprehend", secret="wrong").classify_document
+    refused("InvalidSignatureException", 400, wrong_secret, EndpointArn=endpoint, Text="Some text")
+    nobody = stack.client("comprehend", key="nobody").classify_document
+    refused("UnrecognizedClientException", 400, nobody, EndpointArn=endpoint, Text="Some text")
+
+
+def start_arguments(stack, name, content="{}"):
+    flow = stack.outputs["HumanReviewWorkflowArnInUse"]
+    return {"HumanLoopName": name, "FlowDefinitionArn": flow, "HumanLoopInput": {"InputContent": content}}
+
+
+@check("A2I: start, describe, stop and delete a human loop")
+def a2i_life_cycle(stack):
+    a2i, name = stack.client("sagemaker-a2i-runtime"), "check-life-cycle"
+    arguments = start_arguments(stack, name, '{"text": "ä"}')
+    arn = a2i.start_human_loop(**arguments)["HumanLoopArn"]
+    equal(arn, f"arn:aws:sagemaker:us-east-1:000000000000:human-loop/{name}")
+    equal(a2i.start_human_loop(**arguments)["HumanLoopArn"], arn, "ARN of a repeated start")
+    found = a2i.describe_human_loop(HumanLoopName=name)
+    equal(found["HumanLoopStatus"], "InProgress")
+    flow = arguments["FlowDefinitionArn"]
+    created = found["CreationTime"].astimezone(datetime.timezone.utc).strftime("%Y/%m/%d/%H/%M/%S")
+    uri = f"s3://{stack.outputs['ReviewS3Bucket']}/{flow.split('/')[-1]}/{created}/{name}/output.json"
+    equal(found["HumanLoopOutput"]["OutputS3Uri"], uri)
+    equal((found["HumanLoopName"], found["HumanLoopArn"], found["FlowDefinitionArn"]), (name, arn, flow))
+    refused("ValidationException", 400, a2i.delete_human_loop, HumanLoopName=name)
+    a2i.stop_human_loop(HumanLoopName=name)
+    equal(a2i.describe_human_loop(HumanLoopName=name)["HumanLoopStatus"], "Stopped")
+    refused("ValidationException", 400, a2i.stop_human_loop, HumanLoopName=name)
+    a2i.delete_human_loop(HumanLoopName=name)
+    refused("ResourceNotFoundException", 404, a2i.describe_human_loop, HumanLoopName=name)
+    # A deleted loop's name is free again, also for another input.
+    a2i.start_human_loop(**start_arguments(stack, name, '{"text": "another"}'))
+    a2i.stop_human_loop(HumanLoopName=name)
+    a2i.delete_human_loop(HumanLoopName=name)
+
+
+@check("A2I: list human loops by page, order and time")
+def a2i_listing(stack):
+    a2i, flow = stack.client("sagemaker-a2i-runtime"), stack.outputs["HumanReviewWorkflowArnInUse"]
+    names = [f"check-list-{number}" for number in range(5)]
+    for name in names:
+        a2i.start_human_loop(**start_arguments(stack, name))
+        time.sleep(0.002)  # Creation times are told apart by milliseconds.
+    times = [a2i.describe_human_loop(HumanLoopName=name)["CreationTime"] for name in names]
+
+    def listed(**filters):
+        pages = a2i.get_paginator("list_human_loops").paginate(FlowDefinitionArn=flow, **filters)
+        return [loop["HumanLoopName"] for page in pages for loop in page["HumanLoopSummaries"]]
+
+    since = {"CreationTimeAfter": times[0]}
+    equal(listed(**since), names[::-1], "newest first")
+    equal(listed(**since, SortOrder="Ascending", PaginationConfig={"PageSize": 2}), names, "oldest first by twos")
+    equal(listed(CreationTimeAfter=times[1], CreationTimeBefore=times[3]), [names[2], names[1]], "by time")
+    first = a2i.list_human_loops(FlowDefinitionArn=flow, MaxResults=1)
+    fields = {"HumanLoopName", "HumanLoopStatus", "CreationTime", "FlowDefinitionArn"}
+    equal(set(first["HumanLoopSummaries"][0]), fields, "fields of a summary")
+    listing = {"FlowDefinitionArn": flow}
+    refused("ValidationException", 400, a2i.list_human_loops, **listing, NextToken="of nobody")
+    unchecked = stack.client("sagemaker-a2i-runtime", parameter_validation=False).list_human_loops
+    refused("ValidationException", 400, unchecked, **listing, MaxResults=101)
+    refused("ValidationException", 400, unchecked, **listing, SortOrder="Random")
+    refused("ResourceNotFoundException", 404, a2i.list_human_loops, FlowDefinitionArn=flow + "-x")
+    for name in names:
+        a2i.stop_human_loop(HumanLoopName=name)
+        a2i.delete_human_loop(HumanLoopName=name)
+    equal(listed(**since), [], "loops after deletion")
+
+
+@check("A2I: ValidationException, ConflictException, ResourceNotFoundException, InternalServerException")
+def a2i_refusals(stack):
+    """ServiceQuotaExceededException has a check of its own. ThrottlingException needs an S3 that says SlowDown: the
+    crate's test `a_busy_bucket_is_throttling_and_a_broken_one_an_internal_error_without_details` provokes it."""
+    a2i = stack.client("sagemaker-a2i-runtime")
+    unchecked = stack.client("sagemaker-a2i-runtime", parameter_validation=False)
+    for name in ["Upper", "-first", "last-", "under_score", "a" * 64, "dots.dots"]:
+        message = refused("ValidationException", 400, unchecked.start_human_loop, **start_arguments(stack, name))
+        assert "humanLoopName" in message, message
+        refused("ValidationException", 400, unchecked.describe_human_loop, HumanLoopName=name)
+    good = start_arguments(stack, "check-refused")
+    for wrong in [
+        {"HumanLoopInput": {"InputContent": "not JSON"}}, {"HumanLoopInput": {"InputContent": '["no object"]'}},
+        {"HumanLoopInput": {"InputContent": json.dumps({"a": "x" * 3_145_728})}}, {"HumanLoopInput": None},
+        {"FlowDefinitionArn": "arn:aws:s3:::bucket"}, {"FlowDefinitionArn": good["FlowDefinitionArn"] + "-x"},
+        {"HumanLoopName": None}, {"DataAttributes": {"ContentClassifiers": ["FreeOfEverything"]}},
+    ]:
+        arguments = {name: value for name, value in {**good, **wrong}.items() if value is not None}
+        refused("ValidationException", 400, unchecked.start_human_loop, **arguments)
+    for call in [a2i.describe_human_loop, a2i.stop_human_loop, a2i.delete_human_loop]:
+        refused("ResourceNotFoundException", 404, call, HumanLoopName="check-refused")
+
+    a2i.start_human_loop(**good)
+    other = start_arguments(stack, "check-refused", '{"other": 1}')
+    refused("ConflictException", 409, a2i.start_human_loop, **other)
+    state = {"Bucket": stack.outputs["ReviewS3Bucket"], "Key": "human-review/loops/check-refused.json"}
+    s3 = stack.client("s3")
+    kept = s3.get_object(**state)["Body"].read()
+    s3.put_object(**state, Body=b"damaged")
+    refused("InternalServerException", 500, a2i.describe_human_loop, HumanLoopName="check-refused")
+    s3.put_object(**state, Body=kept)
+    a2i.stop_human_loop(HumanLoopName="check-refused")
+    a2i.delete_human_loop(HumanLoopName="check-refused")
+
+
+@check("Firehose: records are delivered; refusals by code")
+def firehose(stack):
+    client = stack.client("firehose", parameter_validation=False)
+    streams = client.list_delivery_streams()["DeliveryStreamNames"]
+    equal(len(streams), 1, "delivery streams")
+    stream = {"DeliveryStreamName": streams[0]}
+    equal(client.describe_delivery_stream(**stream)["DeliveryStreamDescription"]["DeliveryStreamStatus"], "ACTIVE")
+    texts = [f"Firehose text number {number} “ä”" for number in range(4)]
+    # As the reference sample writes it: no version, words for what is unknown.
+    lines = [
+        json.dumps({"utterance": text, "prediction": "CLASSIFY", "confidence": "NONE", "classifier": "news"}) + "\n"
+        for text in texts]
+    assert client.put_record(**stream, Record={"Data": lines[0]})["RecordId"]
+    batch = client.put_record_batch(**stream, Records=[{"Data": line} for line in lines[1:]])
+    equal((batch["FailedPutCount"], len(batch["RequestResponses"])), (0, 3))
+    equal(set(stack.wait_for_review(texts).values()), {1}, "human loops for each text")
+
+    nowhere, record = {"DeliveryStreamName": "nowhere"}, {"Data": "x"}
+    refused("ResourceNotFoundException", 400, client.put_record, **nowhere, Record=record)
+    refused("ValidationException", 400, client.put_record, **stream, Record={"Data": "x" * 1_024_001})
+    refused("ValidationException", 400, client.put_record_batch, **stream, Records=[])
+    refused("ValidationException", 400, client.put_record_batch, **stream, Records=[record] * 501)
+    large = [{"Data": "x" * 1_000_000}] * 5
+    refused("InvalidArgumentException", 400, client.put_record_batch, **stream, Records=large)
+
+
+@check("Secrets Manager: the signing secret; STS: who calls")
+def secrets_and_identity(stack):
+    secrets = stack.client("secretsmanager")
+    [secret] = secrets.list_secrets()["SecretList"]
+    value = secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"]
+    assert len(value) == 64 and value.isalnum(), f"a secret of {len(value)} characters"
+    equal(secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"], value, "the secret read twice")
+    refused("ResourceNotFoundException", 400, secrets.get_secret_value, SecretId="nothing")
+    identity = stack.client("sts").get_caller_identity()
+    equal((identity["Account"], identity["Arn"]), ("000000000000", "arn:aws:iam::000000000000:root"))
+
+
+@check("Lambda: invoke the portal's function for a sign-in link")
+def sign_in_link(stack):
+    function = {"FunctionName": stack.outputs["ReviewPortalFunction"]}
+    invoke = stack.client("lambda").invoke
+    operation = {"operation": "create-sign-in-link", "reviewer": "Zoë Ångström"}
+    answer = invoke(**function, Payload=json.dumps(operation))
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    link = json.loads(answer["Payload"].read())
+    assert link["url"].startswith(stack.portal_url), f"the link leads to {link['url'].split('?')[0]}"
+    page = http(link["url"])
+    equal(page.status, 200, "status of the sign-in page")
+    assert "Zoë Ångström" in page.text, "the page does not greet the reviewer"
+    form = urllib.parse.urlencode({"token": link["url"].split("token=")[1]}).encode()
+    sign_in = link["url"].split("?")[0]
+    equal(http(sign_in, form, content_type="application/x-www-form-urlencoded").status, 303, "first use")
+    equal(http(sign_in, form, content_type="application/x-www-form-urlencoded").status, 403, "second use")
+    failed = invoke(**function, Payload=json.dumps({**operation, "reviewer": " "}))
+    equal((failed["FunctionError"], json.loads(failed["Payload"].read())["errorType"]), ("Unhandled", "InvalidReviewer"))
+    refused("InvalidRequestContentException", 400, invoke, **function, Payload="{")
+    refused("ResourceNotFoundException", 404, invoke, FunctionName="nothing")
+
+
+@check("API Gateway: the API key by its id")
+def api_key(stack):
+    client, key = stack.client("apigateway"), {"apiKey": stack.outputs["ApiGWKey"]}
+    equal(client.get_api_key(**key, includeValue=True)["value"], stack.api_key)
+    assert "value" not in client.get_api_key(**key), "the key's value is shown unasked"
+    refused("NotFoundException", 404, client.get_api_key, apiKey="nothing")

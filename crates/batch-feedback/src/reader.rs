@@ -1,0 +1,261 @@
+//! Reads a batch file on a thread of its own, in chunks that fit the feedback stream.
+
+use std::{collections::HashSet, ops::ControlFlow};
+
+use active_learning_aws::{
+    feedback_stream::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS},
+    rejected::{RejectedLines, RejectedObject},
+};
+use active_learning_core::{
+    batch::{self, BadItem, BatchFile, Item, ReadError},
+    feedback::{FeedbackRecord, FeedbackRequest, Source},
+};
+use aws_sdk_s3::primitives::ByteStream;
+use tokio::{
+    sync::mpsc::Sender,
+    task::{JoinHandle, spawn_blocking},
+};
+use tokio_util::io::SyncIoBridge;
+
+/// Most feedback that is remembered to recognise repetitions, at 16 bytes each.
+///
+/// Repetitions beyond are sent again; a2i-trigger recognises them by their ids.
+const MAX_REMEMBERED: usize = 1_000_000;
+
+/// A part of a file.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Chunk {
+    /// Records for one batch of the feedback stream.
+    Lines(Vec<String>),
+    /// Lines that cannot be used.
+    Rejected(RejectedObject),
+}
+
+/// What was found in a file.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) accepted: u64,
+    pub(crate) rejected: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) rejected_objects: usize,
+}
+
+/// Starts reading the file; its chunks are sent until they are no longer wanted or the file ends.
+pub(crate) fn start(
+    file: BatchFile,
+    body: ByteStream,
+    classifier: Option<String>,
+    received_at: String,
+    sender: Sender<Chunk>,
+) -> JoinHandle<Result<Outcome, ReadError>> {
+    let body = SyncIoBridge::new(body.into_async_read());
+    spawn_blocking(move || {
+        let mut collector = Collector::new(received_at, |chunk| sender.blocking_send(chunk).is_ok());
+        batch::read(file, body, classifier.as_deref(), &mut |item| {
+            collector.take(item)
+        })?;
+        Ok(collector.finish())
+    })
+}
+
+/// Looks for the classifier that a JSON document names.
+pub(crate) async fn find_classifier(file: BatchFile, body: ByteStream) -> Result<Option<String>, ReadError> {
+    let body = SyncIoBridge::new(body.into_async_read());
+    finished(spawn_blocking(move || batch::json_classifier(file, body))).await
+}
+
+/// Waits for a reader; one that panicked has not read its file.
+pub(crate) async fn finished<T>(reading: JoinHandle<Result<T, ReadError>>) -> Result<T, ReadError> {
+    let panicked = |error| Err(ReadError::Io(std::io::Error::other(error)));
+    reading.await.unwrap_or_else(panicked)
+}
+
+/// Turns items into chunks and hands these to `send`, which says whether more are wanted.
+struct Collector<F> {
+    received_at: String,
+    send: F,
+    lines: Vec<String>,
+    bytes: usize,
+    rejected: RejectedLines,
+    seen: HashSet<u128>,
+    outcome: Outcome,
+}
+
+impl<F: FnMut(Chunk) -> bool> Collector<F> {
+    fn new(received_at: String, send: F) -> Self {
+        Self {
+            received_at,
+            send,
+            lines: Vec::new(),
+            bytes: 0,
+            rejected: RejectedLines::default(),
+            seen: HashSet::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    fn take(&mut self, item: Item) -> ControlFlow<()> {
+        let goes_on = match item.content.and_then(|request| self.record(request)) {
+            Err(bad) => match self.rejected.push(item.number, &bad) {
+                Some(object) => (self.send)(Chunk::Rejected(object)),
+                None => true,
+            },
+            Ok(record) if self.is_repetition(&record) => {
+                self.outcome.duplicates += 1;
+                true
+            }
+            Ok(record) => self.add(record.to_line()),
+        };
+        if goes_on {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+
+    fn record(&self, request: FeedbackRequest) -> Result<FeedbackRecord, BadItem> {
+        let record = request
+            .clone()
+            .into_record(Source::ExplicitBatch, &self.received_at);
+        record.map_err(|error| BadItem {
+            reason: error.to_string(),
+            raw: serde_json::to_string(&request).expect("a request has string keys and a number at most"),
+        })
+    }
+
+    /// Returns whether the file said the same before: a like and a dislike of one text are two things.
+    fn is_repetition(&mut self, record: &FeedbackRecord) -> bool {
+        let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");
+        let said = id ^ u128::from(record.signal.needs_review());
+        if self.seen.len() < MAX_REMEMBERED {
+            !self.seen.insert(said)
+        } else {
+            self.seen.contains(&said)
+        }
+    }
+
+    /// Adds a line to the batch. Its fields are bounded, so that it is far below a batch's size.
+    fn add(&mut self, line: String) -> bool {
+        let full = self.lines.len() == MAX_BATCH_RECORDS || self.bytes + line.len() > MAX_BATCH_BYTES;
+        let goes_on = !full || self.send_lines();
+        self.bytes += line.len();
+        self.lines.push(line);
+        self.outcome.accepted += 1;
+        goes_on
+    }
+
+    fn send_lines(&mut self) -> bool {
+        self.bytes = 0;
+        (self.send)(Chunk::Lines(std::mem::take(&mut self.lines)))
+    }
+
+    /// Sends what is left.
+    fn finish(mut self) -> Outcome {
+        if !self.lines.is_empty() {
+            self.send_lines();
+        }
+        if let Some(object) = self.rejected.finish() {
+            (self.send)(Chunk::Rejected(object));
+        }
+        Outcome {
+            rejected: self.rejected.count,
+            rejected_objects: self.rejected.objects(),
+            ..self.outcome
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use active_learning_core::feedback::Opinion;
+
+    use super::*;
+
+    fn item(number: u64, sentence: &str) -> Item {
+        let request = FeedbackRequest {
+            classifier: "news".into(),
+            sentence: sentence.into(),
+            ..FeedbackRequest::default()
+        };
+        Item {
+            number,
+            content: Ok(request),
+        }
+    }
+
+    /// Collects items; returns the chunks with the outcome.
+    fn collect(items: impl IntoIterator<Item = Item>) -> (Vec<Chunk>, Outcome) {
+        let chunks = RefCell::new(Vec::new());
+        let mut collector = Collector::new("2026-11-20T10:00:00Z".into(), |chunk| {
+            chunks.borrow_mut().push(chunk);
+            true
+        });
+        for item in items {
+            assert!(collector.take(item).is_continue());
+        }
+        let outcome = collector.finish();
+        (chunks.into_inner(), outcome)
+    }
+
+    fn batches(chunks: &[Chunk]) -> Vec<(usize, usize)> {
+        let size = |chunk: &Chunk| match chunk {
+            Chunk::Lines(lines) => Some((lines.len(), lines.iter().map(String::len).sum())),
+            Chunk::Rejected(_) => None,
+        };
+        chunks.iter().filter_map(size).collect()
+    }
+
+    #[test]
+    fn batches_keep_the_stream_s_limits_of_records_and_bytes() {
+        let (short, _) = collect((0..1_001).map(|number| item(number, &format!("Text {number}"))));
+        let long = |number| item(number, &format!("{number:05}{}", "\u{1}".repeat(9_995)));
+        let (large, outcome) = collect((0..200).map(long));
+
+        let counts: Vec<_> = batches(&short).iter().map(|(count, _)| *count).collect();
+        assert_eq!(counts, [500, 500, 1]);
+        assert!(batches(&large).len() > 1);
+        assert!(batches(&large).iter().all(|(_, bytes)| *bytes <= MAX_BATCH_BYTES));
+        assert_eq!(outcome.accepted, 200);
+    }
+
+    #[test]
+    fn a_repetition_is_counted_but_a_like_is_no_repetition_of_a_dislike() {
+        let mut like = item(3, "One");
+        if let Ok(request) = &mut like.content {
+            request.feedback = Some(Opinion::Like);
+        }
+
+        let (chunks, outcome) = collect([item(1, "One"), item(2, " One "), like]);
+
+        assert_eq!((outcome.accepted, outcome.duplicates), (2, 1));
+        assert_eq!(batches(&chunks)[0].0, 2);
+    }
+
+    #[test]
+    fn a_request_that_is_no_record_is_set_aside_as_it_was() {
+        let (chunks, outcome) = collect([item(7, " ")]);
+
+        let [Chunk::Rejected(object)] = chunks.as_slice() else {
+            panic!("one object of rejected lines: {chunks:?}");
+        };
+        let line: serde_json::Value = serde_json::from_slice(&object.content).expect("one line");
+        assert_eq!(line["line"], 7);
+        assert_eq!(line["reason"], "field `sentence` is missing or empty");
+        assert_eq!(line["raw"], r#"{"classifier":"news","sentence":" "}"#);
+        assert_eq!((outcome.rejected, outcome.rejected_objects), (1, 1));
+    }
+
+    #[test]
+    fn reading_ends_when_nobody_wants_more() {
+        let mut collector = Collector::new(String::new(), |_| false);
+        let mut items = (0..10_000).map(|number| item(number, &format!("Text {number}")));
+
+        let taken = items
+            .by_ref()
+            .take_while(|item| collector.take(item.clone()).is_continue());
+
+        assert_eq!(taken.count(), MAX_BATCH_RECORDS);
+    }
+}

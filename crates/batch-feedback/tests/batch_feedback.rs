@@ -1,0 +1,394 @@
+//! The function over local S3 and Firehose.
+
+use std::{
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use active_learning_aws::env::Env;
+use aws_sdk_s3::{Client, primitives::ByteStream};
+use axum::{Router, body::Body, extract::Request, response::Response};
+use batch_feedback::{BatchFeedback, BatchFeedbackError, Config};
+use flate2::{Compression, write::GzEncoder};
+use lambda_runtime::Diagnostic;
+use local_aws::{LocalAws, firehose::DeliveryStreamSpec, iam::RoleSpec, s3::BucketSpec, script::Script};
+use serde_json::{Value, json};
+
+const OBJECT_CREATED: &str = include_str!("../../../events/batch-feedback/object-created.json");
+const TEST_EVENT: &str = include_str!("../../../events/batch-feedback/test-event.json");
+const SENTENCES_JSON: &[u8] = include_bytes!("../../../events/batch-feedback/files/sentences.json");
+const FEEDBACK_JSONL: &[u8] = include_bytes!("../../../events/batch-feedback/files/feedback.jsonl");
+const FEEDBACK_CSV: &[u8] = include_bytes!("../../../events/batch-feedback/files/feedback.csv");
+
+const BATCH_BUCKET: &str = "batch-uploads-123456789012";
+const ROLE: &str = "arn:aws:iam::000000000000:role/delivery";
+
+/// Both buckets, and a stream that delivers when a test says so.
+struct Services {
+    aws: LocalAws,
+    script: Script,
+    s3: Client,
+}
+
+impl Services {
+    fn start() -> Self {
+        let aws = LocalAws::in_memory();
+        for name in [BATCH_BUCKET, "feedback"] {
+            let bucket = BucketSpec {
+                name: name.into(),
+                ..BucketSpec::default()
+            };
+            aws.s3.put_bucket(bucket).expect("a bucket");
+        }
+        let role = RoleSpec {
+            name: "delivery".into(),
+            arn: ROLE.into(),
+            trust_policy: json!({"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"Service": "firehose.amazonaws.com"}, "Action": "sts:AssumeRole",
+            }]}),
+            policies: vec![json!({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"},
+            ]})],
+        };
+        aws.iam.put_role(role).expect("a role");
+        let stream = DeliveryStreamSpec {
+            name: "feedback".into(),
+            role_arn: ROLE.into(),
+            bucket_arn: "arn:aws:s3:::feedback".into(),
+            prefix: "feedback/".into(),
+            error_output_prefix: "errors/".into(),
+            buffer_seconds: 900,
+            buffer_mebibytes: 128,
+            gzip: false,
+            delimiter: None,
+            file_extension: None,
+        };
+        aws.firehose.put_stream(stream).expect("a stream");
+        let s3 = Client::new(&aws.sdk_config());
+        let script = Script::default();
+        Self { aws, script, s3 }
+    }
+
+    fn function(&self) -> BatchFeedback {
+        let env = Env::from([
+            ("FEEDBACK_STREAM_NAME", "feedback"),
+            ("FEEDBACK_BUCKET_NAME", "feedback"),
+        ]);
+        let config = Config::from_env(&env).expect("complete");
+        BatchFeedback::new(config, &self.script.sdk_config(self.aws.router()))
+    }
+
+    /// Uploads a file and returns the event that S3 sends.
+    async fn upload(&self, key: &str, content: impl Into<Vec<u8>>) -> Value {
+        let content = content.into();
+        let size = content.len();
+        let put = self.s3.put_object().bucket(BATCH_BUCKET).key(key);
+        let put = put
+            .body(ByteStream::from(content))
+            .send()
+            .await
+            .expect("an upload");
+        let mut event: Value = serde_json::from_str(OBJECT_CREATED).expect("JSON");
+        let object = &mut event["Records"][0]["s3"]["object"];
+        object["key"] = key.replace(' ', "+").into();
+        object["size"] = size.into();
+        object["eTag"] = put.e_tag().expect("an ETag").trim_matches('"').into();
+        event
+    }
+
+    async fn objects(&self, prefix: &str) -> Vec<(String, String)> {
+        let list = self.s3.list_objects_v2().bucket("feedback").prefix(prefix);
+        let mut objects = Vec::new();
+        for object in list.send().await.expect("a list").contents() {
+            let key = object.key().expect("a key");
+            let object = self.s3.get_object().bucket("feedback").key(key).send().await;
+            let body = object.expect("an object").body.collect().await.expect("a body");
+            objects.push((key.to_owned(), String::from_utf8(body.to_vec()).expect("UTF-8")));
+        }
+        objects
+    }
+
+    async fn only_report(&self) -> Value {
+        let reports = self.objects("batch-reports/").await;
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        serde_json::from_str(&reports[0].1).expect("JSON")
+    }
+
+    /// All lines that the stream has taken.
+    async fn delivered(&self) -> Vec<Value> {
+        self.aws.firehose.flush("feedback").await.expect("a delivery");
+        let objects = self.objects("feedback/").await;
+        let lines = objects.iter().flat_map(|(_, content)| content.lines());
+        lines
+            .map(|line| serde_json::from_str(line).expect("a line"))
+            .collect()
+    }
+}
+
+fn counts(report: &Value) -> [u64; 3] {
+    ["accepted", "rejected", "duplicates"].map(|name| report[name].as_u64().expect("a number"))
+}
+
+#[tokio::test]
+async fn good_lines_go_on_bad_ones_are_set_aside_and_a_report_counts_both() {
+    let services = Services::start();
+    let event = services
+        .upload("weekly feedback/feedback.jsonl", FEEDBACK_JSONL)
+        .await;
+    let sample: Value = serde_json::from_str(OBJECT_CREATED).expect("JSON");
+    assert_eq!(event, sample, "the sample event is the one of the sample file");
+
+    services.function().handle(event).await.expect("worked off");
+
+    let report = services.only_report().await;
+    assert_eq!(counts(&report), [4, 4, 1]);
+    assert_eq!(report["key"], "weekly feedback/feedback.jsonl");
+    let rejected = services.objects("rejected/").await;
+    assert_eq!(report["rejectedKeys"], json!([rejected[0].0]));
+    let rejected: Vec<Value> = rejected[0]
+        .1
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let lines: Vec<_> = rejected
+        .iter()
+        .map(|bad| bad["line"].as_u64().expect("a number"))
+        .collect();
+    assert_eq!(lines, [4, 6, 8, 9]);
+    assert_eq!(rejected[1]["reason"], "field `sentence` is missing or empty");
+    assert_eq!(
+        rejected[0]["raw"],
+        r#"{"classifier":"news","sentence":"This line ends in the middle"#
+    );
+    let delivered = services.delivered().await;
+    assert_eq!(delivered.len(), 4);
+    assert_eq!(delivered[1]["signal"], "like");
+    assert_eq!(delivered[2]["suggestedLabel"], "Business");
+    assert!(
+        delivered
+            .iter()
+            .all(|record| record["source"] == "explicit-batch")
+    );
+}
+
+#[tokio::test]
+async fn every_format_is_read_by_its_suffix_compressed_or_not() {
+    let gzip = |content: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(content).expect("a vector takes everything");
+        encoder.finish().expect("a vector takes everything")
+    };
+    let crlf = |content: &[u8]| {
+        let text = String::from_utf8(content.to_vec())
+            .expect("UTF-8")
+            .replace('\n', "\r\n");
+        [b"\xEF\xBB\xBF", text.as_bytes()].concat()
+    };
+    let backwards = br#"{"sentences":["One","Two"],"classifier":"news"}"#;
+    for (key, content, expected) in [
+        ("a.json", SENTENCES_JSON.to_vec(), [5, 0, 0]),
+        ("a.csv", FEEDBACK_CSV.to_vec(), [4, 0, 0]),
+        ("windows.CSV", crlf(FEEDBACK_CSV), [4, 0, 0]),
+        ("windows.jsonl", crlf(FEEDBACK_JSONL), [4, 4, 1]),
+        ("a.json.gz", gzip(SENTENCES_JSON), [5, 0, 0]),
+        ("a.jsonl.gz", gzip(FEEDBACK_JSONL), [4, 4, 1]),
+        ("backwards.json", backwards.to_vec(), [2, 0, 0]),
+        ("nameless.json", br#"{"sentences":["One"]}"#.to_vec(), [0, 1, 0]),
+        ("empty.json", Vec::new(), [0, 0, 0]),
+        ("broken.gz.json", b"\x1f\x8bnonsense".to_vec(), [0, 1, 0]),
+        ("a.xlsx", b"whatever".to_vec(), [0, 1, 0]),
+    ] {
+        let services = Services::start();
+        let event = services.upload(key, content).await;
+
+        services.function().handle(event).await.expect("worked off");
+
+        let report = services.only_report().await;
+        assert_eq!(counts(&report), expected, "{key}");
+        assert_eq!(services.delivered().await.len() as u64, expected[0], "{key}");
+        assert_eq!(
+            services.objects("rejected/").await.is_empty(),
+            expected[1] == 0,
+            "{key}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_same_event_again_changes_nothing() {
+    let services = Services::start();
+    let event = services.upload("a.json", SENTENCES_JSON).await;
+    let function = services.function();
+
+    function.handle(event.clone()).await.expect("worked off");
+    let report = services.only_report().await;
+    function.handle(event).await.expect("nothing to do");
+
+    assert_eq!(services.delivered().await.len(), 5);
+    assert_eq!(services.only_report().await, report);
+}
+
+#[tokio::test]
+async fn all_records_of_an_event_are_worked_off_though_one_object_is_gone() {
+    let services = Services::start();
+    let mut event = services.upload("gone.json", SENTENCES_JSON).await;
+    let gone = services.s3.delete_object().bucket(BATCH_BUCKET).key("gone.json");
+    gone.send().await.expect("a deletion");
+    let mut there = services.upload("there.csv", FEEDBACK_CSV).await;
+    event["Records"]
+        .as_array_mut()
+        .expect("records")
+        .push(there["Records"][0].take());
+
+    services.function().handle(event).await.expect("worked off");
+
+    assert_eq!(services.only_report().await["key"], "there.csv");
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_left_to_its_own_event() {
+    let services = Services::start();
+    let old = services.upload("a.csv", FEEDBACK_CSV).await;
+    let new = services
+        .upload("a.csv", "classifier,sentence\nnews,Only one\n")
+        .await;
+    let function = services.function();
+
+    function.handle(old).await.expect("nothing to do");
+    function.handle(new).await.expect("worked off");
+
+    assert_eq!(counts(&services.only_report().await), [1, 0, 0]);
+}
+
+#[tokio::test]
+async fn test_events_and_folders_are_ignored_and_foreign_events_refused() {
+    let services = Services::start();
+    let function = services.function();
+    let folder = services.upload("folder/", "").await;
+
+    function
+        .handle(serde_json::from_str(TEST_EVENT).expect("JSON"))
+        .await
+        .expect("ignored");
+    function.handle(folder).await.expect("ignored");
+    let foreign = function.handle(json!({"Records": [{"Sns": {}}]})).await;
+
+    assert!(matches!(foreign, Err(BatchFeedbackError::InvalidEvent(_))));
+    assert_eq!(services.objects("").await, []);
+}
+
+#[tokio::test]
+async fn records_that_the_stream_refuses_are_sent_again_and_arrive_once() {
+    let services = Services::start();
+    let partial = json!({"FailedPutCount": 5, "RequestResponses": vec![json!({"ErrorCode": "Busy"}); 5]});
+    services
+        .script
+        .answer(1, "PutRecordBatch", 200, partial.to_string());
+    let event = services.upload("a.json", SENTENCES_JSON).await;
+
+    services.function().handle(event).await.expect("worked off");
+
+    assert_eq!(services.script.calls("PutRecordBatch").len(), 2);
+    assert_eq!(services.delivered().await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_stream_that_refuses_fails_the_event_and_the_next_try_succeeds() {
+    let services = Services::start();
+    let denied = r#"{"__type":"AccessDeniedException"}"#;
+    services.script.answer(1, "PutRecordBatch", 400, denied);
+    let event = services.upload("a.json", SENTENCES_JSON).await;
+    let function = services.function();
+
+    let error = function
+        .handle(event.clone())
+        .await
+        .expect_err("the stream refuses");
+    let reports = services.objects("batch-reports/").await;
+    function.handle(event).await.expect("worked off");
+
+    let diagnostic = Diagnostic::from(error);
+    assert_eq!(diagnostic.error_type, "NotStored");
+    assert_eq!(diagnostic.error_message, "5 feedback records were not stored");
+    assert_eq!(reports, []);
+    assert_eq!(counts(&services.only_report().await), [5, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_feedback_bucket_that_is_down_fails_the_event() {
+    let services = Services::start();
+    services
+        .script
+        .always("PUT /feedback/", 403, "<Error><Code>AccessDenied</Code></Error>");
+    let event = services.upload("a.json", SENTENCES_JSON).await;
+
+    let outcome = services.function().handle(event).await;
+
+    assert!(matches!(outcome, Err(BatchFeedbackError::FeedbackBucket(_))));
+}
+
+/// Answers `PutRecordBatch`, however slowly, and remembers how many records came and how many at once.
+#[derive(Clone, Default)]
+struct SlowStream {
+    records: Arc<AtomicUsize>,
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl SlowStream {
+    async fn take(self, request: Request) -> Response {
+        let body = axum::body::to_bytes(request.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        let records = body.windows(7).filter(|window| window == b"\"Data\":").count();
+        self.records.fetch_add(records, Ordering::Relaxed);
+        let now = self.now.fetch_add(records, Ordering::Relaxed) + records;
+        self.most.fetch_max(now, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+        self.now.fetch_sub(records, Ordering::Relaxed);
+        Response::new(Body::from(r#"{"FailedPutCount":0,"RequestResponses":[]}"#))
+    }
+}
+
+#[tokio::test]
+async fn a_large_file_is_never_in_memory_as_a_whole() {
+    const LINES: usize = 5_000;
+    let services = Services::start();
+    let text = "x".repeat(4_000);
+    let mut content = String::with_capacity(LINES * 4_100);
+    for number in 0..LINES {
+        content.push_str(&format!(
+            "{{\"classifier\":\"news\",\"sentence\":\"{number} {text}\"}}\n"
+        ));
+    }
+    let event = services.upload("large.jsonl", content).await;
+    let (stream, router) = (SlowStream::default(), services.aws.router());
+    let (taking, passing) = (stream.clone(), router.clone());
+    let router = Router::new().fallback(move |request: Request| {
+        let (taking, passing) = (taking.clone(), passing.clone());
+        async move {
+            if request.headers().contains_key("x-amz-target") {
+                taking.take(request).await
+            } else {
+                tower::ServiceExt::oneshot(passing, request)
+                    .await
+                    .unwrap_or_else(|never| match never {})
+            }
+        }
+    });
+    let env = Env::from([
+        ("FEEDBACK_STREAM_NAME", "feedback"),
+        ("FEEDBACK_BUCKET_NAME", "feedback"),
+    ]);
+    let config = Config::from_env(&env).expect("complete");
+    let function = BatchFeedback::new(config, &services.script.sdk_config(router));
+
+    function.handle(event).await.expect("worked off");
+
+    assert_eq!(counts(&services.only_report().await), [LINES as u64, 0, 0]);
+    assert_eq!(stream.records.load(Ordering::Relaxed), LINES);
+    assert!(stream.most.load(Ordering::Relaxed) <= 4 * 500);
+}

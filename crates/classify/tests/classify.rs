@@ -1,0 +1,408 @@
+//! The function over local services; Comprehend and Firehose answer as each test says.
+
+use active_learning_aws::env::Env;
+use classify::{Classify, Config};
+use lambda_http::{Body, Request, Response, http};
+use local_aws::{LocalAws, s3::BucketSpec, script::Script};
+use serde_json::{Value, json};
+
+const LOW_CONFIDENCE: &str = include_str!("../../../events/classify/low-confidence.json");
+const CONFIDENT: &str = include_str!("../../../events/classify/confident.json");
+const MISSING_FIELD: &str = include_str!("../../../events/classify/missing-field.json");
+const STREAM_DOWN: &str = r#"{"__type":"ServiceUnavailableException","message":"Slow down."}"#;
+
+/// A healthy Firehose, and a Comprehend that returns three of four classes, the best with `score`.
+fn script(score: &str) -> Script {
+    let script = Script::default();
+    let classes = format!(
+        r#"{{"Classes":[{{"Name":"Business","Score":{score}}},{{"Name":"Sports","Score":0.19}},{{"Name":"World","Score":0.01}}]}}"#
+    );
+    script.always("ClassifyDocument", 200, classes);
+    script.always(
+        "DescribeEndpoint",
+        200,
+        r#"{"EndpointProperties":{"ModelArn":"arn:model"}}"#,
+    );
+    script
+}
+
+fn healthy(score: &str) -> Script {
+    let script = script(score);
+    script.always("PutRecord", 200, r#"{"RecordId":"1"}"#);
+    script
+}
+
+/// A Comprehend that refuses with `code`.
+fn refusing(status: u16, code: &str) -> Script {
+    let script = Script::default();
+    let body = json!({"__type": code, "Message": "Value 'The minister' at 'text' is wrong"});
+    script.always("ClassifyDocument", status, body.to_string());
+    script
+}
+
+fn classify_auditing(script: &Script, aws: &LocalAws, audit_rate: &str) -> Classify {
+    let env = Env::from([
+        (
+            "COMPREHEND_ENDPOINT_ARN",
+            "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
+        ),
+        ("CLASSIFIER_URL", ""),
+        ("FEEDBACK_STREAM_NAME", "feedback"),
+        ("FEEDBACK_BUCKET_NAME", "feedback"),
+        ("CONFIDENCE_THRESHOLD", "0.7"),
+        ("MARGIN_THRESHOLD", "0"),
+        ("AUDIT_SAMPLE_RATE", audit_rate),
+        ("ALLOWED_ORIGIN", "https://example.com"),
+    ]);
+    let config = Config::from_env(&env).expect("complete");
+    Classify::new(config, &script.sdk_config(aws.router()))
+}
+
+fn classify(script: &Script) -> Classify {
+    classify_auditing(script, &LocalAws::in_memory(), "0")
+}
+
+fn event(text: &str) -> Request {
+    lambda_http::request::from_str(text).expect("an API Gateway event")
+}
+
+fn post(body: impl Into<Body>) -> Request {
+    let request = http::Request::builder().method("POST").uri("/classify");
+    request.body(body.into()).expect("a request")
+}
+
+fn sentence(text: &str) -> Request {
+    post(json!({"classifier": "news", "sentence": text}).to_string())
+}
+
+fn body(response: &Response<Body>) -> Value {
+    serde_json::from_slice(response.body()).expect("JSON")
+}
+
+/// Status, code and `Retry-After` of a problem.
+fn problem(response: &Response<Body>) -> (u16, String, Option<&str>) {
+    let headers = response.headers();
+    assert_eq!(headers["content-type"], "application/problem+json");
+    assert_eq!(headers["access-control-allow-origin"], "https://example.com");
+    let retry_after = headers.get("retry-after");
+    (
+        response.status().as_u16(),
+        body(response)["code"].as_str().expect("a code").to_owned(),
+        retry_after.map(|value| value.to_str().expect("text")),
+    )
+}
+
+#[tokio::test]
+async fn a_confident_prediction_is_answered_and_not_reviewed() {
+    let script = healthy("0.8");
+
+    let response = classify(&script).handle(event(CONFIDENT)).await;
+
+    assert_eq!(response.status(), 200);
+    let mut answer = body(&response);
+    let id = answer["predictionId"].take();
+    assert_eq!(id.as_str().expect("an id").len(), 36);
+    assert_eq!(
+        answer,
+        json!({
+            "utterance": "The striker scored twice in the second half and the home side won the cup.",
+            "prediction": "Business",
+            "confidence": 0.8,
+            "classifier": "news",
+            "predictionId": null,
+            "review": null,
+            "classes": [
+                {"name": "Business", "score": 0.8}, {"name": "Sports", "score": 0.19}, {"name": "World", "score": 0.01}
+            ],
+        })
+    );
+    assert_eq!(script.calls("PutRecord").len(), 0);
+    assert_eq!(script.calls("DescribeEndpoint").len(), 0);
+}
+
+#[tokio::test]
+async fn a_confidence_equal_to_the_threshold_is_queued_for_review_with_all_that_is_known() {
+    let script = healthy("0.7");
+
+    let response = classify(&script).handle(event(LOW_CONFIDENCE)).await;
+
+    let answer = body(&response);
+    assert_eq!(
+        answer["review"],
+        json!({"reason": "low-confidence", "queued": true, "selectionProbability": 1.0})
+    );
+    let sent = record_sent(&script);
+    assert_eq!(sent["predictionId"], answer["predictionId"]);
+    assert_eq!(sent["modelArn"], "arn:model");
+    assert_eq!(sent["source"], "implicit");
+    assert_eq!(sent["confidence"], 0.7);
+    assert_eq!(sent["classes"].as_array().map(Vec::len), Some(3));
+}
+
+fn record_sent(script: &Script) -> Value {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let calls = script.calls("PutRecord");
+    let call: Value = serde_json::from_slice(calls.last().expect("a call")).expect("JSON");
+    let data = call["Record"]["Data"].as_str().expect("data");
+    let line = BASE64_STANDARD.decode(data).expect("base64");
+    assert_eq!(line.last(), Some(&b'\n'));
+    serde_json::from_slice(&line).expect("a line")
+}
+
+#[tokio::test]
+async fn the_audit_reviews_a_confident_prediction() {
+    let script = healthy("0.8");
+
+    let response = classify_auditing(&script, &LocalAws::in_memory(), "1")
+        .handle(event(CONFIDENT))
+        .await;
+
+    assert_eq!(body(&response)["review"]["reason"], "audit");
+    assert_eq!(record_sent(&script)["signal"], "audit");
+}
+
+#[tokio::test]
+async fn labels_of_a_multi_label_endpoint_are_joined() {
+    let script = Script::default();
+    let labels = r#"{"Labels":[{"Name":"World","Score":0.95},{"Name":"Business","Score":0.9}]}"#;
+    script.always("ClassifyDocument", 200, labels);
+
+    let response = classify(&script).handle(event(CONFIDENT)).await;
+
+    assert_eq!(body(&response)["prediction"], "World|Business");
+}
+
+#[tokio::test]
+async fn the_model_is_asked_for_once_and_may_be_unknown() {
+    let script = Script::default();
+    script.always(
+        "ClassifyDocument",
+        200,
+        r#"{"Classes":[{"Name":"World","Score":0.3}]}"#,
+    );
+    script.always("DescribeEndpoint", 400, r#"{"__type":"AccessDeniedException"}"#);
+    script.always("PutRecord", 200, r#"{"RecordId":"1"}"#);
+    let classify = classify(&script);
+
+    classify.handle(event(LOW_CONFIDENCE)).await;
+    classify.handle(event(LOW_CONFIDENCE)).await;
+
+    assert_eq!(script.calls("DescribeEndpoint").len(), 1);
+    assert_eq!(record_sent(&script).get("modelArn"), None);
+}
+
+#[tokio::test]
+async fn a_record_that_the_stream_refuses_is_written_to_the_bucket() {
+    let (script, aws) = (script("0.3"), LocalAws::in_memory());
+    script.always("PutRecord", 503, STREAM_DOWN);
+    let bucket = BucketSpec {
+        name: "feedback".into(),
+        ..BucketSpec::default()
+    };
+    aws.s3.put_bucket(bucket).expect("a bucket");
+
+    let response = classify_auditing(&script, &aws, "0")
+        .handle(event(LOW_CONFIDENCE))
+        .await;
+
+    let answer = body(&response);
+    assert_eq!(
+        (response.status().as_u16(), &answer["review"]["queued"]),
+        (200, &json!(true))
+    );
+    let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+    let list = s3.list_objects_v2().bucket("feedback").prefix("feedback/direct/");
+    let list = list.send().await.expect("a list");
+    let key = list.contents()[0].key().expect("a key");
+    let id = answer["predictionId"].as_str().expect("an id");
+    assert!(key.ends_with(&format!("/{id}.jsonl")), "{key}");
+    assert_eq!(key.split('/').count(), 7, "{key}");
+    let object = s3
+        .get_object()
+        .bucket("feedback")
+        .key(key)
+        .send()
+        .await
+        .expect("the object");
+    let line = object.body.collect().await.expect("its body").to_vec();
+    let record: Value = serde_json::from_slice(&line).expect("a record");
+    assert_eq!(record["predictionId"], answer["predictionId"]);
+}
+
+#[tokio::test]
+async fn with_stream_and_bucket_down_the_prediction_is_answered_and_the_loss_shown() {
+    let script = script("0.3");
+    script.always("PutRecord", 503, STREAM_DOWN);
+    script.always(
+        "PUT /feedback/",
+        503,
+        "<Error><Code>ServiceUnavailable</Code></Error>",
+    );
+
+    let response = classify(&script).handle(event(LOW_CONFIDENCE)).await;
+
+    assert_eq!(response.status(), 200);
+    assert_eq!(body(&response)["prediction"], "Business");
+    assert_eq!(body(&response)["review"]["queued"], false);
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_answered_with_400() {
+    let script = healthy("0.8");
+    let classify = classify(&script);
+
+    let missing = classify.handle(event(MISSING_FIELD)).await;
+    let bodies = [
+        "",
+        "{",
+        "null",
+        "7",
+        r#"["news","text"]"#,
+        r#"{"classifier":"news","sentence":" \n"}"#,
+        r#"{"classifier":"","sentence":"x"}"#,
+        r#"{"classifier":null,"sentence":"x"}"#,
+        r#"{"classifier":"news","sentence":7}"#,
+    ];
+
+    assert_eq!(problem(&missing), (400, "invalid_request".into(), None));
+    assert_eq!(body(&missing)["detail"], "field `sentence` is missing or empty");
+    for text in bodies {
+        let response = classify.handle(post(text)).await;
+        assert_eq!(
+            problem(&response),
+            (400, "invalid_request".into(), None),
+            "{text}"
+        );
+    }
+    let not_utf8 = classify.handle(post(b"{\"classifier\":\"\xff\"}".to_vec())).await;
+    assert_eq!(problem(&not_utf8).0, 400);
+    assert_eq!(script.calls("ClassifyDocument").len(), 0);
+}
+
+#[tokio::test]
+async fn a_text_may_have_10_000_bytes_but_not_one_more() {
+    let classify = classify(&healthy("0.8"));
+    let longest = "é".repeat(5_000);
+
+    let accepted = classify.handle(sentence(&longest)).await;
+    let refused = classify.handle(sentence(&format!("{longest}."))).await;
+
+    assert_eq!(accepted.status(), 200);
+    assert_eq!(problem(&refused), (413, "text_too_long".into(), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_refusal_of_the_classifier_has_its_own_status_and_code() {
+    for (status, code, expected) in [
+        (400, "ThrottlingException", (429, "throttled", Some("1"))),
+        (400, "ThrottleException", (429, "throttled", Some("1"))),
+        (400, "TooManyRequestsException", (429, "throttled", Some("1"))),
+        (
+            400,
+            "ProvisionedThroughputExceededException",
+            (429, "throttled", Some("1")),
+        ),
+        (
+            400,
+            "ResourceUnavailableException",
+            (503, "classifier_not_ready", Some("30")),
+        ),
+        (
+            404,
+            "ResourceUnavailableException",
+            (503, "classifier_not_ready", Some("30")),
+        ),
+        (
+            400,
+            "TextSizeLimitExceededException",
+            (413, "text_too_long", None),
+        ),
+        (
+            400,
+            "InvalidRequestException",
+            (502, "classifier_unavailable", None),
+        ),
+        (
+            400,
+            "AccessDeniedException",
+            (502, "classifier_unavailable", None),
+        ),
+        (
+            500,
+            "InternalServerException",
+            (502, "classifier_unavailable", None),
+        ),
+    ] {
+        let response = classify(&refusing(status, code)).handle(event(CONFIDENT)).await;
+
+        let (status, found, retry_after) = problem(&response);
+        assert_eq!((status, found.as_str(), retry_after), expected, "{code}");
+        assert!(!String::from_utf8_lossy(response.body()).contains("The minister"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_call_is_tried_again_before_the_client_hears_of_it() {
+    let script = Script::default();
+    script.answer(1, "ClassifyDocument", 400, r#"{"__type":"ThrottlingException"}"#);
+    script.always(
+        "ClassifyDocument",
+        200,
+        r#"{"Classes":[{"Name":"World","Score":0.9}]}"#,
+    );
+
+    let response = classify(&script).handle(event(CONFIDENT)).await;
+
+    assert_eq!(response.status(), 200);
+    assert_eq!(script.calls("ClassifyDocument").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nonsense_from_the_classifier_is_answered_with_502() {
+    for (answer, code) in [
+        ("{}", "no_prediction"),
+        (r#"{"Classes":[{"Score":0.9}]}"#, "no_prediction"),
+        ("<html>", "classifier_unavailable"),
+    ] {
+        let script = Script::default();
+        script.always("ClassifyDocument", 200, answer);
+
+        let response = classify(&script).handle(event(CONFIDENT)).await;
+
+        assert_eq!(problem(&response), (502, code.into(), None), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_and_other_methods_are_refused() {
+    let classify = classify(&healthy("0.8"));
+    let with = |method: &str| {
+        let request = http::Request::builder().method(method).uri("/classify");
+        request.body(Body::Empty).expect("a request")
+    };
+
+    let preflight = classify.handle(with("OPTIONS")).await;
+    let get = classify.handle(with("GET")).await;
+
+    assert_eq!(preflight.status(), 204);
+    assert_eq!(
+        preflight.headers()["access-control-allow-methods"],
+        "POST,OPTIONS"
+    );
+    assert_eq!(problem(&get), (405, "method_not_allowed".into(), None));
+    assert_eq!(get.headers()["allow"], "POST, OPTIONS");
+}
+
+#[tokio::test]
+async fn a_body_in_base64_is_decoded() {
+    let mut encoded: Value = serde_json::from_str(CONFIDENT).expect("JSON");
+    // {"classifier":"news","sentence":"x"}
+    encoded["body"] = json!("eyJjbGFzc2lmaWVyIjoibmV3cyIsInNlbnRlbmNlIjoieCJ9");
+    encoded["isBase64Encoded"] = json!(true);
+
+    let response = classify(&healthy("0.8"))
+        .handle(event(&encoded.to_string()))
+        .await;
+
+    assert_eq!(body(&response)["utterance"], "x");
+}

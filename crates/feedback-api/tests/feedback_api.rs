@@ -1,0 +1,158 @@
+//! The function over a feedback stream that answers as each test says.
+
+use active_learning_aws::env::Env;
+use axum::Router;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use feedback_api::{Config, FeedbackApi};
+use lambda_http::{Body, Request, Response, http};
+use local_aws::script::Script;
+use serde_json::{Value, json};
+
+const LIKE: &str = include_str!("../../../events/feedback-api/like.json");
+const DISLIKE: &str = include_str!("../../../events/feedback-api/dislike.json");
+const CORRECTION: &str = include_str!("../../../events/feedback-api/correction.json");
+
+fn healthy() -> Script {
+    let script = Script::default();
+    script.always("PutRecord", 200, r#"{"RecordId":"1"}"#);
+    script
+}
+
+async fn answer(script: &Script, request: Request) -> Response<Body> {
+    let env = Env::from([("FEEDBACK_STREAM_NAME", "feedback"), ("ALLOWED_ORIGIN", "*")]);
+    let config = Config::from_env(&env).expect("complete");
+    let function = FeedbackApi::new(config, &script.sdk_config(Router::new()));
+    function.handle(request).await
+}
+
+fn event(text: &str) -> Request {
+    lambda_http::request::from_str(text).expect("an API Gateway event")
+}
+
+fn post(body: &str) -> Request {
+    let request = http::Request::builder().method("POST").uri("/feedback");
+    request.body(body.into()).expect("a request")
+}
+
+fn body(response: &Response<Body>) -> Value {
+    serde_json::from_slice(response.body()).expect("JSON")
+}
+
+fn record_sent(script: &Script) -> Value {
+    let calls = script.calls("PutRecord");
+    let call: Value = serde_json::from_slice(calls.last().expect("a call")).expect("JSON");
+    let data = call["Record"]["Data"].as_str().expect("data");
+    serde_json::from_slice(&BASE64_STANDARD.decode(data).expect("base64")).expect("a line")
+}
+
+#[tokio::test]
+async fn a_like_is_stored_and_not_reviewed() {
+    let script = healthy();
+
+    let response = answer(&script, event(LIKE)).await;
+
+    let sent = record_sent(&script);
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    assert_eq!(
+        body(&response),
+        json!({"status": "stored", "id": sent["id"], "feedback": "like", "review": false})
+    );
+    assert_eq!(sent["signal"], "like");
+}
+
+#[tokio::test]
+async fn no_opinion_means_dislike_and_asks_for_review() {
+    let script = healthy();
+
+    let response = answer(&script, event(DISLIKE)).await;
+
+    assert_eq!(body(&response)["feedback"], "dislike");
+    assert_eq!(body(&response)["review"], true);
+    let sent = record_sent(&script);
+    assert_eq!(
+        (&sent["prediction"], &sent["confidence"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(sent["source"], "explicit-api");
+}
+
+#[tokio::test]
+async fn a_correction_carries_all_that_the_user_said() {
+    let script = healthy();
+
+    answer(&script, event(CORRECTION)).await;
+
+    let sent = record_sent(&script);
+    assert_eq!(sent["suggestedLabel"], "Business");
+    assert_eq!(sent["prediction"], "Sports");
+    assert_eq!(sent["confidence"], 0.61);
+    assert_eq!(sent["user"], "reader-17");
+    assert_eq!(sent["predictionId"], "1c0be0a4-5d0d-4f7e-8a43-9d3f5f0c7a21");
+}
+
+#[tokio::test(start_paused = true)]
+async fn feedback_that_the_stream_refuses_is_no_success() {
+    for (status, code) in [
+        (503, "ServiceUnavailableException"),
+        (400, "ResourceNotFoundException"),
+        (400, "AccessDeniedException"),
+    ] {
+        let script = Script::default();
+        script.always("PutRecord", status, json!({"__type": code}).to_string());
+
+        let response = answer(&script, event(DISLIKE)).await;
+
+        assert_eq!(response.status(), 503, "{code}");
+        assert_eq!(body(&response)["code"], "feedback_unavailable");
+        assert_eq!(response.headers()["retry-after"], "5");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_feedback_is_refused_with_its_field_and_without_its_text() {
+    let script = healthy();
+    let long = "é".repeat(5_001);
+    for (body_text, status, code) in [
+        ("", 400, "invalid_request"),
+        (r#"["news","secret"]"#, 400, "invalid_request"),
+        (r#"{"classifier":"news"}"#, 400, "invalid_request"),
+        (r#"{"sentence":"secret"}"#, 400, "invalid_request"),
+        (
+            r#"{"classifier":"news","sentence":"secret","feedback":"love"}"#,
+            400,
+            "invalid_request",
+        ),
+        (
+            r#"{"classifier":"news","sentence":"secret","confidence":2}"#,
+            400,
+            "invalid_request",
+        ),
+        (
+            &json!({"classifier": "news", "sentence": long}).to_string(),
+            413,
+            "text_too_long",
+        ),
+    ] {
+        let response = answer(&script, post(body_text)).await;
+
+        assert_eq!(response.status(), status, "{body_text}");
+        assert_eq!(body(&response)["code"], code);
+        assert!(!String::from_utf8_lossy(response.body()).contains("secret"));
+    }
+    assert_eq!(script.calls("PutRecord").len(), 0);
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered() {
+    let request = http::Request::builder().method("OPTIONS").uri("/feedback");
+
+    let response = answer(&healthy(), request.body(Body::Empty).expect("a request")).await;
+
+    assert_eq!(response.status(), 204);
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    assert_eq!(
+        response.headers()["access-control-allow-headers"],
+        "content-type,x-api-key"
+    );
+}

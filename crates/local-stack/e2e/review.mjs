@@ -1,0 +1,262 @@
+// A reviewer at work: signs in with a one-time link in headless Chromium, labels a task by keyboard alone, and
+// the answer lies in the review bucket.
+//
+// Usage: node review.mjs BINARY STATE_DIR. SCREENSHOTS=<folder> takes pictures of every page; CHROMIUM names the browser.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { chromium } from 'playwright-core';
+
+import { startStack, until } from './stack.mjs';
+
+const BROWSER = {
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--no-first-run', '--disable-quic', '--no-proxy-server'],
+};
+const LABELS = ['World', 'Sports', 'Business', 'SciTech'];
+const NONE_FITS = '__none__';
+// Text, what the classifier said, and the keys that answer with the label beside them.
+const ITEMS = [
+  ['The parliament voted on the border treaty.', 'World', ['Enter'], 'World'],
+  ['The goalkeeper saved a penalty.', 'World', ['2'], 'Sports'],
+  ['<script>window.hacked=1</script><img src=x onerror="window.hacked=2"> shares fell', 'Business', ['Enter'], 'Business'],
+  ['"Quoted" \'text\' & <b>tags</b> `ticks` {{ task.input.labels }} {% raw %}', 'SciTech', ['4'], 'SciTech'],
+  ['🚀👩🏽‍🚀 reached orbit — naïve café', 'SciTech', ['Enter'], 'SciTech'],
+  ['الفريق فاز بالمباراة النهائية', 'Sports', ['Enter'], 'Sports'],
+  ['lorem ipsum dolor', undefined, ['Enter', 'n'], NONE_FITS], // nothing to approve
+  ['Line one\nline two', 'World', ['3'], 'Business'],
+  ['A very long word: ' + 'x'.repeat(300), 'World', ['9', '1'], 'World'], // there is no ninth label
+  ['Central bank raises rates', 'Business', ['Enter'], 'Business'],
+  ['New phone has two screens', 'SciTech', ['Enter'], 'SciTech'],
+  ['The last text of the task', 'Sports', ['n'], NONE_FITS],
+];
+
+let passed = 0;
+function ok(what) {
+  passed += 1;
+  console.log(`ok    ${what}`);
+}
+
+async function main() {
+  const [binary, stateDir] = process.argv.slice(2);
+  const browser = await chromium.launch(BROWSER);
+  let stack;
+  try {
+    // One delivery of all texts makes one task.
+    stack = await startStack(binary, stateDir, { FeedbackBufferSeconds: 5, ItemsPerTask: ITEMS.length });
+    await reviewByKeyboard(browser, stack);
+    await stack.stop();
+    const templateKey = 'templates/foreign.liquid.html';
+    const own = { FeedbackBufferSeconds: 1, WorkerTaskTemplateKey: templateKey };
+    stack = await startStack(binary, stateDir, own);
+    await reviewWithForeignTemplate(browser, stack, templateKey);
+  } finally {
+    await browser.close();
+    await stack?.stop();
+  }
+  console.log(`${passed} passed, 0 failed`);
+}
+
+async function reviewByKeyboard(browser, stack) {
+  await Promise.all(ITEMS.map(([sentence, prediction]) => stack.feedback({ sentence, prediction, confidence: 0.4 })));
+
+  const anonymous = await browser.newContext();
+  const stranger = await anonymous.newPage();
+  for (const address of ['', 'queue', 'next', 'task?loop=review-1']) {
+    const response = await stranger.goto(stack.portalUrl + address);
+    assert.equal(response.status(), 401, `anonymous ${address}`);
+  }
+  await pictures(stranger, 'anonymous');
+  ok('nobody sees a page without signing in');
+
+  const reviewer = await reviewerContext(browser);
+  const { page, problems } = reviewer;
+  await page.goto(stack.signInUrl);
+  await pictures(page, 'sign-in');
+  await enter(page, '#sign-in', /\/queue$/);
+  await taskArrives(page);
+  await pictures(page, 'queue');
+  await enter(page, '#start-reviewing', /\/task\?loop=/);
+  ok('a one-time link signs a reviewer in, by keyboard');
+
+  const loop = await page.locator('#task-form').getAttribute('data-loop');
+  const ids = await showsEveryTextAsText(page);
+  await pictures(page, 'task');
+  await linkWorksOnce(browser, stack);
+  await secondReviewerGetsNothing(browser, stack, loop);
+
+  const expected = await answerByKeyboard(page, ids);
+  await page.waitForSelector('#empty-queue');
+  await pictures(page, 'done');
+  ok('a task of twelve texts is answered by keyboard alone');
+
+  await hasOutput(stack, loop, expected);
+  await page.goto(`${stack.portalUrl}task?loop=${loop}`);
+  assert.equal(await page.locator('#message').getAttribute('data-code'), 'task_answered');
+  await pictures(page, 'answered');
+  // The browser itself reports the 409 of that last page.
+  assert.deepEqual(problems.filter((problem) => !problem.includes('409')), []);
+  ok('no console error, no blocked resource, no script failure');
+  await Promise.all([anonymous.close(), reviewer.context.close()]);
+}
+
+/** Returns text to record id, as the page has them. */
+async function showsEveryTextAsText(page) {
+  const shown = await page.locator('.review-item').evaluateAll((items) => items.map((item) => (
+    [item.querySelector('.review-text').textContent, item.dataset.item])));
+  assert.deepEqual(shown.map(([text]) => text).sort(), ITEMS.map(([text]) => text).sort());
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  assert.equal(await page.locator('.review-text > *').count(), 0, 'elements in texts');
+  const offered = await page.locator('.review-item').first().locator('select option').evaluateAll(
+    (options) => options.map((option) => option.value));
+  assert.deepEqual(offered, ['', ...LABELS, NONE_FITS]);
+  ok('texts are shown as they are, and nothing in them runs');
+  return new Map(shown);
+}
+
+/** Answers by keyboard and returns record id to expected answer. */
+async function answerByKeyboard(page, ids) {
+  const answers = new Map(ITEMS.map(([text, , keys, answer]) => [text, { keys, answer }]));
+  const focused = () => page.evaluate(() => document.activeElement.querySelector?.('.review-text')?.textContent);
+  // Not complete yet: the first open item is shown instead.
+  await page.keyboard.press('Control+Enter');
+  for (const text of ids.keys()) {
+    assert.equal(await focused(), text, 'the item with the focus');
+    for (const key of answers.get(text).keys) await page.keyboard.press(key);
+  }
+  assert.match(await page.locator('#review-status').textContent(), /All answered/);
+  // The last item again: another answer, then the first one once more.
+  await page.keyboard.press('1');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('ArrowDown');
+  for (const key of answers.get([...ids.keys()].at(-1)).keys) await page.keyboard.press(key);
+  await pictures(page, 'answers');
+  await page.keyboard.press('Control+Enter');
+  return Object.fromEntries([...ids].map(([text, id]) => [id, answers.get(text).answer]));
+}
+
+async function hasOutput(stack, loop, expected) {
+  const keys = await outputKeys(stack, loop);
+  const flow = stack.outputs.HumanReviewWorkflowArnInUse.split('/').pop();
+  assert.equal(keys.length, 1);
+  assert.match(keys[0], new RegExp(`^${flow}/\\d{4}/\\d\\d/\\d\\d/\\d\\d/\\d\\d/\\d\\d/${loop}/output\\.json$`));
+  const output = await stack.reviewObject(keys[0]);
+  assert.deepEqual(Object.keys(output), ['flowDefinitionArn', 'humanAnswers', 'humanLoopName', 'inputContent']);
+  assert.equal(output.humanLoopName, loop);
+  assert.equal(output.humanAnswers.length, 1);
+  assert.deepEqual(output.humanAnswers[0].answerContent, expected);
+  assert.match(output.humanAnswers[0].workerId, /^[0-9a-f]{16}$/);
+  const texts = Object.fromEntries(output.inputContent.comprehendPredictions.map((item) => [item.id, item.utterance]));
+  for (const [text, , , answer] of ITEMS) {
+    const [id] = Object.entries(texts).find(([, utterance]) => utterance === text);
+    assert.equal(output.humanAnswers[0].answerContent[id], answer, text);
+  }
+  ok('output.json lies where A2I puts it, each answer at its own record');
+}
+
+async function linkWorksOnce(browser, stack) {
+  const { page, context } = await reviewerContext(browser);
+  await page.goto(stack.signInUrl);
+  await enter(page, '#sign-in', /\/sign-in$/);
+  assert.equal(await page.locator('#message').getAttribute('data-code'), 'link_used');
+  await pictures(page, 'link-used');
+  assert.equal((await page.goto(`${stack.portalUrl}queue`)).status(), 401);
+  await context.close();
+  ok('a sign-in link works once');
+}
+
+async function secondReviewerGetsNothing(browser, stack, loop) {
+  const { page, context } = await reviewerContext(browser);
+  await page.goto(await stack.signInLink('second'));
+  await enter(page, '#sign-in', /\/queue$/);
+  assert.equal(await page.locator('#empty-queue').count(), 1, 'an empty queue');
+  const response = await page.goto(`${stack.portalUrl}task?loop=${loop}`);
+  assert.equal(response.status(), 409);
+  assert.equal(await page.locator('#message').getAttribute('data-code'), 'task_held');
+  await pictures(page, 'held');
+  await page.goto(`${stack.portalUrl}next`);
+  assert.equal(await page.locator('#empty-queue').count(), 1);
+  await context.close();
+  ok('a task that somebody has open is not given to a second reviewer');
+}
+
+async function reviewWithForeignTemplate(browser, stack, templateKey) {
+  await stack.putReviewObject(templateKey, await readFile(new URL('foreign-template.liquid.html', import.meta.url)));
+  const text = '</classification-target><script>window.hacked=3</script> "A match" & more';
+  await stack.feedback({ sentence: text, prediction: 'Sports', confidence: 0.3 });
+  const { page, context, problems } = await reviewerContext(browser);
+  await page.goto(stack.signInUrl);
+  await enter(page, '#sign-in', /\/queue$/);
+  await taskArrives(page);
+  await enter(page, '#start-reviewing', /\/task\?loop=/);
+  const loop = await page.locator('#task-form').getAttribute('data-loop');
+  assert.equal(await page.locator('classification-target').textContent(), text);
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  await pictures(page, 'foreign-template');
+  await page.getByLabel('Sports').check();
+  await page.getByLabel('Remark').fill('Clear "case" <1>');
+  await page.getByRole('button', { name: 'Submit' }).click();
+  await page.waitForSelector('#empty-queue');
+  const output = await stack.reviewObject((await outputKeys(stack, loop))[0]);
+  assert.deepEqual(output.humanAnswers[0].answerContent, { category: { label: 'Sports' }, remark: 'Clear "case" <1>' });
+  assert.deepEqual(problems, []);
+  await context.close();
+  ok('a worker task template with crowd-classifier, as A2I has them, works unchanged');
+}
+
+/** Presses Enter on what the page has given the focus to, and waits for the page that comes of it. */
+async function enter(page, selector, address) {
+  await page.waitForFunction((wanted) => document.activeElement?.matches(wanted), selector);
+  await Promise.all([page.waitForResponse((response) => address.test(response.url())), page.keyboard.press('Enter')]);
+  await page.waitForURL(address);
+}
+
+async function taskArrives(page) {
+  await until('a task in the queue', async () => {
+    await page.reload();
+    return page.locator('#start-reviewing').count();
+  });
+}
+
+async function outputKeys(stack, loop) {
+  return until('output.json', async () => {
+    const keys = await stack.reviewKeys(`/${loop}/output.json`);
+    return keys.length ? keys : null;
+  });
+}
+
+/** A browser of its own for one reviewer, with all that goes wrong in it. */
+async function reviewerContext(browser) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const problems = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+  });
+  page.on('pageerror', (error) => problems.push(String(error)));
+  page.on('requestfailed', (request) => problems.push(`${request.url().split('?')[0]}: ${request.failure()?.errorText}`));
+  return { context, page, problems };
+}
+
+/** Nothing may be cut off on a phone; takes pictures, light and dark, when asked to. */
+async function pictures(page, name) {
+  for (const [size, width] of [['phone', 390], ['desktop', 1280]]) {
+    await page.setViewportSize({ width, height: 900 });
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(overflow <= 0, `${name} is ${overflow} pixels wider than a ${size}`);
+    if (!process.env.SCREENSHOTS) continue;
+    for (const colorScheme of ['dark', 'light']) {
+      await page.emulateMedia({ colorScheme });
+      const file = path.join(process.env.SCREENSHOTS, `${name}-${size}-${colorScheme}.png`);
+      await page.screenshot({ path: file, fullPage: true });
+    }
+  }
+}
+
+main().catch((error) => {
+  console.error(`FAIL  ${error.stack}`);
+  process.exitCode = 1;
+});
