@@ -1,21 +1,35 @@
-//! Comprehend's ARNs: the endpoint that this function serves and the models that it trains.
+//! Comprehend's ARNs: endpoints, classifiers and classification jobs.
+//!
+//! `arn:<partition>:comprehend:<region>:<account>:<resource>`. What comes before the resource is called the
+//! scope here: a function has one, and resources of any other do not exist for it. The resource is also
+//! where the state of a thing lies in the bucket.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 /// ARN of a document classifier endpoint, for example
 /// `arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointArn {
-    arn: String,
-    /// `arn:<partition>:comprehend:<region>:<account>`.
     scope: String,
     name: String,
+}
+
+/// ARN of a document classifier, of one of its versions or of none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClassifierArn {
+    pub scope: String,
+    pub name: String,
+    pub version: Option<String>,
 }
 
 /// Not an endpoint ARN by Comprehend's pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected arn:aws:comprehend:<region>:<account>:document-classifier-endpoint/<name>")]
 pub struct InvalidEndpointArn;
+
+/// Not a classifier's ARN by Comprehend's pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InvalidClassifierArn;
 
 const MAX_ARN_BYTES: usize = 256;
 
@@ -28,52 +42,80 @@ impl FromStr for EndpointArn {
             .strip_prefix("document-classifier-endpoint/")
             .filter(|name| is_name(name))
             .ok_or(InvalidEndpointArn)?;
-        Ok(Self {
-            arn: arn.to_owned(),
-            scope: scope.to_owned(),
-            name: name.to_owned(),
-        })
+        Ok(Self::new(scope, name))
     }
 }
 
 impl EndpointArn {
-    /// Returns the whole ARN.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.arn
+    pub(crate) fn new(scope: &str, name: &str) -> Self {
+        Self {
+            scope: scope.to_owned(),
+            name: name.to_owned(),
+        }
     }
 
-    /// Returns the endpoint's name, which is also the name of its models.
+    /// Returns the endpoint's name, which is also the name of the models of its initial training files.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(crate) fn model_arn(&self, version: &str) -> String {
-        format!(
-            "{}:document-classifier/{}/version/{version}",
-            self.scope, self.name
-        )
+    pub(crate) fn scope(&self) -> &str {
+        &self.scope
     }
 
-    /// Returns the version in the ARN of one of this endpoint's models.
-    pub(crate) fn model_version<'a>(&self, model_arn: &'a str) -> Option<&'a str> {
-        let (scope, resource) = scope_and_resource(model_arn)?;
-        let (name, version) = resource
-            .strip_prefix("document-classifier/")?
-            .split_once("/version/")?;
-        (scope == self.scope && name == self.name && is_name(version)).then_some(version)
+    pub(crate) fn resource(&self) -> String {
+        format!("document-classifier-endpoint/{}", self.name)
     }
 }
 
-/// Returns whether the text is a classifier's ARN by Comprehend's pattern, with or without version.
-pub(crate) fn is_classifier_arn(arn: &str) -> bool {
-    scope_and_resource(arn)
-        .and_then(|(_, resource)| resource.strip_prefix("document-classifier/"))
-        .is_some_and(|resource| match resource.split_once("/version/") {
-            Some((name, version)) => is_name(name) && is_name(version),
-            None => is_name(resource),
-        })
+impl fmt::Display for EndpointArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.scope, self.resource())
+    }
+}
+
+impl FromStr for ClassifierArn {
+    type Err = InvalidClassifierArn;
+
+    fn from_str(arn: &str) -> Result<Self, Self::Err> {
+        let (scope, resource) = scope_and_resource(arn).ok_or(InvalidClassifierArn)?;
+        Self::from_resource(scope, resource).ok_or(InvalidClassifierArn)
+    }
+}
+
+impl ClassifierArn {
+    pub(crate) fn new(scope: &str, name: &str, version: Option<&str>) -> Self {
+        Self {
+            scope: scope.to_owned(),
+            name: name.to_owned(),
+            version: version.map(str::to_owned),
+        }
+    }
+
+    /// Reads what [`resource`](Self::resource) writes.
+    pub(crate) fn from_resource(scope: &str, resource: &str) -> Option<Self> {
+        let path = resource.strip_prefix("document-classifier/")?;
+        let (name, version) = match path.split_once("/version/") {
+            Some((name, version)) => (name, Some(version)),
+            None => (path, None),
+        };
+        let ok = is_name(name) && version.is_none_or(is_name);
+        ok.then(|| Self::new(scope, name, version))
+    }
+
+    pub(crate) fn resource(&self) -> String {
+        match &self.version {
+            Some(version) => format!("document-classifier/{}/version/{version}", self.name),
+            None => format!("document-classifier/{}", self.name),
+        }
+    }
+}
+
+impl fmt::Display for ClassifierArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.scope, self.resource())
+    }
 }
 
 fn scope_and_resource(arn: &str) -> Option<(&str, &str)> {
@@ -100,7 +142,7 @@ fn scope_and_resource(arn: &str) -> Option<(&str, &str)> {
 }
 
 /// Comprehend's pattern for names: letters and digits, with hyphens between.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()
@@ -122,7 +164,9 @@ mod tests {
             "arn:aws-us-gov:comprehend:us-gov-west-1:123456789012:document-classifier-endpoint/a-b--c",
             "arn:aws:comprehend:us-east-1:aws:document-classifier-endpoint/prompt-safety",
         ] {
-            assert!(arn.parse::<EndpointArn>().is_ok(), "{arn}");
+            let parsed = arn.parse::<EndpointArn>();
+
+            assert_eq!(parsed.map(|parsed| parsed.to_string()).as_deref(), Ok(arn));
         }
     }
 
@@ -147,17 +191,27 @@ mod tests {
     }
 
     #[test]
-    fn version_is_read_only_from_own_models() {
-        let endpoint: EndpointArn = ENDPOINT.parse().expect("endpoint ARN");
-
-        assert_eq!(endpoint.model_version(&endpoint.model_arn("7f")), Some("7f"));
-        for other in [
-            "arn:aws:comprehend:us-east-1:123456789012:document-classifier/other/version/7f",
-            "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/news/version/7f",
-            "arn:aws:comprehend:us-east-1:123456789012:document-classifier/news/version/a/b",
-            "arn:aws:comprehend:us-east-1:123456789012:document-classifier/news",
+    fn classifiers_have_a_version_or_none() {
+        let scope = "arn:aws:comprehend:us-east-1:123456789012";
+        for (resource, version) in [
+            ("document-classifier/news/version/7f", Some("7f")),
+            ("document-classifier/news", None),
         ] {
-            assert_eq!(endpoint.model_version(other), None, "{other}");
+            let arn: ClassifierArn = format!("{scope}:{resource}").parse().expect("a classifier");
+
+            assert_eq!(arn, ClassifierArn::new(scope, "news", version));
+            assert_eq!(arn.resource(), resource);
+        }
+        for resource in [
+            "document-classifier/news/version/a/b",
+            "document-classifier/news/version/",
+            "document-classifier/",
+            "document-classifier-endpoint/news",
+        ] {
+            assert!(
+                format!("{scope}:{resource}").parse::<ClassifierArn>().is_err(),
+                "{resource}"
+            );
         }
     }
 }

@@ -1,18 +1,21 @@
 //! The first model: a training file under `initial/` becomes the model that serves.
 
-use active_learning_aws::objects;
-use aws_lambda_events::s3::{S3Event, S3EventRecord};
 use chrono::{DateTime, Utc};
-use lambda_runtime::Diagnostic;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    LABEL_DELIMITER, Mode, Trained, TrainingDataError, TrainingSet,
-    model_store::{
-        ClassifierMetadata, ClassifierProperties, EndpointState, InputDataConfig, ModelMetadata, ModelStore,
-        StateRead, StoreError, TrainingFile,
+    LABEL_DELIMITER, Mode, Trained, TrainingSet,
+    arn::{ClassifierArn, EndpointArn},
+    bucket::{Bucket, StoreError, Updated},
+    bucket_event::EventError,
+    classifier::{
+        Classifier, ClassifierMetadata, ClassifierProperties, ModelStatus, TrainedFacts, TrainingFile,
     },
+    endpoint::{Endpoint, InitialModel},
+    s3_uri::S3Uri,
+    time::epoch_seconds,
     train,
+    training_input::InputDataConfig,
 };
 
 /// Prefix of the training files that make a model at once.
@@ -22,89 +25,43 @@ const SUFFIX: &str = ".csv";
 const TRAINER_REVISION: u32 = 1;
 const SEED: u64 = 1;
 
-/// Why a training file did not become the serving model. The endpoint keeps what it had.
-#[derive(Debug, thiserror::Error)]
-pub enum InitialModelError {
-    /// The file itself is bad; sending the event again does not help.
-    #[error("training file {key} cannot be used: {source}")]
-    TrainingData {
-        /// Object key.
-        key: String,
-        /// Line and reason.
-        #[source]
-        source: TrainingDataError,
-    },
-    /// The bucket failed; the event may be sent again.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// A new object of the bucket.
+pub(crate) struct Upload {
+    pub key: String,
+    pub etag: String,
+    pub time: DateTime<Utc>,
 }
 
-impl From<InitialModelError> for Diagnostic {
-    fn from(error: InitialModelError) -> Self {
-        let error_type = match &error {
-            InitialModelError::TrainingData { .. } => "TrainingData",
-            InitialModelError::Store(_) => "Store",
-        };
-        Self {
-            error_type: error_type.into(),
-            error_message: error.to_string(),
-        }
-    }
+pub(crate) fn is_training_file(key: &str) -> bool {
+    key.starts_with(PREFIX) && key.ends_with(SUFFIX)
 }
 
-/// A training file that an event announces.
-struct Upload {
-    key: String,
-    etag: String,
-    time: DateTime<Utc>,
-}
-
-/// Trains on each announced file and puts the newest in service.
+/// Trains on a file and puts its model in service, unless that of a newer file is.
 ///
 /// Idempotent: a model's version comes from the file's content, the order of files from the time of
 /// their upload. The same event again changes nothing, whatever came in between.
 ///
 /// # Errors
 ///
-/// The first file that cannot be used, by name, line and reason.
-pub(crate) async fn build(store: &ModelStore, event: S3Event) -> Result<(), InitialModelError> {
-    for record in event.records {
-        let Some(upload) = announced_upload(store, record) else {
-            continue;
-        };
-        let Some(file) = store.training_file(&upload.key, &upload.etag).await? else {
-            tracing::info!(
-                key = upload.key,
-                "training file is gone or replaced: its own event follows"
-            );
-            continue;
-        };
-        let version = version(&file);
-        if store.metadata(&version).await?.is_none() {
-            train_version(store, &upload, file, &version).await?;
-        }
-        put_in_service(store, &upload, &version).await?;
-    }
-    Ok(())
-}
-
-fn announced_upload(store: &ModelStore, record: S3EventRecord) -> Option<Upload> {
-    let key = record.s3.object.key.as_deref().and_then(objects::decode_key);
-    let upload = Upload {
-        key: key.unwrap_or_default(),
-        etag: record.s3.object.e_tag.unwrap_or_default(),
-        time: record.event_time,
+/// A file that cannot be used, by name, line and reason; or the bucket failed.
+pub(crate) async fn build(
+    bucket: &Bucket,
+    endpoint: &EndpointArn,
+    upload: &Upload,
+) -> Result<(), EventError> {
+    let Some(file) = bucket.object(&upload.key, &upload.etag).await? else {
+        tracing::info!(
+            key = upload.key,
+            "training file is gone or replaced: its own event follows"
+        );
+        return Ok(());
     };
-    let ours = record.s3.bucket.name.as_deref() == Some(store.bucket())
-        && record
-            .event_name
-            .is_some_and(|name| name.starts_with("ObjectCreated:"))
-        && upload.key.starts_with(PREFIX)
-        && upload.key.ends_with(SUFFIX);
-    if !ours {
-        tracing::warn!(key = upload.key, "event is not about a training file: left alone");
+    let arn = ClassifierArn::new(endpoint.scope(), endpoint.name(), Some(&version(&file)));
+    if bucket.read::<Classifier>(&arn.resource()).await?.is_none() {
+        train_version(bucket, upload, file, &arn).await?;
     }
-    ours.then_some(upload)
+    put_in_service(bucket, endpoint, upload, &arn).await?;
+    Ok(())
 }
 
 /// Returns a version name from what the model depends on: the file and the way it is trained.
@@ -118,11 +75,11 @@ fn version(file: &[u8]) -> String {
 }
 
 async fn train_version(
-    store: &ModelStore,
+    bucket: &Bucket,
     upload: &Upload,
     file: Vec<u8>,
-    version: &str,
-) -> Result<(), InitialModelError> {
+    arn: &ClassifierArn,
+) -> Result<(), EventError> {
     let start = Utc::now();
     let training = tokio::task::spawn_blocking(move || {
         let set = TrainingSet::read_csv(&file[..])?;
@@ -131,14 +88,17 @@ async fn train_version(
     let (documents, trained) = training
         .await
         .expect("training neither panics nor is cancelled")
-        .map_err(|source| InitialModelError::TrainingData {
+        .map_err(|source| EventError::TrainingData {
             key: upload.key.clone(),
             source,
         })?;
-    let metadata = describe(store, upload, version, start, documents, &trained);
-    store.put_model(version, &trained.model, &metadata).await?;
+    let resource = arn.resource();
+    bucket.put_model(&resource, &trained.model).await?;
+    // The model exists from here on. If another run was quicker, its model is the same.
+    let classifier = describe(bucket, upload, arn, start, documents, &trained);
+    bucket.create(&resource, &classifier).await?;
     tracing::info!(
-        model.arn = metadata.properties.document_classifier_arn,
+        model.arn = classifier.properties.document_classifier_arn,
         documents,
         accuracy = trained.metrics.accuracy,
         "model trained"
@@ -146,79 +106,97 @@ async fn train_version(
     Ok(())
 }
 
+/// Test documents are the ones held out in turn.
 fn describe(
-    store: &ModelStore,
+    bucket: &Bucket,
     upload: &Upload,
-    version: &str,
+    arn: &ClassifierArn,
     start: DateTime<Utc>,
     documents: usize,
     trained: &Trained,
-) -> ModelMetadata {
+) -> Classifier {
     let mode = trained.model.mode();
-    let end = epoch_seconds(Utc::now());
+    let end = Some(epoch_seconds(Utc::now()));
     let labels = trained.model.labels().to_vec();
-    ModelMetadata {
+    let uri = S3Uri {
+        bucket: bucket.name().to_owned(),
+        key: upload.key.clone(),
+    };
+    Classifier {
         properties: ClassifierProperties {
-            document_classifier_arn: store.endpoint().model_arn(version),
-            version_name: version.to_owned(),
-            status: "TRAINED".to_owned(),
+            document_classifier_arn: arn.to_string(),
+            version_name: arn.version.clone(),
+            language_code: None,
+            status: ModelStatus::Trained,
+            message: None,
             mode,
             submit_time: epoch_seconds(upload.time),
-            training_start_time: epoch_seconds(start),
+            training_start_time: Some(epoch_seconds(start)),
             training_end_time: end,
             end_time: end,
             input_data_config: InputDataConfig {
-                data_format: "COMPREHEND_CSV".to_owned(),
-                s3_uri: format!("s3://{}/{}", store.bucket(), upload.key),
+                data_format: Some("COMPREHEND_CSV".to_owned()),
+                s3_uri: Some(uri.to_string()),
                 label_delimiter: (mode == Mode::MultiLabel).then(|| LABEL_DELIMITER.to_string()),
+                ..InputDataConfig::default()
             },
-            classifier_metadata: ClassifierMetadata {
+            output_data_config: None,
+            data_access_role_arn: None,
+            classifier_metadata: Some(ClassifierMetadata {
                 number_of_labels: labels.len(),
                 number_of_trained_documents: documents,
                 number_of_test_documents: trained.held_out,
                 evaluation_metrics: trained.metrics,
-            },
+            }),
         },
-        labels,
-        calibration_error: trained.calibration_error,
-        source: TrainingFile {
-            key: upload.key.clone(),
-            etag: upload.etag.clone(),
-        },
+        origin: None,
+        tags: Vec::new(),
+        run: None,
+        trained: Some(TrainedFacts {
+            labels,
+            calibration_error: trained.calibration_error,
+            sources: vec![TrainingFile {
+                uri: uri.to_string(),
+                etag: upload.etag.clone(),
+            }],
+        }),
     }
 }
 
-/// Makes the model serve unless a newer file's model does; a writer who comes between is read again.
-async fn put_in_service(store: &ModelStore, upload: &Upload, version: &str) -> Result<(), InitialModelError> {
-    let model_arn = store.endpoint().model_arn(version);
-    loop {
-        let read = match store.endpoint_state(None).await? {
-            StateRead::Found(read) => Some(read),
-            StateRead::Missing | StateRead::Unchanged => None,
-        };
+async fn put_in_service(
+    bucket: &Bucket,
+    endpoint: &EndpointArn,
+    upload: &Upload,
+    arn: &ClassifierArn,
+) -> Result<(), StoreError> {
+    let initial = InitialModel {
+        uploaded: upload.time,
+        model_arn: arn.to_string(),
+    };
+    let now = epoch_seconds(Utc::now());
+    let replace = |state: &mut Endpoint| {
         // Of two files of the same millisecond one is always the newer.
-        if let Some(read) = &read
-            && (read.state.training_data_time, &read.state.model_arn) >= (upload.time, &model_arn)
+        let known = state.initial.as_ref();
+        if known
+            .is_some_and(|known| (known.uploaded, &known.model_arn) >= (initial.uploaded, &initial.model_arn))
         {
-            return Ok(());
+            return Err(());
         }
-        let now = Utc::now();
-        let state = EndpointState {
-            status: "IN_SERVICE".to_owned(),
-            model_arn: model_arn.clone(),
-            desired_model_arn: model_arn.clone(),
-            creation_time: read.as_ref().map_or(now, |read| read.state.creation_time),
-            last_modified_time: now,
-            training_data_time: upload.time,
-        };
-        if store.replace_endpoint_state(read.as_ref(), &state).await? {
-            tracing::info!(model.arn = model_arn, "model in service");
-            return Ok(());
+        state.put_in_service(initial.clone(), now);
+        Ok(())
+    };
+    loop {
+        match bucket.update(&endpoint.resource(), replace).await? {
+            Updated::Refused(()) => return Ok(()),
+            Updated::Done(_) => break,
+            Updated::Missing => {
+                let state = Endpoint::in_service(endpoint, initial.clone(), now);
+                if bucket.create(&endpoint.resource(), &state).await? {
+                    break;
+                }
+            }
         }
     }
-}
-
-/// Comprehend's timestamps on the wire.
-pub(crate) fn epoch_seconds(time: DateTime<Utc>) -> f64 {
-    time.timestamp_millis() as f64 / 1_000.0
+    tracing::info!(model.arn = initial.model_arn, "model in service");
+    Ok(())
 }

@@ -1,8 +1,12 @@
 //! Trains and runs the built-in model; Lambda: a Comprehend-compatible API.
 //!
-//! As a library: [`TrainingSet::read_csv`], [`train`] and [`Model`] know nothing of AWS. As a function:
-//! [`TextClassifier`] turns a training file in S3 into the model that serves, and answers
-//! `ClassifyDocument` in Comprehend's protocol behind a function URL.
+//! As a library: [`TrainingSet::read_csv`], [`train()`] and [`Model`] know nothing of AWS. As a function:
+//! [`TextClassifier`] answers Comprehend's calls for custom classification behind a function URL: classifiers,
+//! endpoints, classification, jobs. What takes long happens outside the request, in an invocation by S3, as
+//! does the making of the first model from a training file. All state lies in the training bucket.
+//!
+//! Differs from Comprehend: objects that requests name are read and written with this function's own role,
+//! the `DataAccessRoleArn` is only shown.
 
 use active_learning_aws::{
     clients,
@@ -12,38 +16,53 @@ use aws_lambda_events::{
     lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse},
     s3::S3Event,
 };
-use lambda_runtime::{LambdaEvent, service_fn};
+use chrono::DateTime;
+use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde::Deserialize;
 
+mod api_error;
 mod arn;
-mod comprehend;
+mod bucket;
+mod bucket_event;
+mod classification;
+mod classification_job;
+mod classification_run;
+mod classifier;
+mod endpoint;
 mod features;
 mod initial_model;
+mod listing;
+mod manifest;
 mod metrics;
 mod model;
-mod model_store;
+mod output;
+mod protocol;
+mod roll_out;
+mod s3_uri;
 mod serving;
+mod time;
 mod train;
 mod training_data;
+mod training_input;
+mod training_run;
+mod validation;
+mod work;
 
 pub use arn::{EndpointArn, InvalidEndpointArn};
-pub use comprehend::MAX_TEXT_BYTES;
-pub use initial_model::InitialModelError;
+pub use bucket::StoreError;
+pub use bucket_event::EventError;
 pub use metrics::EvaluationMetrics;
 pub use model::{Model, ModelError, Prediction};
-pub use model_store::{
-    ClassifierMetadata, ClassifierProperties, EndpointState, InputDataConfig, ModelMetadata, StoreError,
-    TrainingFile,
-};
+pub use protocol::MAX_TEXT_BYTES;
 pub use train::{Trained, train};
 pub use training_data::{LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, Mode, TrainingDataError, TrainingSet};
 
 /// What the operator decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Bucket of training files, models and the endpoint's state.
+    /// Bucket of training files, models and all state.
     pub training_bucket: String,
-    /// The endpoint that this function serves.
+    /// The endpoint that initial training files fill; others are made by `CreateEndpoint`.
     pub endpoint_arn: EndpointArn,
 }
 
@@ -65,8 +84,8 @@ impl Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Event {
-    /// A training file was uploaded.
-    Upload(S3Event),
+    /// A training file was uploaded, or a request left work to do.
+    Bucket(S3Event),
     /// A request to the function URL (payload 2.0).
     Request(Box<LambdaFunctionUrlRequest>),
 }
@@ -74,37 +93,50 @@ pub enum Event {
 /// The function.
 #[derive(Debug)]
 pub struct TextClassifier {
-    api: comprehend::Api,
+    api: protocol::Api,
 }
 
 impl TextClassifier {
-    /// Makes the function; the model is loaded with the first request.
+    /// Makes the function; models are loaded with the first request for them.
     #[must_use]
     pub fn new(config: Config, s3: aws_sdk_s3::Client) -> Self {
-        let store = model_store::ModelStore::new(s3, config.training_bucket, config.endpoint_arn);
-        let serving = serving::Serving::new(store.clone());
+        let bucket = bucket::Bucket::new(s3, config.training_bucket);
+        let serving = serving::Serving::new(bucket.clone());
         Self {
-            api: comprehend::Api { store, serving },
+            api: protocol::Api {
+                bucket,
+                serving,
+                endpoint: config.endpoint_arn,
+            },
         }
     }
 
-    /// Answers a request, or makes a model of an uploaded training file.
+    /// Answers a request, or does what an object in the training bucket asks for.
     ///
     /// # Errors
     ///
-    /// A training file that did not become a model; Lambda sends the event again or sets it aside.
-    /// Requests never fail the invocation.
+    /// A training file that did not become a model, or a bucket that failed; Lambda sends the event again or
+    /// sets it aside. Requests never fail the invocation.
     pub async fn handle(
         &self,
         event: LambdaEvent<Event>,
-    ) -> Result<Option<LambdaFunctionUrlResponse>, InitialModelError> {
+    ) -> Result<Option<LambdaFunctionUrlResponse>, EventError> {
         match event.payload {
             Event::Request(request) => Ok(Some(self.api.answer(&request, &event.context.request_id).await)),
-            Event::Upload(upload) => {
-                initial_model::build(&self.api.store, upload).await?;
+            Event::Bucket(objects) => {
+                let invocation = invocation(&event.context);
+                bucket_event::handle(&self.api.bucket, &self.api.endpoint, objects, &invocation).await?;
                 Ok(None)
             }
         }
+    }
+}
+
+fn invocation(context: &Context) -> work::Invocation {
+    let deadline = i64::try_from(context.deadline).unwrap_or_default();
+    work::Invocation {
+        request_id: context.request_id.clone(),
+        deadline: DateTime::from_timestamp_millis(deadline).unwrap_or_default(),
     }
 }
 

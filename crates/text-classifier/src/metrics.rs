@@ -1,6 +1,7 @@
 //! How good a model is on texts that it was not trained on.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::training_data::Mode;
 
@@ -117,6 +118,31 @@ pub(crate) fn evaluate(mode: Mode, classes: usize, outcomes: &[Outcome]) -> Eval
     }
 }
 
+/// Counts decisions as Comprehend's `confusion_matrix.json` does: rows are the truth, columns what the
+/// model gives. Multi-class: one table of classes. Multi-label: per label one of no and yes.
+pub(crate) fn confusion_matrix(mode: Mode, classes: usize, outcomes: &[Outcome]) -> Value {
+    match mode {
+        Mode::MultiClass => {
+            let mut table = vec![vec![0_u64; classes]; classes];
+            for outcome in outcomes {
+                table[outcome.truth[0]][outcome.best().0] += 1;
+            }
+            json!(table)
+        }
+        Mode::MultiLabel => {
+            let mut tables = vec![[[0_u64; 2]; 2]; classes];
+            for outcome in outcomes {
+                let given = outcome.given(mode);
+                for (class, table) in tables.iter_mut().enumerate() {
+                    let (truth, said) = (outcome.truth.contains(&class), given.contains(&class));
+                    table[usize::from(truth)][usize::from(said)] += 1;
+                }
+            }
+            json!(tables)
+        }
+    }
+}
+
 /// Returns the expected calibration error: how far confidence is from accuracy, 0 to 1.
 ///
 /// Multi-class: confidence of the best class. Multi-label: every label's probability.
@@ -214,6 +240,24 @@ mod tests {
         let outcomes = [outcome(&[0.95, 0.05], &[0]), outcome(&[0.95, 0.05], &[1])];
 
         assert_close(calibration_error(Mode::MultiClass, &outcomes), 0.45);
+    }
+
+    #[test]
+    fn rows_of_a_confusion_matrix_are_the_truth() {
+        let outcomes = [
+            outcome(&[0.9, 0.1], &[1]),
+            outcome(&[0.8, 0.2], &[1]),
+            outcome(&[0.2, 0.8], &[1]),
+        ];
+
+        assert_eq!(
+            confusion_matrix(Mode::MultiClass, 2, &outcomes),
+            json!([[0, 0], [2, 1]])
+        );
+        assert_eq!(
+            confusion_matrix(Mode::MultiLabel, 2, &outcomes),
+            json!([[[1, 2], [0, 0]], [[0, 0], [2, 1]]])
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The model that serves, kept in memory and exchanged when the endpoint's state says so.
+//! The models that serve, kept in memory and exchanged when their endpoint's state says so.
 
 use std::{
     sync::Arc,
@@ -9,94 +9,116 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use tokio::sync::Mutex;
 
 use crate::{
-    Model,
-    model_store::{EndpointState, ModelStore, StateRead, StoreError, Versioned},
+    Model, ModelError,
+    arn::{ClassifierArn, EndpointArn},
+    bucket::{Bucket, Read, StoreError},
+    endpoint::Endpoint,
 };
 
-/// How long a new model may take to be noticed.
-const STATE_MAX_AGE: Duration = Duration::from_secs(1);
+/// How long a change of an endpoint may take to be noticed.
+pub(crate) const STATE_MAX_AGE: Duration = Duration::from_secs(1);
+/// Most endpoints whose models a process keeps: a model takes up to 64 MB.
+const MAX_LOADED: usize = 8;
 
-/// The endpoint as this process knows it.
+/// The endpoints in service as this process knows them.
 #[derive(Debug)]
 pub(crate) struct Serving {
-    store: ModelStore,
-    known: Mutex<Known>,
+    bucket: Bucket,
+    /// The one used last at the end.
+    loaded: Mutex<Vec<Loaded>>,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    checked: Option<Instant>,
-    etag: Option<String>,
-    endpoint: Option<Endpoint>,
-}
-
-/// An endpoint in service.
 #[derive(Debug, Clone)]
-pub(crate) struct Endpoint {
-    pub state: EndpointState,
-    pub model: Arc<Model>,
+struct Loaded {
+    resource: String,
+    checked: Instant,
+    etag: Option<String>,
+    model_arn: String,
+    model: Arc<Model>,
 }
 
 impl Serving {
-    pub(crate) fn new(store: ModelStore) -> Self {
+    pub(crate) fn new(bucket: Bucket) -> Self {
         Self {
-            store,
-            known: Mutex::default(),
+            bucket,
+            loaded: Mutex::default(),
         }
     }
 
-    /// Returns the endpoint with its model, at most [`STATE_MAX_AGE`] old; `None` before the first model.
+    /// Returns the model of an endpoint, as of at most [`STATE_MAX_AGE`] ago; `None` if none is in service.
     ///
     /// A known model goes on serving while the bucket fails or a new model's file cannot be used.
     ///
     /// # Errors
     ///
     /// The bucket failed before there was a model to serve.
-    pub(crate) async fn endpoint(&self) -> Result<Option<Endpoint>, StoreError> {
-        let mut known = self.known.lock().await;
-        if known
-            .checked
-            .is_some_and(|checked| checked.elapsed() < STATE_MAX_AGE)
-        {
-            return Ok(known.endpoint.clone());
+    pub(crate) async fn model(&self, arn: &EndpointArn) -> Result<Option<Arc<Model>>, StoreError> {
+        let resource = arn.resource();
+        let mut loaded = self.loaded.lock().await;
+        let known = loaded.iter().position(|loaded| loaded.resource == resource);
+        let known = known.map(|index| loaded.remove(index));
+        let fresh = match known {
+            Some(known) if known.checked.elapsed() < STATE_MAX_AGE => Some(known),
+            known => self.refresh(&resource, known).await?,
+        };
+        let Some(fresh) = fresh else { return Ok(None) };
+        let model = Arc::clone(&fresh.model);
+        if loaded.len() == MAX_LOADED {
+            loaded.remove(0);
         }
-        match self.refresh(&mut known).await {
-            Ok(()) => known.checked = Some(Instant::now()),
-            Err(error) if known.endpoint.is_some() => {
+        loaded.push(fresh);
+        Ok(Some(model))
+    }
+
+    async fn refresh(&self, resource: &str, known: Option<Loaded>) -> Result<Option<Loaded>, StoreError> {
+        let checked = Instant::now();
+        match (self.read(resource, known.as_ref(), checked).await, known) {
+            (Err(error), Some(known)) => {
                 tracing::error!(error = %DisplayErrorContext(&error), "the known model goes on serving");
-                known.checked = Some(Instant::now());
+                Ok(Some(Loaded { checked, ..known }))
             }
-            Err(error) => return Err(error),
+            (read, _) => read,
         }
-        Ok(known.endpoint.clone())
     }
 
-    async fn refresh(&self, known: &mut Known) -> Result<(), StoreError> {
-        match self.store.endpoint_state(known.etag.clone()).await? {
-            StateRead::Unchanged => {}
-            StateRead::Missing => *known = Known::default(),
-            StateRead::Found(Versioned { state, etag }) => {
-                let model = self.model_of(known.endpoint.as_ref(), &state).await?;
-                known.endpoint = Some(Endpoint { state, model });
-                known.etag = etag;
-            }
-        }
-        Ok(())
-    }
-
-    async fn model_of(
+    async fn read(
         &self,
-        known: Option<&Endpoint>,
-        state: &EndpointState,
-    ) -> Result<Arc<Model>, StoreError> {
-        if let Some(known) = known.filter(|known| known.state.model_arn == state.model_arn) {
-            return Ok(Arc::clone(&known.model));
-        }
-        let version = self
-            .store
-            .endpoint()
-            .model_version(&state.model_arn)
-            .ok_or_else(|| StoreError::ForeignModel(state.model_arn.clone()))?;
-        Ok(Arc::new(self.store.model(version).await?))
+        resource: &str,
+        known: Option<&Loaded>,
+        checked: Instant,
+    ) -> Result<Option<Loaded>, StoreError> {
+        let known_etag = known.and_then(|known| known.etag.clone());
+        let (state, etag): (Endpoint, _) = match self.bucket.read_if_changed(resource, known_etag).await? {
+            Read::Unchanged => {
+                return Ok(known.map(|known| Loaded {
+                    checked,
+                    ..known.clone()
+                }));
+            }
+            Read::Missing => return Ok(None),
+            Read::Found(state, etag) => (state, etag),
+        };
+        let Some(model_arn) = state.serving_model() else {
+            return Ok(None);
+        };
+        let model = match known {
+            Some(known) if known.model_arn == model_arn => Arc::clone(&known.model),
+            _ => Arc::new(self.load(model_arn).await?),
+        };
+        Ok(Some(Loaded {
+            resource: resource.to_owned(),
+            checked,
+            etag,
+            model_arn: model_arn.to_owned(),
+            model,
+        }))
+    }
+
+    async fn load(&self, model_arn: &str) -> Result<Model, StoreError> {
+        let arn: ClassifierArn = model_arn.parse().map_err(|_| StoreError::Model {
+            key: model_arn.to_owned(),
+            source: ModelError::NotAModel,
+        })?;
+        self.bucket.model(&arn.resource()).await
     }
 }

@@ -16,6 +16,10 @@ const LEARNING_RATE: f32 = 0.05;
 const INITIAL_SQUARES: f32 = 1e-6;
 /// Parts of the training set, each held out once to measure and to calibrate.
 const FOLDS: usize = 5;
+/// One text in so many is held out where there is no test set, as by Comprehend.
+const TEST_SHARE: usize = 10;
+/// Most texts held out where there is no test set, as by Comprehend.
+const MAX_TEST_TEXTS: usize = 10_000;
 
 /// A model and what held-out texts say about it.
 #[derive(Debug, Clone)]
@@ -64,9 +68,37 @@ pub fn train(set: &TrainingSet, seed: u64) -> Trained {
     }
 }
 
+/// Takes a tenth of the texts out of the set, at most [`MAX_TEST_TEXTS`], as a test.
+///
+/// A label never loses all of its texts.
+pub(crate) fn split_test(set: &mut TrainingSet, seed: u64) -> Vec<Example> {
+    let folds = assign_folds(set, seed, TEST_SHARE);
+    let mut test = Vec::new();
+    let mut kept = Vec::new();
+    for (example, fold) in set.examples.drain(..).zip(folds) {
+        let held_out = fold == Some(0) && test.len() < MAX_TEST_TEXTS;
+        if held_out { &mut test } else { &mut kept }.push(example);
+    }
+    set.examples = kept;
+    test
+}
+
+/// Has the model judge texts whose labels are known.
+pub(crate) fn judge(model: &Model, test: &[Example]) -> Vec<Outcome> {
+    let judge_one = |example: &Example| {
+        let mut probabilities = model.weights.scores(&example.features);
+        to_probabilities(model.mode, &mut probabilities);
+        Outcome {
+            probabilities,
+            truth: example.labels.clone(),
+        }
+    };
+    test.iter().map(judge_one).collect()
+}
+
 /// Returns the raw scores of each text by a model that was trained without it.
 fn held_out_scores(set: &TrainingSet, seed: u64) -> Vec<Outcome> {
-    let folds = assign_folds(set, seed);
+    let folds = assign_folds(set, seed, FOLDS);
     let mut outcomes = Vec::new();
     for fold in 0..FOLDS {
         if !folds.contains(&Some(fold)) {
@@ -88,7 +120,7 @@ fn held_out_scores(set: &TrainingSet, seed: u64) -> Vec<Outcome> {
 }
 
 /// Deals the texts of each set of labels out over the folds; one that is alone stays with all.
-fn assign_folds(set: &TrainingSet, seed: u64) -> Vec<Option<usize>> {
+fn assign_folds(set: &TrainingSet, seed: u64, folds_wanted: usize) -> Vec<Option<usize>> {
     let mut order: Vec<usize> = (0..set.examples.len()).collect();
     Random(seed).shuffle(&mut order);
     order.sort_by_key(|&index| &set.examples[index].labels);
@@ -99,7 +131,7 @@ fn assign_folds(set: &TrainingSet, seed: u64) -> Vec<Option<usize>> {
             continue;
         }
         for &index in alike {
-            folds[index] = Some(fold % FOLDS);
+            folds[index] = Some(fold % folds_wanted);
             fold += 1;
         }
     }

@@ -107,6 +107,38 @@ pub enum TrainingDataError {
         /// Most labels in the file's mode.
         limit: usize,
     },
+    /// A test set names labels that the training set does not have.
+    #[error("the test set has {unknown} labels that the training set does not have")]
+    UnknownLabels {
+        /// Different labels that are new in it.
+        unknown: usize,
+    },
+    /// A line of an augmented manifest is not a JSON object with a text and the labels of an attribute.
+    #[error("line {line}: {reason}")]
+    Manifest {
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+/// How many labels a row may have, and what separates them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LabelSyntax {
+    /// One, unless a label somewhere holds [`LABEL_DELIMITER`].
+    Detect,
+    One,
+    Several(char),
+}
+
+/// Labelled texts on their way into a set: any number of files, in order.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    syntax: LabelSyntax,
+    mode: Mode,
+    label_ids: BTreeMap<String, usize>,
+    examples: Vec<Example>,
 }
 
 impl TrainingSet {
@@ -117,46 +149,9 @@ impl TrainingSet {
     /// The first row that cannot be used, or too few or too many labels in the whole file.
     /// Source: Amazon Comprehend, "Preparing classifier training data".
     pub fn read_csv(reader: impl Read) -> Result<Self, TrainingDataError> {
-        let mut rows = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(
-                LineFeeds {
-                    inner: reader,
-                    after_return: false,
-                }
-                .chain(END),
-            );
-        let mut label_ids = BTreeMap::new();
-        let mut examples = Vec::new();
-        let mut mode = Mode::MultiClass;
-        let mut row = csv::ByteRecord::new();
-        while rows.read_byte_record(&mut row).map_err(read_error)? && &row[0] != END_ROW {
-            // The row's own position is no help: it counts from before the blank lines.
-            let next_line = rows.position().line() - line_breaks(&row);
-            if row[row.len() - 1].ends_with(END_ROW) {
-                return Err(TrainingDataError::UnclosedQuote { line: next_line });
-            }
-            let line = next_line - 1;
-            let (label, text) = columns(&row, line)?;
-            if label.contains(LABEL_DELIMITER) {
-                mode = Mode::MultiLabel;
-            }
-            let mut labels = Vec::new();
-            for label in label.split(LABEL_DELIMITER).map(str::trim) {
-                if label.is_empty() {
-                    return Err(TrainingDataError::EmptyLabel { line });
-                }
-                let next = label_ids.len();
-                labels.push(*label_ids.entry(label.to_owned()).or_insert(next));
-            }
-            examples.push(Example {
-                labels,
-                features: features::extract(text),
-            });
-        }
-        check_label_count(label_ids.len(), mode)?;
-        Ok(Self::with_sorted_labels(mode, label_ids, examples))
+        let mut collector = Collector::new(LabelSyntax::Detect);
+        collector.read_csv(reader)?;
+        collector.training_set()
     }
 
     /// Returns the number of labelled texts.
@@ -170,29 +165,118 @@ impl TrainingSet {
     pub fn is_empty(&self) -> bool {
         self.examples.is_empty()
     }
+}
 
-    /// Renumbers the labels in alphabetical order: the model does not depend on which came first.
-    fn with_sorted_labels(
-        mode: Mode,
-        label_ids: BTreeMap<String, usize>,
-        mut examples: Vec<Example>,
-    ) -> Self {
-        let mut sorted_ids = vec![0; label_ids.len()];
-        for (sorted, &id) in label_ids.values().enumerate() {
-            sorted_ids[id] = sorted;
+impl Collector {
+    pub(crate) fn new(syntax: LabelSyntax) -> Self {
+        let mode = match syntax {
+            LabelSyntax::Detect | LabelSyntax::One => Mode::MultiClass,
+            LabelSyntax::Several(_) => Mode::MultiLabel,
+        };
+        Self {
+            syntax,
+            mode,
+            label_ids: BTreeMap::new(),
+            examples: Vec::new(),
         }
-        for example in &mut examples {
+    }
+
+    /// Adds the rows of a CSV file.
+    pub(crate) fn read_csv(&mut self, reader: impl Read) -> Result<(), TrainingDataError> {
+        let mut rows = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(
+                LineFeeds {
+                    inner: reader,
+                    after_return: false,
+                }
+                .chain(END),
+            );
+        let mut row = csv::ByteRecord::new();
+        while rows.read_byte_record(&mut row).map_err(read_error)? && &row[0] != END_ROW {
+            // The row's own position is no help: it counts from before the blank lines.
+            let next_line = rows.position().line() - line_breaks(&row);
+            if row[row.len() - 1].ends_with(END_ROW) {
+                return Err(TrainingDataError::UnclosedQuote { line: next_line });
+            }
+            let line = next_line - 1;
+            let (label, text) = columns(&row, line)?;
+            match self.syntax {
+                LabelSyntax::Detect => {
+                    if label.contains(LABEL_DELIMITER) {
+                        self.mode = Mode::MultiLabel;
+                    }
+                    self.push(label.split(LABEL_DELIMITER), text, line)?;
+                }
+                LabelSyntax::One => self.push([label], text, line)?,
+                LabelSyntax::Several(delimiter) => self.push(label.split(delimiter), text, line)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds one text.
+    pub(crate) fn push<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = &'a str>,
+        text: &str,
+        line: u64,
+    ) -> Result<(), TrainingDataError> {
+        let mut ids = Vec::new();
+        for label in labels.into_iter().map(str::trim) {
+            if label.is_empty() {
+                return Err(TrainingDataError::EmptyLabel { line });
+            }
+            let next = self.label_ids.len();
+            ids.push(*self.label_ids.entry(label.to_owned()).or_insert(next));
+        }
+        if text.trim().is_empty() {
+            return Err(TrainingDataError::EmptyText { line });
+        }
+        self.examples.push(Example {
+            labels: ids,
+            features: features::extract(text),
+        });
+        Ok(())
+    }
+
+    /// Numbers the labels in alphabetical order: a model does not depend on which came first.
+    pub(crate) fn training_set(self) -> Result<TrainingSet, TrainingDataError> {
+        check_label_count(self.label_ids.len(), self.mode)?;
+        let labels: Vec<String> = self.label_ids.keys().cloned().collect();
+        Ok(TrainingSet {
+            mode: self.mode,
+            examples: self.renumbered(&labels)?,
+            labels,
+        })
+    }
+
+    /// Returns the texts as a test of a model with these sorted labels.
+    pub(crate) fn test_set(self, labels: &[String]) -> Result<Vec<Example>, TrainingDataError> {
+        self.renumbered(labels)
+    }
+
+    fn renumbered(mut self, sorted_labels: &[String]) -> Result<Vec<Example>, TrainingDataError> {
+        let mut sorted_ids = vec![0; self.label_ids.len()];
+        let mut unknown = 0;
+        for (label, &id) in &self.label_ids {
+            match sorted_labels.binary_search(label) {
+                Ok(sorted) => sorted_ids[id] = sorted,
+                Err(_) => unknown += 1,
+            }
+        }
+        if unknown > 0 {
+            return Err(TrainingDataError::UnknownLabels { unknown });
+        }
+        for example in &mut self.examples {
             for label in &mut example.labels {
                 *label = sorted_ids[*label];
             }
             example.labels.sort_unstable();
             example.labels.dedup();
         }
-        Self {
-            mode,
-            labels: label_ids.into_keys().collect(),
-            examples,
-        }
+        Ok(self.examples)
     }
 }
 
@@ -209,11 +293,7 @@ fn columns(row: &csv::ByteRecord, line: u64) -> Result<(&str, &str), TrainingDat
     }
     let utf8 =
         |column: usize| std::str::from_utf8(&row[column]).map_err(|_| TrainingDataError::NotUtf8 { line });
-    let (label, text) = (utf8(0)?, utf8(1)?);
-    if text.trim().is_empty() {
-        return Err(TrainingDataError::EmptyText { line });
-    }
-    Ok((label, text))
+    Ok((utf8(0)?, utf8(1)?))
 }
 
 fn check_label_count(found: usize, mode: Mode) -> Result<(), TrainingDataError> {

@@ -1,6 +1,6 @@
 //! One function with a training bucket of its own.
 
-use std::sync::Arc;
+use std::{io::Read, sync::Arc};
 
 use aws_credential_types::Credentials;
 use axum::{Router, body::Body};
@@ -14,11 +14,14 @@ use local_aws::{
     transport::sdk_config,
 };
 use serde_json::{Value, json};
-use text_classifier::{Config, Event, InitialModelError, TextClassifier};
+use text_classifier::{Config, Event, EventError, TextClassifier};
 
 pub const BUCKET: &str = "example-training";
 pub const ENDPOINT_ARN: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news";
-pub const STATE_KEY: &str = "text-classifier/endpoints/news.json";
+pub const STATE_KEY: &str = "text-classifier/document-classifier-endpoint/news.json";
+
+pub const SCOPE: &str = "arn:aws:comprehend:us-east-1:123456789012";
+pub const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/comprehend-data";
 
 /// Two classes, told apart by any of their words.
 pub const PETS_CSV: &str = "Cat,the cat purrs on the sofa\nDog,the dog barks at the gate\n\
@@ -46,15 +49,15 @@ impl Function {
         let queue = InvocationQueue::new(store.clone());
         let service =
             S3::new(store, Arc::new(Iam::default()), queue.clone(), "us-east-1".into()).expect("s3");
-        let notification = FunctionNotification {
+        let notification = |prefix: &str| FunctionNotification {
             event: "s3:ObjectCreated:*".into(),
             function_arn: "arn:aws:lambda:us-east-1:000000000000:function:text-classifier".into(),
-            prefix: "initial/".into(),
-            suffix: ".csv".into(),
+            prefix: prefix.into(),
+            suffix: String::new(),
         };
         let bucket = BucketSpec {
             name: BUCKET.into(),
-            notifications: vec![notification],
+            notifications: vec![notification("initial/"), notification("text-classifier/jobs/")],
             ..BucketSpec::default()
         };
         service.put_bucket(bucket).expect("bucket");
@@ -91,13 +94,124 @@ impl Function {
         serde_json::from_str(&event.payload).expect("JSON")
     }
 
+    /// Puts an object of which nobody is told.
+    pub async fn put_quietly(&self, key: &str, content: &str) {
+        let put = self.s3.put_object().bucket(BUCKET).key(key);
+        put.body(content.as_bytes().to_vec().into())
+            .send()
+            .await
+            .expect("put");
+    }
+
+    /// Takes the events that wait, oldest first, as Lambda would deliver them: request id and event.
+    pub fn waiting_events(&self) -> Vec<(String, Value)> {
+        let waiting = self.queue.list().expect("queue");
+        waiting
+            .into_iter()
+            .map(|(key, event)| {
+                self.queue.complete(key).expect("queue");
+                let payload = serde_json::from_str(&event.payload).expect("JSON");
+                (event.request_id, payload)
+            })
+            .collect()
+    }
+
+    /// Asks for a classifier `news` of this version, trained on this CSV.
+    pub async fn create_classifier(&self, version: &str, csv: &str) -> String {
+        let key = format!("train/{version}.csv");
+        self.put_quietly(&key, csv).await;
+        let request = json!({
+            "DocumentClassifierName": "news",
+            "VersionName": version,
+            "DataAccessRoleArn": ROLE_ARN,
+            "LanguageCode": "en",
+            "InputDataConfig": {"S3Uri": format!("s3://{BUCKET}/{key}")},
+        });
+        let created = self.call("CreateDocumentClassifier", &request).await;
+        assert_eq!(created.status, 200, "{}", created.body);
+        created.body["DocumentClassifierArn"]
+            .as_str()
+            .expect("ARN")
+            .to_owned()
+    }
+
+    /// Returns a trained classifier `news` of this version.
+    pub async fn trained_classifier(&self, version: &str, csv: &str) -> String {
+        let arn = self.create_classifier(version, csv).await;
+        self.work().await;
+        arn
+    }
+
+    pub async fn classifier(&self, arn: &str) -> Value {
+        let request = json!({"DocumentClassifierArn": arn});
+        let described = self.call("DescribeDocumentClassifier", &request).await;
+        described.body["DocumentClassifierProperties"].clone()
+    }
+
+    pub async fn endpoint(&self, arn: &str) -> Value {
+        let described = self.call("DescribeEndpoint", &json!({"EndpointArn": arn})).await;
+        described.body["EndpointProperties"].clone()
+    }
+
+    /// Returns an endpoint in service.
+    pub async fn endpoint_of(&self, name: &str, model_arn: &str) -> String {
+        let request = json!({"EndpointName": name, "ModelArn": model_arn, "DesiredInferenceUnits": 1});
+        let created = self.call("CreateEndpoint", &request).await;
+        self.work().await;
+        created.body["EndpointArn"].as_str().expect("ARN").to_owned()
+    }
+
+    /// Changes a thing's state behind the function's back.
+    pub async fn edit_state(&self, resource: &str, edit: impl FnOnce(&mut Value)) {
+        let key = format!("text-classifier/{resource}.json");
+        let state = self.object(&key).await.expect("state");
+        let mut state = serde_json::from_slice(&state).expect("JSON");
+        edit(&mut state);
+        self.put_quietly(&key, &state.to_string()).await;
+    }
+
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        let list = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix);
+        let listed = list.send().await.expect("list");
+        listed
+            .contents()
+            .iter()
+            .filter_map(|object| object.key().map(str::to_owned))
+            .collect()
+    }
+
+    /// Returns the content of the one file in an `output.tar.gz`, and its name.
+    pub async fn output(&self, uri: &str) -> (String, String) {
+        let key = uri.strip_prefix(&format!("s3://{BUCKET}/")).expect("our bucket");
+        let archive = self.object(key).await.expect("output");
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&archive[..]));
+        let mut file = archive
+            .entries()
+            .expect("tar")
+            .next()
+            .expect("a file")
+            .expect("tar");
+        let name = file.path().expect("path").display().to_string();
+        let mut content = String::new();
+        file.read_to_string(&mut content).expect("UTF-8");
+        (name, content)
+    }
+
+    /// Does all work that waits.
+    pub async fn work(&self) {
+        for (request_id, event) in self.waiting_events() {
+            let answer = self.classifier.handle(delivery(&event, &request_id, 60)).await;
+            assert_eq!(answer.expect("work is done"), None);
+        }
+    }
+
     /// Puts a training file and delivers its event once.
-    pub async fn train(&self, key: &str, csv: &str) -> Result<(), InitialModelError> {
+    pub async fn train(&self, key: &str, csv: &str) -> Result<(), EventError> {
         let event = self.put(key, csv).await;
         self.deliver(&event).await
     }
 
-    pub async fn deliver(&self, event: &Value) -> Result<(), InitialModelError> {
+    pub async fn deliver(&self, event: &Value) -> Result<(), EventError> {
         let answer = self.classifier.handle(invocation(event)).await?;
         assert_eq!(answer, None, "an S3 event has no answer");
         Ok(())
@@ -154,9 +268,16 @@ pub fn url_event(target: &str, body: &str, is_base64: bool) -> Value {
 }
 
 fn invocation(event: &Value) -> LambdaEvent<Event> {
+    delivery(event, "6f1c2f2e", 60)
+}
+
+/// An invocation that may take so many seconds.
+pub fn delivery(event: &Value, request_id: &str, seconds: i64) -> LambdaEvent<Event> {
     let event = serde_json::from_value(event.clone()).expect("an event of this function");
     let mut context = Context::default();
-    context.request_id = "6f1c2f2e".into();
+    context.request_id = request_id.into();
+    let deadline = chrono::Utc::now() + chrono::TimeDelta::seconds(seconds);
+    context.deadline = deadline.timestamp_millis().try_into().expect("after 1970");
     LambdaEvent::new(event, context)
 }
 

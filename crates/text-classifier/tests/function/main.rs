@@ -1,6 +1,11 @@
 //! The function over the local S3: training files in, Comprehend's protocol out.
 
+mod classification_jobs;
 mod harness;
 mod initial_model;
+mod life;
+mod lists;
 mod protocol;
+mod refusals;
 mod sdk;
+mod training;

@@ -1,0 +1,111 @@
+//! What new objects in the training bucket ask this function to do.
+
+use active_learning_aws::objects;
+use aws_lambda_events::s3::{S3Event, S3EventRecord};
+use lambda_runtime::Diagnostic;
+
+use crate::{
+    TrainingDataError,
+    arn::{ClassifierArn, EndpointArn},
+    bucket::{self, Bucket, StoreError},
+    classification_job, classification_run, endpoint,
+    initial_model::{self, Upload},
+    roll_out, training_run,
+    work::Invocation,
+};
+
+/// Why an event was not dealt with.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// An initial training file is bad, and the endpoint keeps what it had; sending the event again does
+    /// not help.
+    #[error("training file {key} cannot be used: {source}")]
+    TrainingData {
+        /// Object key.
+        key: String,
+        /// Line and reason.
+        #[source]
+        source: TrainingDataError,
+    },
+    /// The bucket failed; the event may be sent again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<EventError> for Diagnostic {
+    fn from(error: EventError) -> Self {
+        let error_type = match &error {
+            EventError::TrainingData { .. } => "TrainingData",
+            EventError::Store(_) => "Store",
+        };
+        Self {
+            error_type: error_type.into(),
+            error_message: error.to_string(),
+        }
+    }
+}
+
+/// Does what each object of an event asks for. The same event again changes nothing.
+///
+/// # Errors
+///
+/// The first object that could not be dealt with.
+pub(crate) async fn handle(
+    bucket: &Bucket,
+    own: &EndpointArn,
+    event: S3Event,
+    invocation: &Invocation,
+) -> Result<(), EventError> {
+    for record in event.records {
+        let Some(upload) = upload(bucket, record) else {
+            continue;
+        };
+        if initial_model::is_training_file(&upload.key) {
+            initial_model::build(bucket, own, &upload).await?;
+        } else if let Some(resource) = bucket::resource_of_job(&upload.key) {
+            work(bucket, own, resource, invocation).await?;
+        } else {
+            tracing::warn!(key = upload.key, "nothing is to be done for such an object");
+        }
+    }
+    Ok(())
+}
+
+async fn work(
+    bucket: &Bucket,
+    own: &EndpointArn,
+    resource: &str,
+    invocation: &Invocation,
+) -> Result<(), StoreError> {
+    if let Some(classifier) = ClassifierArn::from_resource(own.scope(), resource) {
+        return training_run::run(bucket, &classifier, invocation).await;
+    }
+    match resource.split_once('/') {
+        Some((endpoint::KIND, name)) => roll_out::run(bucket, &EndpointArn::new(own.scope(), name)).await,
+        Some((classification_job::KIND, id)) => classification_run::run(bucket, id, invocation).await,
+        Some(_) | None => {
+            tracing::warn!(resource, "nothing is to be done for such a resource");
+            Ok(())
+        }
+    }
+}
+
+fn upload(bucket: &Bucket, record: S3EventRecord) -> Option<Upload> {
+    let key = record.s3.object.key.as_deref().and_then(objects::decode_key);
+    let upload = Upload {
+        key: key.unwrap_or_default(),
+        etag: record.s3.object.e_tag.unwrap_or_default(),
+        time: record.event_time,
+    };
+    let ours = record.s3.bucket.name.as_deref() == Some(bucket.name())
+        && record
+            .event_name
+            .is_some_and(|name| name.starts_with("ObjectCreated:"));
+    if !ours {
+        tracing::warn!(
+            key = upload.key,
+            "event is not about a new object of this bucket: left alone"
+        );
+    }
+    ours.then_some(upload)
+}

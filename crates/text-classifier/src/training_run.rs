@@ -1,0 +1,328 @@
+//! Training of a classifier, outside the request that asked for it.
+
+use chrono::Utc;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    TrainingDataError,
+    arn::ClassifierArn,
+    bucket::{Bucket, NamedObjectError, StoreError, Updated},
+    classifier::{Classifier, ClassifierMetadata, ModelStatus, TrainedFacts, TrainingFile},
+    metrics::{self, Outcome},
+    model::Model,
+    output,
+    s3_uri::S3Uri,
+    time::epoch_seconds,
+    train,
+    training_data::Collector,
+    training_input::{Input, Source, Use},
+    work::{Claim, Invocation, NotBegun, Run},
+};
+
+const SEED: u64 = 1;
+
+/// Why nothing was trained. Names objects and lines, never their text.
+#[derive(Debug, thiserror::Error)]
+enum TrainingError {
+    #[error("{0}")]
+    NamedObject(#[source] NamedObjectError),
+    #[error("there is no training data at {0}")]
+    NoData(S3Uri),
+    #[error("training data {uri} cannot be used: {source}")]
+    File {
+        uri: S3Uri,
+        #[source]
+        source: TrainingDataError,
+    },
+    #[error("the training data cannot be used: {0}")]
+    Data(#[from] TrainingDataError),
+    #[error("the request cannot be used any more")]
+    Request,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<NamedObjectError> for TrainingError {
+    fn from(error: NamedObjectError) -> Self {
+        match error {
+            NamedObjectError::Store(error) => Self::Store(error),
+            NamedObjectError::Refused { .. } => Self::NamedObject(error),
+        }
+    }
+}
+
+/// What training made.
+struct Built {
+    metadata: ClassifierMetadata,
+    facts: TrainedFacts,
+    output: Option<S3Uri>,
+}
+
+/// The texts of a request, as features.
+struct Data {
+    train: Collector,
+    test: Option<Collector>,
+    files: Vec<TrainingFile>,
+}
+
+/// Trains a classifier that waits for it, and puts down how it went.
+///
+/// Idempotent: a classifier that is trained, or on which another invocation works, is left alone.
+///
+/// # Errors
+///
+/// The bucket failed; the event may be sent again.
+pub(crate) async fn run(
+    bucket: &Bucket,
+    arn: &ClassifierArn,
+    invocation: &Invocation,
+) -> Result<(), StoreError> {
+    let resource = arn.resource();
+    let Some(classifier) = claim(bucket, &resource, invocation).await? else {
+        return Ok(());
+    };
+    let result = match build(bucket, arn, &classifier).await {
+        Ok(built) => Ok(built),
+        Err(TrainingError::Store(error)) => return Err(error),
+        Err(refusal) => Err(refusal.to_string()),
+    };
+    finish(bucket, &resource, invocation, &result).await
+}
+
+/// Returns the classifier if it is to be trained here and now.
+async fn claim(
+    bucket: &Bucket,
+    resource: &str,
+    invocation: &Invocation,
+) -> Result<Option<Classifier>, StoreError> {
+    let now = Utc::now();
+    let begin = |classifier: &mut Classifier| {
+        let properties = &mut classifier.properties;
+        match properties.status {
+            ModelStatus::Submitted | ModelStatus::Training | ModelStatus::StopRequested => {}
+            ModelStatus::Deleting
+            | ModelStatus::Stopped
+            | ModelStatus::InError
+            | ModelStatus::Trained
+            | ModelStatus::TrainedWithWarning => return Err(NotBegun::Finished),
+        }
+        match Run::claim(classifier.run.as_ref(), invocation, now) {
+            Claim::Mine(run) => classifier.run = Some(run),
+            Claim::Busy => return Err(NotBegun::Busy),
+            Claim::Exhausted => {
+                properties.status = ModelStatus::InError;
+                properties.message = Some("training did not come to an end in several attempts".to_owned());
+                properties.end_time = Some(epoch_seconds(now));
+                return Ok(());
+            }
+        }
+        if properties.status == ModelStatus::StopRequested {
+            properties.status = ModelStatus::Stopped;
+            properties.end_time = Some(epoch_seconds(now));
+        } else {
+            properties.status = ModelStatus::Training;
+            properties.training_start_time.get_or_insert(epoch_seconds(now));
+        }
+        Ok(())
+    };
+    match bucket.update(resource, begin).await? {
+        Updated::Done(classifier) if classifier.properties.status == ModelStatus::Training => {
+            return Ok(Some(classifier));
+        }
+        Updated::Refused(NotBegun::Busy) => return Ok(None),
+        Updated::Missing | Updated::Refused(NotBegun::Finished) | Updated::Done(_) => {}
+    }
+    bucket.work_is_done(resource).await?;
+    Ok(None)
+}
+
+async fn finish(
+    bucket: &Bucket,
+    resource: &str,
+    invocation: &Invocation,
+    result: &Result<Built, String>,
+) -> Result<(), StoreError> {
+    let now = epoch_seconds(Utc::now());
+    let put_down = |classifier: &mut Classifier| {
+        let properties = &mut classifier.properties;
+        let mine = classifier
+            .run
+            .as_ref()
+            .is_some_and(|run| run.owner == invocation.request_id);
+        let stop = properties.status == ModelStatus::StopRequested;
+        if !mine || !stop && properties.status != ModelStatus::Training {
+            return Err(());
+        }
+        properties.training_end_time = Some(now);
+        properties.end_time = Some(now);
+        match result {
+            Ok(_) | Err(_) if stop => properties.status = ModelStatus::Stopped,
+            Ok(built) => {
+                properties.status = ModelStatus::Trained;
+                properties.classifier_metadata = Some(built.metadata.clone());
+                if let (Some(config), Some(uri)) = (&mut properties.output_data_config, &built.output) {
+                    config.s3_uri = Some(uri.to_string());
+                }
+                classifier.trained = Some(built.facts.clone());
+            }
+            Err(reason) => {
+                properties.status = ModelStatus::InError;
+                properties.message = Some(reason.clone());
+            }
+        }
+        Ok(())
+    };
+    if let Updated::Done(classifier) = bucket.update(resource, put_down).await? {
+        let properties = &classifier.properties;
+        tracing::info!(
+            classifier.arn = properties.document_classifier_arn,
+            status = ?properties.status,
+            message = properties.message,
+            "training ended"
+        );
+        bucket.work_is_done(resource).await?;
+    }
+    Ok(())
+}
+
+async fn build(
+    bucket: &Bucket,
+    arn: &ClassifierArn,
+    classifier: &Classifier,
+) -> Result<Built, TrainingError> {
+    let properties = &classifier.properties;
+    let input = properties.input_data_config.input(properties.mode);
+    let data = collect(bucket, &input.map_err(|_| TrainingError::Request)?).await?;
+    let files = data.files;
+    let training = tokio::task::spawn_blocking(move || train_and_test(data.train, data.test));
+    let tested = training
+        .await
+        .expect("training neither panics nor is cancelled")?;
+    bucket.put_model(&arn.resource(), &tested.model).await?;
+    let config = properties.output_data_config.as_ref();
+    let folder = config.and_then(|config| config.s3_uri.as_deref());
+    let output = match folder {
+        Some(folder) => {
+            let folder: S3Uri = folder.parse().map_err(|_| TrainingError::Request)?;
+            let uri = output::uri(&folder, &arn.scope, "CLR", &output_id(classifier));
+            let matrix = confusion_matrix(&tested.model, &tested.outcomes);
+            let archive = output::archive("confusion_matrix.json", &matrix);
+            bucket.put_named(&uri, output::CONTENT_TYPE, archive).await?;
+            Some(uri)
+        }
+        None => None,
+    };
+    let labels = tested.model.labels().to_vec();
+    Ok(Built {
+        output,
+        metadata: ClassifierMetadata {
+            number_of_labels: labels.len(),
+            number_of_trained_documents: tested.trained_on,
+            number_of_test_documents: tested.outcomes.len(),
+            evaluation_metrics: metrics::evaluate(tested.model.mode(), labels.len(), &tested.outcomes),
+        },
+        facts: TrainedFacts {
+            labels,
+            calibration_error: tested.calibration_error,
+            sources: files,
+        },
+    })
+}
+
+/// Reads all training data; an object that is gone before it is read is an error.
+async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> {
+    let mut data = Data {
+        train: Collector::new(input.syntax),
+        test: None,
+        files: Vec::new(),
+    };
+    for source in &input.sources {
+        let objects = bucket.list_named(&source.uri).await?;
+        if objects.is_empty() {
+            return Err(TrainingError::NoData(source.uri.clone()));
+        }
+        let collector = match source.use_for {
+            Use::Train => &mut data.train,
+            Use::Test => data.test.get_or_insert_with(|| Collector::new(input.syntax)),
+        };
+        for object in objects {
+            let uri = source.uri.with_key(&object.key);
+            let file = bucket.get_named(&uri).await?;
+            let so_far = std::mem::replace(collector, Collector::new(input.syntax));
+            *collector = read_file(so_far, file, source, &uri).await?;
+            data.files.push(TrainingFile {
+                uri: uri.to_string(),
+                etag: object.etag,
+            });
+        }
+    }
+    Ok(data)
+}
+
+async fn read_file(
+    mut collector: Collector,
+    file: Vec<u8>,
+    source: &Source,
+    uri: &S3Uri,
+) -> Result<Collector, TrainingError> {
+    let attributes = source.attributes.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        match attributes {
+            Some(attributes) => collector.read_manifest(&file, &attributes),
+            None => collector.read_csv(&file[..]),
+        }
+        .map(|()| collector)
+    });
+    let read = reading.await.expect("reading neither panics nor is cancelled");
+    read.map_err(|source| TrainingError::File {
+        uri: uri.clone(),
+        source,
+    })
+}
+
+struct Tested {
+    model: Model,
+    trained_on: usize,
+    calibration_error: f64,
+    outcomes: Vec<Outcome>,
+}
+
+fn train_and_test(train: Collector, test: Option<Collector>) -> Result<Tested, TrainingDataError> {
+    let mut set = train.training_set()?;
+    let test = match test {
+        Some(test) => test.test_set(&set.labels)?,
+        None => train::split_test(&mut set, SEED),
+    };
+    let trained = train::train(&set, SEED);
+    Ok(Tested {
+        outcomes: train::judge(&trained.model, &test),
+        trained_on: set.len(),
+        calibration_error: trained.calibration_error,
+        model: trained.model,
+    })
+}
+
+fn confusion_matrix(model: &Model, outcomes: &[Outcome]) -> Vec<u8> {
+    let (mode, labels) = (model.mode(), model.labels());
+    let matrix = json!({
+        "type": match mode {
+            crate::Mode::MultiClass => "multi_class",
+            crate::Mode::MultiLabel => "multi_label",
+        },
+        "confusion_matrix": metrics::confusion_matrix(mode, labels.len(), outcomes),
+        "labels": labels,
+        "all_labels": labels,
+    });
+    matrix.to_string().into_bytes()
+}
+
+/// The same for each attempt at a training, another for each training.
+fn output_id(classifier: &Classifier) -> String {
+    let properties = &classifier.properties;
+    let identity = format!(
+        "{}\0{}",
+        properties.document_classifier_arn, properties.submit_time
+    );
+    hex::encode(&Sha256::digest(identity)[..16])
+}
