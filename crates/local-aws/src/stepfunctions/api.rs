@@ -147,6 +147,8 @@ impl StepFunctions {
         let message = |answer| Message::Task(task_id, news, answer);
         if self.tell(&execution_arn, message).await {
             return Ok(json!({}));
+        } else if self.stopping.is_cancelled() {
+            return Err(stopping());
         }
         let message = "Task Timed Out: 'Provided task does not exist anymore'";
         Err(AwsError::new(400, "TaskTimedOut", message))

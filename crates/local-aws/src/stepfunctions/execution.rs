@@ -80,7 +80,7 @@ pub(super) enum Phase {
     New,
     Until(u64),
     RetryAt(u64),
-    Task(RunningTask),
+    Task(Box<RunningTask>),
     Branches(Vec<Branch>),
 }
 

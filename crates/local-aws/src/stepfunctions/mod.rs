@@ -25,6 +25,7 @@ mod failure;
 mod path;
 mod records;
 mod runner;
+mod states;
 mod turn;
 
 use std::{

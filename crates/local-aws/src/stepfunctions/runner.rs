@@ -79,8 +79,9 @@ impl Runner {
         loop {
             let mut events = mem::take(&mut self.events);
             events.extend(self.execution.advance(&self.machine, epoch_millis()));
-            if !events.is_empty() || self.answer.is_some() {
-                self.store(events).await;
+            let changed = !events.is_empty() || self.answer.is_some();
+            if changed && !self.store(events).await {
+                return;
             }
             if let Some((answer, used)) = self.answer.take() {
                 // Whoever asked may have gone.
@@ -133,21 +134,22 @@ impl Runner {
         }
     }
 
-    /// Stores the execution; nothing goes on before the disk has taken it.
-    async fn store(&self, events: Vec<Event>) {
+    /// Stores the execution; nothing goes on before the disk has taken it. Returns `false` if the
+    /// service stops meanwhile.
+    async fn store(&self, events: Vec<Event>) -> bool {
         let events = Arc::new(events);
         loop {
             let (service, execution, events) = (self.service.clone(), self.execution.clone(), events.clone());
             let stored = tokio::task::spawn_blocking(move || service.records.save(&execution, &events));
             match stored.await.expect("storing does not panic and is not aborted") {
-                Ok(()) => return,
+                Ok(()) => return true,
                 Err(error) => {
                     tracing::error!(%error, execution = self.execution.arn, "an execution cannot be stored")
                 }
             }
             let pause = tokio::time::sleep(STORING_PAUSE);
             if self.service.stopping.run_until_cancelled(pause).await.is_none() {
-                return;
+                return false;
             }
         }
     }

@@ -7,14 +7,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    definition::{
-        Choice, Fail, JitterStrategy, Kind, MAX_SECONDS, Machine, MapState, Resource, State, Task, Wait,
-    },
+    definition::{JitterStrategy, Kind, MAX_SECONDS, Machine, Resource, State, Task},
     events::{Event, task_details, task_event},
-    execution::{Branch, Execution, Frame, Item, MAX_DATA_BYTES, Phase, RunningTask, Status, task_token},
-    expression::text_of,
+    execution::{Branch, Execution, Frame, MAX_DATA_BYTES, Phase, RunningTask, Status, task_token},
     failure::Failure,
-    path::{Data, Path},
+    path::Data,
+    states::seconds_of,
 };
 
 /// Most events of an execution.
@@ -229,7 +227,7 @@ impl<'a> Turn<'a> {
             _ => task_details(resource, json!({})),
         };
         self.note(frame, task_event(resource, "Started"), started);
-        frame.phase = Phase::Task(RunningTask {
+        frame.phase = Phase::Task(Box::new(RunningTask {
             id,
             resource: resource.clone(),
             request,
@@ -239,7 +237,7 @@ impl<'a> Turn<'a> {
             submitted: false,
             answer: None,
             outcome: None,
-        });
+        }));
         Ok(Step::Waits)
     }
 
@@ -247,7 +245,7 @@ impl<'a> Turn<'a> {
         &mut self,
         state: &State,
         frame: &mut Frame,
-        mut task: RunningTask,
+        mut task: Box<RunningTask>,
     ) -> Result<Step, Failure> {
         let resource = task.resource.clone();
         let mut outcome = task.outcome.take();
@@ -459,92 +457,6 @@ impl<'a> Turn<'a> {
         }
         context
     }
-}
-
-impl Fail {
-    fn failure(&self, data: Data<'_>) -> Result<Failure, Failure> {
-        let [error, cause] =
-            [(&self.error, &self.error_path), (&self.cause, &self.cause_path)].map(|(text, path)| {
-                match (text, path) {
-                    (Some(text), _) => Ok(text.clone()),
-                    (None, Some(path)) => path.evaluate(data).and_then(text_of),
-                    (None, None) => Ok(String::new()),
-                }
-            });
-        Ok(Failure::new(error?, cause?))
-    }
-}
-
-impl Choice {
-    fn choose(&self, data: Data<'_>) -> Result<String, Failure> {
-        for rule in &self.choices {
-            if rule.condition.holds(data)? {
-                return Ok(rule.next.clone());
-            }
-        }
-        self.default.clone().ok_or_else(|| {
-            Failure::new(
-                "States.NoChoiceMatched",
-                "No choice rule matched and there is no Default.",
-            )
-        })
-    }
-}
-
-impl Wait {
-    fn until(&self, data: Data<'_>, now_ms: u64) -> Result<u64, Failure> {
-        if let Some(seconds) = seconds_of(self.seconds, self.seconds_path.as_ref(), data)? {
-            return Ok(now_ms + seconds * 1000);
-        }
-        let time = match &self.timestamp_path {
-            Some(path) => path.get(data, Failure::RUNTIME)?,
-            None => self.timestamp.clone().into(),
-        };
-        let parsed = time
-            .as_str()
-            .and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-        let parsed = parsed.ok_or_else(|| Failure::runtime("The timestamp of a Wait state is not one."))?;
-        Ok(u64::try_from(parsed.timestamp_millis()).unwrap_or(0))
-    }
-}
-
-impl MapState {
-    fn branches(&self, state: &State, data: Data<'_>) -> Result<Vec<Branch>, Failure> {
-        let items = match &self.items_path {
-            Some(path) => path.get(data, Failure::RUNTIME)?,
-            None => data.input.clone(),
-        };
-        let Value::Array(items) = items else {
-            return Err(Failure::runtime("The items of a Map state are not a list."));
-        };
-        let selector = self.item_selector.as_ref().or(state.data.parameters.as_ref());
-        let branches = items.into_iter().enumerate().map(|(index, value)| {
-            let mut context = data.context.clone();
-            context["Map"] = json!({"Item": {"Index": index, "Value": value}});
-            let context = &context;
-            let input = match selector {
-                None => value.clone(),
-                Some(template) => template.fill(Data { context, ..data })?,
-            };
-            let item = Some(Item { index, value });
-            Ok(Branch::Pending { input, item })
-        });
-        branches.collect()
-    }
-}
-
-fn seconds_of(seconds: Option<u64>, path: Option<&Path>, data: Data<'_>) -> Result<Option<u64>, Failure> {
-    let Some(path) = path else {
-        return Ok(seconds);
-    };
-    let value = path.get(data, Failure::RUNTIME)?;
-    let seconds = value.as_u64().filter(|seconds| *seconds <= MAX_SECONDS);
-    let wrong = || {
-        Failure::runtime(format!(
-            "{value} is not a number of seconds from 0 to {MAX_SECONDS}."
-        ))
-    };
-    seconds.ok_or_else(wrong).map(Some)
 }
 
 fn failure_details(failure: &Failure) -> Value {
