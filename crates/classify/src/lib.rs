@@ -102,7 +102,7 @@ struct ReviewAnswer {
 
 #[derive(Debug, thiserror::Error)]
 enum ClassifyError {
-    #[error("{0}")]
+    #[error(transparent)]
     InvalidRequest(#[from] InvalidFeedback),
     #[error("the text is longer than the classifier accepts")]
     TextTooLong(#[source] Refusal),

@@ -68,7 +68,7 @@ impl From<FeedbackRecord> for Answer {
 
 #[derive(Debug, thiserror::Error)]
 enum FeedbackApiError {
-    #[error("{0}")]
+    #[error(transparent)]
     InvalidRequest(#[from] InvalidFeedback),
     #[error("the feedback was not stored; send it again in a moment")]
     NotStored(#[from] PublishError),
