@@ -1,0 +1,1 @@
+//! Lambda: the steps of the model-building state machine.

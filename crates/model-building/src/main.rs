@@ -1,0 +1,3 @@
+//! Lambda: the steps of the model-building state machine.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Lambda: human answers into labelled records.

@@ -1,0 +1,3 @@
+//! Lambda: human answers into labelled records.
+
+fn main() {}
