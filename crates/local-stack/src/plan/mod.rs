@@ -72,7 +72,7 @@ pub struct Plan {
 }
 
 /// Types that are accepted and do nothing here, and why that is no loss on one machine.
-const NO_OPS: [(&str, &str); 4] = [
+const NO_OPS: [(&str, &str); 5] = [
     (
         "AWS::ApiGateway::Account",
         "there is no CloudWatch to write access logs to",
@@ -85,6 +85,10 @@ const NO_OPS: [(&str, &str); 4] = [
     (
         "AWS::Logs::LogGroup",
         "functions log to the standard error of local-stack",
+    ),
+    (
+        "AWS::SNS::Subscription",
+        "nobody is mailed from one machine; a topic's messages are in its log",
     ),
 ];
 
