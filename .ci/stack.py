@@ -174,6 +174,13 @@ class Stack:
         assert run.returncode == 0, f"aws {' '.join(arguments)}: {run.stderr}"
         return json.loads(run.stdout) if run.stdout.startswith("{") else run.stdout
 
+    def command_output(self, *arguments):
+        """Runs a command of the binary against this stack and returns what it printed."""
+        command = [self.binary, "--state-dir", str(self.state_dir), *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert run.returncode == 0, f"{' '.join(arguments)}: {run.stderr}"
+        return run.stdout
+
     def api(self, name, body, key=None, **more):
         """Posts to one of the two APIs: "classify" or "feedback"."""
         outputs = {"classify": "TextClassificationApiGatewayID", "feedback": "FeedbackAPIGatewayID"}

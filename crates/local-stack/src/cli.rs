@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufRead, Write},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,8 +14,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     boot::Settings,
-    demo::demo,
-    functions,
+    demo::{self, demo},
+    functions, models,
     outputs::StackOutputs,
     plan::Programs,
     redrive::{self, Outcome},
@@ -56,8 +57,18 @@ struct Options {
 enum Command {
     /// Runs the stack until Ctrl-C (the default)
     Run,
-    /// Plays the samples through the stack, with a scripted reviewer, and shows what became of them
-    Demo,
+    /// Plays samples through the stack, with a scripted reviewer, up to a new model that serves if it is better
+    Demo {
+        /// Labelled texts to send, label,text without a header line; every tenth is kept as an exam for each
+        /// model [default: sample news]
+        #[arg(long, value_name = "FILE")]
+        traffic: Option<PathBuf>,
+        /// Parts that the traffic is sent in; a model is built after each
+        #[arg(long, default_value = "1", value_name = "NUMBER")]
+        rounds: NonZeroUsize,
+    },
+    #[command(flatten)]
+    Models(models::Command),
     /// Serves one function; the stack starts these by itself
     Lambda {
         /// Name of the function
@@ -105,7 +116,7 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
         return Ok(ExitCode::SUCCESS);
     }
     // s3s calls it an error of its own when a client asks for a key that is not there.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sns=info,s3s=off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -118,14 +129,18 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 run::run(&settings(&options)?, training_data).await?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Demo => {
+            Command::Demo { traffic, rounds } => {
                 let training_data = options.training_data.as_deref().map(training::read).transpose()?;
-                let complete = demo(settings(&options)?, training_data).await?;
-                Ok(if complete {
-                    ExitCode::SUCCESS
-                } else {
-                    ExitCode::FAILURE
-                })
+                let play = demo::Options {
+                    training_data,
+                    traffic,
+                    rounds,
+                };
+                Ok(exit_code(demo(settings(&options)?, play).await?))
+            }
+            Command::Models(command) => {
+                let done = models::execute(command, || running(&options.state_dir)).await?;
+                Ok(exit_code(done))
             }
             Command::Redrive {
                 bucket,
@@ -140,6 +155,14 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
             Command::Lambda { .. } => unreachable!("handled above, on a runtime of its own"),
         }
     })
+}
+
+fn exit_code(success: bool) -> ExitCode {
+    if success {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {
@@ -208,11 +231,7 @@ async fn redrive(
     for (key, reason) in &kept {
         eprintln!("kept {key}: {reason}");
     }
-    Ok(if kept.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(kept.is_empty()))
 }
 
 fn confirmed(count: usize) -> io::Result<bool> {

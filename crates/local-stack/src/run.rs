@@ -36,7 +36,7 @@ pub async fn run(
         _ = interrupted.recv() => Ok(()),
         () = stack.aws.storage_failed() => Err(storage_failed(&settings.state_dir)),
         failure = async {
-            let outputs = make_ready(&stack, &settings.state_dir, training_data).await?;
+            let outputs = make_ready(&stack, &settings.state_dir, training_data, training::SAMPLE_DATA).await?;
             print!("{}", welcome(&outputs));
             std::future::pending().await
         } => failure,
@@ -55,7 +55,7 @@ pub fn storage_failed(state_dir: &std::path::Path) -> Box<dyn std::error::Error 
     .into()
 }
 
-/// Makes the classifier answer and writes `outputs.json`, which says that the stack is ready.
+/// Makes the classifier answer, by `sample` where it has learned nothing yet, and writes `outputs.json`, which says that the stack is ready.
 ///
 /// # Errors
 ///
@@ -64,8 +64,9 @@ pub async fn make_ready(
     stack: &Running,
     state_dir: &Path,
     training_data: Option<Vec<u8>>,
+    sample: &[u8],
 ) -> Result<StackOutputs, Box<dyn std::error::Error + Send + Sync>> {
-    training::prepare(stack, training_data).await?;
+    training::prepare(stack, training_data, sample).await?;
     let mut outputs = StackOutputs {
         endpoint_url: stack.endpoint_url.clone(),
         api_key_value: (stack.plan.api_keys.first()).map_or_else(String::new, |key| key.value.clone()),

@@ -13,7 +13,7 @@ use text_classifier::{TrainingDataError, TrainingSet};
 use crate::boot::Running;
 
 /// The sample data that is shipped: news in four categories, Comprehend CSV.
-const SAMPLE_DATA: &[u8] = include_bytes!("../data/news.csv");
+pub const SAMPLE_DATA: &[u8] = include_bytes!("../data/news.csv");
 
 /// Template output that names the bucket of training data.
 const BUCKET_OUTPUT: &str = "TrainingS3Bucket";
@@ -60,12 +60,12 @@ pub fn read(path: &Path) -> Result<Vec<u8>, TrainingError> {
 }
 
 /// Makes the built-in classifier ready: `data`, if given, replaces what it learned from; without it
-/// the shipped sample is used the first time. Does nothing for a template without that classifier.
+/// `sample` is used the first time. Does nothing for a template without that classifier.
 ///
 /// # Errors
 ///
 /// [`TrainingError`].
-pub async fn prepare(stack: &Running, data: Option<Vec<u8>>) -> Result<(), TrainingError> {
+pub async fn prepare(stack: &Running, data: Option<Vec<u8>>, sample: &[u8]) -> Result<(), TrainingError> {
     let built_in = (stack.plan.signing_names.iter()).any(|(name, _)| name == SIGNING_NAME);
     let (Some(bucket), true) = (stack.outputs.get(BUCKET_OUTPUT), built_in) else {
         return Ok(());
@@ -79,7 +79,7 @@ pub async fn prepare(stack: &Running, data: Option<Vec<u8>>) -> Result<(), Train
             let present = present
                 .await
                 .map_err(|error| storage(DisplayErrorContext(error).to_string()))?;
-            present.contents().is_empty().then(|| SAMPLE_DATA.to_vec())
+            present.contents().is_empty().then(|| sample.to_vec())
         }
     };
     let mut replaced = None;

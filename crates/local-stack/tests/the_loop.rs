@@ -39,7 +39,7 @@ async fn what_was_acknowledged_survives_a_kill_and_becomes_one_review_item() {
     for text in texts(0..10) {
         first.dislike(&text).await;
     }
-    let s3 = first.s3();
+    let s3 = first.s3().await;
     let bucket = first.outputs.output("ReviewS3Bucket").to_owned();
     until(async || items_of_loops(&s3, &bucket).await.len() == 10).await;
     first.kill();
@@ -148,7 +148,7 @@ async fn parameters_reach_the_functions() {
         &[("ComprehendClassificationScoreThreshold", "1")],
     )
     .await;
-    local_stack::training::prepare(&stack, None)
+    local_stack::training::prepare(&stack, None, local_stack::training::SAMPLE_DATA)
         .await
         .expect("a model");
 

@@ -8,8 +8,6 @@ use std::{
 };
 
 use active_learning_core::human_loop::NONE_FITS;
-use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::Credentials;
 use local_stack::{
     boot::{Running, Settings, start},
     demo::reviewer::Reviewer,
@@ -84,17 +82,17 @@ pub struct Killable {
 impl Killable {
     /// Starts it and waits until it is ready.
     pub fn start(state_dir: &Path, buffer_seconds: &str) -> Self {
+        Self::start_with(state_dir, &[&format!("FeedbackBufferSeconds={buffer_seconds}")])
+    }
+
+    /// Starts it with template parameters, `KEY=VALUE`, and waits until it is ready.
+    pub fn start_with(state_dir: &Path, parameters: &[&str]) -> Self {
         // The file of the process before would be taken for this one's.
         let _ = std::fs::remove_file(state_dir.join("outputs.json"));
         let child = Command::new(PROGRAM)
-            .args([
-                "--port",
-                "0",
-                "--param",
-                &format!("FeedbackBufferSeconds={buffer_seconds}"),
-                "--state-dir",
-            ])
+            .args(["--port", "0", "--state-dir"])
             .arg(state_dir)
+            .args(parameters.iter().flat_map(|parameter| ["--param", parameter]))
             .stdout(Stdio::null())
             .spawn()
             .expect("the program runs");
@@ -120,14 +118,14 @@ impl Killable {
         assert_eq!(status, 200, "{body}");
     }
 
+    /// Returns a configuration of clients of it.
+    pub async fn sdk_config(&self) -> aws_config::SdkConfig {
+        local_stack::user::sdk_config(&self.outputs.endpoint_url).await
+    }
+
     /// Returns a client of its S3.
-    pub fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::new()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .endpoint_url(&self.outputs.endpoint_url);
-        aws_sdk_s3::Client::from_conf(config.build())
+    pub async fn s3(&self) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::new(&self.sdk_config().await)
     }
 
     /// Answers tasks in the portal until `count` items are answered and no task waits; returns the ids
@@ -135,7 +133,7 @@ impl Killable {
     pub async fn review_everything(&self, count: usize) -> Vec<String> {
         let link = sign_in::create_link(&self.outputs, "test").await.expect("a link");
         let mut reviewer = Reviewer::sign_in(&link).await.expect("signed in");
-        let (s3, bucket) = (self.s3(), self.outputs.output("ReviewS3Bucket"));
+        let (s3, bucket) = (self.s3().await, self.outputs.output("ReviewS3Bucket"));
         let deadline = Instant::now() + PATIENCE;
         loop {
             let worked = reviewer
@@ -195,7 +193,7 @@ pub async fn items_of_loops(s3: &aws_sdk_s3::Client, bucket: &str) -> Vec<String
 }
 
 /// Reads the JSON objects below a prefix whose keys end with `suffix`.
-async fn json_objects(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str, suffix: &str) -> Vec<Value> {
+pub async fn json_objects(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str, suffix: &str) -> Vec<Value> {
     let mut values = Vec::new();
     let mut pages = s3
         .list_objects_v2()

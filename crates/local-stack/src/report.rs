@@ -1,0 +1,91 @@
+//! A decision on two models, as a table for people.
+
+use std::fmt::Write;
+
+use model_building::VersionSummary;
+use active_learning_core::{
+    evaluation::Evaluation,
+    selection::{Decision, Measured},
+};
+
+/// Writes the table of champion against challenger, the rules and the verdict; indented by two spaces.
+pub fn decision(decision: &Decision) -> String {
+    let mut text = format!("  {:<24}{:>10}{:>12}\n", "", "champion", "challenger");
+    let challenger = &decision.challenger.evaluation;
+    let champion = decision.champion.as_ref().map(|champion| &champion.evaluation);
+    let mut row = |name: &str, value: &dyn Fn(&Evaluation) -> Option<f64>, percent: bool| {
+        let shown = |evaluation: Option<&Evaluation>| match evaluation.and_then(value) {
+            None => "–".to_owned(),
+            Some(value) if percent => format!("{:.1} %", 100.0 * value),
+            Some(value) => format!("{value:.3}"),
+        };
+        let (old, new) = (shown(champion), shown(Some(challenger)));
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "  {name:<24}{old:>10}{new:>12}");
+    };
+    row("accuracy", &|it| Some(it.accuracy), true);
+    row("macro F1", &|it| Some(it.macro_f1), true);
+    for class in challenger.classes.iter().filter(|class| class.support > 0) {
+        let recall = |it: &Evaluation| {
+            let found = it.classes.iter().find(|other| other.class == class.class);
+            found.map(|found| found.recall)
+        };
+        row(&format!("recall of {}", class.class), &recall, true);
+    }
+    row("calibration error", &|it| Some(it.expected_calibration_error), false);
+    row("AUROC of confidence", &|it| it.auroc, false);
+    for reason in &decision.reasons {
+        let sign = if reason.in_favour { '+' } else { '-' };
+        let _ = writeln!(text, "  {sign} {}", reason.text);
+    }
+    text
+}
+
+/// Returns accuracy and macro F1 of a model on one line's columns.
+pub fn accuracy(measured: Option<&Measured>) -> String {
+    measured.map_or_else(
+        || "–".to_owned(),
+        |measured| format!("{:.1} %", 100.0 * measured.evaluation.accuracy),
+    )
+}
+
+/// Writes the model versions, one a line, the reasons below each.
+pub fn versions(versions: &[VersionSummary]) -> String {
+    if versions.is_empty() {
+        return "No model yet.\n".to_owned();
+    }
+    let mut text = format!(
+        "  {:<20}  {:<16}  {:>7}  {:>6}  {:>8}  {:>8}  {:<20}\n",
+        "version", "built", "train", "test", "accuracy", "macro F1", "audited accuracy"
+    );
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
+    for version in versions {
+        let built = version.built_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
+        let scores = version.scores;
+        let audited = version.audited.as_ref().map(|audited| {
+            let (low, high) = (audited.interval.low, audited.interval.high);
+            format!("{} ({}–{})", percent(audited.accuracy), percent(low), percent(high))
+        });
+        let _ = writeln!(
+            text,
+            "{} {:<20}  {:<16}  {:>7}  {:>6}  {:>8}  {:>8}  {:<20}",
+            if version.serving { '*' } else { ' ' },
+            version.version,
+            built.unwrap_or_else(|| "first model".to_owned()),
+            number(version.train_rows),
+            number(version.test_rows),
+            scores.map_or_else(String::new, |scores| percent(scores.accuracy)),
+            scores.map_or_else(String::new, |scores| percent(scores.macro_f1)),
+            audited.unwrap_or_default(),
+        );
+        if let (Some(outcome), Some(why)) = (version.outcome, &version.why) {
+            let rolled_back = if version.rolled_back { ", rolled back later" } else { "" };
+            let _ = writeln!(text, "    {outcome:?}{rolled_back}: {why}");
+        }
+        if let Some(parent) = &version.parent {
+            let _ = writeln!(text, "    dataset after {parent}");
+        }
+    }
+    text + "* serves\n"
+}
