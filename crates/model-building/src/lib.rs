@@ -1,1 +1,6 @@
 //! Lambda: the steps of the model-building state machine.
+
+pub mod assemble;
+pub mod export;
+mod labels;
+mod spool;
