@@ -1,13 +1,15 @@
 //! The steps before training: a dataset version, and the check of it before money is spent.
 
+use active_learning_aws::failure::chain;
 use active_learning_core::dataset::{DatasetManifest, Problem, Rules, Severity};
 use chrono::Utc;
 
 use crate::{
     ModelBuilding,
-    assemble::{AssemblePolicy, assemble, check_dataset},
+    assemble::{AssembleError, AssemblePolicy, MAX_HELD_OUT, assemble, check_dataset},
     build::{Build, Status},
     error::StepError,
+    storage::StorageError,
 };
 
 impl ModelBuilding {
@@ -15,11 +17,12 @@ impl ModelBuilding {
     pub(crate) async fn assemble(&self, mut build: Build) -> Result<Build, StepError> {
         let policy = AssemblePolicy {
             test_share: self.config.test_share,
+            max_held_out: MAX_HELD_OUT,
+            min_rows_per_class: self.config.min_rows_per_class,
+            mode: None,
         };
-        let manifest = assemble(&self.storage.s3, &self.storage.bucket, &policy, Utc::now())
-            .await
-            .map_err(|error| StepError::Failed(error.to_string()))?;
-        let version = manifest.version;
+        let assembled = assemble(&self.storage.s3, &self.storage.bucket, &policy, Utc::now());
+        let version = assembled.await?.manifest.version;
         let model = self
             .config
             .endpoint
@@ -43,10 +46,7 @@ impl ModelBuilding {
         let errors = problems
             .iter()
             .filter(|problem| problem.severity == Severity::Error);
-        let mut errors: Vec<&str> = errors.map(|problem| problem.message.as_str()).collect();
-        if build.champion.is_some() && manifest.test.summary.rows == 0 {
-            errors.push("there are no held-out rows to compare on: more audited predictions are needed");
-        }
+        let errors: Vec<&str> = errors.map(|problem| problem.message.as_str()).collect();
         build.status = Status::Usable;
         if !errors.is_empty() {
             build.status = Status::Refused;
@@ -69,6 +69,19 @@ impl ModelBuilding {
             ..Rules::comprehend(manifest.mode)
         };
         check_dataset(manifest, &rules)
+    }
+}
+
+impl From<AssembleError> for StepError {
+    fn from(error: AssembleError) -> Self {
+        match error {
+            AssembleError::S3 { key, source } => StorageError { key, source }.into(),
+            AssembleError::Busy => Self::NotNow(error.to_string()),
+            AssembleError::Disk(_)
+            | AssembleError::InitialRow { .. }
+            | AssembleError::Empty
+            | AssembleError::Json { .. } => Self::Failed(chain(&error)),
+        }
     }
 }
 

@@ -23,27 +23,26 @@ use crate::{
 const NO_ANSWER: &str = "(no answer)";
 
 impl ModelBuilding {
-    /// Begins to classify the held-out texts with both models; without held-out texts there is nothing to do.
+    /// Begins to classify the held-out texts with both models.
     pub(crate) async fn start_evaluation(&self, mut build: Build) -> Result<Build, StepError> {
         let manifest = self.manifest(build.dataset()?).await?;
-        build.jobs.clear();
-        if manifest.test.summary.rows > 0 {
-            let rows = self.test_rows(&manifest).await?;
-            let texts: String = rows.iter().map(|row| one_line(&row.text) + "\n").collect();
-            let key = build.key("evaluation/texts.txt");
-            self.storage
-                .put_bytes(&key, "text/plain; charset=utf-8", texts.into_bytes())
-                .await?;
-            let models = [Some(build.challenger()?.to_owned()), build.champion.clone()];
-            for model in models.into_iter().flatten() {
-                let job_id = self.start_job(&build, &key, &model).await?;
-                build.jobs.push(Job {
-                    model_arn: model,
-                    job_id,
-                    output: None,
-                });
-            }
+        let rows = self.test_rows(&manifest).await?;
+        let texts: String = rows.iter().map(|row| one_line(&row.text) + "\n").collect();
+        let key = build.key("evaluation/texts.txt");
+        self.storage
+            .put_bytes(&key, "text/plain; charset=utf-8", texts.into_bytes())
+            .await?;
+        let models = [Some(build.challenger()?.to_owned()), build.champion.clone()];
+        let mut jobs = Vec::new();
+        for model in models.into_iter().flatten() {
+            let job_id = self.start_job(&build, &key, &model).await?;
+            jobs.push(Job {
+                model_arn: model,
+                job_id,
+                output: None,
+            });
         }
+        build.jobs = jobs;
         build.begin_to_wait(Utc::now());
         Ok(build)
     }

@@ -6,7 +6,7 @@
 //! happens, the execution ends in the step `record`: one outcome with its reason, and an endpoint that serves.
 
 mod approval;
-mod assemble;
+pub mod assemble;
 mod begin;
 mod build;
 mod config;
@@ -16,11 +16,13 @@ mod endpoint;
 mod error;
 mod evaluation;
 mod executions;
-
+pub mod export;
+mod labels;
 mod message;
 mod predictions;
 mod record;
 mod select;
+mod spool;
 mod storage;
 mod tally;
 mod tick;
@@ -33,12 +35,10 @@ use std::sync::Arc;
 use active_learning_aws::{self as aws, clients, env::Env, failure::chain, s3_event};
 use aws_config::SdkConfig;
 use chrono::Utc;
-use lambda_runtime::{
-    Diagnostic, LambdaEvent, service_fn,
-    tracing::{error, info},
-};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing::{error, info};
 
 pub use approval::{ApprovalError, approve, reject};
 pub use build::{Action, Build, Reason};

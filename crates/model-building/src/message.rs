@@ -94,7 +94,6 @@ fn compared(decision: &DecisionRecord) -> String {
             name(&decision.challenger.model_arn),
             scores(&decision.challenger)
         ),
-        None if rows == 0 => format!("Trained on {trained} rows; it is the first model."),
         None => format!(
             "Trained on {trained} rows; it is the first model and has {} on {rows} held-out rows.",
             scores(&decision.challenger)

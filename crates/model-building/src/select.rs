@@ -66,17 +66,16 @@ impl ModelBuilding {
         let challenger_arn = build.challenger()?.to_owned();
         let manifest = self.manifest(build.dataset()?).await?;
         let problems = self.problems(&manifest);
-        let mut measured = Vec::new();
-        let mut rows = Vec::new();
-        if !build.jobs.is_empty() {
-            rows = self.test_rows(&manifest).await?;
-        }
-        for job in &build.jobs {
-            measured.push(self.job_predictions(job, &rows).await?);
-        }
-        let mut measured = measured.into_iter();
-        let (challenger, _) = measured.next().unwrap_or_default();
-        let champion = measured.next();
+        let rows = self.test_rows(&manifest).await?;
+        let [challenger_job, champion_job @ ..] = &build.jobs[..] else {
+            let message = "the step select needs evaluations, which no step started";
+            return Err(StepError::Failed(message.to_owned()));
+        };
+        let (challenger, _) = self.job_predictions(challenger_job, &rows).await?;
+        let champion = match champion_job.first() {
+            Some(job) => Some(self.job_predictions(job, &rows).await?),
+            None => None,
+        };
         let trained_classes: BTreeSet<String> = manifest.train.summary.classes.keys().cloned().collect();
         let champion_candidate = champion.as_ref().zip(build.champion.as_deref());
         let champion_candidate = champion_candidate.map(|((predictions, read), model_arn)| Candidate {

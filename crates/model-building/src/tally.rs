@@ -14,7 +14,7 @@ use active_learning_core::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::tracing::warn;
+use tracing::warn;
 use serde::{Deserialize, Serialize};
 
 use crate::{

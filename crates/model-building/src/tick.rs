@@ -1,7 +1,7 @@
 //! What starts executions: enough new labels, a long time since the last build, a model that is worse in service.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lambda_runtime::tracing::{info, warn};
+use tracing::{info, warn};
 
 use crate::{
     ModelBuilding,

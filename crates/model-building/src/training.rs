@@ -9,7 +9,7 @@ use active_learning_core::{
     prediction::LABEL_DELIMITER,
 };
 use chrono::Utc;
-use lambda_runtime::tracing::warn;
+use tracing::warn;
 
 use crate::{
     ModelBuilding,
@@ -38,11 +38,10 @@ impl ModelBuilding {
                 Some(LABEL_DELIMITER.to_string()),
             ),
         };
-        let test = (manifest.test.summary.rows > 0).then(|| self.storage.uri(&manifest.test.key));
         let input = DocumentClassifierInputDataConfig::builder()
             .data_format(DocumentClassifierDataFormat::ComprehendCsv)
             .s3_uri(self.storage.uri(&manifest.train.key))
-            .set_test_s3_uri(test)
+            .test_s3_uri(self.storage.uri(&manifest.test.key))
             .set_label_delimiter(delimiter)
             .build();
         let output = DocumentClassifierOutputDataConfig::builder()
