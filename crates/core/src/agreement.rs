@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    consolidation::{Consensus, last_vote_of_each_worker},
+    consolidation::{Ballot, Consensus, Consolidated, Votes},
     human_loop::Answer,
-    labelled::{Vote, VoteSource},
 };
 
 /// Agreement on records that at least two people answered; unsure answers do not count.
@@ -35,18 +34,18 @@ pub struct AgreementReport {
     pub by_label: BTreeMap<String, Agreement>,
 }
 
-/// Measures agreement on many records, by record id.
+/// Measures agreement on many records.
 ///
 /// Source: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), nominal metric with missing data.
-pub fn agreement(votes: &BTreeMap<String, Vec<Vote>>) -> AgreementReport {
+pub fn agreement(votes: &Votes) -> AgreementReport {
+    let sure = |ballots: &[Ballot]| -> Vec<&Answer> {
+        let answers = ballots.iter().map(|ballot| votes.answer(ballot));
+        answers.filter(|answer| **answer != Answer::Unsure).collect()
+    };
     let units: Vec<Vec<&Answer>> = votes
-        .values()
-        .map(|votes| {
-            last_vote_of_each_worker(votes)
-                .into_values()
-                .filter(|a| **a != Answer::Unsure)
-                .collect()
-        })
+        .records()
+        .map(|(_, ballots)| sure(ballots))
+        .filter(|answers| answers.len() > 1)
         .collect();
     let labels: BTreeSet<&String> = units
         .iter()
@@ -127,26 +126,20 @@ pub struct ReviewerReport {
 /// Reports on each reviewer, by worker id: votes of users who gave feedback count as company only.
 ///
 /// A consensus of one's own single vote proves nothing and is not compared.
-pub fn reviewers(
-    votes: &BTreeMap<String, Vec<Vote>>,
-    consensus: &BTreeMap<String, Consensus>,
-) -> BTreeMap<String, ReviewerReport> {
-    let mut reports: BTreeMap<String, (ReviewerReport, usize, Vec<f64>)> = BTreeMap::new();
-    for (id, votes) in votes {
-        let last = last_vote_of_each_worker(votes);
-        let sure = last.values().filter(|answer| ***answer != Answer::Unsure).count();
-        let reviews = votes.iter().filter(|vote| vote.source == VoteSource::HumanReview);
-        let seconds: BTreeMap<&str, Option<f64>> =
-            reviews.map(|vote| (vote.worker.as_str(), vote.seconds)).collect();
-        for (worker, seconds) in seconds {
-            let (report, agreed, all_seconds) = reports.entry(worker.to_owned()).or_default();
-            let answer = last[worker];
+pub fn reviewers(votes: &Votes, consolidated: &Consolidated<'_>) -> BTreeMap<String, ReviewerReport> {
+    let mut reports: BTreeMap<u32, (ReviewerReport, usize, Vec<f64>)> = BTreeMap::new();
+    for (id, ballots) in votes.records() {
+        let is_sure = |ballot: &&Ballot| *votes.answer(ballot) != Answer::Unsure;
+        let sure = ballots.iter().filter(is_sure).count();
+        for ballot in ballots.iter().filter(|ballot| ballot.is_review) {
+            let (report, agreed, all_seconds) = reports.entry(ballot.worker).or_default();
+            let answer = votes.answer(ballot);
             report.answers += 1;
             report.unsure += usize::from(*answer == Answer::Unsure);
-            all_seconds.extend(seconds);
-            if let Some(Consensus::Agreed {
+            all_seconds.extend(ballot.seconds());
+            if let Consensus::Agreed {
                 answer: consensus, ..
-            }) = consensus.get(id)
+            } = consolidated.of(id)
                 && sure > 1
                 && *answer != Answer::Unsure
             {
@@ -155,10 +148,10 @@ pub fn reviewers(
             }
         }
     }
-    let finish = |(worker, (mut report, agreed, seconds)): (String, (ReviewerReport, usize, Vec<f64>))| {
+    let finish = |(worker, (mut report, agreed, seconds)): (u32, (ReviewerReport, usize, Vec<f64>))| {
         report.agreement = (report.compared > 0).then(|| agreed as f64 / report.compared as f64);
         report.median_seconds = median(seconds);
-        (worker, report)
+        (votes.workers[worker as usize].clone(), report)
     };
     reports.into_iter().map(finish).collect()
 }
@@ -178,20 +171,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::consolidation::tests::vote;
+    use crate::{
+        consolidation::{
+            Settings, consolidate,
+            tests::{counted, vote},
+        },
+        labelled::Vote,
+    };
 
     /// Turns rows of answers, one a worker, into votes by record; a dot is a missing answer.
-    fn votes(rows: &[&str]) -> BTreeMap<String, Vec<Vote>> {
-        let mut votes: BTreeMap<String, Vec<Vote>> = BTreeMap::new();
+    fn votes(rows: &[&str]) -> BTreeMap<u128, Vec<Vote>> {
+        let mut votes: BTreeMap<u128, Vec<Vote>> = BTreeMap::new();
         for (worker, row) in rows.iter().enumerate() {
-            for (record, label) in row.split(' ').enumerate().filter(|(_, label)| *label != ".") {
+            for (label, record) in row.split(' ').zip(0..).filter(|(label, _)| *label != ".") {
                 votes
-                    .entry(format!("{record:03}"))
+                    .entry(record)
                     .or_default()
                     .push(vote(&worker.to_string(), label));
             }
         }
         votes
+    }
+
+    fn measured(rows: &[&str]) -> AgreementReport {
+        agreement(&counted(&votes(rows)))
     }
 
     fn close(value: Option<f64>, expected: f64) -> bool {
@@ -201,13 +204,13 @@ mod tests {
     #[test]
     fn alpha_is_that_of_krippendorffs_examples() {
         // Krippendorff 2011, example A (two observers, binary) and C (four observers, missing data).
-        let binary = agreement(&votes(&["0 1 0 0 0 0 0 0 1 0", "1 1 1 0 0 1 0 0 0 0"]));
-        let missing = agreement(&votes(&[
+        let binary = measured(&["0 1 0 0 0 0 0 0 1 0", "1 1 1 0 0 1 0 0 0 0"]);
+        let missing = measured(&[
             "1 2 3 3 2 1 4 1 2 . . .",
             "1 2 3 3 2 2 4 1 2 5 . 3",
             ". 3 3 3 2 3 4 2 2 5 1 .",
             "1 2 3 3 2 4 4 1 2 5 1 .",
-        ]));
+        ]);
 
         assert!(close(binary.overall.alpha, 0.095), "{binary:?}");
         assert_eq!(binary.overall.percent_agreement, Some(0.6));
@@ -217,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_label_is_measured_on_its_own() {
-        let report = agreement(&votes(&["X X Y Y Z", "X X Y Z Y"]));
+        let report = measured(&["X X Y Y Z", "X X Y Z Y"]);
 
         assert_eq!(report.by_label["X"].alpha, Some(1.0));
         assert_eq!(report.by_label["Y"].percent_agreement, Some(0.6));
@@ -232,10 +235,10 @@ mod tests {
 
     #[test]
     fn unsure_and_single_answers_leave_agreement_unknown() {
-        let report = agreement(&votes(&["X ? .", "? . Y"]));
+        let report = measured(&["X ? .", "? . Y"]);
 
         assert_eq!(report.overall, Agreement::default());
-        assert_eq!(agreement(&votes(&["X X", "X X"])).overall.alpha, None);
+        assert_eq!(measured(&["X X", "X X"]).overall.alpha, None);
     }
 
     #[test]
@@ -244,7 +247,8 @@ mod tests {
         for (votes, seconds) in votes.values_mut().zip([1.0, 4.0, 2.0, 10.0]) {
             votes[0].seconds = Some(seconds);
         }
-        let consensus = crate::consolidation::consolidate(&votes, crate::consolidation::Settings::default());
+        let votes = counted(&votes);
+        let consensus = consolidate(&votes, Settings::default());
 
         let reports = reviewers(&votes, &consensus);
 
@@ -267,16 +271,16 @@ mod tests {
         fn alpha_is_at_most_one_and_does_not_depend_on_who_answered(
             labels in proptest::collection::vec(proptest::collection::vec(0usize..3, 0..5), 0..20),
         ) {
-            let votes = |reverse: bool| -> BTreeMap<String, Vec<Vote>> {
-                labels.iter().enumerate().map(|(record, labels)| {
+            let votes = |reverse: bool| -> BTreeMap<u128, Vec<Vote>> {
+                labels.iter().zip(0..).map(|(labels, record)| {
                     let worker = |number: usize| if reverse { 9 - number } else { number }.to_string();
-                    (record.to_string(), labels.iter().enumerate().map(|(w, l)| vote(&worker(w), ["X", "Y", "-"][*l])).collect())
+                    (record, labels.iter().enumerate().map(|(w, l)| vote(&worker(w), ["X", "Y", "-"][*l])).collect())
                 }).collect()
             };
 
-            let report = agreement(&votes(false));
+            let report = agreement(&counted(&votes(false)));
 
-            prop_assert_eq!(&report, &agreement(&votes(true)));
+            prop_assert_eq!(&report, &agreement(&counted(&votes(true))));
             prop_assert!(report.overall.alpha.is_none_or(|alpha| alpha <= 1.0 + 1e-12));
             prop_assert!(report.overall.percent_agreement.is_none_or(|share| (0.0..=1.0).contains(&share)));
         }

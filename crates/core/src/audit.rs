@@ -62,7 +62,7 @@ impl JudgedPrediction {
 }
 
 /// Sums over judged predictions, of which any number fits in constant memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AuditTally {
     judged: u64,
     audited: u64,

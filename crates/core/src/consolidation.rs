@@ -1,12 +1,15 @@
 //! Several people's votes on a record become one consensus.
 
 mod dawid_skene;
+mod votes;
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-pub use dawid_skene::{DawidSkene, Observation, SMOOTHING, dawid_skene};
+pub use dawid_skene::{DawidSkene, Observation, Record, SMOOTHING, dawid_skene};
+pub(crate) use votes::Ballot;
+pub use votes::{Ballots, Votes};
 
 use crate::{human_loop::Answer, labelled::Vote};
 
@@ -21,14 +24,19 @@ pub const OVERLAP_PER_ANSWER: usize = 10;
 /// Half: the answer is then more probable than all the others together.
 pub const MIN_POSTERIOR: f64 = 0.5;
 
-/// What the votes on one record come to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Most numbers that Dawid–Skene may have to hold: different sets of votes × answers, and workers × answers².
+///
+/// 32 MB twice, and a minute at the longest. Beyond, the majority decides.
+const MAX_ESTIMATES: usize = 4_000_000;
+
+/// What the votes on one record come to. Consensus on many records refers to their answers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Consensus {
+pub enum Consensus<A = Answer> {
     /// One answer stands out.
     Agreed {
         /// The answer; [`Answer::Unsure`] only where nobody could tell.
-        answer: Answer,
+        answer: A,
         /// How sure it is, from 0 to 1: the share of votes by majority, so 1 for a single vote; the posterior
         /// probability by Dawid–Skene.
         confidence: f64,
@@ -45,49 +53,65 @@ impl Consensus {
     /// A worker has one vote, their last. Who is unsure does not vote. Several labels are one answer:
     /// they are right together or not at all.
     pub fn by_majority(votes: &[Vote]) -> Self {
-        let votes = last_vote_of_each_worker(votes);
-        let mut counts: BTreeMap<&Answer, usize> = BTreeMap::new();
-        for answer in votes.values().filter(|answer| ***answer != Answer::Unsure) {
-            *counts.entry(answer).or_default() += 1;
-        }
-        let Some(most) = counts.values().copied().max() else {
-            return match votes.is_empty() {
-                true => Self::Unanswered,
-                false => Self::Agreed {
-                    answer: Answer::Unsure,
-                    confidence: 1.0,
-                },
-            };
-        };
-        let mut best = counts.iter().filter(|(_, count)| **count == most);
-        match (best.next(), best.next()) {
-            (Some((answer, _)), None) => Self::Agreed {
-                answer: (*answer).clone(),
-                confidence: most as f64 / counts.values().sum::<usize>() as f64,
-            },
-            _ => Self::Tie,
-        }
+        majority(last_vote_of_each_worker(votes).into_values()).cloned()
     }
+}
 
-    /// Returns the labels that people agreed on; nothing for every other outcome.
-    pub fn labels(&self) -> Option<&[String]> {
+impl Consensus<&Answer> {
+    /// Returns the same with an answer of its own.
+    pub fn cloned(self) -> Consensus {
         match self {
-            Self::Agreed {
-                answer: Answer::Labels { labels },
-                ..
-            } => Some(labels),
-            Self::Agreed {
-                answer: Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure,
-                ..
-            }
-            | Self::Tie
-            | Self::Unanswered => None,
+            Self::Agreed { answer, confidence } => Consensus::Agreed {
+                answer: answer.clone(),
+                confidence,
+            },
+            Self::Tie => Consensus::Tie,
+            Self::Unanswered => Consensus::Unanswered,
         }
     }
 }
 
+impl<A: Borrow<Answer>> Consensus<A> {
+    /// Returns the labels that people agreed on; nothing for every other outcome.
+    pub fn labels(&self) -> Option<&[String]> {
+        match self {
+            Self::Agreed { answer, .. } => match answer.borrow() {
+                Answer::Labels { labels } => Some(labels),
+                Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => None,
+            },
+            Self::Tie | Self::Unanswered => None,
+        }
+    }
+}
+
+/// Returns the most frequent answer, if no other is as frequent, of one answer a worker.
+fn majority<'a>(answers: impl Iterator<Item = &'a Answer>) -> Consensus<&'a Answer> {
+    let mut counts: BTreeMap<&Answer, usize> = BTreeMap::new();
+    for answer in answers {
+        *counts.entry(answer).or_default() += 1;
+    }
+    let unsure = counts.remove_entry(&Answer::Unsure);
+    let Some(most) = counts.values().copied().max() else {
+        return match unsure {
+            None => Consensus::Unanswered,
+            Some((answer, _)) => Consensus::Agreed {
+                answer,
+                confidence: 1.0,
+            },
+        };
+    };
+    let mut best = counts.iter().filter(|(_, count)| **count == most);
+    match (best.next(), best.next()) {
+        (Some((answer, _)), None) => Consensus::Agreed {
+            answer,
+            confidence: most as f64 / counts.values().sum::<usize>() as f64,
+        },
+        _ => Consensus::Tie,
+    }
+}
+
 /// Returns the last answer of each worker; of two at the same instant the greater.
-pub(crate) fn last_vote_of_each_worker(votes: &[Vote]) -> BTreeMap<&str, &Answer> {
+fn last_vote_of_each_worker(votes: &[Vote]) -> BTreeMap<&str, &Answer> {
     let mut last: BTreeMap<&str, (&str, &Answer)> = BTreeMap::new();
     for vote in votes {
         let given = (vote.at.as_str(), &vote.answer);
@@ -117,75 +141,119 @@ impl Default for Settings {
     }
 }
 
-/// Consolidates the votes on many records, by record id: by Dawid–Skene once enough of them overlap, else
-/// by majority.
+/// How many votes became one consensus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// The most frequent answer.
+    Majority,
+    /// The most probable answer, by everybody's estimated error rates.
+    DawidSkene,
+}
+
+/// What the votes on many records come to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consolidated<'a> {
+    /// How it was found.
+    pub method: Method,
+    /// Record id and consensus, in the order of ids.
+    records: Vec<(u128, Consensus<&'a Answer>)>,
+}
+
+impl<'a> Consolidated<'a> {
+    /// Returns the consensus on a record.
+    pub fn of(&self, id: u128) -> Consensus<&'a Answer> {
+        match self.records.binary_search_by_key(&id, |(id, _)| *id) {
+            Ok(place) => self.records[place].1,
+            Err(_) => Consensus::Unanswered,
+        }
+    }
+}
+
+/// Consolidates the votes on many records: by Dawid–Skene once enough of them overlap, else by majority.
 ///
-/// Deterministic; neither the order of records nor that of votes counts. An answer that nobody gave is never
-/// the consensus, whatever the model holds: the record is a tie.
-pub fn consolidate(votes: &BTreeMap<String, Vec<Vote>>, settings: Settings) -> BTreeMap<String, Consensus> {
-    let by_majority = || {
-        votes
+/// Deterministic. An answer that nobody gave is never the consensus, whatever the model holds: the record is a
+/// tie. Records with the same votes are estimated once, so memory grows with the different sets of votes.
+pub fn consolidate(votes: &Votes, settings: Settings) -> Consolidated<'_> {
+    let sure = |ballots: &[Ballot]| -> Vec<Observation> {
+        let sure = ballots
             .iter()
-            .map(|(id, votes)| (id.clone(), Consensus::by_majority(votes)))
-            .collect()
+            .filter(|ballot| *votes.answer(ballot) != Answer::Unsure);
+        let observation = |ballot: &Ballot| Observation {
+            worker: ballot.worker as usize,
+            answer: ballot.answer as usize,
+        };
+        sure.map(observation).collect()
     };
-    let given: BTreeMap<&String, BTreeMap<&str, &Answer>> = votes
-        .iter()
-        .map(|(id, votes)| {
-            let mut last = last_vote_of_each_worker(votes);
-            last.retain(|_, answer| **answer != Answer::Unsure);
-            (id, last)
-        })
-        .collect();
-    let answers = numbered(given.values().flat_map(|votes| votes.values().copied()));
-    let overlapping = given.values().filter(|votes| votes.len() > 1).count();
-    if answers.len() < 2 || overlapping < settings.overlap_per_answer * answers.len() {
+    let (answers, workers) = (votes.answers.len(), votes.workers.len());
+    let sure_answers = votes.answers.iter().filter(|answer| **answer != Answer::Unsure);
+    let sure_answers = sure_answers.count();
+    let is_sure = |ballot: &&Ballot| *votes.answer(ballot) != Answer::Unsure;
+    let overlapping = votes
+        .records()
+        .filter(|(_, ballots)| ballots.iter().filter(is_sure).nth(1).is_some())
+        .count();
+    let enough = sure_answers >= 2 && overlapping >= settings.overlap_per_answer * sure_answers;
+    let by_majority = || Consolidated {
+        method: Method::Majority,
+        records: votes
+            .records()
+            .map(|(id, ballots)| (id, majority(ballots.iter().map(|ballot| votes.answer(ballot)))))
+            .collect(),
+    };
+    if !enough || workers.saturating_mul(answers * answers) > MAX_ESTIMATES {
         return by_majority();
     }
-    let workers = numbered(given.values().flat_map(|votes| votes.keys().copied()));
-    let observations: Vec<Vec<Observation>> = given
-        .values()
-        .map(|votes| {
-            let observation = |(worker, answer): (&&str, &&Answer)| Observation {
-                worker: workers[worker],
-                answer: answers[answer],
-            };
-            votes.iter().map(observation).collect()
+    let mut records_with: BTreeMap<Vec<Observation>, usize> = BTreeMap::new();
+    for (_, ballots) in votes.records() {
+        *records_with.entry(sure(ballots)).or_default() += 1;
+    }
+    if records_with.len() * answers > MAX_ESTIMATES {
+        return by_majority();
+    }
+    let records: Vec<Record> = records_with
+        .iter()
+        .map(|(votes, count)| Record {
+            votes: votes.clone(),
+            count: *count,
         })
         .collect();
-    let model = dawid_skene(&observations, workers.len(), answers.len(), SMOOTHING);
-    let by_number: Vec<&Answer> = answers.into_keys().collect();
-    votes
+    let model = dawid_skene(&records, workers, answers, SMOOTHING);
+    let consensus_of: BTreeMap<&[Observation], Consensus<&Answer>> = records
         .iter()
-        .zip(observations.iter().zip(&model.posteriors))
-        .map(|((id, votes), (observed, posterior))| {
+        .zip(&model.posteriors)
+        .map(|(record, posterior)| {
             let best = posterior.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
             let consensus = match best {
-                _ if observed.is_empty() => Consensus::by_majority(votes),
                 Some((answer, &confidence))
                     if confidence > settings.min_posterior
-                        && observed.iter().any(|vote| vote.answer == answer) =>
+                        && record.votes.iter().any(|vote| vote.answer == answer) =>
                 {
                     Consensus::Agreed {
-                        answer: by_number[answer].clone(),
+                        answer: &votes.answers[answer],
                         confidence,
                     }
                 }
                 _ => Consensus::Tie,
             };
-            (id.clone(), consensus)
+            (record.votes.as_slice(), consensus)
         })
-        .collect()
-}
-
-/// Numbers the different values in their order.
-fn numbered<T: Ord>(values: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
-    let mut numbers: BTreeMap<T, usize> = values.map(|value| (value, 0)).collect();
-    numbers
-        .values_mut()
-        .zip(0..)
-        .for_each(|(number, next)| *number = next);
-    numbers
+        .collect();
+    let consensus = |ballots: &[Ballot]| {
+        let sure = sure(ballots);
+        if sure.is_empty() {
+            majority(ballots.iter().map(|ballot| votes.answer(ballot)))
+        } else {
+            consensus_of[sure.as_slice()]
+        }
+    };
+    Consolidated {
+        method: Method::DawidSkene,
+        records: votes
+            .records()
+            .map(|(id, ballots)| (id, consensus(ballots)))
+            .collect(),
+    }
 }
 
 #[cfg(test)]
@@ -266,7 +334,7 @@ pub(crate) mod tests {
     }
 
     /// Two reliable workers, and one who calls every X a Y and every Y an X.
-    fn with_an_adversary(records: usize) -> BTreeMap<String, Vec<Vote>> {
+    fn with_an_adversary(records: u128) -> BTreeMap<u128, Vec<Vote>> {
         (0..records)
             .map(|number| {
                 let (right, wrong) = if number % 2 == 0 { ("X", "Y") } else { ("Y", "X") };
@@ -276,26 +344,37 @@ pub(crate) mod tests {
                     vote("fair", if slip { wrong } else { right }),
                     vote("adversary", wrong),
                 ];
-                (format!("{number:03}"), votes)
+                (number, votes)
             })
             .collect()
+    }
+
+    pub(crate) fn counted(votes: &BTreeMap<u128, Vec<Vote>>) -> Votes {
+        let mut ballots = Ballots::default();
+        for (id, votes) in votes {
+            votes.iter().for_each(|vote| ballots.add(*id, vote));
+        }
+        ballots.count()
     }
 
     #[test]
     fn an_adversary_who_outvotes_with_a_slip_is_outweighed_by_dawid_skene() {
         let votes = with_an_adversary(60);
+        let counted = counted(&votes);
 
-        let consensus = consolidate(&votes, Settings::default());
+        let consensus = consolidate(&counted, Settings::default());
 
+        assert_eq!(consensus.method, Method::DawidSkene);
         assert_eq!(
-            Consensus::by_majority(&votes["000"]),
+            Consensus::by_majority(&votes[&0]),
             agreed("Y", 2.0 / 3.0),
             "the majority is wrong here"
         );
-        for (number, (id, consensus)) in consensus.iter().enumerate() {
-            let right = vote("", if number % 2 == 0 { "X" } else { "Y" }).answer;
+        for id in votes.keys() {
+            let right = vote("", if id % 2 == 0 { "X" } else { "Y" }).answer;
+            let consensus = consensus.of(*id);
             assert!(
-                matches!(consensus, Consensus::Agreed { answer, confidence } if *answer == right && *confidence > 0.8),
+                matches!(consensus, Consensus::Agreed { answer, confidence } if *answer == right && confidence > 0.8),
                 "{id}: {consensus:?}"
             );
         }
@@ -304,29 +383,29 @@ pub(crate) mod tests {
     #[test]
     fn too_little_overlap_is_left_to_the_majority() {
         let mut votes = with_an_adversary(19);
-        votes.insert("single".into(), vec![vote("good", "X")]);
+        votes.insert(99, vec![vote("good", "X")]);
+        let counted = counted(&votes);
 
-        let consensus = consolidate(&votes, Settings::default());
+        let consensus = consolidate(&counted, Settings::default());
 
-        assert!(
-            consensus
-                .iter()
-                .all(|(id, consensus)| *consensus == Consensus::by_majority(&votes[id]))
-        );
+        assert_eq!(consensus.method, Method::Majority);
+        for (id, votes) in &votes {
+            assert_eq!(consensus.of(*id).cloned(), Consensus::by_majority(votes));
+        }
     }
 
     #[test]
     fn an_answer_that_nobody_gave_is_no_consensus() {
         let mut votes = with_an_adversary(60);
-        votes.insert("alone".into(), vec![vote("adversary", "X")]);
-        votes.insert("unsure".into(), vec![vote("good", "?")]);
-        votes.insert("nobody".into(), vec![]);
+        votes.insert(100, vec![vote("adversary", "X")]);
+        votes.insert(101, vec![vote("good", "?")]);
+        let counted = counted(&votes);
 
-        let consensus = consolidate(&votes, Settings::default());
+        let consensus = consolidate(&counted, Settings::default());
 
-        assert_eq!(consensus["alone"], Consensus::Tie);
-        assert_eq!(consensus["unsure"], agreed("?", 1.0));
-        assert_eq!(consensus["nobody"], Consensus::Unanswered);
+        assert_eq!(consensus.of(100), Consensus::Tie);
+        assert_eq!(consensus.of(101).cloned(), agreed("?", 1.0));
+        assert_eq!(consensus.of(102), Consensus::Unanswered);
     }
 
     proptest! {
@@ -334,31 +413,32 @@ pub(crate) mod tests {
         fn neither_the_order_of_votes_nor_their_repetition_counts(
             labels in proptest::collection::vec(proptest::collection::vec(0usize..4, 3), 30..60), rotation in 0usize..3,
         ) {
-            let votes = |rotation: usize, twice: bool| -> BTreeMap<String, Vec<Vote>> {
-                labels.iter().enumerate().map(|(record, labels)| {
+            let votes = |rotation: usize, twice: bool| {
+                counted(&labels.iter().zip(0..).map(|(labels, record)| {
                     let mut votes: Vec<Vote> = labels.iter().enumerate()
                         .map(|(worker, label)| vote(["a", "b", "c"][worker], ["X", "Y", "-", "?"][*label])).collect();
                     votes.rotate_left(rotation);
                     if twice { votes.extend(votes.clone()) }
-                    (record.to_string(), votes)
-                }).collect()
+                    (record, votes)
+                }).collect())
             };
             let settings = Settings { overlap_per_answer: 1, ..Settings::default() };
 
-            prop_assert_eq!(consolidate(&votes(0, false), settings), consolidate(&votes(rotation, true), settings));
+            let (plain, turned) = (votes(0, false), votes(rotation, true));
+            prop_assert_eq!(consolidate(&plain, settings), consolidate(&turned, settings));
         }
 
         #[test]
         fn perfect_workers_are_always_agreed(truth in proptest::collection::vec(0usize..3, 30..80)) {
-            let votes: BTreeMap<String, Vec<Vote>> = truth.iter().enumerate().map(|(record, label)| {
-                (record.to_string(), ["a", "b", "c"].map(|worker| vote(worker, ["X", "Y", "Z"][*label])).to_vec())
-            }).collect();
+            let votes = counted(&truth.iter().zip(0..).map(|(label, record)| {
+                (record, ["a", "b", "c"].map(|worker| vote(worker, ["X", "Y", "Z"][*label])).to_vec())
+            }).collect());
 
             let consensus = consolidate(&votes, Settings { overlap_per_answer: 1, ..Settings::default() });
 
-            for (record, label) in truth.iter().enumerate() {
+            for (label, record) in truth.iter().zip(0..) {
                 let right = vote("", ["X", "Y", "Z"][*label]).answer;
-                let consensus = &consensus[&record.to_string()];
+                let consensus = consensus.of(record);
                 prop_assert!(matches!(consensus, Consensus::Agreed { answer, .. } if *answer == right), "{consensus:?}");
             }
         }

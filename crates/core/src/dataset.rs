@@ -14,7 +14,7 @@ pub use check::{Problem, Rules, Severity, check};
 pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv};
 pub use manifest::{DatasetFile, DatasetManifest, FileSummary, dataset_version};
 pub use near_copies::{HeldOut, NearCopies};
-pub use split::{content_hash, is_test, normalise};
+pub use split::{ContentId, is_test, normalise};
 
 /// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

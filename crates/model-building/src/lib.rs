@@ -1,1 +1,179 @@
-//! Lambda: the steps of the model-building state machine.
+//! Lambda: the steps of the model-building state machine, and what starts it.
+//!
+//! An execution builds a model or rolls one back. Its data is one [`Build`], which every step takes and gives
+//! back; what is large or lasts lies in the training bucket under `builds/<execution name>/`. A step may be
+//! called again at any time, also after a crash in its middle: it finds what it did and goes on. Whatever
+//! happens, the execution ends in the step `record`: one outcome with its reason, and an endpoint that serves.
+
+mod approval;
+pub mod assemble;
+mod begin;
+mod build;
+mod config;
+mod dataset;
+mod deployment;
+mod endpoint;
+mod error;
+mod evaluation;
+mod executions;
+pub mod export;
+mod labels;
+mod message;
+mod predictions;
+mod record;
+mod select;
+mod spool;
+mod storage;
+mod tally;
+mod tick;
+mod training;
+mod verify;
+mod versions;
+
+use std::sync::Arc;
+
+use active_learning_aws::{self as aws, clients, env::Env, failure::chain, s3_event};
+use aws_config::SdkConfig;
+use chrono::Utc;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracing::{error, info};
+
+pub use approval::{ApprovalError, approve, reject};
+pub use build::{Action, Build, Reason};
+pub use config::Config;
+pub use deployment::{Deployment, SwitchedBy};
+pub use endpoint::{EndpointArn, InvalidEndpointArn, serving_model};
+pub use error::StepError;
+pub use executions::{ExecutionError, Followed, follow, start_build, start_roll_back};
+pub use record::{BuildRecord, Outcome};
+pub use select::DecisionRecord;
+pub use storage::StorageError;
+pub use tick::BuildPolicy;
+pub use versions::{Scores, VersionSummary, versions};
+
+use storage::Storage;
+
+/// A step of the state machine.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Operation {
+    Begin,
+    Assemble,
+    Check,
+    Train,
+    DescribeTraining,
+    StartEvaluation,
+    DescribeEvaluation,
+    Select,
+    RequestApproval,
+    Deploy,
+    DescribeDeployment,
+    Verify,
+    SwitchBack,
+    Record,
+}
+
+/// The payload of a step.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Step {
+    operation: Operation,
+    build: Build,
+    /// Of `request-approval`.
+    task_token: Option<String>,
+}
+
+/// The function.
+#[derive(Debug)]
+pub struct ModelBuilding {
+    comprehend: aws_sdk_comprehend::Client,
+    sfn: aws_sdk_sfn::Client,
+    storage: Storage,
+    config: Config,
+}
+
+impl ModelBuilding {
+    /// Makes the function with clients of its own.
+    pub fn new(config: Config, sdk: &SdkConfig) -> Self {
+        let s3 = aws_sdk_s3::Client::new(sdk);
+        Self {
+            comprehend: clients::comprehend(sdk, config.classifier_url.as_deref()),
+            sfn: aws_sdk_sfn::Client::new(sdk),
+            storage: Storage::new(s3, config.training_bucket.clone()),
+            config,
+        }
+    }
+
+    /// Does a step of an execution; or considers a new build, by schedule or for an event of new labels.
+    ///
+    /// # Errors
+    ///
+    /// [`StepError`]; the state machine tries again what may succeed later, and records the rest.
+    pub async fn handle(&self, payload: Value) -> Result<Value, StepError> {
+        match payload["operation"].as_str() {
+            Some("tick") => {
+                self.tick(Utc::now()).await?;
+                Ok(json!({}))
+            }
+            Some(_) => {
+                let step = Step::deserialize(payload).map_err(StepError::invalid_payload)?;
+                let build = self.step(step).await?;
+                Ok(serde_json::to_value(build).expect("a build has only string keys"))
+            }
+            None => {
+                let objects = s3_event::objects(payload).map_err(StepError::invalid_payload)?;
+                if objects.iter().any(|object| object.key.starts_with(tally::FOLDER)) {
+                    self.consider(Utc::now()).await?;
+                }
+                Ok(json!({}))
+            }
+        }
+    }
+
+    async fn step(&self, step: Step) -> Result<Build, StepError> {
+        let build = step.build;
+        let (id, operation) = (build.id.clone(), step.operation);
+        let build = match operation {
+            Operation::Begin => self.begin(build).await,
+            Operation::Assemble => self.assemble(build).await,
+            Operation::Check => self.check(build).await,
+            Operation::Train => self.train(build).await,
+            Operation::DescribeTraining => self.describe_training(build).await,
+            Operation::StartEvaluation => self.start_evaluation(build).await,
+            Operation::DescribeEvaluation => self.describe_evaluation(build).await,
+            Operation::Select => self.select(build).await,
+            Operation::RequestApproval => self.request_approval(build, step.task_token).await,
+            Operation::Deploy => self.deploy(build).await,
+            Operation::DescribeDeployment => self.describe_deployment(build).await,
+            Operation::Verify => self.verify(build).await,
+            Operation::SwitchBack => self.switch_back(build).await,
+            Operation::Record => self.record(build).await,
+        }?;
+        info!(build.id = id, operation = ?operation, status = ?build.status, "step done");
+        Ok(build)
+    }
+}
+
+/// Runs the function in its Lambda environment.
+///
+/// # Errors
+///
+/// A wrong configuration, or the Lambda runtime's own failure.
+pub async fn run() -> Result<(), lambda_runtime::Error> {
+    aws::init_tracing();
+    let config = Config::from_env(&Env::from_process())?;
+    let model_building = Arc::new(ModelBuilding::new(config, &clients::sdk_config().await));
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let model_building = model_building.clone();
+        async move {
+            let result = Box::pin(model_building.handle(event.payload)).await;
+            result.map_err(|failure| {
+                error!(error = chain(&failure), "the step failed");
+                Diagnostic::from(failure)
+            })
+        }
+    }))
+    .await
+}

@@ -1,3 +1,6 @@
 //! Lambda: the steps of the model-building state machine.
 
-fn main() {}
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    model_building::run().await
+}

@@ -18,12 +18,21 @@ const TOLERANCE: f64 = 1e-6;
 const MAX_STEPS: usize = 500;
 
 /// One vote: a worker's answer, both as numbers from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Observation {
     /// Number of the worker.
     pub worker: usize,
     /// Number of the answer.
     pub answer: usize,
+}
+
+/// The votes on a record, and how many records have the same votes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The votes; a worker may have given several.
+    pub votes: Vec<Observation>,
+    /// Records with these votes.
+    pub count: usize,
 }
 
 /// The fitted model.
@@ -42,24 +51,23 @@ pub struct DawidSkene {
 /// Weight of the pseudo-votes in [`dawid_skene`] that suits few votes; 0 is the paper's maximum likelihood.
 pub const SMOOTHING: f64 = 1.0;
 
-/// Fits the model to the observations of each record; a worker may have observed a record several times.
+/// Fits the model to records.
 ///
 /// `smoothing`, greater than 0, weights the pseudo-votes that keep few votes from claiming certainty.
-/// Deterministic. Time: votes × answers a step; memory: workers × answers².
-pub fn dawid_skene(
-    records: &[Vec<Observation>],
-    workers: usize,
-    answers: usize,
-    smoothing: f64,
-) -> DawidSkene {
-    let mut posteriors: Vec<Vec<f64>> = records.iter().map(|votes| vote_shares(votes, answers)).collect();
+/// Deterministic. Counted once or listed
+/// one by one, records with the same votes have the same posterior. Time: votes × answers a step; memory: workers × answers².
+pub fn dawid_skene(records: &[Record], workers: usize, answers: usize, smoothing: f64) -> DawidSkene {
+    let mut posteriors: Vec<Vec<f64>> = records
+        .iter()
+        .map(|record| vote_shares(&record.votes, answers))
+        .collect();
     let mut steps = 0;
     loop {
         steps += 1;
         let (priors, confusions) = maximise(records, &posteriors, workers, answers, smoothing);
         let next: Vec<Vec<f64>> = records
             .iter()
-            .map(|votes| posterior(votes, &priors, &confusions))
+            .map(|record| posterior(&record.votes, &priors, &confusions))
             .collect();
         let moved = posteriors
             .iter()
@@ -93,7 +101,7 @@ fn vote_shares(votes: &[Observation], answers: usize) -> Vec<f64> {
 
 /// M-step: answer shares and confusion matrices, given who is right.
 fn maximise(
-    records: &[Vec<Observation>],
+    records: &[Record],
     posteriors: &[Vec<f64>],
     workers: usize,
     answers: usize,
@@ -108,10 +116,11 @@ fn maximise(
             .collect()
     };
     let mut confusions: Vec<Vec<Vec<f64>>> = vec![(0..answers).map(row).collect(); workers];
-    for (votes, posterior) in records.iter().zip(posteriors) {
+    for (record, posterior) in records.iter().zip(posteriors) {
         for (truth, probability) in posterior.iter().enumerate() {
+            let probability = probability * record.count as f64;
             priors[truth] += probability;
-            for vote in votes {
+            for vote in &record.votes {
                 confusions[vote.worker][truth][vote.answer] += probability;
             }
         }
@@ -157,14 +166,18 @@ mod tests {
     ];
     const WORKERS: [usize; 7] = [0, 0, 0, 1, 2, 3, 4];
 
-    fn paper() -> Vec<Vec<Observation>> {
+    fn single(votes: Vec<Observation>) -> Record {
+        Record { votes, count: 1 }
+    }
+
+    fn paper() -> Vec<Record> {
         let observe = |(digit, worker): (u8, usize)| Observation {
             worker,
             answer: usize::from(digit - b'1'),
         };
         PAPER
             .iter()
-            .map(|patient| patient.bytes().zip(WORKERS).map(observe).collect())
+            .map(|patient| single(patient.bytes().zip(WORKERS).map(observe).collect()))
             .collect()
     }
 
@@ -196,12 +209,31 @@ mod tests {
 
     #[test]
     fn records_without_votes_follow_the_shares_of_the_others() {
-        let mut records = vec![vec![Observation { worker: 0, answer: 0 }; 3]; 9];
-        records.push(vec![]);
+        let mut records = vec![single(vec![Observation { worker: 0, answer: 0 }; 3]); 9];
+        records.push(single(vec![]));
 
         let model = dawid_skene(&records, 1, 2, SMOOTHING);
 
         assert!(model.posteriors[9][0] > 0.8, "{:?}", model.posteriors[9]);
+    }
+
+    #[test]
+    fn counting_equal_records_is_the_same_as_listing_them() {
+        let listed = dawid_skene(&paper(), 5, 4, SMOOTHING);
+        let mut records: Vec<Record> = Vec::new();
+        for record in paper() {
+            match records.iter_mut().find(|other| other.votes == record.votes) {
+                Some(other) => other.count += 1,
+                None => records.push(record),
+            }
+        }
+
+        let counted = dawid_skene(&records, 5, 4, SMOOTHING);
+
+        assert!(records.len() < PAPER.len());
+        for (a, b) in listed.posteriors[0].iter().zip(&counted.posteriors[0]) {
+            assert!((a - b).abs() < 1e-4, "{a} {b}");
+        }
     }
 
     proptest! {
@@ -209,8 +241,8 @@ mod tests {
         fn probabilities_are_probabilities_and_the_order_of_records_does_not_count(
             votes in proptest::collection::vec(proptest::collection::vec((0usize..3, 0usize..3), 0..4), 1..30), by in 0usize..30,
         ) {
-            let mut records: Vec<Vec<Observation>> = votes.iter()
-                .map(|votes| votes.iter().map(|&(worker, answer)| Observation { worker, answer }).collect()).collect();
+            let mut records: Vec<Record> = votes.iter()
+                .map(|votes| single(votes.iter().map(|&(worker, answer)| Observation { worker, answer }).collect())).collect();
             let by = by % records.len();
 
             let mut model = dawid_skene(&records, 3, 3, SMOOTHING);

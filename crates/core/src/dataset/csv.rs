@@ -12,6 +12,10 @@ use crate::prediction::LABEL_DELIMITER;
 /// Bad rows that are reported one by one; the rest is counted.
 const REPORTED_ROWS: usize = 20;
 
+/// A row of our own after the file's last: where it is not found as a row, an open quote has swallowed it.
+const END: &[u8] = b"\n\0end of the file";
+const END_ROW: &[u8] = END.split_at(1).1;
+
 /// Writes rows and sums them up; holds one row at a time.
 pub struct CsvWriter<W: Write> {
     rows: csv::Writer<Tally<W>>,
@@ -105,16 +109,22 @@ pub struct BadRow {
 
 /// Reads rows one by one; bad rows are named and reading goes on.
 ///
-/// A byte-order mark and `\r\n` are fine. An error of the source itself ends the reading as a last bad row.
+/// A byte-order mark and `\r\n` are fine. A quote that is never closed, which swallows the rest of the file, or an
+/// error of the source itself ends the reading as a last bad row.
 pub fn read_csv(reader: impl Read, mode: Mode) -> impl Iterator<Item = Result<Row, BadRow>> {
     let rows = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .from_reader(reader);
+        .from_reader(reader.chain(END));
     let mut failed = false;
     rows.into_byte_records().zip(1..).map_while(move |(record, row)| {
-        let stop = std::mem::replace(&mut failed, record.is_err());
+        let end = record.as_ref().is_ok_and(|record| &record[0] == END_ROW);
+        let stop = std::mem::replace(&mut failed, record.is_err()) || end;
         let content = match record {
+            Ok(record) if record[record.len() - 1].ends_with(END_ROW) => {
+                failed = true;
+                Err("the quote of this text is never closed".to_owned())
+            }
             Ok(record) => parse(&record, mode),
             Err(_) => Err("the file could not be read".to_owned()),
         };
@@ -279,6 +289,18 @@ mod tests {
             );
         }
         assert_eq!(writer.finish().expect("memory").1.rows, 0);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_a_bad_row_and_not_the_rest_of_the_file() {
+        let rows: Vec<_> = read_csv(&b"A,one\nB,\"two\nA,three\nB,four\n"[..], Mode::MultiClass).collect();
+
+        assert_eq!(rows.len(), 2);
+        assert_eq!(
+            rows[1].as_ref().expect_err("a bad row").to_string(),
+            "row 2: the quote of this text is never closed"
+        );
+        assert_eq!(read_csv(&b"A,\"one\""[..], Mode::MultiClass).count(), 1);
     }
 
     #[test]

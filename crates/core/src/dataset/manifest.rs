@@ -58,8 +58,9 @@ pub struct DatasetManifest {
     pub test: DatasetFile,
     /// Rows by where they come from.
     pub sources: BTreeMap<String, u64>,
-    /// Rows left out of training because they are near copies of a held-out text.
-    pub near_copies_left_out: u64,
+    /// Rows and answers that are in neither file, by why: nothing is left out in silence.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// Names a version by what it holds: the same rows make the same name, so that nothing is trained twice.
@@ -105,26 +106,26 @@ mod tests {
             created_at: "2026-11-20T10:00:00Z".into(),
             mode: Mode::MultiClass,
             train: DatasetFile {
-                key: "datasets/v2/train/train.csv".into(),
+                key: "datasets/v2/train.csv".into(),
                 summary: summary("a"),
             },
             test: DatasetFile {
-                key: "datasets/v2/test/test.csv".into(),
+                key: "datasets/v2/test.csv".into(),
                 summary: summary("b"),
             },
             sources: [("human-review".into(), 4)].into(),
-            near_copies_left_out: 1,
+            left_out: [("near-copy".into(), 1)].into(),
         };
 
         let json = serde_json::to_value(&manifest).expect("JSON");
 
         assert_eq!(
             json["train"],
-            json!({"key": "datasets/v2/train/train.csv", "rows": 2, "bytes": 10, "sha256": "a", "classes": {"World": 2}})
+            json!({"key": "datasets/v2/train.csv", "rows": 2, "bytes": 10, "sha256": "a", "classes": {"World": 2}})
         );
         assert_eq!(
-            (&json["nearCopiesLeftOut"], &json["mode"]),
-            (&json!(1), &json!("MULTI_CLASS"))
+            (&json["leftOut"], &json["mode"]),
+            (&json!({"near-copy": 1}), &json!("MULTI_CLASS"))
         );
         assert_eq!(
             serde_json::from_value::<DatasetManifest>(json).ok(),

@@ -70,13 +70,23 @@ impl HeldOut {
         self.texts.contains(&normalise(text))
     }
 
+    /// Returns the texts, normalised, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(String::as_str)
+    }
+
     /// Takes over all texts of another set.
     pub fn append(&mut self, mut other: Self) {
         self.texts.append(&mut other.texts);
     }
 
     /// Drops every text that is a near copy of one of `others`, such as the rows of earlier training files.
+    ///
+    /// All `others` are taken, also where there is nothing to drop.
     pub fn remove_near_copies_of(&mut self, others: impl Iterator<Item = impl AsRef<str>>) {
+        if self.is_empty() {
+            return others.for_each(drop);
+        }
         let near_copies = NearCopies::of(self);
         let mut found = BTreeSet::new();
         for other in others {

@@ -1,0 +1,127 @@
+//! The votes on many records, kept small.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    human_loop::Answer,
+    labelled::{Vote, VoteSource},
+};
+
+/// Bytes of an RFC 3339 time that are kept: down to the millisecond.
+const TIME_BYTES: usize = 24;
+
+/// Collects votes; [`Ballots::count`] ends it.
+///
+/// Memory: 64 bytes a vote, and each worker and each different answer once. A million votes fit in 100 MB.
+#[derive(Clone, Debug, Default)]
+pub struct Ballots {
+    workers: BTreeMap<String, u32>,
+    answers: BTreeMap<Answer, u32>,
+    ballots: Vec<Ballot>,
+}
+
+/// A vote with worker and answer as numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ballot {
+    id: u128,
+    at: [u8; TIME_BYTES],
+    pub(crate) worker: u32,
+    pub(crate) answer: u32,
+    /// Not a number where it is unknown.
+    seconds: f32,
+    /// Whether a reviewer gave it, not a user with feedback.
+    pub(crate) is_review: bool,
+}
+
+impl Ballot {
+    pub(crate) fn seconds(&self) -> Option<f64> {
+        (!self.seconds.is_nan()).then_some(f64::from(self.seconds))
+    }
+}
+
+impl Ballots {
+    /// Adds a vote on the record of that id, in any order: a record's human loops may lie far apart.
+    pub fn add(&mut self, id: u128, vote: &Vote) {
+        let mut at = [0; TIME_BYTES];
+        at.iter_mut()
+            .zip(vote.at.bytes())
+            .for_each(|(kept, byte)| *kept = byte);
+        self.ballots.push(Ballot {
+            id,
+            at,
+            worker: number(&mut self.workers, &vote.worker),
+            answer: number(&mut self.answers, &vote.answer),
+            seconds: vote.seconds.map_or(f32::NAN, |seconds| seconds as f32),
+            is_review: vote.source == VoteSource::HumanReview,
+        });
+    }
+
+    /// Reduces the votes to the last one of each worker on each record; of two at the same instant the greater.
+    ///
+    /// So a label that a user suggested counts once, in however many human loops the record was.
+    pub fn count(self) -> Votes {
+        let (workers, new_workers) = in_order(self.workers);
+        let (answers, new_answers) = in_order(self.answers);
+        let mut ballots = self.ballots;
+        for ballot in &mut ballots {
+            ballot.worker = new_workers[ballot.worker as usize];
+            ballot.answer = new_answers[ballot.answer as usize];
+        }
+        ballots.sort_unstable_by(|a, b| {
+            (a.id, a.worker)
+                .cmp(&(b.id, b.worker))
+                .then_with(|| (b.at, b.answer).cmp(&(a.at, a.answer)))
+                .then_with(|| b.seconds.total_cmp(&a.seconds))
+        });
+        ballots.dedup_by_key(|ballot| (ballot.id, ballot.worker));
+        Votes {
+            workers,
+            answers,
+            ballots,
+        }
+    }
+}
+
+fn number<T: Ord + Clone>(numbers: &mut BTreeMap<T, u32>, value: &T) -> u32 {
+    if let Some(number) = numbers.get(value) {
+        return *number;
+    }
+    let next = u32::try_from(numbers.len()).expect("fewer different values than memory holds");
+    numbers.insert(value.clone(), next);
+    next
+}
+
+/// Returns the values in their order, and the new number of each old one.
+fn in_order<T: Ord>(numbers: BTreeMap<T, u32>) -> (Vec<T>, Vec<u32>) {
+    let mut new_numbers = vec![0; numbers.len()];
+    for (old, new) in numbers.values().zip(0..) {
+        new_numbers[*old as usize] = new;
+    }
+    (numbers.into_keys().collect(), new_numbers)
+}
+
+/// The last vote of each worker on each record, by record id.
+///
+/// Neither the order in which votes came in nor their repetition makes a difference.
+#[derive(Clone, Debug)]
+pub struct Votes {
+    /// Sorted; ballots number them.
+    pub(crate) workers: Vec<String>,
+    /// Sorted; ballots number them.
+    pub(crate) answers: Vec<Answer>,
+    /// By record, then by worker.
+    ballots: Vec<Ballot>,
+}
+
+impl Votes {
+    /// Returns each record's id with its votes, in the order of ids. Records without any vote are not among them.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (u128, &[Ballot])> {
+        self.ballots
+            .chunk_by(|a, b| a.id == b.id)
+            .map(|ballots| (ballots[0].id, ballots))
+    }
+
+    pub(crate) fn answer(&self, ballot: &Ballot) -> &Answer {
+        &self.answers[ballot.answer as usize]
+    }
+}

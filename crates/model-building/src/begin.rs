@@ -1,0 +1,180 @@
+//! The first step: what the execution is to do, the lock of builds, and the champion.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ModelBuilding,
+    build::{Action, Build, Request, Status},
+    deployment,
+    error::StepError,
+};
+
+/// The lock: only one build runs at a time.
+const LOCK_KEY: &str = "builds/running.json";
+/// What the last build began with.
+const LAST_KEY: &str = "builds/last.json";
+/// Tries to take the lock before others who write it are left alone.
+const MAX_TRIES: usize = 5;
+
+/// Who builds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Lock {
+    execution_arn: String,
+    since: DateTime<Utc>,
+}
+
+/// The last build that began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LastBuild {
+    pub id: String,
+    pub started_at: DateTime<Utc>,
+    /// Its number, counted from 1.
+    pub number: u64,
+    /// Labels that there were.
+    pub labels: u64,
+    /// Dataset version of the last build that came to a decision.
+    #[serde(default)]
+    pub decided_dataset: Option<String>,
+}
+
+impl ModelBuilding {
+    /// Takes the lock for a build; finds the model to go back to for a roll-back.
+    ///
+    /// A roll-back needs no lock: a build under way finds at its own switch that the champion has changed.
+    pub(crate) async fn begin(&self, mut build: Build) -> Result<Build, StepError> {
+        let request = build.request()?;
+        match request.action {
+            Action::Build => self.begin_build(&mut build).await?,
+            Action::RollBack => self.begin_roll_back(&mut build, &request).await?,
+        }
+        Ok(build)
+    }
+
+    async fn begin_build(&self, build: &mut Build) -> Result<(), StepError> {
+        if let Some(other) = self.lock(build).await? {
+            build.status = Status::AnotherBuildRuns;
+            build.why = format!("{other} is building; two builds never run at once");
+            return Ok(());
+        }
+        let last = self.last_build().await?;
+        if last.as_ref().is_none_or(|last| last.id != build.id) {
+            let next = LastBuild {
+                id: build.id.clone(),
+                started_at: build.started_at,
+                number: last.as_ref().map_or(1, |last| last.number + 1),
+                labels: self.tally().await?.labels,
+                decided_dataset: last.and_then(|last| last.decided_dataset),
+            };
+            self.storage.put(LAST_KEY, &next).await?;
+        }
+        build.champion = self.champion().await?;
+        build.status = Status::Build;
+        Ok(())
+    }
+
+    async fn begin_roll_back(&self, build: &mut Build, request: &Request) -> Result<(), StepError> {
+        let serving = self.champion().await?.ok_or_else(|| {
+            StepError::Failed("the endpoint has no model, so there is none to roll back".to_owned())
+        })?;
+        let target = match &request.model_arn {
+            Some(target) => target.clone(),
+            None => {
+                let deployments = deployment::read_all(&self.storage).await?;
+                let before = deployment::model_before(&deployments, &serving).ok_or_else(|| {
+                    StepError::Failed(format!(
+                        "no build deployed the serving model {serving}, so the model before it is not known; \
+                         name one with modelArn"
+                    ))
+                })?;
+                before.to_owned()
+            }
+        };
+        build.status = if target == serving {
+            build.why = format!("the model {target} serves already");
+            Status::NothingToDo
+        } else {
+            self.check_usable(&target).await?;
+            Status::RollBack
+        };
+        build.champion = Some(serving);
+        build.challenger = Some(target);
+        Ok(())
+    }
+
+    /// Returns the last build that began.
+    pub(crate) async fn last_build(&self) -> Result<Option<LastBuild>, StepError> {
+        Ok(self.storage.read(LAST_KEY).await?)
+    }
+
+    /// Takes down that a dataset was decided on, so that it is not trained on again. Only under the lock.
+    pub(crate) async fn put_decided(&self, build: &Build) -> Result<(), StepError> {
+        if let Some(mut last) = self.last_build().await?.filter(|last| last.id == build.id) {
+            last.decided_dataset.clone_from(&build.dataset);
+            self.storage.put(LAST_KEY, &last).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the lock; returns the execution that has it, if another does and still runs.
+    async fn lock(&self, build: &Build) -> Result<Option<String>, StepError> {
+        let mine = Lock {
+            execution_arn: build.execution_arn.clone(),
+            since: build.started_at,
+        };
+        for _ in 0..MAX_TRIES {
+            let holder = self.storage.read_version::<Lock>(LOCK_KEY).await?;
+            let (holder, etag) = holder.unzip();
+            if let Some(holder) = holder {
+                if holder.execution_arn == build.execution_arn {
+                    return Ok(None);
+                }
+                if self.runs(&holder.execution_arn).await? {
+                    return Ok(Some(holder.execution_arn));
+                }
+            }
+            if self.storage.replace(LOCK_KEY, etag.as_deref(), &mine).await? {
+                return Ok(None);
+            }
+        }
+        Err(StepError::NotNow(format!("others keep writing {LOCK_KEY}")))
+    }
+
+    /// Returns the ARN of the execution that builds, if one does.
+    pub(crate) async fn running_build(&self) -> Result<Option<String>, StepError> {
+        match self.storage.read::<Lock>(LOCK_KEY).await? {
+            Some(lock) if self.runs(&lock.execution_arn).await? => Ok(Some(lock.execution_arn)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Gives the lock back, if this build has it.
+    pub(crate) async fn unlock(&self, build: &Build) -> Result<(), StepError> {
+        let holder = self.storage.read::<Lock>(LOCK_KEY).await?;
+        if holder.is_some_and(|holder| holder.execution_arn == build.execution_arn) {
+            self.storage.delete(LOCK_KEY).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether an execution has not ended.
+    async fn runs(&self, execution_arn: &str) -> Result<bool, StepError> {
+        let describe = self.sfn.describe_execution().execution_arn(execution_arn);
+        match describe.send().await {
+            Ok(execution) => Ok(*execution.status() == aws_sdk_sfn::types::ExecutionStatus::Running),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_execution_does_not_exist()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(StepError::refused(
+                &format!("the execution {execution_arn} could not be described"),
+                error,
+            )),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The steps before training: a dataset version, and the check of it before money is spent.
+
+use active_learning_aws::failure::chain;
+use active_learning_core::dataset::{DatasetManifest, Problem, Rules, Severity};
+use chrono::Utc;
+
+use crate::{
+    ModelBuilding,
+    assemble::{AssembleError, AssemblePolicy, MAX_HELD_OUT, assemble, check_dataset},
+    build::{Build, Status},
+    error::StepError,
+    storage::StorageError,
+};
+
+impl ModelBuilding {
+    /// Assembles the labels of now to a dataset version. One that was decided on, or serves, is nothing new.
+    pub(crate) async fn assemble(&self, mut build: Build) -> Result<Build, StepError> {
+        let policy = AssemblePolicy {
+            test_share: self.config.test_share,
+            max_held_out: MAX_HELD_OUT,
+            min_rows_per_class: self.config.min_rows_per_class,
+            mode: None,
+        };
+        let assembled = assemble(&self.storage.s3, &self.storage.bucket, &policy, Utc::now());
+        let version = assembled.await?.manifest.version;
+        let model = self
+            .config
+            .endpoint
+            .model_arn(&self.config.classifier_name, &version);
+        let last = self.last_build().await?;
+        let decided = last.is_some_and(|last| last.decided_dataset.as_ref() == Some(&version));
+        build.status = Status::Assembled;
+        if decided || build.champion.as_ref() == Some(&model) {
+            build.status = Status::NothingNew;
+            build.why = format!("the labels make dataset version {version} again, which the last build decided on");
+        }
+        build.dataset = Some(version);
+        build.challenger = Some(model);
+        Ok(build)
+    }
+
+    /// Checks the dataset against the rules of the service that trains on it.
+    pub(crate) async fn check(&self, mut build: Build) -> Result<Build, StepError> {
+        let manifest = self.manifest(build.dataset()?).await?;
+        let problems = self.problems(&manifest);
+        let errors = problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error);
+        let errors: Vec<&str> = errors.map(|problem| problem.message.as_str()).collect();
+        build.status = Status::Usable;
+        if !errors.is_empty() {
+            build.status = Status::Refused;
+            build.why = format!("the dataset did not pass its check: {}", shortened(&errors));
+        }
+        Ok(build)
+    }
+
+    /// Reads the manifest of a dataset version.
+    pub(crate) async fn manifest(&self, version: &str) -> Result<DatasetManifest, StepError> {
+        let key = format!("datasets/{version}/manifest.json");
+        let manifest = self.storage.read(&key).await?;
+        manifest.ok_or_else(|| StepError::Failed(format!("the manifest {key} is gone")))
+    }
+
+    /// Returns all that is wrong with a dataset.
+    pub(crate) fn problems(&self, manifest: &DatasetManifest) -> Vec<Problem> {
+        let rules = Rules {
+            min_rows_per_class: self.config.min_rows_per_class,
+            ..Rules::comprehend(manifest.mode)
+        };
+        check_dataset(manifest, &rules)
+    }
+}
+
+impl From<AssembleError> for StepError {
+    fn from(error: AssembleError) -> Self {
+        match error {
+            AssembleError::S3 { key, source } => StorageError { key, source }.into(),
+            AssembleError::Busy => Self::NotNow(error.to_string()),
+            AssembleError::Disk(_)
+            | AssembleError::InitialRow { .. }
+            | AssembleError::Empty
+            | AssembleError::Json { .. } => Self::Failed(chain(&error)),
+        }
+    }
+}
+
+/// Joins reasons, of which a thousand classes can make a thousand.
+fn shortened(reasons: &[&str]) -> String {
+    const SHOWN: usize = 10;
+    let shown = reasons[..reasons.len().min(SHOWN)].join("; ");
+    match reasons.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}

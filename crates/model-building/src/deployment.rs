@@ -1,0 +1,301 @@
+//! Bringing a model into service, and back out if need be.
+//!
+//! The endpoint keeps its ARN; until the new model serves, and if it never does, the one before goes on. Every
+//! switch leaves an immutable object under `deployments/`. A switch begins only from the model that was compared
+//! with: if another has come into service meanwhile, nothing is switched.
+
+use aws_sdk_comprehend::types::EndpointStatus;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    ModelBuilding, StorageError,
+    build::{Action, Build, Reason, Status},
+    error::StepError,
+    storage::Storage,
+};
+
+const FOLDER: &str = "deployments/";
+/// Longest time that an endpoint may show its old model, in service and without a message, after an update.
+const PATIENCE: TimeDelta = TimeDelta::minutes(2);
+
+/// One switch of the endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// When the switch began.
+    pub at: DateTime<Utc>,
+    /// ARN of the model that came into service.
+    pub model_arn: String,
+    /// ARN of the model that served before.
+    pub previous_model_arn: Option<String>,
+    /// What switched.
+    pub by: SwitchedBy,
+    /// Why.
+    pub reason: String,
+    /// Name of the execution.
+    pub build_id: String,
+}
+
+/// What switched the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SwitchedBy {
+    /// A build whose model is better.
+    Build,
+    /// A person, or a build whose model could not be verified.
+    RollBack,
+    /// The watch over audited accuracy.
+    AutomaticRollBack,
+}
+
+impl Deployment {
+    fn key(&self) -> String {
+        let at = self.at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        format!("{FOLDER}{at}-{}.json", self.build_id)
+    }
+}
+
+/// Reads all switches, oldest first.
+pub(crate) async fn read_all(storage: &Storage) -> Result<Vec<Deployment>, StorageError> {
+    let mut deployments = Vec::new();
+    for object in storage.list(FOLDER).await? {
+        deployments.extend(storage.read::<Deployment>(&object.key).await?);
+    }
+    Ok(deployments)
+}
+
+/// Returns the model that served before the build that deployed `serving`. What was rolled back from never is.
+pub(crate) fn model_before<'a>(deployments: &'a [Deployment], serving: &str) -> Option<&'a str> {
+    let by_build = |switch: &&Deployment| switch.by == SwitchedBy::Build && switch.model_arn == serving;
+    let last = deployments.iter().rfind(by_build)?;
+    last.previous_model_arn.as_deref()
+}
+
+/// Returns whether a model was taken out of service as worse or unusable, and not brought back by hand since.
+pub(crate) fn was_rolled_back(deployments: &[Deployment], model: &str) -> bool {
+    let concerns = |switch: &&Deployment| {
+        switch.model_arn == model
+            || switch.by != SwitchedBy::Build && switch.previous_model_arn.as_deref() == Some(model)
+    };
+    let last = deployments.iter().rfind(concerns);
+    last.is_some_and(|switch| switch.model_arn != model)
+}
+
+impl ModelBuilding {
+    /// Begins to bring the challenger into service.
+    pub(crate) async fn deploy(&self, mut build: Build) -> Result<Build, StepError> {
+        let (from, to) = (build.champion.clone(), build.challenger()?.to_owned());
+        self.begin_switch(from.as_deref(), &to, &build.id).await?;
+        build.begin_to_wait(Utc::now());
+        Ok(build)
+    }
+
+    /// Begins to bring the champion back, since the challenger did not come into service or is not itself there.
+    pub(crate) async fn switch_back(&self, mut build: Build) -> Result<Build, StepError> {
+        let reason = match build.error.take() {
+            Some(error) => error.reason(),
+            None => build.why.clone(),
+        };
+        let challenger = build.challenger()?.to_owned();
+        if let Some(first) = &build.switching_back {
+            return Err(StepError::Failed(format!(
+                "{first}; then the champion could not be brought back: {reason}"
+            )));
+        }
+        build.switching_back = Some(reason);
+        match build.champion.clone() {
+            Some(champion) => {
+                self.begin_switch(Some(&challenger), &champion, &build.id).await?;
+                build.begin_to_wait(Utc::now());
+            }
+            None => build.status = Status::SwitchedBack,
+        }
+        Ok(build)
+    }
+
+    /// Asks the endpoint for a model. Idempotent: a switch that was asked for is left to go on.
+    async fn begin_switch(&self, from: Option<&str>, to: &str, build_id: &str) -> Result<(), StepError> {
+        let arn = &self.config.endpoint;
+        let Some(endpoint) = self.endpoint().await? else {
+            return Err(StepError::Failed(format!("the endpoint {arn} is gone")));
+        };
+        if endpoint.serves(to) || endpoint.is_changing() && endpoint.desired.as_deref() == Some(to) {
+            return Ok(());
+        }
+        if endpoint.is_without_model() {
+            return self.create_endpoint(to, build_id).await;
+        }
+        let serving = endpoint.model.as_deref();
+        match &endpoint.status {
+            EndpointStatus::InService if serving == from || serving == Some(to) => {}
+            EndpointStatus::InService => {
+                return Err(StepError::Failed(format!(
+                    "the endpoint serves {} now, no longer {}: it was switched by somebody else meanwhile and is \
+                     left alone",
+                    serving.unwrap_or("no model"),
+                    from.unwrap_or("no model")
+                )));
+            }
+            EndpointStatus::Creating | EndpointStatus::Updating => {
+                return Err(StepError::NotNow(format!("the endpoint {arn} is being changed")));
+            }
+            status => {
+                return Err(StepError::Failed(format!("the endpoint {arn} is {status}")));
+            }
+        }
+        let update = self.comprehend.update_endpoint();
+        let update = update.endpoint_arn(arn.to_string()).desired_model_arn(to);
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let what = format!("the endpoint could not be updated to {to}");
+                Err(StepError::refused(&what, error))
+            }
+        }
+    }
+
+    /// Gives the built-in endpoint its first model. Comprehend's endpoints are never without one, and this
+    /// costs nothing there.
+    async fn create_endpoint(&self, model: &str, build_id: &str) -> Result<(), StepError> {
+        let create = self.comprehend.create_endpoint();
+        let create = create
+            .endpoint_name(self.config.endpoint.name())
+            .model_arn(model)
+            .desired_inference_units(1)
+            .client_request_token(token(&[build_id, model]));
+        match create.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let what = format!("the endpoint could not be given its first model {model}");
+                Err(StepError::refused(&what, error))
+            }
+        }
+    }
+
+    /// Asks whether the wanted model serves, and writes the switch down when it does.
+    pub(crate) async fn describe_deployment(&self, mut build: Build) -> Result<Build, StepError> {
+        let back = build.switching_back.is_some();
+        let wanted = match (&build.champion, back) {
+            (Some(champion), true) => champion.clone(),
+            _ => build.challenger()?.to_owned(),
+        };
+        let now = Utc::now();
+        let endpoint = self.endpoint().await?.ok_or_else(|| {
+            StepError::Failed(format!("the endpoint {} is gone", self.config.endpoint))
+        })?;
+        if endpoint.serves(&wanted) {
+            build.status = if back { Status::SwitchedBack } else { Status::InService };
+            if !back || build.switched {
+                self.put_deployment(&build, &wanted).await?;
+            }
+            build.switched = true;
+            return Ok(build);
+        }
+        let changing = endpoint.is_changing();
+        if changing || endpoint.message.is_none() && build.waited(now) < PATIENCE {
+            build.wait_on(now);
+            return Ok(build);
+        }
+        let said = endpoint.message.as_deref().unwrap_or("no reason is given");
+        let why = format!("the endpoint did not take the model {wanted} and is {}: {said}", endpoint.status);
+        if back {
+            return Err(StepError::Failed(why));
+        }
+        build.status = Status::FellBack;
+        build.why = why;
+        Ok(build)
+    }
+
+    async fn put_deployment(&self, build: &Build, serving: &str) -> Result<(), StepError> {
+        let request = build.request()?;
+        let (by, reason, previous) = match (&build.switching_back, request.action) {
+            (Some(reason), _) => (SwitchedBy::RollBack, reason.clone(), build.challenger.clone()),
+            (None, Action::Build) => (SwitchedBy::Build, build.why.clone(), build.champion.clone()),
+            (None, Action::RollBack) => {
+                let (by, reason) = match request.reason {
+                    Reason::Accuracy => (
+                        SwitchedBy::AutomaticRollBack,
+                        "its audited accuracy is significantly worse",
+                    ),
+                    Reason::Manual | Reason::NewLabels | Reason::Schedule => {
+                        (SwitchedBy::RollBack, "somebody asked for it")
+                    }
+                };
+                (by, reason.to_owned(), build.champion.clone())
+            }
+        };
+        let deployment = Deployment {
+            at: build.waiting_since.unwrap_or(build.started_at),
+            model_arn: serving.to_owned(),
+            previous_model_arn: previous,
+            by,
+            reason,
+            build_id: build.id.clone(),
+        };
+        self.storage.put(&deployment.key(), &deployment).await?;
+        Ok(())
+    }
+}
+
+/// Returns a client request token: the same parts make the same one.
+pub(crate) fn token(parts: &[&str]) -> String {
+    hex::encode(&Sha256::digest(parts.join("\0"))[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn switch(by: SwitchedBy, from: &str, to: &str) -> Deployment {
+        Deployment {
+            at: DateTime::UNIX_EPOCH,
+            model_arn: to.to_owned(),
+            previous_model_arn: Some(from.to_owned()),
+            by,
+            reason: String::new(),
+            build_id: "b".to_owned(),
+        }
+    }
+
+    #[test]
+    fn rolling_back_twice_goes_back_two_versions_and_never_forward() {
+        let mut deployments = vec![
+            switch(SwitchedBy::Build, "a", "b"),
+            switch(SwitchedBy::Build, "b", "c"),
+        ];
+        assert_eq!(model_before(&deployments, "c"), Some("b"));
+
+        deployments.push(switch(SwitchedBy::RollBack, "c", "b"));
+
+        assert_eq!(model_before(&deployments, "b"), Some("a"));
+        assert_eq!(model_before(&deployments, "a"), None, "no build deployed the first model");
+    }
+
+    #[test]
+    fn a_model_is_rolled_back_until_somebody_brings_it_back() {
+        let mut deployments = vec![switch(SwitchedBy::Build, "a", "b")];
+        assert!(!was_rolled_back(&deployments, "b") && !was_rolled_back(&deployments, "a"));
+
+        deployments.push(switch(SwitchedBy::AutomaticRollBack, "b", "a"));
+        assert!(was_rolled_back(&deployments, "b"));
+
+        deployments.push(switch(SwitchedBy::RollBack, "a", "b"));
+        assert!(!was_rolled_back(&deployments, "b") && was_rolled_back(&deployments, "a"));
+    }
+
+    #[test]
+    fn keys_of_deployments_sort_by_time() {
+        let key = |at: &str| {
+            let at = at.parse().expect("a time");
+            Deployment { at, ..switch(SwitchedBy::Build, "a", "b") }.key()
+        };
+
+        assert_eq!(
+            key("2026-11-21T09:00:00Z"),
+            "deployments/2026-11-21T09:00:00.000Z-b.json"
+        );
+        assert!(key("2026-11-21T09:00:00.5Z") < key("2026-11-21T10:00:00Z"));
+    }
+}

@@ -1,0 +1,168 @@
+//! Classifying the held-out texts with champion and challenger, in Comprehend's asynchronous jobs.
+
+use active_learning_core::{
+    dataset::{DatasetManifest, Row, one_line, read_csv},
+    evaluation::TestPrediction,
+    prediction::LABEL_DELIMITER,
+};
+use aws_sdk_comprehend::types::{InputDataConfig, InputFormat, JobStatus, OutputDataConfig};
+use chrono::Utc;
+use tokio::task::spawn_blocking;
+use tokio_util::io::SyncIoBridge;
+
+use crate::{
+    ModelBuilding,
+    build::{Build, Job, Status},
+    deployment::token,
+    error::StepError,
+    predictions::{self, Predictions},
+    storage::failed,
+};
+
+/// Label of a row of which the model said nothing: it counts as wrong.
+const NO_ANSWER: &str = "(no answer)";
+
+impl ModelBuilding {
+    /// Begins to classify the held-out texts with both models.
+    pub(crate) async fn start_evaluation(&self, mut build: Build) -> Result<Build, StepError> {
+        let manifest = self.manifest(build.dataset()?).await?;
+        let rows = self.test_rows(&manifest).await?;
+        let texts: String = rows.iter().map(|row| one_line(&row.text) + "\n").collect();
+        let key = build.key("evaluation/texts.txt");
+        self.storage
+            .put_bytes(&key, "text/plain; charset=utf-8", texts.into_bytes())
+            .await?;
+        let models = [Some(build.challenger()?.to_owned()), build.champion.clone()];
+        let mut jobs = Vec::new();
+        for model in models.into_iter().flatten() {
+            let job_id = self.start_job(&build, &key, &model).await?;
+            jobs.push(Job {
+                model_arn: model,
+                job_id,
+                output: None,
+            });
+        }
+        build.jobs = jobs;
+        build.begin_to_wait(Utc::now());
+        Ok(build)
+    }
+
+    /// Idempotent: the same build and model make the same job.
+    async fn start_job(&self, build: &Build, texts: &str, model: &str) -> Result<String, StepError> {
+        let what = || format!("the held-out texts could not be classified with {model}");
+        let unusable = |error| StepError::Failed(format!("{}: {error}", what()));
+        let input = InputDataConfig::builder()
+            .s3_uri(self.storage.uri(texts))
+            .input_format(InputFormat::OneDocPerLine)
+            .build()
+            .map_err(unusable)?;
+        let output = OutputDataConfig::builder()
+            .s3_uri(self.storage.uri(&build.key("evaluation/")))
+            .build()
+            .map_err(unusable)?;
+        let start = self.comprehend.start_document_classification_job();
+        let start = start
+            .job_name(format!("evaluation-{}", build.id))
+            .client_request_token(token(&[&build.execution_arn, model]))
+            .document_classifier_arn(model)
+            .input_data_config(input)
+            .output_data_config(output)
+            .data_access_role_arn(&self.config.data_access_role_arn);
+        let started = start.send().await;
+        let started = started.map_err(|error| StepError::refused(&what(), error))?;
+        started
+            .job_id
+            .ok_or_else(|| StepError::Failed(format!("{}: the service gave the job no id", what())))
+    }
+
+    /// Asks whether the jobs are done.
+    pub(crate) async fn describe_evaluation(&self, mut build: Build) -> Result<Build, StepError> {
+        for job in build.jobs.iter_mut().filter(|job| job.output.is_none()) {
+            job.output = self.job_output(job).await?;
+        }
+        if build.jobs.iter().all(|job| job.output.is_some()) {
+            build.status = Status::Evaluated;
+        } else {
+            build.wait_on(Utc::now());
+        }
+        Ok(build)
+    }
+
+    /// Returns the URI of a job's output once it is completed.
+    async fn job_output(&self, job: &Job) -> Result<Option<String>, StepError> {
+        let what = format!("the evaluation of {}", job.model_arn);
+        let describe = self.comprehend.describe_document_classification_job();
+        let described = describe.job_id(&job.job_id).send().await;
+        let described = described
+            .map_err(|error| StepError::refused(&format!("{what} could not be described"), error))?;
+        let Some(properties) = described.document_classification_job_properties else {
+            return Err(StepError::Failed(format!("{what} has no description")));
+        };
+        let message = properties.message.as_deref().unwrap_or("no reason is given");
+        match properties.job_status {
+            Some(JobStatus::Completed) => {
+                let output = properties.output_data_config.map(|output| output.s3_uri);
+                output
+                    .map(Some)
+                    .ok_or_else(|| StepError::Failed(format!("{what} completed without an output")))
+            }
+            Some(JobStatus::Failed) => Err(StepError::Failed(format!("{what} failed: {message}"))),
+            Some(JobStatus::Stopped | JobStatus::StopRequested) => {
+                Err(StepError::Failed(format!("{what} was stopped by somebody")))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads the held-out rows in the order in which they were classified.
+    pub(crate) async fn test_rows(&self, manifest: &DatasetManifest) -> Result<Vec<Row>, StepError> {
+        let key = &manifest.test.key;
+        let Some(body) = self.storage.open(key).await? else {
+            return Err(StepError::Failed(format!("the test rows {key} are gone")));
+        };
+        let (body, mode) = (SyncIoBridge::new(body.into_async_read()), manifest.mode);
+        let reading = spawn_blocking(move || read_csv(body, mode).collect::<Result<Vec<Row>, _>>());
+        let rows = reading.await.map_err(|panic| failed(key, panic))?;
+        rows.map_err(|bad| StepError::Failed(format!("the test rows {key} cannot be read: {bad}")))
+    }
+
+    /// Reads what a job's model said of the test rows, in their order.
+    pub(crate) async fn job_predictions(
+        &self,
+        job: &Job,
+        rows: &[Row],
+    ) -> Result<(Vec<TestPrediction>, Predictions), StepError> {
+        let uri = job.output.as_deref().unwrap_or_default();
+        let key = uri.strip_prefix(&self.storage.uri("")).ok_or_else(|| {
+            StepError::Failed(format!("the output {uri} is not in the training bucket"))
+        })?;
+        let Some(body) = self.storage.open(key).await? else {
+            return Err(StepError::Failed(format!("the output {uri} is gone")));
+        };
+        let body = SyncIoBridge::new(body.into_async_read());
+        let reading = spawn_blocking(move || predictions::read(body));
+        let read = reading.await.map_err(|panic| failed(key, panic))?;
+        let read = read.map_err(|error| {
+            StepError::Failed(format!("the output {uri} cannot be read: {error}"))
+        })?;
+        if read.by_line.is_empty() {
+            return Err(StepError::Failed(format!(
+                "the evaluation of {} has no prediction for any of {} rows",
+                job.model_arn,
+                rows.len()
+            )));
+        }
+        let predicted = rows.iter().enumerate().map(|(line, row)| {
+            let (predicted, confidence) = match read.by_line.get(&line) {
+                Some(prediction) => (prediction.label.clone(), f64::from(prediction.confidence)),
+                None => (NO_ANSWER.to_owned(), 0.0),
+            };
+            TestPrediction {
+                actual: row.labels.join(&LABEL_DELIMITER.to_string()),
+                predicted,
+                confidence,
+            }
+        });
+        Ok((predicted.collect(), read))
+    }
+}

@@ -1,0 +1,232 @@
+//! The labels of people: every line under `labelled/`, with the votes of all human loops on a record together.
+
+use std::{collections::HashMap, io};
+
+use active_learning_aws::objects;
+use active_learning_core::{
+    consolidation::{Ballots, Votes},
+    dataset::{ContentId, one_line},
+    feedback::Signal,
+    human_loop::Answer,
+    labelled::{LabelledRecord, VoteSource},
+};
+use aws_sdk_s3::{Client, error::BoxError};
+use futures::{StreamExt, TryStreamExt, stream};
+use tracing::warn;
+
+use crate::spool::{Piece, Spool, Texts};
+
+/// Prefix of the objects of human loops.
+const PREFIX: &str = "labelled/";
+const SUFFIX: &str = ".jsonl";
+/// Objects that are fetched at a time: a human loop's is small, most of the time is waiting.
+const READS_AT_ONCE: usize = 32;
+/// Bytes of an RFC 3339 time that are kept: down to the millisecond.
+const TIME_BYTES: usize = 24;
+
+/// Why the labels could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelsError {
+    /// S3 refused or did not answer.
+    #[error("{key} in the training bucket could not be read")]
+    S3 {
+        /// Key or prefix.
+        key: String,
+        /// What S3 answered.
+        #[source]
+        source: BoxError,
+    },
+    /// The temporary folder is full or cannot be used.
+    #[error("the temporary folder could not be used")]
+    Disk(#[source] io::Error),
+}
+
+/// One line: a record in one human loop.
+pub(crate) struct Line {
+    /// Id of the record.
+    pub id: u128,
+    pub content: ContentId,
+    /// When its last vote was given.
+    pub answered_at: [u8; TIME_BYTES],
+    /// Whether the prediction was selected by chance.
+    pub audited: bool,
+    /// Whether a reviewer gave an answer, not only a user with feedback.
+    pub reviewed: bool,
+    /// What was kept of the line.
+    pub kept: Piece,
+}
+
+/// What of a line is kept on disk.
+#[derive(Clone, Copy)]
+pub(crate) enum Keep {
+    /// The text, on one line.
+    Text,
+    /// The line as it is.
+    Line,
+}
+
+/// All labels. Memory: about 150 bytes a line; texts lie on disk.
+pub(crate) struct Labels {
+    pub votes: Votes,
+    /// By record, those of a record by the time of the answer.
+    pub lines: Vec<Line>,
+    pub kept: Texts,
+    /// Lines that are damaged or of a newer version.
+    pub unreadable: u64,
+}
+
+impl Labels {
+    /// Returns the lines of each record, by record id.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &[Line]> {
+        self.lines.chunk_by(|a, b| a.id == b.id)
+    }
+}
+
+/// Tells the lines of a record that has the last answer to a text from those of older ones.
+///
+/// Records of another classifier, or whose texts differ in form only, ask about the same text.
+#[derive(Default)]
+pub(crate) struct LastAnswers(HashMap<ContentId, ([u8; TIME_BYTES], u128)>);
+
+impl LastAnswers {
+    /// Notes an answer.
+    pub(crate) fn add(&mut self, record: &[Line]) {
+        let (content, answer) = answer(record);
+        let last = self.0.entry(content).or_insert(answer);
+        *last = answer.max(*last);
+    }
+
+    /// Returns whether the answer on a record is the last one on its text.
+    pub(crate) fn is_last(&self, record: &[Line]) -> bool {
+        let (content, answer) = answer(record);
+        self.0.get(&content) == Some(&answer)
+    }
+}
+
+fn answer(record: &[Line]) -> (ContentId, ([u8; TIME_BYTES], u128)) {
+    let last = &record[record.len() - 1];
+    (last.content, (last.answered_at, last.id))
+}
+
+/// Reads all labels, many objects at a time, in the order of their keys.
+///
+/// A line that is damaged or of a newer version is left out, counted, and named in the log.
+pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels, LabelsError> {
+    let keys = list(s3, bucket, PREFIX, SUFFIX).await?;
+    let mut objects = stream::iter(keys)
+        .map(|key| async move {
+            let content = fetch(s3, bucket, &key).await;
+            let content = content.map_err(|source| LabelsError::S3 {
+                key: key.clone(),
+                source,
+            })?;
+            Ok::<_, LabelsError>((key, content))
+        })
+        .buffered(READS_AT_ONCE);
+    let mut reader = Reader {
+        ballots: Ballots::default(),
+        lines: Vec::new(),
+        spool: Spool::new().map_err(LabelsError::Disk)?,
+        unreadable: 0,
+        keep,
+    };
+    while let Some((key, content)) = objects.try_next().await? {
+        reader.take(&key, &content).map_err(LabelsError::Disk)?;
+    }
+    reader.finish().map_err(LabelsError::Disk)
+}
+
+struct Reader {
+    ballots: Ballots,
+    lines: Vec<Line>,
+    spool: Spool,
+    unreadable: u64,
+    keep: Keep,
+}
+
+impl Reader {
+    fn take(&mut self, key: &str, content: &[u8]) -> io::Result<()> {
+        for (line, number) in content.split(|byte| *byte == b'\n').zip(1..) {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match LabelledRecord::parse(line) {
+                Ok(labelled) => self.push(&labelled)?,
+                Err(reason) => {
+                    warn!(key, line = number, %reason, "the label cannot be used");
+                    self.unreadable += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, labelled: &LabelledRecord) -> io::Result<()> {
+        let id = u128::from_str_radix(&labelled.record.id, 16).expect("an id is 32 hex digits");
+        for vote in &labelled.votes {
+            self.ballots.add(id, vote);
+        }
+        let text = one_line(&labelled.record.utterance);
+        let kept = match self.keep {
+            Keep::Text => self.spool.push(&text)?,
+            Keep::Line => self.spool.push(&labelled.to_line())?,
+        };
+        let mut answered_at = [0; TIME_BYTES];
+        let time = answered_at.iter_mut().zip(labelled.labelled_at.bytes());
+        time.for_each(|(kept, byte)| *kept = byte);
+        self.lines.push(Line {
+            id,
+            content: ContentId::of(&text),
+            answered_at,
+            audited: labelled.record.signal == Signal::Audit,
+            reviewed: labelled
+                .votes
+                .iter()
+                .any(|vote| vote.source == VoteSource::HumanReview && vote.answer != Answer::Unsure),
+            kept,
+        });
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<Labels> {
+        // Stable: of two answers at the same instant the one in the later object counts as the later.
+        self.lines.sort_by_key(|line| (line.id, line.answered_at));
+        Ok(Labels {
+            votes: self.ballots.count(),
+            lines: self.lines,
+            kept: self.spool.finish()?,
+            unreadable: self.unreadable,
+        })
+    }
+}
+
+/// Lists the keys of objects with something in them, in order.
+pub(crate) async fn list(
+    s3: &Client,
+    bucket: &str,
+    prefix: &str,
+    suffix: &str,
+) -> Result<Vec<String>, LabelsError> {
+    let call = s3.list_objects_v2().bucket(bucket).prefix(prefix);
+    let mut pages = call.into_paginator().send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| LabelsError::S3 {
+            key: prefix.to_owned(),
+            source: error.into(),
+        })?;
+        let with_content = page.contents.unwrap_or_default().into_iter();
+        let with_content = with_content.filter(|object| object.size != Some(0));
+        keys.extend(with_content.filter_map(|object| object.key));
+    }
+    keys.retain(|key| key.ends_with(suffix));
+    Ok(keys)
+}
+
+/// Reads an object whole; one that is gone is empty.
+async fn fetch(s3: &Client, bucket: &str, key: &str) -> Result<Vec<u8>, BoxError> {
+    match objects::open(s3, bucket, key, "").await? {
+        Some(body) => Ok(body.collect().await?.to_vec()),
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,137 @@
+//! What people are told, in one paragraph: what was compared, the numbers, the decision, why, what to do.
+
+use active_learning_core::selection::Measured;
+
+use crate::{
+    build::{Build, Notification},
+    record::{BuildRecord, Outcome},
+    select::DecisionRecord,
+};
+
+/// Longest subject that SNS takes.
+const MAX_SUBJECT: usize = 100;
+/// Longest message; SNS takes 256 KiB, people less.
+const MAX_MESSAGE: usize = 4_000;
+
+/// Asks for the approval of a deployment.
+pub(crate) fn approval_wanted(build: &Build, decision: &DecisionRecord) -> Notification {
+    let id = &build.id;
+    notification(
+        &format!("Approval wanted: model of build {id}"),
+        format!(
+            "Build {id} has a better model and waits for a person. {} To deploy it: local-stack approve {id}. To \
+             keep the present model: local-stack reject {id}. On AWS add --bucket with the training bucket. \
+             Without an answer within 7 days it is not deployed.",
+            compared(decision)
+        ),
+    )
+}
+
+/// Tells what an execution came to.
+pub(crate) fn outcome(record: &BuildRecord, decision: Option<&DecisionRecord>) -> Notification {
+    let id = &record.id;
+    let model = record.challenger.as_deref().map_or("none", name);
+    let serving = record.serving.as_deref().map_or("no model", name);
+    let compared = decision.map(compared).unwrap_or_default();
+    let (subject, message) = match record.outcome {
+        Outcome::Deployed => (
+            format!("Deployed: model {model}"),
+            format!(
+                "Build {id} deployed model {model}. {compared} Why: {}. To undo it: local-stack roll-back.",
+                record.why
+            ),
+        ),
+        Outcome::Refused => (
+            format!("Not deployed: model {model}"),
+            format!(
+                "Build {id} did not deploy model {model}; {serving} goes on. {compared} Why: {}. The next build \
+                 starts by itself with more labels.",
+                record.why
+            ),
+        ),
+        Outcome::NothingNew => (
+            format!("Nothing new: build {id}"),
+            format!("Build {id} trained nothing: {}. {serving} goes on.", record.why),
+        ),
+        Outcome::RolledBack => (
+            format!("Rolled back to model {model}"),
+            format!(
+                "Roll-back {id} brought model {model} back into service in place of {}.{}",
+                record.champion.as_deref().map_or("no model", name),
+                match record.reason {
+                    Some(crate::Reason::Accuracy) =>
+                        " Audited predictions showed that its accuracy was significantly worse. It is not \
+                         deployed again by itself.",
+                    _ => "",
+                }
+            ),
+        ),
+        Outcome::NothingToDo => (
+            format!("Nothing to do: {id}"),
+            format!("Roll-back {id} changed nothing: {}.", record.why),
+        ),
+        Outcome::Failed => (
+            format!("Failed: {id}"),
+            format!(
+                "{id} failed; {serving} serves. {compared} Why: {}. The training bucket has the details under \
+                 builds/{id}/; once the cause is removed, start another with local-stack build.",
+                record.why
+            ),
+        ),
+    };
+    notification(&subject, message)
+}
+
+fn compared(decision: &DecisionRecord) -> String {
+    let (dataset, decision) = (&decision.dataset, &decision.decision);
+    let trained = dataset.train.summary.rows;
+    let rows = decision.challenger.evaluation.rows;
+    match &decision.champion {
+        Some(champion) => format!(
+            "Trained on {trained} rows; on {rows} held-out rows {} (champion) has {}, {} (challenger) has {}.",
+            name(&champion.model_arn),
+            scores(champion),
+            name(&decision.challenger.model_arn),
+            scores(&decision.challenger)
+        ),
+        None => format!(
+            "Trained on {trained} rows; it is the first model and has {} on {rows} held-out rows.",
+            scores(&decision.challenger)
+        ),
+    }
+}
+
+fn scores(model: &Measured) -> String {
+    let evaluation = &model.evaluation;
+    format!(
+        "accuracy {:.1} % and macro F1 {:.3}",
+        evaluation.accuracy * 100.0,
+        evaluation.macro_f1
+    )
+}
+
+/// Returns name and version of a model by its ARN.
+fn name(arn: &str) -> &str {
+    arn.split_once(":document-classifier/").map_or(arn, |(_, name)| name)
+}
+
+fn notification(subject: &str, message: String) -> Notification {
+    let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
+    Notification {
+        subject: subject.chars().map(printable).take(MAX_SUBJECT).collect(),
+        message: message.chars().take(MAX_MESSAGE).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_what_sns_takes() {
+        let notification = notification(&format!("N\u{e9}w\n{}", "x".repeat(200)), "m".repeat(9_000));
+
+        assert!(notification.subject.starts_with("N?w?x") && notification.subject.len() == MAX_SUBJECT);
+        assert_eq!(notification.message.len(), MAX_MESSAGE);
+    }
+}

@@ -1,0 +1,158 @@
+//! Champion against challenger on the held-out rows: the decision, and the rows that verify the switch.
+
+use std::collections::BTreeSet;
+
+use active_learning_core::{
+    dataset::{DatasetManifest, Problem, Row},
+    evaluation::TestPrediction,
+    selection::{Candidate, Decision, Reason},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ModelBuilding,
+    build::{Build, Status},
+    deployment,
+    error::StepError,
+};
+
+/// Rows by which a switch is verified.
+const KNOWN_ROWS: usize = 10;
+/// Name of the decision among the objects of a build.
+pub(crate) const DECISION: &str = "decision.json";
+/// Name of the known rows among the objects of a build.
+pub(crate) const KNOWN: &str = "evaluation/known.json";
+
+/// `builds/<id>/decision.json`: the decision with its numbers and what it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionRecord {
+    /// Name of the execution.
+    pub build_id: String,
+    /// When it was made.
+    pub decided_at: DateTime<Utc>,
+    /// The dataset that the challenger was trained on, and both were compared on.
+    pub dataset: DatasetManifest,
+    /// What the check of the dataset found.
+    pub problems: Vec<Problem>,
+    /// The decision.
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+/// A held-out row with what the models said of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KnownRow {
+    pub text: String,
+    pub champion: Option<String>,
+    pub challenger: String,
+}
+
+impl DecisionRecord {
+    /// Returns the reasons against the deployment, or for it where none is against, in one sentence.
+    pub(crate) fn why(&self) -> String {
+        let decisive = |reason: &&Reason| reason.in_favour == self.decision.deploy;
+        let reasons = self.decision.reasons.iter().filter(decisive);
+        let reasons: Vec<&str> = reasons.map(|reason| reason.text.as_str()).collect();
+        reasons.join("; ")
+    }
+}
+
+impl ModelBuilding {
+    /// Decides whether the challenger is deployed.
+    pub(crate) async fn select(&self, mut build: Build) -> Result<Build, StepError> {
+        let challenger_arn = build.challenger()?.to_owned();
+        let manifest = self.manifest(build.dataset()?).await?;
+        let problems = self.problems(&manifest);
+        let rows = self.test_rows(&manifest).await?;
+        let [challenger_job, champion_job @ ..] = &build.jobs[..] else {
+            let message = "the step select needs evaluations, which no step started";
+            return Err(StepError::Failed(message.to_owned()));
+        };
+        let (challenger, _) = self.job_predictions(challenger_job, &rows).await?;
+        let champion = match champion_job.first() {
+            Some(job) => Some(self.job_predictions(job, &rows).await?),
+            None => None,
+        };
+        let trained_classes: BTreeSet<String> = manifest.train.summary.classes.keys().cloned().collect();
+        let champion_candidate = champion.as_ref().zip(build.champion.as_deref());
+        let champion_candidate = champion_candidate.map(|((predictions, read), model_arn)| Candidate {
+            model_arn,
+            // Comprehend does not tell a model's classes; over all rows it names them.
+            classes: read.classes.clone(),
+            predictions,
+        });
+        let candidate = Candidate {
+            model_arn: &challenger_arn,
+            classes: trained_classes,
+            predictions: &challenger,
+        };
+        let policy = self.config.selection;
+        let mut decision = Decision::make(policy, champion_candidate.as_ref(), &candidate, &problems);
+        self.refuse_rolled_back(&mut decision).await?;
+        let known = known_rows(&rows, champion.as_ref().map(|(rows, _)| &rows[..]), &challenger);
+        self.storage.put(&build.key(KNOWN), &known).await?;
+        let record = DecisionRecord {
+            build_id: build.id.clone(),
+            decided_at: Utc::now(),
+            dataset: manifest,
+            problems,
+            decision,
+        };
+        self.storage.put(&build.key(DECISION), &record).await?;
+        build.why = record.why();
+        build.status = match (record.decision.deploy, self.config.approve_deployments) {
+            (false, _) => Status::Refused,
+            (true, true) => Status::NeedsApproval,
+            (true, false) => Status::Deploy,
+        };
+        if build.status == Status::NeedsApproval {
+            build.notification = Some(crate::message::approval_wanted(&build, &record));
+        }
+        Ok(build)
+    }
+
+    /// A model that was rolled back does not come back by itself.
+    async fn refuse_rolled_back(&self, decision: &mut Decision) -> Result<(), StepError> {
+        let deployments = deployment::read_all(&self.storage).await?;
+        if deployment::was_rolled_back(&deployments, &decision.challenger.model_arn) {
+            decision.deploy = false;
+            decision.reasons.push(Reason {
+                in_favour: false,
+                text: "the challenger served before and was rolled back".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Chooses rows by which a switch shows: first those on which the models differ, the surest ones first.
+fn known_rows(
+    rows: &[Row],
+    champion: Option<&[TestPrediction]>,
+    challenger: &[TestPrediction],
+) -> Vec<KnownRow> {
+    let old = |row: usize| champion.map(|champion| &champion[row]);
+    let mut order: Vec<usize> = (0..rows.len())
+        .filter(|&row| challenger[row].confidence > 0.0)
+        .collect();
+    let agree = |row: usize| old(row).is_some_and(|old| old.predicted == challenger[row].predicted);
+    let confidence = |row: usize| {
+        let new = challenger[row].confidence;
+        old(row).map_or(new, |old| old.confidence.min(new))
+    };
+    order.sort_by(|&a, &b| {
+        let by_confidence = confidence(b).total_cmp(&confidence(a));
+        agree(a).cmp(&agree(b)).then(by_confidence).then(a.cmp(&b))
+    });
+    let known = |row: usize| KnownRow {
+        text: rows[row].text.clone(),
+        champion: old(row)
+            .filter(|old| old.confidence > 0.0)
+            .map(|old| old.predicted.clone()),
+        challenger: challenger[row].predicted.clone(),
+    };
+    order.into_iter().take(KNOWN_ROWS).map(known).collect()
+}

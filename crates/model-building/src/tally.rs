@@ -1,0 +1,186 @@
+//! How many labels there are, and what the audited ones say of each model.
+//!
+//! Every labelled object is read once: `builds/tally.json` holds the sums and how far they reach. Listing stays:
+//! one request for a thousand human loops. A prediction is judged by one loop only, since another is opened only
+//! where the first came to nothing, so sums suffice.
+
+use std::collections::BTreeMap;
+
+use active_learning_core::{
+    audit::{AuditTally, AuditedAccuracy, JudgedPrediction},
+    consolidation::Consensus,
+    human_loop::Answer,
+    labelled::LabelledRecord,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
+use tracing::warn;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ModelBuilding,
+    error::StepError,
+    storage::{Listed, Storage, StorageError, failed},
+};
+
+/// Where labelled objects lie.
+pub(crate) const FOLDER: &str = "labelled/";
+const KEY: &str = "builds/tally.json";
+/// Objects may show in a listing so much later than others that were written after them.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+/// Objects that are added before the sums are stored: a minute's work.
+const OBJECTS_AT_A_TIME: usize = 5_000;
+const READS_IN_FLIGHT: usize = 16;
+/// Tries against others who tally at the same time.
+const MAX_CONFLICTS: usize = 10;
+
+/// The sums over all labelled objects so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Tally {
+    /// Records on whose labels people agreed, every loop's counted.
+    pub labels: u64,
+    /// When the first labelled object was written.
+    pub since: Option<DateTime<Utc>>,
+    /// When the newest object of these sums was written.
+    through: Option<DateTime<Utc>>,
+    /// Objects of these sums that are not older than `through` by more than [`OVERLAP`].
+    recent: BTreeMap<String, DateTime<Utc>>,
+    /// Judged predictions by the ARN of the model.
+    models: BTreeMap<String, AuditTally>,
+}
+
+impl Tally {
+    /// Returns what audits say of a model's accuracy.
+    pub(crate) fn accuracy(&self, model_arn: &str) -> Option<AuditedAccuracy> {
+        self.models.get(model_arn)?.estimate()
+    }
+
+    /// Returns the objects that are not in the sums, oldest first.
+    fn missing(&self, listed: Vec<Listed>) -> Vec<Listed> {
+        let is_missing = |object: &Listed| {
+            let old = self.through.is_some_and(|through| object.modified < through - OVERLAP);
+            !old && !self.recent.contains_key(&object.key)
+        };
+        let mut missing: Vec<Listed> = listed.into_iter().filter(is_missing).collect();
+        missing.sort_by(|a, b| (a.modified, &a.key).cmp(&(b.modified, &b.key)));
+        missing
+    }
+
+    fn add(&mut self, object: &Listed, records: &[LabelledRecord]) {
+        for record in records {
+            let agreed = |consensus: &Consensus| {
+                matches!(consensus, Consensus::Agreed { answer: Answer::Labels { .. }, .. })
+            };
+            self.labels += u64::from(agreed(&record.consensus));
+            if let Some((model, judged)) = JudgedPrediction::of(record) {
+                self.models.entry(model.to_owned()).or_default().add(judged);
+            }
+        }
+        self.since = self.since.min(Some(object.modified)).or(Some(object.modified));
+        self.through = self.through.max(Some(object.modified));
+        self.recent.insert(object.key.clone(), object.modified);
+    }
+
+    fn forget_old(&mut self) {
+        let Some(through) = self.through else { return };
+        self.recent.retain(|_, modified| *modified >= through - OVERLAP);
+    }
+}
+
+/// Reads the sums as they were stored last.
+pub(crate) async fn read(storage: &Storage) -> Result<Tally, StorageError> {
+    Ok(storage.read(KEY).await?.unwrap_or_default())
+}
+
+impl ModelBuilding {
+    /// Adds what is new to the sums. Idempotent, and each object counts once however many tally at a time.
+    pub(crate) async fn tally(&self) -> Result<Tally, StepError> {
+        let mut conflicts = 0;
+        while conflicts < MAX_CONFLICTS {
+            let (stored, etag) = self.storage.read_version::<Tally>(KEY).await?.unzip();
+            let mut tally = stored.unwrap_or_default();
+            let missing = tally.missing(self.storage.list(FOLDER).await?);
+            if missing.is_empty() {
+                return Ok(tally);
+            }
+            let objects = missing.into_iter().take(OBJECTS_AT_A_TIME);
+            let reads = stream::iter(objects).map(|object| async move {
+                let records = self.labelled_records(&object.key).await?;
+                Ok::<_, StorageError>((object, records))
+            });
+            let read: Vec<_> = reads.buffered(READS_IN_FLIGHT).try_collect().await?;
+            for (object, records) in &read {
+                tally.add(object, records);
+            }
+            tally.forget_old();
+            if !self.storage.replace(KEY, etag.as_deref(), &tally).await? {
+                conflicts += 1;
+            }
+        }
+        Err(StepError::NotNow(format!("others keep writing {KEY}")))
+    }
+
+    async fn labelled_records(&self, key: &str) -> Result<Vec<LabelledRecord>, StorageError> {
+        let Some(body) = self.storage.open(key).await? else {
+            return Ok(Vec::new());
+        };
+        let body = body.collect().await.map_err(|error| failed(key, error))?.into_bytes();
+        let lines = body
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty());
+        let parsed = lines.filter_map(|line| match LabelledRecord::parse(line) {
+            Ok(record) => Some(record),
+            Err(error) => {
+                warn!(key, %error, "a labelled line is left out of the tally");
+                None
+            }
+        });
+        Ok(parsed.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(key: &str, minute: i64) -> Listed {
+        Listed {
+            key: key.to_owned(),
+            modified: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
+        }
+    }
+
+    #[test]
+    fn an_object_counts_once_also_if_it_shows_late() {
+        let mut tally = Tally::default();
+        for object in tally.missing(vec![object("b", 100), object("a", 95)]) {
+            tally.add(&object, &[]);
+        }
+        tally.forget_old();
+
+        let missing = tally.missing(vec![
+            object("a", 95),
+            object("b", 100),
+            object("late", 93),
+            object("next", 101),
+        ]);
+
+        let keys: Vec<&str> = missing.iter().map(|object| object.key.as_str()).collect();
+        assert_eq!(keys, ["late", "next"]);
+        assert_eq!(tally.since, Some(object("a", 95).modified));
+    }
+
+    #[test]
+    fn only_recent_keys_are_remembered() {
+        let mut tally = Tally::default();
+        for minute in 0..100 {
+            tally.add(&object(&minute.to_string(), minute), &[]);
+        }
+        tally.forget_old();
+
+        assert_eq!(tally.recent.len(), 11);
+        let all = (0..100).map(|minute| object(&minute.to_string(), minute));
+        assert!(tally.missing(all.collect()).is_empty());
+    }
+}

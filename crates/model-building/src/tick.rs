@@ -1,0 +1,189 @@
+//! What starts executions: enough new labels, a long time since the last build, a model that is worse in service.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{info, warn};
+
+use crate::{
+    ModelBuilding,
+    begin::LastBuild,
+    build::{Action, Reason, Request},
+    deployment::{self, SwitchedBy, token},
+    error::StepError,
+    executions::{self, ExecutionError},
+    serving_model,
+    tally::Tally,
+};
+
+/// When a build is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuildPolicy {
+    /// New labels that start a build.
+    pub new_labels: u64,
+    /// Least time between the starts of two builds, minutes.
+    pub min_minutes: u32,
+    /// Time after which any new label starts a build, days; 0 turns this rule off.
+    pub max_days: u32,
+}
+
+impl BuildPolicy {
+    /// Returns whether the last build is long enough ago for another.
+    fn may_build(&self, last: Option<&LastBuild>, now: DateTime<Utc>) -> bool {
+        let pause = TimeDelta::minutes(self.min_minutes.into());
+        last.is_none_or(|last| now - last.started_at >= pause)
+    }
+
+    /// Returns why a build is due, if it is.
+    fn due(&self, last: Option<&LastBuild>, tally: &Tally, now: DateTime<Utc>) -> Option<Reason> {
+        let new = tally.labels.saturating_sub(last.map_or(0, |last| last.labels));
+        if new == 0 || !self.may_build(last, now) {
+            return None;
+        }
+        if new >= self.new_labels {
+            return Some(Reason::NewLabels);
+        }
+        let since = last.map(|last| last.started_at).or(tally.since)?;
+        let long_ago = now - since >= TimeDelta::days(self.max_days.into());
+        (self.max_days > 0 && long_ago).then_some(Reason::Schedule)
+    }
+}
+
+impl ModelBuilding {
+    /// Considers a build, then watches the serving model; one does not hold back the other.
+    pub(crate) async fn tick(&self, now: DateTime<Utc>) -> Result<(), StepError> {
+        let considered = self.consider(now).await;
+        let watched = self.watch().await;
+        considered.and(watched)
+    }
+
+    /// Starts a build if the policy says so. The same moment twice, and two at a time, start one.
+    pub(crate) async fn consider(&self, now: DateTime<Utc>) -> Result<(), StepError> {
+        let policy = self.config.build_policy;
+        let last = self.last_build().await?;
+        if !policy.may_build(last.as_ref(), now) {
+            return Ok(());
+        }
+        let tally = self.tally().await?;
+        let Some(reason) = policy.due(last.as_ref(), &tally, now) else {
+            return Ok(());
+        };
+        if self.running_build().await?.is_some() {
+            return Ok(());
+        }
+        // The hour lets a build that never began be tried again.
+        let number = last.map_or(1, |last| last.number + 1);
+        let name = format!("build-{number:06}-{}", now.format("%Y%m%dT%H"));
+        let request = Request {
+            action: Action::Build,
+            reason,
+            model_arn: None,
+        };
+        self.start(&name, &request).await
+    }
+
+    /// Rolls the serving model back if audits show that it is significantly worse than the one before was.
+    ///
+    /// Once for each deployment: what a roll-back brings into service is not watched.
+    async fn watch(&self) -> Result<(), StepError> {
+        let deployments = deployment::read_all(&self.storage).await?;
+        let Some(last) = deployments.last().filter(|last| last.by == SwitchedBy::Build) else {
+            return Ok(());
+        };
+        let Some(previous) = &last.previous_model_arn else {
+            return Ok(());
+        };
+        let endpoint = self.config.endpoint.to_string();
+        if serving_model(&self.comprehend, &endpoint).await?.as_ref() != Some(&last.model_arn) {
+            return Ok(());
+        }
+        let tally = self.tally().await?;
+        let accuracies = tally.accuracy(&last.model_arn).zip(tally.accuracy(previous));
+        let Some((new, old)) = accuracies else { return Ok(()) };
+        if !self.config.rollback.is_significantly_worse(&new, &old) {
+            return Ok(());
+        }
+        warn!(
+            model.arn = last.model_arn,
+            accuracy = new.accuracy,
+            audited = new.audited,
+            accuracy_before = old.accuracy,
+            "the serving model is significantly worse than the one before"
+        );
+        let name = format!("roll-back-{}", token(&[&last.build_id, &last.at.to_rfc3339()]));
+        let request = Request {
+            action: Action::RollBack,
+            reason: Reason::Accuracy,
+            model_arn: Some(previous.clone()),
+        };
+        self.start(&name, &request).await
+    }
+
+    async fn start(&self, name: &str, request: &Request) -> Result<(), StepError> {
+        let machine = &self.config.state_machine_arn;
+        match executions::start(&self.sfn, machine, Some(name), request).await {
+            Ok(execution) => {
+                info!(execution, action = ?request.action, reason = ?request.reason, "started");
+                Ok(())
+            }
+            Err(ExecutionError::Started(_)) => Ok(()),
+            Err(error) => Err(StepError::NotNow(format!("{error}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: BuildPolicy = BuildPolicy {
+        new_labels: 100,
+        min_minutes: 30,
+        max_days: 7,
+    };
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
+    }
+
+    fn last(labels: u64) -> LastBuild {
+        LastBuild {
+            id: "b".to_owned(),
+            started_at: at(0),
+            number: 3,
+            labels,
+            decided_dataset: None,
+        }
+    }
+
+    fn tally(labels: u64) -> Tally {
+        Tally {
+            labels,
+            since: Some(at(0)),
+            ..Tally::default()
+        }
+    }
+
+    #[test]
+    fn a_build_is_due_with_enough_new_labels_and_not_too_soon() {
+        let due = |labels, minutes| POLICY.due(Some(&last(50)), &tally(labels), at(minutes));
+
+        assert_eq!(due(149, 60), None);
+        assert_eq!(due(150, 60), Some(Reason::NewLabels));
+        assert_eq!(due(150, 29), None);
+        assert_eq!(POLICY.due(None, &tally(100), at(0)), Some(Reason::NewLabels));
+    }
+
+    #[test]
+    fn after_the_longest_time_any_new_label_is_enough_unless_the_rule_is_off() {
+        let week = 7 * 24 * 60;
+        let due = |policy: BuildPolicy, labels, minutes| {
+            policy.due(Some(&last(50)), &tally(labels), at(minutes))
+        };
+
+        assert_eq!(due(POLICY, 51, week), Some(Reason::Schedule));
+        assert_eq!(due(POLICY, 51, week - 1), None);
+        assert_eq!(due(POLICY, 50, week), None, "nothing is new");
+        let off = BuildPolicy { max_days: 0, ..POLICY };
+        assert_eq!(due(off, 51, week), None);
+        assert_eq!(POLICY.due(None, &tally(1), at(week)), Some(Reason::Schedule));
+    }
+}

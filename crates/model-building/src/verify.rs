@@ -1,0 +1,142 @@
+//! Verifying a switch: known rows are classified at the endpoint, and must be answered as its model answered.
+
+use std::time::Duration;
+
+use active_learning_aws::failure::Refusal;
+use active_learning_core::prediction::{ClassScore, Prediction};
+use tokio::time::sleep;
+
+use crate::{
+    ModelBuilding,
+    build::{Action, Build, Status, key},
+    deployment::{self, SwitchedBy},
+    error::StepError,
+    select::{KNOWN, KnownRow},
+};
+
+/// Classified where no known rows are at hand: any answer shows that the endpoint serves.
+const ANY_TEXT: &str = "Is this model in service?";
+/// Pauses of a second in all, while an endpoint of one unit takes two documents a second.
+const MAX_PAUSES: u32 = 120;
+
+/// A text with the label that the model gave it; without one, any answer will do.
+struct Expected {
+    text: String,
+    label: Option<String>,
+}
+
+impl ModelBuilding {
+    /// Classifies known rows at the endpoint. One in ten may differ: scores of near-ties do.
+    pub(crate) async fn verify(&self, mut build: Build) -> Result<Build, StepError> {
+        let expected = self.expected(&build).await?;
+        let mut pauses = 0;
+        let mut different = 0;
+        for row in &expected {
+            let label = match self.classify(&row.text, &mut pauses).await {
+                Ok(label) => label,
+                Err(refusal) if refusal.is_transient() => {
+                    let message = format!("the endpoint did not answer while it was verified: {refusal}");
+                    return Err(StepError::NotNow(message));
+                }
+                Err(refusal) => {
+                    build.status = Status::NotVerified;
+                    build.why = format!("the endpoint could not classify a known row: {refusal}");
+                    return Ok(build);
+                }
+            };
+            let same = row
+                .label
+                .as_ref()
+                .is_none_or(|expected| label.as_ref() == Some(expected));
+            different += usize::from(!same || label.is_none());
+        }
+        if different * 10 > expected.len() {
+            build.status = Status::NotVerified;
+            build.why = format!(
+                "the endpoint answered {different} of {} known rows otherwise than its model did",
+                expected.len()
+            );
+        } else {
+            build.status = Status::Verified;
+        }
+        Ok(build)
+    }
+
+    /// Returns what the wanted model said of held-out rows, in this build or in the one that measured it last.
+    async fn expected(&self, build: &Build) -> Result<Vec<Expected>, StepError> {
+        let mut sources = Vec::new();
+        match build.request()?.action {
+            Action::Build => sources.push((build.id.clone(), true)),
+            Action::RollBack => {
+                let wanted = build.challenger()?;
+                let deployments = deployment::read_all(&self.storage).await?;
+                let builds = deployments.iter().rev();
+                for switch in builds.filter(|switch| switch.by == SwitchedBy::Build) {
+                    if switch.model_arn == wanted {
+                        sources.push((switch.build_id.clone(), true));
+                    } else if switch.previous_model_arn.as_deref() == Some(wanted) {
+                        sources.push((switch.build_id.clone(), false));
+                    }
+                }
+            }
+        }
+        for (id, as_challenger) in sources {
+            let known: Option<Vec<KnownRow>> = self.storage.read(&key(&id, KNOWN)).await?;
+            let known = known.unwrap_or_default().into_iter().filter_map(|row| {
+                let label = if as_challenger { Some(row.challenger) } else { row.champion };
+                Some(Expected {
+                    text: row.text,
+                    label: Some(label?),
+                })
+            });
+            let known: Vec<Expected> = known.collect();
+            if !known.is_empty() {
+                return Ok(known);
+            }
+        }
+        Ok(vec![Expected {
+            text: ANY_TEXT.to_owned(),
+            label: None,
+        }])
+    }
+
+    /// Returns the label of a text; `None` if the answer holds none. Waits while the endpoint is busy.
+    async fn classify(&self, text: &str, pauses: &mut u32) -> Result<Option<String>, Refusal> {
+        loop {
+            let classify = self.comprehend.classify_document();
+            let classify = classify.endpoint_arn(self.config.endpoint.to_string());
+            let answer = match classify.text(text).send().await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let refusal = Refusal::from(error);
+                    if refusal.is_throttling() && *pauses < MAX_PAUSES {
+                        *pauses += 1;
+                        sleep(Duration::from_secs(1)).await;
+                        continue;
+                    }
+                    return Err(refusal);
+                }
+            };
+            let score = |name: Option<String>, score: Option<f32>| {
+                Some(ClassScore {
+                    name: name?,
+                    score: score?,
+                })
+            };
+            let classes = answer.classes.unwrap_or_default().into_iter();
+            let labels = answer.labels.unwrap_or_default().into_iter();
+            let classes: Vec<_> = classes
+                .filter_map(|class| score(class.name, class.score))
+                .collect();
+            let labels: Vec<_> = labels
+                .filter_map(|label| score(label.name, label.score))
+                .collect();
+            let prediction = if labels.is_empty() {
+                Prediction::multi_class(classes)
+            } else {
+                Prediction::multi_label(labels)
+            };
+            return Ok(prediction.map(|prediction| prediction.label));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Which model versions there were, how good they are, and which serves.
+
+use std::collections::BTreeMap;
+
+use active_learning_core::{audit::AuditedAccuracy, selection::Measured};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    deployment,
+    record::{BuildRecord, Outcome, RECORD},
+    select::{DECISION, DecisionRecord},
+    storage::{Storage, StorageError},
+    tally::{self, Tally},
+};
+
+/// One model version with its metrics and lineage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionSummary {
+    /// Name of the version: of a built one that of its dataset.
+    pub version: String,
+    /// ARN of the model.
+    pub model_arn: String,
+    /// Name of the execution that built it; none for a model that no build made.
+    pub build_id: Option<String>,
+    /// When that execution ended.
+    pub built_at: Option<DateTime<Utc>>,
+    /// What that execution came to.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub why: Option<String>,
+    /// Dataset version before.
+    pub parent: Option<String>,
+    /// Rows that it was trained on.
+    pub train_rows: Option<u64>,
+    /// Rows that it was compared on.
+    pub test_rows: Option<u64>,
+    /// Its scores on the held-out rows; of a model that no build made, when it was compared last.
+    pub scores: Option<Scores>,
+    /// The champion's on the same rows.
+    pub champion_scores: Option<Scores>,
+    /// ARN of the champion that it was compared with.
+    pub champion: Option<String>,
+    /// When it came into service last.
+    pub deployed_at: Option<DateTime<Utc>>,
+    /// Whether it was taken out of service again by a roll-back.
+    pub rolled_back: bool,
+    /// Whether it serves.
+    pub serving: bool,
+    /// What audits say of it in service.
+    pub audited: Option<AuditedAccuracy>,
+}
+
+/// Scores on held-out rows, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scores {
+    /// Share of rows that are right.
+    pub accuracy: f64,
+    /// Mean F1 of the classes.
+    #[serde(rename = "macroF1")]
+    pub macro_f1: f64,
+    /// Expected calibration error.
+    pub calibration_error: f64,
+}
+
+impl Scores {
+    fn of(measured: &Measured) -> Self {
+        let evaluation = &measured.evaluation;
+        Self {
+            accuracy: evaluation.accuracy,
+            macro_f1: evaluation.macro_f1,
+            calibration_error: evaluation.expected_calibration_error,
+        }
+    }
+}
+
+impl VersionSummary {
+    fn new(model_arn: &str) -> Self {
+        Self {
+            version: model_arn.rsplit('/').next().unwrap_or_default().to_owned(),
+            model_arn: model_arn.to_owned(),
+            build_id: None,
+            built_at: None,
+            outcome: None,
+            why: None,
+            parent: None,
+            train_rows: None,
+            test_rows: None,
+            scores: None,
+            champion_scores: None,
+            champion: None,
+            deployed_at: None,
+            rolled_back: false,
+            serving: false,
+            audited: None,
+        }
+    }
+
+    /// Takes over what a build says of the model that it made.
+    fn built(&mut self, record: &BuildRecord, decision: Option<DecisionRecord>) {
+        self.build_id = Some(record.id.clone());
+        self.built_at = Some(record.ended_at);
+        self.outcome = Some(record.outcome);
+        self.why = Some(record.why.clone());
+        self.champion.clone_from(&record.champion);
+        let Some(decision) = decision else { return };
+        self.parent = decision.dataset.parent;
+        self.train_rows = Some(decision.dataset.train.summary.rows);
+        self.test_rows = Some(decision.dataset.test.summary.rows);
+        self.scores = Some(Scores::of(&decision.decision.challenger));
+        self.champion_scores = decision.decision.champion.as_ref().map(Scores::of);
+    }
+}
+
+/// Lists the model versions of a training bucket, oldest first; those that no build made come first.
+///
+/// `serving` is the model that serves, see [`serving_model`](crate::serving_model). Audited accuracies are as
+/// of the last tick.
+///
+/// # Errors
+///
+/// [`StorageError`].
+pub async fn versions(
+    s3: &aws_sdk_s3::Client,
+    bucket: &str,
+    serving: Option<&str>,
+) -> Result<Vec<VersionSummary>, StorageError> {
+    let storage = Storage::new(s3.clone(), bucket.to_owned());
+    let mut versions: BTreeMap<String, VersionSummary> = BTreeMap::new();
+    let mut builds = Vec::new();
+    for folder in storage.folders("builds/").await? {
+        let record: Option<BuildRecord> = storage.read(&format!("{folder}{RECORD}")).await?;
+        let Some(record) = record else { continue };
+        let decision: Option<DecisionRecord> = storage.read(&format!("{folder}{DECISION}")).await?;
+        builds.push((record, decision));
+    }
+    builds.sort_by_key(|(record, _)| record.started_at);
+    for (record, decision) in builds {
+        let by_build = record.action == Some(crate::Action::Build);
+        if let Some(champion) = record.champion.as_deref().filter(|_| by_build) {
+            let entry = versions.entry(champion.to_owned());
+            let version = entry.or_insert_with(|| VersionSummary::new(champion));
+            let measured = decision.as_ref().and_then(|it| it.decision.champion.as_ref());
+            if version.build_id.is_none() {
+                version.scores = measured.map(Scores::of).or(version.scores);
+            }
+        }
+        let new = record.outcome != Outcome::NothingNew && by_build;
+        if let Some(challenger) = record.challenger.as_deref().filter(|_| new) {
+            let entry = versions.entry(challenger.to_owned());
+            let version = entry.or_insert_with(|| VersionSummary::new(challenger));
+            version.built(&record, decision);
+        }
+    }
+    if let Some(serving) = serving {
+        let entry = versions.entry(serving.to_owned());
+        entry.or_insert_with(|| VersionSummary::new(serving)).serving = true;
+    }
+    let deployments = deployment::read_all(&storage).await?;
+    let tally: Tally = tally::read(&storage).await?;
+    let mut versions: Vec<VersionSummary> = versions.into_values().collect();
+    for version in &mut versions {
+        let arn = &version.model_arn;
+        let last = deployments.iter().rfind(|switch| switch.model_arn == *arn);
+        version.deployed_at = last.map(|switch| switch.at);
+        version.rolled_back = deployment::was_rolled_back(&deployments, arn);
+        version.audited = tally.accuracy(arn);
+    }
+    versions.sort_by_key(|version| version.built_at);
+    Ok(versions)
+}
