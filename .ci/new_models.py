@@ -152,9 +152,9 @@ def build(stack):
 def commands(stack):
     versions = json.loads(stack.command_output("versions", "--json"))
     assert any(version["serving"] for version in versions), versions
-    lines = stack.command_output("export", "--format", "comprehend-csv").splitlines()
+    lines = stack.command_output("export", "--format", "csv").splitlines()
     jsonl = [json.loads(line) for line in stack.command_output("export", "--format", "jsonl").splitlines()]
-    manifest = [json.loads(line) for line in stack.command_output("export", "--format", "augmented-manifest").splitlines()]
+    manifest = [json.loads(line) for line in stack.command_output("export", "--format", "manifest").splitlines()]
     assert lines and jsonl, "there are labels to export"
     equal(len(manifest), len(lines), "lines of the manifest")
     assert all("source" in line for line in manifest), manifest[0]

@@ -3,9 +3,10 @@
 use active_learning_core::selection::Decision;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_comprehend::error::DisplayErrorContext;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use model_building::{
-    BuildRecord, DecisionRecord, ExportFormat, Followed, Outcome, VersionSummary,
+    BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary,
+    export::{ExportSummary, Format, export},
 };
 
 use crate::{outputs::StackOutputs, report, user};
@@ -59,8 +60,8 @@ pub enum Command {
     },
     /// Writes what people labelled
     Export {
-        /// Format of the file
-        #[arg(long, value_enum)]
+        /// csv (Comprehend's training CSV), manifest (Ground Truth's augmented manifest) or jsonl (with every vote)
+        #[arg(long)]
         format: Format,
         /// File to write [default: standard output]
         #[arg(long, value_name = "FILE")]
@@ -68,17 +69,6 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
-}
-
-/// Formats of the export.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Format {
-    /// `label,text`, as Comprehend trains on
-    ComprehendCsv,
-    /// Ground Truth augmented manifest
-    AugmentedManifest,
-    /// JSON Lines with every vote, source and model
-    Jsonl,
 }
 
 impl Target {
@@ -135,20 +125,19 @@ pub async fn execute(
         }
         Command::Export { format, output, target } => {
             let Models { s3, bucket, .. } = target.models(stack).await?;
-            let format = match format {
-                Format::ComprehendCsv => ExportFormat::ComprehendCsv,
-                Format::AugmentedManifest => ExportFormat::AugmentedManifest,
-                Format::Jsonl => ExportFormat::JsonLines,
-            };
             let summary = match output {
                 Some(path) => {
                     let file = std::fs::File::create(&path)
                         .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-                    model_building::export(&s3, &bucket, format, std::io::BufWriter::new(file)).await?
+                    export(&s3, &bucket, format, std::io::BufWriter::new(file)).await?
                 }
-                None => model_building::export(&s3, &bucket, format, std::io::stdout().lock()).await?,
+                None => export(&s3, &bucket, format, std::io::stdout().lock()).await?,
             };
-            eprintln!("{summary}");
+            let ExportSummary { rows, left_out } = summary;
+            eprintln!("{rows} rows");
+            for (why, count) in left_out {
+                eprintln!("{count} left out: {why}");
+            }
             Ok(true)
         }
     }
