@@ -7,6 +7,7 @@ pub const NAMES: &[&str] = &[
     "classify",
     "feedback-api",
     "human-review",
+    "model-building",
     "text-classifier",
 ];
 
@@ -22,6 +23,7 @@ pub async fn run(name: &str) -> Result<(), Box<dyn std::error::Error + Send + Sy
         "classify" => classify::run().await,
         "feedback-api" => feedback_api::run().await,
         "human-review" => human_review::run().await,
+        "model-building" => model_building::run().await,
         "text-classifier" => text_classifier::run().await,
         _ => Err(format!("there is no function `{name}`, only {}", NAMES.join(", ")).into()),
     }

@@ -14,7 +14,10 @@ pub enum TemplateFiles {
 }
 
 /// Files of `infra` that this program was built with, by their paths there.
-const BUILT_IN: &[(&str, &str)] = &[];
+const BUILT_IN: &[(&str, &str)] = &[(
+    "model-building.asl.json",
+    include_str!("../../../infra/model-building.asl.json"),
+)];
 
 impl TemplateFiles {
     /// Reads a file by its path relative to the template.
