@@ -11,7 +11,10 @@ pub use dawid_skene::{DawidSkene, Observation, Record, SMOOTHING, dawid_skene};
 pub(crate) use votes::Ballot;
 pub use votes::{Ballots, Votes};
 
-use crate::{human_loop::Answer, labelled::Vote};
+use crate::{
+    human_loop::Answer,
+    labelled::{Vote, VoteSource},
+};
 
 /// Records with several votes, per answer that occurs, from which Dawid–Skene takes over by default.
 ///
@@ -43,7 +46,7 @@ pub enum Consensus<A = Answer> {
     },
     /// No answer stands out: one more opinion is wanted.
     Tie,
-    /// Nobody answered.
+    /// No reviewer answered.
     Unanswered,
 }
 
@@ -111,7 +114,12 @@ fn majority<'a>(answers: impl Iterator<Item = &'a Answer>) -> Consensus<&'a Answ
 }
 
 /// Returns the last answer of each worker; of two at the same instant the greater.
-fn last_vote_of_each_worker(votes: &[Vote]) -> BTreeMap<&str, &Answer> {
+///
+/// None where no reviewer voted: a label that came with feedback is one vote, and no review.
+pub(crate) fn last_vote_of_each_worker(votes: &[Vote]) -> BTreeMap<&str, &Answer> {
+    if votes.iter().all(|vote| vote.source == VoteSource::Feedback) {
+        return BTreeMap::new();
+    }
     let mut last: BTreeMap<&str, (&str, &Answer)> = BTreeMap::new();
     for vote in votes {
         let given = (vote.at.as_str(), &vote.answer);
@@ -261,7 +269,6 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::labelled::VoteSource;
 
     pub(crate) fn vote(worker: &str, label: &str) -> Vote {
         Vote {
