@@ -116,7 +116,8 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
         return Ok(ExitCode::SUCCESS);
     }
     // s3s calls it an error of its own when a client asks for a key that is not there.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sns=info,s3s=off"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sns=info,s3s=off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

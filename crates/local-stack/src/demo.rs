@@ -75,7 +75,9 @@ pub async fn demo(mut settings: Settings, options: Options) -> Result<bool, Fail
     };
     for (name, value) in PARAMETERS {
         let parameters = &mut settings.parameters;
-        parameters.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        parameters
+            .entry(name.to_owned())
+            .or_insert_with(|| value.to_owned());
     }
     println!("Starting the stack …");
     let stack = boot::start(&settings).await?;
@@ -131,7 +133,9 @@ async fn play(
             println!("\n{}", summary(outputs, &played, &answers));
         }
         if missing > 0 {
-            println!("{missing} items did not arrive. The functions' logs are in the state folder, below logs/.");
+            println!(
+                "{missing} items did not arrive. The functions' logs are in the state folder, below logs/."
+            );
             return Ok(false);
         }
         let (built, decided) = build(outputs, &models, &played, &answers, &samples.exam).await?;
@@ -155,7 +159,10 @@ async fn build(
     answers: &Answers,
     exam: &[Labelled],
 ) -> Result<(Round, bool), Failure> {
-    println!("Building a model from {} labels …", answers.agreed(&played.expected));
+    println!(
+        "Building a model from {} labels …",
+        answers.agreed(&played.expected)
+    );
     let built = models.build().await?;
     println!("\n{}", built.describe());
     if let (true, Some(before)) = (built.deployed, &played.doubtful) {
@@ -234,7 +241,9 @@ fn table(history: &[Round]) -> String {
             (_, true) => "deployed",
             (_, false) => "not deployed",
         };
-        let exam = round.exam.map_or_else(String::new, |share| format!("{:.1} %", 100.0 * share));
+        let exam = round
+            .exam
+            .map_or_else(String::new, |share| format!("{:.1} %", 100.0 * share));
         text += &format!(
             "  {number:>5}  {:>7}  {:>9}  {:>10}  {verdict:<12}  {exam:>8}\n",
             round.labels,

@@ -4,10 +4,7 @@ use active_learning_core::selection::Decision;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_comprehend::error::DisplayErrorContext;
 use clap::{Args, Subcommand};
-use model_building::{
-    BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary,
-    export::{ExportSummary, Format, export},
-};
+use model_building::{BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary};
 
 use crate::{outputs::StackOutputs, report, user};
 
@@ -58,17 +55,6 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// Writes what people labelled
-    Export {
-        /// csv (Comprehend's training CSV), manifest (Ground Truth's augmented manifest) or jsonl (with every vote)
-        #[arg(long)]
-        format: Format,
-        /// File to write [default: standard output]
-        #[arg(long, value_name = "FILE")]
-        output: Option<std::path::PathBuf>,
-        #[command(flatten)]
-        target: Target,
-    },
 }
 
 impl Target {
@@ -80,7 +66,10 @@ impl Target {
             }
             _ => {
                 let stack = stack()?;
-                Ok(Models::of_stack(&user::sdk_config(&stack.endpoint_url).await, &stack))
+                Ok(Models::of_stack(
+                    &user::sdk_config(&stack.endpoint_url).await,
+                    &stack,
+                ))
             }
         }
     }
@@ -113,30 +102,19 @@ pub async fn execute(
         Command::Rollback { to, target } => {
             let built = target.models(stack).await?.roll_back(to.as_deref()).await?;
             print!("{}", built.describe());
-            Ok(built.record.is_some_and(|record| record.outcome != Outcome::Failed))
+            Ok(built
+                .record
+                .is_some_and(|record| record.outcome != Outcome::Failed))
         }
-        Command::Approve { build, reject, target } => {
+        Command::Approve {
+            build,
+            reject,
+            target,
+        } => {
             let Models { s3, sfn, bucket, .. } = target.models(stack).await?;
             match reject {
                 None => model_building::approve(&s3, &sfn, &bucket, &build, &whoami()).await?,
                 Some(reason) => model_building::reject(&s3, &sfn, &bucket, &build, &reason).await?,
-            }
-            Ok(true)
-        }
-        Command::Export { format, output, target } => {
-            let Models { s3, bucket, .. } = target.models(stack).await?;
-            let summary = match output {
-                Some(path) => {
-                    let file = std::fs::File::create(&path)
-                        .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-                    export(&s3, &bucket, format, std::io::BufWriter::new(file)).await?
-                }
-                None => export(&s3, &bucket, format, std::io::stdout().lock()).await?,
-            };
-            let ExportSummary { rows, left_out } = summary;
-            eprintln!("{rows} rows");
-            for (why, count) in left_out {
-                eprintln!("{count} left out: {why}");
             }
             Ok(true)
         }
@@ -229,8 +207,12 @@ impl Models {
             None => None,
             Some(key) => {
                 let object = self.s3.get_object().bucket(&self.bucket).key(key).send();
-                let object = object.await.map_err(|error| DisplayErrorContext(error).to_string())?;
-                Some(serde_json::from_slice(&object.body.collect().await?.into_bytes())?)
+                let object = object
+                    .await
+                    .map_err(|error| DisplayErrorContext(error).to_string())?;
+                Some(serde_json::from_slice(
+                    &object.body.collect().await?.into_bytes(),
+                )?)
             }
         };
         Ok(Built {
@@ -261,8 +243,7 @@ impl Models {
     /// When the endpoint cannot be described, or the bucket not be read.
     pub async fn versions(&self) -> Result<Vec<VersionSummary>, Failure> {
         let serving = self.serving().await?;
-        let mut versions =
-            model_building::versions(&self.s3, &self.bucket, serving.as_deref()).await?;
+        let mut versions = model_building::versions(&self.s3, &self.bucket, serving.as_deref()).await?;
         if serving.is_none() {
             // The endpoint is behind a function on AWS: what was deployed last serves.
             let last = versions.iter_mut().max_by_key(|version| version.deployed_at);
@@ -279,8 +260,15 @@ impl Models {
     ///
     /// When it does not answer.
     pub async fn classify(&self, text: &str) -> Result<String, Failure> {
-        let question = self.comprehend.classify_document().endpoint_arn(&self.endpoint).text(text);
-        let answer = question.send().await.map_err(|error| DisplayErrorContext(error).to_string())?;
+        let question = self
+            .comprehend
+            .classify_document()
+            .endpoint_arn(&self.endpoint)
+            .text(text);
+        let answer = question
+            .send()
+            .await
+            .map_err(|error| DisplayErrorContext(error).to_string())?;
         let best = answer
             .classes()
             .iter()
@@ -306,7 +294,11 @@ impl Built {
         };
         let serving = record.serving.as_deref().unwrap_or("no model");
         // The table has the reasons already.
-        let why = if self.decision.is_some() { String::new() } else { format!(": {}", self.why) };
+        let why = if self.decision.is_some() {
+            String::new()
+        } else {
+            format!(": {}", self.why)
+        };
         format!("{table}  {verdict}{why}\n  {serving} serves\n")
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use model_building::VersionSummary;
 use active_learning_core::{
     evaluation::Evaluation,
     selection::{Decision, Measured},
 };
+use model_building::VersionSummary;
 
 /// Writes the table of champion against challenger, the rules and the verdict; indented by two spaces.
 pub fn decision(decision: &Decision) -> String {
@@ -32,7 +32,11 @@ pub fn decision(decision: &Decision) -> String {
         };
         row(&format!("recall of {}", class.class), &recall, true);
     }
-    row("calibration error", &|it| Some(it.expected_calibration_error), false);
+    row(
+        "calibration error",
+        &|it| Some(it.expected_calibration_error),
+        false,
+    );
     row("AUROC of confidence", &|it| it.auroc, false);
     for reason in &decision.reasons {
         let sign = if reason.in_favour { '+' } else { '-' };
@@ -65,7 +69,12 @@ pub fn versions(versions: &[VersionSummary]) -> String {
         let scores = version.scores;
         let audited = version.audited.as_ref().map(|audited| {
             let (low, high) = (audited.interval.low, audited.interval.high);
-            format!("{} ({}–{})", percent(audited.accuracy), percent(low), percent(high))
+            format!(
+                "{} ({}–{})",
+                percent(audited.accuracy),
+                percent(low),
+                percent(high)
+            )
         });
         let _ = writeln!(
             text,
@@ -80,7 +89,11 @@ pub fn versions(versions: &[VersionSummary]) -> String {
             audited.unwrap_or_default(),
         );
         if let (Some(outcome), Some(why)) = (version.outcome, &version.why) {
-            let rolled_back = if version.rolled_back { ", rolled back later" } else { "" };
+            let rolled_back = if version.rolled_back {
+                ", rolled back later"
+            } else {
+                ""
+            };
             let _ = writeln!(text, "    {outcome:?}{rolled_back}: {why}");
         }
         if let Some(parent) = &version.parent {

@@ -68,7 +68,12 @@ async fn put_labels(s3: &aws_sdk_s3::Client, bucket: &str, human_loop: &str, row
 }
 
 /// Reads the JSON objects below a folder of the training bucket whose names end with `suffix`.
-async fn objects<T: DeserializeOwned>(s3: &aws_sdk_s3::Client, bucket: &str, folder: &str, suffix: &str) -> Vec<T> {
+async fn objects<T: DeserializeOwned>(
+    s3: &aws_sdk_s3::Client,
+    bucket: &str,
+    folder: &str,
+    suffix: &str,
+) -> Vec<T> {
     let values = harness::json_objects(s3, bucket, folder, suffix).await;
     let parsed = values.into_iter().map(serde_json::from_value);
     parsed.collect::<Result<_, _>>().expect("as written")
@@ -131,11 +136,21 @@ impl Stack {
 
     async fn labelled(&self) -> Vec<LabelledRecord> {
         let mut records = Vec::new();
-        let list = self.s3.list_objects_v2().bucket(self.bucket()).prefix("labelled/");
+        let list = self
+            .s3
+            .list_objects_v2()
+            .bucket(self.bucket())
+            .prefix("labelled/");
         for object in list.send().await.expect("listed").contents() {
             let key = object.key().expect("a key");
             let object = self.s3.get_object().bucket(self.bucket()).key(key).send();
-            let lines = object.await.expect("there").body.collect().await.expect("readable");
+            let lines = object
+                .await
+                .expect("there")
+                .body
+                .collect()
+                .await
+                .expect("readable");
             let lines = lines.to_vec();
             let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
             records.extend(lines.map(|line| LabelledRecord::parse(line).expect("a labelled record")));
@@ -151,7 +166,12 @@ impl Stack {
 
     async fn invoke(&self, function: &str, payload: &Value) {
         let name = self.function(function);
-        let invoked = self.running.aws.lambda.invoke(name, payload.to_string().into()).await;
+        let invoked = self
+            .running
+            .aws
+            .lambda
+            .invoke(name, payload.to_string().into())
+            .await;
         let invoked = invoked.expect("invoked");
         assert!(invoked.function_error.is_none(), "{:?}", invoked.payload);
     }
@@ -176,13 +196,19 @@ async fn enough_new_labels_start_one_build_and_the_endpoint_answers_throughout()
         ("TestShare", "0.4"),
     ];
     let stack = Stack::start(folder.path(), &rows[..60], &parameters).await;
-    let first_model = stack.models().serving().await.expect("an endpoint").expect("a model");
+    let first_model = stack
+        .models()
+        .serving()
+        .await
+        .expect("an endpoint")
+        .expect("a model");
 
     let (built, answered) = tokio::join!(
         async {
             stack.review(&rows[60..140], |label, _| label.to_owned()).await;
             until(async || {
-                let builds: Vec<BuildRecord> = objects(&stack.s3, stack.bucket(), "builds/", "/record.json").await;
+                let builds: Vec<BuildRecord> =
+                    objects(&stack.s3, stack.bucket(), "builds/", "/record.json").await;
                 !builds.is_empty()
             })
             .await;
@@ -193,7 +219,13 @@ async fn enough_new_labels_start_one_build_and_the_endpoint_answers_throughout()
             let models = stack.models();
             let mut answered = 0;
             for _ in 0..300 {
-                assert!(!models.classify("The striker scored twice.").await.expect("it serves").is_empty());
+                assert!(
+                    !models
+                        .classify("The striker scored twice.")
+                        .await
+                        .expect("it serves")
+                        .is_empty()
+                );
                 answered += 1;
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
@@ -204,10 +236,16 @@ async fn enough_new_labels_start_one_build_and_the_endpoint_answers_throughout()
     let serving = stack.models().serving().await.expect("an endpoint");
     stack.running.stop().await;
     let [build] = &built[..] else { panic!("{built:?}") };
-    assert!(matches!(build.outcome, Outcome::Deployed | Outcome::Refused), "{build:?}");
+    assert!(
+        matches!(build.outcome, Outcome::Deployed | Outcome::Refused),
+        "{build:?}"
+    );
     assert_eq!(build.champion.as_ref(), Some(&first_model));
     assert_eq!(serving, build.serving);
-    assert_eq!(serving.as_ref() != Some(&first_model), build.outcome == Outcome::Deployed);
+    assert_eq!(
+        serving.as_ref() != Some(&first_model),
+        build.outcome == Outcome::Deployed
+    );
     assert_eq!(answered, 300);
 }
 
@@ -250,7 +288,9 @@ async fn a_version_that_people_find_worse_in_service_is_rolled_back_by_itself() 
     stack.review(&rows[40..200], |label, _| label.to_owned()).await;
     let built = models.build().await.expect("followed");
     let second = models.serving().await.expect("an endpoint");
-    stack.review(&rows[200..260], |_, predicted| wrong(predicted)).await;
+    stack
+        .review(&rows[200..260], |_, predicted| wrong(predicted))
+        .await;
     stack.invoke("ModelBuilding", &json!({"operation": "tick"})).await;
     until(async || models.serving().await.expect("an endpoint") == first).await;
     until(async || {
@@ -267,7 +307,9 @@ async fn a_version_that_people_find_worse_in_service_is_rolled_back_by_itself() 
     assert_eq!(switches[0].by, SwitchedBy::Build);
     assert_eq!(switches[1].by, SwitchedBy::AutomaticRollBack);
     assert_eq!(Some(&switches[1].model_arn), first.as_ref());
-    let rolled_back = versions.iter().find(|version| Some(&version.model_arn) == second.as_ref());
+    let rolled_back = versions
+        .iter()
+        .find(|version| Some(&version.model_arn) == second.as_ref());
     assert!(rolled_back.expect("it is listed").rolled_back);
 }
 
@@ -275,14 +317,23 @@ async fn a_version_that_people_find_worse_in_service_is_rolled_back_by_itself() 
 async fn the_same_answers_three_times_are_labels_once_and_a_roll_back_by_hand_brings_the_old_model_back() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let rows = news();
-    let threshold = [("ComprehendClassificationScoreThreshold", "1"), ("MinMacroF1Gain", "0")];
+    let threshold = [
+        ("ComprehendClassificationScoreThreshold", "1"),
+        ("MinMacroF1Gain", "0"),
+    ];
     let parameters = [&BY_HAND[..], &threshold].concat();
     let stack = Stack::start(folder.path(), &rows[..40], &parameters).await;
     let models = stack.models();
     let first = models.serving().await.expect("an endpoint");
     stack.review(&rows[40..200], |label, _| label.to_owned()).await;
     let review = stack.outputs.output("ReviewS3Bucket");
-    let list = stack.s3.list_objects_v2().bucket(review).send().await.expect("listed");
+    let list = stack
+        .s3
+        .list_objects_v2()
+        .bucket(review)
+        .send()
+        .await
+        .expect("listed");
     let keys = list.contents().iter().filter_map(|object| object.key());
     let records: Vec<Value> = keys
         .filter(|key| key.ends_with("/output.json"))
@@ -308,7 +359,11 @@ async fn the_same_answers_three_times_are_labels_once_and_a_roll_back_by_hand_br
     let third = models.serving().await.expect("an endpoint");
     stack.running.stop().await;
     assert_eq!(before.len(), 160);
-    assert!(before.iter().all(|record| matches!(record.consensus, Consensus::Agreed { .. })));
+    assert!(
+        before
+            .iter()
+            .all(|record| matches!(record.consensus, Consensus::Agreed { .. }))
+    );
     assert_eq!(after, before);
     assert_eq!(built.record.expect("a record").outcome, Outcome::Deployed);
     assert_ne!(second, first);
@@ -330,18 +385,31 @@ async fn a_build_that_is_killed_in_training_evaluation_or_switch_ends_once_and_t
         // The sample's own texts with other endings: new texts, better known classes.
         let new: Rows = rows
             .iter()
-            .map(|(label, text)| (label.clone(), format!("{text} Report {round} of the day's news in brief.")))
+            .map(|(label, text)| {
+                (
+                    label.clone(),
+                    format!("{text} Report {round} of the day's news in brief."),
+                )
+            })
             .collect();
         put_labels(&first.s3().await, &bucket, &format!("round-{round}"), &new).await;
-        let execution = model_building::start_build(&sfn, &machine).await.expect("started");
+        let execution = model_building::start_build(&sfn, &machine)
+            .await
+            .expect("started");
         until(async || {
-            let history = sfn.get_execution_history().execution_arn(&execution).max_results(1000);
+            let history = sfn
+                .get_execution_history()
+                .execution_arn(&execution)
+                .max_results(1000);
             let history = history.send().await.expect("a history");
             let entered = |event: &HistoryEvent| {
                 let details = event.state_entered_event_details();
                 details.is_some_and(|details| details.name().starts_with(state))
             };
-            let ended = history.events().iter().any(|event| event.r#type().as_str() == "ExecutionSucceeded");
+            let ended = history
+                .events()
+                .iter()
+                .any(|event| event.r#type().as_str() == "ExecutionSucceeded");
             ended || history.events().iter().any(entered)
         })
         .await;
@@ -349,10 +417,15 @@ async fn a_build_that_is_killed_in_training_evaluation_or_switch_ends_once_and_t
 
         let second = Killable::start_with(folder.path(), &parameters);
         let config = second.sdk_config().await;
-        let (s3, sfn) = (aws_sdk_s3::Client::new(&config), aws_sdk_sfn::Client::new(&config));
+        let (s3, sfn) = (
+            aws_sdk_s3::Client::new(&config),
+            aws_sdk_sfn::Client::new(&config),
+        );
         let followed = model_building::follow(&s3, &sfn, &bucket, &execution, |_| {}).await;
 
-        let Ok(Followed::Recorded(record)) = followed else { panic!("{state}: {followed:?}") };
+        let Ok(Followed::Recorded(record)) = followed else {
+            panic!("{state}: {followed:?}")
+        };
         assert!(
             matches!(record.outcome, Outcome::Deployed | Outcome::Refused),
             "{state}: {}",
@@ -369,7 +442,10 @@ async fn a_build_that_is_killed_in_training_evaluation_or_switch_ends_once_and_t
         let properties = described.expect("described").endpoint_properties.expect("there");
         assert_eq!(properties.status(), Some(&EndpointStatus::InService));
         assert_eq!(properties.model_arn(), record.serving.as_deref());
-        let answer = comprehend.classify_document().endpoint_arn(endpoint).text("A goal!");
+        let answer = comprehend
+            .classify_document()
+            .endpoint_arn(endpoint)
+            .text("A goal!");
         assert!(!answer.send().await.expect("it serves").classes().is_empty());
     }
 }

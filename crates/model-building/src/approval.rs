@@ -69,7 +69,12 @@ pub async fn approve(
 ) -> Result<(), ApprovalError> {
     let token = token(s3, bucket, build_id).await?;
     let output = json!({"approvedBy": by}).to_string();
-    let sent = sfn.send_task_success().task_token(token).output(output).send().await;
+    let sent = sfn
+        .send_task_success()
+        .task_token(token)
+        .output(output)
+        .send()
+        .await;
     sent.map(drop)
         .map_err(|error| refused(build_id, error.code(), &error))
 }
@@ -102,7 +107,9 @@ async fn token(s3: &aws_sdk_s3::Client, bucket: &str, build_id: &str) -> Result<
 
 fn refused(build_id: &str, code: Option<&str>, error: &dyn std::error::Error) -> ApprovalError {
     match code {
-        Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken") => ApprovalError::Over(build_id.to_owned()),
+        Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken") => {
+            ApprovalError::Over(build_id.to_owned())
+        }
         Some(code) => ApprovalError::Refused(code.to_owned()),
         None => ApprovalError::Refused(error.to_string()),
     }

@@ -273,6 +273,9 @@ mod tests {
         build.input = json!({"action": "destroy"});
 
         let message = build.request().expect_err("no such action").to_string();
-        assert!(message.contains("\"build\" or \"roll-back\"") && message.contains("destroy"), "{message}");
+        assert!(
+            message.contains("\"build\" or \"roll-back\"") && message.contains("destroy"),
+            "{message}"
+        );
     }
 }

@@ -43,14 +43,21 @@ impl Answers {
 
     /// Returns on how many of these records people agree.
     pub(super) fn agreed(&self, ids: &BTreeSet<String>) -> usize {
-        ids.iter().filter(|id| self.records.get(*id) == Some(&true)).count()
+        ids.iter()
+            .filter(|id| self.records.get(*id) == Some(&true))
+            .count()
     }
 
     /// Reads the objects that came since the last time.
     async fn read_new(&mut self, s3: &S3, bucket: &str) -> Result<(), Failure> {
         let folder = labelled::object_key("");
         let folder = folder.split_inclusive('/').next().unwrap_or_default();
-        let mut pages = s3.list_objects_v2().bucket(bucket).prefix(folder).into_paginator().send();
+        let mut pages = s3
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(folder)
+            .into_paginator()
+            .send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
             for key in page.contents().iter().filter_map(|object| object.key()) {

@@ -60,9 +60,8 @@ impl Samples {
         if all.is_empty() {
             return Err(TrafficError::Empty);
         }
-        let (exam, traffic): (Vec<_>, Vec<_>) = (1..)
-            .zip(all)
-            .partition(|(number, _)| number % EXAM_EVERY == 0);
+        let (exam, traffic): (Vec<_>, Vec<_>) =
+            (1..).zip(all).partition(|(number, _)| number % EXAM_EVERY == 0);
         let texts = |rows: Vec<(usize, Labelled)>| rows.into_iter().map(|(_, row)| row).collect();
         Ok(Self {
             exam: texts(exam),

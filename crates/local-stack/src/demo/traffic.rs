@@ -87,7 +87,10 @@ impl Played {
     }
 
     fn note_doubt(&mut self, seen: Seen, label: &str) {
-        let least = self.doubtful.as_ref().map_or(f64::INFINITY, |least| least.confidence);
+        let least = self
+            .doubtful
+            .as_ref()
+            .map_or(f64::INFINITY, |least| least.confidence);
         if seen.prediction != label && seen.confidence < least {
             self.doubtful = Some(seen);
         }
@@ -144,7 +147,11 @@ pub(super) async fn ask_again(outputs: &StackOutputs, text: &str) -> Result<Seen
     Ok(ask(outputs, CLASSIFIER, text).await?.0)
 }
 
-async fn ask(outputs: &StackOutputs, classifier: &str, text: &str) -> Result<(Seen, Option<String>), Failure> {
+async fn ask(
+    outputs: &StackOutputs,
+    classifier: &str,
+    text: &str,
+) -> Result<(Seen, Option<String>), Failure> {
     let body = json!({"classifier": classifier, "sentence": text});
     let answer = post(outputs, "TextClassificationApiGatewayID", &body).await?;
     let seen = Seen {
