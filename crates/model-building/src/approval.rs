@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     ModelBuilding,
-    build::{Build, Status, key},
+    build::{Approval, Build, Status, key},
     error::StepError,
     record::REJECTED,
     storage::{Storage, StorageError},
@@ -68,8 +68,14 @@ pub async fn approve(
     by: &str,
 ) -> Result<(), ApprovalError> {
     let token = token(s3, bucket, build_id).await?;
-    let output = json!({"approvedBy": by}).to_string();
-    let sent = sfn.send_task_success().task_token(token).output(output).send().await;
+    let approved_by = by.to_owned();
+    let output = json!(Approval { approved_by }).to_string();
+    let sent = sfn
+        .send_task_success()
+        .task_token(token)
+        .output(output)
+        .send()
+        .await;
     sent.map(drop)
         .map_err(|error| refused(build_id, error.code(), &error))
 }
@@ -102,7 +108,9 @@ async fn token(s3: &aws_sdk_s3::Client, bucket: &str, build_id: &str) -> Result<
 
 fn refused(build_id: &str, code: Option<&str>, error: &dyn std::error::Error) -> ApprovalError {
     match code {
-        Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken") => ApprovalError::Over(build_id.to_owned()),
+        Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken") => {
+            ApprovalError::Over(build_id.to_owned())
+        }
         Some(code) => ApprovalError::Refused(code.to_owned()),
         None => ApprovalError::Refused(error.to_string()),
     }

@@ -71,7 +71,11 @@ impl FromStr for Share {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = text.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        let number = text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|share| (0.0..=1.0).contains(share));
         number
             .map(Self)
             .ok_or_else(|| format!("expected a number from 0 to 1, got `{text}`"))

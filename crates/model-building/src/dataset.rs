@@ -32,7 +32,8 @@ impl ModelBuilding {
         build.status = Status::Assembled;
         if decided || build.champion.as_ref() == Some(&model) {
             build.status = Status::NothingNew;
-            build.why = format!("the labels make dataset version {version} again, which the last build decided on");
+            build.why =
+                format!("the labels make dataset version {version} again, which the last build decided on");
         }
         build.dataset = Some(version);
         build.challenger = Some(model);

@@ -182,11 +182,16 @@ impl ModelBuilding {
             _ => build.challenger()?.to_owned(),
         };
         let now = Utc::now();
-        let endpoint = self.endpoint().await?.ok_or_else(|| {
-            StepError::Failed(format!("the endpoint {} is gone", self.config.endpoint))
-        })?;
+        let endpoint = self
+            .endpoint()
+            .await?
+            .ok_or_else(|| StepError::Failed(format!("the endpoint {} is gone", self.config.endpoint)))?;
         if endpoint.serves(&wanted) {
-            build.status = if back { Status::SwitchedBack } else { Status::InService };
+            build.status = if back {
+                Status::SwitchedBack
+            } else {
+                Status::InService
+            };
             if !back || build.switched {
                 self.put_deployment(&build, &wanted).await?;
             }
@@ -199,7 +204,10 @@ impl ModelBuilding {
             return Ok(build);
         }
         let said = endpoint.message.as_deref().unwrap_or("no reason is given");
-        let why = format!("the endpoint did not take the model {wanted} and is {}: {said}", endpoint.status);
+        let why = format!(
+            "the endpoint did not take the model {wanted} and is {}: {said}",
+            endpoint.status
+        );
         if back {
             return Err(StepError::Failed(why));
         }
@@ -270,7 +278,11 @@ mod tests {
         deployments.push(switch(SwitchedBy::RollBack, "c", "b"));
 
         assert_eq!(model_before(&deployments, "b"), Some("a"));
-        assert_eq!(model_before(&deployments, "a"), None, "no build deployed the first model");
+        assert_eq!(
+            model_before(&deployments, "a"),
+            None,
+            "no build deployed the first model"
+        );
     }
 
     #[test]
@@ -289,7 +301,11 @@ mod tests {
     fn keys_of_deployments_sort_by_time() {
         let key = |at: &str| {
             let at = at.parse().expect("a time");
-            Deployment { at, ..switch(SwitchedBy::Build, "a", "b") }.key()
+            Deployment {
+                at,
+                ..switch(SwitchedBy::Build, "a", "b")
+            }
+            .key()
         };
 
         assert_eq!(

@@ -195,7 +195,11 @@ mod tests {
             endpoint.model_arn("news", "v1"),
             "arn:aws-us-gov:comprehend:us-gov-west-1:123456789012:document-classifier/news/version/v1"
         );
-        for wrong in ["news", "arn:aws:comprehend:us-east-1:1:endpoint/x", "a:document-classifier-endpoint/x"] {
+        for wrong in [
+            "news",
+            "arn:aws:comprehend:us-east-1:1:endpoint/x",
+            "a:document-classifier-endpoint/x",
+        ] {
             assert!(wrong.parse::<EndpointArn>().is_err(), "{wrong}");
         }
     }

@@ -133,18 +133,17 @@ impl ModelBuilding {
         rows: &[Row],
     ) -> Result<(Vec<TestPrediction>, Predictions), StepError> {
         let uri = job.output.as_deref().unwrap_or_default();
-        let key = uri.strip_prefix(&self.storage.uri("")).ok_or_else(|| {
-            StepError::Failed(format!("the output {uri} is not in the training bucket"))
-        })?;
+        let key = uri
+            .strip_prefix(&self.storage.uri(""))
+            .ok_or_else(|| StepError::Failed(format!("the output {uri} is not in the training bucket")))?;
         let Some(body) = self.storage.open(key).await? else {
             return Err(StepError::Failed(format!("the output {uri} is gone")));
         };
         let body = SyncIoBridge::new(body.into_async_read());
         let reading = spawn_blocking(move || predictions::read(body));
         let read = reading.await.map_err(|panic| failed(key, panic))?;
-        let read = read.map_err(|error| {
-            StepError::Failed(format!("the output {uri} cannot be read: {error}"))
-        })?;
+        let read =
+            read.map_err(|error| StepError::Failed(format!("the output {uri} cannot be read: {error}")))?;
         if read.by_line.is_empty() {
             return Err(StepError::Failed(format!(
                 "the evaluation of {} has no prediction for any of {} rows",

@@ -110,8 +110,7 @@ pub async fn follow(
     let mut seen = 0;
     loop {
         let describe = sfn.describe_execution().execution_arn(execution_arn).send().await;
-        let execution =
-            describe.map_err(|error| refused("the execution could not be described", &error))?;
+        let execution = describe.map_err(|error| refused("the execution could not be described", &error))?;
         seen = tell_new_states(sfn, execution_arn, seen, &mut state).await?;
         if *execution.status() == ExecutionStatus::Running {
             sleep(POLL).await;

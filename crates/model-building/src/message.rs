@@ -112,7 +112,8 @@ fn scores(model: &Measured) -> String {
 
 /// Returns name and version of a model by its ARN.
 fn name(arn: &str) -> &str {
-    arn.split_once(":document-classifier/").map_or(arn, |(_, name)| name)
+    arn.split_once(":document-classifier/")
+        .map_or(arn, |(_, name)| name)
 }
 
 fn notification(subject: &str, message: String) -> Notification {

@@ -63,7 +63,10 @@ impl Predictions {
     fn add(&mut self, line: &str) -> io::Result<()> {
         let damaged = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
         let line: Line = serde_json::from_str(line).map_err(|error| {
-            damaged(format!("a line is not a document's classes (column {})", error.column()))
+            damaged(format!(
+                "a line is not a document's classes (column {})",
+                error.column()
+            ))
         })?;
         let number = line.line.parse();
         let number = number.map_err(|_| damaged(format!("`{}` is no line number", line.line)))?;

@@ -129,11 +129,7 @@ impl Storage {
     /// Deletes an object, if there is one.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StorageError> {
         let delete = self.s3.delete_object().bucket(&self.bucket).key(key);
-        delete
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| failed(key, error))
+        delete.send().await.map(drop).map_err(|error| failed(key, error))
     }
 
     /// Lists the objects whose keys start with a prefix, in order.
@@ -164,7 +160,12 @@ impl Storage {
         let mut folders = Vec::new();
         while let Some(page) = pages.next().await {
             let prefixes = page.map_err(|error| failed(prefix, error))?.common_prefixes;
-            folders.extend(prefixes.unwrap_or_default().into_iter().filter_map(|it| it.prefix));
+            folders.extend(
+                prefixes
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|it| it.prefix),
+            );
         }
         Ok(folders)
     }

@@ -14,8 +14,8 @@ use active_learning_core::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
-use tracing::warn;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use crate::{
     ModelBuilding,
@@ -59,7 +59,9 @@ impl Tally {
     /// Returns the objects that are not in the sums, oldest first.
     fn missing(&self, listed: Vec<Listed>) -> Vec<Listed> {
         let is_missing = |object: &Listed| {
-            let old = self.through.is_some_and(|through| object.modified < through - OVERLAP);
+            let old = self
+                .through
+                .is_some_and(|through| object.modified < through - OVERLAP);
             !old && !self.recent.contains_key(&object.key)
         };
         let mut missing: Vec<Listed> = listed.into_iter().filter(is_missing).collect();
@@ -70,7 +72,13 @@ impl Tally {
     fn add(&mut self, object: &Listed, records: &[LabelledRecord]) {
         for record in records {
             let agreed = |consensus: &Consensus| {
-                matches!(consensus, Consensus::Agreed { answer: Answer::Labels { .. }, .. })
+                matches!(
+                    consensus,
+                    Consensus::Agreed {
+                        answer: Answer::Labels { .. },
+                        ..
+                    }
+                )
             };
             self.labels += u64::from(agreed(&record.consensus));
             if let Some((model, judged)) = JudgedPrediction::of(record) {
@@ -125,7 +133,11 @@ impl ModelBuilding {
         let Some(body) = self.storage.open(key).await? else {
             return Ok(Vec::new());
         };
-        let body = body.collect().await.map_err(|error| failed(key, error))?.into_bytes();
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| failed(key, error))?
+            .into_bytes();
         let lines = body
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.trim_ascii().is_empty());

@@ -97,7 +97,9 @@ impl ModelBuilding {
         }
         let tally = self.tally().await?;
         let accuracies = tally.accuracy(&last.model_arn).zip(tally.accuracy(previous));
-        let Some((new, old)) = accuracies else { return Ok(()) };
+        let Some((new, old)) = accuracies else {
+            return Ok(());
+        };
         if !self.config.rollback.is_significantly_worse(&new, &old) {
             return Ok(());
         }
@@ -175,14 +177,16 @@ mod tests {
     #[test]
     fn after_the_longest_time_any_new_label_is_enough_unless_the_rule_is_off() {
         let week = 7 * 24 * 60;
-        let due = |policy: BuildPolicy, labels, minutes| {
-            policy.due(Some(&last(50)), &tally(labels), at(minutes))
-        };
+        let due =
+            |policy: BuildPolicy, labels, minutes| policy.due(Some(&last(50)), &tally(labels), at(minutes));
 
         assert_eq!(due(POLICY, 51, week), Some(Reason::Schedule));
         assert_eq!(due(POLICY, 51, week - 1), None);
         assert_eq!(due(POLICY, 50, week), None, "nothing is new");
-        let off = BuildPolicy { max_days: 0, ..POLICY };
+        let off = BuildPolicy {
+            max_days: 0,
+            ..POLICY
+        };
         assert_eq!(due(off, 51, week), None);
         assert_eq!(POLICY.due(None, &tally(1), at(week)), Some(Reason::Schedule));
     }

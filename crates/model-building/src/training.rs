@@ -1,12 +1,12 @@
 //! Training the challenger.
 
-use aws_sdk_comprehend::types::{
-    DocumentClassifierDataFormat, DocumentClassifierInputDataConfig, DocumentClassifierMode,
-    DocumentClassifierOutputDataConfig, ModelStatus,
-};
 use active_learning_core::{
     dataset::{DatasetManifest, Mode},
     prediction::LABEL_DELIMITER,
+};
+use aws_sdk_comprehend::types::{
+    DocumentClassifierDataFormat, DocumentClassifierInputDataConfig, DocumentClassifierMode,
+    DocumentClassifierOutputDataConfig, ModelStatus,
 };
 use chrono::Utc;
 use tracing::warn;

@@ -83,7 +83,11 @@ impl ModelBuilding {
         for (id, as_challenger) in sources {
             let known: Option<Vec<KnownRow>> = self.storage.read(&key(&id, KNOWN)).await?;
             let known = known.unwrap_or_default().into_iter().filter_map(|row| {
-                let label = if as_challenger { Some(row.challenger) } else { row.champion };
+                let label = if as_challenger {
+                    Some(row.challenger)
+                } else {
+                    row.champion
+                };
                 Some(Expected {
                     text: row.text,
                     label: Some(label?),
