@@ -1,1 +1,269 @@
-//! Export.
+//! The labels of people in the formats that other tools read.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{self, Write},
+    str::FromStr,
+};
+
+use active_learning_core::{
+    consolidation::{Consensus, Consolidated, Settings, consolidate},
+    dataset::{CsvWriter, ManifestInfo, Mode, Row, manifest_line},
+    feedback::FeedbackRecord,
+    human_loop::Answer,
+    labelled::{LabelledRecord, Vote},
+};
+use aws_sdk_s3::Client;
+use serde::Serialize;
+
+use crate::labels::{self, Keep, Labels, LabelsError, LastAnswers, Line, Outcome};
+
+/// Name of the label attribute in an augmented manifest: what `AttributeNames` is given.
+pub const MANIFEST_ATTRIBUTE: &str = "label";
+
+/// How labels are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Comprehend's training CSV: one text a row, line breaks within texts become spaces.
+    ComprehendCsv,
+    /// Ground Truth's augmented manifest, label attribute [`MANIFEST_ATTRIBUTE`].
+    AugmentedManifest,
+    /// One JSON object a record with its whole lineage, also records without an agreed label.
+    JsonLines,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "csv" => Ok(Self::ComprehendCsv),
+            "manifest" => Ok(Self::AugmentedManifest),
+            "jsonl" => Ok(Self::JsonLines),
+            other => Err(format!(
+                "unknown format `{other}`: expected csv, manifest or jsonl"
+            )),
+        }
+    }
+}
+
+/// What an export holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportSummary {
+    /// Rows that were written.
+    pub rows: u64,
+    /// Records, and lines that cannot be read, that were not written, by why.
+    pub left_out: BTreeMap<String, u64>,
+}
+
+/// Why an export broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The labels could not be read.
+    #[error(transparent)]
+    Labels(#[from] LabelsError),
+    /// The temporary folder failed.
+    #[error("the temporary folder could not be used")]
+    Disk(#[source] io::Error),
+    /// The export could not be written.
+    #[error("the export could not be written")]
+    Write(#[source] io::Error),
+}
+
+/// A line of [`Format::JsonLines`].
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonLine<'a> {
+    /// Empty where there is no agreed label.
+    labels: &'a [String],
+    text: &'a str,
+    consensus: Consensus<&'a Answer>,
+    /// Where the text comes from: source, signal, model, prediction and selection probability.
+    record: &'a FeedbackRecord,
+    votes: Vec<&'a Vote>,
+    human_loops: Vec<HumanLoop<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HumanLoop<'a> {
+    name: &'a str,
+    flow_definition_arn: &'a str,
+    labelled_at: &'a str,
+}
+
+/// Writes the labels of people, the votes of all human loops on a record together, in the order of record ids.
+///
+/// CSV and manifest hold each text once, with the last answer, if reviewers agree on labels; it is what
+/// [`assemble`](crate::assemble::assemble) makes of the same labels. Texts lie in the temporary folder meanwhile.
+///
+/// # Errors
+///
+/// [`ExportError`]; what was written until then is not all there is.
+pub async fn export<W: Write>(
+    s3: &Client,
+    bucket: &str,
+    format: Format,
+    writer: W,
+) -> Result<ExportSummary, ExportError> {
+    let labels = labels::read(s3, bucket, Keep::Line).await?;
+    let consolidated = consolidate(&labels.votes, Settings::default());
+    let export = Export::new(&labels, &consolidated);
+    match format {
+        Format::ComprehendCsv => export.csv(writer),
+        Format::AugmentedManifest => export.manifest(writer),
+        Format::JsonLines => export.json_lines(writer),
+    }
+}
+
+struct Export<'a> {
+    labels: &'a Labels,
+    consolidated: &'a Consolidated<'a>,
+    mode: Mode,
+    last_answers: LastAnswers,
+}
+
+impl<'a> Export<'a> {
+    fn new(labels: &'a Labels, consolidated: &'a Consolidated<'a>) -> Self {
+        let several = |line: &Line| {
+            let labels = consolidated.of(line.id);
+            labels.labels().is_some_and(|labels| labels.len() > 1)
+        };
+        let mode = if labels.lines.iter().any(several) {
+            Mode::MultiLabel
+        } else {
+            Mode::MultiClass
+        };
+        let outcome = |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode);
+        let counting = labels.records().filter(|record| outcome(record).counts());
+        Self {
+            labels,
+            consolidated,
+            mode,
+            last_answers: LastAnswers::of(counting),
+        }
+    }
+
+    fn outcome(&self, record: &[Line]) -> Outcome<'a> {
+        Outcome::of(record, self.consolidated.of(record[0].id), self.mode)
+    }
+
+    /// Hands over each row of a training file with the line of its last answer.
+    fn rows(
+        &self,
+        mut write: impl FnMut(&Row, &LabelledRecord, u128) -> io::Result<()>,
+    ) -> Result<ExportSummary, ExportError> {
+        let mut summary = self.summary();
+        for record in self.labels.records() {
+            let reason = match self.outcome(record) {
+                outcome if outcome.counts() && !self.last_answers.is_last(record) => "older-answer",
+                Outcome::NoClass(name) | Outcome::Open(name) => name,
+                Outcome::Labels(labels) => {
+                    let last = &record[record.len() - 1];
+                    let labelled = self.line(last)?;
+                    let row = Row {
+                        labels: labels.to_vec(),
+                        text: labelled.record.utterance.clone(),
+                    };
+                    write(&row, &labelled, last.id).map_err(ExportError::Write)?;
+                    summary.rows += 1;
+                    continue;
+                }
+            };
+            *summary.left_out.entry(reason.to_owned()).or_default() += 1;
+        }
+        Ok(summary)
+    }
+
+    fn summary(&self) -> ExportSummary {
+        let mut summary = ExportSummary::default();
+        if self.labels.unreadable > 0 {
+            let reason = "unreadable-line".to_owned();
+            summary.left_out.insert(reason, self.labels.unreadable);
+        }
+        summary
+    }
+
+    fn line(&self, line: &Line) -> Result<LabelledRecord, ExportError> {
+        let kept = self.labels.kept.read(line.kept).map_err(ExportError::Disk)?;
+        LabelledRecord::parse(kept.as_bytes()).map_err(|error| ExportError::Disk(io::Error::other(error)))
+    }
+
+    fn csv(&self, writer: impl Write) -> Result<ExportSummary, ExportError> {
+        let mut csv = CsvWriter::new(writer);
+        let summary = self.rows(|row, _, _| csv.write(row))?;
+        csv.finish().map_err(ExportError::Write)?;
+        Ok(summary)
+    }
+
+    fn manifest(&self, mut writer: impl Write) -> Result<ExportSummary, ExportError> {
+        let classes: BTreeSet<&String> = self
+            .labels
+            .records()
+            .filter_map(|record| match self.outcome(record) {
+                Outcome::Labels(labels) => Some(labels),
+                Outcome::NoClass(_) | Outcome::Open(_) => None,
+            })
+            .flatten()
+            .collect();
+        let classes: Vec<String> = classes.into_iter().cloned().collect();
+        let summary = self.rows(|row, labelled, id| {
+            let confidence = match self.consolidated.of(id) {
+                Consensus::Agreed { confidence, .. } => confidence,
+                Consensus::Tie | Consensus::Unanswered => 0.0,
+            };
+            let info = ManifestInfo {
+                attribute: MANIFEST_ATTRIBUTE,
+                classes: &classes,
+                job_name: &labelled.human_loop,
+                labelled_at: &labelled.labelled_at,
+                confidence,
+            };
+            writer.write_all(manifest_line(row, self.mode, &info).as_bytes())
+        })?;
+        writer.flush().map_err(ExportError::Write)?;
+        Ok(summary)
+    }
+
+    fn json_lines(&self, mut writer: impl Write) -> Result<ExportSummary, ExportError> {
+        let mut summary = self.summary();
+        for record in self.labels.records() {
+            let lines: Vec<LabelledRecord> = record
+                .iter()
+                .map(|line| self.line(line))
+                .collect::<Result<_, _>>()?;
+            let last = &lines[lines.len() - 1].record;
+            let mut votes: Vec<&Vote> = Vec::new();
+            for vote in lines.iter().flat_map(|line| &line.votes) {
+                // What a user suggested is in every human loop on the record.
+                if !votes.contains(&vote) {
+                    votes.push(vote);
+                }
+            }
+            let line = JsonLine {
+                labels: match self.outcome(record) {
+                    Outcome::Labels(labels) => labels,
+                    Outcome::NoClass(_) | Outcome::Open(_) => &[],
+                },
+                text: &last.utterance,
+                consensus: self.consolidated.of(record[0].id),
+                record: last,
+                votes,
+                human_loops: lines
+                    .iter()
+                    .map(|line| HumanLoop {
+                        name: &line.human_loop,
+                        flow_definition_arn: &line.flow_definition_arn,
+                        labelled_at: &line.labelled_at,
+                    })
+                    .collect(),
+            };
+            let mut json = serde_json::to_vec(&line).expect("only string keys and finite numbers");
+            json.push(b'\n');
+            writer.write_all(&json).map_err(ExportError::Write)?;
+            summary.rows += 1;
+        }
+        writer.flush().map_err(ExportError::Write)?;
+        Ok(summary)
+    }
+}

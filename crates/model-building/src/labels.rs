@@ -4,11 +4,12 @@ use std::{collections::HashMap, io};
 
 use active_learning_aws::objects;
 use active_learning_core::{
-    consolidation::{Ballots, Votes},
-    dataset::{ContentId, one_line},
+    consolidation::{Ballots, Consensus, Votes},
+    dataset::{ContentId, Mode, one_line},
     feedback::Signal,
     human_loop::Answer,
     labelled::{LabelledRecord, VoteSource},
+    prediction::LABEL_DELIMITER,
 };
 use aws_sdk_s3::{Client, error::BoxError};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -85,27 +86,85 @@ impl Labels {
 /// Tells the lines of a record that has the last answer to a text from those of older ones.
 ///
 /// Records of another classifier, or whose texts differ in form only, ask about the same text.
-#[derive(Default)]
-pub(crate) struct LastAnswers(HashMap<ContentId, ([u8; TIME_BYTES], u128)>);
+pub(crate) struct LastAnswers(HashMap<ContentId, Answered>);
+
+/// When a record was answered; of two at the same instant the greater id is the later.
+type Answered = ([u8; TIME_BYTES], u128);
 
 impl LastAnswers {
-    /// Notes an answer.
-    pub(crate) fn add(&mut self, record: &[Line]) {
-        let (content, answer) = answer(record);
-        let last = self.0.entry(content).or_insert(answer);
-        *last = answer.max(*last);
+    /// Takes the records whose answers count.
+    pub(crate) fn of<'a>(records: impl Iterator<Item = &'a [Line]>) -> Self {
+        let mut last_answers: HashMap<ContentId, Answered> = HashMap::new();
+        for (content, answered) in records.map(answered) {
+            let last = last_answers.entry(content).or_insert(answered);
+            *last = answered.max(*last);
+        }
+        Self(last_answers)
     }
 
     /// Returns whether the answer on a record is the last one on its text.
     pub(crate) fn is_last(&self, record: &[Line]) -> bool {
-        let (content, answer) = answer(record);
-        self.0.get(&content) == Some(&answer)
+        let (content, answered) = answered(record);
+        self.0.get(&content) == Some(&answered)
     }
 }
 
-fn answer(record: &[Line]) -> (ContentId, ([u8; TIME_BYTES], u128)) {
+fn answered(record: &[Line]) -> (ContentId, Answered) {
     let last = &record[record.len() - 1];
     (last.content, (last.answered_at, last.id))
+}
+
+/// What the votes on a record mean for training.
+pub(crate) enum Outcome<'a> {
+    /// These labels, on which people agree.
+    Labels(&'a [String]),
+    /// An answer that no class is right.
+    NoClass(&'static str),
+    /// No answer.
+    Open(&'static str),
+}
+
+impl<'a> Outcome<'a> {
+    pub(crate) fn of(record: &[Line], consensus: Consensus<&'a Answer>, mode: Mode) -> Self {
+        let answer = match consensus {
+            Consensus::Agreed { answer, .. } => answer,
+            Consensus::Tie => return Self::Open("tie"),
+            Consensus::Unanswered => return Self::Open("unanswered"),
+        };
+        match answer {
+            Answer::Unsure => Self::Open("unsure"),
+            // Anyone could otherwise teach the model anything.
+            _ if !record.iter().any(|line| line.reviewed) => Self::Open("not-reviewed"),
+            Answer::NoneFits => Self::NoClass("none-fits"),
+            Answer::NewLabel { .. } => Self::NoClass("new-label"),
+            Answer::Labels { labels } if mode == Mode::MultiClass && labels.len() > 1 => {
+                Self::Open("several-labels")
+            }
+            Answer::Labels { labels } if labels.iter().any(|label| unusable(label)) => {
+                Self::Open("unusable-label")
+            }
+            Answer::Labels { labels } => Self::Labels(labels),
+        }
+    }
+
+    /// Returns whether it takes the place of older answers.
+    pub(crate) fn counts(&self) -> bool {
+        match self {
+            Self::Labels(_) | Self::NoClass(_) => true,
+            Self::Open(_) => false,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Labels(_) => "labels",
+            Self::NoClass(name) | Self::Open(name) => name,
+        }
+    }
+}
+
+fn unusable(label: &str) -> bool {
+    label.trim().is_empty() || label.contains(char::is_control) || label.contains(LABEL_DELIMITER)
 }
 
 /// Reads all labels, many objects at a time, in the order of their keys.
@@ -150,23 +209,27 @@ impl Reader {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            match LabelledRecord::parse(line) {
-                Ok(labelled) => self.push(&labelled)?,
-                Err(reason) => {
-                    warn!(key, line = number, %reason, "the label cannot be used");
-                    self.unreadable += 1;
-                }
-            }
+            let reason = match LabelledRecord::parse(line) {
+                Ok(labelled) if self.push(&labelled)? => continue,
+                Ok(_) => "the text holds nothing but control characters".to_owned(),
+                Err(reason) => reason.to_string(),
+            };
+            warn!(key, line = number, reason, "the label cannot be used");
+            self.unreadable += 1;
         }
         Ok(())
     }
 
-    fn push(&mut self, labelled: &LabelledRecord) -> io::Result<()> {
+    /// Takes a label; returns whether there is a text.
+    fn push(&mut self, labelled: &LabelledRecord) -> io::Result<bool> {
+        let text = one_line(&labelled.record.utterance);
+        if text.is_empty() {
+            return Ok(false);
+        }
         let id = u128::from_str_radix(&labelled.record.id, 16).expect("an id is 32 hex digits");
         for vote in &labelled.votes {
             self.ballots.add(id, vote);
         }
-        let text = one_line(&labelled.record.utterance);
         let kept = match self.keep {
             Keep::Text => self.spool.push(&text)?,
             Keep::Line => self.spool.push(&labelled.to_line())?,
@@ -185,7 +248,7 @@ impl Reader {
                 .any(|vote| vote.source == VoteSource::HumanReview && vote.answer != Answer::Unsure),
             kept,
         });
-        Ok(())
+        Ok(true)
     }
 
     fn finish(mut self) -> io::Result<Labels> {

@@ -53,6 +53,7 @@ impl From<EventError> for Diagnostic {
 pub(crate) async fn handle(
     bucket: &Bucket,
     own: &EndpointArn,
+    test_share: f64,
     event: S3Event,
     invocation: &Invocation,
 ) -> Result<(), EventError> {
@@ -61,7 +62,7 @@ pub(crate) async fn handle(
             continue;
         };
         if initial_model::is_training_file(&upload.key) {
-            initial_model::build(bucket, own, &upload).await?;
+            initial_model::build(bucket, own, test_share, &upload).await?;
         } else if let Some(resource) = bucket::resource_of_job(&upload.key) {
             work(bucket, own, resource, invocation).await?;
         } else {

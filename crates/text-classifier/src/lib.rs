@@ -58,12 +58,16 @@ pub use train::{Trained, train};
 pub use training_data::{LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, Mode, TrainingDataError, TrainingSet};
 
 /// What the operator decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Bucket of training files, models and all state.
     pub training_bucket: String,
     /// The endpoint that initial training files fill; others are made by `CreateEndpoint`.
     pub endpoint_arn: EndpointArn,
+    /// Share of the texts, from 0 to 1, that the first model is not trained on, by their content.
+    ///
+    /// The same share is held out of datasets: on these texts later models are compared with the first one.
+    pub test_share: f64,
 }
 
 impl Config {
@@ -73,9 +77,17 @@ impl Config {
     ///
     /// The variable that is missing or wrong, by name.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let test_share: f64 = env.required("TEST_SHARE")?;
+        if !(0.0..=1.0).contains(&test_share) {
+            return Err(ConfigError::Invalid {
+                name: "TEST_SHARE".to_owned(),
+                reason: format!("expected a number from 0 to 1, got `{test_share}`"),
+            });
+        }
         Ok(Self {
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
+            test_share,
         })
     }
 }
@@ -94,6 +106,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct TextClassifier {
     api: protocol::Api,
+    test_share: f64,
 }
 
 impl TextClassifier {
@@ -103,6 +116,7 @@ impl TextClassifier {
         let bucket = bucket::Bucket::new(s3, config.training_bucket);
         let serving = serving::Serving::new(bucket.clone());
         Self {
+            test_share: config.test_share,
             api: protocol::Api {
                 bucket,
                 serving,
@@ -125,7 +139,9 @@ impl TextClassifier {
             Event::Request(request) => Ok(Some(self.api.answer(&request, &event.context.request_id).await)),
             Event::Bucket(objects) => {
                 let invocation = invocation(&event.context);
-                bucket_event::handle(&self.api.bucket, &self.api.endpoint, objects, &invocation).await?;
+                let api = &self.api;
+                bucket_event::handle(&api.bucket, &api.endpoint, self.test_share, objects, &invocation)
+                    .await?;
                 Ok(None)
             }
         }

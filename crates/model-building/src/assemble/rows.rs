@@ -9,16 +9,15 @@ use std::{
 
 use active_learning_core::{
     agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
-    consolidation::{Consensus, Method, Settings, consolidate},
+    consolidation::{Method, Settings, consolidate},
     dataset::{self, ContentId, Mode, one_line, read_csv},
-    human_loop::Answer,
     prediction::LABEL_DELIMITER,
 };
 use serde::Serialize;
 
 use super::AssembleError;
 use crate::{
-    labels::{Labels, LastAnswers, Line},
+    labels::{Labels, LastAnswers, Line, Outcome},
     spool::{Piece, Spool, Texts},
 };
 
@@ -235,11 +234,8 @@ impl Rows {
         } else {
             Mode::MultiClass
         };
-        let mut last_answers = LastAnswers::default();
         let outcome = |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode);
-        for record in labels.records().filter(|record| outcome(record).counts()) {
-            last_answers.add(record);
-        }
+        let last_answers = LastAnswers::of(labels.records().filter(|record| outcome(record).counts()));
         let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
         let mut counts = Counts::default();
         counts.add("unreadable-line", labels.unreadable);
@@ -339,57 +335,4 @@ impl Counts {
             *self.0.entry(reason.to_owned()).or_default() += count;
         }
     }
-}
-
-/// What the votes on a record mean for training.
-enum Outcome<'a> {
-    /// These labels, on which people agree.
-    Labels(&'a [String]),
-    /// An answer that no class is right.
-    NoClass(&'static str),
-    /// No answer.
-    Open(&'static str),
-}
-
-impl<'a> Outcome<'a> {
-    fn of(record: &[Line], consensus: Consensus<&'a Answer>, mode: Mode) -> Self {
-        let answer = match consensus {
-            Consensus::Agreed { answer, .. } => answer,
-            Consensus::Tie => return Self::Open("tie"),
-            Consensus::Unanswered => return Self::Open("unanswered"),
-        };
-        match answer {
-            Answer::Unsure => Self::Open("unsure"),
-            // Anyone could otherwise teach the model anything.
-            _ if !record.iter().any(|line| line.reviewed) => Self::Open("not-reviewed"),
-            Answer::NoneFits => Self::NoClass("none-fits"),
-            Answer::NewLabel { .. } => Self::NoClass("new-label"),
-            Answer::Labels { labels } if mode == Mode::MultiClass && labels.len() > 1 => {
-                Self::Open("several-labels")
-            }
-            Answer::Labels { labels } if labels.iter().any(|label| unusable(label)) => {
-                Self::Open("unusable-label")
-            }
-            Answer::Labels { labels } => Self::Labels(labels),
-        }
-    }
-
-    /// Returns whether it takes the place of older answers.
-    fn counts(&self) -> bool {
-        match self {
-            Self::Labels(_) | Self::NoClass(_) => true,
-            Self::Open(_) => false,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Labels(_) => "labels",
-            Self::NoClass(name) | Self::Open(name) => name,
-        }
-    }
-}
-
-fn unusable(label: &str) -> bool {
-    label.trim().is_empty() || label.contains(char::is_control) || label.contains(LABEL_DELIMITER)
 }

@@ -300,6 +300,7 @@ fn classifier(s3: &aws_sdk_s3::Client) -> TextClassifier {
     let config = Config {
         training_bucket: BUCKET.into(),
         endpoint_arn: ENDPOINT_ARN.parse().expect("endpoint ARN"),
+        test_share: 0.0,
     };
     TextClassifier::new(config, s3.clone())
 }

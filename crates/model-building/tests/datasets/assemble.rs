@@ -1,0 +1,353 @@
+//! What becomes a row, and of which version.
+
+use std::collections::BTreeMap;
+
+use active_learning_core::{
+    dataset::{DatasetManifest, Mode, Rules, Severity},
+    feedback::Signal,
+    labelled::LabelledRecord,
+};
+use model_building::assemble::{AssemblePolicy, check_dataset};
+use serde_json::Value;
+
+use crate::bucket::{Bucket, POLICY, audited, doubted, record, vote};
+
+fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(text, label): &(&str, &str)| ((*text).to_owned(), (*label).to_owned());
+    labels.iter().map(owned).collect()
+}
+
+/// A text that is no near copy of any other.
+fn text(number: usize) -> String {
+    format!("{} by {}", number * 7_919 + 10_007, number * number * 104_729 + 1_000_003)
+}
+
+fn initial(rows: usize) -> String {
+    (0..rows)
+        .map(|row| format!("{},{}\n", ["World", "Sports"][row % 2], text(row)))
+        .collect()
+}
+
+#[tokio::test]
+async fn initial_rows_and_answers_become_one_version() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(40)).await;
+    bucket.put("initial/notes.txt", "not a training file").await;
+    bucket
+        .answer(
+            "loop-1",
+            0,
+            &[
+                doubted("a doubtful text", "World"),
+                audited("an audited one", "Sports"),
+            ],
+        )
+        .await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    let all = bucket.labels(&manifest).await;
+    assert_eq!(all.len(), 42);
+    assert_eq!(
+        (&*all["a doubtful text"], &*all["an audited one"]),
+        ("World", "Sports")
+    );
+    assert_eq!(manifest.train.summary.rows + manifest.test.summary.rows, 42);
+    assert!((2..20).contains(&manifest.test.summary.rows), "{manifest:?}");
+    assert_eq!(
+        manifest.sources,
+        [("human-review".into(), 2), ("initial".into(), 40)].into()
+    );
+    assert_eq!((manifest.parent.clone(), manifest.mode), (None, Mode::MultiClass));
+    assert_eq!(manifest.created_at, "2026-11-21T12:00:00.000Z");
+    assert_eq!(manifest.left_out, BTreeMap::new());
+    let stored = bucket
+        .get(&format!("datasets/{}/manifest.json", manifest.version))
+        .await;
+    assert_eq!(
+        serde_json::from_slice::<DatasetManifest>(&stored).expect("JSON"),
+        manifest
+    );
+    let report = bucket
+        .get(&format!("datasets/{}/agreement.json", manifest.version))
+        .await;
+    let report: Value = serde_json::from_slice(&report).expect("JSON");
+    assert_eq!(report["outcomes"]["labels"], 2);
+    assert_eq!(report["reviewers"]["ada"]["answers"], 2);
+}
+
+#[tokio::test]
+async fn the_same_content_is_the_same_version_and_writes_nothing() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(40)).await;
+    bucket
+        .answer("b-loop", 0, &[doubted("one", "World"), doubted("two", "Sports")])
+        .await;
+    let first = bucket.assemble(&POLICY).await;
+    // The same question again, with the same answer, in a loop that comes earlier in the list.
+    bucket.answer("a-loop", 1, &[doubted("two", "Sports")]).await;
+    let writes = bucket.writes();
+
+    let again = bucket.try_assemble(&POLICY).await.expect("a dataset");
+
+    assert_eq!((again.manifest, again.new_texts), (first, 0));
+    assert_eq!(bucket.writes(), writes);
+}
+
+#[tokio::test]
+async fn a_version_names_the_one_before_it() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(40)).await;
+    let first = bucket.assemble(&POLICY).await;
+    bucket
+        .answer("loop-1", 0, &[doubted("something new", "World")])
+        .await;
+
+    let second = bucket.try_assemble(&POLICY).await.expect("a dataset");
+
+    assert_eq!(second.manifest.parent, Some(first.version));
+    assert_eq!(second.new_texts, 1);
+}
+
+#[tokio::test]
+async fn the_last_human_answer_wins_over_older_ones_and_over_initial_rows() {
+    let bucket = Bucket::new();
+    let rows = "World,answered since\nWorld,nothing fits it\nWorld,nobody can tell\nWorld,said twice\nSports,Said twice!\n";
+    bucket.put("initial/a.csv", rows).await;
+    bucket
+        .answer(
+            "z-older",
+            0,
+            &[
+                doubted("answered since", "World"),
+                doubted("ANSWERED, since", "Business"),
+            ],
+        )
+        .await;
+    bucket
+        .answer(
+            "a-newer",
+            9,
+            &[
+                doubted("Answered since", "Sports"),
+                doubted("nothing fits it", "-"),
+                doubted("nobody can tell", "?"),
+                doubted("a class to come", "+Health"),
+            ],
+        )
+        .await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(
+        bucket.labels(&manifest).await,
+        labels(&[
+            ("Answered since", "Sports"),
+            ("nobody can tell", "World"),
+            ("Said twice!", "Sports")
+        ])
+    );
+    let left_out = [
+        ("duplicate-initial-row", 1),
+        ("initial-row-answered-since", 2),
+        ("new-label", 1),
+        ("none-fits", 1),
+        ("older-answer", 2),
+        ("unsure", 1),
+    ];
+    let left_out = left_out.map(|(reason, count)| (reason.to_owned(), count));
+    assert_eq!(manifest.left_out, left_out.into());
+}
+
+#[tokio::test]
+async fn votes_of_all_loops_count_together_and_a_suggested_label_once() {
+    let bucket = Bucket::new();
+    let mut disputed = record("a disputed text", Signal::Dislike);
+    disputed.suggested_label = Some("World".into());
+    let labelled = |worker, human_loop, minute| {
+        let votes = vec![vote(worker, "Sports", minute)];
+        LabelledRecord::new(disputed.clone(), votes, human_loop, "arn:flow")
+    };
+    bucket.put("initial/a.csv", initial(4)).await;
+    bucket.label("loop-1", &[labelled("ada", "loop-1", 0)]).await;
+    let tied = bucket.assemble(&POLICY).await;
+
+    bucket.label("loop-2", &[labelled("bob", "loop-2", 5)]).await;
+    let agreed = bucket.assemble(&POLICY).await;
+
+    assert_eq!(tied.left_out, [("tie".into(), 1)].into());
+    assert_eq!(bucket.labels(&agreed).await["a disputed text"], "Sports");
+}
+
+#[tokio::test]
+async fn a_label_that_only_a_user_suggested_is_no_row() {
+    let bucket = Bucket::new();
+    let mut suggested = record("a text with a suggestion", Signal::Dislike);
+    suggested.suggested_label = Some("Nonsense".into());
+    bucket.put("initial/a.csv", initial(4)).await;
+    let unsure = LabelledRecord::new(suggested, vec![vote("ada", "?", 0)], "loop-1", "arn:flow");
+    bucket.label("loop-1", &[unsure]).await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(manifest.left_out, [("not-reviewed".into(), 1)].into());
+    assert!(!manifest.train.summary.classes.contains_key("Nonsense"));
+}
+
+#[tokio::test]
+async fn bad_initial_rows_are_refused_by_file_row_and_reason_before_anything_is_written() {
+    let cases = [
+        (
+            "World,good\n\nWorld\n",
+            "row 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
+        ),
+        ("World,good\n,text\n", "row 2: the label is empty"),
+        ("World|,text\n", "row 1: the label is empty"),
+        ("World,\u{1}\u{2}\n", "row 1: the text is empty"),
+        (
+            "\"Wor\nld\",text\n",
+            "row 1: the label holds a line break or another control character",
+        ),
+        (
+            "World,good\nWorld,\"open\nWorld,swallowed\n",
+            "row 2: the quote of this text is never closed",
+        ),
+    ];
+    for (file, reason) in cases {
+        let bucket = Bucket::new();
+        bucket.put("initial/good.csv", initial(4)).await;
+        bucket.put("initial/of people.csv", file).await;
+
+        let refused = bucket.try_assemble(&POLICY).await.expect_err("a bad row");
+
+        let message = format!("training file initial/of people.csv cannot be used: {reason}");
+        assert_eq!(refused.to_string(), message);
+        assert_eq!(bucket.objects("datasets/").await, BTreeMap::new());
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_without_rows_is_refused() {
+    let bucket = Bucket::new();
+    bucket.answer("loop-1", 0, &[doubted("nothing fits", "-")]).await;
+
+    let refused = bucket
+        .try_assemble(&POLICY)
+        .await
+        .expect_err("nothing to train on");
+
+    assert_eq!(
+        refused.to_string(),
+        "there is nothing to train on: no row under initial/ and no agreed label under labelled/"
+    );
+}
+
+#[tokio::test]
+async fn lines_that_cannot_be_read_are_counted_and_warned_of() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(40)).await;
+    bucket
+        .put(
+            "labelled/odd.jsonl",
+            "{\"schemaVersion\":99}\n\nno json\n{\"schemaVersion\":1}\n",
+        )
+        .await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(manifest.left_out, [("unreadable-line".into(), 3)].into());
+    let problems = check_dataset(&manifest, &Rules::comprehend(Mode::MultiClass));
+    let warning = problems
+        .iter()
+        .find(|problem| problem.message.starts_with("3 labelled lines"));
+    assert_eq!(warning.map(|problem| problem.severity), Some(Severity::Warning));
+}
+
+#[tokio::test]
+async fn labels_with_a_delimiter_make_the_dataset_multi_label() {
+    let bucket = Bucket::new();
+    bucket
+        .put("initial/a.csv", "World,one\nSports | World,two\nSports,three\n")
+        .await;
+    bucket
+        .answer("loop-1", 0, &[doubted("four", "World|Sports")])
+        .await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(manifest.mode, Mode::MultiLabel);
+    let all = bucket.labels(&manifest).await;
+    assert_eq!((&*all["two"], &*all["four"]), ("Sports|World", "Sports|World"));
+}
+
+#[tokio::test]
+async fn several_labels_are_no_row_where_texts_have_one_class() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(4)).await;
+    bucket
+        .answer("loop-1", 0, &[doubted("two classes", "World|Sports")])
+        .await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(manifest.mode, Mode::MultiClass);
+    assert_eq!(manifest.left_out, [("several-labels".into(), 1)].into());
+}
+
+#[tokio::test]
+async fn an_added_class_waits_until_it_can_be_trained_and_tested() {
+    let bucket = Bucket::new();
+    let policy = AssemblePolicy {
+        min_rows_per_class: 5,
+        ..POLICY
+    };
+    bucket.put("initial/a.csv", initial(100)).await;
+    let texts: Vec<String> = (500..520).map(text).collect();
+    let answers: Vec<_> = texts.iter().map(|text| doubted(text, "Health")).collect();
+
+    bucket.answer("loop-1", 0, &answers[..3]).await;
+    let waiting = bucket.assemble(&policy).await;
+    bucket.answer("loop-2", 1, &answers[3..]).await;
+    let trained = bucket.assemble(&policy).await;
+
+    assert_eq!(waiting.left_out, [("waiting-class".into(), 3)].into());
+    assert_eq!(waiting.train.summary.classes.len(), 2);
+    assert!(trained.train.summary.classes["Health"] >= 5, "{trained:?}");
+    assert!(trained.test.summary.classes["Health"] >= 1, "{trained:?}");
+    let rules = Rules {
+        min_rows_per_class: 5,
+        ..Rules::comprehend(Mode::MultiClass)
+    };
+    for manifest in [waiting, trained] {
+        let problems = check_dataset(&manifest, &rules);
+        assert!(
+            problems
+                .iter()
+                .all(|problem| problem.severity == Severity::Warning),
+            "{problems:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_held_out_is_an_error_before_money_is_spent() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(100)).await;
+    let policy = AssemblePolicy {
+        test_share: 0.0,
+        ..POLICY
+    };
+
+    let manifest = bucket.assemble(&policy).await;
+
+    let problems = check_dataset(&manifest, &Rules::comprehend(Mode::MultiClass));
+    let errors: Vec<&str> = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert_eq!(
+        errors,
+        ["no row is held out, so models cannot be compared: is TEST_SHARE greater than 0?"]
+    );
+}

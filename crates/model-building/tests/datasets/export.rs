@@ -1,0 +1,134 @@
+//! The labels of people in the formats that other tools read.
+
+use std::collections::BTreeMap;
+
+use active_learning_core::{
+    dataset::{ContentId, Mode, Row, one_line, read_csv, read_manifest},
+    feedback::Signal,
+    labelled::LabelledRecord,
+};
+use model_building::export::{ExportSummary, Format, MANIFEST_ATTRIBUTE, export};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::bucket::{BUCKET, Bucket, doubted, record, time, vote};
+
+async fn exported(bucket: &Bucket, format: Format) -> (Vec<u8>, ExportSummary) {
+    let mut file = Vec::new();
+    let summary = export(&bucket.s3, BUCKET, format, &mut file)
+        .await
+        .expect("an export");
+    (file, summary)
+}
+
+#[tokio::test]
+async fn json_lines_keep_the_whole_lineage() {
+    let bucket = Bucket::new();
+    let mut disputed = record("Rates rise,\nagain", Signal::Audit);
+    disputed.suggested_label = Some("World".into());
+    for (number, worker) in [(1, "ada"), (2, "bob")] {
+        let human_loop = format!("loop-{number}");
+        let votes = vec![vote(worker, "Business", number)];
+        let labelled = LabelledRecord::new(disputed.clone(), votes, &human_loop, "arn:flow");
+        bucket.label(&human_loop, &[labelled]).await;
+    }
+
+    let (file, summary) = exported(&bucket, Format::JsonLines).await;
+
+    let line: Value = serde_json::from_slice(&file).expect("one line");
+    assert_eq!((summary.rows, summary.left_out.len()), (1, 0));
+    assert_eq!(line["labels"], json!(["Business"]));
+    assert_eq!(line["text"], "Rates rise,\nagain");
+    assert_eq!(line["consensus"]["state"], "agreed");
+    assert_eq!(line["record"]["selectionProbability"], 0.05);
+    assert_eq!(line["record"]["modelArn"], json!(disputed.model_arn));
+    assert_eq!(line["record"]["source"], "implicit");
+    assert_eq!(
+        line["votes"].as_array().map(Vec::len),
+        Some(3),
+        "the suggestion is one vote"
+    );
+    assert_eq!(
+        line["humanLoops"],
+        json!([
+            {"name": "loop-1", "flowDefinitionArn": "arn:flow", "labelledAt": time(1)},
+            {"name": "loop-2", "flowDefinitionArn": "arn:flow", "labelledAt": time(2)},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn training_formats_hold_agreed_labels_and_the_summary_says_what_they_do_not() {
+    let bucket = Bucket::new();
+    let answers = [
+        doubted("a good text", "World"),
+        doubted("nothing fits", "-"),
+        doubted("a hard one", "?"),
+    ];
+    bucket.answer("loop-1", 0, &answers).await;
+    bucket
+        .answer("loop-2", 1, &[doubted("A GOOD text.", "Sports")])
+        .await;
+    bucket.put("labelled/odd.jsonl", "no json\n").await;
+
+    let (csv, csv_summary) = exported(&bucket, Format::ComprehendCsv).await;
+    let (manifest, manifest_summary) = exported(&bucket, Format::AugmentedManifest).await;
+    let (_, all) = exported(&bucket, Format::JsonLines).await;
+
+    assert_eq!(String::from_utf8_lossy(&csv), "Sports,A GOOD text.\n");
+    let left_out = [
+        ("none-fits", 1),
+        ("older-answer", 1),
+        ("unreadable-line", 1),
+        ("unsure", 1),
+    ];
+    let left_out = left_out.map(|(reason, count)| (reason.to_owned(), count)).into();
+    assert_eq!(csv_summary, ExportSummary { rows: 1, left_out });
+    assert_eq!(manifest_summary, csv_summary);
+    let line: Value = serde_json::from_slice(&manifest).expect("one line");
+    assert_eq!(line["label-metadata"]["class-name"], "Sports");
+    assert_eq!(line["label-metadata"]["job-name"], "labeling-job/loop-2");
+    assert_eq!(all.rows, 4);
+}
+
+#[test]
+fn formats_have_names() {
+    assert_eq!("csv".parse(), Ok(Format::ComprehendCsv));
+    assert_eq!(
+        "xml".parse::<Format>(),
+        Err("unknown format `xml`: expected csv, manifest or jsonl".to_owned())
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn texts_of_any_script_survive_the_way_through_s3_into_csv_and_manifest(
+        texts in proptest::collection::vec("[\\PC\n\r\t,\"'\\\\|\u{1f600}\u{5d0}-\u{5ea}\u{627}-\u{64a}\u{202b}]{1,40}", 1..8),
+    ) {
+        let texts: Vec<String> = texts.into_iter().filter(|text| !one_line(text).is_empty()).collect();
+        tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+            let bucket = Bucket::new();
+            let mut expected: BTreeMap<ContentId, (String, String)> = BTreeMap::new();
+            for (text, number) in texts.iter().zip(0..) {
+                let label = ["World", "Sports, \"and\" more", "\u{5e2}\u{5d5}\u{5dc}\u{5dd}"][number % 3];
+                bucket.answer(&format!("loop-{number}"), number, &[doubted(text, label)]).await;
+                expected.insert(ContentId::of(&one_line(text)), (label.to_owned(), text.clone()));
+            }
+
+            let (csv, _) = exported(&bucket, Format::ComprehendCsv).await;
+            let (manifest, _) = exported(&bucket, Format::AugmentedManifest).await;
+
+            let found = |rows: Vec<Row>| -> BTreeMap<ContentId, (String, String)> {
+                let entry = |row: Row| (ContentId::of(&one_line(&row.text)), (row.labels.concat(), row.text));
+                rows.into_iter().map(entry).collect()
+            };
+            let csv = read_csv(&csv[..], Mode::MultiClass).collect::<Result<_, _>>().expect("good rows");
+            let manifest = read_manifest(&manifest[..], MANIFEST_ATTRIBUTE).collect::<Result<_, _>>().expect("good rows");
+            assert_eq!(found(manifest), expected);
+            let on_one_line = |(id, (label, text)): (ContentId, (String, String))| (id, (label, one_line(&text)));
+            assert_eq!(found(csv), expected.into_iter().map(on_one_line).collect());
+        });
+    }
+}

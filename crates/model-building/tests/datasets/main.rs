@@ -1,0 +1,6 @@
+//! Dataset versions and exports over local S3.
+
+mod assemble;
+mod bucket;
+mod export;
+mod held_out;
