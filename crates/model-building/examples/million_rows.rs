@@ -57,7 +57,10 @@ async fn serve(initial: usize, labelled: usize) -> Result<(), Box<dyn Error>> {
     let child = tokio::task::spawn_blocking(move || Command::new(env::current_exe()?).arg(url).status());
     let status = child.await??;
     server.abort();
-    status.success().then_some(()).ok_or_else(|| "the child failed".into())
+    status
+        .success()
+        .then_some(())
+        .ok_or_else(|| "the child failed".into())
 }
 
 async fn assemble_twice(url: &str) -> Result<(), Box<dyn Error>> {
@@ -106,7 +109,9 @@ fn text(row: usize) -> String {
     let mut state = row as u64 + 1;
     let mut words = Vec::new();
     for _ in 0..36 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let word = (state >> 33) % 20_000;
         words.push(format!("{:x}", word * 7_919 + 65_536));
     }
@@ -127,6 +132,9 @@ fn line(row: usize, human_loop: &str) -> String {
         at: "2026-11-20T11:00:00.000Z".into(),
         seconds: Some(3.0),
     };
-    let votes = vec![vote(["ada", "bob"][row % 2]), vote(["eve", "joe", "kim"][row % 3])];
+    let votes = vec![
+        vote(["ada", "bob"][row % 2]),
+        vote(["eve", "joe", "kim"][row % 3]),
+    ];
     LabelledRecord::new(record, votes, human_loop, "arn:flow").to_line()
 }

@@ -19,7 +19,11 @@ fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// A text that is no near copy of any other.
 fn text(number: usize) -> String {
-    format!("{} by {}", number * 7_919 + 10_007, number * number * 104_729 + 1_000_003)
+    format!(
+        "{} by {}",
+        number * 7_919 + 10_007,
+        number * number * 104_729 + 1_000_003
+    )
 }
 
 fn initial(rows: usize) -> String {
