@@ -69,7 +69,7 @@ async fn assemble_twice(url: &str) -> Result<(), Box<dyn Error>> {
         aws_sdk_s3::config::Builder::new()
             .behavior_version_latest()
             .region(config.region().cloned())
-            .set_credentials_provider(config.credentials_provider())
+            .credentials_provider(config.credentials_provider().ok_or("no credentials")?)
             .endpoint_url(url)
             .force_path_style(true)
             .build(),

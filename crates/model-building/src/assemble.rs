@@ -74,6 +74,9 @@ pub struct Assembled {
     pub manifest: DatasetManifest,
     /// Texts that are in no earlier version.
     pub new_texts: u64,
+    /// Rows and answers that are in neither file now, by why. The manifest has those of the time when the same
+    /// content was first assembled.
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// Why there is no dataset. Names objects and rows, never a text.
@@ -429,7 +432,7 @@ async fn publish(
                 train: file("train.csv", files.train.1),
                 test: file("test.csv", files.test.1),
                 sources: files.sources,
-                left_out: files.left_out,
+                left_out: files.left_out.clone(),
                 version: version.clone(),
             };
             create_json(s3, bucket, &key("manifest.json"), &manifest).await?;
@@ -448,9 +451,14 @@ async fn publish(
         train = manifest.train.summary.rows,
         test = manifest.test.summary.rows,
         new_texts,
+        left_out = ?files.left_out,
         "dataset assembled"
     );
-    Ok(Assembled { manifest, new_texts })
+    Ok(Assembled {
+        manifest,
+        new_texts,
+        left_out: files.left_out,
+    })
 }
 
 fn failed(key: &str, source: BoxError) -> AssembleError {

@@ -206,11 +206,11 @@ async fn near_copies_of_test_texts_are_left_out_of_training() {
     let answers: Vec<Answered> = copies.iter().map(|copy| doubted(copy, "World")).collect();
     bucket.answer("loop-1", 0, &answers).await;
 
-    let second = bucket.assemble(&POLICY).await;
+    let second = bucket.try_assemble(&POLICY).await.expect("a dataset");
 
     assert!(test.len() >= 5, "{first:?}");
     assert_eq!(second.left_out, [("near-copy".into(), test.len() as u64)].into());
-    assert_eq!(bucket.train(&second).await, bucket.train(&first).await);
+    assert_eq!(second.manifest, first, "nothing else has changed");
 }
 
 #[tokio::test]
@@ -307,10 +307,6 @@ async fn a_build_that_broke_off_before_new_data_came_leaks_no_test_text() {
         for _ in 0..2 {
             seen.add(&bucket, &bucket.assemble(&POLICY).await).await;
         }
-        for (name, file) in bucket.objects("datasets/").await {
-            assert!(!name.ends_with("train.csv") || !file.is_empty());
-        }
-
         seen.check();
         assert!(!seen.tested.is_empty());
     }
