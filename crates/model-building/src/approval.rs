@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     ModelBuilding,
-    build::{Build, Status, key},
+    build::{Approval, Build, Status, key},
     error::StepError,
     record::REJECTED,
     storage::{Storage, StorageError},
@@ -68,7 +68,8 @@ pub async fn approve(
     by: &str,
 ) -> Result<(), ApprovalError> {
     let token = token(s3, bucket, build_id).await?;
-    let output = json!({"approvedBy": by}).to_string();
+    let approved_by = by.to_owned();
+    let output = json!(Approval { approved_by }).to_string();
     let sent = sfn
         .send_task_success()
         .task_token(token)

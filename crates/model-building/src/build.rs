@@ -50,7 +50,7 @@ pub struct Build {
     pub(crate) why: String,
     /// Who approved the deployment.
     #[serde(default)]
-    pub(crate) approval: Option<Value>,
+    pub(crate) approval: Option<Approval>,
     /// The failure that the state machine caught.
     #[serde(default)]
     pub(crate) error: Option<CaughtError>,
@@ -132,6 +132,14 @@ pub(crate) struct Job {
     pub job_id: String,
     /// URI of the output, once there is one.
     pub output: Option<String>,
+}
+
+/// What comes back for the task token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Approval {
+    /// Who approved.
+    pub approved_by: String,
 }
 
 /// A failure as the state machine catches it.

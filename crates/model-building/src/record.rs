@@ -48,6 +48,8 @@ pub struct BuildRecord {
     pub serving: Option<String>,
     /// Key of the decision, if there was one.
     pub decision: Option<String>,
+    /// Who approved the deployment, if a person had to.
+    pub approved_by: Option<String>,
 }
 
 /// What an execution came to.
@@ -91,6 +93,10 @@ impl ModelBuilding {
                 .await
                 .unwrap_or_default(),
             decision: decision.is_some().then(|| build.key(DECISION)),
+            approved_by: build
+                .approval
+                .as_ref()
+                .map(|approval| approval.approved_by.clone()),
         };
         self.storage.put(&build.key(RECORD), &record).await?;
         if matches!(outcome, Outcome::Deployed | Outcome::Refused) {

@@ -157,11 +157,10 @@ mod tests {
     }
 
     fn tally(labels: u64) -> Tally {
-        Tally {
-            labels,
-            since: Some(at(0)),
-            ..Tally::default()
-        }
+        let mut tally = Tally::default();
+        tally.labels = labels;
+        tally.since = Some(at(0));
+        tally
     }
 
     #[test]

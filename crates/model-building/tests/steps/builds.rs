@@ -1,0 +1,242 @@
+//! Builds that come to a decision.
+
+use model_building::{BuildRecord, DecisionRecord, Outcome};
+use serde_json::{Value, json};
+
+use crate::{
+    comprehend::model_arn,
+    walk::Walk,
+    world::{World, champion},
+};
+
+const STEPS_TO_THE_SWITCH: [&str; 21] = [
+    "Start",
+    "Begin",
+    "IsBegun",
+    "Assemble",
+    "IsNew",
+    "Check",
+    "IsUsable",
+    "Train",
+    "WaitForTraining",
+    "DescribeTraining",
+    "IsTrained",
+    "WaitForTraining",
+    "DescribeTraining",
+    "IsTrained",
+    "StartEvaluation",
+    "WaitForEvaluation",
+    "DescribeEvaluation",
+    "IsEvaluated",
+    "Select",
+    "IsBetter",
+    "Deploy",
+];
+
+#[tokio::test]
+async fn a_better_challenger_is_deployed_and_everything_is_written_down() {
+    let world = World::new().await;
+
+    let end = Walk::new(&world, "first").build().await;
+
+    assert_eq!(end.state, "Done", "{end:?}");
+    assert_eq!(end.states[..21], STEPS_TO_THE_SWITCH);
+    let record: BuildRecord = world.read("builds/first/record.json").await.expect("a record");
+    assert_eq!(record.outcome, Outcome::Deployed);
+    let challenger = record.challenger.clone().expect("a challenger");
+    assert_eq!(world.comprehend.serving(), challenger);
+    assert_eq!(record.serving.as_deref(), Some(challenger.as_str()));
+    let version = record.dataset.expect("a version");
+    assert_eq!(challenger, model_arn("news", &version));
+    let decision: DecisionRecord = world
+        .read("builds/first/decision.json")
+        .await
+        .expect("a decision");
+    assert!(decision.decision.deploy);
+    let measured = decision.decision.champion.expect("a champion");
+    assert_eq!(measured.model_arn, champion());
+    assert!(
+        (0.7..0.9).contains(&measured.evaluation.accuracy),
+        "one in five is wrong"
+    );
+    assert_eq!(decision.decision.challenger.evaluation.accuracy, 1.0);
+    assert_eq!(decision.dataset.version, version);
+    let deployments = world.deployments().await;
+    assert_eq!(deployments.len(), 1);
+    assert_eq!(deployments[0]["by"], "build");
+    assert_eq!(deployments[0]["previousModelArn"], json!(champion()));
+    let (subject, message) = &end.told[0];
+    assert_eq!(*subject, format!("Deployed: model news/version/{version}"));
+    assert!(
+        message.contains("held-out rows initial/version/v0 (champion) has accuracy"),
+        "{message}"
+    );
+    assert_eq!(
+        world.keys("builds/running.json").await,
+        [""; 0],
+        "the lock is given back"
+    );
+}
+
+#[tokio::test]
+async fn training_gets_the_dataset_and_the_test_rows_that_were_held_out() {
+    let world = World::new().await;
+
+    Walk::new(&world, "first").build().await;
+
+    let created = &world.comprehend.calls("CreateDocumentClassifier")[0];
+    let version = created["VersionName"].as_str().expect("a version");
+    let input = &created["InputDataConfig"];
+    let manifest: Value = world
+        .read(&format!("datasets/{version}/manifest.json"))
+        .await
+        .expect("a manifest");
+    for (uri, file) in [("S3Uri", "train"), ("TestS3Uri", "test")] {
+        let key = manifest[file]["key"].as_str().expect("a key");
+        assert_eq!(input[uri], format!("s3://training-123456789012/{key}"));
+    }
+    assert_eq!(
+        (&created["LanguageCode"], &created["Mode"]),
+        (&json!("en"), &json!("MULTI_CLASS"))
+    );
+    let jobs = world.comprehend.calls("StartDocumentClassificationJob");
+    assert_eq!(jobs.len(), 2);
+    assert_eq!(jobs[0]["InputDataConfig"], jobs[1]["InputDataConfig"]);
+    assert_eq!(jobs[0]["InputDataConfig"]["InputFormat"], "ONE_DOC_PER_LINE");
+}
+
+#[tokio::test]
+async fn a_challenger_that_is_no_better_is_refused_with_the_reason() {
+    let world = World::new().await;
+    world.comprehend.state().wrong.insert(champion(), 0);
+
+    let end = Walk::new(&world, "first").build().await;
+
+    assert_eq!(
+        (end.state.as_str(), &end.build["status"]),
+        ("Done", &json!("refused"))
+    );
+    assert!(
+        end.why().contains("macro F1 went from 1.0000 to 1.0000"),
+        "{}",
+        end.why()
+    );
+    assert_eq!(world.comprehend.serving(), champion());
+    assert!(world.comprehend.calls("UpdateEndpoint").is_empty());
+    assert!(
+        end.told[0].1.contains("did not deploy model news/version/"),
+        "{:?}",
+        end.told
+    );
+}
+
+#[tokio::test]
+async fn steps_that_are_repeated_train_once_and_decide_once() {
+    let world = World::new().await;
+
+    let end = Walk::new(&world, "first").every_step(3).build().await;
+
+    assert_eq!(end.build["status"], "deployed", "{end:?}");
+    assert_eq!(world.comprehend.calls("CreateDocumentClassifier").len(), 1);
+    assert_eq!(world.comprehend.calls("UpdateEndpoint").len(), 1);
+    assert_eq!(world.deployments().await.len(), 1);
+    let jobs = world.comprehend.calls("StartDocumentClassificationJob");
+    let tokens: std::collections::BTreeSet<String> = jobs
+        .iter()
+        .map(|job| job["ClientRequestToken"].to_string())
+        .collect();
+    assert_eq!(
+        (jobs.len(), tokens.len()),
+        (6, 2),
+        "a job that is started again is the same"
+    );
+}
+
+#[tokio::test]
+async fn without_a_new_label_nothing_is_trained() {
+    let world = World::new().await;
+    Walk::new(&world, "first").build().await;
+
+    let again = Walk::new(&world, "second").build().await;
+
+    assert_eq!(
+        (again.state.as_str(), &again.build["status"]),
+        ("Done", &json!("nothing-new"))
+    );
+    assert_eq!(world.comprehend.calls("CreateDocumentClassifier").len(), 1);
+    let record: BuildRecord = world.read("builds/second/record.json").await.expect("a record");
+    assert_eq!(record.outcome, Outcome::NothingNew);
+}
+
+#[tokio::test]
+async fn a_dataset_that_was_refused_is_not_tried_again_until_labels_come() {
+    let world = World::new().await;
+    world.comprehend.state().wrong.insert(champion(), 0);
+    Walk::new(&world, "first").build().await;
+
+    let same = Walk::new(&world, "second").build().await;
+    world.put_rows("more", 300..400).await;
+    world.comprehend.state().wrong.insert(champion(), 20);
+    let new = Walk::new(&world, "third").build().await;
+
+    assert_eq!(same.build["status"], "nothing-new");
+    assert_eq!(new.build["status"], "deployed", "{new:?}");
+}
+
+#[tokio::test]
+async fn a_dataset_that_fails_its_check_costs_no_training() {
+    let mut world = World::new().await;
+    world.settings.insert("MIN_ROWS_PER_CLASS", "1000");
+
+    let end = Walk::new(&world, "first").build().await;
+
+    assert_eq!(
+        (end.state.as_str(), &end.build["status"]),
+        ("Done", &json!("refused"))
+    );
+    assert!(
+        end.why().contains("to train on, at least 1000 are needed"),
+        "{}",
+        end.why()
+    );
+    assert!(world.comprehend.calls("CreateDocumentClassifier").is_empty());
+}
+
+#[tokio::test]
+async fn rows_that_a_model_did_not_answer_count_as_wrong() {
+    let world = World::new().await;
+    world.comprehend.state().lines_left_out = 5;
+
+    Walk::new(&world, "first").build().await;
+
+    let decision: DecisionRecord = world
+        .read("builds/first/decision.json")
+        .await
+        .expect("a decision");
+    let challenger = decision.decision.challenger.evaluation;
+    let right = (challenger.accuracy * challenger.rows as f64).round() as usize;
+    assert_eq!(right, challenger.rows - 5);
+}
+
+#[tokio::test]
+async fn the_built_in_endpoint_gets_its_first_model_without_a_comparison() {
+    let world = World::new().await;
+    let waiting = json!({"EndpointArn": crate::world::ENDPOINT_ARN, "Status": "CREATING"});
+    world.comprehend.state().endpoint = Some(waiting);
+
+    let end = Walk::new(&world, "first").build().await;
+
+    assert_eq!(end.build["status"], "deployed", "{end:?}");
+    let created = &world.comprehend.calls("CreateEndpoint")[0];
+    assert_eq!(
+        (&created["EndpointName"], &created["DesiredInferenceUnits"]),
+        (&json!("news"), &json!(1))
+    );
+    assert!(
+        world
+            .comprehend
+            .serving()
+            .contains("document-classifier/news/version/")
+    );
+    assert_eq!(world.deployments().await[0]["previousModelArn"], json!(null));
+}

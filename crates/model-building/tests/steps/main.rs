@@ -1,0 +1,12 @@
+//! The steps of `infra/model-building.asl.json`, walked as Step Functions walks them, over local S3 and Step
+//! Functions; Comprehend answers as each test says.
+
+mod approvals;
+mod builds;
+mod comprehend;
+mod execution;
+mod failures;
+mod starting;
+mod versions;
+mod walk;
+mod world;

@@ -1,0 +1,101 @@
+//! Versions, and going back to one.
+
+use model_building::{Outcome, versions};
+use serde_json::json;
+
+use crate::{
+    walk::Walk,
+    world::{BUCKET, World, champion},
+};
+
+#[tokio::test]
+async fn versions_show_scores_lineage_and_what_became_of_them() {
+    let world = World::new().await;
+    Walk::new(&world, "first").build().await;
+    let first = world.comprehend.serving();
+    world.put_rows("more", 300..400).await;
+    world.put_labels("audit", &first, 2_000..2_010, 9).await;
+    world
+        .function()
+        .handle(json!({"operation": "tick"}))
+        .await
+        .expect("tallied");
+    Walk::new(&world, "second").build().await;
+
+    let versions = versions(&world.s3, BUCKET, Some(&first)).await.expect("versions");
+
+    let [initial, deployed, refused] = &versions[..] else {
+        panic!("{versions:?}")
+    };
+    assert_eq!(
+        (initial.version.as_str(), initial.build_id.as_deref()),
+        ("v0", None)
+    );
+    assert!(initial.scores.is_some_and(|scores| scores.accuracy < 0.9));
+    assert_eq!(
+        (&deployed.model_arn, deployed.outcome),
+        (&first, Some(Outcome::Deployed))
+    );
+    assert_eq!(deployed.champion, Some(champion()));
+    assert_eq!(deployed.scores.map(|scores| scores.accuracy), Some(1.0));
+    assert!(deployed.serving && deployed.deployed_at.is_some() && !deployed.rolled_back);
+    let audited = deployed.audited.expect("audits");
+    assert_eq!((audited.audited, audited.accuracy), (10, 0.9));
+    assert_eq!(refused.outcome, Some(Outcome::Refused), "{refused:?}");
+    assert_eq!(refused.parent.as_deref(), Some(deployed.version.as_str()));
+    assert!(refused.train_rows > deployed.train_rows && !refused.serving && refused.deployed_at.is_none());
+}
+
+#[tokio::test]
+async fn a_person_rolls_back_to_the_model_before_and_no_further() {
+    let world = World::new().await;
+    Walk::new(&world, "first").build().await;
+    let challenger = world.comprehend.serving();
+    let roll_back = json!({"action": "roll-back", "reason": "manual"});
+
+    let back = Walk::new(&world, "back")
+        .every_step(2)
+        .run(roll_back.clone())
+        .await;
+    let further = Walk::new(&world, "further").run(roll_back).await;
+
+    assert_eq!(back.build["status"], "rolled-back", "{back:?}");
+    assert_eq!(world.comprehend.serving(), champion());
+    assert_eq!(further.state, "Failed");
+    assert!(
+        further.why().contains("no build deployed the serving model"),
+        "{}",
+        further.why()
+    );
+    let versions = versions(&world.s3, BUCKET, Some(&champion()))
+        .await
+        .expect("versions");
+    let rolled_back = versions.iter().find(|version| version.model_arn == challenger);
+    assert!(rolled_back.is_some_and(|version| version.rolled_back && !version.serving));
+}
+
+#[tokio::test]
+async fn any_trained_model_can_be_brought_back_by_its_arn() {
+    let world = World::new().await;
+    Walk::new(&world, "first").build().await;
+    let to = |model: &str| json!({"action": "roll-back", "reason": "manual", "modelArn": model});
+    let challenger = world.comprehend.serving();
+
+    let same = Walk::new(&world, "same").run(to(&challenger)).await;
+    let gone = Walk::new(&world, "gone")
+        .run(to("arn:aws:comprehend:us-east-1:1:document-classifier/x"))
+        .await;
+    let back = Walk::new(&world, "back").run(to(&champion())).await;
+    let forth = Walk::new(&world, "forth").run(to(&challenger)).await;
+
+    assert_eq!(
+        (same.state.as_str(), &same.build["status"]),
+        ("Done", &json!("nothing-to-do"))
+    );
+    assert!(gone.why().starts_with("there is no model"), "{}", gone.why());
+    assert_eq!(
+        [&back.build["status"], &forth.build["status"]],
+        ["rolled-back", "rolled-back"]
+    );
+    assert_eq!(world.comprehend.serving(), challenger);
+}
