@@ -16,6 +16,7 @@ pub mod problems;
 pub mod redrive;
 pub mod run;
 pub mod sign_in;
+pub mod simulate;
 pub mod stack;
 pub mod template;
 pub mod template_files;
