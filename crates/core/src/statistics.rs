@@ -41,6 +41,50 @@ pub fn normal_quantile(probability: f64) -> f64 {
     f64::midpoint(low, high)
 }
 
+/// Returns how far the confidence interval of a mean reaches to either side, from independent measurements of it.
+///
+/// `confidence` is two-sided, such as 0.95. `None` for fewer than two measurements, which tell nothing of their spread.
+/// Source: Student, "The probable error of a mean", Biometrika 6 (1908).
+pub fn half_interval_of_mean(measurements: &[f64], confidence: f64) -> Option<f64> {
+    let n = measurements.len() as f64;
+    let degrees = u32::try_from(measurements.len()).ok()?.checked_sub(1)?;
+    let mean = measurements.iter().sum::<f64>() / n;
+    let squares: f64 = measurements.iter().map(|value| (value - mean).powi(2)).sum();
+    (degrees > 0).then(|| student_t(confidence, degrees) * (squares / f64::from(degrees) / n).sqrt())
+}
+
+/// Returns the distance from 0 within which Student's t lies with this probability, 0 < `probability` < 1.
+fn student_t(probability: f64, degrees: u32) -> f64 {
+    let (mut low, mut high) = (0.0, 1e9);
+    for _ in 0..100 {
+        let middle = f64::midpoint(low, high);
+        if student_t_within(middle, degrees) < probability {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// Returns the probability that Student's t is at most `t` away from 0, a finite sum.
+/// Source: M. Abramowitz and I. Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4.
+fn student_t_within(t: f64, degrees: u32) -> f64 {
+    let angle = (t / f64::from(degrees).sqrt()).atan();
+    let cos2 = angle.cos().powi(2);
+    let odd = degrees % 2 == 1;
+    let (mut term, mut sum) = if odd { (angle.cos(), 0.0) } else { (1.0, 0.0) };
+    for k in (if odd { 3 } else { 2 }..=degrees).step_by(2) {
+        sum += term;
+        term *= cos2 * f64::from(k - 1) / f64::from(k);
+    }
+    if odd {
+        (angle + angle.sin() * sum) * std::f64::consts::FRAC_2_PI
+    } else {
+        angle.sin() * sum
+    }
+}
+
 /// Returns the exact two-sided p-value of McNemar's test from the numbers of discordant pairs.
 ///
 /// Twice the tail of the binomial distribution with probability one half, at most 1; 1 without any
@@ -116,6 +160,31 @@ mod tests {
         assert!((normal_quantile(0.975) - 1.959963984540054).abs() < 1e-12);
         assert!((normal_quantile(0.5)).abs() < 1e-12);
         assert!((normal_quantile(0.01) + 2.3263478740408408).abs() < 1e-12);
+    }
+
+    #[test]
+    fn students_t_is_that_of_the_tables() {
+        for (degrees, t) in [
+            (1, 12.706_204_7),
+            (2, 4.302_652_7),
+            (3, 3.182_446_3),
+            (4, 2.776_445_1),
+            (9, 2.262_157_2),
+            (30, 2.042_272_5),
+            (1_000, 1.962_339_1),
+        ] {
+            let found = student_t(0.95, degrees);
+            assert!((found - t).abs() < 1e-6, "{degrees}: {found}");
+        }
+    }
+
+    #[test]
+    fn one_measurement_has_no_interval_and_equal_ones_a_narrow_one() {
+        assert_eq!(half_interval_of_mean(&[], 0.95), None);
+        assert_eq!(half_interval_of_mean(&[0.5], 0.95), None);
+        assert_eq!(half_interval_of_mean(&[0.5, 0.5], 0.95), Some(0.0));
+        let half = half_interval_of_mean(&[1.0, 2.0, 3.0], 0.95).expect("three measurements");
+        assert!((half - 4.302_652_7 / 3.0_f64.sqrt()).abs() < 1e-6, "{half}");
     }
 
     #[test]

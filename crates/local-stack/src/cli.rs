@@ -19,7 +19,7 @@ use crate::{
     outputs::StackOutputs,
     plan::Programs,
     redrive::{self, Outcome},
-    run, sign_in, training, user,
+    run, sign_in, simulate, training, user,
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -86,6 +86,8 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Replays labelled texts as if people reviewed them: how many labels, which strategy, what threshold
+    Simulate(simulate::Options),
     /// Prints a one-time link into the reviewers' portal of the running stack
     SignInLink {
         /// Who signs in with it
@@ -113,6 +115,10 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
         runtime
             .block_on(functions::run(name))
             .map_err(|error| error as Failure)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(Command::Simulate(options)) = &command {
+        simulate::run(options)?;
         return Ok(ExitCode::SUCCESS);
     }
     // s3s calls it an error of its own when a client asks for a key that is not there.
@@ -153,7 +159,7 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 println!("{link}");
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Lambda { .. } => unreachable!("handled above, on a runtime of its own"),
+            Command::Lambda { .. } | Command::Simulate(_) => unreachable!("handled above"),
         }
     })
 }

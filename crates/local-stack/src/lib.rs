@@ -18,6 +18,7 @@ pub mod redrive;
 pub mod report;
 pub mod run;
 pub mod sign_in;
+pub mod simulate;
 pub mod stack;
 pub mod template;
 pub mod template_files;

@@ -1,0 +1,359 @@
+//! The answers, as text and as CSV.
+
+use std::io;
+
+use super::{
+    replay::{Replay, THRESHOLDS},
+    stream::{Stream, Texts},
+    summary::{Curve, Mean, Summary},
+};
+
+/// Accuracies for which the labels are counted, in percent.
+const TARGETS: [u8; 10] = [50, 60, 70, 75, 80, 85, 90, 95, 98, 99];
+/// Accuracies of trusted predictions for which a threshold is named, in percent.
+const PROMISES: [u8; 3] = [90, 95, 99];
+
+/// Says what is about to be replayed.
+pub(super) fn opening(texts: &Texts, streams: &[Stream], imbalance: f64, labels: usize) -> String {
+    let sizes = |size: fn(&Stream) -> usize| {
+        let sizes = streams.iter().map(size);
+        let (least, most) = (sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0));
+        if least == most {
+            least.to_string()
+        } else {
+            format!("{least} to {most}")
+        }
+    };
+    let (to_label, to_test) = (
+        sizes(|stream| stream.pool.len()),
+        sizes(|stream| stream.test.len()),
+    );
+    let Texts {
+        rows,
+        copies,
+        near_copies,
+        ..
+    } = texts;
+    let imbalance = if imbalance > 1.0 {
+        format!("; thinned to {imbalance}:1, another class being the rarest with each seed")
+    } else {
+        String::new()
+    };
+    format!(
+        "{rows} rows: {copies} copies and {near_copies} near copies of test texts are left out{imbalance}.\n\
+         {to_label} texts to label, {to_test} to test on; up to {labels} labels."
+    )
+}
+
+/// Says what came out.
+pub(super) fn text(summary: &Summary) -> String {
+    [
+        format!(
+            "Accuracy in percent on held-out texts, by labels: {}\n{}",
+            mean_of(summary.seeds),
+            curves(summary, |point| point.accuracy)
+        ),
+        format!("Macro F1, likewise\n{}", curves(summary, |point| point.macro_f1)),
+        format!("How many labels do I need?\n{}", labels_needed(summary)),
+        format!("Which strategy?\n{}", which_strategy(summary)),
+        format!("What threshold?\n{}", what_threshold(summary)),
+    ]
+    .join("\n")
+}
+
+fn mean_of(seeds: usize) -> String {
+    if seeds == 1 {
+        "one replay, which says nothing of chance".to_owned()
+    } else {
+        format!("mean of {seeds} replays, ± its 95 % interval over them")
+    }
+}
+
+fn curves(summary: &Summary, metric: fn(&super::summary::MeanPoint) -> Mean) -> String {
+    let mut rows = vec![header(summary, "labels")];
+    for (index, point) in summary.curves[0].points.iter().enumerate() {
+        let cells = summary.curves.iter().map(|curve| {
+            let Mean { mean, half } = metric(&curve.points[index]);
+            half.map_or(percent(mean), |half| {
+                format!("{} ± {}", percent(mean), percent(half))
+            })
+        });
+        rows.push([point.labels.to_string()].into_iter().chain(cells).collect());
+    }
+    table(&rows)
+}
+
+fn labels_needed(summary: &Summary) -> String {
+    let mut rows = vec![header(summary, "accuracy")];
+    for target in TARGETS {
+        let needed = summary
+            .curves
+            .iter()
+            .map(|curve| curve.labels_for(f64::from(target) / 100.0));
+        if needed.clone().flatten().count() == 0 {
+            break;
+        }
+        let cells =
+            needed.map(|labels| labels.map_or("not reached".to_owned(), |labels| format!("{labels:.0}")));
+        rows.push([format!("{target} %")].into_iter().chain(cells).collect());
+    }
+    table(&rows)
+}
+
+fn which_strategy(summary: &Summary) -> String {
+    let best = summary.best();
+    let mut text = format!(
+        "{} is best on average over all numbers of labels ({} %).\n",
+        best.strategy,
+        percent(best.average())
+    );
+    let Some(random) = summary.random() else {
+        return text + "Replay random as well to see what choosing is worth.\n";
+    };
+    for curve in &summary.curves {
+        if curve.strategy != random.strategy {
+            text += &against_random(curve, random);
+        }
+    }
+    text
+}
+
+fn against_random(curve: &Curve, random: &Curve) -> String {
+    let (strategy, last) = (curve.strategy, random.last());
+    let reached = match curve.labels_for(last.accuracy.mean) {
+        Some(labels) => format!(
+            "reaches with {labels:.0} labels the {} % that random reaches with {}, {} % fewer",
+            percent(last.accuracy.mean),
+            last.labels,
+            (100.0 * (1.0 - labels / last.labels as f64)).round()
+        ),
+        None => format!("does not reach the {} % of random", percent(last.accuracy.mean)),
+    };
+    match curve.worst_against(random) {
+        Some((gap, labels)) => format!(
+            "{strategy} {reached}; at worst it is {} points below random, with {labels} labels.\n",
+            percent(gap)
+        ),
+        None => format!("{strategy} {reached}; it is nowhere below random.\n"),
+    }
+}
+
+fn what_threshold(summary: &Summary) -> String {
+    let best = summary.best();
+    let or_none = |share: Option<f64>| share.map_or("none".to_owned(), percent);
+    let mut rows = vec![
+        [
+            "threshold",
+            "% to people",
+            "% right of the rest",
+            "% of errors caught",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for (threshold, trusted) in THRESHOLDS.iter().zip(&best.trusted) {
+        rows.push(vec![
+            (*threshold).to_owned(),
+            percent(trusted.reviewed),
+            or_none(trusted.accuracy),
+            or_none(trusted.errors_caught),
+        ]);
+    }
+    let mut text = format!(
+        "The last models of {}, with {} labels; people see what does not exceed the threshold:\n{}",
+        best.strategy,
+        best.last().labels,
+        table(&rows)
+    );
+    for promise in PROMISES {
+        let kept = |index: &usize| {
+            let accuracy = best.trusted[*index].accuracy;
+            accuracy.is_some_and(|accuracy| accuracy >= f64::from(promise) / 100.0)
+        };
+        text += &match (0..THRESHOLDS.len()).find(kept) {
+            Some(index) => format!(
+                "{promise} % right without people: threshold {}, people see {} %.\n",
+                THRESHOLDS[index],
+                percent(best.trusted[index].reviewed)
+            ),
+            None => format!("{promise} % right without people: no threshold here; more labels are needed.\n"),
+        };
+    }
+    text + "These are averages; `advise` finds a threshold that keeps a promise.\n"
+}
+
+fn header(summary: &Summary, first: &str) -> Vec<String> {
+    let strategies = summary.curves.iter().map(|curve| curve.strategy.to_string());
+    [first.to_owned()].into_iter().chain(strategies).collect()
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}", 100.0 * share)
+}
+
+/// Aligns the columns to the right.
+fn table(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:>width$}"));
+        cells.collect::<Vec<_>>().join("   ") + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Returns each model of each replay as CSV.
+pub(super) fn runs_csv(replays: &[Replay]) -> io::Result<Vec<u8>> {
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    rows.write_record(["strategy", "seed", "labels", "accuracy", "macro_f1"])?;
+    for replay in replays {
+        for point in &replay.points {
+            rows.write_record([
+                replay.strategy.name(),
+                &replay.seed.to_string(),
+                &point.labels.to_string(),
+                &point.accuracy.to_string(),
+                &point.macro_f1.to_string(),
+            ])?;
+        }
+    }
+    finish(rows)
+}
+
+/// Returns the means with the ends of their 95 % intervals as CSV.
+pub(super) fn curves_csv(summary: &Summary) -> io::Result<Vec<u8>> {
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    rows.write_record([
+        "strategy",
+        "labels",
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "macro_f1",
+        "macro_f1_low",
+        "macro_f1_high",
+    ])?;
+    let ends = |Mean { mean, half }: Mean| {
+        let end = |sign: f64| half.map_or(String::new(), |half| (mean + sign * half).to_string());
+        [mean.to_string(), end(-1.0), end(1.0)]
+    };
+    for curve in &summary.curves {
+        for point in &curve.points {
+            let mut row = vec![curve.strategy.to_string(), point.labels.to_string()];
+            row.extend(ends(point.accuracy));
+            row.extend(ends(point.macro_f1));
+            rows.write_record(row)?;
+        }
+    }
+    finish(rows)
+}
+
+/// Returns what the last models of each strategy do at each threshold as CSV; empty where it is not defined.
+pub(super) fn thresholds_csv(summary: &Summary) -> io::Result<Vec<u8>> {
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    rows.write_record([
+        "strategy",
+        "labels",
+        "threshold",
+        "reviewed",
+        "accuracy",
+        "errors_caught",
+    ])?;
+    let known = |share: Option<f64>| share.map_or(String::new(), |share| share.to_string());
+    for curve in &summary.curves {
+        for (threshold, trusted) in THRESHOLDS.iter().zip(&curve.trusted) {
+            rows.write_record([
+                curve.strategy.name(),
+                &curve.last().labels.to_string(),
+                threshold,
+                &trusted.reviewed.to_string(),
+                &known(trusted.accuracy),
+                &known(trusted.errors_caught),
+            ])?;
+        }
+    }
+    finish(rows)
+}
+
+fn finish(rows: csv::Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
+    rows.into_inner().map_err(csv::IntoInnerError::into_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use active_learning_core::query_strategy::QueryStrategy;
+
+    use super::*;
+    use crate::simulate::summary::tests::replay;
+
+    fn replays() -> Vec<Replay> {
+        vec![
+            replay(QueryStrategy::Margin, 0, &[0.5, 0.7, 0.9]),
+            replay(QueryStrategy::Margin, 1, &[0.5, 0.7, 0.9]),
+            replay(QueryStrategy::Random, 0, &[0.5, 0.75, 0.8]),
+            replay(QueryStrategy::Random, 1, &[0.5, 0.75, 0.8]),
+        ]
+    }
+
+    fn summary() -> Summary {
+        Summary::of(&[QueryStrategy::Margin, QueryStrategy::Random], &replays())
+    }
+
+    #[test]
+    fn the_answers_are_in_plain_words() {
+        let text = text(&summary());
+
+        for line in [
+            "labels       margin       random\n",
+            "    40   70.0 ± 0.0   75.0 ± 0.0\n",
+            "    80 %       50            60\n".trim_start(),
+            "margin is best on average over all numbers of labels (70.0 %).\n",
+            "margin reaches with 50 labels the 80.0 % that random reaches with 60, 17 % fewer; at worst it is 5.0 \
+             points below random, with 40 labels.\n",
+            "90 % right without people: threshold 0, people see 25.0 %.\n",
+            "99 % right without people: no threshold here; more labels are needed.\n",
+        ] {
+            let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(plain(&text).contains(&plain(line)), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn without_random_nothing_is_said_of_what_choosing_is_worth() {
+        let summary = Summary::of(&[QueryStrategy::Margin], &replays()[..1]);
+
+        let text = text(&summary);
+
+        assert!(
+            text.contains("Replay random as well") && text.contains("one replay"),
+            "{text}"
+        );
+        assert!(!text.contains('±'), "{text}");
+    }
+
+    #[test]
+    fn csv_files_hold_every_number() {
+        let text = |csv: io::Result<Vec<u8>>| String::from_utf8(csv.expect("memory")).expect("UTF-8");
+
+        let runs = text(runs_csv(&replays()));
+        let curves = text(curves_csv(&summary()));
+        let thresholds = text(thresholds_csv(&summary()));
+
+        assert_eq!(runs.lines().count(), 1 + 4 * 3);
+        assert_eq!(runs.lines().nth(2), Some("margin,0,40,0.7,0.35"));
+        assert_eq!(
+            curves.lines().nth(1),
+            Some("margin,20,0.5,0.5,0.5,0.25,0.25,0.25")
+        );
+        assert_eq!(thresholds.lines().count(), 1 + 2 * THRESHOLDS.len());
+        assert_eq!(thresholds.lines().nth(2), Some("margin,60,0.5,0.25,0.9,0.5"));
+    }
+}

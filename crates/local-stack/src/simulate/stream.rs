@@ -1,0 +1,228 @@
+//! The texts of a simulation: read, split by content as production does it, thinned to the wanted imbalance.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::File,
+    io::BufReader,
+    path::Path,
+};
+
+use active_learning_core::{
+    dataset::{HeldOut, Mode, NearCopies, Row, content_hash, is_test, read_csv},
+    random::Random,
+};
+
+use super::SimulateError;
+
+/// Share of the texts that is held out.
+const TEST_SHARE: f64 = 0.25;
+/// Fewest held-out texts that say anything.
+pub(super) const FEWEST_TO_TEST: usize = 20;
+/// Most held-out texts: their accuracy is known to half a percent.
+const MOST_TO_TEST: usize = 5_000;
+/// Most texts that are open for labelling at a time, as in a backlog; all are looked at before each batch.
+const MOST_TO_LABEL: usize = 10_000;
+
+/// All usable texts of a file, in order of their content's hash: chance that is the same every time.
+#[derive(Debug)]
+pub(super) struct Texts {
+    /// What people may label.
+    to_label: Vec<Row>,
+    /// What models are tested on, for all seeds alike.
+    to_test: Vec<Row>,
+    /// Rows of the file.
+    pub rows: usize,
+    /// Rows whose text occurred before.
+    pub copies: usize,
+    /// Texts left out because they nearly are a test text.
+    pub near_copies: usize,
+    /// Classes in order of name, of which a row's first label decides.
+    classes: Vec<String>,
+}
+
+/// What one seed replays.
+#[derive(Debug)]
+pub(super) struct Stream<'a> {
+    /// The seed.
+    pub seed: u64,
+    /// Texts to label; those at the start come first.
+    pub pool: Vec<&'a Row>,
+    /// Texts to test on, of the same classes as often.
+    pub test: Vec<&'a Row>,
+}
+
+impl Texts {
+    /// Reads a file and splits it.
+    ///
+    /// Of copies the first counts: people are not asked twice. A header `label,text` is left out.
+    pub fn read(path: &Path) -> Result<Self, SimulateError> {
+        let file = File::open(path).map_err(|error| SimulateError::Read(path.to_owned(), error))?;
+        let mut texts = Vec::new();
+        let mut seen = HashSet::new();
+        let mut rows = 0;
+        // A file without a delimiter in its labels reads the same in both modes.
+        for row in read_csv(BufReader::new(file), Mode::MultiLabel) {
+            let row = row.map_err(|bad| SimulateError::Row(path.to_owned(), bad))?;
+            if rows == 0 && is_header(&row) {
+                continue;
+            }
+            rows += 1;
+            let hash = content_hash(&row.text);
+            if seen.insert(hash.clone()) {
+                texts.push((hash, row));
+            }
+        }
+        let copies = rows - texts.len();
+        texts.sort_by(|a, b| a.0.cmp(&b.0));
+        let labels = texts.iter().map(|(_, row)| row.labels[0].clone());
+        let classes: Vec<String> = labels
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        if classes.len() < 2 {
+            return Err(SimulateError::Classes(path.to_owned(), classes.len()));
+        }
+        let (mut to_test, mut to_label): (Vec<Row>, Vec<Row>) = texts
+            .into_iter()
+            .map(|(_, row)| row)
+            .partition(|row| is_test(&row.text, TEST_SHARE));
+        to_test.truncate(MOST_TO_TEST);
+        let mut held_out = HeldOut::default();
+        for row in &to_test {
+            held_out.insert(&row.text);
+        }
+        let near_test = NearCopies::of(&held_out);
+        let before = to_label.len();
+        to_label.retain(|row| !near_test.contains(&row.text));
+        let near_copies = before - to_label.len();
+        to_label.truncate(MOST_TO_LABEL);
+        Ok(Self {
+            to_label,
+            to_test,
+            rows,
+            copies,
+            near_copies,
+            classes,
+        })
+    }
+}
+
+fn is_header(row: &Row) -> bool {
+    row.labels.len() == 1
+        && row.labels[0].trim().eq_ignore_ascii_case("label")
+        && row.text.trim().eq_ignore_ascii_case("text")
+}
+
+impl<'a> Stream<'a> {
+    /// Makes the stream of a seed: the share of texts that is kept falls from class to class, down to one in `imbalance`.
+    ///
+    /// Which class is the rarest changes with the seed, so that no class decides the outcome. The first `start` texts
+    /// are of two classes at least: there is no model of one.
+    pub fn new(texts: &'a Texts, start: usize, imbalance: f64, seed: u64) -> Self {
+        let last = texts.classes.len() - 1;
+        let shares: BTreeMap<&str, f64> = texts
+            .classes
+            .iter()
+            .enumerate()
+            .map(|(number, class)| {
+                let rank = (number as u64 + seed) % texts.classes.len() as u64;
+                (class.as_str(), imbalance.powf(-(rank as f64) / last as f64))
+            })
+            .collect();
+        let mut random = Random::new(seed);
+        let mut kept = |rows: &'a [Row]| -> Vec<&'a Row> {
+            rows.iter()
+                .filter(|row| random.next_f64() < shares[row.labels[0].as_str()])
+                .collect()
+        };
+        let (mut pool, test) = (kept(&texts.to_label), kept(&texts.to_test));
+        random.shuffle(&mut pool);
+        let differs = |row: &&Row| row.labels != pool[0].labels;
+        if let Some(other) = pool.iter().position(differs)
+            && other >= start
+            && start > 1
+        {
+            pool.swap(start - 1, other);
+        }
+        Self { seed, pool, test }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn read(csv: &str) -> Result<Texts, SimulateError> {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.write_all(csv.as_bytes()).expect("space on the disk");
+        Texts::read(file.path())
+    }
+
+    fn many(classes: &[&str], texts: usize) -> String {
+        let row = |number: usize| {
+            let class = classes[number % classes.len()];
+            // Hex digits of the hash stand for words, so that no two texts are near copies.
+            let words = content_hash(&number.to_string());
+            format!("{class},{}\n", words.split_at(32).0)
+        };
+        (0..texts).map(row).collect()
+    }
+
+    #[test]
+    fn copies_headers_and_near_copies_of_test_texts_are_left_out() {
+        let mut csv = "Label,Text\n".to_owned() + &many(&["a", "b"], 200) + "a,one text\nb,One TEXT!\n";
+        let plain = read(&csv).expect("a good file");
+        let longer = |row: &Row| format!("a,\"{} once more, {}\"\n", row.text.repeat(9), row.text);
+        csv += &longer(&plain.to_test[0]);
+
+        assert_eq!((plain.rows, plain.copies, plain.near_copies), (202, 1, 0));
+        let hashes: Vec<String> = plain.to_label.iter().map(|row| content_hash(&row.text)).collect();
+        assert!(hashes.is_sorted());
+        assert!(plain.to_test.iter().all(|row| is_test(&row.text, TEST_SHARE)));
+        assert_eq!(read(&csv).expect("a good file").rows, 203);
+    }
+
+    #[test]
+    fn files_that_cannot_be_replayed_are_refused_with_a_reason() {
+        let reason = |csv: &str| read(csv).expect_err("a bad file").to_string();
+
+        assert!(
+            reason("a,one\na,two\n").ends_with("has texts of 1 classes; at least two classes are needed")
+        );
+        assert!(reason("").ends_with("has texts of 0 classes; at least two classes are needed"));
+        assert!(reason("a,one\nb\n").contains("cannot be used: row 2: expected two columns"));
+        let missing = Texts::read(Path::new("/no/such/file.csv")).expect_err("no file");
+        assert_eq!(missing.to_string(), "the data /no/such/file.csv cannot be read");
+    }
+
+    #[test]
+    fn an_imbalanced_stream_has_ten_of_one_class_for_one_of_another() {
+        let texts = read(&many(&["a", "b", "c"], 6_000)).expect("a good file");
+        let counts = |rows: &[&Row]| {
+            let count = |class| rows.iter().filter(|row| row.labels[0] == class).count() as f64;
+            ["a", "b", "c"].map(count)
+        };
+
+        for (seed, order) in [(0, [0, 1, 2]), (1, [2, 0, 1])] {
+            let stream = Stream::new(&texts, 20, 10.0, seed);
+            for rows in [&stream.pool, &stream.test] {
+                let counts = counts(rows);
+                let [most, middle, least] = order.map(|class| counts[class]);
+                assert!((6.0..16.0).contains(&(most / least)), "{counts:?}");
+                assert!(most > middle && middle > least, "{counts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_always_has_two_classes() {
+        let texts = read(&many(&["a", "a", "a", "a", "a", "a", "a", "b"], 400)).expect("a good file");
+
+        for seed in 0..20 {
+            let start = &Stream::new(&texts, 2, 1.0, seed).pool[..2];
+            assert_ne!(start[0].labels, start[1].labels);
+        }
+    }
+}
