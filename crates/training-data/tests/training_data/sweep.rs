@@ -65,7 +65,7 @@ async fn a_loop_that_failed_is_started_again_under_the_next_name_and_twice_is_on
     services.sweep().await;
 
     let next = format!("{LOOP}-retry-1");
-    assert_eq!(services.open().await, [next.clone()]);
+    assert_eq!(services.open().await, [next.as_str()]);
     assert_eq!(services.review.loops()[&next].input, input().to_string());
     assert_eq!(services.review.loops().len(), 2);
     assert_eq!(
