@@ -3,6 +3,7 @@
 //! Each record that a person should look at is claimed for the delivered object; what somebody else
 //! has claimed is being asked already. The object's own claims become human loops whose names and
 //! input depend on nothing but the object's content, so that the same event again starts nothing new.
+//! What a loop asks is kept below `asked/` before it is started.
 
 mod reader;
 
