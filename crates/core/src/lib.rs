@@ -3,6 +3,7 @@
 //! Nothing here knows the AWS SDK, the clock, the environment or chance; what changes from call to
 //! call comes in as an argument.
 
+pub mod advise;
 pub mod agreement;
 pub mod audit;
 pub mod batch;
