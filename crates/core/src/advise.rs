@@ -25,35 +25,19 @@
 //! Wiens and A. Dmitrienko, "The fallback procedure for evaluating a single family of hypotheses", Journal of
 //! Biopharmaceutical Statistics 15 (2005).
 
+mod tally;
+
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    audit::JudgedPrediction,
-    labelled::LabelledRecord,
-    statistics::{binomial_at_most, clopper_pearson_low, normal_quantile},
-};
+use tally::{LARGEST_PART, Tallies, Tally, Test, grid};
+
+use crate::{audit::JudgedPrediction, labelled::LabelledRecord, statistics::normal_quantile};
 
 /// Confidence with which an advised threshold keeps the promise.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// Thresholds at which the search may start, in ten-thousandths, each with its part of the significance.
-///
-/// A calibrated model is at least as accurate above a threshold as the threshold says, so for the usual targets the most
-/// lies around 0.9; the highest are for models that are nearly always sure. Fixed before any prediction is seen.
-const STARTS: [(u16, f64); 8] = [
-    (9_999, 0.0625),
-    (9_990, 0.0625),
-    (9_900, 0.125),
-    (9_500, 0.25),
-    (9_000, 0.25),
-    (8_000, 0.125),
-    (7_000, 0.0625),
-    (5_000, 0.0625),
-];
-/// The largest of these parts.
-const LARGEST_PART: f64 = 0.25;
 /// Thresholds that the advice shows, in ten-thousandths.
 const SHOWN: [u16; 12] = [
     9_900, 9_500, 9_000, 8_000, 7_000, 6_000, 5_000, 4_000, 3_000, 2_000, 1_000, 0,
@@ -176,17 +160,6 @@ pub struct PerClass {
     pub review_share: f64,
     /// Estimated share of all errors that people would see; `None` without any error.
     pub errors_caught: Option<f64>,
-}
-
-/// Returns the thresholds that are tried, in ten-thousandths, the safest first.
-///
-/// Hundredths, and finer ones for models that are nearly always sure. The quotient by 10,000 is the `f32` that the
-/// same number has as a parameter.
-fn grid() -> impl Iterator<Item = u16> {
-    let hundredths = (0..100).rev().map(|hundredth| hundredth * 100);
-    [9_999, 9_998, 9_995, 9_990, 9_980, 9_950]
-        .into_iter()
-        .chain(hundredths)
 }
 
 /// Looks for the threshold that keeps accepted predictions at the `target` accuracy with at most the share
@@ -316,126 +289,6 @@ fn per_class(sampled: &[(&Judged, bool)], target: f64) -> PerClass {
         review_share: accepted.left_out_of(&all),
         errors_caught: accepted.errors_left_out_of(&all),
     }
-}
-
-/// Sums over judged predictions.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    sampled: u64,
-    sampled_wrong: u64,
-    weight: f64,
-    weight_wrong: f64,
-}
-
-impl Tally {
-    fn add(&mut self, other: &Self) {
-        self.sampled += other.sampled;
-        self.sampled_wrong += other.sampled_wrong;
-        self.weight += other.weight;
-        self.weight_wrong += other.weight_wrong;
-    }
-
-    fn accuracy(&self) -> Option<f64> {
-        (self.weight > 0.0).then(|| 1.0 - self.weight_wrong / self.weight)
-    }
-
-    /// Returns whether errors are so few that the accuracy may still be the target; significance as of the promise.
-    fn may_be_as_accurate_as(&self, target: f64) -> bool {
-        let right = self.sampled - self.sampled_wrong;
-        clopper_pearson_low(right, self.sampled, 1.0 - CONFIDENCE) <= 1.0 - target
-    }
-
-    fn left_out_of(&self, all: &Self) -> f64 {
-        (1.0 - self.weight / all.weight).max(0.0)
-    }
-
-    fn errors_left_out_of(&self, all: &Self) -> Option<f64> {
-        (all.weight_wrong > 0.0).then(|| (1.0 - self.weight_wrong / all.weight_wrong).max(0.0))
-    }
-}
-
-impl From<(&Judged, bool)> for Tally {
-    fn from((judged, sampled): (&Judged, bool)) -> Self {
-        let weight = 1.0 / judged.selection_probability;
-        Self {
-            sampled: u64::from(sampled),
-            sampled_wrong: u64::from(sampled && !judged.right),
-            weight,
-            weight_wrong: if judged.right { 0.0 } else { weight },
-        }
-    }
-}
-
-/// Sums above each threshold of the grid, and over all.
-struct Tallies {
-    above: Vec<Tally>,
-    all: Tally,
-}
-
-impl Tallies {
-    fn of<'a>(judged: impl IntoIterator<Item = (&'a Judged, bool)>) -> Self {
-        let thresholds: Vec<f32> = grid().map(threshold).collect();
-        // What exceeds one threshold of the grid but not the one before; last what exceeds none.
-        let mut between = vec![Tally::default(); thresholds.len() + 1];
-        for one in judged {
-            let first_exceeded = thresholds.partition_point(|threshold| one.0.confidence <= *threshold);
-            between[first_exceeded].add(&one.into());
-        }
-        let mut all = Tally::default();
-        let mut above: Vec<Tally> = between
-            .iter()
-            .map(|tally| {
-                all.add(tally);
-                all
-            })
-            .collect();
-        above.pop();
-        Self { above, all }
-    }
-
-    /// Tests every threshold of the grid by the fallback procedure.
-    fn test(&self, target: f64, significance: f64) -> Vec<Test> {
-        let mut handed_on = 0.0;
-        let test_one = |(threshold, above): (u16, &Tally)| {
-            let start = STARTS.iter().find(|(start, _)| *start == threshold);
-            let level = handed_on + start.map_or(0.0, |(_, part)| significance * part);
-            let passes = binomial_at_most(above.sampled_wrong, above.sampled, 1.0 - target) <= level;
-            handed_on = if passes { level } else { 0.0 };
-            let level = if level > 0.0 {
-                level
-            } else {
-                significance * LARGEST_PART
-            };
-            Test { level, passes }
-        };
-        grid().zip(&self.above).map(test_one).collect()
-    }
-
-    fn point(&self, number: usize, test: Test) -> OperatingPoint {
-        let above = &self.above[number];
-        OperatingPoint {
-            threshold: grid().nth(number).map_or(1.0, threshold),
-            accepted: above.sampled,
-            wrong: above.sampled_wrong,
-            accuracy: above.accuracy(),
-            accuracy_at_least: clopper_pearson_low(above.sampled_wrong, above.sampled, test.level),
-            review_share: above.left_out_of(&self.all),
-            errors_caught: above.errors_left_out_of(&self.all),
-            keeps_promise: test.passes,
-        }
-    }
-}
-
-/// What became of a threshold.
-#[derive(Clone, Copy, Debug)]
-struct Test {
-    /// Significance with which it was tested; where nothing was left to test it with, the largest part.
-    level: f64,
-    passes: bool,
-}
-
-fn threshold(ten_thousandths: u16) -> f32 {
-    f32::from(ten_thousandths) / 10_000.0
 }
 
 #[cfg(test)]

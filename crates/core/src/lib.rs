@@ -7,6 +7,7 @@ pub mod advise;
 pub mod agreement;
 pub mod audit;
 pub mod batch;
+pub mod confidence;
 pub mod consolidation;
 pub mod dataset;
 pub mod delivery;

@@ -12,6 +12,7 @@ use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    advise,
     boot::Settings,
     demo::demo,
     functions,
@@ -58,6 +59,8 @@ enum Command {
     Run,
     /// Plays the samples through the stack, with a scripted reviewer, and shows what became of them
     Demo,
+    /// Advises the threshold that keeps a promised accuracy; exits with 3 where there is none
+    Advise(advise::Options),
     /// Serves one function; the stack starts these by itself
     Lambda {
         /// Name of the function
@@ -127,6 +130,7 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                     ExitCode::FAILURE
                 })
             }
+            Command::Advise(question) => advise::run(question, &options.state_dir).await,
             Command::Redrive {
                 bucket,
                 endpoint_url,
