@@ -3,9 +3,11 @@
 //! Nothing here knows the AWS SDK, the clock, the environment or chance; what changes from call to
 //! call comes in as an argument.
 
+pub mod advise;
 pub mod agreement;
 pub mod audit;
 pub mod batch;
+pub mod confidence;
 pub mod consolidation;
 pub mod dataset;
 pub mod delivery;

@@ -88,26 +88,69 @@ fn student_t_within(t: f64, degrees: u32) -> f64 {
 /// Returns the exact two-sided p-value of McNemar's test from the numbers of discordant pairs.
 ///
 /// Twice the tail of the binomial distribution with probability one half, at most 1; 1 without any
-/// discordant pair. In logarithms: relative error below 1e-7 up to a million pairs.
+/// discordant pair. Relative error below 1e-7 up to a million pairs.
 /// Source: Q. McNemar, Psychometrika 12 (1947); exact form: binomial sign test.
 pub fn mcnemar_p_value(only_first: u64, only_second: u64) -> f64 {
     let (n, fewer) = (only_first + only_second, only_first.min(only_second));
-    if only_first == only_second {
+    (2.0 * binomial_at_most(fewer, n, 0.5)).min(1.0)
+}
+
+/// Returns the probability of at most `events` in `n` independent trials of this probability, 0 < `probability` < 1.
+///
+/// Exact: the side of the distribution whose terms fall away from `events` is summed, its greatest term by logarithms.
+pub fn binomial_at_most(events: u64, n: u64, probability: f64) -> f64 {
+    if events >= n {
         return 1.0;
     }
+    let odds = probability / (1.0 - probability);
     let ln_factorial = |k: u64| libm::lgamma(k as f64 + 1.0);
-    let ln_choose = ln_factorial(n) - ln_factorial(fewer) - ln_factorial(n - fewer);
-    // The tail relative to its greatest term, downwards: the terms fall ever faster.
-    let (mut term, mut tail) = (1.0, 1.0);
-    for k in (1..=fewer).rev() {
-        term *= k as f64 / (n - k + 1) as f64;
-        tail += term;
-        if term < tail * f64::EPSILON {
+    let ln_term = |k: u64| {
+        ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k)
+            + k as f64 * probability.ln()
+            + (n - k) as f64 * (-probability).ln_1p()
+    };
+    if (events as f64) < n as f64 * probability {
+        let ratios = (1..=events).rev().map(|k| k as f64 / ((n - k + 1) as f64 * odds));
+        (ln_term(events) + series(ratios).ln()).exp().min(1.0)
+    } else {
+        let ratios = (events + 1..n).map(|k| (n - k) as f64 * odds / (k + 1) as f64);
+        (1.0 - (ln_term(events + 1) + series(ratios).ln()).exp()).max(0.0)
+    }
+}
+
+/// Sums 1 and the terms after it, each given by its ratio, below 1 and falling, to the one before.
+fn series(ratios: impl Iterator<Item = f64>) -> f64 {
+    let (mut term, mut sum) = (1.0, 1.0);
+    for ratio in ratios {
+        term *= ratio;
+        sum += term;
+        if term < sum * f64::EPSILON {
             break;
         }
     }
-    let ln_p = ln_choose - (n as f64 - 1.0) * std::f64::consts::LN_2 + tail.ln();
-    ln_p.exp().min(1.0)
+    sum
+}
+
+/// Returns the exact one-sided lower bound of the probability of an event that was seen in all but `missed` of
+/// `n` trials.
+///
+/// Whatever the true probability, the bound lies above it with a probability of at most `significance`; 0 without
+/// trials. Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934).
+pub fn clopper_pearson_low(missed: u64, n: u64, significance: f64) -> f64 {
+    if missed >= n {
+        return 0.0;
+    }
+    let (mut low, mut high) = (0.0, 1.0);
+    // Halving 60 times exhausts the 52 bits of the result.
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if binomial_at_most(missed, n, 1.0 - middle) < significance {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 #[cfg(test)]
@@ -153,6 +196,34 @@ mod tests {
         let p = mcnemar_p_value(499_000, 501_000);
 
         assert!(close(p, limit, 1e-5), "{p} {limit}");
+    }
+
+    #[test]
+    fn the_binomial_distribution_is_exact() {
+        // Computed with exact fractions.
+        let exact = [
+            (0, 59, 0.05, 0.048494525249423),
+            (0, 58, 0.05, 0.051046868683603),
+            (13, 400, 0.05, 0.061361899750285),
+            (25, 400, 0.05, 0.893530739453092),
+            (3, 10, 0.3, 0.6496107184),
+            (10, 10, 0.3, 1.0),
+        ];
+
+        for (events, n, probability, expected) in exact {
+            let found = binomial_at_most(events, n, probability);
+            assert!(close(found, expected, 1e-9), "{events} of {n}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_lower_bound_is_that_of_clopper_and_pearson() {
+        // 59 of 59 is the smallest sample without an error that shows 95 % with 95 % confidence.
+        assert!(clopper_pearson_low(0, 59, 0.05) >= 0.95 && clopper_pearson_low(0, 58, 0.05) < 0.95);
+        // Two-sided 95 % interval of 81 of 263 in Newcombe (1998), table I: its lower end is one-sided at 0.025.
+        assert!((clopper_pearson_low(182, 263, 0.025) - 0.2527).abs() < 5e-5);
+        assert_eq!(clopper_pearson_low(7, 7, 0.05), 0.0);
+        assert_eq!(clopper_pearson_low(0, 0, 0.05), 0.0);
     }
 
     #[test]
@@ -213,6 +284,22 @@ mod tests {
             prop_assert!((0.0..=1.0).contains(&p));
             prop_assert_eq!(p, mcnemar_p_value(pairs - first, first));
             prop_assert!(first == 0 || mcnemar_p_value(first - 1, pairs - first + 1) <= p);
+        }
+
+        #[test]
+        fn the_binomial_distribution_grows_with_events_and_falls_with_probability(
+            n in 1u64..5_000, events in 0u64..5_000, probability in 0.001f64..0.999,
+        ) {
+            let events = events % n;
+
+            let at_most = binomial_at_most(events, n, probability);
+
+            prop_assert!((0.0..=1.0).contains(&at_most));
+            prop_assert!(binomial_at_most(events + 1, n, probability) >= at_most - 1e-9);
+            prop_assert!(binomial_at_most(events, n, probability * 0.9) >= at_most - 1e-9);
+            // The events that happen and those that do not are the same trials.
+            let mirrored = 1.0 - binomial_at_most(n - events - 1, n, 1.0 - probability);
+            prop_assert!((at_most - mirrored).abs() < 1e-9, "{at_most} {mirrored}");
         }
 
         #[test]

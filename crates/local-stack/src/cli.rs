@@ -13,6 +13,7 @@ use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    advise,
     boot::Settings,
     demo::{self, demo},
     functions, models,
@@ -69,6 +70,8 @@ enum Command {
     },
     #[command(flatten)]
     Models(models::Command),
+    /// Advises the threshold that keeps a promised accuracy; exits with 3 where there is none
+    Advise(advise::Options),
     /// Serves one function; the stack starts these by itself
     Lambda {
         /// Name of the function
@@ -149,6 +152,7 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 let done = models::execute(command, || running(&options.state_dir)).await?;
                 Ok(exit_code(done))
             }
+            Command::Advise(question) => advise::run(question, &options.state_dir).await,
             Command::Redrive {
                 bucket,
                 endpoint_url,

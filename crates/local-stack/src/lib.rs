@@ -3,8 +3,9 @@
 //! [`template`] resolves it, [`plan`] maps its resources to what the services of `local_aws` are told to
 //! provide, [`boot`] starts those. What this project adds to any such stack (training data, sign-in
 //! links, model versions, the words on the screen) is in [`run`], [`training`], [`sign_in`], [`models`],
-//! [`report`], [`welcome`] and [`demo`].
+//! [`report`], [`welcome`] and [`demo`]; [`advise`] and [`simulate`] need no stack.
 
+pub mod advise;
 pub mod boot;
 pub mod cli;
 pub mod demo;

@@ -1,10 +1,15 @@
 //! Building, comparing and rolling back models: what a person can ask of a stack, here or on AWS.
 
+use std::{fs::File, io, path::PathBuf};
+
 use active_learning_core::selection::Decision;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_comprehend::error::DisplayErrorContext;
 use clap::{Args, Subcommand};
-use model_building::{BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary};
+use model_building::{
+    BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary,
+    export::{ExportSummary, Format, export},
+};
 
 use crate::{outputs::StackOutputs, report, user};
 
@@ -26,6 +31,7 @@ pub struct Target {
 pub enum Command {
     /// Builds a model from all labels now, and shows whether it is deployed and why
     Build {
+        /// Whose
         #[command(flatten)]
         target: Target,
     },
@@ -34,6 +40,7 @@ pub enum Command {
         /// Prints JSON
         #[arg(long)]
         json: bool,
+        /// Whose
         #[command(flatten)]
         target: Target,
     },
@@ -42,6 +49,7 @@ pub enum Command {
         /// ARN of the model to bring back
         #[arg(long, value_name = "ARN")]
         to: Option<String>,
+        /// Whose
         #[command(flatten)]
         target: Target,
     },
@@ -52,6 +60,19 @@ pub enum Command {
         /// Refuses it instead, with a reason
         #[arg(long, value_name = "REASON")]
         reject: Option<String>,
+        /// Whose
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Writes what people labelled
+    Export {
+        /// csv (Comprehend's training CSV), manifest (Ground Truth's augmented manifest) or jsonl (with every vote)
+        #[arg(long)]
+        format: Format,
+        /// File to write [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Whose
         #[command(flatten)]
         target: Target,
     },
@@ -115,6 +136,27 @@ pub async fn execute(
             match reject {
                 None => model_building::approve(&s3, &sfn, &bucket, &build, &whoami()).await?,
                 Some(reason) => model_building::reject(&s3, &sfn, &bucket, &build, &reason).await?,
+            }
+            Ok(true)
+        }
+        Command::Export {
+            format,
+            output,
+            target,
+        } => {
+            let Models { s3, bucket, .. } = target.models(stack).await?;
+            let summary = match output {
+                Some(path) => {
+                    let file = File::create(&path)
+                        .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+                    export(&s3, &bucket, format, io::BufWriter::new(file)).await?
+                }
+                None => export(&s3, &bucket, format, io::stdout().lock()).await?,
+            };
+            let ExportSummary { rows, left_out } = summary;
+            eprintln!("{rows} rows");
+            for (why, count) in left_out {
+                eprintln!("{count} left out: {why}");
             }
             Ok(true)
         }

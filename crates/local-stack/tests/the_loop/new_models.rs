@@ -1,9 +1,8 @@
 //! From answers to a new model that serves: the second half of the loop, functions as processes.
 
-mod harness;
-
 use std::{collections::BTreeMap, path::Path};
 
+use crate::harness::{self, Killable, boot, post, template, until};
 use active_learning_core::{
     consolidation::Consensus,
     feedback::{FeedbackRecord, record_id},
@@ -12,10 +11,7 @@ use active_learning_core::{
 };
 use aws_sdk_comprehend::types::EndpointStatus;
 use aws_sdk_sfn::types::HistoryEvent;
-use harness::{Killable, boot, post, template, until};
-use local_stack::{
-    boot::Running, demo::reviewer::Reviewer, models::Models, outputs::StackOutputs, sign_in, training,
-};
+use local_stack::{boot::Running, demo::reviewer::Reviewer, models::Models, outputs::StackOutputs, sign_in};
 use model_building::{BuildRecord, Deployment, Followed, Outcome, SwitchedBy};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -31,7 +27,7 @@ const BY_HAND: [(&str, &str); 4] = [
 ];
 
 fn news() -> Rows {
-    let rows = include_str!("../data/news.csv");
+    let rows = include_str!("../../data/news.csv");
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .from_reader(rows.as_bytes());

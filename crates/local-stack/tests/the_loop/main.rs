@@ -1,6 +1,7 @@
 //! The whole loop, from the template that is deployed: functions as processes, requests over sockets.
 
 mod harness;
+mod new_models;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,518 @@
+//! Which confidence threshold keeps what is accepted without a person as accurate as was promised.
+//!
+//! Predictions above a threshold are accepted, the others go to people (selective classification). From
+//! predictions whose truth is known, [`advise`] looks for the lowest threshold of a fixed grid of which it can be
+//! shown, with 95 % confidence, that what lies above it is right as often as the target says.
+//!
+//! **One threshold.** Above a threshold that was fixed before, the errors among `n` judged predictions are
+//! binomial, so an exact test (Clopper–Pearson) says whether the target is kept.
+//!
+//! **The best of many.** Taking the lowest threshold that passes tests many hypotheses, and at 5 % each one of them
+//! passes by luck sooner or later. The fallback procedure keeps the probability that *any* threshold passes wrongly
+//! at 5 %: thresholds are tested from the safest down, a few of them get a part of the 5 %, and
+//! each that passes hands its part on to the next one. Unlike plain fixed-sequence testing a start with too few
+//! predictions does not end the search, and neither independence nor accuracy that rises with confidence is assumed.
+//!
+//! **Predictions of a running stack** were selected for review with different probabilities: the doubtful ones
+//! always, the others by chance. A binomial test is valid only on an equal chance for all, so each prediction
+//! stays in the tested sample with the probability that brings it down to the smallest one; mostly the plentiful doubtful
+//! predictions are thinned out. Shares are estimates from all judged predictions, weighted as in [`crate::audit`].
+//!
+//! What is promised holds for traffic like the judged predictions, by the same model.
+//!
+//! Sources: Y. Geifman and R. El-Yaniv, "Selective classification for deep neural networks" (NeurIPS 2017); A. N.
+//! Angelopoulos et al., "Learn then test: calibrating predictive algorithms to achieve risk control" (2021); B. L.
+//! Wiens and A. Dmitrienko, "The fallback procedure for evaluating a single family of hypotheses", Journal of
+//! Biopharmaceutical Statistics 15 (2005).
+
+mod tally;
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use tally::{LARGEST_PART, Tallies, Tally, Test, grid};
+
+use crate::{audit::JudgedPrediction, labelled::LabelledRecord, statistics::normal_quantile};
+
+/// Confidence with which an advised threshold keeps the promise.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Thresholds that the advice shows, in ten-thousandths.
+const SHOWN: [u16; 12] = [
+    9_900, 9_500, 9_000, 8_000, 7_000, 6_000, 5_000, 4_000, 3_000, 2_000, 1_000, 0,
+];
+/// Fewest accepted predictions from which an observed accuracy gives hope that more of them would show it.
+const MIN_HOPEFUL: u64 = 20;
+/// Most labelled texts that are still worth naming.
+const MAX_LABELLED: f64 = 1e6;
+/// How exactly a reachable accuracy is told.
+const ACCURACY_STEP: f64 = 0.001;
+
+/// A prediction whose truth is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// Identity of the text; decides by its hash whether a thinned-out sample keeps the prediction.
+    pub id: String,
+    /// The predicted class.
+    pub class: String,
+    /// Confidence of the prediction from 0 to 1, in the type that thresholds are compared in.
+    pub confidence: f32,
+    /// Whether the prediction is right.
+    pub right: bool,
+    /// Probability with which it was selected to be judged, greater than 0 and at most 1.
+    pub selection_probability: f64,
+}
+
+impl Judged {
+    /// Returns what a labelled record says of the model that predicted, with that model's ARN.
+    ///
+    /// `None` where [`JudgedPrediction::of`] has none, and without a confidence.
+    pub fn of(labelled: &LabelledRecord) -> Option<(&str, Self)> {
+        let (model, judged) = JudgedPrediction::of(labelled)?;
+        let record = &labelled.record;
+        let judged = Self {
+            id: record.id.clone(),
+            class: record.prediction.clone()?,
+            confidence: record.confidence?,
+            right: judged.right,
+            selection_probability: judged.selection_probability,
+        };
+        Some((model, judged))
+    }
+
+    /// Returns whether a sample in which every prediction has the chance `least` keeps this one.
+    fn stays_with_chance(&self, least: f64) -> bool {
+        let keep = least / self.selection_probability;
+        keep >= 1.0 || {
+            let hash = Sha256::digest(format!("thin out\0{}", self.id));
+            let first = hash.first_chunk().expect("SHA-256 has 32 bytes");
+            (u64::from_be_bytes(*first) as f64) < keep * 2_f64.powi(64)
+        }
+    }
+}
+
+/// What a threshold would do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OperatingPoint {
+    /// Confidence that a prediction must exceed to be accepted.
+    pub threshold: f32,
+    /// Tested predictions above it.
+    pub accepted: u64,
+    /// Of these, the wrong ones.
+    pub wrong: u64,
+    /// Estimated accuracy of what is accepted; `None` where nothing is.
+    pub accuracy: Option<f64>,
+    /// Exact lower bound of that accuracy, at the significance with which the threshold was tested.
+    pub accuracy_at_least: f64,
+    /// Estimated share of the predictions that goes to people.
+    pub review_share: f64,
+    /// Estimated share of all errors that people would see; `None` without any error.
+    pub errors_caught: Option<f64>,
+    /// Whether the target is kept, with [`CONFIDENCE`] for all thresholds together.
+    pub keeps_promise: bool,
+}
+
+/// Whether the target can be met, and what it takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// This threshold keeps the promise and sends the fewest predictions to people.
+    Met(OperatingPoint),
+    /// More labelled texts could show it: about so many in all, if accuracy stays what it looks like.
+    TooLittleData {
+        /// Labelled texts in all.
+        labelled: u64,
+    },
+    /// With so many texts to people the model is not good enough: about this accuracy could be promised.
+    NotGoodEnough {
+        /// Accuracy from 0 to 1; `None` where none can be promised.
+        reachable: Option<f64>,
+    },
+}
+
+/// What [`advise`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advice {
+    /// Judged predictions.
+    pub judged: usize,
+    /// Of these, the ones with an equal chance, on which all bounds rest.
+    pub sampled: usize,
+    /// Estimated accuracy of all predictions.
+    pub accuracy: f64,
+    /// Whether the target can be met with one threshold.
+    pub verdict: Verdict,
+    /// The threshold that keeps the promise, but sends more predictions to people than is wanted.
+    pub beyond_max_review: Option<OperatingPoint>,
+    /// What some thresholds would do, the safest first: 0.99, 0.95, and the tenths.
+    pub points: Vec<OperatingPoint>,
+    /// A threshold for each class: a promise of its own, with [`CONFIDENCE`] for all classes together.
+    pub per_class: PerClass,
+}
+
+/// One threshold for each predicted class: the target is kept within every class, and so in all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PerClass {
+    /// What each class needs, with shares within the class; `None` where all its predictions go to people.
+    pub classes: BTreeMap<String, Option<OperatingPoint>>,
+    /// Estimated accuracy of what is accepted; `None` where nothing is.
+    pub accuracy: Option<f64>,
+    /// Estimated share of all predictions that goes to people.
+    pub review_share: f64,
+    /// Estimated share of all errors that people would see; `None` without any error.
+    pub errors_caught: Option<f64>,
+}
+
+/// Looks for the threshold that keeps accepted predictions at the `target` accuracy with at most the share
+/// `max_review` going to people; both from 0 to 1, the target not 0 or 1. `None` without judged predictions.
+///
+/// Deterministic. Time is in proportion to the number of predictions.
+pub fn advise(judged: &[Judged], target: f64, max_review: f64) -> Option<Advice> {
+    let least = judged
+        .iter()
+        .map(|one| one.selection_probability)
+        .reduce(f64::min)?;
+    let sampled: Vec<(&Judged, bool)> = judged
+        .iter()
+        .map(|one| (one, one.stays_with_chance(least)))
+        .collect();
+    let tallies = Tallies::of(sampled.iter().copied());
+    let tests = tallies.test(target, 1.0 - CONFIDENCE);
+    let point = |number: usize| tallies.point(number, tests[number]);
+    let best = lowest(&tests).map(point);
+    let met = best.filter(|point| point.review_share <= max_review);
+    let verdict = match met {
+        Some(point) => Verdict::Met(point),
+        None => not_met(&tallies, target, max_review),
+    };
+    let shown = grid().zip(0..).filter(|(threshold, _)| SHOWN.contains(threshold));
+    Some(Advice {
+        judged: judged.len(),
+        sampled: sampled.iter().filter(|(_, sampled)| *sampled).count(),
+        accuracy: tallies.all.accuracy().unwrap_or_default(),
+        verdict,
+        beyond_max_review: if met.is_some() { None } else { best },
+        points: shown.map(|(_, number)| point(number)).collect(),
+        per_class: per_class(&sampled, target),
+    })
+}
+
+/// Returns the place in the grid of the passing threshold that accepts most.
+fn lowest(tests: &[Test]) -> Option<usize> {
+    tests.iter().rposition(|test| test.passes)
+}
+
+fn not_met(tallies: &Tallies, target: f64, max_review: f64) -> Verdict {
+    let part = (1.0 - CONFIDENCE) * LARGEST_PART;
+    let z = normal_quantile(1.0 - part);
+    let sampled = tallies.all.sampled as f64;
+    let mut labelled = tallies
+        .above
+        .iter()
+        .filter(|above| above.left_out_of(&tallies.all) <= max_review && above.sampled >= MIN_HOPEFUL)
+        .map(|above| (above.sampled as f64, above.sampled_wrong as f64))
+        .filter(|(accepted, wrong)| 1.0 - wrong / accepted > target)
+        .map(|(accepted, wrong)| {
+            // The normal approximation of the test.
+            let lead = 1.0 - wrong / accepted - target;
+            z * z * target * (1.0 - target) / (lead * lead) * sampled / accepted
+        })
+        .fold(f64::INFINITY, f64::min);
+    let fewest = fewest(target, part);
+    if labelled > MAX_LABELLED && sampled < fewest && tallies.all.may_be_as_accurate_as(target) {
+        labelled = fewest;
+    }
+    if labelled <= MAX_LABELLED {
+        return Verdict::TooLittleData {
+            labelled: labelled.ceil() as u64,
+        };
+    }
+    Verdict::NotGoodEnough {
+        reachable: reachable(tallies, target, max_review),
+    }
+}
+
+/// Returns the highest accuracy below `target` that can be promised. What passes for a target passes for a lower one.
+fn reachable(tallies: &Tallies, target: f64, max_review: f64) -> Option<f64> {
+    let can_be_promised = |accuracy: f64| {
+        let best = lowest(&tallies.test(accuracy, 1.0 - CONFIDENCE));
+        best.is_some_and(|best| tallies.above[best].left_out_of(&tallies.all) <= max_review)
+    };
+    let (mut promised, mut too_high) = (0.0, target);
+    while too_high - promised > ACCURACY_STEP {
+        let middle = f64::midpoint(promised, too_high);
+        if can_be_promised(middle) {
+            promised = middle;
+        } else {
+            too_high = middle;
+        }
+    }
+    (promised > 0.0).then_some(promised)
+}
+
+/// Returns the fewest accepted predictions that can show the target: all of them right.
+fn fewest(target: f64, significance: f64) -> f64 {
+    (significance.ln() / target.ln()).ceil()
+}
+
+/// Looks for a threshold in each class. The significance is divided among the classes in which enough predictions
+/// were sampled to show anything; that depends on what was predicted, not on what is right.
+fn per_class(sampled: &[(&Judged, bool)], target: f64) -> PerClass {
+    let mut classes: BTreeMap<&str, Vec<(&Judged, bool)>> = BTreeMap::new();
+    for one in sampled {
+        classes.entry(&one.0.class).or_default().push(*one);
+    }
+    let tallies: BTreeMap<&str, Tallies> = classes
+        .into_iter()
+        .map(|(class, members)| (class, Tallies::of(members)))
+        .collect();
+    let significance = 1.0 - CONFIDENCE;
+    let fewest = fewest(target, significance * LARGEST_PART);
+    let large = |tallies: &Tallies| tallies.all.sampled as f64 >= fewest;
+    let tested = tallies.values().filter(|tallies| large(tallies)).count();
+    let (mut all, mut accepted) = (Tally::default(), Tally::default());
+    let mut found = BTreeMap::new();
+    for (class, tallies) in tallies {
+        let tests = tallies.test(target, significance / tested.max(1) as f64);
+        let best = lowest(&tests).filter(|_| large(&tallies));
+        if let Some(best) = best {
+            accepted.add(&tallies.above[best]);
+        }
+        all.add(&tallies.all);
+        found.insert(
+            class.to_owned(),
+            best.map(|best| tallies.point(best, tests[best])),
+        );
+    }
+    PerClass {
+        classes: found,
+        accuracy: accepted.accuracy(),
+        review_share: accepted.left_out_of(&all),
+        errors_caught: accepted.errors_left_out_of(&all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn judged(id: usize, class: &str, confidence: f32, right: bool, selection_probability: f64) -> Judged {
+        Judged {
+            id: id.to_string(),
+            class: class.into(),
+            confidence,
+            right,
+            selection_probability,
+        }
+    }
+
+    /// `groups`: how many, confidence, how many of them wrong.
+    fn fully_judged(groups: &[(usize, f32, usize)]) -> Vec<Judged> {
+        let group = |&(count, confidence, wrong): &(usize, f32, usize)| {
+            (0..count).map(move |number| judged(number, "A", confidence, number >= wrong, 1.0))
+        };
+        groups.iter().flat_map(group).collect()
+    }
+
+    fn advised(judged: &[Judged], target: f64, max_review: f64) -> Advice {
+        advise(judged, target, max_review).expect("something judged")
+    }
+
+    #[test]
+    fn the_lowest_threshold_that_keeps_the_promise_is_advised() {
+        // Above 0.6: 20 of 1,000 wrong. With the doubtful ones: 120 of 1,200.
+        let judged = fully_judged(&[(1_000, 0.97, 20), (200, 0.6, 100)]);
+
+        let advice = advised(&judged, 0.95, 0.2);
+
+        let Verdict::Met(point) = advice.verdict else {
+            panic!("{:?}", advice.verdict);
+        };
+        assert_eq!(
+            point.threshold, 0.6,
+            "a confidence equal to the threshold goes to people"
+        );
+        assert_eq!((point.accepted, point.wrong), (1_000, 20));
+        assert_eq!(point.accuracy, Some(0.98));
+        assert!(point.accuracy_at_least >= 0.95 && point.accuracy_at_least < 0.98);
+        assert!((point.review_share - 200.0 / 1_200.0).abs() < 1e-12);
+        assert!((point.errors_caught.expect("errors") - 100.0 / 120.0).abs() < 1e-12);
+        assert!((advice.accuracy - 0.9).abs() < 1e-12);
+        assert_eq!((advice.judged, advice.sampled), (1_200, 1_200));
+    }
+
+    #[test]
+    fn a_promise_that_takes_too_many_people_is_not_met_and_says_at_what_price_it_is() {
+        let judged = fully_judged(&[(1_000, 0.97, 20), (1_000, 0.6, 500)]);
+
+        let advice = advised(&judged, 0.95, 0.2);
+
+        assert_eq!(
+            advice
+                .beyond_max_review
+                .map(|point| (point.threshold, point.review_share)),
+            Some((0.6, 0.5))
+        );
+        // 520 of 2,000 are wrong: 74 %, less what is lost to certainty.
+        let Verdict::NotGoodEnough {
+            reachable: Some(reachable),
+        } = advice.verdict
+        else {
+            panic!("{:?}", advice.verdict);
+        };
+        assert!((0.70..0.74).contains(&reachable), "{reachable}");
+    }
+
+    #[test]
+    fn too_little_data_says_how_much_would_do() {
+        let few = fully_judged(&[(40, 0.97, 0)]);
+        let wanted = |judged: &[Judged]| match advised(judged, 0.95, 0.2).verdict {
+            Verdict::TooLittleData { labelled } => labelled,
+            other => panic!("{other:?}"),
+        };
+
+        // 0.95^n ≤ 0.05 / 4.
+        assert_eq!(wanted(&few), 96, "by the normal approximation");
+        assert!(matches!(
+            advised(&fully_judged(&[(86, 0.97, 0)]), 0.95, 0.2).verdict,
+            Verdict::Met(_)
+        ));
+        assert_eq!(wanted(&few[..1]), 86);
+        let hopeless = advised(&fully_judged(&[(40, 0.97, 30)]), 0.95, 0.2);
+        assert!(matches!(hopeless.verdict, Verdict::NotGoodEnough { .. }));
+        let one_in_fifty = wanted(&fully_judged(&[(50, 0.97, 1)]));
+        let enough = fully_judged(&[(one_in_fifty as usize, 0.97, one_in_fifty as usize / 50)]);
+        assert!(
+            matches!(advised(&enough, 0.95, 0.2).verdict, Verdict::Met(_)),
+            "{one_in_fifty}"
+        );
+    }
+
+    #[test]
+    fn a_model_that_is_always_wrong_can_promise_nothing() {
+        let advice = advised(&fully_judged(&[(500, 0.97, 500)]), 0.95, 1.0);
+
+        assert_eq!(advice.verdict, Verdict::NotGoodEnough { reachable: None });
+        assert_eq!(advise(&[], 0.95, 0.2), None);
+    }
+
+    #[test]
+    fn a_start_with_too_few_predictions_does_not_end_the_search() {
+        let judged = fully_judged(&[(3, 0.9995, 1), (1_000, 0.85, 10)]);
+
+        let advice = advised(&judged, 0.95, 0.2);
+
+        assert!(
+            matches!(advice.verdict, Verdict::Met(point) if point.threshold < 0.85),
+            "{:?}",
+            advice.verdict
+        );
+    }
+
+    #[test]
+    fn each_class_has_its_threshold_and_a_small_one_goes_to_people() {
+        let class = |name: &'static str, count: usize, confidence: f32, wrong: usize| {
+            (0..count).map(move |number| judged(number, name, confidence, number >= wrong, 1.0))
+        };
+        let judged: Vec<Judged> = (class("Good", 1_000, 0.8, 5))
+            .chain(class("Mixed", 500, 0.95, 5))
+            .chain(class("Mixed", 500, 0.7, 250))
+            .chain(class("Rare", 20, 0.99, 0))
+            .collect();
+
+        let PerClass {
+            classes,
+            accuracy,
+            review_share,
+            errors_caught,
+        } = advised(&judged, 0.95, 0.5).per_class;
+
+        let thresholds: Vec<_> = classes
+            .iter()
+            .map(|(class, point)| (class.as_str(), point.map(|point| point.threshold)))
+            .collect();
+        assert_eq!(
+            thresholds,
+            [("Good", Some(0.0)), ("Mixed", Some(0.7)), ("Rare", None)]
+        );
+        assert!((accuracy.expect("accepted") - 1_490.0 / 1_500.0).abs() < 1e-12);
+        assert!((review_share - 520.0 / 2_020.0).abs() < 1e-12);
+        assert!((errors_caught.expect("errors") - 250.0 / 260.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn doubtful_predictions_are_thinned_to_the_chance_of_the_others() {
+        let doubtful = (0..10_000).map(|number| judged(number, "A", 0.4, number % 2 == 0, 1.0));
+        let audited = (10_000..11_000).map(|number| judged(number, "A", 0.9, true, 0.1));
+        let judged: Vec<Judged> = doubtful.chain(audited).collect();
+
+        let advice = advised(&judged, 0.9, 1.0);
+
+        // All 1,000 audited ones and about a tenth of the others: half the traffic is right, half of that half as well.
+        assert!((1_900..2_100).contains(&advice.sampled), "{}", advice.sampled);
+        assert!((advice.accuracy - 0.75).abs() < 1e-12);
+        assert!(
+            matches!(advice.verdict, Verdict::Met(point) if point.threshold == 0.4 && point.review_share == 0.5)
+        );
+    }
+
+    fn predictions() -> impl Strategy<Value = Vec<Judged>> {
+        let one = (
+            0.0f32..=1.0,
+            any::<bool>(),
+            prop::sample::select(vec!["A", "B"]),
+            prop::sample::select(vec![1.0, 0.25]),
+        );
+        prop::collection::vec(one, 1..400).prop_map(|all| {
+            let number =
+                |(id, (confidence, right, class, chance))| judged(id, class, confidence, right, chance);
+            all.into_iter().enumerate().map(number).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_advised_keeps_what_was_asked(judged in predictions(), target in 0.05f64..0.99, max_review in 0.0f64..=1.0) {
+            let advice = advised(&judged, target, max_review);
+
+            if let Verdict::Met(point) = advice.verdict {
+                prop_assert!(point.review_share <= max_review);
+                prop_assert!(point.accuracy_at_least >= target - 1e-9);
+                prop_assert_eq!(advice.beyond_max_review, None);
+            }
+            for point in advice.points.iter().chain(&advice.beyond_max_review) {
+                prop_assert!((0.0..=1.0).contains(&point.review_share));
+                prop_assert!(point.errors_caught.is_none_or(|caught| (0.0..=1.0).contains(&caught)));
+                prop_assert!(!point.keeps_promise || point.accuracy_at_least >= target - 1e-9);
+            }
+            prop_assert!(advice.sampled <= advice.judged);
+            prop_assert!((0.0..=1.0).contains(&advice.per_class.review_share));
+        }
+
+        #[test]
+        fn the_order_of_predictions_does_not_count(mut judged in predictions(), target in 0.1f64..0.9) {
+            let advice = advised(&judged, target, 1.0);
+
+            judged.reverse();
+
+            let reversed = advised(&judged, target, 1.0);
+            prop_assert_eq!(advice.sampled, reversed.sampled);
+            let threshold = |advice: Advice| match advice.verdict {
+                Verdict::Met(point) => Some(point.threshold),
+                _ => None,
+            };
+            prop_assert_eq!(threshold(advice), threshold(reversed));
+        }
+
+        #[test]
+        fn a_higher_target_never_lowers_the_threshold(judged in predictions(), target in 0.1f64..0.8) {
+            let threshold = |target| match advised(&judged, target, 1.0).verdict {
+                Verdict::Met(point) => point.threshold,
+                _ => 1.0,
+            };
+
+            prop_assert!(threshold(target) <= threshold(target + 0.1));
+        }
+    }
+}

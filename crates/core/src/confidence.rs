@@ -1,0 +1,446 @@
+//! Is the confidence of a serving model worth anything? Calibration and ranking, from the predictions that people reviewed.
+//!
+//! As in [`crate::audit`] each reviewed prediction is weighted by the inverse of its selection probability, so that
+//! the numbers are those of the whole traffic. They are kept as sums in classes of nearly equal confidence:
+//! any number of predictions fits, tallies can be stored and merged.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    audit::JudgedPrediction,
+    labelled::LabelledRecord,
+    statistics::{Interval, normal_quantile, wilson},
+};
+
+/// Confidence of the intervals that are reported.
+const CONFIDENCE: f64 = 0.95;
+/// Bins of equal weight over which the calibration error is measured.
+const CALIBRATION_BINS: u32 = 15;
+/// Classes of confidence per unit of its logit: 0.016 wide around one half, finer towards 0 and 1.
+const CLASSES_PER_LOGIT: f64 = 16.0;
+/// The logit at which confidences are cut off: a single-precision number says no more.
+const MAX_LOGIT: f64 = 16.0;
+/// Fewest right and fewest wrong predictions for an area under the curve.
+const MIN_OF_EACH: u64 = 10;
+/// Area under the curve below which a threshold on the confidence is hardly better than chance.
+const MIN_AUROC: f64 = 0.6;
+
+/// Sums over right, or over wrong, predictions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Sums {
+    count: u64,
+    /// Of weights.
+    weight: f64,
+    /// Of squared weights.
+    square: f64,
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.weight += other.weight;
+        self.square += other.square;
+    }
+}
+
+/// Predictions of nearly equal confidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Class {
+    right: Sums,
+    wrong: Sums,
+    /// Sum of weight × confidence.
+    confidence: f64,
+}
+
+impl Class {
+    fn add(&mut self, other: &Self) {
+        self.right.add(&other.right);
+        self.wrong.add(&other.wrong);
+        self.confidence += other.confidence;
+    }
+
+    fn weight(&self) -> f64 {
+        self.right.weight + self.wrong.weight
+    }
+}
+
+/// Sums over judged predictions of one model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfidenceTally {
+    /// By the logit of the confidence.
+    classes: BTreeMap<i16, Class>,
+    /// Sums of weight × squared distance of confidence and truth; of its square times the squared weight; of it times
+    /// the squared weight.
+    distance: (f64, f64, f64),
+}
+
+/// What the confidence of a model is worth over its whole traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfidenceQuality {
+    /// Predictions that people judged.
+    pub judged: u64,
+    /// Expected calibration error over 15 bins of equal weight, 0 to 1; 0 is best.
+    pub expected_calibration_error: f64,
+    /// What that error would be on average by chance alone if the confidence were exact.
+    pub calibration_error_by_chance: f64,
+    /// Mean squared distance of the confidence from being right (1) or wrong (0).
+    pub brier_score: f64,
+    /// Confidence interval of it, 95 %, normal approximation.
+    pub brier_interval: Interval,
+    /// How well confidence tells right from wrong; `None` with fewer than ten of either.
+    pub ranking: Option<Ranking>,
+}
+
+/// How well confidence tells right predictions from wrong ones.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ranking {
+    /// Probability that a right prediction has a higher confidence than a wrong one, ties counting half; 0.5 is worthless.
+    pub auroc: f64,
+    /// Confidence interval of it, 95 %.
+    pub interval: Interval,
+}
+
+impl ConfidenceTally {
+    /// Adds a judged prediction with its confidence, from 0 to 1.
+    pub fn add(&mut self, judged: JudgedPrediction, confidence: f32) {
+        let confidence = f64::from(confidence);
+        let weight = 1.0 / judged.selection_probability;
+        let sums = Sums {
+            count: 1,
+            weight,
+            square: weight * weight,
+        };
+        let class = self.classes.entry(class_of(confidence)).or_default();
+        if judged.right {
+            &mut class.right
+        } else {
+            &mut class.wrong
+        }
+        .add(&sums);
+        class.confidence += weight * confidence;
+        let distance = (confidence - f64::from(u8::from(judged.right))).powi(2);
+        self.distance.0 += weight * distance;
+        self.distance.1 += sums.square * distance * distance;
+        self.distance.2 += sums.square * distance;
+    }
+
+    /// Adds what a labelled record says of the model that predicted, if it is a judged prediction.
+    pub fn add_labelled(&mut self, labelled: &LabelledRecord) {
+        if let (Some((_, judged)), Some(confidence)) =
+            (JudgedPrediction::of(labelled), labelled.record.confidence)
+        {
+            self.add(judged, confidence);
+        }
+    }
+
+    /// Adds another tally of the same model over other predictions.
+    pub fn merge(&mut self, other: &Self) {
+        for (number, class) in &other.classes {
+            self.classes.entry(*number).or_default().add(class);
+        }
+        self.distance.0 += other.distance.0;
+        self.distance.1 += other.distance.1;
+        self.distance.2 += other.distance.2;
+    }
+
+    /// Returns what the confidence is worth; nothing without a judged prediction.
+    pub fn quality(&self) -> Option<ConfidenceQuality> {
+        let mut all = Class::default();
+        self.classes.values().for_each(|class| all.add(class));
+        let judged = all.right.count + all.wrong.count;
+        if judged == 0 {
+            return None;
+        }
+        let (weight, square) = (all.weight(), all.right.square + all.wrong.square);
+        let brier_score = self.distance.0 / weight;
+        // Linearised variance of a ratio: Σw²(distance − mean)² / (Σw)².
+        let variance =
+            self.distance.1 - 2.0 * brier_score * self.distance.2 + brier_score * brier_score * square;
+        let margin = normal_quantile(f64::midpoint(1.0, CONFIDENCE)) * variance.max(0.0).sqrt() / weight;
+        let bins = self.bins(weight);
+        let gap = |bin: &Class| (bin.confidence - bin.right.weight).abs();
+        Some(ConfidenceQuality {
+            judged,
+            expected_calibration_error: bins.iter().map(gap).sum::<f64>() / weight,
+            calibration_error_by_chance: bins.iter().map(gap_by_chance).sum::<f64>() / weight,
+            brier_score,
+            brier_interval: Interval {
+                low: (brier_score - margin).max(0.0),
+                high: (brier_score + margin).min(1.0),
+            },
+            ranking: self.ranking(&all),
+        })
+    }
+
+    /// Joins neighbouring classes until each bin has its part of the weight.
+    fn bins(&self, weight: f64) -> Vec<Class> {
+        let mut bins = vec![Class::default()];
+        let mut reached = 0.0;
+        for class in self.classes.values() {
+            let full = weight * bins.len() as f64 / f64::from(CALIBRATION_BINS);
+            if reached >= full * (1.0 - 1e-9) {
+                bins.push(Class::default());
+            }
+            bins.last_mut().expect("starts with one").add(class);
+            reached += class.weight();
+        }
+        bins
+    }
+
+    /// Mann–Whitney statistic with mid-ranks; its variance by weighted placements. Source: E. R. DeLong, D. M.
+    /// DeLong and D. L. Clarke-Pearson, Biometrics 44 (1988). The interval is Wilson's with the number of trials that
+    /// has this variance, and Kish's of the scarcer kind where the ranking is perfect: never degenerate.
+    fn ranking(&self, all: &Class) -> Option<Ranking> {
+        if all.right.count < MIN_OF_EACH || all.wrong.count < MIN_OF_EACH {
+            return None;
+        }
+        let mut below = Class::default();
+        // Share of the other kind that each class ranks rightly against, with the squares of its own weights.
+        let (mut auroc, mut of_right, mut of_wrong) = (0.0, Vec::new(), Vec::new());
+        for class in self.classes.values() {
+            let wrong_below = (below.wrong.weight + class.wrong.weight / 2.0) / all.wrong.weight;
+            let right_above = 1.0 - (below.right.weight + class.right.weight / 2.0) / all.right.weight;
+            auroc += class.right.weight / all.right.weight * wrong_below;
+            of_right.push((wrong_below, class.right.square));
+            of_wrong.push((right_above, class.wrong.square));
+            below.add(class);
+        }
+        let variance = |placements: &[(f64, f64)], weight: f64| {
+            let squares = placements
+                .iter()
+                .map(|(share, square)| square * (share - auroc).powi(2));
+            squares.sum::<f64>() / (weight * weight)
+        };
+        let variance = variance(&of_right, all.right.weight) + variance(&of_wrong, all.wrong.weight);
+        let kish = |sums: &Sums| sums.weight * sums.weight / sums.square;
+        let spread = auroc * (1.0 - auroc);
+        let trials = if variance > 1e-12 && spread > 1e-12 {
+            spread / variance
+        } else {
+            kish(&all.right).min(kish(&all.wrong))
+        };
+        let auroc = auroc.clamp(0.0, 1.0);
+        Some(Ranking {
+            auroc,
+            interval: wilson(auroc, trials, CONFIDENCE),
+        })
+    }
+}
+
+impl ConfidenceQuality {
+    /// Returns a warning where the confidence does not tell right from wrong: its area under the curve is below 0.6, or
+    /// may be one half.
+    pub fn warning(&self) -> Option<String> {
+        let Ranking { auroc, interval } = self.ranking?;
+        (auroc < MIN_AUROC || interval.low <= 0.5).then(|| {
+            format!(
+                "the confidence does not tell right predictions from wrong ones: AUROC {auroc:.2}, 95 % interval {:.2} to \
+                 {:.2}, on {} judged predictions (0.5 is chance); a threshold on it chooses no better than chance, so \
+                 audit more or train a better model",
+                interval.low, interval.high, self.judged
+            )
+        })
+    }
+}
+
+/// Tallies each model, by ARN; a record that was reviewed again must come once, its last time.
+pub fn confidence_by_model<'a>(
+    labelled: impl IntoIterator<Item = &'a LabelledRecord>,
+) -> BTreeMap<String, ConfidenceTally> {
+    let mut tallies: BTreeMap<String, ConfidenceTally> = BTreeMap::new();
+    for labelled in labelled {
+        let judged = JudgedPrediction::of(labelled);
+        if let (Some((model, judged)), Some(confidence)) = (judged, labelled.record.confidence) {
+            tallies
+                .entry(model.to_owned())
+                .or_default()
+                .add(judged, confidence);
+        }
+    }
+    tallies
+}
+
+fn class_of(confidence: f64) -> i16 {
+    let logit = (confidence / (1.0 - confidence))
+        .ln()
+        .clamp(-MAX_LOGIT, MAX_LOGIT);
+    (logit * CLASSES_PER_LOGIT).floor() as i16
+}
+
+/// Returns the mean size of a bin's gap, in weight, if each prediction is right with the bin's mean confidence.
+fn gap_by_chance(bin: &Class) -> f64 {
+    let confidence = bin.confidence / bin.weight();
+    let variance = (bin.right.square + bin.wrong.square) * confidence * (1.0 - confidence);
+    // Mean absolute value of a normal variable.
+    (variance.max(0.0) * std::f64::consts::FRAC_2_PI).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evaluation::{TestPrediction, evaluate};
+
+    fn judged(right: bool, selection_probability: f64) -> JudgedPrediction {
+        JudgedPrediction {
+            right,
+            selection_probability,
+            audited: selection_probability < 1.0,
+        }
+    }
+
+    fn tally(predictions: &[(f32, bool, f64)]) -> ConfidenceTally {
+        let mut tally = ConfidenceTally::default();
+        for &(confidence, right, chance) in predictions {
+            tally.add(judged(right, chance), confidence);
+        }
+        tally
+    }
+
+    fn quality(predictions: &[(f32, bool, f64)]) -> ConfidenceQuality {
+        tally(predictions).quality().expect("something judged")
+    }
+
+    /// `groups`: how many, confidence, how many of them wrong.
+    fn groups(groups: &[(usize, f32, usize)], chance: f64) -> Vec<(f32, bool, f64)> {
+        let group = |&(count, confidence, wrong): &(usize, f32, usize)| {
+            (0..count).map(move |number| (confidence, number >= wrong, chance))
+        };
+        groups.iter().flat_map(group).collect()
+    }
+
+    #[test]
+    fn an_exact_confidence_has_no_calibration_error_and_no_warning() {
+        let quality = quality(&groups(&[(100, 0.9, 10), (100, 0.6, 40)], 1.0));
+
+        assert_eq!(quality.judged, 200);
+        assert!(quality.expected_calibration_error < 1e-6);
+        assert!((quality.brier_score - (0.09 + 0.24) / 2.0).abs() < 1e-6);
+        assert!(quality.brier_interval.low < 0.165 && quality.brier_interval.high > 0.165);
+        // 90·40 pairs right, 60·10 wrong, the others tied, of 150·50.
+        let ranking = quality.ranking.expect("enough of each");
+        assert!((ranking.auroc - (3_600.0 + (900.0 + 2_400.0) / 2.0) / 7_500.0).abs() < 1e-9);
+        assert!(
+            ranking.interval.low > 0.6 && ranking.interval.high < 0.8,
+            "{ranking:?}"
+        );
+        assert_eq!(quality.warning(), None);
+    }
+
+    #[test]
+    fn weights_restore_the_traffic_that_the_policy_selected_from() {
+        // Traffic of 2,000: half doubtful, all reviewed; half sure, every tenth audited.
+        let doubtful = groups(&[(1_000, 0.5, 500)], 1.0);
+        let traffic = |sure| quality(&[doubtful.clone(), sure].concat());
+
+        let audited = traffic(groups(&[(100, 0.95, 20)], 0.1));
+        let all = traffic(groups(&[(1_000, 0.95, 200)], 1.0));
+
+        assert!((audited.expected_calibration_error - 0.075).abs() < 1e-6);
+        assert!((audited.expected_calibration_error - all.expected_calibration_error).abs() < 1e-9);
+        assert!((audited.brier_score - all.brier_score).abs() < 1e-9);
+        let (few, many) = (audited.ranking.expect("enough"), all.ranking.expect("enough"));
+        assert!((few.auroc - many.auroc).abs() < 1e-9);
+        assert!(few.interval.high - few.interval.low > many.interval.high - many.interval.low);
+        assert!(audited.calibration_error_by_chance > all.calibration_error_by_chance);
+    }
+
+    #[test]
+    fn a_confidence_that_does_not_rank_is_warned_of() {
+        let worthless = quality(&groups(&[(100, 0.9, 30), (100, 0.6, 30)], 1.0));
+        let upside_down = quality(&groups(&[(100, 0.9, 60), (100, 0.6, 10)], 1.0));
+        let few = quality(&groups(&[(100, 0.9, 9)], 1.0));
+
+        let warning = worthless.warning().expect("a warning");
+        assert!(
+            warning.contains("AUROC 0.50") && warning.contains("200 judged"),
+            "{warning}"
+        );
+        assert!(upside_down.warning().is_some());
+        assert_eq!(
+            (few.ranking, few.warning()),
+            (None, None),
+            "too few wrong ones to say"
+        );
+    }
+
+    #[test]
+    fn a_perfect_ranking_is_not_certainty() {
+        let ranking = quality(&groups(&[(50, 0.9, 0), (20, 0.6, 20)], 1.0))
+            .ranking
+            .expect("enough");
+
+        assert_eq!(ranking.auroc, 1.0);
+        assert!(ranking.interval.low < 0.95, "{ranking:?}");
+    }
+
+    #[test]
+    fn nothing_judged_is_no_quality_and_the_ends_of_the_scale_are_fine() {
+        assert_eq!(ConfidenceTally::default().quality(), None);
+        let ends = quality(&[(0.0, false, 1.0), (1.0, true, 0.001)]);
+        assert!(ends.expected_calibration_error.abs() < 1e-12 && ends.brier_score == 0.0);
+    }
+
+    #[test]
+    fn a_tally_is_stored_as_json() {
+        let stored = tally(&groups(&[(10, 0.75, 1), (10, 0.5, 4)], 0.25));
+
+        let json = serde_json::to_string(&stored).expect("numbers");
+
+        assert_eq!(
+            serde_json::from_str::<ConfidenceTally>(&json).expect("a tally"),
+            stored
+        );
+    }
+
+    fn predictions() -> impl Strategy<Value = Vec<(f32, bool, f64)>> {
+        let chance = prop::sample::select(vec![1.0, 0.5, 0.125]);
+        prop::collection::vec((0.0f32..=1.0, any::<bool>(), chance), 1..300)
+    }
+
+    proptest! {
+        #[test]
+        fn merged_tallies_are_the_tally_of_all(predictions in predictions(), at in 0usize..300) {
+            let (first, second) = predictions.split_at(at.min(predictions.len()));
+
+            let mut merged = tally(first);
+            merged.merge(&tally(second));
+
+            // Powers of two sum without rounding, confidences do not.
+            let (merged, all) = (merged.quality().expect("judged"), quality(&predictions));
+            prop_assert_eq!(merged.judged, all.judged);
+            prop_assert!((merged.brier_score - all.brier_score).abs() < 1e-9);
+            prop_assert!((merged.expected_calibration_error - all.expected_calibration_error).abs() < 1e-9);
+            prop_assert_eq!(merged.ranking, all.ranking);
+        }
+
+        #[test]
+        fn without_weights_it_is_the_evaluation_of_the_same_rows(predictions in predictions()) {
+            let unweighted: Vec<_> = predictions.iter().map(|(confidence, right, _)| (*confidence, *right, 1.0)).collect();
+            let rows: Vec<TestPrediction> = predictions
+                .iter()
+                .map(|(confidence, right, _)| TestPrediction {
+                    actual: if *right { "A" } else { "B" }.to_owned(),
+                    predicted: "A".to_owned(),
+                    confidence: f64::from(*confidence),
+                })
+                .collect();
+
+            let (quality, evaluation) = (quality(&unweighted), evaluate(&rows));
+
+            prop_assert!((quality.brier_score - evaluation.brier_score).abs() < 1e-9);
+            if let Some(ranking) = quality.ranking {
+                // Classes of nearly equal confidence count as ties.
+                prop_assert!((ranking.auroc - evaluation.auroc.expect("both kinds")).abs() < 0.02);
+                prop_assert!(ranking.interval.low <= ranking.auroc && ranking.auroc <= ranking.interval.high);
+            }
+            prop_assert!((0.0..=1.0).contains(&quality.expected_calibration_error));
+        }
+    }
+}

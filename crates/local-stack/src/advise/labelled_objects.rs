@@ -1,0 +1,251 @@
+//! Judged predictions from what reviewers of a stack answered.
+
+use std::{collections::BTreeMap, fmt};
+
+use active_learning_core::{advise::Judged, labelled::LabelledRecord};
+use aws_sdk_s3::{Client, error::DisplayErrorContext};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::Evidence;
+
+/// Where labelled objects lie.
+const FOLDER: &str = "labelled/";
+const READS_IN_FLIGHT: usize = 16;
+
+/// Why labelled records were left out.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct LeftOut {
+    /// Not chosen by the review policy, or people came to no answer.
+    unfit: usize,
+    /// Judged again later.
+    superseded: usize,
+    /// Predicted by other models.
+    other_models: usize,
+    /// Not understood.
+    unreadable: usize,
+}
+
+/// Reads the labelled records of a training bucket; only predictions of the model that predicted last are used.
+///
+/// # Errors
+///
+/// When the bucket cannot be read.
+pub async fn judged(s3: &Client, bucket: &str) -> Result<Evidence, String> {
+    let mut pages = s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .prefix(FOLDER)
+        .into_paginator()
+        .send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
+        keys.extend(
+            page.contents
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|object| object.key),
+        );
+    }
+    let objects: Vec<Vec<u8>> = stream::iter(keys)
+        .map(|key| read(s3, bucket, key))
+        .buffered(READS_IN_FLIGHT)
+        .try_collect()
+        .await?;
+    Ok(select(&objects))
+}
+
+async fn read(s3: &Client, bucket: &str, key: String) -> Result<Vec<u8>, String> {
+    let object = s3.get_object().bucket(bucket).key(&key).send().await;
+    let object = object.map_err(|error| format!("{key}: {}", DisplayErrorContext(error)))?;
+    let body = object
+        .body
+        .collect()
+        .await
+        .map_err(|error| format!("{key}: {error}"))?;
+    Ok(body.to_vec())
+}
+
+fn select(objects: &[Vec<u8>]) -> Evidence {
+    let mut left_out = LeftOut::default();
+    // By the prediction: model and record.
+    let mut last: BTreeMap<(String, String), (LabelledRecord, Judged)> = BTreeMap::new();
+    let lines = objects
+        .iter()
+        .flat_map(|object| object.split(|byte| *byte == b'\n'));
+    for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
+        let Ok(record) = LabelledRecord::parse(line) else {
+            left_out.unreadable += 1;
+            continue;
+        };
+        let Some((model, judged)) = Judged::of(&record) else {
+            left_out.unfit += 1;
+            continue;
+        };
+        let prediction = (model.to_owned(), judged.id.clone());
+        match last.get(&prediction) {
+            Some((other, _)) => {
+                left_out.superseded += 1;
+                if record.supersedes(other) {
+                    last.insert(prediction, (record, judged));
+                }
+            }
+            None => {
+                last.insert(prediction, (record, judged));
+            }
+        }
+    }
+    let newest = last
+        .iter()
+        .max_by_key(|(_, (record, _))| record.record.received_at.as_str());
+    let Some(model) = newest.map(|((model, _), _)| model.clone()) else {
+        return Evidence {
+            judged: Vec::new(),
+            source: format!("no reviewed prediction that the review policy chose{left_out}."),
+        };
+    };
+    let all = last.len();
+    let judged: Vec<Judged> = last
+        .into_iter()
+        .filter(|((of, _), _)| *of == model)
+        .map(|(_, (_, judged))| judged)
+        .collect();
+    left_out.other_models = all - judged.len();
+    let by_chance = judged
+        .iter()
+        .filter(|judged| judged.selection_probability < 1.0)
+        .count();
+    let source = format!(
+        "{} reviewed predictions of {model}, {by_chance} of them chosen by chance{left_out}.",
+        judged.len(),
+    );
+    Evidence { judged, source }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            (self.unfit, "not chosen by the policy or not decided"),
+            (self.superseded, "reviewed again later"),
+            (self.other_models, "of other models"),
+            (self.unreadable, "not readable"),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, why)| format!("{count} {why}"))
+            .collect();
+        match parts.is_empty() {
+            true => Ok(()),
+            false => write!(formatter, "; left out: {}", parts.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use active_learning_core::{
+        feedback::{FeedbackRecord, Signal, Source, record_id},
+        human_loop::Answer,
+        labelled::{Vote, VoteSource, object_key},
+    };
+    use aws_sdk_s3::primitives::ByteStream;
+    use local_aws::{LocalAws, s3::BucketSpec};
+
+    use super::*;
+
+    const BUCKET: &str = "training";
+
+    fn labelled(text: &str, model: &str, source: Source, answer: &str, at: &str) -> LabelledRecord {
+        let record = FeedbackRecord {
+            schema_version: 1,
+            id: record_id("news", text),
+            classifier: "news".into(),
+            utterance: text.into(),
+            prediction: Some("World".into()),
+            confidence: Some(0.9),
+            classes: Vec::new(),
+            source,
+            signal: Signal::Audit,
+            suggested_label: None,
+            prediction_id: None,
+            model_arn: Some(model.into()),
+            selection_probability: Some(0.1),
+            user: None,
+            received_at: at.into(),
+        };
+        let vote = Vote {
+            worker: "ann".into(),
+            answer: Answer::labels([answer]),
+            source: VoteSource::HumanReview,
+            at: at.into(),
+            seconds: None,
+        };
+        LabelledRecord::new(record, vec![vote], "loop", "arn:flow")
+    }
+
+    #[tokio::test]
+    async fn only_what_the_policy_chose_of_the_newest_model_is_used_and_the_rest_is_counted() {
+        let aws = LocalAws::in_memory();
+        let spec = BucketSpec {
+            name: BUCKET.to_owned(),
+            ..BucketSpec::default()
+        };
+        aws.s3.put_bucket(spec).expect("the index works");
+        let s3 = Client::new(&aws.sdk_config());
+        let put = async |key: String, body: String| {
+            let put = s3
+                .put_object()
+                .bucket(BUCKET)
+                .key(key)
+                .body(ByteStream::from(body.into_bytes()));
+            put.send().await.expect("the bucket is there");
+        };
+        let implicit =
+            |text, model, answer, at| labelled(text, model, Source::Implicit, answer, at).to_line();
+        let first = [
+            implicit("one", "new", "World", "2026-11-20T10:00:00Z"),
+            implicit("two", "new", "World", "2026-11-20T10:01:00Z"),
+            implicit("one", "old", "World", "2026-11-19T10:00:00Z"),
+            labelled(
+                "three",
+                "new",
+                Source::ExplicitApi,
+                "Sports",
+                "2026-11-20T10:02:00Z",
+            )
+            .to_line(),
+            "{not a record}\n".to_owned(),
+        ];
+        put(object_key("a"), first.concat()).await;
+        put(
+            object_key("b"),
+            implicit("two", "new", "Sports", "2026-11-21T10:00:00Z"),
+        )
+        .await;
+        put("initial/data.csv".to_owned(), "World,one\n".to_owned()).await;
+
+        let evidence = judged(&s3, BUCKET).await.expect("read");
+
+        let mut right: Vec<bool> = evidence.judged.iter().map(|judged| judged.right).collect();
+        right.sort_unstable();
+        assert_eq!(right, [false, true], "the last answer counts");
+        assert_eq!(
+            evidence.source,
+            "2 reviewed predictions of new, 2 of them chosen by chance; left out: 1 not chosen by the policy or not \
+             decided, 1 reviewed again later, 1 of other models, 1 not readable."
+        );
+        assert!(judged(&s3, "missing").await.is_err());
+    }
+
+    #[test]
+    fn nothing_reviewed_is_no_evidence() {
+        let evidence = select(&[]);
+
+        assert_eq!(evidence.judged, []);
+        assert_eq!(
+            evidence.source,
+            "no reviewed prediction that the review policy chose."
+        );
+    }
+}
