@@ -1,5 +1,7 @@
 //! Which side of the split a text is on: decided by its content, the same on any machine for ever.
 
+use std::num::NonZeroU32;
+
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
@@ -99,6 +101,11 @@ impl ContentId {
     /// on the other side: see [`HeldOut`](super::HeldOut).
     pub fn is_test(self, test_share: f64) -> bool {
         ((self.0 >> 64) as f64) < test_share * 2_f64.powi(64)
+    }
+
+    /// Returns which of `parts` parts of equal size the text belongs to, independent of [`Self::is_test`].
+    pub fn part(self, parts: NonZeroU32) -> u32 {
+        self.0 as u32 % parts
     }
 }
 

@@ -1,19 +1,20 @@
 //! Judged predictions from a file: of the built-in model, each by a model that has not seen the text, or of any other.
 
-use std::{collections::BTreeSet, io::Read};
+use std::{collections::BTreeSet, io::Read, num::NonZeroU32};
 
 use active_learning_core::{
     advise::Judged,
-    dataset::{Mode, Row, content_hash, read_csv},
+    dataset::{ContentId, Mode, Row, read_csv},
     evaluation::TestPrediction,
-    prediction::{ClassScore, LABEL_DELIMITER, Prediction},
+    feedback::record_id,
+    prediction::{ClassScore, Prediction},
 };
 use text_classifier::{Model, TrainingSet, train};
 
 use super::{Evidence, Failure};
 
 /// Parts of the file; a model trained on the others judges each.
-const FOLDS: u32 = 5;
+const FOLDS: NonZeroU32 = NonZeroU32::new(5).expect("five is not zero");
 const SEED: u64 = 0;
 
 /// Columns of a file of predictions.
@@ -21,16 +22,9 @@ const COLUMNS: [&str; 3] = ["label", "prediction", "confidence"];
 
 /// A text with its label as the file has it.
 struct Text {
-    hash: String,
+    id: ContentId,
     label: String,
     text: String,
-}
-
-impl Text {
-    /// The hash's end, since its beginning decides of the test set.
-    fn fold(&self) -> u32 {
-        u32::from_str_radix(&self.hash[self.hash.len() - 8..], 16).expect("hex digits") % FOLDS
-    }
 }
 
 /// Trains the built-in model on each four of five parts of a labelled file and judges it on the fifth.
@@ -45,16 +39,17 @@ pub fn judge(file: &[u8]) -> Result<Evidence, Failure> {
     let texts: Vec<Text> = rows
         .into_iter()
         .map(|Row { labels, text }| Text {
-            hash: content_hash(&text),
+            id: ContentId::of(&text),
             label: labels.join(""),
             text,
         })
-        .filter(|text| seen.insert(text.hash.clone()))
+        .filter(|text| seen.insert(text.id))
         .collect();
     let mut judged = Vec::with_capacity(texts.len());
-    for fold in 0..FOLDS {
+    for fold in 0..FOLDS.get() {
         eprintln!("Training without part {} of {FOLDS} …", fold + 1);
-        let (held_out, kept): (Vec<&Text>, Vec<&Text>) = texts.iter().partition(|text| text.fold() == fold);
+        let (held_out, kept): (Vec<&Text>, Vec<&Text>) =
+            texts.iter().partition(|text| text.id.part(FOLDS) == fold);
         let training_set = TrainingSet::read_csv(&to_csv(&kept)[..])
             .map_err(|error| format!("too few texts to train on four of five parts: {error}"))?;
         let model = train(&training_set, SEED).model;
@@ -96,7 +91,7 @@ fn judge_one(model: &Model, text: &Text) -> Option<Judged> {
         text_classifier::Mode::MultiLabel => Prediction::multi_label(classes.collect()),
     }?;
     Some(judged(
-        text.hash.clone(),
+        record_id("", &text.text),
         &text.label,
         prediction.label,
         prediction.confidence,
@@ -159,6 +154,8 @@ pub fn predictions(file: impl Read) -> Result<Option<Evidence>, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use active_learning_core::prediction::LABEL_DELIMITER;
+
     use super::*;
 
     fn labelled_csv() -> String {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use active_learning_core::{
-    dataset::{HeldOut, Mode, NearCopies, Row, content_hash, is_test, read_csv},
+    dataset::{ContentId, HeldOut, Mode, NearCopies, Row, is_test, read_csv},
     random::Random,
 };
 
@@ -67,13 +67,13 @@ impl Texts {
                 continue;
             }
             rows += 1;
-            let hash = content_hash(&row.text);
-            if seen.insert(hash.clone()) {
-                texts.push((hash, row));
+            let id = ContentId::of(&row.text);
+            if seen.insert(id) {
+                texts.push((id, row));
             }
         }
         let copies = rows - texts.len();
-        texts.sort_by(|a, b| a.0.cmp(&b.0));
+        texts.sort_by_key(|(id, _)| *id);
         let labels = texts.iter().map(|(_, row)| row.labels[0].clone());
         let classes: Vec<String> = labels
             .collect::<std::collections::BTreeSet<_>>()
@@ -152,6 +152,8 @@ impl<'a> Stream<'a> {
 mod tests {
     use std::io::Write;
 
+    use active_learning_core::feedback::record_id;
+
     use super::*;
 
     fn read(csv: &str) -> Result<Texts, SimulateError> {
@@ -164,8 +166,7 @@ mod tests {
         let row = |number: usize| {
             let class = classes[number % classes.len()];
             // Hex digits of the hash stand for words, so that no two texts are near copies.
-            let words = content_hash(&number.to_string());
-            format!("{class},{}\n", words.split_at(32).0)
+            format!("{class},{}\n", record_id("", &number.to_string()))
         };
         (0..texts).map(row).collect()
     }
@@ -178,8 +179,7 @@ mod tests {
         csv += &longer(&plain.to_test[0]);
 
         assert_eq!((plain.rows, plain.copies, plain.near_copies), (202, 1, 0));
-        let hashes: Vec<String> = plain.to_label.iter().map(|row| content_hash(&row.text)).collect();
-        assert!(hashes.is_sorted());
+        assert!(plain.to_label.is_sorted_by_key(|row| ContentId::of(&row.text)));
         assert!(plain.to_test.iter().all(|row| is_test(&row.text, TEST_SHARE)));
         assert_eq!(read(&csv).expect("a good file").rows, 203);
     }
