@@ -236,38 +236,37 @@ async fn read_initial(s3: &Client, bucket: &str, mode: Option<Mode>) -> Result<I
     Ok(initial)
 }
 
-/// Returns the texts that are to be held out and are not yet.
+/// Returns the texts that are to be held out and are not yet: candidates first, then others of classes that would
+/// be without a test row.
 fn candidates(rows: &Rows, split: &Split, policy: &AssemblePolicy) -> io::Result<HeldOut> {
+    let mut chosen = HeldOut::default();
+    if policy.test_share <= 0.0 {
+        return Ok(chosen);
+    }
     let held_out: HashSet<ContentId> = split.held_out.iter().map(ContentId::of_normalised).collect();
+    let is_held_out = |row: &&Row| held_out.contains(&row.content);
+    let is_free = |row: &&Row| !held_out.contains(&row.content) && !split.trained.contains(&row.content);
     let mut tested: HashSet<&String> = HashSet::new();
-    for row in rows.rows.iter().filter(|row| held_out.contains(&row.content)) {
+    for row in rows.rows.iter().filter(is_held_out) {
         tested.extend(rows.labels(row));
     }
-    let untested = |row: &Row| rows.labels(row).iter().any(|label| !tested.contains(label));
-    let eligible: Vec<&Row> = rows
-        .rows
-        .iter()
-        .filter(|row| row.candidate || untested(row))
-        .collect();
+    let eligible = rows.rows.iter().filter(|row| row.candidate).count();
     let share = policy
         .test_share
-        .min(policy.max_held_out as f64 / eligible.len().max(1) as f64);
-    let mut chosen = HeldOut::default();
+        .min(policy.max_held_out as f64 / eligible.max(1) as f64);
+    for row in rows.rows.iter().filter(|row| row.candidate).filter(is_free) {
+        if row.content.is_test(share) {
+            chosen.insert(&rows.text(row)?);
+            tested.extend(rows.labels(row));
+        }
+    }
     // Of each class without a test row the text that comes first, should none fall into the share.
     let mut first: BTreeMap<&String, &Row> = BTreeMap::new();
-    for row in eligible {
-        if held_out.contains(&row.content) || split.trained.contains(&row.content) || policy.test_share <= 0.0
-        {
-            continue;
-        }
-        let untested = untested(row);
-        if row
-            .content
-            .is_test(if untested { policy.test_share } else { share })
-        {
-            chosen.insert(&rows.text(row)?);
-        }
+    for row in rows.rows.iter().filter(is_free) {
         for label in rows.labels(row).iter().filter(|label| !tested.contains(label)) {
+            if row.content.is_test(policy.test_share) {
+                chosen.insert(&rows.text(row)?);
+            }
             let first = first.entry(label).or_insert(row);
             if row.content < first.content {
                 *first = row;
