@@ -283,7 +283,15 @@ async fn a_model_that_learnt_nonsense_is_refused_and_the_champion_serves_on() {
 async fn a_version_that_people_find_worse_in_service_is_rolled_back_by_itself() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let rows = news();
-    let parameters = [&BY_HAND[..], &EASY_TO_WIN, &[("AuditSampleRate", "1")]].concat();
+    let parameters = [
+        &BY_HAND[..],
+        &EASY_TO_WIN,
+        &[
+            ("AuditSampleRate", "1"),
+            ("ComprehendClassificationScoreThreshold", "0"),
+        ],
+    ]
+    .concat();
     let stack = Stack::start(folder.path(), &rows[..40], &parameters).await;
     let models = stack.models();
     let first = models.serving().await.expect("an endpoint");
@@ -291,6 +299,7 @@ async fn a_version_that_people_find_worse_in_service_is_rolled_back_by_itself() 
     stack.review(&rows[40..200], |label, _| label.to_owned()).await;
     let built = models.build().await.expect("followed");
     let second = models.serving().await.expect("an endpoint");
+    assert_eq!(built.record.expect("a record").outcome, Outcome::Deployed);
     stack
         .review(&rows[200..260], |_, predicted| wrong(predicted))
         .await;
@@ -305,7 +314,6 @@ async fn a_version_that_people_find_worse_in_service_is_rolled_back_by_itself() 
     let switches: Vec<Deployment> = objects(&stack.s3, stack.bucket(), "deployments/", ".json").await;
     let versions = models.versions().await.expect("listed");
     stack.running.stop().await;
-    assert_eq!(built.record.expect("a record").outcome, Outcome::Deployed);
     assert_ne!(first, second);
     assert_eq!(switches[0].by, SwitchedBy::Build);
     assert_eq!(switches[1].by, SwitchedBy::AutomaticRollBack);
@@ -345,7 +353,7 @@ async fn the_same_answers_three_times_are_labels_once_and_a_roll_back_by_hand_br
                 "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "awsRegion": "us-east-1",
                 "eventTime": "2026-11-20T10:00:00.000Z", "eventVersion": "2.1", "userIdentity": {},
                 "requestParameters": {}, "responseElements": {},
-                "s3": {"bucket": {"name": review}, "object": {"key": key}},
+                "s3": {"bucket": {"name": review}, "object": {"key": key, "size": 1}},
             })
         })
         .collect();
