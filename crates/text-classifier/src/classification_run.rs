@@ -138,7 +138,7 @@ async fn classify_all(bucket: &Bucket, properties: &JobProperties) -> Result<(),
         let working = tokio::task::spawn_blocking(move || classify_file(&model, &name, &file, format));
         predictions.extend(working.await.expect("predicting neither panics nor is cancelled"));
     }
-    let archive = output::archive("predictions.jsonl", &predictions);
+    let archive = output::archive(&[("predictions.jsonl", &predictions)]);
     let output = properties.output_data_config.s3_uri.as_deref();
     let output = output.and_then(|uri| uri.parse().ok()).ok_or(JobError::Request)?;
     bucket.put_named(&output, output::CONTENT_TYPE, archive).await?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    EvaluationMetrics, Mode,
+    Confidence, EvaluationMetrics, Mode,
     api_error::ApiError,
     arn::ClassifierArn,
     bucket::{Bucket, Updated},
@@ -79,8 +79,9 @@ pub(crate) struct Classifier {
 pub(crate) struct TrainedFacts {
     /// Labels in alphabetical order.
     pub labels: Vec<String>,
-    /// Expected calibration error of the cross-validated scores, 0 to 1.
-    pub calibration_error: f64,
+    /// What the confidence was worth on texts that training did not see.
+    #[serde(default)]
+    pub confidence: Confidence,
     /// The objects that it was trained on.
     pub sources: Vec<TrainingFile>,
 }

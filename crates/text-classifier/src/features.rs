@@ -1,136 +1,347 @@
-//! Text to hashed features: word uni- and bigrams, character 3- to 5-grams within words.
+//! Text to hashed features: words, pairs of neighbouring words, character 3- to 5-grams within words.
 //!
 //! Words carry the topic; character n-grams carry names, inflections and misspellings that training
-//! never saw. Hashing keeps the model's size independent of the vocabulary.
+//! never saw. Hashing keeps the model's size independent of the vocabulary. Of scripts that do not
+//! separate words (Chinese, Japanese, Thai, …) each character counts as a word, and character n-grams run
+//! across the whole phrase.
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_segmentation::UnicodeSegmentation;
+use active_learning_core::dataset::decode_entities;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+/// Kinds of features: words, pairs, character n-grams.
+pub(crate) const GROUPS: usize = 3;
+const WORDS: usize = 0;
+const PAIRS: usize = 1;
+const CHARACTERS: usize = 2;
 
 /// Lengths of the character n-grams, in characters; a word's border counts as one.
-const CHARACTER_NGRAMS: std::ops::RangeInclusive<usize> = 3..=5;
+const MIN_NGRAM: usize = 3;
+const MAX_NGRAM: usize = 5;
 
-/// Euclidean length of a text's word features and of its character features: equal voices.
-const GROUP_LENGTH: f32 = std::f32::consts::FRAC_1_SQRT_2;
+/// Bits of a feature's hash; a model takes as many of the low ones as it has buckets.
+pub(crate) const HASH_BITS: u32 = 20;
+const HASH_MASK: u32 = (1 << HASH_BITS) - 1;
+const MAX_COUNT: usize = (1 << (u32::BITS - HASH_BITS)) - 1;
 
-/// One feature of a text.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Feature {
-    /// Hash of the n-gram; a model takes as many of its low bits as it has buckets.
-    pub hash: u32,
-    /// Weight of the n-gram in the text: logarithm of its count, scaled to the group's length.
-    pub value: f32,
-}
+/// Longest tag that is taken for markup, in bytes.
+const MAX_TAG_BYTES: usize = 200;
 
-/// Returns the features of a text; none if it holds no letter or digit.
+/// Start of the hash of each group.
+const SEEDS: [u64; GROUPS] = [
+    0x243f_6a88_85a3_08d3,
+    0x1319_8a2e_0370_7344,
+    0xa409_3822_299f_31d0,
+];
+
+/// What a model sees of a text: how often it holds each hashed n-gram.
 ///
-/// Compatibility forms, letter case and punctuation make no difference.
-pub(crate) fn extract(text: &str) -> Vec<Feature> {
-    let text = text.nfkc().collect::<String>().to_lowercase();
-    let mut words = Vec::new();
-    let mut characters = Vec::new();
-    let mut previous = None;
-    for word in text.unicode_words() {
-        let unigram = hash(b'w', word.as_bytes());
-        words.push(fold(unigram));
-        if let Some(previous) = previous {
-            words.push(fold(extend(extend(unigram, b" "), &u64::to_le_bytes(previous))));
-        }
-        previous = Some(unigram);
-        push_character_ngrams(word, &mut characters);
-    }
-    let mut features = weigh(words);
-    features.extend(weigh(characters));
-    features
+/// Takes about 4 bytes for each different n-gram: 8 times an English text's own size. Letter case, punctuation,
+/// HTML entities, markup and compatibility forms make no difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Features {
+    /// Count in the high bits, hash in the low ones; a group after the other, each ascending by hash.
+    packed: Box<[u32]>,
+    groups: [Group; GROUPS],
 }
 
-fn push_character_ngrams(word: &str, ngrams: &mut Vec<u32>) {
-    let bordered = format!(" {word} ");
-    let starts: Vec<usize> = bordered
-        .char_indices()
-        .map(|(start, _)| start)
-        .chain([bordered.len()])
-        .collect();
-    for length in CHARACTER_NGRAMS {
-        for window in starts.windows(length + 1) {
-            let ngram = &bordered.as_bytes()[window[0]..window[length]];
-            ngrams.push(fold(hash(b'c', ngram)));
-        }
-    }
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Group {
+    /// Where it ends in `packed`.
+    end: u32,
+    /// n-grams, each as often as it occurs.
+    size: u32,
 }
 
-/// Counts equal hashes and scales the group to its length.
-fn weigh(mut hashes: Vec<u32>) -> Vec<Feature> {
-    hashes.sort_unstable();
-    let mut features: Vec<Feature> = hashes
-        .chunk_by(|left, right| left == right)
-        .map(|equal| Feature {
-            hash: equal[0],
-            value: 1.0 + (equal.len() as f32).ln(),
+impl Features {
+    /// Returns the features of a text; none if it holds no letter or digit.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let mut hashes: [Vec<u32>; GROUPS] = Default::default();
+        visit(text, |group, hash| hashes[group].push(hash));
+        let mut packed = Vec::new();
+        let groups = hashes.map(|mut hashes| {
+            hashes.sort_unstable();
+            for equal in hashes.chunk_by(|left, right| left == right) {
+                for part in equal.chunks(MAX_COUNT) {
+                    packed.push((part.len() as u32) << HASH_BITS | part[0]);
+                }
+            }
+            Group {
+                end: packed.len() as u32,
+                size: hashes.len() as u32,
+            }
+        });
+        Self {
+            packed: packed.into_boxed_slice(),
+            groups,
+        }
+    }
+
+    /// Returns how alike two texts are in their n-grams, from 0 (none in common) to 1 (the same).
+    ///
+    /// Mean over words, pairs and character n-grams of the cosine between the counts.
+    #[must_use]
+    pub fn similarity(&self, other: &Self) -> f32 {
+        let cosines = self.groups().zip(other.groups()).map(|(left, right)| {
+            let length = squared_length(left.packed) * squared_length(right.packed);
+            if length > 0.0 {
+                dot(left.packed, right.packed) / length.sqrt()
+            } else {
+                0.0
+            }
+        });
+        let present = self
+            .groups
+            .iter()
+            .zip(&other.groups)
+            .filter(|(left, right)| left.size.max(right.size) > 0);
+        let present = present.count().max(1);
+        (cosines.sum::<f32>() / present as f32).clamp(0.0, 1.0)
+    }
+
+    /// Returns the number of different n-grams.
+    pub(crate) fn len(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// Returns the groups in order; empty ones too.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = Counted<'_>> {
+        let mut start = 0;
+        self.groups.iter().map(move |group| {
+            let packed = &self.packed[start..group.end as usize];
+            start = group.end as usize;
+            Counted {
+                packed,
+                size: group.size,
+            }
         })
-        .collect();
-    let norm = features
-        .iter()
-        .map(|feature| feature.value * feature.value)
-        .sum::<f32>()
-        .sqrt();
-    for feature in &mut features {
-        feature.value *= GROUP_LENGTH / norm;
     }
-    features
 }
 
-/// FNV-1a: a stored model depends on it, so it never changes with a library version.
-fn hash(group: u8, bytes: &[u8]) -> u64 {
-    extend(extend(0xcbf2_9ce4_8422_2325, &[group]), bytes)
+/// The n-grams of one group.
+#[derive(Clone, Copy)]
+pub(crate) struct Counted<'a> {
+    packed: &'a [u32],
+    /// n-grams, each as often as it occurs.
+    pub size: u32,
 }
 
-fn extend(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(hash, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+impl<'a> Counted<'a> {
+    /// Returns each hash with its count; a hash may come again.
+    pub(crate) fn iter(self) -> impl Iterator<Item = (u32, u32)> + 'a {
+        self.packed.iter().map(|&packed| unpack(packed))
+    }
 }
 
-/// Mixes all 64 bits into 32, so that any low bits can serve as the bucket.
+fn unpack(packed: u32) -> (u32, u32) {
+    (packed & HASH_MASK, packed >> HASH_BITS)
+}
+
+fn squared_length(packed: &[u32]) -> f32 {
+    packed
+        .iter()
+        .map(|&packed| (unpack(packed).1 as f32).powi(2))
+        .sum()
+}
+
+fn dot(mut left: &[u32], mut right: &[u32]) -> f32 {
+    let mut sum = 0.0;
+    while let ([first, left_rest @ ..], [second, right_rest @ ..]) = (left, right) {
+        let ((left_hash, left_count), (right_hash, right_count)) = (unpack(*first), unpack(*second));
+        if left_hash == right_hash {
+            sum += left_count as f32 * right_count as f32;
+        }
+        if left_hash <= right_hash {
+            left = left_rest;
+        }
+        if right_hash <= left_hash {
+            right = right_rest;
+        }
+    }
+    sum
+}
+
+/// Calls with the group and the hash of each n-gram of the text, in order, as often as it occurs.
+pub(crate) fn visit(text: &str, mut each: impl FnMut(usize, u32)) {
+    let letters = letters(text);
+    let mut previous = None;
+    let mut start = 0;
+    while let Some(length) = letters[start + 1..].iter().position(|&letter| letter == ' ') {
+        let word = &letters[start + 1..][..length];
+        let bordered = &letters[start..][..length + 2];
+        start += length + 1;
+        let separate = word.len() > 1 && is_unsegmented(word[0]);
+        for part in word.chunks(if separate { 1 } else { word.len().max(1) }) {
+            let unigram = part
+                .iter()
+                .fold(SEEDS[WORDS], |hash, &letter| extend(hash, letter as u64));
+            each(WORDS, fold(unigram));
+            if let Some(previous) = previous {
+                each(PAIRS, fold(extend(extend(SEEDS[PAIRS], previous), unigram)));
+            }
+            previous = Some(unigram);
+        }
+        for ngrams in bordered
+            .windows(MIN_NGRAM)
+            .enumerate()
+            .map(|(at, _)| &bordered[at..])
+        {
+            let mut hash = SEEDS[CHARACTERS];
+            for (length, &letter) in (1..).zip(ngrams.iter().take(MAX_NGRAM)) {
+                hash = extend(hash, letter as u64);
+                if length >= MIN_NGRAM {
+                    each(CHARACTERS, fold(hash));
+                }
+            }
+        }
+    }
+}
+
+/// Reduces a text to lower-case words with one space before, between and after them.
+fn letters(text: &str) -> Vec<char> {
+    let mut letters = Vec::with_capacity(text.len() + 2);
+    letters.push(' ');
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii() && !matches!(byte, b'&' | b'#' | b'<'))
+    {
+        for byte in text.bytes() {
+            if byte.is_ascii_alphanumeric() {
+                letters.push(char::from(byte.to_ascii_lowercase()));
+            } else if letters[letters.len() - 1] != ' ' {
+                letters.push(' ');
+            }
+        }
+    } else {
+        let text = without_tags(&decode_entities(text));
+        for letter in text.nfkc().flat_map(char::to_lowercase) {
+            let last = letters[letters.len() - 1];
+            let belongs = letter.is_alphanumeric() || is_combining_mark(letter);
+            let border =
+                !belongs || !is_combining_mark(letter) && is_unsegmented(letter) != is_unsegmented(last);
+            if border && last != ' ' {
+                letters.push(' ');
+            }
+            if belongs {
+                letters.push(letter);
+            }
+        }
+    }
+    if letters[letters.len() - 1] != ' ' {
+        letters.push(' ');
+    }
+    letters
+}
+
+/// Replaces what looks like an HTML tag by a space.
+fn without_tags(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('<') {
+        let (before, from) = rest.split_at(start);
+        plain.push_str(before);
+        let tag = from[1..]
+            .find(['<', '>'])
+            .filter(|&end| end <= MAX_TAG_BYTES && from.as_bytes()[end + 1] == b'>')
+            .filter(|_| {
+                from[1..].starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '/' | '!'))
+            });
+        plain.push(' ');
+        rest = &from[tag.map_or(1, |end| end + 2)..];
+    }
+    plain + rest
+}
+
+/// Returns whether the character is of a script that does not separate words.
+fn is_unsegmented(letter: char) -> bool {
+    matches!(letter,
+        '\u{e00}'..='\u{eff}' // Thai, Lao
+        | '\u{1000}'..='\u{109f}' // Burmese
+        | '\u{1780}'..='\u{17ff}' // Khmer
+        | '\u{3005}'..='\u{30ff}' // kana
+        | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}') // Han
+}
+
+/// A stored model depends on it, so it never changes with a library version.
+/// Source: FxHash, as in Firefox.
+fn extend(hash: u64, next: u64) -> u64 {
+    (hash.rotate_left(5) ^ next).wrapping_mul(0x517c_c1b7_2722_0a95)
+}
+
+/// The high bits are the well-mixed ones.
 fn fold(hash: u64) -> u32 {
-    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as u32
+    (hash >> (u64::BITS - HASH_BITS)) as u32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn words(text: &str) -> String {
+        letters(text).into_iter().collect()
+    }
+
     #[test]
     fn case_punctuation_and_compatibility_forms_make_no_difference() {
-        let plain = extract("the fine profit of 5 firms");
+        let plain = Features::of("the fine profit of 5 firms");
 
-        assert_eq!(extract("The “ﬁne” PROFIT of ５ firms!"), plain);
+        assert_eq!(Features::of("The “ﬁne” PROFIT of ５ firms!"), plain);
+        assert_eq!(Features::of("the fine   profit: of 5 -- firms"), plain);
+    }
+
+    #[test]
+    fn entities_and_markup_leave_no_trace() {
+        let plain = words("it's a bold move 3 < 4");
+
+        for copy in [
+            "it#39;s a &lt;b&gt;bold&lt;/b&gt; move 3 &lt; 4",
+            "It&#x27;s a <b>bold</b> move<br /> 3 < 4",
+            "<p class=\"x\">it&apos;s&nbsp;a bold move 3 < 4</p>",
+        ] {
+            assert_eq!(words(copy), plain, "{copy}");
+        }
+        assert_eq!(words("<<<a"), " a ");
+    }
+
+    #[test]
+    fn plain_and_other_texts_are_read_alike() {
+        let plain = "Rates rise: 3.5% more, says J.P. Morgan_x";
+
+        assert_eq!(words(&format!("{plain} \u{2014}")), words(plain));
     }
 
     #[test]
     fn word_order_makes_a_difference() {
-        assert_ne!(extract("dog bites man"), extract("man bites dog"));
+        assert_ne!(Features::of("dog bites man"), Features::of("man bites dog"));
+    }
+
+    #[test]
+    fn characters_of_unsegmented_scripts_are_words() {
+        let shared = Features::of("北京天气很好").similarity(&Features::of("明天北京天气"));
+        let other = Features::of("北京天气很好").similarity(&Features::of("股票市场上涨"));
+
+        assert_eq!(words("iPhone手机"), " iphone 手机 ");
+        assert!(shared > 0.3 && other == 0.0, "{shared} {other}");
+        assert!(Features::of("อากาศวันนี้ดี").similarity(&Features::of("วันนี้อากาศร้อน")) > 0.3);
+        assert_eq!(words("हिन्दी में"), " हिन्दी में ");
     }
 
     #[test]
     fn text_without_letters_or_digits_has_no_features() {
-        for text in ["", " \t\n", "\0", "?!…", "🎉🎉"] {
-            assert_eq!(extract(text), [], "{text:?}");
+        for text in ["", " \t\n", "\0", "?!…", "🎉🎉", "&lt;&gt;"] {
+            assert_eq!(Features::of(text).len(), 0, "{text:?}");
         }
     }
 
     #[test]
-    fn length_of_a_text_does_not_change_the_length_of_its_features() {
-        let squared = |text: &str| extract(text).iter().map(|f| f.value * f.value).sum::<f32>();
-
-        for text in [
-            "a",
-            "goal",
-            "goal goal goal",
-            "北京 天气 شمس",
-            &"word and another ".repeat(300),
-        ] {
-            assert!((squared(text) - 1.0).abs() < 1e-3, "{text:?}: {}", squared(text));
+    fn similarity_of_a_text_with_itself_is_one() {
+        for text in ["a", "goal goal", &"word ".repeat(9_000)] {
+            let features = Features::of(text);
+            assert!(
+                (features.similarity(&features) - 1.0).abs() < 1e-5,
+                "{}",
+                features.similarity(&features)
+            );
         }
     }
 }

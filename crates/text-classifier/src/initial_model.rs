@@ -209,7 +209,7 @@ fn describe(
         run: None,
         trained: Some(TrainedFacts {
             labels,
-            calibration_error: trained.calibration_error,
+            confidence: trained.confidence,
             sources: vec![TrainingFile {
                 uri: uri.to_string(),
                 etag: upload.etag.clone(),

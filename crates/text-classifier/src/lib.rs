@@ -24,19 +24,23 @@ mod api_error;
 mod arn;
 mod bucket;
 mod bucket_event;
+mod calibration;
 mod classification;
 mod classification_job;
 mod classification_run;
 mod classifier;
 mod endpoint;
 mod features;
+mod fit;
 mod initial_model;
 mod listing;
 mod manifest;
 mod metrics;
 mod model;
+mod model_file;
 mod output;
 mod protocol;
+mod random;
 mod roll_out;
 mod s3_uri;
 mod serving;
@@ -46,16 +50,20 @@ mod training_data;
 mod training_input;
 mod training_run;
 mod validation;
+mod weights;
 mod work;
 
+pub use active_learning_core::dataset::Mode;
 pub use arn::{EndpointArn, InvalidEndpointArn};
 pub use bucket::StoreError;
 pub use bucket_event::EventError;
+pub use features::Features;
 pub use metrics::EvaluationMetrics;
-pub use model::{Model, ModelError, Prediction};
+pub use model::{Model, Prediction};
+pub use model_file::ModelError;
 pub use protocol::MAX_TEXT_BYTES;
-pub use train::{Trained, train};
-pub use training_data::{LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, Mode, TrainingDataError, TrainingSet};
+pub use train::{Confidence, Trained, train, train_classes};
+pub use training_data::{LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, TrainingDataError, TrainingSet};
 
 /// What the operator decides.
 #[derive(Debug, Clone, PartialEq)]

@@ -67,7 +67,7 @@ mod tests {
             .expect("a good manifest");
 
         assert_eq!(set.labels, ["a", "b"]);
-        assert_eq!(set.examples[0].labels, [1]);
+        assert_eq!(set.examples[0].labels[..], [1]);
     }
 
     #[test]
@@ -78,7 +78,7 @@ mod tests {
             .and_then(Collector::training_set)
             .expect("a good manifest");
 
-        assert_eq!(set.examples[0].labels, [0, 1]);
+        assert_eq!(set.examples[0].labels[..], [0, 1]);
     }
 
     #[test]

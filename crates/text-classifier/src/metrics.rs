@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::training_data::Mode;
+use active_learning_core::{dataset::Mode, evaluation::TestPrediction};
 
-/// Equal slices of confidence over which the calibration error is measured.
-const CALIBRATION_BINS: usize = 10;
 /// A label of a multi-label model counts as given from this probability on.
 const LABEL_THRESHOLD: f32 = 0.5;
 
@@ -46,6 +44,28 @@ impl Outcome {
             Mode::MultiLabel => (0..self.probabilities.len())
                 .filter(|&class| self.probabilities[class] >= LABEL_THRESHOLD)
                 .collect(),
+        }
+    }
+
+    /// Returns what the confidence is about: multi-class the class, multi-label a yes or no for each label.
+    pub(crate) fn decisions(&self, mode: Mode) -> Vec<TestPrediction> {
+        match mode {
+            Mode::MultiClass => {
+                let (class, probability) = self.best();
+                vec![TestPrediction {
+                    actual: self.truth[0].to_string(),
+                    predicted: class.to_string(),
+                    confidence: f64::from(probability),
+                }]
+            }
+            Mode::MultiLabel => {
+                let decision = |(class, &probability): (usize, &f32)| TestPrediction {
+                    actual: self.truth.contains(&class).to_string(),
+                    predicted: (probability >= LABEL_THRESHOLD).to_string(),
+                    confidence: f64::from(probability.max(1.0 - probability)),
+                };
+                self.probabilities.iter().enumerate().map(decision).collect()
+            }
         }
     }
 
@@ -143,44 +163,6 @@ pub(crate) fn confusion_matrix(mode: Mode, classes: usize, outcomes: &[Outcome])
     }
 }
 
-/// Returns the expected calibration error: how far confidence is from accuracy, 0 to 1.
-///
-/// Multi-class: confidence of the best class. Multi-label: every label's probability.
-pub(crate) fn calibration_error(mode: Mode, outcomes: &[Outcome]) -> f64 {
-    let mut bins = [(0, 0.0, 0); CALIBRATION_BINS];
-    let mut decisions = 0;
-    let mut count = |probability: f32, right: bool| {
-        let bin = (probability * CALIBRATION_BINS as f32) as usize;
-        let (size, confidence, hits) = &mut bins[bin.min(CALIBRATION_BINS - 1)];
-        *size += 1;
-        *confidence += f64::from(probability);
-        *hits += usize::from(right);
-        decisions += 1;
-    };
-    for outcome in outcomes {
-        match mode {
-            Mode::MultiClass => {
-                let (class, probability) = outcome.best();
-                count(probability, outcome.truth.contains(&class));
-            }
-            Mode::MultiLabel => {
-                for (class, &probability) in outcome.probabilities.iter().enumerate() {
-                    count(probability, outcome.truth.contains(&class));
-                }
-            }
-        }
-    }
-    let gap: f64 = bins
-        .iter()
-        .map(|&(_, confidence, hits)| (confidence - hits as f64).abs())
-        .sum();
-    if decisions == 0 {
-        0.0
-    } else {
-        gap / f64::from(decisions)
-    }
-}
-
 fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 {
         0.0
@@ -236,10 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn calibration_error_is_the_gap_between_confidence_and_accuracy() {
-        let outcomes = [outcome(&[0.95, 0.05], &[0]), outcome(&[0.95, 0.05], &[1])];
+    fn confidence_is_about_the_class_or_about_each_label() {
+        let decisions = |mode, truth: &[usize]| {
+            let rows = outcome(&[0.75, 0.25], truth).decisions(mode).into_iter();
+            rows.map(|row| (row.is_right(), row.confidence))
+                .collect::<Vec<_>>()
+        };
 
-        assert_close(calibration_error(Mode::MultiClass, &outcomes), 0.45);
+        assert_eq!(decisions(Mode::MultiClass, &[1]), [(false, 0.75)]);
+        assert_eq!(
+            decisions(Mode::MultiLabel, &[0, 1]),
+            [(true, 0.75), (false, 0.75)]
+        );
     }
 
     #[test]
@@ -263,6 +253,5 @@ mod tests {
     #[test]
     fn nothing_measured_is_all_zero() {
         assert_eq!(evaluate(Mode::MultiClass, 2, &[]), EvaluationMetrics::default());
-        assert_close(calibration_error(Mode::MultiClass, &[]), 0.0);
     }
 }

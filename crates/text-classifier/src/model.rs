@@ -1,40 +1,41 @@
-//! A trained model: what it predicts, and its file.
-//!
-//! The file is self-contained and little-endian: magic, format version, length of the header, header
-//! (JSON), biases, bucket numbers, weights (32-bit floats, one row of classes a bucket), SHA-256 of all
-//! before. A file that differs in one bit is refused.
+//! A trained model: what it predicts. Its file is in `model_file`.
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use active_learning_core::dataset::Mode;
 
-use crate::{features, training_data::Mode};
+use crate::{
+    calibration::{Calibration, to_probabilities},
+    features::{self, Features, GROUPS},
+    fit::Fit,
+};
 
-const MAGIC: &[u8; 8] = b"txtmodel";
-/// Also stands for how features are made: a change there needs a new number.
-const FORMAT_VERSION: u32 = 1;
-const CHECKSUM_BYTES: usize = 32;
-
-/// Most buckets that a file keeps: with four classes it stays under 4 MB.
-const MAX_STORED_BUCKETS: usize = 190_000;
-/// Most weights of a model in memory (64 MB); more classes get fewer buckets.
-const MAX_WEIGHTS: usize = 1 << 24;
-const MAX_BUCKETS: usize = 1 << 18;
+/// Most bytes of weights: the file of a model of up to about 100 classes stays below 2 MB.
+const MAX_ROW_BYTES: usize = 1_700_000;
+/// Fewest buckets that a model of more classes may keep.
+const MIN_ROWS: usize = 16_384;
+/// Largest weight as it is stored.
+const MAX_STORED: f32 = i8::MAX as f32;
 
 /// A linear classifier with calibrated probabilities.
 #[derive(Clone, PartialEq)]
 pub struct Model {
     pub(crate) mode: Mode,
     pub(crate) labels: Vec<String>,
-    pub(crate) weights: Weights,
+    /// What a weight of 1 counts, for each group of features.
+    pub(crate) scales: [f32; GROUPS],
+    pub(crate) bias: Vec<f32>,
+    pub(crate) rows: Rows,
 }
 
-/// Scores are linear in the features: one bias a class, one row of classes a bucket.
+/// The weights of the buckets that matter, a row of classes each.
 #[derive(Clone, PartialEq)]
-pub(crate) struct Weights {
-    pub bias: Vec<f32>,
-    pub rows: Vec<f32>,
+pub(crate) struct Rows {
+    /// One bit a bucket: whether it has a row.
+    pub present: Vec<u64>,
+    /// Rows before each word of `present`.
+    before: Vec<u32>,
+    pub weights: Vec<i8>,
 }
 
 /// One class or label of an answer.
@@ -46,29 +47,49 @@ pub struct Prediction<'a> {
     pub score: f32,
 }
 
-/// Why a model file is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// Another kind of file, or nothing at all.
-    #[error("not a model file")]
-    NotAModel,
-    /// Written by another release.
-    #[error("model format {0} is not supported, this release reads format {FORMAT_VERSION}")]
-    UnsupportedFormat(u32),
-    /// Cut short or changed since it was written.
-    #[error("the model file is damaged")]
-    Damaged,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Header {
-    mode: Mode,
-    labels: Vec<String>,
-    buckets: usize,
-    stored_buckets: usize,
-}
-
 impl Model {
+    /// Joins both classifiers, drops the buckets that matter least and rounds the weights.
+    pub(crate) fn of(mode: Mode, labels: &[String], fit: &Fit, calibration: &Calibration) -> Self {
+        let classes = labels.len();
+        let mut joined: Vec<f32> = fit
+            .machine
+            .rows
+            .iter()
+            .zip(&fit.bayes.rows)
+            .map(|(machine, bayes)| calibration.machine * machine + calibration.bayes * bayes)
+            .collect();
+        if mode == Mode::MultiClass {
+            // Only differences between classes count.
+            for row in joined.chunks_exact_mut(classes) {
+                let mean = row.iter().sum::<f32>() / classes as f32;
+                row.iter_mut().for_each(|weight| *weight -= mean);
+            }
+        }
+        let row = |bucket: usize| &joined[bucket * classes..][..classes];
+        let kept = heaviest(&fit.weighting.texts, row, (MAX_ROW_BYTES / classes).max(MIN_ROWS));
+        let largest = kept
+            .iter()
+            .flat_map(|&bucket| row(bucket))
+            .fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
+        let step = if largest > 0.0 { largest / MAX_STORED } else { 1.0 };
+        let mut present = vec![0_u64; fit.weighting.texts.len() / 64];
+        let mut weights = Vec::with_capacity(kept.len() * classes);
+        for bucket in kept {
+            present[bucket / 64] |= 1 << (bucket % 64);
+            weights.extend(row(bucket).iter().map(|weight| (weight / step).round() as i8));
+        }
+        let bias = fit.machine.bias.iter().zip(&calibration.bias);
+        Self {
+            mode,
+            labels: labels.to_vec(),
+            scales: fit.weighting.groups.map(|scale| scale * step),
+            bias: bias
+                .map(|(machine, bias)| calibration.machine * machine + bias)
+                .collect(),
+            rows: Rows::new(present, weights),
+        }
+    }
+
     /// Returns whether the model gives one class or any number of labels.
     #[must_use]
     pub fn mode(&self) -> Mode {
@@ -86,102 +107,126 @@ impl Model {
     /// A text without a letter or digit gets what the training data makes likely on its own.
     #[must_use]
     pub fn predict(&self, text: &str) -> Vec<Prediction<'_>> {
-        let mut scores = self.weights.scores(&features::extract(text));
-        to_probabilities(self.mode, &mut scores);
+        let mut sums = Sums::zero(self.labels.len());
+        features::visit(text, |group, hash| sums.add(&self.rows, group, hash, 1));
+        let probabilities = self.finish(&sums);
         let mut predictions: Vec<_> = self
             .labels
             .iter()
-            .zip(scores)
+            .zip(probabilities)
             .map(|(label, score)| Prediction { label, score })
             .collect();
         predictions.sort_by(|left, right| right.score.total_cmp(&left.score));
         predictions
     }
 
-    /// Returns the model as a file.
+    /// Returns the probability of each label, in the order of [`Model::labels`], for a text whose features are
+    /// at hand: the same as [`Model::predict`] says.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let stored = self.weights.heaviest_buckets(MAX_STORED_BUCKETS);
-        let header = serde_json::to_vec(&Header {
-            mode: self.mode,
-            labels: self.labels.clone(),
-            buckets: self.weights.buckets(),
-            stored_buckets: stored.len(),
-        })
-        .expect("strings and numbers always serialise");
-        let mut file = MAGIC.to_vec();
-        file.extend(FORMAT_VERSION.to_le_bytes());
-        file.extend((header.len() as u32).to_le_bytes());
-        file.extend(header);
-        file.extend(self.weights.bias.iter().flat_map(|bias| bias.to_le_bytes()));
-        file.extend(stored.iter().flat_map(|&bucket| (bucket as u32).to_le_bytes()));
-        for bucket in stored {
-            file.extend(
-                self.weights
-                    .row(bucket)
-                    .iter()
-                    .flat_map(|weight| weight.to_le_bytes()),
-            );
+    pub fn probabilities(&self, features: &Features) -> Vec<f32> {
+        let mut sums = Sums::zero(self.labels.len());
+        for (group, counted) in features.groups().enumerate() {
+            for (hash, count) in counted.iter() {
+                sums.add(&self.rows, group, hash, count);
+            }
         }
-        let checksum = Sha256::digest(&file);
-        file.extend(checksum);
-        file
+        self.finish(&sums)
     }
 
-    /// Reads a model from its file.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError`]: another kind of file, another format version, or damage. Never panics.
-    pub fn from_bytes(file: &[u8]) -> Result<Self, ModelError> {
-        let mut rest = file.strip_prefix(MAGIC).ok_or(ModelError::NotAModel)?;
-        let version = take_u32(&mut rest)?;
-        if version != FORMAT_VERSION {
-            return Err(ModelError::UnsupportedFormat(version));
+    fn finish(&self, sums: &Sums) -> Vec<f32> {
+        let mut scores = self.bias.clone();
+        let classes = scores.len();
+        for (group, scale) in self.scales.iter().enumerate() {
+            let scale = scale / (sums.sizes[group].max(1) as f32).sqrt();
+            let weights = &sums.weights[group * classes..][..classes];
+            for (score, &weight) in scores.iter_mut().zip(weights) {
+                *score += scale * weight as f32;
+            }
         }
-        let body_length = file
-            .len()
-            .checked_sub(CHECKSUM_BYTES)
-            .ok_or(ModelError::Damaged)?;
-        let (body, checksum) = file.split_at(body_length);
-        if Sha256::digest(body)[..] != *checksum {
-            return Err(ModelError::Damaged);
+        to_probabilities(self.mode, &mut scores);
+        scores
+    }
+}
+
+/// Weights of a text's n-grams, summed up for each group and class; whole numbers, so that their order does
+/// not count.
+struct Sums {
+    weights: Vec<i64>,
+    /// n-grams of each group.
+    sizes: [u32; GROUPS],
+    classes: usize,
+}
+
+impl Sums {
+    fn zero(classes: usize) -> Self {
+        Self {
+            weights: vec![0; GROUPS * classes],
+            sizes: [0; GROUPS],
+            classes,
         }
-        let mut rest = body
-            .get(MAGIC.len() + size_of::<u32>()..)
-            .ok_or(ModelError::Damaged)?;
-        let header_length = take_u32(&mut rest)? as usize;
-        let header =
-            serde_json::from_slice(take(&mut rest, header_length)?).map_err(|_| ModelError::Damaged)?;
-        Self::from_parts(header, rest)
     }
 
-    fn from_parts(header: Header, mut rest: &[u8]) -> Result<Self, ModelError> {
-        let classes = header.labels.len();
-        if classes < 2 || header.buckets != buckets_for(classes) {
-            return Err(ModelError::Damaged);
+    fn add(&mut self, rows: &Rows, group: usize, hash: u32, count: u32) {
+        self.sizes[group] += count;
+        if let Some(row) = rows.find(hash, self.classes) {
+            let sums = &mut self.weights[group * self.classes..][..self.classes];
+            for (sum, &weight) in sums.iter_mut().zip(row) {
+                *sum += i64::from(count) * i64::from(weight);
+            }
         }
-        let bias = take_floats(&mut rest, classes)?;
-        let mut rows = vec![0.0; header.buckets * classes];
-        let bucket_bytes = header
-            .stored_buckets
-            .checked_mul(size_of::<u32>())
-            .ok_or(ModelError::Damaged)?;
-        let mut stored = take(&mut rest, bucket_bytes)?;
-        while !stored.is_empty() {
-            let start = take_u32(&mut stored)? as usize * classes;
-            let row = rows.get_mut(start..start + classes).ok_or(ModelError::Damaged)?;
-            row.copy_from_slice(&take_floats(&mut rest, classes)?);
-        }
-        if !rest.is_empty() {
-            return Err(ModelError::Damaged);
-        }
-        Ok(Self {
-            mode: header.mode,
-            labels: header.labels,
-            weights: Weights { bias, rows },
-        })
     }
+}
+
+impl Rows {
+    /// `present` has a power of two of words.
+    pub(crate) fn new(present: Vec<u64>, weights: Vec<i8>) -> Self {
+        let mut sum = 0;
+        let before = present
+            .iter()
+            .map(|word| {
+                let before = sum;
+                sum += word.count_ones();
+                before
+            })
+            .collect();
+        Self {
+            present,
+            before,
+            weights,
+        }
+    }
+
+    /// Returns the number of rows.
+    pub(crate) fn count(present: &[u64]) -> usize {
+        present.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    fn find(&self, hash: u32, classes: usize) -> Option<&[i8]> {
+        let index = (hash as usize / 64) & (self.present.len() - 1);
+        let word = self.present[index];
+        let bit = 1_u64 << (hash % 64);
+        if word & bit == 0 {
+            return None;
+        }
+        let row = self.before[index] + (word & (bit - 1)).count_ones();
+        self.weights.get(row as usize * classes..)?.get(..classes)
+    }
+}
+
+/// Returns the buckets that matter most, ascending: by weight and by how many texts have them.
+fn heaviest<'a>(texts: &[u32], row: impl Fn(usize) -> &'a [f32], limit: usize) -> Vec<usize> {
+    let heaviness = |bucket: usize| texts[bucket] as f32 * row(bucket).iter().map(|w| w * w).sum::<f32>();
+    let mut buckets: Vec<(f32, usize)> = (0..texts.len())
+        .filter(|&bucket| texts[bucket] > 0)
+        .map(|bucket| (heaviness(bucket), bucket))
+        .collect();
+    if buckets.len() > limit {
+        buckets.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1)));
+        buckets.truncate(limit);
+    }
+    let mut buckets: Vec<usize> = buckets.into_iter().map(|(_, bucket)| bucket).collect();
+    buckets.sort_unstable();
+    buckets
 }
 
 /// A model's weights would fill the screen.
@@ -192,96 +237,5 @@ impl fmt::Debug for Model {
             .field("mode", &self.mode)
             .field("labels", &self.labels)
             .finish_non_exhaustive()
-    }
-}
-
-impl Weights {
-    /// Returns weights of zero, for as many buckets as that number of classes affords.
-    pub(crate) fn zero(classes: usize) -> Self {
-        Self {
-            bias: vec![0.0; classes],
-            rows: vec![0.0; buckets_for(classes) * classes],
-        }
-    }
-
-    /// Returns where the row of a feature starts in `rows`.
-    pub(crate) fn row_start(&self, feature: features::Feature) -> usize {
-        (feature.hash as usize & (self.buckets() - 1)) * self.bias.len()
-    }
-
-    pub(crate) fn scores(&self, features: &[features::Feature]) -> Vec<f32> {
-        let mut scores = self.bias.clone();
-        for &feature in features {
-            let start = self.row_start(feature);
-            for (score, weight) in scores.iter_mut().zip(&self.rows[start..]) {
-                *score += feature.value * weight;
-            }
-        }
-        scores
-    }
-
-    fn buckets(&self) -> usize {
-        self.rows.len() / self.bias.len()
-    }
-
-    fn row(&self, bucket: usize) -> &[f32] {
-        &self.rows[bucket * self.bias.len()..][..self.bias.len()]
-    }
-
-    /// Returns the buckets that matter most, ascending; those without any weight never count.
-    fn heaviest_buckets(&self, limit: usize) -> Vec<usize> {
-        let heaviness = |bucket: usize| self.row(bucket).iter().map(|w| w * w).sum::<f32>();
-        let mut buckets: Vec<usize> = (0..self.buckets())
-            .filter(|&bucket| heaviness(bucket) > 0.0)
-            .collect();
-        if buckets.len() > limit {
-            buckets.sort_by(|&left, &right| heaviness(right).total_cmp(&heaviness(left)));
-            buckets.truncate(limit);
-            buckets.sort_unstable();
-        }
-        buckets
-    }
-}
-
-/// Returns the number of buckets, a power of two, for a number of classes.
-fn buckets_for(classes: usize) -> usize {
-    let affordable = MAX_WEIGHTS / classes.max(1);
-    let power_of_two = 1 << affordable.max(1).ilog2();
-    MAX_BUCKETS.min(power_of_two)
-}
-
-/// Turns scores into probabilities: shares of one for classes, independent ones for labels.
-pub(crate) fn to_probabilities(mode: Mode, scores: &mut [f32]) {
-    match mode {
-        Mode::MultiClass => {
-            let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            scores.iter_mut().for_each(|score| *score = (*score - best).exp());
-            let sum: f32 = scores.iter().sum();
-            scores.iter_mut().for_each(|score| *score /= sum);
-        }
-        Mode::MultiLabel => scores
-            .iter_mut()
-            .for_each(|score| *score = 1.0 / (1.0 + (-*score).exp())),
-    }
-}
-
-fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], ModelError> {
-    rest.split_off(..count).ok_or(ModelError::Damaged)
-}
-
-fn take_u32(rest: &mut &[u8]) -> Result<u32, ModelError> {
-    let (bytes, after) = rest.split_first_chunk().ok_or(ModelError::Damaged)?;
-    *rest = after;
-    Ok(u32::from_le_bytes(*bytes))
-}
-
-fn take_floats(rest: &mut &[u8], count: usize) -> Result<Vec<f32>, ModelError> {
-    let bytes = take(rest, count * size_of::<f32>())?;
-    let (floats, _) = bytes.as_chunks();
-    let floats: Vec<f32> = floats.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-    if floats.iter().all(|float| float.is_finite()) {
-        Ok(floats)
-    } else {
-        Err(ModelError::Damaged)
     }
 }

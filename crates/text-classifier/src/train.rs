@@ -1,21 +1,38 @@
-//! Training: logistic regression with Adagrad, then calibration on texts held out in turn.
+//! Training: two linear classifiers, joined and calibrated on texts held out in turn.
 //!
-//! Deterministic: the same training set and seed give the same model, bit by bit, on the same machine.
+//! Deterministic: the same training set and seed give the same model, bit by bit, however many cores there are.
 
-use crate::{
-    metrics::{self, EvaluationMetrics, Outcome},
-    model::{Model, Weights, to_probabilities},
-    training_data::{Example, Mode, TrainingSet},
+use std::{
+    num::NonZero,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
 };
 
-// Chosen by cross-validation on news texts: 236 of ours and 1,200 of agencies.
-const EPOCHS: usize = 6;
-const LEARNING_RATE: f32 = 0.05;
-/// Start of Adagrad's sum of squared gradients, next to nothing: a rare word's first step is as long as
-/// a frequent one's, which does the work of inverse document frequency.
-const INITIAL_SQUARES: f32 = 1e-6;
+use active_learning_core::{
+    dataset::Mode,
+    evaluation::{self, TestPrediction},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calibration::{Calibration, Judged},
+    features::Features,
+    fit::{Fit, Labelled, fit},
+    metrics::{self, EvaluationMetrics, Outcome},
+    model::Model,
+    random::Random,
+    training_data::{Example, TrainingSet},
+    weights::buckets_for,
+};
+
 /// Parts of the training set, each held out once to measure and to calibrate.
 const FOLDS: usize = 5;
+/// From so many texts on only one part is held out: it says enough.
+const MANY_TEXTS: usize = 50_000;
 /// One text in so many is held out where there is no test set, as by Comprehend.
 const TEST_SHARE: usize = 10;
 /// Most texts held out where there is no test set, as by Comprehend.
@@ -28,43 +45,101 @@ pub struct Trained {
     pub model: Model,
     /// Cross-validated: each text judged by a model that has not seen it.
     pub metrics: EvaluationMetrics,
-    /// Expected calibration error of the calibrated scores on the same texts, 0 to 1.
+    /// What the confidence is worth, on the same texts.
     ///
-    /// One temperature is fitted on them too, so it flatters a little.
-    pub calibration_error: f64,
+    /// A few numbers of the calibration are fitted on them too, so it flatters a little.
+    pub confidence: Confidence,
     /// Texts that were held out once. A class's only text never is.
     pub held_out: usize,
 }
 
+/// What a model's confidence is worth. Of a multi-label model: in each single decision about a label.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Confidence {
+    /// Expected calibration error over 15 bins of equal size, 0 to 1.
+    pub calibration_error: f64,
+    /// Mean squared distance of the confidence from being right (1) or wrong (0).
+    pub brier_score: f64,
+    /// Probability that a right prediction has a higher confidence than a wrong one; unknown where all are
+    /// right or all are wrong.
+    pub auroc: Option<f64>,
+}
+
 /// Trains a model.
 ///
-/// Takes time in proportion to texts × length × classes, six times over for the calibration.
+/// Takes time in proportion to texts × length × classes, five times over for the calibration, on all cores.
+/// Needs at most 64 MB beyond the training set for each core and set of weights.
 #[must_use]
 pub fn train(set: &TrainingSet, seed: u64) -> Trained {
-    let mut held_out = held_out_scores(set, seed);
-    let temperature = fit_temperature(set.mode, &held_out);
-    for outcome in &mut held_out {
-        outcome
-            .probabilities
-            .iter_mut()
-            .for_each(|score| *score /= temperature);
-        to_probabilities(set.mode, &mut outcome.probabilities);
-    }
-    let mut weights = fit(set, set.examples.iter().collect(), seed);
-    weights
-        .bias
-        .iter_mut()
-        .chain(&mut weights.rows)
-        .for_each(|weight| *weight /= temperature);
+    let texts: Vec<_> = set.examples.iter().map(Example::labelled).collect();
+    train_on(set.mode, &set.labels, &texts, seed)
+}
+
+/// Trains a multi-class model on texts whose features are at hand, each with the number of its class.
+///
+/// The same as [`train()`] on a file of these rows. For many trainings on parts of the same texts.
+///
+/// # Panics
+///
+/// Where the number of a class is that of none.
+#[must_use]
+pub fn train_classes(classes: &[String], texts: &[(&Features, usize)], seed: u64) -> Trained {
+    let numbers: Vec<u32> = (0..classes.len()).map(|class| class as u32).collect();
+    let labelled = |&(features, class): &(_, usize)| Labelled {
+        features,
+        labels: &numbers[class..=class],
+    };
+    let texts: Vec<_> = texts.iter().map(labelled).collect();
+    train_on(Mode::MultiClass, classes, &texts, seed)
+}
+
+fn train_on(mode: Mode, labels: &[String], texts: &[Labelled<'_>], seed: u64) -> Trained {
+    let classes = labels.len();
+    let ngrams = texts.iter().map(|text| text.features.len()).sum();
+    let buckets = buckets_for(ngrams, classes);
+    let folds = folds(texts, seed);
+    tracing::info!(texts = texts.len(), classes, ngrams, buckets, "training begins");
+    let (all, judged) = fit_all(texts, &folds, classes, buckets, seed);
+    let calibration = Calibration::of(&judged, mode, classes);
+    let outcomes: Vec<Outcome> = judged
+        .into_iter()
+        .map(|text| Outcome {
+            probabilities: calibration.probabilities(mode, &text),
+            truth: text.truth.into_iter().map(|class| class as usize).collect(),
+        })
+        .collect();
+    let metrics = metrics::evaluate(mode, classes, &outcomes);
+    let confidence = Confidence::of(mode, &outcomes);
+    tracing::info!(
+        held_out = outcomes.len(),
+        accuracy = metrics.accuracy,
+        macro_f1 = metrics.f1_score,
+        calibration_error = confidence.calibration_error,
+        brier_score = confidence.brier_score,
+        auroc = confidence.auroc,
+        "training ends"
+    );
     Trained {
-        metrics: metrics::evaluate(set.mode, set.labels.len(), &held_out),
-        calibration_error: metrics::calibration_error(set.mode, &held_out),
-        held_out: held_out.len(),
-        model: Model {
-            mode: set.mode,
-            labels: set.labels.clone(),
-            weights,
-        },
+        model: Model::of(mode, labels, &all, &calibration),
+        metrics,
+        confidence,
+        held_out: outcomes.len(),
+    }
+}
+
+impl Confidence {
+    pub(crate) fn of(mode: Mode, outcomes: &[Outcome]) -> Self {
+        let predictions: Vec<TestPrediction> = outcomes
+            .iter()
+            .flat_map(|outcome| outcome.decisions(mode))
+            .collect();
+        let evaluation = evaluation::evaluate(&predictions);
+        Self {
+            calibration_error: evaluation.expected_calibration_error,
+            brier_score: evaluation.brier_score,
+            auroc: evaluation.auroc,
+        }
     }
 }
 
@@ -72,7 +147,8 @@ pub fn train(set: &TrainingSet, seed: u64) -> Trained {
 ///
 /// A label never loses all of its texts.
 pub(crate) fn split_test(set: &mut TrainingSet, seed: u64) -> Vec<Example> {
-    let folds = assign_folds(set, seed, TEST_SHARE);
+    let texts: Vec<_> = set.examples.iter().map(Example::labelled).collect();
+    let folds = assign_folds(&texts, seed, TEST_SHARE);
     let mut test = Vec::new();
     let mut kept = Vec::new();
     for (example, fold) in set.examples.drain(..).zip(folds) {
@@ -85,48 +161,40 @@ pub(crate) fn split_test(set: &mut TrainingSet, seed: u64) -> Vec<Example> {
 
 /// Has the model judge texts whose labels are known.
 pub(crate) fn judge(model: &Model, test: &[Example]) -> Vec<Outcome> {
-    let judge_one = |example: &Example| {
-        let mut probabilities = model.weights.scores(&example.features);
-        to_probabilities(model.mode, &mut probabilities);
-        Outcome {
-            probabilities,
-            truth: example.labels.clone(),
-        }
+    let judge_one = |example: &Example| Outcome {
+        probabilities: model.probabilities(&example.features),
+        truth: example
+            .labels
+            .iter()
+            .copied()
+            .map(|class| class as usize)
+            .collect(),
     };
     test.iter().map(judge_one).collect()
 }
 
-/// Returns the raw scores of each text by a model that was trained without it.
-fn held_out_scores(set: &TrainingSet, seed: u64) -> Vec<Outcome> {
-    let folds = assign_folds(set, seed, FOLDS);
-    let mut outcomes = Vec::new();
-    for fold in 0..FOLDS {
-        if !folds.contains(&Some(fold)) {
-            continue;
+/// Returns the parts to hold out, each by the numbers of its texts.
+fn folds(texts: &[Labelled<'_>], seed: u64) -> Vec<Vec<usize>> {
+    let many = texts.len() >= MANY_TEXTS;
+    let (parts, used) = if many { (TEST_SHARE, 1) } else { (FOLDS, FOLDS) };
+    let mut folds = vec![Vec::new(); used];
+    for (index, fold) in assign_folds(texts, seed, parts).into_iter().enumerate() {
+        if let Some(fold) = fold.and_then(|fold| folds.get_mut(fold)) {
+            fold.push(index);
         }
-        let (held_out, kept): (Vec<_>, Vec<_>) = set
-            .examples
-            .iter()
-            .zip(&folds)
-            .partition(|(_, of)| **of == Some(fold));
-        let kept = kept.into_iter().map(|(example, _)| example).collect();
-        let weights = fit(set, kept, seed);
-        outcomes.extend(held_out.into_iter().map(|(example, _)| Outcome {
-            probabilities: weights.scores(&example.features),
-            truth: example.labels.clone(),
-        }));
     }
-    outcomes
+    folds.retain(|fold| !fold.is_empty());
+    folds
 }
 
 /// Deals the texts of each set of labels out over the folds; one that is alone stays with all.
-fn assign_folds(set: &TrainingSet, seed: u64, folds_wanted: usize) -> Vec<Option<usize>> {
-    let mut order: Vec<usize> = (0..set.examples.len()).collect();
+fn assign_folds(texts: &[Labelled<'_>], seed: u64, folds_wanted: usize) -> Vec<Option<usize>> {
+    let mut order: Vec<usize> = (0..texts.len()).collect();
     Random(seed).shuffle(&mut order);
-    order.sort_by_key(|&index| &set.examples[index].labels);
+    order.sort_by_key(|&index| texts[index].labels);
     let mut folds = vec![None; order.len()];
     let mut fold = 0;
-    for alike in order.chunk_by(|&a, &b| set.examples[a].labels == set.examples[b].labels) {
+    for alike in order.chunk_by(|&a, &b| texts[a].labels == texts[b].labels) {
         if alike.len() < 2 {
             continue;
         }
@@ -138,111 +206,75 @@ fn assign_folds(set: &TrainingSet, seed: u64, folds_wanted: usize) -> Vec<Option
     folds
 }
 
-fn fit(set: &TrainingSet, mut examples: Vec<&Example>, seed: u64) -> Weights {
-    let mut weights = Weights::zero(set.labels.len());
-    let mut squares = Weights::zero(set.labels.len());
-    let mut random = Random(seed);
-    for _ in 0..EPOCHS {
-        random.shuffle(&mut examples);
-        for example in &examples {
-            step(set.mode, &mut weights, &mut squares, example);
+/// Fits all texts, and for each fold all but its own, which are judged; on all cores.
+fn fit_all(
+    texts: &[Labelled<'_>],
+    folds: &[Vec<usize>],
+    classes: usize,
+    buckets: usize,
+    seed: u64,
+) -> (Fit, Vec<Judged>) {
+    let all = Mutex::new(None);
+    let judged: Vec<Mutex<Vec<Judged>>> = folds.iter().map(|_| Mutex::default()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        // Number 0 is the fit of all texts: the longest comes first.
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number == 0 {
+                *lock(&all) = Some(fit(texts, classes, buckets, seed));
+            } else if let Some(fold) = folds.get(number - 1) {
+                *lock(&judged[number - 1]) = judge_fold(texts, fold, classes, buckets, seed);
+            } else {
+                return;
+            }
+            tracing::info!(
+                done = number + 1,
+                of = folds.len() + 1,
+                "a part of the training is done"
+            );
         }
-    }
-    weights
-}
-
-/// Moves the weights along the gradient of one text's log loss.
-fn step(mode: Mode, weights: &mut Weights, squares: &mut Weights, example: &Example) {
-    // Probability minus truth: the gradient by the score, for softmax and sigmoid alike.
-    let mut errors = weights.scores(&example.features);
-    to_probabilities(mode, &mut errors);
-    for &label in &example.labels {
-        errors[label] -= 1.0;
-    }
-    let classes = errors.len();
-    descend(&mut weights.bias, &mut squares.bias, &errors, 1.0);
-    for &feature in &example.features {
-        let row = weights.row_start(feature);
-        descend(
-            &mut weights.rows[row..row + classes],
-            &mut squares.rows[row..row + classes],
-            &errors,
-            feature.value,
-        );
-    }
-}
-
-fn descend(weights: &mut [f32], squares: &mut [f32], errors: &[f32], value: f32) {
-    for ((weight, squares), error) in weights.iter_mut().zip(squares).zip(errors) {
-        let gradient = error * value;
-        *squares += gradient * gradient;
-        *weight -= LEARNING_RATE * gradient / (INITIAL_SQUARES + *squares).sqrt();
-    }
-}
-
-/// Returns the number by which scores must be divided for their probabilities to be honest.
-///
-/// Minimises the log loss over its logarithm, a function with one valley; 1 without held-out texts.
-/// As in Platt's method the truth is softened by the number of texts, so that a few lucky hits do not
-/// make the model certain.
-fn fit_temperature(mode: Mode, held_out: &[Outcome]) -> f32 {
-    if held_out.is_empty() {
-        return 1.0;
-    }
-    let (mut low, mut high) = (-4.0_f32, 4.0_f32);
-    for _ in 0..40 {
-        let (left, right) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
-        if log_loss(mode, held_out, left.exp()) <= log_loss(mode, held_out, right.exp()) {
-            high = right;
-        } else {
-            low = left;
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for _ in 1..cores.min(folds.len() + 1) {
+            scope.spawn(work);
         }
-    }
-    ((low + high) / 2.0).exp()
+        work();
+    });
+    let judged = judged
+        .into_iter()
+        .flat_map(|judged| std::mem::take(&mut *lock(&judged)));
+    let all = lock(&all).take().expect("number 0 is taken first");
+    (all, judged.collect())
 }
 
-fn log_loss(mode: Mode, held_out: &[Outcome], temperature: f32) -> f64 {
-    let doubt = 1.0 / (held_out.len() + 2) as f64;
-    let mut loss = 0.0;
-    for outcome in held_out {
-        let mut probabilities: Vec<f32> = outcome
-            .probabilities
-            .iter()
-            .map(|score| score / temperature)
-            .collect();
-        to_probabilities(mode, &mut probabilities);
-        let classes = probabilities.len();
-        for (class, probability) in probabilities.into_iter().enumerate() {
-            let right = outcome.truth.contains(&class);
-            let log = |probability: f32| f64::from(probability.max(f32::MIN_POSITIVE)).ln();
-            loss -= match mode {
-                Mode::MultiClass if right => (1.0 - doubt) * log(probability),
-                Mode::MultiClass => doubt / (classes - 1) as f64 * log(probability),
-                Mode::MultiLabel => {
-                    let truth = if right { 1.0 - doubt } else { doubt };
-                    truth * log(probability) + (1.0 - truth) * log(1.0 - probability)
-                }
-            };
-        }
-    }
-    loss
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("a panic in a thread ends the scope")
 }
 
-/// SplitMix64: all the randomness that shuffling needs, the same in every release.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+fn judge_fold(
+    texts: &[Labelled<'_>],
+    fold: &[usize],
+    classes: usize,
+    buckets: usize,
+    seed: u64,
+) -> Vec<Judged> {
+    let mut held_out = vec![false; texts.len()];
+    for &index in fold {
+        held_out[index] = true;
     }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, (self.next() % (last as u64 + 1)) as usize);
-        }
-    }
+    let kept: Vec<_> = texts
+        .iter()
+        .zip(&held_out)
+        .filter(|(_, held_out)| !**held_out)
+        .map(|(text, _)| *text)
+        .collect();
+    let fit = fit(&kept, classes, buckets, seed);
+    let judge = |&index: &usize| Judged {
+        machine: fit.machine.scores(&fit.weighting, texts[index].features),
+        bayes: fit.bayes.scores(&fit.weighting, texts[index].features),
+        truth: texts[index].labels.to_vec(),
+    };
+    fold.iter().map(judge).collect()
 }

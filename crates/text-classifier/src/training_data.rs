@@ -2,16 +2,16 @@
 //!
 //! A byte-order mark, `\r\n`, blank lines and quoted line breaks are fine. Anything else that is wrong
 //! refuses the file with the line's number: a model trained on half a file helps nobody. Texts are
-//! turned into features row by row and not kept; features take roughly thirty times the text's size.
+//! turned into features row by row and not kept; features take roughly eight times the text's size.
 
 use std::{
     collections::BTreeMap,
     io::{self, Read},
 };
 
-use serde::{Deserialize, Serialize};
+use active_learning_core::dataset::Mode;
 
-use crate::features::{self, Feature};
+use crate::{features::Features, fit::Labelled};
 
 /// Separates the labels of a row in a multi-label file.
 pub const LABEL_DELIMITER: char = '|';
@@ -20,19 +20,12 @@ pub const MAX_CLASSES: usize = 1_000;
 /// Most labels of a multi-label model, as in Comprehend.
 pub const MAX_LABELS: usize = 100;
 
+/// Texts between two lines of the log.
+const PROGRESS_EVERY: usize = 100_000;
+
 /// A row of our own after the file's last: where it is not found as a row, an open quote has swallowed it.
 const END: &[u8] = b"\n\0end of the training file";
 const END_ROW: &[u8] = END.split_at(1).1;
-
-/// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Mode {
-    /// Exactly one class a text; probabilities sum to 1.
-    MultiClass,
-    /// Each label on its own, with its own probability.
-    MultiLabel,
-}
 
 /// Labelled texts, ready to train on.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +40,17 @@ pub struct TrainingSet {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Example {
     /// Indexes into [`TrainingSet::labels`], ascending; exactly one in multi-class mode.
-    pub labels: Vec<usize>,
-    pub features: Vec<Feature>,
+    pub labels: Box<[u32]>,
+    pub features: Features,
+}
+
+impl Example {
+    pub(crate) fn labelled(&self) -> Labelled<'_> {
+        Labelled {
+            features: &self.features,
+            labels: &self.labels,
+        }
+    }
 }
 
 /// Why a training file is refused. Messages name the line, never its text.
@@ -137,7 +139,7 @@ pub(crate) enum LabelSyntax {
 pub(crate) struct Collector {
     syntax: LabelSyntax,
     mode: Mode,
-    label_ids: BTreeMap<String, usize>,
+    label_ids: BTreeMap<String, u32>,
     examples: Vec<Example>,
 }
 
@@ -228,16 +230,19 @@ impl Collector {
             if label.is_empty() {
                 return Err(TrainingDataError::EmptyLabel { line });
             }
-            let next = self.label_ids.len();
+            let next = self.label_ids.len() as u32;
             ids.push(*self.label_ids.entry(label.to_owned()).or_insert(next));
         }
         if text.trim().is_empty() {
             return Err(TrainingDataError::EmptyText { line });
         }
         self.examples.push(Example {
-            labels: ids,
-            features: features::extract(text),
+            labels: ids.into_boxed_slice(),
+            features: Features::of(text),
         });
+        if self.examples.len().is_multiple_of(PROGRESS_EVERY) {
+            tracing::info!(texts = self.examples.len(), "reading training data");
+        }
         Ok(())
     }
 
@@ -262,7 +267,7 @@ impl Collector {
         let mut unknown = 0;
         for (label, &id) in &self.label_ids {
             match sorted_labels.binary_search(label) {
-                Ok(sorted) => sorted_ids[id] = sorted,
+                Ok(sorted) => sorted_ids[id as usize] = sorted as u32,
                 Err(_) => unknown += 1,
             }
         }
@@ -270,11 +275,10 @@ impl Collector {
             return Err(TrainingDataError::UnknownLabels { unknown });
         }
         for example in &mut self.examples {
-            for label in &mut example.labels {
-                *label = sorted_ids[*label];
-            }
-            example.labels.sort_unstable();
-            example.labels.dedup();
+            let mut labels: Vec<u32> = example.labels.iter().map(|&id| sorted_ids[id as usize]).collect();
+            labels.sort_unstable();
+            labels.dedup();
+            example.labels = labels.into_boxed_slice();
         }
         Ok(self.examples)
     }
@@ -380,7 +384,7 @@ mod tests {
 
         assert_eq!(set.mode, Mode::MultiLabel);
         assert_eq!(set.labels, ["a", "b", "c"]);
-        assert_eq!(set.examples[1].labels, [0, 2]);
+        assert_eq!(set.examples[1].labels[..], [0, 2]);
     }
 
     #[test]

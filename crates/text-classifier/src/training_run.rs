@@ -5,7 +5,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    TrainingDataError,
+    Confidence, TrainingDataError,
     arn::ClassifierArn,
     bucket::{Bucket, NamedObjectError, StoreError, Updated},
     classifier::{Classifier, ClassifierMetadata, ModelStatus, TrainedFacts, TrainingFile},
@@ -207,7 +207,11 @@ async fn build(
             let folder: S3Uri = folder.parse().map_err(|_| TrainingError::Request)?;
             let uri = output::uri(&folder, &arn.scope, "CLR", &output_id(classifier));
             let matrix = confusion_matrix(&tested.model, &tested.outcomes);
-            let archive = output::archive("confusion_matrix.json", &matrix);
+            let confidence = json!(tested.confidence).to_string().into_bytes();
+            let archive = output::archive(&[
+                ("confusion_matrix.json", &matrix),
+                ("confidence.json", &confidence),
+            ]);
             bucket.put_named(&uri, output::CONTENT_TYPE, archive).await?;
             Some(uri)
         }
@@ -224,7 +228,7 @@ async fn build(
         },
         facts: TrainedFacts {
             labels,
-            calibration_error: tested.calibration_error,
+            confidence: tested.confidence,
             sources: files,
         },
     })
@@ -284,7 +288,7 @@ async fn read_file(
 struct Tested {
     model: Model,
     trained_on: usize,
-    calibration_error: f64,
+    confidence: Confidence,
     outcomes: Vec<Outcome>,
 }
 
@@ -295,10 +299,11 @@ fn train_and_test(train: Collector, test: Option<Collector>) -> Result<Tested, T
         None => train::split_test(&mut set, SEED),
     };
     let trained = train::train(&set, SEED);
+    let outcomes = train::judge(&trained.model, &test);
     Ok(Tested {
-        outcomes: train::judge(&trained.model, &test),
         trained_on: set.len(),
-        calibration_error: trained.calibration_error,
+        confidence: Confidence::of(trained.model.mode(), &outcomes),
+        outcomes,
         model: trained.model,
     })
 }

@@ -33,8 +33,8 @@ pub fn normalise(text: &str) -> String {
     }
 }
 
-/// Decodes entities once; what is no entity stays. News feeds drop the `&` of numeric ones (`#39;`).
-fn decode_entities(text: &str) -> String {
+/// Decodes HTML entities once; what is no entity stays. News feeds drop the `&` of numeric ones (`#39;`).
+pub fn decode_entities(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(['&', '#']) {

@@ -1,0 +1,174 @@
+//! The two linear classifiers that a model is made of: a support vector machine and complement naive Bayes.
+//!
+//! The machine is the better one on thousands of texts, naive Bayes on dozens; how much each has to say is
+//! decided by texts that neither has seen.
+
+use crate::{
+    features::Features,
+    random::Random,
+    weights::{Weighting, Weights},
+};
+
+// Chosen by cross-validation on four fifths of 6,161 news texts.
+const EPOCHS: usize = 5;
+/// Cost of an error of the support vector machine.
+const COST: f32 = 1.0;
+/// Rare classes' errors cost at most so many times more.
+const MAX_CLASS_COST: f32 = 10.0;
+/// Pseudo-count of naive Bayes.
+const SMOOTHING: f32 = 0.2;
+
+/// A text to learn from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Labelled<'a> {
+    pub features: &'a Features,
+    /// Numbers of its classes, ascending.
+    pub labels: &'a [u32],
+}
+
+impl Labelled<'_> {
+    fn has(&self, class: usize) -> bool {
+        self.labels.iter().any(|&label| label as usize == class)
+    }
+}
+
+/// What was learned from one set of texts.
+pub(crate) struct Fit {
+    pub weighting: Weighting,
+    pub machine: Weights,
+    pub bayes: Weights,
+}
+
+/// Learns from texts. The same texts in the same order and the same seed give the same result.
+pub(crate) fn fit(texts: &[Labelled<'_>], classes: usize, buckets: usize, seed: u64) -> Fit {
+    let weighting = Weighting::of(texts.iter().map(|text| text.features), buckets);
+    Fit {
+        machine: support_vectors(texts, classes, &weighting, seed),
+        bayes: complement_naive_bayes(texts, classes, &weighting),
+        weighting,
+    }
+}
+
+/// One machine a class against the rest, squared hinge loss, by dual coordinate descent.
+///
+/// Source: Hsieh et al., "A dual coordinate descent method for large-scale linear SVM" (ICML 2008).
+fn support_vectors(texts: &[Labelled<'_>], classes: usize, weighting: &Weighting, seed: u64) -> Weights {
+    let mut weights = Weights::zero(classes, weighting.rarity.len());
+    let costs = class_costs(texts, classes);
+    let lengths: Vec<f32> = texts
+        .iter()
+        .map(|text| squared_length(text.features, weighting))
+        .collect();
+    let mut alphas = vec![0.0_f32; texts.len() * classes];
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    let mut random = Random(seed);
+    let mut changes = vec![0.0; classes];
+    let mut values = Vec::new();
+    for _ in 0..EPOCHS {
+        random.shuffle(&mut order);
+        for &index in &order {
+            let text = &texts[index];
+            values.clear();
+            weighting.values(text.features, |bucket, value| values.push((bucket, value)));
+            let mut scores = weights.bias.clone();
+            for &(bucket, value) in &values {
+                let row = &weights.rows[bucket * classes..][..classes];
+                scores
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(score, weight)| *score += value * weight);
+            }
+            let mut changed = false;
+            for (class, alpha) in alphas[index * classes..][..classes].iter_mut().enumerate() {
+                let (sign, cost) = if text.has(class) {
+                    (1.0, costs[class])
+                } else {
+                    (-1.0, COST)
+                };
+                let slack = 0.5 / cost;
+                let gradient = sign * scores[class] - 1.0 + slack * *alpha;
+                let next = (*alpha - gradient / (lengths[index] + slack)).max(0.0);
+                changes[class] = (next - *alpha) * sign;
+                changed |= next != *alpha;
+                *alpha = next;
+            }
+            if !changed {
+                continue;
+            }
+            weights
+                .bias
+                .iter_mut()
+                .zip(&changes)
+                .for_each(|(bias, change)| *bias += change);
+            for &(bucket, value) in &values {
+                let step = value * weighting.rarity[bucket].powi(2);
+                let row = &mut weights.rows[bucket * classes..][..classes];
+                row.iter_mut()
+                    .zip(&changes)
+                    .for_each(|(weight, change)| *weight += step * change);
+            }
+        }
+    }
+    weights
+}
+
+/// Errors on a class cost more the rarer it is, by the square root.
+fn class_costs(texts: &[Labelled<'_>], classes: usize) -> Vec<f32> {
+    let mut counts = vec![0_u32; classes];
+    for &label in texts.iter().flat_map(|text| text.labels) {
+        counts[label as usize] += 1;
+    }
+    let mean = counts.iter().sum::<u32>() as f32 / classes as f32;
+    let cost = |count: u32| COST * (mean / count.max(1) as f32).sqrt().clamp(1.0, MAX_CLASS_COST);
+    counts.into_iter().map(cost).collect()
+}
+
+/// With the bias' constant value of 1.
+fn squared_length(features: &Features, weighting: &Weighting) -> f32 {
+    let mut sum = 1.0;
+    weighting.values(features, |bucket, value| {
+        sum += (value * weighting.rarity[bucket]).powi(2)
+    });
+    sum
+}
+
+/// Weighs an n-gram for a class by how much rarer it is in the texts of all other classes than in all texts.
+///
+/// Source: Rennie et al., "Tackling the poor assumptions of naive Bayes text classifiers" (ICML 2003); the share in
+/// all texts is the same for each class and leaves their order alone.
+fn complement_naive_bayes(texts: &[Labelled<'_>], classes: usize, weighting: &Weighting) -> Weights {
+    let mut weights = Weights::zero(classes, weighting.rarity.len());
+    let mut all = vec![0.0_f32; weighting.rarity.len()];
+    for text in texts {
+        weighting.values(text.features, |bucket, value| {
+            let value = value * weighting.rarity[bucket];
+            all[bucket] += value;
+            for &label in text.labels {
+                weights.rows[bucket * classes + label as usize] += value;
+            }
+        });
+    }
+    let smoothing = SMOOTHING * weighting.texts.iter().filter(|&&texts| texts > 0).count() as f32;
+    let total = all.iter().sum::<f32>() + smoothing;
+    let mut totals = vec![total; classes];
+    for row in weights.rows.chunks_exact(classes) {
+        totals.iter_mut().zip(row).for_each(|(total, own)| *total -= own);
+    }
+    for ((row, &all), rarity) in weights
+        .rows
+        .chunks_exact_mut(classes)
+        .zip(&all)
+        .zip(&weighting.rarity)
+    {
+        if *rarity == 0.0 {
+            continue;
+        }
+        let share = (all + SMOOTHING) / total;
+        for (weight, total) in row.iter_mut().zip(&totals) {
+            // Rounding may leave a little less than nothing.
+            let others = ((all - *weight).max(0.0) + SMOOTHING) / total;
+            *weight = rarity * (share / others).ln();
+        }
+    }
+    weights
+}

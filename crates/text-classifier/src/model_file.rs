@@ -1,0 +1,151 @@
+//! The file of a model: self-contained, little-endian, each array aligned to 8 bytes from the start of the file.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 8 | `txtmodel` |
+//! | 4 | format version |
+//! | 4 | length of the header |
+//! | … | header: JSON, padded with spaces to a multiple of 8 |
+//! | 4 × 3 | `f32`: what a weight of 1 counts in words, pairs, character n-grams |
+//! | 4 × classes | `f32`: biases; padded with zeros to a multiple of 8 together with the line above |
+//! | buckets ÷ 8 | `u64`: one bit a bucket, whether it has a row |
+//! | rows × classes | `i8`: weights |
+//! | 4 | CRC-32 of all before |
+//!
+//! A file that differs in one bit is refused.
+
+use active_learning_core::dataset::Mode;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    features::{GROUPS, HASH_BITS},
+    model::{Model, Rows},
+};
+
+const MAGIC: &[u8; 8] = b"txtmodel";
+/// Also stands for how features are made: a change there needs a new number.
+const FORMAT_VERSION: u32 = 2;
+const CHECKSUM_BYTES: usize = 4;
+const ALIGNMENT: usize = 8;
+
+/// Why a model file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// Another kind of file, or nothing at all.
+    #[error("not a model file")]
+    NotAModel,
+    /// Written by another release.
+    #[error(
+        "model format {0} is not supported, this release reads format {FORMAT_VERSION}: train the model again"
+    )]
+    UnsupportedFormat(u32),
+    /// Cut short or changed since it was written.
+    #[error("the model file is damaged")]
+    Damaged,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    mode: Mode,
+    labels: Vec<String>,
+    buckets: usize,
+    rows: usize,
+}
+
+impl Model {
+    /// Returns the model as a file.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut header = serde_json::to_vec(&Header {
+            mode: self.mode,
+            labels: self.labels.clone(),
+            buckets: self.rows.present.len() * 64,
+            rows: Rows::count(&self.rows.present),
+        })
+        .expect("strings and numbers always serialise");
+        header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
+        let mut file = MAGIC.to_vec();
+        file.extend(FORMAT_VERSION.to_le_bytes());
+        file.extend((header.len() as u32).to_le_bytes());
+        file.extend(header);
+        file.extend(
+            self.scales
+                .iter()
+                .chain(&self.bias)
+                .flat_map(|float| float.to_le_bytes()),
+        );
+        file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+        file.extend(self.rows.present.iter().flat_map(|word| word.to_le_bytes()));
+        file.extend(self.rows.weights.iter().map(|weight| weight.cast_unsigned()));
+        let checksum = crc32fast::hash(&file);
+        file.extend(checksum.to_le_bytes());
+        file
+    }
+
+    /// Reads a model from its file.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`]: another kind of file, another format version, or damage. Never panics.
+    pub fn from_bytes(file: &[u8]) -> Result<Self, ModelError> {
+        let mut rest = file.strip_prefix(MAGIC).ok_or(ModelError::NotAModel)?;
+        let version = take_u32(&mut rest)?;
+        if version != FORMAT_VERSION {
+            return Err(ModelError::UnsupportedFormat(version));
+        }
+        let (body, checksum) = file
+            .split_last_chunk::<CHECKSUM_BYTES>()
+            .ok_or(ModelError::Damaged)?;
+        if crc32fast::hash(body).to_le_bytes() != *checksum {
+            return Err(ModelError::Damaged);
+        }
+        read_body(rest.strip_suffix(checksum).ok_or(ModelError::Damaged)?).ok_or(ModelError::Damaged)
+    }
+}
+
+/// Reads what follows the version; `None` where it contradicts itself.
+fn read_body(mut rest: &[u8]) -> Option<Model> {
+    let header_length = take_u32(&mut rest).ok()? as usize;
+    let Header {
+        mode,
+        labels,
+        buckets,
+        rows,
+    } = serde_json::from_slice(rest.split_off(..header_length)?).ok()?;
+    let classes = labels.len();
+    let sorted = labels.is_sorted_by(|left, right| left < right);
+    if classes < 2 || !sorted || !buckets.is_power_of_two() || !(64..=1 << HASH_BITS).contains(&buckets) {
+        return None;
+    }
+    let floats = (GROUPS + classes).next_multiple_of(ALIGNMENT / size_of::<f32>());
+    let (floats, _) = rest.split_off(..floats * size_of::<f32>())?.as_chunks();
+    let mut floats = floats.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    let mut scales = [0.0; GROUPS];
+    scales
+        .iter_mut()
+        .zip(&mut floats)
+        .for_each(|(scale, float)| *scale = float);
+    let bias: Vec<f32> = floats.take(classes).collect();
+    if !scales.iter().chain(&bias).all(|float| float.is_finite()) {
+        return None;
+    }
+    let (words, _) = rest.split_off(..buckets / 8)?.as_chunks();
+    let present: Vec<u64> = words.iter().map(|&bytes| u64::from_le_bytes(bytes)).collect();
+    if Rows::count(&present) != rows || rows.checked_mul(classes)? != rest.len() {
+        return None;
+    }
+    let weights = rest.iter().map(|byte| byte.cast_signed()).collect();
+    Some(Model {
+        mode,
+        labels,
+        scales,
+        bias,
+        rows: Rows::new(present, weights),
+    })
+}
+
+fn take_u32(rest: &mut &[u8]) -> Result<u32, ModelError> {
+    let (bytes, after) = rest.split_first_chunk().ok_or(ModelError::Damaged)?;
+    *rest = after;
+    Ok(u32::from_le_bytes(*bytes))
+}
