@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Most valuable texts that a covering batch is chosen from, per text to choose.
-const COMPARED_PER_CHOICE: usize = 20;
+const COMPARED_PER_CHOICE: usize = 80;
 
 /// Most texts that are compared with one another, whatever the batch: 16 MB and about a second.
 const MAX_COMPARED: usize = 2_000;
@@ -119,8 +119,8 @@ impl QueryStrategy {
 
     /// Returns what a label for a text with this prediction is worth: 0 or more, higher is better.
     ///
-    /// [`QueryStrategy::ClassBalanced`]: (1 − margin) × rarity; [`QueryStrategy::Representative`]: (1 − margin)² × rarity, where
-    /// rarity is the square root of how much rarer than the average the expected class is among the labels so far.
+    /// [`QueryStrategy::ClassBalanced`] and [`QueryStrategy::Representative`]: (1 − margin) × how much rarer than the average
+    /// the expected class is among the labels so far.
     /// Only values of one strategy can be compared. A text without a prediction counts as wholly uncertain.
     /// `labelled` matters to [`QueryStrategy::ClassBalanced`] and [`QueryStrategy::Representative`] only.
     pub fn value(self, prediction: Option<&Prediction>, labelled: &LabelCounts) -> f64 {
@@ -132,9 +132,7 @@ impl QueryStrategy {
             Self::Margin => close,
             Self::LeastConfidence => 1.0 - f64::from(prediction.confidence),
             Self::Entropy => entropy(&prediction.classes),
-            Self::ClassBalanced => close * rarity(&prediction.classes, labelled),
-            // Squared: a covering batch adds up the values of all texts that it stands for.
-            Self::Representative => close.powi(2) * rarity(&prediction.classes, labelled),
+            Self::Representative | Self::ClassBalanced => close * rarity(&prediction.classes, labelled),
             Self::Diversity | Self::Random => 1.0,
         }
     }
@@ -170,7 +168,7 @@ impl FromStr for QueryStrategy {
 /// Chance decides between equal values. The same arguments always give the same choice: of each candidate it is
 /// certain whether it is chosen, so that its selection probability is 1.
 /// Time grows with candidates × logarithm, and for covering batches with the square of the texts compared: the
-/// most valuable twenty per choice, at most 2,000.
+/// most valuable eighty per choice, at most 2,000.
 pub fn select(
     strategy: QueryStrategy,
     candidates: &[Candidate],
@@ -219,9 +217,7 @@ fn entropy(classes: &[ClassScore]) -> f64 {
 }
 
 /// Returns how much rarer than the average the class of a text is expected to be among the labels so far: 1 for
-/// the average or where no labels are counted, 2 for a class with a quarter of its labels.
-///
-/// The square root was measured: without it a first batch seeks the rarest class at the cost of all others.
+/// the average or where no labels are counted, 2 for a class with half as many labels.
 fn rarity(classes: &[ClassScore], labelled: &LabelCounts) -> f64 {
     let scores: f64 = classes.iter().map(|class| f64::from(class.score)).sum();
     if labelled.is_empty() || scores <= 0.0 {
@@ -231,7 +227,7 @@ fn rarity(classes: &[ClassScore], labelled: &LabelCounts) -> f64 {
     let average = labelled.values().sum::<u64>() as f64 / labelled.len() as f64 + 1.0;
     let of = |class: &ClassScore| {
         let labels = labelled.get(&class.name).copied().unwrap_or(0) as f64 + 1.0;
-        f64::from(class.score) / scores * (average / labels).sqrt()
+        f64::from(class.score) / scores * average / labels
     };
     classes.iter().map(of).sum()
 }

@@ -258,6 +258,67 @@ mod tests {
         assert_eq!(budgets(20, 100, 30), [20, 30]);
     }
 
+    /// Options for a file of two classes that differ in their words.
+    fn options(folder: &Path, texts: usize) -> Options {
+        let row = |number: usize| {
+            let (class, word) = [("a", "match"), ("b", "market")][number % 2];
+            format!("{class},{word} {} {}\n", number * 7_919, number * 104_729)
+        };
+        let data = folder.join("data.csv");
+        fs::write(&data, (0..texts).map(row).collect::<String>()).expect("space on the disk");
+        let number = |number| NonZeroUsize::new(number).expect("not zero");
+        Options {
+            data,
+            strategy: vec![QueryStrategy::Random, QueryStrategy::Representative],
+            labels: number(30),
+            start: number(5),
+            batch: number(10),
+            seeds: number(2),
+            imbalance: 1.0,
+            output: Some(folder.join("results")),
+        }
+    }
+
+    #[test]
+    fn the_same_options_give_the_same_files() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = options(folder.path(), 200);
+        let files = || {
+            run(&options).expect("a good file");
+            [
+                "runs.csv",
+                "curves.csv",
+                "thresholds.csv",
+                "accuracy.svg",
+                "macro-f1.svg",
+            ]
+            .map(|name| fs::read_to_string(folder.path().join("results").join(name)).expect("written"))
+        };
+
+        let (first, second) = (files(), files());
+
+        assert_eq!(first, second);
+        let rows: Vec<&str> = first[0].lines().collect();
+        assert_eq!(rows.len(), 1 + 2 * 2 * 4, "{rows:?}");
+        assert!(rows[1].starts_with("representative,0,5,"), "{rows:?}");
+        let (_, last_accuracy) = first[1]
+            .trim_end()
+            .rsplit_once("30,")
+            .expect("a row of 30 labels");
+        assert!(last_accuracy > "0.8", "{last_accuracy}");
+    }
+
+    #[test]
+    fn options_that_leave_nothing_to_replay_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let reason = |options: &Options| run(options).expect_err("nothing to replay").to_string();
+        let mut few = options(folder.path(), 30);
+
+        assert!(reason(&few).contains("texts to label and"), "{}", reason(&few));
+        few.start = few.labels;
+        assert_eq!(reason(&few), "--labels 30 must be more than --start 30");
+    }
+
     #[test]
     fn only_ratios_from_one_are_understood() {
         assert_eq!(ratio("10"), Ok(10.0));

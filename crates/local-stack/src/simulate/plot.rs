@@ -60,7 +60,7 @@ pub(super) fn svg(title: &str, summary: &Summary, metric: impl Fn(&MeanPoint) ->
     );
     axes(&mut svg, &scale);
     for curve in &summary.curves {
-        draw(&mut svg, &scale, curve, &metric, &ends);
+        draw(&mut svg, &scale, curve, &metric, ends);
     }
     legend(&mut svg, summary);
     svg + "</svg>\n"

@@ -1,7 +1,7 @@
 //! The texts of a simulation: read, split by content as production does it, thinned to the wanted imbalance.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs::File,
     io::BufReader,
     path::Path,
@@ -75,10 +75,7 @@ impl Texts {
         let copies = rows - texts.len();
         texts.sort_by_key(|(id, _)| *id);
         let labels = texts.iter().map(|(_, row)| row.labels[0].clone());
-        let classes: Vec<String> = labels
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .collect();
+        let classes: Vec<String> = labels.collect::<BTreeSet<_>>().into_iter().collect();
         if classes.len() < 2 {
             return Err(SimulateError::Classes(path.to_owned(), classes.len()));
         }
@@ -173,15 +170,19 @@ mod tests {
 
     #[test]
     fn copies_headers_and_near_copies_of_test_texts_are_left_out() {
-        let mut csv = "Label,Text\n".to_owned() + &many(&["a", "b"], 200) + "a,one text\nb,One TEXT!\n";
+        let csv = "Label,Text\n".to_owned() + &many(&["a", "b"], 200) + "a,one text\nb,One TEXT!\n";
         let plain = read(&csv).expect("a good file");
-        let longer = |row: &Row| format!("a,\"{} once more, {}\"\n", row.text.repeat(9), row.text);
-        csv += &longer(&plain.to_test[0]);
+        let near = |letter: char| format!("{}{letter}", plain.to_test[0].text);
+        let near = ('a'..='z').map(near).find(|text| !is_test(text, TEST_SHARE));
+        let near = near.expect("a quarter is held out, not all");
+
+        let with_near_copy = read(&format!("{csv}a,{near}\n")).expect("a good file");
 
         assert_eq!((plain.rows, plain.copies, plain.near_copies), (202, 1, 0));
+        assert_eq!(with_near_copy.near_copies, 1);
+        assert_eq!(with_near_copy.to_label, plain.to_label);
         assert!(plain.to_label.is_sorted_by_key(|row| ContentId::of(&row.text)));
         assert!(plain.to_test.iter().all(|row| is_test(&row.text, TEST_SHARE)));
-        assert_eq!(read(&csv).expect("a good file").rows, 203);
     }
 
     #[test]
