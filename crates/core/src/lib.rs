@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod audit;
 pub mod batch;
 pub mod consolidation;
+pub mod copies;
 pub mod dataset;
 pub mod delivery;
 pub mod evaluation;
