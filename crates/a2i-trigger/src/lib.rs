@@ -13,36 +13,29 @@ use active_learning_aws::{
     claims::{ClaimError, Claims},
     clients,
     env::{ConfigError, Env},
-    failure::{Refusal, chain},
+    human_loops::{AskError, HumanLoops},
     metrics, objects,
     rejected::{self, RejectedLines, RejectedObject},
     s3_event::{self, InvalidEvent, S3Object},
 };
 use active_learning_core::{
-    batch::ReadError,
-    delivery::Line,
-    feedback::FeedbackRecord,
-    human_loop::{HumanLoop, human_loops},
+    batch::ReadError, delivery::Line, feedback::FeedbackRecord, human_loop::human_loops,
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
-use aws_sdk_sagemakera2iruntime::types::HumanLoopInput;
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{
     Diagnostic, LambdaEvent, service_fn,
-    tracing::{debug, error, info, warn},
+    tracing::{info, warn},
 };
 use serde_json::Value;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::sync::mpsc;
 
 /// Claims that are under way to S3 at a time.
 const CLAIMS_IN_FLIGHT: usize = 16;
 
 /// Human loops that are started at a time; A2I does not publish its request rates.
 const LOOPS_IN_FLIGHT: usize = 4;
-
-/// Tries to start one human loop, beyond those of the SDK, before the event is left for redelivery.
-const MAX_TRIES: u32 = 5;
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
@@ -91,27 +84,9 @@ pub enum A2iTriggerError {
     /// Lines that cannot be used could not be set aside.
     #[error("rejected lines could not be written")]
     Rejected(#[source] BoxError),
-    /// The review service is busy, over a quota, or down.
-    #[error("human loop {name} could not be started; the event is left for redelivery")]
-    NotNow {
-        /// Name of the human loop.
-        name: String,
-        /// What the service answered.
-        #[source]
-        source: Refusal,
-    },
-    /// The review service will not take this.
-    #[error(
-        "human loop {name} was refused: check HUMAN_REVIEW_WORKFLOW_ARN and the function's rights; \
-         Amazon A2I takes no new customers, an empty HumanReviewWorkflowArn uses the built-in service"
-    )]
-    Refused {
-        /// Name of the human loop.
-        name: String,
-        /// What the service answered.
-        #[source]
-        source: Refusal,
-    },
+    /// People could not be asked; the event is left for redelivery.
+    #[error(transparent)]
+    Ask(#[from] AskError),
 }
 
 impl From<A2iTriggerError> for Diagnostic {
@@ -121,8 +96,7 @@ impl From<A2iTriggerError> for Diagnostic {
             A2iTriggerError::Read(_) => "Read",
             A2iTriggerError::Claim(_) => "Claim",
             A2iTriggerError::Rejected(_) => "Rejected",
-            A2iTriggerError::NotNow { .. } => "NotNow",
-            A2iTriggerError::Refused { .. } => "Refused",
+            A2iTriggerError::Ask(error) => error.error_type(),
         };
         Self {
             error_type: error_type.to_owned(),
@@ -146,8 +120,8 @@ struct Counts {
 #[derive(Debug)]
 pub struct A2iTrigger {
     s3: aws_sdk_s3::Client,
-    a2i: aws_sdk_sagemakera2iruntime::Client,
     claims: Claims,
+    human_loops: HumanLoops,
     config: Config,
 }
 
@@ -156,8 +130,13 @@ impl A2iTrigger {
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let s3 = aws_sdk_s3::Client::new(sdk);
         Self {
-            a2i: clients::a2i(sdk, config.human_review_url.as_deref()),
             claims: Claims::new(s3.clone(), config.feedback_bucket.clone(), config.claim_retention),
+            human_loops: HumanLoops::new(
+                s3.clone(),
+                config.feedback_bucket.clone(),
+                clients::a2i(sdk, config.human_review_url.as_deref()),
+                config.workflow_arn.clone(),
+            ),
             s3,
             config,
         }
@@ -171,20 +150,7 @@ impl A2iTrigger {
     ///
     /// [`A2iTriggerError`], that of the first object that failed.
     pub async fn handle(&self, payload: Value) -> Result<(), A2iTriggerError> {
-        let mut result = Ok(());
-        for object in s3_event::objects(payload)? {
-            let outcome = self.work_off(&object).await;
-            if let Err(error) = &outcome {
-                error!(
-                    object.bucket,
-                    object.key,
-                    error = chain(error),
-                    "the object is not worked off"
-                );
-            }
-            result = result.and(outcome);
-        }
-        result
+        s3_event::for_each(payload, async |object| self.work_off(&object).await).await
     }
 
     async fn work_off(&self, object: &S3Object) -> Result<(), A2iTriggerError> {
@@ -227,11 +193,12 @@ impl A2iTrigger {
         );
         sorter.counts.asked_before += (wanted - mine.len()) as u64;
         sorter.counts.human_loops += loops.len() as u64;
-        stream::iter(loops)
-            .map(|human_loop| self.start(human_loop))
+        stream::iter(&loops)
+            .map(|human_loop| self.human_loops.ask(&human_loop.name, &human_loop.input_content))
             .buffer_unordered(LOOPS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
-            .await
+            .await?;
+        Ok(())
     }
 
     /// Returns the records that are this object's to ask, in their order.
@@ -250,59 +217,6 @@ impl A2iTrigger {
             .try_filter_map(|record| ready(Ok(record)))
             .try_collect()
             .await
-    }
-
-    /// Starts a human loop, also when the service is busy for a moment.
-    async fn start(&self, human_loop: HumanLoop) -> Result<(), A2iTriggerError> {
-        let mut pause = Duration::from_millis(500);
-        for attempt in 1.. {
-            let Err(refusal) = self.try_start(&human_loop).await else {
-                info!(
-                    human_loop.name,
-                    human_loop.items = human_loop.record_ids.len(),
-                    "started"
-                );
-                return Ok(());
-            };
-            let quota = refusal.code.as_deref() == Some("ServiceQuotaExceededException");
-            match refusal.code.as_deref() {
-                // The name is taken by a loop of the same records: an earlier run started it.
-                Some("ConflictException") => {
-                    debug!(human_loop.name, "started before");
-                    return Ok(());
-                }
-                _ if !quota && !refusal.is_transient() => {
-                    let name = human_loop.name;
-                    return Err(A2iTriggerError::Refused {
-                        name,
-                        source: refusal,
-                    });
-                }
-                _ if attempt == MAX_TRIES => {
-                    let name = human_loop.name;
-                    return Err(A2iTriggerError::NotNow {
-                        name,
-                        source: refusal,
-                    });
-                }
-                _ => sleep(pause).await,
-            }
-            pause *= 2;
-        }
-        unreachable!("the last attempt returns")
-    }
-
-    async fn try_start(&self, human_loop: &HumanLoop) -> Result<(), Refusal> {
-        let input = HumanLoopInput::builder()
-            .input_content(&human_loop.input_content)
-            .build();
-        let call = self
-            .a2i
-            .start_human_loop()
-            .human_loop_name(&human_loop.name)
-            .flow_definition_arn(&self.config.workflow_arn)
-            .human_loop_input(input);
-        call.send().await.map(|_| ()).map_err(Refusal::from)
     }
 
     async fn set_aside(&self, object: &S3Object, lines: RejectedObject) -> Result<(), A2iTriggerError> {

@@ -189,6 +189,21 @@ async fn the_same_event_three_times_makes_one_set_of_human_loops() {
 }
 
 #[tokio::test]
+async fn what_a_loop_asks_is_kept_before_it_is_started() {
+    let services = Services::start();
+    let event = services.deliver("feedback/a", DELIVERED).await;
+    let script = refusing(usize::MAX, 403, "AccessDeniedException");
+
+    let outcome = services.function(&script).handle(event).await;
+
+    assert!(outcome.is_err());
+    for (name, input) in loops(&script) {
+        assert_eq!(services.get(&format!("asked/{name}.json")).await, input);
+    }
+    assert!(!loops(&script).is_empty());
+}
+
+#[tokio::test]
 async fn a_question_that_another_object_asked_is_not_asked_again() {
     let services = Services::start();
     let first = services.deliver("feedback/a", DELIVERED).await;

@@ -27,9 +27,9 @@ struct Claim {
     claimed_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// A claim that could neither be made nor read.
+/// A claim that could not be made, read or given back.
 #[derive(Debug, thiserror::Error)]
-#[error("the claim {key} could not be made")]
+#[error("the claim {key} could not be made or given back")]
 pub struct ClaimError {
     /// Key of the claim.
     pub key: String,
@@ -73,7 +73,7 @@ impl Claims {
             if let Write::Done = self.write(key, owner, None).await? {
                 return Ok(true);
             }
-            let Some((claim, etag)) = self.read(key).await? else {
+            let Some((claim, etag)) = read(&self.client, &self.bucket, key).await? else {
                 continue; // It expired between the two calls.
             };
             let age = chrono::Utc::now().signed_duration_since(claim.claimed_at);
@@ -121,22 +121,36 @@ impl Claims {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    async fn read(&self, key: &str) -> Result<Option<(Claim, String)>, BoxError> {
-        let answer = match self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .send()
-            .await
-        {
-            Ok(answer) => answer,
-            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let etag = answer.e_tag().unwrap_or_default().to_owned();
-        let body = answer.body.collect().await?.into_bytes();
-        Ok(Some((serde_json::from_slice(&body)?, etag)))
-    }
+/// Gives a claim back if it is the owner's, so that whoever comes next may claim the name.
+///
+/// # Errors
+///
+/// [`ClaimError`] when S3 does not answer.
+pub async fn release(client: &Client, bucket: &str, name: &str, owner: &str) -> Result<(), ClaimError> {
+    let key = format!("claims/{name}");
+    let outcome = async {
+        let claim = read(client, bucket, &key).await?;
+        if claim.is_some_and(|(claim, _)| claim.owner == owner) {
+            client.delete_object().bucket(bucket).key(&key).send().await?;
+        }
+        Ok(())
+    };
+    outcome.await.map_err(|source| ClaimError {
+        key: key.clone(),
+        source,
+    })
+}
+
+/// Reads a claim and its ETag.
+async fn read(client: &Client, bucket: &str, key: &str) -> Result<Option<(Claim, String)>, BoxError> {
+    let answer = match client.get_object().bucket(bucket).key(key).send().await {
+        Ok(answer) => answer,
+        Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let etag = answer.e_tag().unwrap_or_default().to_owned();
+    let body = answer.body.collect().await?.into_bytes();
+    Ok(Some((serde_json::from_slice(&body)?, etag)))
 }

@@ -161,6 +161,9 @@ mod tests {
             source: cause.into(),
         };
 
-        assert_eq!(chain(&error), "the claim claims/1 could not be made: broken pipe");
+        assert_eq!(
+            chain(&error),
+            "the claim claims/1 could not be made or given back: broken pipe"
+        );
     }
 }

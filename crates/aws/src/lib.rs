@@ -1,10 +1,11 @@
-//! What every function shares with AWS: configuration, clients, the feedback stream, claims, replies.
+//! What every function shares with AWS: configuration, clients, the feedback stream, human loops, claims, replies.
 
 pub mod claims;
 pub mod clients;
 pub mod env;
 pub mod failure;
 pub mod feedback_stream;
+pub mod human_loops;
 pub mod metrics;
 pub mod objects;
 pub mod rejected;

@@ -3,10 +3,11 @@
 use aws_sdk_s3::{
     Client,
     error::{BoxError, ProvideErrorMetadata},
-    primitives::ByteStream,
+    primitives::{ByteStream, DateTime},
 };
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 
 /// Decodes an object key of an S3 event, where a space is `+` and other characters are `%XX`.
 ///
@@ -73,6 +74,71 @@ pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, Bo
         Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// An object that could not be read as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is larger than whoever reads it allows.
+    #[error("the object is larger than {0} bytes")]
+    TooLarge(u64),
+    /// S3 did not answer to the end, after the SDK's retries.
+    #[error("the object could not be read")]
+    Failed(#[source] BoxError),
+}
+
+/// Reads a whole object of at most `max_bytes`; `None` if there is none of that key.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub async fn read(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    max_bytes: u64,
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let body = open(client, bucket, key, "").await.map_err(ReadError::Failed)?;
+    let Some(body) = body else {
+        return Ok(None);
+    };
+    let mut content = Vec::new();
+    let mut bounded = body.into_async_read().take(max_bytes + 1);
+    let read = bounded.read_to_end(&mut content).await;
+    read.map_err(|error| ReadError::Failed(error.into()))?;
+    if content.len() as u64 > max_bytes {
+        return Err(ReadError::TooLarge(max_bytes));
+    }
+    Ok(Some(content))
+}
+
+/// An object of a listing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// When it was written.
+    pub written_at: DateTime,
+}
+
+/// Lists the objects whose keys begin with `prefix`, in the order of their keys.
+///
+/// # Errors
+///
+/// Whatever S3 answers after the SDK's retries.
+pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Listed>, BoxError> {
+    let call = client.list_objects_v2().bucket(bucket).prefix(prefix);
+    let mut pages = call.into_paginator().send();
+    let mut listed = Vec::new();
+    while let Some(page) = pages.try_next().await? {
+        listed.extend(page.contents().iter().filter_map(|object| {
+            Some(Listed {
+                key: object.key()?.to_owned(),
+                written_at: *object.last_modified()?,
+            })
+        }));
+    }
+    Ok(listed)
 }
 
 /// Opens an object for reading; `None` when it is gone, or is no longer the one with this ETag.

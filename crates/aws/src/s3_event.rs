@@ -1,9 +1,12 @@
 //! S3 event notifications: which objects a function is told of.
 
+use std::error::Error;
+
+use lambda_runtime::tracing::error;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::objects::decode_key;
+use crate::{failure::chain, objects::decode_key};
 
 /// An object that an event names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +79,28 @@ pub fn objects(payload: Value) -> Result<Vec<S3Object>, InvalidEvent> {
     objects.ok_or(InvalidEvent)
 }
 
+/// Works off all objects that an event names; one that fails does not hold back the others.
+///
+/// # Errors
+///
+/// [`InvalidEvent`], or that of the first object that failed; each is in the log.
+pub async fn for_each<E: Error + From<InvalidEvent>>(
+    payload: Value,
+    work_off: impl AsyncFn(S3Object) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut result = Ok(());
+    for object in objects(payload)? {
+        let (bucket, key) = (object.bucket.clone(), object.key.clone());
+        // Boxed: the SDK's futures would else be nested deeper than the compiler follows.
+        let outcome = Box::pin(work_off(object)).await;
+        if let Err(error) = &outcome {
+            error!(bucket, key, error = chain(error), "the object is not worked off");
+        }
+        result = result.and(outcome);
+    }
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -92,6 +117,32 @@ mod tests {
         let keys: Vec<_> = objects.iter().map(|object| object.key.as_str()).collect();
         assert_eq!(keys, ["a b.csv", "é.csv"]);
         assert_eq!((objects[0].etag.as_str(), objects[0].size), ("e", 3));
+    }
+
+    #[tokio::test]
+    async fn an_object_that_fails_does_not_hold_back_the_others() {
+        #[derive(Debug, thiserror::Error)]
+        enum Failure {
+            #[error(transparent)]
+            Event(#[from] InvalidEvent),
+            #[error("{0}")]
+            Object(String),
+        }
+        let record = |key: &str| json!({"s3": {"bucket": {"name": "b"}, "object": {"key": key, "size": 3}}});
+        let event = json!({"Records": [record("a"), record("b"), record("c")]});
+        let seen = std::cell::RefCell::new(Vec::new());
+
+        let outcome = for_each(event, async |object: S3Object| {
+            seen.borrow_mut().push(object.key.clone());
+            match object.key.as_str() {
+                "a" => Ok(()),
+                _ => Err(Failure::Object(object.key)),
+            }
+        })
+        .await;
+
+        assert_eq!(seen.into_inner(), ["a", "b", "c"]);
+        assert!(matches!(outcome, Err(Failure::Object(key)) if key == "b"));
     }
 
     #[test]

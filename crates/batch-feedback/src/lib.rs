@@ -12,7 +12,6 @@ use std::{future::ready, sync::Arc};
 use active_learning_aws::{
     self as aws, clients,
     env::{ConfigError, Env},
-    failure::chain,
     feedback_stream::{FeedbackStream, PublishError},
     metrics, objects,
     rejected::{self, RejectedLines},
@@ -24,7 +23,7 @@ use aws_sdk_s3::{error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{
     Diagnostic, LambdaEvent, service_fn,
-    tracing::{error, info, warn},
+    tracing::{info, warn},
 };
 use reader::{Chunk, Outcome};
 use serde::Serialize;
@@ -133,20 +132,7 @@ impl BatchFeedback {
     ///
     /// [`BatchFeedbackError`], that of the first file that failed.
     pub async fn handle(&self, payload: Value) -> Result<(), BatchFeedbackError> {
-        let mut result = Ok(());
-        for object in s3_event::objects(payload)? {
-            let outcome = self.work_off(&object).await;
-            if let Err(error) = &outcome {
-                error!(
-                    object.bucket,
-                    object.key,
-                    error = chain(error),
-                    "the file is not worked off"
-                );
-            }
-            result = result.and(outcome);
-        }
-        result
+        s3_event::for_each(payload, async |object| self.work_off(&object).await).await
     }
 
     async fn work_off(&self, object: &S3Object) -> Result<(), BatchFeedbackError> {

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 pub use dawid_skene::{DawidSkene, Observation, SMOOTHING, dawid_skene};
 
-use crate::{human_loop::Answer, labelled::Vote};
+use crate::{
+    human_loop::Answer,
+    labelled::{Vote, VoteSource},
+};
 
 /// Records with several votes, per answer that occurs, from which Dawid–Skene takes over by default.
 ///
@@ -35,7 +38,7 @@ pub enum Consensus {
     },
     /// No answer stands out: one more opinion is wanted.
     Tie,
-    /// Nobody answered.
+    /// No reviewer answered.
     Unanswered,
 }
 
@@ -87,7 +90,12 @@ impl Consensus {
 }
 
 /// Returns the last answer of each worker; of two at the same instant the greater.
+///
+/// None where no reviewer voted: a label that came with feedback is one vote, and no review.
 pub(crate) fn last_vote_of_each_worker(votes: &[Vote]) -> BTreeMap<&str, &Answer> {
+    if votes.iter().all(|vote| vote.source == VoteSource::Feedback) {
+        return BTreeMap::new();
+    }
     let mut last: BTreeMap<&str, (&str, &Answer)> = BTreeMap::new();
     for vote in votes {
         let given = (vote.at.as_str(), &vote.answer);
@@ -193,7 +201,6 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::labelled::VoteSource;
 
     pub(crate) fn vote(worker: &str, label: &str) -> Vote {
         Vote {

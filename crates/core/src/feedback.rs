@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -238,6 +242,14 @@ impl FeedbackRecord {
         let mut line = serde_json::to_string(self).expect("a record has only string keys and finite numbers");
         line.push('\n');
         line
+    }
+}
+
+impl<'de> Deserialize<'de> for FeedbackRecord {
+    /// Reads a record inside another document, as [`FeedbackRecord::parse`] reads a line.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let record = Value::deserialize(deserializer)?;
+        Self::parse(record.to_string().as_bytes()).map_err(D::Error::custom)
     }
 }
 

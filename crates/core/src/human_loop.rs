@@ -2,8 +2,10 @@
 
 mod answer;
 mod input;
+mod name;
 mod output;
 
 pub use answer::{Answer, NONE_FITS, UNSURE, read_answer};
 pub use input::{HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops};
-pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer};
+pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS};
+pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer, loop_of_output};

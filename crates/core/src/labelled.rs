@@ -1,7 +1,6 @@
 //! The labelled record: one reviewed utterance with its votes and where everything came from.
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::{consolidation::Consensus, feedback::FeedbackRecord, human_loop::Answer};
 
@@ -65,11 +64,10 @@ pub struct LabelledRecord {
     /// Version of the line's shape.
     pub schema_version: u32,
     /// The record that was asked about.
-    #[serde(deserialize_with = "record")]
     pub record: FeedbackRecord,
-    /// What the votes of this loop come to.
+    /// What the votes come to: those of this loop, and of the loops before it where it asked for one more opinion.
     pub consensus: Consensus,
-    /// Every vote, in the order of the output, the user's own last.
+    /// Every vote of this loop, in the order of the output, the user's own last; that is in the first loop only.
     pub votes: Vec<Vote>,
     /// Name of the human loop.
     pub human_loop: String,
@@ -77,11 +75,6 @@ pub struct LabelledRecord {
     pub flow_definition_arn: String,
     /// When the last vote was given, RFC 3339 in UTC; the record's own time where nobody voted.
     pub labelled_at: String,
-}
-
-fn record<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedbackRecord, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    FeedbackRecord::parse(value.to_string().as_bytes()).map_err(D::Error::custom)
 }
 
 /// Why a line of a labelled object cannot be used. Safe to show: it never holds the text itself.
@@ -116,6 +109,17 @@ impl LabelledRecord {
             human_loop: human_loop.to_owned(),
             flow_definition_arn: flow_definition_arn.to_owned(),
         }
+    }
+
+    /// Lets the votes of earlier loops take part in the consensus, where this loop asked for one more opinion.
+    ///
+    /// They stay in the lines of those loops: whoever merges the lines of a record has each vote once, the
+    /// user's own too.
+    pub fn after(mut self, earlier: &[Vote]) -> Self {
+        self.votes.retain(|vote| !earlier.contains(vote));
+        let all: Vec<Vote> = earlier.iter().chain(&self.votes).cloned().collect();
+        self.consensus = Consensus::by_majority(&all);
+        self
     }
 
     /// Reads one line.
@@ -159,7 +163,7 @@ pub fn object_key(human_loop: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{
@@ -232,6 +236,32 @@ mod tests {
         let labelled = LabelledRecord::new(feedback(), vec![vote("World", "2026-11-20T11:00:00Z")], "l", "f");
 
         assert_eq!(labelled.consensus, Consensus::Tie);
+    }
+
+    #[test]
+    fn one_more_opinion_decides_with_the_earlier_ones_and_the_user_votes_once() {
+        let first = LabelledRecord::new(feedback(), vec![vote("World", "2026-11-20T11:00:00Z")], "l", "f");
+        let mut opinion = vote("World", "2026-11-20T12:00:00Z");
+        opinion.worker = "w2".into();
+
+        let again =
+            LabelledRecord::new(feedback(), vec![opinion.clone()], "l-again-1", "f").after(&first.votes);
+
+        assert_eq!(again.votes, [opinion]);
+        let Consensus::Agreed { answer, confidence } = again.consensus else {
+            panic!("two of three hold the same");
+        };
+        assert_eq!((answer, confidence), (Answer::labels(["World"]), 2.0 / 3.0));
+    }
+
+    #[test]
+    fn what_only_its_user_labelled_nobody_reviewed() {
+        let labelled = LabelledRecord::new(feedback(), vec![], "l", "f");
+
+        assert_eq!(
+            (labelled.votes.len(), labelled.consensus),
+            (1, Consensus::Unanswered)
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub const NAMES: &[&str] = &[
     "feedback-api",
     "human-review",
     "text-classifier",
+    "training-data",
 ];
 
 /// Serves one function until the process is ended.
@@ -23,6 +24,7 @@ pub async fn run(name: &str) -> Result<(), Box<dyn std::error::Error + Send + Sy
         "feedback-api" => feedback_api::run().await,
         "human-review" => human_review::run().await,
         "text-classifier" => text_classifier::run().await,
+        "training-data" => training_data::run().await,
         _ => Err(format!("there is no function `{name}`, only {}", NAMES.join(", ")).into()),
     }
 }

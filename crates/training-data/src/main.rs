@@ -1,3 +1,6 @@
 //! Lambda: human answers into labelled records.
 
-fn main() {}
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    training_data::run().await
+}

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::answer::{NONE_FITS, UNSURE};
+use super::{
+    answer::{NONE_FITS, UNSURE},
+    name::{NAME_DIGITS, NAME_PREFIX},
+};
 use crate::{feedback::FeedbackRecord, prediction::LABEL_DELIMITER};
 
 /// Largest `InputContent` of `StartHumanLoop`, in characters; counted here in bytes, which is never less.
@@ -17,7 +20,7 @@ pub const MAX_INPUT_CONTENT_BYTES: usize = 3_145_728;
 const MAX_ADDED_LABEL_BYTES: usize = 256;
 
 /// What a reviewer is shown: `task.input` of the worker task template.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HumanLoopInput {
     /// The items of the task.
@@ -30,6 +33,13 @@ pub struct HumanLoopInput {
     pub bucket_name: String,
     /// Key of the delivered feedback.
     pub key_name: String,
+}
+
+impl HumanLoopInput {
+    /// Writes the input as `InputContent`, the same text for the same input.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("records have string keys and finite numbers")
+    }
 }
 
 /// A human loop to be started.
@@ -105,8 +115,8 @@ fn human_loop(chunk: &[&FeedbackRecord], labels: &[String], bucket: &str, key: &
         hash.update([0]);
     }
     HumanLoop {
-        name: format!("review-{}", &hex::encode(hash.finalize())[..40]),
-        input_content: serde_json::to_string(&input).expect("records have string keys and finite numbers"),
+        name: format!("{NAME_PREFIX}{}", &hex::encode(hash.finalize())[..NAME_DIGITS]),
+        input_content: input.to_json(),
         record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
     }
 }

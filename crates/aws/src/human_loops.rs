@@ -1,0 +1,208 @@
+//! Human loops: what people are asked lies in S3 before the review service is told to ask it.
+
+use std::time::Duration;
+
+use aws_sdk_s3::{error::BoxError, primitives::DateTime};
+use aws_sdk_sagemakera2iruntime::types::HumanLoopInput;
+use lambda_runtime::tracing::{debug, info};
+use tokio::time::sleep;
+
+use crate::{failure::Refusal, objects};
+
+/// Tries to start one human loop, beyond those of the SDK.
+const MAX_TRIES: u32 = 5;
+
+/// Where the open questions lie.
+const PREFIX: &str = "asked/";
+
+/// Largest object of a question that is read, in bytes: `InputContent` has at most 3 MiB.
+const MAX_QUESTION_BYTES: u64 = 4 << 20;
+
+/// Starts human loops, and keeps what each was started with as `asked/<human loop>.json` until it is done with.
+///
+/// The review service gives the input of a loop back in its output only. Of a loop that fails, or that was
+/// never started because the function was ended, nothing else would know what it was to ask.
+#[derive(Clone, Debug)]
+pub struct HumanLoops {
+    s3: aws_sdk_s3::Client,
+    bucket: String,
+    a2i: aws_sdk_sagemakera2iruntime::Client,
+    workflow_arn: String,
+}
+
+/// A human loop that is not done with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenLoop {
+    /// Its name.
+    pub name: String,
+    /// When it was written down, just before it was started.
+    pub asked_at: DateTime,
+}
+
+/// Why people could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// S3 did not answer.
+    #[error("the questions below {PREFIX} could not be read or written")]
+    Store(#[source] BoxError),
+    /// The review service is busy, over a quota, or down.
+    #[error("human loop {name} could not be started now")]
+    NotNow {
+        /// Name of the human loop.
+        name: String,
+        /// What the service answered.
+        #[source]
+        source: Refusal,
+    },
+    /// The review service will not take this.
+    #[error(
+        "human loop {name} was refused: check HUMAN_REVIEW_WORKFLOW_ARN and the function's rights; \
+         Amazon A2I takes no new customers, an empty HumanReviewWorkflowArn uses the built-in service"
+    )]
+    Refused {
+        /// Name of the human loop.
+        name: String,
+        /// What the service answered.
+        #[source]
+        source: Refusal,
+    },
+}
+
+impl AskError {
+    /// Returns the name of the variant, by which alarms group.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "AskedStore",
+            Self::NotNow { .. } => "NotNow",
+            Self::Refused { .. } => "Refused",
+        }
+    }
+}
+
+impl HumanLoops {
+    /// Keeps the questions in `bucket` and starts loops of the flow definition `workflow_arn`.
+    pub fn new(
+        s3: aws_sdk_s3::Client,
+        bucket: String,
+        a2i: aws_sdk_sagemakera2iruntime::Client,
+        workflow_arn: String,
+    ) -> Self {
+        Self {
+            s3,
+            bucket,
+            a2i,
+            workflow_arn,
+        }
+    }
+
+    /// Keeps the input of a loop, then starts it.
+    ///
+    /// Idempotent: the same name again starts nothing new.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`]; unless it is [`AskError::Store`], the question is kept, and can be started later.
+    pub async fn ask(&self, name: &str, input_content: &str) -> Result<(), AskError> {
+        self.keep(name, input_content).await?;
+        self.start(name, input_content).await
+    }
+
+    /// Keeps the input of a loop that is to be started; one that is there stays.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::Store`].
+    pub async fn keep(&self, name: &str, input_content: &str) -> Result<(), AskError> {
+        let body = input_content.as_bytes().to_vec();
+        let created = objects::create(&self.s3, &self.bucket, &key(name), "application/json", body).await;
+        created.map(|_| ()).map_err(AskError::Store)
+    }
+
+    /// Starts a human loop, also when the service is busy for a moment; one of that name is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::NotNow`], [`AskError::Refused`].
+    pub async fn start(&self, name: &str, input_content: &str) -> Result<(), AskError> {
+        let mut pause = Duration::from_millis(500);
+        for attempt in 1.. {
+            let Err(source) = self.try_start(name, input_content).await else {
+                info!(human_loop.name = name, "started");
+                return Ok(());
+            };
+            let name = name.to_owned();
+            let quota = source.code.as_deref() == Some("ServiceQuotaExceededException");
+            match source.code.as_deref() {
+                // The name is taken by a loop of the same records: an earlier run started it.
+                Some("ConflictException") => {
+                    debug!(human_loop.name = name, "started before");
+                    return Ok(());
+                }
+                _ if !quota && !source.is_transient() => return Err(AskError::Refused { name, source }),
+                _ if attempt == MAX_TRIES => return Err(AskError::NotNow { name, source }),
+                _ => sleep(pause).await,
+            }
+            pause *= 2;
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn try_start(&self, name: &str, input_content: &str) -> Result<(), Refusal> {
+        let input = HumanLoopInput::builder().input_content(input_content).build();
+        let call = self
+            .a2i
+            .start_human_loop()
+            .human_loop_name(name)
+            .flow_definition_arn(&self.workflow_arn)
+            .human_loop_input(input);
+        call.send().await.map(|_| ()).map_err(Refusal::from)
+    }
+
+    /// Returns what a loop that is not done with was to be started with.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::Store`].
+    pub async fn input(&self, name: &str) -> Result<Option<String>, AskError> {
+        let content = objects::read(&self.s3, &self.bucket, &key(name), MAX_QUESTION_BYTES).await;
+        let content = content.map_err(|error| AskError::Store(error.into()))?;
+        let text = content.map(String::from_utf8).transpose();
+        text.map_err(|error| AskError::Store(error.utf8_error().into()))
+    }
+
+    /// Removes the input of a loop that is done with.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::Store`].
+    pub async fn forget(&self, name: &str) -> Result<(), AskError> {
+        let call = self.s3.delete_object().bucket(&self.bucket).key(key(name));
+        let outcome = call.send().await;
+        outcome.map(|_| ()).map_err(|error| AskError::Store(error.into()))
+    }
+
+    /// Returns the loops that are not done with, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::Store`].
+    pub async fn open(&self) -> Result<Vec<OpenLoop>, AskError> {
+        let listed = objects::list(&self.s3, &self.bucket, PREFIX).await;
+        let open = |object: objects::Listed| {
+            let name = object.key.strip_prefix(PREFIX)?.strip_suffix(".json")?;
+            Some(OpenLoop {
+                name: name.to_owned(),
+                asked_at: object.written_at,
+            })
+        };
+        Ok(listed
+            .map_err(AskError::Store)?
+            .into_iter()
+            .filter_map(open)
+            .collect())
+    }
+}
+
+fn key(name: &str) -> String {
+    format!("{PREFIX}{name}.json")
+}

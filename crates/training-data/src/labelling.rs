@@ -1,0 +1,235 @@
+//! One output of a human loop into labelled records, and what it leaves open into one more loop.
+
+use std::collections::BTreeMap;
+
+use active_learning_aws::{
+    metrics,
+    objects::{self, ReadError},
+};
+use active_learning_core::{
+    consolidation::Consensus,
+    human_loop::{Answer, HumanLoopOutput, LoopName},
+    labelled::{self, LabelledRecord, Vote},
+};
+use lambda_runtime::tracing::{info, warn};
+
+use crate::{FUNCTION, TrainingData, TrainingDataError};
+
+/// Largest output that is read, in bytes: an input of 3 MiB, whose letters may be escaped, and its answers.
+const MAX_OUTPUT_BYTES: u64 = 32 << 20;
+
+/// Largest labelled object that is read, in bytes.
+const MAX_LABELLED_BYTES: u64 = 64 << 20;
+
+/// What became of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its labelled object was written, or was there.
+    Labelled,
+    /// It cannot be used and was set aside.
+    Rejected,
+    /// There is none.
+    Absent,
+}
+
+/// What the records of a loop came to.
+#[derive(Debug, Default)]
+struct Counts {
+    labelled: u64,
+    none_fits: u64,
+    new_labels: u64,
+    unsure: u64,
+    ties: u64,
+    unanswered: u64,
+}
+
+impl Counts {
+    fn of(records: &[LabelledRecord]) -> Self {
+        let mut counts = Self::default();
+        for record in records {
+            *match &record.consensus {
+                Consensus::Agreed { answer, .. } => match answer {
+                    Answer::Labels { .. } => &mut counts.labelled,
+                    Answer::NoneFits => &mut counts.none_fits,
+                    Answer::NewLabel { .. } => &mut counts.new_labels,
+                    Answer::Unsure => &mut counts.unsure,
+                },
+                Consensus::Tie => &mut counts.ties,
+                Consensus::Unanswered => &mut counts.unanswered,
+            } += 1;
+        }
+        counts
+    }
+}
+
+impl TrainingData {
+    /// Writes the labelled object of a loop whose output has this key, unless it is there.
+    ///
+    /// What it leaves open is written down as a question before, and asked after: a run that breaks off in
+    /// between is made good by the next one, or by the sweep, and no label waits for the review service.
+    pub(crate) async fn label(&self, human_loop: &str, key: &str) -> Result<Outcome, TrainingDataError> {
+        let labelled_key = labelled::object_key(human_loop);
+        let done = objects::exists(&self.s3, &self.config.training_bucket, &labelled_key).await;
+        if !done.map_err(TrainingDataError::TrainingBucket)? {
+            match self.read_output(human_loop, key).await? {
+                None => return Ok(Outcome::Absent),
+                Some(Ok(output)) => self.write(&output).await?,
+                Some(Err(reason)) => {
+                    let new = self.give_up(human_loop, &reason).await?;
+                    metrics::count(FUNCTION, &[("RejectedOutputs", u64::from(new))]);
+                    return Ok(Outcome::Rejected);
+                }
+            }
+        }
+        self.human_loops.forget(human_loop).await?;
+        if let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_round()) {
+            let next = next.to_string();
+            if let Some(input) = self.human_loops.input(&next).await? {
+                self.human_loops.start(&next, &input).await?;
+            }
+        }
+        Ok(Outcome::Labelled)
+    }
+
+    /// Reads an output; `None` if there is none, and the reason where it cannot be used.
+    async fn read_output(
+        &self,
+        human_loop: &str,
+        key: &str,
+    ) -> Result<Option<Result<HumanLoopOutput, String>>, TrainingDataError> {
+        let bucket = &self.config.review_bucket;
+        let unusable = |reason: String| {
+            Some(Err(format!(
+                "the output s3://{bucket}/{key} cannot be used: {reason}"
+            )))
+        };
+        let content = match objects::read(&self.s3, bucket, key, MAX_OUTPUT_BYTES).await {
+            Ok(Some(content)) => content,
+            Ok(None) => {
+                warn!(human_loop.name = human_loop, "there is no output");
+                return Ok(None);
+            }
+            Err(ReadError::TooLarge(_)) => {
+                return Ok(unusable(format!("it is larger than {MAX_OUTPUT_BYTES} bytes")));
+            }
+            Err(error @ ReadError::Failed(_)) => return Err(TrainingDataError::Read(error.into())),
+        };
+        Ok(match HumanLoopOutput::parse(&content) {
+            Ok(output) if output.human_loop_name == human_loop => Some(Ok(output)),
+            Ok(_) => unusable("it is that of another human loop".to_owned()),
+            Err(invalid) => unusable(invalid.to_string()),
+        })
+    }
+
+    async fn write(&self, output: &HumanLoopOutput) -> Result<(), TrainingDataError> {
+        let name = LoopName::parse(&output.human_loop_name);
+        let earlier = match &name {
+            Some(name) => self.earlier_votes(name).await?,
+            None => BTreeMap::new(),
+        };
+        let records: Vec<LabelledRecord> = output
+            .reviewed()
+            .into_iter()
+            .map(|item| {
+                let earlier = earlier
+                    .get(&item.record.id)
+                    .map(Vec::as_slice)
+                    .unwrap_or_default();
+                let (name, flow) = (&output.human_loop_name, &output.flow_definition_arn);
+                LabelledRecord::new(item.record, item.votes, name, flow).after(earlier)
+            })
+            .collect();
+        let open: Vec<_> = records
+            .iter()
+            .filter(|record| matches!(record.consensus, Consensus::Tie | Consensus::Unanswered))
+            .map(|record| record.record.clone())
+            .collect();
+        let next = name
+            .and_then(|name| name.next_round())
+            .filter(|_| !open.is_empty());
+        let asked_again = if next.is_some() { open.len() } else { 0 };
+        if let Some(next) = next {
+            let question = output.asking_again(open).to_json();
+            self.human_loops.keep(&next.to_string(), &question).await?;
+        }
+        let lines: String = records.iter().map(LabelledRecord::to_line).collect();
+        let key = labelled::object_key(&output.human_loop_name);
+        let bucket = &self.config.training_bucket;
+        let created =
+            objects::create(&self.s3, bucket, &key, "application/x-ndjson", lines.into_bytes()).await;
+        if created.map_err(TrainingDataError::TrainingBucket)? {
+            report(output, &records, asked_again);
+        }
+        Ok(())
+    }
+
+    /// Returns the votes of the rounds before a loop, by record id.
+    async fn earlier_votes(&self, name: &LoopName) -> Result<BTreeMap<String, Vec<Vote>>, TrainingDataError> {
+        let mut votes: BTreeMap<String, Vec<Vote>> = BTreeMap::new();
+        if name.round() == 0 {
+            return Ok(votes);
+        }
+        let bucket = &self.config.training_bucket;
+        let prefix = format!("labelled/{}", name.first());
+        let listed = objects::list(&self.s3, bucket, &prefix).await;
+        for object in listed.map_err(TrainingDataError::TrainingBucket)? {
+            let file = object
+                .key
+                .strip_prefix("labelled/")
+                .and_then(|name| name.strip_suffix(".jsonl"));
+            let before = file
+                .and_then(LoopName::parse)
+                .is_some_and(|other| other.round() < name.round());
+            if !before {
+                continue;
+            }
+            let content = objects::read(&self.s3, bucket, &object.key, MAX_LABELLED_BYTES).await;
+            let content = content.map_err(|error| TrainingDataError::Read(error.into()))?;
+            for line in content
+                .unwrap_or_default()
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty())
+            {
+                let labelled =
+                    LabelledRecord::parse(line).map_err(|error| TrainingDataError::Read(error.into()))?;
+                votes
+                    .entry(labelled.record.id)
+                    .or_default()
+                    .extend(labelled.votes);
+            }
+        }
+        Ok(votes)
+    }
+}
+
+fn report(output: &HumanLoopOutput, records: &[LabelledRecord], asked_again: usize) {
+    let counts = Counts::of(records);
+    let unmatched = output.unmatched_fields().len();
+    info!(
+        human_loop.name = output.human_loop_name,
+        human_loop.workers = output.answers.len(),
+        records = records.len(),
+        asked_again,
+        "labelled"
+    );
+    if unmatched > 0 {
+        // Not their names: a template of somebody else's may make them of texts.
+        warn!(
+            human_loop.name = output.human_loop_name,
+            unmatched, "fields that belong to no record"
+        );
+    }
+    metrics::count(
+        FUNCTION,
+        &[
+            ("LabelledRecords", counts.labelled),
+            ("NoneFits", counts.none_fits),
+            ("NewLabels", counts.new_labels),
+            ("Unsure", counts.unsure),
+            ("Ties", counts.ties),
+            ("UnansweredRecords", counts.unanswered),
+            ("AskedAgain", asked_again as u64),
+            ("UnmatchedFields", unmatched as u64),
+        ],
+    );
+}

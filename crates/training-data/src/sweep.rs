@@ -1,0 +1,210 @@
+//! The sweep: what became of the human loops that are not done with.
+//!
+//! Only they are looked at, whatever else the flow definition is used for. With none there is one listing of
+//! an empty prefix to pay for; else the review service lists its loops from the oldest open one on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use active_learning_aws::{
+    failure::chain,
+    human_loops::{AskError, OpenLoop},
+    metrics,
+};
+use active_learning_core::human_loop::{LoopName, MAX_RETRIES};
+use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_sagemakera2iruntime::{
+    operation::describe_human_loop::DescribeHumanLoopOutput, types::HumanLoopStatus,
+};
+use futures::{StreamExt, stream};
+use lambda_runtime::tracing::{error, info};
+
+use crate::{FUNCTION, TrainingData, TrainingDataError, labelling::Outcome};
+
+/// Open loops that are seen to at a time; A2I does not publish its request rates.
+const LOOPS_IN_FLIGHT: usize = 4;
+
+/// How far the clocks of S3 and the review service may be apart, in seconds.
+const CLOCK_SKEW_SECONDS: i64 = 600;
+
+/// What was done about an open loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Done {
+    /// People are at it.
+    Waiting,
+    /// Its output had not been worked off, since the event was lost.
+    Recovered,
+    /// It had never been started.
+    Started,
+    /// It had failed, and was started again under another name.
+    Reopened,
+    /// It was set aside.
+    GivenUp,
+}
+
+impl TrainingData {
+    /// Sees to every loop that was asked for and is not done with. Idempotent.
+    ///
+    /// What failed or expired is asked again, [`MAX_RETRIES`] times. A loop that was stopped is not: only an
+    /// operator stops one, on purpose; its records are set aside.
+    pub(crate) async fn sweep(&self) -> Result<(), TrainingDataError> {
+        let mut open = self.human_loops.open().await?;
+        open.retain(|asked| LoopName::parse(&asked.name).is_some());
+        let waiting = self.waiting(&open).await?;
+        let mut done = vec![Done::Waiting; waiting.len()];
+        let mut result = Ok(());
+        let mut outcomes = stream::iter(open.iter().filter(|asked| !waiting.contains(&asked.name)))
+            .map(async |asked| (asked, self.see_to(&asked.name).await))
+            .buffer_unordered(LOOPS_IN_FLIGHT);
+        while let Some((asked, outcome)) = outcomes.next().await {
+            match outcome {
+                Ok(outcome) => done.push(outcome),
+                Err(failure) => {
+                    error!(
+                        human_loop.name = asked.name,
+                        error = chain(&failure),
+                        "not seen to"
+                    );
+                    let busy = matches!(failure, TrainingDataError::Ask(AskError::NotNow { .. }));
+                    result = result.and(Err(failure));
+                    if busy {
+                        break; // The next sweep goes on.
+                    }
+                }
+            }
+        }
+        report(&done);
+        result
+    }
+
+    /// Returns which of the open loops people are still at.
+    async fn waiting(&self, open: &[OpenLoop]) -> Result<BTreeSet<String>, TrainingDataError> {
+        let Some(oldest) = open.iter().map(|asked| asked.asked_at).min() else {
+            return Ok(BTreeSet::new());
+        };
+        // A loop is written down before it is started: none of them is older.
+        let after = DateTime::from_secs(oldest.secs() - CLOCK_SKEW_SECONDS);
+        let names: BTreeSet<&str> = open.iter().map(|asked| asked.name.as_str()).collect();
+        let mut loops = self
+            .a2i
+            .list_human_loops()
+            .flow_definition_arn(&self.config.workflow_arn)
+            .creation_time_after(after)
+            .into_paginator()
+            .page_size(100)
+            .items()
+            .send();
+        let mut waiting = BTreeSet::new();
+        while let Some(summary) = loops.next().await {
+            let summary = summary.map_err(|error| TrainingDataError::Review(error.into()))?;
+            let waits = !has_ended(summary.human_loop_status());
+            if let Some(name) = summary
+                .human_loop_name()
+                .filter(|name| waits && names.contains(name))
+            {
+                waiting.insert(name.to_owned());
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Does what is due about a loop that nobody seems to be at.
+    async fn see_to(&self, human_loop: &str) -> Result<Done, TrainingDataError> {
+        let Some(found) = self.describe(human_loop).await? else {
+            return self.start_kept(human_loop).await.map(|()| Done::Started);
+        };
+        if !has_ended(found.human_loop_status()) {
+            return Ok(Done::Waiting);
+        }
+        if let Some(key) = self.output_key(human_loop, &found)?
+            && Box::pin(self.label(human_loop, &key)).await? != Outcome::Absent
+        {
+            return Ok(Done::Recovered);
+        }
+        if found.human_loop_status() == Some(&HumanLoopStatus::Stopped) {
+            self.give_up(human_loop, "the human loop was stopped").await?;
+            return Ok(Done::GivenUp);
+        }
+        self.reopen(human_loop).await
+    }
+
+    async fn describe(&self, name: &str) -> Result<Option<DescribeHumanLoopOutput>, TrainingDataError> {
+        match self.a2i.describe_human_loop().human_loop_name(name).send().await {
+            Ok(found) => Ok(Some(found)),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_resource_not_found_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(TrainingDataError::Review(error.into())),
+        }
+    }
+
+    /// Returns where the output of a loop would lie.
+    fn output_key(
+        &self,
+        human_loop: &str,
+        found: &DescribeHumanLoopOutput,
+    ) -> Result<Option<String>, TrainingDataError> {
+        let uri = found
+            .human_loop_output()
+            .and_then(|output| output.output_s3_uri());
+        let Some(uri) = uri else {
+            return Ok(None);
+        };
+        let prefix = format!("s3://{}/", self.config.review_bucket);
+        match uri.strip_prefix(&prefix) {
+            Some(key) => Ok(Some(key.to_owned())),
+            None => Err(TrainingDataError::OutputElsewhere(human_loop.to_owned())),
+        }
+    }
+
+    /// Asks the same again in a loop of the next name, or gives up after [`MAX_RETRIES`].
+    async fn reopen(&self, human_loop: &str) -> Result<Done, TrainingDataError> {
+        let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_retry()) else {
+            let reason = format!("nobody answered in time, nor to {MAX_RETRIES} repetitions");
+            self.give_up(human_loop, &reason).await?;
+            return Ok(Done::GivenUp);
+        };
+        if let Some(input) = self.human_loops.input(human_loop).await? {
+            let next = next.to_string();
+            self.human_loops.keep(&next, &input).await?;
+            self.human_loops.forget(human_loop).await?;
+            self.human_loops.start(&next, &input).await?;
+        }
+        Ok(Done::Reopened)
+    }
+
+    async fn start_kept(&self, human_loop: &str) -> Result<(), TrainingDataError> {
+        match self.human_loops.input(human_loop).await? {
+            Some(input) => Ok(self.human_loops.start(human_loop, &input).await?),
+            None => Ok(()), // Done with meanwhile.
+        }
+    }
+}
+
+/// Returns whether nobody can answer any more; a status of a later API version is left alone.
+fn has_ended(status: Option<&HumanLoopStatus>) -> bool {
+    use HumanLoopStatus::{Completed, Failed, Stopped};
+    matches!(status, Some(Completed | Failed | Stopped))
+}
+
+fn report(done: &[Done]) {
+    let mut counts: BTreeMap<Done, u64> = BTreeMap::new();
+    for done in done {
+        *counts.entry(*done).or_default() += 1;
+    }
+    let count = |done| counts.get(&done).copied().unwrap_or_default();
+    info!(?counts, "swept");
+    metrics::count(
+        FUNCTION,
+        &[
+            ("OpenLoops", count(Done::Waiting)),
+            ("RecoveredOutputs", count(Done::Recovered)),
+            ("StartedLoops", count(Done::Started)),
+            ("ReopenedLoops", count(Done::Reopened)),
+            ("GivenUpLoops", count(Done::GivenUp)),
+        ],
+    );
+}

@@ -1,0 +1,6 @@
+//! The function over in-process S3 and a review service that the tests play themselves.
+
+mod harness;
+mod labelling;
+mod more_opinions;
+mod sweep;

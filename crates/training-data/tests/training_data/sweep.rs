@@ -1,0 +1,225 @@
+//! What became of the loops that are not done with.
+
+use lambda_runtime::Diagnostic;
+use serde_json::{Value, json};
+
+use crate::harness::{BUILT_IN_OUTPUT, FEEDBACK, LIST, LOOP, REVIEW, START, Services, input, output_key};
+
+impl Services {
+    /// Keeps the sample's input as that of an open loop, and claims its records for its delivered object.
+    async fn asked_for(&self, name: &str) {
+        let input = input();
+        self.put(FEEDBACK, &format!("asked/{name}.json"), input.to_string())
+            .await;
+        let owner = format!("{FEEDBACK}/{}", input["keyName"].as_str().expect("a key"));
+        for item in input["comprehendPredictions"].as_array().expect("items") {
+            let claim = json!({"owner": owner, "claimedAt": "2026-11-20T10:00:00Z"});
+            let key = format!("claims/{}", item["id"].as_str().expect("an id"));
+            self.put(FEEDBACK, &key, claim.to_string()).await;
+        }
+    }
+
+    async fn asked_and(&self, name: &str, status: &str) {
+        self.asked_for(name).await;
+        self.review.add(name, status, &active_learning_aws::now());
+    }
+}
+
+#[tokio::test]
+async fn nothing_open_asks_nothing_of_the_review_service() {
+    let services = Services::start();
+    services.review.add(LOOP, "Failed", &active_learning_aws::now());
+
+    services.sweep().await;
+
+    assert!(services.script.calls(LIST).is_empty());
+}
+
+#[tokio::test]
+async fn loops_that_people_are_at_are_left_alone_and_history_is_not_walked() {
+    let services = Services::start();
+    for number in 0..50 {
+        services
+            .review
+            .add(&format!("tc-{number}"), "Completed", "2026-01-01T00:00:00.000Z");
+    }
+    services
+        .review
+        .add("another-flow-s", "Failed", &active_learning_aws::now());
+    services.asked_and(LOOP, "InProgress").await;
+    services.asked_and(&LOOP.replace('5', "6"), "Stopping").await;
+
+    services.sweep().await;
+
+    assert_eq!(services.script.calls(LIST).len(), 2, "three loops are two pages");
+    assert_eq!(services.open().await.len(), 2);
+    assert!(services.script.calls(START).is_empty());
+}
+
+#[tokio::test]
+async fn a_loop_that_failed_is_started_again_under_the_next_name_and_twice_is_once() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Failed").await;
+
+    services.sweep().await;
+    services.sweep().await;
+
+    let next = format!("{LOOP}-retry-1");
+    assert_eq!(services.open().await, [next.clone()]);
+    assert_eq!(services.review.loops()[&next].input, input().to_string());
+    assert_eq!(services.review.loops().len(), 2);
+    assert_eq!(
+        services.keys(FEEDBACK, "claims/").await.len(),
+        6,
+        "they are still being asked"
+    );
+}
+
+#[tokio::test]
+async fn after_three_repetitions_records_are_set_aside_and_may_be_asked_anew() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Failed").await;
+
+    for retry in 1..=3 {
+        services.sweep().await;
+        services.review.set(&format!("{LOOP}-retry-{retry}"), "Failed");
+    }
+    services.sweep().await;
+    services.sweep().await;
+
+    let rejected = services.rejected(&format!("{LOOP}-retry-3")).await;
+    assert_eq!(rejected.len(), 6);
+    assert!(
+        rejected[0]["reason"]
+            .as_str()
+            .expect("a reason")
+            .contains("nobody answered in time")
+    );
+    let raw: Value = serde_json::from_str(rejected[3]["raw"].as_str().expect("text")).expect("a record");
+    assert_eq!(raw, input()["comprehendPredictions"][3]);
+    assert_eq!(services.review.loops().len(), 4);
+    assert!(services.keys(FEEDBACK, "claims/").await.is_empty());
+    assert!(services.open().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_claim_that_somebody_else_holds_by_now_is_not_given_back() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Stopped").await;
+    let id = input()["comprehendPredictions"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let claim = json!({"owner": "another/object", "claimedAt": "2026-11-20T10:00:00Z"});
+    services
+        .put(FEEDBACK, &format!("claims/{id}"), claim.to_string())
+        .await;
+
+    services.sweep().await;
+
+    assert_eq!(services.keys(FEEDBACK, "claims/").await, [format!("claims/{id}")]);
+}
+
+#[tokio::test]
+async fn what_an_operator_stopped_is_not_started_again() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Stopped").await;
+
+    services.sweep().await;
+
+    assert_eq!(
+        services.rejected(LOOP).await[0]["reason"],
+        "the human loop was stopped"
+    );
+    assert!(services.script.calls(START).is_empty());
+    assert!(services.open().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_output_whose_event_was_lost_is_worked_off_whatever_the_loop_says() {
+    for status in ["Completed", "Failed", "Stopped"] {
+        let services = Services::start();
+        services.asked_and(LOOP, status).await;
+        services.put(REVIEW, &output_key(LOOP), BUILT_IN_OUTPUT).await;
+
+        services.sweep().await;
+
+        assert_eq!(services.labelled(LOOP).await.len(), 6, "{status}");
+        assert_eq!(services.open().await, [format!("{LOOP}-again-1")], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_completed_loop_whose_output_is_nowhere_is_asked_again() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Completed").await;
+
+    services.sweep().await;
+
+    assert_eq!(services.open().await, [format!("{LOOP}-retry-1")]);
+}
+
+#[tokio::test]
+async fn a_loop_that_was_never_started_is_started_under_its_own_name() {
+    let services = Services::start();
+    services.asked_for(LOOP).await;
+
+    services.sweep().await;
+
+    assert_eq!(services.review.status(LOOP).as_deref(), Some("InProgress"));
+    assert_eq!(services.open().await, [LOOP]);
+}
+
+#[tokio::test]
+async fn what_lies_there_of_others_is_skipped() {
+    let services = Services::start();
+    services.put(FEEDBACK, "asked/notes.json", "{}").await;
+    services.put(FEEDBACK, "asked/readme.txt", "text").await;
+
+    services.sweep().await;
+
+    assert!(services.script.calls(LIST).is_empty());
+    assert_eq!(services.keys(FEEDBACK, "").await.len(), 2);
+}
+
+#[tokio::test]
+async fn one_loop_that_cannot_be_seen_to_does_not_hold_back_the_others() {
+    let services = Services::start();
+    let other = LOOP.replace('5', "6");
+    services.asked_and(LOOP, "Failed").await;
+    services.asked_and(&other, "Failed").await;
+    let denied = r#"{"__type": "AccessDeniedException"}"#;
+    services.script.always(&format!("{LIST}/{LOOP}"), 403, denied);
+
+    let failed = services.function().handle(json!({"operation": "sweep"})).await;
+
+    assert_eq!(
+        Diagnostic::from(failed.expect_err("not described")).error_type,
+        "Review"
+    );
+    assert_eq!(
+        services.open().await,
+        [LOOP.to_owned(), format!("{other}-retry-1")]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_exceeded_leaves_the_rest_to_the_next_sweep() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Failed").await;
+    services
+        .script
+        .answer(5, START, 402, r#"{"__type": "ServiceQuotaExceededException"}"#);
+
+    let failed = services.function().handle(json!({"operation": "sweep"})).await;
+    services.sweep().await;
+
+    assert_eq!(
+        Diagnostic::from(failed.expect_err("over quota")).error_type,
+        "NotNow"
+    );
+    assert_eq!(
+        services.review.status(&format!("{LOOP}-retry-1")).as_deref(),
+        Some("InProgress")
+    );
+}
