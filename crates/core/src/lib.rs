@@ -15,6 +15,8 @@ pub mod feedback;
 pub mod human_loop;
 pub mod labelled;
 pub mod prediction;
+pub mod query_strategy;
+pub mod random;
 pub mod review_policy;
 pub mod selection;
 pub mod statistics;

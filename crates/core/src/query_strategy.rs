@@ -1,0 +1,458 @@
+//! Which texts people label next: query strategies of pool-based active learning.
+//!
+//! A strategy gives each text a value, [`QueryStrategy::value`]; [`select`] puts the most valuable first. Two
+//! strategies also look at the texts themselves, so that a batch does not ask the same thing many times over.
+//! The README shows what each is worth; `simulate` measures it on a user's own texts. Sources:
+//!
+//! - B. Settles, "Active Learning Literature Survey" (2009): pool-based sampling, least confidence, margin, entropy.
+//! - K. Wei, R. Iyer and J. Bilmes, "Submodularity in Data Subset Selection and Active Learning" (ICML 2015): the
+//!   most uncertain texts are filtered out, and a batch is chosen that covers them (facility location).
+//! - O. Sener and S. Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach" (ICLR 2018):
+//!   a batch that covers the pool. Theirs is k-centre, which seeks outliers; in texts these teach little.
+
+mod coverage;
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use crate::{
+    feedback::FeedbackRecord,
+    prediction::{ClassScore, Prediction},
+    random::Random,
+};
+
+/// Most valuable texts that a covering batch is chosen from, per text to choose.
+const COMPARED_PER_CHOICE: usize = 20;
+
+/// Most texts that are compared with one another, whatever the batch: 16 MB and about a second.
+const MAX_COMPARED: usize = 2_000;
+
+/// Sum of scores above which classes cannot be shares of one, with room for rounding.
+const MAX_SUM_OF_SHARES: f32 = 1.01;
+
+/// How texts are chosen for people to label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QueryStrategy {
+    /// Uncertain texts, those of rare classes more so, that stand for many others: see [`QueryStrategy::value`].
+    #[default]
+    Representative,
+    /// The least distance between the best two classes.
+    Margin,
+    /// The least confidence in the best class.
+    LeastConfidence,
+    /// The greatest entropy over all classes. Biased where an answer names the best classes only.
+    Entropy,
+    /// Margin, weighted by how rare the expected class is among the labels so far.
+    ClassBalanced,
+    /// Texts that stand for all others, whatever a model says: for a start without any model.
+    Diversity,
+    /// Pure chance: what a strategy must beat.
+    Random,
+}
+
+/// A name that no strategy has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no strategy; there are {names}", names = QueryStrategy::ALL.map(QueryStrategy::name).join(", "))]
+pub struct UnknownStrategy(String);
+
+/// A text that might be labelled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// What a model says of it; `None` if nothing is known.
+    pub prediction: Option<Prediction>,
+}
+
+/// Labels that people have given so far, counted by class; empty if unknown.
+pub type LabelCounts = BTreeMap<String, u64>;
+
+impl<'a> Candidate<'a> {
+    /// Takes text and prediction from a feedback record.
+    ///
+    /// Classes with scores that sum to more than 1 are those of a multi-label model. A record with a confidence alone
+    /// knows of its one class.
+    pub fn of(record: &'a FeedbackRecord) -> Self {
+        let named = || {
+            let name = record.prediction.clone()?;
+            let score = record.confidence?;
+            Some(ClassScore { name, score })
+        };
+        let sum: f32 = record.classes.iter().map(|class| class.score).sum();
+        let prediction = if record.classes.is_empty() {
+            Prediction::multi_class(named().into_iter().collect())
+        } else if sum > MAX_SUM_OF_SHARES {
+            Prediction::multi_label(record.classes.clone())
+        } else {
+            Prediction::multi_class(record.classes.clone())
+        };
+        Self {
+            text: &record.utterance,
+            prediction,
+        }
+    }
+}
+
+impl QueryStrategy {
+    /// All strategies, the default first.
+    pub const ALL: [Self; 7] = [
+        Self::Representative,
+        Self::Margin,
+        Self::LeastConfidence,
+        Self::Entropy,
+        Self::ClassBalanced,
+        Self::Diversity,
+        Self::Random,
+    ];
+
+    /// Returns the name on the command line and in parameters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Representative => "representative",
+            Self::Margin => "margin",
+            Self::LeastConfidence => "least-confidence",
+            Self::Entropy => "entropy",
+            Self::ClassBalanced => "class-balanced",
+            Self::Diversity => "diversity",
+            Self::Random => "random",
+        }
+    }
+
+    /// Returns what a label for a text with this prediction is worth: 0 or more, higher is better.
+    ///
+    /// [`QueryStrategy::ClassBalanced`]: (1 − margin) × rarity; [`QueryStrategy::Representative`]: (1 − margin)² × rarity, where
+    /// rarity is the square root of how much rarer than the average the expected class is among the labels so far.
+    /// Only values of one strategy can be compared. A text without a prediction counts as wholly uncertain.
+    /// `labelled` matters to [`QueryStrategy::ClassBalanced`] and [`QueryStrategy::Representative`] only.
+    pub fn value(self, prediction: Option<&Prediction>, labelled: &LabelCounts) -> f64 {
+        let Some(prediction) = prediction else {
+            return 1.0;
+        };
+        let close = 1.0 - f64::from(prediction.margin);
+        match self {
+            Self::Margin => close,
+            Self::LeastConfidence => 1.0 - f64::from(prediction.confidence),
+            Self::Entropy => entropy(&prediction.classes),
+            Self::ClassBalanced => close * rarity(&prediction.classes, labelled),
+            // Squared: a covering batch adds up the values of all texts that it stands for.
+            Self::Representative => close.powi(2) * rarity(&prediction.classes, labelled),
+            Self::Diversity | Self::Random => 1.0,
+        }
+    }
+
+    /// Returns whether a batch is chosen to cover others, not by value alone.
+    fn covers(self) -> bool {
+        match self {
+            Self::Representative | Self::Diversity => true,
+            Self::Margin | Self::LeastConfidence | Self::Entropy | Self::ClassBalanced | Self::Random => {
+                false
+            }
+        }
+    }
+}
+
+impl fmt::Display for QueryStrategy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for QueryStrategy {
+    type Err = UnknownStrategy;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = Self::ALL.into_iter().find(|strategy| strategy.name() == text);
+        named.ok_or_else(|| UnknownStrategy(text.to_owned()))
+    }
+}
+
+/// Chooses `count` of the candidates, all if there are fewer; returns their indexes, the best choice first.
+///
+/// Chance decides between equal values. The same arguments always give the same choice: of each candidate it is
+/// certain whether it is chosen, so that its selection probability is 1.
+/// Time grows with candidates × logarithm, and for covering batches with the square of the texts compared: the
+/// most valuable twenty per choice, at most 2,000.
+pub fn select(
+    strategy: QueryStrategy,
+    candidates: &[Candidate],
+    labelled: &LabelCounts,
+    count: usize,
+    seed: u64,
+) -> Vec<usize> {
+    let values: Vec<f64> = candidates
+        .iter()
+        .map(|candidate| strategy.value(candidate.prediction.as_ref(), labelled))
+        .collect();
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    Random::new(seed).shuffle(&mut order);
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    if strategy.covers() {
+        let compared = COMPARED_PER_CHOICE.saturating_mul(count).min(MAX_COMPARED);
+        let most_valuable = &order[..compared.min(order.len())];
+        let texts: Vec<&str> = most_valuable
+            .iter()
+            .map(|&index| candidates[index].text)
+            .collect();
+        let weights: Vec<f32> = most_valuable.iter().map(|&index| values[index] as f32).collect();
+        let mut place = vec![usize::MAX; candidates.len()];
+        for (rank, chosen) in coverage::choose(&texts, &weights, count).into_iter().enumerate() {
+            place[most_valuable[chosen]] = rank;
+        }
+        // Stable: what was not chosen follows by value.
+        order.sort_by_key(|&index| place[index]);
+    }
+    order.truncate(count);
+    order
+}
+
+/// Returns the entropy of the classes from 0 to 1, where 1 is that of equal shares.
+///
+/// What the named classes leave of 1 counts as one more class: less than the truth where it is several.
+fn entropy(classes: &[ClassScore]) -> f64 {
+    let sum: f64 = classes.iter().map(|class| f64::from(class.score)).sum();
+    let shares = classes.iter().map(|class| f64::from(class.score) / sum.max(1.0));
+    let entropy: f64 = shares
+        .chain([(1.0 - sum).max(0.0)])
+        .filter(|share| *share > 0.0)
+        .map(|share| -share * share.ln())
+        .sum();
+    entropy / (classes.len() as f64 + 1.0).ln()
+}
+
+/// Returns how much rarer than the average the class of a text is expected to be among the labels so far: 1 for
+/// the average or where no labels are counted, 2 for a class with a quarter of its labels.
+///
+/// The square root was measured: without it a first batch seeks the rarest class at the cost of all others.
+fn rarity(classes: &[ClassScore], labelled: &LabelCounts) -> f64 {
+    let scores: f64 = classes.iter().map(|class| f64::from(class.score)).sum();
+    if labelled.is_empty() || scores <= 0.0 {
+        return 1.0;
+    }
+    // One more of each: a class without labels is rare, not infinitely so.
+    let average = labelled.values().sum::<u64>() as f64 / labelled.len() as f64 + 1.0;
+    let of = |class: &ClassScore| {
+        let labels = labelled.get(&class.name).copied().unwrap_or(0) as f64 + 1.0;
+        f64::from(class.score) / scores * (average / labels).sqrt()
+    };
+    classes.iter().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn prediction(scores: &[(&str, f32)]) -> Prediction {
+        let class = |(name, score): &(&str, f32)| ClassScore {
+            name: (*name).into(),
+            score: *score,
+        };
+        Prediction::multi_class(scores.iter().map(class).collect()).expect("classes are given")
+    }
+
+    fn candidates<'a>(texts: &[(&'a str, Option<Prediction>)]) -> Vec<Candidate<'a>> {
+        let candidate = |(text, prediction): &(&'a str, Option<Prediction>)| Candidate {
+            text,
+            prediction: prediction.clone(),
+        };
+        texts.iter().map(candidate).collect()
+    }
+
+    fn counts(labels: &[(&str, u64)]) -> LabelCounts {
+        labels
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect()
+    }
+
+    #[test]
+    fn strategies_differ_in_what_they_hold_uncertain() {
+        // Not sure of anything; torn between two; sure.
+        let vague = prediction(&[("a", 0.4), ("b", 0.25), ("c", 0.2), ("d", 0.15)]);
+        let torn = prediction(&[("a", 0.5), ("b", 0.49), ("c", 0.01)]);
+        let sure = prediction(&[("a", 0.98), ("b", 0.01), ("c", 0.01)]);
+        let pool = candidates(&[("one", Some(sure)), ("two", Some(torn)), ("three", Some(vague))]);
+
+        for (strategy, order) in [
+            (QueryStrategy::Margin, [1, 2, 0]),
+            (QueryStrategy::LeastConfidence, [2, 1, 0]),
+            (QueryStrategy::Entropy, [2, 1, 0]),
+        ] {
+            assert_eq!(
+                select(strategy, &pool, &LabelCounts::new(), 3, 7),
+                order,
+                "{strategy}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_equally_close_texts_those_of_a_rare_class_come_first() {
+        let pool = candidates(&[
+            ("one", Some(prediction(&[("common", 0.6), ("rare", 0.4)]))),
+            ("two", Some(prediction(&[("rare", 0.6), ("common", 0.4)]))),
+        ]);
+        let labelled = counts(&[("common", 99), ("rare", 9)]);
+
+        for strategy in [QueryStrategy::ClassBalanced, QueryStrategy::Representative] {
+            assert_eq!(select(strategy, &pool, &labelled, 1, 7), [1], "{strategy}");
+        }
+        let value = |index: usize, labelled| {
+            QueryStrategy::ClassBalanced.value(pool[index].prediction.as_ref(), labelled)
+        };
+        assert_eq!(value(0, &LabelCounts::new()), value(1, &LabelCounts::new()));
+    }
+
+    #[test]
+    fn a_batch_does_not_ask_the_same_thing_twice() {
+        let torn = || Some(prediction(&[("a", 0.5), ("b", 0.5)]));
+        let nearly = || Some(prediction(&[("a", 0.6), ("b", 0.4)]));
+        let pool = candidates(&[
+            ("oil prices rise in europe", torn()),
+            ("Oil prices rise in Europe!", torn()),
+            ("oil prices rise in europe again", torn()),
+            ("the team wins its third match", nearly()),
+            ("that team loses the third match", nearly()),
+        ]);
+
+        let margin = select(QueryStrategy::Margin, &pool, &LabelCounts::new(), 2, 7);
+        let representative = select(QueryStrategy::Representative, &pool, &LabelCounts::new(), 2, 7);
+
+        assert!(margin.iter().all(|&index| index < 3), "{margin:?}");
+        assert!(
+            representative[0] < 3 && representative[1] >= 3,
+            "{representative:?}"
+        );
+    }
+
+    #[test]
+    fn without_predictions_every_default_choice_covers_the_texts() {
+        let pool = candidates(&[
+            ("shares fall on wall street", None),
+            ("goal in the last minute", None),
+            ("shares fall again on wall street today", None),
+        ]);
+
+        let mut chosen = select(QueryStrategy::default(), &pool, &LabelCounts::new(), 2, 7);
+        chosen.sort_unstable();
+
+        assert!(chosen == [0, 1] || chosen == [1, 2], "{chosen:?}");
+    }
+
+    #[test]
+    fn chance_decides_between_equal_values_and_differs_by_seed() {
+        let pool = vec![
+            Candidate {
+                text: "same",
+                prediction: None
+            };
+            50
+        ];
+        let chosen = |seed| select(QueryStrategy::Margin, &pool, &LabelCounts::new(), 5, seed);
+
+        assert_eq!(chosen(1), chosen(1));
+        assert_ne!(chosen(1), chosen(2));
+    }
+
+    #[test]
+    fn a_record_tells_what_its_model_said() {
+        let line = |rest: &str| format!(r#"{{"classifier":"c","utterance":"text","prediction":"a"{rest}}}"#);
+        let known = |rest: &str| {
+            let record = FeedbackRecord::parse(line(rest).as_bytes()).expect("a good line");
+            let prediction = Candidate::of(&record).prediction;
+            prediction.map(|prediction| (prediction.confidence, prediction.margin))
+        };
+
+        assert_eq!(known(""), None);
+        assert_eq!(known(r#","confidence":0.75"#), Some((0.75, 0.75)));
+        let classes = r#","confidence":0.5,"classes":[{"name":"a","score":0.5},{"name":"b","score":0.25}]"#;
+        assert_eq!(known(classes), Some((0.5, 0.25)));
+        let labels = r#","confidence":0.75,"classes":[{"name":"a","score":1.0},{"name":"b","score":0.75}]"#;
+        assert_eq!(known(labels), Some((0.75, 0.5)));
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for strategy in QueryStrategy::ALL {
+            assert_eq!(strategy.to_string().parse(), Ok(strategy));
+        }
+        let error = "best".parse::<QueryStrategy>().expect_err("no such strategy");
+        assert_eq!(
+            error.to_string(),
+            "`best` is no strategy; there are representative, margin, least-confidence, entropy, class-balanced, \
+             diversity, random"
+        );
+    }
+
+    fn any_prediction() -> impl Strategy<Value = Option<Prediction>> {
+        let scores = proptest::collection::vec(0.0f32..=1.0, 0..5);
+        (scores, any::<bool>()).prop_map(|(scores, competing)| {
+            let sum = if competing {
+                scores.iter().sum::<f32>().max(f32::MIN_POSITIVE)
+            } else {
+                1.0
+            };
+            let class = |(score, name): (f32, char)| ClassScore {
+                name: name.into(),
+                score: score / sum,
+            };
+            let classes = scores.into_iter().zip('a'..).map(class).collect();
+            if competing {
+                Prediction::multi_class(classes)
+            } else {
+                Prediction::multi_label(classes)
+            }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_choice_has_no_repeats_and_is_as_long_as_asked(
+            pool in proptest::collection::vec(("[ab ]{0,9}", any_prediction()), 0..40),
+            labels in proptest::collection::btree_map("[a-e]", 0u64..100, 0..5), count in 0usize..50, seed: u64,
+        ) {
+            let pool: Vec<Candidate> = pool
+                .iter()
+                .map(|(text, prediction)| Candidate { text, prediction: prediction.clone() })
+                .collect();
+            for strategy in QueryStrategy::ALL {
+                let mut chosen = select(strategy, &pool, &labels, count, seed);
+
+                prop_assert_eq!(&chosen, &select(strategy, &pool, &labels, count, seed));
+                chosen.sort_unstable();
+                chosen.dedup();
+                prop_assert_eq!(chosen.len(), count.min(pool.len()));
+                prop_assert!(chosen.iter().all(|&index| index < pool.len()));
+            }
+        }
+
+        #[test]
+        fn plain_strategies_choose_the_greatest_values(
+            predictions in proptest::collection::vec(any_prediction(), 1..40), count in 1usize..10, seed: u64,
+        ) {
+            let pool: Vec<Candidate> =
+                predictions.into_iter().map(|prediction| Candidate { text: "text", prediction }).collect();
+            for strategy in [QueryStrategy::Margin, QueryStrategy::LeastConfidence, QueryStrategy::Entropy, QueryStrategy::ClassBalanced] {
+                let value = |index: usize| strategy.value(pool[index].prediction.as_ref(), &LabelCounts::new());
+                let chosen = select(strategy, &pool, &LabelCounts::new(), count, seed);
+
+                let least = chosen.iter().map(|&index| value(index)).fold(f64::INFINITY, f64::min);
+                prop_assert!((0..pool.len()).all(|index| chosen.contains(&index) || value(index) <= least));
+            }
+        }
+
+        #[test]
+        fn values_are_finite_and_never_negative(
+            prediction in any_prediction(), labels in proptest::collection::btree_map("[a-e]", 0u64.., 0..5),
+        ) {
+            // Counts of all the texts in the world fit; sums of random 64-bit numbers do not.
+            let labels = labels.into_iter().map(|(class, count)| (class, count >> 8)).collect();
+            for strategy in QueryStrategy::ALL {
+                let value = strategy.value(prediction.as_ref(), &labels);
+                prop_assert!(value.is_finite() && value >= 0.0, "{} {}", strategy, value);
+            }
+        }
+    }
+}
