@@ -17,6 +17,7 @@ pub mod labelled;
 pub mod prediction;
 pub mod query_strategy;
 pub mod random;
+pub mod review_budget;
 pub mod review_policy;
 pub mod selection;
 pub mod statistics;
