@@ -1,9 +1,9 @@
 //! Lambda: delivered feedback into human loops.
 //!
 //! What becomes of the records of a delivered object is decided once and noted before it is done: see
-//! [`plan`]. So the same event again starts nothing new, wherever the run before it broke off. What is to be
+//! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
 //! asked becomes human loops whose names and input depend on nothing but the object's content. With a review
-//! budget it waits in the backlog instead, until it is selected: see [`backlog`].
+//! budget it waits in the backlog instead, until it is selected: see `backlog.rs`.
 
 mod backlog;
 mod plan;
