@@ -325,7 +325,8 @@ mod tests {
     fn what_is_explored_stands_for_all_that_is_doubtful() {
         use crate::audit::{AuditTally, JudgedPrediction};
         let (mut errors, mut random) = (Vec::new(), Random::new(1));
-        for _ in 0..200 {
+        let doubtful = record("low-confidence", 0.5);
+        for _ in 0..100 {
             let (mut tally, mut truth) = (AuditTally::default(), 0.0);
             let mut budget = ReviewBudget::default();
             for _ in 0..20 {
@@ -334,7 +335,7 @@ mod tests {
                     let margin = random.next_f64();
                     let right = random.next_f64() < 0.3 + 0.6 * margin;
                     truth += f64::from(right) / 2_000.0;
-                    let mut record = record("low-confidence", margin as f32);
+                    let mut record = doubtful.clone();
                     enqueue(&mut record, (random.next_f64() < draw).then_some(draw));
                     if let Some(selection_probability) = record.selection_probability {
                         tally.add(JudgedPrediction {
