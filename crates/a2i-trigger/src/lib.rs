@@ -2,8 +2,9 @@
 //!
 //! What becomes of the records of a delivered object is decided once and noted before it is done: see
 //! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
-//! asked becomes human loops whose names and input depend on nothing but the object's content. With a review
-//! budget it waits in the backlog instead, until it is selected: see `backlog.rs`.
+//! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
+//! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
+//! it is selected: see `backlog.rs`.
 
 mod backlog;
 mod plan;

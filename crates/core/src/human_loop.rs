@@ -7,5 +7,5 @@ mod output;
 
 pub use answer::{Answer, NONE_FITS, UNSURE, read_answer};
 pub use input::{HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops};
-pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS};
-pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer, loop_of_output};
+pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS, loop_of_output};
+pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer};

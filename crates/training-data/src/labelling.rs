@@ -121,6 +121,8 @@ impl TrainingData {
         })
     }
 
+    /// Writes the labelled object; before, the question of the next round, if there is one. What a loop of
+    /// another origin leaves open stays so.
     async fn write(&self, output: &HumanLoopOutput) -> Result<(), TrainingDataError> {
         let name = LoopName::parse(&output.human_loop_name);
         let earlier = match &name {

@@ -45,7 +45,8 @@ impl TrainingData {
     /// Sees to every loop that was asked for and is not done with. Idempotent.
     ///
     /// What failed or expired is asked again, [`MAX_RETRIES`] times. A loop that was stopped is not: only an
-    /// operator stops one, on purpose; its records are set aside.
+    /// operator stops one, on purpose; its records are set aside. A loop that the service does not know, since
+    /// it was never started or was deleted before a sweep saw it stopped, is started.
     pub(crate) async fn sweep(&self) -> Result<(), TrainingDataError> {
         let mut open = self.human_loops.open().await?;
         open.retain(|asked| LoopName::parse(&asked.name).is_some());

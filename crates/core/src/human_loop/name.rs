@@ -1,4 +1,4 @@
-//! Names of human loops: the first one about some records, and those that ask about them again.
+//! Names of human loops: the first one about some records, those that ask about them again, and outputs' keys.
 
 use std::fmt;
 
@@ -80,6 +80,20 @@ impl fmt::Display for LoopName {
     }
 }
 
+/// Returns the name of the human loop whose output has this key; `None` for every other object.
+///
+/// The key is `[<prefix>/]<flow definition>/YYYY/MM/DD/hh/mm/ss/<human loop>/output.json`.
+/// Source: Amazon A2I, "Output data".
+pub fn loop_of_output(key: &str) -> Option<&str> {
+    let mut parts = key.rsplit('/');
+    let (file, name) = (parts.next()?, parts.next()?);
+    let time: Vec<&str> = parts.by_ref().take(6).collect();
+    let flow = parts.next()?;
+    let is_number = |part: &&str| part.len() >= 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_output = file == "output.json" && time.iter().all(is_number);
+    (is_output && !name.is_empty() && !flow.is_empty()).then_some(name)
+}
+
 /// Cuts a suffix with its number, from 1 to `max`, off a name; 0 if it has none.
 fn numbered<'a>(name: &'a str, suffix: &str, max: u8) -> Option<(&'a str, u8)> {
     let Some((rest, number)) = name.split_once(suffix) else {
@@ -145,6 +159,27 @@ mod tests {
             &format!("{FIRST}-again-1-more"),
         ] {
             assert_eq!(LoopName::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_keys_of_outputs_name_a_loop() {
+        for key in [
+            "review/2026/11/20/10/00/00/loop-1/output.json",
+            "a/prefix/review/2026/11/20/10/00/00/loop-1/output.json",
+        ] {
+            assert_eq!(loop_of_output(key), Some("loop-1"), "{key}");
+        }
+        for key in [
+            "output.json",
+            "review/output.json",
+            "2026/11/20/10/00/00/loop-1/output.json",
+            "review/2026/11/20/10/00/00/loop-1/my-output.json",
+            "review/2026/11/20/10/00/00//output.json",
+            "review/2026/nov/20/10/00/00/loop-1/output.json",
+            "human-review/answers/0f/a/b/c/d/e/f/output.json",
+        ] {
+            assert_eq!(loop_of_output(key), None, "{key}");
         }
     }
 }

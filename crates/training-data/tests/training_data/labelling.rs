@@ -42,6 +42,10 @@ async fn each_record_of_an_output_becomes_one_line_with_its_outcome() {
         "the user who suggested a label has a vote"
     );
     assert_eq!(lines[1].record.selection_probability, Some(0.05));
+    assert_eq!(
+        lines[3].record.utterance,
+        "Rain is likely until Thursday, \"maybe longer\" \u{1f327}\u{fe0f}."
+    );
     assert_eq!(lines[0].labelled_at, "2026-11-20T10:12:30.000Z");
     assert_eq!(lines[0].votes[0].seconds, Some(7.0));
     assert_eq!(lines[0].human_loop, LOOP);
@@ -111,6 +115,10 @@ async fn a_new_label_is_no_class_and_fields_beside_the_answers_are_no_labels() {
     assert!(matches!(&lines[2].consensus, Consensus::Agreed { answer, .. } if *answer == weather));
     assert_eq!(lines[3].consensus, Consensus::Unanswered);
     assert_eq!(lines.len(), 12, "the comment is nobody's label");
+    assert!(
+        services.review.loops().is_empty(),
+        "a loop that something else started is not asked again"
+    );
 }
 
 #[tokio::test]

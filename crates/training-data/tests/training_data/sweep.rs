@@ -65,7 +65,7 @@ async fn a_loop_that_failed_is_started_again_under_the_next_name_and_twice_is_on
     services.sweep().await;
 
     let next = format!("{LOOP}-retry-1");
-    assert_eq!(services.open().await, [next.clone()]);
+    assert_eq!(services.open().await, [next.as_str()]);
     assert_eq!(services.review.loops()[&next].input, input().to_string());
     assert_eq!(services.review.loops().len(), 2);
     assert_eq!(
@@ -167,6 +167,52 @@ async fn a_loop_that_was_never_started_is_started_under_its_own_name() {
     services.sweep().await;
 
     assert_eq!(services.review.status(LOOP).as_deref(), Some("InProgress"));
+    assert_eq!(services.open().await, [LOOP]);
+}
+
+#[tokio::test]
+async fn a_loop_older_than_its_question_is_known_by_its_name() {
+    let services = Services::start();
+    // An event that came again wrote the question of a loop that had been started long before.
+    services.asked_for(LOOP).await;
+    services
+        .review
+        .add(LOOP, "InProgress", "2026-01-01T00:00:00.000Z");
+
+    services.sweep().await;
+
+    assert!(services.script.calls(START).is_empty());
+    assert_eq!(services.open().await, [LOOP]);
+}
+
+#[tokio::test]
+async fn what_was_labelled_before_is_only_taken_off_the_open_questions() {
+    let services = Services::start();
+    services.answered(LOOP, BUILT_IN_OUTPUT).await;
+    services.review.set(&format!("{LOOP}-again-1"), "InProgress");
+    services.asked_and(LOOP, "Completed").await;
+
+    services.sweep().await;
+
+    assert_eq!(services.open().await, [format!("{LOOP}-again-1")]);
+    assert_eq!(services.labelled(LOOP).await.len(), 6);
+    assert!(services.keys(FEEDBACK, "rejected/").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_output_elsewhere_is_an_error_that_says_where_to_look() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Completed").await;
+    let elsewhere = json!({"HumanLoopName": LOOP, "HumanLoopStatus": "Completed", "HumanLoopArn": "a", "FlowDefinitionArn": "f",
+        "CreationTime": "2026-11-20T10:00:00.000Z", "HumanLoopOutput": {"OutputS3Uri": "s3://another/x/output.json"}});
+    let describe = format!("{LIST}/{LOOP}");
+    services.script.always(&describe, 200, elsewhere.to_string());
+
+    let failed = services.function().handle(json!({"operation": "sweep"})).await;
+
+    let diagnostic = Diagnostic::from(failed.expect_err("not in the review bucket"));
+    assert_eq!(diagnostic.error_type, "OutputElsewhere");
+    assert!(diagnostic.error_message.contains("output path"));
     assert_eq!(services.open().await, [LOOP]);
 }
 
