@@ -1,13 +1,17 @@
 //! Lambda: delivered feedback into human loops.
 //!
-//! Each record that a person should look at is claimed for the delivered object; what somebody else
-//! has claimed is being asked already. The object's own claims become human loops whose names and
-//! input depend on nothing but the object's content, so that the same event again starts nothing new.
-//! What a loop asks is kept below `asked/` before it is started.
+//! What becomes of the records of a delivered object is decided once and noted before it is done: see
+//! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
+//! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
+//! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
+//! it is selected: see `backlog.rs`.
 
+mod backlog;
+mod plan;
 mod reader;
+mod sorter;
 
-use std::{collections::HashSet, future::ready, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{future::ready, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use active_learning_aws::{
     self as aws,
@@ -15,25 +19,26 @@ use active_learning_aws::{
     clients,
     env::{ConfigError, Env},
     human_loops::{AskError, HumanLoops},
-    metrics, objects,
-    rejected::{self, RejectedLines, RejectedObject},
+    objects::{self, ChangeError},
+    rejected::{self, RejectedObject},
     s3_event::{self, InvalidEvent, S3Object},
 };
-use active_learning_core::{
-    batch::ReadError, delivery::Line, feedback::FeedbackRecord, human_loop::human_loops,
-};
+use active_learning_core::{batch::ReadError, feedback::FeedbackRecord, human_loop::human_loops};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::{
-    Diagnostic, LambdaEvent, service_fn,
-    tracing::{info, warn},
-};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn, tracing::warn};
+use plan::Fate;
 use serde_json::Value;
+use sorter::Sorter;
 use tokio::sync::mpsc;
 
-/// Claims that are under way to S3 at a time.
-const CLAIMS_IN_FLIGHT: usize = 16;
+/// The function's name in metrics and below `rejected/`.
+const FUNCTION: &str = "a2i-trigger";
+
+/// Calls that are under way to S3 at a time.
+const CALLS_IN_FLIGHT: usize = 16;
 
 /// Human loops that are started at a time; A2I does not publish its request rates.
 const LOOPS_IN_FLIGHT: usize = 4;
@@ -49,6 +54,8 @@ pub struct Config {
     items_per_task: NonZeroUsize,
     classes: Vec<String>,
     claim_retention: Duration,
+    /// Items that people are asked about a day; 0 is no limit.
+    review_budget: u64,
 }
 
 impl Config {
@@ -66,6 +73,7 @@ impl Config {
             items_per_task: env.required("ITEMS_PER_TASK")?,
             classes: env.list("CLASSES")?,
             claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
+            review_budget: env.required("REVIEW_BUDGET_PER_DAY")?,
         })
     }
 }
@@ -76,6 +84,9 @@ pub enum A2iTriggerError {
     /// The payload is not what S3 sends.
     #[error(transparent)]
     InvalidEvent(#[from] InvalidEvent),
+    /// The payload names an operation that does not exist.
+    #[error("there is no such operation, only `select`")]
+    UnknownOperation,
     /// The delivered object could not be fetched to its end.
     #[error("the delivered object could not be read")]
     Read(#[source] BoxError),
@@ -85,6 +96,12 @@ pub enum A2iTriggerError {
     /// Lines that cannot be used could not be set aside.
     #[error("rejected lines could not be written")]
     Rejected(#[source] BoxError),
+    /// What becomes of the records could not be read or noted.
+    #[error("plans, copies or the backlog could not be read or written")]
+    Store(#[source] BoxError),
+    /// What is asked of and what is spent could not be noted.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
     /// People could not be asked; the event is left for redelivery.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -94,9 +111,12 @@ impl From<A2iTriggerError> for Diagnostic {
     fn from(error: A2iTriggerError) -> Self {
         let error_type = match &error {
             A2iTriggerError::InvalidEvent(_) => "InvalidEvent",
+            A2iTriggerError::UnknownOperation => "UnknownOperation",
             A2iTriggerError::Read(_) => "Read",
             A2iTriggerError::Claim(_) => "Claim",
             A2iTriggerError::Rejected(_) => "Rejected",
+            A2iTriggerError::Store(_) => "Store",
+            A2iTriggerError::Change(_) => "Change",
             A2iTriggerError::Ask(error) => error.error_type(),
         };
         Self {
@@ -104,17 +124,6 @@ impl From<A2iTriggerError> for Diagnostic {
             error_message: error.to_string(),
         }
     }
-}
-
-/// What was found in a delivered object.
-#[derive(Debug, Default)]
-struct Counts {
-    records: u64,
-    likes: u64,
-    duplicates: u64,
-    /// Questions that another object has claimed.
-    asked_before: u64,
-    human_loops: u64,
 }
 
 /// The function.
@@ -143,18 +152,40 @@ impl A2iTrigger {
         }
     }
 
-    /// Works off all objects that an S3 event names; one that fails does not hold back the others.
+    /// Works off what an S3 event names, or selects from the backlog: `{"operation": "select"}`.
     ///
     /// Idempotent: the same object again starts no further human loop, also after a run that broke off.
     ///
     /// # Errors
     ///
-    /// [`A2iTriggerError`], that of the first object that failed.
+    /// [`A2iTriggerError`], that of the first object that failed; the others are worked off.
     pub async fn handle(&self, payload: Value) -> Result<(), A2iTriggerError> {
-        s3_event::for_each(payload, async |object| self.work_off(&object).await).await
+        self.handle_at(payload, Utc::now()).await
     }
 
-    async fn work_off(&self, object: &S3Object) -> Result<(), A2iTriggerError> {
+    /// Does what [`A2iTrigger::handle`] does, as if it were `now`.
+    ///
+    /// # Errors
+    ///
+    /// As [`A2iTrigger::handle`].
+    pub async fn handle_at(&self, payload: Value, now: DateTime<Utc>) -> Result<(), A2iTriggerError> {
+        let today = now.format("%Y-%m-%d").to_string();
+        // Boxed as in `for_each`.
+        match payload.get("operation").map(|operation| operation == "select") {
+            Some(true) => Box::pin(self.select(&today)).await,
+            Some(false) => Err(A2iTriggerError::UnknownOperation),
+            None => {
+                let work_off = async |object| self.work_off(&object, &today).await;
+                let outcome = s3_event::for_each(payload, work_off).await;
+                if self.config.review_budget == 0 {
+                    return outcome;
+                }
+                outcome.and(Box::pin(self.select(&today)).await)
+            }
+        }
+    }
+
+    async fn work_off(&self, object: &S3Object, today: &str) -> Result<(), A2iTriggerError> {
         // Without its ETag: whatever lies there is what was delivered.
         let body = objects::open(&self.s3, &object.bucket, &object.key, "").await;
         let Some(body) = body.map_err(A2iTriggerError::Read)? else {
@@ -168,7 +199,7 @@ impl A2iTrigger {
             for rejected in sorter.sort(lines) {
                 self.set_aside(object, rejected).await?;
             }
-            self.ask(object, &mut sorter).await?;
+            self.see_to(object, &mut sorter, today).await?;
         }
         reader::finished(reading)
             .await
@@ -176,113 +207,58 @@ impl A2iTrigger {
         if let Some(rejected) = sorter.rejected.finish() {
             self.set_aside(object, rejected).await?;
         }
-        report(object, &sorter);
+        sorter.report(object);
         Ok(())
     }
 
-    /// Claims the records at hand and starts human loops for those that are this object's.
-    async fn ask(&self, object: &S3Object, sorter: &mut Sorter) -> Result<(), A2iTriggerError> {
+    /// Plans what becomes of the records at hand, and does it.
+    async fn see_to(
+        &self,
+        object: &S3Object,
+        sorter: &mut Sorter,
+        today: &str,
+    ) -> Result<(), A2iTriggerError> {
         let records = std::mem::take(&mut sorter.records);
-        let wanted = records.len();
-        let mine = self.claim(object, records).await?;
-        let loops = human_loops(
-            &mine,
-            self.config.items_per_task.get(),
-            &self.config.classes,
-            &object.bucket,
-            &object.key,
-        );
-        sorter.counts.asked_before += (wanted - mine.len()) as u64;
-        sorter.counts.human_loops += loops.len() as u64;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut plan = self.plan(object, &records, today).await?;
+        let (mut asked, mut waiting, mut copies) = (Vec::new(), Vec::new(), Vec::new());
+        for record in records {
+            match plan.remove(&record.id) {
+                None => sorter.counts.asked_before += 1,
+                Some(Fate::Ask) => asked.push(record),
+                Some(Fate::Wait { explored }) => waiting.push((record, explored)),
+                Some(Fate::CopyOf(original)) => copies.push((record, original)),
+            }
+        }
+        sorter.counts.near_duplicates += copies.len() as u64;
+        sorter.counts.backlogged += waiting.len() as u64;
+        self.note_copies(copies).await?;
+        self.put_in_backlog(waiting).await?;
+        sorter.counts.human_loops += self.ask(&asked, &object.bucket, &object.key).await?;
+        Ok(())
+    }
+
+    /// Starts human loops for records that came with an object, or with a selection; returns their number.
+    async fn ask(&self, records: &[FeedbackRecord], bucket: &str, key: &str) -> Result<u64, AskError> {
+        let items_per_task = self.config.items_per_task.get();
+        let loops = human_loops(records, items_per_task, &self.config.classes, bucket, key);
         stream::iter(&loops)
             .map(|human_loop| self.human_loops.ask(&human_loop.name, &human_loop.input_content))
             .buffer_unordered(LOOPS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await?;
-        Ok(())
-    }
-
-    /// Returns the records that are this object's to ask, in their order.
-    async fn claim(
-        &self,
-        object: &S3Object,
-        records: Vec<FeedbackRecord>,
-    ) -> Result<Vec<FeedbackRecord>, ClaimError> {
-        let owner = &format!("{}/{}", object.bucket, object.key);
-        stream::iter(records)
-            .map(|record| async move {
-                let mine = self.claims.claim(&record.id, owner).await?;
-                Ok(mine.then_some(record))
-            })
-            .buffered(CLAIMS_IN_FLIGHT)
-            .try_filter_map(|record| ready(Ok(record)))
-            .try_collect()
-            .await
+        Ok(loops.len() as u64)
     }
 
     async fn set_aside(&self, object: &S3Object, lines: RejectedObject) -> Result<(), A2iTriggerError> {
         let name = objects::result_name(&object.bucket, &object.key, &object.etag);
         let bucket = &self.config.feedback_bucket;
-        rejected::put(&self.s3, bucket, "a2i-trigger", &name, lines)
+        rejected::put(&self.s3, bucket, FUNCTION, &name, lines)
             .await
             .map_err(A2iTriggerError::Rejected)
     }
-}
-
-/// Sorts the lines of one object into what is to be asked, what is counted only, and what is bad.
-#[derive(Default)]
-struct Sorter {
-    /// Questions that wait to be asked.
-    records: Vec<FeedbackRecord>,
-    /// Questions of this object so far, by id.
-    seen: HashSet<u128>,
-    rejected: RejectedLines,
-    counts: Counts,
-}
-
-impl Sorter {
-    /// Sorts some lines; returns objects of bad lines that are full.
-    fn sort(&mut self, lines: Vec<Line>) -> Vec<RejectedObject> {
-        let mut full = Vec::new();
-        for line in lines {
-            match line.content {
-                Err(bad) => full.extend(self.rejected.push(line.number, &bad)),
-                Ok(record) => self.take(record),
-            }
-        }
-        full
-    }
-
-    fn take(&mut self, record: FeedbackRecord) {
-        self.counts.records += 1;
-        let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");
-        if !record.signal.needs_review() {
-            self.counts.likes += 1;
-        } else if self.seen.insert(id) {
-            self.records.push(record);
-        } else {
-            self.counts.duplicates += 1;
-        }
-    }
-}
-
-fn report(object: &S3Object, sorter: &Sorter) {
-    let counts = &sorter.counts;
-    info!(
-        object.key,
-        counts.records, counts.human_loops, counts.asked_before, "worked off"
-    );
-    metrics::count(
-        "a2i-trigger",
-        &[
-            ("FeedbackRecords", counts.records),
-            ("Likes", counts.likes),
-            ("Duplicates", counts.duplicates),
-            ("AskedBefore", counts.asked_before),
-            ("RejectedLines", sorter.rejected.count),
-            ("HumanLoops", counts.human_loops),
-        ],
-    );
 }
 
 /// Runs the function in its Lambda environment.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use aws_sdk_s3::{
     Client,
     error::{BoxError, ProvideErrorMetadata},
-    primitives::ByteStream,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::objects;
 
 /// Claims by conditional writes below `claims/` of a bucket.
 ///
@@ -27,6 +28,19 @@ struct Claim {
     claimed_at: chrono::DateTime<chrono::Utc>,
 }
 
+impl Claim {
+    fn of(owner: &str) -> Self {
+        Self {
+            owner: owner.to_owned(),
+            claimed_at: chrono::Utc::now(),
+        }
+    }
+
+    fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("texts and times are always JSON")
+    }
+}
+
 /// A claim that could not be made, read or given back.
 #[derive(Debug, thiserror::Error)]
 #[error("the claim {key} could not be made or given back")]
@@ -36,12 +50,6 @@ pub struct ClaimError {
     /// What S3 answered.
     #[source]
     pub source: BoxError,
-}
-
-/// Outcome of one conditional write.
-enum Write {
-    Done,
-    Exists,
 }
 
 impl Claims {
@@ -62,64 +70,72 @@ impl Claims {
     ///
     /// [`ClaimError`] when S3 does not answer, or keeps answering that somebody else writes.
     pub async fn claim(&self, name: &str, owner: &str) -> Result<bool, ClaimError> {
+        Ok(self.claim_or_owner(name, owner).await? == owner)
+    }
+
+    /// Claims `name` for `owner` and returns whose it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Claims::claim`].
+    pub async fn claim_or_owner(&self, name: &str, owner: &str) -> Result<String, ClaimError> {
         let key = format!("claims/{name}");
         self.try_claim(&key, owner)
             .await
             .map_err(|source| ClaimError { key, source })
     }
 
-    async fn try_claim(&self, key: &str, owner: &str) -> Result<bool, BoxError> {
+    /// Returns whose claim `name` is, if anybody's.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`] when S3 does not answer.
+    pub async fn owner(&self, name: &str) -> Result<Option<String>, ClaimError> {
+        let key = format!("claims/{name}");
+        match read(&self.client, &self.bucket, &key).await {
+            Ok(claim) => Ok(claim.map(|(claim, _)| claim.owner)),
+            Err(source) => Err(ClaimError { key, source }),
+        }
+    }
+
+    /// Makes the claim `name` that of `owner`, whoever had it.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`] when S3 does not answer.
+    pub async fn hand_over(&self, name: &str, owner: &str) -> Result<(), ClaimError> {
+        let key = format!("claims/{name}");
+        let content = Claim::of(owner).to_json();
+        let outcome = objects::put(&self.client, &self.bucket, &key, "application/json", content).await;
+        outcome.map_err(|source| ClaimError { key, source })
+    }
+
+    async fn try_claim(&self, key: &str, owner: &str) -> Result<String, BoxError> {
         for _ in 0..5 {
-            if let Write::Done = self.write(key, owner, None).await? {
-                return Ok(true);
+            if self.write(key, owner, None).await? {
+                return Ok(owner.to_owned());
             }
             let Some((claim, etag)) = read(&self.client, &self.bucket, key).await? else {
                 continue; // It expired between the two calls.
             };
             let age = chrono::Utc::now().signed_duration_since(claim.claimed_at);
             if claim.owner == owner {
-                return Ok(true);
+                return Ok(claim.owner);
             }
             if age.to_std().is_ok_and(|age| age < self.retention) || age < chrono::TimeDelta::zero() {
-                return Ok(false);
+                return Ok(claim.owner);
             }
-            if let Write::Done = self.write(key, owner, Some(etag)).await? {
-                return Ok(true);
+            if self.write(key, owner, Some(etag)).await? {
+                return Ok(owner.to_owned());
             }
         }
         Err("others kept writing it".into())
     }
 
     /// Writes the claim if there is none, or if the one with `replaces` as its ETag is still there.
-    async fn write(&self, key: &str, owner: &str, replaces: Option<String>) -> Result<Write, BoxError> {
-        let claim = Claim {
-            owner: owner.to_owned(),
-            claimed_at: chrono::Utc::now(),
-        };
-        let call = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .content_type("application/json")
-            .body(ByteStream::from(serde_json::to_vec(&claim)?));
-        let call = match replaces {
-            Some(etag) => call.if_match(etag),
-            None => call.if_none_match("*"),
-        };
-        match call.send().await {
-            Ok(_) => Ok(Write::Done),
-            // 412: the condition does not hold. 409: another conditional write is under way.
-            Err(error)
-                if matches!(
-                    error.code(),
-                    Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey")
-                ) =>
-            {
-                Ok(Write::Exists)
-            }
-            Err(error) => Err(error.into()),
-        }
+    async fn write(&self, key: &str, owner: &str, replaces: Option<String>) -> Result<bool, BoxError> {
+        let content = Claim::of(owner).to_json();
+        objects::write_version(&self.client, &self.bucket, key, content, replaces).await
     }
 }
 

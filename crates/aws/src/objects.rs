@@ -1,5 +1,7 @@
 //! Objects in S3: keys as events give them, whole small objects, opened large ones.
 
+use std::time::Duration;
+
 use aws_sdk_s3::{
     Client,
     error::{BoxError, ProvideErrorMetadata},
@@ -7,7 +9,7 @@ use aws_sdk_s3::{
 };
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, time::sleep};
 
 /// Decodes an object key of an S3 event, where a space is `+` and other characters are `%XX`.
 ///
@@ -102,6 +104,10 @@ pub async fn read(
     let Some(body) = body else {
         return Ok(None);
     };
+    read_body(body, max_bytes).await.map(Some)
+}
+
+async fn read_body(body: ByteStream, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
     let mut content = Vec::new();
     let mut bounded = body.into_async_read().take(max_bytes + 1);
     let read = bounded.read_to_end(&mut content).await;
@@ -109,7 +115,141 @@ pub async fn read(
     if content.len() as u64 > max_bytes {
         return Err(ReadError::TooLarge(max_bytes));
     }
-    Ok(Some(content))
+    Ok(content)
+}
+
+/// Tries to change an object before giving up; each that fails means that somebody else has succeeded.
+const MAX_CHANGES: u32 = 50;
+
+/// An object that could not be changed.
+#[derive(Debug, thiserror::Error)]
+#[error("the object {key} could not be changed")]
+pub struct ChangeError {
+    /// Key of the object.
+    pub key: String,
+    /// Why: what S3 answered, or what is wrong with the object.
+    #[source]
+    pub source: BoxError,
+}
+
+/// Changes an object by reading it, and writing it back unless somebody else wrote meanwhile: then all over again.
+///
+/// `change` is given the object's content, nothing if there is none, and returns the new content, or `None` to
+/// leave all as it is, with a value of its own. At most `max_bytes` are read.
+///
+/// # Errors
+///
+/// [`ChangeError`]: what S3 answers after the SDK's retries, or that of `change`.
+pub async fn change<T>(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    max_bytes: u64,
+    mut change: impl FnMut(Option<Vec<u8>>) -> Result<(Option<Vec<u8>>, T), BoxError>,
+) -> Result<T, ChangeError> {
+    let outcome = async {
+        for attempt in 0..MAX_CHANGES {
+            let before = read_version(client, bucket, key, max_bytes).await?;
+            let (content, version) = before.unzip();
+            let (content, value) = change(content)?;
+            let Some(content) = content else {
+                return Ok(value);
+            };
+            if write_version(client, bucket, key, content, version).await? {
+                return Ok(value);
+            }
+            sleep(Duration::from_millis(10) * attempt).await;
+        }
+        Err("others kept writing it".into())
+    };
+    outcome.await.map_err(|source: BoxError| ChangeError {
+        key: key.to_owned(),
+        source,
+    })
+}
+
+/// Reads an object and its ETag.
+async fn read_version(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    max_bytes: u64,
+) -> Result<Option<(Vec<u8>, String)>, BoxError> {
+    let answer = match client.get_object().bucket(bucket).key(key).send().await {
+        Ok(answer) => answer,
+        Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let etag = answer.e_tag().unwrap_or_default().to_owned();
+    Ok(Some((read_body(answer.body, max_bytes).await?, etag)))
+}
+
+/// Writes a JSON object if it still has this ETag, or if there is still none; returns whether it was written.
+pub(crate) async fn write_version(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    content: Vec<u8>,
+    etag: Option<String>,
+) -> Result<bool, BoxError> {
+    let call = client.put_object().bucket(bucket).key(key);
+    let call = call
+        .content_type("application/json")
+        .body(ByteStream::from(content));
+    let call = match etag {
+        Some(etag) => call.if_match(etag),
+        None => call.if_none_match("*"),
+    };
+    match call.send().await {
+        Ok(_) => Ok(true),
+        // 412: the condition does not hold. 409: another conditional write is under way. 404: it was removed.
+        Err(error)
+            if matches!(
+                error.code(),
+                Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey")
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the first keys that begin with `prefix`, at most `count`, in their order.
+///
+/// # Errors
+///
+/// Whatever S3 answers after the SDK's retries.
+pub async fn first_keys(
+    client: &Client,
+    bucket: &str,
+    prefix: &str,
+    count: usize,
+) -> Result<Vec<String>, BoxError> {
+    let call = client.list_objects_v2().bucket(bucket).prefix(prefix);
+    let mut pages = call.into_paginator().send();
+    let mut keys = Vec::new();
+    while keys.len() < count
+        && let Some(page) = pages.try_next().await?
+    {
+        keys.extend(
+            page.contents()
+                .iter()
+                .filter_map(|object| object.key().map(str::to_owned)),
+        );
+    }
+    keys.truncate(count);
+    Ok(keys)
+}
+
+/// Removes an object, if there is one.
+///
+/// # Errors
+///
+/// Whatever S3 answers after the SDK's retries.
+pub async fn remove(client: &Client, bucket: &str, key: &str) -> Result<(), BoxError> {
+    client.delete_object().bucket(bucket).key(key).send().await?;
+    Ok(())
 }
 
 /// An object of a listing.

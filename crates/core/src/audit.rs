@@ -36,8 +36,8 @@ pub struct JudgedPrediction {
 impl JudgedPrediction {
     /// Returns what a labelled record says of the model that predicted, with that model's ARN.
     ///
-    /// `None` where the review policy did not select it (what users complain about is no sample of the
-    /// traffic) or where people did not agree or could not tell. That none of the labels fits makes the prediction wrong.
+    /// `None` where it was not selected with a known probability (what users complain about, or what a review
+    /// budget prefers for its rank, is no sample of the traffic) or where people did not agree or could not tell. That none of the labels fits makes the prediction wrong.
     pub fn of(labelled: &LabelledRecord) -> Option<(&str, Self)> {
         let record = &labelled.record;
         let Consensus::Agreed { answer, .. } = &labelled.consensus else {

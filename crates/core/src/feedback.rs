@@ -96,7 +96,8 @@ pub struct FeedbackRecord {
     /// ARN of the model that predicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_arn: Option<String>,
-    /// Probability with which the review policy selected the prediction.
+    /// Probability with which the prediction was selected by chance, 1 for what is always selected; none where a
+    /// user complained, or where a [review budget](crate::review_budget) chose it by its rank.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selection_probability: Option<f64>,
     /// Who gave the feedback, as the client gave it.

@@ -31,8 +31,8 @@ struct Lines {
 struct Answer {
     operation: String,
     times: usize,
-    status: StatusCode,
-    body: String,
+    /// `None` passes the call on.
+    answer: Option<(StatusCode, String)>,
 }
 
 impl Script {
@@ -45,8 +45,16 @@ impl Script {
         self.lines().answers.push(Answer {
             operation: operation.to_owned(),
             times,
-            status: StatusCode::from_u16(status).expect("an HTTP status"),
-            body: body.into(),
+            answer: Some((StatusCode::from_u16(status).expect("an HTTP status"), body.into())),
+        });
+    }
+
+    /// Passes on the next `times` calls of an operation, whatever is said of those after them.
+    pub fn pass(&self, times: usize, operation: &str) {
+        self.lines().answers.push(Answer {
+            operation: operation.to_owned(),
+            times,
+            answer: None,
         });
     }
 
@@ -101,10 +109,11 @@ impl Script {
 impl Lines {
     fn play(&mut self, operation: String, body: Bytes) -> Option<Response<Body>> {
         let fits = |answer: &&mut Answer| answer.times > 0 && operation.starts_with(&answer.operation);
-        let answer = self.answers.iter_mut().find(fits).map(|answer| {
+        let answer = self.answers.iter_mut().find(fits).and_then(|answer| {
             answer.times -= 1;
-            refuse(answer.status, answer.body.clone())
+            answer.answer.clone()
         });
+        let answer = answer.map(|(status, body)| refuse(status, body));
         self.calls.push((operation, body));
         answer
     }

@@ -1,127 +1,13 @@
-//! The function over local S3; the review service answers as each test says.
+//! Delivered objects: what is asked, once, and what is set aside.
 
 use std::{collections::BTreeSet, io::Write};
 
-use a2i_trigger::{A2iTrigger, A2iTriggerError, Config};
-use active_learning_aws::env::Env;
-use aws_sdk_s3::{Client, primitives::ByteStream};
+use a2i_trigger::A2iTriggerError;
 use flate2::{Compression, write::GzEncoder};
 use lambda_runtime::Diagnostic;
-use local_aws::{LocalAws, s3::BucketSpec, script::Script};
 use serde_json::{Value, json};
 
-const OBJECT_CREATED: &str = include_str!("../../../events/a2i-trigger/object-created.json");
-const DELIVERED: &str = include_str!("../../../events/a2i-trigger/files/delivered.jsonl");
-const BUCKET: &str = "feedback-123456789012";
-const START: &str = "POST /human-loops";
-const STARTED: &str = r#"{"HumanLoopArn":"arn:aws:sagemaker:us-east-1:123456789012:human-loop/x"}"#;
-
-struct Services {
-    aws: LocalAws,
-    s3: Client,
-}
-
-impl Services {
-    fn start() -> Self {
-        let aws = LocalAws::in_memory();
-        let bucket = BucketSpec {
-            name: BUCKET.into(),
-            ..BucketSpec::default()
-        };
-        aws.s3.put_bucket(bucket).expect("a bucket");
-        let s3 = Client::new(&aws.sdk_config());
-        Self { aws, s3 }
-    }
-
-    fn function(&self, script: &Script) -> A2iTrigger {
-        let env = Env::from([
-            (
-                "HUMAN_REVIEW_WORKFLOW_ARN",
-                "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/review",
-            ),
-            ("HUMAN_REVIEW_URL", ""),
-            ("FEEDBACK_BUCKET_NAME", BUCKET),
-            ("ITEMS_PER_TASK", "3"),
-            ("CLASSES", "World,Sports,Business,SciTech"),
-            ("CLAIM_RETENTION_DAYS", "90"),
-        ]);
-        let config = Config::from_env(&env).expect("complete");
-        A2iTrigger::new(config, &script.sdk_config(self.aws.router()))
-    }
-
-    /// Stores an object and returns the event that S3 sends.
-    async fn deliver(&self, key: &str, content: impl Into<Vec<u8>>) -> Value {
-        let content = content.into();
-        let size = content.len();
-        let put = self.s3.put_object().bucket(BUCKET).key(key);
-        let put = put
-            .body(ByteStream::from(content))
-            .send()
-            .await
-            .expect("an upload");
-        let mut event: Value = serde_json::from_str(OBJECT_CREATED).expect("JSON");
-        let object = &mut event["Records"][0]["s3"]["object"];
-        object["key"] = key.into();
-        object["size"] = size.into();
-        object["eTag"] = put.e_tag().expect("an ETag").trim_matches('"').into();
-        event
-    }
-
-    async fn keys(&self, prefix: &str) -> Vec<String> {
-        let list = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix);
-        let list = list.send().await.expect("a list");
-        list.contents()
-            .iter()
-            .filter_map(|object| object.key().map(str::to_owned))
-            .collect()
-    }
-
-    async fn get(&self, key: &str) -> String {
-        let object = self.s3.get_object().bucket(BUCKET).key(key).send().await;
-        let body = object.expect("an object").body.collect().await.expect("a body");
-        String::from_utf8(body.to_vec()).expect("UTF-8")
-    }
-}
-
-fn starting() -> Script {
-    let script = Script::default();
-    script.always(START, 201, STARTED);
-    script
-}
-
-fn refusing(times: usize, status: u16, code: &str) -> Script {
-    let script = Script::default();
-    let body = json!({"__type": code, "Message": "Value 'The minister' is wrong"});
-    script.answer(times, START, status, body.to_string());
-    script.always(START, 201, STARTED);
-    script
-}
-
-/// Name and input of every call that starts a human loop, each once.
-fn loops(script: &Script) -> BTreeSet<(String, String)> {
-    let calls = script.calls(START);
-    let read = |call: &bytes::Bytes| {
-        let call: Value = serde_json::from_slice(call).expect("JSON");
-        let text = |value: &Value| value.as_str().expect("text").to_owned();
-        (
-            text(&call["HumanLoopName"]),
-            text(&call["HumanLoopInput"]["InputContent"]),
-        )
-    };
-    calls.iter().map(read).collect()
-}
-
-fn utterances(loops: &BTreeSet<(String, String)>) -> Vec<String> {
-    let mut utterances = Vec::new();
-    for (_, input) in loops {
-        let input: Value = serde_json::from_str(input).expect("JSON");
-        for item in input["comprehendPredictions"].as_array().expect("items") {
-            utterances.push(item["utterance"].as_str().expect("text").to_owned());
-        }
-    }
-    utterances.sort();
-    utterances
-}
+use crate::harness::*;
 
 #[tokio::test]
 async fn what_is_to_be_reviewed_becomes_human_loops_and_nothing_else_does() {
@@ -156,7 +42,12 @@ async fn what_is_to_be_reviewed_becomes_human_loops_and_nothing_else_does() {
         (&json!(BUCKET), &json!(key))
     );
     assert_eq!(input["labels"], json!(["World", "Sports", "Business", "SciTech"]));
-    assert_eq!(services.keys("claims/").await.len(), 4);
+    assert_eq!(services.keys("claims/text-").await.len(), 4);
+    assert_eq!(
+        services.keys("claims/").await.len(),
+        9,
+        "four ids, four texts, the plan"
+    );
     let rejected = services.keys("rejected/a2i-trigger/").await;
     let line: Value = serde_json::from_str(&services.get(&rejected[0]).await).expect("one line");
     assert_eq!(
@@ -349,12 +240,7 @@ async fn an_object_that_is_gone_is_nothing_to_do_and_one_that_cannot_be_read_is_
     let services = Services::start();
     let mut event = services.deliver("feedback/a", DELIVERED).await;
     event["Records"][0]["s3"]["object"]["key"] = "feedback/b".into();
-    let (gone, denied) = (starting(), starting());
-    denied.always(
-        &format!("GET /{BUCKET}/feedback/"),
-        403,
-        "<Error><Code>AccessDenied</Code></Error>",
-    );
+    let (gone, denied) = (starting(), denying(&format!("GET /{BUCKET}/feedback/")));
 
     services
         .function(&gone)
@@ -371,15 +257,23 @@ async fn an_object_that_is_gone_is_nothing_to_do_and_one_that_cannot_be_read_is_
 async fn a_claim_that_cannot_be_made_starts_nothing() {
     let services = Services::start();
     let event = services.deliver("feedback/a", DELIVERED).await;
-    let script = starting();
-    script.always(
-        &format!("PUT /{BUCKET}/claims/"),
-        403,
-        "<Error><Code>AccessDenied</Code></Error>",
-    );
+    let script = denying(&format!("PUT /{BUCKET}/claims/"));
 
     let outcome = services.function(&script).handle(event).await;
 
     assert!(matches!(outcome, Err(A2iTriggerError::Claim(_))));
     assert_eq!(script.calls(START).len(), 0);
+}
+
+#[tokio::test]
+async fn an_operation_that_does_not_exist_is_refused() {
+    let services = Services::start();
+
+    let outcome = services
+        .function(&starting())
+        .handle(json!({"operation": "sweep"}))
+        .await;
+
+    let error = Diagnostic::from(outcome.expect_err("no such operation"));
+    assert_eq!(error.error_message, "there is no such operation, only `select`");
 }

@@ -1,0 +1,253 @@
+//! The backlog: what waits until people have time for it, and the selection of who is next.
+//!
+//! Each item is an object whose key says when its turn is, so that the next ones are found without reading the
+//! others, however many wait. Selecting and paying is one conditional write of `backlog/budget.json`, which holds the
+//! selection itself: whoever comes next finishes asking it before selecting more.
+
+use std::future::ready;
+
+use active_learning_aws::{
+    metrics,
+    objects::{self, ChangeError, ReadError},
+    rejected::{self, RejectedLines},
+};
+use active_learning_core::{
+    batch::BadItem,
+    feedback::FeedbackRecord,
+    query_strategy::{self, LabelCounts, QueryStrategy},
+    review_budget::{Queue, ReviewBudget, Selected, Selection, candidate, enqueue},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use lambda_runtime::tracing::{error, info};
+
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION};
+
+/// Where the state of the budget lies.
+const BUDGET: &str = "backlog/budget.json";
+
+/// Largest state of the budget that is read, in bytes: it holds one selection.
+const MAX_BUDGET_BYTES: u64 = 32 << 20;
+
+/// Largest item that is read, in bytes.
+const MAX_ITEM_BYTES: u64 = 1 << 20;
+
+/// Items that are selected at a time.
+const MAX_SELECTED: usize = 100;
+
+/// Items with the highest value that the query strategy chooses from, per item to choose, and in all.
+const CHOICES_PER_ITEM: usize = 10;
+const MAX_CHOICES: usize = 1_000;
+
+/// The next items.
+#[derive(Default)]
+struct Next {
+    items: Vec<Selected>,
+    /// Items that were removed, since they are asked already or damaged.
+    removed: usize,
+}
+
+impl A2iTrigger {
+    /// Puts records where they wait for their turn, each with the probability of the draw if it was drawn.
+    pub(crate) async fn put_in_backlog(
+        &self,
+        records: Vec<(FeedbackRecord, Option<f64>)>,
+    ) -> Result<(), A2iTriggerError> {
+        let bucket = &self.config.feedback_bucket;
+        stream::iter(records)
+            .map(async |(mut record, explored)| {
+                let key = enqueue(&mut record, explored).key(&record);
+                objects::put(
+                    &self.s3,
+                    bucket,
+                    &key,
+                    "application/json",
+                    record.to_line().into_bytes(),
+                )
+                .await
+            })
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await
+            .map_err(A2iTriggerError::Store)
+    }
+
+    /// Asks about what waits, as long as there is budget left today; all of it if there is no limit.
+    ///
+    /// Idempotent, and safe to run many times at once.
+    pub(crate) async fn select(&self, today: &str) -> Result<(), A2iTriggerError> {
+        let limit = match self.config.review_budget {
+            0 => u64::MAX,
+            limit => limit,
+        };
+        let (mut selected, mut human_loops) = (0, 0);
+        loop {
+            let budget = self.change_budget(|budget| budget.clone()).await?;
+            if let Some(selection) = budget.selection() {
+                human_loops += self.ask_selected(selection).await?;
+                selected += selection.items.len() as u64;
+                continue;
+            }
+            let left = usize::try_from(budget.remaining(today, limit)).unwrap_or(usize::MAX);
+            let number = budget.next_number();
+            let Next { items, removed } = self.next(left.min(MAX_SELECTED), number).await?;
+            if items.is_empty() && removed == 0 {
+                break;
+            }
+            if !items.is_empty() {
+                // Another run may have selected the same items meanwhile.
+                let pay = |budget: &mut ReviewBudget| {
+                    if budget.next_number() == number && budget.remaining(today, limit) >= items.len() as u64
+                    {
+                        budget.select(today, items.clone());
+                    }
+                };
+                self.change_budget(pay).await?;
+            }
+        }
+        info!(selected, human_loops, "selected from the backlog");
+        metrics::count(FUNCTION, &[("Selected", selected), ("HumanLoops", human_loops)]);
+        Ok(())
+    }
+
+    /// Reads the state of the budget, changes it, and writes it back if it has become another one.
+    pub(crate) async fn change_budget<T>(
+        &self,
+        mut change: impl FnMut(&mut ReviewBudget) -> T,
+    ) -> Result<T, ChangeError> {
+        let change = |content: Option<Vec<u8>>| {
+            let before: ReviewBudget = match content {
+                None => ReviewBudget::default(),
+                // Not the error itself, which may quote a text.
+                Some(content) => serde_json::from_slice(&content).map_err(|_| "it is damaged")?,
+            };
+            let mut after = before.clone();
+            let value = change(&mut after);
+            let is_new = after != before;
+            let json = || serde_json::to_vec(&after).expect("it has string keys and finite numbers");
+            Ok((is_new.then(json), value))
+        };
+        let bucket = &self.config.feedback_bucket;
+        objects::change(&self.s3, bucket, BUDGET, MAX_BUDGET_BYTES, change).await
+    }
+
+    /// Starts the human loops of a selection, removes its items from the backlog, and closes it.
+    async fn ask_selected(&self, selection: &Selection) -> Result<u64, A2iTriggerError> {
+        let bucket = &self.config.feedback_bucket;
+        let key = format!("backlog/selection-{:08}", selection.number);
+        let records: Vec<FeedbackRecord> = selection.items.iter().map(|item| item.record.clone()).collect();
+        let human_loops = self.ask(&records, bucket, &key).await?;
+        let owner = &format!("{bucket}/{key}");
+        stream::iter(&selection.items)
+            .map(async |item| {
+                // Before it is removed: should an event that came to a stop put it there again, it is known.
+                self.claims.hand_over(&item.record.id, owner).await?;
+                let removed = objects::remove(&self.s3, bucket, &item.key).await;
+                removed.map_err(A2iTriggerError::Store)
+            })
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await?;
+        let close = |budget: &mut ReviewBudget| {
+            if budget
+                .selection()
+                .is_some_and(|open| open.number == selection.number)
+            {
+                budget.close();
+            }
+        };
+        self.change_budget(close).await?;
+        Ok(human_loops)
+    }
+
+    /// Returns the items whose turn it is, at most `count`.
+    async fn next(&self, count: usize, seed: u64) -> Result<Next, A2iTriggerError> {
+        let mut next = Next::default();
+        for queue in Queue::ALL {
+            let wanted = count - next.items.len();
+            if wanted == 0 {
+                break;
+            }
+            let choices = match queue {
+                Queue::Audit | Queue::Exploration => wanted,
+                Queue::Ranked => (CHOICES_PER_ITEM * wanted).min(MAX_CHOICES),
+            };
+            let mut items = self.first_items(queue, choices, &mut next).await?;
+            if queue == Queue::Ranked {
+                let candidates: Vec<_> = items.iter().map(|item| candidate(&item.record)).collect();
+                let strategy = QueryStrategy::default();
+                let chosen = query_strategy::select(strategy, &candidates, &LabelCounts::new(), wanted, seed);
+                items = chosen.into_iter().map(|index| items[index].clone()).collect();
+            }
+            for item in items {
+                self.take(item, &mut next).await?;
+            }
+        }
+        Ok(next)
+    }
+
+    /// Returns the first items of a queue; those that are damaged are set aside.
+    async fn first_items(
+        &self,
+        queue: Queue,
+        count: usize,
+        next: &mut Next,
+    ) -> Result<Vec<Selected>, A2iTriggerError> {
+        let bucket = &self.config.feedback_bucket;
+        let keys = objects::first_keys(&self.s3, bucket, queue.prefix(), count).await;
+        let read: Vec<_> = stream::iter(keys.map_err(A2iTriggerError::Store)?)
+            .map(async |key| {
+                let content = objects::read(&self.s3, bucket, &key, MAX_ITEM_BYTES).await;
+                (key, content)
+            })
+            .buffered(CALLS_IN_FLIGHT)
+            .collect()
+            .await;
+        let mut items = Vec::new();
+        for (key, content) in read {
+            match content {
+                Ok(None) => {} // Another run has removed it.
+                Ok(Some(content)) => match FeedbackRecord::parse(&content) {
+                    Ok(record) => items.push(Selected { key, record }),
+                    Err(invalid) => {
+                        self.set_item_aside(&key, &content, invalid.to_string()).await?;
+                        next.removed += 1;
+                    }
+                },
+                // Too large to be moved in memory: it stays, and the others go on.
+                Err(ReadError::TooLarge(limit)) => error!(key, limit, "an item of the backlog is too large"),
+                Err(error @ ReadError::Failed(_)) => return Err(A2iTriggerError::Store(error.into())),
+            }
+        }
+        Ok(items)
+    }
+
+    /// Takes an item unless it was selected before: a run that broke off may have put it there twice.
+    async fn take(&self, item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
+        let bucket = &self.config.feedback_bucket;
+        let owner = self.claims.owner(&item.record.id).await?;
+        let selected = format!("{bucket}/backlog/");
+        if owner.is_some_and(|owner| owner.starts_with(&selected)) {
+            let removed = objects::remove(&self.s3, bucket, &item.key).await;
+            removed.map_err(A2iTriggerError::Store)?;
+            next.removed += 1;
+        } else if next.items.iter().all(|other| other.record.id != item.record.id) {
+            next.items.push(item);
+        }
+        Ok(())
+    }
+
+    async fn set_item_aside(&self, key: &str, content: &[u8], reason: String) -> Result<(), A2iTriggerError> {
+        let bucket = &self.config.feedback_bucket;
+        error!(key, reason, "an item of the backlog is set aside");
+        let raw = String::from_utf8_lossy(content).into_owned();
+        let mut lines = RejectedLines::default();
+        let full = lines.push(1, &BadItem { reason, raw });
+        if let Some(object) = full.or_else(|| lines.finish()) {
+            let name = objects::result_name(bucket, key, "");
+            let put = rejected::put(&self.s3, bucket, FUNCTION, &name, object).await;
+            put.map_err(A2iTriggerError::Rejected)?;
+        }
+        let removed = objects::remove(&self.s3, bucket, key).await;
+        removed.map_err(A2iTriggerError::Store)
+    }
+}

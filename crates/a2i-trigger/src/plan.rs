@@ -1,0 +1,231 @@
+//! What becomes of the records of a delivered object: decided once, noted, then done.
+//!
+//! The note is what makes a redelivery do the same again. Deciding anew would not: copies are found among texts
+//! that were asked about lately, which change all the time. Whatever breaks off before the note is there has
+//! asked nobody, and its claims are still the object's own.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::ready,
+};
+
+use active_learning_aws::{objects, s3_event::S3Object};
+use active_learning_core::{
+    copies::{RecentTexts, same_form},
+    feedback::{FeedbackRecord, Signal},
+    random::Random,
+    review_budget::may_be_explored,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use lambda_runtime::tracing::warn;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT};
+
+/// Where the texts lie that people were asked about lately.
+const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
+
+/// Largest object of recent texts that is read, in bytes: with every character escaped, what
+/// [`RecentTexts`] writes still fits.
+const MAX_RECENT_BYTES: u64 = 16 << 20;
+
+/// Largest plan that is read, in bytes: one of a thousand records has 100 KB.
+const MAX_PLAN_BYTES: u64 = 1 << 20;
+
+/// Fate of each record that is the object's own, by id; the others are being asked already.
+pub(crate) type Plan = BTreeMap<String, Fate>;
+
+/// What becomes of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Fate {
+    /// People are asked.
+    Ask,
+    /// It waits in the backlog.
+    Wait {
+        /// Probability of the draw, if it was drawn.
+        explored: Option<f64>,
+    },
+    /// The answer to another record, of this id, is its answer too.
+    CopyOf(String),
+}
+
+impl A2iTrigger {
+    /// Returns the plan for some records of an object, the same whenever it is asked for.
+    pub(crate) async fn plan(
+        &self,
+        object: &S3Object,
+        records: &[FeedbackRecord],
+        today: &str,
+    ) -> Result<Plan, A2iTriggerError> {
+        let key = plan_key(object, records);
+        let bucket = &self.config.feedback_bucket;
+        loop {
+            let noted = objects::read(&self.s3, bucket, &key, MAX_PLAN_BYTES).await;
+            if let Some(plan) = noted.map_err(|error| A2iTriggerError::Store(error.into()))? {
+                return serde_json::from_slice(&plan).map_err(|error| A2iTriggerError::Store(error.into()));
+            }
+            let plan = self.decide(object, records, today).await?;
+            let content = serde_json::to_vec(&plan).expect("a plan has string keys and finite numbers");
+            let created = objects::create(&self.s3, bucket, &key, "application/json", content).await;
+            if created.map_err(A2iTriggerError::Store)? {
+                return Ok(plan);
+            }
+            // A second run of the same event was faster: its plan counts.
+        }
+    }
+
+    async fn decide(
+        &self,
+        object: &S3Object,
+        records: &[FeedbackRecord],
+        today: &str,
+    ) -> Result<Plan, A2iTriggerError> {
+        let mine = self.claim(object, records).await?;
+        let mut originals = self.originals_of_form(&mine).await?;
+        self.add_originals_by_small_change(&mine, &mut originals).await?;
+        let draw = match self.config.review_budget {
+            0 => None,
+            limit => {
+                let new = mine.iter().filter(|record| !originals.contains_key(&record.id));
+                let doubtful = new.filter(|record| may_be_explored(record)).count() as u64;
+                let arrive = self.change_budget(|budget| budget.arrive(today, doubtful, limit));
+                Some(arrive.await?)
+            }
+        };
+        let mut fate = |record: &FeedbackRecord| match (originals.remove(&record.id), draw) {
+            (Some(original), _) => Fate::CopyOf(original),
+            (None, None) => Fate::Ask,
+            (None, Some(draw)) => {
+                let drawn = may_be_explored(record) && chance(object, record) < draw;
+                let explored = drawn.then_some(draw);
+                Fate::Wait { explored }
+            }
+        };
+        let ids = mine.iter().map(|record| record.id.clone());
+        Ok(ids.zip(mine.iter().map(|record| fate(record))).collect())
+    }
+
+    /// Returns the records that are this object's to ask, in their order.
+    async fn claim<'a>(
+        &self,
+        object: &S3Object,
+        records: &'a [FeedbackRecord],
+    ) -> Result<Vec<&'a FeedbackRecord>, A2iTriggerError> {
+        let owner = &format!("{}/{}", object.bucket, object.key);
+        stream::iter(records)
+            .map(async |record| {
+                let mine = self.claims.claim(&record.id, owner).await?;
+                Ok(mine.then_some(record))
+            })
+            .buffered(CALLS_IN_FLIGHT)
+            .try_filter_map(|record| ready(Ok(record)))
+            .try_collect()
+            .await
+    }
+
+    /// Claims the form of each text for its record, and returns whose it is where it is not the record's own.
+    ///
+    /// An audited record is asked whatever else was: left out because of its copies, it could not stand for them.
+    async fn originals_of_form(
+        &self,
+        records: &[&FeedbackRecord],
+    ) -> Result<HashMap<String, String>, A2iTriggerError> {
+        stream::iter(records)
+            .map(async |record| {
+                let name = format!("text-{}", same_form(record));
+                let original = self.claims.claim_or_owner(&name, &record.id).await?;
+                let is_copy = original != record.id && record.signal != Signal::Audit;
+                Ok(is_copy.then(|| (record.id.clone(), original)))
+            })
+            .buffered(CALLS_IN_FLIGHT)
+            .try_filter_map(|copy| ready(Ok(copy)))
+            .try_collect()
+            .await
+    }
+
+    /// Remembers what is to be asked among the recent texts, and finds what is a copy of one of them.
+    async fn add_originals_by_small_change(
+        &self,
+        records: &[&FeedbackRecord],
+        originals: &mut HashMap<String, String>,
+    ) -> Result<(), A2iTriggerError> {
+        let new: Vec<_> = records
+            .iter()
+            .filter(|record| !originals.contains_key(&record.id))
+            .collect();
+        let find = |content: Option<Vec<u8>>| {
+            let mut recent = read_recent(content);
+            let (mut found, mut changed) = (HashMap::new(), false);
+            for record in &new {
+                // What an earlier run of the same event remembered is no copy of itself.
+                let may_be_copy = record.signal != Signal::Audit && !recent.contains(record);
+                match recent.original(record).filter(|_| may_be_copy) {
+                    Some(original) => {
+                        found.insert(record.id.clone(), original.to_owned());
+                    }
+                    None => changed |= recent.insert(record),
+                }
+            }
+            Ok((changed.then(|| recent.write()), found))
+        };
+        let bucket = &self.config.feedback_bucket;
+        let found = objects::change(&self.s3, bucket, RECENT_TEXTS, MAX_RECENT_BYTES, find).await?;
+        originals.extend(found);
+        Ok(())
+    }
+
+    /// Keeps the copies with what they are copies of: `copies/<id of the original>/<id of the copy>.json`.
+    pub(crate) async fn note_copies(
+        &self,
+        copies: Vec<(FeedbackRecord, String)>,
+    ) -> Result<(), A2iTriggerError> {
+        let bucket = &self.config.feedback_bucket;
+        stream::iter(copies)
+            .map(async |(copy, original)| {
+                let key = format!("copies/{original}/{}.json", copy.id);
+                let content = copy.to_line().into_bytes();
+                objects::put(&self.s3, bucket, &key, "application/json", content).await
+            })
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await
+            .map_err(A2iTriggerError::Store)
+    }
+}
+
+/// Reads the recent texts; damaged ones are begun anew, since they only save questions.
+fn read_recent(content: Option<Vec<u8>>) -> RecentTexts {
+    let read = content.map(|content| RecentTexts::read(&content));
+    read.transpose()
+        .unwrap_or_else(|damage| {
+            warn!(%damage, "{RECENT_TEXTS} is begun anew");
+            None
+        })
+        .unwrap_or_default()
+}
+
+/// Names the plan for these records of this object, however the object is cut into parts.
+///
+/// Among the claims, since it expires with them.
+fn plan_key(object: &S3Object, records: &[FeedbackRecord]) -> String {
+    let ids = records.iter().map(|record| record.id.as_str());
+    format!("claims/plan-{}", hex::encode(&digest(object, ids)[..16]))
+}
+
+/// Returns a number from 0 to 1 by chance, the same for the same record of the same object.
+fn chance(object: &S3Object, record: &FeedbackRecord) -> f64 {
+    let digest = digest(object, ["exploration", &record.id].into_iter());
+    let seed = digest.first_chunk().expect("a digest has 32 bytes");
+    Random::new(u64::from_be_bytes(*seed)).next_f64()
+}
+
+fn digest<'a>(object: &'a S3Object, parts: impl Iterator<Item = &'a str>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [object.bucket.as_str(), &object.key].into_iter().chain(parts) {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().into()
+}

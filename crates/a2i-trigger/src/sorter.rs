@@ -1,0 +1,87 @@
+//! Sorts the lines of a delivered object, and counts what was found.
+
+use std::collections::HashSet;
+
+use active_learning_aws::{
+    metrics,
+    rejected::{RejectedLines, RejectedObject},
+    s3_event::S3Object,
+};
+use active_learning_core::{delivery::Line, feedback::FeedbackRecord};
+use lambda_runtime::tracing::info;
+
+use crate::FUNCTION;
+
+/// What was found in a delivered object.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    records: u64,
+    likes: u64,
+    duplicates: u64,
+    /// Questions that another object has claimed.
+    pub(crate) asked_before: u64,
+    /// Copies of another question.
+    pub(crate) near_duplicates: u64,
+    /// Questions that wait for their turn.
+    pub(crate) backlogged: u64,
+    pub(crate) human_loops: u64,
+}
+
+/// Sorts the lines of one object into what is to be asked, what is counted only, and what is bad.
+#[derive(Default)]
+pub(crate) struct Sorter {
+    /// Questions that wait to be asked.
+    pub(crate) records: Vec<FeedbackRecord>,
+    /// Questions of this object so far, by id.
+    seen: HashSet<u128>,
+    pub(crate) rejected: RejectedLines,
+    pub(crate) counts: Counts,
+}
+
+impl Sorter {
+    /// Sorts some lines; returns objects of bad lines that are full.
+    pub(crate) fn sort(&mut self, lines: Vec<Line>) -> Vec<RejectedObject> {
+        let mut full = Vec::new();
+        for line in lines {
+            match line.content {
+                Err(bad) => full.extend(self.rejected.push(line.number, &bad)),
+                Ok(record) => self.take(record),
+            }
+        }
+        full
+    }
+
+    fn take(&mut self, record: FeedbackRecord) {
+        self.counts.records += 1;
+        let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");
+        if !record.signal.needs_review() {
+            self.counts.likes += 1;
+        } else if self.seen.insert(id) {
+            self.records.push(record);
+        } else {
+            self.counts.duplicates += 1;
+        }
+    }
+
+    /// Logs and counts what was found, at the end of the object.
+    pub(crate) fn report(&self, object: &S3Object) {
+        let counts = &self.counts;
+        info!(
+            object.key,
+            counts.records, counts.human_loops, counts.asked_before, "worked off"
+        );
+        metrics::count(
+            FUNCTION,
+            &[
+                ("FeedbackRecords", counts.records),
+                ("Likes", counts.likes),
+                ("Duplicates", counts.duplicates),
+                ("AskedBefore", counts.asked_before),
+                ("NearDuplicates", counts.near_duplicates),
+                ("Backlogged", counts.backlogged),
+                ("RejectedLines", self.rejected.count),
+                ("HumanLoops", counts.human_loops),
+            ],
+        );
+    }
+}

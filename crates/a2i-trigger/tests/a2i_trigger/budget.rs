@@ -1,0 +1,259 @@
+//! The review budget: what waits, who is next, and that neither money nor items are lost.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+use local_aws::script::Script;
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+fn day(day: u32) -> DateTime<Utc> {
+    format!("2026-11-{day:02}T12:00:00Z").parse().expect("a time")
+}
+
+fn select() -> Value {
+    json!({"operation": "select"})
+}
+
+/// Doubtful predictions about different things.
+fn doubtful(object: usize, count: usize) -> String {
+    let line = |number: usize| line(&format!("Object {object} text {number}"), "low-confidence", 0.2);
+    (0..count).map(line).collect()
+}
+
+/// Selection probability of every asked record, by text.
+fn probabilities(script: &Script) -> BTreeMap<String, Option<f64>> {
+    let mut probabilities = BTreeMap::new();
+    for (_, input) in loops(script) {
+        let input: Value = serde_json::from_str(&input).expect("JSON");
+        for item in input["comprehendPredictions"].as_array().expect("items") {
+            let utterance = item["utterance"].as_str().expect("text").to_owned();
+            probabilities.insert(utterance, item["selectionProbability"].as_f64());
+        }
+    }
+    probabilities
+}
+
+async fn backlog(services: &Services) -> usize {
+    let keys = services.keys("backlog/").await;
+    keys.iter().filter(|key| !key.ends_with("budget.json")).count()
+}
+
+#[tokio::test]
+async fn the_budget_is_spent_exactly_however_many_runs_spend_it_at_once() {
+    let services = Services::start();
+    let script = starting();
+    let function = services.function_with_budget(&script, "25");
+    let events = join_all((0..4).map(|object| {
+        let services = &services;
+        async move {
+            let key = format!("feedback/{object}");
+            services.deliver(&key, doubtful(object, 15)).await
+        }
+    }))
+    .await;
+
+    let deliveries = events
+        .iter()
+        .chain(&events)
+        .map(|event| function.handle_at(event.clone(), day(20)));
+    let selections = (0..3).map(|_| function.handle_at(select(), day(20)));
+    let (delivered, selected) = futures::join!(join_all(deliveries), join_all(selections));
+    let outcomes: Vec<_> = delivered.into_iter().chain(selected).collect();
+
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(asked(&[&script]).len(), 25);
+    for (today, expected) in [(20, 25), (21, 50), (22, 60)] {
+        function.handle_at(select(), day(today)).await.expect("selected");
+        assert_eq!(asked(&[&script]).len(), expected);
+    }
+    assert_eq!(backlog(&services).await, 0);
+}
+
+#[tokio::test]
+async fn what_the_budget_leaves_out_is_asked_on_the_next_days_each_once() {
+    let services = Services::start();
+    let script = starting();
+    let function = services.function_with_budget(&script, "20");
+    let event = services.deliver("feedback/a", doubtful(0, 50)).await;
+
+    let mut asked_by_day = Vec::new();
+    for (today, payload) in [
+        (20, event.clone()),
+        (20, select()),
+        (21, event),
+        (22, select()),
+        (23, select()),
+    ] {
+        function.handle_at(payload, day(today)).await.expect("selected");
+        asked_by_day.push(asked(&[&script]).len());
+    }
+
+    assert_eq!(asked_by_day, [20, 20, 40, 50, 50]);
+    let mut all = asked(&[&script]);
+    all.dedup();
+    assert_eq!((all.len(), backlog(&services).await), (50, 0));
+}
+
+#[tokio::test]
+async fn audits_come_first_then_what_users_dislike_and_what_the_model_doubts_most() {
+    let services = Services::start();
+    let script = starting();
+    let function = services.function_with_budget(&script, "4");
+    let content: String = (0..30)
+        .map(|number| line(&format!("Fairly sure {number}"), "low-margin", 0.8))
+        .chain([
+            line("Torn between two", "low-confidence", 0.01),
+            line("Said to be wrong", "dislike", 0.95),
+            line("Audited one", "audit", 0.9),
+            line("Audited two", "audit", 0.99),
+        ])
+        .collect();
+    // Old lines have no probability, and none of them is drawn.
+    let content = content.replace(r#""selectionProbability":1.0"#, r#""selectionProbability":null"#);
+    let event = services.deliver("feedback/a", content).await;
+
+    function.handle_at(event, day(20)).await.expect("selected");
+
+    let probabilities = probabilities(&script);
+    let expected = [
+        ("Audited one", Some(0.01)),
+        ("Audited two", Some(0.01)),
+        ("Said to be wrong", None),
+        ("Torn between two", None),
+    ];
+    let expected = expected.map(|(text, probability)| (text.to_owned(), probability));
+    assert_eq!(probabilities, BTreeMap::from(expected));
+}
+
+#[tokio::test]
+async fn some_are_drawn_by_chance_and_say_with_what_probability() {
+    let services = Services::start();
+    let script = starting();
+    let function = services.function_with_budget(&script, "150");
+    let event = services.deliver("feedback/a", doubtful(0, 150)).await;
+
+    function.handle_at(event, day(20)).await.expect("selected");
+
+    let probabilities = probabilities(&script);
+    let drawn = probabilities.values().flatten().count();
+    assert_eq!(probabilities.len(), 150);
+    assert!((5..=30).contains(&drawn), "{drawn}");
+    assert!(
+        probabilities
+            .values()
+            .flatten()
+            .all(|probability| *probability == 0.1)
+    );
+}
+
+#[tokio::test]
+async fn without_a_limit_nothing_waits_and_what_waited_is_asked() {
+    let services = Services::start();
+    let (limited, unlimited) = (starting(), starting());
+    let first = services.deliver("feedback/a", doubtful(0, 30)).await;
+    let second = services.deliver("feedback/b", doubtful(1, 5)).await;
+
+    services
+        .function_with_budget(&limited, "10")
+        .handle_at(first, day(20))
+        .await
+        .expect("selected");
+    services
+        .function(&unlimited)
+        .handle_at(second, day(20))
+        .await
+        .expect("worked off");
+    assert_eq!((asked(&[&limited]).len(), asked(&[&unlimited]).len()), (10, 5));
+    services
+        .function(&unlimited)
+        .handle_at(select(), day(20))
+        .await
+        .expect("selected");
+
+    assert_eq!(asked(&[&limited, &unlimited]).len(), 35);
+    assert_eq!(backlog(&services).await, 0);
+}
+
+#[tokio::test]
+async fn a_run_that_breaks_off_anywhere_loses_and_overspends_nothing() {
+    for operation in [
+        "PUT /BUCKET/claims/",
+        "PUT /BUCKET/backlog/3-ranked/",
+        "PUT /BUCKET/backlog/budget.json",
+        "PUT /BUCKET/asked/",
+        "DELETE /BUCKET/backlog/",
+        START,
+    ] {
+        for passed in [0, 2, 7] {
+            let services = Services::start();
+            let event = services.deliver("feedback/a", doubtful(0, 8)).await;
+            let broken = breaking_off(passed, &operation.replace("BUCKET", BUCKET));
+            let whole = starting();
+
+            let outcome = services
+                .function_with_budget(&broken, "5")
+                .handle_at(event.clone(), day(20))
+                .await;
+            let function = services.function_with_budget(&whole, "5");
+            for _ in 0..2 {
+                function
+                    .handle_at(event.clone(), day(20))
+                    .await
+                    .expect("worked off");
+            }
+            let case = format!("{operation} {passed} {outcome:?}");
+            assert_eq!(asked(&[&broken, &whole]).len(), 5, "{case}");
+            function.handle_at(event, day(21)).await.expect("worked off");
+
+            let mut all = asked(&[&broken, &whole]);
+            assert_eq!(all.len(), 8, "{case}");
+            all.dedup();
+            assert_eq!((all.len(), backlog(&services).await), (8, 0), "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_item_is_set_aside_with_its_reason_and_the_others_are_asked() {
+    let services = Services::start();
+    services
+        .deliver("backlog/1-audit/0-damaged.json", "{\"classifier\": \"news\"}")
+        .await;
+    let event = services.deliver("feedback/a", doubtful(0, 3)).await;
+    let script = starting();
+
+    services
+        .function_with_budget(&script, "3")
+        .handle_at(event, day(20))
+        .await
+        .expect("selected");
+
+    assert_eq!(asked(&[&script]).len(), 3, "it costs nothing");
+    let rejected = services.keys("rejected/a2i-trigger/").await;
+    let line: Value = serde_json::from_str(&services.get(&rejected[0]).await).expect("one line");
+    assert_eq!(line["reason"], "field `sentence` is missing or empty");
+    assert_eq!(line["raw"], "{\"classifier\": \"news\"}");
+    assert_eq!(backlog(&services).await, 0);
+}
+
+#[tokio::test]
+async fn a_damaged_budget_is_named_and_quotes_nothing() {
+    let services = Services::start();
+    services
+        .deliver("backlog/budget.json", "{\"day\": [\"secret\"]}")
+        .await;
+
+    let outcome = services
+        .function_with_budget(&starting(), "3")
+        .handle_at(select(), day(20))
+        .await;
+
+    let error = active_learning_aws::failure::chain(&outcome.expect_err("damaged"));
+    assert_eq!(
+        error,
+        "the object backlog/budget.json could not be changed: it is damaged"
+    );
+}

@@ -1,0 +1,198 @@
+//! Copies of a text are asked about once: within an object, across objects, and whatever breaks off.
+
+use futures::future::join_all;
+use serde_json::Value;
+
+use crate::harness::*;
+
+const STORY: &str =
+    "Oil prices rose above fifty dollars a barrel on Monday as exports from the north were halted again";
+
+fn story(old: &str, new: &str) -> String {
+    assert!(STORY.contains(old));
+    line(&STORY.replace(old, new), "low-confidence", 0.1)
+}
+
+/// The story, a copy of form, one by a small change, another story, and a copy of that.
+fn delivered() -> String {
+    let other =
+        "The club signed a young striker from the second division for three years, it said late on Friday";
+    [
+        story("Oil", "Oil"),
+        story("Monday", "MONDAY,"),
+        story("Monday", "Tuesday"),
+        line(other, "dislike", 0.9),
+        line(&format!("{other} (Agency)"), "dislike", 0.9),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn copies_in_one_object_are_asked_once_and_kept_with_their_original() {
+    let services = Services::start();
+    let event = services.deliver("feedback/a", delivered()).await;
+    let script = starting();
+
+    services
+        .function(&script)
+        .handle(event)
+        .await
+        .expect("worked off");
+
+    let asked = asked(&[&script]);
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    let copies = services.keys("copies/").await;
+    let copies: Vec<&String> = copies
+        .iter()
+        .filter(|key| !key.ends_with("recent-texts.jsonl"))
+        .collect();
+    assert_eq!(copies.len(), 3, "{copies:?}");
+    for key in copies {
+        let copy: Value = serde_json::from_str(&services.get(key).await).expect("a record");
+        let id = copy["id"].as_str().expect("an id");
+        assert!(key.ends_with(&format!("/{id}.json")), "{key}");
+        assert!(!asked.iter().any(|utterance| copy["utterance"] == **utterance));
+    }
+}
+
+#[tokio::test]
+async fn copies_of_what_other_objects_asked_are_not_asked() {
+    let services = Services::start();
+    let first = services.deliver("feedback/a", story("Oil", "Oil")).await;
+    let copies = [
+        story("Monday", "Tuesday"),
+        story("Oil", "OIL"),
+        line("Something else", "dislike", 0.9),
+    ];
+    let second = services.deliver("feedback/b", copies.concat()).await;
+    let (one, two) = (starting(), starting());
+
+    services.function(&one).handle(first).await.expect("worked off");
+    services.function(&two).handle(second).await.expect("worked off");
+
+    assert_eq!(asked(&[&one]), [STORY]);
+    assert_eq!(asked(&[&two]), ["Something else"]);
+}
+
+#[tokio::test]
+async fn a_redelivered_object_asks_the_same_whatever_was_asked_since() {
+    let services = Services::start();
+    let event = services.deliver("feedback/a", delivered()).await;
+    let (once, again, others) = (starting(), starting(), starting());
+
+    services
+        .function(&once)
+        .handle(event.clone())
+        .await
+        .expect("worked off");
+    // As if so much had been asked since that the texts are forgotten, and copies of them are asked.
+    let recent = services
+        .s3
+        .delete_object()
+        .bucket(BUCKET)
+        .key("copies/recent-texts.jsonl");
+    recent.send().await.expect("removed");
+    let later = services.deliver("feedback/b", story("Monday", "Friday")).await;
+    services
+        .function(&others)
+        .handle(later)
+        .await
+        .expect("worked off");
+    for _ in 0..2 {
+        services
+            .function(&again)
+            .handle(event.clone())
+            .await
+            .expect("worked off");
+    }
+
+    assert_eq!(asked(&[&others]).len(), 1);
+    assert_eq!(loops(&again), loops(&once));
+}
+
+#[tokio::test]
+async fn of_many_copies_that_come_at_once_one_is_asked() {
+    let services = Services::start();
+    let words = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    let events = join_all(words.map(async |word| {
+        let key = format!("feedback/{word}");
+        services.deliver(&key, story("Monday", word)).await
+    }))
+    .await;
+    let script = starting();
+    let function = services.function(&script);
+
+    // Each twice: S3 may tell of an object twice at once.
+    let outcomes = join_all(
+        events
+            .iter()
+            .chain(&events)
+            .map(|event| function.handle(event.clone())),
+    )
+    .await;
+
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(asked(&[&script]).len(), 1);
+}
+
+#[tokio::test]
+async fn an_audited_copy_is_asked_since_it_stands_for_the_traffic() {
+    let services = Services::start();
+    let audited = line(&STORY.replace("Monday", "Tuesday"), "audit", 0.9);
+    let event = services
+        .deliver("feedback/a", story("Oil", "Oil") + &audited)
+        .await;
+    let script = starting();
+
+    services
+        .function(&script)
+        .handle(event)
+        .await
+        .expect("worked off");
+
+    assert_eq!(asked(&[&script]).len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_that_breaks_off_anywhere_is_made_up_for_by_the_next_one() {
+    for operation in [
+        "claims/",
+        "claims/text-",
+        "copies/recent-texts",
+        "claims/plan-",
+        "copies/",
+        "asked/",
+    ] {
+        for passed in 0..2 {
+            let services = Services::start();
+            let event = services.deliver("feedback/a", delivered()).await;
+            let broken = breaking_off(passed, &format!("PUT /{BUCKET}/{operation}"));
+            let whole = starting();
+
+            let outcome = services.function(&broken).handle(event.clone()).await;
+            services.function(&whole).handle(event).await.expect("worked off");
+
+            let both = asked(&[&broken, &whole]);
+            assert_eq!(asked(&[&whole]), both, "{operation} {passed} {outcome:?}");
+            assert_eq!(both.len(), 2, "{operation} {passed}: {both:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn damaged_recent_texts_are_begun_anew() {
+    let services = Services::start();
+    services.deliver("copies/recent-texts.jsonl", "no text\n").await;
+    let event = services.deliver("feedback/a", delivered()).await;
+    let script = starting();
+
+    services
+        .function(&script)
+        .handle(event)
+        .await
+        .expect("worked off");
+
+    assert_eq!(asked(&[&script]).len(), 2);
+    let recent = services.get("copies/recent-texts.jsonl").await;
+    assert_eq!(recent.lines().count(), 2, "{recent}");
+}

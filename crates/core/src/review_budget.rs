@@ -1,0 +1,376 @@
+//! The review budget: how many items a day people have time for, and which of those that wait come first.
+//!
+//! An item waits in one of three queues, and they are served in this order:
+//!
+//! 1. [`Queue::Audit`]: what the review policy selected by chance, oldest first.
+//! 2. [`Queue::Exploration`]: doubtful predictions drawn by chance as they came in, oldest first. About
+//!    [`EXPLORATION_SHARE`] of the budget.
+//! 3. [`Queue::Ranked`]: everything else, the most valuable by the default query strategy first. What a user
+//!    dislikes counts as wholly uncertain, since the model is said to be wrong.
+//!
+//! Estimates of a model's accuracy (see [`audit`](crate::audit)) stay unbiased: an item is a sample of the traffic
+//! only if its selection probability was known before anybody looked at it. An audited item keeps its own; one that is
+//! explored has that of the policy times that of the draw, and stands for the doubtful ones that were not drawn; one that
+//! is chosen by rank has none, and says nothing of others. A probability for ranks would be wrong as soon as the
+//! rest is reconsidered: who is passed over today may be asked tomorrow, and would then be counted twice.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    feedback::{FeedbackRecord, Signal, Source},
+    query_strategy::{Candidate, LabelCounts, QueryStrategy},
+};
+
+/// Share of the budget that goes to doubtful predictions drawn by chance.
+pub const EXPLORATION_SHARE: f64 = 0.1;
+
+/// Digits by which ranked items are ordered.
+const RANK_DIGITS: usize = 6;
+
+/// Where an item waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Queue {
+    /// Selected by chance among all predictions.
+    Audit,
+    /// Selected by chance among the doubtful ones.
+    Exploration,
+    /// Chosen by value.
+    Ranked,
+}
+
+impl Queue {
+    /// All queues, in the order in which they are served.
+    pub const ALL: [Self; 3] = [Self::Audit, Self::Exploration, Self::Ranked];
+
+    /// Returns what the keys of its items begin with.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Audit => "backlog/1-audit/",
+            Self::Exploration => "backlog/2-exploration/",
+            Self::Ranked => "backlog/3-ranked/",
+        }
+    }
+
+    /// Returns the key of a waiting item. In the order of their keys, items are in the order of their turn.
+    pub fn key(self, record: &FeedbackRecord) -> String {
+        let turn = match self {
+            Self::Audit | Self::Exploration => {
+                let digits = record.received_at.chars().filter(char::is_ascii_digit);
+                digits.take("20261120100000".len()).collect()
+            }
+            Self::Ranked => {
+                let value = QueryStrategy::default()
+                    .value(candidate(record).prediction.as_ref(), &LabelCounts::new());
+                let highest = 10_f64.powi(RANK_DIGITS as i32) - 1.0;
+                format!("{:0RANK_DIGITS$.0}", (1.0 - value.clamp(0.0, 1.0)) * highest)
+            }
+        };
+        format!("{}{turn}-{}.json", self.prefix(), record.id)
+    }
+}
+
+/// Returns whether a record is a doubtful prediction, of which some are drawn by chance.
+pub fn may_be_explored(record: &FeedbackRecord) -> bool {
+    record.source == Source::Implicit
+        && record.signal != Signal::Audit
+        && record.selection_probability.is_some()
+}
+
+/// Puts a record into its queue and states its selection probability.
+///
+/// `explored` is the probability of the draw if it was drawn; see [`ReviewBudget::arrive`].
+pub fn enqueue(record: &mut FeedbackRecord, explored: Option<f64>) -> Queue {
+    if record.signal == Signal::Audit {
+        return Queue::Audit;
+    }
+    record.selection_probability = match (explored, record.selection_probability) {
+        (Some(draw), Some(policy)) => Some(draw * policy),
+        _ => None,
+    };
+    if explored.is_some() {
+        Queue::Exploration
+    } else {
+        Queue::Ranked
+    }
+}
+
+/// Returns what the query strategy is told of a record.
+pub fn candidate(record: &FeedbackRecord) -> Candidate<'_> {
+    let mut candidate = Candidate::of(record);
+    if record.signal == Signal::Dislike {
+        candidate.prediction = None;
+    }
+    candidate
+}
+
+/// A waiting item that was selected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Selected {
+    /// Its key in the backlog.
+    pub key: String,
+    /// The record to ask about.
+    pub record: FeedbackRecord,
+}
+
+/// Items that are paid for and being asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Selection {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The items.
+    pub items: Vec<Selected>,
+}
+
+/// What of the budget is spent. Whoever changes it must be sure that nobody else has since it was read.
+///
+/// Paying and selecting are one change, and there is at most one selection at a time: it must be asked before the
+/// next one is made. So no item is selected twice, and never more than the budget is spent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewBudget {
+    /// Day that the numbers are of, `YYYY-MM-DD` in UTC. It never goes back: a clock that is slow spends of today.
+    day: String,
+    /// Items selected on that day.
+    spent: u64,
+    /// Doubtful predictions that came in on that day.
+    arrived: u64,
+    /// The same of the last day before.
+    arrived_before: u64,
+    /// Number of selections so far.
+    selections: u64,
+    /// The selection that is being asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    selection: Option<Selection>,
+}
+
+impl ReviewBudget {
+    /// Counts doubtful predictions that come in, and returns the probability with which each is to be drawn.
+    ///
+    /// So many that the drawn ones take [`EXPLORATION_SHARE`] of the daily `limit`, if the day brings as many as the
+    /// day before, or as it has brought already.
+    pub fn arrive(&mut self, today: &str, doubtful: u64, limit: u64) -> f64 {
+        self.turn_to(today);
+        self.arrived += doubtful;
+        let expected = self.arrived.max(self.arrived_before).max(1);
+        EXPLORATION_SHARE * limit.min(expected) as f64 / expected as f64
+    }
+
+    /// Returns how many items may still be selected today.
+    pub fn remaining(&self, today: &str, limit: u64) -> u64 {
+        let spent = if today > self.day.as_str() { 0 } else { self.spent };
+        limit.saturating_sub(spent)
+    }
+
+    /// Returns the selection that must be asked before the next one is made.
+    pub fn selection(&self) -> Option<&Selection> {
+        self.selection.as_ref()
+    }
+
+    /// Returns the number of the next selection.
+    pub fn next_number(&self) -> u64 {
+        self.selections + 1
+    }
+
+    /// Pays for items and selects them; the selection before must be closed.
+    pub fn select(&mut self, today: &str, items: Vec<Selected>) {
+        self.turn_to(today);
+        self.spent += items.len() as u64;
+        self.selections = self.next_number();
+        self.selection = Some(Selection {
+            number: self.selections,
+            items,
+        });
+    }
+
+    /// Notes that everything selected is asked.
+    pub fn close(&mut self) {
+        self.selection = None;
+    }
+
+    fn turn_to(&mut self, today: &str) {
+        if today > self.day.as_str() {
+            self.day = today.to_owned();
+            self.spent = 0;
+            self.arrived_before = std::mem::take(&mut self.arrived);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::random::Random;
+
+    const DAY: &str = "2026-11-20";
+    const NEXT_DAY: &str = "2026-11-21";
+
+    fn record(signal: &str, margin: f32) -> FeedbackRecord {
+        let second = (1.0 - margin) / 2.0;
+        let line = serde_json::json!({
+            "classifier": "news", "utterance": format!("Text {signal} {margin}"), "prediction": "World",
+            "classes": [{"name": "World", "score": second + margin}, {"name": "Sports", "score": second}],
+            "source": if signal == "dislike" { "explicit-api" } else { "implicit" }, "signal": signal,
+            "selectionProbability": match signal { "audit" => Some(0.01), "dislike" => None, _ => Some(1.0) },
+            "receivedAt": "2026-11-20T10:00:00.123Z",
+        });
+        FeedbackRecord::parse(line.to_string().as_bytes()).expect("a record")
+    }
+
+    #[test]
+    fn keys_are_in_the_order_of_turns() {
+        let key = |mut record: FeedbackRecord, explored| enqueue(&mut record, explored).key(&record);
+        let mut later = record("audit", 0.9);
+        later.received_at = "2026-11-21T00:00:00Z".into();
+
+        let keys = [
+            key(record("audit", 0.9), None),
+            key(later, None),
+            key(record("low-confidence", 0.9), Some(0.1)),
+            key(record("dislike", 0.9), None),
+            key(record("low-margin", 0.1), None),
+            key(record("low-confidence", 0.2), None),
+        ];
+
+        assert!(keys.is_sorted(), "{keys:?}");
+        let id = &record("audit", 0.9).id;
+        assert_eq!(keys[0], format!("backlog/1-audit/20261120100000-{id}.json"));
+        assert!(keys[3].starts_with("backlog/3-ranked/000000-"), "{}", keys[3]);
+    }
+
+    #[test]
+    fn only_chance_gives_a_selection_probability() {
+        let probability = |signal, explored| {
+            let mut record = record(signal, 0.5);
+            enqueue(&mut record, explored);
+            record.selection_probability
+        };
+
+        assert_eq!(probability("audit", None), Some(0.01));
+        assert_eq!(probability("low-confidence", Some(0.05)), Some(0.05));
+        assert_eq!(probability("low-confidence", None), None);
+        assert_eq!(probability("dislike", None), None);
+        assert!(!may_be_explored(&record("audit", 0.5)) && !may_be_explored(&record("dislike", 0.5)));
+        assert!(may_be_explored(&record("low-margin", 0.5)));
+    }
+
+    #[test]
+    fn a_new_day_has_a_new_budget_and_a_slow_clock_spends_of_today() {
+        let mut budget = ReviewBudget::default();
+        let items = |count| {
+            vec![
+                Selected {
+                    key: "k".into(),
+                    record: record("audit", 0.5)
+                };
+                count
+            ]
+        };
+
+        budget.select(DAY, items(7));
+        assert_eq!(
+            (budget.remaining(DAY, 10), budget.remaining(NEXT_DAY, 10)),
+            (3, 10)
+        );
+        budget.close();
+        budget.select(NEXT_DAY, items(9));
+
+        assert_eq!(
+            (budget.remaining(NEXT_DAY, 10), budget.remaining(DAY, 10)),
+            (1, 1)
+        );
+        assert_eq!(budget.selection().map(|selection| selection.number), Some(2));
+        assert_eq!(budget.remaining(NEXT_DAY, 5), 0);
+    }
+
+    #[test]
+    fn the_drawn_ones_take_their_share_of_the_budget() {
+        let mut budget = ReviewBudget::default();
+
+        assert_eq!(budget.arrive(DAY, 50, 100), EXPLORATION_SHARE);
+        assert_eq!(budget.arrive(DAY, 950, 100), EXPLORATION_SHARE / 10.0);
+        assert_eq!(
+            budget.arrive(NEXT_DAY, 1, 100),
+            EXPLORATION_SHARE / 10.0,
+            "as many as the day before"
+        );
+        assert_eq!(budget.arrive("2026-11-22", 0, 100), EXPLORATION_SHARE);
+    }
+
+    #[test]
+    fn the_state_survives_its_file() {
+        let mut budget = ReviewBudget::default();
+        budget.arrive(DAY, 3, 10);
+        budget.select(
+            DAY,
+            vec![Selected {
+                key: "k".into(),
+                record: record("low-margin", 0.5),
+            }],
+        );
+
+        let json = serde_json::to_string(&budget).expect("JSON");
+
+        assert_eq!(
+            serde_json::from_str::<ReviewBudget>(&json).expect("as written"),
+            budget
+        );
+    }
+
+    /// Doubtful predictions, of which the ranked ones are right less often, are estimated by the drawn ones alone.
+    #[test]
+    fn what_is_explored_stands_for_all_that_is_doubtful() {
+        use crate::audit::{AuditTally, JudgedPrediction};
+        let (mut errors, mut random) = (Vec::new(), Random::new(1));
+        let doubtful = record("low-confidence", 0.5);
+        for _ in 0..100 {
+            let (mut tally, mut truth) = (AuditTally::default(), 0.0);
+            let mut budget = ReviewBudget::default();
+            for _ in 0..20 {
+                let draw = budget.arrive(DAY, 100, 2_000);
+                for _ in 0..100 {
+                    let margin = random.next_f64();
+                    let right = random.next_f64() < 0.3 + 0.6 * margin;
+                    truth += f64::from(right) / 2_000.0;
+                    let mut record = doubtful.clone();
+                    enqueue(&mut record, (random.next_f64() < draw).then_some(draw));
+                    if let Some(selection_probability) = record.selection_probability {
+                        tally.add(JudgedPrediction {
+                            right,
+                            selection_probability,
+                            audited: false,
+                        });
+                    }
+                }
+            }
+            errors.push(tally.estimate().expect("some are drawn").accuracy - truth);
+        }
+
+        let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+        assert!(mean.abs() < 0.01, "{mean}");
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_the_limit_is_spent_on_a_day(
+            steps in proptest::collection::vec((0usize..2, 0u64..9), 1..40), limit in 0u64..20,
+        ) {
+            let mut budget = ReviewBudget::default();
+            let mut spent = [0; 2];
+            let mut latest = 0;
+            for (day, wanted) in steps {
+                let today = [DAY, NEXT_DAY][day];
+                let count = wanted.min(budget.remaining(today, limit));
+                if count > 0 {
+                    latest = latest.max(day);
+                    budget.select(today, vec![Selected { key: "k".into(), record: record("audit", 0.5) }; count as usize]);
+                    spent[latest] += count;
+                }
+            }
+            prop_assert!(spent.iter().all(|spent| *spent <= limit));
+        }
+    }
+}

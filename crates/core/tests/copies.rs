@@ -1,0 +1,205 @@
+//! How well copies are found: texts with edits, and texts that have nothing to do with one another.
+//!
+//! With the news data at hand (`NEWS_DATA`, or `../shared/data` beside the workspace) the same is measured on it:
+//! `cargo test -p active-learning-core --test copies -- --nocapture` prints the numbers.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use active_learning_core::{
+    copies::{RecentTexts, same_form},
+    dataset::{Mode, read_csv},
+    feedback::{FeedbackRecord, FeedbackRequest, Source},
+};
+
+const INVENTED: &str = include_str!("../../local-stack/data/news.csv");
+
+/// Makes a copy of a text; words come from the other text, places from the number.
+type Edit = fn(text: &str, other: &str, number: usize) -> String;
+
+/// Edits that make a copy of form.
+const FORM: [(&str, Edit); 3] = [
+    ("case", |text, _, _| text.to_lowercase()),
+    ("punctuation", |text, _, _| {
+        format!(
+            "\u{201c}{}\u{201d}!",
+            text.replace(", ", " \u{2014} ").replace(". ", " \u{2026} ")
+        )
+    }),
+    // What is an entity already stays one.
+    ("entities", |text, _, _| {
+        let text = text.replace("& ", "&amp; ").replace('\'', "&#39;");
+        text.replace('"', "&quot;").replace(' ', "&nbsp; ")
+    }),
+];
+
+/// Edits that make a copy by a small change.
+const CHANGES: [(&str, Edit); 4] = [
+    ("one word replaced", |text, other, number| {
+        let mut words: Vec<&str> = text.split(' ').collect();
+        let others: Vec<&str> = other.split(' ').collect();
+        let place = number * 7_919 % words.len();
+        words[place] = others[number * 104_729 % others.len()];
+        words.join(" ")
+    }),
+    ("truncated to 50 to 95 %", |text, _, number| {
+        let characters: Vec<char> = text.chars().collect();
+        let kept = characters.len() * (51 + number * 31 % 45) / 100;
+        format!("{}...", characters[..kept].iter().collect::<String>())
+    }),
+    ("words added before", |text, _, _| {
+        format!("Agency report: {text}")
+    }),
+    ("words added after", |text, _, _| {
+        format!("{text} (Full story here)")
+    }),
+];
+
+fn record(text: &str) -> FeedbackRecord {
+    let request = FeedbackRequest {
+        classifier: "news".into(),
+        sentence: text.into(),
+        ..FeedbackRequest::default()
+    };
+    let record = request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00Z");
+    record.expect("short enough")
+}
+
+/// Reads the texts of a CSV file.
+fn read(csv: &[u8]) -> Vec<FeedbackRecord> {
+    let rows = read_csv(csv, Mode::MultiClass).map(|row| row.expect("a good file"));
+    rows.map(|row| record(&row.text)).collect()
+}
+
+/// What was found of edited texts.
+#[derive(Debug, Default)]
+struct Found {
+    /// Copies of what they were made of.
+    right: usize,
+    /// Copies of something else.
+    wrong: usize,
+    all: usize,
+}
+
+impl Found {
+    /// Edits one in `step` of the texts.
+    fn of(edit: Edit, texts: &[FeedbackRecord], recent: &RecentTexts, step: usize) -> Self {
+        let mut found = Self {
+            all: texts.len().div_ceil(step),
+            ..Self::default()
+        };
+        for (number, original) in texts.iter().enumerate().step_by(step) {
+            let other = &texts[(number + 1) % texts.len()].utterance;
+            let copy = record(&edit(&original.utterance, other, number));
+            let id = recent.original(&copy);
+            let right = same_form(&copy) == same_form(original) || id == Some(original.id.as_str());
+            found.right += usize::from(right);
+            found.wrong += usize::from(!right && id.is_some());
+        }
+        found
+    }
+
+    fn recall(&self) -> f64 {
+        self.right as f64 / self.all as f64
+    }
+
+    fn precision(&self) -> f64 {
+        self.right as f64 / (self.right + self.wrong) as f64
+    }
+
+    fn print(&self, name: &str) {
+        let (recall, precision) = (self.recall(), self.precision());
+        println!(
+            "{name}: recall {recall:.4}, precision {precision:.4} of {}",
+            self.all
+        );
+    }
+}
+
+fn all_recent(texts: &[FeedbackRecord]) -> RecentTexts {
+    let mut recent = RecentTexts::default();
+    for text in texts {
+        recent.insert(text);
+    }
+    recent
+}
+
+/// What a stream of texts would be asked.
+#[derive(Default)]
+struct Stream<'a> {
+    asked: Vec<&'a FeedbackRecord>,
+    copies_of_form: usize,
+    by_small_change: Vec<(&'a FeedbackRecord, &'a FeedbackRecord)>,
+}
+
+impl<'a> Stream<'a> {
+    fn of(texts: &'a [FeedbackRecord]) -> Self {
+        let mut stream = Self::default();
+        let (mut forms, mut by_id) = (HashMap::new(), HashMap::new());
+        let mut recent = RecentTexts::default();
+        for text in texts {
+            if forms.insert(same_form(text), ()).is_some() {
+                stream.copies_of_form += 1;
+            } else if let Some(original) = recent.original(text) {
+                stream.by_small_change.push((by_id[original], text));
+            } else {
+                recent.insert(text);
+                by_id.insert(text.id.clone(), text);
+                stream.asked.push(text);
+            }
+        }
+        stream
+    }
+}
+
+#[test]
+fn edited_texts_are_found_and_distinct_texts_are_not_merged() {
+    let mut texts = read(INVENTED.as_bytes());
+    assert_eq!(
+        Stream::of(&texts).asked.len(),
+        texts.len(),
+        "each is about something else"
+    );
+    texts.retain(|text| text.utterance.split(' ').count() >= 16);
+    let recent = all_recent(&texts);
+
+    for (name, edit) in FORM {
+        assert_eq!(Found::of(edit, &texts, &recent, 1).recall(), 1.0, "{name}");
+    }
+    for (name, edit) in CHANGES {
+        let found = Found::of(edit, &texts, &recent, 1);
+        found.print(name);
+        assert!(
+            found.recall() >= 0.9 && found.wrong == 0 && found.all > 100,
+            "{name}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn news_are_measured_where_they_are_at_hand() {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let folder = std::env::var_os("NEWS_DATA").map_or(PathBuf::from(beside), PathBuf::from);
+    let Ok(csv) = std::fs::read(folder.join("ag_news_train.csv")) else {
+        println!("skipped: no news data in {}", folder.display());
+        return;
+    };
+    let texts = read(&csv);
+
+    let stream = Stream::of(&texts);
+    println!("rows {}, copies of form {}", texts.len(), stream.copies_of_form);
+    println!("copies by a small change {}:", stream.by_small_change.len());
+    for (original, copy) in &stream.by_small_change {
+        println!("  {}\n  {}\n", original.utterance, copy.utterance);
+    }
+    assert!(stream.asked.len() > texts.len() * 98 / 100);
+    let distinct: Vec<FeedbackRecord> = stream.asked.into_iter().cloned().collect();
+    let recent = all_recent(&distinct);
+    for (name, edit) in FORM.into_iter().chain(CHANGES) {
+        let found = Found::of(edit, &distinct, &recent, 4);
+        found.print(name);
+        assert!(
+            found.recall() >= 0.85 && found.precision() >= 0.99,
+            "{name}: {found:?}"
+        );
+    }
+}
