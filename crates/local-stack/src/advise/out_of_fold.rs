@@ -6,7 +6,7 @@ use active_learning_core::{
     advise::Judged,
     dataset::{Mode, Row, content_hash, read_csv},
     evaluation::TestPrediction,
-    prediction::{ClassScore, LABEL_DELIMITER, Prediction},
+    prediction::{ClassScore, Prediction},
 };
 use text_classifier::{Model, TrainingSet, train};
 
@@ -215,7 +215,7 @@ mod tests {
             evidence
                 .judged
                 .iter()
-                .any(|judged| judged.right && judged.class.contains(LABEL_DELIMITER))
+                .any(|judged| judged.right && judged.class.contains('|'))
         );
     }
 
