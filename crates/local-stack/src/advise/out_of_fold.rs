@@ -212,7 +212,7 @@ mod tests {
             evidence
                 .judged
                 .iter()
-                .any(|judged| judged.right && judged.class.contains(LABEL_DELIMITER))
+                .any(|judged| judged.right && judged.class.contains('|'))
         );
     }
 

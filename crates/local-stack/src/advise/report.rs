@@ -61,7 +61,7 @@ fn point_row(first: &str, point: &OperatingPoint) -> String {
         [
             &point.accepted.to_string(),
             &or_dash(point.accuracy),
-            &percent(point.accuracy_at_least),
+            &percent_at_least(point.accuracy_at_least),
             &percent(point.review_share),
             &or_dash(point.errors_caught),
             if point.keeps_promise { "kept" } else { "no" },
@@ -114,7 +114,7 @@ fn verdict(advice: &Advice, target: f64, max_review: f64) -> String {
             reachable: Some(reachable),
         } => format!(
             "The model is not good enough: about {} can be promised.",
-            percent(reachable)
+            percent_at_least(reachable)
         ),
         Verdict::NotGoodEnough { reachable: None } => {
             "The model is not good enough: no accuracy can be promised.".to_owned()
@@ -131,9 +131,13 @@ fn verdict(advice: &Advice, target: f64, max_review: f64) -> String {
     format!("{target} cannot be promised with at most {max_review} to people.\n{reason}{price}")
 }
 
-/// Rounds down, so that nothing looks better than it is.
 fn percent(share: f64) -> String {
-    format!("{:.1} %", (share * 1_000.0 + 1e-6).floor() / 10.0)
+    format!("{:.1} %", share * 100.0)
+}
+
+/// Rounds down: a promise must not look better than it is.
+fn percent_at_least(share: f64) -> String {
+    percent((share * 1_000.0 + 1e-6).floor() / 1_000.0)
 }
 
 #[cfg(test)]
@@ -176,7 +180,7 @@ mod tests {
         );
         assert!(report.contains("0.66               1000   98.0 %"), "{report}");
         assert!(
-            report.contains("16.6 % go to people, who see 83.3 % of all errors."),
+            report.contains("16.7 % go to people, who see 83.3 % of all errors."),
             "{report}"
         );
         assert!(report.contains("Sports: all to people"), "{report}");
