@@ -2,13 +2,13 @@
 //!
 //! A strategy gives each text a value, [`QueryStrategy::value`]; [`select`] puts the most valuable first. Two
 //! strategies also look at the texts themselves, so that a batch does not ask the same thing many times over.
-//! The README shows what each is worth; `simulate` measures it on a user's own texts. Sources:
+//! What each is worth depends on the texts: `simulate` measures it on a user's own. Sources:
 //!
 //! - B. Settles, "Active Learning Literature Survey" (2009): pool-based sampling, least confidence, margin, entropy.
 //! - K. Wei, R. Iyer and J. Bilmes, "Submodularity in Data Subset Selection and Active Learning" (ICML 2015): the
 //!   most uncertain texts are filtered out, and a batch is chosen that covers them (facility location).
 //! - O. Sener and S. Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach" (ICLR 2018):
-//!   a batch that covers the pool. Theirs is k-centre, which seeks outliers; in texts these teach little.
+//!   a batch that covers the pool. Theirs is k-centre, for the farthest text; ours is k-median, for all texts.
 
 mod coverage;
 
@@ -23,7 +23,7 @@ use crate::{
 /// Most valuable texts that a covering batch is chosen from, per text to choose.
 const COMPARED_PER_CHOICE: usize = 80;
 
-/// Most texts that are compared with one another, whatever the batch: 16 MB and about a second.
+/// Most texts that are compared with one another, whatever the batch: their similarities take 16 MB.
 const MAX_COMPARED: usize = 2_000;
 
 /// Sum of scores above which classes cannot be shares of one, with room for rounding.
