@@ -5,6 +5,8 @@
 //! separate words (Chinese, Japanese, Thai, …) each character counts as a word, and character n-grams run
 //! across the whole phrase.
 
+use std::borrow::Cow;
+
 use active_learning_core::dataset::decode_entities;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -199,37 +201,45 @@ pub(crate) fn visit(text: &str, mut each: impl FnMut(usize, u32)) {
 
 /// Reduces a text to lower-case words with one space before, between and after them.
 fn letters(text: &str) -> Vec<char> {
+    let text = if text.contains(['&', '#', '<']) {
+        Cow::Owned(without_tags(&decode_entities(text)))
+    } else {
+        Cow::Borrowed(text)
+    };
     let mut letters = Vec::with_capacity(text.len() + 2);
     letters.push(' ');
-    if text
-        .bytes()
-        .all(|byte| byte.is_ascii() && !matches!(byte, b'&' | b'#' | b'<'))
-    {
+    let mut last = ' ';
+    let mut push = |letter| {
+        if letter != ' ' || last != ' ' {
+            letters.push(letter);
+        }
+        last = letter;
+    };
+    if text.is_ascii() {
         for byte in text.bytes() {
-            if byte.is_ascii_alphanumeric() {
-                letters.push(char::from(byte.to_ascii_lowercase()));
-            } else if letters[letters.len() - 1] != ' ' {
-                letters.push(' ');
-            }
+            let letter = byte.is_ascii_alphanumeric();
+            push(if letter {
+                char::from(byte.to_ascii_lowercase())
+            } else {
+                ' '
+            });
         }
     } else {
-        let text = without_tags(&decode_entities(text));
+        let mut unsegmented = false;
         for letter in text.nfkc().flat_map(char::to_lowercase) {
-            let last = letters[letters.len() - 1];
-            let belongs = letter.is_alphanumeric() || is_combining_mark(letter);
-            let border =
-                !belongs || !is_combining_mark(letter) && is_unsegmented(letter) != is_unsegmented(last);
-            if border && last != ' ' {
-                letters.push(' ');
+            let mark = is_combining_mark(letter);
+            if !mark && is_unsegmented(letter) != unsegmented {
+                unsegmented = !unsegmented;
+                push(' ');
             }
-            if belongs {
-                letters.push(letter);
-            }
+            push(if mark || letter.is_alphanumeric() {
+                letter
+            } else {
+                ' '
+            });
         }
     }
-    if letters[letters.len() - 1] != ' ' {
-        letters.push(' ');
-    }
+    push(' ');
     letters
 }
 

@@ -59,8 +59,8 @@ impl Model {
         let mut header = serde_json::to_vec(&Header {
             mode: self.mode,
             labels: self.labels.clone(),
-            buckets: self.rows.present.len() * 64,
-            rows: Rows::count(&self.rows.present),
+            buckets: self.rows.present().len() * 64,
+            rows: self.rows.weights.len() / self.labels.len(),
         })
         .expect("strings and numbers always serialise");
         header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
@@ -75,7 +75,7 @@ impl Model {
                 .flat_map(|float| float.to_le_bytes()),
         );
         file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
-        file.extend(self.rows.present.iter().flat_map(|word| word.to_le_bytes()));
+        file.extend(self.rows.present().flat_map(u64::to_le_bytes));
         file.extend(self.rows.weights.iter().map(|weight| weight.cast_unsigned()));
         let checksum = crc32fast::hash(&file);
         file.extend(checksum.to_le_bytes());
@@ -131,7 +131,8 @@ fn read_body(mut rest: &[u8]) -> Option<Model> {
     }
     let (words, _) = rest.split_off(..buckets / 8)?.as_chunks();
     let present: Vec<u64> = words.iter().map(|&bytes| u64::from_le_bytes(bytes)).collect();
-    if Rows::count(&present) != rows || rows.checked_mul(classes)? != rest.len() {
+    let set: usize = present.iter().map(|word| word.count_ones() as usize).sum();
+    if set != rows || rows.checked_mul(classes)? != rest.len() {
         return None;
     }
     let weights = rest.iter().map(|byte| byte.cast_signed()).collect();
@@ -140,7 +141,7 @@ fn read_body(mut rest: &[u8]) -> Option<Model> {
         labels,
         scales,
         bias,
-        rows: Rows::new(present, weights),
+        rows: Rows::new(&present, weights),
     })
 }
 
