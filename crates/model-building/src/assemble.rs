@@ -249,9 +249,14 @@ fn candidates(rows: &Rows, split: &Split, policy: &AssemblePolicy) -> io::Result
         .iter()
         .filter(|row| row.candidate || untested(row))
         .collect();
-    let share = policy
-        .test_share
-        .min(policy.max_held_out as f64 / eligible.len().max(1) as f64);
+    // So many of them that no more than the greatest number is held out.
+    let share_of = |texts: usize| {
+        policy
+            .test_share
+            .min(policy.max_held_out as f64 / texts.max(1) as f64)
+    };
+    let share = share_of(eligible.len());
+    let share_of_untested = share_of(eligible.iter().filter(|row| untested(row)).count());
     let mut chosen = HeldOut::default();
     // Of each class without a test row the text that comes first, should none fall into the share.
     let mut first: BTreeMap<&String, &Row> = BTreeMap::new();
@@ -260,11 +265,8 @@ fn candidates(rows: &Rows, split: &Split, policy: &AssemblePolicy) -> io::Result
         {
             continue;
         }
-        let untested = untested(row);
-        if row
-            .content
-            .is_test(if untested { policy.test_share } else { share })
-        {
+        let share = if untested(row) { share_of_untested } else { share };
+        if row.content.is_test(share) {
             chosen.insert(&rows.text(row)?);
         }
         for label in rows.labels(row).iter().filter(|label| !tested.contains(label)) {
