@@ -250,10 +250,10 @@ fn candidates(rows: &Rows, split: &Split, policy: &AssemblePolicy) -> io::Result
     for row in rows.rows.iter().filter(is_held_out) {
         tested.extend(rows.labels(row));
     }
-    let eligible = rows.rows.iter().filter(|row| row.candidate).count();
+    // So many of them that no more than the greatest number is held out.
     let share = policy
         .test_share
-        .min(policy.max_held_out as f64 / eligible.max(1) as f64);
+        .min(policy.max_held_out as f64 / rows.rows.len().max(1) as f64);
     for row in rows.rows.iter().filter(|row| row.candidate).filter(is_free) {
         if row.content.is_test(share) {
             chosen.insert(&rows.text(row)?);
@@ -264,7 +264,7 @@ fn candidates(rows: &Rows, split: &Split, policy: &AssemblePolicy) -> io::Result
     let mut first: BTreeMap<&String, &Row> = BTreeMap::new();
     for row in rows.rows.iter().filter(is_free) {
         for label in rows.labels(row).iter().filter(|label| !tested.contains(label)) {
-            if row.content.is_test(policy.test_share) {
+            if row.content.is_test(share) {
                 chosen.insert(&rows.text(row)?);
             }
             let first = first.entry(label).or_insert(row);
