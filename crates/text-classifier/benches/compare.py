@@ -214,10 +214,11 @@ def fasttext(name, train, texts, folder):
         model.quantize(str(folder / "fasttext.txt"), retrain=True, qnorm=True, cutoff=100_000, thread=1, verbose=0)
     trained = time.process_time()
     labels = sorted({label for label, _ in train})
-    given, probabilities = model.predict([plain(text) for text in texts], k=len(labels))
+    # The wrapper's `predict` gives wrong probabilities with numpy 2: it is asked underneath, as the wrapper does.
+    given = [model.f.predict(plain(text) + "\n", len(labels), 0.0, "strict") for text in texts]
     end = time.process_time()
     names = {f"__label__{label.replace(' ', '_')}": label for label in labels}
-    scores = [dict(zip((names[name] for name in row), chances)) for row, chances in zip(given, probabilities)]
+    scores = [{names[name]: min(1.0, chance) for chance, name in row} for row in given]
     write_scores(folder, labels, [[row.get(label, 0.0) for label in labels] for row in scores])
     model.save_model(str(folder / "fasttext.bin"))
     return {

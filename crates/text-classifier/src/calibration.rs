@@ -2,8 +2,12 @@
 
 use active_learning_core::dataset::Mode;
 
-/// Pull of both factors towards zero, which is doubt: decides while few texts have been judged.
-const DOUBT: f64 = 1.0;
+/// What both factors are before a text has been judged, of scores whose spread is 1.
+const PRIOR: f64 = 1.0;
+/// How strongly they are held there: decides while few texts have been judged, of which chance may say anything.
+const PRIOR_STRENGTH: f64 = 3.0;
+/// Texts of each class that a bias of 0 counts for.
+const TEXTS_WITHOUT_BIAS: f64 = 5.0;
 const ROUNDS: usize = 30;
 /// Most a score's factor changes in a round.
 const MAX_STEP: f64 = 2.0;
@@ -43,17 +47,19 @@ impl Calibration {
             spread(judged, |text| &text.machine),
             spread(judged, |text| &text.bayes),
         ];
-        let mut factors = [1.0_f64; 2];
+        let mut factors = [PRIOR; 2];
+        let hold = 1.0 + TEXTS_WITHOUT_BIAS * classes as f64 / judged.len() as f64;
         let targets = Targets::of(judged, mode, classes);
         for _ in 0..ROUNDS {
             fitted.machine = (factors[0] / scales[0]) as f32;
             fitted.bayes = (factors[1] / scales[1]) as f32;
             let (gradient, curvature, given) = fitted.derivatives(judged, mode, &targets, scales);
             for (bias, (given, wanted)) in fitted.bias.iter_mut().zip(given.iter().zip(&targets.shares)) {
-                *bias += match mode {
-                    Mode::MultiClass => (wanted / given).ln() as f32,
-                    Mode::MultiLabel => (wanted / (1.0 - wanted) * (1.0 - given) / given).ln() as f32,
+                let change = match mode {
+                    Mode::MultiClass => (wanted / given).ln(),
+                    Mode::MultiLabel => (wanted / (1.0 - wanted) * (1.0 - given) / given).ln(),
                 };
+                *bias = ((f64::from(*bias) + change) / hold) as f32;
             }
             factors = newton(factors, gradient, curvature);
         }
@@ -161,8 +167,12 @@ impl Targets {
 
 /// A step of Newton's method that never leaves the positive numbers: a classifier is not read backwards.
 fn newton(factors: [f64; 2], gradient: [f64; 2], curvature: [f64; 3]) -> [f64; 2] {
-    let gradient = [gradient[0] + DOUBT * factors[0], gradient[1] + DOUBT * factors[1]];
-    let [a, b, c] = [curvature[0] + DOUBT, curvature[1], curvature[2] + DOUBT];
+    let gradient = [0, 1].map(|at| gradient[at] + PRIOR_STRENGTH * (factors[at] - PRIOR));
+    let [a, b, c] = [
+        curvature[0] + PRIOR_STRENGTH,
+        curvature[1],
+        curvature[2] + PRIOR_STRENGTH,
+    ];
     let determinant = a * c - b * b;
     let step = [
         (c * gradient[0] - b * gradient[1]) / determinant,
@@ -262,7 +272,7 @@ mod tests {
 
         let calibration = Calibration::of(&texts, Mode::MultiClass, 2);
 
-        assert!(calibration.machine > 10.0 * calibration.bayes, "{calibration:?}");
+        assert!(calibration.machine > 5.0 * calibration.bayes, "{calibration:?}");
     }
 
     #[test]

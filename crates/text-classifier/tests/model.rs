@@ -83,6 +83,27 @@ fn a_handful_of_rows_is_enough() {
     assert_eq!(model.predict("meeting of the team")[0].label, "ham");
 }
 
+/// So few held-out texts say nothing: their chance must not turn the answer.
+#[test]
+fn two_rows_a_class_are_enough() {
+    let pets = trained(
+        "Cat,the cat purrs on the sofa\nDog,the dog barks at the gate\nCat,a kitten that purrs\nDog,a puppy that barks\n",
+    );
+    let weather = trained(
+        "Rain,umbrella and puddles\nSun,beach and sunglasses\nRain,puddles in the street\nSun,a day at the beach\n",
+    );
+
+    for (trained, text, class) in [
+        (&pets, "it barks", "Dog"),
+        (&pets, "it purrs", "Cat"),
+        (&pets, "a puppy", "Dog"),
+        (&weather, "puddles", "Rain"),
+        (&weather, "the beach", "Sun"),
+    ] {
+        assert_eq!(trained.model.predict(text)[0].label, class, "{text}");
+    }
+}
+
 #[test]
 fn one_row_a_class_is_enough() {
     let trained = trained("yes,good\nno,bad\n");
@@ -288,7 +309,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused_as_training_data(bytes in any_training_file()) {
         if let Ok(set) = TrainingSet::read_csv(&bytes[..]) {
-            prop_assert!(set.len() >= 2);
+            prop_assert!(!set.is_empty());
             prop_assert!(train(&set, SEED).model.labels().len() >= 2);
         }
     }
