@@ -20,7 +20,7 @@ pub(crate) fn approval_wanted(build: &Build, decision: &DecisionRecord) -> Notif
         &format!("Approval wanted: model of build {id}"),
         format!(
             "Build {id} has a better model and waits for a person. {} To deploy it: local-stack approve {id}. To \
-             keep the present model: local-stack reject {id}. On AWS add --bucket with the training bucket. \
+             keep the present model: local-stack approve {id} --reject REASON. On AWS add --bucket and --state-machine. \
              Without an answer within 7 days it is not deployed.",
             compared(decision)
         ),
@@ -37,7 +37,7 @@ pub(crate) fn outcome(record: &BuildRecord, decision: Option<&DecisionRecord>) -
         Outcome::Deployed => (
             format!("Deployed: model {model}"),
             format!(
-                "Build {id} deployed model {model}. {compared} Why: {}. To undo it: local-stack roll-back.",
+                "Build {id} deployed model {model}. {compared} Why: {}. To undo it: local-stack rollback.",
                 record.why
             ),
         ),

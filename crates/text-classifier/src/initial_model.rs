@@ -264,9 +264,10 @@ mod tests {
         (0..rows)
             .map(|row| {
                 format!(
-                    "{},{}\n",
+                    "{},{row} {} {}\n",
                     ["a", "b"][row % 2],
-                    format!("{row} {} {}", row * 7919, row * row * 104_729)
+                    row * 7919,
+                    row * row * 104_729
                 )
             })
             .collect()

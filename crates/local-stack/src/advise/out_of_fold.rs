@@ -154,8 +154,6 @@ pub fn predictions(file: impl Read) -> Result<Option<Evidence>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use active_learning_core::prediction::LABEL_DELIMITER;
-
     use super::*;
 
     fn labelled_csv() -> String {

@@ -48,19 +48,14 @@ pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)])
     .expect("it starts")
 }
 
-/// Runs the demo to its end and returns what it printed.
-pub fn demo(state_dir: &Path) -> String {
+/// Runs the demo to its end, with template parameters, `KEY=VALUE`, and returns what it printed.
+pub fn demo(state_dir: &Path, parameters: &[&str]) -> String {
+    // A random audit would make every run another.
+    let parameters = [&["AuditSampleRate=0"], parameters].concat();
     let output = Command::new(PROGRAM)
-        // A random audit would make the second run ask something new.
-        .args([
-            "demo",
-            "--port",
-            "0",
-            "--param",
-            "AuditSampleRate=0",
-            "--state-dir",
-        ])
+        .args(["demo", "--port", "0", "--state-dir"])
         .arg(state_dir)
+        .args(parameters.iter().flat_map(|parameter| ["--param", parameter]))
         .output()
         .expect("the program runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

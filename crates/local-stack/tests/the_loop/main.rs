@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 fn the_demo_follows_every_item_to_its_answer_and_asks_nothing_twice() {
     let folder = tempfile::tempdir().expect("temporary folder");
 
-    let first = harness::demo(folder.path());
-    let second = harness::demo(folder.path());
+    // With another model, other texts would be doubtful.
+    let same_model = ["MinMacroF1Gain=1"];
+    let first = harness::demo(folder.path(), &same_model);
+    let second = harness::demo(folder.path(), &same_model);
 
     assert!(first.contains("Every item arrived."), "{first}");
     assert!(second.contains("Every item arrived."), "{second}");
@@ -26,6 +28,22 @@ fn the_demo_follows_every_item_to_its_answer_and_asks_nothing_twice() {
     };
     assert!(loops(&first).is_some());
     assert_eq!(loops(&first), loops(&second));
+    assert!(first.contains("Not deployed"), "{first}");
+    assert!(second.contains("Nothing new to learn"), "{second}");
+}
+
+#[test]
+fn the_demo_ends_with_a_better_model_that_serves() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+
+    let output = harness::demo(folder.path(), &[]);
+
+    assert!(output.contains("Every item arrived."), "{output}");
+    assert!(output.contains("Deployed\n"), "{output}");
+    assert!(
+        output.contains("before  ") && output.contains("now  "),
+        "{output}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

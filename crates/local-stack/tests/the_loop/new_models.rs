@@ -100,6 +100,12 @@ impl Stack {
         Self { running, outputs, s3 }
     }
 
+    async fn stop(self) {
+        // The client holds on to the services of this process.
+        drop(self.s3);
+        self.running.stop().await;
+    }
+
     fn models(&self) -> Models {
         Models::of_stack(&self.running.aws.sdk_config(), &self.outputs)
     }
@@ -302,7 +308,8 @@ async fn a_version_that_people_find_worse_in_service_is_rolled_back_by_itself() 
     let second = models.serving().await.expect("an endpoint");
     assert_eq!(built.record.expect("a record").outcome, Outcome::Deployed);
     // Functions that run remember for a minute which model serves; new ones ask.
-    stack.running.stop().await;
+    drop(models);
+    stack.stop().await;
     let stack = Stack::start(folder.path(), &[], &parameters).await;
     let models = stack.models();
     stack
