@@ -122,8 +122,25 @@ def gone(describe, **arguments):
     return False
 
 
+def label(stack, human_loop, labelled):
+    """Puts what a reviewer said of some texts where the training data lies."""
+    at = "2026-11-21T10:00:00.000Z"
+    lines = []
+    for number, (name, text) in enumerate(labelled):
+        answer = {"kind": "labels", "labels": [name]}
+        record = {"schemaVersion": 1, "id": f"{number:032x}", "classifier": "news", "utterance": text, "source": "implicit",
+                  "signal": "low-confidence", "receivedAt": at}
+        lines.append(json.dumps({
+            "schemaVersion": 1, "record": record, "humanLoop": human_loop, "flowDefinitionArn": "arn:flow", "labelledAt": at,
+            "consensus": {"state": "agreed", "answer": answer, "confidence": 1.0},
+            "votes": [{"worker": "ann", "answer": answer, "source": "human-review", "at": at}]}))
+    stack.client("s3").put_object(
+        Bucket=stack.outputs["TrainingS3Bucket"], Key=f"labelled/{human_loop}.jsonl", Body="\n".join(lines).encode())
+
+
 @check("Builds: labels become a dataset, a decision and a record; test texts are never trained on")
 def build(stack):
+    label(stack, "review-by-ann", [("Sports", "The “cup”, at last,\nis ours \U0001f3c6"), ("World", "\u0627\u0644\u0633\u0644\u0627\u0645 \u0641\u064a \u0627\u0644\u0639\u0627\u0644\u0645")])
     states, s3, bucket = stack.client("stepfunctions"), stack.client("s3"), stack.outputs["TrainingS3Bucket"]
     machine = stack.outputs["ModelBuildingStateMachineArn"]
     started = states.start_execution(stateMachineArn=machine, input='{"action": "build", "reason": "manual"}')
@@ -148,13 +165,14 @@ def build(stack):
     equal(texts["train"] & texts["test"], set(), "texts in both parts")
 
 
-@check("Builds: versions, export in three formats, roll-back by hand")
+@check("Builds: versions, and export in three formats")
 def commands(stack):
     versions = json.loads(stack.command_output("versions", "--json"))
     assert any(version["serving"] for version in versions), versions
-    lines = stack.command_output("export", "--format", "csv").splitlines()
+    lines = list(csv.reader(io.StringIO(stack.command_output("export", "--format", "csv"))))
     jsonl = [json.loads(line) for line in stack.command_output("export", "--format", "jsonl").splitlines()]
     manifest = [json.loads(line) for line in stack.command_output("export", "--format", "manifest").splitlines()]
-    assert lines and jsonl, "there are labels to export"
+    assert ["Sports", "The “cup”, at last, is ours \U0001f3c6"] in lines, lines
+    assert any(line["text"] == "The “cup”, at last,\nis ours \U0001f3c6" for line in jsonl), jsonl
     equal(len(manifest), len(lines), "lines of the manifest")
     assert all("source" in line for line in manifest), manifest[0]

@@ -16,7 +16,7 @@ pub struct Build {
     pub execution_arn: String,
     /// When the execution started.
     pub started_at: DateTime<Utc>,
-    /// Input of the execution, see [`Request`].
+    /// Input of the execution: `action`, `reason` and, of a roll-back, `modelArn`.
     pub input: Value,
     /// What the last step came to.
     #[serde(default)]
