@@ -326,14 +326,7 @@ impl Built {
         let Some(record) = &self.record else {
             return format!("Nothing was done: {}\n", self.why);
         };
-        let verdict = match record.outcome {
-            Outcome::Deployed => "Deployed",
-            Outcome::Refused => "Not deployed",
-            Outcome::NothingNew => "Nothing new to learn",
-            Outcome::RolledBack => "Rolled back",
-            Outcome::NothingToDo => "Nothing to do",
-            Outcome::Failed => "Failed",
-        };
+        let verdict = report::verdict(record.outcome);
         let serving = record.serving.as_deref().unwrap_or("no model");
         // The table has the reasons already.
         let why = if self.decision.is_some() {

@@ -6,7 +6,7 @@ use active_learning_core::{
     evaluation::Evaluation,
     selection::{Decision, Measured},
 };
-use model_building::VersionSummary;
+use model_building::{Outcome, VersionSummary};
 
 /// Writes the table of champion against challenger, the rules and the verdict; indented by two spaces.
 pub fn decision(decision: &Decision) -> String {
@@ -53,6 +53,18 @@ pub fn accuracy(measured: Option<&Measured>) -> String {
     )
 }
 
+/// Says in a few words what an execution came to.
+pub fn verdict(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Deployed => "Deployed",
+        Outcome::Refused => "Not deployed",
+        Outcome::NothingNew => "Nothing new to learn",
+        Outcome::RolledBack => "Rolled back",
+        Outcome::NothingToDo => "Nothing to do",
+        Outcome::Failed => "Failed",
+    }
+}
+
 /// Writes the model versions, one a line, the reasons below each.
 pub fn versions(versions: &[VersionSummary]) -> String {
     if versions.is_empty() {
@@ -94,7 +106,7 @@ pub fn versions(versions: &[VersionSummary]) -> String {
             } else {
                 ""
             };
-            let _ = writeln!(text, "    {outcome:?}{rolled_back}: {why}");
+            let _ = writeln!(text, "    {}{rolled_back}: {why}", verdict(outcome));
         }
         if let Some(parent) = &version.parent {
             let _ = writeln!(text, "    dataset after {parent}");
