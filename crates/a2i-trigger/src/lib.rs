@@ -29,7 +29,7 @@ use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn, tracing::warn};
-use plan::Fate;
+use plan::{Fate, Plan};
 use serde_json::Value;
 use sorter::Sorter;
 use tokio::sync::mpsc;
@@ -51,6 +51,7 @@ pub struct Config {
     workflow_arn: String,
     human_review_url: Option<String>,
     feedback_bucket: String,
+    training_bucket: String,
     items_per_task: NonZeroUsize,
     classes: Vec<String>,
     claim_retention: Duration,
@@ -70,6 +71,7 @@ impl Config {
             workflow_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
             human_review_url: env.optional("HUMAN_REVIEW_URL")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             items_per_task: env.required("ITEMS_PER_TASK")?,
             classes: env.list("CLASSES")?,
             claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
@@ -219,22 +221,30 @@ impl A2iTrigger {
         today: &str,
     ) -> Result<(), A2iTriggerError> {
         let records = std::mem::take(&mut sorter.records);
-        if records.is_empty() {
-            return Ok(());
-        }
-        let mut plan = self.plan(object, &records, today).await?;
-        let (mut asked, mut waiting, mut copies) = (Vec::new(), Vec::new(), Vec::new());
+        let same_text = |record: FeedbackRecord| (record.id.clone(), record);
+        let mut copies: Vec<_> = sorter.repeated.drain(..).map(same_text).collect();
+        let mut plan = if records.is_empty() {
+            Plan::new()
+        } else {
+            self.plan(object, &records, today).await?
+        };
+        let (mut asked, mut waiting) = (Vec::new(), Vec::new());
         for record in records {
             match plan.remove(&record.id) {
-                None => sorter.counts.asked_before += 1,
+                None => {
+                    sorter.counts.asked_before += 1;
+                    copies.push(same_text(record));
+                }
                 Some(Fate::Ask) => asked.push(record),
                 Some(Fate::Wait { explored }) => waiting.push((record, explored)),
-                Some(Fate::CopyOf(original)) => copies.push((record, original)),
+                Some(Fate::CopyOf(original)) => {
+                    sorter.counts.near_duplicates += 1;
+                    copies.push((original, record));
+                }
             }
         }
-        sorter.counts.near_duplicates += copies.len() as u64;
         sorter.counts.backlogged += waiting.len() as u64;
-        self.note_copies(copies).await?;
+        self.keep_copies(copies).await?;
         self.put_in_backlog(waiting).await?;
         sorter.counts.human_loops += self.ask(&asked, &object.bucket, &object.key).await?;
         Ok(())

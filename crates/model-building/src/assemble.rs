@@ -300,6 +300,7 @@ struct Files {
     mode: Mode,
     report: LabelReport,
     sources: BTreeMap<String, u64>,
+    copies: u64,
     left_out: BTreeMap<String, u64>,
 }
 
@@ -311,6 +312,7 @@ impl Files {
         let (mut train, mut test) = (files::CsvFile::new()?, files::CsvFile::new()?);
         let mut sources: BTreeMap<String, u64> = BTreeMap::new();
         let mut left_out = rows.left_out.clone();
+        let mut copies = 0;
         for (row, fate) in rows.rows.iter().zip(fates) {
             let reason = match fate {
                 Fate::Train => {
@@ -320,11 +322,13 @@ impl Files {
                         new_trained.write(&with_text.text)?;
                     }
                     *sources.entry(row.source.name().to_owned()).or_default() += 1;
+                    copies += row.copies;
                     continue;
                 }
                 Fate::Test => {
                     test.write(&rows.with_text(row)?)?;
                     *sources.entry(row.source.name().to_owned()).or_default() += 1;
+                    copies += row.copies;
                     continue;
                 }
                 Fate::NearCopy => "near-copy",
@@ -341,6 +345,7 @@ impl Files {
             mode: rows.mode,
             report: rows.report,
             sources,
+            copies,
             left_out,
         })
     }
@@ -431,6 +436,7 @@ async fn publish(
                 train: file("train.csv", files.train.1),
                 test: file("test.csv", files.test.1),
                 sources: files.sources,
+                copies: files.copies,
                 left_out: files.left_out.clone(),
                 version: version.clone(),
             };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use a2i_trigger::{A2iTrigger, Config};
 use active_learning_aws::env::Env;
+use active_learning_core::copies::KeptCopy;
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use local_aws::{LocalAws, s3::BucketSpec, script::Script};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 pub const OBJECT_CREATED: &str = include_str!("../../../../events/a2i-trigger/object-created.json");
 pub const DELIVERED: &str = include_str!("../../../../events/a2i-trigger/files/delivered.jsonl");
 pub const BUCKET: &str = "feedback-123456789012";
+pub const TRAINING_BUCKET: &str = "training-123456789012";
 pub const START: &str = "POST /human-loops";
 pub const STARTED: &str = r#"{"HumanLoopArn":"arn:aws:sagemaker:us-east-1:123456789012:human-loop/x"}"#;
 
@@ -22,11 +24,13 @@ pub struct Services {
 impl Services {
     pub fn start() -> Self {
         let aws = LocalAws::in_memory();
-        let bucket = BucketSpec {
-            name: BUCKET.into(),
-            ..BucketSpec::default()
-        };
-        aws.s3.put_bucket(bucket).expect("a bucket");
+        for name in [BUCKET, TRAINING_BUCKET] {
+            let bucket = BucketSpec {
+                name: name.into(),
+                ..BucketSpec::default()
+            };
+            aws.s3.put_bucket(bucket).expect("a bucket");
+        }
         let s3 = Client::new(&aws.sdk_config());
         Self { aws, s3 }
     }
@@ -44,6 +48,7 @@ impl Services {
             ),
             ("HUMAN_REVIEW_URL", ""),
             ("FEEDBACK_BUCKET_NAME", BUCKET),
+            ("TRAINING_BUCKET_NAME", TRAINING_BUCKET),
             ("ITEMS_PER_TASK", "3"),
             ("CLASSES", "World,Sports,Business,SciTech"),
             ("CLAIM_RETENTION_DAYS", "90"),
@@ -51,6 +56,14 @@ impl Services {
         ]);
         let config = Config::from_env(&env).expect("complete");
         A2iTrigger::new(config, &script.sdk_config(self.aws.router()))
+    }
+
+    /// Has an event worked off without a review budget; returns what the review service was told.
+    pub async fn work_off(&self, event: &Value) -> Script {
+        let script = starting();
+        let outcome = self.function(&script).handle(event.clone()).await;
+        outcome.expect("worked off");
+        script
     }
 
     /// Stores an object and returns the event that S3 sends.
@@ -72,7 +85,18 @@ impl Services {
     }
 
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
-        let list = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix);
+        self.keys_in(BUCKET, prefix).await
+    }
+
+    /// The copies that were kept, in the order of their keys.
+    pub async fn copies(&self) -> Vec<KeptCopy> {
+        let keys = self.keys_in(TRAINING_BUCKET, "copies/").await;
+        let parsed = keys.iter().map(|key| KeptCopy::parse(key).expect("a copy"));
+        parsed.collect()
+    }
+
+    pub async fn keys_in(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        let list = self.s3.list_objects_v2().bucket(bucket).prefix(prefix);
         let list = list.send().await.expect("a list");
         list.contents()
             .iter()
@@ -81,7 +105,11 @@ impl Services {
     }
 
     pub async fn get(&self, key: &str) -> String {
-        let object = self.s3.get_object().bucket(BUCKET).key(key).send().await;
+        self.get_in(BUCKET, key).await
+    }
+
+    pub async fn get_in(&self, bucket: &str, key: &str) -> String {
+        let object = self.s3.get_object().bucket(bucket).key(key).send().await;
         let body = object.expect("an object").body.collect().await.expect("a body");
         String::from_utf8(body.to_vec()).expect("UTF-8")
     }

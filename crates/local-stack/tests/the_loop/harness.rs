@@ -67,6 +67,22 @@ pub fn demo(state_dir: &Path, parameters: &[&str]) -> String {
     text
 }
 
+/// Runs a command of the program on a stack that is ready; returns whether it succeeded, and what it printed.
+pub async fn command(state_dir: &Path, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).arg("--state-dir").arg(state_dir);
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = output
+        .await
+        .expect("it does not panic")
+        .expect("the program runs");
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
 /// A stack in a process of its own, that can be killed.
 pub struct Killable {
     child: Child,

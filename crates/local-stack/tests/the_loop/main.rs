@@ -2,6 +2,7 @@
 
 mod harness;
 mod new_models;
+mod people;
 
 use std::collections::BTreeMap;
 

@@ -16,10 +16,11 @@ use model_building::{BuildRecord, Deployment, Followed, Outcome, SwitchedBy};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-type Rows = Vec<(String, String)>;
+/// Labels and texts.
+pub type Rows = Vec<(String, String)>;
 
 /// Builds start when a test says so.
-const BY_HAND: [(&str, &str); 4] = [
+pub const BY_HAND: [(&str, &str); 4] = [
     ("FeedbackBufferSeconds", "1"),
     ("NewLabelsToBuild", "1000000"),
     ("MaxDaysBetweenBuilds", "0"),
@@ -27,13 +28,13 @@ const BY_HAND: [(&str, &str); 4] = [
 ];
 
 /// A few dozen test rows say little: what matters to these tests is that there is a switch.
-const EASY_TO_WIN: [(&str, &str); 3] = [
+pub const EASY_TO_WIN: [(&str, &str); 3] = [
     ("MinMacroF1Gain", "0"),
     ("MaxRecallLoss", "1"),
     ("SelectionSignificance", "0"),
 ];
 
-fn news() -> Rows {
+pub fn news() -> Rows {
     let rows = include_str!("../../data/news.csv");
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -50,7 +51,7 @@ fn to_csv(rows: &[(String, String)]) -> Vec<u8> {
 }
 
 /// What the reviewers said of some texts, as training-data writes it.
-async fn put_labels(s3: &aws_sdk_s3::Client, bucket: &str, human_loop: &str, rows: &[(String, String)]) {
+pub async fn put_labels(s3: &aws_sdk_s3::Client, bucket: &str, human_loop: &str, rows: &[(String, String)]) {
     let lines: String = rows
         .iter()
         .map(|(label, text)| {
@@ -83,15 +84,15 @@ async fn objects<T: DeserializeOwned>(
 }
 
 /// A stack in this process with a first model.
-struct Stack {
-    running: Running,
-    outputs: StackOutputs,
-    s3: aws_sdk_s3::Client,
+pub struct Stack {
+    pub running: Running,
+    pub outputs: StackOutputs,
+    pub s3: aws_sdk_s3::Client,
 }
 
 impl Stack {
     /// The first model learns from `initial`, unless there is one.
-    async fn start(folder: &Path, initial: &[(String, String)], parameters: &[(&str, &str)]) -> Self {
+    pub async fn start(folder: &Path, initial: &[(String, String)], parameters: &[(&str, &str)]) -> Self {
         let running = boot(folder, template(), parameters).await;
         let outputs = local_stack::run::make_ready(&running, folder, None, &to_csv(initial))
             .await
@@ -106,15 +107,15 @@ impl Stack {
         self.running.stop().await;
     }
 
-    fn models(&self) -> Models {
+    pub fn models(&self) -> Models {
         Models::of_stack(&self.running.aws.sdk_config(), &self.outputs)
     }
 
-    fn bucket(&self) -> &str {
+    pub fn bucket(&self) -> &str {
         self.outputs.output("TrainingS3Bucket")
     }
 
-    async fn classify(&self, text: &str) -> Value {
+    pub async fn classify(&self, text: &str) -> Value {
         let url = self.outputs.output("TextClassificationApiGatewayID");
         let body = json!({"classifier": "news", "sentence": text});
         let (status, body) = post(url, &self.outputs.api_key_value, &body).await;
@@ -123,7 +124,7 @@ impl Stack {
     }
 
     /// Classifies texts that all go to review, and answers as `choose` does from right label and prediction.
-    async fn review(&self, rows: &[(String, String)], choose: impl Fn(&str, &str) -> String) {
+    pub async fn review(&self, rows: &[(String, String)], choose: impl Fn(&str, &str) -> String) {
         for (_, text) in rows {
             self.classify(text).await;
         }

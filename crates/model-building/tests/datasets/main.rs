@@ -2,5 +2,6 @@
 
 mod assemble;
 mod bucket;
+mod copies;
 mod export;
 mod held_out;
