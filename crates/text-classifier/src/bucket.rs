@@ -273,12 +273,15 @@ impl Bucket {
 
     /// Reads an object that a request names.
     pub(crate) async fn get_named(&self, uri: &S3Uri) -> Result<Vec<u8>, NamedObjectError> {
+        Ok(collect(self.open_named(uri).await?).await?)
+    }
+
+    /// Starts to read an object that a request names.
+    pub(crate) async fn open_named(&self, uri: &S3Uri) -> Result<GetObjectOutput, NamedObjectError> {
         let call = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
-        let object = call
-            .send()
+        call.send()
             .await
-            .map_err(|error| named_object_error(uri, error.into()))?;
-        Ok(collect(object).await?)
+            .map_err(|error| named_object_error(uri, error.into()))
     }
 
     /// Writes an object that a request names.

@@ -22,8 +22,6 @@ const MAX_NGRAM: usize = 5;
 
 /// Bits of a feature's hash; a model takes as many of the low ones as it has buckets.
 pub(crate) const HASH_BITS: u32 = 20;
-const HASH_MASK: u32 = (1 << HASH_BITS) - 1;
-const MAX_COUNT: usize = (1 << (u32::BITS - HASH_BITS)) - 1;
 
 /// Longest tag that is taken for markup, in bytes.
 const MAX_TAG_BYTES: usize = 200;
@@ -37,12 +35,13 @@ const SEEDS: [u64; GROUPS] = [
 
 /// What a model sees of a text: how often it holds each hashed n-gram.
 ///
-/// Takes about 4 bytes for each different n-gram: 8 times an English text's own size. Letter case, punctuation,
+/// Takes about 2 bytes for each different n-gram: 4 times an English text's own size. Letter case, punctuation,
 /// HTML entities, markup and compatibility forms make no difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Features {
-    /// Count in the high bits, hash in the low ones; a group after the other, each ascending by hash.
-    packed: Box<[u32]>,
+    /// A group after the other, each ascending by hash: twice the distance to the hash before, plus one if a count
+    /// of more than one follows; seven bits a byte, the low ones first, the eighth set in all but the last.
+    packed: Box<[u8]>,
     groups: [Group; GROUPS],
 }
 
@@ -63,10 +62,14 @@ impl Features {
         let mut packed = Vec::new();
         let groups = hashes.map(|mut hashes| {
             hashes.sort_unstable();
+            let mut before = 0;
             for equal in hashes.chunk_by(|left, right| left == right) {
-                for part in equal.chunks(MAX_COUNT) {
-                    packed.push((part.len() as u32) << HASH_BITS | part[0]);
+                let (hash, count) = (equal[0], equal.len() as u32);
+                pack(&mut packed, (hash - before) << 1 | u32::from(count > 1));
+                if count > 1 {
+                    pack(&mut packed, count);
                 }
+                before = hash;
             }
             Group {
                 end: packed.len() as u32,
@@ -85,9 +88,9 @@ impl Features {
     #[must_use]
     pub fn similarity(&self, other: &Self) -> f32 {
         let cosines = self.groups().zip(other.groups()).map(|(left, right)| {
-            let length = squared_length(left.packed) * squared_length(right.packed);
+            let length = left.squared_length() * right.squared_length();
             if length > 0.0 {
-                dot(left.packed, right.packed) / length.sqrt()
+                dot(left.iter(), right.iter()) / length.sqrt()
             } else {
                 0.0
             }
@@ -103,7 +106,7 @@ impl Features {
 
     /// Returns the number of different n-grams.
     pub(crate) fn len(&self) -> usize {
-        self.packed.len()
+        self.groups().map(|group| group.iter().count()).sum()
     }
 
     /// Returns the groups in order; empty ones too.
@@ -123,41 +126,65 @@ impl Features {
 /// The n-grams of one group.
 #[derive(Clone, Copy)]
 pub(crate) struct Counted<'a> {
-    packed: &'a [u32],
+    packed: &'a [u8],
     /// n-grams, each as often as it occurs.
     pub size: u32,
 }
 
 impl<'a> Counted<'a> {
-    /// Returns each hash with its count; a hash may come again.
+    /// Returns each hash with its count, ascending.
     pub(crate) fn iter(self) -> impl Iterator<Item = (u32, u32)> + 'a {
-        self.packed.iter().map(|&packed| unpack(packed))
+        let mut packed = self.packed;
+        let mut hash = 0;
+        std::iter::from_fn(move || {
+            if packed.is_empty() {
+                return None;
+            }
+            let distance = unpack(&mut packed);
+            hash += distance >> 1;
+            let count = if distance & 1 == 1 { unpack(&mut packed) } else { 1 };
+            Some((hash, count))
+        })
+    }
+
+    fn squared_length(self) -> f32 {
+        self.iter().map(|(_, count)| (count as f32).powi(2)).sum()
     }
 }
 
-fn unpack(packed: u32) -> (u32, u32) {
-    (packed & HASH_MASK, packed >> HASH_BITS)
+fn pack(packed: &mut Vec<u8>, mut number: u32) {
+    while number > LOW_BITS {
+        packed.push((number & LOW_BITS) as u8 | MORE);
+        number >>= 7;
+    }
+    packed.push(number as u8);
 }
 
-fn squared_length(packed: &[u32]) -> f32 {
-    packed
-        .iter()
-        .map(|&packed| (unpack(packed).1 as f32).powi(2))
-        .sum()
+/// Takes a number off the front of what [`pack`] wrote.
+fn unpack(packed: &mut &[u8]) -> u32 {
+    let mut number = 0;
+    let mut shift = 0;
+    while let [byte, rest @ ..] = packed {
+        *packed = rest;
+        number |= (u32::from(*byte) & LOW_BITS) << shift;
+        if byte & MORE == 0 {
+            break;
+        }
+        shift += 7;
+    }
+    number
 }
 
-fn dot(mut left: &[u32], mut right: &[u32]) -> f32 {
+const LOW_BITS: u32 = 0x7f;
+const MORE: u8 = 0x80;
+
+fn dot(left: impl Iterator<Item = (u32, u32)>, right: impl Iterator<Item = (u32, u32)>) -> f32 {
+    let mut right = right.peekable();
     let mut sum = 0.0;
-    while let ([first, left_rest @ ..], [second, right_rest @ ..]) = (left, right) {
-        let ((left_hash, left_count), (right_hash, right_count)) = (unpack(*first), unpack(*second));
-        if left_hash == right_hash {
-            sum += left_count as f32 * right_count as f32;
-        }
-        if left_hash <= right_hash {
-            left = left_rest;
-        }
-        if right_hash <= left_hash {
-            right = right_rest;
+    for (hash, count) in left {
+        while right.next_if(|&(other, _)| other < hash).is_some() {}
+        if let Some((_, other)) = right.next_if(|&(other, _)| other == hash) {
+            sum += count as f32 * other as f32;
         }
     }
     sum

@@ -3,6 +3,8 @@
 //!
 //! Differs from Comprehend: the text must be in the line, `source-ref` is refused.
 
+use std::io::BufRead;
+
 use serde_json::Value;
 
 use crate::training_data::{Collector, TrainingDataError};
@@ -11,15 +13,16 @@ impl Collector {
     /// Adds the lines of a manifest; of several attributes the first that a line has counts.
     pub(crate) fn read_manifest(
         &mut self,
-        file: &[u8],
+        file: impl BufRead,
         attributes: &[String],
     ) -> Result<(), TrainingDataError> {
-        for (line, bytes) in (1..).zip(file.split(|&byte| byte == b'\n')) {
+        for (line, bytes) in (1..).zip(file.split(b'\n')) {
+            let bytes = bytes.map_err(TrainingDataError::Read)?;
             if bytes.trim_ascii().is_empty() {
                 continue;
             }
             let bad = |reason| TrainingDataError::Manifest { line, reason };
-            let text = std::str::from_utf8(bytes).map_err(|_| TrainingDataError::NotUtf8 { line })?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| TrainingDataError::NotUtf8 { line })?;
             let entry: Value = serde_json::from_str(text).map_err(|_| bad("not JSON"))?;
             let source = entry["source"]
                 .as_str()

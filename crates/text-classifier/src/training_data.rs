@@ -2,7 +2,7 @@
 //!
 //! A byte-order mark, `\r\n`, blank lines and quoted line breaks are fine. Anything else that is wrong
 //! refuses the file with the line's number: a model trained on half a file helps nobody. Texts are
-//! turned into features row by row and not kept; features take roughly eight times the text's size.
+//! turned into features row by row and not kept; features take roughly four times the text's size.
 
 use std::{
     collections::BTreeMap,

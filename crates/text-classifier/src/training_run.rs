@@ -1,8 +1,10 @@
 //! Training of a classifier, outside the request that asked for it.
 
+use aws_sdk_s3::primitives::ByteStream;
 use chrono::Utc;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tokio_util::io::SyncIoBridge;
 
 use crate::{
     Confidence, TrainingDataError,
@@ -252,7 +254,7 @@ async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> 
         };
         for object in objects {
             let uri = source.uri.with_key(&object.key);
-            let file = bucket.get_named(&uri).await?;
+            let file = bucket.open_named(&uri).await?.body;
             let so_far = std::mem::replace(collector, Collector::new(input.syntax));
             *collector = read_file(so_far, file, source, &uri).await?;
             data.files.push(TrainingFile {
@@ -264,24 +266,29 @@ async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> 
     Ok(data)
 }
 
+/// Reads a file as it comes: of a large one only the features are held in memory.
 async fn read_file(
     mut collector: Collector,
-    file: Vec<u8>,
+    file: ByteStream,
     source: &Source,
     uri: &S3Uri,
 ) -> Result<Collector, TrainingError> {
     let attributes = source.attributes.clone();
+    let file = SyncIoBridge::new(file.into_async_read());
     let reading = tokio::task::spawn_blocking(move || {
         match attributes {
-            Some(attributes) => collector.read_manifest(&file, &attributes),
-            None => collector.read_csv(&file[..]),
+            Some(attributes) => collector.read_manifest(file, &attributes),
+            None => collector.read_csv(file),
         }
         .map(|()| collector)
     });
     let read = reading.await.expect("reading neither panics nor is cancelled");
-    read.map_err(|source| TrainingError::File {
-        uri: uri.clone(),
-        source,
+    read.map_err(|source| match source {
+        TrainingDataError::Read(error) => TrainingError::Store(StoreError::S3(error.into())),
+        source => TrainingError::File {
+            uri: uri.clone(),
+            source,
+        },
     })
 }
 

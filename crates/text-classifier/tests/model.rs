@@ -228,7 +228,7 @@ fn other_files_and_other_formats_are_told_apart_from_damage() {
         Err(ModelError::UnsupportedFormat(9))
     ));
     assert!(matches!(
-        Model::from_bytes(b"txtmodel\x02\0\0\0"),
+        Model::from_bytes(b"txtmodel\x03\0\0\0"),
         Err(ModelError::Damaged)
     ));
     assert_eq!(
@@ -279,7 +279,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_no_model(bytes in prop::collection::vec(any::<u8>(), 0..400), magic in any::<bool>()) {
-        let file = if magic { [b"txtmodel\x02\0\0\0", &bytes[..]].concat() } else { bytes };
+        let file = if magic { [b"txtmodel\x03\0\0\0", &bytes[..]].concat() } else { bytes };
 
         prop_assert!(Model::from_bytes(&sealed(file)).is_err());
     }
