@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use active_learning_core::{
+    confidence::{ConfidenceQuality, Ranking},
     evaluation::Evaluation,
     selection::{Decision, Measured},
 };
@@ -65,6 +66,28 @@ pub fn verdict(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Writes what the confidence of a model is worth in service, on one line.
+fn quality(quality: &ConfidenceQuality) -> String {
+    let brier = quality.brier_interval;
+    let mut text = format!(
+        "confidence on {} judged: calibration error {:.3} ({:.3} by chance alone), Brier {:.3} ({:.3}–{:.3})",
+        quality.judged,
+        quality.expected_calibration_error,
+        quality.calibration_error_by_chance,
+        quality.brier_score,
+        brier.low,
+        brier.high,
+    );
+    if let Some(Ranking { auroc, interval }) = quality.ranking {
+        let _ = write!(
+            text,
+            ", AUROC {auroc:.2} ({:.2}–{:.2})",
+            interval.low, interval.high
+        );
+    }
+    text
+}
+
 /// Writes the model versions, one a line, the reasons below each.
 pub fn versions(versions: &[VersionSummary]) -> String {
     if versions.is_empty() {
@@ -100,6 +123,12 @@ pub fn versions(versions: &[VersionSummary]) -> String {
             scores.map_or_else(String::new, |scores| percent(scores.macro_f1)),
             audited.unwrap_or_default(),
         );
+        if let Some(confidence) = &version.confidence {
+            let _ = writeln!(text, "    {}", quality(confidence));
+            if let Some(warning) = confidence.warning() {
+                let _ = writeln!(text, "    ! {warning}");
+            }
+        }
         if let (Some(outcome), Some(why)) = (version.outcome, &version.why) {
             let rolled_back = if version.rolled_back {
                 ", rolled back later"

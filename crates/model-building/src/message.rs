@@ -27,6 +27,15 @@ pub(crate) fn approval_wanted(build: &Build, decision: &DecisionRecord) -> Notif
     )
 }
 
+/// Warns of a model whose confidence does not tell right from wrong.
+pub(crate) fn confidence_warning(model_arn: &str, warning: &str) -> Notification {
+    let model = name(model_arn);
+    notification(
+        &format!("The confidence does not rank: model {model}"),
+        format!("Audited predictions of model {model}, which serves, show: {warning}. This is told once."),
+    )
+}
+
 /// Tells what an execution came to.
 pub(crate) fn outcome(record: &BuildRecord, decision: Option<&DecisionRecord>) -> Notification {
     let id = &record.id;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::{audit::AuditedAccuracy, selection::Measured};
+use active_learning_core::{audit::AuditedAccuracy, confidence::ConfidenceQuality, selection::Measured};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,8 @@ pub struct VersionSummary {
     pub serving: bool,
     /// What audits say of it in service.
     pub audited: Option<AuditedAccuracy>,
+    /// What audits say of its confidence in service; not of labels that an earlier release has tallied.
+    pub confidence: Option<ConfidenceQuality>,
 }
 
 /// Scores on held-out rows, from 0 to 1.
@@ -95,6 +97,7 @@ impl VersionSummary {
             rolled_back: false,
             serving: false,
             audited: None,
+            confidence: None,
         }
     }
 
@@ -167,6 +170,7 @@ pub async fn versions(
         version.deployed_at = last.map(|switch| switch.at);
         version.rolled_back = deployment::was_rolled_back(&deployments, arn);
         version.audited = tally.accuracy(arn);
+        version.confidence = tally.confidence(arn);
     }
     versions.sort_by_key(|version| version.built_at);
     Ok(versions)

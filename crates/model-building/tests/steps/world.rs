@@ -153,6 +153,7 @@ impl World {
             record.signal = Signal::Audit;
             record.selection_probability = Some(0.1);
             record.model_arn = Some(model.to_owned());
+            record.confidence = Some(0.75);
             record.prediction = Some(if number - first < right { label } else { other }.to_owned());
             let vote = Vote {
                 worker: "ann".into(),
