@@ -4,9 +4,11 @@
 //! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
 //! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
-//! it is selected: see `backlog.rs`.
+//! it is selected: see `backlog.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training
+//! bucket: see `machine_labels.rs`.
 
 mod backlog;
+mod machine_labels;
 mod plan;
 mod reader;
 mod sorter;
@@ -51,6 +53,7 @@ pub struct Config {
     workflow_arn: String,
     human_review_url: Option<String>,
     feedback_bucket: String,
+    training_bucket: String,
     items_per_task: NonZeroUsize,
     classes: Vec<String>,
     claim_retention: Duration,
@@ -70,6 +73,7 @@ impl Config {
             workflow_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
             human_review_url: env.optional("HUMAN_REVIEW_URL")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             items_per_task: env.required("ITEMS_PER_TASK")?,
             classes: env.list("CLASSES")?,
             claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
@@ -96,6 +100,9 @@ pub enum A2iTriggerError {
     /// Lines that cannot be used could not be set aside.
     #[error("rejected lines could not be written")]
     Rejected(#[source] BoxError),
+    /// Accepted predictions could not be stored.
+    #[error("machine labels could not be written")]
+    MachineLabels(#[source] BoxError),
     /// What becomes of the records could not be read or noted.
     #[error("plans, copies or the backlog could not be read or written")]
     Store(#[source] BoxError),
@@ -115,6 +122,7 @@ impl From<A2iTriggerError> for Diagnostic {
             A2iTriggerError::Read(_) => "Read",
             A2iTriggerError::Claim(_) => "Claim",
             A2iTriggerError::Rejected(_) => "Rejected",
+            A2iTriggerError::MachineLabels(_) => "MachineLabels",
             A2iTriggerError::Store(_) => "Store",
             A2iTriggerError::Change(_) => "Change",
             A2iTriggerError::Ask(error) => error.error_type(),
@@ -199,6 +207,9 @@ impl A2iTrigger {
             for rejected in sorter.sort(lines) {
                 self.set_aside(object, rejected).await?;
             }
+            if let Some(part) = sorter.machine_labels.full() {
+                self.store_machine_labels(object, part).await?;
+            }
             self.see_to(object, &mut sorter, today).await?;
         }
         reader::finished(reading)
@@ -206,6 +217,9 @@ impl A2iTrigger {
             .map_err(|error: ReadError| A2iTriggerError::Read(error.into()))?;
         if let Some(rejected) = sorter.rejected.finish() {
             self.set_aside(object, rejected).await?;
+        }
+        if let Some(part) = sorter.machine_labels.finish() {
+            self.store_machine_labels(object, part).await?;
         }
         sorter.report(object);
         Ok(())

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use active_learning_core::{
     confidence::{ConfidenceQuality, Ranking},
     evaluation::Evaluation,
+    promise::PromiseState,
     selection::{Decision, Measured},
 };
 use model_building::{Outcome, VersionSummary};
@@ -128,6 +129,21 @@ pub fn versions(versions: &[VersionSummary]) -> String {
             if let Some(warning) = confidence.warning() {
                 let _ = writeln!(text, "    ! {warning}");
             }
+        }
+        if let Some(promise) = &version.promise {
+            let state = match promise.state {
+                PromiseState::Waiting => "waits",
+                PromiseState::On => "is on",
+                PromiseState::Broken => "is off for good",
+            };
+            let (target, reason) = (percent(promise.target), &promise.reason);
+            let _ = writeln!(text, "    automated labelling at {target} {state}: {reason}");
+        }
+        if let Some(rows) = version.machine_rows {
+            let _ = writeln!(
+                text,
+                "    trained on {rows} more rows that were labelled automatically"
+            );
         }
         if let (Some(outcome), Some(why)) = (version.outcome, &version.why) {
             let rolled_back = if version.rolled_back {

@@ -23,7 +23,7 @@ const SUFFIX: &str = ".jsonl";
 /// Objects that are fetched at a time: a human loop's is small, most of the time is waiting.
 const READS_AT_ONCE: usize = 32;
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.
-const TIME_BYTES: usize = 24;
+pub(crate) const TIME_BYTES: usize = 24;
 
 /// Why the labels could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +163,8 @@ impl<'a> Outcome<'a> {
     }
 }
 
-fn unusable(label: &str) -> bool {
+/// Returns whether a label cannot stand in a training file.
+pub(crate) fn unusable(label: &str) -> bool {
     label.trim().is_empty() || label.contains(char::is_control) || label.contains(LABEL_DELIMITER)
 }
 
@@ -193,6 +194,14 @@ pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels
         reader.take(&key, &content).map_err(LabelsError::Disk)?;
     }
     reader.finish().map_err(LabelsError::Disk)
+}
+
+/// Returns the bytes of an RFC 3339 time that are kept.
+pub(crate) fn time_of(time: &str) -> [u8; TIME_BYTES] {
+    let mut kept = [0; TIME_BYTES];
+    let bytes = kept.iter_mut().zip(time.bytes());
+    bytes.for_each(|(kept, byte)| *kept = byte);
+    kept
 }
 
 struct Reader {
@@ -234,13 +243,10 @@ impl Reader {
             Keep::Text => self.spool.push(&text)?,
             Keep::Line => self.spool.push(&labelled.to_line())?,
         };
-        let mut answered_at = [0; TIME_BYTES];
-        let time = answered_at.iter_mut().zip(labelled.labelled_at.bytes());
-        time.for_each(|(kept, byte)| *kept = byte);
         self.lines.push(Line {
             id,
             content: ContentId::of(&text),
-            answered_at,
+            answered_at: time_of(&labelled.labelled_at),
             audited: labelled.record.signal == Signal::Audit,
             reviewed: labelled
                 .votes
@@ -287,7 +293,7 @@ pub(crate) async fn list(
 }
 
 /// Reads an object whole; one that is gone is empty.
-async fn fetch(s3: &Client, bucket: &str, key: &str) -> Result<Vec<u8>, BoxError> {
+pub(crate) async fn fetch(s3: &Client, bucket: &str, key: &str) -> Result<Vec<u8>, BoxError> {
     match objects::open(s3, bucket, key, "").await? {
         Some(body) => Ok(body.collect().await?.to_vec()),
         None => Ok(Vec::new()),

@@ -12,6 +12,7 @@ use active_learning_core::{
     consolidation::Consensus,
     human_loop::Answer,
     labelled::LabelledRecord,
+    promise::AuditGrid,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -52,6 +53,9 @@ pub(crate) struct Tally {
     /// The same with their confidence. Empty for what an earlier release has summed: it is not read again.
     #[serde(default)]
     confidence: BTreeMap<String, ConfidenceTally>,
+    /// The audited ones alone by their confidence, which promises rest on. Those of an earlier release are missing too.
+    #[serde(default)]
+    audits: BTreeMap<String, AuditGrid>,
 }
 
 impl Tally {
@@ -63,6 +67,11 @@ impl Tally {
     /// Returns what audits say of a model's confidence.
     pub(crate) fn confidence(&self, model_arn: &str) -> Option<ConfidenceQuality> {
         self.confidence.get(model_arn)?.quality()
+    }
+
+    /// Returns the audited predictions of each model.
+    pub(crate) fn audits(&self) -> &BTreeMap<String, AuditGrid> {
+        &self.audits
     }
 
     /// Returns the objects that are not in the sums, oldest first.
@@ -94,6 +103,8 @@ impl Tally {
                 self.models.entry(model.to_owned()).or_default().add(judged);
                 let confidence = self.confidence.entry(model.to_owned()).or_default();
                 confidence.add_labelled(record);
+                let audits = self.audits.entry(model.to_owned()).or_default();
+                audits.add_labelled(record);
             }
         }
         self.since = self.since.min(Some(object.modified)).or(Some(object.modified));
@@ -204,6 +215,7 @@ mod tests {
         assert_eq!(tally.labels, 9);
         assert_eq!(tally.accuracy("arn").map(|accuracy| accuracy.judged), Some(2));
         assert_eq!(tally.confidence("arn"), None);
+        assert!(tally.audits().is_empty());
     }
 
     #[test]

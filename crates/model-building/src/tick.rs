@@ -48,12 +48,14 @@ impl BuildPolicy {
 }
 
 impl ModelBuilding {
-    /// Considers a build, then watches the serving model and its confidence; one does not hold back the other.
+    /// Watches the serving model, its confidence and what is promised of it, and considers a build; one does not hold
+    /// back the other.
     pub(crate) async fn tick(&self, now: DateTime<Utc>) -> Result<(), StepError> {
         let considered = self.consider(now).await;
         let watched = self.watch().await;
         let confidence = self.watch_confidence().await;
-        considered.and(watched).and(confidence)
+        let promises = self.keep_promises(now).await;
+        considered.and(watched).and(confidence).and(promises)
     }
 
     /// Starts a build if the policy says so. The same moment twice, and two at a time, start one.
@@ -144,7 +146,7 @@ impl ModelBuilding {
     }
 
     /// Tells people something, once for each name.
-    async fn tell(&self, name: &str, notification: &Notification) -> Result<(), StepError> {
+    pub(crate) async fn tell(&self, name: &str, notification: &Notification) -> Result<(), StepError> {
         executions::tell(&self.sfn, &self.config.state_machine_arn, name, notification)
             .await
             .map_err(|error| StepError::NotNow(error.to_string()))

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 pub const OBJECT_CREATED: &str = include_str!("../../../../events/a2i-trigger/object-created.json");
 pub const DELIVERED: &str = include_str!("../../../../events/a2i-trigger/files/delivered.jsonl");
 pub const BUCKET: &str = "feedback-123456789012";
+pub const TRAINING_BUCKET: &str = "training-123456789012";
 pub const START: &str = "POST /human-loops";
 pub const STARTED: &str = r#"{"HumanLoopArn":"arn:aws:sagemaker:us-east-1:123456789012:human-loop/x"}"#;
 
@@ -22,11 +23,13 @@ pub struct Services {
 impl Services {
     pub fn start() -> Self {
         let aws = LocalAws::in_memory();
-        let bucket = BucketSpec {
-            name: BUCKET.into(),
-            ..BucketSpec::default()
-        };
-        aws.s3.put_bucket(bucket).expect("a bucket");
+        for name in [BUCKET, TRAINING_BUCKET] {
+            let bucket = BucketSpec {
+                name: name.into(),
+                ..BucketSpec::default()
+            };
+            aws.s3.put_bucket(bucket).expect("a bucket");
+        }
         let s3 = Client::new(&aws.sdk_config());
         Self { aws, s3 }
     }
@@ -44,6 +47,7 @@ impl Services {
             ),
             ("HUMAN_REVIEW_URL", ""),
             ("FEEDBACK_BUCKET_NAME", BUCKET),
+            ("TRAINING_BUCKET_NAME", TRAINING_BUCKET),
             ("ITEMS_PER_TASK", "3"),
             ("CLASSES", "World,Sports,Business,SciTech"),
             ("CLAIM_RETENTION_DAYS", "90"),
@@ -72,7 +76,11 @@ impl Services {
     }
 
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
-        let list = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix);
+        self.keys_in(BUCKET, prefix).await
+    }
+
+    pub async fn keys_in(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        let list = self.s3.list_objects_v2().bucket(bucket).prefix(prefix);
         let list = list.send().await.expect("a list");
         list.contents()
             .iter()
@@ -81,7 +89,11 @@ impl Services {
     }
 
     pub async fn get(&self, key: &str) -> String {
-        let object = self.s3.get_object().bucket(BUCKET).key(key).send().await;
+        self.get_in(BUCKET, key).await
+    }
+
+    pub async fn get_in(&self, bucket: &str, key: &str) -> String {
+        let object = self.s3.get_object().bucket(bucket).key(key).send().await;
         let body = object.expect("an object").body.collect().await.expect("a body");
         String::from_utf8(body.to_vec()).expect("UTF-8")
     }

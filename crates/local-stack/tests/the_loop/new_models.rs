@@ -16,10 +16,10 @@ use model_building::{BuildRecord, Deployment, Followed, Outcome, SwitchedBy};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-type Rows = Vec<(String, String)>;
+pub type Rows = Vec<(String, String)>;
 
 /// Builds start when a test says so.
-const BY_HAND: [(&str, &str); 4] = [
+pub const BY_HAND: [(&str, &str); 4] = [
     ("FeedbackBufferSeconds", "1"),
     ("NewLabelsToBuild", "1000000"),
     ("MaxDaysBetweenBuilds", "0"),
@@ -33,7 +33,7 @@ const EASY_TO_WIN: [(&str, &str); 3] = [
     ("SelectionSignificance", "0"),
 ];
 
-fn news() -> Rows {
+pub fn news() -> Rows {
     let rows = include_str!("../../data/news.csv");
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -71,7 +71,7 @@ async fn put_labels(s3: &aws_sdk_s3::Client, bucket: &str, human_loop: &str, row
 }
 
 /// Reads the JSON objects below a folder of the training bucket whose names end with `suffix`.
-async fn objects<T: DeserializeOwned>(
+pub async fn objects<T: DeserializeOwned>(
     s3: &aws_sdk_s3::Client,
     bucket: &str,
     folder: &str,
@@ -83,15 +83,15 @@ async fn objects<T: DeserializeOwned>(
 }
 
 /// A stack in this process with a first model.
-struct Stack {
+pub struct Stack {
     running: Running,
     outputs: StackOutputs,
-    s3: aws_sdk_s3::Client,
+    pub s3: aws_sdk_s3::Client,
 }
 
 impl Stack {
     /// The first model learns from `initial`, unless there is one.
-    async fn start(folder: &Path, initial: &[(String, String)], parameters: &[(&str, &str)]) -> Self {
+    pub async fn start(folder: &Path, initial: &[(String, String)], parameters: &[(&str, &str)]) -> Self {
         let running = boot(folder, template(), parameters).await;
         let outputs = local_stack::run::make_ready(&running, folder, None, &to_csv(initial))
             .await
@@ -100,17 +100,17 @@ impl Stack {
         Self { running, outputs, s3 }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         // The client holds on to the services of this process.
         drop(self.s3);
         self.running.stop().await;
     }
 
-    fn models(&self) -> Models {
+    pub fn models(&self) -> Models {
         Models::of_stack(&self.running.aws.sdk_config(), &self.outputs)
     }
 
-    fn bucket(&self) -> &str {
+    pub fn bucket(&self) -> &str {
         self.outputs.output("TrainingS3Bucket")
     }
 
@@ -122,15 +122,28 @@ impl Stack {
         body
     }
 
-    /// Classifies texts that all go to review, and answers as `choose` does from right label and prediction.
-    async fn review(&self, rows: &[(String, String)], choose: impl Fn(&str, &str) -> String) {
-        for (_, text) in rows {
-            self.classify(text).await;
+    /// Classifies texts, and answers what goes to review as `choose` does from right label and prediction.
+    pub async fn review(&self, rows: &[(String, String)], choose: impl Fn(&str, &str) -> String) {
+        let (labels, _) = self.ask(rows).await;
+        self.answer(&labels, choose).await;
+    }
+
+    /// Classifies texts; returns the right labels of what goes to review, by record, and the answers for the others.
+    pub async fn ask<'a>(&self, rows: &'a [(String, String)]) -> (BTreeMap<String, &'a str>, Vec<Value>) {
+        let (mut labels, mut trusted) = (BTreeMap::new(), Vec::new());
+        for (label, text) in rows {
+            let answer = self.classify(text).await;
+            if answer["review"].is_null() {
+                trusted.push(answer);
+            } else {
+                labels.insert(record_id("news", text), label.as_str());
+            }
         }
-        let labels: BTreeMap<String, &str> = rows
-            .iter()
-            .map(|(label, text)| (record_id("news", text), label.as_str()))
-            .collect();
+        (labels, trusted)
+    }
+
+    /// Answers what was sent to review as `choose` does from right label and prediction, and waits for the labels.
+    pub async fn answer(&self, labels: &BTreeMap<String, &str>, choose: impl Fn(&str, &str) -> String) {
         let link = sign_in::create_link(&self.outputs, "test").await.expect("a link");
         let mut reviewer = Reviewer::sign_in(&link).await.expect("signed in");
         until(async || {
@@ -174,7 +187,7 @@ impl Stack {
         &function.expect("there").name
     }
 
-    async fn invoke(&self, function: &str, payload: &Value) {
+    pub async fn invoke(&self, function: &str, payload: &Value) {
         let name = self.function(function);
         let invoked = self
             .running
@@ -188,7 +201,7 @@ impl Stack {
 }
 
 /// Returns the next class, which is wrong.
-fn wrong(label: &str) -> String {
+pub fn wrong(label: &str) -> String {
     let classes = ["World", "Sports", "Business", "SciTech"];
     let at = classes.iter().position(|class| *class == label).expect("a class");
     classes[(at + 1) % classes.len()].to_owned()

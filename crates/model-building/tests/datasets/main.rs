@@ -4,3 +4,4 @@ mod assemble;
 mod bucket;
 mod export;
 mod held_out;
+mod machine_labels;
