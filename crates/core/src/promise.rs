@@ -381,7 +381,7 @@ mod tests {
         assert!(
             promise
                 .accuracy_at_least
-                .is_some_and(|low| low >= 0.95 && low < 1.0)
+                .is_some_and(|low| (0.95..1.0).contains(&low))
         );
         assert!(!promise.told);
     }

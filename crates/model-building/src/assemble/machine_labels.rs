@@ -306,7 +306,7 @@ impl Reader {
         };
         self.by_content.insert(content, machine);
         if self.by_content.len() > MAX_TEXTS {
-            self.parts = self.parts.saturating_mul(NonZeroU32::MIN.saturating_add(1));
+            self.parts = self.parts.saturating_add(self.parts.get());
             let (parts, left_out) = (self.parts, &mut self.left_out);
             self.by_content.retain(|content, _| {
                 let stays = content.part(parts) == 0;
