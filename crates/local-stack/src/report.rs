@@ -159,3 +159,47 @@ pub fn versions(versions: &[VersionSummary]) -> String {
     }
     text + "* serves\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use active_learning_core::{
+        audit::JudgedPrediction,
+        confidence::ConfidenceTally,
+        promise::{AuditGrid, Promise},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_version_shows_what_its_confidence_is_worth_and_what_is_promised_of_it() {
+        let mut confidence = ConfidenceTally::default();
+        let mut audits = AuditGrid::default();
+        for number in 0..40 {
+            let judged = JudgedPrediction {
+                right: number % 2 == 0,
+                selection_probability: 0.1,
+                audited: true,
+            };
+            confidence.add(judged, 0.75);
+            audits.add(0.75, judged.right);
+        }
+        let mut promise = Promise::waiting(0.95, "2026-11-21T10:00:00Z");
+        promise.look(&audits, "2026-11-21T10:05:00Z");
+        let version = json!({
+            "version": "v1", "modelArn": "arn", "rolledBack": false, "serving": true, "machineRows": 7,
+            "confidence": confidence.quality(), "promise": promise,
+        });
+
+        let text = versions(&[serde_json::from_value(version).expect("a version")]);
+
+        for line in [
+            "    confidence on 40 judged: calibration error 0.250 (0.055 by chance alone), Brier 0.312 (0.235–0.390), AUROC 0.50 (",
+            "    ! the confidence does not tell right predictions from wrong ones",
+            "    automated labelling at 95.0 % waits: 40 audited predictions, 20 of them wrong, do not show yet",
+            "    trained on 7 more rows that were labelled automatically",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+}
