@@ -31,7 +31,7 @@ use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn, tracing::warn};
-use plan::Fate;
+use plan::{Fate, Plan};
 use serde_json::Value;
 use sorter::Sorter;
 use tokio::sync::mpsc;
@@ -233,22 +233,30 @@ impl A2iTrigger {
         today: &str,
     ) -> Result<(), A2iTriggerError> {
         let records = std::mem::take(&mut sorter.records);
-        if records.is_empty() {
-            return Ok(());
-        }
-        let mut plan = self.plan(object, &records, today).await?;
-        let (mut asked, mut waiting, mut copies) = (Vec::new(), Vec::new(), Vec::new());
+        let same_text = |record: FeedbackRecord| (record.id.clone(), record);
+        let mut copies: Vec<_> = sorter.repeated.drain(..).map(same_text).collect();
+        let mut plan = if records.is_empty() {
+            Plan::new()
+        } else {
+            self.plan(object, &records, today).await?
+        };
+        let (mut asked, mut waiting) = (Vec::new(), Vec::new());
         for record in records {
             match plan.remove(&record.id) {
-                None => sorter.counts.asked_before += 1,
+                None => {
+                    sorter.counts.asked_before += 1;
+                    copies.push(same_text(record));
+                }
                 Some(Fate::Ask) => asked.push(record),
                 Some(Fate::Wait { explored }) => waiting.push((record, explored)),
-                Some(Fate::CopyOf(original)) => copies.push((record, original)),
+                Some(Fate::CopyOf(original)) => {
+                    sorter.counts.near_duplicates += 1;
+                    copies.push((original, record));
+                }
             }
         }
-        sorter.counts.near_duplicates += copies.len() as u64;
         sorter.counts.backlogged += waiting.len() as u64;
-        self.note_copies(copies).await?;
+        self.keep_copies(copies).await?;
         self.put_in_backlog(waiting).await?;
         sorter.counts.human_loops += self.ask(&asked, &object.bucket, &object.key).await?;
         Ok(())

@@ -11,7 +11,7 @@ use std::{
 
 use active_learning_aws::{objects, s3_event::S3Object};
 use active_learning_core::{
-    copies::{RecentTexts, same_form},
+    copies::{KeptCopy, RecentTexts, same_form},
     feedback::{FeedbackRecord, Signal},
     random::Random,
     review_budget::may_be_explored,
@@ -176,17 +176,17 @@ impl A2iTrigger {
         Ok(())
     }
 
-    /// Keeps the copies with what they are copies of: `copies/<id of the original>/<id of the copy>.json`.
-    pub(crate) async fn note_copies(
+    /// Keeps copies, each with the id of its original, where the labels will lie: see [`KeptCopy`].
+    pub(crate) async fn keep_copies(
         &self,
-        copies: Vec<(FeedbackRecord, String)>,
+        copies: Vec<(String, FeedbackRecord)>,
     ) -> Result<(), A2iTriggerError> {
-        let bucket = &self.config.feedback_bucket;
+        let bucket = &self.config.training_bucket;
         stream::iter(copies)
-            .map(async |(copy, original)| {
-                let key = format!("copies/{original}/{}.json", copy.id);
+            .map(async |(original, copy)| {
+                let kept = KeptCopy::of(&original, &copy).ok_or("a claim names no question")?;
                 let content = copy.to_line().into_bytes();
-                objects::put(&self.s3, bucket, &key, "application/json", content).await
+                objects::put(&self.s3, bucket, &kept.to_string(), "application/json", content).await
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))

@@ -35,6 +35,8 @@ pub(crate) struct Counts {
 pub(crate) struct Sorter {
     /// Questions that wait to be asked.
     pub(crate) records: Vec<FeedbackRecord>,
+    /// Questions that this object has asked already.
+    pub(crate) repeated: Vec<FeedbackRecord>,
     /// Questions of this object so far, by id.
     seen: HashSet<u128>,
     pub(crate) rejected: RejectedLines,
@@ -66,6 +68,7 @@ impl Sorter {
             self.records.push(record);
         } else {
             self.counts.duplicates += 1;
+            self.repeated.push(record);
         }
     }
 

@@ -125,7 +125,7 @@ impl Claims {
             if age.to_std().is_ok_and(|age| age < self.retention) || age < chrono::TimeDelta::zero() {
                 return Ok(claim.owner);
             }
-            if self.write(key, owner, Some(etag)).await? {
+            if self.write(key, owner, Some(&etag)).await? {
                 return Ok(owner.to_owned());
             }
         }
@@ -133,7 +133,7 @@ impl Claims {
     }
 
     /// Writes the claim if there is none, or if the one with `replaces` as its ETag is still there.
-    async fn write(&self, key: &str, owner: &str, replaces: Option<String>) -> Result<bool, BoxError> {
+    async fn write(&self, key: &str, owner: &str, replaces: Option<&str>) -> Result<bool, BoxError> {
         let content = Claim::of(owner).to_json();
         objects::write_version(&self.client, &self.bucket, key, content, replaces).await
     }

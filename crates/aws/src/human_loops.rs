@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::{error::BoxError, primitives::DateTime};
+use aws_sdk_s3::error::BoxError;
 use aws_sdk_sagemakera2iruntime::types::HumanLoopInput;
+use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::{debug, info};
 use tokio::time::sleep;
 
@@ -36,7 +37,7 @@ pub struct OpenLoop {
     /// Its name.
     pub name: String,
     /// When it was written down, just before it was started.
-    pub asked_at: DateTime,
+    pub asked_at: DateTime<Utc>,
 }
 
 /// Why people could not be asked.
@@ -192,7 +193,7 @@ impl HumanLoops {
             let name = object.key.strip_prefix(PREFIX)?.strip_suffix(".json")?;
             Some(OpenLoop {
                 name: name.to_owned(),
-                asked_at: object.written_at,
+                asked_at: object.modified,
             })
         };
         Ok(listed

@@ -5,8 +5,9 @@ use std::time::Duration;
 use aws_sdk_s3::{
     Client,
     error::{BoxError, ProvideErrorMetadata},
-    primitives::{ByteStream, DateTime},
+    primitives::ByteStream,
 };
+use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 use tokio::{io::AsyncReadExt, time::sleep};
@@ -155,7 +156,7 @@ pub async fn change<T>(
             let Some(content) = content else {
                 return Ok(value);
             };
-            if write_version(client, bucket, key, content, version).await? {
+            if write_version(client, bucket, key, content, version.as_deref()).await? {
                 return Ok(value);
             }
             sleep(Duration::from_millis(10) * attempt).await;
@@ -185,12 +186,16 @@ async fn read_version(
 }
 
 /// Writes a JSON object if it still has this ETag, or if there is still none; returns whether it was written.
-pub(crate) async fn write_version(
+///
+/// # Errors
+///
+/// Whatever else S3 answers after the SDK's retries.
+pub async fn write_version(
     client: &Client,
     bucket: &str,
     key: &str,
     content: Vec<u8>,
-    etag: Option<String>,
+    etag: Option<&str>,
 ) -> Result<bool, BoxError> {
     let call = client.put_object().bucket(bucket).key(key);
     let call = call
@@ -257,8 +262,8 @@ pub async fn remove(client: &Client, bucket: &str, key: &str) -> Result<(), BoxE
 pub struct Listed {
     /// Its key.
     pub key: String,
-    /// When it was written.
-    pub written_at: DateTime,
+    /// When it was written last.
+    pub modified: DateTime<Utc>,
 }
 
 /// Lists the objects whose keys begin with `prefix`, in the order of their keys.
@@ -274,11 +279,15 @@ pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Lis
         listed.extend(page.contents().iter().filter_map(|object| {
             Some(Listed {
                 key: object.key()?.to_owned(),
-                written_at: *object.last_modified()?,
+                modified: to_chrono(object.last_modified()?)?,
             })
         }));
     }
     Ok(listed)
+}
+
+fn to_chrono(time: &aws_sdk_s3::primitives::DateTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.secs(), time.subsec_nanos())
 }
 
 /// Opens an object for reading; `None` when it is gone, or is no longer the one with this ETag.

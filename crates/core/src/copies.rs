@@ -13,12 +13,19 @@
 //! (a word that moved), nor may a number be replaced (another result); texts of fewer than nine words carry
 //! too much in each word; and where a model predicts another class, the change means something to it.
 //! What remains: a "not" that is added to a long text, and does not move the model, passes for a small change.
+//!
+//! Every copy is kept ([`KeptCopy`]), so that the row of a labelled text can say how many texts its answer serves
+//! ([`count`]).
+
+mod kept;
 
 use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use unicode_segmentation::UnicodeSegmentation;
+
+pub use kept::{COPIES_PREFIX, KeptCopy, count, occurrence};
 
 use crate::{dataset::normalise, feedback::FeedbackRecord};
 

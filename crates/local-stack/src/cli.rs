@@ -237,7 +237,14 @@ async fn redrive(
     if !yes && !confirmed(keys.len())? {
         return Ok(ExitCode::SUCCESS);
     }
-    let Outcome { redriven, kept } = redrive::redrive(&s3, &bucket, keys).await;
+    let Outcome {
+        redriven,
+        scheduled,
+        kept,
+    } = redrive::redrive(&s3, &bucket, keys).await;
+    for (operation, count) in &scheduled {
+        println!("{count} calls of `{operation}` by its schedule removed: it calls again by itself.");
+    }
     println!("{redriven} sent again, {} kept.", kept.len());
     for (key, reason) in &kept {
         eprintln!("kept {key}: {reason}");

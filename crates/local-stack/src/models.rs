@@ -153,8 +153,12 @@ pub async fn execute(
                 }
                 None => export(&s3, &bucket, format, io::stdout().lock()).await?,
             };
-            let ExportSummary { rows, left_out } = summary;
-            eprintln!("{rows} rows");
+            let ExportSummary {
+                rows,
+                copies,
+                left_out,
+            } = summary;
+            eprintln!("{rows} rows, and {copies} copies that their answers serve");
             for (why, count) in left_out {
                 eprintln!("{count} left out: {why}");
             }

@@ -2,9 +2,10 @@
 //!
 //! Lambda leaves a record of each in the feedback bucket. Every object that such a record is about is
 //! copied onto itself, so that S3 tells of it once more; then the record goes. Claims by content keep
-//! what had been done before from being done twice.
+//! what had been done before from being done twice. A call by a schedule needs no such thing: the next one
+//! does all that there is to do, so its record just goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_aws::objects::decode_key;
 use aws_sdk_s3::{
@@ -17,6 +18,9 @@ use serde::Deserialize;
 
 /// Where Lambda's S3 destination puts failed events.
 pub const PREFIX: &str = "aws/lambda/async/";
+
+/// The operations that the template's schedules call for, again and again.
+pub const SCHEDULED: [&str; 3] = ["select", "sweep", "tick"];
 
 /// What must be escaped in `x-amz-copy-source`: everything but the unreserved characters and slashes.
 const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC
@@ -31,6 +35,8 @@ const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC
 pub struct Outcome {
     /// Failure records whose every object was sent again.
     pub redriven: usize,
+    /// Failure records of calls by a schedule, by operation: they are removed, since the schedule calls again.
+    pub scheduled: BTreeMap<String, usize>,
     /// Failure records that stay, each with the reason.
     pub kept: Vec<(String, String)>,
 }
@@ -45,6 +51,8 @@ struct FailureRecord {
 struct RequestPayload {
     #[serde(rename = "Records", default)]
     records: Vec<S3Record>,
+    /// Of a call by a schedule.
+    operation: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,11 +102,19 @@ pub async fn redrive(s3: &Client, bucket: &str, keys: Vec<String>) -> Outcome {
     let mut sent = BTreeSet::new();
     for key in keys {
         match redrive_one(s3, bucket, &key, &mut sent).await {
-            Ok(()) => outcome.redriven += 1,
+            Ok(Done::SentAgain) => outcome.redriven += 1,
+            Ok(Done::Scheduled(operation)) => *outcome.scheduled.entry(operation).or_default() += 1,
             Err(reason) => outcome.kept.push((key, reason)),
         }
     }
     outcome
+}
+
+/// What was done about a failure record before it was removed.
+enum Done {
+    SentAgain,
+    /// Nothing: the schedule calls for this operation again.
+    Scheduled(String),
 }
 
 async fn redrive_one(
@@ -106,18 +122,20 @@ async fn redrive_one(
     bucket: &str,
     key: &str,
     sent: &mut BTreeSet<(String, String)>,
-) -> Result<(), String> {
+) -> Result<Done, String> {
     let chain = |error| DisplayErrorContext::<aws_sdk_s3::Error>(error).to_string();
     let record = s3.get_object().bucket(bucket).key(key).send().await;
     let record = record.map_err(|error| chain(error.into()))?;
     let body = record.body.collect().await;
     let body = body.map_err(|error| error.to_string())?.into_bytes();
     let record: FailureRecord =
-        serde_json::from_slice(&body).map_err(|_| "it is not about an S3 event".to_owned())?;
-    if record.request_payload.records.is_empty() {
-        return Err("it is not about an S3 event".to_owned());
+        serde_json::from_slice(&body).map_err(|_| "it is no record of a failed event".to_owned())?;
+    let RequestPayload { records, operation } = record.request_payload;
+    let scheduled = operation.filter(|operation| SCHEDULED.contains(&operation.as_str()));
+    if records.is_empty() && scheduled.is_none() {
+        return Err("it is neither about an S3 event nor a call by a schedule".to_owned());
     }
-    for S3Record { s3: entity } in record.request_payload.records {
+    for S3Record { s3: entity } in records {
         let key = decode_key(&entity.object.key);
         let key = key.ok_or_else(|| "the key of its object is not UTF-8".to_owned())?;
         let source = (entity.bucket.name, key);
@@ -128,7 +146,7 @@ async fn redrive_one(
     }
     let deleted = s3.delete_object().bucket(bucket).key(key).send().await;
     deleted.map_err(|error| chain(error.into()))?;
-    Ok(())
+    Ok(scheduled.map_or(Done::SentAgain, Done::Scheduled))
 }
 
 /// Copies an object onto itself with the content type and metadata that it has. S3 refuses a copy
@@ -227,12 +245,31 @@ mod tests {
             outcome,
             Outcome {
                 redriven: 1,
-                kept: Vec::new()
+                ..Outcome::default()
             }
         );
         assert_eq!(after.e_tag(), before.e_tag());
         assert_eq!(after.content_type(), Some("application/json"));
         assert_eq!(after.metadata(), before.metadata());
+        assert!(list(&s3, FAILURES).await.expect("listed").is_empty());
+    }
+
+    #[tokio::test]
+    async fn calls_by_a_schedule_are_told_and_removed_since_they_come_again_by_themselves() {
+        let (_aws, s3) = s3();
+        for (name, operation) in [("a", "select"), ("b", "tick"), ("c", "select")] {
+            let record = json!({ "version": "1.0", "requestPayload": { "operation": operation } });
+            put(&s3, FAILURES, &format!("{PREFIX}f/{name}"), &record).await;
+        }
+
+        let outcome = redrive_all(&s3).await;
+
+        let scheduled = [("select", 2), ("tick", 1)];
+        let expected = Outcome {
+            scheduled: scheduled.map(|(name, count)| (name.to_owned(), count)).into(),
+            ..Outcome::default()
+        };
+        assert_eq!(outcome, expected);
         assert!(list(&s3, FAILURES).await.expect("listed").is_empty());
     }
 
@@ -266,8 +303,11 @@ mod tests {
                     "aws/lambda/async/f/a-gone",
                     "its object s3://uploads/gone.json is gone"
                 ),
-                ("aws/lambda/async/f/b-direct", "it is not about an S3 event"),
-                ("aws/lambda/async/f/c-other", "it is not about an S3 event"),
+                (
+                    "aws/lambda/async/f/b-direct",
+                    "it is neither about an S3 event nor a call by a schedule"
+                ),
+                ("aws/lambda/async/f/c-other", "it is no record of a failed event"),
             ]
         );
         assert_eq!(list(&s3, FAILURES).await.expect("listed").len(), 3);

@@ -318,6 +318,7 @@ struct Files {
     mode: Mode,
     report: LabelReport,
     sources: BTreeMap<String, u64>,
+    copies: u64,
     left_out: BTreeMap<String, u64>,
 }
 
@@ -336,6 +337,7 @@ impl Files {
         let (mut train, mut test) = (files::CsvFile::new()?, files::CsvFile::new()?);
         let mut sources: BTreeMap<String, u64> = BTreeMap::new();
         let mut left_out = rows.left_out.clone();
+        let mut copies = 0;
         for (row, fate) in rows.rows.iter().zip(&fates) {
             let reason = match fate {
                 Fate::Train => {
@@ -345,11 +347,13 @@ impl Files {
                         new_trained.write(&with_text.text)?;
                     }
                     *sources.entry(row.source.name().to_owned()).or_default() += 1;
+                    copies += row.copies;
                     continue;
                 }
                 Fate::Test => {
                     test.write(&rows.with_text(row)?)?;
                     *sources.entry(row.source.name().to_owned()).or_default() += 1;
+                    copies += row.copies;
                     continue;
                 }
                 Fate::NearCopy => "near-copy",
@@ -378,6 +382,7 @@ impl Files {
             mode: rows.mode,
             report: rows.report,
             sources,
+            copies,
             left_out,
         })
     }
@@ -473,6 +478,7 @@ async fn publish(
                 test: file("test.csv", files.test.1),
                 machine_labelled,
                 sources: files.sources,
+                copies: files.copies,
                 left_out: files.left_out.clone(),
                 version: version.clone(),
             };

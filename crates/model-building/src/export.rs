@@ -52,6 +52,8 @@ impl FromStr for Format {
 pub struct ExportSummary {
     /// Rows that were written.
     pub rows: u64,
+    /// Further texts that the answers in them serve: copies of which nobody was asked.
+    pub copies: u64,
     /// Records, and lines that cannot be read, that were not written, by why.
     pub left_out: BTreeMap<String, u64>,
 }
@@ -77,6 +79,8 @@ struct JsonLine<'a> {
     /// Empty where there is no agreed label.
     labels: &'a [String],
     text: &'a str,
+    /// Copies of the text that this answer serves: nobody was asked about them.
+    copies: u64,
     consensus: Consensus<&'a Answer>,
     /// Where the text comes from: source, signal, model, prediction and selection probability.
     record: &'a FeedbackRecord,
@@ -94,7 +98,7 @@ struct HumanLoop<'a> {
 
 /// Writes the labels of people, the votes of all human loops on a record together, in the order of record ids.
 ///
-/// CSV and manifest hold each text once, with the last answer, if reviewers agree on labels; it is what
+/// CSV and manifest hold each text once, however many copies it has, with the last answer, if reviewers agree on labels; it is what
 /// [`assemble`](crate::assemble::assemble) makes of the same labels. Texts lie in the temporary folder meanwhile.
 ///
 /// # Errors
@@ -148,11 +152,12 @@ impl<'a> Export<'a> {
         Outcome::of(record, self.consolidated.of(record[0].id), self.mode)
     }
 
-    /// Hands over each row of a training file with the line of its last answer.
+    /// Hands over each row of a training file with the line of its last answer, its record's id, and its copies.
     fn rows(
         &self,
-        mut write: impl FnMut(&Row, &LabelledRecord, u128) -> io::Result<()>,
+        mut write: impl FnMut(&Row, &LabelledRecord, u128, u64) -> io::Result<()>,
     ) -> Result<ExportSummary, ExportError> {
+        let copies = self.labels.copies_by_text();
         let mut summary = self.summary();
         for record in self.labels.records() {
             let reason = match self.outcome(record) {
@@ -165,8 +170,10 @@ impl<'a> Export<'a> {
                         labels: labels.to_vec(),
                         text: labelled.record.utterance.clone(),
                     };
-                    write(&row, &labelled, last.id).map_err(ExportError::Write)?;
+                    let copies = copies.get(&last.content).copied().unwrap_or_default();
+                    write(&row, &labelled, last.id, copies).map_err(ExportError::Write)?;
                     summary.rows += 1;
+                    summary.copies += copies;
                     continue;
                 }
             };
@@ -191,7 +198,7 @@ impl<'a> Export<'a> {
 
     fn csv(&self, writer: impl Write) -> Result<ExportSummary, ExportError> {
         let mut csv = CsvWriter::new(writer);
-        let summary = self.rows(|row, _, _| csv.write(row))?;
+        let summary = self.rows(|row, _, _, _| csv.write(row))?;
         csv.finish().map_err(ExportError::Write)?;
         Ok(summary)
     }
@@ -207,7 +214,7 @@ impl<'a> Export<'a> {
             .flatten()
             .collect();
         let classes: Vec<String> = classes.into_iter().cloned().collect();
-        let summary = self.rows(|row, labelled, id| {
+        let summary = self.rows(|row, labelled, id, copies| {
             let confidence = match self.consolidated.of(id) {
                 Consensus::Agreed { confidence, .. } => confidence,
                 Consensus::Tie | Consensus::Unanswered => 0.0,
@@ -218,6 +225,7 @@ impl<'a> Export<'a> {
                 job_name: &labelled.human_loop,
                 labelled_at: &labelled.labelled_at,
                 confidence,
+                copies,
             };
             writer.write_all(manifest_line(row, self.mode, &info).as_bytes())
         })?;
@@ -246,6 +254,7 @@ impl<'a> Export<'a> {
                     Outcome::NoClass(_) | Outcome::Open(_) => &[],
                 },
                 text: &last.utterance,
+                copies: self.labels.copies(record),
                 consensus: self.consolidated.of(record[0].id),
                 record: last,
                 votes,
@@ -262,6 +271,7 @@ impl<'a> Export<'a> {
             json.push(b'\n');
             writer.write_all(&json).map_err(ExportError::Write)?;
             summary.rows += 1;
+            summary.copies += line.copies;
         }
         writer.flush().map_err(ExportError::Write)?;
         Ok(summary)

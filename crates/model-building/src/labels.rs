@@ -5,6 +5,7 @@ use std::{collections::HashMap, io};
 use active_learning_aws::objects;
 use active_learning_core::{
     consolidation::{Ballots, Consensus, Votes},
+    copies::{self, COPIES_PREFIX, KeptCopy},
     dataset::{ContentId, Mode, one_line},
     feedback::Signal,
     human_loop::Answer,
@@ -22,6 +23,8 @@ const PREFIX: &str = "labelled/";
 const SUFFIX: &str = ".jsonl";
 /// Objects that are fetched at a time: a human loop's is small, most of the time is waiting.
 const READS_AT_ONCE: usize = 32;
+/// First digits of ids whose copies are listed at a time: a page of a thousand keys takes 100 KB.
+const LISTINGS_AT_ONCE: usize = 4;
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.
 pub(crate) const TIME_BYTES: usize = 24;
 
@@ -53,6 +56,8 @@ pub(crate) struct Line {
     pub audited: bool,
     /// Whether a reviewer gave an answer, not only a user with feedback.
     pub reviewed: bool,
+    /// Tells feedback on the same text apart.
+    occurrence: u64,
     /// What was kept of the line.
     pub kept: Piece,
 }
@@ -66,12 +71,14 @@ pub(crate) enum Keep {
     Line,
 }
 
-/// All labels. Memory: about 150 bytes a line; texts lie on disk.
+/// All labels. Memory: about 160 bytes a line and 100 a copy; texts lie on disk.
 pub(crate) struct Labels {
     pub votes: Votes,
     /// By record, those of a record by the time of the answer.
     pub lines: Vec<Line>,
     pub kept: Texts,
+    /// Copies that the answer to a record serves, by record id; at the time of reading, since they go on coming.
+    copies: HashMap<u128, u64>,
     /// Lines that are damaged or of a newer version.
     pub unreadable: u64,
 }
@@ -80,6 +87,21 @@ impl Labels {
     /// Returns the lines of each record, by record id.
     pub(crate) fn records(&self) -> impl Iterator<Item = &[Line]> {
         self.lines.chunk_by(|a, b| a.id == b.id)
+    }
+
+    /// Returns how many copies the answer to a record serves, which nobody was asked about.
+    pub(crate) fn copies(&self, record: &[Line]) -> u64 {
+        self.copies.get(&record[0].id).copied().unwrap_or_default()
+    }
+
+    /// Returns how many copies the answers to each text serve, those of other classifiers too; nothing for none.
+    pub(crate) fn copies_by_text(&self) -> HashMap<ContentId, u64> {
+        let mut copies = HashMap::new();
+        let with_copies = self.records().filter(|record| self.copies(record) > 0);
+        for record in with_copies {
+            *copies.entry(record[0].content).or_default() += self.copies(record);
+        }
+        copies
     }
 }
 
@@ -193,7 +215,29 @@ pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels
     while let Some((key, content)) = objects.try_next().await? {
         reader.take(&key, &content).map_err(LabelsError::Disk)?;
     }
-    reader.finish().map_err(LabelsError::Disk)
+    let copies = list_copies(s3, bucket).await?;
+    let mut labels = reader.finish().map_err(LabelsError::Disk)?;
+    let occurrences = |id| {
+        let first = labels.lines.partition_point(|line| line.id < id);
+        let of_record = labels.lines[first..].iter().take_while(|line| line.id == id);
+        of_record.map(|line| line.occurrence).collect()
+    };
+    labels.copies = copies::count(copies, occurrences);
+    Ok(labels)
+}
+
+/// Lists the copies by the first digit of their originals' ids, some digits at a time.
+async fn list_copies(s3: &Client, bucket: &str) -> Result<Vec<KeptCopy>, LabelsError> {
+    let digits = "0123456789abcdef".chars();
+    stream::iter(digits.map(|digit| format!("{COPIES_PREFIX}{digit}")))
+        .map(|prefix| async move {
+            let keys = list(s3, bucket, &prefix, "").await?;
+            let copies = keys.iter().filter_map(|key| KeptCopy::parse(key));
+            Ok::<Vec<KeptCopy>, LabelsError>(copies.collect())
+        })
+        .buffer_unordered(LISTINGS_AT_ONCE)
+        .try_concat()
+        .await
 }
 
 /// Returns the bytes of an RFC 3339 time that are kept.
@@ -252,6 +296,7 @@ impl Reader {
                 .votes
                 .iter()
                 .any(|vote| vote.source == VoteSource::HumanReview && vote.answer != Answer::Unsure),
+            occurrence: copies::occurrence(&labelled.record),
             kept,
         });
         Ok(true)
@@ -264,6 +309,7 @@ impl Reader {
             votes: self.ballots.count(),
             lines: self.lines,
             kept: self.spool.finish()?,
+            copies: HashMap::new(),
             unreadable: self.unreadable,
         })
     }

@@ -1,12 +1,13 @@
 //! JSON documents in the training bucket.
 
+pub(crate) use active_learning_aws::objects::Listed;
+
 use active_learning_aws::objects;
 use aws_sdk_s3::{
     Client,
     error::{BoxError, ProvideErrorMetadata},
-    primitives::{ByteStream, DateTimeFormat},
+    primitives::ByteStream,
 };
-use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
 const JSON: &str = "application/json";
@@ -27,13 +28,6 @@ pub struct StorageError {
 pub(crate) struct Storage {
     pub s3: Client,
     pub bucket: String,
-}
-
-/// An object of a listing.
-#[derive(Clone, Debug)]
-pub(crate) struct Listed {
-    pub key: String,
-    pub modified: DateTime<Utc>,
 }
 
 impl Storage {
@@ -110,20 +104,9 @@ impl Storage {
         let Some(etag) = etag else {
             return self.create(key, document).await;
         };
-        let put = self.s3.put_object().bucket(&self.bucket).key(key);
-        let put = put.content_type(JSON).if_match(etag);
-        match put.body(ByteStream::from(to_json(document))).send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if matches!(
-                    error.code(),
-                    Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey")
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed(key, error)),
-        }
+        objects::write_version(&self.s3, &self.bucket, key, to_json(document), Some(etag))
+            .await
+            .map_err(|error| failed(key, error))
     }
 
     /// Deletes an object, if there is one.
@@ -134,23 +117,9 @@ impl Storage {
 
     /// Lists the objects whose keys start with a prefix, in order.
     pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<Listed>, StorageError> {
-        let list = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix);
-        let mut pages = list.into_paginator().send();
-        let mut listed = Vec::new();
-        while let Some(page) = pages.next().await {
-            let objects = page.map_err(|error| failed(prefix, error))?.contents;
-            for object in objects.unwrap_or_default() {
-                let modified = object.last_modified.and_then(|at| {
-                    let text = at.fmt(DateTimeFormat::DateTime).ok()?;
-                    text.parse().ok()
-                });
-                listed.push(Listed {
-                    key: object.key.unwrap_or_default(),
-                    modified: modified.unwrap_or_default(),
-                });
-            }
-        }
-        Ok(listed)
+        objects::list(&self.s3, &self.bucket, prefix)
+            .await
+            .map_err(|error| failed(prefix, error))
     }
 
     /// Lists the folders directly below a prefix, each with its slash.

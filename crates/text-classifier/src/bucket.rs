@@ -20,7 +20,6 @@ use aws_sdk_s3::{
         list_objects_v2::ListObjectsV2Error,
         put_object::PutObjectError,
     },
-    primitives::ByteStream,
 };
 use futures::{StreamExt, TryStreamExt};
 use serde::{Serialize, de::DeserializeOwned};
@@ -75,7 +74,8 @@ pub(crate) enum NamedObjectError {
 pub(crate) enum Read<T> {
     Unchanged,
     Missing,
-    Found(T, Option<String>),
+    /// What was found, and its ETag.
+    Found(T, String),
 }
 
 /// Outcome of a change of state.
@@ -126,7 +126,9 @@ impl Bucket {
         let call = self.client.get_object().bucket(&self.name).key(&key);
         match call.set_if_none_match(known_etag).send().await {
             Ok(object) => {
+                // Without it, whatever somebody else writes in between would be lost.
                 let etag = object.e_tag.clone();
+                let etag = etag.ok_or_else(|| StoreError::S3("S3 gave no ETag".into()))?;
                 let bytes = collect(object).await?;
                 let state =
                     serde_json::from_slice(&bytes).map_err(|source| StoreError::Json { key, source })?;
@@ -156,7 +158,7 @@ impl Bucket {
             if let Err(refusal) = change(&mut state) {
                 return Ok(Updated::Refused(refusal));
             }
-            if self.write(resource, &state, Some(etag)).await? {
+            if self.write(resource, &state, Some(&etag)).await? {
                 return Ok(Updated::Done(state));
             }
         }
@@ -167,32 +169,12 @@ impl Bucket {
         &self,
         resource: &str,
         state: &impl Serialize,
-        read_etag: Option<Option<String>>,
+        read_etag: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let call = self
-            .client
-            .put_object()
-            .bucket(&self.name)
-            .key(state_key(resource))
-            .content_type(JSON)
-            .body(ByteStream::from(to_json(state)));
-        let call = match read_etag {
-            Some(etag) => call.set_if_match(etag),
-            None => call.if_none_match("*"),
-        };
-        match call.send().await {
-            Ok(_) => Ok(true),
-            // The last: it was deleted in between.
-            Err(error)
-                if matches!(
-                    error.code(),
-                    Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey")
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(StoreError::S3(error.into())),
-        }
+        let key = state_key(resource);
+        objects::write_version(&self.client, &self.name, &key, to_json(state), read_etag)
+            .await
+            .map_err(StoreError::S3)
     }
 
     /// Deletes a thing's state.

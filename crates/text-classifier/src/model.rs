@@ -57,20 +57,13 @@ impl Model {
     /// Joins both classifiers, drops the buckets that matter least and rounds the weights.
     pub(crate) fn of(mode: Mode, labels: &[String], fit: &Fit, calibration: &Calibration) -> Self {
         let classes = labels.len();
-        let mut joined: Vec<f32> = fit
+        let joined: Vec<f32> = fit
             .machine
             .rows
             .iter()
             .zip(&fit.bayes.rows)
             .map(|(machine, bayes)| calibration.machine * machine + calibration.bayes * bayes)
             .collect();
-        if mode == Mode::MultiClass {
-            // Only differences between classes count.
-            for row in joined.chunks_exact_mut(classes) {
-                let mean = row.iter().sum::<f32>() / classes as f32;
-                row.iter_mut().for_each(|weight| *weight -= mean);
-            }
-        }
         let row = |bucket: usize| &joined[bucket * classes..][..classes];
         let kept = heaviest(&fit.weighting.texts, row, (MAX_ROW_BYTES / classes).max(MIN_ROWS));
         let largest = kept

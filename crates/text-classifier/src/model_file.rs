@@ -23,8 +23,8 @@ use crate::{
 };
 
 const MAGIC: &[u8; 8] = b"txtmodel";
-/// Also stands for how features are made: a change there needs a new number.
-const FORMAT_VERSION: u32 = 2;
+/// Also stands for how features and probabilities are made: a change there needs a new number.
+const FORMAT_VERSION: u32 = 3;
 const CHECKSUM_BYTES: usize = 4;
 const ALIGNMENT: usize = 8;
 

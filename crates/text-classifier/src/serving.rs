@@ -32,7 +32,7 @@ pub(crate) struct Serving {
 struct Loaded {
     resource: String,
     checked: Instant,
-    etag: Option<String>,
+    etag: String,
     model_arn: String,
     model: Arc<Model>,
 }
@@ -87,7 +87,7 @@ impl Serving {
         known: Option<&Loaded>,
         checked: Instant,
     ) -> Result<Option<Loaded>, StoreError> {
-        let known_etag = known.and_then(|known| known.etag.clone());
+        let known_etag = known.map(|known| known.etag.clone());
         let (state, etag): (Endpoint, _) = match self.bucket.read_if_changed(resource, known_etag).await? {
             Read::Unchanged => {
                 return Ok(known.map(|known| Loaded {

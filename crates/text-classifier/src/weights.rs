@@ -70,6 +70,11 @@ impl Weighting {
         }
     }
 
+    /// Returns the number of buckets that a text has.
+    pub(crate) fn seen(&self) -> usize {
+        self.texts.iter().filter(|&&texts| texts > 0).count()
+    }
+
     /// Calls with the bucket and the value, before rarity, of each n-gram.
     pub(crate) fn values(&self, features: &Features, mut each: impl FnMut(usize, f32)) {
         let mask = self.rarity.len() - 1;

@@ -235,7 +235,7 @@ fn other_files_and_other_formats_are_told_apart_from_damage() {
         Model::from_bytes(b"txtmodel\x01\0\0\0")
             .expect_err("of an older release")
             .to_string(),
-        "model format 1 is not supported, this release reads format 2: train the model again"
+        "model format 1 is not supported, this release reads format 3: train the model again"
     );
 }
 

@@ -83,7 +83,7 @@ impl TrainingData {
             return Ok(BTreeSet::new());
         };
         // A loop is written down before it is started: none of them is older.
-        let after = DateTime::from_secs(oldest.secs() - CLOCK_SKEW_SECONDS);
+        let after = DateTime::from_secs(oldest.timestamp() - CLOCK_SKEW_SECONDS);
         let names: BTreeSet<&str> = open.iter().map(|asked| asked.name.as_str()).collect();
         let mut loops = self
             .a2i

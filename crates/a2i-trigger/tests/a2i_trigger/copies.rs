@@ -1,5 +1,6 @@
 //! Copies of a text are asked about once: within an object, across objects, and whatever breaks off.
 
+use active_learning_core::{copies::KeptCopy, feedback::record_id};
 use futures::future::join_all;
 use serde_json::Value;
 
@@ -11,6 +12,10 @@ const STORY: &str =
 fn story(old: &str, new: &str) -> String {
     assert!(STORY.contains(old));
     line(&STORY.replace(old, new), "low-confidence", 0.1)
+}
+
+fn id(text: &str) -> u128 {
+    u128::from_str_radix(&record_id("news", text), 16).expect("an id")
 }
 
 /// The story, a copy of form, one by a small change, another story, and a copy of that.
@@ -31,28 +36,38 @@ fn delivered() -> String {
 async fn copies_in_one_object_are_asked_once_and_kept_with_their_original() {
     let services = Services::start();
     let event = services.deliver("feedback/a", delivered()).await;
-    let script = starting();
 
-    services
-        .function(&script)
-        .handle(event)
-        .await
-        .expect("worked off");
+    let script = services.work_off(&event).await;
 
     let asked = asked(&[&script]);
     assert_eq!(asked.len(), 2, "{asked:?}");
-    let copies = services.keys("copies/").await;
-    let copies: Vec<&String> = copies
-        .iter()
-        .filter(|key| !key.ends_with("recent-texts.jsonl"))
-        .collect();
+    let copies = services.copies().await;
     assert_eq!(copies.len(), 3, "{copies:?}");
-    for key in copies {
-        let copy: Value = serde_json::from_str(&services.get(key).await).expect("a record");
-        let id = copy["id"].as_str().expect("an id");
-        assert!(key.ends_with(&format!("/{id}.json")), "{key}");
-        assert!(!asked.iter().any(|utterance| copy["utterance"] == **utterance));
+    let asked_ids: Vec<u128> = asked.iter().map(|text| id(text)).collect();
+    for kept in copies {
+        let copy = services.get_in(TRAINING_BUCKET, &kept.to_string()).await;
+        let copy: Value = serde_json::from_str(&copy).expect("a record");
+        assert_eq!(copy["id"], format!("{:032x}", kept.id));
+        assert!(asked_ids.contains(&kept.original) && !asked_ids.contains(&kept.id));
     }
+}
+
+#[tokio::test]
+async fn the_same_text_again_is_kept_as_a_copy_of_itself_once_for_each_time() {
+    let services = Services::start();
+    let at = |time: &str| line("Rates rise", "dislike", 0.9).replace("T10:00", time);
+    let first = services.deliver("feedback/a", at("T10:00") + &at("T11:00")).await;
+    let second = services.deliver("feedback/b", at("T12:00")).await;
+
+    let script = services.work_off(&first).await;
+    for event in [&second, &first, &second] {
+        services.work_off(event).await;
+    }
+
+    let copies = services.copies().await;
+    assert_eq!(asked(&[&script]), ["Rates rise"]);
+    let of_itself = |copy: &KeptCopy| copy.original == id("Rates rise") && copy.id == copy.original;
+    assert!(copies.len() == 2 && copies.iter().all(of_itself), "{copies:?}");
 }
 
 #[tokio::test]
@@ -65,10 +80,9 @@ async fn copies_of_what_other_objects_asked_are_not_asked() {
         line("Something else", "dislike", 0.9),
     ];
     let second = services.deliver("feedback/b", copies.concat()).await;
-    let (one, two) = (starting(), starting());
 
-    services.function(&one).handle(first).await.expect("worked off");
-    services.function(&two).handle(second).await.expect("worked off");
+    let one = services.work_off(&first).await;
+    let two = services.work_off(&second).await;
 
     assert_eq!(asked(&[&one]), [STORY]);
     assert_eq!(asked(&[&two]), ["Something else"]);
@@ -78,13 +92,9 @@ async fn copies_of_what_other_objects_asked_are_not_asked() {
 async fn a_redelivered_object_asks_the_same_whatever_was_asked_since() {
     let services = Services::start();
     let event = services.deliver("feedback/a", delivered()).await;
-    let (once, again, others) = (starting(), starting(), starting());
+    let again = starting();
 
-    services
-        .function(&once)
-        .handle(event.clone())
-        .await
-        .expect("worked off");
+    let once = services.work_off(&event).await;
     // As if so much had been asked since that the texts are forgotten, and copies of them are asked.
     let recent = services
         .s3
@@ -93,11 +103,7 @@ async fn a_redelivered_object_asks_the_same_whatever_was_asked_since() {
         .key("copies/recent-texts.jsonl");
     recent.send().await.expect("removed");
     let later = services.deliver("feedback/b", story("Monday", "Friday")).await;
-    services
-        .function(&others)
-        .handle(later)
-        .await
-        .expect("worked off");
+    let others = services.work_off(&later).await;
     for _ in 0..2 {
         services
             .function(&again)
@@ -142,39 +148,35 @@ async fn an_audited_copy_is_asked_since_it_stands_for_the_traffic() {
     let event = services
         .deliver("feedback/a", story("Oil", "Oil") + &audited)
         .await;
-    let script = starting();
 
-    services
-        .function(&script)
-        .handle(event)
-        .await
-        .expect("worked off");
+    let script = services.work_off(&event).await;
 
     assert_eq!(asked(&[&script]).len(), 2);
 }
 
 #[tokio::test]
 async fn a_run_that_breaks_off_anywhere_is_made_up_for_by_the_next_one() {
-    for operation in [
-        "claims/",
-        "claims/text-",
-        "copies/recent-texts",
-        "claims/plan-",
-        "copies/",
-        "asked/",
+    for (bucket, folder) in [
+        (BUCKET, "claims/"),
+        (BUCKET, "claims/text-"),
+        (BUCKET, "copies/recent-texts"),
+        (BUCKET, "claims/plan-"),
+        (TRAINING_BUCKET, "copies/"),
+        (BUCKET, "asked/"),
     ] {
         for passed in 0..2 {
             let services = Services::start();
             let event = services.deliver("feedback/a", delivered()).await;
-            let broken = breaking_off(passed, &format!("PUT /{BUCKET}/{operation}"));
+            let broken = breaking_off(passed, &format!("PUT /{bucket}/{folder}"));
             let whole = starting();
 
             let outcome = services.function(&broken).handle(event.clone()).await;
             services.function(&whole).handle(event).await.expect("worked off");
 
             let both = asked(&[&broken, &whole]);
-            assert_eq!(asked(&[&whole]), both, "{operation} {passed} {outcome:?}");
-            assert_eq!(both.len(), 2, "{operation} {passed}: {both:?}");
+            assert_eq!(asked(&[&whole]), both, "{folder} {passed} {outcome:?}");
+            let copies = services.copies().await;
+            assert_eq!((both.len(), copies.len()), (2, 3), "{folder} {passed}: {both:?}");
         }
     }
 }
@@ -184,13 +186,8 @@ async fn damaged_recent_texts_are_begun_anew() {
     let services = Services::start();
     services.deliver("copies/recent-texts.jsonl", "no text\n").await;
     let event = services.deliver("feedback/a", delivered()).await;
-    let script = starting();
 
-    services
-        .function(&script)
-        .handle(event)
-        .await
-        .expect("worked off");
+    let script = services.work_off(&event).await;
 
     assert_eq!(asked(&[&script]).len(), 2);
     let recent = services.get("copies/recent-texts.jsonl").await;

@@ -16,13 +16,8 @@ async fn what_is_to_be_reviewed_becomes_human_loops_and_nothing_else_does() {
     let event = services.deliver(key, DELIVERED).await;
     let sample: Value = serde_json::from_str(OBJECT_CREATED).expect("JSON");
     assert_eq!(event, sample, "the sample event is the one of the sample file");
-    let script = starting();
 
-    services
-        .function(&script)
-        .handle(event)
-        .await
-        .expect("worked off");
+    let script = services.work_off(&event).await;
 
     let loops = loops(&script);
     assert_eq!(loops.len(), 2);
@@ -60,13 +55,9 @@ async fn what_is_to_be_reviewed_becomes_human_loops_and_nothing_else_does() {
 async fn the_same_event_three_times_makes_one_set_of_human_loops() {
     let services = Services::start();
     let event = services.deliver("feedback/a", DELIVERED).await;
-    let (once, thrice) = (starting(), starting());
+    let thrice = starting();
 
-    services
-        .function(&once)
-        .handle(event.clone())
-        .await
-        .expect("worked off");
+    let once = services.work_off(&event).await;
     for _ in 0..3 {
         services
             .function(&thrice)
@@ -102,18 +93,9 @@ async fn a_question_that_another_object_asked_is_not_asked_again() {
     let second = services
         .deliver("feedback/b", format!("{DELIVERED}{more}\n"))
         .await;
-    let script = starting();
 
-    services
-        .function(&starting())
-        .handle(first)
-        .await
-        .expect("worked off");
-    services
-        .function(&script)
-        .handle(second)
-        .await
-        .expect("worked off");
+    services.work_off(&first).await;
+    let script = services.work_off(&second).await;
 
     assert_eq!(utterances(&loops(&script)), ["A new one"]);
 }
@@ -127,13 +109,8 @@ async fn a_compressed_object_is_known_by_its_content() {
         .expect("a vector takes everything");
     let content = encoder.finish().expect("a vector takes everything");
     let event = services.deliver("feedback/a", content).await;
-    let script = starting();
 
-    services
-        .function(&script)
-        .handle(event)
-        .await
-        .expect("worked off");
+    let script = services.work_off(&event).await;
 
     assert_eq!(utterances(&loops(&script)).len(), 4);
 }
@@ -147,13 +124,8 @@ async fn many_records_are_asked_about_in_parts_and_each_once() {
         .map(|number| format!("{}\n", line(number)))
         .collect();
     let event = services.deliver("feedback/a", content).await;
-    let script = starting();
 
-    services
-        .function(&script)
-        .handle(event)
-        .await
-        .expect("worked off");
+    let script = services.work_off(&event).await;
 
     let asked = utterances(&loops(&script));
     assert_eq!(asked.len(), 1_200);

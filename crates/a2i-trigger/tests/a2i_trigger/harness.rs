@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use a2i_trigger::{A2iTrigger, Config};
 use active_learning_aws::env::Env;
+use active_learning_core::copies::KeptCopy;
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use local_aws::{LocalAws, s3::BucketSpec, script::Script};
 use serde_json::{Value, json};
@@ -57,6 +58,14 @@ impl Services {
         A2iTrigger::new(config, &script.sdk_config(self.aws.router()))
     }
 
+    /// Has an event worked off without a review budget; returns what the review service was told.
+    pub async fn work_off(&self, event: &Value) -> Script {
+        let script = starting();
+        let outcome = self.function(&script).handle(event.clone()).await;
+        outcome.expect("worked off");
+        script
+    }
+
     /// Stores an object and returns the event that S3 sends.
     pub async fn deliver(&self, key: &str, content: impl Into<Vec<u8>>) -> Value {
         let content = content.into();
@@ -77,6 +86,13 @@ impl Services {
 
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
         self.keys_in(BUCKET, prefix).await
+    }
+
+    /// The copies that were kept, in the order of their keys.
+    pub async fn copies(&self) -> Vec<KeptCopy> {
+        let keys = self.keys_in(TRAINING_BUCKET, "copies/").await;
+        let parsed = keys.iter().map(|key| KeptCopy::parse(key).expect("a copy"));
+        parsed.collect()
     }
 
     pub async fn keys_in(&self, bucket: &str, prefix: &str) -> Vec<String> {

@@ -26,6 +26,9 @@ pub struct ManifestInfo<'a> {
     pub labelled_at: &'a str,
     /// How sure the consensus is, from 0 to 1.
     pub confidence: f64,
+    /// Copies of the text that the answer serves, for the key `copies`, which only says so: a reader that is not told
+    /// of it passes it over, as Comprehend does with whatever `AttributeNames` does not name.
+    pub copies: u64,
 }
 
 /// Writes a row as a line of an augmented manifest, with its line feed.
@@ -66,8 +69,10 @@ pub fn manifest_line(row: &Row, mode: Mode, info: &ManifestInfo<'_>) -> String {
         }
     };
     let attribute = info.attribute;
-    let mut line = json!({ "source": row.text, attribute: label, format!("{attribute}-metadata"): metadata })
-        .to_string();
+    let metadata_attribute = format!("{attribute}-metadata");
+    let mut line =
+        json!({ "source": row.text, attribute: label, metadata_attribute: metadata, "copies": info.copies })
+            .to_string();
     line.push('\n');
     line
 }
@@ -135,6 +140,7 @@ mod tests {
             job_name: "review-1",
             labelled_at: "2026-11-20T10:00:12.345Z",
             confidence: 0.75,
+            copies: 3,
         }
     }
 
@@ -155,13 +161,13 @@ mod tests {
 
         assert_eq!(
             line(&row, Mode::MultiClass),
-            json!({"source": "Rates rise", "topic": 2, "topic-metadata": {
+            json!({"source": "Rates rise", "topic": 2, "copies": 3, "topic-metadata": {
                 "class-name": "World", "confidence": 0.75, "job-name": "labeling-job/review-1", "human-annotated": "yes",
                 "creation-date": "2026-11-20T10:00:12.345", "type": "groundtruth/text-classification"}})
         );
         assert_eq!(
             line(&both, Mode::MultiLabel),
-            json!({"source": "Both", "topic": [2, 0], "topic-metadata": {
+            json!({"source": "Both", "topic": [2, 0], "copies": 3, "topic-metadata": {
                 "class-map": {"0": "Business", "2": "World"}, "confidence-map": {"0": 0.75, "2": 0.75},
                 "job-name": "labeling-job/review-1", "human-annotated": "yes", "creation-date": "2026-11-20T10:00:12.345",
                 "type": "groundtruth/text-classification-multilabel"}})

@@ -86,6 +86,10 @@ pub struct DatasetManifest {
     pub machine_labelled: Option<MachineLabelledFile>,
     /// Rows by where they come from.
     pub sources: BTreeMap<String, u64>,
+    /// Further texts that the answers in its rows serve: copies of them that nobody was asked about, counted when
+    /// the version was first assembled. A row is one row however many copies its text has.
+    #[serde(default)]
+    pub copies: u64,
     /// Rows and answers that are in neither file, by why: nothing is left out in silence.
     #[serde(default)]
     pub left_out: BTreeMap<String, u64>,
@@ -152,6 +156,7 @@ mod tests {
             },
             machine_labelled: None,
             sources: [("human-review".into(), 4)].into(),
+            copies: 3,
             left_out: [("near-copy".into(), 1)].into(),
         };
 

@@ -1,5 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use active_learning_aws::env::{ConfigError, Env};
 use local_aws::{
     apigateway::{Integration, Period, Quota, Throttle},
     iam::{Call, Iam, Principal},
@@ -9,7 +10,7 @@ use local_aws::{
 use serde_json::json;
 
 use super::*;
-use crate::{problems::Refused, template};
+use crate::{problems::Refused, redrive, template};
 
 /// A small stack with one of everything, in the order of the data.
 const TEMPLATE: &str = r#"
@@ -572,9 +573,9 @@ fn shipped(arguments: &BTreeMap<String, String>) -> Plan {
     problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"))
 }
 
-#[test]
-fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_services() {
-    let managed = BTreeMap::from([
+/// Arguments of the shipped template for Comprehend and A2I in place of what is built in.
+fn managed_services() -> BTreeMap<String, String> {
+    BTreeMap::from([
         (
             "ComprehendEndpointArn".to_owned(),
             "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news".to_owned(),
@@ -583,12 +584,70 @@ fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_service
             "HumanReviewWorkflowArn".to_owned(),
             "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news".to_owned(),
         ),
-    ]);
-    for arguments in [BTreeMap::new(), managed] {
+    ])
+}
+
+#[test]
+fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_services() {
+    for arguments in [BTreeMap::new(), managed_services()] {
         let plan = shipped(&arguments);
 
         assert_eq!(plan.signing_names.is_empty(), !arguments.is_empty());
     }
+}
+
+/// Configures a function as its process does.
+fn configure(function: &str, env: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+    let env: Env = env.clone().into_iter().collect();
+    match function {
+        "a2i-trigger" => a2i_trigger::Config::from_env(&env).map(drop),
+        "batch-feedback" => batch_feedback::Config::from_env(&env).map(drop),
+        "classify" => classify::Config::from_env(&env).map(drop),
+        "feedback-api" => feedback_api::Config::from_env(&env).map(drop),
+        "human-review" => human_review::Config::from_env(&env).map(drop),
+        "model-building" => model_building::Config::from_env(&env).map(drop),
+        "text-classifier" => text_classifier::Config::from_env(&env).map(drop),
+        "training-data" => training_data::Config::from_env(&env).map(drop),
+        _ => panic!("{function} is not configured here"),
+    }
+}
+
+#[test]
+fn every_function_of_the_shipped_template_reads_all_of_its_environment_and_lacks_nothing() {
+    let mut functions = BTreeSet::new();
+    for arguments in [BTreeMap::new(), managed_services()] {
+        for function in shipped(&arguments).functions {
+            let name = function.command[2].to_str().expect("a name").to_owned();
+            assert_eq!(configure(&name, &function.environment), Ok(()), "{name}");
+            for variable in function.environment.keys() {
+                let mut without = function.environment.clone();
+                without.remove(variable);
+
+                let outcome = configure(&name, &without);
+
+                let missing = Err(ConfigError::Missing(variable.clone()));
+                assert_eq!(outcome, missing, "{name} does not read {variable}");
+            }
+            functions.insert(name);
+        }
+    }
+    assert!(functions.iter().eq(crate::functions::NAMES), "{functions:?}");
+}
+
+#[test]
+fn what_the_shipped_schedules_call_for_is_known_to_come_again() {
+    let schedules = shipped(&BTreeMap::new()).schedules;
+
+    let operations: BTreeSet<String> = schedules
+        .iter()
+        .map(|schedule| {
+            let input: serde_json::Value =
+                serde_json::from_str(schedule.input.as_deref().expect("an input")).expect("JSON");
+            input["operation"].as_str().expect("an operation").to_owned()
+        })
+        .collect();
+
+    assert!(operations.iter().eq(&redrive::SCHEDULED), "{operations:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod automated_labelling;
 mod harness;
 mod new_models;
+mod people;
 
 use std::collections::BTreeMap;
 

@@ -16,6 +16,7 @@ use model_building::{BuildRecord, Deployment, Followed, Outcome, SwitchedBy};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+/// Labels and texts.
 pub type Rows = Vec<(String, String)>;
 
 /// Builds start when a test says so.
@@ -27,7 +28,7 @@ pub const BY_HAND: [(&str, &str); 4] = [
 ];
 
 /// A few dozen test rows say little: what matters to these tests is that there is a switch.
-const EASY_TO_WIN: [(&str, &str); 3] = [
+pub const EASY_TO_WIN: [(&str, &str); 3] = [
     ("MinMacroF1Gain", "0"),
     ("MaxRecallLoss", "1"),
     ("SelectionSignificance", "0"),
@@ -50,7 +51,7 @@ fn to_csv(rows: &[(String, String)]) -> Vec<u8> {
 }
 
 /// What the reviewers said of some texts, as training-data writes it.
-async fn put_labels(s3: &aws_sdk_s3::Client, bucket: &str, human_loop: &str, rows: &[(String, String)]) {
+pub async fn put_labels(s3: &aws_sdk_s3::Client, bucket: &str, human_loop: &str, rows: &[(String, String)]) {
     let lines: String = rows
         .iter()
         .map(|(label, text)| {
@@ -84,8 +85,8 @@ pub async fn objects<T: DeserializeOwned>(
 
 /// A stack in this process with a first model.
 pub struct Stack {
-    running: Running,
-    outputs: StackOutputs,
+    pub running: Running,
+    pub outputs: StackOutputs,
     pub s3: aws_sdk_s3::Client,
 }
 
@@ -114,7 +115,7 @@ impl Stack {
         self.outputs.output("TrainingS3Bucket")
     }
 
-    async fn classify(&self, text: &str) -> Value {
+    pub async fn classify(&self, text: &str) -> Value {
         let url = self.outputs.output("TextClassificationApiGatewayID");
         let body = json!({"classifier": "news", "sentence": text});
         let (status, body) = post(url, &self.outputs.api_key_value, &body).await;

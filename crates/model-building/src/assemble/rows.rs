@@ -31,6 +31,8 @@ pub(super) struct Row {
     pub source: Source,
     /// Whether it may be held out: its text is an initial row, or chance selected it from the traffic.
     pub candidate: bool,
+    /// Copies of the text that its answer serves.
+    pub copies: u64,
 }
 
 /// Where a row comes from.
@@ -148,6 +150,7 @@ impl Initial {
                 labels: self.label_sets.number(label),
                 source: Source::Initial,
                 candidate: true,
+                copies: 0,
             };
             self.rows.push(row);
         }
@@ -241,6 +244,7 @@ impl Rows {
         let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
         let mut counts = Counts::default();
         counts.add("unreadable-line", labels.unreadable);
+        let copies = labels.copies_by_text();
         let mut answered: HashMap<ContentId, Option<Row>> = HashMap::new();
         for record in labels.records() {
             let outcome = outcome(record);
@@ -257,6 +261,7 @@ impl Rows {
                         labels: label_sets.number(labels.join(&LABEL_DELIMITER.to_string())),
                         source: Source::HumanReview,
                         candidate: record.iter().any(|line| line.audited),
+                        copies: copies.get(&last.content).copied().unwrap_or_default(),
                     };
                     answered.insert(last.content, Some(row));
                 }

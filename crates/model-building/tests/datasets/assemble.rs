@@ -26,7 +26,7 @@ fn text(number: usize) -> String {
     )
 }
 
-fn initial(rows: usize) -> String {
+pub fn initial(rows: usize) -> String {
     (0..rows)
         .map(|row| format!("{},{}\n", ["World", "Sports"][row % 2], text(row)))
         .collect()

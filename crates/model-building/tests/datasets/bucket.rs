@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_core::{
+    copies::KeptCopy,
     dataset::{DatasetManifest, Mode, Row, read_csv},
     feedback::{FeedbackRecord, Signal, Source, record_id},
     human_loop::Answer,
@@ -138,6 +139,14 @@ impl Bucket {
         };
         let records: Vec<LabelledRecord> = answers.iter().map(labelled).collect();
         self.label(human_loop, &records).await;
+    }
+
+    /// Keeps a copy of a text, as a2i-trigger does.
+    pub async fn copy(&self, original: &str, copy: &str, minute: usize) {
+        let mut copy = record(copy, Signal::LowConfidence);
+        copy.received_at = time(minute);
+        let kept = KeptCopy::of(&record_id("news", original), &copy).expect("ids");
+        self.put(&kept.to_string(), copy.to_line()).await;
     }
 
     pub async fn get(&self, key: &str) -> Vec<u8> {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::bucket::{BUCKET, Bucket, doubted, record, time, vote};
 
-async fn exported(bucket: &Bucket, format: Format) -> (Vec<u8>, ExportSummary) {
+pub async fn exported(bucket: &Bucket, format: Format) -> (Vec<u8>, ExportSummary) {
     let mut file = Vec::new();
     let summary = export(&bucket.s3, BUCKET, format, &mut file)
         .await
@@ -83,7 +83,12 @@ async fn training_formats_hold_agreed_labels_and_the_summary_says_what_they_do_n
         ("unsure", 1),
     ];
     let left_out = left_out.map(|(reason, count)| (reason.to_owned(), count)).into();
-    assert_eq!(csv_summary, ExportSummary { rows: 1, left_out });
+    let expected = ExportSummary {
+        rows: 1,
+        copies: 0,
+        left_out,
+    };
+    assert_eq!(csv_summary, expected);
     assert_eq!(manifest_summary, csv_summary);
     let line: Value = serde_json::from_slice(&manifest).expect("one line");
     assert_eq!(line["label-metadata"]["class-name"], "Sports");

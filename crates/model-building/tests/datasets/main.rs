@@ -2,6 +2,7 @@
 
 mod assemble;
 mod bucket;
+mod copies;
 mod export;
 mod held_out;
 mod machine_labels;

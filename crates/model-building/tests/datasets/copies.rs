@@ -1,0 +1,95 @@
+//! Copies of a text: one answer serves them all, and they are counted.
+
+use active_learning_core::dataset::{Mode, read_csv};
+use model_building::export::{ExportSummary, Format};
+use serde_json::Value;
+
+use crate::{
+    assemble::initial,
+    bucket::{Bucket, POLICY, doubted},
+    export::exported,
+};
+
+/// A text with two copies and a repetition, one with a copy of a copy, one without any, and copies of what nobody
+/// answered.
+async fn with_copies() -> Bucket {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(40)).await;
+    let answers = [
+        doubted("Rates rise", "World"),
+        doubted("The club won", "Sports"),
+        doubted("A new phone", "World"),
+    ];
+    bucket.answer("loop-1", 0, &answers).await;
+    bucket.copy("Rates rise", "RATES rise", 1).await;
+    bucket.copy("Rates rise", "Rates rise!", 2).await;
+    bucket.copy("Rates rise", "Rates rise", 3).await;
+    bucket.copy("The club won", "The club won.", 4).await;
+    bucket.copy("The club won.", "The club won", 5).await;
+    bucket.copy("Nobody answered", "nobody answered", 6).await;
+    bucket
+}
+
+#[tokio::test]
+async fn copies_make_no_rows_and_the_dataset_says_how_many_its_answers_serve() {
+    let bucket = with_copies().await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    let rows = bucket.labels(&manifest).await;
+    assert_eq!(rows.len(), 43, "{rows:?}");
+    assert_eq!(manifest.train.summary.rows + manifest.test.summary.rows, 43);
+    assert_eq!(manifest.copies, 5);
+}
+
+#[tokio::test]
+async fn a_copy_that_comes_after_the_answer_makes_no_version_and_counts_in_the_next_one() {
+    let bucket = with_copies().await;
+    let before = bucket.assemble(&POLICY).await;
+    bucket.copy("A new phone", "A NEW phone", 7).await;
+
+    let same = bucket.assemble(&POLICY).await;
+    bucket.answer("loop-2", 1, &[doubted("Oil falls", "World")]).await;
+    let next = bucket.assemble(&POLICY).await;
+
+    assert_eq!(same, before);
+    assert_ne!(next.version, before.version);
+    assert_eq!((before.copies, next.copies), (5, 6));
+}
+
+#[tokio::test]
+async fn exports_say_how_many_copies_each_answer_serves() {
+    let bucket = with_copies().await;
+
+    let (lines, lines_summary) = exported(&bucket, Format::JsonLines).await;
+    let (manifest, manifest_summary) = exported(&bucket, Format::AugmentedManifest).await;
+    let (csv, csv_summary) = exported(&bucket, Format::ComprehendCsv).await;
+
+    let copies = |lines: &[u8], text: &str| {
+        let lines = std::str::from_utf8(lines).expect("UTF-8").lines();
+        let values = lines.map(|line| serde_json::from_str(line).expect("JSON"));
+        let mut counts: Vec<(String, u64)> = values
+            .map(|value: Value| {
+                let text = value[text].as_str().expect("a text").to_owned();
+                (text, value["copies"].as_u64().expect("a count"))
+            })
+            .collect();
+        counts.sort();
+        counts
+    };
+    let expected = [("A new phone", 0), ("Rates rise", 3), ("The club won", 2)]
+        .map(|(text, count)| (text.to_owned(), count));
+    assert_eq!(copies(&lines, "text"), expected);
+    assert_eq!(copies(&manifest, "source"), expected);
+    let rows: Vec<_> = read_csv(&csv[..], Mode::MultiClass).collect();
+    assert_eq!(rows.len(), 3);
+    let summary = ExportSummary {
+        rows: 3,
+        copies: 5,
+        ..ExportSummary::default()
+    };
+    assert_eq!(
+        [lines_summary, manifest_summary, csv_summary],
+        [summary.clone(), summary.clone(), summary]
+    );
+}
