@@ -4,9 +4,11 @@
 //! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
 //! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
-//! it is selected: see `backlog.rs`.
+//! it is selected: see `backlog.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training
+//! bucket: see `machine_labels.rs`.
 
 mod backlog;
+mod machine_labels;
 mod plan;
 mod reader;
 mod sorter;
@@ -98,6 +100,9 @@ pub enum A2iTriggerError {
     /// Lines that cannot be used could not be set aside.
     #[error("rejected lines could not be written")]
     Rejected(#[source] BoxError),
+    /// Accepted predictions could not be stored.
+    #[error("machine labels could not be written")]
+    MachineLabels(#[source] BoxError),
     /// What becomes of the records could not be read or noted.
     #[error("plans, copies or the backlog could not be read or written")]
     Store(#[source] BoxError),
@@ -117,6 +122,7 @@ impl From<A2iTriggerError> for Diagnostic {
             A2iTriggerError::Read(_) => "Read",
             A2iTriggerError::Claim(_) => "Claim",
             A2iTriggerError::Rejected(_) => "Rejected",
+            A2iTriggerError::MachineLabels(_) => "MachineLabels",
             A2iTriggerError::Store(_) => "Store",
             A2iTriggerError::Change(_) => "Change",
             A2iTriggerError::Ask(error) => error.error_type(),
@@ -201,6 +207,9 @@ impl A2iTrigger {
             for rejected in sorter.sort(lines) {
                 self.set_aside(object, rejected).await?;
             }
+            if let Some(part) = sorter.machine_labels.full() {
+                self.store_machine_labels(object, part).await?;
+            }
             self.see_to(object, &mut sorter, today).await?;
         }
         reader::finished(reading)
@@ -208,6 +217,9 @@ impl A2iTrigger {
             .map_err(|error: ReadError| A2iTriggerError::Read(error.into()))?;
         if let Some(rejected) = sorter.rejected.finish() {
             self.set_aside(object, rejected).await?;
+        }
+        if let Some(part) = sorter.machine_labels.finish() {
+            self.store_machine_labels(object, part).await?;
         }
         sorter.report(object);
         Ok(())

@@ -7,10 +7,13 @@ use active_learning_aws::{
     rejected::{RejectedLines, RejectedObject},
     s3_event::S3Object,
 };
-use active_learning_core::{delivery::Line, feedback::FeedbackRecord};
+use active_learning_core::{
+    delivery::Line,
+    feedback::{FeedbackRecord, Signal},
+};
 use lambda_runtime::tracing::info;
 
-use crate::FUNCTION;
+use crate::{FUNCTION, machine_labels::MachineLabels};
 
 /// What was found in a delivered object.
 #[derive(Debug, Default)]
@@ -27,7 +30,7 @@ pub(crate) struct Counts {
     pub(crate) human_loops: u64,
 }
 
-/// Sorts the lines of one object into what is to be asked, what is counted only, and what is bad.
+/// Sorts the lines of one object into what is to be asked, what is a label, what is counted only, and what is bad.
 #[derive(Default)]
 pub(crate) struct Sorter {
     /// Questions that wait to be asked.
@@ -37,6 +40,7 @@ pub(crate) struct Sorter {
     /// Questions of this object so far, by id.
     seen: HashSet<u128>,
     pub(crate) rejected: RejectedLines,
+    pub(crate) machine_labels: MachineLabels,
     pub(crate) counts: Counts,
 }
 
@@ -56,7 +60,9 @@ impl Sorter {
     fn take(&mut self, record: FeedbackRecord) {
         self.counts.records += 1;
         let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");
-        if !record.signal.needs_review() {
+        if record.signal == Signal::Accepted {
+            self.machine_labels.push(&record);
+        } else if !record.signal.needs_review() {
             self.counts.likes += 1;
         } else if self.seen.insert(id) {
             self.records.push(record);
@@ -78,6 +84,7 @@ impl Sorter {
             &[
                 ("FeedbackRecords", counts.records),
                 ("Likes", counts.likes),
+                ("MachineLabels", self.machine_labels.count),
                 ("Duplicates", counts.duplicates),
                 ("AskedBefore", counts.asked_before),
                 ("NearDuplicates", counts.near_duplicates),

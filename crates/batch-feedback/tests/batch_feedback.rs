@@ -392,3 +392,31 @@ async fn a_large_file_is_never_in_memory_as_a_whole() {
     assert_eq!(stream.records.load(Ordering::Relaxed), LINES);
     assert!(stream.most.load(Ordering::Relaxed) <= 4 * 500);
 }
+
+#[tokio::test]
+async fn nobody_can_say_that_a_prediction_was_accepted_as_a_label() {
+    let services = Services::start();
+    let claim = json!({
+        "classifier": "news", "sentence": "Rates rise", "prediction": "World", "confidence": 0.99, "signal": "accepted",
+        "source": "implicit", "modelArn": "arn:model", "acceptedAbove": 0.5,
+    });
+    let mut opinion = claim.clone();
+    opinion["feedback"] = "accepted".into();
+    let event = services
+        .upload("claims.jsonl", format!("{claim}\n{opinion}\n"))
+        .await;
+
+    services.function().handle(event).await.expect("worked off");
+
+    let delivered = services.delivered().await;
+    assert_eq!(delivered.len(), 1);
+    assert_eq!(
+        (&delivered[0]["signal"], &delivered[0]["source"]),
+        (&json!("dislike"), &json!("explicit-batch"))
+    );
+    assert_eq!(
+        (&delivered[0]["modelArn"], &delivered[0]["acceptedAbove"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(counts(&services.only_report().await), [1, 1, 0]);
+}

@@ -1,8 +1,13 @@
 //! Lambda: text in, prediction out, review decision.
 //!
 //! What the review policy selects is stored in the feedback stream, or, while the stream is down, as
-//! an object beside what the stream delivers. The caller gets the prediction either way.
+//! an object beside what the stream delivers. The caller gets the prediction either way. With automated labelling on,
+//! so is a prediction that it trusts and whose confidence exceeds what is promised of the model.
+//!
+//! Which model serves is asked once a minute: for so long after a switch predictions, also accepted ones, are put down to
+//! the model before.
 
+mod automated_labelling;
 mod model_arn;
 
 use std::{convert::Infallible, time::Duration};
@@ -18,8 +23,10 @@ use active_learning_aws::{
 use active_learning_core::{
     feedback::{FeedbackRecord, InvalidFeedback, Signal, check_texts, parse_object},
     prediction::{ClassScore, Prediction},
+    promise::AcceptedAccuracy,
     review_policy::{Review, ReviewPolicy},
 };
+use automated_labelling::AutomatedLabelling;
 use aws_config::SdkConfig;
 use aws_sdk_comprehend::operation::classify_document::ClassifyDocumentOutput;
 use chrono::{DateTime, Utc};
@@ -47,6 +54,8 @@ pub struct Config {
     feedback_stream: String,
     feedback_bucket: String,
     policy: ReviewPolicy,
+    /// Bucket of the promises, and the accuracy of accepted predictions; none where none are accepted.
+    automated_labelling: Option<(String, f64)>,
     allowed_origin: String,
 }
 
@@ -57,7 +66,10 @@ impl Config {
     ///
     /// [`ConfigError`] naming the variable that is missing or wrong.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let training_bucket = env.required("TRAINING_BUCKET_NAME")?;
+        let target: AcceptedAccuracy = env.required("AUTOMATED_LABELLING_ACCURACY")?;
         Ok(Self {
+            automated_labelling: target.get().map(|target| (training_bucket, target)),
             endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
             classifier_url: env.optional("CLASSIFIER_URL")?,
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
@@ -158,6 +170,7 @@ pub struct Classify {
     s3: aws_sdk_s3::Client,
     feedback: FeedbackStream,
     model_arn: ModelArn,
+    automated_labelling: Option<AutomatedLabelling>,
     config: Config,
 }
 
@@ -166,10 +179,14 @@ impl Classify {
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let comprehend = clients::comprehend(sdk, config.classifier_url.as_deref());
         let firehose = aws_sdk_firehose::Client::new(sdk);
+        let s3 = aws_sdk_s3::Client::new(sdk);
+        let automated_labelling = config.automated_labelling.clone();
         Self {
+            automated_labelling: automated_labelling
+                .map(|(bucket, target)| AutomatedLabelling::new(s3.clone(), bucket, target)),
             model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
             comprehend,
-            s3: aws_sdk_s3::Client::new(sdk),
+            s3,
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
             config,
         }
@@ -200,7 +217,11 @@ impl Classify {
         let prediction = self.predict(&utterance).await?;
         let prediction_id = uuid::Uuid::new_v4().to_string();
         let review = match self.config.policy.decide(&prediction, draw) {
-            None => None,
+            None => {
+                self.accept(&classifier, &utterance, &prediction, &prediction_id, now)
+                    .await;
+                None
+            }
             Some(review) => {
                 let record = FeedbackRecord::predicted(
                     &classifier,
@@ -237,6 +258,43 @@ impl Classify {
             .map_err(|_| Refusal::no_answer_in_time())?
             .map_err(Refusal::from)?;
         read_prediction(&answer).ok_or(ClassifyError::NoPrediction)
+    }
+
+    /// Stores a trusted prediction as a label, if what is promised of its model covers it.
+    ///
+    /// Whatever fails costs at most the label; a loss is counted and logged.
+    async fn accept(
+        &self,
+        classifier: &str,
+        utterance: &str,
+        prediction: &Prediction,
+        prediction_id: &str,
+        now: DateTime<Utc>,
+    ) {
+        let Some(automated_labelling) = &self.automated_labelling else {
+            return;
+        };
+        let Some(model_arn) = self.model_arn.get().await else {
+            return;
+        };
+        let threshold = automated_labelling.threshold(&model_arn).await;
+        let Some(threshold) = threshold.filter(|threshold| prediction.confidence > *threshold) else {
+            return;
+        };
+        let record = FeedbackRecord::accepted(
+            classifier,
+            utterance,
+            prediction,
+            threshold,
+            prediction_id,
+            model_arn,
+            &aws::rfc3339(now),
+        );
+        let stored = self.publish(&record).await || self.store_directly(&record, prediction_id, now).await;
+        metrics::count(
+            "classify",
+            &[("MachineLabels", 1), ("FeedbackLost", u64::from(!stored))],
+        );
     }
 
     /// Stores the record for review; a loss is counted and logged, and does not cost the caller the prediction.

@@ -11,6 +11,9 @@ const CONFIDENT: &str = include_str!("../../../events/classify/confident.json");
 const MISSING_FIELD: &str = include_str!("../../../events/classify/missing-field.json");
 const STREAM_DOWN: &str = r#"{"__type":"ServiceUnavailableException","message":"Slow down."}"#;
 
+const TRAINING_BUCKET: &str = "training-123456789012";
+const PROMISES: &str = "GET /training-123456789012/automated-labelling/promises.json";
+
 /// A healthy Firehose, and a Comprehend that returns three of four classes, the best with `score`.
 fn script(score: &str) -> Script {
     let script = Script::default();
@@ -41,6 +44,10 @@ fn refusing(status: u16, code: &str) -> Script {
 }
 
 fn classify_auditing(script: &Script, aws: &LocalAws, audit_rate: &str) -> Classify {
+    classify_accepting(script, aws, audit_rate, "0")
+}
+
+fn classify_accepting(script: &Script, aws: &LocalAws, audit_rate: &str, accuracy: &str) -> Classify {
     let env = Env::from([
         (
             "COMPREHEND_ENDPOINT_ARN",
@@ -49,6 +56,8 @@ fn classify_auditing(script: &Script, aws: &LocalAws, audit_rate: &str) -> Class
         ("CLASSIFIER_URL", ""),
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
+        ("TRAINING_BUCKET_NAME", TRAINING_BUCKET),
+        ("AUTOMATED_LABELLING_ACCURACY", accuracy),
         ("CONFIDENCE_THRESHOLD", "0.7"),
         ("MARGIN_THRESHOLD", "0"),
         ("AUDIT_SAMPLE_RATE", audit_rate),
@@ -405,4 +414,116 @@ async fn a_body_in_base64_is_decoded() {
         .await;
 
     assert_eq!(body(&response)["utterance"], "x");
+}
+
+/// Promises of the model that serves.
+fn promises(state: &str, target: f64, threshold: f64) -> String {
+    let counts = json!({"audited": 200, "wrong": 1});
+    let promise = json!({
+        "target": target, "state": state, "since": "2026-11-21T10:00:00.000Z", "reason": "audits", "threshold": threshold,
+        "evidence": counts, "accuracyAtLeast": 0.96, "watched": counts, "told": true,
+    });
+    json!({"arn:model": promise}).to_string()
+}
+
+/// What is sent for a prediction with a confidence of 0.8, promised a target of 0.95 and audited with this rate.
+async fn accepted(promises: &str, audit_rate: &str) -> (Value, Script) {
+    let script = healthy("0.8");
+    script.always(PROMISES, 200, promises);
+    let classify = classify_accepting(&script, &LocalAws::in_memory(), audit_rate, "0.95");
+    let response = classify.handle(event(CONFIDENT)).await;
+    assert_eq!(response.status(), 200);
+    (body(&response), script)
+}
+
+#[tokio::test]
+async fn a_confidence_above_the_promise_is_accepted_as_a_label_and_the_answer_stays_the_same() {
+    let (answer, script) = accepted(&promises("on", 0.95, 0.79), "0").await;
+
+    assert_eq!(answer["review"], Value::Null);
+    let sent = record_sent(&script);
+    assert_eq!(
+        (&sent["signal"], &sent["acceptedAbove"], &sent["modelArn"]),
+        (&json!("accepted"), &json!(0.79), &json!("arn:model"))
+    );
+    assert_eq!(sent["predictionId"], answer["predictionId"]);
+    assert!(sent.get("selectionProbability").is_none(), "it is no sample");
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_without_a_promise_that_covers_it() {
+    for promises in [
+        promises("on", 0.95, 0.8),
+        promises("waiting", 0.95, 0.1),
+        promises("broken", 0.95, 0.1),
+        promises("on", 0.9, 0.1),
+        promises("on", 0.95, 0.1).replace("arn:model", "arn:other"),
+        "{}".to_owned(),
+        "damaged".to_owned(),
+    ] {
+        let (answer, script) = accepted(&promises, "0").await;
+
+        assert_eq!(answer["review"], Value::Null);
+        assert_eq!(script.calls("PutRecord").len(), 0, "{promises}");
+    }
+}
+
+#[tokio::test]
+async fn an_audit_comes_before_the_promise() {
+    let (answer, script) = accepted(&promises("on", 0.95, 0.1), "1").await;
+
+    assert_eq!(answer["review"]["reason"], "audit");
+    assert_eq!(record_sent(&script)["signal"], "audit");
+    assert_eq!(script.calls(PROMISES).len(), 0);
+}
+
+#[tokio::test]
+async fn promises_are_read_once_a_minute_and_not_at_all_when_automated_labelling_is_off() {
+    let script = healthy("0.8");
+    script.always(PROMISES, 200, promises("on", 0.95, 0.1));
+    let aws = LocalAws::in_memory();
+    let (on, off) = (
+        classify_accepting(&script, &aws, "0", "0.95"),
+        classify_accepting(&script, &aws, "0", "0"),
+    );
+
+    off.handle(event(CONFIDENT)).await;
+    assert_eq!(
+        (
+            script.calls(PROMISES).len(),
+            script.calls("DescribeEndpoint").len()
+        ),
+        (0, 0)
+    );
+    for _ in 0..3 {
+        on.handle(event(CONFIDENT)).await;
+    }
+
+    assert_eq!(
+        (
+            script.calls(PROMISES).len(),
+            script.calls("DescribeEndpoint").len()
+        ),
+        (1, 1)
+    );
+    assert_eq!(script.calls("PutRecord").len(), 3);
+}
+
+#[tokio::test]
+async fn promises_that_cannot_be_read_and_labels_that_cannot_be_stored_cost_the_caller_nothing() {
+    let (denied, down) = (healthy("0.8"), script("0.8"));
+    denied.always(PROMISES, 403, "<Error><Code>AccessDenied</Code></Error>");
+    down.always(PROMISES, 200, promises("on", 0.95, 0.1));
+    down.always("PutRecord", 503, STREAM_DOWN);
+    down.always("PUT /feedback/", 403, "<Error><Code>AccessDenied</Code></Error>");
+
+    for script in [&denied, &down] {
+        let classify = classify_accepting(script, &LocalAws::in_memory(), "0", "0.95");
+        let response = classify.handle(event(CONFIDENT)).await;
+
+        assert_eq!(response.status(), 200);
+        assert_eq!(body(&response)["review"], Value::Null);
+    }
+    assert_eq!(denied.calls("PutRecord").len(), 0);
+    assert!(!down.calls("PUT /feedback/").is_empty());
 }

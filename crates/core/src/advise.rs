@@ -31,7 +31,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use tally::{LARGEST_PART, Tallies, Tally, Test, grid};
+use tally::{LARGEST_PART, Tallies, Tally};
+pub(crate) use tally::{Test, fallback, grid, threshold_of};
 
 use crate::{audit::JudgedPrediction, labelled::LabelledRecord, statistics::normal_quantile};
 

@@ -27,7 +27,7 @@ const UNKNOWN_CONFIDENCE: &str = "NONE";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// The review policy selected a prediction.
+    /// A prediction of the classification API: the review policy selected it, or it was accepted as a label.
     Implicit,
     /// A user called the feedback API.
     ExplicitApi,
@@ -49,14 +49,16 @@ pub enum Signal {
     Dislike,
     /// A user says that the prediction is right.
     Like,
+    /// The prediction is accepted as a label without a person; see [`promise`](crate::promise).
+    Accepted,
 }
 
 impl Signal {
-    /// Returns whether a person should look: a like is stored and counted only.
+    /// Returns whether a person should look: a like is stored and counted only, an accepted prediction is a label.
     pub fn needs_review(self) -> bool {
         match self {
             Self::LowConfidence | Self::LowMargin | Self::Audit | Self::Dislike => true,
-            Self::Like => false,
+            Self::Like | Self::Accepted => false,
         }
     }
 }
@@ -100,6 +102,9 @@ pub struct FeedbackRecord {
     /// user complained, or where a [review budget](crate::review_budget) chose it by its rank.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selection_probability: Option<f64>,
+    /// Threshold that the confidence of an accepted prediction exceeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_above: Option<f32>,
     /// Who gave the feedback, as the client gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -142,6 +147,11 @@ pub enum InvalidFeedback {
     /// The confidence is not a probability.
     #[error("field `confidence` must be a number from 0 to 1")]
     Confidence,
+    /// It says that a prediction was accepted, but not which, by which model or above which threshold.
+    #[error(
+        "an accepted prediction must come from the classification API, with its model and a confidence above `acceptedAbove`"
+    )]
+    NotAccepted,
     /// The line was written by a newer version.
     #[error("schema version {0} is newer than {SCHEMA_VERSION}, the newest that is understood")]
     NewerSchema(u32),
@@ -189,9 +199,49 @@ impl FeedbackRecord {
             prediction_id: Some(prediction_id.to_owned()),
             model_arn,
             selection_probability: Some(review.selection_probability),
+            accepted_above: None,
             user: None,
             received_at: received_at.to_owned(),
         }
+    }
+
+    /// Makes the record of a prediction that is accepted as a label, since its confidence exceeds `threshold`.
+    pub fn accepted(
+        classifier: &str,
+        utterance: &str,
+        prediction: &Prediction,
+        threshold: f32,
+        prediction_id: &str,
+        model_arn: String,
+        received_at: &str,
+    ) -> Self {
+        let nobody = Review {
+            signal: Signal::Accepted,
+            selection_probability: 0.0,
+        };
+        let model_arn = Some(model_arn);
+        Self {
+            selection_probability: None,
+            accepted_above: Some(threshold),
+            ..Self::predicted(
+                classifier,
+                utterance,
+                prediction,
+                nobody,
+                prediction_id,
+                model_arn,
+                received_at,
+            )
+        }
+    }
+
+    /// Returns whether a record that says so is an accepted prediction.
+    fn is_accepted(&self) -> bool {
+        let above = self.confidence.zip(self.accepted_above);
+        self.source == Source::Implicit
+            && self.prediction.is_some()
+            && self.model_arn.is_some()
+            && above.is_some_and(|(confidence, threshold)| confidence > threshold)
     }
 
     /// Reads one line.
@@ -211,7 +261,7 @@ impl FeedbackRecord {
             .filter(|label| !label.is_empty() && label != UNKNOWN_PREDICTION);
         let confidence = probability(line.confidence)?;
         let explicit = prediction.is_none();
-        Ok(Self {
+        let record = Self {
             schema_version: SCHEMA_VERSION,
             id: record_id(&line.classifier, &line.utterance),
             source: line.source.unwrap_or(if explicit {
@@ -233,9 +283,14 @@ impl FeedbackRecord {
             prediction_id: line.prediction_id,
             model_arn: line.model_arn,
             selection_probability: line.selection_probability,
+            accepted_above: line.accepted_above,
             user: line.user,
             received_at: line.received_at.unwrap_or_default(),
-        })
+        };
+        if record.signal == Signal::Accepted && !record.is_accepted() {
+            return Err(InvalidFeedback::NotAccepted);
+        }
+        Ok(record)
     }
 
     /// Writes the record as one line with its line feed: Firehose puts nothing between records.
@@ -273,6 +328,7 @@ struct Line {
     prediction_id: Option<String>,
     model_arn: Option<String>,
     selection_probability: Option<f64>,
+    accepted_above: Option<f32>,
     user: Option<String>,
     received_at: Option<String>,
 }
@@ -374,6 +430,7 @@ impl FeedbackRequest {
             prediction_id: known(self.prediction_id),
             model_arn: None,
             selection_probability: None,
+            accepted_above: None,
             user: known(self.user),
             received_at: received_at.to_owned(),
         })
@@ -505,6 +562,44 @@ mod tests {
         let line = br#"{"schemaVersion":2,"classifier":"news","utterance":"Rates rise"}"#;
 
         assert_eq!(FeedbackRecord::parse(line), Err(InvalidFeedback::NewerSchema(2)));
+    }
+
+    #[test]
+    fn an_accepted_prediction_survives_the_wire_and_one_that_is_made_up_is_refused() {
+        let classes = vec![ClassScore {
+            name: "World".into(),
+            score: 0.97,
+        }];
+        let prediction = Prediction::multi_class(classes).expect("a class");
+        let accepted =
+            FeedbackRecord::accepted("news", "Rates rise", &prediction, 0.9, "p-1", "arn".into(), NOW);
+
+        let line = accepted.to_line();
+
+        assert!(!accepted.signal.needs_review() && accepted.selection_probability.is_none());
+        assert!(line.contains(r#""signal":"accepted""#) && line.contains(r#""acceptedAbove":0.9"#));
+        assert_eq!(FeedbackRecord::parse(line.as_bytes()), Ok(accepted));
+        for (from, to) in [
+            (r#""modelArn":"arn","#, ""),
+            (r#""source":"implicit""#, r#""source":"explicit-api""#),
+            (r#""acceptedAbove":0.9"#, r#""acceptedAbove":0.97"#),
+            (r#""acceptedAbove":0.9,"#, ""),
+            (r#""prediction":"World","#, ""),
+        ] {
+            let forged = line.replace(from, to);
+            assert_ne!(forged, line, "{from}");
+            assert_eq!(
+                FeedbackRecord::parse(forged.as_bytes()),
+                Err(InvalidFeedback::NotAccepted)
+            );
+        }
+        let request = r#"{"classifier":"news","sentence":"Rates rise","signal":"accepted","modelArn":"arn"}"#;
+        let claimed = FeedbackRequest::parse(request.as_bytes())
+            .and_then(|request| request.into_record(Source::ExplicitApi, NOW))
+            .expect("a dislike");
+        assert_eq!((claimed.signal, claimed.model_arn), (Signal::Dislike, None));
+        let opinion = r#"{"classifier":"news","sentence":"Rates rise","feedback":"accepted"}"#;
+        assert!(FeedbackRequest::parse(opinion.as_bytes()).is_err());
     }
 
     #[test]

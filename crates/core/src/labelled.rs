@@ -189,6 +189,7 @@ mod tests {
             prediction_id: Some("p-1".into()),
             model_arn: Some("arn:model/version/1".into()),
             selection_probability: Some(0.01),
+            accepted_above: None,
             user: Some("ada".into()),
             received_at: "2026-11-20T10:00:00Z".into(),
         }

@@ -17,6 +17,7 @@ pub mod feedback;
 pub mod human_loop;
 pub mod labelled;
 pub mod prediction;
+pub mod promise;
 pub mod query_strategy;
 pub mod random;
 pub mod review_budget;

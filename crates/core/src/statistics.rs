@@ -153,6 +153,44 @@ pub fn clopper_pearson_low(missed: u64, n: u64, significance: f64) -> f64 {
     low
 }
 
+/// Returns how strongly `events` among `n` trials speak for events rarer than `probability`, 0 < `probability` < 1.
+///
+/// An e-value: it may be looked at after every trial, as often as one likes. If events are not rarer, it ever exceeds
+/// `1 / significance` with a probability of at most `significance` (Ville's inequality); 1 without trials. It is the mean
+/// likelihood ratio over all rarer probabilities, `near` = 1 weighting them equally and a greater one the near ones more:
+/// that of a beta distribution with parameters `near` and 1 for their ratio to `probability`. Sources: H. Robbins, Annals of
+/// Mathematical Statistics 41 (1970); A. Ramdas et al., "Game-theoretic statistics and safe anytime-valid
+/// inference", Statistical Science 38 (2023).
+pub fn evidence_of_fewer(events: u64, n: u64, probability: f64, near: u32) -> f64 {
+    let (power, others) = (events + u64::from(near) - 1, n - events);
+    let all = power + others + 1;
+    let ln_factorial = |k: u64| libm::lgamma(k as f64 + 1.0);
+    let ln_ratio = f64::from(near).ln() + ln_factorial(power) + ln_factorial(others)
+        - ln_factorial(all)
+        - (power + 1) as f64 * probability.ln()
+        - others as f64 * (-probability).ln_1p();
+    (ln_ratio + binomial_at_most(others, all, 1.0 - probability).ln()).exp()
+}
+
+/// Returns a lower bound of the probability of an event that was seen in all but `missed` of `n` trials, which
+/// holds however often one looks.
+///
+/// It ever lies above the true probability with a probability of at most `significance`: the greatest one that
+/// [`evidence_of_fewer`] misses speaks for.
+pub fn lower_bound_at_any_time(missed: u64, n: u64, significance: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    // Halving 60 times exhausts the 52 bits of the result.
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if evidence_of_fewer(missed, n, 1.0 - middle, 1) >= 1.0 / significance {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -224,6 +262,54 @@ mod tests {
         assert!((clopper_pearson_low(182, 263, 0.025) - 0.2527).abs() < 5e-5);
         assert_eq!(clopper_pearson_low(7, 7, 0.05), 0.0);
         assert_eq!(clopper_pearson_low(0, 0, 0.05), 0.0);
+    }
+
+    /// The integral that `evidence_of_fewer` is in closed form, by the midpoint rule.
+    fn mean_likelihood_ratio(events: u64, n: u64, probability: f64, near: u32) -> f64 {
+        const STEPS: u32 = 200_000;
+        let ratio = |ratio: f64| {
+            let density = f64::from(near) * ratio.powi(near as i32 - 1);
+            let others = ((1.0 - ratio * probability) / (1.0 - probability)).powi((n - events) as i32);
+            density * ratio.powi(events as i32) * others
+        };
+        let draws = (0..STEPS).map(|step| (f64::from(step) + 0.5) / f64::from(STEPS));
+        draws.map(ratio).sum::<f64>() / f64::from(STEPS)
+    }
+
+    #[test]
+    fn evidence_is_the_mean_likelihood_ratio() {
+        for (events, n, probability, near) in [
+            (0, 0, 0.05, 1),
+            (0, 120, 0.05, 1),
+            (3, 200, 0.05, 1),
+            (40, 100, 0.05, 1),
+            (85, 100, 0.95, 10),
+            (99, 100, 0.95, 10),
+            (0, 12, 0.6, 10),
+        ] {
+            let found = evidence_of_fewer(events, n, probability, near);
+            let expected = mean_likelihood_ratio(events, n, probability, near);
+            assert!(
+                close(found, expected, 1e-6),
+                "{events} of {n}: {found} {expected}"
+            );
+        }
+        assert!(evidence_of_fewer(50_000, 1_000_000, 0.06, 1) > 1e100);
+        assert!(evidence_of_fewer(70_000, 1_000_000, 0.06, 1) < 1e-3);
+    }
+
+    #[test]
+    fn a_bound_that_holds_at_any_time_lies_below_that_of_a_single_look() {
+        for (missed, n) in [(0, 10), (0, 500), (20, 400), (5, 5)] {
+            let bound = lower_bound_at_any_time(missed, n, 0.05);
+            let single = clopper_pearson_low(missed, n, 0.05);
+            assert!(
+                bound < single || single == 0.0 && bound == 0.0,
+                "{bound} {single}"
+            );
+            assert!(n < 100 || single - bound < 0.02, "{bound} {single}");
+        }
+        assert_eq!(lower_bound_at_any_time(0, 0, 0.05), 0.0);
     }
 
     #[test]

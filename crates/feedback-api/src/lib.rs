@@ -56,7 +56,7 @@ impl From<FeedbackRecord> for Answer {
             status: "stored",
             id: record.id,
             feedback: match record.signal {
-                Signal::Like => Opinion::Like,
+                Signal::Like | Signal::Accepted => Opinion::Like,
                 Signal::Dislike | Signal::LowConfidence | Signal::LowMargin | Signal::Audit => {
                     Opinion::Dislike
                 }

@@ -91,6 +91,29 @@ async fn a_correction_carries_all_that_the_user_said() {
     assert_eq!(sent["predictionId"], "1c0be0a4-5d0d-4f7e-8a43-9d3f5f0c7a21");
 }
 
+#[tokio::test]
+async fn nobody_can_say_that_a_prediction_was_accepted_as_a_label() {
+    let script = healthy();
+    let claim = json!({
+        "classifier": "news", "sentence": "Rates rise", "prediction": "World", "confidence": 0.99, "signal": "accepted",
+        "source": "implicit", "modelArn": "arn:model", "acceptedAbove": 0.5,
+    });
+    let mut opinion = claim.clone();
+    opinion["feedback"] = "accepted".into();
+
+    let ignored = answer(&script, post(&claim.to_string())).await;
+    let refused = answer(&script, post(&opinion.to_string())).await;
+
+    assert_eq!((ignored.status().as_u16(), refused.status().as_u16()), (200, 400));
+    assert_eq!(script.calls("PutRecord").len(), 1);
+    let sent = record_sent(&script);
+    assert_eq!(
+        (&sent["signal"], &sent["source"]),
+        (&json!("dislike"), &json!("explicit-api"))
+    );
+    assert!(sent.get("modelArn").is_none() && sent.get("acceptedAbove").is_none());
+}
+
 #[tokio::test(start_paused = true)]
 async fn feedback_that_the_stream_refuses_is_no_success() {
     for (status, code) in [

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use active_learning_core::{
+    confidence::{ConfidenceQuality, Ranking},
     evaluation::Evaluation,
+    promise::PromiseState,
     selection::{Decision, Measured},
 };
 use model_building::{Outcome, VersionSummary};
@@ -65,6 +67,28 @@ pub fn verdict(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Writes what the confidence of a model is worth in service, on one line.
+fn quality(quality: &ConfidenceQuality) -> String {
+    let brier = quality.brier_interval;
+    let mut text = format!(
+        "confidence on {} judged: calibration error {:.3} ({:.3} by chance alone), Brier {:.3} ({:.3}–{:.3})",
+        quality.judged,
+        quality.expected_calibration_error,
+        quality.calibration_error_by_chance,
+        quality.brier_score,
+        brier.low,
+        brier.high,
+    );
+    if let Some(Ranking { auroc, interval }) = quality.ranking {
+        let _ = write!(
+            text,
+            ", AUROC {auroc:.2} ({:.2}–{:.2})",
+            interval.low, interval.high
+        );
+    }
+    text
+}
+
 /// Writes the model versions, one a line, the reasons below each.
 pub fn versions(versions: &[VersionSummary]) -> String {
     if versions.is_empty() {
@@ -100,6 +124,27 @@ pub fn versions(versions: &[VersionSummary]) -> String {
             scores.map_or_else(String::new, |scores| percent(scores.macro_f1)),
             audited.unwrap_or_default(),
         );
+        if let Some(confidence) = &version.confidence {
+            let _ = writeln!(text, "    {}", quality(confidence));
+            if let Some(warning) = confidence.warning() {
+                let _ = writeln!(text, "    ! {warning}");
+            }
+        }
+        if let Some(promise) = &version.promise {
+            let state = match promise.state {
+                PromiseState::Waiting => "waits",
+                PromiseState::On => "is on",
+                PromiseState::Broken => "is off for good",
+            };
+            let (target, reason) = (percent(promise.target), &promise.reason);
+            let _ = writeln!(text, "    automated labelling at {target} {state}: {reason}");
+        }
+        if let Some(rows) = version.machine_rows {
+            let _ = writeln!(
+                text,
+                "    trained on {rows} more rows that were labelled automatically"
+            );
+        }
         if let (Some(outcome), Some(why)) = (version.outcome, &version.why) {
             let rolled_back = if version.rolled_back {
                 ", rolled back later"
@@ -113,4 +158,48 @@ pub fn versions(versions: &[VersionSummary]) -> String {
         }
     }
     text + "* serves\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use active_learning_core::{
+        audit::JudgedPrediction,
+        confidence::ConfidenceTally,
+        promise::{AuditGrid, Promise},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_version_shows_what_its_confidence_is_worth_and_what_is_promised_of_it() {
+        let mut confidence = ConfidenceTally::default();
+        let mut audits = AuditGrid::default();
+        for number in 0..40 {
+            let judged = JudgedPrediction {
+                right: number % 2 == 0,
+                selection_probability: 0.1,
+                audited: true,
+            };
+            confidence.add(judged, 0.75);
+            audits.add(0.75, judged.right);
+        }
+        let mut promise = Promise::waiting(0.95, "2026-11-21T10:00:00Z");
+        promise.look(&audits, "2026-11-21T10:05:00Z");
+        let version = json!({
+            "version": "v1", "modelArn": "arn", "rolledBack": false, "serving": true, "machineRows": 7,
+            "confidence": confidence.quality(), "promise": promise,
+        });
+
+        let text = versions(&[serde_json::from_value(version).expect("a version")]);
+
+        for line in [
+            "    confidence on 40 judged: calibration error 0.250 (0.055 by chance alone), Brier 0.312 (0.235–0.390), AUROC 0.50 (",
+            "    ! the confidence does not tell right predictions from wrong ones",
+            "    automated labelling at 95.0 % waits: 40 audited predictions, 20 of them wrong, do not show yet",
+            "    trained on 7 more rows that were labelled automatically",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
 }

@@ -79,6 +79,7 @@ async fn assemble_twice(url: &str) -> Result<(), Box<dyn Error>> {
         max_held_out: MAX_HELD_OUT,
         min_rows_per_class: 10,
         mode: None,
+        automated_labelling: None,
     };
     for _ in 0..2 {
         let start = Instant::now();

@@ -3,7 +3,9 @@
 //! ```text
 //! initial/*.csv, labelled/*.jsonl      what there is
 //! datasets/split.json, datasets/split/ what is held out and what was ever trained on, for good
-//! datasets/<version>/                  train.csv, test.csv, agreement.json, and last manifest.json
+//! machine-labelled/*.jsonl             what was accepted without people, if automated labelling is on
+//! datasets/<version>/                  train.csv, test.csv, agreement.json, and last manifest.json;
+//!                                      train-machine-labelled.csv and, on every row of it, machine-labelled.jsonl
 //! datasets/newest.json                 the version that was assembled last
 //! ```
 //!
@@ -14,6 +16,7 @@
 //! are 300 bytes a row while rows are chosen.
 
 mod files;
+mod machine_labels;
 mod rows;
 mod split;
 
@@ -35,6 +38,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 use tracing::info;
 
+use machine_labels::{MachineFile, MachineLabels};
 pub use rows::LabelReport;
 use rows::{Initial, Row, Rows};
 use split::Split;
@@ -65,6 +69,9 @@ pub struct AssemblePolicy {
     /// One label a text or several; `None`: several if any initial label holds the delimiter, or, without
     /// initial rows, if people gave several to any text.
     pub mode: Option<Mode>,
+    /// Accuracy that must be promised of a model for the labels that it gave to be trained on; none trains on people's
+    /// labels alone.
+    pub automated_labelling: Option<f64>,
 }
 
 /// A dataset version.
@@ -161,7 +168,13 @@ pub async fn assemble(
 /// A dataset is ready to train on if no [`Severity::Error`] is among the problems.
 pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules) -> Vec<Problem> {
     let test = &manifest.test.summary;
-    let mut problems = check(&manifest.train.summary, (test.rows > 0).then_some(test), rules);
+    let mut train = manifest.train.summary.clone();
+    // Classes and their rows are those of people.
+    train.bytes += manifest
+        .machine_labelled
+        .as_ref()
+        .map_or(0, |machine| machine.file.summary.bytes);
+    let mut problems = check(&train, (test.rows > 0).then_some(test), rules);
     if test.rows == 0 {
         problems.push(Problem {
             severity: Severity::Error,
@@ -206,8 +219,12 @@ async fn try_assemble(
     let new = split
         .remove_near_copies_of_trained(s3, bucket, candidates)
         .await?;
-    let min_rows = policy.min_rows_per_class;
-    let files = blocking(move || Files::write(rows, split, new, min_rows)).await?;
+    let machine = match policy.automated_labelling {
+        Some(target) => Some(MachineLabels::read(s3, bucket, target).await?),
+        None => None,
+    };
+    let policy = *policy;
+    let files = blocking(move || Files::write(rows, machine, split, new, &policy)).await?;
     publish(s3, bucket, files, now).await
 }
 
@@ -297,6 +314,7 @@ struct Files {
     new_trained: files::List,
     train: (NamedTempFile, FileSummary),
     test: (NamedTempFile, FileSummary),
+    machine: Option<MachineFile>,
     mode: Mode,
     report: LabelReport,
     sources: BTreeMap<String, u64>,
@@ -305,15 +323,22 @@ struct Files {
 }
 
 impl Files {
-    fn write(rows: Rows, mut split: Split, new_held_out: HeldOut, min_rows: u64) -> io::Result<Self> {
+    fn write(
+        rows: Rows,
+        machine: Option<MachineLabels>,
+        mut split: Split,
+        new_held_out: HeldOut,
+        policy: &AssemblePolicy,
+    ) -> io::Result<Self> {
         split.held_out.append(new_held_out.clone());
-        let fates = fates(&rows, &split, min_rows)?;
+        let near_copies = NearCopies::of(&split.held_out);
+        let fates = fates(&rows, &split, &near_copies, policy.min_rows_per_class)?;
         let mut new_trained = files::ListFile::new()?;
         let (mut train, mut test) = (files::CsvFile::new()?, files::CsvFile::new()?);
         let mut sources: BTreeMap<String, u64> = BTreeMap::new();
         let mut left_out = rows.left_out.clone();
         let mut copies = 0;
-        for (row, fate) in rows.rows.iter().zip(fates) {
+        for (row, fate) in rows.rows.iter().zip(&fates) {
             let reason = match fate {
                 Fate::Train => {
                     let with_text = rows.with_text(row)?;
@@ -336,7 +361,19 @@ impl Files {
             };
             *left_out.entry(reason.to_owned()).or_default() += 1;
         }
+        let mut machine_file = None;
+        if let Some(machine) = machine {
+            let share = policy.test_share;
+            let (file, not_used) =
+                machine.write(&rows, &fates, &split, &near_copies, share, &mut new_trained)?;
+            left_out.extend(not_used.0);
+            if let Some(file) = &file {
+                sources.insert("machine".to_owned(), file.rows.1.rows);
+            }
+            machine_file = file;
+        }
         Ok(Self {
+            machine: machine_file,
             split,
             new_held_out,
             new_trained: new_trained.finish()?,
@@ -352,9 +389,8 @@ impl Files {
 }
 
 /// Decides on each row, the split being final.
-fn fates(rows: &Rows, split: &Split, min_rows: u64) -> io::Result<Vec<Fate>> {
+fn fates(rows: &Rows, split: &Split, near_copies: &NearCopies, min_rows: u64) -> io::Result<Vec<Fate>> {
     let held_out: HashSet<ContentId> = split.held_out.iter().map(ContentId::of_normalised).collect();
-    let near_copies = NearCopies::of(&split.held_out);
     let fate = |row: &Row| {
         Ok(if held_out.contains(&row.content) {
             Fate::Test
@@ -409,7 +445,8 @@ async fn publish(
     files: Files,
     now: DateTime<Utc>,
 ) -> Result<Assembled, AssembleError> {
-    let version = dataset_version(&files.train.1, &files.test.1);
+    let machine = files.machine.as_ref().map(|machine| &machine.rows.1);
+    let version = dataset_version(&files.train.1, &files.test.1, machine);
     let key = |name: &str| format!("datasets/{version}/{name}");
     let newest = read_json::<Newest>(s3, bucket, NEWEST_KEY).await?;
     let newest = newest.map(|newest| newest.version);
@@ -425,6 +462,10 @@ async fn publish(
             files::upload(s3, bucket, &key("train.csv"), files::CSV, &files.train.0).await?;
             files::upload(s3, bucket, &key("test.csv"), files::CSV, &files.test.0).await?;
             create_json(s3, bucket, &key("agreement.json"), &files.report).await?;
+            let machine_labelled = match &files.machine {
+                Some(machine) => Some(machine.upload(s3, bucket, key).await?),
+                None => None,
+            };
             let file = |name, summary| DatasetFile {
                 key: key(name),
                 summary,
@@ -435,6 +476,7 @@ async fn publish(
                 mode: files.mode,
                 train: file("train.csv", files.train.1),
                 test: file("test.csv", files.test.1),
+                machine_labelled,
                 sources: files.sources,
                 copies: files.copies,
                 left_out: files.left_out.clone(),

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use active_learning_aws::env::{ConfigError, Env};
-use active_learning_core::{audit::RollbackPolicy, selection::SelectionPolicy};
+use active_learning_core::{audit::RollbackPolicy, promise::AcceptedAccuracy, selection::SelectionPolicy};
 
 use crate::{endpoint::EndpointArn, tick::BuildPolicy};
 
@@ -25,6 +25,8 @@ pub struct Config {
     /// Whether a person must agree before a model is deployed.
     pub(crate) approve_deployments: bool,
     pub(crate) rollback: RollbackPolicy,
+    /// Accuracy that predictions must have to be accepted as labels.
+    pub(crate) automated_labelling: AcceptedAccuracy,
 }
 
 impl Config {
@@ -60,6 +62,7 @@ impl Config {
                 significance: share("ROLLBACK_SIGNIFICANCE")?,
                 min_audited: env.required("ROLLBACK_MIN_AUDITED")?,
             },
+            automated_labelling: env.required("AUTOMATED_LABELLING_ACCURACY")?,
         })
     }
 }

@@ -15,11 +15,14 @@ use crate::{
 impl ModelBuilding {
     /// Assembles the labels of now to a dataset version. One that was decided on, or serves, is nothing new.
     pub(crate) async fn assemble(&self, mut build: Build) -> Result<Build, StepError> {
+        // Labels of a promise that the newest audits break are not trained on.
+        self.keep_promises(Utc::now()).await?;
         let policy = AssemblePolicy {
             test_share: self.config.test_share,
             max_held_out: MAX_HELD_OUT,
             min_rows_per_class: self.config.min_rows_per_class,
             mode: None,
+            automated_labelling: self.config.automated_labelling.get(),
         };
         let assembled = assemble(&self.storage.s3, &self.storage.bucket, &policy, Utc::now());
         let version = assembled.await?.manifest.version;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_sfn::{Client, types::ExecutionStatus};
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    build::{Action, Build, Reason, Request, key},
+    build::{Action, Build, Notification, Reason, Request, key},
     record::{BuildRecord, RECORD},
     storage::{Storage, StorageError},
 };
@@ -85,11 +86,35 @@ pub(crate) async fn start(
         Action::RollBack => "roll-back",
     };
     let by_time = format!("{action}-{}", chrono::Utc::now().format("%Y%m%dT%H%M%S%3f"));
-    let name = name.map_or(by_time, str::to_owned);
+    start_named(sfn, state_machine_arn, name.unwrap_or(&by_time), input).await
+}
+
+/// Tells people something, once for each `name`, by an execution that does nothing else.
+pub(crate) async fn tell(
+    sfn: &Client,
+    state_machine_arn: &str,
+    name: &str,
+    notification: &Notification,
+) -> Result<(), ExecutionError> {
+    let input = json!({"notification": notification}).to_string();
+    match start_named(sfn, state_machine_arn, name, input).await {
+        Ok(_) | Err(ExecutionError::Started(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn start_named(
+    sfn: &Client,
+    state_machine_arn: &str,
+    name: &str,
+    input: String,
+) -> Result<String, ExecutionError> {
     let start = sfn.start_execution().state_machine_arn(state_machine_arn);
-    match start.name(&name).input(input).send().await {
+    match start.name(name).input(input).send().await {
         Ok(started) => Ok(started.execution_arn),
-        Err(error) if error.code() == Some("ExecutionAlreadyExists") => Err(ExecutionError::Started(name)),
+        Err(error) if error.code() == Some("ExecutionAlreadyExists") => {
+            Err(ExecutionError::Started(name.to_owned()))
+        }
         Err(error) => Err(refused("the execution could not be started", &error)),
     }
 }

@@ -26,7 +26,7 @@ const READS_AT_ONCE: usize = 32;
 /// First digits of ids whose copies are listed at a time: a page of a thousand keys takes 100 KB.
 const LISTINGS_AT_ONCE: usize = 4;
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.
-const TIME_BYTES: usize = 24;
+pub(crate) const TIME_BYTES: usize = 24;
 
 /// Why the labels could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +185,8 @@ impl<'a> Outcome<'a> {
     }
 }
 
-fn unusable(label: &str) -> bool {
+/// Returns whether a label cannot stand in a training file.
+pub(crate) fn unusable(label: &str) -> bool {
     label.trim().is_empty() || label.contains(char::is_control) || label.contains(LABEL_DELIMITER)
 }
 
@@ -239,6 +240,14 @@ async fn list_copies(s3: &Client, bucket: &str) -> Result<Vec<KeptCopy>, LabelsE
         .await
 }
 
+/// Returns the bytes of an RFC 3339 time that are kept.
+pub(crate) fn time_of(time: &str) -> [u8; TIME_BYTES] {
+    let mut kept = [0; TIME_BYTES];
+    let bytes = kept.iter_mut().zip(time.bytes());
+    bytes.for_each(|(kept, byte)| *kept = byte);
+    kept
+}
+
 struct Reader {
     ballots: Ballots,
     lines: Vec<Line>,
@@ -278,13 +287,10 @@ impl Reader {
             Keep::Text => self.spool.push(&text)?,
             Keep::Line => self.spool.push(&labelled.to_line())?,
         };
-        let mut answered_at = [0; TIME_BYTES];
-        let time = answered_at.iter_mut().zip(labelled.labelled_at.bytes());
-        time.for_each(|(kept, byte)| *kept = byte);
         self.lines.push(Line {
             id,
             content: ContentId::of(&text),
-            answered_at,
+            answered_at: time_of(&labelled.labelled_at),
             audited: labelled.record.signal == Signal::Audit,
             reviewed: labelled
                 .votes
@@ -333,7 +339,7 @@ pub(crate) async fn list(
 }
 
 /// Reads an object whole; one that is gone is empty.
-async fn fetch(s3: &Client, bucket: &str, key: &str) -> Result<Vec<u8>, BoxError> {
+pub(crate) async fn fetch(s3: &Client, bucket: &str, key: &str) -> Result<Vec<u8>, BoxError> {
     match objects::open(s3, bucket, key, "").await? {
         Some(body) => Ok(body.collect().await?.to_vec()),
         None => Ok(Vec::new()),

@@ -7,6 +7,7 @@
 
 mod approval;
 pub mod assemble;
+mod automated_labelling;
 mod begin;
 mod build;
 mod config;

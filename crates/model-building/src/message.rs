@@ -1,6 +1,9 @@
 //! What people are told, in one paragraph: what was compared, the numbers, the decision, why, what to do.
 
-use active_learning_core::selection::Measured;
+use active_learning_core::{
+    promise::{Promise, PromiseState},
+    selection::Measured,
+};
 
 use crate::{
     build::{Build, Notification},
@@ -23,6 +26,37 @@ pub(crate) fn approval_wanted(build: &Build, decision: &DecisionRecord) -> Notif
              keep the present model: local-stack approve {id} --reject REASON. On AWS add --bucket and --state-machine. \
              Without an answer within 7 days it is not deployed.",
             compared(decision)
+        ),
+    )
+}
+
+/// Warns of a model whose confidence does not tell right from wrong.
+pub(crate) fn confidence_warning(model_arn: &str, warning: &str) -> Notification {
+    let model = name(model_arn);
+    notification(
+        &format!("The confidence does not rank: model {model}"),
+        format!("Audited predictions of model {model}, which serves, show: {warning}. This is told once."),
+    )
+}
+
+/// Tells of a promise that was switched on or is broken.
+pub(crate) fn promise(model_arn: &str, promise: &Promise) -> Notification {
+    let (model, reason) = (name(model_arn), &promise.reason);
+    let target = 100.0 * promise.target;
+    if promise.state == PromiseState::Broken {
+        return notification(
+            &format!("Automated labelling is off: model {model}"),
+            format!(
+                "What was promised of model {model} does not hold: {reason}. No more of its predictions are accepted as \
+                 labels, and those that were are not trained on any more. The next version starts with its own evidence."
+            ),
+        );
+    }
+    notification(
+        &format!("Automated labelling is on: model {model}"),
+        format!(
+            "Predictions of model {model} are accepted as labels with a promised accuracy of {target:.1} %, with 95 % \
+             confidence: {reason}. Audits go on and end it when the promise breaks."
         ),
     )
 }
@@ -84,18 +118,24 @@ pub(crate) fn outcome(record: &BuildRecord, decision: Option<&DecisionRecord>) -
 
 fn compared(decision: &DecisionRecord) -> String {
     let (dataset, decision) = (&decision.dataset, &decision.decision);
-    let trained = dataset.train.summary.rows;
+    let mut trained = format!("{} rows", dataset.train.summary.rows);
+    if let Some(machine) = &dataset.machine_labelled {
+        trained += &format!(
+            " of people and {} that were labelled automatically",
+            machine.file.summary.rows
+        );
+    }
     let rows = decision.challenger.evaluation.rows;
     match &decision.champion {
         Some(champion) => format!(
-            "Trained on {trained} rows; on {rows} held-out rows {} (champion) has {}, {} (challenger) has {}.",
+            "Trained on {trained}; on {rows} held-out rows {} (champion) has {}, {} (challenger) has {}.",
             name(&champion.model_arn),
             scores(champion),
             name(&decision.challenger.model_arn),
             scores(&decision.challenger)
         ),
         None => format!(
-            "Trained on {trained} rows; it is the first model and has {} on {rows} held-out rows.",
+            "Trained on {trained}; it is the first model and has {} on {rows} held-out rows.",
             scores(&decision.challenger)
         ),
     }

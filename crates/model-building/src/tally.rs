@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 
 use active_learning_core::{
     audit::{AuditTally, AuditedAccuracy, JudgedPrediction},
+    confidence::{ConfidenceQuality, ConfidenceTally},
     consolidation::Consensus,
     human_loop::Answer,
     labelled::LabelledRecord,
+    promise::AuditGrid,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -48,12 +50,28 @@ pub(crate) struct Tally {
     recent: BTreeMap<String, DateTime<Utc>>,
     /// Judged predictions by the ARN of the model.
     models: BTreeMap<String, AuditTally>,
+    /// The same with their confidence. Empty for what an earlier release has summed: it is not read again.
+    #[serde(default)]
+    confidence: BTreeMap<String, ConfidenceTally>,
+    /// The audited ones alone by their confidence, which promises rest on. Those of an earlier release are missing too.
+    #[serde(default)]
+    audits: BTreeMap<String, AuditGrid>,
 }
 
 impl Tally {
     /// Returns what audits say of a model's accuracy.
     pub(crate) fn accuracy(&self, model_arn: &str) -> Option<AuditedAccuracy> {
         self.models.get(model_arn)?.estimate()
+    }
+
+    /// Returns what audits say of a model's confidence.
+    pub(crate) fn confidence(&self, model_arn: &str) -> Option<ConfidenceQuality> {
+        self.confidence.get(model_arn)?.quality()
+    }
+
+    /// Returns the audited predictions of each model.
+    pub(crate) fn audits(&self) -> &BTreeMap<String, AuditGrid> {
+        &self.audits
     }
 
     /// Returns the objects that are not in the sums, oldest first.
@@ -83,6 +101,10 @@ impl Tally {
             self.labels += u64::from(agreed(&record.consensus));
             if let Some((model, judged)) = JudgedPrediction::of(record) {
                 self.models.entry(model.to_owned()).or_default().add(judged);
+                let confidence = self.confidence.entry(model.to_owned()).or_default();
+                confidence.add_labelled(record);
+                let audits = self.audits.entry(model.to_owned()).or_default();
+                audits.add_labelled(record);
             }
         }
         self.since = self.since.min(Some(object.modified)).or(Some(object.modified));
@@ -181,6 +203,19 @@ mod tests {
         let keys: Vec<&str> = missing.iter().map(|object| object.key.as_str()).collect();
         assert_eq!(keys, ["late", "next"]);
         assert_eq!(tally.since, Some(object("a", 95).modified));
+    }
+
+    #[test]
+    fn sums_of_the_release_before_are_read() {
+        let stored = r#"{"labels": 9, "since": "2026-11-20T10:00:00Z", "through": "2026-11-20T10:00:00Z", "recent": {},
+            "models": {"arn": {"judged": 2, "audited": 1, "right": [3.0, 5.0], "wrong": [0.0, 0.0]}}}"#;
+
+        let tally: Tally = serde_json::from_str(stored).expect("older sums");
+
+        assert_eq!(tally.labels, 9);
+        assert_eq!(tally.accuracy("arn").map(|accuracy| accuracy.judged), Some(2));
+        assert_eq!(tally.confidence("arn"), None);
+        assert!(tally.audits().is_empty());
     }
 
     #[test]

@@ -6,11 +6,11 @@ use tracing::{info, warn};
 use crate::{
     ModelBuilding,
     begin::LastBuild,
-    build::{Action, Reason, Request},
+    build::{Action, Notification, Reason, Request},
     deployment::{self, SwitchedBy, token},
     error::StepError,
     executions::{self, ExecutionError},
-    serving_model,
+    message, serving_model,
     tally::Tally,
 };
 
@@ -48,11 +48,14 @@ impl BuildPolicy {
 }
 
 impl ModelBuilding {
-    /// Considers a build, then watches the serving model; one does not hold back the other.
+    /// Watches the serving model, its confidence and what is promised of it, and considers a build; one does not hold
+    /// back the other.
     pub(crate) async fn tick(&self, now: DateTime<Utc>) -> Result<(), StepError> {
         let considered = self.consider(now).await;
         let watched = self.watch().await;
-        considered.and(watched)
+        let confidence = self.watch_confidence().await;
+        let promises = self.keep_promises(now).await;
+        considered.and(watched).and(confidence).and(promises)
     }
 
     /// Starts a build if the policy says so. The same moment twice, and two at a time, start one.
@@ -117,6 +120,36 @@ impl ModelBuilding {
             model_arn: Some(previous.clone()),
         };
         self.start(&name, &request).await
+    }
+
+    /// Warns, once for each model, if audits show that the confidence of the serving model does not rank.
+    async fn watch_confidence(&self) -> Result<(), StepError> {
+        let endpoint = self.config.endpoint.to_string();
+        let Some(model) = serving_model(&self.comprehend, &endpoint).await? else {
+            return Ok(());
+        };
+        let quality = self.tally().await?.confidence(&model);
+        let Some(warning) = quality.and_then(|quality| quality.warning()) else {
+            return Ok(());
+        };
+        let name = format!("confidence-warning-{}", token(&[&model]));
+        let key = format!("builds/{name}.json");
+        if self.storage.read::<Notification>(&key).await?.is_some() {
+            return Ok(());
+        }
+        warn!(model.arn = model, warning);
+        let notification = message::confidence_warning(&model, &warning);
+        self.tell(&name, &notification).await?;
+        // Written last: what breaks off before is told again, under a name that was taken.
+        self.storage.create(&key, &notification).await?;
+        Ok(())
+    }
+
+    /// Tells people something, once for each name.
+    pub(crate) async fn tell(&self, name: &str, notification: &Notification) -> Result<(), StepError> {
+        executions::tell(&self.sfn, &self.config.state_machine_arn, name, notification)
+            .await
+            .map_err(|error| StepError::NotNow(error.to_string()))
     }
 
     async fn start(&self, name: &str, request: &Request) -> Result<(), StepError> {

@@ -40,7 +40,7 @@ impl ModelBuilding {
         };
         let input = DocumentClassifierInputDataConfig::builder()
             .data_format(DocumentClassifierDataFormat::ComprehendCsv)
-            .s3_uri(self.storage.uri(&manifest.train.key))
+            .s3_uri(self.storage.uri(manifest.training_prefix()))
             .test_s3_uri(self.storage.uri(&manifest.test.key))
             .set_label_delimiter(delimiter)
             .build();

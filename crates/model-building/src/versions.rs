@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::{audit::AuditedAccuracy, selection::Measured};
+use active_learning_core::{
+    audit::AuditedAccuracy,
+    confidence::ConfidenceQuality,
+    promise::{PROMISES_KEY, Promise, Promises},
+    selection::Measured,
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +37,10 @@ pub struct VersionSummary {
     pub why: Option<String>,
     /// Dataset version before.
     pub parent: Option<String>,
-    /// Rows that it was trained on.
+    /// Rows of people that it was trained on.
     pub train_rows: Option<u64>,
+    /// Rows beside them that other versions had labelled.
+    pub machine_rows: Option<u64>,
     /// Rows that it was compared on.
     pub test_rows: Option<u64>,
     /// Its scores on the held-out rows; of a model that no build made, when it was compared last.
@@ -50,6 +57,10 @@ pub struct VersionSummary {
     pub serving: bool,
     /// What audits say of it in service.
     pub audited: Option<AuditedAccuracy>,
+    /// What audits say of its confidence in service; not of labels that an earlier release has tallied.
+    pub confidence: Option<ConfidenceQuality>,
+    /// What is promised of predictions that are accepted as labels, if any are.
+    pub promise: Option<Promise>,
 }
 
 /// Scores on held-out rows, from 0 to 1.
@@ -87,6 +98,7 @@ impl VersionSummary {
             why: None,
             parent: None,
             train_rows: None,
+            machine_rows: None,
             test_rows: None,
             scores: None,
             champion_scores: None,
@@ -95,6 +107,8 @@ impl VersionSummary {
             rolled_back: false,
             serving: false,
             audited: None,
+            confidence: None,
+            promise: None,
         }
     }
 
@@ -108,6 +122,8 @@ impl VersionSummary {
         let Some(decision) = decision else { return };
         self.parent = decision.dataset.parent;
         self.train_rows = Some(decision.dataset.train.summary.rows);
+        let machine = decision.dataset.machine_labelled.as_ref();
+        self.machine_rows = machine.map(|machine| machine.file.summary.rows);
         self.test_rows = Some(decision.dataset.test.summary.rows);
         self.scores = Some(Scores::of(&decision.decision.challenger));
         self.champion_scores = decision.decision.champion.as_ref().map(Scores::of);
@@ -160,6 +176,7 @@ pub async fn versions(
     }
     let deployments = deployment::read_all(&storage).await?;
     let tally: Tally = tally::read(&storage).await?;
+    let promises: Promises = storage.read(PROMISES_KEY).await?.unwrap_or_default();
     let mut versions: Vec<VersionSummary> = versions.into_values().collect();
     for version in &mut versions {
         let arn = &version.model_arn;
@@ -167,6 +184,8 @@ pub async fn versions(
         version.deployed_at = last.map(|switch| switch.at);
         version.rolled_back = deployment::was_rolled_back(&deployments, arn);
         version.audited = tally.accuracy(arn);
+        version.confidence = tally.confidence(arn);
+        version.promise = promises.0.get(arn).cloned();
     }
     versions.sort_by_key(|version| version.built_at);
     Ok(versions)

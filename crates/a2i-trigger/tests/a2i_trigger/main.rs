@@ -4,3 +4,4 @@ mod budget;
 mod copies;
 mod delivery;
 mod harness;
+mod machine_labels;

@@ -24,7 +24,7 @@ pub(super) const LARGEST_PART: f64 = 0.25;
 ///
 /// Hundredths, and finer ones for models that are nearly always sure. The quotient by 10,000 is the `f32` that the
 /// same number has as a parameter.
-pub(super) fn grid() -> impl Iterator<Item = u16> {
+pub(crate) fn grid() -> impl Iterator<Item = u16> {
     let hundredths = (0..100).rev().map(|hundredth| hundredth * 100);
     [9_999, 9_998, 9_995, 9_990, 9_980, 9_950]
         .into_iter()
@@ -87,7 +87,7 @@ pub(super) struct Tallies {
 
 impl Tallies {
     pub(super) fn of<'a>(judged: impl IntoIterator<Item = (&'a Judged, bool)>) -> Self {
-        let thresholds: Vec<f32> = grid().map(threshold).collect();
+        let thresholds: Vec<f32> = grid().map(threshold_of).collect();
         // What exceeds one threshold of the grid but not the one before; last what exceeds none.
         let mut between = vec![Tally::default(); thresholds.len() + 1];
         for one in judged {
@@ -108,26 +108,16 @@ impl Tallies {
 
     /// Tests every threshold of the grid by the fallback procedure.
     pub(super) fn test(&self, target: f64, significance: f64) -> Vec<Test> {
-        let mut handed_on = 0.0;
-        let test_one = |(threshold, above): (u16, &Tally)| {
-            let start = STARTS.iter().find(|(start, _)| *start == threshold);
-            let level = handed_on + start.map_or(0.0, |(_, part)| significance * part);
-            let passes = binomial_at_most(above.sampled_wrong, above.sampled, 1.0 - target) <= level;
-            handed_on = if passes { level } else { 0.0 };
-            let level = if level > 0.0 {
-                level
-            } else {
-                significance * LARGEST_PART
-            };
-            Test { level, passes }
-        };
-        grid().zip(&self.above).map(test_one).collect()
+        fallback(significance, |number| {
+            let above = &self.above[number];
+            binomial_at_most(above.sampled_wrong, above.sampled, 1.0 - target)
+        })
     }
 
     pub(super) fn point(&self, number: usize, test: Test) -> OperatingPoint {
         let above = &self.above[number];
         OperatingPoint {
-            threshold: grid().nth(number).map_or(1.0, threshold),
+            threshold: grid().nth(number).map_or(1.0, threshold_of),
             accepted: above.sampled,
             wrong: above.sampled_wrong,
             accuracy: above.accuracy(),
@@ -141,12 +131,31 @@ impl Tallies {
 
 /// What became of a threshold.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Test {
+pub(crate) struct Test {
     /// Significance with which it was tested; where nothing was left to test it with, the largest part.
-    level: f64,
-    pub(super) passes: bool,
+    pub(crate) level: f64,
+    pub(crate) passes: bool,
 }
 
-fn threshold(ten_thousandths: u16) -> f32 {
+/// Tests every threshold of the grid by the fallback procedure; `p_value` is given the number of a threshold.
+pub(crate) fn fallback(significance: f64, p_value: impl Fn(usize) -> f64) -> Vec<Test> {
+    let mut handed_on = 0.0;
+    let test_one = |(number, threshold): (usize, u16)| {
+        let start = STARTS.iter().find(|(start, _)| *start == threshold);
+        let level = handed_on + start.map_or(0.0, |(_, part)| significance * part);
+        let passes = level > 0.0 && p_value(number) <= level;
+        handed_on = if passes { level } else { 0.0 };
+        let level = if level > 0.0 {
+            level
+        } else {
+            significance * LARGEST_PART
+        };
+        Test { level, passes }
+    };
+    grid().enumerate().map(test_one).collect()
+}
+
+/// Returns the confidence that a threshold of the grid stands for.
+pub(crate) fn threshold_of(ten_thousandths: u16) -> f32 {
     f32::from(ten_thousandths) / 10_000.0
 }

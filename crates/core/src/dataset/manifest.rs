@@ -40,6 +40,31 @@ pub struct DatasetFile {
     pub summary: FileSummary,
 }
 
+/// A training file of predictions that were accepted as labels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineLabelledFile {
+    /// The file.
+    #[serde(flatten)]
+    pub file: DatasetFile,
+    /// Key of the object that says, a JSON line for every row, which model gave the label and with what confidence.
+    pub provenance: String,
+    /// Rows by the ARN of the model.
+    pub models: BTreeMap<String, u64>,
+}
+
+impl DatasetManifest {
+    /// Returns what the keys of all training files begin with, and that of no other object: Comprehend reads as
+    /// training data every object whose key begins with what it is given.
+    pub fn training_prefix(&self) -> &str {
+        let key = self.train.key.as_str();
+        match self.machine_labelled {
+            Some(_) => key.strip_suffix(".csv").unwrap_or(key),
+            None => key,
+        }
+    }
+}
+
 /// The manifest of an immutable dataset version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,6 +81,9 @@ pub struct DatasetManifest {
     pub train: DatasetFile,
     /// Rows held out.
     pub test: DatasetFile,
+    /// More rows to train on, which people did not label; none where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_labelled: Option<MachineLabelledFile>,
     /// Rows by where they come from.
     pub sources: BTreeMap<String, u64>,
     /// Further texts that the answers in its rows serve: copies of them that nobody was asked about, counted when
@@ -69,12 +97,17 @@ pub struct DatasetManifest {
 
 /// Names a version by what it holds: the same rows make the same name, so that nothing is trained twice.
 ///
-/// 16 hex digits: fit for Comprehend's `VersionName`.
-pub fn dataset_version(train: &FileSummary, test: &FileSummary) -> String {
+/// `machine` is the training file of accepted predictions, if there is one. 16 hex digits: fit for Comprehend's
+/// `VersionName`.
+pub fn dataset_version(train: &FileSummary, test: &FileSummary, machine: Option<&FileSummary>) -> String {
     let mut hash = Sha256::new();
     hash.update(train.sha256.as_bytes());
     hash.update([0]);
     hash.update(test.sha256.as_bytes());
+    if let Some(machine) = machine {
+        hash.update([0]);
+        hash.update(machine.sha256.as_bytes());
+    }
     hex::encode(&hash.finalize()[..8])
 }
 
@@ -95,16 +128,20 @@ mod tests {
 
     #[test]
     fn a_version_is_named_by_its_content() {
-        let version = dataset_version(&summary("a"), &summary("b"));
+        let version = dataset_version(&summary("a"), &summary("b"), None);
 
-        assert_eq!(version, dataset_version(&summary("a"), &summary("b")));
-        assert_ne!(version, dataset_version(&summary("b"), &summary("a")));
+        assert_eq!(version, dataset_version(&summary("a"), &summary("b"), None));
+        assert_ne!(version, dataset_version(&summary("b"), &summary("a"), None));
+        assert_ne!(
+            version,
+            dataset_version(&summary("a"), &summary("b"), Some(&summary("c")))
+        );
         assert_eq!(version.len(), 16);
     }
 
     #[test]
     fn the_manifest_reads_as_plain_json() {
-        let manifest = DatasetManifest {
+        let mut manifest = DatasetManifest {
             version: "v2".into(),
             parent: Some("v1".into()),
             created_at: "2026-11-20T10:00:00Z".into(),
@@ -117,6 +154,7 @@ mod tests {
                 key: "datasets/v2/test.csv".into(),
                 summary: summary("b"),
             },
+            machine_labelled: None,
             sources: [("human-review".into(), 4)].into(),
             copies: 3,
             left_out: [("near-copy".into(), 1)].into(),
@@ -132,6 +170,23 @@ mod tests {
             (&json["leftOut"], &json["mode"]),
             (&json!({"near-copy": 1}), &json!("MULTI_CLASS"))
         );
+        assert_eq!(json.get("machineLabelled"), None);
+        assert_eq!(
+            serde_json::from_value::<DatasetManifest>(json).ok().as_ref(),
+            Some(&manifest)
+        );
+        assert_eq!(manifest.training_prefix(), "datasets/v2/train.csv");
+        manifest.machine_labelled = Some(MachineLabelledFile {
+            file: DatasetFile {
+                key: "datasets/v2/train-machine-labelled.csv".into(),
+                summary: summary("c"),
+            },
+            provenance: "datasets/v2/machine-labelled.jsonl".into(),
+            models: [("arn".into(), 2)].into(),
+        });
+        let json = serde_json::to_value(&manifest).expect("JSON");
+        assert_eq!(json["machineLabelled"]["rows"], 2);
+        assert_eq!(manifest.training_prefix(), "datasets/v2/train");
         assert_eq!(
             serde_json::from_value::<DatasetManifest>(json).ok(),
             Some(manifest)

@@ -171,6 +171,7 @@ mod tests {
             prediction_id: None,
             model_arn: Some(model.into()),
             selection_probability: Some(0.1),
+            accepted_above: None,
             user: None,
             received_at: at.into(),
         };

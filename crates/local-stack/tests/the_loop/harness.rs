@@ -8,8 +8,9 @@ use std::{
 };
 
 use active_learning_core::human_loop::NONE_FITS;
+use local_aws::store::OpenError;
 use local_stack::{
-    boot::{Running, Settings, start},
+    boot::{BootError, Running, Settings, start},
     demo::reviewer::Reviewer,
     functions, http_client,
     outputs::StackOutputs,
@@ -33,7 +34,7 @@ pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)])
     let parameters = parameters
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    start(&Settings {
+    let settings = Settings {
         port: 0,
         state_dir: state_dir.to_owned(),
         template: template.to_owned(),
@@ -43,9 +44,17 @@ pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)])
             executable: PROGRAM.into(),
             names: functions::NAMES,
         },
-    })
-    .await
-    .expect("it starts")
+    };
+    // A blocking write that nobody waits for may hold the folder a moment longer than the stack before.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match start(&settings).await {
+            Err(BootError::State(OpenError::InUse(_))) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            outcome => return outcome.expect("it starts"),
+        }
+    }
 }
 
 /// Runs the demo to its end, with template parameters, `KEY=VALUE`, and returns what it printed.

@@ -1,5 +1,6 @@
 //! The whole loop, from the template that is deployed: functions as processes, requests over sockets.
 
+mod automated_labelling;
 mod harness;
 mod new_models;
 mod people;

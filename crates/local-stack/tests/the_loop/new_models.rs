@@ -72,7 +72,7 @@ pub async fn put_labels(s3: &aws_sdk_s3::Client, bucket: &str, human_loop: &str,
 }
 
 /// Reads the JSON objects below a folder of the training bucket whose names end with `suffix`.
-async fn objects<T: DeserializeOwned>(
+pub async fn objects<T: DeserializeOwned>(
     s3: &aws_sdk_s3::Client,
     bucket: &str,
     folder: &str,
@@ -101,7 +101,7 @@ impl Stack {
         Self { running, outputs, s3 }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         // The client holds on to the services of this process.
         drop(self.s3);
         self.running.stop().await;
@@ -123,15 +123,28 @@ impl Stack {
         body
     }
 
-    /// Classifies texts that all go to review, and answers as `choose` does from right label and prediction.
+    /// Classifies texts, and answers what goes to review as `choose` does from right label and prediction.
     pub async fn review(&self, rows: &[(String, String)], choose: impl Fn(&str, &str) -> String) {
-        for (_, text) in rows {
-            self.classify(text).await;
+        let (labels, _) = self.ask(rows).await;
+        self.answer(&labels, choose).await;
+    }
+
+    /// Classifies texts; returns the right labels of what goes to review, by record, and the answers for the others.
+    pub async fn ask<'a>(&self, rows: &'a [(String, String)]) -> (BTreeMap<String, &'a str>, Vec<Value>) {
+        let (mut labels, mut trusted) = (BTreeMap::new(), Vec::new());
+        for (label, text) in rows {
+            let answer = self.classify(text).await;
+            if answer["review"].is_null() {
+                trusted.push(answer);
+            } else {
+                labels.insert(record_id("news", text), label.as_str());
+            }
         }
-        let labels: BTreeMap<String, &str> = rows
-            .iter()
-            .map(|(label, text)| (record_id("news", text), label.as_str()))
-            .collect();
+        (labels, trusted)
+    }
+
+    /// Answers what was sent to review as `choose` does from right label and prediction, and waits for the labels.
+    pub async fn answer(&self, labels: &BTreeMap<String, &str>, choose: impl Fn(&str, &str) -> String) {
         let link = sign_in::create_link(&self.outputs, "test").await.expect("a link");
         let mut reviewer = Reviewer::sign_in(&link).await.expect("signed in");
         until(async || {
@@ -175,7 +188,7 @@ impl Stack {
         &function.expect("there").name
     }
 
-    async fn invoke(&self, function: &str, payload: &Value) {
+    pub async fn invoke(&self, function: &str, payload: &Value) {
         let name = self.function(function);
         let invoked = self
             .running
@@ -189,7 +202,7 @@ impl Stack {
 }
 
 /// Returns the next class, which is wrong.
-fn wrong(label: &str) -> String {
+pub fn wrong(label: &str) -> String {
     let classes = ["World", "Sports", "Business", "SciTech"];
     let at = classes.iter().position(|class| *class == label).expect("a class");
     classes[(at + 1) % classes.len()].to_owned()

@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 use super::AssembleError;
 
 pub(super) const JSON: &str = "application/json";
+pub(super) const JSON_LINES: &str = "application/x-ndjson";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const CSV: &str = "text/csv; charset=utf-8";
 

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io::{self, Read},
     rc::Rc,
 };
@@ -200,6 +200,8 @@ pub(super) struct Rows {
     pub label_sets: Vec<Vec<String>>,
     pub mode: Mode,
     pub report: LabelReport,
+    /// Texts that people were asked about, also those without an answer.
+    pub asked: HashSet<ContentId>,
     /// Rows and answers that were left out so far, by why.
     pub left_out: BTreeMap<String, u64>,
     initial_texts: Texts,
@@ -305,6 +307,7 @@ impl Rows {
             label_sets: label_sets.split(mode),
             mode,
             report,
+            asked: labels.lines.iter().map(|line| line.content).collect(),
             left_out: counts.0,
             initial_texts: texts.finish()?,
             labelled_texts: labels.kept,

@@ -21,6 +21,7 @@ pub const POLICY: AssemblePolicy = AssemblePolicy {
     max_held_out: MAX_HELD_OUT,
     min_rows_per_class: 1,
     mode: None,
+    automated_labelling: None,
 };
 
 pub struct Bucket {
@@ -69,6 +70,7 @@ pub fn record(text: &str, signal: Signal) -> FeedbackRecord {
             "arn:aws:comprehend:us-east-1:123456789012:document-classifier/news/version/1".into(),
         ),
         selection_probability: Some(0.05),
+        accepted_above: None,
         user: None,
         received_at: "2026-11-20T10:00:00.000Z".into(),
     }

@@ -5,3 +5,4 @@ mod bucket;
 mod copies;
 mod export;
 mod held_out;
+mod machine_labels;

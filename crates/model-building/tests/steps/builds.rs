@@ -9,8 +9,9 @@ use crate::{
     world::{World, champion},
 };
 
-const STEPS_TO_THE_SWITCH: [&str; 21] = [
+const STEPS_TO_THE_SWITCH: [&str; 22] = [
     "Start",
+    "IsMessage",
     "Begin",
     "IsBegun",
     "Assemble",
@@ -40,7 +41,7 @@ async fn a_better_challenger_is_deployed_and_everything_is_written_down() {
     let end = Walk::new(&world, "first").build().await;
 
     assert_eq!(end.state, "Done", "{end:?}");
-    assert_eq!(end.states[..21], STEPS_TO_THE_SWITCH);
+    assert_eq!(end.states[..STEPS_TO_THE_SWITCH.len()], STEPS_TO_THE_SWITCH);
     let record: BuildRecord = world.read("builds/first/record.json").await.expect("a record");
     assert_eq!(record.outcome, Outcome::Deployed);
     let challenger = record.challenger.clone().expect("a challenger");

@@ -2,6 +2,7 @@
 //! Functions; Comprehend answers as each test says.
 
 mod approvals;
+mod automated_labelling;
 mod builds;
 mod comprehend;
 mod execution;

@@ -162,3 +162,37 @@ async fn a_sample_of_the_first_step_begins_a_build() {
     let last: Value = world.read("builds/last.json").await.expect("the attempt");
     assert_eq!((&last["id"], &last["number"]), (&build["id"], &json!(1)));
 }
+
+#[tokio::test]
+async fn a_confidence_that_does_not_rank_is_told_once() {
+    let world = World::new().await;
+    let tick = || async { world.function().handle(event(TICK)).await.expect("watched") };
+    let warnings = || async {
+        let started = world.executions().await.into_iter();
+        started
+            .filter(|(name, _)| name.starts_with("confidence-warning-"))
+            .collect::<Vec<_>>()
+    };
+    // Every confidence is the same: it tells nothing.
+    world.put_labels("loop-1", &champion(), 1_000..1_019, 10).await;
+    tick().await;
+    assert!(warnings().await.is_empty(), "nine wrong ones are too few to say");
+
+    world.put_labels("loop-2", &champion(), 1_100..1_110, 5).await;
+    tick().await;
+    world.put_labels("loop-3", &champion(), 1_200..1_210, 5).await;
+    tick().await;
+
+    let warnings = warnings().await;
+    let [(name, input)] = &warnings[..] else {
+        panic!("{warnings:?}")
+    };
+    let end = Walk::new(&world, name).run(input.clone()).await;
+    assert_eq!(end.states, ["Start", "IsMessage", "Tell"]);
+    let (subject, message) = &end.told[0];
+    assert!(
+        subject.starts_with("The confidence does not rank: model initial/version/v0"),
+        "{subject}"
+    );
+    assert!(message.contains("AUROC 0.50"), "{message}");
+}

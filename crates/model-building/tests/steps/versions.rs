@@ -41,6 +41,10 @@ async fn versions_show_scores_lineage_and_what_became_of_them() {
     assert!(deployed.serving && deployed.deployed_at.is_some() && !deployed.rolled_back);
     let audited = deployed.audited.expect("audits");
     assert_eq!((audited.audited, audited.accuracy), (10, 0.9));
+    let confidence = deployed.confidence.expect("audits with a confidence");
+    assert_eq!(confidence.judged, 10);
+    assert!(confidence.ranking.is_none(), "one wrong prediction says nothing");
+    assert_eq!(initial.confidence, None);
     assert_eq!(refused.outcome, Some(Outcome::Refused), "{refused:?}");
     assert_eq!(refused.parent.as_deref(), Some(deployed.version.as_str()));
     assert!(refused.train_rows > deployed.train_rows && !refused.serving && refused.deployed_at.is_none());

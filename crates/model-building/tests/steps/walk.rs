@@ -75,9 +75,22 @@ impl<'a> Walk<'a> {
             match state["Type"].as_str().expect("a type") {
                 "Pass" => data = self.start(&state["Parameters"], &input),
                 "Task" if state["Resource"] == "arn:aws:states:::sns:publish" => {
-                    let text = |member: &str| data["build"]["notification"][member].as_str();
+                    let subject = state["Parameters"]["Subject.$"].as_str().expect("a path");
+                    let notification = match subject {
+                        "$.build.input.notification.subject" => &data["build"]["input"]["notification"],
+                        _ => &data["build"]["notification"],
+                    };
+                    let text = |member: &str| notification[member].as_str();
                     let message = text("subject").zip(text("message")).expect("a notification");
                     told.push((message.0.to_owned(), message.1.to_owned()));
+                    if state["End"] == true {
+                        return End {
+                            build: data["build"].take(),
+                            state: name,
+                            states,
+                            told,
+                        };
+                    }
                 }
                 "Task" => {
                     if let Err((error, cause)) = self.task(state, &mut data).await {
@@ -94,6 +107,10 @@ impl<'a> Walk<'a> {
                     let rules = state["Choices"].as_array().expect("rules");
                     let status = &data["build"]["status"];
                     let rule = rules.iter().find(|rule| {
+                        if rule["IsPresent"] == true {
+                            assert_eq!(rule["Variable"], "$.build.input.notification");
+                            return !data["build"]["input"]["notification"].is_null();
+                        }
                         assert_eq!(rule["Variable"], "$.build.status");
                         rule["StringEquals"] == *status
                     });

@@ -95,6 +95,7 @@ impl World {
             ("APPROVE_DEPLOYMENTS", "false"),
             ("ROLLBACK_SIGNIFICANCE", "0.01"),
             ("ROLLBACK_MIN_AUDITED", "30"),
+            ("AUTOMATED_LABELLING_ACCURACY", "0"),
         ]
         .into();
         variables.extend(&self.settings);
@@ -103,7 +104,7 @@ impl World {
 
     pub fn function(&self) -> ModelBuilding {
         let env = Vec::from_iter(self.environment());
-        let env: [(&str, &str); 18] = env.try_into().expect("all variables");
+        let env: [(&str, &str); 19] = env.try_into().expect("all variables");
         let config = Config::from_env(&Env::from(env)).expect("complete");
         let (services, comprehend, s3) = (self.aws.router(), self.comprehend.clone(), self.s3.clone());
         let router = Router::new().fallback(move |request: Request<Body>| {
@@ -153,6 +154,7 @@ impl World {
             record.signal = Signal::Audit;
             record.selection_probability = Some(0.1);
             record.model_arn = Some(model.to_owned());
+            record.confidence = Some(0.75);
             record.prediction = Some(if number - first < right { label } else { other }.to_owned());
             let vote = Vote {
                 worker: "ann".into(),
@@ -233,7 +235,7 @@ pub fn champion() -> String {
 }
 
 /// A text of random words with its label.
-fn text(number: u64) -> (&'static str, String) {
+pub fn text(number: u64) -> (&'static str, String) {
     let (label, animal) = if number.is_multiple_of(2) {
         ("Cat", "cat")
     } else {

@@ -1,0 +1,343 @@
+//! Predictions that were accepted as labels, while what was promised of their model holds.
+//!
+//! They become a training file of their own. Nothing of them is ever held out, and they never decide what the
+//! classes are: people do. Of each class there are at most as many as rows of people, chosen by the hash of
+//! their content, so that the model does not become its own echo.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    io::{self, BufWriter, Write},
+    num::NonZeroU32,
+};
+
+use active_learning_core::{
+    dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, one_line},
+    feedback::{FeedbackRecord, Signal},
+    prediction::LABEL_DELIMITER,
+    promise::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
+};
+use aws_sdk_s3::Client;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::json;
+use tempfile::NamedTempFile;
+use tracing::warn;
+
+use super::{AssembleError, Fate, files, read_json, rows::Rows, split::Split};
+use crate::{
+    labels::{self, TIME_BYTES, fetch, time_of, unusable},
+    spool::{Piece, Spool, Texts},
+};
+
+const SUFFIX: &str = ".jsonl";
+/// Objects that are fetched at a time; one has at most some 10 MB.
+const READS_AT_ONCE: usize = 4;
+/// Texts that are chosen from at most, in memory about 150 bytes each; of more a part is, by the hash of their content.
+const MAX_TEXTS: usize = 1_000_000;
+
+/// An accepted prediction.
+struct MachineLabel {
+    /// Id of the record.
+    id: u128,
+    text: Piece,
+    /// Number of the predicted label.
+    label: u32,
+    /// Number of the model.
+    model: u32,
+    confidence: f32,
+    predicted_at: [u8; TIME_BYTES],
+}
+
+/// Different texts, numbered.
+#[derive(Default)]
+struct Numbers {
+    by_text: HashMap<String, u32>,
+    texts: Vec<String>,
+}
+
+impl Numbers {
+    fn number(&mut self, text: String) -> u32 {
+        if let Some(number) = self.by_text.get(&text) {
+            return *number;
+        }
+        let number = u32::try_from(self.texts.len()).expect("fewer different ones than rows");
+        self.texts.push(text.clone());
+        self.by_text.insert(text, number);
+        number
+    }
+
+    fn text(&self, number: u32) -> &str {
+        &self.texts[number as usize]
+    }
+}
+
+/// The machine labels that may be trained on: of each text the newest.
+pub(super) struct MachineLabels {
+    by_content: HashMap<ContentId, MachineLabel>,
+    labels: Numbers,
+    models: Numbers,
+    texts: Texts,
+    left_out: LeftOut,
+}
+
+/// Machine labels that were left out, by why.
+#[derive(Default)]
+pub(super) struct LeftOut(pub BTreeMap<String, u64>);
+
+impl LeftOut {
+    fn add(&mut self, reason: &str) {
+        *self.0.entry(format!("machine-label-{reason}")).or_default() += 1;
+    }
+}
+
+/// The training file of machine labels, in the temporary folder.
+pub(super) struct MachineFile {
+    pub rows: (NamedTempFile, dataset::FileSummary),
+    /// A JSON line for every row: which model, how sure.
+    pub provenance: NamedTempFile,
+    /// Rows by the ARN of the model.
+    pub models: BTreeMap<String, u64>,
+}
+
+impl MachineLabels {
+    /// Reads what was accepted by models whose promise of this accuracy, or a greater one, is kept.
+    pub(super) async fn read(s3: &Client, bucket: &str, target: f64) -> Result<Self, AssembleError> {
+        let promises: Promises = read_json(s3, bucket, PROMISES_KEY).await?.unwrap_or_default();
+        let mut reader = Reader {
+            promises,
+            target,
+            parts: NonZeroU32::MIN,
+            by_content: HashMap::new(),
+            labels: Numbers::default(),
+            models: Numbers::default(),
+            texts: Spool::new().map_err(AssembleError::Disk)?,
+            left_out: LeftOut::default(),
+        };
+        let keys = labels::list(s3, bucket, MACHINE_LABELLED_FOLDER, SUFFIX).await?;
+        let mut objects = stream::iter(keys)
+            .map(|key| async move {
+                let content = fetch(s3, bucket, &key).await;
+                let content = content.map_err(|source| AssembleError::S3 {
+                    key: key.clone(),
+                    source,
+                })?;
+                Ok::<_, AssembleError>((key, content))
+            })
+            .buffered(READS_AT_ONCE);
+        while let Some((key, content)) = objects.try_next().await? {
+            reader.take(&key, &content).map_err(AssembleError::Disk)?;
+        }
+        Ok(Self {
+            by_content: reader.by_content,
+            labels: reader.labels,
+            models: reader.models,
+            texts: reader.texts.finish().map_err(AssembleError::Disk)?,
+            left_out: reader.left_out,
+        })
+    }
+
+    /// Writes the rows to train on, in the order of their content, and adds those that are new to `new_trained`.
+    ///
+    /// What may come to be held out, were it audited, is left for that. `None` without rows.
+    pub(super) fn write(
+        mut self,
+        rows: &Rows,
+        fates: &[Fate],
+        split: &Split,
+        near_copies: &NearCopies,
+        test_share: f64,
+        new_trained: &mut files::ListFile,
+    ) -> io::Result<(Option<MachineFile>, LeftOut)> {
+        let mut places = places(rows, fates);
+        let known: HashSet<ContentId> = rows.rows.iter().map(|row| row.content).collect();
+        let held_out: HashSet<ContentId> = split.held_out.iter().map(ContentId::of_normalised).collect();
+        let mut by_content: Vec<(ContentId, MachineLabel)> = self.by_content.drain().collect();
+        by_content.sort_unstable_by_key(|(content, _)| *content);
+        let mut file = files::CsvFile::new()?;
+        let mut provenance = BufWriter::new(NamedTempFile::new()?);
+        let mut models: BTreeMap<String, u64> = BTreeMap::new();
+        for (content, machine) in by_content {
+            if known.contains(&content) || rows.asked.contains(&content) {
+                self.left_out.add("known-from-people");
+                continue;
+            }
+            if held_out.contains(&content) || content.is_test(test_share) {
+                self.left_out.add("kept-for-tests");
+                continue;
+            }
+            let Some(labels) = split_labels(self.labels.text(machine.label), rows.mode) else {
+                self.left_out.add("unusable-label");
+                continue;
+            };
+            if !labels.iter().all(|label| places.contains_key(*label)) {
+                self.left_out.add("of-no-class");
+                continue;
+            }
+            if labels.iter().any(|label| places[*label] == 0) {
+                self.left_out.add("beyond-rows-of-people");
+                continue;
+            }
+            let text = self.texts.read(machine.text)?;
+            let is_new = !split.trained.contains(&content);
+            if is_new && near_copies.contains(&text) {
+                self.left_out.add("near-copy");
+                continue;
+            }
+            for label in &labels {
+                *places.get_mut(*label).expect("it was looked for") -= 1;
+            }
+            let model = self.models.text(machine.model);
+            let line = json!({
+                "id": format!("{:032x}", machine.id),
+                "labels": labels,
+                "modelArn": model,
+                "confidence": machine.confidence,
+                "predictedAt": String::from_utf8_lossy(&machine.predicted_at).trim_end_matches('\0'),
+            });
+            writeln!(provenance, "{line}")?;
+            *models.entry(model.to_owned()).or_default() += 1;
+            if is_new {
+                new_trained.write(&text)?;
+            }
+            let labels = labels.into_iter().map(str::to_owned).collect();
+            file.write(&dataset::Row { labels, text })?;
+        }
+        let provenance = provenance.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let rows = file.finish()?;
+        let file = (rows.1.rows > 0).then_some(MachineFile {
+            rows,
+            provenance,
+            models,
+        });
+        Ok((file, self.left_out))
+    }
+}
+
+/// Returns how many rows of each class people have labelled to train on.
+fn places(rows: &Rows, fates: &[Fate]) -> HashMap<String, u64> {
+    let mut places: HashMap<String, u64> = HashMap::new();
+    let trained = rows
+        .rows
+        .iter()
+        .zip(fates)
+        .filter(|(_, fate)| **fate == Fate::Train);
+    for (row, _) in trained {
+        for label in rows.labels(row) {
+            *places.entry(label.clone()).or_default() += 1;
+        }
+    }
+    places
+}
+
+/// Returns the labels of a prediction, sorted; nothing where they are none.
+fn split_labels(label: &str, mode: Mode) -> Option<Vec<&str>> {
+    let labels: BTreeSet<&str> = match mode {
+        Mode::MultiClass => [label].into(),
+        Mode::MultiLabel => label.split(LABEL_DELIMITER).map(str::trim).collect(),
+    };
+    let usable = !labels.iter().any(|label| unusable(label));
+    usable.then(|| labels.into_iter().collect())
+}
+
+struct Reader {
+    promises: Promises,
+    target: f64,
+    /// One of so many parts of all texts is taken.
+    parts: NonZeroU32,
+    by_content: HashMap<ContentId, MachineLabel>,
+    labels: Numbers,
+    models: Numbers,
+    texts: Spool,
+    left_out: LeftOut,
+}
+
+impl Reader {
+    fn take(&mut self, key: &str, content: &[u8]) -> io::Result<()> {
+        for (line, number) in content.split(|byte| *byte == b'\n').zip(1..) {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match FeedbackRecord::parse(line) {
+                Ok(record) => self.push(record)?,
+                Err(reason) => {
+                    warn!(key, line = number, %reason, "the machine label cannot be used");
+                    self.left_out.add("unreadable");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, record: FeedbackRecord) -> io::Result<()> {
+        let text = one_line(&record.utterance);
+        let (Signal::Accepted, false, Some(label), Some(model), Some(confidence)) = (
+            record.signal,
+            text.is_empty(),
+            record.prediction,
+            record.model_arn,
+            record.confidence,
+        ) else {
+            self.left_out.add("unreadable");
+            return Ok(());
+        };
+        let threshold = self.promises.threshold(&model, self.target);
+        if !threshold.is_some_and(|threshold| confidence > threshold) {
+            self.left_out.add("without-promise");
+            return Ok(());
+        }
+        let content = ContentId::of(&text);
+        if content.part(self.parts) != 0 {
+            self.left_out.add("too-many");
+            return Ok(());
+        }
+        let predicted_at = time_of(&record.received_at);
+        if let Some(other) = self.by_content.get(&content) {
+            self.left_out.add("older");
+            if other.predicted_at >= predicted_at {
+                return Ok(());
+            }
+        }
+        let machine = MachineLabel {
+            id: u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits"),
+            text: self.texts.push(&text)?,
+            label: self.labels.number(label),
+            model: self.models.number(model),
+            confidence,
+            predicted_at,
+        };
+        self.by_content.insert(content, machine);
+        if self.by_content.len() > MAX_TEXTS {
+            self.parts = self.parts.saturating_add(self.parts.get());
+            let (parts, left_out) = (self.parts, &mut self.left_out);
+            self.by_content.retain(|content, _| {
+                let stays = content.part(parts) == 0;
+                if !stays {
+                    left_out.add("too-many");
+                }
+                stays
+            });
+        }
+        Ok(())
+    }
+}
+
+impl MachineFile {
+    /// Sends the files; returns what the manifest says of them.
+    pub(super) async fn upload(
+        &self,
+        s3: &Client,
+        bucket: &str,
+        key: impl Fn(&str) -> String,
+    ) -> Result<MachineLabelledFile, AssembleError> {
+        let (rows, provenance) = (key("train-machine-labelled.csv"), key("machine-labelled.jsonl"));
+        files::upload(s3, bucket, &rows, files::CSV, &self.rows.0).await?;
+        files::upload(s3, bucket, &provenance, files::JSON_LINES, &self.provenance).await?;
+        Ok(MachineLabelledFile {
+            file: DatasetFile {
+                key: rows,
+                summary: self.rows.1.clone(),
+            },
+            provenance,
+            models: self.models.clone(),
+        })
+    }
+}

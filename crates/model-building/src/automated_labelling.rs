@@ -1,0 +1,69 @@
+//! Keeps the promises of automated labelling, from what audits say at every tick and before every dataset.
+
+use active_learning_aws as aws;
+use active_learning_core::promise::{PROMISES_KEY, PromiseState, Promises};
+use chrono::{DateTime, Utc};
+use tracing::{info, warn};
+
+use crate::{ModelBuilding, deployment::token, error::StepError, message, serving_model};
+
+/// Tries against others who write at the same time.
+const MAX_CONFLICTS: usize = 10;
+
+impl ModelBuilding {
+    /// Looks at the audits again and writes down what changed; tells people of what was switched on or is broken.
+    ///
+    /// Idempotent, and safe to run many times at once. Does nothing where automated labelling is off.
+    pub(crate) async fn keep_promises(&self, now: DateTime<Utc>) -> Result<(), StepError> {
+        let Some(target) = self.config.automated_labelling.get() else {
+            return Ok(());
+        };
+        let endpoint = self.config.endpoint.to_string();
+        let serving = serving_model(&self.comprehend, &endpoint).await?;
+        let tally = self.tally().await?;
+        let now = aws::rfc3339(now);
+        let look = |promises: &mut Promises| promises.look(serving.as_deref(), target, tally.audits(), &now);
+        // Broken promises are written before anybody is told: that nothing more is accepted comes first.
+        for (model, promise) in &self.change_promises(look).await?.0 {
+            if promise.told {
+                continue;
+            }
+            let reason = &promise.reason;
+            match promise.state {
+                PromiseState::Broken => warn!(model.arn = model, reason, "automated labelling is off"),
+                PromiseState::On | PromiseState::Waiting => {
+                    info!(model.arn = model, reason, "automated labelling is on");
+                }
+            }
+            let name = format!("promise-{}", token(&[model, &promise.since, reason]));
+            self.tell(&name, &message::promise(model, promise)).await?;
+            let told = |promises: &mut Promises| {
+                let same = promises.0.get_mut(model).filter(|now| now.state == promise.state);
+                same.into_iter().for_each(|promise| promise.told = true);
+            };
+            self.change_promises(told).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the promises, changes them, and writes them back if that changed any.
+    async fn change_promises(&self, change: impl Fn(&mut Promises)) -> Result<Promises, StepError> {
+        for _ in 0..MAX_CONFLICTS {
+            let stored = self.storage.read_version::<Promises>(PROMISES_KEY).await?;
+            let (before, etag) = stored.unzip();
+            let before = before.unwrap_or_default();
+            let mut promises = before.clone();
+            change(&mut promises);
+            let same = promises == before;
+            if same
+                || self
+                    .storage
+                    .replace(PROMISES_KEY, etag.as_deref(), &promises)
+                    .await?
+            {
+                return Ok(promises);
+            }
+        }
+        Err(StepError::NotNow(format!("others keep writing {PROMISES_KEY}")))
+    }
+}
