@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Trains the built-in classifier, scikit-learn's and fastText's usual models on the same rows, classifies the
-same held-out fifth, and prints a Markdown table.
+same held-out fifth, and prints a Markdown table; then how accurate the built-in one is in smaller files.
 
     python3 crates/text-classifier/benches/compare.py --data FILE [--runs 3] [--binary PATH]
 
@@ -16,6 +16,7 @@ PACKAGES = ["scikit-learn==1.9.1", "fasttext-wheel==0.9.2"]
 ROOT = Path(__file__).resolve().parents[3]
 OURS = "text-classifier (built in)"
 BINS = 15
+WEIGHT_BYTES = [80_000, 150_000, 300_000, 600_000]
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -44,6 +45,12 @@ def main():
                 command = [python, Path(__file__).resolve(), "--data", "-", "--one", name, "--folder", folder]
             runs = [measured(command, folder) for _ in range(options.runs)]
             print(row(name, runs, quality(folder)), flush=True)
+        print("\n| file of the built-in model, MB | accuracy | ECE |\n|---|---|---|")
+        for size in [*WEIGHT_BYTES, None]:
+            command = [binary, "train.csv", "test.csv", "model", "scores.csv", *([str(size)] if size else [])]
+            run = measured(command, folder)
+            accuracy, _, ece, _ = quality(folder)
+            print(f"| {run['file_bytes'] / 1e6:.2f} | {accuracy:.1%} | {ece:.3f} |", flush=True)
 
 
 def environment(folder):

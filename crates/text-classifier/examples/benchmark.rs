@@ -1,13 +1,13 @@
 //! Trains on one file and classifies another, for `benches/compare.py`: one JSON object of measurements on the
 //! standard output.
 //!
-//! `benchmark TRAIN.csv TEST.csv MODEL SCORES.csv`: both files in Comprehend's CSV; the model is written to
-//! MODEL, the probabilities of each test row, in the order of the labels, to SCORES.csv.
+//! `benchmark TRAIN.csv TEST.csv MODEL SCORES.csv [MAX_WEIGHT_BYTES]`: both files in Comprehend's CSV; the model is
+//! written to MODEL, the probabilities of each test row, in the order of the labels, to SCORES.csv.
 
 use std::{env, error::Error, fs, hint::black_box, iter, time::Instant};
 
 use serde_json::json;
-use text_classifier::{Model, TrainingSet, train};
+use text_classifier::{Model, TrainingSet, train, train_within};
 
 /// Measurements of which the median counts.
 const RUNS: usize = 5;
@@ -17,12 +17,22 @@ const SEED: u64 = 1;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [train_file, test_file, model_file, scores_file] = &arguments[..] else {
-        return Err("usage: benchmark TRAIN.csv TEST.csv MODEL SCORES.csv".into());
+    let [
+        train_file,
+        test_file,
+        model_file,
+        scores_file,
+        max_weight_bytes @ ..,
+    ] = &arguments[..]
+    else {
+        return Err("usage: benchmark TRAIN.csv TEST.csv MODEL SCORES.csv [MAX_WEIGHT_BYTES]".into());
     };
     let start = Instant::now();
     let set = TrainingSet::read_csv(fs::File::open(train_file)?)?;
-    let trained = train(&set, SEED);
+    let trained = match max_weight_bytes {
+        [] => train(&set, SEED),
+        [bytes, ..] => train_within(&set, bytes.parse()?, SEED),
+    };
     let train_wall_seconds = start.elapsed().as_secs_f64();
     let train_seconds = process_seconds()?;
     fs::write(model_file, trained.model.to_bytes())?;

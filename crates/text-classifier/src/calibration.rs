@@ -183,19 +183,20 @@ fn prior_level(mode: Mode) -> f64 {
 /// Solves a positive definite system of equations.
 fn solve(mut matrix: [[f64; UNKNOWNS]; UNKNOWNS], mut right: [f64; UNKNOWNS]) -> [f64; UNKNOWNS] {
     for at in 0..UNKNOWNS {
-        for below in at + 1..UNKNOWNS {
-            let factor = matrix[below][at] / matrix[at][at];
-            for column in at..UNKNOWNS {
-                matrix[below][column] -= factor * matrix[at][column];
-            }
-            right[below] -= factor * right[at];
+        let (pivot, pivot_right) = (matrix[at], right[at]);
+        for (row, right) in matrix.iter_mut().zip(&mut right).skip(at + 1) {
+            let factor = row[at] / pivot[at];
+            row.iter_mut()
+                .zip(pivot)
+                .for_each(|(cell, above)| *cell -= factor * above);
+            *right -= factor * pivot_right;
         }
     }
     for at in (0..UNKNOWNS).rev() {
-        for after in at + 1..UNKNOWNS {
-            right[at] -= matrix[at][after] * right[after];
-        }
-        right[at] /= matrix[at][at];
+        let known: f64 = (at + 1..UNKNOWNS)
+            .map(|after| matrix[at][after] * right[after])
+            .sum();
+        right[at] = (right[at] - known) / matrix[at][at];
     }
     right
 }

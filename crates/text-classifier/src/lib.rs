@@ -62,7 +62,7 @@ pub use metrics::EvaluationMetrics;
 pub use model::{Model, Prediction};
 pub use model_file::ModelError;
 pub use protocol::MAX_TEXT_BYTES;
-pub use train::{Confidence, Trained, train, train_classes};
+pub use train::{Confidence, Trained, train, train_classes, train_within};
 pub use training_data::{LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, TrainingDataError, TrainingSet};
 
 /// What the operator decides.

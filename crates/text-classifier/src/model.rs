@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// Most bytes of weights: the file of a model of up to about 100 classes stays below 2 MB.
-const MAX_ROW_BYTES: usize = 1_700_000;
-/// Fewest buckets that a model of more classes may keep.
+pub(crate) const MAX_WEIGHT_BYTES: usize = 1_700_000;
+/// Fewest buckets that a model of many classes may keep.
 const MIN_ROWS: usize = 16_384;
 /// Largest weight as it is stored.
 const MAX_STORED: f32 = i8::MAX as f32;
@@ -55,7 +55,13 @@ pub struct Prediction<'a> {
 
 impl Model {
     /// Joins both classifiers, drops the buckets that matter least and rounds the weights.
-    pub(crate) fn of(mode: Mode, labels: &[String], fit: &Fit, calibration: &Calibration) -> Self {
+    pub(crate) fn of(
+        mode: Mode,
+        labels: &[String],
+        fit: &Fit,
+        calibration: &Calibration,
+        max_weight_bytes: usize,
+    ) -> Self {
         let classes = labels.len();
         let joined: Vec<f32> = fit
             .machine
@@ -65,7 +71,11 @@ impl Model {
             .map(|(machine, bayes)| calibration.machine * machine + calibration.bayes * bayes)
             .collect();
         let row = |bucket: usize| &joined[bucket * classes..][..classes];
-        let kept = heaviest(&fit.weighting.texts, row, (MAX_ROW_BYTES / classes).max(MIN_ROWS));
+        let kept = heaviest(
+            &fit.weighting.texts,
+            row,
+            (max_weight_bytes / classes).max(MIN_ROWS),
+        );
         let largest = kept
             .iter()
             .flat_map(|&bucket| row(bucket))

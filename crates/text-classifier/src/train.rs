@@ -23,7 +23,7 @@ use crate::{
     features::Features,
     fit::{Fit, Labelled, fit},
     metrics::{self, EvaluationMetrics, Outcome},
-    model::Model,
+    model::{MAX_WEIGHT_BYTES, Model},
     random::Random,
     training_data::{Example, TrainingSet},
     weights::buckets_for,
@@ -72,8 +72,14 @@ pub struct Confidence {
 /// Needs at most 64 MB beyond the training set for each core and set of weights.
 #[must_use]
 pub fn train(set: &TrainingSet, seed: u64) -> Trained {
+    train_within(set, MAX_WEIGHT_BYTES, seed)
+}
+
+/// Trains a model whose weights take at most so many bytes of its file: to see what size is worth.
+#[must_use]
+pub fn train_within(set: &TrainingSet, max_weight_bytes: usize, seed: u64) -> Trained {
     let texts: Vec<_> = set.examples.iter().map(Example::labelled).collect();
-    train_on(set.mode, &set.labels, &texts, seed)
+    train_on(set.mode, &set.labels, &texts, max_weight_bytes, seed)
 }
 
 /// Trains a multi-class model on texts whose features are at hand, each with the number of its class.
@@ -91,10 +97,16 @@ pub fn train_classes(classes: &[String], texts: &[(&Features, usize)], seed: u64
         labels: &numbers[class..=class],
     };
     let texts: Vec<_> = texts.iter().map(labelled).collect();
-    train_on(Mode::MultiClass, classes, &texts, seed)
+    train_on(Mode::MultiClass, classes, &texts, MAX_WEIGHT_BYTES, seed)
 }
 
-fn train_on(mode: Mode, labels: &[String], texts: &[Labelled<'_>], seed: u64) -> Trained {
+fn train_on(
+    mode: Mode,
+    labels: &[String],
+    texts: &[Labelled<'_>],
+    max_weight_bytes: usize,
+    seed: u64,
+) -> Trained {
     let classes = labels.len();
     let ngrams = texts.iter().map(|text| text.features.len()).sum();
     let buckets = buckets_for(ngrams, classes);
@@ -121,7 +133,7 @@ fn train_on(mode: Mode, labels: &[String], texts: &[Labelled<'_>], seed: u64) ->
         "training ends"
     );
     Trained {
-        model: Model::of(mode, labels, &all, &calibration),
+        model: Model::of(mode, labels, &all, &calibration, max_weight_bytes),
         metrics,
         confidence,
         held_out: outcomes.len(),
