@@ -2,7 +2,8 @@
 //!
 //! Each item is an object whose key says when its turn is, so that the next ones are found without reading the
 //! others, however many wait. Selecting and paying is one conditional write of `backlog/budget.json`, which holds the
-//! selection itself: whoever comes next finishes asking it before selecting more.
+//! selection itself: whoever comes next finishes asking it before selecting more. `backlog/asked-before.json` has the
+//! texts of the latest selections, so that the next one asks something else.
 
 use std::future::ready;
 
@@ -14,11 +15,11 @@ use active_learning_aws::{
 use active_learning_core::{
     batch::BadItem,
     feedback::FeedbackRecord,
-    query_strategy::{self, LabelCounts, QueryStrategy},
+    query_strategy::{self, AskedBefore, MAX_ASKED_BEFORE, QueryStrategy},
     review_budget::{Queue, ReviewBudget, Selected, Selection, candidate, enqueue},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::tracing::{error, info};
+use lambda_runtime::tracing::{error, info, warn};
 
 use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION};
 
@@ -27,6 +28,12 @@ const BUDGET: &str = "backlog/budget.json";
 
 /// Largest state of the budget that is read, in bytes: it holds one selection.
 const MAX_BUDGET_BYTES: u64 = 32 << 20;
+
+/// Where the texts lie that were selected lately, the latest last.
+const ASKED_BEFORE: &str = "backlog/asked-before.json";
+
+/// Largest object of these that is read, in bytes: a thousand texts, each character escaped.
+const MAX_ASKED_BYTES: u64 = 64 << 20;
 
 /// Largest item that is read, in bytes.
 const MAX_ITEM_BYTES: u64 = 1 << 20;
@@ -147,6 +154,7 @@ impl A2iTrigger {
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await?;
+        self.remember(&records).await?;
         let close = |budget: &mut ReviewBudget| {
             if budget
                 .selection()
@@ -157,6 +165,38 @@ impl A2iTrigger {
         };
         self.change_budget(close).await?;
         Ok(human_loops)
+    }
+
+    /// Returns the texts that were selected lately; none where they cannot be used, which costs a choice its breadth only.
+    async fn asked_before(&self) -> Result<Vec<String>, A2iTriggerError> {
+        let read = objects::read(
+            &self.s3,
+            &self.config.feedback_bucket,
+            ASKED_BEFORE,
+            MAX_ASKED_BYTES,
+        )
+        .await;
+        match read {
+            Ok(content) => Ok(texts(content)),
+            Err(ReadError::TooLarge(limit)) => {
+                warn!(limit, "the texts that were selected lately are too large");
+                Ok(Vec::new())
+            }
+            Err(error @ ReadError::Failed(_)) => Err(A2iTriggerError::Store(error.into())),
+        }
+    }
+
+    /// Adds the texts of a selection to those that were selected lately, each once.
+    async fn remember(&self, records: &[FeedbackRecord]) -> Result<(), A2iTriggerError> {
+        let mut asked = self.asked_before().await?;
+        asked.retain(|text| records.iter().all(|record| record.utterance != *text));
+        asked.extend(records.iter().map(|record| record.utterance.clone()));
+        asked.drain(..asked.len().saturating_sub(MAX_ASKED_BEFORE));
+        let content = serde_json::to_vec(&asked).expect("texts are always JSON");
+        let bucket = &self.config.feedback_bucket;
+        // Of two runs that finish the same selection both write the same.
+        let put = objects::put(&self.s3, bucket, ASKED_BEFORE, "application/json", content).await;
+        put.map_err(A2iTriggerError::Store)
     }
 
     /// Returns the items whose turn it is, at most `count`.
@@ -174,8 +214,13 @@ impl A2iTrigger {
             let mut items = self.first_items(queue, choices, &mut next).await?;
             if queue == Queue::Ranked {
                 let candidates: Vec<_> = items.iter().map(|item| candidate(&item.record)).collect();
+                let asked = self.asked_before().await?;
+                let before = AskedBefore {
+                    texts: asked.iter().map(String::as_str).collect(),
+                    ..AskedBefore::default()
+                };
                 let strategy = QueryStrategy::default();
-                let chosen = query_strategy::select(strategy, &candidates, &LabelCounts::new(), wanted, seed);
+                let chosen = query_strategy::select(strategy, &candidates, &before, wanted, seed);
                 items = chosen.into_iter().map(|index| items[index].clone()).collect();
             }
             for item in items {
@@ -250,4 +295,15 @@ impl A2iTrigger {
         let removed = objects::remove(&self.s3, bucket, key).await;
         removed.map_err(A2iTriggerError::Store)
     }
+}
+
+fn texts(content: Option<Vec<u8>>) -> Vec<String> {
+    let Some(content) = content else {
+        return Vec::new();
+    };
+    // Not the error itself, which may quote a text.
+    serde_json::from_slice(&content).unwrap_or_else(|_| {
+        warn!("the texts that were selected lately are damaged: they begin anew");
+        Vec::new()
+    })
 }

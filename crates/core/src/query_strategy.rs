@@ -23,8 +23,11 @@ use crate::{
 /// Most valuable texts that a covering batch is chosen from, per text to choose.
 const COMPARED_PER_CHOICE: usize = 80;
 
-/// Most texts that are compared with one another, whatever the batch: their similarities take 16 MB.
+/// Most texts that are compared with one another, whatever the batch: with those below, their similarities take 36 MB.
 const MAX_COMPARED: usize = 2_000;
+
+/// Most texts asked about before, the latest, that a covering batch looks at.
+pub const MAX_ASKED_BEFORE: usize = 1_000;
 
 /// Sum of scores above which classes cannot be shares of one, with room for rounding.
 const MAX_SUM_OF_SHARES: f32 = 1.01;
@@ -65,6 +68,16 @@ pub struct Candidate<'a> {
 
 /// Labels that people have given so far, counted by class; empty if unknown.
 pub type LabelCounts = BTreeMap<String, u64>;
+
+/// What is known of the questions so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskedBefore<'a> {
+    /// Answers.
+    pub labels: LabelCounts,
+    /// Texts, the latest last; of more than [`MAX_ASKED_BEFORE`] the latest count. A covering batch does not cover once
+    /// more what they stand for.
+    pub texts: Vec<&'a str>,
+}
 
 impl<'a> Candidate<'a> {
     /// Takes text and prediction from a feedback record.
@@ -168,17 +181,17 @@ impl FromStr for QueryStrategy {
 /// Chance decides between equal values. The same arguments always give the same choice: of each candidate it is
 /// certain whether it is chosen, so that its selection probability is 1.
 /// Time grows with candidates × logarithm, and for covering batches with the square of the texts compared: the
-/// most valuable eighty per choice, at most 2,000.
+/// most valuable eighty per choice, at most 2,000, and at most 1,000 that were asked about before.
 pub fn select(
     strategy: QueryStrategy,
     candidates: &[Candidate],
-    labelled: &LabelCounts,
+    before: &AskedBefore,
     count: usize,
     seed: u64,
 ) -> Vec<usize> {
     let values: Vec<f64> = candidates
         .iter()
-        .map(|candidate| strategy.value(candidate.prediction.as_ref(), labelled))
+        .map(|candidate| strategy.value(candidate.prediction.as_ref(), &before.labels))
         .collect();
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     Random::new(seed).shuffle(&mut order);
@@ -191,8 +204,10 @@ pub fn select(
             .map(|&index| candidates[index].text)
             .collect();
         let weights: Vec<f32> = most_valuable.iter().map(|&index| values[index] as f32).collect();
+        let latest = &before.texts[before.texts.len().saturating_sub(MAX_ASKED_BEFORE)..];
+        let chosen = coverage::choose(&texts, &weights, latest, count);
         let mut place = vec![usize::MAX; candidates.len()];
-        for (rank, chosen) in coverage::choose(&texts, &weights, count).into_iter().enumerate() {
+        for (rank, chosen) in chosen.into_iter().enumerate() {
             place[most_valuable[chosen]] = rank;
         }
         // Stable: what was not chosen follows by value.
@@ -275,7 +290,7 @@ mod tests {
             (QueryStrategy::Entropy, [2, 1, 0]),
         ] {
             assert_eq!(
-                select(strategy, &pool, &LabelCounts::new(), 3, 7),
+                select(strategy, &pool, &AskedBefore::default(), 3, 7),
                 order,
                 "{strategy}"
             );
@@ -291,7 +306,11 @@ mod tests {
         let labelled = counts(&[("common", 99), ("rare", 9)]);
 
         for strategy in [QueryStrategy::ClassBalanced, QueryStrategy::Representative] {
-            assert_eq!(select(strategy, &pool, &labelled, 1, 7), [1], "{strategy}");
+            let before = AskedBefore {
+                labels: labelled.clone(),
+                ..AskedBefore::default()
+            };
+            assert_eq!(select(strategy, &pool, &before, 1, 7), [1], "{strategy}");
         }
         let value = |index: usize, labelled| {
             QueryStrategy::ClassBalanced.value(pool[index].prediction.as_ref(), labelled)
@@ -311,8 +330,14 @@ mod tests {
             ("that team loses the third match", nearly()),
         ]);
 
-        let margin = select(QueryStrategy::Margin, &pool, &LabelCounts::new(), 2, 7);
-        let representative = select(QueryStrategy::Representative, &pool, &LabelCounts::new(), 2, 7);
+        let margin = select(QueryStrategy::Margin, &pool, &AskedBefore::default(), 2, 7);
+        let representative = select(
+            QueryStrategy::Representative,
+            &pool,
+            &AskedBefore::default(),
+            2,
+            7,
+        );
 
         assert!(margin.iter().all(|&index| index < 3), "{margin:?}");
         assert!(
@@ -329,7 +354,7 @@ mod tests {
             ("shares fall again on wall street today", None),
         ]);
 
-        let mut chosen = select(QueryStrategy::default(), &pool, &LabelCounts::new(), 2, 7);
+        let mut chosen = select(QueryStrategy::default(), &pool, &AskedBefore::default(), 2, 7);
         chosen.sort_unstable();
 
         assert!(chosen == [0, 1] || chosen == [1, 2], "{chosen:?}");
@@ -344,7 +369,7 @@ mod tests {
             };
             50
         ];
-        let chosen = |seed| select(QueryStrategy::Margin, &pool, &LabelCounts::new(), 5, seed);
+        let chosen = |seed| select(QueryStrategy::Margin, &pool, &AskedBefore::default(), 5, seed);
 
         assert_eq!(chosen(1), chosen(1));
         assert_ne!(chosen(1), chosen(2));
@@ -407,16 +432,18 @@ mod tests {
         #[test]
         fn a_choice_has_no_repeats_and_is_as_long_as_asked(
             pool in proptest::collection::vec(("[ab ]{0,9}", any_prediction()), 0..40),
-            labels in proptest::collection::btree_map("[a-e]", 0u64..100, 0..5), count in 0usize..50, seed: u64,
+            labels in proptest::collection::btree_map("[a-e]", 0u64..100, 0..5),
+            texts in proptest::collection::vec("[ab ]{0,9}", 0..9), count in 0usize..50, seed: u64,
         ) {
+            let before = AskedBefore { labels, texts: texts.iter().map(String::as_str).collect() };
             let pool: Vec<Candidate> = pool
                 .iter()
                 .map(|(text, prediction)| Candidate { text, prediction: prediction.clone() })
                 .collect();
             for strategy in QueryStrategy::ALL {
-                let mut chosen = select(strategy, &pool, &labels, count, seed);
+                let mut chosen = select(strategy, &pool, &before, count, seed);
 
-                prop_assert_eq!(&chosen, &select(strategy, &pool, &labels, count, seed));
+                prop_assert_eq!(&chosen, &select(strategy, &pool, &before, count, seed));
                 chosen.sort_unstable();
                 chosen.dedup();
                 prop_assert_eq!(chosen.len(), count.min(pool.len()));
@@ -432,7 +459,7 @@ mod tests {
                 predictions.into_iter().map(|prediction| Candidate { text: "text", prediction }).collect();
             for strategy in [QueryStrategy::Margin, QueryStrategy::LeastConfidence, QueryStrategy::Entropy, QueryStrategy::ClassBalanced] {
                 let value = |index: usize| strategy.value(pool[index].prediction.as_ref(), &LabelCounts::new());
-                let chosen = select(strategy, &pool, &LabelCounts::new(), count, seed);
+                let chosen = select(strategy, &pool, &AskedBefore::default(), count, seed);
 
                 let least = chosen.iter().map(|&index| value(index)).fold(f64::INFINITY, f64::min);
                 prop_assert!((0..pool.len()).all(|index| chosen.contains(&index) || value(index) <= least));

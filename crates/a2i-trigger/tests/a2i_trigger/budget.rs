@@ -38,7 +38,8 @@ fn probabilities(script: &Script) -> BTreeMap<String, Option<f64>> {
 
 async fn backlog(services: &Services) -> usize {
     let keys = services.keys("backlog/").await;
-    keys.iter().filter(|key| !key.ends_with("budget.json")).count()
+    let is_item = |key: &&String| !key.ends_with("/budget.json") && !key.ends_with("/asked-before.json");
+    keys.iter().filter(is_item).count()
 }
 
 #[tokio::test]
@@ -129,6 +130,35 @@ async fn audits_come_first_then_what_users_dislike_and_what_the_model_doubts_mos
 }
 
 #[tokio::test]
+async fn what_is_like_a_question_of_the_day_before_waits_for_something_else() {
+    for damaged in [false, true] {
+        let services = Services::start();
+        let script = starting();
+        let function = services.function_with_budget(&script, "1");
+        let doubt = |text| line(text, "low-confidence", 0.2).replace(r#":1.0"#, ":null");
+        let first = services
+            .deliver("feedback/a", doubt("central bank raises interest rates"))
+            .await;
+        function.handle_at(first, day(20)).await.expect("selected");
+        if damaged {
+            services.deliver("backlog/asked-before.json", "[1]").await;
+        }
+        let texts = [
+            "bank raises rates",
+            "bank raises interest rates",
+            "team wins match",
+        ];
+        let second = services.deliver("feedback/b", texts.map(doubt).concat()).await;
+
+        function.handle_at(second, day(21)).await.expect("selected");
+
+        let asked: Vec<String> = probabilities(&script).into_keys().collect();
+        let second = if damaged { "bank raises" } else { "team wins" };
+        assert!(asked.iter().any(|text| text.starts_with(second)), "{asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn some_are_drawn_by_chance_and_say_with_what_probability() {
     let services = Services::start();
     let script = starting();
@@ -184,6 +214,7 @@ async fn a_run_that_breaks_off_anywhere_loses_and_overspends_nothing() {
         "PUT /BUCKET/backlog/3-ranked/",
         "PUT /BUCKET/backlog/budget.json",
         "PUT /BUCKET/asked/",
+        "PUT /BUCKET/backlog/asked-before.json",
         "DELETE /BUCKET/backlog/",
         START,
     ] {

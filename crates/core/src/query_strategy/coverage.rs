@@ -11,12 +11,17 @@ use std::{
 
 use crate::dataset::normalise;
 
-/// Chooses `count` texts that cover all, each text counting by its weight (0 or more); best choice first.
+/// Chooses `count` texts that, with those asked about before, cover all, each text counting by its weight (0 or more);
+/// best choice first.
 ///
 /// Time and memory grow with the square of the number of texts.
-pub(super) fn choose(texts: &[&str], weights: &[f32], count: usize) -> Vec<usize> {
-    let similarities = similarities(texts);
+pub(super) fn choose(texts: &[&str], weights: &[f32], before: &[&str], count: usize) -> Vec<usize> {
+    let all: Vec<&str> = texts.iter().chain(before).copied().collect();
+    let similarities = similarities(&all);
     let mut covered = vec![0.0; texts.len()];
+    for asked in &similarities[texts.len()..] {
+        cover(&mut covered, asked);
+    }
     let gain = |text: usize, covered: &[f32]| -> f32 {
         let new = similarities[text].iter().zip(covered).zip(weights);
         new.map(|((similarity, covered), weight)| (similarity - covered).max(0.0) * weight)
@@ -36,11 +41,16 @@ pub(super) fn choose(texts: &[&str], weights: &[f32], count: usize) -> Vec<usize
             continue;
         }
         chosen.push(text);
-        for (covered, similarity) in covered.iter_mut().zip(&similarities[text]) {
-            *covered = similarity.max(*covered);
-        }
+        cover(&mut covered, &similarities[text]);
     }
     chosen
+}
+
+/// Counts a text as chosen.
+fn cover(covered: &mut [f32], similarities: &[f32]) {
+    for (covered, similarity) in covered.iter_mut().zip(similarities) {
+        *covered = similarity.max(*covered);
+    }
 }
 
 /// Returns the cosine similarities of all pairs, from 0 to 1: words weighed by the logarithm of their count and
@@ -113,22 +123,33 @@ mod tests {
             "central bank raises rates",
         ];
 
-        let chosen = choose(&texts, &[1.0; 4], 2);
+        let chosen = choose(&texts, &[1.0; 4], &[], 2);
 
         assert_eq!(chosen, [1, 0]);
+    }
+
+    #[test]
+    fn what_was_asked_before_is_not_covered_again() {
+        let texts = [
+            "bank raises rates",
+            "bank raises interest rates",
+            "team wins match",
+        ];
+
+        assert_eq!(choose(&texts, &[1.0; 3], &["central bank raises rates"], 1), [2]);
     }
 
     #[test]
     fn weight_draws_the_choice() {
         let texts = ["bank raises rates", "bank raises rates again", "team wins match"];
 
-        assert_eq!(choose(&texts, &[0.1, 0.1, 1.0], 1), [2]);
-        assert_eq!(choose(&texts, &[0.0; 3], 3).len(), 3);
+        assert_eq!(choose(&texts, &[0.1, 0.1, 1.0], &[], 1), [2]);
+        assert_eq!(choose(&texts, &[0.0; 3], &[], 3).len(), 3);
     }
 
     #[test]
     fn texts_without_words_are_chosen_last() {
-        assert_eq!(choose(&["", " ", "word"], &[1.0; 3], 3)[0], 2);
+        assert_eq!(choose(&["", " ", "word"], &[1.0; 3], &[], 3)[0], 2);
     }
 
     /// Looks at all gains at every step.
@@ -180,7 +201,7 @@ mod tests {
         ) {
             let (texts, weights): (Vec<&str>, Vec<f32>) =
                 texts.iter().map(|(text, weight)| (text.as_str(), *weight)).unzip();
-            let chosen = choose(&texts, &weights, count);
+            let chosen = choose(&texts, &weights, &[], count);
 
             let lazy = coverage(&similarities(&texts), &weights, chosen.into_iter());
             let eager = greedy(&texts, &weights, count);

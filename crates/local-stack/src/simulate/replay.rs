@@ -4,7 +4,7 @@ use active_learning_core::{
     dataset::{CsvWriter, Row},
     evaluation::{TestPrediction, evaluate},
     prediction::{ClassScore, LABEL_DELIMITER, Prediction},
-    query_strategy::{Candidate, LabelCounts, QueryStrategy, select},
+    query_strategy::{AskedBefore, Candidate, QueryStrategy, select},
     review_policy::ReviewPolicy,
 };
 use text_classifier::{Mode, Model, TrainingDataError, TrainingSet, train};
@@ -145,11 +145,14 @@ fn choose(
             prediction: Some(predict(model, &row.text)),
         })
         .collect();
-    let mut counts = LabelCounts::new();
+    let mut before = AskedBefore {
+        texts: labelled.iter().map(|row| row.text.as_str()).collect(),
+        ..AskedBefore::default()
+    };
     for label in labelled.iter().flat_map(|row| &row.labels) {
-        *counts.entry(label.clone()).or_default() += 1;
+        *before.labels.entry(label.clone()).or_default() += 1;
     }
-    select(strategy, &candidates, &counts, count, seed)
+    select(strategy, &candidates, &before, count, seed)
 }
 
 /// People label the chosen texts.
