@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::error;
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,6 +20,8 @@ pub struct S3Object {
     pub etag: String,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was written, if the event says so: the same however often the event is delivered.
+    pub time: Option<DateTime<Utc>>,
 }
 
 /// A payload that is neither an S3 event nor the test of one.
@@ -33,7 +36,9 @@ struct Event {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Record {
+    event_time: Option<DateTime<Utc>>,
     s3: Entity,
 }
 
@@ -73,6 +78,7 @@ pub fn objects(payload: Value) -> Result<Vec<S3Object>, InvalidEvent> {
             key: decode_key(&record.s3.object.key)?,
             etag: record.s3.object.etag.trim_matches('"').to_owned(),
             size: record.s3.object.size,
+            time: record.event_time,
         })
     };
     let objects: Option<_> = event.records.into_iter().map(object).collect();

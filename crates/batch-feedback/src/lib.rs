@@ -220,7 +220,9 @@ impl BatchFeedback {
             return Ok(None);
         };
         let (sender, receiver) = mpsc::channel(1);
-        let reading = reader::start(file, body, classifier, aws::now(), sender);
+        // The time of the event: a second try makes the same records.
+        let received_at = object.time.map_or_else(aws::now, aws::rfc3339);
+        let reading = reader::start(file, body, classifier, received_at, sender);
         let chunks = stream::unfold(receiver, async |mut receiver| {
             Some((receiver.recv().await?, receiver))
         });

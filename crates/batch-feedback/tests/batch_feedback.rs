@@ -301,6 +301,7 @@ async fn a_stream_that_refuses_fails_the_event_and_the_next_try_succeeds() {
     let denied = r#"{"__type":"AccessDeniedException"}"#;
     services.script.answer(1, "PutRecordBatch", 400, denied);
     let event = services.upload("a.json", SENTENCES_JSON).await;
+    let received_at = event["Records"][0]["eventTime"].clone();
     let function = services.function();
 
     let error = function
@@ -315,6 +316,11 @@ async fn a_stream_that_refuses_fails_the_event_and_the_next_try_succeeds() {
     assert_eq!(diagnostic.error_message, "5 feedback records were not stored");
     assert_eq!(reports, []);
     assert_eq!(counts(&services.only_report().await), [5, 0, 0]);
+    let delivered = services.delivered().await;
+    assert!(
+        delivered.iter().all(|record| record["receivedAt"] == received_at),
+        "each try makes the same records: {delivered:?}"
+    );
 }
 
 #[tokio::test]

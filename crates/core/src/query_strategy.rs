@@ -35,7 +35,8 @@ const MAX_SUM_OF_SHARES: f32 = 1.01;
 /// How texts are chosen for people to label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QueryStrategy {
-    /// Uncertain texts, those of rare classes more so, that stand for many others: see [`QueryStrategy::value`].
+    /// Uncertain texts, those of rare classes more so, that stand for many others and for nothing that was asked
+    /// before: see [`QueryStrategy::value`].
     #[default]
     Representative,
     /// The least distance between the best two classes.

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Trains the built-in classifier, scikit-learn's and fastText's usual models on the same rows, classifies the
-same held-out fifth, and prints a Markdown table; then how accurate the built-in one is in smaller files.
+same held-out texts, and prints a Markdown table; then how accurate the built-in one is in smaller files.
 
-    python3 crates/text-classifier/benches/compare.py --data FILE [--runs 3] [--binary PATH]
+    python3 crates/text-classifier/benches/compare.py --data FILE [--test FILE] [--runs 3] [--binary PATH]
 
-FILE is Comprehend's CSV: label,text without header. Every fifth text, by its hash, is held out. Each model runs in
+A FILE is Comprehend's CSV: label,text without header. Without --test every fifth text, by its hash, is held out. Each model runs in
 a process of its own, on one thread where it lets us; times are of the processor (other work on the machine does not
 count) and medians over the runs. scikit-learn and fastText are installed from PyPI into a virtual environment.
 """
 
-import argparse, csv, hashlib, json, os, pickle, statistics, subprocess, sys, tempfile, time, venv
+import argparse, csv, hashlib, json, os, pickle, random, statistics, subprocess, sys, tempfile, time, venv
 from pathlib import Path
 
 PACKAGES = ["scikit-learn==1.9.1", "fasttext-wheel==0.9.2"]
@@ -23,6 +23,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--data", type=Path, required=True, help="labelled rows: label,text")
+    arguments.add_argument("--test", type=Path, help="held-out rows of your own")
     arguments.add_argument("--runs", type=int, default=3, help="runs of which times are the medians")
     arguments.add_argument("--binary", type=Path, help="example `benchmark`, already built")
     arguments.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "compare-classifiers")
@@ -35,7 +36,7 @@ def main():
     binary = options.binary or build()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        counts = split(options.data, folder)
+        counts = split(options.data, options.test, folder)
         print(f"{counts[0]} rows to train, {counts[1]} held out\n")
         print("| model | accuracy | macro F1 | ECE | AUROC | training, CPU s | texts/s, one core | file, MB | peak memory, MB |")
         print("|---|---|---|---|---|---|---|---|---|")
@@ -45,6 +46,9 @@ def main():
                 command = [python, Path(__file__).resolve(), "--data", "-", "--one", name, "--folder", folder]
             runs = [measured(command, folder) for _ in range(options.runs)]
             print(row(name, runs, quality(folder)), flush=True)
+            if name == OURS:
+                chance = chance_calibration_error(folder)
+        print(f"\nProbabilities that are exactly right would measure an ECE of {chance:.3f} on so many rows, by chance alone.")
         print("\n| file of the built-in model, MB | accuracy | ECE |\n|---|---|---|")
         for size in [*WEIGHT_BYTES, None]:
             command = [binary, "train.csv", "test.csv", "model", "scores.csv", *([str(size)] if size else [])]
@@ -71,15 +75,22 @@ def build():
     return Path(paths[-1])
 
 
-def split(data, folder):
-    with open(data, encoding="utf-8-sig", newline="") as file:
-        rows = [row for row in csv.reader(file) if row]
-    held_out = lambda row: int(hashlib.sha256(row[1].lower().encode()).hexdigest()[:8], 16) % 5 == 0
-    parts = [row for row in rows if not held_out(row)], [row for row in rows if held_out(row)]
+def split(data, test, folder):
+    rows = read_rows(data)
+    if test:
+        parts = rows, read_rows(test)
+    else:
+        held_out = lambda row: int(hashlib.sha256(row[1].lower().encode()).hexdigest()[:8], 16) % 5 == 0
+        parts = [row for row in rows if not held_out(row)], [row for row in rows if held_out(row)]
     for name, part in zip(["train.csv", "test.csv"], parts):
         with open(folder / name, "w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(part)
     return [len(part) for part in parts]
+
+
+def read_rows(path):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return [row for row in csv.reader(file) if row]
 
 
 def measured(command, folder):
@@ -118,15 +129,29 @@ def quality(folder):
     for label in sorted(set(truth)):
         both = sum(said == label == actual for _, said, actual in judged)
         f1.append(2 * both / max(1, sum((said == label) + (actual == label) for _, said, actual in judged)))
-    edges = [len(right) * edge // BINS for edge in range(BINS + 1)]
-    bins = [right[start:end] for start, end in zip(edges, edges[1:])]
-    gap = sum(abs(sum(confidence - hit for confidence, hit in members)) for members in bins)
     wrong_below = wins = 0
     for _, hit in right:
         wins += wrong_below if hit else 0
         wrong_below += not hit
     hits = len(right) - wrong_below
-    return hits / len(right), statistics.mean(f1), gap / len(right), wins / max(1, hits * wrong_below)
+    return hits / len(right), statistics.mean(f1), calibration_error(right), wins / max(1, hits * wrong_below)
+
+
+def calibration_error(right):
+    edges = [len(right) * edge // BINS for edge in range(BINS + 1)]
+    bins = [right[start:end] for start, end in zip(edges, edges[1:])]
+    return sum(abs(sum(confidence - hit for confidence, hit in members)) for members in bins) / len(right)
+
+
+def chance_calibration_error(folder):
+    """Mean over draws in which each prediction is right with the probability that the model says."""
+    with open(folder / "scores.csv", newline="") as file:
+        _, *scores = csv.reader(file)
+    confidences = sorted(max(map(float, row)) for row in scores)
+    draws = random.Random(1)
+    return statistics.mean(
+        calibration_error([(confidence, draws.random() < confidence) for confidence in confidences]) for _ in range(200)
+    )
 
 
 # The other models; each runs in its own process.
