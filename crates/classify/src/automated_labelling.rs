@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use active_learning_aws::{failure::chain, objects};
+use active_learning_aws::{
+    failure::chain,
+    objects::{self, ReadError},
+};
 use active_learning_core::promise::{MAX_PROMISES_BYTES, PROMISES_KEY, Promises};
-use aws_sdk_s3::{Client, error::BoxError};
-use lambda_http::tracing::debug;
+use aws_sdk_s3::{
+    Client,
+    error::{BoxError, ProvideErrorMetadata, SdkError},
+    operation::get_object::GetObjectError,
+};
+use lambda_http::tracing::{debug, warn};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -47,8 +54,10 @@ impl AutomatedLabelling {
             return promises.threshold(model_arn, self.target);
         }
         let promises = self.read().await.unwrap_or_else(|error| {
-            // Also while there are none yet: without the right to list, S3 hides whether an object exists.
-            debug!(error = chain(error.as_ref()), "the promises are unknown");
+            warn!(
+                error = chain(error.as_ref()),
+                "the promises cannot be read: no label is accepted for a minute"
+            );
             Promises::default()
         });
         let threshold = promises.threshold(model_arn, self.target);
@@ -58,9 +67,20 @@ impl AutomatedLabelling {
 
     async fn read(&self) -> Result<Promises, BoxError> {
         let read = objects::read(&self.client, &self.bucket, PROMISES_KEY, MAX_PROMISES_BYTES);
-        match timeout(TIMEOUT, read).await?? {
-            Some(json) => Ok(serde_json::from_slice(&json)?),
-            None => Ok(Promises::default()),
+        match timeout(TIMEOUT, read).await? {
+            Ok(Some(json)) => Ok(serde_json::from_slice(&json)?),
+            Ok(None) => Ok(Promises::default()),
+            Err(ReadError::Failed(error)) if is_denied(&error) => {
+                // Without the right to list, S3 hides that there are none yet.
+                debug!("there are no promises, or they may not be read");
+                Ok(Promises::default())
+            }
+            Err(error) => Err(error.into()),
         }
     }
+}
+
+fn is_denied(error: &BoxError) -> bool {
+    let refused = error.downcast_ref::<SdkError<GetObjectError>>();
+    refused.is_some_and(|refused| refused.code() == Some("AccessDenied"))
 }

@@ -40,11 +40,15 @@ use model_arn::ModelArn;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-/// Time for the prediction: with what follows it stays within API Gateway's 29 seconds.
+/// Time for the prediction. API Gateway waits 29 seconds in all, of which a review takes at most 12: the model's ARN, and two
+/// ways to store feedback.
 const PREDICTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time for each of the two ways to store feedback.
 const FEEDBACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time to accept a label, all in all: a trusted prediction is not kept from the caller for longer.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
@@ -180,7 +184,12 @@ impl Classify {
         let comprehend = clients::comprehend(sdk, config.classifier_url.as_deref());
         let firehose = aws_sdk_firehose::Client::new(sdk);
         let s3 = aws_sdk_s3::Client::new(sdk);
-        let automated_labelling = config.automated_labelling.clone();
+        let mut automated_labelling = config.automated_labelling.clone();
+        if config.policy.audit_rate.is_off() && automated_labelling.take().is_some() {
+            warn!(
+                "automated labelling is off: with an audit sample rate of 0 nobody would see that a promise is broken"
+            );
+        }
         Self {
             automated_labelling: automated_labelling
                 .map(|(bucket, target)| AutomatedLabelling::new(s3.clone(), bucket, target)),
@@ -218,8 +227,13 @@ impl Classify {
         let prediction_id = uuid::Uuid::new_v4().to_string();
         let review = match self.config.policy.decide(&prediction, draw) {
             None => {
-                self.accept(&classifier, &utterance, &prediction, &prediction_id, now)
-                    .await;
+                let accepting = self.accept(&classifier, &utterance, &prediction, &prediction_id, now);
+                if timeout(ACCEPT_TIMEOUT, accepting).await.is_err() {
+                    warn!(
+                        prediction.id = prediction_id,
+                        "the prediction was not accepted as a label in time"
+                    );
+                }
                 None
             }
             Some(review) => {
@@ -262,7 +276,7 @@ impl Classify {
 
     /// Stores a trusted prediction as a label, if what is promised of its model covers it.
     ///
-    /// Whatever fails costs at most the label; a loss is counted and logged.
+    /// Whatever fails, or is broken off for want of time, costs at most the label; only what was stored is counted.
     async fn accept(
         &self,
         classifier: &str,
@@ -290,11 +304,9 @@ impl Classify {
             model_arn,
             &aws::rfc3339(now),
         );
-        let stored = self.publish(&record).await || self.store_directly(&record, prediction_id, now).await;
-        metrics::count(
-            "classify",
-            &[("MachineLabels", 1), ("FeedbackLost", u64::from(!stored))],
-        );
+        if self.publish(&record).await || self.store_directly(&record, prediction_id, now).await {
+            metrics::count("classify", &[("MachineLabels", 1)]);
+        }
     }
 
     /// Stores the record for review; a loss is counted and logged, and does not cost the caller the prediction.

@@ -426,6 +426,9 @@ fn promises(state: &str, target: f64, threshold: f64) -> String {
     json!({"arn:model": promise}).to_string()
 }
 
+/// An audit rate that watches and, in a test, as good as never selects.
+const SELDOM: &str = "0.000000001";
+
 /// What is sent for a prediction with a confidence of 0.8, promised a target of 0.95 and audited with this rate.
 async fn accepted(promises: &str, audit_rate: &str) -> (Value, Script) {
     let script = healthy("0.8");
@@ -438,7 +441,7 @@ async fn accepted(promises: &str, audit_rate: &str) -> (Value, Script) {
 
 #[tokio::test]
 async fn a_confidence_above_the_promise_is_accepted_as_a_label_and_the_answer_stays_the_same() {
-    let (answer, script) = accepted(&promises("on", 0.95, 0.79), "0").await;
+    let (answer, script) = accepted(&promises("on", 0.95, 0.79), SELDOM).await;
 
     assert_eq!(answer["review"], Value::Null);
     let sent = record_sent(&script);
@@ -461,11 +464,22 @@ async fn nothing_is_accepted_without_a_promise_that_covers_it() {
         "{}".to_owned(),
         "damaged".to_owned(),
     ] {
-        let (answer, script) = accepted(&promises, "0").await;
+        let (answer, script) = accepted(&promises, SELDOM).await;
 
         assert_eq!(answer["review"], Value::Null);
         assert_eq!(script.calls("PutRecord").len(), 0, "{promises}");
     }
+}
+
+#[tokio::test]
+async fn without_audits_nobody_watches_and_nothing_is_accepted() {
+    let (answer, script) = accepted(&promises("on", 0.95, 0.1), "0").await;
+
+    assert_eq!(answer["review"], Value::Null);
+    assert_eq!(
+        (script.calls("PutRecord").len(), script.calls(PROMISES).len()),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
@@ -483,8 +497,8 @@ async fn promises_are_read_once_a_minute_and_not_at_all_when_automated_labelling
     script.always(PROMISES, 200, promises("on", 0.95, 0.1));
     let aws = LocalAws::in_memory();
     let (on, off) = (
-        classify_accepting(&script, &aws, "0", "0.95"),
-        classify_accepting(&script, &aws, "0", "0"),
+        classify_accepting(&script, &aws, SELDOM, "0.95"),
+        classify_accepting(&script, &aws, SELDOM, "0"),
     );
 
     off.handle(event(CONFIDENT)).await;
@@ -518,7 +532,7 @@ async fn promises_that_cannot_be_read_and_labels_that_cannot_be_stored_cost_the_
     down.always("PUT /feedback/", 403, "<Error><Code>AccessDenied</Code></Error>");
 
     for script in [&denied, &down] {
-        let classify = classify_accepting(script, &LocalAws::in_memory(), "0", "0.95");
+        let classify = classify_accepting(script, &LocalAws::in_memory(), SELDOM, "0.95");
         let response = classify.handle(event(CONFIDENT)).await;
 
         assert_eq!(response.status(), 200);

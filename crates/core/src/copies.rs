@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use unicode_segmentation::UnicodeSegmentation;
 
-pub use kept::{COPIES_PREFIX, KeptCopy, count, occurrence};
+pub use kept::{COPIES_PREFIX, KeptCopy, Served, count, occurrence};
 
 use crate::{dataset::normalise, feedback::FeedbackRecord};
 

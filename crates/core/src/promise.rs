@@ -4,6 +4,8 @@
 //! says. It is made, kept under watch and broken by audits alone. The review policy draws audits by chance from exactly
 //! those predictions that it trusts, so the audited ones above a threshold are a plain sample of the accepted ones: no
 //! weights are needed, and their errors are binomial. Doubtful predictions, which people see anyhow, say nothing here.
+//! A text that people were asked about before is not asked again: the sample, and so the promise, is of texts
+//! that are new to people, each counted once, however often it is repeated in the traffic.
 //!
 //! **Looking again and again.** The audits are looked at every few minutes. A test at 5 % that is repeated as
 //! answers come in passes by luck sooner or later, however bad the model, so [`advise`](crate::advise), which is asked
@@ -14,18 +16,25 @@
 //!   at most 5 % are ever switched on, however often one looks. An advised threshold needs some 40 % fewer audits: that
 //!   is the price.
 //! - *Broken*: only audits that were answered after the promise was switched on count, and only those above its
-//!   threshold. A promise that holds is ever broken with a probability of at most 5 %; one that does not hold is broken
-//!   in the end with certainty, the sooner the worse it is. `tests/automated_labelling.rs` simulates both.
+//!   threshold. Two thirds of the [evidence](SinceChange) are about a change for the worse at some time since, so a
+//!   good time before is not paid back; the rest is about all of them. A promise that holds all the time is ever
+//!   broken with a probability of at most 5 %; one that does not hold any longer is broken in the end with certainty, the
+//!   sooner the worse it is. `tests/automated_labelling.rs` simulates both.
 //!
 //! The threshold stays where it was when the promise was switched on: what passed then holds as far as
 //! that evidence goes, and later audits speak by breaking it. Broken is broken: the labels of that version
-//! are not trained on any more. Another version, or another target, is another promise with its own evidence.
+//! are not trained on any more, whatever targets come and go, unless a lower one is kept by audits
+//! that came after. Another version, or another target that was not broken, is another promise with its own evidence.
 //!
 //! This holds while the traffic stays as it was audited; that it does not is what the watch is for. It assumes that whether an
 //! audit is answered does not depend on whether the prediction is right; answers that only come later are
 //! not lost.
 
+mod change;
+
 use std::{collections::BTreeMap, str::FromStr};
+
+pub use change::SinceChange;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +49,7 @@ use crate::{
 pub const PROMISES_KEY: &str = "automated-labelling/promises.json";
 /// Where accepted predictions lie in the training bucket: feedback records, one a line.
 pub const MACHINE_LABELLED_FOLDER: &str = "machine-labelled/";
-/// Largest object of promises that is read, in bytes: several thousand model versions.
+/// Largest object of promises that is read, in bytes: several thousand model versions, or four hundred that were broken.
 pub const MAX_PROMISES_BYTES: u64 = 4 << 20;
 
 /// Accuracy that accepted predictions must have, from 0 to below 1; 0 accepts none.
@@ -74,9 +83,6 @@ impl FromStr for AcceptedAccuracy {
     }
 }
 
-/// How near to the target a broken accuracy is expected: ten times as likely just below it as uniformly.
-const NEAR_TARGET: u32 = 10;
-
 /// Audited predictions and how many of them were wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditCounts {
@@ -87,11 +93,11 @@ pub struct AuditCounts {
 }
 
 impl AuditCounts {
-    fn without(self, other: Self) -> Self {
-        Self {
-            audited: self.audited.saturating_sub(other.audited),
-            wrong: self.wrong.saturating_sub(other.wrong),
-        }
+    /// Returns what was added to others; never more wrong ones than audited ones, also where counts were lost.
+    fn without(self, others: Self) -> Self {
+        let audited = self.audited.saturating_sub(others.audited);
+        let wrong = self.wrong.saturating_sub(others.wrong).min(audited);
+        Self { audited, wrong }
     }
 }
 
@@ -121,6 +127,15 @@ impl AuditGrid {
         {
             self.add(confidence, judged.right);
         }
+    }
+
+    /// Returns what was added to others.
+    fn without(&self, others: &Self) -> Self {
+        let new = self.0.iter().map(|(exceeded, counts)| {
+            let other = others.0.get(exceeded).copied().unwrap_or_default();
+            (*exceeded, counts.without(other))
+        });
+        Self(new.collect())
     }
 
     /// Returns the audited predictions whose confidence exceeds a threshold of the grid.
@@ -197,8 +212,28 @@ pub struct Promise {
     pub accuracy_at_least: Option<f64>,
     /// Audits above the threshold that were answered since.
     pub watched: AuditCounts,
+    /// What they say of a change for the worse.
+    #[serde(default)]
+    pub since_change: SinceChange,
+    /// The promise of the lowest target that this version has broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
     /// Whether people were told of the state.
     pub told: bool,
+}
+
+/// A promise that was broken: no target as high as this is promised of the version again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Broken {
+    /// What was promised, from 0 to 1.
+    pub target: f64,
+    /// Since when, RFC 3339 in UTC.
+    pub since: String,
+    /// Why, in words for people.
+    pub reason: String,
+    /// All audits of the version until then: they say nothing for a lower target.
+    pub audits: AuditGrid,
 }
 
 impl Promise {
@@ -213,15 +248,44 @@ impl Promise {
             evidence: AuditCounts::default(),
             accuracy_at_least: None,
             watched: AuditCounts::default(),
+            since_change: SinceChange::default(),
+            broken: None,
             told: true,
         }
     }
 
+    /// Promises another target instead: anew, unless one as low was broken before.
+    fn retarget(&mut self, target: f64, now: &str) {
+        let waiting = Self::waiting(target, now);
+        *self = match self.broken.take() {
+            Some(broken) if broken.target <= target => Self {
+                state: PromiseState::Broken,
+                since: broken.since.clone(),
+                reason: broken.reason.clone(),
+                broken: Some(broken),
+                ..waiting
+            },
+            broken => Self { broken, ..waiting },
+        };
+    }
+
     /// Looks at all audits of the model again, which may switch the promise on, or break it.
     pub fn look(&mut self, audits: &AuditGrid, now: &str) {
+        let later = self.broken.as_ref().map(|broken| audits.without(&broken.audits));
+        let counted = later.as_ref().unwrap_or(audits);
         match (self.state, self.threshold) {
-            (PromiseState::Waiting, _) => self.wait(audits, now),
-            (PromiseState::On, Some(threshold)) => self.watch(audits.above(threshold), now),
+            (PromiseState::Waiting, _) => self.wait(counted, now),
+            (PromiseState::On, Some(threshold)) => {
+                self.watch(counted.above(threshold), now);
+                if self.state == PromiseState::Broken {
+                    self.broken = Some(Broken {
+                        target: self.target,
+                        since: self.since.clone(),
+                        reason: self.reason.clone(),
+                        audits: audits.clone(),
+                    });
+                }
+            }
             (PromiseState::On | PromiseState::Broken, _) => {}
         }
     }
@@ -252,19 +316,26 @@ impl Promise {
             evidence,
             accuracy_at_least: Some(accuracy_at_least),
             told: false,
+            broken: self.broken.take(),
             ..Self::waiting(self.target, now)
         };
     }
 
     fn watch(&mut self, above: AuditCounts, now: &str) {
-        self.watched = above.without(self.evidence);
-        let AuditCounts { audited, wrong } = self.watched;
-        if evidence_of_fewer(audited - wrong, audited, self.target, NEAR_TARGET) >= 1.0 / (1.0 - CONFIDENCE) {
+        let watched = above.without(self.evidence);
+        // Nothing new, or counts that were lost and come again.
+        if watched.audited <= self.watched.audited {
+            return;
+        }
+        self.since_change.add(self.watched, watched, self.target);
+        self.watched = watched;
+        if self.since_change.evidence(watched, self.target) >= 1.0 / (1.0 - CONFIDENCE) {
+            let AuditCounts { audited, wrong } = watched;
             self.state = PromiseState::Broken;
             now.clone_into(&mut self.since);
             self.reason = format!(
-                "of {audited} predictions above the threshold that were audited since, {wrong} are wrong: fewer than {:.1} % \
-                 are right, with 95 % confidence",
+                "of {audited} predictions above the threshold that were audited since, {wrong} are wrong, too many in all or \
+                 lately: fewer than {:.1} % are right now, with 95 % confidence",
                 100.0 * self.target
             );
             self.told = false;
@@ -280,7 +351,7 @@ pub struct Promises(pub BTreeMap<String, Promise>);
 impl Promises {
     /// Looks at the audits of every model again; the one that serves is promised of from now on.
     ///
-    /// A promise of another target than this begins anew.
+    /// A promise of another target than this begins anew; one that was broken stays so unless this target is lower.
     pub fn look(
         &mut self,
         serving: Option<&str>,
@@ -294,7 +365,7 @@ impl Promises {
         }
         for (model, promise) in &mut self.0 {
             if promise.target != target {
-                *promise = Promise::waiting(target, now);
+                promise.retarget(target, now);
             }
             if let Some(audits) = audits.get(model) {
                 promise.look(audits, now);
@@ -445,6 +516,78 @@ mod tests {
             (promise.state, promise.since.as_str()),
             (PromiseState::Broken, LATER)
         );
+    }
+
+    #[test]
+    fn a_broken_promise_is_not_mended_by_another_target_and_back() {
+        let mut grid = audits(&[(500, 0.97, 1)]);
+        let mut promises = Promises::default();
+        let look = |promises: &mut Promises, target, grid: &AuditGrid| {
+            promises.look(
+                Some("arn"),
+                target,
+                &[("arn".to_owned(), grid.clone())].into(),
+                LATER,
+            );
+            promises.0["arn"].clone()
+        };
+        look(&mut promises, 0.95, &grid);
+        add(&mut grid, &[(100, 0.97, 30)]);
+        let broken = look(&mut promises, 0.95, &grid);
+        assert_eq!(broken.state, PromiseState::Broken, "{broken:?}");
+
+        // Of all audits 94.8 % are right, but those until then say nothing for a lower target.
+        let waiting = look(&mut promises, 0.9, &grid);
+        assert_eq!((waiting.state, waiting.threshold), (PromiseState::Waiting, None));
+        let raised = look(&mut promises, 0.97, &grid);
+        let back = look(&mut promises, 0.95, &grid);
+        for again in [raised, back] {
+            assert_eq!(
+                (again.state, again.threshold, again.told),
+                (PromiseState::Broken, None, true)
+            );
+            assert_eq!((&again.since, &again.reason), (&broken.since, &broken.reason));
+        }
+
+        look(&mut promises, 0.9, &grid);
+        add(&mut grid, &[(300, 0.97, 3)]);
+        let on = look(&mut promises, 0.9, &grid);
+        assert_eq!((on.state, on.evidence.audited), (PromiseState::On, 300));
+        assert_eq!(look(&mut promises, 0.95, &grid).state, PromiseState::Broken);
+        look(&mut promises, 0.9, &grid);
+        assert_eq!(look(&mut promises, 0.9, &grid).state, PromiseState::On);
+        add(&mut grid, &[(60, 0.97, 60)]);
+        let lower = look(&mut promises, 0.9, &grid);
+        assert_eq!(lower.broken.map(|broken| broken.target), Some(0.9));
+        assert_eq!(look(&mut promises, 0.92, &grid).state, PromiseState::Broken);
+    }
+
+    #[test]
+    fn counts_that_were_lost_count_again_once_there_are_more() {
+        let (mut promise, _) = on(&[(1_000, 0.97, 5)]);
+        promise.look(&audits(&[(1_050, 0.97, 7)]), LATER);
+        let before = promise.clone();
+
+        for lost in [
+            audits(&[]),
+            audits(&[(900, 0.97, 40)]),
+            audits(&[(1_010, 0.97, 40)]),
+        ] {
+            promise.look(&lost, LATER);
+            assert_eq!(promise, before);
+        }
+        promise.look(&audits(&[(1_051, 0.97, 7)]), LATER);
+
+        assert_eq!((promise.watched.audited, promise.watched.wrong), (51, 2));
+    }
+
+    #[test]
+    fn promises_that_were_stored_before_changes_were_watched_are_read() {
+        let (promise, _) = on(&[(300, 0.97, 1)]);
+        let mut json = serde_json::to_value(&promise).expect("JSON");
+        json.as_object_mut().expect("an object").remove("sinceChange");
+
+        assert_eq!(serde_json::from_value::<Promise>(json).ok(), Some(promise));
     }
 
     #[test]

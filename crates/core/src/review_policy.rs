@@ -25,6 +25,13 @@ pub struct MarginThreshold(f32);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct AuditSampleRate(f64);
 
+impl AuditSampleRate {
+    /// Returns whether nothing is ever audited.
+    pub fn is_off(self) -> bool {
+        self.0 <= 0.0
+    }
+}
+
 fn probability<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, NotAProbability> {
     text.trim()
         .parse()

@@ -5,24 +5,35 @@ use active_learning_core::promise::{PROMISES_KEY, PromiseState, Promises};
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
-use crate::{ModelBuilding, deployment::token, error::StepError, message, serving_model};
+use crate::{ModelBuilding, deployment::token, error::StepError, message, serving_model, tally::Tally};
 
 /// Tries against others who write at the same time.
 const MAX_CONFLICTS: usize = 10;
 
 impl ModelBuilding {
-    /// Looks at the audits again and writes down what changed; tells people of what was switched on or is broken.
-    ///
-    /// Idempotent, and safe to run many times at once. Does nothing where automated labelling is off.
+    /// Looks at the newest audits before a dataset is made. Does nothing where automated labelling is off.
     pub(crate) async fn keep_promises(&self, now: DateTime<Utc>) -> Result<(), StepError> {
         let Some(target) = self.config.automated_labelling.get() else {
             return Ok(());
         };
-        let endpoint = self.config.endpoint.to_string();
-        let serving = serving_model(&self.comprehend, &endpoint).await?;
+        let serving = serving_model(&self.comprehend, &self.config.endpoint.to_string()).await?;
         let tally = self.tally().await?;
+        self.look_at_promises(serving.as_deref(), target, &tally, now)
+            .await
+    }
+
+    /// Looks at the audits again and writes down what changed; tells people of what was switched on or is broken.
+    ///
+    /// Idempotent, and safe to run many times at once.
+    pub(crate) async fn look_at_promises(
+        &self,
+        serving: Option<&str>,
+        target: f64,
+        tally: &Tally,
+        now: DateTime<Utc>,
+    ) -> Result<(), StepError> {
         let now = aws::rfc3339(now);
-        let look = |promises: &mut Promises| promises.look(serving.as_deref(), target, tally.audits(), &now);
+        let look = |promises: &mut Promises| promises.look(serving, target, tally.audits(), &now);
         // Broken promises are written before anybody is told: that nothing more is accepted comes first.
         for (model, promise) in &self.change_promises(look).await?.0 {
             if promise.told {

@@ -1,6 +1,9 @@
 //! The labels of people: every line under `labelled/`, with the votes of all human loops on a record together.
 
-use std::{collections::HashMap, io};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+};
 
 use active_learning_aws::objects;
 use active_learning_core::{
@@ -79,6 +82,8 @@ pub(crate) struct Labels {
     pub kept: Texts,
     /// Copies that the answer to a record serves, by record id; at the time of reading, since they go on coming.
     copies: HashMap<u128, u64>,
+    /// Ids of these copies.
+    pub served: HashSet<u128>,
     /// Lines that are damaged or of a newer version.
     pub unreadable: u64,
 }
@@ -222,7 +227,9 @@ pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels
         let of_record = labels.lines[first..].iter().take_while(|line| line.id == id);
         of_record.map(|line| line.occurrence).collect()
     };
-    labels.copies = copies::count(copies, occurrences);
+    let served = copies::count(copies, occurrences);
+    labels.copies = served.counts;
+    labels.served = served.ids;
     Ok(labels)
 }
 
@@ -310,6 +317,7 @@ impl Reader {
             lines: self.lines,
             kept: self.spool.finish()?,
             copies: HashMap::new(),
+            served: HashSet::new(),
             unreadable: self.unreadable,
         })
     }

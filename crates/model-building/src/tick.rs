@@ -51,22 +51,31 @@ impl ModelBuilding {
     /// Watches the serving model, its confidence and what is promised of it, and considers a build; one does not hold
     /// back the other.
     pub(crate) async fn tick(&self, now: DateTime<Utc>) -> Result<(), StepError> {
-        let considered = self.consider(now).await;
-        let watched = self.watch().await;
-        let confidence = self.watch_confidence().await;
-        let promises = self.keep_promises(now).await;
-        considered.and(watched).and(confidence).and(promises)
+        let tally = self.tally().await?;
+        let considered = match self.last_build().await {
+            Ok(last) => self.start_if_due(last, &tally, now).await,
+            Err(error) => Err(error),
+        };
+        let watched = self.watch(&tally, now).await;
+        considered.and(watched)
     }
 
     /// Starts a build if the policy says so. The same moment twice, and two at a time, start one.
     pub(crate) async fn consider(&self, now: DateTime<Utc>) -> Result<(), StepError> {
-        let policy = self.config.build_policy;
         let last = self.last_build().await?;
-        if !policy.may_build(last.as_ref(), now) {
+        if !self.config.build_policy.may_build(last.as_ref(), now) {
             return Ok(());
         }
-        let tally = self.tally().await?;
-        let Some(reason) = policy.due(last.as_ref(), &tally, now) else {
+        self.start_if_due(last, &self.tally().await?, now).await
+    }
+
+    async fn start_if_due(
+        &self,
+        last: Option<LastBuild>,
+        tally: &Tally,
+        now: DateTime<Utc>,
+    ) -> Result<(), StepError> {
+        let Some(reason) = self.config.build_policy.due(last.as_ref(), tally, now) else {
             return Ok(());
         };
         if self.running_build().await?.is_some() {
@@ -83,10 +92,22 @@ impl ModelBuilding {
         self.start(&name, &request).await
     }
 
+    async fn watch(&self, tally: &Tally, now: DateTime<Utc>) -> Result<(), StepError> {
+        let serving = serving_model(&self.comprehend, &self.config.endpoint.to_string()).await?;
+        let serving = serving.as_deref();
+        let accuracy = self.watch_accuracy(serving, tally).await;
+        let confidence = self.watch_confidence(serving, tally).await;
+        let promises = match self.config.automated_labelling.get() {
+            Some(target) => self.look_at_promises(serving, target, tally, now).await,
+            None => Ok(()),
+        };
+        accuracy.and(confidence).and(promises)
+    }
+
     /// Rolls the serving model back if audits show that it is significantly worse than the one before was.
     ///
     /// Once for each deployment: what a roll-back brings into service is not watched.
-    async fn watch(&self) -> Result<(), StepError> {
+    async fn watch_accuracy(&self, serving: Option<&str>, tally: &Tally) -> Result<(), StepError> {
         let deployments = deployment::read_all(&self.storage).await?;
         let Some(last) = deployments.last().filter(|last| last.by == SwitchedBy::Build) else {
             return Ok(());
@@ -94,11 +115,9 @@ impl ModelBuilding {
         let Some(previous) = &last.previous_model_arn else {
             return Ok(());
         };
-        let endpoint = self.config.endpoint.to_string();
-        if serving_model(&self.comprehend, &endpoint).await?.as_ref() != Some(&last.model_arn) {
+        if serving != Some(last.model_arn.as_str()) {
             return Ok(());
         }
-        let tally = self.tally().await?;
         let accuracies = tally.accuracy(&last.model_arn).zip(tally.accuracy(previous));
         let Some((new, old)) = accuracies else {
             return Ok(());
@@ -123,22 +142,21 @@ impl ModelBuilding {
     }
 
     /// Warns, once for each model, if audits show that the confidence of the serving model does not rank.
-    async fn watch_confidence(&self) -> Result<(), StepError> {
-        let endpoint = self.config.endpoint.to_string();
-        let Some(model) = serving_model(&self.comprehend, &endpoint).await? else {
+    async fn watch_confidence(&self, serving: Option<&str>, tally: &Tally) -> Result<(), StepError> {
+        let Some(model) = serving else {
             return Ok(());
         };
-        let quality = self.tally().await?.confidence(&model);
+        let quality = tally.confidence(model);
         let Some(warning) = quality.and_then(|quality| quality.warning()) else {
             return Ok(());
         };
-        let name = format!("confidence-warning-{}", token(&[&model]));
+        let name = format!("confidence-warning-{}", token(&[model]));
         let key = format!("builds/{name}.json");
         if self.storage.read::<Notification>(&key).await?.is_some() {
             return Ok(());
         }
         warn!(model.arn = model, warning);
-        let notification = message::confidence_warning(&model, &warning);
+        let notification = message::confidence_warning(model, &warning);
         self.tell(&name, &notification).await?;
         // Written last: what breaks off before is told again, under a name that was taken.
         self.storage.create(&key, &notification).await?;

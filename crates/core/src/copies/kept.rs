@@ -82,12 +82,21 @@ pub fn occurrence(record: &FeedbackRecord) -> u64 {
     u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
 }
 
-/// Counts the copies that each answer serves, by the id of the question that was answered.
+/// Copies that answers serve.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// How many each answer serves, by the id of the question that was answered.
+    pub counts: HashMap<u128, u64>,
+    /// Ids of the copies' own questions, of those that were not asked themselves.
+    pub ids: HashSet<u128>,
+}
+
+/// Counts the copies that each answer serves.
 ///
 /// `answered` returns the occurrences that a question was answered for, none if it was not. A copy counts for its own
 /// question if that has an answer; else for the question that it is a copy of, and so on. What was asked
 /// itself is no copy, and what no answer serves yet does not count.
-pub fn count(mut copies: Vec<KeptCopy>, answered: impl Fn(u128) -> HashSet<u64>) -> HashMap<u128, u64> {
+pub fn count(mut copies: Vec<KeptCopy>, answered: impl Fn(u128) -> HashSet<u64>) -> Served {
     let originals: HashMap<u128, u128> = copies
         .iter()
         .filter(|copy| copy.id != copy.original)
@@ -95,7 +104,7 @@ pub fn count(mut copies: Vec<KeptCopy>, answered: impl Fn(u128) -> HashSet<u64>)
         .collect();
     copies.sort_unstable_by_key(|copy| (copy.id, copy.occurrence));
     copies.dedup_by_key(|copy| (copy.id, copy.occurrence));
-    let mut counts: HashMap<u128, u64> = HashMap::new();
+    let mut served = Served::default();
     for same_text in copies.chunk_by(|a, b| a.id == b.id) {
         let steps = std::iter::successors(Some(same_text[0].id), |id| originals.get(id).copied());
         let answers = steps.take(MAX_STEPS).map(|id| (id, answered(id)));
@@ -105,10 +114,13 @@ pub fn count(mut copies: Vec<KeptCopy>, answered: impl Fn(u128) -> HashSet<u64>)
         let is_copy = |copy: &&KeptCopy| copy.id != question || !asked.contains(&copy.occurrence);
         let count = same_text.iter().filter(is_copy).count() as u64;
         if count > 0 {
-            *counts.entry(question).or_default() += count;
+            *served.counts.entry(question).or_default() += count;
+        }
+        if same_text[0].id != question {
+            served.ids.insert(same_text[0].id);
         }
     }
-    counts
+    served
 }
 
 #[cfg(test)]
@@ -141,7 +153,7 @@ mod tests {
             let of_id = answered.iter().filter(|(other, _)| *other == id);
             of_id.map(|(_, occurrence)| *occurrence).collect()
         };
-        let mut counts: Vec<_> = count(copies.to_vec(), occurrences).into_iter().collect();
+        let mut counts: Vec<_> = count(copies.to_vec(), occurrences).counts.into_iter().collect();
         counts.sort_unstable();
         counts
     }
@@ -192,6 +204,22 @@ mod tests {
         ];
 
         assert_eq!(counted(&copies, &[(1, 10)]), [(1, 4)]);
+    }
+
+    #[test]
+    fn copies_that_were_not_asked_themselves_are_served_by_an_answer() {
+        let copies = [
+            copy(1, 1, 11),
+            copy(1, 2, 20),
+            copy(2, 3, 30),
+            copy(1, 4, 40),
+            copy(8, 9, 90),
+        ];
+        let answered = |id| HashSet::from_iter([1, 4].contains(&id).then_some(0));
+
+        let served = count(copies.to_vec(), answered).ids;
+
+        assert_eq!(served, HashSet::from([2, 3]));
     }
 
     #[test]

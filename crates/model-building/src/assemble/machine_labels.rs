@@ -160,6 +160,10 @@ impl MachineLabels {
                 self.left_out.add("known-from-people");
                 continue;
             }
+            if rows.served.contains(&machine.id) {
+                self.left_out.add("copy-of-a-question");
+                continue;
+            }
             if held_out.contains(&content) || content.is_test(test_share) {
                 self.left_out.add("kept-for-tests");
                 continue;
@@ -290,15 +294,20 @@ impl Reader {
             return Ok(());
         }
         let predicted_at = time_of(&record.received_at);
-        if let Some(other) = self.by_content.get(&content) {
-            self.left_out.add("older");
-            if other.predicted_at >= predicted_at {
-                return Ok(());
+        let text = match self.by_content.get(&content) {
+            None => self.texts.push(&text)?,
+            // As it was read first: a text that comes again and again must not fill the disk.
+            Some(other) => {
+                self.left_out.add("older");
+                if other.predicted_at >= predicted_at {
+                    return Ok(());
+                }
+                other.text
             }
-        }
+        };
         let machine = MachineLabel {
             id: u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits"),
-            text: self.texts.push(&text)?,
+            text,
             label: self.labels.number(label),
             model: self.models.number(model),
             confidence,

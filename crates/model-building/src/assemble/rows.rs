@@ -202,6 +202,8 @@ pub(super) struct Rows {
     pub report: LabelReport,
     /// Texts that people were asked about, also those without an answer.
     pub asked: HashSet<ContentId>,
+    /// Ids of copies of these, by form or a small change: their answer serves them.
+    pub served: HashSet<u128>,
     /// Rows and answers that were left out so far, by why.
     pub left_out: BTreeMap<String, u64>,
     initial_texts: Texts,
@@ -308,6 +310,7 @@ impl Rows {
             mode,
             report,
             asked: labels.lines.iter().map(|line| line.content).collect(),
+            served: labels.served,
             left_out: counts.0,
             initial_texts: texts.finish()?,
             labelled_texts: labels.kept,

@@ -234,7 +234,7 @@ async fn people_win_over_machines_and_the_newest_prediction_over_older_ones() {
     let rows = machine_rows(&bucket, &manifest).await;
     let expected = Row {
         labels: vec!["Sports".into()],
-        text: "predicted TWICE".into(),
+        text: "predicted twice".into(),
     };
     assert_eq!(rows, [expected]);
     assert_eq!(
@@ -244,6 +244,29 @@ async fn people_win_over_machines_and_the_newest_prediction_over_older_ones() {
     let labels = bucket.labels(&manifest).await;
     assert_eq!(labels["a text that people know"], "Sports");
     assert!(!labels.contains_key("a text that fits nothing"));
+}
+
+#[tokio::test]
+async fn a_copy_of_a_question_that_came_back_is_left_to_its_answer() {
+    let bucket = bucket().await;
+    let question = "The council of the northern port met on Monday to talk about the new ferry";
+    let copy = "The council of the northern port met on Tuesday to talk about the new ferry";
+    bucket.copy(question, copy, 1).await;
+    bucket
+        .copy("a question that is still open", "of an open one", 1)
+        .await;
+    let records = [copy, "of an open one"].map(|text| accepted(text, "World", 0.97, 5));
+    accept(&bucket, "a", &records).await;
+    let open = bucket.assemble(&NOT_HELD_OUT).await;
+    assert_eq!(machine_rows(&bucket, &open).await.len(), 2);
+
+    bucket.answer("loop-1", 9, &[doubted(question, "Sports")]).await;
+    let answered = bucket.assemble(&NOT_HELD_OUT).await;
+
+    let rows = machine_rows(&bucket, &answered).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].text, "of an open one");
+    assert_eq!(left_out(&answered), [("copy-of-a-question", 1)].into());
 }
 
 #[tokio::test]

@@ -169,6 +169,18 @@ async fn machine_labels_never_start_a_build() {
 }
 
 #[tokio::test]
+async fn a_tick_describes_the_endpoint_once() {
+    for accuracy in ["0", "0.8"] {
+        let mut world = World::new().await;
+        world.settings.insert("AUTOMATED_LABELLING_ACCURACY", accuracy);
+
+        tick(&world).await;
+
+        assert_eq!(world.comprehend.calls("DescribeEndpoint").len(), 1, "{accuracy}");
+    }
+}
+
+#[tokio::test]
 async fn with_automated_labelling_off_nothing_is_promised() {
     let world = World::new().await;
     world.put_labels("loop-1", &champion(), 1_000..1_080, 80).await;
