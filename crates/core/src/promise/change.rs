@@ -16,8 +16,8 @@ const MAX: f64 = 1e100;
 
 /// Sums of likelihood ratios over all times at which predictions could have become worse, one for each of the odds.
 ///
-/// A change before audit number `k`, counted from 0, has the weight `200 / ((k + 200) (k + 201))`; all weights together are
-/// 1. So a sum is a mean of likelihood ratios, thus an e-value at any time, and takes one number. Without weights it is
+/// A change before audit number `k`, counted from 0, has the weight `200 / ((k + 200) (k + 201))`; the weights sum to one.
+/// So a sum is a mean of likelihood ratios, thus an e-value at any time, and takes one number. Without weights it is
 /// the procedure of Shiryaev and Roberts. Source: J. Shin, A. Ramdas and A. Rinaldo, "E-detectors: a nonparametric framework
 /// for sequential change detection", New England Journal of Statistics in Data Science 2 (2024).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
