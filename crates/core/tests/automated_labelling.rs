@@ -4,7 +4,10 @@
 //! A deployment audits predictions one after the other and looks at the promise after every few of them. The truth
 //! is known from the model's formula.
 
-use active_learning_core::promise::{AuditGrid, Promise, PromiseState};
+use active_learning_core::{
+    promise::{AuditGrid, Promise, PromiseState},
+    random::Random,
+};
 
 const DEPLOYMENTS: u64 = 200;
 /// The most that may go wrong: 5 %.
@@ -12,19 +15,6 @@ const MAX_WRONG: u64 = DEPLOYMENTS / 20;
 /// Audits between two looks.
 const AUDITS_A_LOOK: u64 = 10;
 const TARGET: f64 = 0.95;
-
-/// SplitMix64: the same deployments on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / 2_f64.powi(53)
-    }
-}
 
 /// Confidence, and probability of being right, for a uniform draw.
 type Model = fn(f64) -> (f64, f64);
@@ -53,7 +43,7 @@ struct Deployment {
 impl Deployment {
     fn new(seed: u64) -> Self {
         Self {
-            random: Random(seed),
+            random: Random::new(seed),
             audits: AuditGrid::default(),
             promise: Promise::waiting(TARGET, "2026-11-21T10:00:00Z"),
         }
@@ -62,8 +52,8 @@ impl Deployment {
     /// Audits predictions until the promise stands so; returns after how many, or nothing if it never does.
     fn audit_until(&mut self, state: PromiseState, model: Model, most: u64) -> Option<u64> {
         for number in 1..=most {
-            let (confidence, right) = model(self.random.next());
-            let right = self.random.next() < right;
+            let (confidence, right) = model(self.random.next_f64());
+            let right = self.random.next_f64() < right;
             self.audits.add(confidence as f32, right);
             if number % AUDITS_A_LOOK == 0 {
                 self.promise.look(&self.audits, "2026-11-21T10:05:00Z");

@@ -4,26 +4,16 @@
 //! it. The promise is broken where the true accuracy of that, known from the model's formula, is below the target.
 //! Advising nothing keeps the promise, so each test also says how often a threshold must be found.
 
-use active_learning_core::advise::{Judged, Verdict, advise};
+use active_learning_core::{
+    advise::{Judged, Verdict, advise},
+    random::Random,
+};
 
 const DEPLOYMENTS: u64 = 1_000;
 /// The most that may fail: 5 %.
 const MAX_BROKEN: usize = 50;
 /// Classes of a simulated model; each is predicted with its own share.
 const CLASSES: [&str; 3] = ["A", "B", "C"];
-
-/// SplitMix64: the same deployments on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / 2_f64.powi(53)
-    }
-}
 
 /// How a model's confidence comes about and what it is worth.
 #[derive(Clone, Copy)]
@@ -85,15 +75,15 @@ const ALL: Policy = Policy {
 fn sample(model: Model, policy: Policy, traffic: usize, random: &mut Random) -> Vec<Judged> {
     let mut judged = Vec::new();
     for number in 0..traffic {
-        let (draw, class) = (random.next(), class_of(random.next()));
-        let right = random.next() < (model.right)(class, draw);
+        let (draw, class) = (random.next_f64(), class_of(random.next_f64()));
+        let right = random.next_f64() < (model.right)(class, draw);
         let confidence = (model.confidence)(draw);
         let selection_probability = if confidence <= policy.threshold {
             1.0
         } else {
             policy.audit_rate
         };
-        if random.next() < selection_probability {
+        if random.next_f64() < selection_probability {
             judged.push(Judged {
                 id: number.to_string(),
                 class: CLASSES[class].into(),
@@ -150,7 +140,7 @@ struct Outcome {
 fn deploy(model: Model, policy: Policy, traffic: usize, target: f64) -> Outcome {
     let mut outcome = Outcome::default();
     for seed in 0..DEPLOYMENTS {
-        let judged = sample(model, policy, traffic, &mut Random(seed));
+        let judged = sample(model, policy, traffic, &mut Random::new(seed));
         let advice = advise(&judged, target, 1.0).expect("something judged");
         if let Verdict::Met(point) = advice.verdict {
             let everywhere = [0, 1, 2].map(|class| (class, point.threshold));

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
+    pin::pin,
 };
 
 use active_learning_aws::objects;
@@ -16,7 +17,7 @@ use active_learning_core::{
     prediction::LABEL_DELIMITER,
 };
 use aws_sdk_s3::{Client, error::BoxError};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tracing::warn;
 
 use crate::spool::{Piece, Spool, Texts};
@@ -200,16 +201,7 @@ pub(crate) fn unusable(label: &str) -> bool {
 /// A line that is damaged or of a newer version is left out, counted, and named in the log.
 pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels, LabelsError> {
     let keys = list(s3, bucket, PREFIX, SUFFIX).await?;
-    let mut objects = stream::iter(keys)
-        .map(|key| async move {
-            let content = fetch(s3, bucket, &key).await;
-            let content = content.map_err(|source| LabelsError::S3 {
-                key: key.clone(),
-                source,
-            })?;
-            Ok::<_, LabelsError>((key, content))
-        })
-        .buffered(READS_AT_ONCE);
+    let mut objects = pin!(contents(s3, bucket, keys, READS_AT_ONCE));
     let mut reader = Reader {
         ballots: Ballots::default(),
         lines: Vec::new(),
@@ -346,8 +338,25 @@ pub(crate) async fn list(
     Ok(keys)
 }
 
+/// Fetches objects, some at a time, in the order of their keys.
+pub(crate) fn contents(
+    s3: &Client,
+    bucket: &str,
+    keys: Vec<String>,
+    at_once: usize,
+) -> impl Stream<Item = Result<(String, Vec<u8>), LabelsError>> {
+    stream::iter(keys)
+        .map(move |key| async move {
+            match fetch(s3, bucket, &key).await {
+                Ok(content) => Ok((key, content)),
+                Err(source) => Err(LabelsError::S3 { key, source }),
+            }
+        })
+        .buffered(at_once)
+}
+
 /// Reads an object whole; one that is gone is empty.
-pub(crate) async fn fetch(s3: &Client, bucket: &str, key: &str) -> Result<Vec<u8>, BoxError> {
+async fn fetch(s3: &Client, bucket: &str, key: &str) -> Result<Vec<u8>, BoxError> {
     match objects::open(s3, bucket, key, "").await? {
         Some(body) => Ok(body.collect().await?.to_vec()),
         None => Ok(Vec::new()),

@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     io::{self, BufWriter, Write},
     num::NonZeroU32,
+    pin::pin,
 };
 
 use active_learning_core::{
@@ -17,14 +18,14 @@ use active_learning_core::{
     promise::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
 };
 use aws_sdk_s3::Client;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::TryStreamExt;
 use serde_json::json;
 use tempfile::NamedTempFile;
 use tracing::warn;
 
 use super::{AssembleError, Fate, files, read_json, rows::Rows, split::Split};
 use crate::{
-    labels::{self, TIME_BYTES, fetch, time_of, unusable},
+    labels::{self, TIME_BYTES, time_of, unusable},
     spool::{Piece, Spool, Texts},
 };
 
@@ -113,16 +114,7 @@ impl MachineLabels {
             left_out: LeftOut::default(),
         };
         let keys = labels::list(s3, bucket, MACHINE_LABELLED_FOLDER, SUFFIX).await?;
-        let mut objects = stream::iter(keys)
-            .map(|key| async move {
-                let content = fetch(s3, bucket, &key).await;
-                let content = content.map_err(|source| AssembleError::S3 {
-                    key: key.clone(),
-                    source,
-                })?;
-                Ok::<_, AssembleError>((key, content))
-            })
-            .buffered(READS_AT_ONCE);
+        let mut objects = pin!(labels::contents(s3, bucket, keys, READS_AT_ONCE));
         while let Some((key, content)) = objects.try_next().await? {
             reader.take(&key, &content).map_err(AssembleError::Disk)?;
         }
