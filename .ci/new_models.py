@@ -8,7 +8,7 @@ import tarfile
 
 from stack import check, equal, refused, until
 
-NEWS = pathlib.Path(__file__).parent.parent / "crates/local-stack/data/news.csv"
+NEWS = pathlib.Path(__file__).parent.parent / "crates/cli/data/news.csv"
 CLASSIFIER_STATUSES = {
     "SUBMITTED", "TRAINING", "DELETING", "STOP_REQUESTED", "STOPPED", "IN_ERROR", "TRAINED", "TRAINED_WITH_WARNING"}
 ENDPOINT_STATUSES = {"CREATING", "DELETING", "FAILED", "IN_SERVICE", "UPDATING"}

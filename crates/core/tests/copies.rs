@@ -11,7 +11,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, FeedbackRequest, Source},
 };
 
-const INVENTED: &str = include_str!("../../local-stack/data/news.csv");
+const INVENTED: &str = include_str!("../../cli/data/news.csv");
 
 /// Makes a copy of a text; words come from the other text, places from the number.
 type Edit = fn(text: &str, other: &str, number: usize) -> String;

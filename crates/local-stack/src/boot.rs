@@ -15,7 +15,6 @@ use local_aws::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
-    outputs::StackOutputs,
     plan::{Plan, Programs, plan},
     problems::{Problems, Refused},
     stack::{REGION, Stack},
@@ -92,8 +91,6 @@ pub async fn start(settings: &Settings) -> Result<Running, BootError> {
     let aws = LocalAws::open(&settings.state_dir, REGION, &endpoint_url)?;
     let stack = Stack::open(&settings.state_dir, &endpoint_url)
         .map_err(|error| BootError::Identity(settings.state_dir.clone(), error))?;
-    StackOutputs::forget(&settings.state_dir)
-        .map_err(|error| OpenError::Io(settings.state_dir.clone(), error))?;
 
     let problems = Problems::default();
     let resolved = template::resolve(&settings.template, &settings.parameters, &stack, &problems);

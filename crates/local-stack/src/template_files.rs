@@ -1,23 +1,18 @@
 //! The files that a template names by their paths, say the definition of a state machine.
 
-use std::{io, path::PathBuf};
-
-use crate::run;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// Where the files of a template are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateFiles {
     /// In the folder of the template.
     Folder(PathBuf),
-    /// In this program, as is the template.
-    BuiltIn,
+    /// In this program, as is the template: paths and contents.
+    BuiltIn(&'static [(&'static str, &'static str)]),
 }
-
-/// Files of `infra` that this program was built with, by their paths there.
-const BUILT_IN: &[(&str, &str)] = &[(
-    "model-building.asl.json",
-    include_str!("../../../infra/model-building.asl.json"),
-)];
 
 impl TemplateFiles {
     /// Reads a file by its path relative to the template.
@@ -27,13 +22,23 @@ impl TemplateFiles {
     /// When there is no such file, or it cannot be read.
     pub fn read(&self, path: &str) -> io::Result<String> {
         match self {
-            Self::Folder(folder) => run::read(&folder.join(path)),
-            Self::BuiltIn => {
-                let file = BUILT_IN.iter().find(|(name, _)| *name == path);
+            Self::Folder(folder) => read(&folder.join(path)),
+            Self::BuiltIn(files) => {
+                let file = files.iter().find(|(name, _)| *name == path);
                 let missing =
                     || io::Error::new(io::ErrorKind::NotFound, format!("{path} is not in this program"));
                 file.map(|(_, text)| (*text).to_owned()).ok_or_else(missing)
             }
         }
     }
+}
+
+/// Reads a file; an error names it.
+///
+/// # Errors
+///
+/// Whatever the file system reports.
+pub fn read(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }

@@ -22,8 +22,8 @@ pub(crate) fn approval_wanted(build: &Build, decision: &DecisionRecord) -> Notif
     notification(
         &format!("Approval wanted: model of build {id}"),
         format!(
-            "Build {id} has a better model and waits for a person. {} To deploy it: local-stack approve {id}. To \
-             keep the present model: local-stack approve {id} --reject REASON. On AWS add --bucket and --state-machine. \
+            "Build {id} has a better model and waits for a person. {} To deploy it: active-learning approve {id}. To \
+             keep the present model: active-learning approve {id} --reject REASON. On AWS add --bucket and --state-machine. \
              Without an answer within 7 days it is not deployed.",
             compared(decision)
         ),
@@ -71,7 +71,7 @@ pub(crate) fn outcome(record: &BuildRecord, decision: Option<&DecisionRecord>) -
         Outcome::Deployed => (
             format!("Deployed: model {model}"),
             format!(
-                "Build {id} deployed model {model}. {compared} Why: {}. To undo it: local-stack rollback.",
+                "Build {id} deployed model {model}. {compared} Why: {}. To undo it: active-learning rollback.",
                 record.why
             ),
         ),
@@ -108,7 +108,7 @@ pub(crate) fn outcome(record: &BuildRecord, decision: Option<&DecisionRecord>) -
             format!("Failed: {id}"),
             format!(
                 "{id} failed; {serving} serves. {compared} Why: {}. The training bucket has the details under \
-                 builds/{id}/; once the cause is removed, start another with local-stack build.",
+                 builds/{id}/; once the cause is removed, start another with active-learning build.",
                 record.why
             ),
         ),

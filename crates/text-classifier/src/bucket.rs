@@ -25,7 +25,9 @@ use futures::{StreamExt, TryStreamExt};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::{Model, ModelError, s3_uri::S3Uri};
+use text_model::{Model, ModelError};
+
+use crate::s3_uri::S3Uri;
 
 const FOLDER: &str = "text-classifier/";
 const JOBS_FOLDER: &str = "text-classifier/jobs/";

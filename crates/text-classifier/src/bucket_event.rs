@@ -4,8 +4,9 @@ use active_learning_aws::objects;
 use aws_lambda_events::s3::{S3Event, S3EventRecord};
 use lambda_runtime::Diagnostic;
 
+use text_model::TrainingDataError;
+
 use crate::{
-    TrainingDataError,
     arn::{ClassifierArn, EndpointArn},
     bucket::{self, Bucket, StoreError},
     classification_job, classification_run, endpoint,

@@ -6,8 +6,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use text_model::{Mode, Model};
+
 use crate::{
-    MAX_TEXT_BYTES, Mode, Model,
+    MAX_TEXT_BYTES,
     api_error::ApiError,
     serving::Serving,
     validation::{self, length},

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use chrono::Utc;
 use serde_json::{Value, json};
 
+use text_model::Model;
+
 use crate::{
-    Model,
     arn::ClassifierArn,
     bucket::{Bucket, NamedObjectError, StoreError, Updated},
     classification,

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use text_model::{Confidence, EvaluationMetrics, Mode};
+
 use crate::{
-    Confidence, EvaluationMetrics, Mode,
     api_error::ApiError,
     arn::ClassifierArn,
     bucket::{Bucket, Updated},

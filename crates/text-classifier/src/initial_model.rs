@@ -4,8 +4,9 @@ use active_learning_core::dataset::{self, HeldOut, NearCopies, is_test, read_csv
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+use text_model::{LABEL_DELIMITER, Mode, Trained, TrainingDataError, TrainingSet, train};
+
 use crate::{
-    LABEL_DELIMITER, Mode, Trained, TrainingDataError, TrainingSet,
     arn::{ClassifierArn, EndpointArn},
     bucket::{Bucket, StoreError, Updated},
     bucket_event::EventError,
@@ -15,7 +16,6 @@ use crate::{
     endpoint::{Endpoint, InitialModel},
     s3_uri::S3Uri,
     time::epoch_seconds,
-    train,
     training_input::InputDataConfig,
 };
 

@@ -1,6 +1,5 @@
-//! Trains and runs the built-in model; Lambda: a Comprehend-compatible API.
+//! Lambda: a Comprehend-compatible API over the built-in model of [`text_model`].
 //!
-//! As a library: [`TrainingSet::read_csv`], [`train()`] and [`Model`] know nothing of AWS. As a function:
 //! [`TextClassifier`] answers Comprehend's calls for custom classification behind a function URL: classifiers,
 //! endpoints, classification, jobs. What takes long happens outside the request, in an invocation by S3, as
 //! does the making of the first model from a training file. All state lies in the training bucket.
@@ -24,46 +23,28 @@ mod api_error;
 mod arn;
 mod bucket;
 mod bucket_event;
-mod calibration;
 mod classification;
 mod classification_job;
 mod classification_run;
 mod classifier;
 mod endpoint;
-mod features;
-mod fit;
 mod initial_model;
 mod listing;
-mod manifest;
-mod metrics;
-mod model;
-mod model_file;
 mod output;
 mod protocol;
-mod random;
 mod roll_out;
 mod s3_uri;
 mod serving;
 mod time;
-mod train;
-mod training_data;
 mod training_input;
 mod training_run;
 mod validation;
-mod weights;
 mod work;
 
-pub use active_learning_core::dataset::Mode;
 pub use arn::{EndpointArn, InvalidEndpointArn};
 pub use bucket::StoreError;
 pub use bucket_event::EventError;
-pub use features::Features;
-pub use metrics::EvaluationMetrics;
-pub use model::{Model, Prediction};
-pub use model_file::ModelError;
 pub use protocol::MAX_TEXT_BYTES;
-pub use train::{Confidence, Trained, train, train_classes, train_within};
-pub use training_data::{LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, TrainingDataError, TrainingSet};
 
 /// What the operator decides.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,8 +8,9 @@ use std::{
 use aws_sdk_s3::error::DisplayErrorContext;
 use tokio::sync::Mutex;
 
+use text_model::{Model, ModelError};
+
 use crate::{
-    Model, ModelError,
     arn::{ClassifierArn, EndpointArn},
     bucket::{Bucket, Read, StoreError},
     endpoint::Endpoint,

@@ -3,11 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
+use text_model::{
     Mode,
+    training_data::{LABEL_DELIMITER, LabelSyntax},
+};
+
+use crate::{
     api_error::ApiError,
     s3_uri::S3Uri,
-    training_data::{LABEL_DELIMITER, LabelSyntax},
     validation::{self, invalid, required},
 };
 

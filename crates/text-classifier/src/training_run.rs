@@ -6,18 +6,20 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio_util::io::SyncIoBridge;
 
+use text_model::{
+    Confidence, Model, TrainingDataError,
+    metrics::{self, Outcome},
+    train,
+    training_data::Collector,
+};
+
 use crate::{
-    Confidence, TrainingDataError,
     arn::ClassifierArn,
     bucket::{Bucket, NamedObjectError, StoreError, Updated},
     classifier::{Classifier, ClassifierMetadata, ModelStatus, TrainedFacts, TrainingFile},
-    metrics::{self, Outcome},
-    model::Model,
     output,
     s3_uri::S3Uri,
     time::epoch_seconds,
-    train,
-    training_data::Collector,
     training_input::{Input, Source, Use},
     work::{Claim, Invocation, NotBegun, Run},
 };
@@ -319,8 +321,8 @@ fn confusion_matrix(model: &Model, outcomes: &[Outcome]) -> Vec<u8> {
     let (mode, labels) = (model.mode(), model.labels());
     let matrix = json!({
         "type": match mode {
-            crate::Mode::MultiClass => "multi_class",
-            crate::Mode::MultiLabel => "multi_label",
+            text_model::Mode::MultiClass => "multi_class",
+            text_model::Mode::MultiLabel => "multi_label",
         },
         "confusion_matrix": metrics::confusion_matrix(mode, labels.len(), outcomes),
         "labels": labels,

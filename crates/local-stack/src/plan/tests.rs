@@ -1,16 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use active_learning_aws::env::{ConfigError, Env};
 use local_aws::{
     apigateway::{Integration, Period, Quota, Throttle},
-    iam::{Call, Iam, Principal},
     s3::{Expiration, FunctionNotification},
     scheduler::ScheduleSpec,
 };
 use serde_json::json;
 
 use super::*;
-use crate::{problems::Refused, redrive, template};
+use crate::{problems::Refused, template};
 
 /// A small stack with one of everything, in the order of the data.
 const TEMPLATE: &str = r#"
@@ -556,134 +554,4 @@ fn problems_of_different_resources_are_reported_together_and_cause_no_others() {
 fn function_arn(plan: &Plan) -> String {
     let name = &plan.functions[0].name;
     format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")
-}
-
-/// Plans the shipped template.
-fn shipped(arguments: &BTreeMap<String, String>) -> Plan {
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
-    let programs = Programs {
-        executable: "/bin/local-stack".into(),
-        names: crate::functions::NAMES,
-    };
-    let problems = Problems::default();
-    let template = include_str!("../../../../infra/template.yaml");
-    let resolved = template::resolve(template, arguments, &stack, &problems);
-    let plan = plan(&resolved, &stack, &programs, &TemplateFiles::BuiltIn, &problems);
-    problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"))
-}
-
-/// Arguments of the shipped template for Comprehend and A2I in place of what is built in.
-fn managed_services() -> BTreeMap<String, String> {
-    BTreeMap::from([
-        (
-            "ComprehendEndpointArn".to_owned(),
-            "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news".to_owned(),
-        ),
-        (
-            "HumanReviewWorkflowArn".to_owned(),
-            "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news".to_owned(),
-        ),
-    ])
-}
-
-#[test]
-fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_services() {
-    for arguments in [BTreeMap::new(), managed_services()] {
-        let plan = shipped(&arguments);
-
-        assert_eq!(plan.signing_names.is_empty(), !arguments.is_empty());
-    }
-}
-
-/// Configures a function as its process does.
-fn configure(function: &str, env: &BTreeMap<String, String>) -> Result<(), ConfigError> {
-    let env: Env = env.clone().into_iter().collect();
-    match function {
-        "a2i-trigger" => a2i_trigger::Config::from_env(&env).map(drop),
-        "batch-feedback" => batch_feedback::Config::from_env(&env).map(drop),
-        "classify" => classify::Config::from_env(&env).map(drop),
-        "feedback-api" => feedback_api::Config::from_env(&env).map(drop),
-        "human-review" => human_review::Config::from_env(&env).map(drop),
-        "model-building" => model_building::Config::from_env(&env).map(drop),
-        "text-classifier" => text_classifier::Config::from_env(&env).map(drop),
-        "training-data" => training_data::Config::from_env(&env).map(drop),
-        _ => panic!("{function} is not configured here"),
-    }
-}
-
-#[test]
-fn every_function_of_the_shipped_template_reads_all_of_its_environment_and_lacks_nothing() {
-    let mut functions = BTreeSet::new();
-    for arguments in [BTreeMap::new(), managed_services()] {
-        for function in shipped(&arguments).functions {
-            let name = function.command[2].to_str().expect("a name").to_owned();
-            assert_eq!(configure(&name, &function.environment), Ok(()), "{name}");
-            for variable in function.environment.keys() {
-                let mut without = function.environment.clone();
-                without.remove(variable);
-
-                let outcome = configure(&name, &without);
-
-                let missing = Err(ConfigError::Missing(variable.clone()));
-                assert_eq!(outcome, missing, "{name} does not read {variable}");
-            }
-            functions.insert(name);
-        }
-    }
-    assert!(functions.iter().eq(crate::functions::NAMES), "{functions:?}");
-}
-
-#[test]
-fn what_the_shipped_schedules_call_for_is_known_to_come_again() {
-    let schedules = shipped(&BTreeMap::new()).schedules;
-
-    let operations: BTreeSet<String> = schedules
-        .iter()
-        .map(|schedule| {
-            let input: serde_json::Value =
-                serde_json::from_str(schedule.input.as_deref().expect("an input")).expect("JSON");
-            input["operation"].as_str().expect("an operation").to_owned()
-        })
-        .collect();
-
-    assert!(operations.iter().eq(&redrive::SCHEDULED), "{operations:?}");
-}
-
-#[test]
-fn who_starts_human_loops_reaches_the_review_service_by_its_url_and_cannot_make_sign_in_links() {
-    let plan = shipped(&BTreeMap::new());
-    let role = plan
-        .roles
-        .iter()
-        .find(|role| role.name.contains("A2iTriggerFunctionRole"))
-        .expect("the role of a2i-trigger");
-    let function = plan
-        .functions
-        .iter()
-        .find(|function| function.name.contains("HumanReviewFunction"))
-        .expect("the review service");
-    let iam = Iam::new("us-east-1");
-    iam.put_role(role.clone()).expect("the policy is implemented");
-    let principal = Principal::Role {
-        arn: role.arn.clone(),
-    };
-    let resource = format!("arn:aws:lambda:us-east-1:000000000000:function:{}", function.name);
-    let may_invoke = |context: &[(&str, &str)]| {
-        let context = context
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        let call = Call {
-            principal: &principal,
-            action: "lambda:InvokeFunction",
-            resource: &resource,
-            context: &context,
-            resource_policy: None,
-        };
-        iam.authorize(&call).is_ok()
-    };
-
-    assert!(may_invoke(&[("lambda:InvokedViaFunctionUrl", "true")]));
-    assert!(!may_invoke(&[]));
 }

@@ -27,7 +27,7 @@ async fn an_approved_challenger_is_deployed() {
     let record: BuildRecord = world.read("builds/first/record.json").await.expect("a record");
     assert_eq!(record.approved_by.as_deref(), Some("ann"));
     assert!(
-        end.told[0].1.contains("local-stack approve first"),
+        end.told[0].1.contains("active-learning approve first"),
         "{:?}",
         end.told
     );

@@ -1,0 +1,140 @@
+//! `advise`: which threshold keeps what is accepted without a person as accurate as was promised.
+
+mod labelled_objects;
+mod out_of_fold;
+mod report;
+
+use std::{
+    io::Cursor,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use active_learning_core::advise::{Judged, Verdict, advise};
+use aws_config::BehaviorVersion;
+use clap::Args;
+
+use crate::outputs::StackOutputs;
+use local_stack::user;
+
+/// Template output that names the bucket of labelled objects.
+const BUCKET_OUTPUT: &str = "TrainingS3Bucket";
+/// Exit code where the target cannot be met; 1 is an error, 2 a wrong command line.
+const NOT_MET: u8 = 3;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is asked.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Labelled texts (label,text without a header), on which the built-in model is trained and judged out of
+    /// fold; or predictions of any model, with a header line that names label, prediction and confidence
+    /// [default: what reviewers of the running stack answered]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bucket", "endpoint_url"])]
+    data: Option<PathBuf>,
+    /// Training bucket with the reviewers' answers [default: that of the running stack]
+    #[arg(long)]
+    bucket: Option<String>,
+    /// Endpoint of a local stack [default: the running stack's; with --bucket alone it is AWS]
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// Accuracy that accepted predictions must have
+    #[arg(long, default_value_t = 0.95, value_name = "SHARE", value_parser = accuracy)]
+    target_accuracy: f64,
+    /// Most predictions that may go to people
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
+    max_review: f64,
+}
+
+/// Judged predictions, and in words how they came about.
+#[derive(Debug, PartialEq)]
+struct Evidence {
+    judged: Vec<Judged>,
+    source: String,
+}
+
+/// Prints the advice. Exits with 0 if the target can be met within the share that may go to people, else with 3.
+///
+/// # Errors
+///
+/// When there is nothing to judge by, in words for the user.
+pub async fn run(options: Options, state_dir: &Path) -> Result<ExitCode, Failure> {
+    let evidence = match &options.data {
+        Some(path) => of_file(path)?,
+        None => of_stack(&options, state_dir).await?,
+    };
+    let Some(advice) = advise(&evidence.judged, options.target_accuracy, options.max_review) else {
+        return Err(format!("nothing to judge by: {}", evidence.source).into());
+    };
+    println!("{}", evidence.source);
+    print!(
+        "{}",
+        report::write(&advice, options.target_accuracy, options.max_review)
+    );
+    Ok(match advice.verdict {
+        Verdict::Met(_) => ExitCode::SUCCESS,
+        Verdict::TooLittleData { .. } | Verdict::NotGoodEnough { .. } => ExitCode::from(NOT_MET),
+    })
+}
+
+fn of_file(path: &Path) -> Result<Evidence, Failure> {
+    let in_file = |error: Failure| format!("{}: {error}", path.display());
+    let file = std::fs::read(path).map_err(|error| in_file(error.into()))?;
+    let predictions = out_of_fold::predictions(Cursor::new(&file)).map_err(in_file)?;
+    Ok(match predictions {
+        Some(evidence) => evidence,
+        None => out_of_fold::judge(&file).map_err(in_file)?,
+    })
+}
+
+async fn of_stack(options: &Options, state_dir: &Path) -> Result<Evidence, Failure> {
+    let (bucket, endpoint_url) = match &options.bucket {
+        Some(bucket) => (bucket.clone(), options.endpoint_url.clone()),
+        None => {
+            let stack = StackOutputs::read(state_dir).map_err(|error| {
+                let folder = state_dir.display();
+                format!("no stack was started on the state folder {folder}, and there is no --data: {error}")
+            })?;
+            let endpoint_url = options.endpoint_url.clone().unwrap_or(stack.endpoint_url.clone());
+            (stack.output(BUCKET_OUTPUT).to_owned(), Some(endpoint_url))
+        }
+    };
+    let config = match endpoint_url {
+        Some(url) => user::sdk_config(&url).await,
+        None => aws_config::load_defaults(BehaviorVersion::latest()).await,
+    };
+    let s3 = aws_sdk_s3::Client::new(&config);
+    let evidence = labelled_objects::judged(&s3, &bucket).await;
+    Ok(evidence.map_err(|error| format!("s3://{bucket} cannot be read (does the stack run?): {error}"))?)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number
+        .filter(|number| (0.0..=1.0).contains(number))
+        .ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+fn accuracy(text: &str) -> Result<f64, String> {
+    share(text)
+        .ok()
+        .filter(|accuracy| *accuracy > 0.0 && *accuracy < 1.0)
+        .ok_or_else(|| "expected a number between 0 and 1, such as 0.95; nobody can promise 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_outside_zero_to_one_and_a_certain_accuracy_are_refused() {
+        for text in ["-0.1", "1.1", "NaN", "95%", ""] {
+            assert!(share(text).is_err() && accuracy(text).is_err(), "{text}");
+        }
+        assert_eq!(
+            (share("0"), share("1"), accuracy("0.95")),
+            (Ok(0.0), Ok(1.0), Ok(0.95))
+        );
+        assert!(accuracy("1").is_err() && accuracy("0").is_err());
+    }
+}

@@ -1,0 +1,266 @@
+//! Judged predictions from a file: of the built-in model, each by a model that has not seen the text, or of any other.
+
+use std::{collections::BTreeSet, io::Read, num::NonZeroU32};
+
+use active_learning_core::{
+    advise::Judged,
+    dataset::{ContentId, Mode, Row, read_csv},
+    evaluation::TestPrediction,
+    feedback::record_id,
+    prediction::{ClassScore, Prediction},
+};
+use text_model::{Model, TrainingSet, train};
+
+use super::{Evidence, Failure};
+
+/// Parts of the file; a model trained on the others judges each.
+const FOLDS: NonZeroU32 = NonZeroU32::new(5).expect("five is not zero");
+const SEED: u64 = 0;
+
+/// Columns of a file of predictions.
+const COLUMNS: [&str; 3] = ["label", "prediction", "confidence"];
+
+/// A text with its label as the file has it.
+struct Text {
+    id: ContentId,
+    label: String,
+    text: String,
+}
+
+/// Trains the built-in model on each four of five parts of a labelled file and judges it on the fifth.
+///
+/// The parts follow from the contents alone, and copies of a text count once.
+pub fn judge(file: &[u8]) -> Result<Evidence, Failure> {
+    TrainingSet::read_csv(file)?;
+    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+    let rows = read_csv(file, Mode::MultiClass).collect::<Result<Vec<Row>, _>>()?;
+    let read = rows.len();
+    let mut seen = BTreeSet::new();
+    let texts: Vec<Text> = rows
+        .into_iter()
+        .map(|Row { labels, text }| Text {
+            id: ContentId::of(&text),
+            label: labels.join(""),
+            text,
+        })
+        .filter(|text| seen.insert(text.id))
+        .collect();
+    let mut judged = Vec::with_capacity(texts.len());
+    for fold in 0..FOLDS.get() {
+        eprintln!("Training without part {} of {FOLDS} …", fold + 1);
+        let (held_out, kept): (Vec<&Text>, Vec<&Text>) =
+            texts.iter().partition(|text| text.id.part(FOLDS) == fold);
+        let training_set = TrainingSet::read_csv(&to_csv(&kept)[..])
+            .map_err(|error| format!("too few texts to train on four of five parts: {error}"))?;
+        let model = train(&training_set, SEED).model;
+        judged.extend(held_out.into_iter().filter_map(|text| judge_one(&model, text)));
+    }
+    let copies = read - texts.len();
+    Ok(Evidence {
+        judged,
+        source: format!(
+            "{} labelled texts{}, each classified by the built-in model trained on four of five parts without it.",
+            texts.len(),
+            match copies {
+                0 => String::new(),
+                copies => format!(" ({copies} copies left out)"),
+            }
+        ),
+    })
+}
+
+fn to_csv(texts: &[&Text]) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    for text in texts {
+        writer
+            .write_record([&text.label, &text.text])
+            .expect("memory takes all, and rows have two columns");
+    }
+    writer.into_inner().expect("memory takes all")
+}
+
+fn judge_one(model: &Model, text: &Text) -> Option<Judged> {
+    let classes = model.predict(&text.text).into_iter().map(|class| ClassScore {
+        name: class.label.to_owned(),
+        score: class.score,
+    });
+    let prediction = match model.mode() {
+        text_model::Mode::MultiClass => Prediction::multi_class(classes.collect()),
+        text_model::Mode::MultiLabel => Prediction::multi_label(classes.collect()),
+    }?;
+    Some(judged(
+        record_id("", &text.text),
+        &text.label,
+        prediction.label,
+        prediction.confidence,
+    ))
+}
+
+fn judged(id: String, label: &str, prediction: String, confidence: f32) -> Judged {
+    let compared = TestPrediction {
+        actual: label.to_owned(),
+        predicted: prediction,
+        confidence: f64::from(confidence),
+    };
+    Judged {
+        id,
+        confidence,
+        right: compared.is_right(),
+        class: compared.predicted,
+        selection_probability: 1.0,
+    }
+}
+
+/// Reads a file of predictions with a header line that names [`COLUMNS`], in any order and among others; `None`
+/// where the first line does not.
+///
+/// # Errors
+///
+/// The first line that cannot be used.
+pub fn predictions(file: impl Read) -> Result<Option<Evidence>, Failure> {
+    let mut reader = csv::ReaderBuilder::new().from_reader(file);
+    let Ok(headers) = reader.headers() else {
+        return Ok(None);
+    };
+    let column = |name: &str| headers.iter().position(|header| header.trim() == name);
+    let [Some(label), Some(prediction), Some(confidence)] = COLUMNS.map(column) else {
+        return Ok(None);
+    };
+    let mut all = Vec::new();
+    for record in reader.records() {
+        let record = record?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let value = |column: usize, name: &str| match record[column].trim() {
+            "" => Err(format!("line {line}: the {name} is empty")),
+            value => Ok(value.to_owned()),
+        };
+        let confidence = value(confidence, "confidence")?;
+        let number: Option<f32> = confidence.parse().ok();
+        let number = number
+            .filter(|number| (0.0..=1.0).contains(number))
+            .ok_or_else(|| format!("line {line}: the confidence is no number from 0 to 1: `{confidence}`"))?;
+        all.push(judged(
+            line.to_string(),
+            &value(label, "label")?,
+            value(prediction, "prediction")?,
+            number,
+        ));
+    }
+    let source = format!("{} predictions with their labels.", all.len());
+    Ok(Some(Evidence { judged: all, source }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labelled_csv() -> String {
+        let row = |number: usize| match number % 2 {
+            0 => format!("Sports,\"Match {number}, the team won the cup final\"\n"),
+            _ => format!("Business,\"Quarter {number}: shares, profit and the market\"\n"),
+        };
+        (0..100).map(row).collect()
+    }
+
+    #[test]
+    fn every_text_is_judged_once_by_a_model_that_has_not_seen_it() {
+        let file = labelled_csv();
+        let twice = format!("{file}{}", file.lines().next().expect("rows"));
+
+        let evidence = judge(twice.as_bytes()).expect("usable");
+
+        assert_eq!(evidence.judged.len(), 100);
+        assert!(
+            evidence
+                .judged
+                .iter()
+                .all(|judged| judged.right && judged.selection_probability == 1.0)
+        );
+        assert!(
+            evidence
+                .source
+                .starts_with("100 labelled texts (1 copies left out)"),
+            "{}",
+            evidence.source
+        );
+        assert_eq!(
+            judge(file.as_bytes()).expect("usable").judged,
+            evidence.judged,
+            "deterministic"
+        );
+    }
+
+    #[test]
+    fn labels_of_several_classes_are_right_together_or_not_at_all() {
+        let row = |number: usize| match number % 3 {
+            0 => format!("Sports,Match {number} the team won the cup final\n"),
+            1 => format!("Business,Quarter {number} shares profit market\n"),
+            _ => format!(
+                "Sports|Business,Match {number} the team won the cup final and shares profit market\n"
+            ),
+        };
+
+        let evidence = judge((0..120).map(row).collect::<String>().as_bytes()).expect("usable");
+
+        let right = evidence.judged.iter().filter(|judged| judged.right).count();
+        assert!(right > 100, "{right}");
+        assert!(
+            evidence
+                .judged
+                .iter()
+                .any(|judged| judged.right && judged.class.contains('|'))
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_trained_on_is_refused_by_line() {
+        let reason = |file: &str| judge(file.as_bytes()).expect_err("no training file").to_string();
+
+        assert!(
+            reason("Sports,a text\nBusiness\n").contains("line 2"),
+            "{}",
+            reason("Sports,a text\nBusiness\n")
+        );
+        assert!(reason("").contains("labels"));
+        assert!(reason("Sports,one\nBusiness,two\n").contains("too few texts"));
+    }
+
+    #[test]
+    fn predictions_of_any_model_are_read_by_their_column_names() {
+        let file =
+            "\u{feff}text,confidence,label,prediction\nx,0.9,World,World\ny,0.4,A|B,B|A\nz,1,World,Sports\n";
+
+        let evidence = predictions(file.as_bytes())
+            .expect("usable")
+            .expect("predictions");
+
+        let judged: Vec<_> = evidence
+            .judged
+            .iter()
+            .map(|judged| (judged.class.as_str(), judged.confidence, judged.right))
+            .collect();
+        assert_eq!(
+            judged,
+            [("World", 0.9, true), ("B|A", 0.4, true), ("Sports", 1.0, false)]
+        );
+        assert_eq!(predictions("World,a text\n".as_bytes()).expect("readable"), None);
+    }
+
+    #[test]
+    fn a_bad_prediction_is_named_by_line_and_value() {
+        let reason = |line: &str| {
+            let file = format!("label,prediction,confidence\nA,A,0.5\n{line}\n");
+            predictions(file.as_bytes()).expect_err("bad").to_string()
+        };
+
+        assert_eq!(
+            reason("A,A,95%"),
+            "line 3: the confidence is no number from 0 to 1: `95%`"
+        );
+        assert_eq!(reason("A,,0.5"), "line 3: the prediction is empty");
+        assert!(reason("A,A,NaN").contains("NaN"));
+        assert!(reason("A,A").contains("line: 3"), "{}", reason("A,A"));
+    }
+}

@@ -1,0 +1,283 @@
+//! The command line.
+
+use std::{
+    io::{self, BufRead, Write},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use aws_config::BehaviorVersion;
+use clap::{Args, Parser, Subcommand};
+use tokio::runtime;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    advise,
+    demo::{self, demo},
+    functions, models,
+    outputs::StackOutputs,
+    redrive::{self, Outcome},
+    run, sign_in, simulate, training,
+};
+use local_stack::{boot::Settings, plan::Programs, user};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Keeps a text classifier fresh with people in the loop.
+#[derive(Debug, Parser)]
+#[command(name = "active-learning", version)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// Port on 127.0.0.1 for everything; 0 picks a free one
+    #[arg(long, global = true, default_value_t = 4566)]
+    port: u16,
+    /// Folder that keeps everything from start to start
+    #[arg(long, global = true, default_value = ".local-stack", value_name = "FOLDER")]
+    state_dir: PathBuf,
+    /// Template [default: infra/template.yaml here or in a folder above]
+    #[arg(long, global = true, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// Value of a template parameter; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    param: Vec<(String, String)>,
+    /// What the classifier learns from, Comprehend CSV (label,text) [default: the sample news, the first time]
+    #[arg(long, global = true, value_name = "FILE")]
+    training_data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the stack until Ctrl-C (the default)
+    Run,
+    /// Plays samples through the stack, with a scripted reviewer, up to a new model that serves if it is better
+    Demo {
+        /// Labelled texts to send, label,text without a header line; every tenth is kept as an exam for each
+        /// model [default: sample news]
+        #[arg(long, value_name = "FILE")]
+        traffic: Option<PathBuf>,
+        /// Parts that the traffic is sent in; a model is built after each
+        #[arg(long, default_value = "1", value_name = "NUMBER")]
+        rounds: NonZeroUsize,
+    },
+    #[command(flatten)]
+    Models(models::Command),
+    /// Advises the threshold that keeps a promised accuracy; exits with 3 where there is none
+    Advise(advise::Options),
+    /// Serves one function; the stack starts these by itself
+    Lambda {
+        /// Name of the function
+        name: String,
+    },
+    /// Sends events again that failed to the end, of the running stack or of one on AWS
+    Redrive {
+        /// Bucket with the failure records [default: the feedback bucket of the running stack]
+        #[arg(long)]
+        bucket: Option<String>,
+        /// Endpoint of a local stack [default: the running stack's; with --bucket alone it is AWS]
+        #[arg(long, value_name = "URL")]
+        endpoint_url: Option<String>,
+        /// Asks nothing
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Replays labelled texts as if people reviewed them: how many labels, which strategy, what threshold
+    Simulate(simulate::Options),
+    /// Prints a one-time link into the reviewers' portal of the running stack
+    SignInLink {
+        /// Who signs in with it
+        #[arg(long, default_value = "local", value_name = "NAME")]
+        reviewer: String,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    match execute(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failure> {
+    if let Some(Command::Lambda { name }) = &command {
+        local_aws::lambda::end_with_the_service();
+        // One event at a time: one thread is enough, and small.
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime
+            .block_on(functions::run(name))
+            .map_err(|error| error as Failure)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(Command::Simulate(options)) = &command {
+        simulate::run(options)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // s3s calls it an error of its own when a client asks for a key that is not there.
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sns=info,s3s=off"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command.unwrap_or(Command::Run) {
+            Command::Run => {
+                let training_data = options.training_data.as_deref().map(training::read).transpose()?;
+                run::run(&settings(&options)?, training_data).await?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Demo { traffic, rounds } => {
+                let training_data = options.training_data.as_deref().map(training::read).transpose()?;
+                let play = demo::Options {
+                    training_data,
+                    traffic,
+                    rounds,
+                };
+                Ok(exit_code(demo(settings(&options)?, play).await?))
+            }
+            Command::Models(command) => {
+                let done = models::execute(command, || running(&options.state_dir)).await?;
+                Ok(exit_code(done))
+            }
+            Command::Advise(question) => advise::run(question, &options.state_dir).await,
+            Command::Redrive {
+                bucket,
+                endpoint_url,
+                yes,
+            } => redrive(&options.state_dir, bucket, endpoint_url, yes).await,
+            Command::SignInLink { reviewer } => {
+                let link = sign_in::create_link(&running(&options.state_dir)?, &reviewer).await?;
+                println!("{link}");
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Lambda { .. } | Command::Simulate(_) => unreachable!("handled above"),
+        }
+    })
+}
+
+fn exit_code(success: bool) -> ExitCode {
+    if success {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn settings(options: &Options) -> Result<Settings, Failure> {
+    let (template, template_files) = run::read_template(options.template.as_ref())?;
+    Ok(Settings {
+        port: options.port,
+        state_dir: options.state_dir.clone(),
+        template,
+        template_files,
+        parameters: options.param.iter().cloned().collect(),
+        programs: Programs {
+            executable: std::env::current_exe()?,
+            names: functions::NAMES,
+        },
+    })
+}
+
+fn key_and_value(argument: &str) -> Result<(String, String), String> {
+    let (key, value) = argument.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn running(state_dir: &Path) -> Result<StackOutputs, Failure> {
+    StackOutputs::read(state_dir).map_err(|error| {
+        let folder = state_dir.display();
+        format!("no stack was started on the state folder {folder}: {error}").into()
+    })
+}
+
+async fn redrive(
+    state_dir: &Path,
+    bucket: Option<String>,
+    endpoint_url: Option<String>,
+    yes: bool,
+) -> Result<ExitCode, Failure> {
+    let (bucket, endpoint_url) = match bucket {
+        Some(bucket) => (bucket, endpoint_url),
+        None => {
+            let stack = running(state_dir)?;
+            let bucket = stack.output("FeedbackS3Bucket").to_owned();
+            (bucket, endpoint_url.or(Some(stack.endpoint_url)))
+        }
+    };
+    let config = match endpoint_url {
+        Some(url) => user::sdk_config(&url).await,
+        None => aws_config::load_defaults(BehaviorVersion::latest()).await,
+    };
+    let s3 = aws_sdk_s3::Client::new(&config);
+    let keys = redrive::list(&s3, &bucket)
+        .await
+        .map_err(|error| format!("s3://{bucket} cannot be listed (does the stack run?): {error}"))?;
+    if keys.is_empty() {
+        println!("No failed events in {bucket}.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !yes && !confirmed(keys.len())? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Outcome {
+        redriven,
+        scheduled,
+        kept,
+    } = redrive::redrive(&s3, &bucket, keys).await;
+    for (operation, count) in &scheduled {
+        println!("{count} calls of `{operation}` by its schedule removed: it calls again by itself.");
+    }
+    println!("{redriven} sent again, {} kept.", kept.len());
+    for (key, reason) in &kept {
+        eprintln!("kept {key}: {reason}");
+    }
+    Ok(exit_code(kept.is_empty()))
+}
+
+fn confirmed(count: usize) -> io::Result<bool> {
+    print!("Send {count} failed events again? [y/N] ");
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn running_is_the_default_and_options_stand_on_either_side() {
+        let plain = Arguments::parse_from(["active-learning", "--port", "0", "--param", "A=b=c"]);
+        let explicit = Arguments::parse_from(["active-learning", "run", "--port", "0"]);
+
+        assert!(plain.command.is_none());
+        assert_eq!(plain.options.param, [("A".to_owned(), "b=c".to_owned())]);
+        assert_eq!((plain.options.port, explicit.options.port), (0, 0));
+        assert!(Arguments::try_parse_from(["active-learning", "--param", "A"]).is_err());
+    }
+}

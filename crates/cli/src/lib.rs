@@ -1,0 +1,20 @@
+//! The operator's program: the stack on this machine, and the commands for it, here and on AWS.
+//!
+//! [`cli`] reads the command line. [`run`] boots the template with `local_stack` and adds what this project
+//! adds to any such stack: training data, sign-in links, the words on the screen. [`models`] and [`redrive`]
+//! act on a running stack; [`advise`] and [`simulate`] need none.
+
+pub mod advise;
+pub mod cli;
+pub mod demo;
+pub mod functions;
+pub mod http_client;
+pub mod models;
+pub mod outputs;
+pub mod redrive;
+pub mod report;
+pub mod run;
+pub mod sign_in;
+pub mod simulate;
+pub mod training;
+pub mod welcome;

@@ -1,0 +1,5 @@
+//! The operator's program.
+
+fn main() -> std::process::ExitCode {
+    active_learning_cli::cli::main()
+}

@@ -1,0 +1,348 @@
+//! Building, comparing and rolling back models: what a person can ask of a stack, here or on AWS.
+
+use std::{fs::File, io, path::PathBuf};
+
+use active_learning_core::selection::Decision;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_comprehend::error::DisplayErrorContext;
+use clap::{Args, Subcommand};
+use model_building::{
+    BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary,
+    export::{ExportSummary, Format, export},
+};
+
+use crate::{outputs::StackOutputs, report};
+use local_stack::user;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Which stack is meant.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// Training bucket of a stack on AWS (output TrainingS3Bucket) [default: the running local stack]
+    #[arg(long, requires = "state_machine")]
+    bucket: Option<String>,
+    /// State machine of a stack on AWS (output ModelBuildingStateMachineArn)
+    #[arg(long, value_name = "ARN", requires = "bucket")]
+    state_machine: Option<String>,
+}
+
+/// What can be asked of models.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Builds a model from all labels now, and shows whether it is deployed and why
+    Build {
+        /// Whose
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Shows the model versions with their scores and where they come from
+    Versions {
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+        /// Whose
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Brings the model before the serving one back, or the one that is named
+    Rollback {
+        /// ARN of the model to bring back
+        #[arg(long, value_name = "ARN")]
+        to: Option<String>,
+        /// Whose
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Approves a deployment that waits for it (parameter ApproveDeployments)
+    Approve {
+        /// Name of the build, as the notification and `versions` give it
+        build: String,
+        /// Refuses it instead, with a reason
+        #[arg(long, value_name = "REASON")]
+        reject: Option<String>,
+        /// Whose
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Writes what people labelled
+    Export {
+        /// csv (Comprehend's training CSV), manifest (Ground Truth's augmented manifest) or jsonl (with every vote)
+        #[arg(long)]
+        format: Format,
+        /// File to write [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Whose
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+impl Target {
+    async fn models(self, stack: impl FnOnce() -> Result<StackOutputs, Failure>) -> Result<Models, Failure> {
+        match (self.bucket, self.state_machine) {
+            (Some(bucket), Some(state_machine)) => {
+                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+                Ok(Models::new(&config, bucket, state_machine, String::new()))
+            }
+            _ => {
+                let stack = stack()?;
+                Ok(Models::of_stack(
+                    &user::sdk_config(&stack.endpoint_url).await,
+                    &stack,
+                ))
+            }
+        }
+    }
+}
+
+/// Does what was asked; `stack` finds the running stack. Returns whether it came to a good end.
+///
+/// # Errors
+///
+/// What the services refuse, in words.
+pub async fn execute(
+    command: Command,
+    stack: impl FnOnce() -> Result<StackOutputs, Failure>,
+) -> Result<bool, Failure> {
+    match command {
+        Command::Build { target } => {
+            let built = target.models(stack).await?.build().await?;
+            print!("{}", built.describe());
+            Ok(built.decided)
+        }
+        Command::Versions { json, target } => {
+            let versions = target.models(stack).await?.versions().await?;
+            if json {
+                println!("{}", serde_json::to_string_pretty(&versions)?);
+            } else {
+                print!("{}", report::versions(&versions));
+            }
+            Ok(true)
+        }
+        Command::Rollback { to, target } => {
+            let built = target.models(stack).await?.roll_back(to.as_deref()).await?;
+            print!("{}", built.describe());
+            Ok(built
+                .record
+                .is_some_and(|record| record.outcome != Outcome::Failed))
+        }
+        Command::Approve {
+            build,
+            reject,
+            target,
+        } => {
+            let Models { s3, sfn, bucket, .. } = target.models(stack).await?;
+            match reject {
+                None => model_building::approve(&s3, &sfn, &bucket, &build, &whoami()).await?,
+                Some(reason) => model_building::reject(&s3, &sfn, &bucket, &build, &reason).await?,
+            }
+            Ok(true)
+        }
+        Command::Export {
+            format,
+            output,
+            target,
+        } => {
+            let Models { s3, bucket, .. } = target.models(stack).await?;
+            let summary = match output {
+                Some(path) => {
+                    let file = File::create(&path)
+                        .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+                    export(&s3, &bucket, format, io::BufWriter::new(file)).await?
+                }
+                None => export(&s3, &bucket, format, io::stdout().lock()).await?,
+            };
+            let ExportSummary {
+                rows,
+                copies,
+                left_out,
+            } = summary;
+            eprintln!("{rows} rows, and {copies} copies that their answers serve");
+            for (why, count) in left_out {
+                eprintln!("{count} left out: {why}");
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// The models of one stack.
+pub struct Models {
+    s3: aws_sdk_s3::Client,
+    sfn: aws_sdk_sfn::Client,
+    comprehend: aws_sdk_comprehend::Client,
+    bucket: String,
+    state_machine: String,
+    /// ARN of the endpoint, where its service answers at the one endpoint; empty on AWS.
+    endpoint: String,
+}
+
+/// What an execution came to.
+pub struct Built {
+    /// Its record; none if another execution was under way.
+    pub record: Option<BuildRecord>,
+    /// Champion against challenger, if they were compared.
+    pub decision: Option<Decision>,
+    /// Whether the new model serves.
+    pub deployed: bool,
+    /// Whether it came to a decision, whichever way, or there was nothing to decide.
+    pub decided: bool,
+    why: String,
+}
+
+impl Models {
+    /// Takes the models of a local stack.
+    pub fn of_stack(config: &SdkConfig, stack: &StackOutputs) -> Self {
+        let output = |name| stack.output(name).to_owned();
+        Self::new(
+            config,
+            output("TrainingS3Bucket"),
+            output("ModelBuildingStateMachineArn"),
+            output("ComprehendEndpointArnInUse"),
+        )
+    }
+
+    fn new(config: &SdkConfig, bucket: String, state_machine: String, endpoint: String) -> Self {
+        Self {
+            s3: aws_sdk_s3::Client::new(config),
+            sfn: aws_sdk_sfn::Client::new(config),
+            comprehend: aws_sdk_comprehend::Client::new(config),
+            bucket,
+            state_machine,
+            endpoint,
+        }
+    }
+
+    /// Builds a model and waits for the end.
+    ///
+    /// # Errors
+    ///
+    /// When the execution cannot be started or followed.
+    pub async fn build(&self) -> Result<Built, Failure> {
+        self.follow(model_building::start_build(&self.sfn, &self.state_machine).await?)
+            .await
+    }
+
+    /// Rolls back and waits for the end.
+    ///
+    /// # Errors
+    ///
+    /// When the execution cannot be started or followed.
+    pub async fn roll_back(&self, to: Option<&str>) -> Result<Built, Failure> {
+        self.follow(model_building::start_roll_back(&self.sfn, &self.state_machine, to).await?)
+            .await
+    }
+
+    async fn follow(&self, execution: String) -> Result<Built, Failure> {
+        let told = |state: &str| eprintln!("  {state}");
+        let followed = model_building::follow(&self.s3, &self.sfn, &self.bucket, &execution, told).await?;
+        let record = match followed {
+            Followed::Recorded(record) => *record,
+            Followed::AnotherBuildRuns(why) | Followed::Unrecorded(why) => {
+                return Ok(Built {
+                    record: None,
+                    decision: None,
+                    deployed: false,
+                    decided: false,
+                    why,
+                });
+            }
+        };
+        let decision: Option<DecisionRecord> = match &record.decision {
+            None => None,
+            Some(key) => {
+                let object = self.s3.get_object().bucket(&self.bucket).key(key).send();
+                let object = object
+                    .await
+                    .map_err(|error| DisplayErrorContext(error).to_string())?;
+                Some(serde_json::from_slice(
+                    &object.body.collect().await?.into_bytes(),
+                )?)
+            }
+        };
+        Ok(Built {
+            deployed: record.outcome == Outcome::Deployed,
+            decided: record.outcome != Outcome::Failed,
+            decision: decision.map(|decision| decision.decision),
+            why: record.why.clone(),
+            record: Some(record),
+        })
+    }
+
+    /// Returns the ARN of the model that serves on a local stack; `None` if there is none, or on AWS.
+    ///
+    /// # Errors
+    ///
+    /// When the endpoint cannot be described.
+    pub async fn serving(&self) -> Result<Option<String>, Failure> {
+        match self.endpoint.as_str() {
+            "" => Ok(None),
+            endpoint => Ok(model_building::serving_model(&self.comprehend, endpoint).await?),
+        }
+    }
+
+    /// Lists the model versions, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the endpoint cannot be described, or the bucket not be read.
+    pub async fn versions(&self) -> Result<Vec<VersionSummary>, Failure> {
+        let serving = self.serving().await?;
+        let mut versions = model_building::versions(&self.s3, &self.bucket, serving.as_deref()).await?;
+        if serving.is_none() {
+            // The endpoint is behind a function on AWS: what was deployed last serves.
+            let last = versions.iter_mut().max_by_key(|version| version.deployed_at);
+            if let Some(last) = last.filter(|last| last.deployed_at.is_some()) {
+                last.serving = true;
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Asks the endpoint of a local stack itself: no feedback comes of it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub async fn classify(&self, text: &str) -> Result<String, Failure> {
+        let question = self
+            .comprehend
+            .classify_document()
+            .endpoint_arn(&self.endpoint)
+            .text(text);
+        let answer = question
+            .send()
+            .await
+            .map_err(|error| DisplayErrorContext(error).to_string())?;
+        let best = answer
+            .classes()
+            .iter()
+            .max_by(|a, b| a.score().unwrap_or(0.0).total_cmp(&b.score().unwrap_or(0.0)));
+        Ok(best.and_then(|best| best.name()).unwrap_or_default().to_owned())
+    }
+}
+
+impl Built {
+    /// Describes it for people.
+    pub fn describe(&self) -> String {
+        let table = self.decision.as_ref().map(report::decision).unwrap_or_default();
+        let Some(record) = &self.record else {
+            return format!("Nothing was done: {}\n", self.why);
+        };
+        let verdict = report::verdict(record.outcome);
+        let serving = record.serving.as_deref().unwrap_or("no model");
+        // The table has the reasons already.
+        let why = if self.decision.is_some() {
+            String::new()
+        } else {
+            format!(": {}", self.why)
+        };
+        format!("{table}  {verdict}{why}\n  {serving} serves\n")
+    }
+}
+
+fn whoami() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "somebody at the command line".to_owned())
+}

@@ -1,0 +1,129 @@
+//! Runs the stack in the foreground.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use local_stack::{
+    boot::{self, BootError, Running, Settings},
+    template_files::{self, TemplateFiles},
+};
+
+use crate::{outputs::StackOutputs, sign_in, training, welcome::welcome};
+
+/// Files of `infra` that this program was built with, by their paths there.
+pub const BUILT_IN: &[(&str, &str)] = &[(
+    "model-building.asl.json",
+    include_str!("../../../infra/model-building.asl.json"),
+)];
+
+/// Name that the first sign-in link is for.
+const FIRST_REVIEWER: &str = "local";
+
+/// Starts the stack, tells the user where it is, and stops it on Ctrl-C or SIGTERM.
+///
+/// # Errors
+///
+/// Whatever keeps the stack from being ready; nothing runs then.
+pub async fn run(
+    settings: &Settings,
+    training_data: Option<Vec<u8>>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let stack = boot(settings).await?;
+    let outcome = tokio::select! {
+        _ = terminated.recv() => Ok(()),
+        _ = interrupted.recv() => Ok(()),
+        () = stack.aws.storage_failed() => Err(storage_failed(&settings.state_dir)),
+        failure = async {
+            let outputs = make_ready(&stack, &settings.state_dir, training_data, training::SAMPLE_DATA).await?;
+            print!("{}", welcome(&outputs));
+            std::future::pending().await
+        } => failure,
+    };
+    stack.stop().await;
+    outcome
+}
+
+/// Starts the stack; until it is ready there is no `outputs.json`.
+///
+/// # Errors
+///
+/// [`BootError`]; nothing runs then.
+pub async fn boot(settings: &Settings) -> Result<Running, Box<dyn std::error::Error + Send + Sync>> {
+    let started = boot::start(settings).await;
+    if matches!(started, Ok(_) | Err(BootError::Refused(_))) {
+        StackOutputs::forget(&settings.state_dir)?;
+    }
+    Ok(started?)
+}
+
+/// Says why a running stack ends by itself.
+pub fn storage_failed(state_dir: &Path) -> Box<dyn std::error::Error + Send + Sync> {
+    let folder = state_dir.display();
+    format!(
+        "the state folder {folder} cannot be written any more (is the disk full?). \
+         What was acknowledged is safe; the next start goes on from there"
+    )
+    .into()
+}
+
+/// Makes the classifier answer, by `sample` where it has learned nothing yet, and writes `outputs.json`, which says that the stack is ready.
+///
+/// # Errors
+///
+/// When the classifier does not answer, no sign-in link can be made or the file cannot be written.
+pub async fn make_ready(
+    stack: &Running,
+    state_dir: &Path,
+    training_data: Option<Vec<u8>>,
+    sample: &[u8],
+) -> Result<StackOutputs, Box<dyn std::error::Error + Send + Sync>> {
+    training::prepare(stack, training_data, sample).await?;
+    let mut outputs = StackOutputs {
+        endpoint_url: stack.endpoint_url.clone(),
+        api_key_value: (stack.plan.api_keys.first()).map_or_else(String::new, |key| key.value.clone()),
+        portal_url: stack.outputs.get("ReviewPortalUrl").cloned().unwrap_or_default(),
+        sign_in_url: String::new(),
+        outputs: stack.outputs.clone(),
+    };
+    match sign_in::create_link(&outputs, FIRST_REVIEWER).await {
+        Ok(url) => outputs.sign_in_url = url,
+        Err(sign_in::SignInError::NoPortal) => {}
+        Err(error) => return Err(error.into()),
+    }
+    outputs
+        .write(state_dir)
+        .map_err(|error| io::Error::new(error.kind(), format!("outputs.json cannot be written: {error}")))?;
+    Ok(outputs)
+}
+
+/// Reads the template: the one named, else `infra/template.yaml` of the current folder or one above
+/// it, else the one that this program was built with. Returns its text and where its files are.
+///
+/// # Errors
+///
+/// When the named file cannot be read.
+pub fn read_template(named: Option<&PathBuf>) -> io::Result<(String, TemplateFiles)> {
+    let path = match named {
+        Some(path) => Some(path.clone()),
+        None => std::env::current_dir()?
+            .ancestors()
+            .map(|folder| folder.join("infra/template.yaml"))
+            .find(|path| path.is_file()),
+    };
+    match path {
+        Some(path) => {
+            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+            Ok((template_files::read(&path)?, TemplateFiles::Folder(folder)))
+        }
+        None => {
+            let text = include_str!("../../../infra/template.yaml").to_owned();
+            Ok((text, TemplateFiles::BuiltIn(BUILT_IN)))
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Replays labelled texts as if people reviewed them one batch after the other: how many labels are needed, chosen
+//! by which strategy, trusted from which threshold.
+//!
+//! What chooses, trains, decides and measures is what production runs: [`active_learning_core::query_strategy`],
+//! [`text_model::train()`], [`active_learning_core::review_policy`] and
+//! [`active_learning_core::evaluation`]. The reviewers are simulated: they give the label in the file.
+
+mod plot;
+mod replay;
+mod report;
+mod stream;
+mod summary;
+
+use std::{
+    fs, io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use active_learning_core::query_strategy::QueryStrategy;
+use clap::Args;
+use text_model::TrainingDataError;
+
+use self::{
+    replay::Replay,
+    stream::{Stream, Texts},
+    summary::Summary,
+};
+
+/// What is simulated.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Labelled texts, Comprehend CSV (label,text)
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Strategies to compare: representative, margin, least-confidence, entropy, class-balanced, diversity, random
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "representative,margin,random"
+    )]
+    strategy: Vec<QueryStrategy>,
+    /// Labels that people give in all
+    #[arg(long, default_value_t = NonZeroUsize::new(500).expect("not zero"))]
+    labels: NonZeroUsize,
+    /// Labels of randomly chosen texts at the start
+    #[arg(long, default_value_t = NonZeroUsize::new(20).expect("not zero"))]
+    start: NonZeroUsize,
+    /// Labels after which a new model is trained
+    #[arg(long, default_value_t = NonZeroUsize::new(25).expect("not zero"))]
+    batch: NonZeroUsize,
+    /// Replays of each strategy, with another start each
+    #[arg(long, default_value_t = NonZeroUsize::new(5).expect("not zero"))]
+    seeds: NonZeroUsize,
+    /// Makes the most frequent class this many times as frequent as the rarest one
+    #[arg(long, value_name = "RATIO", default_value_t = 1.0, value_parser = ratio)]
+    imbalance: f64,
+    /// Folder for the results as CSV and SVG
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
+/// Why nothing can be simulated. Safe to show: it never holds a text.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// The file cannot be read.
+    #[error("the data {0} cannot be read")]
+    Read(PathBuf, #[source] io::Error),
+    /// A row cannot be used.
+    #[error("the data {0} cannot be used: {1}")]
+    Row(PathBuf, active_learning_core::dataset::BadRow),
+    /// There is nothing to tell apart.
+    #[error("the data {0} has texts of {1} classes; at least two classes are needed")]
+    Classes(PathBuf, usize),
+    /// There is not enough to label or to test on.
+    #[error(
+        "the data {path} leaves {to_label} texts to label and {to_test} to test on; at least {needed} (start and \
+         one batch) and {needed_to_test} are needed: use a larger file, or smaller --start, --batch or --imbalance"
+    )]
+    TooFewTexts {
+        /// The file.
+        path: PathBuf,
+        /// Different texts that can be labelled.
+        to_label: usize,
+        /// Texts that are held out.
+        to_test: usize,
+        /// Fewest texts to label.
+        needed: usize,
+        /// Fewest texts to test on.
+        needed_to_test: usize,
+    },
+    /// The start takes all labels.
+    #[error("--labels {labels} must be more than --start {start}")]
+    NoLabels {
+        /// All labels.
+        labels: usize,
+        /// Labels at the start.
+        start: usize,
+    },
+    /// The classifier does not learn from the labelled texts.
+    #[error("the classifier refuses the labelled texts")]
+    Training(#[from] TrainingDataError),
+    /// The results cannot be written.
+    #[error("the results cannot be written to {0}")]
+    Write(PathBuf, #[source] io::Error),
+}
+
+/// Runs the simulation: progress on stderr, answers on stdout, files in the output folder.
+///
+/// Uses all cores. The same file and options give the same results.
+///
+/// # Errors
+///
+/// [`SimulateError`].
+pub fn run(options: &Options) -> Result<(), SimulateError> {
+    let mut strategies = options.strategy.clone();
+    strategies.sort_unstable();
+    strategies.dedup();
+    let start = options.start.get();
+    if options.labels.get() <= start {
+        let labels = options.labels.get();
+        return Err(SimulateError::NoLabels { labels, start });
+    }
+    let texts = Texts::read(&options.data)?;
+    let streams = streams(&texts, options)?;
+    let least = streams.iter().map(|stream| stream.pool.len()).min();
+    let labels = options.labels.get().min(least.unwrap_or(0));
+    eprintln!("{}", report::opening(&texts, &streams, options.imbalance, labels));
+    let replays = replay_all(
+        &streams,
+        &strategies,
+        &budgets(start, options.batch.get(), labels),
+    )?;
+    let summary = Summary::of(&strategies, &replays);
+    print!("{}", report::text(&summary));
+    match &options.output {
+        Some(folder) => write_files(folder, &summary, &replays, options.imbalance)
+            .map_err(|error| SimulateError::Write(folder.clone(), error)),
+        None => Ok(()),
+    }
+}
+
+/// Makes the texts that each seed replays.
+fn streams<'a>(texts: &'a Texts, options: &Options) -> Result<Vec<Stream<'a>>, SimulateError> {
+    let seeds = 0..options.seeds.get() as u64;
+    let start = options.start.get();
+    let streams: Vec<Stream> = seeds
+        .map(|seed| Stream::new(texts, start, options.imbalance, seed))
+        .collect();
+    let needed = start + options.batch.get();
+    for stream in &streams {
+        let (to_label, to_test) = (stream.pool.len(), stream.test.len());
+        if to_label < needed || to_test < stream::FEWEST_TO_TEST {
+            return Err(SimulateError::TooFewTexts {
+                path: options.data.clone(),
+                to_label,
+                to_test,
+                needed,
+                needed_to_test: stream::FEWEST_TO_TEST,
+            });
+        }
+    }
+    Ok(streams)
+}
+
+/// Returns the numbers of labels at which a model is trained: the start, then each whole batch, then all.
+fn budgets(start: usize, batch: usize, labels: usize) -> Vec<usize> {
+    let whole = (1..)
+        .map(|count| count * batch)
+        .skip_while(|budget| *budget <= start);
+    let mut budgets = vec![start];
+    budgets.extend(whole.take_while(|budget| *budget < labels));
+    budgets.push(labels);
+    budgets
+}
+
+/// Replays every strategy on every stream, on all cores; in order of strategy and seed.
+fn replay_all(
+    streams: &[Stream],
+    strategies: &[QueryStrategy],
+    budgets: &[usize],
+) -> Result<Vec<Replay>, SimulateError> {
+    let jobs: Vec<(&Stream, QueryStrategy)> = streams
+        .iter()
+        .flat_map(|stream| strategies.iter().map(move |strategy| (stream, *strategy)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let work = || {
+        while let Some((stream, strategy)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let replay = replay::replay(stream, *strategy, budgets);
+            let mut done = done.lock().expect("no replay panics while it holds the lock");
+            done.push(replay);
+            let (count, all, seed) = (done.len(), jobs.len(), stream.seed);
+            eprintln!("replay {count} of {all} is done: {strategy}, seed {seed}");
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZeroUsize::get) {
+            scope.spawn(work);
+        }
+    });
+    let done = done
+        .into_inner()
+        .expect("no replay panics while it holds the lock");
+    let mut replays: Vec<Replay> = done.into_iter().collect::<Result<_, _>>()?;
+    replays.sort_by_key(|replay| (replay.strategy, replay.seed));
+    Ok(replays)
+}
+
+fn write_files(folder: &Path, summary: &Summary, replays: &[Replay], imbalance: f64) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let stream = if imbalance > 1.0 {
+        format!(", {imbalance}:1 imbalanced")
+    } else {
+        String::new()
+    };
+    for (name, content) in [
+        ("runs.csv", report::runs_csv(replays)?),
+        ("curves.csv", report::curves_csv(summary)?),
+        ("thresholds.csv", report::thresholds_csv(summary)?),
+        (
+            "accuracy.svg",
+            plot::svg(&format!("Accuracy{stream}"), summary, |point| &point.accuracy).into(),
+        ),
+        (
+            "macro-f1.svg",
+            plot::svg(&format!("Macro F1{stream}"), summary, |point| &point.macro_f1).into(),
+        ),
+    ] {
+        fs::write(folder.join(name), content)?;
+    }
+    eprintln!("The results lie in {}.", folder.display());
+    Ok(())
+}
+
+fn ratio(argument: &str) -> Result<f64, String> {
+    let ratio = argument.parse().ok();
+    ratio
+        .filter(|ratio: &f64| ratio.is_finite() && *ratio >= 1.0)
+        .ok_or_else(|| format!("expected a number from 1, such as 10 for ten to one, got `{argument}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_trained_at_the_start_after_each_batch_and_at_the_end() {
+        assert_eq!(budgets(20, 25, 110), [20, 25, 50, 75, 100, 110]);
+        assert_eq!(budgets(20, 10, 40), [20, 30, 40]);
+        assert_eq!(budgets(20, 100, 30), [20, 30]);
+    }
+
+    /// Options for a file of two classes that differ in their words.
+    fn options(folder: &Path, texts: usize) -> Options {
+        let row = |number: usize| {
+            let (class, word) = [("a", "match"), ("b", "market")][number % 2];
+            format!("{class},{word} {} {}\n", number * 7_919, number * 104_729)
+        };
+        let data = folder.join("data.csv");
+        fs::write(&data, (0..texts).map(row).collect::<String>()).expect("space on the disk");
+        let number = |number| NonZeroUsize::new(number).expect("not zero");
+        Options {
+            data,
+            strategy: vec![QueryStrategy::Random, QueryStrategy::Representative],
+            labels: number(30),
+            start: number(5),
+            batch: number(10),
+            seeds: number(2),
+            imbalance: 1.0,
+            output: Some(folder.join("results")),
+        }
+    }
+
+    #[test]
+    fn the_same_options_give_the_same_files() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = options(folder.path(), 200);
+        let files = || {
+            run(&options).expect("a good file");
+            [
+                "runs.csv",
+                "curves.csv",
+                "thresholds.csv",
+                "accuracy.svg",
+                "macro-f1.svg",
+            ]
+            .map(|name| fs::read_to_string(folder.path().join("results").join(name)).expect("written"))
+        };
+
+        let (first, second) = (files(), files());
+
+        assert_eq!(first, second);
+        let rows: Vec<&str> = first[0].lines().collect();
+        assert_eq!(rows.len(), 1 + 2 * 2 * 4, "{rows:?}");
+        assert!(rows[1].starts_with("representative,0,5,"), "{rows:?}");
+        let (_, last_accuracy) = first[1]
+            .trim_end()
+            .rsplit_once("30,")
+            .expect("a row of 30 labels");
+        assert!(last_accuracy > "0.8", "{last_accuracy}");
+    }
+
+    #[test]
+    fn options_that_leave_nothing_to_replay_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let reason = |options: &Options| run(options).expect_err("nothing to replay").to_string();
+        let mut few = options(folder.path(), 30);
+
+        assert!(reason(&few).contains("texts to label and"), "{}", reason(&few));
+        few.start = few.labels;
+        assert_eq!(reason(&few), "--labels 30 must be more than --start 30");
+    }
+
+    #[test]
+    fn only_ratios_from_one_are_understood() {
+        assert_eq!(ratio("10"), Ok(10.0));
+        for argument in ["0.5", "-1", "NaN", "inf", "10:1", ""] {
+            assert!(ratio(argument).expect_err("no ratio").contains(argument));
+        }
+    }
+}

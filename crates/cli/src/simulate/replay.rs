@@ -1,0 +1,185 @@
+//! One replay: label, train, test, choose, again and again.
+
+use active_learning_core::{
+    dataset::{CsvWriter, Row},
+    evaluation::{TestPrediction, evaluate},
+    prediction::{ClassScore, LABEL_DELIMITER, Prediction},
+    query_strategy::{AskedBefore, Candidate, QueryStrategy, select},
+    review_policy::ReviewPolicy,
+};
+use text_model::{Mode, Model, TrainingDataError, TrainingSet, train};
+
+use super::stream::Stream;
+
+/// The same for every model, as in production: a model depends on its training data alone.
+const TRAINING_SEED: u64 = 1;
+
+/// Confidence thresholds that are tried.
+pub(super) const THRESHOLDS: [&str; 8] = ["0", "0.5", "0.6", "0.7", "0.8", "0.9", "0.95", "0.99"];
+
+/// What became of one strategy on one stream.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Replay {
+    /// The strategy.
+    pub strategy: QueryStrategy,
+    /// The stream's seed.
+    pub seed: u64,
+    /// The models, by number of labels.
+    pub points: Vec<Point>,
+    /// What the last model does at each of [`THRESHOLDS`].
+    pub trusted: Vec<Trusted>,
+}
+
+/// A model on the held-out texts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Point {
+    /// Labels that it was trained on.
+    pub labels: usize,
+    /// Share of the texts whose labels are all right.
+    pub accuracy: f64,
+    /// Mean F1 of the classes.
+    pub macro_f1: f64,
+}
+
+/// What a threshold does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Trusted {
+    /// Share of the predictions that a person reviews.
+    pub reviewed: f64,
+    /// Share of the others that is right; `None` if there are none.
+    pub accuracy: Option<f64>,
+    /// Share of all wrong predictions that a person sees; `None` if there are none.
+    pub errors_caught: Option<f64>,
+}
+
+/// Replays a stream with a model at each of the ascending budgets, the first of which is the start.
+///
+/// # Errors
+///
+/// Labels that the classifier refuses.
+pub(super) fn replay(
+    stream: &Stream,
+    strategy: QueryStrategy,
+    budgets: &[usize],
+) -> Result<Replay, TrainingDataError> {
+    let start = budgets[0];
+    let mut labelled = stream.pool[..start].to_vec();
+    let mut open = stream.pool[start..].to_vec();
+    let mut points = Vec::new();
+    let mut judged = Vec::new();
+    for (round, &labels) in budgets.iter().enumerate() {
+        let model = train_on(&labelled)?;
+        judged = judge(&model, &stream.test);
+        let rows: Vec<TestPrediction> = judged.iter().map(|(row, _)| row.clone()).collect();
+        let evaluation = evaluate(&rows);
+        points.push(Point {
+            labels,
+            accuracy: evaluation.accuracy,
+            macro_f1: evaluation.macro_f1,
+        });
+        if let Some(next) = budgets.get(round + 1) {
+            let seed = (stream.seed << 32) + round as u64;
+            let chosen = choose(strategy, &model, &open, &labelled, next - labels, seed);
+            take(chosen, &mut open, &mut labelled);
+        }
+    }
+    Ok(Replay {
+        strategy,
+        seed: stream.seed,
+        points,
+        trusted: THRESHOLDS
+            .iter()
+            .map(|threshold| trusted(threshold, &judged))
+            .collect(),
+    })
+}
+
+/// Trains as production does: on the CSV that a dataset version would hold.
+fn train_on(labelled: &[&Row]) -> Result<Model, TrainingDataError> {
+    let mut csv = CsvWriter::new(Vec::new());
+    for row in labelled {
+        csv.write(row).map_err(TrainingDataError::Read)?;
+    }
+    let (csv, _) = csv.finish().map_err(TrainingDataError::Read)?;
+    Ok(train(&TrainingSet::read_csv(&csv[..])?, TRAINING_SEED).model)
+}
+
+fn judge(model: &Model, test: &[&Row]) -> Vec<(TestPrediction, Prediction)> {
+    let judge_one = |row: &&Row| {
+        let prediction = predict(model, &row.text);
+        let outcome = TestPrediction {
+            actual: row.labels.join(&LABEL_DELIMITER.to_string()),
+            predicted: prediction.label.clone(),
+            confidence: f64::from(prediction.confidence),
+        };
+        (outcome, prediction)
+    };
+    test.iter().map(judge_one).collect()
+}
+
+fn predict(model: &Model, text: &str) -> Prediction {
+    let class = |class: text_model::Prediction| ClassScore {
+        name: class.label.to_owned(),
+        score: class.score,
+    };
+    let classes = model.predict(text).into_iter().map(class).collect();
+    match model.mode() {
+        Mode::MultiClass => Prediction::multi_class(classes),
+        Mode::MultiLabel => Prediction::multi_label(classes),
+    }
+    .expect("a model has two labels with finite scores at least")
+}
+
+fn choose(
+    strategy: QueryStrategy,
+    model: &Model,
+    open: &[&Row],
+    labelled: &[&Row],
+    count: usize,
+    seed: u64,
+) -> Vec<usize> {
+    let candidates: Vec<Candidate> = open
+        .iter()
+        .map(|row| Candidate {
+            text: &row.text,
+            prediction: Some(predict(model, &row.text)),
+        })
+        .collect();
+    let mut before = AskedBefore {
+        texts: labelled.iter().map(|row| row.text.as_str()).collect(),
+        ..AskedBefore::default()
+    };
+    for label in labelled.iter().flat_map(|row| &row.labels) {
+        *before.labels.entry(label.clone()).or_default() += 1;
+    }
+    select(strategy, &candidates, &before, count, seed)
+}
+
+/// People label the chosen texts.
+fn take<'a>(chosen: Vec<usize>, open: &mut Vec<&'a Row>, labelled: &mut Vec<&'a Row>) {
+    labelled.extend(chosen.iter().map(|&index| open[index]));
+    let mut is_open = vec![true; open.len()];
+    chosen.into_iter().for_each(|index| is_open[index] = false);
+    let mut is_open = is_open.into_iter();
+    open.retain(|_| is_open.next().unwrap_or(true));
+}
+
+fn trusted(threshold: &str, judged: &[(TestPrediction, Prediction)]) -> Trusted {
+    let policy = ReviewPolicy {
+        threshold: threshold.parse().expect("a number from 0 to 1"),
+        margin: "0".parse().expect("a number from 0 to 1"),
+        audit_rate: "0".parse().expect("a number from 0 to 1"),
+    };
+    let (reviewed, accepted): (Vec<_>, Vec<_>) = judged
+        .iter()
+        .partition(|(_, prediction)| policy.decide(prediction, 0.0).is_some());
+    let wrong = |rows: &[&(TestPrediction, Prediction)]| {
+        rows.iter().filter(|(outcome, _)| !outcome.is_right()).count() as f64
+    };
+    let (caught, missed) = (wrong(&reviewed), wrong(&accepted));
+    Trusted {
+        reviewed: reviewed.len() as f64 / judged.len() as f64,
+        accuracy: (!accepted.is_empty()).then(|| 1.0 - missed / accepted.len() as f64),
+        errors_caught: (caught + missed > 0.0).then(|| caught / (caught + missed)),
+    }
+}

@@ -1,0 +1,126 @@
+//! The first model: puts training data where the classifier looks for it, and waits for its answer.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aws_sdk_comprehend::{error::DisplayErrorContext, primitives::DateTime};
+use aws_sdk_s3::primitives::ByteStream;
+use text_model::{TrainingDataError, TrainingSet};
+
+use local_stack::boot::Running;
+
+/// The sample data that is shipped: news in four categories, Comprehend CSV.
+pub const SAMPLE_DATA: &[u8] = include_bytes!("../data/news.csv");
+
+/// Template output that names the bucket of training data.
+const BUCKET_OUTPUT: &str = "TrainingS3Bucket";
+/// Template output with the ARN of the endpoint that classifies.
+const ENDPOINT_OUTPUT: &str = "ComprehendEndpointArnInUse";
+/// Signing name of the built-in classifier.
+const SIGNING_NAME: &str = "comprehend";
+
+const FOLDER: &str = "initial/";
+const KEY: &str = "initial/training-data.csv";
+
+const READY_WITHIN: Duration = Duration::from_secs(120);
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+
+/// Why there is no first model.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The user's file cannot be read.
+    #[error("the training data {0} cannot be read")]
+    File(PathBuf, #[source] io::Error),
+    /// The classifier would not take the user's file.
+    #[error("the training data {0} cannot be used")]
+    Data(PathBuf, #[source] TrainingDataError),
+    /// The bucket cannot be read or written.
+    #[error("the training data cannot be stored: {0}")]
+    Storage(String),
+    /// The classifier does not answer in time.
+    #[error("the classifier did not answer within {within} s: {reason}", within = READY_WITHIN.as_secs())]
+    NotReady {
+        /// What it said last.
+        reason: String,
+    },
+}
+
+/// Reads the user's training data and checks it as the classifier will.
+///
+/// # Errors
+///
+/// [`TrainingError::File`] and [`TrainingError::Data`].
+pub fn read(path: &Path) -> Result<Vec<u8>, TrainingError> {
+    let data = std::fs::read(path).map_err(|error| TrainingError::File(path.to_owned(), error))?;
+    TrainingSet::read_csv(&data[..]).map_err(|error| TrainingError::Data(path.to_owned(), error))?;
+    Ok(data)
+}
+
+/// Makes the built-in classifier ready: `data`, if given, replaces what it learned from; without it
+/// `sample` is used the first time. Does nothing for a template without that classifier.
+///
+/// # Errors
+///
+/// [`TrainingError`].
+pub async fn prepare(stack: &Running, data: Option<Vec<u8>>, sample: &[u8]) -> Result<(), TrainingError> {
+    let built_in = (stack.plan.signing_names.iter()).any(|(name, _)| name == SIGNING_NAME);
+    let (Some(bucket), true) = (stack.outputs.get(BUCKET_OUTPUT), built_in) else {
+        return Ok(());
+    };
+    let s3 = aws_sdk_s3::Client::new(&stack.aws.sdk_config());
+    let storage = |error: String| TrainingError::Storage(error);
+    let data = match data {
+        Some(data) => Some(data),
+        None => {
+            let present = s3.list_objects_v2().bucket(bucket).prefix(FOLDER).send();
+            let present = present
+                .await
+                .map_err(|error| storage(DisplayErrorContext(error).to_string()))?;
+            present.contents().is_empty().then(|| sample.to_vec())
+        }
+    };
+    let mut replaced = None;
+    if let Some(data) = data {
+        replaced = last_change(stack).await;
+        let put = s3.put_object().bucket(bucket).key(KEY).content_type("text/csv");
+        put.body(ByteStream::from(data))
+            .send()
+            .await
+            .map_err(|error| storage(DisplayErrorContext(error).to_string()))?;
+    }
+    wait_until_ready(stack, replaced).await
+}
+
+/// Asks the classifier itself: a request to the API would leave a record for review. The model that
+/// was in service until `replaced` is not the one that is waited for.
+async fn wait_until_ready(stack: &Running, replaced: Option<DateTime>) -> Result<(), TrainingError> {
+    let comprehend = aws_sdk_comprehend::Client::new(&stack.aws.sdk_config());
+    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    loop {
+        let question = comprehend.classify_document().endpoint_arn(endpoint(stack));
+        let reason = match question.text("Ready?").send().await {
+            Ok(_) if replaced.is_none() || last_change(stack).await > replaced => return Ok(()),
+            Ok(_) => "it still has its earlier model".to_owned(),
+            Err(error) => DisplayErrorContext(error).to_string(),
+        };
+        if tokio::time::Instant::now() > deadline {
+            return Err(TrainingError::NotReady { reason });
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+}
+
+/// Returns when the classifier's model was last put in service; `None` if there is none yet.
+async fn last_change(stack: &Running) -> Option<DateTime> {
+    let comprehend = aws_sdk_comprehend::Client::new(&stack.aws.sdk_config());
+    let description = comprehend.describe_endpoint().endpoint_arn(endpoint(stack));
+    let description = description.send().await.ok()?;
+    description.endpoint_properties()?.last_modified_time().copied()
+}
+
+fn endpoint(stack: &Running) -> &str {
+    stack.outputs.get(ENDPOINT_OUTPUT).map_or("", String::as_str)
+}

@@ -1,0 +1,227 @@
+//! The program as a user runs it: the shipped template, the shipped functions, one process and its children.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use active_learning_cli::{http_client, outputs::StackOutputs};
+use local_stack::user;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_active-learning");
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A running stack, ended by force if a test fails.
+struct Stack(Child);
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Stack {
+    fn start(state_dir: &Path) -> Self {
+        Self::start_with(state_dir, &[])
+    }
+
+    fn start_with(state_dir: &Path, options: &[&str]) -> Self {
+        let child = program(state_dir)
+            .args(["--port", "0"])
+            .args(options)
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.expect("the program starts"))
+    }
+
+    fn ready(&mut self, state_dir: &Path) -> StackOutputs {
+        let begin = Instant::now();
+        loop {
+            if let Ok(outputs) = StackOutputs::read(state_dir) {
+                return outputs;
+            }
+            let ended = self.0.try_wait().expect("the program is ours");
+            assert!(
+                ended.is_none() && begin.elapsed() < DEADLINE,
+                "not ready: {ended:?}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Asks it to stop, as Ctrl-C does, and returns what it wrote.
+    fn stop(mut self, signal: &str) -> String {
+        let id = self.0.id().to_string();
+        let told = Command::new("kill").args([signal, &id]).status();
+        assert!(told.expect("kill is there").success());
+        let mut text = String::new();
+        let mut stdout = self.0.stdout.take().expect("it is a pipe");
+        std::io::Read::read_to_string(&mut stdout, &mut text).expect("the words are UTF-8");
+        assert!(self.0.wait().expect("the program is ours").success());
+        text
+    }
+}
+
+fn program(state_dir: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    // As behind a company's proxy, which has no part in what stays on this machine.
+    command.env("HTTP_PROXY", "http://127.0.0.1:9");
+    command.arg("--state-dir").arg(state_dir);
+    command
+}
+
+#[test]
+fn a_stack_is_ready_stops_when_told_and_goes_on_with_the_same_names() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state_dir = folder.path().join("state");
+    let mut first = Stack::start(&state_dir);
+    let first_outputs = first.ready(&state_dir);
+    let link = program(&state_dir)
+        .args(["sign-in-link", "--reviewer", "Ada"])
+        .output()
+        .expect("it runs");
+    let second_start = program(&state_dir)
+        .args(["--port", "0"])
+        .output()
+        .expect("it runs");
+    let words = first.stop("-INT");
+    std::fs::remove_file(state_dir.join("outputs.json")).expect("it was there");
+
+    let mut second = Stack::start(&state_dir);
+    let second_outputs = second.ready(&state_dir);
+    second.stop("-TERM");
+    let too_late = program(&state_dir).arg("redrive").output().expect("it runs");
+
+    assert_eq!(too_late.status.code(), Some(1));
+    let advice = String::from_utf8_lossy(&too_late.stderr).into_owned();
+    assert!(advice.contains("does the stack run?"), "{advice}");
+    assert!(
+        words.contains(&first_outputs.sign_in_url) && words.contains("curl"),
+        "{words}"
+    );
+    assert!(link.status.success());
+    let link = String::from_utf8_lossy(&link.stdout).into_owned();
+    assert!(link.starts_with(&first_outputs.portal_url), "{link}");
+    assert_ne!(link.trim(), first_outputs.sign_in_url);
+    assert_eq!(second_start.status.code(), Some(1));
+    let refusal = String::from_utf8_lossy(&second_start.stderr).into_owned();
+    assert!(refusal.contains("is in use by another process"), "{refusal}");
+    assert_eq!(second_outputs.api_key_value, first_outputs.api_key_value);
+    for name in ["BatchUploadS3Bucket", "ApiGWKey", "ReviewPortalFunction"] {
+        assert_eq!(second_outputs.output(name), first_outputs.output(name));
+    }
+}
+
+#[test]
+fn a_wrong_parameter_is_refused_by_name_before_anything_runs() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let refused = program(folder.path())
+        .args([
+            "--port",
+            "0",
+            "--param",
+            "ComprehendClassificationScoreThreshold=50%",
+        ])
+        .output()
+        .expect("it runs");
+
+    assert_eq!(refused.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        words.contains("Parameter 'ComprehendClassificationScoreThreshold'"),
+        "{words}"
+    );
+}
+
+#[test]
+fn training_data_that_cannot_be_used_is_refused_by_line_before_anything_is_made() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state_dir = folder.path().join("state");
+    let data = folder.path().join("labels.csv");
+    std::fs::write(&data, "World,a text\nSports\n").expect("the folder is writable");
+
+    let refused = program(&state_dir)
+        .args(["--port", "0", "--training-data"])
+        .arg(&data)
+        .output()
+        .expect("it runs");
+
+    assert_eq!(refused.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        words.contains("labels.csv") && words.contains("line 2"),
+        "{words}"
+    );
+    assert!(!state_dir.exists());
+}
+
+#[tokio::test]
+async fn a_stack_is_ready_with_the_training_data_of_its_last_start() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state_dir = folder.path().join("state");
+    let data = folder.path().join("labels.csv");
+    let rows = "Fruit,apples and pears\nFruit,a ripe plum\nTool,hammer and nails\nTool,a sharp saw\n";
+    std::fs::write(&data, rows.repeat(5)).expect("the folder is writable");
+    let mut first = Stack::start(&state_dir);
+    first.ready(&state_dir);
+    first.stop("-INT");
+    std::fs::remove_file(state_dir.join("outputs.json")).expect("it was there");
+
+    let data = data.to_str().expect("the path is UTF-8");
+    let mut second = Stack::start_with(&state_dir, &["--training-data", data]);
+    let outputs = second.ready(&state_dir);
+    let request = http::Request::post(outputs.output("TextClassificationApiGatewayID"))
+        .header("x-api-key", &outputs.api_key_value)
+        .body(r#"{"classifier": "goods", "sentence": "a hammer"}"#.to_owned());
+    let answer = http_client::send(request.expect("it is valid")).await;
+    second.stop("-INT");
+
+    let answer = answer.expect("it answers").into_body();
+    assert!(answer.contains(r#""prediction":"Tool""#), "{answer}");
+}
+
+#[test]
+fn a_stack_that_can_store_nothing_more_ends_and_says_so() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    // A file may have 4,096 blocks of 512 or 1,024 bytes: room for the start, not for the uploads.
+    let script = r#"ulimit -f 4096; trap '' XFSZ; exec "$0" --port 0 --state-dir "$1""#;
+    let child = Command::new("sh")
+        .args(["-c", script, PROGRAM])
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut stack = Stack(child.expect("the program starts"));
+    let outputs = stack.ready(folder.path());
+
+    let upload = tokio::runtime::Runtime::new().expect("a runtime");
+    upload.block_on(fill(&outputs));
+    let mut words = String::new();
+    let mut stderr = stack.0.stderr.take().expect("it is a pipe");
+    std::io::Read::read_to_string(&mut stderr, &mut words).expect("the words are UTF-8");
+
+    assert_eq!(stack.0.wait().expect("the program is ours").code(), Some(1));
+    assert!(words.contains("cannot be written any more"), "{words}");
+}
+
+/// Uploads small objects, which lie in the index, until one is refused.
+async fn fill(outputs: &StackOutputs) {
+    let s3 = aws_sdk_s3::Client::new(&user::sdk_config(&outputs.endpoint_url).await);
+    for number in 0..2_000 {
+        let put = s3.put_object().bucket(outputs.output("TrainingS3Bucket"));
+        let body = vec![b'x'; 16 * 1024];
+        if put
+            .key(number.to_string())
+            .body(body.into())
+            .send()
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
+    panic!("32 MB went into files of at most 4");
+}

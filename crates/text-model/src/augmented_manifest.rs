@@ -1,0 +1,109 @@
+//! Training data in SageMaker's augmented manifests: one JSON object a line, `{"source": "text", "<attribute>":
+//! 0, "<attribute>-metadata": {"class-name": "label", …}}`; with several labels the metadata has a `class-map`.
+//!
+//! Differs from Comprehend: the text must be in the line, `source-ref` is refused.
+
+use std::io::BufRead;
+
+use serde_json::Value;
+
+use crate::training_data::{Collector, TrainingDataError};
+
+impl Collector {
+    /// Adds the lines of a manifest; of several attributes the first that a line has counts.
+    pub fn read_manifest(
+        &mut self,
+        file: impl BufRead,
+        attributes: &[String],
+    ) -> Result<(), TrainingDataError> {
+        for (line, bytes) in (1..).zip(file.split(b'\n')) {
+            let bytes = bytes.map_err(TrainingDataError::Read)?;
+            if bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            let bad = |reason| TrainingDataError::Manifest { line, reason };
+            let text = std::str::from_utf8(&bytes).map_err(|_| TrainingDataError::NotUtf8 { line })?;
+            let entry: Value = serde_json::from_str(text).map_err(|_| bad("not JSON"))?;
+            let source = entry["source"]
+                .as_str()
+                .ok_or(bad("no text in `source` (`source-ref` is not supported)"))?;
+            let labels = attributes
+                .iter()
+                .find_map(|attribute| labels(&entry[format!("{attribute}-metadata")]))
+                .ok_or(bad("no attribute of the request labels it"))?;
+            self.push(labels, source, line)?;
+        }
+        Ok(())
+    }
+}
+
+fn labels(metadata: &Value) -> Option<Vec<&str>> {
+    if let Some(label) = metadata["class-name"].as_str() {
+        return Some(vec![label]);
+    }
+    let labels: Option<Vec<&str>> = metadata["class-map"]
+        .as_object()?
+        .values()
+        .map(Value::as_str)
+        .collect();
+    labels.filter(|labels| !labels.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training_data::LabelSyntax;
+
+    fn read(syntax: LabelSyntax, manifest: &str) -> Result<Collector, TrainingDataError> {
+        let mut collector = Collector::new(syntax);
+        collector.read_manifest(manifest.as_bytes(), &["topic".to_owned(), "other".to_owned()])?;
+        Ok(collector)
+    }
+
+    #[test]
+    fn labels_come_from_the_metadata_of_the_first_attribute_that_a_line_has() {
+        let manifest = "{\"source\":\"one\",\"topic\":1,\"topic-metadata\":{\"class-name\":\"b\"}}\r\n\n\
+                        {\"source\":\"two\",\"other\":0,\"other-metadata\":{\"class-name\":\"a\"}}\n";
+
+        let set = read(LabelSyntax::One, manifest)
+            .and_then(Collector::training_set)
+            .expect("a good manifest");
+
+        assert_eq!(set.labels, ["a", "b"]);
+        assert_eq!(set.examples[0].labels[..], [1]);
+    }
+
+    #[test]
+    fn a_class_map_gives_several_labels() {
+        let manifest = r#"{"source":"one","topic":[0,2],"topic-metadata":{"class-map":{"0":"a","2":"c"}}}"#;
+
+        let set = read(LabelSyntax::Several('|'), manifest)
+            .and_then(Collector::training_set)
+            .expect("a good manifest");
+
+        assert_eq!(set.examples[0].labels[..], [0, 1]);
+    }
+
+    #[test]
+    fn each_bad_line_is_refused_with_its_number_and_reason() {
+        for (manifest, message) in [
+            ("\nnot JSON", "line 2: not JSON"),
+            (
+                r#"{"source-ref":"s3://b/k"}"#,
+                "line 1: no text in `source` (`source-ref` is not supported)",
+            ),
+            (
+                r#"{"source":"one","else-metadata":{"class-name":"a"}}"#,
+                "line 1: no attribute of the request labels it",
+            ),
+            (
+                r#"{"source":" ","topic-metadata":{"class-name":"a"}}"#,
+                "line 1: the text is empty",
+            ),
+        ] {
+            let error = read(LabelSyntax::One, manifest).expect_err("a bad manifest");
+
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}

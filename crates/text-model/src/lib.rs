@@ -1,0 +1,23 @@
+//! Trains and runs the built-in text classification model. Knows nothing of AWS.
+//!
+//! [`TrainingSet::read_csv`] reads labelled texts, [`train()`] makes a [`Model`] of them, [`Model::to_bytes`]
+//! and [`Model::from_bytes`] keep it in a file.
+
+mod augmented_manifest;
+mod calibration;
+mod features;
+mod fit;
+pub mod metrics;
+mod model;
+mod model_file;
+pub mod train;
+pub mod training_data;
+mod weights;
+
+pub use active_learning_core::dataset::Mode;
+pub use features::Features;
+pub use metrics::EvaluationMetrics;
+pub use model::{Model, Prediction};
+pub use model_file::ModelError;
+pub use train::{Confidence, Trained, train, train_classes, train_within};
+pub use training_data::{LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, TrainingDataError, TrainingSet};

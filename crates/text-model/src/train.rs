@@ -1,0 +1,292 @@
+//! Training: two linear classifiers, joined and calibrated on texts held out in turn.
+//!
+//! Deterministic: the same training set and seed give the same model, bit by bit, however many cores there are.
+
+use std::{
+    num::NonZero,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use active_learning_core::{
+    dataset::Mode,
+    evaluation::{self, TestPrediction},
+    random::Random,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calibration::{Calibration, Judged},
+    features::Features,
+    fit::{Fit, Labelled, fit},
+    metrics::{self, EvaluationMetrics, Outcome},
+    model::{MAX_WEIGHT_BYTES, Model},
+    training_data::{Example, TrainingSet},
+    weights::buckets_for,
+};
+
+/// Parts of the training set, each held out once to measure and to calibrate.
+const FOLDS: usize = 5;
+/// From so many texts on only one part is held out: it says enough.
+const MANY_TEXTS: usize = 50_000;
+/// One text in so many is held out where there is no test set, as by Comprehend.
+const TEST_SHARE: usize = 10;
+/// Most texts held out where there is no test set, as by Comprehend.
+const MAX_TEST_TEXTS: usize = 10_000;
+
+/// A model and what held-out texts say about it.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// Trained on all texts.
+    pub model: Model,
+    /// Cross-validated: each text judged by a model that has not seen it.
+    pub metrics: EvaluationMetrics,
+    /// What the confidence is worth, on the same texts.
+    ///
+    /// A few numbers of the calibration are fitted on them too, so it flatters a little.
+    pub confidence: Confidence,
+    /// Texts that were held out once. A class's only text never is.
+    pub held_out: usize,
+}
+
+/// What a model's confidence is worth. Of a multi-label model: in each single decision about a label.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Confidence {
+    /// Expected calibration error over 15 bins of equal size, 0 to 1.
+    pub calibration_error: f64,
+    /// Mean squared distance of the confidence from being right (1) or wrong (0).
+    pub brier_score: f64,
+    /// Probability that a right prediction has a higher confidence than a wrong one; unknown where all are
+    /// right or all are wrong.
+    pub auroc: Option<f64>,
+}
+
+/// Trains a model.
+///
+/// Takes time in proportion to texts × length × classes, five times over for the calibration, on all cores.
+/// Needs at most 64 MB beyond the training set for each core and set of weights.
+#[must_use]
+pub fn train(set: &TrainingSet, seed: u64) -> Trained {
+    train_within(set, MAX_WEIGHT_BYTES, seed)
+}
+
+/// Trains a model whose weights take at most so many bytes of its file: to see what size is worth.
+#[must_use]
+pub fn train_within(set: &TrainingSet, max_weight_bytes: usize, seed: u64) -> Trained {
+    let texts: Vec<_> = set.examples.iter().map(Example::labelled).collect();
+    train_on(set.mode, &set.labels, &texts, max_weight_bytes, seed)
+}
+
+/// Trains a multi-class model on texts whose features are at hand, each with the number of its class.
+///
+/// The same as [`train()`] on a file of these rows. For many trainings on parts of the same texts.
+///
+/// # Panics
+///
+/// Where the number of a class is that of none.
+#[must_use]
+pub fn train_classes(classes: &[String], texts: &[(&Features, usize)], seed: u64) -> Trained {
+    let numbers: Vec<u32> = (0..classes.len()).map(|class| class as u32).collect();
+    let labelled = |&(features, class): &(_, usize)| Labelled {
+        features,
+        labels: &numbers[class..=class],
+    };
+    let texts: Vec<_> = texts.iter().map(labelled).collect();
+    train_on(Mode::MultiClass, classes, &texts, MAX_WEIGHT_BYTES, seed)
+}
+
+fn train_on(
+    mode: Mode,
+    labels: &[String],
+    texts: &[Labelled<'_>],
+    max_weight_bytes: usize,
+    seed: u64,
+) -> Trained {
+    let classes = labels.len();
+    let ngrams = texts.iter().map(|text| text.features.len()).sum();
+    let buckets = buckets_for(ngrams, classes);
+    let folds = folds(texts, seed);
+    tracing::info!(texts = texts.len(), classes, ngrams, buckets, "training begins");
+    let (all, judged) = fit_all(texts, &folds, classes, buckets, seed);
+    let calibration = Calibration::of(&judged, mode, classes);
+    let outcomes: Vec<Outcome> = judged
+        .into_iter()
+        .map(|text| Outcome {
+            probabilities: calibration.probabilities(mode, &text),
+            truth: text.truth.into_iter().map(|class| class as usize).collect(),
+        })
+        .collect();
+    let metrics = metrics::evaluate(mode, classes, &outcomes);
+    let confidence = Confidence::of(mode, &outcomes);
+    tracing::info!(
+        held_out = outcomes.len(),
+        accuracy = metrics.accuracy,
+        macro_f1 = metrics.f1_score,
+        calibration_error = confidence.calibration_error,
+        brier_score = confidence.brier_score,
+        auroc = confidence.auroc,
+        "training ends"
+    );
+    Trained {
+        model: Model::of(mode, labels, &all, &calibration, max_weight_bytes),
+        metrics,
+        confidence,
+        held_out: outcomes.len(),
+    }
+}
+
+impl Confidence {
+    /// Measures outcomes on texts that the model has not seen.
+    pub fn of(mode: Mode, outcomes: &[Outcome]) -> Self {
+        let predictions: Vec<TestPrediction> = outcomes
+            .iter()
+            .flat_map(|outcome| outcome.decisions(mode))
+            .collect();
+        let evaluation = evaluation::evaluate(&predictions);
+        Self {
+            calibration_error: evaluation.expected_calibration_error,
+            brier_score: evaluation.brier_score,
+            auroc: evaluation.auroc,
+        }
+    }
+}
+
+/// Takes a tenth of the texts out of the set, at most [`MAX_TEST_TEXTS`], as a test.
+///
+/// A label never loses all of its texts.
+pub fn split_test(set: &mut TrainingSet, seed: u64) -> Vec<Example> {
+    let texts: Vec<_> = set.examples.iter().map(Example::labelled).collect();
+    let folds = assign_folds(&texts, seed, TEST_SHARE);
+    let mut test = Vec::new();
+    let mut kept = Vec::new();
+    for (example, fold) in set.examples.drain(..).zip(folds) {
+        let held_out = fold == Some(0) && test.len() < MAX_TEST_TEXTS;
+        if held_out { &mut test } else { &mut kept }.push(example);
+    }
+    set.examples = kept;
+    test
+}
+
+/// Has the model judge texts whose labels are known.
+pub fn judge(model: &Model, test: &[Example]) -> Vec<Outcome> {
+    let judge_one = |example: &Example| Outcome {
+        probabilities: model.probabilities(&example.features),
+        truth: example
+            .labels
+            .iter()
+            .copied()
+            .map(|class| class as usize)
+            .collect(),
+    };
+    test.iter().map(judge_one).collect()
+}
+
+/// Returns the parts to hold out, each by the numbers of its texts.
+fn folds(texts: &[Labelled<'_>], seed: u64) -> Vec<Vec<usize>> {
+    let many = texts.len() >= MANY_TEXTS;
+    let (parts, used) = if many { (TEST_SHARE, 1) } else { (FOLDS, FOLDS) };
+    let mut folds = vec![Vec::new(); used];
+    for (index, fold) in assign_folds(texts, seed, parts).into_iter().enumerate() {
+        if let Some(fold) = fold.and_then(|fold| folds.get_mut(fold)) {
+            fold.push(index);
+        }
+    }
+    folds.retain(|fold| !fold.is_empty());
+    folds
+}
+
+/// Deals the texts of each set of labels out over the folds; one that is alone stays with all.
+fn assign_folds(texts: &[Labelled<'_>], seed: u64, folds_wanted: usize) -> Vec<Option<usize>> {
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    Random::new(seed).shuffle(&mut order);
+    order.sort_by_key(|&index| texts[index].labels);
+    let mut folds = vec![None; order.len()];
+    let mut fold = 0;
+    for alike in order.chunk_by(|&a, &b| texts[a].labels == texts[b].labels) {
+        if alike.len() < 2 {
+            continue;
+        }
+        for &index in alike {
+            folds[index] = Some(fold % folds_wanted);
+            fold += 1;
+        }
+    }
+    folds
+}
+
+/// Fits all texts, and for each fold all but its own, which are judged; on all cores.
+fn fit_all(
+    texts: &[Labelled<'_>],
+    folds: &[Vec<usize>],
+    classes: usize,
+    buckets: usize,
+    seed: u64,
+) -> (Fit, Vec<Judged>) {
+    let all = Mutex::new(None);
+    let judged: Vec<Mutex<Vec<Judged>>> = folds.iter().map(|_| Mutex::default()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        // Number 0 is the fit of all texts: the longest comes first.
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number == 0 {
+                *lock(&all) = Some(fit(texts, classes, buckets, seed));
+            } else if let Some(fold) = folds.get(number - 1) {
+                *lock(&judged[number - 1]) = judge_fold(texts, fold, classes, buckets, seed);
+            } else {
+                return;
+            }
+            tracing::info!(
+                done = number + 1,
+                of = folds.len() + 1,
+                "a part of the training is done"
+            );
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for _ in 1..cores.min(folds.len() + 1) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let judged = judged
+        .into_iter()
+        .flat_map(|judged| std::mem::take(&mut *lock(&judged)));
+    let all = lock(&all).take().expect("number 0 is taken first");
+    (all, judged.collect())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("a panic in a thread ends the scope")
+}
+
+fn judge_fold(
+    texts: &[Labelled<'_>],
+    fold: &[usize],
+    classes: usize,
+    buckets: usize,
+    seed: u64,
+) -> Vec<Judged> {
+    let mut held_out = vec![false; texts.len()];
+    for &index in fold {
+        held_out[index] = true;
+    }
+    let kept: Vec<_> = texts
+        .iter()
+        .zip(&held_out)
+        .filter(|(_, held_out)| !**held_out)
+        .map(|(text, _)| *text)
+        .collect();
+    let fit = fit(&kept, classes, buckets, seed);
+    let judge = |&index: &usize| Judged {
+        machine: fit.machine.scores(&fit.weighting, texts[index].features),
+        bayes: fit.bayes.scores(&fit.weighting, texts[index].features),
+        truth: texts[index].labels.to_vec(),
+    };
+    fold.iter().map(judge).collect()
+}
