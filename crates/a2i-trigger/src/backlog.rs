@@ -13,10 +13,11 @@ use active_learning_aws::{
     rejected::{self, RejectedLines},
 };
 use active_learning_core::{
-    batch::BadItem,
-    feedback::FeedbackRecord,
-    query_strategy::{self, AskedBefore, MAX_ASKED_BEFORE, QueryStrategy},
-    review_budget::{Queue, ReviewBudget, Selected, Selection, candidate, enqueue},
+    feedback::{FeedbackRecord, batch::BadItem},
+    sampling::{
+        query_strategy::{self, AskedBefore, MAX_ASKED_BEFORE, QueryStrategy},
+        review_budget::{Queue, ReviewBudget, Selected, Selection, candidate, enqueue},
+    },
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{error, info, warn};

@@ -25,7 +25,10 @@ use active_learning_aws::{
     rejected::{self, RejectedObject},
     s3_event::{self, InvalidEvent, S3Object},
 };
-use active_learning_core::{batch::ReadError, feedback::FeedbackRecord, human_loop::human_loops};
+use active_learning_core::{
+    feedback::{FeedbackRecord, batch::ReadError},
+    labels::human_loop::human_loops,
+};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, Utc};

@@ -1,7 +1,7 @@
 //! Accepted predictions: no question to anybody, but labels, on their way to the training bucket.
 
 use active_learning_aws::{objects, s3_event::S3Object};
-use active_learning_core::{feedback::FeedbackRecord, promise::MACHINE_LABELLED_FOLDER};
+use active_learning_core::{feedback::FeedbackRecord, model::accuracy_guarantee::MACHINE_LABELLED_FOLDER};
 
 use crate::{A2iTrigger, A2iTriggerError};
 

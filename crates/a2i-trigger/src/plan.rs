@@ -11,10 +11,12 @@ use std::{
 
 use active_learning_aws::{objects, s3_event::S3Object};
 use active_learning_core::{
-    copies::{KeptCopy, RecentTexts, same_form},
     feedback::{FeedbackRecord, Signal},
     random::Random,
-    review_budget::may_be_explored,
+    sampling::{
+        duplicates::{KeptCopy, RecentTexts, same_form},
+        review_budget::may_be_explored,
+    },
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::warn;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use active_learning_core::{
+use active_learning_core::feedback::{
     batch::ReadError,
     delivery::{self, Line},
 };

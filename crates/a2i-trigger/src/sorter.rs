@@ -7,10 +7,7 @@ use active_learning_aws::{
     rejected::{RejectedLines, RejectedObject},
     s3_event::S3Object,
 };
-use active_learning_core::{
-    delivery::Line,
-    feedback::{FeedbackRecord, Signal},
-};
+use active_learning_core::feedback::{FeedbackRecord, Signal, delivery::Line};
 use lambda_runtime::tracing::info;
 
 use crate::{FUNCTION, machine_labels::MachineLabels};

@@ -114,7 +114,7 @@ impl FromIterator<(String, String)> for Env {
 
 #[cfg(test)]
 mod tests {
-    use active_learning_core::review_policy::ConfidenceThreshold;
+    use active_learning_core::feedback::review_policy::ConfidenceThreshold;
 
     use super::*;
 

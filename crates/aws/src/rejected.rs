@@ -1,6 +1,6 @@
 //! Bad lines set aside: as objects of bounded size below `rejected/`, each line with its reason.
 
-use active_learning_core::batch::BadItem;
+use active_learning_core::feedback::batch::BadItem;
 use aws_sdk_s3::{Client, error::BoxError};
 use serde::Serialize;
 

@@ -17,7 +17,7 @@ use active_learning_aws::{
     rejected::{self, RejectedLines},
     s3_event::{self, InvalidEvent, S3Object},
 };
-use active_learning_core::batch::{BadItem, BatchFile, ReadError};
+use active_learning_core::feedback::batch::{BadItem, BatchFile, ReadError};
 use aws_config::SdkConfig;
 use aws_sdk_s3::{error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt, stream};

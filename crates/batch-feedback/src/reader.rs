@@ -6,9 +6,9 @@ use active_learning_aws::{
     feedback_stream::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS},
     rejected::{RejectedLines, RejectedObject},
 };
-use active_learning_core::{
+use active_learning_core::feedback::{
+    FeedbackRecord, FeedbackRequest, Source,
     batch::{self, BadItem, BatchFile, Item, ReadError},
-    feedback::{FeedbackRecord, FeedbackRequest, Source},
 };
 use aws_sdk_s3::primitives::ByteStream;
 use tokio::{

@@ -6,7 +6,7 @@ use active_learning_aws::{
     failure::chain,
     objects::{self, ReadError},
 };
-use active_learning_core::promise::{MAX_PROMISES_BYTES, PROMISES_KEY, Promises};
+use active_learning_core::model::accuracy_guarantee::{MAX_PROMISES_BYTES, PROMISES_KEY, Promises};
 use aws_sdk_s3::{
     Client,
     error::{BoxError, ProvideErrorMetadata, SdkError},

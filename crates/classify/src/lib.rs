@@ -21,10 +21,12 @@ use active_learning_aws::{
     reply::{self, Problem},
 };
 use active_learning_core::{
-    feedback::{FeedbackRecord, InvalidFeedback, Signal, check_texts, parse_object},
-    prediction::{ClassScore, Prediction},
-    promise::AcceptedAccuracy,
-    review_policy::{Review, ReviewPolicy},
+    feedback::{
+        FeedbackRecord, InvalidFeedback, Signal, check_texts, parse_object,
+        prediction::{ClassScore, Prediction},
+        review_policy::{Review, ReviewPolicy},
+    },
+    model::accuracy_guarantee::AcceptedAccuracy,
 };
 use automated_labelling::AutomatedLabelling;
 use aws_config::SdkConfig;

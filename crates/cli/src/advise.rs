@@ -10,7 +10,7 @@ use std::{
     process::ExitCode,
 };
 
-use active_learning_core::advise::{Judged, Verdict, advise};
+use active_learning_core::model::threshold::{Judged, Verdict, advise};
 use aws_config::BehaviorVersion;
 use clap::Args;
 

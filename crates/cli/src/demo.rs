@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use active_learning_core::selection::Decision;
+use active_learning_core::model::comparison::Decision;
 use aws_sdk_s3::Client as S3;
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, path::PathBuf};
 
-use active_learning_core::selection::Decision;
+use active_learning_core::model::comparison::Decision;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_comprehend::error::DisplayErrorContext;
 use clap::{Args, Subcommand};

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use active_learning_core::{
+use active_learning_core::model::{
+    accuracy_guarantee::PromiseState,
+    comparison::{Decision, Measured},
     confidence::{ConfidenceQuality, Ranking},
     evaluation::Evaluation,
-    promise::PromiseState,
-    selection::{Decision, Measured},
 };
 use model_building::{Outcome, VersionSummary};
 
@@ -162,10 +162,10 @@ pub fn versions(versions: &[VersionSummary]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use active_learning_core::{
+    use active_learning_core::model::{
+        accuracy_guarantee::{AuditGrid, Promise},
         audit::JudgedPrediction,
         confidence::ConfidenceTally,
-        promise::{AuditGrid, Promise},
     };
     use serde_json::json;
 

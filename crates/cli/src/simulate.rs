@@ -1,9 +1,9 @@
 //! Replays labelled texts as if people reviewed them one batch after the other: how many labels are needed, chosen
 //! by which strategy, trusted from which threshold.
 //!
-//! What chooses, trains, decides and measures is what production runs: [`active_learning_core::query_strategy`],
-//! [`text_model::train()`], [`active_learning_core::review_policy`] and
-//! [`active_learning_core::evaluation`]. The reviewers are simulated: they give the label in the file.
+//! What chooses, trains, decides and measures is what production runs: [`active_learning_core::sampling::query_strategy`],
+//! [`text_model::train()`], [`active_learning_core::feedback::review_policy`] and
+//! [`active_learning_core::model::evaluation`]. The reviewers are simulated: they give the label in the file.
 
 mod plot;
 mod replay;
@@ -22,7 +22,7 @@ use std::{
     thread,
 };
 
-use active_learning_core::query_strategy::QueryStrategy;
+use active_learning_core::sampling::query_strategy::QueryStrategy;
 use clap::Args;
 use text_model::TrainingDataError;
 

@@ -14,7 +14,7 @@ pub use check::{Problem, Rules, Severity, check};
 pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv};
 pub use manifest::{DatasetFile, DatasetManifest, FileSummary, MachineLabelledFile, dataset_version};
 pub use near_copies::{HeldOut, NearCopies};
-pub use split::{ContentId, decode_entities, is_test, normalise};
+pub use split::{ContentId, is_test};
 
 /// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub use split::{ContentId, decode_entities, is_test, normalise};
 pub enum Mode {
     /// Exactly one class a text; a model's probabilities sum to 1.
     MultiClass,
-    /// Any number of labels a text, each with its own probability, joined by [`LABEL_DELIMITER`](crate::prediction::LABEL_DELIMITER).
+    /// Any number of labels a text, each with its own probability, joined by [`LABEL_DELIMITER`](crate::feedback::prediction::LABEL_DELIMITER).
     MultiLabel,
 }
 

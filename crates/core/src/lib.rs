@@ -1,29 +1,19 @@
-//! The feedback record, the review policy, batch formats and human-loop shapes: pure functions over data.
+//! The domain: feedback, labels, sampling, datasets and the comparison of models, as pure functions over data.
+//!
+//! The rooms, in the order of the data, each knowing only those before it: [`feedback`], [`labels`],
+//! [`sampling`], [`dataset`], [`model`]. Below them all: [`text`], [`statistics`], [`random`].
 //!
 //! Nothing here knows the AWS SDK, the clock, the environment or chance; what changes from call to
 //! call comes in as an argument.
 
-pub mod advise;
-pub mod agreement;
-pub mod audit;
-pub mod batch;
-pub mod confidence;
-pub mod consolidation;
-pub mod copies;
 pub mod dataset;
-pub mod delivery;
-pub mod evaluation;
 pub mod feedback;
-pub mod human_loop;
-pub mod labelled;
-pub mod prediction;
-pub mod promise;
-pub mod query_strategy;
+pub mod labels;
+pub mod model;
 pub mod random;
-pub mod review_budget;
-pub mod review_policy;
-pub mod selection;
+pub mod sampling;
 pub mod statistics;
+pub mod text;
 
 /// Longest utterance that is classified or reviewed, in bytes of UTF-8.
 ///

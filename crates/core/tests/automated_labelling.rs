@@ -5,7 +5,7 @@
 //! is known from the model's formula.
 
 use active_learning_core::{
-    promise::{AuditGrid, Promise, PromiseState},
+    model::accuracy_guarantee::{AuditGrid, Promise, PromiseState},
     random::Random,
 };
 

@@ -6,9 +6,9 @@
 use std::{collections::HashMap, path::PathBuf};
 
 use active_learning_core::{
-    copies::{RecentTexts, same_form},
     dataset::{Mode, read_csv},
     feedback::{FeedbackRecord, FeedbackRequest, Source},
+    sampling::duplicates::{RecentTexts, same_form},
 };
 
 const INVENTED: &str = include_str!("../../cli/data/news.csv");

@@ -5,7 +5,7 @@
 //! Advising nothing keeps the promise, so each test also says how often a threshold must be found.
 
 use active_learning_core::{
-    advise::{Judged, Verdict, advise},
+    model::threshold::{Judged, Verdict, advise},
     random::Random,
 };
 

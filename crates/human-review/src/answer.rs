@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::human_loop::NONE_FITS;
+use active_learning_core::labels::human_loop::NONE_FITS;
 use serde_json::{Map, Value};
 
 /// Begins the names of form fields that are the portal's own.

@@ -7,8 +7,11 @@ use std::{env, error::Error, fs, io::Write, process::Command, time::Instant};
 
 use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
-    human_loop::Answer,
-    labelled::{LabelledRecord, Vote, VoteSource, object_key},
+    labels::{
+        human_loop::Answer,
+        labelled::{LabelledRecord, object_key},
+        vote::{Vote, VoteSource},
+    },
 };
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use chrono::Utc;

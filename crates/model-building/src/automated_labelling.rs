@@ -1,7 +1,7 @@
 //! Keeps the promises of automated labelling, from what audits say at every tick and before every dataset.
 
 use active_learning_aws as aws;
-use active_learning_core::promise::{PROMISES_KEY, PromiseState, Promises};
+use active_learning_core::model::accuracy_guarantee::{PROMISES_KEY, PromiseState, Promises};
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 

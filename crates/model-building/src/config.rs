@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use active_learning_aws::env::{ConfigError, Env};
-use active_learning_core::{audit::RollbackPolicy, promise::AcceptedAccuracy, selection::SelectionPolicy};
+use active_learning_core::model::{
+    accuracy_guarantee::AcceptedAccuracy, audit::RollbackPolicy, comparison::SelectionPolicy,
+};
 
 use crate::{endpoint::EndpointArn, tick::BuildPolicy};
 

@@ -2,8 +2,8 @@
 
 use active_learning_core::{
     dataset::{DatasetManifest, Row, one_line, read_csv},
-    evaluation::TestPrediction,
-    prediction::LABEL_DELIMITER,
+    feedback::prediction::LABEL_DELIMITER,
+    model::evaluation::TestPrediction,
 };
 use aws_sdk_comprehend::types::{InputDataConfig, InputFormat, JobStatus, OutputDataConfig};
 use chrono::Utc;

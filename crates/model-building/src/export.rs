@@ -7,11 +7,14 @@ use std::{
 };
 
 use active_learning_core::{
-    consolidation::{Consensus, Consolidated, Settings, consolidate},
     dataset::{CsvWriter, ManifestInfo, Mode, Row, manifest_line},
     feedback::FeedbackRecord,
-    human_loop::Answer,
-    labelled::{LabelledRecord, Vote},
+    labels::{
+        consolidation::{Consensus, Consolidated, Settings, consolidate},
+        human_loop::Answer,
+        labelled::LabelledRecord,
+        vote::Vote,
+    },
 };
 use aws_sdk_s3::Client;
 use serde::Serialize;

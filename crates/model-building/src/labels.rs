@@ -8,13 +8,15 @@ use std::{
 
 use active_learning_aws::objects;
 use active_learning_core::{
-    consolidation::{Ballots, Consensus, Votes},
-    copies::{self, COPIES_PREFIX, KeptCopy},
     dataset::{ContentId, Mode, one_line},
-    feedback::Signal,
-    human_loop::Answer,
-    labelled::{LabelledRecord, VoteSource},
-    prediction::LABEL_DELIMITER,
+    feedback::{Signal, prediction::LABEL_DELIMITER},
+    labels::{
+        consolidation::{Ballots, Consensus, Votes},
+        human_loop::Answer,
+        labelled::LabelledRecord,
+        vote::VoteSource,
+    },
+    sampling::duplicates::{self, COPIES_PREFIX, KeptCopy},
 };
 use aws_sdk_s3::{Client, error::BoxError};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -219,7 +221,7 @@ pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels
         let of_record = labels.lines[first..].iter().take_while(|line| line.id == id);
         of_record.map(|line| line.occurrence).collect()
     };
-    let served = copies::count(copies, occurrences);
+    let served = duplicates::count(copies, occurrences);
     labels.copies = served.counts;
     labels.served = served.ids;
     Ok(labels)
@@ -295,7 +297,7 @@ impl Reader {
                 .votes
                 .iter()
                 .any(|vote| vote.source == VoteSource::HumanReview && vote.answer != Answer::Unsure),
-            occurrence: copies::occurrence(&labelled.record),
+            occurrence: duplicates::occurrence(&labelled.record),
             kept,
         });
         Ok(true)

@@ -1,8 +1,8 @@
 //! What people are told, in one paragraph: what was compared, the numbers, the decision, why, what to do.
 
-use active_learning_core::{
-    promise::{Promise, PromiseState},
-    selection::Measured,
+use active_learning_core::model::{
+    accuracy_guarantee::{Promise, PromiseState},
+    comparison::Measured,
 };
 
 use crate::{

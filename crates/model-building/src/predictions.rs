@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead, BufReader, Read},
 };
 
-use active_learning_core::prediction::{ClassScore, Prediction};
+use active_learning_core::feedback::prediction::{ClassScore, Prediction};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 

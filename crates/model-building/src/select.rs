@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use active_learning_core::{
     dataset::{DatasetManifest, Problem, Row},
-    evaluation::TestPrediction,
-    selection::{Candidate, Decision, Reason},
+    model::{
+        comparison::{Candidate, Decision, Reason},
+        evaluation::TestPrediction,
+    },
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

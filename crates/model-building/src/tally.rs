@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use active_learning_core::{
-    audit::{AuditTally, AuditedAccuracy, JudgedPrediction},
-    confidence::{ConfidenceQuality, ConfidenceTally},
-    consolidation::Consensus,
-    human_loop::Answer,
-    labelled::LabelledRecord,
-    promise::AuditGrid,
+    labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord},
+    model::{
+        accuracy_guarantee::AuditGrid,
+        audit::{AuditTally, AuditedAccuracy, JudgedPrediction},
+        confidence::{ConfidenceQuality, ConfidenceTally},
+    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt, stream};

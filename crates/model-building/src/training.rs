@@ -2,7 +2,7 @@
 
 use active_learning_core::{
     dataset::{DatasetManifest, Mode},
-    prediction::LABEL_DELIMITER,
+    feedback::prediction::LABEL_DELIMITER,
 };
 use aws_sdk_comprehend::types::{
     DocumentClassifierDataFormat, DocumentClassifierInputDataConfig, DocumentClassifierMode,

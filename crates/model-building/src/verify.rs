@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use active_learning_aws::failure::Refusal;
-use active_learning_core::prediction::{ClassScore, Prediction};
+use active_learning_core::feedback::prediction::{ClassScore, Prediction};
 use tokio::time::sleep;
 
 use crate::{

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::{
+use active_learning_core::model::{
+    accuracy_guarantee::{PROMISES_KEY, Promise, Promises},
     audit::AuditedAccuracy,
+    comparison::Measured,
     confidence::ConfidenceQuality,
-    promise::{PROMISES_KEY, Promise, Promises},
-    selection::Measured,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

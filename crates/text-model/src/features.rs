@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use active_learning_core::dataset::decode_entities;
+use active_learning_core::text::decode_entities;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Kinds of features: words, pairs, character n-grams.

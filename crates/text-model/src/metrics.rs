@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use active_learning_core::{dataset::Mode, evaluation::TestPrediction};
+use active_learning_core::{dataset::Mode, model::evaluation::TestPrediction};
 
 /// A label of a multi-label model counts as given from this probability on.
 const LABEL_THRESHOLD: f32 = 0.5;

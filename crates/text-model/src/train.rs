@@ -13,7 +13,7 @@ use std::{
 
 use active_learning_core::{
     dataset::Mode,
-    evaluation::{self, TestPrediction},
+    model::evaluation::{self, TestPrediction},
     random::Random,
 };
 use serde::{Deserialize, Serialize};

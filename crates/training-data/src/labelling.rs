@@ -6,10 +6,11 @@ use active_learning_aws::{
     metrics,
     objects::{self, ReadError},
 };
-use active_learning_core::{
+use active_learning_core::labels::{
     consolidation::Consensus,
     human_loop::{Answer, HumanLoopOutput, LoopName},
-    labelled::{self, LabelledRecord, Vote},
+    labelled::{self, LabelledRecord},
+    vote::Vote,
 };
 use lambda_runtime::tracing::{info, warn};
 

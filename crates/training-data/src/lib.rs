@@ -21,8 +21,8 @@ use active_learning_aws::{
     s3_event::{self, InvalidEvent, S3Object},
 };
 use active_learning_core::{
-    batch::BadItem,
-    human_loop::{HumanLoopInput, loop_of_output},
+    feedback::batch::BadItem,
+    labels::human_loop::{HumanLoopInput, loop_of_output},
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;

@@ -10,7 +10,7 @@ use active_learning_aws::{
     human_loops::{AskError, OpenLoop},
     metrics,
 };
-use active_learning_core::human_loop::{LoopName, MAX_RETRIES};
+use active_learning_core::labels::human_loop::{LoopName, MAX_RETRIES};
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_sagemakera2iruntime::{
     operation::describe_human_loop::DescribeHumanLoopOutput, types::HumanLoopStatus,

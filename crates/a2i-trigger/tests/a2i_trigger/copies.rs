@@ -1,6 +1,6 @@
 //! Copies of a text are asked about once: within an object, across objects, and whatever breaks off.
 
-use active_learning_core::{copies::KeptCopy, feedback::record_id};
+use active_learning_core::{feedback::record_id, sampling::duplicates::KeptCopy};
 use futures::future::join_all;
 use serde_json::Value;
 

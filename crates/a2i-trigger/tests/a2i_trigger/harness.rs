@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use a2i_trigger::{A2iTrigger, Config};
 use active_learning_aws::env::Env;
-use active_learning_core::copies::KeptCopy;
+use active_learning_core::sampling::duplicates::KeptCopy;
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use local_aws::{LocalAws, s3::BucketSpec, script::Script};
 use serde_json::{Value, json};

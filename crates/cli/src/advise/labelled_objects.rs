@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use active_learning_core::{advise::Judged, labelled::LabelledRecord};
+use active_learning_core::{labels::labelled::LabelledRecord, model::threshold::Judged};
 use aws_sdk_s3::{Client, error::DisplayErrorContext};
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -146,8 +146,11 @@ impl fmt::Display for LeftOut {
 mod tests {
     use active_learning_core::{
         feedback::{FeedbackRecord, Signal, Source, record_id},
-        human_loop::Answer,
-        labelled::{Vote, VoteSource, object_key},
+        labels::{
+            human_loop::Answer,
+            labelled::object_key,
+            vote::{Vote, VoteSource},
+        },
     };
     use aws_sdk_s3::primitives::ByteStream;
     use local_aws::{LocalAws, s3::BucketSpec};

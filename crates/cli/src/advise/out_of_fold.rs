@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, io::Read, num::NonZeroU32};
 
 use active_learning_core::{
-    advise::Judged,
     dataset::{ContentId, Mode, Row, read_csv},
-    evaluation::TestPrediction,
-    feedback::record_id,
-    prediction::{ClassScore, Prediction},
+    feedback::{
+        prediction::{ClassScore, Prediction},
+        record_id,
+    },
+    model::{evaluation::TestPrediction, threshold::Judged},
 };
 use text_model::{Model, TrainingSet, train};
 

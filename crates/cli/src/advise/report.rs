@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use active_learning_core::advise::{Advice, OperatingPoint, PerClass, Verdict};
+use active_learning_core::model::threshold::{Advice, OperatingPoint, PerClass, Verdict};
 
 /// Parameter of the template that the advice is about.
 const PARAMETER: &str = "ComprehendClassificationScoreThreshold";
@@ -142,7 +142,7 @@ fn percent_at_least(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use active_learning_core::advise::{Judged, advise};
+    use active_learning_core::model::threshold::{Judged, advise};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use active_learning_core::{
+use active_learning_core::labels::{
     human_loop::NONE_FITS,
     labelled::{self, LabelledRecord},
 };

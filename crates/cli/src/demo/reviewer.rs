@@ -1,6 +1,6 @@
 //! A reviewer without a browser: signs in, opens tasks and submits their forms as a page without script would.
 
-use active_learning_core::human_loop::NONE_FITS;
+use active_learning_core::labels::human_loop::NONE_FITS;
 use http::Request;
 use url::{Url, form_urlencoded};
 

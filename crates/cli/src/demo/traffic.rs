@@ -5,9 +5,10 @@ use std::{
     ops::ControlFlow,
 };
 
-use active_learning_core::{
+use active_learning_core::feedback::{
+    FeedbackRequest, Source,
     batch::{self, BatchFile},
-    feedback::{FeedbackRequest, Source, record_id},
+    record_id,
 };
 use aws_sdk_s3::{Client as S3, primitives::ByteStream};
 use serde_json::{Value, json};

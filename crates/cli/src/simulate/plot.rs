@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use active_learning_core::query_strategy::QueryStrategy;
+use active_learning_core::sampling::query_strategy::QueryStrategy;
 
 use super::summary::{Curve, Mean, MeanPoint, Summary};
 

@@ -2,10 +2,12 @@
 
 use active_learning_core::{
     dataset::{CsvWriter, Row},
-    evaluation::{TestPrediction, evaluate},
-    prediction::{ClassScore, LABEL_DELIMITER, Prediction},
-    query_strategy::{AskedBefore, Candidate, QueryStrategy, select},
-    review_policy::ReviewPolicy,
+    feedback::{
+        prediction::{ClassScore, LABEL_DELIMITER, Prediction},
+        review_policy::ReviewPolicy,
+    },
+    model::evaluation::{TestPrediction, evaluate},
+    sampling::query_strategy::{AskedBefore, Candidate, QueryStrategy, select},
 };
 use text_model::{Mode, Model, TrainingDataError, TrainingSet, train};
 

@@ -289,7 +289,7 @@ fn finish(rows: csv::Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use active_learning_core::query_strategy::QueryStrategy;
+    use active_learning_core::sampling::query_strategy::QueryStrategy;
 
     use super::*;
     use crate::simulate::summary::tests::replay;

@@ -1,6 +1,6 @@
 //! Means over the replays of each strategy, and what they say.
 
-use active_learning_core::{query_strategy::QueryStrategy, statistics::half_interval_of_mean};
+use active_learning_core::{sampling::query_strategy::QueryStrategy, statistics::half_interval_of_mean};
 
 use super::replay::{Replay, Trusted};
 

@@ -4,7 +4,7 @@
 use active_learning_core::{
     dataset::DatasetManifest,
     feedback::FeedbackRecord,
-    promise::{Promise, PromiseState, Promises},
+    model::accuracy_guarantee::{Promise, PromiseState, Promises},
 };
 use model_building::Outcome;
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use std::{
 use active_learning_cli::{
     demo::reviewer::Reviewer, functions, http_client, outputs::StackOutputs, run::BUILT_IN, sign_in,
 };
-use active_learning_core::human_loop::NONE_FITS;
+use active_learning_core::labels::human_loop::NONE_FITS;
 use local_aws::store::OpenError;
 use local_stack::{
     boot::{BootError, Running, Settings, start},

@@ -5,10 +5,13 @@ use std::{collections::BTreeMap, path::Path};
 use crate::harness::{self, Killable, boot, post, template, until};
 use active_learning_cli::{demo::reviewer::Reviewer, models::Models, outputs::StackOutputs, sign_in};
 use active_learning_core::{
-    consolidation::Consensus,
     feedback::{FeedbackRecord, record_id},
-    human_loop::Answer,
-    labelled::{LabelledRecord, Vote, VoteSource, object_key},
+    labels::{
+        consolidation::Consensus,
+        human_loop::Answer,
+        labelled::{LabelledRecord, object_key},
+        vote::{Vote, VoteSource},
+    },
 };
 use aws_sdk_comprehend::types::EndpointStatus;
 use aws_sdk_sfn::types::HistoryEvent;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FileSummary, Mode};
-use crate::prediction::LABEL_DELIMITER;
+use crate::feedback::prediction::LABEL_DELIMITER;
 
 /// Longest class name, in characters. Source: Amazon Comprehend, guidelines and quotas.
 const MAX_CLASS_CHARACTERS: usize = 5_000;

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use sha2::{Digest, Sha256};
 
 use super::{FileSummary, Mode, Problem, Row, Severity, one_line};
-use crate::prediction::LABEL_DELIMITER;
+use crate::feedback::prediction::LABEL_DELIMITER;
 
 /// Bad rows that are reported one by one; the rest is counted.
 const REPORTED_ROWS: usize = 20;

@@ -16,7 +16,7 @@ use std::{
     io::{self, BufRead, Write},
 };
 
-use super::split::normalise;
+use crate::text::normalise;
 
 /// Rarest pieces that near copies must have in common before all pieces are compared.
 const COMMON_RARE_PIECES: usize = 4;

@@ -2,7 +2,10 @@
 
 use std::io::{self, BufWriter, Write};
 
-use active_learning_core::dataset::{CsvWriter, FileSummary, Row, normalise};
+use active_learning_core::{
+    dataset::{CsvWriter, FileSummary, Row},
+    text::normalise,
+};
 use aws_sdk_s3::{Client, error::ProvideErrorMetadata, primitives::ByteStream};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;

@@ -13,9 +13,8 @@ use std::{
 
 use active_learning_core::{
     dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, one_line},
-    feedback::{FeedbackRecord, Signal},
-    prediction::LABEL_DELIMITER,
-    promise::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
+    feedback::{FeedbackRecord, Signal, prediction::LABEL_DELIMITER},
+    model::accuracy_guarantee::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
 };
 use aws_sdk_s3::Client;
 use futures::TryStreamExt;

@@ -8,10 +8,12 @@ use std::{
 };
 
 use active_learning_core::{
-    agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
-    consolidation::{Method, Settings, consolidate},
     dataset::{self, ContentId, Mode, one_line, read_csv},
-    prediction::LABEL_DELIMITER,
+    feedback::prediction::LABEL_DELIMITER,
+    labels::{
+        agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
+        consolidation::{Method, Settings, consolidate},
+    },
 };
 use serde::Serialize;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use active_learning_core::{
     dataset::{DatasetManifest, Mode, Rules, Severity},
     feedback::Signal,
-    labelled::LabelledRecord,
+    labels::labelled::LabelledRecord,
 };
 use model_building::assemble::{AssemblePolicy, check_dataset};
 use serde_json::Value;

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use active_learning_core::{
-    copies::KeptCopy,
     dataset::{DatasetManifest, Mode, Row, read_csv},
     feedback::{FeedbackRecord, Signal, Source, record_id},
-    human_loop::Answer,
-    labelled::{LabelledRecord, Vote, VoteSource, object_key},
+    labels::{
+        human_loop::Answer,
+        labelled::{LabelledRecord, object_key},
+        vote::{Vote, VoteSource},
+    },
+    sampling::duplicates::KeptCopy,
 };
 use aws_sdk_s3::Client;
 use chrono::{DateTime, Utc};

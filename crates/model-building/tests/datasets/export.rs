@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use active_learning_core::{
     dataset::{ContentId, Mode, Row, one_line, read_csv, read_manifest},
     feedback::Signal,
-    labelled::LabelledRecord,
+    labels::labelled::LabelledRecord,
 };
 use model_building::export::{ExportSummary, Format, MANIFEST_ATTRIBUTE, export};
 use proptest::prelude::*;

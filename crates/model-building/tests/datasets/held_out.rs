@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use active_learning_core::dataset::{ContentId, DatasetManifest, normalise};
+use active_learning_core::{
+    dataset::{ContentId, DatasetManifest},
+    text::normalise,
+};
 use model_building::assemble::AssemblePolicy;
 use proptest::prelude::*;
 

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use active_learning_core::{
     dataset::{ContentId, DatasetManifest, Row, read_csv},
-    feedback::FeedbackRecord,
-    prediction::{ClassScore, Prediction},
+    feedback::{
+        FeedbackRecord,
+        prediction::{ClassScore, Prediction},
+    },
 };
 use model_building::{
     assemble::AssemblePolicy,

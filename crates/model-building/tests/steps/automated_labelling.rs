@@ -1,9 +1,11 @@
 //! The promise of automated labelling: made, watched and broken by audits, told to people, and kept by datasets.
 
 use active_learning_core::{
-    feedback::FeedbackRecord,
-    prediction::{ClassScore, Prediction},
-    promise::{PROMISES_KEY, PromiseState, Promises},
+    feedback::{
+        FeedbackRecord,
+        prediction::{ClassScore, Prediction},
+    },
+    model::accuracy_guarantee::{PROMISES_KEY, PromiseState, Promises},
 };
 use model_building::versions;
 use serde_json::{Value, json};

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use active_learning_aws::env::Env;
 use active_learning_core::{
-    consolidation::Consensus,
     dataset::{CsvWriter, Row},
     feedback::{FeedbackRequest, Signal, Source},
-    human_loop::Answer,
-    labelled::{LabelledRecord, Vote, VoteSource, object_key},
+    labels::{
+        consolidation::Consensus,
+        human_loop::Answer,
+        labelled::{LabelledRecord, object_key},
+        vote::{Vote, VoteSource},
+    },
 };
 use aws_credential_types::Credentials;
 use aws_sdk_s3::{Client, primitives::ByteStream};

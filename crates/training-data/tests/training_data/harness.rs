@@ -6,7 +6,7 @@ use std::{
 };
 
 use active_learning_aws::env::Env;
-use active_learning_core::labelled::LabelledRecord;
+use active_learning_core::labels::labelled::LabelledRecord;
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use axum::{
     Router,

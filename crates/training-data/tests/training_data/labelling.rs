@@ -1,6 +1,6 @@
 //! From an output to its labelled object.
 
-use active_learning_core::{consolidation::Consensus, human_loop::Answer};
+use active_learning_core::labels::{consolidation::Consensus, human_loop::Answer};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 use training_data::TrainingDataError;

@@ -1,6 +1,6 @@
 //! Ties and unanswered records go back to people, a bounded number of times.
 
-use active_learning_core::{consolidation::Consensus, human_loop::Answer};
+use active_learning_core::labels::{consolidation::Consensus, human_loop::Answer};
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
 

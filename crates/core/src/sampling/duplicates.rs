@@ -27,7 +27,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 pub use kept::{COPIES_PREFIX, KeptCopy, Served, count, occurrence};
 
-use crate::{dataset::normalise, feedback::FeedbackRecord};
+use crate::{feedback::FeedbackRecord, text::normalise};
 
 /// Words of the shortest text that has copies by a small change.
 const MIN_WORDS: usize = 9;

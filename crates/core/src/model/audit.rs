@@ -11,11 +11,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    consolidation::Consensus,
-    feedback::{Signal, Source},
-    human_loop::Answer,
-    labelled::LabelledRecord,
-    prediction::LABEL_DELIMITER,
+    feedback::{Signal, Source, prediction::LABEL_DELIMITER},
+    labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord},
     statistics::{Interval, wilson},
 };
 
@@ -181,8 +178,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        consolidation::tests::vote,
         feedback::{FeedbackRecord, FeedbackRequest},
+        labels::consolidation::tests::vote,
     };
 
     fn tally(groups: &[(u64, bool, f64)]) -> AuditTally {

@@ -7,9 +7,9 @@ use std::{
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::{
+use crate::feedback::{
+    FeedbackRecord,
     batch::{BadItem, MAX_ITEM_BYTES, ReadError, io_or_damaged},
-    feedback::FeedbackRecord,
 };
 
 /// First bytes of a gzip file.

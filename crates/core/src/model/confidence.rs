@@ -1,6 +1,6 @@
 //! Is the confidence of a serving model worth anything? Calibration and ranking, from the predictions that people reviewed.
 //!
-//! As in [`crate::audit`] each reviewed prediction is weighted by the inverse of its selection probability, so that
+//! As in [`crate::model::audit`] each reviewed prediction is weighted by the inverse of its selection probability, so that
 //! the numbers are those of the whole traffic. They are kept as sums in classes of nearly equal confidence:
 //! any number of predictions fits, tallies can be stored and merged.
 
@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    audit::JudgedPrediction,
-    labelled::LabelledRecord,
+    labels::labelled::LabelledRecord,
+    model::audit::JudgedPrediction,
     statistics::{Interval, normal_quantile, wilson},
 };
 
@@ -285,7 +285,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::evaluation::{TestPrediction, evaluate};
+    use crate::model::evaluation::{TestPrediction, evaluate};
 
     fn judged(right: bool, selection_probability: f64) -> JudgedPrediction {
         JudgedPrediction {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{feedback::Signal, prediction::Prediction};
+use crate::feedback::{Signal, prediction::Prediction};
 
 /// Why a setting of the policy was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::prediction::ClassScore;
+    use crate::feedback::prediction::ClassScore;
 
     fn policy(threshold: &str, margin: &str, audit: &str) -> ReviewPolicy {
         ReviewPolicy {

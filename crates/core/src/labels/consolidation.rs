@@ -11,9 +11,9 @@ pub use dawid_skene::{DawidSkene, Observation, Record, SMOOTHING, dawid_skene};
 pub(crate) use votes::Ballot;
 pub use votes::{Ballots, Votes};
 
-use crate::{
+use crate::labels::{
     human_loop::Answer,
-    labelled::{Vote, VoteSource},
+    vote::{Vote, VoteSource},
 };
 
 /// Records with several votes, per answer that occurs, from which Dawid–Skene takes over by default.

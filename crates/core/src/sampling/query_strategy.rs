@@ -15,8 +15,10 @@ mod coverage;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use crate::{
-    feedback::FeedbackRecord,
-    prediction::{ClassScore, Prediction},
+    feedback::{
+        FeedbackRecord,
+        prediction::{ClassScore, Prediction},
+    },
     random::Random,
 };
 

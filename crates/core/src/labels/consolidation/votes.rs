@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
+use crate::labels::{
     human_loop::Answer,
-    labelled::{Vote, VoteSource},
+    vote::{Vote, VoteSource},
 };
 
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.

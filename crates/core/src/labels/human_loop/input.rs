@@ -9,7 +9,7 @@ use super::{
     answer::{NONE_FITS, UNSURE},
     name::{NAME_DIGITS, NAME_PREFIX},
 };
-use crate::{feedback::FeedbackRecord, prediction::LABEL_DELIMITER};
+use crate::feedback::{FeedbackRecord, prediction::LABEL_DELIMITER};
 
 /// Largest `InputContent` of `StartHumanLoop`, in characters; counted here in bytes, which is never less.
 ///
@@ -146,7 +146,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{MAX_UTTERANCE_BYTES, feedback::FeedbackRequest, feedback::Source};
+    use crate::{
+        MAX_UTTERANCE_BYTES,
+        feedback::{FeedbackRequest, Source},
+    };
 
     fn record(classifier: &str, utterance: &str) -> FeedbackRecord {
         let request = FeedbackRequest {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::prediction::LABEL_DELIMITER;
+use crate::feedback::prediction::LABEL_DELIMITER;
 
 /// The answer "none of the labels fits", as the shipped worker task template sends it.
 pub const NONE_FITS: &str = "__none__";

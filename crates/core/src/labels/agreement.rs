@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::labels::{
     consolidation::{Ballot, Consensus, Consolidated, Votes},
     human_loop::Answer,
 };
@@ -171,12 +171,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
+    use crate::labels::{
         consolidation::{
             Settings, consolidate,
             tests::{counted, vote},
         },
-        labelled::Vote,
+        vote::Vote,
     };
 
     /// Turns rows of answers, one a worker, into votes by record; a dot is a missing answer.

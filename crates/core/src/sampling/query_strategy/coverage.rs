@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BinaryHeap, HashMap},
 };
 
-use crate::dataset::normalise;
+use crate::text::normalise;
 
 /// Chooses `count` texts that, with those asked about before, cover all, each text counting by its weight (0 or more);
 /// best choice first.

@@ -2,58 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{consolidation::Consensus, feedback::FeedbackRecord, human_loop::Answer};
+use super::{consolidation::Consensus, vote::Vote};
+use crate::feedback::FeedbackRecord;
 
 /// Version of the line that is written; lines of a later version are refused.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// Worker name of feedback that does not say whose it is.
-const ANONYMOUS_USER: &str = "user";
-
-/// Where a vote comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum VoteSource {
-    /// A reviewer's answer in a human loop.
-    HumanReview,
-    /// The label that a user gave with feedback.
-    Feedback,
-}
-
-/// One person's opinion on one record: evidence, not truth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Vote {
-    /// Who voted; users of the feedback API are told apart from reviewers by the prefix `user:`.
-    pub worker: String,
-    /// What they hold right.
-    pub answer: Answer,
-    /// How the vote came in.
-    pub source: VoteSource,
-    /// When, RFC 3339 in UTC.
-    pub at: String,
-    /// Seconds spent on this record: the task's time divided by its items. Unknown in older outputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<f64>,
-}
-
-impl Vote {
-    /// Returns the vote that a feedback record carries, if its user suggested a label.
-    ///
-    /// Users without a name share one, since nothing tells them apart.
-    pub fn of_feedback(record: &FeedbackRecord) -> Option<Self> {
-        let label = record.suggested_label.as_ref()?;
-        Some(Self {
-            worker: match &record.user {
-                Some(user) => format!("{ANONYMOUS_USER}:{user}"),
-                None => ANONYMOUS_USER.to_owned(),
-            },
-            answer: Answer::labels(label.split(crate::prediction::LABEL_DELIMITER)),
-            source: VoteSource::Feedback,
-            at: record.received_at.clone(),
-            seconds: None,
-        })
-    }
-}
 
 /// What people said of one record in one human loop: a line of the loop's immutable object.
 ///
@@ -166,10 +119,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{
-        feedback::{Signal, Source},
-        prediction::ClassScore,
-    };
+    use crate::feedback::{Signal, Source, prediction::ClassScore};
+    use crate::labels::{human_loop::Answer, vote::VoteSource};
 
     fn feedback() -> FeedbackRecord {
         FeedbackRecord {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{HumanLoopInput, read_answer};
 use crate::{
     feedback::FeedbackRecord,
-    labelled::{Vote, VoteSource},
+    labels::vote::{Vote, VoteSource},
 };
 
 /// Prefixes of numbered input names that templates are known to use: the reference sample's and the shipped one's.
@@ -244,7 +244,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::human_loop::Answer;
+    use crate::labels::human_loop::Answer;
 
     fn items(count: usize) -> Vec<Value> {
         let item = |number| {

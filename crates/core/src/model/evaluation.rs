@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{prediction::LABEL_DELIMITER, statistics::mcnemar_p_value};
+use crate::{feedback::prediction::LABEL_DELIMITER, statistics::mcnemar_p_value};
 
 /// Bins of equal size over which the calibration error is measured.
 const CALIBRATION_BINS: usize = 15;

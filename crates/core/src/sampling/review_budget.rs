@@ -8,7 +8,7 @@
 //! 3. [`Queue::Ranked`]: everything else, the most valuable by the default query strategy first. What a user
 //!    dislikes counts as wholly uncertain, since the model is said to be wrong.
 //!
-//! Estimates of a model's accuracy (see [`audit`](crate::audit)) stay unbiased: an item is a sample of the traffic
+//! Estimates of a model's accuracy (see [`audit`](crate::model::audit)) stay unbiased: an item is a sample of the traffic
 //! only if its selection probability was known before anybody looked at it. An audited item keeps its own; one that is
 //! explored has that of the policy times that of the draw, and stands for the doubtful ones that were not drawn; one that
 //! is chosen by rank has none, and says nothing of others. A probability for ranks would be wrong as soon as the
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     feedback::{FeedbackRecord, Signal, Source},
-    query_strategy::{Candidate, LabelCounts, QueryStrategy},
+    sampling::query_strategy::{Candidate, LabelCounts, QueryStrategy},
 };
 
 /// Share of the budget that goes to doubtful predictions drawn by chance.
@@ -323,7 +323,7 @@ mod tests {
     /// Doubtful predictions, of which the ranked ones are right less often, are estimated by the drawn ones alone.
     #[test]
     fn what_is_explored_stands_for_all_that_is_doubtful() {
-        use crate::audit::{AuditTally, JudgedPrediction};
+        use crate::model::audit::{AuditTally, JudgedPrediction};
         let (mut errors, mut random) = (Vec::new(), Random::new(1));
         let doubtful = record("low-confidence", 0.5);
         for _ in 0..100 {

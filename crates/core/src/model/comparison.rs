@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     dataset::{Problem, Severity},
-    evaluation::{Evaluation, McNemar, TestPrediction, evaluate},
+    model::evaluation::{Evaluation, McNemar, TestPrediction, evaluate},
 };
 
 /// What a challenger must show. There are no defaults: these are the operator's decisions.

@@ -8,7 +8,7 @@
 //! that are new to people, each counted once, however often it is repeated in the traffic.
 //!
 //! **Looking again and again.** The audits are looked at every few minutes. A test at 5 % that is repeated as
-//! answers come in passes by luck sooner or later, however bad the model, so [`advise`](crate::advise), which is asked
+//! answers come in passes by luck sooner or later, however bad the model, so [`advise`](crate::model::threshold), which is asked
 //! once, will not do. Both tests here are [evidence that holds at any time](evidence_of_fewer):
 //!
 //! - *Switched on*: the same grid of thresholds is tested by the same fallback procedure as in `advise`, with such
@@ -39,9 +39,11 @@ pub use change::SinceChange;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    advise::{CONFIDENCE, fallback, grid, threshold_of},
-    audit::JudgedPrediction,
-    labelled::LabelledRecord,
+    labels::labelled::LabelledRecord,
+    model::{
+        audit::JudgedPrediction,
+        threshold::{CONFIDENCE, fallback, grid, threshold_of},
+    },
     statistics::{evidence_of_fewer, lower_bound_at_any_time},
 };
 

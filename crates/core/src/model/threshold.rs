@@ -16,7 +16,7 @@
 //! **Predictions of a running stack** were selected for review with different probabilities: the doubtful ones
 //! always, the others by chance. A binomial test is valid only on an equal chance for all, so each prediction
 //! stays in the tested sample with the probability that brings it down to the smallest one; mostly the plentiful doubtful
-//! predictions are thinned out. Shares are estimates from all judged predictions, weighted as in [`crate::audit`].
+//! predictions are thinned out. Shares are estimates from all judged predictions, weighted as in [`crate::model::audit`].
 //!
 //! What is promised holds for traffic like the judged predictions, by the same model.
 //!
@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 use tally::{LARGEST_PART, Tallies, Tally};
 pub(crate) use tally::{Test, fallback, grid, threshold_of};
 
-use crate::{audit::JudgedPrediction, labelled::LabelledRecord, statistics::normal_quantile};
+use crate::{labels::labelled::LabelledRecord, model::audit::JudgedPrediction, statistics::normal_quantile};
 
 /// Confidence with which an advised threshold keeps the promise.
 pub const CONFIDENCE: f64 = 0.95;

@@ -1,0 +1,43 @@
+//! Where feedback comes from and what it says.
+
+use serde::{Deserialize, Serialize};
+
+/// Where feedback comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A prediction of the classification API: the review policy selected it, or it was accepted as a label.
+    Implicit,
+    /// A user called the feedback API.
+    ExplicitApi,
+    /// A user uploaded a file.
+    ExplicitBatch,
+}
+
+/// What the feedback says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signal {
+    /// The confidence does not exceed the threshold.
+    LowConfidence,
+    /// The margin does not exceed its threshold.
+    LowMargin,
+    /// Selected at random.
+    Audit,
+    /// A user says that the prediction is wrong.
+    Dislike,
+    /// A user says that the prediction is right.
+    Like,
+    /// The prediction is accepted as a label without a person; see [`promise`](crate::model::accuracy_guarantee).
+    Accepted,
+}
+
+impl Signal {
+    /// Returns whether a person should look: a like is stored and counted only, an accepted prediction is a label.
+    pub fn needs_review(self) -> bool {
+        match self {
+            Self::LowConfidence | Self::LowMargin | Self::Audit | Self::Dislike => true,
+            Self::Like | Self::Accepted => false,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What people hold right: votes, what they come to, and the human loops they come from.
+
+pub mod agreement;
+pub mod consolidation;
+pub mod human_loop;
+pub mod labelled;
+pub mod vote;

@@ -1,0 +1,54 @@
+//! One person's opinion on one record.
+
+use serde::{Deserialize, Serialize};
+
+use super::human_loop::Answer;
+use crate::feedback::{FeedbackRecord, prediction::LABEL_DELIMITER};
+
+/// Worker name of feedback that does not say whose it is.
+const ANONYMOUS_USER: &str = "user";
+
+/// Where a vote comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VoteSource {
+    /// A reviewer's answer in a human loop.
+    HumanReview,
+    /// The label that a user gave with feedback.
+    Feedback,
+}
+
+/// One person's opinion on one record: evidence, not truth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Who voted; users of the feedback API are told apart from reviewers by the prefix `user:`.
+    pub worker: String,
+    /// What they hold right.
+    pub answer: Answer,
+    /// How the vote came in.
+    pub source: VoteSource,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Seconds spent on this record: the task's time divided by its items. Unknown in older outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+impl Vote {
+    /// Returns the vote that a feedback record carries, if its user suggested a label.
+    ///
+    /// Users without a name share one, since nothing tells them apart.
+    pub fn of_feedback(record: &FeedbackRecord) -> Option<Self> {
+        let label = record.suggested_label.as_ref()?;
+        Some(Self {
+            worker: match &record.user {
+                Some(user) => format!("{ANONYMOUS_USER}:{user}"),
+                None => ANONYMOUS_USER.to_owned(),
+            },
+            answer: Answer::labels(label.split(LABEL_DELIMITER)),
+            source: VoteSource::Feedback,
+            at: record.received_at.clone(),
+            seconds: None,
+        })
+    }
+}
