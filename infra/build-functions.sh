@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-functions=(classify feedback-api batch-feedback a2i-trigger human-review training-data model-building text-classifier)
+functions=(classify feedback-api batch-feedback a2i-trigger human-review label-collection model-building text-classifier)
 
 cargo build --locked --profile lambda "${functions[@]/#/--package=}"
 for function in "${functions[@]}"; do

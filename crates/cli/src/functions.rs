@@ -7,9 +7,9 @@ pub const NAMES: &[&str] = &[
     "classify",
     "feedback-api",
     "human-review",
+    "label-collection",
     "model-building",
     "text-classifier",
-    "training-data",
 ];
 
 /// Serves one function until the process is ended.
@@ -26,7 +26,7 @@ pub async fn run(name: &str) -> Result<(), Box<dyn std::error::Error + Send + Sy
         "human-review" => human_review::run().await,
         "model-building" => model_building::run().await,
         "text-classifier" => text_classifier::run().await,
-        "training-data" => training_data::run().await,
+        "label-collection" => label_collection::run().await,
         _ => Err(format!("there is no function `{name}`, only {}", NAMES.join(", ")).into()),
     }
 }

@@ -68,7 +68,7 @@ fn configure(function: &str, env: &BTreeMap<String, String>) -> Result<(), Confi
         "human-review" => human_review::Config::from_env(&env).map(drop),
         "model-building" => model_building::Config::from_env(&env).map(drop),
         "text-classifier" => text_classifier::Config::from_env(&env).map(drop),
-        "training-data" => training_data::Config::from_env(&env).map(drop),
+        "label-collection" => label_collection::Config::from_env(&env).map(drop),
         _ => panic!("{function} is not configured here"),
     }
 }

@@ -14,7 +14,7 @@ use active_learning_core::labels::{
 };
 use lambda_runtime::tracing::{info, warn};
 
-use crate::{FUNCTION, TrainingData, TrainingDataError};
+use crate::{FUNCTION, LabelCollection, LabelCollectionError};
 
 /// Largest output that is read, in bytes: an input of 3 MiB, whose letters may be escaped, and its answers.
 const MAX_OUTPUT_BYTES: u64 = 32 << 20;
@@ -63,15 +63,15 @@ impl Counts {
     }
 }
 
-impl TrainingData {
+impl LabelCollection {
     /// Writes the labelled object of a loop whose output has this key, unless it is there.
     ///
     /// What it leaves open is written down as a question before, and asked after: a run that breaks off in
     /// between is made good by the next one, or by the sweep, and no label waits for the review service.
-    pub(crate) async fn label(&self, human_loop: &str, key: &str) -> Result<Outcome, TrainingDataError> {
+    pub(crate) async fn label(&self, human_loop: &str, key: &str) -> Result<Outcome, LabelCollectionError> {
         let labelled_key = labelled::object_key(human_loop);
         let done = objects::exists(&self.s3, &self.config.training_bucket, &labelled_key).await;
-        if !done.map_err(TrainingDataError::TrainingBucket)? {
+        if !done.map_err(LabelCollectionError::TrainingBucket)? {
             match self.read_output(human_loop, key).await? {
                 None => return Ok(Outcome::Absent),
                 Some(Ok(output)) => self.write(&output).await?,
@@ -97,7 +97,7 @@ impl TrainingData {
         &self,
         human_loop: &str,
         key: &str,
-    ) -> Result<Option<Result<HumanLoopOutput, String>>, TrainingDataError> {
+    ) -> Result<Option<Result<HumanLoopOutput, String>>, LabelCollectionError> {
         let bucket = &self.config.review_bucket;
         let unusable = |reason: String| {
             Some(Err(format!(
@@ -113,7 +113,7 @@ impl TrainingData {
             Err(ReadError::TooLarge(_)) => {
                 return Ok(unusable(format!("it is larger than {MAX_OUTPUT_BYTES} bytes")));
             }
-            Err(error @ ReadError::Failed(_)) => return Err(TrainingDataError::Read(error.into())),
+            Err(error @ ReadError::Failed(_)) => return Err(LabelCollectionError::Read(error.into())),
         };
         Ok(match HumanLoopOutput::parse(&content) {
             Ok(output) if output.human_loop_name == human_loop => Some(Ok(output)),
@@ -124,7 +124,7 @@ impl TrainingData {
 
     /// Writes the labelled object; before, the question of the next round, if there is one. What a loop of
     /// another origin leaves open stays so.
-    async fn write(&self, output: &HumanLoopOutput) -> Result<(), TrainingDataError> {
+    async fn write(&self, output: &HumanLoopOutput) -> Result<(), LabelCollectionError> {
         let name = LoopName::parse(&output.human_loop_name);
         let earlier = match &name {
             Some(name) => self.earlier_votes(name).await?,
@@ -160,14 +160,17 @@ impl TrainingData {
         let bucket = &self.config.training_bucket;
         let created =
             objects::create(&self.s3, bucket, &key, "application/x-ndjson", lines.into_bytes()).await;
-        if created.map_err(TrainingDataError::TrainingBucket)? {
+        if created.map_err(LabelCollectionError::TrainingBucket)? {
             report(output, &records, asked_again);
         }
         Ok(())
     }
 
     /// Returns the votes of the rounds before a loop, by record id.
-    async fn earlier_votes(&self, name: &LoopName) -> Result<BTreeMap<String, Vec<Vote>>, TrainingDataError> {
+    async fn earlier_votes(
+        &self,
+        name: &LoopName,
+    ) -> Result<BTreeMap<String, Vec<Vote>>, LabelCollectionError> {
         let mut votes: BTreeMap<String, Vec<Vote>> = BTreeMap::new();
         if name.round() == 0 {
             return Ok(votes);
@@ -175,7 +178,7 @@ impl TrainingData {
         let bucket = &self.config.training_bucket;
         let prefix = format!("labelled/{}", name.first());
         let listed = objects::list(&self.s3, bucket, &prefix).await;
-        for object in listed.map_err(TrainingDataError::TrainingBucket)? {
+        for object in listed.map_err(LabelCollectionError::TrainingBucket)? {
             let file = object
                 .key
                 .strip_prefix("labelled/")
@@ -187,14 +190,14 @@ impl TrainingData {
                 continue;
             }
             let content = objects::read(&self.s3, bucket, &object.key, MAX_LABELLED_BYTES).await;
-            let content = content.map_err(|error| TrainingDataError::Read(error.into()))?;
+            let content = content.map_err(|error| LabelCollectionError::Read(error.into()))?;
             for line in content
                 .unwrap_or_default()
                 .split(|byte| *byte == b'\n')
                 .filter(|line| !line.is_empty())
             {
                 let labelled =
-                    LabelledRecord::parse(line).map_err(|error| TrainingDataError::Read(error.into()))?;
+                    LabelledRecord::parse(line).map_err(|error| LabelCollectionError::Read(error.into()))?;
                 votes
                     .entry(labelled.record.id)
                     .or_default()

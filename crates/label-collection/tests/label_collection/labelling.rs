@@ -1,9 +1,9 @@
 //! From an output to its labelled object.
 
 use active_learning_core::labels::{consolidation::Consensus, human_loop::Answer};
+use label_collection::LabelCollectionError;
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
-use training_data::TrainingDataError;
 
 use crate::harness::{
     A2I_OUTPUT, BUILT_IN_OUTPUT, FEEDBACK, LOOP, OBJECT_CREATED, REVIEW, START, Services, TRAINING, event,
@@ -218,8 +218,8 @@ async fn what_cannot_be_written_or_is_unknown_fails_the_event() {
     let no_event = services.function().handle(json!({"detail": {}})).await;
 
     assert_eq!(Diagnostic::from(failed).error_type, "TrainingBucket");
-    assert!(matches!(unknown, Err(TrainingDataError::UnknownOperation)));
-    assert!(matches!(no_event, Err(TrainingDataError::InvalidEvent(_))));
+    assert!(matches!(unknown, Err(LabelCollectionError::UnknownOperation)));
+    assert!(matches!(no_event, Err(LabelCollectionError::InvalidEvent(_))));
     assert_eq!(
         services.open().await,
         [format!("{LOOP}-again-1")],

@@ -33,7 +33,9 @@ use lambda_runtime::{
 use serde_json::Value;
 
 /// The function's name in metrics and below `rejected/`.
-const FUNCTION: &str = "training-data";
+const FUNCTION: &str = "label-collection";
+/// Folder of `rejected/`: the name that the function had first, since keys do not change.
+const REJECTED_FOLDER: &str = "training-data";
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
@@ -64,7 +66,7 @@ impl Config {
 
 /// Why an event could not be worked off; Lambda gives it again, and in the end to the failure destination.
 #[derive(Debug, thiserror::Error)]
-pub enum TrainingDataError {
+pub enum LabelCollectionError {
     /// The payload is not what S3 sends.
     #[error(transparent)]
     InvalidEvent(#[from] InvalidEvent),
@@ -96,18 +98,18 @@ pub enum TrainingDataError {
     OutputElsewhere(String),
 }
 
-impl From<TrainingDataError> for Diagnostic {
-    fn from(error: TrainingDataError) -> Self {
+impl From<LabelCollectionError> for Diagnostic {
+    fn from(error: LabelCollectionError) -> Self {
         let error_type = match &error {
-            TrainingDataError::InvalidEvent(_) => "InvalidEvent",
-            TrainingDataError::UnknownOperation => "UnknownOperation",
-            TrainingDataError::Read(_) => "Read",
-            TrainingDataError::TrainingBucket(_) => "TrainingBucket",
-            TrainingDataError::Rejected(_) => "Rejected",
-            TrainingDataError::Claim(_) => "Claim",
-            TrainingDataError::Ask(error) => error.error_type(),
-            TrainingDataError::Review(_) => "Review",
-            TrainingDataError::OutputElsewhere(_) => "OutputElsewhere",
+            LabelCollectionError::InvalidEvent(_) => "InvalidEvent",
+            LabelCollectionError::UnknownOperation => "UnknownOperation",
+            LabelCollectionError::Read(_) => "Read",
+            LabelCollectionError::TrainingBucket(_) => "TrainingBucket",
+            LabelCollectionError::Rejected(_) => "Rejected",
+            LabelCollectionError::Claim(_) => "Claim",
+            LabelCollectionError::Ask(error) => error.error_type(),
+            LabelCollectionError::Review(_) => "Review",
+            LabelCollectionError::OutputElsewhere(_) => "OutputElsewhere",
         };
         Self {
             error_type: error_type.to_owned(),
@@ -118,14 +120,14 @@ impl From<TrainingDataError> for Diagnostic {
 
 /// The function.
 #[derive(Debug)]
-pub struct TrainingData {
+pub struct LabelCollection {
     s3: aws_sdk_s3::Client,
     a2i: aws_sdk_sagemakera2iruntime::Client,
     human_loops: HumanLoops,
     config: Config,
 }
 
-impl TrainingData {
+impl LabelCollection {
     /// Makes the function with clients of its own.
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let s3 = aws_sdk_s3::Client::new(sdk);
@@ -150,17 +152,17 @@ impl TrainingData {
     ///
     /// # Errors
     ///
-    /// [`TrainingDataError`], that of the first output or open loop that failed; the others are worked off.
-    pub async fn handle(&self, payload: Value) -> Result<(), TrainingDataError> {
+    /// [`LabelCollectionError`], that of the first output or open loop that failed; the others are worked off.
+    pub async fn handle(&self, payload: Value) -> Result<(), LabelCollectionError> {
         // Boxed as in `for_each`.
         match payload.get("operation").map(|operation| operation == "sweep") {
             Some(true) => Box::pin(self.sweep()).await,
-            Some(false) => Err(TrainingDataError::UnknownOperation),
+            Some(false) => Err(LabelCollectionError::UnknownOperation),
             None => s3_event::for_each(payload, async |object| self.work_off(&object).await).await,
         }
     }
 
-    async fn work_off(&self, object: &S3Object) -> Result<(), TrainingDataError> {
+    async fn work_off(&self, object: &S3Object) -> Result<(), LabelCollectionError> {
         match loop_of_output(&object.key) {
             Some(human_loop) if object.bucket == self.config.review_bucket => {
                 self.label(human_loop, &object.key).await?;
@@ -172,7 +174,7 @@ impl TrainingData {
 
     /// Sets a loop aside for good: its records with the reason, and their claims given back, so that a text
     /// is asked about anew when it comes again. Returns whether that had not been done before.
-    async fn give_up(&self, human_loop: &str, reason: &str) -> Result<bool, TrainingDataError> {
+    async fn give_up(&self, human_loop: &str, reason: &str) -> Result<bool, LabelCollectionError> {
         let input = self.human_loops.input(human_loop).await?;
         let asked: Option<HumanLoopInput> = input.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let raw = match &asked {
@@ -190,11 +192,11 @@ impl TrainingData {
         }
         let created = match lines.finish() {
             Some(object) => {
-                let key = rejected::key(FUNCTION, human_loop, object.number);
+                let key = rejected::key(REJECTED_FOLDER, human_loop, object.number);
                 let bucket = &self.config.feedback_bucket;
                 objects::create(&self.s3, bucket, &key, "application/x-ndjson", object.content)
                     .await
-                    .map_err(TrainingDataError::Rejected)?
+                    .map_err(LabelCollectionError::Rejected)?
             }
             None => false,
         };
@@ -218,12 +220,12 @@ impl TrainingData {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     aws::init_tracing();
     let config = Config::from_env(&Env::from_process())?;
-    let training_data = Arc::new(TrainingData::new(config, &clients::sdk_config().await));
+    let function = Arc::new(LabelCollection::new(config, &clients::sdk_config().await));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let training_data = training_data.clone();
+        let function = function.clone();
         async move {
             // A diagnostic holds no causes, which the runtime would log in full.
-            let result = training_data.handle(event.payload).await;
+            let result = function.handle(event.payload).await;
             result.map_err(Diagnostic::from)
         }
     }))

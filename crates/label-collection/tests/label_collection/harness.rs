@@ -14,13 +14,14 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
+use label_collection::{Config, LabelCollection};
 use local_aws::{LocalAws, s3::BucketSpec, script::Script};
 use serde_json::{Value, json};
-use training_data::{Config, TrainingData};
 
-pub const OBJECT_CREATED: &str = include_str!("../../../../events/training-data/object-created.json");
-pub const BUILT_IN_OUTPUT: &str = include_str!("../../../../events/training-data/files/built-in-output.json");
-pub const A2I_OUTPUT: &str = include_str!("../../../../events/training-data/files/a2i-output.json");
+pub const OBJECT_CREATED: &str = include_str!("../../../../events/label-collection/object-created.json");
+pub const BUILT_IN_OUTPUT: &str =
+    include_str!("../../../../events/label-collection/files/built-in-output.json");
+pub const A2I_OUTPUT: &str = include_str!("../../../../events/label-collection/files/a2i-output.json");
 pub const FEEDBACK: &str = "feedback-123456789012";
 pub const REVIEW: &str = "review-123456789012";
 pub const TRAINING: &str = "training-123456789012";
@@ -168,7 +169,7 @@ impl Services {
         }
     }
 
-    pub fn function(&self) -> TrainingData {
+    pub fn function(&self) -> LabelCollection {
         let env = Env::from([
             ("REVIEW_BUCKET_NAME", REVIEW),
             ("TRAINING_BUCKET_NAME", TRAINING),
@@ -177,7 +178,7 @@ impl Services {
             ("HUMAN_REVIEW_URL", ""),
         ]);
         let router = self.review.router().fallback_service(self.aws.router());
-        TrainingData::new(
+        LabelCollection::new(
             Config::from_env(&env).expect("complete"),
             &self.script.sdk_config(router),
         )

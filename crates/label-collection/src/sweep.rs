@@ -18,7 +18,7 @@ use aws_sdk_sagemakera2iruntime::{
 use futures::{StreamExt, stream};
 use lambda_runtime::tracing::{error, info};
 
-use crate::{FUNCTION, TrainingData, TrainingDataError, labelling::Outcome};
+use crate::{FUNCTION, LabelCollection, LabelCollectionError, labelling::Outcome};
 
 /// Open loops that are seen to at a time; A2I does not publish its request rates.
 const LOOPS_IN_FLIGHT: usize = 4;
@@ -41,13 +41,13 @@ enum Done {
     GivenUp,
 }
 
-impl TrainingData {
+impl LabelCollection {
     /// Sees to every loop that was asked for and is not done with. Idempotent.
     ///
     /// What failed or expired is asked again, [`MAX_RETRIES`] times. A loop that was stopped is not: only an
     /// operator stops one, on purpose; its records are set aside. A loop that the service does not know, since
     /// it was never started or was deleted before a sweep saw it stopped, is started.
-    pub(crate) async fn sweep(&self) -> Result<(), TrainingDataError> {
+    pub(crate) async fn sweep(&self) -> Result<(), LabelCollectionError> {
         let mut open = self.human_loops.open().await?;
         open.retain(|asked| LoopName::parse(&asked.name).is_some());
         let waiting = self.waiting(&open).await?;
@@ -65,7 +65,7 @@ impl TrainingData {
                         error = chain(&failure),
                         "not seen to"
                     );
-                    let busy = matches!(failure, TrainingDataError::Ask(AskError::NotNow { .. }));
+                    let busy = matches!(failure, LabelCollectionError::Ask(AskError::NotNow { .. }));
                     result = result.and(Err(failure));
                     if busy {
                         break; // The next sweep goes on.
@@ -78,7 +78,7 @@ impl TrainingData {
     }
 
     /// Returns which of the open loops people are still at.
-    async fn waiting(&self, open: &[OpenLoop]) -> Result<BTreeSet<String>, TrainingDataError> {
+    async fn waiting(&self, open: &[OpenLoop]) -> Result<BTreeSet<String>, LabelCollectionError> {
         let Some(oldest) = open.iter().map(|asked| asked.asked_at).min() else {
             return Ok(BTreeSet::new());
         };
@@ -96,7 +96,7 @@ impl TrainingData {
             .send();
         let mut waiting = BTreeSet::new();
         while let Some(summary) = loops.next().await {
-            let summary = summary.map_err(|error| TrainingDataError::Review(error.into()))?;
+            let summary = summary.map_err(|error| LabelCollectionError::Review(error.into()))?;
             let waits = !has_ended(summary.human_loop_status());
             if let Some(name) = summary
                 .human_loop_name()
@@ -109,7 +109,7 @@ impl TrainingData {
     }
 
     /// Does what is due about a loop that nobody seems to be at.
-    async fn see_to(&self, human_loop: &str) -> Result<Done, TrainingDataError> {
+    async fn see_to(&self, human_loop: &str) -> Result<Done, LabelCollectionError> {
         let Some(found) = self.describe(human_loop).await? else {
             return self.start_kept(human_loop).await.map(|()| Done::Started);
         };
@@ -128,7 +128,7 @@ impl TrainingData {
         self.reopen(human_loop).await
     }
 
-    async fn describe(&self, name: &str) -> Result<Option<DescribeHumanLoopOutput>, TrainingDataError> {
+    async fn describe(&self, name: &str) -> Result<Option<DescribeHumanLoopOutput>, LabelCollectionError> {
         match self.a2i.describe_human_loop().human_loop_name(name).send().await {
             Ok(found) => Ok(Some(found)),
             Err(error)
@@ -138,7 +138,7 @@ impl TrainingData {
             {
                 Ok(None)
             }
-            Err(error) => Err(TrainingDataError::Review(error.into())),
+            Err(error) => Err(LabelCollectionError::Review(error.into())),
         }
     }
 
@@ -147,7 +147,7 @@ impl TrainingData {
         &self,
         human_loop: &str,
         found: &DescribeHumanLoopOutput,
-    ) -> Result<Option<String>, TrainingDataError> {
+    ) -> Result<Option<String>, LabelCollectionError> {
         let uri = found
             .human_loop_output()
             .and_then(|output| output.output_s3_uri());
@@ -157,12 +157,12 @@ impl TrainingData {
         let prefix = format!("s3://{}/", self.config.review_bucket);
         match uri.strip_prefix(&prefix) {
             Some(key) => Ok(Some(key.to_owned())),
-            None => Err(TrainingDataError::OutputElsewhere(human_loop.to_owned())),
+            None => Err(LabelCollectionError::OutputElsewhere(human_loop.to_owned())),
         }
     }
 
     /// Asks the same again in a loop of the next name, or gives up after [`MAX_RETRIES`].
-    async fn reopen(&self, human_loop: &str) -> Result<Done, TrainingDataError> {
+    async fn reopen(&self, human_loop: &str) -> Result<Done, LabelCollectionError> {
         let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_retry()) else {
             let reason = format!("nobody answered in time, nor to {MAX_RETRIES} repetitions");
             self.give_up(human_loop, &reason).await?;
@@ -177,7 +177,7 @@ impl TrainingData {
         Ok(Done::Reopened)
     }
 
-    async fn start_kept(&self, human_loop: &str) -> Result<(), TrainingDataError> {
+    async fn start_kept(&self, human_loop: &str) -> Result<(), LabelCollectionError> {
         match self.human_loops.input(human_loop).await? {
             Some(input) => Ok(self.human_loops.start(human_loop, &input).await?),
             None => Ok(()), // Done with meanwhile.
