@@ -155,7 +155,7 @@ impl Confidence {
     }
 }
 
-/// Takes a tenth of the texts out of the set, at most [`MAX_TEST_TEXTS`], as a test.
+/// Takes a tenth of the texts out of the set, at most 10,000, as a test.
 ///
 /// A label never loses all of its texts.
 pub fn split_test(set: &mut TrainingSet, seed: u64) -> Vec<Example> {
