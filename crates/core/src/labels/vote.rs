@@ -16,6 +16,18 @@ pub enum VoteSource {
     HumanReview,
     /// The label that a user gave with feedback.
     Feedback,
+    /// The last word on a disputed question.
+    Adjudicator,
+}
+
+impl VoteSource {
+    /// Returns whether it is the answer of somebody who was asked, not what a user said unasked.
+    pub fn is_review(self) -> bool {
+        match self {
+            Self::HumanReview | Self::Adjudicator => true,
+            Self::Feedback => false,
+        }
+    }
 }
 
 /// One person's opinion on one record: evidence, not truth.
