@@ -4,4 +4,5 @@ pub mod agreement;
 pub mod consolidation;
 pub mod human_loop;
 pub mod labelled;
+pub mod question;
 pub mod vote;
