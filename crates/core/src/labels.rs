@@ -3,5 +3,6 @@
 pub mod agreement;
 pub mod consolidation;
 pub mod human_loop;
+pub mod label_key;
 pub mod labelled;
 pub mod vote;
