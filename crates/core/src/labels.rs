@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod consolidation;
 pub mod human_loop;
+pub mod label_key;
 pub mod labelled;
 pub mod question;
 pub mod vote;

@@ -1,4 +1,4 @@
-//! The normal form of a text.
+//! The normal form of a text, and what of a text can be seen.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -67,4 +67,50 @@ fn entity_text(name: &str) -> Option<String> {
         .iter()
         .find(|(entity, _)| *entity == name)
         .map(|(_, text)| (*text).to_owned())
+}
+
+/// Returns whether a text shows nothing: white space, controls and invisible characters only.
+///
+/// Unpaired surrogates are no characters of a Rust string; whoever reads JSON has refused or replaced them before.
+pub fn is_blank(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_whitespace() || is_invisible(c) || matches!(c, '\u{2800}' | '\u{FFFD}'))
+}
+
+/// Returns whether a character shows nothing and takes no room: controls, zero-width characters, joiners,
+/// direction marks, variation selectors, fillers, private and unassigned "ignorable" ones.
+///
+/// Tag characters are visible: they alone tell the flags of England and Scotland apart.
+/// Source: Unicode, `Cc` and `Default_Ignorable_Code_Point`.
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E001F}' | '\u{E0080}'..='\u{E0FFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_white_space_controls_or_zero_width_characters_only_is_blank() {
+        for text in [
+            "",
+            " \t\r\n",
+            "\u{a0}\u{3000}",
+            "\u{200b}\u{200d}\u{feff}",
+            "\u{0}\u{1f}\u{85}",
+            "\u{ad}",
+            "\u{fffd}",
+        ] {
+            assert!(is_blank(text), "{text:?}");
+        }
+        for text in ["a", ".", "👍", "?", "\u{200b}x", "𐀀"] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+    }
 }

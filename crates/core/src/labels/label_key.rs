@@ -1,0 +1,188 @@
+//! The identity of a label's name, however it is spelt.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::text::is_invisible;
+
+/// Rounds after which folding ends at the latest; two or three reach the fixed point of every known text.
+const MAX_ROUNDS: usize = 8;
+
+/// Returns the key of a label's name: names with the same key are one label.
+///
+/// Compatibility forms are unified (NFKC), letters folded by their full case mapping, characters that cannot be
+/// seen removed, and white space of any kind, no-break space included, collapsed to one space and trimmed.
+/// Punctuation, accents and symbols stay: `C`, `C#` and `C++` are three labels. The empty key is no label.
+///
+/// Stable: the key of a key is itself. Source: Unicode, `toNFKC_Casefold`, with white space collapsed.
+pub fn label_key(name: &str) -> String {
+    let mut key = fold(name);
+    for _ in 1..MAX_ROUNDS {
+        let next = fold(&key);
+        if next == key {
+            break;
+        }
+        key = next;
+    }
+    key
+}
+
+/// Folds once; what one step brings to light (a ligature taken apart, say) the next round folds.
+fn fold(name: &str) -> String {
+    let cased: String = name.nfkd().flat_map(fold_case).collect();
+    let visible: String = cased
+        .nfkc()
+        .filter(|c| c.is_whitespace() || !is_invisible(*c))
+        .collect();
+    visible.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Folds the case of one letter, by way of its capital: `ß` and `ẞ` become `ss`, `ς` becomes `σ`.
+fn fold_case(letter: char) -> impl Iterator<Item = char> {
+    letter
+        .to_lowercase()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Letters of several scripts, with signs that tell labels apart.
+    const NAME: &str = "[a-zA-Z0-9äöüßéñçŠžΑ-Ωα-ωА-Яа-яあ-んア-ン一-十가-힣#+&|,/.!?€👍👎]{1,12}";
+
+    /// Writes a name with full-width forms where there are any.
+    fn full_width(name: &str) -> String {
+        name.chars()
+            .map(|c| match c {
+                '!'..='~' => char::from_u32(c as u32 + 0xFEE0).unwrap_or(c),
+                ' ' => '\u{3000}',
+                _ => c,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_spellings_that_people_use_are_one_label() {
+        for (spelling, label) in [
+            ("  Sci Tech ", "sci tech"),
+            ("Sci\u{a0}Tech", "sci tech"),
+            ("Sci\u{202f}\tTech\r\n", "sci tech"),
+            ("ＳＣＩ　ＴＥＣＨ", "sci tech"),
+            ("Sci\u{200b}Tech\u{feff}", "scitech"),
+            ("Cafe\u{301}", "café"),
+            ("STRASSE", "straße"),
+            ("STRAẞE", "straße"),
+            ("ΟΔΟΣ", "οδος"),
+            ("ﬁnance", "finance"),
+            ("ｶﾞｽ", "ガス"),
+            ("❤\u{fe0f}", "❤"),
+            ("\u{202e}World\u{202c}", "world"),
+        ] {
+            assert_eq!(label_key(spelling), label_key(label), "{spelling:?}");
+        }
+    }
+
+    #[test]
+    fn labels_that_differ_in_a_sign_an_accent_or_an_emoji_stay_apart() {
+        let names = [
+            "C",
+            "C#",
+            "C++",
+            "A|B",
+            "A B",
+            "A, B",
+            "AB",
+            "resume",
+            "résumé",
+            "👍",
+            "👎",
+            "👍🏽",
+            "+1",
+            "-1",
+            "1",
+            "100 €",
+            "100 %",
+            "ok",
+            "ok?",
+            "ok!",
+            "か",
+            "が",
+            "ก่า",
+            "กา",
+            "🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+            "🏴󠁧󠁢󠁳󠁣󠁴󠁿",
+        ];
+
+        for (index, one) in names.iter().enumerate() {
+            for other in &names[index + 1..] {
+                assert_ne!(label_key(one), label_key(other), "{one} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_of_nothing_that_can_be_seen_has_the_empty_key() {
+        for name in [
+            "",
+            " ",
+            "\u{a0}\u{3000}",
+            "\u{200b}\u{200d}\u{feff}",
+            "\u{0}\u{7}\u{ad}",
+            "\t\r\n",
+        ] {
+            assert_eq!(label_key(name), "", "{name:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_casing_spacing_width_composed_or_decomposed_form_is_the_one_label(
+            words in proptest::collection::vec(NAME, 1..4),
+            space in "[ \t\u{a0}\u{2003}\u{202f}\u{3000}]{1,3}",
+            edge in "[ \t\r\n\u{a0}\u{200b}\u{feff}\u{3000}]{0,3}",
+        ) {
+            let name = words.join(" ");
+            let key = label_key(&name);
+
+            for spelling in [
+                name.to_uppercase(),
+                name.to_lowercase(),
+                words.join(&space),
+                format!("{edge}{name}{edge}"),
+                full_width(&name),
+                name.nfc().collect(),
+                name.nfd().collect(),
+                name.nfkc().collect(),
+                name.nfkd().collect(),
+                name.to_uppercase().nfd().collect(),
+                full_width(&name.to_lowercase()).nfd().collect(),
+                words.join("\u{200b} "),
+            ] {
+                prop_assert_eq!(label_key(&spelling), key.clone(), "{:?}", spelling);
+            }
+        }
+
+        #[test]
+        fn different_labels_never_meet(one in "[a-zäéж0-9#+&|,/.!?€👍👎]{1,8}", other in "[a-zäéж0-9#+&|,/.!?€👍👎]{1,8}") {
+            prop_assert_eq!(label_key(&one) == label_key(&other), one == other);
+        }
+
+        #[test]
+        fn the_key_of_a_key_is_itself(name in "\\PC{0,20}") {
+            let key = label_key(&name);
+
+            prop_assert_eq!(label_key(&key), key);
+        }
+
+        #[test]
+        fn any_text_has_a_key_without_anything_invisible(name in any::<String>()) {
+            let key = label_key(&name);
+
+            prop_assert!(key.chars().all(|c| c == ' ' || !is_invisible(c)));
+            prop_assert_eq!(key.trim(), key.as_str());
+        }
+    }
+}
