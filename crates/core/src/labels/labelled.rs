@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     consolidation::{Consensus, DecidedBy},
+    question::Question,
     vote::Vote,
 };
 use crate::feedback::FeedbackRecord;
@@ -72,14 +73,14 @@ impl LabelledRecord {
         }
     }
 
-    /// Lets the votes of earlier loops take part in the consensus, where this loop asked for one more opinion.
+    /// Takes the consensus of all votes on the question, those of other loops and of later feedback too.
     ///
-    /// They stay in the lines of those loops: whoever merges the lines of a record has each vote once, the
-    /// user's own too.
-    pub fn after(mut self, earlier: &[Vote]) -> Self {
-        self.votes.retain(|vote| !earlier.contains(vote));
-        let all: Vec<Vote> = earlier.iter().chain(&self.votes).cloned().collect();
-        (self.consensus, self.decided_by) = Consensus::by_majority(&all);
+    /// They stay where they came from: whoever merges the lines of a record has each vote once. The user's own vote
+    /// stands in the line of the first loop only.
+    pub fn decided(mut self, question: &Question, is_first_loop: bool) -> Self {
+        self.votes.retain(|vote| is_first_loop || vote.source.is_review());
+        self.consensus = question.consensus.clone().unwrap_or(Consensus::Unanswered);
+        self.decided_by = question.decided_by;
         self
     }
 
@@ -206,8 +207,11 @@ mod tests {
         let mut opinion = vote("World", "2026-11-20T12:00:00Z");
         opinion.worker = "w2".into();
 
-        let again =
-            LabelledRecord::new(feedback(), vec![opinion.clone()], "l-again-1", "f").after(&first.votes);
+        let mut question = Question::asked(feedback(), "l-again-1", 1);
+        question.answer_with(&first.votes);
+        question.answer_with(std::slice::from_ref(&opinion));
+        let again = LabelledRecord::new(feedback(), vec![opinion.clone()], "l-again-1", "f");
+        let again = again.decided(&question, false);
 
         assert_eq!(again.votes, [opinion]);
         let Consensus::Agreed { answer, confidence } = again.consensus else {

@@ -175,6 +175,7 @@ impl Question {
         let (consensus, decided_by) = Consensus::by_majority(&self.votes);
         self.state = match consensus {
             Consensus::Agreed { .. } => State::Answered,
+            Consensus::Unanswered if self.state == State::Withdrawn => State::Withdrawn,
             Consensus::Tie | Consensus::Unanswered => State::Asked,
         };
         (self.consensus, self.decided_by) = (Some(consensus), decided_by);

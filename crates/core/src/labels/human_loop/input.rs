@@ -33,6 +33,14 @@ pub struct HumanLoopInput {
     pub bucket_name: String,
     /// Key of the delivered feedback.
     pub key_name: String,
+    /// Ids of the workers who have answered one of the items and are not to be asked again. The built-in review
+    /// service does not offer them the task; A2I cannot leave somebody out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded_workers: Vec<String>,
+    /// Reviewers that are wanted, where they are fewer than the flow definition asks: one, for one more opinion. Read by
+    /// the built-in review service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_count: Option<u32>,
 }
 
 impl HumanLoopInput {
@@ -105,6 +113,8 @@ fn human_loop(chunk: &[&FeedbackRecord], labels: &[String], bucket: &str, key: &
         row_count: chunk.len(),
         bucket_name: bucket.to_owned(),
         key_name: key.to_owned(),
+        excluded_workers: Vec::new(),
+        task_count: None,
     };
     let mut hash = Sha256::new();
     for part in [bucket, key]
