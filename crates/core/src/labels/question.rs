@@ -47,7 +47,10 @@ pub struct Question {
     /// The latest human loop that asks it; none where only votes are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub human_loop: Option<String>,
-    /// Items of that loop.
+    /// The loop that asked it first: an event that is delivered again asks nothing new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_loop: Option<String>,
+    /// Items of the latest loop.
     #[serde(default)]
     pub items: usize,
     /// Every vote so far, of reviewers and users.
@@ -107,8 +110,8 @@ impl Question {
     /// Starts a question that people are asked.
     pub fn asked(record: FeedbackRecord, human_loop: &str, items: usize) -> Self {
         Self {
-            state: State::Asked,
             human_loop: Some(human_loop.to_owned()),
+            first_loop: Some(human_loop.to_owned()),
             items,
             ..Self::known(record)
         }
@@ -122,6 +125,7 @@ impl Question {
             votes: Vote::of_feedback(&record).into_iter().collect(),
             record,
             human_loop: None,
+            first_loop: None,
             items: 0,
             consensus: None,
             decided_by: None,
@@ -167,11 +171,7 @@ impl Question {
 
     /// Adds votes of reviewers and decides.
     pub fn answer_with(&mut self, votes: &[Vote]) {
-        for vote in votes {
-            if !self.votes.contains(vote) {
-                self.votes.push(vote.clone());
-            }
-        }
+        self.add(votes);
         let (consensus, decided_by) = Consensus::by_majority(&self.votes);
         self.state = match consensus {
             Consensus::Agreed { .. } => State::Answered,
@@ -179,6 +179,15 @@ impl Question {
             Consensus::Tie | Consensus::Unanswered => State::Asked,
         };
         (self.consensus, self.decided_by) = (Some(consensus), decided_by);
+    }
+
+    /// Adds votes, each once, and decides nothing.
+    pub fn add(&mut self, votes: &[Vote]) {
+        for vote in votes {
+            if !self.votes.contains(vote) {
+                self.votes.push(vote.clone());
+            }
+        }
     }
 
     /// Returns the answer that people gave, where the question is answered.
@@ -207,6 +216,7 @@ impl Question {
             of(&self.record).is_some() && of(&self.record) == of(like)
         };
         like.signal == Signal::Like
+            && like.received_at >= self.record.received_at
             && self.state == State::Asked
             && self.record.signal == Signal::Dislike
             && self.votes.iter().all(|vote| vote.source == VoteSource::Feedback)

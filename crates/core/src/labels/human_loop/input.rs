@@ -9,7 +9,10 @@ use super::{
     answer::{NONE_FITS, UNSURE},
     name::{NAME_DIGITS, NAME_PREFIX},
 };
-use crate::feedback::{FeedbackRecord, prediction::LABEL_DELIMITER};
+use crate::{
+    feedback::{FeedbackRecord, prediction::LABEL_DELIMITER},
+    labels::question::Question,
+};
 
 /// Largest `InputContent` of `StartHumanLoop`, in characters; counted here in bytes, which is never less.
 ///
@@ -88,6 +91,37 @@ pub fn human_loops(
     loops
 }
 
+/// Returns the human loop that asks somebody else about a question that was opened again: one more opinion of nobody
+/// who has given theirs. The same for the same question until it is opened once more.
+pub fn reopening_loop(question: &Question, labels: &[String]) -> HumanLoop {
+    let record = &question.record;
+    let input = HumanLoopInput {
+        labels: offered_labels(&[record], labels),
+        comprehend_predictions: vec![record.clone()],
+        row_count: 1,
+        bucket_name: String::new(),
+        key_name: String::new(),
+        excluded_workers: question.reviewers(),
+        task_count: Some(1),
+    };
+    let parts = ["reopened", &record.id, &question.reopened.to_string()];
+    HumanLoop {
+        name: format!("{}-again-1", name_of(parts.into_iter())),
+        input_content: input.to_json(),
+        record_ids: vec![record.id.clone()],
+    }
+}
+
+/// Derives the name of a loop from what it asks.
+fn name_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    format!("{NAME_PREFIX}{}", &hex::encode(hash.finalize())[..NAME_DIGITS])
+}
+
 /// Halves a chunk until its content fits; a single record always fits, since utterances are bounded.
 fn split_to_size(
     chunk: &[&FeedbackRecord],
@@ -116,16 +150,9 @@ fn human_loop(chunk: &[&FeedbackRecord], labels: &[String], bucket: &str, key: &
         excluded_workers: Vec::new(),
         task_count: None,
     };
-    let mut hash = Sha256::new();
-    for part in [bucket, key]
-        .into_iter()
-        .chain(chunk.iter().map(|record| record.id.as_str()))
-    {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
+    let ids = chunk.iter().map(|record| record.id.as_str());
     HumanLoop {
-        name: format!("{NAME_PREFIX}{}", &hex::encode(hash.finalize())[..NAME_DIGITS]),
+        name: name_of([bucket, key].into_iter().chain(ids)),
         input_content: input.to_json(),
         record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
     }
