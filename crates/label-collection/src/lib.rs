@@ -177,7 +177,7 @@ impl LabelCollection {
     async fn give_up(&self, human_loop: &str, reason: &str) -> Result<bool, LabelCollectionError> {
         let input = self.human_loops.input(human_loop).await?;
         let asked: Option<HumanLoopInput> = input.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let raw = match &asked {
+        let raw: Vec<String> = match &asked {
             Some(asked) => asked
                 .comprehend_predictions
                 .iter()
@@ -188,6 +188,7 @@ impl LabelCollection {
         let mut lines = RejectedLines::default();
         for (raw, number) in raw.into_iter().zip(1..) {
             let reason = reason.to_owned();
+            let raw = raw.into_bytes();
             lines.push(number, &BadItem { reason, raw });
         }
         let created = match lines.finish() {
