@@ -285,7 +285,7 @@ impl A2iTrigger {
     async fn set_item_aside(&self, key: &str, content: &[u8], reason: String) -> Result<(), A2iTriggerError> {
         let bucket = &self.config.feedback_bucket;
         error!(key, reason, "an item of the backlog is set aside");
-        let raw = String::from_utf8_lossy(content).into_owned();
+        let raw = content.to_vec();
         let mut lines = RejectedLines::default();
         let full = lines.push(1, &BadItem { reason, raw });
         if let Some(object) = full.or_else(|| lines.finish()) {

@@ -98,6 +98,26 @@ impl Claims {
         }
     }
 
+    /// Returns whose claim `name` is while nobody else may take it over.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`] when S3 does not answer.
+    pub async fn holder(&self, name: &str) -> Result<Option<String>, ClaimError> {
+        let key = format!("claims/{name}");
+        match read(&self.client, &self.bucket, &key).await {
+            Ok(claim) => Ok(claim
+                .filter(|(claim, _)| self.is_held(claim))
+                .map(|(claim, _)| claim.owner)),
+            Err(source) => Err(ClaimError { key, source }),
+        }
+    }
+
+    fn is_held(&self, claim: &Claim) -> bool {
+        let age = chrono::Utc::now().signed_duration_since(claim.claimed_at);
+        age < chrono::TimeDelta::zero() || age.to_std().is_ok_and(|age| age < self.retention)
+    }
+
     /// Makes the claim `name` that of `owner`, whoever had it.
     ///
     /// # Errors
@@ -118,11 +138,7 @@ impl Claims {
             let Some((claim, etag)) = read(&self.client, &self.bucket, key).await? else {
                 continue; // It expired between the two calls.
             };
-            let age = chrono::Utc::now().signed_duration_since(claim.claimed_at);
-            if claim.owner == owner {
-                return Ok(claim.owner);
-            }
-            if age.to_std().is_ok_and(|age| age < self.retention) || age < chrono::TimeDelta::zero() {
+            if claim.owner == owner || self.is_held(&claim) {
                 return Ok(claim.owner);
             }
             if self.write(key, owner, Some(&etag)).await? {

@@ -1,5 +1,6 @@
 //! What every function shares with AWS: configuration, clients, the feedback stream, human loops, claims, replies.
 
+pub mod asked_before;
 pub mod claims;
 pub mod clients;
 pub mod env;

@@ -2,6 +2,7 @@
 
 use active_learning_core::feedback::batch::BadItem;
 use aws_sdk_s3::{Client, error::BoxError};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Serialize;
 
 use crate::objects;
@@ -10,6 +11,8 @@ use crate::objects;
 pub const MAX_OBJECT_BYTES: usize = 5 << 20;
 
 /// Collects bad lines into objects in JSON Lines: `{"line": …, "reason": "…", "raw": "…"}`.
+///
+/// A line that is not valid UTF-8 has its bytes as `rawBase64` in place of `raw`: what is set aside is what was found.
 #[derive(Debug, Default)]
 pub struct RejectedLines {
     /// How many lines were collected since the beginning.
@@ -31,16 +34,21 @@ pub struct RejectedObject {
 struct RejectedLine<'a> {
     line: u64,
     reason: &'a str,
-    raw: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<&'a str>,
+    #[serde(rename = "rawBase64", skip_serializing_if = "Option::is_none")]
+    raw_base64: Option<String>,
 }
 
 impl RejectedLines {
     /// Adds a line; returns an object when one is full.
     pub fn push(&mut self, number: u64, bad: &BadItem) -> Option<RejectedObject> {
+        let raw = std::str::from_utf8(&bad.raw).ok();
         let line = RejectedLine {
             line: number,
             reason: &bad.reason,
-            raw: &bad.raw,
+            raw,
+            raw_base64: raw.is_none().then(|| BASE64_STANDARD.encode(&bad.raw)),
         };
         serde_json::to_writer(&mut self.object, &line).expect("a vector takes all, the keys are strings");
         self.object.push(b'\n');
@@ -99,7 +107,7 @@ mod tests {
         let mut lines = RejectedLines::default();
         let bad = BadItem {
             reason: "too odd".into(),
-            raw: "x".repeat(1 << 20),
+            raw: vec![b'x'; 1 << 20],
         };
 
         let full: Vec<_> = (1..=7).filter_map(|number| lines.push(number, &bad)).collect();
@@ -116,5 +124,20 @@ mod tests {
         );
         assert_eq!(last.content.iter().filter(|byte| **byte == b'\n').count(), 2);
         assert_eq!(lines.finish(), None);
+    }
+
+    #[test]
+    fn what_is_no_text_is_set_aside_byte_by_byte() {
+        let mut lines = RejectedLines::default();
+        let bad = BadItem {
+            reason: "not UTF-8".into(),
+            raw: b"caf\xe9".to_vec(),
+        };
+
+        lines.push(3, &bad);
+
+        let object = lines.finish().expect("a line is left");
+        let line = br#"{"line":3,"reason":"not UTF-8","rawBase64":"Y2Fm6Q=="}"#;
+        assert_eq!(object.content.trim_ascii_end(), line);
     }
 }

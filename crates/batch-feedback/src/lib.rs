@@ -17,7 +17,7 @@ use active_learning_aws::{
     rejected::{self, RejectedLines},
     s3_event::{self, InvalidEvent, S3Object},
 };
-use active_learning_core::feedback::batch::{BadItem, BatchFile, ReadError};
+use active_learning_core::feedback::batch::{BadItem, BatchFile, Format, ReadError};
 use aws_config::SdkConfig;
 use aws_sdk_s3::{error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -30,6 +30,9 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+/// Why a file is not read at all.
+const UNKNOWN_SUFFIX: &str = "the suffix is none of .json, .jsonl, .csv, with or without .gz";
+
 /// Batches that are under way to the feedback stream at a time.
 const BATCHES_IN_FLIGHT: usize = 4;
 
@@ -38,6 +41,8 @@ const BATCHES_IN_FLIGHT: usize = 4;
 pub struct Config {
     feedback_stream: String,
     feedback_bucket: String,
+    /// Of items that name none.
+    default_classifier: String,
 }
 
 impl Config {
@@ -50,6 +55,7 @@ impl Config {
         Ok(Self {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
         })
     }
 }
@@ -69,6 +75,8 @@ struct Report<'a> {
     duplicates: u64,
     started_at: String,
     finished_at: String,
+    /// What was read otherwise than it is written, such as columns under another name.
+    repairs: Vec<String>,
     /// Where the lines that could not be used lie.
     rejected_keys: Vec<String>,
 }
@@ -149,7 +157,7 @@ impl BatchFeedback {
         }
         let started_at = aws::now();
         let outcome = match BatchFile::from_key(&object.key) {
-            None => Some(self.reject_file(&name).await?),
+            None => Some(self.reject_file(&name, UNKNOWN_SUFFIX).await?),
             Some(_) if object.size == 0 => Some(Outcome::default()),
             Some(file) => self.read(object, file, &name).await?,
         };
@@ -164,6 +172,7 @@ impl BatchFeedback {
             accepted: outcome.accepted,
             rejected: outcome.rejected,
             duplicates: outcome.duplicates,
+            repairs: outcome.repairs,
             started_at,
             finished_at: aws::now(),
             rejected_keys: (1..=outcome.rejected_objects)
@@ -185,25 +194,28 @@ impl BatchFeedback {
         Ok(())
     }
 
-    /// Reads the file, twice more if it names its classifier at its end; `None` if it is gone.
+    /// Reads the file, a JSON document twice: what stands at its end counts for all its texts. `None` if it is gone.
     async fn read(
         &self,
         object: &S3Object,
         file: BatchFile,
         name: &str,
     ) -> Result<Option<Outcome>, BatchFeedbackError> {
-        match self.pass_on(object, file, None, name).await {
-            Err(PassOnError::Read(ReadError::ClassifierComesLater)) => {}
-            outcome => return Ok(outcome?),
+        let mut classifier = None;
+        if file.format == Format::Json {
+            let Some(body) = self.open(object).await? else {
+                return Ok(None);
+            };
+            let named = reader::find_classifier(file, body)
+                .await
+                .map_err(PassOnError::Read)?;
+            classifier = match named {
+                Ok(named) => named.filter(|named| !named.trim().is_empty()),
+                Err(reason) => return self.reject_file(name, &reason).await.map(Some),
+            };
         }
-        let Some(body) = self.open(object).await? else {
-            return Ok(None);
-        };
-        let classifier = reader::find_classifier(file, body)
-            .await
-            .map_err(PassOnError::Read)?;
-        let classifier = classifier.unwrap_or_default();
-        Ok(self.pass_on(object, file, Some(classifier), name).await?)
+        let classifier = classifier.unwrap_or_else(|| self.config.default_classifier.clone());
+        Ok(self.pass_on(object, file, classifier, name).await?)
     }
 
     /// Reads the file on a thread of its own and stores what it yields meanwhile.
@@ -213,7 +225,7 @@ impl BatchFeedback {
         &self,
         object: &S3Object,
         file: BatchFile,
-        classifier: Option<String>,
+        classifier: String,
         name: &str,
     ) -> Result<Option<Outcome>, PassOnError> {
         let Some(body) = self.open(object).await.map_err(PassOnError::Store)? else {
@@ -255,11 +267,11 @@ impl BatchFeedback {
     }
 
     /// Sets aside that a whole file cannot be used.
-    async fn reject_file(&self, name: &str) -> Result<Outcome, BatchFeedbackError> {
+    async fn reject_file(&self, name: &str, reason: &str) -> Result<Outcome, BatchFeedbackError> {
         let mut lines = RejectedLines::default();
         let bad = BadItem {
-            reason: "the suffix is none of .json, .jsonl, .csv, with or without .gz".to_owned(),
-            raw: String::new(),
+            reason: reason.to_owned(),
+            raw: Vec::new(),
         };
         lines.push(0, &bad);
         if let Some(object) = lines.finish() {

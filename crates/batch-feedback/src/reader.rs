@@ -38,28 +38,34 @@ pub(crate) struct Outcome {
     pub(crate) rejected: u64,
     pub(crate) duplicates: u64,
     pub(crate) rejected_objects: usize,
+    /// What was read otherwise than it is written.
+    pub(crate) repairs: Vec<String>,
 }
 
 /// Starts reading the file; its chunks are sent until they are no longer wanted or the file ends.
 pub(crate) fn start(
     file: BatchFile,
     body: ByteStream,
-    classifier: Option<String>,
+    classifier: String,
     received_at: String,
     sender: Sender<Chunk>,
 ) -> JoinHandle<Result<Outcome, ReadError>> {
     let body = SyncIoBridge::new(body.into_async_read());
     spawn_blocking(move || {
         let mut collector = Collector::new(received_at, |chunk| sender.blocking_send(chunk).is_ok());
-        batch::read(file, body, classifier.as_deref(), &mut |item| {
-            collector.take(item)
-        })?;
-        Ok(collector.finish())
+        let repairs = batch::read(file, body, &classifier, &mut |item| collector.take(item))?;
+        Ok(Outcome {
+            repairs,
+            ..collector.finish()
+        })
     })
 }
 
-/// Looks for the classifier that a JSON document names.
-pub(crate) async fn find_classifier(file: BatchFile, body: ByteStream) -> Result<Option<String>, ReadError> {
+/// Looks for the classifier that a JSON document names; the inner error says why the document cannot be used.
+pub(crate) async fn find_classifier(
+    file: BatchFile,
+    body: ByteStream,
+) -> Result<Result<Option<String>, String>, ReadError> {
     let body = SyncIoBridge::new(body.into_async_read());
     finished(spawn_blocking(move || batch::json_classifier(file, body))).await
 }
@@ -96,10 +102,13 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
 
     fn take(&mut self, item: Item) -> ControlFlow<()> {
         let goes_on = match item.content.and_then(|request| self.record(request)) {
-            Err(bad) => match self.rejected.push(item.number, &bad) {
-                Some(object) => (self.send)(Chunk::Rejected(object)),
-                None => true,
-            },
+            Err(reason) => {
+                let raw = item.raw;
+                match self.rejected.push(item.number, &BadItem { reason, raw }) {
+                    Some(object) => (self.send)(Chunk::Rejected(object)),
+                    None => true,
+                }
+            }
             Ok(record) if self.is_repetition(&record) => {
                 self.outcome.duplicates += 1;
                 true
@@ -113,14 +122,9 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
         }
     }
 
-    fn record(&self, request: FeedbackRequest) -> Result<FeedbackRecord, BadItem> {
-        let record = request
-            .clone()
-            .into_record(Source::ExplicitBatch, &self.received_at);
-        record.map_err(|error| BadItem {
-            reason: error.to_string(),
-            raw: serde_json::to_string(&request).expect("a request has string keys and a number at most"),
-        })
+    fn record(&self, request: FeedbackRequest) -> Result<FeedbackRecord, String> {
+        let record = request.into_record(Source::ExplicitBatch, &self.received_at);
+        record.map_err(|error| error.to_string())
     }
 
     /// Returns whether the file said the same before: a like and a dislike of one text are two things.
@@ -181,6 +185,7 @@ mod tests {
         };
         Item {
             number,
+            raw: format!(" {sentence}").into_bytes(),
             content: Ok(request),
         }
     }
@@ -243,7 +248,7 @@ mod tests {
         let line: serde_json::Value = serde_json::from_slice(&object.content).expect("one line");
         assert_eq!(line["line"], 7);
         assert_eq!(line["reason"], "field `sentence` is missing or empty");
-        assert_eq!(line["raw"], r#"{"classifier":"news","sentence":" "}"#);
+        assert_eq!(line["raw"], "  ");
         assert_eq!((outcome.rejected, outcome.rejected_objects), (1, 1));
     }
 

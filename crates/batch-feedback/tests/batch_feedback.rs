@@ -76,6 +76,7 @@ impl Services {
         let env = Env::from([
             ("FEEDBACK_STREAM_NAME", "feedback"),
             ("FEEDBACK_BUCKET_NAME", "feedback"),
+            ("DEFAULT_CLASSIFIER_NAME", "house"),
         ]);
         let config = Config::from_env(&env).expect("complete");
         BatchFeedback::new(config, &self.script.sdk_config(self.aws.router()))
@@ -144,7 +145,7 @@ async fn good_lines_go_on_bad_ones_are_set_aside_and_a_report_counts_both() {
     services.function().handle(event).await.expect("worked off");
 
     let report = services.only_report().await;
-    assert_eq!(counts(&report), [4, 4, 1]);
+    assert_eq!(counts(&report), [5, 3, 1]);
     assert_eq!(report["key"], "weekly feedback/feedback.jsonl");
     let rejected = services.objects("rejected/").await;
     assert_eq!(report["rejectedKeys"], json!([rejected[0].0]));
@@ -157,14 +158,18 @@ async fn good_lines_go_on_bad_ones_are_set_aside_and_a_report_counts_both() {
         .iter()
         .map(|bad| bad["line"].as_u64().expect("a number"))
         .collect();
-    assert_eq!(lines, [4, 6, 8, 9]);
+    assert_eq!(lines, [4, 6, 8]);
     assert_eq!(rejected[1]["reason"], "field `sentence` is missing or empty");
     assert_eq!(
         rejected[0]["raw"],
         r#"{"classifier":"news","sentence":"This line ends in the middle"#
     );
     let delivered = services.delivered().await;
-    assert_eq!(delivered.len(), 4);
+    assert_eq!(delivered.len(), 5);
+    assert_eq!(
+        delivered[4]["classifier"], "house",
+        "what names none has the default one"
+    );
     assert_eq!(delivered[1]["signal"], "like");
     assert_eq!(delivered[2]["suggestedLabel"], "Business");
     assert!(
@@ -192,11 +197,11 @@ async fn every_format_is_read_by_its_suffix_compressed_or_not() {
         ("a.json", SENTENCES_JSON.to_vec(), [5, 0, 0]),
         ("a.csv", FEEDBACK_CSV.to_vec(), [4, 0, 0]),
         ("windows.CSV", crlf(FEEDBACK_CSV), [4, 0, 0]),
-        ("windows.jsonl", crlf(FEEDBACK_JSONL), [4, 4, 1]),
+        ("windows.jsonl", crlf(FEEDBACK_JSONL), [5, 3, 1]),
         ("a.json.gz", gzip(SENTENCES_JSON), [5, 0, 0]),
-        ("a.jsonl.gz", gzip(FEEDBACK_JSONL), [4, 4, 1]),
+        ("a.jsonl.gz", gzip(FEEDBACK_JSONL), [5, 3, 1]),
         ("backwards.json", backwards.to_vec(), [2, 0, 0]),
-        ("nameless.json", br#"{"sentences":["One"]}"#.to_vec(), [0, 1, 0]),
+        ("nameless.json", br#"{"sentences":["One"]}"#.to_vec(), [1, 0, 0]),
         ("empty.json", Vec::new(), [0, 0, 0]),
         ("broken.gz.json", b"\x1f\x8bnonsense".to_vec(), [0, 1, 0]),
         ("a.xlsx", b"whatever".to_vec(), [0, 1, 0]),
@@ -388,6 +393,7 @@ async fn a_large_file_is_never_in_memory_as_a_whole() {
     let env = Env::from([
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
+        ("DEFAULT_CLASSIFIER_NAME", "house"),
     ]);
     let config = Config::from_env(&env).expect("complete");
     let function = BatchFeedback::new(config, &services.script.sdk_config(router));
@@ -404,25 +410,36 @@ async fn nobody_can_say_that_a_prediction_was_accepted_as_a_label() {
     let services = Services::start();
     let claim = json!({
         "classifier": "news", "sentence": "Rates rise", "prediction": "World", "confidence": 0.99, "signal": "accepted",
-        "source": "implicit", "modelArn": "arn:model", "acceptedAbove": 0.5,
     });
-    let mut opinion = claim.clone();
-    opinion["feedback"] = "accepted".into();
+    let opinion = json!({"classifier": "news", "sentence": "Rates rise", "feedback": "accepted"});
     let event = services
         .upload("claims.jsonl", format!("{claim}\n{opinion}\n"))
         .await;
 
     services.function().handle(event).await.expect("worked off");
 
-    let delivered = services.delivered().await;
-    assert_eq!(delivered.len(), 1);
-    assert_eq!(
-        (&delivered[0]["signal"], &delivered[0]["source"]),
-        (&json!("dislike"), &json!("explicit-batch"))
-    );
-    assert_eq!(
-        (&delivered[0]["modelArn"], &delivered[0]["acceptedAbove"]),
-        (&Value::Null, &Value::Null)
-    );
-    assert_eq!(counts(&services.only_report().await), [1, 1, 0]);
+    assert!(services.delivered().await.is_empty());
+    assert_eq!(counts(&services.only_report().await), [0, 2, 0]);
+}
+
+#[tokio::test]
+async fn a_report_tells_what_was_repaired_and_a_refused_file_why() {
+    for (content, expected, repairs) in [
+        ("Text,Feedback\nOne,like\n", [1, 0, 0], 2),
+        ("sentence,feedback\nOne,like\n", [1, 0, 0], 0),
+        ("sentence,lable\nOne,World\n", [0, 1, 0], 0),
+    ] {
+        let services = Services::start();
+        let event = services.upload("a.csv", content).await;
+
+        services.function().handle(event).await.expect("worked off");
+
+        let report = services.only_report().await;
+        assert_eq!(counts(&report), expected, "{content}");
+        assert_eq!(
+            report["repairs"].as_array().map(Vec::len),
+            Some(repairs),
+            "{report}"
+        );
+    }
 }

@@ -13,7 +13,9 @@ mod model_arn;
 use std::{convert::Infallible, time::Duration};
 
 use active_learning_aws::{
-    self as aws, clients,
+    self as aws,
+    asked_before::{AskedBefore, NotAsked, Settings},
+    clients,
     env::{ConfigError, Env},
     failure::{Refusal, chain},
     feedback_stream::FeedbackStream,
@@ -22,9 +24,10 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     feedback::{
-        FeedbackRecord, InvalidFeedback, Signal, check_texts, parse_object,
+        FeedbackRecord, InvalidFeedback, Known, Signal, check_texts, parse_fields,
         prediction::{ClassScore, Prediction},
         review_policy::{Review, ReviewPolicy},
+        take_text,
     },
     model::accuracy_guarantee::AcceptedAccuracy,
 };
@@ -39,7 +42,7 @@ use lambda_http::{
     tracing::{error, warn},
 };
 use model_arn::ModelArn;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::timeout;
 
 /// Time for the prediction. API Gateway waits 29 seconds in all, of which a review takes at most 12: the model's ARN, and two
@@ -59,6 +62,9 @@ pub struct Config {
     classifier_url: Option<String>,
     feedback_stream: String,
     feedback_bucket: String,
+    asked_before: Settings,
+    /// Of requests that name none.
+    default_classifier: String,
     policy: ReviewPolicy,
     /// Bucket of the promises, and the accuracy of accepted predictions; none where none are accepted.
     automated_labelling: Option<(String, f64)>,
@@ -80,6 +86,8 @@ impl Config {
             classifier_url: env.optional("CLASSIFIER_URL")?,
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            asked_before: Settings::from_env(env)?,
+            default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
             policy: ReviewPolicy {
                 threshold: env.required("CONFIDENCE_THRESHOLD")?,
                 margin: env.required("MARGIN_THRESHOLD")?,
@@ -90,11 +98,8 @@ impl Config {
     }
 }
 
-#[derive(Deserialize)]
-struct ClassifyRequest {
-    classifier: Option<String>,
-    sentence: Option<String>,
-}
+/// The fields of a request.
+const FIELDS: [Known; 2] = [("classifier", "classifier"), ("sentence", "sentence")];
 
 /// The answer to a classification.
 #[derive(Serialize)]
@@ -109,13 +114,19 @@ struct Answer {
     classes: Vec<ClassScore>,
 }
 
-/// Why the prediction goes to review, and whether it is on its way.
+/// Why the prediction goes to review, and whether it is on its way to a person.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ReviewAnswer {
     reason: Signal,
     queued: bool,
     selection_probability: f64,
+    /// Why nobody will be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_queued_because: Option<NotAsked>,
+    /// What it waits for before somebody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<NotAsked>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -175,6 +186,7 @@ pub struct Classify {
     comprehend: aws_sdk_comprehend::Client,
     s3: aws_sdk_s3::Client,
     feedback: FeedbackStream,
+    asked_before: AskedBefore,
     model_arn: ModelArn,
     automated_labelling: Option<AutomatedLabelling>,
     config: Config,
@@ -196,6 +208,7 @@ impl Classify {
             automated_labelling: automated_labelling
                 .map(|(bucket, target)| AutomatedLabelling::new(s3.clone(), bucket, target)),
             model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
+            asked_before: AskedBefore::new(s3.clone(), config.asked_before.clone()),
             comprehend,
             s3,
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
@@ -224,7 +237,7 @@ impl Classify {
     }
 
     async fn classify(&self, body: &[u8], draw: f64, now: DateTime<Utc>) -> Result<Answer, ClassifyError> {
-        let (classifier, utterance) = parse(body)?;
+        let (classifier, utterance) = parse(body, &self.config.default_classifier)?;
         let prediction = self.predict(&utterance).await?;
         let prediction_id = uuid::Uuid::new_v4().to_string();
         let review = match self.config.policy.decide(&prediction, draw) {
@@ -319,15 +332,22 @@ impl Classify {
         prediction_id: &str,
         now: DateTime<Utc>,
     ) -> ReviewAnswer {
-        let queued = self.publish(record).await || self.store_directly(record, prediction_id, now).await;
+        let store =
+            async { self.publish(record).await || self.store_directly(record, prediction_id, now).await };
+        let (stored, known) = tokio::join!(store, self.asked_before.why_not(record));
         metrics::count(
             "classify",
-            &[("Reviews", 1), ("FeedbackLost", u64::from(!queued))],
+            &[("Reviews", 1), ("FeedbackLost", u64::from(!stored))],
         );
+        let not_queued_because = if stored { known } else { Some(NotAsked::NotStored) };
+        let queued = not_queued_because.is_none();
+        let waits = queued && self.asked_before.has_budget();
         ReviewAnswer {
             reason: review.signal,
             queued,
             selection_probability: review.selection_probability,
+            not_queued_because,
+            waits_for: waits.then_some(NotAsked::Budget),
         }
     }
 
@@ -373,10 +393,12 @@ impl Classify {
     }
 }
 
-fn parse(body: &[u8]) -> Result<(String, String), InvalidFeedback> {
-    let request: ClassifyRequest = parse_object(body)?;
-    let classifier = request.classifier.unwrap_or_default();
-    let sentence = request.sentence.unwrap_or_default();
+/// Reads classifier and text; a classifier that is absent, `null` or blank is the default one.
+fn parse(body: &[u8], default_classifier: &str) -> Result<(String, String), InvalidFeedback> {
+    let mut fields = parse_fields(body, &FIELDS)?;
+    let classifier = take_text(&mut fields, "classifier")?.filter(|name| !name.trim().is_empty());
+    let classifier = classifier.unwrap_or_else(|| default_classifier.to_owned());
+    let sentence = take_text(&mut fields, "sentence")?.unwrap_or_default();
     check_texts(&classifier, &sentence)?;
     Ok((classifier, sentence))
 }

@@ -48,6 +48,16 @@ fn classify_auditing(script: &Script, aws: &LocalAws, audit_rate: &str) -> Class
 }
 
 fn classify_accepting(script: &Script, aws: &LocalAws, audit_rate: &str, accuracy: &str) -> Classify {
+    classify_with(script, aws, audit_rate, accuracy, "0")
+}
+
+fn classify_with(
+    script: &Script,
+    aws: &LocalAws,
+    audit_rate: &str,
+    accuracy: &str,
+    budget: &str,
+) -> Classify {
     let env = Env::from([
         (
             "COMPREHEND_ENDPOINT_ARN",
@@ -56,6 +66,9 @@ fn classify_accepting(script: &Script, aws: &LocalAws, audit_rate: &str, accurac
         ("CLASSIFIER_URL", ""),
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
+        ("DEFAULT_CLASSIFIER_NAME", "house"),
+        ("CLAIM_RETENTION_DAYS", "90"),
+        ("REVIEW_BUDGET_PER_DAY", budget),
         ("TRAINING_BUCKET_NAME", TRAINING_BUCKET),
         ("AUTOMATED_LABELLING_ACCURACY", accuracy),
         ("CONFIDENCE_THRESHOLD", "0.7"),
@@ -253,6 +266,7 @@ async fn with_stream_and_bucket_down_the_prediction_is_answered_and_the_loss_sho
     assert_eq!(response.status(), 200);
     assert_eq!(body(&response)["prediction"], "Business");
     assert_eq!(body(&response)["review"]["queued"], false);
+    assert_eq!(body(&response)["review"]["notQueuedBecause"], "not-stored");
 }
 
 #[tokio::test]
@@ -268,8 +282,11 @@ async fn what_is_no_request_is_answered_with_400() {
         "7",
         r#"["news","text"]"#,
         r#"{"classifier":"news","sentence":" \n"}"#,
-        r#"{"classifier":"","sentence":"x"}"#,
-        r#"{"classifier":null,"sentence":"x"}"#,
+        r#"{"classifier":"news","sentence":"\ud800"}"#,
+        r#"{"classifier":"news","sentence":"\u200b\u0001"}"#,
+        r#"{"classifier":"news","sentence":"x","sentence":"y"}"#,
+        r#"{"classifier":"news","Sentence":"x"}"#,
+        r#"{"classifier":"news","sentence":"x","feedback":"like"}"#,
         r#"{"classifier":"news","sentence":7}"#,
     ];
 
@@ -286,6 +303,163 @@ async fn what_is_no_request_is_answered_with_400() {
     let not_utf8 = classify.handle(post(b"{\"classifier\":\"\xff\"}".to_vec())).await;
     assert_eq!(problem(&not_utf8).0, 400);
     assert_eq!(script.calls("ClassifyDocument").len(), 0);
+}
+
+#[tokio::test]
+async fn each_fault_of_a_request_has_a_detail_of_its_own_that_names_the_field() {
+    let classify = classify(&healthy("0.8"));
+    for (text, detail) in [
+        (
+            r#"{"Sentence":"secret"}"#,
+            "unknown field `Sentence`: did you mean `sentence`?",
+        ),
+        (
+            r#"{"text":"secret"}"#,
+            "unknown field `text`: did you mean `sentence`?",
+        ),
+        (
+            r#"{"sentence":"secret","label":"x"}"#,
+            "unknown field `label`: the fields are `classifier`, `sentence`",
+        ),
+        (
+            r#"{"sentence":"secret","sentence":"x"}"#,
+            "field `sentence` is given more than once",
+        ),
+        (
+            r#"{"sentence":true}"#,
+            "field `sentence` must be a text, not true or false",
+        ),
+        (
+            r#"{"sentence":"x","classifier":7}"#,
+            "field `classifier` must be a text, not a number",
+        ),
+        (
+            r#"{"sentence":"\u200b"}"#,
+            "field `sentence` is blank: it holds only white space, control or zero-width characters",
+        ),
+        ("[]", "not a JSON object, but an array"),
+    ] {
+        let response = classify.handle(post(text)).await;
+
+        assert_eq!(problem(&response).0, 400);
+        assert_eq!(body(&response)["detail"], detail);
+    }
+}
+
+#[tokio::test]
+async fn a_classifier_that_is_absent_null_or_blank_is_the_default_one() {
+    let classify = classify(&healthy("0.8"));
+    for text in [
+        r#"{"sentence":"x"}"#,
+        r#"{"classifier":null,"sentence":"x"}"#,
+        r#"{"classifier":"","sentence":"x"}"#,
+        r#"{"classifier":" ","sentence":"x"}"#,
+    ] {
+        let response = classify.handle(post(text)).await;
+
+        assert_eq!(body(&response)["classifier"], "house", "{text}");
+    }
+}
+
+/// The answer's `review` on a text of which this is written in the feedback bucket, by keys.
+async fn review_after(written: &[(String, Value)], budget: &str) -> Value {
+    let (script, aws) = (healthy("0.3"), LocalAws::in_memory());
+    let bucket = BucketSpec {
+        name: "feedback".into(),
+        ..BucketSpec::default()
+    };
+    aws.s3.put_bucket(bucket).expect("a bucket");
+    let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+    for (key, content) in written {
+        let content = content.to_string().into_bytes();
+        let put = s3.put_object().bucket("feedback").key(key).body(content.into());
+        put.send().await.expect("stored");
+    }
+    let classify = classify_with(&script, &aws, "0", "0", budget);
+
+    let response = classify.handle(sentence("Rates rise")).await;
+
+    assert_eq!(
+        script.calls("PutRecord").len(),
+        1,
+        "it is stored whatever was asked"
+    );
+    body(&response)["review"].take()
+}
+
+/// Key and content of a claim on `name`.
+fn claim(name: &str, owner: &str, claimed_at: &str) -> (String, Value) {
+    (
+        format!("claims/{name}"),
+        json!({"owner": owner, "claimedAt": claimed_at}),
+    )
+}
+
+#[tokio::test]
+async fn a_text_that_will_not_be_asked_again_says_why() {
+    let (now, long_ago) = (active_learning_aws::now(), "2020-01-01T00:00:00Z");
+    let id = active_learning_core::feedback::record_id("news", "Rates rise");
+    let line = json!({"classifier": "news", "utterance": "Rates rise"}).to_string();
+    let record = active_learning_core::feedback::FeedbackRecord::parse(line.as_bytes()).expect("a record");
+    let form = format!(
+        "text-{}",
+        active_learning_core::sampling::duplicates::same_form(&record)
+    );
+    let question = |state: &str| (format!("questions/{id}.json"), json!({"state": state}));
+    let review = |why: Option<&str>, waits: bool| {
+        let mut review =
+            json!({"reason": "low-confidence", "queued": why.is_none(), "selectionProbability": 1.0});
+        if let Some(why) = why {
+            review["notQueuedBecause"] = why.into();
+        }
+        if waits {
+            review["waitsFor"] = "budget".into();
+        }
+        review
+    };
+    for (written, budget, expected) in [
+        (vec![], "0", review(None, false)),
+        (vec![], "5", review(None, true)),
+        (
+            vec![claim(&id, "feedback/feedback/a", &now)],
+            "0",
+            review(Some("already-asked"), false),
+        ),
+        (
+            vec![claim(&id, "feedback/feedback/a", long_ago)],
+            "0",
+            review(None, false),
+        ),
+        (
+            vec![claim(&id, "feedback/feedback/a", &now)],
+            "5",
+            review(Some("budget"), false),
+        ),
+        (
+            vec![claim(&id, "feedback/backlog/selection-1", &now)],
+            "5",
+            review(Some("already-asked"), false),
+        ),
+        (
+            vec![claim(&form, "another id", &now)],
+            "0",
+            review(Some("duplicate"), false),
+        ),
+        (vec![claim(&form, &id, &now)], "0", review(None, false)),
+        (vec![question("asked")], "0", review(Some("already-asked"), false)),
+        (
+            vec![question("answered")],
+            "0",
+            review(Some("already-answered"), false),
+        ),
+        (vec![question("abandoned")], "0", review(None, false)),
+    ] {
+        assert_eq!(
+            review_after(&written, budget).await,
+            expected,
+            "{written:?} {budget}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ mod request;
 pub mod review_policy;
 mod signal;
 
-pub use fields::{check_texts, parse_object};
+pub use fields::{Fields, Known, check_texts, parse_fields, take_text};
 pub use invalid::InvalidFeedback;
 pub use prediction::{ClassScore, Prediction};
 pub use record::{FeedbackRecord, SCHEMA_VERSION, record_id};

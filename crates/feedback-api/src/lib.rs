@@ -5,7 +5,9 @@
 use std::convert::Infallible;
 
 use active_learning_aws::{
-    self as aws, clients,
+    self as aws,
+    asked_before::{AskedBefore, NotAsked, Settings},
+    clients,
     env::{ConfigError, Env},
     failure::chain,
     feedback_stream::{FeedbackStream, PublishError},
@@ -23,6 +25,9 @@ use serde::Serialize;
 #[derive(Clone, Debug)]
 pub struct Config {
     feedback_stream: String,
+    asked_before: Settings,
+    /// Of feedback that names none.
+    default_classifier: String,
     allowed_origin: String,
 }
 
@@ -35,6 +40,8 @@ impl Config {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
+            asked_before: Settings::from_env(env)?,
+            default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
             allowed_origin: env.required("ALLOWED_ORIGIN")?,
         })
     }
@@ -42,16 +49,24 @@ impl Config {
 
 /// The answer to feedback that is stored.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Answer {
     status: &'static str,
     id: String,
     feedback: Opinion,
     /// Whether a person will look at it.
     review: bool,
+    /// Why nobody will, of feedback that asks for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_reviewed_because: Option<NotAsked>,
+    /// What it waits for before somebody looks at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<NotAsked>,
 }
 
-impl From<FeedbackRecord> for Answer {
-    fn from(record: FeedbackRecord) -> Self {
+impl Answer {
+    fn new(record: FeedbackRecord, not_asked: Option<NotAsked>, has_budget: bool) -> Self {
+        let review = record.signal.needs_review() && not_asked.is_none();
         Self {
             status: "stored",
             id: record.id,
@@ -61,7 +76,9 @@ impl From<FeedbackRecord> for Answer {
                     Opinion::Dislike
                 }
             },
-            review: record.signal.needs_review(),
+            review,
+            not_reviewed_because: not_asked,
+            waits_for: (review && has_budget).then_some(NotAsked::Budget),
         }
     }
 }
@@ -98,15 +115,17 @@ impl From<&FeedbackApiError> for Problem {
 #[derive(Debug)]
 pub struct FeedbackApi {
     feedback: FeedbackStream,
+    asked_before: AskedBefore,
     config: Config,
 }
 
 impl FeedbackApi {
-    /// Makes the function with a client of its own.
+    /// Makes the function with clients of its own.
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let firehose = aws_sdk_firehose::Client::new(sdk);
         Self {
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
+            asked_before: AskedBefore::new(aws_sdk_s3::Client::new(sdk), config.asked_before.clone()),
             config,
         }
     }
@@ -132,9 +151,17 @@ impl FeedbackApi {
     }
 
     async fn store(&self, body: &[u8], received_at: &str) -> Result<Answer, FeedbackApiError> {
-        let record = FeedbackRequest::parse(body)?.into_record(Source::ExplicitApi, received_at)?;
-        self.feedback.publish(&record).await?;
-        let answer = Answer::from(record);
+        let request = FeedbackRequest::parse(body)?.or_classifier(&self.config.default_classifier);
+        let record = request.into_record(Source::ExplicitApi, received_at)?;
+        let why_not = async {
+            match record.signal.needs_review() {
+                true => self.asked_before.why_not(&record).await,
+                false => None,
+            }
+        };
+        let (stored, not_asked) = tokio::join!(self.feedback.publish(&record), why_not);
+        stored?;
+        let answer = Answer::new(record, not_asked, self.asked_before.has_budget());
         let counted = match answer.feedback {
             Opinion::Like => "Likes",
             Opinion::Dislike => "Dislikes",

@@ -19,7 +19,18 @@ fn healthy() -> Script {
 }
 
 async fn answer(script: &Script, request: Request) -> Response<Body> {
-    let env = Env::from([("FEEDBACK_STREAM_NAME", "feedback"), ("ALLOWED_ORIGIN", "*")]);
+    answer_with_budget(script, request, "0").await
+}
+
+async fn answer_with_budget(script: &Script, request: Request, budget: &str) -> Response<Body> {
+    let env = Env::from([
+        ("FEEDBACK_STREAM_NAME", "feedback"),
+        ("FEEDBACK_BUCKET_NAME", "feedback"),
+        ("DEFAULT_CLASSIFIER_NAME", "house"),
+        ("CLAIM_RETENTION_DAYS", "90"),
+        ("REVIEW_BUDGET_PER_DAY", budget),
+        ("ALLOWED_ORIGIN", "*"),
+    ]);
     let config = Config::from_env(&env).expect("complete");
     let function = FeedbackApi::new(config, &script.sdk_config(Router::new()));
     function.handle(request).await
@@ -98,20 +109,89 @@ async fn nobody_can_say_that_a_prediction_was_accepted_as_a_label() {
         "classifier": "news", "sentence": "Rates rise", "prediction": "World", "confidence": 0.99, "signal": "accepted",
         "source": "implicit", "modelArn": "arn:model", "acceptedAbove": 0.5,
     });
-    let mut opinion = claim.clone();
-    opinion["feedback"] = "accepted".into();
+    let opinion = json!({"classifier": "news", "sentence": "Rates rise", "feedback": "accepted"});
 
-    let ignored = answer(&script, post(&claim.to_string())).await;
+    let claimed = answer(&script, post(&claim.to_string())).await;
     let refused = answer(&script, post(&opinion.to_string())).await;
 
-    assert_eq!((ignored.status().as_u16(), refused.status().as_u16()), (200, 400));
-    assert_eq!(script.calls("PutRecord").len(), 1);
-    let sent = record_sent(&script);
-    assert_eq!(
-        (&sent["signal"], &sent["source"]),
-        (&json!("dislike"), &json!("explicit-api"))
-    );
-    assert!(sent.get("modelArn").is_none() && sent.get("acceptedAbove").is_none());
+    assert_eq!((claimed.status().as_u16(), refused.status().as_u16()), (400, 400));
+    assert_eq!(script.calls("PutRecord").len(), 0);
+}
+
+#[tokio::test]
+async fn a_misspelt_like_is_refused_and_never_stored_as_its_opposite() {
+    let script = healthy();
+    for (fields, detail) in [
+        (
+            r#""Feedback":"like""#,
+            "unknown field `Feedback`: did you mean `feedback`?",
+        ),
+        (r#""like":true"#, "unknown field `like`: did you mean `feedback`?"),
+        (
+            r#""rating":1"#,
+            "unknown field `rating`: did you mean `feedback`?",
+        ),
+        (
+            r#""feedback":"Like""#,
+            "field `feedback` must be `like` or `dislike`, in lower case, not another text; left out it means `dislike`",
+        ),
+        (
+            r#""feedback":true"#,
+            "field `feedback` must be `like` or `dislike`, in lower case, not true or false; left out it means `dislike`",
+        ),
+        (
+            r#""feedback":"like","feedback":"dislike""#,
+            "field `feedback` is given more than once",
+        ),
+    ] {
+        let response = answer(&script, post(&format!(r#"{{"sentence":"secret",{fields}}}"#))).await;
+
+        assert_eq!(response.status(), 400, "{fields}");
+        assert_eq!(body(&response)["detail"], detail);
+    }
+    assert_eq!(script.calls("PutRecord").len(), 0);
+}
+
+#[tokio::test]
+async fn a_classifier_that_is_absent_null_or_blank_is_the_default_one() {
+    for text in [
+        r#"{"sentence":"x"}"#,
+        r#"{"classifier":null,"sentence":"x"}"#,
+        r#"{"classifier":"","sentence":"x"}"#,
+    ] {
+        let script = healthy();
+
+        let response = answer(&script, post(text)).await;
+
+        assert_eq!(response.status(), 200, "{text}");
+        assert_eq!(record_sent(&script)["classifier"], "house");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_will_not_be_asked_again_says_why_and_is_stored_all_the_same() {
+    let now = active_learning_aws::now();
+    let id = active_learning_core::feedback::record_id("news", "Rates rise");
+    let dislike = r#"{"classifier":"news","sentence":"Rates rise"}"#;
+    let like = r#"{"classifier":"news","sentence":"Rates rise","feedback":"like"}"#;
+    let held = json!({"owner": "feedback/feedback/a", "claimedAt": now}).to_string();
+    for (body_text, budget, review, why) in [
+        (dislike, "0", false, json!("already-asked")),
+        (dislike, "7", false, json!("budget")),
+        (like, "0", false, Value::Null),
+    ] {
+        let script = healthy();
+        let nothing = "<Error><Code>NoSuchKey</Code></Error>";
+        script.always("GET /feedback/claims/text-", 404, nothing);
+        script.always("GET /feedback/questions/", 404, nothing);
+        script.always(&format!("GET /feedback/claims/{id}"), 200, held.clone());
+
+        let response = answer_with_budget(&script, post(body_text), budget).await;
+
+        assert_eq!(body(&response)["review"], review, "{body_text} {budget}");
+        assert_eq!(body(&response)["notReviewedBecause"], why);
+        assert_eq!(script.calls("PutRecord").len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,7 +220,11 @@ async fn what_is_no_feedback_is_refused_with_its_field_and_without_its_text() {
         ("", 400, "invalid_request"),
         (r#"["news","secret"]"#, 400, "invalid_request"),
         (r#"{"classifier":"news"}"#, 400, "invalid_request"),
-        (r#"{"sentence":"secret"}"#, 400, "invalid_request"),
+        (
+            r#"{"classifier":"news","sentence":"\u200b"}"#,
+            400,
+            "invalid_request",
+        ),
         (
             r#"{"classifier":"news","sentence":"secret","feedback":"love"}"#,
             400,

@@ -102,6 +102,7 @@ impl LabelCollection {
         let mut lines = RejectedLines::default();
         for (raw, number) in raw.into_iter().zip(1..) {
             let reason = reason.to_owned();
+            let raw = raw.into_bytes();
             lines.push(number, &BadItem { reason, raw });
         }
         let Some(object) = lines.finish() else {

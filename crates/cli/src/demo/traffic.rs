@@ -7,7 +7,7 @@ use std::{
 
 use active_learning_core::feedback::{
     FeedbackRequest, Source,
-    batch::{self, BatchFile},
+    batch::{self, BatchFile, Format},
     record_id,
 };
 use aws_sdk_s3::{Client as S3, primitives::ByteStream};
@@ -27,6 +27,9 @@ const FEEDBACK: [&str; 3] = [
     include_str!("../../../../events/feedback-api/dislike.json"),
     include_str!("../../../../events/feedback-api/correction.json"),
 ];
+/// Default of the template's parameter `DefaultClassifierName`.
+const DEFAULT_CLASSIFIER: &str = "default";
+
 const FILES: [(&str, &str); 3] = [
     (
         "sentences.json",
@@ -183,7 +186,12 @@ pub(super) async fn upload_files(s3: &S3, bucket: &str, played: &mut Played) -> 
     let progress = Progress::new("Upload files", FILES.len());
     for (done, (name, content)) in FILES.iter().enumerate() {
         let file = BatchFile::from_key(name).ok_or("a sample file has an unknown suffix")?;
-        batch::read(file, content.as_bytes(), None, &mut |item| {
+        let named = match file.format {
+            Format::Json => batch::json_classifier(file, content.as_bytes())??,
+            Format::JsonLines | Format::Csv => None,
+        };
+        let classifier = named.as_deref().unwrap_or(DEFAULT_CLASSIFIER);
+        batch::read(file, content.as_bytes(), classifier, &mut |item| {
             match item.content {
                 Ok(request) => played.count(request, Source::ExplicitBatch),
                 Err(_) => played.rejected += 1,

@@ -6,10 +6,12 @@ use std::{
 };
 
 use flate2::bufread::MultiGzDecoder;
+use serde::de::IgnoredAny;
 
 use crate::feedback::{
     FeedbackRecord,
     batch::{BadItem, MAX_ITEM_BYTES, ReadError, io_or_damaged},
+    check_texts,
 };
 
 /// First bytes of a gzip file.
@@ -26,8 +28,8 @@ pub struct Line {
 
 /// Reads the lines of `input` and hands them to `emit` until it breaks or the object ends.
 ///
-/// Whether the object is compressed is told from its first bytes. Blank lines do not count as
-/// content; a damaged line becomes a bad item and reading goes on; a damaged object becomes a last
+/// Whether the object is compressed is told from its first bytes. Several records on one line, as another producer
+/// may put them into the stream, are read one by one. Blank lines do not count as content; a damaged line becomes a bad item and reading goes on; a damaged object becomes a last
 /// bad item. At most [`MAX_ITEM_BYTES`] of a line are held in memory.
 ///
 /// # Errors
@@ -47,51 +49,92 @@ pub fn read(input: impl Read, emit: &mut dyn FnMut(Line) -> ControlFlow<()>) -> 
     } else {
         Box::new(input)
     };
-    for number in 1.. {
-        let content = match next_line(&mut content) {
-            Ok(None) => return Ok(()),
-            Ok(Some(line)) if line.trim_ascii().is_empty() => continue,
-            Ok(Some(line)) => parse(&line),
-            Err(error) => {
-                let reason = io_or_damaged(error)?;
-                let raw = String::new();
-                let _ = emit(Line {
-                    number,
-                    content: Err(BadItem { reason, raw }),
-                });
-                return Ok(());
-            }
+    let mut line = Vec::new();
+    let mut number = 1;
+    loop {
+        let complete = match read_line(&mut content, &mut line) {
+            Ok(complete) => complete,
+            Err(error) => return damaged(error, number, line, emit),
         };
-        if emit(Line { number, content }).is_break() {
+        if complete && line.is_empty() {
             return Ok(());
         }
+        let (records, used) = records(&line, complete);
+        let is_too_long = !complete && records.is_empty();
+        let too_long = is_too_long.then_some(&line[..]);
+        for record in records.into_iter().chain(too_long) {
+            let content = parse(record);
+            if emit(Line { number, content }).is_break() {
+                return Ok(());
+            }
+        }
+        if is_too_long && let Err(error) = content.skip_until(b'\n') {
+            return damaged(error, number, Vec::new(), emit);
+        }
+        number += u64::from(complete || is_too_long);
+        line.drain(..if is_too_long { line.len() } else { used });
     }
+}
+
+/// Tells that an object is damaged from here on.
+fn damaged(
+    error: std::io::Error,
+    number: u64,
+    raw: Vec<u8>,
+    emit: &mut dyn FnMut(Line) -> ControlFlow<()>,
+) -> Result<(), ReadError> {
+    let reason = io_or_damaged(error)?;
+    let content = Err(BadItem { reason, raw });
+    let _ = emit(Line { number, content });
     Ok(())
 }
 
-fn parse(line: &[u8]) -> Result<FeedbackRecord, BadItem> {
-    if line.len() > MAX_ITEM_BYTES {
-        let reason = format!("the line is longer than {MAX_ITEM_BYTES} bytes");
-        let raw = String::new();
-        return Err(BadItem { reason, raw });
+/// Cuts a line into its records: one, unless a producer has put several without a line feed between them.
+///
+/// Returns with them how many bytes are dealt with. Of a complete line that is all of them: what follows the last good
+/// value is one piece. Of the beginning of a long line it is the good values.
+fn records(line: &[u8], complete: bool) -> (Vec<&[u8]>, usize) {
+    let mut values = serde_json::Deserializer::from_slice(line).into_iter::<IgnoredAny>();
+    let (mut records, mut start) = (Vec::new(), 0);
+    while let Some(Ok(_)) = values.next() {
+        let end = values.byte_offset();
+        records.push(line[start..end].trim_ascii());
+        start = end;
     }
-    FeedbackRecord::parse(line).map_err(|error| BadItem {
-        reason: error.to_string(),
-        raw: String::from_utf8_lossy(line.trim_ascii()).into_owned(),
+    if !complete {
+        return (records, start);
+    }
+    let rest = line[start..].trim_ascii();
+    if !rest.is_empty() {
+        records.push(rest);
+    }
+    (records, line.len())
+}
+
+fn parse(line: &[u8]) -> Result<FeedbackRecord, BadItem> {
+    let record = if line.len() > MAX_ITEM_BYTES {
+        Err(format!(
+            "the line is longer than {MAX_ITEM_BYTES} bytes, with which it begins here"
+        ))
+    } else {
+        let record = FeedbackRecord::parse(line);
+        let visible = record.and_then(|record| {
+            check_texts(&record.classifier, &record.utterance)?;
+            Ok(record)
+        });
+        visible.map_err(|error| error.to_string())
+    };
+    record.map_err(|reason| BadItem {
+        reason,
+        raw: line[..line.len().min(MAX_ITEM_BYTES)].to_vec(),
     })
 }
 
-/// Returns the next line; of one that is too long, one byte more than is allowed.
-fn next_line(input: &mut dyn BufRead) -> std::io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let mut limited = Read::take(&mut *input, MAX_ITEM_BYTES as u64 + 1);
-    if limited.read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
-    }
-    if line.len() > MAX_ITEM_BYTES && line.last() != Some(&b'\n') {
-        input.skip_until(b'\n')?;
-    }
-    Ok(Some(line))
+/// Reads on to the end of the line, or to one byte more than a line may have; false where that was not its end.
+fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    let room = (MAX_ITEM_BYTES + 1 - line.len()) as u64;
+    Read::take(&mut *input, room).read_until(b'\n', line)?;
+    Ok(line.len() <= MAX_ITEM_BYTES || line.last() == Some(&b'\n'))
 }
 
 #[cfg(test)]
@@ -133,8 +176,54 @@ mod tests {
             [(1, true), (3, false), (4, true)]
         );
         assert_eq!(
-            lines[1].content.as_ref().map_err(|bad| bad.raw.as_str()),
-            Err("nonsense")
+            lines[1].content.as_ref().map_err(|bad| bad.raw.as_slice()),
+            Err(&b"nonsense"[..])
+        );
+    }
+
+    #[test]
+    fn records_without_a_line_feed_between_them_are_read_one_by_one() {
+        let lines = lines(format!("{RECORD}{RECORD} {RECORD}nonsense\n{RECORD}").as_bytes());
+
+        assert_eq!(
+            lines
+                .iter()
+                .map(|line| (line.number, line.content.is_ok()))
+                .collect::<Vec<_>>(),
+            [(1, true), (1, true), (1, true), (1, false), (2, true)]
+        );
+        let rest = lines[3].content.as_ref().map_err(|bad| bad.raw.as_slice());
+        assert_eq!(rest, Err(&b"nonsense"[..]));
+    }
+
+    #[test]
+    fn many_records_on_one_line_may_be_longer_together_than_one_may_be() {
+        let content = RECORD.repeat(2 * MAX_ITEM_BYTES / RECORD.len());
+
+        let lines = lines(format!("{content}\n{RECORD}").as_bytes());
+
+        assert_eq!(lines.len(), content.len() / RECORD.len() + 1);
+        assert!(lines.iter().all(|line| line.content.is_ok()));
+        assert_eq!(lines.last().map(|line| line.number), Some(2));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept_as_they_were_found() {
+        let lines = lines(b"\xff{\xfe}\n");
+
+        let bad = lines[0].content.as_ref().expect_err("no JSON");
+        assert_eq!(bad.raw, b"\xff{\xfe}");
+    }
+
+    #[test]
+    fn a_delivered_text_of_which_nothing_can_be_seen_is_set_aside() {
+        let lines = lines("{\"utterance\":\"\u{200b}\u{feff}\",\"classifier\":\"news\"}".as_bytes());
+
+        assert!(
+            lines[0]
+                .content
+                .as_ref()
+                .is_err_and(|bad| bad.reason.contains("blank"))
         );
     }
 

@@ -1,28 +1,239 @@
 //! The checks that requests and records share.
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use std::{collections::BTreeMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor},
+};
+use serde_json::{Value, value::RawValue};
 
 use super::{InvalidFeedback, record::UNKNOWN_CONFIDENCE};
-use crate::{MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES};
+use crate::{MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES, text::is_blank};
+
+/// Longest name of an unknown field that is repeated in an answer, in characters; a longer one may be a text.
+const MAX_SHOWN_NAME: usize = 40;
+
+/// Names of fields that people try, with what they are called here.
+const OTHER_NAMES: [(&str, &str); 16] = [
+    ("category", "label"),
+    ("class", "label"),
+    ("comment", "sentence"),
+    ("correction", "label"),
+    ("dislike", "feedback"),
+    ("document", "sentence"),
+    ("like", "feedback"),
+    ("message", "sentence"),
+    ("model", "classifier"),
+    ("opinion", "feedback"),
+    ("rating", "feedback"),
+    ("score", "confidence"),
+    ("signal", "feedback"),
+    ("suggestedlabel", "label"),
+    ("text", "sentence"),
+    ("vote", "feedback"),
+];
+
+/// A field of a request: a name that may be given, and the field that it fills.
+pub type Known = (&'static str, &'static str);
+
+/// The fields of a JSON object, by name; those that are `null` are left out.
+pub type Fields = BTreeMap<&'static str, Value>;
+
+/// Reads the fields of a JSON object, each of which must be known and may be given once.
+///
+/// # Errors
+///
+/// [`InvalidFeedback`] naming the field and what is wrong with it, never its value.
+pub fn parse_fields(json: &[u8], known: &[Known]) -> Result<Fields, InvalidFeedback> {
+    let found = first_byte(json);
+    if found != Some(b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(json).is_ok() {
+        return Err(InvalidFeedback::NoObject(found.map_or("nothing", kind_of_byte)));
+    }
+    let Pairs(pairs) = serde_json::from_slice(json)?;
+    let mut fields = Fields::new();
+    let mut seen: Vec<&str> = Vec::new();
+    for (name, raw) in pairs {
+        let field = known
+            .iter()
+            .find(|(other, _)| *other == name)
+            .map(|(_, field)| *field);
+        let field = field.ok_or_else(|| unknown_field(&name, known))?;
+        if seen.contains(&field) {
+            return Err(InvalidFeedback::Twice(field));
+        }
+        seen.push(field);
+        let value = read_value(field, raw)?;
+        if !value.is_null() {
+            fields.insert(field, value);
+        }
+    }
+    Ok(fields)
+}
+
+fn first_byte(json: &[u8]) -> Option<u8> {
+    json.trim_ascii_start().first().copied()
+}
+
+/// Names the kind of a JSON value by its first byte.
+fn kind_of_byte(byte: u8) -> &'static str {
+    match byte {
+        b'{' => "an object",
+        b'[' => "an array",
+        b'"' => "a text",
+        b't' | b'f' => "true or false",
+        b'n' => "null",
+        _ => "a number",
+    }
+}
+
+/// Reads one value; of a whole body that can be read only half a surrogate pair or a huge number is wrong with it.
+fn read_value(field: &'static str, raw: &RawValue) -> Result<Value, InvalidFeedback> {
+    serde_json::from_str(raw.get()).map_err(|_| {
+        let text = raw.get().starts_with('"');
+        if text {
+            InvalidFeedback::HalfSurrogate(field)
+        } else {
+            InvalidFeedback::WrongType {
+                field,
+                expected: "a value that can be read",
+                found: kind_of_byte(first_byte(raw.get().as_bytes()).unwrap_or_default()),
+            }
+        }
+    })
+}
+
+/// The members of an object as they were found; the same name may come more than once.
+struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor).map(Pairs)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
+}
+
+/// Says that a field is unknown, and what is probably meant. A name that looks like a text is not repeated.
+pub(super) fn unknown_field(name: &str, known: &[Known]) -> InvalidFeedback {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let shown = if !name.is_empty() && name.chars().count() <= MAX_SHOWN_NAME && name.chars().all(is_name) {
+        format!("`{name}`")
+    } else {
+        format!("with a name of {} bytes", name.len())
+    };
+    let advice = match meant(name, known) {
+        Some(field) => format!("did you mean `{field}`?"),
+        None => format!("the fields are {}", list(known)),
+    };
+    InvalidFeedback::UnknownField { shown, advice }
+}
+
+/// Returns the field that a name stands for but for its case, or that people often call so.
+fn meant(name: &str, known: &[Known]) -> Option<&'static str> {
+    let folded = folded_name(name);
+    let same = known.iter().find(|(other, _)| folded_name(other) == folded);
+    let other = || OTHER_NAMES.iter().find(|(other, _)| *other == folded);
+    same.map(|(name, _)| *name)
+        .or_else(|| other().map(|(_, field)| *field))
+        .filter(|meant| known.iter().any(|(name, _)| name == meant))
+}
+
+/// Folds a name's case and drops what separates its words.
+pub(super) fn folded_name(name: &str) -> String {
+    name.trim().to_ascii_lowercase().replace(['_', ' ', '-'], "")
+}
+
+fn list(known: &[Known]) -> String {
+    let mut names: Vec<String> = known.iter().map(|(_, field)| format!("`{field}`")).collect();
+    names.dedup();
+    names.join(", ")
+}
+
+/// Takes a text out of the fields.
+///
+/// # Errors
+///
+/// [`InvalidFeedback::WrongType`] where it is something else.
+pub fn take_text(fields: &mut Fields, field: &'static str) -> Result<Option<String>, InvalidFeedback> {
+    match fields.remove(field) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(value) => Err(InvalidFeedback::WrongType {
+            field,
+            expected: "a text",
+            found: kind(&value),
+        }),
+    }
+}
+
+/// Takes a probability out of the fields: a number, a text that is one, or the word for "unknown".
+pub(super) fn take_confidence(fields: &mut Fields) -> Result<Option<f32>, InvalidFeedback> {
+    let number = match fields.remove("confidence") {
+        None => return Ok(None),
+        Some(Value::String(word)) if word.is_empty() || word == UNKNOWN_CONFIDENCE => return Ok(None),
+        Some(Value::String(word)) => word.trim().parse().ok(),
+        Some(Value::Number(number)) => number.as_f64().map(|number| number as f32),
+        Some(_) => None,
+    };
+    probability(Some(number.ok_or(InvalidFeedback::Confidence)?))
+}
+
+/// Names the kind of a JSON value.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
 
 /// Reads a JSON object; an array, which would pass for an object's fields in order, is none.
 ///
 /// # Errors
 ///
 /// [`InvalidFeedback::Json`], which does not quote the input.
-pub fn parse_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, InvalidFeedback> {
-    if json.trim_ascii_start().starts_with(b"[") {
-        return Err(InvalidFeedback::Json("an array is no object".to_owned()));
+pub(super) fn parse_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, InvalidFeedback> {
+    if first_byte(json) == Some(b'[') {
+        return Err(InvalidFeedback::NoObject("an array"));
     }
     Ok(serde_json::from_slice(json)?)
 }
 
-/// Checks the two texts that every request and record must have.
+/// Checks the two texts that every request must have: a text of which nothing can be seen is blank.
 ///
 /// # Errors
 ///
-/// [`InvalidFeedback::Missing`] or a length error.
+/// [`InvalidFeedback::Missing`], [`InvalidFeedback::Blank`] or a length error.
 pub fn check_texts(classifier: &str, sentence: &str) -> Result<(), InvalidFeedback> {
+    check_lengths(classifier, sentence)?;
+    if is_blank(sentence) {
+        return Err(InvalidFeedback::Blank("sentence"));
+    }
+    Ok(())
+}
+
+/// Checks that two texts are there and not too long.
+pub(super) fn check_lengths(classifier: &str, sentence: &str) -> Result<(), InvalidFeedback> {
     if classifier.trim().is_empty() {
         return Err(InvalidFeedback::Missing("classifier"));
     }
@@ -62,9 +273,4 @@ pub(super) fn confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<O
         Some(Confidence::Word(word)) if word.is_empty() || word == UNKNOWN_CONFIDENCE => Ok(None),
         Some(Confidence::Word(word)) => word.trim().parse().map(Some).map_err(serde::de::Error::custom),
     }
-}
-
-/// Reads a text; `null` is an empty one, so that it is reported as a missing field.
-pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }

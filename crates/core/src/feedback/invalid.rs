@@ -11,9 +11,46 @@ pub enum InvalidFeedback {
     /// Not a JSON object of the expected shape.
     #[error("not valid JSON feedback: {0}")]
     Json(String),
+    /// JSON, but no object.
+    #[error("not a JSON object, but {0}")]
+    NoObject(&'static str),
+    /// A field that nobody reads.
+    #[error("unknown field {shown}: {advice}")]
+    UnknownField {
+        /// Its name in quotes, or its length where the name may be a text.
+        shown: String,
+        /// What may be meant.
+        advice: String,
+    },
+    /// A field, or two names for it, is there more than once.
+    #[error("field `{0}` is given more than once")]
+    Twice(&'static str),
+    /// A field holds another kind of value.
+    #[error("field `{field}` must be {expected}, not {found}")]
+    WrongType {
+        /// Name of the field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A text holds half of a surrogate pair.
+    #[error(
+        "field `{0}` holds half of a surrogate pair (`\\ud800` to `\\udfff` alone), which is no character"
+    )]
+    HalfSurrogate(&'static str),
+    /// An opinion is neither a like nor a dislike.
+    #[error(
+        "field `feedback` must be `like` or `dislike`, in lower case, not {0}; left out it means `dislike`"
+    )]
+    Opinion(&'static str),
     /// A required field is absent or blank.
     #[error("field `{0}` is missing or empty")]
     Missing(&'static str),
+    /// Nothing of a text can be seen.
+    #[error("field `{0}` is blank: it holds only white space, control or zero-width characters")]
+    Blank(&'static str),
     /// The text is longer than [`MAX_UTTERANCE_BYTES`].
     #[error("the text is {0} bytes long; at most {MAX_UTTERANCE_BYTES} bytes of UTF-8 are accepted")]
     TooLong(usize),

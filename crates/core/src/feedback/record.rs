@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     ClassScore, InvalidFeedback, Prediction, Review, Signal, Source,
-    fields::{check_texts, confidence, parse_object, probability},
+    fields::{check_lengths, confidence, parse_object, probability},
 };
 
 /// Version of the line that is written; lines of a later version are refused, older ones are read.
@@ -159,7 +159,7 @@ impl FeedbackRecord {
         if schema_version > SCHEMA_VERSION {
             return Err(InvalidFeedback::NewerSchema(schema_version));
         }
-        check_texts(&line.classifier, &line.utterance)?;
+        check_lengths(&line.classifier, &line.utterance)?;
         let prediction = line
             .prediction
             .filter(|label| !label.is_empty() && label != UNKNOWN_PREDICTION);

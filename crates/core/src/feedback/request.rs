@@ -1,10 +1,11 @@
 //! A request of the feedback API, and an element of a batch file.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     FeedbackRecord, InvalidFeedback, Signal, Source,
-    fields::{check_texts, confidence, parse_object, probability, text},
+    fields::{Fields, Known, check_texts, kind, parse_fields, probability, take_confidence, take_text},
     record::{SCHEMA_VERSION, UNKNOWN_PREDICTION, record_id},
 };
 
@@ -20,14 +21,15 @@ pub enum Opinion {
 }
 
 /// A request of the feedback API, and an element of a batch file.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+///
+/// Of a JSON object every field must be one of these, by its exact name, and may be given once; `null` is the same as
+/// leaving a field out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FeedbackRequest {
-    /// Name of the classifier.
-    #[serde(default, deserialize_with = "text")]
+    /// Name of the classifier; empty means the default one.
     pub classifier: String,
     /// The text; `utterance` is understood as well, so that a record can be sent again.
-    #[serde(default, alias = "utterance", deserialize_with = "text")]
     pub sentence: String,
     /// Like or dislike; dislike if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,11 +38,7 @@ pub struct FeedbackRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<String>,
     /// Its confidence.
-    #[serde(
-        default,
-        deserialize_with = "confidence",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
     /// The label that the user holds right.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,14 +54,58 @@ pub struct FeedbackRequest {
 /// Longest label, prediction id or user name, in bytes.
 const MAX_FIELD_BYTES: usize = 5_000;
 
+/// The fields of a request, and what they may be called.
+pub(super) const FIELDS: [Known; 9] = [
+    ("classifier", "classifier"),
+    ("sentence", "sentence"),
+    ("utterance", "sentence"),
+    ("feedback", "feedback"),
+    ("prediction", "prediction"),
+    ("confidence", "confidence"),
+    ("label", "label"),
+    ("predictionId", "predictionId"),
+    ("user", "user"),
+];
+
 impl FeedbackRequest {
     /// Reads a request.
     ///
     /// # Errors
     ///
-    /// [`InvalidFeedback::Json`] when it is no JSON object with these fields.
+    /// [`InvalidFeedback`] naming the field that is unknown, given twice or of another kind.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidFeedback> {
-        parse_object(body)
+        Self::of(parse_fields(body, &FIELDS)?)
+    }
+
+    /// Reads the fields of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidFeedback`] naming the field that is of another kind.
+    pub(super) fn of(mut fields: Fields) -> Result<Self, InvalidFeedback> {
+        let opinion = fields
+            .remove("feedback")
+            .map(|value| opinion(&value))
+            .transpose()?;
+        Ok(Self {
+            classifier: take_text(&mut fields, "classifier")?.unwrap_or_default(),
+            sentence: take_text(&mut fields, "sentence")?.unwrap_or_default(),
+            feedback: opinion,
+            prediction: take_text(&mut fields, "prediction")?,
+            confidence: take_confidence(&mut fields)?,
+            label: take_text(&mut fields, "label")?,
+            prediction_id: take_text(&mut fields, "predictionId")?,
+            user: take_text(&mut fields, "user")?,
+        })
+    }
+
+    /// Names the classifier where the request leaves it open.
+    #[must_use]
+    pub fn or_classifier(mut self, default: &str) -> Self {
+        if self.classifier.trim().is_empty() {
+            default.clone_into(&mut self.classifier);
+        }
+        self
     }
 
     /// Checks the request and turns it into a record.
@@ -109,5 +151,15 @@ impl FeedbackRequest {
             user: known(self.user),
             received_at: received_at.to_owned(),
         })
+    }
+}
+
+/// Reads an opinion: its two words only, since whatever else is said might mean the opposite.
+fn opinion(value: &Value) -> Result<Opinion, InvalidFeedback> {
+    match value.as_str() {
+        Some("like") => Ok(Opinion::Like),
+        Some("dislike") => Ok(Opinion::Dislike),
+        Some(_) => Err(InvalidFeedback::Opinion("another text")),
+        None => Err(InvalidFeedback::Opinion(kind(value))),
     }
 }

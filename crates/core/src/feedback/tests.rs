@@ -88,10 +88,7 @@ fn an_accepted_prediction_survives_the_wire_and_one_that_is_made_up_is_refused()
         );
     }
     let request = r#"{"classifier":"news","sentence":"Rates rise","signal":"accepted","modelArn":"arn"}"#;
-    let claimed = FeedbackRequest::parse(request.as_bytes())
-        .and_then(|request| request.into_record(Source::ExplicitApi, NOW))
-        .expect("a dislike");
-    assert_eq!((claimed.signal, claimed.model_arn), (Signal::Dislike, None));
+    assert!(FeedbackRequest::parse(request.as_bytes()).is_err());
     let opinion = r#"{"classifier":"news","sentence":"Rates rise","feedback":"accepted"}"#;
     assert!(FeedbackRequest::parse(opinion.as_bytes()).is_err());
 }
@@ -146,14 +143,171 @@ fn bad_requests_are_refused_by_field_and_never_quote_the_text() {
         ),
     ];
     for (body, message) in cases {
-        let error = request(body)
-            .into_record(Source::ExplicitApi, NOW)
-            .expect_err("bad");
+        let record = FeedbackRequest::parse(body.as_bytes())
+            .and_then(|request| request.into_record(Source::ExplicitApi, NOW));
+        let error = record.expect_err("bad");
         assert_eq!(error.to_string(), message);
     }
     let error = FeedbackRequest::parse(br#"{"classifier":"news","sentence":"s","feedback":"secret"}"#)
         .expect_err("no such opinion");
     assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+#[test]
+fn a_field_that_is_unknown_or_of_another_shape_is_refused_by_its_name_and_never_by_its_value() {
+    for (fields, message) in [
+        (
+            r#""Sentence":"secret""#,
+            "unknown field `Sentence`: did you mean `sentence`?",
+        ),
+        (
+            r#""sentence":"s","Feedback":"like""#,
+            "unknown field `Feedback`: did you mean `feedback`?",
+        ),
+        (
+            r#""sentence":"s","rating":"secret""#,
+            "unknown field `rating`: did you mean `feedback`?",
+        ),
+        (
+            r#""sentence":"s","prediction_id":"secret""#,
+            "unknown field `prediction_id`: did you mean `predictionId`?",
+        ),
+        (
+            r#""sentence":"s","lable":"secret""#,
+            "unknown field `lable`: the fields are `classifier`, `sentence`, `feedback`, `prediction`, `confidence`, \
+             `label`, `predictionId`, `user`",
+        ),
+        (
+            r#""sentence":"s","a secret that is long":1"#,
+            "unknown field with a name of 21 bytes: the fields are `classifier`, `sentence`, `feedback`, `prediction`, \
+             `confidence`, `label`, `predictionId`, `user`",
+        ),
+        (
+            r#""sentence":"s","sentence":"t""#,
+            "field `sentence` is given more than once",
+        ),
+        (
+            r#""sentence":"s","utterance":"t""#,
+            "field `sentence` is given more than once",
+        ),
+        (
+            r#""sentence":["secret"]"#,
+            "field `sentence` must be a text, not an array",
+        ),
+        (
+            r#""sentence":"s","label":17"#,
+            "field `label` must be a text, not a number",
+        ),
+        (
+            r#""sentence":"s","user":{"secret":1}"#,
+            "field `user` must be a text, not an object",
+        ),
+        (
+            r#""sentence":"s","confidence":"secret""#,
+            "field `confidence` must be a number from 0 to 1",
+        ),
+        (
+            r#""sentence":"secret \ud800""#,
+            "field `sentence` holds half of a surrogate pair (`\\ud800` to `\\udfff` alone), which is no character",
+        ),
+    ] {
+        let error = FeedbackRequest::parse(format!("{{{fields}}}").as_bytes()).expect_err(fields);
+
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn an_opinion_is_like_or_dislike_and_nothing_that_might_mean_the_opposite() {
+    for value in [
+        "true",
+        "1",
+        r#""Like""#,
+        r#""LIKE""#,
+        r#""👍""#,
+        r#""dislikes""#,
+        r#""""#,
+        "[]",
+        "{}",
+    ] {
+        let body = format!(r#"{{"sentence":"s","feedback":{value}}}"#);
+
+        let error = FeedbackRequest::parse(body.as_bytes()).expect_err(value);
+
+        assert!(
+            error
+                .to_string()
+                .starts_with("field `feedback` must be `like` or `dislike`"),
+            "{error}"
+        );
+    }
+    for (field, opinion) in [
+        ("", None),
+        (r#","feedback":null"#, None),
+        (r#","feedback":"like""#, Some(Opinion::Like)),
+        (r#","feedback":"dislike""#, Some(Opinion::Dislike)),
+    ] {
+        assert_eq!(
+            request(&format!(r#"{{"sentence":"s"{field}}}"#)).feedback,
+            opinion
+        );
+    }
+}
+
+#[test]
+fn what_is_no_object_says_what_it_is() {
+    for (body, message) in [
+        ("7", "not a JSON object, but a number"),
+        (r#"["secret"]"#, "not a JSON object, but an array"),
+        (r#""secret""#, "not a JSON object, but a text"),
+        (
+            "",
+            "not valid JSON feedback: it ends too early (line 1, column 0)",
+        ),
+        (
+            r#"{"sentence":"secret"#,
+            "not valid JSON feedback: it ends too early (line 1, column 19)",
+        ),
+    ] {
+        let error = FeedbackRequest::parse(body.as_bytes()).expect_err("no object");
+
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn a_text_of_which_nothing_can_be_seen_is_blank() {
+    for text in ["\u{200b}", "\u{feff}\u{200d} ", "\u{1}\u{7f}", "\u{202e}\u{202c}"] {
+        let blank = FeedbackRequest {
+            classifier: "news".into(),
+            sentence: text.into(),
+            ..FeedbackRequest::default()
+        };
+
+        let refused = blank.into_record(Source::ExplicitApi, NOW);
+
+        assert_eq!(refused, Err(InvalidFeedback::Blank("sentence")));
+    }
+}
+
+#[test]
+fn a_request_that_leaves_the_classifier_open_takes_the_default_one() {
+    for field in [
+        "",
+        r#""classifier":"","#,
+        r#""classifier":" ","#,
+        r#""classifier":null,"#,
+    ] {
+        let open = request(&format!(r#"{{{field}"sentence":"s"}}"#)).or_classifier("news");
+
+        assert_eq!(open.classifier, "news");
+    }
+    assert_eq!(
+        request(r#"{"classifier":"mail","sentence":"s"}"#)
+            .or_classifier("news")
+            .classifier,
+        "mail"
+    );
 }
 
 proptest! {
@@ -162,7 +316,7 @@ proptest! {
         classifier in "[a-z]{1,20}", utterance in "\\PC{1,200}", confidence in proptest::option::of(0.0f32..=1.0),
         label in proptest::option::of("[A-Z][a-z]{1,9}"), like in any::<bool>(),
     ) {
-        prop_assume!(!utterance.trim().is_empty());
+        prop_assume!(!crate::text::is_blank(&utterance));
         let request = FeedbackRequest {
             classifier, sentence: utterance, confidence, prediction: label.clone(), label,
             feedback: like.then_some(Opinion::Like), ..FeedbackRequest::default()

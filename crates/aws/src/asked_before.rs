@@ -1,0 +1,154 @@
+//! What can be known at the time of a request of whether a person will be asked.
+//!
+//! Who is asked is decided when the feedback has been delivered. But whether the same text was asked, answered, or waits
+//! is written in S3 already, and three small reads at once tell it. What they do not tell is near duplicates: those are
+//! found later, among the texts of the day.
+
+use std::time::Duration;
+
+use active_learning_core::{
+    feedback::{FeedbackRecord, Signal},
+    sampling::duplicates::same_form,
+};
+use aws_sdk_s3::{Client, error::BoxError};
+use lambda_runtime::tracing::warn;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::{
+    claims::Claims,
+    env::{ConfigError, Env},
+    failure::chain,
+    objects,
+};
+
+/// Time for the reads. Without an answer by then the caller is told what is so for nearly every text: it is asked.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Largest question that is read, in bytes.
+const MAX_QUESTION_BYTES: u64 = 1 << 20;
+
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+/// Why a text is not put to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotAsked {
+    /// A person has answered the same question.
+    AlreadyAnswered,
+    /// A person is being asked the same question.
+    AlreadyAsked,
+    /// The answer to another spelling of the text is its answer.
+    Duplicate,
+    /// It waits already until the review budget reaches it.
+    Budget,
+    /// It could not be stored.
+    NotStored,
+}
+
+/// Looks up what was asked before.
+#[derive(Clone, Debug)]
+pub struct AskedBefore {
+    s3: Client,
+    claims: Claims,
+    settings: Settings,
+}
+
+/// What an operator decides of it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    bucket: String,
+    claim_retention: Duration,
+    /// Whether texts wait until a budget reaches them.
+    has_budget: bool,
+}
+
+impl Settings {
+    /// Reads the settings from a function's environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let retention_days: u32 = env.required("CLAIM_RETENTION_DAYS")?;
+        let budget: u64 = env.required("REVIEW_BUDGET_PER_DAY")?;
+        Ok(Self {
+            bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
+            has_budget: budget > 0,
+        })
+    }
+}
+
+/// The part of a question that tells how far it is.
+#[derive(Deserialize)]
+struct Question {
+    state: String,
+}
+
+impl AskedBefore {
+    /// Looks in the feedback bucket.
+    pub fn new(s3: Client, settings: Settings) -> Self {
+        Self {
+            claims: Claims::new(s3.clone(), settings.bucket.clone(), settings.claim_retention),
+            s3,
+            settings,
+        }
+    }
+
+    /// Returns whether what is asked waits until the review budget reaches it.
+    pub fn has_budget(&self) -> bool {
+        self.settings.has_budget
+    }
+
+    /// Returns why nobody will be asked about a record; `None` if somebody will be, as far as can be known now.
+    pub async fn why_not(&self, record: &FeedbackRecord) -> Option<NotAsked> {
+        match timeout(LOOK_UP_TIMEOUT, self.look_up(record)).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                warn!(
+                    record.id,
+                    error = chain(error.as_ref()),
+                    "what was asked before is not known"
+                );
+                None
+            }
+            Err(_) => {
+                warn!(record.id, "what was asked before was not told in time");
+                None
+            }
+        }
+    }
+
+    async fn look_up(&self, record: &FeedbackRecord) -> Result<Option<NotAsked>, BoxError> {
+        let form = format!("text-{}", same_form(record));
+        let (state, original, owner) = tokio::join!(
+            self.state(&record.id),
+            self.claims.holder(&form),
+            self.claims.holder(&record.id)
+        );
+        match state?.as_deref() {
+            Some("answered") => return Ok(Some(NotAsked::AlreadyAnswered)),
+            Some("asked" | "disputed") => return Ok(Some(NotAsked::AlreadyAsked)),
+            Some(_) | None => {}
+        }
+        let is_duplicate = original?.is_some_and(|original| original != record.id);
+        if is_duplicate && record.signal != Signal::Audit {
+            return Ok(Some(NotAsked::Duplicate));
+        }
+        let selected = format!("{}/backlog/", self.settings.bucket);
+        Ok(owner?.map(
+            |owner| match self.settings.has_budget && !owner.starts_with(&selected) {
+                true => NotAsked::Budget,
+                false => NotAsked::AlreadyAsked,
+            },
+        ))
+    }
+
+    async fn state(&self, id: &str) -> Result<Option<String>, BoxError> {
+        let key = format!("questions/{id}.json");
+        let content = objects::read(&self.s3, &self.settings.bucket, &key, MAX_QUESTION_BYTES).await?;
+        let question = content.and_then(|content| serde_json::from_slice::<Question>(&content).ok());
+        Ok(question.map(|question| question.state))
+    }
+}
