@@ -20,7 +20,7 @@ const SIGNS: &str = "#%&@*/\\_§¶‰‱†‡※";
 pub fn normal_form(text: &str) -> String {
     let plain = plain(text);
     let mut form = String::with_capacity(plain.len());
-    for token in tokens(&plain) {
+    for token in tokens(&plain, Kept::All) {
         if !form.is_empty() {
             form.push(' ');
         }
@@ -35,20 +35,32 @@ pub fn normal_form(text: &str) -> String {
 
 /// Returns the signs of a text in order, each as [`normal_form`] writes it: symbols, emoji, `?`, numbers with a sign.
 pub fn signs(text: &str) -> Vec<String> {
-    if text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b" .,'\"!;:\n\r\t".contains(&byte))
-    {
+    if !may_hold_signs(text.as_bytes()) {
         return Vec::new();
     }
-    let is_sign = |token: &String| !token.starts_with(char::is_alphanumeric) && !token.starts_with('.');
-    tokens(&plain(text)).into_iter().filter(is_sign).collect()
+    tokens(&plain(text), Kept::Signs)
+}
+
+/// Returns whether a text may hold signs: most texts hold none, and that is seen at once.
+fn may_hold_signs(text: &[u8]) -> bool {
+    let follows = |place: usize, signs: &[u8]| text.get(place + 1).is_some_and(|next| signs.contains(next));
+    text.iter().enumerate().any(|(place, byte)| match byte {
+        b'-' | b'(' => follows(place, b"0123456789-."),
+        b':' | b';' => follows(place, b")(][-'dpDPoO/\\|*$@3"),
+        b'"' => place > 0 && text[place - 1].is_ascii_digit(),
+        b'!' => follows(place, b"="),
+        _ => !byte.is_ascii() || b"?#$%&*+/<=>@\\^_|~".contains(byte),
+    })
 }
 
 /// Folds what one character is at a time: entities, compatibility forms, case.
 fn plain(text: &str) -> String {
+    let text = decode_entities(text);
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let mut spelt = String::with_capacity(text.len());
-    for c in decode_entities(text).chars() {
+    for c in text.chars() {
         match c {
             // Compatibility forms that would run into the digits before them.
             '⁰' | '¹' | '²' | '³' | '⁴'..='⁹' | '⁺' | '⁻' | '⁼' | 'ⁿ' => {
@@ -64,9 +76,9 @@ fn plain(text: &str) -> String {
 }
 
 /// Cuts a plain text into words and signs.
-fn tokens(plain: &str) -> Vec<String> {
+fn tokens(plain: &str, kept: Kept) -> Vec<String> {
     let characters: Vec<char> = visible(plain);
-    let mut tokens = Tokens::default();
+    let mut tokens = Tokens::new(kept);
     let mut skip = 0;
     for (place, &c) in characters.iter().enumerate() {
         if skip > 0 {
@@ -125,8 +137,16 @@ fn visible(plain: &str) -> Vec<char> {
     characters
 }
 
-#[derive(Default)]
+/// Which tokens are kept.
+#[derive(Clone, Copy, PartialEq)]
+enum Kept {
+    All,
+    /// Not words, nor numbers without a sign.
+    Signs,
+}
+
 struct Tokens {
+    kept: Kept,
     done: Vec<String>,
     word: String,
     /// Whether a double quote is open: what closes it is no sign of inches.
@@ -136,6 +156,16 @@ struct Tokens {
 }
 
 impl Tokens {
+    fn new(kept: Kept) -> Self {
+        Self {
+            kept,
+            done: Vec::new(),
+            word: String::new(),
+            is_quoted: false,
+            in_brackets: false,
+        }
+    }
+
     fn take(&mut self, before: char, c: char, after: char) {
         let number_follows = after.is_numeric();
         let within_number = before.is_numeric() && number_follows;
@@ -165,7 +195,9 @@ impl Tokens {
                 self.end_word();
             }
         }
-        if !(self.word.chars().all(|c| c.is_numeric() || "+-.,:/^".contains(c)) || c == '(') {
+        if self.in_brackets
+            && !(self.word.chars().all(|c| c.is_numeric() || "+-.,:/^".contains(c)) || c == '(')
+        {
             self.in_brackets = false;
         }
     }
@@ -176,11 +208,12 @@ impl Tokens {
     }
 
     fn end_word(&mut self) {
-        let word = std::mem::take(&mut self.word);
-        let word = word.trim_matches(is_apostrophe);
-        if !word.is_empty() {
+        let word = self.word.trim_matches(is_apostrophe);
+        let is_sign = || !word.starts_with(char::is_alphanumeric) && !word.starts_with('.');
+        if !word.is_empty() && (self.kept == Kept::All || is_sign()) {
             self.done.push(word.to_owned());
         }
+        self.word.clear();
     }
 
     fn close_bracket(&mut self) {
