@@ -10,7 +10,6 @@ pub mod failure;
 pub mod feedback_stream;
 pub mod human_loops;
 pub mod metrics;
-pub mod objects;
 pub mod questions;
 pub mod rejected;
 pub mod reply;
