@@ -11,18 +11,18 @@ use std::{
     pin::pin,
 };
 
+use active_learning_aws::bucket::{Bucket, CSV, JSON_LINES};
 use active_learning_core::{
     dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, TextId, one_line},
     feedback::{FeedbackRecord, Signal, prediction::LABEL_DELIMITER},
     model::accuracy_guarantee::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
 };
-use aws_sdk_s3::Client;
 use futures::TryStreamExt;
 use serde_json::json;
 use tempfile::NamedTempFile;
 use tracing::warn;
 
-use super::{AssembleError, Fate, files, read_json, rows::Rows, split::Split};
+use super::{AssembleError, Fate, files, rows::Rows, split::Split};
 use crate::{
     labels::{self, TIME_BYTES, time_of, unusable},
     spool::{Piece, Spool, Texts},
@@ -102,8 +102,8 @@ pub(super) struct MachineFile {
 
 impl MachineLabels {
     /// Reads what was accepted by models whose promise of this accuracy, or a greater one, is kept.
-    pub(super) async fn read(s3: &Client, bucket: &str, target: f64) -> Result<Self, AssembleError> {
-        let promises: Promises = read_json(s3, bucket, PROMISES_KEY).await?.unwrap_or_default();
+    pub(super) async fn read(bucket: &Bucket, target: f64) -> Result<Self, AssembleError> {
+        let promises: Promises = bucket.read_document(PROMISES_KEY).await?.unwrap_or_default();
         let mut reader = Reader {
             promises,
             target,
@@ -114,8 +114,8 @@ impl MachineLabels {
             texts: Spool::new().map_err(AssembleError::Disk)?,
             left_out: LeftOut::default(),
         };
-        let keys = labels::list(s3, bucket, MACHINE_LABELLED_FOLDER, SUFFIX).await?;
-        let mut objects = pin!(labels::contents(s3, bucket, keys, READS_AT_ONCE));
+        let keys = labels::list(bucket, MACHINE_LABELLED_FOLDER, SUFFIX).await?;
+        let mut objects = pin!(labels::contents(bucket, keys, READS_AT_ONCE));
         while let Some((key, content)) = objects.try_next().await? {
             reader.take(&key, &content).map_err(AssembleError::Disk)?;
         }
@@ -328,13 +328,14 @@ impl MachineFile {
     /// Sends the files; returns what the manifest says of them.
     pub(super) async fn upload(
         &self,
-        s3: &Client,
-        bucket: &str,
+        bucket: &Bucket,
         key: impl Fn(&str) -> String,
     ) -> Result<MachineLabelledFile, AssembleError> {
         let (rows, provenance) = (key("train-machine-labelled.csv"), key("machine-labelled.jsonl"));
-        files::upload(s3, bucket, &rows, files::CSV, &self.rows.0).await?;
-        files::upload(s3, bucket, &provenance, files::JSON_LINES, &self.provenance).await?;
+        let _ = bucket.put_file(&rows, CSV, self.rows.0.path()).await?;
+        let _ = bucket
+            .put_file(&provenance, JSON_LINES, self.provenance.path())
+            .await?;
         Ok(MachineLabelledFile {
             file: DatasetFile {
                 key: rows,

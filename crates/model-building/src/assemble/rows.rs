@@ -7,6 +7,7 @@ use std::{
     rc::Rc,
 };
 
+use active_learning_aws::bucket::BucketError;
 use active_learning_core::{
     dataset::{self, ContentId, Mode, TextId, one_line, read_csv},
     feedback::prediction::LABEL_DELIMITER,
@@ -123,7 +124,7 @@ impl Initial {
     }
 
     /// Adds the rows of a file. A row that cannot be used refuses the file: half of it would train a wrong model.
-    pub(super) fn read(&mut self, key: &str, file: impl Read) -> Result<(), AssembleError> {
+    pub(super) fn read(&mut self, key: &str, uri: &str, file: impl Read) -> Result<(), AssembleError> {
         let failure = Rc::new(RefCell::new(None));
         let watched = Watched {
             file,
@@ -132,10 +133,9 @@ impl Initial {
         // Labels are split later, once the mode is known.
         for (row, number) in read_csv(watched, Mode::MultiClass).zip(1..) {
             if let Some(source) = failure.take() {
-                return Err(AssembleError::S3 {
-                    key: key.to_owned(),
-                    source: source.into(),
-                });
+                let uri = uri.to_owned();
+                let source = source.into();
+                return Err(BucketError::Broken { uri, source }.into());
             }
             let bad = |row, reason| AssembleError::InitialRow {
                 key: key.to_owned(),
