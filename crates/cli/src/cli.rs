@@ -9,7 +9,7 @@ use std::{
 
 use active_learning_aws::{bucket::Bucket, failure::chain};
 use aws_config::BehaviorVersion;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
@@ -97,6 +97,11 @@ enum Command {
         #[arg(long, default_value = "local", value_name = "NAME")]
         reviewer: String,
     },
+}
+
+/// Returns the command line, for what describes it.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the program.
@@ -261,8 +266,6 @@ fn confirmed(count: usize) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -172,7 +172,7 @@ impl<'a> Export<'a> {
                         labels: labels.to_vec(),
                         text: labelled.record.utterance.clone(),
                     };
-                    let copies = copies.get(&last.content).copied().unwrap_or_default();
+                    let copies = copies.get(&last.text_id).copied().unwrap_or_default();
                     write(&row, &labelled, last.id, copies).map_err(ExportError::Write)?;
                     summary.rows += 1;
                     summary.copies += copies;

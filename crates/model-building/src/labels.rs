@@ -8,7 +8,7 @@ use std::{
 
 use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
 use active_learning_core::{
-    dataset::{ContentId, Mode, one_line},
+    dataset::{ContentId, Mode, TextId, one_line},
     feedback::{Signal, prediction::LABEL_DELIMITER},
     keys,
     labels::{
@@ -46,6 +46,7 @@ pub enum LabelsError {
 pub(crate) struct Line {
     /// Id of the record.
     pub id: u128,
+    pub text_id: TextId,
     pub content: ContentId,
     /// When its last vote was given.
     pub answered_at: [u8; TIME_BYTES],
@@ -96,11 +97,11 @@ impl Labels {
     }
 
     /// Returns how many copies the answers to each text serve, those of other classifiers too; nothing for none.
-    pub(crate) fn copies_by_text(&self) -> HashMap<ContentId, u64> {
+    pub(crate) fn copies_by_text(&self) -> HashMap<TextId, u64> {
         let mut copies = HashMap::new();
         let with_copies = self.records().filter(|record| self.copies(record) > 0);
         for record in with_copies {
-            *copies.entry(record[0].content).or_default() += self.copies(record);
+            *copies.entry(record[0].text_id).or_default() += self.copies(record);
         }
         copies
     }
@@ -108,8 +109,8 @@ impl Labels {
 
 /// Tells the lines of a record that has the last answer to a text from those of older ones.
 ///
-/// Records of another classifier, or whose texts differ in form only, ask about the same text.
-pub(crate) struct LastAnswers(HashMap<ContentId, Answered>);
+/// Records of another classifier, or whose texts have the same normal form, ask about the same text.
+pub(crate) struct LastAnswers(HashMap<TextId, Answered>);
 
 /// When a record was answered; of two at the same instant the greater id is the later.
 type Answered = ([u8; TIME_BYTES], u128);
@@ -117,7 +118,7 @@ type Answered = ([u8; TIME_BYTES], u128);
 impl LastAnswers {
     /// Takes the records whose answers count.
     pub(crate) fn of<'a>(records: impl Iterator<Item = &'a [Line]>) -> Self {
-        let mut last_answers: HashMap<ContentId, Answered> = HashMap::new();
+        let mut last_answers: HashMap<TextId, Answered> = HashMap::new();
         for (content, answered) in records.map(answered) {
             let last = last_answers.entry(content).or_insert(answered);
             *last = answered.max(*last);
@@ -132,9 +133,9 @@ impl LastAnswers {
     }
 }
 
-fn answered(record: &[Line]) -> (ContentId, Answered) {
+fn answered(record: &[Line]) -> (TextId, Answered) {
     let last = &record[record.len() - 1];
-    (last.content, (last.answered_at, last.id))
+    (last.text_id, (last.answered_at, last.id))
 }
 
 /// What the votes on a record mean for training.
@@ -283,6 +284,7 @@ impl Reader {
         };
         self.lines.push(Line {
             id,
+            text_id: TextId::of(&text),
             content: ContentId::of(&text),
             answered_at: time_of(&labelled.labelled_at),
             audited: labelled.record.signal == Signal::Audit,
