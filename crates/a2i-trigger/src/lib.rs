@@ -14,18 +14,18 @@ mod plan;
 mod reader;
 mod sorter;
 
-use std::{future::ready, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{future::ready, num::NonZeroUsize, time::Duration};
 
 use active_learning_aws::{
-    self as aws,
     bucket::{Bucket, BucketError},
     claims::{ClaimError, Claims},
     clients,
     env::{ConfigError, Env},
     human_loops::{AskError, HumanLoops},
+    lambda,
     questions::Questions,
     rejected::{self, RejectedObject},
-    s3_event::{self, InvalidEvent, S3Object},
+    s3_event::{self, InvalidEvent, Invocation, S3Object},
 };
 use active_learning_core::{
     feedback::{FeedbackRecord, batch::ReadError},
@@ -36,8 +36,9 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn, tracing::warn};
+use lambda_runtime::{Diagnostic, LambdaEvent, tracing::warn};
 use plan::{Fate, Plan};
+use serde::Deserialize;
 use serde_json::Value;
 use sorter::Sorter;
 use tokio::sync::mpsc;
@@ -52,6 +53,14 @@ const CALLS_IN_FLIGHT: usize = 16;
 const LOOPS_IN_FLIGHT: usize = 4;
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+/// What a schedule calls for.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Operation {
+    /// Select from the backlog.
+    Select,
+}
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
@@ -94,9 +103,6 @@ pub enum A2iTriggerError {
     /// The payload is not what S3 sends.
     #[error(transparent)]
     InvalidEvent(#[from] InvalidEvent),
-    /// The payload names an operation that does not exist.
-    #[error("there is no such operation, only `select`")]
-    UnknownOperation,
     /// The delivered object could not be fetched to its end.
     #[error("the delivered object could not be read")]
     Read(#[source] BoxError),
@@ -124,7 +130,6 @@ impl From<A2iTriggerError> for Diagnostic {
     fn from(error: A2iTriggerError) -> Self {
         let error_type = match &error {
             A2iTriggerError::InvalidEvent(_) => "InvalidEvent",
-            A2iTriggerError::UnknownOperation => "UnknownOperation",
             A2iTriggerError::Read(_) => "Read",
             A2iTriggerError::Claim(_) => "Claim",
             A2iTriggerError::Rejected(_) => "Rejected",
@@ -186,12 +191,11 @@ impl A2iTrigger {
     pub async fn handle_at(&self, payload: Value, now: DateTime<Utc>) -> Result<(), A2iTriggerError> {
         let today = now.format("%Y-%m-%d").to_string();
         // Boxed as in `for_each`.
-        match payload.get("operation").map(|operation| operation == "select") {
-            Some(true) => Box::pin(self.select(&today)).await,
-            Some(false) => Err(A2iTriggerError::UnknownOperation),
-            None => {
+        match Invocation::parse(payload)? {
+            Invocation::Operation(Operation::Select) => Box::pin(self.select(&today)).await,
+            Invocation::Objects(objects) => {
                 let work_off = async |object| self.work_off(&object, &today).await;
-                let outcome = s3_event::for_each(payload, work_off).await;
+                let outcome = s3_event::for_each(objects, work_off).await;
                 if self.config.review_budget == 0 {
                     return outcome;
                 }
@@ -304,16 +308,7 @@ impl A2iTrigger {
 ///
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    aws::init_tracing();
-    let config = Config::from_env(&Env::from_process())?;
-    let a2i_trigger = Arc::new(A2iTrigger::new(config, &clients::sdk_config().await));
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let a2i_trigger = a2i_trigger.clone();
-        async move {
-            // A diagnostic holds no causes, which the runtime would log in full.
-            let result = a2i_trigger.handle(event.payload).await;
-            result.map_err(Diagnostic::from)
-        }
-    }))
-    .await
+    let (env, sdk) = lambda::start().await;
+    let a2i_trigger = &A2iTrigger::new(Config::from_env(&env)?, &sdk);
+    lambda::run_events(|event: LambdaEvent<Value>| a2i_trigger.handle(event.payload)).await
 }

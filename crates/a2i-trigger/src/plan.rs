@@ -16,6 +16,7 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
+    keys,
     random::Random,
     sampling::{
         duplicates::{KeptCopy, RecentTexts, same_form},
@@ -28,9 +29,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT};
-
-/// Where the texts lie that people were asked about lately.
-const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 
 /// Largest object of recent texts that is read, in bytes: with every character escaped, what
 /// [`RecentTexts`] writes still fits.
@@ -176,7 +174,7 @@ impl A2iTrigger {
         };
         let found = self
             .feedback
-            .change_bytes(RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, find)
+            .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, find)
             .await;
         originals.extend(found.map_err(A2iTriggerError::Store)?);
         Ok(())
@@ -205,7 +203,7 @@ fn read_recent(content: Option<Vec<u8>>) -> RecentTexts {
     let read = content.map(|content| RecentTexts::read(&content));
     read.transpose()
         .unwrap_or_else(|damage| {
-            warn!(%damage, "{RECENT_TEXTS} is begun anew");
+            warn!(%damage, "{} is begun anew", keys::RECENT_TEXTS);
             None
         })
         .unwrap_or_default()
@@ -216,7 +214,7 @@ fn read_recent(content: Option<Vec<u8>>) -> RecentTexts {
 /// Among the claims, since it expires with them.
 fn plan_key(object: &S3Object, records: &[FeedbackRecord]) -> String {
     let ids = records.iter().map(|record| record.id.as_str());
-    format!("claims/plan-{}", hex::encode(&digest(object, ids)[..16]))
+    keys::claim(&format!("plan-{}", hex::encode(&digest(object, ids)[..16])))
 }
 
 /// Returns a number from 0 to 1 by chance, the same for the same record of the same object.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
+    keys,
     sampling::duplicates::same_form,
 };
 use aws_sdk_s3::{Client, error::BoxError};
@@ -144,7 +145,7 @@ impl AskedBefore {
     }
 
     async fn state(&self, id: &str) -> Result<Option<String>, BoxError> {
-        let key = format!("questions/{id}.json");
+        let key = keys::question(id);
         match self.bucket.read_document::<Question>(&key).await {
             Ok(question) => Ok(question.map(|question| question.state)),
             Err(error @ BucketError::Damaged { .. }) => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use active_learning_core::keys;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -69,7 +70,7 @@ impl Claims {
     ///
     /// As [`Claims::claim`].
     pub async fn claim_or_owner(&self, name: &str, owner: &str) -> Result<String, ClaimError> {
-        let key = key(name);
+        let key = keys::claim(name);
         let mut tries = Tries::default();
 
         while tries.again().await {
@@ -100,7 +101,7 @@ impl Claims {
     ///
     /// [`ClaimError`] when S3 does not answer.
     pub async fn owner(&self, name: &str) -> Result<Option<String>, ClaimError> {
-        let claim: Option<Claim> = self.bucket.read_document(&key(name)).await?;
+        let claim: Option<Claim> = self.bucket.read_document(&keys::claim(name)).await?;
         Ok(claim.map(|claim| claim.owner))
     }
 
@@ -110,7 +111,7 @@ impl Claims {
     ///
     /// [`ClaimError`] when S3 does not answer.
     pub async fn holder(&self, name: &str) -> Result<Option<String>, ClaimError> {
-        let claim: Option<Claim> = self.bucket.read_document(&key(name)).await?;
+        let claim: Option<Claim> = self.bucket.read_document(&keys::claim(name)).await?;
         let held = claim.filter(|claim| !claim.has_expired(self.retention));
         Ok(held.map(|claim| claim.owner))
     }
@@ -121,7 +122,10 @@ impl Claims {
     ///
     /// [`ClaimError`] when S3 does not answer.
     pub async fn hand_over(&self, name: &str, owner: &str) -> Result<(), ClaimError> {
-        Ok(self.bucket.put_document(&key(name), &Claim::of(owner)).await?)
+        Ok(self
+            .bucket
+            .put_document(&keys::claim(name), &Claim::of(owner))
+            .await?)
     }
 }
 
@@ -131,7 +135,7 @@ impl Claims {
 ///
 /// [`ClaimError`] when S3 does not answer.
 pub async fn release(bucket: &Bucket, name: &str, owner: &str) -> Result<(), ClaimError> {
-    let key = key(name);
+    let key = keys::claim(name);
     let claim: Option<Claim> = bucket.read_document(&key).await?;
     if claim.is_some_and(|claim| claim.owner == owner) {
         bucket.delete(&key).await?;
@@ -145,9 +149,5 @@ pub async fn release(bucket: &Bucket, name: &str, owner: &str) -> Result<(), Cla
 ///
 /// [`ClaimError`] when S3 does not answer.
 pub async fn withdraw(bucket: &Bucket, name: &str) -> Result<(), ClaimError> {
-    Ok(bucket.delete(&key(name)).await?)
-}
-
-fn key(name: &str) -> String {
-    format!("claims/{name}")
+    Ok(bucket.delete(&keys::claim(name)).await?)
 }

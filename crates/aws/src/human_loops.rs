@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use active_learning_core::keys;
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_sagemakera2iruntime::types::HumanLoopInput;
 use chrono::{DateTime, Utc};
@@ -20,9 +21,6 @@ const MAX_TRIES: u32 = 5;
 /// Upper bound of the first pause between two of them, and of any.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(8);
-
-/// Where the open questions lie.
-const PREFIX: &str = "asked/";
 
 /// Largest object of a question that is read, in bytes: `InputContent` has at most 3 MiB.
 const MAX_QUESTION_BYTES: u64 = 4 << 20;
@@ -51,7 +49,7 @@ pub struct OpenLoop {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// S3 did not answer.
-    #[error("the questions below {PREFIX} could not be read or written")]
+    #[error("the questions below asked/ could not be read or written")]
     Store(#[source] BoxError),
     /// The review service is busy, over a quota, or down.
     #[error("human loop {name} could not be started now")]
@@ -116,7 +114,7 @@ impl HumanLoops {
     /// [`AskError::Store`].
     pub async fn keep(&self, name: &str, input_content: &str) -> Result<(), AskError> {
         let body = input_content.as_bytes().to_vec();
-        let created = self.bucket.create(&key(name), JSON, body).await;
+        let created = self.bucket.create(&keys::asked(name), JSON, body).await;
         created.map(drop).map_err(|error| AskError::Store(error.into()))
     }
 
@@ -164,7 +162,7 @@ impl HumanLoops {
     ///
     /// [`AskError::Store`].
     pub async fn input(&self, name: &str) -> Result<Option<String>, AskError> {
-        let question = self.bucket.read(&key(name), MAX_QUESTION_BYTES).await;
+        let question = self.bucket.read(&keys::asked(name), MAX_QUESTION_BYTES).await;
         let question = question.map_err(|error| AskError::Store(error.into()))?;
         let text = question
             .map(|question| String::from_utf8(question.bytes))
@@ -199,7 +197,7 @@ impl HumanLoops {
     ///
     /// [`AskError::Store`].
     pub async fn forget(&self, name: &str) -> Result<(), AskError> {
-        let forgotten = self.bucket.delete(&key(name)).await;
+        let forgotten = self.bucket.delete(&keys::asked(name)).await;
         forgotten.map_err(|error| AskError::Store(error.into()))
     }
 
@@ -209,7 +207,7 @@ impl HumanLoops {
     ///
     /// [`AskError::Store`].
     pub async fn open(&self) -> Result<Vec<OpenLoop>, AskError> {
-        let listed = self.bucket.list(PREFIX).await;
+        let listed = self.bucket.list(keys::ASKED_FOLDER).await;
         let listed = listed.map_err(|error| AskError::Store(error.into()))?;
         Ok(listed.into_iter().filter_map(OpenLoop::of).collect())
     }
@@ -217,14 +215,9 @@ impl HumanLoops {
 
 impl OpenLoop {
     fn of(object: Listed) -> Option<Self> {
-        let name = object.key.strip_prefix(PREFIX)?.strip_suffix(".json")?;
         Some(Self {
-            name: name.to_owned(),
+            name: keys::loop_of_asked(&object.key)?.to_owned(),
             asked_at: object.modified,
         })
     }
-}
-
-fn key(name: &str) -> String {
-    format!("{PREFIX}{name}.json")
 }

@@ -9,16 +9,12 @@ pub mod env;
 pub mod failure;
 pub mod feedback_stream;
 pub mod human_loops;
+pub mod lambda;
 pub mod metrics;
 pub mod questions;
 pub mod rejected;
 pub mod reply;
 pub mod s3_event;
-
-/// Starts logging as the function's logging configuration says: level and JSON or text, to stdout.
-pub fn init_tracing() {
-    lambda_runtime::tracing::init_default_subscriber();
-}
 
 /// Returns the time now in RFC 3339, UTC, with milliseconds.
 pub fn now() -> String {

@@ -1,6 +1,6 @@
 //! Bad lines set aside: as objects of bounded size below `rejected/`, each line with its reason.
 
-use active_learning_core::feedback::batch::BadItem;
+use active_learning_core::{feedback::batch::BadItem, keys};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Serialize;
 
@@ -74,13 +74,6 @@ impl RejectedLines {
     }
 }
 
-/// Returns the key of an object of rejected lines; `name` is that of [`result_name`](active_learning_core::keys::result_name).
-///
-/// The same lines have the same key, so that a repeated event writes them over with the same content.
-pub fn key(function: &str, name: &str, number: usize) -> String {
-    format!("rejected/{function}/{name}-{number:05}.jsonl")
-}
-
 /// Writes an object of rejected lines.
 ///
 /// # Errors
@@ -92,7 +85,7 @@ pub async fn put(
     name: &str,
     object: RejectedObject,
 ) -> Result<(), BucketError> {
-    let key = key(function, name, object.number);
+    let key = keys::rejected(function, name, object.number);
     bucket.put(&key, JSON_LINES, object.content).await
 }
 

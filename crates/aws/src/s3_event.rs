@@ -1,11 +1,11 @@
-//! S3 event notifications: which objects a function is told of.
+//! What functions are invoked with: S3 event notifications, and calls of an operation by a schedule.
 
 use std::error::Error;
 
 use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::error;
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::failure::chain;
@@ -25,10 +25,41 @@ pub struct S3Object {
     pub time: Option<DateTime<Utc>>,
 }
 
-/// A payload that is neither an S3 event nor the test of one.
-#[derive(Debug, thiserror::Error)]
-#[error("the event is no S3 event")]
-pub struct InvalidEvent;
+/// What a function is asked to do that S3 and a schedule invoke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invocation<O> {
+    /// Something is to be done about these objects.
+    Objects(Vec<S3Object>),
+    /// An operation is called: `{"operation": "…"}`.
+    Operation(O),
+}
+
+impl<O: DeserializeOwned> Invocation<O> {
+    /// Reads a payload; operations are named as `O` is written in JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`], which does not quote the payload.
+    pub fn parse(payload: Value) -> Result<Self, InvalidEvent> {
+        match payload.get("operation") {
+            Some(operation) => O::deserialize(operation)
+                .map(Self::Operation)
+                .map_err(|_| InvalidEvent::UnknownOperation),
+            None => objects(payload).map(Self::Objects),
+        }
+    }
+}
+
+/// A payload that a function is not made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEvent {
+    /// It is neither an S3 event nor the test of one.
+    #[error("the event is not an S3 event")]
+    NotAnEvent,
+    /// It calls an operation that the function does not have.
+    #[error("the function has no such operation")]
+    UnknownOperation,
+}
 
 #[derive(Deserialize)]
 struct Event {
@@ -80,7 +111,7 @@ pub fn objects(payload: Value) -> Result<Vec<S3Object>, InvalidEvent> {
     if payload["Event"] == "s3:TestEvent" {
         return Ok(Vec::new());
     }
-    let event: Event = serde_json::from_value(payload).map_err(|_| InvalidEvent)?;
+    let event: Event = serde_json::from_value(payload).map_err(|_| InvalidEvent::NotAnEvent)?;
     let object = |record: Record| {
         Some(S3Object {
             bucket: record.s3.bucket.name,
@@ -91,20 +122,20 @@ pub fn objects(payload: Value) -> Result<Vec<S3Object>, InvalidEvent> {
         })
     };
     let objects: Option<_> = event.records.into_iter().map(object).collect();
-    objects.ok_or(InvalidEvent)
+    objects.ok_or(InvalidEvent::NotAnEvent)
 }
 
-/// Works off all objects that an event names; one that fails does not hold back the others.
+/// Works off all objects of an event; one that fails does not hold back the others.
 ///
 /// # Errors
 ///
-/// [`InvalidEvent`], or that of the first object that failed; each is in the log.
-pub async fn for_each<E: Error + From<InvalidEvent>>(
-    payload: Value,
+/// That of the first object that failed; each is in the log.
+pub async fn for_each<E: Error>(
+    objects: Vec<S3Object>,
     work_off: impl AsyncFn(S3Object) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut result = Ok(());
-    for object in objects(payload)? {
+    for object in objects {
         let (bucket, key) = (object.bucket.clone(), object.key.clone());
         // Boxed: the SDK's futures would else be nested deeper than the compiler follows.
         let outcome = Box::pin(work_off(object)).await;
@@ -143,17 +174,36 @@ mod tests {
         assert_eq!((objects[0].etag.as_str(), objects[0].size), ("e", 3));
     }
 
+    #[test]
+    fn an_operation_is_told_from_an_event_and_an_unknown_one_refused() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum Operation {
+            Sweep,
+        }
+        let parse = Invocation::<Operation>::parse;
+
+        let sweep = parse(json!({"operation": "sweep"}));
+        let event = parse(json!({"Records": []}));
+
+        assert_eq!(sweep, Ok(Invocation::Operation(Operation::Sweep)));
+        assert_eq!(event, Ok(Invocation::Objects(Vec::new())));
+        for unknown in [json!({"operation": "weep"}), json!({"operation": true})] {
+            assert_eq!(parse(unknown), Err(InvalidEvent::UnknownOperation));
+        }
+        assert_eq!(parse(json!({})), Err(InvalidEvent::NotAnEvent));
+    }
+
     #[tokio::test]
     async fn an_object_that_fails_does_not_hold_back_the_others() {
         #[derive(Debug, thiserror::Error)]
         enum Failure {
-            #[error(transparent)]
-            Event(#[from] InvalidEvent),
             #[error("{0}")]
             Object(String),
         }
         let record = |key: &str| json!({"s3": {"bucket": {"name": "b"}, "object": {"key": key, "size": 3}}});
         let event = json!({"Records": [record("a"), record("b"), record("c")]});
+        let event = objects(event).expect("an event");
         let seen = std::cell::RefCell::new(Vec::new());
 
         let outcome = for_each(event, async |object: S3Object| {

@@ -7,15 +7,14 @@
 
 mod reader;
 
-use std::{future::ready, sync::Arc};
+use std::future::ready;
 
 use active_learning_aws::{
     self as aws,
     bucket::{Bucket, BucketError},
-    clients,
     env::{ConfigError, Env},
     feedback_stream::{FeedbackStream, PublishError},
-    metrics,
+    lambda, metrics,
     rejected::{self, RejectedLines},
     s3_event::{self, InvalidEvent, S3Object},
 };
@@ -27,7 +26,7 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::{error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{
-    Diagnostic, LambdaEvent, service_fn,
+    Diagnostic, LambdaEvent,
     tracing::{info, warn},
 };
 use reader::{Chunk, Outcome};
@@ -145,7 +144,8 @@ impl BatchFeedback {
     ///
     /// [`BatchFeedbackError`], that of the first file that failed.
     pub async fn handle(&self, payload: Value) -> Result<(), BatchFeedbackError> {
-        s3_event::for_each(payload, async |object| self.work_off(&object).await).await
+        let objects = s3_event::objects(payload)?;
+        s3_event::for_each(objects, async |object| self.work_off(&object).await).await
     }
 
     async fn work_off(&self, object: &S3Object) -> Result<(), BatchFeedbackError> {
@@ -153,7 +153,7 @@ impl BatchFeedback {
             return Ok(()); // What consoles call a folder.
         }
         let name = keys::result_name(&object.bucket, &object.key, &object.etag);
-        let report_key = format!("batch-reports/{name}.json");
+        let report_key = keys::batch_report(&name);
         let done = self.bucket.exists(&report_key).await;
         if done.map_err(BatchFeedbackError::FeedbackBucket)? {
             info!(object.key, "the file was worked off before");
@@ -180,7 +180,7 @@ impl BatchFeedback {
             started_at,
             finished_at: aws::now(),
             rejected_keys: (1..=outcome.rejected_objects)
-                .map(|number| rejected::key("batch-feedback", &name, number))
+                .map(|number| keys::rejected("batch-feedback", &name, number))
                 .collect(),
         };
         let written = self.bucket.put_document(&report_key, &report).await;
@@ -307,16 +307,7 @@ impl From<PassOnError> for BatchFeedbackError {
 ///
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    aws::init_tracing();
-    let config = Config::from_env(&Env::from_process())?;
-    let batch_feedback = Arc::new(BatchFeedback::new(config, &clients::sdk_config().await));
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let batch_feedback = batch_feedback.clone();
-        async move {
-            // A diagnostic holds no causes, which the runtime would log in full.
-            let result = batch_feedback.handle(event.payload).await;
-            result.map_err(Diagnostic::from)
-        }
-    }))
-    .await
+    let (env, sdk) = lambda::start().await;
+    let batch_feedback = &BatchFeedback::new(Config::from_env(&env)?, &sdk);
+    lambda::run_events(|event: LambdaEvent<Value>| batch_feedback.handle(event.payload)).await
 }

@@ -10,7 +10,7 @@
 mod automated_labelling;
 mod model_arn;
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use active_learning_aws::{
     self as aws,
@@ -20,7 +20,7 @@ use active_learning_aws::{
     env::{ConfigError, Env},
     failure::{Refusal, chain},
     feedback_stream::FeedbackStream,
-    metrics,
+    lambda, metrics,
     reply::{self, Problem},
 };
 use active_learning_core::{
@@ -39,7 +39,6 @@ use chrono::{DateTime, Utc};
 use lambda_http::{
     Body, Request, Response,
     http::StatusCode,
-    service_fn,
     tracing::{error, warn},
 };
 use model_arn::ModelArn;
@@ -429,11 +428,7 @@ fn read_prediction(answer: &ClassifyDocumentOutput) -> Option<Prediction> {
 ///
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    aws::init_tracing();
-    let config = Config::from_env(&Env::from_process())?;
-    let classify = &Classify::new(config, &clients::sdk_config().await);
-    lambda_http::run(service_fn(move |request| async move {
-        Ok::<_, Infallible>(classify.handle(request).await)
-    }))
-    .await
+    let (env, sdk) = lambda::start().await;
+    let classify = &Classify::new(Config::from_env(&env)?, &sdk);
+    lambda::run_http(|request| classify.handle(request)).await
 }

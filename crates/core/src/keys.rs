@@ -1,6 +1,145 @@
-//! Keys of objects in S3.
+//! Every object of the system in S3: its key, who writes and reads it, what it holds, and how long it lies there.
+//!
+//! All state is in S3, and [`OBJECTS`] lists it. A test holds the list against the roles and lifecycle rules of the
+//! template: who writes an object may do so, and whoever may write somewhere has an object there.
+
+mod objects;
+
+pub use objects::OBJECTS;
 
 use sha2::{Digest, Sha256};
+
+/// Bucket by what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BucketName {
+    /// Where clients upload files.
+    Batch,
+    /// Feedback, and what is remembered of it.
+    Feedback,
+    /// The review service's state, and the answers of people.
+    Review,
+    /// Labels, datasets and models.
+    Training,
+}
+
+/// Who writes or reads an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    /// A function, by its name.
+    Function(&'static str),
+    /// Lambda itself, in the name of a function that failed on an event to the end.
+    Lambda,
+    /// The delivery stream.
+    Firehose,
+    /// Amazon Comprehend, where it is the classifier.
+    Comprehend,
+    /// Amazon A2I, where it is the review service.
+    A2i,
+    /// Whoever uploads files.
+    Client,
+    /// An operator, mostly by the command line.
+    Operator,
+}
+
+/// How long an object lies there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// For good.
+    Kept,
+    /// Until its work is done, when it is removed.
+    UntilDone,
+    /// For as long as claims count: parameter `ClaimRetentionDays`.
+    ClaimRetention,
+}
+
+/// One kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectKind {
+    /// Its key, with names in angle brackets for what differs.
+    pub key: &'static str,
+    /// Its bucket.
+    pub bucket: BucketName,
+    /// Who writes it.
+    pub writers: &'static [Party],
+    /// Who reads it.
+    pub readers: &'static [Party],
+    /// Its format, and the type of what is in it.
+    pub shape: &'static str,
+    /// How long it lies there.
+    pub lifetime: Lifetime,
+    /// What it is for.
+    pub description: &'static str,
+}
+
+impl ObjectKind {
+    /// Returns a key of this kind, each name in angle brackets replaced by `value`.
+    pub fn example(&self, value: &str) -> String {
+        let mut parts = self.key.split('<');
+        let mut key = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (_, rest) = part.split_once('>').unwrap_or(("", part));
+            key.push_str(value);
+            key.push_str(rest);
+        }
+        key
+    }
+
+    /// Returns the part of the key that is the same for all objects of this kind.
+    pub fn prefix(&self) -> &'static str {
+        self.key.split('<').next().unwrap_or_default()
+    }
+}
+
+/// Folder of the labels of people, in the training bucket.
+pub const LABELLED_FOLDER: &str = "labelled/";
+/// Folder of the questions that people were asked, in the feedback bucket.
+pub const QUESTIONS_FOLDER: &str = "questions/";
+/// Folder of human loops that are not done with, in the feedback bucket.
+pub const ASKED_FOLDER: &str = "asked/";
+/// Texts that people were asked about lately, in the feedback bucket.
+pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
+
+/// Returns the key of what a human loop that is not done with asks.
+pub fn asked(human_loop: &str) -> String {
+    format!("{ASKED_FOLDER}{human_loop}.json")
+}
+
+/// Returns the human loop that an object of [`asked`] is about.
+pub fn loop_of_asked(key: &str) -> Option<&str> {
+    key.strip_prefix(ASKED_FOLDER)?.strip_suffix(".json")
+}
+
+/// Returns the key of the report on an uploaded file; `name` is that of [`result_name`].
+pub fn batch_report(name: &str) -> String {
+    format!("batch-reports/{name}.json")
+}
+
+/// Returns the key of a claim.
+pub fn claim(name: &str) -> String {
+    format!("claims/{name}")
+}
+
+/// Returns the key of the labels that a human loop gave.
+pub fn labelled(human_loop: &str) -> String {
+    format!("{LABELLED_FOLDER}{human_loop}.jsonl")
+}
+
+/// Returns the human loop that an object of [`labelled`] is of.
+pub fn loop_of_labelled(key: &str) -> Option<&str> {
+    key.strip_prefix(LABELLED_FOLDER)?.strip_suffix(".jsonl")
+}
+
+/// Returns the key of the question about a record.
+pub fn question(record_id: &str) -> String {
+    format!("{QUESTIONS_FOLDER}{record_id}.json")
+}
+
+/// Returns the key of an object of rejected lines; `name` is that of [`result_name`].
+///
+/// The same lines have the same key, so that a repeated event writes them over with the same content.
+pub fn rejected(folder: &str, name: &str, number: usize) -> String {
+    format!("rejected/{folder}/{name}-{number:05}.jsonl")
+}
 
 /// Characters that a name takes over from a key, at most.
 const MAX_NAME_CHARS: usize = 80;
@@ -22,6 +161,52 @@ pub fn result_name(bucket: &str, key: &str, etag: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_of_a_listed_kind_and_give_their_names_back() {
+        let keys = [
+            asked("x"),
+            batch_report("x"),
+            claim("x"),
+            labelled("x"),
+            question("x"),
+            RECENT_TEXTS.to_owned(),
+        ];
+
+        for key in keys {
+            assert!(OBJECTS.iter().any(|kind| kind.example("x") == key), "{key}");
+        }
+        assert_eq!(loop_of_asked(&asked("loop-1")), Some("loop-1"));
+        assert_eq!(loop_of_labelled(&labelled("loop-1")), Some("loop-1"));
+        assert_eq!(loop_of_labelled("elsewhere/loop-1.jsonl"), None);
+    }
+
+    #[test]
+    fn an_example_has_a_value_for_each_name() {
+        let build = OBJECTS
+            .iter()
+            .find(|kind| kind.key == "builds/<build>/record.json");
+
+        let build = build.expect("records of builds are listed");
+
+        assert_eq!(build.example("b-1"), "builds/b-1/record.json");
+        assert_eq!(build.prefix(), "builds/");
+    }
+
+    #[test]
+    fn objects_are_listed_once_by_bucket_and_key_and_described_in_a_sentence() {
+        let places: Vec<_> = OBJECTS.iter().map(|kind| (kind.bucket, kind.key)).collect();
+
+        assert!(places.is_sorted_by(|a, b| a < b), "{places:#?}");
+        for kind in OBJECTS {
+            assert!(kind.description.ends_with('.'), "{}", kind.key);
+            assert!(
+                !kind.writers.is_empty() && !kind.readers.is_empty(),
+                "{}",
+                kind.key
+            );
+        }
+    }
 
     #[test]
     fn result_names_tell_objects_of_the_same_name_apart() {

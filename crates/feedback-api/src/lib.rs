@@ -2,23 +2,20 @@
 //!
 //! Success is answered only once the feedback stream holds the record.
 
-use std::convert::Infallible;
-
 use active_learning_aws::{
     self as aws,
     asked_before::{AskedBefore, NotAsked, Settings},
-    clients,
     env::{ConfigError, Env},
     failure::chain,
     feedback_stream::{FeedbackStream, PublishError},
-    metrics,
+    lambda, metrics,
     reply::{self, Problem},
 };
 use active_learning_core::feedback::{
     FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source,
 };
 use aws_config::SdkConfig;
-use lambda_http::{Body, Request, Response, http::StatusCode, service_fn, tracing::warn};
+use lambda_http::{Body, Request, Response, http::StatusCode, tracing::warn};
 use serde::Serialize;
 
 /// What an operator decides.
@@ -177,11 +174,7 @@ impl FeedbackApi {
 ///
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    aws::init_tracing();
-    let config = Config::from_env(&Env::from_process())?;
-    let feedback_api = &FeedbackApi::new(config, &clients::sdk_config().await);
-    lambda_http::run(service_fn(move |request| async move {
-        Ok::<_, Infallible>(feedback_api.handle(request).await)
-    }))
-    .await
+    let (env, sdk) = lambda::start().await;
+    let feedback_api = &FeedbackApi::new(Config::from_env(&env)?, &sdk);
+    lambda::run_http(|request| feedback_api.handle(request)).await
 }

@@ -24,11 +24,11 @@ pub mod worker_template;
 
 use active_learning_aws::{
     bucket::Bucket,
-    clients,
     env::{ConfigError, Env},
+    lambda,
 };
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -96,9 +96,8 @@ impl Config {
 ///
 /// A wrong configuration, or a signing secret that cannot be read.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    active_learning_aws::init_tracing();
-    let config = Config::from_env(&Env::from_process())?;
-    let sdk = clients::sdk_config().await;
+    let (env, sdk) = lambda::start().await;
+    let config = Config::from_env(&env)?;
     let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
     let secret = secrets
         .get_secret_value()
@@ -106,9 +105,8 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
         .send()
         .await?;
     let secret = secret.secret_string().ok_or("the signing secret has no text")?;
-    let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
-    let handler = async |event: LambdaEvent<Value>| function.handle(event.payload, Utc::now()).await;
-    lambda_runtime::run(service_fn(handler)).await
+    let function = &HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
+    lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
 }
 
 /// Why an invocation fails; HTTP requests never do.

@@ -5,10 +5,11 @@ use std::future::ready;
 use active_learning_aws::{
     bucket::{BucketError, Change, Created, JSON_LINES},
     claims,
-    rejected::{self, RejectedLines},
+    rejected::RejectedLines,
 };
 use active_learning_core::{
     feedback::{FeedbackRecord, batch::BadItem},
+    keys,
     labels::{
         human_loop::{HumanLoopInput, LoopName},
         question::{Question, State},
@@ -19,9 +20,6 @@ use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
 
 use crate::{LabelCollection, LabelCollectionError, REJECTED_FOLDER};
-
-/// Where the texts lie that people were asked about lately.
-const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 
 /// Largest object of these that is read, in bytes.
 const MAX_RECENT_BYTES: u64 = 16 << 20;
@@ -109,7 +107,7 @@ impl LabelCollection {
         let Some(object) = lines.finish() else {
             return Ok(false);
         };
-        let key = rejected::key(REJECTED_FOLDER, human_loop, object.number);
+        let key = keys::rejected(REJECTED_FOLDER, human_loop, object.number);
         let created = self.feedback.create(&key, JSON_LINES, object.content).await;
         let created = created.map_err(LabelCollectionError::Rejected)?;
         Ok(created == Created::Created)
@@ -132,7 +130,7 @@ impl LabelCollection {
             Ok(Change::to(without.map(|recent| recent.write()), ()))
         };
         self.feedback
-            .change_bytes(RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, forget)
+            .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, forget)
             .await
             .map_err(LabelCollectionError::Question)?;
         self.deliver_copies(human_loop, &record.id)

@@ -8,6 +8,7 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     feedback::FeedbackRecord,
+    keys,
     labels::{
         consolidation::Consensus,
         human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem},
@@ -249,14 +250,10 @@ impl LabelCollection {
         if name.round() == 0 {
             return Ok(votes);
         }
-        let prefix = format!("labelled/{}", name.first());
+        let prefix = format!("{}{}", keys::LABELLED_FOLDER, name.first());
         let listed = self.training.list(&prefix).await;
         for object in listed.map_err(LabelCollectionError::TrainingBucket)? {
-            let file = object
-                .key
-                .strip_prefix("labelled/")
-                .and_then(|name| name.strip_suffix(".jsonl"));
-            let before = file
+            let before = keys::loop_of_labelled(&object.key)
                 .and_then(LoopName::parse)
                 .is_some_and(|other| other.round() < name.round());
             if !before {

@@ -8,30 +8,37 @@ mod abandon;
 mod labelling;
 mod sweep;
 
-use std::sync::Arc;
-
 use active_learning_aws::{
-    self as aws,
     bucket::{Bucket, BucketError},
     claims::ClaimError,
     clients,
     env::{ConfigError, Env},
     failure::Refusal,
     human_loops::{AskError, HumanLoops},
+    lambda,
     questions::Questions,
-    s3_event::{self, InvalidEvent, S3Object},
+    s3_event::{self, InvalidEvent, Invocation, S3Object},
 };
 use active_learning_core::labels::human_loop::loop_of_output;
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, TimeDelta, Utc};
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn, tracing::debug};
+use lambda_runtime::{Diagnostic, LambdaEvent, tracing::debug};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The function's name in metrics and below `rejected/`.
 const FUNCTION: &str = "label-collection";
 /// Folder of `rejected/`: the name that the function had first, since keys do not change.
 const REJECTED_FOLDER: &str = "training-data";
+
+/// What a schedule calls for.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Operation {
+    /// See to the human loops that are not done with.
+    Sweep,
+}
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
@@ -70,9 +77,6 @@ pub enum LabelCollectionError {
     /// The payload is not what S3 sends.
     #[error(transparent)]
     InvalidEvent(#[from] InvalidEvent),
-    /// The payload names an operation that does not exist.
-    #[error("there is no such operation, only `sweep`")]
-    UnknownOperation,
     /// An output or an earlier labelled object could not be fetched to its end.
     #[error("what people answered could not be read")]
     Read(#[source] BoxError),
@@ -108,7 +112,6 @@ impl From<LabelCollectionError> for Diagnostic {
     fn from(error: LabelCollectionError) -> Self {
         let error_type = match &error {
             LabelCollectionError::InvalidEvent(_) => "InvalidEvent",
-            LabelCollectionError::UnknownOperation => "UnknownOperation",
             LabelCollectionError::Read(_) => "Read",
             LabelCollectionError::TrainingBucket(_) => "TrainingBucket",
             LabelCollectionError::Rejected(_) => "Rejected",
@@ -174,10 +177,11 @@ impl LabelCollection {
     /// As [`LabelCollection::handle`].
     pub async fn handle_at(&self, payload: Value, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
         // Boxed as in `for_each`.
-        match payload.get("operation").map(|operation| operation == "sweep") {
-            Some(true) => Box::pin(self.sweep(now)).await,
-            Some(false) => Err(LabelCollectionError::UnknownOperation),
-            None => s3_event::for_each(payload, async |object| self.work_off(&object).await).await,
+        match Invocation::parse(payload)? {
+            Invocation::Operation(Operation::Sweep) => Box::pin(self.sweep(now)).await,
+            Invocation::Objects(objects) => {
+                s3_event::for_each(objects, async |object| self.work_off(&object).await).await
+            }
         }
     }
 
@@ -198,16 +202,7 @@ impl LabelCollection {
 ///
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    aws::init_tracing();
-    let config = Config::from_env(&Env::from_process())?;
-    let function = Arc::new(LabelCollection::new(config, &clients::sdk_config().await));
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let function = function.clone();
-        async move {
-            // A diagnostic holds no causes, which the runtime would log in full.
-            let result = function.handle(event.payload).await;
-            result.map_err(Diagnostic::from)
-        }
-    }))
-    .await
+    let (env, sdk) = lambda::start().await;
+    let label_collection = &LabelCollection::new(Config::from_env(&env)?, &sdk);
+    lambda::run_events(|event: LambdaEvent<Value>| label_collection.handle(event.payload)).await
 }

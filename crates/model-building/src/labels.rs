@@ -10,6 +10,7 @@ use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
 use active_learning_core::{
     dataset::{ContentId, Mode, TextId, one_line},
     feedback::{Signal, prediction::LABEL_DELIMITER},
+    keys,
     labels::{
         consolidation::{Ballots, Consensus, Votes},
         human_loop::Answer,
@@ -22,8 +23,6 @@ use tracing::warn;
 
 use crate::spool::{Piece, Spool, Texts};
 
-/// Prefix of the objects of human loops.
-const PREFIX: &str = "labelled/";
 const SUFFIX: &str = ".jsonl";
 /// Objects that are fetched at a time: a human loop's is small, most of the time is waiting.
 const READS_AT_ONCE: usize = 32;
@@ -197,7 +196,7 @@ pub(crate) fn unusable(label: &str) -> bool {
 ///
 /// A line that is damaged or of a newer version is left out, counted, and named in the log.
 pub(crate) async fn read(bucket: &Bucket, keep: Keep) -> Result<Labels, LabelsError> {
-    let keys = list(bucket, PREFIX, SUFFIX).await?;
+    let keys = list(bucket, keys::LABELLED_FOLDER, SUFFIX).await?;
     let mut objects = pin!(contents(bucket, keys, READS_AT_ONCE));
     let mut reader = Reader {
         ballots: Ballots::default(),

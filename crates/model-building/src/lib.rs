@@ -30,12 +30,11 @@ mod training;
 mod verify;
 mod versions;
 
-use std::sync::Arc;
-
-use active_learning_aws::{self as aws, bucket::Bucket, clients, env::Env, failure::chain, s3_event};
+use active_learning_aws::{bucket::Bucket, clients, failure::chain, lambda, s3_event};
+use active_learning_core::keys;
 use aws_config::SdkConfig;
 use chrono::Utc;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::LambdaEvent;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::{error, info};
@@ -121,7 +120,10 @@ impl ModelBuilding {
             }
             None => {
                 let objects = s3_event::objects(payload).map_err(StepError::invalid_payload)?;
-                if objects.iter().any(|object| object.key.starts_with(tally::FOLDER)) {
+                if objects
+                    .iter()
+                    .any(|object| object.key.starts_with(keys::LABELLED_FOLDER))
+                {
                     self.consider(Utc::now()).await?;
                 }
                 Ok(json!({}))
@@ -159,18 +161,11 @@ impl ModelBuilding {
 ///
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    aws::init_tracing();
-    let config = Config::from_env(&Env::from_process())?;
-    let model_building = Arc::new(ModelBuilding::new(config, &clients::sdk_config().await));
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let model_building = model_building.clone();
-        async move {
-            let result = Box::pin(model_building.handle(event.payload)).await;
-            result.map_err(|failure| {
-                error!(error = chain(&failure), "the step failed");
-                Diagnostic::from(failure)
-            })
-        }
-    }))
+    let (env, sdk) = lambda::start().await;
+    let model_building = &ModelBuilding::new(Config::from_env(&env)?, &sdk);
+    lambda::run_events(async |event: LambdaEvent<Value>| {
+        let done = model_building.handle(event.payload).await;
+        done.inspect_err(|failure| error!(error = chain(failure), "the step failed"))
+    })
     .await
 }

@@ -11,6 +11,7 @@ use active_learning_aws::{
     bucket::{Bucket, BucketError, Listed, MAX_DOCUMENT_BYTES, Replaced},
 };
 use active_learning_core::{
+    keys,
     labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord},
     model::{
         accuracy_guarantee::AuditGrid,
@@ -25,8 +26,6 @@ use tracing::warn;
 
 use crate::{ModelBuilding, error::StepError};
 
-/// Where labelled objects lie.
-pub(crate) const FOLDER: &str = "labelled/";
 const KEY: &str = "builds/tally.json";
 /// Objects may show in a listing so much later than others that were written after them.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
@@ -128,7 +127,7 @@ impl ModelBuilding {
         while tries.again().await {
             let (stored, etag) = self.bucket.read_version::<Tally>(KEY).await?.unzip();
             let mut tally = stored.unwrap_or_default();
-            let missing = tally.missing(self.bucket.list(FOLDER).await?);
+            let missing = tally.missing(self.bucket.list(keys::LABELLED_FOLDER).await?);
             if missing.is_empty() {
                 return Ok(tally);
             }

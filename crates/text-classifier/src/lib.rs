@@ -8,15 +8,15 @@
 //! the `DataAccessRoleArn` is only shown.
 
 use active_learning_aws::{
-    clients,
     env::{ConfigError, Env},
+    lambda,
 };
 use aws_lambda_events::{
     lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse},
     s3::S3Event,
 };
 use chrono::DateTime;
-use lambda_runtime::{Context, LambdaEvent, service_fn};
+use lambda_runtime::{Context, LambdaEvent};
 use serde::Deserialize;
 
 mod api_error;
@@ -151,10 +151,7 @@ fn invocation(context: &Context) -> work::Invocation {
 ///
 /// A bad configuration, or a Runtime API that cannot be reached.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
-    active_learning_aws::init_tracing();
-    let config = Config::from_env(&Env::from_process())?;
-    let s3 = aws_sdk_s3::Client::new(&clients::sdk_config().await);
-    let classifier = TextClassifier::new(config, s3);
-    // Boxed: the compiler refuses to lay out the SDK's futures inside the runtime's.
-    lambda_runtime::run(service_fn(|event| Box::pin(classifier.handle(event)))).await
+    let (env, sdk) = lambda::start().await;
+    let classifier = &TextClassifier::new(Config::from_env(&env)?, aws_sdk_s3::Client::new(&sdk));
+    lambda::run_events(|event| classifier.handle(event)).await
 }

@@ -247,5 +247,5 @@ async fn an_operation_that_does_not_exist_is_refused() {
         .await;
 
     let error = Diagnostic::from(outcome.expect_err("no such operation"));
-    assert_eq!(error.error_message, "there is no such operation, only `select`");
+    assert_eq!(error.error_message, "the function has no such operation");
 }

@@ -3,13 +3,11 @@
 use std::{collections::BTreeMap, fmt, future::ready};
 
 use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
-use active_learning_core::{labels::labelled::LabelledRecord, model::threshold::Judged};
+use active_learning_core::{keys, labels::labelled::LabelledRecord, model::threshold::Judged};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Evidence;
 
-/// Where labelled objects lie.
-const FOLDER: &str = "labelled/";
 const READS_IN_FLIGHT: usize = 16;
 
 /// Why labelled records were left out.
@@ -31,7 +29,7 @@ struct LeftOut {
 ///
 /// When the bucket cannot be read.
 pub async fn judged(bucket: &Bucket) -> Result<Evidence, BucketError> {
-    let listed = bucket.list(FOLDER).await?;
+    let listed = bucket.list(keys::LABELLED_FOLDER).await?;
     let objects: Vec<Vec<u8>> = stream::iter(&listed)
         .map(|object| bucket.read(&object.key, MAX_DOCUMENT_BYTES))
         .buffered(READS_IN_FLIGHT)

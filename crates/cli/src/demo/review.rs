@@ -6,9 +6,9 @@ use std::{
 };
 
 use active_learning_aws::bucket::{Bucket, MAX_DOCUMENT_BYTES};
-use active_learning_core::labels::{
-    human_loop::NONE_FITS,
-    labelled::{self, LabelledRecord},
+use active_learning_core::{
+    keys,
+    labels::{human_loop::NONE_FITS, labelled::LabelledRecord},
 };
 use tokio::time::Instant;
 
@@ -50,9 +50,7 @@ impl Answers {
 
     /// Reads the objects that came since the last time.
     async fn read_new(&mut self, training: &Bucket) -> Result<(), Failure> {
-        let folder = labelled::object_key("");
-        let folder = folder.split_inclusive('/').next().unwrap_or_default();
-        for object in training.list(folder).await? {
+        for object in training.list(keys::LABELLED_FOLDER).await? {
             if !self.loops.insert(object.key.clone()) {
                 continue;
             }

@@ -7,7 +7,7 @@ use super::{
     question::Question,
     vote::Vote,
 };
-use crate::feedback::FeedbackRecord;
+use crate::{feedback::FeedbackRecord, keys};
 
 /// Version of the line that is written; lines of a later version are refused.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -120,7 +120,7 @@ impl LabelledRecord {
 
 /// Returns the key of a human loop's labelled object: the same event again writes the same object.
 pub fn object_key(human_loop: &str) -> String {
-    format!("labelled/{human_loop}.jsonl")
+    keys::labelled(human_loop)
 }
 
 #[cfg(test)]

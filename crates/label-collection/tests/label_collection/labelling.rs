@@ -1,5 +1,6 @@
 //! From an output to its labelled object.
 
+use active_learning_aws::s3_event::InvalidEvent;
 use active_learning_core::labels::{consolidation::Consensus, human_loop::Answer};
 use label_collection::LabelCollectionError;
 use lambda_runtime::Diagnostic;
@@ -218,7 +219,10 @@ async fn what_cannot_be_written_or_is_unknown_fails_the_event() {
     let no_event = services.function().handle(json!({"detail": {}})).await;
 
     assert_eq!(Diagnostic::from(failed).error_type, "TrainingBucket");
-    assert!(matches!(unknown, Err(LabelCollectionError::UnknownOperation)));
+    assert!(matches!(
+        unknown,
+        Err(LabelCollectionError::InvalidEvent(InvalidEvent::UnknownOperation))
+    ));
     assert!(matches!(no_event, Err(LabelCollectionError::InvalidEvent(_))));
     assert_eq!(
         services.open().await,

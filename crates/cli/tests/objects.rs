@@ -1,0 +1,201 @@
+//! The list of objects, held against the roles and lifecycle rules of the shipped template.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use active_learning_cli::{functions, run::BUILT_IN};
+use active_learning_core::keys::{BucketName, Lifetime, OBJECTS, ObjectKind, Party};
+use local_aws::iam::{Call, Iam, Principal};
+use local_stack::{
+    plan::{Plan, Programs, plan},
+    problems::Problems,
+    stack::Stack,
+    template::{self, Resolved},
+    template_files::TemplateFiles,
+};
+use serde_json::Value;
+
+/// Stands for what differs from object to object.
+const ANY: &str = "x";
+
+/// The shipped template with its default parameters.
+struct Shipped {
+    plan: Plan,
+    resolved: Resolved,
+}
+
+impl Shipped {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
+        let programs = Programs {
+            executable: "/bin/active-learning".into(),
+            names: functions::NAMES,
+        };
+        let problems = Problems::default();
+        let template = include_str!("../../../infra/template.yaml");
+        let resolved = template::resolve(template, &BTreeMap::new(), &stack, &problems);
+        let files = TemplateFiles::BuiltIn(BUILT_IN);
+        let plan = plan(&resolved, &stack, &programs, &files, &problems);
+        let plan = problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"));
+        Self { plan, resolved }
+    }
+
+    /// Returns the name of a bucket in the template.
+    fn bucket(&self, bucket: BucketName) -> &str {
+        let prefix = match bucket {
+            BucketName::Batch => "batch-",
+            BucketName::Feedback => "feedback-",
+            BucketName::Review => "review-",
+            BucketName::Training => "training-",
+        };
+        let mut names = self.plan.buckets.iter().map(|bucket| bucket.name.as_str());
+        names.find(|name| name.starts_with(prefix)).expect("a bucket")
+    }
+
+    /// Returns the ARNs of the roles of the functions, by the function's name.
+    fn roles(&self) -> BTreeMap<&str, &str> {
+        let functions = self.plan.functions.iter();
+        functions
+            .map(|function| {
+                let name = function.command[2].to_str().expect("a name");
+                (name, function.role_arn.as_str())
+            })
+            .collect()
+    }
+
+    /// Returns where a role may write: bucket and pattern of the key.
+    fn may_write(&self, role_arn: &str) -> BTreeSet<(String, String)> {
+        let role = self
+            .plan
+            .roles
+            .iter()
+            .find(|role| role.arn == role_arn)
+            .expect("a role");
+        let mut resources = self.resolved.resources.values();
+        let resource = resources
+            .find(|resource| {
+                resource.type_name == "AWS::IAM::Role" && role.name.contains(&resource.logical_id)
+            })
+            .expect("its resource");
+        let mut places = BTreeSet::new();
+        for policy in list(&resource.properties["Policies"]) {
+            for statement in list(&policy["PolicyDocument"]["Statement"]) {
+                if list(&statement["Action"]).any(|action| action == "s3:PutObject") {
+                    places.extend(list(&statement["Resource"]).filter_map(|arn| {
+                        let path = arn.as_str()?.rsplit(":::").next()?;
+                        let (bucket, key) = path.split_once('/')?;
+                        Some((bucket.to_owned(), key.to_owned()))
+                    }));
+                }
+            }
+        }
+        places
+    }
+}
+
+/// Returns the elements of a list, or the only one where there is none.
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    match value {
+        Value::Array(values) => values.iter(),
+        Value::Null => [].iter(),
+        one => std::slice::from_ref(one).iter(),
+    }
+}
+
+fn is_of(parties: &[Party], function: &str) -> bool {
+    let is = |party: &Party| matches!(party, Party::Function(name) if *name == function);
+    parties.iter().any(is)
+}
+
+#[test]
+fn who_writes_or_reads_an_object_may_do_so() {
+    let shipped = Shipped::new();
+    let iam = Iam::new("us-east-1");
+    for role in &shipped.plan.roles {
+        iam.put_role(role.clone()).expect("the policy is implemented");
+    }
+    let roles = shipped.roles();
+    let may = |function: &str, action: &str, kind: &ObjectKind| {
+        let principal = Principal::Role {
+            arn: roles[function].to_owned(),
+        };
+        let bucket = shipped.bucket(kind.bucket);
+        let call = Call {
+            principal: &principal,
+            action,
+            resource: &format!("arn:aws:s3:::{bucket}/{}", kind.example(ANY)),
+            context: &BTreeMap::new(),
+            resource_policy: None,
+        };
+        iam.authorize(&call).is_ok()
+    };
+
+    let mut refused = Vec::new();
+    for kind in OBJECTS {
+        for (parties, action) in [(kind.writers, "s3:PutObject"), (kind.readers, "s3:GetObject")] {
+            for party in parties {
+                match party {
+                    Party::Function(name) if !may(name, action, kind) => {
+                        refused.push(format!("{name}: {action} {}", kind.key));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    assert_eq!(refused, Vec::<String>::new());
+}
+
+#[test]
+fn wherever_a_function_may_write_it_has_an_object() {
+    let shipped = Shipped::new();
+    let buckets = [
+        BucketName::Batch,
+        BucketName::Feedback,
+        BucketName::Review,
+        BucketName::Training,
+    ];
+
+    let mut unused = Vec::new();
+    for (function, role) in shipped.roles() {
+        for (bucket, pattern) in shipped.may_write(role) {
+            let has_object = OBJECTS.iter().any(|kind| {
+                let in_bucket = buckets
+                    .iter()
+                    .any(|name| *name == kind.bucket && shipped.bucket(*name) == bucket);
+                let is_writer = is_of(kind.writers, function) || kind.writers.contains(&Party::Lambda);
+                in_bucket && is_writer && matches(&pattern, &kind.example(ANY))
+            });
+            if !has_object {
+                unused.push(format!("{function}: {bucket}/{pattern}"));
+            }
+        }
+    }
+
+    assert_eq!(unused, Vec::<String>::new());
+}
+
+/// Returns whether a key is one of a pattern, whose stars stand for anything.
+fn matches(pattern: &str, key: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == key,
+        Some((start, rest)) => key.strip_prefix(start).is_some_and(|key| {
+            (0..=key.len()).any(|end| key.is_char_boundary(end) && matches(rest, &key[end..]))
+        }),
+    }
+}
+
+#[test]
+fn what_expires_is_what_the_lifecycle_rules_say() {
+    let shipped = Shipped::new();
+
+    for kind in OBJECTS {
+        let name = shipped.bucket(kind.bucket);
+        let bucket = shipped.plan.buckets.iter().find(|bucket| bucket.name == name);
+        let rules = &bucket.expect("a bucket").expirations;
+        let expires = rules.iter().any(|rule| kind.key.starts_with(&rule.prefix));
+
+        assert_eq!(expires, kind.lifetime == Lifetime::ClaimRetention, "{}", kind.key);
+    }
+}
