@@ -8,17 +8,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
 };
 use chrono::{DateTime, Utc};
-use percent_encoding::percent_decode_str;
-use sha2::{Digest, Sha256};
 use tokio::{io::AsyncReadExt, time::sleep};
-
-/// Decodes an object key of an S3 event, where a space is `+` and other characters are `%XX`.
-///
-/// Keys are UTF-8; a key that is not gives `None`.
-pub fn decode_key(key: &str) -> Option<String> {
-    let spaces = key.replace('+', " ");
-    percent_decode_str(&spaces).decode_utf8().ok().map(Into::into)
-}
 
 /// Writes an object, replacing one of the same key.
 ///
@@ -311,42 +301,5 @@ pub async fn open(
         Ok(answer) => Ok(Some(answer.body)),
         Err(error) if matches!(error.code(), Some("NoSuchKey" | "PreconditionFailed")) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Returns a name for what is written about an object, the same for the same content.
-pub fn result_name(bucket: &str, key: &str, etag: &str) -> String {
-    let identity = hex::encode(&Sha256::digest(format!("{bucket}\0{key}\0{etag}"))[..8]);
-    let name: String = key
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_'))
-        .take(80)
-        .collect();
-    format!("{name}-{identity}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plus_is_a_space_and_an_encoded_plus_stays_one() {
-        assert_eq!(
-            decode_key("a+b/c%2Bd%20%C3%A9.json").as_deref(),
-            Some("a b/c+d é.json")
-        );
-        assert_eq!(decode_key("%FF"), None);
-    }
-
-    #[test]
-    fn result_names_tell_objects_of_the_same_name_apart() {
-        let first = result_name("b", "x/a b.csv", "1");
-
-        assert!(first.starts_with("ab.csv-"), "{first}");
-        assert_ne!(first, result_name("b", "y/a b.csv", "1"));
-        assert_ne!(first, result_name("b", "x/a b.csv", "2"));
     }
 }

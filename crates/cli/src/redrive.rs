@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use active_learning_aws::objects::decode_key;
+use active_learning_aws::s3_event::decode_key;
 use aws_sdk_s3::{
     Client,
     error::DisplayErrorContext,
