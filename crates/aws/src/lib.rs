@@ -9,6 +9,7 @@ pub mod env;
 pub mod failure;
 pub mod feedback_stream;
 pub mod human_loops;
+pub mod label_set;
 pub mod metrics;
 pub mod objects;
 pub mod questions;

@@ -18,6 +18,7 @@ use active_learning_aws::{
     env::{ConfigError, Env},
     failure::Refusal,
     human_loops::{AskError, HumanLoops},
+    label_set::LabelSets,
     questions::Questions,
     s3_event::{self, InvalidEvent, S3Object},
 };
@@ -135,6 +136,7 @@ pub struct LabelCollection {
     a2i: aws_sdk_sagemakera2iruntime::Client,
     human_loops: HumanLoops,
     questions: Questions,
+    label_sets: LabelSets,
     config: Config,
 }
 
@@ -147,6 +149,7 @@ impl LabelCollection {
         Self {
             human_loops: HumanLoops::new(feedback.clone(), a2i.clone(), config.workflow_arn.clone()),
             questions: Questions::new(feedback.clone(), training.clone()),
+            label_sets: LabelSets::new(training.clone()),
             review: feedback.other(&config.review_bucket),
             training,
             feedback,

@@ -4,16 +4,19 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     pin::pin,
+    sync::Arc,
 };
 
-use active_learning_aws::objects;
+use active_learning_aws::{bucket::Bucket, label_set::LabelSets, objects};
 use active_learning_core::{
     dataset::{ContentId, Mode, one_line},
     feedback::{Signal, prediction::LABEL_DELIMITER},
     labels::{
         consolidation::{Ballots, Consensus, Votes},
         human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Mapped},
         labelled::LabelledRecord,
+        vote::Vote,
     },
     sampling::duplicates::{self, COPIES_PREFIX, KeptCopy},
 };
@@ -63,6 +66,8 @@ pub(crate) struct Line {
     pub reviewed: bool,
     /// Whether somebody was asked, and not only users said something later.
     was_asked: bool,
+    /// Why a reviewer's answer does not count: its label is no longer in use.
+    not_in_use: Option<&'static str>,
     /// Tells feedback on the same text apart.
     occurrence: u64,
     /// What was kept of the line.
@@ -90,6 +95,8 @@ pub(crate) struct Labels {
     pub served: HashSet<u128>,
     /// Lines that are damaged or of a newer version.
     pub unreadable: u64,
+    /// The label set that the answers were read by.
+    pub set: Option<Arc<LabelSet>>,
 }
 
 impl Labels {
@@ -157,6 +164,10 @@ pub(crate) enum Outcome<'a> {
 
 impl<'a> Outcome<'a> {
     pub(crate) fn of(record: &[Line], consensus: Consensus<&'a Answer>, mode: Mode) -> Self {
+        let not_in_use = record.iter().rev().find_map(|line| line.not_in_use);
+        if let Some(reason) = not_in_use.filter(|_| !record.iter().any(|line| line.reviewed)) {
+            return Self::NoClass(reason);
+        }
         let answer = match consensus {
             Consensus::Agreed { answer, .. } => answer,
             Consensus::Tie => return Self::Open("tie"),
@@ -211,6 +222,8 @@ pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels
         spool: Spool::new().map_err(LabelsError::Disk)?,
         unreadable: 0,
         keep,
+        set: read_set(s3, bucket).await?,
+        asked_anew: HashMap::new(),
     };
     while let Some((key, content)) = objects.try_next().await? {
         reader.take(&key, &content).map_err(LabelsError::Disk)?;
@@ -226,6 +239,14 @@ pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels
     labels.copies = served.counts;
     labels.served = served.ids;
     Ok(labels)
+}
+
+async fn read_set(s3: &Client, bucket: &str) -> Result<Option<Arc<LabelSet>>, LabelsError> {
+    let set = LabelSets::new(Bucket::new(s3.clone(), bucket)).current().await;
+    set.map_err(|error| LabelsError::S3 {
+        key: LABEL_SET_KEY.to_owned(),
+        source: error.into(),
+    })
 }
 
 /// Lists the copies by the first digit of their originals' ids, some digits at a time.
@@ -256,6 +277,9 @@ struct Reader {
     spool: Spool,
     unreadable: u64,
     keep: Keep,
+    set: Option<Arc<LabelSet>>,
+    /// When records were asked anew that reviewers have answered since: what they said before is in doubt.
+    asked_anew: HashMap<u128, String>,
 }
 
 impl Reader {
@@ -282,8 +306,17 @@ impl Reader {
             return Ok(false);
         }
         let id = u128::from_str_radix(&labelled.record.id, 16).expect("an id is 32 hex digits");
-        for vote in &labelled.votes {
+        let (votes, not_in_use) = self.votes(labelled);
+        for vote in &votes {
             self.ballots.add(id, vote);
+        }
+        let reviewed = votes
+            .iter()
+            .any(|vote| vote.source.is_review() && vote.answer != Answer::Unsure);
+        let record = &labelled.record;
+        if reviewed && record.signal == Signal::Relabel {
+            let since = self.asked_anew.entry(id).or_default();
+            *since = std::mem::take(since).max(record.received_at.clone());
         }
         let kept = match self.keep {
             Keep::Text => self.spool.push(&text)?,
@@ -294,10 +327,8 @@ impl Reader {
             content: ContentId::of(&text),
             answered_at: time_of(&labelled.labelled_at),
             audited: labelled.record.signal == Signal::Audit,
-            reviewed: labelled
-                .votes
-                .iter()
-                .any(|vote| vote.source.is_review() && vote.answer != Answer::Unsure),
+            reviewed,
+            not_in_use,
             was_asked: labelled.votes.iter().any(|vote| vote.source.is_review()),
             occurrence: duplicates::occurrence(&labelled.record),
             kept,
@@ -305,7 +336,34 @@ impl Reader {
         Ok(true)
     }
 
+    /// Returns the votes of a line by the label set, and why one does not count.
+    fn votes(&self, labelled: &LabelledRecord) -> (Vec<Vote>, Option<&'static str>) {
+        let Some(set) = &self.set else {
+            return (labelled.votes.clone(), None);
+        };
+        let (mut votes, mut not_in_use) = (Vec::new(), None);
+        for vote in &labelled.votes {
+            match set.map(&labelled.record, vote) {
+                Mapped::Answer(answer) => votes.push(Vote {
+                    answer,
+                    ..vote.clone()
+                }),
+                Mapped::Retired | Mapped::Split if !vote.source.is_review() => {}
+                Mapped::Retired => not_in_use = Some(Mapped::RETIRED),
+                Mapped::Split => not_in_use = Some(Mapped::SPLIT),
+            }
+        }
+        (votes, not_in_use)
+    }
+
     fn finish(mut self) -> io::Result<Labels> {
+        self.ballots.forget_reviews_before(&self.asked_anew);
+        for line in &mut self.lines {
+            let asked_anew = self.asked_anew.get(&line.id);
+            if asked_anew.is_some_and(|time| line.answered_at < time_of(time)) {
+                (line.reviewed, line.not_in_use) = (false, None);
+            }
+        }
         // Stable: of two answers at the same instant the one in the later object counts as the later. What users say
         // later is no answer: the last line of a record is that of the last one.
         self.lines
@@ -317,6 +375,7 @@ impl Reader {
             copies: HashMap::new(),
             served: HashSet::new(),
             unreadable: self.unreadable,
+            set: self.set,
         })
     }
 }

@@ -3,8 +3,10 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
+    hash::Hash,
     io::{self, Read},
     rc::Rc,
+    sync::Arc,
 };
 
 use active_learning_core::{
@@ -13,6 +15,7 @@ use active_learning_core::{
     labels::{
         agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
         consolidation::{Method, Settings, consolidate},
+        label_set::{LabelSet, Origin},
     },
 };
 use serde::Serialize;
@@ -68,44 +71,47 @@ pub struct LabelReport {
     pub reviewers: BTreeMap<String, ReviewerReport>,
 }
 
-/// The different sets of labels, numbered.
-#[derive(Default)]
-struct LabelSets(HashMap<String, u32>);
+/// Different labels or sets of them, numbered.
+struct Numbered<T>(HashMap<T, u32>);
 
-impl LabelSets {
-    fn number(&mut self, joined: String) -> u32 {
+impl<T: Eq + Hash> Default for Numbered<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Eq + Hash> Numbered<T> {
+    fn number(&mut self, labels: T) -> u32 {
         let next = u32::try_from(self.0.len()).expect("fewer label sets than rows");
-        *self.0.entry(joined).or_insert(next)
+        *self.0.entry(labels).or_insert(next)
     }
 
-    /// Returns each set's labels, by number.
-    fn split(self, mode: Mode) -> Vec<Vec<String>> {
-        let mut sets = vec![Vec::new(); self.0.len()];
-        for (joined, number) in self.0 {
-            sets[number as usize] = match mode {
-                Mode::MultiClass => vec![joined],
-                Mode::MultiLabel => {
-                    let mut labels: Vec<String> = joined
-                        .split(LABEL_DELIMITER)
-                        .map(|label| label.trim().to_owned())
-                        .collect();
-                    labels.sort();
-                    labels.dedup();
-                    labels
-                }
-            };
-        }
-        sets
+    /// Returns them by number.
+    fn in_order(self) -> Vec<T> {
+        let mut in_order: Vec<(T, u32)> = self.0.into_iter().collect();
+        in_order.sort_unstable_by_key(|(_, number)| *number);
+        in_order.into_iter().map(|(labels, _)| labels).collect()
+    }
+}
+
+impl Numbered<String> {
+    /// Returns whether a label of a file names several, by the label set and otherwise by the delimiter.
+    fn any_of_several(&self, set: &LabelSet) -> bool {
+        let is_several = |label: &String| match set.names(label) {
+            Some(names) => names.len() > 1,
+            None => label.contains(LABEL_DELIMITER),
+        };
+        self.0.keys().any(is_several)
     }
 }
 
 /// The rows of the files under `initial/`, in order.
 pub(super) struct Initial {
     rows: Vec<Row>,
-    label_sets: LabelSets,
+    /// Labels as the files have them.
+    labels: Numbered<String>,
     texts: Spool,
     mode: Option<Mode>,
-    has_delimiter: bool,
 }
 
 impl Initial {
@@ -113,10 +119,9 @@ impl Initial {
     pub(super) fn new(mode: Option<Mode>) -> io::Result<Self> {
         Ok(Self {
             rows: Vec::new(),
-            label_sets: LabelSets::default(),
+            labels: Numbered::default(),
             texts: Spool::new()?,
             mode,
-            has_delimiter: false,
         })
     }
 
@@ -145,11 +150,10 @@ impl Initial {
             let label = row.labels.concat().trim().to_owned();
             self.check(&label, &text)
                 .map_err(|reason| bad(number, reason.to_owned()))?;
-            self.has_delimiter |= label.contains(LABEL_DELIMITER);
             let row = Row {
                 content: ContentId::of(&text),
                 text: self.texts.push(&text).map_err(AssembleError::Disk)?,
-                labels: self.label_sets.number(label),
+                labels: self.labels.number(label),
                 source: Source::Initial,
                 candidate: true,
                 copies: 0,
@@ -221,11 +225,13 @@ impl Rows {
     pub(super) fn choose(initial: Initial, labels: Labels) -> io::Result<Self> {
         let Initial {
             mut rows,
-            mut label_sets,
+            labels: initial_labels,
             texts,
             mode,
-            has_delimiter,
         } = initial;
+        let no_set = || Arc::new(LabelSet::seed(Vec::<String>::new(), Origin::Parameter, ""));
+        let set = labels.set.clone().unwrap_or_else(no_set);
+        let mut label_sets: Numbered<Vec<String>> = Numbered::default();
         let consolidated = consolidate(&labels.votes, Settings::default());
         let several = |line: &Line| {
             consolidated
@@ -236,7 +242,7 @@ impl Rows {
         let multi_label = match mode {
             Some(mode) => mode == Mode::MultiLabel,
             None if rows.is_empty() => labels.lines.iter().any(several),
-            None => has_delimiter,
+            None => initial_labels.any_of_several(&set),
         };
         let mode = if multi_label {
             Mode::MultiLabel
@@ -262,7 +268,7 @@ impl Rows {
                     let row = Row {
                         content: last.content,
                         text: last.kept,
-                        labels: label_sets.number(labels.join(&LABEL_DELIMITER.to_string())),
+                        labels: label_sets.number(labels.to_vec()),
                         source: Source::HumanReview,
                         candidate: record.iter().any(|line| line.audited),
                         copies: copies.get(&last.content).copied().unwrap_or_default(),
@@ -282,12 +288,20 @@ impl Rows {
             agreement: agreement(&labels.votes),
             reviewers: reviewers(&labels.votes, &consolidated),
         };
+        let meanings: Vec<Result<u32, &str>> = initial_labels
+            .in_order()
+            .iter()
+            .map(|label| {
+                let classes = set.classes_of_row(label, mode)?;
+                Ok(label_sets.number(classes))
+            })
+            .collect();
         let mut last_of: HashMap<ContentId, u32> = HashMap::with_capacity(rows.len());
         for (row, number) in rows.iter().zip(0..) {
             last_of.insert(row.content, number);
         }
         let mut number = 0..;
-        rows.retain(|row| {
+        rows.retain_mut(|row| {
             let is_last = number.next() == last_of.get(&row.content).copied();
             let answer = answered.get_mut(&row.content);
             let reason = match (is_last, answer) {
@@ -296,7 +310,13 @@ impl Rows {
                     answer.iter_mut().for_each(|answer| answer.candidate = true);
                     "initial-row-answered-since"
                 }
-                (true, None) => return true,
+                (true, None) => match meanings[row.labels as usize] {
+                    Ok(labels) => {
+                        row.labels = labels;
+                        return true;
+                    }
+                    Err(reason) => reason,
+                },
             };
             counts.add(reason, 1);
             false
@@ -308,7 +328,7 @@ impl Rows {
         rows.append(&mut answered);
         Ok(Self {
             rows,
-            label_sets: label_sets.split(mode),
+            label_sets: label_sets.in_order(),
             mode,
             report,
             asked: labels.lines.iter().map(|line| line.content).collect(),

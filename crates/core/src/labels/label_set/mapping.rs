@@ -4,8 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{LabelSet, Resolution};
 use crate::{
-    feedback::prediction::LABEL_DELIMITER,
-    labels::{human_loop::Answer, label_key::label_key, vote::Vote},
+    dataset::Mode,
+    feedback::{FeedbackRecord, prediction::LABEL_DELIMITER},
+    labels::{
+        human_loop::Answer,
+        label_key::label_key,
+        question::Opinion,
+        vote::{Vote, VoteSource},
+    },
 };
 
 /// Delimiters that Comprehend allows, the customary one first. Source: Amazon Comprehend API, `LabelDelimiter`.
@@ -26,6 +32,13 @@ pub enum Mapped {
     Retired,
     /// It names a label that was split: it no longer counts.
     Split,
+}
+
+impl Mapped {
+    /// Why rows of a retired label are left out of datasets.
+    pub const RETIRED: &'static str = "retired-label";
+    /// Why rows of a split label are left out of datasets until they are answered again.
+    pub const SPLIT: &'static str = "split-label";
 }
 
 /// Where the label set and the classes of a model differ.
@@ -59,8 +72,8 @@ impl LabelSet {
         }
     }
 
-    /// Cuts a text into names that the set knows, in as few pieces as there can be.
-    fn names(&self, text: &str) -> Option<Vec<String>> {
+    /// Cuts a text into names that the set knows, in as few pieces as there can be; `None` where a part means nothing.
+    pub fn names(&self, text: &str) -> Option<Vec<String>> {
         let parts: Vec<&str> = text.split(LABEL_DELIMITER).collect();
         // The best way to read the first parts, by their number.
         let mut best: Vec<Option<Vec<String>>> = vec![None; parts.len() + 1];
@@ -82,6 +95,56 @@ impl LabelSet {
             }
         }
         best.pop().flatten()
+    }
+
+    /// Returns the vote that a feedback record carries, by the labels' own names.
+    pub fn vote_of(&self, record: &FeedbackRecord) -> Option<Vote> {
+        let vote = Vote::of_feedback(record)?;
+        Some(self.canonical(record, vote))
+    }
+
+    /// Writes a vote on a record with the labels' own names, as far as the set knows them and they are in use.
+    pub fn canonical(&self, record: &FeedbackRecord, vote: Vote) -> Vote {
+        match self.map(record, &vote) {
+            Mapped::Answer(answer) => Vote { answer, ..vote },
+            Mapped::Retired | Mapped::Split => vote,
+        }
+    }
+
+    /// Writes a user's opinion with the labels' own names, so that spelling is no disagreement.
+    pub fn opinion(&self, record: &FeedbackRecord, opinion: Opinion) -> Opinion {
+        match (opinion, &record.prediction) {
+            (Opinion::For(vote), _) => Opinion::For(self.canonical(record, vote)),
+            (Opinion::Against(answer), Some(prediction)) => match self.read(prediction) {
+                Answer::NewLabel { .. } => Opinion::Against(answer),
+                read => Opinion::Against(self.names_in_use(read)),
+            },
+            (opinion, _) => opinion,
+        }
+    }
+
+    /// Follows renames and merges in an answer, as far as they lead to a label in use.
+    fn names_in_use(&self, answer: Answer) -> Answer {
+        match answer {
+            Answer::Labels { labels } => Answer::labels(labels.iter().map(|name| match self.resolve(name) {
+                Resolution::Label(name) | Resolution::Retired(name) | Resolution::Split(name) => name,
+                Resolution::Proposed(name) => name,
+            })),
+            other => other,
+        }
+    }
+
+    /// Returns what a vote on a record means. What the record itself said is read anew, whole.
+    pub fn map(&self, record: &FeedbackRecord, vote: &Vote) -> Mapped {
+        if vote.source != VoteSource::Feedback || Vote::of_feedback(record).as_ref() != Some(vote) {
+            return self.map_vote(vote);
+        }
+        let said = record.suggested_label.as_ref().or(record.prediction.as_ref());
+        let answer = said.map_or_else(|| vote.answer.clone(), |said| self.read(said));
+        self.map_vote(&Vote {
+            answer,
+            ..vote.clone()
+        })
     }
 
     /// Returns what a vote's answer means. What a user says and the set does not know is a proposal; what a reviewer
@@ -113,6 +176,34 @@ impl LabelSet {
             }
         }
         Mapped::Answer(Answer::labels(names))
+    }
+
+    /// Returns the classes that the label of a training row names; the reason why its row is left out where one of them
+    /// is no longer in use. Names that the set does not know stand: the data says what there is.
+    ///
+    /// # Errors
+    ///
+    /// The reason, as datasets count it.
+    pub fn classes_of_row(&self, label: &str, mode: Mode) -> Result<Vec<String>, &'static str> {
+        let names = match (self.names(label), mode) {
+            (Some(names), _) => names,
+            (None, Mode::MultiClass) => vec![label.trim().to_owned()],
+            (None, Mode::MultiLabel) => label
+                .split(LABEL_DELIMITER)
+                .map(|name| name.trim().to_owned())
+                .collect(),
+        };
+        let mut classes = names
+            .iter()
+            .map(|name| match self.resolve(name) {
+                Resolution::Label(name) | Resolution::Proposed(name) => Ok(name.to_owned()),
+                Resolution::Retired(_) => Err(Mapped::RETIRED),
+                Resolution::Split(_) => Err(Mapped::SPLIT),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        classes.sort();
+        classes.dedup();
+        Ok(classes)
     }
 
     /// Returns what reviewers choose from: the active labels, then classes of the serving model that mean none of them.
