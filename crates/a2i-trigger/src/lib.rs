@@ -9,6 +9,7 @@
 
 mod backlog;
 mod machine_labels;
+mod opinions;
 mod plan;
 mod reader;
 mod sorter;
@@ -22,6 +23,7 @@ use active_learning_aws::{
     env::{ConfigError, Env},
     human_loops::{AskError, HumanLoops},
     objects::{self, ChangeError},
+    questions::Questions,
     rejected::{self, RejectedObject},
     s3_event::{self, InvalidEvent, S3Object},
 };
@@ -143,6 +145,7 @@ pub struct A2iTrigger {
     s3: aws_sdk_s3::Client,
     claims: Claims,
     human_loops: HumanLoops,
+    questions: Questions,
     config: Config,
 }
 
@@ -157,6 +160,11 @@ impl A2iTrigger {
                 config.feedback_bucket.clone(),
                 clients::a2i(sdk, config.human_review_url.as_deref()),
                 config.workflow_arn.clone(),
+            ),
+            questions: Questions::new(
+                s3.clone(),
+                config.feedback_bucket.clone(),
+                config.training_bucket.clone(),
             ),
             s3,
             config,
@@ -259,18 +267,28 @@ impl A2iTrigger {
             }
         }
         sorter.counts.backlogged += waiting.len() as u64;
-        self.keep_copies(copies).await?;
+        self.keep_copies(copies.clone()).await?;
         self.put_in_backlog(waiting).await?;
         sorter.counts.human_loops += self.ask(&asked, &object.bucket, &object.key).await?;
+
+        let likes = sorter.likes.drain(..).map(same_text);
+        let heard = self.hear(copies.into_iter().chain(likes).collect()).await?;
+        sorter.counts.heard = sorter.counts.heard.and(heard);
         Ok(())
     }
 
     /// Starts human loops for records that came with an object, or with a selection; returns their number.
-    async fn ask(&self, records: &[FeedbackRecord], bucket: &str, key: &str) -> Result<u64, AskError> {
+    async fn ask(&self, records: &[FeedbackRecord], bucket: &str, key: &str) -> Result<u64, A2iTriggerError> {
         let items_per_task = self.config.items_per_task.get();
         let loops = human_loops(records, items_per_task, &self.config.classes, bucket, key);
         stream::iter(&loops)
-            .map(|human_loop| self.human_loops.ask(&human_loop.name, &human_loop.input_content))
+            .map(async |human_loop| {
+                self.note_loop(human_loop, records).await?;
+                self.human_loops
+                    .ask(&human_loop.name, &human_loop.input_content)
+                    .await?;
+                Ok::<_, A2iTriggerError>(())
+            })
             .buffer_unordered(LOOPS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await?;

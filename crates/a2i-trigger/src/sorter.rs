@@ -10,7 +10,7 @@ use active_learning_aws::{
 use active_learning_core::feedback::{FeedbackRecord, Signal, delivery::Line};
 use lambda_runtime::tracing::info;
 
-use crate::{FUNCTION, machine_labels::MachineLabels};
+use crate::{FUNCTION, machine_labels::MachineLabels, opinions::Heard};
 
 /// What was found in a delivered object.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(crate) struct Counts {
     /// Questions that wait for their turn.
     pub(crate) backlogged: u64,
     pub(crate) human_loops: u64,
+    /// What feedback said of questions that were asked already.
+    pub(crate) heard: Heard,
 }
 
 /// Sorts the lines of one object into what is to be asked, what is a label, what is counted only, and what is bad.
@@ -34,6 +36,8 @@ pub(crate) struct Sorter {
     pub(crate) records: Vec<FeedbackRecord>,
     /// Questions that this object has asked already.
     pub(crate) repeated: Vec<FeedbackRecord>,
+    /// Likes of a prediction, or with a label: votes, where people were asked.
+    pub(crate) likes: Vec<FeedbackRecord>,
     /// Questions of this object so far, by id.
     seen: HashSet<u128>,
     pub(crate) rejected: RejectedLines,
@@ -61,6 +65,7 @@ impl Sorter {
             self.machine_labels.push(&record);
         } else if !record.signal.needs_review() {
             self.counts.likes += 1;
+            self.likes.push(record);
         } else if self.seen.insert(id) {
             self.records.push(record);
         } else {
@@ -88,6 +93,9 @@ impl Sorter {
                 ("Backlogged", counts.backlogged),
                 ("RejectedLines", self.rejected.count),
                 ("HumanLoops", counts.human_loops),
+                ("Votes", counts.heard.votes),
+                ("Reopened", counts.heard.reopened),
+                ("Withdrawn", counts.heard.withdrawn),
             ],
         );
     }

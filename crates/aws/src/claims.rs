@@ -175,6 +175,17 @@ pub async fn release(client: &Client, bucket: &str, name: &str, owner: &str) -> 
     })
 }
 
+/// Gives a claim back whoever has it, so that whoever comes next may claim the name.
+///
+/// # Errors
+///
+/// [`ClaimError`] when S3 does not answer.
+pub async fn withdraw(client: &Client, bucket: &str, name: &str) -> Result<(), ClaimError> {
+    let key = format!("claims/{name}");
+    let removed = objects::remove(client, bucket, &key).await;
+    removed.map_err(|source| ClaimError { key, source })
+}
+
 /// Reads a claim and its ETag.
 async fn read(client: &Client, bucket: &str, key: &str) -> Result<Option<(Claim, String)>, BoxError> {
     let answer = match client.get_object().bucket(bucket).key(key).send().await {

@@ -171,6 +171,27 @@ impl HumanLoops {
         text.map_err(|error| AskError::Store(error.utf8_error().into()))
     }
 
+    /// Stops a human loop; one that has ended, or is not known, is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::NotNow`] when the review service does not do it.
+    pub async fn stop(&self, name: &str) -> Result<(), AskError> {
+        let outcome = self.a2i.stop_human_loop().human_loop_name(name).send().await;
+        let Err(error) = outcome else {
+            info!(human_loop.name = name, "stopped");
+            return Ok(());
+        };
+        let source = Refusal::from(error);
+        match source.code.as_deref() {
+            Some("ResourceNotFoundException" | "ValidationException") => Ok(()),
+            _ => Err(AskError::NotNow {
+                name: name.to_owned(),
+                source,
+            }),
+        }
+    }
+
     /// Removes the input of a loop that is done with.
     ///
     /// # Errors

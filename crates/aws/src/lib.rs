@@ -9,6 +9,7 @@ pub mod feedback_stream;
 pub mod human_loops;
 pub mod metrics;
 pub mod objects;
+pub mod questions;
 pub mod rejected;
 pub mod reply;
 pub mod s3_event;

@@ -5,4 +5,5 @@ pub mod consolidation;
 pub mod human_loop;
 pub mod label_key;
 pub mod labelled;
+pub mod question;
 pub mod vote;

@@ -6,12 +6,17 @@ use active_learning_aws::{
     metrics,
     objects::{self, ReadError},
 };
-use active_learning_core::labels::{
-    consolidation::Consensus,
-    human_loop::{Answer, HumanLoopOutput, LoopName},
-    labelled::{self, LabelledRecord},
-    vote::Vote,
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    labels::{
+        consolidation::Consensus,
+        human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem},
+        labelled::{self, LabelledRecord},
+        question::{Question, State},
+        vote::Vote,
+    },
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
 
 use crate::{FUNCTION, LabelCollection, LabelCollectionError};
@@ -21,6 +26,9 @@ const MAX_OUTPUT_BYTES: u64 = 32 << 20;
 
 /// Largest labelled object that is read, in bytes.
 const MAX_LABELLED_BYTES: u64 = 64 << 20;
+
+/// Questions of a loop that are counted at a time.
+const QUESTIONS_IN_FLIGHT: usize = 8;
 
 /// What became of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,39 +130,36 @@ impl LabelCollection {
         })
     }
 
-    /// Writes the labelled object; before, the question of the next round, if there is one. What a loop of
-    /// another origin leaves open stays so.
+    /// Writes the labelled object; before, what its questions come to with all votes on them, and the question of the
+    /// next round, if there is one. What a loop of another origin leaves open stays so.
     async fn write(&self, output: &HumanLoopOutput) -> Result<(), LabelCollectionError> {
         let name = LoopName::parse(&output.human_loop_name);
         let earlier = match &name {
             Some(name) => self.earlier_votes(name).await?,
             None => BTreeMap::new(),
         };
-        let records: Vec<LabelledRecord> = output
-            .reviewed()
-            .into_iter()
-            .map(|item| {
-                let earlier = earlier
-                    .get(&item.record.id)
-                    .map(Vec::as_slice)
-                    .unwrap_or_default();
+        let is_first = name.as_ref().is_none_or(|name| name.round() == 0);
+
+        let decided: Vec<(LabelledRecord, Question)> = stream::iter(output.reviewed())
+            .map(async |item| {
+                let earlier = earlier.get(&item.record.id).map(Vec::as_slice);
+                let question = self.decide(output, &item, earlier.unwrap_or_default()).await?;
                 let (name, flow) = (&output.human_loop_name, &output.flow_definition_arn);
-                LabelledRecord::new(item.record, item.votes, name, flow).after(earlier)
+                let labelled = LabelledRecord::new(item.record, item.votes, name, flow);
+                Ok::<_, LabelCollectionError>((labelled.decided(&question, is_first), question))
             })
-            .collect();
-        let open: Vec<_> = records
-            .iter()
-            .filter(|record| matches!(record.consensus, Consensus::Tie | Consensus::Unanswered))
-            .map(|record| record.record.clone())
-            .collect();
-        let next = name
-            .and_then(|name| name.next_round())
-            .filter(|_| !open.is_empty());
-        let asked_again = if next.is_some() { open.len() } else { 0 };
-        if let Some(next) = next {
-            let question = output.asking_again(open).to_json();
-            self.human_loops.keep(&next.to_string(), &question).await?;
-        }
+            .buffered(QUESTIONS_IN_FLIGHT)
+            .try_collect()
+            .await?;
+        let (records, questions): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
+        let open = questions
+            .into_iter()
+            .filter(|question| question.state == State::Asked);
+        let asked_again = match &name {
+            Some(name) => self.keep_open(output, name, open.collect()).await?,
+            None => 0,
+        };
+
         let lines: String = records.iter().map(LabelledRecord::to_line).collect();
         let key = labelled::object_key(&output.human_loop_name);
         let bucket = &self.config.training_bucket;
@@ -162,6 +167,79 @@ impl LabelCollection {
             objects::create(&self.s3, bucket, &key, "application/x-ndjson", lines.into_bytes()).await;
         if created.map_err(LabelCollectionError::TrainingBucket)? {
             report(output, &records, asked_again);
+        }
+        Ok(())
+    }
+
+    /// Counts the votes on an item with all others on its question. An answer settles a dispute.
+    async fn decide(
+        &self,
+        output: &HumanLoopOutput,
+        item: &ReviewedItem,
+        earlier: &[Vote],
+    ) -> Result<Question, LabelCollectionError> {
+        let count = |question: &mut Option<Question>| {
+            let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
+            let was_disputed = question.state == State::Disputed;
+            question.human_loop = Some(output.human_loop_name.clone());
+            question.answer_with(&[earlier, &item.votes].concat());
+            (question.clone(), was_disputed)
+        };
+        let (question, was_disputed) = self.questions.change(&item.record.id, count).await?;
+        if was_disputed && question.state == State::Answered {
+            let settled = self.questions.settle(&question.record.id).await;
+            settled.map_err(LabelCollectionError::TrainingBucket)?;
+        }
+        Ok(question)
+    }
+
+    /// Writes down the next round about what a loop left open, for somebody else; after the last round an adjudicator
+    /// is to decide. What an operator has stopped is given up. Returns how many records are asked again.
+    async fn keep_open(
+        &self,
+        output: &HumanLoopOutput,
+        name: &LoopName,
+        open: Vec<Question>,
+    ) -> Result<usize, LabelCollectionError> {
+        if open.is_empty() {
+            return Ok(0);
+        }
+        let records: Vec<_> = open.iter().map(|question| question.record.clone()).collect();
+        if self.is_stopped(&output.human_loop_name).await? {
+            let reason = "the human loop was stopped";
+            self.abandon(&output.human_loop_name, records, &output.origin(), reason)
+                .await?;
+            return Ok(0);
+        }
+        let Some(next) = name.next_round() else {
+            for question in open {
+                self.dispute(question.record).await?;
+            }
+            return Ok(0);
+        };
+        let mut voted: Vec<String> = open.iter().flat_map(Question::reviewers).collect();
+        voted.sort_unstable();
+        voted.dedup();
+        let question = output.asking_again(records, voted).to_json();
+        self.human_loops.keep(&next.to_string(), &question).await?;
+        Ok(open.len())
+    }
+
+    /// Puts a record on which people do not agree where an adjudicator finds it.
+    pub(crate) async fn dispute(&self, record: FeedbackRecord) -> Result<(), LabelCollectionError> {
+        let dispute = |question: &mut Option<Question>| {
+            let question = question.get_or_insert_with(|| Question::known(record.clone()));
+            if question.state == State::Asked {
+                question.state = State::Disputed;
+            }
+            question.clone()
+        };
+        let question = self.questions.change(&record.id, dispute).await?;
+        if question.state == State::Disputed {
+            let stored = self.questions.dispute(&question).await;
+            stored.map_err(LabelCollectionError::TrainingBucket)?;
+            warn!(record.id, "people do not agree: an adjudicator decides");
+            metrics::count(FUNCTION, &[("Disputed", 1)]);
         }
         Ok(())
     }

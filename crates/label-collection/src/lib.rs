@@ -4,6 +4,7 @@
 //! asked once more. Every loop that was asked for and is not done with has its input below `asked/` of the
 //! feedback bucket: a scheduled sweep looks what became of it, so that no record waits for ever.
 
+mod abandon;
 mod labelling;
 mod sweep;
 
@@ -11,25 +12,20 @@ use std::sync::Arc;
 
 use active_learning_aws::{
     self as aws,
-    claims::{self, ClaimError},
+    claims::ClaimError,
     clients,
     env::{ConfigError, Env},
     failure::Refusal,
     human_loops::{AskError, HumanLoops},
-    objects,
-    rejected::{self, RejectedLines},
+    objects::ChangeError,
+    questions::Questions,
     s3_event::{self, InvalidEvent, S3Object},
 };
-use active_learning_core::{
-    feedback::batch::BadItem,
-    labels::human_loop::{HumanLoopInput, loop_of_output},
-};
+use active_learning_core::labels::human_loop::loop_of_output;
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
-use lambda_runtime::{
-    Diagnostic, LambdaEvent, service_fn,
-    tracing::{debug, warn},
-};
+use chrono::{DateTime, TimeDelta, Utc};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn, tracing::debug};
 use serde_json::Value;
 
 /// The function's name in metrics and below `rejected/`.
@@ -45,6 +41,8 @@ pub struct Config {
     feedback_bucket: String,
     workflow_arn: String,
     human_review_url: Option<String>,
+    /// How long somebody else is waited for, where people do not agree.
+    second_opinion_within: TimeDelta,
 }
 
 impl Config {
@@ -54,12 +52,14 @@ impl Config {
     ///
     /// [`ConfigError`] naming the variable that is missing or wrong.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let hours: u32 = env.required("SECOND_OPINION_WITHIN_HOURS")?;
         Ok(Self {
             review_bucket: env.required("REVIEW_BUCKET_NAME")?,
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             workflow_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
             human_review_url: env.optional("HUMAN_REVIEW_URL")?,
+            second_opinion_within: TimeDelta::hours(hours.into()),
         })
     }
 }
@@ -85,6 +85,12 @@ pub enum LabelCollectionError {
     /// A claim could not be given back.
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// A question could not be read or written.
+    #[error(transparent)]
+    Question(#[from] ChangeError),
+    /// Copies of a question that was given up could not be delivered again.
+    #[error("copies of a question that was given up could not be delivered again")]
+    Copies(#[source] BoxError),
     /// Open questions could not be read, written or asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -107,6 +113,8 @@ impl From<LabelCollectionError> for Diagnostic {
             LabelCollectionError::TrainingBucket(_) => "TrainingBucket",
             LabelCollectionError::Rejected(_) => "Rejected",
             LabelCollectionError::Claim(_) => "Claim",
+            LabelCollectionError::Question(_) => "Question",
+            LabelCollectionError::Copies(_) => "Copies",
             LabelCollectionError::Ask(error) => error.error_type(),
             LabelCollectionError::Review(_) => "Review",
             LabelCollectionError::OutputElsewhere(_) => "OutputElsewhere",
@@ -124,6 +132,7 @@ pub struct LabelCollection {
     s3: aws_sdk_s3::Client,
     a2i: aws_sdk_sagemakera2iruntime::Client,
     human_loops: HumanLoops,
+    questions: Questions,
     config: Config,
 }
 
@@ -138,6 +147,11 @@ impl LabelCollection {
                 config.feedback_bucket.clone(),
                 a2i.clone(),
                 config.workflow_arn.clone(),
+            ),
+            questions: Questions::new(
+                s3.clone(),
+                config.feedback_bucket.clone(),
+                config.training_bucket.clone(),
             ),
             s3,
             a2i,
@@ -154,9 +168,18 @@ impl LabelCollection {
     ///
     /// [`LabelCollectionError`], that of the first output or open loop that failed; the others are worked off.
     pub async fn handle(&self, payload: Value) -> Result<(), LabelCollectionError> {
+        self.handle_at(payload, Utc::now()).await
+    }
+
+    /// Does what [`LabelCollection::handle`] does, as if it were `now`.
+    ///
+    /// # Errors
+    ///
+    /// As [`LabelCollection::handle`].
+    pub async fn handle_at(&self, payload: Value, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
         // Boxed as in `for_each`.
         match payload.get("operation").map(|operation| operation == "sweep") {
-            Some(true) => Box::pin(self.sweep()).await,
+            Some(true) => Box::pin(self.sweep(now)).await,
             Some(false) => Err(LabelCollectionError::UnknownOperation),
             None => s3_event::for_each(payload, async |object| self.work_off(&object).await).await,
         }
@@ -170,46 +193,6 @@ impl LabelCollection {
             _ => debug!(object.bucket, object.key, "not the output of a human loop"),
         }
         Ok(())
-    }
-
-    /// Sets a loop aside for good: its records with the reason, and their claims given back, so that a text
-    /// is asked about anew when it comes again. Returns whether that had not been done before.
-    async fn give_up(&self, human_loop: &str, reason: &str) -> Result<bool, LabelCollectionError> {
-        let input = self.human_loops.input(human_loop).await?;
-        let asked: Option<HumanLoopInput> = input.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let raw: Vec<String> = match &asked {
-            Some(asked) => asked
-                .comprehend_predictions
-                .iter()
-                .map(|record| record.to_line().trim_end().to_owned())
-                .collect(),
-            None => vec![input.unwrap_or_default()],
-        };
-        let mut lines = RejectedLines::default();
-        for (raw, number) in raw.into_iter().zip(1..) {
-            let reason = reason.to_owned();
-            let raw = raw.into_bytes();
-            lines.push(number, &BadItem { reason, raw });
-        }
-        let created = match lines.finish() {
-            Some(object) => {
-                let key = rejected::key(REJECTED_FOLDER, human_loop, object.number);
-                let bucket = &self.config.feedback_bucket;
-                objects::create(&self.s3, bucket, &key, "application/x-ndjson", object.content)
-                    .await
-                    .map_err(LabelCollectionError::Rejected)?
-            }
-            None => false,
-        };
-        if let Some(asked) = asked {
-            let owner = format!("{}/{}", asked.bucket_name, asked.key_name);
-            for record in &asked.comprehend_predictions {
-                claims::release(&self.s3, &self.config.feedback_bucket, &record.id, &owner).await?;
-            }
-        }
-        self.human_loops.forget(human_loop).await?;
-        warn!(human_loop.name = human_loop, reason, "set aside");
-        Ok(created)
     }
 }
 

@@ -10,11 +10,12 @@ use active_learning_aws::{
     human_loops::{AskError, OpenLoop},
     metrics,
 };
-use active_learning_core::labels::human_loop::{LoopName, MAX_RETRIES};
-use aws_sdk_s3::primitives::DateTime;
+use active_learning_core::labels::human_loop::{HumanLoopInput, LoopName, MAX_RETRIES};
+use aws_sdk_s3::primitives;
 use aws_sdk_sagemakera2iruntime::{
     operation::describe_human_loop::DescribeHumanLoopOutput, types::HumanLoopStatus,
 };
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 use lambda_runtime::tracing::{error, info};
 
@@ -39,6 +40,8 @@ enum Done {
     Reopened,
     /// It was set aside.
     GivenUp,
+    /// Nobody else came to give one more opinion in time: an adjudicator decides.
+    Disputed,
 }
 
 impl LabelCollection {
@@ -47,14 +50,27 @@ impl LabelCollection {
     /// What failed or expired is asked again, [`MAX_RETRIES`] times. A loop that was stopped is not: only an
     /// operator stops one, on purpose; its records are set aside. A loop that the service does not know, since
     /// it was never started or was deleted before a sweep saw it stopped, is started.
-    pub(crate) async fn sweep(&self) -> Result<(), LabelCollectionError> {
+    pub(crate) async fn sweep(&self, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
         let mut open = self.human_loops.open().await?;
         open.retain(|asked| LoopName::parse(&asked.name).is_some());
-        let waiting = self.waiting(&open).await?;
+        let mut waiting = self.waiting(&open).await?;
+        let overdue = |asked: &&OpenLoop| waiting.contains(&asked.name) && self.is_overdue(asked, now);
+        let overdue: BTreeSet<String> = open
+            .iter()
+            .filter(overdue)
+            .map(|asked| asked.name.clone())
+            .collect();
+        waiting.retain(|name| !overdue.contains(name));
         let mut done = vec![Done::Waiting; waiting.len()];
         let mut result = Ok(());
         let mut outcomes = stream::iter(open.iter().filter(|asked| !waiting.contains(&asked.name)))
-            .map(async |asked| (asked, self.see_to(&asked.name).await))
+            .map(async |asked| {
+                let outcome = match overdue.contains(&asked.name) {
+                    true => self.stop_waiting(&asked.name).await,
+                    false => self.see_to(&asked.name).await,
+                };
+                (asked, outcome)
+            })
             .buffer_unordered(LOOPS_IN_FLIGHT);
         while let Some((asked, outcome)) = outcomes.next().await {
             match outcome {
@@ -83,7 +99,7 @@ impl LabelCollection {
             return Ok(BTreeSet::new());
         };
         // A loop is written down before it is started: none of them is older.
-        let after = DateTime::from_secs(oldest.timestamp() - CLOCK_SKEW_SECONDS);
+        let after = primitives::DateTime::from_secs(oldest.timestamp() - CLOCK_SKEW_SECONDS);
         let names: BTreeSet<&str> = open.iter().map(|asked| asked.name.as_str()).collect();
         let mut loops = self
             .a2i
@@ -106,6 +122,30 @@ impl LabelCollection {
             }
         }
         Ok(waiting)
+    }
+
+    /// Returns whether a loop has waited too long for somebody who has not answered yet.
+    fn is_overdue(&self, asked: &OpenLoop, now: DateTime<Utc>) -> bool {
+        let is_further_round = LoopName::parse(&asked.name).is_some_and(|name| name.round() > 0);
+        is_further_round && now.signed_duration_since(asked.asked_at) > self.config.second_opinion_within
+    }
+
+    /// Stops a loop that nobody else answers; its records wait for an adjudicator.
+    async fn stop_waiting(&self, human_loop: &str) -> Result<Done, LabelCollectionError> {
+        let input = self.human_loops.input(human_loop).await?;
+        let asked: Option<HumanLoopInput> = input.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        for record in asked.into_iter().flat_map(|asked| asked.comprehend_predictions) {
+            self.dispute(record).await?;
+        }
+        self.human_loops.stop(human_loop).await?;
+        self.human_loops.forget(human_loop).await?;
+        Ok(Done::Disputed)
+    }
+
+    /// Returns whether an operator has stopped a loop.
+    pub(crate) async fn is_stopped(&self, human_loop: &str) -> Result<bool, LabelCollectionError> {
+        let found = self.describe(human_loop).await?;
+        Ok(found.is_some_and(|found| found.human_loop_status() == Some(&HumanLoopStatus::Stopped)))
     }
 
     /// Does what is due about a loop that nobody seems to be at.
@@ -206,6 +246,7 @@ fn report(done: &[Done]) {
             ("StartedLoops", count(Done::Started)),
             ("ReopenedLoops", count(Done::Reopened)),
             ("GivenUpLoops", count(Done::GivenUp)),
+            ("DisputedLoops", count(Done::Disputed)),
         ],
     );
 }

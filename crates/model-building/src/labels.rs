@@ -14,7 +14,6 @@ use active_learning_core::{
         consolidation::{Ballots, Consensus, Votes},
         human_loop::Answer,
         labelled::LabelledRecord,
-        vote::VoteSource,
     },
     sampling::duplicates::{self, COPIES_PREFIX, KeptCopy},
 };
@@ -62,6 +61,8 @@ pub(crate) struct Line {
     pub audited: bool,
     /// Whether a reviewer gave an answer, not only a user with feedback.
     pub reviewed: bool,
+    /// Whether somebody was asked, and not only users said something later.
+    was_asked: bool,
     /// Tells feedback on the same text apart.
     occurrence: u64,
     /// What was kept of the line.
@@ -296,7 +297,8 @@ impl Reader {
             reviewed: labelled
                 .votes
                 .iter()
-                .any(|vote| vote.source == VoteSource::HumanReview && vote.answer != Answer::Unsure),
+                .any(|vote| vote.source.is_review() && vote.answer != Answer::Unsure),
+            was_asked: labelled.votes.iter().any(|vote| vote.source.is_review()),
             occurrence: duplicates::occurrence(&labelled.record),
             kept,
         });
@@ -304,8 +306,10 @@ impl Reader {
     }
 
     fn finish(mut self) -> io::Result<Labels> {
-        // Stable: of two answers at the same instant the one in the later object counts as the later.
-        self.lines.sort_by_key(|line| (line.id, line.answered_at));
+        // Stable: of two answers at the same instant the one in the later object counts as the later. What users say
+        // later is no answer: the last line of a record is that of the last one.
+        self.lines
+            .sort_by_key(|line| (line.id, line.was_asked, line.answered_at));
         Ok(Labels {
             votes: self.ballots.count(),
             lines: self.lines,

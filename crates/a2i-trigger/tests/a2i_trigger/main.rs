@@ -5,3 +5,4 @@ mod copies;
 mod delivery;
 mod harness;
 mod machine_labels;
+mod opinions;

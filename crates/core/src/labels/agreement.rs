@@ -131,7 +131,7 @@ pub fn reviewers(votes: &Votes, consolidated: &Consolidated<'_>) -> BTreeMap<Str
     for (id, ballots) in votes.records() {
         let is_sure = |ballot: &&Ballot| *votes.answer(ballot) != Answer::Unsure;
         let sure = ballots.iter().filter(is_sure).count();
-        for ballot in ballots.iter().filter(|ballot| ballot.is_review) {
+        for ballot in ballots.iter().filter(|ballot| ballot.is_review()) {
             let (report, agreed, all_seconds) = reports.entry(ballot.worker).or_default();
             let answer = votes.answer(ballot);
             report.answers += 1;

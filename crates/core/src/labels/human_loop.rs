@@ -6,6 +6,6 @@ mod name;
 mod output;
 
 pub use answer::{Answer, NONE_FITS, UNSURE, read_answer};
-pub use input::{HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops};
+pub use input::{HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops, reopening_loop};
 pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS, loop_of_output};
 pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer};

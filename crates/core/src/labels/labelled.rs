@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{consolidation::Consensus, vote::Vote};
+use super::{
+    consolidation::{Consensus, DecidedBy},
+    question::Question,
+    vote::Vote,
+};
 use crate::feedback::FeedbackRecord;
 
 /// Version of the line that is written; lines of a later version are refused.
@@ -20,6 +24,9 @@ pub struct LabelledRecord {
     pub record: FeedbackRecord,
     /// What the votes come to: those of this loop, and of the loops before it where it asked for one more opinion.
     pub consensus: Consensus,
+    /// The rule that decided; none where nothing is agreed, and in older lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<DecidedBy>,
     /// Every vote of this loop, in the order of the output, the user's own last; that is in the first loop only.
     pub votes: Vec<Vote>,
     /// Name of the human loop.
@@ -44,7 +51,7 @@ pub enum InvalidLabelled {
 impl LabelledRecord {
     /// Consolidates the votes of one human loop on one record, by majority.
     ///
-    /// A label that the user suggested counts as one more vote.
+    /// A label that the user suggested is evidence beside it: see [`Consensus::by_majority`].
     pub fn new(
         record: FeedbackRecord,
         mut votes: Vec<Vote>,
@@ -53,9 +60,11 @@ impl LabelledRecord {
     ) -> Self {
         votes.extend(Vote::of_feedback(&record));
         let last = votes.iter().map(|vote| vote.at.as_str()).max();
+        let (consensus, decided_by) = Consensus::by_majority(&votes);
         Self {
             schema_version: SCHEMA_VERSION,
-            consensus: Consensus::by_majority(&votes),
+            consensus,
+            decided_by,
             labelled_at: last.unwrap_or(&record.received_at).to_owned(),
             record,
             votes,
@@ -64,14 +73,14 @@ impl LabelledRecord {
         }
     }
 
-    /// Lets the votes of earlier loops take part in the consensus, where this loop asked for one more opinion.
+    /// Takes the consensus of all votes on the question, those of other loops and of later feedback too.
     ///
-    /// They stay in the lines of those loops: whoever merges the lines of a record has each vote once, the
-    /// user's own too.
-    pub fn after(mut self, earlier: &[Vote]) -> Self {
-        self.votes.retain(|vote| !earlier.contains(vote));
-        let all: Vec<Vote> = earlier.iter().chain(&self.votes).cloned().collect();
-        self.consensus = Consensus::by_majority(&all);
+    /// They stay where they came from: whoever merges the lines of a record has each vote once. The user's own vote
+    /// stands in the line of the first loop only.
+    pub fn decided(mut self, question: &Question, is_first_loop: bool) -> Self {
+        self.votes.retain(|vote| is_first_loop || vote.source.is_review());
+        self.consensus = question.consensus.clone().unwrap_or(Consensus::Unanswered);
+        self.decided_by = question.decided_by;
         self
     }
 
@@ -184,10 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn a_suggested_label_is_one_vote_and_not_the_truth() {
+    fn a_suggested_label_is_one_vote_and_the_only_reviewer_s_word_counts() {
         let labelled = LabelledRecord::new(feedback(), vec![vote("World", "2026-11-20T11:00:00Z")], "l", "f");
 
-        assert_eq!(labelled.consensus, Consensus::Tie);
+        assert_eq!(labelled.votes.len(), 2);
+        assert_eq!(labelled.consensus.labels(), Some(&["World".to_owned()][..]));
+        assert_eq!(labelled.decided_by, Some(DecidedBy::SingleReviewer));
     }
 
     #[test]
@@ -196,14 +207,17 @@ mod tests {
         let mut opinion = vote("World", "2026-11-20T12:00:00Z");
         opinion.worker = "w2".into();
 
-        let again =
-            LabelledRecord::new(feedback(), vec![opinion.clone()], "l-again-1", "f").after(&first.votes);
+        let mut question = Question::asked(feedback(), "l-again-1", 1);
+        question.answer_with(&first.votes);
+        question.answer_with(std::slice::from_ref(&opinion));
+        let again = LabelledRecord::new(feedback(), vec![opinion.clone()], "l-again-1", "f");
+        let again = again.decided(&question, false);
 
         assert_eq!(again.votes, [opinion]);
         let Consensus::Agreed { answer, confidence } = again.consensus else {
-            panic!("two of three hold the same");
+            panic!("both reviewers hold the same");
         };
-        assert_eq!((answer, confidence), (Answer::labels(["World"]), 2.0 / 3.0));
+        assert_eq!((answer, confidence), (Answer::labels(["World"]), 1.0));
     }
 
     #[test]

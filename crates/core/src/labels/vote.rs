@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::human_loop::Answer;
-use crate::feedback::{FeedbackRecord, prediction::LABEL_DELIMITER};
+use crate::feedback::{FeedbackRecord, Signal, prediction::LABEL_DELIMITER};
 
 /// Worker name of feedback that does not say whose it is.
 const ANONYMOUS_USER: &str = "user";
@@ -16,6 +16,18 @@ pub enum VoteSource {
     HumanReview,
     /// The label that a user gave with feedback.
     Feedback,
+    /// The last word on a disputed question.
+    Adjudicator,
+}
+
+impl VoteSource {
+    /// Returns whether it is the answer of somebody who was asked, not what a user said unasked.
+    pub fn is_review(self) -> bool {
+        match self {
+            Self::HumanReview | Self::Adjudicator => true,
+            Self::Feedback => false,
+        }
+    }
 }
 
 /// One person's opinion on one record: evidence, not truth.
@@ -35,11 +47,16 @@ pub struct Vote {
 }
 
 impl Vote {
-    /// Returns the vote that a feedback record carries, if its user suggested a label.
+    /// Returns the vote that a feedback record carries: for the label that its user suggested, or for the prediction
+    /// that they like.
     ///
     /// Users without a name share one, since nothing tells them apart.
     pub fn of_feedback(record: &FeedbackRecord) -> Option<Self> {
-        let label = record.suggested_label.as_ref()?;
+        let liked = record
+            .prediction
+            .as_ref()
+            .filter(|_| record.signal == Signal::Like);
+        let label = record.suggested_label.as_ref().or(liked)?;
         Some(Self {
             worker: match &record.user {
                 Some(user) => format!("{ANONYMOUS_USER}:{user}"),

@@ -120,6 +120,19 @@ impl RecentTexts {
         new
     }
 
+    /// Forgets a record's text; returns whether that changed anything.
+    pub fn forget(&mut self, id: &str) -> bool {
+        if !self.by_id.contains_key(id) {
+            return false;
+        }
+        let texts = std::mem::take(self).texts;
+        texts
+            .into_iter()
+            .filter(|text| text.id != id)
+            .for_each(|text| self.remember(text));
+        true
+    }
+
     /// Returns the id of a text of which this record's text is a copy by a small change; the oldest of several.
     pub fn original(&self, record: &FeedbackRecord) -> Option<&str> {
         let text = RecentText::of(record);

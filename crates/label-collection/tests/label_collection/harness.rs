@@ -70,6 +70,7 @@ impl Review {
     fn router(&self) -> Router {
         Router::new()
             .route("/human-loops", post(start).get(list))
+            .route("/human-loops/stop", post(stop))
             .route("/human-loops/{name}", get(describe))
             .with_state(self.clone())
     }
@@ -98,6 +99,12 @@ async fn start(State(review): State<Review>, body: String) -> (StatusCode, Strin
             json!({"__type": "ConflictException"}).to_string(),
         ),
     }
+}
+
+async fn stop(State(review): State<Review>, body: String) -> (StatusCode, String) {
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    review.set(body["HumanLoopName"].as_str().expect("a name"), "Stopped");
+    (StatusCode::OK, "{}".to_owned())
 }
 
 async fn list(State(review): State<Review>, Query(query): Query<HashMap<String, String>>) -> String {
@@ -176,6 +183,7 @@ impl Services {
             ("FEEDBACK_BUCKET_NAME", FEEDBACK),
             ("HUMAN_REVIEW_WORKFLOW_ARN", FLOW),
             ("HUMAN_REVIEW_URL", ""),
+            ("SECOND_OPINION_WITHIN_HOURS", "72"),
         ]);
         let router = self.review.router().fallback_service(self.aws.router());
         LabelCollection::new(

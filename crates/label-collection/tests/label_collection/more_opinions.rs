@@ -1,10 +1,17 @@
 //! Ties and unanswered records go back to people, a bounded number of times.
 
-use active_learning_core::labels::{consolidation::Consensus, human_loop::Answer};
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    labels::{
+        consolidation::{Consensus, DecidedBy},
+        human_loop::Answer,
+        question::{Opinion, Question, question_key},
+    },
+};
 use lambda_runtime::Diagnostic;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{BUILT_IN_OUTPUT, LOOP, START, Services, input, output};
+use crate::harness::{BUILT_IN_OUTPUT, FEEDBACK, LOOP, START, Services, TRAINING, input, output};
 
 fn again(round: u8) -> String {
     format!("{LOOP}-again-{round}")
@@ -59,7 +66,7 @@ async fn a_tie_alone_is_asked_again_with_the_same_choices_and_the_merged_votes_d
 }
 
 #[tokio::test]
-async fn a_user_who_is_contradicted_is_one_vote_over_all_rounds() {
+async fn a_user_who_is_contradicted_does_not_veto_the_only_reviewer() {
     let services = Services::start();
     let mut one = input();
     one["comprehendPredictions"] = Value::from(vec![one["comprehendPredictions"][2].clone()]);
@@ -67,40 +74,46 @@ async fn a_user_who_is_contradicted_is_one_vote_over_all_rounds() {
     services
         .answered(LOOP, output(LOOP, &one.to_string(), &[("w1", 1, &["Business"])]))
         .await;
-    let asked = services.asked(&again(1));
-    services
-        .answered(&again(1), output(&again(1), &asked, &[("w2", 2, &["Business"])]))
-        .await;
 
-    let first = services.labelled(LOOP).await;
-    assert_eq!((first[0].votes.len(), &first[0].consensus), (2, &Consensus::Tie));
-    let second = services.labelled(&again(1)).await;
-    assert_eq!(second[0].consensus, agreed("Business", 2.0 / 3.0));
-    let users = first
-        .iter()
-        .chain(&second)
-        .flat_map(|line| &line.votes)
-        .filter(|vote| vote.worker == "user:ada");
-    assert_eq!(users.count(), 1);
+    let lines = services.labelled(LOOP).await;
+    assert_eq!(lines[0].votes.len(), 2, "the record shows the user's vote");
+    assert_eq!(lines[0].consensus, agreed("Business", 1.0));
+    assert_eq!(lines[0].decided_by, Some(DecidedBy::SingleReviewer));
+    assert!(services.review.loops().is_empty());
 }
 
 #[tokio::test]
-async fn rounds_are_bounded_and_what_is_still_a_tie_stays_one() {
+async fn a_further_round_asks_one_more_and_nobody_who_has_answered() {
+    let services = Services::start();
+
+    services.answered(LOOP, BUILT_IN_OUTPUT).await;
+
+    let asked: Value = serde_json::from_str(&services.asked(&again(1))).expect("JSON");
+    let output: Value = serde_json::from_str(BUILT_IN_OUTPUT).expect("JSON");
+    let answers = output["humanAnswers"].as_array().expect("answers");
+    let mut workers: Vec<&Value> = answers.iter().map(|answer| &answer["workerId"]).collect();
+    workers.sort_by_key(|worker| worker.to_string());
+    assert_eq!(asked["excludedWorkers"], json!(workers));
+    assert_eq!(asked["taskCount"], 1);
+}
+
+#[tokio::test]
+async fn rounds_are_bounded_and_what_people_do_not_agree_on_waits_for_an_adjudicator() {
     let services = Services::start();
     let mut one = input();
-    one["comprehendPredictions"] = Value::from(vec![one["comprehendPredictions"][2].clone()]);
+    one["comprehendPredictions"] = Value::from(vec![one["comprehendPredictions"][3].clone()]);
 
-    // One reviewer who answers the same every time: their last vote counts, against the user's.
+    let split: &[(&str, u32, &[&str])] = &[("w1", 1, &["Business"]), ("w2", 1, &["World"])];
     services
-        .answered(LOOP, output(LOOP, &one.to_string(), &[("w1", 1, &["Business"])]))
+        .answered(LOOP, output(LOOP, &one.to_string(), split))
         .await;
-    for round in 1..=2 {
+    for (round, label) in [(1, "Sports"), (2, "SciTech")] {
         let asked = services.asked(&again(round));
-        let minute = u32::from(round) + 1;
+        let worker = format!("w{}", round + 2);
         services
             .answered(
                 &again(round),
-                output(&again(round), &asked, &[("w1", minute, &["Business"])]),
+                output(&again(round), &asked, &[(worker.as_str(), 2, &[label])]),
             )
             .await;
     }
@@ -108,6 +121,38 @@ async fn rounds_are_bounded_and_what_is_still_a_tie_stays_one() {
     assert_eq!(services.labelled(&again(2)).await[0].consensus, Consensus::Tie);
     assert_eq!(services.review.loops().len(), 2, "no third round");
     assert!(services.open().await.is_empty());
+    let id = one["comprehendPredictions"][0]["id"].as_str().expect("an id");
+    let disputed = services.get(TRAINING, &format!("disputed/{id}.json")).await;
+    let disputed: Value = serde_json::from_str(&disputed).expect("JSON");
+    assert_eq!(disputed["votes"].as_array().map(Vec::len), Some(4));
+}
+
+#[tokio::test]
+async fn a_vote_that_came_while_people_were_asked_counts_with_theirs() {
+    let services = Services::start();
+    let mut one = input();
+    one["comprehendPredictions"] = Value::from(vec![one["comprehendPredictions"][3].clone()]);
+    let record =
+        FeedbackRecord::parse(one["comprehendPredictions"][0].to_string().as_bytes()).expect("a record");
+    let mut question = Question::asked(record.clone(), LOOP, 1);
+    let suggestion = FeedbackRecord {
+        suggested_label: Some("World".to_owned()),
+        user: Some("bob".to_owned()),
+        ..record.clone()
+    };
+    question.hear(&Opinion::of(&suggestion));
+    services
+        .put(FEEDBACK, &question_key(&record.id), question.to_json())
+        .await;
+
+    let split: &[(&str, u32, &[&str])] = &[("w1", 1, &["Business"]), ("w2", 1, &["World"])];
+    services
+        .answered(LOOP, output(LOOP, &one.to_string(), split))
+        .await;
+
+    let lines = services.labelled(LOOP).await;
+    assert_eq!(lines[0].consensus, agreed("World", 0.5));
+    assert_eq!(lines[0].decided_by, Some(DecidedBy::UserBrokeTie));
 }
 
 #[tokio::test]

@@ -1,9 +1,16 @@
 //! What became of the loops that are not done with.
 
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    sampling::duplicates::{RecentTexts, same_form},
+};
+use chrono::{TimeDelta, Utc};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 
-use crate::harness::{BUILT_IN_OUTPUT, FEEDBACK, LIST, LOOP, REVIEW, START, Services, input, output_key};
+use crate::harness::{
+    BUILT_IN_OUTPUT, FEEDBACK, LIST, LOOP, REVIEW, START, Services, TRAINING, input, output, output_key,
+};
 
 impl Services {
     /// Keeps the sample's input as that of an open loop, and claims its records for its delivered object.
@@ -145,8 +152,90 @@ async fn an_output_whose_event_was_lost_is_worked_off_whatever_the_loop_says() {
         services.sweep().await;
 
         assert_eq!(services.labelled(LOOP).await.len(), 6, "{status}");
-        assert_eq!(services.open().await, [format!("{LOOP}-again-1")], "{status}");
+        let asked_again = services.open().await;
+        match status {
+            "Stopped" => assert!(asked_again.is_empty(), "an operator wants no more answers"),
+            _ => assert_eq!(asked_again, [format!("{LOOP}-again-1")], "{status}"),
+        }
     }
+}
+
+#[tokio::test]
+async fn what_one_worker_answered_before_a_loop_was_stopped_counts_and_the_rest_is_given_up() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Stopped").await;
+    let answers = output(LOOP, &input().to_string(), &[("w1", 1, &["Business", "Sports"])]);
+    services.put(REVIEW, &output_key(LOOP), answers).await;
+
+    services.sweep().await;
+
+    let labelled = services.labelled(LOOP).await;
+    assert_eq!(labelled[0].consensus.labels(), Some(&["Business".to_owned()][..]));
+    assert_eq!(services.rejected(LOOP).await.len(), 4);
+    assert!(services.open().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_question_that_is_given_up_releases_its_form_and_its_place_and_its_copies_go_on() {
+    let services = Services::start();
+    services.asked_and(LOOP, "Stopped").await;
+    let record = &input()["comprehendPredictions"][0];
+    let id = record["id"].as_str().expect("an id");
+    let parsed = FeedbackRecord::parse(record.to_string().as_bytes()).expect("a record");
+    let form = format!("claims/text-{}", same_form(&parsed));
+    let claim = json!({"owner": id, "claimedAt": "2026-11-20T10:00:00Z"}).to_string();
+    services.put(FEEDBACK, &form, claim).await;
+    let mut recent = RecentTexts::default();
+    let long = FeedbackRecord {
+        utterance: "one two three four five six seven eight nine ten".to_owned(),
+        ..parsed.clone()
+    };
+    assert!(recent.insert(&long), "a text that is long enough");
+    services
+        .put(FEEDBACK, "copies/recent-texts.jsonl", recent.write())
+        .await;
+    let copy = parsed.to_line();
+    let key = format!("copies/{id}/{id}-0123456789abcdef.json");
+    services.put(TRAINING, &key, copy.clone()).await;
+
+    services.sweep().await;
+
+    assert!(services.keys(FEEDBACK, "claims/").await.is_empty());
+    let recent = services.get(FEEDBACK, "copies/recent-texts.jsonl").await;
+    assert_eq!(recent, "");
+    let released = format!("feedback/released/{LOOP}-{id}-1.jsonl");
+    assert_eq!(services.get(FEEDBACK, &released).await, copy);
+    assert!(services.keys(TRAINING, "copies/").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_record_for_which_nobody_else_comes_in_time_waits_for_an_adjudicator() {
+    let services = Services::start();
+    services.answered(LOOP, BUILT_IN_OUTPUT).await;
+    let again = format!("{LOOP}-again-1");
+    let sweep = json!({"operation": "sweep"});
+    let in_hours = |hours| Utc::now() + TimeDelta::hours(hours);
+
+    services
+        .function()
+        .handle_at(sweep.clone(), in_hours(71))
+        .await
+        .expect("swept");
+    let early = services.keys(TRAINING, "disputed/").await;
+    services
+        .function()
+        .handle_at(sweep, in_hours(73))
+        .await
+        .expect("swept");
+
+    assert!(early.is_empty());
+    let disputed = services.keys(TRAINING, "disputed/").await;
+    assert_eq!(disputed.len(), 1);
+    let question: Value = serde_json::from_str(&services.get(TRAINING, &disputed[0]).await).expect("JSON");
+    assert_eq!(question["state"], "disputed");
+    assert_eq!(question["votes"].as_array().map(Vec::len), Some(2));
+    assert_eq!(services.review.status(&again).as_deref(), Some("Stopped"));
+    assert!(services.open().await.is_empty());
 }
 
 #[tokio::test]

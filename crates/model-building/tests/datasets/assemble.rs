@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use active_learning_core::{
     dataset::{DatasetManifest, Mode, Rules, Severity},
     feedback::Signal,
-    labels::labelled::LabelledRecord,
+    labels::{
+        labelled::LabelledRecord,
+        vote::{Vote, VoteSource},
+    },
 };
 use model_building::assemble::{AssemblePolicy, check_dataset};
 use serde_json::Value;
@@ -174,13 +177,23 @@ async fn votes_of_all_loops_count_together_and_a_suggested_label_once() {
     };
     bucket.put("initial/a.csv", initial(4)).await;
     bucket.label("loop-1", &[labelled("ada", "loop-1", 0)]).await;
+    let one = bucket.assemble(&POLICY).await;
+
+    let other = LabelledRecord::new(
+        disputed.clone(),
+        vec![vote("bob", "SciTech", 5)],
+        "loop-2",
+        "arn:flow",
+    );
+    bucket.label("loop-2", &[other]).await;
     let tied = bucket.assemble(&POLICY).await;
 
-    bucket.label("loop-2", &[labelled("bob", "loop-2", 5)]).await;
-    let agreed = bucket.assemble(&POLICY).await;
-
+    assert_eq!(
+        bucket.labels(&one).await["a disputed text"],
+        "Sports",
+        "the only reviewer's word counts against a user's"
+    );
     assert_eq!(tied.left_out, [("tie".into(), 1)].into());
-    assert_eq!(bucket.labels(&agreed).await["a disputed text"], "Sports");
 }
 
 #[tokio::test]
@@ -194,8 +207,50 @@ async fn a_label_that_only_a_user_suggested_is_no_row() {
 
     let manifest = bucket.assemble(&POLICY).await;
 
-    assert_eq!(manifest.left_out, [("not-reviewed".into(), 1)].into());
+    assert_eq!(manifest.left_out, [("unsure".into(), 1)].into());
     assert!(!manifest.train.summary.classes.contains_key("Nonsense"));
+}
+
+#[tokio::test]
+async fn a_vote_that_came_after_the_answers_breaks_their_tie_and_is_no_answer_itself() {
+    let bucket = Bucket::new();
+    let text = record("a disputed text", Signal::LowConfidence);
+    bucket.put("initial/a.csv", initial(4)).await;
+    let votes = vec![vote("ada", "Sports", 0), vote("bob", "World", 1)];
+    let tied = LabelledRecord::new(text.clone(), votes, "loop-1", "arn:flow");
+    bucket.label("loop-1", &[tied]).await;
+    let mut later = LabelledRecord::new(text, Vec::new(), "vote-1", "");
+    later.votes = vec![Vote {
+        worker: "user:cy".into(),
+        source: VoteSource::Feedback,
+        ..vote("cy", "World", 9)
+    }];
+    later.labelled_at = later.votes[0].at.clone();
+    bucket.label("vote-1", &[later]).await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(bucket.labels(&manifest).await["a disputed text"], "World");
+}
+
+#[tokio::test]
+async fn an_adjudicator_decides_whatever_the_others_said() {
+    let bucket = Bucket::new();
+    let text = record("a disputed text", Signal::LowConfidence);
+    bucket.put("initial/a.csv", initial(4)).await;
+    let votes = vec![vote("ada", "Sports", 0), vote("bob", "Sports", 1)];
+    let tied = LabelledRecord::new(text.clone(), votes, "loop-1", "arn:flow");
+    bucket.label("loop-1", &[tied]).await;
+    let last_word = Vote {
+        source: VoteSource::Adjudicator,
+        ..vote("adjudicator:lea", "World", 9)
+    };
+    let adjudication = LabelledRecord::new(text, vec![last_word], "adjudication-1", "");
+    bucket.label("adjudication-1", &[adjudication]).await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(bucket.labels(&manifest).await["a disputed text"], "World");
 }
 
 #[tokio::test]

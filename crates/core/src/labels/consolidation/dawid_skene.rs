@@ -48,6 +48,13 @@ pub struct DawidSkene {
     pub steps: usize,
 }
 
+impl DawidSkene {
+    /// Returns the probability of each answer to be the true one, given these votes.
+    pub fn posterior(&self, votes: &[Observation]) -> Vec<f64> {
+        posterior(votes, &self.priors, &self.confusions)
+    }
+}
+
 /// Weight of the pseudo-votes in [`dawid_skene`] that suits few votes; 0 is the paper's maximum likelihood.
 pub const SMOOTHING: f64 = 1.0;
 

@@ -10,6 +10,9 @@ use crate::labels::{
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.
 const TIME_BYTES: usize = 24;
 
+/// The kept bytes of a time.
+pub(super) type Time = [u8; TIME_BYTES];
+
 /// Collects votes; [`Ballots::count`] ends it.
 ///
 /// Memory: 64 bytes a vote, and each worker and each different answer once. A million votes fit in 100 MB.
@@ -24,16 +27,20 @@ pub struct Ballots {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ballot {
     id: u128,
-    at: [u8; TIME_BYTES],
+    pub(super) at: Time,
     pub(crate) worker: u32,
     pub(crate) answer: u32,
     /// Not a number where it is unknown.
     seconds: f32,
-    /// Whether a reviewer gave it, not a user with feedback.
-    pub(crate) is_review: bool,
+    pub(crate) source: VoteSource,
 }
 
 impl Ballot {
+    /// Whether a reviewer gave it, not a user with feedback.
+    pub(crate) fn is_review(&self) -> bool {
+        self.source.is_review()
+    }
+
     pub(crate) fn seconds(&self) -> Option<f64> {
         (!self.seconds.is_nan()).then_some(f64::from(self.seconds))
     }
@@ -52,7 +59,7 @@ impl Ballots {
             worker: number(&mut self.workers, &vote.worker),
             answer: number(&mut self.answers, &vote.answer),
             seconds: vote.seconds.map_or(f32::NAN, |seconds| seconds as f32),
-            is_review: vote.source == VoteSource::HumanReview,
+            source: vote.source,
         });
     }
 

@@ -9,7 +9,10 @@ use super::{
     answer::{NONE_FITS, UNSURE},
     name::{NAME_DIGITS, NAME_PREFIX},
 };
-use crate::feedback::{FeedbackRecord, prediction::LABEL_DELIMITER};
+use crate::{
+    feedback::{FeedbackRecord, prediction::LABEL_DELIMITER},
+    labels::question::Question,
+};
 
 /// Largest `InputContent` of `StartHumanLoop`, in characters; counted here in bytes, which is never less.
 ///
@@ -33,6 +36,14 @@ pub struct HumanLoopInput {
     pub bucket_name: String,
     /// Key of the delivered feedback.
     pub key_name: String,
+    /// Ids of the workers who have answered one of the items and are not to be asked again. The built-in review
+    /// service does not offer them the task; A2I cannot leave somebody out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded_workers: Vec<String>,
+    /// Reviewers that are wanted, where they are fewer than the flow definition asks: one, for one more opinion. Read by
+    /// the built-in review service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_count: Option<u32>,
 }
 
 impl HumanLoopInput {
@@ -80,6 +91,37 @@ pub fn human_loops(
     loops
 }
 
+/// Returns the human loop that asks somebody else about a question that was opened again: one more opinion of nobody
+/// who has given theirs. The same for the same question until it is opened once more.
+pub fn reopening_loop(question: &Question, labels: &[String]) -> HumanLoop {
+    let record = &question.record;
+    let input = HumanLoopInput {
+        labels: offered_labels(&[record], labels),
+        comprehend_predictions: vec![record.clone()],
+        row_count: 1,
+        bucket_name: String::new(),
+        key_name: String::new(),
+        excluded_workers: question.reviewers(),
+        task_count: Some(1),
+    };
+    let parts = ["reopened", &record.id, &question.reopened.to_string()];
+    HumanLoop {
+        name: format!("{}-again-1", name_of(parts.into_iter())),
+        input_content: input.to_json(),
+        record_ids: vec![record.id.clone()],
+    }
+}
+
+/// Derives the name of a loop from what it asks.
+fn name_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    format!("{NAME_PREFIX}{}", &hex::encode(hash.finalize())[..NAME_DIGITS])
+}
+
 /// Halves a chunk until its content fits; a single record always fits, since utterances are bounded.
 fn split_to_size(
     chunk: &[&FeedbackRecord],
@@ -105,17 +147,12 @@ fn human_loop(chunk: &[&FeedbackRecord], labels: &[String], bucket: &str, key: &
         row_count: chunk.len(),
         bucket_name: bucket.to_owned(),
         key_name: key.to_owned(),
+        excluded_workers: Vec::new(),
+        task_count: None,
     };
-    let mut hash = Sha256::new();
-    for part in [bucket, key]
-        .into_iter()
-        .chain(chunk.iter().map(|record| record.id.as_str()))
-    {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
+    let ids = chunk.iter().map(|record| record.id.as_str());
     HumanLoop {
-        name: format!("{NAME_PREFIX}{}", &hex::encode(hash.finalize())[..NAME_DIGITS]),
+        name: name_of([bucket, key].into_iter().chain(ids)),
         input_content: input.to_json(),
         record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
     }

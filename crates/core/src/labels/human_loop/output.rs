@@ -143,8 +143,19 @@ impl HumanLoopOutput {
             .collect()
     }
 
-    /// Returns the input of a loop that asks about some of the records again, with the same choices and origin.
-    pub fn asking_again(&self, records: Vec<FeedbackRecord>) -> HumanLoopInput {
+    /// Returns the delivered object that the loop asks about, `<bucket>/<key>`: what claimed its records.
+    pub fn origin(&self) -> String {
+        let text = |name| self.input_content.get(name).and_then(Value::as_str);
+        let [bucket, key] = ["bucketName", "keyName"].map(|name| text(name).unwrap_or_default());
+        format!("{bucket}/{key}")
+    }
+
+    /// Returns the input of a loop that asks somebody else about some of the records, with the same choices and origin.
+    pub fn asking_again(
+        &self,
+        records: Vec<FeedbackRecord>,
+        excluded_workers: Vec<String>,
+    ) -> HumanLoopInput {
         let text = |name| self.input_content.get(name).and_then(Value::as_str);
         HumanLoopInput {
             labels: self.offered_labels(),
@@ -152,6 +163,8 @@ impl HumanLoopOutput {
             bucket_name: text("bucketName").unwrap_or_default().to_owned(),
             key_name: text("keyName").unwrap_or_default().to_owned(),
             comprehend_predictions: records,
+            excluded_workers,
+            task_count: Some(1),
         }
     }
 

@@ -1,0 +1,202 @@
+//! What users say of texts that people were asked about: votes on the question that is there.
+//!
+//! A vote is kept in the question and as a labelled line of its own, so that training counts it too. One that
+//! contradicts an answer opens the question again, for somebody who has not answered it, a bounded number of times.
+
+use std::future::ready;
+
+use active_learning_aws::{claims, objects};
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    labels::{
+        human_loop::{HumanLoop, LoopName, reopening_loop},
+        labelled::{LabelledRecord, object_key},
+        question::{Effect, Opinion, Question, State},
+    },
+    sampling::duplicates::{occurrence, same_form},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use lambda_runtime::tracing::info;
+
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT};
+
+/// What became of some opinions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// Votes that were new.
+    pub votes: u64,
+    /// Questions that were opened again.
+    pub reopened: u64,
+    /// Complaints that were taken back.
+    pub withdrawn: u64,
+}
+
+impl A2iTrigger {
+    /// Notes in which human loop each of its records is asked. Idempotent: a question that the loop has asked before,
+    /// whatever became of it, stays as it is. Votes that came before the loop count.
+    pub(crate) async fn note_loop(
+        &self,
+        human_loop: &HumanLoop,
+        records: &[FeedbackRecord],
+    ) -> Result<(), A2iTriggerError> {
+        let of_loop = records
+            .iter()
+            .filter(|record| human_loop.record_ids.contains(&record.id));
+        stream::iter(of_loop)
+            .map(async |record| {
+                let note = |question: &mut Option<Question>| {
+                    if (question.as_ref())
+                        .is_some_and(|known| known.first_loop.as_ref() == Some(&human_loop.name))
+                    {
+                        return;
+                    }
+                    let mut asked =
+                        Question::asked(record.clone(), &human_loop.name, human_loop.record_ids.len());
+                    asked.add(&question.take().map(|known| known.votes).unwrap_or_default());
+                    *question = Some(asked);
+                };
+                self.questions.change(&record.id, note).await
+            })
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_for_each(|()| ready(Ok(())))
+            .await?;
+        Ok(())
+    }
+
+    /// Takes what feedback says of texts that people were asked about, each with the id of the question.
+    pub(crate) async fn hear(&self, said: Vec<(String, FeedbackRecord)>) -> Result<Heard, A2iTriggerError> {
+        stream::iter(said)
+            .map(|(question_id, record)| async move { self.hear_one(&question_id, &record).await })
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_fold(Heard::default(), |heard, one| ready(Ok(heard.and(one))))
+            .await
+    }
+
+    async fn hear_one(&self, question_id: &str, record: &FeedbackRecord) -> Result<Heard, A2iTriggerError> {
+        let mut heard = Heard::default();
+        let opinion = Opinion::of(record);
+        if opinion == Opinion::None {
+            return Ok(heard);
+        }
+        let Some((effect, question)) = self.find_and_tell(question_id, record, &opinion).await? else {
+            return Ok(heard);
+        };
+        heard.votes = u64::from(effect != Effect::Known);
+        self.keep_vote(&question, &opinion, record).await?;
+
+        // Also what an earlier run of the same event has begun.
+        match question.state {
+            State::Withdrawn => {
+                self.take_back(&question).await?;
+                heard.withdrawn = heard.votes;
+            }
+            State::Asked => heard.reopened = u64::from(self.ask_somebody_else(&question).await?),
+            State::Disputed => {
+                let stored = self.questions.dispute(&question).await;
+                stored.map_err(A2iTriggerError::Store)?;
+            }
+            State::Answered | State::Abandoned => {}
+        }
+        Ok(heard)
+    }
+
+    /// Tells an opinion to its question, or to that of a text of the same form; `None` where people were not asked.
+    async fn find_and_tell(
+        &self,
+        question_id: &str,
+        record: &FeedbackRecord,
+        opinion: &Opinion,
+    ) -> Result<Option<(Effect, Question)>, A2iTriggerError> {
+        let tell = |question: &mut Option<Question>| {
+            let question = question.as_mut()?;
+            if question.is_taken_back_by(record) {
+                question.withdraw(record);
+                return Some((Effect::Counted, question.clone()));
+            }
+            Some((question.hear(opinion), question.clone()))
+        };
+        if let Some(told) = self.questions.change(question_id, tell).await? {
+            return Ok(Some(told));
+        }
+        let form = format!("text-{}", same_form(record));
+        match self.claims.owner(&form).await? {
+            Some(original) if original != question_id => Ok(self.questions.change(&original, tell).await?),
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps a vote as a labelled line of the question, for training. Idempotent.
+    async fn keep_vote(
+        &self,
+        question: &Question,
+        opinion: &Opinion,
+        record: &FeedbackRecord,
+    ) -> Result<(), A2iTriggerError> {
+        let Opinion::For(vote) = opinion else {
+            return Ok(());
+        };
+        let name = format!("vote-{}-{:016x}", question.record.id, occurrence(record));
+        let mut labelled = LabelledRecord::new(question.record.clone(), Vec::new(), &name, "");
+        labelled.votes = vec![vote.clone()];
+        labelled.labelled_at = vote.at.clone();
+        let line = labelled.to_line().into_bytes();
+        let bucket = &self.config.training_bucket;
+        let created =
+            objects::create(&self.s3, bucket, &object_key(&name), "application/x-ndjson", line).await;
+        created.map(|_| ()).map_err(A2iTriggerError::Store)
+    }
+
+    /// Asks somebody who has not answered a question that was opened again; nothing where that was done before.
+    async fn ask_somebody_else(&self, question: &Question) -> Result<bool, A2iTriggerError> {
+        if question.reopened == 0 {
+            return Ok(false);
+        }
+        let human_loop = reopening_loop(question, &self.config.classes);
+        let first = |name: &str| LoopName::parse(name).map(|name| name.first().to_owned());
+        if question.human_loop.as_deref().and_then(first) == first(&human_loop.name) {
+            return Ok(false);
+        }
+        self.human_loops
+            .ask(&human_loop.name, &human_loop.input_content)
+            .await?;
+        let note = |known: &mut Option<Question>| {
+            if let Some(known) = known.as_mut().filter(|known| known.reopened == question.reopened) {
+                (known.human_loop, known.items) = (Some(human_loop.name.clone()), 1);
+            }
+        };
+        self.questions.change(&question.record.id, note).await?;
+        info!(
+            human_loop.name,
+            "a user contradicts the answer: somebody else is asked"
+        );
+        Ok(true)
+    }
+
+    /// Stops the loop of a complaint that was taken back, if it asks nothing else, and releases what was claimed.
+    async fn take_back(&self, question: &Question) -> Result<(), A2iTriggerError> {
+        let Some(human_loop) = question.human_loop.as_deref().filter(|_| question.items == 1) else {
+            info!(
+                question.record.id,
+                "withdrawn; its page asks about other texts too and stays"
+            );
+            return Ok(());
+        };
+        self.human_loops.stop(human_loop).await?;
+        let bucket = &self.config.feedback_bucket;
+        claims::withdraw(&self.s3, bucket, &question.record.id).await?;
+        let form = format!("text-{}", same_form(&question.record));
+        claims::release(&self.s3, bucket, &form, &question.record.id).await?;
+        Ok(())
+    }
+}
+
+impl Heard {
+    /// Adds what became of other opinions.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            votes: self.votes + other.votes,
+            reopened: self.reopened + other.reopened,
+            withdrawn: self.withdrawn + other.withdrawn,
+        }
+    }
+}

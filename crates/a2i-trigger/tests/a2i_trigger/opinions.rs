@@ -1,0 +1,258 @@
+//! What users say of texts that people were asked about already.
+
+use active_learning_core::{
+    feedback::{FeedbackRecord, record_id},
+    labels::{
+        human_loop::Answer,
+        labelled::LabelledRecord,
+        question::{Question, State, question_key},
+        vote::{Vote, VoteSource},
+    },
+};
+use aws_sdk_s3::primitives::ByteStream;
+use local_aws::script::Script;
+use serde_json::{Value, json};
+
+use crate::harness::{BUCKET, Services, TRAINING_BUCKET, asked, line, loops, starting};
+
+const STOP: &str = "POST /human-loops/stop";
+const TEXT: &str = "The minister opened the velodrome.";
+
+/// A line of explicit feedback on the text, with these fields beside.
+fn feedback(fields: Value) -> String {
+    let mut line = json!({
+        "classifier": "news", "utterance": TEXT, "prediction": "World", "source": "explicit-api", "signal": "dislike",
+        "receivedAt": "2026-11-20T11:00:00.000Z",
+    });
+    for (name, value) in fields.as_object().expect("fields") {
+        line[name] = value.clone();
+    }
+    format!("{line}\n")
+}
+
+impl Services {
+    async fn question(&self) -> Question {
+        let key = question_key(&record_id("news", TEXT));
+        Question::parse(self.get(&key).await.as_bytes()).expect("a question")
+    }
+
+    /// Has one reviewer have answered the question.
+    async fn answered(&self, label: &str) {
+        let mut question = self.question().await;
+        question.answer_with(&[Vote {
+            worker: "w1".to_owned(),
+            answer: Answer::labels([label]),
+            source: VoteSource::HumanReview,
+            at: "2026-11-20T10:30:00Z".to_owned(),
+            seconds: None,
+        }]);
+        let put = self.s3.put_object().bucket(BUCKET);
+        let put = put.key(question_key(&question.record.id));
+        let body = ByteStream::from(question.to_json());
+        put.body(body).send().await.expect("an upload");
+    }
+
+    /// Delivers lines and has them worked off; returns what the review service was told.
+    async fn delivered(&self, key: &str, lines: &str) -> Script {
+        let event = self.deliver(key, lines).await;
+        let script = starting();
+        script.always(STOP, 200, "{}");
+        let outcome = self.function(&script).handle(event).await;
+        outcome.expect("worked off");
+        script
+    }
+
+    async fn votes(&self) -> Vec<LabelledRecord> {
+        let mut votes = Vec::new();
+        for key in self.keys_in(TRAINING_BUCKET, "labelled/vote-").await {
+            let line = self.get_in(TRAINING_BUCKET, &key).await;
+            votes.push(LabelledRecord::parse(line.trim_end().as_bytes()).expect("a labelled record"));
+        }
+        votes
+    }
+}
+
+#[tokio::test]
+async fn a_correction_of_a_text_that_waits_for_review_is_a_vote_on_that_question() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+
+    let script = services
+        .delivered(
+            "feedback/2.gz",
+            &feedback(json!({"suggestedLabel": "Sports", "user": "ada"})),
+        )
+        .await;
+
+    assert!(asked(&[&script]).is_empty(), "nobody is asked twice");
+    let question = services.question().await;
+    assert_eq!(question.state, State::Asked);
+    let users: Vec<(&str, &Answer)> = (question.votes.iter())
+        .map(|vote| (vote.worker.as_str(), &vote.answer))
+        .collect();
+    assert_eq!(users, [("user:ada", &Answer::labels(["Sports"]))]);
+    assert_eq!(
+        services.votes().await[0].votes,
+        question.votes,
+        "training counts it too"
+    );
+}
+
+#[tokio::test]
+async fn a_correction_that_contradicts_the_answer_asks_somebody_else_once() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    services.answered("World").await;
+    let correction = feedback(json!({"suggestedLabel": "Sports", "user": "ada"}));
+
+    let first = services.delivered("feedback/2.gz", &correction).await;
+    let again = services.delivered("feedback/2.gz", &correction).await;
+
+    let reopened = loops(&first);
+    let (name, input) = reopened.first().expect("a loop");
+    let input: Value = serde_json::from_str(input).expect("JSON");
+    assert!(name.ends_with("-again-1"), "{name}");
+    assert_eq!(input["excludedWorkers"], json!(["w1"]));
+    assert_eq!(input["taskCount"], 1);
+    assert_eq!(asked(&[&first]), [TEXT]);
+    assert!(loops(&again).is_empty(), "the same event opens nothing again");
+    assert_eq!(services.question().await.human_loop.as_ref(), Some(name));
+}
+
+#[tokio::test]
+async fn a_question_is_opened_again_twice_and_then_an_adjudicator_decides() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    let mut opened = Vec::new();
+
+    for (number, user) in ["ada", "bob", "cy"].iter().enumerate() {
+        services.answered("World").await;
+        let correction = feedback(json!({"suggestedLabel": "Sports", "user": user}));
+        let script = services
+            .delivered(&format!("feedback/u{number}.gz"), &correction)
+            .await;
+        opened.push(loops(&script).len());
+    }
+
+    assert_eq!(opened, [1, 1, 0]);
+    let id = record_id("news", TEXT);
+    assert_eq!(
+        services.keys_in(TRAINING_BUCKET, "disputed/").await,
+        [format!("disputed/{id}.json")]
+    );
+}
+
+#[tokio::test]
+async fn a_like_is_a_vote_for_the_prediction_where_people_were_asked_and_nothing_elsewhere() {
+    let services = Services::start();
+    let like = feedback(json!({"signal": "like", "user": "ada"}));
+    services.delivered("feedback/0.gz", &like).await;
+    let before = services.keys("questions/").await;
+
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "audit", 0.1))
+        .await;
+    services.delivered("feedback/2.gz", &like).await;
+
+    assert!(before.is_empty());
+    let question = services.question().await;
+    assert_eq!(question.votes[0].answer, Answer::labels(["World"]));
+    assert_eq!(
+        question.state,
+        State::Asked,
+        "the review policy asks: no user withdraws that"
+    );
+}
+
+#[tokio::test]
+async fn a_dislike_that_its_user_takes_back_stops_the_task_and_can_be_given_anew() {
+    let services = Services::start();
+    let dislike = feedback(json!({"predictionId": "p-1"}));
+    let asked_first = services.delivered("feedback/1.gz", &dislike).await;
+    let name = loops(&asked_first).first().expect("a loop").0.clone();
+
+    let like =
+        feedback(json!({"signal": "like", "predictionId": "p-1", "receivedAt": "2026-11-20T12:00:00.000Z"}));
+    let withdrawn = services.delivered("feedback/2.gz", &like).await;
+    let state = services.question().await.state;
+    let anew = feedback(json!({"receivedAt": "2026-11-20T13:00:00.000Z"}));
+    let asked_anew = services.delivered("feedback/3.gz", &anew).await;
+
+    let stopped: Vec<Value> = (withdrawn.calls(STOP).iter())
+        .map(|call| serde_json::from_slice(call).expect("JSON"))
+        .collect();
+    assert_eq!(stopped, [json!({"HumanLoopName": name})]);
+    assert_eq!(state, State::Withdrawn);
+    assert_eq!(asked(&[&asked_anew]), [TEXT]);
+}
+
+#[tokio::test]
+async fn a_dislike_that_is_taken_back_on_a_page_with_other_texts_leaves_the_page() {
+    let services = Services::start();
+    let other = line("The team won the cup.", "low-confidence", 0.1);
+    let dislike = feedback(json!({"user": "ada"}));
+    services
+        .delivered("feedback/1.gz", &format!("{dislike}{other}"))
+        .await;
+
+    let like = feedback(json!({"signal": "like", "user": "ada", "receivedAt": "2026-11-20T12:00:00.000Z"}));
+    let script = services.delivered("feedback/2.gz", &like).await;
+
+    assert!(script.calls(STOP).is_empty());
+    assert_eq!(services.question().await.state, State::Withdrawn);
+}
+
+#[tokio::test]
+async fn a_dislike_that_somebody_answered_is_not_taken_back() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &feedback(json!({"user": "ada"})))
+        .await;
+    services.answered("Sports").await;
+
+    let like = feedback(json!({"signal": "like", "user": "ada", "receivedAt": "2026-11-20T12:00:00.000Z"}));
+    let script = services.delivered("feedback/2.gz", &like).await;
+
+    assert!(script.calls(STOP).is_empty());
+    assert_eq!(
+        asked(&[&script]),
+        [TEXT],
+        "it contradicts the answer: somebody else is asked"
+    );
+}
+
+#[tokio::test]
+async fn the_same_delivery_again_leaves_an_answered_question_as_it_is() {
+    let services = Services::start();
+    let lines = line(TEXT, "low-confidence", 0.1);
+    services.delivered("feedback/1.gz", &lines).await;
+    services.answered("World").await;
+    let before = services.question().await;
+
+    services.delivered("feedback/1.gz", &lines).await;
+
+    assert_eq!(services.question().await, before);
+}
+
+#[tokio::test]
+async fn feedback_on_a_text_that_differs_in_form_only_is_a_vote_on_the_same_question() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+
+    let shouted = feedback(json!({"utterance": TEXT.to_uppercase(), "suggestedLabel": "Sports"}));
+    services.delivered("feedback/2.gz", &shouted).await;
+    let liked = feedback(json!({"utterance": format!("  {TEXT}"), "signal": "like", "user": "bob"}));
+    services.delivered("feedback/3.gz", &liked).await;
+
+    let record = FeedbackRecord::parse(shouted.trim_end().as_bytes()).expect("a record");
+    assert_ne!(record.id, record_id("news", TEXT));
+    assert_eq!(services.question().await.votes.len(), 2);
+}

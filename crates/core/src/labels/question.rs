@@ -1,0 +1,380 @@
+//! What is known of one question while its claim lasts: asked where, answered how, by whose votes.
+//!
+//! Feedback on a text that was asked already is a vote on that question. It finds the question by the record's id,
+//! whatever the human loop is called, at the cost of one object.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    consolidation::{Consensus, DecidedBy},
+    human_loop::{Answer, MAX_ROUNDS},
+    vote::{Vote, VoteSource},
+};
+use crate::feedback::{FeedbackRecord, Signal};
+
+/// Where questions lie, in the feedback bucket.
+pub const QUESTIONS_PREFIX: &str = "questions/";
+
+/// Version of the shape that is written; a later one is refused.
+const SCHEMA_VERSION: u32 = 1;
+
+/// How far a question is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// People are being asked.
+    Asked,
+    /// People agree, as far as they were asked.
+    Answered,
+    /// People do not agree, and nobody else is there to ask: an adjudicator decides.
+    Disputed,
+    /// The user who complained took it back before anybody answered.
+    Withdrawn,
+    /// It was stopped, or nobody answered in time, nor to the repetitions.
+    Abandoned,
+}
+
+/// One question, the content of `questions/<record id>.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Question {
+    /// Version of the shape.
+    pub schema_version: u32,
+    /// How far it is.
+    pub state: State,
+    /// The record that was asked about first.
+    pub record: FeedbackRecord,
+    /// The latest human loop that asks it; none where only votes are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub human_loop: Option<String>,
+    /// The loop that asked it first: an event that is delivered again asks nothing new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_loop: Option<String>,
+    /// Items of the latest loop.
+    #[serde(default)]
+    pub items: usize,
+    /// Every vote so far, of reviewers and users.
+    #[serde(default)]
+    pub votes: Vec<Vote>,
+    /// What the votes come to, once it is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consensus: Option<Consensus>,
+    /// The rule that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<DecidedBy>,
+    /// Times that it was opened again after an answer.
+    #[serde(default)]
+    pub reopened: u8,
+}
+
+/// What a vote of a user does to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It was counted before.
+    Known,
+    /// It is kept, and counts when people have answered, or with what they answered.
+    Counted,
+    /// It contradicts the answer: somebody else is asked.
+    Reopens,
+    /// It contradicts the answer, which was opened again as often as may be: an adjudicator decides.
+    Disputes,
+}
+
+/// What feedback on a text that was asked already holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opinion {
+    /// This label is right.
+    For(Vote),
+    /// The prediction is wrong; which label is right the user does not say.
+    Against(Answer),
+    /// Nothing: it is the policy that asks, or a user who names neither label nor prediction.
+    None,
+}
+
+impl Opinion {
+    /// Returns the opinion that a record holds of its text.
+    ///
+    /// A like is a vote for the prediction, a label one for the label; a dislike alone speaks against the prediction.
+    pub fn of(record: &FeedbackRecord) -> Self {
+        if let Some(vote) = Vote::of_feedback(record) {
+            return Self::For(vote);
+        }
+        match (record.signal, &record.prediction) {
+            (Signal::Dislike, Some(prediction)) => Self::Against(Answer::labels([prediction.as_str()])),
+            _ => Self::None,
+        }
+    }
+}
+
+impl Question {
+    /// Starts a question that people are asked.
+    pub fn asked(record: FeedbackRecord, human_loop: &str, items: usize) -> Self {
+        Self {
+            human_loop: Some(human_loop.to_owned()),
+            first_loop: Some(human_loop.to_owned()),
+            items,
+            ..Self::known(record)
+        }
+    }
+
+    /// Starts a question of which only feedback is known: it was asked by an older version.
+    pub fn known(record: FeedbackRecord) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            state: State::Asked,
+            votes: Vote::of_feedback(&record).into_iter().collect(),
+            record,
+            human_loop: None,
+            first_loop: None,
+            items: 0,
+            consensus: None,
+            decided_by: None,
+            reopened: 0,
+        }
+    }
+
+    /// Reads the object; `None` where it is damaged or of a newer version.
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        let question: Self = serde_json::from_slice(json).ok()?;
+        (question.schema_version <= SCHEMA_VERSION).then_some(question)
+    }
+
+    /// Writes the object.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a question has string keys and finite numbers")
+    }
+
+    /// Takes a user's opinion. A user who said something else before has changed their mind.
+    pub fn hear(&mut self, opinion: &Opinion) -> Effect {
+        let contradicts = match opinion {
+            Opinion::None => return Effect::Known,
+            Opinion::For(vote) => {
+                if self.votes.contains(vote) {
+                    return Effect::Known;
+                }
+                self.votes.push(vote.clone());
+                self.answer().is_some_and(|answer| *answer != vote.answer)
+            }
+            Opinion::Against(answer) => self.answer() == Some(answer),
+        };
+        if !contradicts || self.decided_by == Some(DecidedBy::Adjudicator) {
+            return Effect::Counted;
+        }
+        if self.reopened >= MAX_ROUNDS {
+            self.state = State::Disputed;
+            return Effect::Disputes;
+        }
+        self.reopened += 1;
+        self.state = State::Asked;
+        Effect::Reopens
+    }
+
+    /// Adds votes of reviewers and decides.
+    pub fn answer_with(&mut self, votes: &[Vote]) {
+        self.add(votes);
+        let (consensus, decided_by) = Consensus::by_majority(&self.votes);
+        self.state = match consensus {
+            Consensus::Agreed { .. } => State::Answered,
+            Consensus::Unanswered if self.state == State::Withdrawn => State::Withdrawn,
+            Consensus::Tie | Consensus::Unanswered => State::Asked,
+        };
+        (self.consensus, self.decided_by) = (Some(consensus), decided_by);
+    }
+
+    /// Adds votes, each once, and decides nothing.
+    pub fn add(&mut self, votes: &[Vote]) {
+        for vote in votes {
+            if !self.votes.contains(vote) {
+                self.votes.push(vote.clone());
+            }
+        }
+    }
+
+    /// Returns the answer that people gave, where the question is answered.
+    pub fn answer(&self) -> Option<&Answer> {
+        match (&self.state, &self.consensus) {
+            (State::Answered, Some(Consensus::Agreed { answer, .. })) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// Returns everybody who was asked and has answered, each once, in order.
+    pub fn reviewers(&self) -> Vec<String> {
+        let reviews = self.votes.iter().filter(|vote| vote.source.is_review());
+        let mut workers: Vec<String> = reviews.map(|vote| vote.worker.clone()).collect();
+        workers.sort_unstable();
+        workers.dedup();
+        workers
+    }
+
+    /// Returns whether a like takes back the complaint that asked this question, before anybody has answered.
+    ///
+    /// It does if it is about the same prediction, or of the same named user about the same text. What the review
+    /// policy asks is not taken back by a user: the like is a vote there.
+    pub fn is_taken_back_by(&self, like: &FeedbackRecord) -> bool {
+        let same = |of: fn(&FeedbackRecord) -> Option<&String>| {
+            of(&self.record).is_some() && of(&self.record) == of(like)
+        };
+        like.signal == Signal::Like
+            && like.received_at >= self.record.received_at
+            && self.state == State::Asked
+            && self.record.signal == Signal::Dislike
+            && self.votes.iter().all(|vote| vote.source == VoteSource::Feedback)
+            && (same(|record| record.prediction_id.as_ref()) || same(|record| record.user.as_ref()))
+    }
+
+    /// Takes the complaint back, and with it what its user held right.
+    pub fn withdraw(&mut self, like: &FeedbackRecord) {
+        let complaint = Vote::of_feedback(&self.record);
+        self.votes.retain(|vote| Some(vote) != complaint.as_ref());
+        self.votes.extend(Vote::of_feedback(like));
+        self.state = State::Withdrawn;
+    }
+}
+
+/// Returns the key of a question.
+pub fn question_key(record_id: &str) -> String {
+    format!("{QUESTIONS_PREFIX}{record_id}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feedback::{FeedbackRequest, Source};
+
+    fn feedback(request: &str) -> FeedbackRecord {
+        FeedbackRequest::parse(request.as_bytes())
+            .and_then(|request| request.into_record(Source::ExplicitApi, "2026-11-20T10:00:00Z"))
+            .expect("feedback")
+    }
+
+    fn dislike() -> FeedbackRecord {
+        feedback(
+            r#"{"classifier": "news", "sentence": "t", "prediction": "A", "predictionId": "p", "user": "ada"}"#,
+        )
+    }
+
+    fn with(extra: &str) -> FeedbackRecord {
+        feedback(&format!(
+            r#"{{"classifier": "news", "sentence": "t", "prediction": "A", {extra}}}"#
+        ))
+    }
+
+    fn review(worker: &str, label: &str) -> Vote {
+        Vote {
+            worker: worker.to_owned(),
+            answer: Answer::labels([label]),
+            source: VoteSource::HumanReview,
+            at: "2026-11-20T11:00:00Z".to_owned(),
+            seconds: None,
+        }
+    }
+
+    fn answered(label: &str) -> Question {
+        let mut question = Question::asked(dislike(), "review-1", 1);
+        question.answer_with(&[review("w1", label)]);
+        question
+    }
+
+    #[test]
+    fn feedback_while_people_are_asked_is_a_vote_that_counts_when_they_have_answered() {
+        let mut question = Question::asked(dislike(), "review-1", 2);
+
+        let effect = question.hear(&Opinion::of(&with(r#""label": "B", "user": "bob""#)));
+        question.answer_with(&[review("w1", "B"), review("w2", "C")]);
+
+        assert_eq!(effect, Effect::Counted);
+        assert_eq!(
+            question.answer(),
+            Some(&Answer::labels(["B"])),
+            "the user broke the tie"
+        );
+        assert_eq!(question.decided_by, Some(DecidedBy::UserBrokeTie));
+        assert_eq!(question.reviewers(), ["w1", "w2"]);
+    }
+
+    #[test]
+    fn the_same_feedback_again_is_known() {
+        let mut question = Question::asked(dislike(), "review-1", 1);
+        let opinion = Opinion::of(&with(r#""label": "B""#));
+
+        let effects = [question.hear(&opinion), question.hear(&opinion)];
+
+        assert_eq!(effects, [Effect::Counted, Effect::Known]);
+    }
+
+    #[test]
+    fn feedback_that_contradicts_an_answer_reopens_it_a_bounded_number_of_times() {
+        let mut question = answered("A");
+        let mut effects = Vec::new();
+        for user in ["b", "c", "d"] {
+            effects.push(question.hear(&Opinion::of(&with(&format!(r#""label": "B", "user": "{user}""#)))));
+            if question.state == State::Asked {
+                question.answer_with(&[review(user, "A")]);
+            }
+        }
+
+        assert_eq!(effects, [Effect::Reopens, Effect::Reopens, Effect::Disputes]);
+        assert_eq!(question.state, State::Disputed);
+    }
+
+    #[test]
+    fn feedback_that_agrees_with_an_answer_opens_nothing() {
+        let mut question = answered("A");
+
+        let like = question.hear(&Opinion::of(&with(r#""feedback": "like""#)));
+        let other = answered("B").hear(&Opinion::of(&with(r#""user": "bob""#)));
+
+        assert_eq!((like, other), (Effect::Counted, Effect::Counted));
+        assert_eq!(question.votes.len(), 2, "a like is a vote for the prediction");
+    }
+
+    #[test]
+    fn a_dislike_of_what_people_answered_reopens_it() {
+        assert_eq!(
+            answered("A").hear(&Opinion::of(&with(r#""user": "bob""#))),
+            Effect::Reopens
+        );
+    }
+
+    #[test]
+    fn an_adjudicator_is_not_contradicted() {
+        let mut question = answered("A");
+        question.answer_with(&[Vote {
+            source: VoteSource::Adjudicator,
+            ..review("adjudicator:lea", "C")
+        }]);
+
+        let effect = question.hear(&Opinion::of(&with(r#""label": "B""#)));
+
+        assert_eq!(effect, Effect::Counted);
+        assert_eq!(question.answer(), Some(&Answer::labels(["C"])));
+    }
+
+    #[test]
+    fn a_like_of_the_same_prediction_or_user_takes_a_dislike_back_unless_somebody_answered() {
+        let question = Question::asked(dislike(), "review-1", 1);
+        let taken_back = |question: &Question, extra: &str| {
+            question.is_taken_back_by(&with(&format!(r#""feedback": "like", {extra}"#)))
+        };
+
+        assert!(taken_back(&question, r#""predictionId": "p""#));
+        assert!(taken_back(&question, r#""user": "ada""#));
+        assert!(!taken_back(&question, r#""user": "bob""#));
+        assert!(!taken_back(&question, r#""predictionId": "q""#));
+        let mut answered = question.clone();
+        answered.answer_with(&[review("w1", "B")]);
+        assert!(!taken_back(&answered, r#""predictionId": "p""#));
+        let mut audit = question.clone();
+        audit.record.signal = Signal::Audit;
+        assert!(!taken_back(&audit, r#""predictionId": "p""#));
+    }
+
+    #[test]
+    fn a_question_is_read_as_it_was_written() {
+        let question = answered("A");
+
+        assert_eq!(Question::parse(&question.to_json()), Some(question));
+        assert_eq!(Question::parse(b"{}"), None);
+    }
+}
