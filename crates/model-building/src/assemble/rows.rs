@@ -1,14 +1,12 @@
 //! The rows that a dataset is made of: of each text one, with the label that counts.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
-    io::{self, Read},
-    rc::Rc,
+    io,
 };
 
 use active_learning_core::{
-    dataset::{self, ContentId, Mode, one_line, read_csv},
+    dataset::{self, ContentId, Mode},
     feedback::prediction::LABEL_DELIMITER,
     labels::{
         agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
@@ -17,17 +15,17 @@ use active_learning_core::{
 };
 use serde::Serialize;
 
-use super::AssembleError;
+use super::initial::InitialRows;
 use crate::{
     labels::{Labels, LastAnswers, Line, Outcome},
-    spool::{Piece, Spool, Texts},
+    spool::{Piece, Texts},
 };
 
 /// A text with its labels; 48 bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
     pub content: ContentId,
-    text: Piece,
+    pub text: Piece,
     /// Number of its set of labels.
     pub labels: u32,
     pub source: Source,
@@ -70,12 +68,21 @@ pub struct LabelReport {
 
 /// The different sets of labels, numbered.
 #[derive(Default)]
-struct LabelSets(HashMap<String, u32>);
+pub(super) struct LabelSets(HashMap<String, u32>);
 
 impl LabelSets {
-    fn number(&mut self, joined: String) -> u32 {
+    pub(super) fn number(&mut self, joined: String) -> u32 {
         let next = u32::try_from(self.0.len()).expect("fewer label sets than rows");
         *self.0.entry(joined).or_insert(next)
+    }
+
+    /// Returns the sets as they are written, by number.
+    pub(super) fn by_number(&self) -> Vec<String> {
+        let mut sets = vec![String::new(); self.0.len()];
+        for (joined, number) in &self.0 {
+            sets[*number as usize].clone_from(joined);
+        }
+        sets
     }
 
     /// Returns each set's labels, by number.
@@ -96,102 +103,6 @@ impl LabelSets {
             };
         }
         sets
-    }
-}
-
-/// The rows of the files under `initial/`, in order.
-pub(super) struct Initial {
-    rows: Vec<Row>,
-    label_sets: LabelSets,
-    texts: Spool,
-    mode: Option<Mode>,
-    has_delimiter: bool,
-}
-
-impl Initial {
-    /// Starts without rows; where no mode is given, labels with a delimiter make it multi-label.
-    pub(super) fn new(mode: Option<Mode>) -> io::Result<Self> {
-        Ok(Self {
-            rows: Vec::new(),
-            label_sets: LabelSets::default(),
-            texts: Spool::new()?,
-            mode,
-            has_delimiter: false,
-        })
-    }
-
-    /// Adds the rows of a file. A row that cannot be used refuses the file: half of it would train a wrong model.
-    pub(super) fn read(&mut self, key: &str, file: impl Read) -> Result<(), AssembleError> {
-        let failure = Rc::new(RefCell::new(None));
-        let watched = Watched {
-            file,
-            failure: failure.clone(),
-        };
-        // Labels are split later, once the mode is known.
-        for (row, number) in read_csv(watched, Mode::MultiClass).zip(1..) {
-            if let Some(source) = failure.take() {
-                return Err(AssembleError::S3 {
-                    key: key.to_owned(),
-                    source: source.into(),
-                });
-            }
-            let bad = |row, reason| AssembleError::InitialRow {
-                key: key.to_owned(),
-                row,
-                reason,
-            };
-            let row = row.map_err(|error| bad(error.row, error.reason))?;
-            let text = one_line(&row.text);
-            let label = row.labels.concat().trim().to_owned();
-            self.check(&label, &text)
-                .map_err(|reason| bad(number, reason.to_owned()))?;
-            self.has_delimiter |= label.contains(LABEL_DELIMITER);
-            let row = Row {
-                content: ContentId::of(&text),
-                text: self.texts.push(&text).map_err(AssembleError::Disk)?,
-                labels: self.label_sets.number(label),
-                source: Source::Initial,
-                candidate: true,
-                copies: 0,
-            };
-            self.rows.push(row);
-        }
-        Ok(())
-    }
-
-    fn check(&self, label: &str, text: &str) -> Result<(), &'static str> {
-        if text.is_empty() {
-            return Err("the text is empty");
-        }
-        if label.contains(char::is_control) {
-            return Err("the label holds a line break or another control character");
-        }
-        if label.split(LABEL_DELIMITER).any(|label| label.trim().is_empty()) {
-            return Err("the label is empty");
-        }
-        if self.mode == Some(Mode::MultiClass) && label.contains(LABEL_DELIMITER) {
-            return Err("the label holds the delimiter `|`, but texts have one class each");
-        }
-        Ok(())
-    }
-}
-
-/// Remembers why a file could not be read: to the reader of rows one failure is like another.
-struct Watched<R> {
-    file: R,
-    failure: Rc<RefCell<Option<io::Error>>>,
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer).map_err(|error| {
-            let kind = error.kind();
-            // Asked for again, not failed.
-            if kind != io::ErrorKind::Interrupted {
-                self.failure.replace(Some(error));
-            }
-            kind.into()
-        })
     }
 }
 
@@ -218,13 +129,14 @@ impl Rows {
     ///
     /// That none of the labels fits, or only one that is no class yet, is an answer too: the text has no row then.
     /// Where people do not agree or cannot tell, what was known before stays.
-    pub(super) fn choose(initial: Initial, labels: Labels) -> io::Result<Self> {
-        let Initial {
+    pub(super) fn choose(initial: InitialRows, labels: Labels) -> io::Result<Self> {
+        let InitialRows {
             mut rows,
             mut label_sets,
             texts,
             mode,
             has_delimiter,
+            left_out,
         } = initial;
         let consolidated = consolidate(&labels.votes, Settings::default());
         let several = |line: &Line| {
@@ -248,6 +160,9 @@ impl Rows {
         let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
         let mut counts = Counts::default();
         counts.add("unreadable-line", labels.unreadable);
+        left_out
+            .into_iter()
+            .for_each(|(why, count)| counts.add(why, count));
         let copies = labels.copies_by_text();
         let mut answered: HashMap<ContentId, Option<Row>> = HashMap::new();
         for record in labels.records() {
