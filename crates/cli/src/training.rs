@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use active_learning_core::dataset::TrainingFileState;
 use aws_sdk_comprehend::{error::DisplayErrorContext, primitives::DateTime};
 use aws_sdk_s3::primitives::ByteStream;
 use text_model::{TrainingDataError, TrainingSet};
@@ -100,7 +101,14 @@ pub async fn prepare(stack: &Running, data: Option<Vec<u8>>, sample: &[u8]) -> R
             .await
             .map_err(|error| storage(DisplayErrorContext(error).to_string()))?;
     }
-    wait_until_ready(stack, replaced).await
+    wait_until_ready(stack, replaced).await?;
+    let files = model_building::training_files(&s3, bucket).await;
+    for file in files.map_err(|error| storage(DisplayErrorContext(error).to_string()))? {
+        if file.state != TrainingFileState::Taken {
+            eprintln!("{}", model_building::describe_training_file(&file));
+        }
+    }
+    Ok(())
 }
 
 /// Asks the classifier itself: a request to the API would leave a record for review. The model that

@@ -28,8 +28,8 @@ use std::{
 
 use active_learning_aws::objects;
 use active_learning_core::dataset::{
-    ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, INITIAL_PREFIX, INITIAL_SUFFIX, Mode,
-    NearCopies, Problem, Rules, Severity, TrainingFileReport, check, dataset_version, report_key,
+    ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, Problem, Rules,
+    Severity, TrainingFileReport, check, dataset_version, report_key,
 };
 use aws_sdk_s3::{Client, error::BoxError};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -45,7 +45,11 @@ pub use rows::LabelReport;
 use rows::{Row, Rows};
 use split::Split;
 
-use crate::labels::{self, Keep, LabelsError};
+use crate::{
+    StorageError,
+    labels::{self, Keep, LabelsError},
+    training_files::{self, InitialFile},
+};
 
 const NEWEST_KEY: &str = "datasets/newest.json";
 /// Texts that are held out at most, roughly: of these many candidates a smaller share is.
@@ -244,7 +248,10 @@ async fn read_initial(
     mode: Option<Mode>,
 ) -> Result<(InitialRows, Vec<TrainingFileReport>), AssembleError> {
     let mut initial = Initial::new(mode).map_err(AssembleError::Disk)?;
-    for key in labels::list(s3, bucket, INITIAL_PREFIX, INITIAL_SUFFIX).await? {
+    let files = training_files::list(s3, bucket).await;
+    for InitialFile { key, etag } in
+        files.map_err(|StorageError { key, source }| AssembleError::S3 { key, source })?
+    {
         let opened = objects::open(s3, bucket, &key, "").await;
         let opened = opened.map_err(|source| AssembleError::S3 {
             key: key.clone(),
@@ -253,7 +260,7 @@ async fn read_initial(
         // One that is gone was taken away on purpose.
         let Some(body) = opened else { continue };
         let body = SyncIoBridge::new(body.into_async_read());
-        let reading = spawn_blocking(move || initial.read(&key, body).map(|()| initial));
+        let reading = spawn_blocking(move || initial.read(&key, &etag, body).map(|()| initial));
         initial = reading.await.expect("reading neither panics nor is cancelled")?;
     }
     Ok(initial.finish())

@@ -28,6 +28,7 @@ mod storage;
 mod tally;
 mod tick;
 mod training;
+mod training_files;
 mod verify;
 mod versions;
 
@@ -52,6 +53,7 @@ pub use record::{BuildRecord, Outcome};
 pub use select::DecisionRecord;
 pub use storage::StorageError;
 pub use tick::BuildPolicy;
+pub use training_files::{describe as describe_training_file, training_files};
 pub use versions::{Scores, VersionSummary, versions};
 
 use storage::Storage;

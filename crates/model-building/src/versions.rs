@@ -182,6 +182,10 @@ pub async fn versions(
             version.built_at.get_or_insert(switch.at);
             version.why.get_or_insert_with(|| switch.reason.clone());
         }
+        if let Some(before) = &switch.previous_model_arn {
+            let entry = versions.entry(before.clone());
+            entry.or_insert_with(|| VersionSummary::new(before));
+        }
     }
     let tally: Tally = tally::read(&storage).await?;
     let promises: Promises = storage.read(PROMISES_KEY).await?.unwrap_or_default();

@@ -301,8 +301,12 @@ async fn put_in_service(
 
 /// Writes down that the model came into service, as builds do, so that it can be rolled back like any other.
 async fn put_switch(bucket: &Bucket, upload: &Upload, initial: &InitialModel) -> Result<(), StoreError> {
-    let Some(since) = initial.since else {
-        return Ok(());
+    let replaced = initial
+        .previous
+        .as_ref()
+        .filter(|previous| **previous != initial.model_arn);
+    let (Some(since), Some(_)) = (initial.since, replaced) else {
+        return Ok(()); // There is nothing to go back to.
     };
     let at = since.to_rfc3339_opts(SecondsFormat::Millis, true);
     let version = initial.model_arn.rsplit('/').next().unwrap_or_default();

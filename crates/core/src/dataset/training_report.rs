@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Where training files are put that make a model at once, in the training bucket.
 pub const INITIAL_PREFIX: &str = "initial/";
 /// End of the keys of training files.
-pub const INITIAL_SUFFIX: &str = ".csv";
+const INITIAL_SUFFIX: &str = ".csv";
 /// Where the reports on training files lie, in the training bucket.
-pub const REPORTS_PREFIX: &str = "initial-reports/";
+const REPORTS_PREFIX: &str = "initial-reports/";
 
 /// SHA-256 of the sample data that earlier versions put under the key of a user's own data.
 const SHIPPED_SAMPLES: [&str; 1] = ["290f1631d4f8322caa38e2819f45358e5d7715c21b82fcc9734c8765422c24e4"];

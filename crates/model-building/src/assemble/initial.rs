@@ -37,6 +37,7 @@ pub(super) struct Initial {
 /// A file that can be used.
 struct File {
     key: String,
+    etag: String,
     rows: Vec<Row>,
     is_sample: bool,
 }
@@ -70,7 +71,7 @@ impl Initial {
     /// # Errors
     ///
     /// The bucket or the disk failed.
-    pub(super) fn read(&mut self, key: &str, file: impl Read) -> Result<(), AssembleError> {
+    pub(super) fn read(&mut self, key: &str, etag: &str, file: impl Read) -> Result<(), AssembleError> {
         let mut hashed = Hashed {
             inner: file,
             hash: Sha256::new(),
@@ -81,6 +82,7 @@ impl Initial {
                 self.count("conflicting-initial-row", conflicting);
                 self.files.push(File {
                     key: key.to_owned(),
+                    etag: etag.to_owned(),
                     rows,
                     is_sample: is_shipped_sample(key, &sha256),
                 });
@@ -88,7 +90,7 @@ impl Initial {
             }
             Err(Refusal::Reason(reason)) => {
                 self.count("refused-initial-file", 1);
-                self.report(key, TrainingFileState::Refused, reason);
+                self.report(key, etag, TrainingFileState::Refused, reason);
                 Ok(())
             }
             Err(Refusal::Read(source)) => Err(AssembleError::S3 {
@@ -149,7 +151,7 @@ impl Initial {
             for sample in samples {
                 self.count("sample-row", sample.rows.len() as u64);
                 let reason = "it is sample data, and there is data of your own under initial/".to_owned();
-                self.report(&sample.key, TrainingFileState::Ignored, reason);
+                self.report(&sample.key, &sample.etag, TrainingFileState::Ignored, reason);
             }
         }
         let written = self.label_sets.by_number();
@@ -193,10 +195,10 @@ impl Initial {
         }
     }
 
-    fn report(&mut self, key: &str, state: TrainingFileState, reason: String) {
+    fn report(&mut self, key: &str, etag: &str, state: TrainingFileState, reason: String) {
         self.reports.push(TrainingFileReport {
             key: key.to_owned(),
-            etag: String::new(),
+            etag: etag.to_owned(),
             state,
             reason: Some(reason),
             repairs: Vec::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_core::{
-    dataset::{DatasetManifest, Mode, Rules, Severity},
+    dataset::{DatasetManifest, Mode, Rules, Severity, TrainingFileState},
     feedback::Signal,
     labels::{
         labelled::LabelledRecord,
@@ -13,7 +13,7 @@ use active_learning_core::{
 use model_building::assemble::{AssemblePolicy, check_dataset};
 use serde_json::Value;
 
-use crate::bucket::{Bucket, POLICY, audited, doubted, record, vote};
+use crate::bucket::{BUCKET, Bucket, POLICY, audited, doubted, record, vote};
 
 fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
     let owned = |(text, label): &(&str, &str)| ((*text).to_owned(), (*label).to_owned());
@@ -296,6 +296,34 @@ async fn a_bad_initial_file_blocks_no_build_and_is_left_out_with_line_and_reason
             (&"refused".into(), &reason.into())
         );
     }
+}
+
+#[tokio::test]
+async fn a_refused_file_is_listed_until_it_is_mended_or_removed() {
+    let bucket = Bucket::new();
+    bucket.put("initial/good.csv", initial(4)).await;
+    bucket.put("initial/bad.csv", "World,good\n,text\n").await;
+    bucket.assemble(&POLICY).await;
+    let listed = async || {
+        let files = model_building::training_files(&bucket.s3, BUCKET)
+            .await
+            .expect("listed");
+        files
+            .into_iter()
+            .map(|file| (file.key, file.state))
+            .collect::<Vec<_>>()
+    };
+
+    let refused = listed().await;
+    let delete = bucket.s3.delete_object().bucket(BUCKET).key("initial/bad.csv");
+    delete.send().await.expect("deleted");
+    let removed = listed().await;
+
+    assert_eq!(
+        refused,
+        [("initial/bad.csv".to_owned(), TrainingFileState::Refused)]
+    );
+    assert_eq!(removed, []);
 }
 
 #[tokio::test]
