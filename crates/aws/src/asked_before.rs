@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
+    labels::question::{Effect, Opinion, Question, State, question_key},
     sampling::duplicates::same_form,
 };
 use aws_sdk_s3::{Client, error::BoxError};
 use lambda_runtime::tracing::warn;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
@@ -77,12 +78,6 @@ impl Settings {
     }
 }
 
-/// The part of a question that tells how far it is.
-#[derive(Deserialize)]
-struct Question {
-    state: String,
-}
-
 impl AskedBefore {
     /// Looks in the feedback bucket.
     pub fn new(s3: Client, settings: Settings) -> Self {
@@ -120,15 +115,19 @@ impl AskedBefore {
 
     async fn look_up(&self, record: &FeedbackRecord) -> Result<Option<NotAsked>, BoxError> {
         let form = format!("text-{}", same_form(record));
-        let (state, original, owner) = tokio::join!(
-            self.state(&record.id),
+        let (question, original, owner) = tokio::join!(
+            self.question(&record.id),
             self.claims.holder(&form),
             self.claims.holder(&record.id)
         );
-        match state?.as_deref() {
-            Some("answered") => return Ok(Some(NotAsked::AlreadyAnswered)),
-            Some("asked" | "disputed") => return Ok(Some(NotAsked::AlreadyAsked)),
-            Some(_) | None => {}
+        if let Some(mut question) = question? {
+            let state = question.state;
+            match (state, question.hear(&Opinion::of(record))) {
+                (State::Answered, Effect::Reopens) => return Ok(None),
+                (State::Answered, _) => return Ok(Some(NotAsked::AlreadyAnswered)),
+                (State::Asked | State::Disputed, _) => return Ok(Some(NotAsked::AlreadyAsked)),
+                (State::Withdrawn | State::Abandoned, _) => {}
+            }
         }
         let is_duplicate = original?.is_some_and(|original| original != record.id);
         if is_duplicate && record.signal != Signal::Audit {
@@ -143,15 +142,8 @@ impl AskedBefore {
         ))
     }
 
-    async fn state(&self, id: &str) -> Result<Option<String>, BoxError> {
-        let key = format!("questions/{id}.json");
-        match self.bucket.read_document::<Question>(&key).await {
-            Ok(question) => Ok(question.map(|question| question.state)),
-            Err(error @ BucketError::Damaged { .. }) => {
-                warn!(%error, "whether a question was answered is not known");
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+    async fn question(&self, id: &str) -> Result<Option<Question>, BoxError> {
+        let object = self.bucket.read(&question_key(id), MAX_QUESTION_BYTES).await?;
+        Ok(object.and_then(|object| Question::parse(&object.bytes)))
     }
 }

@@ -16,6 +16,7 @@
 //! are 300 bytes a row while rows are chosen.
 
 mod files;
+mod initial;
 mod machine_labels;
 mod rows;
 mod split;
@@ -28,7 +29,7 @@ use std::{
 use active_learning_aws::objects;
 use active_learning_core::dataset::{
     ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, Problem, Rules,
-    Severity, check, dataset_version,
+    Severity, TrainingFileReport, check, dataset_version, report_key,
 };
 use aws_sdk_s3::{Client, error::BoxError};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -36,18 +37,20 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
-use tracing::info;
+use tracing::{info, warn};
 
+use initial::{Initial, InitialRows};
 use machine_labels::{MachineFile, MachineLabels};
 pub use rows::LabelReport;
-use rows::{Initial, Row, Rows};
+use rows::{Row, Rows};
 use split::Split;
 
-use crate::labels::{self, Keep, LabelsError};
+use crate::{
+    StorageError,
+    labels::{self, Keep, LabelsError},
+    training_files::{self, InitialFile},
+};
 
-/// Prefix of the training files that somebody uploaded.
-const INITIAL_PREFIX: &str = "initial/";
-const INITIAL_SUFFIX: &str = ".csv";
 const NEWEST_KEY: &str = "datasets/newest.json";
 /// Texts that are held out at most, roughly: of these many candidates a smaller share is.
 ///
@@ -101,16 +104,6 @@ pub enum AssembleError {
     /// The temporary folder is full or cannot be used.
     #[error("the temporary folder could not be used")]
     Disk(#[source] io::Error),
-    /// A row of an initial training file cannot be used.
-    #[error("training file {key} cannot be used: row {row}: {reason}")]
-    InitialRow {
-        /// Key of the file.
-        key: String,
-        /// Number of the row, from 1; blank lines do not count.
-        row: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// There are no rows.
     #[error("there is nothing to train on: no row under initial/ and no agreed label under labelled/")]
     Empty,
@@ -191,6 +184,18 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules) -> Vec<Problem> 
             left_out("waiting-class"),
             "rows wait until their class has enough rows to train on",
         ),
+        (
+            left_out("refused-initial-file"),
+            "training files under initial/ cannot be used and are left out; initial-reports/ says why",
+        ),
+        (
+            left_out("conflicting-initial-row"),
+            "initial rows are left out, since their text has different labels in one file",
+        ),
+        (
+            left_out("sample-row"),
+            "rows of the shipped sample are left out, since there is data of your own",
+        ),
     ] {
         if count > 0 {
             problems.push(Problem {
@@ -208,7 +213,8 @@ async fn try_assemble(
     policy: &AssemblePolicy,
     now: DateTime<Utc>,
 ) -> Result<Assembled, AssembleError> {
-    let initial = read_initial(s3, bucket, policy.mode).await?;
+    let (initial, reports) = read_initial(s3, bucket, policy.mode).await?;
+    write_reports(s3, bucket, reports, now).await?;
     let labels = labels::read(s3, bucket, Keep::Text).await?;
     let rows = blocking(move || Rows::choose(initial, labels)).await?;
     if rows.rows.is_empty() {
@@ -236,9 +242,16 @@ async fn blocking<T: Send + 'static>(
         .map_err(AssembleError::Disk)
 }
 
-async fn read_initial(s3: &Client, bucket: &str, mode: Option<Mode>) -> Result<Initial, AssembleError> {
+async fn read_initial(
+    s3: &Client,
+    bucket: &str,
+    mode: Option<Mode>,
+) -> Result<(InitialRows, Vec<TrainingFileReport>), AssembleError> {
     let mut initial = Initial::new(mode).map_err(AssembleError::Disk)?;
-    for key in labels::list(s3, bucket, INITIAL_PREFIX, INITIAL_SUFFIX).await? {
+    let files = training_files::list(s3, bucket).await;
+    for InitialFile { key, etag } in
+        files.map_err(|StorageError { key, source }| AssembleError::S3 { key, source })?
+    {
         let opened = objects::open(s3, bucket, &key, "").await;
         let opened = opened.map_err(|source| AssembleError::S3 {
             key: key.clone(),
@@ -247,10 +260,28 @@ async fn read_initial(s3: &Client, bucket: &str, mode: Option<Mode>) -> Result<I
         // One that is gone was taken away on purpose.
         let Some(body) = opened else { continue };
         let body = SyncIoBridge::new(body.into_async_read());
-        let reading = spawn_blocking(move || initial.read(&key, body).map(|()| initial));
+        let reading = spawn_blocking(move || initial.read(&key, &etag, body).map(|()| initial));
         initial = reading.await.expect("reading neither panics nor is cancelled")?;
     }
-    Ok(initial)
+    Ok(initial.finish())
+}
+
+/// Says beside each training file that is not learnt from why it is not.
+async fn write_reports(
+    s3: &Client,
+    bucket: &str,
+    reports: Vec<TrainingFileReport>,
+    now: DateTime<Utc>,
+) -> Result<(), AssembleError> {
+    for mut report in reports {
+        let key = report_key(&report.key);
+        warn!(report.key, report.state = ?report.state, report.reason, "a training file is not learnt from");
+        report.at = active_learning_aws::rfc3339(now);
+        let content = serde_json::to_vec_pretty(&report).expect("a report has only string keys");
+        let put = objects::put(s3, bucket, &key, files::JSON, content).await;
+        put.map_err(|source| AssembleError::S3 { key, source })?;
+    }
+    Ok(())
 }
 
 /// Returns the texts that are to be held out and are not yet: candidates first, then others of classes that would

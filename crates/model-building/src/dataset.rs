@@ -81,10 +81,9 @@ impl From<AssembleError> for StepError {
         match error {
             AssembleError::S3 { key, source } => StorageError { key, source }.into(),
             AssembleError::Busy => Self::NotNow(error.to_string()),
-            AssembleError::Disk(_)
-            | AssembleError::InitialRow { .. }
-            | AssembleError::Empty
-            | AssembleError::Json { .. } => Self::Failed(chain(&error)),
+            AssembleError::Disk(_) | AssembleError::Empty | AssembleError::Json { .. } => {
+                Self::Failed(chain(&error))
+            }
         }
     }
 }

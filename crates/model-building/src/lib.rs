@@ -18,6 +18,7 @@ mod error;
 mod evaluation;
 mod executions;
 pub mod export;
+mod label_set;
 mod labels;
 mod message;
 mod predictions;
@@ -28,6 +29,7 @@ mod storage;
 mod tally;
 mod tick;
 mod training;
+mod training_files;
 mod verify;
 mod versions;
 
@@ -52,6 +54,7 @@ pub use record::{BuildRecord, Outcome};
 pub use select::DecisionRecord;
 pub use storage::StorageError;
 pub use tick::BuildPolicy;
+pub use training_files::{describe as describe_training_file, training_files};
 pub use versions::{Scores, VersionSummary, versions};
 
 use storage::Storage;

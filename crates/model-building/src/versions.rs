@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    deployment,
+    deployment::{self, SwitchedBy},
     record::{BuildRecord, Outcome, RECORD},
     select::{DECISION, DecisionRecord},
     storage::{Storage, StorageError},
@@ -175,6 +175,18 @@ pub async fn versions(
         entry.or_insert_with(|| VersionSummary::new(serving)).serving = true;
     }
     let deployments = deployment::read_all(&storage).await?;
+    for switch in &deployments {
+        let entry = versions.entry(switch.model_arn.clone());
+        let version = entry.or_insert_with(|| VersionSummary::new(&switch.model_arn));
+        if switch.by == SwitchedBy::InitialFile {
+            version.built_at.get_or_insert(switch.at);
+            version.why.get_or_insert_with(|| switch.reason.clone());
+        }
+        if let Some(before) = &switch.previous_model_arn {
+            let entry = versions.entry(before.clone());
+            entry.or_insert_with(|| VersionSummary::new(before));
+        }
+    }
     let tally: Tally = tally::read(&storage).await?;
     let promises: Promises = storage.read(PROMISES_KEY).await?.unwrap_or_default();
     let mut versions: Vec<VersionSummary> = versions.into_values().collect();

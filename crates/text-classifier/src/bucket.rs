@@ -11,7 +11,7 @@
 
 use std::error::Error;
 
-use active_learning_aws::objects;
+use active_learning_aws::{label_set::LabelSets, objects};
 use aws_sdk_s3::{
     Client,
     error::{BoxError, ProvideErrorMetadata, SdkError},
@@ -104,6 +104,14 @@ pub(crate) struct Bucket {
 impl Bucket {
     pub(crate) fn new(client: Client, name: String) -> Self {
         Self { client, name }
+    }
+
+    /// Returns the label set of this bucket.
+    pub(crate) fn label_sets(&self) -> LabelSets {
+        LabelSets::new(active_learning_aws::bucket::Bucket::new(
+            self.client.clone(),
+            &self.name,
+        ))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -264,6 +272,30 @@ impl Bucket {
             }
             None => Ok(None),
         }
+    }
+
+    /// Lists the objects of this bucket with something in them whose keys start so, in order.
+    pub(crate) async fn own_objects(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        self.list(&self.name, prefix).await.map_err(StoreError::S3)
+    }
+
+    /// Reads a document of this bucket that is no state.
+    pub(crate) async fn read_own<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        let Some(bytes) = self.object(key, "").await? else {
+            return Ok(None);
+        };
+        let document = serde_json::from_slice(&bytes);
+        document.map(Some).map_err(|source| StoreError::Json {
+            key: key.to_owned(),
+            source,
+        })
+    }
+
+    /// Writes a document of this bucket that is no state.
+    pub(crate) async fn put_own(&self, key: &str, document: &impl Serialize) -> Result<(), StoreError> {
+        objects::put(&self.client, &self.name, key, JSON, to_json(document))
+            .await
+            .map_err(StoreError::S3)
     }
 
     /// Lists the objects with something in them whose keys start as the URI says, in order.

@@ -6,15 +6,11 @@ use std::io::{self, Read, Write};
 
 use sha2::{Digest, Sha256};
 
-use super::{FileSummary, Mode, Problem, Row, Severity, one_line};
+use super::{FileSummary, Mode, Problem, Row, RowError, Severity, TrainingRow, TrainingRows, one_line};
 use crate::feedback::prediction::LABEL_DELIMITER;
 
 /// Bad rows that are reported one by one; the rest is counted.
 const REPORTED_ROWS: usize = 20;
-
-/// A row of our own after the file's last: where it is not found as a row, an open quote has swallowed it.
-const END: &[u8] = b"\n\0end of the file";
-const END_ROW: &[u8] = END.split_at(1).1;
 
 /// Writes rows and sums them up; holds one row at a time.
 pub struct CsvWriter<W: Write> {
@@ -99,63 +95,53 @@ impl<W: Write> CsvWriter<W> {
 
 /// A row that cannot be used. Safe to show: it never holds the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("row {row}: {reason}")]
+#[error("line {line}: {reason}")]
 pub struct BadRow {
-    /// Number of the row, from 1; blank lines do not count. In a file with one document a line, the line.
-    pub row: u64,
+    /// Line on which the row starts, from 1.
+    pub line: u64,
     /// What is wrong.
     pub reason: String,
 }
 
 /// Reads rows one by one; bad rows are named and reading goes on.
 ///
-/// A byte-order mark and `\r\n` are fine. A quote that is never closed, which swallows the rest of the file, or an
-/// error of the source itself ends the reading as a last bad row.
+/// What a file may be like is told at [`TrainingRows`]. A quote that is never closed, which swallows the rest of the
+/// file, or an error of the source itself ends the reading as a last bad row.
 pub fn read_csv(reader: impl Read, mode: Mode) -> impl Iterator<Item = Result<Row, BadRow>> {
-    let rows = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(reader.chain(END));
-    let mut failed = false;
-    rows.into_byte_records().zip(1..).map_while(move |(record, row)| {
-        let end = record.as_ref().is_ok_and(|record| &record[0] == END_ROW);
-        let stop = std::mem::replace(&mut failed, record.is_err()) || end;
-        let content = match record {
-            Ok(record) if record[record.len() - 1].ends_with(END_ROW) => {
-                failed = true;
-                Err("the quote of this text is never closed".to_owned())
-            }
-            Ok(record) => parse(&record, mode),
-            Err(_) => Err("the file could not be read".to_owned()),
-        };
-        (!stop).then(|| content.map_err(|reason| BadRow { row, reason }))
+    numbered_rows(reader, mode).map(|row| row.map(|(_, row)| row))
+}
+
+/// Reads rows one by one, each with the line on which it starts.
+fn numbered_rows(reader: impl Read, mode: Mode) -> impl Iterator<Item = Result<(u64, Row), BadRow>> {
+    let (rows, refused) = match TrainingRows::new(reader, None) {
+        Ok(rows) => (Some(rows), None),
+        Err(error) => (None, Some(Err(error))),
+    };
+    let rows = rows.into_iter().flatten().chain(refused);
+    rows.map(move |row| match row {
+        Ok(row) => labelled(row, mode),
+        Err(RowError::Bad(bad)) => Err(bad),
+        Err(RowError::Read(_)) => Err(BadRow {
+            line: 0,
+            reason: "the file could not be read".to_owned(),
+        }),
     })
 }
 
-fn parse(record: &csv::ByteRecord, mode: Mode) -> Result<Row, String> {
-    if record.len() != 2 {
-        let found = record.len();
-        return Err(format!(
-            "expected two columns, label and text, found {found} (a text with a comma needs quotes)"
-        ));
-    }
-    let column =
-        |number: usize| std::str::from_utf8(&record[number]).map_err(|_| "not valid UTF-8".to_owned());
-    let (labels, text) = (column(0)?, column(1)?);
+fn labelled(row: TrainingRow, mode: Mode) -> Result<(u64, Row), BadRow> {
+    let TrainingRow { line, label, text } = row;
     let labels: Vec<String> = match mode {
-        Mode::MultiClass => vec![labels.to_owned()],
-        Mode::MultiLabel => labels.split(LABEL_DELIMITER).map(str::to_owned).collect(),
+        Mode::MultiClass => vec![label],
+        Mode::MultiLabel => label
+            .split(LABEL_DELIMITER)
+            .map(|label| label.trim().to_owned())
+            .collect(),
     };
-    if labels.iter().any(|label| label.trim().is_empty()) {
-        return Err("the label is empty".into());
+    if labels.iter().any(String::is_empty) {
+        let reason = "the label is empty".to_owned();
+        return Err(BadRow { line, reason });
     }
-    if text.trim().is_empty() {
-        return Err("the text is empty".into());
-    }
-    Ok(Row {
-        labels,
-        text: text.to_owned(),
-    })
+    Ok((line, Row { labels, text }))
 }
 
 /// Sums up a file that somebody else wrote, and reports its bad rows; holds one row at a time.
@@ -170,24 +156,20 @@ pub fn inspect_csv(reader: impl Read, mode: Mode) -> (FileSummary, Vec<Problem>)
     let mut summary = FileSummary::default();
     let mut problems = Vec::new();
     let mut more = 0_usize;
-    for (content, row) in read_csv(
-        Copied {
-            reader,
-            tally: &mut tally,
-        },
-        mode,
-    )
-    .zip(1..)
-    {
+    let copied = Copied {
+        reader,
+        tally: &mut tally,
+    };
+    for content in numbered_rows(copied, mode) {
         let message = match content {
-            Ok(content) => {
+            Ok((line, content)) => {
                 summary.count(&content);
                 if !content.text.contains(['\n', '\r']) {
                     continue;
                 }
                 let reason =
                     "the text is spread over several lines; one line a document is needed".to_owned();
-                BadRow { row, reason }.to_string()
+                BadRow { line, reason }.to_string()
             }
             Err(bad) => bad.to_string(),
         };
@@ -298,7 +280,7 @@ mod tests {
         assert_eq!(rows.len(), 2);
         assert_eq!(
             rows[1].as_ref().expect_err("a bad row").to_string(),
-            "row 2: the quote of this text is never closed"
+            "line 2: the quote of this text is never closed"
         );
         assert_eq!(read_csv(&b"A,\"one\""[..], Mode::MultiClass).count(), 1);
     }
@@ -313,12 +295,12 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "row 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
-                "row 3: expected two columns, label and text, found 3 (a text with a comma needs quotes)",
-                "row 4: the label is empty",
-                "row 5: the text is empty",
-                "row 6: not valid UTF-8",
-                "row 7: the text is spread over several lines; one line a document is needed",
+                "line 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
+                "line 3: expected two columns, label and text, found 3 (a text with a comma needs quotes)",
+                "line 4: the label is empty",
+                "line 5: the text is empty",
+                "line 6: not valid UTF-8; save the file as UTF-8 (is it Latin-1 or Windows-1252?)",
+                "line 7: the text is spread over several lines; one line a document is needed",
             ]
         );
         assert_eq!((summary.rows, summary.bytes), (2, file.len() as u64));
@@ -353,7 +335,7 @@ mod tests {
         #[test]
         fn texts_survive_with_quotes_commas_breaks_emoji_and_right_to_left_script(
             rows in proptest::collection::vec(
-                (proptest::collection::vec("[a-zA-Z0-9,\"' ]{0,5}[a-z]", 1..3), "[\\PC\n\r\t,\"|\u{1f600}\u{5d0}-\u{5ea}\u{627}-\u{64a}\u{200f}\u{202b}]{0,40}[a-z]"),
+                (proptest::collection::vec("[a-zA-Z0-9][a-zA-Z0-9,\"' ]{0,5}[a-z]", 1..3), "[\\PC\n\r\t,\"|\u{1f600}\u{5d0}-\u{5ea}\u{627}-\u{64a}\u{200f}\u{202b}]{0,40}[a-z]"),
                 0..12,
             ),
         ) {

@@ -1,16 +1,13 @@
 //! The rows that a dataset is made of: of each text one, with the label that counts.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
-    hash::Hash,
-    io::{self, Read},
-    rc::Rc,
+    io,
     sync::Arc,
 };
 
 use active_learning_core::{
-    dataset::{self, ContentId, Mode, one_line, read_csv},
+    dataset::{self, ContentId, Mode},
     feedback::prediction::LABEL_DELIMITER,
     labels::{
         agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
@@ -20,17 +17,17 @@ use active_learning_core::{
 };
 use serde::Serialize;
 
-use super::AssembleError;
+use super::initial::InitialRows;
 use crate::{
     labels::{Labels, LastAnswers, Line, Outcome},
-    spool::{Piece, Spool, Texts},
+    spool::{Piece, Texts},
 };
 
 /// A text with its labels; 48 bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
     pub content: ContentId,
-    text: Piece,
+    pub text: Piece,
     /// Number of its set of labels.
     pub labels: u32,
     pub source: Source,
@@ -71,30 +68,25 @@ pub struct LabelReport {
     pub reviewers: BTreeMap<String, ReviewerReport>,
 }
 
-/// Different labels or sets of them, numbered.
-struct Numbered<T>(HashMap<T, u32>);
+/// The different sets of labels, numbered.
+#[derive(Default)]
+pub(super) struct LabelSets(HashMap<String, u32>);
 
-impl<T: Eq + Hash> Default for Numbered<T> {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
-
-impl<T: Eq + Hash> Numbered<T> {
-    fn number(&mut self, labels: T) -> u32 {
+impl LabelSets {
+    pub(super) fn number(&mut self, joined: String) -> u32 {
         let next = u32::try_from(self.0.len()).expect("fewer label sets than rows");
-        *self.0.entry(labels).or_insert(next)
+        *self.0.entry(joined).or_insert(next)
     }
 
-    /// Returns them by number.
-    fn in_order(self) -> Vec<T> {
-        let mut in_order: Vec<(T, u32)> = self.0.into_iter().collect();
-        in_order.sort_unstable_by_key(|(_, number)| *number);
-        in_order.into_iter().map(|(labels, _)| labels).collect()
+    /// Returns the sets as they are written, by number.
+    pub(super) fn by_number(&self) -> Vec<String> {
+        let mut sets = vec![String::new(); self.0.len()];
+        for (joined, number) in &self.0 {
+            sets[*number as usize].clone_from(joined);
+        }
+        sets
     }
-}
 
-impl Numbered<String> {
     /// Returns whether a label of a file names several, by the label set and otherwise by the delimiter.
     fn any_of_several(&self, set: &LabelSet) -> bool {
         let is_several = |label: &String| match set.names(label) {
@@ -105,97 +97,22 @@ impl Numbered<String> {
     }
 }
 
-/// The rows of the files under `initial/`, in order.
-pub(super) struct Initial {
-    rows: Vec<Row>,
-    /// Labels as the files have them.
-    labels: Numbered<String>,
-    texts: Spool,
-    mode: Option<Mode>,
-}
+/// The classes of rows, numbered.
+#[derive(Default)]
+struct Classes(HashMap<Vec<String>, u32>);
 
-impl Initial {
-    /// Starts without rows; where no mode is given, labels with a delimiter make it multi-label.
-    pub(super) fn new(mode: Option<Mode>) -> io::Result<Self> {
-        Ok(Self {
-            rows: Vec::new(),
-            labels: Numbered::default(),
-            texts: Spool::new()?,
-            mode,
-        })
+impl Classes {
+    fn number(&mut self, classes: Vec<String>) -> u32 {
+        let next = u32::try_from(self.0.len()).expect("fewer label sets than rows");
+        *self.0.entry(classes).or_insert(next)
     }
 
-    /// Adds the rows of a file. A row that cannot be used refuses the file: half of it would train a wrong model.
-    pub(super) fn read(&mut self, key: &str, file: impl Read) -> Result<(), AssembleError> {
-        let failure = Rc::new(RefCell::new(None));
-        let watched = Watched {
-            file,
-            failure: failure.clone(),
-        };
-        // Labels are split later, once the mode is known.
-        for (row, number) in read_csv(watched, Mode::MultiClass).zip(1..) {
-            if let Some(source) = failure.take() {
-                return Err(AssembleError::S3 {
-                    key: key.to_owned(),
-                    source: source.into(),
-                });
-            }
-            let bad = |row, reason| AssembleError::InitialRow {
-                key: key.to_owned(),
-                row,
-                reason,
-            };
-            let row = row.map_err(|error| bad(error.row, error.reason))?;
-            let text = one_line(&row.text);
-            let label = row.labels.concat().trim().to_owned();
-            self.check(&label, &text)
-                .map_err(|reason| bad(number, reason.to_owned()))?;
-            let row = Row {
-                content: ContentId::of(&text),
-                text: self.texts.push(&text).map_err(AssembleError::Disk)?,
-                labels: self.labels.number(label),
-                source: Source::Initial,
-                candidate: true,
-                copies: 0,
-            };
-            self.rows.push(row);
+    fn by_number(self) -> Vec<Vec<String>> {
+        let mut sets = vec![Vec::new(); self.0.len()];
+        for (classes, number) in self.0 {
+            sets[number as usize] = classes;
         }
-        Ok(())
-    }
-
-    fn check(&self, label: &str, text: &str) -> Result<(), &'static str> {
-        if text.is_empty() {
-            return Err("the text is empty");
-        }
-        if label.contains(char::is_control) {
-            return Err("the label holds a line break or another control character");
-        }
-        if label.split(LABEL_DELIMITER).any(|label| label.trim().is_empty()) {
-            return Err("the label is empty");
-        }
-        if self.mode == Some(Mode::MultiClass) && label.contains(LABEL_DELIMITER) {
-            return Err("the label holds the delimiter `|`, but texts have one class each");
-        }
-        Ok(())
-    }
-}
-
-/// Remembers why a file could not be read: to the reader of rows one failure is like another.
-struct Watched<R> {
-    file: R,
-    failure: Rc<RefCell<Option<io::Error>>>,
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer).map_err(|error| {
-            let kind = error.kind();
-            // Asked for again, not failed.
-            if kind != io::ErrorKind::Interrupted {
-                self.failure.replace(Some(error));
-            }
-            kind.into()
-        })
+        sets
     }
 }
 
@@ -222,16 +139,17 @@ impl Rows {
     ///
     /// That none of the labels fits, or only one that is no class yet, is an answer too: the text has no row then.
     /// Where people do not agree or cannot tell, what was known before stays.
-    pub(super) fn choose(initial: Initial, labels: Labels) -> io::Result<Self> {
-        let Initial {
+    pub(super) fn choose(initial: InitialRows, labels: Labels) -> io::Result<Self> {
+        let InitialRows {
             mut rows,
-            labels: initial_labels,
+            label_sets: written,
             texts,
             mode,
+            left_out,
         } = initial;
         let no_set = || Arc::new(LabelSet::seed(Vec::<String>::new(), Origin::Parameter, ""));
         let set = labels.set.clone().unwrap_or_else(no_set);
-        let mut label_sets: Numbered<Vec<String>> = Numbered::default();
+        let mut classes = Classes::default();
         let consolidated = consolidate(&labels.votes, Settings::default());
         let several = |line: &Line| {
             consolidated
@@ -242,7 +160,7 @@ impl Rows {
         let multi_label = match mode {
             Some(mode) => mode == Mode::MultiLabel,
             None if rows.is_empty() => labels.lines.iter().any(several),
-            None => initial_labels.any_of_several(&set),
+            None => written.any_of_several(&set),
         };
         let mode = if multi_label {
             Mode::MultiLabel
@@ -254,6 +172,9 @@ impl Rows {
         let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
         let mut counts = Counts::default();
         counts.add("unreadable-line", labels.unreadable);
+        left_out
+            .into_iter()
+            .for_each(|(why, count)| counts.add(why, count));
         let copies = labels.copies_by_text();
         let mut answered: HashMap<ContentId, Option<Row>> = HashMap::new();
         for record in labels.records() {
@@ -268,7 +189,7 @@ impl Rows {
                     let row = Row {
                         content: last.content,
                         text: last.kept,
-                        labels: label_sets.number(labels.to_vec()),
+                        labels: classes.number(labels.to_vec()),
                         source: Source::HumanReview,
                         candidate: record.iter().any(|line| line.audited),
                         copies: copies.get(&last.content).copied().unwrap_or_default(),
@@ -288,13 +209,11 @@ impl Rows {
             agreement: agreement(&labels.votes),
             reviewers: reviewers(&labels.votes, &consolidated),
         };
-        let meanings: Vec<Result<u32, &str>> = initial_labels
-            .in_order()
+        // What the labels of files mean now: a class, or why their rows are left out.
+        let meanings: Vec<Result<u32, &str>> = written
+            .by_number()
             .iter()
-            .map(|label| {
-                let classes = set.classes_of_row(label, mode)?;
-                Ok(label_sets.number(classes))
-            })
+            .map(|label| Ok(classes.number(set.classes_of_row(label, mode)?)))
             .collect();
         let mut last_of: HashMap<ContentId, u32> = HashMap::with_capacity(rows.len());
         for (row, number) in rows.iter().zip(0..) {
@@ -311,8 +230,8 @@ impl Rows {
                     "initial-row-answered-since"
                 }
                 (true, None) => match meanings[row.labels as usize] {
-                    Ok(labels) => {
-                        row.labels = labels;
+                    Ok(classes) => {
+                        row.labels = classes;
                         return true;
                     }
                     Err(reason) => reason,
@@ -328,7 +247,7 @@ impl Rows {
         rows.append(&mut answered);
         Ok(Self {
             rows,
-            label_sets: label_sets.in_order(),
+            label_sets: classes.by_number(),
             mode,
             report,
             asked: labels.lines.iter().map(|line| line.content).collect(),

@@ -123,6 +123,17 @@ impl LabelSet {
         }
     }
 
+    /// Writes a prediction by the names that its labels have now; as it is where the set does not know it.
+    pub fn own_names(&self, label: &str) -> String {
+        match self.read(label) {
+            Answer::NewLabel { .. } => label.to_owned(),
+            read => match self.names_in_use(read) {
+                Answer::Labels { labels } => labels.join(&LABEL_DELIMITER.to_string()),
+                Answer::NewLabel { .. } | Answer::NoneFits | Answer::Unsure => label.to_owned(),
+            },
+        }
+    }
+
     /// Follows renames and merges in an answer, as far as they lead to a label in use.
     fn names_in_use(&self, answer: Answer) -> Answer {
         match answer {
