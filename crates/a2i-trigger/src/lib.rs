@@ -29,7 +29,7 @@ use active_learning_aws::{
     s3_event::{self, InvalidEvent, S3Object},
 };
 use active_learning_core::{
-    feedback::{FeedbackRecord, batch::ReadError},
+    feedback::{FeedbackRecord, Signal, batch::ReadError},
     keys,
     labels::{human_loop::human_loops, label_set::LabelSet},
 };
@@ -286,7 +286,7 @@ impl A2iTrigger {
         if records.is_empty() {
             return Ok(0);
         }
-        let labels = self.labels().await?;
+        let labels = self.labels_for(records).await?;
         let loops = human_loops(records, items_per_task, &labels, bucket, key);
         stream::iter(&loops)
             .map(async |human_loop| {
@@ -307,6 +307,19 @@ impl A2iTrigger {
         let now = aws::now();
         let labels = self.label_sets.current_or_seed(&self.config.classes, &now);
         labels.await.map_err(A2iTriggerError::LabelSet)
+    }
+
+    /// Returns the label set, not older than the change that asks about a record again.
+    async fn labels_for(&self, records: &[FeedbackRecord]) -> Result<Arc<LabelSet>, A2iTriggerError> {
+        let labels = self.labels().await?;
+        let is_newer = |record: &FeedbackRecord| {
+            record.signal == Signal::Relabel && record.received_at.as_str() > labels.updated_at()
+        };
+        if !records.iter().any(is_newer) {
+            return Ok(labels);
+        }
+        self.label_sets.forget().await;
+        self.labels().await
     }
 
     async fn set_aside(&self, object: &S3Object, lines: RejectedObject) -> Result<(), A2iTriggerError> {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
-    bucket::{Bucket, BucketError},
+    bucket::{Bucket, MAX_DOCUMENT_BYTES},
     claims::Claims,
     env::{ConfigError, Env},
     failure::chain,
@@ -143,7 +143,7 @@ impl AskedBefore {
     }
 
     async fn question(&self, id: &str) -> Result<Option<Question>, BoxError> {
-        let object = self.bucket.read(&question_key(id), MAX_QUESTION_BYTES).await?;
+        let object = self.bucket.read(&question_key(id), MAX_DOCUMENT_BYTES).await?;
         Ok(object.and_then(|object| Question::parse(&object.bytes)))
     }
 }

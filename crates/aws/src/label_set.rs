@@ -68,6 +68,11 @@ impl LabelSets {
         Ok(known.as_ref().map(|known| known.set.clone()))
     }
 
+    /// Forgets what was read: the next reader gets the set as it is now.
+    pub async fn forget(&self) {
+        *self.known.lock().await = None;
+    }
+
     /// Returns the set; where there is none, makes one of these names first.
     ///
     /// # Errors
@@ -113,7 +118,6 @@ impl LabelSets {
         at: &str,
         mut change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
     ) -> Result<LabelSet, ChangeError> {
-        let empty = || LabelSet::seed(Vec::<String>::new(), Origin::Edited, at);
         let edit = |set: &mut LabelSet| {
             let before = set.clone();
             change(set)?;
@@ -123,7 +127,7 @@ impl LabelSets {
             }
             Ok(is_new)
         };
-        self.write(empty, edit).await
+        self.write(LabelSet::none, edit).await
     }
 
     /// Writes what a change makes of the set, or of `new` where there is none.
@@ -159,7 +163,7 @@ impl LabelSets {
             };
             if written {
                 self.keep_version(&set).await?;
-                *self.known.lock().await = None;
+                self.forget().await;
                 return Ok(set);
             }
         }

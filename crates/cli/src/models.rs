@@ -131,11 +131,21 @@ pub async fn execute(
                 let files = models.training_files().await?;
                 let odd = files.iter().filter(|file| file.state != TrainingFileState::Taken);
                 odd.for_each(|file| println!("! {}", describe_training_file(file)));
+                let serving = versions.iter().find(|version| version.serving);
+                let serving = serving.map(|version| version.model_arn.clone());
+                for difference in models.label_differences(serving).await? {
+                    println!("! {difference}");
+                }
             }
             Ok(true)
         }
         Command::Status { target } => {
-            let files = target.models(stack).await?.training_files().await?;
+            let models = target.models(stack).await?;
+            let files = models.training_files().await?;
+            let serving = models.serving().await?;
+            for difference in models.label_differences(serving).await? {
+                println!("! {difference}");
+            }
             if files.is_empty() {
                 println!("No training file under initial/ was looked at yet.");
             }
@@ -303,6 +313,18 @@ impl Models {
         match self.endpoint.as_str() {
             "" => Ok(None),
             endpoint => Ok(model_building::serving_model(&self.comprehend, endpoint).await?),
+        }
+    }
+
+    /// Returns where the label set and the serving model differ, in words.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket cannot be read.
+    pub async fn label_differences(&self, serving: Option<String>) -> Result<Vec<String>, Failure> {
+        match serving {
+            Some(model) => Ok(model_building::differences(&self.s3, &self.bucket, &model).await?),
+            None => Ok(Vec::new()),
         }
     }
 

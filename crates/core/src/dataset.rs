@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use augmented_manifest::{ManifestInfo, manifest_line, read_manifest};
 pub use check::{Problem, Rules, Severity, check};
-pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv};
+pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv, read_delimited_csv};
 pub use manifest::{DatasetFile, DatasetManifest, FileSummary, MachineLabelledFile, dataset_version};
 pub use near_copies::{HeldOut, NearCopies};
 pub use split::{ContentId, is_test};

@@ -347,6 +347,7 @@ struct Files {
     test: (NamedTempFile, FileSummary),
     machine: Option<MachineFile>,
     mode: Mode,
+    delimiter: Option<char>,
     report: LabelReport,
     sources: BTreeMap<String, u64>,
     copies: u64,
@@ -365,7 +366,11 @@ impl Files {
         let near_copies = NearCopies::of(&split.held_out);
         let fates = fates(&rows, &split, &near_copies, policy.min_rows_per_class)?;
         let mut new_trained = files::ListFile::new()?;
-        let (mut train, mut test) = (files::CsvFile::new()?, files::CsvFile::new()?);
+        let (mut train, mut test) = (
+            files::CsvFile::new(rows.delimiter()?)?,
+            files::CsvFile::new(rows.delimiter()?)?,
+        );
+        let delimiter = rows.delimiter()?;
         let mut sources: BTreeMap<String, u64> = BTreeMap::new();
         let mut left_out = rows.left_out.clone();
         let mut copies = 0;
@@ -411,6 +416,7 @@ impl Files {
             train: train.finish()?,
             test: test.finish()?,
             mode: rows.mode,
+            delimiter,
             report: rows.report,
             sources,
             copies,
@@ -505,6 +511,7 @@ async fn publish(
                 parent: newest.clone().filter(|newest| *newest != version),
                 created_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
                 mode: files.mode,
+                label_delimiter: files.delimiter,
                 train: file("train.csv", files.train.1),
                 test: file("test.csv", files.test.1),
                 machine_labelled,

@@ -1,7 +1,7 @@
 //! Classifying the held-out texts with champion and challenger, in Comprehend's asynchronous jobs.
 
 use active_learning_core::{
-    dataset::{DatasetManifest, Row, one_line, read_csv},
+    dataset::{DatasetManifest, Row, one_line, read_delimited_csv},
     feedback::prediction::LABEL_DELIMITER,
     model::evaluation::TestPrediction,
 };
@@ -121,7 +121,10 @@ impl ModelBuilding {
             return Err(StepError::Failed(format!("the test rows {key} are gone")));
         };
         let (body, mode) = (SyncIoBridge::new(body.into_async_read()), manifest.mode);
-        let reading = spawn_blocking(move || read_csv(body, mode).collect::<Result<Vec<Row>, _>>());
+        let delimiter = manifest.label_delimiter.unwrap_or(LABEL_DELIMITER);
+        let reading = spawn_blocking(move || {
+            read_delimited_csv(body, mode, delimiter).collect::<Result<Vec<Row>, _>>()
+        });
         let rows = reading.await.map_err(|panic| failed(key, panic))?;
         rows.map_err(|bad| StepError::Failed(format!("the test rows {key} cannot be read: {bad}")))
     }

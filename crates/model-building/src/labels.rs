@@ -10,7 +10,7 @@ use std::{
 use active_learning_aws::{bucket::Bucket, label_set::LabelSets, objects};
 use active_learning_core::{
     dataset::{ContentId, Mode, one_line},
-    feedback::{Signal, prediction::LABEL_DELIMITER},
+    feedback::Signal,
     labels::{
         consolidation::{Ballots, Consensus, Votes},
         human_loop::Answer,
@@ -207,7 +207,7 @@ impl<'a> Outcome<'a> {
 
 /// Returns whether a label cannot stand in a training file.
 pub(crate) fn unusable(label: &str) -> bool {
-    label.trim().is_empty() || label.contains(char::is_control) || label.contains(LABEL_DELIMITER)
+    label.trim().is_empty() || label.contains(char::is_control)
 }
 
 /// Reads all labels, many objects at a time, in the order of their keys.

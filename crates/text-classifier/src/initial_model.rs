@@ -69,8 +69,7 @@ pub(crate) async fn build(
         at: active_learning_aws::rfc3339(upload.time),
     };
     let is_sample = is_shipped_sample(&upload.key, &hex::encode(Sha256::digest(&file)));
-    if is_sample && has_own_data(bucket, &upload.key).await?
-    {
+    if is_sample && has_own_data(bucket, &upload.key).await? {
         report.state = TrainingFileState::Ignored;
         report.reason = Some("it is sample data, and there is data of your own under initial/".to_owned());
         return write_report(bucket, &report).await;
@@ -103,17 +102,26 @@ async fn take_labels(
     is_sample: bool,
 ) -> Result<(), StoreError> {
     let classifier = bucket.read::<Classifier>(&arn.resource()).await?;
-    let labels = classifier.and_then(|classifier| classifier.trained).map(|trained| trained.labels);
+    let labels = classifier
+        .and_then(|classifier| classifier.trained)
+        .map(|trained| trained.labels);
     let labels = labels.unwrap_or_default();
     let at = active_learning_aws::rfc3339(upload.time);
 
     let sets = bucket.label_sets();
     let set = match is_sample {
-        true => sets.current_or_seed(&labels, &at).await.map(|set| set.as_ref().clone()),
+        true => sets
+            .current_or_seed(&labels, &at)
+            .await
+            .map(|set| set.as_ref().clone()),
         false => sets.take_data(&labels, &at).await,
     };
     let set = set.map_err(|error| StoreError::S3(error.into()))?;
-    tracing::info!(label_set.version = set.version(), labels = labels.len(), "labels taken in");
+    tracing::info!(
+        label_set.version = set.version(),
+        labels = labels.len(),
+        "labels taken in"
+    );
     Ok(())
 }
 

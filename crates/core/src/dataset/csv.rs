@@ -16,6 +16,8 @@ const REPORTED_ROWS: usize = 20;
 pub struct CsvWriter<W: Write> {
     rows: csv::Writer<Tally<W>>,
     summary: FileSummary,
+    /// What stands between labels; none where a text has one.
+    delimiter: Option<char>,
 }
 
 /// Counts and hashes what passes.
@@ -39,8 +41,13 @@ impl<W: Write> Write for Tally<W> {
 }
 
 impl<W: Write> CsvWriter<W> {
-    /// Starts a file.
+    /// Starts a file with [`LABEL_DELIMITER`].
     pub fn new(writer: W) -> Self {
+        Self::with_delimiter(writer, Some(LABEL_DELIMITER))
+    }
+
+    /// Starts a file with a delimiter that no label holds; with none, each text has one label, whatever it holds.
+    pub fn with_delimiter(writer: W, delimiter: Option<char>) -> Self {
         let tally = Tally {
             inner: writer,
             bytes: 0,
@@ -49,6 +56,7 @@ impl<W: Write> CsvWriter<W> {
         Self {
             rows: csv::WriterBuilder::new().from_writer(tally),
             summary: FileSummary::default(),
+            delimiter,
         }
     }
 
@@ -56,20 +64,24 @@ impl<W: Write> CsvWriter<W> {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidData`] when a label is blank, holds a line break or [`LABEL_DELIMITER`], which
+    /// [`io::ErrorKind::InvalidData`] when a label is blank, holds a line break or the delimiter, which
     /// would silently make other classes, or when there is no label or no text: nothing is written then, and
     /// the next row can be. Errors of the writer otherwise.
     pub fn write(&mut self, row: &Row) -> io::Result<()> {
         let text = one_line(&row.text);
         let bad_label = |label: &String| {
-            label.trim().is_empty() || label.contains(LABEL_DELIMITER) || label.contains(char::is_control)
+            let holds_delimiter = self.delimiter.is_some_and(|delimiter| label.contains(delimiter));
+            label.trim().is_empty() || holds_delimiter || label.contains(char::is_control)
         };
-        if text.is_empty() || row.labels.is_empty() || row.labels.iter().any(bad_label) {
+        let too_many = self.delimiter.is_none() && row.labels.len() > 1;
+        if text.is_empty() || row.labels.is_empty() || too_many || row.labels.iter().any(bad_label) {
             let reason = "a row needs a text and labels without delimiter and control characters";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         self.summary.count(row);
-        let labels = row.labels.join(&LABEL_DELIMITER.to_string());
+        let labels = row
+            .labels
+            .join(&self.delimiter.map(String::from).unwrap_or_default());
         self.rows.write_record([&labels, &text]).map_err(io::Error::from)
     }
 
@@ -108,18 +120,32 @@ pub struct BadRow {
 /// What a file may be like is told at [`TrainingRows`]. A quote that is never closed, which swallows the rest of the
 /// file, or an error of the source itself ends the reading as a last bad row.
 pub fn read_csv(reader: impl Read, mode: Mode) -> impl Iterator<Item = Result<Row, BadRow>> {
-    numbered_rows(reader, mode).map(|row| row.map(|(_, row)| row))
+    read_delimited_csv(reader, mode, LABEL_DELIMITER)
+}
+
+/// Reads rows as [`read_csv`] does, several labels with another delimiter between them.
+pub fn read_delimited_csv(
+    reader: impl Read,
+    mode: Mode,
+    delimiter: char,
+) -> impl Iterator<Item = Result<Row, BadRow>> {
+    numbered_rows(reader, mode, delimiter).map(|row| row.map(|(_, row)| row))
 }
 
 /// Reads rows one by one, each with the line on which it starts.
-fn numbered_rows(reader: impl Read, mode: Mode) -> impl Iterator<Item = Result<(u64, Row), BadRow>> {
-    let (rows, refused) = match TrainingRows::new(reader, None) {
+fn numbered_rows(
+    reader: impl Read,
+    mode: Mode,
+    delimiter: char,
+) -> impl Iterator<Item = Result<(u64, Row), BadRow>> {
+    let label_delimiter = (mode == Mode::MultiLabel).then_some(delimiter);
+    let (rows, refused) = match TrainingRows::new(reader, label_delimiter) {
         Ok(rows) => (Some(rows), None),
         Err(error) => (None, Some(Err(error))),
     };
     let rows = rows.into_iter().flatten().chain(refused);
     rows.map(move |row| match row {
-        Ok(row) => labelled(row, mode),
+        Ok(row) => labelled(row, mode, delimiter),
         Err(RowError::Bad(bad)) => Err(bad),
         Err(RowError::Read(_)) => Err(BadRow {
             line: 0,
@@ -128,12 +154,12 @@ fn numbered_rows(reader: impl Read, mode: Mode) -> impl Iterator<Item = Result<(
     })
 }
 
-fn labelled(row: TrainingRow, mode: Mode) -> Result<(u64, Row), BadRow> {
+fn labelled(row: TrainingRow, mode: Mode, delimiter: char) -> Result<(u64, Row), BadRow> {
     let TrainingRow { line, label, text } = row;
     let labels: Vec<String> = match mode {
         Mode::MultiClass => vec![label],
         Mode::MultiLabel => label
-            .split(LABEL_DELIMITER)
+            .split(delimiter)
             .map(|label| label.trim().to_owned())
             .collect(),
     };
@@ -160,7 +186,7 @@ pub fn inspect_csv(reader: impl Read, mode: Mode) -> (FileSummary, Vec<Problem>)
         reader,
         tally: &mut tally,
     };
-    for content in numbered_rows(copied, mode) {
+    for content in numbered_rows(copied, mode, LABEL_DELIMITER) {
         let message = match content {
             Ok((line, content)) => {
                 summary.count(&content);
@@ -227,6 +253,37 @@ mod tests {
             writer.write(row).expect("a good row");
         }
         writer.finish().expect("memory")
+    }
+
+    #[test]
+    fn a_label_that_holds_the_delimiter_is_one_label_with_another_delimiter_or_alone() {
+        let rows = [
+            Row {
+                labels: vec!["A|B".into(), "C".into()],
+                text: "both".into(),
+            },
+            Row {
+                labels: vec!["A|B".into()],
+                text: "one".into(),
+            },
+        ];
+
+        let mut several = CsvWriter::with_delimiter(Vec::new(), Some('~'));
+        rows.iter()
+            .for_each(|row| several.write(row).expect("a good row"));
+        let (several, _) = several.finish().expect("memory");
+        let mut single = CsvWriter::with_delimiter(Vec::new(), None);
+        single.write(&rows[1]).expect("a good row");
+        let two = single.write(&rows[0]);
+        let (single, summary) = single.finish().expect("memory");
+
+        let read: Result<Vec<Row>, BadRow> =
+            read_delimited_csv(&several[..], Mode::MultiLabel, '~').collect();
+        assert_eq!(read.as_deref(), Ok(&rows[..]));
+        assert!(two.is_err());
+        let read: Result<Vec<Row>, BadRow> = read_csv(&single[..], Mode::MultiClass).collect();
+        assert_eq!(read.as_deref(), Ok(&rows[1..]));
+        assert_eq!(summary.classes["A|B"], 1);
     }
 
     #[test]

@@ -158,6 +158,14 @@ impl LabelSet {
         set
     }
 
+    /// Returns a set without labels, which stands for one that is not there.
+    pub fn none() -> Self {
+        Self {
+            version: 0,
+            ..Self::seed(Vec::<String>::new(), Origin::Edited, "")
+        }
+    }
+
     /// Reads a set.
     ///
     /// # Errors

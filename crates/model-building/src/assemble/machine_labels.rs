@@ -143,7 +143,7 @@ impl MachineLabels {
         let held_out: HashSet<ContentId> = split.held_out.iter().map(ContentId::of_normalised).collect();
         let mut by_content: Vec<(ContentId, MachineLabel)> = self.by_content.drain().collect();
         by_content.sort_unstable_by_key(|(content, _)| *content);
-        let mut file = files::CsvFile::new()?;
+        let mut file = files::CsvFile::new(rows.delimiter()?)?;
         let mut provenance = BufWriter::new(NamedTempFile::new()?);
         let mut models: BTreeMap<String, u64> = BTreeMap::new();
         for (content, machine) in by_content {

@@ -12,7 +12,7 @@ use active_learning_core::{
     labels::{
         agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
         consolidation::{Method, Settings, consolidate},
-        label_set::{LabelSet, Origin},
+        label_set::{LabelSet, Origin, delimiter},
     },
 };
 use serde::Serialize;
@@ -267,6 +267,16 @@ impl Rows {
 
     pub(super) fn labels(&self, row: &Row) -> &[String] {
         &self.label_sets[row.labels as usize]
+    }
+
+    /// Returns a delimiter that no label holds; none where texts have one label.
+    pub(super) fn delimiter(&self) -> io::Result<Option<char>> {
+        if self.mode == Mode::MultiClass {
+            return Ok(None);
+        }
+        let names = self.label_sets.iter().flatten().map(String::as_str);
+        let none_left = || io::Error::other("the labels hold every delimiter that there is");
+        delimiter(names).map(Some).ok_or_else(none_left)
     }
 
     pub(super) fn with_text(&self, row: &Row) -> io::Result<dataset::Row> {

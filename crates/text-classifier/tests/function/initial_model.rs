@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin, version_key};
 use serde_json::{Value, json};
 
 use crate::harness::{BUCKET, ENDPOINT_ARN, Function, PETS_CSV, STATE_KEY, WEATHER_CSV, answer, url_event};
@@ -306,4 +307,29 @@ async fn the_sample_event_is_one_of_ours() {
     function.deliver(&event).await.expect("good file");
 
     assert_eq!(state(&function).await["properties"]["Status"], "IN_SERVICE");
+}
+
+#[tokio::test]
+async fn with_own_training_data_the_label_set_comes_from_the_data_and_grows_with_it() {
+    let function = Function::new();
+    let parameter = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-20T10:00:00Z");
+    function.put(LABEL_SET_KEY, parameter.to_json()).await;
+
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
+    let first = function.object(LABEL_SET_KEY).await.expect("a label set");
+    function
+        .train("initial/weather.csv", WEATHER_CSV)
+        .await
+        .expect("good file");
+    let second = function.object(LABEL_SET_KEY).await.expect("a label set");
+
+    let (first, second) = (LabelSet::parse(&first), LabelSet::parse(&second));
+    let (first, second) = (first.expect("a set"), second.expect("a set"));
+    assert_eq!(first.origin(), Origin::InitialData);
+    assert_eq!(first.active().collect::<Vec<_>>(), ["Cat", "Dog"]);
+    assert!(second.version() == 3 && second.active().count() > 2);
+    assert!(function.object(&version_key(2)).await.is_some());
 }
