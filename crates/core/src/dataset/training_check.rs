@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::labels::label_key::label_key;
 
-/// Rows from which a file in which nearly every row is its own class is refused, whatever the columns look like.
+/// Rows from which a file in which nearly every row is its own class is refused, whatever the columns look
+/// like.
 const MANY_ROWS: u64 = 10;
 
 /// Rows from which such a file is refused where its texts repeat and its labels do not.
@@ -73,7 +74,8 @@ impl Spellings {
     pub fn finish(self) -> (Spelling, Vec<String>) {
         let (mut chosen, mut joined) = (HashMap::new(), Vec::new());
         for (key, spellings) in self.0 {
-            // Of those that are as frequent the first in the order of characters: a capital comes before a small letter.
+            // Of those that are as frequent the first in the order of characters: a capital comes before a
+            // small letter.
             let Some((most, _)) = spellings.iter().rev().max_by_key(|(_, count)| **count) else {
                 continue;
             };
@@ -102,8 +104,8 @@ impl Spelling {
 pub enum Unusable {
     /// Labels and texts are exchanged, or the labels are no classes.
     #[error(
-        "line 1: nearly every row is its own class ({classes} classes in {rows} rows): the label comes first, then the \
-         text; are the columns swapped?"
+        "line 1: nearly every row is its own class ({classes} classes in {rows} rows): \
+         the label comes first, then the text; are the columns swapped?"
     )]
     SwappedColumns {
         /// Different labels.
@@ -217,7 +219,8 @@ impl TrainingCheck {
         let more = if lines.len() > TOLD { ", …" } else { "" };
         let count = lines.len();
         Some(format!(
-            "{count} texts have different labels and are left out, with all their {rows} rows (lines {pairs}{more})"
+            "{count} texts have different labels and are left out, \
+             with all their {rows} rows (lines {pairs}{more})"
         ))
     }
 }
@@ -254,7 +257,8 @@ pub fn warn_of_single_rows<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>)
     let more = if names.len() > TOLD { ", …" } else { "" };
     let count = names.len();
     Some(format!(
-        "warning: {count} classes have a single row ({first}{more}): a model can hardly learn them, and not be measured on them"
+        "warning: {count} classes have a single row ({first}{more}): \
+         a model can hardly learn them, and not be measured on them"
     ))
 }
 

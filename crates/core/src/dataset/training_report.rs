@@ -60,8 +60,8 @@ pub fn report_key(key: &str) -> String {
     format!("{REPORTS_PREFIX}{name}.json")
 }
 
-/// Returns whether a file is the sample data that is shipped: by its name, or, of earlier versions, by the SHA-256 of
-/// its content, in hex digits.
+/// Returns whether a file is the sample data that is shipped: by its name, or, of earlier versions, by the
+/// SHA-256 of its content, in hex digits.
 ///
 /// A user's own data replaces it: no model learns from both.
 pub fn is_shipped_sample(key: &str, sha256: &str) -> bool {

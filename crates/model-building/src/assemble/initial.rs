@@ -1,7 +1,7 @@
 //! The rows of the training files under `initial/`.
 //!
-//! A file that cannot be used is left out whole and told; so is sample data beside a user's own. One class in several
-//! spellings is joined over all files.
+//! A file that cannot be used is left out whole and told; so is sample data beside a user's own. One class
+//! in several spellings is joined over all files.
 
 use std::{
     collections::BTreeMap,
