@@ -2,7 +2,7 @@
 
 use active_learning_aws::metrics;
 use active_learning_core::dataset::{
-    HeldOut, INITIAL_PREFIX, NearCopies, TrainingFileReport, TrainingFileState, TrainingRows,
+    HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, TrainingRows,
     is_initial_file, is_shipped_sample, is_test, report_key,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -74,7 +74,7 @@ pub(crate) async fn build(
         && has_own_data(bucket, &upload.key).await?
     {
         report.state = TrainingFileState::Ignored;
-        report.reason = Some("it is sample data, and there is data of your own under initial/".to_owned());
+        report.reason = Some(SAMPLE_IGNORED.to_owned());
         return write_report(bucket, &report).await;
     }
     let version = version(&file, test_share);

@@ -327,29 +327,32 @@ impl Collector {
     pub fn training_set(mut self) -> Result<TrainingSet, TrainingDataError> {
         let findings = std::mem::take(&mut self.check).finish()?;
         self.rows.retain(|row| !findings.is_conflicting(row.text));
-        let used: BTreeSet<u32> = self
-            .rows
-            .iter()
-            .flat_map(|row| row.labels.iter().copied())
-            .collect();
-        let used = self.label_ids.iter().filter(|(_, id)| used.contains(*id));
+        let mut rows_of = vec![0_u64; self.label_ids.len()];
+        for id in self.rows.iter().flat_map(|row| &row.labels) {
+            rows_of[*id as usize] += 1;
+        }
+        let used = self.label_ids.iter().filter(|(_, id)| rows_of[**id as usize] > 0);
         let labels: BTreeSet<String> = used
             .map(|(label, _)| findings.spelling(label).to_owned())
             .collect();
         let labels: Vec<String> = labels.into_iter().collect();
         check_label_count(labels.len(), self.mode)?;
+        let mut counts = vec![0; labels.len()];
+        for (label, id) in &self.label_ids {
+            if let Ok(number) = labels.binary_search_by(|other| other.as_str().cmp(findings.spelling(label)))
+            {
+                counts[number] += rows_of[*id as usize];
+            }
+        }
         let (mode, mut repairs) = (self.mode, std::mem::take(&mut self.repairs));
         repairs.extend(findings.repairs.iter().cloned());
-        let mut set = TrainingSet {
+        repairs.extend(warn_of_single_rows(labels.iter().map(String::as_str).zip(counts)));
+        Ok(TrainingSet {
             mode,
             examples: self.renumbered(&labels, &findings)?,
             labels,
             repairs,
-        };
-        let counts = set.counts();
-        let counts = set.labels.iter().map(String::as_str).zip(counts);
-        set.repairs.extend(warn_of_single_rows(counts));
-        Ok(set)
+        })
     }
 
     /// Returns the texts as a test of a model with these sorted labels, whatever their spelling.

@@ -218,9 +218,13 @@ impl TrainingCheck {
         let pairs = pairs.collect::<Vec<_>>().join(", ");
         let more = if lines.len() > TOLD { ", …" } else { "" };
         let count = lines.len();
+        let (texts, their) = if count == 1 {
+            ("1 text has different labels and is".to_owned(), "its")
+        } else {
+            (format!("{count} texts have different labels and are"), "their")
+        };
         Some(format!(
-            "{count} texts have different labels and are left out, \
-             with all their {rows} rows (lines {pairs}{more})"
+            "{texts} left out, with all {their} {rows} rows (lines {pairs}{more})"
         ))
     }
 }
@@ -256,9 +260,13 @@ pub fn warn_of_single_rows<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>)
     let first = names.iter().take(TOLD).cloned().collect::<Vec<_>>().join(", ");
     let more = if names.len() > TOLD { ", …" } else { "" };
     let count = names.len();
+    let classes = if count == 1 {
+        "1 class has".to_owned()
+    } else {
+        format!("{count} classes have")
+    };
     Some(format!(
-        "warning: {count} classes have a single row ({first}{more}): \
-         a model can hardly learn them, and not be measured on them"
+        "warning: {classes} a single row ({first}{more}): a model can hardly learn from it, and not be measured by it"
     ))
 }
 
@@ -366,7 +374,7 @@ mod tests {
         assert_eq!(warn_of_single_rows([("World", 2), ("Sports", 3)]), None);
         let warning = warn_of_single_rows([("World", 1), ("Sports", 3)]).expect("a warning");
         assert!(
-            warning.starts_with("warning: 1 classes have a single row (`World`)"),
+            warning.starts_with("warning: 1 class has a single row (`World`)"),
             "{warning}"
         );
     }

@@ -113,9 +113,9 @@ fn a_header_spellings_conflicts_and_single_rows_are_told_and_the_rest_is_trained
         [
             "line 1: the header line was skipped",
             "`world` (1) is read as `World`",
-            "1 texts have different labels and are left out, with all their 2 rows (lines 4 and 7)",
-            "warning: 1 classes have a single row (`Tech`): \
-             a model can hardly learn them, and not be measured on them",
+            "1 text has different labels and is left out, with all its 2 rows (lines 4 and 7)",
+            "warning: 1 class has a single row (`Tech`): \
+             a model can hardly learn from it, and not be measured by it",
         ]
     );
 }
