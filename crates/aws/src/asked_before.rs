@@ -1,8 +1,8 @@
 //! What can be known at the time of a request of whether a person will be asked.
 //!
-//! Who is asked is decided when the feedback has been delivered. But whether the same text was asked, answered, or waits
-//! is written in S3 already, and three small reads at once tell it. What they do not tell is near duplicates: those are
-//! found later, among the texts of the day.
+//! Who is asked is decided when the feedback has been delivered. But whether the same text was asked,
+//! answered, or waits is written in S3 already, and three small reads at once tell it. What they do not
+//! tell is near duplicates: those are found later, among the texts of the day.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ use crate::{
     failure::chain,
 };
 
-/// Time for the reads. Without an answer by then the caller is told what is so for nearly every text: it is asked.
+/// Time for the reads. Without an answer by then the caller is told what is so for nearly every text: it is
+/// asked.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
@@ -94,7 +95,8 @@ impl AskedBefore {
         self.settings.has_budget
     }
 
-    /// Returns why nobody will be asked about a record; `None` if somebody will be, as far as can be known now.
+    /// Returns why nobody will be asked about a record; `None` if somebody will be, as far as can be known
+    /// now.
     pub async fn why_not(&self, record: &FeedbackRecord) -> Option<NotAsked> {
         match timeout(LOOK_UP_TIMEOUT, self.look_up(record)).await {
             Ok(Ok(found)) => found,

@@ -51,7 +51,8 @@ pub enum TrainingError {
     },
 }
 
-/// Reads the user's training data, checks it as the classifier will, and tells what is read otherwise than it is written.
+/// Reads the user's training data, checks it as the classifier will, and tells what is read otherwise than
+/// it is written.
 ///
 /// # Errors
 ///

@@ -22,7 +22,8 @@ pub use training_check::{
     Findings, Spelling, Spellings, TrainingCheck, Unusable, text_id, warn_of_single_rows,
 };
 pub use training_report::{
-    INITIAL_PREFIX, TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample, report_key,
+    INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
+    is_shipped_sample, report_key,
 };
 pub use training_rows::{RowError, TrainingRow, TrainingRows};
 

@@ -1,7 +1,8 @@
 //! What became of the training files under `initial/`, for whoever looks.
 
 use active_learning_core::dataset::{
-    INITIAL_PREFIX, TrainingFileReport, TrainingFileState, is_initial_file, report_key,
+    INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
+    is_shipped_sample, report_key,
 };
 use aws_sdk_s3::Client;
 
@@ -20,6 +21,18 @@ pub async fn training_files(s3: &Client, bucket: &str) -> Result<Vec<TrainingFil
     for file in list(s3, bucket).await? {
         let report: Option<TrainingFileReport> = storage.read(&report_key(&file.key)).await?;
         reports.extend(report.filter(|report| report.etag == file.etag));
+    }
+    let is_own = |report: &&TrainingFileReport| !is_shipped_sample(&report.key, "");
+    let mut own = reports.iter().filter(is_own);
+    if own.any(|report| report.state == TrainingFileState::Taken) {
+        // Its own report says so from the next build on.
+        for sample in reports
+            .iter_mut()
+            .filter(|report| is_shipped_sample(&report.key, ""))
+        {
+            sample.state = TrainingFileState::Ignored;
+            sample.reason = Some(SAMPLE_IGNORED.to_owned());
+        }
     }
     Ok(reports)
 }

@@ -2,7 +2,7 @@
 
 use active_learning_aws::metrics;
 use active_learning_core::dataset::{
-    HeldOut, INITIAL_PREFIX, NearCopies, TrainingFileReport, TrainingFileState, TrainingRows,
+    HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, TrainingRows,
     is_initial_file, is_shipped_sample, is_test, report_key,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -35,10 +35,12 @@ pub(crate) struct Upload {
     pub time: DateTime<Utc>,
 }
 
-/// Trains on a file and puts its model in service, unless that of a newer file is; says in a report what became of it.
+/// Trains on a file and puts its model in service, unless that of a newer file is; says in a report what
+/// became of it.
 ///
-/// `test_share` of its texts is left out, as datasets hold it out, so that later models can be compared with this one.
-/// A file that cannot be used is refused in its report and changes nothing; so is sample data beside a user's own.
+/// `test_share` of its texts is left out, as datasets hold it out, so that later models can be compared
+/// with this one. A file that cannot be used is refused in its report and changes nothing; so is sample
+/// data beside a user's own.
 ///
 /// Idempotent: a model's version comes from the file's content, the order of files from the time of
 /// their upload. The same event again changes nothing, whatever came in between.
@@ -71,7 +73,7 @@ pub(crate) async fn build(
     let is_sample = is_shipped_sample(&upload.key, &hex::encode(Sha256::digest(&file)));
     if is_sample && has_own_data(bucket, &upload.key).await? {
         report.state = TrainingFileState::Ignored;
-        report.reason = Some("it is sample data, and there is data of your own under initial/".to_owned());
+        report.reason = Some(SAMPLE_IGNORED.to_owned());
         return write_report(bucket, &report).await;
     }
     let version = version(&file, test_share);
@@ -143,7 +145,8 @@ async fn write_report(bucket: &Bucket, report: &TrainingFileReport) -> Result<()
     bucket.put_own(&report_key(&report.key), report).await
 }
 
-/// Returns a version name from what the model depends on: the file, what is left out and the way it is trained.
+/// Returns a version name from what the model depends on: the file, what is left out and the way it is
+/// trained.
 fn version(file: &[u8], test_share: f64) -> String {
     let digest = Sha256::new()
         .chain_update(TRAINER_REVISION.to_le_bytes())
@@ -213,7 +216,9 @@ fn training_set(file: &[u8], test_share: f64) -> Result<TrainingSet, TrainingDat
     if set.counts().contains(&0) {
         let mut all = TrainingSet::read_csv(file)?;
         all.repairs.push(
-            "warning: too few rows to leave any out: this model has seen texts that later ones are tested with".to_owned(),
+            "warning: too few rows to leave any out: \
+             this model has seen texts that later ones are tested with"
+                .to_owned(),
         );
         return Ok(all);
     }

@@ -263,6 +263,7 @@ async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> 
             let file = bucket.open_named(&uri).await?.body;
             let so_far = std::mem::replace(collector, Collector::new(input.syntax));
             *collector = read_file(so_far, file, source, &uri).await?;
+            collector.name_repairs(&uri.to_string());
             data.files.push(TrainingFile {
                 uri: uri.to_string(),
                 etag: object.etag,
@@ -309,7 +310,10 @@ struct Tested {
 fn train_and_test(train: Collector, test: Option<Collector>) -> Result<Tested, TrainingDataError> {
     let mut set = train.training_set()?;
     let test = match test {
-        Some(test) => test.test_set(&set.labels)?,
+        Some(test) => {
+            set.repairs.extend_from_slice(test.repairs());
+            test.test_set(&set.labels)?
+        }
         None => train::split_test(&mut set, SEED),
     };
     let trained = train::train(&set, SEED);

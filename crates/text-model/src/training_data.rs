@@ -1,8 +1,10 @@
-//! Training data on its way into a model: Comprehend's CSV, `LABEL,text` or `LABEL|LABEL,text`, or augmented manifests.
+//! Training data on its way into a model: Comprehend's CSV, `LABEL,text` or `LABEL|LABEL,text`, or
+//! augmented manifests.
 //!
-//! How rows are read is told at [`TrainingRows`]; what is wrong with one refuses the file with the line's number: a model
-//! trained on half a file helps nobody. What can be understood is taken and told in [`TrainingSet::repairs`]. Texts are
-//! turned into features row by row and not kept; features take roughly four times the text's size.
+//! How rows are read is told at [`TrainingRows`]; what is wrong with one refuses the file with the line's
+//! number: a model trained on half a file helps nobody. What can be understood is taken and told in
+//! [`TrainingSet::repairs`]. Texts are turned into features row by row and not kept; features take roughly
+//! four times the text's size.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -171,7 +173,8 @@ impl TrainingSet {
         Self::read_csv_where(reader, &|_| true)
     }
 
-    /// Reads Comprehend CSV as [`TrainingSet::read_csv`] does, and leaves texts out that are not to be trained on.
+    /// Reads Comprehend CSV as [`TrainingSet::read_csv`] does, and leaves texts out that are not to be
+    /// trained on.
     ///
     /// Labels are those of the whole file: one may be without an example.
     ///
@@ -262,6 +265,22 @@ impl Collector {
         Ok(())
     }
 
+    /// Says of which file the lines are that were told of so far.
+    pub fn name_repairs(&mut self, file: &str) {
+        for repair in self
+            .repairs
+            .iter_mut()
+            .filter(|repair| repair.starts_with("line "))
+        {
+            *repair = format!("{file}: {repair}");
+        }
+    }
+
+    /// Returns what was read otherwise than it is written so far.
+    pub fn repairs(&self) -> &[String] {
+        &self.repairs
+    }
+
     /// Adds one text.
     pub fn push<'a>(
         &mut self,
@@ -303,34 +322,37 @@ impl Collector {
         Ok(())
     }
 
-    /// Joins what is one label, leaves out what has several, and numbers the labels in alphabetical order: a model does
-    /// not depend on which came first.
+    /// Joins what is one label, leaves out what has several, and numbers the labels in alphabetical order:
+    /// a model does not depend on which came first.
     pub fn training_set(mut self) -> Result<TrainingSet, TrainingDataError> {
         let findings = std::mem::take(&mut self.check).finish()?;
         self.rows.retain(|row| !findings.is_conflicting(row.text));
-        let used: BTreeSet<u32> = self
-            .rows
-            .iter()
-            .flat_map(|row| row.labels.iter().copied())
-            .collect();
-        let used = self.label_ids.iter().filter(|(_, id)| used.contains(*id));
+        let mut rows_of = vec![0_u64; self.label_ids.len()];
+        for id in self.rows.iter().flat_map(|row| &row.labels) {
+            rows_of[*id as usize] += 1;
+        }
+        let used = self.label_ids.iter().filter(|(_, id)| rows_of[**id as usize] > 0);
         let labels: BTreeSet<String> = used
             .map(|(label, _)| findings.spelling(label).to_owned())
             .collect();
         let labels: Vec<String> = labels.into_iter().collect();
         check_label_count(labels.len(), self.mode)?;
+        let mut counts = vec![0; labels.len()];
+        for (label, id) in &self.label_ids {
+            if let Ok(number) = labels.binary_search_by(|other| other.as_str().cmp(findings.spelling(label)))
+            {
+                counts[number] += rows_of[*id as usize];
+            }
+        }
         let (mode, mut repairs) = (self.mode, std::mem::take(&mut self.repairs));
         repairs.extend(findings.repairs.iter().cloned());
-        let mut set = TrainingSet {
+        repairs.extend(warn_of_single_rows(labels.iter().map(String::as_str).zip(counts)));
+        Ok(TrainingSet {
             mode,
             examples: self.renumbered(&labels, &findings)?,
             labels,
             repairs,
-        };
-        let counts = set.counts();
-        let counts = set.labels.iter().map(String::as_str).zip(counts);
-        set.repairs.extend(warn_of_single_rows(counts));
-        Ok(set)
+        })
     }
 
     /// Returns the texts as a test of a model with these sorted labels, whatever their spelling.
@@ -396,137 +418,4 @@ fn check_label_count(found: usize, mode: Mode) -> Result<(), TrainingDataError> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(csv: impl AsRef<[u8]>) -> Result<TrainingSet, TrainingDataError> {
-        TrainingSet::read_csv(csv.as_ref())
-    }
-
-    fn refusal(csv: impl AsRef<[u8]>) -> String {
-        read(csv).expect_err("the file is bad").to_string()
-    }
-
-    #[test]
-    fn labels_are_sorted_whatever_their_order_in_the_file() {
-        let set = read("b,one\na,two\nb,three\n").expect("good file");
-
-        assert_eq!(set.mode, Mode::MultiClass);
-        assert_eq!(set.labels, ["a", "b"]);
-        let labels: Vec<_> = set.examples.iter().map(|example| &example.labels[..]).collect();
-        assert_eq!(labels, [[1], [0], [1]]);
-    }
-
-    #[test]
-    fn byte_order_mark_crlf_blank_lines_and_missing_last_line_end_change_nothing() {
-        let plain = read("a,one\nb,\"two, and\nthree\"\n").expect("good file");
-
-        let disguised = read("\u{feff}a,one\r\n\r\nb,\"two, and\nthree\"").expect("good file");
-
-        assert_eq!(disguised, plain);
-    }
-
-    #[test]
-    fn a_delimiter_in_any_label_makes_the_file_multi_label() {
-        let set = read("b,one\nc|a|c,two\n").expect("good file");
-
-        assert_eq!(set.mode, Mode::MultiLabel);
-        assert_eq!(set.labels, ["a", "b", "c"]);
-        assert_eq!(set.examples[1].labels[..], [0, 2]);
-    }
-
-    #[test]
-    fn each_bad_row_is_refused_with_its_line_and_reason() {
-        let cases: [(&[u8], &str); 8] = [
-            (
-                b"a,one\nb\n",
-                "line 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
-            ),
-            (
-                b"a,one\n\nb,two, three\n",
-                "line 3: expected two columns, label and text, found 3 (a text with a comma needs quotes)",
-            ),
-            (b"a,\"one\nmore\"\n,two\n", "line 3: the label is empty"),
-            (b"a|,one\n", "line 1: the label is empty"),
-            (b"a,one\r\nb, \t\r\n", "line 2: the text is empty"),
-            (
-                b"a,one\nb,caf\xe9\n",
-                "line 2: not valid UTF-8; save the file as UTF-8 (is it Latin-1 or Windows-1252?)",
-            ),
-            (
-                b"\xff\xfea\0,\0o\0n\0e\0",
-                "line 1: the file is UTF-16; save it as UTF-8",
-            ),
-            (
-                b"a,one\nb,\"two\nb,three\nb,four\n",
-                "line 2: the quote of this text is never closed",
-            ),
-        ];
-        for (csv, message) in cases {
-            assert_eq!(refusal(csv), message, "{}", csv.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn fewer_than_two_labels_are_refused() {
-        assert_eq!(
-            refusal(""),
-            "the file has 0 different labels, at least two are needed"
-        );
-        assert_eq!(
-            refusal("a,one\na,two\n"),
-            "the file has 1 different labels, at least two are needed"
-        );
-    }
-
-    #[test]
-    fn swapped_columns_are_refused_when_every_row_is_its_own_label() {
-        let csv: String = (0..1_001).map(|row| format!("text number {row},a\n")).collect();
-
-        assert!(
-            refusal(csv).starts_with("line 1: nearly every row is its own class (1001 classes in 1001 rows)")
-        );
-    }
-
-    #[test]
-    fn more_labels_than_are_supported_are_refused() {
-        let csv: String = (0..3_003)
-            .map(|row| format!("label {},text number {row}\n", row % 1_001))
-            .collect();
-
-        assert!(refusal(csv).starts_with("the file has 1001 different labels, at most 1000"));
-    }
-
-    #[test]
-    fn a_header_spellings_conflicts_and_single_rows_are_told_and_the_rest_is_trained_on() {
-        let set = read(
-            "label,text\nWorld,one\nworld,two\nWorld,three\nSports,four\nSports,five\nSports,three\nTech,six\n",
-        )
-        .expect("good file");
-
-        assert_eq!(set.labels, ["Sports", "Tech", "World"]);
-        assert_eq!((set.len(), set.counts()), (5, vec![2, 1, 2]));
-        assert_eq!(
-            set.repairs,
-            [
-                "line 1: the header line was skipped",
-                "`world` (1) is read as `World`",
-                "1 texts have different labels and are left out, with all their 2 rows (lines 4 and 7)",
-                "warning: 1 classes have a single row (`Tech`): a model can hardly learn them, and not be measured on them",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_test_set_may_spell_labels_otherwise() {
-        let train = read("World,one\nWorld,two\nSports,three\nSports,four\n").expect("good file");
-        let mut test = Collector::new(LabelSyntax::One);
-        test.read_csv(&b"WORLD,five\nsports ,six\n"[..])
-            .expect("good file");
-
-        let test = test.test_set(&train.labels).expect("known labels");
-
-        let labels: Vec<_> = test.iter().map(|example| &example.labels[..]).collect();
-        assert_eq!(labels, [[1], [0]]);
-    }
-}
+mod tests;

@@ -117,8 +117,8 @@ pub struct BadRow {
 
 /// Reads rows one by one; bad rows are named and reading goes on.
 ///
-/// What a file may be like is told at [`TrainingRows`]. A quote that is never closed, which swallows the rest of the
-/// file, or an error of the source itself ends the reading as a last bad row.
+/// What a file may be like is told at [`TrainingRows`]. A quote that is never closed, which swallows the
+/// rest of the file, or an error of the source itself ends the reading as a last bad row.
 pub fn read_csv(reader: impl Read, mode: Mode) -> impl Iterator<Item = Result<Row, BadRow>> {
     read_delimited_csv(reader, mode, LABEL_DELIMITER)
 }

@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::labels::label_key::label_key;
 
-/// Rows from which a file in which nearly every row is its own class is refused, whatever the columns look like.
+/// Rows from which a file in which nearly every row is its own class is refused, whatever the columns look
+/// like.
 const MANY_ROWS: u64 = 10;
 
 /// Rows from which such a file is refused where its texts repeat and its labels do not.
@@ -73,7 +74,8 @@ impl Spellings {
     pub fn finish(self) -> (Spelling, Vec<String>) {
         let (mut chosen, mut joined) = (HashMap::new(), Vec::new());
         for (key, spellings) in self.0 {
-            // Of those that are as frequent the first in the order of characters: a capital comes before a small letter.
+            // Of those that are as frequent the first in the order of characters: a capital comes before a
+            // small letter.
             let Some((most, _)) = spellings.iter().rev().max_by_key(|(_, count)| **count) else {
                 continue;
             };
@@ -102,8 +104,8 @@ impl Spelling {
 pub enum Unusable {
     /// Labels and texts are exchanged, or the labels are no classes.
     #[error(
-        "line 1: nearly every row is its own class ({classes} classes in {rows} rows): the label comes first, then the \
-         text; are the columns swapped?"
+        "line 1: nearly every row is its own class ({classes} classes in {rows} rows): \
+         the label comes first, then the text; are the columns swapped?"
     )]
     SwappedColumns {
         /// Different labels.
@@ -216,8 +218,13 @@ impl TrainingCheck {
         let pairs = pairs.collect::<Vec<_>>().join(", ");
         let more = if lines.len() > TOLD { ", …" } else { "" };
         let count = lines.len();
+        let (texts, their) = if count == 1 {
+            ("1 text has different labels and is".to_owned(), "its")
+        } else {
+            (format!("{count} texts have different labels and are"), "their")
+        };
         Some(format!(
-            "{count} texts have different labels and are left out, with all their {rows} rows (lines {pairs}{more})"
+            "{texts} left out, with all {their} {rows} rows (lines {pairs}{more})"
         ))
     }
 }
@@ -253,8 +260,13 @@ pub fn warn_of_single_rows<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>)
     let first = names.iter().take(TOLD).cloned().collect::<Vec<_>>().join(", ");
     let more = if names.len() > TOLD { ", …" } else { "" };
     let count = names.len();
+    let classes = if count == 1 {
+        "1 class has".to_owned()
+    } else {
+        format!("{count} classes have")
+    };
     Some(format!(
-        "warning: {count} classes have a single row ({first}{more}): a model can hardly learn them, and not be measured on them"
+        "warning: {classes} a single row ({first}{more}): a model can hardly learn from it, and not be measured by it"
     ))
 }
 
@@ -362,7 +374,7 @@ mod tests {
         assert_eq!(warn_of_single_rows([("World", 2), ("Sports", 3)]), None);
         let warning = warn_of_single_rows([("World", 1), ("Sports", 3)]).expect("a warning");
         assert!(
-            warning.starts_with("warning: 1 classes have a single row (`World`)"),
+            warning.starts_with("warning: 1 class has a single row (`World`)"),
             "{warning}"
         );
     }

@@ -9,6 +9,9 @@ const INITIAL_SUFFIX: &str = ".csv";
 /// Where the reports on training files lie, in the training bucket.
 const REPORTS_PREFIX: &str = "initial-reports/";
 
+/// Why sample data is not learnt from.
+pub const SAMPLE_IGNORED: &str = "it is sample data, and there is data of your own under initial/";
+
 /// SHA-256 of the sample data that earlier versions put under the key of a user's own data.
 const SHIPPED_SAMPLES: [&str; 1] = ["290f1631d4f8322caa38e2819f45358e5d7715c21b82fcc9734c8765422c24e4"];
 /// Part of the name of a file of sample data.
@@ -60,8 +63,8 @@ pub fn report_key(key: &str) -> String {
     format!("{REPORTS_PREFIX}{name}.json")
 }
 
-/// Returns whether a file is the sample data that is shipped: by its name, or, of earlier versions, by the SHA-256 of
-/// its content, in hex digits.
+/// Returns whether a file is the sample data that is shipped: by its name, or, of earlier versions, by the
+/// SHA-256 of its content, in hex digits.
 ///
 /// A user's own data replaces it: no model learns from both.
 pub fn is_shipped_sample(key: &str, sha256: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The rows of the training files under `initial/`.
 //!
-//! A file that cannot be used is left out whole and told; so is sample data beside a user's own. One class in several
-//! spellings is joined over all files.
+//! A file that cannot be used is left out whole and told; so is sample data beside a user's own. One class
+//! in several spellings is joined over all files.
 
 use std::{
     collections::BTreeMap,
@@ -10,8 +10,8 @@ use std::{
 
 use active_learning_core::{
     dataset::{
-        ContentId, Mode, RowError, Spellings, TrainingCheck, TrainingFileReport, TrainingFileState,
-        TrainingRows, is_shipped_sample, one_line, text_id,
+        ContentId, Mode, RowError, SAMPLE_IGNORED, Spellings, TrainingCheck, TrainingFileReport,
+        TrainingFileState, TrainingRows, is_shipped_sample, one_line, text_id,
     },
     feedback::prediction::LABEL_DELIMITER,
 };
@@ -149,7 +149,7 @@ impl Initial {
             self.files = own;
             for sample in samples {
                 self.count("sample-row", sample.rows.len() as u64);
-                let reason = "it is sample data, and there is data of your own under initial/".to_owned();
+                let reason = SAMPLE_IGNORED.to_owned();
                 self.report(&sample.key, &sample.etag, TrainingFileState::Ignored, reason);
             }
         }
