@@ -11,6 +11,8 @@
 //! id of its own in the object's metadata, by which it is told from somebody else's, whatever the content is.
 
 mod listing;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use listing::Listed;
@@ -113,6 +115,12 @@ pub enum BucketError {
         /// Its column.
         column: usize,
     },
+    /// The object must be there, and is not.
+    #[error("{uri} is gone")]
+    Gone {
+        /// `s3://` with bucket and key.
+        uri: String,
+    },
     /// Others kept writing the object, as often as this was tried.
     #[error("others kept writing {uri}")]
     Contended {
@@ -126,9 +134,11 @@ impl BucketError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { source, .. } => source.code.as_deref(),
-            Self::Broken { .. } | Self::TooLarge { .. } | Self::Damaged { .. } | Self::Contended { .. } => {
-                None
-            }
+            Self::Broken { .. }
+            | Self::TooLarge { .. }
+            | Self::Damaged { .. }
+            | Self::Gone { .. }
+            | Self::Contended { .. } => None,
         }
     }
 
@@ -137,7 +147,7 @@ impl BucketError {
         match self {
             Self::Refused { source, .. } => source.is_throttling(),
             Self::Contended { .. } => true,
-            Self::Broken { .. } | Self::TooLarge { .. } | Self::Damaged { .. } => false,
+            Self::Broken { .. } | Self::TooLarge { .. } | Self::Damaged { .. } | Self::Gone { .. } => false,
         }
     }
 }

@@ -11,7 +11,6 @@ pub mod feedback_stream;
 pub mod human_loops;
 pub mod label_set;
 pub mod metrics;
-pub mod objects;
 pub mod questions;
 pub mod rejected;
 pub mod reply;

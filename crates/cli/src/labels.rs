@@ -100,7 +100,6 @@ enum Action {
 
 /// Where the label set of a stack is.
 struct Place {
-    s3: aws_sdk_s3::Client,
     training: Bucket,
     feedback: Bucket,
     sets: LabelSets,
@@ -122,7 +121,7 @@ pub async fn execute(
     match options.action.unwrap_or(Action::List) {
         Action::List => print!("{}", listed(&set)),
         Action::Proposed => {
-            let proposals = relabel::proposals(&place.s3, place.training.name(), &set).await?;
+            let proposals = relabel::proposals(&place.training, &set).await?;
             if proposals.is_empty() {
                 println!("Nothing is proposed.");
             }
@@ -163,10 +162,8 @@ impl Place {
     }
 
     fn new(config: &SdkConfig, training: &str, feedback: &str) -> Self {
-        let s3 = aws_sdk_s3::Client::new(config);
-        let training = Bucket::new(s3.clone(), training);
+        let training = Bucket::new(aws_sdk_s3::Client::new(config), training);
         Self {
-            s3,
             feedback: training.other(feedback),
             sets: LabelSets::new(training.clone()),
             training,
@@ -253,7 +250,7 @@ impl Place {
     }
 
     async fn rows(&self, set: &LabelSet, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
-        relabel::rows(&self.s3, self.training.name(), Some(set), doubt).await
+        relabel::rows(&self.training, Some(set), doubt).await
     }
 }
 

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
+use active_learning_aws::bucket::{Bucket, BucketError, CSV};
 use active_learning_core::dataset::TrainingFileState;
 use aws_sdk_comprehend::{error::DisplayErrorContext, primitives::DateTime};
-use aws_sdk_s3::primitives::ByteStream;
 use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
@@ -41,8 +41,8 @@ pub enum TrainingError {
     #[error("the training data {0} cannot be used")]
     Data(PathBuf, #[source] TrainingDataError),
     /// The bucket cannot be read or written.
-    #[error("the training data cannot be stored: {0}")]
-    Storage(String),
+    #[error("the training data cannot be stored")]
+    Storage(#[from] BucketError),
     /// The classifier does not answer in time.
     #[error("the classifier did not answer within {within} s: {reason}", within = READY_WITHIN.as_secs())]
     NotReady {
@@ -78,33 +78,21 @@ pub async fn prepare(stack: &Running, data: Option<Vec<u8>>, sample: &[u8]) -> R
     let (Some(bucket), true) = (stack.outputs.get(BUCKET_OUTPUT), built_in) else {
         return Ok(());
     };
-    let s3 = aws_sdk_s3::Client::new(&stack.aws.sdk_config());
-    let storage = |error: String| TrainingError::Storage(error);
+    let bucket = Bucket::new(aws_sdk_s3::Client::new(&stack.aws.sdk_config()), bucket);
     let data = match data {
         Some(data) => Some((KEY, data)),
         None => {
-            let present = s3.list_objects_v2().bucket(bucket).prefix(FOLDER).send();
-            let present = present
-                .await
-                .map_err(|error| storage(DisplayErrorContext(error).to_string()))?;
-            present
-                .contents()
-                .is_empty()
-                .then(|| (SAMPLE_KEY, sample.to_vec()))
+            let present = bucket.list_after(FOLDER, "", 1).await?;
+            present.is_empty().then(|| (SAMPLE_KEY, sample.to_vec()))
         }
     };
     let mut replaced = None;
     if let Some((key, data)) = data {
         replaced = last_change(stack).await;
-        let put = s3.put_object().bucket(bucket).key(key).content_type("text/csv");
-        put.body(ByteStream::from(data))
-            .send()
-            .await
-            .map_err(|error| storage(DisplayErrorContext(error).to_string()))?;
+        bucket.put(key, CSV, data).await?;
     }
     wait_until_ready(stack, replaced).await?;
-    let files = model_building::training_files(&s3, bucket).await;
-    for file in files.map_err(|error| storage(DisplayErrorContext(error).to_string()))? {
+    for file in model_building::training_files(&bucket).await? {
         if file.state != TrainingFileState::Taken {
             eprintln!("{}", model_building::describe_training_file(&file));
         }

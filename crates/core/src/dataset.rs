@@ -17,7 +17,7 @@ pub use check::{Problem, Rules, Severity, check};
 pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv, read_delimited_csv};
 pub use manifest::{DatasetFile, DatasetManifest, FileSummary, MachineLabelledFile, dataset_version};
 pub use near_copies::{HeldOut, NearCopies};
-pub use split::{ContentId, is_test};
+pub use split::{ContentId, TextId, is_test};
 pub use training_check::{
     Findings, Spelling, Spellings, TrainingCheck, Unusable, text_id, warn_of_single_rows,
 };

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use active_learning_aws::bucket::{Bucket, BucketError, Created, TEXT};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,7 +15,6 @@ use crate::answer::{AnswerError, check_shipped_answer, read_answer};
 use crate::event::{HttpReply, HttpRequest};
 use crate::human_loop::{HumanLoop, Refusal, Worker};
 use crate::loops::{LoopError, Loops};
-use crate::objects::{Objects, StorageError};
 use crate::output::iso_time;
 use crate::pages::{
     MessagePage, QueuePage, QueuedTask, SessionView, SignInPage, TaskPage, asset, page, redirect,
@@ -27,6 +27,8 @@ use crate::worker_template::{self, TemplateError};
 const STYLE_SHEET: &str = include_str!("../assets/portal.css");
 /// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
 const MAX_TASK_BYTES: usize = 4_500_000;
+/// Largest worker task template, in bytes.
+const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
 const CROWD_ELEMENTS: &str = include_str!("../assets/crowd-html-elements.js");
 
 /// The portal for one request.
@@ -35,7 +37,7 @@ pub struct Portal<'a> {
     /// The loops.
     pub loops: &'a Loops,
     /// The review bucket.
-    pub objects: &'a Objects,
+    pub bucket: &'a Bucket,
     /// Signs links and sessions.
     pub key: &'a SigningKey,
     /// Key of the worker task template in the review bucket; empty for the shipped one.
@@ -73,8 +75,8 @@ enum PortalError {
     Template(#[from] TemplateError),
 }
 
-impl From<StorageError> for PortalError {
-    fn from(error: StorageError) -> Self {
+impl From<BucketError> for PortalError {
+    fn from(error: BucketError) -> Self {
         Self::Loop(LoopError::Storage(error))
     }
 }
@@ -185,14 +187,10 @@ impl Portal<'_> {
     }
 
     /// Notes that a link has begun a session; returns false if it has begun another one.
-    async fn use_up(&self, link: &Claims, session: &Claims) -> Result<bool, StorageError> {
+    async fn use_up(&self, link: &Claims, session: &Claims) -> Result<bool, BucketError> {
         let key = format!("{STATE_PREFIX}used-sign-in-links/{}", link.id);
-        if self.objects.create(&key, session.id.clone().into_bytes()).await? {
-            return Ok(true);
-        }
-        // A retried write finds its own first attempt.
-        let used_by = self.objects.read(&key).await?;
-        Ok(used_by.is_some_and(|(id, _)| id == session.id.as_bytes()))
+        let used = self.bucket.create(&key, TEXT, session.id.clone()).await?;
+        Ok(used == Created::Created)
     }
 
     async fn queue_page(&self, session: &Claims, worker: &Worker) -> Result<HttpReply, PortalError> {
@@ -252,7 +250,7 @@ impl Portal<'_> {
     async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<String, PortalError> {
         let input = self.loops.input(human_loop).await?;
         let template = self.template().await?;
-        let html = worker_template::render(&template, &input, nonce, self.objects, STATE_PREFIX).await?;
+        let html = worker_template::render(&template, &input, nonce, self.bucket, STATE_PREFIX).await?;
         if html.len() > MAX_TASK_BYTES {
             return Err(PortalError::TaskTooLong);
         }
@@ -299,12 +297,9 @@ impl Portal<'_> {
         if self.template_key.is_empty() {
             return Ok(worker_template::SHIPPED.to_owned());
         }
-        let (template, _) = self
-            .objects
-            .read(self.template_key)
-            .await?
-            .ok_or(PortalError::NoTemplate)?;
-        Ok(String::from_utf8_lossy(&template).into_owned())
+        let template = self.bucket.read(self.template_key, MAX_TEMPLATE_BYTES).await?;
+        let template = template.ok_or(PortalError::NoTemplate)?;
+        Ok(String::from_utf8_lossy(&template.bytes).into_owned())
     }
 
     fn error_page(&self, error: &PortalError, session: Option<&Claims>) -> HttpReply {

@@ -8,21 +8,19 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     dataset::DatasetManifest,
-    labels::label_set::{LABEL_SET_KEY, LabelSet, Resolution},
+    labels::label_set::{LabelSet, Resolution},
     model::{comparison::Reason, evaluation::TestPrediction},
 };
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{ModelBuilding, error::StepError, storage::failed};
+use crate::{ModelBuilding, error::StepError};
 
 impl ModelBuilding {
     /// Reads the label set; `None` if there is none.
     pub(crate) async fn label_set(&self) -> Result<Option<Arc<LabelSet>>, StepError> {
-        let bucket = Bucket::new(self.storage.s3.clone(), &self.storage.bucket);
-        let set = LabelSets::new(bucket).current().await;
-        set.map_err(|error| failed(LABEL_SET_KEY, error).into())
+        Ok(LabelSets::new(self.bucket.clone()).current().await?)
     }
 }
 
@@ -47,16 +45,11 @@ async fn classes_of(bucket: &Bucket, model_arn: &str) -> Result<Option<BTreeSet<
 /// # Errors
 ///
 /// [`BucketError`].
-pub async fn differences(
-    s3: &aws_sdk_s3::Client,
-    bucket: &str,
-    model_arn: &str,
-) -> Result<Vec<String>, BucketError> {
-    let bucket = Bucket::new(s3.clone(), bucket);
+pub async fn differences(bucket: &Bucket, model_arn: &str) -> Result<Vec<String>, BucketError> {
     let Some(set) = LabelSets::new(bucket.clone()).current().await? else {
         return Ok(Vec::new());
     };
-    let Some(classes) = classes_of(&bucket, model_arn).await? else {
+    let Some(classes) = classes_of(bucket, model_arn).await? else {
         return Ok(Vec::new());
     };
     let difference = set.difference(classes.iter().map(String::as_str));

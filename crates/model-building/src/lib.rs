@@ -26,7 +26,6 @@ mod record;
 pub mod relabel;
 mod select;
 mod spool;
-mod storage;
 mod tally;
 mod tick;
 mod training;
@@ -36,7 +35,7 @@ mod versions;
 
 use std::sync::Arc;
 
-use active_learning_aws::{self as aws, clients, env::Env, failure::chain, s3_event};
+use active_learning_aws::{self as aws, bucket::Bucket, clients, env::Env, failure::chain, s3_event};
 use aws_config::SdkConfig;
 use chrono::Utc;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -54,12 +53,9 @@ pub use executions::{ExecutionError, Followed, follow, start_build, start_roll_b
 pub use label_set::differences;
 pub use record::{BuildRecord, Outcome};
 pub use select::DecisionRecord;
-pub use storage::StorageError;
 pub use tick::BuildPolicy;
 pub use training_files::{describe as describe_training_file, training_files};
 pub use versions::{Scores, VersionSummary, versions};
-
-use storage::Storage;
 
 /// A step of the state machine.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -96,7 +92,7 @@ struct Step {
 pub struct ModelBuilding {
     comprehend: aws_sdk_comprehend::Client,
     sfn: aws_sdk_sfn::Client,
-    storage: Storage,
+    bucket: Bucket,
     config: Config,
 }
 
@@ -107,7 +103,7 @@ impl ModelBuilding {
         Self {
             comprehend: clients::comprehend(sdk, config.classifier_url.as_deref()),
             sfn: aws_sdk_sfn::Client::new(sdk),
-            storage: Storage::new(s3, config.training_bucket.clone()),
+            bucket: Bucket::new(s3, &config.training_bucket),
             config,
         }
     }

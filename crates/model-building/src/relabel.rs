@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use active_learning_aws::bucket::{Bucket, JSON_LINES};
 use active_learning_core::{
-    dataset::{ContentId, Mode, TrainingRows, one_line},
+    dataset::{Mode, TextId, TrainingRows, one_line},
     feedback::{FeedbackRecord, Signal, Source, record_id},
     labels::{
         consolidation::{Settings, consolidate},
@@ -14,7 +14,6 @@ use active_learning_core::{
         labelled::LabelledRecord,
     },
 };
-use aws_sdk_s3::Client;
 use serde::Serialize;
 
 use crate::{
@@ -70,21 +69,16 @@ impl Rows {
 /// # Errors
 ///
 /// The bucket or a training file cannot be read.
-pub async fn rows(
-    s3: &Client,
-    bucket: &str,
-    set: Option<&LabelSet>,
-    doubt: &Doubt<'_>,
-) -> Result<Rows, Failure> {
-    let labels = labels::read(s3, bucket, Keep::Line).await?;
+pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
+    let labels = labels::read(bucket, Keep::Line).await?;
     let consolidated = consolidate(&labels.votes, Settings::default());
     let mut rows = Rows::default();
-    let mut answered: HashSet<ContentId> = HashSet::new();
+    let mut answered: HashSet<TextId> = HashSet::new();
     for record in labels.records() {
         let last = &record[record.len() - 1];
         let outcome = Outcome::of(record, consolidated.of(last.id), Mode::MultiLabel);
         if outcome.counts() {
-            answered.insert(last.content);
+            answered.insert(last.text_id);
         }
         let is_meant = match (&outcome, doubt) {
             (Outcome::Labels(labels), Doubt::Label(name)) => labels.iter().any(|label| label == name),
@@ -96,7 +90,7 @@ pub async fn rows(
         }
     }
     if let (Doubt::Label(name), Some(set)) = (doubt, set) {
-        rows.initial = initial_rows(s3, bucket, set, name, answered).await?;
+        rows.initial = initial_rows(bucket, set, name, answered).await?;
     }
     Ok(rows)
 }
@@ -106,8 +100,8 @@ pub async fn rows(
 /// # Errors
 ///
 /// The bucket cannot be read.
-pub async fn proposals(s3: &Client, bucket: &str, set: &LabelSet) -> Result<Vec<Proposal>, Failure> {
-    let labels = labels::read(s3, bucket, Keep::Line).await?;
+pub async fn proposals(bucket: &Bucket, set: &LabelSet) -> Result<Vec<Proposal>, Failure> {
+    let labels = labels::read(bucket, Keep::Line).await?;
     let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     let mut count = |name: &str| {
         if matches!(set.resolve(name), Resolution::Proposed(_)) && !set.is_refused(name) {
@@ -224,16 +218,14 @@ fn line(labels: &Labels, line: &labels::Line) -> Result<FeedbackRecord, Failure>
 
 /// Reads the texts of a label from the training files, those left out that people have answered.
 async fn initial_rows(
-    s3: &Client,
-    bucket: &str,
+    bucket: &Bucket,
     set: &LabelSet,
     label: &str,
-    mut known: HashSet<ContentId>,
+    mut known: HashSet<TextId>,
 ) -> Result<Vec<String>, Failure> {
-    let own = Bucket::new(s3.clone(), bucket);
     let mut texts = Vec::new();
-    for file in training_files::list(s3, bucket).await? {
-        let Some(body) = own.open(&file.key).await? else {
+    for file in training_files::list(bucket).await? {
+        let Some(body) = bucket.open(&file.key).await? else {
             continue;
         };
         let content = body.collect().await?.to_vec();
@@ -246,7 +238,7 @@ async fn initial_rows(
             let names = set
                 .classes_of_row(&row.label, Mode::MultiLabel)
                 .unwrap_or_default();
-            if names.iter().any(|name| name == label) && known.insert(ContentId::of(&text)) {
+            if names.iter().any(|name| name == label) && known.insert(TextId::of(&text)) {
                 texts.push(text);
             }
         }

@@ -105,7 +105,7 @@ impl ModelBuilding {
         decision.reasons.extend(gone);
         self.refuse_rolled_back(&mut decision).await?;
         let known = known_rows(&rows, champion.as_ref().map(|(rows, _)| &rows[..]), &challenger);
-        self.storage.put(&build.key(KNOWN), &known).await?;
+        self.bucket.put_document(&build.key(KNOWN), &known).await?;
         let record = DecisionRecord {
             build_id: build.id.clone(),
             decided_at: Utc::now(),
@@ -113,7 +113,7 @@ impl ModelBuilding {
             problems,
             decision,
         };
-        self.storage.put(&build.key(DECISION), &record).await?;
+        self.bucket.put_document(&build.key(DECISION), &record).await?;
         build.why = record.why();
         build.status = match (record.decision.deploy, self.config.approve_deployments) {
             (false, _) => Status::Refused,
@@ -128,7 +128,7 @@ impl ModelBuilding {
 
     /// A model that was rolled back does not come back by itself.
     async fn refuse_rolled_back(&self, decision: &mut Decision) -> Result<(), StepError> {
-        let deployments = deployment::read_all(&self.storage).await?;
+        let deployments = deployment::read_all(&self.bucket).await?;
         if deployment::was_rolled_back(&deployments, &decision.challenger.model_arn) {
             decision.deploy = false;
             decision.reasons.push(Reason {

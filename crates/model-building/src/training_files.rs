@@ -1,12 +1,10 @@
 //! What became of the training files under `initial/`, for whoever looks.
 
+use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::dataset::{
     INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
     is_shipped_sample, report_key,
 };
-use aws_sdk_s3::Client;
-
-use crate::storage::{Storage, StorageError};
 
 /// Returns the reports on the training files that are there now, in the order of their keys.
 ///
@@ -14,12 +12,11 @@ use crate::storage::{Storage, StorageError};
 ///
 /// # Errors
 ///
-/// [`StorageError`].
-pub async fn training_files(s3: &Client, bucket: &str) -> Result<Vec<TrainingFileReport>, StorageError> {
-    let storage = Storage::new(s3.clone(), bucket.to_owned());
+/// [`BucketError`].
+pub async fn training_files(bucket: &Bucket) -> Result<Vec<TrainingFileReport>, BucketError> {
     let mut reports = Vec::new();
-    for file in list(s3, bucket).await? {
-        let report: Option<TrainingFileReport> = storage.read(&report_key(&file.key)).await?;
+    for file in list(bucket).await? {
+        let report: Option<TrainingFileReport> = bucket.read_document(&report_key(&file.key)).await?;
         reports.extend(report.filter(|report| report.etag == file.etag));
     }
     let is_own = |report: &&TrainingFileReport| !is_shipped_sample(&report.key, "");
@@ -44,24 +41,15 @@ pub(crate) struct InitialFile {
 }
 
 /// Lists the training files, in the order of their keys.
-pub(crate) async fn list(s3: &Client, bucket: &str) -> Result<Vec<InitialFile>, StorageError> {
-    let list = s3.list_objects_v2().bucket(bucket).prefix(INITIAL_PREFIX);
-    let mut pages = list.into_paginator().send();
-    let mut files = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| StorageError {
-            key: INITIAL_PREFIX.to_owned(),
-            source: error.into(),
-        })?;
-        let objects = page.contents.unwrap_or_default().into_iter();
-        let named = objects.filter_map(|object| {
-            let key = object.key.filter(|key| is_initial_file(key))?;
-            let etag = object.e_tag.unwrap_or_default().trim_matches('"').to_owned();
-            Some(InitialFile { key, etag })
-        });
-        files.extend(named);
-    }
-    Ok(files)
+pub(crate) async fn list(bucket: &Bucket) -> Result<Vec<InitialFile>, BucketError> {
+    let listed = bucket.list(INITIAL_PREFIX).await?.into_iter();
+    let files = listed.filter(|object| is_initial_file(&object.key));
+    Ok(files
+        .map(|object| InitialFile {
+            key: object.key,
+            etag: object.etag,
+        })
+        .collect())
 }
 
 /// Tells what became of a file, in one line or more.

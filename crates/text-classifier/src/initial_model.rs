@@ -118,7 +118,7 @@ async fn take_labels(
             .map(|set| set.as_ref().clone()),
         false => sets.take_data(&labels, &at).await,
     };
-    let set = set.map_err(|error| StoreError::S3(error.into()))?;
+    let set = set?;
     tracing::info!(
         label_set.version = set.version(),
         labels = labels.len(),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use active_learning_core::{
-    dataset::{ContentId, HeldOut, Mode, NearCopies, Row, is_test, read_csv},
+    dataset::{ContentId, HeldOut, Mode, NearCopies, Row, TextId, is_test, read_csv},
     random::Random,
 };
 
@@ -64,9 +64,8 @@ impl Texts {
         for row in read_csv(BufReader::new(file), Mode::MultiLabel) {
             let row = row.map_err(|bad| SimulateError::Row(path.to_owned(), bad))?;
             rows += 1;
-            let id = ContentId::of(&row.text);
-            if seen.insert(id) {
-                texts.push((id, row));
+            if seen.insert(TextId::of(&row.text)) {
+                texts.push((ContentId::of(&row.text), row));
             }
         }
         let copies = rows - texts.len();

@@ -8,9 +8,10 @@ use std::{
     io::{self, Read},
 };
 
+use active_learning_aws::bucket::BucketError;
 use active_learning_core::{
     dataset::{
-        ContentId, Mode, RowError, SAMPLE_IGNORED, Spellings, TrainingCheck, TrainingFileReport,
+        ContentId, Mode, RowError, SAMPLE_IGNORED, Spellings, TextId, TrainingCheck, TrainingFileReport,
         TrainingFileState, TrainingRows, is_shipped_sample, one_line, text_id,
     },
     feedback::prediction::LABEL_DELIMITER,
@@ -70,7 +71,13 @@ impl Initial {
     /// # Errors
     ///
     /// The bucket or the disk failed.
-    pub(super) fn read(&mut self, key: &str, etag: &str, file: impl Read) -> Result<(), AssembleError> {
+    pub(super) fn read(
+        &mut self,
+        key: &str,
+        etag: &str,
+        uri: &str,
+        file: impl Read,
+    ) -> Result<(), AssembleError> {
         let mut hashed = Hashed {
             inner: file,
             hash: Sha256::new(),
@@ -92,10 +99,10 @@ impl Initial {
                 self.report(key, etag, TrainingFileState::Refused, reason);
                 Ok(())
             }
-            Err(Refusal::Read(source)) => Err(AssembleError::S3 {
-                key: key.to_owned(),
+            Err(Refusal::Read(source)) => Err(AssembleError::Bucket(BucketError::Broken {
+                uri: uri.to_owned(),
                 source: source.into(),
-            }),
+            })),
             Err(Refusal::Disk(error)) => Err(AssembleError::Disk(error)),
         }
     }
@@ -122,6 +129,7 @@ impl Initial {
             texts.push(text_id(&row.text));
             let text = one_line(&row.text);
             let kept = Row {
+                id: TextId::of(&text),
                 content: ContentId::of(&text),
                 text: self.texts.push(&text).map_err(Refusal::Disk)?,
                 labels: self.label_sets.number(row.label),

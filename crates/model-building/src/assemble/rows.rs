@@ -7,7 +7,7 @@ use std::{
 };
 
 use active_learning_core::{
-    dataset::{self, ContentId, Mode},
+    dataset::{self, ContentId, Mode, TextId},
     feedback::prediction::LABEL_DELIMITER,
     labels::{
         agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
@@ -23,9 +23,11 @@ use crate::{
     spool::{Piece, Texts},
 };
 
-/// A text with its labels; 48 bytes.
+/// A text with its labels; 64 bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
+    pub id: TextId,
+    /// Decides on which side of the split it is.
     pub content: ContentId,
     pub text: Piece,
     /// Number of its set of labels.
@@ -124,7 +126,7 @@ pub(super) struct Rows {
     pub mode: Mode,
     pub report: LabelReport,
     /// Texts that people were asked about, also those without an answer.
-    pub asked: HashSet<ContentId>,
+    pub asked: HashSet<TextId>,
     /// Ids of copies of these, by form or a small change: their answer serves them.
     pub served: HashSet<u128>,
     /// Rows and answers that were left out so far, by why.
@@ -176,7 +178,7 @@ impl Rows {
             .into_iter()
             .for_each(|(why, count)| counts.add(why, count));
         let copies = labels.copies_by_text();
-        let mut answered: HashMap<ContentId, Option<Row>> = HashMap::new();
+        let mut answered: HashMap<TextId, Option<Row>> = HashMap::new();
         for record in labels.records() {
             let outcome = outcome(record);
             *outcomes.entry(outcome.name().to_owned()).or_default() += 1;
@@ -187,17 +189,18 @@ impl Rows {
                 }
                 Outcome::Labels(labels) => {
                     let row = Row {
+                        id: last.text_id,
                         content: last.content,
                         text: last.kept,
                         labels: classes.number(labels.to_vec()),
                         source: Source::HumanReview,
                         candidate: record.iter().any(|line| line.audited),
-                        copies: copies.get(&last.content).copied().unwrap_or_default(),
+                        copies: copies.get(&last.text_id).copied().unwrap_or_default(),
                     };
-                    answered.insert(last.content, Some(row));
+                    answered.insert(last.text_id, Some(row));
                 }
                 Outcome::NoClass(name) => {
-                    answered.insert(last.content, None);
+                    answered.insert(last.text_id, None);
                     counts.add(name, 1);
                 }
                 Outcome::Open(name) => counts.add(name, 1),
@@ -215,14 +218,14 @@ impl Rows {
             .iter()
             .map(|label| Ok(classes.number(set.classes_of_row(label, mode)?)))
             .collect();
-        let mut last_of: HashMap<ContentId, u32> = HashMap::with_capacity(rows.len());
+        let mut last_of: HashMap<TextId, u32> = HashMap::with_capacity(rows.len());
         for (row, number) in rows.iter().zip(0..) {
-            last_of.insert(row.content, number);
+            last_of.insert(row.id, number);
         }
         let mut number = 0..;
         rows.retain_mut(|row| {
-            let is_last = number.next() == last_of.get(&row.content).copied();
-            let answer = answered.get_mut(&row.content);
+            let is_last = number.next() == last_of.get(&row.id).copied();
+            let answer = answered.get_mut(&row.id);
             let reason = match (is_last, answer) {
                 (false, _) => "duplicate-initial-row",
                 (true, Some(answer)) => {
@@ -243,14 +246,14 @@ impl Rows {
         drop(last_of);
         // In the order of their content: the same answers make the same file, in whatever loops they were given.
         let mut answered: Vec<Row> = answered.into_values().flatten().collect();
-        answered.sort_unstable_by_key(|row| row.content);
+        answered.sort_unstable_by_key(|row| (row.content, row.id));
         rows.append(&mut answered);
         Ok(Self {
             rows,
             label_sets: classes.by_number(),
             mode,
             report,
-            asked: labels.lines.iter().map(|line| line.content).collect(),
+            asked: labels.lines.iter().map(|line| line.text_id).collect(),
             served: labels.served,
             left_out: counts.0,
             initial_texts: texts.finish()?,

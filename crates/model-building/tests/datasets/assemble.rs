@@ -305,7 +305,7 @@ async fn a_refused_file_is_listed_until_it_is_mended_or_removed() {
     bucket.put("initial/bad.csv", "World,good\n,text\n").await;
     bucket.assemble(&POLICY).await;
     let listed = async || {
-        let files = model_building::training_files(&bucket.s3, BUCKET)
+        let files = model_building::training_files(&bucket.bucket())
             .await
             .expect("listed");
         files

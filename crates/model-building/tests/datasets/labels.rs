@@ -13,7 +13,7 @@ use model_building::{
 };
 
 use crate::{
-    bucket::{BUCKET, Bucket, POLICY, doubted, record, time, vote},
+    bucket::{Bucket, POLICY, doubted, record, time, vote},
     export::exported,
 };
 
@@ -84,7 +84,7 @@ async fn a_split_label_counts_no_more_until_its_texts_are_answered_again() {
     bucket
         .answer("loop-1", 0, &[doubted("one", "Sports"), doubted("two", "Sports")])
         .await;
-    let before = rows(&bucket.s3, BUCKET, Some(&set), &Doubt::Label("Sports")).await;
+    let before = rows(&bucket.bucket(), Some(&set), &Doubt::Label("Sports")).await;
     set.split("Sports", &["Ball games", "Racing"]).expect("parts");
     bucket.put_set(&set).await;
     let mut again = record("one", Signal::Relabel);
@@ -129,7 +129,7 @@ async fn a_proposed_label_is_no_class_until_somebody_accepts_it() {
     bucket.answer("loop-1", 0, &answers).await;
     let (before, _) = exported(&bucket, Format::ComprehendCsv).await;
     set.refuse("wether").expect("no label");
-    let proposed = proposals(&bucket.s3, BUCKET, &set).await.expect("proposals");
+    let proposed = proposals(&bucket.bucket(), &set).await.expect("proposals");
     set.add("Weather", "").expect("free");
     bucket.put_set(&set).await;
 
