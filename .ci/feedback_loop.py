@@ -62,8 +62,8 @@ def feedback(stack):
 @check("both APIs: 400, 413 and 403 with their bodies")
 def refusals(stack):
     for api in ["classify", "feedback"]:
-        for body in [b"", b"{", b"[]", b'"text"', {"classifier": "news"}, {"sentence": "text"},
-                     {"classifier": "news", "sentence": "  \n"}, {"classifier": "", "sentence": "text"},
+        for body in [b"", b"{", b"[]", b'"text"', {"classifier": "news"}, {"Sentence": "text"},
+                     {"classifier": "news", "sentence": "  \n"}, {"classifier": "", "sentence": "\u200b"},
                      {"classifier": "news", "sentence": 1}, b'{"classifier":"news","sentence":"\xff"}']:
             answer = stack.api(api, body, method="POST")
             got = answer.status, answer.headers["content-type"], answer.json and answer.json["code"]
@@ -77,6 +77,7 @@ def refusals(stack):
             got = answer.status, answer.json, answer.headers["x-amzn-errortype"]
             equal(got, (403, {"message": "Forbidden"}, "ForbiddenException"), f"{api} with key {key!r}")
             equal(answer.headers["access-control-allow-origin"], "*", "CORS header of a refusal")
+        equal(stack.api(api, {"sentence": "A text for the default classifier"}).status, 200, "no classifier")
     refused_feedback = stack.api("feedback", {"classifier": "news", "sentence": "A text", "feedback": "hate"})
     equal((refused_feedback.status, refused_feedback.json["code"]), (400, "invalid_request"))
 

@@ -23,7 +23,7 @@ use active_learning_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{error, info, warn};
 
-use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION};
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION, plan::claim_name};
 
 /// Where the state of the budget lies.
 const BUDGET: &str = "backlog/budget.json";
@@ -129,7 +129,7 @@ impl A2iTrigger {
         stream::iter(&selection.items)
             .map(async |item| {
                 // Before it is removed: should an event that came to a stop put it there again, it is known.
-                self.claims.hand_over(&item.record.id, owner).await?;
+                self.claims.hand_over(&claim_name(&item.record), owner).await?;
                 let removed = self.feedback.delete(&item.key).await;
                 removed.map_err(A2iTriggerError::Store)
             })
@@ -243,7 +243,7 @@ impl A2iTrigger {
 
     /// Takes an item unless it was selected before: a run that broke off may have put it there twice.
     async fn take(&self, item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
-        let owner = self.claims.owner(&item.record.id).await?;
+        let owner = self.claims.owner(&claim_name(&item.record)).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
         if owner.is_some_and(|owner| owner.starts_with(&selected)) {
             let removed = self.feedback.delete(&item.key).await;

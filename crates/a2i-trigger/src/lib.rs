@@ -14,7 +14,7 @@ mod plan;
 mod reader;
 mod sorter;
 
-use std::{future::ready, num::NonZeroUsize, time::Duration};
+use std::{future::ready, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
@@ -22,15 +22,16 @@ use active_learning_aws::{
     clients,
     env::{ConfigError, Env},
     human_loops::{AskError, HumanLoops},
+    label_set::LabelSets,
     lambda,
     questions::Questions,
     rejected::{self, RejectedObject},
     s3_event::{self, InvalidEvent, Invocation, S3Object},
 };
 use active_learning_core::{
-    feedback::{FeedbackRecord, batch::ReadError},
+    feedback::{FeedbackRecord, Signal, batch::ReadError},
     keys,
-    labels::human_loop::human_loops,
+    labels::{human_loop::human_loops, label_set::LabelSet},
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
@@ -118,6 +119,9 @@ pub enum A2iTriggerError {
     /// What becomes of the records could not be read or noted.
     #[error("plans, copies or the backlog could not be read or written")]
     Store(#[from] BucketError),
+    /// The label set could not be read, or is damaged.
+    #[error("the label set could not be read or made")]
+    LabelSet(#[source] BucketError),
     /// A text's claim is that of something that nobody could have asked about.
     #[error("a claim names no question")]
     ForeignClaim,
@@ -135,6 +139,7 @@ impl From<A2iTriggerError> for Diagnostic {
             A2iTriggerError::Rejected(_) => "Rejected",
             A2iTriggerError::MachineLabels(_) => "MachineLabels",
             A2iTriggerError::Store(_) => "Store",
+            A2iTriggerError::LabelSet(_) => "LabelSet",
             A2iTriggerError::ForeignClaim => "ForeignClaim",
             A2iTriggerError::Ask(error) => error.error_type(),
         };
@@ -153,6 +158,7 @@ pub struct A2iTrigger {
     claims: Claims,
     human_loops: HumanLoops,
     questions: Questions,
+    label_sets: LabelSets,
     config: Config,
 }
 
@@ -166,6 +172,7 @@ impl A2iTrigger {
             claims: Claims::new(feedback.clone(), config.claim_retention),
             human_loops: HumanLoops::new(feedback.clone(), a2i, config.workflow_arn.clone()),
             questions: Questions::new(feedback.clone(), training.clone()),
+            label_sets: LabelSets::new(training.clone()),
             training,
             feedback,
             config,
@@ -280,7 +287,11 @@ impl A2iTrigger {
     /// Starts human loops for records that came with an object, or with a selection; returns their number.
     async fn ask(&self, records: &[FeedbackRecord], bucket: &str, key: &str) -> Result<u64, A2iTriggerError> {
         let items_per_task = self.config.items_per_task.get();
-        let loops = human_loops(records, items_per_task, &self.config.classes, bucket, key);
+        if records.is_empty() {
+            return Ok(0);
+        }
+        let labels = self.labels_for(records).await?;
+        let loops = human_loops(records, items_per_task, &labels, bucket, key);
         stream::iter(&loops)
             .map(async |human_loop| {
                 self.note_loop(human_loop, records).await?;
@@ -293,6 +304,26 @@ impl A2iTrigger {
             .try_for_each(|()| ready(Ok(())))
             .await?;
         Ok(loops.len() as u64)
+    }
+
+    /// Returns the label set; where there is none yet, the configured classes make one.
+    pub(crate) async fn labels(&self) -> Result<Arc<LabelSet>, A2iTriggerError> {
+        let now = active_learning_aws::now();
+        let labels = self.label_sets.current_or_seed(&self.config.classes, &now);
+        labels.await.map_err(A2iTriggerError::LabelSet)
+    }
+
+    /// Returns the label set, not older than the change that asks about a record again.
+    async fn labels_for(&self, records: &[FeedbackRecord]) -> Result<Arc<LabelSet>, A2iTriggerError> {
+        let labels = self.labels().await?;
+        let is_newer = |record: &FeedbackRecord| {
+            record.signal == Signal::Relabel && record.received_at.as_str() > labels.updated_at()
+        };
+        if !records.iter().any(is_newer) {
+            return Ok(labels);
+        }
+        self.label_sets.forget().await;
+        self.labels().await
     }
 
     async fn set_aside(&self, object: &S3Object, lines: RejectedObject) -> Result<(), A2iTriggerError> {

@@ -7,7 +7,7 @@ use std::future::ready;
 
 use active_learning_aws::{bucket::JSON_LINES, claims};
 use active_learning_core::{
-    feedback::FeedbackRecord,
+    feedback::{FeedbackRecord, Signal},
     labels::{
         human_loop::{HumanLoop, LoopName, reopening_loop},
         labelled::{LabelledRecord, object_key},
@@ -39,6 +39,7 @@ impl A2iTrigger {
         human_loop: &HumanLoop,
         records: &[FeedbackRecord],
     ) -> Result<(), A2iTriggerError> {
+        let labels = self.labels().await?;
         let of_loop = records
             .iter()
             .filter(|record| human_loop.record_ids.contains(&record.id));
@@ -52,7 +53,13 @@ impl A2iTrigger {
                     }
                     let mut asked =
                         Question::asked(record.clone(), &human_loop.name, human_loop.record_ids.len());
-                    asked.add(&question.take().map(|known| known.votes).unwrap_or_default());
+                    let mut earlier = question.take().map(|known| known.votes).unwrap_or_default();
+                    // What reviewers answered before the label set changed is what is in doubt.
+                    earlier.retain(|vote| record.signal != Signal::Relabel || !vote.source.is_review());
+                    asked.add(&earlier);
+                    for vote in &mut asked.votes {
+                        *vote = labels.canonical(record, vote.clone());
+                    }
                     *question = Some(asked);
                 };
                 self.questions.change(&record.id, note).await
@@ -74,10 +81,11 @@ impl A2iTrigger {
 
     async fn hear_one(&self, question_id: &str, record: &FeedbackRecord) -> Result<Heard, A2iTriggerError> {
         let mut heard = Heard::default();
-        let opinion = Opinion::of(record);
-        if opinion == Opinion::None {
+        let said = Opinion::of(record);
+        if said == Opinion::None {
             return Ok(heard);
         }
+        let opinion = self.labels().await?.opinion(record, said);
         let Some((effect, question)) = self.find_and_tell(question_id, record, &opinion).await? else {
             return Ok(heard);
         };
@@ -149,7 +157,7 @@ impl A2iTrigger {
         if question.reopened == 0 {
             return Ok(false);
         }
-        let human_loop = reopening_loop(question, &self.config.classes);
+        let human_loop = reopening_loop(question, self.labels().await?.as_ref());
         let first = |name: &str| LoopName::parse(name).map(|name| name.first().to_owned());
         if question.human_loop.as_deref().and_then(first) == first(&human_loop.name) {
             return Ok(false);

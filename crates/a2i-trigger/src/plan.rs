@@ -118,7 +118,7 @@ impl A2iTrigger {
         let owner = &format!("{}/{}", object.bucket, object.key);
         stream::iter(records)
             .map(async |record| {
-                let mine = self.claims.claim(&record.id, owner).await?;
+                let mine = self.claims.claim(&claim_name(record), owner).await?;
                 Ok(mine.then_some(record))
             })
             .buffered(CALLS_IN_FLIGHT)
@@ -138,7 +138,7 @@ impl A2iTrigger {
             .map(async |record| {
                 let name = format!("text-{}", same_form(record));
                 let original = self.claims.claim_or_owner(&name, &record.id).await?;
-                let is_copy = original != record.id && record.signal != Signal::Audit;
+                let is_copy = original != record.id && may_be_copy(record);
                 Ok(is_copy.then(|| (record.id.clone(), original)))
             })
             .buffered(CALLS_IN_FLIGHT)
@@ -162,7 +162,7 @@ impl A2iTrigger {
             let (mut found, mut changed) = (HashMap::new(), false);
             for record in &new {
                 // What an earlier run of the same event remembered is no copy of itself.
-                let may_be_copy = record.signal != Signal::Audit && !recent.contains(record);
+                let may_be_copy = may_be_copy(record) && !recent.contains(record);
                 match recent.original(record).filter(|_| may_be_copy) {
                     Some(original) => {
                         found.insert(record.id.clone(), original.to_owned());
@@ -198,6 +198,11 @@ impl A2iTrigger {
     }
 }
 
+/// Returns whether a copy's answer may serve a record: not an audited one, nor one that is asked again on purpose.
+fn may_be_copy(record: &FeedbackRecord) -> bool {
+    !matches!(record.signal, Signal::Audit | Signal::Relabel)
+}
+
 /// Reads the recent texts; damaged ones are begun anew, since they only save questions.
 fn read_recent(content: Option<Vec<u8>>) -> RecentTexts {
     let read = content.map(|content| RecentTexts::read(&content));
@@ -207,6 +212,18 @@ fn read_recent(content: Option<Vec<u8>>) -> RecentTexts {
             None
         })
         .unwrap_or_default()
+}
+
+/// Returns the name by which a question is claimed. What a change of the label set asks again is a question of its own:
+/// one for each version of the set, whose time the record has.
+pub(crate) fn claim_name(record: &FeedbackRecord) -> String {
+    match record.signal {
+        Signal::Relabel => {
+            let time = record.received_at.chars().filter(char::is_ascii_digit);
+            format!("relabel-{}-{}", time.collect::<String>(), record.id)
+        }
+        _ => record.id.clone(),
+    }
 }
 
 /// Names the plan for these records of this object, however the object is cut into parts.

@@ -1,29 +1,31 @@
 //! What can be known at the time of a request of whether a person will be asked.
 //!
-//! Who is asked is decided when the feedback has been delivered. But whether the same text was asked, answered, or waits
-//! is written in S3 already, and three small reads at once tell it. What they do not tell is near duplicates: those are
-//! found later, among the texts of the day.
+//! Who is asked is decided when the feedback has been delivered. But whether the same text was asked,
+//! answered, or waits is written in S3 already, and three small reads at once tell it. What they do not
+//! tell is near duplicates: those are found later, among the texts of the day.
 
 use std::time::Duration;
 
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys,
+    labels::question::{Effect, Opinion, Question, State},
     sampling::duplicates::same_form,
 };
 use aws_sdk_s3::{Client, error::BoxError};
 use lambda_runtime::tracing::warn;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
-    bucket::{Bucket, BucketError},
+    bucket::{Bucket, MAX_DOCUMENT_BYTES},
     claims::Claims,
     env::{ConfigError, Env},
     failure::chain,
 };
 
-/// Time for the reads. Without an answer by then the caller is told what is so for nearly every text: it is asked.
+/// Time for the reads. Without an answer by then the caller is told what is so for nearly every text: it is
+/// asked.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
@@ -78,12 +80,6 @@ impl Settings {
     }
 }
 
-/// The part of a question that tells how far it is.
-#[derive(Deserialize)]
-struct Question {
-    state: String,
-}
-
 impl AskedBefore {
     /// Looks in the feedback bucket.
     pub fn new(s3: Client, settings: Settings) -> Self {
@@ -100,7 +96,8 @@ impl AskedBefore {
         self.settings.has_budget
     }
 
-    /// Returns why nobody will be asked about a record; `None` if somebody will be, as far as can be known now.
+    /// Returns why nobody will be asked about a record; `None` if somebody will be, as far as can be known
+    /// now.
     pub async fn why_not(&self, record: &FeedbackRecord) -> Option<NotAsked> {
         match timeout(LOOK_UP_TIMEOUT, self.look_up(record)).await {
             Ok(Ok(found)) => found,
@@ -121,15 +118,19 @@ impl AskedBefore {
 
     async fn look_up(&self, record: &FeedbackRecord) -> Result<Option<NotAsked>, BoxError> {
         let form = format!("text-{}", same_form(record));
-        let (state, original, owner) = tokio::join!(
-            self.state(&record.id),
+        let (question, original, owner) = tokio::join!(
+            self.question(&record.id),
             self.claims.holder(&form),
             self.claims.holder(&record.id)
         );
-        match state?.as_deref() {
-            Some("answered") => return Ok(Some(NotAsked::AlreadyAnswered)),
-            Some("asked" | "disputed") => return Ok(Some(NotAsked::AlreadyAsked)),
-            Some(_) | None => {}
+        if let Some(mut question) = question? {
+            let state = question.state;
+            match (state, question.hear(&Opinion::of(record))) {
+                (State::Answered, Effect::Reopens) => return Ok(None),
+                (State::Answered, _) => return Ok(Some(NotAsked::AlreadyAnswered)),
+                (State::Asked | State::Disputed, _) => return Ok(Some(NotAsked::AlreadyAsked)),
+                (State::Withdrawn | State::Abandoned, _) => {}
+            }
         }
         let is_duplicate = original?.is_some_and(|original| original != record.id);
         if is_duplicate && record.signal != Signal::Audit {
@@ -144,15 +145,8 @@ impl AskedBefore {
         ))
     }
 
-    async fn state(&self, id: &str) -> Result<Option<String>, BoxError> {
-        let key = keys::question(id);
-        match self.bucket.read_document::<Question>(&key).await {
-            Ok(question) => Ok(question.map(|question| question.state)),
-            Err(error @ BucketError::Damaged { .. }) => {
-                warn!(%error, "whether a question was answered is not known");
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+    async fn question(&self, id: &str) -> Result<Option<Question>, BoxError> {
+        let object = self.bucket.read(&keys::question(id), MAX_DOCUMENT_BYTES).await?;
+        Ok(object.and_then(|object| Question::parse(&object.bytes)))
     }
 }

@@ -9,6 +9,7 @@ pub mod env;
 pub mod failure;
 pub mod feedback_stream;
 pub mod human_loops;
+pub mod label_set;
 pub mod lambda;
 pub mod metrics;
 pub mod questions;

@@ -11,7 +11,8 @@ pub const MAX_OBJECT_BYTES: usize = 5 << 20;
 
 /// Collects bad lines into objects in JSON Lines: `{"line": …, "reason": "…", "raw": "…"}`.
 ///
-/// A line that is not valid UTF-8 has its bytes as `rawBase64` in place of `raw`: what is set aside is what was found.
+/// A line that is not valid UTF-8 has its bytes as `rawBase64` in place of `raw`: what is set aside is what
+/// was found.
 #[derive(Debug, Default)]
 pub struct RejectedLines {
     /// How many lines were collected since the beginning.

@@ -196,7 +196,8 @@ impl BatchFeedback {
         Ok(())
     }
 
-    /// Reads the file, a JSON document twice: what stands at its end counts for all its texts. `None` if it is gone.
+    /// Reads the file, a JSON document twice: what stands at its end counts for all its texts. `None` if it
+    /// is gone.
     async fn read(
         &self,
         object: &S3Object,

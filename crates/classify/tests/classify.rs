@@ -405,7 +405,11 @@ async fn a_text_that_will_not_be_asked_again_says_why() {
         "text-{}",
         active_learning_core::sampling::duplicates::same_form(&record)
     );
-    let question = |state: &str| (format!("questions/{id}.json"), json!({"state": state}));
+    let question = |state: &str| {
+        let record: Value = serde_json::from_str(&record.to_line()).expect("JSON");
+        let question = json!({"schemaVersion": 1, "state": state, "record": record});
+        (format!("questions/{id}.json"), question)
+    };
     let review = |why: Option<&str>, waits: bool| {
         let mut review =
             json!({"reason": "low-confidence", "queued": why.is_none(), "selectionProbability": 1.0});

@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     advise,
     demo::{self, demo},
-    functions, models,
+    functions, labels, models,
     outputs::StackOutputs,
     redrive::{self, Outcome},
     run, sign_in, simulate, training,
@@ -70,6 +70,8 @@ enum Command {
     },
     #[command(flatten)]
     Models(models::Command),
+    /// Shows and changes the labels there are, of the running stack or of one on AWS
+    Labels(labels::Options),
     /// Advises the threshold that keeps a promised accuracy; exits with 3 where there is none
     Advise(advise::Options),
     /// Serves one function; the stack starts these by itself
@@ -155,6 +157,10 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
             }
             Command::Models(command) => {
                 let done = models::execute(command, || running(&options.state_dir)).await?;
+                Ok(exit_code(done))
+            }
+            Command::Labels(options_of_labels) => {
+                let done = labels::execute(options_of_labels, || running(&options.state_dir)).await?;
                 Ok(exit_code(done))
             }
             Command::Advise(question) => advise::run(question, &options.state_dir).await,

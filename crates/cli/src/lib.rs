@@ -9,6 +9,7 @@ pub mod cli;
 pub mod demo;
 pub mod functions;
 pub mod http_client;
+pub mod labels;
 pub mod models;
 pub mod outputs;
 pub mod redrive;

@@ -3,12 +3,15 @@
 use std::{fs::File, io, path::PathBuf};
 
 use active_learning_aws::bucket::Bucket;
-use active_learning_core::model::comparison::Decision;
+use active_learning_core::{
+    dataset::{TrainingFileReport, TrainingFileState},
+    model::comparison::Decision,
+};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_comprehend::error::DisplayErrorContext;
 use clap::{Args, Subcommand};
 use model_building::{
-    BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary,
+    BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary, describe_training_file,
     export::{ExportSummary, Format, export},
 };
 
@@ -42,6 +45,12 @@ pub enum Command {
         /// Prints JSON
         #[arg(long)]
         json: bool,
+        /// Whose
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Shows what became of the training files under initial/: taken with which repairs, or refused and why
+    Status {
         /// Whose
         #[command(flatten)]
         target: Target,
@@ -114,13 +123,37 @@ pub async fn execute(
             Ok(built.decided)
         }
         Command::Versions { json, target } => {
-            let versions = target.models(stack).await?.versions().await?;
+            let models = target.models(stack).await?;
+            let versions = models.versions().await?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&versions)?);
             } else {
                 print!("{}", report::versions(&versions));
+                let files = models.training_files().await?;
+                let odd = files.iter().filter(|file| file.state != TrainingFileState::Taken);
+                odd.for_each(|file| println!("! {}", describe_training_file(file)));
+                let serving = versions.iter().find(|version| version.serving);
+                let serving = serving.map(|version| version.model_arn.clone());
+                for difference in models.label_differences(serving).await? {
+                    println!("! {difference}");
+                }
             }
             Ok(true)
+        }
+        Command::Status { target } => {
+            let models = target.models(stack).await?;
+            let files = models.training_files().await?;
+            let serving = models.serving().await?;
+            for difference in models.label_differences(serving).await? {
+                println!("! {difference}");
+            }
+            if files.is_empty() {
+                println!("No training file under initial/ was looked at yet.");
+            }
+            files
+                .iter()
+                .for_each(|file| println!("{}", describe_training_file(file)));
+            Ok(files.iter().all(|file| file.state != TrainingFileState::Refused))
         }
         Command::Rollback { to, target } => {
             let built = target.models(stack).await?.roll_back(to.as_deref()).await?;
@@ -274,6 +307,18 @@ impl Models {
         }
     }
 
+    /// Returns where the label set and the serving model differ, in words.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket cannot be read.
+    pub async fn label_differences(&self, serving: Option<String>) -> Result<Vec<String>, Failure> {
+        match serving {
+            Some(model) => Ok(model_building::differences(&self.bucket, &model).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Lists the model versions, oldest first.
     ///
     /// # Errors
@@ -290,6 +335,15 @@ impl Models {
             }
         }
         Ok(versions)
+    }
+
+    /// Returns what became of the training files under `initial/`.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket cannot be read.
+    pub async fn training_files(&self) -> Result<Vec<TrainingFileReport>, Failure> {
+        Ok(model_building::training_files(&self.bucket).await?)
     }
 
     /// Asks the endpoint of a local stack itself: no feedback comes of it.

@@ -12,7 +12,7 @@ use local_stack::{
     template_files::{self, TemplateFiles},
 };
 
-use crate::{outputs::StackOutputs, sign_in, training, welcome::welcome};
+use crate::{models::Models, outputs::StackOutputs, sign_in, training, welcome::welcome};
 
 /// Files of `infra` that this program was built with, by their paths there.
 pub const BUILT_IN: &[(&str, &str)] = &[(
@@ -42,6 +42,10 @@ pub async fn run(
         failure = async {
             let outputs = make_ready(&stack, &settings.state_dir, training_data, training::SAMPLE_DATA).await?;
             print!("{}", welcome(&outputs));
+            let models = Models::of_stack(&stack.aws.sdk_config(), &outputs);
+            for difference in models.label_differences(models.serving().await?).await? {
+                println!("! {difference}");
+            }
             std::future::pending().await
         } => failure,
     };

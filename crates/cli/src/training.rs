@@ -7,6 +7,7 @@ use std::{
 };
 
 use active_learning_aws::bucket::{Bucket, BucketError, CSV};
+use active_learning_core::dataset::TrainingFileState;
 use aws_sdk_comprehend::{error::DisplayErrorContext, primitives::DateTime};
 use text_model::{TrainingDataError, TrainingSet};
 
@@ -24,6 +25,8 @@ const SIGNING_NAME: &str = "comprehend";
 
 const FOLDER: &str = "initial/";
 const KEY: &str = "initial/training-data.csv";
+/// Where the sample is put: its name says that it is one, so that data of the user's own replaces it.
+const SAMPLE_KEY: &str = "initial/sample-news.csv";
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
@@ -48,14 +51,19 @@ pub enum TrainingError {
     },
 }
 
-/// Reads the user's training data and checks it as the classifier will.
+/// Reads the user's training data, checks it as the classifier will, and tells what is read otherwise than
+/// it is written.
 ///
 /// # Errors
 ///
 /// [`TrainingError::File`] and [`TrainingError::Data`].
 pub fn read(path: &Path) -> Result<Vec<u8>, TrainingError> {
     let data = std::fs::read(path).map_err(|error| TrainingError::File(path.to_owned(), error))?;
-    TrainingSet::read_csv(&data[..]).map_err(|error| TrainingError::Data(path.to_owned(), error))?;
+    let set = TrainingSet::read_csv(&data[..]);
+    let set = set.map_err(|error| TrainingError::Data(path.to_owned(), error))?;
+    for repair in &set.repairs {
+        eprintln!("{}: {repair}", path.display());
+    }
     Ok(data)
 }
 
@@ -72,18 +80,24 @@ pub async fn prepare(stack: &Running, data: Option<Vec<u8>>, sample: &[u8]) -> R
     };
     let bucket = Bucket::new(aws_sdk_s3::Client::new(&stack.aws.sdk_config()), bucket);
     let data = match data {
-        Some(data) => Some(data),
+        Some(data) => Some((KEY, data)),
         None => {
             let present = bucket.list_after(FOLDER, "", 1).await?;
-            present.is_empty().then(|| sample.to_vec())
+            present.is_empty().then(|| (SAMPLE_KEY, sample.to_vec()))
         }
     };
     let mut replaced = None;
-    if let Some(data) = data {
+    if let Some((key, data)) = data {
         replaced = last_change(stack).await;
-        bucket.put(KEY, CSV, data).await?;
+        bucket.put(key, CSV, data).await?;
     }
-    wait_until_ready(stack, replaced).await
+    wait_until_ready(stack, replaced).await?;
+    for file in model_building::training_files(&bucket).await? {
+        if file.state != TrainingFileState::Taken {
+            eprintln!("{}", model_building::describe_training_file(&file));
+        }
+    }
+    Ok(())
 }
 
 /// Asks the classifier itself: a request to the API would leave a record for review. The model that
@@ -115,4 +129,20 @@ async fn last_change(stack: &Running) -> Option<DateTime> {
 
 fn endpoint(stack: &Running) -> &str {
     stack.outputs.get(ENDPOINT_OUTPUT).map_or("", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use active_learning_core::dataset::is_shipped_sample;
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn the_shipped_sample_is_known_by_its_key_and_in_older_states_by_its_content() {
+        let sha256 = hex::encode(Sha256::digest(SAMPLE_DATA));
+
+        assert!(is_shipped_sample(SAMPLE_KEY, "") && is_shipped_sample(KEY, &sha256));
+        assert!(!is_shipped_sample(KEY, ""));
+    }
 }

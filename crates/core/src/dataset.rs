@@ -6,15 +6,26 @@ mod csv;
 mod manifest;
 mod near_copies;
 mod split;
+mod training_check;
+mod training_report;
+mod training_rows;
 
 use serde::{Deserialize, Serialize};
 
 pub use augmented_manifest::{ManifestInfo, manifest_line, read_manifest};
 pub use check::{Problem, Rules, Severity, check};
-pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv};
+pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv, read_delimited_csv};
 pub use manifest::{DatasetFile, DatasetManifest, FileSummary, MachineLabelledFile, dataset_version};
 pub use near_copies::{HeldOut, NearCopies};
 pub use split::{ContentId, TextId, is_test};
+pub use training_check::{
+    Findings, Spelling, Spellings, TrainingCheck, Unusable, text_id, warn_of_single_rows,
+};
+pub use training_report::{
+    INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
+    is_shipped_sample, report_key,
+};
+pub use training_rows::{RowError, TrainingRow, TrainingRows};
 
 /// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -78,7 +78,8 @@ fn entity_text(name: &str) -> Option<String> {
 
 /// Returns whether a text shows nothing: white space, controls and invisible characters only.
 ///
-/// Unpaired surrogates are no characters of a Rust string; whoever reads JSON has refused or replaced them before.
+/// Unpaired surrogates are no characters of a Rust string; whoever reads JSON has refused or replaced them
+/// before.
 pub fn is_blank(text: &str) -> bool {
     text.chars()
         .all(|c| c.is_whitespace() || is_invisible(c) || matches!(c, '\u{2800}' | '\u{FFFD}'))

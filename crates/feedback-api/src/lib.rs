@@ -69,9 +69,11 @@ impl Answer {
             id: record.id,
             feedback: match record.signal {
                 Signal::Like | Signal::Accepted => Opinion::Like,
-                Signal::Dislike | Signal::LowConfidence | Signal::LowMargin | Signal::Audit => {
-                    Opinion::Dislike
-                }
+                Signal::Dislike
+                | Signal::LowConfidence
+                | Signal::LowMargin
+                | Signal::Audit
+                | Signal::Relabel => Opinion::Dislike,
             },
             review,
             not_reviewed_because: not_asked,

@@ -12,6 +12,7 @@ use active_learning_core::{
     labels::{
         consolidation::Consensus,
         human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem},
+        label_set::LabelSet,
         labelled::{self, LabelledRecord},
         question::{Question, State},
         vote::Vote,
@@ -136,13 +137,19 @@ impl LabelCollection {
             None => BTreeMap::new(),
         };
         let is_first = name.as_ref().is_none_or(|name| name.round() == 0);
+        let labels = self.label_sets.current().await;
+        let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
+        let labels = labels.as_deref();
 
         let decided: Vec<(LabelledRecord, Question)> = stream::iter(output.reviewed())
             .map(async |item| {
                 let earlier = earlier.get(&item.record.id).map(Vec::as_slice);
-                let question = self.decide(output, &item, earlier.unwrap_or_default()).await?;
+                let question = self
+                    .decide(output, &item, earlier.unwrap_or_default(), labels)
+                    .await?;
                 let (name, flow) = (&output.human_loop_name, &output.flow_definition_arn);
-                let labelled = LabelledRecord::new(item.record, item.votes, name, flow);
+                let mut labelled = LabelledRecord::new(item.record, item.votes, name, flow);
+                use_own_names(labels, &labelled.record, &mut labelled.votes);
                 Ok::<_, LabelCollectionError>((labelled.decided(&question, is_first), question))
             })
             .buffered(QUESTIONS_IN_FLIGHT)
@@ -172,12 +179,15 @@ impl LabelCollection {
         output: &HumanLoopOutput,
         item: &ReviewedItem,
         earlier: &[Vote],
+        labels: Option<&LabelSet>,
     ) -> Result<Question, LabelCollectionError> {
         let count = |question: &mut Option<Question>| {
             let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
             let was_disputed = question.state == State::Disputed;
             question.human_loop = Some(output.human_loop_name.clone());
-            question.answer_with(&[earlier, &item.votes].concat());
+            question.add(&[earlier, &item.votes].concat());
+            use_own_names(labels, &item.record, &mut question.votes);
+            question.answer_with(&[]);
             (question.clone(), was_disputed)
         };
         let counted = self.questions.change(&item.record.id, count).await;
@@ -276,6 +286,16 @@ impl LabelCollection {
             }
         }
         Ok(votes)
+    }
+}
+
+/// Writes votes on a record with the labels' own names: how a label is spelt is no disagreement.
+///
+/// What was said stays as it was said in the record and in the output of the human loop.
+fn use_own_names(labels: Option<&LabelSet>, record: &FeedbackRecord, votes: &mut [Vote]) {
+    let Some(labels) = labels else { return };
+    for vote in votes {
+        *vote = labels.canonical(record, vote.clone());
     }
 }
 

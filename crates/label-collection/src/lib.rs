@@ -15,6 +15,7 @@ use active_learning_aws::{
     env::{ConfigError, Env},
     failure::Refusal,
     human_loops::{AskError, HumanLoops},
+    label_set::LabelSets,
     lambda,
     questions::Questions,
     s3_event::{self, InvalidEvent, Invocation, S3Object},
@@ -138,6 +139,7 @@ pub struct LabelCollection {
     a2i: aws_sdk_sagemakera2iruntime::Client,
     human_loops: HumanLoops,
     questions: Questions,
+    label_sets: LabelSets,
     config: Config,
 }
 
@@ -150,6 +152,7 @@ impl LabelCollection {
         Self {
             human_loops: HumanLoops::new(feedback.clone(), a2i.clone(), config.workflow_arn.clone()),
             questions: Questions::new(feedback.clone(), training.clone()),
+            label_sets: LabelSets::new(training.clone()),
             review: feedback.other(&config.review_bucket),
             training,
             feedback,

@@ -16,6 +16,7 @@
 //! are 300 bytes a row while rows are chosen.
 
 mod files;
+mod initial;
 mod machine_labels;
 mod rows;
 mod split;
@@ -28,25 +29,26 @@ use std::{
 use active_learning_aws::bucket::{Bucket, BucketError, CSV};
 use active_learning_core::dataset::{
     ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, Problem, Rules,
-    Severity, check, dataset_version,
+    Severity, TrainingFileReport, check, dataset_version, report_key,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
-use tracing::info;
+use tracing::{info, warn};
 
+use initial::{Initial, InitialRows};
 use machine_labels::{MachineFile, MachineLabels};
 pub use rows::LabelReport;
-use rows::{Initial, Row, Rows};
+use rows::{Row, Rows};
 use split::Split;
 
-use crate::labels::{self, Keep, LabelsError};
+use crate::{
+    labels::{self, Keep, LabelsError},
+    training_files::{self, InitialFile},
+};
 
-/// Prefix of the training files that somebody uploaded.
-const INITIAL_PREFIX: &str = "initial/";
-const INITIAL_SUFFIX: &str = ".csv";
 const NEWEST_KEY: &str = "datasets/newest.json";
 /// Texts that are held out at most, roughly: of these many candidates a smaller share is.
 ///
@@ -94,16 +96,6 @@ pub enum AssembleError {
     /// The temporary folder is full or cannot be used.
     #[error("the temporary folder could not be used")]
     Disk(#[source] io::Error),
-    /// A row of an initial training file cannot be used.
-    #[error("training file {key} cannot be used: row {row}: {reason}")]
-    InitialRow {
-        /// Key of the file.
-        key: String,
-        /// Number of the row, from 1; blank lines do not count.
-        row: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// There are no rows.
     #[error("there is nothing to train on: no row under initial/ and no agreed label under labelled/")]
     Empty,
@@ -174,6 +166,18 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules) -> Vec<Problem> 
             left_out("waiting-class"),
             "rows wait until their class has enough rows to train on",
         ),
+        (
+            left_out("refused-initial-file"),
+            "training files under initial/ cannot be used and are left out; initial-reports/ says why",
+        ),
+        (
+            left_out("conflicting-initial-row"),
+            "initial rows are left out, since their text has different labels in one file",
+        ),
+        (
+            left_out("sample-row"),
+            "rows of the shipped sample are left out, since there is data of your own",
+        ),
     ] {
         if count > 0 {
             problems.push(Problem {
@@ -190,7 +194,8 @@ async fn try_assemble(
     policy: &AssemblePolicy,
     now: DateTime<Utc>,
 ) -> Result<Assembled, AssembleError> {
-    let initial = read_initial(bucket, policy.mode).await?;
+    let (initial, reports) = read_initial(bucket, policy.mode).await?;
+    write_reports(bucket, reports, now).await?;
     let labels = labels::read(bucket, Keep::Text).await?;
     let rows = blocking(move || Rows::choose(initial, labels)).await?;
     if rows.rows.is_empty() {
@@ -216,19 +221,37 @@ async fn blocking<T: Send + 'static>(
         .map_err(AssembleError::Disk)
 }
 
-async fn read_initial(bucket: &Bucket, mode: Option<Mode>) -> Result<Initial, AssembleError> {
+async fn read_initial(
+    bucket: &Bucket,
+    mode: Option<Mode>,
+) -> Result<(InitialRows, Vec<TrainingFileReport>), AssembleError> {
     let mut initial = Initial::new(mode).map_err(AssembleError::Disk)?;
-    for key in labels::list(bucket, INITIAL_PREFIX, INITIAL_SUFFIX).await? {
+    for InitialFile { key, etag } in training_files::list(bucket).await? {
         // One that is gone was taken away on purpose.
         let Some(body) = bucket.open(&key).await? else {
             continue;
         };
         let body = SyncIoBridge::new(body.into_async_read());
         let uri = bucket.uri(&key);
-        let reading = spawn_blocking(move || initial.read(&key, &uri, body).map(|()| initial));
+        let reading = spawn_blocking(move || initial.read(&key, &etag, &uri, body).map(|()| initial));
         initial = reading.await.expect("reading neither panics nor is cancelled")?;
     }
-    Ok(initial)
+    Ok(initial.finish())
+}
+
+/// Says beside each training file that is not learnt from why it is not.
+async fn write_reports(
+    bucket: &Bucket,
+    reports: Vec<TrainingFileReport>,
+    now: DateTime<Utc>,
+) -> Result<(), AssembleError> {
+    for mut report in reports {
+        let key = report_key(&report.key);
+        warn!(report.key, report.state = ?report.state, report.reason, "a training file is not learnt from");
+        report.at = active_learning_aws::rfc3339(now);
+        bucket.put_document(&key, &report).await?;
+    }
+    Ok(())
 }
 
 /// Returns the texts that are to be held out and are not yet: candidates first, then others of classes that would
@@ -294,6 +317,7 @@ struct Files {
     test: (NamedTempFile, FileSummary),
     machine: Option<MachineFile>,
     mode: Mode,
+    delimiter: Option<char>,
     report: LabelReport,
     sources: BTreeMap<String, u64>,
     copies: u64,
@@ -312,7 +336,11 @@ impl Files {
         let near_copies = NearCopies::of(&split.held_out);
         let fates = fates(&rows, &split, &near_copies, policy.min_rows_per_class)?;
         let mut new_trained = files::ListFile::new()?;
-        let (mut train, mut test) = (files::CsvFile::new()?, files::CsvFile::new()?);
+        let (mut train, mut test) = (
+            files::CsvFile::new(rows.delimiter()?)?,
+            files::CsvFile::new(rows.delimiter()?)?,
+        );
+        let delimiter = rows.delimiter()?;
         let mut sources: BTreeMap<String, u64> = BTreeMap::new();
         let mut left_out = rows.left_out.clone();
         let mut copies = 0;
@@ -358,6 +386,7 @@ impl Files {
             train: train.finish()?,
             test: test.finish()?,
             mode: rows.mode,
+            delimiter,
             report: rows.report,
             sources,
             copies,
@@ -454,6 +483,7 @@ async fn publish(bucket: &Bucket, files: Files, now: DateTime<Utc>) -> Result<As
                 parent: newest.clone().filter(|newest| *newest != version),
                 created_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
                 mode: files.mode,
+                label_delimiter: files.delimiter,
                 train: file("train.csv", files.train.1),
                 test: file("test.csv", files.test.1),
                 machine_labelled,

@@ -84,7 +84,7 @@ impl ModelBuilding {
                 let deployments = deployment::read_all(&self.bucket).await?;
                 let before = deployment::model_before(&deployments, &serving).ok_or_else(|| {
                     StepError::Failed(format!(
-                        "no build deployed the serving model {serving}, so the model before it is not known; \
+                        "no model is known to have served before {serving}; \
                          name one with modelArn"
                     ))
                 })?;

@@ -84,9 +84,7 @@ impl From<AssembleError> for StepError {
             ) => Self::Failed(chain(&error)),
             AssembleError::Bucket(error) => error.into(),
             AssembleError::Busy => Self::NotNow(error.to_string()),
-            AssembleError::Disk(_) | AssembleError::InitialRow { .. } | AssembleError::Empty => {
-                Self::Failed(chain(&error))
-            }
+            AssembleError::Disk(_) | AssembleError::Empty => Self::Failed(chain(&error)),
         }
     }
 }

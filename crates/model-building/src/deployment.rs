@@ -44,6 +44,8 @@ pub struct Deployment {
 pub enum SwitchedBy {
     /// A build whose model is better.
     Build,
+    /// A training file under `initial/`: the classifier itself put its model in service.
+    InitialFile,
     /// A person, or a build whose model could not be verified.
     RollBack,
     /// The watch over audited accuracy.
@@ -66,10 +68,20 @@ pub(crate) async fn read_all(bucket: &Bucket) -> Result<Vec<Deployment>, BucketE
     Ok(deployments)
 }
 
-/// Returns the model that served before the build that deployed `serving`. What was rolled back from never is.
+impl SwitchedBy {
+    /// Returns whether the model that came into service was a new one, and not one from before.
+    fn is_new_model(self) -> bool {
+        match self {
+            Self::Build | Self::InitialFile => true,
+            Self::RollBack | Self::AutomaticRollBack => false,
+        }
+    }
+}
+
+/// Returns the model that served before `serving` was deployed as a new one. What was rolled back from never is.
 pub(crate) fn model_before<'a>(deployments: &'a [Deployment], serving: &str) -> Option<&'a str> {
-    let by_build = |switch: &&Deployment| switch.by == SwitchedBy::Build && switch.model_arn == serving;
-    let last = deployments.iter().rfind(by_build)?;
+    let as_new = |switch: &&Deployment| switch.by.is_new_model() && switch.model_arn == serving;
+    let last = deployments.iter().rfind(as_new)?;
     last.previous_model_arn.as_deref()
 }
 
@@ -77,7 +89,7 @@ pub(crate) fn model_before<'a>(deployments: &'a [Deployment], serving: &str) -> 
 pub(crate) fn was_rolled_back(deployments: &[Deployment], model: &str) -> bool {
     let concerns = |switch: &&Deployment| {
         switch.model_arn == model
-            || switch.by != SwitchedBy::Build && switch.previous_model_arn.as_deref() == Some(model)
+            || !switch.by.is_new_model() && switch.previous_model_arn.as_deref() == Some(model)
     };
     let last = deployments.iter().rfind(concerns);
     last.is_some_and(|switch| switch.model_arn != model)
@@ -295,6 +307,32 @@ mod tests {
 
         deployments.push(switch(SwitchedBy::RollBack, "a", "b"));
         assert!(!was_rolled_back(&deployments, "b") && was_rolled_back(&deployments, "a"));
+    }
+
+    #[test]
+    fn a_model_of_an_initial_file_is_rolled_back_like_any_other() {
+        let mut deployments = vec![
+            switch(SwitchedBy::Build, "a", "b"),
+            switch(SwitchedBy::InitialFile, "b", "c"),
+        ];
+        assert_eq!(model_before(&deployments, "c"), Some("b"));
+        assert!(!was_rolled_back(&deployments, "b"), "a new file is no roll-back");
+
+        deployments.push(switch(SwitchedBy::RollBack, "c", "b"));
+
+        assert!(was_rolled_back(&deployments, "c") && !was_rolled_back(&deployments, "b"));
+    }
+
+    #[test]
+    fn a_switch_by_an_initial_file_is_read_as_the_classifier_writes_it() {
+        let line = serde_json::json!({
+            "at": "2026-11-21T09:00:00.000Z", "modelArn": "arn:c", "previousModelArn": "arn:b", "by": "initial-file",
+            "reason": "the training file initial/a.csv was put there", "buildId": "initial-c",
+        });
+
+        let switch: Deployment = serde_json::from_value(line).expect("a switch");
+
+        assert_eq!(switch.by, SwitchedBy::InitialFile);
     }
 
     #[test]

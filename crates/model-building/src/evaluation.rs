@@ -2,7 +2,7 @@
 
 use active_learning_aws::bucket::TEXT;
 use active_learning_core::{
-    dataset::{DatasetManifest, Row, one_line, read_csv},
+    dataset::{DatasetManifest, Row, one_line, read_delimited_csv},
     feedback::prediction::LABEL_DELIMITER,
     model::evaluation::TestPrediction,
 };
@@ -119,7 +119,10 @@ impl ModelBuilding {
             return Err(StepError::Failed(format!("the test rows {key} are gone")));
         };
         let (body, mode) = (SyncIoBridge::new(body.into_async_read()), manifest.mode);
-        let reading = spawn_blocking(move || read_csv(body, mode).collect::<Result<Vec<Row>, _>>());
+        let delimiter = manifest.label_delimiter.unwrap_or(LABEL_DELIMITER);
+        let reading = spawn_blocking(move || {
+            read_delimited_csv(body, mode, delimiter).collect::<Result<Vec<Row>, _>>()
+        });
         let rows = reading.await.expect("reading neither panics nor is cancelled");
         rows.map_err(|bad| StepError::Failed(format!("the test rows {key} cannot be read: {bad}")))
     }

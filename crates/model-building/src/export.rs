@@ -13,6 +13,7 @@ use active_learning_core::{
     labels::{
         consolidation::{Consensus, Consolidated, Settings, consolidate},
         human_loop::Answer,
+        label_set::delimiter,
         labelled::LabelledRecord,
         vote::Vote,
     },
@@ -198,23 +199,34 @@ impl<'a> Export<'a> {
         LabelledRecord::parse(kept.as_bytes()).map_err(|error| ExportError::Disk(io::Error::other(error)))
     }
 
-    fn csv(&self, writer: impl Write) -> Result<ExportSummary, ExportError> {
-        let mut csv = CsvWriter::new(writer);
-        let summary = self.rows(|row, _, _, _| csv.write(row))?;
-        csv.finish().map_err(ExportError::Write)?;
-        Ok(summary)
-    }
-
-    fn manifest(&self, mut writer: impl Write) -> Result<ExportSummary, ExportError> {
-        let classes: BTreeSet<&String> = self
-            .labels
+    fn classes(&self) -> BTreeSet<&'a String> {
+        self.labels
             .records()
             .filter_map(|record| match self.outcome(record) {
                 Outcome::Labels(labels) => Some(labels),
                 Outcome::NoClass(_) | Outcome::Open(_) => None,
             })
             .flatten()
-            .collect();
+            .collect()
+    }
+
+    fn csv(&self, writer: impl Write) -> Result<ExportSummary, ExportError> {
+        let delimiter = match self.mode {
+            Mode::MultiClass => None,
+            Mode::MultiLabel => Some(
+                delimiter(self.classes().into_iter().map(String::as_str)).ok_or_else(|| {
+                    ExportError::Write(io::Error::other("the labels hold every delimiter that there is"))
+                })?,
+            ),
+        };
+        let mut csv = CsvWriter::with_delimiter(writer, delimiter);
+        let summary = self.rows(|row, _, _, _| csv.write(row))?;
+        csv.finish().map_err(ExportError::Write)?;
+        Ok(summary)
+    }
+
+    fn manifest(&self, mut writer: impl Write) -> Result<ExportSummary, ExportError> {
+        let classes = self.classes();
         let classes: Vec<String> = classes.into_iter().cloned().collect();
         let summary = self.rows(|row, labelled, id, copies| {
             let confidence = match self.consolidated.of(id) {

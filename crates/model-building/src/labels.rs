@@ -4,17 +4,23 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     pin::pin,
+    sync::Arc,
 };
 
-use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
+use active_learning_aws::{
+    bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES},
+    label_set::LabelSets,
+};
 use active_learning_core::{
     dataset::{ContentId, Mode, TextId, one_line},
-    feedback::{Signal, prediction::LABEL_DELIMITER},
+    feedback::Signal,
     keys,
     labels::{
         consolidation::{Ballots, Consensus, Votes},
         human_loop::Answer,
+        label_set::{LabelSet, Mapped},
         labelled::LabelledRecord,
+        vote::Vote,
     },
     sampling::duplicates::{self, COPIES_PREFIX, KeptCopy},
 };
@@ -56,6 +62,8 @@ pub(crate) struct Line {
     pub reviewed: bool,
     /// Whether somebody was asked, and not only users said something later.
     was_asked: bool,
+    /// Why a reviewer's answer does not count: its label is no longer in use.
+    not_in_use: Option<&'static str>,
     /// Tells feedback on the same text apart.
     occurrence: u64,
     /// What was kept of the line.
@@ -83,6 +91,8 @@ pub(crate) struct Labels {
     pub served: HashSet<u128>,
     /// Lines that are damaged or of a newer version.
     pub unreadable: u64,
+    /// The label set that the answers were read by.
+    pub set: Option<Arc<LabelSet>>,
 }
 
 impl Labels {
@@ -150,6 +160,10 @@ pub(crate) enum Outcome<'a> {
 
 impl<'a> Outcome<'a> {
     pub(crate) fn of(record: &[Line], consensus: Consensus<&'a Answer>, mode: Mode) -> Self {
+        let not_in_use = record.iter().rev().find_map(|line| line.not_in_use);
+        if let Some(reason) = not_in_use.filter(|_| !record.iter().any(|line| line.reviewed)) {
+            return Self::NoClass(reason);
+        }
         let answer = match consensus {
             Consensus::Agreed { answer, .. } => answer,
             Consensus::Tie => return Self::Open("tie"),
@@ -189,7 +203,7 @@ impl<'a> Outcome<'a> {
 
 /// Returns whether a label cannot stand in a training file.
 pub(crate) fn unusable(label: &str) -> bool {
-    label.trim().is_empty() || label.contains(char::is_control) || label.contains(LABEL_DELIMITER)
+    label.trim().is_empty() || label.contains(char::is_control)
 }
 
 /// Reads all labels, many objects at a time, in the order of their keys.
@@ -204,6 +218,8 @@ pub(crate) async fn read(bucket: &Bucket, keep: Keep) -> Result<Labels, LabelsEr
         spool: Spool::new().map_err(LabelsError::Disk)?,
         unreadable: 0,
         keep,
+        set: LabelSets::new(bucket.clone()).current().await?,
+        asked_anew: HashMap::new(),
     };
     while let Some((key, content)) = objects.try_next().await? {
         reader.take(&key, &content).map_err(LabelsError::Disk)?;
@@ -249,6 +265,9 @@ struct Reader {
     spool: Spool,
     unreadable: u64,
     keep: Keep,
+    set: Option<Arc<LabelSet>>,
+    /// When records were asked anew that reviewers have answered since: what they said before is in doubt.
+    asked_anew: HashMap<u128, String>,
 }
 
 impl Reader {
@@ -275,8 +294,17 @@ impl Reader {
             return Ok(false);
         }
         let id = u128::from_str_radix(&labelled.record.id, 16).expect("an id is 32 hex digits");
-        for vote in &labelled.votes {
+        let (votes, not_in_use) = self.votes(labelled);
+        for vote in &votes {
             self.ballots.add(id, vote);
+        }
+        let reviewed = votes
+            .iter()
+            .any(|vote| vote.source.is_review() && vote.answer != Answer::Unsure);
+        let record = &labelled.record;
+        if reviewed && record.signal == Signal::Relabel {
+            let since = self.asked_anew.entry(id).or_default();
+            *since = std::mem::take(since).max(record.received_at.clone());
         }
         let kept = match self.keep {
             Keep::Text => self.spool.push(&text)?,
@@ -288,10 +316,8 @@ impl Reader {
             content: ContentId::of(&text),
             answered_at: time_of(&labelled.labelled_at),
             audited: labelled.record.signal == Signal::Audit,
-            reviewed: labelled
-                .votes
-                .iter()
-                .any(|vote| vote.source.is_review() && vote.answer != Answer::Unsure),
+            reviewed,
+            not_in_use,
             was_asked: labelled.votes.iter().any(|vote| vote.source.is_review()),
             occurrence: duplicates::occurrence(&labelled.record),
             kept,
@@ -299,7 +325,34 @@ impl Reader {
         Ok(true)
     }
 
+    /// Returns the votes of a line by the label set, and why one does not count.
+    fn votes(&self, labelled: &LabelledRecord) -> (Vec<Vote>, Option<&'static str>) {
+        let Some(set) = &self.set else {
+            return (labelled.votes.clone(), None);
+        };
+        let (mut votes, mut not_in_use) = (Vec::new(), None);
+        for vote in &labelled.votes {
+            match set.map(&labelled.record, vote) {
+                Mapped::Answer(answer) => votes.push(Vote {
+                    answer,
+                    ..vote.clone()
+                }),
+                Mapped::Retired | Mapped::Split if !vote.source.is_review() => {}
+                Mapped::Retired => not_in_use = Some(Mapped::RETIRED),
+                Mapped::Split => not_in_use = Some(Mapped::SPLIT),
+            }
+        }
+        (votes, not_in_use)
+    }
+
     fn finish(mut self) -> io::Result<Labels> {
+        self.ballots.forget_reviews_before(&self.asked_anew);
+        for line in &mut self.lines {
+            let asked_anew = self.asked_anew.get(&line.id);
+            if asked_anew.is_some_and(|time| line.answered_at < time_of(time)) {
+                (line.reviewed, line.not_in_use) = (false, None);
+            }
+        }
         // Stable: of two answers at the same instant the one in the later object counts as the later. What users say
         // later is no answer: the last line of a record is that of the last one.
         self.lines
@@ -311,6 +364,7 @@ impl Reader {
             copies: HashMap::new(),
             served: HashSet::new(),
             unreadable: self.unreadable,
+            set: self.set,
         })
     }
 }

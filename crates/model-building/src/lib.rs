@@ -18,15 +18,18 @@ mod error;
 mod evaluation;
 mod executions;
 pub mod export;
+mod label_set;
 mod labels;
 mod message;
 mod predictions;
 mod record;
+pub mod relabel;
 mod select;
 mod spool;
 mod tally;
 mod tick;
 mod training;
+mod training_files;
 mod verify;
 mod versions;
 
@@ -46,9 +49,11 @@ pub use deployment::{Deployment, SwitchedBy};
 pub use endpoint::{EndpointArn, InvalidEndpointArn, serving_model};
 pub use error::StepError;
 pub use executions::{ExecutionError, Followed, follow, start_build, start_roll_back};
+pub use label_set::differences;
 pub use record::{BuildRecord, Outcome};
 pub use select::DecisionRecord;
 pub use tick::BuildPolicy;
+pub use training_files::{describe as describe_training_file, training_files};
 pub use versions::{Scores, VersionSummary, versions};
 
 /// A step of the state machine.

@@ -17,6 +17,7 @@ use crate::{
     build::{Build, Status},
     deployment,
     error::StepError,
+    label_set::{required, use_own_names},
 };
 
 /// Rows by which a switch is verified.
@@ -73,11 +74,19 @@ impl ModelBuilding {
             let message = "the step select needs evaluations, which no step started";
             return Err(StepError::Failed(message.to_owned()));
         };
-        let (challenger, _) = self.job_predictions(challenger_job, &rows).await?;
-        let champion = match champion_job.first() {
+        let (mut challenger, _) = self.job_predictions(challenger_job, &rows).await?;
+        let mut champion = match champion_job.first() {
             Some(job) => Some(self.job_predictions(job, &rows).await?),
             None => None,
         };
+        let mut gone = None;
+        if let Some(set) = self.label_set().await? {
+            use_own_names(&set, &mut challenger);
+            if let Some((predictions, read)) = &mut champion {
+                use_own_names(&set, predictions);
+                (read.classes, gone) = required(&set, &read.classes);
+            }
+        }
         let trained_classes: BTreeSet<String> = manifest.train.summary.classes.keys().cloned().collect();
         let champion_candidate = champion.as_ref().zip(build.champion.as_deref());
         let champion_candidate = champion_candidate.map(|((predictions, read), model_arn)| Candidate {
@@ -93,6 +102,7 @@ impl ModelBuilding {
         };
         let policy = self.config.selection;
         let mut decision = Decision::make(policy, champion_candidate.as_ref(), &candidate, &problems);
+        decision.reasons.extend(gone);
         self.refuse_rolled_back(&mut decision).await?;
         let known = known_rows(&rows, champion.as_ref().map(|(rows, _)| &rows[..]), &challenger);
         self.bucket.put_document(&build.key(KNOWN), &known).await?;

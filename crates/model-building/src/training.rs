@@ -35,7 +35,7 @@ impl ModelBuilding {
             Mode::MultiClass => (DocumentClassifierMode::MultiClass, None),
             Mode::MultiLabel => (
                 DocumentClassifierMode::MultiLabel,
-                Some(LABEL_DELIMITER.to_string()),
+                Some(manifest.label_delimiter.unwrap_or(LABEL_DELIMITER).to_string()),
             ),
         };
         let input = DocumentClassifierInputDataConfig::builder()

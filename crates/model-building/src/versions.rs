@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    deployment,
+    deployment::{self, SwitchedBy},
     record::{BuildRecord, Outcome, RECORD},
     select::{DECISION, DecisionRecord},
     tally::{self, Tally},
@@ -170,6 +170,18 @@ pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<Vers
         entry.or_insert_with(|| VersionSummary::new(serving)).serving = true;
     }
     let deployments = deployment::read_all(bucket).await?;
+    for switch in &deployments {
+        let entry = versions.entry(switch.model_arn.clone());
+        let version = entry.or_insert_with(|| VersionSummary::new(&switch.model_arn));
+        if switch.by == SwitchedBy::InitialFile {
+            version.built_at.get_or_insert(switch.at);
+            version.why.get_or_insert_with(|| switch.reason.clone());
+        }
+        if let Some(before) = &switch.previous_model_arn {
+            let entry = versions.entry(before.clone());
+            entry.or_insert_with(|| VersionSummary::new(before));
+        }
+    }
     let tally: Tally = tally::read(bucket).await?;
     let promises: Promises = bucket.read_document(PROMISES_KEY).await?.unwrap_or_default();
     let mut versions: Vec<VersionSummary> = versions.into_values().collect();

@@ -12,6 +12,7 @@
 use active_learning_aws::{
     backoff::Tries,
     bucket::{self, BINARY, BucketError, Created, Fetched, Listed, Replaced},
+    label_set::LabelSets,
 };
 use aws_sdk_s3::{Client, error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt};
@@ -83,6 +84,11 @@ pub(crate) struct Bucket(bucket::Bucket);
 impl Bucket {
     pub(crate) fn new(client: Client, name: String) -> Self {
         Self(bucket::Bucket::new(client, name))
+    }
+
+    /// Returns the label set of this bucket.
+    pub(crate) fn label_sets(&self) -> LabelSets {
+        LabelSets::new(self.0.clone())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -200,6 +206,23 @@ impl Bucket {
             Some(body) => collect(body).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Lists the objects of this bucket with something in them whose keys start so, in order.
+    pub(crate) async fn own_objects(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        let mut listed = self.0.list(prefix).await?;
+        listed.retain(|object| object.size > 0);
+        Ok(listed)
+    }
+
+    /// Reads a document of this bucket that is no state.
+    pub(crate) async fn read_own<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        Ok(self.0.read_document(key).await?)
+    }
+
+    /// Writes a document of this bucket that is no state.
+    pub(crate) async fn put_own(&self, key: &str, document: &impl Serialize) -> Result<(), StoreError> {
+        Ok(self.0.put_document(key, document).await?)
     }
 
     /// Lists the objects with something in them whose keys start as the URI says, in order.

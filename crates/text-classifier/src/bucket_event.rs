@@ -1,10 +1,9 @@
 //! What new objects in the training bucket ask this function to do.
 
 use active_learning_aws::s3_event;
+use active_learning_core::dataset::is_initial_file;
 use aws_lambda_events::s3::{S3Event, S3EventRecord};
 use lambda_runtime::Diagnostic;
-
-use text_model::TrainingDataError;
 
 use crate::{
     arn::{ClassifierArn, EndpointArn},
@@ -18,16 +17,6 @@ use crate::{
 /// Why an event was not dealt with.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
-    /// An initial training file is bad, and the endpoint keeps what it had; sending the event again does
-    /// not help.
-    #[error("training file {key} cannot be used: {source}")]
-    TrainingData {
-        /// Object key.
-        key: String,
-        /// Line and reason.
-        #[source]
-        source: TrainingDataError,
-    },
     /// The bucket failed; the event may be sent again.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -36,7 +25,6 @@ pub enum EventError {
 impl From<EventError> for Diagnostic {
     fn from(error: EventError) -> Self {
         let error_type = match &error {
-            EventError::TrainingData { .. } => "TrainingData",
             EventError::Store(_) => "Store",
         };
         Self {
@@ -62,7 +50,7 @@ pub(crate) async fn handle(
         let Some(upload) = upload(bucket, record) else {
             continue;
         };
-        if initial_model::is_training_file(&upload.key) {
+        if is_initial_file(&upload.key) {
             initial_model::build(bucket, own, test_share, &upload).await?;
         } else if let Some(resource) = bucket::resource_of_job(&upload.key) {
             work(bucket, own, resource, invocation).await?;

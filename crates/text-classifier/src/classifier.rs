@@ -336,6 +336,16 @@ fn repeats(origin: &Origin, existing: &Classifier) -> Result<(), ApiError> {
     }
 }
 
+/// Longest message of a classifier, in characters, as in Comprehend.
+const MAX_MESSAGE: usize = 2_048;
+
+/// Makes the message of a classifier of what was repaired in its training data, a sentence a line.
+pub(crate) fn message(repairs: &[String]) -> Option<String> {
+    let all = repairs.join("\n");
+    let start: String = all.chars().take(MAX_MESSAGE).collect();
+    (!start.is_empty()).then_some(start)
+}
+
 pub(crate) async fn describe(bucket: &Bucket, scope: &str, request: ArnRequest) -> Result<Value, ApiError> {
     let arn = requested_arn(scope, request)?;
     let classifier: Classifier = bucket.read(&arn.resource()).await?.ok_or(NOT_FOUND)?;

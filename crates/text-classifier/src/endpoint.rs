@@ -57,6 +57,12 @@ pub(crate) struct Endpoint {
 pub(crate) struct InitialModel {
     pub uploaded: DateTime<Utc>,
     pub model_arn: String,
+    /// When it came into service; not known of older states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+    /// The model that served until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
 }
 
 /// Comprehend's `EndpointProperties`, as far as they mean anything here. Times are seconds since 1970.

@@ -1,7 +1,12 @@
 //! The first model: a training file under `initial/` becomes the model that serves.
 
-use active_learning_core::dataset::{self, HeldOut, NearCopies, is_test, read_csv};
-use chrono::{DateTime, Utc};
+use active_learning_aws::metrics;
+use active_learning_core::dataset::{
+    HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, TrainingRows,
+    is_initial_file, is_shipped_sample, is_test, report_key,
+};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use text_model::{LABEL_DELIMITER, Mode, Trained, TrainingDataError, TrainingSet, train};
@@ -9,9 +14,9 @@ use text_model::{LABEL_DELIMITER, Mode, Trained, TrainingDataError, TrainingSet,
 use crate::{
     arn::{ClassifierArn, EndpointArn},
     bucket::{Bucket, StoreError, Updated},
-    bucket_event::EventError,
     classifier::{
         Classifier, ClassifierMetadata, ClassifierProperties, ModelStatus, TrainedFacts, TrainingFile,
+        message,
     },
     endpoint::{Endpoint, InitialModel},
     s3_uri::S3Uri,
@@ -19,9 +24,6 @@ use crate::{
     training_input::InputDataConfig,
 };
 
-/// Prefix of the training files that make a model at once.
-const PREFIX: &str = "initial/";
-const SUFFIX: &str = ".csv";
 /// Raise it when training changes: the same file then makes a new version.
 const TRAINER_REVISION: u32 = 4;
 const SEED: u64 = 1;
@@ -33,26 +35,25 @@ pub(crate) struct Upload {
     pub time: DateTime<Utc>,
 }
 
-pub(crate) fn is_training_file(key: &str) -> bool {
-    key.starts_with(PREFIX) && key.ends_with(SUFFIX)
-}
-
-/// Trains on a file and puts its model in service, unless that of a newer file is.
+/// Trains on a file and puts its model in service, unless that of a newer file is; says in a report what
+/// became of it.
 ///
-/// `test_share` of its texts is left out, as datasets hold it out, so that later models can be compared with this one.
+/// `test_share` of its texts is left out, as datasets hold it out, so that later models can be compared
+/// with this one. A file that cannot be used is refused in its report and changes nothing; so is sample
+/// data beside a user's own.
 ///
 /// Idempotent: a model's version comes from the file's content, the order of files from the time of
 /// their upload. The same event again changes nothing, whatever came in between.
 ///
 /// # Errors
 ///
-/// A file that cannot be used, by name, line and reason; or the bucket failed.
+/// The bucket failed.
 pub(crate) async fn build(
     bucket: &Bucket,
     endpoint: &EndpointArn,
     test_share: f64,
     upload: &Upload,
-) -> Result<(), EventError> {
+) -> Result<(), StoreError> {
     let Some(file) = bucket.object(&upload.key, &upload.etag).await? else {
         tracing::info!(
             key = upload.key,
@@ -60,19 +61,92 @@ pub(crate) async fn build(
         );
         return Ok(());
     };
-    let arn = ClassifierArn::new(
-        endpoint.scope(),
-        endpoint.name(),
-        Some(&version(&file, test_share)),
-    );
-    if bucket.read::<Classifier>(&arn.resource()).await?.is_none() {
-        train_version(bucket, upload, file, test_share, &arn).await?;
+    let mut report = TrainingFileReport {
+        key: upload.key.clone(),
+        etag: upload.etag.clone(),
+        state: TrainingFileState::Taken,
+        reason: None,
+        repairs: Vec::new(),
+        model_arn: None,
+        at: active_learning_aws::rfc3339(upload.time),
+    };
+    let is_sample = is_shipped_sample(&upload.key, &hex::encode(Sha256::digest(&file)));
+    if is_sample && has_own_data(bucket, &upload.key).await? {
+        report.state = TrainingFileState::Ignored;
+        report.reason = Some(SAMPLE_IGNORED.to_owned());
+        return write_report(bucket, &report).await;
     }
+    let version = version(&file, test_share);
+    let arn = ClassifierArn::new(endpoint.scope(), endpoint.name(), Some(&version));
+    match trained(bucket, upload, file, test_share, &arn).await? {
+        Ok(repairs) => report.repairs = repairs,
+        Err(refusal) => {
+            tracing::error!(key = upload.key, reason = %refusal, "a training file cannot be used");
+            metrics::count("text-classifier", &[("RefusedTrainingFiles", 1)]);
+            report.state = TrainingFileState::Refused;
+            report.reason = Some(refusal.to_string());
+            return write_report(bucket, &report).await;
+        }
+    }
+    // Before the model serves: people choose from what it knows.
+    take_labels(bucket, upload, &arn, is_sample).await?;
     put_in_service(bucket, endpoint, upload, &arn).await?;
+    report.model_arn = Some(arn.to_string());
+    write_report(bucket, &report).await
+}
+
+/// Takes the labels of a file into the label set. Those of the shipped sample are as good as the parameter's: own data
+/// replaces them.
+async fn take_labels(
+    bucket: &Bucket,
+    upload: &Upload,
+    arn: &ClassifierArn,
+    is_sample: bool,
+) -> Result<(), StoreError> {
+    let classifier = bucket.read::<Classifier>(&arn.resource()).await?;
+    let labels = classifier
+        .and_then(|classifier| classifier.trained)
+        .map(|trained| trained.labels);
+    let labels = labels.unwrap_or_default();
+    let at = active_learning_aws::rfc3339(upload.time);
+
+    let sets = bucket.label_sets();
+    let set = match is_sample {
+        true => sets
+            .current_or_seed(&labels, &at)
+            .await
+            .map(|set| set.as_ref().clone()),
+        false => sets.take_data(&labels, &at).await,
+    };
+    let set = set?;
+    tracing::info!(
+        label_set.version = set.version(),
+        labels = labels.len(),
+        "labels taken in"
+    );
     Ok(())
 }
 
-/// Returns a version name from what the model depends on: the file, what is left out and the way it is trained.
+/// Returns whether there is a training file that was taken and is no sample.
+async fn has_own_data(bucket: &Bucket, sample: &str) -> Result<bool, StoreError> {
+    for file in bucket.own_objects(INITIAL_PREFIX).await? {
+        if file.key == sample || !is_initial_file(&file.key) || is_shipped_sample(&file.key, "") {
+            continue;
+        }
+        let report: Option<TrainingFileReport> = bucket.read_own(&report_key(&file.key)).await?;
+        if report.is_some_and(|report| report.state == TrainingFileState::Taken) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn write_report(bucket: &Bucket, report: &TrainingFileReport) -> Result<(), StoreError> {
+    bucket.put_own(&report_key(&report.key), report).await
+}
+
+/// Returns a version name from what the model depends on: the file, what is left out and the way it is
+/// trained.
 fn version(file: &[u8], test_share: f64) -> String {
     let digest = Sha256::new()
         .chain_update(TRAINER_REVISION.to_le_bytes())
@@ -83,29 +157,36 @@ fn version(file: &[u8], test_share: f64) -> String {
     hex::encode(&digest[..10])
 }
 
-async fn train_version(
+/// Trains the version unless it is trained; returns what was repaired, or why the file cannot be used.
+async fn trained(
     bucket: &Bucket,
     upload: &Upload,
     file: Vec<u8>,
     test_share: f64,
     arn: &ClassifierArn,
-) -> Result<(), EventError> {
+) -> Result<Result<Vec<String>, TrainingDataError>, StoreError> {
+    let resource = arn.resource();
+    if let Some(trained) = bucket.read::<Classifier>(&resource).await? {
+        let message = trained.properties.message;
+        return Ok(Ok(message
+            .map(|message| message.lines().map(str::to_owned).collect())
+            .unwrap_or_default()));
+    }
     let start = Utc::now();
     let training = tokio::task::spawn_blocking(move || {
         let set = training_set(&file, test_share)?;
-        Ok((set.len(), train(&set, SEED)))
+        let trained = train(&set, SEED);
+        Ok((set.len(), set.repairs, trained))
     });
-    let (documents, trained) = training
-        .await
-        .expect("training neither panics nor is cancelled")
-        .map_err(|source| EventError::TrainingData {
-            key: upload.key.clone(),
-            source,
-        })?;
-    let resource = arn.resource();
+    let (documents, repairs, trained) =
+        match training.await.expect("training neither panics nor is cancelled") {
+            Ok(done) => done,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
     bucket.put_model(&resource, &trained.model).await?;
     // The model exists from here on. If another run was quicker, its model is the same.
-    let classifier = describe(bucket, upload, arn, start, documents, &trained);
+    let mut classifier = describe(bucket, upload, arn, start, documents, &trained);
+    classifier.properties.message = message(&repairs);
     bucket.create(&resource, &classifier).await?;
     tracing::info!(
         model.arn = classifier.properties.document_classifier_arn,
@@ -113,52 +194,36 @@ async fn train_version(
         accuracy = trained.metrics.accuracy,
         "model trained"
     );
-    Ok(())
+    Ok(Ok(repairs))
 }
 
 /// Reads the rows to train on: those that no test set holds, nor any near copy of them.
 ///
 /// A label that would be left without a row would be missing in the model: then all rows are trained on.
 fn training_set(file: &[u8], test_share: f64) -> Result<TrainingSet, TrainingDataError> {
-    let all = TrainingSet::read_csv(file)?;
     if test_share <= 0.0 {
-        return Ok(all);
+        return TrainingSet::read_csv(file);
     }
-    // Two sets at a time would take twice the memory.
-    let (rows_in_all, mode, labels) = (all.len(), all.mode, all.labels);
-    drop(all.examples);
-    // The file is good, or reading it above had failed; labels are split there.
-    let rows = || read_csv(file, dataset::Mode::MultiClass).filter_map(Result::ok);
     let mut held_out = HeldOut::default();
-    for row in rows().filter(|row| is_test(&row.text, test_share)) {
-        held_out.insert(&row.text);
+    for row in TrainingRows::new(file, None)? {
+        let text = row?.text;
+        if is_test(&text, test_share) {
+            held_out.insert(&text);
+        }
     }
     let near_copies = NearCopies::of(&held_out);
-    let mut kept = csv::Writer::from_writer(Vec::new());
-    for row in rows().filter(|row| !near_copies.contains(&row.text)) {
-        kept.write_record([&row.labels.concat(), &row.text])
-            .map_err(|error| TrainingDataError::Read(error.into()))?;
+    let set = TrainingSet::read_csv_where(file, &|text| !near_copies.contains(text))?;
+    if set.counts().contains(&0) {
+        let mut all = TrainingSet::read_csv(file)?;
+        all.repairs.push(
+            "warning: too few rows to leave any out: \
+             this model has seen texts that later ones are tested with"
+                .to_owned(),
+        );
+        return Ok(all);
     }
-    let kept = kept
-        .into_inner()
-        .map_err(|error| TrainingDataError::Read(error.into_error()))?;
-    match TrainingSet::read_csv(&kept[..]) {
-        Ok(set) if set.mode == mode && set.labels == labels => {
-            tracing::info!(
-                rows = rows_in_all,
-                left_out = rows_in_all - set.len(),
-                "texts of the test set are left out"
-            );
-            Ok(set)
-        }
-        Ok(_) | Err(_) => {
-            tracing::warn!(
-                rows = rows_in_all,
-                "too few rows to leave any out: this model has seen texts that later ones are tested with"
-            );
-            TrainingSet::read_csv(file)
-        }
-    }
+    tracing::info!(rows = set.len(), "texts of the test set are left out");
+    Ok(set)
 }
 
 /// Test documents are the ones held out in turn.
@@ -224,11 +289,14 @@ async fn put_in_service(
     upload: &Upload,
     arn: &ClassifierArn,
 ) -> Result<(), StoreError> {
+    let now = Utc::now();
     let initial = InitialModel {
         uploaded: upload.time,
         model_arn: arn.to_string(),
+        since: Some(now),
+        previous: None,
     };
-    let now = epoch_seconds(Utc::now());
+    let now = epoch_seconds(now);
     let replace = |state: &mut Endpoint| {
         // Of two files of the same millisecond one is always the newer.
         let known = state.initial.as_ref();
@@ -237,21 +305,61 @@ async fn put_in_service(
         {
             return Err(());
         }
-        state.put_in_service(initial.clone(), now);
+        let previous = state.serving_model().map(str::to_owned);
+        state.put_in_service(
+            InitialModel {
+                previous,
+                ..initial.clone()
+            },
+            now,
+        );
         Ok(())
     };
-    loop {
+    let state = loop {
         match bucket.update(&endpoint.resource(), replace).await? {
-            Updated::Refused(()) => return Ok(()),
-            Updated::Done(_) => break,
+            // The run before may have been broken off before it wrote the switch down.
+            Updated::Refused(()) => break bucket.read::<Endpoint>(&endpoint.resource()).await?,
+            Updated::Done(state) => break Some(state),
             Updated::Missing => {
                 let state = Endpoint::in_service(endpoint, initial.clone(), now);
                 if bucket.create(&endpoint.resource(), &state).await? {
-                    break;
+                    break Some(state);
                 }
             }
         }
+    };
+    let serving = state.and_then(|state| state.initial);
+    match serving
+        .filter(|serving| serving.model_arn == initial.model_arn && serving.uploaded == initial.uploaded)
+    {
+        Some(serving) => put_switch(bucket, upload, &serving).await,
+        None => Ok(()),
     }
+}
+
+/// Writes down that the model came into service, as builds do, so that it can be rolled back like any other.
+async fn put_switch(bucket: &Bucket, upload: &Upload, initial: &InitialModel) -> Result<(), StoreError> {
+    let replaced = initial
+        .previous
+        .as_ref()
+        .filter(|previous| **previous != initial.model_arn);
+    let (Some(since), Some(_)) = (initial.since, replaced) else {
+        return Ok(()); // There is nothing to go back to.
+    };
+    let at = since.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let version = initial.model_arn.rsplit('/').next().unwrap_or_default();
+    let build_id = format!("initial-{version}");
+    let switch = json!({
+        "at": at,
+        "modelArn": initial.model_arn,
+        "previousModelArn": initial.previous,
+        "by": "initial-file",
+        "reason": format!("the training file {} was put there", upload.key),
+        "buildId": build_id,
+    });
+    bucket
+        .put_own(&format!("deployments/{at}-{build_id}.json"), &switch)
+        .await?;
     tracing::info!(model.arn = initial.model_arn, "model in service");
     Ok(())
 }
@@ -276,14 +384,15 @@ mod tests {
     #[test]
     fn what_datasets_hold_out_is_left_out_with_its_near_copies() {
         let file = file(100);
-        let held_out: Vec<String> = read_csv(file.as_bytes(), dataset::Mode::MultiClass)
+        let held_out: Vec<String> = TrainingRows::new(file.as_bytes(), None)
+            .expect("a CSV file")
             .filter_map(Result::ok)
             .map(|row| row.text)
             .filter(|text| is_test(text, 0.2))
             .collect();
         let copies: String = held_out
             .iter()
-            .map(|text| format!("a,{}!\n", text.to_uppercase()))
+            .map(|text| format!("a,{}!!\n", text.to_uppercase()))
             .collect();
 
         let all = training_set(file.as_bytes(), 0.0).expect("a good file");

@@ -16,7 +16,7 @@ use text_model::{
 use crate::{
     arn::ClassifierArn,
     bucket::{Bucket, NamedObjectError, StoreError, Updated},
-    classifier::{Classifier, ClassifierMetadata, ModelStatus, TrainedFacts, TrainingFile},
+    classifier::{Classifier, ClassifierMetadata, ModelStatus, TrainedFacts, TrainingFile, message},
     output,
     s3_uri::S3Uri,
     time::epoch_seconds,
@@ -60,6 +60,8 @@ impl From<NamedObjectError> for TrainingError {
 struct Built {
     metadata: ClassifierMetadata,
     facts: TrainedFacts,
+    /// What was read otherwise than it is written.
+    repairs: Vec<String>,
     output: Option<S3Uri>,
 }
 
@@ -164,6 +166,7 @@ async fn finish(
             Ok(_) | Err(_) if stop => properties.status = ModelStatus::Stopped,
             Ok(built) => {
                 properties.status = ModelStatus::Trained;
+                properties.message = message(&built.repairs);
                 properties.classifier_metadata = Some(built.metadata.clone());
                 if let (Some(config), Some(uri)) = (&mut properties.output_data_config, &built.output) {
                     config.s3_uri = Some(uri.to_string());
@@ -223,6 +226,7 @@ async fn build(
     };
     let labels = tested.model.labels().to_vec();
     Ok(Built {
+        repairs: tested.repairs,
         output,
         metadata: ClassifierMetadata {
             number_of_labels: labels.len(),
@@ -259,6 +263,7 @@ async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> 
             let file = bucket.open_named(&uri).await?;
             let so_far = std::mem::replace(collector, Collector::new(input.syntax));
             *collector = read_file(so_far, file, source, &uri).await?;
+            collector.name_repairs(&uri.to_string());
             data.files.push(TrainingFile {
                 uri: uri.to_string(),
                 etag: object.etag,
@@ -299,18 +304,23 @@ struct Tested {
     trained_on: usize,
     confidence: Confidence,
     outcomes: Vec<Outcome>,
+    repairs: Vec<String>,
 }
 
 fn train_and_test(train: Collector, test: Option<Collector>) -> Result<Tested, TrainingDataError> {
     let mut set = train.training_set()?;
     let test = match test {
-        Some(test) => test.test_set(&set.labels)?,
+        Some(test) => {
+            set.repairs.extend_from_slice(test.repairs());
+            test.test_set(&set.labels)?
+        }
         None => train::split_test(&mut set, SEED),
     };
     let trained = train::train(&set, SEED);
     let outcomes = train::judge(&trained.model, &test);
     Ok(Tested {
         trained_on: set.len(),
+        repairs: set.repairs,
         confidence: Confidence::of(trained.model.mode(), &outcomes),
         outcomes,
         model: trained.model,

@@ -1,15 +1,19 @@
-//! Training data in Comprehend's CSV: `LABEL,text`, no header, UTF-8; `LABEL|LABEL,text` for multi-label.
+//! Training data on its way into a model: Comprehend's CSV, `LABEL,text` or `LABEL|LABEL,text`, or
+//! augmented manifests.
 //!
-//! A byte-order mark, `\r\n`, blank lines and quoted line breaks are fine. Anything else that is wrong
-//! refuses the file with the line's number: a model trained on half a file helps nobody. Texts are
-//! turned into features row by row and not kept; features take roughly four times the text's size.
+//! How rows are read is told at [`TrainingRows`]; what is wrong with one refuses the file with the line's
+//! number: a model trained on half a file helps nobody. What can be understood is taken and told in
+//! [`TrainingSet::repairs`]. Texts are turned into features row by row and not kept; features take roughly
+//! four times the text's size.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read},
 };
 
-use active_learning_core::dataset::Mode;
+use active_learning_core::dataset::{
+    BadRow, Findings, Mode, RowError, TrainingCheck, TrainingRows, Unusable, text_id, warn_of_single_rows,
+};
 
 use crate::{features::Features, fit::Labelled};
 
@@ -23,10 +27,6 @@ pub const MAX_LABELS: usize = 100;
 /// Texts between two lines of the log.
 const PROGRESS_EVERY: usize = 100_000;
 
-/// A row of our own after the file's last: where it is not found as a row, an open quote has swallowed it.
-const END: &[u8] = b"\n\0end of the training file";
-const END_ROW: &[u8] = END.split_at(1).1;
-
 /// Labelled texts, ready to train on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingSet {
@@ -36,6 +36,8 @@ pub struct TrainingSet {
     pub labels: Vec<String>,
     /// The texts, in the order of the file.
     pub examples: Vec<Example>,
+    /// What was read otherwise than it is written, and what to mind, in sentences; they name no text.
+    pub repairs: Vec<String>,
 }
 
 /// One labelled text.
@@ -62,21 +64,17 @@ pub enum TrainingDataError {
     /// The source failed, not the data.
     #[error("the training file could not be read")]
     Read(#[source] io::Error),
-    /// Some bytes of the row are not UTF-8.
+    /// A row, or the file, cannot be used.
+    #[error(transparent)]
+    Bad(#[from] BadRow),
+    /// The rows together cannot be meant.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    /// Some bytes of the line are not UTF-8.
     #[error("line {line}: not valid UTF-8")]
     NotUtf8 {
-        /// Line on which the row starts, from 1.
+        /// The line, from 1.
         line: u64,
-    },
-    /// Not two columns.
-    #[error(
-        "line {line}: expected two columns, label and text, found {found} (a text with a comma needs quotes)"
-    )]
-    ColumnCount {
-        /// Line on which the row starts, from 1.
-        line: u64,
-        /// Columns of the row.
-        found: usize,
     },
     /// No label, or an empty one between delimiters.
     #[error("line {line}: the label is empty")]
@@ -87,12 +85,6 @@ pub enum TrainingDataError {
     /// No text, or only white space.
     #[error("line {line}: the text is empty")]
     EmptyText {
-        /// Line on which the row starts, from 1.
-        line: u64,
-    },
-    /// The file ends within a quoted text.
-    #[error("line {line}: the quote of this text is never closed")]
-    UnclosedQuote {
         /// Line on which the row starts, from 1.
         line: u64,
     },
@@ -128,6 +120,15 @@ pub enum TrainingDataError {
     },
 }
 
+impl From<RowError> for TrainingDataError {
+    fn from(error: RowError) -> Self {
+        match error {
+            RowError::Read(error) => Self::Read(error),
+            RowError::Bad(bad) => Self::Bad(bad),
+        }
+    }
+}
+
 /// How many labels a row may have, and what separates them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelSyntax {
@@ -145,7 +146,20 @@ pub struct Collector {
     syntax: LabelSyntax,
     mode: Mode,
     label_ids: BTreeMap<String, u32>,
-    examples: Vec<Example>,
+    rows: Vec<Collected>,
+    check: TrainingCheck,
+    repairs: Vec<String>,
+}
+
+/// A row that was read.
+#[derive(Debug)]
+struct Collected {
+    /// Numbers of its labels, as they are spelt.
+    labels: Box<[u32]>,
+    /// Tells texts apart: see [`text_id`].
+    text: u64,
+    /// None of a text that is not trained on.
+    features: Option<Features>,
 }
 
 impl TrainingSet {
@@ -156,9 +170,33 @@ impl TrainingSet {
     /// The first row that cannot be used, or too few or too many labels in the whole file.
     /// Source: Amazon Comprehend, "Preparing classifier training data".
     pub fn read_csv(reader: impl Read) -> Result<Self, TrainingDataError> {
+        Self::read_csv_where(reader, &|_| true)
+    }
+
+    /// Reads Comprehend CSV as [`TrainingSet::read_csv`] does, and leaves texts out that are not to be
+    /// trained on.
+    ///
+    /// Labels are those of the whole file: one may be without an example.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrainingSet::read_csv`].
+    pub fn read_csv_where(
+        reader: impl Read,
+        is_wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, TrainingDataError> {
         let mut collector = Collector::new(LabelSyntax::Detect);
-        collector.read_csv(reader)?;
+        collector.read_csv_where(reader, is_wanted)?;
         collector.training_set()
+    }
+
+    /// Returns how many examples each label has.
+    pub fn counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.labels.len()];
+        for label in self.examples.iter().flat_map(|example| &example.labels) {
+            counts[*label as usize] += 1;
+        }
+        counts
     }
 
     /// Returns the number of labelled texts.
@@ -185,43 +223,62 @@ impl Collector {
             syntax,
             mode,
             label_ids: BTreeMap::new(),
-            examples: Vec::new(),
+            rows: Vec::new(),
+            check: TrainingCheck::default(),
+            repairs: Vec::new(),
         }
     }
 
     /// Adds the rows of a CSV file.
     pub fn read_csv(&mut self, reader: impl Read) -> Result<(), TrainingDataError> {
-        let mut rows = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(
-                LineFeeds {
-                    inner: reader,
-                    after_return: false,
-                }
-                .chain(END),
-            );
-        let mut row = csv::ByteRecord::new();
-        while rows.read_byte_record(&mut row).map_err(read_error)? && &row[0] != END_ROW {
-            // The row's own position is no help: it counts from before the blank lines.
-            let next_line = rows.position().line() - line_breaks(&row);
-            if row[row.len() - 1].ends_with(END_ROW) {
-                return Err(TrainingDataError::UnclosedQuote { line: next_line });
-            }
-            let line = next_line - 1;
-            let (label, text) = columns(&row, line)?;
+        self.read_csv_where(reader, &|_| true)
+    }
+
+    fn read_csv_where(
+        &mut self,
+        reader: impl Read,
+        is_wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<(), TrainingDataError> {
+        let label_delimiter = match self.syntax {
+            LabelSyntax::Detect | LabelSyntax::One => None,
+            LabelSyntax::Several(delimiter) => Some(delimiter),
+        };
+        let rows = TrainingRows::new(reader, label_delimiter)?;
+        self.repairs.extend(rows.repairs());
+        for row in rows {
+            let row = row?;
+            let (label, text) = (row.label.as_str(), row.text.as_str());
+            let is_wanted = is_wanted(text);
             match self.syntax {
                 LabelSyntax::Detect => {
                     if label.contains(LABEL_DELIMITER) {
                         self.mode = Mode::MultiLabel;
                     }
-                    self.push(label.split(LABEL_DELIMITER), text, line)?;
+                    self.add(label.split(LABEL_DELIMITER), text, row.line, is_wanted)?;
                 }
-                LabelSyntax::One => self.push([label], text, line)?,
-                LabelSyntax::Several(delimiter) => self.push(label.split(delimiter), text, line)?,
+                LabelSyntax::One => self.add([label], text, row.line, is_wanted)?,
+                LabelSyntax::Several(delimiter) => {
+                    self.add(label.split(delimiter), text, row.line, is_wanted)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Says of which file the lines are that were told of so far.
+    pub fn name_repairs(&mut self, file: &str) {
+        for repair in self
+            .repairs
+            .iter_mut()
+            .filter(|repair| repair.starts_with("line "))
+        {
+            *repair = format!("{file}: {repair}");
+        }
+    }
+
+    /// Returns what was read otherwise than it is written so far.
+    pub fn repairs(&self) -> &[String] {
+        &self.repairs
     }
 
     /// Adds one text.
@@ -231,79 +288,119 @@ impl Collector {
         text: &str,
         line: u64,
     ) -> Result<(), TrainingDataError> {
-        let mut ids = Vec::new();
-        for label in labels.into_iter().map(str::trim) {
-            if label.is_empty() {
-                return Err(TrainingDataError::EmptyLabel { line });
-            }
-            let next = self.label_ids.len() as u32;
-            ids.push(*self.label_ids.entry(label.to_owned()).or_insert(next));
+        self.add(labels, text, line, true)
+    }
+
+    fn add<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = &'a str>,
+        text: &str,
+        line: u64,
+        is_wanted: bool,
+    ) -> Result<(), TrainingDataError> {
+        let labels: Vec<&str> = labels.into_iter().map(str::trim).collect();
+        if labels.iter().any(|label| label.is_empty()) {
+            return Err(TrainingDataError::EmptyLabel { line });
         }
         if text.trim().is_empty() {
             return Err(TrainingDataError::EmptyText { line });
         }
-        self.examples.push(Example {
+        let mut ids = Vec::new();
+        for label in &labels {
+            let next = self.label_ids.len() as u32;
+            ids.push(*self.label_ids.entry((*label).to_owned()).or_insert(next));
+        }
+        self.check.add(labels, text, line);
+        self.rows.push(Collected {
             labels: ids.into_boxed_slice(),
-            features: Features::of(text),
+            text: text_id(text),
+            features: is_wanted.then(|| Features::of(text)),
         });
-        if self.examples.len().is_multiple_of(PROGRESS_EVERY) {
-            tracing::info!(texts = self.examples.len(), "reading training data");
+        if self.rows.len().is_multiple_of(PROGRESS_EVERY) {
+            tracing::info!(texts = self.rows.len(), "reading training data");
         }
         Ok(())
     }
 
-    /// Numbers the labels in alphabetical order: a model does not depend on which came first.
-    pub fn training_set(self) -> Result<TrainingSet, TrainingDataError> {
-        check_label_count(self.label_ids.len(), self.mode)?;
-        let labels: Vec<String> = self.label_ids.keys().cloned().collect();
+    /// Joins what is one label, leaves out what has several, and numbers the labels in alphabetical order:
+    /// a model does not depend on which came first.
+    pub fn training_set(mut self) -> Result<TrainingSet, TrainingDataError> {
+        let findings = std::mem::take(&mut self.check).finish()?;
+        self.rows.retain(|row| !findings.is_conflicting(row.text));
+        let mut rows_of = vec![0_u64; self.label_ids.len()];
+        for id in self.rows.iter().flat_map(|row| &row.labels) {
+            rows_of[*id as usize] += 1;
+        }
+        let used = self.label_ids.iter().filter(|(_, id)| rows_of[**id as usize] > 0);
+        let labels: BTreeSet<String> = used
+            .map(|(label, _)| findings.spelling(label).to_owned())
+            .collect();
+        let labels: Vec<String> = labels.into_iter().collect();
+        check_label_count(labels.len(), self.mode)?;
+        let mut counts = vec![0; labels.len()];
+        for (label, id) in &self.label_ids {
+            if let Ok(number) = labels.binary_search_by(|other| other.as_str().cmp(findings.spelling(label)))
+            {
+                counts[number] += rows_of[*id as usize];
+            }
+        }
+        let (mode, mut repairs) = (self.mode, std::mem::take(&mut self.repairs));
+        repairs.extend(findings.repairs.iter().cloned());
+        repairs.extend(warn_of_single_rows(labels.iter().map(String::as_str).zip(counts)));
         Ok(TrainingSet {
-            mode: self.mode,
-            examples: self.renumbered(&labels)?,
+            mode,
+            examples: self.renumbered(&labels, &findings)?,
             labels,
+            repairs,
         })
     }
 
-    /// Returns the texts as a test of a model with these sorted labels.
+    /// Returns the texts as a test of a model with these sorted labels, whatever their spelling.
     pub fn test_set(self, labels: &[String]) -> Result<Vec<Example>, TrainingDataError> {
-        self.renumbered(labels)
+        let findings = Findings::of_labels(labels);
+        self.renumbered(labels, &findings)
     }
 
-    fn renumbered(mut self, sorted_labels: &[String]) -> Result<Vec<Example>, TrainingDataError> {
-        let mut sorted_ids = vec![0; self.label_ids.len()];
-        let mut unknown = 0;
+    fn renumbered(
+        self,
+        sorted_labels: &[String],
+        findings: &Findings,
+    ) -> Result<Vec<Example>, TrainingDataError> {
+        let mut sorted_ids = vec![None; self.label_ids.len()];
         for (label, &id) in &self.label_ids {
-            match sorted_labels.binary_search(label) {
-                Ok(sorted) => sorted_ids[id as usize] = sorted as u32,
-                Err(_) => unknown += 1,
-            }
+            let spelling = findings.spelling(label).to_owned();
+            sorted_ids[id as usize] = sorted_labels
+                .binary_search(&spelling)
+                .ok()
+                .map(|sorted| sorted as u32);
         }
+        let named: BTreeSet<u32> = self
+            .rows
+            .iter()
+            .flat_map(|row| row.labels.iter().copied())
+            .collect();
+        let unknown = named
+            .iter()
+            .filter(|id| sorted_ids[**id as usize].is_none())
+            .count();
         if unknown > 0 {
             return Err(TrainingDataError::UnknownLabels { unknown });
         }
-        for example in &mut self.examples {
-            let mut labels: Vec<u32> = example.labels.iter().map(|&id| sorted_ids[id as usize]).collect();
+        let wanted = self
+            .rows
+            .into_iter()
+            .filter_map(|row| Some((row.labels, row.features?)));
+        let examples = wanted.map(|(labels, features)| {
+            let mut labels: Vec<u32> = labels.iter().filter_map(|&id| sorted_ids[id as usize]).collect();
             labels.sort_unstable();
             labels.dedup();
-            example.labels = labels.into_boxed_slice();
-        }
-        Ok(self.examples)
-    }
-}
-
-fn line_breaks(row: &csv::ByteRecord) -> u64 {
-    row.iter().flatten().filter(|&&byte| byte == b'\n').count() as u64
-}
-
-fn columns(row: &csv::ByteRecord, line: u64) -> Result<(&str, &str), TrainingDataError> {
-    if row.len() != 2 {
-        return Err(TrainingDataError::ColumnCount {
-            line,
-            found: row.len(),
+            Example {
+                labels: labels.into_boxed_slice(),
+                features,
+            }
         });
+        Ok(examples.collect())
     }
-    let utf8 =
-        |column: usize| std::str::from_utf8(&row[column]).map_err(|_| TrainingDataError::NotUtf8 { line });
-    Ok((utf8(0)?, utf8(1)?))
 }
 
 fn check_label_count(found: usize, mode: Mode) -> Result<(), TrainingDataError> {
@@ -320,121 +417,5 @@ fn check_label_count(found: usize, mode: Mode) -> Result<(), TrainingDataError> 
     Ok(())
 }
 
-/// Bytes and any number of columns are accepted above, so that only the source can fail.
-fn read_error(error: csv::Error) -> TrainingDataError {
-    TrainingDataError::Read(error.into())
-}
-
-/// Turns every line end into a line feed, so that lines can be counted.
-struct LineFeeds<R> {
-    inner: R,
-    after_return: bool,
-}
-
-impl<R: Read> Read for LineFeeds<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let count = self.inner.read(buffer)?;
-            let mut kept = 0;
-            for index in 0..count {
-                let byte = buffer[index];
-                let second_half = byte == b'\n' && self.after_return;
-                self.after_return = byte == b'\r';
-                if !second_half {
-                    buffer[kept] = if self.after_return { b'\n' } else { byte };
-                    kept += 1;
-                }
-            }
-            // Nothing kept of something read is not the end of the file.
-            if kept > 0 || count == 0 {
-                return Ok(kept);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(csv: impl AsRef<[u8]>) -> Result<TrainingSet, TrainingDataError> {
-        TrainingSet::read_csv(csv.as_ref())
-    }
-
-    fn refusal(csv: impl AsRef<[u8]>) -> String {
-        read(csv).expect_err("the file is bad").to_string()
-    }
-
-    #[test]
-    fn labels_are_sorted_whatever_their_order_in_the_file() {
-        let set = read("b,one\na,two\nb,three\n").expect("good file");
-
-        assert_eq!(set.mode, Mode::MultiClass);
-        assert_eq!(set.labels, ["a", "b"]);
-        let labels: Vec<_> = set.examples.iter().map(|example| &example.labels[..]).collect();
-        assert_eq!(labels, [[1], [0], [1]]);
-    }
-
-    #[test]
-    fn byte_order_mark_crlf_blank_lines_and_missing_last_line_end_change_nothing() {
-        let plain = read("a,one\nb,\"two, and\nthree\"\n").expect("good file");
-
-        let disguised = read("\u{feff}a,one\r\n\r\nb,\"two, and\nthree\"").expect("good file");
-
-        assert_eq!(disguised, plain);
-    }
-
-    #[test]
-    fn a_delimiter_in_any_label_makes_the_file_multi_label() {
-        let set = read("b,one\nc|a|c,two\n").expect("good file");
-
-        assert_eq!(set.mode, Mode::MultiLabel);
-        assert_eq!(set.labels, ["a", "b", "c"]);
-        assert_eq!(set.examples[1].labels[..], [0, 2]);
-    }
-
-    #[test]
-    fn each_bad_row_is_refused_with_its_line_and_reason() {
-        let cases: [(&[u8], &str); 8] = [
-            (
-                b"a,one\nb\n",
-                "line 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
-            ),
-            (
-                b"a,one\n\nb,two, three\n",
-                "line 3: expected two columns, label and text, found 3 (a text with a comma needs quotes)",
-            ),
-            (b"a,\"one\nmore\"\n,two\n", "line 3: the label is empty"),
-            (b"a|,one\n", "line 1: the label is empty"),
-            (b"a,one\r\nb, \t\r\n", "line 2: the text is empty"),
-            (b"a,one\nb,caf\xe9\n", "line 2: not valid UTF-8"),
-            (b"\xff\xfea\0,\0o\0n\0e\0", "line 1: not valid UTF-8"),
-            (
-                b"a,one\nb,\"two\nb,three\nb,four\n",
-                "line 2: the quote of this text is never closed",
-            ),
-        ];
-        for (csv, message) in cases {
-            assert_eq!(refusal(csv), message, "{}", csv.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn fewer_than_two_labels_are_refused() {
-        assert_eq!(
-            refusal(""),
-            "the file has 0 different labels, at least two are needed"
-        );
-        assert_eq!(
-            refusal("a,one\na,two\n"),
-            "the file has 1 different labels, at least two are needed"
-        );
-    }
-
-    #[test]
-    fn swapped_columns_are_refused_when_every_row_is_its_own_label() {
-        let csv: String = (0..1_001).map(|row| format!("text number {row},a\n")).collect();
-
-        assert!(refusal(csv).starts_with("the file has 1001 different labels, at most 1000"));
-    }
-}
+mod tests;

@@ -4,5 +4,6 @@ mod budget;
 mod copies;
 mod delivery;
 mod harness;
+mod labels;
 mod machine_labels;
 mod opinions;

@@ -63,9 +63,6 @@ impl Texts {
         // A file without a delimiter in its labels reads the same in both modes.
         for row in read_csv(BufReader::new(file), Mode::MultiLabel) {
             let row = row.map_err(|bad| SimulateError::Row(path.to_owned(), bad))?;
-            if rows == 0 && is_header(&row) {
-                continue;
-            }
             rows += 1;
             if seen.insert(TextId::of(&row.text)) {
                 texts.push((ContentId::of(&row.text), row));
@@ -101,12 +98,6 @@ impl Texts {
             classes,
         })
     }
-}
-
-fn is_header(row: &Row) -> bool {
-    row.labels.len() == 1
-        && row.labels[0].trim().eq_ignore_ascii_case("label")
-        && row.text.trim().eq_ignore_ascii_case("text")
 }
 
 impl<'a> Stream<'a> {
@@ -192,7 +183,7 @@ mod tests {
             reason("a,one\na,two\n").ends_with("has texts of 1 classes; at least two classes are needed")
         );
         assert!(reason("").ends_with("has texts of 0 classes; at least two classes are needed"));
-        assert!(reason("a,one\nb\n").contains("cannot be used: row 2: expected two columns"));
+        assert!(reason("a,one\nb\n").contains("cannot be used: line 2: expected two columns"));
         let missing = Texts::read(Path::new("/no/such/file.csv")).expect_err("no file");
         assert_eq!(missing.to_string(), "the data /no/such/file.csv cannot be read");
     }

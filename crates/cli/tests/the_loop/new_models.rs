@@ -6,6 +6,7 @@ use crate::harness::{self, Killable, boot, post, template, until};
 use active_learning_aws::bucket::Bucket;
 use active_learning_cli::{demo::reviewer::Reviewer, models::Models, outputs::StackOutputs, sign_in};
 use active_learning_core::{
+    dataset::{TrainingFileReport, TrainingFileState},
     feedback::{FeedbackRecord, record_id},
     labels::{
         consolidation::Consensus,
@@ -411,6 +412,64 @@ async fn the_same_answers_three_times_are_labels_once_and_a_roll_back_by_hand_br
     assert_ne!(second, first);
     assert_eq!(back.record.expect("a record").outcome, Outcome::RolledBack);
     assert_eq!(third, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_initial_file_replaces_the_sample_and_is_undone_by_rollback_and_a_bad_one_changes_nothing() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let stack = Stack::start(folder.path(), &rows[..100], &BY_HAND).await;
+    let models = stack.models();
+    let first = models.serving().await.expect("an endpoint").expect("a model");
+    let put = async |key: &str, content: Vec<u8>| {
+        let put = stack.s3.put_object().bucket(stack.bucket()).key(key);
+        put.body(content.into()).send().await.expect("stored");
+    };
+    let listed = async |count: usize| {
+        until(async || models.training_files().await.expect("listed").len() == count).await;
+        models.training_files().await.expect("listed")
+    };
+
+    put("initial/bad.csv", b"World;one\nSports;two\n".to_vec()).await;
+    let with_bad = listed(2).await;
+    let beside_bad = models.serving().await.expect("an endpoint").expect("a model");
+    put("initial/own.csv", to_csv(&rows[100..200])).await;
+    until(async || models.serving().await.expect("an endpoint").as_ref() != Some(&first)).await;
+    let own = models.serving().await.expect("an endpoint").expect("a model");
+    listed(3).await;
+    let versions = models.versions().await.expect("listed");
+    let back = models.roll_back(None).await.expect("followed");
+    let last = models.serving().await.expect("an endpoint").expect("a model");
+    let built = models.build().await.expect("followed");
+    let with_own = models.training_files().await.expect("listed");
+
+    stack.running.stop().await;
+    let state = |files: &[TrainingFileReport]| -> Vec<(String, TrainingFileState)> {
+        files.iter().map(|file| (file.key.clone(), file.state)).collect()
+    };
+    let refused = ("initial/bad.csv".to_owned(), TrainingFileState::Refused);
+    let sample = |state| ("initial/sample-news.csv".to_owned(), state);
+    assert_eq!(
+        state(&with_bad),
+        [refused.clone(), sample(TrainingFileState::Taken)]
+    );
+    assert_eq!(beside_bad, first);
+    assert_ne!(
+        built.record.as_ref().expect("a record").outcome,
+        Outcome::Failed,
+        "{built}",
+        built = built.describe()
+    );
+    for arn in [&first, &own] {
+        assert!(versions.iter().any(|version| version.model_arn == *arn), "{arn}");
+    }
+    assert_eq!(back.record.expect("a record").outcome, Outcome::RolledBack);
+    assert_eq!(last, first);
+    let taken = ("initial/own.csv".to_owned(), TrainingFileState::Taken);
+    assert_eq!(
+        state(&with_own),
+        [refused, taken, sample(TrainingFileState::Ignored)]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

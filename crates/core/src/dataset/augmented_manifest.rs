@@ -90,7 +90,7 @@ pub fn read_manifest<'a>(
     reader.split(b'\n').zip(1..).map_while(move |(line, number)| {
         let stop = std::mem::replace(&mut failed, line.is_err());
         let bad = |reason: &str| BadRow {
-            row: number,
+            line: number,
             reason: reason.to_owned(),
         };
         (!stop).then(|| {
@@ -185,7 +185,7 @@ mod tests {
             rows[..4]
                 .iter()
                 .zip(1..)
-                .all(|(row, n)| row.as_ref().is_err_and(|bad| bad.row == n)),
+                .all(|(row, n)| row.as_ref().is_err_and(|bad| bad.line == n)),
             "{rows:?}"
         );
         assert_eq!(

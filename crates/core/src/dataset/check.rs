@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FileSummary, Mode};
-use crate::feedback::prediction::LABEL_DELIMITER;
 
 /// Longest class name, in characters. Source: Amazon Comprehend, guidelines and quotas.
 const MAX_CLASS_CHARACTERS: usize = 5_000;
@@ -132,12 +131,6 @@ pub fn check(train: &FileSummary, test: Option<&FileSummary>, rules: &Rules) -> 
     }
     for class in train.classes.keys() {
         let class_name = shown(class);
-        if class.contains(LABEL_DELIMITER) {
-            report(
-                Severity::Error,
-                format!("class {class_name} holds the label delimiter `{LABEL_DELIMITER}`"),
-            );
-        }
         if class.trim().is_empty() || class.contains(char::is_control) {
             report(
                 Severity::Error,
@@ -252,7 +245,6 @@ mod tests {
                 "the dataset has 5368710120 bytes, at most 5368709120 are accepted",
                 "class `A|B` has 9 rows to train on, at least 10 are needed",
                 "class ` C` begins or ends with white space",
-                "class `A|B` holds the label delimiter `|`",
                 "class `Two\\nlines` is blank or holds a control character",
                 "the test data has no row of `A|B`, `Two\\nlines`; every class needs one",
                 "the test data has classes that are not trained: `Other`",

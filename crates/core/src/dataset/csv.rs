@@ -6,20 +6,18 @@ use std::io::{self, Read, Write};
 
 use sha2::{Digest, Sha256};
 
-use super::{FileSummary, Mode, Problem, Row, Severity, one_line};
+use super::{FileSummary, Mode, Problem, Row, RowError, Severity, TrainingRow, TrainingRows, one_line};
 use crate::feedback::prediction::LABEL_DELIMITER;
 
 /// Bad rows that are reported one by one; the rest is counted.
 const REPORTED_ROWS: usize = 20;
 
-/// A row of our own after the file's last: where it is not found as a row, an open quote has swallowed it.
-const END: &[u8] = b"\n\0end of the file";
-const END_ROW: &[u8] = END.split_at(1).1;
-
 /// Writes rows and sums them up; holds one row at a time.
 pub struct CsvWriter<W: Write> {
     rows: csv::Writer<Tally<W>>,
     summary: FileSummary,
+    /// What stands between labels; none where a text has one.
+    delimiter: Option<char>,
 }
 
 /// Counts and hashes what passes.
@@ -43,8 +41,13 @@ impl<W: Write> Write for Tally<W> {
 }
 
 impl<W: Write> CsvWriter<W> {
-    /// Starts a file.
+    /// Starts a file with [`LABEL_DELIMITER`].
     pub fn new(writer: W) -> Self {
+        Self::with_delimiter(writer, Some(LABEL_DELIMITER))
+    }
+
+    /// Starts a file with a delimiter that no label holds; with none, each text has one label, whatever it holds.
+    pub fn with_delimiter(writer: W, delimiter: Option<char>) -> Self {
         let tally = Tally {
             inner: writer,
             bytes: 0,
@@ -53,6 +56,7 @@ impl<W: Write> CsvWriter<W> {
         Self {
             rows: csv::WriterBuilder::new().from_writer(tally),
             summary: FileSummary::default(),
+            delimiter,
         }
     }
 
@@ -60,20 +64,24 @@ impl<W: Write> CsvWriter<W> {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidData`] when a label is blank, holds a line break or [`LABEL_DELIMITER`], which
+    /// [`io::ErrorKind::InvalidData`] when a label is blank, holds a line break or the delimiter, which
     /// would silently make other classes, or when there is no label or no text: nothing is written then, and
     /// the next row can be. Errors of the writer otherwise.
     pub fn write(&mut self, row: &Row) -> io::Result<()> {
         let text = one_line(&row.text);
         let bad_label = |label: &String| {
-            label.trim().is_empty() || label.contains(LABEL_DELIMITER) || label.contains(char::is_control)
+            let holds_delimiter = self.delimiter.is_some_and(|delimiter| label.contains(delimiter));
+            label.trim().is_empty() || holds_delimiter || label.contains(char::is_control)
         };
-        if text.is_empty() || row.labels.is_empty() || row.labels.iter().any(bad_label) {
+        let too_many = self.delimiter.is_none() && row.labels.len() > 1;
+        if text.is_empty() || row.labels.is_empty() || too_many || row.labels.iter().any(bad_label) {
             let reason = "a row needs a text and labels without delimiter and control characters";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         self.summary.count(row);
-        let labels = row.labels.join(&LABEL_DELIMITER.to_string());
+        let labels = row
+            .labels
+            .join(&self.delimiter.map(String::from).unwrap_or_default());
         self.rows.write_record([&labels, &text]).map_err(io::Error::from)
     }
 
@@ -99,63 +107,67 @@ impl<W: Write> CsvWriter<W> {
 
 /// A row that cannot be used. Safe to show: it never holds the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("row {row}: {reason}")]
+#[error("line {line}: {reason}")]
 pub struct BadRow {
-    /// Number of the row, from 1; blank lines do not count. In a file with one document a line, the line.
-    pub row: u64,
+    /// Line on which the row starts, from 1.
+    pub line: u64,
     /// What is wrong.
     pub reason: String,
 }
 
 /// Reads rows one by one; bad rows are named and reading goes on.
 ///
-/// A byte-order mark and `\r\n` are fine. A quote that is never closed, which swallows the rest of the file, or an
-/// error of the source itself ends the reading as a last bad row.
+/// What a file may be like is told at [`TrainingRows`]. A quote that is never closed, which swallows the
+/// rest of the file, or an error of the source itself ends the reading as a last bad row.
 pub fn read_csv(reader: impl Read, mode: Mode) -> impl Iterator<Item = Result<Row, BadRow>> {
-    let rows = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(reader.chain(END));
-    let mut failed = false;
-    rows.into_byte_records().zip(1..).map_while(move |(record, row)| {
-        let end = record.as_ref().is_ok_and(|record| &record[0] == END_ROW);
-        let stop = std::mem::replace(&mut failed, record.is_err()) || end;
-        let content = match record {
-            Ok(record) if record[record.len() - 1].ends_with(END_ROW) => {
-                failed = true;
-                Err("the quote of this text is never closed".to_owned())
-            }
-            Ok(record) => parse(&record, mode),
-            Err(_) => Err("the file could not be read".to_owned()),
-        };
-        (!stop).then(|| content.map_err(|reason| BadRow { row, reason }))
+    read_delimited_csv(reader, mode, LABEL_DELIMITER)
+}
+
+/// Reads rows as [`read_csv`] does, several labels with another delimiter between them.
+pub fn read_delimited_csv(
+    reader: impl Read,
+    mode: Mode,
+    delimiter: char,
+) -> impl Iterator<Item = Result<Row, BadRow>> {
+    numbered_rows(reader, mode, delimiter).map(|row| row.map(|(_, row)| row))
+}
+
+/// Reads rows one by one, each with the line on which it starts.
+fn numbered_rows(
+    reader: impl Read,
+    mode: Mode,
+    delimiter: char,
+) -> impl Iterator<Item = Result<(u64, Row), BadRow>> {
+    let label_delimiter = (mode == Mode::MultiLabel).then_some(delimiter);
+    let (rows, refused) = match TrainingRows::new(reader, label_delimiter) {
+        Ok(rows) => (Some(rows), None),
+        Err(error) => (None, Some(Err(error))),
+    };
+    let rows = rows.into_iter().flatten().chain(refused);
+    rows.map(move |row| match row {
+        Ok(row) => labelled(row, mode, delimiter),
+        Err(RowError::Bad(bad)) => Err(bad),
+        Err(RowError::Read(_)) => Err(BadRow {
+            line: 0,
+            reason: "the file could not be read".to_owned(),
+        }),
     })
 }
 
-fn parse(record: &csv::ByteRecord, mode: Mode) -> Result<Row, String> {
-    if record.len() != 2 {
-        let found = record.len();
-        return Err(format!(
-            "expected two columns, label and text, found {found} (a text with a comma needs quotes)"
-        ));
-    }
-    let column =
-        |number: usize| std::str::from_utf8(&record[number]).map_err(|_| "not valid UTF-8".to_owned());
-    let (labels, text) = (column(0)?, column(1)?);
+fn labelled(row: TrainingRow, mode: Mode, delimiter: char) -> Result<(u64, Row), BadRow> {
+    let TrainingRow { line, label, text } = row;
     let labels: Vec<String> = match mode {
-        Mode::MultiClass => vec![labels.to_owned()],
-        Mode::MultiLabel => labels.split(LABEL_DELIMITER).map(str::to_owned).collect(),
+        Mode::MultiClass => vec![label],
+        Mode::MultiLabel => label
+            .split(delimiter)
+            .map(|label| label.trim().to_owned())
+            .collect(),
     };
-    if labels.iter().any(|label| label.trim().is_empty()) {
-        return Err("the label is empty".into());
+    if labels.iter().any(String::is_empty) {
+        let reason = "the label is empty".to_owned();
+        return Err(BadRow { line, reason });
     }
-    if text.trim().is_empty() {
-        return Err("the text is empty".into());
-    }
-    Ok(Row {
-        labels,
-        text: text.to_owned(),
-    })
+    Ok((line, Row { labels, text }))
 }
 
 /// Sums up a file that somebody else wrote, and reports its bad rows; holds one row at a time.
@@ -170,24 +182,20 @@ pub fn inspect_csv(reader: impl Read, mode: Mode) -> (FileSummary, Vec<Problem>)
     let mut summary = FileSummary::default();
     let mut problems = Vec::new();
     let mut more = 0_usize;
-    for (content, row) in read_csv(
-        Copied {
-            reader,
-            tally: &mut tally,
-        },
-        mode,
-    )
-    .zip(1..)
-    {
+    let copied = Copied {
+        reader,
+        tally: &mut tally,
+    };
+    for content in numbered_rows(copied, mode, LABEL_DELIMITER) {
         let message = match content {
-            Ok(content) => {
+            Ok((line, content)) => {
                 summary.count(&content);
                 if !content.text.contains(['\n', '\r']) {
                     continue;
                 }
                 let reason =
                     "the text is spread over several lines; one line a document is needed".to_owned();
-                BadRow { row, reason }.to_string()
+                BadRow { line, reason }.to_string()
             }
             Err(bad) => bad.to_string(),
         };
@@ -248,6 +256,37 @@ mod tests {
     }
 
     #[test]
+    fn a_label_that_holds_the_delimiter_is_one_label_with_another_delimiter_or_alone() {
+        let rows = [
+            Row {
+                labels: vec!["A|B".into(), "C".into()],
+                text: "both".into(),
+            },
+            Row {
+                labels: vec!["A|B".into()],
+                text: "one".into(),
+            },
+        ];
+
+        let mut several = CsvWriter::with_delimiter(Vec::new(), Some('~'));
+        rows.iter()
+            .for_each(|row| several.write(row).expect("a good row"));
+        let (several, _) = several.finish().expect("memory");
+        let mut single = CsvWriter::with_delimiter(Vec::new(), None);
+        single.write(&rows[1]).expect("a good row");
+        let two = single.write(&rows[0]);
+        let (single, summary) = single.finish().expect("memory");
+
+        let read: Result<Vec<Row>, BadRow> =
+            read_delimited_csv(&several[..], Mode::MultiLabel, '~').collect();
+        assert_eq!(read.as_deref(), Ok(&rows[..]));
+        assert!(two.is_err());
+        let read: Result<Vec<Row>, BadRow> = read_csv(&single[..], Mode::MultiClass).collect();
+        assert_eq!(read.as_deref(), Ok(&rows[1..]));
+        assert_eq!(summary.classes["A|B"], 1);
+    }
+
+    #[test]
     fn the_file_is_as_comprehend_wants_it() {
         let rows = [
             row("World", "Say \"hi\", twice"),
@@ -298,7 +337,7 @@ mod tests {
         assert_eq!(rows.len(), 2);
         assert_eq!(
             rows[1].as_ref().expect_err("a bad row").to_string(),
-            "row 2: the quote of this text is never closed"
+            "line 2: the quote of this text is never closed"
         );
         assert_eq!(read_csv(&b"A,\"one\""[..], Mode::MultiClass).count(), 1);
     }
@@ -313,12 +352,12 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "row 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
-                "row 3: expected two columns, label and text, found 3 (a text with a comma needs quotes)",
-                "row 4: the label is empty",
-                "row 5: the text is empty",
-                "row 6: not valid UTF-8",
-                "row 7: the text is spread over several lines; one line a document is needed",
+                "line 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
+                "line 3: expected two columns, label and text, found 3 (a text with a comma needs quotes)",
+                "line 4: the label is empty",
+                "line 5: the text is empty",
+                "line 6: not valid UTF-8; save the file as UTF-8 (is it Latin-1 or Windows-1252?)",
+                "line 7: the text is spread over several lines; one line a document is needed",
             ]
         );
         assert_eq!((summary.rows, summary.bytes), (2, file.len() as u64));
@@ -353,7 +392,7 @@ mod tests {
         #[test]
         fn texts_survive_with_quotes_commas_breaks_emoji_and_right_to_left_script(
             rows in proptest::collection::vec(
-                (proptest::collection::vec("[a-zA-Z0-9,\"' ]{0,5}[a-z]", 1..3), "[\\PC\n\r\t,\"|\u{1f600}\u{5d0}-\u{5ea}\u{627}-\u{64a}\u{200f}\u{202b}]{0,40}[a-z]"),
+                (proptest::collection::vec("[a-zA-Z0-9][a-zA-Z0-9,\"' ]{0,5}[a-z]", 1..3), "[\\PC\n\r\t,\"|\u{1f600}\u{5d0}-\u{5ea}\u{627}-\u{64a}\u{200f}\u{202b}]{0,40}[a-z]"),
                 0..12,
             ),
         ) {

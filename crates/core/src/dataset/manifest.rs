@@ -77,6 +77,9 @@ pub struct DatasetManifest {
     pub created_at: String,
     /// One label a text or several.
     pub mode: Mode,
+    /// What stands between the labels of a text, in no label itself; none where texts have one, and `|` in older manifests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_delimiter: Option<char>,
     /// Rows to train on.
     pub train: DatasetFile,
     /// Rows held out.
@@ -146,6 +149,7 @@ mod tests {
             parent: Some("v1".into()),
             created_at: "2026-11-20T10:00:00Z".into(),
             mode: Mode::MultiClass,
+            label_delimiter: None,
             train: DatasetFile {
                 key: "datasets/v2/train.csv".into(),
                 summary: summary("a"),

@@ -1,7 +1,7 @@
 //! Batch files of feedback, read as streams: memory does not grow with the file.
 //!
-//! Every field of an item must be known; whatever cannot be used is told with its bytes as they were found, and what is
-//! read otherwise than it is written is told as a repair.
+//! Every field of an item must be known; whatever cannot be used is told with its bytes as they were found,
+//! and what is read otherwise than it is written is told as a repair.
 
 mod csv;
 mod json;
@@ -93,8 +93,8 @@ pub enum ReadError {
     Io(#[source] std::io::Error),
 }
 
-/// Reads the items of `input`, hands them to `emit` until it breaks or the file ends, and returns what was read
-/// otherwise than it is written, in sentences.
+/// Reads the items of `input`, hands them to `emit` until it breaks or the file ends, and returns what was
+/// read otherwise than it is written, in sentences.
 ///
 /// A damaged item is told and reading goes on; a damaged file becomes a last bad item.
 /// `classifier` is used for items without one of their own.

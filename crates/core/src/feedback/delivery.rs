@@ -28,9 +28,10 @@ pub struct Line {
 
 /// Reads the lines of `input` and hands them to `emit` until it breaks or the object ends.
 ///
-/// Whether the object is compressed is told from its first bytes. Several records on one line, as another producer
-/// may put them into the stream, are read one by one. Blank lines do not count as content; a damaged line becomes a bad item and reading goes on; a damaged object becomes a last
-/// bad item. At most [`MAX_ITEM_BYTES`] of a line are held in memory.
+/// Whether the object is compressed is told from its first bytes. Several records on one line, as another
+/// producer may put them into the stream, are read one by one. Blank lines do not count as content; a
+/// damaged line becomes a bad item and reading goes on; a damaged object becomes a last bad item. At most
+/// [`MAX_ITEM_BYTES`] of a line are held in memory.
 ///
 /// # Errors
 ///
@@ -91,8 +92,8 @@ fn damaged(
 
 /// Cuts a line into its records: one, unless a producer has put several without a line feed between them.
 ///
-/// Returns with them how many bytes are dealt with. Of a complete line that is all of them: what follows the last good
-/// value is one piece. Of the beginning of a long line it is the good values.
+/// Returns with them how many bytes are dealt with. Of a complete line that is all of them: what follows
+/// the last good value is one piece. Of the beginning of a long line it is the good values.
 fn records(line: &[u8], complete: bool) -> (Vec<&[u8]>, usize) {
     let mut values = serde_json::Deserializer::from_slice(line).into_iter::<IgnoredAny>();
     let (mut records, mut start) = (Vec::new(), 0);
@@ -130,7 +131,8 @@ fn parse(line: &[u8]) -> Result<FeedbackRecord, BadItem> {
     })
 }
 
-/// Reads on to the end of the line, or to one byte more than a line may have; false where that was not its end.
+/// Reads on to the end of the line, or to one byte more than a line may have; false where that was not its
+/// end.
 fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
     let room = (MAX_ITEM_BYTES + 1 - line.len()) as u64;
     Read::take(&mut *input, room).read_until(b'\n', line)?;

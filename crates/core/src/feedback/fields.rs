@@ -87,7 +87,8 @@ fn kind_of_byte(byte: u8) -> &'static str {
     }
 }
 
-/// Reads one value; of a whole body that can be read only half a surrogate pair or a huge number is wrong with it.
+/// Reads one value; of a whole body that can be read only half a surrogate pair or a huge number is wrong
+/// with it.
 fn read_value(field: &'static str, raw: &RawValue) -> Result<Value, InvalidFeedback> {
     serde_json::from_str(raw.get()).map_err(|_| {
         let text = raw.get().starts_with('"');

@@ -22,8 +22,8 @@ pub enum Opinion {
 
 /// A request of the feedback API, and an element of a batch file.
 ///
-/// Of a JSON object every field must be one of these, by its exact name, and may be given once; `null` is the same as
-/// leaving a field out.
+/// Of a JSON object every field must be one of these, by its exact name, and may be given once; `null` is
+/// the same as leaving a field out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FeedbackRequest {

@@ -24,6 +24,8 @@ pub enum Signal {
     LowMargin,
     /// Selected at random.
     Audit,
+    /// An operator changed the label set, which puts the answer in doubt: it is asked again, of anybody.
+    Relabel,
     /// A user says that the prediction is wrong.
     Dislike,
     /// A user says that the prediction is right.
@@ -36,7 +38,7 @@ impl Signal {
     /// Returns whether a person should look: a like is stored and counted only, an accepted prediction is a label.
     pub fn needs_review(self) -> bool {
         match self {
-            Self::LowConfidence | Self::LowMargin | Self::Audit | Self::Dislike => true,
+            Self::LowConfidence | Self::LowMargin | Self::Audit | Self::Relabel | Self::Dislike => true,
             Self::Like | Self::Accepted => false,
         }
     }

@@ -9,9 +9,10 @@ const MAX_ROUNDS: usize = 8;
 
 /// Returns the key of a label's name: names with the same key are one label.
 ///
-/// Compatibility forms are unified (NFKC), letters folded by their full case mapping, characters that cannot be
-/// seen removed, and white space of any kind, no-break space included, collapsed to one space and trimmed.
-/// Punctuation, accents and symbols stay: `C`, `C#` and `C++` are three labels. The empty key is no label.
+/// Compatibility forms are unified (NFKC), letters folded by their full case mapping, characters that
+/// cannot be seen removed, and white space of any kind, no-break space included, collapsed to one space and
+/// trimmed. Punctuation, accents and symbols stay: `C`, `C#` and `C++` are three labels. The empty key is
+/// no label.
 ///
 /// Stable: the key of a key is itself. Source: Unicode, `toNFKC_Casefold`, with white space collapsed.
 pub fn label_key(name: &str) -> String {

@@ -226,7 +226,11 @@ impl Question {
     /// Takes the complaint back, and with it what its user held right.
     pub fn withdraw(&mut self, like: &FeedbackRecord) {
         let complaint = Vote::of_feedback(&self.record);
-        self.votes.retain(|vote| Some(vote) != complaint.as_ref());
+        // By whom and when: the label may be written by its own name since.
+        let is_complaint = |vote: &Vote| {
+            (complaint.as_ref()).is_some_and(|said| (&said.worker, &said.at) == (&vote.worker, &vote.at))
+        };
+        self.votes.retain(|vote| !is_complaint(vote));
         self.votes.extend(Vote::of_feedback(like));
         self.state = State::Withdrawn;
     }

@@ -1,7 +1,11 @@
 //! From an output to its labelled object.
 
 use active_learning_aws::s3_event::InvalidEvent;
-use active_learning_core::labels::{consolidation::Consensus, human_loop::Answer};
+use active_learning_core::labels::{
+    consolidation::Consensus,
+    human_loop::Answer,
+    label_set::{LABEL_SET_KEY, LabelSet, Origin},
+};
 use label_collection::LabelCollectionError;
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
@@ -230,4 +234,33 @@ async fn what_cannot_be_written_or_is_unknown_fails_the_event() {
         "what is to be asked is known, not asked"
     );
     assert!(services.script.calls(START).is_empty());
+}
+
+#[tokio::test]
+async fn spellings_and_synonyms_of_a_label_are_no_disagreement() {
+    let services = Services::start();
+    let mut set = LabelSet::seed(
+        ["World", "Sports", "Business", "SciTech"],
+        Origin::Parameter,
+        "2026-11-20T10:00:00Z",
+    );
+    set.rename("SciTech", "Science").expect("free");
+    services.put(TRAINING, LABEL_SET_KEY, set.to_json()).await;
+    let mut input = input();
+    input["labels"] = json!(["World", "Sports", "Business", "Science"]);
+    let items = input["comprehendPredictions"].as_array().expect("items").len();
+    let mut answers = vec!["World"; items];
+    answers[0] = "scitech ";
+    let mut others = answers.clone();
+    others[0] = "ＳＣＩＥＮＣＥ";
+    let output = output(
+        LOOP,
+        &input.to_string(),
+        &[("w1", 1, &answers), ("w2", 2, &others)],
+    );
+
+    services.answered(LOOP, output).await;
+
+    let line = &services.labelled(LOOP).await[0];
+    assert_eq!(line.consensus.labels(), Some(&["Science".to_owned()][..]));
 }

@@ -13,8 +13,10 @@ use tempfile::NamedTempFile;
 pub(super) struct CsvFile(CsvWriter<BufWriter<NamedTempFile>>);
 
 impl CsvFile {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self(CsvWriter::new(BufWriter::new(NamedTempFile::new()?))))
+    /// Starts a file whose labels stand apart by a delimiter; with none, a text has one label.
+    pub(super) fn new(delimiter: Option<char>) -> io::Result<Self> {
+        let file = BufWriter::new(NamedTempFile::new()?);
+        Ok(Self(CsvWriter::with_delimiter(file, delimiter)))
     }
 
     pub(super) fn write(&mut self, row: &Row) -> io::Result<()> {

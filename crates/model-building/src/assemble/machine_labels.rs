@@ -145,7 +145,7 @@ impl MachineLabels {
         let held_out: HashSet<ContentId> = split.held_out.iter().map(ContentId::of_normalised).collect();
         let mut by_text: Vec<(TextId, MachineLabel)> = self.by_text.drain().collect();
         by_text.sort_unstable_by_key(|(id, machine)| (machine.content, *id));
-        let mut file = files::CsvFile::new()?;
+        let mut file = files::CsvFile::new(rows.delimiter()?)?;
         let mut provenance = BufWriter::new(NamedTempFile::new()?);
         let mut models: BTreeMap<String, u64> = BTreeMap::new();
         for (id, machine) in by_text {

@@ -1,27 +1,26 @@
 //! The rows that a dataset is made of: of each text one, with the label that counts.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
-    io::{self, Read},
-    rc::Rc,
+    io,
+    sync::Arc,
 };
 
-use active_learning_aws::bucket::BucketError;
 use active_learning_core::{
-    dataset::{self, ContentId, Mode, TextId, one_line, read_csv},
+    dataset::{self, ContentId, Mode, TextId},
     feedback::prediction::LABEL_DELIMITER,
     labels::{
         agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
         consolidation::{Method, Settings, consolidate},
+        label_set::{LabelSet, Origin, delimiter},
     },
 };
 use serde::Serialize;
 
-use super::AssembleError;
+use super::initial::InitialRows;
 use crate::{
     labels::{Labels, LastAnswers, Line, Outcome},
-    spool::{Piece, Spool, Texts},
+    spool::{Piece, Texts},
 };
 
 /// A text with its labels; 64 bytes.
@@ -30,7 +29,7 @@ pub(super) struct Row {
     pub id: TextId,
     /// Decides on which side of the split it is.
     pub content: ContentId,
-    text: Piece,
+    pub text: Piece,
     /// Number of its set of labels.
     pub labels: u32,
     pub source: Source,
@@ -73,128 +72,49 @@ pub struct LabelReport {
 
 /// The different sets of labels, numbered.
 #[derive(Default)]
-struct LabelSets(HashMap<String, u32>);
+pub(super) struct LabelSets(HashMap<String, u32>);
 
 impl LabelSets {
-    fn number(&mut self, joined: String) -> u32 {
+    pub(super) fn number(&mut self, joined: String) -> u32 {
         let next = u32::try_from(self.0.len()).expect("fewer label sets than rows");
         *self.0.entry(joined).or_insert(next)
     }
 
-    /// Returns each set's labels, by number.
-    fn split(self, mode: Mode) -> Vec<Vec<String>> {
-        let mut sets = vec![Vec::new(); self.0.len()];
-        for (joined, number) in self.0 {
-            sets[number as usize] = match mode {
-                Mode::MultiClass => vec![joined],
-                Mode::MultiLabel => {
-                    let mut labels: Vec<String> = joined
-                        .split(LABEL_DELIMITER)
-                        .map(|label| label.trim().to_owned())
-                        .collect();
-                    labels.sort();
-                    labels.dedup();
-                    labels
-                }
-            };
+    /// Returns the sets as they are written, by number.
+    pub(super) fn by_number(&self) -> Vec<String> {
+        let mut sets = vec![String::new(); self.0.len()];
+        for (joined, number) in &self.0 {
+            sets[*number as usize].clone_from(joined);
         }
         sets
     }
-}
 
-/// The rows of the files under `initial/`, in order.
-pub(super) struct Initial {
-    rows: Vec<Row>,
-    label_sets: LabelSets,
-    texts: Spool,
-    mode: Option<Mode>,
-    has_delimiter: bool,
-}
-
-impl Initial {
-    /// Starts without rows; where no mode is given, labels with a delimiter make it multi-label.
-    pub(super) fn new(mode: Option<Mode>) -> io::Result<Self> {
-        Ok(Self {
-            rows: Vec::new(),
-            label_sets: LabelSets::default(),
-            texts: Spool::new()?,
-            mode,
-            has_delimiter: false,
-        })
-    }
-
-    /// Adds the rows of a file. A row that cannot be used refuses the file: half of it would train a wrong model.
-    pub(super) fn read(&mut self, key: &str, uri: &str, file: impl Read) -> Result<(), AssembleError> {
-        let failure = Rc::new(RefCell::new(None));
-        let watched = Watched {
-            file,
-            failure: failure.clone(),
+    /// Returns whether a label of a file names several, by the label set and otherwise by the delimiter.
+    fn any_of_several(&self, set: &LabelSet) -> bool {
+        let is_several = |label: &String| match set.names(label) {
+            Some(names) => names.len() > 1,
+            None => label.contains(LABEL_DELIMITER),
         };
-        // Labels are split later, once the mode is known.
-        for (row, number) in read_csv(watched, Mode::MultiClass).zip(1..) {
-            if let Some(source) = failure.take() {
-                let uri = uri.to_owned();
-                let source = source.into();
-                return Err(BucketError::Broken { uri, source }.into());
-            }
-            let bad = |row, reason| AssembleError::InitialRow {
-                key: key.to_owned(),
-                row,
-                reason,
-            };
-            let row = row.map_err(|error| bad(error.row, error.reason))?;
-            let text = one_line(&row.text);
-            let label = row.labels.concat().trim().to_owned();
-            self.check(&label, &text)
-                .map_err(|reason| bad(number, reason.to_owned()))?;
-            self.has_delimiter |= label.contains(LABEL_DELIMITER);
-            let row = Row {
-                id: TextId::of(&text),
-                content: ContentId::of(&text),
-                text: self.texts.push(&text).map_err(AssembleError::Disk)?,
-                labels: self.label_sets.number(label),
-                source: Source::Initial,
-                candidate: true,
-                copies: 0,
-            };
-            self.rows.push(row);
-        }
-        Ok(())
-    }
-
-    fn check(&self, label: &str, text: &str) -> Result<(), &'static str> {
-        if text.is_empty() {
-            return Err("the text is empty");
-        }
-        if label.contains(char::is_control) {
-            return Err("the label holds a line break or another control character");
-        }
-        if label.split(LABEL_DELIMITER).any(|label| label.trim().is_empty()) {
-            return Err("the label is empty");
-        }
-        if self.mode == Some(Mode::MultiClass) && label.contains(LABEL_DELIMITER) {
-            return Err("the label holds the delimiter `|`, but texts have one class each");
-        }
-        Ok(())
+        self.0.keys().any(is_several)
     }
 }
 
-/// Remembers why a file could not be read: to the reader of rows one failure is like another.
-struct Watched<R> {
-    file: R,
-    failure: Rc<RefCell<Option<io::Error>>>,
-}
+/// The classes of rows, numbered.
+#[derive(Default)]
+struct Classes(HashMap<Vec<String>, u32>);
 
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer).map_err(|error| {
-            let kind = error.kind();
-            // Asked for again, not failed.
-            if kind != io::ErrorKind::Interrupted {
-                self.failure.replace(Some(error));
-            }
-            kind.into()
-        })
+impl Classes {
+    fn number(&mut self, classes: Vec<String>) -> u32 {
+        let next = u32::try_from(self.0.len()).expect("fewer label sets than rows");
+        *self.0.entry(classes).or_insert(next)
+    }
+
+    fn by_number(self) -> Vec<Vec<String>> {
+        let mut sets = vec![Vec::new(); self.0.len()];
+        for (classes, number) in self.0 {
+            sets[number as usize] = classes;
+        }
+        sets
     }
 }
 
@@ -221,14 +141,17 @@ impl Rows {
     ///
     /// That none of the labels fits, or only one that is no class yet, is an answer too: the text has no row then.
     /// Where people do not agree or cannot tell, what was known before stays.
-    pub(super) fn choose(initial: Initial, labels: Labels) -> io::Result<Self> {
-        let Initial {
+    pub(super) fn choose(initial: InitialRows, labels: Labels) -> io::Result<Self> {
+        let InitialRows {
             mut rows,
-            mut label_sets,
+            label_sets: written,
             texts,
             mode,
-            has_delimiter,
+            left_out,
         } = initial;
+        let no_set = || Arc::new(LabelSet::seed(Vec::<String>::new(), Origin::Parameter, ""));
+        let set = labels.set.clone().unwrap_or_else(no_set);
+        let mut classes = Classes::default();
         let consolidated = consolidate(&labels.votes, Settings::default());
         let several = |line: &Line| {
             consolidated
@@ -239,7 +162,7 @@ impl Rows {
         let multi_label = match mode {
             Some(mode) => mode == Mode::MultiLabel,
             None if rows.is_empty() => labels.lines.iter().any(several),
-            None => has_delimiter,
+            None => written.any_of_several(&set),
         };
         let mode = if multi_label {
             Mode::MultiLabel
@@ -251,6 +174,9 @@ impl Rows {
         let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
         let mut counts = Counts::default();
         counts.add("unreadable-line", labels.unreadable);
+        left_out
+            .into_iter()
+            .for_each(|(why, count)| counts.add(why, count));
         let copies = labels.copies_by_text();
         let mut answered: HashMap<TextId, Option<Row>> = HashMap::new();
         for record in labels.records() {
@@ -266,7 +192,7 @@ impl Rows {
                         id: last.text_id,
                         content: last.content,
                         text: last.kept,
-                        labels: label_sets.number(labels.join(&LABEL_DELIMITER.to_string())),
+                        labels: classes.number(labels.to_vec()),
                         source: Source::HumanReview,
                         candidate: record.iter().any(|line| line.audited),
                         copies: copies.get(&last.text_id).copied().unwrap_or_default(),
@@ -286,12 +212,18 @@ impl Rows {
             agreement: agreement(&labels.votes),
             reviewers: reviewers(&labels.votes, &consolidated),
         };
+        // What the labels of files mean now: a class, or why their rows are left out.
+        let meanings: Vec<Result<u32, &str>> = written
+            .by_number()
+            .iter()
+            .map(|label| Ok(classes.number(set.classes_of_row(label, mode)?)))
+            .collect();
         let mut last_of: HashMap<TextId, u32> = HashMap::with_capacity(rows.len());
         for (row, number) in rows.iter().zip(0..) {
             last_of.insert(row.id, number);
         }
         let mut number = 0..;
-        rows.retain(|row| {
+        rows.retain_mut(|row| {
             let is_last = number.next() == last_of.get(&row.id).copied();
             let answer = answered.get_mut(&row.id);
             let reason = match (is_last, answer) {
@@ -300,7 +232,13 @@ impl Rows {
                     answer.iter_mut().for_each(|answer| answer.candidate = true);
                     "initial-row-answered-since"
                 }
-                (true, None) => return true,
+                (true, None) => match meanings[row.labels as usize] {
+                    Ok(classes) => {
+                        row.labels = classes;
+                        return true;
+                    }
+                    Err(reason) => reason,
+                },
             };
             counts.add(reason, 1);
             false
@@ -312,7 +250,7 @@ impl Rows {
         rows.append(&mut answered);
         Ok(Self {
             rows,
-            label_sets: label_sets.split(mode),
+            label_sets: classes.by_number(),
             mode,
             report,
             asked: labels.lines.iter().map(|line| line.text_id).collect(),
@@ -332,6 +270,16 @@ impl Rows {
 
     pub(super) fn labels(&self, row: &Row) -> &[String] {
         &self.label_sets[row.labels as usize]
+    }
+
+    /// Returns a delimiter that no label holds; none where texts have one label.
+    pub(super) fn delimiter(&self) -> io::Result<Option<char>> {
+        if self.mode == Mode::MultiClass {
+            return Ok(None);
+        }
+        let names = self.label_sets.iter().flatten().map(String::as_str);
+        let none_left = || io::Error::other("the labels hold every delimiter that there is");
+        delimiter(names).map(Some).ok_or_else(none_left)
     }
 
     pub(super) fn with_text(&self, row: &Row) -> io::Result<dataset::Row> {

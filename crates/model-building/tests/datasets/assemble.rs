@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_core::{
-    dataset::{DatasetManifest, Mode, Rules, Severity},
+    dataset::{DatasetManifest, Mode, Rules, Severity, TrainingFileState},
     feedback::Signal,
     labels::{
         labelled::LabelledRecord,
@@ -13,7 +13,7 @@ use active_learning_core::{
 use model_building::assemble::{AssemblePolicy, check_dataset};
 use serde_json::Value;
 
-use crate::bucket::{Bucket, POLICY, audited, doubted, record, vote};
+use crate::bucket::{BUCKET, Bucket, POLICY, audited, doubted, record, vote};
 
 fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
     let owned = |(text, label): &(&str, &str)| ((*text).to_owned(), (*label).to_owned());
@@ -254,35 +254,123 @@ async fn an_adjudicator_decides_whatever_the_others_said() {
 }
 
 #[tokio::test]
-async fn bad_initial_rows_are_refused_by_file_row_and_reason_before_anything_is_written() {
+async fn a_bad_initial_file_blocks_no_build_and_is_left_out_with_line_and_reason() {
     let cases = [
         (
             "World,good\n\nWorld\n",
-            "row 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
+            "line 3: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
         ),
-        ("World,good\n,text\n", "row 2: the label is empty"),
-        ("World|,text\n", "row 1: the label is empty"),
-        ("World,\u{1}\u{2}\n", "row 1: the text is empty"),
+        ("World,good\n,text\n", "line 2: the label is empty"),
+        ("World|,text\n", "line 1: the label is empty"),
+        ("World,\u{1}\u{2}\n", "line 1: the text is empty"),
         (
             "\"Wor\nld\",text\n",
-            "row 1: the label holds a line break or another control character",
+            "line 1: the label holds a line break or another control character",
         ),
         (
             "World,good\nWorld,\"open\nWorld,swallowed\n",
-            "row 2: the quote of this text is never closed",
+            "line 2: the quote of this text is never closed",
+        ),
+        (
+            "{\"label\":\"World\",\"text\":\"good\"}\n",
+            "line 1: the file is JSON Lines, not CSV of a label and a text a line",
         ),
     ];
     for (file, reason) in cases {
         let bucket = Bucket::new();
         bucket.put("initial/good.csv", initial(4)).await;
+        let good = bucket.assemble(&POLICY).await;
         bucket.put("initial/of people.csv", file).await;
 
-        let refused = bucket.try_assemble(&POLICY).await.expect_err("a bad row");
+        let manifest = bucket.assemble(&POLICY).await;
 
-        let message = format!("training file initial/of people.csv cannot be used: {reason}");
-        assert_eq!(refused.to_string(), message);
-        assert_eq!(bucket.objects("datasets/").await, BTreeMap::new());
+        assert_eq!(
+            manifest.train.summary.sha256, good.train.summary.sha256,
+            "{reason}"
+        );
+        let reports = bucket.objects("initial-reports/").await;
+        let report: serde_json::Value =
+            serde_json::from_slice(reports["initial-reports/of people.csv.json"].as_ref()).expect("JSON");
+        assert_eq!(
+            (&report["state"], &report["reason"]),
+            (&"refused".into(), &reason.into())
+        );
     }
+}
+
+#[tokio::test]
+async fn a_refused_file_is_listed_until_it_is_mended_or_removed() {
+    let bucket = Bucket::new();
+    bucket.put("initial/good.csv", initial(4)).await;
+    bucket.put("initial/bad.csv", "World,good\n,text\n").await;
+    bucket.assemble(&POLICY).await;
+    let listed = async || {
+        let files = model_building::training_files(&bucket.bucket())
+            .await
+            .expect("listed");
+        files
+            .into_iter()
+            .map(|file| (file.key, file.state))
+            .collect::<Vec<_>>()
+    };
+
+    let refused = listed().await;
+    let delete = bucket.s3.delete_object().bucket(BUCKET).key("initial/bad.csv");
+    delete.send().await.expect("deleted");
+    let removed = listed().await;
+
+    assert_eq!(
+        refused,
+        [("initial/bad.csv".to_owned(), TrainingFileState::Refused)]
+    );
+    assert_eq!(removed, []);
+}
+
+#[tokio::test]
+async fn own_initial_data_replaces_the_shipped_sample_and_no_build_mixes_them() {
+    let bucket = Bucket::new();
+    bucket
+        .put("initial/sample-news.csv", "Cars,a sample\nBoats,another sample\n")
+        .await;
+    let sample = bucket.assemble(&POLICY).await;
+    bucket.put("initial/own.csv", initial(4)).await;
+
+    let own = bucket.assemble(&POLICY).await;
+
+    let is_of_sample = |label: &String| label == "Cars" || label == "Boats";
+    assert!(bucket.labels(&sample).await.values().all(is_of_sample));
+    assert!(!bucket.labels(&own).await.values().any(is_of_sample));
+    assert_eq!(own.left_out["sample-row"], 2);
+}
+
+#[tokio::test]
+async fn one_class_in_several_spellings_over_files_is_one_class_of_the_dataset() {
+    let bucket = Bucket::new();
+    bucket
+        .put(
+            "initial/a.csv",
+            "World,one\nWorld,two\nSports,three\nworld ,four\n",
+        )
+        .await;
+    bucket
+        .put(
+            "initial/b.csv",
+            "label,text\nWORLD,five\nSports,six\nSports,three\nWorld,three\n",
+        )
+        .await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    let labels = bucket.labels(&manifest).await;
+    assert!(
+        labels.values().all(|label| label == "World" || label == "Sports"),
+        "{labels:?}"
+    );
+    assert_eq!(
+        labels["three"], "Sports",
+        "of two labels in one file neither counts"
+    );
+    assert_eq!(manifest.left_out["conflicting-initial-row"], 2);
 }
 
 #[tokio::test]

@@ -5,4 +5,5 @@ mod bucket;
 mod copies;
 mod export;
 mod held_out;
+mod labels;
 mod machine_labels;

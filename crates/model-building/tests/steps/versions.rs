@@ -67,7 +67,7 @@ async fn a_person_rolls_back_to_the_model_before_and_no_further() {
     assert_eq!(world.comprehend.serving(), champion());
     assert_eq!(further.state, "Failed");
     assert!(
-        further.why().contains("no build deployed the serving model"),
+        further.why().contains("no model is known to have served before"),
         "{}",
         further.why()
     );

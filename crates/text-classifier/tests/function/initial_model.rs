@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin, version_key};
 use serde_json::{Value, json};
 
 use crate::harness::{BUCKET, ENDPOINT_ARN, Function, PETS_CSV, STATE_KEY, WEATHER_CSV, answer, url_event};
@@ -117,8 +118,13 @@ async fn an_event_whose_first_delivery_died_half_way_is_finished_by_the_next() {
     assert_eq!(state(&function).await["properties"]["Status"], "IN_SERVICE");
 }
 
+async fn report(function: &Function, name: &str) -> Value {
+    let json = function.object(&format!("initial-reports/{name}.json")).await;
+    serde_json::from_slice(&json.expect("a report")).expect("JSON")
+}
+
 #[tokio::test]
-async fn a_bad_file_fails_with_its_line_and_the_endpoint_keeps_its_model() {
+async fn a_bad_file_is_refused_with_line_and_reason_and_the_endpoint_keeps_its_model() {
     let function = Function::new();
     function
         .train("initial/pets.csv", PETS_CSV)
@@ -126,17 +132,92 @@ async fn a_bad_file_fails_with_its_line_and_the_endpoint_keeps_its_model() {
         .expect("good file");
     let before = state(&function).await;
 
-    let error = function
+    function
         .train("initial/bad.csv", "Cat,purrs\nDog,\n")
         .await
-        .expect_err("bad file");
+        .expect("a refusal is no failure");
 
+    let refused = report(&function, "bad.csv").await;
     assert_eq!(
-        error.to_string(),
-        "training file initial/bad.csv cannot be used: line 2: the text is empty"
+        (&refused["state"], &refused["reason"]),
+        (&json!("refused"), &json!("line 2: the text is empty"))
     );
-    let diagnostic = lambda_runtime::Diagnostic::from(error);
-    assert_eq!(diagnostic.error_type, "TrainingData");
+    assert_eq!(state(&function).await, before);
+    assert_eq!(report(&function, "pets.csv").await["state"], "taken");
+}
+
+#[tokio::test]
+async fn what_is_repaired_in_a_file_is_told_by_its_report_and_by_describing_its_model() {
+    let function = Function::new();
+    let file = format!("category,description\n{}", PETS_CSV.replacen("Cat,", "cat ,", 1));
+
+    function
+        .train("initial/pets.csv", &file)
+        .await
+        .expect("good file");
+
+    let repairs = report(&function, "pets.csv").await["repairs"].clone();
+    let repairs: Vec<String> = serde_json::from_value(repairs).expect("sentences");
+    assert_eq!(repairs[0], "line 1: the header line was skipped");
+    assert!(repairs[1].contains("is read as"), "{repairs:?}");
+    let arn = state(&function).await["properties"]["ModelArn"].clone();
+    let model = function
+        .call(
+            "DescribeDocumentClassifier",
+            &json!({"DocumentClassifierArn": arn}),
+        )
+        .await;
+    let properties = &model.body["DocumentClassifierProperties"];
+    assert_eq!(properties["Message"], repairs.join("\n"));
+    assert_eq!(properties["ClassifierMetadata"]["NumberOfLabels"], 2);
+}
+
+#[tokio::test]
+async fn each_switch_to_an_initial_model_is_written_down_so_that_it_can_be_rolled_back() {
+    let function = Function::new();
+    let event = function.put("initial/pets.csv", PETS_CSV).await;
+    function.deliver(&event).await.expect("good file");
+    let first = state(&function).await["properties"]["ModelArn"].clone();
+
+    function
+        .train("initial/weather.csv", WEATHER_CSV)
+        .await
+        .expect("good file");
+    function.deliver(&event).await.expect("nothing new");
+
+    let keys = keys(&function).await;
+    let keys: Vec<_> = keys
+        .iter()
+        .filter(|key| key.starts_with("deployments/"))
+        .collect();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    let switch = function.object(keys[0]).await.expect("a switch");
+    let switch: Value = serde_json::from_slice(&switch).expect("JSON");
+    assert_eq!(
+        (&switch["by"], &switch["previousModelArn"]),
+        (&json!("initial-file"), &first)
+    );
+    assert_eq!(
+        switch["modelArn"],
+        state(&function).await["properties"]["ModelArn"]
+    );
+}
+
+#[tokio::test]
+async fn the_shipped_sample_is_ignored_where_own_data_was_taken() {
+    let function = Function::new();
+    function
+        .train("initial/own.csv", PETS_CSV)
+        .await
+        .expect("good file");
+    let before = state(&function).await;
+
+    function
+        .train("initial/sample-news.csv", WEATHER_CSV)
+        .await
+        .expect("ignored");
+
+    assert_eq!(report(&function, "sample-news.csv").await["state"], "ignored");
     assert_eq!(state(&function).await, before);
 }
 
@@ -226,4 +307,29 @@ async fn the_sample_event_is_one_of_ours() {
     function.deliver(&event).await.expect("good file");
 
     assert_eq!(state(&function).await["properties"]["Status"], "IN_SERVICE");
+}
+
+#[tokio::test]
+async fn with_own_training_data_the_label_set_comes_from_the_data_and_grows_with_it() {
+    let function = Function::new();
+    let parameter = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-20T10:00:00Z");
+    function.put(LABEL_SET_KEY, parameter.to_json()).await;
+
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
+    let first = function.object(LABEL_SET_KEY).await.expect("a label set");
+    function
+        .train("initial/weather.csv", WEATHER_CSV)
+        .await
+        .expect("good file");
+    let second = function.object(LABEL_SET_KEY).await.expect("a label set");
+
+    let (first, second) = (LabelSet::parse(&first), LabelSet::parse(&second));
+    let (first, second) = (first.expect("a set"), second.expect("a set"));
+    assert_eq!(first.origin(), Origin::InitialData);
+    assert_eq!(first.active().collect::<Vec<_>>(), ["Cat", "Dog"]);
+    assert!(second.version() == 3 && second.active().count() > 2);
+    assert!(function.object(&version_key(2)).await.is_some());
 }

@@ -31,6 +31,56 @@ fn arn() -> String {
 }
 
 #[tokio::test]
+async fn describing_a_classifier_tells_what_was_repaired_in_its_training_data() {
+    let function = Function::new();
+    let file = format!(
+        "text,label\nthe DOG barks,dog\n{}",
+        "it purrs,Cat\nit barks,Dog\n".repeat(3)
+    );
+    function.put_quietly("data/train.csv", &file).await;
+
+    let config = json!({"InputDataConfig": {"S3Uri": format!("s3://{BUCKET}/data/train.csv")}});
+    let properties = train(&function, config).await;
+
+    assert_eq!(properties["Status"], "TRAINED", "{properties}");
+    assert_eq!(properties["ClassifierMetadata"]["NumberOfLabels"], 2);
+    let told = properties["Message"].as_str().expect("a message");
+    let header = format!("s3://{BUCKET}/data/train.csv: line 1: the header line was skipped");
+    assert!(
+        told.starts_with(&header) && told.contains("`dog` (1) is read as `Dog`"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn training_data_that_cannot_be_meant_is_refused_with_line_and_reason() {
+    let swapped: String = (0..20)
+        .map(|row| format!("the text of row {row},Cat\n"))
+        .collect();
+    for (file, reason) in [
+        (
+            swapped.as_str(),
+            "line 1: nearly every row is its own class (20 classes in 20 rows)",
+        ),
+        (
+            "Cat;purrs\nDog;barks\n",
+            "line 1: the columns are separated by semicolons",
+        ),
+        ("{\"label\": \"Cat\"}\n", "line 1: the file is JSON Lines"),
+    ] {
+        let function = Function::new();
+        function.put_quietly("data/train.csv", file).await;
+
+        let config = json!({"InputDataConfig": {"S3Uri": format!("s3://{BUCKET}/data/train.csv")}});
+        let properties = train(&function, config).await;
+
+        assert_eq!(properties["Status"], "IN_ERROR", "{properties}");
+        let told = properties["Message"].as_str().expect("a message");
+        assert!(told.contains(reason), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_training_with_a_test_set_is_measured_on_it() {
     let function = Function::new();
     function.put_quietly("data/train/a.csv", PETS_CSV).await;

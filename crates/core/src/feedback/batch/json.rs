@@ -19,12 +19,13 @@ const FIELDS: [Known; 2] = [("classifier", "classifier"), ("sentences", "sentenc
 
 /// Returns the classifier that a JSON document names at its top level, wherever it stands.
 ///
-/// The inner error says why nothing of the document can be used: a field that is unknown, given twice or of another
-/// kind, which might have changed what all its texts mean.
+/// The inner error says why nothing of the document can be used: a field that is unknown, given twice or of
+/// another kind, which might have changed what all its texts mean.
 ///
 /// # Errors
 ///
-/// [`ReadError::Io`] when the file cannot be fetched; a damaged document has the classifier that was found before.
+/// [`ReadError::Io`] when the file cannot be fetched; a damaged document has the classifier that was found
+/// before.
 pub fn json_classifier(
     file: BatchFile,
     input: impl Read,

@@ -1,6 +1,6 @@
 //! The votes on many records, kept small.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::labels::{
     human_loop::Answer,
@@ -49,18 +49,22 @@ impl Ballot {
 impl Ballots {
     /// Adds a vote on the record of that id, in any order: a record's human loops may lie far apart.
     pub fn add(&mut self, id: u128, vote: &Vote) {
-        let mut at = [0; TIME_BYTES];
-        at.iter_mut()
-            .zip(vote.at.bytes())
-            .for_each(|(kept, byte)| *kept = byte);
         self.ballots.push(Ballot {
             id,
-            at,
+            at: kept_time(&vote.at),
             worker: number(&mut self.workers, &vote.worker),
             answer: number(&mut self.answers, &vote.answer),
             seconds: vote.seconds.map_or(f32::NAN, |seconds| seconds as f32),
             source: vote.source,
         });
+    }
+
+    /// Drops what reviewers answered on some records before a time: they were asked anew then.
+    pub fn forget_reviews_before(&mut self, times: &HashMap<u128, String>) {
+        let is_old = |ballot: &Ballot| {
+            (times.get(&ballot.id)).is_some_and(|time| ballot.is_review() && ballot.at < kept_time(time))
+        };
+        self.ballots.retain(|ballot| !is_old(ballot));
     }
 
     /// Reduces the votes to the last one of each worker on each record; of two at the same instant the greater.
@@ -87,6 +91,14 @@ impl Ballots {
             ballots,
         }
     }
+}
+
+fn kept_time(time: &str) -> Time {
+    let mut kept = [0; TIME_BYTES];
+    kept.iter_mut()
+        .zip(time.bytes())
+        .for_each(|(kept, byte)| *kept = byte);
+    kept
 }
 
 fn number<T: Ord + Clone>(numbers: &mut BTreeMap<T, u32>, value: &T) -> u32 {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::feedback::prediction::LABEL_DELIMITER;
+use crate::{feedback::prediction::LABEL_DELIMITER, labels::label_key::label_key};
 
 /// The answer "none of the labels fits", as the shipped worker task template sends it.
 pub const NONE_FITS: &str = "__none__";
@@ -43,7 +43,7 @@ impl Answer {
 
     /// Turns labels that were not offered into a proposal, and gives offered ones their exact spelling.
     ///
-    /// Case does not tell labels apart, since a reviewer may have typed one. Where nothing was offered, every
+    /// Spelling does not tell labels apart, since a reviewer may have typed one: see [`label_key`]. Where nothing was offered, every
     /// label stands. A multi-label answer with one new label is a proposal as a whole: without a class for
     /// the new label, the row would be wrong.
     pub(crate) fn among(self, offered: &[String]) -> Self {
@@ -53,17 +53,11 @@ impl Answer {
         if offered.is_empty() {
             return Self::Labels { labels };
         }
+        let keys: Vec<String> = offered.iter().map(|known| label_key(known)).collect();
         let spelled = |label: &String| {
-            let same_but_case = || {
-                offered
-                    .iter()
-                    .find(|known| known.to_lowercase() == label.to_lowercase())
-            };
-            offered
-                .iter()
-                .find(|known| *known == label)
-                .or_else(same_but_case)
-                .cloned()
+            let key = label_key(label);
+            let found = keys.iter().position(|known| *known == key)?;
+            Some(offered[found].clone())
         };
         match labels.iter().map(spelled).collect::<Option<Vec<_>>>() {
             Some(known) => Self::labels(known),

@@ -5,22 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{
-    answer::{NONE_FITS, UNSURE},
-    name::{NAME_DIGITS, NAME_PREFIX},
-};
+use super::name::{NAME_DIGITS, NAME_PREFIX};
 use crate::{
-    feedback::{FeedbackRecord, prediction::LABEL_DELIMITER},
-    labels::question::Question,
+    feedback::FeedbackRecord,
+    labels::{label_set::LabelSet, question::Question},
 };
 
 /// Largest `InputContent` of `StartHumanLoop`, in characters; counted here in bytes, which is never less.
 ///
 /// Source: Amazon A2I Runtime API, `HumanLoopInput`.
 pub const MAX_INPUT_CONTENT_BYTES: usize = 3_145_728;
-
-/// Longest label that a record may add to the choices, in bytes: each is on the page once for every item.
-const MAX_ADDED_LABEL_BYTES: usize = 256;
 
 /// What a reviewer is shown: `task.input` of the worker task template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,14 +61,13 @@ pub struct HumanLoop {
 /// Groups records into human loops of at most `items_per_task` items of one classifier each.
 ///
 /// The order of the records is kept. A loop's content and name depend on nothing but the arguments,
-/// so that the same delivery again starts the same loops. Labels that the records themselves bring
-/// (predicted or suggested) are offered beside the configured ones, unless they are blank, longer than
-/// 256 bytes, or a word with a meaning of its own: clients choose them, and one must not spoil the task of
-/// others.
+/// so that the same delivery again starts the same loops. To choose from are the active labels of the set,
+/// together with the classes that the model gave scores to. What a user predicted or suggested, and the set does
+/// not know, is shown with its own item only: it is a proposal, and no choice of others.
 pub fn human_loops(
     records: &[FeedbackRecord],
     items_per_task: usize,
-    labels: &[String],
+    labels: &LabelSet,
     bucket: &str,
     key: &str,
 ) -> Vec<HumanLoop> {
@@ -93,7 +86,7 @@ pub fn human_loops(
 
 /// Returns the human loop that asks somebody else about a question that was opened again: one more opinion of nobody
 /// who has given theirs. The same for the same question until it is opened once more.
-pub fn reopening_loop(question: &Question, labels: &[String]) -> HumanLoop {
+pub fn reopening_loop(question: &Question, labels: &LabelSet) -> HumanLoop {
     let record = &question.record;
     let input = HumanLoopInput {
         labels: offered_labels(&[record], labels),
@@ -125,7 +118,7 @@ fn name_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
 /// Halves a chunk until its content fits; a single record always fits, since utterances are bounded.
 fn split_to_size(
     chunk: &[&FeedbackRecord],
-    labels: &[String],
+    labels: &LabelSet,
     bucket: &str,
     key: &str,
     loops: &mut Vec<HumanLoop>,
@@ -140,7 +133,7 @@ fn split_to_size(
     }
 }
 
-fn human_loop(chunk: &[&FeedbackRecord], labels: &[String], bucket: &str, key: &str) -> HumanLoop {
+fn human_loop(chunk: &[&FeedbackRecord], labels: &LabelSet, bucket: &str, key: &str) -> HumanLoop {
     let input = HumanLoopInput {
         comprehend_predictions: chunk.iter().map(|record| (*record).clone()).collect(),
         labels: offered_labels(chunk, labels),
@@ -158,23 +151,10 @@ fn human_loop(chunk: &[&FeedbackRecord], labels: &[String], bucket: &str, key: &
     }
 }
 
-fn offered_labels(chunk: &[&FeedbackRecord], configured: &[String]) -> Vec<String> {
-    let mut labels = configured.to_vec();
-    for record in chunk {
-        let predicted = record
-            .prediction
-            .iter()
-            .flat_map(|label| label.split(LABEL_DELIMITER));
-        for label in predicted.chain(record.suggested_label.as_deref()) {
-            let choice = !label.trim().is_empty()
-                && label.len() <= MAX_ADDED_LABEL_BYTES
-                && ![NONE_FITS, UNSURE].contains(&label);
-            if choice && !labels.iter().any(|known| known == label) {
-                labels.push(label.to_owned());
-            }
-        }
-    }
-    labels
+/// Returns what to choose from: scores are the classifier's own, and name its classes.
+fn offered_labels(chunk: &[&FeedbackRecord], labels: &LabelSet) -> Vec<String> {
+    let classes = chunk.iter().flat_map(|record| &record.classes);
+    labels.choices(classes.map(|class| class.name.as_str()))
 }
 
 #[cfg(test)]
@@ -185,7 +165,8 @@ mod tests {
     use super::*;
     use crate::{
         MAX_UTTERANCE_BYTES,
-        feedback::{FeedbackRequest, Source},
+        feedback::{FeedbackRequest, Source, prediction::ClassScore},
+        labels::label_set::Origin,
     };
 
     fn record(classifier: &str, utterance: &str) -> FeedbackRecord {
@@ -199,8 +180,8 @@ mod tests {
             .expect("complete")
     }
 
-    fn labels() -> Vec<String> {
-        ["World", "Sports"].map(str::to_owned).to_vec()
+    fn labels() -> LabelSet {
+        LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-20T10:00:00Z")
     }
 
     #[test]
@@ -237,35 +218,37 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_a_record_brings_are_offered_once() {
+    fn what_users_name_is_a_button_for_nobody_else() {
         let mut first = record("news", "One");
         first.suggested_label = Some("Weather".into());
         let mut second = record("news", "Two");
-        second.prediction = Some("World|Weather".into());
+        second.prediction = Some("Politics".into());
 
         let loops = human_loops(&[first, second], 10, &labels(), "b", "k");
         let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
 
-        assert_eq!(input["labels"], json!(["World", "Sports", "Weather"]));
+        assert_eq!(input["labels"], json!(["World", "Sports"]));
+        assert_eq!(input["comprehendPredictions"][0]["suggestedLabel"], "Weather");
     }
 
     #[test]
-    fn a_label_that_is_blank_endless_or_a_word_of_its_own_is_no_choice() {
+    fn choices_are_the_active_labels_together_with_the_classes_of_the_serving_model() {
+        let mut set = labels();
+        set.add("Retired", "").expect("free");
+        set.retire("Retired").expect("active");
+        let score = |name: &str| ClassScore {
+            name: name.into(),
+            score: 0.2,
+        };
         let mut first = record("news", "One");
-        first.prediction = Some("World| |__unsure__".into());
-        first.suggested_label = Some(NONE_FITS.into());
+        first.classes = ["SPORTS", "Weather", "retired"].map(score).to_vec();
         let mut second = record("news", "Two");
-        second.suggested_label = Some("x".repeat(MAX_ADDED_LABEL_BYTES + 1));
-        let mut third = record("news", "Three");
-        third.suggested_label = Some("x".repeat(MAX_ADDED_LABEL_BYTES));
+        second.classes = ["weather ", "Culture"].map(score).to_vec();
 
-        let loops = human_loops(&[first, second, third], 10, &labels(), "b", "k");
+        let loops = human_loops(&[first, second], 10, &set, "b", "k");
         let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
 
-        assert_eq!(
-            input["labels"],
-            json!(["World", "Sports", "x".repeat(MAX_ADDED_LABEL_BYTES)])
-        );
+        assert_eq!(input["labels"], json!(["World", "Sports", "Weather", "Culture"]));
     }
 
     #[test]

@@ -1,0 +1,182 @@
+//! The label set in the training bucket: read often, changed seldom, by one writer at a time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, LabelSetError, Origin, version_key};
+use tokio::sync::Mutex;
+
+use crate::{
+    backoff::Tries,
+    bucket::{Bucket, BucketError, Created, JSON, Replaced},
+};
+
+/// How long a set that was read is taken for the current one.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// The label set of a training bucket.
+#[derive(Clone, Debug)]
+pub struct LabelSets {
+    bucket: Bucket,
+    known: Arc<Mutex<Option<Known>>>,
+}
+
+/// A set that was read.
+#[derive(Clone, Debug)]
+struct Known {
+    set: Arc<LabelSet>,
+    read_at: Instant,
+}
+
+/// Why the set was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The change is not allowed; nothing was written.
+    #[error(transparent)]
+    Refused(#[from] LabelSetError),
+    /// The bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
+
+impl LabelSets {
+    /// Keeps the set in a training bucket.
+    pub fn new(bucket: Bucket) -> Self {
+        Self {
+            bucket,
+            known: Arc::default(),
+        }
+    }
+
+    /// Returns the set as it was within the last ten seconds; `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`], also where the set is damaged: labels are not guessed.
+    pub async fn current(&self) -> Result<Option<Arc<LabelSet>>, BucketError> {
+        let mut known = self.known.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| known.read_at.elapsed() < FRESH) {
+            return Ok(Some(known.set.clone()));
+        }
+        let read: Option<LabelSet> = self.bucket.read_document(LABEL_SET_KEY).await?;
+        *known = read.map(|set| Known {
+            set: Arc::new(set),
+            read_at: Instant::now(),
+        });
+        Ok(known.as_ref().map(|known| known.set.clone()))
+    }
+
+    /// Forgets what was read: the next reader gets the set as it is now.
+    pub async fn forget(&self) {
+        *self.known.lock().await = None;
+    }
+
+    /// Returns the set; where there is none, makes one of these names first.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn current_or_seed(&self, names: &[String], at: &str) -> Result<Arc<LabelSet>, BucketError> {
+        if let Some(set) = self.current().await? {
+            return Ok(set);
+        }
+        let seed = LabelSet::seed(names, Origin::Parameter, at);
+        let created = self.bucket.create(LABEL_SET_KEY, JSON, seed.to_json()).await?;
+        if created == Created::Created {
+            self.keep_version(&seed).await?;
+        }
+        // Somebody else may have been faster.
+        Ok(self.current().await?.unwrap_or_else(|| Arc::new(seed)))
+    }
+
+    /// Takes in the labels of a training file; returns the set that is current then.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn take_data(&self, names: &[String], at: &str) -> Result<LabelSet, BucketError> {
+        let names = || names.iter().map(String::as_str);
+        let seed = || LabelSet::seed(names(), Origin::InitialData, at);
+        let take = |set: &mut LabelSet| Ok(set.take_data(names(), at));
+        match self.write(seed, take).await {
+            Ok(set) => Ok(set),
+            Err(ChangeError::Bucket(error)) => Err(error),
+            Err(ChangeError::Refused(_)) => unreachable!("taking in data refuses nothing"),
+        }
+    }
+
+    /// Changes the set for a person, and all over again if somebody else has changed it meanwhile. Without a set, the
+    /// change begins with an empty one. Returns the new set.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`].
+    pub async fn edit(
+        &self,
+        at: &str,
+        mut change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
+    ) -> Result<LabelSet, ChangeError> {
+        let edit = |set: &mut LabelSet| {
+            let before = set.clone();
+            change(set)?;
+            let is_new = *set != before;
+            if is_new {
+                set.edited(at);
+            }
+            Ok(is_new)
+        };
+        self.write(LabelSet::none, edit).await
+    }
+
+    /// Writes what a change makes of the set, or of `new` where there is none.
+    async fn write(
+        &self,
+        new: impl Fn() -> LabelSet,
+        mut change: impl FnMut(&mut LabelSet) -> Result<bool, LabelSetError>,
+    ) -> Result<LabelSet, ChangeError> {
+        let mut tries = Tries::default();
+        while tries.again().await {
+            let read = self.bucket.read_version::<LabelSet>(LABEL_SET_KEY).await?;
+            let (mut set, etag) = match read {
+                Some((set, etag)) => (set, Some(etag)),
+                None => (new(), None),
+            };
+            if etag.is_some() {
+                // Whoever wrote it may have been stopped before its version was kept.
+                self.keep_version(&set).await?;
+            }
+            if !change(&mut set)? && etag.is_some() {
+                return Ok(set);
+            }
+
+            let written = match &etag {
+                Some(etag) => {
+                    let replaced = self.bucket.replace(LABEL_SET_KEY, etag, JSON, set.to_json());
+                    replaced.await? == Replaced::Written
+                }
+                None => {
+                    let created = self.bucket.create(LABEL_SET_KEY, JSON, set.to_json());
+                    created.await? == Created::Created
+                }
+            };
+            if written {
+                self.keep_version(&set).await?;
+                self.forget().await;
+                return Ok(set);
+            }
+        }
+        Err(ChangeError::Bucket(BucketError::Contended {
+            uri: self.bucket.uri(LABEL_SET_KEY),
+        }))
+    }
+
+    /// Keeps a version for good.
+    async fn keep_version(&self, set: &LabelSet) -> Result<(), BucketError> {
+        let key = version_key(set.version());
+        // One that is there is the same.
+        let _ = self.bucket.create(&key, JSON, set.to_json()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,360 @@
+//! The label set, as an operator sees and changes it, here or on AWS.
+//!
+//! Every change says first what it will do, with numbers, and asks.
+
+use std::io::{self, BufRead, Write};
+
+use active_learning_aws::{self as aws, bucket::Bucket, label_set::LabelSets};
+use active_learning_core::labels::label_set::{Label, LabelSet, LabelSetError, State};
+use aws_config::{BehaviorVersion, SdkConfig};
+use clap::{Args, Subcommand};
+use model_building::relabel::{self, Doubt, Rows};
+
+use crate::outputs::StackOutputs;
+use local_stack::user;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The command `labels`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Training bucket of a stack on AWS (output TrainingS3Bucket) [default: the running local stack]
+    #[arg(long, global = true)]
+    bucket: Option<String>,
+    /// Feedback bucket of a stack on AWS (output FeedbackS3Bucket) [default: the one of the same stack]
+    #[arg(long, global = true, requires = "bucket")]
+    feedback_bucket: Option<String>,
+    /// Asks nothing
+    #[arg(long, global = true)]
+    yes: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Shows the labels with their synonyms and states (the default)
+    List,
+    /// Adds a label, or brings a retired one back; texts that no label fitted are asked again
+    Add {
+        /// Its name
+        name: String,
+        /// What belongs to it, for reviewers
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// Gives a label another name; its rows stay its rows
+    Rename {
+        /// Its name now
+        old: String,
+        /// Its name from now on
+        new: String,
+    },
+    /// Makes the rows of a label those of another
+    Merge {
+        /// The label that goes
+        from: String,
+        /// The label that stays
+        into: String,
+    },
+    /// Takes a label out of use; its rows are left out
+    Retire {
+        /// Its name
+        name: String,
+    },
+    /// Puts other labels in the place of one; its rows are asked again
+    Split {
+        /// The label that goes
+        name: String,
+        /// The labels in its place; new ones are added
+        #[arg(required = true, num_args = 2..)]
+        into: Vec<String>,
+    },
+    /// Says what belongs to a label, for reviewers
+    Describe {
+        /// Its name
+        name: String,
+        /// What belongs to it
+        description: String,
+    },
+    /// Gives a label one more name
+    Synonym {
+        /// Its name
+        name: String,
+        /// The other name
+        synonym: String,
+    },
+    /// Shows what users and reviewers proposed as labels
+    Proposed,
+    /// Makes a proposed label one; its rows count, and texts that no label fitted are asked again
+    Accept {
+        /// Its name
+        name: String,
+    },
+    /// Refuses a proposed label: it is proposed no more
+    Refuse {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Where the label set of a stack is.
+struct Place {
+    training: Bucket,
+    feedback: Bucket,
+    sets: LabelSets,
+}
+
+/// Does what was asked; `stack` finds the running stack. Returns whether it was done.
+///
+/// # Errors
+///
+/// What the bucket or the label set refuses, in words.
+pub async fn execute(
+    options: Options,
+    stack: impl FnOnce() -> Result<StackOutputs, Failure>,
+) -> Result<bool, Failure> {
+    let place = Place::of(&options, stack).await?;
+    let set = place.sets.current().await?;
+    let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
+
+    match options.action.unwrap_or(Action::List) {
+        Action::List => print!("{}", listed(&set)),
+        Action::Proposed => {
+            let proposals = relabel::proposals(&place.training, &set).await?;
+            if proposals.is_empty() {
+                println!("Nothing is proposed.");
+            }
+            for proposal in proposals {
+                println!("{}\t{} votes", proposal.name, proposal.votes);
+            }
+        }
+        action => return place.change(&set, action, options.yes).await,
+    }
+    Ok(true)
+}
+
+impl Place {
+    async fn of(
+        options: &Options,
+        stack: impl FnOnce() -> Result<StackOutputs, Failure>,
+    ) -> Result<Self, Failure> {
+        match &options.bucket {
+            Some(training) => {
+                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+                let feedback = match &options.feedback_bucket {
+                    Some(feedback) => feedback.clone(),
+                    None => feedback_bucket(training)?,
+                };
+                Ok(Self::new(&config, training, &feedback))
+            }
+            None => {
+                let stack = stack()?;
+                let config = user::sdk_config(&stack.endpoint_url).await;
+                let output = |name| stack.output(name);
+                Ok(Self::new(
+                    &config,
+                    output("TrainingS3Bucket"),
+                    output("FeedbackS3Bucket"),
+                ))
+            }
+        }
+    }
+
+    fn new(config: &SdkConfig, training: &str, feedback: &str) -> Self {
+        let training = Bucket::new(aws_sdk_s3::Client::new(config), training);
+        Self {
+            feedback: training.other(feedback),
+            sets: LabelSets::new(training.clone()),
+            training,
+        }
+    }
+
+    /// Makes a change, if it can be made and whoever asked wants it once they know what it does.
+    async fn change(&self, set: &LabelSet, action: Action, yes: bool) -> Result<bool, Failure> {
+        // What cannot be done is said before anything is counted.
+        apply(&mut set.clone(), &action)?;
+        let plan = self.plan(set, &action).await?;
+        if set.labels().is_empty() {
+            println!(
+                "There is no label set yet: this begins one, without the classes of the template parameter."
+            );
+        }
+        println!("{}", plan.text);
+        if !yes && !confirmed()? {
+            println!("Nothing was changed.");
+            return Ok(false);
+        }
+
+        let new = self.sets.edit(&aws::now(), |set| apply(set, &action)).await?;
+        println!("Label set version {}.", new.version());
+        if plan.again.count() > 0 {
+            let asked = relabel::ask_again(&self.feedback, &new, plan.again).await?;
+            println!("{asked} texts are asked again.");
+        }
+        Ok(true)
+    }
+
+    async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
+        let name_of = |name: &str| {
+            set.find(name)
+                .map_or_else(|| name.to_owned(), |label| label.name.clone())
+        };
+        let mut again = Rows::default();
+        let text = match action {
+            Action::Rename { old, new } => {
+                let rows = self.rows(set, &Doubt::Label(&name_of(old))).await?;
+                format!("`{}` becomes `{}`: {}.", name_of(old), new.trim(), mapped(&rows))
+            }
+            Action::Merge { from, into } => {
+                let rows = self.rows(set, &Doubt::Label(&name_of(from))).await?;
+                let (from, into) = (name_of(from), name_of(into));
+                format!("`{from}` becomes `{into}`: {}.", mapped(&rows))
+            }
+            Action::Retire { name } => {
+                let rows = self.rows(set, &Doubt::Label(&name_of(name))).await?;
+                let (answers, initial) = (rows.answers.len(), rows.initial.len());
+                format!(
+                    "`{}` is no choice and no class any more: {answers} answers and {initial} rows of training files are \
+                     left out.",
+                    name_of(name)
+                )
+            }
+            Action::Split { name, into } => {
+                again = self.rows(set, &Doubt::Label(&name_of(name))).await?;
+                format!(
+                    "`{}` is replaced by `{}`. {} texts will be asked again, the most doubtful first; until they are \
+                     answered their rows are left out.",
+                    name_of(name),
+                    into.join("`, `"),
+                    again.count()
+                )
+            }
+            Action::Add { name, .. } | Action::Accept { name } => {
+                again = self.rows(set, &Doubt::NoneFits).await?;
+                format!(
+                    "`{}` becomes a label. Votes that proposed it count for it; {} texts that no label fitted will be \
+                     asked again, the most doubtful first.",
+                    name.trim(),
+                    again.count()
+                )
+            }
+            Action::Synonym { name, synonym } => {
+                format!("`{}` means `{}` too.", synonym.trim(), name_of(name))
+            }
+            Action::Describe { name, .. } => format!("`{}` gets another description.", name_of(name)),
+            Action::Refuse { name } => format!("`{}` is proposed no more.", name.trim()),
+            Action::List | Action::Proposed => String::new(),
+        };
+        Ok(Plan { text, again })
+    }
+
+    async fn rows(&self, set: &LabelSet, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
+        relabel::rows(&self.training, Some(set), doubt).await
+    }
+}
+
+/// What a change will do.
+struct Plan {
+    text: String,
+    /// What is asked again.
+    again: Rows,
+}
+
+fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
+    match action {
+        Action::Add { name, description } => set.add(name, description),
+        Action::Accept { name } => set.add(name, ""),
+        Action::Rename { old, new } => set.rename(old, new),
+        Action::Merge { from, into } => set.merge(from, into),
+        Action::Retire { name } => set.retire(name),
+        Action::Split { name, into } => set.split(name, into),
+        Action::Describe { name, description } => set.describe(name, description),
+        Action::Synonym { name, synonym } => set.add_synonym(name, synonym),
+        Action::Refuse { name } => set.refuse(name),
+        Action::List | Action::Proposed => Ok(()),
+    }
+}
+
+fn mapped(rows: &Rows) -> String {
+    let (answers, initial) = (rows.answers.len(), rows.initial.len());
+    format!("{answers} answers and {initial} rows of training files are mapped, nobody is asked")
+}
+
+/// Returns the feedback bucket of the stack whose training bucket this is: they differ in the first word.
+fn feedback_bucket(training: &str) -> Result<String, Failure> {
+    match training.strip_prefix("training-") {
+        Some(stack) => Ok(format!("feedback-{stack}")),
+        None => Err("the feedback bucket is not known: name it with --feedback-bucket".into()),
+    }
+}
+
+fn confirmed() -> io::Result<bool> {
+    print!("Change the label set? [y/N] ");
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+fn listed(set: &LabelSet) -> String {
+    if set.labels().is_empty() {
+        return "There is no label set yet: the first feedback or training file makes one.\n".to_owned();
+    }
+    let mut text = format!("Version {}, changed {}\n", set.version(), set.updated_at());
+    for label in set.labels() {
+        text += &line(label);
+    }
+    text
+}
+
+fn line(label: &Label) -> String {
+    let mut line = label.name.clone();
+    match &label.state {
+        State::Active => {}
+        State::Retired => line += "\tretired",
+        State::MergedInto(name) => line += &format!("\tmerged into {name}"),
+        State::Split { into } => line += &format!("\tsplit into {}", into.join(", ")),
+    }
+    if !label.synonyms.is_empty() {
+        line += &format!("\talso: {}", label.synonyms.join(", "));
+    }
+    if !label.description.is_empty() {
+        line += &format!("\t{}", label.description);
+    }
+    line + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_says_what_became_of_each_label() {
+        let mut set = LabelSet::none();
+        for name in ["World", "Sport", "Old", "Biz", "Business"] {
+            set.add(name, "").expect("free");
+        }
+        set.rename("World", "World news").expect("free");
+        set.split("Sport", &["Ball games", "Racing"]).expect("parts");
+        set.retire("Old").expect("active");
+        set.merge("Biz", "Business").expect("active");
+
+        let text = listed(&set);
+
+        for line in [
+            "World news\talso: World\n",
+            "Sport\tsplit into Ball games, Racing\n",
+            "Old\tretired\n",
+            "Biz\tmerged into Business\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_feedback_bucket_is_that_of_the_same_stack() {
+        assert_eq!(feedback_bucket("training-5b0c").expect("ours"), "feedback-5b0c");
+        assert!(feedback_bucket("mine").is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! Changes of the label set, by command, through the whole stack.
+
+use std::collections::BTreeMap;
+
+use active_learning_cli::{demo::reviewer::Reviewer, sign_in};
+use active_learning_core::feedback::record_id;
+
+use crate::{
+    harness::{self, until},
+    new_models::{BY_HAND, Stack, news},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_split_class_is_asked_again_and_the_export_holds_each_text_once_with_the_right_label() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let threshold = [("ComprehendClassificationScoreThreshold", "1")];
+    let parameters = [&BY_HAND[..], &threshold].concat();
+    let stack = Stack::start(folder.path(), &rows[..24], &parameters).await;
+    stack.review(&rows[24..36], |label, _| label.to_owned()).await;
+    let of_sports = |rows: &[(String, String)]| rows.iter().filter(|(label, _)| label == "Sports").count();
+    let (initial, answered) = (of_sports(&rows[..24]), of_sports(&rows[24..36]));
+    let split = ["labels", "split", "sports ", "Ball games", "Racing", "--yes"];
+
+    let (done, printed) = harness::command(folder.path(), &split).await;
+    let (again, refused) = harness::command(folder.path(), &split).await;
+    answer_all(&stack, &rows[..36]).await;
+    let mut exported = String::new();
+    until(async || {
+        let (done, printed) = harness::command(folder.path(), &["export", "--format", "csv"]).await;
+        assert!(done, "{printed}");
+        exported = printed;
+        exported.contains(&format!("{} rows", 12 + initial))
+    })
+    .await;
+
+    stack.running.stop().await;
+    assert!(done, "{printed}");
+    let number = initial + answered;
+    assert!(
+        printed.contains(&format!("{number} texts will be asked again")),
+        "{printed}"
+    );
+    assert!(
+        !again && refused.contains("there is no active label `sports`"),
+        "{refused}"
+    );
+    let texts = exported
+        .lines()
+        .filter_map(|line| line.split_once(','))
+        .map(|(_, text)| text);
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    texts.for_each(|text| *times.entry(text).or_default() += 1);
+    assert!(times.values().all(|times| *times == 1), "{exported}");
+    let counted = |label: &str| exported.lines().filter(|line| line.starts_with(label)).count();
+    assert_eq!(
+        (counted("Racing,"), counted("Sports,")),
+        (number, 0),
+        "{exported}"
+    );
+}
+
+/// Answers everything that is asked: what was `Sports` is `Racing` now.
+async fn answer_all(stack: &Stack, rows: &[(String, String)]) {
+    let labels: BTreeMap<String, &str> = rows
+        .iter()
+        .map(|(label, text)| (record_id("news", text), label.as_str()))
+        .collect();
+    let wanted = rows.iter().filter(|(label, _)| label == "Sports").count();
+    let link = sign_in::create_link(&stack.outputs, "test")
+        .await
+        .expect("a link");
+    let mut reviewer = Reviewer::sign_in(&link).await.expect("signed in");
+    let answered = std::cell::Cell::new(0);
+    until(async || {
+        let answer = |id: &str, _: &str| {
+            answered.set(answered.get() + 1);
+            Some(match *labels.get(id)? {
+                "Sports" => "Racing".to_owned(),
+                label => label.to_owned(),
+            })
+        };
+        while reviewer.answer_next(answer).await.expect("the portal answers") {}
+        answered.get() >= wanted
+    })
+    .await;
+}

@@ -1,0 +1,381 @@
+//! The check of labelled texts as a whole: what is joined, what is left out, and what cannot be meant.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use sha2::{Digest, Sha256};
+
+use crate::labels::label_key::label_key;
+
+/// Rows from which a file in which nearly every row is its own class is refused, whatever the columns look
+/// like.
+const MANY_ROWS: u64 = 10;
+
+/// Rows from which such a file is refused where its texts repeat and its labels do not.
+const SOME_ROWS: u64 = 3;
+
+/// Things that are told one by one; the rest is counted.
+const TOLD: usize = 5;
+
+/// Longest part of a class name that is told, in characters.
+const SHOWN_CHARACTERS: usize = 60;
+
+/// Collects what must be known of all rows before they can be used.
+#[derive(Clone, Debug, Default)]
+pub struct TrainingCheck {
+    rows: u64,
+    label_bytes: u64,
+    text_bytes: u64,
+    spellings: Spellings,
+    /// Keys of the labels so far, since the same ones come again and again.
+    keys: HashMap<String, String>,
+    texts: HashMap<u64, Seen>,
+    conflicts: BTreeMap<u64, Conflict>,
+}
+
+/// A text that was seen.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    labels: u64,
+    line: u64,
+    rows: u32,
+}
+
+/// A text with different labels.
+#[derive(Clone, Copy, Debug)]
+struct Conflict {
+    lines: [u64; 2],
+}
+
+/// How often each spelling of a class occurs, by its key.
+#[derive(Clone, Debug, Default)]
+pub struct Spellings(BTreeMap<String, BTreeMap<String, u64>>);
+
+/// The one spelling of each class that is used, by its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spelling(HashMap<String, String>);
+
+impl Spellings {
+    /// Counts a label as it is written, of so many rows.
+    pub fn add(&mut self, label: &str, rows: u64) {
+        self.add_keyed(label_key(label), label, rows);
+    }
+
+    fn add_keyed(&mut self, key: String, label: &str, rows: u64) {
+        let spellings = self.0.entry(key).or_default();
+        match spellings.get_mut(label.trim()) {
+            Some(count) => *count += rows,
+            None => {
+                spellings.insert(label.trim().to_owned(), rows);
+            }
+        }
+    }
+
+    /// Chooses the most frequent spelling of each class, and tells which others it replaces.
+    pub fn finish(self) -> (Spelling, Vec<String>) {
+        let (mut chosen, mut joined) = (HashMap::new(), Vec::new());
+        for (key, spellings) in self.0 {
+            // Of those that are as frequent the first in the order of characters: a capital comes before a
+            // small letter.
+            let Some((most, _)) = spellings.iter().rev().max_by_key(|(_, count)| **count) else {
+                continue;
+            };
+            if spellings.len() > 1 {
+                let others = spellings.iter().filter(|(spelling, _)| *spelling != most);
+                let others: Vec<String> = others
+                    .map(|(spelling, count)| format!("{} ({count})", shown(spelling)))
+                    .collect();
+                joined.push(format!("{} is read as {}", others.join(", "), shown(most)));
+            }
+            chosen.insert(key, most.clone());
+        }
+        (Spelling(chosen), told(joined, "class names in several spellings"))
+    }
+}
+
+impl Spelling {
+    /// Returns the spelling of a label that is used.
+    pub fn of<'a>(&'a self, label: &'a str) -> &'a str {
+        self.0.get(&label_key(label)).map_or(label.trim(), String::as_str)
+    }
+}
+
+/// Why labelled texts cannot be used. Safe to show: it holds no text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Labels and texts are exchanged, or the labels are no classes.
+    #[error(
+        "line 1: nearly every row is its own class ({classes} classes in {rows} rows): \
+         the label comes first, then the text; are the columns swapped?"
+    )]
+    SwappedColumns {
+        /// Different labels.
+        classes: u64,
+        /// Rows.
+        rows: u64,
+    },
+}
+
+/// What is done with labelled texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    spellings: Spelling,
+    /// Texts with different labels, by [`text_id`].
+    conflicting: HashSet<u64>,
+    /// What is read otherwise than it is written, in sentences. They name classes and lines, never a text.
+    pub repairs: Vec<String>,
+}
+
+/// Returns a number for a text, the same however it is spaced and whatever its case.
+pub fn text_id(text: &str) -> u64 {
+    let folded = text
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_lowercase();
+    number(&folded)
+}
+
+fn number(text: &str) -> u64 {
+    let digest = Sha256::digest(text);
+    u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
+}
+
+impl TrainingCheck {
+    /// Takes a row into account.
+    pub fn add<'a>(&mut self, labels: impl IntoIterator<Item = &'a str>, text: &str, line: u64) {
+        self.rows += 1;
+        self.text_bytes += text.len() as u64;
+        let mut keys = Vec::new();
+        for label in labels {
+            self.label_bytes += label.len() as u64;
+            let key = match self.keys.get(label) {
+                Some(key) => key.clone(),
+                None => label_key(label),
+            };
+            self.keys.entry(label.to_owned()).or_insert_with(|| key.clone());
+            self.spellings.add_keyed(key.clone(), label, 1);
+            keys.push(key);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let labels = number(&keys.join("\0"));
+        let id = text_id(text);
+        let seen = self.texts.entry(id).or_insert(Seen {
+            labels,
+            line,
+            rows: 0,
+        });
+        seen.rows += 1;
+        if seen.labels != labels {
+            let lines = [seen.line, line];
+            self.conflicts.entry(id).or_insert(Conflict { lines });
+        }
+    }
+
+    /// Decides what is done with the rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable`].
+    pub fn finish(self) -> Result<Findings, Unusable> {
+        self.check_columns()?;
+        let conflicts = self.tell_conflicts();
+        let (spellings, mut repairs) = self.spellings.finish();
+        repairs.extend(conflicts);
+        Ok(Findings {
+            spellings,
+            conflicting: self.conflicts.into_keys().collect(),
+            repairs,
+        })
+    }
+
+    fn check_columns(&self) -> Result<(), Unusable> {
+        let (classes, rows, texts) = (self.spellings.0.len() as u64, self.rows, self.texts.len() as u64);
+        let nearly_all = 10 * classes >= 9 * rows;
+        let texts_repeat = 2 * texts <= rows;
+        let looks_swapped = texts_repeat || self.label_bytes > self.text_bytes;
+        if nearly_all && (rows >= MANY_ROWS || rows >= SOME_ROWS && looks_swapped) {
+            return Err(Unusable::SwappedColumns { classes, rows });
+        }
+        Ok(())
+    }
+
+    fn tell_conflicts(&self) -> Option<String> {
+        if self.conflicts.is_empty() {
+            return None;
+        }
+        let rows: u64 = self
+            .conflicts
+            .keys()
+            .map(|id| u64::from(self.texts[id].rows))
+            .sum();
+        let mut lines: Vec<[u64; 2]> = self.conflicts.values().map(|conflict| conflict.lines).collect();
+        lines.sort_unstable();
+        let pairs = lines
+            .iter()
+            .take(TOLD)
+            .map(|[one, other]| format!("{one} and {other}"));
+        let pairs = pairs.collect::<Vec<_>>().join(", ");
+        let more = if lines.len() > TOLD { ", …" } else { "" };
+        let count = lines.len();
+        let (texts, their) = if count == 1 {
+            ("1 text has different labels and is".to_owned(), "its")
+        } else {
+            (format!("{count} texts have different labels and are"), "their")
+        };
+        Some(format!(
+            "{texts} left out, with all {their} {rows} rows (lines {pairs}{more})"
+        ))
+    }
+}
+
+impl Findings {
+    /// Takes the spelling of these labels, and finds nothing else.
+    pub fn of_labels(labels: &[String]) -> Self {
+        let spellings = labels.iter().map(|label| (label_key(label), label.clone()));
+        Self {
+            spellings: Spelling(spellings.collect()),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the spelling of a label that is used.
+    pub fn spelling<'a>(&'a self, label: &'a str) -> &'a str {
+        self.spellings.of(label)
+    }
+
+    /// Returns whether a text has different labels, and is left out.
+    pub fn is_conflicting(&self, text: u64) -> bool {
+        self.conflicting.contains(&text)
+    }
+}
+
+/// Warns of classes with a single row; `counts` are the rows of each class.
+pub fn warn_of_single_rows<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> Option<String> {
+    let single = counts.into_iter().filter(|(_, rows)| *rows == 1);
+    let names: Vec<String> = single.map(|(class, _)| shown(class)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let first = names.iter().take(TOLD).cloned().collect::<Vec<_>>().join(", ");
+    let more = if names.len() > TOLD { ", …" } else { "" };
+    let count = names.len();
+    let classes = if count == 1 {
+        "1 class has".to_owned()
+    } else {
+        format!("{count} classes have")
+    };
+    Some(format!(
+        "warning: {classes} a single row ({first}{more}): a model can hardly learn from it, and not be measured by it"
+    ))
+}
+
+/// Tells the first few things one by one, and how many there are more.
+fn told(mut things: Vec<String>, what: &str) -> Vec<String> {
+    if things.len() > TOLD {
+        let more = things.len() - TOLD;
+        things.truncate(TOLD);
+        things.push(format!("{more} more {what}"));
+    }
+    things
+}
+
+/// Quotes a class name for a message, cut to a readable length.
+fn shown(class: &str) -> String {
+    let start: String = class.chars().take(SHOWN_CHARACTERS).collect();
+    let dots = if start.len() < class.len() { "…" } else { "" };
+    format!("`{}{dots}`", start.escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(rows: &[(&str, &str)]) -> Result<Findings, Unusable> {
+        let mut check = TrainingCheck::default();
+        for ((label, text), line) in rows.iter().zip(1..) {
+            check.add([*label], text, line);
+        }
+        check.finish()
+    }
+
+    #[test]
+    fn one_class_in_several_spellings_is_joined_to_the_most_frequent_one_and_told() {
+        let findings = check(&[
+            ("World", "one"),
+            ("world", "two"),
+            ("World", "three"),
+            ("ＷＯＲＬＤ", "four"),
+            ("Sports", "five"),
+        ])
+        .expect("usable");
+
+        for spelling in ["world", "WORLD", " World\u{a0}", "ＷＯＲＬＤ"] {
+            assert_eq!(findings.spelling(spelling), "World");
+        }
+        assert_eq!(
+            findings.repairs,
+            ["`world` (1), `ＷＯＲＬＤ` (1) is read as `World`"]
+        );
+    }
+
+    #[test]
+    fn conflicting_labels_of_one_text_leave_all_its_rows_out_and_are_told() {
+        let findings = check(&[
+            ("World", "The same text"),
+            ("Sports", "another"),
+            ("Sports", "the  same TEXT "),
+            ("World", "the same text"),
+            ("World", "another"),
+            ("world", "fine"),
+            ("World", "fine"),
+        ])
+        .expect("usable");
+
+        assert!(
+            findings.is_conflicting(text_id("THE same text")) && findings.is_conflicting(text_id("another"))
+        );
+        assert!(
+            !findings.is_conflicting(text_id("fine")),
+            "another spelling is no other label"
+        );
+        assert_eq!(
+            findings.repairs[1],
+            "2 texts have different labels and are left out, with all their 5 rows (lines 1 and 3, 2 and 5)"
+        );
+    }
+
+    #[test]
+    fn swapped_columns_are_refused_when_nearly_every_row_is_its_own_class() {
+        let long: Vec<String> = (0..20)
+            .map(|number| format!("a text with the number {number}"))
+            .collect();
+        let many: Vec<(&str, &str)> = long.iter().map(|text| (text.as_str(), "World")).collect();
+        let few = [
+            ("rates rise", "World"),
+            ("goals fall", "Sports"),
+            ("a treaty", "World"),
+        ];
+
+        assert_eq!(
+            check(&many),
+            Err(Unusable::SwappedColumns {
+                classes: 20,
+                rows: 20
+            })
+        );
+        assert_eq!(check(&few), Err(Unusable::SwappedColumns { classes: 3, rows: 3 }));
+        assert!(check(&[("a", "one"), ("b", "two")]).is_ok());
+        assert!(check(&[("a", "one text"), ("b", "two texts"), ("c", "three texts")]).is_ok());
+    }
+
+    #[test]
+    fn classes_with_a_single_row_are_warned_of() {
+        assert_eq!(warn_of_single_rows([("World", 2), ("Sports", 3)]), None);
+        let warning = warn_of_single_rows([("World", 1), ("Sports", 3)]).expect("a warning");
+        assert!(
+            warning.starts_with("warning: 1 class has a single row (`World`)"),
+            "{warning}"
+        );
+    }
+}

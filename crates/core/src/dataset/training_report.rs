@@ -1,0 +1,93 @@
+//! What was done with a training file under `initial/`: written beside it, for whoever looks.
+
+use serde::{Deserialize, Serialize};
+
+/// Where training files are put that make a model at once, in the training bucket.
+pub const INITIAL_PREFIX: &str = "initial/";
+/// End of the keys of training files.
+const INITIAL_SUFFIX: &str = ".csv";
+/// Where the reports on training files lie, in the training bucket.
+const REPORTS_PREFIX: &str = "initial-reports/";
+
+/// Why sample data is not learnt from.
+pub const SAMPLE_IGNORED: &str = "it is sample data, and there is data of your own under initial/";
+
+/// SHA-256 of the sample data that earlier versions put under the key of a user's own data.
+const SHIPPED_SAMPLES: [&str; 1] = ["290f1631d4f8322caa38e2819f45358e5d7715c21b82fcc9734c8765422c24e4"];
+/// Part of the name of a file of sample data.
+const SAMPLE_MARK: &str = "initial/sample-";
+
+/// What was done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrainingFileState {
+    /// It is learnt from.
+    Taken,
+    /// It cannot be used, and changes nothing.
+    Refused,
+    /// It is sample data, and there is data of the user's own.
+    Ignored,
+}
+
+/// The content of `initial-reports/<name>.json`. Names lines and classes, never a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainingFileReport {
+    /// Key of the file.
+    pub key: String,
+    /// ETag of the file that this is about.
+    pub etag: String,
+    /// What was done with it.
+    pub state: TrainingFileState,
+    /// Why it was refused or ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What was read otherwise than it is written, and what to mind.
+    #[serde(default)]
+    pub repairs: Vec<String>,
+    /// ARN of the model that was made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_arn: Option<String>,
+    /// When the file was looked at, RFC 3339 in UTC.
+    pub at: String,
+}
+
+/// Returns whether an object is a training file that makes a model at once.
+pub fn is_initial_file(key: &str) -> bool {
+    key.starts_with(INITIAL_PREFIX) && key.ends_with(INITIAL_SUFFIX)
+}
+
+/// Returns the key of the report on a training file.
+pub fn report_key(key: &str) -> String {
+    let name = key.strip_prefix(INITIAL_PREFIX).unwrap_or(key);
+    format!("{REPORTS_PREFIX}{name}.json")
+}
+
+/// Returns whether a file is the sample data that is shipped: by its name, or, of earlier versions, by the
+/// SHA-256 of its content, in hex digits.
+///
+/// A user's own data replaces it: no model learns from both.
+pub fn is_shipped_sample(key: &str, sha256: &str) -> bool {
+    key.starts_with(SAMPLE_MARK) || SHIPPED_SAMPLES.contains(&sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_lies_beside_its_file_by_name() {
+        assert_eq!(
+            report_key("initial/my pets+.csv"),
+            "initial-reports/my pets+.csv.json"
+        );
+        assert!(is_initial_file("initial/a/b.csv") && !is_initial_file("initial-reports/a.csv"));
+    }
+
+    #[test]
+    fn sample_data_is_known_by_its_name_or_by_its_content() {
+        assert!(is_shipped_sample("initial/sample-news.csv", ""));
+        assert!(is_shipped_sample("initial/training-data.csv", SHIPPED_SAMPLES[0]));
+        assert!(!is_shipped_sample("initial/training-data.csv", ""));
+    }
+}

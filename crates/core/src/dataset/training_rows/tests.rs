@@ -1,0 +1,120 @@
+use super::*;
+
+fn read(file: &[u8]) -> (Vec<(u64, String, String)>, Vec<String>) {
+    let rows = TrainingRows::new(file, None).expect("a CSV file");
+    let repairs = rows.repairs();
+    let rows = rows.map(|row| row.map(|row| (row.line, row.label, row.text)));
+    (rows.collect::<Result<_, _>>().expect("good rows"), repairs)
+}
+
+fn refusal(file: &[u8]) -> String {
+    match TrainingRows::new(file, None) {
+        Err(error) => error.to_string(),
+        Ok(rows) => {
+            let bad = rows.filter_map(Result::err).next().expect("a bad row");
+            bad.to_string()
+        }
+    }
+}
+
+#[test]
+fn a_header_line_is_skipped_and_the_repair_is_told() {
+    for header in [
+        "label,text",
+        "Category,Description",
+        "\u{feff}LABEL , Text",
+        "\"class\",\"utterance\"",
+    ] {
+        let (rows, repairs) = read(format!("{header}\r\nWorld,one\n").as_bytes());
+
+        assert_eq!(rows, [(2, "World".to_owned(), "one".to_owned())], "{header}");
+        assert_eq!(repairs, ["line 1: the header line was skipped"]);
+    }
+}
+
+#[test]
+fn a_header_line_that_names_the_text_first_turns_the_columns_round() {
+    let (rows, repairs) = read(b"text,label\none,World\n");
+
+    assert_eq!(rows, [(2, "World".to_owned(), "one".to_owned())]);
+    assert!(repairs[0].contains("names the text first"), "{repairs:?}");
+}
+
+#[test]
+fn a_first_row_that_only_resembles_a_header_is_a_row() {
+    for first in ["label,a text about labels", "World,text", "label,label"] {
+        let (rows, repairs) = read(format!("{first}\nWorld,one\n").as_bytes());
+
+        assert_eq!((rows.len(), repairs.len()), (2, 0), "{first}");
+    }
+}
+
+#[test]
+fn columns_by_another_separator_are_refused_by_its_name() {
+    for (file, name) in [
+        ("World;one\nSports;two\n", "semicolons"),
+        ("World;one, with a comma\nSports;two, too\n", "semicolons"),
+        ("World;one, with a comma\nSports;two\n", "semicolons"),
+        ("World\tone\nSports\ttwo\n", "tabs"),
+        ("1\tWorld\tone\n2\tSports\ttwo\n", "tabs"),
+        ("World|one\nSports|two\n", "bars"),
+    ] {
+        let told = format!("line 1: the columns are separated by {name}; separate label and text by a comma");
+        assert_eq!(refusal(file.as_bytes()), told, "{file}");
+    }
+    assert_eq!(read(b"A|B,one; two\nA|C,three\n").0.len(), 2);
+    let rows = TrainingRows::new(&b"A;B,one\nA;C,two\n"[..], Some(';')).expect("labels by semicolons");
+    assert_eq!(rows.count(), 2);
+}
+
+#[test]
+fn json_in_a_csv_is_refused_by_name_and_line() {
+    for (file, message) in [
+        (
+            "{\"label\":\"World\",\"text\":\"one\"}\n",
+            "line 1: the file is JSON Lines, not CSV of a label and a text a line",
+        ),
+        (
+            "[{\"label\":\"World\"}]",
+            "line 1: the file is JSON, not CSV of a label and a text a line",
+        ),
+        (
+            "World,one\n{\"label\":\"World\",two}\n",
+            "line 2: the line is JSON, not a label and a text",
+        ),
+    ] {
+        assert_eq!(refusal(file.as_bytes()), message);
+    }
+}
+
+#[test]
+fn utf_16_and_latin_1_are_refused_with_line_and_reason() {
+    let utf_16: Vec<u8> = "World,one two three"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let utf_16_be: Vec<u8> = "World,one two three"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+
+    for file in [
+        [b"\xff\xfe", utf_16.as_slice()].concat(),
+        utf_16.clone(),
+        utf_16_be,
+    ] {
+        assert_eq!(refusal(&file), "line 1: the file is UTF-16; save it as UTF-8");
+    }
+    assert_eq!(
+        refusal(b"World,one\nWorld,caf\xe9\n"),
+        "line 2: not valid UTF-8; save the file as UTF-8 (is it Latin-1 or Windows-1252?)"
+    );
+}
+
+#[test]
+fn lines_are_counted_over_blank_lines_quoted_breaks_and_every_line_end() {
+    let (rows, _) = read(b"a,one\r\n\r\nb,\"two\nlines\"\rc,three\n\n\nd,four");
+
+    let lines: Vec<u64> = rows.iter().map(|(line, ..)| *line).collect();
+    assert_eq!(lines, [1, 3, 5, 8]);
+}

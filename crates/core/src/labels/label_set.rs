@@ -1,0 +1,285 @@
+//! The label set: the one list that says which labels there are, and what every other name means.
+//!
+//! It stands in the training bucket, readable by anyone who has the bucket: [`LABEL_SET_KEY`] is the current one,
+//! [`version_key`] each one there ever was. Names are compared by [`label_key`], so that spelling never makes another
+//! label; no key belongs to two labels.
+
+mod changes;
+mod mapping;
+#[cfg(test)]
+mod tests;
+
+pub use changes::LabelSetError;
+pub use mapping::{Difference, Mapped, delimiter};
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::label_key::label_key;
+
+/// Key of the current label set, in the training bucket.
+pub const LABEL_SET_KEY: &str = "label-set.json";
+
+/// Prefix of the label sets there have been, in the training bucket; never changed, never removed.
+pub const LABEL_SETS_PREFIX: &str = "label-sets/";
+
+/// Version of the shape that is written; a later one is refused.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Active labels of a set at most. Source: Amazon Comprehend quotas, classes of a multi-class model.
+pub const MAX_ACTIVE_LABELS: usize = 1_000;
+
+/// Longest name of a label, in bytes.
+pub const MAX_NAME_BYTES: usize = 5_000;
+
+/// Returns the key of one version of the label set.
+pub fn version_key(version: u64) -> String {
+    format!("{LABEL_SETS_PREFIX}{version:08}.json")
+}
+
+/// Where a label set comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The template parameter: a guess, which own training data replaces.
+    Parameter,
+    /// The labels of a training file.
+    InitialData,
+    /// A person has changed it.
+    Edited,
+}
+
+/// What became of a label.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It is a class and a choice.
+    #[default]
+    Active,
+    /// It is neither; its rows are left out.
+    Retired,
+    /// Its rows are those of another label.
+    MergedInto(String),
+    /// Its rows are asked again, since they may belong to any of these.
+    Split {
+        /// Names of the labels that took its place.
+        into: Vec<String>,
+    },
+}
+
+/// One label.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Label {
+    /// Its name, as it is shown and trained.
+    pub name: String,
+    /// What belongs to it, for reviewers; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Other names for it, earlier ones too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub synonyms: Vec<String>,
+    /// Whether it is in use.
+    #[serde(default)]
+    pub state: State,
+}
+
+impl Label {
+    /// Makes an active label.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns whether it is a class and a choice.
+    pub fn is_active(&self) -> bool {
+        self.state == State::Active
+    }
+}
+
+/// The labels there are, in the order in which they are shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", try_from = "Stored", into = "Stored")]
+pub struct LabelSet {
+    version: u64,
+    origin: Origin,
+    updated_at: String,
+    labels: Vec<Label>,
+    refused: Vec<String>,
+    /// Index of the label that has each key.
+    by_key: HashMap<String, usize>,
+}
+
+/// A label set as it stands in S3.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    schema_version: u32,
+    version: u64,
+    origin: Origin,
+    updated_at: String,
+    labels: Vec<Label>,
+    /// Proposed names that somebody has refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<String>,
+}
+
+/// What a name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution<'a> {
+    /// This label, which is active.
+    Label(&'a str),
+    /// A label that is no longer used.
+    Retired(&'a str),
+    /// A label that was split: which of its parts is meant, nobody knows.
+    Split(&'a str),
+    /// No label of the set: a proposal, until somebody accepts it. Trimmed.
+    Proposed(&'a str),
+}
+
+impl LabelSet {
+    /// Makes the first version of a set. Names that are no labels, or meet an earlier one, are left out.
+    pub fn seed(names: impl IntoIterator<Item = impl Into<String>>, origin: Origin, at: &str) -> Self {
+        let mut set = Self {
+            version: 1,
+            origin,
+            updated_at: at.to_owned(),
+            labels: Vec::new(),
+            refused: Vec::new(),
+            by_key: HashMap::new(),
+        };
+        for name in names {
+            // One that meets another is the same label in other letters.
+            let _ = set.insert(&name.into(), "");
+        }
+        set
+    }
+
+    /// Returns a set without labels, which stands for one that is not there.
+    pub fn none() -> Self {
+        Self {
+            version: 0,
+            ..Self::seed(Vec::<String>::new(), Origin::Edited, "")
+        }
+    }
+
+    /// Reads a set.
+    ///
+    /// # Errors
+    ///
+    /// That it is damaged, of a newer version, or has two labels with one name: never its content.
+    pub fn parse(json: &[u8]) -> Result<Self, LabelSetError> {
+        let stored: Stored = serde_json::from_slice(json).map_err(|_| LabelSetError::Damaged)?;
+        stored.try_into()
+    }
+
+    /// Writes the set, to be read by people too.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).expect("a label set has string keys")
+    }
+
+    /// Returns its version, from 1.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Returns where it comes from.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Returns when it was changed last, RFC 3339 in UTC.
+    pub fn updated_at(&self) -> &str {
+        &self.updated_at
+    }
+
+    /// Returns all labels, also those no longer in use, in their order.
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    /// Returns the names of the active labels, in their order.
+    pub fn active(&self) -> impl Iterator<Item = &str> {
+        let active = self.labels.iter().filter(|label| label.is_active());
+        active.map(|label| label.name.as_str())
+    }
+
+    /// Returns whether somebody has refused this name as a label.
+    pub fn is_refused(&self, name: &str) -> bool {
+        let key = label_key(name);
+        self.refused.iter().any(|refused| label_key(refused) == key)
+    }
+
+    /// Returns what a name means, however it is spelt: by key, then synonyms, then merges.
+    pub fn resolve<'a>(&'a self, name: &'a str) -> Resolution<'a> {
+        let mut label = match self.find(name) {
+            Some(label) => label,
+            None => return Resolution::Proposed(name.trim()),
+        };
+        for _ in 0..self.labels.len() {
+            match &label.state {
+                State::Active => return Resolution::Label(&label.name),
+                State::Retired => return Resolution::Retired(&label.name),
+                State::Split { .. } => return Resolution::Split(&label.name),
+                State::MergedInto(target) => match self.find(target) {
+                    Some(target) => label = target,
+                    None => return Resolution::Retired(&label.name),
+                },
+            }
+        }
+        // Merged in a circle, which no change makes.
+        Resolution::Retired(&label.name)
+    }
+
+    /// Returns the label that has a name, as it stands in the set: merges are not followed.
+    pub fn find(&self, name: &str) -> Option<&Label> {
+        self.by_key
+            .get(&label_key(name))
+            .map(|index| &self.labels[*index])
+    }
+}
+
+impl From<LabelSet> for Stored {
+    fn from(set: LabelSet) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            version: set.version,
+            origin: set.origin,
+            updated_at: set.updated_at,
+            labels: set.labels,
+            refused: set.refused,
+        }
+    }
+}
+
+impl TryFrom<Stored> for LabelSet {
+    type Error = LabelSetError;
+
+    fn try_from(stored: Stored) -> Result<Self, LabelSetError> {
+        if stored.schema_version > SCHEMA_VERSION {
+            return Err(LabelSetError::NewerSchema(stored.schema_version));
+        }
+        let mut by_key = HashMap::new();
+        for (index, label) in stored.labels.iter().enumerate() {
+            for name in std::iter::once(&label.name).chain(&label.synonyms) {
+                if by_key
+                    .insert(label_key(name), index)
+                    .is_some_and(|other| other != index)
+                {
+                    return Err(LabelSetError::TwoLabels);
+                }
+            }
+        }
+        Ok(Self {
+            version: stored.version,
+            origin: stored.origin,
+            updated_at: stored.updated_at,
+            labels: stored.labels,
+            refused: stored.refused,
+            by_key,
+        })
+    }
+}

@@ -1,0 +1,282 @@
+//! Changes of a label set. Each refuses what would make two labels one, or leave none.
+
+use super::{Label, LabelSet, MAX_ACTIVE_LABELS, MAX_NAME_BYTES, Origin, State};
+use crate::labels::{
+    human_loop::{NONE_FITS, UNSURE},
+    label_key::label_key,
+};
+
+/// Why a set cannot be read, or not be changed in this way.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LabelSetError {
+    /// Not a label set.
+    #[error("it is not a label set")]
+    Damaged,
+    /// Written by a newer version.
+    #[error("schema version {0} of the label set is newer than what is understood")]
+    NewerSchema(u32),
+    /// Two labels of a stored set have the same name.
+    #[error("two labels of the set have the same name or synonym")]
+    TwoLabels,
+    /// No name, one too long, or one with a meaning of its own.
+    #[error(
+        "`{0}` cannot be a label: it needs something that can be seen, at most {MAX_NAME_BYTES} bytes, and no line break"
+    )]
+    NoName(String),
+    /// The name belongs to a label that is there.
+    #[error("`{name}` is a name of the label `{label}` already")]
+    Taken {
+        /// The name that was given.
+        name: String,
+        /// The label that has it.
+        label: String,
+    },
+    /// There is no such label in use.
+    #[error("there is no active label `{0}`")]
+    Unknown(String),
+    /// A label cannot be merged into, or split into, itself.
+    #[error("`{0}` cannot be merged or split into itself")]
+    Itself(String),
+    /// A split needs parts.
+    #[error("a label is split into at least two labels")]
+    OnePart,
+    /// Nothing would be left to choose.
+    #[error("`{0}` is the only active label")]
+    LastLabel(String),
+    /// More than a model can have.
+    #[error("a set has at most {MAX_ACTIVE_LABELS} active labels")]
+    TooMany,
+}
+
+impl LabelSet {
+    /// Marks the next version, made by a person.
+    pub fn edited(&mut self, at: &str) {
+        self.renew(Origin::Edited, at);
+    }
+
+    /// Marks the next version, made from data or by a person.
+    pub(super) fn renew(&mut self, origin: Origin, at: &str) {
+        self.version += 1;
+        self.origin = origin;
+        at.clone_into(&mut self.updated_at);
+    }
+
+    /// Adds a label, or brings a retired one back.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError`] where the name is none, or another label's.
+    pub fn add(&mut self, name: &str, description: &str) -> Result<(), LabelSetError> {
+        let retired = self
+            .index(name)
+            .filter(|index| self.labels[*index].state == State::Retired);
+        match retired {
+            Some(_) if self.active().count() >= MAX_ACTIVE_LABELS => Err(LabelSetError::TooMany),
+            Some(index) => {
+                let label = &mut self.labels[index];
+                label.state = State::Active;
+                if !description.is_empty() {
+                    description.clone_into(&mut label.description);
+                }
+                Ok(())
+            }
+            None => self.insert(name, description),
+        }
+    }
+
+    /// Takes in the labels of a training file: those of a set that only the parameter made are replaced, otherwise what
+    /// means nothing yet is added. Returns whether anything changed.
+    pub fn take_data<'a>(&mut self, names: impl IntoIterator<Item = &'a str>, at: &str) -> bool {
+        let names: Vec<&str> = names.into_iter().collect();
+        let mut after = match self.origin {
+            Origin::Parameter => Self::seed(names, Origin::InitialData, at),
+            Origin::InitialData | Origin::Edited => {
+                let mut after = self.clone();
+                for name in names {
+                    // What is there already, under whatever name and state, stays as people left it.
+                    let _ = after.insert(name, "");
+                }
+                after
+            }
+        };
+        if after.labels.is_empty() || (after.labels == self.labels && after.origin == self.origin) {
+            return false;
+        }
+        let origin = after.origin;
+        after.version = self.version;
+        after.renew(origin, at);
+        *self = after;
+        true
+    }
+
+    /// Gives a label another name; the old one stays as a synonym, so that old rows are its rows.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError`] where there is no such label, or the new name is none or another label's.
+    pub fn rename(&mut self, old: &str, new: &str) -> Result<(), LabelSetError> {
+        let index = self.active_index(old)?;
+        let new = checked(new)?;
+        self.free(new, Some(index))?;
+        let label = &mut self.labels[index];
+        let old = std::mem::replace(&mut label.name, new.to_owned());
+        let key = label_key(new);
+        label.synonyms.retain(|synonym| label_key(synonym) != key);
+        if label_key(&old) != key {
+            label.synonyms.push(old);
+        }
+        self.by_key.insert(key, index);
+        Ok(())
+    }
+
+    /// Makes the rows of one label those of another.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError`] where one of them is not active, or both are the same.
+    pub fn merge(&mut self, from: &str, into: &str) -> Result<(), LabelSetError> {
+        let (from, into) = (self.active_index(from)?, self.active_index(into)?);
+        if from == into {
+            return Err(LabelSetError::Itself(self.labels[from].name.clone()));
+        }
+        self.labels[from].state = State::MergedInto(self.labels[into].name.clone());
+        Ok(())
+    }
+
+    /// Takes a label out of use: its rows are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError`] where it is not active, or the last one.
+    pub fn retire(&mut self, name: &str) -> Result<(), LabelSetError> {
+        let index = self.active_index(name)?;
+        if self.active().count() == 1 {
+            return Err(LabelSetError::LastLabel(self.labels[index].name.clone()));
+        }
+        self.labels[index].state = State::Retired;
+        Ok(())
+    }
+
+    /// Puts others in the place of a label; those that are not there yet are added where it stood.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError`] where there is no such label, fewer than two parts, or one that cannot be a label.
+    pub fn split(&mut self, name: &str, into: &[impl AsRef<str>]) -> Result<(), LabelSetError> {
+        let mut after = self.clone();
+        let index = after.active_index(name)?;
+        let mut parts: Vec<String> = Vec::new();
+        for part in into.iter().map(AsRef::as_ref) {
+            let part = match after.index(part) {
+                Some(same) if same == index => return Err(LabelSetError::Itself(part.to_owned())),
+                Some(known) if after.labels[known].is_active() => after.labels[known].name.clone(),
+                Some(known) => return Err(after.taken(part, known)),
+                None => {
+                    after.insert(part, "")?;
+                    part.trim().to_owned()
+                }
+            };
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        if parts.len() < 2 {
+            return Err(LabelSetError::OnePart);
+        }
+        after.labels[index].state = State::Split { into: parts };
+        *self = after;
+        Ok(())
+    }
+
+    /// Says what belongs to a label.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError::Unknown`] where there is no such label.
+    pub fn describe(&mut self, name: &str, description: &str) -> Result<(), LabelSetError> {
+        let index = self.active_index(name)?;
+        description.trim().clone_into(&mut self.labels[index].description);
+        Ok(())
+    }
+
+    /// Gives a label one more name.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError`] where there is no such label, or the name is none or taken.
+    pub fn add_synonym(&mut self, name: &str, synonym: &str) -> Result<(), LabelSetError> {
+        let index = self.active_index(name)?;
+        let synonym = checked(synonym)?;
+        self.free(synonym, None)?;
+        self.by_key.insert(label_key(synonym), index);
+        self.labels[index].synonyms.push(synonym.to_owned());
+        Ok(())
+    }
+
+    /// Notes that a proposed name is to be no label, so that it is proposed no more.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelSetError`] where it is a label, or cannot be a name.
+    pub fn refuse(&mut self, name: &str) -> Result<(), LabelSetError> {
+        let name = checked(name)?;
+        self.free(name, None)?;
+        if !self.is_refused(name) {
+            self.refused.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Adds an active label at the end.
+    pub(super) fn insert(&mut self, name: &str, description: &str) -> Result<(), LabelSetError> {
+        let name = checked(name)?;
+        self.free(name, None)?;
+        if self.active().count() >= MAX_ACTIVE_LABELS {
+            return Err(LabelSetError::TooMany);
+        }
+        let key = label_key(name);
+        self.refused.retain(|refused| label_key(refused) != key);
+        self.by_key.insert(key, self.labels.len());
+        self.labels.push(Label {
+            description: description.trim().to_owned(),
+            ..Label::named(name)
+        });
+        Ok(())
+    }
+
+    fn index(&self, name: &str) -> Option<usize> {
+        self.by_key.get(&label_key(name)).copied()
+    }
+
+    /// Finds an active label by any of its names.
+    fn active_index(&self, name: &str) -> Result<usize, LabelSetError> {
+        let index = self.index(name).filter(|index| self.labels[*index].is_active());
+        index.ok_or_else(|| LabelSetError::Unknown(name.trim().to_owned()))
+    }
+
+    /// Checks that a name is no label's, or that of this one.
+    fn free(&self, name: &str, of: Option<usize>) -> Result<(), LabelSetError> {
+        match self.index(name) {
+            Some(index) if Some(index) != of => Err(self.taken(name, index)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn taken(&self, name: &str, index: usize) -> LabelSetError {
+        LabelSetError::Taken {
+            name: name.to_owned(),
+            label: self.labels[index].name.clone(),
+        }
+    }
+}
+
+/// Trims a name, and checks that it can be one.
+fn checked(name: &str) -> Result<&str, LabelSetError> {
+    let name = name.trim();
+    let key = label_key(name);
+    let is_word = [NONE_FITS, UNSURE].iter().any(|word| label_key(word) == key);
+    if key.is_empty() || is_word || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+        return Err(LabelSetError::NoName(name.chars().take(80).collect()));
+    }
+    Ok(name)
+}

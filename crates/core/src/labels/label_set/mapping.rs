@@ -1,0 +1,257 @@
+//! What names in answers, files and models mean by a label set.
+
+use std::collections::BTreeSet;
+
+use super::{LabelSet, Resolution};
+use crate::{
+    dataset::Mode,
+    feedback::{FeedbackRecord, prediction::LABEL_DELIMITER},
+    labels::{
+        human_loop::Answer,
+        label_key::label_key,
+        question::Opinion,
+        vote::{Vote, VoteSource},
+    },
+};
+
+/// Delimiters that Comprehend allows, the customary one first. Source: Amazon Comprehend API, `LabelDelimiter`.
+const DELIMITERS: &str = "|~^;\t!*+=\\>?@#$%:/_-";
+
+/// Returns a delimiter for labels in training files that no name contains; `None` where the names leave none.
+pub fn delimiter<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<char> {
+    let used: BTreeSet<char> = names.into_iter().flat_map(str::chars).collect();
+    DELIMITERS.chars().find(|delimiter| !used.contains(delimiter))
+}
+
+/// What an answer means by the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mapped {
+    /// This answer, with the labels' own names.
+    Answer(Answer),
+    /// It names a label that is retired.
+    Retired,
+    /// It names a label that was split: it no longer counts.
+    Split,
+}
+
+impl Mapped {
+    /// Why rows of a retired label are left out of datasets.
+    pub const RETIRED: &'static str = "retired-label";
+    /// Why rows of a split label are left out of datasets until they are answered again.
+    pub const SPLIT: &'static str = "split-label";
+}
+
+/// Where the label set and the classes of a model differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Active labels that the model does not know.
+    pub not_in_model: Vec<String>,
+    /// Classes of the model that the set does not know.
+    pub not_in_set: Vec<String>,
+    /// Classes of the model that are no longer in use: renamed, merged, retired or split.
+    pub outdated: Vec<String>,
+}
+
+impl Difference {
+    /// Returns whether set and model have the same labels.
+    pub fn is_empty(&self) -> bool {
+        self.not_in_model.is_empty() && self.not_in_set.is_empty() && self.outdated.is_empty()
+    }
+}
+
+impl LabelSet {
+    /// Reads a text that names one label, or several joined by [`LABEL_DELIMITER`].
+    ///
+    /// A label whose name holds the delimiter is one label. A text with a part that means nothing is one proposal.
+    pub fn read(&self, text: &str) -> Answer {
+        match self.names(text) {
+            Some(names) => Answer::labels(names),
+            None => Answer::NewLabel {
+                label: text.trim().to_owned(),
+            },
+        }
+    }
+
+    /// Cuts a text into names that the set knows, in as few pieces as there can be; `None` where a part means nothing.
+    pub fn names(&self, text: &str) -> Option<Vec<String>> {
+        let parts: Vec<&str> = text.split(LABEL_DELIMITER).collect();
+        // The best way to read the first parts, by their number.
+        let mut best: Vec<Option<Vec<String>>> = vec![None; parts.len() + 1];
+        best[0] = Some(Vec::new());
+        for end in 1..=parts.len() {
+            for start in 0..end {
+                let name = parts[start..end].join(&LABEL_DELIMITER.to_string());
+                let (Some(label), Some(before)) = (self.find(&name), &best[start]) else {
+                    continue;
+                };
+                if best[end]
+                    .as_ref()
+                    .is_none_or(|known| known.len() > before.len() + 1)
+                {
+                    let mut names = before.clone();
+                    names.push(label.name.clone());
+                    best[end] = Some(names);
+                }
+            }
+        }
+        best.pop().flatten()
+    }
+
+    /// Returns the vote that a feedback record carries, by the labels' own names.
+    pub fn vote_of(&self, record: &FeedbackRecord) -> Option<Vote> {
+        let vote = Vote::of_feedback(record)?;
+        Some(self.canonical(record, vote))
+    }
+
+    /// Writes a vote on a record with the labels' own names, as far as the set knows them and they are in use.
+    pub fn canonical(&self, record: &FeedbackRecord, vote: Vote) -> Vote {
+        match self.map(record, &vote) {
+            Mapped::Answer(answer) => Vote { answer, ..vote },
+            Mapped::Retired | Mapped::Split => vote,
+        }
+    }
+
+    /// Writes a user's opinion with the labels' own names, so that spelling is no disagreement.
+    pub fn opinion(&self, record: &FeedbackRecord, opinion: Opinion) -> Opinion {
+        match (opinion, &record.prediction) {
+            (Opinion::For(vote), _) => Opinion::For(self.canonical(record, vote)),
+            (Opinion::Against(answer), Some(prediction)) => match self.read(prediction) {
+                Answer::NewLabel { .. } => Opinion::Against(answer),
+                read => Opinion::Against(self.names_in_use(read)),
+            },
+            (opinion, _) => opinion,
+        }
+    }
+
+    /// Writes a prediction by the names that its labels have now; as it is where the set does not know it.
+    pub fn own_names(&self, label: &str) -> String {
+        match self.read(label) {
+            Answer::NewLabel { .. } => label.to_owned(),
+            read => match self.names_in_use(read) {
+                Answer::Labels { labels } => labels.join(&LABEL_DELIMITER.to_string()),
+                Answer::NewLabel { .. } | Answer::NoneFits | Answer::Unsure => label.to_owned(),
+            },
+        }
+    }
+
+    /// Follows renames and merges in an answer, as far as they lead to a label in use.
+    fn names_in_use(&self, answer: Answer) -> Answer {
+        match answer {
+            Answer::Labels { labels } => Answer::labels(labels.iter().map(|name| match self.resolve(name) {
+                Resolution::Label(name) | Resolution::Retired(name) | Resolution::Split(name) => name,
+                Resolution::Proposed(name) => name,
+            })),
+            other => other,
+        }
+    }
+
+    /// Returns what a vote on a record means. What the record itself said is read anew, whole.
+    pub fn map(&self, record: &FeedbackRecord, vote: &Vote) -> Mapped {
+        if vote.source != VoteSource::Feedback || Vote::of_feedback(record).as_ref() != Some(vote) {
+            return self.map_vote(vote);
+        }
+        let said = record.suggested_label.as_ref().or(record.prediction.as_ref());
+        let answer = said.map_or_else(|| vote.answer.clone(), |said| self.read(said));
+        self.map_vote(&Vote {
+            answer,
+            ..vote.clone()
+        })
+    }
+
+    /// Returns what a vote's answer means. What a user says and the set does not know is a proposal; what a reviewer
+    /// answered was offered, so it stands.
+    pub fn map_vote(&self, vote: &Vote) -> Mapped {
+        let labels = match &vote.answer {
+            Answer::Labels { labels } => labels.clone(),
+            Answer::NewLabel { label } => match self.names(label) {
+                Some(names) => names,
+                None => return Mapped::Answer(vote.answer.clone()),
+            },
+            Answer::NoneFits | Answer::Unsure => return Mapped::Answer(vote.answer.clone()),
+        };
+        let joined = labels.join(&LABEL_DELIMITER.to_string());
+        // A name with the delimiter was cut where the vote was taken.
+        let labels = match labels.len() > 1 {
+            true => self.names(&joined).unwrap_or(labels),
+            false => labels,
+        };
+
+        let mut names = Vec::new();
+        for label in &labels {
+            match self.resolve(label) {
+                Resolution::Label(name) => names.push(name.to_owned()),
+                Resolution::Retired(_) => return Mapped::Retired,
+                Resolution::Split(_) => return Mapped::Split,
+                Resolution::Proposed(name) if vote.source.is_review() => names.push(name.to_owned()),
+                Resolution::Proposed(_) => return Mapped::Answer(Answer::NewLabel { label: joined }),
+            }
+        }
+        Mapped::Answer(Answer::labels(names))
+    }
+
+    /// Returns the classes that the label of a training row names; the reason why its row is left out where one of them
+    /// is no longer in use. Names that the set does not know stand: the data says what there is.
+    ///
+    /// # Errors
+    ///
+    /// The reason, as datasets count it.
+    pub fn classes_of_row(&self, label: &str, mode: Mode) -> Result<Vec<String>, &'static str> {
+        let names = match (self.names(label), mode) {
+            (Some(names), _) => names,
+            (None, Mode::MultiClass) => vec![label.trim().to_owned()],
+            (None, Mode::MultiLabel) => label
+                .split(LABEL_DELIMITER)
+                .map(|name| name.trim().to_owned())
+                .collect(),
+        };
+        let mut classes = names
+            .iter()
+            .map(|name| match self.resolve(name) {
+                Resolution::Label(name) | Resolution::Proposed(name) => Ok(name.to_owned()),
+                Resolution::Retired(_) => Err(Mapped::RETIRED),
+                Resolution::Split(_) => Err(Mapped::SPLIT),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        classes.sort();
+        classes.dedup();
+        Ok(classes)
+    }
+
+    /// Returns what reviewers choose from: the active labels, then classes of the serving model that mean none of them.
+    ///
+    /// A class that is merged, retired or split is no choice of its own.
+    pub fn choices<'a>(&'a self, classes: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let mut choices: Vec<String> = self.active().map(str::to_owned).collect();
+        let mut keys = BTreeSet::new();
+        for class in classes {
+            if let Resolution::Proposed(name) = self.resolve(class)
+                && !name.is_empty()
+                && keys.insert(label_key(name))
+            {
+                choices.push(name.to_owned());
+            }
+        }
+        choices
+    }
+
+    /// Returns where the set and the classes of a model differ.
+    pub fn difference<'a>(&'a self, classes: impl IntoIterator<Item = &'a str>) -> Difference {
+        let mut known = BTreeSet::new();
+        let mut difference = Difference::default();
+        for class in classes {
+            match self.resolve(class) {
+                Resolution::Label(name) => {
+                    known.insert(name);
+                    if name != class {
+                        difference.outdated.push(class.to_owned());
+                    }
+                }
+                Resolution::Retired(_) | Resolution::Split(_) => difference.outdated.push(class.to_owned()),
+                Resolution::Proposed(_) => difference.not_in_set.push(class.to_owned()),
+            }
+        }
+        let missing = self.active().filter(|name| !known.contains(name));
+        difference.not_in_model = missing.map(str::to_owned).collect();
+        difference
+    }
+}

@@ -1,0 +1,316 @@
+use proptest::prelude::*;
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
+
+use super::*;
+use crate::labels::{
+    human_loop::Answer,
+    vote::{Vote, VoteSource},
+};
+
+const AT: &str = "2026-11-28T07:00:00Z";
+
+fn set(names: &[&str]) -> LabelSet {
+    LabelSet::seed(names.iter().copied(), Origin::Parameter, AT)
+}
+
+fn vote(answer: Answer, source: VoteSource) -> Vote {
+    Vote {
+        worker: "w".into(),
+        answer,
+        source,
+        at: AT.into(),
+        seconds: None,
+    }
+}
+
+#[test]
+fn a_renamed_label_keeps_its_old_name_as_a_synonym() {
+    let mut set = set(&["SciTech", "World"]);
+
+    set.rename("scitech ", "Science, and more").expect("free");
+
+    assert_eq!(set.resolve("SCITECH"), Resolution::Label("Science, and more"));
+    assert_eq!(set.active().collect::<Vec<_>>(), ["Science, and more", "World"]);
+}
+
+#[test]
+fn another_spelling_of_a_name_is_a_rename_without_a_synonym() {
+    let mut set = set(&["sport"]);
+
+    set.rename("sport", "Sport").expect("its own name");
+
+    assert_eq!(set.labels()[0], Label::named("Sport"));
+}
+
+#[test]
+fn what_is_merged_means_the_label_it_went_into_through_every_later_change() {
+    let mut set = set(&["A", "B", "C"]);
+
+    set.merge("A", "B").expect("active");
+    set.rename("B", "B2").expect("active");
+    set.merge("B2", "C").expect("active");
+
+    assert_eq!(set.resolve("a"), Resolution::Label("C"));
+    assert_eq!(set.merge("C", "A"), Err(LabelSetError::Unknown("A".into())));
+    assert_eq!(set.merge("C", "c"), Err(LabelSetError::Itself("C".into())));
+}
+
+#[test]
+fn a_retired_label_is_no_choice_and_can_come_back() {
+    let mut set = set(&["A", "B"]);
+
+    set.retire("A").expect("two are left");
+    let resolved = set.resolve("a ") == Resolution::Retired("A");
+    let last = set.retire("B");
+    set.add("a", "").expect("it is retired");
+
+    assert!(resolved);
+    assert_eq!(last, Err(LabelSetError::LastLabel("B".into())));
+    assert_eq!(set.resolve("A"), Resolution::Label("A"));
+}
+
+#[test]
+fn a_split_label_says_no_more_which_part_is_meant() {
+    let mut set = set(&["Sport", "World"]);
+
+    set.split("sport", &["Ball games", "Racing"]).expect("two parts");
+
+    assert_eq!(set.resolve("Sport"), Resolution::Split("Sport"));
+    assert_eq!(
+        set.active().collect::<Vec<_>>(),
+        ["World", "Ball games", "Racing"]
+    );
+    assert_eq!(set.split("World", &["x", " X"]), Err(LabelSetError::OnePart));
+    assert_eq!(
+        set.split("World", &["world", "y"]),
+        Err(LabelSetError::Itself("world".into()))
+    );
+    assert_eq!(set.active().count(), 3);
+}
+
+#[test]
+fn no_change_makes_two_labels_meet() {
+    let mut set = set(&["Sci Tech", "World"]);
+    let taken = |name: &str, label: &str| {
+        Err(LabelSetError::Taken {
+            name: name.into(),
+            label: label.into(),
+        })
+    };
+
+    assert_eq!(
+        set.add("ＳＣＩ\u{a0}tech", ""),
+        taken("ＳＣＩ\u{a0}tech", "Sci Tech")
+    );
+    assert_eq!(set.rename("World", "sci  tech"), taken("sci  tech", "Sci Tech"));
+    assert_eq!(
+        set.add_synonym("World", "SCI TECH"),
+        taken("SCI TECH", "Sci Tech")
+    );
+    assert_eq!(set.refuse("world"), taken("world", "World"));
+}
+
+#[test]
+fn a_name_that_nobody_can_see_or_with_a_meaning_of_its_own_is_no_label() {
+    let mut set = set(&["A"]);
+
+    for name in [
+        "",
+        "\u{200b}",
+        "__none__",
+        " __UNSURE__",
+        "a\nb",
+        &"x".repeat(MAX_NAME_BYTES + 1),
+    ] {
+        assert!(
+            matches!(set.add(name, ""), Err(LabelSetError::NoName(_))),
+            "{name:?}"
+        );
+    }
+}
+
+#[test]
+fn a_set_of_the_parameter_gives_way_to_data_and_one_of_data_is_added_to() {
+    let mut set = set(&["World", "Sports"]);
+
+    assert!(set.take_data(["cat", "dog"], AT));
+    assert!(!set.take_data(["Cat", "dog "], AT));
+    set.retire("dog").expect("two");
+    assert!(set.take_data(["DOG", "bird"], AT));
+
+    assert_eq!((set.version(), set.origin()), (3, Origin::InitialData));
+    assert_eq!(set.active().collect::<Vec<_>>(), ["cat", "bird"]);
+}
+
+#[test]
+fn a_refused_proposal_is_proposed_no_more_until_it_is_added() {
+    let mut set = set(&["A"]);
+
+    set.refuse("Wether").expect("no label");
+    let refused = set.is_refused("WETHER ");
+    set.add("wether", "").expect("free");
+
+    assert!(refused && !set.is_refused("wether"));
+}
+
+#[test]
+fn a_set_is_read_as_it_was_written_and_a_damaged_one_not_at_all() {
+    let mut set = set(&["A|B", "C, D"]);
+    set.add_synonym("A|B", "ab").expect("free");
+    set.describe("C, D", "All of it").expect("active");
+    let json = set.to_json();
+
+    assert_eq!(LabelSet::parse(&json), Ok(set));
+    let mut newer: Value = serde_json::from_slice(&json).expect("JSON");
+    newer["schemaVersion"] = 2.into();
+    assert_eq!(
+        LabelSet::parse(newer.to_string().as_bytes()),
+        Err(LabelSetError::NewerSchema(2))
+    );
+    newer["schemaVersion"] = 1.into();
+    newer["labels"][1]["synonyms"] = serde_json::json!(["AB "]);
+    assert_eq!(
+        LabelSet::parse(newer.to_string().as_bytes()),
+        Err(LabelSetError::TwoLabels)
+    );
+}
+
+#[test]
+fn a_label_with_the_delimiter_in_its_name_is_one_label_in_a_vote() {
+    let set = set(&["A|B", "A", "C"]);
+
+    assert_eq!(set.read("a|b"), Answer::labels(["A|B"]));
+    assert_eq!(
+        set.read("C|A | B"),
+        Answer::NewLabel {
+            label: "C|A | B".into()
+        }
+    );
+    assert_eq!(set.read("c|A|B"), Answer::labels(["A|B", "C"]));
+    assert_eq!(set.read("C|A"), Answer::labels(["A", "C"]));
+    // As votes were written that cut the name.
+    let cut = vote(Answer::labels(["A", "B"]), VoteSource::Feedback);
+    assert_eq!(set.map_vote(&cut), Mapped::Answer(Answer::labels(["A|B"])));
+}
+
+#[test]
+fn old_votes_follow_renames_and_merges_and_those_for_retired_and_split_labels_do_not_count() {
+    let mut set = set(&["A", "B", "C", "D", "E"]);
+    set.rename("A", "Alpha").expect("free");
+    set.merge("B", "Alpha").expect("active");
+    set.retire("C").expect("others");
+    set.split("D", &["D1", "D2"]).expect("parts");
+    let of = |label: &str| set.map_vote(&vote(Answer::labels([label]), VoteSource::HumanReview));
+
+    assert_eq!(of("a"), Mapped::Answer(Answer::labels(["Alpha"])));
+    assert_eq!(of("B"), Mapped::Answer(Answer::labels(["Alpha"])));
+    assert_eq!((of("C"), of("D")), (Mapped::Retired, Mapped::Split));
+}
+
+#[test]
+fn what_a_user_says_and_the_set_does_not_know_is_a_proposal_until_it_is_accepted() {
+    let mut set = set(&["A"]);
+    let said = vote(Answer::labels(["Weather"]), VoteSource::Feedback);
+    let answered = vote(
+        Answer::NewLabel {
+            label: "weather".into(),
+        },
+        VoteSource::HumanReview,
+    );
+
+    let before = set.map_vote(&said);
+    set.add("Weather", "").expect("free");
+
+    assert_eq!(
+        before,
+        Mapped::Answer(Answer::NewLabel {
+            label: "Weather".into()
+        })
+    );
+    assert_eq!(set.map_vote(&said), Mapped::Answer(Answer::labels(["Weather"])));
+    assert_eq!(
+        set.map_vote(&answered),
+        Mapped::Answer(Answer::labels(["Weather"]))
+    );
+}
+
+#[test]
+fn choices_are_the_active_labels_and_what_the_model_knows_beside_them() {
+    let mut set = set(&["World", "Sports", "Old"]);
+    set.retire("Old").expect("others");
+
+    let choices = set.choices(["SPORTS", "Weather", " weather", "Old"]);
+
+    assert_eq!(choices, ["World", "Sports", "Weather"]);
+}
+
+#[test]
+fn where_set_and_model_differ_is_said_from_both_sides() {
+    let mut set = set(&["World", "Sports", "New"]);
+    set.rename("Sports", "Sport").expect("free");
+
+    let difference = set.difference(["World", "Sports", "Weather"]);
+
+    assert_eq!(
+        difference,
+        Difference {
+            not_in_model: vec!["New".into()],
+            not_in_set: vec!["Weather".into()],
+            outdated: vec!["Sports".into()],
+        }
+    );
+    assert!(set.difference(["World", "Sport", "New"]).is_empty());
+}
+
+#[test]
+fn the_delimiter_is_one_that_no_name_contains() {
+    assert_eq!(delimiter(["A", "B"]), Some('|'));
+    assert_eq!(delimiter(["A|B", "x~y"]), Some('^'));
+}
+
+proptest! {
+    #[test]
+    fn any_spelling_of_a_name_or_synonym_resolves_to_the_one_label(
+        names in proptest::collection::btree_set("[a-zäéж][a-zäéж|,+#]{0,6}( [a-zäéж|,+#]{1,6})?", 2..8),
+        chosen in any::<proptest::sample::Index>(),
+        edge in "[ \t\u{a0}\u{3000}\u{200b}]{0,3}",
+    ) {
+        let names: Vec<String> = names.into_iter().collect();
+        let set = LabelSet::seed(names.clone(), Origin::Edited, AT);
+        let name = chosen.get(&names);
+
+        for spelling in [
+            name.to_uppercase(),
+            format!("{edge}{name}{edge}"),
+            name.replace(' ', "\u{a0} "),
+            name.nfd().collect(),
+            name.to_uppercase().nfkd().collect(),
+        ] {
+            prop_assert_eq!(set.resolve(&spelling), Resolution::Label(name.as_str()));
+        }
+        prop_assert_eq!(set.active().count(), names.len());
+    }
+
+    #[test]
+    fn whatever_changes_are_tried_no_two_labels_meet_and_the_set_can_be_read_again(
+        changes in proptest::collection::vec((0..6u8, "[a-cA-C]{1,2}", "[a-cA-C]{1,2}"), 0..40),
+    ) {
+        let mut set = set(&["a", "b", "c"]);
+
+        for (kind, one, other) in &changes {
+            // Refusals are fine; what they let through is what counts.
+            let _ = match kind {
+                0 => set.add(one, ""),
+                1 => set.rename(one, other),
+                2 => set.merge(one, other),
+                3 => set.retire(one),
+                4 => set.split(one, &[other.as_str(), "z"]),
+                _ => set.add_synonym(one, other),
+            };
+        }
+
+        prop_assert_eq!(LabelSet::parse(&set.to_json()), Ok(set.clone()));
+        prop_assert!(set.active().count() > 0);
+    }
+}

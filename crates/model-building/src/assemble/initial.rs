@@ -1,0 +1,244 @@
+//! The rows of the training files under `initial/`.
+//!
+//! A file that cannot be used is left out whole and told; so is sample data beside a user's own. One class
+//! in several spellings is joined over all files.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
+
+use active_learning_aws::bucket::BucketError;
+use active_learning_core::{
+    dataset::{
+        ContentId, Mode, RowError, SAMPLE_IGNORED, Spellings, TextId, TrainingCheck, TrainingFileReport,
+        TrainingFileState, TrainingRows, is_shipped_sample, one_line, text_id,
+    },
+    feedback::prediction::LABEL_DELIMITER,
+};
+use sha2::{Digest, Sha256};
+
+use super::{
+    AssembleError,
+    rows::{LabelSets, Row, Source},
+};
+use crate::spool::Spool;
+
+/// The files that were read, in order.
+pub(super) struct Initial {
+    files: Vec<File>,
+    /// Labels as they are written.
+    label_sets: LabelSets,
+    texts: Spool,
+    mode: Option<Mode>,
+    reports: Vec<TrainingFileReport>,
+    left_out: BTreeMap<&'static str, u64>,
+}
+
+/// A file that can be used.
+struct File {
+    key: String,
+    etag: String,
+    rows: Vec<Row>,
+    is_sample: bool,
+}
+
+/// The rows of all files.
+pub(super) struct InitialRows {
+    pub rows: Vec<Row>,
+    pub label_sets: LabelSets,
+    pub texts: Spool,
+    pub mode: Option<Mode>,
+    /// Rows and files that were left out, by why.
+    pub left_out: BTreeMap<&'static str, u64>,
+}
+
+impl Initial {
+    /// Starts without files; where no mode is given, labels with a delimiter make it multi-label.
+    pub(super) fn new(mode: Option<Mode>) -> io::Result<Self> {
+        Ok(Self {
+            files: Vec::new(),
+            label_sets: LabelSets::default(),
+            texts: Spool::new()?,
+            mode,
+            reports: Vec::new(),
+            left_out: BTreeMap::new(),
+        })
+    }
+
+    /// Reads a file. A row that cannot be used refuses the file: half of it would train a wrong model.
+    ///
+    /// # Errors
+    ///
+    /// The bucket or the disk failed.
+    pub(super) fn read(
+        &mut self,
+        key: &str,
+        etag: &str,
+        uri: &str,
+        file: impl Read,
+    ) -> Result<(), AssembleError> {
+        let mut hashed = Hashed {
+            inner: file,
+            hash: Sha256::new(),
+        };
+        match self.rows(&mut hashed) {
+            Ok((rows, conflicting)) => {
+                let sha256 = hex::encode(hashed.hash.finalize());
+                self.count("conflicting-initial-row", conflicting);
+                self.files.push(File {
+                    key: key.to_owned(),
+                    etag: etag.to_owned(),
+                    rows,
+                    is_sample: is_shipped_sample(key, &sha256),
+                });
+                Ok(())
+            }
+            Err(Refusal::Reason(reason)) => {
+                self.count("refused-initial-file", 1);
+                self.report(key, etag, TrainingFileState::Refused, reason);
+                Ok(())
+            }
+            Err(Refusal::Read(source)) => Err(AssembleError::Bucket(BucketError::Broken {
+                uri: uri.to_owned(),
+                source: source.into(),
+            })),
+            Err(Refusal::Disk(error)) => Err(AssembleError::Disk(error)),
+        }
+    }
+
+    fn rows(&mut self, file: impl Read) -> Result<(Vec<Row>, u64), Refusal> {
+        let mut check = TrainingCheck::default();
+        let (mut rows, mut texts) = (Vec::new(), Vec::new());
+        for row in TrainingRows::new(file, Some(LABEL_DELIMITER))? {
+            let row = row?;
+            let bad = |reason: &str| Refusal::Reason(format!("line {}: {reason}", row.line));
+            if self.mode == Some(Mode::MultiClass) && row.label.contains(LABEL_DELIMITER) {
+                return Err(bad(
+                    "the label holds the delimiter `|`, but texts have one class each",
+                ));
+            }
+            if row
+                .label
+                .split(LABEL_DELIMITER)
+                .any(|label| label.trim().is_empty())
+            {
+                return Err(bad("the label is empty"));
+            }
+            check.add(row.label.split(LABEL_DELIMITER), &row.text, row.line);
+            texts.push(text_id(&row.text));
+            let text = one_line(&row.text);
+            let kept = Row {
+                id: TextId::of(&text),
+                content: ContentId::of(&text),
+                text: self.texts.push(&text).map_err(Refusal::Disk)?,
+                labels: self.label_sets.number(row.label),
+                source: Source::Initial,
+                candidate: true,
+                copies: 0,
+            };
+            rows.push(kept);
+        }
+        let findings = check
+            .finish()
+            .map_err(|unusable| Refusal::Reason(unusable.to_string()))?;
+        let mut texts = texts.into_iter();
+        let before = rows.len();
+        rows.retain(|_| texts.next().is_some_and(|text| !findings.is_conflicting(text)));
+        let conflicting = before - rows.len();
+        Ok((rows, conflicting as u64))
+    }
+
+    /// Leaves sample data out where there is other data, and joins what is one class.
+    pub(super) fn finish(mut self) -> (InitialRows, Vec<TrainingFileReport>) {
+        if self.files.iter().any(|file| !file.is_sample) {
+            let (samples, own): (Vec<File>, Vec<File>) =
+                self.files.into_iter().partition(|file| file.is_sample);
+            self.files = own;
+            for sample in samples {
+                self.count("sample-row", sample.rows.len() as u64);
+                let reason = SAMPLE_IGNORED.to_owned();
+                self.report(&sample.key, &sample.etag, TrainingFileState::Ignored, reason);
+            }
+        }
+        let written = self.label_sets.by_number();
+        let mut counts = vec![0; written.len()];
+        for row in self.files.iter().flat_map(|file| &file.rows) {
+            counts[row.labels as usize] += 1;
+        }
+        let mut spellings = Spellings::default();
+        for (labels, rows) in written.iter().zip(&counts).filter(|(_, rows)| **rows > 0) {
+            labels
+                .split(LABEL_DELIMITER)
+                .for_each(|label| spellings.add(label, *rows));
+        }
+        let (spellings, _) = spellings.finish();
+        let mut label_sets = LabelSets::default();
+        let mut rows = Vec::new();
+        for row in self.files.into_iter().flat_map(|file| file.rows) {
+            let labels = &written[row.labels as usize];
+            let joined: Vec<&str> = labels
+                .split(LABEL_DELIMITER)
+                .map(|label| spellings.of(label))
+                .collect();
+            let labels = label_sets.number(joined.join(&LABEL_DELIMITER.to_string()));
+            rows.push(Row { labels, ..row });
+        }
+        let initial = InitialRows {
+            rows,
+            label_sets,
+            texts: self.texts,
+            mode: self.mode,
+            left_out: self.left_out,
+        };
+        (initial, self.reports)
+    }
+
+    fn count(&mut self, why: &'static str, count: u64) {
+        if count > 0 {
+            *self.left_out.entry(why).or_default() += count;
+        }
+    }
+
+    fn report(&mut self, key: &str, etag: &str, state: TrainingFileState, reason: String) {
+        self.reports.push(TrainingFileReport {
+            key: key.to_owned(),
+            etag: etag.to_owned(),
+            state,
+            reason: Some(reason),
+            repairs: Vec::new(),
+            model_arn: None,
+            at: String::new(),
+        });
+    }
+}
+
+/// Why a file gives no rows.
+enum Refusal {
+    Reason(String),
+    Read(io::Error),
+    Disk(io::Error),
+}
+
+impl From<RowError> for Refusal {
+    fn from(error: RowError) -> Self {
+        match error {
+            RowError::Read(error) => Self::Read(error),
+            RowError::Bad(bad) => Self::Reason(bad.to_string()),
+        }
+    }
+}
+
+/// Hashes what is read.
+struct Hashed<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        Ok(read)
+    }
+}

@@ -1,0 +1,247 @@
+//! What a change of the label set means for what people have answered, counted before it is made.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use active_learning_aws::bucket::{Bucket, JSON_LINES};
+use active_learning_core::{
+    dataset::{Mode, TextId, TrainingRows, one_line},
+    feedback::{FeedbackRecord, Signal, Source, record_id},
+    labels::{
+        consolidation::{Settings, consolidate},
+        human_loop::Answer,
+        label_key::label_key,
+        label_set::{LabelSet, Resolution},
+        labelled::LabelledRecord,
+    },
+};
+use serde::Serialize;
+
+use crate::{
+    labels::{self, Keep, Labels, Outcome},
+    training_files,
+};
+
+/// Records of one delivered object.
+const RECORDS_PER_OBJECT: usize = 1_000;
+
+/// Doubt of a text on which no model said anything.
+const NO_CONFIDENCE: f32 = 0.5;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is asked about answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt<'a> {
+    /// Answers that name this label.
+    Label(&'a str),
+    /// Answers that no label fits: one that is new may.
+    NoneFits,
+}
+
+/// Rows of one kind.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Answers of people.
+    pub answers: Vec<FeedbackRecord>,
+    /// Rows of training files that people have not answered.
+    pub initial: Vec<String>,
+}
+
+/// A label that somebody proposed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    /// Its name, as it was written most often.
+    pub name: String,
+    /// Votes that name it.
+    pub votes: u64,
+}
+
+impl Rows {
+    /// Returns how many texts there are.
+    pub fn count(&self) -> usize {
+        self.answers.len() + self.initial.len()
+    }
+}
+
+/// Finds the rows that a change of the set is about: answers of people, and rows of training files without one.
+///
+/// # Errors
+///
+/// The bucket or a training file cannot be read.
+pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
+    let labels = labels::read(bucket, Keep::Line).await?;
+    let consolidated = consolidate(&labels.votes, Settings::default());
+    let mut rows = Rows::default();
+    let mut answered: HashSet<TextId> = HashSet::new();
+    for record in labels.records() {
+        let last = &record[record.len() - 1];
+        let outcome = Outcome::of(record, consolidated.of(last.id), Mode::MultiLabel);
+        if outcome.counts() {
+            answered.insert(last.text_id);
+        }
+        let is_meant = match (&outcome, doubt) {
+            (Outcome::Labels(labels), Doubt::Label(name)) => labels.iter().any(|label| label == name),
+            (Outcome::NoClass("none-fits"), Doubt::NoneFits) => true,
+            _ => false,
+        };
+        if is_meant {
+            rows.answers.push(line(&labels, last)?);
+        }
+    }
+    if let (Doubt::Label(name), Some(set)) = (doubt, set) {
+        rows.initial = initial_rows(bucket, set, name, answered).await?;
+    }
+    Ok(rows)
+}
+
+/// Returns what is proposed and neither a label nor refused, the most frequent first.
+///
+/// # Errors
+///
+/// The bucket cannot be read.
+pub async fn proposals(bucket: &Bucket, set: &LabelSet) -> Result<Vec<Proposal>, Failure> {
+    let labels = labels::read(bucket, Keep::Line).await?;
+    let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut count = |name: &str| {
+        if matches!(set.resolve(name), Resolution::Proposed(_)) && !set.is_refused(name) {
+            let key = label_key(name);
+            *spellings
+                .entry(key)
+                .or_default()
+                .entry(name.trim().to_owned())
+                .or_default() += 1;
+        }
+    };
+    for record in labels.records() {
+        let mut names: BTreeSet<(String, String)> = BTreeSet::new();
+        for piece in record {
+            let kept = labels.kept.read(piece.kept)?;
+            let labelled = LabelledRecord::parse(kept.as_bytes())?;
+            for vote in &labelled.votes {
+                match set.canonical(&labelled.record, vote.clone()).answer {
+                    Answer::NewLabel { label } => drop(names.insert((vote.worker.clone(), label))),
+                    Answer::Labels { labels } => {
+                        names.extend(labels.into_iter().map(|label| (vote.worker.clone(), label)));
+                    }
+                    Answer::NoneFits | Answer::Unsure => {}
+                }
+            }
+        }
+        names.iter().for_each(|(_, name)| count(name));
+    }
+    let mut proposals: Vec<Proposal> = spellings
+        .into_values()
+        .filter_map(|spellings| {
+            let votes = spellings.values().sum();
+            let name = spellings.into_iter().max_by_key(|(_, votes)| *votes)?.0;
+            Some(Proposal { name, votes })
+        })
+        .collect();
+    proposals.sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));
+    Ok(proposals)
+}
+
+/// Delivers rows to be asked again, the most doubtful first; returns how many texts.
+///
+/// Idempotent for one version of the set: the same rows again are the same objects and the same claims.
+///
+/// # Errors
+///
+/// The feedback bucket cannot be written to.
+pub async fn ask_again(feedback: &Bucket, set: &LabelSet, rows: Rows) -> Result<usize, Failure> {
+    let classifier = rows
+        .answers
+        .first()
+        .map_or_else(String::new, |record| record.classifier.clone());
+    let of_files = rows.initial.iter().map(|text| unanswered(&classifier, text));
+    let mut records: Vec<FeedbackRecord> = rows.answers.iter().cloned().chain(of_files).collect();
+    records.sort_by(|a, b| {
+        let doubt = |record: &FeedbackRecord| record.confidence.unwrap_or(NO_CONFIDENCE);
+        doubt(a).total_cmp(&doubt(b)).then_with(|| a.id.cmp(&b.id))
+    });
+    let mut asked = HashSet::new();
+    records.retain(|record| asked.insert(record.id.clone()));
+
+    for (part, records) in records.chunks(RECORDS_PER_OBJECT).enumerate() {
+        let lines: String = records
+            .iter()
+            .map(|record| again(record, set.updated_at()).to_line())
+            .collect();
+        let key = format!("feedback/relabel/{:08}-{part:04}.jsonl", set.version());
+        feedback.put(&key, JSON_LINES, lines).await?;
+    }
+    Ok(records.len())
+}
+
+/// Makes the record that asks about a text anew. What its user said is in its first record.
+fn again(record: &FeedbackRecord, at: &str) -> FeedbackRecord {
+    FeedbackRecord {
+        signal: Signal::Relabel,
+        suggested_label: None,
+        prediction_id: None,
+        selection_probability: None,
+        accepted_above: None,
+        user: None,
+        received_at: at.to_owned(),
+        ..record.clone()
+    }
+}
+
+/// Makes the record of a text that nobody was asked about.
+fn unanswered(classifier: &str, text: &str) -> FeedbackRecord {
+    FeedbackRecord {
+        schema_version: 1,
+        id: record_id(classifier, text),
+        classifier: classifier.to_owned(),
+        utterance: text.to_owned(),
+        prediction: None,
+        confidence: None,
+        classes: Vec::new(),
+        source: Source::ExplicitBatch,
+        signal: Signal::Relabel,
+        suggested_label: None,
+        prediction_id: None,
+        model_arn: None,
+        selection_probability: None,
+        accepted_above: None,
+        user: None,
+        received_at: String::new(),
+    }
+}
+
+fn line(labels: &Labels, line: &labels::Line) -> Result<FeedbackRecord, Failure> {
+    let kept = labels.kept.read(line.kept)?;
+    let labelled = LabelledRecord::parse(kept.as_bytes())?;
+    Ok(labelled.record)
+}
+
+/// Reads the texts of a label from the training files, those left out that people have answered.
+async fn initial_rows(
+    bucket: &Bucket,
+    set: &LabelSet,
+    label: &str,
+    mut known: HashSet<TextId>,
+) -> Result<Vec<String>, Failure> {
+    let mut texts = Vec::new();
+    for file in training_files::list(bucket).await? {
+        let Some(body) = bucket.open(&file.key).await? else {
+            continue;
+        };
+        let content = body.collect().await?.to_vec();
+        let Ok(rows) = TrainingRows::new(&content[..], None) else {
+            continue;
+        };
+        // A file that cannot be used is listed as such elsewhere.
+        for row in rows.map_while(Result::ok) {
+            let text = one_line(&row.text);
+            let names = set
+                .classes_of_row(&row.label, Mode::MultiLabel)
+                .unwrap_or_default();
+            if names.iter().any(|name| name == label) && known.insert(TextId::of(&text)) {
+                texts.push(text);
+            }
+        }
+    }
+    Ok(texts)
+}

@@ -1,0 +1,68 @@
+//! What became of the training files under `initial/`, for whoever looks.
+
+use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_core::dataset::{
+    INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
+    is_shipped_sample, report_key,
+};
+
+/// Returns the reports on the training files that are there now, in the order of their keys.
+///
+/// A report on a file that was mended or removed since is left out.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn training_files(bucket: &Bucket) -> Result<Vec<TrainingFileReport>, BucketError> {
+    let mut reports = Vec::new();
+    for file in list(bucket).await? {
+        let report: Option<TrainingFileReport> = bucket.read_document(&report_key(&file.key)).await?;
+        reports.extend(report.filter(|report| report.etag == file.etag));
+    }
+    let is_own = |report: &&TrainingFileReport| !is_shipped_sample(&report.key, "");
+    let mut own = reports.iter().filter(is_own);
+    if own.any(|report| report.state == TrainingFileState::Taken) {
+        // Its own report says so from the next build on.
+        for sample in reports
+            .iter_mut()
+            .filter(|report| is_shipped_sample(&report.key, ""))
+        {
+            sample.state = TrainingFileState::Ignored;
+            sample.reason = Some(SAMPLE_IGNORED.to_owned());
+        }
+    }
+    Ok(reports)
+}
+
+/// A training file.
+pub(crate) struct InitialFile {
+    pub key: String,
+    pub etag: String,
+}
+
+/// Lists the training files, in the order of their keys.
+pub(crate) async fn list(bucket: &Bucket) -> Result<Vec<InitialFile>, BucketError> {
+    let listed = bucket.list(INITIAL_PREFIX).await?.into_iter();
+    let files = listed.filter(|object| is_initial_file(&object.key));
+    Ok(files
+        .map(|object| InitialFile {
+            key: object.key,
+            etag: object.etag,
+        })
+        .collect())
+}
+
+/// Tells what became of a file, in one line or more.
+pub fn describe(report: &TrainingFileReport) -> String {
+    let state = match report.state {
+        TrainingFileState::Taken => "taken",
+        TrainingFileState::Refused => "refused",
+        TrainingFileState::Ignored => "ignored",
+    };
+    let reason = report
+        .reason
+        .as_ref()
+        .map_or_else(String::new, |reason| format!(": {reason}"));
+    let repairs = report.repairs.iter().map(|repair| format!("\n    {repair}"));
+    format!("{} {state}{reason}{}", report.key, repairs.collect::<String>())
+}

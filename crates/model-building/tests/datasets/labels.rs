@@ -1,0 +1,142 @@
+//! Datasets by the label set: what old rows mean after it changed.
+
+use active_learning_core::{
+    feedback::Signal,
+    labels::{
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
+        labelled::LabelledRecord,
+    },
+};
+use model_building::{
+    export::Format,
+    relabel::{Doubt, proposals, rows},
+};
+
+use crate::{
+    bucket::{Bucket, POLICY, doubted, record, time, vote},
+    export::exported,
+};
+
+const AT: &str = "2026-11-20T10:00:00.000Z";
+
+fn set() -> LabelSet {
+    LabelSet::seed(["World", "Sports", "Biz", "Business", "Old"], Origin::Edited, AT)
+}
+
+impl Bucket {
+    async fn put_set(&self, set: &LabelSet) {
+        self.put(LABEL_SET_KEY, set.to_json()).await;
+    }
+}
+
+/// A text that is no near copy of any other.
+fn text(number: usize) -> String {
+    format!(
+        "{} by {}",
+        number * 7_919 + 10_007,
+        number * number * 104_729 + 1_000_003
+    )
+}
+
+#[tokio::test]
+async fn old_rows_are_mapped_and_those_of_a_label_out_of_use_are_left_out_and_counted() {
+    let bucket = Bucket::new();
+    let mut set = set();
+    set.rename("World", "World | news").expect("free");
+    set.merge("Biz", "Business").expect("active");
+    set.retire("Old").expect("active");
+    bucket.put_set(&set).await;
+    let file: String = (0..40)
+        .map(|row| {
+            format!(
+                "{},{}\n",
+                ["WORLD ", "biz", "Business", "old"][row % 4],
+                text(row)
+            )
+        })
+        .collect();
+    bucket.put("initial/a.csv", file).await;
+    let answers = [
+        doubted("an answer for biz", "Biz"),
+        doubted("an answer for old", "Old"),
+    ];
+    bucket.answer("loop-1", 0, &answers).await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    let mut classes = manifest.train.summary.classes.clone();
+    for (class, rows) in &manifest.test.summary.classes {
+        *classes.entry(class.clone()).or_default() += rows;
+    }
+    let classes: Vec<(String, u64)> = classes.into_iter().collect();
+    assert_eq!(
+        classes,
+        [("Business".to_owned(), 21), ("World | news".to_owned(), 10)]
+    );
+    assert_eq!(manifest.left_out["retired-label"], 11);
+}
+
+#[tokio::test]
+async fn a_split_label_counts_no_more_until_its_texts_are_answered_again() {
+    let bucket = Bucket::new();
+    let mut set = set();
+    bucket.put_set(&set).await;
+    bucket
+        .answer("loop-1", 0, &[doubted("one", "Sports"), doubted("two", "Sports")])
+        .await;
+    let before = rows(&bucket.bucket(), Some(&set), &Doubt::Label("Sports")).await;
+    set.split("Sports", &["Ball games", "Racing"]).expect("parts");
+    bucket.put_set(&set).await;
+    let mut again = record("one", Signal::Relabel);
+    again.received_at = time(5);
+    let votes = vec![vote("ada", "Racing", 6)];
+    let answered = LabelledRecord::new(again, votes, "loop-2", "arn:flow");
+    bucket.label("loop-2", &[answered]).await;
+
+    let (csv, summary) = exported(&bucket, Format::ComprehendCsv).await;
+
+    assert_eq!(before.expect("rows").count(), 2);
+    assert_eq!(String::from_utf8_lossy(&csv), "Racing,one\n");
+    assert_eq!(summary.left_out["split-label"], 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_no_label_fits_gives_way_to_the_one_that_somebody_else_gives_to_the_new_label() {
+    let bucket = Bucket::new();
+    bucket.put_set(&set()).await;
+    bucket.answer("loop-1", 0, &[doubted("one", "-")]).await;
+    let mut again = record("one", Signal::Relabel);
+    again.received_at = time(5);
+    let votes = vec![vote("bob", "World", 6)];
+    let answered = LabelledRecord::new(again, votes, "loop-2", "arn:flow");
+    bucket.label("loop-2", &[answered]).await;
+
+    let (csv, _) = exported(&bucket, Format::ComprehendCsv).await;
+
+    assert_eq!(String::from_utf8_lossy(&csv), "World,one\n");
+}
+
+#[tokio::test]
+async fn a_proposed_label_is_no_class_until_somebody_accepts_it() {
+    let bucket = Bucket::new();
+    let mut set = set();
+    bucket.put_set(&set).await;
+    let answers = [
+        doubted("one", "+Weather"),
+        doubted("two", "+ weather"),
+        doubted("three", "+Wether"),
+    ];
+    bucket.answer("loop-1", 0, &answers).await;
+    let (before, _) = exported(&bucket, Format::ComprehendCsv).await;
+    set.refuse("wether").expect("no label");
+    let proposed = proposals(&bucket.bucket(), &set).await.expect("proposals");
+    set.add("Weather", "").expect("free");
+    bucket.put_set(&set).await;
+
+    let (after, summary) = exported(&bucket, Format::ComprehendCsv).await;
+
+    assert!(before.is_empty());
+    assert_eq!((proposed.len(), proposed[0].votes), (1, 2));
+    assert_eq!(String::from_utf8_lossy(&after).matches("Weather,").count(), 2);
+    assert_eq!(summary.left_out["new-label"], 1);
+}

@@ -1,0 +1,134 @@
+use super::*;
+
+fn read(csv: impl AsRef<[u8]>) -> Result<TrainingSet, TrainingDataError> {
+    TrainingSet::read_csv(csv.as_ref())
+}
+
+fn refusal(csv: impl AsRef<[u8]>) -> String {
+    read(csv).expect_err("the file is bad").to_string()
+}
+
+#[test]
+fn labels_are_sorted_whatever_their_order_in_the_file() {
+    let set = read("b,one\na,two\nb,three\n").expect("good file");
+
+    assert_eq!(set.mode, Mode::MultiClass);
+    assert_eq!(set.labels, ["a", "b"]);
+    let labels: Vec<_> = set.examples.iter().map(|example| &example.labels[..]).collect();
+    assert_eq!(labels, [[1], [0], [1]]);
+}
+
+#[test]
+fn byte_order_mark_crlf_blank_lines_and_missing_last_line_end_change_nothing() {
+    let plain = read("a,one\nb,\"two, and\nthree\"\n").expect("good file");
+
+    let disguised = read("\u{feff}a,one\r\n\r\nb,\"two, and\nthree\"").expect("good file");
+
+    assert_eq!(disguised, plain);
+}
+
+#[test]
+fn a_delimiter_in_any_label_makes_the_file_multi_label() {
+    let set = read("b,one\nc|a|c,two\n").expect("good file");
+
+    assert_eq!(set.mode, Mode::MultiLabel);
+    assert_eq!(set.labels, ["a", "b", "c"]);
+    assert_eq!(set.examples[1].labels[..], [0, 2]);
+}
+
+#[test]
+fn each_bad_row_is_refused_with_its_line_and_reason() {
+    let cases: [(&[u8], &str); 8] = [
+        (
+            b"a,one\nb\n",
+            "line 2: expected two columns, label and text, found 1 (a text with a comma needs quotes)",
+        ),
+        (
+            b"a,one\n\nb,two, three\n",
+            "line 3: expected two columns, label and text, found 3 (a text with a comma needs quotes)",
+        ),
+        (b"a,\"one\nmore\"\n,two\n", "line 3: the label is empty"),
+        (b"a|,one\n", "line 1: the label is empty"),
+        (b"a,one\r\nb, \t\r\n", "line 2: the text is empty"),
+        (
+            b"a,one\nb,caf\xe9\n",
+            "line 2: not valid UTF-8; save the file as UTF-8 (is it Latin-1 or Windows-1252?)",
+        ),
+        (
+            b"\xff\xfea\0,\0o\0n\0e\0",
+            "line 1: the file is UTF-16; save it as UTF-8",
+        ),
+        (
+            b"a,one\nb,\"two\nb,three\nb,four\n",
+            "line 2: the quote of this text is never closed",
+        ),
+    ];
+    for (csv, message) in cases {
+        assert_eq!(refusal(csv), message, "{}", csv.escape_ascii());
+    }
+}
+
+#[test]
+fn fewer_than_two_labels_are_refused() {
+    assert_eq!(
+        refusal(""),
+        "the file has 0 different labels, at least two are needed"
+    );
+    assert_eq!(
+        refusal("a,one\na,two\n"),
+        "the file has 1 different labels, at least two are needed"
+    );
+}
+
+#[test]
+fn swapped_columns_are_refused_when_every_row_is_its_own_label() {
+    let csv: String = (0..1_001).map(|row| format!("text number {row},a\n")).collect();
+
+    assert!(
+        refusal(csv).starts_with("line 1: nearly every row is its own class (1001 classes in 1001 rows)")
+    );
+}
+
+#[test]
+fn more_labels_than_are_supported_are_refused() {
+    let csv: String = (0..3_003)
+        .map(|row| format!("label {},text number {row}\n", row % 1_001))
+        .collect();
+
+    assert!(refusal(csv).starts_with("the file has 1001 different labels, at most 1000"));
+}
+
+#[test]
+fn a_header_spellings_conflicts_and_single_rows_are_told_and_the_rest_is_trained_on() {
+    let set = read(
+        "label,text\nWorld,one\nworld,two\nWorld,three\nSports,four\nSports,five\n\
+         Sports,three\nTech,six\n",
+    )
+    .expect("good file");
+
+    assert_eq!(set.labels, ["Sports", "Tech", "World"]);
+    assert_eq!((set.len(), set.counts()), (5, vec![2, 1, 2]));
+    assert_eq!(
+        set.repairs,
+        [
+            "line 1: the header line was skipped",
+            "`world` (1) is read as `World`",
+            "1 text has different labels and is left out, with all its 2 rows (lines 4 and 7)",
+            "warning: 1 class has a single row (`Tech`): \
+             a model can hardly learn from it, and not be measured by it",
+        ]
+    );
+}
+
+#[test]
+fn a_test_set_may_spell_labels_otherwise() {
+    let train = read("World,one\nWorld,two\nSports,three\nSports,four\n").expect("good file");
+    let mut test = Collector::new(LabelSyntax::One);
+    test.read_csv(&b"WORLD,five\nsports ,six\n"[..])
+        .expect("good file");
+
+    let test = test.test_set(&train.labels).expect("known labels");
+
+    let labels: Vec<_> = test.iter().map(|example| &example.labels[..]).collect();
+    assert_eq!(labels, [[1], [0]]);
+}
