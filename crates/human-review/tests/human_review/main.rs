@@ -1,5 +1,8 @@
 //! The review service over in-process S3: events in, replies and objects out.
 
+// The SDK's futures inside those of the tests are laid out in many steps.
+#![recursion_limit = "256"]
+
 mod api;
 mod crashes;
 mod events;
