@@ -202,7 +202,8 @@ impl Bucket {
     ) -> Result<Fetched, BucketError> {
         let call = self.get(key).set_if_none_match(known_etag.map(str::to_owned));
 
-        let answer = match call.send().await {
+        // Boxed as in `write`.
+        let answer = match Box::pin(call.send()).await {
             Ok(answer) => answer,
             Err(error) if is_missing(&error) => return Ok(Fetched::Missing),
             Err(error) if is_unchanged(&error) => return Ok(Fetched::Unchanged),

@@ -182,7 +182,7 @@ impl HumanReview {
                     bucket: &self.config.bucket,
                     now,
                 };
-                Ok(api.answer(&request).await.into_event())
+                Ok(Box::pin(api.answer(&request)).await.into_event())
             }
             Invocation::Proxy(request) => {
                 let portal = Portal {
@@ -193,7 +193,7 @@ impl HumanReview {
                     portal_url: &self.config.portal_url,
                     now,
                 };
-                Ok(portal.answer(&request).await.into_event())
+                Ok(Box::pin(portal.answer(&request)).await.into_event())
             }
             Invocation::Direct(payload) => self.operate(payload, now),
         }

@@ -321,7 +321,9 @@ impl Bucket {
                 Condition::Unchanged { etag } => call.if_match(etag).metadata(WRITE_ID, &id),
             };
 
-            let error = match call.customize().interceptor(attempts.clone()).send().await {
+            // Boxed: the SDK's futures would else be nested deeper than the compiler follows.
+            let sent = Box::pin(call.customize().interceptor(attempts.clone()).send()).await;
+            let error = match sent {
                 Ok(_) => return Ok(Outcome::Written),
                 Err(error) => error,
             };
