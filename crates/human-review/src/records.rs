@@ -124,6 +124,21 @@ impl Records {
         Ok(())
     }
 
+    /// Writes the answers so far of a loop that has ended early, also over those of an attempt that lost a race.
+    pub async fn write_partial_output(&self, key: &str, output: String) -> Result<(), StorageError> {
+        self.objects.put(key, output.into_bytes()).await
+    }
+
+    /// Reads the latest correction of one reviewer, whose keys begin so.
+    pub async fn latest_correction(&self, prefix: &str) -> Result<Option<Value>, StorageError> {
+        let corrections = self.objects.list(prefix, "", KEYS_PER_PAGE).await?;
+        let Some(last) = corrections.last() else {
+            return Ok(None);
+        };
+        let found = self.objects.read(&format!("{prefix}{last}")).await?;
+        Ok(found.and_then(|(body, _)| serde_json::from_slice(&body).ok()))
+    }
+
     /// Writes the output of a loop, once: a second attempt would bring the same bytes.
     pub async fn write_output(&self, key: &str, output: String) -> Result<(), StorageError> {
         self.objects.create(key, output.into_bytes()).await?;

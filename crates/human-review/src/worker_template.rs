@@ -78,7 +78,11 @@ pub async fn render(
 }
 
 /// Renders a template; the result holds a [`placeholder`] for each S3 URI whose link is still to be made.
-fn render_html(template: &str, input: &Value, nonce: &str) -> liquid_core::Result<(String, Vec<String>)> {
+pub(crate) fn render_html(
+    template: &str,
+    input: &Value,
+    nonce: &str,
+) -> liquid_core::Result<(String, Vec<String>)> {
     let uris = Arc::new(Mutex::new(Vec::new()));
     let language = language::language(nonce, &uris);
     let source = template.replace(CROWD_ELEMENTS_URL, "crowd-html-elements.js");

@@ -27,6 +27,10 @@ const MAX_OUTPUT_BYTES: u64 = 32 << 20;
 /// Largest labelled object that is read, in bytes.
 const MAX_LABELLED_BYTES: u64 = 64 << 20;
 
+/// Why a completed loop without a readable answer is set aside.
+const UNREADABLE: &str = "people answered, but no field of their answers can be matched to an item: the worker task \
+    template must name its fields by id or by number";
+
 /// Questions of a loop that are counted at a time.
 const QUESTIONS_IN_FLIGHT: usize = 8;
 
@@ -82,6 +86,10 @@ impl LabelCollection {
         if !done.map_err(LabelCollectionError::TrainingBucket)? {
             match self.read_output(human_loop, key).await? {
                 None => return Ok(Outcome::Absent),
+                Some(Ok(output)) if is_unreadable(&output) => {
+                    self.set_unreadable_aside(&output).await?;
+                    return Ok(Outcome::Rejected);
+                }
                 Some(Ok(output)) => self.write(&output).await?,
                 Some(Err(reason)) => {
                     let new = self.give_up(human_loop, &reason).await?;
@@ -100,8 +108,23 @@ impl LabelCollection {
         Ok(Outcome::Labelled)
     }
 
+    /// Gives up a loop that people have answered on a page of which nothing can be read: to ask again on the same page
+    /// would be in vain. Its texts are listed with the reason and counted, and can be sent again.
+    async fn set_unreadable_aside(&self, output: &HumanLoopOutput) -> Result<(), LabelCollectionError> {
+        let human_loop = &output.human_loop_name;
+        let records = output.reviewed().into_iter().map(|item| item.record).collect();
+        let new = self
+            .abandon(human_loop, records, &output.origin(), UNREADABLE)
+            .await?;
+        self.human_loops.forget(human_loop).await?;
+        warn!(human_loop.name = human_loop, reason = UNREADABLE, "set aside");
+        let new = u64::from(new);
+        metrics::count(FUNCTION, &[("RejectedOutputs", new), ("UnreadableLoops", new)]);
+        Ok(())
+    }
+
     /// Reads an output; `None` if there is none, and the reason where it cannot be used.
-    async fn read_output(
+    pub(crate) async fn read_output(
         &self,
         human_loop: &str,
         key: &str,
@@ -172,7 +195,7 @@ impl LabelCollection {
     }
 
     /// Counts the votes on an item with all others on its question. An answer settles a dispute.
-    async fn decide(
+    pub(crate) async fn decide(
         &self,
         output: &HumanLoopOutput,
         item: &ReviewedItem,
@@ -286,6 +309,11 @@ impl LabelCollection {
     }
 }
 
+/// Returns whether somebody answered, and nothing of any answer can be read.
+fn is_unreadable(output: &HumanLoopOutput) -> bool {
+    output.unreadable_answers() > 0 && output.reviewed().iter().all(|item| item.votes.is_empty())
+}
+
 fn report(output: &HumanLoopOutput, records: &[LabelledRecord], asked_again: usize) {
     let counts = Counts::of(records);
     let unmatched = output.unmatched_fields().len();
@@ -303,9 +331,21 @@ fn report(output: &HumanLoopOutput, records: &[LabelledRecord], asked_again: usi
             unmatched, "fields that belong to no record"
         );
     }
+    let (unreadable, unusable) = (output.unreadable_answers(), output.unusable_items());
+    if unreadable > 0 || !unusable.is_empty() {
+        let items: Vec<usize> = unusable.iter().map(|(number, _)| *number).collect();
+        warn!(
+            human_loop.name = output.human_loop_name,
+            unreadable,
+            ?items,
+            "answers that cannot be read, or items that are no records"
+        );
+    }
     metrics::count(
         FUNCTION,
         &[
+            ("UnreadableAnswers", unreadable as u64),
+            ("UnusableItems", unusable.len() as u64),
             ("LabelledRecords", counts.labelled),
             ("NoneFits", counts.none_fits),
             ("NewLabels", counts.new_labels),

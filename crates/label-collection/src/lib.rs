@@ -5,6 +5,7 @@
 //! feedback bucket: a scheduled sweep looks what became of it, so that no record waits for ever.
 
 mod abandon;
+mod correction;
 mod labelling;
 mod sweep;
 
@@ -21,7 +22,7 @@ use active_learning_aws::{
     questions::Questions,
     s3_event::{self, InvalidEvent, S3Object},
 };
-use active_learning_core::labels::human_loop::loop_of_output;
+use active_learning_core::labels::human_loop::{loop_of_correction, loop_of_output};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -189,6 +190,11 @@ impl LabelCollection {
         match loop_of_output(&object.key) {
             Some(human_loop) if object.bucket == self.config.review_bucket => {
                 self.label(human_loop, &object.key).await?;
+            }
+            None if object.bucket == self.config.review_bucket => {
+                if let Some(human_loop) = loop_of_correction(&object.key) {
+                    self.correct(human_loop, &object.key).await?;
+                }
             }
             _ => debug!(object.bucket, object.key, "not the output of a human loop"),
         }
