@@ -106,12 +106,15 @@
   }
 
   class CrowdInput extends CrowdField {
-    makeControl() { return make('input', { type: 'text', value: this.getAttribute('value') || '' }); }
+    makeControl() {
+      const value = this.getAttribute('value') || parseText(this.getAttribute('initial-value'));
+      return make('input', { type: 'text', value });
+    }
   }
 
   class CrowdTextArea extends CrowdField {
     makeControl() {
-      const value = this.getAttribute('value') || this.textContent.trim();
+      const value = this.getAttribute('value') || parseText(this.getAttribute('initial-value')) || this.textContent.trim();
       this.textContent = '';
       return make('textarea', { value });
     }

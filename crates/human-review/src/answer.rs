@@ -41,8 +41,8 @@ pub fn read_answer(form: &BTreeMap<String, String>) -> Result<Map<String, Value>
         .collect())
 }
 
-/// Checks an answer of the shipped template: a label of the task, a word with a meaning of its own or a new label, for
-/// one item at least.
+/// Checks an answer of the shipped template: a label of the task, a word with a meaning of its own or a new
+/// label, for one item at least.
 ///
 /// A blank item does not reject the others of its page: it stays open, and is asked again.
 ///

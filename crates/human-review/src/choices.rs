@@ -1,4 +1,5 @@
-//! The choices of a task: what a page offers follows the label set, not the day on which the task was started.
+//! The choices of a task: what a page offers follows the label set, not the day on which the task was
+//! started.
 
 use active_learning_core::labels::label_key::label_key;
 use serde_json::{Value, json};
@@ -8,9 +9,9 @@ pub const MAX_PROPOSAL_BYTES: usize = 256;
 
 /// Returns an input of our kind as its page shows it; any other as it is.
 ///
-/// The labels are those of the current set, if there is one, else those that the task was started with. A user's
-/// suggestion that is a label takes the label's spelling; one that is none stays with its own item, unless it is
-/// blank or longer than [`MAX_PROPOSAL_BYTES`].
+/// The labels are those of the current set, if there is one, else those that the task was started with. A
+/// user's suggestion that is a label takes the label's spelling; one that is none stays with its own item,
+/// unless it is blank or longer than [`MAX_PROPOSAL_BYTES`].
 pub fn shown_input(mut input: Value, current: Option<&[String]>) -> Value {
     if !input["comprehendPredictions"].is_array() {
         return input;

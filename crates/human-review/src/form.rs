@@ -1,7 +1,8 @@
 //! The fields of a rendered task page, found without a browser.
 //!
-//! What a template's script adds later is not seen. Differs from a browser in that markup within scripts, styles and
-//! comments is passed over as a whole, and nesting plays no part but for `select` and `crowd-radio-group`.
+//! What a template's script adds later is not seen. Differs from a browser in that markup within scripts,
+//! styles and comments is passed over as a whole, and nesting plays no part but for `select` and
+//! `crowd-radio-group`.
 
 mod relaxed_json;
 
@@ -332,6 +333,7 @@ mod tests {
             r#""[&quot;It&#39;s A&quot;, &quot;B \&quot;q\&quot;&quot;]""#,
             r#"'["It&#39;s A", "B \"q\""]'"#,
             r#""['It\'s A', 'B &quot;q&quot;']""#,
+            r#""['It\'s A', 'B &quot;q&quot;', ]""#,
         ] {
             let html = format!("<crowd-classifier name='c' categories={categories}></crowd-classifier>");
             assert_eq!(
@@ -344,7 +346,7 @@ mod tests {
             );
         }
         assert_eq!(
-            relaxed_json("{ text: 'None, it\\'s \"other\"' }"),
+            relaxed_json("{ text: 'None, it\\'s \"other\"', }"),
             Some(serde_json::json!({"text": "None, it's \"other\""}))
         );
     }

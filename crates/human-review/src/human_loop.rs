@@ -255,8 +255,8 @@ impl HumanLoop {
         Ok(())
     }
 
-    /// Puts a reviewer's newer answer in the place of their own, while answers are still collected; returns whether it
-    /// did.
+    /// Puts a reviewer's newer answer in the place of their own, while answers are still collected; returns
+    /// whether it did.
     pub fn replace_answer(&mut self, worker_id: &str, answer_id: &str) -> bool {
         let open = self.status.is_in_flight();
         let own = self

@@ -1,13 +1,15 @@
 //! Lambda: a review service that speaks the Amazon A2I runtime API, and the reviewers' portal.
 //!
-//! It stands in for A2I, which takes no new customers, behind the same SDK calls. One function, three ways in:
+//! It stands in for A2I, which takes no new customers, behind the same SDK calls. One function, three ways
+//! in:
 //!
 //! - its Function URL carries the API ([`api`]): Start, Describe, List, Stop and Delete human loop;
 //! - API Gateway carries the portal ([`portal`]): sign-in, queue, task, submit;
 //! - a direct invocation `{"operation": "create-sign-in-link", "reviewer": "…"}` makes a one-time link;
 //!   `{"operation": "try-template"}` tries the worker task template that was put in place.
 //!
-//! All state lies in the review bucket ([`loops`]). The result of a loop is `output.json`, where and as A2I writes it.
+//! All state lies in the review bucket ([`loops`]). The result of a loop is `output.json`, where and as A2I
+//! writes it.
 
 pub mod answer;
 pub mod api;

@@ -389,8 +389,8 @@ impl Loops {
         Err(LoopError::Contention)
     }
 
-    /// Writes the answers of a loop that ends; those so far where it expired or was stopped before all were in. An
-    /// answer that was taken is a vote.
+    /// Writes the answers of a loop that ends; those so far where it expired or was stopped before all were
+    /// in. An answer that was taken is a vote.
     async fn write_output(&self, human_loop: &HumanLoop) -> Result<(), LoopError> {
         if human_loop.answers.is_empty() {
             return Ok(());

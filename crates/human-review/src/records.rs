@@ -124,7 +124,8 @@ impl Records {
         Ok(())
     }
 
-    /// Writes the answers so far of a loop that has ended early, also over those of an attempt that lost a race.
+    /// Writes the answers so far of a loop that has ended early, also over those of an attempt that lost a
+    /// race.
     pub async fn write_partial_output(&self, key: &str, output: String) -> Result<(), StorageError> {
         self.objects.put(key, output.into_bytes()).await
     }

@@ -23,7 +23,8 @@ pub struct Trial {
 
 /// Tries a page that was rendered for an input: whether an answer of it could be read for each item.
 ///
-/// Of an input that is not of our kind only the presence of a field is looked at: who started it reads its answer.
+/// Of an input that is not of our kind only the presence of a field is looked at: who started it reads its
+/// answer.
 pub fn try_page(html: &str, input: &Value) -> Trial {
     let form = read_form(html);
     let mut trial = Trial::default();
@@ -45,13 +46,13 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
     trial
 }
 
-/// Checks that the answer of a page says something about an item of the task; of an input that is not of our kind
-/// everything is taken.
+/// Checks that the answer of a page says something about an item of the task; of an input that is not of our
+/// kind everything is taken.
 ///
 /// # Errors
 ///
-/// [`AnswerError::Unreadable`] when something was entered that cannot be matched, [`AnswerError::Incomplete`] when
-/// nothing was.
+/// [`AnswerError::Unreadable`] when something was entered that cannot be matched,
+/// [`AnswerError::Incomplete`] when nothing was.
 pub fn check_answer(answer: &Map<String, Value>, input: &Value) -> Result<(), AnswerError> {
     let Some(output) = output(answer, input) else {
         return Ok(());

@@ -5,7 +5,8 @@
 //! tag and block sees unknown variables as nil. `include` and `render` are left out.
 //!
 //! The page's content security policy admits scripts by nonce. The nonce is put on the tags that the
-//! *template* holds, before any data comes in: no data can bring a script of its own, whatever a template does with it.
+//! *template* holds, before any data comes in: no data can bring a script of its own, whatever a template
+//! does with it.
 
 mod language;
 mod source;

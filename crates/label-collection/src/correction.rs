@@ -10,8 +10,9 @@ use lambda_runtime::tracing::{info, warn};
 use crate::{FUNCTION, LabelCollection, LabelCollectionError};
 
 impl LabelCollection {
-    /// Counts what a reviewer has corrected as their newest vote on its questions, and keeps it as a labelled object of
-    /// its own. Idempotent, and right in either order with the output that it corrects: votes carry their time.
+    /// Counts what a reviewer has corrected as their newest vote on its questions, and keeps it as a
+    /// labelled object of its own. Idempotent, and right in either order with the output that it corrects:
+    /// votes carry their time.
     ///
     /// Where people do not agree any more, an adjudicator decides.
     pub(crate) async fn correct(&self, human_loop: &str, key: &str) -> Result<(), LabelCollectionError> {

@@ -167,7 +167,8 @@ impl LabelCollection {
     ///
     /// # Errors
     ///
-    /// [`LabelCollectionError`], that of the first output or open loop that failed; the others are worked off.
+    /// [`LabelCollectionError`], that of the first output or open loop that failed; the others are worked
+    /// off.
     pub async fn handle(&self, payload: Value) -> Result<(), LabelCollectionError> {
         self.handle_at(payload, Utc::now()).await
     }

@@ -22,6 +22,11 @@ pub(super) fn relaxed_json(text: &str) -> Option<Value> {
                     _ => json.push_str(&Value::from(word).to_string()),
                 }
             }
+            ']' | '}' => {
+                let kept = json.trim_end().trim_end_matches(',').len();
+                json.truncate(kept);
+                json.push(character);
+            }
             other => json.push(other),
         }
     }

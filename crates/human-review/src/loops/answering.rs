@@ -11,13 +11,14 @@ use crate::output::{Answer, correction_key, corrections_of, output_document};
 impl Loops {
     /// Stores a reviewer's answer, and the output if it was the last one that the loop needs.
     ///
-    /// Who answers again corrects their answer: it is replaced as long as the loop is open; afterwards the correction is
-    /// an object of its own beside the output. The same answer again changes nothing and succeeds.
+    /// Who answers again corrects their answer: it is replaced as long as the loop is open; afterwards the
+    /// correction is an object of its own beside the output. The same answer again changes nothing and
+    /// succeeds.
     ///
     /// # Errors
     ///
-    /// [`LoopError::NotFound`], also when the name belongs to another loop by now; [`LoopError::Refused`]: then the
-    /// answer was not taken.
+    /// [`LoopError::NotFound`], also when the name belongs to another loop by now; [`LoopError::Refused`]:
+    /// then the answer was not taken.
     pub async fn answer(
         &self,
         name: &str,

@@ -9,7 +9,8 @@ use crate::task_template::TaskError;
 use crate::validation::is_loop_name;
 use crate::worker_template::TemplateError;
 
-/// Returns the name of the task that the reviewer may correct, where the page says that they have answered it.
+/// Returns the name of the task that the reviewer may correct, where the page says that they have answered
+/// it.
 pub(super) fn answered_task(request: &HttpRequest, error: &PortalError) -> Option<String> {
     let name = request.query.get("loop").filter(|name| is_loop_name(name));
     match error {

@@ -29,9 +29,9 @@ pub(crate) struct Reading {
 
 /// Reads a form about items that have these ids, one or several each.
 ///
-/// With one item, the one answer that resolves to a label is its answer, whatever its name. With several, a field
-/// belongs to the item whose id it is named by, or to that of its number: of several numbered fields of an item those
-/// count whose values are labels. What is not plain is no answer.
+/// With one item, the one answer that resolves to a label is its answer, whatever its name. With several, a
+/// field belongs to the item whose id it is named by, or to that of its number: of several numbered fields
+/// of an item those count whose values are labels. What is not plain is no answer.
 pub(crate) fn read(items: &[Vec<&str>], content: &Map<String, Value>, resolve: Resolve<'_>) -> Reading {
     let all = fields(content);
     let filled: Vec<&Field> = all.iter().filter(|field| !field.is_blank()).collect();
@@ -161,13 +161,14 @@ impl Series<'_> {
     }
 }
 
-/// Whether labels are among the values, the name is a known one, every value is a label, and it comes from a choice.
+/// Whether labels are among the values, the name is a known one, every value is a label, and it comes from a
+/// choice.
 type Rank = (bool, bool, bool, bool);
 
 /// Returns the field of each item by its place, from 0.
 ///
-/// Where the template names fields by id, only the known names are read by number. Two series of labels that say
-/// different things are not told apart, nor is a series that may begin at 0 as well as at 1.
+/// Where the template names fields by id, only the known names are read by number. Two series of labels that
+/// say different things are not told apart, nor is a series that may begin at 0 as well as at 1.
 fn numbered<'a>(
     fields: &'a [Field],
     items: &[Vec<&str>],

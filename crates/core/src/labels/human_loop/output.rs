@@ -48,9 +48,9 @@ pub enum InvalidOutput {
 /// Returns the loop that an object corrects, if its key is that of a correction.
 ///
 /// A reviewer who corrects an answer after the loop was completed adds
-/// `<flow>/YYYY/MM/DD/hh/mm/ss/<loop>/corrections/<worker>-<milliseconds>/output.json` beside its output: the same
-/// document, with that one reviewer's new answer only. It is the newest vote of that worker and replaces the
-/// earlier one. The built-in review service writes it; A2I has no corrections.
+/// `<flow>/YYYY/MM/DD/hh/mm/ss/<loop>/corrections/<worker>-<milliseconds>/output.json` beside its output:
+/// the same document, with that one reviewer's new answer only. It is the newest vote of that worker and
+/// replaces the earlier one. The built-in review service writes it; A2I has no corrections.
 pub fn loop_of_correction(key: &str) -> Option<&str> {
     let (folder, correction) = key.split_once(CORRECTIONS)?;
     let id = correction.strip_suffix("/output.json")?;
@@ -61,8 +61,8 @@ pub fn loop_of_correction(key: &str) -> Option<&str> {
 
 /// The output of a finished human loop with a custom task type.
 ///
-/// It is also what the built-in review service writes of a loop that expired or was stopped after some of its reviewers
-/// had answered: `humanAnswers` holds the answers so far.
+/// It is also what the built-in review service writes of a loop that expired or was stopped after some of
+/// its reviewers had answered: `humanAnswers` holds the answers so far.
 ///
 /// Source: Amazon A2I, "Output data from custom task types". There is no status in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,8 +142,8 @@ impl HumanLoopOutput {
     ///
     /// # Errors
     ///
-    /// [`InvalidOutput`] when it is no output, or of a loop that this workflow did not start. One item that is no
-    /// record does not spoil the others: see [`HumanLoopOutput::unusable_items`].
+    /// [`InvalidOutput`] when it is no output, or of a loop that this workflow did not start. One item that
+    /// is no record does not spoil the others: see [`HumanLoopOutput::unusable_items`].
     pub fn parse(json: &[u8]) -> Result<Self, InvalidOutput> {
         let document: Document = serde_json::from_slice(json).map_err(|error| InvalidOutput::Json {
             line: error.line(),
@@ -187,7 +187,8 @@ impl HumanLoopOutput {
         format!("{bucket}/{key}")
     }
 
-    /// Returns the input of a loop that asks somebody else about some of the records, with the same choices and origin.
+    /// Returns the input of a loop that asks somebody else about some of the records, with the same choices
+    /// and origin.
     pub fn asking_again(
         &self,
         records: Vec<FeedbackRecord>,
@@ -213,13 +214,15 @@ impl HumanLoopOutput {
         self.reviewed_by(&|name| among(&offered, name))
     }
 
-    /// Matches the answers to the records, in the order of the input; `resolve` tells which label a name means.
+    /// Matches the answers to the records, in the order of the input; `resolve` tells which label a name
+    /// means.
     ///
-    /// With one item, the one answer that resolves to a label is its answer, whatever its name. With several, a field
-    /// named by a record's id belongs to that record, and one that is numbered (`textCategory1`, `item-2`,
-    /// `predictions[3]`) to the item of that number, from 1, or from 0 where there is a field of number 0. The order
-    /// of keys never counts: A2I sorts them as texts, `textCategory10` before `textCategory2`. Of records that
-    /// occur twice in a loop both get the answer. What resolves to no label is a proposal.
+    /// With one item, the one answer that resolves to a label is its answer, whatever its name. With
+    /// several, a field named by a record's id belongs to that record, and one that is numbered
+    /// (`textCategory1`, `item-2`, `predictions[3]`) to the item of that number, from 1, or from 0 where
+    /// there is a field of number 0. The order of keys never counts: A2I sorts them as texts,
+    /// `textCategory10` before `textCategory2`. Of records that occur twice in a loop both get the answer.
+    /// What resolves to no label is a proposal.
     pub fn reviewed_by(&self, resolve: &dyn Fn(&str) -> Option<String>) -> Vec<ReviewedItem> {
         let mut votes: Vec<Vec<Vote>> = vec![Vec::new(); self.items.len()];
         for answer in &self.answers {
