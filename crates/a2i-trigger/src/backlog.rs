@@ -8,12 +8,13 @@
 use std::future::ready;
 
 use active_learning_aws::{
+    bucket::{BucketError, Change, JSON},
     metrics,
-    objects::{self, ChangeError, ReadError},
     rejected::{self, RejectedLines},
 };
 use active_learning_core::{
     feedback::{FeedbackRecord, batch::BadItem},
+    keys,
     sampling::{
         query_strategy::{self, AskedBefore, MAX_ASKED_BEFORE, QueryStrategy},
         review_budget::{Queue, ReviewBudget, Selected, Selection, candidate, enqueue},
@@ -27,14 +28,8 @@ use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION};
 /// Where the state of the budget lies.
 const BUDGET: &str = "backlog/budget.json";
 
-/// Largest state of the budget that is read, in bytes: it holds one selection.
-const MAX_BUDGET_BYTES: u64 = 32 << 20;
-
 /// Where the texts lie that were selected lately, the latest last.
 const ASKED_BEFORE: &str = "backlog/asked-before.json";
-
-/// Largest object of these that is read, in bytes: a thousand texts, each character escaped.
-const MAX_ASKED_BYTES: u64 = 64 << 20;
 
 /// Largest item that is read, in bytes.
 const MAX_ITEM_BYTES: u64 = 1 << 20;
@@ -60,18 +55,10 @@ impl A2iTrigger {
         &self,
         records: Vec<(FeedbackRecord, Option<f64>)>,
     ) -> Result<(), A2iTriggerError> {
-        let bucket = &self.config.feedback_bucket;
         stream::iter(records)
             .map(async |(mut record, explored)| {
                 let key = enqueue(&mut record, explored).key(&record);
-                objects::put(
-                    &self.s3,
-                    bucket,
-                    &key,
-                    "application/json",
-                    record.to_line().into_bytes(),
-                )
-                .await
+                self.feedback.put(&key, JSON, record.to_line()).await
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
@@ -121,26 +108,20 @@ impl A2iTrigger {
     pub(crate) async fn change_budget<T>(
         &self,
         mut change: impl FnMut(&mut ReviewBudget) -> T,
-    ) -> Result<T, ChangeError> {
-        let change = |content: Option<Vec<u8>>| {
-            let before: ReviewBudget = match content {
-                None => ReviewBudget::default(),
-                // Not the error itself, which may quote a text.
-                Some(content) => serde_json::from_slice(&content).map_err(|_| "it is damaged")?,
-            };
+    ) -> Result<T, A2iTriggerError> {
+        let change = |before: Option<ReviewBudget>| {
+            let before = before.unwrap_or_default();
             let mut after = before.clone();
             let value = change(&mut after);
-            let is_new = after != before;
-            let json = || serde_json::to_vec(&after).expect("it has string keys and finite numbers");
-            Ok((is_new.then(json), value))
+            Change::to((after != before).then_some(after), value)
         };
-        let bucket = &self.config.feedback_bucket;
-        objects::change(&self.s3, bucket, BUDGET, MAX_BUDGET_BYTES, change).await
+        let changed = self.feedback.change(BUDGET, change).await;
+        changed.map_err(A2iTriggerError::Store)
     }
 
     /// Starts the human loops of a selection, removes its items from the backlog, and closes it.
     async fn ask_selected(&self, selection: &Selection) -> Result<u64, A2iTriggerError> {
-        let bucket = &self.config.feedback_bucket;
+        let bucket = self.feedback.name();
         let key = format!("backlog/selection-{:08}", selection.number);
         let records: Vec<FeedbackRecord> = selection.items.iter().map(|item| item.record.clone()).collect();
         let human_loops = self.ask(&records, bucket, &key).await?;
@@ -149,7 +130,7 @@ impl A2iTrigger {
             .map(async |item| {
                 // Before it is removed: should an event that came to a stop put it there again, it is known.
                 self.claims.hand_over(&item.record.id, owner).await?;
-                let removed = objects::remove(&self.s3, bucket, &item.key).await;
+                let removed = self.feedback.delete(&item.key).await;
                 removed.map_err(A2iTriggerError::Store)
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
@@ -170,20 +151,13 @@ impl A2iTrigger {
 
     /// Returns the texts that were selected lately; none where they cannot be used, which costs a choice its breadth only.
     async fn asked_before(&self) -> Result<Vec<String>, A2iTriggerError> {
-        let read = objects::read(
-            &self.s3,
-            &self.config.feedback_bucket,
-            ASKED_BEFORE,
-            MAX_ASKED_BYTES,
-        )
-        .await;
-        match read {
-            Ok(content) => Ok(texts(content)),
-            Err(ReadError::TooLarge(limit)) => {
-                warn!(limit, "the texts that were selected lately are too large");
+        match self.feedback.read_document(ASKED_BEFORE).await {
+            Ok(texts) => Ok(texts.unwrap_or_default()),
+            Err(error @ (BucketError::TooLarge { .. } | BucketError::Damaged { .. })) => {
+                warn!(%error, "the texts that were selected lately begin anew");
                 Ok(Vec::new())
             }
-            Err(error @ ReadError::Failed(_)) => Err(A2iTriggerError::Store(error.into())),
+            Err(error) => Err(A2iTriggerError::Store(error)),
         }
     }
 
@@ -193,10 +167,8 @@ impl A2iTrigger {
         asked.retain(|text| records.iter().all(|record| record.utterance != *text));
         asked.extend(records.iter().map(|record| record.utterance.clone()));
         asked.drain(..asked.len().saturating_sub(MAX_ASKED_BEFORE));
-        let content = serde_json::to_vec(&asked).expect("texts are always JSON");
-        let bucket = &self.config.feedback_bucket;
         // Of two runs that finish the same selection both write the same.
-        let put = objects::put(&self.s3, bucket, ASKED_BEFORE, "application/json", content).await;
+        let put = self.feedback.put_document(ASKED_BEFORE, &asked).await;
         put.map_err(A2iTriggerError::Store)
     }
 
@@ -238,12 +210,11 @@ impl A2iTrigger {
         count: usize,
         next: &mut Next,
     ) -> Result<Vec<Selected>, A2iTriggerError> {
-        let bucket = &self.config.feedback_bucket;
-        let keys = objects::first_keys(&self.s3, bucket, queue.prefix(), count).await;
-        let read: Vec<_> = stream::iter(keys.map_err(A2iTriggerError::Store)?)
-            .map(async |key| {
-                let content = objects::read(&self.s3, bucket, &key, MAX_ITEM_BYTES).await;
-                (key, content)
+        let listed = self.feedback.list_after(queue.prefix(), "", count).await;
+        let read: Vec<_> = stream::iter(listed.map_err(A2iTriggerError::Store)?)
+            .map(async |item| {
+                let content = self.feedback.read(&item.key, MAX_ITEM_BYTES).await;
+                (item.key, content)
             })
             .buffered(CALLS_IN_FLIGHT)
             .collect()
@@ -252,16 +223,19 @@ impl A2iTrigger {
         for (key, content) in read {
             match content {
                 Ok(None) => {} // Another run has removed it.
-                Ok(Some(content)) => match FeedbackRecord::parse(&content) {
+                Ok(Some(item)) => match FeedbackRecord::parse(&item.bytes) {
                     Ok(record) => items.push(Selected { key, record }),
                     Err(invalid) => {
-                        self.set_item_aside(&key, &content, invalid.to_string()).await?;
+                        self.set_item_aside(&key, &item.bytes, invalid.to_string())
+                            .await?;
                         next.removed += 1;
                     }
                 },
                 // Too large to be moved in memory: it stays, and the others go on.
-                Err(ReadError::TooLarge(limit)) => error!(key, limit, "an item of the backlog is too large"),
-                Err(error @ ReadError::Failed(_)) => return Err(A2iTriggerError::Store(error.into())),
+                Err(BucketError::TooLarge { limit, .. }) => {
+                    error!(key, limit, "an item of the backlog is too large");
+                }
+                Err(error) => return Err(A2iTriggerError::Store(error)),
             }
         }
         Ok(items)
@@ -269,11 +243,10 @@ impl A2iTrigger {
 
     /// Takes an item unless it was selected before: a run that broke off may have put it there twice.
     async fn take(&self, item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
-        let bucket = &self.config.feedback_bucket;
         let owner = self.claims.owner(&item.record.id).await?;
-        let selected = format!("{bucket}/backlog/");
+        let selected = format!("{}/backlog/", self.feedback.name());
         if owner.is_some_and(|owner| owner.starts_with(&selected)) {
-            let removed = objects::remove(&self.s3, bucket, &item.key).await;
+            let removed = self.feedback.delete(&item.key).await;
             removed.map_err(A2iTriggerError::Store)?;
             next.removed += 1;
         } else if next.items.iter().all(|other| other.record.id != item.record.id) {
@@ -283,28 +256,16 @@ impl A2iTrigger {
     }
 
     async fn set_item_aside(&self, key: &str, content: &[u8], reason: String) -> Result<(), A2iTriggerError> {
-        let bucket = &self.config.feedback_bucket;
         error!(key, reason, "an item of the backlog is set aside");
         let raw = content.to_vec();
         let mut lines = RejectedLines::default();
         let full = lines.push(1, &BadItem { reason, raw });
         if let Some(object) = full.or_else(|| lines.finish()) {
-            let name = objects::result_name(bucket, key, "");
-            let put = rejected::put(&self.s3, bucket, FUNCTION, &name, object).await;
+            let name = keys::result_name(self.feedback.name(), key, "");
+            let put = rejected::put(&self.feedback, FUNCTION, &name, object).await;
             put.map_err(A2iTriggerError::Rejected)?;
         }
-        let removed = objects::remove(&self.s3, bucket, key).await;
+        let removed = self.feedback.delete(key).await;
         removed.map_err(A2iTriggerError::Store)
     }
-}
-
-fn texts(content: Option<Vec<u8>>) -> Vec<String> {
-    let Some(content) = content else {
-        return Vec::new();
-    };
-    // Not the error itself, which may quote a text.
-    serde_json::from_slice(&content).unwrap_or_else(|_| {
-        warn!("the texts that were selected lately are damaged: they begin anew");
-        Vec::new()
-    })
 }

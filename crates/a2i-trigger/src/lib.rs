@@ -18,17 +18,18 @@ use std::{future::ready, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use active_learning_aws::{
     self as aws,
+    bucket::{Bucket, BucketError},
     claims::{ClaimError, Claims},
     clients,
     env::{ConfigError, Env},
     human_loops::{AskError, HumanLoops},
-    objects::{self, ChangeError},
     questions::Questions,
     rejected::{self, RejectedObject},
     s3_event::{self, InvalidEvent, S3Object},
 };
 use active_learning_core::{
     feedback::{FeedbackRecord, batch::ReadError},
+    keys,
     labels::human_loop::human_loops,
 };
 use aws_config::SdkConfig;
@@ -104,16 +105,16 @@ pub enum A2iTriggerError {
     Claim(#[from] ClaimError),
     /// Lines that cannot be used could not be set aside.
     #[error("rejected lines could not be written")]
-    Rejected(#[source] BoxError),
+    Rejected(#[source] BucketError),
     /// Accepted predictions could not be stored.
     #[error("machine labels could not be written")]
-    MachineLabels(#[source] BoxError),
+    MachineLabels(#[source] BucketError),
     /// What becomes of the records could not be read or noted.
     #[error("plans, copies or the backlog could not be read or written")]
-    Store(#[source] BoxError),
-    /// What is asked of and what is spent could not be noted.
-    #[error(transparent)]
-    Change(#[from] ChangeError),
+    Store(#[from] BucketError),
+    /// A text's claim is that of something that nobody could have asked about.
+    #[error("a claim names no question")]
+    ForeignClaim,
     /// People could not be asked; the event is left for redelivery.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -129,7 +130,7 @@ impl From<A2iTriggerError> for Diagnostic {
             A2iTriggerError::Rejected(_) => "Rejected",
             A2iTriggerError::MachineLabels(_) => "MachineLabels",
             A2iTriggerError::Store(_) => "Store",
-            A2iTriggerError::Change(_) => "Change",
+            A2iTriggerError::ForeignClaim => "ForeignClaim",
             A2iTriggerError::Ask(error) => error.error_type(),
         };
         Self {
@@ -142,7 +143,8 @@ impl From<A2iTriggerError> for Diagnostic {
 /// The function.
 #[derive(Debug)]
 pub struct A2iTrigger {
-    s3: aws_sdk_s3::Client,
+    feedback: Bucket,
+    training: Bucket,
     claims: Claims,
     human_loops: HumanLoops,
     questions: Questions,
@@ -152,21 +154,15 @@ pub struct A2iTrigger {
 impl A2iTrigger {
     /// Makes the function with clients of its own.
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
-        let s3 = aws_sdk_s3::Client::new(sdk);
+        let feedback = Bucket::new(aws_sdk_s3::Client::new(sdk), &config.feedback_bucket);
+        let training = feedback.other(&config.training_bucket);
+        let a2i = clients::a2i(sdk, config.human_review_url.as_deref());
         Self {
-            claims: Claims::new(s3.clone(), config.feedback_bucket.clone(), config.claim_retention),
-            human_loops: HumanLoops::new(
-                s3.clone(),
-                config.feedback_bucket.clone(),
-                clients::a2i(sdk, config.human_review_url.as_deref()),
-                config.workflow_arn.clone(),
-            ),
-            questions: Questions::new(
-                s3.clone(),
-                config.feedback_bucket.clone(),
-                config.training_bucket.clone(),
-            ),
-            s3,
+            claims: Claims::new(feedback.clone(), config.claim_retention),
+            human_loops: HumanLoops::new(feedback.clone(), a2i, config.workflow_arn.clone()),
+            questions: Questions::new(feedback.clone(), training.clone()),
+            training,
+            feedback,
             config,
         }
     }
@@ -206,8 +202,8 @@ impl A2iTrigger {
 
     async fn work_off(&self, object: &S3Object, today: &str) -> Result<(), A2iTriggerError> {
         // Without its ETag: whatever lies there is what was delivered.
-        let body = objects::open(&self.s3, &object.bucket, &object.key, "").await;
-        let Some(body) = body.map_err(A2iTriggerError::Read)? else {
+        let body = self.feedback.other(&object.bucket).open(&object.key).await;
+        let Some(body) = body.map_err(|error| A2iTriggerError::Read(error.into()))? else {
             warn!(object.bucket, object.key, "the delivered object is gone");
             return Ok(());
         };
@@ -296,11 +292,9 @@ impl A2iTrigger {
     }
 
     async fn set_aside(&self, object: &S3Object, lines: RejectedObject) -> Result<(), A2iTriggerError> {
-        let name = objects::result_name(&object.bucket, &object.key, &object.etag);
-        let bucket = &self.config.feedback_bucket;
-        rejected::put(&self.s3, bucket, FUNCTION, &name, lines)
-            .await
-            .map_err(A2iTriggerError::Rejected)
+        let name = keys::result_name(&object.bucket, &object.key, &object.etag);
+        let put = rejected::put(&self.feedback, FUNCTION, &name, lines).await;
+        put.map_err(A2iTriggerError::Rejected)
     }
 }
 

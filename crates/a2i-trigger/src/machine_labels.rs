@@ -1,7 +1,9 @@
 //! Accepted predictions: no question to anybody, but labels, on their way to the training bucket.
 
-use active_learning_aws::{objects, s3_event::S3Object};
-use active_learning_core::{feedback::FeedbackRecord, model::accuracy_guarantee::MACHINE_LABELLED_FOLDER};
+use active_learning_aws::{bucket::JSON_LINES, s3_event::S3Object};
+use active_learning_core::{
+    feedback::FeedbackRecord, keys, model::accuracy_guarantee::MACHINE_LABELLED_FOLDER,
+};
 
 use crate::{A2iTrigger, A2iTriggerError};
 
@@ -55,18 +57,9 @@ impl A2iTrigger {
         object: &S3Object,
         part: Part,
     ) -> Result<(), A2iTriggerError> {
-        let name = objects::result_name(&object.bucket, &object.key, "");
+        let name = keys::result_name(&object.bucket, &object.key, "");
         let key = format!("{MACHINE_LABELLED_FOLDER}{name}-{:05}.jsonl", part.number);
-        let bucket = &self.config.training_bucket;
-        objects::create(
-            &self.s3,
-            bucket,
-            &key,
-            "application/x-ndjson",
-            part.lines.into_bytes(),
-        )
-        .await
-        .map(drop)
-        .map_err(A2iTriggerError::MachineLabels)
+        let created = self.training.create(&key, JSON_LINES, part.lines).await;
+        created.map(drop).map_err(A2iTriggerError::MachineLabels)
     }
 }

@@ -5,7 +5,7 @@
 
 use std::future::ready;
 
-use active_learning_aws::{claims, objects};
+use active_learning_aws::{bucket::JSON_LINES, claims};
 use active_learning_core::{
     feedback::FeedbackRecord,
     labels::{
@@ -59,8 +59,8 @@ impl A2iTrigger {
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
-            .await?;
-        Ok(())
+            .await
+            .map_err(A2iTriggerError::Store)
     }
 
     /// Takes what feedback says of texts that people were asked about, each with the id of the question.
@@ -139,11 +139,9 @@ impl A2iTrigger {
         let mut labelled = LabelledRecord::new(question.record.clone(), Vec::new(), &name, "");
         labelled.votes = vec![vote.clone()];
         labelled.labelled_at = vote.at.clone();
-        let line = labelled.to_line().into_bytes();
-        let bucket = &self.config.training_bucket;
-        let created =
-            objects::create(&self.s3, bucket, &object_key(&name), "application/x-ndjson", line).await;
-        created.map(|_| ()).map_err(A2iTriggerError::Store)
+        let key = object_key(&name);
+        let created = self.training.create(&key, JSON_LINES, labelled.to_line()).await;
+        created.map(drop).map_err(A2iTriggerError::Store)
     }
 
     /// Asks somebody who has not answered a question that was opened again; nothing where that was done before.
@@ -182,10 +180,9 @@ impl A2iTrigger {
             return Ok(());
         };
         self.human_loops.stop(human_loop).await?;
-        let bucket = &self.config.feedback_bucket;
-        claims::withdraw(&self.s3, bucket, &question.record.id).await?;
+        claims::withdraw(&self.feedback, &question.record.id).await?;
         let form = format!("text-{}", same_form(&question.record));
-        claims::release(&self.s3, bucket, &form, &question.record.id).await?;
+        claims::release(&self.feedback, &form, &question.record.id).await?;
         Ok(())
     }
 }

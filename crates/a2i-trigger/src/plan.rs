@@ -9,7 +9,11 @@ use std::{
     future::ready,
 };
 
-use active_learning_aws::{objects, s3_event::S3Object};
+use active_learning_aws::{
+    backoff::Tries,
+    bucket::{BucketError, Change, Created, JSON, JSON_LINES},
+    s3_event::S3Object,
+};
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     random::Random,
@@ -31,9 +35,6 @@ const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 /// Largest object of recent texts that is read, in bytes: with every character escaped, what
 /// [`RecentTexts`] writes still fits.
 const MAX_RECENT_BYTES: u64 = 16 << 20;
-
-/// Largest plan that is read, in bytes: one of a thousand records has 100 KB.
-const MAX_PLAN_BYTES: u64 = 1 << 20;
 
 /// Fate of each record that is the object's own, by id; the others are being asked already.
 pub(crate) type Plan = BTreeMap<String, Fate>;
@@ -62,20 +63,21 @@ impl A2iTrigger {
         today: &str,
     ) -> Result<Plan, A2iTriggerError> {
         let key = plan_key(object, records);
-        let bucket = &self.config.feedback_bucket;
-        loop {
-            let noted = objects::read(&self.s3, bucket, &key, MAX_PLAN_BYTES).await;
-            if let Some(plan) = noted.map_err(|error| A2iTriggerError::Store(error.into()))? {
-                return serde_json::from_slice(&plan).map_err(|error| A2iTriggerError::Store(error.into()));
+        let mut tries = Tries::default();
+        while tries.again().await {
+            let noted = self.feedback.read_document(&key).await;
+            if let Some(plan) = noted.map_err(A2iTriggerError::Store)? {
+                return Ok(plan);
             }
             let plan = self.decide(object, records, today).await?;
-            let content = serde_json::to_vec(&plan).expect("a plan has string keys and finite numbers");
-            let created = objects::create(&self.s3, bucket, &key, "application/json", content).await;
-            if created.map_err(A2iTriggerError::Store)? {
+            let created = self.feedback.create_document(&key, &plan).await;
+            if created.map_err(A2iTriggerError::Store)? == Created::Created {
                 return Ok(plan);
             }
             // A second run of the same event was faster: its plan counts.
         }
+        let uri = self.feedback.uri(&key);
+        Err(A2iTriggerError::Store(BucketError::Contended { uri }))
     }
 
     async fn decide(
@@ -170,11 +172,13 @@ impl A2iTrigger {
                     None => changed |= recent.insert(record),
                 }
             }
-            Ok((changed.then(|| recent.write()), found))
+            Ok(Change::to(changed.then(|| recent.write()), found))
         };
-        let bucket = &self.config.feedback_bucket;
-        let found = objects::change(&self.s3, bucket, RECENT_TEXTS, MAX_RECENT_BYTES, find).await?;
-        originals.extend(found);
+        let found = self
+            .feedback
+            .change_bytes(RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, find)
+            .await;
+        originals.extend(found.map_err(A2iTriggerError::Store)?);
         Ok(())
     }
 
@@ -183,17 +187,16 @@ impl A2iTrigger {
         &self,
         copies: Vec<(String, FeedbackRecord)>,
     ) -> Result<(), A2iTriggerError> {
-        let bucket = &self.config.training_bucket;
         stream::iter(copies)
             .map(async |(original, copy)| {
-                let kept = KeptCopy::of(&original, &copy).ok_or("a claim names no question")?;
-                let content = copy.to_line().into_bytes();
-                objects::put(&self.s3, bucket, &kept.to_string(), "application/json", content).await
+                let kept = KeptCopy::of(&original, &copy);
+                let key = kept.ok_or(A2iTriggerError::ForeignClaim)?.to_string();
+                let put = self.training.put(&key, JSON, copy.to_line()).await;
+                put.map_err(A2iTriggerError::Store)
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await
-            .map_err(A2iTriggerError::Store)
     }
 }
 

@@ -16,17 +16,14 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::{
+    bucket::{Bucket, BucketError},
     claims::Claims,
     env::{ConfigError, Env},
     failure::chain,
-    objects,
 };
 
 /// Time for the reads. Without an answer by then the caller is told what is so for nearly every text: it is asked.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Largest question that is read, in bytes.
-const MAX_QUESTION_BYTES: u64 = 1 << 20;
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
@@ -49,7 +46,7 @@ pub enum NotAsked {
 /// Looks up what was asked before.
 #[derive(Clone, Debug)]
 pub struct AskedBefore {
-    s3: Client,
+    bucket: Bucket,
     claims: Claims,
     settings: Settings,
 }
@@ -89,9 +86,10 @@ struct Question {
 impl AskedBefore {
     /// Looks in the feedback bucket.
     pub fn new(s3: Client, settings: Settings) -> Self {
+        let bucket = Bucket::new(s3, &settings.bucket);
         Self {
-            claims: Claims::new(s3.clone(), settings.bucket.clone(), settings.claim_retention),
-            s3,
+            claims: Claims::new(bucket.clone(), settings.claim_retention),
+            bucket,
             settings,
         }
     }
@@ -147,8 +145,13 @@ impl AskedBefore {
 
     async fn state(&self, id: &str) -> Result<Option<String>, BoxError> {
         let key = format!("questions/{id}.json");
-        let content = objects::read(&self.s3, &self.settings.bucket, &key, MAX_QUESTION_BYTES).await?;
-        let question = content.and_then(|content| serde_json::from_slice::<Question>(&content).ok());
-        Ok(question.map(|question| question.state))
+        match self.bucket.read_document::<Question>(&key).await {
+            Ok(question) => Ok(question.map(|question| question.state)),
+            Err(error @ BucketError::Damaged { .. }) => {
+                warn!(%error, "whether a question was answered is not known");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }

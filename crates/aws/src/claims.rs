@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::{
-    Client,
-    error::{BoxError, ProvideErrorMetadata},
-};
 use serde::{Deserialize, Serialize};
 
-use crate::objects;
+use crate::{
+    backoff::Tries,
+    bucket::{Bucket, BucketError, Created, Replaced},
+};
 
 /// Claims by conditional writes below `claims/` of a bucket.
 ///
@@ -16,8 +15,7 @@ use crate::objects;
 /// everybody else leaves the matter alone.
 #[derive(Clone, Debug)]
 pub struct Claims {
-    client: Client,
-    bucket: String,
+    bucket: Bucket,
     retention: Duration,
 }
 
@@ -36,30 +34,22 @@ impl Claim {
         }
     }
 
-    fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("texts and times are always JSON")
+    /// Returns whether it is too old to count; one of the future, by another clock, is not.
+    fn has_expired(&self, retention: Duration) -> bool {
+        let age = chrono::Utc::now().signed_duration_since(self.claimed_at);
+        age.to_std().is_ok_and(|age| age >= retention)
     }
 }
 
 /// A claim that could not be made, read or given back.
 #[derive(Debug, thiserror::Error)]
-#[error("the claim {key} could not be made or given back")]
-pub struct ClaimError {
-    /// Key of the claim.
-    pub key: String,
-    /// What S3 answered.
-    #[source]
-    pub source: BoxError,
-}
+#[error("a claim could not be made or given back")]
+pub struct ClaimError(#[from] BucketError);
 
 impl Claims {
     /// Keeps claims in `bucket`; after `retention` a claim may be taken over.
-    pub fn new(client: Client, bucket: String, retention: Duration) -> Self {
-        Self {
-            client,
-            bucket,
-            retention,
-        }
+    pub fn new(bucket: Bucket, retention: Duration) -> Self {
+        Self { bucket, retention }
     }
 
     /// Claims `name` for `owner` and returns whether it is the owner's.
@@ -79,10 +69,29 @@ impl Claims {
     ///
     /// As [`Claims::claim`].
     pub async fn claim_or_owner(&self, name: &str, owner: &str) -> Result<String, ClaimError> {
-        let key = format!("claims/{name}");
-        self.try_claim(&key, owner)
-            .await
-            .map_err(|source| ClaimError { key, source })
+        let key = key(name);
+        let mut tries = Tries::default();
+
+        while tries.again().await {
+            let claim = Claim::of(owner);
+            if self.bucket.create_document(&key, &claim).await? == Created::Created {
+                return Ok(claim.owner);
+            }
+
+            let Some((found, etag)) = self.bucket.read_version::<Claim>(&key).await? else {
+                continue; // It was given back between the two calls.
+            };
+            if found.owner == owner || !found.has_expired(self.retention) {
+                return Ok(found.owner);
+            }
+
+            let taken_over = self.bucket.replace_document(&key, Some(&etag), &claim).await?;
+            if taken_over == Replaced::Written {
+                return Ok(claim.owner);
+            }
+        }
+        let uri = self.bucket.uri(&key);
+        Err(BucketError::Contended { uri }.into())
     }
 
     /// Returns whose claim `name` is, if anybody's.
@@ -91,11 +100,8 @@ impl Claims {
     ///
     /// [`ClaimError`] when S3 does not answer.
     pub async fn owner(&self, name: &str) -> Result<Option<String>, ClaimError> {
-        let key = format!("claims/{name}");
-        match read(&self.client, &self.bucket, &key).await {
-            Ok(claim) => Ok(claim.map(|(claim, _)| claim.owner)),
-            Err(source) => Err(ClaimError { key, source }),
-        }
+        let claim: Option<Claim> = self.bucket.read_document(&key(name)).await?;
+        Ok(claim.map(|claim| claim.owner))
     }
 
     /// Returns whose claim `name` is while nobody else may take it over.
@@ -104,18 +110,9 @@ impl Claims {
     ///
     /// [`ClaimError`] when S3 does not answer.
     pub async fn holder(&self, name: &str) -> Result<Option<String>, ClaimError> {
-        let key = format!("claims/{name}");
-        match read(&self.client, &self.bucket, &key).await {
-            Ok(claim) => Ok(claim
-                .filter(|(claim, _)| self.is_held(claim))
-                .map(|(claim, _)| claim.owner)),
-            Err(source) => Err(ClaimError { key, source }),
-        }
-    }
-
-    fn is_held(&self, claim: &Claim) -> bool {
-        let age = chrono::Utc::now().signed_duration_since(claim.claimed_at);
-        age < chrono::TimeDelta::zero() || age.to_std().is_ok_and(|age| age < self.retention)
+        let claim: Option<Claim> = self.bucket.read_document(&key(name)).await?;
+        let held = claim.filter(|claim| !claim.has_expired(self.retention));
+        Ok(held.map(|claim| claim.owner))
     }
 
     /// Makes the claim `name` that of `owner`, whoever had it.
@@ -124,34 +121,7 @@ impl Claims {
     ///
     /// [`ClaimError`] when S3 does not answer.
     pub async fn hand_over(&self, name: &str, owner: &str) -> Result<(), ClaimError> {
-        let key = format!("claims/{name}");
-        let content = Claim::of(owner).to_json();
-        let outcome = objects::put(&self.client, &self.bucket, &key, "application/json", content).await;
-        outcome.map_err(|source| ClaimError { key, source })
-    }
-
-    async fn try_claim(&self, key: &str, owner: &str) -> Result<String, BoxError> {
-        for _ in 0..5 {
-            if self.write(key, owner, None).await? {
-                return Ok(owner.to_owned());
-            }
-            let Some((claim, etag)) = read(&self.client, &self.bucket, key).await? else {
-                continue; // It expired between the two calls.
-            };
-            if claim.owner == owner || self.is_held(&claim) {
-                return Ok(claim.owner);
-            }
-            if self.write(key, owner, Some(&etag)).await? {
-                return Ok(owner.to_owned());
-            }
-        }
-        Err("others kept writing it".into())
-    }
-
-    /// Writes the claim if there is none, or if the one with `replaces` as its ETag is still there.
-    async fn write(&self, key: &str, owner: &str, replaces: Option<&str>) -> Result<bool, BoxError> {
-        let content = Claim::of(owner).to_json();
-        objects::write_version(&self.client, &self.bucket, key, content, replaces).await
+        Ok(self.bucket.put_document(&key(name), &Claim::of(owner)).await?)
     }
 }
 
@@ -160,19 +130,13 @@ impl Claims {
 /// # Errors
 ///
 /// [`ClaimError`] when S3 does not answer.
-pub async fn release(client: &Client, bucket: &str, name: &str, owner: &str) -> Result<(), ClaimError> {
-    let key = format!("claims/{name}");
-    let outcome = async {
-        let claim = read(client, bucket, &key).await?;
-        if claim.is_some_and(|(claim, _)| claim.owner == owner) {
-            client.delete_object().bucket(bucket).key(&key).send().await?;
-        }
-        Ok(())
-    };
-    outcome.await.map_err(|source| ClaimError {
-        key: key.clone(),
-        source,
-    })
+pub async fn release(bucket: &Bucket, name: &str, owner: &str) -> Result<(), ClaimError> {
+    let key = key(name);
+    let claim: Option<Claim> = bucket.read_document(&key).await?;
+    if claim.is_some_and(|claim| claim.owner == owner) {
+        bucket.delete(&key).await?;
+    }
+    Ok(())
 }
 
 /// Gives a claim back whoever has it, so that whoever comes next may claim the name.
@@ -180,20 +144,10 @@ pub async fn release(client: &Client, bucket: &str, name: &str, owner: &str) -> 
 /// # Errors
 ///
 /// [`ClaimError`] when S3 does not answer.
-pub async fn withdraw(client: &Client, bucket: &str, name: &str) -> Result<(), ClaimError> {
-    let key = format!("claims/{name}");
-    let removed = objects::remove(client, bucket, &key).await;
-    removed.map_err(|source| ClaimError { key, source })
+pub async fn withdraw(bucket: &Bucket, name: &str) -> Result<(), ClaimError> {
+    Ok(bucket.delete(&key(name)).await?)
 }
 
-/// Reads a claim and its ETag.
-async fn read(client: &Client, bucket: &str, key: &str) -> Result<Option<(Claim, String)>, BoxError> {
-    let answer = match client.get_object().bucket(bucket).key(key).send().await {
-        Ok(answer) => answer,
-        Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let etag = answer.e_tag().unwrap_or_default().to_owned();
-    let body = answer.body.collect().await?.into_bytes();
-    Ok(Some((serde_json::from_slice(&body)?, etag)))
+fn key(name: &str) -> String {
+    format!("claims/{name}")
 }

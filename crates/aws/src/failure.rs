@@ -4,15 +4,18 @@ use std::{error::Error, fmt};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-/// Codes that mean "slow down", in the spellings that services use.
-const THROTTLING: [&str; 15] = [
+/// Codes that mean "slow down", in the spellings that services use: those by which the SDK knows it, the short form
+/// of two, and the other of S3's.
+const THROTTLING: [&str; 17] = [
     "BandwidthLimitExceeded",
+    "EC2ThrottledException",
     "LimitExceededException",
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
+    "ServiceUnavailable",
     "SlowDown",
     "ThrottleException",
     "ThrottledException",
@@ -46,7 +49,9 @@ impl<E: ProvideErrorMetadata> From<SdkError<E>> for Refusal {
         Self {
             code: error.code().map(str::to_owned),
             status: response.map(|response| response.status().as_u16()),
-            request_id: header("x-amzn-requestid").map(str::to_owned),
+            request_id: header("x-amzn-requestid")
+                .or_else(|| header("x-amz-request-id"))
+                .map(str::to_owned),
             kind: match &error {
                 SdkError::ConstructionFailure(_) => "the request could not be made",
                 SdkError::TimeoutError(_) => "no answer in time",
@@ -156,14 +161,17 @@ mod tests {
     #[test]
     fn a_chain_names_every_cause() {
         let cause = std::io::Error::other("broken pipe");
-        let error = crate::claims::ClaimError {
-            key: "claims/1".into(),
+        let error = crate::bucket::BucketError::Broken {
+            uri: "s3://feedback/claims/1".into(),
             source: cause.into(),
         };
 
+        let error = crate::claims::ClaimError::from(error);
+
         assert_eq!(
             chain(&error),
-            "the claim claims/1 could not be made or given back: broken pipe"
+            "a claim could not be made or given back: \
+             s3://feedback/claims/1 could not be read or sent to its end: broken pipe"
         );
     }
 }

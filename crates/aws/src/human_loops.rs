@@ -8,10 +8,18 @@ use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::{debug, info};
 use tokio::time::sleep;
 
-use crate::{failure::Refusal, objects};
+use crate::{
+    backoff::full_jitter,
+    bucket::{Bucket, JSON, Listed},
+    failure::Refusal,
+};
 
 /// Tries to start one human loop, beyond those of the SDK.
 const MAX_TRIES: u32 = 5;
+
+/// Upper bound of the first pause between two of them, and of any.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(8);
 
 /// Where the open questions lie.
 const PREFIX: &str = "asked/";
@@ -25,8 +33,7 @@ const MAX_QUESTION_BYTES: u64 = 4 << 20;
 /// never started because the function was ended, nothing else would know what it was to ask.
 #[derive(Clone, Debug)]
 pub struct HumanLoops {
-    s3: aws_sdk_s3::Client,
-    bucket: String,
+    bucket: Bucket,
     a2i: aws_sdk_sagemakera2iruntime::Client,
     workflow_arn: String,
 }
@@ -82,14 +89,8 @@ impl AskError {
 
 impl HumanLoops {
     /// Keeps the questions in `bucket` and starts loops of the flow definition `workflow_arn`.
-    pub fn new(
-        s3: aws_sdk_s3::Client,
-        bucket: String,
-        a2i: aws_sdk_sagemakera2iruntime::Client,
-        workflow_arn: String,
-    ) -> Self {
+    pub fn new(bucket: Bucket, a2i: aws_sdk_sagemakera2iruntime::Client, workflow_arn: String) -> Self {
         Self {
-            s3,
             bucket,
             a2i,
             workflow_arn,
@@ -115,8 +116,8 @@ impl HumanLoops {
     /// [`AskError::Store`].
     pub async fn keep(&self, name: &str, input_content: &str) -> Result<(), AskError> {
         let body = input_content.as_bytes().to_vec();
-        let created = objects::create(&self.s3, &self.bucket, &key(name), "application/json", body).await;
-        created.map(|_| ()).map_err(AskError::Store)
+        let created = self.bucket.create(&key(name), JSON, body).await;
+        created.map(drop).map_err(|error| AskError::Store(error.into()))
     }
 
     /// Starts a human loop, also when the service is busy for a moment; one of that name is left as it is.
@@ -125,7 +126,6 @@ impl HumanLoops {
     ///
     /// [`AskError::NotNow`], [`AskError::Refused`].
     pub async fn start(&self, name: &str, input_content: &str) -> Result<(), AskError> {
-        let mut pause = Duration::from_millis(500);
         for attempt in 1.. {
             let Err(source) = self.try_start(name, input_content).await else {
                 info!(human_loop.name = name, "started");
@@ -141,9 +141,8 @@ impl HumanLoops {
                 }
                 _ if !quota && !source.is_transient() => return Err(AskError::Refused { name, source }),
                 _ if attempt == MAX_TRIES => return Err(AskError::NotNow { name, source }),
-                _ => sleep(pause).await,
+                _ => sleep(full_jitter(attempt - 1, FIRST_PAUSE, MAX_PAUSE)).await,
             }
-            pause *= 2;
         }
         unreachable!("the last attempt returns")
     }
@@ -165,9 +164,11 @@ impl HumanLoops {
     ///
     /// [`AskError::Store`].
     pub async fn input(&self, name: &str) -> Result<Option<String>, AskError> {
-        let content = objects::read(&self.s3, &self.bucket, &key(name), MAX_QUESTION_BYTES).await;
-        let content = content.map_err(|error| AskError::Store(error.into()))?;
-        let text = content.map(String::from_utf8).transpose();
+        let question = self.bucket.read(&key(name), MAX_QUESTION_BYTES).await;
+        let question = question.map_err(|error| AskError::Store(error.into()))?;
+        let text = question
+            .map(|question| String::from_utf8(question.bytes))
+            .transpose();
         text.map_err(|error| AskError::Store(error.utf8_error().into()))
     }
 
@@ -198,9 +199,8 @@ impl HumanLoops {
     ///
     /// [`AskError::Store`].
     pub async fn forget(&self, name: &str) -> Result<(), AskError> {
-        let call = self.s3.delete_object().bucket(&self.bucket).key(key(name));
-        let outcome = call.send().await;
-        outcome.map(|_| ()).map_err(|error| AskError::Store(error.into()))
+        let forgotten = self.bucket.delete(&key(name)).await;
+        forgotten.map_err(|error| AskError::Store(error.into()))
     }
 
     /// Returns the loops that are not done with, in the order of their names.
@@ -209,19 +209,19 @@ impl HumanLoops {
     ///
     /// [`AskError::Store`].
     pub async fn open(&self) -> Result<Vec<OpenLoop>, AskError> {
-        let listed = objects::list(&self.s3, &self.bucket, PREFIX).await;
-        let open = |object: objects::Listed| {
-            let name = object.key.strip_prefix(PREFIX)?.strip_suffix(".json")?;
-            Some(OpenLoop {
-                name: name.to_owned(),
-                asked_at: object.modified,
-            })
-        };
-        Ok(listed
-            .map_err(AskError::Store)?
-            .into_iter()
-            .filter_map(open)
-            .collect())
+        let listed = self.bucket.list(PREFIX).await;
+        let listed = listed.map_err(|error| AskError::Store(error.into()))?;
+        Ok(listed.into_iter().filter_map(OpenLoop::of).collect())
+    }
+}
+
+impl OpenLoop {
+    fn of(object: Listed) -> Option<Self> {
+        let name = object.key.strip_prefix(PREFIX)?.strip_suffix(".json")?;
+        Some(Self {
+            name: name.to_owned(),
+            asked_at: object.modified,
+        })
     }
 }
 

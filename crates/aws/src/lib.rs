@@ -1,6 +1,8 @@
 //! What every function shares with AWS: configuration, clients, the feedback stream, human loops, claims, replies.
 
 pub mod asked_before;
+pub mod backoff;
+pub mod bucket;
 pub mod claims;
 pub mod clients;
 pub mod env;
@@ -8,7 +10,6 @@ pub mod failure;
 pub mod feedback_stream;
 pub mod human_loops;
 pub mod metrics;
-pub mod objects;
 pub mod questions;
 pub mod rejected;
 pub mod reply;

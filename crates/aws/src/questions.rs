@@ -1,9 +1,8 @@
 //! Questions and disputes: one object for each record that people were asked about.
 
 use active_learning_core::labels::question::{Question, question_key};
-use aws_sdk_s3::{Client, error::BoxError};
 
-use crate::objects::{self, ChangeError, ReadError};
+use crate::bucket::{Bucket, BucketError, Change, JSON};
 
 /// Largest question that is read, in bytes: a record and some dozens of votes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -14,30 +13,25 @@ pub const DISPUTED_PREFIX: &str = "disputed/";
 /// The questions of a feedback bucket, and the disputes of a training bucket.
 #[derive(Clone, Debug)]
 pub struct Questions {
-    s3: Client,
-    feedback_bucket: String,
-    training_bucket: String,
+    feedback: Bucket,
+    training: Bucket,
 }
 
 impl Questions {
     /// Keeps questions in the one bucket and disputes in the other.
-    pub fn new(s3: Client, feedback_bucket: String, training_bucket: String) -> Self {
-        Self {
-            s3,
-            feedback_bucket,
-            training_bucket,
-        }
+    pub fn new(feedback: Bucket, training: Bucket) -> Self {
+        Self { feedback, training }
     }
 
     /// Reads a question; `None` if people were not asked, or by a version that kept none.
     ///
     /// # Errors
     ///
-    /// [`ReadError`] when S3 does not answer.
-    pub async fn read(&self, record_id: &str) -> Result<Option<Question>, ReadError> {
+    /// [`BucketError`].
+    pub async fn read(&self, record_id: &str) -> Result<Option<Question>, BucketError> {
         let key = question_key(record_id);
-        let content = objects::read(&self.s3, &self.feedback_bucket, &key, MAX_BYTES).await?;
-        Ok(content.as_deref().and_then(Question::parse))
+        let question = self.feedback.read(&key, MAX_BYTES).await?;
+        Ok(question.and_then(|question| Question::parse(&question.bytes)))
     }
 
     /// Changes a question, or makes it; `change` may run several times. What it leaves as it is, or as `None`, is not
@@ -45,41 +39,40 @@ impl Questions {
     ///
     /// # Errors
     ///
-    /// [`ChangeError`] when S3 does not answer, or others keep writing.
+    /// [`BucketError`].
     pub async fn change<T>(
         &self,
         record_id: &str,
         mut change: impl FnMut(&mut Option<Question>) -> T,
-    ) -> Result<T, ChangeError> {
+    ) -> Result<T, BucketError> {
         let key = question_key(record_id);
         let change = |content: Option<Vec<u8>>| {
             let before = content.as_deref().and_then(Question::parse);
             let mut after = before.clone();
             let value = change(&mut after);
             let new = after.filter(|after| Some(after) != before.as_ref());
-            Ok((new.map(|question| question.to_json()), value))
+            Ok(Change::to(new.map(|question| question.to_json()), value))
         };
-        objects::change(&self.s3, &self.feedback_bucket, &key, MAX_BYTES, change).await
+        self.feedback.change_bytes(&key, JSON, MAX_BYTES, change).await
     }
 
     /// Puts a question where an adjudicator finds it. Idempotent.
     ///
     /// # Errors
     ///
-    /// What S3 answers.
-    pub async fn dispute(&self, question: &Question) -> Result<(), BoxError> {
+    /// [`BucketError`].
+    pub async fn dispute(&self, question: &Question) -> Result<(), BucketError> {
         let key = disputed_key(&question.record.id);
-        let bucket = &self.training_bucket;
-        objects::put(&self.s3, bucket, &key, "application/json", question.to_json()).await
+        self.training.put(&key, JSON, question.to_json()).await
     }
 
     /// Takes a question from where an adjudicator finds it. Idempotent.
     ///
     /// # Errors
     ///
-    /// What S3 answers.
-    pub async fn settle(&self, record_id: &str) -> Result<(), BoxError> {
-        objects::remove(&self.s3, &self.training_bucket, &disputed_key(record_id)).await
+    /// [`BucketError`].
+    pub async fn settle(&self, record_id: &str) -> Result<(), BucketError> {
+        self.training.delete(&disputed_key(record_id)).await
     }
 }
 

@@ -1,11 +1,10 @@
 //! Bad lines set aside: as objects of bounded size below `rejected/`, each line with its reason.
 
 use active_learning_core::feedback::batch::BadItem;
-use aws_sdk_s3::{Client, error::BoxError};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Serialize;
 
-use crate::objects;
+use crate::bucket::{Bucket, BucketError, JSON_LINES};
 
 /// Size from which an object of rejected lines is written and the next one is begun, in bytes.
 pub const MAX_OBJECT_BYTES: usize = 5 << 20;
@@ -75,7 +74,7 @@ impl RejectedLines {
     }
 }
 
-/// Returns the key of an object of rejected lines; `name` is that of [`objects::result_name`].
+/// Returns the key of an object of rejected lines; `name` is that of [`result_name`](active_learning_core::keys::result_name).
 ///
 /// The same lines have the same key, so that a repeated event writes them over with the same content.
 pub fn key(function: &str, name: &str, number: usize) -> String {
@@ -86,16 +85,15 @@ pub fn key(function: &str, name: &str, number: usize) -> String {
 ///
 /// # Errors
 ///
-/// Whatever S3 answers after the SDK's retries.
+/// [`BucketError`].
 pub async fn put(
-    client: &Client,
-    bucket: &str,
+    bucket: &Bucket,
     function: &str,
     name: &str,
     object: RejectedObject,
-) -> Result<(), BoxError> {
+) -> Result<(), BucketError> {
     let key = key(function, name, object.number);
-    objects::put(client, bucket, &key, "application/x-ndjson", object.content).await
+    bucket.put(&key, JSON_LINES, object.content).await
 }
 
 #[cfg(test)]

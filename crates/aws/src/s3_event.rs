@@ -4,10 +4,11 @@ use std::error::Error;
 
 use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::error;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{failure::chain, objects::decode_key};
+use crate::failure::chain;
 
 /// An object that an event names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,14 @@ struct Object {
     size: u64,
 }
 
+/// Decodes an object key of an event, where a space is `+` and other characters are `%XX`.
+///
+/// Keys are UTF-8; a key that is not gives `None`.
+pub fn decode_key(key: &str) -> Option<String> {
+    let spaces = key.replace('+', " ");
+    percent_decode_str(&spaces).decode_utf8().ok().map(Into::into)
+}
+
 /// Returns the objects of all records; none for `s3:TestEvent`, which has no records.
 ///
 /// # Errors
@@ -112,6 +121,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_plus_is_a_space_and_an_encoded_plus_stays_one() {
+        assert_eq!(
+            decode_key("a+b/c%2Bd%20%C3%A9.json").as_deref(),
+            Some("a b/c+d é.json")
+        );
+        assert_eq!(decode_key("%FF"), None);
+    }
 
     #[test]
     fn every_record_is_read_and_its_key_decoded() {

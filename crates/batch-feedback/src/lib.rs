@@ -10,14 +10,19 @@ mod reader;
 use std::{future::ready, sync::Arc};
 
 use active_learning_aws::{
-    self as aws, clients,
+    self as aws,
+    bucket::{Bucket, BucketError},
+    clients,
     env::{ConfigError, Env},
     feedback_stream::{FeedbackStream, PublishError},
-    metrics, objects,
+    metrics,
     rejected::{self, RejectedLines},
     s3_event::{self, InvalidEvent, S3Object},
 };
-use active_learning_core::feedback::batch::{BadItem, BatchFile, Format, ReadError};
+use active_learning_core::{
+    feedback::batch::{BadItem, BatchFile, Format, ReadError},
+    keys,
+};
 use aws_config::SdkConfig;
 use aws_sdk_s3::{error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -95,7 +100,7 @@ pub enum BatchFeedbackError {
     NotStored(#[from] PublishError),
     /// Report or rejected lines could not be written, or the report not be looked for.
     #[error("the feedback bucket did not answer")]
-    FeedbackBucket(#[source] BoxError),
+    FeedbackBucket(#[source] BucketError),
 }
 
 impl From<BatchFeedbackError> for Diagnostic {
@@ -116,9 +121,9 @@ impl From<BatchFeedbackError> for Diagnostic {
 /// The function.
 #[derive(Debug)]
 pub struct BatchFeedback {
-    s3: aws_sdk_s3::Client,
+    bucket: Bucket,
     feedback: FeedbackStream,
-    config: Config,
+    default_classifier: String,
 }
 
 impl BatchFeedback {
@@ -126,9 +131,9 @@ impl BatchFeedback {
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let firehose = aws_sdk_firehose::Client::new(sdk);
         Self {
-            s3: aws_sdk_s3::Client::new(sdk),
-            feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
-            config,
+            bucket: Bucket::new(aws_sdk_s3::Client::new(sdk), config.feedback_bucket),
+            feedback: FeedbackStream::new(firehose, config.feedback_stream),
+            default_classifier: config.default_classifier,
         }
     }
 
@@ -147,10 +152,9 @@ impl BatchFeedback {
         if object.key.ends_with('/') && object.size == 0 {
             return Ok(()); // What consoles call a folder.
         }
-        let name = objects::result_name(&object.bucket, &object.key, &object.etag);
+        let name = keys::result_name(&object.bucket, &object.key, &object.etag);
         let report_key = format!("batch-reports/{name}.json");
-        let feedback_bucket = &self.config.feedback_bucket;
-        let done = objects::exists(&self.s3, feedback_bucket, &report_key).await;
+        let done = self.bucket.exists(&report_key).await;
         if done.map_err(BatchFeedbackError::FeedbackBucket)? {
             info!(object.key, "the file was worked off before");
             return Ok(());
@@ -179,10 +183,8 @@ impl BatchFeedback {
                 .map(|number| rejected::key("batch-feedback", &name, number))
                 .collect(),
         };
-        let body = serde_json::to_vec_pretty(&report).expect("a report has only string keys");
-        objects::put(&self.s3, feedback_bucket, &report_key, "application/json", body)
-            .await
-            .map_err(BatchFeedbackError::FeedbackBucket)?;
+        let written = self.bucket.put_document(&report_key, &report).await;
+        written.map_err(BatchFeedbackError::FeedbackBucket)?;
         metrics::count(
             "batch-feedback",
             &[
@@ -214,7 +216,7 @@ impl BatchFeedback {
                 Err(reason) => return self.reject_file(name, &reason).await.map(Some),
             };
         }
-        let classifier = classifier.unwrap_or_else(|| self.config.default_classifier.clone());
+        let classifier = classifier.unwrap_or_else(|| self.default_classifier.clone());
         Ok(self.pass_on(object, file, classifier, name).await?)
     }
 
@@ -250,18 +252,17 @@ impl BatchFeedback {
     }
 
     async fn open(&self, object: &S3Object) -> Result<Option<ByteStream>, BatchFeedbackError> {
-        let body = objects::open(&self.s3, &object.bucket, &object.key, &object.etag).await;
-        body.map_err(BatchFeedbackError::Read)
+        let bucket = self.bucket.other(&object.bucket);
+        let body = bucket.open_version(&object.key, &object.etag).await;
+        body.map_err(|error| BatchFeedbackError::Read(error.into()))
     }
 
     async fn store(&self, chunk: Chunk, name: &str) -> Result<(), BatchFeedbackError> {
         match chunk {
             Chunk::Lines(lines) => Ok(self.feedback.publish_batch(lines).await?),
             Chunk::Rejected(object) => {
-                let bucket = &self.config.feedback_bucket;
-                rejected::put(&self.s3, bucket, "batch-feedback", name, object)
-                    .await
-                    .map_err(BatchFeedbackError::FeedbackBucket)
+                let put = rejected::put(&self.bucket, "batch-feedback", name, object).await;
+                put.map_err(BatchFeedbackError::FeedbackBucket)
             }
         }
     }

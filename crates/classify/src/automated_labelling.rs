@@ -2,16 +2,9 @@
 
 use std::time::Duration;
 
-use active_learning_aws::{
-    failure::chain,
-    objects::{self, ReadError},
-};
-use active_learning_core::model::accuracy_guarantee::{MAX_PROMISES_BYTES, PROMISES_KEY, Promises};
-use aws_sdk_s3::{
-    Client,
-    error::{BoxError, ProvideErrorMetadata, SdkError},
-    operation::get_object::GetObjectError,
-};
+use active_learning_aws::{bucket::Bucket, failure::chain};
+use active_learning_core::model::accuracy_guarantee::{PROMISES_KEY, Promises};
+use aws_sdk_s3::error::BoxError;
 use lambda_http::tracing::{debug, warn};
 use tokio::{
     sync::Mutex,
@@ -28,17 +21,15 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// The promises that model-building keeps.
 #[derive(Debug)]
 pub(crate) struct AutomatedLabelling {
-    client: Client,
-    bucket: String,
+    bucket: Bucket,
     /// Accuracy that accepted predictions must have.
     target: f64,
     known: Mutex<Option<(Instant, Promises)>>,
 }
 
 impl AutomatedLabelling {
-    pub(crate) fn new(client: Client, bucket: String, target: f64) -> Self {
+    pub(crate) fn new(bucket: Bucket, target: f64) -> Self {
         Self {
-            client,
             bucket,
             target,
             known: Mutex::default(),
@@ -66,11 +57,10 @@ impl AutomatedLabelling {
     }
 
     async fn read(&self) -> Result<Promises, BoxError> {
-        let read = objects::read(&self.client, &self.bucket, PROMISES_KEY, MAX_PROMISES_BYTES);
+        let read = self.bucket.read_document(PROMISES_KEY);
         match timeout(TIMEOUT, read).await? {
-            Ok(Some(json)) => Ok(serde_json::from_slice(&json)?),
-            Ok(None) => Ok(Promises::default()),
-            Err(ReadError::Failed(error)) if is_denied(&error) => {
+            Ok(promises) => Ok(promises.unwrap_or_default()),
+            Err(error) if error.code() == Some("AccessDenied") => {
                 // Without the right to list, S3 hides that there are none yet.
                 debug!("there are no promises, or they may not be read");
                 Ok(Promises::default())
@@ -78,9 +68,4 @@ impl AutomatedLabelling {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn is_denied(error: &BoxError) -> bool {
-    let refused = error.downcast_ref::<SdkError<GetObjectError>>();
-    refused.is_some_and(|refused| refused.code() == Some("AccessDenied"))
 }

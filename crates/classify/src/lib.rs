@@ -15,11 +15,12 @@ use std::{convert::Infallible, time::Duration};
 use active_learning_aws::{
     self as aws,
     asked_before::{AskedBefore, NotAsked, Settings},
+    bucket::{Bucket, JSON_LINES},
     clients,
     env::{ConfigError, Env},
     failure::{Refusal, chain},
     feedback_stream::FeedbackStream,
-    metrics, objects,
+    metrics,
     reply::{self, Problem},
 };
 use active_learning_core::{
@@ -184,7 +185,7 @@ impl From<&ClassifyError> for Problem {
 #[derive(Debug)]
 pub struct Classify {
     comprehend: aws_sdk_comprehend::Client,
-    s3: aws_sdk_s3::Client,
+    bucket: Bucket,
     feedback: FeedbackStream,
     asked_before: AskedBefore,
     model_arn: ModelArn,
@@ -198,6 +199,7 @@ impl Classify {
         let comprehend = clients::comprehend(sdk, config.classifier_url.as_deref());
         let firehose = aws_sdk_firehose::Client::new(sdk);
         let s3 = aws_sdk_s3::Client::new(sdk);
+        let bucket = Bucket::new(s3.clone(), &config.feedback_bucket);
         let mut automated_labelling = config.automated_labelling.clone();
         if config.policy.audit_rate.is_off() && automated_labelling.take().is_some() {
             warn!(
@@ -206,11 +208,11 @@ impl Classify {
         }
         Self {
             automated_labelling: automated_labelling
-                .map(|(bucket, target)| AutomatedLabelling::new(s3.clone(), bucket, target)),
+                .map(|(training, target)| AutomatedLabelling::new(bucket.other(training), target)),
             model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
-            asked_before: AskedBefore::new(s3.clone(), config.asked_before.clone()),
+            asked_before: AskedBefore::new(s3, config.asked_before.clone()),
             comprehend,
-            s3,
+            bucket,
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
             config,
         }
@@ -371,18 +373,11 @@ impl Classify {
             "feedback/direct/{}/{prediction_id}.jsonl",
             now.format("%Y/%m/%d/%H")
         );
-        let line = record.to_line().into_bytes();
-        let put = objects::put(
-            &self.s3,
-            &self.config.feedback_bucket,
-            &key,
-            "application/x-ndjson",
-            line,
-        );
+        let put = self.bucket.put(&key, JSON_LINES, record.to_line());
         match timeout(FEEDBACK_TIMEOUT, put).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                error!(record.id, error = chain(error.as_ref()), "feedback is lost");
+                error!(record.id, error = chain(&error), "feedback is lost");
                 false
             }
             Err(_) => {

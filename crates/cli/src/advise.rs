@@ -10,6 +10,7 @@ use std::{
     process::ExitCode,
 };
 
+use active_learning_aws::{bucket::Bucket, failure::chain};
 use active_learning_core::model::threshold::{Judged, Verdict, advise};
 use aws_config::BehaviorVersion;
 use clap::Args;
@@ -103,9 +104,9 @@ async fn of_stack(options: &Options, state_dir: &Path) -> Result<Evidence, Failu
         Some(url) => user::sdk_config(&url).await,
         None => aws_config::load_defaults(BehaviorVersion::latest()).await,
     };
-    let s3 = aws_sdk_s3::Client::new(&config);
-    let evidence = labelled_objects::judged(&s3, &bucket).await;
-    Ok(evidence.map_err(|error| format!("s3://{bucket} cannot be read (does the stack run?): {error}"))?)
+    let bucket = Bucket::new(aws_sdk_s3::Client::new(&config), bucket);
+    let evidence = labelled_objects::judged(&bucket).await;
+    Ok(evidence.map_err(|error| format!("does the stack run? {}", chain(&error)))?)
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -7,8 +7,9 @@ use std::{
     process::ExitCode,
 };
 
+use active_learning_aws::{bucket::Bucket, failure::chain};
 use aws_config::BehaviorVersion;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
@@ -96,6 +97,11 @@ enum Command {
         #[arg(long, default_value = "local", value_name = "NAME")]
         reviewer: String,
     },
+}
+
+/// Returns the command line, for what describes it.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the program.
@@ -225,12 +231,11 @@ async fn redrive(
         Some(url) => user::sdk_config(&url).await,
         None => aws_config::load_defaults(BehaviorVersion::latest()).await,
     };
-    let s3 = aws_sdk_s3::Client::new(&config);
-    let keys = redrive::list(&s3, &bucket)
-        .await
-        .map_err(|error| format!("s3://{bucket} cannot be listed (does the stack run?): {error}"))?;
+    let bucket = Bucket::new(aws_sdk_s3::Client::new(&config), bucket);
+    let keys = redrive::list(&bucket).await;
+    let keys = keys.map_err(|error| format!("does the stack run? {}", chain(&error)))?;
     if keys.is_empty() {
-        println!("No failed events in {bucket}.");
+        println!("No failed events in {}.", bucket.name());
         return Ok(ExitCode::SUCCESS);
     }
     if !yes && !confirmed(keys.len())? {
@@ -240,7 +245,7 @@ async fn redrive(
         redriven,
         scheduled,
         kept,
-    } = redrive::redrive(&s3, &bucket, keys).await;
+    } = redrive::redrive(&bucket, keys).await;
     for (operation, count) in &scheduled {
         println!("{count} calls of `{operation}` by its schedule removed: it calls again by itself.");
     }
@@ -261,8 +266,6 @@ fn confirmed(count: usize) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
+use active_learning_aws::bucket::Bucket;
 use active_learning_core::model::comparison::Decision;
-use aws_sdk_s3::Client as S3;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
@@ -99,7 +99,11 @@ async fn play(
     rounds: NonZeroUsize,
 ) -> Result<bool, Failure> {
     let config = stack.aws.sdk_config();
-    let s3 = S3::new(&config);
+    let training = Bucket::new(
+        aws_sdk_s3::Client::new(&config),
+        outputs.output("TrainingS3Bucket"),
+    );
+    let uploads = training.other(outputs.output("BatchUploadS3Bucket"));
     let models = Models::of_stack(&config, outputs);
     let mut played = Played::default();
     let mut answers = Answers::default();
@@ -122,9 +126,9 @@ async fn play(
         classify(outputs, part, &mut played).await?;
         if round == 0 {
             give_feedback(outputs, &mut played).await?;
-            upload_files(&s3, outputs.output("BatchUploadS3Bucket"), &mut played).await?;
+            upload_files(&uploads, &mut played).await?;
         }
-        review(&s3, outputs, &played, &mut answers).await?;
+        review(&training, outputs, &played, &mut answers).await?;
         let missing = played.expected.len() - answers.of(&played.expected);
         if round == 0 || missing > 0 {
             println!("\n{}", summary(outputs, &played, &answers));

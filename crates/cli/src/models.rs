@@ -2,6 +2,7 @@
 
 use std::{fs::File, io, path::PathBuf};
 
+use active_learning_aws::bucket::Bucket;
 use active_learning_core::model::comparison::Decision;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_comprehend::error::DisplayErrorContext;
@@ -133,10 +134,10 @@ pub async fn execute(
             reject,
             target,
         } => {
-            let Models { s3, sfn, bucket, .. } = target.models(stack).await?;
+            let Models { sfn, bucket, .. } = target.models(stack).await?;
             match reject {
-                None => model_building::approve(&s3, &sfn, &bucket, &build, &whoami()).await?,
-                Some(reason) => model_building::reject(&s3, &sfn, &bucket, &build, &reason).await?,
+                None => model_building::approve(&bucket, &sfn, &build, &whoami()).await?,
+                Some(reason) => model_building::reject(&bucket, &sfn, &build, &reason).await?,
             }
             Ok(true)
         }
@@ -145,14 +146,14 @@ pub async fn execute(
             output,
             target,
         } => {
-            let Models { s3, bucket, .. } = target.models(stack).await?;
+            let Models { bucket, .. } = target.models(stack).await?;
             let summary = match output {
                 Some(path) => {
                     let file = File::create(&path)
                         .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-                    export(&s3, &bucket, format, io::BufWriter::new(file)).await?
+                    export(&bucket, format, io::BufWriter::new(file)).await?
                 }
-                None => export(&s3, &bucket, format, io::stdout().lock()).await?,
+                None => export(&bucket, format, io::stdout().lock()).await?,
             };
             let ExportSummary {
                 rows,
@@ -170,10 +171,9 @@ pub async fn execute(
 
 /// The models of one stack.
 pub struct Models {
-    s3: aws_sdk_s3::Client,
     sfn: aws_sdk_sfn::Client,
     comprehend: aws_sdk_comprehend::Client,
-    bucket: String,
+    bucket: Bucket,
     state_machine: String,
     /// ARN of the endpoint, where its service answers at the one endpoint; empty on AWS.
     endpoint: String,
@@ -206,10 +206,9 @@ impl Models {
 
     fn new(config: &SdkConfig, bucket: String, state_machine: String, endpoint: String) -> Self {
         Self {
-            s3: aws_sdk_s3::Client::new(config),
             sfn: aws_sdk_sfn::Client::new(config),
             comprehend: aws_sdk_comprehend::Client::new(config),
-            bucket,
+            bucket: Bucket::new(aws_sdk_s3::Client::new(config), bucket),
             state_machine,
             endpoint,
         }
@@ -237,7 +236,7 @@ impl Models {
 
     async fn follow(&self, execution: String) -> Result<Built, Failure> {
         let told = |state: &str| eprintln!("  {state}");
-        let followed = model_building::follow(&self.s3, &self.sfn, &self.bucket, &execution, told).await?;
+        let followed = model_building::follow(&self.bucket, &self.sfn, &execution, told).await?;
         let record = match followed {
             Followed::Recorded(record) => *record,
             Followed::AnotherBuildRuns(why) | Followed::Unrecorded(why) => {
@@ -252,15 +251,7 @@ impl Models {
         };
         let decision: Option<DecisionRecord> = match &record.decision {
             None => None,
-            Some(key) => {
-                let object = self.s3.get_object().bucket(&self.bucket).key(key).send();
-                let object = object
-                    .await
-                    .map_err(|error| DisplayErrorContext(error).to_string())?;
-                Some(serde_json::from_slice(
-                    &object.body.collect().await?.into_bytes(),
-                )?)
-            }
+            Some(key) => self.bucket.read_document(key).await?,
         };
         Ok(Built {
             deployed: record.outcome == Outcome::Deployed,
@@ -290,7 +281,7 @@ impl Models {
     /// When the endpoint cannot be described, or the bucket not be read.
     pub async fn versions(&self) -> Result<Vec<VersionSummary>, Failure> {
         let serving = self.serving().await?;
-        let mut versions = model_building::versions(&self.s3, &self.bucket, serving.as_deref()).await?;
+        let mut versions = model_building::versions(&self.bucket, serving.as_deref()).await?;
         if serving.is_none() {
             // The endpoint is behind a function on AWS: what was deployed last serves.
             let last = versions.iter_mut().max_by_key(|version| version.deployed_at);

@@ -7,13 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use active_learning_aws::objects::decode_key;
-use aws_sdk_s3::{
-    Client,
-    error::DisplayErrorContext,
-    types::{MetadataDirective, Object},
+use active_learning_aws::{
+    bucket::{Bucket, BucketError},
+    failure::chain,
+    s3_event::decode_key,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde::Deserialize;
 
 /// Where Lambda's S3 destination puts failed events.
@@ -21,14 +19,6 @@ pub const PREFIX: &str = "aws/lambda/async/";
 
 /// The operations that the template's schedules call for, again and again.
 pub const SCHEDULED: [&str; 3] = ["select", "sweep", "tick"];
-
-/// What must be escaped in `x-amz-copy-source`: everything but the unreserved characters and slashes.
-const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'/');
 
 /// What became of the failure records.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,32 +66,24 @@ struct KeyedObject {
     key: String,
 }
 
-/// Lists the keys of the failure records in `bucket`.
+/// Lists the keys of the failure records in a bucket.
 ///
 /// # Errors
 ///
-/// When the bucket cannot be listed.
-pub async fn list(s3: &Client, bucket: &str) -> Result<Vec<String>, String> {
-    let mut pages = (s3.list_objects_v2().bucket(bucket).prefix(PREFIX))
-        .into_paginator()
-        .send();
-    let mut keys = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
-        let objects = page.contents.unwrap_or_default();
-        keys.extend(objects.into_iter().filter_map(|Object { key, .. }| key));
-    }
-    Ok(keys)
+/// [`BucketError`] when the bucket cannot be listed.
+pub async fn list(bucket: &Bucket) -> Result<Vec<String>, BucketError> {
+    let listed = bucket.list(PREFIX).await?;
+    Ok(listed.into_iter().map(|record| record.key).collect())
 }
 
 /// Sends the events of these failure records again.
 ///
 /// An object that several records are about is sent once.
-pub async fn redrive(s3: &Client, bucket: &str, keys: Vec<String>) -> Outcome {
+pub async fn redrive(bucket: &Bucket, keys: Vec<String>) -> Outcome {
     let mut outcome = Outcome::default();
     let mut sent = BTreeSet::new();
     for key in keys {
-        match redrive_one(s3, bucket, &key, &mut sent).await {
+        match redrive_one(bucket, &key, &mut sent).await {
             Ok(Done::SentAgain) => outcome.redriven += 1,
             Ok(Done::Scheduled(operation)) => *outcome.scheduled.entry(operation).or_default() += 1,
             Err(reason) => outcome.kept.push((key, reason)),
@@ -118,19 +100,17 @@ enum Done {
 }
 
 async fn redrive_one(
-    s3: &Client,
-    bucket: &str,
+    bucket: &Bucket,
     key: &str,
     sent: &mut BTreeSet<(String, String)>,
 ) -> Result<Done, String> {
-    let chain = |error| DisplayErrorContext::<aws_sdk_s3::Error>(error).to_string();
-    let record = s3.get_object().bucket(bucket).key(key).send().await;
-    let record = record.map_err(|error| chain(error.into()))?;
-    let body = record.body.collect().await;
-    let body = body.map_err(|error| error.to_string())?.into_bytes();
-    let record: FailureRecord =
-        serde_json::from_slice(&body).map_err(|_| "it is no record of a failed event".to_owned())?;
-    let RequestPayload { records, operation } = record.request_payload;
+    let record = match bucket.read_document(key).await {
+        Ok(record) => record.ok_or_else(|| "it is gone".to_owned())?,
+        Err(BucketError::Damaged { .. }) => return Err("it is no record of a failed event".to_owned()),
+        Err(error) => return Err(chain(&error)),
+    };
+    let FailureRecord { request_payload } = record;
+    let RequestPayload { records, operation } = request_payload;
     let scheduled = operation.filter(|operation| SCHEDULED.contains(&operation.as_str()));
     if records.is_empty() && scheduled.is_none() {
         return Err("it is neither about an S3 event nor a call by a schedule".to_owned());
@@ -140,49 +120,21 @@ async fn redrive_one(
         let key = key.ok_or_else(|| "the key of its object is not UTF-8".to_owned())?;
         let source = (entity.bucket.name, key);
         if !sent.contains(&source) {
-            copy_onto_itself(s3, &source.0, &source.1).await?;
+            let of_event = bucket.other(&source.0);
+            let is_there = of_event.touch(&source.1).await;
+            if !is_there.map_err(|error| chain(&error))? {
+                return Err(format!("its object {} is gone", of_event.uri(&source.1)));
+            }
             sent.insert(source);
         }
     }
-    let deleted = s3.delete_object().bucket(bucket).key(key).send().await;
-    deleted.map_err(|error| chain(error.into()))?;
+    bucket.delete(key).await.map_err(|error| chain(&error))?;
     Ok(scheduled.map_or(Done::SentAgain, Done::Scheduled))
-}
-
-/// Copies an object onto itself with the content type and metadata that it has. S3 refuses a copy
-/// that changes nothing, hence the directive to replace them.
-async fn copy_onto_itself(s3: &Client, bucket: &str, key: &str) -> Result<(), String> {
-    let head = s3.head_object().bucket(bucket).key(key).send().await;
-    let head = head.map_err(|error| {
-        let error = error.into_service_error();
-        if error.is_not_found() {
-            format!("its object s3://{bucket}/{key} is gone")
-        } else {
-            DisplayErrorContext(error).to_string()
-        }
-    })?;
-    let source = percent_encode(format!("{bucket}/{key}").as_bytes(), COPY_SOURCE).to_string();
-    s3.copy_object()
-        .bucket(bucket)
-        .key(key)
-        .copy_source(source)
-        .set_copy_source_if_match(head.e_tag)
-        .metadata_directive(MetadataDirective::Replace)
-        .set_metadata(head.metadata)
-        .set_content_type(head.content_type)
-        .set_content_encoding(head.content_encoding)
-        .set_content_disposition(head.content_disposition)
-        .set_content_language(head.content_language)
-        .set_cache_control(head.cache_control)
-        .send()
-        .await
-        .map_err(|error| DisplayErrorContext(error).to_string())?;
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::primitives::ByteStream;
+    use aws_sdk_s3::{Client, primitives::ByteStream};
     use local_aws::{LocalAws, s3::BucketSpec};
     use serde_json::{Value, json};
 
@@ -225,8 +177,9 @@ mod tests {
     }
 
     async fn redrive_all(s3: &Client) -> Outcome {
-        let keys = list(s3, FAILURES).await.expect("the bucket is there");
-        redrive(s3, FAILURES, keys).await
+        let bucket = Bucket::new(s3.clone(), FAILURES);
+        let keys = list(&bucket).await.expect("the bucket is there");
+        redrive(&bucket, keys).await
     }
 
     #[tokio::test]
@@ -251,7 +204,12 @@ mod tests {
         assert_eq!(after.e_tag(), before.e_tag());
         assert_eq!(after.content_type(), Some("application/json"));
         assert_eq!(after.metadata(), before.metadata());
-        assert!(list(&s3, FAILURES).await.expect("listed").is_empty());
+        assert!(
+            list(&Bucket::new(s3.clone(), FAILURES))
+                .await
+                .expect("listed")
+                .is_empty()
+        );
     }
 
     #[tokio::test]
@@ -270,7 +228,12 @@ mod tests {
             ..Outcome::default()
         };
         assert_eq!(outcome, expected);
-        assert!(list(&s3, FAILURES).await.expect("listed").is_empty());
+        assert!(
+            list(&Bucket::new(s3.clone(), FAILURES))
+                .await
+                .expect("listed")
+                .is_empty()
+        );
     }
 
     #[tokio::test]
@@ -310,6 +273,12 @@ mod tests {
                 ("aws/lambda/async/f/c-other", "it is no record of a failed event"),
             ]
         );
-        assert_eq!(list(&s3, FAILURES).await.expect("listed").len(), 3);
+        assert_eq!(
+            list(&Bucket::new(s3.clone(), FAILURES))
+                .await
+                .expect("listed")
+                .len(),
+            3
+        );
     }
 }

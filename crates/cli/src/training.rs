@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
+use active_learning_aws::bucket::{Bucket, BucketError, CSV};
 use aws_sdk_comprehend::{error::DisplayErrorContext, primitives::DateTime};
-use aws_sdk_s3::primitives::ByteStream;
 use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
@@ -38,8 +38,8 @@ pub enum TrainingError {
     #[error("the training data {0} cannot be used")]
     Data(PathBuf, #[source] TrainingDataError),
     /// The bucket cannot be read or written.
-    #[error("the training data cannot be stored: {0}")]
-    Storage(String),
+    #[error("the training data cannot be stored")]
+    Storage(#[from] BucketError),
     /// The classifier does not answer in time.
     #[error("the classifier did not answer within {within} s: {reason}", within = READY_WITHIN.as_secs())]
     NotReady {
@@ -70,26 +70,18 @@ pub async fn prepare(stack: &Running, data: Option<Vec<u8>>, sample: &[u8]) -> R
     let (Some(bucket), true) = (stack.outputs.get(BUCKET_OUTPUT), built_in) else {
         return Ok(());
     };
-    let s3 = aws_sdk_s3::Client::new(&stack.aws.sdk_config());
-    let storage = |error: String| TrainingError::Storage(error);
+    let bucket = Bucket::new(aws_sdk_s3::Client::new(&stack.aws.sdk_config()), bucket);
     let data = match data {
         Some(data) => Some(data),
         None => {
-            let present = s3.list_objects_v2().bucket(bucket).prefix(FOLDER).send();
-            let present = present
-                .await
-                .map_err(|error| storage(DisplayErrorContext(error).to_string()))?;
-            present.contents().is_empty().then(|| sample.to_vec())
+            let present = bucket.list_after(FOLDER, "", 1).await?;
+            present.is_empty().then(|| sample.to_vec())
         }
     };
     let mut replaced = None;
     if let Some(data) = data {
         replaced = last_change(stack).await;
-        let put = s3.put_object().bucket(bucket).key(KEY).content_type("text/csv");
-        put.body(ByteStream::from(data))
-            .send()
-            .await
-            .map_err(|error| storage(DisplayErrorContext(error).to_string()))?;
+        bucket.put(KEY, CSV, data).await?;
     }
     wait_until_ready(stack, replaced).await
 }

@@ -14,7 +14,7 @@ pub use check::{Problem, Rules, Severity, check};
 pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv};
 pub use manifest::{DatasetFile, DatasetManifest, FileSummary, MachineLabelledFile, dataset_version};
 pub use near_copies::{HeldOut, NearCopies};
-pub use split::{ContentId, is_test};
+pub use split::{ContentId, TextId, is_test};
 
 /// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

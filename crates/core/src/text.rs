@@ -1,5 +1,9 @@
 //! The normal form of a text, and what of a text can be seen.
 
+mod normal_form;
+
+pub use normal_form::{normal_form, signs};
+
 use unicode_normalization::UnicodeNormalization;
 
 /// Names of the HTML entities that texts on the web hold most.
@@ -12,11 +16,14 @@ const ENTITIES: [(&str, &str); 6] = [
     ("nbsp", " "),
 ];
 
-/// Reduces a text to its words: HTML entities decoded, compatibility forms unified (NFKC), lower case, and
+/// Reduces a text to its words, coarser than [`normal_form`]: HTML entities decoded, compatibility forms unified (NFKC), lower case, and
 /// everything that is neither letter nor digit reads as one space.
 ///
 /// Copies that differ in case, white space, punctuation or entities become the same text. A text without
 /// any letter or digit, such as one of emoji, keeps its symbols.
+///
+/// It decides what is held out, where one pair too many costs a row: lists of held-out texts are stored in this form, so
+/// it never changes. What asks the same question is told by [`normal_form`].
 pub fn normalise(text: &str) -> String {
     let plain: String = decode_entities(text).nfkc().collect::<String>().to_lowercase();
     let words = plain

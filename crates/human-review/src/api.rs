@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use crate::event::{HttpReply, HttpRequest};
 use crate::human_loop::{HumanLoop, Status};
 use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
-use crate::objects::StorageError;
 use crate::output::{iso_time, output_key};
 use crate::task_template::TaskTemplate;
 use crate::validation::{Violations, is_flow_definition_arn};
@@ -70,7 +69,8 @@ impl ApiError {
                     "The human loop {name} is {status}: the operation is not allowed."
                 ))
             }
-            LoopError::Contention | LoopError::Storage(StorageError::Throttled(_)) => Self::Throttled(error),
+            LoopError::Contention => Self::Throttled(error),
+            LoopError::Storage(ref storage) if storage.is_throttling() => Self::Throttled(error),
             LoopError::Refused(_) | LoopError::Storage(_) => Self::Internal(error),
         }
     }

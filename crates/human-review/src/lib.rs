@@ -19,7 +19,6 @@ pub mod form;
 pub mod human_loop;
 pub mod loops;
 pub mod marks;
-pub mod objects;
 pub mod output;
 pub mod pages;
 pub mod portal;
@@ -31,6 +30,7 @@ pub mod validation;
 pub mod worker_template;
 
 use active_learning_aws::{
+    bucket::Bucket,
     clients,
     env::{ConfigError, Env},
 };
@@ -43,7 +43,6 @@ use crate::api::Api;
 use crate::event::{InvalidEvent, Invocation};
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
-use crate::objects::Objects;
 use crate::portal::Portal;
 use crate::session::{Claims, Purpose, SIGN_IN_LINK_LIFETIME, SigningKey};
 use crate::task_template::TaskTemplate;
@@ -156,7 +155,7 @@ impl From<HumanReviewError> for Diagnostic {
 #[derive(Debug)]
 pub struct HumanReview {
     config: Config,
-    objects: Objects,
+    bucket: Bucket,
     loops: Loops,
     key: SigningKey,
 }
@@ -164,16 +163,16 @@ pub struct HumanReview {
 impl HumanReview {
     /// Returns the function over its bucket, with the secret that signs links and sessions.
     pub fn new(config: Config, s3: aws_sdk_s3::Client, signing_secret: &[u8]) -> Self {
-        let objects = Objects::new(s3, config.bucket.clone());
+        let bucket = Bucket::new(s3, &config.bucket);
         let rules = FlowRules {
             task_count: config.task_count,
             availability: Duration::seconds(config.task_availability_seconds.into()),
             time_limit: Duration::seconds(config.task_time_limit_seconds.into()),
         };
-        let loops = Loops::new(objects.clone(), config.flow_definition_arn.clone(), rules);
+        let loops = Loops::new(bucket.clone(), config.flow_definition_arn.clone(), rules);
         Self {
             config,
-            objects,
+            bucket,
             loops,
             key: SigningKey::new(signing_secret),
         }
@@ -194,26 +193,27 @@ impl HumanReview {
                     bucket: &self.config.bucket,
                     now,
                 };
-                Ok(api.answer(&request).await.into_event())
+                // Boxed: the compiler measures nested futures to a limited depth only.
+                Ok(Box::pin(api.answer(&request)).await.into_event())
             }
             Invocation::Proxy(request) => {
                 let portal = Portal {
                     loops: &self.loops,
-                    objects: &self.objects,
+                    bucket: &self.bucket,
                     key: &self.key,
                     template: self.template(),
                     portal_url: &self.config.portal_url,
                     now,
                 };
-                Ok(portal.answer(&request).await.into_event())
+                Ok(Box::pin(portal.answer(&request)).await.into_event())
             }
-            Invocation::Direct(payload) => self.operate(payload, now).await,
+            Invocation::Direct(payload) => Box::pin(self.operate(payload, now)).await,
         }
     }
 
     fn template(&self) -> TaskTemplate<'_> {
         TaskTemplate {
-            objects: &self.objects,
+            bucket: &self.bucket,
             key: &self.config.template_key,
         }
     }

@@ -7,6 +7,8 @@
 
 mod answering;
 
+use active_learning_aws::backoff::Tries;
+use active_learning_aws::bucket::{Bucket, BucketError, Created, Replaced};
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
@@ -14,7 +16,6 @@ use uuid::Uuid;
 
 use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, Worker, sha256};
 use crate::marks::{Mark, Order};
-use crate::objects::{Objects, StorageError};
 use crate::output::{output_document, output_key};
 use crate::records::Records;
 
@@ -26,8 +27,6 @@ const STALE_MARK_AGE: Duration = Duration::hours(1);
 const CONCURRENT_READS: usize = 16;
 /// Waiting loops whose state is read for one queue page.
 const QUEUE_PAGE: usize = 100;
-/// Attempts at a conditional write before the caller is told to come back.
-const MAX_ATTEMPTS: usize = 12;
 
 /// Why an operation on a loop was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +51,7 @@ pub enum LoopError {
     Contention,
     /// S3 failed.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(#[from] BucketError),
 }
 
 /// One page of the listing.
@@ -98,9 +97,9 @@ pub struct Loops {
 
 impl Loops {
     /// Returns the loops that live in a bucket.
-    pub fn new(objects: Objects, flow_definition_arn: String, rules: FlowRules) -> Self {
+    pub fn new(bucket: Bucket, flow_definition_arn: String, rules: FlowRules) -> Self {
         Self {
-            records: Records::new(objects),
+            records: Records::new(bucket),
             flow_definition_arn,
             rules,
         }
@@ -112,7 +111,8 @@ impl Loops {
     ///
     /// [`LoopError::Conflict`], [`LoopError::QuotaExceeded`].
     pub async fn start(&self, name: &str, input: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut tries = Tries::default();
+        while tries.again().await {
             let existing = self.records.read_loop(name).await?;
             if let Some((human_loop, _)) = &existing
                 && human_loop.status != Status::Deleted
@@ -127,10 +127,10 @@ impl Loops {
             let human_loop = HumanLoop::start(id, name, input, now, &self.rules);
             self.records.write_input_and_marks(&human_loop, input).await?;
             let started = match existing {
-                None => self.records.create_loop(&human_loop).await?,
-                Some((_, etag)) => self.records.replace_loop(&human_loop, &etag).await?,
+                None => self.records.create_loop(&human_loop).await? == Created::Created,
+                Some((_, etag)) => self.records.replace_loop(&human_loop, &etag).await? == Replaced::Written,
             };
-            if started || self.is_stored(&human_loop).await? {
+            if started {
                 return Ok(());
             }
             let mark = Mark::of(&human_loop);
@@ -336,12 +336,6 @@ impl Loops {
             .ok_or(LoopError::NotFound)
     }
 
-    /// Returns whether a loop was stored after all: a retried request finds its own first attempt in the way.
-    async fn is_stored(&self, human_loop: &HumanLoop) -> Result<bool, LoopError> {
-        let found = self.records.read_loop(&human_loop.name).await?;
-        Ok(found.is_some_and(|(stored, _)| stored.id == human_loop.id))
-    }
-
     async fn try_take(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<bool, LoopError> {
         match self.take(name, worker, now).await {
             Ok(_) => Ok(true),
@@ -352,7 +346,8 @@ impl Loops {
 
     /// Reads a loop that is not deleted and carries out what is due.
     async fn settled(&self, name: &str, now: DateTime<Utc>) -> Result<(HumanLoop, String), LoopError> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut tries = Tries::default();
+        while tries.again().await {
             let found = self.records.read_loop(name).await?;
             let found = found.filter(|(human_loop, _)| human_loop.status != Status::Deleted);
             let (mut human_loop, etag) = found.ok_or(LoopError::NotFound)?;
@@ -364,7 +359,7 @@ impl Loops {
             };
             self.write_output(&human_loop).await?;
             human_loop.leases.clear();
-            if self.records.replace_loop(&human_loop, &etag).await? {
+            if self.records.replace_loop(&human_loop, &etag).await? == Replaced::Written {
                 self.records.remove_from_queue(&human_loop).await?;
             }
         }
@@ -378,11 +373,12 @@ impl Loops {
         now: DateTime<Utc>,
         change: impl Fn(&mut HumanLoop) -> Result<(), LoopError>,
     ) -> Result<HumanLoop, LoopError> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut tries = Tries::default();
+        while tries.again().await {
             let (before, etag) = self.settled(name, now).await?;
             let mut after = before.clone();
             change(&mut after)?;
-            if after == before || self.records.replace_loop(&after, &etag).await? {
+            if after == before || self.records.replace_loop(&after, &etag).await? == Replaced::Written {
                 return Ok(after);
             }
         }

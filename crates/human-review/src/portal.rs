@@ -8,6 +8,7 @@ mod messages;
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use active_learning_aws::bucket::{Bucket, BucketError, Created, TEXT};
 use active_learning_aws::metrics;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -19,7 +20,6 @@ use crate::choices::shown_input;
 use crate::event::{HttpReply, HttpRequest};
 use crate::human_loop::{HumanLoop, Worker};
 use crate::loops::{LoopError, Loops};
-use crate::objects::{Objects, StorageError};
 use crate::output::iso_time;
 use crate::pages::{
     MessagePage, QueuePage, QueuedTask, SessionView, SignInPage, TaskPage, asset, page, redirect,
@@ -40,7 +40,7 @@ pub struct Portal<'a> {
     /// The loops.
     pub loops: &'a Loops,
     /// The review bucket.
-    pub objects: &'a Objects,
+    pub bucket: &'a Bucket,
     /// Signs links and sessions.
     pub key: &'a SigningKey,
     /// What the tasks are shown by.
@@ -74,8 +74,8 @@ enum PortalError {
     Task(#[from] TaskError),
 }
 
-impl From<StorageError> for PortalError {
-    fn from(error: StorageError) -> Self {
+impl From<BucketError> for PortalError {
+    fn from(error: BucketError) -> Self {
         Self::Loop(LoopError::Storage(error))
     }
 }
@@ -186,14 +186,10 @@ impl Portal<'_> {
     }
 
     /// Notes that a link has begun a session; returns false if it has begun another one.
-    async fn use_up(&self, link: &Claims, session: &Claims) -> Result<bool, StorageError> {
+    async fn use_up(&self, link: &Claims, session: &Claims) -> Result<bool, BucketError> {
         let key = format!("{STATE_PREFIX}used-sign-in-links/{}", link.id);
-        if self.objects.create(&key, session.id.clone().into_bytes()).await? {
-            return Ok(true);
-        }
-        // A retried write finds its own first attempt.
-        let used_by = self.objects.read(&key).await?;
-        Ok(used_by.is_some_and(|(id, _)| id == session.id.as_bytes()))
+        let used = self.bucket.create(&key, TEXT, session.id.clone()).await?;
+        Ok(used == Created::Created)
     }
 
     async fn queue_page(&self, session: &Claims, worker: &Worker) -> Result<HttpReply, PortalError> {

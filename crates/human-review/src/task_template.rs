@@ -1,14 +1,17 @@
 //! The worker task template in use, and whether it can show a task.
 
+use active_learning_aws::bucket::{Bucket, BucketError};
 use serde_json::{Value, json};
 
-use crate::objects::{Objects, StorageError};
 use crate::records::STATE_PREFIX;
 use crate::trial::{Trial, try_page};
 use crate::worker_template::{self, SHIPPED, TemplateError, render_html};
 
 /// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
 const MAX_TASK_BYTES: usize = 4_500_000;
+
+/// Largest worker task template, in bytes.
+const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
 
 /// Stands for the nonce where nobody sees the page.
 const NO_NONCE: &str = "trial";
@@ -27,8 +30,8 @@ pub enum TaskError {
     Template(#[from] TemplateError),
 }
 
-impl From<StorageError> for TaskError {
-    fn from(error: StorageError) -> Self {
+impl From<BucketError> for TaskError {
+    fn from(error: BucketError) -> Self {
         Self::Template(error.into())
     }
 }
@@ -37,7 +40,7 @@ impl From<StorageError> for TaskError {
 #[derive(Debug, Clone, Copy)]
 pub struct TaskTemplate<'a> {
     /// The review bucket.
-    pub objects: &'a Objects,
+    pub bucket: &'a Bucket,
     /// Key in it; empty for the shipped template.
     pub key: &'a str,
 }
@@ -55,7 +58,7 @@ impl TaskTemplate<'_> {
     /// [`TaskError`].
     pub async fn render(self, input: &Value, nonce: &str) -> Result<(String, Trial), TaskError> {
         let template = self.read().await?;
-        let html = worker_template::render(&template, input, nonce, self.objects, STATE_PREFIX).await?;
+        let html = worker_template::render(&template, input, nonce, self.bucket, STATE_PREFIX).await?;
         if html.len() > MAX_TASK_BYTES {
             return Err(TaskError::TooLong);
         }
@@ -87,8 +90,8 @@ impl TaskTemplate<'_> {
     ///
     /// # Errors
     ///
-    /// [`StorageError`] when the template cannot be read.
-    pub async fn refusal(self, input: &Value) -> Result<Option<&'static str>, StorageError> {
+    /// [`BucketError`] when the template cannot be read.
+    pub async fn refusal(self, input: &Value) -> Result<Option<&'static str>, BucketError> {
         if input["comprehendPredictions"].is_array() {
             return Ok(None);
         }
@@ -119,9 +122,9 @@ impl TaskTemplate<'_> {
         if self.key.is_empty() {
             return Ok(SHIPPED.to_owned());
         }
-        let found = self.objects.read(self.key).await?;
-        let (template, _) = found.ok_or(TaskError::NoTemplate)?;
-        Ok(String::from_utf8_lossy(&template).into_owned())
+        let found = self.bucket.read(self.key, MAX_TEMPLATE_BYTES).await?;
+        let template = found.ok_or(TaskError::NoTemplate)?;
+        Ok(String::from_utf8_lossy(&template.bytes).into_owned())
     }
 }
 

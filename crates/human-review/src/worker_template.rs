@@ -13,12 +13,11 @@ mod source;
 
 use std::sync::{Arc, Mutex};
 
+use active_learning_aws::bucket::{Bucket, BucketError};
 use liquid_core::model::{Object, Value as LiquidValue};
 use liquid_core::runtime::RuntimeBuilder;
 use liquid_core::{Renderable, Template, parser};
 use serde_json::Value;
-
-use crate::objects::{Objects, StorageError};
 
 /// The template that this project ships.
 pub const SHIPPED: &str = include_str!("../../../templates/text-classification-review.liquid.html");
@@ -34,7 +33,7 @@ pub enum TemplateError {
     Liquid(#[source] liquid_core::Error),
     /// Storage failed while a link was made.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(#[from] BucketError),
 }
 
 /// How the value of an output is escaped.
@@ -60,17 +59,17 @@ pub async fn render(
     template: &str,
     input: &Value,
     nonce: &str,
-    objects: &Objects,
+    bucket: &Bucket,
     state_prefix: &str,
 ) -> Result<String, TemplateError> {
     let (mut html, uris) = render_html(template, input, nonce).map_err(TemplateError::Liquid)?;
-    let bucket = format!("s3://{}/", objects.bucket());
+    let prefix = bucket.uri("");
     for (number, uri) in uris.iter().enumerate() {
         let key = uri
-            .strip_prefix(&bucket)
+            .strip_prefix(&prefix)
             .filter(|key| !key.is_empty() && !key.starts_with(state_prefix));
         let link = match key {
-            Some(key) => objects.read_link(key).await?,
+            Some(key) => bucket.read_link(key).await?,
             None => uri.clone(),
         };
         html = html.replace(&placeholder(nonce, number), &escape(&link, Escaping::Full));

@@ -3,7 +3,8 @@
 use std::future::ready;
 
 use active_learning_aws::{
-    claims, objects,
+    bucket::{BucketError, Change, Created, JSON_LINES},
+    claims,
     rejected::{self, RejectedLines},
 };
 use active_learning_core::{
@@ -14,7 +15,6 @@ use active_learning_core::{
     },
     sampling::duplicates::{COPIES_PREFIX, RecentTexts, same_form},
 };
-use aws_sdk_s3::error::BoxError;
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
 
@@ -81,7 +81,8 @@ impl LabelCollection {
                 }
                 question.state
             };
-            match self.questions.change(&record.id, give_up).await? {
+            let state = self.questions.change(&record.id, give_up).await;
+            match state.map_err(LabelCollectionError::Question)? {
                 State::Withdrawn => self.release(human_loop, record, owner).await?,
                 State::Asked | State::Abandoned => {
                     raw.push(record.to_line().trim_end().to_owned());
@@ -109,10 +110,9 @@ impl LabelCollection {
             return Ok(false);
         };
         let key = rejected::key(REJECTED_FOLDER, human_loop, object.number);
-        let bucket = &self.config.feedback_bucket;
-        objects::create(&self.s3, bucket, &key, "application/x-ndjson", object.content)
-            .await
-            .map_err(LabelCollectionError::Rejected)
+        let created = self.feedback.create(&key, JSON_LINES, object.content).await;
+        let created = created.map_err(LabelCollectionError::Rejected)?;
+        Ok(created == Created::Created)
     }
 
     /// Releases the claims on a record and its form, and its place among the recent texts; delivers its copies again.
@@ -122,38 +122,41 @@ impl LabelCollection {
         record: &FeedbackRecord,
         owner: &str,
     ) -> Result<(), LabelCollectionError> {
-        let bucket = &self.config.feedback_bucket;
-        claims::release(&self.s3, bucket, &record.id, owner).await?;
+        claims::release(&self.feedback, &record.id, owner).await?;
         let form = format!("text-{}", same_form(record));
-        claims::release(&self.s3, bucket, &form, &record.id).await?;
+        claims::release(&self.feedback, &form, &record.id).await?;
         let forget = |content: Option<Vec<u8>>| {
             // Damaged ones are begun anew by whoever adds to them.
             let recent = content.and_then(|content| RecentTexts::read(&content).ok());
             let without = recent.and_then(|mut recent| recent.forget(&record.id).then_some(recent));
-            Ok((without.map(|recent| recent.write()), ()))
+            Ok(Change::to(without.map(|recent| recent.write()), ()))
         };
-        objects::change(&self.s3, bucket, RECENT_TEXTS, MAX_RECENT_BYTES, forget).await?;
+        self.feedback
+            .change_bytes(RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, forget)
+            .await
+            .map_err(LabelCollectionError::Question)?;
         self.deliver_copies(human_loop, &record.id)
             .await
             .map_err(LabelCollectionError::Copies)
     }
 
     /// Delivers the copies of a question as new feedback, of which the first is asked. Idempotent.
-    async fn deliver_copies(&self, human_loop: &str, record_id: &str) -> Result<(), BoxError> {
-        let bucket = &self.config.training_bucket;
-        let listed = objects::list(&self.s3, bucket, &format!("{COPIES_PREFIX}{record_id}/")).await?;
+    async fn deliver_copies(&self, human_loop: &str, record_id: &str) -> Result<(), BucketError> {
+        let listed = self
+            .training
+            .list(&format!("{COPIES_PREFIX}{record_id}/"))
+            .await?;
         for (copies, number) in listed.chunks(COPIES_PER_OBJECT).zip(1..) {
             let lines: Vec<Vec<u8>> = stream::iter(copies)
-                .map(|copy| objects::read(&self.s3, bucket, &copy.key, MAX_COPY_BYTES))
+                .map(|copy| self.training.read(&copy.key, MAX_COPY_BYTES))
                 .buffered(CALLS_IN_FLIGHT)
-                .try_filter_map(|content| ready(Ok(content)))
+                .try_filter_map(|copy| ready(Ok(copy.map(|copy| copy.bytes))))
                 .try_collect()
                 .await?;
             let key = format!("feedback/released/{human_loop}-{record_id}-{number}.jsonl");
-            let feedback = &self.config.feedback_bucket;
-            objects::put(&self.s3, feedback, &key, "application/x-ndjson", lines.concat()).await?;
+            self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
             stream::iter(copies)
-                .map(|copy| objects::remove(&self.s3, bucket, &copy.key))
+                .map(|copy| self.training.delete(&copy.key))
                 .buffer_unordered(CALLS_IN_FLIGHT)
                 .try_for_each(|()| ready(Ok(())))
                 .await?;

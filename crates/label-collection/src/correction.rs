@@ -1,6 +1,9 @@
 //! A reviewer's correction of an answer that was worked off, into their newest vote.
 
-use active_learning_aws::{metrics, objects};
+use active_learning_aws::{
+    bucket::{Created, JSON_LINES},
+    metrics,
+};
 use active_learning_core::labels::{
     consolidation::Consensus,
     labelled::{self, LabelledRecord},
@@ -46,21 +49,25 @@ impl LabelCollection {
             }
         }
         let name = format!("{human_loop}-corrected-{}", correction_id(key));
-        let (bucket, key) = (&self.config.training_bucket, labelled::object_key(&name));
-        let created = match lines.is_empty() {
-            true => Ok(false),
-            false => {
-                objects::create(&self.s3, bucket, &key, "application/x-ndjson", lines.into_bytes()).await
-            }
-        };
-        created.map_err(LabelCollectionError::TrainingBucket)?;
-
-        info!(human_loop.name = human_loop, corrected, "an answer was corrected");
-        let unreadable = output.unreadable_answers() as u64;
-        metrics::count(
-            FUNCTION,
-            &[("CorrectedRecords", corrected), ("UnreadableAnswers", unreadable)],
-        );
+        if lines.is_empty() {
+            warn!(
+                human_loop.name = human_loop,
+                "a correction of which nothing can be read"
+            );
+            metrics::count(
+                FUNCTION,
+                &[("UnreadableAnswers", output.unreadable_answers() as u64)],
+            );
+            return Ok(());
+        }
+        let created = self
+            .training
+            .create(&labelled::object_key(&name), JSON_LINES, lines)
+            .await;
+        if created.map_err(LabelCollectionError::TrainingBucket)? == Created::Created {
+            info!(human_loop.name = human_loop, corrected, "an answer was corrected");
+            metrics::count(FUNCTION, &[("CorrectedRecords", corrected)]);
+        }
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::{
+    bucket::{BucketError, Created, JSON_LINES},
     metrics,
-    objects::{self, ReadError},
 };
 use active_learning_core::{
     feedback::FeedbackRecord,
@@ -82,7 +82,7 @@ impl LabelCollection {
     /// between is made good by the next one, or by the sweep, and no label waits for the review service.
     pub(crate) async fn label(&self, human_loop: &str, key: &str) -> Result<Outcome, LabelCollectionError> {
         let labelled_key = labelled::object_key(human_loop);
-        let done = objects::exists(&self.s3, &self.config.training_bucket, &labelled_key).await;
+        let done = self.training.exists(&labelled_key).await;
         if !done.map_err(LabelCollectionError::TrainingBucket)? {
             match self.read_output(human_loop, key).await? {
                 None => return Ok(Outcome::Absent),
@@ -129,22 +129,18 @@ impl LabelCollection {
         human_loop: &str,
         key: &str,
     ) -> Result<Option<Result<HumanLoopOutput, String>>, LabelCollectionError> {
-        let bucket = &self.config.review_bucket;
-        let unusable = |reason: String| {
-            Some(Err(format!(
-                "the output s3://{bucket}/{key} cannot be used: {reason}"
-            )))
-        };
-        let content = match objects::read(&self.s3, bucket, key, MAX_OUTPUT_BYTES).await {
-            Ok(Some(content)) => content,
+        let uri = self.review.uri(key);
+        let unusable = |reason: String| Some(Err(format!("the output {uri} cannot be used: {reason}")));
+        let content = match self.review.read(key, MAX_OUTPUT_BYTES).await {
+            Ok(Some(output)) => output.bytes,
             Ok(None) => {
                 warn!(human_loop.name = human_loop, "there is no output");
                 return Ok(None);
             }
-            Err(ReadError::TooLarge(_)) => {
-                return Ok(unusable(format!("it is larger than {MAX_OUTPUT_BYTES} bytes")));
+            Err(BucketError::TooLarge { limit, .. }) => {
+                return Ok(unusable(format!("it is larger than {limit} bytes")));
             }
-            Err(error @ ReadError::Failed(_)) => return Err(LabelCollectionError::Read(error.into())),
+            Err(error) => return Err(LabelCollectionError::Read(error.into())),
         };
         Ok(match HumanLoopOutput::parse(&content) {
             Ok(output) if output.human_loop_name == human_loop => Some(Ok(output)),
@@ -185,10 +181,8 @@ impl LabelCollection {
 
         let lines: String = records.iter().map(LabelledRecord::to_line).collect();
         let key = labelled::object_key(&output.human_loop_name);
-        let bucket = &self.config.training_bucket;
-        let created =
-            objects::create(&self.s3, bucket, &key, "application/x-ndjson", lines.into_bytes()).await;
-        if created.map_err(LabelCollectionError::TrainingBucket)? {
+        let created = self.training.create(&key, JSON_LINES, lines).await;
+        if created.map_err(LabelCollectionError::TrainingBucket)? == Created::Created {
             report(output, &records, asked_again);
         }
         Ok(())
@@ -208,7 +202,8 @@ impl LabelCollection {
             question.answer_with(&[earlier, &item.votes].concat());
             (question.clone(), was_disputed)
         };
-        let (question, was_disputed) = self.questions.change(&item.record.id, count).await?;
+        let counted = self.questions.change(&item.record.id, count).await;
+        let (question, was_disputed) = counted.map_err(LabelCollectionError::Question)?;
         if was_disputed && question.state == State::Answered {
             let settled = self.questions.settle(&question.record.id).await;
             settled.map_err(LabelCollectionError::TrainingBucket)?;
@@ -257,7 +252,8 @@ impl LabelCollection {
             }
             question.clone()
         };
-        let question = self.questions.change(&record.id, dispute).await?;
+        let question = self.questions.change(&record.id, dispute).await;
+        let question = question.map_err(LabelCollectionError::Question)?;
         if question.state == State::Disputed {
             let stored = self.questions.dispute(&question).await;
             stored.map_err(LabelCollectionError::TrainingBucket)?;
@@ -276,9 +272,8 @@ impl LabelCollection {
         if name.round() == 0 {
             return Ok(votes);
         }
-        let bucket = &self.config.training_bucket;
         let prefix = format!("labelled/{}", name.first());
-        let listed = objects::list(&self.s3, bucket, &prefix).await;
+        let listed = self.training.list(&prefix).await;
         for object in listed.map_err(LabelCollectionError::TrainingBucket)? {
             let file = object
                 .key
@@ -290,9 +285,10 @@ impl LabelCollection {
             if !before {
                 continue;
             }
-            let content = objects::read(&self.s3, bucket, &object.key, MAX_LABELLED_BYTES).await;
-            let content = content.map_err(|error| LabelCollectionError::Read(error.into()))?;
-            for line in content
+            let labelled = self.training.read(&object.key, MAX_LABELLED_BYTES).await;
+            let labelled = labelled.map_err(|error| LabelCollectionError::Read(error.into()))?;
+            for line in labelled
+                .map(|labelled| labelled.bytes)
                 .unwrap_or_default()
                 .split(|byte| *byte == b'\n')
                 .filter(|line| !line.is_empty())

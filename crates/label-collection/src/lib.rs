@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use active_learning_aws::{
     self as aws,
+    bucket::{Bucket, BucketError},
     claims::ClaimError,
     clients,
     env::{ConfigError, Env},
     failure::Refusal,
     human_loops::{AskError, HumanLoops},
-    objects::ChangeError,
     questions::Questions,
     s3_event::{self, InvalidEvent, S3Object},
 };
@@ -79,19 +79,19 @@ pub enum LabelCollectionError {
     Read(#[source] BoxError),
     /// Labelled records could not be written, or not be looked for.
     #[error("the training bucket did not answer")]
-    TrainingBucket(#[source] BoxError),
+    TrainingBucket(#[source] BucketError),
     /// What cannot be used could not be set aside.
     #[error("what cannot be used could not be set aside")]
-    Rejected(#[source] BoxError),
+    Rejected(#[source] BucketError),
     /// A claim could not be given back.
     #[error(transparent)]
     Claim(#[from] ClaimError),
     /// A question could not be read or written.
-    #[error(transparent)]
-    Question(#[from] ChangeError),
+    #[error("a question could not be read or written")]
+    Question(#[source] BucketError),
     /// Copies of a question that was given up could not be delivered again.
     #[error("copies of a question that was given up could not be delivered again")]
-    Copies(#[source] BoxError),
+    Copies(#[source] BucketError),
     /// Open questions could not be read, written or asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -130,7 +130,9 @@ impl From<LabelCollectionError> for Diagnostic {
 /// The function.
 #[derive(Debug)]
 pub struct LabelCollection {
-    s3: aws_sdk_s3::Client,
+    review: Bucket,
+    training: Bucket,
+    feedback: Bucket,
     a2i: aws_sdk_sagemakera2iruntime::Client,
     human_loops: HumanLoops,
     questions: Questions,
@@ -140,21 +142,15 @@ pub struct LabelCollection {
 impl LabelCollection {
     /// Makes the function with clients of its own.
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
-        let s3 = aws_sdk_s3::Client::new(sdk);
+        let feedback = Bucket::new(aws_sdk_s3::Client::new(sdk), &config.feedback_bucket);
+        let training = feedback.other(&config.training_bucket);
         let a2i = clients::a2i(sdk, config.human_review_url.as_deref());
         Self {
-            human_loops: HumanLoops::new(
-                s3.clone(),
-                config.feedback_bucket.clone(),
-                a2i.clone(),
-                config.workflow_arn.clone(),
-            ),
-            questions: Questions::new(
-                s3.clone(),
-                config.feedback_bucket.clone(),
-                config.training_bucket.clone(),
-            ),
-            s3,
+            human_loops: HumanLoops::new(feedback.clone(), a2i.clone(), config.workflow_arn.clone()),
+            questions: Questions::new(feedback.clone(), training.clone()),
+            review: feedback.other(&config.review_bucket),
+            training,
+            feedback,
             a2i,
             config,
         }

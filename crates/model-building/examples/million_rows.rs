@@ -5,6 +5,7 @@
 
 use std::{env, error::Error, fs, io::Write, process::Command, time::Instant};
 
+use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
     labels::{
@@ -77,6 +78,7 @@ async fn assemble_twice(url: &str) -> Result<(), Box<dyn Error>> {
             .force_path_style(true)
             .build(),
     );
+    let bucket = Bucket::new(s3, BUCKET);
     let policy = AssemblePolicy {
         test_share: 0.1,
         max_held_out: MAX_HELD_OUT,
@@ -86,7 +88,7 @@ async fn assemble_twice(url: &str) -> Result<(), Box<dyn Error>> {
     };
     for _ in 0..2 {
         let start = Instant::now();
-        let assembled = assemble(&s3, BUCKET, &policy, Utc::now()).await?;
+        let assembled = assemble(&bucket, &policy, Utc::now()).await?;
         let manifest = assembled.manifest;
         println!(
             "version {}: {} to train, {} to test, {} MB, left out {:?}; {} s, peak {} MB",

@@ -1,5 +1,6 @@
 //! A person's approval of a deployment: the build waits for its task token to come back.
 
+use active_learning_aws::bucket::{Bucket, BucketError};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,7 +10,6 @@ use crate::{
     build::{Approval, Build, Status, key},
     error::StepError,
     record::REJECTED,
-    storage::{Storage, StorageError},
 };
 
 const APPROVAL: &str = "approval.json";
@@ -35,7 +35,7 @@ pub enum ApprovalError {
     Refused(String),
     /// The training bucket failed.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Bucket(#[from] BucketError),
 }
 
 impl ModelBuilding {
@@ -49,7 +49,7 @@ impl ModelBuilding {
         let wanted = Wanted {
             task_token: task_token.ok_or_else(missing)?,
         };
-        self.storage.put(&build.key(APPROVAL), &wanted).await?;
+        self.bucket.put_document(&build.key(APPROVAL), &wanted).await?;
         build.status = Status::ApprovalRequested;
         Ok(build)
     }
@@ -61,13 +61,12 @@ impl ModelBuilding {
 ///
 /// [`ApprovalError`].
 pub async fn approve(
-    s3: &aws_sdk_s3::Client,
+    bucket: &Bucket,
     sfn: &aws_sdk_sfn::Client,
-    bucket: &str,
     build_id: &str,
     by: &str,
 ) -> Result<(), ApprovalError> {
-    let token = token(s3, bucket, build_id).await?;
+    let token = token(bucket, build_id).await?;
     let approved_by = by.to_owned();
     let output = json!(Approval { approved_by }).to_string();
     let sent = sfn
@@ -86,22 +85,20 @@ pub async fn approve(
 ///
 /// [`ApprovalError`].
 pub async fn reject(
-    s3: &aws_sdk_s3::Client,
+    bucket: &Bucket,
     sfn: &aws_sdk_sfn::Client,
-    bucket: &str,
     build_id: &str,
     reason: &str,
 ) -> Result<(), ApprovalError> {
-    let token = token(s3, bucket, build_id).await?;
+    let token = token(bucket, build_id).await?;
     let send = sfn.send_task_failure().task_token(token).error(REJECTED);
     let sent = send.cause(reason).send().await;
     sent.map(drop)
         .map_err(|error| refused(build_id, error.code(), &error))
 }
 
-async fn token(s3: &aws_sdk_s3::Client, bucket: &str, build_id: &str) -> Result<String, ApprovalError> {
-    let storage = Storage::new(s3.clone(), bucket.to_owned());
-    let wanted: Option<Wanted> = storage.read(&key(build_id, APPROVAL)).await?;
+async fn token(bucket: &Bucket, build_id: &str) -> Result<String, ApprovalError> {
+    let wanted: Option<Wanted> = bucket.read_document(&key(build_id, APPROVAL)).await?;
     let wanted = wanted.ok_or_else(|| ApprovalError::NotWanted(build_id.to_owned()))?;
     Ok(wanted.task_token)
 }

@@ -25,14 +25,13 @@ use std::{
     io,
 };
 
-use active_learning_aws::objects;
+use active_learning_aws::bucket::{Bucket, BucketError, CSV};
 use active_learning_core::dataset::{
     ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, Problem, Rules,
     Severity, check, dataset_version,
 };
-use aws_sdk_s3::{Client, error::BoxError};
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
@@ -89,15 +88,9 @@ pub struct Assembled {
 /// Why there is no dataset. Names objects and rows, never a text.
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
-    /// S3 refused or did not answer.
-    #[error("{key} in the training bucket could not be used")]
-    S3 {
-        /// Key or prefix.
-        key: String,
-        /// What S3 answered.
-        #[source]
-        source: BoxError,
-    },
+    /// The training bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// The temporary folder is full or cannot be used.
     #[error("the temporary folder could not be used")]
     Disk(#[source] io::Error),
@@ -117,21 +110,12 @@ pub enum AssembleError {
     /// Other builds keep changing what is held out.
     #[error("another build is assembling a dataset at the same time; try again later")]
     Busy,
-    /// An object of ours is not the JSON that we wrote.
-    #[error("{key} in the training bucket is not readable")]
-    Json {
-        /// Its key.
-        key: String,
-        /// What is wrong.
-        #[source]
-        source: serde_json::Error,
-    },
 }
 
 impl From<LabelsError> for AssembleError {
     fn from(error: LabelsError) -> Self {
         match error {
-            LabelsError::S3 { key, source } => Self::S3 { key, source },
+            LabelsError::Bucket(error) => Self::Bucket(error),
             LabelsError::Disk(error) => Self::Disk(error),
         }
     }
@@ -149,18 +133,17 @@ impl From<LabelsError> for AssembleError {
 ///
 /// [`AssembleError`]; nothing that training reads was written then.
 pub async fn assemble(
-    s3: &Client,
-    bucket: &str,
+    bucket: &Bucket,
     policy: &AssemblePolicy,
     now: DateTime<Utc>,
 ) -> Result<Assembled, AssembleError> {
     for _ in 1..MAX_TRIES {
-        match try_assemble(s3, bucket, policy, now).await {
+        match try_assemble(bucket, policy, now).await {
             Err(AssembleError::Busy) => info!("another build came in between: once more"),
             outcome => return outcome,
         }
     }
-    try_assemble(s3, bucket, policy, now).await
+    try_assemble(bucket, policy, now).await
 }
 
 /// Checks a dataset against the rules of the service that trains on it, before money is spent.
@@ -203,29 +186,26 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules) -> Vec<Problem> 
 }
 
 async fn try_assemble(
-    s3: &Client,
-    bucket: &str,
+    bucket: &Bucket,
     policy: &AssemblePolicy,
     now: DateTime<Utc>,
 ) -> Result<Assembled, AssembleError> {
-    let initial = read_initial(s3, bucket, policy.mode).await?;
-    let labels = labels::read(s3, bucket, Keep::Text).await?;
+    let initial = read_initial(bucket, policy.mode).await?;
+    let labels = labels::read(bucket, Keep::Text).await?;
     let rows = blocking(move || Rows::choose(initial, labels)).await?;
     if rows.rows.is_empty() {
         return Err(AssembleError::Empty);
     }
-    let split = Split::read(s3, bucket).await?;
+    let split = Split::read(bucket).await?;
     let candidates = candidates(&rows, &split, policy).map_err(AssembleError::Disk)?;
-    let new = split
-        .remove_near_copies_of_trained(s3, bucket, candidates)
-        .await?;
+    let new = split.remove_near_copies_of_trained(bucket, candidates).await?;
     let machine = match policy.automated_labelling {
-        Some(target) => Some(MachineLabels::read(s3, bucket, target).await?),
+        Some(target) => Some(MachineLabels::read(bucket, target).await?),
         None => None,
     };
     let policy = *policy;
     let files = blocking(move || Files::write(rows, machine, split, new, &policy)).await?;
-    publish(s3, bucket, files, now).await
+    publish(bucket, files, now).await
 }
 
 async fn blocking<T: Send + 'static>(
@@ -236,18 +216,16 @@ async fn blocking<T: Send + 'static>(
         .map_err(AssembleError::Disk)
 }
 
-async fn read_initial(s3: &Client, bucket: &str, mode: Option<Mode>) -> Result<Initial, AssembleError> {
+async fn read_initial(bucket: &Bucket, mode: Option<Mode>) -> Result<Initial, AssembleError> {
     let mut initial = Initial::new(mode).map_err(AssembleError::Disk)?;
-    for key in labels::list(s3, bucket, INITIAL_PREFIX, INITIAL_SUFFIX).await? {
-        let opened = objects::open(s3, bucket, &key, "").await;
-        let opened = opened.map_err(|source| AssembleError::S3 {
-            key: key.clone(),
-            source,
-        })?;
+    for key in labels::list(bucket, INITIAL_PREFIX, INITIAL_SUFFIX).await? {
         // One that is gone was taken away on purpose.
-        let Some(body) = opened else { continue };
+        let Some(body) = bucket.open(&key).await? else {
+            continue;
+        };
         let body = SyncIoBridge::new(body.into_async_read());
-        let reading = spawn_blocking(move || initial.read(&key, body).map(|()| initial));
+        let uri = bucket.uri(&key);
+        let reading = spawn_blocking(move || initial.read(&key, &uri, body).map(|()| initial));
         initial = reading.await.expect("reading neither panics nor is cancelled")?;
     }
     Ok(initial)
@@ -439,31 +417,33 @@ struct Newest {
     version: String,
 }
 
-async fn publish(
-    s3: &Client,
-    bucket: &str,
-    files: Files,
-    now: DateTime<Utc>,
-) -> Result<Assembled, AssembleError> {
+async fn publish(bucket: &Bucket, files: Files, now: DateTime<Utc>) -> Result<Assembled, AssembleError> {
     let machine = files.machine.as_ref().map(|machine| &machine.rows.1);
     let version = dataset_version(&files.train.1, &files.test.1, machine);
     let key = |name: &str| format!("datasets/{version}/{name}");
-    let newest = read_json::<Newest>(s3, bucket, NEWEST_KEY).await?;
+    let newest = bucket.read_document::<Newest>(NEWEST_KEY).await?;
     let newest = newest.map(|newest| newest.version);
     let new_texts = files.new_held_out.len() as u64 + files.new_trained.count;
     files
         .split
-        .add(s3, bucket, &files.new_held_out, &files.new_trained)
+        .add(bucket, &files.new_held_out, &files.new_trained)
         .await?;
-    let known: Option<DatasetManifest> = read_json(s3, bucket, &key("manifest.json")).await?;
+    let known: Option<DatasetManifest> = bucket.read_document(&key("manifest.json")).await?;
     let manifest = match known {
         Some(manifest) => manifest,
         None => {
-            files::upload(s3, bucket, &key("train.csv"), files::CSV, &files.train.0).await?;
-            files::upload(s3, bucket, &key("test.csv"), files::CSV, &files.test.0).await?;
-            create_json(s3, bucket, &key("agreement.json"), &files.report).await?;
+            // What is there already is the same: its name stands for its content.
+            let _ = bucket
+                .put_file(&key("train.csv"), CSV, files.train.0.path())
+                .await?;
+            let _ = bucket
+                .put_file(&key("test.csv"), CSV, files.test.0.path())
+                .await?;
+            let _ = bucket
+                .create_document(&key("agreement.json"), &files.report)
+                .await?;
             let machine_labelled = match &files.machine {
-                Some(machine) => Some(machine.upload(s3, bucket, key).await?),
+                Some(machine) => Some(machine.upload(bucket, key).await?),
                 None => None,
             };
             let file = |name, summary| DatasetFile {
@@ -482,16 +462,15 @@ async fn publish(
                 left_out: files.left_out.clone(),
                 version: version.clone(),
             };
-            create_json(s3, bucket, &key("manifest.json"), &manifest).await?;
+            let _ = bucket.create_document(&key("manifest.json"), &manifest).await?;
             manifest
         }
     };
     if newest.as_ref() != Some(&version) {
-        let json = to_json(&Newest {
+        let newest = Newest {
             version: version.clone(),
-        });
-        let written = objects::put(s3, bucket, NEWEST_KEY, files::JSON, json).await;
-        written.map_err(|source| failed(NEWEST_KEY, source))?;
+        };
+        bucket.put_document(NEWEST_KEY, &newest).await?;
     }
     info!(
         dataset.version = version,
@@ -505,43 +484,5 @@ async fn publish(
         manifest,
         new_texts,
         left_out: files.left_out,
-    })
-}
-
-fn failed(key: &str, source: BoxError) -> AssembleError {
-    AssembleError::S3 {
-        key: key.to_owned(),
-        source,
-    }
-}
-
-fn to_json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec_pretty(value).expect("only string keys and finite numbers")
-}
-
-async fn create_json(
-    s3: &Client,
-    bucket: &str,
-    key: &str,
-    value: &impl Serialize,
-) -> Result<(), AssembleError> {
-    let created = objects::create(s3, bucket, key, files::JSON, to_json(value)).await;
-    created.map(|_| ()).map_err(|source| failed(key, source))
-}
-
-async fn read_json<T: DeserializeOwned>(
-    s3: &Client,
-    bucket: &str,
-    key: &str,
-) -> Result<Option<T>, AssembleError> {
-    let opened = objects::open(s3, bucket, key, "").await;
-    let Some(body) = opened.map_err(|source| failed(key, source))? else {
-        return Ok(None);
-    };
-    let body = body.collect().await.map_err(|error| failed(key, error.into()))?;
-    let value = serde_json::from_slice(&body.into_bytes());
-    value.map(Some).map_err(|source| AssembleError::Json {
-        key: key.to_owned(),
-        source,
     })
 }

@@ -1,14 +1,11 @@
 //! Keeps the promises of automated labelling, from what audits say at every tick and before every dataset.
 
-use active_learning_aws as aws;
+use active_learning_aws::{self as aws, bucket::Change};
 use active_learning_core::model::accuracy_guarantee::{PROMISES_KEY, PromiseState, Promises};
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use crate::{ModelBuilding, deployment::token, error::StepError, message, serving_model, tally::Tally};
-
-/// Tries against others who write at the same time.
-const MAX_CONFLICTS: usize = 10;
 
 impl ModelBuilding {
     /// Looks at the newest audits before a dataset is made. Does nothing where automated labelling is off.
@@ -59,22 +56,12 @@ impl ModelBuilding {
 
     /// Reads the promises, changes them, and writes them back if that changed any.
     async fn change_promises(&self, change: impl Fn(&mut Promises)) -> Result<Promises, StepError> {
-        for _ in 0..MAX_CONFLICTS {
-            let stored = self.storage.read_version::<Promises>(PROMISES_KEY).await?;
-            let (before, etag) = stored.unzip();
+        let change = |before: Option<Promises>| {
             let before = before.unwrap_or_default();
             let mut promises = before.clone();
             change(&mut promises);
-            let same = promises == before;
-            if same
-                || self
-                    .storage
-                    .replace(PROMISES_KEY, etag.as_deref(), &promises)
-                    .await?
-            {
-                return Ok(promises);
-            }
-        }
-        Err(StepError::NotNow(format!("others keep writing {PROMISES_KEY}")))
+            Change::to((promises != before).then(|| promises.clone()), promises)
+        };
+        Ok(self.bucket.change(PROMISES_KEY, change).await?)
     }
 }

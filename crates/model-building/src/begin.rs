@@ -1,5 +1,6 @@
 //! The first step: what the execution is to do, the lock of builds, and the champion.
 
+use active_learning_aws::{backoff::Tries, bucket::Replaced};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +15,6 @@ use crate::{
 const LOCK_KEY: &str = "builds/running.json";
 /// What the last build began with.
 const LAST_KEY: &str = "builds/last.json";
-/// Tries to take the lock before others who write it are left alone.
-const MAX_TRIES: usize = 5;
 
 /// Who builds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,7 +67,7 @@ impl ModelBuilding {
                 labels: self.tally().await?.labels,
                 decided_dataset: last.and_then(|last| last.decided_dataset),
             };
-            self.storage.put(LAST_KEY, &next).await?;
+            self.bucket.put_document(LAST_KEY, &next).await?;
         }
         build.champion = self.champion().await?;
         build.status = Status::Build;
@@ -82,7 +81,7 @@ impl ModelBuilding {
         let target = match &request.model_arn {
             Some(target) => target.clone(),
             None => {
-                let deployments = deployment::read_all(&self.storage).await?;
+                let deployments = deployment::read_all(&self.bucket).await?;
                 let before = deployment::model_before(&deployments, &serving).ok_or_else(|| {
                     StepError::Failed(format!(
                         "no build deployed the serving model {serving}, so the model before it is not known; \
@@ -106,14 +105,14 @@ impl ModelBuilding {
 
     /// Returns the last build that began.
     pub(crate) async fn last_build(&self) -> Result<Option<LastBuild>, StepError> {
-        Ok(self.storage.read(LAST_KEY).await?)
+        Ok(self.bucket.read_document(LAST_KEY).await?)
     }
 
     /// Takes down that a dataset was decided on, so that it is not trained on again. Only under the lock.
     pub(crate) async fn put_decided(&self, build: &Build) -> Result<(), StepError> {
         if let Some(mut last) = self.last_build().await?.filter(|last| last.id == build.id) {
             last.decided_dataset.clone_from(&build.dataset);
-            self.storage.put(LAST_KEY, &last).await?;
+            self.bucket.put_document(LAST_KEY, &last).await?;
         }
         Ok(())
     }
@@ -124,8 +123,9 @@ impl ModelBuilding {
             execution_arn: build.execution_arn.clone(),
             since: build.started_at,
         };
-        for _ in 0..MAX_TRIES {
-            let holder = self.storage.read_version::<Lock>(LOCK_KEY).await?;
+        let mut tries = Tries::default();
+        while tries.again().await {
+            let holder = self.bucket.read_version::<Lock>(LOCK_KEY).await?;
             let (holder, etag) = holder.unzip();
             if let Some(holder) = holder {
                 if holder.execution_arn == build.execution_arn {
@@ -135,7 +135,11 @@ impl ModelBuilding {
                     return Ok(Some(holder.execution_arn));
                 }
             }
-            if self.storage.replace(LOCK_KEY, etag.as_deref(), &mine).await? {
+            let replaced = self
+                .bucket
+                .replace_document(LOCK_KEY, etag.as_deref(), &mine)
+                .await?;
+            if replaced == Replaced::Written {
                 return Ok(None);
             }
         }
@@ -144,7 +148,7 @@ impl ModelBuilding {
 
     /// Returns the ARN of the execution that builds, if one does.
     pub(crate) async fn running_build(&self) -> Result<Option<String>, StepError> {
-        match self.storage.read::<Lock>(LOCK_KEY).await? {
+        match self.bucket.read_document::<Lock>(LOCK_KEY).await? {
             Some(lock) if self.runs(&lock.execution_arn).await? => Ok(Some(lock.execution_arn)),
             _ => Ok(None),
         }
@@ -152,9 +156,9 @@ impl ModelBuilding {
 
     /// Gives the lock back, if this build has it.
     pub(crate) async fn unlock(&self, build: &Build) -> Result<(), StepError> {
-        let holder = self.storage.read::<Lock>(LOCK_KEY).await?;
+        let holder = self.bucket.read_document::<Lock>(LOCK_KEY).await?;
         if holder.is_some_and(|holder| holder.execution_arn == build.execution_arn) {
-            self.storage.delete(LOCK_KEY).await?;
+            self.bucket.delete(LOCK_KEY).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The steps before training: a dataset version, and the check of it before money is spent.
 
-use active_learning_aws::failure::chain;
+use active_learning_aws::{bucket::BucketError, failure::chain};
 use active_learning_core::dataset::{DatasetManifest, Problem, Rules, Severity};
 use chrono::Utc;
 
@@ -9,7 +9,6 @@ use crate::{
     assemble::{AssembleError, AssemblePolicy, MAX_HELD_OUT, assemble, check_dataset},
     build::{Build, Status},
     error::StepError,
-    storage::StorageError,
 };
 
 impl ModelBuilding {
@@ -24,7 +23,7 @@ impl ModelBuilding {
             mode: None,
             automated_labelling: self.config.automated_labelling.get(),
         };
-        let assembled = assemble(&self.storage.s3, &self.storage.bucket, &policy, Utc::now());
+        let assembled = assemble(&self.bucket, &policy, Utc::now());
         let version = assembled.await?.manifest.version;
         let model = self
             .config
@@ -62,7 +61,7 @@ impl ModelBuilding {
     /// Reads the manifest of a dataset version.
     pub(crate) async fn manifest(&self, version: &str) -> Result<DatasetManifest, StepError> {
         let key = format!("datasets/{version}/manifest.json");
-        let manifest = self.storage.read(&key).await?;
+        let manifest = self.bucket.read_document(&key).await?;
         manifest.ok_or_else(|| StepError::Failed(format!("the manifest {key} is gone")))
     }
 
@@ -79,12 +78,15 @@ impl ModelBuilding {
 impl From<AssembleError> for StepError {
     fn from(error: AssembleError) -> Self {
         match error {
-            AssembleError::S3 { key, source } => StorageError { key, source }.into(),
+            // Nothing that time mends.
+            AssembleError::Bucket(
+                BucketError::Damaged { .. } | BucketError::Gone { .. } | BucketError::TooLarge { .. },
+            ) => Self::Failed(chain(&error)),
+            AssembleError::Bucket(error) => error.into(),
             AssembleError::Busy => Self::NotNow(error.to_string()),
-            AssembleError::Disk(_)
-            | AssembleError::InitialRow { .. }
-            | AssembleError::Empty
-            | AssembleError::Json { .. } => Self::Failed(chain(&error)),
+            AssembleError::Disk(_) | AssembleError::InitialRow { .. } | AssembleError::Empty => {
+                Self::Failed(chain(&error))
+            }
         }
     }
 }

@@ -4,16 +4,16 @@
 //! switch leaves an immutable object under `deployments/`. A switch begins only from the model that was compared
 //! with: if another has come into service meanwhile, nothing is switched.
 
+use active_learning_aws::bucket::{Bucket, BucketError};
 use aws_sdk_comprehend::types::EndpointStatus;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ModelBuilding, StorageError,
+    ModelBuilding,
     build::{Action, Build, Reason, Status},
     error::StepError,
-    storage::Storage,
 };
 
 const FOLDER: &str = "deployments/";
@@ -58,10 +58,10 @@ impl Deployment {
 }
 
 /// Reads all switches, oldest first.
-pub(crate) async fn read_all(storage: &Storage) -> Result<Vec<Deployment>, StorageError> {
+pub(crate) async fn read_all(bucket: &Bucket) -> Result<Vec<Deployment>, BucketError> {
     let mut deployments = Vec::new();
-    for object in storage.list(FOLDER).await? {
-        deployments.extend(storage.read::<Deployment>(&object.key).await?);
+    for object in bucket.list(FOLDER).await? {
+        deployments.extend(bucket.read_document::<Deployment>(&object.key).await?);
     }
     Ok(deployments)
 }
@@ -242,7 +242,7 @@ impl ModelBuilding {
             reason,
             build_id: build.id.clone(),
         };
-        self.storage.put(&deployment.key(), &deployment).await?;
+        self.bucket.put_document(&deployment.key(), &deployment).await?;
         Ok(())
     }
 }

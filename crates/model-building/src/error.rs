@@ -2,11 +2,9 @@
 
 use std::error::Error;
 
-use active_learning_aws::failure::Refusal;
+use active_learning_aws::{bucket::BucketError, failure::Refusal};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use lambda_runtime::Diagnostic;
-
-use crate::storage::StorageError;
 
 /// Codes with which Comprehend and Step Functions say that the same call may succeed later.
 const LATER: [&str; 4] = [
@@ -27,7 +25,7 @@ pub enum StepError {
     NotNow(String),
     /// The training bucket failed.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Bucket(#[from] BucketError),
 }
 
 impl StepError {
@@ -57,7 +55,7 @@ impl From<StepError> for Diagnostic {
         let error_type = match &error {
             StepError::Failed(_) => "Failed",
             StepError::NotNow(_) => "NotNow",
-            StepError::Storage(_) => "Storage",
+            StepError::Bucket(_) => "Storage",
         };
         Self {
             error_type: error_type.to_owned(),

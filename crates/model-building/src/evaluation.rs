@@ -1,5 +1,6 @@
 //! Classifying the held-out texts with champion and challenger, in Comprehend's asynchronous jobs.
 
+use active_learning_aws::bucket::TEXT;
 use active_learning_core::{
     dataset::{DatasetManifest, Row, one_line, read_csv},
     feedback::prediction::LABEL_DELIMITER,
@@ -16,7 +17,6 @@ use crate::{
     deployment::token,
     error::StepError,
     predictions::{self, Predictions},
-    storage::failed,
 };
 
 /// Label of a row of which the model said nothing: it counts as wrong.
@@ -29,9 +29,7 @@ impl ModelBuilding {
         let rows = self.test_rows(&manifest).await?;
         let texts: String = rows.iter().map(|row| one_line(&row.text) + "\n").collect();
         let key = build.key("evaluation/texts.txt");
-        self.storage
-            .put_bytes(&key, "text/plain; charset=utf-8", texts.into_bytes())
-            .await?;
+        self.bucket.put(&key, TEXT, texts).await?;
         let models = [Some(build.challenger()?.to_owned()), build.champion.clone()];
         let mut jobs = Vec::new();
         for model in models.into_iter().flatten() {
@@ -52,12 +50,12 @@ impl ModelBuilding {
         let what = || format!("the held-out texts could not be classified with {model}");
         let unusable = |error| StepError::Failed(format!("{}: {error}", what()));
         let input = InputDataConfig::builder()
-            .s3_uri(self.storage.uri(texts))
+            .s3_uri(self.bucket.uri(texts))
             .input_format(InputFormat::OneDocPerLine)
             .build()
             .map_err(unusable)?;
         let output = OutputDataConfig::builder()
-            .s3_uri(self.storage.uri(&build.key("evaluation/")))
+            .s3_uri(self.bucket.uri(&build.key("evaluation/")))
             .build()
             .map_err(unusable)?;
         let start = self.comprehend.start_document_classification_job();
@@ -117,12 +115,12 @@ impl ModelBuilding {
     /// Reads the held-out rows in the order in which they were classified.
     pub(crate) async fn test_rows(&self, manifest: &DatasetManifest) -> Result<Vec<Row>, StepError> {
         let key = &manifest.test.key;
-        let Some(body) = self.storage.open(key).await? else {
+        let Some(body) = self.bucket.open(key).await? else {
             return Err(StepError::Failed(format!("the test rows {key} are gone")));
         };
         let (body, mode) = (SyncIoBridge::new(body.into_async_read()), manifest.mode);
         let reading = spawn_blocking(move || read_csv(body, mode).collect::<Result<Vec<Row>, _>>());
-        let rows = reading.await.map_err(|panic| failed(key, panic))?;
+        let rows = reading.await.expect("reading neither panics nor is cancelled");
         rows.map_err(|bad| StepError::Failed(format!("the test rows {key} cannot be read: {bad}")))
     }
 
@@ -134,14 +132,14 @@ impl ModelBuilding {
     ) -> Result<(Vec<TestPrediction>, Predictions), StepError> {
         let uri = job.output.as_deref().unwrap_or_default();
         let key = uri
-            .strip_prefix(&self.storage.uri(""))
+            .strip_prefix(&self.bucket.uri(""))
             .ok_or_else(|| StepError::Failed(format!("the output {uri} is not in the training bucket")))?;
-        let Some(body) = self.storage.open(key).await? else {
+        let Some(body) = self.bucket.open(key).await? else {
             return Err(StepError::Failed(format!("the output {uri} is gone")));
         };
         let body = SyncIoBridge::new(body.into_async_read());
         let reading = spawn_blocking(move || predictions::read(body));
-        let read = reading.await.map_err(|panic| failed(key, panic))?;
+        let read = reading.await.expect("reading neither panics nor is cancelled");
         let read =
             read.map_err(|error| StepError::Failed(format!("the output {uri} cannot be read: {error}")))?;
         if read.by_line.is_empty() {

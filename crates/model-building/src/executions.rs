@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use active_learning_aws::bucket::{Bucket, BucketError};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_sfn::{Client, types::ExecutionStatus};
 use serde_json::json;
@@ -10,7 +11,6 @@ use tokio::time::sleep;
 use crate::{
     build::{Action, Build, Notification, Reason, Request, key},
     record::{BuildRecord, RECORD},
-    storage::{Storage, StorageError},
 };
 
 /// Time between two looks at an execution.
@@ -27,7 +27,7 @@ pub enum ExecutionError {
     Refused(&'static str, String),
     /// The training bucket failed.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Bucket(#[from] BucketError),
 }
 
 /// How an execution ended.
@@ -125,13 +125,11 @@ async fn start_named(
 ///
 /// [`ExecutionError`].
 pub async fn follow(
-    s3: &aws_sdk_s3::Client,
+    bucket: &Bucket,
     sfn: &Client,
-    bucket: &str,
     execution_arn: &str,
     mut state: impl FnMut(&str),
 ) -> Result<Followed, ExecutionError> {
-    let storage = Storage::new(s3.clone(), bucket.to_owned());
     let mut seen = 0;
     loop {
         let describe = sfn.describe_execution().execution_arn(execution_arn).send().await;
@@ -142,7 +140,7 @@ pub async fn follow(
             continue;
         }
         let id = execution.name().unwrap_or_default();
-        if let Some(record) = storage.read(&key(id, RECORD)).await? {
+        if let Some(record) = bucket.read_document(&key(id, RECORD)).await? {
             return Ok(Followed::Recorded(Box::new(record)));
         }
         let why = || {

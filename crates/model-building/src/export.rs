@@ -6,6 +6,7 @@ use std::{
     str::FromStr,
 };
 
+use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
     dataset::{CsvWriter, ManifestInfo, Mode, Row, manifest_line},
     feedback::FeedbackRecord,
@@ -16,7 +17,6 @@ use active_learning_core::{
         vote::Vote,
     },
 };
-use aws_sdk_s3::Client;
 use serde::Serialize;
 
 use crate::labels::{self, Keep, Labels, LabelsError, LastAnswers, Line, Outcome};
@@ -108,12 +108,11 @@ struct HumanLoop<'a> {
 ///
 /// [`ExportError`]; what was written until then is not all there is.
 pub async fn export<W: Write>(
-    s3: &Client,
-    bucket: &str,
+    bucket: &Bucket,
     format: Format,
     writer: W,
 ) -> Result<ExportSummary, ExportError> {
-    let labels = labels::read(s3, bucket, Keep::Line).await?;
+    let labels = labels::read(bucket, Keep::Line).await?;
     let consolidated = consolidate(&labels.votes, Settings::default());
     let export = Export::new(&labels, &consolidated);
     match format {
@@ -173,7 +172,7 @@ impl<'a> Export<'a> {
                         labels: labels.to_vec(),
                         text: labelled.record.utterance.clone(),
                     };
-                    let copies = copies.get(&last.content).copied().unwrap_or_default();
+                    let copies = copies.get(&last.text_id).copied().unwrap_or_default();
                     write(&row, &labelled, last.id, copies).map_err(ExportError::Write)?;
                     summary.rows += 1;
                     summary.copies += copies;

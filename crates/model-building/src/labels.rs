@@ -6,9 +6,9 @@ use std::{
     pin::pin,
 };
 
-use active_learning_aws::objects;
+use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
 use active_learning_core::{
-    dataset::{ContentId, Mode, one_line},
+    dataset::{ContentId, Mode, TextId, one_line},
     feedback::{Signal, prediction::LABEL_DELIMITER},
     labels::{
         consolidation::{Ballots, Consensus, Votes},
@@ -17,7 +17,6 @@ use active_learning_core::{
     },
     sampling::duplicates::{self, COPIES_PREFIX, KeptCopy},
 };
-use aws_sdk_s3::{Client, error::BoxError};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tracing::warn;
 
@@ -36,15 +35,9 @@ pub(crate) const TIME_BYTES: usize = 24;
 /// Why the labels could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelsError {
-    /// S3 refused or did not answer.
-    #[error("{key} in the training bucket could not be read")]
-    S3 {
-        /// Key or prefix.
-        key: String,
-        /// What S3 answered.
-        #[source]
-        source: BoxError,
-    },
+    /// The training bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// The temporary folder is full or cannot be used.
     #[error("the temporary folder could not be used")]
     Disk(#[source] io::Error),
@@ -54,6 +47,7 @@ pub enum LabelsError {
 pub(crate) struct Line {
     /// Id of the record.
     pub id: u128,
+    pub text_id: TextId,
     pub content: ContentId,
     /// When its last vote was given.
     pub answered_at: [u8; TIME_BYTES],
@@ -104,11 +98,11 @@ impl Labels {
     }
 
     /// Returns how many copies the answers to each text serve, those of other classifiers too; nothing for none.
-    pub(crate) fn copies_by_text(&self) -> HashMap<ContentId, u64> {
+    pub(crate) fn copies_by_text(&self) -> HashMap<TextId, u64> {
         let mut copies = HashMap::new();
         let with_copies = self.records().filter(|record| self.copies(record) > 0);
         for record in with_copies {
-            *copies.entry(record[0].content).or_default() += self.copies(record);
+            *copies.entry(record[0].text_id).or_default() += self.copies(record);
         }
         copies
     }
@@ -116,8 +110,8 @@ impl Labels {
 
 /// Tells the lines of a record that has the last answer to a text from those of older ones.
 ///
-/// Records of another classifier, or whose texts differ in form only, ask about the same text.
-pub(crate) struct LastAnswers(HashMap<ContentId, Answered>);
+/// Records of another classifier, or whose texts have the same normal form, ask about the same text.
+pub(crate) struct LastAnswers(HashMap<TextId, Answered>);
 
 /// When a record was answered; of two at the same instant the greater id is the later.
 type Answered = ([u8; TIME_BYTES], u128);
@@ -125,7 +119,7 @@ type Answered = ([u8; TIME_BYTES], u128);
 impl LastAnswers {
     /// Takes the records whose answers count.
     pub(crate) fn of<'a>(records: impl Iterator<Item = &'a [Line]>) -> Self {
-        let mut last_answers: HashMap<ContentId, Answered> = HashMap::new();
+        let mut last_answers: HashMap<TextId, Answered> = HashMap::new();
         for (content, answered) in records.map(answered) {
             let last = last_answers.entry(content).or_insert(answered);
             *last = answered.max(*last);
@@ -140,9 +134,9 @@ impl LastAnswers {
     }
 }
 
-fn answered(record: &[Line]) -> (ContentId, Answered) {
+fn answered(record: &[Line]) -> (TextId, Answered) {
     let last = &record[record.len() - 1];
-    (last.content, (last.answered_at, last.id))
+    (last.text_id, (last.answered_at, last.id))
 }
 
 /// What the votes on a record mean for training.
@@ -202,9 +196,9 @@ pub(crate) fn unusable(label: &str) -> bool {
 /// Reads all labels, many objects at a time, in the order of their keys.
 ///
 /// A line that is damaged or of a newer version is left out, counted, and named in the log.
-pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels, LabelsError> {
-    let keys = list(s3, bucket, PREFIX, SUFFIX).await?;
-    let mut objects = pin!(contents(s3, bucket, keys, READS_AT_ONCE));
+pub(crate) async fn read(bucket: &Bucket, keep: Keep) -> Result<Labels, LabelsError> {
+    let keys = list(bucket, PREFIX, SUFFIX).await?;
+    let mut objects = pin!(contents(bucket, keys, READS_AT_ONCE));
     let mut reader = Reader {
         ballots: Ballots::default(),
         lines: Vec::new(),
@@ -215,7 +209,7 @@ pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels
     while let Some((key, content)) = objects.try_next().await? {
         reader.take(&key, &content).map_err(LabelsError::Disk)?;
     }
-    let copies = list_copies(s3, bucket).await?;
+    let copies = list_copies(bucket).await?;
     let mut labels = reader.finish().map_err(LabelsError::Disk)?;
     let occurrences = |id| {
         let first = labels.lines.partition_point(|line| line.id < id);
@@ -229,11 +223,11 @@ pub(crate) async fn read(s3: &Client, bucket: &str, keep: Keep) -> Result<Labels
 }
 
 /// Lists the copies by the first digit of their originals' ids, some digits at a time.
-async fn list_copies(s3: &Client, bucket: &str) -> Result<Vec<KeptCopy>, LabelsError> {
+async fn list_copies(bucket: &Bucket) -> Result<Vec<KeptCopy>, LabelsError> {
     let digits = "0123456789abcdef".chars();
     stream::iter(digits.map(|digit| format!("{COPIES_PREFIX}{digit}")))
         .map(|prefix| async move {
-            let keys = list(s3, bucket, &prefix, "").await?;
+            let keys = list(bucket, &prefix, "").await?;
             let copies = keys.iter().filter_map(|key| KeptCopy::parse(key));
             Ok::<Vec<KeptCopy>, LabelsError>(copies.collect())
         })
@@ -291,6 +285,7 @@ impl Reader {
         };
         self.lines.push(Line {
             id,
+            text_id: TextId::of(&text),
             content: ContentId::of(&text),
             answered_at: time_of(&labelled.labelled_at),
             audited: labelled.record.signal == Signal::Audit,
@@ -322,49 +317,28 @@ impl Reader {
 }
 
 /// Lists the keys of objects with something in them, in order.
-pub(crate) async fn list(
-    s3: &Client,
-    bucket: &str,
-    prefix: &str,
-    suffix: &str,
-) -> Result<Vec<String>, LabelsError> {
-    let call = s3.list_objects_v2().bucket(bucket).prefix(prefix);
-    let mut pages = call.into_paginator().send();
+pub(crate) async fn list(bucket: &Bucket, prefix: &str, suffix: &str) -> Result<Vec<String>, BucketError> {
     let mut keys = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| LabelsError::S3 {
-            key: prefix.to_owned(),
-            source: error.into(),
-        })?;
-        let with_content = page.contents.unwrap_or_default().into_iter();
-        let with_content = with_content.filter(|object| object.size != Some(0));
-        keys.extend(with_content.filter_map(|object| object.key));
-    }
-    keys.retain(|key| key.ends_with(suffix));
+    bucket
+        .list_each(prefix, |object| {
+            if object.size > 0 && object.key.ends_with(suffix) {
+                keys.push(object.key);
+            }
+        })
+        .await?;
     Ok(keys)
 }
 
-/// Fetches objects, some at a time, in the order of their keys.
+/// Fetches objects, some at a time, in the order of their keys; one that is gone is empty.
 pub(crate) fn contents(
-    s3: &Client,
-    bucket: &str,
+    bucket: &Bucket,
     keys: Vec<String>,
     at_once: usize,
-) -> impl Stream<Item = Result<(String, Vec<u8>), LabelsError>> {
+) -> impl Stream<Item = Result<(String, Vec<u8>), BucketError>> {
     stream::iter(keys)
         .map(move |key| async move {
-            match fetch(s3, bucket, &key).await {
-                Ok(content) => Ok((key, content)),
-                Err(source) => Err(LabelsError::S3 { key, source }),
-            }
+            let object = bucket.read(&key, MAX_DOCUMENT_BYTES).await?;
+            Ok((key, object.map(|object| object.bytes).unwrap_or_default()))
         })
         .buffered(at_once)
-}
-
-/// Reads an object whole; one that is gone is empty.
-async fn fetch(s3: &Client, bucket: &str, key: &str) -> Result<Vec<u8>, BoxError> {
-    match objects::open(s3, bucket, key, "").await? {
-        Some(body) => Ok(body.collect().await?.to_vec()),
-        None => Ok(Vec::new()),
-    }
 }

@@ -24,7 +24,6 @@ mod predictions;
 mod record;
 mod select;
 mod spool;
-mod storage;
 mod tally;
 mod tick;
 mod training;
@@ -33,7 +32,7 @@ mod versions;
 
 use std::sync::Arc;
 
-use active_learning_aws::{self as aws, clients, env::Env, failure::chain, s3_event};
+use active_learning_aws::{self as aws, bucket::Bucket, clients, env::Env, failure::chain, s3_event};
 use aws_config::SdkConfig;
 use chrono::Utc;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -50,11 +49,8 @@ pub use error::StepError;
 pub use executions::{ExecutionError, Followed, follow, start_build, start_roll_back};
 pub use record::{BuildRecord, Outcome};
 pub use select::DecisionRecord;
-pub use storage::StorageError;
 pub use tick::BuildPolicy;
 pub use versions::{Scores, VersionSummary, versions};
-
-use storage::Storage;
 
 /// A step of the state machine.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -91,7 +87,7 @@ struct Step {
 pub struct ModelBuilding {
     comprehend: aws_sdk_comprehend::Client,
     sfn: aws_sdk_sfn::Client,
-    storage: Storage,
+    bucket: Bucket,
     config: Config,
 }
 
@@ -102,7 +98,7 @@ impl ModelBuilding {
         Self {
             comprehend: clients::comprehend(sdk, config.classifier_url.as_deref()),
             sfn: aws_sdk_sfn::Client::new(sdk),
-            storage: Storage::new(s3, config.training_bucket.clone()),
+            bucket: Bucket::new(s3, &config.training_bucket),
             config,
         }
     }

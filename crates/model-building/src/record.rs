@@ -75,7 +75,7 @@ impl ModelBuilding {
     pub(crate) async fn record(&self, mut build: Build) -> Result<Build, StepError> {
         let request = build.request().ok();
         let (outcome, why) = outcome(&build, request.as_ref().map(|request| request.action));
-        let decision: Option<DecisionRecord> = self.storage.read(&build.key(DECISION)).await?;
+        let decision: Option<DecisionRecord> = self.bucket.read_document(&build.key(DECISION)).await?;
         let record = BuildRecord {
             id: build.id.clone(),
             execution_arn: build.execution_arn.clone(),
@@ -98,7 +98,7 @@ impl ModelBuilding {
                 .as_ref()
                 .map(|approval| approval.approved_by.clone()),
         };
-        self.storage.put(&build.key(RECORD), &record).await?;
+        self.bucket.put_document(&build.key(RECORD), &record).await?;
         if matches!(outcome, Outcome::Deployed | Outcome::Refused) {
             self.put_decided(&build).await?;
         }

@@ -95,7 +95,7 @@ impl ModelBuilding {
         let mut decision = Decision::make(policy, champion_candidate.as_ref(), &candidate, &problems);
         self.refuse_rolled_back(&mut decision).await?;
         let known = known_rows(&rows, champion.as_ref().map(|(rows, _)| &rows[..]), &challenger);
-        self.storage.put(&build.key(KNOWN), &known).await?;
+        self.bucket.put_document(&build.key(KNOWN), &known).await?;
         let record = DecisionRecord {
             build_id: build.id.clone(),
             decided_at: Utc::now(),
@@ -103,7 +103,7 @@ impl ModelBuilding {
             problems,
             decision,
         };
-        self.storage.put(&build.key(DECISION), &record).await?;
+        self.bucket.put_document(&build.key(DECISION), &record).await?;
         build.why = record.why();
         build.status = match (record.decision.deploy, self.config.approve_deployments) {
             (false, _) => Status::Refused,
@@ -118,7 +118,7 @@ impl ModelBuilding {
 
     /// A model that was rolled back does not come back by itself.
     async fn refuse_rolled_back(&self, decision: &mut Decision) -> Result<(), StepError> {
-        let deployments = deployment::read_all(&self.storage).await?;
+        let deployments = deployment::read_all(&self.bucket).await?;
         if deployment::was_rolled_back(&deployments, &decision.challenger.model_arn) {
             decision.deploy = false;
             decision.reasons.push(Reason {

@@ -6,6 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_aws::{
+    backoff::Tries,
+    bucket::{Bucket, BucketError, Listed, MAX_DOCUMENT_BYTES, Replaced},
+};
 use active_learning_core::{
     labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord},
     model::{
@@ -19,11 +23,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::{
-    ModelBuilding,
-    error::StepError,
-    storage::{Listed, Storage, StorageError, failed},
-};
+use crate::{ModelBuilding, error::StepError};
 
 /// Where labelled objects lie.
 pub(crate) const FOLDER: &str = "labelled/";
@@ -33,8 +33,6 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// Objects that are added before the sums are stored: a minute's work.
 const OBJECTS_AT_A_TIME: usize = 5_000;
 const READS_IN_FLIGHT: usize = 16;
-/// Tries against others who tally at the same time.
-const MAX_CONFLICTS: usize = 10;
 
 /// The sums over all labelled objects so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -119,48 +117,45 @@ impl Tally {
 }
 
 /// Reads the sums as they were stored last.
-pub(crate) async fn read(storage: &Storage) -> Result<Tally, StorageError> {
-    Ok(storage.read(KEY).await?.unwrap_or_default())
+pub(crate) async fn read(bucket: &Bucket) -> Result<Tally, BucketError> {
+    Ok(bucket.read_document(KEY).await?.unwrap_or_default())
 }
 
 impl ModelBuilding {
     /// Adds what is new to the sums. Idempotent, and each object counts once however many tally at a time.
     pub(crate) async fn tally(&self) -> Result<Tally, StepError> {
-        let mut conflicts = 0;
-        while conflicts < MAX_CONFLICTS {
-            let (stored, etag) = self.storage.read_version::<Tally>(KEY).await?.unzip();
+        let mut tries = Tries::default();
+        while tries.again().await {
+            let (stored, etag) = self.bucket.read_version::<Tally>(KEY).await?.unzip();
             let mut tally = stored.unwrap_or_default();
-            let missing = tally.missing(self.storage.list(FOLDER).await?);
+            let missing = tally.missing(self.bucket.list(FOLDER).await?);
             if missing.is_empty() {
                 return Ok(tally);
             }
             let objects = missing.into_iter().take(OBJECTS_AT_A_TIME);
             let reads = stream::iter(objects).map(|object| async move {
                 let records = self.labelled_records(&object.key).await?;
-                Ok::<_, StorageError>((object, records))
+                Ok::<_, BucketError>((object, records))
             });
             let read: Vec<_> = reads.buffered(READS_IN_FLIGHT).try_collect().await?;
             for (object, records) in &read {
                 tally.add(object, records);
             }
             tally.forget_old();
-            if !self.storage.replace(KEY, etag.as_deref(), &tally).await? {
-                conflicts += 1;
+            let replaced = self.bucket.replace_document(KEY, etag.as_deref(), &tally).await?;
+            if replaced == Replaced::Written {
+                tries = Tries::default();
             }
         }
         Err(StepError::NotNow(format!("others keep writing {KEY}")))
     }
 
-    async fn labelled_records(&self, key: &str) -> Result<Vec<LabelledRecord>, StorageError> {
-        let Some(body) = self.storage.open(key).await? else {
+    async fn labelled_records(&self, key: &str) -> Result<Vec<LabelledRecord>, BucketError> {
+        let Some(object) = self.bucket.read(key, MAX_DOCUMENT_BYTES).await? else {
             return Ok(Vec::new());
         };
-        let body = body
-            .collect()
-            .await
-            .map_err(|error| failed(key, error))?
-            .into_bytes();
-        let lines = body
+        let lines = object
+            .bytes
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.trim_ascii().is_empty());
         let parsed = lines.filter_map(|line| match LabelledRecord::parse(line) {
@@ -181,6 +176,8 @@ mod tests {
     fn object(key: &str, minute: i64) -> Listed {
         Listed {
             key: key.to_owned(),
+            etag: String::new(),
+            size: 1,
             modified: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
         }
     }

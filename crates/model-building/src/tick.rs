@@ -108,7 +108,7 @@ impl ModelBuilding {
     ///
     /// Once for each deployment: what a roll-back brings into service is not watched.
     async fn watch_accuracy(&self, serving: Option<&str>, tally: &Tally) -> Result<(), StepError> {
-        let deployments = deployment::read_all(&self.storage).await?;
+        let deployments = deployment::read_all(&self.bucket).await?;
         let Some(last) = deployments.last().filter(|last| last.by == SwitchedBy::Build) else {
             return Ok(());
         };
@@ -152,14 +152,14 @@ impl ModelBuilding {
         };
         let name = format!("confidence-warning-{}", token(&[model]));
         let key = format!("builds/{name}.json");
-        if self.storage.read::<Notification>(&key).await?.is_some() {
+        if self.bucket.read_document::<Notification>(&key).await?.is_some() {
             return Ok(());
         }
         warn!(model.arn = model, warning);
         let notification = message::confidence_warning(model, &warning);
         self.tell(&name, &notification).await?;
         // Written last: what breaks off before is told again, under a name that was taken.
-        self.storage.create(&key, &notification).await?;
+        self.bucket.create_document(&key, &notification).await.map(drop)?;
         Ok(())
     }
 

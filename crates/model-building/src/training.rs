@@ -40,12 +40,12 @@ impl ModelBuilding {
         };
         let input = DocumentClassifierInputDataConfig::builder()
             .data_format(DocumentClassifierDataFormat::ComprehendCsv)
-            .s3_uri(self.storage.uri(manifest.training_prefix()))
-            .test_s3_uri(self.storage.uri(&manifest.test.key))
+            .s3_uri(self.bucket.uri(manifest.training_prefix()))
+            .test_s3_uri(self.bucket.uri(&manifest.test.key))
             .set_label_delimiter(delimiter)
             .build();
         let output = DocumentClassifierOutputDataConfig::builder()
-            .s3_uri(self.storage.uri(&build.key("training/")))
+            .s3_uri(self.bucket.uri(&build.key("training/")))
             .build();
         let create = self.comprehend.create_document_classifier();
         let create = create

@@ -69,7 +69,7 @@ impl ModelBuilding {
             Action::Build => sources.push((build.id.clone(), true)),
             Action::RollBack => {
                 let wanted = build.challenger()?;
-                let deployments = deployment::read_all(&self.storage).await?;
+                let deployments = deployment::read_all(&self.bucket).await?;
                 let builds = deployments.iter().rev();
                 for switch in builds.filter(|switch| switch.by == SwitchedBy::Build) {
                     if switch.model_arn == wanted {
@@ -81,7 +81,7 @@ impl ModelBuilding {
             }
         }
         for (id, as_challenger) in sources {
-            let known: Option<Vec<KnownRow>> = self.storage.read(&key(&id, KNOWN)).await?;
+            let known: Option<Vec<KnownRow>> = self.bucket.read_document(&key(&id, KNOWN)).await?;
             let known = known.unwrap_or_default().into_iter().filter_map(|row| {
                 let label = if as_challenger {
                     Some(row.challenger)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::model::{
     accuracy_guarantee::{PROMISES_KEY, Promise, Promises},
     audit::AuditedAccuracy,
@@ -15,7 +16,6 @@ use crate::{
     deployment,
     record::{BuildRecord, Outcome, RECORD},
     select::{DECISION, DecisionRecord},
-    storage::{Storage, StorageError},
     tally::{self, Tally},
 };
 
@@ -137,19 +137,14 @@ impl VersionSummary {
 ///
 /// # Errors
 ///
-/// [`StorageError`].
-pub async fn versions(
-    s3: &aws_sdk_s3::Client,
-    bucket: &str,
-    serving: Option<&str>,
-) -> Result<Vec<VersionSummary>, StorageError> {
-    let storage = Storage::new(s3.clone(), bucket.to_owned());
+/// [`BucketError`].
+pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<VersionSummary>, BucketError> {
     let mut versions: BTreeMap<String, VersionSummary> = BTreeMap::new();
     let mut builds = Vec::new();
-    for folder in storage.folders("builds/").await? {
-        let record: Option<BuildRecord> = storage.read(&format!("{folder}{RECORD}")).await?;
+    for folder in bucket.folders("builds/").await? {
+        let record: Option<BuildRecord> = bucket.read_document(&format!("{folder}{RECORD}")).await?;
         let Some(record) = record else { continue };
-        let decision: Option<DecisionRecord> = storage.read(&format!("{folder}{DECISION}")).await?;
+        let decision: Option<DecisionRecord> = bucket.read_document(&format!("{folder}{DECISION}")).await?;
         builds.push((record, decision));
     }
     builds.sort_by_key(|(record, _)| record.started_at);
@@ -174,9 +169,9 @@ pub async fn versions(
         let entry = versions.entry(serving.to_owned());
         entry.or_insert_with(|| VersionSummary::new(serving)).serving = true;
     }
-    let deployments = deployment::read_all(&storage).await?;
-    let tally: Tally = tally::read(&storage).await?;
-    let promises: Promises = storage.read(PROMISES_KEY).await?.unwrap_or_default();
+    let deployments = deployment::read_all(bucket).await?;
+    let tally: Tally = tally::read(bucket).await?;
+    let promises: Promises = bucket.read_document(PROMISES_KEY).await?.unwrap_or_default();
     let mut versions: Vec<VersionSummary> = versions.into_values().collect();
     for version in &mut versions {
         let arn = &version.model_arn;

@@ -9,18 +9,11 @@
 //!
 //! State is written whole, each time on condition that nobody else wrote in between.
 
-use std::error::Error;
-
-use active_learning_aws::objects;
-use aws_sdk_s3::{
-    Client,
-    error::{BoxError, ProvideErrorMetadata, SdkError},
-    operation::{
-        get_object::{GetObjectError, GetObjectOutput},
-        list_objects_v2::ListObjectsV2Error,
-        put_object::PutObjectError,
-    },
+use active_learning_aws::{
+    backoff::Tries,
+    bucket::{self, BINARY, BucketError, Created, Fetched, Listed, Replaced},
 };
+use aws_sdk_s3::{Client, error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -32,25 +25,20 @@ use crate::s3_uri::S3Uri;
 const FOLDER: &str = "text-classifier/";
 const JOBS_FOLDER: &str = "text-classifier/jobs/";
 const STATE_SUFFIX: &str = ".json";
-const JSON: &str = "application/json";
+/// Largest model, and largest document of a classification job, that is read, in bytes: as much as memory holds.
+const MAX_BYTES: u64 = 1 << 30;
 /// States that a listing reads at a time.
 const READS_AT_ONCE: usize = 16;
 
 /// Why something in the training bucket could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// S3 refused or did not answer.
+    /// The bucket refused, did not answer, or holds something else than what this function writes.
     #[error("the training bucket could not be used")]
-    S3(#[source] BoxError),
-    /// An object of ours is not the JSON that we wrote.
-    #[error("object {key} is not readable")]
-    Json {
-        /// Its key.
-        key: String,
-        /// What is wrong.
-        #[source]
-        source: serde_json::Error,
-    },
+    Bucket(#[from] BucketError),
+    /// An object was not read to its end.
+    #[error("an object in S3 could not be read to its end")]
+    Read(#[source] BoxError),
     /// A model's file cannot be used.
     #[error("model {key} cannot be used: {source}")]
     Model {
@@ -88,63 +76,43 @@ pub(crate) enum Updated<T, R> {
     Done(T),
 }
 
-/// An object that a listing found.
-pub(crate) struct Listed {
-    pub key: String,
-    pub etag: String,
-}
-
 /// The training bucket.
 #[derive(Debug, Clone)]
-pub(crate) struct Bucket {
-    client: Client,
-    name: String,
-}
+pub(crate) struct Bucket(bucket::Bucket);
 
 impl Bucket {
     pub(crate) fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+        Self(bucket::Bucket::new(client, name))
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     /// Reads a thing's state.
     pub(crate) async fn read<T: DeserializeOwned>(&self, resource: &str) -> Result<Option<T>, StoreError> {
-        match self.read_if_changed(resource, None).await? {
-            Read::Found(state, _) => Ok(Some(state)),
-            Read::Missing | Read::Unchanged => Ok(None),
-        }
+        Ok(self.0.read_document(&state_key(resource)).await?)
     }
 
     /// Reads a thing's state unless it still has the known ETag.
     pub(crate) async fn read_if_changed<T: DeserializeOwned>(
         &self,
         resource: &str,
-        known_etag: Option<String>,
+        known_etag: Option<&str>,
     ) -> Result<Read<T>, StoreError> {
         let key = state_key(resource);
-        let call = self.client.get_object().bucket(&self.name).key(&key);
-        match call.set_if_none_match(known_etag).send().await {
-            Ok(object) => {
-                // Without it, whatever somebody else writes in between would be lost.
-                let etag = object.e_tag.clone();
-                let etag = etag.ok_or_else(|| StoreError::S3("S3 gave no ETag".into()))?;
-                let bytes = collect(object).await?;
-                let state =
-                    serde_json::from_slice(&bytes).map_err(|source| StoreError::Json { key, source })?;
-                Ok(Read::Found(state, etag))
-            }
-            Err(error) if status(&error) == Some(304) => Ok(Read::Unchanged),
-            Err(error) if is_missing(&error) => Ok(Read::Missing),
-            Err(error) => Err(StoreError::S3(error.into())),
-        }
+        let fetched = self.0.read_if_changed(&key, known_etag, MAX_BYTES).await?;
+        Ok(match fetched {
+            Fetched::Unchanged => Read::Unchanged,
+            Fetched::Missing => Read::Missing,
+            Fetched::Found(object) => Read::Found(self.0.parse(&key, &object.bytes)?, object.etag),
+        })
     }
 
     /// Writes the state of a new thing; returns whether there was none.
     pub(crate) async fn create(&self, resource: &str, state: &impl Serialize) -> Result<bool, StoreError> {
-        self.write(resource, state, None).await
+        let created = self.0.create_document(&state_key(resource), state).await?;
+        Ok(created == Created::Created)
     }
 
     /// Changes a thing's state; if somebody else writes in between, changes what they wrote.
@@ -153,46 +121,38 @@ impl Bucket {
         resource: &str,
         mut change: impl FnMut(&mut T) -> Result<(), R>,
     ) -> Result<Updated<T, R>, StoreError> {
-        loop {
-            let Read::Found(mut state, etag) = self.read_if_changed(resource, None).await? else {
+        let key = state_key(resource);
+        let mut tries = Tries::default();
+        while tries.again().await {
+            let Some((mut state, etag)) = self.0.read_version(&key).await? else {
                 return Ok(Updated::Missing);
             };
             if let Err(refusal) = change(&mut state) {
                 return Ok(Updated::Refused(refusal));
             }
-            if self.write(resource, &state, Some(&etag)).await? {
+            let replaced = self.0.replace_document(&key, Some(&etag), &state).await?;
+            if replaced == Replaced::Written {
                 return Ok(Updated::Done(state));
             }
         }
-    }
-
-    /// Writes state if it is still what was read, or if there is none; returns whether it was written.
-    async fn write(
-        &self,
-        resource: &str,
-        state: &impl Serialize,
-        read_etag: Option<&str>,
-    ) -> Result<bool, StoreError> {
-        let key = state_key(resource);
-        objects::write_version(&self.client, &self.name, &key, to_json(state), read_etag)
-            .await
-            .map_err(StoreError::S3)
+        let uri = self.0.uri(&key);
+        Err(BucketError::Contended { uri }.into())
     }
 
     /// Deletes a thing's state.
     pub(crate) async fn delete(&self, resource: &str) -> Result<(), StoreError> {
-        self.delete_key(&state_key(resource)).await
+        Ok(self.0.delete(&state_key(resource)).await?)
     }
 
     /// Reads the states of all things whose resource starts with `kind` and a slash.
     pub(crate) async fn states<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, StoreError> {
-        let folder = format!("{FOLDER}{kind}/");
-        let listed = self.list(&self.name, &folder).await.map_err(StoreError::S3)?;
+        let listed = self.0.list(&format!("{FOLDER}{kind}/")).await?;
         let resources: Vec<String> = listed
             .iter()
             .filter_map(|object| object.key.strip_prefix(FOLDER)?.strip_suffix(STATE_SUFFIX))
             .map(str::to_owned)
             .collect();
+
         let reads: Vec<_> = resources.iter().map(|resource| self.read(resource)).collect();
         let states: Vec<Option<T>> = futures::stream::iter(reads)
             .buffered(READS_AT_ONCE)
@@ -204,73 +164,50 @@ impl Bucket {
 
     pub(crate) async fn model(&self, resource: &str) -> Result<Model, StoreError> {
         let key = model_key(resource);
-        let file = match self.client.get_object().bucket(&self.name).key(&key).send().await {
-            Ok(object) => collect(object).await?,
-            Err(error) if is_missing(&error) => Vec::new(),
-            Err(error) => return Err(StoreError::S3(error.into())),
-        };
+        let file = self.0.read(&key, MAX_BYTES).await?;
+        let file = file.map(|file| file.bytes).unwrap_or_default();
         Model::from_bytes(&file).map_err(|source| StoreError::Model { key, source })
     }
 
     pub(crate) async fn put_model(&self, resource: &str, model: &Model) -> Result<(), StoreError> {
-        let (key, file) = (model_key(resource), model.to_bytes());
-        objects::put(&self.client, &self.name, &key, "application/octet-stream", file)
-            .await
-            .map_err(StoreError::S3)
+        Ok(self.0.put(&model_key(resource), BINARY, model.to_bytes()).await?)
     }
 
     pub(crate) async fn delete_model(&self, resource: &str) -> Result<(), StoreError> {
-        self.delete_key(&model_key(resource)).await
+        Ok(self.0.delete(&model_key(resource)).await?)
     }
 
     /// Has this function invoked for a thing, at least once.
     pub(crate) async fn ask_for_work(&self, resource: &str) -> Result<(), StoreError> {
-        let key = job_key(resource);
-        objects::put(
-            &self.client,
-            &self.name,
-            &key,
-            JSON,
-            to_json(&json!({"resource": resource})),
-        )
-        .await
-        .map_err(StoreError::S3)
+        let job = json!({"resource": resource});
+        Ok(self.0.put_document(&job_key(resource), &job).await?)
     }
 
     /// Returns how many things of a kind have work to be done.
     pub(crate) async fn open_work(&self, kind: &str) -> Result<usize, StoreError> {
-        let folder = format!("{JOBS_FOLDER}{kind}/");
-        let listed = self.list(&self.name, &folder).await.map_err(StoreError::S3)?;
+        let listed = self.0.list(&format!("{JOBS_FOLDER}{kind}/")).await?;
         Ok(listed.len())
     }
 
     /// Takes note that there is nothing left to do for a thing.
     pub(crate) async fn work_is_done(&self, resource: &str) -> Result<(), StoreError> {
-        self.delete_key(&job_key(resource)).await
+        Ok(self.0.delete(&job_key(resource)).await?)
     }
 
     /// Reads an object if it is still the one with that ETag; `None` if not.
     pub(crate) async fn object(&self, key: &str, etag: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let opened = objects::open(&self.client, &self.name, key, etag)
-            .await
-            .map_err(StoreError::S3)?;
-        match opened {
-            Some(body) => {
-                let bytes = body
-                    .collect()
-                    .await
-                    .map_err(|error| StoreError::S3(error.into()))?;
-                Ok(Some(bytes.to_vec()))
-            }
+        match self.0.open_version(key, etag).await? {
+            Some(body) => collect(body).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// Lists the objects with something in them whose keys start as the URI says, in order.
     pub(crate) async fn list_named(&self, uri: &S3Uri) -> Result<Vec<Listed>, NamedObjectError> {
-        self.list(&uri.bucket, &uri.key)
-            .await
-            .map_err(|error| named_object_error(uri, error))
+        let listed = self.0.other(&uri.bucket).list(&uri.key).await;
+        let mut listed = listed.map_err(|error| named_object_error(uri, error))?;
+        listed.retain(|object| object.size > 0);
+        Ok(listed)
     }
 
     /// Reads an object that a request names.
@@ -279,11 +216,10 @@ impl Bucket {
     }
 
     /// Starts to read an object that a request names.
-    pub(crate) async fn open_named(&self, uri: &S3Uri) -> Result<GetObjectOutput, NamedObjectError> {
-        let call = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
-        call.send()
-            .await
-            .map_err(|error| named_object_error(uri, error.into()))
+    pub(crate) async fn open_named(&self, uri: &S3Uri) -> Result<ByteStream, NamedObjectError> {
+        let opened = self.0.other(&uri.bucket).open(&uri.key).await;
+        let opened = opened.map_err(|error| named_object_error(uri, error))?;
+        opened.ok_or_else(|| refused(uri, "NoSuchKey"))
     }
 
     /// Writes an object that a request names.
@@ -293,30 +229,8 @@ impl Bucket {
         content_type: &str,
         body: Vec<u8>,
     ) -> Result<(), NamedObjectError> {
-        objects::put(&self.client, &uri.bucket, &uri.key, content_type, body)
-            .await
-            .map_err(|error| named_object_error(uri, error))
-    }
-
-    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>, BoxError> {
-        let call = self.client.list_objects_v2().bucket(bucket).prefix(prefix);
-        let mut pages = call.into_paginator().send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let objects = page?.contents.unwrap_or_default();
-            let with_content = objects.into_iter().filter(|object| object.size != Some(0));
-            found.extend(with_content.map(|object| Listed {
-                key: object.key.unwrap_or_default(),
-                etag: object.e_tag.unwrap_or_default().trim_matches('"').to_owned(),
-            }));
-        }
-        Ok(found)
-    }
-
-    async fn delete_key(&self, key: &str) -> Result<(), StoreError> {
-        let call = self.client.delete_object().bucket(&self.name).key(key);
-        call.send().await.map_err(|error| StoreError::S3(error.into()))?;
-        Ok(())
+        let put = self.0.other(&uri.bucket).put(&uri.key, content_type, body).await;
+        put.map_err(|error| named_object_error(uri, error))
     }
 }
 
@@ -338,46 +252,24 @@ fn job_key(resource: &str) -> String {
 }
 
 /// Tells the requester's mistakes from S3's failures by the code, which is all that is said of either.
-fn named_object_error(uri: &S3Uri, error: BoxError) -> NamedObjectError {
-    let code = code_of::<GetObjectError>(&error)
-        .or_else(|| code_of::<ListObjectsV2Error>(&error))
-        .or_else(|| code_of::<PutObjectError>(&error));
-    match code {
+fn named_object_error(uri: &S3Uri, error: BucketError) -> NamedObjectError {
+    match error.code() {
         Some(
             code
             @ ("NoSuchBucket" | "NoSuchKey" | "AccessDenied" | "PermanentRedirect" | "InvalidBucketName"),
-        ) => NamedObjectError::Refused {
-            uri: uri.to_string(),
-            code: code.to_owned(),
-        },
-        Some(_) | None => NamedObjectError::Store(StoreError::S3(error)),
+        ) => refused(uri, code),
+        Some(_) | None => NamedObjectError::Store(error.into()),
     }
 }
 
-fn code_of<E: ProvideErrorMetadata + Error + 'static>(error: &BoxError) -> Option<&str> {
-    error.downcast_ref::<SdkError<E>>()?.code()
+fn refused(uri: &S3Uri, code: &str) -> NamedObjectError {
+    NamedObjectError::Refused {
+        uri: uri.to_string(),
+        code: code.to_owned(),
+    }
 }
 
-fn is_missing(error: &SdkError<GetObjectError>) -> bool {
-    error
-        .as_service_error()
-        .is_some_and(GetObjectError::is_no_such_key)
-}
-
-/// "Not modified" has no modelled error.
-fn status(error: &SdkError<GetObjectError>) -> Option<u16> {
-    error.raw_response().map(|response| response.status().as_u16())
-}
-
-async fn collect(object: GetObjectOutput) -> Result<Vec<u8>, StoreError> {
-    let bytes = object
-        .body
-        .collect()
-        .await
-        .map_err(|error| StoreError::S3(error.into()))?;
-    Ok(bytes.to_vec())
-}
-
-fn to_json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec_pretty(value).expect("our state has only string keys")
+async fn collect(body: ByteStream) -> Result<Vec<u8>, StoreError> {
+    let bytes = body.collect().await;
+    Ok(bytes.map_err(|error| StoreError::Read(error.into()))?.to_vec())
 }

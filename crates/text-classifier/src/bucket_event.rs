@@ -1,6 +1,6 @@
 //! What new objects in the training bucket ask this function to do.
 
-use active_learning_aws::objects;
+use active_learning_aws::s3_event;
 use aws_lambda_events::s3::{S3Event, S3EventRecord};
 use lambda_runtime::Diagnostic;
 
@@ -93,7 +93,7 @@ async fn work(
 }
 
 fn upload(bucket: &Bucket, record: S3EventRecord) -> Option<Upload> {
-    let key = record.s3.object.key.as_deref().and_then(objects::decode_key);
+    let key = record.s3.object.key.as_deref().and_then(s3_event::decode_key);
     let upload = Upload {
         key: key.unwrap_or_default(),
         etag: record.s3.object.e_tag.unwrap_or_default(),

@@ -88,7 +88,7 @@ impl Serving {
         known: Option<&Loaded>,
         checked: Instant,
     ) -> Result<Option<Loaded>, StoreError> {
-        let known_etag = known.map(|known| known.etag.clone());
+        let known_etag = known.map(|known| known.etag.as_str());
         let (state, etag): (Endpoint, _) = match self.bucket.read_if_changed(resource, known_etag).await? {
             Read::Unchanged => {
                 return Ok(known.map(|known| Loaded {

@@ -256,7 +256,7 @@ async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> 
         };
         for object in objects {
             let uri = source.uri.with_key(&object.key);
-            let file = bucket.open_named(&uri).await?.body;
+            let file = bucket.open_named(&uri).await?;
             let so_far = std::mem::replace(collector, Collector::new(input.syntax));
             *collector = read_file(so_far, file, source, &uri).await?;
             data.files.push(TrainingFile {
@@ -286,7 +286,7 @@ async fn read_file(
     });
     let read = reading.await.expect("reading neither panics nor is cancelled");
     read.map_err(|source| match source {
-        TrainingDataError::Read(error) => TrainingError::Store(StoreError::S3(error.into())),
+        TrainingDataError::Read(error) => TrainingError::Store(StoreError::Read(error.into())),
         source => TrainingError::File {
             uri: uri.clone(),
             source,

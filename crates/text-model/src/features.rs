@@ -3,11 +3,11 @@
 //! Words carry the topic; character n-grams carry names, inflections and misspellings that training
 //! never saw. Hashing keeps the model's size independent of the vocabulary. Of scripts that do not
 //! separate words (Chinese, Japanese, Thai, …) each character counts as a word, and character n-grams run
-//! across the whole phrase.
+//! across the whole phrase. Signs count as words too: emoji, symbols, `?`, numbers with a sign.
 
 use std::borrow::Cow;
 
-use active_learning_core::text::decode_entities;
+use active_learning_core::text::{decode_entities, signs};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Kinds of features: words, pairs, character n-grams.
@@ -33,9 +33,12 @@ const SEEDS: [u64; GROUPS] = [
     0xa409_3822_299f_31d0,
 ];
 
+/// Start of the hash of a sign, which is one of the words.
+const SIGN_SEED: u64 = 0xa409_3822_299f_31d1;
+
 /// What a model sees of a text: how often it holds each hashed n-gram.
 ///
-/// Takes about 2 bytes for each different n-gram: 4 times an English text's own size. Letter case, punctuation,
+/// Takes about 2 bytes for each different n-gram: 4 times an English text's own size. Letter case, most punctuation,
 /// HTML entities, markup and compatibility forms make no difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Features {
@@ -54,11 +57,11 @@ struct Group {
 }
 
 impl Features {
-    /// Returns the features of a text; none if it holds no letter or digit.
+    /// Returns the features of a text; none if it holds no letter, digit or sign.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let mut hashes: [Vec<u32>; GROUPS] = Default::default();
-        visit(text, |group, hash| hashes[group].push(hash));
+        visit(text, Revision::Signs, |group, hash| hashes[group].push(hash));
         let mut packed = Vec::new();
         let groups = hashes.map(|mut hashes| {
             hashes.sort_unstable();
@@ -190,8 +193,23 @@ fn dot(left: impl Iterator<Item = (u32, u32)>, right: impl Iterator<Item = (u32,
     sum
 }
 
+/// What a model was trained to see: it sees the same ever after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Revision {
+    /// Words only: model files of format 3.
+    Words,
+    /// Signs too.
+    Signs,
+}
+
 /// Calls with the group and the hash of each n-gram of the text, in order, as often as it occurs.
-pub(crate) fn visit(text: &str, mut each: impl FnMut(usize, u32)) {
+pub(crate) fn visit(text: &str, revision: Revision, mut each: impl FnMut(usize, u32)) {
+    if revision == Revision::Signs {
+        for sign in signs(text) {
+            let hash = sign.chars().fold(SIGN_SEED, |hash, c| extend(hash, c as u64));
+            each(WORDS, fold(hash));
+        }
+    }
     let letters = letters(text);
     let mut previous = None;
     let mut start = 0;
@@ -364,8 +382,22 @@ mod tests {
     }
 
     #[test]
-    fn text_without_letters_or_digits_has_no_features() {
-        for text in ["", " \t\n", "\0", "?!…", "🎉🎉", "&lt;&gt;"] {
+    fn signs_are_features() {
+        for (text, other) in [
+            ("great 👍", "great 👎"),
+            ("it is good", "it is good?"),
+            ("minus -12", "minus 12"),
+            ("5 €", "5 %"),
+            ("F", "F#"),
+        ] {
+            assert_ne!(Features::of(text), Features::of(other), "{text} {other}");
+        }
+        assert_eq!(Features::of("🎉🎉").len(), 1);
+    }
+
+    #[test]
+    fn text_without_letters_digits_or_signs_has_no_features() {
+        for text in ["", " \t\n", "\0", "!…", "—"] {
             assert_eq!(Features::of(text).len(), 0, "{text:?}");
         }
     }

@@ -6,7 +6,7 @@ use active_learning_core::dataset::Mode;
 
 use crate::{
     calibration::{Calibration, to_probabilities},
-    features::{self, Features, GROUPS},
+    features::{self, Features, GROUPS, Revision},
     fit::Fit,
 };
 
@@ -22,6 +22,8 @@ const MAX_STORED: f32 = i8::MAX as f32;
 pub struct Model {
     pub(crate) mode: Mode,
     pub(crate) labels: Vec<String>,
+    /// What it sees of a text.
+    pub(crate) revision: Revision,
     /// What a weight of 1 counts, for each group of features.
     pub(crate) scales: [f32; GROUPS],
     pub(crate) bias: Vec<f32>,
@@ -90,6 +92,7 @@ impl Model {
         let bias = fit.machine.bias.iter().zip(&calibration.bias);
         Self {
             mode,
+            revision: Revision::Signs,
             labels: labels.to_vec(),
             scales: fit.weighting.groups.map(|scale| scale * step),
             bias: bias
@@ -113,11 +116,13 @@ impl Model {
 
     /// Classifies a text: every label with its probability, best first.
     ///
-    /// A text without a letter or digit gets what the training data makes likely on its own.
+    /// A text without a letter, digit or sign gets what the training data makes likely on its own.
     #[must_use]
     pub fn predict(&self, text: &str) -> Vec<Prediction<'_>> {
         let mut sums = Sums::zero(self.labels.len());
-        features::visit(text, |group, hash| sums.add(&self.rows, group, hash, 1));
+        features::visit(text, self.revision, |group, hash| {
+            sums.add(&self.rows, group, hash, 1)
+        });
         let probabilities = self.finish(&sums);
         let mut predictions: Vec<_> = self
             .labels
@@ -130,7 +135,7 @@ impl Model {
     }
 
     /// Returns the probability of each label, in the order of [`Model::labels`], for a text whose features are
-    /// at hand: the same as [`Model::predict`] says.
+    /// at hand: the same as [`Model::predict`] says, of a model that was trained by this release.
     #[must_use]
     pub fn probabilities(&self, features: &Features) -> Vec<f32> {
         let mut sums = Sums::zero(self.labels.len());

@@ -18,13 +18,15 @@ use active_learning_core::dataset::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    features::{GROUPS, HASH_BITS},
+    features::{GROUPS, HASH_BITS, Revision},
     model::{Model, Rows},
 };
 
 const MAGIC: &[u8; 8] = b"txtmodel";
 /// Also stands for how features and probabilities are made: a change there needs a new number.
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
+/// The format before, which is the same but for what a model sees: no signs.
+const WITHOUT_SIGNS: u32 = 3;
 const CHECKSUM_BYTES: usize = 4;
 const ALIGNMENT: usize = 8;
 
@@ -36,7 +38,7 @@ pub enum ModelError {
     NotAModel,
     /// Written by another release.
     #[error(
-        "model format {0} is not supported, this release reads format {FORMAT_VERSION}: train the model again"
+        "model format {0} is not supported, this release reads formats {WITHOUT_SIGNS} and {FORMAT_VERSION}: train the model again"
     )]
     UnsupportedFormat(u32),
     /// Cut short or changed since it was written.
@@ -65,7 +67,11 @@ impl Model {
         .expect("strings and numbers always serialise");
         header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
         let mut file = MAGIC.to_vec();
-        file.extend(FORMAT_VERSION.to_le_bytes());
+        let version = match self.revision {
+            Revision::Words => WITHOUT_SIGNS,
+            Revision::Signs => FORMAT_VERSION,
+        };
+        file.extend(version.to_le_bytes());
         file.extend((header.len() as u32).to_le_bytes());
         file.extend(header);
         file.extend(
@@ -90,21 +96,24 @@ impl Model {
     pub fn from_bytes(file: &[u8]) -> Result<Self, ModelError> {
         let mut rest = file.strip_prefix(MAGIC).ok_or(ModelError::NotAModel)?;
         let version = take_u32(&mut rest)?;
-        if version != FORMAT_VERSION {
-            return Err(ModelError::UnsupportedFormat(version));
-        }
+        let revision = match version {
+            WITHOUT_SIGNS => Revision::Words,
+            FORMAT_VERSION => Revision::Signs,
+            _ => return Err(ModelError::UnsupportedFormat(version)),
+        };
         let (body, checksum) = file
             .split_last_chunk::<CHECKSUM_BYTES>()
             .ok_or(ModelError::Damaged)?;
         if crc32fast::hash(body).to_le_bytes() != *checksum {
             return Err(ModelError::Damaged);
         }
-        read_body(rest.strip_suffix(checksum).ok_or(ModelError::Damaged)?).ok_or(ModelError::Damaged)
+        let body = rest.strip_suffix(checksum).ok_or(ModelError::Damaged)?;
+        read_body(body, revision).ok_or(ModelError::Damaged)
     }
 }
 
 /// Reads what follows the version; `None` where it contradicts itself.
-fn read_body(mut rest: &[u8]) -> Option<Model> {
+fn read_body(mut rest: &[u8], revision: Revision) -> Option<Model> {
     let header_length = take_u32(&mut rest).ok()? as usize;
     let Header {
         mode,
@@ -139,6 +148,7 @@ fn read_body(mut rest: &[u8]) -> Option<Model> {
     Some(Model {
         mode,
         labels,
+        revision,
         scales,
         bias,
         rows: Rows::new(&present, weights),

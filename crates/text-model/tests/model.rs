@@ -229,8 +229,72 @@ fn other_files_and_other_formats_are_told_apart_from_damage() {
         Model::from_bytes(b"txtmodel\x01\0\0\0")
             .expect_err("of an older release")
             .to_string(),
-        "model format 1 is not supported, this release reads format 3: train the model again"
+        "model format 1 is not supported, this release reads formats 3 and 4: train the model again"
     );
+}
+
+/// Rows in which only one of two signs decides, among words that say nothing.
+fn decided_by(signs: [&str; 2], rows: usize) -> (String, Vec<(&'static str, String)>) {
+    const WORDS: [&str; 12] = [
+        "the", "order", "came", "today", "box", "red", "shoes", "with", "two", "papers", "from", "shop",
+    ];
+    let row = |number: usize| {
+        let words: Vec<&str> = (0..6)
+            .map(|place| WORDS[(number * 7 + place * place * 5 + number / 12) % 12])
+            .collect();
+        let (label, sign) = [("first", signs[0]), ("second", signs[1])][number % 2];
+        (label, format!("{}{sign}", words.join(" ")))
+    };
+    let csv = (0..rows)
+        .map(row)
+        .map(|(label, text)| format!("{label},\"{}\"\n", text.replace('"', "\"\"")));
+    (csv.collect(), (rows..rows + 200).map(row).collect())
+}
+
+#[test]
+fn what_only_signs_decide_is_learnt() {
+    for signs in [
+        [" 👍", " 👎"],
+        ["", "?"],
+        [" 👍🏻", " 👍🏿"],
+        [" 5 €", " 5 %"],
+        [" -12", " 12"],
+        [" :)", " :("],
+        ["؟", ""],
+        [" कि", " की"],
+    ] {
+        let (csv, exam) = decided_by(signs, 120);
+        let model = trained(&csv).model;
+
+        let right = exam
+            .iter()
+            .filter(|(label, text)| model.predict(text)[0].label == *label);
+
+        let accuracy = right.count() as f64 / exam.len() as f64;
+        assert!(accuracy >= 0.95, "{signs:?}: {accuracy}");
+    }
+}
+
+#[test]
+fn a_model_of_the_format_before_serves_as_it_did() {
+    let mut old = SMALL.clone();
+    old[8] = 3;
+    let old = sealed(old);
+
+    let model = Model::from_bytes(&old).expect("format 3 is read");
+
+    let scores = |text: &str| {
+        model
+            .predict(text)
+            .iter()
+            .map(|class| class.score)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        scores("win a prize"),
+        scores("win a prize? 👍 100 €".replace(" 100 €", "").as_str())
+    );
+    assert_eq!(model.to_bytes(), old, "it is kept as it was written");
 }
 
 /// Puts the checksum right, so that only the content can be found wrong.

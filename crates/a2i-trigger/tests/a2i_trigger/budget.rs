@@ -285,6 +285,7 @@ async fn a_damaged_budget_is_named_and_quotes_nothing() {
     let error = active_learning_aws::failure::chain(&outcome.expect_err("damaged"));
     assert_eq!(
         error,
-        "the object backlog/budget.json could not be changed: it is damaged"
+        "plans, copies or the backlog could not be read or written: \
+         s3://feedback-123456789012/backlog/budget.json is damaged in line 1, column 8"
     );
 }

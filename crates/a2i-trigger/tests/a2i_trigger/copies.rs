@@ -25,7 +25,7 @@ fn delivered() -> String {
     [
         story("Oil", "Oil"),
         story("Monday", "MONDAY,"),
-        story("Monday", "Tuesday"),
+        story("again", "again (Agency)"),
         line(other, "dislike", 0.9),
         line(&format!("{other} (Agency)"), "dislike", 0.9),
     ]
@@ -75,7 +75,7 @@ async fn copies_of_what_other_objects_asked_are_not_asked() {
     let services = Services::start();
     let first = services.deliver("feedback/a", story("Oil", "Oil")).await;
     let copies = [
-        story("Monday", "Tuesday"),
+        story("again", "again (Agency)"),
         story("Oil", "OIL"),
         line("Something else", "dislike", 0.9),
     ];
@@ -102,7 +102,9 @@ async fn a_redelivered_object_asks_the_same_whatever_was_asked_since() {
         .bucket(BUCKET)
         .key("copies/recent-texts.jsonl");
     recent.send().await.expect("removed");
-    let later = services.deliver("feedback/b", story("Monday", "Friday")).await;
+    let later = services
+        .deliver("feedback/b", story("again", "again (Agency report)"))
+        .await;
     let others = services.work_off(&later).await;
     for _ in 0..2 {
         services
@@ -119,10 +121,13 @@ async fn a_redelivered_object_asks_the_same_whatever_was_asked_since() {
 #[tokio::test]
 async fn of_many_copies_that_come_at_once_one_is_asked() {
     let services = Services::start();
-    let words = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-    let events = join_all(words.map(async |word| {
-        let key = format!("feedback/{word}");
-        services.deliver(&key, story("Monday", word)).await
+    let lengths = [60, 66, 72, 78, 84, 90];
+    let events = join_all(lengths.map(async |length| {
+        let cut_off = format!("{}...", &STORY[..length]);
+        let key = format!("feedback/{length}");
+        services
+            .deliver(&key, line(&cut_off, "low-confidence", 0.1))
+            .await
     }))
     .await;
     let script = starting();
@@ -144,7 +149,7 @@ async fn of_many_copies_that_come_at_once_one_is_asked() {
 #[tokio::test]
 async fn an_audited_copy_is_asked_since_it_stands_for_the_traffic() {
     let services = Services::start();
-    let audited = line(&STORY.replace("Monday", "Tuesday"), "audit", 0.9);
+    let audited = line(&STORY.replace("again", "again (Agency)"), "audit", 0.9);
     let event = services
         .deliver("feedback/a", story("Oil", "Oil") + &audited)
         .await;

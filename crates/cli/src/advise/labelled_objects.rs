@@ -1,9 +1,9 @@
 //! Judged predictions from what reviewers of a stack answered.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, future::ready};
 
+use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
 use active_learning_core::{labels::labelled::LabelledRecord, model::threshold::Judged};
-use aws_sdk_s3::{Client, error::DisplayErrorContext};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Evidence;
@@ -30,40 +30,16 @@ struct LeftOut {
 /// # Errors
 ///
 /// When the bucket cannot be read.
-pub async fn judged(s3: &Client, bucket: &str) -> Result<Evidence, String> {
-    let mut pages = s3
-        .list_objects_v2()
-        .bucket(bucket)
-        .prefix(FOLDER)
-        .into_paginator()
-        .send();
-    let mut keys = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
-        keys.extend(
-            page.contents
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|object| object.key),
-        );
-    }
-    let objects: Vec<Vec<u8>> = stream::iter(keys)
-        .map(|key| read(s3, bucket, key))
+pub async fn judged(bucket: &Bucket) -> Result<Evidence, BucketError> {
+    let listed = bucket.list(FOLDER).await?;
+    let objects: Vec<Vec<u8>> = stream::iter(&listed)
+        .map(|object| bucket.read(&object.key, MAX_DOCUMENT_BYTES))
         .buffered(READS_IN_FLIGHT)
+        // One that is gone has been taken away on purpose.
+        .try_filter_map(|object| ready(Ok(object.map(|object| object.bytes))))
         .try_collect()
         .await?;
     Ok(select(&objects))
-}
-
-async fn read(s3: &Client, bucket: &str, key: String) -> Result<Vec<u8>, String> {
-    let object = s3.get_object().bucket(bucket).key(&key).send().await;
-    let object = object.map_err(|error| format!("{key}: {}", DisplayErrorContext(error)))?;
-    let body = object
-        .body
-        .collect()
-        .await
-        .map_err(|error| format!("{key}: {error}"))?;
-    Ok(body.to_vec())
 }
 
 fn select(objects: &[Vec<u8>]) -> Evidence {
@@ -152,7 +128,7 @@ mod tests {
             vote::{Vote, VoteSource},
         },
     };
-    use aws_sdk_s3::primitives::ByteStream;
+    use aws_sdk_s3::{Client, primitives::ByteStream};
     use local_aws::{LocalAws, s3::BucketSpec};
 
     use super::*;
@@ -229,7 +205,7 @@ mod tests {
         .await;
         put("initial/data.csv".to_owned(), "World,one\n".to_owned()).await;
 
-        let evidence = judged(&s3, BUCKET).await.expect("read");
+        let evidence = judged(&Bucket::new(s3.clone(), BUCKET)).await.expect("read");
 
         let mut right: Vec<bool> = evidence.judged.iter().map(|judged| judged.right).collect();
         right.sort_unstable();
@@ -239,7 +215,7 @@ mod tests {
             "2 reviewed predictions of new, 2 of them chosen by chance; left out: 1 not chosen by the policy or not \
              decided, 1 reviewed again later, 1 of other models, 1 not readable."
         );
-        assert!(judged(&s3, "missing").await.is_err());
+        assert!(judged(&Bucket::new(s3, "missing")).await.is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io::Read, num::NonZeroU32};
 
 use active_learning_core::{
-    dataset::{ContentId, Mode, Row, read_csv},
+    dataset::{ContentId, Mode, Row, TextId, read_csv},
     feedback::{
         prediction::{ClassScore, Prediction},
         record_id,
@@ -44,7 +44,7 @@ pub fn judge(file: &[u8]) -> Result<Evidence, Failure> {
             label: labels.join(""),
             text,
         })
-        .filter(|text| seen.insert(text.id))
+        .filter(|text| seen.insert(TextId::of(&text.text)))
         .collect();
     let mut judged = Vec::with_capacity(texts.len());
     for fold in 0..FOLDS.get() {

@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
+use active_learning_aws::bucket::{Bucket, MAX_DOCUMENT_BYTES};
 use active_learning_core::labels::{
     human_loop::NONE_FITS,
     labelled::{self, LabelledRecord},
 };
-use aws_sdk_s3::{Client as S3, error::DisplayErrorContext};
 use tokio::time::Instant;
 
 use super::{Failure, progress::Progress, reviewer::Reviewer, traffic::Played};
@@ -49,31 +49,22 @@ impl Answers {
     }
 
     /// Reads the objects that came since the last time.
-    async fn read_new(&mut self, s3: &S3, bucket: &str) -> Result<(), Failure> {
+    async fn read_new(&mut self, training: &Bucket) -> Result<(), Failure> {
         let folder = labelled::object_key("");
         let folder = folder.split_inclusive('/').next().unwrap_or_default();
-        let mut pages = s3
-            .list_objects_v2()
-            .bucket(bucket)
-            .prefix(folder)
-            .into_paginator()
-            .send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
-            for key in page.contents().iter().filter_map(|object| object.key()) {
-                if !self.loops.insert(key.to_owned()) {
-                    continue;
-                }
-                if self.first_key.is_empty() {
-                    key.clone_into(&mut self.first_key);
-                }
-                let object = s3.get_object().bucket(bucket).key(key).send().await?;
-                let lines = object.body.collect().await?.into_bytes();
-                for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                    let labelled = LabelledRecord::parse(line)?;
-                    let agreed = labelled.consensus.labels().is_some();
-                    self.records.insert(labelled.record.id, agreed);
-                }
+        for object in training.list(folder).await? {
+            if !self.loops.insert(object.key.clone()) {
+                continue;
+            }
+            if self.first_key.is_empty() {
+                self.first_key.clone_from(&object.key);
+            }
+            let lines = training.read(&object.key, MAX_DOCUMENT_BYTES).await?;
+            let lines = lines.map(|object| object.bytes).unwrap_or_default();
+            for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                let labelled = LabelledRecord::parse(line)?;
+                let agreed = labelled.consensus.labels().is_some();
+                self.records.insert(labelled.record.id, agreed);
             }
         }
         Ok(())
@@ -82,7 +73,7 @@ impl Answers {
 
 /// Answers tasks as they come until every expected item is a labelled record, or patience ends.
 pub(super) async fn review(
-    s3: &S3,
+    training: &Bucket,
     outputs: &StackOutputs,
     played: &Played,
     answers: &mut Answers,
@@ -102,7 +93,7 @@ pub(super) async fn review(
         };
         let worked = reviewer.answer_next(choose).await?;
         if !worked {
-            answers.read_new(s3, outputs.output("TrainingS3Bucket")).await?;
+            answers.read_new(training).await?;
         }
         let arrived = answers.of(&played.expected);
         progress.show(arrived);

@@ -5,12 +5,12 @@ use std::{
     ops::ControlFlow,
 };
 
+use active_learning_aws::bucket::{BINARY, Bucket};
 use active_learning_core::feedback::{
     FeedbackRequest, Source,
     batch::{self, BatchFile, Format},
     record_id,
 };
-use aws_sdk_s3::{Client as S3, primitives::ByteStream};
 use serde_json::{Value, json};
 
 use super::{Failure, progress::Progress, samples::Labelled};
@@ -182,7 +182,7 @@ pub(super) async fn give_feedback(outputs: &StackOutputs, played: &mut Played) -
 }
 
 /// Uploads the sample files.
-pub(super) async fn upload_files(s3: &S3, bucket: &str, played: &mut Played) -> Result<(), Failure> {
+pub(super) async fn upload_files(bucket: &Bucket, played: &mut Played) -> Result<(), Failure> {
     let progress = Progress::new("Upload files", FILES.len());
     for (done, (name, content)) in FILES.iter().enumerate() {
         let file = BatchFile::from_key(name).ok_or("a sample file has an unknown suffix")?;
@@ -198,10 +198,7 @@ pub(super) async fn upload_files(s3: &S3, bucket: &str, played: &mut Played) -> 
             }
             ControlFlow::Continue(())
         })?;
-        let put = s3.put_object().bucket(bucket).key(format!("demo/{name}"));
-        put.body(ByteStream::from_static(content.as_bytes()))
-            .send()
-            .await?;
+        bucket.put(&format!("demo/{name}"), BINARY, *content).await?;
         progress.show(done + 1);
     }
     progress.end();

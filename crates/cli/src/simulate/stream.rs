@@ -8,7 +8,7 @@ use std::{
 };
 
 use active_learning_core::{
-    dataset::{ContentId, HeldOut, Mode, NearCopies, Row, is_test, read_csv},
+    dataset::{ContentId, HeldOut, Mode, NearCopies, Row, TextId, is_test, read_csv},
     random::Random,
 };
 
@@ -67,9 +67,8 @@ impl Texts {
                 continue;
             }
             rows += 1;
-            let id = ContentId::of(&row.text);
-            if seen.insert(id) {
-                texts.push((id, row));
+            if seen.insert(TextId::of(&row.text)) {
+                texts.push((ContentId::of(&row.text), row));
             }
         }
         let copies = rows - texts.len();

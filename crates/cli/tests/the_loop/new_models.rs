@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::harness::{self, Killable, boot, post, template, until};
+use active_learning_aws::bucket::Bucket;
 use active_learning_cli::{demo::reviewer::Reviewer, models::Models, outputs::StackOutputs, sign_in};
 use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
@@ -462,7 +463,8 @@ async fn a_build_that_is_killed_in_training_evaluation_or_switch_ends_once_and_t
             aws_sdk_s3::Client::new(&config),
             aws_sdk_sfn::Client::new(&config),
         );
-        let followed = model_building::follow(&s3, &sfn, &bucket, &execution, |_| {}).await;
+        let followed =
+            model_building::follow(&Bucket::new(s3.clone(), &bucket), &sfn, &execution, |_| {}).await;
 
         let Ok(Followed::Recorded(record)) = followed else {
             panic!("{state}: {followed:?}")

@@ -1,6 +1,7 @@
 //! What waits for people: deployments that somebody must approve, questions that nobody answered in time, and
 //! copies of a question that is asked once.
 
+use active_learning_aws::bucket::Bucket;
 use active_learning_core::feedback::record_id;
 use model_building::{BuildRecord, Followed, Outcome};
 use serde_json::json;
@@ -43,7 +44,13 @@ impl<'a> Started<'a> {
 
     async fn record(&self) -> BuildRecord {
         let (s3, bucket) = (&self.stack.s3, self.stack.bucket());
-        let followed = model_building::follow(s3, &self.sfn, bucket, &self.execution, |_| {}).await;
+        let followed = model_building::follow(
+            &Bucket::new(s3.clone(), bucket),
+            &self.sfn,
+            &self.execution,
+            |_| {},
+        )
+        .await;
         match followed.expect("followed") {
             Followed::Recorded(record) => *record,
             other => panic!("{other:?}"),

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use sha2::{Digest, Sha256};
 
-use crate::text::normalise;
+use crate::text::{normal_form, normalise};
 
-/// Identity of a text's content: the first 128 bits of the SHA-256 of its normalised form.
+/// Identity of a text's words: the first 128 bits of the SHA-256 of its normalised form.
 ///
 /// Texts that differ in form only have the same one. A million different texts share one by accident with a
 /// probability of 10⁻²⁷.
@@ -40,6 +40,23 @@ impl ContentId {
     /// Returns which of `parts` parts of equal size the text belongs to, independent of [`Self::is_test`].
     pub fn part(self, parts: NonZeroU32) -> u32 {
         self.0 as u32 % parts
+    }
+}
+
+/// Identity of a text as a question: the first 128 bits of the SHA-256 of its [normal form](normal_form).
+///
+/// Rows with the same one are one row. Finer than [`ContentId`]: `great 👍` and `great 👎` are two texts, and always on
+/// the same side of the split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TextId(u128);
+
+impl TextId {
+    /// Returns the identity of a text.
+    pub fn of(text: &str) -> Self {
+        let hash = Sha256::digest(normal_form(text));
+        Self(u128::from_be_bytes(
+            *hash.first_chunk().expect("a digest has 32 bytes"),
+        ))
     }
 }
 

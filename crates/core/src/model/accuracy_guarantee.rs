@@ -51,8 +51,6 @@ use crate::{
 pub const PROMISES_KEY: &str = "automated-labelling/promises.json";
 /// Where accepted predictions lie in the training bucket: feedback records, one a line.
 pub const MACHINE_LABELLED_FOLDER: &str = "machine-labelled/";
-/// Largest object of promises that is read, in bytes: several thousand model versions, or four hundred that were broken.
-pub const MAX_PROMISES_BYTES: u64 = 4 << 20;
 
 /// Accuracy that accepted predictions must have, from 0 to below 1; 0 accepts none.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -255,12 +255,21 @@ async fn a_full_flow_definition_refuses_with_402() {
         let marks = if page < 5 { 1_000 } else { 0 };
         let contents: String = (0..marks)
             .map(|number| {
-                format!(
-                    "<Contents><Key>human-review/queue/00100-{time}-{page}{number:031x}-tc</Key></Contents>"
-                )
+                let key = format!("human-review/queue/00100-{time}-{page}{number:031x}-tc");
+                let rest = "<Size>0</Size><LastModified>2026-11-20T09:59:59Z</LastModified>";
+                format!("<Contents><Key>{key}</Key>{rest}</Contents>")
             })
             .collect();
-        (200, format!("<ListBucketResult>{contents}</ListBucketResult>"))
+        let next = match marks {
+            0 => String::new(),
+            _ => format!(
+                "<IsTruncated>true</IsTruncated><NextContinuationToken>{page}</NextContinuationToken>"
+            ),
+        };
+        (
+            200,
+            format!("<ListBucketResult>{next}{contents}</ListBucketResult>"),
+        )
     });
 
     let reply = start(&function).await;

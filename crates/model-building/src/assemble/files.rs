@@ -6,16 +6,8 @@ use active_learning_core::{
     dataset::{CsvWriter, FileSummary, Row},
     text::normalise,
 };
-use aws_sdk_s3::{Client, error::ProvideErrorMetadata, primitives::ByteStream};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
-
-use super::AssembleError;
-
-pub(super) const JSON: &str = "application/json";
-pub(super) const JSON_LINES: &str = "application/x-ndjson";
-pub(super) const TEXT: &str = "text/plain; charset=utf-8";
-pub(super) const CSV: &str = "text/csv; charset=utf-8";
 
 /// A CSV file in the making.
 pub(super) struct CsvFile(CsvWriter<BufWriter<NamedTempFile>>);
@@ -76,28 +68,5 @@ impl ListFile {
             hash: hex::encode(&self.hash.finalize()[..8]),
             count: self.count,
         })
-    }
-}
-
-/// Sends a file to an immutable object, unless that is there already: its name stands for its content.
-///
-/// Streamed from disk; at most 5 GB, as much as Comprehend accepts.
-pub(super) async fn upload(
-    s3: &Client,
-    bucket: &str,
-    key: &str,
-    content_type: &str,
-    file: &NamedTempFile,
-) -> Result<(), AssembleError> {
-    let body = ByteStream::from_path(file.path()).await;
-    let body = body.map_err(|error| AssembleError::Disk(io::Error::other(error)))?;
-    let call = s3.put_object().bucket(bucket).key(key).content_type(content_type);
-    match call.if_none_match("*").body(body).send().await {
-        Ok(_) => Ok(()),
-        Err(error) if error.code() == Some("PreconditionFailed") => Ok(()),
-        Err(error) => Err(AssembleError::S3 {
-            key: key.to_owned(),
-            source: error.into(),
-        }),
     }
 }

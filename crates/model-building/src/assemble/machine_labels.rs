@@ -11,18 +11,18 @@ use std::{
     pin::pin,
 };
 
+use active_learning_aws::bucket::{Bucket, CSV, JSON_LINES};
 use active_learning_core::{
-    dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, one_line},
+    dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, TextId, one_line},
     feedback::{FeedbackRecord, Signal, prediction::LABEL_DELIMITER},
     model::accuracy_guarantee::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
 };
-use aws_sdk_s3::Client;
 use futures::TryStreamExt;
 use serde_json::json;
 use tempfile::NamedTempFile;
 use tracing::warn;
 
-use super::{AssembleError, Fate, files, read_json, rows::Rows, split::Split};
+use super::{AssembleError, Fate, files, rows::Rows, split::Split};
 use crate::{
     labels::{self, TIME_BYTES, time_of, unusable},
     spool::{Piece, Spool, Texts},
@@ -38,6 +38,8 @@ const MAX_TEXTS: usize = 1_000_000;
 struct MachineLabel {
     /// Id of the record.
     id: u128,
+    /// Decides on which side of the split it is.
+    content: ContentId,
     text: Piece,
     /// Number of the predicted label.
     label: u32,
@@ -72,7 +74,7 @@ impl Numbers {
 
 /// The machine labels that may be trained on: of each text the newest.
 pub(super) struct MachineLabels {
-    by_content: HashMap<ContentId, MachineLabel>,
+    by_text: HashMap<TextId, MachineLabel>,
     labels: Numbers,
     models: Numbers,
     texts: Texts,
@@ -100,25 +102,25 @@ pub(super) struct MachineFile {
 
 impl MachineLabels {
     /// Reads what was accepted by models whose promise of this accuracy, or a greater one, is kept.
-    pub(super) async fn read(s3: &Client, bucket: &str, target: f64) -> Result<Self, AssembleError> {
-        let promises: Promises = read_json(s3, bucket, PROMISES_KEY).await?.unwrap_or_default();
+    pub(super) async fn read(bucket: &Bucket, target: f64) -> Result<Self, AssembleError> {
+        let promises: Promises = bucket.read_document(PROMISES_KEY).await?.unwrap_or_default();
         let mut reader = Reader {
             promises,
             target,
             parts: NonZeroU32::MIN,
-            by_content: HashMap::new(),
+            by_text: HashMap::new(),
             labels: Numbers::default(),
             models: Numbers::default(),
             texts: Spool::new().map_err(AssembleError::Disk)?,
             left_out: LeftOut::default(),
         };
-        let keys = labels::list(s3, bucket, MACHINE_LABELLED_FOLDER, SUFFIX).await?;
-        let mut objects = pin!(labels::contents(s3, bucket, keys, READS_AT_ONCE));
+        let keys = labels::list(bucket, MACHINE_LABELLED_FOLDER, SUFFIX).await?;
+        let mut objects = pin!(labels::contents(bucket, keys, READS_AT_ONCE));
         while let Some((key, content)) = objects.try_next().await? {
             reader.take(&key, &content).map_err(AssembleError::Disk)?;
         }
         Ok(Self {
-            by_content: reader.by_content,
+            by_text: reader.by_text,
             labels: reader.labels,
             models: reader.models,
             texts: reader.texts.finish().map_err(AssembleError::Disk)?,
@@ -139,15 +141,16 @@ impl MachineLabels {
         new_trained: &mut files::ListFile,
     ) -> io::Result<(Option<MachineFile>, LeftOut)> {
         let mut places = places(rows, fates);
-        let known: HashSet<ContentId> = rows.rows.iter().map(|row| row.content).collect();
+        let known: HashSet<TextId> = rows.rows.iter().map(|row| row.id).collect();
         let held_out: HashSet<ContentId> = split.held_out.iter().map(ContentId::of_normalised).collect();
-        let mut by_content: Vec<(ContentId, MachineLabel)> = self.by_content.drain().collect();
-        by_content.sort_unstable_by_key(|(content, _)| *content);
+        let mut by_text: Vec<(TextId, MachineLabel)> = self.by_text.drain().collect();
+        by_text.sort_unstable_by_key(|(id, machine)| (machine.content, *id));
         let mut file = files::CsvFile::new()?;
         let mut provenance = BufWriter::new(NamedTempFile::new()?);
         let mut models: BTreeMap<String, u64> = BTreeMap::new();
-        for (content, machine) in by_content {
-            if known.contains(&content) || rows.asked.contains(&content) {
+        for (id, machine) in by_text {
+            let content = machine.content;
+            if known.contains(&id) || rows.asked.contains(&id) {
                 self.left_out.add("known-from-people");
                 continue;
             }
@@ -238,7 +241,7 @@ struct Reader {
     target: f64,
     /// One of so many parts of all texts is taken.
     parts: NonZeroU32,
-    by_content: HashMap<ContentId, MachineLabel>,
+    by_text: HashMap<TextId, MachineLabel>,
     labels: Numbers,
     models: Numbers,
     texts: Spool,
@@ -279,13 +282,13 @@ impl Reader {
             self.left_out.add("without-promise");
             return Ok(());
         }
-        let content = ContentId::of(&text);
+        let (text_id, content) = (TextId::of(&text), ContentId::of(&text));
         if content.part(self.parts) != 0 {
             self.left_out.add("too-many");
             return Ok(());
         }
         let predicted_at = time_of(&record.received_at);
-        let text = match self.by_content.get(&content) {
+        let text = match self.by_text.get(&text_id) {
             None => self.texts.push(&text)?,
             // As it was read first: a text that comes again and again must not fill the disk.
             Some(other) => {
@@ -298,18 +301,19 @@ impl Reader {
         };
         let machine = MachineLabel {
             id: u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits"),
+            content,
             text,
             label: self.labels.number(label),
             model: self.models.number(model),
             confidence,
             predicted_at,
         };
-        self.by_content.insert(content, machine);
-        if self.by_content.len() > MAX_TEXTS {
+        self.by_text.insert(text_id, machine);
+        if self.by_text.len() > MAX_TEXTS {
             self.parts = self.parts.saturating_add(self.parts.get());
             let (parts, left_out) = (self.parts, &mut self.left_out);
-            self.by_content.retain(|content, _| {
-                let stays = content.part(parts) == 0;
+            self.by_text.retain(|_, machine| {
+                let stays = machine.content.part(parts) == 0;
                 if !stays {
                     left_out.add("too-many");
                 }
@@ -324,13 +328,14 @@ impl MachineFile {
     /// Sends the files; returns what the manifest says of them.
     pub(super) async fn upload(
         &self,
-        s3: &Client,
-        bucket: &str,
+        bucket: &Bucket,
         key: impl Fn(&str) -> String,
     ) -> Result<MachineLabelledFile, AssembleError> {
         let (rows, provenance) = (key("train-machine-labelled.csv"), key("machine-labelled.jsonl"));
-        files::upload(s3, bucket, &rows, files::CSV, &self.rows.0).await?;
-        files::upload(s3, bucket, &provenance, files::JSON_LINES, &self.provenance).await?;
+        let _ = bucket.put_file(&rows, CSV, self.rows.0.path()).await?;
+        let _ = bucket
+            .put_file(&provenance, JSON_LINES, self.provenance.path())
+            .await?;
         Ok(MachineLabelledFile {
             file: DatasetFile {
                 key: rows,

@@ -7,8 +7,9 @@ use std::{
     rc::Rc,
 };
 
+use active_learning_aws::bucket::BucketError;
 use active_learning_core::{
-    dataset::{self, ContentId, Mode, one_line, read_csv},
+    dataset::{self, ContentId, Mode, TextId, one_line, read_csv},
     feedback::prediction::LABEL_DELIMITER,
     labels::{
         agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
@@ -23,9 +24,11 @@ use crate::{
     spool::{Piece, Spool, Texts},
 };
 
-/// A text with its labels; 48 bytes.
+/// A text with its labels; 64 bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
+    pub id: TextId,
+    /// Decides on which side of the split it is.
     pub content: ContentId,
     text: Piece,
     /// Number of its set of labels.
@@ -121,7 +124,7 @@ impl Initial {
     }
 
     /// Adds the rows of a file. A row that cannot be used refuses the file: half of it would train a wrong model.
-    pub(super) fn read(&mut self, key: &str, file: impl Read) -> Result<(), AssembleError> {
+    pub(super) fn read(&mut self, key: &str, uri: &str, file: impl Read) -> Result<(), AssembleError> {
         let failure = Rc::new(RefCell::new(None));
         let watched = Watched {
             file,
@@ -130,10 +133,9 @@ impl Initial {
         // Labels are split later, once the mode is known.
         for (row, number) in read_csv(watched, Mode::MultiClass).zip(1..) {
             if let Some(source) = failure.take() {
-                return Err(AssembleError::S3 {
-                    key: key.to_owned(),
-                    source: source.into(),
-                });
+                let uri = uri.to_owned();
+                let source = source.into();
+                return Err(BucketError::Broken { uri, source }.into());
             }
             let bad = |row, reason| AssembleError::InitialRow {
                 key: key.to_owned(),
@@ -147,6 +149,7 @@ impl Initial {
                 .map_err(|reason| bad(number, reason.to_owned()))?;
             self.has_delimiter |= label.contains(LABEL_DELIMITER);
             let row = Row {
+                id: TextId::of(&text),
                 content: ContentId::of(&text),
                 text: self.texts.push(&text).map_err(AssembleError::Disk)?,
                 labels: self.label_sets.number(label),
@@ -203,7 +206,7 @@ pub(super) struct Rows {
     pub mode: Mode,
     pub report: LabelReport,
     /// Texts that people were asked about, also those without an answer.
-    pub asked: HashSet<ContentId>,
+    pub asked: HashSet<TextId>,
     /// Ids of copies of these, by form or a small change: their answer serves them.
     pub served: HashSet<u128>,
     /// Rows and answers that were left out so far, by why.
@@ -249,7 +252,7 @@ impl Rows {
         let mut counts = Counts::default();
         counts.add("unreadable-line", labels.unreadable);
         let copies = labels.copies_by_text();
-        let mut answered: HashMap<ContentId, Option<Row>> = HashMap::new();
+        let mut answered: HashMap<TextId, Option<Row>> = HashMap::new();
         for record in labels.records() {
             let outcome = outcome(record);
             *outcomes.entry(outcome.name().to_owned()).or_default() += 1;
@@ -260,17 +263,18 @@ impl Rows {
                 }
                 Outcome::Labels(labels) => {
                     let row = Row {
+                        id: last.text_id,
                         content: last.content,
                         text: last.kept,
                         labels: label_sets.number(labels.join(&LABEL_DELIMITER.to_string())),
                         source: Source::HumanReview,
                         candidate: record.iter().any(|line| line.audited),
-                        copies: copies.get(&last.content).copied().unwrap_or_default(),
+                        copies: copies.get(&last.text_id).copied().unwrap_or_default(),
                     };
-                    answered.insert(last.content, Some(row));
+                    answered.insert(last.text_id, Some(row));
                 }
                 Outcome::NoClass(name) => {
-                    answered.insert(last.content, None);
+                    answered.insert(last.text_id, None);
                     counts.add(name, 1);
                 }
                 Outcome::Open(name) => counts.add(name, 1),
@@ -282,14 +286,14 @@ impl Rows {
             agreement: agreement(&labels.votes),
             reviewers: reviewers(&labels.votes, &consolidated),
         };
-        let mut last_of: HashMap<ContentId, u32> = HashMap::with_capacity(rows.len());
+        let mut last_of: HashMap<TextId, u32> = HashMap::with_capacity(rows.len());
         for (row, number) in rows.iter().zip(0..) {
-            last_of.insert(row.content, number);
+            last_of.insert(row.id, number);
         }
         let mut number = 0..;
         rows.retain(|row| {
-            let is_last = number.next() == last_of.get(&row.content).copied();
-            let answer = answered.get_mut(&row.content);
+            let is_last = number.next() == last_of.get(&row.id).copied();
+            let answer = answered.get_mut(&row.id);
             let reason = match (is_last, answer) {
                 (false, _) => "duplicate-initial-row",
                 (true, Some(answer)) => {
@@ -304,14 +308,14 @@ impl Rows {
         drop(last_of);
         // In the order of their content: the same answers make the same file, in whatever loops they were given.
         let mut answered: Vec<Row> = answered.into_values().flatten().collect();
-        answered.sort_unstable_by_key(|row| row.content);
+        answered.sort_unstable_by_key(|row| (row.content, row.id));
         rows.append(&mut answered);
         Ok(Self {
             rows,
             label_sets: label_sets.split(mode),
             mode,
             report,
-            asked: labels.lines.iter().map(|line| line.content).collect(),
+            asked: labels.lines.iter().map(|line| line.text_id).collect(),
             served: labels.served,
             left_out: counts.0,
             initial_texts: texts.finish()?,

@@ -15,13 +15,8 @@ use std::{
     iter::{from_fn, once},
 };
 
-use active_learning_aws::objects;
+use active_learning_aws::bucket::{Bucket, BucketError, Replaced, TEXT};
 use active_learning_core::dataset::{ContentId, HeldOut};
-use aws_sdk_s3::{
-    Client,
-    error::{BoxError, ProvideErrorMetadata},
-    primitives::ByteStream,
-};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::{runtime::Handle, task::spawn_blocking};
@@ -51,30 +46,11 @@ pub(super) struct Split {
 }
 
 impl Split {
-    pub(super) async fn read(s3: &Client, bucket: &str) -> Result<Self, AssembleError> {
-        let failed = |source| AssembleError::S3 {
-            key: KEY.to_owned(),
-            source,
-        };
-        let (lists, etag) = match s3.get_object().bucket(bucket).key(KEY).send().await {
-            Ok(object) => {
-                let etag = object.e_tag.clone();
-                let json = object
-                    .body
-                    .collect()
-                    .await
-                    .map_err(|error| failed(error.into()))?;
-                let lists = serde_json::from_slice(&json.into_bytes());
-                let json = |source| AssembleError::Json {
-                    key: KEY.to_owned(),
-                    source,
-                };
-                (lists.map_err(json)?, etag)
-            }
-            Err(error) if error.code() == Some("NoSuchKey") => (Lists::default(), None),
-            Err(error) => return Err(failed(error.into())),
-        };
-        let held_out = lines(s3, bucket, &lists.held_out, |lines| {
+    pub(super) async fn read(bucket: &Bucket) -> Result<Self, AssembleError> {
+        let stored = bucket.read_version::<Lists>(KEY).await?;
+        let (lists, etag) = stored.unzip();
+        let lists = lists.unwrap_or_default();
+        let held_out = lines(bucket, &lists.held_out, |lines| {
             let mut held_out = HeldOut::default();
             lines.for_each(|text| {
                 held_out.insert(&text);
@@ -82,7 +58,7 @@ impl Split {
             held_out
         });
         let held_out = held_out.await?;
-        let trained = lines(s3, bucket, &lists.trained, |lines| {
+        let trained = lines(bucket, &lists.trained, |lines| {
             lines.map(|text| ContentId::of_normalised(&text)).collect()
         });
         Ok(Self {
@@ -96,14 +72,13 @@ impl Split {
     /// Drops the candidates that are near copies of a text that was ever trained on.
     pub(super) async fn remove_near_copies_of_trained(
         &self,
-        s3: &Client,
-        bucket: &str,
+        bucket: &Bucket,
         mut candidates: HeldOut,
     ) -> Result<HeldOut, AssembleError> {
         if candidates.is_empty() {
             return Ok(candidates);
         }
-        lines(s3, bucket, &self.lists.trained, |lines| {
+        lines(bucket, &self.lists.trained, |lines| {
             candidates.remove_near_copies_of(lines);
             candidates
         })
@@ -117,8 +92,7 @@ impl Split {
     /// [`AssembleError::Busy`] if another build has added some since this split was read.
     pub(super) async fn add(
         &self,
-        s3: &Client,
-        bucket: &str,
+        bucket: &Bucket,
         held_out: &HeldOut,
         trained: &files::List,
     ) -> Result<(), AssembleError> {
@@ -133,76 +107,62 @@ impl Split {
                 "{FOLDER}held-out-{}.txt",
                 hex::encode(&Sha256::digest(&file)[..8])
             );
-            let written = objects::create(s3, bucket, &key, files::TEXT, file).await;
-            written.map_err(|source| AssembleError::S3 {
-                key: key.clone(),
-                source,
-            })?;
+            let _ = bucket.create(&key, TEXT, file).await?;
             lists.held_out.push(key);
         }
         if trained.count > 0 {
             let key = format!("{FOLDER}trained-{}.txt", trained.hash);
-            files::upload(s3, bucket, &key, files::TEXT, &trained.file).await?;
+            let _ = bucket.put_file(&key, TEXT, trained.file.path()).await?;
             lists.trained.push(key);
         }
-        let json = serde_json::to_vec_pretty(&lists).expect("keys are strings");
-        let call = s3.put_object().bucket(bucket).key(KEY).content_type(files::JSON);
-        let call = match &self.etag {
-            Some(etag) => call.if_match(etag),
-            None => call.if_none_match("*"),
-        };
-        match call.body(ByteStream::from(json)).send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if matches!(
-                    error.code(),
-                    Some("PreconditionFailed" | "ConditionalRequestConflict")
-                ) =>
-            {
-                Err(AssembleError::Busy)
-            }
-            Err(error) => Err(AssembleError::S3 {
-                key: KEY.to_owned(),
-                source: error.into(),
-            }),
+        match bucket.replace_document(KEY, self.etag.as_deref(), &lists).await? {
+            Replaced::Written => Ok(()),
+            Replaced::Changed => Err(AssembleError::Busy),
         }
     }
 }
 
-/// A line of a list, or which list could not be read and why.
-type Line = Result<String, (String, BoxError)>;
-
 /// Hands the lines of all these objects, one after the other, to a function on a thread of its own.
 async fn lines<T: Send + 'static>(
-    s3: &Client,
-    bucket: &str,
+    bucket: &Bucket,
     keys: &[String],
     take: impl FnOnce(&mut dyn Iterator<Item = String>) -> T + Send + 'static,
 ) -> Result<T, AssembleError> {
-    let (s3, bucket, keys) = (s3.clone(), bucket.to_owned(), keys.to_vec());
+    let (bucket, keys) = (bucket.clone(), keys.to_vec());
     let runtime = Handle::current();
     let reading = spawn_blocking(move || {
-        let lines_of = |key: String| -> Box<dyn Iterator<Item = Line>> {
-            match runtime.block_on(objects::open(&s3, &bucket, &key, "")) {
-                Ok(Some(body)) => {
-                    let body = SyncIoBridge::new_with_handle(body.into_async_read(), runtime.clone());
-                    let lines = BufReader::new(body).lines();
-                    Box::new(lines.map(move |line| line.map_err(|error| (key.clone(), error.into()))))
-                }
-                // Without it, test texts could be trained on.
-                Ok(None) => Box::new(once(Err((key, "a list of the split is gone".into())))),
-                Err(error) => Box::new(once(Err((key, error)))),
-            }
-        };
-        let mut lines = keys.into_iter().flat_map(lines_of);
+        let mut lines = keys.into_iter().flat_map(|key| lines_of(&bucket, &key, &runtime));
         let mut failure = None;
         // After a failure there are no further lines, and the result is not used.
         let mut good = from_fn(|| lines.next()?.map_err(|error| failure = Some(error)).ok()).fuse();
         let taken = take(&mut good);
         match failure {
             None => Ok(taken),
-            Some((key, source)) => Err(AssembleError::S3 { key, source }),
+            Some(error) => Err(error.into()),
         }
     });
     reading.await.expect("reading neither panics nor is cancelled")
+}
+
+/// Returns the lines of a list. One that is gone is a failure: without it, test texts could be trained on.
+fn lines_of(
+    bucket: &Bucket,
+    key: &str,
+    runtime: &Handle,
+) -> Box<dyn Iterator<Item = Result<String, BucketError>>> {
+    let uri = bucket.uri(key);
+    match runtime.block_on(bucket.open(key)) {
+        Ok(Some(body)) => {
+            let body = SyncIoBridge::new_with_handle(body.into_async_read(), runtime.clone());
+            let lines = BufReader::new(body).lines();
+            Box::new(lines.map(move |line| {
+                line.map_err(|error| BucketError::Broken {
+                    uri: uri.clone(),
+                    source: error.into(),
+                })
+            }))
+        }
+        Ok(None) => Box::new(once(Err(BucketError::Gone { uri }))),
+        Err(error) => Box::new(once(Err(error))),
+    }
 }

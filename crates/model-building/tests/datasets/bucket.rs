@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_aws as aws;
 use active_learning_core::{
     dataset::{DatasetManifest, Mode, Row, read_csv},
     feedback::{FeedbackRecord, Signal, Source, record_id},
@@ -169,8 +170,13 @@ impl Bucket {
         objects
     }
 
+    /// Returns the bucket as the function sees it.
+    pub fn bucket(&self) -> aws::bucket::Bucket {
+        aws::bucket::Bucket::new(self.s3.clone(), BUCKET)
+    }
+
     pub async fn try_assemble(&self, policy: &AssemblePolicy) -> Result<Assembled, AssembleError> {
-        assemble(&self.s3, BUCKET, policy, now()).await
+        assemble(&self.bucket(), policy, now()).await
     }
 
     pub async fn assemble(&self, policy: &AssemblePolicy) -> DatasetManifest {

@@ -11,11 +11,11 @@ use model_building::export::{ExportSummary, Format, MANIFEST_ATTRIBUTE, export};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::bucket::{BUCKET, Bucket, doubted, record, time, vote};
+use crate::bucket::{Bucket, doubted, record, time, vote};
 
 pub async fn exported(bucket: &Bucket, format: Format) -> (Vec<u8>, ExportSummary) {
     let mut file = Vec::new();
-    let summary = export(&bucket.s3, BUCKET, format, &mut file)
+    let summary = export(&bucket.bucket(), format, &mut file)
         .await
         .expect("an export");
     (file, summary)

@@ -357,8 +357,5 @@ async fn a_list_of_the_split_that_is_gone_stops_the_build() {
 
     let stopped = bucket.try_assemble(&POLICY).await.expect_err("a gap");
 
-    assert_eq!(
-        stopped.to_string(),
-        format!("{list} in the training bucket could not be used")
-    );
+    assert_eq!(stopped.to_string(), format!("s3://{BUCKET}/{list} is gone"));
 }

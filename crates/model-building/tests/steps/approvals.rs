@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     walk::Walk,
-    world::{BUCKET, World, champion},
+    world::{World, champion},
 };
 
 async fn world() -> World {
@@ -66,8 +66,8 @@ async fn only_a_build_that_waits_can_be_answered() {
     let world = world().await;
     Walk::new(&world, "first").build().await;
 
-    let unknown = approve(&world.s3, &world.sfn, BUCKET, "unknown", "ann").await;
-    let over = reject(&world.s3, &world.sfn, BUCKET, "first", "late").await;
+    let unknown = approve(&world.bucket(), &world.sfn, "unknown", "ann").await;
+    let over = reject(&world.bucket(), &world.sfn, "first", "late").await;
 
     assert!(matches!(unknown, Err(ApprovalError::NotWanted(id)) if id == "unknown"));
     assert!(matches!(over, Err(ApprovalError::Over(id)) if id == "first"));

@@ -109,7 +109,7 @@ async fn audits_switch_a_promise_on_and_later_ones_break_it_and_people_are_told_
         PromiseState::Broken,
         "for good"
     );
-    let versions = versions(&world.s3, BUCKET, Some(&champion()))
+    let versions = versions(&world.bucket(), Some(&champion()))
         .await
         .expect("versions");
     let shown = versions[0].promise.as_ref().expect("a promise");
@@ -156,7 +156,7 @@ async fn a_build_trains_on_accepted_predictions_by_their_common_prefix_until_aud
         message.contains(&format!("of people and {rows} that were labelled automatically")),
         "{message}"
     );
-    let versions = versions(&world.s3, BUCKET, None).await.expect("versions");
+    let versions = versions(&world.bucket(), None).await.expect("versions");
     assert!(versions.iter().any(|shown| shown.machine_rows == Some(rows)));
 }
 

@@ -15,7 +15,7 @@ use model_building::{Followed, Outcome, follow, start_build, start_roll_back};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::world::{BUCKET, MACHINE_ARN, World, champion};
+use crate::world::{MACHINE_ARN, World, champion};
 
 const MACHINE: &str = include_str!("../../../../infra/model-building.asl.json");
 
@@ -103,7 +103,7 @@ async fn an_execution_builds_and_another_rolls_back() {
     let mut states = Vec::new();
 
     let execution = start_build(&world.sfn, MACHINE_ARN).await.expect("started");
-    let built = follow(&world.s3, &world.sfn, BUCKET, &execution, |state| {
+    let built = follow(&world.bucket(), &world.sfn, &execution, |state| {
         states.push(state.to_owned())
     })
     .await;
@@ -113,7 +113,7 @@ async fn an_execution_builds_and_another_rolls_back() {
     let back = start_roll_back(&world.sfn, MACHINE_ARN, None)
         .await
         .expect("started");
-    let back = follow(&world.s3, &world.sfn, BUCKET, &back, |_| {}).await;
+    let back = follow(&world.bucket(), &world.sfn, &back, |_| {}).await;
     world.aws.shutdown().await;
 
     assert_eq!(built.outcome, Outcome::Deployed, "{built:?}");

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     walk::Walk,
-    world::{BUCKET, World, champion},
+    world::{World, champion},
 };
 
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn versions_show_scores_lineage_and_what_became_of_them() {
         .expect("tallied");
     Walk::new(&world, "second").build().await;
 
-    let versions = versions(&world.s3, BUCKET, Some(&first)).await.expect("versions");
+    let versions = versions(&world.bucket(), Some(&first)).await.expect("versions");
 
     let [initial, deployed, refused] = &versions[..] else {
         panic!("{versions:?}")
@@ -71,7 +71,7 @@ async fn a_person_rolls_back_to_the_model_before_and_no_further() {
         "{}",
         further.why()
     );
-    let versions = versions(&world.s3, BUCKET, Some(&champion()))
+    let versions = versions(&world.bucket(), Some(&champion()))
         .await
         .expect("versions");
     let rolled_back = versions.iter().find(|version| version.model_arn == challenger);

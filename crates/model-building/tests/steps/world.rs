@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_aws::bucket::Bucket;
 use active_learning_aws::env::Env;
 use active_learning_core::{
     dataset::{CsvWriter, Row},
@@ -171,6 +172,11 @@ impl World {
             lines += &labelled.to_line();
         }
         self.put(&object_key(human_loop), lines.into_bytes()).await;
+    }
+
+    /// Returns the bucket as the function sees it.
+    pub fn bucket(&self) -> Bucket {
+        Bucket::new(self.s3.clone(), BUCKET)
     }
 
     pub async fn put(&self, key: &str, body: Vec<u8>) {

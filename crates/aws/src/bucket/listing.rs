@@ -1,0 +1,109 @@
+//! What a bucket holds below a prefix.
+
+use aws_sdk_s3::types;
+use chrono::{DateTime, Utc};
+
+use super::{Bucket, BucketError};
+
+/// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
+const PAGE: usize = 1_000;
+
+/// An object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its ETag without quotes.
+    pub etag: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written last.
+    pub modified: DateTime<Utc>,
+}
+
+impl Listed {
+    /// S3 names all of these; an object without one of them is none.
+    fn of(object: types::Object) -> Option<Self> {
+        let modified = object.last_modified?;
+        Some(Self {
+            key: object.key?,
+            etag: object.e_tag.unwrap_or_default().trim_matches('"').to_owned(),
+            size: u64::try_from(object.size?).ok()?,
+            modified: DateTime::from_timestamp(modified.secs(), modified.subsec_nanos())?,
+        })
+    }
+}
+
+impl Bucket {
+    /// Lists the objects whose keys begin with `prefix`, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BucketError> {
+        let mut listed = Vec::new();
+        self.list_each(prefix, |object| listed.push(object)).await?;
+        Ok(listed)
+    }
+
+    /// Hands over the objects whose keys begin with `prefix`, in the order of their keys, however many there are.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn list_each(&self, prefix: &str, take: impl FnMut(Listed)) -> Result<(), BucketError> {
+        let call = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let mut pages = call.into_paginator().send();
+        let mut take = take;
+
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.refused(prefix, error))?;
+            let objects = page.contents.unwrap_or_default();
+            objects.into_iter().filter_map(Listed::of).for_each(&mut take);
+        }
+        Ok(())
+    }
+
+    /// Lists the first objects whose keys begin with `prefix` and come after `after`, which is without the prefix;
+    /// at most `count`, and at most 1,000.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn list_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        count: usize,
+    ) -> Result<Vec<Listed>, BucketError> {
+        let call = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let call = match after {
+            "" => call,
+            after => call.start_after(format!("{prefix}{after}")),
+        };
+        let count = i32::try_from(count.min(PAGE)).unwrap_or(i32::MAX);
+
+        let page = call.max_keys(count).send().await;
+        let page = page.map_err(|error| self.refused(prefix, error))?;
+        let objects = page.contents.unwrap_or_default();
+        Ok(objects.into_iter().filter_map(Listed::of).collect())
+    }
+
+    /// Lists the folders directly below `prefix`, each with its slash.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
+        let call = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let mut pages = call.delimiter("/").into_paginator().send();
+        let mut folders = Vec::new();
+
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.refused(prefix, error))?;
+            let prefixes = page.common_prefixes.unwrap_or_default();
+            folders.extend(prefixes.into_iter().filter_map(|folder| folder.prefix));
+        }
+        Ok(folders)
+    }
+}

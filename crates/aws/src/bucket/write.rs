@@ -1,0 +1,420 @@
+//! Writes to a bucket: whatever is there, or on a condition.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use aws_sdk_s3::{
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
+    error::{BoxError, ProvideErrorMetadata},
+    primitives::ByteStream,
+    types::MetadataDirective,
+};
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Bucket, BucketError, JSON, MAX_DOCUMENT_BYTES, to_json};
+use crate::{backoff::Tries, failure::Refusal};
+
+/// Entry of an object's metadata that names the conditional write which made it.
+const WRITE_ID: &str = "write-id";
+
+/// What a copy's source is encoded with: everything but what stands for itself in a path.
+const SOURCE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// Outcome of writing an object where none was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// The object is there, and is the one that was to be written.
+    Created,
+    /// There was one before, and it stays.
+    Exists,
+}
+
+/// Outcome of writing an object over the one that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Replaced {
+    /// The object is the one that was to be written.
+    Written,
+    /// Somebody else wrote or removed the one that was read; what they did stays.
+    Changed,
+}
+
+/// What is to become of an object that was read, with what the caller wants to know of it.
+#[derive(Clone, Debug)]
+pub enum Change<T, R> {
+    /// It is to be this.
+    Write(T, R),
+    /// It is to stay as it is.
+    Leave(R),
+}
+
+impl<T, R> Change<T, R> {
+    /// Writes what there is to write, if anything.
+    pub fn to(new: Option<T>, value: R) -> Self {
+        match new {
+            Some(new) => Self::Write(new, value),
+            None => Self::Leave(value),
+        }
+    }
+}
+
+/// On what a write depends.
+#[derive(Clone, Copy)]
+enum Condition<'a> {
+    Nothing,
+    Absent,
+    Unchanged { etag: &'a str },
+}
+
+/// What is written.
+enum Content<'a> {
+    Bytes(Bytes),
+    /// Streamed from disk.
+    File(&'a Path),
+}
+
+/// What became of a write.
+enum Outcome {
+    Written,
+    /// The condition does not hold.
+    NotWritten,
+}
+
+impl Bucket {
+    /// Writes an object, over one of that key.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn put(&self, key: &str, media_type: &str, body: impl Into<Bytes>) -> Result<(), BucketError> {
+        let content = Content::Bytes(body.into());
+        let written = self.write(key, media_type, &content, Condition::Nothing).await;
+        written.map(drop)
+    }
+
+    /// Writes a JSON document, over an object of that key.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn put_document(&self, key: &str, document: &impl Serialize) -> Result<(), BucketError> {
+        self.put(key, JSON, to_json(document)).await
+    }
+
+    /// Writes an object unless there is one of that key.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn create(
+        &self,
+        key: &str,
+        media_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Created, BucketError> {
+        let content = Content::Bytes(body.into());
+        let outcome = self.write(key, media_type, &content, Condition::Absent).await;
+        outcome.map(Created::from)
+    }
+
+    /// Writes a JSON document unless there is an object of that key.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn create_document(
+        &self,
+        key: &str,
+        document: &impl Serialize,
+    ) -> Result<Created, BucketError> {
+        self.create(key, JSON, to_json(document)).await
+    }
+
+    /// Sends a file to an object unless there is one of that key.
+    ///
+    /// Streamed from disk; at most 5 GB. Source: Amazon S3, `PutObject`.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn put_file(&self, key: &str, media_type: &str, file: &Path) -> Result<Created, BucketError> {
+        let content = Content::File(file);
+        let outcome = self.write(key, media_type, &content, Condition::Absent).await;
+        outcome.map(Created::from)
+    }
+
+    /// Writes an object over the one with this ETag, as [`Bucket::read`] gave it.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn replace(
+        &self,
+        key: &str,
+        etag: &str,
+        media_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Replaced, BucketError> {
+        let content = Content::Bytes(body.into());
+        let condition = Condition::Unchanged { etag };
+        let outcome = self.write(key, media_type, &content, condition).await;
+        outcome.map(Replaced::from)
+    }
+
+    /// Writes a JSON document over the one with this ETag, as [`Bucket::read_version`] gave it; with none, over
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn replace_document(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        document: &impl Serialize,
+    ) -> Result<Replaced, BucketError> {
+        let content = Content::Bytes(to_json(document).into());
+        let condition = match etag {
+            Some(etag) => Condition::Unchanged { etag },
+            None => Condition::Absent,
+        };
+        let outcome = self.write(key, JSON, &content, condition).await;
+        outcome.map(Replaced::from)
+    }
+
+    /// Changes a JSON document: reads it and writes it back, and all over again if somebody else wrote meanwhile.
+    ///
+    /// `change` is given what is there, `None` if nothing is. Should the answers to all tries of a write be lost,
+    /// or somebody else write just after a lost answer, what it does may be done twice.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn change<T, R>(
+        &self,
+        key: &str,
+        mut change: impl FnMut(Option<T>) -> Change<T, R>,
+    ) -> Result<R, BucketError>
+    where
+        T: DeserializeOwned + Serialize,
+    {
+        let change = |content: Option<Vec<u8>>| {
+            let document = content.map(|content| self.parse(key, &content)).transpose()?;
+            Ok(match change(document) {
+                Change::Write(document, value) => Change::Write(to_json(&document), value),
+                Change::Leave(value) => Change::Leave(value),
+            })
+        };
+        self.change_bytes(key, JSON, MAX_DOCUMENT_BYTES, change).await
+    }
+
+    /// Changes an object of at most `limit` bytes as [`Bucket::change`] changes a document.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`], that of `change` too.
+    pub async fn change_bytes<R>(
+        &self,
+        key: &str,
+        media_type: &str,
+        limit: u64,
+        mut change: impl FnMut(Option<Vec<u8>>) -> Result<Change<Vec<u8>, R>, BucketError>,
+    ) -> Result<R, BucketError> {
+        let mut tries = Tries::default();
+        while tries.again().await {
+            let before = self.read(key, limit).await?;
+            let (content, etag) = before.map(|object| (object.bytes, object.etag)).unzip();
+
+            let (content, value) = match change(content)? {
+                Change::Write(content, value) => (Content::Bytes(content.into()), value),
+                Change::Leave(value) => return Ok(value),
+            };
+
+            let etag = etag.map(|etag| self.known(key, etag)).transpose()?;
+            let condition = match &etag {
+                Some(etag) => Condition::Unchanged { etag },
+                None => Condition::Absent,
+            };
+            if let Outcome::Written = self.write(key, media_type, &content, condition).await? {
+                return Ok(value);
+            }
+        }
+        Err(self.contended(key))
+    }
+
+    /// Removes an object; none there is fine.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
+        let call = self.client.delete_object().bucket(&self.name).key(key);
+        let deleted = call.send().await;
+        deleted.map(drop).map_err(|error| self.refused(key, error))
+    }
+
+    /// Copies an object onto itself, as it is, so that S3 tells of it once more; returns whether there is one.
+    ///
+    /// S3 refuses a copy that changes nothing, hence the directive to replace the metadata, by the same.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn touch(&self, key: &str) -> Result<bool, BucketError> {
+        let head = match self.client.head_object().bucket(&self.name).key(key).send().await {
+            Ok(head) => head,
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(self.refused(key, error)),
+        };
+
+        let source = format!("{}/{key}", self.name);
+        let call = self.client.copy_object().bucket(&self.name).key(key);
+        let copied = call
+            .copy_source(utf8_percent_encode(&source, SOURCE).to_string())
+            .set_copy_source_if_match(head.e_tag)
+            .metadata_directive(MetadataDirective::Replace)
+            .set_metadata(head.metadata)
+            .set_content_type(head.content_type)
+            .set_content_encoding(head.content_encoding)
+            .set_content_disposition(head.content_disposition)
+            .set_content_language(head.content_language)
+            .set_cache_control(head.cache_control)
+            .send()
+            .await;
+        copied.map(|_| true).map_err(|error| self.refused(key, error))
+    }
+
+    /// Writes an object, again as long as somebody else is writing it.
+    async fn write(
+        &self,
+        key: &str,
+        media_type: &str,
+        content: &Content<'_>,
+        condition: Condition<'_>,
+    ) -> Result<Outcome, BucketError> {
+        let id = format!("{:032x}", rand::random::<u128>());
+        let mut was_resent = false;
+        let mut tries = Tries::default();
+
+        while tries.again().await {
+            let attempts = Attempts::default();
+            let call = self.client.put_object().bucket(&self.name).key(key);
+            let call = call.content_type(media_type).body(self.body(key, content).await?);
+            let call = match condition {
+                Condition::Nothing => call,
+                Condition::Absent => call.if_none_match("*").metadata(WRITE_ID, &id),
+                Condition::Unchanged { etag } => call.if_match(etag).metadata(WRITE_ID, &id),
+            };
+
+            let error = match call.customize().interceptor(attempts.clone()).send().await {
+                Ok(_) => return Ok(Outcome::Written),
+                Err(error) => error,
+            };
+            was_resent |= attempts.count() > 1;
+            match (error.code(), condition) {
+                (Some("ConditionalRequestConflict" | "OperationAborted"), _) => {}
+                (Some("PreconditionFailed"), Condition::Absent | Condition::Unchanged { .. })
+                | (Some("NoSuchKey"), Condition::Unchanged { .. }) => {
+                    let is_ours = was_resent && self.was_written_by(key, &id).await?;
+                    return Ok(if is_ours {
+                        Outcome::Written
+                    } else {
+                        Outcome::NotWritten
+                    });
+                }
+                _ => return Err(self.refused(key, error)),
+            }
+        }
+        Err(self.contended(key))
+    }
+
+    async fn body(&self, key: &str, content: &Content<'_>) -> Result<ByteStream, BucketError> {
+        match content {
+            Content::Bytes(bytes) => Ok(bytes.clone().into()),
+            Content::File(path) => {
+                let body = ByteStream::from_path(path).await;
+                body.map_err(|error| self.broken(key, error))
+            }
+        }
+    }
+
+    /// Returns whether the object is that of the write of this id.
+    ///
+    /// Where it may not be read, it is taken for somebody else's.
+    async fn was_written_by(&self, key: &str, id: &str) -> Result<bool, BucketError> {
+        let head = self.client.head_object().bucket(&self.name).key(key).send().await;
+        match head.map_err(Refusal::from) {
+            Ok(head) => Ok(head
+                .metadata
+                .is_some_and(|metadata| metadata.get(WRITE_ID).is_some_and(|it| it == id))),
+            Err(refusal) if matches!(refusal.status, Some(403 | 404)) => Ok(false),
+            Err(source) => Err(BucketError::Refused {
+                uri: self.uri(key),
+                source,
+            }),
+        }
+    }
+
+    fn contended(&self, key: &str) -> BucketError {
+        BucketError::Contended { uri: self.uri(key) }
+    }
+}
+
+impl From<Outcome> for Created {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Written => Self::Created,
+            Outcome::NotWritten => Self::Exists,
+        }
+    }
+}
+
+impl From<Outcome> for Replaced {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Written => Self::Written,
+            Outcome::NotWritten => Self::Changed,
+        }
+    }
+}
+
+/// Counts how often the SDK sends a request: after the first time, an answer may have been lost.
+#[derive(Clone, Debug, Default)]
+struct Attempts(Arc<AtomicU32>);
+
+impl Attempts {
+    fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! Holds the pages of the guide to what they describe.
+
+mod commands;
+mod examples;
+mod links;
+mod markdown;
+mod objects;
+mod parameters;
+mod pictures;
+mod prose;
