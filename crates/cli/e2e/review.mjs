@@ -195,6 +195,8 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   const loop = await page.locator('#task-form').getAttribute('data-loop');
   assert.equal(await page.locator('classification-target').textContent(), text);
   assert.equal(await page.evaluate(() => window.hacked), undefined);
+  assert.equal(await page.locator('.crowd-choices legend').textContent(), 'Which "category" fits best?');
+  assert.equal(await page.getByLabel("It's none of these").count(), 1);
   await pictures(page, 'foreign-template');
   await page.getByLabel('Sports').check();
   await page.getByLabel('Remark').fill('Clear "case" <1>');

@@ -17,16 +17,39 @@
     return element;
   };
 
-  // Categories: a JSON array; lists with single quotes and plain commas are tolerated.
+  // JSON as templates write it into attributes: also in single quotes with escapes, and names without quotes.
+  const parseRelaxed = (text) => {
+    try {
+      return JSON.parse(text);
+    } catch { /* try the notation of JavaScript */ }
+    const escapes = { n: '\n', t: '\t', r: '\r' };
+    const token = /"((?:\\[^]|[^"\\])*)"|'((?:\\[^]|[^'\\])*)'|([\p{L}_$][\p{L}\p{N}_$]*)/gu;
+    const json = text.replace(token, (whole, double, single, word) => {
+      if (word !== undefined) return ['true', 'false', 'null'].includes(word) ? word : JSON.stringify(word);
+      const plain = (double ?? single).replace(/\\(?:u([0-9a-fA-F]{4})|([^]))/g, (_, code, escaped) => (
+        code ? String.fromCharCode(parseInt(code, 16)) : escapes[escaped] ?? escaped));
+      return JSON.stringify(plain);
+    });
+    try {
+      return JSON.parse(json.replace(/,\s*([\]}])/g, '$1'));
+    } catch {
+      return undefined;
+    }
+  };
+
+  // Categories: an array in any notation; plain commas are tolerated.
   const parseList = (text) => {
     const source = text || '[]';
-    for (const candidate of [source, source.replaceAll("'", '"')]) {
-      try {
-        const list = JSON.parse(candidate);
-        if (Array.isArray(list)) return list.map(String);
-      } catch { /* try the next form */ }
-    }
+    const list = parseRelaxed(source);
+    if (Array.isArray(list)) return list.map(String);
     return source.split(',').map((item) => item.trim()).filter(Boolean);
+  };
+
+  // A text attribute; templates that pass values through to_json leave its quotes.
+  const parseText = (text) => {
+    if (!/^\s*"[^]*"\s*$/.test(text || '')) return text || '';
+    const value = parseRelaxed(text);
+    return typeof value === 'string' ? value : text;
   };
 
   class CrowdElement extends HTMLElement {
@@ -83,12 +106,15 @@
   }
 
   class CrowdInput extends CrowdField {
-    makeControl() { return make('input', { type: 'text', value: this.getAttribute('value') || '' }); }
+    makeControl() {
+      const value = this.getAttribute('value') || parseText(this.getAttribute('initial-value'));
+      return make('input', { type: 'text', value });
+    }
   }
 
   class CrowdTextArea extends CrowdField {
     makeControl() {
-      const value = this.getAttribute('value') || this.textContent.trim();
+      const value = this.getAttribute('value') || parseText(this.getAttribute('initial-value')) || this.textContent.trim();
       this.textContent = '';
       return make('textarea', { value });
     }
@@ -144,7 +170,7 @@
   // One choice of several categories: {"label": "X"}.
   class CrowdClassifier extends CrowdElement {
     build() {
-      const header = this.getAttribute('header') || '';
+      const header = parseText(this.getAttribute('header'));
       const parts = (selector) => [...this.children].filter((child) => child.matches(selector));
       const help = parts('full-instructions').map((full) => {
         const title = full.getAttribute('header') || 'Instructions';
@@ -165,16 +191,18 @@
       const categories = parseList(this.getAttribute('categories'));
       const exclusion = this.getAttribute('exclusion-category');
       if (!exclusion) return categories;
-      try {
-        return [...categories, String(JSON.parse(exclusion).text)];
-      } catch {
-        return [...categories, exclusion];
-      }
+      const parsed = parseRelaxed(exclusion);
+      const text = parsed && typeof parsed === 'object' ? parsed.text : parsed;
+      return [...categories, String(text ?? exclusion)];
     }
 
     controlType() { return 'radio'; }
 
-    isChosen(label) { return this.getAttribute('initial-value') === label; }
+    isChosen(label) {
+      const initial = this.getAttribute('initial-value');
+      const parsed = initial && parseRelaxed(initial);
+      return [initial, parsed, parsed?.label].includes(label);
+    }
 
     chosen() {
       return [...this.querySelectorAll('.crowd-choices input:checked')].map((control) => control.value);

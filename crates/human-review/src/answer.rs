@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::labels::human_loop::NONE_FITS;
+use active_learning_core::labels::label_key::label_key;
 use serde_json::{Map, Value};
+
+use crate::choices::MAX_PROPOSAL_BYTES;
 
 /// Begins the names of form fields that are the portal's own.
 const OWN_FIELDS: &str = "portal:";
@@ -13,9 +15,15 @@ pub enum AnswerError {
     /// The answer that the page's script put together is not a JSON object.
     #[error("the answer is not a JSON object")]
     NotAnObject,
-    /// An item has no answer, or one that is not among its choices.
-    #[error("an item has no valid answer")]
+    /// No item has an answer.
+    #[error("no item has an answer")]
     Incomplete,
+    /// A new label is longer than a label may be.
+    #[error("a new label is too long")]
+    TooLong,
+    /// Something was entered, and no field of it can be matched to an item.
+    #[error("no field of the answer can be matched to an item")]
+    Unreadable,
 }
 
 /// Returns the answer that the page's script put together or, without a script, the plain form fields.
@@ -33,30 +41,46 @@ pub fn read_answer(form: &BTreeMap<String, String>) -> Result<Map<String, Value>
         .collect())
 }
 
-/// Checks an answer of the shipped template: a label of the task, or [`NONE_FITS`], for every item.
+/// Checks an answer of the shipped template: a label of the task, a word with a meaning of its own or a new
+/// label, for one item at least.
+///
+/// A blank item does not reject the others of its page: it stays open, and is asked again.
 ///
 /// # Errors
 ///
-/// [`AnswerError::Incomplete`].
+/// [`AnswerError::Incomplete`], [`AnswerError::TooLong`].
 pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Result<(), AnswerError> {
+    let items = input["comprehendPredictions"].as_array();
+    let names: Vec<String> = match items {
+        None => answer.keys().cloned().collect(),
+        Some(items) => (1..)
+            .zip(items)
+            .map(|(number, item)| field_of(item, number))
+            .collect(),
+    };
     let labels = input["labels"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let is_choice = |choice: &Value| choice == NONE_FITS || labels.contains(choice);
-    let items = input["comprehendPredictions"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let complete = items.iter().enumerate().all(|(position, item)| {
-        let name = match item["id"].as_str() {
-            Some(id) => id.to_owned(),
-            None => format!("item-{}", position + 1),
-        };
-        answer.get(&name).is_some_and(is_choice)
-    });
-    if complete {
-        Ok(())
-    } else {
-        Err(AnswerError::Incomplete)
+    let is_new = |given: &&Value| !labels.contains(given);
+
+    let given = names.iter().filter_map(|name| answer.get(name));
+    let given: Vec<&Value> = given.filter(|value| !is_blank(value)).collect();
+    if given.is_empty() {
+        return Err(AnswerError::Incomplete);
     }
+    let mut new = given.into_iter().filter(is_new).filter_map(Value::as_str);
+    if new.any(|label| label.len() > MAX_PROPOSAL_BYTES) {
+        return Err(AnswerError::TooLong);
+    }
+    Ok(())
+}
+
+fn field_of(item: &Value, number: usize) -> String {
+    item["id"]
+        .as_str()
+        .map_or_else(|| format!("item-{number}"), str::to_owned)
+}
+
+fn is_blank(value: &Value) -> bool {
+    value.as_str().is_none_or(|text| label_key(text).is_empty())
 }
 
 #[cfg(test)]
@@ -99,19 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn every_item_needs_one_of_the_choices() {
+    fn a_page_needs_one_answer_and_a_blank_item_does_not_reject_the_others() {
         let input = json!({ "labels": ["World", "Sports"], "comprehendPredictions": [{ "id": "a" }, { "text": "no id" }] });
         let check = |answer: Value| check_shipped_answer(&input, answer.as_object().expect("an object"));
 
-        assert_eq!(check(json!({ "a": "World", "item-2": NONE_FITS })), Ok(()));
-        assert_eq!(check(json!({ "a": "World" })), Err(AnswerError::Incomplete));
-        assert_eq!(
-            check(json!({ "a": "World", "item-2": "" })),
-            Err(AnswerError::Incomplete)
-        );
-        assert_eq!(
-            check(json!({ "a": "World", "item-2": "Weather" })),
-            Err(AnswerError::Incomplete)
-        );
+        assert_eq!(check(json!({ "a": "World", "item-2": "__none__" })), Ok(()));
+        assert_eq!(check(json!({ "a": "World", "item-2": "" })), Ok(()));
+        assert_eq!(check(json!({ "item-2": "__unsure__" })), Ok(()));
+        assert_eq!(check(json!({ "item-2": "Weather" })), Ok(()));
+        for nothing in [json!({}), json!({ "a": " " }), json!({ "other": "World" })] {
+            assert_eq!(check(nothing), Err(AnswerError::Incomplete));
+        }
+        assert_eq!(check(json!({ "a": "x".repeat(257) })), Err(AnswerError::TooLong));
     }
 }

@@ -11,6 +11,7 @@ use crate::event::{HttpReply, HttpRequest};
 use crate::human_loop::{HumanLoop, Status};
 use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
 use crate::output::{iso_time, output_key};
+use crate::task_template::TaskTemplate;
 use crate::validation::{Violations, is_flow_definition_arn};
 
 /// An error of the API.
@@ -80,6 +81,8 @@ impl ApiError {
 pub struct Api<'a> {
     /// The loops.
     pub loops: &'a Loops,
+    /// What their tasks are shown by.
+    pub template: TaskTemplate<'a>,
     /// ARN of the flow definition that is served.
     pub flow_definition_arn: &'a str,
     /// Bucket of the output.
@@ -130,6 +133,7 @@ impl Api<'_> {
     async fn start(&self, body: &[u8]) -> Result<Value, ApiError> {
         let request: StartRequest = serde_json::from_slice(body).map_err(ApiError::Serialization)?;
         let (name, input) = self.checked_start(request)?;
+        self.check_input(&name, &input).await?;
         let started = self.loops.start(&name, &input, self.now).await;
         started.map_err(|error| ApiError::from_loop(error, &name))?;
         Ok(json!({ "HumanLoopArn": self.loop_arn(&name) }))
@@ -166,6 +170,18 @@ impl Api<'_> {
             return Err(ApiError::Validation(message.to_owned()));
         }
         Ok((name, input))
+    }
+
+    /// Refuses an input of which nobody could see anything: its loop would be completed by an empty page.
+    async fn check_input(&self, name: &str, input: &str) -> Result<(), ApiError> {
+        let input = serde_json::from_str(input).map_err(ApiError::Serialization)?;
+        let refusal = self.template.refusal(&input).await;
+        match refusal.map_err(|error| ApiError::from_loop(LoopError::Storage(error), name))? {
+            None => Ok(()),
+            Some(reason) => Err(ApiError::Validation(format!(
+                "HumanLoopInput.InputContent cannot be shown to a reviewer: {reason}."
+            ))),
+        }
     }
 
     async fn describe(&self, name: &str) -> Result<Value, ApiError> {

@@ -121,6 +121,9 @@ pub struct HumanLoop {
     pub answers: Vec<AnswerEntry>,
     /// Worker ids that skipped it.
     pub skipped_by: Vec<String>,
+    /// Worker ids that have answered one of its texts in another loop: it is not offered to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded_workers: Vec<String>,
 }
 
 /// What the passing of time or a stored answer makes of a loop, to be written down by whoever reads it next.
@@ -143,6 +146,9 @@ pub enum Refusal {
     /// This reviewer's answer is stored.
     #[error("you have answered this task")]
     Answered,
+    /// This reviewer has answered one of its texts in another loop.
+    #[error("you have answered one of these texts before")]
+    Excluded,
     /// Completed, stopped, failed or deleted.
     #[error("this task is closed")]
     Closed,
@@ -152,23 +158,28 @@ impl HumanLoop {
     /// Returns a new loop in progress.
     pub fn start(id: String, name: &str, input: &str, now: DateTime<Utc>, rules: &FlowRules) -> Self {
         let created_at = DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now);
-        let items = serde_json::from_str::<Value>(input)
-            .ok()
-            .and_then(|mut input| input.get_mut("comprehendPredictions").map(Value::take))
-            .and_then(|items| items.as_array().cloned());
+        let input_sha256 = sha256(input);
+        let input: Value = serde_json::from_str(input).unwrap_or_default();
+        let items = input["comprehendPredictions"].as_array();
+        let excluded = input["excludedWorkers"].as_array().into_iter().flatten();
+        let wanted = input["taskCount"]
+            .as_u64()
+            .and_then(|count| usize::try_from(count).ok());
         Self {
             id,
             name: name.to_owned(),
             created_at,
             expires_at: created_at + rules.availability,
-            task_count: rules.task_count,
-            input_sha256: sha256(input),
-            item_count: items.as_ref().map(Vec::len),
-            lowest_confidence: items.as_deref().and_then(lowest_confidence),
+            // An input may ask for fewer than the flow definition does: one more opinion, say.
+            task_count: wanted.map_or(rules.task_count, |wanted| wanted.clamp(1, rules.task_count)),
+            input_sha256,
+            item_count: items.map(Vec::len),
+            lowest_confidence: items.and_then(|items| lowest_confidence(items)),
             status: Status::InProgress,
             leases: Vec::new(),
             answers: Vec::new(),
             skipped_by: Vec::new(),
+            excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
         }
     }
 
@@ -210,6 +221,9 @@ impl HumanLoop {
         if self.answers.iter().any(|answer| answer.worker_id == worker_id) {
             return Err(Refusal::Answered);
         }
+        if self.excluded_workers.iter().any(|excluded| excluded == worker_id) {
+            return Err(Refusal::Excluded);
+        }
         let holds = self.live_lease(worker_id, now).is_some();
         match self.status {
             Status::InProgress => {}
@@ -239,6 +253,21 @@ impl HumanLoop {
             answer_id: answer_id.to_owned(),
         });
         Ok(())
+    }
+
+    /// Puts a reviewer's newer answer in the place of their own, while answers are still collected; returns
+    /// whether it did.
+    pub fn replace_answer(&mut self, worker_id: &str, answer_id: &str) -> bool {
+        let open = self.status.is_in_flight();
+        let own = self
+            .answers
+            .iter_mut()
+            .find(|answer| answer.worker_id == worker_id);
+        let Some(own) = own.filter(|_| open) else {
+            return false;
+        };
+        own.answer_id = answer_id.to_owned();
+        true
     }
 
     /// Gives the task back and remembers who skipped it.

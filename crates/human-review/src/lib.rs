@@ -1,16 +1,21 @@
 //! Lambda: a review service that speaks the Amazon A2I runtime API, and the reviewers' portal.
 //!
-//! It stands in for A2I, which takes no new customers, behind the same SDK calls. One function, three ways in:
+//! It stands in for A2I, which takes no new customers, behind the same SDK calls. One function, three ways
+//! in:
 //!
 //! - its Function URL carries the API ([`api`]): Start, Describe, List, Stop and Delete human loop;
 //! - API Gateway carries the portal ([`portal`]): sign-in, queue, task, submit;
-//! - a direct invocation `{"operation": "create-sign-in-link", "reviewer": "…"}` makes a one-time link.
+//! - a direct invocation `{"operation": "create-sign-in-link", "reviewer": "…"}` makes a one-time link;
+//!   `{"operation": "try-template"}` tries the worker task template that was put in place.
 //!
-//! All state lies in the review bucket ([`loops`]). The result of a loop is `output.json`, where and as A2I writes it.
+//! All state lies in the review bucket ([`loops`]). The result of a loop is `output.json`, where and as A2I
+//! writes it.
 
 pub mod answer;
 pub mod api;
+pub mod choices;
 pub mod event;
+pub mod form;
 pub mod human_loop;
 pub mod loops;
 pub mod marks;
@@ -19,6 +24,8 @@ pub mod pages;
 pub mod portal;
 pub mod records;
 pub mod session;
+pub mod task_template;
+pub mod trial;
 pub mod validation;
 pub mod worker_template;
 
@@ -38,6 +45,7 @@ use crate::human_loop::FlowRules;
 use crate::loops::Loops;
 use crate::portal::Portal;
 use crate::session::{Claims, Purpose, SIGN_IN_LINK_LIFETIME, SigningKey};
+use crate::task_template::TaskTemplate;
 
 /// Longest name of a reviewer, in characters.
 const MAX_REVIEWER_CHARS: usize = 64;
@@ -178,10 +186,12 @@ impl HumanReview {
             Invocation::FunctionUrl(request) => {
                 let api = Api {
                     loops: &self.loops,
+                    template: self.template(),
                     flow_definition_arn: &self.config.flow_definition_arn,
                     bucket: &self.config.bucket,
                     now,
                 };
+                // Boxed: the compiler measures nested futures to a limited depth only.
                 Ok(Box::pin(api.answer(&request)).await.into_event())
             }
             Invocation::Proxy(request) => {
@@ -189,19 +199,41 @@ impl HumanReview {
                     loops: &self.loops,
                     bucket: &self.bucket,
                     key: &self.key,
-                    template_key: &self.config.template_key,
+                    template: self.template(),
                     portal_url: &self.config.portal_url,
                     now,
                 };
                 Ok(Box::pin(portal.answer(&request)).await.into_event())
             }
-            Invocation::Direct(payload) => self.operate(payload, now),
+            Invocation::Direct(payload) => Box::pin(self.operate(payload, now)).await,
         }
     }
 
-    fn operate(&self, payload: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
-        let operation = serde_json::from_value(payload).map_err(HumanReviewError::InvalidOperation)?;
-        let Operation::CreateSignInLink { reviewer, portal_url } = operation;
+    fn template(&self) -> TaskTemplate<'_> {
+        TaskTemplate {
+            bucket: &self.bucket,
+            key: &self.config.template_key,
+        }
+    }
+
+    async fn operate(&self, payload: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
+        match serde_json::from_value(payload).map_err(HumanReviewError::InvalidOperation)? {
+            Operation::CreateSignInLink { reviewer, portal_url } => {
+                self.create_sign_in_link(&reviewer, portal_url, now)
+            }
+            Operation::TryTemplate { input } => {
+                let trial = self.template().try_now(input).await;
+                Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
+            }
+        }
+    }
+
+    fn create_sign_in_link(
+        &self,
+        reviewer: &str,
+        portal_url: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Result<Value, HumanReviewError> {
         let reviewer = reviewer.trim();
         let length = reviewer.chars().count();
         if length == 0 || length > MAX_REVIEWER_CHARS || reviewer.contains(char::is_control) {
@@ -228,4 +260,6 @@ enum Operation {
         reviewer: String,
         portal_url: Option<String>,
     },
+    /// Tries the worker task template in use with a made-up answer, on this input or on two made-up items.
+    TryTemplate { input: Option<Value> },
 }

@@ -5,6 +5,8 @@
 //! answer is written before the state names it; the output is written before the state says completed;
 //! marks go after the state has changed. Whoever reads a loop next carries out what is due.
 
+mod answering;
+
 use active_learning_aws::backoff::Tries;
 use active_learning_aws::bucket::{Bucket, BucketError, Created, Replaced};
 use chrono::{DateTime, Duration, Utc};
@@ -14,7 +16,7 @@ use uuid::Uuid;
 
 use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, Worker, sha256};
 use crate::marks::{Mark, Order};
-use crate::output::{Answer, output_document, output_key};
+use crate::output::{output_document, output_key};
 use crate::records::Records;
 
 /// Loops that may be in flight in one flow definition. Source: A2I quotas.
@@ -322,56 +324,6 @@ impl Loops {
         Ok(())
     }
 
-    /// Stores a reviewer's answer, and the output if it was the last one that the loop needs.
-    ///
-    /// The same reviewer's answer again changes nothing and succeeds.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::NotFound`], also when the name belongs to another loop by now; [`LoopError::Refused`].
-    pub async fn answer(
-        &self,
-        name: &str,
-        id: &str,
-        worker: &Worker,
-        issuer: &str,
-        content: Value,
-        now: DateTime<Utc>,
-    ) -> Result<(), LoopError> {
-        let human_loop = self.find(name, now).await?;
-        if human_loop.id != id {
-            return Err(LoopError::NotFound);
-        }
-        match human_loop.may_answer(&worker.id, now) {
-            Err(Refusal::Answered) => return Ok(()),
-            other => other?,
-        }
-        let answer_id = Uuid::new_v4().simple().to_string();
-        let answer = Answer {
-            worker: worker.clone(),
-            accepted_at: human_loop.accepted_at(&worker.id).unwrap_or(now),
-            submitted_at: now,
-            issuer: issuer.to_owned(),
-            content,
-        };
-        self.records.put_answer(id, &answer_id, &answer).await?;
-        let noted = self
-            .change(name, now, |current| {
-                if current.id != id {
-                    return Err(LoopError::NotFound);
-                }
-                Ok(current.answer(&worker.id, &answer_id, now)?)
-            })
-            .await;
-        match noted {
-            // A second click was faster; its answer stands.
-            Ok(_) | Err(LoopError::Refused(Refusal::Answered)) => {}
-            Err(error) => return Err(error),
-        }
-        self.settled(name, now).await?;
-        Ok(())
-    }
-
     /// Returns the input content of a loop.
     ///
     /// # Errors
@@ -403,11 +355,9 @@ impl Loops {
                 None => return Ok((human_loop, etag)),
                 Some(Due::Expire) => Status::Failed,
                 Some(Due::Stop) => Status::Stopped,
-                Some(Due::Complete) => {
-                    self.write_output(&human_loop).await?;
-                    Status::Completed
-                }
+                Some(Due::Complete) => Status::Completed,
             };
+            self.write_output(&human_loop).await?;
             human_loop.leases.clear();
             if self.records.replace_loop(&human_loop, &etag).await? == Replaced::Written {
                 self.records.remove_from_queue(&human_loop).await?;
@@ -435,12 +385,20 @@ impl Loops {
         Err(LoopError::Contention)
     }
 
+    /// Writes the answers of a loop that ends; those so far where it expired or was stopped before all were
+    /// in. An answer that was taken is a vote.
     async fn write_output(&self, human_loop: &HumanLoop) -> Result<(), LoopError> {
+        if human_loop.answers.is_empty() {
+            return Ok(());
+        }
         let input = self.input(human_loop).await?;
         let answers = self.records.answers(human_loop).await?;
         let document = output_document(&self.flow_definition_arn, &human_loop.name, input, &answers);
         let key = output_key(&self.flow_definition_arn, human_loop);
-        Ok(self.records.write_output(&key, document).await?)
+        if human_loop.status == Status::Completed {
+            return Ok(self.records.write_output(&key, document).await?);
+        }
+        Ok(self.records.write_partial_output(&key, document).await?)
     }
 
     /// Counts the loops in flight by their marks alone; those past their time do not count.

@@ -28,6 +28,23 @@ pub fn output_key(flow_definition_arn: &str, human_loop: &HumanLoop) -> String {
     format!("{flow}/{time}/{}/output.json", human_loop.name)
 }
 
+/// Returns the key of a correction of a reviewer's answer, beside the output: see
+/// [`loop_of_correction`](active_learning_core::labels::human_loop::loop_of_correction).
+pub fn correction_key(flow_definition_arn: &str, human_loop: &HumanLoop, answer: &Answer) -> String {
+    let folder = corrections_of(flow_definition_arn, human_loop, &answer.worker.id);
+    format!(
+        "{folder}{:013}/output.json",
+        answer.submitted_at.timestamp_millis()
+    )
+}
+
+/// Returns what the keys of one reviewer's corrections begin with.
+pub fn corrections_of(flow_definition_arn: &str, human_loop: &HumanLoop, worker_id: &str) -> String {
+    let output = output_key(flow_definition_arn, human_loop);
+    let folder = output.trim_end_matches("output.json");
+    format!("{folder}corrections/{worker_id}-")
+}
+
 /// Returns the output document: keys in order at every level, no newline at the end.
 ///
 /// The same loop, input and answers give the same bytes.

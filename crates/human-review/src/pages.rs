@@ -75,6 +75,10 @@ pub struct TaskPage {
     pub lease_expires: String,
     /// The rendered template.
     pub task_html: String,
+    /// What the trial of the page found.
+    pub notices: Vec<String>,
+    /// Whether the page cannot be submitted, since its answer could not be matched.
+    pub is_withheld: bool,
 }
 
 /// What a sign-in link shows until its button is pressed.
@@ -105,6 +109,8 @@ pub struct MessagePage {
     pub text: String,
     /// Technical detail, for the author of a template.
     pub detail: String,
+    /// The task whose answer the reviewer may correct, if that is what the page is about.
+    pub answered: Option<String>,
 }
 
 /// Returns a page as a reply; `nonce` admits the scripts and styles of a worker task template.

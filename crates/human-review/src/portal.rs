@@ -3,17 +3,22 @@
 //! All pages lie one level deep and all links are relative, so the portal works behind any stage. Every
 //! page but the sign-in link needs a session; every form carries its token.
 
+mod messages;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 
 use active_learning_aws::bucket::{Bucket, BucketError, Created, TEXT};
+use active_learning_aws::metrics;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::messages::{answered_task, message};
 use crate::answer::{AnswerError, check_shipped_answer, read_answer};
+use crate::choices::shown_input;
 use crate::event::{HttpReply, HttpRequest};
-use crate::human_loop::{HumanLoop, Refusal, Worker};
+use crate::human_loop::{HumanLoop, Worker};
 use crate::loops::{LoopError, Loops};
 use crate::output::iso_time;
 use crate::pages::{
@@ -21,14 +26,12 @@ use crate::pages::{
 };
 use crate::records::STATE_PREFIX;
 use crate::session::{Claims, Purpose, SESSION_LIFETIME, SigningKey, session_cookie, set_session_cookie};
+use crate::task_template::{TaskError, TaskTemplate};
+use crate::trial::{Trial, check_answer};
 use crate::validation::is_loop_name;
-use crate::worker_template::{self, TemplateError};
+use crate::worker_template::TemplateError;
 
 const STYLE_SHEET: &str = include_str!("../assets/portal.css");
-/// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
-const MAX_TASK_BYTES: usize = 4_500_000;
-/// Largest worker task template, in bytes.
-const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
 const CROWD_ELEMENTS: &str = include_str!("../assets/crowd-html-elements.js");
 
 /// The portal for one request.
@@ -40,8 +43,8 @@ pub struct Portal<'a> {
     pub bucket: &'a Bucket,
     /// Signs links and sessions.
     pub key: &'a SigningKey,
-    /// Key of the worker task template in the review bucket; empty for the shipped one.
-    pub template_key: &'a str,
+    /// What the tasks are shown by.
+    pub template: TaskTemplate<'a>,
     /// Public URL of the portal; empty to take it from the request.
     pub portal_url: &'a str,
     /// Time of the request.
@@ -67,12 +70,8 @@ enum PortalError {
     Answer(#[from] AnswerError),
     #[error(transparent)]
     Loop(#[from] LoopError),
-    #[error("the rendered task is longer than a page can be")]
-    TaskTooLong,
-    #[error("the worker task template is not in the bucket")]
-    NoTemplate,
     #[error(transparent)]
-    Template(#[from] TemplateError),
+    Task(#[from] TaskError),
 }
 
 impl From<BucketError> for PortalError {
@@ -87,7 +86,7 @@ impl Portal<'_> {
         let session = self.session(request);
         match self.dispatch(request, session.as_ref()).await {
             Ok(reply) => reply,
-            Err(error) => self.error_page(&error, session.as_ref()),
+            Err(error) => self.error_page(request, &error, session.as_ref()),
         }
     }
 
@@ -222,16 +221,28 @@ impl Portal<'_> {
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(request.query.get("loop"))?;
-        let human_loop = self.loops.take(name, worker, self.now).await?;
+        // Who has answered may see the task again, to correct the answer.
+        let human_loop = match request.query.contains_key("correct") {
+            true => self.loops.answered(name, worker, self.now).await?,
+            false => self.loops.take(name, worker, self.now).await?,
+        };
         let nonce = Uuid::new_v4().simple().to_string();
-        let task_html = match self.render(&human_loop, &nonce).await {
-            Ok(html) => html,
+        let (task_html, trial) = match self.render(&human_loop, &nonce).await {
+            Ok(page) => page,
             Err(error) => {
                 // Else the next task would be this one again.
                 self.loops.release(name, worker, self.now).await?;
                 return Err(error);
             }
         };
+        if trial.is_withheld {
+            tracing::error!(
+                human_loop.name = name,
+                "an answer of this page could not be matched"
+            );
+            metrics::count("human-review", &[("WithheldTasks", 1)]);
+        }
+
         let lease_expires = human_loop
             .lease_expires_at(&worker.id)
             .map(iso_time)
@@ -243,18 +254,15 @@ impl Portal<'_> {
             id: human_loop.id,
             lease_expires,
             task_html,
+            notices: trial.notices,
+            is_withheld: trial.is_withheld,
         };
         Ok(page(200, &view, Some(&nonce)))
     }
 
-    async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<String, PortalError> {
-        let input = self.loops.input(human_loop).await?;
-        let template = self.template().await?;
-        let html = worker_template::render(&template, &input, nonce, self.bucket, STATE_PREFIX).await?;
-        if html.len() > MAX_TASK_BYTES {
-            return Err(PortalError::TaskTooLong);
-        }
-        Ok(html)
+    async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<(String, Trial), PortalError> {
+        let input = shown_input(self.loops.input(human_loop).await?, None);
+        Ok(self.template.render(&input, nonce).await?)
     }
 
     async fn submit(
@@ -266,9 +274,12 @@ impl Portal<'_> {
         let name = checked_name(form.get("portal:loop"))?;
         let id = form.get("portal:loop-id").map(String::as_str).unwrap_or_default();
         let answer = read_answer(form)?;
-        if self.template_key.is_empty() {
-            let human_loop = self.loops.find(name, self.now).await?;
-            check_shipped_answer(&self.loops.input(&human_loop).await?, &answer)?;
+        let human_loop = self.loops.find(name, self.now).await?;
+        let input = shown_input(self.loops.input(&human_loop).await?, None);
+        if self.template.is_shipped() {
+            check_shipped_answer(&input, &answer)?;
+        } else {
+            check_answer(&answer, &input)?;
         }
         let issuer = match self.portal_url {
             "" => request.base_url(),
@@ -293,27 +304,20 @@ impl Portal<'_> {
         }
     }
 
-    async fn template(&self) -> Result<String, PortalError> {
-        if self.template_key.is_empty() {
-            return Ok(worker_template::SHIPPED.to_owned());
-        }
-        let template = self.bucket.read(self.template_key, MAX_TEMPLATE_BYTES).await?;
-        let template = template.ok_or(PortalError::NoTemplate)?;
-        Ok(String::from_utf8_lossy(&template.bytes).into_owned())
-    }
-
-    fn error_page(&self, error: &PortalError, session: Option<&Claims>) -> HttpReply {
+    fn error_page(&self, request: &HttpRequest, error: &PortalError, session: Option<&Claims>) -> HttpReply {
         let (status, code, title, text) = message(error);
         match error {
             // What Liquid says may quote the task's texts: the reviewer sees it, the log does not.
-            PortalError::Template(TemplateError::Liquid(_)) => tracing::error!(code, "portal request failed"),
+            PortalError::Task(TaskError::Template(TemplateError::Liquid(_))) => {
+                tracing::error!(code, "portal request failed");
+            }
             _ if status >= 500 => {
                 tracing::error!(error = error as &dyn Error, code, "portal request failed");
             }
             _ => {}
         }
         let detail = match error {
-            PortalError::Template(TemplateError::Liquid(cause)) => cause.to_string(),
+            PortalError::Task(TaskError::Template(TemplateError::Liquid(cause))) => cause.to_string(),
             _ => String::new(),
         };
         let view = MessagePage {
@@ -322,111 +326,13 @@ impl Portal<'_> {
             title,
             text: text.to_owned(),
             detail,
+            answered: answered_task(request, error),
         };
         let mut reply = page(status, &view, None);
         if let PortalError::Method(allowed) = error {
             reply.headers.insert("allow", (*allowed).to_owned());
         }
         reply
-    }
-}
-
-/// Returns status, stable code, title and advice for an error.
-fn message(error: &PortalError) -> (u16, &'static str, &'static str, &'static str) {
-    match error {
-        PortalError::Anonymous => (
-            401,
-            "sign_in_required",
-            "Please sign in",
-            "Reviewers come in by a personal one-time link. Ask the operator of this portal for one.",
-        ),
-        PortalError::BadLink => (
-            403,
-            "link_invalid",
-            "This link does not work",
-            "It has expired or is incomplete. Ask the operator of this portal for a new one.",
-        ),
-        PortalError::UsedLink => (
-            403,
-            "link_used",
-            "This link has been used",
-            "A sign-in link works once. Ask the operator of this portal for a new one.",
-        ),
-        PortalError::ForgedForm => (
-            403,
-            "form_invalid",
-            "This page is out of date",
-            "You have signed in again since it was opened. Nothing was saved: please open the task again.",
-        ),
-        PortalError::NoPage => (
-            404,
-            "no_page",
-            "No such page",
-            "The queue shows what waits for you.",
-        ),
-        PortalError::Method(_) => (
-            405,
-            "method_not_allowed",
-            "This does not work",
-            "Please use the links and buttons.",
-        ),
-        PortalError::Answer(AnswerError::Incomplete) => (
-            400,
-            "answer_incomplete",
-            "Some items have no answer",
-            "Please go back and choose a label, or that none fits, for every item. The task is still yours.",
-        ),
-        PortalError::Answer(AnswerError::NotAnObject) => (
-            400,
-            "answer_invalid",
-            "The answer cannot be read",
-            "Please go back and try again. The task is still yours.",
-        ),
-        PortalError::Loop(LoopError::NotFound) => (
-            404,
-            "task_not_found",
-            "This task does not exist",
-            "It may have been removed. Here is the next one.",
-        ),
-        PortalError::Loop(LoopError::Refused(Refusal::Held)) => (
-            409,
-            "task_held",
-            "Somebody else has this task",
-            "Another reviewer is at it or has answered it. Here is the next one.",
-        ),
-        PortalError::Loop(LoopError::Refused(Refusal::Answered)) => (
-            409,
-            "task_answered",
-            "You have answered this task",
-            "Thank you! Here is the next one.",
-        ),
-        PortalError::Loop(LoopError::Refused(Refusal::Closed)) => (
-            410,
-            "task_closed",
-            "This task is closed",
-            "It was completed, stopped or its time is over. Here is the next one.",
-        ),
-        PortalError::NoTemplate
-        | PortalError::TaskTooLong
-        | PortalError::Template(TemplateError::Liquid(_)) => (
-            500,
-            "template_failed",
-            "The task page cannot be shown",
-            "The worker task template does not work with this task. The task stays in the queue; please tell the operator.",
-        ),
-        PortalError::Loop(
-            LoopError::Conflict
-            | LoopError::QuotaExceeded
-            | LoopError::WrongStatus(_)
-            | LoopError::Contention
-            | LoopError::Storage(_),
-        )
-        | PortalError::Template(TemplateError::Storage(_)) => (
-            503,
-            "storage_unavailable",
-            "Please try again",
-            "The storage did not answer. Nothing is lost; go back and send it again.",
-        ),
     }
 }
 

@@ -109,6 +109,20 @@ impl Records {
         Ok(())
     }
 
+    /// Writes the answers so far of a loop that has ended early, also over those of an attempt that lost a
+    /// race.
+    pub async fn write_partial_output(&self, key: &str, output: String) -> Result<(), BucketError> {
+        self.bucket.put(key, JSON, output).await
+    }
+
+    /// Reads the latest correction of one reviewer, whose keys begin so.
+    pub async fn latest_correction(&self, prefix: &str) -> Result<Option<Value>, BucketError> {
+        match self.bucket.list(prefix).await?.last() {
+            Some(last) => self.bucket.read_document(&last.key).await,
+            None => Ok(None),
+        }
+    }
+
     /// Writes the output of a loop, once: a second attempt would bring the same bytes.
     pub async fn write_output(&self, key: &str, output: String) -> Result<(), BucketError> {
         self.bucket.create(key, JSON, output).await.map(drop)

@@ -5,7 +5,8 @@
 //! tag and block sees unknown variables as nil. `include` and `render` are left out.
 //!
 //! The page's content security policy admits scripts by nonce. The nonce is put on the tags that the
-//! *template* holds, before any data comes in: no data can bring a script of its own, whatever a template does with it.
+//! *template* holds, before any data comes in: no data can bring a script of its own, whatever a template
+//! does with it.
 
 mod language;
 mod source;
@@ -77,7 +78,11 @@ pub async fn render(
 }
 
 /// Renders a template; the result holds a [`placeholder`] for each S3 URI whose link is still to be made.
-fn render_html(template: &str, input: &Value, nonce: &str) -> liquid_core::Result<(String, Vec<String>)> {
+pub(crate) fn render_html(
+    template: &str,
+    input: &Value,
+    nonce: &str,
+) -> liquid_core::Result<(String, Vec<String>)> {
     let uris = Arc::new(Mutex::new(Vec::new()));
     let language = language::language(nonce, &uris);
     let source = template.replace(CROWD_ELEMENTS_URL, "crowd-html-elements.js");

@@ -11,8 +11,8 @@ use active_learning_core::{
     keys,
     labels::{
         consolidation::Consensus,
-        human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem},
-        label_set::LabelSet,
+        human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem, among},
+        label_set::{LabelSet, Resolution},
         labelled::{self, LabelledRecord},
         question::{Question, State},
         vote::Vote,
@@ -28,6 +28,10 @@ const MAX_OUTPUT_BYTES: u64 = 32 << 20;
 
 /// Largest labelled object that is read, in bytes.
 const MAX_LABELLED_BYTES: u64 = 64 << 20;
+
+/// Why a completed loop without a readable answer is set aside.
+const UNREADABLE: &str = "people answered, but no field of their answers can be matched to an item: the worker task \
+    template must name its fields by id or by number";
 
 /// Questions of a loop that are counted at a time.
 const QUESTIONS_IN_FLIGHT: usize = 8;
@@ -84,6 +88,10 @@ impl LabelCollection {
         if !done.map_err(LabelCollectionError::TrainingBucket)? {
             match self.read_output(human_loop, key).await? {
                 None => return Ok(Outcome::Absent),
+                Some(Ok(output)) if is_unreadable(&output) => {
+                    self.set_unreadable_aside(&output).await?;
+                    return Ok(Outcome::Rejected);
+                }
                 Some(Ok(output)) => self.write(&output).await?,
                 Some(Err(reason)) => {
                     let new = self.give_up(human_loop, &reason).await?;
@@ -102,8 +110,23 @@ impl LabelCollection {
         Ok(Outcome::Labelled)
     }
 
+    /// Gives up a loop that people have answered on a page of which nothing can be read: to ask again on the same page
+    /// would be in vain. Its texts are listed with the reason and counted, and can be sent again.
+    async fn set_unreadable_aside(&self, output: &HumanLoopOutput) -> Result<(), LabelCollectionError> {
+        let human_loop = &output.human_loop_name;
+        let records = output.reviewed().into_iter().map(|item| item.record).collect();
+        let new = self
+            .abandon(human_loop, records, &output.origin(), UNREADABLE)
+            .await?;
+        self.human_loops.forget(human_loop).await?;
+        warn!(human_loop.name = human_loop, reason = UNREADABLE, "set aside");
+        let new = u64::from(new);
+        metrics::count(FUNCTION, &[("RejectedOutputs", new), ("UnreadableLoops", new)]);
+        Ok(())
+    }
+
     /// Reads an output; `None` if there is none, and the reason where it cannot be used.
-    async fn read_output(
+    pub(crate) async fn read_output(
         &self,
         human_loop: &str,
         key: &str,
@@ -141,7 +164,7 @@ impl LabelCollection {
         let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
         let labels = labels.as_deref();
 
-        let decided: Vec<(LabelledRecord, Question)> = stream::iter(output.reviewed())
+        let decided: Vec<(LabelledRecord, Question)> = stream::iter(reviewed(output, labels))
             .map(async |item| {
                 let earlier = earlier.get(&item.record.id).map(Vec::as_slice);
                 let question = self
@@ -174,7 +197,7 @@ impl LabelCollection {
     }
 
     /// Counts the votes on an item with all others on its question. An answer settles a dispute.
-    async fn decide(
+    pub(crate) async fn decide(
         &self,
         output: &HumanLoopOutput,
         item: &ReviewedItem,
@@ -289,14 +312,32 @@ impl LabelCollection {
     }
 }
 
+/// Matches the answers to the records; a name is the label that the task offered, or else one of the label set, however
+/// it is spelt.
+pub(crate) fn reviewed(output: &HumanLoopOutput, labels: Option<&LabelSet>) -> Vec<ReviewedItem> {
+    let offered = output.offered_labels();
+    output.reviewed_by(&|name| {
+        let of_set = || match labels?.resolve(name) {
+            Resolution::Label(label) => Some(label.to_owned()),
+            _ => None,
+        };
+        among(&offered, name).or_else(of_set)
+    })
+}
+
 /// Writes votes on a record with the labels' own names: how a label is spelt is no disagreement.
 ///
 /// What was said stays as it was said in the record and in the output of the human loop.
-fn use_own_names(labels: Option<&LabelSet>, record: &FeedbackRecord, votes: &mut [Vote]) {
+pub(crate) fn use_own_names(labels: Option<&LabelSet>, record: &FeedbackRecord, votes: &mut [Vote]) {
     let Some(labels) = labels else { return };
     for vote in votes {
         *vote = labels.canonical(record, vote.clone());
     }
+}
+
+/// Returns whether somebody answered, and nothing of any answer can be read.
+fn is_unreadable(output: &HumanLoopOutput) -> bool {
+    output.unreadable_answers() > 0 && output.reviewed().iter().all(|item| item.votes.is_empty())
 }
 
 fn report(output: &HumanLoopOutput, records: &[LabelledRecord], asked_again: usize) {
@@ -316,9 +357,21 @@ fn report(output: &HumanLoopOutput, records: &[LabelledRecord], asked_again: usi
             unmatched, "fields that belong to no record"
         );
     }
+    let (unreadable, unusable) = (output.unreadable_answers(), output.unusable_items());
+    if unreadable > 0 || !unusable.is_empty() {
+        let items: Vec<usize> = unusable.iter().map(|(number, _)| *number).collect();
+        warn!(
+            human_loop.name = output.human_loop_name,
+            unreadable,
+            ?items,
+            "answers that cannot be read, or items that are no records"
+        );
+    }
     metrics::count(
         FUNCTION,
         &[
+            ("UnreadableAnswers", unreadable as u64),
+            ("UnusableItems", unusable.len() as u64),
             ("LabelledRecords", counts.labelled),
             ("NoneFits", counts.none_fits),
             ("NewLabels", counts.new_labels),

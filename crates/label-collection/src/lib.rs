@@ -5,6 +5,7 @@
 //! feedback bucket: a scheduled sweep looks what became of it, so that no record waits for ever.
 
 mod abandon;
+mod correction;
 mod labelling;
 mod sweep;
 
@@ -20,7 +21,7 @@ use active_learning_aws::{
     questions::Questions,
     s3_event::{self, InvalidEvent, Invocation, S3Object},
 };
-use active_learning_core::labels::human_loop::loop_of_output;
+use active_learning_core::labels::human_loop::{loop_of_correction, loop_of_output};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -168,7 +169,8 @@ impl LabelCollection {
     ///
     /// # Errors
     ///
-    /// [`LabelCollectionError`], that of the first output or open loop that failed; the others are worked off.
+    /// [`LabelCollectionError`], that of the first output or open loop that failed; the others are worked
+    /// off.
     pub async fn handle(&self, payload: Value) -> Result<(), LabelCollectionError> {
         self.handle_at(payload, Utc::now()).await
     }
@@ -192,6 +194,11 @@ impl LabelCollection {
         match loop_of_output(&object.key) {
             Some(human_loop) if object.bucket == self.config.review_bucket => {
                 self.label(human_loop, &object.key).await?;
+            }
+            None if object.bucket == self.config.review_bucket => {
+                if let Some(human_loop) = loop_of_correction(&object.key) {
+                    self.correct(human_loop, &object.key).await?;
+                }
             }
             _ => debug!(object.bucket, object.key, "not the output of a human loop"),
         }

@@ -1,11 +1,13 @@
 //! Human-loop input and output; answers are matched by record id, never by position.
 
 mod answer;
+mod fields;
 mod input;
+mod matching;
 mod name;
 mod output;
 
-pub use answer::{Answer, NONE_FITS, UNSURE, read_answer};
+pub use answer::{Answer, NONE_FITS, UNSURE};
 pub use input::{HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops, reopening_loop};
 pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS, loop_of_output};
-pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer};
+pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer, among, loop_of_correction};

@@ -191,7 +191,7 @@ async fn an_unanswered_loop_fails_as_expired() {
 }
 
 #[tokio::test]
-async fn stopping_waits_for_the_reviewer_at_work_and_writes_no_output() {
+async fn stopping_waits_for_the_reviewer_at_work_whose_answer_counts() {
     let review = Review::new();
     review.start("tc-1", &two_items()).await;
     let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
@@ -208,7 +208,8 @@ async fn stopping_waits_for_the_reviewer_at_work_and_writes_no_output() {
     assert_eq!(ann.open("tc-1").await.status(), 200);
     assert_eq!(ann.submit(&task, &answer()).await.status(), 303);
     assert_eq!(review.status("tc-1").await, "Stopped");
-    assert_eq!(review.keys("tc-review/").await, Vec::<String>::new());
+    let output: Value = serde_json::from_str(&review.object(OUTPUT).await).expect("JSON");
+    assert_eq!(output["humanAnswers"][0]["answerContent"], answer());
 }
 
 #[tokio::test]
@@ -249,4 +250,178 @@ async fn an_answer_for_a_deleted_loop_never_lands_in_the_new_one_of_the_name() {
 
     assert_eq!((reply.status(), reply.code()), (404, "task_not_found"));
     assert_eq!(review.status("tc-1").await, "InProgress");
+}
+
+fn of_two() -> human_review::Config {
+    human_review::Config {
+        task_count: 2,
+        ..config()
+    }
+}
+
+async fn answers(review: &Review, key: &str) -> Vec<(String, Value)> {
+    let output: Value = serde_json::from_str(&review.object(key).await).expect("JSON");
+    let answers = output["humanAnswers"].as_array().expect("answers").iter();
+    answers
+        .map(|answer| {
+            let reviewer = &answer["workerMetadata"]["identityData"]["sub"];
+            (
+                reviewer.as_str().expect("a name").to_owned(),
+                answer["answerContent"].clone(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_answers_of_a_loop_that_expired_or_was_stopped_are_votes() {
+    for stops in [true, false] {
+        let review = Review::with(of_two());
+        review.start("tc-1", &two_items()).await;
+        let ann = review.sign_in("ann").await;
+        let task = ann.open("tc-1").await;
+        ann.submit(&task, &answer()).await;
+
+        if stops {
+            review.stop("tc-1").await;
+        } else {
+            review.wait(Duration::seconds(86_400));
+        }
+
+        let ended = if stops { "Stopped" } else { "Failed" };
+        assert_eq!(review.status("tc-1").await, ended);
+        assert_eq!(answers(&review, OUTPUT).await, [("ann".to_owned(), answer())]);
+        let described = review.api("GET", "/human-loops/tc-1", "").await.json();
+        let uri = described["HumanLoopOutput"]["OutputS3Uri"].as_str();
+        assert_eq!(uri, Some(format!("s3://review-bucket/{OUTPUT}").as_str()));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_the_stop_says_that_it_was_not_taken() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    review.stop("tc-1").await;
+    review.wait(Duration::seconds(600));
+
+    let late = ann.submit(&task, &answer()).await;
+
+    assert_eq!((late.status(), late.code()), (410, "task_closed"));
+    assert!(late.body().contains("is not taken"), "{}", late.body());
+    assert_eq!(review.keys("tc-review/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn who_corrects_an_answer_before_the_loop_is_complete_replaces_their_own() {
+    let review = Review::with(of_two());
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let first = ann.open("tc-1").await;
+    ann.submit(&first, &answer()).await;
+    let link = ann.open("tc-1").await;
+    assert!(
+        link.body().contains("task?loop=tc-1&amp;correct=yes"),
+        "{}",
+        link.body()
+    );
+    let corrected = json!({ "r-2": "World", "r-10": "World" });
+
+    let again = ann.get("task?loop=tc-1&correct=yes").await;
+    ann.submit(&again, &corrected).await;
+    let second = bea.open("tc-1").await;
+    bea.submit(&second, &answer()).await;
+
+    let expected = [("ann".to_owned(), corrected), ("bea".to_owned(), answer())];
+    assert_eq!(answers(&review, OUTPUT).await, expected);
+    assert_eq!(review.keys("tc-review/").await, [OUTPUT]);
+}
+
+#[tokio::test]
+async fn a_correction_of_a_completed_loop_is_a_newer_answer_beside_the_output() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &answer()).await;
+    let first = review.object(OUTPUT).await;
+    let corrected = json!({ "r-2": "World", "r-10": "World" });
+
+    review.wait(Duration::seconds(5));
+    ann.submit(&task, &corrected).await;
+    review.wait(Duration::seconds(5));
+    ann.submit(&task, &corrected).await;
+    review.wait(Duration::seconds(5));
+    ann.submit(&task, &answer()).await;
+
+    assert_eq!(review.object(OUTPUT).await, first);
+    let folder = OUTPUT.replace("output.json", "corrections/");
+    let keys = review.keys(&folder).await;
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    assert_eq!(answers(&review, &keys[0]).await, [("ann".to_owned(), corrected)]);
+    assert_eq!(answers(&review, &keys[1]).await, [("ann".to_owned(), answer())]);
+    for key in keys {
+        let of = active_learning_core::labels::human_loop::loop_of_correction(&key);
+        assert_eq!(of, Some("tc-1"));
+    }
+}
+
+#[tokio::test]
+async fn a_reviewer_who_never_answered_corrects_nothing() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &answer()).await;
+
+    assert_eq!(bea.get("task?loop=tc-1&correct=yes").await.code(), "task_closed");
+    assert_eq!(bea.submit(&task, &answer()).await.status(), 403);
+    assert_eq!(review.keys("tc-review/").await, [OUTPUT]);
+}
+
+#[tokio::test]
+async fn who_has_answered_a_text_is_not_offered_it_again_and_the_loop_waits() {
+    let review = Review::new();
+    let ann_id = human_review::human_loop::Worker::of("ann").id;
+    let mut input = two_items();
+    input["excludedWorkers"] = json!([ann_id]);
+    review.start("tc-1", &input).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+
+    let refused = ann.open("tc-1").await;
+
+    assert_eq!((refused.status(), refused.code()), (403, "task_for_others"));
+    assert!(ann.get("queue").await.body().contains("id=\"empty-queue\""));
+    assert_eq!(ann.get("next").await.header("location"), "queue");
+    let task = bea.open("tc-1").await;
+    let (token, id) = (
+        ann.get("queue").await.field("portal:csrf"),
+        task.field("portal:loop-id"),
+    );
+    let sent = answer().to_string();
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("portal:loop", "tc-1"),
+        ("portal:loop-id", &id),
+        ("portal:answer", &sent),
+    ];
+    assert_eq!(ann.post("submit", &form).await.code(), "task_for_others");
+    assert_eq!(review.status("tc-1").await, "InProgress");
+    assert_eq!(bea.submit(&task, &answer()).await.status(), 303);
+    assert_eq!(review.status("tc-1").await, "Completed");
+}
+
+#[tokio::test]
+async fn an_input_may_ask_for_fewer_answers_than_the_flow_definition() {
+    let review = Review::with(of_two());
+    let mut input = two_items();
+    input["taskCount"] = json!(1);
+    review.start("tc-1", &input).await;
+    let ann = review.sign_in("ann").await;
+
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &answer()).await;
+
+    assert_eq!(review.status("tc-1").await, "Completed");
 }

@@ -8,6 +8,7 @@ mod crashes;
 mod events;
 mod harness;
 mod life_cycle;
+mod own_pages;
 mod portal;
 mod refusals;
 mod sign_in;

@@ -18,7 +18,7 @@ fn start_request(changes: Value) -> String {
     let mut body = json!({
         "HumanLoopName": "tc-1",
         "FlowDefinitionArn": FLOW,
-        "HumanLoopInput": { "InputContent": "{}" },
+        "HumanLoopInput": { "InputContent": "{\"text\":\"x\"}" },
     });
     for (name, value) in changes.as_object().expect("changes") {
         body[name] = value.clone();
@@ -97,7 +97,7 @@ async fn a_start_that_breaks_a_rule_is_a_validation_exception() {
 #[tokio::test]
 async fn the_longest_input_is_accepted() {
     let review = Review::new();
-    let input = format!("{{\"a\":\"{}\"}}", "x".repeat(3_145_728 - 8));
+    let input = format!("{{\"text\":\"{}\"}}", "x".repeat(3_145_728 - 11));
 
     let reply = review
         .api(

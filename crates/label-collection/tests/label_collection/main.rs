@@ -1,5 +1,6 @@
 //! The function over in-process S3 and a review service that the tests play themselves.
 
+mod answers;
 mod harness;
 mod labelling;
 mod more_opinions;

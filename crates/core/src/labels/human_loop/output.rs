@@ -1,18 +1,25 @@
 //! `output.json`: what the reviewers of a human loop answered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{HumanLoopInput, read_answer};
+use super::{
+    HumanLoopInput,
+    matching::{self, Reading},
+    name::loop_of_output,
+};
 use crate::{
     feedback::FeedbackRecord,
-    labels::vote::{Vote, VoteSource},
+    labels::{
+        label_key::label_key,
+        vote::{Vote, VoteSource},
+    },
 };
 
-/// Prefixes of numbered input names that templates are known to use: the reference sample's and the shipped one's.
-const NUMBERED_FIELDS: [&str; 2] = ["textCategory", "item-"];
+/// Folder of corrections, beside the output that they correct.
+const CORRECTIONS: &str = "/corrections/";
 
 /// Why an output cannot be used. Safe to show: it never holds a text of the loop.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +35,7 @@ pub enum InvalidOutput {
     /// The loop was not started with the input of [`HumanLoopInput`](super::HumanLoopInput).
     #[error("the human loop's input has no `comprehendPredictions`")]
     NoItems,
-    /// An item of the input is no feedback record.
+    /// No item of the input is a feedback record; the first one and why.
     #[error("item {number} of the human loop's input is no feedback record: {reason}")]
     Item {
         /// Its number, from 1.
@@ -38,7 +45,24 @@ pub enum InvalidOutput {
     },
 }
 
+/// Returns the loop that an object corrects, if its key is that of a correction.
+///
+/// A reviewer who corrects an answer after the loop was completed adds
+/// `<flow>/YYYY/MM/DD/hh/mm/ss/<loop>/corrections/<worker>-<milliseconds>/output.json` beside its output:
+/// the same document, with that one reviewer's new answer only. It is the newest vote of that worker and
+/// replaces the earlier one. The built-in review service writes it; A2I has no corrections.
+pub fn loop_of_correction(key: &str) -> Option<&str> {
+    let (folder, correction) = key.split_once(CORRECTIONS)?;
+    let id = correction.strip_suffix("/output.json")?;
+    let output = format!("{folder}/output.json");
+    let name = loop_of_output(&output)?;
+    (!id.is_empty() && !id.contains('/')).then(|| &folder[folder.len() - name.len()..])
+}
+
 /// The output of a finished human loop with a custom task type.
+///
+/// It is also what the built-in review service writes of a loop that expired or was stopped after some of
+/// its reviewers had answered: `humanAnswers` holds the answers so far.
 ///
 /// Source: Amazon A2I, "Output data from custom task types". There is no status in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,9 +95,28 @@ pub struct WorkerAnswer {
 
 #[derive(Clone, Debug, PartialEq)]
 struct Item {
-    /// The id by which the template named its input; without one, the record's own.
-    id: String,
-    record: FeedbackRecord,
+    /// The id by which the template named its input, if the input has one.
+    id: Option<String>,
+    /// The record; none where it is not usable. Then it keeps its place, and its number.
+    record: Option<FeedbackRecord>,
+    /// Why it is no record.
+    unusable: Option<String>,
+}
+
+impl Item {
+    fn read(value: &Value) -> Self {
+        let (record, unusable) = match FeedbackRecord::parse(value.to_string().as_bytes()) {
+            Ok(record) => (Some(record), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let id = value.get("id").and_then(Value::as_str).map(str::to_owned);
+        Self { id, record, unusable }
+    }
+
+    fn ids(&self) -> Vec<&str> {
+        let own = self.record.iter().map(|record| record.id.as_str());
+        self.id.as_deref().into_iter().chain(own).collect()
+    }
 }
 
 /// A record of the loop with its votes; nobody answered it if there are none.
@@ -99,7 +142,8 @@ impl HumanLoopOutput {
     ///
     /// # Errors
     ///
-    /// [`InvalidOutput`] when it is no output, or of a loop that this workflow did not start.
+    /// [`InvalidOutput`] when it is no output, or of a loop that this workflow did not start. One item that
+    /// is no record does not spoil the others: see [`HumanLoopOutput::unusable_items`].
     pub fn parse(json: &[u8]) -> Result<Self, InvalidOutput> {
         let document: Document = serde_json::from_slice(json).map_err(|error| InvalidOutput::Json {
             line: error.line(),
@@ -110,23 +154,16 @@ impl HumanLoopOutput {
             .get("comprehendPredictions")
             .and_then(Value::as_array);
         let items = items.ok_or(InvalidOutput::NoItems)?;
-        let items = items.iter().zip(1..).map(|(value, number)| {
-            let line = value.to_string();
-            let record = FeedbackRecord::parse(line.as_bytes()).map_err(|error| InvalidOutput::Item {
-                number,
-                reason: error.to_string(),
-            })?;
-            let id = value
-                .get("id")
-                .and_then(Value::as_str)
-                .unwrap_or(&record.id)
-                .to_owned();
-            Ok(Item { id, record })
-        });
+        let items: Vec<Item> = items.iter().map(Item::read).collect();
+        let usable = items.iter().any(|item| item.record.is_some());
+        let first = items.first().and_then(|item| item.unusable.clone());
+        if let Some(reason) = first.filter(|_| !usable) {
+            return Err(InvalidOutput::Item { number: 1, reason });
+        }
         Ok(Self {
             human_loop_name: document.human_loop_name,
             flow_definition_arn: document.flow_definition_arn,
-            items: items.collect::<Result<_, _>>()?,
+            items,
             answers: document.human_answers,
             input_content: document.input_content,
         })
@@ -150,7 +187,8 @@ impl HumanLoopOutput {
         format!("{bucket}/{key}")
     }
 
-    /// Returns the input of a loop that asks somebody else about some of the records, with the same choices and origin.
+    /// Returns the input of a loop that asks somebody else about some of the records, with the same choices
+    /// and origin.
     pub fn asking_again(
         &self,
         records: Vec<FeedbackRecord>,
@@ -168,91 +206,103 @@ impl HumanLoopOutput {
         }
     }
 
-    /// Matches the answers to the records, in the order of the input.
+    /// Matches the answers to the records, in the order of the input, with the labels that the input offers.
     ///
-    /// A field named by a record's id belongs to that record. Fields of templates that number their inputs
-    /// (`textCategory1`, `item-2`) belong to the item of that number, read as a number, from 1, or from 0 where
-    /// there is a field of number 0. The order of
-    /// keys never counts: A2I sorts them as texts, `textCategory10` before `textCategory2`. Of records that
-    /// occur twice in a loop both get the answer.
+    /// Labels are resolved by identity, however they are spelt; see [`HumanLoopOutput::reviewed_by`].
     pub fn reviewed(&self) -> Vec<ReviewedItem> {
         let offered = self.offered_labels();
+        self.reviewed_by(&|name| among(&offered, name))
+    }
+
+    /// Matches the answers to the records, in the order of the input; `resolve` tells which label a name
+    /// means.
+    ///
+    /// With one item, the one answer that resolves to a label is its answer, whatever its name. With
+    /// several, a field named by a record's id belongs to that record, and one that is numbered
+    /// (`textCategory1`, `item-2`, `predictions[3]`) to the item of that number, from 1, or from 0 where
+    /// there is a field of number 0. The order of keys never counts: A2I sorts them as texts,
+    /// `textCategory10` before `textCategory2`. Of records that occur twice in a loop both get the answer.
+    /// What resolves to no label is a proposal.
+    pub fn reviewed_by(&self, resolve: &dyn Fn(&str) -> Option<String>) -> Vec<ReviewedItem> {
         let mut votes: Vec<Vec<Vote>> = vec![Vec::new(); self.items.len()];
         for answer in &self.answers {
-            let fields = self.fields(answer);
-            for (votes, field) in votes.iter_mut().zip(fields) {
-                let Some(given) = field.and_then(|name| read_answer(&answer.answer_content[name])) else {
-                    continue;
-                };
-                votes.push(Vote {
+            let reading = self.read(answer, resolve);
+            for (votes, given) in votes.iter_mut().zip(reading.answers) {
+                votes.extend(given.map(|given| Vote {
                     worker: answer.worker_id.clone(),
-                    answer: given.among(&offered),
+                    answer: given,
                     source: VoteSource::HumanReview,
                     at: answer.submission_time.clone(),
                     seconds: answer.seconds.map(|seconds| seconds / self.items.len() as f64),
-                });
+                }));
             }
         }
-        let records = self.items.iter().map(|item| item.record.clone());
-        records
-            .zip(votes)
-            .map(|(record, votes)| ReviewedItem { record, votes })
-            .collect()
+        let items = self.items.iter().zip(votes);
+        let readable = items.filter_map(|(item, votes)| {
+            let record = item.record.clone()?;
+            Some(ReviewedItem { record, votes })
+        });
+        readable.collect()
     }
 
     /// Returns the answered fields that belong to no record, such as a comment: never read as a label.
     pub fn unmatched_fields(&self) -> BTreeSet<String> {
+        let offered = self.offered_labels();
         let mut unmatched = BTreeSet::new();
         for answer in &self.answers {
-            let matched: BTreeSet<&str> = self.fields(answer).into_iter().flatten().collect();
+            let reading = self.read(answer, &|name| among(&offered, name));
             let names = answer.answer_content.keys();
-            unmatched.extend(names.filter(|name| !matched.contains(name.as_str())).cloned());
+            unmatched.extend(names.filter(|name| !reading.read.contains(*name)).cloned());
         }
         unmatched
     }
 
-    /// Returns the field of each item.
-    fn fields<'a>(&self, answer: &'a WorkerAnswer) -> Vec<Option<&'a str>> {
-        let by_number = numbered_fields(answer.answer_content.keys(), &self.items);
-        let field = |(item, number): (&Item, usize)| {
-            let by_id = [&item.id, &item.record.id].into_iter();
-            let mut named = by_id.filter_map(|id| answer.answer_content.get_key_value(id));
-            named
-                .next()
-                .map(|(name, _)| name.as_str())
-                .or_else(|| by_number.get(&number).copied())
-        };
-        self.items.iter().zip(1..).map(field).collect()
+    /// Returns how many reviewers entered something of which no answer to any item could be read.
+    ///
+    /// Their answers are no votes: the worker task template names its fields so that they cannot be matched.
+    pub fn unreadable_answers(&self) -> usize {
+        let offered = self.offered_labels();
+        let unreadable = self.answers.iter().filter(|answer| {
+            let reading = self.read(answer, &|name| among(&offered, name));
+            reading.is_filled && reading.answers.iter().all(Option::is_none)
+        });
+        unreadable.count()
+    }
+
+    /// Returns which items are no feedback records (a blank text, say), by number from 1, and why.
+    pub fn unusable_items(&self) -> Vec<(usize, String)> {
+        let reasons = self.items.iter().map(|item| item.unusable.clone());
+        let numbered = (1..).zip(reasons);
+        numbered
+            .filter_map(|(number, reason)| Some((number, reason?)))
+            .collect()
+    }
+
+    fn read(&self, answer: &WorkerAnswer, resolve: &dyn Fn(&str) -> Option<String>) -> Reading {
+        let ids: Vec<Vec<&str>> = self.items.iter().map(Item::ids).collect();
+        matching::read(&ids, &answer.answer_content, resolve)
     }
 }
 
-/// Returns the numbered fields by number: those with a known prefix, or with the only prefix there is.
-fn numbered_fields<'a>(names: impl Iterator<Item = &'a String>, items: &[Item]) -> BTreeMap<usize, &'a str> {
-    let mut by_prefix: BTreeMap<&str, BTreeMap<usize, &str>> = BTreeMap::new();
-    for name in names {
-        let prefix = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        let is_id = prefix.chars().any(|c| c.is_ascii_digit()) || items.iter().any(|item| item.id == *name);
-        if let Ok(number) = name[prefix.len()..].parse()
-            && !is_id
-        {
-            by_prefix.entry(prefix).or_default().insert(number, name);
-        }
+/// Returns the offered label that a name means, if any; where nothing is offered, every name is a label.
+pub fn among(offered: &[String], name: &str) -> Option<String> {
+    if offered.is_empty() {
+        return Some(name.to_owned());
     }
-    let known = NUMBERED_FIELDS.iter().find_map(|prefix| by_prefix.remove(prefix));
-    let fields = match known {
-        Some(fields) => fields,
-        None if by_prefix.len() == 1 => by_prefix.into_values().next().unwrap_or_default(),
-        None => BTreeMap::new(),
+    let exact = offered.iter().find(|label| *label == name);
+    let same = || {
+        let key = label_key(name);
+        offered
+            .iter()
+            .find(|label| !key.is_empty() && label_key(label) == key)
     };
-    let first = usize::from(!fields.contains_key(&0));
-    fields
-        .into_iter()
-        .map(|(number, name)| (number.saturating_add(1 - first), name))
-        .collect()
+    exact.or_else(same).cloned()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -379,6 +429,52 @@ mod tests {
             [None, None, None]
         );
         assert_eq!(labels(&output(&items, json!({}))), [None, None, None]);
+    }
+
+    #[test]
+    fn an_answer_of_which_nothing_can_be_read_is_counted_and_a_blank_one_is_not() {
+        let items = items(2);
+
+        assert_eq!(output(&items, json!({"category": "L1"})).unreadable_answers(), 1);
+        assert_eq!(output(&items, json!({"category": ""})).unreadable_answers(), 0);
+        assert_eq!(output(&items, json!({"item-2": "L1"})).unreadable_answers(), 0);
+    }
+
+    #[test]
+    fn one_blank_item_does_not_reject_the_others_of_its_page() {
+        let mut items = items(3);
+        items[1] = json!({"classifier": "news", "utterance": " "});
+
+        let output = output(&items, json!({"item-1": "L1", "item-2": "L2", "item-3": "L3"}));
+
+        assert_eq!(
+            labels(&output),
+            [Some(Answer::labels(["L1"])), Some(Answer::labels(["L3"]))]
+        );
+        assert_eq!(output.unusable_items().len(), 1);
+        assert_eq!(output.unusable_items()[0].0, 2);
+    }
+
+    #[test]
+    fn the_key_of_a_correction_names_the_loop_that_it_corrects() {
+        let folder = "review/2026/11/20/10/00/00/loop-1";
+
+        assert_eq!(
+            loop_of_correction(&format!("{folder}/corrections/0f-1/output.json")),
+            Some("loop-1")
+        );
+        for key in [
+            format!("{folder}/output.json"),
+            format!("{folder}/corrections/output.json"),
+            format!("{folder}/corrections/a/b/output.json"),
+            "loop-1/corrections/0f-1/output.json".to_owned(),
+        ] {
+            assert_eq!(loop_of_correction(&key), None, "{key}");
+        }
+        assert_eq!(
+            loop_of_output(&format!("{folder}/corrections/0f-1/output.json")),
+            None
+        );
     }
 
     #[test]

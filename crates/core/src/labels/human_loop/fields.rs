@@ -1,0 +1,325 @@
+//! The fields of a submitted form, in any shape that worker task templates produce.
+//!
+//! | element | what A2I sends for the field |
+//! |---|---|
+//! | `select`, `input`, `textarea`, `crowd-input`, `crowd-text-area` | a text |
+//! | `select multiple` | a list of texts |
+//! | `crowd-classifier` | `{"label": "X"}` |
+//! | `crowd-classifier-multi-select` | `{"labels": ["X", "Y"]}` |
+//! | radio buttons and check boxes, native and crowd | `{"<value or on>": true, …}` |
+//!
+//! Templates nest these in objects and lists of their own (`annotations`), also as JSON in a hidden input.
+
+use serde_json::{Map, Value};
+
+use super::answer::{Answer, NONE_FITS, UNSURE};
+use crate::{feedback::prediction::LABEL_DELIMITER, labels::label_key::label_key};
+
+/// Deepest nesting that is looked into; deeper values are no answers.
+const MAX_DEPTH: usize = 8;
+
+/// What boxes and buttons without a value send in its place.
+const NAMELESS_VALUES: [&str; 4] = ["on", "true", "yes", "1"];
+
+/// What templates call the choice that no label fits, as label keys.
+const NONE_WORDS: [&str; 6] = [
+    "none",
+    "none fits",
+    "none of these",
+    "none of these fits",
+    "none of the above",
+    "no label fits",
+];
+
+/// Parts of the names of fields in which people explain themselves.
+const COMMENT_NAMES: [&str; 8] = [
+    "comment",
+    "remark",
+    "note",
+    "reason",
+    "explanation",
+    "feedback",
+    "justification",
+    "rationale",
+];
+
+/// Parts of the names of fields that are there for the answer.
+const ANSWER_NAMES: [&str; 8] = [
+    "category",
+    "label",
+    "class",
+    "choice",
+    "answer",
+    "item-",
+    "prediction",
+    "sentiment",
+];
+
+/// Tells which label a text means; nothing where it means none.
+pub(crate) type Resolve<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What kind of input a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shape {
+    /// Typed or selected: a text.
+    Text,
+    /// Boxes or buttons.
+    Marks,
+    /// A choice among labels.
+    Choice,
+}
+
+/// One value of a form.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Field {
+    /// Names from the outermost to its own; a place in a list is `[3]`, or the `id` of what lies there.
+    pub path: Vec<String>,
+    /// What it says; empty where it was left blank.
+    pub given: Vec<String>,
+    /// What kind of input it comes from.
+    pub shape: Shape,
+}
+
+impl Field {
+    /// Returns its own name.
+    pub fn name(&self) -> &str {
+        self.path.last().map(String::as_str).unwrap_or_default()
+    }
+
+    /// Returns the name under which it was submitted.
+    pub fn root(&self) -> &str {
+        self.path.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// Returns whether nothing was entered.
+    pub fn is_blank(&self) -> bool {
+        self.given.is_empty()
+    }
+
+    /// Returns whether people explain themselves in it: it answers only where nothing else does.
+    pub fn is_comment(&self) -> bool {
+        self.is_named(&COMMENT_NAMES)
+    }
+
+    /// Returns whether its name, or its kind, says that it is there for the answer.
+    pub fn is_for_answer(&self) -> bool {
+        !self.is_comment() && (self.shape == Shape::Choice || self.is_named(&ANSWER_NAMES))
+    }
+
+    fn is_named(&self, parts: &[&str]) -> bool {
+        let name = self.path.join(".").to_lowercase();
+        parts.iter().any(|part| name.contains(part))
+    }
+
+    /// Returns the answer that it means if everything it says is a label or a word with a meaning of its own.
+    pub fn answer(&self, resolve: Resolve<'_>) -> Option<Answer> {
+        let given = self.given.as_slice();
+        if given.is_empty() {
+            return None;
+        }
+        if given.iter().any(|word| word == UNSURE) {
+            return Some(Answer::Unsure);
+        }
+        if given.iter().any(|word| word == NONE_FITS) {
+            return Some(Answer::NoneFits);
+        }
+        if let Some(labels) = all_labels(given.iter().map(String::as_str), resolve) {
+            return Some(Answer::labels(labels));
+        }
+        match given {
+            [word] if self.shape == Shape::Text && word.contains(LABEL_DELIMITER) => {
+                all_labels(word.split(LABEL_DELIMITER), resolve).map(Answer::labels)
+            }
+            [word] if self.shape == Shape::Marks && NAMELESS_VALUES.contains(&word.as_str()) => {
+                resolve(self.name()).map(|label| Answer::labels([label]))
+            }
+            [word] if NONE_WORDS.contains(&label_key(word).as_str()) => Some(Answer::NoneFits),
+            _ => None,
+        }
+    }
+
+    /// Returns the answer that it means, or what it says as the proposal of a new label.
+    pub fn answer_or_proposal(&self, resolve: Resolve<'_>) -> Option<Answer> {
+        if self.is_blank() {
+            return None;
+        }
+        self.answer(resolve).or_else(|| {
+            let label = self.given.join(&LABEL_DELIMITER.to_string());
+            Some(Answer::NewLabel { label })
+        })
+    }
+}
+
+fn all_labels<'a>(words: impl Iterator<Item = &'a str>, resolve: Resolve<'_>) -> Option<Vec<String>> {
+    words.map(resolve).collect()
+}
+
+/// Returns the fields of a form.
+pub(crate) fn fields(content: &Map<String, Value>) -> Vec<Field> {
+    let mut fields = Vec::new();
+    for (name, value) in content {
+        collect(&[name.clone()], value, &mut fields);
+    }
+    fields
+}
+
+fn collect(path: &[String], value: &Value, fields: &mut Vec<Field>) {
+    if path.len() > MAX_DEPTH {
+        return;
+    }
+    let name = path.last().map(String::as_str).unwrap_or_default();
+    match value {
+        Value::String(text) => match nested_json(text) {
+            Some(nested) => collect(path, &nested, fields),
+            None => fields.push(field(path, [text.as_str()], Shape::Text)),
+        },
+        Value::Bool(chosen) => fields.push(field(path, chosen.then_some(name), Shape::Marks)),
+        Value::Array(list) if list.iter().all(Value::is_string) => {
+            fields.push(field(path, list.iter().filter_map(Value::as_str), Shape::Choice));
+        }
+        Value::Array(list) => {
+            for (place, element) in list.iter().enumerate() {
+                let id = ["id", "itemId", "recordId", "name"].iter();
+                let id = id.filter_map(|key| element.get(key)?.as_str()).next();
+                let own = id.map_or_else(|| format!("[{place}]"), str::to_owned);
+                collect(&[path, &[own]].concat(), element, fields);
+            }
+        }
+        Value::Object(members) => collect_object(path, members, fields),
+        Value::Null | Value::Number(_) => fields.push(field(path, None, Shape::Text)),
+    }
+}
+
+fn collect_object(path: &[String], members: &Map<String, Value>, fields: &mut Vec<Field>) {
+    match (members.get("label"), members.get("labels")) {
+        (Some(Value::String(label)), _) => fields.push(field(path, [label.as_str()], Shape::Choice)),
+        (_, Some(Value::Array(labels))) => {
+            let labels = labels.iter().filter_map(Value::as_str);
+            fields.push(field(path, labels, Shape::Choice));
+        }
+        _ if members.values().all(Value::is_boolean) => {
+            let chosen = members.iter().filter(|(_, chosen)| **chosen == Value::Bool(true));
+            fields.push(field(path, chosen.map(|(name, _)| name.as_str()), Shape::Marks));
+        }
+        _ => {
+            for (name, value) in members {
+                collect(&[path, std::slice::from_ref(name)].concat(), value, fields);
+            }
+        }
+    }
+}
+
+fn field<'a>(path: &[String], given: impl IntoIterator<Item = &'a str>, shape: Shape) -> Field {
+    let given = given.into_iter().map(str::trim).filter(|word| !word.is_empty());
+    Field {
+        path: path.to_vec(),
+        given: given.map(str::to_owned).collect(),
+        shape,
+    }
+}
+
+/// Reads the value of a hidden input in which a template's script keeps answers as JSON.
+fn nested_json(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text.trim()).ok()?;
+    (value.is_object() || value.is_array()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn resolve(name: &str) -> Option<String> {
+        ["World", "Sports"]
+            .into_iter()
+            .find(|label| label_key(label) == label_key(name))
+            .map(str::to_owned)
+    }
+
+    fn answers(content: Value) -> Vec<Option<Answer>> {
+        let fields = fields(content.as_object().expect("an object"));
+        fields.iter().map(|field| field.answer(&resolve)).collect()
+    }
+
+    #[test]
+    fn every_answer_shape_is_read() {
+        for shape in [
+            json!("World"),
+            json!(" world\n"),
+            json!("ＷＯＲＬＤ"),
+            json!(["World"]),
+            json!({"label": "World"}),
+            json!({"labels": ["World"]}),
+            json!({"World": true, "Sports": false}),
+            json!("{\"label\":\"World\"}"),
+        ] {
+            assert_eq!(
+                answers(json!({"field": shape})),
+                [Some(Answer::labels(["World"]))],
+                "{shape}"
+            );
+        }
+    }
+
+    #[test]
+    fn several_labels_are_read_as_one_answer() {
+        for shape in [
+            json!({"labels": ["World", "Sports", "World"]}),
+            json!({"World": true, "Sports": true}),
+            json!(["Sports", "World"]),
+            json!("World|Sports"),
+        ] {
+            assert_eq!(
+                answers(json!({"field": shape})),
+                [Some(Answer::labels(["Sports", "World"]))],
+                "{shape}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_button_without_a_value_says_its_name() {
+        assert_eq!(
+            answers(json!({"Sports": {"on": true}, "World": {"on": false}})),
+            [Some(Answer::labels(["Sports"])), None]
+        );
+    }
+
+    #[test]
+    fn none_fits_and_unsure_are_no_labels_in_any_shape() {
+        for (word, answer) in [(NONE_FITS, Answer::NoneFits), (UNSURE, Answer::Unsure)] {
+            for shape in [
+                json!(word),
+                json!({"label": word}),
+                json!({"labels": [word]}),
+                json!({word: true, "World": false}),
+            ] {
+                assert_eq!(
+                    answers(json!({"field": shape})),
+                    [Some(answer.clone())],
+                    "{shape}"
+                );
+            }
+        }
+        assert_eq!(
+            answers(json!({"field": {"label": "None of the above"}})),
+            [Some(Answer::NoneFits)]
+        );
+    }
+
+    #[test]
+    fn what_was_not_answered_is_no_answer() {
+        for unanswered in [
+            json!(""),
+            json!("  "),
+            json!({}),
+            json!({"labels": []}),
+            json!({"World": false}),
+            json!(null),
+            json!(3),
+        ] {
+            assert_eq!(answers(json!({"field": unanswered})), [None], "{unanswered}");
+        }
+    }
+}

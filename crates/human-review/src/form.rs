@@ -1,0 +1,372 @@
+//! The fields of a rendered task page, found without a browser.
+//!
+//! What a template's script adds later is not seen. Differs from a browser in that markup within scripts,
+//! styles and comments is passed over as a whole, and nesting plays no part but for `select` and
+//! `crowd-radio-group`.
+
+mod relaxed_json;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use self::relaxed_json::relaxed_json;
+
+/// The crowd elements that the portal has; see `assets/crowd-html-elements.js`.
+const KNOWN_ELEMENTS: [&str; 17] = [
+    "crowd-alert",
+    "crowd-button",
+    "crowd-card",
+    "crowd-checkbox",
+    "crowd-classifier",
+    "crowd-classifier-multi-select",
+    "crowd-form",
+    "crowd-input",
+    "crowd-instructions",
+    "crowd-modal",
+    "crowd-radio-button",
+    "crowd-radio-group",
+    "crowd-slider",
+    "crowd-tab",
+    "crowd-tabs",
+    "crowd-text-area",
+    "crowd-toggle-button",
+];
+
+/// What a field can say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Values {
+    /// One of these texts.
+    Select(Vec<String>),
+    /// One of these, as `{"label": "X"}`.
+    Classifier(Vec<String>),
+    /// Some of these, as `{"labels": ["X"]}`.
+    MultiClassifier(Vec<String>),
+    /// A box or button of this value, as `{"X": true}`; of the buttons of one group one is chosen.
+    Mark {
+        /// Its value.
+        value: String,
+        /// The group, if it is a radio button.
+        group: Option<String>,
+    },
+    /// Any text; it begins as this one.
+    Text(String),
+    /// A text that nobody sees or changes by hand.
+    Hidden(String),
+}
+
+/// A named field of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormField {
+    /// Name under which it is submitted.
+    pub name: String,
+    /// What it can say.
+    pub values: Values,
+}
+
+/// What a page consists of, as far as answers are concerned.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Its fields, in their order.
+    pub fields: Vec<FormField>,
+    /// Names of crowd elements that the portal does not have.
+    pub unknown_elements: BTreeSet<String>,
+}
+
+/// An open tag.
+#[derive(Debug, Default)]
+struct Tag {
+    name: String,
+    attributes: Vec<(String, String)>,
+}
+
+impl Tag {
+    fn get(&self, name: &str) -> Option<&str> {
+        let mut named = self.attributes.iter().filter(|(own, _)| own == name);
+        named.next().map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the name under which it is submitted, if it is.
+    fn field_name(&self) -> Option<String> {
+        let name = self
+            .get("name")
+            .filter(|name| !name.is_empty() && !name.starts_with("portal:"));
+        name.filter(|_| self.get("disabled").is_none()).map(str::to_owned)
+    }
+}
+
+/// Reads the fields of a page.
+pub fn read_form(html: &str) -> Form {
+    let mut form = Form::default();
+    let mut rest = html;
+    let mut select: Option<usize> = None;
+    let mut group: Option<String> = None;
+    let mut groups = 0;
+    while let Some(start) = rest.find('<') {
+        rest = &rest[start..];
+        if let Some(after) = rest.strip_prefix("<!--") {
+            rest = after.split_once("-->").map_or("", |(_, after)| after);
+            continue;
+        }
+        if rest.starts_with("</") {
+            match closed(rest).as_str() {
+                "select" => select = None,
+                "crowd-radio-group" => group = None,
+                _ => {}
+            }
+            rest = &rest[2..];
+            continue;
+        }
+        let Some((tag, after)) = open_tag(rest) else {
+            rest = &rest[1..];
+            continue;
+        };
+        rest = after;
+        match tag.name.as_str() {
+            "script" | "style" | "template" => rest = after_end(rest, &tag.name),
+            "textarea" => add(
+                &mut form,
+                &tag,
+                Values::Text(text_until(rest, "</").trim().to_owned()),
+            ),
+            "select" => {
+                let before = form.fields.len();
+                add(&mut form, &tag, Values::Select(Vec::new()));
+                select = (form.fields.len() > before).then_some(before);
+            }
+            "option" => {
+                let own = || text_until(rest, "<").trim().to_owned();
+                let value = tag.get("value").map_or_else(own, str::to_owned);
+                let options = select.and_then(|place| form.fields.get_mut(place));
+                if let Some(FormField {
+                    values: Values::Select(options),
+                    ..
+                }) = options
+                    && !value.trim().is_empty()
+                    && tag.get("disabled").is_none()
+                {
+                    options.push(value);
+                }
+            }
+            "crowd-radio-group" => {
+                groups += 1;
+                group = Some(format!("group {groups}"));
+            }
+            _ => add_control(&mut form, &tag, group.as_deref()),
+        }
+    }
+    form
+}
+
+fn add(form: &mut Form, tag: &Tag, values: Values) {
+    let field = tag.field_name().map(|name| FormField { name, values });
+    form.fields.extend(field);
+}
+
+fn add_control(form: &mut Form, tag: &Tag, group: Option<&str>) {
+    let value = || tag.get("value").unwrap_or_default().to_owned();
+    let mark = || {
+        tag.get("value")
+            .filter(|value| !value.is_empty())
+            .unwrap_or("on")
+            .to_owned()
+    };
+    let radio_group = || Some(group.or(tag.get("name")).unwrap_or_default().to_owned());
+    let values = match tag.name.as_str() {
+        "input" => match tag.get("type").unwrap_or("text").to_ascii_lowercase().as_str() {
+            "radio" => Values::Mark {
+                value: mark(),
+                group: radio_group(),
+            },
+            "checkbox" => Values::Mark {
+                value: mark(),
+                group: None,
+            },
+            "hidden" => Values::Hidden(value()),
+            "submit" | "button" | "reset" | "image" | "file" | "range" | "number" => return,
+            _ => Values::Text(value()),
+        },
+        "crowd-input" | "crowd-text-area" => Values::Text(value()),
+        "crowd-radio-button" => Values::Mark {
+            value: mark(),
+            group: radio_group(),
+        },
+        "crowd-checkbox" => Values::Mark {
+            value: mark(),
+            group: None,
+        },
+        "crowd-toggle-button" => Values::Mark {
+            value: "on".to_owned(),
+            group: None,
+        },
+        "crowd-classifier" => Values::Classifier(categories(tag)),
+        "crowd-classifier-multi-select" => Values::MultiClassifier(categories(tag)),
+        name if name.starts_with("crowd-") && !KNOWN_ELEMENTS.contains(&name) => {
+            form.unknown_elements.insert(name.to_owned());
+            return;
+        }
+        _ => return,
+    };
+    add(form, tag, values);
+}
+
+fn categories(tag: &Tag) -> Vec<String> {
+    let listed = tag.get("categories").unwrap_or_default();
+    let mut categories = match relaxed_json(listed) {
+        Some(Value::Array(list)) => list
+            .iter()
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+            .collect(),
+        _ => listed
+            .split(',')
+            .map(|item| item.trim().to_owned())
+            .collect::<Vec<_>>(),
+    };
+    if let Some(exclusion) = tag.get("exclusion-category") {
+        let parsed = relaxed_json(exclusion);
+        let text = parsed
+            .as_ref()
+            .and_then(|parsed| parsed.get("text").unwrap_or(parsed).as_str());
+        categories.push(text.unwrap_or(exclusion).to_owned());
+    }
+    categories.retain(|category| !category.is_empty());
+    categories
+}
+
+/// Returns the name in an end tag.
+fn closed(rest: &str) -> String {
+    let name = rest[2..]
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .next();
+    name.unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Returns what follows the end tag of an element whose content is no markup.
+fn after_end<'a>(rest: &'a str, name: &str) -> &'a str {
+    // ASCII lower case keeps byte positions.
+    let end = rest.to_ascii_lowercase().find(&format!("</{name}"));
+    end.map_or("", |end| &rest[end..])
+}
+
+fn text_until(rest: &str, end: &str) -> String {
+    unescaped(rest.split(end).next().unwrap_or_default())
+}
+
+/// Reads an open tag and returns it with what follows.
+fn open_tag(rest: &str) -> Option<(Tag, &str)> {
+    let after = rest.strip_prefix('<')?;
+    let length = after
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .unwrap_or(after.len());
+    if !after.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return None;
+    }
+    let mut tag = Tag {
+        name: after[..length].to_ascii_lowercase(),
+        attributes: Vec::new(),
+    };
+    let mut rest = &after[length..];
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
+        if rest.is_empty() {
+            return Some((tag, rest));
+        }
+        if let Some(after) = rest.strip_prefix('>') {
+            return Some((tag, after));
+        }
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/');
+        // A stray equals sign is part of the name, as in a browser.
+        let length = rest.char_indices().skip(1).find(|(_, c)| is_end(*c));
+        let length = length.map_or(rest.len(), |(place, _)| place);
+        let name = rest[..length].to_ascii_lowercase();
+        rest = rest[length..].trim_start();
+        let mut value = "";
+        if let Some(after) = rest.strip_prefix('=') {
+            (value, rest) = attribute_value(after.trim_start());
+        }
+        tag.attributes.push((name, unescaped(value)));
+    }
+}
+
+fn attribute_value(rest: &str) -> (&str, &str) {
+    match rest.chars().next() {
+        Some(quote @ ('"' | '\'')) => rest[1..].split_once(quote).unwrap_or((&rest[1..], "")),
+        _ => rest.split_at(
+            rest.find(|c: char| c.is_whitespace() || c == '>')
+                .unwrap_or(rest.len()),
+        ),
+    }
+}
+
+fn unescaped(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (entity, character) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&apos;", "'"),
+        ("&amp;", "&"),
+    ] {
+        text = text.replace(entity, character);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(html: &str) -> Vec<(String, Values)> {
+        let fields = read_form(html).fields.into_iter();
+        fields.map(|field| (field.name, field.values)).collect()
+    }
+
+    fn strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_categories_are_read_in_every_notation_that_templates_use() {
+        for categories in [
+            r#""[&quot;It&#39;s A&quot;, &quot;B \&quot;q\&quot;&quot;]""#,
+            r#"'["It&#39;s A", "B \"q\""]'"#,
+            r#""['It\'s A', 'B &quot;q&quot;']""#,
+            r#""['It\'s A', 'B &quot;q&quot;', ]""#,
+        ] {
+            let html = format!("<crowd-classifier name='c' categories={categories}></crowd-classifier>");
+            assert_eq!(
+                values(&html),
+                [(
+                    "c".to_owned(),
+                    Values::Classifier(strings(&["It's A", "B \"q\""]))
+                )],
+                "{html}"
+            );
+        }
+        assert_eq!(
+            relaxed_json("{ text: 'None, it\\'s \"other\"', }"),
+            Some(serde_json::json!({"text": "None, it's \"other\""}))
+        );
+    }
+
+    #[test]
+    fn markup_in_scripts_and_comments_is_no_field() {
+        let html = "<!-- <input name=a> --><script>'<input name=b>'</script><STYLE><input name=c></STYLE>\
+            <input name=d disabled><input name=portal:csrf><INPUT NAME=e value=\"1 > 0\"><a href=/x>";
+        assert_eq!(values(html), [("e".to_owned(), Values::Text("1 > 0".to_owned()))]);
+    }
+
+    #[test]
+    fn elements_that_the_portal_does_not_have_are_named() {
+        let form =
+            read_form("<crowd-form><crowd-line name='x'></crowd-line><crowd-tab></crowd-tab></crowd-form>");
+
+        assert_eq!(
+            form.unknown_elements.into_iter().collect::<Vec<_>>(),
+            ["crowd-line"]
+        );
+        assert_eq!(form.fields, []);
+    }
+}

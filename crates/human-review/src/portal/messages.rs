@@ -1,0 +1,137 @@
+//! What the portal says instead of a page that it cannot show.
+
+use super::PortalError;
+use crate::answer::AnswerError;
+use crate::event::HttpRequest;
+use crate::human_loop::Refusal;
+use crate::loops::LoopError;
+use crate::task_template::TaskError;
+use crate::validation::is_loop_name;
+use crate::worker_template::TemplateError;
+
+/// Returns the name of the task that the reviewer may correct, where the page says that they have answered
+/// it.
+pub(super) fn answered_task(request: &HttpRequest, error: &PortalError) -> Option<String> {
+    let name = request.query.get("loop").filter(|name| is_loop_name(name));
+    match error {
+        PortalError::Loop(LoopError::Refused(Refusal::Answered)) => name.cloned(),
+        _ => None,
+    }
+}
+
+/// Returns status, stable code, title and advice for an error.
+pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, &'static str) {
+    match error {
+        PortalError::Anonymous => (
+            401,
+            "sign_in_required",
+            "Please sign in",
+            "Reviewers come in by a personal one-time link. Ask the operator of this portal for one.",
+        ),
+        PortalError::BadLink => (
+            403,
+            "link_invalid",
+            "This link does not work",
+            "It has expired or is incomplete. Ask the operator of this portal for a new one.",
+        ),
+        PortalError::UsedLink => (
+            403,
+            "link_used",
+            "This link has been used",
+            "A sign-in link works once. Ask the operator of this portal for a new one.",
+        ),
+        PortalError::ForgedForm => (
+            403,
+            "form_invalid",
+            "This page is out of date",
+            "You have signed in again since it was opened. Nothing was saved: please open the task again.",
+        ),
+        PortalError::NoPage => (
+            404,
+            "no_page",
+            "No such page",
+            "The queue shows what waits for you.",
+        ),
+        PortalError::Method(_) => (
+            405,
+            "method_not_allowed",
+            "This does not work",
+            "Please use the links and buttons.",
+        ),
+        PortalError::Answer(AnswerError::Incomplete) => (
+            400,
+            "answer_incomplete",
+            "Some items have no answer",
+            "Please go back and choose a label, or that none fits. The task is still yours.",
+        ),
+        PortalError::Answer(AnswerError::TooLong) => (
+            400,
+            "label_too_long",
+            "A new label is too long",
+            "The answer was not taken. Please go back and give it a shorter name. The task is still yours.",
+        ),
+        PortalError::Answer(AnswerError::Unreadable) => (
+            400,
+            "answer_unreadable",
+            "This answer was not taken",
+            "No field of it can be matched to an item. The task stays in the queue; please tell the operator.",
+        ),
+        PortalError::Answer(AnswerError::NotAnObject) => (
+            400,
+            "answer_invalid",
+            "The answer cannot be read",
+            "Please go back and try again. The task is still yours.",
+        ),
+        PortalError::Loop(LoopError::NotFound) => (
+            404,
+            "task_not_found",
+            "This task does not exist",
+            "It may have been removed. An answer sent now is not taken. Here is the next one.",
+        ),
+        PortalError::Loop(LoopError::Refused(Refusal::Held)) => (
+            409,
+            "task_held",
+            "Somebody else has this task",
+            "Another reviewer is at it or has answered it. An answer of yours was not taken. Here is the next one.",
+        ),
+        PortalError::Loop(LoopError::Refused(Refusal::Answered)) => (
+            409,
+            "task_answered",
+            "You have answered this task",
+            "Thank you! Here is the next one.",
+        ),
+        PortalError::Loop(LoopError::Refused(Refusal::Excluded)) => (
+            403,
+            "task_for_others",
+            "This task is for somebody else",
+            "You have given your opinion on one of its texts before: another one is wanted. Here is the next task.",
+        ),
+        PortalError::Loop(LoopError::Refused(Refusal::Closed)) => (
+            410,
+            "task_closed",
+            "This task is closed",
+            "It was completed, stopped or its time is over. An answer sent now is not taken. Here is the next one.",
+        ),
+        PortalError::Task(
+            TaskError::NoTemplate | TaskError::TooLong | TaskError::Template(TemplateError::Liquid(_)),
+        ) => (
+            500,
+            "template_failed",
+            "The task page cannot be shown",
+            "The worker task template does not work with this task. The task stays in the queue; please tell the operator.",
+        ),
+        PortalError::Loop(
+            LoopError::Conflict
+            | LoopError::QuotaExceeded
+            | LoopError::WrongStatus(_)
+            | LoopError::Contention
+            | LoopError::Storage(_),
+        )
+        | PortalError::Task(TaskError::Template(TemplateError::Storage(_))) => (
+            503,
+            "storage_unavailable",
+            "Please try again",
+            "The storage did not answer. Nothing is lost; go back and send it again.",
+        ),
+    }
+}

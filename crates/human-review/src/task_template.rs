@@ -1,0 +1,140 @@
+//! The worker task template in use, and whether it can show a task.
+
+use active_learning_aws::bucket::{Bucket, BucketError};
+use serde_json::{Value, json};
+
+use crate::records::STATE_PREFIX;
+use crate::trial::{Trial, try_page};
+use crate::worker_template::{self, SHIPPED, TemplateError, render_html};
+
+/// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
+const MAX_TASK_BYTES: usize = 4_500_000;
+
+/// Largest worker task template, in bytes.
+const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
+
+/// Stands for the nonce where nobody sees the page.
+const NO_NONCE: &str = "trial";
+
+/// Why a task cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// The rendered task would not fit into a response.
+    #[error("the rendered task is longer than a page can be")]
+    TooLong,
+    /// There is no object of that key.
+    #[error("the worker task template is not in the bucket")]
+    NoTemplate,
+    /// It cannot be rendered.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+impl From<BucketError> for TaskError {
+    fn from(error: BucketError) -> Self {
+        Self::Template(error.into())
+    }
+}
+
+/// The worker task template in use.
+#[derive(Debug, Clone, Copy)]
+pub struct TaskTemplate<'a> {
+    /// The review bucket.
+    pub bucket: &'a Bucket,
+    /// Key in it; empty for the shipped template.
+    pub key: &'a str,
+}
+
+impl TaskTemplate<'_> {
+    /// Returns whether it is the one that this project ships.
+    pub fn is_shipped(self) -> bool {
+        self.key.is_empty()
+    }
+
+    /// Renders a task and tries its page.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError`].
+    pub async fn render(self, input: &Value, nonce: &str) -> Result<(String, Trial), TaskError> {
+        let template = self.read().await?;
+        let html = worker_template::render(&template, input, nonce, self.bucket, STATE_PREFIX).await?;
+        if html.len() > MAX_TASK_BYTES {
+            return Err(TaskError::TooLong);
+        }
+        let trial = try_page(&html, input);
+        Ok((html, trial))
+    }
+
+    /// Tries the template as it is, with an input or with two made-up items.
+    pub async fn try_now(self, input: Option<Value>) -> Trial {
+        let item = |number| {
+            json!({ "id": format!("trial-item-{number}"), "utterance": format!("Text {number}"),
+                "prediction": "A", "confidence": 0.5, "classifier": "trial" })
+        };
+        let made_up =
+            || json!({ "comprehendPredictions": [item(1), item(2)], "labels": ["A", "B"], "rowCount": 2 });
+        let input = input.unwrap_or_else(made_up);
+        match self.render(&input, NO_NONCE).await {
+            Ok((_, trial)) => trial,
+            Err(error) => Trial {
+                notices: vec![format!("The page cannot be shown: {error}.")],
+                is_withheld: true,
+            },
+        }
+    }
+
+    /// Returns why a loop of an input that is not of our kind would be an empty page, if it would be.
+    ///
+    /// An input of our kind is never refused here: its page says what is wrong, and the loop waits.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`] when the template cannot be read.
+    pub async fn refusal(self, input: &Value) -> Result<Option<&'static str>, BucketError> {
+        if input["comprehendPredictions"].is_array() {
+            return Ok(None);
+        }
+        let template = match self.read().await {
+            Ok(template) => template,
+            Err(TaskError::Template(TemplateError::Storage(error))) => return Err(error),
+            Err(_) => return Ok(Some("the worker task template is not in the review bucket")),
+        };
+        let pages = (
+            render_html(&template, input, NO_NONCE),
+            render_html(&template, &json!({}), NO_NONCE),
+        );
+        Ok(match pages {
+            (Err(_), _) => Some("the worker task template cannot be rendered with it"),
+            _ if is_empty(input) => Some("it is empty"),
+            (Ok(page), Ok(empty)) if page == empty => Some(
+                "the worker task template shows nothing of it (it has no member that the template refers to, \
+                 such as comprehendPredictions)",
+            ),
+            (Ok((html, _)), _) if try_page(&html, input).is_withheld => {
+                Some("the page that the worker task template makes of it has no field for an answer")
+            }
+            _ => None,
+        })
+    }
+
+    async fn read(self) -> Result<String, TaskError> {
+        if self.key.is_empty() {
+            return Ok(SHIPPED.to_owned());
+        }
+        let found = self.bucket.read(self.key, MAX_TEMPLATE_BYTES).await?;
+        let template = found.ok_or(TaskError::NoTemplate)?;
+        Ok(String::from_utf8_lossy(&template.bytes).into_owned())
+    }
+}
+
+/// Returns whether an input holds no text, number or flag that anybody could see.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.iter().all(is_empty),
+        Value::Object(members) => members.values().all(is_empty),
+    }
+}

@@ -1,0 +1,85 @@
+//! A reviewer's correction of an answer that was worked off, into their newest vote.
+
+use active_learning_aws::{
+    bucket::{Created, JSON_LINES},
+    metrics,
+};
+use active_learning_core::labels::{
+    consolidation::Consensus,
+    labelled::{self, LabelledRecord},
+};
+use lambda_runtime::tracing::{info, warn};
+
+use crate::{
+    FUNCTION, LabelCollection, LabelCollectionError,
+    labelling::{reviewed, use_own_names},
+};
+
+impl LabelCollection {
+    /// Counts what a reviewer has corrected as their newest vote on its questions, and keeps it as a
+    /// labelled object of its own. Idempotent, and right in either order with the output that it corrects:
+    /// votes carry their time.
+    ///
+    /// Where people do not agree any more, an adjudicator decides.
+    pub(crate) async fn correct(&self, human_loop: &str, key: &str) -> Result<(), LabelCollectionError> {
+        let output = match self.read_output(human_loop, key).await? {
+            None => return Ok(()),
+            Some(Ok(output)) => output,
+            Some(Err(reason)) => {
+                warn!(
+                    human_loop.name = human_loop,
+                    reason, "a correction cannot be used"
+                );
+                metrics::count(FUNCTION, &[("RejectedOutputs", 1)]);
+                return Ok(());
+            }
+        };
+
+        let mut lines = String::new();
+        let mut corrected = 0;
+        let flow = &output.flow_definition_arn;
+        let labels = self.label_sets.current().await;
+        let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
+        let labels = labels.as_deref();
+        let answered = reviewed(&output, labels)
+            .into_iter()
+            .filter(|item| !item.votes.is_empty());
+        for item in answered {
+            let question = self.decide(&output, &item, &[], labels).await?;
+            let mut labelled = LabelledRecord::new(item.record, item.votes, human_loop, flow);
+            use_own_names(labels, &labelled.record, &mut labelled.votes);
+            lines.push_str(&labelled.decided(&question, false).to_line());
+            corrected += 1;
+            if question.consensus == Some(Consensus::Tie) {
+                self.dispute(question.record).await?;
+            }
+        }
+        let name = format!("{human_loop}-corrected-{}", correction_id(key));
+        if lines.is_empty() {
+            warn!(
+                human_loop.name = human_loop,
+                "a correction of which nothing can be read"
+            );
+            metrics::count(
+                FUNCTION,
+                &[("UnreadableAnswers", output.unreadable_answers() as u64)],
+            );
+            return Ok(());
+        }
+        let created = self
+            .training
+            .create(&labelled::object_key(&name), JSON_LINES, lines)
+            .await;
+        if created.map_err(LabelCollectionError::TrainingBucket)? == Created::Created {
+            info!(human_loop.name = human_loop, corrected, "an answer was corrected");
+            metrics::count(FUNCTION, &[("CorrectedRecords", corrected)]);
+        }
+        Ok(())
+    }
+}
+
+/// Returns what tells a correction from others of its loop.
+fn correction_id(key: &str) -> &str {
+    let folder = key.trim_end_matches("/output.json");
+    folder.rsplit('/').next().unwrap_or_default()
+}

@@ -1,0 +1,63 @@
+//! Answers of pages that are not ours, and corrections.
+
+use active_learning_core::labels::{
+    human_loop::Answer,
+    question::{Question, State, question_key},
+};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    BUILT_IN_OUTPUT, FEEDBACK, LOOP, REVIEW, Services, TRAINING, event, input, output, output_key,
+};
+
+fn answered_by(content: &Value, worker: &str, minute: u32) -> String {
+    let answer = json!({"answerContent": content, "submissionTime": format!("2026-11-20T12:{minute:02}:00.000Z"), "workerId": worker});
+    let mut output: Value = serde_json::from_str(BUILT_IN_OUTPUT).expect("JSON");
+    output["humanAnswers"] = json!([answer]);
+    output["humanLoopName"] = json!(LOOP);
+    output.to_string()
+}
+
+#[tokio::test]
+async fn a_loop_of_which_no_answer_can_be_read_is_listed_with_its_reason_and_not_asked_in_vain() {
+    let services = Services::start();
+
+    services
+        .answered(LOOP, answered_by(&json!({"topic": "World"}), "w1", 1))
+        .await;
+
+    let rejected = services.rejected(LOOP).await;
+    let items = input()["comprehendPredictions"].as_array().map(Vec::len);
+    assert_eq!(Some(rejected.len()), items);
+    let reason = rejected[0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("can be matched to an item"), "{reason}");
+    assert_eq!(services.keys(TRAINING, "labelled/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_correction_is_the_newest_vote_of_its_worker_and_decides() {
+    let services = Services::start();
+    let first = input()["comprehendPredictions"][0].clone();
+    let labels: Vec<&str> = vec!["World"; 20];
+    let asked = input().to_string();
+    services
+        .answered(LOOP, output(LOOP, &asked, &[("w1", 1, &labels)]))
+        .await;
+    let key = output_key(LOOP).replace("output.json", "corrections/w1-1/output.json");
+    let id = first["id"].as_str().expect("an id");
+
+    services
+        .put(REVIEW, &key, answered_by(&json!({ id: "Sports" }), "w1", 9))
+        .await;
+    for _ in 0..2 {
+        services.function().handle(event(&key)).await.expect("worked off");
+    }
+
+    let question = services.get(FEEDBACK, &question_key(id)).await;
+    let question = Question::parse(question.as_bytes()).expect("a question");
+    assert_eq!(question.state, State::Answered);
+    assert_eq!(question.answer(), Some(&Answer::labels(["Sports"])));
+    let corrected = services.labelled(&format!("{LOOP}-corrected-w1-1")).await;
+    assert_eq!(corrected.len(), 1);
+    assert_eq!(corrected[0].votes[0].answer, Answer::labels(["Sports"]));
+}
