@@ -44,7 +44,7 @@ async fn accepted_predictions_are_kept_as_labels_and_ask_nobody() {
             .expect("worked off");
     }
 
-    let keys = services.keys_in(TRAINING_BUCKET, "").await;
+    let keys = services.keys_in(TRAINING_BUCKET, "machine-labelled/").await;
     assert!(
         matches!(&keys[..], [key] if key.starts_with("machine-labelled/a.jsonl-") && key.ends_with("-00001.jsonl")),
         "{keys:?}"
