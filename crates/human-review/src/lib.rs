@@ -32,6 +32,7 @@ pub mod worker_template;
 use active_learning_aws::{
     bucket::Bucket,
     env::{ConfigError, Env},
+    label_set::LabelSets,
     lambda,
 };
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
@@ -57,6 +58,8 @@ pub struct Config {
     pub flow_definition_arn: String,
     /// Bucket of state and output (`REVIEW_BUCKET_NAME`).
     pub bucket: String,
+    /// Bucket of the label set (`TRAINING_BUCKET_NAME`).
+    pub training_bucket: String,
     /// Public base URL of the portal; empty to take it from each request (`PORTAL_URL`).
     pub portal_url: String,
     /// Secret that signs links and sessions (`SIGNING_SECRET_ARN`).
@@ -88,6 +91,7 @@ impl Config {
         Ok(Self {
             flow_definition_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
             bucket: env.required("REVIEW_BUCKET_NAME")?,
+            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),
             signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
             task_count,
@@ -154,6 +158,7 @@ impl From<HumanReviewError> for Diagnostic {
 pub struct HumanReview {
     config: Config,
     bucket: Bucket,
+    label_sets: LabelSets,
     loops: Loops,
     key: SigningKey,
 }
@@ -161,6 +166,7 @@ pub struct HumanReview {
 impl HumanReview {
     /// Returns the function over its bucket, with the secret that signs links and sessions.
     pub fn new(config: Config, s3: aws_sdk_s3::Client, signing_secret: &[u8]) -> Self {
+        let label_sets = LabelSets::new(Bucket::new(s3.clone(), &config.training_bucket));
         let bucket = Bucket::new(s3, &config.bucket);
         let rules = FlowRules {
             task_count: config.task_count,
@@ -171,6 +177,7 @@ impl HumanReview {
         Self {
             config,
             bucket,
+            label_sets,
             loops,
             key: SigningKey::new(signing_secret),
         }
@@ -199,6 +206,7 @@ impl HumanReview {
                     loops: &self.loops,
                     bucket: &self.bucket,
                     key: &self.key,
+                    label_sets: &self.label_sets,
                     template: self.template(),
                     portal_url: &self.config.portal_url,
                     now,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use active_learning_aws::bucket::{Bucket, BucketError, Created, TEXT};
+use active_learning_aws::label_set::LabelSets;
 use active_learning_aws::metrics;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -43,6 +44,8 @@ pub struct Portal<'a> {
     pub bucket: &'a Bucket,
     /// Signs links and sessions.
     pub key: &'a SigningKey,
+    /// The label set, which open tasks follow.
+    pub label_sets: &'a LabelSets,
     /// What the tasks are shown by.
     pub template: TaskTemplate<'a>,
     /// Public URL of the portal; empty to take it from the request.
@@ -260,8 +263,19 @@ impl Portal<'_> {
         Ok(page(200, &view, Some(&nonce)))
     }
 
+    /// Returns the input of a loop as its page shows it today, with the choices of the current label set.
+    async fn shown(&self, human_loop: &HumanLoop) -> Result<Value, PortalError> {
+        let input = self.loops.input(human_loop).await?;
+        let set = self.label_sets.current().await?;
+        let choices = set.map(|set| {
+            let started_with = input["labels"].as_array().into_iter().flatten();
+            set.choices(started_with.filter_map(Value::as_str))
+        });
+        Ok(shown_input(input, choices.as_deref()))
+    }
+
     async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<(String, Trial), PortalError> {
-        let input = shown_input(self.loops.input(human_loop).await?, None);
+        let input = self.shown(human_loop).await?;
         Ok(self.template.render(&input, nonce).await?)
     }
 
@@ -275,7 +289,7 @@ impl Portal<'_> {
         let id = form.get("portal:loop-id").map(String::as_str).unwrap_or_default();
         let answer = read_answer(form)?;
         let human_loop = self.loops.find(name, self.now).await?;
-        let input = shown_input(self.loops.input(&human_loop).await?, None);
+        let input = self.shown(&human_loop).await?;
         if self.template.is_shipped() {
             check_shipped_answer(&input, &answer)?;
         } else {

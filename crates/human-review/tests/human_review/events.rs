@@ -58,6 +58,7 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
         Env::from([
             ("HUMAN_REVIEW_WORKFLOW_ARN", crate::harness::FLOW),
             ("REVIEW_BUCKET_NAME", "review-bucket"),
+            ("TRAINING_BUCKET_NAME", "training-bucket"),
             ("PORTAL_URL", ""),
             (
                 "SIGNING_SECRET_ARN",

@@ -19,12 +19,14 @@ use serde_json::{Value, json};
 
 pub const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tc-review";
 pub const BUCKET: &str = "review-bucket";
+pub const TRAINING_BUCKET: &str = "training-bucket";
 pub const PORTAL_URL: &str = "https://portal.example/dev";
 
 pub fn config() -> Config {
     Config {
         flow_definition_arn: FLOW.to_owned(),
         bucket: BUCKET.to_owned(),
+        training_bucket: TRAINING_BUCKET.to_owned(),
         portal_url: PORTAL_URL.to_owned(),
         signing_secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:signing".to_owned(),
         task_count: 1,
@@ -64,11 +66,13 @@ impl Review {
         let store = Arc::new(Store::open(folder.path()).expect("store"));
         let queue = InvocationQueue::new(store.clone());
         let service = S3::new(store, Arc::new(Iam::default()), queue, "us-east-1".into()).expect("s3");
-        let bucket = BucketSpec {
-            name: BUCKET.into(),
-            ..BucketSpec::default()
-        };
-        service.put_bucket(bucket).expect("bucket");
+        for name in [BUCKET, TRAINING_BUCKET] {
+            let bucket = BucketSpec {
+                name: name.into(),
+                ..BucketSpec::default()
+            };
+            service.put_bucket(bucket).expect("bucket");
+        }
         let reads = Arc::new(AtomicUsize::new(0));
         let counter = reads.clone();
         let lost = Arc::new(Mutex::new(None));
