@@ -9,6 +9,7 @@ use active_learning_core::{
     dataset::{Mode, read_csv},
     feedback::{ClassScore, FeedbackRecord, FeedbackRequest, Source},
     sampling::duplicates::{RecentTexts, same_form},
+    text::normal_form,
 };
 
 const INVENTED: &str = include_str!("../../cli/data/news.csv");
@@ -65,9 +66,13 @@ const CONTRASTS: [(&str, Edit); 4] = [
         words.insert(1 + number * 7_919 % (words.len() - 1), "not");
         words.join(" ")
     }),
-    ("a question of it", |text, _, _| {
-        format!("{}?", text.trim_end_matches('.'))
-    }),
+    (
+        "a question of a statement, or a statement of a question",
+        |text, _, _| match normal_form(text).ends_with('?') {
+            true => text.replace('?', ""),
+            false => format!("{}?", text.trim_end_matches('.')),
+        },
+    ),
     ("an emoji after", |text, _, _| format!("{text} \u{1f44e}")),
 ];
 

@@ -366,10 +366,11 @@ fn differ_without_content(a: &RecentText, b: &RecentText) -> bool {
         (b, a)
     };
     if let (true, Some(tail)) = (short.is_cut_off, long.text.strip_prefix(short.text.as_str())) {
-        // Who cuts a text by its length cuts within a word; who goes on after dots may take everything back.
-        let within_word = !tail.starts_with(' ') && !tail.is_empty();
-        let goes_on = || tail.split(' ').all(|word| !denies(word));
-        return 2 * short.text.len() >= long.text.len() && (within_word || goes_on());
+        // Who cuts a text by its length cuts within a word; who goes on after dots may take everything back. A sign at the
+        // end makes a question of the whole, or turns its tone.
+        let turns = tail.split_whitespace().next_back().is_none_or(turns_a_text);
+        let may_take_back = tail.starts_with(' ') && tail.split_whitespace().any(denies);
+        return 2 * short.text.len() >= long.text.len() && !turns && !may_take_back;
     }
     let added = long.text.len() - short.text.len();
     let is_small = 5 * short.text.len() >= 4 * long.text.len() && added > 0;
@@ -387,6 +388,15 @@ fn differ_without_content(a: &RecentText, b: &RecentText) -> bool {
 /// Returns whether a word that stands before or after a text neither denies nor asks, counts nor shows a feeling.
 fn is_harmless(word: &str) -> bool {
     word.chars().all(char::is_alphabetic) && !denies(word)
+}
+
+/// Returns whether a sign at the end of a text asks or shows a feeling.
+fn turns_a_text(word: &str) -> bool {
+    let is_face = word.starts_with([':', ';', '=', '<']) && word.len() > 1;
+    is_face
+        || word
+            .chars()
+            .any(|c| c == '?' || !(c.is_ascii() || c.is_alphanumeric()))
 }
 
 fn denies(word: &str) -> bool {
