@@ -94,9 +94,12 @@ pub enum RowError {
     Bad(#[from] BadRow),
 }
 
+/// A file with what was read of it to look at, and a row of our own after its last.
+type Lines<R> = LineFeeds<Chain<Chain<Cursor<Vec<u8>>, Rest<R>>, &'static [u8]>>;
+
 /// The rows of a file, one by one; a bad row is told and reading goes on.
 pub struct TrainingRows<R> {
-    rows: csv::Reader<LineFeeds<Chain<Chain<Cursor<Vec<u8>>, Rest<R>>, &'static [u8]>>>,
+    rows: csv::Reader<Lines<R>>,
     header: Option<Header>,
     ended: bool,
 }
@@ -305,7 +308,8 @@ fn other_separator(
     let candidates = OTHER_SEPARATORS.iter().filter(|(separator, _)| {
         let is_label_delimiter = label_delimiter == Some(char::from(*separator));
         // Several labels a row may be separated by bars.
-        !is_label_delimiter && !(commas_are_good && *separator == b'|')
+        let is_taken_for_one = commas_are_good && *separator == b'|';
+        !(is_label_delimiter || is_taken_for_one)
     });
     for (separator, name) in candidates {
         let rows = sample_rows(text, *separator, is_whole);

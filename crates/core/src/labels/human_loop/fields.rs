@@ -158,7 +158,7 @@ fn all_labels<'a>(words: impl Iterator<Item = &'a str>, resolve: Resolve<'_>) ->
 pub(crate) fn fields(content: &Map<String, Value>) -> Vec<Field> {
     let mut fields = Vec::new();
     for (name, value) in content {
-        collect(&[name.clone()], value, &mut fields);
+        collect(std::slice::from_ref(name), value, &mut fields);
     }
     fields
 }
