@@ -128,7 +128,7 @@ def comprehend_refusals(stack):
     refused("UnrecognizedClientException", 400, nobody, EndpointArn=endpoint, Text="Some text")
 
 
-def start_arguments(stack, name, content="{}"):
+def start_arguments(stack, name, content='{"text": "Rates rise"}'):
     flow = stack.outputs["HumanReviewWorkflowArnInUse"]
     return {"HumanLoopName": name, "FlowDefinitionArn": flow, "HumanLoopInput": {"InputContent": content}}
 
@@ -203,7 +203,7 @@ def a2i_refusals(stack):
         refused("ValidationException", 400, unchecked.describe_human_loop, HumanLoopName=name)
     good = start_arguments(stack, "check-refused")
     for wrong in [
-        {"HumanLoopInput": {"InputContent": "not JSON"}}, {"HumanLoopInput": {"InputContent": '["no object"]'}},
+        {"HumanLoopInput": {"InputContent": "not JSON"}}, {"HumanLoopInput": {"InputContent": "{}"}}, {"HumanLoopInput": {"InputContent": '["no object"]'}},
         {"HumanLoopInput": {"InputContent": json.dumps({"a": "x" * 3_145_728})}}, {"HumanLoopInput": None},
         {"FlowDefinitionArn": "arn:aws:s3:::bucket"}, {"FlowDefinitionArn": good["FlowDefinitionArn"] + "-x"},
         {"HumanLoopName": None}, {"DataAttributes": {"ContentClassifiers": ["FreeOfEverything"]}},

@@ -265,7 +265,7 @@ def human_loop_quota(stack):
     start = stack.client("sagemaker-a2i-runtime").start_human_loop
     flow = stack.outputs["HumanReviewWorkflowArnInUse"]
     refused("ServiceQuotaExceededException", 402, start, HumanLoopName="one-more", FlowDefinitionArn=flow,
-            HumanLoopInput={"InputContent": "{}"})
+            HumanLoopInput={"InputContent": '{"text": "Rates rise"}'})
 
 
 @check("in the end nothing is in review twice, and no event failed")
