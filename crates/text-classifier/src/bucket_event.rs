@@ -6,6 +6,7 @@ use aws_lambda_events::s3::{S3Event, S3EventRecord};
 use lambda_runtime::Diagnostic;
 
 use crate::{
+    Config,
     arn::{ClassifierArn, EndpointArn},
     bucket::{self, Bucket, StoreError},
     classification_job, classification_run, endpoint,
@@ -41,8 +42,7 @@ impl From<EventError> for Diagnostic {
 /// The first object that could not be dealt with.
 pub(crate) async fn handle(
     bucket: &Bucket,
-    own: &EndpointArn,
-    test_share: f64,
+    config: &Config,
     event: S3Event,
     invocation: &Invocation,
 ) -> Result<(), EventError> {
@@ -51,9 +51,9 @@ pub(crate) async fn handle(
             continue;
         };
         if is_initial_file(&upload.key) {
-            initial_model::build(bucket, own, test_share, &upload).await?;
+            initial_model::build(bucket, config, &upload).await?;
         } else if let Some(resource) = bucket::resource_of_job(&upload.key) {
-            work(bucket, own, resource, invocation).await?;
+            work(bucket, &config.endpoint_arn, resource, invocation).await?;
         } else {
             tracing::warn!(key = upload.key, "nothing is to be done for such an object");
         }

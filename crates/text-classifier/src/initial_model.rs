@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use text_model::{LABEL_DELIMITER, Mode, Trained, TrainingDataError, TrainingSet, train};
 
 use crate::{
+    Config,
     arn::{ClassifierArn, EndpointArn},
     bucket::{Bucket, StoreError, Updated},
     classifier::{
@@ -38,7 +39,7 @@ pub(crate) struct Upload {
 /// Trains on a file and puts its model in service, unless that of a newer file is; says in a report what
 /// became of it.
 ///
-/// `test_share` of its texts is left out, as datasets hold it out, so that later models can be compared
+/// [`Config::test_share`] of its texts is left out, as datasets hold it out, so that later models can be compared
 /// with this one. A file that cannot be used is refused in its report and changes nothing; so is sample
 /// data beside a user's own.
 ///
@@ -48,12 +49,8 @@ pub(crate) struct Upload {
 /// # Errors
 ///
 /// The bucket failed.
-pub(crate) async fn build(
-    bucket: &Bucket,
-    endpoint: &EndpointArn,
-    test_share: f64,
-    upload: &Upload,
-) -> Result<(), StoreError> {
+pub(crate) async fn build(bucket: &Bucket, config: &Config, upload: &Upload) -> Result<(), StoreError> {
+    let (endpoint, test_share) = (&config.endpoint_arn, config.test_share);
     let Some(file) = bucket.object(&upload.key, &upload.etag).await? else {
         tracing::info!(
             key = upload.key,
@@ -89,20 +86,21 @@ pub(crate) async fn build(
         }
     }
     // Before the model serves: people choose from what it knows.
-    take_labels(bucket, upload, &arn, is_sample).await?;
+    match is_sample {
+        true => {
+            let sets = bucket.label_sets();
+            sets.current_or_seed(&config.classes, &report.at).await?;
+        }
+        false => take_labels(bucket, upload, &arn).await?,
+    }
+
     put_in_service(bucket, endpoint, upload, &arn).await?;
     report.model_arn = Some(arn.to_string());
     write_report(bucket, &report).await
 }
 
-/// Takes the labels of a file into the label set. Those of the shipped sample are as good as the parameter's: own data
-/// replaces them.
-async fn take_labels(
-    bucket: &Bucket,
-    upload: &Upload,
-    arn: &ClassifierArn,
-    is_sample: bool,
-) -> Result<(), StoreError> {
+/// Takes the labels of a user's own file into the label set, in place of those of the parameter.
+async fn take_labels(bucket: &Bucket, upload: &Upload, arn: &ClassifierArn) -> Result<(), StoreError> {
     let classifier = bucket.read::<Classifier>(&arn.resource()).await?;
     let labels = classifier
         .and_then(|classifier| classifier.trained)
@@ -110,15 +108,7 @@ async fn take_labels(
     let labels = labels.unwrap_or_default();
     let at = active_learning_aws::rfc3339(upload.time);
 
-    let sets = bucket.label_sets();
-    let set = match is_sample {
-        true => sets
-            .current_or_seed(&labels, &at)
-            .await
-            .map(|set| set.as_ref().clone()),
-        false => sets.take_data(&labels, &at).await,
-    };
-    let set = set?;
+    let set = bucket.label_sets().take_data(&labels, &at).await?;
     tracing::info!(
         label_set.version = set.version(),
         labels = labels.len(),

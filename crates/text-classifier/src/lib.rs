@@ -57,6 +57,8 @@ pub struct Config {
     ///
     /// The same share is held out of datasets: on these texts later models are compared with the first one.
     pub test_share: f64,
+    /// Labels that the label set starts with, until a user's own training file brings its own.
+    pub classes: Vec<String>,
 }
 
 impl Config {
@@ -77,6 +79,7 @@ impl Config {
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
             test_share,
+            classes: env.list("CLASSES")?,
         })
     }
 }
@@ -95,22 +98,22 @@ pub enum Event {
 #[derive(Debug)]
 pub struct TextClassifier {
     api: protocol::Api,
-    test_share: f64,
+    config: Config,
 }
 
 impl TextClassifier {
     /// Makes the function; models are loaded with the first request for them.
     #[must_use]
     pub fn new(config: Config, s3: aws_sdk_s3::Client) -> Self {
-        let bucket = bucket::Bucket::new(s3, config.training_bucket);
+        let bucket = bucket::Bucket::new(s3, config.training_bucket.clone());
         let serving = serving::Serving::new(bucket.clone());
         Self {
-            test_share: config.test_share,
             api: protocol::Api {
                 bucket,
                 serving,
-                endpoint: config.endpoint_arn,
+                endpoint: config.endpoint_arn.clone(),
             },
+            config,
         }
     }
 
@@ -129,8 +132,7 @@ impl TextClassifier {
             Event::Bucket(objects) => {
                 let invocation = invocation(&event.context);
                 let api = &self.api;
-                bucket_event::handle(&api.bucket, &api.endpoint, self.test_share, objects, &invocation)
-                    .await?;
+                bucket_event::handle(&api.bucket, &self.config, objects, &invocation).await?;
                 Ok(None)
             }
         }

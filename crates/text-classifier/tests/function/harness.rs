@@ -301,6 +301,9 @@ fn classifier(s3: &aws_sdk_s3::Client) -> TextClassifier {
         training_bucket: BUCKET.into(),
         endpoint_arn: ENDPOINT_ARN.parse().expect("endpoint ARN"),
         test_share: 0.0,
+        classes: ["World", "Sports", "Business", "SciTech"]
+            .map(str::to_owned)
+            .to_vec(),
     };
     TextClassifier::new(config, s3.clone())
 }
