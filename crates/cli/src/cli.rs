@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     advise,
     demo::{self, demo},
-    functions, labels, models,
+    disputes, functions, labels, models,
     outputs::StackOutputs,
     redrive::{self, Outcome},
     run, sign_in, simulate, training,
@@ -72,9 +72,14 @@ enum Command {
     Models(models::Command),
     /// Shows and changes the labels there are, of the running stack or of one on AWS
     Labels(labels::Options),
+    /// Shows the texts on which people do not agree, and their votes
+    Disputed(disputes::Listing),
+    /// Decides what people do not agree on, for good
+    Adjudicate(disputes::Adjudication),
     /// Advises the threshold that keeps a promised accuracy; exits with 3 where there is none
     Advise(advise::Options),
     /// Serves one function; the stack starts these by itself
+    #[command(hide = true)]
     Lambda {
         /// Name of the function
         name: String,
@@ -162,6 +167,14 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
             Command::Labels(options_of_labels) => {
                 let done = labels::execute(options_of_labels, || running(&options.state_dir)).await?;
                 Ok(exit_code(done))
+            }
+            Command::Disputed(listing) => {
+                disputes::list(listing, || running(&options.state_dir)).await?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Adjudicate(adjudication) => {
+                disputes::adjudicate(adjudication, || running(&options.state_dir)).await?;
+                Ok(ExitCode::SUCCESS)
             }
             Command::Advise(question) => advise::run(question, &options.state_dir).await,
             Command::Redrive {

@@ -4,14 +4,12 @@
 
 use std::io::{self, BufRead, Write};
 
-use active_learning_aws::{self as aws, bucket::Bucket, label_set::LabelSets};
+use active_learning_aws::{self as aws, label_set::LabelSets};
 use active_learning_core::labels::label_set::{Label, LabelSet, LabelSetError, State};
-use aws_config::{BehaviorVersion, SdkConfig};
 use clap::{Args, Subcommand};
 use model_building::relabel::{self, Doubt, Rows};
 
-use crate::outputs::StackOutputs;
-use local_stack::user;
+use crate::{outputs::StackOutputs, place::Place};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -98,10 +96,9 @@ enum Action {
     },
 }
 
-/// Where the label set of a stack is.
-struct Place {
-    training: Bucket,
-    feedback: Bucket,
+/// The label set of a stack, and the buckets it lies in.
+struct Labels {
+    place: Place,
     sets: LabelSets,
 }
 
@@ -114,14 +111,19 @@ pub async fn execute(
     options: Options,
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<bool, Failure> {
-    let place = Place::of(&options, stack).await?;
-    let set = place.sets.current().await?;
+    let (bucket, feedback) = (options.bucket.as_deref(), options.feedback_bucket.as_deref());
+    let place = Place::of(bucket, feedback, stack).await?;
+    let labels = Labels {
+        sets: LabelSets::new(place.training.clone()),
+        place,
+    };
+    let set = labels.sets.current().await?;
     let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
 
     match options.action.unwrap_or(Action::List) {
         Action::List => print!("{}", listed(&set)),
         Action::Proposed => {
-            let proposals = relabel::proposals(&place.training, &set).await?;
+            let proposals = relabel::proposals(&labels.place.training, &set).await?;
             if proposals.is_empty() {
                 println!("Nothing is proposed.");
             }
@@ -129,47 +131,12 @@ pub async fn execute(
                 println!("{}\t{} votes", proposal.name, proposal.votes);
             }
         }
-        action => return place.change(&set, action, options.yes).await,
+        action => return labels.change(&set, action, options.yes).await,
     }
     Ok(true)
 }
 
-impl Place {
-    async fn of(
-        options: &Options,
-        stack: impl FnOnce() -> Result<StackOutputs, Failure>,
-    ) -> Result<Self, Failure> {
-        match &options.bucket {
-            Some(training) => {
-                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-                let feedback = match &options.feedback_bucket {
-                    Some(feedback) => feedback.clone(),
-                    None => feedback_bucket(training)?,
-                };
-                Ok(Self::new(&config, training, &feedback))
-            }
-            None => {
-                let stack = stack()?;
-                let config = user::sdk_config(&stack.endpoint_url).await;
-                let output = |name| stack.output(name);
-                Ok(Self::new(
-                    &config,
-                    output("TrainingS3Bucket"),
-                    output("FeedbackS3Bucket"),
-                ))
-            }
-        }
-    }
-
-    fn new(config: &SdkConfig, training: &str, feedback: &str) -> Self {
-        let training = Bucket::new(aws_sdk_s3::Client::new(config), training);
-        Self {
-            feedback: training.other(feedback),
-            sets: LabelSets::new(training.clone()),
-            training,
-        }
-    }
-
+impl Labels {
     /// Makes a change, if it can be made and whoever asked wants it once they know what it does.
     async fn change(&self, set: &LabelSet, action: Action, yes: bool) -> Result<bool, Failure> {
         // What cannot be done is said before anything is counted.
@@ -189,7 +156,7 @@ impl Place {
         let new = self.sets.edit(&aws::now(), |set| apply(set, &action)).await?;
         println!("Label set version {}.", new.version());
         if plan.again.count() > 0 {
-            let asked = relabel::ask_again(&self.feedback, &new, plan.again).await?;
+            let asked = relabel::ask_again(&self.place.feedback, &new, plan.again).await?;
             println!("{asked} texts are asked again.");
         }
         Ok(true)
@@ -250,7 +217,7 @@ impl Place {
     }
 
     async fn rows(&self, set: &LabelSet, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
-        relabel::rows(&self.training, Some(set), doubt).await
+        relabel::rows(&self.place.training, Some(set), doubt).await
     }
 }
 
@@ -279,14 +246,6 @@ fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
 fn mapped(rows: &Rows) -> String {
     let (answers, initial) = (rows.answers.len(), rows.initial.len());
     format!("{answers} answers and {initial} rows of training files are mapped, nobody is asked")
-}
-
-/// Returns the feedback bucket of the stack whose training bucket this is: they differ in the first word.
-fn feedback_bucket(training: &str) -> Result<String, Failure> {
-    match training.strip_prefix("training-") {
-        Some(stack) => Ok(format!("feedback-{stack}")),
-        None => Err("the feedback bucket is not known: name it with --feedback-bucket".into()),
-    }
 }
 
 fn confirmed() -> io::Result<bool> {
@@ -350,11 +309,5 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
-    }
-
-    #[test]
-    fn the_feedback_bucket_is_that_of_the_same_stack() {
-        assert_eq!(feedback_bucket("training-5b0c").expect("ours"), "feedback-5b0c");
-        assert!(feedback_bucket("mine").is_err());
     }
 }

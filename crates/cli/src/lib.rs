@@ -7,11 +7,13 @@
 pub mod advise;
 pub mod cli;
 pub mod demo;
+pub mod disputes;
 pub mod functions;
 pub mod http_client;
 pub mod labels;
 pub mod models;
 pub mod outputs;
+pub mod place;
 pub mod redrive;
 pub mod report;
 pub mod run;

@@ -1,6 +1,7 @@
 //! The whole loop, from the template that is deployed: functions as processes, requests over sockets.
 
 mod automated_labelling;
+mod disputes;
 mod harness;
 mod labels;
 mod new_models;

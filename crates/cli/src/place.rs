@@ -1,0 +1,75 @@
+//! The buckets of a stack, here or on AWS.
+
+use active_learning_aws::bucket::Bucket;
+use aws_config::{BehaviorVersion, SdkConfig};
+use local_stack::user;
+
+use crate::outputs::StackOutputs;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The buckets that hold labels and questions.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Labels, datasets and models.
+    pub training: Bucket,
+    /// Feedback, and what is remembered of it.
+    pub feedback: Bucket,
+}
+
+impl Place {
+    /// Finds the buckets: those that are named, on AWS, or those of the running stack.
+    ///
+    /// # Errors
+    ///
+    /// When no stack runs, or the feedback bucket cannot be told from the training bucket's name.
+    pub async fn of(
+        training: Option<&str>,
+        feedback: Option<&str>,
+        stack: impl FnOnce() -> Result<StackOutputs, Failure>,
+    ) -> Result<Self, Failure> {
+        let Some(training) = training else {
+            let stack = stack()?;
+            let config = user::sdk_config(&stack.endpoint_url).await;
+            let output = |name| stack.output(name);
+            return Ok(Self::new(
+                &config,
+                output("TrainingS3Bucket"),
+                output("FeedbackS3Bucket"),
+            ));
+        };
+        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let feedback = match feedback {
+            Some(feedback) => feedback.to_owned(),
+            None => feedback_bucket(training)?,
+        };
+        Ok(Self::new(&config, training, &feedback))
+    }
+
+    fn new(config: &SdkConfig, training: &str, feedback: &str) -> Self {
+        let training = Bucket::new(aws_sdk_s3::Client::new(config), training);
+        Self {
+            feedback: training.other(feedback),
+            training,
+        }
+    }
+}
+
+/// Returns the feedback bucket of the stack whose training bucket this is: they differ in the first word.
+fn feedback_bucket(training: &str) -> Result<String, Failure> {
+    match training.strip_prefix("training-") {
+        Some(stack) => Ok(format!("feedback-{stack}")),
+        None => Err("the feedback bucket is not known: name it with --feedback-bucket".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_feedback_bucket_is_that_of_the_same_stack() {
+        assert_eq!(feedback_bucket("training-5b0c").expect("ours"), "feedback-5b0c");
+        assert!(feedback_bucket("mine").is_err());
+    }
+}
