@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::{
-    io::{self, BufRead, Write},
+    io::{self, BufRead, IsTerminal, Write},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -115,6 +115,8 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     match execute(Arguments::parse()) {
         Ok(code) => code,
+        // Whoever reads has seen enough.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", with_causes(&*error));
             ExitCode::FAILURE
@@ -141,6 +143,7 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sns=info,s3s=off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(io::stderr)
         .init();
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -198,6 +201,12 @@ fn exit_code(success: bool) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

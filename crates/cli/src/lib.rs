@@ -13,6 +13,7 @@ pub mod http_client;
 pub mod labels;
 pub mod models;
 pub mod outputs;
+pub mod phases;
 pub mod place;
 pub mod redrive;
 pub mod report;

@@ -1,6 +1,6 @@
 //! Building, comparing and rolling back models: what a person can ask of a stack, here or on AWS.
 
-use std::{fs::File, io, path::PathBuf};
+use std::{fs::File, io, path::PathBuf, pin::pin, time::Duration};
 
 use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
@@ -15,7 +15,7 @@ use model_building::{
     export::{ExportSummary, Format, export},
 };
 
-use crate::{outputs::StackOutputs, report};
+use crate::{outputs::StackOutputs, phases::Phases, report};
 use local_stack::user;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -268,8 +268,18 @@ impl Models {
     }
 
     async fn follow(&self, execution: String) -> Result<Built, Failure> {
-        let told = |state: &str| eprintln!("  {state}");
-        let followed = model_building::follow(&self.bucket, &self.sfn, &execution, told).await?;
+        let phases = Phases::default();
+        let enter = |state: &str| phases.enter(state);
+        let mut following = pin!(model_building::follow(&self.bucket, &self.sfn, &execution, enter));
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        let followed = loop {
+            tokio::select! {
+                followed = &mut following => break followed,
+                _ = second.tick() => phases.show(),
+            }
+        };
+        phases.end();
+        let followed = followed?;
         let record = match followed {
             Followed::Recorded(record) => *record,
             Followed::AnotherBuildRuns(why) | Followed::Unrecorded(why) => {
@@ -379,7 +389,7 @@ impl Built {
         let verdict = report::verdict(record.outcome);
         let serving = record.serving.as_deref().unwrap_or("no model");
         // The table has the reasons already.
-        let why = if self.decision.is_some() {
+        let why = if self.decision.is_some() || self.why.is_empty() {
             String::new()
         } else {
             format!(": {}", self.why)

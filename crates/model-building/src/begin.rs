@@ -85,7 +85,7 @@ impl ModelBuilding {
                 let before = deployment::model_before(&deployments, &serving).ok_or_else(|| {
                     StepError::Failed(format!(
                         "no model is known to have served before {serving}; \
-                         name one with modelArn"
+                         name one: active-learning rollback --to ARN"
                     ))
                 })?;
                 before.to_owned()
