@@ -23,6 +23,7 @@ use active_learning_core::{
         vote::Vote,
     },
     sampling::duplicates::{self, COPIES_PREFIX, KeptCopy},
+    text::is_blank,
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tracing::warn;
@@ -278,7 +279,7 @@ impl Reader {
             }
             let reason = match LabelledRecord::parse(line) {
                 Ok(labelled) if self.push(&labelled)? => continue,
-                Ok(_) => "the text holds nothing but control characters".to_owned(),
+                Ok(_) => "the text holds nothing that can be seen".to_owned(),
                 Err(reason) => reason.to_string(),
             };
             warn!(key, line = number, reason, "the label cannot be used");
@@ -290,7 +291,7 @@ impl Reader {
     /// Takes a label; returns whether there is a text.
     fn push(&mut self, labelled: &LabelledRecord) -> io::Result<bool> {
         let text = one_line(&labelled.record.utterance);
-        if text.is_empty() {
+        if is_blank(&text) {
             return Ok(false);
         }
         let id = u128::from_str_radix(&labelled.record.id, 16).expect("an id is 32 hex digits");

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use sha2::{Digest, Sha256};
 
 use super::{FileSummary, Mode, Problem, Row, RowError, Severity, TrainingRow, TrainingRows, one_line};
-use crate::feedback::prediction::LABEL_DELIMITER;
+use crate::{feedback::prediction::LABEL_DELIMITER, text::is_blank};
 
 /// Bad rows that are reported one by one; the rest is counted.
 const REPORTED_ROWS: usize = 20;
@@ -74,7 +74,7 @@ impl<W: Write> CsvWriter<W> {
             label.trim().is_empty() || holds_delimiter || label.contains(char::is_control)
         };
         let too_many = self.delimiter.is_none() && row.labels.len() > 1;
-        if text.is_empty() || row.labels.is_empty() || too_many || row.labels.iter().any(bad_label) {
+        if is_blank(&text) || row.labels.is_empty() || too_many || row.labels.iter().any(bad_label) {
             let reason = "a row needs a text and labels without delimiter and control characters";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }

@@ -16,6 +16,7 @@ use active_learning_core::{
     dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, TextId, one_line},
     feedback::{FeedbackRecord, Signal, prediction::LABEL_DELIMITER},
     model::accuracy_guarantee::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
+    text::is_blank,
 };
 use futures::TryStreamExt;
 use serde_json::json;
@@ -269,7 +270,7 @@ impl Reader {
         let text = one_line(&record.utterance);
         let (Signal::Accepted, false, Some(label), Some(model), Some(confidence)) = (
             record.signal,
-            text.is_empty(),
+            is_blank(&text),
             record.prediction,
             record.model_arn,
             record.confidence,

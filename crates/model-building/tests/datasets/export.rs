@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use active_learning_core::{
-    dataset::{ContentId, Mode, Row, one_line, read_csv, read_manifest},
+    dataset::{Mode, Row, TextId, one_line, read_csv, read_manifest},
     feedback::Signal,
     labels::labelled::LabelledRecord,
+    text::is_blank,
 };
 use model_building::export::{ExportSummary, Format, MANIFEST_ATTRIBUTE, export};
 use proptest::prelude::*;
@@ -112,27 +113,27 @@ proptest! {
     fn texts_of_any_script_survive_the_way_through_s3_into_csv_and_manifest(
         texts in proptest::collection::vec("[\\PC\n\r\t,\"'\\\\|\u{1f600}\u{5d0}-\u{5ea}\u{627}-\u{64a}\u{202b}]{1,40}", 1..8),
     ) {
-        let texts: Vec<String> = texts.into_iter().filter(|text| !one_line(text).is_empty()).collect();
+        let texts: Vec<String> = texts.into_iter().filter(|text| !is_blank(&one_line(text))).collect();
         tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
             let bucket = Bucket::new();
-            let mut expected: BTreeMap<ContentId, (String, String)> = BTreeMap::new();
+            let mut expected: BTreeMap<TextId, (String, String)> = BTreeMap::new();
             for (text, number) in texts.iter().zip(0..) {
                 let label = ["World", "Sports, \"and\" more", "\u{5e2}\u{5d5}\u{5dc}\u{5dd}"][number % 3];
                 bucket.answer(&format!("loop-{number}"), number, &[doubted(text, label)]).await;
-                expected.insert(ContentId::of(&one_line(text)), (label.to_owned(), text.clone()));
+                expected.insert(TextId::of(&one_line(text)), (label.to_owned(), text.clone()));
             }
 
             let (csv, _) = exported(&bucket, Format::ComprehendCsv).await;
             let (manifest, _) = exported(&bucket, Format::AugmentedManifest).await;
 
-            let found = |rows: Vec<Row>| -> BTreeMap<ContentId, (String, String)> {
-                let entry = |row: Row| (ContentId::of(&one_line(&row.text)), (row.labels.concat(), row.text));
+            let found = |rows: Vec<Row>| -> BTreeMap<TextId, (String, String)> {
+                let entry = |row: Row| (TextId::of(&one_line(&row.text)), (row.labels.concat(), row.text));
                 rows.into_iter().map(entry).collect()
             };
             let csv = read_csv(&csv[..], Mode::MultiClass).collect::<Result<_, _>>().expect("good rows");
             let manifest = read_manifest(&manifest[..], MANIFEST_ATTRIBUTE).collect::<Result<_, _>>().expect("good rows");
             assert_eq!(found(manifest), expected);
-            let on_one_line = |(id, (label, text)): (ContentId, (String, String))| (id, (label, one_line(&text)));
+            let on_one_line = |(id, (label, text)): (TextId, (String, String))| (id, (label, one_line(&text)));
             assert_eq!(found(csv), expected.into_iter().map(on_one_line).collect());
         });
     }
