@@ -236,7 +236,8 @@ pub async fn json_objects(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str, s
                     .await
                     .expect("there");
                 let bytes = object.body.collect().await.expect("readable").to_vec();
-                values.push(serde_json::from_slice(&bytes).expect("JSON"));
+                let documents = serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>();
+                values.extend(documents.map(|document| document.expect("JSON")));
             }
         }
     }

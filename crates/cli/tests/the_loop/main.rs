@@ -6,6 +6,7 @@ mod harness;
 mod labels;
 mod new_models;
 mod people;
+mod upgrade;
 
 use std::collections::BTreeMap;
 
