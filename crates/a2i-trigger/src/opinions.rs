@@ -118,7 +118,7 @@ impl A2iTrigger {
         let tell = |question: &mut Option<Question>| {
             let question = question.as_mut()?;
             if question.is_taken_back_by(record) {
-                question.withdraw(record);
+                question.withdraw(opinion);
                 return Some((Effect::Counted, question.clone()));
             }
             Some((question.hear(opinion), question.clone()))

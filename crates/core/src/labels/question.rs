@@ -223,15 +223,16 @@ impl Question {
             && (same(|record| record.prediction_id.as_ref()) || same(|record| record.user.as_ref()))
     }
 
-    /// Takes the complaint back, and with it what its user held right.
-    pub fn withdraw(&mut self, like: &FeedbackRecord) {
-        let complaint = Vote::of_feedback(&self.record);
-        // By whom and when: the label may be written by its own name since.
-        let is_complaint = |vote: &Vote| {
-            (complaint.as_ref()).is_some_and(|said| (&said.worker, &said.at) == (&vote.worker, &vote.at))
-        };
-        self.votes.retain(|vote| !is_complaint(vote));
-        self.votes.extend(Vote::of_feedback(like));
+    /// Takes the complaint back, and with it what its user held right, however often they said it.
+    pub fn withdraw(&mut self, like: &Opinion) {
+        if let Some(complaint) = Vote::of_feedback(&self.record) {
+            let is_named = self.record.user.is_some();
+            let is_same = |vote: &Vote| *vote == complaint || (is_named && vote.worker == complaint.worker);
+            self.votes.retain(|vote| !is_same(vote));
+        }
+        if let Opinion::For(vote) = like {
+            self.add(std::slice::from_ref(vote));
+        }
         self.state = State::Withdrawn;
     }
 }
@@ -372,6 +373,22 @@ mod tests {
         let mut audit = question.clone();
         audit.record.signal = Signal::Audit;
         assert!(!taken_back(&audit, r#""predictionId": "p""#));
+    }
+
+    #[test]
+    fn who_takes_a_complaint_back_holds_what_they_said_last() {
+        let suggestion = with(r#""label": "B", "user": "ada""#);
+        let mut question = Question::asked(suggestion, "review-1", 1);
+        question.hear(&Opinion::of(&FeedbackRecord {
+            received_at: "2026-11-20T10:00:01Z".to_owned(),
+            ..with(r#""label": "B", "user": "ada""#)
+        }));
+
+        question.withdraw(&Opinion::of(&with(r#""feedback": "like", "user": "ada""#)));
+
+        let answers: Vec<&Answer> = question.votes.iter().map(|vote| &vote.answer).collect();
+        assert_eq!(answers, [&Answer::labels(["A"])]);
+        assert_eq!(question.state, State::Withdrawn);
     }
 
     #[test]
