@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     ACCOUNT_ID, LocalAws,
     aws_error::{AwsError, Envelope, json_response, xml_response},
+    faults::Write,
     iam::{Call, Principal},
     json_protocol::JSON_1_0,
     sigv4::{self, Caller},
@@ -57,7 +58,7 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
         }
         Route::ExecuteApi => aws.api_gateway.handle(request).await,
         Route::FunctionUrl => aws.function_urls.handle(request).await,
-        Route::S3 => aws.s3.handle(request).await,
+        Route::S3 => s3(aws, request).await,
         Route::Json(prefix, operation) => json_service(aws, request, &prefix, &operation).await,
         Route::Lambda => match verified(aws, request, "lambda").await {
             Ok(request) => aws.lambda.handle(request).await,
@@ -88,6 +89,18 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
             AwsError::not_implemented(&unknown.service, &operation).into_response(unknown.envelope)
         }
     }
+}
+
+/// Answers a request to S3, unless a fault befalls it.
+async fn s3(aws: &LocalAws, request: Request<Body>) -> Response<Body> {
+    let Some(write) = Write::of(&request) else {
+        return aws.s3.handle(request).await;
+    };
+    if let Some(refusal) = aws.faults.refusal(&write) {
+        return refusal;
+    }
+    let answer = aws.s3.handle(request).await;
+    aws.faults.arrived(&write, answer)
 }
 
 /// Returns the operation that a request of the Query protocol names.

@@ -7,6 +7,7 @@
 
 pub mod apigateway;
 mod aws_error;
+pub mod faults;
 pub mod firehose;
 mod function_url;
 mod gateway;
@@ -40,6 +41,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     apigateway::ApiGateway,
+    faults::Faults,
     firehose::Firehose,
     function_url::FunctionUrls,
     iam::Iam,
@@ -85,6 +87,8 @@ pub struct LocalAws {
     pub step_functions: Arc<StepFunctions>,
     /// Amazon EventBridge Scheduler.
     pub scheduler: Scheduler,
+    /// Faults by script.
+    pub faults: Faults,
     function_urls: Arc<FunctionUrls>,
     /// Function URL ids by the signing name of the service that the function serves.
     served_signing_names: Arc<RwLock<BTreeMap<String, String>>>,
@@ -152,6 +156,7 @@ impl LocalAws {
             step_functions,
             scheduler: scheduler.map_err(index)?,
             function_urls: Arc::new(function_urls),
+            faults: Faults::default(),
             served_signing_names: Arc::default(),
             region,
             store,

@@ -53,11 +53,7 @@ impl HttpClient for InProcess {
 impl HttpConnector for InProcess {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let router = self.0.clone();
-        HttpConnectorFuture::new(async move {
-            answer(router, request)
-                .await
-                .map_err(|error| ConnectorError::other(error, None))
-        })
+        HttpConnectorFuture::new(async move { answer(router, request).await.map_err(ConnectorError::io) })
     }
 }
 

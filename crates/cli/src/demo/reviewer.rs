@@ -67,6 +67,10 @@ impl Reviewer {
             return Ok(false);
         };
         let page = self.get(&location).await?;
+        if page.status() == http::StatusCode::NOT_FOUND {
+            // It is being started, or somebody else was faster.
+            return Ok(false);
+        }
         let mut form: Vec<(String, String)> = ["portal:csrf", "portal:loop", "portal:loop-id"]
             .into_iter()
             .filter_map(|name| {

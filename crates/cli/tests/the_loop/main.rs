@@ -2,6 +2,7 @@
 
 mod automated_labelling;
 mod disputes;
+mod faults;
 mod harness;
 mod labels;
 mod new_models;
