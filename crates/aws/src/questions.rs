@@ -1,6 +1,6 @@
 //! Questions and disputes: one object for each record that people were asked about.
 
-use active_learning_core::labels::question::{Question, question_key};
+use active_learning_core::{keys, labels::question::Question};
 
 use crate::bucket::{Bucket, BucketError, Change, JSON};
 
@@ -29,7 +29,7 @@ impl Questions {
     ///
     /// [`BucketError`].
     pub async fn read(&self, record_id: &str) -> Result<Option<Question>, BucketError> {
-        let key = question_key(record_id);
+        let key = keys::question(record_id);
         let question = self.feedback.read(&key, MAX_BYTES).await?;
         Ok(question.and_then(|question| Question::parse(&question.bytes)))
     }
@@ -45,7 +45,7 @@ impl Questions {
         record_id: &str,
         mut change: impl FnMut(&mut Option<Question>) -> T,
     ) -> Result<T, BucketError> {
-        let key = question_key(record_id);
+        let key = keys::question(record_id);
         let change = |content: Option<Vec<u8>>| {
             let before = content.as_deref().and_then(Question::parse);
             let mut after = before.clone();

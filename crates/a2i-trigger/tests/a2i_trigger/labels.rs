@@ -2,10 +2,11 @@
 
 use active_learning_core::{
     feedback::record_id,
+    keys,
     labels::{
         human_loop::Answer,
         label_set::{LABEL_SET_KEY, LabelSet, Origin, version_key},
-        question::{Question, question_key},
+        question::Question,
     },
 };
 use aws_sdk_s3::primitives::ByteStream;
@@ -80,7 +81,7 @@ async fn a_suggestion_that_is_no_label_is_a_button_for_nobody_and_a_proposal_in_
         ),
         ("Two", Answer::labels(["Sports"])),
     ] {
-        let key = question_key(&record_id("news", text));
+        let key = keys::question(&record_id("news", text));
         let question = Question::parse(services.get(&key).await.as_bytes()).expect("a question");
         assert_eq!(question.votes[0].answer, answer);
     }

@@ -2,10 +2,11 @@
 
 use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
+    keys,
     labels::{
         human_loop::Answer,
         labelled::LabelledRecord,
-        question::{Question, State, question_key},
+        question::{Question, State},
         vote::{Vote, VoteSource},
     },
 };
@@ -32,7 +33,7 @@ fn feedback(fields: Value) -> String {
 
 impl Services {
     async fn question(&self) -> Question {
-        let key = question_key(&record_id("news", TEXT));
+        let key = keys::question(&record_id("news", TEXT));
         Question::parse(self.get(&key).await.as_bytes()).expect("a question")
     }
 
@@ -47,7 +48,7 @@ impl Services {
             seconds: None,
         }]);
         let put = self.s3.put_object().bucket(BUCKET);
-        let put = put.key(question_key(&question.record.id));
+        let put = put.key(keys::question(&question.record.id));
         let body = ByteStream::from(question.to_json());
         put.body(body).send().await.expect("an upload");
     }

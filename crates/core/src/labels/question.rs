@@ -12,9 +12,6 @@ use super::{
 };
 use crate::feedback::{FeedbackRecord, Signal};
 
-/// Where questions lie, in the feedback bucket.
-pub const QUESTIONS_PREFIX: &str = "questions/";
-
 /// Version of the shape that is written; a later one is refused.
 const SCHEMA_VERSION: u32 = 1;
 
@@ -235,11 +232,6 @@ impl Question {
         }
         self.state = State::Withdrawn;
     }
-}
-
-/// Returns the key of a question.
-pub fn question_key(record_id: &str) -> String {
-    format!("{QUESTIONS_PREFIX}{record_id}.json")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use active_learning_core::labels::{
     human_loop::Answer,
-    question::{Question, State, question_key},
+    question::{Question, State},
 };
 use serde_json::{Value, json};
 
@@ -53,7 +53,9 @@ async fn a_correction_is_the_newest_vote_of_its_worker_and_decides() {
         services.function().handle(event(&key)).await.expect("worked off");
     }
 
-    let question = services.get(FEEDBACK, &question_key(id)).await;
+    let question = services
+        .get(FEEDBACK, &active_learning_core::keys::question(id))
+        .await;
     let question = Question::parse(question.as_bytes()).expect("a question");
     assert_eq!(question.state, State::Answered);
     assert_eq!(question.answer(), Some(&Answer::labels(["Sports"])));

@@ -2,10 +2,11 @@
 
 use active_learning_core::{
     feedback::FeedbackRecord,
+    keys,
     labels::{
         consolidation::{Consensus, DecidedBy},
         human_loop::Answer,
-        question::{Opinion, Question, question_key},
+        question::{Opinion, Question},
     },
 };
 use lambda_runtime::Diagnostic;
@@ -142,7 +143,7 @@ async fn a_vote_that_came_while_people_were_asked_counts_with_theirs() {
     };
     question.hear(&Opinion::of(&suggestion));
     services
-        .put(FEEDBACK, &question_key(&record.id), question.to_json())
+        .put(FEEDBACK, &keys::question(&record.id), question.to_json())
         .await;
 
     let split: &[(&str, u32, &[&str])] = &[("w1", 1, &["Business"]), ("w2", 1, &["World"])];
