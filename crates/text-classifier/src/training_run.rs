@@ -204,18 +204,26 @@ async fn build(
 ) -> Result<Built, TrainingError> {
     let properties = &classifier.properties;
     let input = properties.input_data_config.input(properties.mode);
-    let data = collect(bucket, &input.map_err(|_| TrainingError::Request)?).await?;
+    let input = input.map_err(|_| TrainingError::Request)?;
+    let folder = properties
+        .output_data_config
+        .as_ref()
+        .and_then(|config| config.s3_uri.as_deref());
+    let folder: Option<S3Uri> = folder
+        .map(|folder| folder.parse().map_err(|_| TrainingError::Request))
+        .transpose()?;
+    let named = input.sources.iter().map(|source| &source.uri).chain(&folder);
+    let role = properties.data_access_role_arn.as_deref();
+    let bucket = &bucket.as_role(role, named).await?;
+    let data = collect(bucket, &input).await?;
     let files = data.files;
     let training = tokio::task::spawn_blocking(move || train_and_test(data.train, data.test));
     let tested = training
         .await
         .expect("training neither panics nor is cancelled")?;
     bucket.put_model(&arn.resource(), &tested.model).await?;
-    let config = properties.output_data_config.as_ref();
-    let folder = config.and_then(|config| config.s3_uri.as_deref());
     let output = match folder {
         Some(folder) => {
-            let folder: S3Uri = folder.parse().map_err(|_| TrainingError::Request)?;
             let uri = output::uri(&folder, &arn.scope, "CLR", &output_id(classifier));
             let matrix = confusion_matrix(&tested.model, &tested.outcomes);
             let confidence = json!(tested.confidence).to_string().into_bytes();
