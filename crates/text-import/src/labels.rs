@@ -134,10 +134,12 @@ impl Cut {
                 let left = || cells.iter().filter(|cell| cell.contains(LABEL_DELIMITER)).count();
                 let note = match found {
                     Some(delimiter) => Some(format!(
-                        "several labels in one cell were cut at `{delimiter}` ({holding} different cells); --label-delimiter none keeps them whole"
+                        "several labels in one cell were cut at `{delimiter}` ({holding} different cells); \
+                         --label-delimiter none keeps them whole"
                     )),
                     None if left() > 0 => Some(format!(
-                        "{} labels hold a `{LABEL_DELIMITER}` and were read as one label each; --label-delimiter '{LABEL_DELIMITER}' cuts them",
+                        "{} labels hold a `{LABEL_DELIMITER}` and were read as one label each; \
+                         --label-delimiter '{LABEL_DELIMITER}' cuts them",
                         left()
                     )),
                     None => None,
@@ -168,8 +170,8 @@ impl Cut {
     }
 }
 
-/// Returns whether a delimiter cuts cells into labels that come again: half of the parts for the customary one, and
-/// otherwise most of them, some of which stand alone.
+/// Returns whether a delimiter cuts cells into labels that come again: half of the parts for the customary
+/// one, and otherwise most of them, some of which stand alone.
 fn cuts(cells: &BTreeSet<&str>, delimiter: char) -> bool {
     let holding: Vec<&&str> = cells.iter().filter(|cell| cell.contains(delimiter)).collect();
     if holding.is_empty() {

@@ -125,12 +125,17 @@ fn fit(sample: &[u8], is_whole: bool, dialect: Dialect) -> Fit {
     let mut rows = Vec::new();
     for _ in 0..2 {
         rows = sample_rows(sample, is_whole, dialect, columns);
-        columns = most_frequent(rows.iter().flatten().map(Vec::len));
+        let first = rows.iter().flatten().next().map_or(0, Vec::len);
+        let filled = rows
+            .iter()
+            .flatten()
+            .filter(|cells| cells.iter().any(|cell| !cell.trim().is_empty()));
+        columns = most_frequent(filled.map(|cells| without_empty_end(cells, first)));
     }
     let agreeing = rows
         .iter()
         .flatten()
-        .filter(|cells| cells.len() == columns)
+        .filter(|cells| without_empty_end(cells, columns) == columns)
         .count();
     let share = 100 * agreeing / rows.len().max(1);
     let records: Vec<Vec<String>> = rows.into_iter().flatten().collect();
@@ -203,6 +208,13 @@ fn sample_rows(sample: &[u8], is_whole: bool, dialect: Dialect, columns: usize) 
         rows.pop();
     }
     rows
+}
+
+/// Counts cells, but not empty ones at the end beyond so many.
+fn without_empty_end(cells: &[String], columns: usize) -> usize {
+    let is_filled = |cell: &String| !cell.trim().is_empty();
+    let filled = cells.iter().rposition(is_filled).map_or(0, |last| last + 1);
+    cells.len().min(filled.max(columns))
 }
 
 fn most_frequent(counts: impl Iterator<Item = usize>) -> usize {

@@ -24,8 +24,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Makes a table of rows of cells, of which the first may name the columns. Rows with another number of cells are
-    /// rejected, but for empty ones at their end.
+    /// Makes a table of rows of cells, of which the first may name the columns. Rows with another number of
+    /// cells are rejected, but for empty ones at their end.
     pub(crate) fn of_cells(
         rows: Vec<(u64, Vec<String>)>,
         columns: usize,
@@ -103,7 +103,7 @@ impl Table {
     }
 }
 
-fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
+pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
     let label = roles.label.and_then(|column| cells.get(column));
     if label.is_some_and(marks_parts) {
         return Err("its labels mark parts of the text, not the whole".to_owned());
@@ -167,7 +167,8 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Reads objects as the rows of a table whose columns are their fields, those of inner objects too: `data.text`.
+/// Reads objects as the rows of a table whose columns are their fields, those of inner objects too:
+/// `data.text`.
 pub(crate) fn of_objects(objects: Vec<(u64, Fields)>, collected: &mut Collected<'_>) -> Result<(), Refusal> {
     if objects.is_empty() {
         return Ok(());

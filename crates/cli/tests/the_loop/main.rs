@@ -4,6 +4,7 @@ mod automated_labelling;
 mod disputes;
 mod faults;
 mod harness;
+mod import;
 mod labels;
 mod new_models;
 mod people;
