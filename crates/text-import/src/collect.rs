@@ -34,6 +34,8 @@ pub(crate) struct Collected<'a> {
     /// Objects that no tool wrote: rows of a table.
     objects: Vec<(u64, Fields)>,
     pub counted: Counted,
+    /// Letters beyond ASCII and those of it, in lines that were read as Windows-1252.
+    foreign: (usize, usize),
 }
 
 /// Repairs that are told once, with their number and the first line.
@@ -49,12 +51,14 @@ impl Counted {
     pub(crate) fn notes(self) -> impl Iterator<Item = String> {
         self.0
             .into_iter()
-            .map(|(what, (count, line))| format!("{count} {what} (first: line {line})"))
+            .map(|(what, (count, line))| format!("{what}: {count}, the first in line {line}"))
     }
 }
 
-const OTHER_ENCODING: &str = "lines are no UTF-8 and were read as Windows-1252";
-const STRAY_QUOTE: &str = "rows hold quotes that are neither doubled nor close a cell; they were kept";
+const OTHER_ENCODING: &str = "lines that are no UTF-8, which were read as Windows-1252";
+const UNLIKELY: &str = "most letters are none of Western languages: is the first text as it should be? \
+    If not, name the encoding, such as --encoding windows-1251 or shift_jis";
+const STRAY_QUOTE: &str = "rows with quotes that are neither doubled nor close a cell, which were kept";
 
 /// Reads a file: see [`crate::read`].
 pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
@@ -153,6 +157,7 @@ impl<'a> Collected<'a> {
             tool: None,
             objects: Vec::new(),
             counted: Counted::default(),
+            foreign: (0, 0),
         }
     }
 
@@ -218,6 +223,8 @@ impl<'a> Collected<'a> {
         let (text, is_other) = decode_line(bytes);
         if is_other {
             self.counted.add(OTHER_ENCODING, line);
+            self.foreign.0 += text.chars().filter(|c| !c.is_ascii()).count();
+            self.foreign.1 += text.chars().filter(char::is_ascii_alphabetic).count();
         }
         text.into_owned()
     }
@@ -366,6 +373,9 @@ impl<'a> Collected<'a> {
     }
 
     fn encoding_name(&mut self, detected: Detected) -> String {
+        if self.foreign.0 > self.foreign.1 {
+            self.notes.push(UNLIKELY.to_owned());
+        }
         let name = detected.name();
         match self.counted.0.get(OTHER_ENCODING) {
             Some(_) if detected.mark == 0 => "Windows-1252, or UTF-8 where it is".to_owned(),

@@ -107,6 +107,11 @@ impl Content {
         }
     }
 
+    /// Returns whether it holds long texts, which hardly come again.
+    fn are_texts(&self) -> bool {
+        self.length > MAX_LABEL && 2 * self.distinct > self.filled
+    }
+
     /// Returns whether it may hold labels: short words that come again.
     fn may_be_labels(&self, rows: usize) -> bool {
         let come_again = self.distinct < self.filled && 2 * self.distinct <= rows.max(4);
@@ -154,13 +159,21 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
             .map(|(_, column)| column)
     };
     let known_text = text.or_else(|| surest(text_place, label));
-    let known_label = label.or_else(|| surest(label_place, known_text));
+    let by_name = surest(label_place, known_text);
+    let are_texts = |column: &usize| Content::of(rows, *column).are_texts();
+    let mut notes = Vec::new();
+    if let Some(column) = by_name.filter(|column| label.is_none() && are_texts(column)) {
+        let name = names[column].trim();
+        notes.push(format!(
+            "column `{name}` holds long texts, which are no labels; --label-column {name} takes them"
+        ));
+    }
+    let known_label = label.or_else(|| by_name.filter(|column| !are_texts(column)));
     let annotator = names
         .iter()
         .position(|name| is_annotator_name(name))
         .filter(|column| known_text != Some(*column));
 
-    let mut notes = Vec::new();
     let contents: Vec<Content> = (0..width).map(|column| Content::of(rows, column)).collect();
     let text = match known_text {
         Some(text) => text,

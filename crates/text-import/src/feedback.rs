@@ -32,9 +32,9 @@ use crate::{
 };
 
 /// Told of lines that are not UTF-8, behind their number.
-const OTHER_ENCODING: &str = "lines are no UTF-8 and were read as Windows-1252";
+const OTHER_ENCODING: &str = "lines that are no UTF-8, which were read as Windows-1252";
 /// Told of quotes within texts, behind the number of records.
-const STRAY_QUOTE: &str = "records hold quotes that are neither doubled nor close a cell; they were kept";
+const STRAY_QUOTE: &str = "records with quotes that are neither doubled nor close a cell, which were kept";
 
 /// One line, record or element of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +134,7 @@ pub fn read(
     let counted = std::mem::take(&mut sink.counted);
     let told = counted
         .into_iter()
-        .map(|(what, (count, line))| format!("{count} {what} (first: line {line})"));
+        .map(|(what, (count, line))| format!("{what}: {count}, the first in line {line}"));
     sink.repairs.extend(told);
     Ok(sink.repairs)
 }

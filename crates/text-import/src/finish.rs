@@ -3,14 +3,14 @@
 use active_learning_core::{MAX_UTTERANCE_BYTES, text::is_blank};
 
 use crate::{
-    Import, Refusal, Row, Vote,
+    Import, Refusal, Role, Row, Vote,
     collect::Collected,
     draft::Draft,
     labels::{Cut, Written},
 };
 
 /// Told of texts with NUL characters, behind their number.
-const NUL: &str = "texts held NUL characters, which were removed";
+const NUL: &str = "texts with NUL characters, which were removed";
 
 impl Collected<'_> {
     /// Cuts labels, checks texts, and sums up.
@@ -24,7 +24,15 @@ impl Collected<'_> {
                 Written::List(_) => None,
             })
             .collect();
-        let cut = Cut::of(cells.iter().map(String::as_str), self.options.label_delimiter);
+        let is_list = self
+            .columns
+            .iter()
+            .any(|column| column.role == Role::Label && column.name.to_lowercase().ends_with('s'));
+        let cut = Cut::of(
+            cells.iter().map(String::as_str),
+            self.options.label_delimiter,
+            is_list,
+        );
         let mut drafts = std::mem::take(&mut self.drafts);
         drafts.sort_by_key(|(line, _)| *line);
         for (line, draft) in drafts {
@@ -100,16 +108,16 @@ fn without_controls(label: String) -> String {
 fn aside_note(aside: &'static str) -> &'static str {
     match aside {
         "was skipped by its annotator" => {
-            "texts have an annotation that was skipped by its annotator, which does not count"
+            "texts with an annotation that its annotator skipped, which does not count"
         }
-        "was ignored by its annotator" => "texts were ignored by their annotator and have no label",
+        "was ignored by its annotator" => "texts that their annotator ignored, which have no label",
         "is a label that was rejected, which says nothing of the right one" => {
-            "texts have a label that was rejected, which does not say the right one: they have no label"
+            "texts with a label that was rejected, which does not say the right one"
         }
         "was discarded or is a draft" => {
-            "texts have an answer that was discarded or is a draft, which does not count"
+            "texts with an answer that was discarded or is a draft, which does not count"
         }
-        "was labelled by a machine" => "texts were labelled by a machine: they have no label",
-        _ => "texts have a label without its name, which does not count",
+        "was labelled by a machine" => "texts that a machine labelled, which have no label of a person",
+        _ => "texts with a label without its name, which does not count",
     }
 }

@@ -13,6 +13,9 @@ const LOOKED_AT: usize = 200;
 /// What separates columns, in the order in which one is taken of two that fit as well.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b',', b'|'];
 
+/// Lines of one cell that may stand before the columns.
+const MAX_BEFORE: usize = 5;
+
 /// Share of the records that must have as many columns as most, in percent.
 const AGREEMENT: usize = 80;
 /// The same where the first record names known columns.
@@ -113,10 +116,10 @@ fn separator_line(sample: &[u8]) -> (Option<u8>, &[u8]) {
 
 /// Returns whether quotes within quotes are written with a backslash, and never doubled.
 fn escapes_by_backslash(sample: &[u8]) -> bool {
-    let inside = |pair: &[u8]| {
-        pair[0] == b'\\' && pair[1] == b'"' && (pair[2].is_ascii_alphanumeric() || pair[2] == b' ')
-    };
-    sample.windows(3).any(inside) && !sample.windows(2).any(|pair| pair == b"\"\"")
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ';
+    let inside = |three: &[u8]| three[..2] == *b"\\\"" && is_letter(three[2]);
+    let doubled = |three: &[u8]| three[1..] == *b"\"\"" && is_letter(three[0]);
+    sample.windows(3).any(inside) && !sample.windows(3).any(doubled)
 }
 
 fn fit(sample: &[u8], is_whole: bool, dialect: Dialect) -> Fit {
@@ -131,6 +134,14 @@ fn fit(sample: &[u8], is_whole: bool, dialect: Dialect) -> Fit {
             .flatten()
             .filter(|cells| cells.iter().any(|cell| !cell.trim().is_empty()));
         columns = most_frequent(filled.map(|cells| without_empty_end(cells, first)));
+    }
+    // Words before the columns, such as a title.
+    let before = rows
+        .iter()
+        .take_while(|row| row.as_ref().is_some_and(|cells| cells.len() == 1))
+        .count();
+    if columns > 1 && (1..=MAX_BEFORE).contains(&before) && rows.len() >= before + 3 {
+        rows.drain(..before);
     }
     let agreeing = rows
         .iter()

@@ -185,6 +185,7 @@ const LABEL_NAMES: &[&str] = &[
     "target",
     "annotation",
     "annotations",
+    "cats",
     "queue",
     "group",
     "type",
@@ -219,8 +220,12 @@ pub(crate) fn folded(name: &str) -> String {
 }
 
 fn place(name: &str, names: &[&str]) -> Option<usize> {
-    let folded = folded(name);
-    names.iter().position(|known| *known == folded)
+    let find = |name: &str| {
+        let folded = folded(name);
+        names.iter().position(|known| *known == folded)
+    };
+    // The field of an inner object is called by its path.
+    find(name).or_else(|| find(name.rsplit_once('.')?.1))
 }
 
 /// Returns how sure a name is one of texts: smaller is surer.

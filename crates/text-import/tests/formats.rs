@@ -420,7 +420,7 @@ fn what_hostile_files_hold_is_read_or_told() {
 
     assert_eq!(rows(&mixed), ["café => ?: A", "café => ?: B"]);
     assert!(
-        mixed.notes[0].starts_with("1 lines are no UTF-8"),
+        mixed.notes[0].starts_with("lines that are no UTF-8"),
         "{:?}",
         mixed.notes
     );

@@ -32,8 +32,8 @@ pub(super) fn in_words(files: &[File], plan: &Plan, knows_labels: bool) -> Strin
     }
     if plan.contradictory > 0 {
         let reason = format!(
-            "{} texts have different labels, and the file does not say whose: people are asked",
-            plan.contradictory
+            "different labels of {}, and the file does not say whose: people are asked",
+            counted(plan.contradictory, "text")
         );
         line(&mut text, "conflicts", reason);
     }
@@ -42,8 +42,8 @@ pub(super) fn in_words(files: &[File], plan: &Plan, knows_labels: bool) -> Strin
             &mut text,
             "ties",
             format!(
-                "{} texts on which annotators do not agree wait for `active-learning disputed`",
-                plan.tied
+                "annotators do not agree on {}: they wait for `active-learning disputed`",
+                counted(plan.tied, "text")
             ),
         );
     }
@@ -75,7 +75,11 @@ pub(super) fn in_words(files: &[File], plan: &Plan, knows_labels: bool) -> Strin
     line(
         &mut text,
         "to do",
-        format!("{labelled} texts get labels, people are asked about {pool}"),
+        format!(
+            "labels for {}, questions about {}",
+            counted(labelled, "text"),
+            counted(pool, "text")
+        ),
     );
     text
 }
@@ -99,7 +103,9 @@ fn file_in_words(File { name, import }: &File) -> String {
         &mut text,
         "texts",
         format!(
-            "{texts}: {labelled} with labels ({votes} votes), {unlabelled} without; {duplicates} duplicates"
+            "{texts}: {labelled} with labels ({}), {unlabelled} without; {}",
+            counted(votes, "vote"),
+            counted(duplicates, "duplicate")
         ),
     );
     if let Some(Row { text: first, .. }) = import.rows.first() {
@@ -140,7 +146,7 @@ fn file_in_words(File { name, import }: &File) -> String {
             format!(
                 "lines {} ({})",
                 numbers(&conflict.lines),
-                conflict.labels.join(" / ")
+                one_of(&conflict.labels)
             )
         };
         line(
@@ -153,11 +159,7 @@ fn file_in_words(File { name, import }: &File) -> String {
         line(&mut text, "note", note);
     }
     if !import.rejected.is_empty() {
-        line(
-            &mut text,
-            "rejected",
-            format!("{} rows or lines", import.rejected.len()),
-        );
+        line(&mut text, "rejected", counted(import.rejected.len(), "row"));
         for rejected in import.rejected.iter().take(SHOWN) {
             line(
                 &mut text,
@@ -208,6 +210,23 @@ fn listed<T>(things: &[T], name: impl Fn(&T) -> String) -> String {
     names.join(", ")
 }
 
+/// Names the first few of several labels.
+fn one_of(labels: &[String]) -> String {
+    let mut names: Vec<&str> = labels.iter().take(SHOWN / 2).map(String::as_str).collect();
+    if names.len() < labels.len() {
+        names.push("…");
+    }
+    names.join(" / ")
+}
+
+/// Counts things in words.
+fn counted(count: usize, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    }
+}
+
 fn numbers(lines: &[u64]) -> String {
     listed(lines, u64::to_string)
 }
@@ -256,27 +275,23 @@ pub(super) fn as_json(files: &[File], plan: &Plan) -> Value {
 /// Says what was done.
 pub(super) fn done_in_words(done: &Done, plan: &Plan) -> String {
     let mut text = String::new();
-    let known = plan.labelled.len() - done.labelled;
-    let _ = writeln!(
-        text,
-        "{} texts got labels{}.",
-        done.labelled,
-        also(known, "had them from an earlier import")
-    );
-    let known = plan.pool.len() - done.asked;
+    if !plan.labelled.is_empty() {
+        let known = also(plan.labelled.len() - done.labelled, "of an earlier import");
+        let _ = writeln!(text, "Labels for {}{known}.", counted(done.labelled, "new text"));
+    }
     if !plan.pool.is_empty() {
+        let known = also(plan.pool.len() - done.asked, "sent by an earlier import");
         let _ = writeln!(
             text,
-            "People will be asked about {} texts{}.",
-            done.asked,
-            also(known, "were sent by an earlier import")
+            "Questions about {}{known}.",
+            counted(done.asked, "new text")
         );
     }
     if done.disputed > 0 {
         let _ = writeln!(
             text,
-            "{} wait for a decision: active-learning disputed",
-            done.disputed
+            "{} for an adjudicator: active-learning disputed",
+            counted(done.disputed, "text")
         );
     }
     if done.labelled > 0 {
@@ -288,6 +303,6 @@ pub(super) fn done_in_words(done: &Done, plan: &Plan) -> String {
 fn also(count: usize, what: &str) -> String {
     match count {
         0 => String::new(),
-        count => format!("; {count} {what}"),
+        count => format!(", beside {} {what}", counted(count, "text")),
     }
 }

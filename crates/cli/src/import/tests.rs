@@ -115,14 +115,14 @@ fn the_preview_says_everything_that_was_understood() {
     for said in [
         "CSV, UTF-8, separated by `;`",
         "Texto = text, Etiqueta = label, id",
-        "4: 3 with labels (4 votes), 1 without; 1 duplicates",
+        "4: 3 with labels (4 votes), 1 without; 1 duplicate",
         "A 3, B 1",
         "`a` (1) is read as `A`",
         "lines 2, 3 (A / B)",
         "line 6: the quote that opens in line 6 is never closed",
         "line 8: 5 columns where the others have 3",
         "new labels  A 3",
-        "2 texts get labels, people are asked about 2",
+        "labels for 2 texts, questions about 2 texts",
     ] {
         assert!(text.contains(said), "{said}:\n{text}");
     }

@@ -91,7 +91,9 @@ async fn imported_labels_train_and_are_not_asked_again_and_texts_without_labels_
     );
     assert!(preview.contains("new labels  Weather 1"), "{preview}");
     assert!(
-        first.0 && first.1.contains("13 texts got labels.") && first.1.contains("asked about 2 texts."),
+        first.0
+            && first.1.contains("Labels for 13 new texts.")
+            && first.1.contains("Questions about 2 new texts."),
         "{}",
         first.1
     );
@@ -99,14 +101,14 @@ async fn imported_labels_train_and_are_not_asked_again_and_texts_without_labels_
         again.0
             && again
                 .1
-                .contains("0 texts got labels; 13 had them from an earlier import."),
+                .contains("Labels for 0 new texts, beside 13 texts of an earlier import."),
         "{}",
         again.1
     );
     assert!(
         again
             .1
-            .contains("asked about 0 texts; 2 were sent by an earlier import."),
+            .contains("Questions about 0 new texts, beside 2 texts sent by an earlier import."),
         "{}",
         again.1
     );

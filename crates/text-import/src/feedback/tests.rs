@@ -341,7 +341,7 @@ fn utf_16_windows_1252_and_other_delimiters_are_read_and_told() {
     );
     assert_eq!(
         told,
-        ["1 lines are no UTF-8 and were read as Windows-1252 (first: line 2)"]
+        ["lines that are no UTF-8, which were read as Windows-1252: 1, the first in line 2"]
     );
 }
 
