@@ -5,6 +5,7 @@
 //! act on a running stack; [`advise`] and [`simulate`] need none.
 
 pub mod advise;
+pub mod beginning;
 pub mod cli;
 pub mod demo;
 pub mod disputes;

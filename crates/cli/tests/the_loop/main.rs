@@ -3,6 +3,7 @@
 mod automated_labelling;
 mod disputes;
 mod faults;
+mod from_nothing;
 mod harness;
 mod import;
 mod labels;

@@ -225,8 +225,10 @@ impl S3 for Backend {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let origin = super::objects::origin(&request);
         let input = request.input;
-        self.delete(input.bucket, input.key, input.if_match).await?;
+        self.delete(input.bucket, input.key, input.if_match, origin)
+            .await?;
         Ok(S3Response::with_status(
             DeleteObjectOutput::default(),
             http::StatusCode::NO_CONTENT,
