@@ -17,7 +17,7 @@ use crate::{
     advise,
     beginning::{self, Beginning},
     demo::{self, demo},
-    disputes, functions, labels, models,
+    disputes, functions, import, labels, models,
     outputs::StackOutputs,
     redrive::{self, Outcome},
     run, sign_in, simulate, training,
@@ -70,6 +70,8 @@ enum Command {
         #[arg(long, default_value = "1", value_name = "NUMBER")]
         rounds: NonZeroUsize,
     },
+    /// Shows what files with texts and labels hold, asks, and takes them into the running stack or one on AWS
+    Import(import::Options),
     #[command(flatten)]
     Models(models::Command),
     /// Shows and changes the labels there are, of the running stack or of one on AWS
@@ -172,6 +174,10 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
             }
             Command::Labels(options_of_labels) => {
                 let done = labels::execute(options_of_labels, || running(&options.state_dir)).await?;
+                Ok(exit_code(done))
+            }
+            Command::Import(files) => {
+                let done = import::execute(files, || running(&options.state_dir)).await?;
                 Ok(exit_code(done))
             }
             Command::Disputed(listing) => {

@@ -575,6 +575,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "The labels that a human loop gave.",
     },
     ObjectKind {
+        key: "labelled/import-<what it says>.jsonl",
+        bucket: Training,
+        writers: &[Operator],
+        readers: &[MODEL_BUILDING, Operator],
+        shape: "JSON Lines: LabelledRecord",
+        lifetime: Kept,
+        description: "Labels that people gave elsewhere, imported by an operator.",
+    },
+    ObjectKind {
         key: "labelled/vote-<record>-<occurrence>.jsonl",
         bucket: Training,
         writers: &[A2I_TRIGGER],
