@@ -163,8 +163,8 @@ fn known_rows(
         text: rows[row].text.clone(),
         champion: old(row)
             .filter(|old| old.confidence > 0.0)
-            .map(|old| old.predicted.clone()),
-        challenger: challenger[row].predicted.clone(),
+            .map(|old| old.predicted.to_string()),
+        challenger: challenger[row].predicted.to_string(),
     };
     order.into_iter().take(KNOWN_ROWS).map(known).collect()
 }
