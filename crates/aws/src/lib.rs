@@ -14,6 +14,7 @@ pub mod lambda;
 pub mod metrics;
 pub mod questions;
 pub mod rejected;
+pub mod relabelling;
 pub mod reply;
 pub mod s3_event;
 
