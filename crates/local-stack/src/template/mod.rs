@@ -2,13 +2,14 @@
 //!
 //! What is not understood is reported by its path, never skipped. Different from CloudFormation: a
 //! URL of an API of this stack (`https://<api-id>.execute-api.<region>.amazonaws.com`) becomes its
-//! local address; there are no exports of other stacks, transforms, rules or dynamic references.
+//! local address; there are no exports of other stacks, transforms or dynamic references.
 
 pub(crate) mod attributes;
 mod conditions;
 mod document;
 mod functions;
 mod parameters;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,10 +99,11 @@ pub fn resolve(
             | "Metadata"
             | "Parameters"
             | "Mappings"
+            | "Rules"
             | "Conditions"
             | "Resources"
             | "Outputs" => {}
-            "Transform" | "Rules" | "Hooks" => {
+            "Transform" | "Hooks" => {
                 problems.report(section, "this section is not supported by local-stack");
             }
             _ => problems.report("", format!("Invalid template property or properties [{section}]")),
@@ -136,7 +138,10 @@ pub fn resolve(
         under_way: Vec::new(),
         dependencies: BTreeSet::new(),
     }
-    .run(section(sections, "Outputs", problems))
+    .run(
+        section(sections, "Rules", problems),
+        section(sections, "Outputs", problems),
+    )
 }
 
 static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
