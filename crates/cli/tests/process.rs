@@ -251,9 +251,16 @@ fn request(connection: &mut TcpStream) -> Option<(String, String)> {
 }
 
 /// Serves a function one event as the Runtime API of Lambda does; returns its answer.
-fn serve_one_event(listener: &TcpListener, event: &str) -> String {
+fn serve_one_event(listener: &TcpListener, function: &mut Stack, event: &str) -> String {
+    listener.set_nonblocking(true).expect("it is a socket");
     loop {
-        let (mut connection, _) = listener.accept().expect("the function connects");
+        let Ok((mut connection, _)) = listener.accept() else {
+            let ended = function.0.try_wait().expect("the function is ours");
+            assert!(ended.is_none(), "the function ended: {ended:?}");
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        };
+        connection.set_nonblocking(false).expect("it is a socket");
         while let Some((line, body)) = request(&mut connection) {
             if line.starts_with("POST") {
                 return body;
@@ -290,12 +297,13 @@ fn a_function_whose_standard_input_is_closed_serves_whoever_else_started_it() {
         .env("DEFAULT_CLASSIFIER_NAME", "default")
         .env("CLAIM_RETENTION_DAYS", "90")
         .env("REVIEW_BUDGET_PER_DAY", "0")
+        .env("POOL_TEXTS_IN_REVIEW", "0")
         .env("ALLOWED_ORIGIN", "*")
         .stdin(Stdio::null())
         .spawn();
-    let _function = Stack(function.expect("the program starts"));
+    let mut function = Stack(function.expect("the program starts"));
 
-    let answer = serve_one_event(&listener, &event);
+    let answer = serve_one_event(&listener, &mut function, &event);
 
     assert!(answer.contains("405"), "{answer}");
 }

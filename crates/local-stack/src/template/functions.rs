@@ -50,6 +50,10 @@ impl<'a> Resolver<'a> {
         for logical_id in self.declarations.keys() {
             self.resource(logical_id);
         }
+        let descriptions = outputs
+            .iter()
+            .filter_map(|(name, output)| Some((name.clone(), output.get("Description").and_then(text)?)))
+            .collect();
         let outputs = outputs
             .iter()
             .filter_map(|(name, output)| Some((name.clone(), self.output(name, output)?)))
@@ -61,6 +65,8 @@ impl<'a> Resolver<'a> {
                 .filter_map(|(id, resource)| Some((id, resource?)))
                 .collect(),
             outputs,
+            output_descriptions: descriptions,
+            ..Resolved::default()
         }
     }
 

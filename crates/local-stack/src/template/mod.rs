@@ -26,6 +26,12 @@ pub struct Resolved {
     pub resources: BTreeMap<String, Resource>,
     /// The outputs whose condition holds.
     pub outputs: BTreeMap<String, String>,
+    /// Descriptions of the outputs that have one.
+    pub output_descriptions: BTreeMap<String, String>,
+    /// Values of the parameters; of one with `NoEcho`, stars.
+    pub parameters: BTreeMap<String, String>,
+    /// Description of the template.
+    pub description: String,
 }
 
 /// One resource of a resolved template.
@@ -126,7 +132,8 @@ pub fn resolve(
             "Template format error: At least one Resources member must be defined.",
         );
     }
-    Resolver {
+    let shown = parameters::shown(section(sections, "Parameters", problems), &values);
+    let resolved = Resolver {
         parameters: values,
         mappings: section(sections, "Mappings", problems),
         conditions: section(sections, "Conditions", problems),
@@ -141,7 +148,13 @@ pub fn resolve(
     .run(
         section(sections, "Rules", problems),
         section(sections, "Outputs", problems),
-    )
+    );
+    let description = sections.get("Description").and_then(Value::as_str);
+    Resolved {
+        parameters: shown,
+        description: description.unwrap_or_default().to_owned(),
+        ..resolved
+    }
 }
 
 static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);

@@ -541,3 +541,23 @@ Resources: { Data: { Type: AWS::S3::Bucket } }
         assert!(problems.iter().any(|problem| problem == expected), "{problems:?}");
     }
 }
+
+#[test]
+fn what_a_stack_is_described_with_is_kept_but_the_value_of_a_secret_parameter() {
+    let template = "
+Description: Texts and labels
+Parameters:
+  Count: { Type: Number, Default: 3 }
+  Classes: { Type: CommaDelimitedList, Default: 'a, b' }
+  Token: { Type: String, NoEcho: true, Default: secret }
+Resources: { Data: { Type: AWS::S3::Bucket } }
+Outputs: { Name: { Value: !Ref Data, Description: Name of it. } }
+";
+
+    let resolved = resolve_with(template, &[("Count", "4")]).expect("the template is sound");
+
+    assert_eq!(resolved.description, "Texts and labels");
+    assert_eq!(resolved.output_descriptions["Name"], "Name of it.");
+    let shown: Vec<_> = resolved.parameters.values().map(String::as_str).collect();
+    assert_eq!(shown, ["a,b", "4", "****"]);
+}
