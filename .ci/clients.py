@@ -9,6 +9,7 @@ import sys
 import stack
 import aws_services  # noqa: F401  Its checks come first: they expect no other human loops.
 import feedback_loop  # noqa: F401
+import looking  # noqa: F401
 import new_models  # noqa: F401
 
 

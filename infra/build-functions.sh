@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Builds every function for AWS Lambda: target/functions/<function>/bootstrap, where the template looks for it.
+# Builds functions for AWS Lambda: target/functions/<function>/bootstrap, where the template looks for it.
+#
+# Usage: infra/build-functions.sh [FUNCTION …]; without a name all of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 functions=(classify feedback-api batch-feedback a2i-trigger human-review label-collection model-building text-classifier)
+[ $# -eq 0 ] || functions=("$@")
 
 cargo build --locked --profile lambda "${functions[@]/#/--package=}"
 for function in "${functions[@]}"; do
+    bootstrap=target/functions/$function/bootstrap
     mkdir -p "target/functions/$function"
-    cp "${CARGO_TARGET_DIR:-target}/lambda/$function" "target/functions/$function/bootstrap"
+    install -m 755 "${CARGO_TARGET_DIR:-target}/lambda/$function" "$bootstrap"
+    # The package holds the file's time: one for all, so that what has not changed makes the same package.
+    touch -t 200001010000 "$bootstrap"
 done
 
 # provided.al2023 has glibc 2.34.
@@ -19,4 +25,4 @@ for function in "${functions[@]}"; do
         exit 1
     fi
 done
-du -h target/functions/*/bootstrap
+du -h "${functions[@]/#/target/functions/}"

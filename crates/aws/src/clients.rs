@@ -38,6 +38,9 @@ pub fn a2i(config: &SdkConfig, url: Option<&str>) -> aws_sdk_sagemakera2iruntime
     aws_sdk_sagemakera2iruntime::Client::from_conf(builder.build())
 }
 
+/// Environment variable with the base of function URLs on an emulator of AWS, which cannot answer at their names.
+const FUNCTION_URL_BASE: &str = "FUNCTION_URL_BASE";
+
 /// A function URL as an SDK endpoint.
 ///
 /// A function URL accepts only requests signed for the service `lambda`, whatever protocol their
@@ -47,6 +50,10 @@ struct FunctionUrl(Endpoint);
 
 impl FunctionUrl {
     fn new(config: &SdkConfig, url: &str) -> Self {
+        let url = match std::env::var(FUNCTION_URL_BASE) {
+            Ok(base) if !base.is_empty() => below(&base, url),
+            _ => url.to_owned(),
+        };
         let mut scheme = HashMap::from([
             ("name".to_owned(), Document::from("sigv4")),
             ("signingName".to_owned(), Document::from("lambda")),
@@ -59,6 +66,16 @@ impl FunctionUrl {
             .property("authSchemes", vec![Document::from(scheme)])
             .build();
         Self(endpoint)
+    }
+}
+
+/// Returns where an emulator serves a function URL: `<base>/<id>` for `https://<id>.lambda-url.<region>.on.aws/`. Another
+/// URL stays as it is.
+fn below(base: &str, url: &str) -> String {
+    let host = url.strip_prefix("https://").unwrap_or_default();
+    match host.split_once(".lambda-url.") {
+        Some((id, _)) => format!("{}/{id}", base.trim_end_matches('/')),
+        None => url.to_owned(),
     }
 }
 
@@ -77,5 +94,21 @@ impl aws_sdk_sagemakera2iruntime::config::endpoint::ResolveEndpoint for Function
         _: &'a aws_sdk_sagemakera2iruntime::config::endpoint::Params,
     ) -> aws_sdk_sagemakera2iruntime::config::endpoint::EndpointFuture<'a> {
         aws_sdk_sagemakera2iruntime::config::endpoint::EndpointFuture::ready(Ok(self.0.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_url_is_looked_for_below_the_base_of_an_emulator_and_no_other_url_is() {
+        let base = "http://127.0.0.1:4566/_aws/lambda-url/";
+
+        let moved = below(base, "https://abc123.lambda-url.us-east-1.on.aws/");
+        let kept = below(base, "http://127.0.0.1:4000/_aws/lambda-url/abc123/");
+
+        assert_eq!(moved, "http://127.0.0.1:4566/_aws/lambda-url/abc123");
+        assert_eq!(kept, "http://127.0.0.1:4000/_aws/lambda-url/abc123/");
     }
 }

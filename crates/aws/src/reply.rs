@@ -6,6 +6,9 @@ use lambda_http::{
 };
 use serde::Serialize;
 
+/// How long a browser may keep the answer to a preflight, seconds.
+const PREFLIGHT_SECONDS: &str = "3600";
+
 /// A refusal as the client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -68,6 +71,7 @@ fn preflight(allowed_origin: &str) -> Response<Body> {
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "POST,OPTIONS"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type,x-api-key"),
+        (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -1,6 +1,8 @@
 //! The program as a user runs it: the shipped template, the shipped functions, one process and its children.
 
 use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -224,4 +226,84 @@ async fn fill(outputs: &StackOutputs) {
         }
     }
     panic!("32 MB went into files of at most 4");
+}
+
+/// Reads one request of a keep-alive connection; returns its first line and its body.
+fn request(connection: &mut TcpStream) -> Option<(String, String)> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = (head.lines())
+                .filter_map(|line| line.split_once(':'))
+                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+                .map_or(0, |(_, value)| value.trim().parse().expect("a length"));
+            if body.len() >= length {
+                return Some((head.lines().next()?.to_owned(), body.to_owned()));
+            }
+        }
+        match connection.read(&mut buffer).expect("the connection can be read") {
+            0 => return None,
+            count => bytes.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+/// Serves a function one event as the Runtime API of Lambda does; returns its answer.
+fn serve_one_event(listener: &TcpListener, function: &mut Stack, event: &str) -> String {
+    listener.set_nonblocking(true).expect("it is a socket");
+    loop {
+        let Ok((mut connection, _)) = listener.accept() else {
+            let ended = function.0.try_wait().expect("the function is ours");
+            assert!(ended.is_none(), "the function ended: {ended:?}");
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        };
+        connection.set_nonblocking(false).expect("it is a socket");
+        while let Some((line, body)) = request(&mut connection) {
+            if line.starts_with("POST") {
+                return body;
+            }
+            let length = event.len();
+            let head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r-1\r\nLambda-Runtime-Deadline-Ms: 9999999999999\r\n\
+                        Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:f\r\n";
+            let answer = format!("{head}Content-Length: {length}\r\n\r\n{event}");
+            connection
+                .write_all(answer.as_bytes())
+                .expect("the function listens");
+        }
+    }
+}
+
+#[test]
+fn a_function_whose_standard_input_is_closed_serves_whoever_else_started_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it listens");
+    let event = include_str!("../../../events/feedback-api/like.json");
+    let event = event.replace(r#""httpMethod": "POST""#, r#""httpMethod": "PUT""#);
+
+    let function = Command::new(PROGRAM)
+        .args(["lambda", "feedback-api"])
+        .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+        .env("AWS_LAMBDA_FUNCTION_NAME", "feedback-api")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_LOG_GROUP_NAME", "logs")
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
+        .env("AWS_REGION", "us-east-1")
+        .env("FEEDBACK_STREAM_NAME", "stream")
+        .env("FEEDBACK_BUCKET_NAME", "bucket")
+        .env("DEFAULT_CLASSIFIER_NAME", "default")
+        .env("CLAIM_RETENTION_DAYS", "90")
+        .env("REVIEW_BUDGET_PER_DAY", "0")
+        .env("POOL_TEXTS_IN_REVIEW", "0")
+        .env("ALLOWED_ORIGIN", "*")
+        .stdin(Stdio::null())
+        .spawn();
+    let mut function = Stack(function.expect("the program starts"));
+
+    let answer = serve_one_event(&listener, &mut function, &event);
+
+    assert!(answer.contains("405"), "{answer}");
 }

@@ -13,6 +13,7 @@
 mod control;
 mod gateway_response;
 mod methods;
+mod plans;
 mod proxy;
 mod spec;
 #[cfg(test)]

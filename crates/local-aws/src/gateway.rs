@@ -36,6 +36,7 @@ enum Route {
     ApiGateway,
     HumanLoops,
     Sns,
+    CloudFormation,
     Sts,
     S3,
     Unknown(UnknownOperation),
@@ -76,6 +77,10 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
         }
         Route::Sns => match verified(aws, request, "sns").await {
             Ok(request) => aws.sns.handle(request).await,
+            Err(error) => error.into_response(Envelope::Query),
+        },
+        Route::CloudFormation => match verified(aws, request, "cloudformation").await {
+            Ok(request) => aws.cloudformation.handle(request).await,
             Err(error) => error.into_response(Envelope::Query),
         },
         Route::Sts => sts(aws, request)
@@ -142,6 +147,7 @@ fn route(request: &Request<Body>) -> Route {
         Some("lambda") => Route::Lambda,
         Some("apigateway") => Route::ApiGateway,
         Some("sns") if is_form => Route::Sns,
+        Some("cloudformation") if is_form => Route::CloudFormation,
         Some("sts") => Route::Sts,
         Some("sagemaker") if is_human_loops(path) => Route::HumanLoops,
         Some(other) if is_form => unknown(other, &operation, Envelope::Query),
@@ -195,6 +201,14 @@ async fn json_service(
         },
         "AWSStepFunctions" => match verified(aws, request, "states").await {
             Ok(request) => Ok(aws.step_functions.handle(request).await),
+            Err(error) => Err(error),
+        },
+        "Logs_20140328" => match verified(aws, request, "logs").await {
+            Ok(request) => Ok(aws.logs.handle(request).await),
+            Err(error) => Err(error),
+        },
+        "AmazonSSM" => match verified(aws, request, "ssm").await {
+            Ok(request) => Ok(aws.parameters.handle(request).await),
             Err(error) => Err(error),
         },
         "Comprehend_20171127" => pass_on(aws, request, "comprehend", Some(operation)).await,

@@ -7,6 +7,7 @@
 
 pub mod apigateway;
 mod aws_error;
+pub mod cloudformation;
 pub mod faults;
 pub mod firehose;
 mod function_url;
@@ -16,12 +17,14 @@ pub mod iam;
 pub mod invocation_queue;
 mod json_protocol;
 pub mod lambda;
+pub mod logs;
 pub mod s3;
 pub mod scheduler;
 pub mod script;
 pub mod secretsmanager;
 mod sigv4;
 pub mod sns;
+pub mod ssm;
 pub mod stepfunctions;
 pub mod store;
 pub mod transport;
@@ -41,16 +44,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     apigateway::ApiGateway,
+    cloudformation::CloudFormation,
     faults::Faults,
     firehose::Firehose,
     function_url::FunctionUrls,
     iam::Iam,
     invocation_queue::InvocationQueue,
     lambda::{FunctionUrlSpec, Lambda},
+    logs::Logs,
     s3::S3,
     scheduler::Scheduler,
     secretsmanager::SecretsManager,
     sns::Sns,
+    ssm::ParameterStore,
     stepfunctions::StepFunctions,
     store::{OpenError, Store},
 };
@@ -87,6 +93,12 @@ pub struct LocalAws {
     pub step_functions: Arc<StepFunctions>,
     /// Amazon EventBridge Scheduler.
     pub scheduler: Scheduler,
+    /// AWS CloudFormation.
+    pub cloudformation: Arc<CloudFormation>,
+    /// Amazon CloudWatch Logs.
+    pub logs: Arc<Logs>,
+    /// AWS Systems Manager Parameter Store.
+    pub parameters: ParameterStore,
     /// Faults by script.
     pub faults: Faults,
     function_urls: Arc<FunctionUrls>,
@@ -143,8 +155,13 @@ impl LocalAws {
             region.clone(),
         );
         let api_gateway = ApiGateway::new(store.clone(), iam.clone(), lambda.clone(), region.clone());
+        let parameters = ParameterStore::new(store.clone(), iam.clone(), region.clone());
+        let logs = Logs::new(store.clone(), iam.clone(), region.clone());
         let function_urls = FunctionUrls::new(iam.clone(), lambda.clone(), region.clone());
         Ok(Self {
+            cloudformation: Arc::new(CloudFormation::new(iam.clone())),
+            logs: Arc::new(logs),
+            parameters: parameters.map_err(index)?,
             iam,
             queue,
             s3,

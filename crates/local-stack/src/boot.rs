@@ -10,6 +10,7 @@ use std::{
 
 use local_aws::{
     LocalAws,
+    cloudformation::{OutputSpec, ResourceSpec, StackSpec},
     store::{OpenError, Store},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -17,8 +18,8 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use crate::{
     plan::{Plan, Programs, plan},
     problems::{Problems, Refused},
-    stack::{REGION, Stack},
-    template,
+    stack::{REGION, STACK_NAME, Stack},
+    template::{self, Resolved, Resource},
     template_files::TemplateFiles,
 };
 
@@ -98,6 +99,7 @@ pub async fn start(settings: &Settings) -> Result<Running, BootError> {
     let plan = plan(&resolved, &stack, programs, files, &problems);
     let plan = problems.or(plan)?;
     provide(&aws, &plan)?;
+    aws.cloudformation.put_stack(description(&stack, &resolved));
 
     let (stop_server, stopped) = oneshot::channel();
     let service = (aws.router()).into_make_service_with_connect_info::<SocketAddr>();
@@ -168,6 +170,34 @@ fn port_in_use(port: u16, state_dir: &Path) -> BootError {
     }
 }
 
+/// Describes the stack as CloudFormation does.
+fn description(stack: &Stack, resolved: &Resolved) -> StackSpec {
+    let output = |(key, value): (&String, &String)| {
+        let description = resolved.output_descriptions.get(key).cloned();
+        let output = OutputSpec {
+            value: value.clone(),
+            description: description.unwrap_or_default(),
+        };
+        (key.clone(), output)
+    };
+    let resource = |(id, resource): (&String, &Resource)| {
+        let spec = ResourceSpec {
+            physical_id: resource.reference.clone(),
+            type_name: resource.type_name.clone(),
+        };
+        (id.clone(), spec)
+    };
+    StackSpec {
+        id: stack.id(),
+        name: STACK_NAME.to_owned(),
+        description: resolved.description.clone(),
+        created: stack.created(),
+        parameters: resolved.parameters.clone(),
+        outputs: resolved.outputs.iter().map(output).collect(),
+        resources: resolved.resources.iter().map(resource).collect(),
+    }
+}
+
 /// Tells the services what to provide. What was there before keeps its data.
 fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
     let problems = Problems::default();
@@ -218,6 +248,9 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
     }
     for (name, url_id) in &plan.signing_names {
         aws.serve_signing_name(name, url_id);
+    }
+    for group in &plan.log_groups {
+        aws.logs.put_log_group(group.clone());
     }
     for bucket in &plan.buckets {
         check((aws.s3.put_bucket(bucket.clone())).map_err(|error| error.to_string()));

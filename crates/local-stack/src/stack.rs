@@ -2,6 +2,7 @@
 
 use std::{fs, io, path::Path};
 
+use chrono::{DateTime, Utc};
 use local_aws::ACCOUNT_ID;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,6 +18,7 @@ pub const STACK_NAME: &str = "local";
 /// Every id is derived from the stack's own, so one small file that is written once keeps them all.
 pub struct Stack {
     identity: Identity,
+    created: DateTime<Utc>,
     endpoint_url: String,
 }
 
@@ -51,8 +53,11 @@ impl Stack {
             }
             Err(error) => return Err(error),
         };
+        // The file is written once.
+        let created = fs::metadata(&path)?.modified()?;
         Ok(Self {
             identity,
+            created: created.into(),
             endpoint_url: endpoint_url.to_owned(),
         })
     }
@@ -60,6 +65,11 @@ impl Stack {
     /// Returns the base of every local URL, without a slash at the end.
     pub fn endpoint_url(&self) -> &str {
         &self.endpoint_url
+    }
+
+    /// Returns when the stack was first started.
+    pub fn created(&self) -> DateTime<Utc> {
+        self.created
     }
 
     /// Returns the value of `AWS::StackId`.

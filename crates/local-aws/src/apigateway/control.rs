@@ -1,4 +1,4 @@
-//! The control plane, as far as users look into it: API keys and APIs, read only.
+//! The control plane, as far as users look into it: API keys, usage plans, usage and APIs, read only.
 
 use std::{collections::BTreeMap, sync::PoisonError};
 
@@ -14,7 +14,8 @@ use crate::{
 };
 
 impl ApiGateway {
-    /// Answers a control-plane request: `GET /apikeys`, `/apikeys/<id>`, `/restapis` or `/restapis/<id>`.
+    /// Answers a control-plane request: `GET` of `/apikeys`, `/restapis` or `/usageplans`, of one of them, and of
+    /// `keys` and `usage` of a plan.
     ///
     /// The caller's [`Principal`] must be in the request's extensions.
     pub fn handle_control(&self, request: &Request<Body>) -> Response<Body> {
@@ -59,6 +60,7 @@ impl ApiGateway {
                 .get(id)
                 .map(|api| rest_api(&api.spec))
                 .ok_or_else(|| AwsError::new(404, "NotFoundException", "Invalid API identifier specified")),
+            ("usageplans", id) => self.usage_plans(id, &query),
             _ => Err(AwsError::not_implemented("apigateway", &format!("GET {path}"))),
         }
     }

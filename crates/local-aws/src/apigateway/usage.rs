@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Datelike, Days, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc};
 use governor::DefaultDirectRateLimiter;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,9 @@ use super::{Period, Quota, Throttle};
 use crate::store::Store;
 
 const USAGE: TableDefinition<&str, &[u8]> = TableDefinition::new("apigateway-usage");
+
+/// Days for which the usage of each is kept.
+const DAYS_KEPT: u64 = 90;
 
 /// A token bucket.
 pub(super) type Limiter = DefaultDirectRateLimiter;
@@ -43,6 +46,9 @@ pub(super) struct Usage {
 struct Count {
     period_start: DateTime<Utc>,
     used: u32,
+    /// Requests by day, of the last [`DAYS_KEPT`]. What an earlier version counted is in none of them.
+    #[serde(default)]
+    days: BTreeMap<NaiveDate, u32>,
     #[serde(skip)]
     unsaved: bool,
 }
@@ -60,6 +66,7 @@ impl Usage {
         let count = counts.entry(format!("{plan}/{key}")).or_insert(Count {
             period_start,
             used: 0,
+            days: BTreeMap::new(),
             unsaved: false,
         });
         if count.period_start != period_start {
@@ -70,8 +77,38 @@ impl Usage {
             return false;
         }
         count.used += 1;
+        let today = now.date_naive();
+        *count.days.entry(today).or_default() += 1;
+        count.days.retain(|day, _| *day + Days::new(DAYS_KEPT) > today);
         count.unsaved = true;
         true
+    }
+
+    /// Returns what a key has used on each day of a range, and what remained of its quota after it.
+    pub(super) fn by_day(
+        &self,
+        plan: &str,
+        key: &str,
+        quota: Quota,
+        days: (NaiveDate, NaiveDate),
+    ) -> Vec<(u32, u32)> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let none = BTreeMap::new();
+        let used = counts
+            .get(&format!("{plan}/{key}"))
+            .map_or(&none, |count| &count.days);
+        let of_day = |day: NaiveDate| {
+            let begin = period_start(quota.period, day.and_time(NaiveTime::MIN).and_utc()).date_naive();
+            let in_period: u32 = used.range(begin..=day).map(|(_, used)| used).sum();
+            let of_day = used.get(&day).copied().unwrap_or_default();
+            (of_day, quota.limit.saturating_sub(in_period))
+        };
+        let (first, last) = days;
+        first
+            .iter_days()
+            .take_while(|day| *day <= last)
+            .map(of_day)
+            .collect()
     }
 
     pub(super) fn save(&self) -> Result<(), redb::Error> {
@@ -164,6 +201,31 @@ mod tests {
         assert!(take("p", "b", "2026-03-04T23:00:00Z"));
         assert!(take("q", "a", "2026-03-04T23:00:00Z"));
         assert!(take("p", "a", "2026-03-05T00:00:00Z"));
+    }
+
+    #[test]
+    fn usage_is_told_by_day_with_what_remains_of_the_period() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = Arc::new(Store::open(folder.path()).expect("the folder is new"));
+        let usage = Usage::open(store).expect("the index is new");
+        let quota = quota(5, Period::Month);
+        for now in [
+            "2026-03-31T01:00:00Z",
+            "2026-04-01T01:00:00Z",
+            "2026-04-01T02:00:00Z",
+            "2026-04-02T01:00:00Z",
+        ] {
+            usage.take("p", "k", quota, at(now));
+        }
+        let days = (
+            at("2026-03-31T00:00:00Z").date_naive(),
+            at("2026-04-03T00:00:00Z").date_naive(),
+        );
+
+        let used = usage.by_day("p", "k", quota, days);
+
+        assert_eq!(used, [(1, 4), (2, 3), (1, 2), (0, 2)]);
+        assert_eq!(usage.by_day("p", "other", quota, days), [(0, 5); 4]);
     }
 
     #[test]

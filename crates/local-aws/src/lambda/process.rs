@@ -31,6 +31,9 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest piece of a function's output that is logged as one line, bytes.
 const MAX_LOG_LINE_BYTES: u64 = 256 * 1024;
 
+/// Environment variable that tells a process that its standard input ends with the service.
+const STDIN_OF_THE_SERVICE: &str = "LOCAL_AWS_STDIN_OF_THE_SERVICE";
+
 /// What every process of a function is started with.
 pub(super) struct Launch {
     pub function_name: String,
@@ -121,6 +124,7 @@ impl Process {
             .env("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key)
             .env("AWS_SESSION_TOKEN", credentials.session_token)
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api.address.to_string())
+            .env(STDIN_OF_THE_SERVICE, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -301,12 +305,16 @@ async fn open_log(path: &Path) -> std::io::Result<tokio::fs::File> {
         .await
 }
 
-/// Ends this process when its standard input ends; for the first line of a function's program.
+/// Ends this process when the service that started it ends; for the first line of a function's program.
 ///
 /// A function process of [`Lambda`](super::Lambda) has a pipe as standard input that closes when the
 /// service ends, also by `kill -9`. Without this call a function still ends by itself when it next
-/// talks to the Runtime API; with it, also while its handler runs.
+/// talks to the Runtime API; with it, also while its handler runs. Does nothing in a process that
+/// something else started, whose standard input may be closed from the beginning.
 pub fn end_with_the_service() {
+    if std::env::var_os(STDIN_OF_THE_SERVICE).is_none() {
+        return;
+    }
     std::thread::spawn(|| {
         // Nobody writes to the pipe: this returns only at its end.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());

@@ -3,6 +3,7 @@
 
 mod function;
 mod function_url;
+mod looking;
 mod pass_through;
 mod rest_api;
 mod services;

@@ -50,7 +50,7 @@ async fn errors_of_the_query_protocol_are_xml() {
     };
     let other = Call {
         headers: &[FORM],
-        ..post("/", "Action=AssumeRole")
+        ..post("/", "Action=GetSessionToken")
     };
 
     let unknown = call.send_as(&aws, "sts", stranger).await;
@@ -70,7 +70,7 @@ async fn errors_of_the_query_protocol_are_xml() {
     assert!(forged.body.contains("<Code>SignatureDoesNotMatch</Code>"));
     assert!(unsigned.body.contains("<Code>MissingAuthenticationToken</Code>"));
     assert_eq!(other.status, 501);
-    assert!(other.body.contains("sts: AssumeRole is not implemented"));
+    assert!(other.body.contains("sts: GetSessionToken is not implemented"));
     assert_eq!(other_service.status, 501);
     assert!(
         other_service

@@ -262,6 +262,7 @@ async fn a_function_sees_the_template_and_lambda_in_its_environment_and_nothing_
             "FOLDER",
             "LAMBDA_TASK_ROOT",
             "LANG",
+            "LOCAL_AWS_STDIN_OF_THE_SERVICE",
             "PATH",
             "TZ",
             "_HANDLER",

@@ -7,6 +7,7 @@ mod api_gateway;
 mod firehose;
 mod iam;
 mod lambda;
+mod logs;
 mod properties;
 mod s3;
 mod scheduler;
@@ -20,6 +21,7 @@ use local_aws::{
     firehose::DeliveryStreamSpec,
     iam::RoleSpec,
     lambda::{EventInvokeSpec, FunctionSpec, FunctionUrlSpec, PermissionSpec},
+    logs::LogGroupSpec,
     s3::BucketSpec,
     scheduler::ScheduleSpec,
     secretsmanager::SecretSpec,
@@ -69,6 +71,8 @@ pub struct Plan {
     pub api_keys: Vec<ApiKeySpec>,
     /// Usage plans.
     pub usage_plans: Vec<UsagePlanSpec>,
+    /// Log groups, with the functions that log to them.
+    pub log_groups: Vec<LogGroupSpec>,
 }
 
 /// Types that are accepted and do nothing here, and why that is no loss on one machine.
@@ -84,7 +88,7 @@ const NO_OPS: [(&str, &str); 5] = [
     ("AWS::CloudWatch::Dashboard", "there is no CloudWatch to show it"),
     (
         "AWS::Logs::LogGroup",
-        "functions log to the standard error of local-stack",
+        "the plan has the log groups of all functions",
     ),
     (
         "AWS::SNS::Subscription",
@@ -157,6 +161,7 @@ pub fn plan(
             }
         }
     }
+    plan.log_groups = logs::log_groups(resolved, stack);
     if resolved.resources.values().all(|resource| resource.sound) {
         s3::attach_policies(&mut plan.buckets, policies, problems);
         s3::check_permissions(resolved, &plan, problems);

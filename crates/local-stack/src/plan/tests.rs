@@ -262,6 +262,14 @@ fn functions_are_planned() {
     assert_eq!((function.timeout_seconds, function.memory_megabytes), (30, 256));
     assert_eq!(function.reserved_concurrency, Some(2));
     assert!(function.json_logs);
+    let [group] = plan.log_groups.as_slice() else {
+        panic!("{:?}", plan.log_groups);
+    };
+    assert_eq!(
+        (group.retention_days, &group.functions),
+        (Some(30), &vec![function.name.clone()])
+    );
+    assert!(group.name.starts_with("local-FunctionLogs-"), "{}", group.name);
     let retries = &plan.event_invokes[0];
     assert_eq!(retries.function_name, function.name);
     assert_eq!(retries.maximum_retry_attempts, 1);

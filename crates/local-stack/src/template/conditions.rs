@@ -38,7 +38,7 @@ impl<'a> Resolver<'a> {
         decided
     }
 
-    fn decide(&mut self, rule: &'a Value, path: &str) -> Result<bool, Reported> {
+    pub(super) fn decide(&mut self, rule: &'a Value, path: &str) -> Result<bool, Reported> {
         let object = self.object(rule, path)?;
         let (Some((name, argument)), 1) = (object.iter().next(), object.len()) else {
             return self.report(path, "must be one condition function");
@@ -69,7 +69,17 @@ impl<'a> Resolver<'a> {
                     decided.iter().any(|it| *it)
                 })
             }
+            "Fn::Contains" if is_in_rules(path) => {
+                let [list, value] = self.arguments(argument, path)?;
+                let value = self.required_text(value, path)?;
+                Ok(self.texts(list, path)?.contains(&value))
+            }
             _ => self.report(path, "is not a condition function"),
         }
     }
+}
+
+/// CloudFormation has `Fn::Contains` for rules alone.
+fn is_in_rules(path: &str) -> bool {
+    path.starts_with("Rules.")
 }

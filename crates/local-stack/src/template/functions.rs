@@ -38,7 +38,11 @@ pub(super) struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     /// Resolves everything there is.
-    pub(super) fn run(mut self, outputs: &'a Map<String, Value>) -> Resolved {
+    pub(super) fn run(mut self, rules: &'a Map<String, Value>, outputs: &'a Map<String, Value>) -> Resolved {
+        for (name, rule) in rules {
+            // What a broken rule says is on record.
+            let _ = self.check_rule(rule, &join("Rules", name));
+        }
         for name in self.conditions.keys() {
             // A problem is on record; the value is used where the condition is named.
             let _ = self.condition(name, &join("Conditions", name));
@@ -46,6 +50,10 @@ impl<'a> Resolver<'a> {
         for logical_id in self.declarations.keys() {
             self.resource(logical_id);
         }
+        let descriptions = outputs
+            .iter()
+            .filter_map(|(name, output)| Some((name.clone(), output.get("Description").and_then(text)?)))
+            .collect();
         let outputs = outputs
             .iter()
             .filter_map(|(name, output)| Some((name.clone(), self.output(name, output)?)))
@@ -57,6 +65,8 @@ impl<'a> Resolver<'a> {
                 .filter_map(|(id, resource)| Some((id, resource?)))
                 .collect(),
             outputs,
+            output_descriptions: descriptions,
+            ..Resolved::default()
         }
     }
 
@@ -455,7 +465,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn texts(&mut self, value: &'a Value, path: &str) -> Result<Vec<String>, Reported> {
+    pub(super) fn texts(&mut self, value: &'a Value, path: &str) -> Result<Vec<String>, Reported> {
         let texts = match self.value(value, path)? {
             Some(Value::Array(items)) => items.iter().map(text).collect(),
             _ => None,
@@ -466,7 +476,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn only_known(&self, settings: &Map<String, Value>, known: &[&str], path: &str) {
+    pub(super) fn only_known(&self, settings: &Map<String, Value>, known: &[&str], path: &str) {
         for key in settings.keys().filter(|key| !known.contains(&key.as_str())) {
             self.problems
                 .report(join(path, key), "is not supported by local-stack");

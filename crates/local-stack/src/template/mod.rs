@@ -2,13 +2,14 @@
 //!
 //! What is not understood is reported by its path, never skipped. Different from CloudFormation: a
 //! URL of an API of this stack (`https://<api-id>.execute-api.<region>.amazonaws.com`) becomes its
-//! local address; there are no exports of other stacks, transforms, rules or dynamic references.
+//! local address; there are no exports of other stacks, transforms or dynamic references.
 
 pub(crate) mod attributes;
 mod conditions;
 mod document;
 mod functions;
 mod parameters;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,12 @@ pub struct Resolved {
     pub resources: BTreeMap<String, Resource>,
     /// The outputs whose condition holds.
     pub outputs: BTreeMap<String, String>,
+    /// Descriptions of the outputs that have one.
+    pub output_descriptions: BTreeMap<String, String>,
+    /// Values of the parameters; of one with `NoEcho`, stars.
+    pub parameters: BTreeMap<String, String>,
+    /// Description of the template.
+    pub description: String,
 }
 
 /// One resource of a resolved template.
@@ -98,10 +105,11 @@ pub fn resolve(
             | "Metadata"
             | "Parameters"
             | "Mappings"
+            | "Rules"
             | "Conditions"
             | "Resources"
             | "Outputs" => {}
-            "Transform" | "Rules" | "Hooks" => {
+            "Transform" | "Hooks" => {
                 problems.report(section, "this section is not supported by local-stack");
             }
             _ => problems.report("", format!("Invalid template property or properties [{section}]")),
@@ -124,7 +132,8 @@ pub fn resolve(
             "Template format error: At least one Resources member must be defined.",
         );
     }
-    Resolver {
+    let shown = parameters::shown(section(sections, "Parameters", problems), &values);
+    let resolved = Resolver {
         parameters: values,
         mappings: section(sections, "Mappings", problems),
         conditions: section(sections, "Conditions", problems),
@@ -136,7 +145,16 @@ pub fn resolve(
         under_way: Vec::new(),
         dependencies: BTreeSet::new(),
     }
-    .run(section(sections, "Outputs", problems))
+    .run(
+        section(sections, "Rules", problems),
+        section(sections, "Outputs", problems),
+    );
+    let description = sections.get("Description").and_then(Value::as_str);
+    Resolved {
+        parameters: shown,
+        description: description.unwrap_or_default().to_owned(),
+        ..resolved
+    }
 }
 
 static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);

@@ -42,6 +42,34 @@ pub(super) fn resolve(
         .collect()
 }
 
+/// Returns the values of parameters as they may be shown: of one with `NoEcho`, stars.
+pub(super) fn shown(
+    declarations: &Map<String, Value>,
+    values: &BTreeMap<String, Value>,
+) -> BTreeMap<String, String> {
+    let is_secret = |name: &str| {
+        let no_echo = declarations
+            .get(name)
+            .and_then(|declaration| declaration.get("NoEcho"));
+        no_echo
+            .and_then(text)
+            .is_some_and(|flag| flag.eq_ignore_ascii_case("true"))
+    };
+    let of = |value: &Value| match value {
+        Value::Array(items) => items.iter().filter_map(text).collect::<Vec<_>>().join(","),
+        other => text(other).unwrap_or_default(),
+    };
+    let shown = |(name, value): (&String, &Value)| {
+        let value = if is_secret(name) {
+            "****".to_owned()
+        } else {
+            of(value)
+        };
+        (name.clone(), value)
+    };
+    values.iter().map(shown).collect()
+}
+
 struct Parameter<'a> {
     name: &'a str,
     declaration: &'a Value,

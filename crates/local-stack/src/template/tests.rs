@@ -491,3 +491,73 @@ proptest! {
         let _ = output(&expression);
     }
 }
+
+#[test]
+fn a_rule_whose_assertion_fails_is_reported_in_its_own_words_and_one_that_does_not_apply_is_not() {
+    let template = |region: &str, service: &str| {
+        format!(
+            "
+Parameters: {{ Arn: {{ Type: String, Default: '{service}' }} }}
+Rules:
+  Regions:
+    RuleCondition: !Equals [!Ref Arn, '']
+    Assertions:
+      - Assert: {{ 'Fn::Not': [{{ 'Fn::Contains': [[eu-south-2, {region}], !Ref AWS::Region] }}] }}
+        AssertDescription: this Region has no function URLs
+Resources: {{ Data: {{ Type: AWS::S3::Bucket }} }}
+"
+        )
+    };
+
+    let refused = problems_of(resolve_with(&template("us-east-1", ""), &[]));
+    let elsewhere = resolve_with(&template("ca-west-1", ""), &[]);
+    let not_needed = resolve_with(&template("us-east-1", "arn"), &[]);
+
+    assert_eq!(
+        refused,
+        ["Rules.Regions.Assertions: this Region has no function URLs"]
+    );
+    assert!(elsewhere.is_ok() && not_needed.is_ok());
+}
+
+#[test]
+fn a_rule_and_a_condition_have_only_the_functions_that_cloudformation_gives_them() {
+    let template = "
+Conditions: { Here: { 'Fn::Contains': [[us-east-1], !Ref AWS::Region] } }
+Rules:
+  Empty: {}
+  Odd: { Assertions: [{ Assert: { 'Fn::If': [a, b, c] } }], Colour: red }
+Resources: { Data: { Type: AWS::S3::Bucket } }
+";
+
+    let problems = problems_of(resolve_with(template, &[]));
+
+    for expected in [
+        "Rules.Empty.Assertions: must be a list",
+        "Rules.Odd.Colour: is not supported by local-stack",
+        "Rules.Odd.Assertions.Assert.Fn::If: is not a condition function",
+        "Conditions.Here.Fn::Contains: is not a condition function",
+    ] {
+        assert!(problems.iter().any(|problem| problem == expected), "{problems:?}");
+    }
+}
+
+#[test]
+fn what_a_stack_is_described_with_is_kept_but_the_value_of_a_secret_parameter() {
+    let template = "
+Description: Texts and labels
+Parameters:
+  Count: { Type: Number, Default: 3 }
+  Classes: { Type: CommaDelimitedList, Default: 'a, b' }
+  Token: { Type: String, NoEcho: true, Default: secret }
+Resources: { Data: { Type: AWS::S3::Bucket } }
+Outputs: { Name: { Value: !Ref Data, Description: Name of it. } }
+";
+
+    let resolved = resolve_with(template, &[("Count", "4")]).expect("the template is sound");
+
+    assert_eq!(resolved.description, "Texts and labels");
+    assert_eq!(resolved.output_descriptions["Name"], "Name of it.");
+    let shown: Vec<_> = resolved.parameters.values().map(String::as_str).collect();
+    assert_eq!(shown, ["a,b", "4", "****"]);
+}

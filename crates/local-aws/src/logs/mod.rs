@@ -1,0 +1,308 @@
+//! Amazon CloudWatch Logs, as far as users look into the logs of functions: read only, over the log files.
+//!
+//! Differs from CloudWatch Logs:
+//! - A log group has one stream, `local`, with what all of its functions printed.
+//! - An event has the time that its line says (`timestamp`, or that of embedded metrics). Another has that of the next
+//!   line which says one, or of the file's last change.
+//! - Filter patterns are words, `"phrases"`, `?any`, `-not`, and one comparison of a JSON field with a text; others are
+//!   refused.
+//! - Only `DescribeLogGroups`, `DescribeLogStreams`, `FilterLogEvents` and `GetLogEvents` answer; nothing is stored in
+//!   other groups.
+
+mod event;
+mod pattern;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use axum::body::Body;
+use chrono::{DateTime, Utc};
+use http::{Request, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use self::{event::LogEvent, pattern::Pattern};
+use crate::{
+    ACCOUNT_ID,
+    aws_error::AwsError,
+    iam::{Call, Iam, Principal},
+    json_protocol,
+    store::Store,
+};
+
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Most events in one answer, unless the request says less.
+const PAGE_EVENTS: usize = 10_000;
+/// The stream that every group has.
+const STREAM: &str = "local";
+
+/// A log group of the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogGroupSpec {
+    /// Name.
+    pub name: String,
+    /// Days for which logs are said to be kept; nothing is deleted here.
+    pub retention_days: Option<u32>,
+    /// Names of the functions that log to it.
+    pub functions: Vec<String>,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Logs {
+    store: Arc<Store>,
+    iam: Arc<Iam>,
+    region: String,
+    groups: RwLock<BTreeMap<String, LogGroupSpec>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GroupsRequest {
+    log_group_name_prefix: Option<String>,
+    log_group_name_pattern: Option<String>,
+}
+
+/// What the requests of one group have, each a part of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventsRequest {
+    log_group_name: Option<String>,
+    log_group_identifier: Option<String>,
+    log_stream_name: Option<String>,
+    log_stream_names: Option<Vec<String>>,
+    log_stream_name_prefix: Option<String>,
+    start_time: Option<i64>,
+    end_time: Option<i64>,
+    filter_pattern: Option<String>,
+    next_token: Option<String>,
+    limit: Option<usize>,
+    #[serde(default)]
+    start_from_head: bool,
+}
+
+impl Logs {
+    /// Makes the service without groups.
+    pub fn new(store: Arc<Store>, iam: Arc<Iam>, region: String) -> Self {
+        Self {
+            store,
+            iam,
+            region,
+            groups: RwLock::default(),
+        }
+    }
+
+    /// Adds or replaces a log group.
+    pub fn put_log_group(&self, spec: LogGroupSpec) {
+        let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        groups.insert(spec.name.clone(), spec);
+    }
+
+    /// Answers one request, whose caller the gateway has put into its extensions.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        json_protocol::reply(self.answer(request).await)
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Result<Value, AwsError> {
+        let caller = json_protocol::caller(&request)?;
+        let operation = json_protocol::operation(request.headers(), "Logs_20140328.");
+        let body = request.into_body();
+        match operation.as_str() {
+            "DescribeLogGroups" => {
+                self.authorize(&caller, "logs:DescribeLogGroups", "*")?;
+                Ok(self.describe_groups(&json_protocol::parse(body, MAX_BODY_BYTES).await?))
+            }
+            "DescribeLogStreams" | "FilterLogEvents" | "GetLogEvents" => {
+                let request: EventsRequest = json_protocol::parse(body, MAX_BODY_BYTES).await?;
+                let group = self.find(&caller, &format!("logs:{operation}"), &request)?;
+                match operation.as_str() {
+                    "DescribeLogStreams" => Ok(self.describe_streams(&group, &request)),
+                    "FilterLogEvents" => self.filter(&group, &request),
+                    _ => self.get(&group, &request),
+                }
+            }
+            other => Err(AwsError::not_implemented("logs", other)),
+        }
+    }
+
+    fn describe_groups(&self, request: &GroupsRequest) -> Value {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        let prefix = request.log_group_name_prefix.as_deref().unwrap_or_default();
+        let part = request.log_group_name_pattern.as_deref().unwrap_or_default();
+        let groups = groups
+            .values()
+            .filter(|group| group.name.starts_with(prefix) && group.name.contains(part));
+        let groups: Vec<Value> = groups
+            .map(|group| {
+                let arn = self.arn(&group.name);
+                let mut json = json!({
+                    "logGroupName": group.name,
+                    "creationTime": group.created.timestamp_millis(),
+                    "metricFilterCount": 0,
+                    "arn": format!("{arn}:*"),
+                    "logGroupArn": arn,
+                    "storedBytes": event::stored_bytes(&self.store.logs(), &group.functions),
+                    "logGroupClass": "STANDARD",
+                });
+                if let Some(days) = group.retention_days {
+                    json["retentionInDays"] = days.into();
+                }
+                json
+            })
+            .collect();
+        json!({ "logGroups": groups })
+    }
+
+    fn describe_streams(&self, group: &LogGroupSpec, request: &EventsRequest) -> Value {
+        let prefix = request.log_stream_name_prefix.as_deref().unwrap_or_default();
+        let events = event::read(&self.store.logs(), &group.functions);
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            return json!({ "logStreams": [] });
+        };
+        if !STREAM.starts_with(prefix) {
+            return json!({ "logStreams": [] });
+        }
+        json!({ "logStreams": [{
+            "logStreamName": STREAM,
+            "creationTime": first.at,
+            "firstEventTimestamp": first.at,
+            "lastEventTimestamp": last.at,
+            "lastIngestionTime": last.at,
+            "uploadSequenceToken": "1",
+            "arn": format!("{}:log-stream:{STREAM}", self.arn(&group.name)),
+            "storedBytes": 0,
+        }] })
+    }
+
+    fn filter(&self, group: &LogGroupSpec, request: &EventsRequest) -> Result<Value, AwsError> {
+        let pattern = Pattern::parse(request.filter_pattern.as_deref().unwrap_or_default())?;
+        let prefix = request.log_stream_name_prefix.as_deref().unwrap_or_default();
+        let named = request.log_stream_names.as_deref();
+        let in_stream =
+            STREAM.starts_with(prefix) && named.is_none_or(|it| it.iter().any(|name| name == STREAM));
+
+        let events = event::read(&self.store.logs(), &group.functions);
+        let events = (events.iter().enumerate())
+            .filter(|(_, event)| in_stream && is_within(event, request) && pattern.matches(&event.message));
+        let (skip, limit) = (offset(request, "")?.unwrap_or(0), limit(request));
+        let mut page: Vec<Value> = Vec::new();
+        let mut next = None;
+        for (index, event) in events.filter(|(index, _)| *index >= skip) {
+            if page.len() == limit {
+                next = Some(index.to_string());
+                break;
+            }
+            page.push(json!({
+                "logStreamName": STREAM,
+                "timestamp": event.at,
+                "ingestionTime": event.at,
+                "message": event.message,
+                "eventId": format!("{index:056}"),
+            }));
+        }
+        let mut answer = json!({ "events": page, "searchedLogStreams": [] });
+        if let Some(token) = next {
+            answer["nextToken"] = token.into();
+        }
+        Ok(answer)
+    }
+
+    fn get(&self, group: &LogGroupSpec, request: &EventsRequest) -> Result<Value, AwsError> {
+        if request.log_stream_name.as_deref() != Some(STREAM) {
+            return Err(not_found("The specified log stream does not exist."));
+        }
+        let events = event::read(&self.store.logs(), &group.functions);
+        let events: Vec<_> = events.iter().filter(|event| is_within(event, request)).collect();
+
+        let limit = limit(request);
+        let (begin, end) = match (offset(request, "f/")?, offset(request, "b/")?) {
+            (Some(begin), _) => (begin, begin.saturating_add(limit)),
+            (None, Some(end)) => (end.saturating_sub(limit), end),
+            (None, None) if request.start_from_head => (0, limit),
+            (None, None) => (events.len().saturating_sub(limit), events.len()),
+        };
+        let (begin, end) = (begin.min(events.len()), end.min(events.len()));
+        let page: Vec<Value> = events[begin..end]
+            .iter()
+            .map(
+                |event| json!({ "timestamp": event.at, "ingestionTime": event.at, "message": event.message }),
+            )
+            .collect();
+        Ok(json!({
+            "events": page,
+            "nextForwardToken": format!("f/{end}"),
+            "nextBackwardToken": format!("b/{begin}"),
+        }))
+    }
+
+    /// Finds the group that a request names, for a caller who may.
+    fn find(
+        &self,
+        caller: &Principal,
+        action: &str,
+        request: &EventsRequest,
+    ) -> Result<LogGroupSpec, AwsError> {
+        let name = request.log_group_name.as_deref();
+        let name = name
+            .or(request.log_group_identifier.as_deref())
+            .unwrap_or_default();
+        let name = name.rsplit(":log-group:").next().unwrap_or_default();
+        let name = name.strip_suffix(":*").unwrap_or(name);
+        self.authorize(caller, action, &format!("{}:*", self.arn(name)))?;
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        let group = groups.get(name).cloned();
+        group.ok_or_else(|| not_found("The specified log group does not exist."))
+    }
+
+    fn arn(&self, name: &str) -> String {
+        format!("arn:aws:logs:{}:{ACCOUNT_ID}:log-group:{name}", self.region)
+    }
+
+    fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
+        self.iam.authorize(&Call {
+            principal: caller,
+            action,
+            resource,
+            context: &BTreeMap::new(),
+            resource_policy: None,
+        })?;
+        Ok(())
+    }
+}
+
+fn is_within(event: &LogEvent, request: &EventsRequest) -> bool {
+    request.start_time.is_none_or(|start| start <= event.at)
+        && request.end_time.is_none_or(|end| event.at < end)
+}
+
+fn limit(request: &EventsRequest) -> usize {
+    request.limit.unwrap_or(PAGE_EVENTS).clamp(1, PAGE_EVENTS)
+}
+
+/// Reads the position in a paging token, if it is one of this kind.
+fn offset(request: &EventsRequest, kind: &str) -> Result<Option<usize>, AwsError> {
+    let Some(token) = request.next_token.as_deref().filter(|token| !token.is_empty()) else {
+        return Ok(None);
+    };
+    let known = ["f/", "b/"]
+        .iter()
+        .find(|it| token.starts_with(*it))
+        .copied()
+        .unwrap_or_default();
+    let position = token[known.len()..]
+        .parse()
+        .map_err(|_| invalid("The specified nextToken is invalid."))?;
+    Ok((known == kind).then_some(position))
+}
+
+fn not_found(message: &str) -> AwsError {
+    AwsError::new(400, "ResourceNotFoundException", message)
+}
+
+fn invalid(message: &str) -> AwsError {
+    AwsError::new(400, "InvalidParameterException", message)
+}
