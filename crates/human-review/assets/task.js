@@ -14,6 +14,7 @@
   const REMEMBERED = 10;
   const LONGEST_PAUSE = 30_000;
   const WARN_BEFORE = 300_000;
+  const DRAFT_LIFETIME = 30 * 24 * 3_600_000;
 
   // What one reviewer keeps in this browser; in memory only where the browser keeps nothing.
   const memory = new Map();
@@ -172,6 +173,10 @@
     }
     // The draft stays: what was typed can be looked at again.
     store.remove(`outbox:${entry.id}`);
+    if (!isSwapped && body) {
+      isWanting = false;
+      body.inert = false;
+    }
     alertWith(`Not taken: ${reply.title}. ${reply.detail} `, link('Open that task', `task?loop=${entry.loop}`));
     showSaving('Not saved');
     return true;
@@ -302,8 +307,9 @@
     say('undoing', 'Fetching the next text …');
     document.title = 'Task · fetching the next';
     if (pending().length || sending) return;
-    if (noMore) location.assign('queue');
-    else prefetch();
+    if (!noMore) prefetch();
+    else if (byId('portal-alert').textContent) say('undoing', 'Nothing else waits for you.');
+    else location.assign('queue');
   }
 
   const restore = (task) => {
@@ -334,6 +340,13 @@
   const keepDraft = () => {
     if (!current || !form.portalAnswer) return;
     store.set(`draft:${current.id}`, { at: Date.now(), answer: form.portalAnswer(), controls: isSwapped ? undefined : controls().map(valueOf) });
+  };
+
+  // What nobody came back to is forgotten some day.
+  const forgetOldDrafts = () => {
+    for (const name of store.names('draft:')) {
+      if (!(store.get(name)?.at > Date.now() - DRAFT_LIFETIME)) store.remove(name);
+    }
   };
 
   const remember = (loop) => {
@@ -515,6 +528,7 @@
       applyLetters();
     });
     setInterval(watchLease, 5_000);
+    forgetOldDrafts();
     restore(current);
     showProgress();
     showSaving();

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Signal of items that measure the model: see [`Signal::Audit`](active_learning_core::feedback::Signal::Audit).
+/// Signal of items that measure the model: see
+/// [`Signal::Audit`](active_learning_core::feedback::Signal::Audit).
 const AUDIT: &str = "audit";
 
 /// Share of the items, from 0 to 1, that are reviewed blind.
@@ -31,8 +32,8 @@ impl FromStr for BlindShare {
 
 /// Marks the items of an input that are reviewed blind: `blind` is true.
 ///
-/// Audits always are, since a prediction above the choice leans the measured accuracy towards the model. Of the others
-/// the share is, chosen by loop and item: the same whenever the task is opened.
+/// Audits always are, since a prediction above the choice leans the measured accuracy towards the model. Of
+/// the others the share is, chosen by loop and item: the same whenever the task is opened.
 pub fn mark_blind(input: &mut Value, loop_id: &str, share: BlindShare) {
     let items = input["comprehendPredictions"].as_array_mut();
     for (item, number) in items.into_iter().flatten().zip(0_usize..) {

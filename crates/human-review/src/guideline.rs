@@ -1,7 +1,7 @@
 //! The guideline beside the task: what each label means, by example.
 //!
-//! An operator puts `guideline.json` into the review bucket. Its version is a hash of its bytes; each version that was
-//! ever shown is kept, so that an answer's version can be looked up.
+//! An operator puts `guideline.json` into the review bucket. Its version is a hash of its bytes; each
+//! version that was ever shown is kept, so that an answer's version can be looked up.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -224,7 +224,8 @@ impl HumanLoop {
         Ok(())
     }
 
-    /// Lets the reviewer's lease run from now on; one that has ended begins again, unless somebody took their place.
+    /// Lets the reviewer's lease run from now on; one that has ended begins again, unless somebody took
+    /// their place.
     ///
     /// # Errors
     ///
@@ -279,8 +280,8 @@ impl HumanLoop {
 
     /// Returns whether an answer of the reviewer is taken now: also where somebody else took their place.
     ///
-    /// Who had the loop open has worked on it, and an opinion is a vote. Once the loop is completed the answer is
-    /// [late](HumanLoop::takes_late_answer).
+    /// Who had the loop open has worked on it, and an opinion is a vote. Once the loop is completed the
+    /// answer is [late](HumanLoop::takes_late_answer).
     ///
     /// # Errors
     ///

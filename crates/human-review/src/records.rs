@@ -137,7 +137,8 @@ impl Records {
         self.bucket.create(key, JSON, output).await.map(drop)
     }
 
-    /// Returns marks of loops in flight in review order: at most `limit`, up to 1,000, after the mark of this name.
+    /// Returns marks of loops in flight in review order: at most `limit`, up to 1,000, after the mark of
+    /// this name.
     pub async fn queue_marks(&self, after: &str, limit: usize) -> Result<QueueMarks, BucketError> {
         let prefix = format!("{STATE_PREFIX}queue/");
         let listed = self.bucket.list_after(&prefix, after, limit).await?;

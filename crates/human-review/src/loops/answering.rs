@@ -22,12 +22,13 @@ pub struct Given {
 }
 
 impl Loops {
-    /// Stores a reviewer's answer to a loop that was just read, and the output if it was the last one that the loop
-    /// needs.
+    /// Stores a reviewer's answer to a loop that was just read, and the output if it was the last one that
+    /// the loop needs.
     ///
     /// Who answers again corrects their answer: it is replaced as long as the loop is open; afterwards the
-    /// correction is an object of its own beside the output. So is the answer of somebody whose place another reviewer
-    /// took and who is done after them. The same answer again changes nothing and succeeds.
+    /// correction is an object of its own beside the output. So is the answer of somebody whose place
+    /// another reviewer took and who is done after them. The same answer again changes nothing and
+    /// succeeds.
     ///
     /// # Errors
     ///

@@ -25,9 +25,9 @@ pub(super) struct Counted {
 impl Loops {
     /// Returns how many loops are in flight; those past their time do not count.
     ///
-    /// Counted by their marks alone, and at most once a minute as long as the quota is far: a start costs the same
-    /// however many wait. Other instances of the function start loops as well meanwhile, so that the number may be
-    /// too low by what they start in a minute.
+    /// Counted by their marks alone, and at most once a minute as long as the quota is far: a start costs
+    /// the same however many wait. Other instances of the function start loops as well meanwhile, so that
+    /// the number may be too low by what they start in a minute.
     pub(super) async fn in_flight(&self, now: DateTime<Utc>) -> Result<usize, LoopError> {
         let known = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(counted) = known

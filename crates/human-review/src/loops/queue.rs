@@ -92,8 +92,8 @@ impl Loops {
 
     /// Takes the next loop for the reviewer: the most uncertain one, those they skipped last.
     ///
-    /// Lists and reads from the head of the queue until one is free: what it costs depends on what others hold and on
-    /// what this reviewer skipped, not on how many wait.
+    /// Lists and reads from the head of the queue until one is free: what it costs depends on what others
+    /// hold and on what this reviewer skipped, not on how many wait.
     ///
     /// # Errors
     ///

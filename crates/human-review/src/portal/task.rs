@@ -1,7 +1,7 @@
 //! The task page and what is done on it: as pages for browsers without a script, as JSON for the page's own.
 //!
-//! With `Accept: application/json` a submitted, skipped or renewed task is answered with a document, and with the next
-//! task in it: the page shows it without another request.
+//! With `Accept: application/json` a submitted, skipped or renewed task is answered with a document, and
+//! with the next task in it: the page shows it without another request.
 
 use std::collections::BTreeMap;
 
@@ -124,7 +124,8 @@ impl Portal<'_> {
     ) -> Result<Value, PortalError> {
         let nonce = Uuid::new_v4().simple().to_string();
         let shown = self.show(human_loop, worker, &nonce, corrects).await?;
-        // Pages of other templates have scripts of their own, and those that are withheld say why: they are loaded.
+        // Pages of other templates have scripts of their own, and those that are withheld say why: they are
+        // loaded.
         let is_swapped = self.template.is_shipped() && !shown.trial.is_withheld;
         Ok(json!({
             "loop": human_loop.name,
@@ -175,7 +176,8 @@ impl Portal<'_> {
         Some((end - self.now).num_seconds().max(0))
     }
 
-    /// Says how far it is to the first model; nothing once there is one. A page that cannot say it is shown without.
+    /// Says how far it is to the first model; nothing once there is one. A page that cannot say it is shown
+    /// without.
     pub(super) async fn first_model(&self) -> Option<String> {
         match self.training.read_document::<FirstModel>(FIRST_MODEL).await {
             Ok(progress) => progress.map(|progress| progress.describe()),
@@ -272,7 +274,8 @@ impl Portal<'_> {
         }
     }
 
-    /// Adds the next task to what a step answers; what is done stays done where there is trouble with the next.
+    /// Adds the next task to what a step answers; what is done stays done where there is trouble with the
+    /// next.
     async fn with_next(
         &self,
         mut done: Value,
