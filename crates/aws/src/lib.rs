@@ -16,6 +16,7 @@ pub mod model_arn;
 pub mod predictions;
 pub mod questions;
 pub mod rejected;
+pub mod relabelling;
 pub mod reply;
 pub mod s3_event;
 

@@ -9,7 +9,8 @@ use std::{
 
 use active_learning_aws::{bucket::Bucket, failure::chain};
 use aws_config::BehaviorVersion;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use clap_complete::{Shell, generate};
 use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
@@ -17,12 +18,16 @@ use crate::{
     advise,
     beginning::{self, Beginning},
     demo::{self, demo},
-    disputes, functions, labels, models,
+    disputes, functions, import, labels, models,
     outputs::StackOutputs,
+    phases,
     redrive::{self, Outcome},
     run, sign_in, simulate, training,
 };
 use local_stack::{boot::Settings, plan::Programs, user};
+
+/// Where LocalStack's users expect everything.
+const DEFAULT_PORT: u16 = 4566;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -38,30 +43,79 @@ struct Arguments {
 
 #[derive(Debug, Args)]
 struct Options {
-    /// Port on 127.0.0.1 for everything; 0 picks a free one
-    #[arg(long, global = true, default_value_t = 4566)]
-    port: u16,
     /// Folder that keeps everything from start to start
     #[arg(long, global = true, default_value = ".local-stack", value_name = "FOLDER")]
     state_dir: PathBuf,
+    /// Says only what was asked for, and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Logs what is done to standard error; twice for every detail
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    #[command(flatten)]
+    stack: StackOptions,
+}
+
+/// How a stack is started.
+#[derive(Clone, Debug, Default, Args)]
+struct StackOptions {
+    /// Port on 127.0.0.1 for everything; 0 picks a free one [default: 4566]
+    #[arg(long)]
+    port: Option<u16>,
     /// Template [default: infra/template.yaml here or in a folder above]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// Value of a template parameter; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     param: Vec<(String, String)>,
     /// What the classifier learns from, Comprehend CSV (label,text) [default: the sample news, the first time]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     training_data: Option<PathBuf>,
+}
+
+impl StackOptions {
+    /// Adds what stands before the command; what stands after it wins.
+    fn after(self, before: &Self) -> Self {
+        Self {
+            port: self.port.or(before.port),
+            template: self.template.or_else(|| before.template.clone()),
+            param: [before.param.clone(), self.param].concat(),
+            training_data: self.training_data.or_else(|| before.training_data.clone()),
+        }
+    }
+
+    /// Returns the first of the options that was given.
+    fn given(&self) -> Option<&'static str> {
+        let given = [
+            (self.port.is_some(), "--port"),
+            (self.template.is_some(), "--template"),
+            (!self.param.is_empty(), "--param"),
+            (self.training_data.is_some(), "--training-data"),
+        ];
+        given
+            .into_iter()
+            .find_map(|(is_given, name)| is_given.then_some(name))
+    }
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the stack until Ctrl-C (the default)
-    #[command(visible_alias = "start")]
-    Run(beginning::Options),
+    #[command(
+        visible_alias = "start",
+        after_help = "Example: active-learning start --labels billing,login --texts tickets.csv"
+    )]
+    Run {
+        #[command(flatten)]
+        beginning: beginning::Options,
+        #[command(flatten)]
+        stack: StackOptions,
+    },
     /// Plays samples through the stack, with a scripted reviewer, up to a new model that serves if it is better
+    #[command(after_help = "Example: active-learning demo --rounds 2")]
     Demo {
+        #[command(flatten)]
+        stack: StackOptions,
         /// Labelled texts to send, label,text without a header line; every tenth is kept as an exam for each
         /// model [default: sample news]
         #[arg(long, value_name = "FILE")]
@@ -70,15 +124,23 @@ enum Command {
         #[arg(long, default_value = "1", value_name = "NUMBER")]
         rounds: NonZeroUsize,
     },
+    /// Shows what files with texts and labels hold, asks, and takes them into the running stack or one on AWS
+    #[command(
+        after_help = "Example: active-learning import tickets.xlsx --text-column message --label-column team"
+    )]
+    Import(import::Options),
     #[command(flatten)]
     Models(models::Command),
     /// Shows and changes the labels there are, of the running stack or of one on AWS
+    #[command(after_help = "Example: active-learning labels rename Sport Sports")]
     Labels(labels::Options),
     /// Shows the texts on which people do not agree, and their votes
+    #[command(after_help = "Example: active-learning disputed --json")]
     Disputed(disputes::Listing),
     /// Decides what people do not agree on, for good
     Adjudicate(disputes::Adjudication),
     /// Advises the threshold that keeps a promised accuracy; exits with 3 where there is none
+    #[command(after_help = "Example: active-learning advise --target-accuracy 0.95")]
     Advise(advise::Options),
     /// Serves one function; the stack starts these by itself
     #[command(hide = true)]
@@ -87,6 +149,7 @@ enum Command {
         name: String,
     },
     /// Sends events again that failed to the end, of the running stack or of one on AWS
+    #[command(after_help = "Example: active-learning redrive --yes")]
     Redrive {
         /// Bucket with the failure records [default: the feedback bucket of the running stack]
         #[arg(long)]
@@ -99,8 +162,18 @@ enum Command {
         yes: bool,
     },
     /// Replays labelled texts as if people reviewed them: how many labels, which strategy, what threshold
+    #[command(after_help = "Example: active-learning simulate --data labelled.csv --labels 400 --batch 25")]
     Simulate(simulate::Options),
+    /// Prints a script that completes commands and options in a shell
+    #[command(
+        after_help = "Example: active-learning completions bash > ~/.local/share/bash-completion/completions/active-learning"
+    )]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
     /// Prints a one-time link into the reviewers' portal of the running stack
+    #[command(after_help = "Example: active-learning sign-in-link --reviewer ann")]
     SignInLink {
         /// Who signs in with it
         #[arg(long, default_value = "local", value_name = "NAME")]
@@ -136,35 +209,60 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
             .map_err(|error| error as Failure)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(Command::Completions { shell }) = &command {
+        generate(
+            *shell,
+            &mut Arguments::command(),
+            "active-learning",
+            &mut io::stdout(),
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let (Some(option), Some(command)) = (options.stack.given(), &command)
+        && !matches!(command, Command::Run { .. } | Command::Demo { .. })
+    {
+        return Err(format!("{option} is an option of `run` and `demo` only").into());
+    }
+    phases::be_quiet(options.quiet);
     if let Some(Command::Simulate(options)) = &command {
         simulate::run(options)?;
         return Ok(ExitCode::SUCCESS);
     }
-    // s3s calls it an error of its own when a client asks for a key that is not there.
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sns=info,s3s=off"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(log_filter(&options))
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(io::stderr)
         .init();
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        match command.unwrap_or_else(|| Command::Run(beginning::Options::default())) {
-            Command::Run(beginning) => {
+        let run_as_it_is = || Command::Run {
+            beginning: beginning::Options::default(),
+            stack: StackOptions::default(),
+        };
+        match command.unwrap_or_else(run_as_it_is) {
+            Command::Run { beginning, stack } => {
+                let stack = stack.after(&options.stack);
                 let beginning = Beginning::read(&beginning)?;
-                let training_data = options.training_data.as_deref().map(training::read).transpose()?;
-                run::run(&settings_of_run(&options)?, training_data, &beginning).await?;
+                let training_data = stack.training_data.as_deref().map(training::read).transpose()?;
+                let settings = settings_of_run(&options.state_dir, &stack)?;
+                run::run(&settings, training_data, &beginning).await?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Demo { traffic, rounds } => {
-                let training_data = options.training_data.as_deref().map(training::read).transpose()?;
+            Command::Demo {
+                stack,
+                traffic,
+                rounds,
+            } => {
+                let stack = stack.after(&options.stack);
+                let training_data = stack.training_data.as_deref().map(training::read).transpose()?;
                 let play = demo::Options {
                     training_data,
                     traffic,
                     rounds,
                 };
-                Ok(exit_code(demo(settings(&options)?, play).await?))
+                Ok(exit_code(
+                    demo(settings(&options.state_dir, &stack)?, play).await?,
+                ))
             }
             Command::Models(command) => {
                 let done = models::execute(command, || running(&options.state_dir)).await?;
@@ -172,6 +270,10 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
             }
             Command::Labels(options_of_labels) => {
                 let done = labels::execute(options_of_labels, || running(&options.state_dir)).await?;
+                Ok(exit_code(done))
+            }
+            Command::Import(files) => {
+                let done = import::execute(files, || running(&options.state_dir)).await?;
                 Ok(exit_code(done))
             }
             Command::Disputed(listing) => {
@@ -193,7 +295,9 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 println!("{link}");
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Lambda { .. } | Command::Simulate(_) => unreachable!("handled above"),
+            Command::Lambda { .. } | Command::Completions { .. } | Command::Simulate(_) => {
+                unreachable!("handled above")
+            }
         }
     })
 }
@@ -217,11 +321,24 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-fn settings(options: &Options) -> Result<Settings, Failure> {
+/// Returns what is logged: what the environment says, else what the options say.
+///
+/// s3s calls it an error of its own when a client asks for a key that is not there.
+fn log_filter(options: &Options) -> EnvFilter {
+    let filter = match (options.quiet, options.verbose) {
+        (true, _) => "error,s3s=off",
+        (false, 0) => "warn,sns=info,s3s=off",
+        (false, 1) => "info,s3s=off",
+        (false, _) => "debug,s3s=off",
+    };
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter))
+}
+
+fn settings(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failure> {
     let (template, template_files) = run::read_template(options.template.as_ref())?;
     Ok(Settings {
-        port: options.port,
-        state_dir: options.state_dir.clone(),
+        port: options.port.unwrap_or(DEFAULT_PORT),
+        state_dir: state_dir.to_owned(),
         template,
         template_files,
         parameters: options.param.iter().cloned().collect(),
@@ -235,9 +352,9 @@ fn settings(options: &Options) -> Result<Settings, Failure> {
 /// Returns the settings of a stack that people work with: what they send is delivered soon.
 ///
 /// The template's default suits an account, where each delivery costs a request.
-fn settings_of_run(options: &Options) -> Result<Settings, Failure> {
+fn settings_of_run(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failure> {
     const BUFFER: &str = "FeedbackBufferSeconds";
-    let mut settings = settings(options)?;
+    let mut settings = settings(state_dir, options)?;
     if settings.template.contains(BUFFER) {
         let parameters = &mut settings.parameters;
         parameters
@@ -320,13 +437,56 @@ mod tests {
     }
 
     #[test]
-    fn running_is_the_default_and_options_stand_on_either_side() {
-        let plain = Arguments::parse_from(["active-learning", "--port", "0", "--param", "A=b=c"]);
-        let explicit = Arguments::parse_from(["active-learning", "run", "--port", "0"]);
+    fn running_is_the_default_and_its_options_stand_on_either_side() {
+        let parse = |words: &[&str]| {
+            let arguments = Arguments::parse_from(words);
+            let after = match arguments.command {
+                Some(Command::Run { stack, .. } | Command::Demo { stack, .. }) => stack,
+                _ => StackOptions::default(),
+            };
+            let stack = after.after(&arguments.options.stack);
+            (stack.port, stack.param)
+        };
+        let one = |key: &str, value: &str| (key.to_owned(), value.to_owned());
 
-        assert!(plain.command.is_none());
-        assert_eq!(plain.options.param, [("A".to_owned(), "b=c".to_owned())]);
-        assert_eq!((plain.options.port, explicit.options.port), (0, 0));
+        assert_eq!(
+            parse(&["active-learning", "--port", "0", "--param", "A=b=c"]),
+            (Some(0), vec![one("A", "b=c")])
+        );
+        assert_eq!(
+            parse(&[
+                "active-learning",
+                "--param",
+                "A=1",
+                "demo",
+                "--port",
+                "0",
+                "--param",
+                "A=2"
+            ]),
+            (Some(0), vec![one("A", "1"), one("A", "2")])
+        );
         assert!(Arguments::try_parse_from(["active-learning", "--param", "A"]).is_err());
+    }
+
+    #[test]
+    fn a_command_takes_the_options_that_it_uses_and_no_others() {
+        let refused = |words: &[&str]| Arguments::try_parse_from(words).is_err();
+
+        assert!(refused(&["active-learning", "versions", "--port", "0"]));
+        assert!(refused(&[
+            "active-learning",
+            "labels",
+            "--training-data",
+            "f.csv"
+        ]));
+        assert!(!refused(&[
+            "active-learning",
+            "versions",
+            "--state-dir",
+            "there",
+            "-q"
+        ]));
+        assert!(refused(&["active-learning", "versions", "-q", "-v"]));
     }
 }

@@ -1,11 +1,7 @@
 //! What people do not agree on, as an adjudicator sees and decides it, here or on AWS.
 
-use active_learning_aws::{
-    self as aws,
-    bucket::JSON_LINES,
-    label_set::LabelSets,
-    questions::{DISPUTED_PREFIX, Questions, disputed_key},
-};
+use active_learning_aws::{self as aws, bucket::JSON_LINES, label_set::LabelSets, questions::Questions};
+use active_learning_core::keys;
 use active_learning_core::labels::{
     human_loop::Answer,
     label_set::{LabelSet, Resolution},
@@ -78,7 +74,9 @@ pub async fn list(
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<(), Failure> {
     let Place { training, .. } = place.find(stack).await?;
-    let listed = training.list_after(DISPUTED_PREFIX, "", MAX_SHOWN + 1).await?;
+    let listed = training
+        .list_after(keys::DISPUTED_FOLDER, "", MAX_SHOWN + 1)
+        .await?;
     let mut disputes: Vec<Question> = Vec::new();
     for object in listed.iter().take(MAX_SHOWN) {
         // Settled meanwhile, where it is gone.
@@ -121,7 +119,7 @@ pub async fn adjudicate(
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<(), Failure> {
     let place = adjudication.place.find(stack).await?;
-    let key = disputed_key(&adjudication.record);
+    let key = keys::disputed(&adjudication.record);
     let dispute: Option<Question> = place.training.read_document(&key).await?;
     let dispute = dispute.ok_or_else(|| {
         format!(
@@ -145,7 +143,7 @@ pub async fn adjudicate(
     labelled.votes = vec![vote.clone()];
     let key = object_key(&name);
     place.training.put(&key, JSON_LINES, labelled.to_line()).await?;
-    let questions = Questions::new(place.feedback, place.training);
+    let questions = Questions::new("adjudicate", place.feedback, place.training);
     let settle = |question: &mut Option<Question>| {
         let question = question.get_or_insert_with(|| dispute.clone());
         question.answer_with(std::slice::from_ref(&vote));

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod disputes;
 pub mod functions;
 pub mod http_client;
+pub mod import;
 pub mod labels;
 pub mod models;
 pub mod outputs;

@@ -3,8 +3,17 @@
 use std::{
     cell::Cell,
     io::{IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
+
+/// Whether progress is shown.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Shows no progress from now on.
+pub fn be_quiet(quiet: bool) {
+    IS_QUIET.store(quiet, Ordering::Relaxed);
+}
 
 /// The phases of a build, shown on standard error.
 ///
@@ -26,7 +35,7 @@ impl Default for Phases {
 impl Phases {
     /// Takes in that a state of the state machine was entered.
     pub fn enter(&self, state: &str) {
-        let Some(phase) = phase_of(state) else {
+        let Some(phase) = phase_of(state).filter(|_| !IS_QUIET.load(Ordering::Relaxed)) else {
             return;
         };
         if self.phase.get().is_some_and(|(current, _)| current == phase) {

@@ -246,8 +246,8 @@ impl HumanReview {
             Operation::CreateSignInLink { reviewer, portal_url } => {
                 self.create_sign_in_link(&reviewer, portal_url, now)
             }
-            Operation::TryTemplate { input } => {
-                let trial = self.template().try_now(input).await;
+            Operation::TryTemplate { input, items } => {
+                let trial = self.template().try_now(input, items).await;
                 Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
             }
         }
@@ -285,6 +285,9 @@ enum Operation {
         reviewer: String,
         portal_url: Option<String>,
     },
-    /// Tries the worker task template in use with a made-up answer, on this input or on two made-up items.
-    TryTemplate { input: Option<Value> },
+    /// Tries the worker task template in use with a made-up answer, on this input or on so many made-up items.
+    TryTemplate {
+        input: Option<Value>,
+        items: Option<usize>,
+    },
 }

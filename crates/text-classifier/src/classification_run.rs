@@ -127,6 +127,10 @@ async fn classify_all(bucket: &Bucket, properties: &JobProperties) -> Result<(),
         .input()
         .map_err(|_| JobError::Request)?;
     let model = load(bucket, &properties.document_classifier_arn).await?;
+    let output = properties.output_data_config.s3_uri.as_deref();
+    let output: S3Uri = output.and_then(|uri| uri.parse().ok()).ok_or(JobError::Request)?;
+    let role = Some(properties.data_access_role_arn.as_str());
+    let bucket = bucket.as_role(role, [&input, &output]).await?;
     let objects = bucket.list_named(&input).await?;
     if objects.is_empty() {
         return Err(JobError::NoInput(input));
@@ -140,8 +144,6 @@ async fn classify_all(bucket: &Bucket, properties: &JobProperties) -> Result<(),
         predictions.extend(working.await.expect("predicting neither panics nor is cancelled"));
     }
     let archive = output::archive(&[("predictions.jsonl", &predictions)]);
-    let output = properties.output_data_config.s3_uri.as_deref();
-    let output = output.and_then(|uri| uri.parse().ok()).ok_or(JobError::Request)?;
     bucket.put_named(&output, output::CONTENT_TYPE, archive).await?;
     Ok(())
 }

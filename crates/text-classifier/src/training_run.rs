@@ -1,6 +1,6 @@
 //! Training of a classifier, outside the request that asked for it.
 
-use active_learning_core::model::evaluation::TestPrediction;
+use active_learning_core::model::evaluation::{LabelNames, TestPrediction};
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::Utc;
 use serde_json::json;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::io::SyncIoBridge;
 
 use text_model::{
-    Confidence, LABEL_DELIMITER, Model, TrainingDataError,
+    Confidence, Model, TrainingDataError,
     metrics::{self, Outcome},
     train,
     training_data::Collector,
@@ -204,18 +204,26 @@ async fn build(
 ) -> Result<Built, TrainingError> {
     let properties = &classifier.properties;
     let input = properties.input_data_config.input(properties.mode);
-    let data = collect(bucket, &input.map_err(|_| TrainingError::Request)?).await?;
+    let input = input.map_err(|_| TrainingError::Request)?;
+    let folder = properties
+        .output_data_config
+        .as_ref()
+        .and_then(|config| config.s3_uri.as_deref());
+    let folder: Option<S3Uri> = folder
+        .map(|folder| folder.parse().map_err(|_| TrainingError::Request))
+        .transpose()?;
+    let named = input.sources.iter().map(|source| &source.uri).chain(&folder);
+    let role = properties.data_access_role_arn.as_deref();
+    let bucket = &bucket.as_role(role, named).await?;
+    let data = collect(bucket, &input).await?;
     let files = data.files;
     let training = tokio::task::spawn_blocking(move || train_and_test(data.train, data.test));
     let tested = training
         .await
         .expect("training neither panics nor is cancelled")?;
     bucket.put_model(&arn.resource(), &tested.model).await?;
-    let config = properties.output_data_config.as_ref();
-    let folder = config.and_then(|config| config.s3_uri.as_deref());
     let output = match folder {
         Some(folder) => {
-            let folder: S3Uri = folder.parse().map_err(|_| TrainingError::Request)?;
             let uri = output::uri(&folder, &arn.scope, "CLR", &output_id(classifier));
             let matrix = confusion_matrix(&tested.model, &tested.outcomes);
             let confidence = json!(tested.confidence).to_string().into_bytes();
@@ -347,10 +355,7 @@ fn train_and_test(train: Collector, test: Option<Collector>) -> Result<Tested, T
 /// Writes outcomes as lines of JSON, in the shape of [`TestPrediction`]; no text is in them.
 fn cross_validation(model: &Model, outcomes: &[Outcome]) -> Vec<u8> {
     let (mode, labels) = (model.mode(), model.labels());
-    let names = |classes: &[usize]| {
-        let names: Vec<&str> = classes.iter().map(|&class| labels[class].as_str()).collect();
-        names.join(&LABEL_DELIMITER.to_string())
-    };
+    let names = |classes: &[usize]| LabelNames::of(classes.iter().map(|&class| labels[class].as_str()));
     let mut lines = Vec::new();
     for outcome in outcomes {
         let line = TestPrediction {

@@ -2,16 +2,15 @@
 
 use std::{collections::BTreeMap, io::Read};
 
-use active_learning_core::{MAX_UTTERANCE_BYTES, text::is_blank};
 use encoding_rs::Encoding;
 use serde_json::Value;
 
 use crate::{
-    Column, Format, Import, Options, Refusal, Rejected, Row, Vote,
+    Column, Format, Import, Options, Refusal, Rejected,
     draft::{Draft, DraftVote, Fields, text_of},
     elements::{Head, Wanted, elements},
     encoding::{Detected, decode_line},
-    labels::{Cut, Written},
+    labels::Written,
     layout::layout,
     lines::Lines,
     records::Records,
@@ -34,29 +33,32 @@ pub(crate) struct Collected<'a> {
     pub tool: Option<Tool>,
     /// Objects that no tool wrote: rows of a table.
     objects: Vec<(u64, Fields)>,
-    counted: Counted,
+    pub counted: Counted,
+    /// Letters beyond ASCII and those of it, in lines that were read as Windows-1252.
+    foreign: (usize, usize),
 }
 
 /// Repairs that are told once, with their number and the first line.
 #[derive(Default)]
-struct Counted(BTreeMap<&'static str, (u64, u64)>);
+pub(crate) struct Counted(BTreeMap<&'static str, (u64, u64)>);
 
 impl Counted {
-    fn add(&mut self, what: &'static str, line: u64) {
+    pub(crate) fn add(&mut self, what: &'static str, line: u64) {
         let (count, _) = self.0.entry(what).or_insert((0, line));
         *count += 1;
     }
 
-    fn notes(self) -> impl Iterator<Item = String> {
+    pub(crate) fn notes(self) -> impl Iterator<Item = String> {
         self.0
             .into_iter()
-            .map(|(what, (count, line))| format!("{count} {what} (first: line {line})"))
+            .map(|(what, (count, line))| format!("{what}: {count}, the first in line {line}"))
     }
 }
 
-const OTHER_ENCODING: &str = "lines are no UTF-8 and were read as Windows-1252";
-const STRAY_QUOTE: &str = "rows hold quotes that are neither doubled nor close a cell; they were kept";
-const NUL: &str = "texts held NUL characters, which were removed";
+const OTHER_ENCODING: &str = "lines that are no UTF-8, which were read as Windows-1252";
+const UNLIKELY: &str = "most letters are none of Western languages: is the first text as it should be? \
+    If not, name the encoding, such as --encoding windows-1251 or shift_jis";
+const STRAY_QUOTE: &str = "rows with quotes that are neither doubled nor close a cell, which were kept";
 
 /// Reads a file: see [`crate::read`].
 pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
@@ -65,29 +67,8 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
     }
     let source = opened(bytes, options)?;
     let (shape, gzip, encoding) = (source.shape, source.gzip, source.encoding);
-    let mut collected = Collected {
-        options,
-        drafts: Vec::new(),
-        rejected: Vec::new(),
-        notes: Vec::new(),
-        columns: Vec::new(),
-        tool: None,
-        objects: Vec::new(),
-        counted: Counted::default(),
-    };
-    let mut import = Import {
-        format: Format::Csv,
-        tool: None,
-        gzip,
-        encoding: None,
-        delimiter: None,
-        sheets: Vec::new(),
-        columns: Vec::new(),
-        classifier: None,
-        rows: Vec::new(),
-        rejected: Vec::new(),
-        notes: Vec::new(),
-    };
+    let mut collected = Collected::new(options);
+    let mut import = Import::nothing(gzip);
     match shape {
         Shape::Workbook => {
             import.format = Format::Xlsx;
@@ -121,10 +102,7 @@ fn opened<'a>(bytes: &'a [u8], options: &Options) -> Result<Source<'a>, Refusal>
             None => return Err(Refusal::NoEncoding(name.clone())),
         },
     };
-    let mut source = open(bytes, encoding).map_err(|error| match error {
-        OpenError::Refused(refusal) => refusal,
-        OpenError::Read(error) => Refusal::Damaged(damage(&error).unwrap_or_else(|| error.to_string())),
-    })?;
+    let mut source = open(bytes, encoding).map_err(OpenError::into_refusal)?;
     source.content = Box::new(std::io::BufReader::new(source.content.take(MAX_BYTES)));
     Ok(source)
 }
@@ -150,7 +128,39 @@ fn contradiction(options: &Options, format: Format) -> Option<String> {
     })
 }
 
-impl Collected<'_> {
+impl Import {
+    fn nothing(gzip: bool) -> Self {
+        Self {
+            format: Format::Csv,
+            tool: None,
+            gzip,
+            encoding: None,
+            delimiter: None,
+            sheets: Vec::new(),
+            columns: Vec::new(),
+            classifier: None,
+            rows: Vec::new(),
+            rejected: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Collected<'a> {
+    fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            drafts: Vec::new(),
+            rejected: Vec::new(),
+            notes: Vec::new(),
+            columns: Vec::new(),
+            tool: None,
+            objects: Vec::new(),
+            counted: Counted::default(),
+            foreign: (0, 0),
+        }
+    }
+
     pub(crate) fn reject(&mut self, line: u64, reason: impl ToString) {
         self.rejected.push(Rejected {
             line,
@@ -213,6 +223,8 @@ impl Collected<'_> {
         let (text, is_other) = decode_line(bytes);
         if is_other {
             self.counted.add(OTHER_ENCODING, line);
+            self.foreign.0 += text.chars().filter(|c| !c.is_ascii()).count();
+            self.foreign.1 += text.chars().filter(char::is_ascii_alphabetic).count();
         }
         text.into_owned()
     }
@@ -287,16 +299,17 @@ impl Collected<'_> {
                 ),
             );
         }
-        let (first, table) = (self.drafts.len(), std::mem::take(&mut self.objects));
-        table::of_objects(table, self)?;
+        let objects = std::mem::take(&mut self.objects);
+        table::of_objects(objects, self)?;
         match field {
-            Some(_) => Ok(self.whole_file_fields(&head, first)),
+            Some(_) => Ok(self.whole_file_fields(&head)),
             None => Ok(None),
         }
     }
 
-    /// Gives the fields of a document to those of its rows that have none of their own; returns its classifier.
-    fn whole_file_fields(&mut self, head: &Head, _first: usize) -> Option<String> {
+    /// Gives the fields of a document to those of its rows that have none of their own; returns its
+    /// classifier.
+    fn whole_file_fields(&mut self, head: &Head) -> Option<String> {
         let field = |name: &str| {
             head.fields
                 .iter()
@@ -360,110 +373,13 @@ impl Collected<'_> {
     }
 
     fn encoding_name(&mut self, detected: Detected) -> String {
+        if self.foreign.0 > self.foreign.1 {
+            self.notes.push(UNLIKELY.to_owned());
+        }
         let name = detected.name();
         match self.counted.0.get(OTHER_ENCODING) {
             Some(_) if detected.mark == 0 => "Windows-1252, or UTF-8 where it is".to_owned(),
             Some(_) | None => name.to_owned(),
         }
-    }
-
-    /// Cuts labels, checks texts, and sums up.
-    fn finish(mut self, mut import: Import) -> Result<Import, Refusal> {
-        let cells: Vec<String> = self
-            .drafts
-            .iter()
-            .flat_map(|(_, draft)| &draft.votes)
-            .filter_map(|vote| match &vote.written {
-                Written::Cell(cell) => Some(cell.clone()),
-                Written::List(_) => None,
-            })
-            .collect();
-        let cut = Cut::of(cells.iter().map(String::as_str), self.options.label_delimiter);
-        let mut drafts = std::mem::take(&mut self.drafts);
-        drafts.sort_by_key(|(line, _)| *line);
-        for (line, draft) in drafts {
-            match self.row(line, draft, &cut) {
-                Ok(row) => import.rows.push(row),
-                Err(reason) => self.reject(line, reason),
-            }
-        }
-        if import.rows.is_empty() && self.rejected.is_empty() {
-            return Err(Refusal::Empty);
-        }
-        self.rejected.sort_by_key(|rejected| rejected.line);
-        import.rejected = self.rejected;
-        import.columns = self.columns;
-        import.tool = self.tool;
-        import.notes = self.notes;
-        import.notes.extend(cut.note);
-        import.notes.extend(self.counted.notes());
-        Ok(import)
-    }
-
-    fn row(&mut self, line: u64, draft: Draft, cut: &Cut) -> Result<Row, String> {
-        let mut text = draft.text;
-        if text.contains('\0') {
-            text.retain(|c| c != '\0');
-            self.counted.add(NUL, line);
-        }
-        if is_blank(&text) {
-            return Err("the text is empty".to_owned());
-        }
-        if text.len() > MAX_UTTERANCE_BYTES {
-            return Err(format!(
-                "the text has {} bytes, more than {MAX_UTTERANCE_BYTES}",
-                text.len()
-            ));
-        }
-        if let Some(aside) = draft.aside {
-            self.counted.add(aside_note(aside), line);
-        }
-        let votes = draft.votes.into_iter().map(|vote| {
-            let labels: Vec<String> = cut
-                .labels(vote.written)
-                .into_iter()
-                .map(without_controls)
-                .collect();
-            Vote {
-                labels,
-                by: vote.by,
-                at: vote.at,
-            }
-        });
-        let votes = votes.filter(|vote| !vote.labels.is_empty()).collect();
-        Ok(Row {
-            line,
-            text: text.trim().to_owned(),
-            votes,
-        })
-    }
-}
-
-fn without_controls(label: String) -> String {
-    match label.contains(char::is_control) {
-        true => label
-            .split(char::is_control)
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join(" "),
-        false => label,
-    }
-}
-
-/// Says of how many texts an answer does not count; they stay in the pool unless somebody else labelled them.
-fn aside_note(aside: &'static str) -> &'static str {
-    match aside {
-        "was skipped by its annotator" => {
-            "texts have an annotation that was skipped by its annotator, which does not count"
-        }
-        "was ignored by its annotator" => "texts were ignored by their annotator and have no label",
-        "is a label that was rejected, which says nothing of the right one" => {
-            "texts have a label that was rejected, which does not say the right one: they have no label"
-        }
-        "was discarded or is a draft" => {
-            "texts have an answer that was discarded or is a draft, which does not count"
-        }
-        "was labelled by a machine" => "texts were labelled by a machine: they have no label",
-        _ => "texts have a label without its name, which does not count",
     }
 }

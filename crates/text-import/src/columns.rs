@@ -12,6 +12,9 @@ const MAX_NAME: usize = 40;
 /// Longest label on the average, in characters, where only its content tells a column.
 const MAX_LABEL: usize = 50;
 
+/// Rows up to which labels need not come again.
+const FEW_ROWS: usize = 10;
+
 /// What the columns of a table are for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Roles {
@@ -59,14 +62,15 @@ fn comes_again(first: &[String], rest: &[Vec<String>], column: usize) -> bool {
             .any(|cell| cell.trim().to_lowercase() == name)
 }
 
-/// Returns whether the first row is unlike the others: much shorter than the texts, and no number among numbers.
+/// Returns whether the first row is unlike the others: much shorter than the texts, and no number among
+/// numbers.
 fn is_unlike(first: &[String], rest: &[Vec<String>]) -> bool {
     if rest.len() < 3 || first.len() < 2 {
         return false;
     }
     let columns: Vec<Content> = (0..first.len()).map(|column| Content::of(rest, column)).collect();
     let is_long = |(name, content): (&String, &Content)| {
-        content.length >= 20 && content.length >= 4 * name.trim().chars().count()
+        content.length >= 15 && content.length >= 3 * name.trim().chars().count()
     };
     let is_short = |content: &Content| content.are_numbers || 2 * content.distinct <= content.filled;
     first.iter().zip(&columns).any(is_long) && columns.iter().any(is_short)
@@ -78,6 +82,8 @@ struct Content {
     distinct: usize,
     /// Characters on the average.
     length: usize,
+    /// Words in all cells.
+    words: usize,
     are_numbers: bool,
     are_dates: bool,
 }
@@ -95,9 +101,15 @@ impl Content {
             filled,
             distinct: cells().collect::<HashSet<_>>().len(),
             length: cells().map(|cell| cell.chars().count()).sum::<usize>() / filled.max(1),
+            words: cells().map(|cell| cell.split_whitespace().count()).sum(),
             are_numbers: filled > 0 && cells().all(|cell| cell.replace(',', ".").parse::<f64>().is_ok()),
             are_dates: filled > 0 && cells().all(is_date),
         }
+    }
+
+    /// Returns whether it holds long texts, which hardly come again.
+    fn are_texts(&self) -> bool {
+        self.length > MAX_LABEL && 2 * self.distinct > self.filled
     }
 
     /// Returns whether it may hold labels: short words that come again.
@@ -147,13 +159,21 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
             .map(|(_, column)| column)
     };
     let known_text = text.or_else(|| surest(text_place, label));
-    let known_label = label.or_else(|| surest(label_place, known_text));
+    let by_name = surest(label_place, known_text);
+    let are_texts = |column: &usize| Content::of(rows, *column).are_texts();
+    let mut notes = Vec::new();
+    if let Some(column) = by_name.filter(|column| label.is_none() && are_texts(column)) {
+        let name = names[column].trim();
+        notes.push(format!(
+            "column `{name}` holds long texts, which are no labels; --label-column {name} takes them"
+        ));
+    }
+    let known_label = label.or_else(|| by_name.filter(|column| !are_texts(column)));
     let annotator = names
         .iter()
         .position(|name| is_annotator_name(name))
         .filter(|column| known_text != Some(*column));
 
-    let mut notes = Vec::new();
     let contents: Vec<Content> = (0..width).map(|column| Content::of(rows, column)).collect();
     let text = match known_text {
         Some(text) => text,
@@ -221,8 +241,8 @@ fn guess_text(contents: &[Content], label: Option<usize>) -> Option<usize> {
         .map(|(column, _)| column)
 }
 
-/// Takes the column of the fewest different words that come again; of two columns without a sign the first, as
-/// Amazon Comprehend does.
+/// Takes the column of the fewest different words that come again; of two columns without a sign the first,
+/// as Amazon Comprehend does.
 fn guess_label(contents: &[Content], text: usize, rows: usize) -> Option<usize> {
     let candidates = contents
         .iter()
@@ -233,8 +253,11 @@ fn guess_label(contents: &[Content], text: usize, rows: usize) -> Option<usize> 
         .map(|(column, _)| column);
     let first_of_two = || {
         let label = contents.first()?;
-        let is_short = 2 * label.length <= contents[text].length.max(8) && label.length <= MAX_LABEL;
-        (contents.len() == 2 && text == 1 && rows < 4 && is_short && !label.are_dates).then_some(0)
+        let is_second = text == 1;
+        let text = &contents[text];
+        let is_short = 2 * label.length <= text.length.max(8) || 2 * label.words <= text.words;
+        let is_short = is_short && label.length <= MAX_LABEL;
+        (contents.len() == 2 && is_second && rows < FEW_ROWS && is_short && !label.are_dates).then_some(0)
     };
     fewest.or_else(first_of_two)
 }
@@ -284,13 +307,16 @@ mod tests {
 
     #[test]
     fn columns_without_names_are_told_by_what_is_in_them() {
-        let content = "1;This is the first text;red\n2;This is another text;blue\n3;And one more text;red\n4;The last of them;blue";
+        let content = "1;This is the first text;red\n2;This is another text;blue\n\
+             3;And one more text;red\n4;The last of them;blue";
         assert_eq!(told(content), (false, 1, Some(2)));
         let foreign = format!("azonosító;szöveg;címke\n{content}");
         assert_eq!(told(&foreign), (true, 1, Some(2)));
         let both_long = "A first long text of some words;Another long text of more words than that\n"
             .to_owned()
-            + "One more text of some words;And its translation into other words, longer\nThe third one here is long as well;This is its other half, long too\nThe fourth one;And its half that is really long";
+            + "One more text of some words;And its translation into other words, longer\n\
+               The third one here is long as well;This is its other half, long too\n\
+               The fourth one;And its half that is really long";
         assert_eq!(told(&both_long), (false, 1, None));
         assert_eq!(
             told("World;Some text here\nSports;Another text there"),

@@ -125,7 +125,8 @@ pub(crate) enum Wanted<'a> {
     Field(&'a str),
 }
 
-/// Hands the elements of a document to `emit`, as they are written, with their number from 1, until it returns false.
+/// Hands the elements of a document to `emit`, as they are written, with their number from 1, until it
+/// returns false.
 ///
 /// # Errors
 ///

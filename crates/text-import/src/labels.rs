@@ -113,8 +113,12 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Decides how cells are cut.
-    pub(crate) fn of<'a>(cells: impl Iterator<Item = &'a str>, wanted: LabelDelimiter) -> Self {
+    /// Decides how cells are cut; of a column that is called like a list, more readily.
+    pub(crate) fn of<'a>(
+        cells: impl Iterator<Item = &'a str>,
+        wanted: LabelDelimiter,
+        is_list: bool,
+    ) -> Self {
         match wanted {
             LabelDelimiter::None => Self {
                 delimiter: None,
@@ -126,7 +130,9 @@ impl Cut {
             },
             LabelDelimiter::Auto => {
                 let cells: BTreeSet<&str> = cells.map(str::trim).collect();
-                let found = TRIED.into_iter().find(|delimiter| cuts(&cells, *delimiter));
+                let found = TRIED
+                    .into_iter()
+                    .find(|delimiter| cuts(&cells, *delimiter, is_list));
                 let holding = cells
                     .iter()
                     .filter(|cell| found.is_some_and(|delimiter| cell.contains(delimiter)))
@@ -134,12 +140,18 @@ impl Cut {
                 let left = || cells.iter().filter(|cell| cell.contains(LABEL_DELIMITER)).count();
                 let note = match found {
                     Some(delimiter) => Some(format!(
-                        "several labels in one cell were cut at `{delimiter}` ({holding} different cells); --label-delimiter none keeps them whole"
+                        "several labels in one cell were cut at `{delimiter}` ({holding} different cells); \
+                         --label-delimiter none keeps them whole"
                     )),
                     None if left() > 0 => Some(format!(
-                        "{} labels hold a `{LABEL_DELIMITER}` and were read as one label each; --label-delimiter '{LABEL_DELIMITER}' cuts them",
+                        "{} labels hold a `{LABEL_DELIMITER}` and were read as one label each; \
+                         --label-delimiter '{LABEL_DELIMITER}' cuts them",
                         left()
                     )),
+                    None if is_list && cuts(&cells, ' ', true) => Some(
+                        "labels with spaces were read as one label each; --label-delimiter ' ' cuts them"
+                            .to_owned(),
+                    ),
                     None => None,
                 };
                 Self {
@@ -168,9 +180,9 @@ impl Cut {
     }
 }
 
-/// Returns whether a delimiter cuts cells into labels that come again: half of the parts for the customary one, and
-/// otherwise most of them, some of which stand alone.
-fn cuts(cells: &BTreeSet<&str>, delimiter: char) -> bool {
+/// Returns whether a delimiter cuts cells into labels that come again: half of the parts for the customary
+/// one, and otherwise most of them, some of which stand alone.
+fn cuts(cells: &BTreeSet<&str>, delimiter: char, is_list: bool) -> bool {
     let holding: Vec<&&str> = cells.iter().filter(|cell| cell.contains(delimiter)).collect();
     if holding.is_empty() {
         return false;
@@ -193,6 +205,7 @@ fn cuts(cells: &BTreeSet<&str>, delimiter: char) -> bool {
     let alone = parts.iter().any(|part| cells.contains(part));
     match delimiter {
         LABEL_DELIMITER => 2 * again >= parts.len() && again > 0,
+        _ if is_list => alone && 2 * again >= parts.len(),
         _ => alone && 5 * again >= 4 * parts.len(),
     }
 }
@@ -202,7 +215,7 @@ mod tests {
     use super::*;
 
     fn cut(cells: &[&str]) -> Vec<Vec<String>> {
-        let cut = Cut::of(cells.iter().copied(), LabelDelimiter::Auto);
+        let cut = Cut::of(cells.iter().copied(), LabelDelimiter::Auto, false);
         cells
             .iter()
             .map(|cell| cut.labels(Written::Cell((*cell).to_owned())))

@@ -13,6 +13,9 @@ const LOOKED_AT: usize = 200;
 /// What separates columns, in the order in which one is taken of two that fit as well.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b',', b'|'];
 
+/// Lines of one cell that may stand before the columns.
+const MAX_BEFORE: usize = 5;
+
 /// Share of the records that must have as many columns as most, in percent.
 const AGREEMENT: usize = 80;
 /// The same where the first record names known columns.
@@ -113,10 +116,10 @@ fn separator_line(sample: &[u8]) -> (Option<u8>, &[u8]) {
 
 /// Returns whether quotes within quotes are written with a backslash, and never doubled.
 fn escapes_by_backslash(sample: &[u8]) -> bool {
-    let inside = |pair: &[u8]| {
-        pair[0] == b'\\' && pair[1] == b'"' && (pair[2].is_ascii_alphanumeric() || pair[2] == b' ')
-    };
-    sample.windows(3).any(inside) && !sample.windows(2).any(|pair| pair == b"\"\"")
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ';
+    let inside = |three: &[u8]| three[..2] == *b"\\\"" && is_letter(three[2]);
+    let doubled = |three: &[u8]| three[1..] == *b"\"\"" && is_letter(three[0]);
+    sample.windows(3).any(inside) && !sample.windows(3).any(doubled)
 }
 
 fn fit(sample: &[u8], is_whole: bool, dialect: Dialect) -> Fit {
@@ -125,12 +128,25 @@ fn fit(sample: &[u8], is_whole: bool, dialect: Dialect) -> Fit {
     let mut rows = Vec::new();
     for _ in 0..2 {
         rows = sample_rows(sample, is_whole, dialect, columns);
-        columns = most_frequent(rows.iter().flatten().map(Vec::len));
+        let first = rows.iter().flatten().next().map_or(0, Vec::len);
+        let filled = rows
+            .iter()
+            .flatten()
+            .filter(|cells| cells.iter().any(|cell| !cell.trim().is_empty()));
+        columns = most_frequent(filled.map(|cells| without_empty_end(cells, first)));
+    }
+    // Words before the columns, such as a title.
+    let before = rows
+        .iter()
+        .take_while(|row| row.as_ref().is_some_and(|cells| cells.len() == 1))
+        .count();
+    if columns > 1 && (1..=MAX_BEFORE).contains(&before) && rows.len() >= before + 3 {
+        rows.drain(..before);
     }
     let agreeing = rows
         .iter()
         .flatten()
-        .filter(|cells| cells.len() == columns)
+        .filter(|cells| without_empty_end(cells, columns) == columns)
         .count();
     let share = 100 * agreeing / rows.len().max(1);
     let records: Vec<Vec<String>> = rows.into_iter().flatten().collect();
@@ -203,6 +219,13 @@ fn sample_rows(sample: &[u8], is_whole: bool, dialect: Dialect, columns: usize) 
         rows.pop();
     }
     rows
+}
+
+/// Counts cells, but not empty ones at the end beyond so many.
+fn without_empty_end(cells: &[String], columns: usize) -> usize {
+    let is_filled = |cell: &String| !cell.trim().is_empty();
+    let filled = cells.iter().rposition(is_filled).map_or(0, |last| last + 1);
+    cells.len().min(filled.max(columns))
 }
 
 fn most_frequent(counts: impl Iterator<Item = usize>) -> usize {

@@ -1,9 +1,9 @@
-//! Reads labelled and unlabelled texts out of what people have: CSV of any kind, Excel workbooks, JSON, JSON Lines,
-//! and the exports of labelling tools.
+//! Reads labelled and unlabelled texts out of what people have: CSV of any kind, Excel workbooks, JSON, JSON
+//! Lines, and the exports of labelling tools.
 //!
-//! What a file is is told by its content. [`read`] reads a whole file, guesses columns and says what it understood:
-//! for a person who looks at it before anything is done. [`feedback`] reads files as streams that nobody looks at: it
-//! guesses nothing. Both read the same formats with the same code.
+//! What a file is is told by its content. [`read`] reads a whole file, guesses columns and says what it
+//! understood: for a person who looks at it before anything is done. [`feedback`] reads files as streams that
+//! nobody looks at: it guesses nothing. Both read the same formats with the same code.
 //!
 //! Pure: bytes in, rows and a report out.
 
@@ -14,6 +14,7 @@ mod draft;
 mod elements;
 mod encoding;
 pub mod feedback;
+mod finish;
 mod labels;
 mod layout;
 mod lines;
@@ -222,8 +223,8 @@ impl Import {
 
 /// Reads a file. Rows that cannot be used are told and reading goes on.
 ///
-/// Limits: a row of 1 MiB, a text of [`MAX_UTTERANCE_BYTES`](active_learning_core::MAX_UTTERANCE_BYTES), 1 GiB of
-/// unpacked content.
+/// Limits: a row of 1 MiB, a text of [`MAX_UTTERANCE_BYTES`](active_learning_core::MAX_UTTERANCE_BYTES), 1
+/// GiB of unpacked content.
 ///
 /// # Errors
 ///

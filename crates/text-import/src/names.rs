@@ -185,6 +185,7 @@ const LABEL_NAMES: &[&str] = &[
     "target",
     "annotation",
     "annotations",
+    "cats",
     "queue",
     "group",
     "type",
@@ -219,8 +220,12 @@ pub(crate) fn folded(name: &str) -> String {
 }
 
 fn place(name: &str, names: &[&str]) -> Option<usize> {
-    let folded = folded(name);
-    names.iter().position(|known| *known == folded)
+    let find = |name: &str| {
+        let folded = folded(name);
+        names.iter().position(|known| *known == folded)
+    };
+    // The field of an inner object is called by its path.
+    find(name).or_else(|| find(name.rsplit_once('.')?.1))
 }
 
 /// Returns how sure a name is one of texts: smaller is surer.
@@ -243,12 +248,24 @@ pub(crate) fn is_label_name(name: &str) -> bool {
     label_place(name).is_some()
 }
 
+/// Returns whether a name is one of texts in some language, and of nothing else.
+pub(crate) fn is_plain_text_name(name: &str) -> bool {
+    text_place(name).is_some_and(|place| TEXT_NAMES[place] != "source" && place < TEXT_NAMES.len().min(17))
+}
+
+/// Returns whether a name is one of labels in some language, and of nothing else.
+pub(crate) fn is_plain_label_name(name: &str) -> bool {
+    let end = LABEL_NAMES.iter().position(|name| *name == "ticketcategory");
+    label_place(name).is_some_and(|place| end.is_none_or(|end| place < end))
+}
+
 /// Returns whether columns that say who gave a label are called so.
 pub(crate) fn is_annotator_name(name: &str) -> bool {
     place(name, ANNOTATOR_NAMES).is_some()
 }
 
-/// Finds a column by what somebody calls it: its name, its name but for case and spaces, or its number from 1.
+/// Finds a column by what somebody calls it: its name, its name but for case and spaces, or its number from
+/// 1.
 pub(crate) fn find(columns: &[String], wanted: &str) -> Option<usize> {
     let exact = columns.iter().position(|name| name.trim() == wanted.trim());
     let same = || columns.iter().position(|name| folded(name) == folded(wanted));

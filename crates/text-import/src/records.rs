@@ -137,7 +137,7 @@ impl Splitter {
 pub(crate) struct Records<R> {
     lines: Lines<R>,
     dialect: Dialect,
-    /// Cells that most records have.
+    /// Cells that most records have; 0 where that is not known yet.
     columns: usize,
 }
 
@@ -175,6 +175,20 @@ impl<R: BufRead> Records<R> {
         self.over_several_lines(first, splitter)
     }
 
+    fn fits(&self, cells: usize) -> bool {
+        self.columns == 0 || cells == self.columns
+    }
+
+    /// Returns whether a line by itself can be a record, or the beginning of one.
+    fn begins_a_record(&self, line: &Line) -> bool {
+        let mut splitter = Splitter::new(self.dialect);
+        let is_sensible = match splitter.take(line) {
+            true => self.fits(splitter.cells.len()),
+            false => self.columns == 0 || splitter.cells.len() < self.columns,
+        };
+        is_sensible && !splitter.stray
+    }
+
     /// Reads on where a quote is open at the end of a line.
     fn over_several_lines(&mut self, first: Line, mut splitter: Splitter) -> io::Result<Option<Record>> {
         let mut more: Vec<Line> = Vec::new();
@@ -190,7 +204,8 @@ impl<R: BufRead> Records<R> {
             let ends = splitter.take(&line);
             more.push(line);
             if ends {
-                break !splitter.stray && splitter.cells.len() == self.columns;
+                break !splitter.stray
+                    && (self.fits(splitter.cells.len()) || !self.begins_a_record(&more[0]));
             }
         };
         if is_closed {
@@ -219,11 +234,7 @@ impl<R: BufRead> Records<R> {
     fn skip_to_a_record(&mut self) -> io::Result<Vec<Line>> {
         let mut skipped = Vec::new();
         while let Some(line) = self.lines.next()? {
-            let mut splitter = Splitter::new(self.dialect);
-            let makes_sense = match splitter.take(&line) {
-                true => !splitter.stray && splitter.cells.len() == self.columns,
-                false => !splitter.stray && splitter.cells.len() < self.columns,
-            };
+            let makes_sense = self.begins_a_record(&line);
             if makes_sense || skipped.len() >= MAX_SKIPPED {
                 self.lines.give_back(std::iter::once(line));
                 break;

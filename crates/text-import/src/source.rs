@@ -67,6 +67,16 @@ pub(crate) enum OpenError {
     Read(io::Error),
 }
 
+impl OpenError {
+    /// Refuses what cannot be read, where there is no other try.
+    pub(crate) fn into_refusal(self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Read(error) => Refusal::Damaged(damage(&error).unwrap_or_else(|| error.to_string())),
+        }
+    }
+}
+
 impl From<Refusal> for OpenError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -239,9 +249,12 @@ fn object(text: &[u8], is_whole: bool) -> Shape {
     }
 }
 
-pub(crate) fn has_wrapper(fields: &serde_json::Map<String, serde_json::Value>) -> bool {
-    let is_array = |name: &str| fields.get(name).is_some_and(serde_json::Value::is_array);
-    WRAPPERS.iter().any(|name| is_array(name))
+/// Returns whether an object has an array that holds texts, whatever the case of its name.
+fn has_wrapper(fields: &serde_json::Map<String, serde_json::Value>) -> bool {
+    let is_wrapper = |name: &String| WRAPPERS.contains(&name.to_lowercase().as_str());
+    fields
+        .iter()
+        .any(|(name, value)| is_wrapper(name) && value.is_array())
 }
 
 fn names_wrapper(text: &[u8]) -> bool {

@@ -10,11 +10,15 @@ use crate::{
     columns::{Roles, is_header, roles},
     draft::{Draft, DraftVote, Fields},
     labels::Written,
+    names::is_label_name,
     tools::{Tool, label_studio_label},
 };
 
 /// Rows by which columns are told.
 const LOOKED_AT: usize = 1_000;
+
+/// Objects within objects whose fields are columns.
+const MAX_DEPTH: usize = 4;
 
 /// A table.
 pub(crate) struct Table {
@@ -24,8 +28,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Makes a table of rows of cells, of which the first may name the columns. Rows with another number of cells are
-    /// rejected, but for empty ones at their end.
+    /// Makes a table of rows of cells, of which the first may name the columns. Rows with another number of
+    /// cells are rejected, but for empty ones at their end.
     pub(crate) fn of_cells(
         rows: Vec<(u64, Vec<String>)>,
         columns: usize,
@@ -40,7 +44,7 @@ impl Table {
                 continue;
             }
             // The row that names the columns may name fewer of them.
-            if cells.len() < columns && good.is_empty() {
+            if cells.len() < columns && cells.len() > 1 && good.is_empty() {
                 cells.resize(columns, String::new());
             }
             if cells.len() == columns {
@@ -103,10 +107,13 @@ impl Table {
     }
 }
 
-fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
+pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
     let label = roles.label.and_then(|column| cells.get(column));
     if label.is_some_and(marks_parts) {
         return Err("its labels mark parts of the text, not the whole".to_owned());
+    }
+    if matches!(cells.get(roles.text), Some(Value::Array(_) | Value::Object(_))) {
+        return Err("the text is a list or an object".to_owned());
     }
     let written = match label {
         Some(Value::String(cell)) => Written::of_cell(cell),
@@ -167,7 +174,8 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Reads objects as the rows of a table whose columns are their fields, those of inner objects too: `data.text`.
+/// Reads objects as the rows of a table whose columns are their fields, those of inner objects too:
+/// `data.text`.
 pub(crate) fn of_objects(objects: Vec<(u64, Fields)>, collected: &mut Collected<'_>) -> Result<(), Refusal> {
     if objects.is_empty() {
         return Ok(());
@@ -201,17 +209,21 @@ pub(crate) fn of_objects(objects: Vec<(u64, Fields)>, collected: &mut Collected<
 /// Takes the fields of inner objects out, by their path; objects that are labels stay.
 fn flat(fields: Fields) -> Fields {
     let mut flat = Fields::new();
+    add_flat(String::new(), fields, MAX_DEPTH, &mut flat);
+    flat
+}
+
+fn add_flat(path: String, fields: Fields, depth: usize, flat: &mut Fields) {
     for (name, value) in fields {
+        let is_label = is_label_name(&name);
+        let name = format!("{path}{name}");
         match value {
-            Value::Object(inner) if !crate::names::is_label_name(&name) => {
-                for (field, value) in inner {
-                    flat.insert(format!("{name}.{field}"), value);
-                }
+            Value::Object(inner) if depth > 0 && !is_label => {
+                add_flat(format!("{name}."), inner, depth - 1, flat)
             }
             value => {
                 flat.insert(name, value);
             }
         }
     }
-    flat
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::{
     Options,
-    draft::{Draft, Fields, text_of},
+    draft::{Draft, DraftVote, Fields, text_of},
+    labels::Written,
     names::{folded, text_place},
 };
 
@@ -60,6 +61,8 @@ impl Tool {
             Some(Self::Prodigy)
         } else if argilla::is_one(fields) {
             Some(Self::Argilla)
+        } else if has("text") && has("Comments") && fields.get("label").is_some_and(Value::is_array) {
+            Some(Self::Doccano)
         } else if ground_truth::is_one(fields) {
             Some(Self::GroundTruth)
         } else {
@@ -90,9 +93,32 @@ impl Tool {
             Self::Prodigy => prodigy::draft(fields),
             Self::Argilla => argilla::draft(fields, options),
             Self::GroundTruth => ground_truth::draft(fields, options),
-            Self::Doccano => Err("not an object of doccano".to_owned()),
+            Self::Doccano => doccano(fields),
         }
     }
+}
+
+/// Reads doccano's JSON Lines: `{"id": 1, "text": "…", "label": ["…"], "Comments": []}`.
+fn doccano(fields: &Fields) -> Result<Draft, String> {
+    let text = text_of(fields.get("text")).ok_or(NO_TEXT)?;
+    let label = fields.get("label").unwrap_or(&Value::Null);
+    if label
+        .as_array()
+        .is_some_and(|labels| labels.iter().any(Value::is_array))
+    {
+        return Err(PARTS.to_owned());
+    }
+    let by = text_of(fields.get("annotation_approver"));
+    let vote = Written::of_value(label).map(|written| DraftVote {
+        written,
+        by,
+        at: None,
+    });
+    Ok(Draft {
+        text,
+        votes: vote.into_iter().collect(),
+        aside: None,
+    })
 }
 
 /// Returns the column of labels of Label Studio's tables: the one that is neither the text nor its own.
@@ -113,7 +139,8 @@ pub(crate) fn label_studio_label(names: &[String], text: &dyn Fn(usize) -> bool)
     names.iter().enumerate().find(is_label).map(|(column, _)| column)
 }
 
-/// Finds the text among the data of a tool: the field that is named, one of a known name, or the longest text.
+/// Finds the text among the data of a tool: the field that is named, one of a known name, or the longest
+/// text.
 fn text_among(fields: &Fields, options: &Options) -> Option<String> {
     if let Some(wanted) = &options.text_column {
         return text_of(fields.get(wanted));

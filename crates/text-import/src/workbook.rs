@@ -11,14 +11,15 @@ use crate::{
     Refusal,
     collect::Collected,
     container::check_workbook,
-    source::{Source, damage},
+    source::{OpenError, Source},
     table::Table,
 };
 
-/// Largest workbook, in bytes: it is held in memory as a whole.
-pub(crate) const MAX_WORKBOOK_BYTES: u64 = 256 << 20;
-/// Bytes that its parts may unpack to.
-const MAX_UNPACKED: u64 = 1 << 30;
+/// Of one that a person imports.
+const LIMITS: Limits = Limits {
+    bytes: 256 << 20,
+    unpacked: 1 << 30,
+};
 /// Columns that are looked at; a cell far out makes no columns of its own.
 const MAX_COLUMNS: usize = 1_000;
 
@@ -28,10 +29,10 @@ pub(crate) struct Sheet {
     pub rows: Vec<(u64, Vec<String>)>,
 }
 
-/// Reads the sheets with something in them into `collected`: the one that is named, or all with the columns of the
-/// first. Returns their names.
+/// Reads the sheets with something in them into `collected`: the one that is named, or all with the columns
+/// of the first. Returns their names.
 pub(crate) fn read(source: Source<'_>, collected: &mut Collected<'_>) -> Result<Vec<String>, Refusal> {
-    let bytes = bytes(source.content)?;
+    let bytes = bytes(source.content, LIMITS).map_err(OpenError::into_refusal)?;
     let sheets = sheets(&bytes)?;
     let names: Vec<String> = sheets.iter().map(|sheet| sheet.name.clone()).collect();
     let wanted: Vec<Sheet> = match &collected.options.sheet {
@@ -76,33 +77,35 @@ pub(crate) fn read(source: Source<'_>, collected: &mut Collected<'_>) -> Result<
     Ok(read)
 }
 
+/// How large a workbook may be that is held in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Its bytes.
+    pub bytes: u64,
+    /// The bytes that its parts unpack to.
+    pub unpacked: u64,
+}
+
 /// Reads a whole workbook into memory.
-pub(crate) fn bytes(content: impl Read) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn bytes(content: impl Read, limits: Limits) -> Result<Vec<u8>, OpenError> {
     let mut bytes = Vec::new();
-    let read = content.take(MAX_WORKBOOK_BYTES + 1).read_to_end(&mut bytes);
-    if let Err(error) = read {
-        return Err(Refusal::Damaged(
-            damage(&error).unwrap_or_else(|| error.to_string()),
-        ));
-    }
-    if bytes.len() as u64 > MAX_WORKBOOK_BYTES {
+    content
+        .take(limits.bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(OpenError::Read)?;
+    check_workbook(&bytes)?;
+    if bytes.len() as u64 > limits.bytes || unpacked_bytes(&bytes) > limits.unpacked {
         return Err(Refusal::Format {
-            what: "an archive of more than 256 MiB",
+            what: "a workbook that is too large",
             advice: "save it as CSV",
-        });
+        }
+        .into());
     }
     Ok(bytes)
 }
 
 /// Reads all sheets of a workbook, empty ones too.
 pub(crate) fn sheets(bytes: &[u8]) -> Result<Vec<Sheet>, Refusal> {
-    check_workbook(bytes)?;
-    if unpacked_bytes(bytes) > MAX_UNPACKED {
-        return Err(Refusal::Format {
-            what: "a workbook that unpacks to more than 1 GiB",
-            advice: "save it as CSV",
-        });
-    }
     // The reader of a format as wide as this one has had panics of its own.
     let read = catch_unwind(AssertUnwindSafe(|| read_sheets(bytes)));
     let damaged =
@@ -148,7 +151,8 @@ fn read_sheets(bytes: &[u8]) -> Option<Vec<Sheet>> {
     Some(sheets)
 }
 
-/// Returns a cell as it is shown: whole numbers without a point, dates as ISO 8601, what is an error as nothing.
+/// Returns a cell as it is shown: whole numbers without a point, dates as ISO 8601, what is an error as
+/// nothing.
 fn shown(value: &DataRef<'_>) -> String {
     match value {
         DataRef::Int(number) => number.to_string(),

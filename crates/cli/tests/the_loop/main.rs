@@ -5,6 +5,7 @@ mod disputes;
 mod faults;
 mod from_nothing;
 mod harness;
+mod import;
 mod labels;
 mod new_models;
 mod people;

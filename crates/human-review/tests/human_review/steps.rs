@@ -249,9 +249,9 @@ async fn audits_are_reviewed_blind_whatever_the_share() {
     let (audit, other) = (ann.open("audit").await, ann.open("other").await);
 
     assert!(audit.body().contains("<span class=\"review-verdict\" hidden>"));
-    assert!(audit.body().contains("data-prediction=\"\""));
+    assert!(audit.body().contains("data-blind=\"yes\""));
     assert!(!audit.body().contains("(predicted)"));
-    assert!(other.body().contains("data-prediction=\"World\"") && other.body().contains("(predicted)"));
+    assert!(!other.body().contains("data-blind=\"yes\"") && other.body().contains("(predicted)"));
 }
 
 #[tokio::test]
@@ -276,7 +276,8 @@ async fn several_labels_are_offered_and_taken_where_the_operator_says_so() {
 async fn the_guideline_stands_beside_the_task_and_its_version_with_the_answer() {
     let review = Review::new();
     let hostile = "<script>alert(1)</script>";
-    let guideline = json!({ "introduction": hostile, "labels": [{ "label": "World", "meaning": "Politics", "good": ["A treaty"] }] });
+    let world = json!({ "label": "World", "meaning": "Politics", "good": ["A treaty"] });
+    let guideline = json!({ "introduction": hostile, "labels": [world] });
     review.put("guideline.json", &guideline.to_string()).await;
     review.start("tc-1", &item("dislike")).await;
     let ann = review.sign_in("ann").await;

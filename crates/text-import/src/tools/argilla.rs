@@ -1,4 +1,5 @@
-//! Argilla's records, as its server, its `to_json` and its datasets write them, and those of its first version.
+//! Argilla's records, as its server, its `to_json` and its datasets write them, and those of its first
+//! version.
 //!
 //! Source: Argilla, `rg.Record.to_dict`, `Dataset.to_datasets`; v1: `FeedbackDataset.format_as("datasets")`,
 //! `TextClassificationRecord`.

@@ -1,6 +1,7 @@
 //! Ground Truth's manifests: what is to be labelled, what was labelled, and what trains.
 //!
-//! Source: Amazon SageMaker Ground Truth, "Input data", "Output data"; Amazon Comprehend, "Augmented manifest file".
+//! Source: Amazon SageMaker Ground Truth, "Input data", "Output data"; Amazon Comprehend, "Augmented manifest
+//! file".
 
 use serde_json::Value;
 

@@ -49,8 +49,8 @@ pub(super) fn draft(task: &Fields, options: &Options) -> Result<Draft, String> {
     Ok(draft)
 }
 
-/// Returns the labels that one annotator chose for one question, the first or the one that is named, and whether they
-/// marked parts of the text.
+/// Returns the labels that one annotator chose for one question, the first or the one that is named, and
+/// whether they marked parts of the text.
 fn labels(results: &[&Value], question: Option<&str>) -> (Vec<String>, bool) {
     let mut asked: Option<&str> = question;
     let mut labels = Vec::new();
