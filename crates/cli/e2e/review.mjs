@@ -18,6 +18,7 @@ const BROWSER = {
 };
 const LABELS = ['World', 'Sports', 'Business', 'SciTech'];
 const NONE_FITS = '__none__';
+const UNSURE = '__unsure__';
 // Text, what the classifier said, and the keys that answer with the label beside them.
 const ITEMS = [
   ['The parliament voted on the border treaty.', 'World', ['Enter'], 'World'],
@@ -112,7 +113,7 @@ async function showsEveryTextAsText(page) {
   assert.equal(await page.locator('.review-text > *').count(), 0, 'elements in texts');
   const offered = await page.locator('.review-item').first().locator('select option').evaluateAll(
     (options) => options.map((option) => option.value));
-  assert.deepEqual(offered, ['', ...LABELS, NONE_FITS]);
+  assert.deepEqual(offered, ['', ...LABELS, NONE_FITS, UNSURE]);
   ok('texts are shown as they are, and nothing in them runs');
   return new Map(shown);
 }

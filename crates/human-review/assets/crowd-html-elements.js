@@ -330,6 +330,7 @@
     const form = document.getElementById('task-form');
     if (!form) return;
     if (!hasSubmit(form)) form.append(make('button', { type: 'submit', textContent: 'Submit' }));
+    form.portalAnswer = () => serialise(form);
     form.addEventListener('submit', (event) => {
       const crowdForm = form.querySelector('crowd-form');
       const own = new Event('submit', { cancelable: true });

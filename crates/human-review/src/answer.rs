@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::labels::label_key::label_key;
+use active_learning_core::labels::{human_loop::COMMENT_OF, label_key::label_key};
 use serde_json::{Map, Value};
 
 use crate::choices::MAX_PROPOSAL_BYTES;
 
 /// Begins the names of form fields that are the portal's own.
 const OWN_FIELDS: &str = "portal:";
+/// Longest comment on an item, in bytes of JSON.
+const MAX_COMMENT_BYTES: usize = 8_192;
 /// Why an answer is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
@@ -21,6 +23,9 @@ pub enum AnswerError {
     /// A new label is longer than a label may be.
     #[error("a new label is too long")]
     TooLong,
+    /// A comment is longer than [`MAX_COMMENT_BYTES`].
+    #[error("a comment is too long")]
+    CommentTooLong,
     /// Something was entered, and no field of it can be matched to an item.
     #[error("no field of the answer can be matched to an item")]
     Unreadable,
@@ -61,7 +66,7 @@ pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Resul
     let labels = input["labels"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_new = |given: &&Value| !labels.contains(given);
 
-    let given = names.iter().filter_map(|name| answer.get(name));
+    let given = names.iter().filter_map(|name| answer.get(name)).flat_map(each);
     let given: Vec<&Value> = given.filter(|value| !is_blank(value)).collect();
     if given.is_empty() {
         return Err(AnswerError::Incomplete);
@@ -70,7 +75,19 @@ pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Resul
     if new.any(|label| label.len() > MAX_PROPOSAL_BYTES) {
         return Err(AnswerError::TooLong);
     }
+    let mut comments = answer.iter().filter(|(name, _)| name.starts_with(COMMENT_OF));
+    if comments.any(|(_, comment)| comment.to_string().len() > MAX_COMMENT_BYTES) {
+        return Err(AnswerError::CommentTooLong);
+    }
     Ok(())
+}
+
+/// Returns the labels of a value: one, or several of a multi-label classifier.
+fn each(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(labels) => labels,
+        one => std::slice::from_ref(one),
+    }
 }
 
 fn field_of(item: &Value, number: usize) -> String {

@@ -33,6 +33,12 @@ impl HttpRequest {
         self.headers.get(name).map(String::as_str)
     }
 
+    /// Returns whether the client asks for JSON, as a page's script does, and not for a page.
+    pub fn wants_json(&self) -> bool {
+        self.header("accept")
+            .is_some_and(|accept| accept.starts_with("application/json"))
+    }
+
     /// Returns whether the client came by HTTPS.
     pub fn is_https(&self) -> bool {
         self.header("x-forwarded-proto") == Some("https")

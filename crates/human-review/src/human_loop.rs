@@ -2,6 +2,8 @@
 //!
 //! Nothing here touches S3; [`crate::loops`] stores what these functions decide.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -121,9 +123,15 @@ pub struct HumanLoop {
     pub answers: Vec<AnswerEntry>,
     /// Worker ids that skipped it.
     pub skipped_by: Vec<String>,
+    /// Why they did, where they said so, by worker id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skip_reasons: BTreeMap<String, String>,
     /// Worker ids that have answered one of its texts in another loop: it is not offered to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded_workers: Vec<String>,
+    /// Worker ids that ever had it open: what they answer is a vote, also when somebody took their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opened_by: Vec<String>,
 }
 
 /// What the passing of time or a stored answer makes of a loop, to be written down by whoever reads it next.
@@ -179,6 +187,8 @@ impl HumanLoop {
             leases: Vec::new(),
             answers: Vec::new(),
             skipped_by: Vec::new(),
+            skip_reasons: BTreeMap::new(),
+            opened_by: Vec::new(),
             excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
         }
     }
@@ -208,7 +218,35 @@ impl HumanLoop {
                 expires_at: now + time_limit,
             });
         }
+        if !self.opened_by.iter().any(|opened| opened == worker_id) {
+            self.opened_by.push(worker_id.to_owned());
+        }
         Ok(())
+    }
+
+    /// Lets the reviewer's lease run from now on; one that has ended begins again, unless somebody took
+    /// their place.
+    ///
+    /// # Errors
+    ///
+    /// As [`HumanLoop::may_answer`].
+    pub fn renew(
+        &mut self,
+        worker_id: &str,
+        now: DateTime<Utc>,
+        time_limit: Duration,
+    ) -> Result<(), Refusal> {
+        self.may_answer(worker_id, now)?;
+        match self.leases.iter_mut().find(|lease| lease.worker_id == worker_id) {
+            Some(lease) => lease.expires_at = now + time_limit,
+            None => self.take(worker_id, now, time_limit)?,
+        }
+        Ok(())
+    }
+
+    /// Ends the reviewer's lease, as if they had not opened the loop.
+    pub fn give_back(&mut self, worker_id: &str) {
+        self.leases.retain(|lease| lease.worker_id != worker_id);
     }
 
     /// Returns whether the reviewer may open the loop now, and answer it: also after their lease has
@@ -240,13 +278,37 @@ impl HumanLoop {
         Ok(())
     }
 
-    /// Notes the stored answer of a reviewer and ends their lease.
+    /// Returns whether an answer of the reviewer is taken now: also where somebody else took their place.
+    ///
+    /// Who had the loop open has worked on it, and an opinion is a vote. Once the loop is completed the
+    /// answer is [late](HumanLoop::takes_late_answer).
     ///
     /// # Errors
     ///
     /// As [`HumanLoop::may_answer`].
+    pub fn may_submit(&self, worker_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
+        match self.may_answer(worker_id, now) {
+            Err(Refusal::Held) if self.status == Status::InProgress && self.had_it_open(worker_id) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Returns whether an answer of the reviewer still counts, beside the output that is written.
+    pub fn takes_late_answer(&self, worker_id: &str) -> bool {
+        self.status == Status::Completed && self.had_it_open(worker_id)
+    }
+
+    fn had_it_open(&self, worker_id: &str) -> bool {
+        self.opened_by.iter().any(|opened| opened == worker_id)
+    }
+
+    /// Notes the stored answer of a reviewer and ends their lease.
+    ///
+    /// # Errors
+    ///
+    /// As [`HumanLoop::may_submit`].
     pub fn answer(&mut self, worker_id: &str, answer_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
-        self.may_answer(worker_id, now)?;
+        self.may_submit(worker_id, now)?;
         self.leases.retain(|lease| lease.worker_id != worker_id);
         self.answers.push(AnswerEntry {
             worker_id: worker_id.to_owned(),
@@ -270,10 +332,13 @@ impl HumanLoop {
         true
     }
 
-    /// Gives the task back and remembers who skipped it.
-    pub fn skip(&mut self, worker_id: &str) {
+    /// Gives the task back and remembers who skipped it, and why.
+    pub fn skip(&mut self, worker_id: &str, reason: Option<&str>) {
         if !self.status.is_in_flight() {
             return;
+        }
+        if let Some(reason) = reason {
+            self.skip_reasons.insert(worker_id.to_owned(), reason.to_owned());
         }
         self.leases.retain(|lease| lease.worker_id != worker_id);
         if !self.skipped_by.iter().any(|skipped| skipped == worker_id) {

@@ -13,9 +13,12 @@
 
 pub mod answer;
 pub mod api;
+pub mod blind;
 pub mod choices;
 pub mod event;
 pub mod form;
+pub mod guideline;
+pub mod history;
 pub mod human_loop;
 pub mod loops;
 pub mod marks;
@@ -42,9 +45,10 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::event::{InvalidEvent, Invocation};
+use crate::guideline::Guidelines;
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
-use crate::portal::Portal;
+use crate::portal::{Portal, ShowRules};
 use crate::session::{Claims, Purpose, SIGN_IN_LINK_LIFETIME, SigningKey};
 use crate::task_template::TaskTemplate;
 
@@ -70,6 +74,8 @@ pub struct Config {
     pub task_availability_seconds: u32,
     /// How long one reviewer may hold a task (`TASK_TIME_LIMIT_SECONDS`).
     pub task_time_limit_seconds: u32,
+    /// How tasks are shown (`BLIND_SHARE`, `SEVERAL_LABELS`).
+    pub show_rules: ShowRules,
     /// Key of the worker task template in the bucket; empty for the shipped one (`WORKER_TASK_TEMPLATE_KEY`).
     pub template_key: String,
 }
@@ -97,6 +103,10 @@ impl Config {
             task_count,
             task_availability_seconds: env.required("TASK_AVAILABILITY_SECONDS")?,
             task_time_limit_seconds: env.required("TASK_TIME_LIMIT_SECONDS")?,
+            show_rules: ShowRules {
+                blind_share: env.required("BLIND_SHARE")?,
+                several_labels: env.required("SEVERAL_LABELS")?,
+            },
             template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
         })
     }
@@ -161,6 +171,7 @@ pub struct HumanReview {
     training: Bucket,
     label_sets: LabelSets,
     loops: Loops,
+    guidelines: Guidelines,
     key: SigningKey,
 }
 
@@ -177,6 +188,7 @@ impl HumanReview {
         let loops = Loops::new(bucket.clone(), config.flow_definition_arn.clone(), rules);
         Self {
             config,
+            guidelines: Guidelines::new(bucket.clone()),
             bucket,
             label_sets: LabelSets::new(training.clone()),
             training,
@@ -211,6 +223,8 @@ impl HumanReview {
                     training: &self.training,
                     label_sets: &self.label_sets,
                     template: self.template(),
+                    rules: self.config.show_rules,
+                    guidelines: &self.guidelines,
                     portal_url: &self.config.portal_url,
                     now,
                 };

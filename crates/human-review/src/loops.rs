@@ -6,6 +6,14 @@
 //! marks go after the state has changed. Whoever reads a loop next carries out what is due.
 
 mod answering;
+mod in_flight;
+mod leases;
+mod queue;
+
+pub use answering::Given;
+pub use queue::{Next, Queue, Waiting, Wish};
+
+use std::sync::{Arc, Mutex};
 
 use active_learning_aws::backoff::Tries;
 use active_learning_aws::bucket::{Bucket, BucketError, Created, Replaced};
@@ -14,7 +22,8 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, Worker, sha256};
+use self::in_flight::Counted;
+use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, sha256};
 use crate::marks::{Mark, Order};
 use crate::output::{output_document, output_key};
 use crate::records::Records;
@@ -25,8 +34,6 @@ pub const MAX_LOOPS_IN_FLIGHT: usize = 5_000;
 const STALE_MARK_AGE: Duration = Duration::hours(1);
 /// Objects read at a time.
 const CONCURRENT_READS: usize = 16;
-/// Waiting loops whose state is read for one queue page.
-const QUEUE_PAGE: usize = 100;
 
 /// Why an operation on a loop was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,21 +85,13 @@ pub struct Listing {
     pub after: Option<String>,
 }
 
-/// The queue as one reviewer sees it.
-#[derive(Debug)]
-pub struct Queue {
-    /// Loops that wait for this reviewer; exact up to 100 marks, an upper bound beyond.
-    pub waiting: usize,
-    /// The first of them in review order.
-    pub tasks: Vec<HumanLoop>,
-}
-
 /// The loops of one flow definition.
 #[derive(Debug, Clone)]
 pub struct Loops {
     records: Records,
     flow_definition_arn: String,
     rules: FlowRules,
+    counted: Arc<Mutex<Option<Counted>>>,
 }
 
 impl Loops {
@@ -102,6 +101,7 @@ impl Loops {
             records: Records::new(bucket),
             flow_definition_arn,
             rules,
+            counted: Arc::default(),
         }
     }
 
@@ -131,6 +131,7 @@ impl Loops {
                 Some((_, etag)) => self.records.replace_loop(&human_loop, &etag).await? == Replaced::Written,
             };
             if started {
+                self.count_one_more();
                 return Ok(());
             }
             // The answer to the write may have been lost, and a reviewer have taken the loop since.
@@ -244,91 +245,6 @@ impl Loops {
         Ok(self.records.remove_input_and_marks(&Mark::of(&deleted)).await?)
     }
 
-    /// Returns the waiting loops that the reviewer may take, most uncertain first.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::Storage`].
-    pub async fn queue(&self, worker: &Worker, now: DateTime<Utc>) -> Result<Queue, LoopError> {
-        let marks = self.records.queue_marks().await?;
-        let examined = &marks[..marks.len().min(QUEUE_PAGE)];
-        let tasks: Vec<HumanLoop> = self
-            .loops_of(examined, now)
-            .await?
-            .into_iter()
-            .flatten()
-            .filter(|human_loop| human_loop.may_answer(&worker.id, now).is_ok())
-            .collect();
-        let waiting = marks.len() - examined.len() + tasks.len();
-        Ok(Queue { waiting, tasks })
-    }
-
-    /// Takes the next loop for the reviewer: the most uncertain one, those they skipped last.
-    ///
-    /// Returns its name, or none if nothing waits for this reviewer. With `skipped_too` false those they
-    /// skipped are left alone.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::Storage`].
-    pub async fn take_next(
-        &self,
-        worker: &Worker,
-        skipped_too: bool,
-        now: DateTime<Utc>,
-    ) -> Result<Option<String>, LoopError> {
-        let mut skipped = Vec::new();
-        for marks in self.records.queue_marks().await?.chunks(CONCURRENT_READS) {
-            for human_loop in self.loops_of(marks, now).await?.into_iter().flatten() {
-                if human_loop.may_answer(&worker.id, now).is_err() {
-                    continue;
-                }
-                if human_loop.skipped_by.contains(&worker.id) {
-                    skipped.push(human_loop.name);
-                } else if self.try_take(&human_loop.name, worker, now).await? {
-                    return Ok(Some(human_loop.name));
-                }
-            }
-        }
-        for name in skipped.into_iter().filter(|_| skipped_too) {
-            if self.try_take(&name, worker, now).await? {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Takes a loop for the reviewer and returns it.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::NotFound`], [`LoopError::Refused`].
-    pub async fn take(
-        &self,
-        name: &str,
-        worker: &Worker,
-        now: DateTime<Utc>,
-    ) -> Result<HumanLoop, LoopError> {
-        self.change(name, now, |human_loop| {
-            Ok(human_loop.take(&worker.id, now, self.rules.time_limit)?)
-        })
-        .await
-    }
-
-    /// Gives a loop back; it comes last in this reviewer's queue from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::NotFound`].
-    pub async fn release(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<(), LoopError> {
-        self.change(name, now, |human_loop| {
-            human_loop.skip(&worker.id);
-            Ok(())
-        })
-        .await?;
-        Ok(())
-    }
-
     /// Returns the input content of a loop.
     ///
     /// # Errors
@@ -339,14 +255,6 @@ impl Loops {
             .input(&human_loop.id)
             .await?
             .ok_or(LoopError::NotFound)
-    }
-
-    async fn try_take(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<bool, LoopError> {
-        match self.take(name, worker, now).await {
-            Ok(_) => Ok(true),
-            Err(LoopError::Refused(_) | LoopError::NotFound | LoopError::Contention) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// Reads a loop that is not deleted and carries out what is due.
@@ -404,13 +312,6 @@ impl Loops {
             return Ok(self.records.write_output(&key, document).await?);
         }
         Ok(self.records.write_partial_output(&key, document).await?)
-    }
-
-    /// Counts the loops in flight by their marks alone; those past their time do not count.
-    async fn in_flight(&self, now: DateTime<Utc>) -> Result<usize, LoopError> {
-        let oldest = now - self.rules.availability;
-        let marks = self.records.queue_marks().await?;
-        Ok(marks.iter().filter(|mark| mark.created_at > oldest).count())
     }
 
     /// Returns the loop of each mark, or none where the mark has no loop.

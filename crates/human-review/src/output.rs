@@ -19,6 +19,9 @@ pub struct Answer {
     pub issuer: String,
     /// Input name to value.
     pub content: Value,
+    /// Version of the guideline that was shown beside the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guideline: Option<String>,
 }
 
 /// Returns the key of a loop's output: `<flow>/YYYY/MM/DD/hh/mm/ss/<loop>/output.json`, by creation time.
@@ -65,7 +68,7 @@ fn human_answer(answer: &Answer) -> Value {
     let spent = (answer.submitted_at - answer.accepted_at)
         .num_milliseconds()
         .max(0);
-    json!({
+    let mut given = json!({
         "acceptanceTime": iso_time(answer.accepted_at),
         "answerContent": answer.content,
         "submissionTime": iso_time(answer.submitted_at),
@@ -78,7 +81,11 @@ fn human_answer(answer: &Answer) -> Value {
                 "sub": answer.worker.reviewer,
             },
         },
-    })
+    });
+    if let Some(version) = &answer.guideline {
+        given["guidelineVersion"] = json!(version);
+    }
+    given
 }
 
 /// Returns a time as A2I writes it: UTC with milliseconds.

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use chrono::{DateTime, Duration, Utc};
+use serde_json::{Value, json};
 
 use crate::event::HttpReply;
+use crate::guideline::Shown;
 use crate::human_loop::HumanLoop;
+use crate::loops::Waiting;
 
 /// Policy of the portal's own pages: nothing inline, nothing from elsewhere.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+    img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The signed-in reviewer, as pages show them.
 #[derive(Debug, Clone)]
@@ -28,9 +31,11 @@ pub struct QueuePage {
     /// Reviewer.
     pub session: Option<SessionView>,
     /// All that wait.
-    pub waiting: usize,
+    pub waiting: Waiting,
     /// The first of them.
     pub tasks: Vec<QueuedTask>,
+    /// Tasks that the reviewer answered today.
+    pub done_today: u32,
     /// How far it is to the first model, until one serves.
     pub first_model: Option<String>,
 }
@@ -72,9 +77,15 @@ pub struct TaskPage {
     /// Id of the loop.
     pub id: String,
     /// All that wait, this one included.
-    pub waiting: usize,
-    /// When the reviewer's lease ends.
-    pub lease_expires: String,
+    pub waiting: Waiting,
+    /// Seconds until the reviewer's lease ends, if they have one.
+    pub lease_seconds: Option<i64>,
+    /// What the reviewer answered before, as JSON, where they correct it.
+    pub previous: String,
+    /// Whether the page's script shows the next task in the place of this one.
+    pub is_swapped: bool,
+    /// What stands beside the task.
+    pub guideline: Option<Shown>,
     /// The rendered template.
     pub task_html: String,
     /// How far it is to the first model, until one serves.
@@ -83,6 +94,52 @@ pub struct TaskPage {
     pub notices: Vec<String>,
     /// Whether the page cannot be submitted, since its answer could not be matched.
     pub is_withheld: bool,
+}
+
+/// The last tasks that the reviewer answered.
+#[derive(Debug, Template)]
+#[template(path = "history.html")]
+pub struct HistoryPage {
+    /// Reviewer.
+    pub session: Option<SessionView>,
+    /// Tasks that they answered today.
+    pub done_today: u32,
+    /// Newest first.
+    pub answers: Vec<OwnAnswer>,
+}
+
+impl HistoryPage {
+    /// Returns what the page shows.
+    pub fn to_json(&self) -> Value {
+        let answers = self
+            .answers
+            .iter()
+            .map(|own| json!({ "loop": own.name, "at": own.at, "text": own.text, "answer": own.answer }));
+        json!({ "doneToday": self.done_today, "answers": answers.collect::<Vec<_>>() })
+    }
+}
+
+/// One line of the history.
+#[derive(Debug)]
+pub struct OwnAnswer {
+    /// Name of the loop.
+    pub name: String,
+    /// When it was answered last.
+    pub at: DateTime<Utc>,
+    /// First words of its first text.
+    pub text: String,
+    /// What was answered.
+    pub answer: String,
+}
+
+/// The guideline on a page of its own.
+#[derive(Debug, Template)]
+#[template(path = "guide.html")]
+pub struct GuidePage {
+    /// Reviewer.
+    pub session: Option<SessionView>,
+    /// None where the operator has not written one.
+    pub guideline: Option<Shown>,
 }
 
 /// What a sign-in link shows until its button is pressed.
@@ -130,6 +187,17 @@ pub fn page(status: u16, page: &impl Template, nonce: Option<&str>) -> HttpReply
     }
 }
 
+/// Returns a JSON document as a reply.
+pub fn document(status: u16, document: &Value) -> HttpReply {
+    let mut headers = security_headers(PAGE_POLICY.to_owned());
+    headers.insert("content-type", "application/json".to_owned());
+    HttpReply {
+        status,
+        headers,
+        body: document.to_string(),
+    }
+}
+
 /// Returns a redirect to a page beside this one.
 pub fn redirect(location: &str) -> HttpReply {
     let mut headers = security_headers(PAGE_POLICY.to_owned());
@@ -167,7 +235,7 @@ fn security_headers(policy: String) -> BTreeMap<&'static str, String> {
 fn task_policy(nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; \
-         style-src-attr 'unsafe-inline'; img-src 'self' https: data:; media-src 'self' https:; font-src 'self' https:; \
+         style-src-attr 'unsafe-inline'; connect-src 'self'; img-src 'self' https: data:; media-src 'self' https:; font-src 'self' https:; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 }

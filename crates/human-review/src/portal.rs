@@ -4,37 +4,45 @@
 //! page but the sign-in link needs a session; every form carries its token.
 
 mod messages;
+mod own_pages;
+mod task;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 
 use active_learning_aws::bucket::{Bucket, BucketError, Created, TEXT};
 use active_learning_aws::label_set::LabelSets;
-use active_learning_aws::metrics;
-use active_learning_core::{keys::FIRST_MODEL, model::first_model::FirstModel};
 use chrono::{DateTime, Utc};
-use serde_json::Value;
-use uuid::Uuid;
+use serde_json::json;
 
 use self::messages::{answered_task, message};
-use crate::answer::{AnswerError, check_shipped_answer, read_answer};
-use crate::choices::shown_input;
+use crate::answer::AnswerError;
+use crate::blind::BlindShare;
 use crate::event::{HttpReply, HttpRequest};
-use crate::human_loop::{HumanLoop, Worker};
+use crate::guideline::Guidelines;
+use crate::human_loop::Worker;
 use crate::loops::{LoopError, Loops};
-use crate::output::iso_time;
 use crate::pages::{
-    MessagePage, QueuePage, QueuedTask, SessionView, SignInPage, TaskPage, asset, page, redirect,
+    MessagePage, QueuePage, QueuedTask, SessionView, SignInPage, asset, document, page, redirect,
 };
 use crate::records::STATE_PREFIX;
 use crate::session::{Claims, Purpose, SESSION_LIFETIME, SigningKey, session_cookie, set_session_cookie};
 use crate::task_template::{TaskError, TaskTemplate};
-use crate::trial::{Trial, check_answer};
 use crate::validation::is_loop_name;
 use crate::worker_template::TemplateError;
 
 const STYLE_SHEET: &str = include_str!("../assets/portal.css");
 const CROWD_ELEMENTS: &str = include_str!("../assets/crowd-html-elements.js");
+const TASK_SCRIPT: &str = include_str!("../assets/task.js");
+
+/// How tasks are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ShowRules {
+    /// Share of the items whose prediction is shown after the choice only.
+    pub blind_share: BlindShare,
+    /// Whether several labels may fit a text.
+    pub several_labels: bool,
+}
 
 /// The portal for one request.
 #[derive(Debug)]
@@ -51,6 +59,10 @@ pub struct Portal<'a> {
     pub label_sets: &'a LabelSets,
     /// What the tasks are shown by.
     pub template: TaskTemplate<'a>,
+    /// How tasks are shown.
+    pub rules: ShowRules,
+    /// What is shown beside them.
+    pub guidelines: &'a Guidelines,
     /// Public URL of the portal; empty to take it from the request.
     pub portal_url: &'a str,
     /// Time of the request.
@@ -109,6 +121,7 @@ impl Portal<'_> {
             ("GET", "crowd-html-elements.js") => {
                 return Ok(asset("text/javascript; charset=utf-8", CROWD_ELEMENTS));
             }
+            ("GET", "task.js") => return Ok(asset("text/javascript; charset=utf-8", TASK_SCRIPT)),
             ("GET", "sign-in") => return self.sign_in_page(request),
             ("POST", "sign-in") => return self.sign_in(request).await,
             _ => {}
@@ -118,16 +131,28 @@ impl Portal<'_> {
         match (method, path) {
             ("GET", "") => Ok(redirect(&beside_root(&request.full_path, "queue"))),
             ("GET", "queue") => self.queue_page(session, &worker).await,
-            ("GET", "next") => self.next(&worker, true).await,
+            ("GET", "next") => self.next(request, &worker).await,
             ("GET", "task") => self.task_page(request, session, &worker).await,
             ("POST", "submit") => self.submit(request, &self.form(request, session)?, &worker).await,
-            ("POST", "release") => self.release(&self.form(request, session)?, &worker).await,
+            ("POST", "release") => {
+                self.release(request, &self.form(request, session)?, &worker)
+                    .await
+            }
+            ("POST", "renew") => self.renew(&self.form(request, session)?, &worker).await,
+            ("POST", "give-back") => self.give_back(&self.form(request, session)?, &worker).await,
+            ("GET", "session") => Ok(self.session_document(session)),
+            ("GET", "history") => self.history_page(request, session, &worker).await,
+            ("GET", "guide") => self.guide_page(session).await,
             ("POST", "sign-out") => {
                 self.form(request, session)?;
                 Ok(self.with_session(redirect("sign-in"), "", request))
             }
-            (_, "" | "queue" | "next" | "task") => Err(PortalError::Method("GET")),
-            (_, "submit" | "release" | "sign-out") => Err(PortalError::Method("POST")),
+            (_, "" | "queue" | "next" | "task" | "session" | "history" | "guide") => {
+                Err(PortalError::Method("GET"))
+            }
+            (_, "submit" | "release" | "renew" | "give-back" | "sign-out") => {
+                Err(PortalError::Method("POST"))
+            }
             _ => Err(PortalError::NoPage),
         }
     }
@@ -208,130 +233,10 @@ impl Portal<'_> {
             session: Some(self.view(session)),
             waiting: queue.waiting,
             tasks: tasks.collect(),
+            done_today: self.histories().of(worker).await?.done_on(self.now),
             first_model: self.first_model().await,
         };
         Ok(page(200, &view, None))
-    }
-
-    /// Goes to the next task, or to the queue when there is none.
-    async fn next(&self, worker: &Worker, skipped_too: bool) -> Result<HttpReply, PortalError> {
-        let next = self.loops.take_next(worker, skipped_too, self.now).await?;
-        Ok(redirect(
-            &next.map_or("queue".to_owned(), |name| format!("task?loop={name}")),
-        ))
-    }
-
-    async fn task_page(
-        &self,
-        request: &HttpRequest,
-        session: &Claims,
-        worker: &Worker,
-    ) -> Result<HttpReply, PortalError> {
-        let name = checked_name(request.query.get("loop"))?;
-        // Who has answered may see the task again, to correct the answer.
-        let human_loop = match request.query.contains_key("correct") {
-            true => self.loops.answered(name, worker, self.now).await?,
-            false => self.loops.take(name, worker, self.now).await?,
-        };
-        let nonce = Uuid::new_v4().simple().to_string();
-        let (task_html, trial) = match self.render(&human_loop, &nonce).await {
-            Ok(page) => page,
-            Err(error) => {
-                // Else the next task would be this one again.
-                self.loops.release(name, worker, self.now).await?;
-                return Err(error);
-            }
-        };
-        if trial.is_withheld {
-            tracing::error!(
-                human_loop.name = name,
-                "an answer of this page could not be matched"
-            );
-            metrics::count("human-review", &[("WithheldTasks", 1)]);
-        }
-
-        let lease_expires = human_loop
-            .lease_expires_at(&worker.id)
-            .map(iso_time)
-            .unwrap_or_default();
-        let view = TaskPage {
-            session: Some(self.view(session)),
-            waiting: self.loops.queue(worker, self.now).await?.waiting,
-            name: human_loop.name,
-            id: human_loop.id,
-            lease_expires,
-            task_html,
-            first_model: self.first_model().await,
-            notices: trial.notices,
-            is_withheld: trial.is_withheld,
-        };
-        Ok(page(200, &view, Some(&nonce)))
-    }
-
-    /// Says how far it is to the first model; nothing once there is one. A page that cannot say it is shown without.
-    async fn first_model(&self) -> Option<String> {
-        match self.training.read_document::<FirstModel>(FIRST_MODEL).await {
-            Ok(progress) => progress.map(|progress| progress.describe()),
-            Err(error) => {
-                tracing::warn!(%error, "how far the first model is cannot be told");
-                None
-            }
-        }
-    }
-
-    /// Returns the input of a loop as its page shows it today, with the choices of the current label set.
-    async fn shown(&self, human_loop: &HumanLoop) -> Result<Value, PortalError> {
-        let input = self.loops.input(human_loop).await?;
-        let set = self.label_sets.current().await?;
-        let choices = set.map(|set| {
-            let started_with = input["labels"].as_array().into_iter().flatten();
-            set.choices(started_with.filter_map(Value::as_str))
-        });
-        Ok(shown_input(input, choices.as_deref()))
-    }
-
-    async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<(String, Trial), PortalError> {
-        let input = self.shown(human_loop).await?;
-        Ok(self.template.render(&input, nonce).await?)
-    }
-
-    async fn submit(
-        &self,
-        request: &HttpRequest,
-        form: &BTreeMap<String, String>,
-        worker: &Worker,
-    ) -> Result<HttpReply, PortalError> {
-        let name = checked_name(form.get("portal:loop"))?;
-        let id = form.get("portal:loop-id").map(String::as_str).unwrap_or_default();
-        let answer = read_answer(form)?;
-        let human_loop = self.loops.find(name, self.now).await?;
-        let input = self.shown(&human_loop).await?;
-        if self.template.is_shipped() {
-            check_shipped_answer(&input, &answer)?;
-        } else {
-            check_answer(&answer, &input)?;
-        }
-        let issuer = match self.portal_url {
-            "" => request.base_url(),
-            url => url.trim_end_matches('/').to_owned(),
-        };
-        self.loops
-            .answer(name, id, worker, &issuer, Value::Object(answer), self.now)
-            .await?;
-        Ok(redirect("next"))
-    }
-
-    /// Gives the task back and goes to one that this reviewer has not skipped.
-    async fn release(
-        &self,
-        form: &BTreeMap<String, String>,
-        worker: &Worker,
-    ) -> Result<HttpReply, PortalError> {
-        let name = checked_name(form.get("portal:loop"))?;
-        match self.loops.release(name, worker, self.now).await {
-            Ok(()) | Err(LoopError::NotFound) => self.next(worker, false).await,
-            Err(error) => Err(error.into()),
-        }
     }
 
     fn error_page(&self, request: &HttpRequest, error: &PortalError, session: Option<&Claims>) -> HttpReply {
@@ -345,6 +250,10 @@ impl Portal<'_> {
                 tracing::error!(error = error as &dyn Error, code, "portal request failed");
             }
             _ => {}
+        }
+        if request.wants_json() {
+            let problem = json!({ "status": status, "code": code, "title": title, "detail": text });
+            return document(status, &problem);
         }
         let detail = match error {
             PortalError::Task(TaskError::Template(TemplateError::Liquid(cause))) => cause.to_string(),

@@ -19,6 +19,15 @@ use crate::output::Answer;
 /// Prefix of the service's own objects in the review bucket.
 pub const STATE_PREFIX: &str = "human-review/";
 
+/// A part of the queue.
+#[derive(Debug)]
+pub struct QueueMarks {
+    /// The marks, in review order.
+    pub marks: Vec<Mark>,
+    /// Name of the last of them, if there may be more.
+    pub last: Option<String>,
+}
+
 /// Reads and writes the objects of loops. Every method fails with [`BucketError`] only.
 #[derive(Debug, Clone)]
 pub struct Records {
@@ -128,16 +137,22 @@ impl Records {
         self.bucket.create(key, JSON, output).await.map(drop)
     }
 
-    /// Returns the marks of all loops in flight, in review order.
-    pub async fn queue_marks(&self) -> Result<Vec<Mark>, BucketError> {
+    /// Returns marks of loops in flight in review order: at most `limit`, up to 1,000, after the mark of
+    /// this name.
+    pub async fn queue_marks(&self, after: &str, limit: usize) -> Result<QueueMarks, BucketError> {
         let prefix = format!("{STATE_PREFIX}queue/");
-        let mut marks = Vec::new();
-        self.bucket
-            .list_each(&prefix, |mark| {
-                marks.extend(mark.key.strip_prefix(&prefix).and_then(Mark::parse_queue));
-            })
-            .await?;
-        Ok(marks)
+        let listed = self.bucket.list_after(&prefix, after, limit).await?;
+        let names: Vec<&str> = listed
+            .iter()
+            .filter_map(|mark| mark.key.strip_prefix(&prefix))
+            .collect();
+        Ok(QueueMarks {
+            marks: names.iter().filter_map(|name| Mark::parse_queue(name)).collect(),
+            last: names
+                .last()
+                .filter(|_| listed.len() == limit)
+                .map(|name| (*name).to_owned()),
+        })
     }
 
     /// Returns names of listing marks that come after one.

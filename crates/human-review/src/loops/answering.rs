@@ -1,6 +1,6 @@
 //! Taking reviewers' answers, and what they correct.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -8,11 +8,26 @@ use super::{LoopError, Loops};
 use crate::human_loop::{HumanLoop, Refusal, Worker};
 use crate::output::{Answer, correction_key, corrections_of, output_document};
 
+/// What a reviewer gives with a task.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// Input name to value.
+    pub content: Value,
+    /// URL of the portal through which they came.
+    pub issuer: String,
+    /// How long they had the task before them, if the page could tell: it may have lain ready before.
+    pub spent: Option<Duration>,
+    /// Version of the guideline beside the task.
+    pub guideline: Option<String>,
+}
+
 impl Loops {
-    /// Stores a reviewer's answer, and the output if it was the last one that the loop needs.
+    /// Stores a reviewer's answer to a loop that was just read, and the output if it was the last one that
+    /// the loop needs.
     ///
     /// Who answers again corrects their answer: it is replaced as long as the loop is open; afterwards the
-    /// correction is an object of its own beside the output. The same answer again changes nothing and
+    /// correction is an object of its own beside the output. So is the answer of somebody whose place
+    /// another reviewer took and who is done after them. The same answer again changes nothing and
     /// succeeds.
     ///
     /// # Errors
@@ -21,26 +36,27 @@ impl Loops {
     /// then the answer was not taken.
     pub async fn answer(
         &self,
-        name: &str,
-        id: &str,
+        human_loop: &HumanLoop,
         worker: &Worker,
-        issuer: &str,
-        content: Value,
+        given: Given,
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
-        let human_loop = self.find(name, now).await?;
-        if human_loop.id != id {
-            return Err(LoopError::NotFound);
-        }
+        let (name, id) = (human_loop.name.as_str(), human_loop.id.as_str());
+        let opened = human_loop.accepted_at(&worker.id).unwrap_or(now);
+        let shown = given.spent.and_then(|spent| now.checked_sub_signed(spent));
         let answer = Answer {
             worker: worker.clone(),
-            accepted_at: human_loop.accepted_at(&worker.id).unwrap_or(now),
+            accepted_at: shown.map_or(opened, |shown| shown.max(opened)).min(now),
             submitted_at: now,
-            issuer: issuer.to_owned(),
-            content,
+            issuer: given.issuer,
+            content: given.content,
+            guideline: given.guideline,
         };
-        match human_loop.may_answer(&worker.id, now) {
-            Err(Refusal::Answered) => return self.correct(&human_loop, answer, now).await,
+        match human_loop.may_submit(&worker.id, now) {
+            Err(Refusal::Answered) => return self.correct(human_loop, answer, now).await,
+            Err(Refusal::Closed) if human_loop.takes_late_answer(&worker.id) => {
+                return self.correct(human_loop, answer, now).await;
+            }
             other => other?,
         }
 
@@ -56,10 +72,14 @@ impl Loops {
             .await;
         match noted {
             Ok(_) => {}
-            // A second click was faster.
-            Err(LoopError::Refused(Refusal::Answered)) => {
+            // A second click, or another reviewer, was faster.
+            Err(LoopError::Refused(Refusal::Answered | Refusal::Closed)) => {
                 let human_loop = self.find(name, now).await?;
-                return self.correct(&human_loop, answer, now).await;
+                let is_own = human_loop.may_submit(&worker.id, now) == Err(Refusal::Answered);
+                if human_loop.id == id && (is_own || human_loop.takes_late_answer(&worker.id)) {
+                    return self.correct(&human_loop, answer, now).await;
+                }
+                return Err(LoopError::Refused(Refusal::Closed));
             }
             Err(error) => return Err(error),
         }
@@ -102,7 +122,11 @@ impl Loops {
     }
 
     /// Returns what a reviewer said last.
-    async fn latest_content(
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn latest_content(
         &self,
         human_loop: &HumanLoop,
         worker_id: &str,
@@ -128,11 +152,8 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         let human_loop = self.find(name, now).await?;
-        match human_loop
-            .answers
-            .iter()
-            .any(|answer| answer.worker_id == worker.id)
-        {
+        let is_answered = human_loop.may_submit(&worker.id, now) == Err(Refusal::Answered);
+        match is_answered || human_loop.takes_late_answer(&worker.id) {
             true => Ok(human_loop),
             false => Err(LoopError::Refused(Refusal::Closed)),
         }

@@ -70,6 +70,12 @@ pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, 
             "A new label is too long",
             "The answer was not taken. Please go back and give it a shorter name. The task is still yours.",
         ),
+        PortalError::Answer(AnswerError::CommentTooLong) => (
+            400,
+            "comment_too_long",
+            "A comment is too long",
+            "The answer was not taken. Please go back and say it in fewer words. The task is still yours.",
+        ),
         PortalError::Answer(AnswerError::Unreadable) => (
             400,
             "answer_unreadable",

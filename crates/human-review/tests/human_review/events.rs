@@ -68,6 +68,8 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
             ("TASK_AVAILABILITY_SECONDS", "86400"),
             ("TASK_TIME_LIMIT_SECONDS", "600"),
             ("WORKER_TASK_TEMPLATE_KEY", ""),
+            ("BLIND_SHARE", "0.25"),
+            ("SEVERAL_LABELS", "false"),
         ])
     };
 

@@ -32,6 +32,7 @@ pub fn config() -> Config {
         task_count: 1,
         task_availability_seconds: 86_400,
         task_time_limit_seconds: 600,
+        show_rules: human_review::portal::ShowRules::default(),
         template_key: String::new(),
     }
 }

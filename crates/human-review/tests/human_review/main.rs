@@ -12,3 +12,4 @@ mod own_pages;
 mod portal;
 mod refusals;
 mod sign_in;
+mod steps;

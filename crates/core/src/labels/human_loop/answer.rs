@@ -7,6 +7,11 @@ pub const NONE_FITS: &str = "__none__";
 /// The answer "I cannot tell", as worker task templates send it.
 pub const UNSURE: &str = "__unsure__";
 
+/// Begins the name of the field with the comment on an item; its id follows.
+pub const COMMENT_OF: &str = "comment:";
+/// Begins the name of the field that flags an item for a second look; its id follows.
+pub const FLAG_OF: &str = "flag:";
+
 /// What a person answered for one item.
 ///
 /// Ordered and comparable, so that equal answers of several people can be counted.

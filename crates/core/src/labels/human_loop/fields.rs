@@ -12,7 +12,7 @@
 
 use serde_json::{Map, Value};
 
-use super::answer::{Answer, NONE_FITS, UNSURE};
+use super::answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE};
 use crate::{feedback::prediction::LABEL_DELIMITER, labels::label_key::label_key};
 
 /// Deepest nesting that is looked into; deeper values are no answers.
@@ -154,10 +154,11 @@ fn all_labels<'a>(words: impl Iterator<Item = &'a str>, resolve: Resolve<'_>) ->
     words.map(resolve).collect()
 }
 
-/// Returns the fields of a form.
+/// Returns the fields of a form that may be answers: what is said about an item beside its answer is none.
 pub(crate) fn fields(content: &Map<String, Value>) -> Vec<Field> {
     let mut fields = Vec::new();
-    for (name, value) in content {
+    let is_note = |name: &&String| name.starts_with(COMMENT_OF) || name.starts_with(FLAG_OF);
+    for (name, value) in content.iter().filter(|(name, _)| !is_note(name)) {
         collect(std::slice::from_ref(name), value, &mut fields);
     }
     fields

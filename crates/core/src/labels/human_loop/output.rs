@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     HumanLoopInput,
+    answer::{COMMENT_OF, FLAG_OF},
     matching::{self, Reading},
     name::loop_of_output,
 };
@@ -251,7 +252,8 @@ impl HumanLoopOutput {
         let mut unmatched = BTreeSet::new();
         for answer in &self.answers {
             let reading = self.read(answer, &|name| among(&offered, name));
-            let names = answer.answer_content.keys();
+            let is_note = |name: &&String| name.starts_with(COMMENT_OF) || name.starts_with(FLAG_OF);
+            let names = answer.answer_content.keys().filter(|name| !is_note(name));
             unmatched.extend(names.filter(|name| !reading.read.contains(*name)).cloned());
         }
         unmatched

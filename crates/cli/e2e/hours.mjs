@@ -1,0 +1,481 @@
+// A reviewer at work for hours, by keyboard alone: 200 texts, with undo, every kind of answer, a lost network, a session that
+// ends, a reload, a key that is held, 500 labels, a long text, a lease that somebody took over. Every answer arrives
+// exactly once. Prints how long a key takes to the next text.
+//
+// Usage: node hours.mjs BINARY STATE_DIR. SCREENSHOTS=<folder> takes pictures; CHROMIUM names the browser.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+import { chromium } from 'playwright-core';
+
+import { startStack, until } from './stack.mjs';
+
+const BROWSER = {
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--no-first-run', '--disable-quic', '--no-proxy-server'],
+};
+const TEXTS = Number(process.env.TEXTS || 200);
+const REVIEWER = 'Ann <img src=x onerror=window.hacked=1>';
+const SUBJECTS = ['baker', 'pilot', 'mayor', 'singer', 'doctor', 'farmer', 'sailor', 'miner', 'tailor', 'judge',
+  'printer', 'teacher', 'plumber', 'hunter', 'painter'];
+const OBJECTS = ['bridge', 'cup', 'ship', 'market', 'garden', 'letter', 'tower', 'engine', 'record', 'forest',
+  'castle', 'violin', 'harbour', 'ladder', 'window'];
+const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let passed = 0;
+function ok(what) {
+  passed += 1;
+  console.log(`ok    ${what}`);
+}
+
+const textOf = (number) => {
+  const subject = SUBJECTS[number % SUBJECTS.length];
+  const object = OBJECTS[Math.floor(number / SUBJECTS.length) % OBJECTS.length];
+  return `A ${subject} writes about the ${object}`;
+};
+
+async function main() {
+  const [binary, stateDir] = process.argv.slice(2);
+  const browser = await chromium.launch(BROWSER);
+  let stack;
+  const run = async (name, parameters, work) => {
+    stack = await startStack(binary, `${stateDir}-${name}`, { FeedbackBufferSeconds: 1, ItemsPerTask: 1, ...parameters });
+    await work(browser, stack);
+    await stack.stop();
+    stack = null;
+  };
+  try {
+    await run('texts', {}, reviewForHours);
+    const labels = Array.from({ length: 500 }, (_, number) => `T${String(number + 1).padStart(3, '0')}`);
+    await run('labels', { ComprehendClassificationCategories: labels.join(',') }, reviewManyLabels);
+    await run('several', { ReviewSeveralLabels: 'true', TaskTimeLimitSeconds: 30 }, reviewSeveralLabels);
+  } finally {
+    await browser.close();
+    await stack?.stop();
+  }
+  console.log(`${passed} passed, 0 failed`);
+}
+
+// ---- 200 texts ---------------------------------------------------------------------------------------------------
+
+async function reviewForHours(browser, stack) {
+  await withoutScript(browser, stack);
+  for (let number = 0; number < TEXTS; number += 1) {
+    await stack.feedback({ sentence: textOf(number), prediction: 'World', confidence: 0.1 + number / 1_000 });
+  }
+  await until(`${TEXTS} open tasks`, async () => (await keysBelow(stack, 'human-review/queue/')).length === TEXTS);
+  ok(`${TEXTS} texts wait`);
+
+  const { page, context, problems } = await signIn(browser, stack, REVIEWER);
+  await page.click('#start-reviewing');
+  await page.waitForSelector('#review-choices button');
+  await isAccessible(page, 'task');
+  await pictures(page, 'hours-task');
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await helpOpens(page);
+  await measureKeys(page);
+
+  const expected = new Map();
+  const corrected = new Map();
+  const seen = [];
+  const special = specials(page, context, stack, { expected, corrected, seen });
+  for (let step = 0; expected.size < TEXTS; step += 1) {
+    const text = await shownText(page);
+    const does = special[step];
+    if (does) await does(text);
+    else {
+      // Nobody reads a text in no time: some keys come at once, others when the next text lies ready.
+      const reads = step > TEXTS / 2;
+      if (reads) await page.waitForSelector('#task-form[data-ready=yes]', { timeout: 5_000 }).catch(() => {});
+      await page.evaluate((name) => { window.keyKind = name; }, reads ? 'read' : 'at once');
+      expected.set(text, 'Sports');
+      seen.push(text);
+      await answerWith(page, text, ['2']);
+    }
+  }
+  await page.waitForSelector('#empty-queue');
+  ok(`${TEXTS} texts are answered by keyboard alone`);
+  await printTimes(page);
+
+  await everyAnswerOnce(stack, expected, corrected);
+  await page.goto(`${stack.portalUrl}history`);
+  assert.equal(await page.locator('#history tbody tr').count(), 10);
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  await isAccessible(page, 'history');
+  await pictures(page, 'hours-history');
+  await page.goto(`${stack.portalUrl}queue`);
+  assert.ok(Number(await page.locator('#done-today').textContent()) >= TEXTS);
+  await isAccessible(page, 'queue');
+  await page.goto(`${stack.portalUrl}guide`);
+  await isAccessible(page, 'guide');
+  ok('history, queue and guide show what was done, and nothing in it runs');
+  const wrong = problems.filter((problem) => !/401|ERR_INTERNET_DISCONNECTED|ERR_ABORTED|Failed to load resource/.test(problem));
+  assert.deepEqual(wrong, []);
+  await context.close();
+}
+
+function specials(page, context, stack, { expected, corrected, seen }) {
+  const answer = (keys, value) => async (text) => {
+    expected.set(text, value);
+    seen.push(text);
+    await answerWith(page, text, keys);
+  };
+  const typed = (word) => [...word];
+  return {
+    3: answer(['0'], '__unsure__'),
+    4: answer(['n'], '__none__'),
+    5: answer(['+', ...typed('Weather'), 'Enter'], 'Weather'),
+    6: answer(['+', ...typed('sPORTS'), 'Enter'], 'Sports'),
+    7: answer(['+', ...typed('<b onclick=x>'), 'Enter'], '<b onclick=x>'),
+    8: async (text) => {
+      const remark = 'Why? <img src=x onerror=window.hacked=3>';
+      expected.set(text, { answer: 'Business', comment: remark });
+      seen.push(text);
+      await answerWith(page, text, ['c', ...typed(remark), 'Enter', '3']);
+      ok('unsure, none fits, a new label, a spelling of a label, a comment');
+    },
+    9: async (text) => {
+      expected.set(text, { answer: 'SciTech', flag: 'yes' });
+      seen.push(text);
+      await answerWith(page, text, ['f', '4']);
+    },
+    // It comes back when nothing else is left.
+    10: async (text) => {
+      await answerWith(page, text, ['s', ...typed('not mine'), 'Enter']);
+      ok('a flag; a skip with a reason');
+    },
+    20: async (text) => {
+      const third = seen.at(-3);
+      for (let times = 0; times < 3; times += 1) await page.keyboard.press('u');
+      assert.equal(await shownText(page), third);
+      assert.match(await page.locator('.review-chosen').textContent(), /Sports/);
+      await page.keyboard.press('1');
+      assert.equal(await shownText(page), text, 'back at the text before the undo');
+      corrected.set(third, 'World');
+      ok('the third last answer is undone and given anew');
+    },
+    30: async (text) => {
+      expected.set(text, 'World');
+      await context.setOffline(true);
+      await answerWith(page, text, ['1']);
+      const other = await shownText(page);
+      expected.set(other, 'Business');
+      await page.keyboard.press('3');
+      await page.waitForFunction(() => /Not saved yet/.test(document.getElementById('portal-status').textContent));
+      await context.setOffline(false);
+      await nextText(page, other);
+      await saved(page);
+      ok('the network goes and comes back: nothing is lost, and the page says so');
+    },
+    60: async (text) => {
+      expected.set(text, 'Business');
+      await context.clearCookies();
+      await page.keyboard.press('3');
+      await page.waitForSelector('#sign-in-again');
+      const tab = await context.newPage();
+      await tab.goto(await stack.signInLink(REVIEWER));
+      await tab.click('#sign-in');
+      await tab.waitForURL(/\/queue$/);
+      await tab.close();
+      await page.bringToFront();
+      await nextText(page, text);
+      await saved(page);
+      assert.equal(await page.locator('#portal-alert').textContent(), '');
+      ok('the session ends in the middle: sign in in another tab, and the page goes on');
+    },
+    80: async (text) => {
+      await page.keyboard.press('c');
+      await page.keyboard.type('half a remark');
+      await page.reload();
+      await page.waitForSelector('#review-choices button');
+      assert.equal(await shownText(page), text);
+      assert.match(await page.locator('.review-chosen').textContent(), /half a remark/);
+      expected.set(text, { answer: 'World', comment: 'half a remark' });
+      await measureKeys(page);
+      await answerWith(page, text, ['1']);
+      ok('a reload brings back what was typed');
+    },
+    100: async (text) => {
+      expected.set(text, 'World');
+      await saved(page);
+      await page.keyboard.down('1');
+      for (let times = 0; times < 10; times += 1) await page.keyboard.down('1');
+      await page.keyboard.up('1');
+      const after = await nextText(page, text);
+      await page.waitForTimeout(300);
+      assert.equal(await shownText(page), after, 'one key, one answer');
+      ok('a key that is held answers once');
+    },
+    120: async (text) => {
+      await page.keyboard.press('?');
+      await page.uncheck('#letters');
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('2');
+      await page.waitForTimeout(200);
+      assert.equal(await shownText(page), text, 'single keys are off');
+      await page.keyboard.press('Tab');
+      await page.locator('#keys').press('Enter');
+      await page.check('#letters');
+      await page.keyboard.press('Escape');
+      await page.locator('.review-item').focus();
+      expected.set(text, 'Sports');
+      await answerWith(page, text, ['2']);
+      ok('keys of a single letter can be switched off');
+    },
+  };
+}
+
+async function withoutScript(browser, stack) {
+  await stack.feedback({ sentence: 'A text for somebody without a script', prediction: 'World', confidence: 0.3 });
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(await stack.signInLink('plain'));
+  await page.click('#sign-in');
+  await page.waitForURL(/\/queue$/);
+  await until('a task in the queue', async () => {
+    await page.reload();
+    return page.locator('#start-reviewing').count();
+  });
+  await page.click('#start-reviewing');
+  await page.locator('select').selectOption('Sports');
+  await page.getByRole('button', { name: 'Submit' }).click();
+  await page.waitForSelector('#empty-queue');
+  await page.goto(`${stack.portalUrl}history`);
+  await page.click('#history tbody a');
+  await page.locator('select').selectOption('World');
+  await page.getByRole('button', { name: 'Submit' }).click();
+  await page.waitForSelector('#empty-queue');
+  await context.close();
+  ok('without JavaScript a text is answered, found in the history and answered again');
+}
+
+async function helpOpens(page) {
+  await page.keyboard.press('?');
+  assert.ok(await page.locator('#help').isVisible());
+  await isAccessible(page, 'help');
+  await page.keyboard.press('Escape');
+  await page.locator('.review-item').focus();
+}
+
+/** Each text has one output with one answer, the last one given; only what was undone has a correction. */
+async function everyAnswerOnce(stack, expected, corrected) {
+  const outputs = new Map();
+  const corrections = new Map();
+  for (const key of await keysBelow(stack, stack.outputs.HumanReviewWorkflowArnInUse.split('/').pop())) {
+    const output = await stack.reviewObject(key);
+    const [item] = output.inputContent.comprehendPredictions;
+    assert.equal(output.humanAnswers.length, 1, key);
+    const content = output.humanAnswers[0].answerContent;
+    const given = [content[item.id], content[`comment:${item.id}`], content[`flag:${item.id}`]];
+    const to = key.includes('/corrections/') ? corrections : outputs;
+    assert.ok(!to.has(item.utterance), `twice: ${item.utterance}`);
+    to.set(item.utterance, given);
+  }
+  outputs.delete('A text for somebody without a script');
+  corrections.delete('A text for somebody without a script');
+  assert.equal(outputs.size, expected.size);
+  for (const [text, wanted] of expected) {
+    const { answer, comment, flag } = typeof wanted === 'object' ? wanted : { answer: wanted };
+    assert.deepEqual(outputs.get(text), [answer, comment, flag], text);
+  }
+  assert.deepEqual(Object.fromEntries([...corrections].map(([text, [answer]]) => [text, answer])), Object.fromEntries(corrected));
+  ok('every answer arrived exactly once');
+}
+
+// ---- 500 labels, a long text -------------------------------------------------------------------------------------
+
+async function reviewManyLabels(browser, stack) {
+  const words = Array.from({ length: 1_500 }, (_, number) => ['storm', 'treaty', 'goal', 'share'][number % 4] + number).join(' ');
+  const long = words.slice(0, 9_000);
+  await stack.feedback({ sentence: long, prediction: 'T321', confidence: 0.2 });
+  await stack.feedback({ sentence: 'A short one', prediction: 'T007', confidence: 0.6 });
+  const { page, context } = await signIn(browser, stack, 'many');
+  await until('two tasks', async () => {
+    await page.reload();
+    return (await page.locator('#queue').getAttribute('data-waiting').catch(() => '0')) === '2';
+  });
+  await page.click('#start-reviewing');
+  await page.waitForSelector('#review-choices button');
+  const first = await page.locator('#review-choices bdi').first().textContent();
+  assert.equal(first, 'T321', 'the most probable label first');
+  await isAccessible(page, 'many-labels');
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 800 });
+    const box = await page.locator('#review-choices').boundingBox();
+    assert.ok(box.y < 800 && box.y > 0, `the labels are in sight at ${width} pixels: ${JSON.stringify(box)}`);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(overflow <= 0, `${overflow} pixels too wide at ${width}`);
+  }
+  await pictures(page, 'hours-500-labels');
+  const scrollTop = () => page.locator('.review-text').evaluate((text) => text.scrollTop);
+  assert.equal(await scrollTop(), 0);
+  await page.keyboard.press('ArrowDown');
+  assert.ok(await scrollTop() > 0, 'arrow keys scroll in the text');
+  ok('a text of 9 kB folds, scrolls by arrow keys and leaves the labels in sight, on a phone too');
+
+  await page.keyboard.press('/');
+  await page.keyboard.type('t437');
+  await isAccessible(page, 'search');
+  await page.keyboard.press('Enter');
+  assert.equal(await nextText(page, long), 'A short one');
+  await page.keyboard.press('Shift+2');
+  await page.waitForSelector('#empty-queue');
+  const given = await answersByText(stack);
+  assert.equal(given.get(long)[0], 'T437');
+  assert.equal(given.get('A short one')[0], 'T011', 'Shift+2 is the eleventh: T007, T001 …');
+  await context.close();
+  ok('500 labels: the most probable by key, the others by search');
+}
+
+// ---- Several labels, a lease that is lost ------------------------------------------------------------------------
+
+async function reviewSeveralLabels(browser, stack) {
+  await stack.feedback({ sentence: 'Shares of a football club', prediction: 'Sports', confidence: 0.2 });
+  const { page, context } = await signIn(browser, stack, 'slow');
+  await page.reload();
+  await until('a task', async () => {
+    await page.reload();
+    return page.locator('#start-reviewing').count();
+  });
+  await page.click('#start-reviewing');
+  await page.waitForSelector('#review-choices button');
+  for (const key of ['1', '2', '3', '1']) await page.keyboard.press(key);
+  assert.equal(await page.locator('#review-choices button[aria-pressed=true]').count(), 2);
+
+  // Nobody touches the page, and somebody else takes the task.
+  const other = await signIn(browser, stack, 'quick');
+  await until('the lease ends', async () => {
+    await other.page.goto(`${stack.portalUrl}next`);
+    return other.page.locator('#review-choices').count();
+  });
+  assert.match(await page.locator('#lease-warning').textContent(), /more min/);
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/queue$/);
+  await other.page.keyboard.press('4');
+  await other.page.keyboard.press('Enter');
+  await other.page.waitForURL(/\/queue$/);
+  const given = await answersByText(stack);
+  const votes = given.get('Shares of a football club').map((labels) => labels.join('+')).sort();
+  assert.deepEqual(votes, ['SciTech', 'Sports+Business'].sort());
+  await Promise.all([context.close(), other.context.close()]);
+  ok('two labels for one text; a lease that was lost is warned of, and both answers count');
+}
+
+// ---- Help --------------------------------------------------------------------------------------------------------
+
+async function answersByText(stack) {
+  const given = new Map();
+  for (const key of await keysBelow(stack, stack.outputs.HumanReviewWorkflowArnInUse.split('/').pop())) {
+    const output = await stack.reviewObject(key);
+    const [item] = output.inputContent.comprehendPredictions;
+    const answers = output.humanAnswers.map((answer) => answer.answerContent[item.id]);
+    given.set(item.utterance, [...(given.get(item.utterance) ?? []), ...answers]);
+  }
+  return given;
+}
+
+async function keysBelow(stack, prefix) {
+  const keys = [];
+  for (let after = ''; ;) {
+    const query = new URLSearchParams({ 'list-type': '2', prefix, 'start-after': after });
+    const listing = await (await stack.aws.fetch(`${stack.reviewUrl()}?${query}`)).text();
+    const page = [...listing.matchAll(/<Key>([^<]*)<\/Key>/g)].map((match) => match[1]);
+    keys.push(...page);
+    if (!page.length || !listing.includes('<IsTruncated>true')) return keys;
+    after = page.at(-1);
+  }
+}
+
+async function signIn(browser, stack, reviewer) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  const problems = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+  });
+  page.on('pageerror', (error) => problems.push(String(error)));
+  await page.goto(await stack.signInLink(reviewer));
+  await page.click('#sign-in');
+  await page.waitForURL(/\/queue$/);
+  return { context, page, problems };
+}
+
+const shownText = async (page) => {
+  await page.waitForSelector('.review-text');
+  return page.locator('.review-text').textContent();
+};
+
+async function nextText(page, before) {
+  await page.waitForFunction((text) => {
+    const shown = document.querySelector('.review-text')?.textContent;
+    return document.getElementById('empty-queue') || (shown && shown !== text);
+  }, before);
+  return page.locator('.review-text').textContent({ timeout: 1_000 }).catch(() => null);
+}
+
+async function answerWith(page, text, keys) {
+  for (const key of keys) await page.keyboard.press(key === ' ' ? 'Space' : key);
+  await nextText(page, text);
+}
+
+async function saved(page) {
+  await page.waitForFunction(() => /^Saved/.test(document.getElementById('portal-status').textContent));
+}
+
+/** Notes in the page how long it takes from a key to the next text on the screen. */
+async function measureKeys(page) {
+  await page.evaluate(() => {
+    let pressed = 0;
+    let shown = document.querySelector('.review-text').textContent;
+    document.addEventListener('keydown', () => { pressed = performance.now(); }, true);
+    new MutationObserver(() => {
+      const text = document.querySelector('.review-text')?.textContent;
+      if (!text || text === shown) return;
+      shown = text;
+      const since = pressed;
+      requestAnimationFrame(() => setTimeout(() => {
+        const times = JSON.parse(sessionStorage.getItem('key-times') || '[]');
+        times.push([window.keyKind, performance.now() - since]);
+        sessionStorage.setItem('key-times', JSON.stringify(times));
+      }));
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+}
+
+async function printTimes(page) {
+  const all = await page.evaluate(() => JSON.parse(sessionStorage.getItem('key-times')));
+  for (const kind of ['at once', 'read']) {
+    const times = all.filter(([of]) => of === kind).map(([, time]) => time).sort((one, other) => one - other);
+    const at = (share) => times[Math.floor((times.length - 1) * share)].toFixed(1);
+    console.log(`      key to next text, ${kind}, ${times.length} keys: p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, most ${at(1)} ms`);
+  }
+}
+
+/** No violation that axe finds, in light, dark and forced colours. */
+async function isAccessible(page, name) {
+  for (const media of [{ colorScheme: 'light' }, { colorScheme: 'dark' }, { forcedColors: 'active' }]) {
+    await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none', ...media });
+    await page.evaluate(axeSource);
+    const violations = await page.evaluate(async () => {
+      const found = await window.axe.run();
+      return found.violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(' | ')}`);
+    });
+    assert.deepEqual(violations, [], `${name} ${JSON.stringify(media)}`);
+  }
+  await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none' });
+  ok(`axe finds nothing on ${name}, light, dark and in forced colours`);
+}
+
+async function pictures(page, name) {
+  if (!process.env.SCREENSHOTS) return;
+  await page.screenshot({ path: path.join(process.env.SCREENSHOTS, `${name}.png`) });
+}
+
+main().catch((error) => {
+  console.error(`FAIL  ${error.stack}`);
+  process.exitCode = 1;
+});

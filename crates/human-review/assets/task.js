@@ -1,0 +1,545 @@
+// The reviewer's page at work. Nothing typed is lost: drafts and answers that are not stored yet lie in this browser, and
+// are sent until the server has said that it has them. The next task lies ready while this one is read.
+//
+// Without this script the forms of the page do the same, one page after another.
+(() => {
+  'use strict';
+  const form = document.getElementById('task-form');
+  const body = document.getElementById('task-body');
+  const account = document.querySelector('.portal-account');
+  if (!account) return;
+  const reviewer = document.getElementById('reviewer').textContent;
+  const byId = (id) => document.getElementById(id);
+  const isSwapped = Boolean(form?.dataset.swapped);
+  const REMEMBERED = 10;
+  const LONGEST_PAUSE = 30_000;
+  const WARN_BEFORE = 300_000;
+  const DRAFT_LIFETIME = 30 * 24 * 3_600_000;
+
+  // What one reviewer keeps in this browser; in memory only where the browser keeps nothing.
+  const memory = new Map();
+  const place = (name) => `review:${reviewer}:${name}`;
+  const store = {
+    get(name) {
+      try {
+        return JSON.parse(localStorage.getItem(place(name)));
+      } catch {
+        return memory.get(name) ?? null;
+      }
+    },
+    set(name, value) {
+      memory.set(name, value);
+      try {
+        localStorage.setItem(place(name), JSON.stringify(value));
+      } catch { /* kept in memory */ }
+    },
+    remove(name) {
+      memory.delete(name);
+      try {
+        localStorage.removeItem(place(name));
+      } catch { /* kept in memory only */ }
+    },
+    names(beginning) {
+      const names = new Set([...memory.keys()].filter((name) => name.startsWith(beginning)));
+      try {
+        for (const key of Object.keys(localStorage)) {
+          if (key.startsWith(place(beginning))) names.add(key.slice(place('').length));
+        }
+      } catch { /* in memory only */ }
+      return [...names];
+    },
+  };
+
+  let token = account.elements.namedItem('portal:csrf').value;
+  let current = null; // the task on the page
+  let next = null; // the one that lies ready
+  let stash = null; // the task to come back to after an undo
+  let done = []; // what was answered on this page, oldest first
+  let undoAt = null; // where in it the undo is
+  let isWanting = false; // the reviewer is done, and the next task is not here yet
+  let noMore = false;
+  let sending = false;
+  let failures = 0;
+  let timer = 0;
+  let signInTimer = 0;
+  let waiting = Number(byId('progress')?.dataset.waiting ?? 0);
+  let hasMore = byId('progress')?.textContent.includes('+') ?? false;
+  let answered = Number(sessionStorage.getItem('review:answered') ?? 0);
+
+  const say = (id, text, ...more) => {
+    const element = byId(id);
+    if (!element || (element.textContent === text && !more.length)) return;
+    element.replaceChildren(text, ...more);
+  };
+  const link = (text, href, properties = {}) => Object.assign(document.createElement('a'), { textContent: text, href, ...properties });
+  const alertWith = (text, ...more) => say('portal-alert', text, ...more);
+
+  const pending = () => store.names('outbox:').map((name) => store.get(name)).filter(Boolean)
+    .sort((one, other) => one.stamp - other.stamp);
+
+  // Tasks that the reviewer has before them, or has answered without the server knowing.
+  const before = () => [current, stash, next, ...pending()].filter(Boolean).map((task) => task.loop);
+
+  const request = async (address, fields) => {
+    const options = { headers: { accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout(LONGEST_PAUSE) };
+    if (fields) Object.assign(options, { method: 'POST', body: new URLSearchParams({ ...fields, 'portal:csrf': token }) });
+    const response = await fetch(address, options);
+    const reply = await response.json().catch(() => null);
+    return { status: reply ? response.status : Math.max(response.status, 500), reply: reply ?? {} };
+  };
+
+  // ---- Sending -------------------------------------------------------------------------------------------------
+
+  const showSaving = (saved) => {
+    const left = pending().length;
+    if (!left) {
+      if (saved) say('portal-status', saved);
+    } else if (failures) {
+      say('portal-status', `Not saved yet: no connection. ${left} kept in this browser, sent as soon as it can be.`);
+    } else say('portal-status', 'Saving …');
+    const undo = byId('undo');
+    if (undo) undo.hidden = !done.length && !(store.get('recent') ?? []).length;
+  };
+
+  const later = () => {
+    failures += 1;
+    clearTimeout(timer);
+    timer = setTimeout(flush, Math.min(LONGEST_PAUSE, 500 * 2 ** Math.min(failures, 10)));
+    showSaving();
+  };
+
+  const renewSession = async () => {
+    const { status, reply } = await request('session').catch(() => ({ status: 0, reply: {} }));
+    if (status !== 200) return status === 401 ? 'ended' : 'unknown';
+    if (reply.reviewer !== reviewer) return 'another';
+    token = reply.formToken;
+    document.querySelectorAll('input[name="portal:csrf"]').forEach((input) => { input.value = token; });
+    return 'renewed';
+  };
+
+  // The page stays as it is; a sign-in in another tab lets it go on.
+  let saidState = '';
+  const waitForSignIn = (state) => {
+    clearTimeout(signInTimer);
+    signInTimer = setTimeout(tryAgain, 3_000);
+    if (state === 'unknown' || state === saidState) return;
+    saidState = state;
+    const kept = 'Nothing is lost: your answers are kept in this browser, and this page goes on by itself.';
+    if (state === 'another') alertWith(`Somebody else is signed in here now. What ${reviewer} answered waits in this browser until ${reviewer} signs in again.`);
+    else alertWith(`Your session has ended. Please sign in with a new link in another tab. ${kept} `, link('Sign in', 'sign-in', { target: '_blank', rel: 'noopener', id: 'sign-in-again' }));
+  };
+  const tryAgain = async () => {
+    clearTimeout(signInTimer);
+    const state = await renewSession();
+    if (state === 'renewed') {
+      saidState = '';
+      alertWith('');
+      flush();
+      if (isSwapped && !next && !noMore && !pending().length) prefetch();
+    } else waitForSignIn(state);
+  };
+
+  // Returns whether the outbox may go on.
+  const send = async (entry) => {
+    const wanted = isSwapped && !next && !noMore ? 'yes' : 'no';
+    let outcome;
+    try {
+      outcome = await request(entry.kind, { ...entry.fields, 'portal:without': before().join(' '), 'portal:next': wanted });
+    } catch {
+      later();
+      return false;
+    }
+    const { status, reply } = outcome;
+    if (status === 200 && (reply.saved || reply.skipped)) {
+      failures = 0;
+      if (store.get(`outbox:${entry.id}`)?.stamp === entry.stamp) {
+        store.remove(`outbox:${entry.id}`);
+        store.remove(`draft:${entry.id}`);
+      }
+      const verdict = entry.verdict ? ` · ${entry.verdict}` : '';
+      showSaving(reply.saved ? `Saved${verdict}` : 'Skipped');
+      if (wanted === 'yes') arrive(reply);
+      return true;
+    }
+    if (status === 401 || (status === 403 && reply.code === 'form_invalid')) {
+      const state = await renewSession();
+      if (state === 'unknown') later();
+      else if (state !== 'renewed') waitForSignIn(state);
+      return state === 'renewed';
+    }
+    if (status === 429 || status >= 500 || status === 200) {
+      later();
+      return false;
+    }
+    // The draft stays: what was typed can be looked at again.
+    store.remove(`outbox:${entry.id}`);
+    if (!isSwapped && body) {
+      isWanting = false;
+      body.inert = false;
+    }
+    alertWith(`Not taken: ${reply.title}. ${reply.detail} `, link('Open that task', `task?loop=${entry.loop}`));
+    showSaving('Not saved');
+    return true;
+  };
+
+  async function flush() {
+    if (sending) return;
+    sending = true;
+    clearTimeout(timer);
+    try {
+      for (let [entry] = pending(); entry; [entry] = pending()) {
+        if (!await send(entry)) return;
+      }
+    } finally {
+      sending = false;
+    }
+    if (isWanting && isSwapped) goOn();
+    else if (isWanting) location.assign('next');
+  }
+
+  const put = (kind, fields, verdict) => {
+    const entry = { kind, stamp: Date.now() + Math.random(), loop: current.loop, id: current.id, fields, verdict };
+    store.set(`outbox:${entry.id}`, entry);
+    showSaving();
+  };
+
+  // ---- Tasks ---------------------------------------------------------------------------------------------------
+
+  const showProgress = () => {
+    const all = `${answered + 1} of ${answered + Math.max(1, waiting)}${hasMore ? '+' : ''}`;
+    document.title = `Task · ${all}`;
+    say('progress', all);
+  };
+
+  const arrive = (reply) => {
+    if (reply.waiting !== undefined) {
+      waiting = Math.max(0, reply.waiting - pending().length);
+      hasMore = reply.hasMore;
+    }
+    if (reply.nextFailed) {
+      if (isWanting && !pending().length) location.assign('next');
+      return;
+    }
+    // Two requests may bring one task, or one too many.
+    const isKnown = reply.next && before().includes(reply.next.loop);
+    if (reply.next === null) noMore = !next;
+    else if (reply.next && next && !isKnown) request('give-back', { 'portal:loop': reply.next.loop }).catch(() => {});
+    else if (isKnown) { /* it is here already */ } else if (reply.next && !reply.next.html) next = { ...reply.next, isElsewhere: true };
+    else if (reply.next) next = ready(reply.next);
+    form.dataset.ready = next ? 'yes' : 'no';
+    if (isWanting) goOn();
+    else if (current) showProgress();
+  };
+
+  // Scripts do not run that come in this way; styles are there from the first task on.
+  const ready = (task) => {
+    const page = document.createElement('template');
+    page.innerHTML = task.html;
+    page.content.querySelectorAll('script, style').forEach((element) => element.remove());
+    const leaseEnd = Date.now() + (task.leaseSeconds ?? 0) * 1_000;
+    return {
+      ...task, html: '', nodes: [...page.content.childNodes], leaseEnd, leaseLength: (task.leaseSeconds ?? 0) * 1_000,
+    };
+  };
+
+  async function prefetch() {
+    try {
+      const { status, reply } = await request(`next?without=${encodeURIComponent(before().join(' '))}`);
+      if (status === 200 && !next) arrive(reply);
+      else if (status === 401) waitForSignIn('ended');
+      else if (status !== 200 && isWanting) setTimeout(prefetch, 2_000);
+    } catch {
+      if (isWanting) setTimeout(prefetch, 2_000);
+    }
+  }
+
+  const leave = () => {
+    if (current) current.nodes = [...body.childNodes];
+  };
+
+  const show = (task) => {
+    current = task;
+    current.shownAt = Date.now();
+    body.replaceChildren(...task.nodes);
+    body.hidden = false;
+    form.elements.namedItem('portal:loop').value = task.loop;
+    form.elements.namedItem('portal:loop-id').value = task.id;
+    form.dataset.loop = task.loop;
+    const skip = byId('skip-form');
+    skip.elements.namedItem('portal:loop').value = task.loop;
+    skip.elements.namedItem('portal:reason').value = '';
+    skip.classList.remove('open');
+    // A reload shows what is shown now.
+    window.history.replaceState(null, '', `task?loop=${task.loop}${undoAt === null ? '' : '&correct=yes'}`);
+    window.scrollTo(0, 0);
+    document.dispatchEvent(new Event('portal-task'));
+    if (!task.isRestored) restore(task);
+    say('undoing', undoAt === null ? '' : 'You answer a task again. Esc goes back.');
+    showProgress();
+    if (task.leaseLength && task.leaseEnd - Date.now() < task.leaseLength / 2) renew();
+  };
+
+  function goOn() {
+    undoAt = null;
+    if (stash) {
+      const task = stash;
+      stash = null;
+      isWanting = false;
+      show(task);
+      if (!next && !noMore && !sending) prefetch();
+      return;
+    }
+    if (next?.isElsewhere) {
+      const { loop } = next;
+      next = null;
+      location.assign(`task?loop=${loop}`);
+      return;
+    }
+    if (next) {
+      const task = next;
+      next = null;
+      form.dataset.ready = 'no';
+      isWanting = false;
+      show(task);
+      return;
+    }
+    isWanting = true;
+    current = null;
+    body.replaceChildren();
+    body.hidden = true;
+    say('undoing', 'Fetching the next text …');
+    document.title = 'Task · fetching the next';
+    if (pending().length || sending) return;
+    if (!noMore) prefetch();
+    else if (byId('portal-alert').textContent) say('undoing', 'Nothing else waits for you.');
+    else location.assign('queue');
+  }
+
+  const restore = (task) => {
+    task.isRestored = true;
+    const draft = store.get(`draft:${task.id}`) ?? (task.previous && { answer: task.previous });
+    if (!draft) return;
+    const event = new CustomEvent('portal-restore', { detail: draft.answer, cancelable: true });
+    if (document.dispatchEvent(event) && draft.controls) restoreControls(draft.controls);
+    if (store.get(`draft:${task.id}`)) say('portal-status', 'What you had entered here is back.');
+  };
+
+  // Controls of any template, by their order.
+  const controls = () => [...body.querySelectorAll('input, select, textarea')];
+  const isMark = (control) => ['checkbox', 'radio'].includes(control.type);
+  const restoreControls = (values) => {
+    const all = controls();
+    if (all.length !== values.length) return;
+    all.forEach((control, index) => {
+      if (isMark(control)) control.checked = values[index] === true;
+      else if (control.multiple) [...control.options].forEach((option) => { option.selected = values[index].includes(option.value); });
+      else control.value = values[index];
+    });
+  };
+  const valueOf = (control) => {
+    if (isMark(control)) return control.checked;
+    return control.multiple ? [...control.selectedOptions].map((option) => option.value) : control.value;
+  };
+  const keepDraft = () => {
+    if (!current || !form.portalAnswer) return;
+    store.set(`draft:${current.id}`, { at: Date.now(), answer: form.portalAnswer(), controls: isSwapped ? undefined : controls().map(valueOf) });
+  };
+
+  // What nobody came back to is forgotten some day.
+  const forgetOldDrafts = () => {
+    for (const name of store.names('draft:')) {
+      if (!(store.get(name)?.at > Date.now() - DRAFT_LIFETIME)) store.remove(name);
+    }
+  };
+
+  const remember = (loop) => {
+    const names = (store.get('recent') ?? []).filter((name) => name !== loop);
+    store.set('recent', [...names, loop].slice(-REMEMBERED));
+  };
+
+  const submit = (event) => {
+    if (event.defaultPrevented) return;
+    event.preventDefault();
+    if (!current || isWanting) return;
+    const spent = String(Math.max(0, (Date.now() - current.shownAt) / 1_000));
+    const own = Object.fromEntries(['loop', 'loop-id', 'answer', 'guideline'].map((name) => [
+      `portal:${name}`, form.elements.namedItem(`portal:${name}`)?.value ?? '']));
+    put('submit', { ...own, 'portal:spent': spent }, form.dataset.verdict);
+    form.dataset.verdict = '';
+    remember(current.loop);
+    if (undoAt === null && !current.previous) {
+      answered += 1;
+      waiting -= 1;
+      sessionStorage.setItem('review:answered', String(answered));
+    }
+    afterStep(true);
+  };
+
+  const afterStep = (isAnswer) => {
+    if (!isSwapped) {
+      isWanting = true;
+      body.inert = true;
+      flush();
+      return;
+    }
+    leave();
+    if (isAnswer) done = [...done.filter((task) => task.id !== current.id), current].slice(-REMEMBERED);
+    goOn();
+    flush();
+  };
+
+  const skip = (event) => {
+    event.preventDefault();
+    if (!current || isWanting || undoAt !== null) return;
+    const reason = event.target.elements.namedItem('portal:reason').value;
+    put('release', { 'portal:loop': current.loop, 'portal:reason': reason });
+    store.remove(`draft:${current.id}`);
+    waiting -= 1;
+    afterStep(false);
+  };
+
+  const undo = () => {
+    if (!isSwapped) return;
+    const index = (undoAt ?? done.length) - 1;
+    if (index >= 0 && done[index]) {
+      leave();
+      if (undoAt === null && current) stash = current;
+      undoAt = index;
+      isWanting = false;
+      show(done[index]);
+      return;
+    }
+    const known = done.map((task) => task.loop);
+    const older = (store.get('recent') ?? []).filter((loop) => !known.includes(loop) && loop !== current?.loop);
+    if (undoAt !== null || !older.length) say('portal-status', 'There is nothing older to undo here: see History.');
+    else if (pending().length) say('portal-status', 'Earlier answers can be opened once all is saved.');
+    else location.assign(`task?loop=${older.at(-1)}&correct=yes`);
+  };
+
+  // ---- Leases --------------------------------------------------------------------------------------------------
+
+  let isRenewing = false;
+  async function renew() {
+    const task = current;
+    if (isRenewing || !task?.leaseLength) return;
+    isRenewing = true;
+    try {
+      const { status, reply } = await request('renew', { 'portal:loop': task.loop });
+      if (status === 200) {
+        task.leaseLength = reply.leaseSeconds * 1_000;
+        task.leaseEnd = Date.now() + task.leaseLength;
+        task.isWarned = false;
+        say('lease-warning', '');
+      } else if (['task_held', 'task_closed'].includes(reply.code)) {
+        task.leaseLength = 0;
+        say('lease-warning', 'Somebody else has answered or opened this task meanwhile. Your answer counts beside theirs.');
+      } else if (status === 401) waitForSignIn('ended');
+    } catch { /* the next key tries again */ } finally {
+      isRenewing = false;
+    }
+  }
+  const isActive = () => {
+    if (current?.leaseLength && current.leaseEnd - Date.now() < current.leaseLength * 0.75) renew();
+  };
+  const watchLease = () => {
+    if (!current?.leaseLength || current.isWarned) return;
+    const left = current.leaseEnd - Date.now();
+    if (left > Math.min(WARN_BEFORE, current.leaseLength / 2)) return;
+    current.isWarned = true;
+    const keep = Object.assign(document.createElement('button'), { type: 'button', className: 'quiet', textContent: 'Keep it' });
+    keep.addEventListener('click', renew);
+    const minutes = Math.max(1, Math.round(left / 60_000));
+    say('lease-warning', `This task is yours for ${minutes} more min: any key keeps it. `, keep);
+  };
+
+  // ---- Keys ----------------------------------------------------------------------------------------------------
+
+  const letters = byId('letters');
+  const applyLetters = () => {
+    const isOff = store.get('letters') === 'off';
+    document.documentElement.dataset.letters = isOff ? 'off' : 'on';
+    if (letters) letters.checked = !isOff;
+  };
+  const help = byId('help');
+  const actions = { u: undo, s: () => openSkip(), '?': () => help.showModal(), g: () => openGuideline() };
+  const openSkip = () => {
+    const reason = byId('skip-reason');
+    byId('skip-form').classList.add('open');
+    reason.focus();
+  };
+  const openGuideline = () => {
+    const details = document.querySelector('#guideline details');
+    if (details) details.open = !details.open;
+  };
+
+  const onKey = (event) => {
+    isActive();
+    if (event.key === 'Escape' && undoAt !== null && !help?.open && !event.defaultPrevented) {
+      event.preventDefault();
+      leave();
+      goOn();
+      return;
+    }
+    if (event.key === 'Escape' && event.target.id === 'skip-reason') {
+      byId('skip-form').classList.remove('open');
+      document.dispatchEvent(new Event('portal-task'));
+    }
+    if (event.defaultPrevented || event.repeat || event.ctrlKey || event.metaKey || event.altKey || help?.open) return;
+    if (event.target.matches('input, textarea, select') || document.documentElement.dataset.letters === 'off') return;
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  };
+
+  applyLetters();
+  window.addEventListener('online', flush);
+  window.addEventListener('focus', () => { if (pending().length) flush(); });
+  window.addEventListener('pagehide', () => {
+    if (!next?.loop) return;
+    navigator.sendBeacon('give-back', new URLSearchParams({ 'portal:csrf': token, 'portal:loop': next.loop }));
+  });
+
+  if (!form) {
+    flush();
+    return;
+  }
+  const start = () => {
+    // The styles stay when the task goes.
+    if (isSwapped) body.querySelectorAll('style').forEach((style) => document.head.append(style));
+    const leaseLength = Number(form.dataset.leaseSeconds || 0) * 1_000;
+    current = {
+      loop: form.dataset.loop,
+      id: form.elements.namedItem('portal:loop-id').value,
+      previous: form.dataset.previous ? JSON.parse(form.dataset.previous) : null,
+      shownAt: Date.now(),
+      leaseLength,
+      leaseEnd: Date.now() + leaseLength,
+    };
+    form.addEventListener('submit', submit);
+    form.addEventListener('input', keepDraft);
+    form.addEventListener('change', keepDraft);
+    document.addEventListener('portal-changed', keepDraft);
+    document.addEventListener('keydown', onKey);
+    document.addEventListener('pointerdown', isActive);
+    byId('skip-form').addEventListener('submit', skip);
+    byId('undo').addEventListener('click', undo);
+    byId('keys').hidden = false;
+    byId('keys').addEventListener('click', () => help.showModal());
+    letters.addEventListener('change', () => {
+      store.set('letters', letters.checked ? 'on' : 'off');
+      applyLetters();
+    });
+    setInterval(watchLease, 5_000);
+    forgetOldDrafts();
+    restore(current);
+    showProgress();
+    showSaving();
+    // An answer that waits for its sending was given: the page is for the next one.
+    if (isSwapped && store.get(`outbox:${current.id}`) && !current.previous) goOn();
+    else if (isSwapped && !pending().length) prefetch();
+    flush();
+  };
+  if (document.readyState === 'complete') start();
+  else document.addEventListener('DOMContentLoaded', start);
+})();

@@ -1,0 +1,105 @@
+//! What a reviewer answered lately: the last ten tasks, and how many today.
+//!
+//! One small document for each reviewer, whatever they have done before.
+
+use active_learning_aws::bucket::{Bucket, BucketError, Change};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::human_loop::{HumanLoop, Worker};
+use crate::records::STATE_PREFIX;
+
+/// Tasks that a reviewer can open again.
+pub const REMEMBERED: usize = 10;
+
+/// A reviewer's own answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct OwnHistory {
+    /// The last [`REMEMBERED`] tasks that they answered, newest first.
+    pub answered: Vec<Answered>,
+    /// Day of the last answer, in UTC.
+    pub day: Option<NaiveDate>,
+    /// Tasks answered on that day.
+    pub done: u32,
+}
+
+/// A task that was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answered {
+    /// Name of the loop.
+    pub human_loop: String,
+    /// Its id.
+    pub id: String,
+    /// When it was answered last.
+    pub at: DateTime<Utc>,
+}
+
+impl OwnHistory {
+    /// Notes an answer; one to a task that is remembered is a correction, and no more done than before.
+    fn note(&mut self, human_loop: &HumanLoop, now: DateTime<Utc>) {
+        let is_same = |answered: &Answered| answered.id == human_loop.id;
+        let is_correction = self.answered.iter().any(is_same);
+        self.answered.retain(|answered| !is_same(answered));
+        let answered = Answered {
+            human_loop: human_loop.name.clone(),
+            id: human_loop.id.clone(),
+            at: now,
+        };
+        self.answered.insert(0, answered);
+        self.answered.truncate(REMEMBERED);
+
+        let before = self.done_on(now);
+        self.day = Some(now.date_naive());
+        self.done = if is_correction { before } else { before + 1 };
+    }
+
+    /// Returns how many tasks were answered on the day of a time.
+    pub fn done_on(&self, now: DateTime<Utc>) -> u32 {
+        if self.day == Some(now.date_naive()) {
+            self.done
+        } else {
+            0
+        }
+    }
+}
+
+/// The histories in the review bucket.
+#[derive(Debug, Clone, Copy)]
+pub struct Histories<'a>(pub &'a Bucket);
+
+impl Histories<'_> {
+    /// Returns a reviewer's history.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn of(self, worker: &Worker) -> Result<OwnHistory, BucketError> {
+        Ok(self.0.read_document(&key(worker)).await?.unwrap_or_default())
+    }
+
+    /// Notes an answer and returns the history after it.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn note(
+        self,
+        worker: &Worker,
+        human_loop: &HumanLoop,
+        now: DateTime<Utc>,
+    ) -> Result<OwnHistory, BucketError> {
+        self.0
+            .change(&key(worker), |before: Option<OwnHistory>| {
+                let mut history = before.unwrap_or_default();
+                history.note(human_loop, now);
+                Change::Write(history.clone(), history)
+            })
+            .await
+    }
+}
+
+fn key(worker: &Worker) -> String {
+    format!("{STATE_PREFIX}history/{}.json", worker.id)
+}

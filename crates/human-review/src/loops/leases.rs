@@ -1,0 +1,89 @@
+//! Who holds a loop, and for how long.
+
+use chrono::{DateTime, Utc};
+
+use super::{LoopError, Loops};
+use crate::human_loop::{HumanLoop, Worker};
+
+impl Loops {
+    /// Takes a loop for the reviewer and returns it.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`], [`LoopError::Refused`].
+    pub async fn take(
+        &self,
+        name: &str,
+        worker: &Worker,
+        now: DateTime<Utc>,
+    ) -> Result<HumanLoop, LoopError> {
+        self.change(name, now, |human_loop| {
+            Ok(human_loop.take(&worker.id, now, self.rules.time_limit)?)
+        })
+        .await
+    }
+
+    /// Gives a loop back; it comes last in this reviewer's queue from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`].
+    pub async fn release(
+        &self,
+        name: &str,
+        worker: &Worker,
+        reason: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<(), LoopError> {
+        self.change(name, now, |human_loop| {
+            human_loop.skip(&worker.id, reason);
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Gives a loop back that the reviewer has not looked at; its place in their queue stays.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`].
+    pub async fn give_back(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<(), LoopError> {
+        self.change(name, now, |human_loop| {
+            human_loop.give_back(&worker.id);
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Lets the reviewer's lease run from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`], [`LoopError::Refused`].
+    pub async fn renew(
+        &self,
+        name: &str,
+        worker: &Worker,
+        now: DateTime<Utc>,
+    ) -> Result<HumanLoop, LoopError> {
+        self.change(name, now, |human_loop| {
+            Ok(human_loop.renew(&worker.id, now, self.rules.time_limit)?)
+        })
+        .await
+    }
+
+    pub(super) async fn try_take(
+        &self,
+        name: &str,
+        worker: &Worker,
+        now: DateTime<Utc>,
+    ) -> Result<Option<HumanLoop>, LoopError> {
+        match self.take(name, worker, now).await {
+            Ok(taken) => Ok(Some(taken)),
+            Err(LoopError::Refused(_) | LoopError::NotFound | LoopError::Contention) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What waits, and which of it a reviewer gets next.
+
+use chrono::{DateTime, Utc};
+
+use super::{CONCURRENT_READS, LoopError, Loops};
+use crate::human_loop::{HumanLoop, Worker};
+use crate::marks::Mark;
+use crate::records::QueueMarks;
+
+/// Waiting loops whose state is read for one queue page.
+const QUEUE_PAGE: usize = 100;
+/// Marks of the queue that are looked at together: one request.
+const QUEUE_MARKS: usize = 200;
+/// States that are read first when the next task is looked for; twice as many each time that none is free.
+const FIRST_READS: usize = 2;
+
+/// The queue as one reviewer sees it.
+#[derive(Debug)]
+pub struct Queue {
+    /// Loops that wait for this reviewer; exact up to 100, an upper bound beyond.
+    pub waiting: Waiting,
+    /// The first of them in review order.
+    pub tasks: Vec<HumanLoop>,
+}
+
+/// How many loops wait, as far as one request can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// So many.
+    pub count: usize,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let more = if self.has_more { "+" } else { "" };
+        write!(formatter, "{}{more}", self.count)
+    }
+}
+
+/// Which task a reviewer wants next.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Whether one that they skipped will do, if there is no other.
+    pub skipped_too: bool,
+    /// Names of tasks that they have before them already.
+    pub without: &'a [String],
+}
+
+/// The next task, taken for the reviewer.
+#[derive(Debug)]
+pub struct Next {
+    /// The task; none if nothing waits for this reviewer.
+    pub human_loop: Option<HumanLoop>,
+    /// All that wait, whoever may take them; those before the reviewer included.
+    pub waiting: Waiting,
+}
+
+impl Loops {
+    /// Returns the waiting loops that the reviewer may take, most uncertain first.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn queue(&self, worker: &Worker, now: DateTime<Utc>) -> Result<Queue, LoopError> {
+        let page = self.records.queue_marks("", QUEUE_MARKS).await?;
+        let examined = &page.marks[..page.marks.len().min(QUEUE_PAGE)];
+        let tasks: Vec<HumanLoop> = self
+            .loops_of(examined, now)
+            .await?
+            .into_iter()
+            .flatten()
+            .filter(|human_loop| human_loop.may_answer(&worker.id, now).is_ok())
+            .collect();
+        let waiting = Waiting {
+            count: page.marks.len() - examined.len() + tasks.len(),
+            has_more: page.last.is_some(),
+        };
+        Ok(Queue { waiting, tasks })
+    }
+
+    /// Returns how many loops wait, whoever may take them: by their marks alone, in one request.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn waiting(&self) -> Result<Waiting, LoopError> {
+        let page = self.records.queue_marks("", QUEUE_MARKS).await?;
+        Ok(waiting_of(&page))
+    }
+
+    /// Takes the next loop for the reviewer: the most uncertain one, those they skipped last.
+    ///
+    /// Lists and reads from the head of the queue until one is free: what it costs depends on what others
+    /// hold and on what this reviewer skipped, not on how many wait.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn take_next(
+        &self,
+        worker: &Worker,
+        wish: Wish<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Next, LoopError> {
+        let mut skipped = Vec::new();
+        let mut page = self.records.queue_marks("", QUEUE_MARKS).await?;
+        let waiting = waiting_of(&page);
+        loop {
+            page.marks.retain(|mark| !wish.without.contains(&mark.name));
+            let free = self.first_free(&page.marks, worker, &mut skipped, now).await?;
+            match (free, page.last) {
+                (Some(human_loop), _) => {
+                    let human_loop = Some(human_loop);
+                    return Ok(Next { human_loop, waiting });
+                }
+                (None, Some(last)) => page = self.records.queue_marks(&last, QUEUE_MARKS).await?,
+                (None, None) => break,
+            }
+        }
+
+        for name in skipped.into_iter().filter(|_| wish.skipped_too) {
+            if let Some(taken) = self.try_take(&name, worker, now).await? {
+                let human_loop = Some(taken);
+                return Ok(Next { human_loop, waiting });
+            }
+        }
+        Ok(Next {
+            human_loop: None,
+            waiting,
+        })
+    }
+
+    /// Takes the first of these loops that is free for the reviewer; notes those they skipped.
+    async fn first_free(
+        &self,
+        marks: &[Mark],
+        worker: &Worker,
+        skipped: &mut Vec<String>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<HumanLoop>, LoopError> {
+        let (mut rest, mut reads) = (marks, FIRST_READS);
+        while !rest.is_empty() {
+            let (some, others) = rest.split_at(rest.len().min(reads));
+            (rest, reads) = (others, (reads * 2).min(CONCURRENT_READS));
+
+            for human_loop in self.loops_of(some, now).await?.into_iter().flatten() {
+                if human_loop.may_answer(&worker.id, now).is_err() {
+                    continue;
+                }
+                if human_loop.skipped_by.contains(&worker.id) {
+                    skipped.push(human_loop.name);
+                } else if let Some(taken) = self.try_take(&human_loop.name, worker, now).await? {
+                    return Ok(Some(taken));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn waiting_of(page: &QueueMarks) -> Waiting {
+    Waiting {
+        count: page.marks.len(),
+        has_more: page.last.is_some(),
+    }
+}

@@ -1,0 +1,347 @@
+//! The task page's own requests: one step with the next task in it, leases, undo, guideline, blind review.
+
+use std::sync::atomic::Ordering;
+
+use chrono::Duration;
+use human_review::portal::ShowRules;
+use serde_json::{Value, json};
+
+use crate::harness::{Reply, Review, Session, config, proxy_event, two_items};
+
+fn item(signal: &str) -> Value {
+    json!({
+        "comprehendPredictions": [{
+            "id": "r-1", "utterance": "text", "prediction": "World", "confidence": 0.4, "signal": signal,
+        }],
+        "labels": ["World", "Sports"],
+    })
+}
+
+fn as_json(mut event: Value) -> Value {
+    event["headers"]["Accept"] = json!("application/json");
+    event
+}
+
+async fn get(session: &Session<'_>, page: &str) -> Reply {
+    let event = proxy_event("GET", page, Some(&session.cookie), &[]);
+    Reply(session.review.handle(as_json(event)).await)
+}
+
+async fn post(session: &Session<'_>, page: &str, form: &[(&str, &str)]) -> Reply {
+    let event = proxy_event("POST", page, Some(&session.cookie), form);
+    Reply(session.review.handle(as_json(event)).await)
+}
+
+async fn token(session: &Session<'_>) -> String {
+    let document = get(session, "session").await.json();
+    document["formToken"].as_str().expect("a token").to_owned()
+}
+
+async fn submit(session: &Session<'_>, task: &Value, answer: &Value, more: &[(&str, &str)]) -> Reply {
+    let (token, answer) = (token(session).await, answer.to_string());
+    let mut form = vec![
+        ("portal:csrf", token.as_str()),
+        ("portal:loop", task["loop"].as_str().expect("a name")),
+        ("portal:loop-id", task["id"].as_str().expect("an id")),
+        ("portal:answer", &answer),
+    ];
+    form.extend_from_slice(more);
+    post(session, "submit", &form).await
+}
+
+#[tokio::test]
+async fn a_step_brings_the_next_task_and_says_what_is_saved() {
+    let review = Review::new();
+    for name in ["tc-1", "tc-2", "tc-3"] {
+        review.start(name, &item("low-confidence")).await;
+        review.wait(Duration::seconds(1));
+    }
+    let ann = review.sign_in("ann").await;
+    let first = get(&ann, "next").await.json();
+    let second = get(&ann, "next?without=tc-1").await.json();
+
+    let step = submit(
+        &ann,
+        &first["next"],
+        &json!({ "r-1": "Sports" }),
+        &[("portal:without", "tc-2")],
+    )
+    .await;
+
+    assert_eq!(
+        (&first["next"]["loop"], &second["next"]["loop"]),
+        (&json!("tc-1"), &json!("tc-2"))
+    );
+    assert_eq!(step.status(), 200);
+    let step = step.json();
+    assert_eq!((&step["saved"], &step["doneToday"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        (&step["next"]["loop"], &step["waiting"]),
+        (&json!("tc-3"), &json!(2))
+    );
+    assert!(
+        step["next"]["html"]
+            .as_str()
+            .is_some_and(|html| html.contains("name=\"r-1\""))
+    );
+    assert_eq!(review.status("tc-1").await, "Completed");
+}
+
+#[tokio::test]
+async fn what_a_step_reads_does_not_depend_on_how_many_wait() {
+    let mut reads = Vec::new();
+    for open in [5, 60] {
+        let review = Review::new();
+        for number in 0..open {
+            review.start(&format!("tc-{number}"), &item("dislike")).await;
+            review.wait(Duration::seconds(1));
+        }
+        let ann = review.sign_in("ann").await;
+        let first = get(&ann, "next").await.json();
+        let before = review.reads.load(Ordering::Relaxed);
+
+        submit(&ann, &first["next"], &json!({ "r-1": "Sports" }), &[]).await;
+
+        reads.push(review.reads.load(Ordering::Relaxed) - before);
+    }
+    assert_eq!(reads[0], reads[1], "{reads:?}");
+}
+
+#[tokio::test]
+async fn a_script_is_told_in_json_why_an_answer_is_not_taken() {
+    let review = Review::new();
+    review.start("tc-1", &item("dislike")).await;
+    let ann = review.sign_in("ann").await;
+    let task = get(&ann, "next").await.json();
+
+    let blank = submit(&ann, &task["next"], &json!({ "r-1": "" }), &[]).await;
+    let long = submit(
+        &ann,
+        &task["next"],
+        &json!({ "r-1": "World", "comment:r-1": "x".repeat(9_000) }),
+        &[],
+    )
+    .await;
+    let event = as_json(proxy_event("GET", "next", None, &[]));
+    let anonymous = Reply(review.handle(event).await);
+
+    assert_eq!(
+        (blank.status(), &blank.json()["code"]),
+        (400, &json!("answer_incomplete"))
+    );
+    assert_eq!(
+        (long.status(), &long.json()["code"]),
+        (400, &json!("comment_too_long"))
+    );
+    assert_eq!(
+        (anonymous.status(), &anonymous.json()["code"]),
+        (401, &json!("sign_in_required"))
+    );
+    assert_eq!(review.status("tc-1").await, "InProgress");
+}
+
+#[tokio::test]
+async fn the_last_ten_tasks_can_be_opened_and_answered_again() {
+    let review = Review::new();
+    let ann = review.sign_in("ann").await;
+    for number in 0..12 {
+        review.start(&format!("tc-{number}"), &item("dislike")).await;
+        let task = get(&ann, "next").await.json();
+        submit(
+            &ann,
+            &task["next"],
+            &json!({ "r-1": "Sports", "comment:r-1": "why" }),
+            &[("portal:next", "no")],
+        )
+        .await;
+        review.wait(Duration::seconds(1));
+    }
+
+    let history = get(&ann, "history").await.json();
+    let again = get(&ann, "task?loop=tc-4&correct=yes").await.json();
+    let page = ann.get("history").await;
+    let corrected = submit(&ann, &again["task"], &json!({ "r-1": "World" }), &[]).await;
+
+    let names: Vec<&Value> = history["answers"]
+        .as_array()
+        .expect("answers")
+        .iter()
+        .map(|own| &own["loop"])
+        .collect();
+    assert_eq!(
+        (names.len(), names[0], names[9]),
+        (10, &json!("tc-11"), &json!("tc-2"))
+    );
+    assert_eq!(history["doneToday"], 12);
+    assert_eq!(history["answers"][0]["answer"], "Sports");
+    assert_eq!(
+        again["task"]["previous"],
+        json!({ "r-1": "Sports", "comment:r-1": "why" })
+    );
+    assert!(
+        page.body().contains("task?loop=tc-11&amp;correct=yes"),
+        "{}",
+        page.body()
+    );
+    assert_eq!(
+        (corrected.status(), &corrected.json()["doneToday"]),
+        (200, &json!(12))
+    );
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_given_back_and_lost() {
+    let review = Review::new();
+    review.start("tc-1", &item("dislike")).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let (anns, beas) = (token(&ann).await, token(&bea).await);
+    let form = |token| [("portal:csrf", token), ("portal:loop", "tc-1")];
+    get(&ann, "next").await;
+    review.wait(Duration::seconds(500));
+
+    let renewed = post(&ann, "renew", &form(anns.as_str())).await;
+    review.wait(Duration::seconds(200));
+    let still_held = get(&bea, "next").await.json();
+    post(&ann, "give-back", &form(anns.as_str())).await;
+    let free = get(&bea, "next").await.json();
+    let lost = post(&ann, "renew", &form(anns.as_str())).await;
+    let forged = post(&ann, "renew", &form(beas.as_str())).await;
+
+    assert_eq!(renewed.json()["leaseSeconds"], 600);
+    assert_eq!(still_held["next"], Value::Null);
+    assert_eq!(free["next"]["loop"], "tc-1");
+    assert_eq!((lost.status(), &lost.json()["code"]), (409, &json!("task_held")));
+    assert_eq!(forged.json()["code"], "form_invalid");
+}
+
+#[tokio::test]
+async fn why_a_task_was_skipped_is_kept() {
+    let review = Review::new();
+    review.start("tc-1", &item("dislike")).await;
+    let ann = review.sign_in("ann").await;
+    get(&ann, "next").await;
+    let token = token(&ann).await;
+
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("portal:loop", "tc-1"),
+        ("portal:reason", " not my language "),
+    ];
+    let skipped = post(&ann, "release", &form).await.json();
+
+    assert_eq!(
+        (&skipped["skipped"], &skipped["next"]),
+        (&json!(true), &Value::Null)
+    );
+    let state: Value =
+        serde_json::from_str(&review.object("human-review/loops/tc-1.json").await).expect("JSON");
+    let reasons = state["skip_reasons"].as_object().expect("reasons");
+    assert_eq!(reasons.values().collect::<Vec<_>>(), [&json!("not my language")]);
+}
+
+#[tokio::test]
+async fn audits_are_reviewed_blind_whatever_the_share() {
+    let review = Review::new();
+    review.start("audit", &item("audit")).await;
+    review.start("other", &item("dislike")).await;
+    let ann = review.sign_in("ann").await;
+
+    let (audit, other) = (ann.open("audit").await, ann.open("other").await);
+
+    assert!(audit.body().contains("<span class=\"review-verdict\" hidden>"));
+    assert!(audit.body().contains("data-blind=\"yes\""));
+    assert!(!audit.body().contains("(predicted)"));
+    assert!(!other.body().contains("data-blind=\"yes\"") && other.body().contains("(predicted)"));
+}
+
+#[tokio::test]
+async fn several_labels_are_offered_and_taken_where_the_operator_says_so() {
+    let mut config = config();
+    config.show_rules = ShowRules {
+        several_labels: true,
+        ..ShowRules::default()
+    };
+    let review = Review::with(config);
+    review.start("tc-1", &item("dislike")).await;
+    let ann = review.sign_in("ann").await;
+    let page = ann.open("tc-1").await;
+
+    let taken = ann.submit(&page, &json!({ "r-1": ["Sports", "World"] })).await;
+
+    assert!(page.body().contains("multiple size=") && page.body().contains("data-several"));
+    assert_eq!(taken.status(), 303);
+}
+
+#[tokio::test]
+async fn the_guideline_stands_beside_the_task_and_its_version_with_the_answer() {
+    let review = Review::new();
+    let hostile = "<script>alert(1)</script>";
+    let world = json!({ "label": "World", "meaning": "Politics", "good": ["A treaty"] });
+    let guideline = json!({ "introduction": hostile, "labels": [world] });
+    review.put("guideline.json", &guideline.to_string()).await;
+    review.start("tc-1", &item("dislike")).await;
+    let ann = review.sign_in("ann").await;
+
+    let page = ann.open("tc-1").await;
+    let version = page.field("portal:guideline");
+    let task = json!({ "loop": "tc-1", "id": page.field("portal:loop-id") });
+    submit(
+        &ann,
+        &task,
+        &json!({ "r-1": "World" }),
+        &[("portal:guideline", &version)],
+    )
+    .await;
+
+    assert!(
+        page.body().contains("A treaty") && !page.body().contains(hostile),
+        "{}",
+        page.body()
+    );
+    assert!(ann.get("guide").await.body().contains("A treaty"));
+    let output = review
+        .object("tc-review/2026/11/20/09/59/00/tc-1/output.json")
+        .await;
+    let output: Value = serde_json::from_str(&output).expect("JSON");
+    assert_eq!(output["humanAnswers"][0]["guidelineVersion"], json!(version));
+    let kept = review
+        .object(&format!("human-review/guidelines/{version}.json"))
+        .await;
+    assert_eq!(kept, guideline.to_string());
+}
+
+#[tokio::test]
+async fn a_guideline_that_cannot_be_read_says_where() {
+    let review = Review::new();
+    review.put("guideline.json", "{\"labels\": 1}").await;
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+
+    let page = ann.open("tc-1").await;
+
+    assert_eq!(page.status(), 200);
+    assert!(page.body().contains("line 1, column 12"), "{}", page.body());
+}
+
+#[tokio::test]
+async fn the_time_spent_is_that_on_the_page_and_not_that_of_lying_ready() {
+    let review = Review::new();
+    review.start("tc-1", &item("dislike")).await;
+    let ann = review.sign_in("ann").await;
+    let task = get(&ann, "next").await.json();
+    review.wait(Duration::seconds(100));
+
+    submit(
+        &ann,
+        &task["next"],
+        &json!({ "r-1": "World" }),
+        &[("portal:spent", "2.5")],
+    )
+    .await;
+
+    let output = review
+        .object("tc-review/2026/11/20/09/59/00/tc-1/output.json")
+        .await;
+    let output: Value = serde_json::from_str(&output).expect("JSON");
+    assert_eq!(output["humanAnswers"][0]["timeSpentInSeconds"], json!(2.5));
+}
