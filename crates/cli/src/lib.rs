@@ -22,5 +22,6 @@ pub mod report;
 pub mod run;
 pub mod sign_in;
 pub mod simulate;
+pub mod status;
 pub mod training;
 pub mod welcome;

@@ -18,7 +18,7 @@ use serde::Deserialize;
 pub const PREFIX: &str = "aws/lambda/async/";
 
 /// The operations that the template's schedules call for, again and again.
-pub const SCHEDULED: [&str; 3] = ["select", "sweep", "tick"];
+pub const SCHEDULED: [&str; 4] = ["measure", "select", "sweep", "tick"];
 
 /// What became of the failure records.
 #[derive(Debug, Default, PartialEq, Eq)]

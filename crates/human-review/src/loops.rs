@@ -6,6 +6,7 @@
 //! marks go after the state has changed. Whoever reads a loop next carries out what is due.
 
 mod answering;
+mod operating;
 
 use active_learning_aws::backoff::Tries;
 use active_learning_aws::bucket::{Bucket, BucketError, Created, Replaced};

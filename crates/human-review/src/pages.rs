@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use chrono::{DateTime, Duration, Utc};
+use serde_json::Value;
 
 use crate::event::HttpReply;
 use crate::human_loop::HumanLoop;
@@ -17,6 +18,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 pub struct SessionView {
     /// Name.
     pub reviewer: String,
+    /// Whether they may open the console.
+    pub is_admin: bool,
     /// Token of every form.
     pub form_token: String,
 }
@@ -150,6 +153,17 @@ pub fn asset(content_type: &str, body: &str) -> HttpReply {
         status: 200,
         headers,
         body: body.to_owned(),
+    }
+}
+
+/// Returns a JSON document as a reply.
+pub fn document(status: u16, document: &Value) -> HttpReply {
+    let mut headers = security_headers(PAGE_POLICY.to_owned());
+    headers.insert("content-type", "application/json".to_owned());
+    HttpReply {
+        status,
+        headers,
+        body: document.to_string(),
     }
 }
 

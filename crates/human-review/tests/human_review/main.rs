@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 mod api;
+mod console;
 mod crashes;
 mod events;
 mod harness;
