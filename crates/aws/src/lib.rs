@@ -18,6 +18,7 @@ pub mod model_arn;
 pub mod overview;
 pub mod predictions;
 pub mod questions;
+pub mod redrive;
 pub mod rejected;
 pub mod reply;
 pub mod s3_event;

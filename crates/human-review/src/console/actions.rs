@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::adjudication::{Choice, adjudicate};
+use active_learning_aws::overview::FAILED_EVENTS;
+use active_learning_aws::redrive::redrive;
 use active_learning_aws::{approval, rfc3339};
 use chrono::SecondsFormat;
 
@@ -33,7 +35,7 @@ struct Action {
     done: &'static str,
 }
 
-const ACTIONS: [Action; 12] = [
+const ACTIONS: [Action; 13] = [
     Action {
         address: "release-task",
         page: "tasks",
@@ -107,6 +109,12 @@ const ACTIONS: [Action; 12] = [
         question: "Bring back {}? It takes the place of the serving model.",
         done: "The roll-back was started; it takes a moment, and its record says what it came to.",
     },
+    Action {
+        address: "send-again",
+        page: "operations",
+        question: "Send the event of {} again? It is worth it once its cause is gone.",
+        done: "The event was sent again.",
+    },
 ];
 /// What a form of a roll-back names where it names no model.
 const MODEL_BEFORE: &str = "the model before";
@@ -179,9 +187,15 @@ impl Console<'_> {
         match action.address {
             "adjudicate" | "adjudicate-none-fits" if !is_record_id(subject) => Err(ConsoleError::NotFound),
             "approve-build" | "reject-build" if !is_execution_name(subject) => Err(ConsoleError::NotFound),
+            "send-again" if !subject.starts_with(FAILED_EVENTS) => Err(ConsoleError::NotFound),
             "adjudicate" | "reject-build" if value.is_empty() => invalid("a choice or a reason is missing"),
             "roll-back" if subject != MODEL_BEFORE && !is_model_arn(subject) => invalid("this is no model"),
-            "adjudicate" | "adjudicate-none-fits" | "approve-build" | "reject-build" | "roll-back" => Ok(()),
+            "adjudicate"
+            | "adjudicate-none-fits"
+            | "approve-build"
+            | "reject-build"
+            | "roll-back"
+            | "send-again" => Ok(()),
             "release-task" | "stop-task" if !is_loop_name(subject) => Err(LoopError::NotFound.into()),
             "release-task" | "stop-task" => Ok(()),
             "invite" | "set-role" if Role::parse(value).is_none() => {
@@ -237,6 +251,7 @@ impl Console<'_> {
             }
             "adjudicate-none-fits" => self.adjudicate(subject, &Choice::NoneFits).await?,
             "approve-build" | "reject-build" | "roll-back" => self.tell(action, subject, value).await?,
+            "send-again" => self.send_again(subject).await?,
             _ => self.change_member(action, subject, value).await?,
         }
         Ok(done_redirect(action.page, action.address))
@@ -246,6 +261,14 @@ impl Console<'_> {
         let (by, at) = (&self.session.reviewer, rfc3339(self.now));
         adjudicate(self.training, self.feedback, record_id, choice, by, &at).await?;
         Ok(())
+    }
+
+    async fn send_again(&self, key: &str) -> Result<(), ConsoleError> {
+        let outcome = redrive(self.feedback, vec![key.to_owned()]).await;
+        match outcome.kept.into_iter().next() {
+            Some((_, reason)) => Err(ConsoleError::Invalid(reason)),
+            None => Ok(()),
+        }
     }
 
     /// Tells the state machine what was decided.

@@ -4,7 +4,7 @@ use active_learning_aws::bucket::Listed;
 use active_learning_aws::overview::FAILED_EVENTS;
 use serde_json::{Value, json};
 
-use super::page::{Block, Cell, Table};
+use super::page::{Block, Cell, Form, Table};
 use super::{Console, ConsoleError, View, audit_log};
 use crate::output::iso_time;
 
@@ -18,7 +18,8 @@ const FOLDERS: [(&str, &str, &str, &str); 3] = [
         "failedEvents",
         "Failed events",
         FAILED_EVENTS,
-        "Events that a function failed on to the end. `active-learning redrive` sends them again.",
+        "Events that a function failed on to the end. Those about an uploaded file, delivered feedback or an answer are \
+         sent again here; `active-learning redrive` sends any.",
     ),
     (
         "rejectedLines",
@@ -47,7 +48,7 @@ impl Console<'_> {
             if shown.is_empty() {
                 blocks.push(Block::text("There is none."));
             } else {
-                blocks.push(Block::Table(objects(heading, shown)));
+                blocks.push(Block::Table(objects(heading, folder == FAILED_EVENTS, shown)));
             }
             if has_more {
                 let bucket = self.feedback.name();
@@ -75,17 +76,29 @@ impl Console<'_> {
     }
 }
 
-fn objects(caption: &str, listed: &[Listed]) -> Table {
+fn objects(caption: &str, can_be_sent: bool, listed: &[Listed]) -> Table {
     let row = |object: &Listed| {
-        vec![
+        let send = can_be_sent.then(|| Form {
+            action: "send-again",
+            hidden: vec![("subject", object.key.clone())],
+            button: "Send again".to_owned(),
+            about: object.key.clone(),
+            ..Form::default()
+        });
+        let cells = [
             Cell::text(&object.key),
             Cell::text(iso_time(object.modified)),
             Cell::text(format!("{} bytes", object.size)),
-        ]
+        ];
+        cells
+            .into_iter()
+            .chain(send.map(|send| Cell::Forms(vec![send])))
+            .collect()
     };
+    let actions = can_be_sent.then_some("Actions");
     Table {
         caption: caption.to_owned(),
-        head: vec!["Object", "Written", "Size"],
+        head: ["Object", "Written", "Size"].into_iter().chain(actions).collect(),
         rows: listed.iter().map(row).collect(),
     }
 }

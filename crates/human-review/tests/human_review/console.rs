@@ -5,8 +5,18 @@ use serde_json::{Value, json};
 
 use crate::harness::{FEEDBACK_BUCKET, Review, Session, TRAINING_BUCKET, two_items};
 
-const PAGES: [&str; 4] = ["overview", "tasks", "reviewers", "operations"];
-const ACTIONS: [&str; 7] = [
+const PAGES: [&str; 9] = [
+    "overview",
+    "tasks",
+    "quality",
+    "reviewers",
+    "model",
+    "versions",
+    "versions/b-1",
+    "data",
+    "operations",
+];
+const ACTIONS: [&str; 15] = [
     "release-task",
     "stop-task",
     "invite",
@@ -14,11 +24,19 @@ const ACTIONS: [&str; 7] = [
     "resume-reviewer",
     "revoke-sessions",
     "set-role",
+    "adjudicate",
+    "adjudicate-none-fits",
+    "approve-build",
+    "reject-build",
+    "roll-back",
+    "send-again",
+    "find-text",
+    "find-id",
 ];
-const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";
+pub const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";
 
 /// Does an action, confirmed.
-async fn act(admin: &Session<'_>, action: &str, subject: &str, value: &str) -> crate::harness::Reply {
+pub async fn act(admin: &Session<'_>, action: &str, subject: &str, value: &str) -> crate::harness::Reply {
     let token = admin.get("overview").await.field("portal:csrf");
     let form = [
         ("portal:csrf", token.as_str()),
@@ -29,7 +47,7 @@ async fn act(admin: &Session<'_>, action: &str, subject: &str, value: &str) -> c
     admin.post(action, &form).await
 }
 
-async fn log(review: &Review) -> Vec<Value> {
+pub async fn log(review: &Review) -> Vec<Value> {
     let mut entries = Vec::new();
     for key in review.keys("audit-log/").await {
         entries.push(serde_json::from_str(&review.object(&key).await).expect("JSON"));
@@ -37,13 +55,13 @@ async fn log(review: &Review) -> Vec<Value> {
     entries
 }
 
-async fn put(review: &Review, bucket: &str, key: &str, body: &Value) {
+pub async fn put(review: &Review, bucket: &str, key: &str, body: &Value) {
     let body = aws_sdk_s3::primitives::ByteStream::from(body.to_string().into_bytes());
     let put = review.s3.put_object().bucket(bucket).key(key).body(body);
     put.send().await.expect("stored");
 }
 
-fn assert_harmless(page: &str, what: &str) {
+pub fn assert_harmless(page: &str, what: &str) {
     let lower = page.to_lowercase();
     assert!(
         !lower.contains("<script>alert") && !lower.contains("<img src=x"),
@@ -321,6 +339,14 @@ async fn what_anybody_can_write_is_shown_as_text_on_every_page_of_the_console() 
     let key = "rejected/batch-feedback/<script>alert(1)</script>-00000.jsonl";
     put(&review, FEEDBACK_BUCKET, key, &json!({})).await;
 
+    let decision = json!({});
+    put(&review, TRAINING_BUCKET, "builds/b-2/x.json", &decision).await;
+    let full = json!({
+        "id": "b-1", "outcome": HOSTILE, "why": HOSTILE, "startedAt": "2026-11-19T08:00:00Z",
+        "endedAt": "2026-11-19T08:00:00Z",
+    });
+    put(&review, TRAINING_BUCKET, "builds/b-1/record.json", &full).await;
+
     for page in PAGES {
         let shown = admin.get(&format!("{page}?done={HOSTILE}&after=")).await;
         assert_eq!(shown.status(), 200, "{page}");
@@ -382,4 +408,29 @@ async fn what_waits_is_measured_for_alarms() {
 
     assert_eq!(measured["waiting"]["tasks"]["count"], 1);
     assert_eq!(measured["waiting"]["oldestAgeSeconds"], 600);
+}
+
+#[tokio::test]
+async fn a_failed_event_is_sent_again_and_its_record_goes() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    put(&review, FEEDBACK_BUCKET, "feedback/2026/x.gz", &json!({})).await;
+    let event = |key: &str| {
+        let object = json!({ "s3": { "bucket": { "name": FEEDBACK_BUCKET }, "object": { "key": key } } });
+        json!({ "requestPayload": { "Records": [object] } })
+    };
+    let (good, gone) = ("aws/lambda/async/f/good", "aws/lambda/async/f/gone");
+    put(&review, FEEDBACK_BUCKET, good, &event("feedback/2026/x.gz")).await;
+    put(&review, FEEDBACK_BUCKET, gone, &event("feedback/2026/gone.gz")).await;
+
+    let sent = act(&admin, "send-again", good, "").await;
+    let kept = act(&admin, "send-again", gone, "").await;
+    let elsewhere = act(&admin, "send-again", "feedback/2026/x.gz", "").await;
+
+    assert_eq!(sent.status(), 303);
+    assert_eq!((kept.status(), kept.code()), (400, "not_possible"));
+    assert_eq!(elsewhere.status(), 404);
+    let left = admin.get("operations.json").await.json()["failedEvents"]["objects"].clone();
+    assert_eq!(left.as_array().map(Vec::len), Some(1));
+    assert_eq!(left[0]["key"], gone);
 }

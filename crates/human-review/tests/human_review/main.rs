@@ -5,6 +5,7 @@
 
 mod api;
 mod console;
+mod console_pages;
 mod crashes;
 mod events;
 mod harness;
