@@ -58,12 +58,15 @@ impl A2iTrigger {
         stream::iter(records)
             .map(async |(mut record, explored)| {
                 let key = enqueue(&mut record, explored).key(&record);
-                self.feedback.put(&key, JSON, record.to_line()).await
+                if !self.note_waiting(&record).await? {
+                    return Ok(());
+                }
+                let put = self.feedback.put(&key, JSON, record.to_line()).await;
+                put.map_err(A2iTriggerError::Store)
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await
-            .map_err(A2iTriggerError::Store)
     }
 
     /// Asks about what waits, as long as there is budget left today; all of it if there is no limit.
@@ -246,11 +249,13 @@ impl A2iTrigger {
         Ok(items)
     }
 
-    /// Takes an item unless it was selected before: a run that broke off may have put it there twice.
+    /// Takes an item unless it was selected before, since a run that broke off may have put it there twice, or its user
+    /// has taken the complaint back.
     pub(crate) async fn take(&self, item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
         let owner = self.claims.owner(&claim_name(&item.record)).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
-        if owner.is_some_and(|owner| owner.starts_with(&selected)) {
+        let was_selected = owner.is_some_and(|owner| owner.starts_with(&selected));
+        if was_selected || self.is_withdrawn(&item.record).await? {
             let removed = self.feedback.delete(&item.key).await;
             removed.map_err(A2iTriggerError::Store)?;
             next.removed += 1;

@@ -40,6 +40,7 @@ use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{Diagnostic, LambdaEvent, tracing::warn};
+use opinions::Asked;
 use plan::{Fate, Plan};
 use serde::Deserialize;
 use serde_json::Value;
@@ -186,7 +187,7 @@ impl A2iTrigger {
         Self {
             claims: Claims::new(feedback.clone(), config.claim_retention),
             human_loops: HumanLoops::new(feedback.clone(), a2i, config.workflow_arn.clone()),
-            questions: Questions::new(feedback.clone(), training.clone()),
+            questions: Questions::new(FUNCTION, feedback.clone(), training.clone()),
             label_sets: LabelSets::new(training.clone()),
             training,
             feedback,
@@ -300,9 +301,10 @@ impl A2iTrigger {
         self.put_in_backlog(waiting).await?;
         sorter.counts.human_loops += self.ask(&asked, &object.bucket, &object.key).await?;
 
-        let likes = sorter.likes.drain(..).map(same_text);
-        let heard = self.hear(copies.into_iter().chain(likes).collect()).await?;
-        sorter.counts.heard = sorter.counts.heard.and(heard);
+        let likes = sorter.likes.drain(..).map(same_text).collect();
+        let of_copies = self.hear(copies, Asked::Certainly).await?;
+        let of_likes = self.hear(likes, Asked::Maybe).await?;
+        sorter.counts.heard = sorter.counts.heard.and(of_copies).and(of_likes);
         Ok(())
     }
 

@@ -31,7 +31,46 @@ pub(crate) struct Heard {
     pub withdrawn: u64,
 }
 
+/// Whether the text of an opinion is one that people were asked about, or will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Its claim says so. Where its question is not known, an older version asked it, or it was damaged.
+    Certainly,
+    /// Only if there is a question.
+    Maybe,
+}
+
 impl A2iTrigger {
+    /// Notes a record that waits in the backlog as a question, so that votes find it; returns whether it still waits: its
+    /// user may have taken the complaint back since the event came first.
+    pub(crate) async fn note_waiting(&self, record: &FeedbackRecord) -> Result<bool, A2iTriggerError> {
+        let labels = self.labels().await?;
+        let note = |question: &mut Option<Question>| {
+            let is_over = |known: &Question| matches!(known.state, State::Withdrawn | State::Abandoned);
+            match question {
+                Some(known) if !is_over(known) => return true,
+                Some(known) if occurrence(&known.record) == occurrence(record) => return false,
+                _ => {}
+            }
+            let earlier = question.take().map(|known| known.votes).unwrap_or_default();
+            let mut waiting = Question::known(record.clone());
+            waiting.add(&earlier);
+            for vote in &mut waiting.votes {
+                *vote = labels.canonical(record, vote.clone());
+            }
+            *question = Some(waiting);
+            true
+        };
+        let noted = self.questions.change(&record.id, note).await;
+        noted.map_err(A2iTriggerError::Store)
+    }
+
+    /// Returns whether the complaint that a waiting record is about was taken back.
+    pub(crate) async fn is_withdrawn(&self, record: &FeedbackRecord) -> Result<bool, A2iTriggerError> {
+        let question = self.questions.read(&record.id).await?;
+        Ok(question.is_some_and(|question| question.state == State::Withdrawn))
+    }
+
     /// Notes in which human loop each of its records is asked. Idempotent: a question that the loop has asked before,
     /// whatever became of it, stays as it is. Votes that came before the loop count.
     pub(crate) async fn note_loop(
@@ -71,22 +110,35 @@ impl A2iTrigger {
     }
 
     /// Takes what feedback says of texts that people were asked about, each with the id of the question.
-    pub(crate) async fn hear(&self, said: Vec<(String, FeedbackRecord)>) -> Result<Heard, A2iTriggerError> {
+    pub(crate) async fn hear(
+        &self,
+        said: Vec<(String, FeedbackRecord)>,
+        asked: Asked,
+    ) -> Result<Heard, A2iTriggerError> {
         stream::iter(said)
-            .map(|(question_id, record)| async move { self.hear_one(&question_id, &record).await })
+            .map(|(question_id, record)| async move { self.hear_one(&question_id, &record, asked).await })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_fold(Heard::default(), |heard, one| ready(Ok(heard.and(one))))
             .await
     }
 
-    async fn hear_one(&self, question_id: &str, record: &FeedbackRecord) -> Result<Heard, A2iTriggerError> {
+    async fn hear_one(
+        &self,
+        question_id: &str,
+        record: &FeedbackRecord,
+        asked: Asked,
+    ) -> Result<Heard, A2iTriggerError> {
         let mut heard = Heard::default();
         let said = Opinion::of(record);
         if said == Opinion::None {
             return Ok(heard);
         }
         let opinion = self.labels().await?.opinion(record, said);
-        let Some((effect, question)) = self.find_and_tell(question_id, record, &opinion).await? else {
+        let told = match self.find_and_tell(question_id, record, &opinion).await? {
+            None if asked == Asked::Certainly => self.begin_and_tell(question_id, record, &opinion).await?,
+            told => told,
+        };
+        let Some((effect, question)) = told else {
             return Ok(heard);
         };
         heard.votes = u64::from(effect != Effect::Known);
@@ -131,6 +183,30 @@ impl A2iTrigger {
             Some(original) if original != question_id => Ok(self.questions.change(&original, tell).await?),
             _ => Ok(None),
         }
+    }
+
+    /// Tells a vote to a question of which only the claim is known.
+    async fn begin_and_tell(
+        &self,
+        question_id: &str,
+        record: &FeedbackRecord,
+        opinion: &Opinion,
+    ) -> Result<Option<(Effect, Question)>, A2iTriggerError> {
+        let Opinion::For(_) = opinion else {
+            return Ok(None);
+        };
+        let tell = |question: &mut Option<Question>| {
+            let question = question.get_or_insert_with(|| {
+                let known = Question::known(FeedbackRecord {
+                    id: question_id.to_owned(),
+                    ..record.clone()
+                });
+                let votes = Vec::new();
+                Question { votes, ..known }
+            });
+            Some((question.hear(opinion), question.clone()))
+        };
+        Ok(self.questions.change(question_id, tell).await?)
     }
 
     /// Keeps a vote as a labelled line of the question, for training. Idempotent.
@@ -178,16 +254,20 @@ impl A2iTrigger {
         Ok(true)
     }
 
-    /// Stops the loop of a complaint that was taken back, if it asks nothing else, and releases what was claimed.
+    /// Stops the loop of a complaint that was taken back, if it asks nothing else, and releases what was claimed. One that
+    /// waits in the backlog is passed over when its turn comes.
     async fn take_back(&self, question: &Question) -> Result<(), A2iTriggerError> {
-        let Some(human_loop) = question.human_loop.as_deref().filter(|_| question.items == 1) else {
-            info!(
-                question.record.id,
-                "withdrawn; its page asks about other texts too and stays"
-            );
-            return Ok(());
-        };
-        self.human_loops.stop(human_loop).await?;
+        match question.human_loop.as_deref() {
+            Some(human_loop) if question.items == 1 => self.human_loops.stop(human_loop).await?,
+            Some(_) => {
+                info!(
+                    question.record.id,
+                    "withdrawn; its page asks about other texts too and stays"
+                );
+                return Ok(());
+            }
+            None => {}
+        }
         claims::withdraw(&self.feedback, &question.record.id).await?;
         let form = format!("text-{}", same_form(&question.record));
         claims::release(&self.feedback, &form, &question.record.id).await?;

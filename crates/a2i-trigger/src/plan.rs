@@ -17,6 +17,7 @@ use active_learning_aws::{
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys,
+    labels::{human_loop::Answer, question::Opinion},
     random::Random,
     sampling::{
         duplicates::{KeptCopy, RecentTexts, same_form},
@@ -179,8 +180,52 @@ impl A2iTrigger {
             .feedback
             .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, find)
             .await;
-        originals.extend(found.map_err(A2iTriggerError::Store)?);
+        let mut found = found.map_err(A2iTriggerError::Store)?;
+
+        let mut apart = Vec::new();
+        for record in new {
+            let original = found.get(&record.id);
+            if let Some(original) = original
+                && self.is_contradicted(record, original).await?
+            {
+                found.remove(&record.id);
+                apart.push(*record);
+            }
+        }
+        self.remember_texts(&apart).await?;
+        originals.extend(found);
         Ok(())
+    }
+
+    /// Returns whether somebody has said since that the class is wrong which makes a text a copy of another.
+    async fn is_contradicted(
+        &self,
+        record: &FeedbackRecord,
+        original: &str,
+    ) -> Result<bool, A2iTriggerError> {
+        let Some(question) = self.questions.read(original).await? else {
+            return Ok(false);
+        };
+        let predicted = Opinion::Against(Answer::labels(record.prediction.as_deref()));
+        let predicted = self.labels().await?.opinion(record, predicted);
+        Ok(matches!(predicted, Opinion::Against(class) if question.contradicts(&class)))
+    }
+
+    /// Remembers texts that are asked although they are like others.
+    async fn remember_texts(&self, records: &[&FeedbackRecord]) -> Result<(), A2iTriggerError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let remember = |content: Option<Vec<u8>>| {
+            let mut recent = read_recent(content);
+            let new = records.iter().filter(|record| recent.insert(record)).count();
+            Ok(Change::to((new > 0).then(|| recent.write()), ()))
+        };
+        let remembered = self
+            .feedback
+            .change_bytes(keys::RECENT_TEXTS, JSON_LINES, MAX_RECENT_BYTES, remember)
+            .await;
+        remembered.map_err(A2iTriggerError::Store)
     }
 
     /// Keeps copies, each with the id of its original, where the labels will lie: see [`KeptCopy`].

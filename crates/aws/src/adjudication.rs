@@ -1,5 +1,6 @@
 //! The last word on a disputed question: a vote that is final, and a labelled record of its own.
 
+use active_learning_core::keys;
 use active_learning_core::labels::{
     human_loop::Answer,
     label_set::{LabelSet, Resolution},
@@ -11,7 +12,7 @@ use active_learning_core::labels::{
 use crate::{
     bucket::{Bucket, BucketError, JSON_LINES},
     label_set::LabelSets,
-    questions::{Questions, disputed_key},
+    questions::Questions,
 };
 
 /// What an adjudicator decides.
@@ -42,7 +43,7 @@ pub enum AdjudicationError {
     Bucket(#[from] BucketError),
 }
 
-/// Decides a dispute; returns the answer.
+/// Decides a dispute; returns the answer. `function` says who counts a question that is damaged.
 ///
 /// The label is written first: whoever comes after a crash finds the dispute, and decides it again.
 ///
@@ -50,6 +51,7 @@ pub enum AdjudicationError {
 ///
 /// [`AdjudicationError`].
 pub async fn adjudicate(
+    function: &'static str,
     training: &Bucket,
     feedback: &Bucket,
     record_id: &str,
@@ -57,7 +59,7 @@ pub async fn adjudicate(
     by: &str,
     at: &str,
 ) -> Result<Answer, AdjudicationError> {
-    let dispute: Option<Question> = training.read_document(&disputed_key(record_id)).await?;
+    let dispute: Option<Question> = training.read_document(&keys::disputed(record_id)).await?;
     let dispute = dispute.ok_or_else(|| AdjudicationError::NotDisputed(record_id.to_owned()))?;
     let set = LabelSets::new(training.clone()).current().await?;
     let vote = Vote {
@@ -75,7 +77,7 @@ pub async fn adjudicate(
     training
         .put(&object_key(&name), JSON_LINES, labelled.to_line())
         .await?;
-    let questions = Questions::new(feedback.clone(), training.clone());
+    let questions = Questions::new(function, feedback.clone(), training.clone());
     let settle = |question: &mut Option<Question>| {
         let question = question.get_or_insert_with(|| dispute.clone());
         question.answer_with(std::slice::from_ref(&vote));

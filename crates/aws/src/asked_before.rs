@@ -137,6 +137,8 @@ impl AskedBefore {
             match (state, question.hear(&Opinion::of(record))) {
                 (State::Answered, Effect::Reopens) => return Ok(None),
                 (State::Answered, _) => return Ok(Some(NotAsked::AlreadyAnswered)),
+                // It may wait for the review budget: its claim tells.
+                (State::Asked, _) if question.human_loop.is_none() && self.settings.has_budget => {}
                 (State::Asked | State::Disputed, _) => return Ok(Some(NotAsked::AlreadyAsked)),
                 (State::Withdrawn | State::Abandoned, _) => {}
             }

@@ -20,6 +20,7 @@ pub mod predictions;
 pub mod questions;
 pub mod redrive;
 pub mod rejected;
+pub mod relabelling;
 pub mod reply;
 pub mod s3_event;
 

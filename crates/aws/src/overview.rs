@@ -17,10 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use documents::{Build, Serving, Tally, serving, switches};
 pub use words::age;
 
-use crate::{
-    bucket::{Bucket, BucketError},
-    questions::DISPUTED_PREFIX,
-};
+use crate::bucket::{Bucket, BucketError};
 
 /// Keys of a page. Source: Amazon S3, `ListObjectsV2`.
 const PAGE: usize = 1_000;
@@ -66,6 +63,9 @@ pub struct Waiting {
     pub oldest_at: Option<DateTime<Utc>>,
     /// Its age in seconds. Where there are more tasks than were looked at, one of those may be older.
     pub oldest_age_seconds: Option<i64>,
+    /// Tasks that were started within the last 24 hours, finished or not.
+    #[serde(default)]
+    pub started_last_day: Bounded,
 }
 
 /// What people have labelled.
@@ -176,7 +176,7 @@ impl Overview {
             }),
             pool: Bounded::count(feedback, POOL).await?,
             backlog: backlog(feedback).await?,
-            disputed: Bounded::count(training, DISPUTED_PREFIX).await?,
+            disputed: Bounded::count(training, keys::DISPUTED_FOLDER).await?,
             failed_events: Bounded::count(feedback, FAILED_EVENTS).await?,
             refused_files: refused_files(training).await?,
             last_build: documents::last_build(training).await?,
@@ -210,18 +210,22 @@ impl Bounded {
 }
 
 impl Waiting {
-    /// Reads the marks of the tasks in flight: one page.
+    /// Reads the marks of the tasks in flight and of those of the last day: a page of each.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
     pub async fn read(review: &Bucket, now: DateTime<Utc>) -> Result<Self, BucketError> {
         let marks = review.list_after(keys::QUEUE_FOLDER, "", PAGE).await?;
+        let day_ago = (now - TimeDelta::days(1)).timestamp_millis();
+        let after = format!("{day_ago:013}");
+        let started = review.list_after(keys::STARTED_FOLDER, &after, PAGE).await?;
         let oldest = marks.iter().filter_map(|mark| keys::queued_at(&mark.key)).min();
         let oldest_at = oldest.and_then(DateTime::from_timestamp_millis);
         Ok(Self {
             tasks: Bounded::of(marks.len()),
             oldest_at,
+            started_last_day: Bounded::of(started.len()),
             oldest_age_seconds: oldest_at.map(|at| (now - at).max(TimeDelta::zero()).num_seconds()),
         })
     }

@@ -1,29 +1,36 @@
 //! Questions and disputes: one object for each record that people were asked about.
 
 use active_learning_core::{keys, labels::question::Question};
+use lambda_runtime::tracing::error;
 
-use crate::bucket::{Bucket, BucketError, Change, JSON};
+use crate::{
+    bucket::{Bucket, BucketError, Change, JSON},
+    metrics,
+};
 
 /// Largest question that is read, in bytes: a record and some dozens of votes.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Where rows lie on which people do not agree, in the training bucket.
-pub const DISPUTED_PREFIX: &str = "disputed/";
-
 /// The questions of a feedback bucket, and the disputes of a training bucket.
 #[derive(Clone, Debug)]
 pub struct Questions {
+    /// Who counts what is damaged.
+    function: &'static str,
     feedback: Bucket,
     training: Bucket,
 }
 
 impl Questions {
-    /// Keeps questions in the one bucket and disputes in the other.
-    pub fn new(feedback: Bucket, training: Bucket) -> Self {
-        Self { feedback, training }
+    /// Keeps questions in the one bucket and disputes in the other; `function` counts those that are damaged.
+    pub fn new(function: &'static str, feedback: Bucket, training: Bucket) -> Self {
+        Self {
+            function,
+            feedback,
+            training,
+        }
     }
 
-    /// Reads a question; `None` if people were not asked, or by a version that kept none.
+    /// Reads a question; `None` if people were not asked, or by a version that kept none, or where it is damaged.
     ///
     /// # Errors
     ///
@@ -35,7 +42,10 @@ impl Questions {
     }
 
     /// Changes a question, or makes it; `change` may run several times. What it leaves as it is, or as `None`, is not
-    /// written. A damaged question is begun anew.
+    /// written.
+    ///
+    /// A question that cannot be read is kept aside as it was found (`questions/damaged/`), said in the log and counted
+    /// before it is begun anew.
     ///
     /// # Errors
     ///
@@ -46,14 +56,41 @@ impl Questions {
         mut change: impl FnMut(&mut Option<Question>) -> T,
     ) -> Result<T, BucketError> {
         let key = keys::question(record_id);
-        let change = |content: Option<Vec<u8>>| {
-            let before = content.as_deref().and_then(Question::parse);
-            let mut after = before.clone();
-            let value = change(&mut after);
-            let new = after.filter(|after| Some(after) != before.as_ref());
-            Ok(Change::to(new.map(|question| question.to_json()), value))
-        };
-        self.feedback.change_bytes(&key, JSON, MAX_BYTES, change).await
+        let mut kept_aside: Option<Vec<u8>> = None;
+        loop {
+            let change = |content: Option<Vec<u8>>| {
+                let before = content.as_deref().and_then(Question::parse);
+                if let (Some(damaged), None) = (&content, &before)
+                    && kept_aside.as_ref() != Some(damaged)
+                {
+                    return Ok(Change::Leave(Err(damaged.clone())));
+                }
+                let mut after = before.clone();
+                let value = change(&mut after);
+                let new = after.filter(|after| Some(after) != before.as_ref());
+                Ok(Change::to(new.map(|question| question.to_json()), Ok(value)))
+            };
+            let changed = self.feedback.change_bytes(&key, JSON, MAX_BYTES, change).await?;
+            match changed {
+                Ok(value) => return Ok(value),
+                Err(damaged) => {
+                    self.keep_aside(record_id, &damaged).await?;
+                    kept_aside = Some(damaged);
+                }
+            }
+        }
+    }
+
+    async fn keep_aside(&self, record_id: &str, damaged: &[u8]) -> Result<(), BucketError> {
+        let aside = keys::damaged_question(record_id, damaged);
+        self.feedback.put(&aside, JSON, damaged.to_vec()).await?;
+        error!(
+            record.id = record_id,
+            kept_as = aside,
+            "a question cannot be read: it is kept aside and begun anew, its votes are in `labelled/`"
+        );
+        metrics::count(self.function, &[("DamagedQuestions", 1)]);
+        Ok(())
     }
 
     /// Puts a question where an adjudicator finds it. Idempotent.
@@ -62,7 +99,7 @@ impl Questions {
     ///
     /// [`BucketError`].
     pub async fn dispute(&self, question: &Question) -> Result<(), BucketError> {
-        let key = disputed_key(&question.record.id);
+        let key = keys::disputed(&question.record.id);
         self.training.put(&key, JSON, question.to_json()).await
     }
 
@@ -72,11 +109,6 @@ impl Questions {
     ///
     /// [`BucketError`].
     pub async fn settle(&self, record_id: &str) -> Result<(), BucketError> {
-        self.training.delete(&disputed_key(record_id)).await
+        self.training.delete(&keys::disputed(record_id)).await
     }
-}
-
-/// Returns the key of a dispute.
-pub fn disputed_key(record_id: &str) -> String {
-    format!("{DISPUTED_PREFIX}{record_id}.json")
 }

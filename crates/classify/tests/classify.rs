@@ -463,6 +463,11 @@ async fn a_text_that_will_not_be_asked_again_says_why() {
         (vec![claim(&form, &id, &now)], "0", review(None, false)),
         (vec![question("asked")], "0", review(Some("already-asked"), false)),
         (
+            vec![question("asked"), claim(&id, "feedback/feedback/a", &now)],
+            "5",
+            review(Some("budget"), false),
+        ),
+        (
             vec![question("answered")],
             "0",
             review(Some("already-answered"), false),

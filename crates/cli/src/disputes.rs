@@ -3,9 +3,11 @@
 use active_learning_aws::{
     self as aws,
     adjudication::{Choice, adjudicate as adjudicate_in},
-    questions::DISPUTED_PREFIX,
 };
-use active_learning_core::labels::{human_loop::Answer, question::Question};
+use active_learning_core::{
+    keys,
+    labels::{human_loop::Answer, question::Question},
+};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -71,7 +73,9 @@ pub async fn list(
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<(), Failure> {
     let Place { training, .. } = place.find(stack).await?;
-    let listed = training.list_after(DISPUTED_PREFIX, "", MAX_SHOWN + 1).await?;
+    let listed = training
+        .list_after(keys::DISPUTED_FOLDER, "", MAX_SHOWN + 1)
+        .await?;
     let mut disputes: Vec<Question> = Vec::new();
     for object in listed.iter().take(MAX_SHOWN) {
         // Settled meanwhile, where it is gone.
@@ -119,7 +123,16 @@ pub async fn adjudicate(
         false => Choice::Labels(adjudication.label),
     };
     let (record, by) = (&adjudication.record, &adjudication.by);
-    let answer = adjudicate_in(&place.training, &place.feedback, record, &choice, by, &aws::now()).await?;
+    let answer = adjudicate_in(
+        "adjudicate",
+        &place.training,
+        &place.feedback,
+        record,
+        &choice,
+        by,
+        &aws::now(),
+    )
+    .await?;
     println!("Decided: {}.", in_words(&answer));
     Ok(())
 }

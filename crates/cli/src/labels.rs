@@ -4,7 +4,11 @@
 
 use std::io::{self, BufRead, Write};
 
-use active_learning_aws::{self as aws, label_set::LabelSets};
+use active_learning_aws::{
+    self as aws,
+    label_set::{ChangeError, LabelSets},
+    relabelling::Relabelling,
+};
 use active_learning_core::labels::label_set::{Label, LabelSet, LabelSetError, State};
 use clap::{Args, Subcommand};
 use model_building::relabel::{self, Doubt, Rows};
@@ -100,6 +104,7 @@ enum Action {
 struct Labels {
     place: Place,
     sets: LabelSets,
+    relabelling: Relabelling,
 }
 
 /// Does what was asked; `stack` finds the running stack. Returns whether it was done.
@@ -115,8 +120,10 @@ pub async fn execute(
     let place = Place::of(bucket, feedback, stack).await?;
     let labels = Labels {
         sets: LabelSets::new(place.training.clone()),
+        relabelling: Relabelling::new(place.feedback.clone(), place.training.clone()),
         place,
     };
+    labels.go_on_with_earlier_changes().await?;
     let set = labels.sets.current().await?;
     let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
 
@@ -153,13 +160,36 @@ impl Labels {
             return Ok(false);
         }
 
-        let new = self.sets.edit(&aws::now(), |set| apply(set, &action)).await?;
-        println!("Label set version {}.", new.version());
-        if plan.again.count() > 0 {
-            let asked = relabel::ask_again(&self.place.feedback, &new, plan.again).await?;
-            println!("{asked} texts are asked again.");
+        let at = aws::now();
+        let again = relabel::again(&plan.again, &at);
+        if again.is_empty() {
+            let new = self.sets.edit(&at, |set| apply(set, &action)).await?;
+            println!("Label set version {}.", new.version());
+            return Ok(true);
         }
+
+        // Written down first: whatever happens after the change, its questions are asked.
+        let planned = self.relabelling.plan(set, &at, &again).await?;
+        let changed = self.sets.edit(&at, |set| apply(set, &action)).await;
+        if let Err(ChangeError::Refused(_)) = &changed {
+            self.relabelling.drop_plan(&planned).await?;
+        }
+        println!("Label set version {}.", changed?.version());
+        self.relabelling.deliver(&planned).await?;
+        println!("{} texts are asked again.", planned.texts());
         Ok(true)
+    }
+
+    /// Asks what an earlier change was to ask, where whoever made it was stopped before it was asked.
+    async fn go_on_with_earlier_changes(&self) -> Result<(), Failure> {
+        let resumed = self.relabelling.resume(&aws::now()).await?;
+        if resumed.texts > 0 {
+            println!(
+                "An earlier change of the label set had been left in the middle: {} texts are asked again now.",
+                resumed.texts
+            );
+        }
+        Ok(())
     }
 
     async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {

@@ -60,11 +60,21 @@ pub async fn run(
             for difference in models.label_differences(models.serving().await?).await? {
                 println!("! {difference}");
             }
+            for problem in sign_in::try_template(&outputs, items_per_task(&stack)).await? {
+                println!("! The worker task template cannot be used, its pages have no Submit: {problem}");
+            }
             std::future::pending().await
         } => failure,
     };
     stack.stop().await;
     outcome
+}
+
+/// Returns how many items a task has, as the stack is configured; one where nothing says so.
+pub fn items_per_task(stack: &Running) -> usize {
+    let mut functions = stack.plan.functions.iter();
+    let items = functions.find_map(|function| function.environment.get("ITEMS_PER_TASK"));
+    items.and_then(|items| items.parse().ok()).unwrap_or(1)
 }
 
 /// Starts the stack; until it is ready there is no `outputs.json`.

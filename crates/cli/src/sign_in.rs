@@ -66,6 +66,30 @@ pub async fn create_link_as(stack: &StackOutputs, reviewer: &str, role: Role) ->
     }
 }
 
+/// Has the worker task template in use tried with a made-up task of so many items. Returns what is wrong with it, one
+/// sentence each; nothing where its answers can be read, or where there is no portal.
+///
+/// # Errors
+///
+/// [`SignInError`], for example when the stack does not run.
+pub async fn try_template(stack: &StackOutputs, items: usize) -> Result<Vec<String>, SignInError> {
+    let function = stack.output(FUNCTION_OUTPUT);
+    if function.is_empty() {
+        return Ok(Vec::new());
+    }
+    let payload = json!({"operation": "try-template", "items": items});
+    let answer = invoke(&stack.endpoint_url, function, &payload).await?;
+    if answer["works"] == true {
+        return Ok(Vec::new());
+    }
+    let notices = answer["notices"].as_array().into_iter().flatten();
+    let notices: Vec<String> = notices.filter_map(Value::as_str).map(str::to_owned).collect();
+    Ok(match notices.is_empty() {
+        true => vec!["It could not be tried.".to_owned()],
+        false => notices,
+    })
+}
+
 /// Invokes a function by Lambda's own API and returns its answer, or the error document.
 async fn invoke(endpoint_url: &str, function: &str, payload: &Value) -> Result<Value, SignInError> {
     let request = signed_request(endpoint_url, function, payload.to_string());

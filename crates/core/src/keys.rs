@@ -100,12 +100,65 @@ pub const ASKED_FOLDER: &str = "asked/";
 pub const FIRST_MODEL: &str = "builds/first-model.json";
 /// Folder of the marks of human loops in flight, in the review bucket.
 pub const QUEUE_FOLDER: &str = "human-review/queue/";
+/// Folder of the marks of all human loops, whose names begin with their start in milliseconds since 1970, in the
+/// review bucket.
+pub const STARTED_FOLDER: &str = "human-review/listing/ascending/";
 /// Folder of those who may sign in to the portal, in the review bucket.
 pub const REVIEWERS_FOLDER: &str = "human-review/reviewers/";
 /// Folder of what was done in the console, in the review bucket.
 pub const AUDIT_LOG_FOLDER: &str = "audit-log/";
 /// Texts that people were asked about lately, in the feedback bucket.
 pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
+
+/// Folder of what changes of the label set will ask again, in the feedback bucket.
+pub const RELABEL_FOLDER: &str = "relabel/";
+/// Folder of questions that could not be read, in the feedback bucket.
+pub const DAMAGED_QUESTIONS_FOLDER: &str = "questions/damaged/";
+/// Folder of what people are to be told, in the training bucket.
+pub const NOTICES_FOLDER: &str = "notices/";
+/// Folder of the rows on which people do not agree, in the training bucket.
+pub const DISPUTED_FOLDER: &str = "disputed/";
+
+/// Returns the key of a change of the label set that is about to be made.
+pub fn relabel_change(change: &str) -> String {
+    format!("{RELABEL_FOLDER}{change}.json")
+}
+
+/// Returns the change of the label set that an object of [`relabel_change`] is.
+pub fn change_of_relabel(key: &str) -> Option<&str> {
+    key.strip_prefix(RELABEL_FOLDER)?.strip_suffix(".json")
+}
+
+/// Returns the key of a part of what a change of the label set will ask again.
+pub fn relabel_part(change: &str, part: usize) -> String {
+    format!("{RELABEL_FOLDER}{change}-{part:04}.jsonl")
+}
+
+/// Returns the key of a part of what a change of the label set asks again, as it is delivered.
+pub fn relabelled_feedback(change: &str, part: usize) -> String {
+    format!("feedback/relabel/{change}-{part:04}.jsonl")
+}
+
+/// Returns the key of a question that could not be read, the same for the same content.
+pub fn damaged_question(record_id: &str, content: &[u8]) -> String {
+    let content = hex::encode(&Sha256::digest(content)[..8]);
+    format!("{DAMAGED_QUESTIONS_FOLDER}{record_id}-{content}.json")
+}
+
+/// Returns the key of something that people are to be told, once for each name.
+pub fn notice(name: &str) -> String {
+    format!("{NOTICES_FOLDER}{name}.json")
+}
+
+/// Returns the name of what an object of [`notice`] tells.
+pub fn name_of_notice(key: &str) -> Option<&str> {
+    key.strip_prefix(NOTICES_FOLDER)?.strip_suffix(".json")
+}
+
+/// Returns the key of a row on which people do not agree.
+pub fn disputed(record_id: &str) -> String {
+    format!("{DISPUTED_FOLDER}{record_id}.json")
+}
 
 /// Returns the key of what a human loop that is not done with asks.
 pub fn asked(human_loop: &str) -> String {
@@ -195,6 +248,9 @@ mod tests {
             claim("x"),
             labelled("x"),
             question("x"),
+            relabel_change("x"),
+            disputed("x"),
+            notice("x"),
             RECENT_TEXTS.to_owned(),
         ];
 
@@ -203,6 +259,9 @@ mod tests {
         }
         assert_eq!(loop_of_asked(&asked("loop-1")), Some("loop-1"));
         assert_eq!(loop_of_labelled(&labelled("loop-1")), Some("loop-1"));
+        assert_eq!(name_of_notice(&notice("odd")), Some("odd"));
+        assert_eq!(change_of_relabel(&relabel_change("4-2026")), Some("4-2026"));
+        assert_eq!(change_of_relabel(&relabel_part("4-2026", 0)), None);
         assert_eq!(loop_of_labelled("elsewhere/loop-1.jsonl"), None);
     }
 

@@ -39,6 +39,11 @@ pub fn normalise(text: &str) -> String {
 
 /// Decodes HTML entities once; what is no entity stays. News feeds drop the `&` of numeric ones (`#39;`).
 pub fn decode_entities(text: &str) -> String {
+    decode_entities_with(text, entity_text)
+}
+
+/// Decodes the HTML entities once of which a text is known by their names.
+fn decode_entities_with(text: &str, text_of: impl Fn(&str) -> Option<String>) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(['&', '#']) {
@@ -48,7 +53,7 @@ pub fn decode_entities(text: &str) -> String {
         let entity = body
             .split_once(';')
             .filter(|(name, _)| name.len() <= 8 && from.len() - body.len() <= 1);
-        match entity.and_then(|(name, after)| Some((entity_text(name)?, after))) {
+        match entity.and_then(|(name, after)| Some((text_of(name)?, after))) {
             Some((character, after)) => {
                 decoded.push_str(&character);
                 rest = after;

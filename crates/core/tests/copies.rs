@@ -1,7 +1,9 @@
 //! How well copies are found: texts with edits, and texts that have nothing to do with one another.
 //!
 //! With the news data at hand (`NEWS_DATA`, or `../shared/data` beside the workspace) the same is measured on it:
-//! `cargo test -p active-learning-core --test copies -- --nocapture` prints the numbers.
+//! `cargo test --workspace --test copies -- --nocapture` prints the numbers.
+
+mod edits;
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -9,72 +11,10 @@ use active_learning_core::{
     dataset::{Mode, read_csv},
     feedback::{ClassScore, FeedbackRecord, FeedbackRequest, Source},
     sampling::duplicates::{RecentTexts, same_form},
-    text::normal_form,
 };
+use edits::{CHANGES, CONTRASTS, Edit, FORM};
 
 const INVENTED: &str = include_str!("../../cli/data/news.csv");
-
-/// Makes a copy of a text; words come from the other text, places from the number.
-type Edit = fn(text: &str, other: &str, number: usize) -> String;
-
-/// Edits that make a copy of form.
-const FORM: [(&str, Edit); 3] = [
-    ("case", |text, _, _| text.to_lowercase()),
-    ("punctuation", |text, _, _| {
-        format!(
-            "\u{201c}{}\u{201d}!",
-            text.replace(", ", " \u{2014} ").replace(". ", " \u{2026} ")
-        )
-    }),
-    // What is an entity already stays one.
-    ("entities", |text, _, _| {
-        let text = text.replace("& ", "&amp; ").replace('\'', "&#39;");
-        text.replace('"', "&quot;").replace(' ', "&nbsp; ")
-    }),
-];
-
-/// Edits that make a copy by a small change.
-const CHANGES: [(&str, Edit); 3] = [
-    ("truncated to 50 to 95 %", |text, _, number| {
-        let characters: Vec<char> = text.chars().collect();
-        let kept = characters.len() * (51 + number * 31 % 45) / 100;
-        format!("{}...", characters[..kept].iter().collect::<String>())
-    }),
-    ("words added before", |text, _, _| {
-        format!("Agency report: {text}")
-    }),
-    ("words added after", |text, _, _| {
-        format!("{text} (Full story here)")
-    }),
-];
-
-/// Edits that may change what a text means.
-const CONTRASTS: [(&str, Edit); 4] = [
-    ("one word replaced", |text, other, number| {
-        let mut words: Vec<&str> = text.split_whitespace().collect();
-        let others: Vec<&str> = other.split_whitespace().collect();
-        let place = number * 7_919 % words.len();
-        let letters = |word: &str| word.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
-        let from = number * 104_729 % others.len();
-        let mut choices = others[from..].iter().chain(&others[..from]);
-        let is_other = |word: &&&str| !letters(word).is_empty() && letters(word) != letters(words[place]);
-        words[place] = choices.find(is_other).expect("texts differ in a word");
-        words.join(" ")
-    }),
-    ("a not within", |text, _, number| {
-        let mut words: Vec<&str> = text.split(' ').collect();
-        words.insert(1 + number * 7_919 % (words.len() - 1), "not");
-        words.join(" ")
-    }),
-    (
-        "a question of a statement, or a statement of a question",
-        |text, _, _| match normal_form(text).ends_with('?') {
-            true => text.replace('?', ""),
-            false => format!("{}?", text.trim_end_matches('.')),
-        },
-    ),
-    ("an emoji after", |text, _, _| format!("{text} \u{1f44e}")),
-];
 
 fn record(text: &str) -> FeedbackRecord {
     let request = FeedbackRequest {

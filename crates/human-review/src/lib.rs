@@ -273,8 +273,8 @@ impl HumanReview {
                 role,
             } => self.create_sign_in_link(&reviewer, portal_url, role, now),
             Operation::Measure => self.measure(now).await,
-            Operation::TryTemplate { input } => {
-                let trial = self.template().try_now(input).await;
+            Operation::TryTemplate { input, items } => {
+                let trial = self.template().try_now(input, items).await;
                 Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
             }
         }
@@ -342,6 +342,9 @@ enum Operation {
     },
     /// Counts what waits, as metrics.
     Measure,
-    /// Tries the worker task template in use with a made-up answer, on this input or on two made-up items.
-    TryTemplate { input: Option<Value> },
+    /// Tries the worker task template in use with a made-up answer, on this input or on so many made-up items.
+    TryTemplate {
+        input: Option<Value>,
+        items: Option<usize>,
+    },
 }

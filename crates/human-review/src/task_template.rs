@@ -13,6 +13,12 @@ const MAX_TASK_BYTES: usize = 4_500_000;
 /// Largest worker task template, in bytes.
 const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
 
+/// Items of a made-up task, where nobody says how many there are.
+const MADE_UP_ITEMS: usize = 2;
+
+/// Most items of a made-up task.
+const MAX_MADE_UP_ITEMS: usize = 100;
+
 /// Stands for the nonce where nobody sees the page.
 const NO_NONCE: &str = "trial";
 
@@ -66,15 +72,10 @@ impl TaskTemplate<'_> {
         Ok((html, trial))
     }
 
-    /// Tries the template as it is, with an input or with two made-up items.
-    pub async fn try_now(self, input: Option<Value>) -> Trial {
-        let item = |number| {
-            json!({ "id": format!("trial-item-{number}"), "utterance": format!("Text {number}"),
-                "prediction": "A", "confidence": 0.5, "classifier": "trial" })
-        };
-        let made_up =
-            || json!({ "comprehendPredictions": [item(1), item(2)], "labels": ["A", "B"], "rowCount": 2 });
-        let input = input.unwrap_or_else(made_up);
+    /// Tries the template as it is, with an input or with so many made-up items; two, if it is not said.
+    pub async fn try_now(self, input: Option<Value>, items: Option<usize>) -> Trial {
+        let items = items.unwrap_or(MADE_UP_ITEMS).clamp(1, MAX_MADE_UP_ITEMS);
+        let input = input.unwrap_or_else(|| made_up_input(items));
         match self.render(&input, NO_NONCE).await {
             Ok((_, trial)) => trial,
             Err(error) => Trial {
@@ -126,6 +127,15 @@ impl TaskTemplate<'_> {
         let template = found.ok_or(TaskError::NoTemplate)?;
         Ok(String::from_utf8_lossy(&template.bytes).into_owned())
     }
+}
+
+fn made_up_input(items: usize) -> Value {
+    let item = |number| {
+        json!({ "id": format!("trial-item-{number}"), "utterance": format!("Text {number}"),
+            "prediction": "A", "confidence": 0.5, "classifier": "trial" })
+    };
+    let made_up: Vec<Value> = (1..=items).map(item).collect();
+    json!({ "comprehendPredictions": made_up, "labels": ["A", "B"], "rowCount": items })
 }
 
 /// Returns whether an input holds no text, number or flag that anybody could see.

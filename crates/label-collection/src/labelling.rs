@@ -20,6 +20,7 @@ use active_learning_core::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
+use serde_json::json;
 
 use crate::{FUNCTION, LabelCollection, LabelCollectionError};
 
@@ -120,9 +121,32 @@ impl LabelCollection {
             .await?;
         self.human_loops.forget(human_loop).await?;
         warn!(human_loop.name = human_loop, reason = UNREADABLE, "set aside");
-        let new = u64::from(new);
-        metrics::count(FUNCTION, &[("RejectedOutputs", new), ("UnreadableLoops", new)]);
-        Ok(())
+        metrics::count(
+            FUNCTION,
+            &[
+                ("RejectedOutputs", u64::from(new)),
+                ("UnreadableLoops", u64::from(new)),
+            ],
+        );
+        self.tell_of_unreadable_loop(human_loop).await
+    }
+
+    /// Leaves a message for people: their answers are lost until somebody mends the page. One message a day is enough,
+    /// however many loops there are.
+    async fn tell_of_unreadable_loop(&self, human_loop: &str) -> Result<(), LabelCollectionError> {
+        let today = &active_learning_aws::now()[..10];
+        let notice = json!({
+            "subject": "Answers of reviewers cannot be read",
+            "message": format!(
+                "Reviewers have completed the human loop {human_loop}, but {UNREADABLE}. Its texts are set aside below \
+                 rejected/training-data/ of the feedback bucket and can be sent again with `active-learning redrive`. Mend the \
+                 template first: try it with {{\"operation\": \"try-template\"}}. Further loops of today are counted \
+                 (metric UnreadableLoops) and listed there, not mailed."
+            ),
+        });
+        let key = keys::notice(&format!("unreadable-loops-{today}"));
+        let left = self.training.create_document(&key, &notice).await;
+        left.map(drop).map_err(LabelCollectionError::TrainingBucket)
     }
 
     /// Reads an output; `None` if there is none, and the reason where it cannot be used.

@@ -17,15 +17,19 @@ use active_learning_aws::{
     failure::Refusal,
     human_loops::{AskError, HumanLoops},
     label_set::LabelSets,
-    lambda,
+    lambda, metrics,
     questions::Questions,
+    relabelling::Relabelling,
     s3_event::{self, InvalidEvent, Invocation, S3Object},
 };
 use active_learning_core::labels::human_loop::{loop_of_correction, loop_of_output};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
 use chrono::{DateTime, TimeDelta, Utc};
-use lambda_runtime::{Diagnostic, LambdaEvent, tracing::debug};
+use lambda_runtime::{
+    Diagnostic, LambdaEvent,
+    tracing::{debug, warn},
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -97,6 +101,9 @@ pub enum LabelCollectionError {
     /// Copies of a question that was given up could not be delivered again.
     #[error("copies of a question that was given up could not be delivered again")]
     Copies(#[source] BucketError),
+    /// What a change of the label set asks again could not be delivered.
+    #[error("what a change of the label set asks again could not be delivered")]
+    Relabelling(#[source] BucketError),
     /// Open questions could not be read, written or asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -120,6 +127,7 @@ impl From<LabelCollectionError> for Diagnostic {
             LabelCollectionError::Claim(_) => "Claim",
             LabelCollectionError::Question(_) => "Question",
             LabelCollectionError::Copies(_) => "Copies",
+            LabelCollectionError::Relabelling(_) => "Relabelling",
             LabelCollectionError::Ask(error) => error.error_type(),
             LabelCollectionError::Review(_) => "Review",
             LabelCollectionError::OutputElsewhere(_) => "OutputElsewhere",
@@ -141,6 +149,7 @@ pub struct LabelCollection {
     human_loops: HumanLoops,
     questions: Questions,
     label_sets: LabelSets,
+    relabelling: Relabelling,
     config: Config,
 }
 
@@ -152,8 +161,9 @@ impl LabelCollection {
         let a2i = clients::a2i(sdk, config.human_review_url.as_deref());
         Self {
             human_loops: HumanLoops::new(feedback.clone(), a2i.clone(), config.workflow_arn.clone()),
-            questions: Questions::new(feedback.clone(), training.clone()),
+            questions: Questions::new(FUNCTION, feedback.clone(), training.clone()),
             label_sets: LabelSets::new(training.clone()),
+            relabelling: Relabelling::new(feedback.clone(), training.clone()),
             review: feedback.other(&config.review_bucket),
             training,
             feedback,
@@ -183,11 +193,29 @@ impl LabelCollection {
     pub async fn handle_at(&self, payload: Value, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
         // Boxed as in `for_each`.
         match Invocation::parse(payload)? {
-            Invocation::Operation(Operation::Sweep) => Box::pin(self.sweep(now)).await,
+            Invocation::Operation(Operation::Sweep) => {
+                let relabelled = Box::pin(self.go_on_relabelling(now)).await;
+                Box::pin(self.sweep(now)).await.and(relabelled)
+            }
             Invocation::Objects(objects) => {
                 s3_event::for_each(objects, async |object| self.work_off(&object).await).await
             }
         }
+    }
+
+    /// Asks what a change of the label set was to ask, where whoever made it was stopped before it was asked.
+    async fn go_on_relabelling(&self, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
+        let resumed = self.relabelling.resume(&active_learning_aws::rfc3339(now)).await;
+        let resumed = resumed.map_err(LabelCollectionError::Relabelling)?;
+        if resumed.texts + resumed.dropped > 0 {
+            warn!(
+                texts = resumed.texts,
+                dropped = resumed.dropped,
+                "changes of the label set had been left in the middle"
+            );
+            metrics::count(FUNCTION, &[("ResumedRelabels", resumed.texts as u64)]);
+        }
+        Ok(())
     }
 
     async fn work_off(&self, object: &S3Object) -> Result<(), LabelCollectionError> {

@@ -24,12 +24,16 @@ mod split;
 use std::{
     collections::{BTreeMap, HashSet},
     io,
+    sync::Arc,
 };
 
 use active_learning_aws::bucket::{Bucket, BucketError, CSV};
-use active_learning_core::dataset::{
-    ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, Problem, Rules,
-    Severity, TrainingFileReport, check, dataset_version, report_key,
+use active_learning_core::{
+    dataset::{
+        ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, Problem, Rules,
+        Severity, TrainingFileReport, check, dataset_version, report_key,
+    },
+    labels::label_set::LabelSet,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -198,9 +202,9 @@ async fn try_assemble(
     policy: &AssemblePolicy,
     now: DateTime<Utc>,
 ) -> Result<Assembled, AssembleError> {
-    let (initial, reports) = read_initial(bucket, policy.mode).await?;
-    write_reports(bucket, reports, now).await?;
     let labels = labels::read(bucket, Keep::Text).await?;
+    let (initial, reports) = read_initial(bucket, policy.mode, labels.set.clone()).await?;
+    write_reports(bucket, reports, now).await?;
     let rows = blocking(move || Rows::choose(initial, labels)).await?;
     if rows.rows.is_empty() {
         return Err(AssembleError::Empty);
@@ -231,8 +235,9 @@ async fn blocking<T: Send + 'static>(
 async fn read_initial(
     bucket: &Bucket,
     mode: Option<Mode>,
+    set: Option<Arc<LabelSet>>,
 ) -> Result<(InitialRows, Vec<TrainingFileReport>), AssembleError> {
-    let mut initial = Initial::new(mode).map_err(AssembleError::Disk)?;
+    let mut initial = Initial::new(mode, set).map_err(AssembleError::Disk)?;
     for InitialFile { key, etag } in training_files::list(bucket).await? {
         // One that is gone was taken away on purpose.
         let Some(body) = bucket.open(&key).await? else {

@@ -4,7 +4,7 @@ use active_learning_aws::bucket::TEXT;
 use active_learning_core::{
     dataset::{DatasetManifest, Row, one_line, read_delimited_csv},
     feedback::prediction::LABEL_DELIMITER,
-    model::evaluation::TestPrediction,
+    model::evaluation::{LabelNames, TestPrediction},
 };
 use aws_sdk_comprehend::types::{InputDataConfig, InputFormat, JobStatus, OutputDataConfig};
 use chrono::Utc;
@@ -182,11 +182,14 @@ impl ModelBuilding {
         }
         let predicted = rows.iter().enumerate().map(|(line, row)| {
             let (predicted, confidence) = match read.by_line.get(&line) {
-                Some(prediction) => (prediction.label.clone(), f64::from(prediction.confidence)),
-                None => (NO_ANSWER.to_owned(), 0.0),
+                Some(prediction) => {
+                    let labels = LabelNames::of(prediction.labels.iter().cloned());
+                    (labels, f64::from(prediction.confidence))
+                }
+                None => (LabelNames::from(NO_ANSWER), 0.0),
             };
             TestPrediction {
-                actual: row.labels.join(&LABEL_DELIMITER.to_string()),
+                actual: LabelNames::of(row.labels.iter().cloned()),
                 predicted,
                 confidence,
             }

@@ -9,7 +9,10 @@ use active_learning_aws::{
 use active_learning_core::{
     dataset::DatasetManifest,
     labels::label_set::{LabelSet, Resolution},
-    model::{comparison::Reason, evaluation::TestPrediction},
+    model::{
+        comparison::Reason,
+        evaluation::{LabelNames, TestPrediction},
+    },
 };
 
 use serde::Deserialize;
@@ -85,7 +88,8 @@ fn shown(names: &[String]) -> String {
 /// Writes predictions by the names that labels have now: a model does not lose by a rename or a merge.
 pub(crate) fn use_own_names(set: &LabelSet, predictions: &mut [TestPrediction]) {
     for prediction in predictions {
-        prediction.predicted = set.own_names(&prediction.predicted);
+        let names = prediction.predicted.names().iter();
+        prediction.predicted = LabelNames::of(names.map(|name| set.own_name(name)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use active_learning_aws::bucket::{Bucket, JSON_LINES};
+use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
     dataset::{Mode, TextId, TrainingRows, one_line},
     feedback::{FeedbackRecord, Signal, Source, record_id},
@@ -20,9 +20,6 @@ use crate::{
     labels::{self, Keep, Labels, Outcome},
     training_files,
 };
-
-/// Records of one delivered object.
-const RECORDS_PER_OBJECT: usize = 1_000;
 
 /// Doubt of a text on which no model said anything.
 const NO_CONFIDENCE: f32 = 0.5;
@@ -142,19 +139,12 @@ pub async fn proposals(bucket: &Bucket, set: &LabelSet) -> Result<Vec<Proposal>,
     Ok(proposals)
 }
 
-/// Delivers rows to be asked again, the most doubtful first; returns how many texts.
-///
-/// Idempotent for one version of the set: the same rows again are the same objects and the same claims.
-///
-/// # Errors
-///
-/// The feedback bucket cannot be written to.
-pub async fn ask_again(feedback: &Bucket, set: &LabelSet, rows: Rows) -> Result<usize, Failure> {
-    let classifier = rows
-        .answers
-        .first()
-        .map_or_else(String::new, |record| record.classifier.clone());
-    let of_files = rows.initial.iter().map(|text| unanswered(&classifier, text));
+/// Returns the records that ask about rows again when the set is changed at this time, the most doubtful first, each text
+/// once.
+pub fn again(rows: &Rows, at: &str) -> Vec<FeedbackRecord> {
+    let classifier = rows.answers.first().map(|record| record.classifier.as_str());
+    let of_files = rows.initial.iter();
+    let of_files = of_files.map(|text| unanswered(classifier.unwrap_or_default(), text));
     let mut records: Vec<FeedbackRecord> = rows.answers.iter().cloned().chain(of_files).collect();
     records.sort_by(|a, b| {
         let doubt = |record: &FeedbackRecord| record.confidence.unwrap_or(NO_CONFIDENCE);
@@ -162,20 +152,11 @@ pub async fn ask_again(feedback: &Bucket, set: &LabelSet, rows: Rows) -> Result<
     });
     let mut asked = HashSet::new();
     records.retain(|record| asked.insert(record.id.clone()));
-
-    for (part, records) in records.chunks(RECORDS_PER_OBJECT).enumerate() {
-        let lines: String = records
-            .iter()
-            .map(|record| again(record, set.updated_at()).to_line())
-            .collect();
-        let key = format!("feedback/relabel/{:08}-{part:04}.jsonl", set.version());
-        feedback.put(&key, JSON_LINES, lines).await?;
-    }
-    Ok(records.len())
+    records.iter().map(|record| anew(record, at)).collect()
 }
 
 /// Makes the record that asks about a text anew. What its user said is in its first record.
-fn again(record: &FeedbackRecord, at: &str) -> FeedbackRecord {
+fn anew(record: &FeedbackRecord, at: &str) -> FeedbackRecord {
     FeedbackRecord {
         signal: Signal::Relabel,
         suggested_label: None,

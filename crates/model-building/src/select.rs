@@ -6,7 +6,7 @@ use active_learning_core::{
     dataset::{DatasetManifest, Problem, Row},
     model::{
         comparison::{Candidate, Decision, Reason},
-        evaluation::{TestPrediction, evaluate},
+        evaluation::{LabelNames, TestPrediction, evaluate},
     },
 };
 use chrono::{DateTime, Utc};
@@ -154,16 +154,16 @@ impl ModelBuilding {
 
 /// Says whether the first model does better, on rows that it had not seen, than the commonest label for each of them.
 fn better_than_a_guess(predictions: &[TestPrediction]) -> Reason {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<&LabelNames, usize> = BTreeMap::new();
     for row in predictions {
         *counts.entry(&row.actual).or_default() += 1;
     }
     let commonest = counts.into_iter().max_by_key(|(_, count)| *count);
-    let (commonest, _) = commonest.unwrap_or_default();
+    let commonest = commonest.map(|(labels, _)| labels.clone()).unwrap_or_default();
     let guesses: Vec<TestPrediction> = predictions
         .iter()
         .map(|row| TestPrediction {
-            predicted: commonest.to_owned(),
+            predicted: commonest.clone(),
             ..row.clone()
         })
         .collect();
@@ -201,8 +201,8 @@ fn known_rows(
         text: rows[row].text.clone(),
         champion: old(row)
             .filter(|old| old.confidence > 0.0)
-            .map(|old| old.predicted.clone()),
-        challenger: challenger[row].predicted.clone(),
+            .map(|old| old.predicted.to_string()),
+        challenger: challenger[row].predicted.to_string(),
     };
     order.into_iter().take(KNOWN_ROWS).map(known).collect()
 }

@@ -1,5 +1,6 @@
 //! What starts executions: enough new labels, a long time since the last build, a model that is worse in service.
 
+use active_learning_core::keys;
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
@@ -13,6 +14,9 @@ use crate::{
     message, serving_model,
     tally::Tally,
 };
+
+/// Messages that one tick tells at most.
+const MAX_NOTICES: usize = 10;
 
 /// When a build is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +62,28 @@ impl ModelBuilding {
             Err(error) => Err(error),
         };
         let watched = self.watch(serving.as_deref(), &tally, now).await;
-        considered.and(watched)
+        let told = self.tell_notices().await;
+        considered.and(watched).and(told)
+    }
+
+    /// Tells people what other functions have left for them, each once.
+    async fn tell_notices(&self) -> Result<(), StepError> {
+        for object in self
+            .bucket
+            .list_after(keys::NOTICES_FOLDER, "", MAX_NOTICES)
+            .await?
+        {
+            let Some(name) = keys::name_of_notice(&object.key) else {
+                continue;
+            };
+            let notification: Option<Notification> = self.bucket.read_document(&object.key).await?;
+            if let Some(notification) = notification {
+                self.tell(name, &notification).await?;
+                // Removed last: what breaks off before is told again, under a name that was taken.
+                self.bucket.delete(&object.key).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts a build if the policy says so. The same moment twice, and two at a time, start one.

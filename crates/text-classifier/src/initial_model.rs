@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Raise it when training changes: the same file then makes a new version.
-const TRAINER_REVISION: u32 = 4;
+const TRAINER_REVISION: u32 = 5;
 const SEED: u64 = 1;
 
 /// A new object of the bucket.
@@ -163,8 +163,10 @@ async fn trained(
             .unwrap_or_default()));
     }
     let start = Utc::now();
+    let labels = bucket.label_sets().current().await?;
     let training = tokio::task::spawn_blocking(move || {
-        let set = training_set(&file, test_share)?;
+        let is_name = |name: &str| labels.as_ref().is_some_and(|labels| labels.find(name).is_some());
+        let set = training_set(&file, test_share, &is_name)?;
         let trained = train(&set, SEED);
         Ok((set.len(), set.repairs, trained))
     });
@@ -190,9 +192,13 @@ async fn trained(
 /// Reads the rows to train on: those that no test set holds, nor any near copy of them.
 ///
 /// A label that would be left without a row would be missing in the model: then all rows are trained on.
-fn training_set(file: &[u8], test_share: f64) -> Result<TrainingSet, TrainingDataError> {
+fn training_set(
+    file: &[u8],
+    test_share: f64,
+    is_name: &dyn Fn(&str) -> bool,
+) -> Result<TrainingSet, TrainingDataError> {
     if test_share <= 0.0 {
-        return TrainingSet::read_csv(file);
+        return TrainingSet::read_csv_where(file, is_name, &|_| true);
     }
     let mut held_out = HeldOut::default();
     for row in TrainingRows::new(file, None)? {
@@ -202,9 +208,9 @@ fn training_set(file: &[u8], test_share: f64) -> Result<TrainingSet, TrainingDat
         }
     }
     let near_copies = NearCopies::of(&held_out);
-    let set = TrainingSet::read_csv_where(file, &|text| !near_copies.contains(text))?;
+    let set = TrainingSet::read_csv_where(file, is_name, &|text| !near_copies.contains(text))?;
     if set.counts().contains(&0) {
-        let mut all = TrainingSet::read_csv(file)?;
+        let mut all = TrainingSet::read_csv_where(file, is_name, &|_| true)?;
         all.repairs.push(
             "warning: too few rows to leave any out: \
              this model has seen texts that later ones are tested with"
@@ -385,9 +391,9 @@ mod tests {
             .map(|text| format!("a,{}!!\n", text.to_uppercase()))
             .collect();
 
-        let all = training_set(file.as_bytes(), 0.0).expect("a good file");
-        let some = training_set(file.as_bytes(), 0.2).expect("a good file");
-        let with_copies = training_set((file + &copies).as_bytes(), 0.2).expect("a good file");
+        let all = training_set(file.as_bytes(), 0.0, &|_| false).expect("a good file");
+        let some = training_set(file.as_bytes(), 0.2, &|_| false).expect("a good file");
+        let with_copies = training_set((file + &copies).as_bytes(), 0.2, &|_| false).expect("a good file");
 
         assert_eq!(all.len(), 100);
         assert!(held_out.len() > 5 && some.len() > 50);
@@ -403,7 +409,7 @@ mod tests {
             .expect("some share");
         let file = format!("{}c,the only row\n", file(100));
 
-        let set = training_set(file.as_bytes(), share).expect("a good file");
+        let set = training_set(file.as_bytes(), share, &|_| false).expect("a good file");
 
         assert_eq!((set.len(), set.labels.len()), (101, 3));
     }
@@ -413,7 +419,8 @@ mod tests {
         let file = "a|b,the only row with two\na,one\nb,two\na,three\nb,four\n";
 
         for percent in 0..100 {
-            let set = training_set(file.as_bytes(), f64::from(percent) / 100.0).expect("a good file");
+            let set =
+                training_set(file.as_bytes(), f64::from(percent) / 100.0, &|_| false).expect("a good file");
             assert_eq!(set.mode, Mode::MultiLabel, "{percent} %");
         }
     }

@@ -1,6 +1,6 @@
 //! Training of a classifier, outside the request that asked for it.
 
-use active_learning_core::model::evaluation::TestPrediction;
+use active_learning_core::model::evaluation::{LabelNames, TestPrediction};
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::Utc;
 use serde_json::json;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::io::SyncIoBridge;
 
 use text_model::{
-    Confidence, LABEL_DELIMITER, Model, TrainingDataError,
+    Confidence, Model, TrainingDataError,
     metrics::{self, Outcome},
     train,
     training_data::Collector,
@@ -355,10 +355,7 @@ fn train_and_test(train: Collector, test: Option<Collector>) -> Result<Tested, T
 /// Writes outcomes as lines of JSON, in the shape of [`TestPrediction`]; no text is in them.
 fn cross_validation(model: &Model, outcomes: &[Outcome]) -> Vec<u8> {
     let (mode, labels) = (model.mode(), model.labels());
-    let names = |classes: &[usize]| {
-        let names: Vec<&str> = classes.iter().map(|&class| labels[class].as_str()).collect();
-        names.join(&LABEL_DELIMITER.to_string())
-    };
+    let names = |classes: &[usize]| LabelNames::of(classes.iter().map(|&class| labels[class].as_str()));
     let mut lines = Vec::new();
     for outcome in outcomes {
         let line = TestPrediction {

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use active_learning_core::{dataset::Mode, model::evaluation::TestPrediction};
+use active_learning_core::{
+    dataset::Mode,
+    model::evaluation::{LabelNames, TestPrediction},
+};
 
 /// A label of a multi-label model counts as given from this probability on.
 const LABEL_THRESHOLD: f32 = 0.5;
@@ -53,15 +56,15 @@ impl Outcome {
             Mode::MultiClass => {
                 let (class, probability) = self.best();
                 vec![TestPrediction {
-                    actual: self.truth[0].to_string(),
-                    predicted: class.to_string(),
+                    actual: LabelNames::of([self.truth[0].to_string()]),
+                    predicted: LabelNames::of([class.to_string()]),
                     confidence: f64::from(probability),
                 }]
             }
             Mode::MultiLabel => {
                 let decision = |(class, &probability): (usize, &f32)| TestPrediction {
-                    actual: self.truth.contains(&class).to_string(),
-                    predicted: (probability >= LABEL_THRESHOLD).to_string(),
+                    actual: LabelNames::of([self.truth.contains(&class).to_string()]),
+                    predicted: LabelNames::of([(probability >= LABEL_THRESHOLD).to_string()]),
                     confidence: f64::from(probability.max(1.0 - probability)),
                 };
                 self.probabilities.iter().enumerate().map(decision).collect()

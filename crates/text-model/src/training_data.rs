@@ -1,5 +1,5 @@
 //! Training data on its way into a model: Comprehend's CSV, `LABEL,text` or `LABEL|LABEL,text`, or
-//! augmented manifests.
+//! augmented manifests. A bar within a name is written `\|`.
 //!
 //! How rows are read is told at [`TrainingRows`]; what is wrong with one refuses the file with the line's
 //! number: a model trained on half a file helps nobody. What can be understood is taken and told in
@@ -11,8 +11,11 @@ use std::{
     io::{self, Read},
 };
 
-use active_learning_core::dataset::{
-    BadRow, Findings, Mode, RowError, TrainingCheck, TrainingRows, Unusable, text_id, warn_of_single_rows,
+use active_learning_core::{
+    dataset::{
+        BadRow, Findings, Mode, RowError, TrainingCheck, TrainingRows, Unusable, text_id, warn_of_single_rows,
+    },
+    feedback::prediction::{cut_labels, split_labels},
 };
 
 use crate::{features::Features, fit::Labelled};
@@ -170,23 +173,25 @@ impl TrainingSet {
     /// The first row that cannot be used, or too few or too many labels in the whole file.
     /// Source: Amazon Comprehend, "Preparing classifier training data".
     pub fn read_csv(reader: impl Read) -> Result<Self, TrainingDataError> {
-        Self::read_csv_where(reader, &|_| true)
+        Self::read_csv_where(reader, &|_| false, &|_| true)
     }
 
     /// Reads Comprehend CSV as [`TrainingSet::read_csv`] does, and leaves texts out that are not to be
     /// trained on.
     ///
-    /// Labels are those of the whole file: one may be without an example.
+    /// Labels are those of the whole file: one may be without an example. What `is_name` knows is one label although it
+    /// holds the delimiter.
     ///
     /// # Errors
     ///
     /// As [`TrainingSet::read_csv`].
     pub fn read_csv_where(
         reader: impl Read,
+        is_name: &dyn Fn(&str) -> bool,
         is_wanted: &dyn Fn(&str) -> bool,
     ) -> Result<Self, TrainingDataError> {
         let mut collector = Collector::new(LabelSyntax::Detect);
-        collector.read_csv_where(reader, is_wanted)?;
+        collector.read_csv_where(reader, is_name, is_wanted)?;
         collector.training_set()
     }
 
@@ -212,6 +217,16 @@ impl TrainingSet {
     }
 }
 
+/// Cuts a label column into names: where a part is no name that is known, at each delimiter that is not escaped.
+fn names_in(label: &str, is_name: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let known = |part: &str| is_name(part).then(|| part.to_owned());
+    let parts = split_labels(label);
+    match parts.len() {
+        1 => parts,
+        _ => cut_labels(label, known).unwrap_or(parts),
+    }
+}
+
 impl Collector {
     /// Starts without a text.
     pub fn new(syntax: LabelSyntax) -> Self {
@@ -231,12 +246,13 @@ impl Collector {
 
     /// Adds the rows of a CSV file.
     pub fn read_csv(&mut self, reader: impl Read) -> Result<(), TrainingDataError> {
-        self.read_csv_where(reader, &|_| true)
+        self.read_csv_where(reader, &|_| false, &|_| true)
     }
 
     fn read_csv_where(
         &mut self,
         reader: impl Read,
+        is_name: &dyn Fn(&str) -> bool,
         is_wanted: &dyn Fn(&str) -> bool,
     ) -> Result<(), TrainingDataError> {
         let label_delimiter = match self.syntax {
@@ -251,10 +267,11 @@ impl Collector {
             let is_wanted = is_wanted(text);
             match self.syntax {
                 LabelSyntax::Detect => {
-                    if label.contains(LABEL_DELIMITER) {
+                    let names = names_in(label, is_name);
+                    if names.len() > 1 {
                         self.mode = Mode::MultiLabel;
                     }
-                    self.add(label.split(LABEL_DELIMITER), text, row.line, is_wanted)?;
+                    self.add(names.iter().map(String::as_str), text, row.line, is_wanted)?;
                 }
                 LabelSyntax::One => self.add([label], text, row.line, is_wanted)?,
                 LabelSyntax::Several(delimiter) => {

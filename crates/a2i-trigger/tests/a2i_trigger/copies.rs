@@ -199,3 +199,26 @@ async fn damaged_recent_texts_are_begun_anew() {
     let recent = services.get("copies/recent-texts.jsonl").await;
     assert_eq!(recent.lines().count(), 2, "{recent}");
 }
+
+#[tokio::test]
+async fn a_vote_that_came_after_a_text_was_asked_keeps_near_duplicates_apart_from_it() {
+    let services = Services::start();
+    let first = services.deliver("feedback/a", story("Oil", "Oil")).await;
+    services.work_off(&first).await;
+    let mut vote: Value = serde_json::from_str(&line(STORY, "dislike", 0.1)).expect("JSON");
+    vote["suggestedLabel"] = "Sports".into();
+    let vote = services.deliver("feedback/b", format!("{vote}\n")).await;
+    services.work_off(&vote).await;
+
+    let copy = services
+        .deliver("feedback/c", story("again", "again (Agency)"))
+        .await;
+    let script = services.work_off(&copy).await;
+    let another = services
+        .deliver("feedback/d", story("again", "AGAIN, (Agency)"))
+        .await;
+    let again = services.work_off(&another).await;
+
+    assert_eq!(asked(&[&script]), [STORY.replace("again", "again (Agency)")]);
+    assert!(asked(&[&again]).is_empty(), "the form counts still");
+}

@@ -257,3 +257,93 @@ async fn feedback_on_a_text_that_differs_in_form_only_is_a_vote_on_the_same_ques
     assert_ne!(record.id, record_id("news", TEXT));
     assert_eq!(services.question().await.votes.len(), 2);
 }
+
+impl Services {
+    /// Delivers lines to a function with a budget that is spent, so that they wait; returns what the service was told.
+    async fn delivered_to_wait(&self, key: &str, lines: &str) -> Script {
+        let event = self.deliver(key, lines).await;
+        let script = starting();
+        script.always(STOP, 200, "{}");
+        let function = self.function_with_budget(&script, "1");
+        function.handle(event).await.expect("worked off");
+        script
+    }
+
+    /// Spends the budget of today, and then of the text makes one that waits.
+    async fn waiting(&self, lines: &str) {
+        let first = line("A text that takes the budget.", "audit", 0.5);
+        self.delivered_to_wait("feedback/0.gz", &first).await;
+        self.delivered_to_wait("feedback/1.gz", lines).await;
+    }
+
+    /// Has everything that waits asked about.
+    async fn selected(&self) -> Script {
+        let script = starting();
+        let select = json!({"operation": "select"});
+        self.function(&script).handle(select).await.expect("selected");
+        script
+    }
+}
+
+#[tokio::test]
+async fn a_correction_of_a_text_that_waits_for_the_budget_is_a_vote_when_it_is_asked() {
+    let services = Services::start();
+    services.waiting(&line(TEXT, "low-confidence", 0.1)).await;
+    let correction = feedback(json!({"suggestedLabel": "Sports", "user": "ada"}));
+    services.delivered_to_wait("feedback/2.gz", &correction).await;
+    let while_it_waits = services.question().await;
+
+    let script = services.selected().await;
+
+    assert_eq!(asked(&[&script]), [TEXT]);
+    let question = services.question().await;
+    assert!(question.human_loop.is_some() && while_it_waits.human_loop.is_none());
+    let users: Vec<&str> = question.votes.iter().map(|vote| vote.worker.as_str()).collect();
+    assert_eq!(users, ["user:ada"]);
+    assert_eq!(services.votes().await.len(), 1, "training counts it too");
+}
+
+#[tokio::test]
+async fn a_dislike_that_is_taken_back_while_it_waits_for_the_budget_is_not_asked() {
+    let services = Services::start();
+    services
+        .waiting(&feedback(json!({"user": "ada", "predictionId": "p1"})))
+        .await;
+    let like = json!({"signal": "like", "user": "ada", "predictionId": "p1", "receivedAt": "2026-11-20T11:01:00.000Z"});
+    services.delivered_to_wait("feedback/2.gz", &feedback(like)).await;
+    // The event of the dislike once more.
+    services
+        .delivered_to_wait(
+            "feedback/1.gz",
+            &feedback(json!({"user": "ada", "predictionId": "p1"})),
+        )
+        .await;
+
+    let script = services.selected().await;
+
+    assert_eq!(asked(&[&script]), [""; 0]);
+    assert_eq!(services.question().await.state, State::Withdrawn);
+    let again = json!({"user": "ada", "predictionId": "p1", "receivedAt": "2026-11-20T11:02:00.000Z"});
+    let script = services.delivered("feedback/3.gz", &feedback(again)).await;
+    assert_eq!(asked(&[&script]), [TEXT], "who complains anew is heard");
+}
+
+#[tokio::test]
+async fn a_damaged_question_is_kept_aside_and_a_vote_on_it_is_not_lost() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    let key = keys::question(&record_id("news", TEXT));
+    services.deliver(&key, "{\"schemaVersion\": 1, \"state\":").await;
+
+    let correction = feedback(json!({"suggestedLabel": "Sports", "user": "ada"}));
+    services.delivered("feedback/2.gz", &correction).await;
+
+    let aside = services.keys(keys::DAMAGED_QUESTIONS_FOLDER).await;
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert_eq!(services.get(&aside[0]).await, "{\"schemaVersion\": 1, \"state\":");
+    let question = services.question().await;
+    assert_eq!(question.votes.len(), 1);
+    assert_eq!(services.votes().await[0].votes, question.votes);
+}

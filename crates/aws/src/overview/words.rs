@@ -19,6 +19,7 @@ impl Overview {
     pub fn figures(&self) -> Vec<(&'static str, String)> {
         let mut figures = vec![
             ("Waiting for reviewers", waiting(self.waiting.as_ref())),
+            ("Started in the last 24 hours", started(self.waiting.as_ref())),
             ("Reviewed", reviewed(&self.reviewed)),
             ("Serving model", serving(self.serving.as_ref())),
             ("Live accuracy", accuracy(self.live_accuracy.as_ref())),
@@ -55,6 +56,14 @@ fn waiting(waiting: Option<&Waiting>) -> String {
         }
         Some(seconds) if tasks.count == 1 => format!("1 task, {} old", age(seconds)),
         Some(seconds) => format!("{tasks} tasks, the oldest {} old", age(seconds)),
+    }
+}
+
+fn started(waiting: Option<&Waiting>) -> String {
+    match waiting.map(|waiting| waiting.started_last_day) {
+        Some(Bounded { count: 1, .. }) => "1 task".to_owned(),
+        Some(tasks) => format!("{tasks} tasks"),
+        None => "not known".to_owned(),
     }
 }
 

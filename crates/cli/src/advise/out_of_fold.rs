@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, io::Read, num::NonZeroU32};
 use active_learning_core::{
     dataset::{ContentId, Mode, Row, TextId, read_csv},
     feedback::{
-        prediction::{ClassScore, Prediction},
+        prediction::{ClassScore, Prediction, split_labels},
         record_id,
     },
-    model::{evaluation::TestPrediction, threshold::Judged},
+    model::{evaluation::LabelNames, threshold::Judged},
 };
 use text_model::{Model, TrainingSet, train};
 
@@ -100,16 +100,12 @@ fn judge_one(model: &Model, text: &Text) -> Option<Judged> {
 }
 
 fn judged(id: String, label: &str, prediction: String, confidence: f32) -> Judged {
-    let compared = TestPrediction {
-        actual: label.to_owned(),
-        predicted: prediction,
-        confidence: f64::from(confidence),
-    };
+    let names = |label: &str| LabelNames::of(split_labels(label));
     Judged {
         id,
         confidence,
-        right: compared.is_right(),
-        class: compared.predicted,
+        right: label == prediction || names(label) == names(&prediction),
+        class: prediction,
         selection_probability: 1.0,
     }
 }

@@ -66,7 +66,29 @@ impl Reviewer {
         else {
             return Ok(false);
         };
-        let page = self.get(&location).await?;
+        self.answer_at(&location, choose).await
+    }
+
+    /// Answers a task again that this reviewer has answered, as a correction.
+    ///
+    /// # Errors
+    ///
+    /// When the portal refuses the answer.
+    pub async fn correct(
+        &mut self,
+        human_loop: &str,
+        choose: impl Fn(&str, &str) -> Option<String>,
+    ) -> Result<bool, Failure> {
+        let location = format!("task?loop={human_loop}&correct=yes");
+        self.answer_at(&location, choose).await
+    }
+
+    async fn answer_at(
+        &self,
+        location: &str,
+        choose: impl Fn(&str, &str) -> Option<String>,
+    ) -> Result<bool, Failure> {
+        let page = self.get(location).await?;
         if page.status() == http::StatusCode::NOT_FOUND {
             // It is being started, or somebody else was faster.
             return Ok(false);

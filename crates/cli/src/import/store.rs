@@ -72,7 +72,7 @@ pub(super) async fn store(place: &Place, batch: &Bucket, plan: &Plan) -> Result<
 
 /// Leaves out texts whose questions have all their votes: those were imported before.
 async fn without_known(place: &Place, all: &[Labelled]) -> Result<Vec<Labelled>, Failure> {
-    let questions = &Questions::new(place.feedback.clone(), place.training.clone());
+    let questions = &Questions::new("import", place.feedback.clone(), place.training.clone());
     stream::iter(all)
         .map(async |labelled| {
             let question = questions
@@ -147,7 +147,7 @@ fn record(labelled: &Labelled, name: &str) -> Result<LabelledRecord, Failure> {
 /// Notes the votes in the questions, and claims these, so that nobody is asked again; returns how many are
 /// disputed.
 async fn note_all(place: &Place, records: Vec<LabelledRecord>) -> Result<usize, Failure> {
-    let questions = &Questions::new(place.feedback.clone(), place.training.clone());
+    let questions = &Questions::new("import", place.feedback.clone(), place.training.clone());
     let claims = &Claims::new(place.feedback.clone(), NEVER);
     stream::iter(records)
         .map(async |labelled| {

@@ -3,10 +3,10 @@
 use active_learning_core::{
     dataset::{CsvWriter, Row},
     feedback::{
-        prediction::{ClassScore, LABEL_DELIMITER, Prediction},
+        prediction::{ClassScore, Prediction},
         review_policy::ReviewPolicy,
     },
-    model::evaluation::{TestPrediction, evaluate},
+    model::evaluation::{LabelNames, TestPrediction, evaluate},
     sampling::query_strategy::{AskedBefore, Candidate, QueryStrategy, select},
 };
 use text_model::{Mode, Model, TrainingDataError, TrainingSet, train};
@@ -110,8 +110,8 @@ fn judge(model: &Model, test: &[&Row]) -> Vec<(TestPrediction, Prediction)> {
     let judge_one = |row: &&Row| {
         let prediction = predict(model, &row.text);
         let outcome = TestPrediction {
-            actual: row.labels.join(&LABEL_DELIMITER.to_string()),
-            predicted: prediction.label.clone(),
+            actual: LabelNames::of(row.labels.iter().cloned()),
+            predicted: LabelNames::of(prediction.labels.iter().cloned()),
             confidence: f64::from(prediction.confidence),
         };
         (outcome, prediction)

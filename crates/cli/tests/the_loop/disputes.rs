@@ -106,3 +106,48 @@ async fn what_two_reviewers_a_user_and_two_more_do_not_agree_on_an_adjudicator_d
     assert_eq!(of_text.len(), 1, "{}", exported.1);
     assert!(of_text[0].starts_with("Business,"), "{}", of_text[0]);
 }
+
+/// Returns the lines of an export that hold the text.
+async fn exported(folder: &std::path::Path) -> Vec<String> {
+    let (done, printed) = harness::command(folder, &["export", "--format", "csv"]).await;
+    assert!(done, "{printed}");
+    let of_text = printed.lines().filter(|line| line.contains("velodrome"));
+    of_text.map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correction_after_consolidation_is_what_the_export_holds_once() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = Stack::start(folder.path(), &news()[..24], &BY_HAND).await;
+    say(&stack, json!({"user": "ada"})).await;
+    answer(&stack, "ann", "World").await;
+    until(async || {
+        exported(folder.path())
+            .await
+            .iter()
+            .any(|line| line.starts_with("World,"))
+    })
+    .await;
+    let labelled = stack
+        .s3
+        .list_objects_v2()
+        .bucket(stack.bucket())
+        .prefix("labelled/review-");
+    let labelled = labelled.send().await.expect("a list");
+    let key = labelled.contents()[0].key().expect("a key").to_owned();
+    let human_loop = key["labelled/".len()..key.len() - ".jsonl".len()].to_owned();
+
+    let link = sign_in::create_link(&stack.outputs, "ann").await.expect("a link");
+    let mut ann = Reviewer::sign_in(&link).await.expect("signed in");
+    let corrected = ann.correct(&human_loop, |_, _| Some("Sports".to_owned())).await;
+    let mut lines = Vec::new();
+    until(async || {
+        lines = exported(folder.path()).await;
+        lines.iter().any(|line| line.starts_with("Sports,"))
+    })
+    .await;
+    stack.stop().await;
+
+    assert!(corrected.expect("the portal answers"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}

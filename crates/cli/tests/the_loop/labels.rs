@@ -7,7 +7,7 @@ use active_learning_core::feedback::record_id;
 
 use crate::{
     harness::{self, until},
-    new_models::{BY_HAND, Stack, news},
+    new_models::{BY_HAND, EASY_TO_WIN, Stack, news, put_labels},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,4 +84,66 @@ async fn answer_all(stack: &Stack, rows: &[(String, String)]) {
         answered.get() >= wanted
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renamed_merged_and_retired_labels_are_told_mapped_and_no_longer_asked_of_a_model() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let parameters = [&BY_HAND[..], &EASY_TO_WIN].concat();
+    let stack = Stack::start(folder.path(), &rows[..48], &parameters).await;
+    put_labels(&stack.s3, stack.bucket(), "review-1", &rows[48..144]).await;
+    let answered = |label: &str| rows[48..144].iter().filter(|(of, _)| of == label).count();
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+
+    let renamed = run(&["labels", "rename", "sports", "Sport|Games", "--yes"]).await;
+    let merged = run(&["labels", "merge", "Business", "World", "--yes"]).await;
+    let retired = run(&["labels", "retire", "SciTech", "--yes"]).await;
+    let status = run(&["status"]).await;
+    let versions = run(&["versions"]).await;
+    let exported = run(&["export", "--format", "csv"]).await;
+    let built = run(&["build"]).await;
+    let after = run(&["versions"]).await;
+    stack.stop().await;
+
+    for (done, printed) in [&renamed, &merged, &retired, &versions, &exported, &built] {
+        assert!(done, "{printed}");
+    }
+    assert!(
+        renamed.1.contains(&format!("{} answers", answered("Sports"))),
+        "{}",
+        renamed.1
+    );
+    assert!(
+        merged.1.contains(&format!("{} answers", answered("Business"))),
+        "{}",
+        merged.1
+    );
+    assert!(
+        retired.1.contains(&format!("{} answers", answered("SciTech"))),
+        "{}",
+        retired.1
+    );
+    for said in [&status.1, &versions.1] {
+        assert!(said.contains("renamed, merged, retired or split since"), "{said}");
+        assert!(said.contains("Business") && said.contains("SciTech"), "{said}");
+    }
+    let of = |label: &str| exported.1.lines().filter(|line| line.starts_with(label)).count();
+    assert!(of("Sport|Games,") >= answered("Sports"), "{}", exported.1);
+    assert_eq!(
+        (of("Sports,"), of("Business,"), of("SciTech,")),
+        (0, 0, 0),
+        "{}",
+        exported.1
+    );
+    assert!(
+        built.1.contains("may be missing: retired or split since"),
+        "{}",
+        built.1
+    );
+    assert!(
+        !after.1.contains("renamed, merged, retired or split since"),
+        "{}",
+        after.1
+    );
 }

@@ -17,6 +17,8 @@ pub struct Prediction {
     /// The predicted label; several labels of a multi-label model are joined by
     /// [`LABEL_DELIMITER`].
     pub label: String,
+    /// The predicted labels by themselves: one, unless the model is multi-label.
+    pub labels: Vec<String>,
     /// Confidence in the label, from 0 to 1.
     pub confidence: f32,
     /// Distance between the best and the second-best answer, from 0 to 1.
@@ -27,6 +29,65 @@ pub struct Prediction {
 
 /// Joins the labels of a multi-label prediction: Comprehend's default label delimiter.
 pub const LABEL_DELIMITER: char = '|';
+
+/// Stands before a delimiter that is part of a name: `a\|b` is one name.
+const ESCAPE: char = '\\';
+
+/// Joins names of labels so that [`split_labels`] finds them again, whatever they hold.
+pub fn join_labels(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let escaped = format!("{ESCAPE}{LABEL_DELIMITER}");
+    let names = names.into_iter();
+    let names: Vec<String> = names
+        .map(|name| name.as_ref().replace(LABEL_DELIMITER, &escaped))
+        .collect();
+    names.join(&LABEL_DELIMITER.to_string())
+}
+
+/// Cuts a text at its delimiters into names of labels, without white space at their ends; an escaped delimiter is part
+/// of a name.
+pub fn split_labels(text: &str) -> Vec<String> {
+    let names = parts(text).into_iter();
+    names.map(|name| name.trim().to_owned()).collect()
+}
+
+/// Cuts a text at its delimiters; an escaped one is part of its part.
+fn parts(text: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        if c == LABEL_DELIMITER {
+            names.push(String::new());
+            continue;
+        }
+        let escaped = (c == ESCAPE).then(|| characters.next_if_eq(&LABEL_DELIMITER));
+        if let Some(name) = names.last_mut() {
+            name.push(escaped.flatten().unwrap_or(c));
+        }
+    }
+    names
+}
+
+/// Cuts a text into names that are known, in as few pieces as there can be; `None` where a part means nothing.
+///
+/// A name that holds the delimiter is one name. `known` returns what a name stands for.
+pub fn cut_labels(text: &str, known: impl Fn(&str) -> Option<String>) -> Option<Vec<String>> {
+    let parts = parts(text);
+    // The best way to read the first parts, by their number.
+    let mut best: Vec<Option<Vec<String>>> = vec![None; parts.len() + 1];
+    best[0] = Some(Vec::new());
+    for end in 1..=parts.len() {
+        for start in 0..end {
+            let name = parts[start..end].join(&LABEL_DELIMITER.to_string());
+            let (Some(label), Some(before)) = (known(&name), &best[start]) else {
+                continue;
+            };
+            if (best[end].as_ref()).is_none_or(|known| known.len() > before.len() + 1) {
+                best[end] = Some([before.as_slice(), &[label]].concat());
+            }
+        }
+    }
+    best.pop().flatten()
+}
 
 /// Score from which a multi-label model assigns a label.
 const ASSIGNED: f32 = 0.5;
@@ -43,6 +104,7 @@ impl Prediction {
         let second = classes.get(1).map_or(0.0, |class| class.score);
         Some(Self {
             label: best.name.clone(),
+            labels: vec![best.name.clone()],
             confidence: best.score,
             margin: best.score - second,
             classes,
@@ -57,17 +119,16 @@ impl Prediction {
     pub fn multi_label(labels: Vec<ClassScore>) -> Option<Self> {
         let classes = best_first(labels);
         let best = classes.first()?;
-        let assigned: Vec<&str> = classes
+        let mut labels: Vec<String> = classes
             .iter()
             .filter(|class| class.score >= ASSIGNED)
-            .map(|class| class.name.as_str())
+            .map(|class| class.name.clone())
             .collect();
-        let label = if assigned.is_empty() {
-            best.name.clone()
-        } else {
-            assigned.join(&LABEL_DELIMITER.to_string())
-        };
-        let confidence = if assigned.is_empty() {
+        let is_none_assigned = labels.is_empty();
+        if is_none_assigned {
+            labels.push(best.name.clone());
+        }
+        let confidence = if is_none_assigned {
             best.score
         } else {
             classes
@@ -76,7 +137,8 @@ impl Prediction {
                 .fold(1.0, f32::min)
         };
         Some(Self {
-            label,
+            label: labels.join(&LABEL_DELIMITER.to_string()),
+            labels,
             confidence,
             margin: (2.0 * confidence - 1.0).max(0.0),
             classes,
@@ -95,7 +157,35 @@ fn best_first(mut classes: Vec<ClassScore>) -> Vec<ClassScore> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn a_name_may_hold_the_delimiter() {
+        let known = |name: &str| ["A", "B", "A|B"].contains(&name).then(|| name.to_owned());
+
+        assert_eq!(split_labels(r"Home\|Garden | Sports"), ["Home|Garden", "Sports"]);
+        assert_eq!(cut_labels("A|B", known), Some(vec!["A|B".to_owned()]));
+        assert_eq!(
+            cut_labels("B|A", known),
+            Some(vec!["B".to_owned(), "A".to_owned()])
+        );
+        assert_eq!(
+            cut_labels(r"A\|B|B", known),
+            Some(vec!["A|B".to_owned(), "B".to_owned()])
+        );
+        assert_eq!(cut_labels("A|C", known), None);
+    }
+
+    proptest! {
+        #[test]
+        fn names_that_were_joined_are_found_again(
+            names in proptest::collection::vec("[a-c|]{0,4}[a-c]", 1..4),
+        ) {
+            prop_assert_eq!(split_labels(&join_labels(&names)), names);
+        }
+    }
 
     fn scores(pairs: &[(&str, f32)]) -> Vec<ClassScore> {
         pairs

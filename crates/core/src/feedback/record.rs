@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     ClassScore, InvalidFeedback, Prediction, Review, Signal, Source,
     fields::{check_lengths, confidence, parse_object, probability},
+    prediction::{cut_labels, split_labels},
 };
 
 /// Version of the line that is written; lines of a later version are refused, older ones are read.
@@ -79,6 +80,17 @@ pub fn record_id(classifier: &str, utterance: &str) -> String {
 }
 
 impl FeedbackRecord {
+    /// Returns the labels that are predicted, by the names of the classes where they are known: a class whose name holds
+    /// the delimiter is one.
+    pub fn predicted_labels(&self) -> Vec<String> {
+        let Some(prediction) = &self.prediction else {
+            return Vec::new();
+        };
+        let is_class = |name: &str| self.classes.iter().any(|class| class.name == name);
+        let known = |name: &str| is_class(name).then(|| name.to_owned());
+        cut_labels(prediction, known).unwrap_or_else(|| split_labels(prediction))
+    }
+
     /// Makes the record of a prediction that the review policy selected.
     pub fn predicted(
         classifier: &str,

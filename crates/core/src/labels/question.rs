@@ -195,6 +195,12 @@ impl Question {
         }
     }
 
+    /// Returns whether anybody has said that a class is not the right one.
+    pub fn contradicts(&self, class: &Answer) -> bool {
+        let mut answers = self.votes.iter().map(|vote| &vote.answer);
+        answers.any(|answer| !matches!(answer, Answer::Unsure) && answer != class)
+    }
+
     /// Returns everybody who was asked and has answered, each once, in order.
     pub fn reviewers(&self) -> Vec<String> {
         let reviews = self.votes.iter().filter(|vote| vote.source.is_review());

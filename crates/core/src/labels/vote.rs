@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::human_loop::Answer;
-use crate::feedback::{FeedbackRecord, Signal, prediction::LABEL_DELIMITER};
+use crate::feedback::{FeedbackRecord, Signal, prediction::split_labels};
 
 /// Worker name of feedback that does not say whose it is.
 const ANONYMOUS_USER: &str = "user";
@@ -54,17 +54,17 @@ impl Vote {
     ///
     /// Users without a name share one, since nothing tells them apart.
     pub fn of_feedback(record: &FeedbackRecord) -> Option<Self> {
-        let liked = record
-            .prediction
-            .as_ref()
-            .filter(|_| record.signal == Signal::Like);
-        let label = record.suggested_label.as_ref().or(liked)?;
+        let labels = match &record.suggested_label {
+            Some(label) => split_labels(label),
+            None if record.signal == Signal::Like && record.prediction.is_some() => record.predicted_labels(),
+            None => return None,
+        };
         Some(Self {
             worker: match &record.user {
                 Some(user) => format!("{ANONYMOUS_USER}:{user}"),
                 None => ANONYMOUS_USER.to_owned(),
             },
-            answer: Answer::labels(label.split(LABEL_DELIMITER)),
+            answer: Answer::labels(labels),
             source: VoteSource::Feedback,
             at: record.received_at.clone(),
             seconds: None,

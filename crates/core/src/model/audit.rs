@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    feedback::{Signal, Source, prediction::LABEL_DELIMITER},
+    feedback::{Signal, Source},
     labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord},
     statistics::{Interval, wilson},
 };
@@ -42,7 +42,7 @@ impl JudgedPrediction {
         };
         let right = match answer {
             Answer::Labels { .. } => {
-                *answer == Answer::labels(record.prediction.as_ref()?.split(LABEL_DELIMITER))
+                record.prediction.is_some() && *answer == Answer::labels(record.predicted_labels())
             }
             Answer::NoneFits | Answer::NewLabel { .. } => false,
             Answer::Unsure => return None,

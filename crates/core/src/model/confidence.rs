@@ -430,8 +430,8 @@ mod tests {
             let rows: Vec<TestPrediction> = predictions
                 .iter()
                 .map(|(confidence, right, _)| TestPrediction {
-                    actual: if *right { "A" } else { "B" }.to_owned(),
-                    predicted: "A".to_owned(),
+                    actual: if *right { "A" } else { "B" }.into(),
+                    predicted: "A".into(),
                     confidence: f64::from(*confidence),
                 })
                 .collect();

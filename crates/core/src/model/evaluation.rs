@@ -1,6 +1,6 @@
 //! How good a model is on held-out rows, and whether another one is better on the same rows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,46 @@ use crate::{feedback::prediction::LABEL_DELIMITER, statistics::mcnemar_p_value};
 /// Bins of equal size over which the calibration error is measured.
 const CALIBRATION_BINS: usize = 15;
 
+/// The labels of a row: one, unless a model is multi-label. Names may hold anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LabelNames(Vec<String>);
+
+impl LabelNames {
+    /// Takes names in any order.
+    pub fn of(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let mut names: Vec<String> = names.into_iter().map(Into::into).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self(names)
+    }
+
+    /// Returns the names, in order.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl From<&str> for LabelNames {
+    fn from(name: &str) -> Self {
+        Self::of([name])
+    }
+}
+
+/// Joins the names with [`LABEL_DELIMITER`], for people.
+impl fmt::Display for LabelNames {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.join(&LABEL_DELIMITER.to_string()))
+    }
+}
+
 /// What a model said of one test row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestPrediction {
-    /// The right label; several are joined by [`LABEL_DELIMITER`], in any order.
-    pub actual: String,
-    /// The predicted label.
-    pub predicted: String,
+    /// The right labels.
+    pub actual: LabelNames,
+    /// The predicted labels.
+    pub predicted: LabelNames,
     /// Confidence of the prediction, from 0 to 1.
     pub confidence: f64,
 }
@@ -23,12 +56,7 @@ pub struct TestPrediction {
 impl TestPrediction {
     /// Returns whether all labels are right and none is missing.
     pub fn is_right(&self) -> bool {
-        let labels = |label: &str| {
-            let mut labels: Vec<String> = label.split(LABEL_DELIMITER).map(str::to_owned).collect();
-            labels.sort_unstable();
-            labels
-        };
-        self.actual == self.predicted || labels(&self.actual) == labels(&self.predicted)
+        self.actual == self.predicted
     }
 }
 
@@ -126,16 +154,12 @@ fn class_metrics(predictions: &[TestPrediction]) -> Vec<ClassMetrics> {
     }
     let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
     for row in predictions {
-        for label in row.actual.split(LABEL_DELIMITER) {
+        for label in row.actual.names() {
             let count = counts.entry(label).or_default();
             count.actual += 1;
-            count.both += usize::from(
-                row.predicted
-                    .split(LABEL_DELIMITER)
-                    .any(|predicted| predicted == label),
-            );
+            count.both += usize::from(row.predicted.names().contains(label));
         }
-        for label in row.predicted.split(LABEL_DELIMITER) {
+        for label in row.predicted.names() {
             counts.entry(label).or_default().predicted += 1;
         }
     }
@@ -150,20 +174,18 @@ fn class_metrics(predictions: &[TestPrediction]) -> Vec<ClassMetrics> {
 }
 
 fn confusion_matrix(predictions: &[TestPrediction]) -> ConfusionMatrix {
-    let labels = predictions
-        .iter()
-        .flat_map(|row| [row.actual.as_str(), &row.predicted]);
-    let mut numbers: BTreeMap<&str, usize> = labels.map(|label| (label, 0)).collect();
+    let labels = predictions.iter().flat_map(|row| [&row.actual, &row.predicted]);
+    let mut numbers: BTreeMap<&LabelNames, usize> = labels.map(|label| (label, 0)).collect();
     numbers
         .values_mut()
         .zip(0..)
         .for_each(|(number, next)| *number = next);
     let mut counts = vec![vec![0; numbers.len()]; numbers.len()];
     for row in predictions {
-        counts[numbers[row.actual.as_str()]][numbers[row.predicted.as_str()]] += 1;
+        counts[numbers[&row.actual]][numbers[&row.predicted]] += 1;
     }
     ConfusionMatrix {
-        labels: numbers.into_keys().map(str::to_owned).collect(),
+        labels: numbers.into_keys().map(LabelNames::to_string).collect(),
         counts,
     }
 }
@@ -244,8 +266,8 @@ mod tests {
 
     fn rows(rows: &[(&str, &str, f64)]) -> Vec<TestPrediction> {
         let row = |(actual, predicted, confidence): &(&str, &str, f64)| TestPrediction {
-            actual: (*actual).into(),
-            predicted: (*predicted).into(),
+            actual: LabelNames::of(actual.split(LABEL_DELIMITER)),
+            predicted: LabelNames::of(predicted.split(LABEL_DELIMITER)),
             confidence: *confidence,
         };
         rows.iter().map(row).collect()
@@ -315,6 +337,24 @@ mod tests {
             (evaluation.classes[1].recall, evaluation.classes[1].precision),
             (1.0, 0.5)
         );
+    }
+
+    #[test]
+    fn a_class_whose_name_holds_the_delimiter_is_one_class() {
+        let row = TestPrediction {
+            actual: LabelNames::from("Home|Garden"),
+            predicted: LabelNames::from("Home|Garden"),
+            confidence: 0.9,
+        };
+
+        let evaluation = evaluate(&[row]);
+
+        let classes: Vec<&str> = evaluation
+            .classes
+            .iter()
+            .map(|class| class.class.as_str())
+            .collect();
+        assert_eq!(classes, ["Home|Garden"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! - of *form*, if their [normal form](crate::text::normal_form) is the same: case, spacing, quotes, HTML entities and
 //!   trailing punctuation do not count, symbols, emoji, signs of numbers and `?` do ([`same_form`] names them alike), or
-//! - by a *small change*, if one is the other cut off (it ends with `...` and is at least its half), or the other with a
+//! - by a *small change*, if one is the other cut off (it ends with `...` and is at least 4/9 of it), or the other with a
 //!   few words before or after it ([`RecentTexts`] finds these).
 //!
 //! [`near copies`](crate::dataset::NearCopies) keep training and test rows apart, where one pair too many costs
@@ -42,6 +42,15 @@ const ANCHOR_WORDS: usize = 4;
 
 /// Most that the score of any class may differ between copies by a small change.
 const MAX_SCORE_CHANGE: f32 = 0.05;
+
+/// Words of a text that is cut off by its length, at least.
+const WORDS_CUT_BY_LENGTH: usize = 16;
+
+/// Words after a cut, and at the end, that take a text back if one of them denies something.
+const WORDS_THAT_TAKE_BACK: usize = 2;
+
+/// Longest half of an HTML entity in normal form, in bytes: ` & # 8217`.
+const MAX_ENTITY_BYTES: usize = 11;
 
 /// Bytes of a score, as JSON.
 const SCORE_BYTES: usize = 32;
@@ -365,12 +374,14 @@ fn differ_without_content(a: &RecentText, b: &RecentText) -> bool {
     } else {
         (b, a)
     };
-    if let (true, Some(tail)) = (short.is_cut_off, long.text.strip_prefix(short.text.as_str())) {
+    if let (true, Some(tail)) = (short.is_cut_off, tail(&short.text, &long.text)) {
         // Who cuts a text by its length cuts within a word; who goes on after dots may take everything back. A sign at the
         // end makes a question of the whole, or turns its tone.
-        let turns = tail.split_whitespace().next_back().is_none_or(turns_a_text);
-        let may_take_back = tail.starts_with(' ') && tail.split_whitespace().any(denies);
-        return 2 * short.text.len() >= long.text.len() && !turns && !may_take_back;
+        let was_cut_by_length = was_cut_by_length(tail, words(&short.text).len());
+        let last = tail.split_whitespace().next_back();
+        let turns = last.is_none_or(|last| turns_a_text(last) && !(was_cut_by_length && last == "?"));
+        let may_take_back = tail.starts_with(' ') && takes_back(tail, was_cut_by_length);
+        return 9 * short.text.len() >= 4 * long.text.len() && !turns && !may_take_back;
     }
     let added = long.text.len() - short.text.len();
     let is_small = 5 * short.text.len() >= 4 * long.text.len() && added > 0;
@@ -383,6 +394,48 @@ fn differ_without_content(a: &RecentText, b: &RecentText) -> bool {
         _ => return false,
     };
     is_small && rest.split_whitespace().all(is_harmless)
+}
+
+/// Returns whether many words are left of a text, and what goes on is a good part of a sentence or more: it was cut by its
+/// length, wherever that fell.
+fn was_cut_by_length(tail: &str, kept: usize) -> bool {
+    kept >= WORDS_CUT_BY_LENGTH && tail.split_whitespace().count() > 2 * WORDS_THAT_TAKE_BACK
+}
+
+/// Returns whether a text goes on from where it may have ended with what may take it back.
+///
+/// Who goes on after a whole sentence says so at once or at the end. Where a text was cut by its length, what is denied
+/// elsewhere in the rest is something else.
+fn takes_back(tail: &str, was_cut_by_length: bool) -> bool {
+    let words: Vec<&str> = tail.split_whitespace().collect();
+    if !was_cut_by_length {
+        return words.into_iter().any(denies);
+    }
+    let (first, last) = (words.iter(), words.iter().rev());
+    let mut ends = first
+        .take(WORDS_THAT_TAKE_BACK)
+        .chain(last.take(WORDS_THAT_TAKE_BACK));
+    ends.any(|word| denies(word))
+}
+
+/// Returns what a text has beyond one that is cut off; `None` if they do not begin alike.
+fn tail<'a>(cut_off: &str, whole: &'a str) -> Option<&'a str> {
+    if let Some(tail) = whole.strip_prefix(cut_off) {
+        return Some(tail);
+    }
+    // Cut within an HTML entity, half of one is left: `# 39` of `#39;s`. A sign of the text itself would stand in both.
+    let start = [" &", " #"]
+        .iter()
+        .filter_map(|sign| cut_off.rfind(sign))
+        .max()
+        .map(|start| match cut_off[..start].strip_suffix(" &") {
+            Some(before) => before.len(),
+            None => start,
+        })?;
+    let half = &cut_off[start..];
+    let is_half = half.len() <= MAX_ENTITY_BYTES && !half.contains('?');
+    let tail = whole.strip_prefix(&cut_off[..start])?;
+    (is_half && tail.starts_with(' ') && !tail.starts_with(&half[..2])).then_some(tail)
 }
 
 /// Returns whether a word that stands before or after a text neither denies nor asks, counts nor shows a feeling.

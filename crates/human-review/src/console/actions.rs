@@ -259,7 +259,16 @@ impl Console<'_> {
 
     async fn adjudicate(&self, record_id: &str, choice: &Choice) -> Result<(), ConsoleError> {
         let (by, at) = (&self.session.reviewer, rfc3339(self.now));
-        adjudicate(self.training, self.feedback, record_id, choice, by, &at).await?;
+        adjudicate(
+            "human-review",
+            self.training,
+            self.feedback,
+            record_id,
+            choice,
+            by,
+            &at,
+        )
+        .await?;
         Ok(())
     }
 

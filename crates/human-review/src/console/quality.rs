@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_aws::questions::DISPUTED_PREFIX;
+use active_learning_core::keys::DISPUTED_FOLDER;
 use active_learning_core::labels::agreement::{Agreement, AgreementReport, ReviewerReport};
 use active_learning_core::labels::human_loop::Answer;
 use active_learning_core::labels::question::Question;
@@ -75,14 +75,14 @@ impl Console<'_> {
         blocks: &mut Vec<Block>,
         document: &mut Value,
     ) -> Result<(), ConsoleError> {
-        let listed = self.training.list_after(DISPUTED_PREFIX, after, PAGE).await?;
+        let listed = self.training.list_after(DISPUTED_FOLDER, after, PAGE).await?;
         let mut disputes: Vec<Question> = Vec::new();
         for object in &listed {
             let read = self.training.read(&object.key, 4 << 20).await?;
             disputes.extend(read.and_then(|object| Question::parse(&object.bytes)));
         }
         let next = listed.last().filter(|_| listed.len() == PAGE);
-        let next = next.map(|object| object.key[DISPUTED_PREFIX.len()..].to_owned());
+        let next = next.map(|object| object.key[DISPUTED_FOLDER.len()..].to_owned());
 
         blocks.push(Block::heading("Disputed"));
         blocks.push(Block::text(

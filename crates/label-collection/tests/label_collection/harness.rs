@@ -151,7 +151,7 @@ pub fn output_key(human_loop: &str) -> String {
 
 pub struct Services {
     aws: LocalAws,
-    s3: Client,
+    pub s3: Client,
     pub review: Review,
     pub script: Script,
 }

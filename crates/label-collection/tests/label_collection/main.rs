@@ -4,4 +4,5 @@ mod answers;
 mod harness;
 mod labelling;
 mod more_opinions;
+mod relabelling;
 mod sweep;

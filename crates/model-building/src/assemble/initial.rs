@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, Read},
+    sync::Arc,
 };
 
 use active_learning_aws::bucket::BucketError;
@@ -14,7 +15,8 @@ use active_learning_core::{
         ContentId, Mode, RowError, SAMPLE_IGNORED, Spellings, TextId, TrainingCheck, TrainingFileReport,
         TrainingFileState, TrainingRows, is_shipped_sample, one_line, text_id,
     },
-    feedback::prediction::LABEL_DELIMITER,
+    feedback::prediction::{LABEL_DELIMITER, cut_labels, join_labels, split_labels},
+    labels::label_set::LabelSet,
 };
 use sha2::{Digest, Sha256};
 
@@ -31,6 +33,8 @@ pub(super) struct Initial {
     label_sets: LabelSets,
     texts: Spool,
     mode: Option<Mode>,
+    /// Tells names that hold the delimiter.
+    set: Option<Arc<LabelSet>>,
     reports: Vec<TrainingFileReport>,
     left_out: BTreeMap<&'static str, u64>,
 }
@@ -55,12 +59,13 @@ pub(super) struct InitialRows {
 
 impl Initial {
     /// Starts without files; where no mode is given, labels with a delimiter make it multi-label.
-    pub(super) fn new(mode: Option<Mode>) -> io::Result<Self> {
+    pub(super) fn new(mode: Option<Mode>, set: Option<Arc<LabelSet>>) -> io::Result<Self> {
         Ok(Self {
             files: Vec::new(),
             label_sets: LabelSets::default(),
             texts: Spool::new()?,
             mode,
+            set,
             reports: Vec::new(),
             left_out: BTreeMap::new(),
         })
@@ -113,26 +118,23 @@ impl Initial {
         for row in TrainingRows::new(file, Some(LABEL_DELIMITER))? {
             let row = row?;
             let bad = |reason: &str| Refusal::Reason(format!("line {}: {reason}", row.line));
-            if self.mode == Some(Mode::MultiClass) && row.label.contains(LABEL_DELIMITER) {
+            let labels = self.names_in(&row.label);
+            if self.mode == Some(Mode::MultiClass) && labels.len() > 1 {
                 return Err(bad(
-                    "the label holds the delimiter `|`, but texts have one class each",
+                    "the label holds the delimiter `|`, but texts have one class each (in a name it is written `\\|`)",
                 ));
             }
-            if row
-                .label
-                .split(LABEL_DELIMITER)
-                .any(|label| label.trim().is_empty())
-            {
+            if labels.iter().any(String::is_empty) {
                 return Err(bad("the label is empty"));
             }
-            check.add(row.label.split(LABEL_DELIMITER), &row.text, row.line);
+            check.add(labels.iter().map(String::as_str), &row.text, row.line);
             texts.push(text_id(&row.text));
             let text = one_line(&row.text);
             let kept = Row {
                 id: TextId::of(&text),
                 content: ContentId::of(&text),
                 text: self.texts.push(&text).map_err(Refusal::Disk)?,
-                labels: self.label_sets.number(row.label),
+                labels: self.label_sets.number(join_labels(&labels)),
                 source: Source::Initial,
                 candidate: true,
                 copies: 0,
@@ -147,6 +149,12 @@ impl Initial {
         rows.retain(|_| texts.next().is_some_and(|text| !findings.is_conflicting(text)));
         let conflicting = before - rows.len();
         Ok((rows, conflicting as u64))
+    }
+
+    /// Cuts a label column into names: where a part is none of the label set, at each delimiter that is not escaped.
+    fn names_in(&self, label: &str) -> Vec<String> {
+        let known = |part: &str| self.set.as_ref()?.find(part).map(|_| part.to_owned());
+        cut_labels(label, known).unwrap_or_else(|| split_labels(label))
     }
 
     /// Leaves sample data out where there is other data, and joins what is one class.
@@ -168,20 +176,16 @@ impl Initial {
         }
         let mut spellings = Spellings::default();
         for (labels, rows) in written.iter().zip(&counts).filter(|(_, rows)| **rows > 0) {
-            labels
-                .split(LABEL_DELIMITER)
-                .for_each(|label| spellings.add(label, *rows));
+            let labels = split_labels(labels);
+            labels.iter().for_each(|label| spellings.add(label, *rows));
         }
         let (spellings, _) = spellings.finish();
         let mut label_sets = LabelSets::default();
         let mut rows = Vec::new();
         for row in self.files.into_iter().flat_map(|file| file.rows) {
-            let labels = &written[row.labels as usize];
-            let joined: Vec<&str> = labels
-                .split(LABEL_DELIMITER)
-                .map(|label| spellings.of(label))
-                .collect();
-            let labels = label_sets.number(joined.join(&LABEL_DELIMITER.to_string()));
+            let labels = split_labels(&written[row.labels as usize]);
+            let joined = join_labels(labels.iter().map(|label| spellings.of(label)));
+            let labels = label_sets.number(joined);
             rows.push(Row { labels, ..row });
         }
         let initial = InitialRows {

@@ -14,7 +14,10 @@ use std::{
 use active_learning_aws::bucket::{Bucket, CSV, JSON_LINES};
 use active_learning_core::{
     dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, TextId, one_line},
-    feedback::{FeedbackRecord, Signal, prediction::LABEL_DELIMITER},
+    feedback::{
+        FeedbackRecord, Signal,
+        prediction::{LABEL_DELIMITER, join_labels, split_labels},
+    },
     model::accuracy_guarantee::{MACHINE_LABELLED_FOLDER, PROMISES_KEY, Promises},
     text::is_blank,
 };
@@ -163,15 +166,15 @@ impl MachineLabels {
                 self.left_out.add("kept-for-tests");
                 continue;
             }
-            let Some(labels) = split_labels(self.labels.text(machine.label), rows.mode) else {
+            let Some(labels) = labels_of(self.labels.text(machine.label), rows.mode) else {
                 self.left_out.add("unusable-label");
                 continue;
             };
-            if !labels.iter().all(|label| places.contains_key(*label)) {
+            if !labels.iter().all(|label| places.contains_key(label)) {
                 self.left_out.add("of-no-class");
                 continue;
             }
-            if labels.iter().any(|label| places[*label] == 0) {
+            if labels.iter().any(|label| places[label] == 0) {
                 self.left_out.add("beyond-rows-of-people");
                 continue;
             }
@@ -182,7 +185,7 @@ impl MachineLabels {
                 continue;
             }
             for label in &labels {
-                *places.get_mut(*label).expect("it was looked for") -= 1;
+                *places.get_mut(label).expect("it was looked for") -= 1;
             }
             let model = self.models.text(machine.model);
             let line = json!({
@@ -197,7 +200,7 @@ impl MachineLabels {
             if is_new {
                 new_trained.write(&text)?;
             }
-            let labels = labels.into_iter().map(str::to_owned).collect();
+
             file.write(&dataset::Row { labels, text })?;
         }
         let provenance = provenance.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -228,10 +231,11 @@ fn places(rows: &Rows, fates: &[Fate]) -> HashMap<String, u64> {
 }
 
 /// Returns the labels of a prediction, sorted; nothing where they are none.
-fn split_labels(label: &str, mode: Mode) -> Option<Vec<&str>> {
-    let labels: BTreeSet<&str> = match mode {
-        Mode::MultiClass => [label].into(),
-        Mode::MultiLabel => label.split(LABEL_DELIMITER).map(str::trim).collect(),
+fn labels_of(label: &str, mode: Mode) -> Option<Vec<String>> {
+    let names = split_labels(label);
+    let labels: BTreeSet<String> = match mode {
+        Mode::MultiClass => [names.join(&LABEL_DELIMITER.to_string())].into(),
+        Mode::MultiLabel => names.into_iter().collect(),
     };
     let usable = !labels.iter().any(|label| unusable(label));
     usable.then(|| labels.into_iter().collect())
@@ -268,11 +272,11 @@ impl Reader {
 
     fn push(&mut self, record: FeedbackRecord) -> io::Result<()> {
         let text = one_line(&record.utterance);
-        let (Signal::Accepted, false, Some(label), Some(model), Some(confidence)) = (
+        let (Signal::Accepted, false, Some(_), Some(model), Some(confidence)) = (
             record.signal,
             is_blank(&text),
-            record.prediction,
-            record.model_arn,
+            record.prediction.as_ref(),
+            record.model_arn.clone(),
             record.confidence,
         ) else {
             self.left_out.add("unreadable");
@@ -283,6 +287,7 @@ impl Reader {
             self.left_out.add("without-promise");
             return Ok(());
         }
+        let labels = join_labels(record.predicted_labels());
         let (text_id, content) = (TextId::of(&text), ContentId::of(&text));
         if content.part(self.parts) != 0 {
             self.left_out.add("too-many");
@@ -304,7 +309,7 @@ impl Reader {
             id: u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits"),
             content,
             text,
-            label: self.labels.number(label),
+            label: self.labels.number(labels),
             model: self.models.number(model),
             confidence,
             predicted_at,

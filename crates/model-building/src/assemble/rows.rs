@@ -8,7 +8,7 @@ use std::{
 
 use active_learning_core::{
     dataset::{self, ContentId, Mode, TextId},
-    feedback::prediction::LABEL_DELIMITER,
+    feedback::prediction::split_labels,
     labels::{
         agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
         consolidation::{Method, Settings, consolidate},
@@ -93,7 +93,7 @@ impl LabelSets {
     fn any_of_several(&self, set: &LabelSet) -> bool {
         let is_several = |label: &String| match set.names(label) {
             Some(names) => names.len() > 1,
-            None => label.contains(LABEL_DELIMITER),
+            None => split_labels(label).len() > 1,
         };
         self.0.keys().any(is_several)
     }

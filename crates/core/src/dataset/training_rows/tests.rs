@@ -33,6 +33,37 @@ fn a_header_line_is_skipped_and_the_repair_is_told() {
 }
 
 #[test]
+fn a_header_line_of_other_languages_and_names_is_skipped() {
+    for header in [
+        "Kategorie,Text",
+        "étiquette,texte",
+        "类别,文本",
+        "категория,текст",
+        "news_category,news_text",
+        "Gruppe,text",
+    ] {
+        let (rows, repairs) = read(format!("{header}\nWorld,one\nSports,two\n").as_bytes());
+
+        assert_eq!((rows.len(), repairs.len()), (2, 1), "{header}");
+    }
+}
+
+#[test]
+fn files_of_other_programs_are_refused_by_what_they_are() {
+    for (file, kind) in [
+        (&b"PK\x03\x04\x14"[..], "a spreadsheet"),
+        (b"\x1F\x8B\x08\x00", "compressed (gzip)"),
+        (b"%PDF-1.7", "a PDF document"),
+    ] {
+        let told = refusal(file);
+        assert!(
+            told.starts_with("line 1: the file is ") && told.contains(kind),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn a_header_line_that_names_the_text_first_turns_the_columns_round() {
     let (rows, repairs) = read(b"text,label\none,World\n");
 

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use super::{LabelSet, Resolution};
 use crate::{
     dataset::Mode,
-    feedback::{FeedbackRecord, prediction::LABEL_DELIMITER},
+    feedback::{
+        FeedbackRecord,
+        prediction::{LABEL_DELIMITER, cut_labels, split_labels},
+    },
     labels::{
         human_loop::Answer,
         label_key::label_key,
@@ -74,27 +77,7 @@ impl LabelSet {
 
     /// Cuts a text into names that the set knows, in as few pieces as there can be; `None` where a part means nothing.
     pub fn names(&self, text: &str) -> Option<Vec<String>> {
-        let parts: Vec<&str> = text.split(LABEL_DELIMITER).collect();
-        // The best way to read the first parts, by their number.
-        let mut best: Vec<Option<Vec<String>>> = vec![None; parts.len() + 1];
-        best[0] = Some(Vec::new());
-        for end in 1..=parts.len() {
-            for start in 0..end {
-                let name = parts[start..end].join(&LABEL_DELIMITER.to_string());
-                let (Some(label), Some(before)) = (self.find(&name), &best[start]) else {
-                    continue;
-                };
-                if best[end]
-                    .as_ref()
-                    .is_none_or(|known| known.len() > before.len() + 1)
-                {
-                    let mut names = before.clone();
-                    names.push(label.name.clone());
-                    best[end] = Some(names);
-                }
-            }
-        }
-        best.pop().flatten()
+        cut_labels(text, |name| self.find(name).map(|label| label.name.clone()))
     }
 
     /// Returns the vote that a feedback record carries, by the labels' own names.
@@ -123,24 +106,19 @@ impl LabelSet {
         }
     }
 
-    /// Writes a prediction by the names that its labels have now; as it is where the set does not know it.
-    pub fn own_names(&self, label: &str) -> String {
-        match self.read(label) {
-            Answer::NewLabel { .. } => label.to_owned(),
-            read => match self.names_in_use(read) {
-                Answer::Labels { labels } => labels.join(&LABEL_DELIMITER.to_string()),
-                Answer::NewLabel { .. } | Answer::NoneFits | Answer::Unsure => label.to_owned(),
-            },
+    /// Returns the name that a class of a model has now, as far as renames and merges lead to one; its own where the set
+    /// does not know it.
+    pub fn own_name<'a>(&'a self, class: &'a str) -> &'a str {
+        match self.resolve(class) {
+            Resolution::Label(name) | Resolution::Retired(name) | Resolution::Split(name) => name,
+            Resolution::Proposed(name) => name,
         }
     }
 
     /// Follows renames and merges in an answer, as far as they lead to a label in use.
     fn names_in_use(&self, answer: Answer) -> Answer {
         match answer {
-            Answer::Labels { labels } => Answer::labels(labels.iter().map(|name| match self.resolve(name) {
-                Resolution::Label(name) | Resolution::Retired(name) | Resolution::Split(name) => name,
-                Resolution::Proposed(name) => name,
-            })),
+            Answer::Labels { labels } => Answer::labels(labels.iter().map(|name| self.own_name(name))),
             other => other,
         }
     }
@@ -198,11 +176,8 @@ impl LabelSet {
     pub fn classes_of_row(&self, label: &str, mode: Mode) -> Result<Vec<String>, &'static str> {
         let names = match (self.names(label), mode) {
             (Some(names), _) => names,
-            (None, Mode::MultiClass) => vec![label.trim().to_owned()],
-            (None, Mode::MultiLabel) => label
-                .split(LABEL_DELIMITER)
-                .map(|name| name.trim().to_owned())
-                .collect(),
+            (None, Mode::MultiClass) => vec![split_labels(label).join(&LABEL_DELIMITER.to_string())],
+            (None, Mode::MultiLabel) => split_labels(label),
         };
         let mut classes = names
             .iter()

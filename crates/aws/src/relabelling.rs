@@ -1,0 +1,190 @@
+//! What a change of the label set asks again, from the change to its delivery.
+//!
+//! It is written down before the set is changed, below `relabel/` of the feedback bucket, delivered after it, and then
+//! removed. Whoever is stopped in between has lost nothing: the next command about labels and the hourly sweep of
+//! label-collection deliver it ([`Relabelling::resume`]). Twice is once: the same change has the same objects.
+
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    keys,
+    labels::label_set::{LabelSet, version_key},
+};
+use chrono::{DateTime, TimeDelta};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    bucket::{Bucket, BucketError, JSON_LINES},
+    label_set::LabelSets,
+};
+
+/// Records of one delivered object.
+const RECORDS_PER_OBJECT: usize = 1_000;
+
+/// Largest part that is read, in bytes: a thousand records of the longest texts.
+const MAX_PART_BYTES: u64 = 512 << 20;
+
+/// How long a change may take from its plan to the set, before it is taken for one that was not made.
+const MAX_CHANGE_HOURS: i64 = 1;
+
+/// The questions that changes of the label set ask again.
+#[derive(Clone, Debug)]
+pub struct Relabelling {
+    feedback: Bucket,
+    training: Bucket,
+    sets: LabelSets,
+}
+
+/// A change that is about to be made: `relabel/<change>.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedChange {
+    /// Names the change and what it asks.
+    id: String,
+    /// Version of the set that is changed.
+    from_version: u64,
+    /// When the change is made, as the set will say: RFC 3339.
+    at: String,
+    /// Texts that it asks again.
+    texts: usize,
+    /// Objects that hold them.
+    parts: usize,
+}
+
+/// What was done about changes that somebody left in the middle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resumed {
+    /// Texts that are asked again.
+    pub texts: usize,
+    /// Changes that were planned and never made: they ask nothing.
+    pub dropped: usize,
+}
+
+impl Relabelling {
+    /// Keeps plans in the feedback bucket, and looks for changes of the set in the training bucket.
+    pub fn new(feedback: Bucket, training: Bucket) -> Self {
+        Self {
+            sets: LabelSets::new(training.clone()),
+            feedback,
+            training,
+        }
+    }
+
+    /// Writes down what a change will ask, in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn plan(
+        &self,
+        from: &LabelSet,
+        at: &str,
+        records: &[FeedbackRecord],
+    ) -> Result<PlannedChange, BucketError> {
+        let time: String = at.chars().filter(char::is_ascii_digit).collect();
+        let change = PlannedChange {
+            id: format!("{:08}-{time}", from.version() + 1),
+            from_version: from.version(),
+            at: at.to_owned(),
+            texts: records.len(),
+            parts: records.len().div_ceil(RECORDS_PER_OBJECT),
+        };
+        let key = keys::relabel_change(&change.id);
+        self.feedback.put_document(&key, &change).await?;
+
+        for (part, records) in records.chunks(RECORDS_PER_OBJECT).enumerate() {
+            let lines: String = records.iter().map(FeedbackRecord::to_line).collect();
+            let key = keys::relabel_part(&change.id, part);
+            self.feedback.put(&key, JSON_LINES, lines).await?;
+        }
+        Ok(change)
+    }
+
+    /// Delivers what a change asks, and forgets the plan. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`]; [`Relabelling::resume`] goes on.
+    pub async fn deliver(&self, change: &PlannedChange) -> Result<(), BucketError> {
+        for part in 0..change.parts {
+            let key = keys::relabel_part(&change.id, part);
+            // One that is gone was delivered before.
+            if let Some(lines) = self.feedback.read(&key, MAX_PART_BYTES).await? {
+                let delivered = keys::relabelled_feedback(&change.id, part);
+                self.feedback.put(&delivered, JSON_LINES, lines.bytes).await?;
+                self.feedback.delete(&key).await?;
+            }
+        }
+        self.feedback.delete(&keys::relabel_change(&change.id)).await
+    }
+
+    /// Forgets a change that was not made.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn drop_plan(&self, change: &PlannedChange) -> Result<(), BucketError> {
+        for part in 0..change.parts {
+            self.feedback
+                .delete(&keys::relabel_part(&change.id, part))
+                .await?;
+        }
+        self.feedback.delete(&keys::relabel_change(&change.id)).await
+    }
+
+    /// Delivers what changes ask that were made and left in the middle; forgets those that were planned long ago and
+    /// never made. Idempotent, and safe beside a command that is making a change. `now` is in RFC 3339.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn resume(&self, now: &str) -> Result<Resumed, BucketError> {
+        let mut resumed = Resumed::default();
+        for object in self.feedback.list(keys::RELABEL_FOLDER).await? {
+            if keys::change_of_relabel(&object.key).is_none() {
+                continue;
+            }
+            let planned: Option<PlannedChange> = self.feedback.read_document(&object.key).await?;
+            let Some(change) = planned else { continue };
+
+            if self.was_made(&change).await? {
+                self.deliver(&change).await?;
+                resumed.texts += change.texts;
+            } else if change.is_old(now) {
+                self.drop_plan(&change).await?;
+                resumed.dropped += 1;
+            }
+        }
+        Ok(resumed)
+    }
+
+    /// Returns whether a version of the set was made at the time of a change.
+    async fn was_made(&self, change: &PlannedChange) -> Result<bool, BucketError> {
+        self.sets.forget().await;
+        let Some(current) = self.sets.current().await? else {
+            return Ok(false);
+        };
+        if current.updated_at() == change.at && current.version() > change.from_version {
+            return Ok(true);
+        }
+        for version in change.from_version + 1..current.version() {
+            let kept: Option<LabelSet> = self.training.read_document(&version_key(version)).await?;
+            if kept.is_some_and(|kept| kept.updated_at() == change.at) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl PlannedChange {
+    /// Returns how many texts the change asks again.
+    pub fn texts(&self) -> usize {
+        self.texts
+    }
+
+    fn is_old(&self, now: &str) -> bool {
+        let time = |text: &str| DateTime::parse_from_rfc3339(text).ok();
+        let age = time(now).zip(time(&self.at)).map(|(now, planned)| now - planned);
+        age.is_some_and(|age| age > TimeDelta::hours(MAX_CHANGE_HOURS))
+    }
+}

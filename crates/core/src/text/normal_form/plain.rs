@@ -1,0 +1,163 @@
+//! What folds one character at a time: entities, compatibility forms, case.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::text::{decode_entities_with, entity_text};
+
+/// Names of HTML entities beyond those that [`decode_entities`](crate::text::decode_entities) knows, which never learns more.
+const ENTITIES: [(&str, &str); 39] = [
+    ("lsquo", "‘"),
+    ("rsquo", "’"),
+    ("sbquo", "‚"),
+    ("ldquo", "“"),
+    ("rdquo", "”"),
+    ("bdquo", "„"),
+    ("laquo", "«"),
+    ("raquo", "»"),
+    ("ndash", "–"),
+    ("mdash", "—"),
+    ("minus", "−"),
+    ("hellip", "…"),
+    ("prime", "′"),
+    ("Prime", "″"),
+    ("iquest", "¿"),
+    ("iexcl", "¡"),
+    ("euro", "€"),
+    ("pound", "£"),
+    ("yen", "¥"),
+    ("cent", "¢"),
+    ("deg", "°"),
+    ("permil", "‰"),
+    ("plusmn", "±"),
+    ("times", "×"),
+    ("divide", "÷"),
+    ("ne", "≠"),
+    ("le", "≤"),
+    ("ge", "≥"),
+    ("infin", "∞"),
+    ("frac12", "½"),
+    ("frac14", "¼"),
+    ("frac34", "¾"),
+    ("sup2", "²"),
+    ("sup3", "³"),
+    ("hearts", "♥"),
+    ("copy", "©"),
+    ("reg", "®"),
+    ("trade", "™"),
+    ("szlig", "ß"),
+];
+
+/// Accents by the ends of the names of HTML entities: `eacute` is `é`.
+const ACCENTS: [(&str, char); 7] = [
+    ("acute", '\u{301}'),
+    ("grave", '\u{300}'),
+    ("circ", '\u{302}'),
+    ("tilde", '\u{303}'),
+    ("uml", '\u{308}'),
+    ("ring", '\u{30a}'),
+    ("cedil", '\u{327}'),
+];
+
+/// Folds what one character is at a time.
+pub(super) fn plain(text: &str) -> String {
+    let text = decode_entities_with(text, |name| entity_text(name).or_else(|| rarer_entity(name)));
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let asks_by_semicolon = is_greek(&text);
+    let mut spelt = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ';' if asks_by_semicolon => spelt.push('?'),
+            _ if is_question_mark(c) => spelt.push('?'),
+            _ => push_compatible(&mut spelt, c),
+        }
+    }
+    let folded: String = spelt.nfkc().flat_map(fold_case).nfc().collect();
+    // What a capital I with a dot becomes elsewhere.
+    folded.replace("i\u{307}", "i")
+}
+
+fn rarer_entity(name: &str) -> Option<String> {
+    let listed = ENTITIES.iter().find(|(entity, _)| *entity == name);
+    let accented = || {
+        let letter = name.chars().next().filter(char::is_ascii_alphabetic)?;
+        let (_, accent) = ACCENTS.iter().find(|(accent, _)| name[1..] == **accent)?;
+        Some(String::from_iter([letter, *accent]))
+    };
+    listed.map(|(_, text)| (*text).to_owned()).or_else(accented)
+}
+
+/// Returns whether a text is mostly Greek: its semicolon asks, and a raised point does what a semicolon does elsewhere.
+fn is_greek(text: &str) -> bool {
+    let is_greek_letter = |c: &char| matches!(c, '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}');
+    let letters = || text.chars().filter(|c| c.is_alphabetic());
+    text.contains(';') && 2 * letters().filter(is_greek_letter).count() > letters().count()
+}
+
+/// Question marks of all scripts. NFKC makes `?` of full-width, small, vertical and double ones itself; and a semicolon of the
+/// Greek one.
+fn is_question_mark(c: char) -> bool {
+    matches!(
+        c,
+        '\u{37e}'
+            | '՞'
+            | '؟'
+            | '፧'
+            | '᥅'
+            | '‽'
+            | '⳺'
+            | '⳻'
+            | '⸮'
+            | '⹔'
+            | '꘏'
+            | '꛷'
+            | '\u{11143}'
+            | '\u{1e95f}'
+    )
+}
+
+/// Adds a character so that NFKC does not run it into the digits beside it.
+fn push_compatible(spelt: &mut String, c: char) {
+    match c {
+        '⁰' | '¹' | '²' | '³' | '⁴'..='⁹' | '⁺' | '⁻' | '⁼' | 'ⁿ' => {
+            if !spelt.ends_with(is_superscript) {
+                spelt.push('^');
+            }
+            spelt.push(c);
+        }
+        '¼'..='¾' | '⅐'..='⅞' | '↉' => {
+            if spelt.ends_with(char::is_numeric) {
+                spelt.push(' ');
+            }
+            spelt.extend(c.nfkc().map(|c| if c == '⁄' { '/' } else { c }));
+        }
+        // Square and cubic units in one character.
+        '\u{339f}'..='\u{33a6}' | '\u{33a8}' | '\u{33af}' => {
+            for c in c.nfkc() {
+                spelt.extend(c.is_numeric().then_some('^'));
+                spelt.push(c);
+            }
+        }
+        '⁄' => spelt.push('/'),
+        _ => spelt.push(c),
+    }
+}
+
+fn is_superscript(c: char) -> bool {
+    matches!(c, '⁰' | '¹' | '²' | '³' | '⁴'..='⁹' | '⁺' | '⁻' | '⁼' | 'ⁿ')
+}
+
+/// Folds the case of a character as Unicode does: the final sigma is a sigma, `ß` is `ss` as in capitals, and the capital
+/// I with a dot is an i. Accents stay.
+fn fold_case(c: char) -> impl Iterator<Item = char> {
+    let folded = match c {
+        'ς' => ['σ', '\0'],
+        'ß' | 'ẞ' => ['s', 's'],
+        'İ' => ['i', '\0'],
+        _ => ['\0', '\0'],
+    };
+    let as_usual = (folded[0] == '\0').then(|| c.to_lowercase());
+    let folded = folded.into_iter().filter(|c| *c != '\0');
+    folded.chain(as_usual.into_iter().flatten())
+}
