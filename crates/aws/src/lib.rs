@@ -1,5 +1,7 @@
 //! What every function shares with AWS: configuration, clients, the feedback stream, human loops, claims, replies.
 
+pub mod adjudication;
+pub mod approval;
 pub mod asked_before;
 pub mod backoff;
 pub mod bucket;
@@ -13,8 +15,10 @@ pub mod label_set;
 pub mod lambda;
 pub mod metrics;
 pub mod model_arn;
+pub mod overview;
 pub mod predictions;
 pub mod questions;
+pub mod redrive;
 pub mod rejected;
 pub mod relabelling;
 pub mod reply;

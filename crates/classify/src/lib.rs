@@ -274,6 +274,7 @@ impl Classify {
         };
         let review = match self.config.policy.decide(&prediction, draw) {
             None => {
+                metrics::count("classify", &[("Classified", 1)]);
                 let accepting = self.accept(&classifier, &utterance, &prediction, &prediction_id, now);
                 if timeout(ACCEPT_TIMEOUT, accepting).await.is_err() {
                     warn!(
@@ -385,7 +386,11 @@ impl Classify {
         let (stored, known) = tokio::join!(store, self.asked_before.why_not(record));
         metrics::count(
             "classify",
-            &[("Reviews", 1), ("FeedbackLost", u64::from(!stored))],
+            &[
+                ("Classified", 1),
+                ("Reviews", 1),
+                ("FeedbackLost", u64::from(!stored)),
+            ],
         );
         let not_queued_because = if stored { known } else { Some(NotAsked::NotStored) };
         let queued = not_queued_because.is_none();

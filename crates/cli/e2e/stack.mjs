@@ -51,8 +51,8 @@ class Stack {
   }
 
   /** Makes a one-time sign-in link, as an operator does. */
-  async signInLink(reviewer) {
-    const words = ['sign-in-link', '--reviewer', reviewer, '--state-dir', this.stateDir];
+  async signInLink(reviewer, role = 'reviewer') {
+    const words = ['sign-in-link', '--reviewer', reviewer, '--role', role, '--state-dir', this.stateDir];
     const { stdout } = await promisify(execFile)(this.binary, words);
     return stdout.trim();
   }

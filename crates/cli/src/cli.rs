@@ -11,6 +11,7 @@ use active_learning_aws::{bucket::Bucket, failure::chain};
 use aws_config::BehaviorVersion;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use clap_complete::{Shell, generate};
+use human_review::session::Role;
 use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
@@ -178,6 +179,9 @@ enum Command {
         /// Who signs in with it
         #[arg(long, default_value = "local", value_name = "NAME")]
         reviewer: String,
+        /// What they may do: reviewer answers tasks, admin runs the console as well
+        #[arg(long, default_value = "reviewer", value_name = "ROLE", value_parser = role)]
+        role: Role,
     },
 }
 
@@ -290,8 +294,8 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 endpoint_url,
                 yes,
             } => redrive(&options.state_dir, bucket, endpoint_url, yes).await,
-            Command::SignInLink { reviewer } => {
-                let link = sign_in::create_link(&running(&options.state_dir)?, &reviewer).await?;
+            Command::SignInLink { reviewer, role } => {
+                let link = sign_in::create_link_as(&running(&options.state_dir)?, &reviewer, role).await?;
                 println!("{link}");
                 Ok(ExitCode::SUCCESS)
             }
@@ -362,6 +366,10 @@ fn settings_of_run(state_dir: &Path, options: &StackOptions) -> Result<Settings,
             .or_insert_with(|| "5".to_owned());
     }
     Ok(settings)
+}
+
+fn role(argument: &str) -> Result<Role, &'static str> {
+    Role::parse(argument).ok_or("expected reviewer or admin")
 }
 
 fn key_and_value(argument: &str) -> Result<(String, String), String> {

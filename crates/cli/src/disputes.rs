@@ -1,13 +1,12 @@
 //! What people do not agree on, as an adjudicator sees and decides it, here or on AWS.
 
-use active_learning_aws::{self as aws, bucket::JSON_LINES, label_set::LabelSets, questions::Questions};
-use active_learning_core::keys;
-use active_learning_core::labels::{
-    human_loop::Answer,
-    label_set::{LabelSet, Resolution},
-    labelled::{LabelledRecord, object_key},
-    question::Question,
-    vote::{Vote, VoteSource},
+use active_learning_aws::{
+    self as aws,
+    adjudication::{Choice, adjudicate as adjudicate_in},
+};
+use active_learning_core::{
+    keys,
+    labels::{human_loop::Answer, question::Question},
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -119,61 +118,23 @@ pub async fn adjudicate(
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<(), Failure> {
     let place = adjudication.place.find(stack).await?;
-    let key = keys::disputed(&adjudication.record);
-    let dispute: Option<Question> = place.training.read_document(&key).await?;
-    let dispute = dispute.ok_or_else(|| {
-        format!(
-            "nothing is disputed about the record `{}`; `active-learning disputed` lists what is",
-            adjudication.record
-        )
-    })?;
-    let set = LabelSets::new(place.training.clone()).current().await?;
-    let vote = Vote {
-        worker: format!("adjudicator:{}", adjudication.by),
-        answer: answer(&adjudication, set.as_deref())?,
-        source: VoteSource::Adjudicator,
-        at: aws::now(),
-        seconds: None,
+    let choice = match adjudication.none_fits {
+        true => Choice::NoneFits,
+        false => Choice::Labels(adjudication.label),
     };
-
-    // The label first: whoever comes after a crash finds the dispute, and decides it again.
-    let record = &dispute.record;
-    let name = format!("adjudication-{}-{}", record.id, vote.at.replace([':', '.'], ""));
-    let mut labelled = LabelledRecord::new(record.clone(), vec![vote.clone()], &name, "");
-    labelled.votes = vec![vote.clone()];
-    let key = object_key(&name);
-    place.training.put(&key, JSON_LINES, labelled.to_line()).await?;
-    let questions = Questions::new("adjudicate", place.feedback, place.training);
-    let settle = |question: &mut Option<Question>| {
-        let question = question.get_or_insert_with(|| dispute.clone());
-        question.answer_with(std::slice::from_ref(&vote));
-    };
-    questions.change(&record.id, settle).await?;
-    questions.settle(&record.id).await?;
-    println!("Decided: {}.", in_words(&vote.answer));
+    let (record, by) = (&adjudication.record, &adjudication.by);
+    let answer = adjudicate_in(
+        "adjudicate",
+        &place.training,
+        &place.feedback,
+        record,
+        &choice,
+        by,
+        &aws::now(),
+    )
+    .await?;
+    println!("Decided: {}.", in_words(&answer));
     Ok(())
-}
-
-fn answer(adjudication: &Adjudication, set: Option<&LabelSet>) -> Result<Answer, Failure> {
-    if adjudication.none_fits {
-        return Ok(Answer::NoneFits);
-    }
-    let mut labels = Vec::new();
-    for name in &adjudication.label {
-        let label = match set.map(|set| set.resolve(name)) {
-            None => name.as_str(),
-            Some(Resolution::Label(label)) => label,
-            Some(Resolution::Retired(label) | Resolution::Split(label)) => {
-                return Err(format!("`{label}` is no longer used: name an active label").into());
-            }
-            Some(Resolution::Proposed(label)) => {
-                let hint = format!("`active-learning labels add` makes it one, if `{label}` is meant");
-                return Err(format!("`{label}` is no label of the label set; {hint}").into());
-            }
-        };
-        labels.push(label.to_owned());
-    }
-    Ok(Answer::labels(labels))
 }
 
 fn as_json(question: &Question) -> Value {

@@ -4,6 +4,8 @@
 //! adds to any such stack: training data, sign-in links, the words on the screen. [`models`] and [`redrive`]
 //! act on a running stack; [`advise`] and [`simulate`] need none.
 
+pub use active_learning_aws::redrive;
+
 pub mod advise;
 pub mod beginning;
 pub mod cli;
@@ -17,10 +19,10 @@ pub mod models;
 pub mod outputs;
 pub mod phases;
 pub mod place;
-pub mod redrive;
 pub mod report;
 pub mod run;
 pub mod sign_in;
 pub mod simulate;
+pub mod status;
 pub mod training;
 pub mod welcome;

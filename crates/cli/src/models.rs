@@ -2,7 +2,10 @@
 
 use std::{fs::File, io, path::PathBuf, pin::pin, time::Duration};
 
-use active_learning_aws::bucket::Bucket;
+use active_learning_aws::{
+    bucket::Bucket,
+    overview::{Overview, Places},
+};
 use active_learning_core::{
     dataset::{TrainingFileReport, TrainingFileState},
     model::comparison::Decision,
@@ -15,7 +18,7 @@ use model_building::{
     export::{ExportSummary, Format, export},
 };
 
-use crate::{outputs::StackOutputs, phases::Phases, report};
+use crate::{outputs::StackOutputs, phases::Phases, place::sibling, report, status};
 use local_stack::user;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -49,8 +52,11 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// Shows what became of the training files under initial/: taken with which repairs, or refused and why
+    /// Shows how the stack is doing: what waits, what serves and how well, and what needs a person
     Status {
+        /// Prints the figures as JSON, as the console has them at overview.json
+        #[arg(long)]
+        json: bool,
         /// Whose
         #[command(flatten)]
         target: Target,
@@ -94,7 +100,9 @@ impl Target {
         match (self.bucket, self.state_machine) {
             (Some(bucket), Some(state_machine)) => {
                 let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-                Ok(Models::new(&config, bucket, state_machine, String::new()))
+                let (feedback, review) = (sibling(&bucket, "feedback")?, sibling(&bucket, "review")?);
+                let models = Models::new(&config, bucket, state_machine, String::new());
+                Ok(models.with_buckets(&feedback, &review))
             }
             _ => {
                 let stack = stack()?;
@@ -140,21 +148,7 @@ pub async fn execute(
             }
             Ok(true)
         }
-        Command::Status { target } => {
-            let models = target.models(stack).await?;
-            let files = models.training_files().await?;
-            let serving = models.serving().await?;
-            for difference in models.label_differences(serving).await? {
-                println!("! {difference}");
-            }
-            if files.is_empty() {
-                println!("No training file under initial/ was looked at yet.");
-            }
-            files
-                .iter()
-                .for_each(|file| println!("{}", describe_training_file(file)));
-            Ok(files.iter().all(|file| file.state != TrainingFileState::Refused))
-        }
+        Command::Status { json, target } => status::show(&target.models(stack).await?, json).await,
         Command::Rollback { to, target } => {
             let built = target.models(stack).await?.roll_back(to.as_deref()).await?;
             print!("{}", built.describe());
@@ -207,6 +201,8 @@ pub struct Models {
     sfn: aws_sdk_sfn::Client,
     comprehend: aws_sdk_comprehend::Client,
     bucket: Bucket,
+    feedback: Bucket,
+    review: Bucket,
     state_machine: String,
     /// ARN of the endpoint, where its service answers at the one endpoint; empty on AWS.
     endpoint: String,
@@ -235,13 +231,25 @@ impl Models {
             output("ModelBuildingStateMachineArn"),
             output("ComprehendEndpointArnInUse"),
         )
+        .with_buckets(&output("FeedbackS3Bucket"), &output("ReviewS3Bucket"))
+    }
+
+    fn with_buckets(self, feedback: &str, review: &str) -> Self {
+        Self {
+            feedback: self.bucket.other(feedback),
+            review: self.bucket.other(review),
+            ..self
+        }
     }
 
     fn new(config: &SdkConfig, bucket: String, state_machine: String, endpoint: String) -> Self {
+        let bucket = Bucket::new(aws_sdk_s3::Client::new(config), bucket);
         Self {
             sfn: aws_sdk_sfn::Client::new(config),
             comprehend: aws_sdk_comprehend::Client::new(config),
-            bucket: Bucket::new(aws_sdk_s3::Client::new(config), bucket),
+            feedback: bucket.clone(),
+            review: bucket.clone(),
+            bucket,
             state_machine,
             endpoint,
         }
@@ -303,6 +311,22 @@ impl Models {
             why: record.why.clone(),
             record: Some(record),
         })
+    }
+
+    /// Reads how the stack is doing.
+    ///
+    /// # Errors
+    ///
+    /// When a bucket cannot be read.
+    pub async fn overview(&self) -> Result<Overview, Failure> {
+        // Where the built-in review service has never asked anything, the queue may be that of Amazon A2I.
+        let is_built_in = !self.review.list_after("human-review/", "", 1).await?.is_empty();
+        let places = Places {
+            training: &self.bucket,
+            feedback: &self.feedback,
+            review: is_built_in.then_some(&self.review),
+        };
+        Ok(Overview::read(places, std::time::SystemTime::now().into()).await?)
     }
 
     /// Returns the ARN of the model that serves on a local stack; `None` if there is none, or on AWS.

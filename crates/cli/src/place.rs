@@ -63,6 +63,20 @@ fn feedback_bucket(training: &str) -> Result<String, Failure> {
     }
 }
 
+/// Returns the bucket of this kind, such as `review`, of the stack whose training bucket this is.
+///
+/// # Errors
+///
+/// When it cannot be told from the name.
+pub fn sibling(training: &str, kind: &str) -> Result<String, Failure> {
+    match training.strip_prefix("training-") {
+        Some(stack) => Ok(format!("{kind}-{stack}")),
+        None => Err(
+            format!("`{training}` is no training bucket of a stack: its name begins with training-").into(),
+        ),
+    }
+}
+
 /// Returns the batch bucket of the stack whose training bucket this is.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use human_review::session::Role;
 use tokio::signal::unix::{SignalKind, signal};
 
 use local_stack::{
@@ -29,7 +30,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[(
     include_str!("../../../infra/model-building.asl.json"),
 )];
 
-/// Name that the first sign-in link is for.
+/// Name that the first sign-in link is for: an admin, since it is their stack.
 const FIRST_REVIEWER: &str = "local";
 
 /// Starts the stack, tells the user where it is, and stops it on Ctrl-C or SIGTERM.
@@ -129,7 +130,7 @@ pub async fn make_ready(
         sign_in_url: String::new(),
         outputs: stack.outputs.clone(),
     };
-    match sign_in::create_link(&outputs, FIRST_REVIEWER).await {
+    match sign_in::create_link_as(&outputs, FIRST_REVIEWER, Role::Admin).await {
         Ok(url) => outputs.sign_in_url = url,
         Err(sign_in::SignInError::NoPortal) => {}
         Err(error) => return Err(error.into()),

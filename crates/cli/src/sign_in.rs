@@ -7,6 +7,7 @@ use aws_sigv4::{
     sign::v4,
 };
 use http::Request;
+use human_review::session::Role;
 use serde_json::{Value, json};
 
 use crate::{http_client::send, outputs::StackOutputs};
@@ -35,6 +36,15 @@ pub enum SignInError {
 ///
 /// [`SignInError`], for example when the stack does not run.
 pub async fn create_link(stack: &StackOutputs, reviewer: &str) -> Result<String, SignInError> {
+    create_link_as(stack, reviewer, Role::Reviewer).await
+}
+
+/// Makes a link that signs `reviewer` in, once, with this role.
+///
+/// # Errors
+///
+/// [`SignInError`], for example when the stack does not run.
+pub async fn create_link_as(stack: &StackOutputs, reviewer: &str, role: Role) -> Result<String, SignInError> {
     let function = stack.output(FUNCTION_OUTPUT);
     if function.is_empty() {
         return Err(SignInError::NoPortal);
@@ -43,6 +53,7 @@ pub async fn create_link(stack: &StackOutputs, reviewer: &str) -> Result<String,
         "operation": "create-sign-in-link",
         "reviewer": reviewer,
         "portalUrl": stack.portal_url,
+        "role": role,
     });
     let answer = invoke(&stack.endpoint_url, function, &payload).await?;
     match answer.get("url").and_then(Value::as_str) {

@@ -148,3 +148,79 @@ fn who_starts_human_loops_reaches_the_review_service_by_its_url_and_cannot_make_
     assert!(may_invoke(&[("lambda:InvokedViaFunctionUrl", "true")]));
     assert!(!may_invoke(&[]));
 }
+
+/// Returns the resources of a type of the shipped template, by their logical ids.
+fn resources(type_name: &str) -> BTreeMap<String, serde_json::Value> {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
+    let template = include_str!("../../../infra/template.yaml");
+    let resolved = template::resolve(template, &BTreeMap::new(), &stack, &Problems::default());
+    let resources = resolved.resources.into_values();
+    resources
+        .filter(|resource| resource.type_name == type_name)
+        .map(|resource| (resource.logical_id, resource.properties.into()))
+        .collect()
+}
+
+/// Returns the source of a function's crate.
+fn source_of(function: &str) -> String {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders = vec![root.join(function).join("src")];
+    let mut source = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => source += &std::fs::read_to_string(path).expect("text"),
+            }
+        }
+    }
+    source
+}
+
+#[test]
+fn every_alarm_on_a_metric_of_ours_names_one_that_its_function_counts_and_tells_the_topic() {
+    let alarms = resources("AWS::CloudWatch::Alarm");
+
+    let mut ours = 0;
+    for (name, alarm) in &alarms {
+        assert!(
+            alarm["AlarmActions"][0]
+                .as_str()
+                .is_some_and(|arn| arn.contains(":sns:")),
+            "{name}"
+        );
+        if alarm["Namespace"] == "ActiveLearning" {
+            ours += 1;
+            let function = alarm["Dimensions"][0]["Value"].as_str().expect("a function");
+            let metric = alarm["MetricName"].as_str().expect("a metric");
+            assert!(
+                source_of(function).contains(&format!("\"{metric}\"")),
+                "{name}: {metric}"
+            );
+        }
+    }
+    assert_eq!((alarms.len(), ours), (8, 5));
+}
+
+#[test]
+fn the_dashboard_is_json_and_shows_metrics_that_functions_count() {
+    let dashboards = resources("AWS::CloudWatch::Dashboard");
+    let body = dashboards["Dashboard"]["DashboardBody"].as_str().expect("a text");
+
+    let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+
+    let widgets = body["widgets"].as_array().expect("widgets");
+    for widget in widgets {
+        let metrics = widget["properties"]["metrics"].as_array().expect("metrics");
+        if metrics[0][0] == "ActiveLearning" {
+            let source = source_of(metrics[0][3].as_str().expect("a function"));
+            for metric in metrics {
+                let name = metric[1].as_str().expect("a metric");
+                assert!(source.contains(&format!("\"{name}\"")), "{name}");
+            }
+        }
+    }
+    assert_eq!(widgets.len(), 6);
+}

@@ -98,6 +98,15 @@ pub const QUESTIONS_FOLDER: &str = "questions/";
 pub const ASKED_FOLDER: &str = "asked/";
 /// How far it is to the first model, in the training bucket.
 pub const FIRST_MODEL: &str = "builds/first-model.json";
+/// Folder of the marks of human loops in flight, in the review bucket.
+pub const QUEUE_FOLDER: &str = "human-review/queue/";
+/// Folder of the marks of all human loops, whose names begin with their start in milliseconds since 1970, in the
+/// review bucket.
+pub const STARTED_FOLDER: &str = "human-review/listing/ascending/";
+/// Folder of those who may sign in to the portal, in the review bucket.
+pub const REVIEWERS_FOLDER: &str = "human-review/reviewers/";
+/// Folder of what was done in the console, in the review bucket.
+pub const AUDIT_LOG_FOLDER: &str = "audit-log/";
 /// Texts that people were asked about lately, in the feedback bucket.
 pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 
@@ -179,6 +188,23 @@ pub fn labelled(human_loop: &str) -> String {
 /// Returns the human loop that an object of [`labelled`] is of.
 pub fn loop_of_labelled(key: &str) -> Option<&str> {
     key.strip_prefix(LABELLED_FOLDER)?.strip_suffix(".jsonl")
+}
+
+/// Returns when the human loop was started whose mark in the queue has this key, in milliseconds since 1970.
+pub fn queued_at(key: &str) -> Option<i64> {
+    let mark = key.strip_prefix(QUEUE_FOLDER)?;
+    mark.split('-').nth(1)?.parse().ok()
+}
+
+/// Returns the key of what is known of a reviewer, by the id of their worker.
+pub fn reviewer(worker_id: &str) -> String {
+    format!("{REVIEWERS_FOLDER}{worker_id}.json")
+}
+
+/// Returns the key of an entry of the audit log: `time` in RFC 3339, whose date makes the folder.
+pub fn audit_log_entry(time: &str, id: &str) -> String {
+    let day = time.get(..10).unwrap_or_default();
+    format!("{AUDIT_LOG_FOLDER}{day}/{time}-{id}.json")
 }
 
 /// Returns the key of the question about a record.

@@ -4,8 +4,9 @@
 //! in:
 //!
 //! - its Function URL carries the API ([`api`]): Start, Describe, List, Stop and Delete human loop;
-//! - API Gateway carries the portal ([`portal`]): sign-in, queue, task, submit;
-//! - a direct invocation `{"operation": "create-sign-in-link", "reviewer": "…"}` makes a one-time link;
+//! - API Gateway carries the portal ([`portal`]): sign-in, queue, task, submit; and the [`console`] for admins;
+//! - a direct invocation `{"operation": "create-sign-in-link", "reviewer": "…"}` makes a one-time link, with
+//!   `"role": "admin"` one into the console as well; `{"operation": "measure"}` counts what waits;
 //!   `{"operation": "try-template"}` tries the worker task template that was put in place.
 //!
 //! All state lies in the review bucket ([`loops`]). The result of a loop is `output.json`, where and as A2I
@@ -15,6 +16,7 @@ pub mod answer;
 pub mod api;
 pub mod blind;
 pub mod choices;
+pub mod console;
 pub mod event;
 pub mod form;
 pub mod guideline;
@@ -22,6 +24,7 @@ pub mod history;
 pub mod human_loop;
 pub mod loops;
 pub mod marks;
+pub mod members;
 pub mod output;
 pub mod pages;
 pub mod portal;
@@ -33,10 +36,11 @@ pub mod validation;
 pub mod worker_template;
 
 use active_learning_aws::{
-    bucket::Bucket,
+    bucket::{Bucket, BucketError},
     env::{ConfigError, Env},
     label_set::LabelSets,
-    lambda,
+    lambda, metrics,
+    overview::{Bounded, FAILED_EVENTS, Waiting},
 };
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use lambda_runtime::{Diagnostic, LambdaEvent};
@@ -48,8 +52,9 @@ use crate::event::{InvalidEvent, Invocation};
 use crate::guideline::Guidelines;
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
+use crate::members::Members;
 use crate::portal::{Portal, ShowRules};
-use crate::session::{Claims, Purpose, SIGN_IN_LINK_LIFETIME, SigningKey};
+use crate::session::{Claims, Purpose, Role, SIGN_IN_LINK_LIFETIME, SigningKey};
 use crate::task_template::TaskTemplate;
 
 /// Longest name of a reviewer, in characters.
@@ -64,6 +69,10 @@ pub struct Config {
     pub bucket: String,
     /// Bucket of the label set (`TRAINING_BUCKET_NAME`).
     pub training_bucket: String,
+    /// Bucket of what went wrong and what waits, for the console (`FEEDBACK_BUCKET_NAME`).
+    pub feedback_bucket: String,
+    /// State machine that builds models, which the console tells what an operator decides (`STATE_MACHINE_ARN`).
+    pub state_machine_arn: String,
     /// Public base URL of the portal; empty to take it from each request (`PORTAL_URL`).
     pub portal_url: String,
     /// Secret that signs links and sessions (`SIGNING_SECRET_ARN`).
@@ -98,6 +107,8 @@ impl Config {
             flow_definition_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
             bucket: env.required("REVIEW_BUCKET_NAME")?,
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
+            feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            state_machine_arn: env.required("STATE_MACHINE_ARN")?,
             portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),
             signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
             task_count,
@@ -127,7 +138,8 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
         .send()
         .await?;
     let secret = secret.secret_string().ok_or("the signing secret has no text")?;
-    let function = &HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
+    let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
+    let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
 }
 
@@ -146,6 +158,9 @@ pub enum HumanReviewError {
     /// Neither the environment nor the payload says where the portal is.
     #[error("PORTAL_URL is empty: give portalUrl in the payload")]
     UnknownPortalUrl,
+    /// The review bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
 }
 
 impl From<HumanReviewError> for Diagnostic {
@@ -155,6 +170,7 @@ impl From<HumanReviewError> for Diagnostic {
             HumanReviewError::InvalidOperation(_) => "InvalidOperation",
             HumanReviewError::InvalidReviewer => "InvalidReviewer",
             HumanReviewError::UnknownPortalUrl => "UnknownPortalUrl",
+            HumanReviewError::Bucket(_) => "Bucket",
         };
         Self {
             error_type: error_type.to_owned(),
@@ -169,6 +185,9 @@ pub struct HumanReview {
     config: Config,
     bucket: Bucket,
     training: Bucket,
+    feedback: Bucket,
+    sfn: Option<aws_sdk_sfn::Client>,
+    members: Members,
     label_sets: LabelSets,
     loops: Loops,
     guidelines: Guidelines,
@@ -179,6 +198,7 @@ impl HumanReview {
     /// Returns the function over its bucket, with the secret that signs links and sessions.
     pub fn new(config: Config, s3: aws_sdk_s3::Client, signing_secret: &[u8]) -> Self {
         let training = Bucket::new(s3.clone(), &config.training_bucket);
+        let feedback = Bucket::new(s3.clone(), &config.feedback_bucket);
         let bucket = Bucket::new(s3, &config.bucket);
         let rules = FlowRules {
             task_count: config.task_count,
@@ -189,11 +209,23 @@ impl HumanReview {
         Self {
             config,
             guidelines: Guidelines::new(bucket.clone()),
+            sfn: None,
+            members: Members::new(bucket.clone()),
             bucket,
+            feedback,
             label_sets: LabelSets::new(training.clone()),
             training,
             loops,
             key: SigningKey::new(signing_secret),
+        }
+    }
+
+    /// Lets the console approve deployments and roll back.
+    #[must_use]
+    pub fn with_state_machine(self, sfn: aws_sdk_sfn::Client) -> Self {
+        Self {
+            sfn: Some(sfn),
+            ..self
         }
     }
 
@@ -221,6 +253,12 @@ impl HumanReview {
                     bucket: &self.bucket,
                     key: &self.key,
                     training: &self.training,
+                    feedback: &self.feedback,
+                    models: self
+                        .sfn
+                        .as_ref()
+                        .map(|sfn| (sfn, self.config.state_machine_arn.as_str())),
+                    members: &self.members,
                     label_sets: &self.label_sets,
                     template: self.template(),
                     rules: self.config.show_rules,
@@ -243,9 +281,12 @@ impl HumanReview {
 
     async fn operate(&self, payload: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
         match serde_json::from_value(payload).map_err(HumanReviewError::InvalidOperation)? {
-            Operation::CreateSignInLink { reviewer, portal_url } => {
-                self.create_sign_in_link(&reviewer, portal_url, now)
-            }
+            Operation::CreateSignInLink {
+                reviewer,
+                portal_url,
+                role,
+            } => self.create_sign_in_link(&reviewer, portal_url, role, now),
+            Operation::Measure => self.measure(now).await,
             Operation::TryTemplate { input, items } => {
                 let trial = self.template().try_now(input, items).await;
                 Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
@@ -257,23 +298,49 @@ impl HumanReview {
         &self,
         reviewer: &str,
         portal_url: Option<String>,
+        role: Role,
         now: DateTime<Utc>,
     ) -> Result<Value, HumanReviewError> {
-        let reviewer = reviewer.trim();
-        let length = reviewer.chars().count();
-        if length == 0 || length > MAX_REVIEWER_CHARS || reviewer.contains(char::is_control) {
-            return Err(HumanReviewError::InvalidReviewer);
-        }
+        let reviewer = checked_reviewer(reviewer)?;
         let portal_url = portal_url.unwrap_or_else(|| self.config.portal_url.clone());
         if portal_url.is_empty() {
             return Err(HumanReviewError::UnknownPortalUrl);
         }
-        let token = self.key.sign(&Claims::new(Purpose::SignIn, reviewer, now));
+        let claims = Claims::new(Purpose::SignIn, reviewer, now).with_role(role);
+        let token = self.key.sign(&claims);
         let expires_at = now + SIGN_IN_LINK_LIFETIME;
         Ok(json!({
             "url": format!("{}/sign-in?token={token}", portal_url.trim_end_matches('/')),
             "expiresAt": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         }))
+    }
+
+    /// Counts what waits, for alarms; called by a schedule.
+    async fn measure(&self, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
+        let waiting = Waiting::read(&self.bucket, now).await?;
+        let failed = Bounded::count(&self.feedback, FAILED_EVENTS).await?;
+        let age = waiting.oldest_age_seconds.unwrap_or(0);
+        let counts = [
+            ("Waiting", waiting.tasks.count as u64),
+            ("OldestAgeSeconds", u64::try_from(age).unwrap_or(0)),
+            ("FailedEvents", failed.count as u64),
+        ];
+        metrics::count("human-review", &counts);
+        Ok(json!({ "waiting": waiting, "failedEvents": failed }))
+    }
+}
+
+/// Returns a reviewer's name without the spaces around it.
+///
+/// # Errors
+///
+/// [`HumanReviewError::InvalidReviewer`].
+pub fn checked_reviewer(reviewer: &str) -> Result<&str, HumanReviewError> {
+    let reviewer = reviewer.trim();
+    let length = reviewer.chars().count();
+    match length == 0 || length > MAX_REVIEWER_CHARS || reviewer.contains(char::is_control) {
+        true => Err(HumanReviewError::InvalidReviewer),
+        false => Ok(reviewer),
     }
 }
 
@@ -284,7 +351,11 @@ enum Operation {
     CreateSignInLink {
         reviewer: String,
         portal_url: Option<String>,
+        #[serde(default)]
+        role: Role,
     },
+    /// Counts what waits, as metrics.
+    Measure,
     /// Tries the worker task template in use with a made-up answer, on this input or on so many made-up items.
     TryTemplate {
         input: Option<Value>,

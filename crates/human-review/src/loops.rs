@@ -8,6 +8,7 @@
 mod answering;
 mod in_flight;
 mod leases;
+mod operating;
 mod queue;
 
 pub use answering::Given;

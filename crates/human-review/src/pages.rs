@@ -20,6 +20,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 pub struct SessionView {
     /// Name.
     pub reviewer: String,
+    /// Whether they may open the console.
+    pub is_admin: bool,
     /// Token of every form.
     pub form_token: String,
 }

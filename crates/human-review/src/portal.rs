@@ -10,6 +10,8 @@ mod task;
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use active_learning_aws::adjudication::AdjudicationError;
+use active_learning_aws::approval::ApprovalError;
 use active_learning_aws::bucket::{Bucket, BucketError, Created, TEXT};
 use active_learning_aws::label_set::LabelSets;
 use chrono::{DateTime, Utc};
@@ -18,15 +20,19 @@ use serde_json::json;
 use self::messages::{answered_task, message};
 use crate::answer::AnswerError;
 use crate::blind::BlindShare;
+use crate::console::{self, Console, ConsoleError};
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::Guidelines;
 use crate::human_loop::Worker;
 use crate::loops::{LoopError, Loops};
+use crate::members::{Members, Shut};
 use crate::pages::{
     MessagePage, QueuePage, QueuedTask, SessionView, SignInPage, asset, document, page, redirect,
 };
 use crate::records::STATE_PREFIX;
-use crate::session::{Claims, Purpose, SESSION_LIFETIME, SigningKey, session_cookie, set_session_cookie};
+use crate::session::{
+    Claims, Purpose, Role, SESSION_LIFETIME, SigningKey, session_cookie, set_session_cookie,
+};
 use crate::task_template::{TaskError, TaskTemplate};
 use crate::validation::is_loop_name;
 use crate::worker_template::TemplateError;
@@ -55,6 +61,12 @@ pub struct Portal<'a> {
     pub key: &'a SigningKey,
     /// The training bucket, which says how far the first model is.
     pub training: &'a Bucket,
+    /// The feedback bucket, for the console.
+    pub feedback: &'a Bucket,
+    /// Step Functions, and the state machine that builds models, for the console.
+    pub models: Option<(&'a aws_sdk_sfn::Client, &'a str)>,
+    /// Who may sign in.
+    pub members: &'a Members,
     /// The label set, which open tasks follow.
     pub label_sets: &'a LabelSets,
     /// What the tasks are shown by.
@@ -74,6 +86,14 @@ pub struct Portal<'a> {
 enum PortalError {
     #[error("nobody is signed in")]
     Anonymous,
+    #[error("an operator has ended the session")]
+    Revoked,
+    #[error("an operator has paused the reviewer")]
+    Paused,
+    #[error("the page is for admins")]
+    Forbidden,
+    #[error("the console does not do this")]
+    Refused(String),
     #[error("the sign-in link is not valid")]
     BadLink,
     #[error("the sign-in link has been used")]
@@ -98,11 +118,38 @@ impl From<BucketError> for PortalError {
     }
 }
 
+impl From<ConsoleError> for PortalError {
+    fn from(error: ConsoleError) -> Self {
+        match error {
+            ConsoleError::NotFound => Self::NoPage,
+            ConsoleError::Invalid(why) => Self::Refused(why),
+            ConsoleError::Loop(LoopError::WrongStatus(_)) => Self::Refused(error.to_string()),
+            ConsoleError::Loop(error) => Self::Loop(error),
+            ConsoleError::Approval(ApprovalError::Bucket(error))
+            | ConsoleError::Adjudication(AdjudicationError::Bucket(error))
+            | ConsoleError::Bucket(error) => error.into(),
+            ConsoleError::Approval(_) | ConsoleError::Adjudication(_) => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl From<Shut> for PortalError {
+    fn from(shut: Shut) -> Self {
+        match shut {
+            Shut::Paused => Self::Paused,
+            Shut::Revoked => Self::Revoked,
+        }
+    }
+}
+
 impl Portal<'_> {
     /// Answers a request; errors become pages.
     pub async fn answer(&self, request: &HttpRequest) -> HttpReply {
-        let session = self.session(request);
-        match self.dispatch(request, session.as_ref()).await {
+        let (session, shut) = match self.admitted(request).await {
+            Ok(session) => (session, PortalError::Anonymous),
+            Err(shut) => (None, shut),
+        };
+        match self.dispatch(request, session.as_ref(), shut).await {
             Ok(reply) => reply,
             Err(error) => self.error_page(request, &error, session.as_ref()),
         }
@@ -112,6 +159,7 @@ impl Portal<'_> {
         &self,
         request: &HttpRequest,
         session: Option<&Claims>,
+        shut: PortalError,
     ) -> Result<HttpReply, PortalError> {
         let method = request.method.as_str();
         // A slash at the end would break relative links: such a page does not exist.
@@ -126,10 +174,22 @@ impl Portal<'_> {
             ("POST", "sign-in") => return self.sign_in(request).await,
             _ => {}
         }
-        let session = session.ok_or(PortalError::Anonymous)?;
+        if let ("GET", Some(style)) = (method, console::style_sheet(path)) {
+            return Ok(style);
+        }
+        let session = session.ok_or(shut)?;
+        if console::is_address(path) {
+            return self.console(request, path, session).await;
+        }
         let worker = Worker::of(&session.reviewer);
         match (method, path) {
-            ("GET", "") => Ok(redirect(&beside_root(&request.full_path, "queue"))),
+            ("GET", "") => {
+                let first = match session.role {
+                    Role::Admin => "overview",
+                    Role::Reviewer => "queue",
+                };
+                Ok(redirect(&beside_root(&request.full_path, first)))
+            }
             ("GET", "queue") => self.queue_page(session, &worker).await,
             ("GET", "next") => self.next(request, &worker).await,
             ("GET", "task") => self.task_page(request, session, &worker).await,
@@ -162,6 +222,61 @@ impl Portal<'_> {
         self.key.verify(token, Purpose::Session, self.now)
     }
 
+    /// Returns the session, with what its owner may do today; none where nobody is signed in.
+    async fn admitted(&self, request: &HttpRequest) -> Result<Option<Claims>, PortalError> {
+        let Some(session) = self.session(request) else {
+            return Ok(None);
+        };
+        let worker = Worker::of(&session.reviewer);
+        match self.members.recent(&worker.id, self.now).await? {
+            Some(member) => {
+                let role = member.admit(&session)?;
+                Ok(Some(session.with_role(role)))
+            }
+            None => Ok(Some(session)),
+        }
+    }
+
+    async fn console(
+        &self,
+        request: &HttpRequest,
+        path: &str,
+        session: &Claims,
+    ) -> Result<HttpReply, PortalError> {
+        if session.role != Role::Admin {
+            return Err(PortalError::Forbidden);
+        }
+        let form = match (request.method.as_str(), console::is_action(path)) {
+            ("GET", false) => None,
+            ("POST", true) => Some(self.form(request, session)?),
+            (_, false) => return Err(PortalError::Method("GET")),
+            (_, true) => return Err(PortalError::Method("POST")),
+        };
+        let console = Console {
+            review: self.bucket,
+            training: self.training,
+            feedback: self.feedback,
+            loops: self.loops,
+            members: self.members,
+            label_sets: self.label_sets,
+            models: self.models,
+            key: self.key,
+            session,
+            view: self.view(session),
+            portal_url: self.base_url(request),
+            now: self.now,
+        };
+        Ok(Box::pin(console.answer(request, path, form.as_ref())).await?)
+    }
+
+    /// Returns where the browser sees the portal.
+    fn base_url(&self, request: &HttpRequest) -> String {
+        match self.portal_url {
+            "" => request.base_url(),
+            url => url.trim_end_matches('/').to_owned(),
+        }
+    }
+
     /// Returns the fields of a form that was sent from a page of this session.
     fn form(&self, request: &HttpRequest, session: &Claims) -> Result<BTreeMap<String, String>, PortalError> {
         let form = request.form();
@@ -175,6 +290,7 @@ impl Portal<'_> {
     fn view(&self, session: &Claims) -> SessionView {
         SessionView {
             reviewer: session.reviewer.clone(),
+            is_admin: session.role == Role::Admin,
             form_token: self.key.form_token(session),
         }
     }
@@ -209,10 +325,23 @@ impl Portal<'_> {
             .key
             .verify(token, Purpose::SignIn, self.now)
             .ok_or(PortalError::BadLink)?;
-        let session = Claims::new(Purpose::Session, &link.reviewer, self.now);
+        let worker = Worker::of(&link.reviewer);
+        let member = self.members.recent(&worker.id, self.now).await?;
+        match member {
+            Some(member) if member.paused => return Err(PortalError::Paused),
+            Some(member) if !member.takes_link(&link) => return Err(PortalError::BadLink),
+            _ => {}
+        }
+        let session = Claims::new(Purpose::Session, &link.reviewer, self.now).with_role(link.role);
         if !self.use_up(&link, &session).await? {
             return Err(PortalError::UsedLink);
         }
+        self.members
+            .change(&worker, self.now, |member| {
+                member.role = link.role;
+                member.signed_in_at = Some(self.now);
+            })
+            .await?;
         Ok(self.with_session(redirect("queue"), &self.key.sign(&session), request))
     }
 
@@ -263,7 +392,10 @@ impl Portal<'_> {
             session: session.map(|session| self.view(session)),
             code,
             title,
-            text: text.to_owned(),
+            text: match error {
+                PortalError::Refused(why) => why.clone(),
+                _ => text.to_owned(),
+            },
             detail,
             answered: answered_task(request, error),
         };

@@ -28,6 +28,34 @@ pub enum Purpose {
     Session,
 }
 
+/// What somebody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Answers tasks. Links and sessions of earlier versions are of reviewers.
+    #[default]
+    Reviewer,
+    /// Runs the console as well.
+    Admin,
+}
+
+impl Role {
+    /// Returns its name, as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reviewer => "reviewer",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Returns the role of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Reviewer, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == name)
+    }
+}
+
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -35,6 +63,9 @@ pub struct Claims {
     pub purpose: Purpose,
     /// Whom it stands for.
     pub reviewer: String,
+    /// What they may do.
+    #[serde(default)]
+    pub role: Role,
     /// Unique among all tokens.
     pub id: String,
     /// End of its validity, in seconds since 1970.
@@ -51,9 +82,21 @@ impl Claims {
         Self {
             purpose,
             reviewer: reviewer.to_owned(),
+            role: Role::default(),
             id: Uuid::new_v4().simple().to_string(),
             expires_at: (now + lifetime).timestamp(),
         }
+    }
+
+    /// Returns the same claims for somebody of this role.
+    #[must_use]
+    pub fn with_role(self, role: Role) -> Self {
+        Self { role, ..self }
+    }
+
+    /// Returns when a session began, in seconds since 1970.
+    pub fn began_at(&self) -> i64 {
+        self.expires_at - SESSION_LIFETIME.num_seconds()
     }
 }
 
@@ -165,6 +208,15 @@ mod tests {
             SigningKey::new(b"other").verify(&token, Purpose::SignIn, now()),
             None
         );
+    }
+
+    #[test]
+    fn a_token_of_an_earlier_version_is_of_a_reviewer() {
+        let claims = r#"{"purpose": "session", "reviewer": "ann", "id": "1", "expires_at": 1}"#;
+
+        let claims: Claims = serde_json::from_str(claims).expect("claims");
+
+        assert_eq!(claims.role, Role::Reviewer);
     }
 
     #[test]

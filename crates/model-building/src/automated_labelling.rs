@@ -1,6 +1,6 @@
 //! Keeps the promises of automated labelling, from what audits say at every tick and before every dataset.
 
-use active_learning_aws::{self as aws, bucket::Change};
+use active_learning_aws::{self as aws, bucket::Change, metrics};
 use active_learning_core::model::accuracy_guarantee::{PROMISES_KEY, PromiseState, Promises};
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
@@ -38,7 +38,10 @@ impl ModelBuilding {
             }
             let reason = &promise.reason;
             match promise.state {
-                PromiseState::Broken => warn!(model.arn = model, reason, "automated labelling is off"),
+                PromiseState::Broken => {
+                    warn!(model.arn = model, reason, "automated labelling is off");
+                    metrics::count("model-building", &[("GuaranteesRevoked", 1)]);
+                }
                 PromiseState::On | PromiseState::Waiting => {
                     info!(model.arn = model, reason, "automated labelling is on");
                 }

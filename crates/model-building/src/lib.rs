@@ -43,7 +43,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
-pub use approval::{ApprovalError, approve, reject};
+pub use active_learning_aws::approval::{ApprovalError, approve, reject};
 pub use build::{Action, Build, Reason};
 pub use config::Config;
 pub use deployment::{Deployment, SwitchedBy};

@@ -1,6 +1,6 @@
 //! The last step: one outcome with its reason, whatever happened before.
 
-use active_learning_aws::metrics;
+use active_learning_aws::{approval::REJECTED, metrics};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +15,6 @@ use crate::{
 
 /// Name of the record among the objects of a build.
 pub(crate) const RECORD: &str = "record.json";
-/// Error by which a person rejects a deployment.
-pub(crate) const REJECTED: &str = "Rejected";
 
 /// `builds/<id>/record.json`: what an execution came to, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

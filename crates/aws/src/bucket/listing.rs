@@ -89,6 +89,38 @@ impl Bucket {
         Ok(objects.into_iter().filter_map(Listed::of).collect())
     }
 
+    /// Lists the first folders directly below `prefix`, each with its slash, whose names come after `after`: one page of
+    /// at most `count` folders and objects. Returns whether there are more, too.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn folders_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        count: usize,
+    ) -> Result<(Vec<String>, bool), BucketError> {
+        let call = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.name)
+            .prefix(prefix)
+            .delimiter("/");
+        let call = match after {
+            "" => call,
+            // The character after the slash: all that is in the folder comes before.
+            after => call.start_after(format!("{prefix}{after}0")),
+        };
+        let count = i32::try_from(count.min(PAGE)).unwrap_or(i32::MAX);
+
+        let page = call.max_keys(count).send().await;
+        let page = page.map_err(|error| self.refused(prefix, error))?;
+        let has_more = page.is_truncated == Some(true);
+        let folders = page.common_prefixes.unwrap_or_default().into_iter();
+        Ok((folders.filter_map(|folder| folder.prefix).collect(), has_more))
+    }
+
     /// Lists the folders directly below `prefix`, each with its slash.
     ///
     /// # Errors

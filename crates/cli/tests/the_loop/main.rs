@@ -1,6 +1,7 @@
 //! The whole loop, from the template that is deployed: functions as processes, requests over sockets.
 
 mod automated_labelling;
+mod console;
 mod disputes;
 mod faults;
 mod from_nothing;

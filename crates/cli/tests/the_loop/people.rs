@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A build that somebody started.
-struct Started<'a> {
+pub struct Started<'a> {
     stack: &'a Stack,
     sfn: aws_sdk_sfn::Client,
     execution: String,
@@ -20,7 +20,7 @@ struct Started<'a> {
 
 impl<'a> Started<'a> {
     /// Starts a build and waits until it waits for an approval.
-    async fn until_it_waits(stack: &'a Stack) -> Self {
+    pub async fn until_it_waits(stack: &'a Stack) -> Self {
         let sfn = aws_sdk_sfn::Client::new(&stack.running.aws.sdk_config());
         let machine = stack.outputs.output("ModelBuildingStateMachineArn");
         let execution = model_building::start_build(&sfn, machine).await.expect("started");
@@ -38,11 +38,11 @@ impl<'a> Started<'a> {
         build
     }
 
-    fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         self.execution.rsplit(':').next().expect("an ARN has parts")
     }
 
-    async fn record(&self) -> BuildRecord {
+    pub async fn record(&self) -> BuildRecord {
         let (s3, bucket) = (&self.stack.s3, self.stack.bucket());
         let followed = model_building::follow(
             &Bucket::new(s3.clone(), bucket),

@@ -4,6 +4,10 @@
 //! the numbers are those of the whole traffic. They are kept as sums in classes of nearly equal confidence:
 //! any number of predictions fits, tallies can be stored and merged.
 
+mod curves;
+
+pub use curves::{ReliabilityBin, ThresholdPoint};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

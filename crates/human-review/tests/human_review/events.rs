@@ -59,6 +59,11 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
             ("HUMAN_REVIEW_WORKFLOW_ARN", crate::harness::FLOW),
             ("REVIEW_BUCKET_NAME", "review-bucket"),
             ("TRAINING_BUCKET_NAME", "training-bucket"),
+            ("FEEDBACK_BUCKET_NAME", "feedback-bucket"),
+            (
+                "STATE_MACHINE_ARN",
+                "arn:aws:states:us-east-1:123456789012:stateMachine:m",
+            ),
             ("PORTAL_URL", ""),
             (
                 "SIGNING_SECRET_ARN",

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 pub const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tc-review";
 pub const BUCKET: &str = "review-bucket";
 pub const TRAINING_BUCKET: &str = "training-bucket";
+pub const FEEDBACK_BUCKET: &str = "feedback-bucket";
 pub const PORTAL_URL: &str = "https://portal.example/dev";
 
 pub fn config() -> Config {
@@ -27,6 +28,8 @@ pub fn config() -> Config {
         flow_definition_arn: FLOW.to_owned(),
         bucket: BUCKET.to_owned(),
         training_bucket: TRAINING_BUCKET.to_owned(),
+        feedback_bucket: FEEDBACK_BUCKET.to_owned(),
+        state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:model-building".to_owned(),
         portal_url: PORTAL_URL.to_owned(),
         signing_secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:signing".to_owned(),
         task_count: 1,
@@ -67,7 +70,7 @@ impl Review {
         let store = Arc::new(Store::open(folder.path()).expect("store"));
         let queue = InvocationQueue::new(store.clone());
         let service = S3::new(store, Arc::new(Iam::default()), queue, "us-east-1".into()).expect("s3");
-        for name in [BUCKET, TRAINING_BUCKET] {
+        for name in [BUCKET, TRAINING_BUCKET, FEEDBACK_BUCKET] {
             let bucket = BucketSpec {
                 name: name.into(),
                 ..BucketSpec::default()
@@ -188,7 +191,19 @@ impl Review {
 
     pub async fn sign_in(&self, reviewer: &str) -> Session<'_> {
         let token = self.link_token(reviewer).await;
-        let reply = self.portal("POST", "sign-in", None, &[("token", &token)]).await;
+        self.sign_in_by(&token).await
+    }
+
+    pub async fn sign_in_admin(&self, name: &str) -> Session<'_> {
+        let payload = json!({ "operation": "create-sign-in-link", "reviewer": name, "role": "admin" });
+        let link = self.handle(payload).await;
+        let url = link["url"].as_str().expect("a URL").to_owned();
+        let token = url.split_once("sign-in?token=").expect("a token").1;
+        self.sign_in_by(token).await
+    }
+
+    async fn sign_in_by(&self, token: &str) -> Session<'_> {
+        let reply = self.portal("POST", "sign-in", None, &[("token", token)]).await;
         assert_eq!(reply.status(), 303, "{reply:?}");
         let cookie = reply
             .header("set-cookie")

@@ -4,6 +4,8 @@
 #![recursion_limit = "256"]
 
 mod api;
+mod console;
+mod console_pages;
 mod crashes;
 mod events;
 mod harness;

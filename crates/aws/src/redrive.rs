@@ -7,18 +7,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use active_learning_aws::{
+use serde::Deserialize;
+
+use crate::{
     bucket::{Bucket, BucketError},
     failure::chain,
     s3_event::decode_key,
 };
-use serde::Deserialize;
 
 /// Where Lambda's S3 destination puts failed events.
-pub const PREFIX: &str = "aws/lambda/async/";
+pub const PREFIX: &str = crate::overview::FAILED_EVENTS;
 
 /// The operations that the template's schedules call for, again and again.
-pub const SCHEDULED: [&str; 3] = ["select", "sweep", "tick"];
+pub const SCHEDULED: [&str; 4] = ["measure", "select", "sweep", "tick"];
 
 /// What became of the failure records.
 #[derive(Debug, Default, PartialEq, Eq)]

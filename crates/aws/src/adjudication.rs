@@ -1,0 +1,110 @@
+//! The last word on a disputed question: a vote that is final, and a labelled record of its own.
+
+use active_learning_core::keys;
+use active_learning_core::labels::{
+    human_loop::Answer,
+    label_set::{LabelSet, Resolution},
+    labelled::{LabelledRecord, object_key},
+    question::Question,
+    vote::{Vote, VoteSource},
+};
+
+use crate::{
+    bucket::{Bucket, BucketError, JSON_LINES},
+    label_set::LabelSets,
+    questions::Questions,
+};
+
+/// What an adjudicator decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// These labels, of the label set.
+    Labels(Vec<String>),
+    /// No label fits.
+    NoneFits,
+}
+
+/// Why nothing was decided.
+#[derive(Debug, thiserror::Error)]
+pub enum AdjudicationError {
+    /// The record has no dispute.
+    #[error("nothing is disputed about the record `{0}`; `active-learning disputed` lists what is")]
+    NotDisputed(String),
+    /// The label is no longer used.
+    #[error("`{0}` is no longer used: name an active label")]
+    Retired(String),
+    /// The label is none of the label set.
+    #[error(
+        "`{0}` is no label of the label set; `active-learning labels add` makes it one, if `{0}` is meant"
+    )]
+    Unknown(String),
+    /// A bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
+
+/// Decides a dispute; returns the answer. `function` says who counts a question that is damaged.
+///
+/// The label is written first: whoever comes after a crash finds the dispute, and decides it again.
+///
+/// # Errors
+///
+/// [`AdjudicationError`].
+pub async fn adjudicate(
+    function: &'static str,
+    training: &Bucket,
+    feedback: &Bucket,
+    record_id: &str,
+    choice: &Choice,
+    by: &str,
+    at: &str,
+) -> Result<Answer, AdjudicationError> {
+    let dispute: Option<Question> = training.read_document(&keys::disputed(record_id)).await?;
+    let dispute = dispute.ok_or_else(|| AdjudicationError::NotDisputed(record_id.to_owned()))?;
+    let set = LabelSets::new(training.clone()).current().await?;
+    let vote = Vote {
+        worker: format!("adjudicator:{by}"),
+        answer: answer(choice, set.as_deref())?,
+        source: VoteSource::Adjudicator,
+        at: at.to_owned(),
+        seconds: None,
+    };
+
+    let record = &dispute.record;
+    let name = format!("adjudication-{}-{}", record.id, at.replace([':', '.'], ""));
+    let mut labelled = LabelledRecord::new(record.clone(), vec![vote.clone()], &name, "");
+    labelled.votes = vec![vote.clone()];
+    training
+        .put(&object_key(&name), JSON_LINES, labelled.to_line())
+        .await?;
+    let questions = Questions::new(function, feedback.clone(), training.clone());
+    let settle = |question: &mut Option<Question>| {
+        let question = question.get_or_insert_with(|| dispute.clone());
+        question.answer_with(std::slice::from_ref(&vote));
+    };
+    questions.change(&record.id, settle).await?;
+    questions.settle(&record.id).await?;
+    Ok(vote.answer)
+}
+
+fn answer(choice: &Choice, set: Option<&LabelSet>) -> Result<Answer, AdjudicationError> {
+    let names = match choice {
+        Choice::NoneFits => return Ok(Answer::NoneFits),
+        Choice::Labels(names) => names,
+    };
+    let mut labels = Vec::new();
+    for name in names {
+        let label = match set.map(|set| set.resolve(name)) {
+            None => name.as_str(),
+            Some(Resolution::Label(label)) => label,
+            Some(Resolution::Retired(label) | Resolution::Split(label)) => {
+                return Err(AdjudicationError::Retired(label.to_owned()));
+            }
+            Some(Resolution::Proposed(label)) => {
+                return Err(AdjudicationError::Unknown(label.to_owned()));
+            }
+        };
+        labels.push(label.to_owned());
+    }
+    Ok(Answer::labels(labels))
+}

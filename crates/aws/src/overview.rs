@@ -1,0 +1,257 @@
+//! How a stack is doing, in figures: the same for the console and for the command line.
+//!
+//! Reads small objects that the functions write anyway, and at most one page of keys of each folder: it costs the same
+//! whatever the stack has behind it. What one page does not hold is said to be more, and is not counted.
+
+mod documents;
+mod words;
+
+use active_learning_core::{
+    dataset::{INITIAL_PREFIX, TrainingFileReport, TrainingFileState, is_initial_file, report_key},
+    keys,
+    model::{audit::AuditedAccuracy, first_model::FirstModel},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use documents::{Build, Serving, Tally, serving, switches};
+pub use words::age;
+
+use crate::bucket::{Bucket, BucketError};
+
+/// Keys of a page. Source: Amazon S3, `ListObjectsV2`.
+const PAGE: usize = 1_000;
+/// Training files whose reports are read.
+const FILES: usize = 100;
+/// Where questions wait for the review budget, in the feedback bucket.
+const BACKLOG: [&str; 3] = ["backlog/1-audit/", "backlog/2-exploration/", "backlog/3-ranked/"];
+/// Where texts to label wait, in the feedback bucket.
+const POOL: &str = "backlog/4-pool/";
+/// Largest request for an approval, in bytes: a task token.
+const MAX_APPROVAL_BYTES: u64 = 1 << 16;
+/// Where Lambda puts events that a function failed on to the end, in the feedback bucket.
+pub const FAILED_EVENTS: &str = "aws/lambda/async/";
+
+/// The buckets that the figures are read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// Labels, datasets and models.
+    pub training: &'a Bucket,
+    /// Feedback, and what waits.
+    pub feedback: &'a Bucket,
+    /// The built-in review service's own; none where Amazon A2I keeps the queue.
+    pub review: Option<&'a Bucket>,
+}
+
+/// A number of objects, as far as one page of keys tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bounded {
+    /// So many, at least.
+    pub count: usize,
+    /// Whether there may be more.
+    pub has_more: bool,
+}
+
+/// What waits for reviewers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// Tasks in flight, those that somebody has open included.
+    pub tasks: Bounded,
+    /// When the oldest of them was started.
+    pub oldest_at: Option<DateTime<Utc>>,
+    /// Its age in seconds. Where there are more tasks than were looked at, one of those may be older.
+    pub oldest_age_seconds: Option<i64>,
+    /// Tasks that were started within the last 24 hours, finished or not.
+    #[serde(default)]
+    pub started_last_day: Bounded,
+}
+
+/// What people have labelled.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reviewed {
+    /// Texts on whose label people agree, as of the last tick of the function that builds models.
+    pub texts: u64,
+    /// When the first of them came.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// How far it is to the first model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FirstModelProgress {
+    /// Labels that count.
+    pub have: u64,
+    /// Labels that are needed.
+    pub need: u64,
+    /// The same in words, with what is missing.
+    pub text: String,
+}
+
+/// A training file that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedFile {
+    /// Its key.
+    pub key: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How a stack is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overview {
+    /// When this was looked at.
+    pub at: DateTime<Utc>,
+    /// What waits for reviewers; none where Amazon A2I keeps the queue.
+    pub waiting: Option<Waiting>,
+    /// What people have labelled.
+    pub reviewed: Reviewed,
+    /// The model that was put in service last; none where no switch is on record.
+    pub serving: Option<Serving>,
+    /// What audits say of it, as of the last tick.
+    pub live_accuracy: Option<AuditedAccuracy>,
+    /// How far it is to the first model; none once one serves.
+    pub first_model: Option<FirstModelProgress>,
+    /// Texts to label that wait until reviewers have room.
+    pub pool: Bounded,
+    /// Questions that wait for the review budget.
+    pub backlog: Bounded,
+    /// Questions on which people do not agree: they wait for an adjudicator.
+    pub disputed: Bounded,
+    /// Events that a function failed on to the end.
+    pub failed_events: Bounded,
+    /// Training files that were refused.
+    pub refused_files: Vec<RefusedFile>,
+    /// The build that began last.
+    pub last_build: Option<Build>,
+}
+
+impl Overview {
+    /// Reads the build that began last.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn last_build(places: Places<'_>) -> Result<Option<Build>, BucketError> {
+        documents::last_build(places.training).await
+    }
+
+    /// Reads the figures as of `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn read(places: Places<'_>, now: DateTime<Utc>) -> Result<Self, BucketError> {
+        let Places {
+            training, feedback, ..
+        } = places;
+        let waiting = match places.review {
+            Some(review) => Some(Waiting::read(review, now).await?),
+            None => None,
+        };
+        let tally = documents::Tally::read(training).await?;
+        let serving = documents::serving(training, now).await?;
+        let accuracy = serving
+            .as_ref()
+            .and_then(|serving| tally.accuracy(&serving.model_arn));
+        let first_model: Option<FirstModel> = training.read_document(keys::FIRST_MODEL).await?;
+
+        Ok(Self {
+            at: now,
+            waiting,
+            reviewed: Reviewed {
+                texts: tally.labels,
+                since: tally.since,
+            },
+            live_accuracy: accuracy,
+            serving,
+            first_model: first_model.map(|progress| FirstModelProgress {
+                have: progress.have(),
+                need: progress.need(),
+                text: progress.describe(),
+            }),
+            pool: Bounded::count(feedback, POOL).await?,
+            backlog: backlog(feedback).await?,
+            disputed: Bounded::count(training, keys::DISPUTED_FOLDER).await?,
+            failed_events: Bounded::count(feedback, FAILED_EVENTS).await?,
+            refused_files: refused_files(training).await?,
+            last_build: documents::last_build(training).await?,
+        })
+    }
+}
+
+impl Bounded {
+    /// Counts the objects below a prefix: one page of keys, whatever there is.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn count(bucket: &Bucket, prefix: &str) -> Result<Self, BucketError> {
+        Ok(Self::of(bucket.list_after(prefix, "", PAGE).await?.len()))
+    }
+
+    fn of(count: usize) -> Self {
+        Self {
+            count,
+            has_more: count >= PAGE,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            has_more: self.has_more || other.has_more,
+        }
+    }
+}
+
+impl Waiting {
+    /// Reads the marks of the tasks in flight and of those of the last day: a page of each.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn read(review: &Bucket, now: DateTime<Utc>) -> Result<Self, BucketError> {
+        let marks = review.list_after(keys::QUEUE_FOLDER, "", PAGE).await?;
+        let day_ago = (now - TimeDelta::days(1)).timestamp_millis();
+        let after = format!("{day_ago:013}");
+        let started = review.list_after(keys::STARTED_FOLDER, &after, PAGE).await?;
+        let oldest = marks.iter().filter_map(|mark| keys::queued_at(&mark.key)).min();
+        let oldest_at = oldest.and_then(DateTime::from_timestamp_millis);
+        Ok(Self {
+            tasks: Bounded::of(marks.len()),
+            oldest_at,
+            started_last_day: Bounded::of(started.len()),
+            oldest_age_seconds: oldest_at.map(|at| (now - at).max(TimeDelta::zero()).num_seconds()),
+        })
+    }
+}
+
+async fn backlog(feedback: &Bucket) -> Result<Bounded, BucketError> {
+    let mut backlog = Bounded::default();
+    for folder in BACKLOG {
+        backlog = backlog.and(Bounded::count(feedback, folder).await?);
+    }
+    Ok(backlog)
+}
+
+/// Returns the files under `initial/` that were refused as they are now, of the first [`FILES`].
+async fn refused_files(training: &Bucket) -> Result<Vec<RefusedFile>, BucketError> {
+    let mut refused = Vec::new();
+    let files = training.list_after(INITIAL_PREFIX, "", FILES).await?;
+    for file in files.into_iter().filter(|file| is_initial_file(&file.key)) {
+        let report: Option<TrainingFileReport> = training.read_document(&report_key(&file.key)).await?;
+        let is_refused = |report: &TrainingFileReport| {
+            report.state == TrainingFileState::Refused && report.etag == file.etag
+        };
+        refused.extend(report.filter(is_refused).map(|report| RefusedFile {
+            key: report.key,
+            reason: report.reason.unwrap_or_default(),
+        }));
+    }
+    Ok(refused)
+}

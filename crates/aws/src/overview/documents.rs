@@ -1,0 +1,191 @@
+//! What the function that builds models writes, as far as the overview shows it.
+
+use std::collections::BTreeMap;
+
+use active_learning_core::model::{
+    audit::{AuditTally, AuditedAccuracy},
+    confidence::ConfidenceTally,
+};
+use chrono::{DateTime, Days, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::PAGE;
+use crate::bucket::{Bucket, BucketError};
+
+/// Switches of the endpoint, whose keys begin with the time.
+const DEPLOYMENTS: &str = "deployments/";
+/// How far back the newest switch is looked for first, in days, and then further.
+const LOOK_BACK: [u64; 3] = [1, 30, 365];
+
+/// The model that was put in service last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Serving {
+    /// ARN of the model.
+    pub model_arn: String,
+    /// Since when it serves.
+    pub at: DateTime<Utc>,
+    /// What put it there: `build`, `initial-file`, `roll-back` or `automatic-roll-back`.
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// ARN of the model that served before.
+    #[serde(default)]
+    pub previous_model_arn: Option<String>,
+    /// Name of the execution that switched.
+    #[serde(default)]
+    pub build_id: String,
+}
+
+impl Serving {
+    /// Returns the name of the version: the end of the ARN.
+    pub fn version(&self) -> &str {
+        self.model_arn.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// A build, as far as it came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Build {
+    /// Name of the execution.
+    pub id: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; none while it has no record.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// What it came to, such as `deployed` or `refused`.
+    pub outcome: Option<String>,
+    /// Why, in words.
+    pub why: String,
+    /// Whether a person must approve its deployment.
+    pub waits_for_approval: bool,
+}
+
+/// The sums over all labels, as far as the overview needs them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tally {
+    /// Records on whose labels people agreed.
+    #[serde(default)]
+    pub labels: u64,
+    /// When the first of them came.
+    pub since: Option<DateTime<Utc>>,
+    #[serde(default)]
+    models: BTreeMap<String, AuditTally>,
+    #[serde(default)]
+    confidence: BTreeMap<String, ConfidenceTally>,
+}
+
+impl Tally {
+    /// Reads the sums as of the last tick; nothing is counted where there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn read(training: &Bucket) -> Result<Self, BucketError> {
+        let tally: Option<Self> = training.read_document("builds/tally.json").await?;
+        Ok(tally.unwrap_or_default())
+    }
+
+    /// Returns what judged predictions say of a model's confidence.
+    pub fn confidence(&self, model_arn: &str) -> Option<&ConfidenceTally> {
+        self.confidence.get(model_arn)
+    }
+
+    /// Returns what audits say of a model's accuracy.
+    pub fn accuracy(&self, model_arn: &str) -> Option<AuditedAccuracy> {
+        self.models.get(model_arn)?.estimate()
+    }
+}
+
+/// Finds the newest switch of the endpoint.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn serving(training: &Bucket, now: DateTime<Utc>) -> Result<Option<Serving>, BucketError> {
+    Ok(switches(training, now, 1).await?.pop())
+}
+
+/// Finds the newest switches of the endpoint by their keys, at most `count`, the oldest first. Looks at few keys, the
+/// longer ago they were the more.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn switches(
+    training: &Bucket,
+    now: DateTime<Utc>,
+    count: usize,
+) -> Result<Vec<Serving>, BucketError> {
+    let mut keys = Vec::new();
+    for days in LOOK_BACK.into_iter().chain([0]) {
+        let from = now.checked_sub_days(Days::new(days)).filter(|_| days > 0);
+        let from = from.map_or_else(String::new, |from| from.format("%Y-%m-%d").to_string());
+        keys = last_keys(training, from, count).await?;
+        if keys.len() >= count {
+            break;
+        }
+    }
+    let mut switches = Vec::new();
+    for key in keys {
+        switches.extend(training.read_document::<Serving>(&key).await?);
+    }
+    Ok(switches)
+}
+
+/// Returns the last keys of switches from a day on.
+async fn last_keys(training: &Bucket, from: String, count: usize) -> Result<Vec<String>, BucketError> {
+    let (mut keys, mut after) = (Vec::new(), from);
+    loop {
+        let page = training.list_after(DEPLOYMENTS, &after, PAGE).await?;
+        let is_full = page.len() == PAGE;
+        keys.extend(page.into_iter().map(|object| object.key));
+        keys.drain(..keys.len().saturating_sub(count));
+        match keys.last() {
+            Some(last) if is_full => after = last[DEPLOYMENTS.len()..].to_owned(),
+            _ => return Ok(keys),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Last {
+    id: String,
+    started_at: DateTime<Utc>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    outcome: String,
+    why: String,
+    ended_at: DateTime<Utc>,
+}
+
+/// Reads the build that began last.
+pub(super) async fn last_build(training: &Bucket) -> Result<Option<Build>, BucketError> {
+    let Some(last) = training.read_document::<Last>("builds/last.json").await? else {
+        return Ok(None);
+    };
+    let folder = format!("builds/{}/", last.id);
+    let record: Option<Record> = training.read_document(&format!("{folder}record.json")).await?;
+    let asked = match &record {
+        Some(_) => false,
+        None => training
+            .read(&format!("{folder}approval.json"), super::MAX_APPROVAL_BYTES)
+            .await?
+            .is_some(),
+    };
+    Ok(Some(Build {
+        id: last.id,
+        started_at: last.started_at,
+        ended_at: record.as_ref().map(|record| record.ended_at),
+        outcome: record.as_ref().map(|record| record.outcome.clone()),
+        why: record.map(|record| record.why).unwrap_or_default(),
+        waits_for_approval: asked,
+    }))
+}

@@ -1,0 +1,138 @@
+//! The figures in words, for a page and for a terminal.
+
+use std::fmt;
+
+use active_learning_core::model::audit::AuditedAccuracy;
+use chrono::{DateTime, Utc};
+
+use super::{Bounded, Build, Overview, Reviewed, Serving, Waiting};
+
+impl fmt::Display for Bounded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = if self.has_more { "+" } else { "" };
+        write!(formatter, "{}{more}", self.count)
+    }
+}
+
+impl Overview {
+    /// Returns the figures, each with its name, in the order in which they are shown.
+    pub fn figures(&self) -> Vec<(&'static str, String)> {
+        let mut figures = vec![
+            ("Waiting for reviewers", waiting(self.waiting.as_ref())),
+            ("Started in the last 24 hours", started(self.waiting.as_ref())),
+            ("Reviewed", reviewed(&self.reviewed)),
+            ("Serving model", serving(self.serving.as_ref())),
+            ("Live accuracy", accuracy(self.live_accuracy.as_ref())),
+        ];
+        if let Some(progress) = &self.first_model {
+            figures.push(("First model", progress.text.clone()));
+        }
+        figures.extend([
+            ("Texts to label in the pool", self.pool.to_string()),
+            ("Waiting for the review budget", self.backlog.to_string()),
+            ("Disputed, for an adjudicator", self.disputed.to_string()),
+            ("Failed events", self.failed_events.to_string()),
+            ("Refused training files", self.refused_files.len().to_string()),
+            ("Last build", last_build(self.last_build.as_ref())),
+        ]);
+        figures
+    }
+}
+
+fn waiting(waiting: Option<&Waiting>) -> String {
+    let Some(waiting) = waiting else {
+        return "the built-in review service has asked nothing; Amazon A2I keeps a queue of its own"
+            .to_owned();
+    };
+    let tasks = waiting.tasks;
+    match waiting.oldest_age_seconds {
+        None => "nothing".to_owned(),
+        Some(seconds) if tasks.has_more => {
+            format!(
+                "{tasks} tasks, the oldest of the first {} {} old",
+                tasks.count,
+                age(seconds)
+            )
+        }
+        Some(seconds) if tasks.count == 1 => format!("1 task, {} old", age(seconds)),
+        Some(seconds) => format!("{tasks} tasks, the oldest {} old", age(seconds)),
+    }
+}
+
+fn started(waiting: Option<&Waiting>) -> String {
+    match waiting.map(|waiting| waiting.started_last_day) {
+        Some(Bounded { count: 1, .. }) => "1 task".to_owned(),
+        Some(tasks) => format!("{tasks} tasks"),
+        None => "not known".to_owned(),
+    }
+}
+
+fn reviewed(reviewed: &Reviewed) -> String {
+    match reviewed.since {
+        Some(since) => format!("{} texts since {}", reviewed.texts, day(since)),
+        None => "nothing was counted yet".to_owned(),
+    }
+}
+
+fn serving(serving: Option<&Serving>) -> String {
+    match serving {
+        Some(serving) => {
+            let by = match serving.by.as_str() {
+                "build" => "a build",
+                "initial-file" => "a training file",
+                "roll-back" => "a roll-back",
+                "automatic-roll-back" => "an automatic roll-back",
+                other => other,
+            };
+            format!("{} since {}, by {by}", serving.version(), minute(serving.at))
+        }
+        None => "no switch is on record".to_owned(),
+    }
+}
+
+fn accuracy(accuracy: Option<&AuditedAccuracy>) -> String {
+    match accuracy {
+        Some(live) => format!(
+            "{:.1} % (95 %: {:.1} to {:.1} %), from {} reviewed predictions, {} of them audits",
+            live.accuracy * 100.0,
+            live.interval.low * 100.0,
+            live.interval.high * 100.0,
+            live.judged,
+            live.audited,
+        ),
+        None => "not known: no prediction of this model was judged yet".to_owned(),
+    }
+}
+
+fn last_build(build: Option<&Build>) -> String {
+    let Some(build) = build else {
+        return "none yet".to_owned();
+    };
+    match (&build.outcome, build.waits_for_approval) {
+        (Some(outcome), _) if build.why.is_empty() => format!("{}: {outcome}", build.id),
+        (Some(outcome), _) => format!("{}: {outcome}: {}", build.id, build.why),
+        (None, true) => format!("{} waits for an approval", build.id),
+        (None, false) => format!(
+            "{} began {} and has no outcome yet",
+            build.id,
+            minute(build.started_at)
+        ),
+    }
+}
+
+/// Says an age in its largest unit.
+pub fn age(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds if seconds < 3_600 => format!("{} min", seconds / 60),
+        seconds if seconds < 86_400 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn day(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d").to_string()
+}
+
+fn minute(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}

@@ -1,0 +1,194 @@
+//! The operator's console: pages and actions for admins.
+//!
+//! Each page is made of [blocks](page::Block) by one template, which escapes whatever it is given, and is there as
+//! JSON under the same address with `.json` at its end. No page needs a script, and none lists more than a page of keys.
+//!
+//! An action is a form that is sent twice: first it is answered with what is about to be done and a button, then it
+//! is [written down](audit_log) and done.
+
+mod actions;
+mod audit_log;
+mod chart;
+mod data;
+mod model;
+mod operations;
+mod overview;
+mod page;
+mod quality;
+mod reviewers;
+mod tasks;
+mod versions;
+
+use std::collections::BTreeMap;
+
+use active_learning_aws::adjudication::AdjudicationError;
+use active_learning_aws::approval::ApprovalError;
+use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_aws::label_set::LabelSets;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+pub use self::actions::is_action;
+use self::page::{Block, ConsolePage, NavigationItem};
+use crate::event::{HttpReply, HttpRequest};
+use crate::human_loop::Worker;
+use crate::loops::{LoopError, Loops};
+use crate::members::Members;
+use crate::pages::{SessionView, asset, document, page, redirect};
+use crate::session::{Claims, SigningKey};
+
+const STYLE_SHEET: &str = include_str!("../assets/console.css");
+
+/// The pages in the navigation: address and name.
+const PAGES: [(&str, &str); 8] = [
+    ("overview", "Overview"),
+    ("tasks", "Tasks"),
+    ("quality", "Quality"),
+    ("reviewers", "Reviewers"),
+    ("model", "Model"),
+    ("versions", "Versions"),
+    ("data", "Data"),
+    ("operations", "Operations"),
+];
+/// What the addresses of single builds begin with.
+const VERSION: &str = "versions/";
+
+/// The console for one request of an admin.
+#[derive(Debug)]
+pub struct Console<'a> {
+    /// Review bucket.
+    pub review: &'a Bucket,
+    /// Training bucket.
+    pub training: &'a Bucket,
+    /// Feedback bucket.
+    pub feedback: &'a Bucket,
+    /// The loops.
+    pub loops: &'a Loops,
+    /// Who may sign in.
+    pub members: &'a Members,
+    /// The label set.
+    pub label_sets: &'a LabelSets,
+    /// Step Functions, and the state machine that builds models.
+    pub models: Option<(&'a aws_sdk_sfn::Client, &'a str)>,
+    /// Signs links.
+    pub key: &'a SigningKey,
+    /// Who is signed in.
+    pub session: &'a Claims,
+    /// The same for pages.
+    pub view: SessionView,
+    /// Where the browser sees the portal, without a slash at the end.
+    pub portal_url: String,
+    /// Time of the request.
+    pub now: DateTime<Utc>,
+}
+
+/// Why the console does not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// There is no such page or thing.
+    #[error("there is no such page")]
+    NotFound,
+    /// A field of a form is missing or cannot be; says which and why.
+    #[error("{0}")]
+    Invalid(String),
+    /// A loop could not be changed.
+    #[error(transparent)]
+    Loop(#[from] LoopError),
+    /// The state machine was not told.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+    /// A dispute was not decided.
+    #[error(transparent)]
+    Adjudication(#[from] AdjudicationError),
+    /// A bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
+
+/// What a page shows: blocks for people, and the same as JSON.
+struct View {
+    title: String,
+    blocks: Vec<Block>,
+    json: Value,
+}
+
+/// Returns the style sheet, which anybody may read.
+pub fn style_sheet(path: &str) -> Option<HttpReply> {
+    (path == "console.css").then(|| asset("text/css; charset=utf-8", STYLE_SHEET))
+}
+
+/// Returns whether an address is one of the console, be it a page or an action.
+pub fn is_address(path: &str) -> bool {
+    let page = path.strip_suffix(".json").unwrap_or(path);
+    PAGES.iter().any(|(address, _)| *address == page) || page.starts_with(VERSION) || is_action(path)
+}
+
+impl Console<'_> {
+    /// Answers a request for an address of the console.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsoleError`].
+    pub async fn answer(
+        &self,
+        request: &HttpRequest,
+        path: &str,
+        form: Option<&BTreeMap<String, String>>,
+    ) -> Result<HttpReply, ConsoleError> {
+        if let Some(form) = form {
+            return Box::pin(self.act(path, form)).await;
+        }
+        let (address, is_json) = match path.strip_suffix(".json") {
+            Some(address) => (address, true),
+            None => (path, false),
+        };
+        let view = match address {
+            "overview" => self.overview().await?,
+            "tasks" => self.tasks(request).await?,
+            "reviewers" => self.reviewers(request).await?,
+            "quality" => self.quality(request).await?,
+            "model" => self.model().await?,
+            "versions" => self.versions(request).await?,
+            "data" => self.data(request).await?,
+            "operations" => self.operations().await?,
+            _ if address.starts_with(VERSION) => self.version(&address[VERSION.len()..]).await?,
+            _ => return Err(ConsoleError::NotFound),
+        };
+        if is_json {
+            return Ok(document(200, &view.json));
+        }
+        let done = request.query.get("done").and_then(|action| actions::done(action));
+        Ok(self.show(address, view, done.map(str::to_owned)))
+    }
+
+    fn show(&self, address: &str, view: View, note: Option<String>) -> HttpReply {
+        let navigation = PAGES.iter().map(|(to, name)| NavigationItem {
+            address: to,
+            name,
+            is_here: *to == address || *to == "versions" && address.starts_with(VERSION),
+        });
+        let shown = ConsolePage {
+            session: self.view.clone(),
+            root: if address.starts_with(VERSION) { "../" } else { "" },
+            navigation: navigation.collect(),
+            title: view.title,
+            note,
+            blocks: view.blocks,
+            json: (!address.is_empty()).then(|| format!("{address}.json")),
+        };
+        page(200, &shown, None)
+    }
+
+    fn actor(&self) -> Worker {
+        Worker::of(&self.session.reviewer)
+    }
+}
+
+/// Goes back to a page and says there what was done.
+fn done_redirect(back: &str, action: &str) -> HttpReply {
+    redirect(&format!("{back}?done={action}"))
+}
+
+fn to_json(document: &impl serde::Serialize) -> Value {
+    serde_json::to_value(document).expect("what a page shows has string keys and finite numbers")
+}

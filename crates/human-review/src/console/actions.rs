@@ -1,0 +1,366 @@
+//! What can be done in the console: confirmed first, then written down, then done.
+
+use std::collections::BTreeMap;
+
+use active_learning_aws::adjudication::{Choice, adjudicate};
+use active_learning_aws::overview::FAILED_EVENTS;
+use active_learning_aws::redrive::redrive;
+use active_learning_aws::{approval, rfc3339};
+use chrono::SecondsFormat;
+
+use super::data::is_record_id;
+use super::page::{Block, Form};
+use super::versions::is_execution_name;
+use super::{Console, ConsoleError, View, done_redirect};
+use crate::event::HttpReply;
+use crate::human_loop::Worker;
+use crate::loops::LoopError;
+use crate::pages::redirect;
+use crate::session::{Claims, Purpose, Role, SIGN_IN_LINK_LIFETIME};
+use crate::validation::is_loop_name;
+use crate::{HumanReviewError, checked_reviewer};
+
+/// Field of a form that says that its sender has seen what it does.
+const CONFIRMED: &str = "confirmed";
+
+/// An action.
+struct Action {
+    /// Address that its form is sent to.
+    address: &'static str,
+    /// Page that it is on.
+    page: &'static str,
+    /// What it does, with the subject in the place of `{}`.
+    question: &'static str,
+    /// What it did.
+    done: &'static str,
+}
+
+const ACTIONS: [Action; 13] = [
+    Action {
+        address: "release-task",
+        page: "tasks",
+        question: "End the turn of whoever has the task {} open? Anybody may take it then.",
+        done: "The task was released.",
+    },
+    Action {
+        address: "stop-task",
+        page: "tasks",
+        question: "Stop the task {}? It leaves the queue for good once nobody has it open, and its question counts \
+                   as given up.",
+        done: "The task was stopped.",
+    },
+    Action {
+        address: "invite",
+        page: "reviewers",
+        question: "Make a sign-in link for {}? Whoever has the link can use it, once, within an hour.",
+        done: "A link was made.",
+    },
+    Action {
+        address: "pause-reviewer",
+        page: "reviewers",
+        question: "Keep {} out until somebody lets them in again? What they have answered stays.",
+        done: "They are paused.",
+    },
+    Action {
+        address: "resume-reviewer",
+        page: "reviewers",
+        question: "Let {} in again?",
+        done: "They may come in again.",
+    },
+    Action {
+        address: "revoke-sessions",
+        page: "reviewers",
+        question: "End all sessions of {}? They need a new link to come in again.",
+        done: "Their sessions are over.",
+    },
+    Action {
+        address: "set-role",
+        page: "reviewers",
+        question: "Change what {} may do?",
+        done: "Their role was changed.",
+    },
+    Action {
+        address: "adjudicate",
+        page: "quality",
+        question: "Decide the dispute about the record {} for good?",
+        done: "The dispute is decided.",
+    },
+    Action {
+        address: "adjudicate-none-fits",
+        page: "quality",
+        question: "Decide for good that no label fits the record {}?",
+        done: "The dispute is decided.",
+    },
+    Action {
+        address: "approve-build",
+        page: "versions",
+        question: "Deploy the model of the build {}?",
+        done: "The build was approved; the deployment takes a moment.",
+    },
+    Action {
+        address: "reject-build",
+        page: "versions",
+        question: "Reject the model of the build {}? It is not deployed.",
+        done: "The build was rejected.",
+    },
+    Action {
+        address: "roll-back",
+        page: "versions",
+        question: "Bring back {}? It takes the place of the serving model.",
+        done: "The roll-back was started; it takes a moment, and its record says what it came to.",
+    },
+    Action {
+        address: "send-again",
+        page: "operations",
+        question: "Send the event of {} again? It is worth it once its cause is gone.",
+        done: "The event was sent again.",
+    },
+];
+/// What a form of a roll-back names where it names no model.
+const MODEL_BEFORE: &str = "the model before";
+/// Addresses that only find something: nothing is confirmed or written down.
+const SEARCHES: [&str; 2] = ["find-text", "find-id"];
+/// Characters of a reason or of a label.
+const MAX_CHARS: usize = 2_000;
+
+/// Returns whether an address is one of an action.
+pub fn is_action(path: &str) -> bool {
+    find(path).is_some() || SEARCHES.contains(&path)
+}
+
+/// Returns what an action did, in words.
+pub(super) fn done(address: &str) -> Option<&'static str> {
+    find(address).map(|action| action.done)
+}
+
+fn find(address: &str) -> Option<&'static Action> {
+    ACTIONS.iter().find(|action| action.address == address)
+}
+
+impl Console<'_> {
+    /// Asks whether an action is wanted, or does it.
+    pub(super) async fn act(
+        &self,
+        path: &str,
+        form: &BTreeMap<String, String>,
+    ) -> Result<HttpReply, ConsoleError> {
+        if let Some(found) = self.search(path, form) {
+            return Ok(found);
+        }
+        let action = find(path).ok_or(ConsoleError::NotFound)?;
+        let field = |name: &str| form.get(name).map(|value| value.trim()).unwrap_or_default();
+        let (subject, value) = (field("subject"), field("value"));
+        self.check(action, subject, value)?;
+        if field(CONFIRMED) != "yes" {
+            return Ok(self.confirmation(action, subject, value));
+        }
+
+        self.write_down(action.address, subject, value).await?;
+        match self.carry_out(action, subject, value).await {
+            Ok(reply) => Ok(reply),
+            Err(error) => {
+                self.write_failure(action.address, subject, &error.to_string())
+                    .await?;
+                Err(error)
+            }
+        }
+    }
+
+    fn search(&self, path: &str, form: &BTreeMap<String, String>) -> Option<HttpReply> {
+        let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+        match path {
+            "find-text" => Some(self.find(field("subject"), field("value"))),
+            "find-id" => {
+                let id: String = field("subject").chars().filter(char::is_ascii_hexdigit).collect();
+                Some(redirect(&format!("data?id={id}")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Refuses what can never be done, before anybody is asked to confirm it.
+    fn check(&self, action: &Action, subject: &str, value: &str) -> Result<(), ConsoleError> {
+        let invalid = |text: &str| Err(ConsoleError::Invalid(text.to_owned()));
+        if value.chars().count() > MAX_CHARS || value.contains(char::is_control) {
+            return invalid("a choice is too long, or holds a control character");
+        }
+        match action.address {
+            "adjudicate" | "adjudicate-none-fits" if !is_record_id(subject) => Err(ConsoleError::NotFound),
+            "approve-build" | "reject-build" if !is_execution_name(subject) => Err(ConsoleError::NotFound),
+            "send-again" if !subject.starts_with(FAILED_EVENTS) => Err(ConsoleError::NotFound),
+            "adjudicate" | "reject-build" if value.is_empty() => invalid("a choice or a reason is missing"),
+            "roll-back" if subject != MODEL_BEFORE && !is_model_arn(subject) => invalid("this is no model"),
+            "adjudicate"
+            | "adjudicate-none-fits"
+            | "approve-build"
+            | "reject-build"
+            | "roll-back"
+            | "send-again" => Ok(()),
+            "release-task" | "stop-task" if !is_loop_name(subject) => Err(LoopError::NotFound.into()),
+            "release-task" | "stop-task" => Ok(()),
+            "invite" | "set-role" if Role::parse(value).is_none() => {
+                invalid("the role must be reviewer or admin")
+            }
+            "pause-reviewer" | "revoke-sessions" | "set-role" if subject == self.session.reviewer => {
+                invalid("this would shut yourself out: somebody else must do it")
+            }
+            _ => match checked_reviewer(subject) {
+                Ok(_) => Ok(()),
+                Err(error) => invalid(&error.to_string()),
+            },
+        }
+    }
+
+    fn confirmation(&self, action: &Action, subject: &str, value: &str) -> HttpReply {
+        let mut blocks = vec![Block::text(action.question.replacen("{}", subject, 1))];
+        if !value.is_empty() {
+            blocks.push(Block::Figures(vec![("Choice".to_owned(), value.to_owned())]));
+        }
+        blocks.push(Block::Form(Form {
+            action: action.address,
+            hidden: vec![
+                ("subject", subject.to_owned()),
+                ("value", value.to_owned()),
+                (CONFIRMED, "yes".to_owned()),
+            ],
+            button: "Yes".to_owned(),
+            ..Form::default()
+        }));
+        blocks.push(Block::Link(action.page.to_owned(), "No, go back".to_owned()));
+        let view = View {
+            title: "Are you sure?".to_owned(),
+            blocks,
+            json: serde_json::Value::Null,
+        };
+        self.show("", view, None)
+    }
+
+    async fn carry_out(
+        &self,
+        action: &Action,
+        subject: &str,
+        value: &str,
+    ) -> Result<HttpReply, ConsoleError> {
+        match action.address {
+            "release-task" => drop(self.loops.free(subject, self.now).await?),
+            "stop-task" => self.loops.stop(subject, self.now).await?,
+            "invite" => return self.invite(subject, value).await,
+            "adjudicate" => {
+                self.adjudicate(subject, &Choice::Labels(vec![value.to_owned()]))
+                    .await?
+            }
+            "adjudicate-none-fits" => self.adjudicate(subject, &Choice::NoneFits).await?,
+            "approve-build" | "reject-build" | "roll-back" => self.tell(action, subject, value).await?,
+            "send-again" => self.send_again(subject).await?,
+            _ => self.change_member(action, subject, value).await?,
+        }
+        Ok(done_redirect(action.page, action.address))
+    }
+
+    async fn adjudicate(&self, record_id: &str, choice: &Choice) -> Result<(), ConsoleError> {
+        let (by, at) = (&self.session.reviewer, rfc3339(self.now));
+        adjudicate(
+            "human-review",
+            self.training,
+            self.feedback,
+            record_id,
+            choice,
+            by,
+            &at,
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn send_again(&self, key: &str) -> Result<(), ConsoleError> {
+        let outcome = redrive(self.feedback, vec![key.to_owned()]).await;
+        match outcome.kept.into_iter().next() {
+            Some((_, reason)) => Err(ConsoleError::Invalid(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the state machine what was decided.
+    async fn tell(&self, action: &Action, subject: &str, value: &str) -> Result<(), ConsoleError> {
+        let Some((sfn, state_machine)) = self.models else {
+            return Err(ConsoleError::Invalid(
+                "the state machine is not known here".to_owned(),
+            ));
+        };
+        let by = &self.session.reviewer;
+        match action.address {
+            "approve-build" => approval::approve(self.training, sfn, subject, by).await?,
+            "reject-build" => {
+                approval::reject(self.training, sfn, subject, &format!("{by}: {value}")).await?
+            }
+            _ => {
+                let model = Some(subject).filter(|subject| *subject != MODEL_BEFORE);
+                drop(approval::roll_back(sfn, state_machine, model, self.now).await?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn change_member(&self, action: &Action, name: &str, value: &str) -> Result<(), ConsoleError> {
+        let role = Role::parse(value);
+        let worker = Worker::of(name);
+        if self.members.recent(&worker.id, self.now).await?.is_none() {
+            return Err(ConsoleError::Invalid("nobody of this name is known".to_owned()));
+        }
+        self.members
+            .change(&worker, self.now, |member| {
+                // A link that was made before would undo it.
+                member.links_void_at = Some(self.now.timestamp());
+                match (action.address, role) {
+                    ("pause-reviewer", _) => member.paused = true,
+                    ("resume-reviewer", _) => member.paused = false,
+                    ("revoke-sessions", _) => member.revoked_at = Some(self.now.timestamp()),
+                    (_, Some(role)) => member.role = role,
+                    _ => {}
+                }
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a link, which is shown once and written down nowhere.
+    async fn invite(&self, name: &str, role: &str) -> Result<HttpReply, ConsoleError> {
+        let role = Role::parse(role).unwrap_or_default();
+        let name = checked_reviewer(name)
+            .map_err(|error: HumanReviewError| ConsoleError::Invalid(error.to_string()))?;
+        let worker = Worker::of(name);
+        let token = self
+            .key
+            .sign(&Claims::new(Purpose::SignIn, name, self.now).with_role(role));
+        self.members
+            .change(&worker, self.now, |member| {
+                member.invited_at = Some(self.now);
+                if member.signed_in_at.is_none() {
+                    member.role = role;
+                }
+            })
+            .await?;
+
+        let until = (self.now + SIGN_IN_LINK_LIFETIME).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let link = format!("{}/sign-in?token={token}", self.portal_url);
+        let blocks = vec![
+            Block::text(format!(
+                "Give this link to {name}. It works once, until {until}, and is not shown again."
+            )),
+            Block::Copy(format!("Sign-in link for {name} ({})", role.as_str()), link),
+            Block::Link("reviewers".to_owned(), "Back to the reviewers".to_owned()),
+        ];
+        let view = View {
+            title: "Sign-in link".to_owned(),
+            blocks,
+            json: serde_json::Value::Null,
+        };
+        Ok(self.show("", view, None))
+    }
+}
+
+/// Returns whether a text may be the ARN of a model. Source: Amazon Comprehend, `DocumentClassifierArn`.
+fn is_model_arn(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'/' | b'-' | b'_');
+    text.starts_with("arn:") && text.len() <= 256 && text.bytes().all(is_part)
+}

@@ -1,0 +1,153 @@
+//! One text's way: what was predicted, why people were asked, what they said, and the label.
+
+use active_learning_core::feedback::record_id;
+use active_learning_core::keys;
+use active_learning_core::labels::labelled::LabelledRecord;
+use active_learning_core::labels::question::Question;
+use serde_json::{Value, json};
+
+use super::page::{Block, Field, Form};
+use super::quality::in_words;
+use super::{Console, ConsoleError, View};
+use crate::event::{HttpReply, HttpRequest};
+use crate::pages::redirect;
+
+/// Largest object that is read, in bytes.
+const MAX_BYTES: u64 = 8 << 20;
+
+impl Console<'_> {
+    pub(super) async fn data(&self, request: &HttpRequest) -> Result<View, ConsoleError> {
+        let id = request.query.get("id").map(|id| id.trim()).unwrap_or_default();
+        let mut blocks = vec![Block::text(
+            "A text is found by its exact words and the name of its classifier, or by the id of its record. Only texts \
+             that people were asked about, or that a user gave feedback on since, are found, for as long as claims \
+             are kept.",
+        )];
+        blocks.extend([find_text(), find_id()].map(Block::Form));
+        let mut document = json!({ "id": id, "question": null, "labelled": null });
+        if is_record_id(id) {
+            self.one_text(id, &mut blocks, &mut document).await?;
+        } else if !id.is_empty() {
+            blocks.push(Block::text(
+                "This is no id of a record: it has 32 hexadecimal digits.",
+            ));
+        }
+        Ok(View {
+            title: "Data".to_owned(),
+            blocks,
+            json: document,
+        })
+    }
+
+    /// Goes to the record of a text, whose words stay out of every address.
+    pub(super) fn find(&self, text: &str, classifier: &str) -> HttpReply {
+        redirect(&format!("data?id={}", record_id(classifier.trim(), text)))
+    }
+
+    async fn one_text(
+        &self,
+        id: &str,
+        blocks: &mut Vec<Block>,
+        document: &mut Value,
+    ) -> Result<(), ConsoleError> {
+        let read = self.feedback.read(&keys::question(id), MAX_BYTES).await?;
+        let Some(question) = read.and_then(|object| Question::parse(&object.bytes)) else {
+            blocks.push(Block::text(format!(
+                "People were not asked about the record {id}, as far as is kept."
+            )));
+            return Ok(());
+        };
+        blocks.push(Block::heading(format!("Record {id}")));
+        blocks.push(Block::Quote(question.record.utterance.clone()));
+        blocks.push(Block::Figures(figures(&question)));
+        blocks.push(Block::Table(self.votes(&question).await?));
+        let labelled = match &question.human_loop {
+            Some(human_loop) => self.labelled(human_loop, id).await?,
+            None => None,
+        };
+        let text = match &labelled {
+            Some(labelled) => format!(
+                "Its labelled record of the human loop {} is kept for training.",
+                labelled.human_loop
+            ),
+            None => "Its latest human loop has given no labelled record.".to_owned(),
+        };
+        blocks.push(Block::text(text));
+        document["question"] = json!(question);
+        document["labelled"] = json!(labelled);
+        Ok(())
+    }
+
+    async fn labelled(&self, human_loop: &str, id: &str) -> Result<Option<LabelledRecord>, ConsoleError> {
+        let object = self.training.read(&keys::labelled(human_loop), MAX_BYTES).await?;
+        let bytes = object.map(|object| object.bytes).unwrap_or_default();
+        let records = bytes
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| LabelledRecord::parse(line).ok());
+        Ok(records.into_iter().find(|record| record.record.id == id))
+    }
+}
+
+fn figures(question: &Question) -> Vec<(String, String)> {
+    let record = &question.record;
+    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut figures = vec![
+        ("Classifier", record.classifier.clone()),
+        ("Received", record.received_at.clone()),
+        ("Why it was asked", words(&json!(record.signal))),
+        ("It came by", words(&json!(record.source))),
+        (
+            "Predicted",
+            record.prediction.clone().unwrap_or_else(|| "nothing".to_owned()),
+        ),
+    ];
+    if let Some(confidence) = record.confidence {
+        figures.push(("Confidence", format!("{:.1} %", confidence * 100.0)));
+    }
+    if let Some(model) = &record.model_arn {
+        figures.push(("Model", model.rsplit('/').next().unwrap_or_default().to_owned()));
+    }
+    if let Some(human_loop) = &question.human_loop {
+        figures.push(("Latest human loop", human_loop.clone()));
+    }
+    figures.push(("The question is", words(&json!(question.state))));
+    if let Some(answer) = question.answer() {
+        figures.push(("People say", in_words(answer)));
+    }
+    figures
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Returns whether a text may be the id of a record.
+pub(super) fn is_record_id(id: &str) -> bool {
+    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn find_text() -> Form {
+    let field = |name, label| Field {
+        name,
+        label,
+        options: Vec::new(),
+    };
+    Form {
+        action: "find-text",
+        fields: vec![field("subject", "Text"), field("value", "Classifier")],
+        button: "Find the text".to_owned(),
+        ..Form::default()
+    }
+}
+
+fn find_id() -> Form {
+    Form {
+        action: "find-id",
+        fields: vec![Field {
+            name: "subject",
+            label: "Id of a record",
+            options: Vec::new(),
+        }],
+        button: "Find the record".to_owned(),
+        ..Form::default()
+    }
+}

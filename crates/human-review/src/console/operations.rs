@@ -1,0 +1,130 @@
+//! What went wrong, and what was done in the console.
+
+use active_learning_aws::bucket::Listed;
+use active_learning_aws::overview::FAILED_EVENTS;
+use serde_json::{Value, json};
+
+use super::page::{Block, Cell, Form, Table};
+use super::{Console, ConsoleError, View, audit_log};
+use crate::output::iso_time;
+
+/// Objects of a folder that are shown.
+const SHOWN: usize = 50;
+/// Entries of the log that are shown.
+const ENTRIES: usize = 30;
+/// What is listed: heading, folder of the feedback bucket, and what lies there.
+const FOLDERS: [(&str, &str, &str, &str); 3] = [
+    (
+        "failedEvents",
+        "Failed events",
+        FAILED_EVENTS,
+        "Events that a function failed on to the end. Those about an uploaded file, delivered feedback or an answer are \
+         sent again here; `active-learning redrive` sends any.",
+    ),
+    (
+        "rejectedLines",
+        "Rejected lines",
+        "rejected/",
+        "Objects of lines that cannot be used, each line with its reason.",
+    ),
+    (
+        "batchReports",
+        "Reports on uploaded files",
+        "batch-reports/",
+        "What became of each uploaded file.",
+    ),
+];
+
+impl Console<'_> {
+    pub(super) async fn operations(&self) -> Result<View, ConsoleError> {
+        let mut blocks = Vec::new();
+        let mut document = json!({});
+        for (name, heading, folder, text) in FOLDERS {
+            let listed = self.feedback.list_after(folder, "", SHOWN + 1).await?;
+            let has_more = listed.len() > SHOWN;
+            let shown = &listed[..listed.len().min(SHOWN)];
+            blocks.push(Block::heading(heading));
+            blocks.push(Block::text(text));
+            if shown.is_empty() {
+                blocks.push(Block::text("There is none."));
+            } else {
+                blocks.push(Block::Table(objects(heading, folder == FAILED_EVENTS, shown)));
+            }
+            if has_more {
+                let bucket = self.feedback.name();
+                blocks.push(Block::text(format!(
+                    "There are more: these are the first {SHOWN} of s3://{bucket}/{folder} by name."
+                )));
+            }
+            document[name] =
+                json!({ "objects": shown.iter().map(as_json).collect::<Vec<_>>(), "hasMore": has_more });
+        }
+        let (entries, has_more) = audit_log::latest(self.review, self.now, ENTRIES).await?;
+        blocks.push(Block::heading("Done in the console today"));
+        blocks.push(Block::Table(log(&entries)));
+        if has_more {
+            blocks.push(Block::text(
+                "There are more entries than were looked at: the newest may be missing.",
+            ));
+        }
+        document["auditLog"] = json!({ "entries": entries, "hasMore": has_more });
+        Ok(View {
+            title: "Operations".to_owned(),
+            blocks,
+            json: document,
+        })
+    }
+}
+
+fn objects(caption: &str, can_be_sent: bool, listed: &[Listed]) -> Table {
+    let row = |object: &Listed| {
+        let send = can_be_sent.then(|| Form {
+            action: "send-again",
+            hidden: vec![("subject", object.key.clone())],
+            button: "Send again".to_owned(),
+            about: object.key.clone(),
+            ..Form::default()
+        });
+        let cells = [
+            Cell::text(&object.key),
+            Cell::text(iso_time(object.modified)),
+            Cell::text(format!("{} bytes", object.size)),
+        ];
+        cells
+            .into_iter()
+            .chain(send.map(|send| Cell::Forms(vec![send])))
+            .collect()
+    };
+    let actions = can_be_sent.then_some("Actions");
+    Table {
+        caption: caption.to_owned(),
+        head: ["Object", "Written", "Size"].into_iter().chain(actions).collect(),
+        rows: listed.iter().map(row).collect(),
+    }
+}
+
+fn as_json(object: &Listed) -> Value {
+    json!({ "key": object.key, "at": iso_time(object.modified), "bytes": object.size })
+}
+
+fn log(entries: &[audit_log::Entry]) -> Table {
+    let row = |entry: &audit_log::Entry| {
+        let outcome = entry
+            .failed
+            .as_ref()
+            .map_or_else(String::new, |why| format!("failed: {why}"));
+        vec![
+            Cell::text(iso_time(entry.at)),
+            Cell::text(&entry.by),
+            Cell::text(&entry.action),
+            Cell::text(&entry.subject),
+            Cell::text(&entry.value),
+            Cell::text(outcome),
+        ]
+    };
+    Table {
+        caption: "The newest first, of today (UTC)".to_owned(),
+        head: vec!["When", "Who", "Action", "Of what", "Choice", "Outcome"],
+        rows: entries.iter().map(row).collect(),
+    }
+}

@@ -1,0 +1,244 @@
+//! How far people agree, and what waits for an adjudicator.
+
+use std::collections::BTreeMap;
+
+use active_learning_core::keys::DISPUTED_FOLDER;
+use active_learning_core::labels::agreement::{Agreement, AgreementReport, ReviewerReport};
+use active_learning_core::labels::human_loop::Answer;
+use active_learning_core::labels::question::Question;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::page::{Block, Cell, Field, Form, Table};
+use super::{Console, ConsoleError, View, chart::percent_cell};
+use crate::event::HttpRequest;
+
+/// Disputes on a page.
+const PAGE: usize = 25;
+/// The newest dataset.
+#[derive(Deserialize)]
+struct Newest {
+    version: String,
+}
+
+/// How far people agree on a dataset's labels.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    #[serde(flatten)]
+    agreement: AgreementReport,
+    #[serde(default)]
+    reviewers: BTreeMap<String, ReviewerReport>,
+}
+
+impl Console<'_> {
+    pub(super) async fn quality(&self, request: &HttpRequest) -> Result<View, ConsoleError> {
+        let mut blocks = Vec::new();
+        let mut document = json!({});
+        let newest: Option<Newest> = self.training.read_document("datasets/newest.json").await?;
+        let report: Option<Report> = match &newest {
+            Some(newest) => {
+                let key = format!("datasets/{}/agreement.json", newest.version);
+                self.training.read_document(&key).await?
+            }
+            None => None,
+        };
+        blocks.push(Block::heading("Agreement"));
+        match (&newest, &report) {
+            (Some(newest), Some(report)) => {
+                blocks.push(Block::text(format!(
+                    "As of the dataset {}, which was assembled last.",
+                    newest.version
+                )));
+                blocks.push(Block::Table(agreement(&report.agreement)));
+                blocks.push(Block::Table(self.reviewers_table(&report.reviewers).await?));
+            }
+            _ => blocks.push(Block::text(
+                "No dataset was assembled yet: agreement is counted then.",
+            )),
+        }
+        document["dataset"] = json!(newest.map(|newest| newest.version));
+        document["report"] = json!(report);
+
+        let after = request.query.get("after").map(String::as_str).unwrap_or_default();
+        self.disputes(after, &mut blocks, &mut document).await?;
+        Ok(View {
+            title: "Quality".to_owned(),
+            blocks,
+            json: document,
+        })
+    }
+
+    async fn disputes(
+        &self,
+        after: &str,
+        blocks: &mut Vec<Block>,
+        document: &mut Value,
+    ) -> Result<(), ConsoleError> {
+        let listed = self.training.list_after(DISPUTED_FOLDER, after, PAGE).await?;
+        let mut disputes: Vec<Question> = Vec::new();
+        for object in &listed {
+            let read = self.training.read(&object.key, 4 << 20).await?;
+            disputes.extend(read.and_then(|object| Question::parse(&object.bytes)));
+        }
+        let next = listed.last().filter(|_| listed.len() == PAGE);
+        let next = next.map(|object| object.key[DISPUTED_FOLDER.len()..].to_owned());
+
+        blocks.push(Block::heading("Disputed"));
+        blocks.push(Block::text(
+            "People do not agree on these texts, and nobody else is there to ask. The answer given here is final.",
+        ));
+        if disputes.is_empty() {
+            blocks.push(Block::text("Nothing is disputed on this page."));
+        }
+        let set = self.label_sets.current().await?;
+        let labels: Vec<String> = set
+            .map(|set| set.active().map(str::to_owned).collect())
+            .unwrap_or_default();
+        for question in &disputes {
+            blocks.push(Block::Quote(question.record.utterance.clone()));
+            blocks.push(Block::Table(self.votes(question).await?));
+            blocks.extend(decide(question, &labels).map(Block::Form));
+        }
+        if let Some(next) = &next {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("after", next)
+                .finish();
+            blocks.push(Block::Link(
+                format!("quality?{query}"),
+                "More disputes".to_owned(),
+            ));
+        }
+        let rows = disputes.iter().map(|question| {
+            json!({
+                "id": question.record.id, "utterance": question.record.utterance,
+                "classifier": question.record.classifier, "votes": question.votes,
+            })
+        });
+        document["disputed"] = json!({ "questions": rows.collect::<Vec<_>>(), "next": next });
+        Ok(())
+    }
+
+    /// Returns the votes on a question, with the names of those who are known.
+    pub(super) async fn votes(&self, question: &Question) -> Result<Table, ConsoleError> {
+        let mut rows = Vec::new();
+        for vote in &question.votes {
+            let name = self.name_of(&vote.worker).await?;
+            let seconds = vote
+                .seconds
+                .map_or_else(String::new, |seconds| format!("{seconds:.0} s"));
+            rows.push(vec![
+                Cell::text(name),
+                Cell::text(in_words(&vote.answer)),
+                Cell::text(&vote.at),
+                Cell::text(seconds),
+            ]);
+        }
+        Ok(Table {
+            caption: format!("Votes on {}", question.record.id),
+            head: vec!["Who", "Answer", "When", "Took"],
+            rows,
+        })
+    }
+
+    /// Returns the name of a worker, or their id where it is not known.
+    pub(super) async fn name_of(&self, worker_id: &str) -> Result<String, ConsoleError> {
+        let is_worker = worker_id.len() == 16 && worker_id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let member = match is_worker {
+            true => self.members.recent(worker_id, self.now).await?,
+            false => None,
+        };
+        Ok(member.map_or_else(|| worker_id.to_owned(), |member| member.name))
+    }
+
+    async fn reviewers_table(
+        &self,
+        reports: &BTreeMap<String, ReviewerReport>,
+    ) -> Result<Table, ConsoleError> {
+        let mut rows = Vec::new();
+        for (worker_id, report) in reports.iter().take(100) {
+            let seconds = report.median_seconds;
+            rows.push(vec![
+                Cell::text(self.name_of(worker_id).await?),
+                Cell::text(report.answers.to_string()),
+                Cell::text(report.unsure.to_string()),
+                percent_cell(report.agreement),
+                Cell::text(report.compared.to_string()),
+                Cell::text(
+                    seconds.map_or_else(|| "not known".to_owned(), |seconds| format!("{seconds:.1} s")),
+                ),
+            ]);
+        }
+        Ok(Table {
+            caption: "Reviewers, the first hundred".to_owned(),
+            head: vec![
+                "Who",
+                "Answers",
+                "Unsure",
+                "Agrees with the others",
+                "Compared",
+                "Median time",
+            ],
+            rows,
+        })
+    }
+}
+
+fn agreement(report: &AgreementReport) -> Table {
+    let row = |name: &str, agreement: &Agreement| {
+        let alpha = agreement.alpha;
+        vec![
+            Cell::text(name),
+            Cell::text(alpha.map_or_else(|| "not known".to_owned(), |alpha| format!("{alpha:.2}"))),
+            percent_cell(agreement.percent_agreement),
+            Cell::text(agreement.records.to_string()),
+            Cell::text(agreement.answers.to_string()),
+        ]
+    };
+    let labels = report
+        .by_label
+        .iter()
+        .map(|(name, agreement)| row(name, agreement));
+    Table {
+        caption: "Agreement by label: Krippendorff's alpha, 1 is perfect and 0 is chance".to_owned(),
+        head: vec![
+            "Label",
+            "Alpha",
+            "Equal answers",
+            "Texts with two answers",
+            "Answers",
+        ],
+        rows: std::iter::once(row("All labels", &report.overall))
+            .chain(labels)
+            .collect(),
+    }
+}
+
+fn decide(question: &Question, labels: &[String]) -> [Form; 2] {
+    let form = |action, button: &str| Form {
+        action,
+        hidden: vec![("subject", question.record.id.clone())],
+        button: button.to_owned(),
+        ..Form::default()
+    };
+    let options = labels.iter().map(|label| (label.clone(), label.clone()));
+    let by_label = Form {
+        fields: vec![Field {
+            name: "value",
+            label: "The right label",
+            options: options.collect(),
+        }],
+        ..form("adjudicate", "Decide")
+    };
+    [by_label, form("adjudicate-none-fits", "No label fits")]
+}
+
+/// Says an answer in words.
+pub(super) fn in_words(answer: &Answer) -> String {
+    match answer {
+        Answer::Labels { labels } => labels.join(", "),
+        Answer::NoneFits => "none fits".to_owned(),
+        Answer::NewLabel { label } => format!("a new label: {label}"),
+        Answer::Unsure => "unsure".to_owned(),
+    }
+}

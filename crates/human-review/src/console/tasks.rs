@@ -1,0 +1,170 @@
+//! What waits for reviewers, and who has it open.
+
+use active_learning_aws::overview::age;
+use active_learning_core::keys;
+use serde::Serialize;
+
+use super::page::{Block, Cell, Form, Table};
+use super::{Console, ConsoleError, View, to_json};
+use crate::event::HttpRequest;
+use crate::human_loop::HumanLoop;
+use crate::marks::Mark;
+use crate::output::iso_time;
+
+/// Tasks on a page.
+const PAGE: usize = 50;
+
+/// A task, as the page shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Task {
+    name: String,
+    created_at: String,
+    age_seconds: i64,
+    items: Option<usize>,
+    lowest_confidence: Option<f64>,
+    answers: usize,
+    answers_wanted: usize,
+    is_stopping: bool,
+    held_by: Vec<Holder>,
+    skipped_by: usize,
+}
+
+/// Who has a task open.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Holder {
+    name: String,
+    until: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Tasks {
+    tasks: Vec<Task>,
+    /// Given as `after`, the next page.
+    next: Option<String>,
+}
+
+impl Console<'_> {
+    pub(super) async fn tasks(&self, request: &HttpRequest) -> Result<View, ConsoleError> {
+        let after = request.query.get("after").map(String::as_str).unwrap_or_default();
+        let listed = self.review.list_after(keys::QUEUE_FOLDER, after, PAGE).await?;
+        let names = listed
+            .iter()
+            .filter_map(|mark| mark.key.strip_prefix(keys::QUEUE_FOLDER));
+        let names: Vec<&str> = names.collect();
+        let marks: Vec<Mark> = names.iter().filter_map(|name| Mark::parse_queue(name)).collect();
+        let next = names
+            .last()
+            .filter(|_| listed.len() == PAGE)
+            .map(|name| (*name).to_owned());
+
+        let mut tasks = Vec::new();
+        for human_loop in self.loops.of_marks(&marks, self.now).await? {
+            tasks.push(self.task(&human_loop).await?);
+        }
+        let mut blocks = vec![Block::text(
+            "The most uncertain comes first. To release a task ends the turn of whoever has it open; to stop it \
+             takes it from the queue for good, and its question counts as given up.",
+        )];
+        if tasks.is_empty() {
+            blocks.push(Block::text("Nothing waits for reviewers on this page."));
+        } else {
+            blocks.push(Block::Table(table(&tasks)));
+        }
+        if let Some(next) = &next {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("after", next)
+                .finish();
+            blocks.push(Block::Link(format!("tasks?{query}"), "More tasks".to_owned()));
+        }
+        let tasks = Tasks { tasks, next };
+        Ok(View {
+            title: "Tasks".to_owned(),
+            blocks,
+            json: to_json(&tasks),
+        })
+    }
+
+    async fn task(&self, human_loop: &HumanLoop) -> Result<Task, ConsoleError> {
+        let mut held_by = Vec::new();
+        for lease in human_loop
+            .leases
+            .iter()
+            .filter(|lease| lease.expires_at > self.now)
+        {
+            let member = self.members.recent(&lease.worker_id, self.now).await?;
+            held_by.push(Holder {
+                name: member.map_or_else(|| lease.worker_id.clone(), |member| member.name),
+                until: iso_time(lease.expires_at),
+            });
+        }
+        Ok(Task {
+            name: human_loop.name.clone(),
+            created_at: iso_time(human_loop.created_at),
+            age_seconds: (self.now - human_loop.created_at).num_seconds().max(0),
+            items: human_loop.item_count,
+            lowest_confidence: human_loop.lowest_confidence,
+            answers: human_loop.answers.len(),
+            answers_wanted: human_loop.task_count,
+            is_stopping: human_loop.status != crate::human_loop::Status::InProgress,
+            held_by,
+            skipped_by: human_loop.skipped_by.len(),
+        })
+    }
+}
+
+fn table(tasks: &[Task]) -> Table {
+    Table {
+        caption: "Tasks in review order".to_owned(),
+        head: vec![
+            "Task",
+            "Waiting for",
+            "Texts",
+            "Lowest confidence",
+            "Answers",
+            "Open at",
+            "Skipped by",
+            "Actions",
+        ],
+        rows: tasks.iter().map(row).collect(),
+    }
+}
+
+fn row(task: &Task) -> Vec<Cell> {
+    let holders = task
+        .held_by
+        .iter()
+        .map(|holder| format!("{} until {}", holder.name, holder.until));
+    let holders: Vec<String> = holders.collect();
+    let form = |action, button: &str| Form {
+        action,
+        hidden: vec![("subject", task.name.clone())],
+        button: button.to_owned(),
+        about: task.name.clone(),
+        ..Form::default()
+    };
+    let release = (!task.held_by.is_empty()).then(|| form("release-task", "Release"));
+    let stop = (!task.is_stopping).then(|| form("stop-task", "Stop"));
+    let confidence = task.lowest_confidence;
+    vec![
+        Cell::text(&task.name),
+        Cell::text(age(task.age_seconds)),
+        Cell::text(
+            task.items
+                .map_or_else(|| "1".to_owned(), |items| items.to_string()),
+        ),
+        Cell::text(
+            confidence.map_or_else(|| "unknown".to_owned(), |score| format!("{:.1} %", score * 100.0)),
+        ),
+        Cell::text(format!("{} of {}", task.answers, task.answers_wanted)),
+        Cell::text(if holders.is_empty() {
+            "nobody".to_owned()
+        } else {
+            holders.join(", ")
+        }),
+        Cell::text(task.skipped_by.to_string()),
+        Cell::Forms(release.into_iter().chain(stop).collect()),
+    ]
+}

@@ -1,0 +1,162 @@
+//! Who may sign in: their names, roles, and whether an operator has paused them.
+//!
+//! One small document for each, by the id of their worker. Who signed in with an earlier version has none until they
+//! sign in again, and is what their session says.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use active_learning_aws::bucket::{Bucket, BucketError, Change};
+use active_learning_core::keys;
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::human_loop::Worker;
+use crate::session::{Claims, Role, SIGN_IN_LINK_LIFETIME};
+
+/// How long what was read is taken for true: a pause takes effect within it.
+pub const FRESH: Duration = Duration::seconds(60);
+
+/// Somebody who may sign in, or might once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Member {
+    /// Name that their links are made for.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they are kept out until somebody lets them in again.
+    pub paused: bool,
+    /// Sessions that began at or before this time, in seconds since 1970, are over.
+    pub revoked_at: Option<i64>,
+    /// Links that were made at or before this time, in seconds since 1970, sign nobody in.
+    pub links_void_at: Option<i64>,
+    /// When a link was made for them last, in the console.
+    pub invited_at: Option<DateTime<Utc>>,
+    /// When they signed in last.
+    pub signed_in_at: Option<DateTime<Utc>>,
+}
+
+/// Why a session is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shut {
+    /// The member is paused.
+    Paused,
+    /// The session was ended by an operator.
+    Revoked,
+}
+
+impl Member {
+    /// Returns what the member may do in a session.
+    ///
+    /// # Errors
+    ///
+    /// [`Shut`] where the session is over.
+    pub fn admit(&self, session: &Claims) -> Result<Role, Shut> {
+        if self.paused {
+            return Err(Shut::Paused);
+        }
+        match self.revoked_at {
+            Some(revoked_at) if session.began_at() <= revoked_at => Err(Shut::Revoked),
+            _ => Ok(self.role),
+        }
+    }
+
+    /// Returns whether a link of theirs still signs in.
+    pub fn takes_link(&self, link: &Claims) -> bool {
+        let made_at = link.expires_at - SIGN_IN_LINK_LIFETIME.num_seconds();
+        self.links_void_at.is_none_or(|void_at| made_at > void_at)
+    }
+}
+
+type Known = HashMap<String, (DateTime<Utc>, Option<Member>)>;
+
+/// The members of a review bucket.
+#[derive(Debug, Clone)]
+pub struct Members {
+    bucket: Bucket,
+    known: Arc<Mutex<Known>>,
+}
+
+impl Members {
+    /// Keeps members in a review bucket.
+    pub fn new(bucket: Bucket) -> Self {
+        Self {
+            bucket,
+            known: Arc::default(),
+        }
+    }
+
+    /// Returns a member as they were within the last minute.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn recent(&self, worker_id: &str, now: DateTime<Utc>) -> Result<Option<Member>, BucketError> {
+        let known = self.locked().get(worker_id).cloned();
+        match known {
+            Some((read_at, member)) if now - read_at < FRESH => Ok(member),
+            _ => {
+                let member: Option<Member> = self.bucket.read_document(&keys::reviewer(worker_id)).await?;
+                self.remember(worker_id, member.clone(), now);
+                Ok(member)
+            }
+        }
+    }
+
+    /// Changes a member, or makes one; returns them.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn change(
+        &self,
+        worker: &Worker,
+        now: DateTime<Utc>,
+        mut change: impl FnMut(&mut Member),
+    ) -> Result<Member, BucketError> {
+        let key = keys::reviewer(&worker.id);
+        let change = |before: Option<Member>| {
+            let mut member = before.unwrap_or_default();
+            member.name.clone_from(&worker.reviewer);
+            change(&mut member);
+            Change::Write(member.clone(), member)
+        };
+        let member = self.bucket.change(&key, change).await?;
+        self.remember(&worker.id, Some(member.clone()), now);
+        Ok(member)
+    }
+
+    /// Returns up to `count` members after the worker of this id, each with their id, in the order of the ids.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn page(&self, after: &str, count: usize) -> Result<Vec<(String, Member)>, BucketError> {
+        let after = match after {
+            "" => String::new(),
+            id => format!("{id}.json"),
+        };
+        let listed = self
+            .bucket
+            .list_after(keys::REVIEWERS_FOLDER, &after, count)
+            .await?;
+        let mut members = Vec::new();
+        for object in listed {
+            let id = object.key[keys::REVIEWERS_FOLDER.len()..]
+                .trim_end_matches(".json")
+                .to_owned();
+            let member: Option<Member> = self.bucket.read_document(&object.key).await?;
+            members.extend(member.map(|member| (id, member)));
+        }
+        Ok(members)
+    }
+
+    fn remember(&self, worker_id: &str, member: Option<Member>, now: DateTime<Utc>) {
+        self.locked().insert(worker_id.to_owned(), (now, member));
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,437 @@
+//! The console's pages on quality, model, versions and data, and what is decided there.
+
+use active_learning_core::feedback::record_id;
+use serde_json::{Value, json};
+
+use crate::console::{HOSTILE, act, assert_harmless, log, put};
+use crate::harness::{FEEDBACK_BUCKET, Review, TRAINING_BUCKET};
+
+const MODEL: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/c/version/v2";
+
+fn record(text: &str) -> Value {
+    json!({
+        "schemaVersion": 1, "id": record_id("news", text), "classifier": "news", "utterance": text, "prediction": "World",
+        "confidence": 0.4, "source": "implicit", "signal": "low-confidence", "receivedAt": "2026-11-19T08:00:00.000Z",
+    })
+}
+
+fn question(text: &str) -> Value {
+    let vote = |worker: &str, label: &str| {
+        json!({
+            "worker": worker, "answer": { "kind": "labels", "labels": [label] }, "source": "human-review",
+            "at": "2026-11-19T09:00:00.000Z",
+        })
+    };
+    json!({
+        "schemaVersion": 1, "state": "disputed", "record": record(text), "humanLoop": "tc-1", "items": 1,
+        "votes": [vote("0123456789abcdef", "World"), vote("fedcba9876543210", "Sports")],
+    })
+}
+
+/// Puts a dispute about a text; returns the id of its record.
+async fn dispute(review: &Review, text: &str) -> String {
+    let set = json!({
+        "schemaVersion": 1, "version": 1, "origin": "edited", "updatedAt": "2026-11-01T00:00:00.000Z",
+        "labels": [{ "name": "World" }, { "name": "Sports" }],
+    });
+    put(review, TRAINING_BUCKET, "label-set.json", &set).await;
+    let id = record_id("news", text);
+    for (bucket, folder) in [(TRAINING_BUCKET, "disputed"), (FEEDBACK_BUCKET, "questions")] {
+        put(review, bucket, &format!("{folder}/{id}.json"), &question(text)).await;
+    }
+    id
+}
+
+async fn exists(review: &Review, bucket: &str, key: &str) -> bool {
+    review
+        .s3
+        .head_object()
+        .bucket(bucket)
+        .key(key)
+        .send()
+        .await
+        .is_ok()
+}
+
+async fn read(review: &Review, bucket: &str, key: &str) -> String {
+    let object = review
+        .s3
+        .get_object()
+        .bucket(bucket)
+        .key(key)
+        .send()
+        .await
+        .expect("there");
+    let bytes = object.body.collect().await.expect("a body").to_vec();
+    String::from_utf8(bytes).expect("text")
+}
+
+fn evaluation(accuracy: f64, labels: [&str; 2]) -> Value {
+    let class =
+        |name: &str| json!({ "class": name, "support": 5, "precision": 0.8, "recall": 0.7, "f1": 0.75 });
+    json!({
+        "rows": 10, "accuracy": accuracy, "macroF1": 0.75, "classes": labels.map(class),
+        "confusionMatrix": { "labels": labels, "counts": [[4, 1], [2, 3]] },
+        "expectedCalibrationError": 0.02, "brierScore": 0.1, "auroc": 0.9,
+    })
+}
+
+/// A build that has ended, with the decision.
+async fn build(review: &Review, id: &str, text: &str) {
+    let record = json!({
+        "id": id, "executionArn": "arn", "action": "build", "reason": "manual", "outcome": "deployed", "why": text,
+        "startedAt": "2026-11-19T08:00:00Z", "endedAt": "2026-11-19T08:01:00Z", "dataset": "d-1", "champion": text,
+        "challenger": MODEL, "serving": MODEL, "decision": null, "approvedBy": text,
+    });
+    let decision = json!({
+        "buildId": id, "deploy": true, "reasons": [{ "inFavour": true, "text": text }],
+        "policy": { "minMacroF1Gain": 0.005, "significance": 0.05, "maxRecallLoss": 0.1 },
+        "champion": { "modelArn": text, "evaluation": evaluation(0.7, ["World", text]) },
+        "challenger": { "modelArn": MODEL, "evaluation": evaluation(0.8, ["World", text]) },
+        "mcnemar": null, "recallChanges": {},
+    });
+    put(
+        review,
+        TRAINING_BUCKET,
+        &format!("builds/{id}/record.json"),
+        &record,
+    )
+    .await;
+    put(
+        review,
+        TRAINING_BUCKET,
+        &format!("builds/{id}/decision.json"),
+        &decision,
+    )
+    .await;
+}
+
+async fn serving(review: &Review, text: &str) {
+    let switch = json!({
+        "at": "2026-11-19T08:00:00Z", "modelArn": MODEL, "previousModelArn": null, "by": "build", "reason": text,
+        "buildId": text,
+    });
+    put(
+        review,
+        TRAINING_BUCKET,
+        "deployments/2026-11-19T08:00:00.000Z-b.json",
+        &switch,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_dispute_is_shown_with_its_votes_and_decided_for_good() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let id = dispute(&review, "Cup final tonight").await;
+
+    let page = admin.get("quality").await;
+    let done = act(&admin, "adjudicate", &id, "sports").await;
+
+    assert!(page.body().contains("Cup final tonight"), "{}", page.body());
+    assert!(page.body().contains("<option value=\"Sports\">"));
+    assert_eq!(
+        (done.status(), done.header("location")),
+        (303, "quality?done=adjudicate")
+    );
+    assert!(!exists(&review, TRAINING_BUCKET, &format!("disputed/{id}.json")).await);
+    let question: Value =
+        serde_json::from_str(&read(&review, FEEDBACK_BUCKET, &format!("questions/{id}.json")).await)
+            .expect("JSON");
+    assert_eq!(question["state"], "answered");
+    assert_eq!(question["votes"][2]["worker"], "adjudicator:ada");
+    assert_eq!(question["votes"][2]["answer"]["labels"], json!(["Sports"]));
+    let second = act(&admin, "adjudicate", &id, "World").await;
+    assert_eq!((second.status(), second.code()), (400, "not_possible"));
+    assert_eq!(
+        admin.get("quality.json").await.json()["disputed"]["questions"],
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn a_dispute_is_not_decided_for_a_label_that_is_none_and_the_attempt_is_written_down() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let id = dispute(&review, "Cup final tonight").await;
+
+    let refused = act(&admin, "adjudicate", &id, "Weather").await;
+    let none = act(&admin, "adjudicate-none-fits", &id, "").await;
+
+    assert_eq!((refused.status(), refused.code()), (400, "not_possible"));
+    assert_eq!(none.status(), 303);
+    let entries = log(&review).await;
+    assert_eq!(
+        entries.iter().filter(|entry| !entry["failed"].is_null()).count(),
+        1
+    );
+    assert_eq!(entries.len(), 3);
+}
+
+#[tokio::test]
+async fn agreement_of_the_newest_dataset_is_shown_by_label_and_by_reviewer_with_their_name() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    review.sign_in("ann").await;
+    let ann = admin.get("reviewers.json").await.json()["reviewers"]
+        .as_array()
+        .and_then(|people| people.iter().find(|member| member["name"] == "ann").cloned());
+    let ann = ann.expect("ann")["workerId"].as_str().expect("an id").to_owned();
+    let agreement =
+        |alpha: f64| json!({ "records": 7, "answers": 20, "percentAgreement": 0.9, "alpha": alpha });
+    let report = json!({
+        "method": "dawid-skene", "outcomes": {}, "overall": agreement(0.81), "byLabel": { "World": agreement(0.62) },
+        "reviewers": { ann: { "answers": 9, "unsure": 1, "compared": 4, "agreement": 0.75, "medianSeconds": 3.5 } },
+    });
+    put(
+        &review,
+        TRAINING_BUCKET,
+        "datasets/newest.json",
+        &json!({ "version": "d-1" }),
+    )
+    .await;
+    put(&review, TRAINING_BUCKET, "datasets/d-1/agreement.json", &report).await;
+
+    let page = admin.get("quality").await;
+
+    for text in ["0.81", "0.62", "World", ">ann<", "75.0 %", "3.5 s"] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
+}
+
+#[tokio::test]
+async fn charts_of_the_serving_model_have_their_numbers_in_a_table() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    serving(&review, "it is better").await;
+    let sums = |count: u64| json!({ "count": count, "weight": count as f64, "square": count as f64 });
+    let class = |right: u64, wrong: u64, confidence: f64| json!({ "right": sums(right), "wrong": sums(wrong), "confidence": confidence * (right + wrong) as f64 });
+    let tally = json!({
+        "labels": 20, "since": null, "through": null, "recent": {},
+        "models": { MODEL: { "judged": 20, "audited": 20, "right": [15.0, 15.0], "wrong": [5.0, 5.0] } },
+        "confidence": { MODEL: { "classes": { "0": class(5, 5, 0.5), "35": class(10, 0, 0.9) }, "distance": [1.0, 1.0, 1.0] } },
+    });
+    put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+
+    let page = admin.get("model").await;
+    let numbers = admin.get("model.json").await.json();
+
+    assert_eq!(page.body().matches("<figure").count(), 2, "{}", page.body());
+    assert!(page.body().matches("<table").count() >= 2);
+    let point = numbers["thresholds"]
+        .as_array()
+        .expect("points")
+        .iter()
+        .find(|point| point["threshold"] == 0.7);
+    assert_eq!(point.expect("a point")["accuracy"], 1.0);
+    assert_eq!(point.expect("a point")["reviewShare"], 0.5);
+    assert_eq!(numbers["liveAccuracy"]["accuracy"], 0.75);
+}
+
+#[tokio::test]
+async fn a_build_is_shown_with_scores_and_confusion_and_links_work_from_below() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    build(&review, "build-000001-20261119T08", "it wins").await;
+    serving(&review, "it is better").await;
+
+    let list = admin.get("versions").await;
+    let page = admin.get("versions/build-000001-20261119T08").await;
+
+    assert!(
+        list.body().contains("href=\"versions/build-000001-20261119T08\""),
+        "{}",
+        list.body()
+    );
+    for text in [
+        "it wins",
+        "80.0 %",
+        "70.0 %",
+        "href=\"../portal.css\"",
+        "href=\"../overview\"",
+        "is \\ predicted as",
+    ] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
+    let json = admin.get("versions/build-000001-20261119T08.json").await.json();
+    assert_eq!(
+        json["decision"]["challenger"]["evaluation"]["confusionMatrix"]["counts"],
+        json!([[4, 1], [2, 3]])
+    );
+    assert_eq!(admin.get("versions/nothing").await.status(), 404);
+    assert_eq!(admin.get("versions/..%2Flast").await.status(), 404);
+}
+
+#[tokio::test]
+async fn builds_are_listed_a_page_at_a_time() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    for number in 0..60 {
+        let record = json!({
+            "id": format!("build-{number:06}"), "outcome": "refused", "why": "", "startedAt": "2026-11-19T08:00:00Z",
+            "endedAt": "2026-11-19T08:00:00Z",
+        });
+        put(
+            &review,
+            TRAINING_BUCKET,
+            &format!("builds/build-{number:06}/record.json"),
+            &record,
+        )
+        .await;
+        put(
+            &review,
+            TRAINING_BUCKET,
+            &format!("builds/build-{number:06}/x.json"),
+            &json!({}),
+        )
+        .await;
+    }
+
+    let mut names = Vec::new();
+    let mut page = admin.get("versions.json").await.json();
+    loop {
+        let builds = page["builds"].as_array().expect("builds").iter();
+        names.extend(builds.map(|build| build["id"].as_str().expect("an id").to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        page = admin.get(&format!("versions.json?after={next}")).await.json();
+    }
+
+    assert_eq!(names.len(), 60);
+    assert!(names.is_sorted());
+}
+
+#[tokio::test]
+async fn a_build_that_waits_for_an_approval_is_offered_and_without_a_state_machine_nothing_is_said_to_be_done()
+ {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    put(
+        &review,
+        TRAINING_BUCKET,
+        "builds/last.json",
+        &json!({ "id": "b-1", "startedAt": "2026-11-20T08:00:00Z" }),
+    )
+    .await;
+    put(
+        &review,
+        TRAINING_BUCKET,
+        "builds/b-1/approval.json",
+        &json!({ "taskToken": "secret-token" }),
+    )
+    .await;
+
+    let page = admin.get("versions").await;
+    let done = act(&admin, "approve-build", "b-1", "").await;
+
+    assert!(
+        page.body().contains("action=\"approve-build\""),
+        "{}",
+        page.body()
+    );
+    assert!(!page.body().contains("secret-token"));
+    assert_eq!((done.status(), done.code()), (400, "not_possible"));
+}
+
+#[tokio::test]
+async fn a_text_is_found_by_its_exact_words_which_stay_out_of_the_address() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let id = record_id("news", "Cup final tonight");
+    let mut question = question("Cup final tonight");
+    question["record"]["id"] = json!(id);
+    put(
+        &review,
+        FEEDBACK_BUCKET,
+        &format!("questions/{id}.json"),
+        &question,
+    )
+    .await;
+    let token = admin.get("data").await.field("portal:csrf");
+
+    let form = [
+        ("portal:csrf", token.as_str()),
+        ("subject", "Cup final tonight"),
+        ("value", "news"),
+    ];
+    let found = admin.post("find-text", &form).await;
+    let page = admin.get(found.header("location")).await;
+
+    assert_eq!(
+        (found.status(), found.header("location")),
+        (303, format!("data?id={id}").as_str())
+    );
+    for text in ["Cup final tonight", "40.0 %", "tc-1", "Sports"] {
+        assert!(page.body().contains(text), "{text}: {}", page.body());
+    }
+    assert!(log(&review).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_clients_reviewers_and_builds_write_is_shown_as_text() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let id = dispute(&review, HOSTILE).await;
+    let mut hostile = question(HOSTILE);
+    for field in ["prediction", "classifier", "modelArn", "receivedAt"] {
+        hostile["record"][field] = json!(HOSTILE);
+    }
+    hostile["votes"][0]["worker"] = json!(HOSTILE);
+    hostile["votes"][0]["at"] = json!(HOSTILE);
+    hostile["votes"][1]["answer"] = json!({ "kind": "new-label", "label": HOSTILE });
+    for (bucket, folder) in [(TRAINING_BUCKET, "disputed"), (FEEDBACK_BUCKET, "questions")] {
+        put(&review, bucket, &format!("{folder}/{id}.json"), &hostile).await;
+    }
+    let set = json!({
+        "schemaVersion": 1, "version": 1, "origin": "edited", "updatedAt": "2026-11-01T00:00:00.000Z",
+        "labels": [{ "name": HOSTILE }],
+    });
+    put(&review, TRAINING_BUCKET, "label-set.json", &set).await;
+    let agreement = json!({ "records": 7, "answers": 20, "percentAgreement": 0.9, "alpha": 0.5 });
+    let report = json!({ "overall": agreement, "byLabel": { HOSTILE: agreement }, "reviewers": { HOSTILE: { "answers": 1, "unsure": 0, "compared": 0, "agreement": null, "medianSeconds": null } } });
+    put(
+        &review,
+        TRAINING_BUCKET,
+        "datasets/newest.json",
+        &json!({ "version": "d-1" }),
+    )
+    .await;
+    put(&review, TRAINING_BUCKET, "datasets/d-1/agreement.json", &report).await;
+    build(&review, "b-1", HOSTILE).await;
+    serving(&review, HOSTILE).await;
+
+    for page in [
+        "quality",
+        "model",
+        "versions",
+        "versions/b-1",
+        &format!("data?id={id}"),
+        "overview",
+    ] {
+        let shown = admin.get(page).await;
+        assert_eq!(shown.status(), 200, "{page}: {}", shown.body());
+        assert_harmless(shown.body(), page);
+        assert!(
+            page == "model" || page == "overview" || shown.body().contains("&#60;script&#62;"),
+            "{page}"
+        );
+    }
+    let token = admin.get("overview").await.field("portal:csrf");
+    for action in [
+        "adjudicate",
+        "approve-build",
+        "reject-build",
+        "roll-back",
+        "find-text",
+        "find-id",
+    ] {
+        for subject in [id.as_str(), "b-1", MODEL, HOSTILE] {
+            let form = [
+                ("portal:csrf", token.as_str()),
+                ("subject", subject),
+                ("value", HOSTILE),
+            ];
+            assert_harmless(admin.post(action, &form).await.body(), action);
+        }
+    }
+}
