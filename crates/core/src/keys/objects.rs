@@ -278,15 +278,6 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "The operator's own page for tasks.",
     },
     ObjectKind {
-        key: "guideline.json",
-        bucket: Review,
-        writers: &[Operator],
-        readers: &[HUMAN_REVIEW],
-        shape: "JSON: Guideline",
-        lifetime: Kept,
-        description: "What each label means, shown beside the task.",
-    },
-    ObjectKind {
         key: "audit-log/<day>/<time>-<entry>.json",
         bucket: Review,
         writers: &[HUMAN_REVIEW],
@@ -294,6 +285,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "JSON: Entry",
         lifetime: Kept,
         description: "What somebody did in the console, and when; never changed.",
+    },
+    ObjectKind {
+        key: "guideline.json",
+        bucket: Review,
+        writers: &[Operator],
+        readers: &[HUMAN_REVIEW],
+        shape: "JSON: Guideline",
+        lifetime: Kept,
+        description: "What each label means, shown beside the task.",
     },
     ObjectKind {
         key: "human-review/answers/<loop id>/<answer>.json",
