@@ -311,7 +311,7 @@ fn other_separator(
 /// Returns what kind of header line the first row is, if it is one.
 ///
 /// Either column may be called by several words, such as `news_text`; or the label column by a word that is not known, if
-/// no other row has it for a label.
+/// no other row has it for a label. A single letter is a text as well: `x` names a column only beside a name of labels.
 fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
     let row = rows.first().filter(|row| row.len() == 2)?;
     let word = |column: usize| Some(std::str::from_utf8(row.get(column)?).ok()?.trim().to_lowercase());
@@ -323,7 +323,7 @@ fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
     if names_column(&first, TEXT_HEADERS) && names_column(&second, LABEL_HEADERS) {
         return Some(Header::TextFirst);
     }
-    let is_text = TEXT_HEADERS.split_whitespace().any(|known| known == second);
+    let is_text = second.chars().count() > 1 && TEXT_HEADERS.split_whitespace().any(|known| known == second);
     let is_label = is_text && rows.len() > MIN_ROWS_BELOW_HEADER && is_only_there(0) && !first.contains(' ');
     is_label.then_some(Header::LabelFirst)
 }

@@ -81,6 +81,14 @@ fn a_first_row_that_only_resembles_a_header_is_a_row() {
 }
 
 #[test]
+fn a_first_row_of_one_letter_is_a_row_though_no_other_has_its_label() {
+    let (rows, repairs) = read(b"0a,x\nAa,a\nAa,a\n");
+
+    assert_eq!((rows.len(), repairs.len()), (3, 0));
+    assert_eq!(read(b"label,x\nWorld,one\n").0.len(), 1);
+}
+
+#[test]
 fn columns_by_another_separator_are_refused_by_its_name() {
     for (file, name) in [
         ("World;one\nSports;two\n", "semicolons"),
