@@ -10,13 +10,8 @@ import path from 'node:path';
 
 import { chromium } from 'playwright-core';
 
-import { startStack, until } from './stack.mjs';
+import { BROWSER, startStack, until } from './stack.mjs';
 
-const BROWSER = {
-  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--no-first-run', '--disable-quic', '--no-proxy-server'],
-};
 const PAGES = ['overview', 'tasks', 'quality', 'reviewers', 'model', 'versions', 'data', 'operations'];
 const MEDIA = [
   { colorScheme: 'light', forcedColors: 'none' },

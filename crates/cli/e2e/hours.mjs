@@ -11,13 +11,8 @@ import path from 'node:path';
 
 import { chromium } from 'playwright-core';
 
-import { startStack, until } from './stack.mjs';
+import { BROWSER, startStack, until } from './stack.mjs';
 
-const BROWSER = {
-  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--no-first-run', '--disable-quic', '--no-proxy-server'],
-};
 const TEXTS = Number(process.env.TEXTS || 200);
 const REVIEWER = 'Ann <img src=x onerror=window.hacked=1>';
 const SUBJECTS = ['baker', 'pilot', 'mayor', 'singer', 'doctor', 'farmer', 'sailor', 'miner', 'tailor', 'judge',

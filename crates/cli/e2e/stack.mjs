@@ -9,6 +9,13 @@ import { promisify } from 'node:util';
 
 import { AwsClient } from 'aws4fetch';
 
+/** How Chromium is started. */
+export const BROWSER = {
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--no-first-run', '--disable-quic', '--no-proxy-server'],
+};
+
 const READY_MILLISECONDS = 240_000;
 const PATIENCE_MILLISECONDS = 90_000;
 

@@ -469,7 +469,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "builds/first-model.json",
         bucket: Training,
-        writers: &[MODEL_BUILDING],
+        writers: &[MODEL_BUILDING, Operator],
         readers: &[MODEL_BUILDING, HUMAN_REVIEW, Operator],
         shape: "JSON: FirstModel",
         lifetime: UntilDone,

@@ -258,16 +258,12 @@ impl Portal<'_> {
     }
 
     fn given(&self, request: &HttpRequest, form: &BTreeMap<String, String>, content: Value) -> Given {
-        let issuer = match self.portal_url {
-            "" => request.base_url(),
-            url => url.trim_end_matches('/').to_owned(),
-        };
         let spent: Option<f64> = form.get("portal:spent").and_then(|spent| spent.parse().ok());
         let spent = spent.filter(|spent| (0.0..=MAX_SPENT_SECONDS).contains(spent));
         let guideline = form.get("portal:guideline").filter(|version| is_version(version));
         Given {
             content,
-            issuer,
+            issuer: self.base_url(request),
             // In range: a day has fewer milliseconds than an integer can hold.
             spent: spent.map(|seconds| Duration::milliseconds((seconds * 1_000.0) as i64)),
             guideline: guideline.cloned(),
