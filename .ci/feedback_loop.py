@@ -171,7 +171,8 @@ def second_start(stack):
 
 @check("kill -9 loses nothing that was acknowledged, and nothing comes twice")
 def crash(stack):
-    killed = Stack(stack.binary, f"{stack.state_dir}-killed", FeedbackBufferSeconds=1, UsagePlanMonthlyQuota=100_000)
+    killed = Stack(stack.binary, f"{stack.state_dir}-killed", FeedbackBufferSeconds=1, PoolTextsInReview=0,
+                   UsagePlanMonthlyQuota=100_000)
     opened = ["Opened before the crash", "Waiting before the crash"]
     acknowledged = list(opened)
     with killed:

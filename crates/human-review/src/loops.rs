@@ -14,8 +14,6 @@ mod queue;
 pub use answering::Given;
 pub use queue::{Next, Queue, Waiting, Wish};
 
-use std::sync::{Arc, Mutex};
-
 use active_learning_aws::backoff::Tries;
 use active_learning_aws::bucket::{Bucket, BucketError, Created, Replaced};
 use chrono::{DateTime, Duration, Utc};
@@ -23,7 +21,6 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use uuid::Uuid;
 
-use self::in_flight::Counted;
 use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, sha256};
 use crate::marks::{Mark, Order};
 use crate::output::{output_document, output_key};
@@ -92,7 +89,6 @@ pub struct Loops {
     records: Records,
     flow_definition_arn: String,
     rules: FlowRules,
-    counted: Arc<Mutex<Option<Counted>>>,
 }
 
 impl Loops {
@@ -102,7 +98,6 @@ impl Loops {
             records: Records::new(bucket),
             flow_definition_arn,
             rules,
-            counted: Arc::default(),
         }
     }
 
@@ -132,7 +127,6 @@ impl Loops {
                 Some((_, etag)) => self.records.replace_loop(&human_loop, &etag).await? == Replaced::Written,
             };
             if started {
-                self.count_one_more();
                 return Ok(());
             }
             // The answer to the write may have been lost, and a reviewer have taken the loop since.
