@@ -278,15 +278,6 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "The operator's own page for tasks.",
     },
     ObjectKind {
-        key: "guideline.json",
-        bucket: Review,
-        writers: &[Operator],
-        readers: &[HUMAN_REVIEW],
-        shape: "JSON: Guideline",
-        lifetime: Kept,
-        description: "What each label means, shown beside the task.",
-    },
-    ObjectKind {
         key: "audit-log/<day>/<time>-<entry>.json",
         bucket: Review,
         writers: &[HUMAN_REVIEW],
@@ -294,6 +285,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "JSON: Entry",
         lifetime: Kept,
         description: "What somebody did in the console, and when; never changed.",
+    },
+    ObjectKind {
+        key: "guideline.json",
+        bucket: Review,
+        writers: &[Operator],
+        readers: &[HUMAN_REVIEW],
+        shape: "JSON: Guideline",
+        lifetime: Kept,
+        description: "What each label means, shown beside the task.",
     },
     ObjectKind {
         key: "human-review/answers/<loop id>/<answer>.json",
@@ -631,7 +631,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "label-set.json",
         bucket: Training,
-        writers: &[A2I_TRIGGER, TEXT_CLASSIFIER, Operator],
+        writers: &[A2I_TRIGGER, HUMAN_REVIEW, TEXT_CLASSIFIER, Operator],
         readers: &[
             A2I_TRIGGER,
             HUMAN_REVIEW,
@@ -647,7 +647,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "label-sets/<version>.json",
         bucket: Training,
-        writers: &[A2I_TRIGGER, TEXT_CLASSIFIER, Operator],
+        writers: &[A2I_TRIGGER, HUMAN_REVIEW, TEXT_CLASSIFIER, Operator],
         readers: &[Operator, LABEL_COLLECTION],
         shape: "JSON: LabelSet",
         lifetime: Kept,
