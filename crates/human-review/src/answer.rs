@@ -23,7 +23,7 @@ pub enum AnswerError {
     /// A new label is longer than a label may be.
     #[error("a new label is too long")]
     TooLong,
-    /// A comment is longer than [`MAX_COMMENT_BYTES`].
+    /// A comment is longer than `MAX_COMMENT_BYTES`.
     #[error("a comment is too long")]
     CommentTooLong,
     /// Something was entered, and no field of it can be matched to an item.

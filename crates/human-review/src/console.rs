@@ -1,10 +1,10 @@
 //! The operator's console: pages and actions for admins.
 //!
-//! Each page is made of [blocks](page::Block) by one template, which escapes whatever it is given, and is there as
+//! Each page is made of blocks by one template, which escapes whatever it is given, and is there as
 //! JSON under the same address with `.json` at its end. No page needs a script, and none lists more than a page of keys.
 //!
 //! An action is a form that is sent twice: first it is answered with what is about to be done and a button, then it
-//! is [written down](audit_log) and done.
+//! is written down and done.
 
 mod actions;
 mod audit_log;
