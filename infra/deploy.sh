@@ -115,12 +115,12 @@ if [ "$portal" = None ]; then
 fi
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
-printf '{"operation": "create-sign-in-link", "reviewer": "%s"}' "$reviewer" |
+printf '{"operation": "create-sign-in-link", "reviewer": "%s", "role": "admin"}' "$reviewer" |
     aws lambda invoke --function-name "$(output ReviewPortalFunction)" --payload fileb:///dev/stdin "$answer" >/dev/null
 link=$(grep -o '"url": *"[^"]*"' "$answer" | cut -d'"' -f4) || fail "no sign-in link: $(head -c 500 "$answer")"
 cat <<TEXT
 
 Portal    $portal
 Sign in   $link
-          works once, within 60 minutes, for $reviewer
+          works once, within 60 minutes, for $reviewer, who may run the console as well
 TEXT

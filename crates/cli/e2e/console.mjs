@@ -4,6 +4,7 @@
 // Usage: node console.mjs BINARY STATE_DIR. SCREENSHOTS=<folder> takes pictures of every page; CHROMIUM names the browser.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -20,6 +21,7 @@ const MEDIA = [
   { colorScheme: 'dark', forcedColors: 'active' },
 ];
 const HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=2">';
+const DISPUTED = 'The minister, a keen cyclist, opened the velodrome that a bank had paid for.';
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let passed = 0;
@@ -139,16 +141,70 @@ async function axeFindsNothing(browser, stack) {
     await page.goto(`${stack.portalUrl}tasks`);
     return page.locator('form[action=stop-task]').count();
   });
-  for (const address of PAGES) {
-    await page.goto(stack.portalUrl + address);
-    await isAccessible(page, address);
+  const figures = await (await page.request.get(`${stack.portalUrl}overview.json`)).json();
+  await fill(stack, figures.serving.modelArn);
+  for (const address of [...PAGES, 'versions/build-1']) {
+    assert.equal((await page.goto(stack.portalUrl + address)).status(), 200, address);
+    await isAccessible(page, address.replace('/', '-'));
   }
+  await page.goto(`${stack.portalUrl}data`);
+  await page.fill('form[action=find-text] input[name=subject]', DISPUTED);
+  await page.fill('form[action=find-text] input[name=value]', 'news');
+  await page.click('form[action=find-text] button');
+  assert.match(await page.textContent('blockquote'), /opened the velodrome/);
+  await isAccessible(page, 'one-text');
   await page.goto(`${stack.portalUrl}tasks`);
   await page.click('form[action=stop-task] button');
   await isAccessible(page, 'confirmation');
   assert.equal(await page.evaluate(() => window.hacked), undefined);
-  ok(`axe finds nothing on ${PAGES.length} pages and a confirmation, light, dark and in forced colours`);
+  ok(`axe finds nothing on ${PAGES.length} full pages, a build, a text and a confirmation, light, dark and in forced colours`);
   await context.close();
+}
+
+/** Puts what weeks of work would leave: a dispute, a proposal, agreement, judged predictions and a build. */
+async function fill(stack, modelArn) {
+  const put = (output, key, document) => stack.putObject(output, key, JSON.stringify(document));
+  const vote = (worker, label) => ({ worker, answer: { kind: 'labels', labels: [label] }, source: 'human-review', at: '2026-11-19T09:00:00.000Z' });
+  const id = createHash('sha256').update(`news\0${DISPUTED}`).digest('hex').slice(0, 32);
+  const question = {
+    schemaVersion: 1, state: 'disputed', items: 1, votes: [vote('0123456789abcdef', 'World'), vote('user:bea', 'Sports')],
+    record: {
+      schemaVersion: 1, id, classifier: 'news', utterance: DISPUTED, prediction: 'World', confidence: 0.4, source: 'implicit',
+      signal: 'low-confidence', receivedAt: '2026-11-19T08:00:00.000Z',
+    },
+  };
+  await put('TrainingS3Bucket', `disputed/${id}.json`, question);
+  await put('FeedbackS3Bucket', `questions/${id}.json`, question);
+  await put('FeedbackS3Bucket', 'aws/lambda/async/f/one', { requestPayload: { Records: [] } });
+
+  const sums = (count) => ({ count, weight: count, square: count });
+  const bin = (right, wrong, mean) => ({ right: sums(right), wrong: sums(wrong), confidence: mean * (right + wrong) });
+  await put('TrainingS3Bucket', 'builds/tally.json', {
+    labels: 200, since: '2026-11-01T00:00:00Z', through: null, recent: {}, proposed: { Weather: 3, [HOSTILE]: 1 },
+    models: { [modelArn]: { judged: 200, audited: 60, right: [170, 170], wrong: [30, 30] } },
+    confidence: { [modelArn]: { classes: { '-8': bin(10, 10, 0.38), 0: bin(28, 12, 0.51), 22: bin(52, 5, 0.8), 40: bin(80, 3, 0.93) }, distance: [20, 5, 4] } },
+  });
+  const agreement = (alpha) => ({ records: 40, answers: 96, percentAgreement: 0.9, alpha });
+  await put('TrainingS3Bucket', 'datasets/newest.json', { version: 'd-1' });
+  await put('TrainingS3Bucket', 'datasets/d-1/agreement.json', {
+    overall: agreement(0.81), byLabel: { World: agreement(0.74), Sports: agreement(0.92) },
+    reviewers: { '0123456789abcdef': { answers: 40, unsure: 2, compared: 31, agreement: 0.9, medianSeconds: 4.2 } },
+  });
+  const classes = ['World', 'Sports'].map((name) => ({ class: name, support: 50, precision: 0.88, recall: 0.86, f1: 0.87 }));
+  const evaluation = (accuracy) => ({
+    rows: 100, accuracy, macroF1: accuracy, classes, confusionMatrix: { labels: ['World', 'Sports'], counts: [[43, 7], [5, 45]] },
+    expectedCalibrationError: 0.03, brierScore: 0.1, auroc: 0.91,
+  });
+  const measured = (accuracy) => ({ modelArn, evaluation: evaluation(accuracy) });
+  await put('TrainingS3Bucket', 'builds/build-1/decision.json', {
+    deploy: true, reasons: [{ inFavour: true, text: 'macro F1 rises by 0.030' }], champion: measured(0.85), challenger: measured(0.88),
+    policy: { minMacroF1Gain: 0.005, significance: 0.05, maxRecallLoss: 0.1 }, mcnemar: null, recallChanges: {},
+  });
+  await put('TrainingS3Bucket', 'builds/build-1/record.json', {
+    id: 'build-1', outcome: 'deployed', why: 'macro F1 rises by 0.030', startedAt: '2026-11-19T08:00:00Z', endedAt: '2026-11-19T08:01:00Z',
+  });
+  await put('TrainingS3Bucket', 'builds/last.json', { id: 'build-2', startedAt: '2026-11-20T08:00:00Z', number: 2, labels: 200 });
+  await put('TrainingS3Bucket', 'builds/build-2/approval.json', { taskToken: 'token' });
 }
 
 async function isAccessible(page, name) {
@@ -164,6 +220,7 @@ async function isAccessible(page, name) {
       await page.screenshot({ path: path.join(process.env.SCREENSHOTS, `console-${name}.png`), fullPage: true });
     }
   }
+  await page.emulateMedia(MEDIA[0]);
 }
 
 await main();

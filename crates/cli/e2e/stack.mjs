@@ -86,7 +86,13 @@ class Stack {
   }
 
   async putReviewObject(key, body) {
-    const response = await this.aws.fetch(this.reviewUrl(key), { method: 'PUT', body });
+    await this.putObject('ReviewS3Bucket', key, body);
+  }
+
+  /** Writes an object into the bucket that an output of the template names. */
+  async putObject(output, key, body) {
+    const url = `${this.endpointUrl}/${this.outputs[output]}/${key}`;
+    const response = await this.aws.fetch(url, { method: 'PUT', body });
     if (!response.ok) throw new Error(`put ${key}: ${response.status} ${await response.text()}`);
   }
 

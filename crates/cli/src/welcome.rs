@@ -9,7 +9,7 @@ pub fn welcome(stack: &StackOutputs) -> String {
         ("Feedback", stack.output("FeedbackAPIGatewayID")),
         ("API key", &stack.api_key_value),
         ("Batch files", stack.output("BatchUploadS3Bucket")),
-        ("Reviewers sign in", &stack.sign_in_url),
+        ("You sign in", &stack.sign_in_url),
         ("AWS endpoint", &stack.endpoint_url),
     ];
     // A row whose output the template does not have says nothing.
@@ -21,7 +21,8 @@ pub fn welcome(stack: &StackOutputs) -> String {
     let mut welcome =
         format!("The stack runs. Ctrl-C stops it; the next start goes on from there.\n\n{table}\n");
     if !stack.sign_in_url.is_empty() {
-        welcome += "The sign-in link works once; `active-learning sign-in-link` makes another. ";
+        welcome += "The sign-in link works once, and is an admin's: it opens the console too. \
+                    `active-learning sign-in-link` makes one for a reviewer. ";
     }
     welcome += "At the AWS endpoint the user `test` with the secret `test` has all rights.\n";
     if !stack.api_key_value.is_empty() {

@@ -14,6 +14,7 @@ mod model;
 mod operations;
 mod overview;
 mod page;
+mod proposals;
 mod quality;
 mod reviewers;
 mod tasks;

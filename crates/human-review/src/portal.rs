@@ -3,6 +3,7 @@
 //! All pages lie one level deep and all links are relative, so the portal works behind any stage. Every
 //! page but the sign-in link needs a session; every form carries its token.
 
+mod access;
 mod messages;
 mod own_pages;
 mod task;
@@ -10,9 +11,7 @@ mod task;
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use active_learning_aws::adjudication::AdjudicationError;
-use active_learning_aws::approval::ApprovalError;
-use active_learning_aws::bucket::{Bucket, BucketError, Created, TEXT};
+use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_aws::label_set::LabelSets;
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -20,19 +19,14 @@ use serde_json::json;
 use self::messages::{answered_task, message};
 use crate::answer::AnswerError;
 use crate::blind::BlindShare;
-use crate::console::{self, Console, ConsoleError};
+use crate::console;
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::Guidelines;
 use crate::human_loop::Worker;
 use crate::loops::{LoopError, Loops};
-use crate::members::{Members, Shut};
-use crate::pages::{
-    MessagePage, QueuePage, QueuedTask, SessionView, SignInPage, asset, document, page, redirect,
-};
-use crate::records::STATE_PREFIX;
-use crate::session::{
-    Claims, Purpose, Role, SESSION_LIFETIME, SigningKey, session_cookie, set_session_cookie,
-};
+use crate::members::Members;
+use crate::pages::{MessagePage, QueuePage, QueuedTask, SessionView, asset, document, page, redirect};
+use crate::session::{Claims, Purpose, Role, SigningKey, session_cookie, set_session_cookie};
 use crate::task_template::{TaskError, TaskTemplate};
 use crate::validation::is_loop_name;
 use crate::worker_template::TemplateError;
@@ -118,30 +112,6 @@ impl From<BucketError> for PortalError {
     }
 }
 
-impl From<ConsoleError> for PortalError {
-    fn from(error: ConsoleError) -> Self {
-        match error {
-            ConsoleError::NotFound => Self::NoPage,
-            ConsoleError::Invalid(why) => Self::Refused(why),
-            ConsoleError::Loop(LoopError::WrongStatus(_)) => Self::Refused(error.to_string()),
-            ConsoleError::Loop(error) => Self::Loop(error),
-            ConsoleError::Approval(ApprovalError::Bucket(error))
-            | ConsoleError::Adjudication(AdjudicationError::Bucket(error))
-            | ConsoleError::Bucket(error) => error.into(),
-            ConsoleError::Approval(_) | ConsoleError::Adjudication(_) => Self::Refused(error.to_string()),
-        }
-    }
-}
-
-impl From<Shut> for PortalError {
-    fn from(shut: Shut) -> Self {
-        match shut {
-            Shut::Paused => Self::Paused,
-            Shut::Revoked => Self::Revoked,
-        }
-    }
-}
-
 impl Portal<'_> {
     /// Answers a request; errors become pages.
     pub async fn answer(&self, request: &HttpRequest) -> HttpReply {
@@ -222,61 +192,6 @@ impl Portal<'_> {
         self.key.verify(token, Purpose::Session, self.now)
     }
 
-    /// Returns the session, with what its owner may do today; none where nobody is signed in.
-    async fn admitted(&self, request: &HttpRequest) -> Result<Option<Claims>, PortalError> {
-        let Some(session) = self.session(request) else {
-            return Ok(None);
-        };
-        let worker = Worker::of(&session.reviewer);
-        match self.members.recent(&worker.id, self.now).await? {
-            Some(member) => {
-                let role = member.admit(&session)?;
-                Ok(Some(session.with_role(role)))
-            }
-            None => Ok(Some(session)),
-        }
-    }
-
-    async fn console(
-        &self,
-        request: &HttpRequest,
-        path: &str,
-        session: &Claims,
-    ) -> Result<HttpReply, PortalError> {
-        if session.role != Role::Admin {
-            return Err(PortalError::Forbidden);
-        }
-        let form = match (request.method.as_str(), console::is_action(path)) {
-            ("GET", false) => None,
-            ("POST", true) => Some(self.form(request, session)?),
-            (_, false) => return Err(PortalError::Method("GET")),
-            (_, true) => return Err(PortalError::Method("POST")),
-        };
-        let console = Console {
-            review: self.bucket,
-            training: self.training,
-            feedback: self.feedback,
-            loops: self.loops,
-            members: self.members,
-            label_sets: self.label_sets,
-            models: self.models,
-            key: self.key,
-            session,
-            view: self.view(session),
-            portal_url: self.base_url(request),
-            now: self.now,
-        };
-        Ok(Box::pin(console.answer(request, path, form.as_ref())).await?)
-    }
-
-    /// Returns where the browser sees the portal.
-    fn base_url(&self, request: &HttpRequest) -> String {
-        match self.portal_url {
-            "" => request.base_url(),
-            url => url.trim_end_matches('/').to_owned(),
-        }
-    }
-
     /// Returns the fields of a form that was sent from a page of this session.
     fn form(&self, request: &HttpRequest, session: &Claims) -> Result<BTreeMap<String, String>, PortalError> {
         let form = request.form();
@@ -300,56 +215,6 @@ impl Portal<'_> {
             .headers
             .insert("set-cookie", set_session_cookie(token, request.is_https()));
         reply
-    }
-
-    /// Shows a button, so that a mail program's preview does not use up the link.
-    fn sign_in_page(&self, request: &HttpRequest) -> Result<HttpReply, PortalError> {
-        let token = request.query.get("token").ok_or(PortalError::Anonymous)?;
-        let claims = self
-            .key
-            .verify(token, Purpose::SignIn, self.now)
-            .ok_or(PortalError::BadLink)?;
-        let view = SignInPage {
-            session: None,
-            reviewer: claims.reviewer,
-            token: token.clone(),
-            hours: SESSION_LIFETIME.num_hours(),
-        };
-        Ok(page(200, &view, None))
-    }
-
-    async fn sign_in(&self, request: &HttpRequest) -> Result<HttpReply, PortalError> {
-        let form = request.form();
-        let token = form.get("token").map(String::as_str).unwrap_or_default();
-        let link = self
-            .key
-            .verify(token, Purpose::SignIn, self.now)
-            .ok_or(PortalError::BadLink)?;
-        let worker = Worker::of(&link.reviewer);
-        let member = self.members.recent(&worker.id, self.now).await?;
-        match member {
-            Some(member) if member.paused => return Err(PortalError::Paused),
-            Some(member) if !member.takes_link(&link) => return Err(PortalError::BadLink),
-            _ => {}
-        }
-        let session = Claims::new(Purpose::Session, &link.reviewer, self.now).with_role(link.role);
-        if !self.use_up(&link, &session).await? {
-            return Err(PortalError::UsedLink);
-        }
-        self.members
-            .change(&worker, self.now, |member| {
-                member.role = link.role;
-                member.signed_in_at = Some(self.now);
-            })
-            .await?;
-        Ok(self.with_session(redirect("queue"), &self.key.sign(&session), request))
-    }
-
-    /// Notes that a link has begun a session; returns false if it has begun another one.
-    async fn use_up(&self, link: &Claims, session: &Claims) -> Result<bool, BucketError> {
-        let key = format!("{STATE_PREFIX}used-sign-in-links/{}", link.id);
-        let used = self.bucket.create(&key, TEXT, session.id.clone()).await?;
-        Ok(used == Created::Created)
     }
 
     async fn queue_page(&self, session: &Claims, worker: &Worker) -> Result<HttpReply, PortalError> {

@@ -32,6 +32,8 @@ const KEY: &str = "builds/tally.json";
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// Objects that are added before the sums are stored: a minute's work.
 const OBJECTS_AT_A_TIME: usize = 5_000;
+/// Proposed names that are kept; what comes beyond is found by the command `labels proposed`.
+const MAX_PROPOSED: usize = 1_000;
 const READS_IN_FLIGHT: usize = 16;
 
 /// The sums over all labelled objects so far.
@@ -43,6 +45,10 @@ pub(crate) struct Tally {
     /// The same by label, as it was named when it was given. Labels of an earlier release are missing.
     #[serde(default)]
     pub by_label: LabelCounts,
+    /// Votes that propose a new label, by its name as it was written; at most [`MAX_PROPOSED`] names. Those of an earlier
+    /// release are missing.
+    #[serde(default)]
+    proposed: BTreeMap<String, u64>,
     /// When the first labelled object was written.
     pub since: Option<DateTime<Utc>>,
     /// When the newest object of these sums was written.
@@ -88,8 +94,20 @@ impl Tally {
         missing
     }
 
+    fn propose(&mut self, name: &str) {
+        let is_kept = self.proposed.len() < MAX_PROPOSED || self.proposed.contains_key(name);
+        if is_kept {
+            *self.proposed.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+
     fn add(&mut self, object: &Listed, records: &[LabelledRecord]) {
         for record in records {
+            for vote in &record.votes {
+                if let Answer::NewLabel { label } = &vote.answer {
+                    self.propose(label.trim());
+                }
+            }
             if let Consensus::Agreed {
                 answer: Answer::Labels { labels },
                 ..
@@ -216,6 +234,29 @@ mod tests {
         assert_eq!(tally.accuracy("arn").map(|accuracy| accuracy.judged), Some(2));
         assert_eq!(tally.confidence("arn"), None);
         assert!(tally.audits().is_empty());
+    }
+
+    #[test]
+    fn votes_for_a_new_label_are_counted_by_its_name() {
+        let record: LabelledRecord = serde_json::from_value(serde_json::json!({
+            "schemaVersion": 1, "consensus": { "state": "tie" }, "humanLoop": "h", "flowDefinitionArn": "",
+            "labelledAt": "2026-11-19T08:00:00.000Z",
+            "record": {
+                "schemaVersion": 1, "classifier": "news", "utterance": "t", "prediction": "World", "confidence": 0.4,
+                "source": "implicit", "signal": "low-confidence", "receivedAt": "2026-11-19T08:00:00.000Z",
+            },
+            "votes": [
+                { "worker": "a", "answer": { "kind": "new-label", "label": "Weather " }, "source": "human-review", "at": "" },
+                { "worker": "b", "answer": { "kind": "new-label", "label": "Weather" }, "source": "human-review", "at": "" },
+                { "worker": "c", "answer": { "kind": "none-fits" }, "source": "human-review", "at": "" },
+            ],
+        }))
+        .expect("a labelled record");
+        let mut tally = Tally::default();
+
+        tally.add(&object("o", 0), &[record]);
+
+        assert_eq!(tally.proposed, BTreeMap::from([("Weather".to_owned(), 2)]));
     }
 
     #[test]

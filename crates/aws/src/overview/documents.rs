@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_core::dataset::{INITIAL_PREFIX, TrainingFileReport, is_initial_file, report_key};
 use active_learning_core::model::{
     audit::{AuditTally, AuditedAccuracy},
     confidence::ConfidenceTally,
@@ -9,7 +10,7 @@ use active_learning_core::model::{
 use chrono::{DateTime, Days, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::PAGE;
+use super::{FILES, PAGE};
 use crate::bucket::{Bucket, BucketError};
 
 /// Switches of the endpoint, whose keys begin with the time.
@@ -39,6 +40,18 @@ pub struct Serving {
 }
 
 impl Serving {
+    /// Returns the model that a training file made, if it made one.
+    fn made_of(report: &TrainingFileReport) -> Option<Self> {
+        Some(Self {
+            model_arn: report.model_arn.clone()?,
+            at: report.at.parse().ok()?,
+            by: "initial-file".to_owned(),
+            reason: format!("the training file {} was put there", report.key),
+            previous_model_arn: None,
+            build_id: String::new(),
+        })
+    }
+
     /// Returns the name of the version: the end of the ARN.
     pub fn version(&self) -> &str {
         self.model_arn.rsplit('/').next().unwrap_or_default()
@@ -72,6 +85,9 @@ pub struct Tally {
     pub labels: u64,
     /// When the first of them came.
     pub since: Option<DateTime<Utc>>,
+    /// Votes that propose a new label, by its name; not those that an earlier release has summed.
+    #[serde(default)]
+    pub proposed: BTreeMap<String, u64>,
     #[serde(default)]
     models: BTreeMap<String, AuditTally>,
     #[serde(default)]
@@ -100,13 +116,28 @@ impl Tally {
     }
 }
 
-/// Finds the newest switch of the endpoint.
+/// Finds the newest switch of the endpoint, or the first model, which came without one.
 ///
 /// # Errors
 ///
 /// [`BucketError`].
 pub async fn serving(training: &Bucket, now: DateTime<Utc>) -> Result<Option<Serving>, BucketError> {
-    Ok(switches(training, now, 1).await?.pop())
+    match switches(training, now, 1).await?.pop() {
+        Some(switch) => Ok(Some(switch)),
+        None => first_model(training).await,
+    }
+}
+
+/// Finds the model of the newest training file: it serves where no switch is on record, which the first model is not.
+async fn first_model(training: &Bucket) -> Result<Option<Serving>, BucketError> {
+    let mut newest: Option<Serving> = None;
+    let files = training.list_after(INITIAL_PREFIX, "", FILES).await?;
+    for file in files.into_iter().filter(|file| is_initial_file(&file.key)) {
+        let report: Option<TrainingFileReport> = training.read_document(&report_key(&file.key)).await?;
+        let made = report.and_then(|report| Serving::made_of(&report));
+        newest = made.into_iter().chain(newest).max_by_key(|serving| serving.at);
+    }
+    Ok(newest)
 }
 
 /// Finds the newest switches of the endpoint by their keys, at most `count`, the oldest first. Looks at few keys, the

@@ -631,7 +631,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "label-set.json",
         bucket: Training,
-        writers: &[A2I_TRIGGER, TEXT_CLASSIFIER, Operator],
+        writers: &[A2I_TRIGGER, HUMAN_REVIEW, TEXT_CLASSIFIER, Operator],
         readers: &[
             A2I_TRIGGER,
             HUMAN_REVIEW,
@@ -647,7 +647,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "label-sets/<version>.json",
         bucket: Training,
-        writers: &[A2I_TRIGGER, TEXT_CLASSIFIER, Operator],
+        writers: &[A2I_TRIGGER, HUMAN_REVIEW, TEXT_CLASSIFIER, Operator],
         readers: &[Operator, LABEL_COLLECTION],
         shape: "JSON: LabelSet",
         lifetime: Kept,

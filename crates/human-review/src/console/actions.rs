@@ -35,7 +35,7 @@ struct Action {
     done: &'static str,
 }
 
-const ACTIONS: [Action; 13] = [
+const ACTIONS: [Action; 15] = [
     Action {
         address: "release-task",
         page: "tasks",
@@ -90,6 +90,18 @@ const ACTIONS: [Action; 13] = [
         page: "quality",
         question: "Decide for good that no label fits the record {}?",
         done: "The dispute is decided.",
+    },
+    Action {
+        address: "merge-label",
+        page: "quality",
+        question: "Make the proposed label {} another name of the label that is chosen?",
+        done: "The proposal is another name of the label now.",
+    },
+    Action {
+        address: "refuse-label",
+        page: "quality",
+        question: "Refuse the proposed label {}? It is proposed no more.",
+        done: "The proposal was refused.",
     },
     Action {
         address: "approve-build",
@@ -188,14 +200,21 @@ impl Console<'_> {
             "adjudicate" | "adjudicate-none-fits" if !is_record_id(subject) => Err(ConsoleError::NotFound),
             "approve-build" | "reject-build" if !is_execution_name(subject) => Err(ConsoleError::NotFound),
             "send-again" if !subject.starts_with(FAILED_EVENTS) => Err(ConsoleError::NotFound),
-            "adjudicate" | "reject-build" if value.is_empty() => invalid("a choice or a reason is missing"),
+            "merge-label" | "refuse-label" if subject.is_empty() || subject.chars().count() > MAX_CHARS => {
+                invalid("this is no name of a label")
+            }
+            "adjudicate" | "merge-label" | "reject-build" if value.is_empty() => {
+                invalid("a choice or a reason is missing")
+            }
             "roll-back" if subject != MODEL_BEFORE && !is_model_arn(subject) => invalid("this is no model"),
             "adjudicate"
             | "adjudicate-none-fits"
             | "approve-build"
             | "reject-build"
             | "roll-back"
-            | "send-again" => Ok(()),
+            | "send-again"
+            | "merge-label"
+            | "refuse-label" => Ok(()),
             "release-task" | "stop-task" if !is_loop_name(subject) => Err(LoopError::NotFound.into()),
             "release-task" | "stop-task" => Ok(()),
             "invite" | "set-role" if Role::parse(value).is_none() => {
@@ -251,6 +270,8 @@ impl Console<'_> {
             }
             "adjudicate-none-fits" => self.adjudicate(subject, &Choice::NoneFits).await?,
             "approve-build" | "reject-build" | "roll-back" => self.tell(action, subject, value).await?,
+            "merge-label" => self.merge_label(subject, value).await?,
+            "refuse-label" => self.refuse_label(subject).await?,
             "send-again" => self.send_again(subject).await?,
             _ => self.change_member(action, subject, value).await?,
         }

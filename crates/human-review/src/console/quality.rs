@@ -62,6 +62,7 @@ impl Console<'_> {
 
         let after = request.query.get("after").map(String::as_str).unwrap_or_default();
         self.disputes(after, &mut blocks, &mut document).await?;
+        self.proposals(&mut blocks, &mut document).await?;
         Ok(View {
             title: "Quality".to_owned(),
             blocks,

@@ -17,7 +17,7 @@ use crate::blind::mark_blind;
 use crate::choices::shown_input;
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::{Shown, is_version};
-use crate::human_loop::{HumanLoop, Worker};
+use crate::human_loop::{HumanLoop, Refusal, Worker};
 use crate::loops::{Given, LoopError, Wish};
 use crate::pages::{TaskPage, document, page, redirect};
 use crate::session::Claims;
@@ -242,6 +242,7 @@ impl Portal<'_> {
 
         let given = self.given(request, form, Value::Object(answer));
         self.loops.answer(&human_loop, worker, given, self.now).await?;
+        metrics::count("human-review", &[("Submitted", 1)]);
         let done = match self.histories().note(worker, &human_loop, self.now).await {
             Ok(history) => Some(history.done_on(self.now)),
             Err(error) => {
@@ -320,7 +321,8 @@ impl Portal<'_> {
             .release(name, worker, reason.as_deref(), self.now)
             .await
         {
-            Ok(()) | Err(LoopError::NotFound) => {}
+            Ok(()) => metrics::count("human-review", &[("Skipped", 1)]),
+            Err(LoopError::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
         if request.wants_json() {
@@ -337,7 +339,11 @@ impl Portal<'_> {
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(form.get("portal:loop"))?;
-        let human_loop = self.loops.renew(name, worker, self.now).await?;
+        let renewed = self.loops.renew(name, worker, self.now).await;
+        if let Err(LoopError::Refused(Refusal::Held)) = &renewed {
+            metrics::count("human-review", &[("LeaseLost", 1)]);
+        }
+        let human_loop = renewed?;
         let lease = json!({ "leaseSeconds": self.lease_seconds(&human_loop, worker) });
         Ok(document(200, &lease))
     }

@@ -16,7 +16,7 @@ const PAGES: [&str; 9] = [
     "data",
     "operations",
 ];
-const ACTIONS: [&str; 15] = [
+const ACTIONS: [&str; 17] = [
     "release-task",
     "stop-task",
     "invite",
@@ -26,6 +26,8 @@ const ACTIONS: [&str; 15] = [
     "set-role",
     "adjudicate",
     "adjudicate-none-fits",
+    "merge-label",
+    "refuse-label",
     "approve-build",
     "reject-build",
     "roll-back",

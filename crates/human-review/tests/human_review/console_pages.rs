@@ -399,6 +399,14 @@ async fn what_clients_reviewers_and_builds_write_is_shown_as_text() {
     put(&review, TRAINING_BUCKET, "datasets/d-1/agreement.json", &report).await;
     build(&review, "b-1", HOSTILE).await;
     serving(&review, HOSTILE).await;
+    let proposed = format!("{HOSTILE} too");
+    put(
+        &review,
+        TRAINING_BUCKET,
+        "builds/tally.json",
+        &json!({ "proposed": { proposed: 1 } }),
+    )
+    .await;
 
     for page in [
         "quality",
@@ -419,6 +427,8 @@ async fn what_clients_reviewers_and_builds_write_is_shown_as_text() {
     let token = admin.get("overview").await.field("portal:csrf");
     for action in [
         "adjudicate",
+        "merge-label",
+        "refuse-label",
         "approve-build",
         "reject-build",
         "roll-back",
@@ -434,4 +444,60 @@ async fn what_clients_reviewers_and_builds_write_is_shown_as_text() {
             assert_harmless(admin.post(action, &form).await.body(), action);
         }
     }
+}
+
+#[tokio::test]
+async fn a_proposed_label_is_merged_or_refused_and_then_proposed_no_more() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    dispute(&review, "Cup final tonight").await;
+    let tally =
+        json!({ "labels": 1, "since": null, "proposed": { "Football": 3, "Nonsense": 1, "sports": 2 } });
+    put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
+
+    let before = admin.get("quality.json").await.json();
+    let merged = act(&admin, "merge-label", "Football", "Sports").await;
+    let refused = act(&admin, "refuse-label", "Nonsense", "").await;
+    let taken = act(&admin, "merge-label", "World", "Sports").await;
+    let after = admin.get("quality.json").await.json();
+
+    let names = [
+        json!({ "name": "Football", "votes": 3 }),
+        json!({ "name": "Nonsense", "votes": 1 }),
+    ];
+    assert_eq!(before["proposed"]["labels"], json!(names));
+    assert_eq!(
+        (merged.status(), refused.status()),
+        (303, 303),
+        "{}",
+        merged.body()
+    );
+    assert_eq!((taken.status(), taken.code()), (400, "not_possible"));
+    assert_eq!(after["proposed"]["labels"], json!([]));
+    let set: Value =
+        serde_json::from_str(&read(&review, TRAINING_BUCKET, "label-set.json").await).expect("JSON");
+    assert_eq!(set["labels"][1]["synonyms"], json!(["Football"]));
+    assert_eq!(set["refused"], json!(["Nonsense"]));
+}
+
+#[tokio::test]
+async fn the_first_model_which_came_without_a_switch_is_known_by_the_report_on_its_training_file() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let report = json!({
+        "key": "initial/a.csv", "etag": "x", "state": "taken", "modelArn": MODEL, "at": "2026-11-18T08:00:00.000Z",
+    });
+    put(&review, TRAINING_BUCKET, "initial/a.csv", &json!("rows")).await;
+    put(&review, TRAINING_BUCKET, "initial-reports/a.csv.json", &report).await;
+
+    let before = admin.get("overview.json").await.json();
+    serving(&review, "it is better").await;
+    let after = admin.get("overview.json").await.json();
+
+    assert_eq!(before["serving"]["at"], "2026-11-18T08:00:00Z");
+    assert_eq!(
+        (&before["serving"]["modelArn"], &before["serving"]["by"]),
+        (&json!(MODEL), &json!("initial-file"))
+    );
+    assert_eq!(after["serving"]["reason"], "it is better");
 }

@@ -1,0 +1,114 @@
+//! Labels that reviewers propose: merged into one that there is, or refused.
+
+use active_learning_aws::label_set::ChangeError;
+use active_learning_aws::overview::Tally;
+use active_learning_aws::rfc3339;
+use active_learning_core::labels::label_set::{LabelSet, LabelSetError, Resolution};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::page::{Block, Cell, Field, Form, Table};
+use super::{Console, ConsoleError};
+
+/// Proposals that are shown.
+const SHOWN: usize = 50;
+
+#[derive(Debug, Serialize)]
+struct Proposal {
+    name: String,
+    votes: u64,
+}
+
+impl Console<'_> {
+    /// Shows what is proposed and neither a label nor refused, the most frequent first.
+    pub(super) async fn proposals(
+        &self,
+        blocks: &mut Vec<Block>,
+        document: &mut Value,
+    ) -> Result<(), ConsoleError> {
+        let tally = Tally::read(self.training).await?;
+        let set = self.label_sets.current().await?;
+        let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
+        let is_open =
+            |name: &str| matches!(set.resolve(name), Resolution::Proposed(_)) && !set.is_refused(name);
+        let open = tally.proposed.into_iter().filter(|(name, _)| is_open(name));
+        let mut proposals: Vec<Proposal> = open.map(|(name, votes)| Proposal { name, votes }).collect();
+        proposals.sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));
+        let has_more = proposals.len() > SHOWN;
+        proposals.truncate(SHOWN);
+
+        blocks.push(Block::heading("Proposed labels"));
+        blocks.push(Block::text(
+            "What reviewers proposed, as of the last look of the function that builds models. A merge makes the proposal \
+             another name of a label. `active-learning labels accept` makes it a label of its own: it asks texts again \
+             that no label fitted, for which it reads them all. `labels proposed` counts what users suggested as well.",
+        ));
+        if proposals.is_empty() {
+            blocks.push(Block::text("Nothing is proposed."));
+        } else {
+            let labels: Vec<String> = set.active().map(str::to_owned).collect();
+            blocks.push(Block::Table(table(&proposals, &labels)));
+        }
+        if has_more {
+            blocks.push(Block::text(format!(
+                "There are more: these are the first {SHOWN}."
+            )));
+        }
+        document["proposed"] = json!({ "labels": proposals, "hasMore": has_more });
+        Ok(())
+    }
+
+    /// Makes a proposal another name of the label `into`.
+    pub(super) async fn merge_label(&self, name: &str, into: &str) -> Result<(), ConsoleError> {
+        self.change_labels(|set| set.add_synonym(into, name)).await
+    }
+
+    /// Refuses a proposal: it is proposed no more.
+    pub(super) async fn refuse_label(&self, name: &str) -> Result<(), ConsoleError> {
+        self.change_labels(|set| set.refuse(name)).await
+    }
+
+    async fn change_labels(
+        &self,
+        change: impl FnMut(&mut LabelSet) -> Result<(), LabelSetError>,
+    ) -> Result<(), ConsoleError> {
+        match self.label_sets.edit(&rfc3339(self.now), change).await {
+            Ok(_) => Ok(()),
+            Err(ChangeError::Refused(refused)) => Err(ConsoleError::Invalid(refused.to_string())),
+            Err(ChangeError::Bucket(error)) => Err(error.into()),
+        }
+    }
+}
+
+fn table(proposals: &[Proposal], labels: &[String]) -> Table {
+    let form = |proposal: &Proposal, action, button: &str| Form {
+        action,
+        hidden: vec![("subject", proposal.name.clone())],
+        button: button.to_owned(),
+        about: proposal.name.clone(),
+        ..Form::default()
+    };
+    let row = |proposal: &Proposal| {
+        let merge = Form {
+            fields: vec![Field {
+                name: "value",
+                label: "Label that it means",
+                options: labels
+                    .iter()
+                    .map(|label| (label.clone(), label.clone()))
+                    .collect(),
+            }],
+            ..form(proposal, "merge-label", "Merge")
+        };
+        vec![
+            Cell::text(&proposal.name),
+            Cell::text(proposal.votes.to_string()),
+            Cell::Forms(vec![merge, form(proposal, "refuse-label", "Refuse")]),
+        ]
+    };
+    Table {
+        caption: "Proposed labels".to_owned(),
+        head: vec!["Name", "Votes", "Actions"],
+        rows: proposals.iter().map(row).collect(),
+    }
+}
