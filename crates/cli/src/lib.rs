@@ -8,6 +8,7 @@ pub mod advise;
 pub mod cli;
 pub mod demo;
 pub mod disputes;
+pub mod encoder;
 pub mod functions;
 pub mod http_client;
 pub mod labels;

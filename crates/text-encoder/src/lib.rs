@@ -20,7 +20,7 @@ use std::{
     num::NonZero,
     path::Path,
     sync::{
-        Mutex, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -106,11 +106,14 @@ impl Encoder {
     /// Returns the encoder that is part of the program: all-MiniLM-L6-v2, 384 values, 256 tokens, English.
     ///
     /// Takes 50 MB; loaded when it is first asked for and kept.
-    pub fn built_in() -> &'static Self {
-        static ENCODER: OnceLock<Encoder> = OnceLock::new();
-        ENCODER.get_or_init(|| {
-            Self::of(built_in_files(), Some(BUILT_IN)).expect("held by a test: the files fit together")
-        })
+    #[must_use]
+    pub fn built_in() -> Arc<Self> {
+        static ENCODER: OnceLock<Arc<Encoder>> = OnceLock::new();
+        let encoder = ENCODER.get_or_init(|| {
+            let built_in = Self::of(built_in_files(), Some(BUILT_IN));
+            Arc::new(built_in.expect("held by a test: the files fit together"))
+        });
+        Arc::clone(encoder)
     }
 
     /// Returns the identity of [`Encoder::built_in`] without loading it.

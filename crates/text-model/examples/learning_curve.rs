@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a tool for developers")]
 
-use std::{env, fs, path::Path};
+use std::{env, fs, path::Path, sync::Arc};
 
 use active_learning_core::{random::Random, text::Vector};
 use text_encoder::Encoder;
@@ -22,10 +22,9 @@ fn main() {
     let [train_file, test_file, sizes, seeds, folder @ ..] = &arguments[..] else {
         panic!("usage: learning_curve TRAIN.csv TEST.csv SIZES SEEDS [FOLDER]");
     };
-    let loaded = folder
-        .first()
-        .map(|folder| Encoder::load(Path::new(folder)).unwrap());
-    let encoder = loaded.as_ref().unwrap_or_else(|| Encoder::built_in());
+    let encoder = folder.first().map_or_else(Encoder::built_in, |folder| {
+        Arc::new(Encoder::load(Path::new(folder)).unwrap())
+    });
     let encode = |examples: &mut [Example]| {
         let vectors = encoder.encode(&training_data::texts(examples).unwrap());
         let vectors = vectors.iter().map(|vector| Vector::of(vector)).collect();
