@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     advise,
     demo::{self, demo},
-    disputes, functions, labels, models,
+    disputes, encoder, functions, labels, models,
     outputs::StackOutputs,
     redrive::{self, Outcome},
     run, sign_in, simulate, training,
@@ -83,6 +83,11 @@ enum Command {
     Lambda {
         /// Name of the function
         name: String,
+    },
+    /// Says which text encoder is part of the program, or checks a folder before it is put under encoder/
+    Encoder {
+        /// Folder of a sentence encoder, as the hub lays it out
+        folder: Option<PathBuf>,
     },
     /// Sends events again that failed to the end, of the running stack or of one on AWS
     Redrive {
@@ -180,6 +185,10 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 Ok(ExitCode::SUCCESS)
             }
             Command::Advise(question) => advise::run(question, &options.state_dir).await,
+            Command::Encoder { folder } => {
+                print!("{}", encoder::describe(folder.as_deref())?);
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Redrive {
                 bucket,
                 endpoint_url,
