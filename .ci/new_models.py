@@ -138,6 +138,59 @@ def label(stack, human_loop, labelled):
         Bucket=stack.outputs["TrainingS3Bucket"], Key=f"labelled/{human_loop}.jsonl", Body="\n".join(lines).encode())
 
 
+@check("Comprehend: training data, input and output in a bucket of one's own, by a role or by the bucket's policy")
+def own_bucket(stack):
+    s3, comprehend = stack.client("s3"), stack.client("comprehend")
+    own = "docs-of-my-own"
+    s3.create_bucket(Bucket=own)
+    s3.put_object(Bucket=own, Key="train/news.csv", Body=as_csv(rows()[:200]))
+    s3.put_object(Bucket=own, Key="in/docs.txt", Body="\n".join(text for _, text in rows()[200:210]).encode())
+
+    def train(name, role):
+        arn = comprehend.create_document_classifier(
+            DocumentClassifierName=name, DataAccessRoleArn=role, LanguageCode="en",
+            InputDataConfig={"S3Uri": f"s3://{own}/train/"},
+            OutputDataConfig={"S3Uri": f"s3://{own}/out/"})["DocumentClassifierArn"]
+
+        def look():
+            properties = comprehend.describe_document_classifier(
+                DocumentClassifierArn=arn)["DocumentClassifierProperties"]
+            return properties["Status"] in ("TRAINED", "IN_ERROR") and properties
+        return arn, until("the end of the training", look)
+
+    arn, properties = train("own-bucket", ROLE)
+    equal(properties["Status"], "TRAINED", properties.get("Message"))
+    assert properties["OutputDataConfig"]["S3Uri"].startswith(f"s3://{own}/out/"), properties["OutputDataConfig"]
+    job = comprehend.start_document_classification_job(
+        JobName="mine", DocumentClassifierArn=arn, DataAccessRoleArn=ROLE,
+        InputDataConfig={"S3Uri": f"s3://{own}/in/docs.txt", "InputFormat": "ONE_DOC_PER_LINE"},
+        OutputDataConfig={"S3Uri": f"s3://{own}/results/"})["JobId"]
+
+    def done():
+        properties = comprehend.describe_document_classification_job(
+            JobId=job)["DocumentClassificationJobProperties"]
+        return properties["JobStatus"] in ("COMPLETED", "FAILED") and properties
+    properties = until("the end of the job", done)
+    equal(properties["JobStatus"], "COMPLETED", properties.get("Message"))
+    lines = archive(stack, properties["OutputDataConfig"]["S3Uri"])["predictions.jsonl"].splitlines()
+    equal(len(lines), 10, "documents")
+
+    # A role of the template has its own rights only, and those that the bucket's policy gives.
+    role = stack.outputs["DataAccessRoleArn"]
+    _, properties = train("refused", role)
+    equal(properties["Status"], "IN_ERROR")
+    assert own in properties["Message"] and "AccessDenied" in properties["Message"], properties["Message"]
+    policy = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": role}, "Action": ["s3:GetObject", "s3:PutObject", "s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{own}", f"arn:aws:s3:::{own}/*"]}]}
+    s3.put_bucket_policy(Bucket=own, Policy=json.dumps(policy))
+    equal(json.loads(s3.get_bucket_policy(Bucket=own)["Policy"]), policy, "the policy")
+    _, properties = train("by-policy", role)
+    equal(properties["Status"], "TRAINED", properties.get("Message"))
+    s3.delete_bucket_policy(Bucket=own)
+    refused("NoSuchBucketPolicy", 404, s3.get_bucket_policy, Bucket=own)
+
+
 @check("Builds: labels become a dataset, a decision and a record; test texts are never trained on")
 def build(stack):
     label(stack, "review-by-ann", [("Sports", "The “cup”, at last,\nis ours \U0001f3c6"), ("World", "\u0627\u0644\u0633\u0644\u0627\u0645 \u0641\u064a \u0627\u0644\u0639\u0627\u0644\u0645")])

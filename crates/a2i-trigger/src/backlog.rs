@@ -8,7 +8,7 @@
 use std::future::ready;
 
 use active_learning_aws::{
-    bucket::{BucketError, Change, JSON},
+    bucket::{BucketError, Change, JSON, Listed},
     metrics,
     rejected::{self, RejectedLines},
 };
@@ -16,8 +16,8 @@ use active_learning_core::{
     feedback::{FeedbackRecord, batch::BadItem},
     keys,
     sampling::{
-        query_strategy::{self, AskedBefore, MAX_ASKED_BEFORE, QueryStrategy},
-        review_budget::{Queue, ReviewBudget, Selected, Selection, candidate, enqueue},
+        query_strategy::MAX_ASKED_BEFORE,
+        review_budget::{Queue, ReviewBudget, Selected, Selection, enqueue},
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -43,7 +43,7 @@ const MAX_CHOICES: usize = 1_000;
 
 /// The next items.
 #[derive(Default)]
-struct Next {
+pub(crate) struct Next {
     items: Vec<Selected>,
     /// Items that were removed, since they are asked already or damaged.
     removed: usize,
@@ -150,7 +150,7 @@ impl A2iTrigger {
     }
 
     /// Returns the texts that were selected lately; none where they cannot be used, which costs a choice its breadth only.
-    async fn asked_before(&self) -> Result<Vec<String>, A2iTriggerError> {
+    pub(crate) async fn asked_before(&self) -> Result<Vec<String>, A2iTriggerError> {
         match self.feedback.read_document(ASKED_BEFORE).await {
             Ok(texts) => Ok(texts.unwrap_or_default()),
             Err(error @ (BucketError::TooLarge { .. } | BucketError::Damaged { .. })) => {
@@ -175,30 +175,26 @@ impl A2iTrigger {
     /// Returns the items whose turn it is, at most `count`.
     async fn next(&self, count: usize, seed: u64) -> Result<Next, A2iTriggerError> {
         let mut next = Next::default();
-        for queue in Queue::ALL {
+        for queue in Queue::IN_ORDER {
             let wanted = count - next.items.len();
             if wanted == 0 {
                 break;
             }
             let choices = match queue {
-                Queue::Audit | Queue::Exploration => wanted,
+                Queue::Audit | Queue::Exploration | Queue::Pool => wanted,
                 Queue::Ranked => (CHOICES_PER_ITEM * wanted).min(MAX_CHOICES),
             };
             let mut items = self.first_items(queue, choices, &mut next).await?;
             if queue == Queue::Ranked {
-                let candidates: Vec<_> = items.iter().map(|item| candidate(&item.record)).collect();
-                let asked = self.asked_before().await?;
-                let before = AskedBefore {
-                    texts: asked.iter().map(String::as_str).collect(),
-                    ..AskedBefore::default()
-                };
-                let strategy = QueryStrategy::default();
-                let chosen = query_strategy::select(strategy, &candidates, &before, wanted, seed);
-                items = chosen.into_iter().map(|index| items[index].clone()).collect();
+                items = self.best(&items, wanted, seed).await?;
             }
             for item in items {
                 self.take(item, &mut next).await?;
             }
+        }
+        let wanted = count - next.items.len();
+        if wanted > 0 {
+            self.next_of_pool(wanted, seed, &mut next).await?;
         }
         Ok(next)
     }
@@ -210,8 +206,17 @@ impl A2iTrigger {
         count: usize,
         next: &mut Next,
     ) -> Result<Vec<Selected>, A2iTriggerError> {
-        let listed = self.feedback.list_after(queue.prefix(), "", count).await;
-        let read: Vec<_> = stream::iter(listed.map_err(A2iTriggerError::Store)?)
+        let listed = self.feedback.list_after(queue.prefix(), "", count).await?;
+        self.read_items(listed, next).await
+    }
+
+    /// Reads items of the backlog; those that are damaged are set aside.
+    pub(crate) async fn read_items(
+        &self,
+        listed: Vec<Listed>,
+        next: &mut Next,
+    ) -> Result<Vec<Selected>, A2iTriggerError> {
+        let read: Vec<_> = stream::iter(listed)
             .map(async |item| {
                 let content = self.feedback.read(&item.key, MAX_ITEM_BYTES).await;
                 (item.key, content)
@@ -242,7 +247,7 @@ impl A2iTrigger {
     }
 
     /// Takes an item unless it was selected before: a run that broke off may have put it there twice.
-    async fn take(&self, item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
+    pub(crate) async fn take(&self, item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
         let owner = self.claims.owner(&claim_name(&item.record)).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
         if owner.is_some_and(|owner| owner.starts_with(&selected)) {

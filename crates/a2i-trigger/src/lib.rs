@@ -4,13 +4,14 @@
 //! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
 //! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
-//! it is selected: see `backlog.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training
+//! it is selected: see `backlog.rs`. Texts to label, which nobody complained about, wait in a pool: see `pool.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training
 //! bucket: see `machine_labels.rs`.
 
 mod backlog;
 mod machine_labels;
 mod opinions;
 mod plan;
+mod pool;
 mod reader;
 mod sorter;
 
@@ -24,6 +25,7 @@ use active_learning_aws::{
     human_loops::{AskError, HumanLoops},
     label_set::LabelSets,
     lambda,
+    model_arn::ModelArn,
     questions::Questions,
     rejected::{self, RejectedObject},
     s3_event::{self, InvalidEvent, Invocation, S3Object},
@@ -75,6 +77,12 @@ pub struct Config {
     claim_retention: Duration,
     /// Items that people are asked about a day; 0 is no limit.
     review_budget: u64,
+    /// Texts that reviewers may have open before more of the pool are asked; 0 asks about all at once.
+    pool_texts_in_review: usize,
+    /// Share of the pool that is held out to compare models on.
+    test_share: f64,
+    endpoint_arn: String,
+    classifier_url: Option<String>,
 }
 
 impl Config {
@@ -94,6 +102,10 @@ impl Config {
             classes: env.list("CLASSES")?,
             claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
             review_budget: env.required("REVIEW_BUDGET_PER_DAY")?,
+            pool_texts_in_review: env.required("POOL_TEXTS_IN_REVIEW")?,
+            test_share: env.required("TEST_SHARE")?,
+            endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
+            classifier_url: env.optional("CLASSIFIER_URL")?,
         })
     }
 }
@@ -159,6 +171,8 @@ pub struct A2iTrigger {
     human_loops: HumanLoops,
     questions: Questions,
     label_sets: LabelSets,
+    comprehend: aws_sdk_comprehend::Client,
+    model_arn: ModelArn,
     config: Config,
 }
 
@@ -168,6 +182,7 @@ impl A2iTrigger {
         let feedback = Bucket::new(aws_sdk_s3::Client::new(sdk), &config.feedback_bucket);
         let training = feedback.other(&config.training_bucket);
         let a2i = clients::a2i(sdk, config.human_review_url.as_deref());
+        let comprehend = clients::comprehend(sdk, config.classifier_url.as_deref());
         Self {
             claims: Claims::new(feedback.clone(), config.claim_retention),
             human_loops: HumanLoops::new(feedback.clone(), a2i, config.workflow_arn.clone()),
@@ -175,11 +190,14 @@ impl A2iTrigger {
             label_sets: LabelSets::new(training.clone()),
             training,
             feedback,
+            model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
+            comprehend,
             config,
         }
     }
 
-    /// Works off what an S3 event names, or selects from the backlog: `{"operation": "select"}`.
+    /// Works off what an S3 event names, or selects from the backlog: `{"operation": "select"}`, or when a human loop
+    /// is done with, which S3 tells by what was removed from `asked/`.
     ///
     /// Idempotent: the same object again starts no further human loop, also after a run that broke off.
     ///
@@ -201,9 +219,13 @@ impl A2iTrigger {
         match Invocation::parse(payload)? {
             Invocation::Operation(Operation::Select) => Box::pin(self.select(&today)).await,
             Invocation::Objects(objects) => {
+                let (answered, delivered): (Vec<_>, Vec<_>) = objects
+                    .into_iter()
+                    .partition(|object| object.key.starts_with(keys::ASKED_FOLDER));
                 let work_off = async |object| self.work_off(&object, &today).await;
-                let outcome = s3_event::for_each(objects, work_off).await;
-                if self.config.review_budget == 0 {
+                let outcome = s3_event::for_each(delivered, work_off).await;
+                let has_limit = self.config.review_budget > 0 || self.config.pool_texts_in_review > 0;
+                if !has_limit && answered.is_empty() {
                     return outcome;
                 }
                 outcome.and(Box::pin(self.select(&today)).await)

@@ -98,6 +98,9 @@ impl A2iTrigger {
         };
         let mut fate = |record: &FeedbackRecord| match (originals.remove(&record.id), draw) {
             (Some(original), _) => Fate::CopyOf(original),
+            (None, _) if record.is_unlabelled() && self.config.pool_texts_in_review > 0 => {
+                Fate::Wait { explored: None }
+            }
             (None, None) => Fate::Ask,
             (None, Some(draw)) => {
                 let drawn = may_be_explored(record) && chance(object, record) < draw;

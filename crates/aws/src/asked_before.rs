@@ -42,6 +42,8 @@ pub enum NotAsked {
     Duplicate,
     /// It waits already until the review budget reaches it.
     Budget,
+    /// It waits in the pool of texts to label.
+    Pool,
     /// It could not be stored.
     NotStored,
 }
@@ -61,6 +63,8 @@ pub struct Settings {
     claim_retention: Duration,
     /// Whether texts wait until a budget reaches them.
     has_budget: bool,
+    /// Whether texts to label wait in a pool.
+    has_pool: bool,
 }
 
 impl Settings {
@@ -72,10 +76,12 @@ impl Settings {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let retention_days: u32 = env.required("CLAIM_RETENTION_DAYS")?;
         let budget: u64 = env.required("REVIEW_BUDGET_PER_DAY")?;
+        let pool: u64 = env.required("POOL_TEXTS_IN_REVIEW")?;
         Ok(Self {
             bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
             has_budget: budget > 0,
+            has_pool: pool > 0,
         })
     }
 }
@@ -91,9 +97,12 @@ impl AskedBefore {
         }
     }
 
-    /// Returns whether what is asked waits until the review budget reaches it.
-    pub fn has_budget(&self) -> bool {
-        self.settings.has_budget
+    /// Returns what a record waits for before somebody is asked about it, if anything.
+    pub fn waits_for(&self, record: &FeedbackRecord) -> Option<NotAsked> {
+        if record.is_unlabelled() && self.settings.has_pool {
+            return Some(NotAsked::Pool);
+        }
+        self.settings.has_budget.then_some(NotAsked::Budget)
     }
 
     /// Returns why nobody will be asked about a record; `None` if somebody will be, as far as can be known
@@ -137,12 +146,11 @@ impl AskedBefore {
             return Ok(Some(NotAsked::Duplicate));
         }
         let selected = format!("{}/backlog/", self.settings.bucket);
-        Ok(owner?.map(
-            |owner| match self.settings.has_budget && !owner.starts_with(&selected) {
-                true => NotAsked::Budget,
-                false => NotAsked::AlreadyAsked,
-            },
-        ))
+        Ok(owner?.map(|owner| match owner.starts_with(&selected) {
+            false if self.settings.has_pool && record.is_unlabelled() => NotAsked::Pool,
+            false if self.settings.has_budget => NotAsked::Budget,
+            _ => NotAsked::AlreadyAsked,
+        }))
     }
 
     async fn question(&self, id: &str) -> Result<Option<Question>, BoxError> {

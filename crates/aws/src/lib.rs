@@ -12,6 +12,8 @@ pub mod human_loops;
 pub mod label_set;
 pub mod lambda;
 pub mod metrics;
+pub mod model_arn;
+pub mod predictions;
 pub mod questions;
 pub mod rejected;
 pub mod reply;

@@ -90,6 +90,8 @@ struct Object {
     key: String,
     #[serde(rename = "eTag", default)]
     etag: String,
+    /// Of an object that was removed nothing is told.
+    #[serde(default)]
     size: u64,
 }
 

@@ -19,7 +19,8 @@ use active_learning_aws::{
     s3_event::{self, InvalidEvent, S3Object},
 };
 use active_learning_core::{
-    feedback::batch::{BadItem, BatchFile, Format, ReadError},
+    MAX_CLASSIFIER_BYTES,
+    feedback::batch::{BadItem, ReadError},
     keys,
 };
 use aws_config::SdkConfig;
@@ -32,10 +33,8 @@ use lambda_runtime::{
 use reader::{Chunk, Outcome};
 use serde::Serialize;
 use serde_json::Value;
+use text_import::feedback::{Whole, classifier_of_key};
 use tokio::sync::mpsc;
-
-/// Why a file is not read at all.
-const UNKNOWN_SUFFIX: &str = "the suffix is none of .json, .jsonl, .csv, with or without .gz";
 
 /// Batches that are under way to the feedback stream at a time.
 const BATCHES_IN_FLIGHT: usize = 4;
@@ -71,6 +70,8 @@ struct Report<'a> {
     bucket: &'a str,
     key: &'a str,
     etag: &'a str,
+    /// Classifier of items that name none: of the document, the first folder of the key, or the stack's default.
+    classifier: String,
     /// Records that the feedback stream holds.
     accepted: u64,
     /// Lines that could not be used.
@@ -160,10 +161,9 @@ impl BatchFeedback {
             return Ok(());
         }
         let started_at = aws::now();
-        let outcome = match BatchFile::from_key(&object.key) {
-            None => Some(self.reject_file(&name, UNKNOWN_SUFFIX).await?),
-            Some(_) if object.size == 0 => Some(Outcome::default()),
-            Some(file) => self.read(object, file, &name).await?,
+        let outcome = match object.size {
+            0 => Some(Outcome::default()),
+            _ => self.read(object, &name).await?,
         };
         let Some(outcome) = outcome else {
             warn!(object.bucket, object.key, "the file is gone or was replaced");
@@ -173,6 +173,7 @@ impl BatchFeedback {
             bucket: &object.bucket,
             key: &object.key,
             etag: &object.etag,
+            classifier: outcome.classifier.unwrap_or_else(|| self.classifier(&object.key)),
             accepted: outcome.accepted,
             rejected: outcome.rejected,
             duplicates: outcome.duplicates,
@@ -198,27 +199,20 @@ impl BatchFeedback {
 
     /// Reads the file, a JSON document twice: what stands at its end counts for all its texts. `None` if it
     /// is gone.
-    async fn read(
-        &self,
-        object: &S3Object,
-        file: BatchFile,
-        name: &str,
-    ) -> Result<Option<Outcome>, BatchFeedbackError> {
-        let mut classifier = None;
-        if file.format == Format::Json {
-            let Some(body) = self.open(object).await? else {
-                return Ok(None);
-            };
-            let named = reader::find_classifier(file, body)
-                .await
-                .map_err(PassOnError::Read)?;
-            classifier = match named {
-                Ok(named) => named.filter(|named| !named.trim().is_empty()),
-                Err(reason) => return self.reject_file(name, &reason).await.map(Some),
-            };
+    async fn read(&self, object: &S3Object, name: &str) -> Result<Option<Outcome>, BatchFeedbackError> {
+        let Some(body) = self.open(object).await? else {
+            return Ok(None);
+        };
+        match reader::find_whole(body).await.map_err(PassOnError::Read)? {
+            Ok(whole) => Ok(self.pass_on(object, whole, name).await?),
+            Err(reason) => self.reject_file(name, &reason).await.map(Some),
         }
-        let classifier = classifier.unwrap_or_else(|| self.default_classifier.clone());
-        Ok(self.pass_on(object, file, classifier, name).await?)
+    }
+
+    /// Returns the classifier of items and documents that name none.
+    fn classifier(&self, key: &str) -> String {
+        let of_key = classifier_of_key(key).filter(|folder| folder.len() <= MAX_CLASSIFIER_BYTES);
+        of_key.unwrap_or(&self.default_classifier).to_owned()
     }
 
     /// Reads the file on a thread of its own and stores what it yields meanwhile.
@@ -227,8 +221,7 @@ impl BatchFeedback {
     async fn pass_on(
         &self,
         object: &S3Object,
-        file: BatchFile,
-        classifier: String,
+        whole: Whole,
         name: &str,
     ) -> Result<Option<Outcome>, PassOnError> {
         let Some(body) = self.open(object).await.map_err(PassOnError::Store)? else {
@@ -237,7 +230,7 @@ impl BatchFeedback {
         let (sender, receiver) = mpsc::channel(1);
         // The time of the event: a second try makes the same records.
         let received_at = object.time.map_or_else(aws::now, aws::rfc3339);
-        let reading = reader::start(file, body, classifier, received_at, sender);
+        let reading = reader::start(body, whole, self.classifier(&object.key), received_at, sender);
         let chunks = stream::unfold(receiver, async |mut receiver| {
             Some((receiver.recv().await?, receiver))
         });

@@ -8,9 +8,10 @@ use active_learning_aws::{
 };
 use active_learning_core::feedback::{
     FeedbackRecord, FeedbackRequest, Source,
-    batch::{self, BadItem, BatchFile, Item, ReadError},
+    batch::{BadItem, ReadError},
 };
 use aws_sdk_s3::primitives::ByteStream;
+use text_import::feedback::{self, Item, Whole};
 use tokio::{
     sync::mpsc::Sender,
     task::{JoinHandle, spawn_blocking},
@@ -40,12 +41,14 @@ pub(crate) struct Outcome {
     pub(crate) rejected_objects: usize,
     /// What was read otherwise than it is written.
     pub(crate) repairs: Vec<String>,
+    /// The classifier that the document names.
+    pub(crate) classifier: Option<String>,
 }
 
 /// Starts reading the file; its chunks are sent until they are no longer wanted or the file ends.
 pub(crate) fn start(
-    file: BatchFile,
     body: ByteStream,
+    whole: Whole,
     classifier: String,
     received_at: String,
     sender: Sender<Chunk>,
@@ -53,21 +56,19 @@ pub(crate) fn start(
     let body = SyncIoBridge::new(body.into_async_read());
     spawn_blocking(move || {
         let mut collector = Collector::new(received_at, |chunk| sender.blocking_send(chunk).is_ok());
-        let repairs = batch::read(file, body, &classifier, &mut |item| collector.take(item))?;
+        let repairs = feedback::read(body, &whole, &classifier, &mut |item| collector.take(item))?;
         Ok(Outcome {
             repairs,
+            classifier: whole.classifier,
             ..collector.finish()
         })
     })
 }
 
-/// Looks for the classifier that a JSON document names; the inner error says why the document cannot be used.
-pub(crate) async fn find_classifier(
-    file: BatchFile,
-    body: ByteStream,
-) -> Result<Result<Option<String>, String>, ReadError> {
+/// Reads what a document says of all its texts; the inner error says why the file cannot be used.
+pub(crate) async fn find_whole(body: ByteStream) -> Result<Result<Whole, String>, ReadError> {
     let body = SyncIoBridge::new(body.into_async_read());
-    finished(spawn_blocking(move || batch::json_classifier(file, body))).await
+    finished(spawn_blocking(move || feedback::whole(body))).await
 }
 
 /// Waits for a reader; one that panicked has not read its file.

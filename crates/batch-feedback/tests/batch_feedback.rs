@@ -167,8 +167,8 @@ async fn good_lines_go_on_bad_ones_are_set_aside_and_a_report_counts_both() {
     let delivered = services.delivered().await;
     assert_eq!(delivered.len(), 5);
     assert_eq!(
-        delivered[4]["classifier"], "house",
-        "what names none has the default one"
+        delivered[4]["classifier"], "weekly feedback",
+        "what names none has that of its folder"
     );
     assert_eq!(delivered[1]["signal"], "like");
     assert_eq!(delivered[2]["suggestedLabel"], "Business");

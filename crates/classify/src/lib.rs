@@ -8,9 +8,8 @@
 //! the model before.
 
 mod automated_labelling;
-mod model_arn;
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use active_learning_aws::{
     self as aws,
@@ -21,27 +20,27 @@ use active_learning_aws::{
     failure::{Refusal, chain},
     feedback_stream::FeedbackStream,
     lambda, metrics,
+    model_arn::ModelArn,
+    predictions,
     reply::{self, Problem},
 };
 use active_learning_core::{
     feedback::{
         FeedbackRecord, InvalidFeedback, Known, Signal, check_texts, parse_fields,
         prediction::{ClassScore, Prediction},
-        review_policy::{Review, ReviewPolicy},
+        review_policy::ReviewPolicy,
         take_text,
     },
     model::accuracy_guarantee::AcceptedAccuracy,
 };
 use automated_labelling::AutomatedLabelling;
 use aws_config::SdkConfig;
-use aws_sdk_comprehend::operation::classify_document::ClassifyDocumentOutput;
 use chrono::{DateTime, Utc};
 use lambda_http::{
     Body, Request, Response,
     http::StatusCode,
     tracing::{error, warn},
 };
-use model_arn::ModelArn;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -66,6 +65,8 @@ pub struct Config {
     /// Of requests that name none.
     default_classifier: String,
     policy: ReviewPolicy,
+    /// What becomes of a text that comes before the first model.
+    before_first_model: BeforeFirstModel,
     /// Bucket of the promises, and the accuracy of accepted predictions; none where none are accepted.
     automated_labelling: Option<(String, f64)>,
     allowed_origin: String,
@@ -93,21 +94,43 @@ impl Config {
                 margin: env.required("MARGIN_THRESHOLD")?,
                 audit_rate: env.required("AUDIT_SAMPLE_RATE")?,
             },
+            before_first_model: env.required("BEFORE_FIRST_MODEL")?,
             allowed_origin: env.required("ALLOWED_ORIGIN")?,
         })
+    }
+}
+
+/// What becomes of a text that comes before the first model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BeforeFirstModel {
+    /// It is answered without a prediction, and waits to be labelled.
+    Label,
+    /// It is refused with 503.
+    Refuse,
+}
+
+impl FromStr for BeforeFirstModel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "label" => Ok(Self::Label),
+            "refuse" => Ok(Self::Refuse),
+            other => Err(format!("expected `label` or `refuse`, got `{other}`")),
+        }
     }
 }
 
 /// The fields of a request.
 const FIELDS: [Known; 2] = [("classifier", "classifier"), ("sentence", "sentence")];
 
-/// The answer to a classification.
+/// The answer to a classification. Before the first model there is no prediction, and no class.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
     utterance: String,
-    prediction: String,
-    confidence: f32,
+    prediction: Option<String>,
+    confidence: Option<f32>,
     classifier: String,
     prediction_id: String,
     review: Option<ReviewAnswer>,
@@ -120,7 +143,8 @@ struct Answer {
 struct ReviewAnswer {
     reason: Signal,
     queued: bool,
-    selection_probability: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selection_probability: Option<f64>,
     /// Why nobody will be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_queued_because: Option<NotAsked>,
@@ -239,8 +263,15 @@ impl Classify {
 
     async fn classify(&self, body: &[u8], draw: f64, now: DateTime<Utc>) -> Result<Answer, ClassifyError> {
         let (classifier, utterance) = parse(body, &self.config.default_classifier)?;
-        let prediction = self.predict(&utterance).await?;
         let prediction_id = uuid::Uuid::new_v4().to_string();
+        let prediction = match self.predict(&utterance).await {
+            Err(ClassifyError::NotReady(_)) if self.config.before_first_model == BeforeFirstModel::Label => {
+                return Ok(self
+                    .answer_without_model(classifier, utterance, prediction_id, now)
+                    .await);
+            }
+            predicted => predicted?,
+        };
         let review = match self.config.policy.decide(&prediction, draw) {
             None => {
                 let accepting = self.accept(&classifier, &utterance, &prediction, &prediction_id, now);
@@ -262,18 +293,40 @@ impl Classify {
                     self.model_arn.get().await,
                     &aws::rfc3339(now),
                 );
-                Some(self.queue(&record, review, &prediction_id, now).await)
+                Some(self.queue(&record, &prediction_id, now).await)
             }
         };
         Ok(Answer {
             utterance,
-            prediction: prediction.label,
-            confidence: prediction.confidence,
+            prediction: Some(prediction.label),
+            confidence: Some(prediction.confidence),
             classifier,
             prediction_id,
             review,
             classes: prediction.classes,
         })
+    }
+
+    /// Answers that no model serves yet; the text waits to be labelled, since each one brings the first model nearer.
+    async fn answer_without_model(
+        &self,
+        classifier: String,
+        utterance: String,
+        prediction_id: String,
+        now: DateTime<Utc>,
+    ) -> Answer {
+        let received_at = aws::rfc3339(now);
+        let record = FeedbackRecord::without_model(&classifier, &utterance, &prediction_id, &received_at);
+        let review = self.queue(&record, &prediction_id, now).await;
+        Answer {
+            utterance,
+            prediction: None,
+            confidence: None,
+            classifier,
+            prediction_id,
+            review: Some(review),
+            classes: Vec::new(),
+        }
     }
 
     async fn predict(&self, utterance: &str) -> Result<Prediction, ClassifyError> {
@@ -287,7 +340,7 @@ impl Classify {
             .await
             .map_err(|_| Refusal::no_answer_in_time())?
             .map_err(Refusal::from)?;
-        read_prediction(&answer).ok_or(ClassifyError::NoPrediction)
+        predictions::read(&answer).ok_or(ClassifyError::NoPrediction)
     }
 
     /// Stores a trusted prediction as a label, if what is promised of its model covers it.
@@ -326,13 +379,7 @@ impl Classify {
     }
 
     /// Stores the record for review; a loss is counted and logged, and does not cost the caller the prediction.
-    async fn queue(
-        &self,
-        record: &FeedbackRecord,
-        review: Review,
-        prediction_id: &str,
-        now: DateTime<Utc>,
-    ) -> ReviewAnswer {
+    async fn queue(&self, record: &FeedbackRecord, prediction_id: &str, now: DateTime<Utc>) -> ReviewAnswer {
         let store =
             async { self.publish(record).await || self.store_directly(record, prediction_id, now).await };
         let (stored, known) = tokio::join!(store, self.asked_before.why_not(record));
@@ -342,13 +389,13 @@ impl Classify {
         );
         let not_queued_because = if stored { known } else { Some(NotAsked::NotStored) };
         let queued = not_queued_because.is_none();
-        let waits = queued && self.asked_before.has_budget();
+        let waits_for = self.asked_before.waits_for(record).filter(|_| queued);
         ReviewAnswer {
-            reason: review.signal,
+            reason: record.signal,
             queued,
-            selection_probability: review.selection_probability,
+            selection_probability: record.selection_probability,
             not_queued_because,
-            waits_for: waits.then_some(NotAsked::Budget),
+            waits_for,
         }
     }
 
@@ -395,31 +442,6 @@ fn parse(body: &[u8], default_classifier: &str) -> Result<(String, String), Inva
     let sentence = take_text(&mut fields, "sentence")?.unwrap_or_default();
     check_texts(&classifier, &sentence)?;
     Ok((classifier, sentence))
-}
-
-/// Reads the classes of a multi-class endpoint, or the labels of a multi-label one.
-fn read_prediction(answer: &ClassifyDocumentOutput) -> Option<Prediction> {
-    let score = |name: Option<&str>, score: Option<f32>| {
-        Some(ClassScore {
-            name: name?.to_owned(),
-            score: score?,
-        })
-    };
-    if answer.labels().is_empty() {
-        let classes = answer.classes().iter();
-        Prediction::multi_class(
-            classes
-                .filter_map(|class| score(class.name(), class.score()))
-                .collect(),
-        )
-    } else {
-        let labels = answer.labels().iter();
-        Prediction::multi_label(
-            labels
-                .filter_map(|label| score(label.name(), label.score()))
-                .collect(),
-        )
-    }
 }
 
 /// Runs the function in its Lambda environment.

@@ -58,6 +58,15 @@ fn classify_with(
     accuracy: &str,
     budget: &str,
 ) -> Classify {
+    classify_before_first_model(script, aws, (audit_rate, accuracy, budget), "refuse")
+}
+
+fn classify_before_first_model(
+    script: &Script,
+    aws: &LocalAws,
+    (audit_rate, accuracy, budget): (&str, &str, &str),
+    before_first_model: &str,
+) -> Classify {
     let env = Env::from([
         (
             "COMPREHEND_ENDPOINT_ARN",
@@ -69,6 +78,8 @@ fn classify_with(
         ("DEFAULT_CLASSIFIER_NAME", "house"),
         ("CLAIM_RETENTION_DAYS", "90"),
         ("REVIEW_BUDGET_PER_DAY", budget),
+        ("POOL_TEXTS_IN_REVIEW", "50"),
+        ("BEFORE_FIRST_MODEL", before_first_model),
         ("TRAINING_BUCKET_NAME", TRAINING_BUCKET),
         ("AUTOMATED_LABELLING_ACCURACY", accuracy),
         ("CONFIDENCE_THRESHOLD", "0.7"),
@@ -525,6 +536,37 @@ async fn each_refusal_of_the_classifier_has_its_own_status_and_code() {
         let (status, found, retry_after) = problem(&response);
         assert_eq!((status, found.as_str(), retry_after), expected, "{code}");
         assert!(!String::from_utf8_lossy(response.body()).contains("The minister"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_the_first_model_a_text_is_answered_without_a_prediction_and_waits_to_be_labelled() {
+    for (status, code) in [
+        (400, "ResourceUnavailableException"),
+        (404, "ResourceUnavailableException"),
+    ] {
+        let script = refusing(status, code);
+        script.always("PutRecord", 200, r#"{"RecordId":"1"}"#);
+        let aws = LocalAws::in_memory();
+        let classify = classify_before_first_model(&script, &aws, ("0", "0", "0"), "label");
+
+        let response = classify.handle(sentence("Where is my parcel?")).await;
+
+        assert_eq!(response.status(), 200);
+        let answer = body(&response);
+        assert_eq!(answer["utterance"], "Where is my parcel?");
+        assert_eq!(
+            (&answer["prediction"], &answer["confidence"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert_eq!(answer["classes"], json!([]));
+        assert_eq!(
+            answer["review"],
+            json!({"reason": "unlabelled", "queued": true, "waitsFor": "pool"})
+        );
+        let records = script.calls("PutRecord");
+        assert_eq!(records.len(), 1);
+        assert!(!answer["predictionId"].as_str().unwrap_or_default().is_empty());
     }
 }
 

@@ -15,8 +15,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     advise,
+    beginning::{self, Beginning},
     demo::{self, demo},
-    disputes, encoder, functions, labels, models,
+    disputes, encoder, functions, import, labels, models,
     outputs::StackOutputs,
     redrive::{self, Outcome},
     run, sign_in, simulate, training,
@@ -57,7 +58,8 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the stack until Ctrl-C (the default)
-    Run,
+    #[command(visible_alias = "start")]
+    Run(beginning::Options),
     /// Plays samples through the stack, with a scripted reviewer, up to a new model that serves if it is better
     Demo {
         /// Labelled texts to send, label,text without a header line; every tenth is kept as an exam for each
@@ -68,6 +70,8 @@ enum Command {
         #[arg(long, default_value = "1", value_name = "NUMBER")]
         rounds: NonZeroUsize,
     },
+    /// Shows what files with texts and labels hold, asks, and takes them into the running stack or one on AWS
+    Import(import::Options),
     #[command(flatten)]
     Models(models::Command),
     /// Shows and changes the labels there are, of the running stack or of one on AWS
@@ -153,10 +157,11 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
         .init();
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        match command.unwrap_or(Command::Run) {
-            Command::Run => {
+        match command.unwrap_or_else(|| Command::Run(beginning::Options::default())) {
+            Command::Run(beginning) => {
+                let beginning = Beginning::read(&beginning)?;
                 let training_data = options.training_data.as_deref().map(training::read).transpose()?;
-                run::run(&settings(&options)?, training_data).await?;
+                run::run(&settings_of_run(&options)?, training_data, &beginning).await?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Demo { traffic, rounds } => {
@@ -174,6 +179,10 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
             }
             Command::Labels(options_of_labels) => {
                 let done = labels::execute(options_of_labels, || running(&options.state_dir)).await?;
+                Ok(exit_code(done))
+            }
+            Command::Import(files) => {
+                let done = import::execute(files, || running(&options.state_dir)).await?;
                 Ok(exit_code(done))
             }
             Command::Disputed(listing) => {
@@ -236,6 +245,21 @@ fn settings(options: &Options) -> Result<Settings, Failure> {
             names: functions::NAMES,
         },
     })
+}
+
+/// Returns the settings of a stack that people work with: what they send is delivered soon.
+///
+/// The template's default suits an account, where each delivery costs a request.
+fn settings_of_run(options: &Options) -> Result<Settings, Failure> {
+    const BUFFER: &str = "FeedbackBufferSeconds";
+    let mut settings = settings(options)?;
+    if settings.template.contains(BUFFER) {
+        let parameters = &mut settings.parameters;
+        parameters
+            .entry(BUFFER.to_owned())
+            .or_insert_with(|| "5".to_owned());
+    }
+    Ok(settings)
 }
 
 fn key_and_value(argument: &str) -> Result<(String, String), String> {

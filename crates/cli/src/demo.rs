@@ -13,7 +13,7 @@ use self::{
 };
 use local_stack::boot::{Running, Settings};
 
-use crate::{models::Models, outputs::StackOutputs, report, run};
+use crate::{beginning::Beginning, models::Models, outputs::StackOutputs, report, run};
 
 mod progress;
 mod review;
@@ -86,7 +86,9 @@ pub async fn demo(mut settings: Settings, options: Options) -> Result<bool, Fail
         () = stack.aws.storage_failed() => Err(run::storage_failed(&settings.state_dir)),
         outcome = async {
             let data = options.training_data;
-            let outputs = run::make_ready(&stack, &settings.state_dir, data, &samples.initial).await?;
+            let beginning = Beginning::default();
+            let outputs =
+                run::make_ready(&stack, &settings.state_dir, data, &beginning, &samples.initial).await?;
             play(&stack, &outputs, &samples, options.rounds).await
         } => outcome,
     };

@@ -5,12 +5,14 @@
 //! act on a running stack; [`advise`] and [`simulate`] need none.
 
 pub mod advise;
+pub mod beginning;
 pub mod cli;
 pub mod demo;
 pub mod disputes;
 pub mod encoder;
 pub mod functions;
 pub mod http_client;
+pub mod import;
 pub mod labels;
 pub mod models;
 pub mod outputs;

@@ -63,6 +63,18 @@ fn feedback_bucket(training: &str) -> Result<String, Failure> {
     }
 }
 
+/// Returns the batch bucket of the stack whose training bucket this is.
+///
+/// # Errors
+///
+/// When it cannot be told from the name.
+pub fn batch_bucket(training: &str) -> Result<String, Failure> {
+    match training.strip_prefix("training-") {
+        Some(stack) => Ok(format!("batch-{stack}")),
+        None => Err("the batch bucket is not known: name it with --batch-bucket".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +82,7 @@ mod tests {
     #[test]
     fn the_feedback_bucket_is_that_of_the_same_stack() {
         assert_eq!(feedback_bucket("training-5b0c").expect("ours"), "feedback-5b0c");
-        assert!(feedback_bucket("mine").is_err());
+        assert_eq!(batch_bucket("training-5b0c").expect("ours"), "batch-5b0c");
+        assert!(feedback_bucket("mine").is_err() && batch_bucket("mine").is_err());
     }
 }

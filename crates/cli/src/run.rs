@@ -12,7 +12,16 @@ use local_stack::{
     template_files::{self, TemplateFiles},
 };
 
-use crate::{models::Models, outputs::StackOutputs, sign_in, training, welcome::welcome};
+use active_learning_aws::bucket::Bucket;
+
+use crate::{
+    beginning::{self, Beginning},
+    models::Models,
+    outputs::StackOutputs,
+    sign_in,
+    training::{self, HasModel},
+    welcome::welcome,
+};
 
 /// Files of `infra` that this program was built with, by their paths there.
 pub const BUILT_IN: &[(&str, &str)] = &[(
@@ -31,6 +40,7 @@ const FIRST_REVIEWER: &str = "local";
 pub async fn run(
     settings: &Settings,
     training_data: Option<Vec<u8>>,
+    beginning: &Beginning,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -40,8 +50,11 @@ pub async fn run(
         _ = interrupted.recv() => Ok(()),
         () = stack.aws.storage_failed() => Err(storage_failed(&settings.state_dir)),
         failure = async {
-            let outputs = make_ready(&stack, &settings.state_dir, training_data, training::SAMPLE_DATA).await?;
+            let sample = training::SAMPLE_DATA;
+            let outputs = make_ready(&stack, &settings.state_dir, training_data, beginning, sample).await?;
             print!("{}", welcome(&outputs));
+            let training = bucket(&stack, "TrainingS3Bucket");
+            beginning::show_progress(&training).await;
             let models = Models::of_stack(&stack.aws.sdk_config(), &outputs);
             for difference in models.label_differences(models.serving().await?).await? {
                 println!("! {difference}");
@@ -85,9 +98,20 @@ pub async fn make_ready(
     stack: &Running,
     state_dir: &Path,
     training_data: Option<Vec<u8>>,
+    beginning: &Beginning,
     sample: &[u8],
 ) -> Result<StackOutputs, Box<dyn std::error::Error + Send + Sync>> {
-    training::prepare(stack, training_data, sample).await?;
+    let training = bucket(stack, "TrainingS3Bucket");
+    if beginning.is_without_data() {
+        beginning.take_labels(&training).await?;
+    }
+    let HasModel(has_model) = training::prepare(stack, training_data, sample).await?;
+    if !has_model {
+        beginning::begin_progress(stack, &training).await?;
+    }
+    beginning
+        .hand_in_texts(&bucket(stack, "BatchUploadS3Bucket"))
+        .await?;
     let mut outputs = StackOutputs {
         endpoint_url: stack.endpoint_url.clone(),
         api_key_value: (stack.plan.api_keys.first()).map_or_else(String::new, |key| key.value.clone()),
@@ -104,6 +128,12 @@ pub async fn make_ready(
         .write(state_dir)
         .map_err(|error| io::Error::new(error.kind(), format!("outputs.json cannot be written: {error}")))?;
     Ok(outputs)
+}
+
+/// Returns the bucket that an output of the template names.
+fn bucket(stack: &Running, output: &str) -> Bucket {
+    let name = stack.outputs.get(output).cloned().unwrap_or_default();
+    Bucket::new(aws_sdk_s3::Client::new(&stack.aws.sdk_config()), name)
 }
 
 /// Reads the template: the one named, else `infra/template.yaml` of the current folder or one above

@@ -6,9 +6,14 @@ use std::{
     time::Duration,
 };
 
-use active_learning_aws::bucket::{Bucket, BucketError, CSV};
+use active_learning_aws::{
+    bucket::{Bucket, BucketError, CSV},
+    label_set::LabelSets,
+};
 use active_learning_core::dataset::TrainingFileState;
-use aws_sdk_comprehend::{error::DisplayErrorContext, primitives::DateTime};
+use aws_sdk_comprehend::{
+    error::DisplayErrorContext, operation::classify_document::ClassifyDocumentError, primitives::DateTime,
+};
 use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
@@ -30,6 +35,10 @@ const SAMPLE_KEY: &str = "initial/sample-news.csv";
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+
+/// Whether a model serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HasModel(pub bool);
 
 /// Why there is no first model.
 #[derive(Debug, thiserror::Error)]
@@ -68,23 +77,29 @@ pub fn read(path: &Path) -> Result<Vec<u8>, TrainingError> {
 }
 
 /// Makes the built-in classifier ready: `data`, if given, replaces what it learned from; without it
-/// `sample` is used the first time. Does nothing for a template without that classifier.
+/// `sample` is used the first time, unless the stack begins, or began, with labels and no data. Does nothing for a
+/// template without that classifier.
 ///
 /// # Errors
 ///
 /// [`TrainingError`].
-pub async fn prepare(stack: &Running, data: Option<Vec<u8>>, sample: &[u8]) -> Result<(), TrainingError> {
+pub async fn prepare(
+    stack: &Running,
+    data: Option<Vec<u8>>,
+    sample: &[u8],
+) -> Result<HasModel, TrainingError> {
     let built_in = (stack.plan.signing_names.iter()).any(|(name, _)| name == SIGNING_NAME);
     let (Some(bucket), true) = (stack.outputs.get(BUCKET_OUTPUT), built_in) else {
-        return Ok(());
+        return Ok(HasModel(true));
     };
     let bucket = Bucket::new(aws_sdk_s3::Client::new(&stack.aws.sdk_config()), bucket);
     let data = match data {
         Some(data) => Some((KEY, data)),
-        None => {
-            let present = bucket.list_after(FOLDER, "", 1).await?;
-            present.is_empty().then(|| (SAMPLE_KEY, sample.to_vec()))
+        None if !bucket.list_after(FOLDER, "", 1).await?.is_empty() => None,
+        None if LabelSets::new(bucket.clone()).current().await?.is_some() => {
+            return wait_until_it_answers(stack).await;
         }
+        None => Some((SAMPLE_KEY, sample.to_vec())),
     };
     let mut replaced = None;
     if let Some((key, data)) = data {
@@ -97,7 +112,7 @@ pub async fn prepare(stack: &Running, data: Option<Vec<u8>>, sample: &[u8]) -> R
             eprintln!("{}", model_building::describe_training_file(&file));
         }
     }
-    Ok(())
+    Ok(HasModel(true))
 }
 
 /// Asks the classifier itself: a request to the API would leave a record for review. The model that
@@ -113,6 +128,28 @@ async fn wait_until_ready(stack: &Running, replaced: Option<DateTime>) -> Result
             Err(error) => DisplayErrorContext(error).to_string(),
         };
         if tokio::time::Instant::now() > deadline {
+            return Err(TrainingError::NotReady { reason });
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+}
+
+/// Waits until the classifier answers, be it that it has no model yet.
+async fn wait_until_it_answers(stack: &Running) -> Result<HasModel, TrainingError> {
+    let comprehend = aws_sdk_comprehend::Client::new(&stack.aws.sdk_config());
+    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    loop {
+        let question = comprehend.classify_document().endpoint_arn(endpoint(stack));
+        let error = match question.text("Ready?").send().await {
+            Ok(_) => return Ok(HasModel(true)),
+            Err(error) => error,
+        };
+        let has_no_model = |error: &ClassifyDocumentError| error.is_resource_unavailable_exception();
+        if error.as_service_error().is_some_and(has_no_model) {
+            return Ok(HasModel(false));
+        }
+        if tokio::time::Instant::now() > deadline {
+            let reason = DisplayErrorContext(error).to_string();
             return Err(TrainingError::NotReady { reason });
         }
         tokio::time::sleep(BETWEEN_TRIES).await;

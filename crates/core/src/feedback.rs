@@ -10,11 +10,11 @@ mod request;
 pub mod review_policy;
 mod signal;
 
-pub use fields::{Fields, Known, check_texts, parse_fields, take_text};
+pub use fields::{Fields, Known, check_texts, folded_name, parse_fields, take_text, unknown_field};
 pub use invalid::InvalidFeedback;
 pub use prediction::{ClassScore, Prediction};
 pub use record::{FeedbackRecord, SCHEMA_VERSION, record_id};
-pub use request::{FeedbackRequest, Opinion};
+pub use request::{FIELDS as REQUEST_FIELDS, FeedbackRequest, Opinion};
 pub use review_policy::Review;
 pub use signal::{Signal, Source};
 

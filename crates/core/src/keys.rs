@@ -98,6 +98,8 @@ pub const LABELLED_FOLDER: &str = "labelled/";
 pub const QUESTIONS_FOLDER: &str = "questions/";
 /// Folder of human loops that are not done with, in the feedback bucket.
 pub const ASKED_FOLDER: &str = "asked/";
+/// How far it is to the first model, in the training bucket.
+pub const FIRST_MODEL: &str = "builds/first-model.json";
 /// Texts that people were asked about lately, in the feedback bucket.
 pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 

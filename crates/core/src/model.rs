@@ -5,4 +5,5 @@ pub mod audit;
 pub mod comparison;
 pub mod confidence;
 pub mod evaluation;
+pub mod first_model;
 pub mod threshold;

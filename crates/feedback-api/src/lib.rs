@@ -62,7 +62,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn new(record: FeedbackRecord, not_asked: Option<NotAsked>, has_budget: bool) -> Self {
+    fn new(record: FeedbackRecord, not_asked: Option<NotAsked>, waits_for: Option<NotAsked>) -> Self {
         let review = record.signal.needs_review() && not_asked.is_none();
         Self {
             status: "stored",
@@ -73,11 +73,12 @@ impl Answer {
                 | Signal::LowConfidence
                 | Signal::LowMargin
                 | Signal::Audit
-                | Signal::Relabel => Opinion::Dislike,
+                | Signal::Relabel
+                | Signal::Unlabelled => Opinion::Dislike,
             },
             review,
             not_reviewed_because: not_asked,
-            waits_for: (review && has_budget).then_some(NotAsked::Budget),
+            waits_for: waits_for.filter(|_| review),
         }
     }
 }
@@ -160,7 +161,8 @@ impl FeedbackApi {
         };
         let (stored, not_asked) = tokio::join!(self.feedback.publish(&record), why_not);
         stored?;
-        let answer = Answer::new(record, not_asked, self.asked_before.has_budget());
+        let waits_for = self.asked_before.waits_for(&record);
+        let answer = Answer::new(record, not_asked, waits_for);
         let counted = match answer.feedback {
             Opinion::Like => "Likes",
             Opinion::Dislike => "Dislikes",

@@ -29,6 +29,7 @@ async fn answer_with_budget(script: &Script, request: Request, budget: &str) -> 
         ("DEFAULT_CLASSIFIER_NAME", "house"),
         ("CLAIM_RETENTION_DAYS", "90"),
         ("REVIEW_BUDGET_PER_DAY", budget),
+        ("POOL_TEXTS_IN_REVIEW", "50"),
         ("ALLOWED_ORIGIN", "*"),
     ]);
     let config = Config::from_env(&env).expect("complete");

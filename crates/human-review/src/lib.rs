@@ -158,6 +158,7 @@ impl From<HumanReviewError> for Diagnostic {
 pub struct HumanReview {
     config: Config,
     bucket: Bucket,
+    training: Bucket,
     label_sets: LabelSets,
     loops: Loops,
     key: SigningKey,
@@ -166,7 +167,7 @@ pub struct HumanReview {
 impl HumanReview {
     /// Returns the function over its bucket, with the secret that signs links and sessions.
     pub fn new(config: Config, s3: aws_sdk_s3::Client, signing_secret: &[u8]) -> Self {
-        let label_sets = LabelSets::new(Bucket::new(s3.clone(), &config.training_bucket));
+        let training = Bucket::new(s3.clone(), &config.training_bucket);
         let bucket = Bucket::new(s3, &config.bucket);
         let rules = FlowRules {
             task_count: config.task_count,
@@ -177,7 +178,8 @@ impl HumanReview {
         Self {
             config,
             bucket,
-            label_sets,
+            label_sets: LabelSets::new(training.clone()),
+            training,
             loops,
             key: SigningKey::new(signing_secret),
         }
@@ -206,6 +208,7 @@ impl HumanReview {
                     loops: &self.loops,
                     bucket: &self.bucket,
                     key: &self.key,
+                    training: &self.training,
                     label_sets: &self.label_sets,
                     template: self.template(),
                     portal_url: &self.config.portal_url,

@@ -133,6 +133,11 @@ impl Loops {
             if started {
                 return Ok(());
             }
+            // The answer to the write may have been lost, and a reviewer have taken the loop since.
+            let there = self.records.read_loop(name).await?;
+            if there.is_some_and(|(there, _)| there.id == human_loop.id) {
+                return Ok(());
+            }
             let mark = Mark::of(&human_loop);
             self.records.remove_input_and_marks(&mark).await?;
         }

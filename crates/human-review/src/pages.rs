@@ -31,6 +31,8 @@ pub struct QueuePage {
     pub waiting: usize,
     /// The first of them.
     pub tasks: Vec<QueuedTask>,
+    /// How far it is to the first model, until one serves.
+    pub first_model: Option<String>,
 }
 
 /// One line of the queue.
@@ -75,6 +77,8 @@ pub struct TaskPage {
     pub lease_expires: String,
     /// The rendered template.
     pub task_html: String,
+    /// How far it is to the first model, until one serves.
+    pub first_model: Option<String>,
     /// What the trial of the page found.
     pub notices: Vec<String>,
     /// Whether the page cannot be submitted, since its answer could not be matched.

@@ -11,6 +11,7 @@ use std::error::Error;
 use active_learning_aws::bucket::{Bucket, BucketError, Created, TEXT};
 use active_learning_aws::label_set::LabelSets;
 use active_learning_aws::metrics;
+use active_learning_core::{keys::FIRST_MODEL, model::first_model::FirstModel};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
@@ -44,6 +45,8 @@ pub struct Portal<'a> {
     pub bucket: &'a Bucket,
     /// Signs links and sessions.
     pub key: &'a SigningKey,
+    /// The training bucket, which says how far the first model is.
+    pub training: &'a Bucket,
     /// The label set, which open tasks follow.
     pub label_sets: &'a LabelSets,
     /// What the tasks are shown by.
@@ -205,6 +208,7 @@ impl Portal<'_> {
             session: Some(self.view(session)),
             waiting: queue.waiting,
             tasks: tasks.collect(),
+            first_model: self.first_model().await,
         };
         Ok(page(200, &view, None))
     }
@@ -257,10 +261,22 @@ impl Portal<'_> {
             id: human_loop.id,
             lease_expires,
             task_html,
+            first_model: self.first_model().await,
             notices: trial.notices,
             is_withheld: trial.is_withheld,
         };
         Ok(page(200, &view, Some(&nonce)))
+    }
+
+    /// Says how far it is to the first model; nothing once there is one. A page that cannot say it is shown without.
+    async fn first_model(&self) -> Option<String> {
+        match self.training.read_document::<FirstModel>(FIRST_MODEL).await {
+            Ok(progress) => progress.map(|progress| progress.describe()),
+            Err(error) => {
+                tracing::warn!(%error, "how far the first model is cannot be told");
+                None
+            }
+        }
     }
 
     /// Returns the input of a loop as its page shows it today, with the choices of the current label set.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     ACCOUNT_ID, LocalAws,
-    aws_error::{AwsError, Envelope, json_response, xml_response},
+    aws_error::{AwsError, Envelope, escape_xml, json_response, xml_response},
     faults::Write,
     iam::{Call, Principal},
     json_protocol::JSON_1_0,
@@ -78,7 +78,7 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
             Ok(request) => aws.sns.handle(request).await,
             Err(error) => error.into_response(Envelope::Query),
         },
-        Route::Sts => get_caller_identity(aws, request)
+        Route::Sts => sts(aws, request)
             .await
             .unwrap_or_else(|error| error.into_response(Envelope::Query)),
         Route::Unknown(unknown) => {
@@ -270,24 +270,61 @@ fn human_loop_action(method: &Method, path: &str) -> Option<&'static str> {
     }
 }
 
-async fn get_caller_identity(aws: &LocalAws, request: Request<Body>) -> Result<Response<Body>, AwsError> {
+/// Answers `GetCallerIdentity` and `AssumeRole` of AWS STS.
+async fn sts(aws: &LocalAws, request: Request<Body>) -> Result<Response<Body>, AwsError> {
     let (_, body, caller) = signed(aws, request, "sts").await?;
     let action = action(&body).unwrap_or_default();
-    if action != "GetCallerIdentity" {
-        return Err(AwsError::not_implemented("sts", &action));
-    }
+    let result = match action.as_str() {
+        "GetCallerIdentity" => caller_identity(&caller),
+        "AssumeRole" => assume_role(aws, &body, &caller)?,
+        _ => return Err(AwsError::not_implemented("sts", &action)),
+    };
+    let body = format!(
+        "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>{result}</{action}Result>\
+         <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
+        uuid::Uuid::new_v4(),
+    );
+    Ok(xml_response(StatusCode::OK, body))
+}
+
+fn caller_identity(caller: &Caller) -> String {
     let user_id = match &caller.principal {
         Principal::Root | Principal::Service(_) => ACCOUNT_ID.to_owned(),
         Principal::Role { .. } => format!("{}:local", caller.access_key_id),
     };
-    let body = format!(
-        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
-         <Arn>{}</Arn><UserId>{user_id}</UserId><Account>{ACCOUNT_ID}</Account></GetCallerIdentityResult>\
-         <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></GetCallerIdentityResponse>",
-        caller.principal.caller_arn(),
-        uuid::Uuid::new_v4(),
-    );
-    Ok(xml_response(StatusCode::OK, body))
+    let arn = caller.principal.caller_arn();
+    format!("<Arn>{arn}</Arn><UserId>{user_id}</UserId><Account>{ACCOUNT_ID}</Account>")
+}
+
+fn assume_role(aws: &LocalAws, body: &[u8], caller: &Caller) -> Result<String, AwsError> {
+    let parameter = |wanted: &str| {
+        let found = url::form_urlencoded::parse(body).find(|(name, _)| name == wanted);
+        found
+            .map(|(_, value)| value.into_owned())
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| AwsError::new(400, "ValidationError", format!("{wanted} is missing")))
+    };
+    let (role, session) = (parameter("RoleArn")?, parameter("RoleSessionName")?);
+    let credentials = aws
+        .iam
+        .assume_role(&caller.principal, &role)
+        .map_err(|denied| AwsError::new(403, "AccessDenied", denied.to_string()))?;
+
+    let name = role.rsplit('/').next().unwrap_or(&role);
+    let hours = chrono::TimeDelta::hours(1);
+    Ok(format!(
+        "<Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
+         <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>\
+         <AssumedRoleUser><AssumedRoleId>{}:{session}</AssumedRoleId>\
+         <Arn>arn:aws:sts::{ACCOUNT_ID}:assumed-role/{}/{session}</Arn></AssumedRoleUser>",
+        credentials.access_key_id,
+        credentials.secret_access_key,
+        credentials.session_token,
+        (Utc::now() + hours).format("%Y-%m-%dT%H:%M:%SZ"),
+        credentials.access_key_id,
+        escape_xml(name),
+        session = escape_xml(&session),
+    ))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

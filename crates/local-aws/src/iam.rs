@@ -5,6 +5,8 @@
 //! - `aws:SecureTransport` is always `true`: locally the loopback stands in for TLS, so that a policy
 //!   that demands TLS can be deployed unchanged.
 //! - Role credentials are made once a process start and do not expire while it runs.
+//! - The trust policy alone decides who assumes a role; a role that no template made can be assumed by anybody, and may do
+//!   what the user may.
 //! - What a policy uses that is not implemented (a condition operator or key, a policy variable) is
 //!   refused when the policy is given, never ignored.
 
@@ -124,9 +126,28 @@ pub struct Iam {
 
 #[derive(Debug)]
 struct Role {
+    /// Whether no template made it: it may do what the user may.
+    is_of_user: bool,
     trust: Policy,
     policies: Vec<Policy>,
     credentials: RoleCredentials,
+}
+
+impl Role {
+    /// Makes a role that may do everything; whom it trusts is not asked.
+    fn of_user() -> Self {
+        let all = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+        });
+        let nobody = serde_json::json!({"Version": "2012-10-17", "Statement": []});
+        Self {
+            is_of_user: true,
+            trust: Policy::parse(&nobody, Kind::Trust).expect("a good policy"),
+            policies: vec![Policy::parse(&all, Kind::Identity).expect("a good policy")],
+            credentials: new_credentials(),
+        }
+    }
 }
 
 impl Default for Iam {
@@ -165,6 +186,7 @@ impl Iam {
         roles.insert(
             role.arn,
             Role {
+                is_of_user: false,
                 trust,
                 policies,
                 credentials,
@@ -201,6 +223,37 @@ impl Iam {
     pub fn role_credentials(&self, role_arn: &str) -> Option<RoleCredentials> {
         let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
         roles.get(role_arn).map(|role| role.credentials.clone())
+    }
+
+    /// Returns credentials of a session of the role for a caller whom its trust policy lets assume it.
+    ///
+    /// A role that no template made is a stand-in for one of the user's account, and may do what the user
+    /// may.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], in the words AWS uses.
+    pub fn assume_role(&self, principal: &Principal, role_arn: &str) -> Result<RoleCredentials, Denied> {
+        let call = Call {
+            principal,
+            action: "sts:AssumeRole",
+            resource: role_arn,
+            context: &BTreeMap::new(),
+            resource_policy: None,
+        };
+        let mut roles = self.roles.write().unwrap_or_else(PoisonError::into_inner);
+        let role = roles.entry(role_arn.to_owned()).or_insert_with(Role::of_user);
+        let context = self.context(principal, call.context);
+        let is_trusted = role.is_of_user
+            || *principal == Principal::Root
+            || role.trust.verdict(principal, call.action, "*", &context) == Verdict::Allow;
+        match is_trusted {
+            true => Ok(role.credentials.clone()),
+            false => {
+                let reason = "because no resource-based policy allows the sts:AssumeRole action";
+                Err(denied(&call, reason.to_owned()))
+            }
+        }
     }
 
     /// Returns the secret key of an access key id, and who it stands for.

@@ -83,6 +83,7 @@ async fn assemble_twice(url: &str) -> Result<(), Box<dyn Error>> {
         test_share: 0.1,
         max_held_out: MAX_HELD_OUT,
         min_rows_per_class: 10,
+        is_first_model: false,
         mode: None,
         automated_labelling: None,
     };

@@ -61,12 +61,15 @@ const MAX_TRIES: usize = 3;
 /// What decides how a dataset is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AssemblePolicy {
-    /// Share of the candidates that is held out, from 0 to 1.
+    /// Share of the candidates that is held out, from 0 to 1. With 0, a class needs no test row.
     pub test_share: f64,
     /// Texts that are held out at most, roughly; [`MAX_HELD_OUT`] suits a function of 1 GB.
     pub max_held_out: usize,
     /// Training rows that a class needs which no initial row has: with fewer, its rows wait.
     pub min_rows_per_class: u64,
+    /// Whether no model serves yet. Where there are no initial rows either, every row is wanted and nothing is held
+    /// out: the model is measured by cross-validation.
+    pub is_first_model: bool,
     /// One label a text or several; `None`: several if any initial label holds the delimiter, or, without
     /// initial rows, if people gave several to any text.
     pub mode: Option<Mode>,
@@ -116,8 +119,8 @@ impl From<LabelsError> for AssembleError {
 /// Makes the dataset version of everything there is to learn from now.
 ///
 /// Idempotent: the same content makes the same version and writes nothing new. Candidates to be held out are the
-/// initial rows, the answers to audited predictions, and the answers with a class of which nothing is held out yet: a
-/// test without it would fail. Of these [`AssemblePolicy::test_share`] is held out by content, at least
+/// initial rows, the answers to audited predictions and to texts of the pool, and the answers with a class of which
+/// nothing is held out yet: a test without it would fail. Of these [`AssemblePolicy::test_share`] is held out by content, at least
 /// one of each class. What is held out is never trained on again, nor any near copy of it; what was ever trained on
 /// is never held out.
 ///
@@ -140,8 +143,9 @@ pub async fn assemble(
 
 /// Checks a dataset against the rules of the service that trains on it, before money is spent.
 ///
-/// A dataset is ready to train on if no [`Severity::Error`] is among the problems.
-pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules) -> Vec<Problem> {
+/// A dataset is ready to train on if no [`Severity::Error`] is among the problems. Only the first model
+/// may do without test rows.
+pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules, needs_test_rows: bool) -> Vec<Problem> {
     let test = &manifest.test.summary;
     let mut train = manifest.train.summary.clone();
     // Classes and their rows are those of people.
@@ -150,7 +154,7 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules) -> Vec<Problem> 
         .as_ref()
         .map_or(0, |machine| machine.file.summary.bytes);
     let mut problems = check(&train, (test.rows > 0).then_some(test), rules);
-    if test.rows == 0 {
+    if test.rows == 0 && needs_test_rows {
         problems.push(Problem {
             severity: Severity::Error,
             message: "no row is held out, so models cannot be compared: is TEST_SHARE greater than 0?".into(),
@@ -201,14 +205,17 @@ async fn try_assemble(
     if rows.rows.is_empty() {
         return Err(AssembleError::Empty);
     }
+    let mut policy = *policy;
+    if policy.is_first_model && rows.rows.iter().all(|row| row.source != rows::Source::Initial) {
+        policy.test_share = 0.0;
+    }
     let split = Split::read(bucket).await?;
-    let candidates = candidates(&rows, &split, policy).map_err(AssembleError::Disk)?;
+    let candidates = candidates(&rows, &split, &policy).map_err(AssembleError::Disk)?;
     let new = split.remove_near_copies_of_trained(bucket, candidates).await?;
     let machine = match policy.automated_labelling {
         Some(target) => Some(MachineLabels::read(bucket, target).await?),
         None => None,
     };
-    let policy = *policy;
     let files = blocking(move || Files::write(rows, machine, split, new, &policy)).await?;
     publish(bucket, files, now).await
 }
@@ -334,7 +341,7 @@ impl Files {
     ) -> io::Result<Self> {
         split.held_out.append(new_held_out.clone());
         let near_copies = NearCopies::of(&split.held_out);
-        let fates = fates(&rows, &split, &near_copies, policy.min_rows_per_class)?;
+        let fates = fates(&rows, &split, &near_copies, policy)?;
         let mut new_trained = files::ListFile::new()?;
         let (mut train, mut test) = (
             files::CsvFile::new(rows.delimiter()?)?,
@@ -396,7 +403,12 @@ impl Files {
 }
 
 /// Decides on each row, the split being final.
-fn fates(rows: &Rows, split: &Split, near_copies: &NearCopies, min_rows: u64) -> io::Result<Vec<Fate>> {
+fn fates(
+    rows: &Rows,
+    split: &Split,
+    near_copies: &NearCopies,
+    policy: &AssemblePolicy,
+) -> io::Result<Vec<Fate>> {
     let held_out: HashSet<ContentId> = split.held_out.iter().map(ContentId::of_normalised).collect();
     let fate = |row: &Row| {
         Ok(if held_out.contains(&row.content) {
@@ -409,7 +421,7 @@ fn fates(rows: &Rows, split: &Split, near_copies: &NearCopies, min_rows: u64) ->
         })
     };
     let mut fates: Vec<Fate> = rows.rows.iter().map(fate).collect::<io::Result<_>>()?;
-    let waiting = waiting_classes(rows, &fates, min_rows);
+    let waiting = waiting_classes(rows, &fates, policy);
     for (row, fate) in rows.rows.iter().zip(&mut fates) {
         if rows.labels(row).iter().any(|label| waiting.contains(label)) && *fate != Fate::NearCopy {
             *fate = Fate::Waiting;
@@ -421,7 +433,8 @@ fn fates(rows: &Rows, split: &Split, near_copies: &NearCopies, min_rows: u64) ->
 /// Returns the classes that no initial row has and that cannot be trained and tested yet.
 ///
 /// One answer with a class that was just added would otherwise stop all builds until there are more.
-fn waiting_classes<'a>(rows: &'a Rows, fates: &[Fate], min_rows: u64) -> HashSet<&'a String> {
+fn waiting_classes<'a>(rows: &'a Rows, fates: &[Fate], policy: &AssemblePolicy) -> HashSet<&'a String> {
+    let needs_test_rows = policy.test_share > 0.0;
     let mut counts: BTreeMap<&String, (u64, u64)> = BTreeMap::new();
     let mut initial: HashSet<&String> = HashSet::new();
     for (row, fate) in rows.rows.iter().zip(fates) {
@@ -436,7 +449,10 @@ fn waiting_classes<'a>(rows: &'a Rows, fates: &[Fate], min_rows: u64) -> HashSet
     }
     counts
         .into_iter()
-        .filter(|(label, (train, test))| !initial.contains(label) && (*train < min_rows || *test == 0))
+        .filter(|(label, (train, test))| {
+            let too_few = *train < policy.min_rows_per_class || needs_test_rows && *test == 0;
+            !initial.contains(label) && too_few
+        })
         .map(|(label, _)| label)
         .collect()
 }

@@ -84,6 +84,8 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
+    /// Each label has enough texts for a first model.
+    FirstModel,
     /// There are enough new labels.
     NewLabels,
     /// The last build is long ago.

@@ -22,6 +22,8 @@ pub struct Config {
     pub(crate) state_machine_arn: String,
     pub(crate) test_share: f64,
     pub(crate) min_rows_per_class: u64,
+    /// Labelled texts of each label that start the first build.
+    pub(crate) first_model_rows_per_label: u64,
     pub(crate) build_policy: BuildPolicy,
     pub(crate) selection: SelectionPolicy,
     /// Whether a person must agree before a model is deployed.
@@ -49,6 +51,7 @@ impl Config {
             state_machine_arn: env.required("STATE_MACHINE_ARN")?,
             test_share: share("TEST_SHARE")?,
             min_rows_per_class: env.required("MIN_ROWS_PER_CLASS")?,
+            first_model_rows_per_label: env.required("FIRST_MODEL_ROWS_PER_LABEL")?,
             build_policy: BuildPolicy {
                 new_labels: env.required("NEW_LABELS_TO_BUILD")?,
                 min_minutes: env.required("MIN_MINUTES_BETWEEN_BUILDS")?,

@@ -18,6 +18,7 @@ impl ModelBuilding {
         self.keep_promises(Utc::now()).await?;
         let policy = AssemblePolicy {
             test_share: self.config.test_share,
+            is_first_model: build.champion.is_none(),
             max_held_out: MAX_HELD_OUT,
             min_rows_per_class: self.config.min_rows_per_class,
             mode: None,
@@ -45,7 +46,7 @@ impl ModelBuilding {
     /// Checks the dataset against the rules of the service that trains on it.
     pub(crate) async fn check(&self, mut build: Build) -> Result<Build, StepError> {
         let manifest = self.manifest(build.dataset()?).await?;
-        let problems = self.problems(&manifest);
+        let problems = self.problems(&manifest, &build);
         let errors = problems
             .iter()
             .filter(|problem| problem.severity == Severity::Error);
@@ -66,12 +67,12 @@ impl ModelBuilding {
     }
 
     /// Returns all that is wrong with a dataset.
-    pub(crate) fn problems(&self, manifest: &DatasetManifest) -> Vec<Problem> {
+    pub(crate) fn problems(&self, manifest: &DatasetManifest, build: &Build) -> Vec<Problem> {
         let rules = Rules {
             min_rows_per_class: self.config.min_rows_per_class,
             ..Rules::comprehend(manifest.mode)
         };
-        check_dataset(manifest, &rules)
+        check_dataset(manifest, &rules, build.champion.is_some())
     }
 }
 

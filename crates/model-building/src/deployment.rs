@@ -239,7 +239,7 @@ impl ModelBuilding {
                         SwitchedBy::AutomaticRollBack,
                         "its audited accuracy is significantly worse",
                     ),
-                    Reason::Manual | Reason::NewLabels | Reason::Schedule => {
+                    Reason::Manual | Reason::FirstModel | Reason::NewLabels | Reason::Schedule => {
                         (SwitchedBy::RollBack, "somebody asked for it")
                     }
                 };

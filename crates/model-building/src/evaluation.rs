@@ -27,6 +27,11 @@ impl ModelBuilding {
     pub(crate) async fn start_evaluation(&self, mut build: Build) -> Result<Build, StepError> {
         let manifest = self.manifest(build.dataset()?).await?;
         let rows = self.test_rows(&manifest).await?;
+        build.begin_to_wait(Utc::now());
+        if rows.is_empty() {
+            return Ok(build); // The first model was measured when it was trained.
+        }
+
         let texts: String = rows.iter().map(|row| one_line(&row.text) + "\n").collect();
         let key = build.key("evaluation/texts.txt");
         self.bucket.put(&key, TEXT, texts).await?;
@@ -41,7 +46,6 @@ impl ModelBuilding {
             });
         }
         build.jobs = jobs;
-        build.begin_to_wait(Utc::now());
         Ok(build)
     }
 
@@ -125,6 +129,30 @@ impl ModelBuilding {
         });
         let rows = reading.await.expect("reading neither panics nor is cancelled");
         rows.map_err(|bad| StepError::Failed(format!("the test rows {key} cannot be read: {bad}")))
+    }
+
+    /// Reads what was said of training rows by a model that had not seen them, which the built-in classifier leaves
+    /// beside its confusion matrix.
+    pub(crate) async fn cross_validation(&self, model_arn: &str) -> Result<Vec<TestPrediction>, StepError> {
+        let failed = |what: &str| StepError::Failed(format!("the cross-validation of {model_arn} {what}"));
+        let model = self.model(model_arn).await?;
+        let output = model
+            .and_then(|model| model.output_data_config?.s3_uri)
+            .ok_or_else(|| failed("has no output"))?;
+        let key = output
+            .strip_prefix(&self.bucket.uri(""))
+            .ok_or_else(|| failed("is not in the training bucket"))?;
+        let Some(body) = self.bucket.open(key).await? else {
+            return Err(failed("is gone"));
+        };
+        let body = SyncIoBridge::new(body.into_async_read());
+        let reading = spawn_blocking(move || predictions::read_cross_validation(body));
+        let read = reading.await.expect("reading neither panics nor is cancelled");
+        let read = read.map_err(|error| failed(&format!("cannot be read: {error}")))?;
+        match read.is_empty() {
+            true => Err(failed("says nothing")),
+            false => Ok(read),
+        }
     }
 
     /// Reads what a job's model said of the test rows, in their order.

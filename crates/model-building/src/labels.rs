@@ -57,8 +57,9 @@ pub(crate) struct Line {
     pub content: ContentId,
     /// When its last vote was given.
     pub answered_at: [u8; TIME_BYTES],
-    /// Whether the prediction was selected by chance.
-    pub audited: bool,
+    /// Whether chance selected it: an audited prediction, or a text of the pool that belongs to the test set by its
+    /// content, of which none is ranked.
+    pub is_sample: bool,
     /// Whether a reviewer gave an answer, not only a user with feedback.
     pub reviewed: bool,
     /// Whether somebody was asked, and not only users said something later.
@@ -316,7 +317,7 @@ impl Reader {
             text_id: TextId::of(&text),
             content: ContentId::of(&text),
             answered_at: time_of(&labelled.labelled_at),
-            audited: labelled.record.signal == Signal::Audit,
+            is_sample: matches!(labelled.record.signal, Signal::Audit | Signal::Unlabelled),
             reviewed,
             not_in_use,
             was_asked: labelled.votes.iter().any(|vote| vote.source.is_review()),

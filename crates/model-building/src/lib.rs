@@ -18,6 +18,7 @@ mod error;
 mod evaluation;
 mod executions;
 pub mod export;
+mod first_model;
 mod label_set;
 mod labels;
 mod message;

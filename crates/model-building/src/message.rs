@@ -126,6 +126,10 @@ fn compared(decision: &DecisionRecord) -> String {
         );
     }
     let rows = decision.challenger.evaluation.rows;
+    let how = match dataset.test.summary.rows {
+        0 => "on rows that it had not seen, in cross-validation".to_owned(),
+        _ => format!("on {rows} held-out rows"),
+    };
     match &decision.champion {
         Some(champion) => format!(
             "Trained on {trained}; on {rows} held-out rows {} (champion) has {}, {} (challenger) has {}.",
@@ -135,7 +139,7 @@ fn compared(decision: &DecisionRecord) -> String {
             scores(&decision.challenger)
         ),
         None => format!(
-            "Trained on {trained}; it is the first model and has {} on {rows} held-out rows.",
+            "Trained on {trained}; it is the first model and has {} {how}.",
             scores(&decision.challenger)
         ),
     }

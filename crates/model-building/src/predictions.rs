@@ -1,11 +1,14 @@
-//! Reads the `output.tar.gz` of a classification job.
+//! Reads the `output.tar.gz` of a classification job, and what the built-in classifier adds to that of a training.
 
 use std::{
     collections::{BTreeSet, HashMap},
     io::{self, BufRead, BufReader, Read},
 };
 
-use active_learning_core::feedback::prediction::{ClassScore, Prediction};
+use active_learning_core::{
+    feedback::prediction::{ClassScore, Prediction},
+    model::evaluation::TestPrediction,
+};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 
@@ -57,6 +60,27 @@ pub(crate) fn read(archive: impl Read) -> io::Result<Predictions> {
         }
     }
     Ok(predictions)
+}
+
+/// File of a training's output with what was said of rows by a model that had not seen them.
+const CROSS_VALIDATION: &str = "cross_validation.jsonl";
+
+/// Reads the cross-validation of a training; nothing where there is none.
+///
+/// # Errors
+///
+/// The archive or one of its lines is damaged.
+pub(crate) fn read_cross_validation(archive: impl Read) -> io::Result<Vec<TestPrediction>> {
+    let mut archive = tar::Archive::new(GzDecoder::new(archive));
+    for file in archive.entries()? {
+        let file = file?;
+        if !file.path()?.ends_with(CROSS_VALIDATION) {
+            continue;
+        }
+        let parse = |line: io::Result<String>| Ok(serde_json::from_str(&line?)?);
+        return BufReader::new(file).lines().map(parse).collect();
+    }
+    Ok(Vec::new())
 }
 
 impl Predictions {

@@ -114,6 +114,9 @@ impl ModelBuilding {
         };
         build.notification = Some(message::outcome(&record, decision.as_ref()));
         build.why = record.why;
+        if record.action == Some(Action::Build) {
+            self.note_first_model(&build).await?;
+        }
         Ok(build)
     }
 }

@@ -1,12 +1,12 @@
 //! Champion against challenger on the held-out rows: the decision, and the rows that verify the switch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::{
     dataset::{DatasetManifest, Problem, Row},
     model::{
         comparison::{Candidate, Decision, Reason},
-        evaluation::TestPrediction,
+        evaluation::{TestPrediction, evaluate},
     },
 };
 use chrono::{DateTime, Utc};
@@ -68,16 +68,22 @@ impl ModelBuilding {
     pub(crate) async fn select(&self, mut build: Build) -> Result<Build, StepError> {
         let challenger_arn = build.challenger()?.to_owned();
         let manifest = self.manifest(build.dataset()?).await?;
-        let problems = self.problems(&manifest);
+        let problems = self.problems(&manifest, &build);
         let rows = self.test_rows(&manifest).await?;
-        let [challenger_job, champion_job @ ..] = &build.jobs[..] else {
-            let message = "the step select needs evaluations, which no step started";
-            return Err(StepError::Failed(message.to_owned()));
-        };
-        let (mut challenger, _) = self.job_predictions(challenger_job, &rows).await?;
-        let mut champion = match champion_job.first() {
-            Some(job) => Some(self.job_predictions(job, &rows).await?),
-            None => None,
+        let (mut challenger, mut champion) = match &build.jobs[..] {
+            [challenger, champion @ ..] => {
+                let (challenger, _) = self.job_predictions(challenger, &rows).await?;
+                let champion = match champion.first() {
+                    Some(job) => Some(self.job_predictions(job, &rows).await?),
+                    None => None,
+                };
+                (challenger, champion)
+            }
+            [] if rows.is_empty() => (self.cross_validation(&challenger_arn).await?, None),
+            [] => {
+                let message = "the step select needs evaluations, which no step started";
+                return Err(StepError::Failed(message.to_owned()));
+            }
         };
         let mut gone = None;
         if let Some(set) = self.label_set().await? {
@@ -103,8 +109,14 @@ impl ModelBuilding {
         let policy = self.config.selection;
         let mut decision = Decision::make(policy, champion_candidate.as_ref(), &candidate, &problems);
         decision.reasons.extend(gone);
+        if rows.is_empty() {
+            decision.add(better_than_a_guess(&challenger));
+        }
         self.refuse_rolled_back(&mut decision).await?;
-        let known = known_rows(&rows, champion.as_ref().map(|(rows, _)| &rows[..]), &challenger);
+        let known = match rows.is_empty() {
+            true => Vec::new(),
+            false => known_rows(&rows, champion.as_ref().map(|(rows, _)| &rows[..]), &challenger),
+        };
         self.bucket.put_document(&build.key(KNOWN), &known).await?;
         let record = DecisionRecord {
             build_id: build.id.clone(),
@@ -137,6 +149,32 @@ impl ModelBuilding {
             });
         }
         Ok(())
+    }
+}
+
+/// Says whether the first model does better, on rows that it had not seen, than the commonest label for each of them.
+fn better_than_a_guess(predictions: &[TestPrediction]) -> Reason {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in predictions {
+        *counts.entry(&row.actual).or_default() += 1;
+    }
+    let commonest = counts.into_iter().max_by_key(|(_, count)| *count);
+    let (commonest, _) = commonest.unwrap_or_default();
+    let guesses: Vec<TestPrediction> = predictions
+        .iter()
+        .map(|row| TestPrediction {
+            predicted: commonest.to_owned(),
+            ..row.clone()
+        })
+        .collect();
+    let (model, guess) = (evaluate(predictions).macro_f1, evaluate(&guesses).macro_f1);
+    Reason {
+        in_favour: model > guess,
+        text: format!(
+            "nothing is held out yet: in cross-validation on {} rows macro F1 is {model:.4}, with the commonest label \
+             for each of them {guess:.4}",
+            predictions.len()
+        ),
     }
 }
 

@@ -18,6 +18,7 @@ use active_learning_core::{
         audit::{AuditTally, AuditedAccuracy, JudgedPrediction},
         confidence::{ConfidenceQuality, ConfidenceTally},
     },
+    sampling::query_strategy::LabelCounts,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -39,6 +40,9 @@ const READS_IN_FLIGHT: usize = 16;
 pub(crate) struct Tally {
     /// Records on whose labels people agreed, every loop's counted.
     pub labels: u64,
+    /// The same by label, as it was named when it was given. Labels of an earlier release are missing.
+    #[serde(default)]
+    pub by_label: LabelCounts,
     /// When the first labelled object was written.
     pub since: Option<DateTime<Utc>>,
     /// When the newest object of these sums was written.
@@ -86,16 +90,16 @@ impl Tally {
 
     fn add(&mut self, object: &Listed, records: &[LabelledRecord]) {
         for record in records {
-            let agreed = |consensus: &Consensus| {
-                matches!(
-                    consensus,
-                    Consensus::Agreed {
-                        answer: Answer::Labels { .. },
-                        ..
-                    }
-                )
-            };
-            self.labels += u64::from(agreed(&record.consensus));
+            if let Consensus::Agreed {
+                answer: Answer::Labels { labels },
+                ..
+            } = &record.consensus
+            {
+                self.labels += 1;
+                for label in labels {
+                    *self.by_label.entry(label.clone()).or_default() += 1;
+                }
+            }
             if let Some((model, judged)) = JudgedPrediction::of(record) {
                 self.models.entry(model.to_owned()).or_default().add(judged);
                 let confidence = self.confidence.entry(model.to_owned()).or_default();

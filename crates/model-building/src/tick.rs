@@ -52,30 +52,41 @@ impl ModelBuilding {
     /// back the other.
     pub(crate) async fn tick(&self, now: DateTime<Utc>) -> Result<(), StepError> {
         let tally = self.tally().await?;
+        let serving = self.serving().await?;
         let considered = match self.last_build().await {
-            Ok(last) => self.start_if_due(last, &tally, now).await,
+            Ok(last) => self.start_if_due(last, &tally, serving.as_deref(), now).await,
             Err(error) => Err(error),
         };
-        let watched = self.watch(&tally, now).await;
+        let watched = self.watch(serving.as_deref(), &tally, now).await;
         considered.and(watched)
     }
 
     /// Starts a build if the policy says so. The same moment twice, and two at a time, start one.
     pub(crate) async fn consider(&self, now: DateTime<Utc>) -> Result<(), StepError> {
         let last = self.last_build().await?;
-        if !self.config.build_policy.may_build(last.as_ref(), now) {
-            return Ok(());
+        if self.config.build_policy.may_build(last.as_ref(), now) || self.waits_for_first_model().await? {
+            let (tally, serving) = (self.tally().await?, self.serving().await?);
+            self.start_if_due(last, &tally, serving.as_deref(), now).await?;
         }
-        self.start_if_due(last, &self.tally().await?, now).await
+        Ok(())
+    }
+
+    async fn serving(&self) -> Result<Option<String>, StepError> {
+        serving_model(&self.comprehend, &self.config.endpoint.to_string()).await
     }
 
     async fn start_if_due(
         &self,
         last: Option<LastBuild>,
         tally: &Tally,
+        serving: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<(), StepError> {
-        let Some(reason) = self.config.build_policy.due(last.as_ref(), tally, now) else {
+        let due = match self.first_model(serving, tally).await? {
+            Some(first) => self.first_model_is_due(&first, last.as_ref(), tally),
+            None => self.config.build_policy.due(last.as_ref(), tally, now),
+        };
+        let Some(reason) = due else {
             return Ok(());
         };
         if self.running_build().await?.is_some() {
@@ -92,9 +103,7 @@ impl ModelBuilding {
         self.start(&name, &request).await
     }
 
-    async fn watch(&self, tally: &Tally, now: DateTime<Utc>) -> Result<(), StepError> {
-        let serving = serving_model(&self.comprehend, &self.config.endpoint.to_string()).await?;
-        let serving = serving.as_deref();
+    async fn watch(&self, serving: Option<&str>, tally: &Tally, now: DateTime<Utc>) -> Result<(), StepError> {
         let accuracy = self.watch_accuracy(serving, tally).await;
         let confidence = self.watch_confidence(serving, tally).await;
         let promises = match self.config.automated_labelling.get() {

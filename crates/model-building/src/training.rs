@@ -38,10 +38,11 @@ impl ModelBuilding {
                 Some(manifest.label_delimiter.unwrap_or(LABEL_DELIMITER).to_string()),
             ),
         };
+        let has_test_rows = manifest.test.summary.rows > 0;
         let input = DocumentClassifierInputDataConfig::builder()
             .data_format(DocumentClassifierDataFormat::ComprehendCsv)
             .s3_uri(self.bucket.uri(manifest.training_prefix()))
-            .test_s3_uri(self.bucket.uri(&manifest.test.key))
+            .set_test_s3_uri(has_test_rows.then(|| self.bucket.uri(&manifest.test.key)))
             .set_label_delimiter(delimiter)
             .build();
         let output = DocumentClassifierOutputDataConfig::builder()

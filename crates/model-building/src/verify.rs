@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use active_learning_aws::failure::Refusal;
-use active_learning_core::feedback::prediction::{ClassScore, Prediction};
+use active_learning_aws::{failure::Refusal, predictions};
 use tokio::time::sleep;
 
 use crate::{
@@ -121,26 +120,7 @@ impl ModelBuilding {
                     return Err(refusal);
                 }
             };
-            let score = |name: Option<String>, score: Option<f32>| {
-                Some(ClassScore {
-                    name: name?,
-                    score: score?,
-                })
-            };
-            let classes = answer.classes.unwrap_or_default().into_iter();
-            let labels = answer.labels.unwrap_or_default().into_iter();
-            let classes: Vec<_> = classes
-                .filter_map(|class| score(class.name, class.score))
-                .collect();
-            let labels: Vec<_> = labels
-                .filter_map(|label| score(label.name, label.score))
-                .collect();
-            let prediction = if labels.is_empty() {
-                Prediction::multi_class(classes)
-            } else {
-                Prediction::multi_label(labels)
-            };
-            return Ok(prediction.map(|prediction| prediction.label));
+            return Ok(predictions::read(&answer).map(|prediction| prediction.label));
         }
     }
 }

@@ -14,8 +14,11 @@
 use active_learning_aws::{
     backoff::Tries,
     bucket::{self, BINARY, BucketError, Created, Fetched, Listed, Replaced},
+    failure::chain,
     label_set::LabelSets,
 };
+use aws_config::{SdkConfig, sts::AssumeRoleProvider};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::{Client, error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt};
 use serde::{Serialize, de::DeserializeOwned};
@@ -85,25 +88,78 @@ pub(crate) enum Updated<T, R> {
 
 /// The training bucket.
 #[derive(Debug, Clone)]
-pub(crate) struct Bucket(bucket::Bucket);
+pub(crate) struct Bucket {
+    own: bucket::Bucket,
+    /// What other roles are assumed with; none in tests that need no others.
+    sdk: Option<SdkConfig>,
+    /// Client with the rights of the role that a request names, for all other buckets.
+    of_role: Option<Client>,
+}
 
 impl Bucket {
     pub(crate) fn new(client: Client, name: String) -> Self {
-        Self(bucket::Bucket::new(client, name))
+        Self {
+            own: bucket::Bucket::new(client, name),
+            sdk: None,
+            of_role: None,
+        }
+    }
+
+    pub(crate) fn assuming_roles(mut self, sdk: SdkConfig) -> Self {
+        self.sdk = Some(sdk);
+        self
+    }
+
+    /// Returns the same bucket, beside which other buckets are used with the rights of a request's
+    /// `DataAccessRoleArn`, if it names any.
+    pub(crate) async fn as_role(
+        &self,
+        role: Option<&str>,
+        uris: impl IntoIterator<Item = &S3Uri>,
+    ) -> Result<Self, NamedObjectError> {
+        let elsewhere = uris.into_iter().find(|uri| uri.bucket != self.own.name());
+        let (Some(elsewhere), Some(role), Some(sdk)) = (elsewhere, role, &self.sdk) else {
+            return Ok(self.clone());
+        };
+        let provider = AssumeRoleProvider::builder(role)
+            .session_name("text-classifier")
+            .configure(sdk)
+            .build()
+            .await;
+        let credentials = provider.provide_credentials().await.map_err(|error| {
+            tracing::warn!(role, error = chain(&error), "a role could not be assumed");
+            refused(elsewhere, &format!("the role {role} could not be assumed"))
+        })?;
+
+        let config = aws_sdk_s3::config::Builder::from(sdk)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        Ok(Self {
+            of_role: Some(Client::from_conf(config)),
+            ..self.clone()
+        })
+    }
+
+    /// Returns a bucket that a request names.
+    fn named(&self, name: &str) -> bucket::Bucket {
+        match &self.of_role {
+            Some(client) if name != self.own.name() => bucket::Bucket::new(client.clone(), name),
+            _ => self.own.other(name),
+        }
     }
 
     /// Returns the label set of this bucket.
     pub(crate) fn label_sets(&self) -> LabelSets {
-        LabelSets::new(self.0.clone())
+        LabelSets::new(self.own.clone())
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.0.name()
+        self.own.name()
     }
 
     /// Reads a thing's state.
     pub(crate) async fn read<T: DeserializeOwned>(&self, resource: &str) -> Result<Option<T>, StoreError> {
-        Ok(self.0.read_document(&state_key(resource)).await?)
+        Ok(self.own.read_document(&state_key(resource)).await?)
     }
 
     /// Reads a thing's state unless it still has the known ETag.
@@ -113,17 +169,17 @@ impl Bucket {
         known_etag: Option<&str>,
     ) -> Result<Read<T>, StoreError> {
         let key = state_key(resource);
-        let fetched = self.0.read_if_changed(&key, known_etag, MAX_BYTES).await?;
+        let fetched = self.own.read_if_changed(&key, known_etag, MAX_BYTES).await?;
         Ok(match fetched {
             Fetched::Unchanged => Read::Unchanged,
             Fetched::Missing => Read::Missing,
-            Fetched::Found(object) => Read::Found(self.0.parse(&key, &object.bytes)?, object.etag),
+            Fetched::Found(object) => Read::Found(self.own.parse(&key, &object.bytes)?, object.etag),
         })
     }
 
     /// Writes the state of a new thing; returns whether there was none.
     pub(crate) async fn create(&self, resource: &str, state: &impl Serialize) -> Result<bool, StoreError> {
-        let created = self.0.create_document(&state_key(resource), state).await?;
+        let created = self.own.create_document(&state_key(resource), state).await?;
         Ok(created == Created::Created)
     }
 
@@ -136,29 +192,29 @@ impl Bucket {
         let key = state_key(resource);
         let mut tries = Tries::default();
         while tries.again().await {
-            let Some((mut state, etag)) = self.0.read_version(&key).await? else {
+            let Some((mut state, etag)) = self.own.read_version(&key).await? else {
                 return Ok(Updated::Missing);
             };
             if let Err(refusal) = change(&mut state) {
                 return Ok(Updated::Refused(refusal));
             }
-            let replaced = self.0.replace_document(&key, Some(&etag), &state).await?;
+            let replaced = self.own.replace_document(&key, Some(&etag), &state).await?;
             if replaced == Replaced::Written {
                 return Ok(Updated::Done(state));
             }
         }
-        let uri = self.0.uri(&key);
+        let uri = self.own.uri(&key);
         Err(BucketError::Contended { uri }.into())
     }
 
     /// Deletes a thing's state.
     pub(crate) async fn delete(&self, resource: &str) -> Result<(), StoreError> {
-        Ok(self.0.delete(&state_key(resource)).await?)
+        Ok(self.own.delete(&state_key(resource)).await?)
     }
 
     /// Reads the states of all things whose resource starts with `kind` and a slash.
     pub(crate) async fn states<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, StoreError> {
-        let listed = self.0.list(&format!("{FOLDER}{kind}/")).await?;
+        let listed = self.own.list(&format!("{FOLDER}{kind}/")).await?;
         let resources: Vec<String> = listed
             .iter()
             .filter_map(|object| object.key.strip_prefix(FOLDER)?.strip_suffix(STATE_SUFFIX))
@@ -176,39 +232,42 @@ impl Bucket {
 
     pub(crate) async fn model(&self, resource: &str) -> Result<Model, StoreError> {
         let key = model_key(resource);
-        let file = self.0.read(&key, MAX_BYTES).await?;
+        let file = self.own.read(&key, MAX_BYTES).await?;
         let file = file.map(|file| file.bytes).unwrap_or_default();
         Model::from_bytes(&file).map_err(|source| StoreError::Model { key, source })
     }
 
     pub(crate) async fn put_model(&self, resource: &str, model: &Model) -> Result<(), StoreError> {
-        Ok(self.0.put(&model_key(resource), BINARY, model.to_bytes()).await?)
+        Ok(self
+            .own
+            .put(&model_key(resource), BINARY, model.to_bytes())
+            .await?)
     }
 
     pub(crate) async fn delete_model(&self, resource: &str) -> Result<(), StoreError> {
-        Ok(self.0.delete(&model_key(resource)).await?)
+        Ok(self.own.delete(&model_key(resource)).await?)
     }
 
     /// Has this function invoked for a thing, at least once.
     pub(crate) async fn ask_for_work(&self, resource: &str) -> Result<(), StoreError> {
         let job = json!({"resource": resource});
-        Ok(self.0.put_document(&job_key(resource), &job).await?)
+        Ok(self.own.put_document(&job_key(resource), &job).await?)
     }
 
     /// Returns how many things of a kind have work to be done.
     pub(crate) async fn open_work(&self, kind: &str) -> Result<usize, StoreError> {
-        let listed = self.0.list(&format!("{JOBS_FOLDER}{kind}/")).await?;
+        let listed = self.own.list(&format!("{JOBS_FOLDER}{kind}/")).await?;
         Ok(listed.len())
     }
 
     /// Takes note that there is nothing left to do for a thing.
     pub(crate) async fn work_is_done(&self, resource: &str) -> Result<(), StoreError> {
-        Ok(self.0.delete(&job_key(resource)).await?)
+        Ok(self.own.delete(&job_key(resource)).await?)
     }
 
     /// Reads an object if it is still the one with that ETag; `None` if not.
     pub(crate) async fn object(&self, key: &str, etag: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.0.open_version(key, etag).await? {
+        match self.own.open_version(key, etag).await? {
             Some(body) => collect(body).await.map(Some),
             None => Ok(None),
         }
@@ -216,35 +275,35 @@ impl Bucket {
 
     /// Lists the objects of this bucket with something in them whose keys start so, in order.
     pub(crate) async fn own_objects(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
-        let mut listed = self.0.list(prefix).await?;
+        let mut listed = self.own.list(prefix).await?;
         listed.retain(|object| object.size > 0);
         Ok(listed)
     }
 
     /// Reads an object of this bucket.
     pub(crate) async fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let object = self.0.read(key, MAX_BYTES).await?;
+        let object = self.own.read(key, MAX_BYTES).await?;
         Ok(object.map(|object| object.bytes.to_vec()))
     }
 
     /// Writes an object of this bucket.
     pub(crate) async fn put_bytes(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        Ok(self.0.put(key, BINARY, bytes).await?)
+        Ok(self.own.put(key, BINARY, bytes).await?)
     }
 
     /// Reads a document of this bucket that is no state.
     pub(crate) async fn read_own<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
-        Ok(self.0.read_document(key).await?)
+        Ok(self.own.read_document(key).await?)
     }
 
     /// Writes a document of this bucket that is no state.
     pub(crate) async fn put_own(&self, key: &str, document: &impl Serialize) -> Result<(), StoreError> {
-        Ok(self.0.put_document(key, document).await?)
+        Ok(self.own.put_document(key, document).await?)
     }
 
     /// Lists the objects with something in them whose keys start as the URI says, in order.
     pub(crate) async fn list_named(&self, uri: &S3Uri) -> Result<Vec<Listed>, NamedObjectError> {
-        let listed = self.0.other(&uri.bucket).list(&uri.key).await;
+        let listed = self.named(&uri.bucket).list(&uri.key).await;
         let mut listed = listed.map_err(|error| named_object_error(uri, error))?;
         listed.retain(|object| object.size > 0);
         Ok(listed)
@@ -257,7 +316,7 @@ impl Bucket {
 
     /// Starts to read an object that a request names.
     pub(crate) async fn open_named(&self, uri: &S3Uri) -> Result<ByteStream, NamedObjectError> {
-        let opened = self.0.other(&uri.bucket).open(&uri.key).await;
+        let opened = self.named(&uri.bucket).open(&uri.key).await;
         let opened = opened.map_err(|error| named_object_error(uri, error))?;
         opened.ok_or_else(|| refused(uri, "NoSuchKey"))
     }
@@ -269,7 +328,7 @@ impl Bucket {
         content_type: &str,
         body: Vec<u8>,
     ) -> Result<(), NamedObjectError> {
-        let put = self.0.other(&uri.bucket).put(&uri.key, content_type, body).await;
+        let put = self.named(&uri.bucket).put(&uri.key, content_type, body).await;
         put.map_err(|error| named_object_error(uri, error))
     }
 }

@@ -145,6 +145,10 @@ async fn classify_all(
         .input()
         .map_err(|_| JobError::Request)?;
     let model = load(encoders, &properties.document_classifier_arn).await?;
+    let output = properties.output_data_config.s3_uri.as_deref();
+    let output: S3Uri = output.and_then(|uri| uri.parse().ok()).ok_or(JobError::Request)?;
+    let role = Some(properties.data_access_role_arn.as_str());
+    let bucket = bucket.as_role(role, [&input, &output]).await?;
     let objects = bucket.list_named(&input).await?;
     if objects.is_empty() {
         return Err(JobError::NoInput(input));
@@ -153,11 +157,9 @@ async fn classify_all(
     for object in objects {
         let file = bucket.get_named(&input.with_key(&object.key)).await?;
         let name = object.key.rsplit('/').next().unwrap_or_default();
-        predictions.extend(classify_file(bucket, &model, name, &file, format).await);
+        predictions.extend(classify_file(&bucket, &model, name, &file, format).await);
     }
     let archive = output::archive(&[("predictions.jsonl", &predictions)]);
-    let output = properties.output_data_config.s3_uri.as_deref();
-    let output = output.and_then(|uri| uri.parse().ok()).ok_or(JobError::Request)?;
     bucket.put_named(&output, output::CONTENT_TYPE, archive).await?;
     Ok(())
 }

@@ -4,8 +4,8 @@
 //! endpoints, classification, jobs. What takes long happens outside the request, in an invocation by S3, as
 //! does the making of the first model from a training file. All state lies in the training bucket.
 //!
-//! Differs from Comprehend: objects that requests name are read and written with this function's own role,
-//! the `DataAccessRoleArn` is only shown.
+//! Objects in other buckets than its own, which requests name, are read and written with their `DataAccessRoleArn`. Differs
+//! from Comprehend: the role must trust this function's role, and in its own bucket the function needs no other.
 
 use active_learning_aws::{
     env::{ConfigError, Env},
@@ -126,6 +126,13 @@ impl TextClassifier {
         }
     }
 
+    /// Lets the function assume the roles that requests name, for data in other buckets than its own.
+    #[must_use]
+    pub fn assuming_roles(mut self, sdk: aws_config::SdkConfig) -> Self {
+        self.api.bucket = self.api.bucket.assuming_roles(sdk);
+        self
+    }
+
     /// Answers a request, or does what an object in the training bucket asks for.
     ///
     /// # Errors
@@ -163,6 +170,7 @@ fn invocation(context: &Context) -> work::Invocation {
 /// A bad configuration, or a Runtime API that cannot be reached.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let classifier = &TextClassifier::new(Config::from_env(&env)?, aws_sdk_s3::Client::new(&sdk));
+    let s3 = aws_sdk_s3::Client::new(&sdk);
+    let classifier = &TextClassifier::new(Config::from_env(&env)?, s3).assuming_roles(sdk);
     lambda::run_events(|event| classifier.handle(event)).await
 }

@@ -1,5 +1,6 @@
 //! Training of a classifier, outside the request that asked for it.
 
+use active_learning_core::model::evaluation::TestPrediction;
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::Utc;
 use serde_json::json;
@@ -7,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::io::SyncIoBridge;
 
 use text_model::{
-    Confidence, Model, TrainingDataError, TrainingSet,
+    Confidence, LABEL_DELIMITER, Model, TrainingDataError, TrainingSet,
     metrics::{self, Outcome},
     train,
     training_data::{self, Collector, Example},
@@ -27,6 +28,9 @@ use crate::{
 };
 
 const SEED: u64 = 1;
+
+/// With fewer texts and no test set, none is held out: the model is measured by cross-validation.
+const MIN_TEXTS_TO_SPLIT: usize = 100;
 
 /// Why nothing was trained. Names objects and lines, never their text.
 #[derive(Debug, thiserror::Error)]
@@ -204,7 +208,18 @@ async fn build(
 ) -> Result<Built, TrainingError> {
     let properties = &classifier.properties;
     let input = properties.input_data_config.input(properties.mode);
-    let data = collect(bucket, &input.map_err(|_| TrainingError::Request)?).await?;
+    let input = input.map_err(|_| TrainingError::Request)?;
+    let folder = properties
+        .output_data_config
+        .as_ref()
+        .and_then(|config| config.s3_uri.as_deref());
+    let folder: Option<S3Uri> = folder
+        .map(|folder| folder.parse().map_err(|_| TrainingError::Request))
+        .transpose()?;
+    let named = input.sources.iter().map(|source| &source.uri).chain(&folder);
+    let role = properties.data_access_role_arn.as_deref();
+    let bucket = &bucket.as_role(role, named).await?;
+    let data = collect(bucket, &input).await?;
     let files = data.files;
     let preparing = tokio::task::spawn_blocking(move || prepare(data.train, data.test));
     let prepared = preparing
@@ -214,18 +229,19 @@ async fn build(
     let training = tokio::task::spawn_blocking(move || train_and_test(prepared));
     let tested = training.await.expect("training neither panics nor is cancelled");
     bucket.put_model(&arn.resource(), &tested.model).await?;
-    let config = properties.output_data_config.as_ref();
-    let folder = config.and_then(|config| config.s3_uri.as_deref());
     let output = match folder {
         Some(folder) => {
-            let folder: S3Uri = folder.parse().map_err(|_| TrainingError::Request)?;
             let uri = output::uri(&folder, &arn.scope, "CLR", &output_id(classifier));
             let matrix = confusion_matrix(&tested.model, &tested.outcomes);
             let confidence = json!(tested.confidence).to_string().into_bytes();
-            let archive = output::archive(&[
+            let mut files: Vec<(&str, &[u8])> = vec![
                 ("confusion_matrix.json", &matrix),
                 ("confidence.json", &confidence),
-            ]);
+            ];
+            if let Some(lines) = &tested.cross_validation {
+                files.push(("cross_validation.jsonl", lines));
+            }
+            let archive = output::archive(&files);
             bucket.put_named(&uri, output::CONTENT_TYPE, archive).await?;
             Some(uri)
         }
@@ -311,6 +327,8 @@ struct Tested {
     trained_on: usize,
     confidence: Confidence,
     outcomes: Vec<Outcome>,
+    /// The same with the names of labels, where there was no test set.
+    cross_validation: Option<Vec<u8>>,
     repairs: Vec<String>,
 }
 
@@ -318,18 +336,27 @@ struct Tested {
 struct Prepared {
     set: TrainingSet,
     test: Vec<Example>,
+    /// Whether no test set was given.
+    is_measured_by_itself: bool,
 }
 
 fn prepare(train: Collector, test: Option<Collector>) -> Result<Prepared, TrainingDataError> {
     let mut set = train.training_set()?;
+    let is_measured_by_itself = test.is_none();
     let test = match test {
         Some(test) => {
             set.repairs.extend_from_slice(test.repairs());
             test.test_set(&set.labels)?
         }
+        // None to spare: each is judged by a model that has not seen it.
+        None if set.len() < MIN_TEXTS_TO_SPLIT => Vec::new(),
         None => train::split_test(&mut set, SEED),
     };
-    Ok(Prepared { set, test })
+    Ok(Prepared {
+        set,
+        test,
+        is_measured_by_itself,
+    })
 }
 
 /// Gives all texts their vectors, if there is an encoder and there are not too many.
@@ -341,7 +368,7 @@ async fn encode(
     let Some(encoder) = encoders.current().await? else {
         return Ok(prepared);
     };
-    let Prepared { set, test } = &mut prepared;
+    let Prepared { set, test, .. } = &mut prepared;
     let (Some(texts), Some(test_texts)) = (set.texts(), training_data::texts(test)) else {
         set.repairs.push(vectors::too_many());
         return Ok(prepared);
@@ -353,16 +380,45 @@ async fn encode(
     Ok(prepared)
 }
 
-fn train_and_test(Prepared { set, test }: Prepared) -> Tested {
+fn train_and_test(prepared: Prepared) -> Tested {
+    let Prepared {
+        set,
+        test,
+        is_measured_by_itself,
+    } = prepared;
     let trained = train::train(&set, SEED);
-    let outcomes = train::judge(&trained.model, &test);
+    let outcomes = match test.is_empty() {
+        true => trained.outcomes,
+        false => train::judge(&trained.model, &test),
+    };
     Tested {
         trained_on: set.len(),
         repairs: set.repairs,
         confidence: Confidence::of(trained.model.mode(), &outcomes),
+        cross_validation: is_measured_by_itself.then(|| cross_validation(&trained.model, &outcomes)),
         outcomes,
         model: trained.model,
     }
+}
+
+/// Writes outcomes as lines of JSON, in the shape of [`TestPrediction`]; no text is in them.
+fn cross_validation(model: &Model, outcomes: &[Outcome]) -> Vec<u8> {
+    let (mode, labels) = (model.mode(), model.labels());
+    let names = |classes: &[usize]| {
+        let names: Vec<&str> = classes.iter().map(|&class| labels[class].as_str()).collect();
+        names.join(&LABEL_DELIMITER.to_string())
+    };
+    let mut lines = Vec::new();
+    for outcome in outcomes {
+        let line = TestPrediction {
+            actual: names(&outcome.truth),
+            predicted: names(&outcome.given(mode)),
+            confidence: outcome.confidence(mode),
+        };
+        lines.extend(json!(line).to_string().into_bytes());
+        lines.push(b'\n');
+    }
+    lines
 }
 
 fn confusion_matrix(model: &Model, outcomes: &[Outcome]) -> Vec<u8> {

@@ -38,7 +38,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Returns the classes that the model gives, ascending.
-    fn given(&self, mode: Mode) -> Vec<usize> {
+    pub fn given(&self, mode: Mode) -> Vec<usize> {
         match mode {
             Mode::MultiClass => vec![self.best().0],
             Mode::MultiLabel => (0..self.probabilities.len())
@@ -67,6 +67,22 @@ impl Outcome {
                 self.probabilities.iter().enumerate().map(decision).collect()
             }
         }
+    }
+
+    /// Returns the confidence of all that the model gives: multi-class that of the class, multi-label that of the least
+    /// certain label, or of the best one where none is given.
+    pub fn confidence(&self, mode: Mode) -> f64 {
+        let given = self.given(mode);
+        let (best, probability) = self.best();
+        let confidence = match mode {
+            Mode::MultiLabel if given.as_slice() != [best] && !given.is_empty() => self
+                .probabilities
+                .iter()
+                .map(|probability| probability.max(1.0 - probability))
+                .fold(1.0, f32::min),
+            _ => probability,
+        };
+        f64::from(confidence)
     }
 
     fn best(&self) -> (usize, f32) {

@@ -50,6 +50,8 @@ pub struct Trained {
     pub confidence: Confidence,
     /// Texts that were held out once. A class's only text never is.
     pub held_out: usize,
+    /// What was said of each of these.
+    pub outcomes: Vec<Outcome>,
 }
 
 /// What a model's confidence is worth. Of a multi-label model: in each single decision about a label.
@@ -156,6 +158,7 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
         metrics,
         confidence,
         held_out: outcomes.len(),
+        outcomes,
     }
 }
 

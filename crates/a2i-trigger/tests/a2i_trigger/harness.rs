@@ -41,6 +41,15 @@ impl Services {
     }
 
     pub fn function_with_budget(&self, script: &Script, budget: &str) -> A2iTrigger {
+        self.function_with(script, budget, "0")
+    }
+
+    /// The function with a pool of which reviewers may have so many texts open.
+    pub fn function_with_pool(&self, script: &Script, in_review: &str) -> A2iTrigger {
+        self.function_with(script, "0", in_review)
+    }
+
+    fn function_with(&self, script: &Script, budget: &str, in_review: &str) -> A2iTrigger {
         let env = Env::from([
             (
                 "HUMAN_REVIEW_WORKFLOW_ARN",
@@ -53,6 +62,13 @@ impl Services {
             ("CLASSES", "World,Sports,Business,SciTech"),
             ("CLAIM_RETENTION_DAYS", "90"),
             ("REVIEW_BUDGET_PER_DAY", budget),
+            ("POOL_TEXTS_IN_REVIEW", in_review),
+            ("TEST_SHARE", "0.2"),
+            ("CLASSIFIER_URL", ""),
+            (
+                "COMPREHEND_ENDPOINT_ARN",
+                "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/e",
+            ),
         ]);
         let config = Config::from_env(&env).expect("complete");
         A2iTrigger::new(config, &script.sdk_config(self.aws.router()))

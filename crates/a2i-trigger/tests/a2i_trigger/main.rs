@@ -7,3 +7,4 @@ mod harness;
 mod labels;
 mod machine_labels;
 mod opinions;
+mod pool;

@@ -24,6 +24,12 @@ use crate::{backoff::Tries, failure::Refusal};
 /// Entry of an object's metadata that names the conditional write which made it.
 const WRITE_ID: &str = "write-id";
 
+/// Times that a write is sent anew after the SDK gave up on an answer.
+///
+/// The SDK tries again only as long as its quota lasts, which all calls of a client share: a broken network path uses it
+/// up within a second. Source: AWS SDKs and Tools Reference Guide, "Retry behavior".
+const MAX_UNANSWERED: u32 = 5;
+
 /// What a copy's source is encoded with: everything but what stands for itself in a path.
 const SOURCE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
@@ -261,9 +267,23 @@ impl Bucket {
     ///
     /// [`BucketError::Refused`].
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        let call = self.client.delete_object().bucket(&self.name).key(key);
-        let deleted = call.send().await;
-        deleted.map(drop).map_err(|error| self.refused(key, error))
+        let mut tries = Tries::default();
+        let mut unanswered = 0;
+        while tries.again().await {
+            let call = self.client.delete_object().bucket(&self.name).key(key);
+            let Err(error) = call.send().await else {
+                return Ok(());
+            };
+            let refusal = Refusal::from(error);
+            if !refusal.is_transient() || unanswered == MAX_UNANSWERED {
+                return Err(BucketError::Refused {
+                    uri: self.uri(key),
+                    source: refusal,
+                });
+            }
+            unanswered += 1;
+        }
+        Err(self.contended(key))
     }
 
     /// Copies an object onto itself, as it is, so that S3 tells of it once more; returns whether there is one.
@@ -308,7 +328,7 @@ impl Bucket {
         condition: Condition<'_>,
     ) -> Result<Outcome, BucketError> {
         let id = format!("{:032x}", rand::random::<u128>());
-        let mut was_resent = false;
+        let (mut was_resent, mut unanswered) = (false, 0);
         let mut tries = Tries::default();
 
         while tries.again().await {
@@ -339,7 +359,17 @@ impl Bucket {
                         Outcome::NotWritten
                     });
                 }
-                _ => return Err(self.refused(key, error)),
+                _ => {
+                    let refusal = Refusal::from(error);
+                    if !refusal.is_transient() || unanswered == MAX_UNANSWERED {
+                        return Err(BucketError::Refused {
+                            uri: self.uri(key),
+                            source: refusal,
+                        });
+                    }
+                    // It may have been done, and only the answer lost.
+                    (was_resent, unanswered) = (true, unanswered + 1);
+                }
             }
         }
         Err(self.contended(key))

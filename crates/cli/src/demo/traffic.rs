@@ -6,12 +6,9 @@ use std::{
 };
 
 use active_learning_aws::bucket::{BINARY, Bucket};
-use active_learning_core::feedback::{
-    FeedbackRequest, Source,
-    batch::{self, BatchFile, Format},
-    record_id,
-};
+use active_learning_core::feedback::{FeedbackRequest, Source, record_id};
 use serde_json::{Value, json};
+use text_import::feedback;
 
 use super::{Failure, progress::Progress, samples::Labelled};
 use crate::{http_client::send, outputs::StackOutputs};
@@ -185,20 +182,16 @@ pub(super) async fn give_feedback(outputs: &StackOutputs, played: &mut Played) -
 pub(super) async fn upload_files(bucket: &Bucket, played: &mut Played) -> Result<(), Failure> {
     let progress = Progress::new("Upload files", FILES.len());
     for (done, (name, content)) in FILES.iter().enumerate() {
-        let file = BatchFile::from_key(name).ok_or("a sample file has an unknown suffix")?;
-        let named = match file.format {
-            Format::Json => batch::json_classifier(file, content.as_bytes())??,
-            Format::JsonLines | Format::Csv => None,
-        };
-        let classifier = named.as_deref().unwrap_or(DEFAULT_CLASSIFIER);
-        batch::read(file, content.as_bytes(), classifier, &mut |item| {
+        let whole = feedback::whole(content.as_bytes())??;
+        feedback::read(content.as_bytes(), &whole, DEFAULT_CLASSIFIER, &mut |item| {
             match item.content {
                 Ok(request) => played.count(request, Source::ExplicitBatch),
                 Err(_) => played.rejected += 1,
             }
             ControlFlow::Continue(())
         })?;
-        bucket.put(&format!("demo/{name}"), BINARY, *content).await?;
+        // In no folder, which would name a classifier.
+        bucket.put(&format!("demo-{name}"), BINARY, *content).await?;
         progress.show(done + 1);
     }
     progress.end();

@@ -16,7 +16,6 @@ async fn every_item_arrives_though_each_conditional_write_conflicts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "does not always end within the two minutes of `until`"]
 async fn every_item_arrives_though_each_object_conflicts_once_and_loses_an_answer_once() {
     let both = [
         (S3Call::ConditionalWrite, Fault::Conflict),

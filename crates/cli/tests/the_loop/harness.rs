@@ -110,9 +110,15 @@ impl Killable {
 
     /// Starts it with template parameters, `KEY=VALUE`, and waits until it is ready.
     pub fn start_with(state_dir: &Path, parameters: &[&str]) -> Self {
+        Self::run(state_dir, &[], parameters)
+    }
+
+    /// Starts it with a command and template parameters, and waits until it is ready.
+    pub fn run(state_dir: &Path, command: &[&str], parameters: &[&str]) -> Self {
         // The file of the process before would be taken for this one's.
         let _ = std::fs::remove_file(state_dir.join("outputs.json"));
         let child = Command::new(PROGRAM)
+            .args(command)
             .args(["--port", "0", "--state-dir"])
             .arg(state_dir)
             .args(["--param", &format!("{}={}", TEXT_ENCODER.0, TEXT_ENCODER.1)])

@@ -3,7 +3,9 @@
 mod automated_labelling;
 mod disputes;
 mod faults;
+mod from_nothing;
 mod harness;
+mod import;
 mod labels;
 mod new_models;
 mod people;

@@ -100,9 +100,15 @@ impl Stack {
     /// The first model learns from `initial`, unless there is one.
     pub async fn start(folder: &Path, initial: &[(String, String)], parameters: &[(&str, &str)]) -> Self {
         let running = boot(folder, template(), parameters).await;
-        let outputs = active_learning_cli::run::make_ready(&running, folder, None, &to_csv(initial))
-            .await
-            .expect("a model");
+        let outputs = active_learning_cli::run::make_ready(
+            &running,
+            folder,
+            None,
+            &active_learning_cli::beginning::Beginning::default(),
+            &to_csv(initial),
+        )
+        .await
+        .expect("a model");
         let s3 = aws_sdk_s3::Client::new(&running.aws.sdk_config());
         Self { running, outputs, s3 }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use active_learning_cli::{demo::reviewer::Reviewer, run, sign_in};
+use active_learning_cli::{beginning::Beginning, demo::reviewer::Reviewer, run, sign_in};
 use flate2::read::GzDecoder;
 
 use crate::harness::{boot, json_objects, template, until};
@@ -27,7 +27,7 @@ async fn a_state_folder_of_the_version_before_serves_and_its_open_questions_beco
     ];
 
     let stack = boot(folder.path(), template(), &parameters).await;
-    let outputs = run::make_ready(&stack, folder.path(), None, b"").await;
+    let outputs = run::make_ready(&stack, folder.path(), None, &Beginning::default(), b"").await;
     let outputs = outputs.expect("the model of the version before serves");
     let s3 = aws_sdk_s3::Client::new(&stack.aws.sdk_config());
     let link = sign_in::create_link(&outputs, "ann").await.expect("a link");

@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for PairsVisitor {
 }
 
 /// Says that a field is unknown, and what is probably meant. A name that looks like a text is not repeated.
-pub(super) fn unknown_field(name: &str, known: &[Known]) -> InvalidFeedback {
+pub fn unknown_field(name: &str, known: &[Known]) -> InvalidFeedback {
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     let shown = if !name.is_empty() && name.chars().count() <= MAX_SHOWN_NAME && name.chars().all(is_name) {
         format!("`{name}`")
@@ -157,7 +157,7 @@ fn meant(name: &str, known: &[Known]) -> Option<&'static str> {
 }
 
 /// Folds a name's case and drops what separates its words.
-pub(super) fn folded_name(name: &str) -> String {
+pub fn folded_name(name: &str) -> String {
     name.trim().to_ascii_lowercase().replace(['_', ' ', '-'], "")
 }
 

@@ -109,6 +109,35 @@ impl FeedbackRecord {
         }
     }
 
+    /// Makes the record of a text that came before the first model.
+    pub fn without_model(classifier: &str, utterance: &str, prediction_id: &str, received_at: &str) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            id: record_id(classifier, utterance),
+            classifier: classifier.to_owned(),
+            utterance: utterance.to_owned(),
+            prediction: None,
+            confidence: None,
+            classes: Vec::new(),
+            source: Source::Implicit,
+            signal: Signal::Unlabelled,
+            suggested_label: None,
+            prediction_id: Some(prediction_id.to_owned()),
+            model_arn: None,
+            selection_probability: None,
+            accepted_above: None,
+            user: None,
+            received_at: received_at.to_owned(),
+        }
+    }
+
+    /// Returns whether this is a text to label: nobody has said anything of it, no model and no user.
+    pub fn is_unlabelled(&self) -> bool {
+        let is_text_of_file = self.source == Source::ExplicitBatch && self.signal == Signal::Dislike;
+        let is_to_label = self.signal == Signal::Unlabelled || is_text_of_file;
+        is_to_label && self.prediction.is_none() && self.suggested_label.is_none()
+    }
+
     /// Makes the record of a prediction that is accepted as a label, since its confidence exceeds `threshold`.
     pub fn accepted(
         classifier: &str,

@@ -55,7 +55,7 @@ pub struct FeedbackRequest {
 const MAX_FIELD_BYTES: usize = 5_000;
 
 /// The fields of a request, and what they may be called.
-pub(super) const FIELDS: [Known; 9] = [
+pub const FIELDS: [Known; 9] = [
     ("classifier", "classifier"),
     ("sentence", "sentence"),
     ("utterance", "sentence"),
@@ -82,7 +82,7 @@ impl FeedbackRequest {
     /// # Errors
     ///
     /// [`InvalidFeedback`] naming the field that is of another kind.
-    pub(super) fn of(mut fields: Fields) -> Result<Self, InvalidFeedback> {
+    pub fn of(mut fields: Fields) -> Result<Self, InvalidFeedback> {
         let opinion = fields
             .remove("feedback")
             .map(|value| opinion(&value))

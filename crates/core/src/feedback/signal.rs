@@ -26,6 +26,8 @@ pub enum Signal {
     Audit,
     /// An operator changed the label set, which puts the answer in doubt: it is asked again, of anybody.
     Relabel,
+    /// Nobody complains and no model has judged the text: one to label, of a file or of the time before the first model.
+    Unlabelled,
     /// A user says that the prediction is wrong.
     Dislike,
     /// A user says that the prediction is right.
@@ -38,7 +40,12 @@ impl Signal {
     /// Returns whether a person should look: a like is stored and counted only, an accepted prediction is a label.
     pub fn needs_review(self) -> bool {
         match self {
-            Self::LowConfidence | Self::LowMargin | Self::Audit | Self::Relabel | Self::Dislike => true,
+            Self::LowConfidence
+            | Self::LowMargin
+            | Self::Audit
+            | Self::Relabel
+            | Self::Unlabelled
+            | Self::Dislike => true,
             Self::Like | Self::Accepted => false,
         }
     }

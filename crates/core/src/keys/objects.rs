@@ -73,6 +73,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "A question that waits until the review budget reaches it, by value.",
     },
     ObjectKind {
+        key: "backlog/4-pool/<record>.json",
+        bucket: Feedback,
+        writers: &[A2I_TRIGGER],
+        readers: &[A2I_TRIGGER],
+        shape: "JSON: FeedbackRecord",
+        lifetime: UntilDone,
+        description: "A text to label, which waits until reviewers have room for it.",
+    },
+    ObjectKind {
         key: "backlog/asked-before.json",
         bucket: Feedback,
         writers: &[A2I_TRIGGER],
@@ -370,6 +379,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "That people were told of a model whose confidence is not calibrated.",
     },
     ObjectKind {
+        key: "builds/first-model.json",
+        bucket: Training,
+        writers: &[MODEL_BUILDING],
+        readers: &[MODEL_BUILDING, HUMAN_REVIEW, Operator],
+        shape: "JSON: FirstModel",
+        lifetime: UntilDone,
+        description: "How many labels the first model still needs; none once a model serves.",
+    },
+    ObjectKind {
         key: "builds/last.json",
         bucket: Training,
         writers: &[MODEL_BUILDING],
@@ -564,6 +582,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "JSON Lines: LabelledRecord",
         lifetime: Kept,
         description: "The labels that a human loop gave.",
+    },
+    ObjectKind {
+        key: "labelled/import-<what it says>.jsonl",
+        bucket: Training,
+        writers: &[Operator],
+        readers: &[MODEL_BUILDING, Operator],
+        shape: "JSON Lines: LabelledRecord",
+        lifetime: Kept,
+        description: "Labels that people gave elsewhere, imported by an operator.",
     },
     ObjectKind {
         key: "labelled/vote-<record>-<occurrence>.jsonl",

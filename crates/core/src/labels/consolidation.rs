@@ -117,7 +117,7 @@ fn decide<'a, T: Ord>(
     for (source, at, answer) in given {
         match source {
             VoteSource::Adjudicator => last_word = last_word.max(Some((at, answer))),
-            VoteSource::HumanReview => reviewers.push(answer),
+            VoteSource::HumanReview | VoteSource::Import => reviewers.push(answer),
             VoteSource::Feedback => users.push(answer),
         }
     }

@@ -18,13 +18,15 @@ pub enum VoteSource {
     Feedback,
     /// The last word on a disputed question.
     Adjudicator,
+    /// What somebody answered elsewhere, in a file that an operator has imported.
+    Import,
 }
 
 impl VoteSource {
-    /// Returns whether it is the answer of somebody who was asked, not what a user said unasked.
+    /// Returns whether it is the answer of somebody who was asked, here or elsewhere, not what a user said unasked.
     pub fn is_review(self) -> bool {
         match self {
-            Self::HumanReview | Self::Adjudicator => true,
+            Self::HumanReview | Self::Adjudicator | Self::Import => true,
             Self::Feedback => false,
         }
     }

@@ -123,6 +123,12 @@ impl Decision {
         decision
     }
 
+    /// Adds what another rule says; one that is against it keeps the challenger from being deployed.
+    pub fn add(&mut self, reason: Reason) {
+        self.deploy &= reason.in_favour;
+        self.reasons.push(reason);
+    }
+
     fn compare(&mut self, champion: &Candidate<'_>, challenger: &Candidate<'_>) {
         let Some(measured) = &self.champion else { return };
         let (old, new, policy) = (

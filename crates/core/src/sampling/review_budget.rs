@@ -1,12 +1,14 @@
 //! The review budget: how many items a day people have time for, and which of those that wait come first.
 //!
-//! An item waits in one of three queues, and they are served in this order:
+//! An item waits in one of four queues, and they are served in this order:
 //!
 //! 1. [`Queue::Audit`]: what the review policy selected by chance, oldest first.
 //! 2. [`Queue::Exploration`]: doubtful predictions drawn by chance as they came in, oldest first. About
 //!    [`EXPLORATION_SHARE`] of the budget.
 //! 3. [`Queue::Ranked`]: everything else, the most valuable by the default query strategy first. What a user
 //!    dislikes counts as wholly uncertain, since the model is said to be wrong.
+//! 4. [`Queue::Pool`]: texts to label, without a prediction. Only so many are asked that reviewers have about as many
+//!    open as they are meant to; which ones is decided anew each time.
 //!
 //! Estimates of a model's accuracy (see [`audit`](crate::model::audit)) stay unbiased: an item is a sample of the traffic
 //! only if its selection probability was known before anybody looked at it. An audited item keeps its own; one that is
@@ -36,11 +38,13 @@ pub enum Queue {
     Exploration,
     /// Chosen by value.
     Ranked,
+    /// Texts to label, in no order.
+    Pool,
 }
 
 impl Queue {
-    /// All queues, in the order in which they are served.
-    pub const ALL: [Self; 3] = [Self::Audit, Self::Exploration, Self::Ranked];
+    /// The queues whose items have a turn, in the order in which they are served.
+    pub const IN_ORDER: [Self; 3] = [Self::Audit, Self::Exploration, Self::Ranked];
 
     /// Returns what the keys of its items begin with.
     pub fn prefix(self) -> &'static str {
@@ -48,10 +52,12 @@ impl Queue {
             Self::Audit => "backlog/1-audit/",
             Self::Exploration => "backlog/2-exploration/",
             Self::Ranked => "backlog/3-ranked/",
+            Self::Pool => "backlog/4-pool/",
         }
     }
 
-    /// Returns the key of a waiting item. In the order of their keys, items are in the order of their turn.
+    /// Returns the key of a waiting item. In the order of their keys, items are in the order of their turn; in the
+    /// pool in that of their ids, which are digests: wherever one begins to read, what follows is a random sample.
     pub fn key(self, record: &FeedbackRecord) -> String {
         let turn = match self {
             Self::Audit | Self::Exploration => {
@@ -64,6 +70,7 @@ impl Queue {
                 let highest = 10_f64.powi(RANK_DIGITS as i32) - 1.0;
                 format!("{:0RANK_DIGITS$.0}", (1.0 - value.clamp(0.0, 1.0)) * highest)
             }
+            Self::Pool => return format!("{}{}.json", self.prefix(), record.id),
         };
         format!("{}{turn}-{}.json", self.prefix(), record.id)
     }
@@ -82,6 +89,11 @@ pub fn may_be_explored(record: &FeedbackRecord) -> bool {
 pub fn enqueue(record: &mut FeedbackRecord, explored: Option<f64>) -> Queue {
     if record.signal == Signal::Audit {
         return Queue::Audit;
+    }
+    if record.is_unlabelled() {
+        record.signal = Signal::Unlabelled;
+        record.selection_probability = None;
+        return Queue::Pool;
     }
     record.selection_probability = match (explored, record.selection_probability) {
         (Some(draw), Some(policy)) => Some(draw * policy),

@@ -294,3 +294,44 @@ fn credentials_name_their_role_and_need_their_token() {
     assert!(iam.has_session_token("test", None));
     assert!(iam.access_key("AKIAUNKNOWN").is_none());
 }
+
+#[test]
+fn a_role_is_assumed_by_whom_it_trusts_and_one_that_no_template_made_by_anybody() {
+    let iam = Iam::default();
+    let trusting = |principal: serde_json::Value| {
+        json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]})
+    };
+    let arn = |name: &str| format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}");
+    for (name, trust) in [
+        ("function", trusting(json!({"Service": "lambda.amazonaws.com"}))),
+        ("data", trusting(json!({"AWS": arn("function")}))),
+    ] {
+        let role = RoleSpec {
+            name: name.to_owned(),
+            arn: arn(name),
+            trust_policy: trust,
+            policies: Vec::new(),
+        };
+        iam.put_role(role).expect("a role");
+    }
+    let function = Principal::Role { arn: arn("function") };
+    let data = Principal::Role { arn: arn("data") };
+
+    let assumed = iam.assume_role(&function, &arn("data")).expect("trusted");
+    let refused = iam.assume_role(&data, &arn("function")).expect_err("not trusted");
+    let of_user = iam.assume_role(&function, &arn("somebody")).expect("anybody may");
+
+    let principal_of = |credentials: &RoleCredentials| iam.access_key(&credentials.access_key_id);
+    assert_eq!(principal_of(&assumed).map(|key| key.1), Some(data));
+    assert!(refused.to_string().contains("sts:AssumeRole"), "{refused}");
+    let (_, somebody) = principal_of(&of_user).expect("known");
+    let call = Call {
+        principal: &somebody,
+        action: "s3:GetObject",
+        resource: "arn:aws:s3:::any/key",
+        context: &BTreeMap::new(),
+        resource_policy: None,
+    };
+    assert!(iam.authorize(&call).is_ok());
+}

@@ -164,6 +164,23 @@ impl Backend {
         Ok(())
     }
 
+    /// Removes an object, and tells who wants to know if there was one.
+    pub(super) fn remove(
+        &self,
+        change: &mut Change<'_>,
+        (bucket, key): (&str, &str),
+        origin: &Origin,
+    ) -> Result<(), Failure> {
+        let owner = index::bucket(change.transaction, bucket)?;
+        let Some(record) = index::remove_object(change.transaction, bucket, key)? else {
+            return Ok(());
+        };
+        let event = ("ObjectRemoved:Delete", origin);
+        enqueue(self, change.transaction, &owner.spec, (key, &record), event)?;
+        change.unused_blobs.extend(record.blob);
+        Ok(())
+    }
+
     /// Opens an object for reading.
     pub(super) async fn open_object(
         &self,
@@ -283,8 +300,8 @@ fn remove_expired(change: &mut Change<'_>, now: DateTime<Utc>) -> Result<usize, 
         }
     }
     for (bucket, key) in &expired {
-        let blob = index::remove_object(change.transaction, bucket, key)?;
-        change.unused_blobs.extend(blob);
+        let removed = index::remove_object(change.transaction, bucket, key)?;
+        change.unused_blobs.extend(removed.and_then(|record| record.blob));
     }
     Ok(expired.len())
 }

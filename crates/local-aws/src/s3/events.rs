@@ -1,4 +1,6 @@
-//! Event notifications: what a function is told of a new object.
+//! Event notifications: what a function is told of an object that came or went.
+//!
+//! Lifecycle rules tell nobody here. Of what is removed, size and ETag are not told, as in Amazon S3.
 
 use chrono::{DateTime, SecondsFormat};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -7,7 +9,7 @@ use serde_json::json;
 
 use super::{
     BucketSpec, FunctionNotification,
-    backend::Backend,
+    backend::{Backend, now_ms},
     index::{self, ObjectRecord},
 };
 use crate::{
@@ -58,11 +60,23 @@ pub(super) fn enqueue(
             continue;
         }
         let sequencer = index::next_sequencer(transaction)?;
+        let event_time = match event.starts_with("ObjectCreated") {
+            true => object.modified_ms,
+            false => now_ms(),
+        };
+        let mut about = json!({
+            "key": utf8_percent_encode(key, KEY).to_string().replace(' ', "+"),
+            "sequencer": format!("{sequencer:018X}"),
+        });
+        if event.starts_with("ObjectCreated") {
+            about["size"] = object.size.into();
+            about["eTag"] = object.etag.clone().into();
+        }
         let payload = json!({"Records": [{
             "eventVersion": "2.1",
             "eventSource": "aws:s3",
             "awsRegion": &*backend.region,
-            "eventTime": iso_time(object.modified_ms),
+            "eventTime": iso_time(event_time),
             "eventName": event,
             "userIdentity": {"principalId": format!("AWS:{ACCOUNT_ID}")},
             "requestParameters": {"sourceIPAddress": "127.0.0.1"},
@@ -78,12 +92,7 @@ pub(super) fn enqueue(
                     "ownerIdentity": {"principalId": ACCOUNT_ID},
                     "arn": super::access::bucket_arn(&spec.name),
                 },
-                "object": {
-                    "key": utf8_percent_encode(key, KEY).to_string().replace(' ', "+"),
-                    "size": object.size,
-                    "eTag": object.etag,
-                    "sequencer": format!("{sequencer:018X}"),
-                },
+                "object": about,
             },
         }]});
         let mut queued = QueuedEvent::new(notification.function_arn.clone(), payload.to_string());

@@ -200,16 +200,16 @@ pub(super) fn insert_object(
     }
 }
 
-/// Removes an object and returns its blob.
+/// Removes an object and returns its record.
 pub(super) fn remove_object(
     transaction: &WriteTransaction,
     bucket: &str,
     key: &str,
-) -> Result<Option<String>, redb::Error> {
+) -> Result<Option<ObjectRecord>, redb::Error> {
     let mut table = transaction.open_table(OBJECTS)?;
     let removed = table.remove((bucket, key))?;
     match removed {
-        Some(guard) => Ok(decode::<ObjectRecord>(guard.value().0)?.blob),
+        Some(guard) => Ok(Some(decode(guard.value().0)?)),
         None => Ok(None),
     }
 }

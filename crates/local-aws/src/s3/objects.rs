@@ -236,17 +236,16 @@ impl Backend {
         bucket: String,
         key: String,
         if_match: Option<ETagCondition>,
+        origin: Origin,
     ) -> S3Result<()> {
         let conditions = WriteConditions {
             if_match,
             only_new: false,
         };
-        let deletion = self.write(move |_, change| {
+        let deletion = self.write(move |backend, change| {
             index::bucket(change.transaction, &bucket)?;
             conditions.check(change.transaction, &bucket, &key)?;
-            let blob = index::remove_object(change.transaction, &bucket, &key)?;
-            change.unused_blobs.extend(blob);
-            Ok(())
+            backend.remove(change, (&bucket, &key), &origin)
         });
         Ok(deletion.await?)
     }
@@ -277,13 +276,11 @@ impl Backend {
             }
         }
         let keys = deleted.clone();
-        self.write(move |_, change| {
+        let origin = origin(&request);
+        self.write(move |backend, change| {
             index::bucket(change.transaction, &bucket)?;
-            for key in &keys {
-                let blob = index::remove_object(change.transaction, &bucket, key)?;
-                change.unused_blobs.extend(blob);
-            }
-            Ok(())
+            keys.iter()
+                .try_for_each(|key| backend.remove(change, (&bucket, key), &origin))
         })
         .await?;
         let deleted = deleted.into_iter().map(|key| DeletedObject {

@@ -12,7 +12,10 @@ use super::{
     index::{self, BUCKETS, BucketRecord, Failure, Listing, OBJECTS, Page, Tables, UPLOADS},
     objects::timestamp,
 };
-use crate::ACCOUNT_ID;
+use crate::{
+    ACCOUNT_ID,
+    iam::{Iam, PolicyDocument},
+};
 
 /// Most entries of one page of a listing.
 const MOST_KEYS: i32 = 1000;
@@ -99,6 +102,45 @@ impl S3 for Backend {
         Ok(S3Response::new(GetBucketLocationOutput {
             location_constraint: elsewhere,
         }))
+    }
+
+    async fn put_bucket_policy(
+        &self,
+        request: S3Request<PutBucketPolicyInput>,
+    ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
+        let malformed = |problem: String| s3_error!(MalformedPolicy, "{problem}");
+        let policy: PolicyDocument = serde_json::from_str(&request.input.policy).map_err(|_| {
+            malformed("Policies must be valid JSON and the first byte must be '{'".to_owned())
+        })?;
+        Iam::validate_resource_policy(&policy).map_err(malformed)?;
+        self.set_policy(request.input.bucket, Some(policy)).await?;
+        Ok(S3Response::with_status(
+            PutBucketPolicyOutput::default(),
+            http::StatusCode::NO_CONTENT,
+        ))
+    }
+
+    async fn get_bucket_policy(
+        &self,
+        request: S3Request<GetBucketPolicyInput>,
+    ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
+        let policy = self.existing(&request.input.bucket)?.spec.policy;
+        let policy =
+            policy.ok_or_else(|| s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"))?;
+        Ok(S3Response::new(GetBucketPolicyOutput {
+            policy: Some(policy.to_string()),
+        }))
+    }
+
+    async fn delete_bucket_policy(
+        &self,
+        request: S3Request<DeleteBucketPolicyInput>,
+    ) -> S3Result<S3Response<DeleteBucketPolicyOutput>> {
+        self.set_policy(request.input.bucket, None).await?;
+        Ok(S3Response::with_status(
+            DeleteBucketPolicyOutput::default(),
+            http::StatusCode::NO_CONTENT,
+        ))
     }
 
     async fn get_bucket_notification_configuration(
@@ -225,8 +267,10 @@ impl S3 for Backend {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let origin = super::objects::origin(&request);
         let input = request.input;
-        self.delete(input.bucket, input.key, input.if_match).await?;
+        self.delete(input.bucket, input.key, input.if_match, origin)
+            .await?;
         Ok(S3Response::with_status(
             DeleteObjectOutput::default(),
             http::StatusCode::NO_CONTENT,
@@ -292,6 +336,24 @@ impl S3 for Backend {
 }
 
 impl Backend {
+    /// Gives a bucket a policy, or none. That of a template's bucket is the template's again at the next start.
+    async fn set_policy(&self, bucket: String, policy: Option<PolicyDocument>) -> S3Result<()> {
+        let change = self.write(move |_, change| {
+            let mut record = index::bucket(change.transaction, &bucket)?;
+            record.spec.policy = policy;
+            let mut table = change
+                .transaction
+                .open_table(BUCKETS)
+                .map_err(redb::Error::from)?;
+            let json = index::encode(&record);
+            table
+                .insert(bucket.as_str(), json.as_slice())
+                .map_err(redb::Error::from)?;
+            Ok(())
+        });
+        Ok(change.await?)
+    }
+
     fn existing(&self, bucket: &str) -> Result<BucketRecord, Failure> {
         index::bucket(&self.reader()?, bucket)
     }

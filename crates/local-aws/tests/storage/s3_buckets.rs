@@ -207,7 +207,8 @@ proptest! {
 
     #[test]
     fn keys_come_back_from_a_listing_in_the_order_of_their_bytes(
-        keys in prop::collection::btree_set("[^\\p{Cc}\u{FFFE}\u{FFFF}]{1,40}", 1..8)
+        // The SDK takes a key of white space alone for none.
+        keys in prop::collection::btree_set("[^\\p{Cc}\\s\u{FFFE}\u{FFFF}][^\\p{Cc}\u{FFFE}\u{FFFF}]{0,39}", 1..8)
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
         let listed: Vec<String> = runtime.block_on(async {

@@ -194,7 +194,7 @@ impl Rows {
                         text: last.kept,
                         labels: classes.number(labels.to_vec()),
                         source: Source::HumanReview,
-                        candidate: record.iter().any(|line| line.audited),
+                        candidate: record.iter().any(|line| line.is_sample),
                         copies: copies.get(&last.text_id).copied().unwrap_or_default(),
                     };
                     answered.insert(last.text_id, Some(row));

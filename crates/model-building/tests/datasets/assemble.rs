@@ -403,7 +403,7 @@ async fn lines_that_cannot_be_read_are_counted_and_warned_of() {
     let manifest = bucket.assemble(&POLICY).await;
 
     assert_eq!(manifest.left_out, [("unreadable-line".into(), 3)].into());
-    let problems = check_dataset(&manifest, &Rules::comprehend(Mode::MultiClass));
+    let problems = check_dataset(&manifest, &Rules::comprehend(Mode::MultiClass), true);
     let warning = problems
         .iter()
         .find(|problem| problem.message.starts_with("3 labelled lines"));
@@ -466,7 +466,7 @@ async fn an_added_class_waits_until_it_can_be_trained_and_tested() {
         ..Rules::comprehend(Mode::MultiClass)
     };
     for manifest in [waiting, trained] {
-        let problems = check_dataset(&manifest, &rules);
+        let problems = check_dataset(&manifest, &rules, true);
         assert!(
             problems
                 .iter()
@@ -487,7 +487,7 @@ async fn nothing_held_out_is_an_error_before_money_is_spent() {
 
     let manifest = bucket.assemble(&policy).await;
 
-    let problems = check_dataset(&manifest, &Rules::comprehend(Mode::MultiClass));
+    let problems = check_dataset(&manifest, &Rules::comprehend(Mode::MultiClass), true);
     let errors: Vec<&str> = problems
         .iter()
         .filter(|problem| problem.severity == Severity::Error)

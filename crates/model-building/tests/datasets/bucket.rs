@@ -24,6 +24,7 @@ pub const POLICY: AssemblePolicy = AssemblePolicy {
     test_share: 0.2,
     max_held_out: MAX_HELD_OUT,
     min_rows_per_class: 1,
+    is_first_model: false,
     mode: None,
     automated_labelling: None,
 };

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use active_learning_aws::failure::Refusal;
 use aws_sdk_comprehend::Client;
-use lambda_http::tracing::debug;
+use lambda_runtime::tracing::debug;
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
 };
+
+use crate::failure::Refusal;
 
 /// How long an answer, also that there is none, is remembered.
 const RETENTION: Duration = Duration::from_secs(60);
@@ -18,14 +19,15 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The ARN of the model behind an endpoint.
 #[derive(Debug)]
-pub(crate) struct ModelArn {
+pub struct ModelArn {
     client: Client,
     endpoint_arn: String,
     known: Mutex<Option<(Instant, Option<String>)>>,
 }
 
 impl ModelArn {
-    pub(crate) fn new(client: Client, endpoint_arn: String) -> Self {
+    /// Asks `client` about an endpoint.
+    pub fn new(client: Client, endpoint_arn: String) -> Self {
         Self {
             client,
             endpoint_arn,
@@ -34,7 +36,7 @@ impl ModelArn {
     }
 
     /// Returns the ARN, or nothing when the service does not say.
-    pub(crate) async fn get(&self) -> Option<String> {
+    pub async fn get(&self) -> Option<String> {
         let mut known = self.known.lock().await;
         if let Some((since, arn)) = &*known
             && since.elapsed() < RETENTION
@@ -46,7 +48,8 @@ impl ModelArn {
         arn
     }
 
-    async fn describe(&self) -> Option<String> {
+    /// Asks now, whatever is remembered.
+    pub async fn describe(&self) -> Option<String> {
         let call = self
             .client
             .describe_endpoint()

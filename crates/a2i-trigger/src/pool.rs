@@ -1,0 +1,184 @@
+//! The pool: texts to label, of which reviewers have only so many open at a time.
+//!
+//! Which ones they are asked next is decided when there is room, with the model that serves then: so what waits is
+//! ranked anew by every better model. Before the first model a batch covers the pool.
+//!
+//! Of what was drawn for a choice, the texts that belong to the test set by their content are not ranked. They are asked
+//! in the share that is to be held out, in random order: so they stay a random sample of the pool, on which models can
+//! be compared. Before the first model none of them is asked: it is measured by cross-validation.
+
+use std::time::Duration;
+
+use active_learning_aws::{failure::Refusal, predictions};
+use active_learning_core::{
+    dataset::is_test,
+    keys::ASKED_FOLDER,
+    random::Random,
+    sampling::{
+        query_strategy::{self, QueryStrategy},
+        review_budget::{Queue, Selected, candidate},
+    },
+};
+use futures::{StreamExt, stream};
+use lambda_runtime::tracing::{info, warn};
+use tokio::time::timeout;
+
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, backlog::Next};
+
+/// Texts that are drawn from the pool for a choice, per text to choose, and in all.
+const DRAWN_PER_ITEM: usize = 10;
+const MAX_DRAWN: usize = 500;
+
+/// Texts that the model is asked about for a choice.
+const MAX_PREDICTED: usize = 200;
+
+/// Time for all these predictions; what has none by then is not chosen this time.
+const PREDICTION_TIME: Duration = Duration::from_secs(60);
+
+impl A2iTrigger {
+    /// Adds the texts of the pool that are to be asked now to `next`, at most `count`.
+    pub(crate) async fn next_of_pool(
+        &self,
+        count: usize,
+        seed: u64,
+        next: &mut Next,
+    ) -> Result<(), A2iTriggerError> {
+        let wanted = count.min(self.room().await?);
+        if wanted == 0 {
+            return Ok(());
+        }
+        let mut random = Random::new(seed);
+        let drawn = self.draw(DRAWN_PER_ITEM * wanted, &mut random, next).await?;
+        if drawn.is_empty() {
+            return Ok(());
+        }
+
+        let (to_test, to_rank): (Vec<_>, Vec<_>) = drawn
+            .into_iter()
+            .partition(|item| is_test(&item.record.utterance, self.config.test_share));
+        // Asked each time: what is remembered for a minute would pass over the first model.
+        let model = self.model_arn.describe().await;
+        let tests = match &model {
+            Some(_) => share_of(wanted, self.config.test_share, &mut random).min(to_test.len()),
+            None => 0,
+        };
+        let ranked = match model {
+            Some(model) => self.predicted(to_rank, &model).await,
+            None => to_rank,
+        };
+        info!(
+            wanted,
+            tests,
+            choices = ranked.len(),
+            "texts of the pool are chosen"
+        );
+
+        // Where one side is used up, the other goes on.
+        let mut to_test = to_test.into_iter();
+        let mut chosen: Vec<Selected> = to_test.by_ref().take(tests).collect();
+        let others = self.best(&ranked, wanted - chosen.len(), seed).await?;
+        chosen.extend(others);
+        chosen.extend(to_test.take(wanted - chosen.len()));
+        for item in chosen {
+            self.take(item, next).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many texts of the pool may be asked now.
+    ///
+    /// None until half of what reviewers may have open is answered: a batch covers more than texts one by one.
+    async fn room(&self) -> Result<usize, A2iTriggerError> {
+        let most = match self.config.pool_texts_in_review {
+            0 => return Ok(usize::MAX),
+            most => most,
+        };
+        let per_task = self.config.items_per_task.get();
+        let tasks = most.div_ceil(per_task);
+        let open = self.feedback.list_after(ASKED_FOLDER, "", tasks).await?.len() * per_task;
+        Ok(if 2 * open > most {
+            0
+        } else {
+            most.saturating_sub(open)
+        })
+    }
+
+    /// Draws texts from the pool by chance, at most [`MAX_DRAWN`].
+    async fn draw(
+        &self,
+        count: usize,
+        random: &mut Random,
+        next: &mut Next,
+    ) -> Result<Vec<Selected>, A2iTriggerError> {
+        let count = count.min(MAX_DRAWN);
+        let prefix = Queue::Pool.prefix();
+        // Names are digests, so that whatever follows a random one is a random sample.
+        let start = format!("{:016x}", (random.next_f64() * 2_f64.powi(64)) as u64);
+        let mut listed = self.feedback.list_after(prefix, &start, count).await?;
+        if listed.len() < count {
+            let before = self.feedback.list_after(prefix, "", count - listed.len()).await?;
+            let start = format!("{prefix}{start}");
+            listed.extend(before.into_iter().filter(|item| item.key <= start));
+        }
+        self.read_items(listed, next).await
+    }
+
+    /// Returns the items of which the model says something, with what it says.
+    async fn predicted(&self, items: Vec<Selected>, model: &str) -> Vec<Selected> {
+        let predicting = stream::iter(items.into_iter().take(MAX_PREDICTED))
+            .map(async |mut item| {
+                let classify = self.comprehend.classify_document();
+                let classify = classify.endpoint_arn(&self.config.endpoint_arn);
+                let answer = classify.text(&item.record.utterance).send().await;
+                let prediction = match answer.map_err(Refusal::from) {
+                    Ok(answer) => predictions::read(&answer)?,
+                    Err(refusal) => {
+                        warn!(item.record.id, %refusal, "a text of the pool has no prediction");
+                        return None;
+                    }
+                };
+                item.record.prediction = Some(prediction.label);
+                item.record.confidence = Some(prediction.confidence);
+                item.record.classes = prediction.classes;
+                item.record.model_arn = Some(model.to_owned());
+                Some(item)
+            })
+            .buffer_unordered(CALLS_IN_FLIGHT);
+        let mut predicted = Vec::new();
+        let mut predicting = std::pin::pin!(predicting);
+        let all = async {
+            while let Some(item) = predicting.next().await {
+                predicted.extend(item);
+            }
+        };
+        if timeout(PREDICTION_TIME, all).await.is_err() {
+            warn!("the classifier was too slow to judge all texts that were drawn from the pool");
+        }
+        // The order of the answers is by chance; the choice is not to be.
+        predicted.sort_by(|a: &Selected, b| a.key.cmp(&b.key));
+        predicted
+    }
+
+    /// Chooses by the default query strategy.
+    pub(crate) async fn best(
+        &self,
+        items: &[Selected],
+        count: usize,
+        seed: u64,
+    ) -> Result<Vec<Selected>, A2iTriggerError> {
+        let candidates: Vec<_> = items.iter().map(|item| candidate(&item.record)).collect();
+        let asked = self.asked_before().await?;
+        let before = query_strategy::AskedBefore {
+            texts: asked.iter().map(String::as_str).collect(),
+            ..query_strategy::AskedBefore::default()
+        };
+        let strategy = QueryStrategy::default();
+        let chosen = query_strategy::select(strategy, &candidates, &before, count, seed);
+        Ok(chosen.into_iter().map(|index| items[index].clone()).collect())
+    }
+}
+
+/// Returns a share of a number: what is left of a whole comes by chance.
+fn share_of(number: usize, share: f64, random: &mut Random) -> usize {
+    (number as f64 * share + random.next_f64()) as usize
+}

@@ -1,0 +1,160 @@
+//! The pool: texts to label, of which reviewers have only so many open at a time.
+
+use active_learning_core::dataset::is_test;
+use local_aws::script::Script;
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+/// Reviewers may have so many texts of the pool open; a task has three.
+const IN_REVIEW: &str = "12";
+
+/// Texts of a file that nobody complained about.
+fn unlabelled(count: usize) -> String {
+    let line = |number: usize| {
+        let line = json!({
+            "classifier": "mail", "utterance": format!("Letter {number} about thing {}", number * 7919),
+            "source": "explicit-batch", "signal": "dislike", "receivedAt": "2026-11-20T10:00:00.000Z",
+        });
+        line.to_string() + "\n"
+    };
+    (0..count).map(line).collect()
+}
+
+fn without_a_model() -> Script {
+    let script = starting();
+    script.always(
+        "DescribeEndpoint",
+        400,
+        r#"{"__type":"ResourceNotFoundException"}"#,
+    );
+    script
+}
+
+fn with_a_model() -> Script {
+    let script = starting();
+    script.always(
+        "DescribeEndpoint",
+        200,
+        r#"{"EndpointProperties":{"ModelArn":"arn:model"}}"#,
+    );
+    script.always(
+        "ClassifyDocument",
+        200,
+        r#"{"Classes":[{"Name":"World","Score":0.6},{"Name":"Sports","Score":0.4}]}"#,
+    );
+    script
+}
+
+/// What S3 sends when a loop is done with.
+async fn done_with(services: &Services, key: &str) -> Value {
+    let delete = services.s3.delete_object().bucket(BUCKET).key(key);
+    delete.send().await.expect("removed");
+    let mut event: Value = serde_json::from_str(OBJECT_CREATED).expect("JSON");
+    event["Records"][0]["eventName"] = "ObjectRemoved:Delete".into();
+    event["Records"][0]["s3"]["object"] = json!({"key": key, "sequencer": "0055AED6DCD90281E6"});
+    event
+}
+
+#[tokio::test]
+async fn no_more_texts_are_asked_than_reviewers_may_have_open_and_answers_make_room() {
+    let services = Services::start();
+    let script = without_a_model();
+    let function = services.function_with_pool(&script, IN_REVIEW);
+    let event = services.deliver("feedback/texts", unlabelled(40)).await;
+
+    function.handle(event.clone()).await.expect("worked off");
+    function.handle(event).await.expect("worked off again");
+    let at_first = asked(&[&script]).len();
+    let open = services.keys("asked/").await;
+    let one = done_with(&services, &open[0]).await;
+    function.handle(one).await.expect("selected");
+    let after_one = asked(&[&script]).len();
+    let two = done_with(&services, &open[1]).await;
+    function.handle(two).await.expect("selected");
+    let after_two = asked(&[&script]).len();
+
+    assert_eq!((at_first, open.len()), (12, 4));
+    assert_eq!(after_one, 12, "more than half is open");
+    assert_eq!(after_two, 18, "as many as fit");
+    let mut all = asked(&[&script]);
+    all.dedup();
+    assert_eq!(all.len(), after_two, "each once");
+}
+
+#[tokio::test]
+async fn before_the_first_model_nothing_of_the_test_set_is_asked_as_long_as_there_is_other_text() {
+    let services = Services::start();
+    let script = without_a_model();
+    let function = services.function_with_pool(&script, IN_REVIEW);
+
+    let event = services.deliver("feedback/texts", unlabelled(60)).await;
+    function.handle(event).await.expect("worked off");
+
+    let asked = asked(&[&script]);
+    assert_eq!(asked.len(), 12);
+    assert!(asked.iter().all(|text| !is_test(text, 0.2)), "{asked:?}");
+    assert!(script.calls("ClassifyDocument").is_empty());
+}
+
+#[tokio::test]
+async fn with_a_model_the_share_of_the_test_set_is_asked_and_the_rest_by_what_the_model_says() {
+    let services = Services::start();
+    let script = with_a_model();
+    let function = services.function_with_pool(&script, "60");
+
+    let event = services.deliver("feedback/texts", unlabelled(200)).await;
+    function.handle(event).await.expect("worked off");
+
+    let loops = loops(&script);
+    let asked = utterances(&loops);
+    let tests = asked.iter().filter(|text| is_test(text, 0.2)).count();
+    assert_eq!(asked.len(), 60);
+    assert!((12..=13).contains(&tests), "{tests} of 60");
+    for (_, input) in &loops {
+        let input: Value = serde_json::from_str(input).expect("JSON");
+        for item in input["comprehendPredictions"].as_array().expect("items") {
+            let text = item["utterance"].as_str().expect("text");
+            let expected = match is_test(text, 0.2) {
+                true => Value::Null,
+                false => json!("World"),
+            };
+            assert_eq!(item["prediction"], expected, "{item}");
+            assert_eq!(item["selectionProbability"], Value::Null, "chosen by rank");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_limit_all_texts_are_asked_at_once() {
+    let services = Services::start();
+    let script = starting();
+    let function = services.function_with_pool(&script, "0");
+
+    let event = services.deliver("feedback/texts", unlabelled(40)).await;
+    function.handle(event).await.expect("worked off");
+
+    assert_eq!(asked(&[&script]).len(), 40);
+    assert!(services.keys("backlog/").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_user_complains_about_does_not_wait_in_the_pool() {
+    let services = Services::start();
+    let script = without_a_model();
+    let function = services.function_with_pool(&script, IN_REVIEW);
+    let lines: String = (0..20)
+        .map(|number| {
+            line(
+                &format!("Complaint {number} of {}", number * 7919),
+                "dislike",
+                0.2,
+            )
+        })
+        .collect();
+
+    let event = services.deliver("feedback/complaints", lines).await;
+    function.handle(event).await.expect("worked off");
+
+    assert_eq!(asked(&[&script]).len(), 20);
+}

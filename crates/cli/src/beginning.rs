@@ -1,0 +1,279 @@
+//! How a stack begins without training data: with the names of labels, and with texts to label.
+
+use std::path::{Path, PathBuf};
+
+use active_learning_aws::{
+    self as aws,
+    bucket::{Bucket, BucketError, Created, JSON_LINES},
+    label_set::{ChangeError, LabelSets},
+};
+use active_learning_core::{
+    keys::FIRST_MODEL,
+    labels::label_set::{LabelSet, Resolution},
+    model::first_model::FirstModel,
+    sampling::query_strategy::LabelCounts,
+};
+use clap::Args;
+use local_stack::boot::Running;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio::time::{Duration, sleep};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Pause between two looks at how far the first model is.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// Environment variable of the function that builds models.
+const ROWS_PER_LABEL: &str = "FIRST_MODEL_ROWS_PER_LABEL";
+
+/// Rejected rows that are shown of a file.
+const SHOWN: usize = 5;
+
+/// What to begin with.
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// Names of the labels, separated by commas; a name with a comma in double quotes. No training data is needed
+    #[arg(long, value_name = "NAMES")]
+    labels: Option<String>,
+    /// File of texts that people are to label: CSV, Excel, JSON, JSON Lines or an export; may be repeated
+    #[arg(long, value_name = "FILE")]
+    texts: Vec<PathBuf>,
+    /// Column of the files that holds the text, by name or number from 1 [default: told by content]
+    #[arg(long, value_name = "COLUMN", requires = "texts")]
+    text_column: Option<String>,
+}
+
+/// What to begin with, read and checked.
+#[derive(Debug, Default)]
+pub struct Beginning {
+    labels: Vec<String>,
+    texts: Vec<Texts>,
+}
+
+/// The texts of a file, as an object of the batch bucket.
+#[derive(Debug)]
+struct Texts {
+    key: String,
+    lines: String,
+    count: usize,
+}
+
+impl Beginning {
+    /// Reads labels and files, and tells what was understood of each file.
+    ///
+    /// # Errors
+    ///
+    /// A name that is no label, or a file that cannot be read; in words for the user.
+    pub fn read(options: &Options) -> Result<Self, Failure> {
+        let labels = options
+            .labels
+            .as_deref()
+            .map(names)
+            .transpose()?
+            .unwrap_or_default();
+        let text_column = options.text_column.as_deref();
+        let texts = options.texts.iter().map(|file| read_texts(file, text_column));
+        Ok(Self {
+            labels,
+            texts: texts.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Returns whether the stack is to begin without training data.
+    pub fn is_without_data(&self) -> bool {
+        !self.labels.is_empty() || !self.texts.is_empty()
+    }
+
+    /// Makes the label set of the names, unless there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket fails, or texts are given and there is no label yet.
+    pub async fn take_labels(&self, training: &Bucket) -> Result<(), Failure> {
+        let sets = LabelSets::new(training.clone());
+        let Some(set) = sets.current().await? else {
+            return match &self.labels[..] {
+                [] if self.texts.is_empty() => Ok(()),
+                [] => Err("which labels do the texts get? Name them: --labels first,second".into()),
+                names => begin_set(&sets, names).await,
+            };
+        };
+
+        let is_missing = |name: &&String| !matches!(set.resolve(name), Resolution::Label(_));
+        for name in self.labels.iter().filter(is_missing) {
+            eprintln!(
+                "The label set is there already and does not have `{name}`: \
+                 `active-learning labels add` adds it."
+            );
+        }
+        Ok(())
+    }
+
+    /// Hands in the texts; a file that was handed in before stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket fails.
+    pub async fn hand_in_texts(&self, uploads: &Bucket) -> Result<(), BucketError> {
+        for texts in &self.texts {
+            let created = uploads
+                .create(&texts.key, JSON_LINES, texts.lines.clone())
+                .await?;
+            match created {
+                Created::Created => println!("{} texts of {} wait to be labelled.", texts.count, texts.key),
+                Created::Exists => println!("{} was handed in before.", texts.key),
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn begin_set(sets: &LabelSets, names: &[String]) -> Result<(), Failure> {
+    let add = |set: &mut LabelSet| names.iter().try_for_each(|name| set.add(name, ""));
+    match sets.edit(&aws::now(), add).await {
+        Ok(_) => Ok(()),
+        Err(ChangeError::Bucket(error)) => Err(error.into()),
+        Err(error) => Err(format!("the labels cannot be used: {error}").into()),
+    }
+}
+
+/// Reads names out of one line of CSV.
+fn names(line: &str) -> Result<Vec<String>, Failure> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .from_reader(line.as_bytes());
+    let record = reader.records().next();
+    let record = record
+        .transpose()
+        .map_err(|error| format!("the labels cannot be read: {error}"))?
+        .unwrap_or_default();
+    let names: Vec<String> = record
+        .iter()
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+
+    // Checked before anything is started.
+    let mut set = LabelSet::none();
+    for name in &names {
+        set.add(name, "")
+            .map_err(|error| format!("the labels cannot be used: {error}"))?;
+    }
+    match names.len() {
+        0 | 1 => Err("a classifier needs at least two labels: --labels first,second".into()),
+        _ => Ok(names),
+    }
+}
+
+fn read_texts(file: &Path, text_column: Option<&str>) -> Result<Texts, Failure> {
+    let shown = file.display();
+    let bytes = std::fs::read(file).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+    let options = text_import::Options {
+        name: name.clone(),
+        text_column: text_column.map(str::to_owned),
+        ..text_import::Options::default()
+    };
+    let import = text_import::read(&bytes, &options).map_err(|refusal| format!("{shown}: {refusal}"))?;
+    // Labels are not looked for here.
+    let is_about_texts = |note: &&String| !note.contains("--label-column");
+    for note in import.notes.iter().filter(is_about_texts) {
+        eprintln!("{shown}: {note}");
+    }
+    for rejected in import.rejected.iter().take(SHOWN) {
+        eprintln!("{shown}, line {}: left out, {}", rejected.line, rejected.reason);
+    }
+    if let Some(more) = import.rejected.len().checked_sub(SHOWN + 1) {
+        eprintln!("{shown}: {} more rows are left out", more + 1);
+    }
+    let labelled = import.labelled().count();
+    if labelled > 0 {
+        eprintln!(
+            "{shown}: {labelled} rows have labels already, which are not used here: `active-learning import` takes them"
+        );
+    }
+    if import.rows.is_empty() {
+        return Err(format!("{shown} holds no text").into());
+    }
+
+    let lines: String = import
+        .rows
+        .iter()
+        .map(|row| json!({"sentence": row.text}).to_string() + "\n")
+        .collect();
+    let stem = Path::new(name.as_deref().unwrap_or("texts")).file_stem();
+    let stem = stem.map_or_else(|| "texts".into(), |stem| stem.to_string_lossy());
+    let digest = hex::encode(&Sha256::digest(&lines)[..6]);
+    Ok(Texts {
+        key: format!("{stem}-{digest}.jsonl"),
+        count: import.rows.len(),
+        lines,
+    })
+}
+
+/// Writes down that nothing is labelled yet, where the portal and [`show_progress`] look.
+///
+/// # Errors
+///
+/// When the bucket fails.
+pub async fn begin_progress(stack: &Running, training: &Bucket) -> Result<(), BucketError> {
+    let needed = stack
+        .plan
+        .functions
+        .iter()
+        .find_map(|function| function.environment.get(ROWS_PER_LABEL)?.parse().ok());
+    let set = LabelSets::new(training.clone()).current().await?;
+    if let (Some(needed), Some(set)) = (needed, set) {
+        let progress = FirstModel::new(&set, &LabelCounts::new(), needed);
+        let _ = training.create_document(FIRST_MODEL, &progress).await?;
+    }
+    Ok(())
+}
+
+/// Tells how far it is to the first model whenever that changes, until a model serves.
+pub async fn show_progress(training: &Bucket) {
+    let mut told = None;
+    loop {
+        match training.read_document::<FirstModel>(FIRST_MODEL).await {
+            Ok(Some(progress)) if told.as_ref() != Some(&progress) => {
+                println!("{}", progress.describe());
+                told = Some(progress);
+            }
+            Ok(None) if told.is_some() => {
+                println!("The first model serves. What waits is ranked by it from now on.");
+                return;
+            }
+            Ok(None) => return,
+            // It is told at the next look.
+            Ok(Some(_)) | Err(_) => {}
+        }
+        sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_a_line_of_csv() {
+        let read = |line| names(line).map_err(|error| error.to_string());
+
+        assert_eq!(
+            read("billing, delivery,login").expect("three"),
+            ["billing", "delivery", "login"]
+        );
+        assert_eq!(read(r#""Bills, paid",A|B"#).expect("two"), ["Bills, paid", "A|B"]);
+    }
+
+    #[test]
+    fn fewer_than_two_labels_and_one_label_twice_are_refused_with_the_reason() {
+        let refusal = |line| names(line).expect_err("refused").to_string();
+
+        assert!(refusal("billing").contains("at least two"));
+        assert!(refusal(" , ").contains("at least two"));
+        assert!(refusal("Billing,billing").contains("the labels cannot be used"));
+    }
+}

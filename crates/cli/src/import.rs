@@ -1,0 +1,259 @@
+//! Texts and labels out of what somebody has, into a stack here or on AWS: shown first, then done.
+
+mod plan;
+mod preview;
+mod store;
+
+use std::{
+    fs,
+    io::{self, BufRead, Write},
+    path::PathBuf,
+};
+
+use active_learning_aws::{self as aws, label_set::LabelSets};
+use active_learning_core::labels::label_set::LabelSet;
+use clap::Args;
+use plan::Plan;
+use serde_json::json;
+use text_import::{Import, LabelDelimiter};
+
+use crate::{
+    outputs::StackOutputs,
+    place::{Place, batch_bucket},
+};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Name of the classifier where neither a document nor somebody names one: the default of
+/// `DefaultClassifierName`.
+const DEFAULT_CLASSIFIER: &str = "default";
+
+/// The command `import`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Files with texts: CSV of any kind, Excel (.xlsx), JSON, JSON Lines, exports of labelling tools; also
+    /// with gzip
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Column or field of the texts: its name, or its number from 1 [default: told by name or content]
+    #[arg(long, value_name = "COLUMN")]
+    text_column: Option<String>,
+    /// Column or field of the labels: its name, or its number from 1 [default: told by name or content]
+    #[arg(long, value_name = "COLUMN")]
+    label_column: Option<String>,
+    /// What stands between several labels of one cell, or `none` [default: what cuts cells into labels that
+    /// come again]
+    #[arg(long, value_name = "SIGN", value_parser = label_delimiter)]
+    label_delimiter: Option<LabelDelimiter>,
+    /// What stands between columns, or `tab` [default: told by content]
+    #[arg(long, value_name = "SIGN", value_parser = delimiter)]
+    delimiter: Option<u8>,
+    /// Encoding, such as `windows-1251` [default: UTF-8, UTF-16 or Windows-1252, told by content]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
+    /// Sheet of a workbook [default: the first with texts, and those with the same columns]
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
+    /// Takes the texts alone: people are asked about all of them
+    #[arg(long, conflicts_with = "add_labels")]
+    ignore_labels: bool,
+    /// Makes new labels labels; without it they are proposed
+    #[arg(long)]
+    add_labels: bool,
+    /// Name of the classifier that the texts are of [default: the one that a file names, else `default`]
+    #[arg(long, value_name = "NAME")]
+    classifier: Option<String>,
+    /// Shows what was understood, and does nothing
+    #[arg(long, conflicts_with = "yes")]
+    preview: bool,
+    /// Asks nothing
+    #[arg(long)]
+    yes: bool,
+    /// Prints JSON; asks nothing, and does nothing without --yes
+    #[arg(long)]
+    json: bool,
+    /// Training bucket of a stack on AWS (output TrainingS3Bucket) [default: the running local stack]
+    #[arg(long)]
+    bucket: Option<String>,
+    /// Feedback bucket of a stack on AWS (output FeedbackS3Bucket) [default: the one of the same stack]
+    #[arg(long, requires = "bucket")]
+    feedback_bucket: Option<String>,
+    /// Batch bucket of a stack on AWS (output BatchUploadS3Bucket) [default: the one of the same stack]
+    #[arg(long, requires = "bucket")]
+    batch_bucket: Option<String>,
+}
+
+/// A file that was read.
+pub(crate) struct File {
+    /// Its name, without folders.
+    pub name: String,
+    /// What was understood of it.
+    pub import: Import,
+}
+
+/// Shows what was understood of files, asks, and does it; `stack` finds the running stack. Returns whether it
+/// was done.
+///
+/// Twice is once: the same labels are the same objects, the same texts the same file.
+///
+/// # Errors
+///
+/// What a file, the label set or a bucket refuses, in words.
+pub async fn execute(
+    options: Options,
+    stack: impl FnOnce() -> Result<StackOutputs, Failure>,
+) -> Result<bool, Failure> {
+    let files = read_files(&options)?;
+    let mut target = match Target::find(&options, stack).await {
+        Ok(target) => Some(target),
+        // What was understood can be seen without a stack.
+        Err(_) if options.preview => None,
+        Err(error) => return Err(error),
+    };
+    let no_set = LabelSet::none();
+    let set = target.as_ref().map_or(&no_set, |target| &target.set);
+    let mut plan = Plan::of(&files, set, &options);
+    let does_nothing = options.preview || options.json && !options.yes;
+    if options.json && does_nothing {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&preview::as_json(&files, &plan))?
+        );
+    }
+    if !options.json {
+        print!("{}", preview::in_words(&files, &plan, target.is_some()));
+    }
+    if does_nothing {
+        return Ok(true);
+    }
+    let Some(target) = &mut target else {
+        return Ok(false);
+    };
+    let asks = !options.yes;
+    if plan.is_empty() {
+        return Err("there is nothing to import".into());
+    }
+    let mut adds_labels = options.add_labels;
+    if asks && !adds_labels && !plan.new_labels.is_empty() {
+        adds_labels = confirmed("Make the new labels labels? Otherwise they are proposed. [y/N] ")?;
+    }
+    if asks && !confirmed("Import? [y/N] ")? {
+        println!("Nothing was changed.");
+        return Ok(false);
+    }
+    if adds_labels && !plan.new_labels.is_empty() {
+        target.add_labels(&plan).await?;
+        plan = Plan::of(&files, &target.set, &options);
+    }
+    let done = store::store(&target.place, &target.batch, &plan).await?;
+    if options.json {
+        let mut document = preview::as_json(&files, &plan);
+        document["done"] = json!(done);
+        println!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        print!("{}", preview::done_in_words(&done, &plan));
+    }
+    Ok(true)
+}
+
+fn read_files(options: &Options) -> Result<Vec<File>, Failure> {
+    let mut files = Vec::new();
+    for path in &options.files {
+        let shown = path.display();
+        let name = path
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let bytes = fs::read(path).map_err(|error| format!("{shown}: {error}"))?;
+        let reading = text_import::Options {
+            name: Some(name.clone()),
+            text_column: options.text_column.clone(),
+            label_column: options.label_column.clone(),
+            label_delimiter: options.label_delimiter.unwrap_or_default(),
+            delimiter: options.delimiter,
+            encoding: options.encoding.clone(),
+            sheet: options.sheet.clone(),
+        };
+        let import = text_import::read(&bytes, &reading).map_err(|refusal| format!("{shown}: {refusal}"))?;
+        files.push(File { name, import });
+    }
+    Ok(files)
+}
+
+/// Where texts and labels go.
+struct Target {
+    place: Place,
+    batch: aws::bucket::Bucket,
+    sets: LabelSets,
+    set: LabelSet,
+}
+
+impl Target {
+    async fn find(
+        options: &Options,
+        stack: impl FnOnce() -> Result<StackOutputs, Failure>,
+    ) -> Result<Self, Failure> {
+        let mut batch = options.batch_bucket.clone();
+        if let (Some(training), None) = (&options.bucket, &batch) {
+            batch = Some(batch_bucket(training)?);
+        }
+        let (bucket, feedback) = (options.bucket.as_deref(), options.feedback_bucket.as_deref());
+        let mut of_stack = None;
+        let place = Place::of(bucket, feedback, || {
+            let stack = stack()?;
+            of_stack = Some(stack.output("BatchUploadS3Bucket").to_owned());
+            Ok(stack)
+        });
+        let place = place.await?;
+        let batch = place.training.other(batch.or(of_stack).unwrap_or_default());
+        let sets = LabelSets::new(place.training.clone());
+        let set = sets
+            .current()
+            .await
+            .map_err(|error| format!("does the stack run? {}", aws::failure::chain(&error)))?;
+        let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
+        Ok(Self {
+            place,
+            batch,
+            sets,
+            set,
+        })
+    }
+
+    async fn add_labels(&mut self, plan: &Plan) -> Result<(), Failure> {
+        let add = |set: &mut LabelSet| {
+            plan.new_labels
+                .iter()
+                .try_for_each(|label| set.add(&label.name, ""))
+        };
+        self.set = self.sets.edit(&aws::now(), add).await?;
+        Ok(())
+    }
+}
+
+fn confirmed(question: &str) -> io::Result<bool> {
+    print!("{question}");
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+fn label_delimiter(argument: &str) -> Result<LabelDelimiter, String> {
+    let mut letters = argument.chars();
+    match (argument, letters.next(), letters.next()) {
+        ("none", ..) => Ok(LabelDelimiter::None),
+        (_, Some(sign), None) => Ok(LabelDelimiter::Char(sign)),
+        _ => Err("expected one character, or `none`".to_owned()),
+    }
+}
+
+fn delimiter(argument: &str) -> Result<u8, String> {
+    match argument.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [sign] if *sign != b'"' && !sign.is_ascii_alphanumeric() => Ok(*sign),
+        _ => Err("expected one sign, or `tab`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

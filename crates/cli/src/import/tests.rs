@@ -1,0 +1,129 @@
+use active_learning_core::labels::human_loop::Answer;
+use clap::Parser;
+use text_import::read;
+
+use super::*;
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn options(arguments: &[&str]) -> Options {
+    Line::parse_from([&["import", "file"], arguments].concat()).options
+}
+
+fn files(contents: &[&str]) -> Vec<File> {
+    let file = |content: &&str| File {
+        name: "file.csv".to_owned(),
+        import: read(content.as_bytes(), &text_import::Options::default()).expect("it is read"),
+    };
+    contents.iter().map(file).collect()
+}
+
+fn set(names: &[&str]) -> LabelSet {
+    let mut set = LabelSet::none();
+    names.iter().for_each(|name| set.add(name, "").expect("free"));
+    set
+}
+
+fn answers(plan: &Plan) -> Vec<Vec<(&str, Answer)>> {
+    let of = |labelled: &plan::Labelled| labelled.votes.len();
+    assert!(plan.labelled.iter().all(|labelled| of(labelled) > 0));
+    plan.labelled
+        .iter()
+        .map(|labelled| {
+            labelled
+                .votes
+                .iter()
+                .map(|vote| (vote.worker.as_str(), vote.answer.clone()))
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn labels_have_the_names_of_the_set_and_new_ones_are_proposals_in_one_spelling() {
+    let files = files(&["text,label\none,BILLING\ntwo,Refund\nthree,refund\nfour,Refund\nfive,\n"]);
+
+    let plan = Plan::of(&files, &set(&["Billing"]), &options(&[]));
+
+    let proposed = || Answer::NewLabel {
+        label: "Refund".to_owned(),
+    };
+    assert_eq!(
+        answers(&plan),
+        [
+            vec![("import", Answer::labels(["Billing"]))],
+            vec![("import", proposed())],
+            vec![("import", proposed())],
+            vec![("import", proposed())],
+        ]
+    );
+    assert_eq!(plan.pool, [("default".to_owned(), "five".to_owned())]);
+    assert_eq!((plan.new_labels.len(), plan.new_labels[0].votes), (1, 3));
+}
+
+#[test]
+fn what_nobody_signed_and_contradicts_itself_is_asked_and_what_people_signed_are_votes() {
+    let unsigned = files(&["text,label\none,A\none,B\ntwo,A\ntwo,a\n"]);
+    let signed = files(&["text,label,annotator\none,A,ann\none,B,bob\none,B,cy\ntwo,A,ann\ntwo,B,bob\n"]);
+    let set = set(&["A", "B"]);
+
+    let unsigned = Plan::of(&unsigned, &set, &options(&[]));
+    let signed = Plan::of(&signed, &set, &options(&[]));
+
+    assert_eq!(
+        (
+            unsigned.contradictory,
+            unsigned.pool.len(),
+            unsigned.labelled.len()
+        ),
+        (1, 1, 1)
+    );
+    assert_eq!(answers(&signed)[0].len(), 3);
+    assert_eq!(answers(&signed)[0][0].0, "import:ann");
+    assert_eq!((signed.tied, signed.pool.len()), (1, 0));
+}
+
+#[test]
+fn without_their_labels_all_texts_are_asked_each_once() {
+    let files = files(&["text,label\none,A\nONE,B\ntwo,A\n", "text\ntwo\nthree\n"]);
+
+    let plan = Plan::of(
+        &files,
+        &set(&["A"]),
+        &options(&["--ignore-labels", "--classifier", "mail"]),
+    );
+
+    assert!(plan.labelled.is_empty());
+    let texts: Vec<&str> = plan.pool.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(texts, ["one", "two", "three"]);
+    assert!(plan.pool.iter().all(|(classifier, _)| classifier == "mail"));
+}
+
+#[test]
+fn the_preview_says_everything_that_was_understood() {
+    let files = files(&[
+        "Texto;Etiqueta;id\nuno;A;1\nuno;B;2\ndos;a ;3\ntres;;4\n\"cuatro;A;5\ncinco;A;6\nseis;A;7;8;9\n",
+    ]);
+    let plan = Plan::of(&files, &set(&["B"]), &options(&[]));
+
+    let text = preview::in_words(&files, &plan, true);
+
+    for said in [
+        "CSV, UTF-8, separated by `;`",
+        "Texto = text, Etiqueta = label, id",
+        "4: 3 with labels (4 votes), 1 without; 1 duplicate",
+        "A 3, B 1",
+        "`a` (1) is read as `A`",
+        "lines 2, 3 (A / B)",
+        "line 6: the quote that opens in line 6 is never closed",
+        "line 8: 5 columns where the others have 3",
+        "new labels  A 3",
+        "labels for 2 texts, questions about 2 texts",
+    ] {
+        assert!(text.contains(said), "{said}:\n{text}");
+    }
+}

@@ -1,0 +1,212 @@
+//! A stack that begins without training data: labels, texts, people, and then a model.
+
+use std::{collections::BTreeMap, path::Path};
+
+use active_learning_cli::{demo::reviewer::Reviewer, sign_in};
+use active_learning_core::{
+    dataset::is_test, feedback::record_id, labels::labelled::LabelledRecord, model::first_model::FirstModel,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{Killable, command, json_objects, post, until},
+    new_models::objects,
+};
+
+/// Support mail in three classes, in two languages.
+fn tickets() -> Vec<(&'static str, String)> {
+    let billing = [
+        "invoice",
+        "refund",
+        "charged twice",
+        "Rechnung",
+        "payment",
+        "Lastschrift",
+    ];
+    let delivery = [
+        "parcel",
+        "courier",
+        "Paket",
+        "tracking number",
+        "Lieferung",
+        "shipment",
+    ];
+    let login = [
+        "password",
+        "reset mail",
+        "Anmeldung",
+        "two-factor code",
+        "Passwort",
+        "locked account",
+    ];
+    let about = [
+        "is wrong",
+        "did not arrive",
+        "fehlt seit gestern",
+        "needs an answer",
+        "is a problem again",
+    ];
+    let mut tickets = Vec::new();
+    for (label, words) in [("billing", billing), ("delivery", delivery), ("login", login)] {
+        for (number, word) in words.iter().enumerate() {
+            for (other, rest) in about.iter().enumerate() {
+                let second = words[(number + other + 1) % words.len()];
+                tickets.push((
+                    label,
+                    format!("The {word} {rest}, also the {second} of order {number}{other}"),
+                ));
+            }
+        }
+    }
+    tickets
+}
+
+/// A spreadsheet's file: semicolons, a header line, a column that nobody needs.
+fn write_csv(path: &Path, tickets: &[(&str, String)]) {
+    let rows = tickets.iter().enumerate();
+    let rows = rows.map(|(number, (_, text))| format!("{number};\"{text}\";open\r\n"));
+    let file = format!("id;message;state\r\n{}", rows.collect::<String>());
+    std::fs::write(path, file).expect("written");
+}
+
+async fn progress(stack: &Killable) -> Option<FirstModel> {
+    let bucket = stack.outputs.output("TrainingS3Bucket");
+    let found: Vec<FirstModel> = objects(&stack.s3().await, bucket, "builds/first-model", ".json").await;
+    found.into_iter().next()
+}
+
+async fn classify(stack: &Killable, text: &str) -> (u16, Value) {
+    let url = stack.outputs.output("TextClassificationApiGatewayID");
+    post(url, &stack.outputs.api_key_value, &json!({"sentence": text})).await
+}
+
+async fn labelled(stack: &Killable) -> Vec<LabelledRecord> {
+    let bucket = stack.outputs.output("TrainingS3Bucket");
+    let s3 = stack.s3().await;
+    let mut records = Vec::new();
+    let list = s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .prefix("labelled/")
+        .send()
+        .await;
+    for object in list.expect("listed").contents() {
+        let key = object.key().unwrap_or_default();
+        let body = s3
+            .get_object()
+            .bucket(bucket)
+            .key(key)
+            .send()
+            .await
+            .expect("read")
+            .body;
+        let bytes = body.collect().await.expect("read").into_bytes();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        records.extend(lines.map(|line| LabelledRecord::parse(line).expect("a record")));
+    }
+    records
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_without_training_data_asks_people_until_it_has_a_model_and_ranks_what_waits_by_it() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state = folder.path().join("state");
+    let tickets = tickets();
+    let file = folder.path().join("tickets.csv");
+    write_csv(&file, &tickets);
+    let file = file.to_str().expect("UTF-8");
+    let start = ["start", "--labels", "billing,delivery,login", "--texts", file];
+    let parameters = [
+        "FeedbackBufferSeconds=1",
+        "PoolTextsInReview=20",
+        "AuditSampleRate=0",
+    ];
+    let stack = Killable::run(&state, &start, &parameters);
+
+    // Before the first model.
+    let first = progress(&stack).await.expect("it is said how far it is");
+    let (status, answer) = classify(&stack, "Where is the parcel with my shoes?").await;
+    let (_, again) = classify(&stack, "Where is the parcel with my shoes?").await;
+
+    assert_eq!(
+        first.describe(),
+        "0 of 15 labels to the first model; still needed: 5 billing, 5 delivery, 5 login"
+    );
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["prediction"], Value::Null);
+    assert_eq!(answer["confidence"], Value::Null);
+    assert_eq!(answer["review"]["reason"], "unlabelled");
+    assert_eq!(answer["review"]["queued"], true);
+    assert_eq!(answer["review"]["waitsFor"], "pool");
+    assert!(again["review"]["queued"].is_boolean(), "{again}");
+
+    // People answer until a model serves.
+    let default = |text: &str| record_id("default", text);
+    let mut right: BTreeMap<String, &str> = BTreeMap::new();
+    for (label, text) in &tickets {
+        right.insert(default(text), label);
+    }
+    right.insert(answer_id(&answer), "delivery");
+    let link = sign_in::create_link(&stack.outputs, "ann").await.expect("a link");
+    let mut reviewer = Reviewer::sign_in(&link).await.expect("signed in");
+    until(async || {
+        let answer = |id: &str, _: &str| right.get(id).map(|label| (*label).to_owned());
+        let _ = reviewer.answer_next(answer).await.expect("the portal answers");
+        let (_, answer) = classify(&stack, "The invoice is wrong, I want a refund").await;
+        answer["prediction"] == "billing"
+    })
+    .await;
+    let before_the_model = labelled(&stack).await;
+    let versions = command(&state, &["versions"]).await.1;
+
+    assert!(
+        before_the_model.len() < tickets.len(),
+        "not all had to be labelled"
+    );
+    assert!(
+        before_the_model
+            .iter()
+            .all(|record| !is_test(&record.record.utterance, 0.2))
+    );
+    assert!(
+        versions.contains("cross-validation") || versions.contains("serves"),
+        "{versions}"
+    );
+
+    // What waits is ranked by the model now, and a part of it is held out to compare models on.
+    until(async || {
+        let answer = |id: &str, _: &str| right.get(id).map(|label| (*label).to_owned());
+        let _ = reviewer.answer_next(answer).await.expect("the portal answers");
+        labelled(&stack).await.len() >= tickets.len()
+    })
+    .await;
+    let all = labelled(&stack).await;
+
+    assert!(progress(&stack).await.is_none(), "a model serves");
+    assert!(
+        all.iter().any(|record| record.record.model_arn.is_some()),
+        "none was ranked by a model"
+    );
+    assert!(all.iter().any(|record| is_test(&record.record.utterance, 0.2)));
+    let built = command(&state, &["build"]).await.1;
+    assert!(built.contains("champion"), "{built}");
+
+    // The next start goes on, without a word about news.
+    stack.kill();
+    let stack = Killable::start_with(&state, &parameters);
+    let (_, answer) = classify(&stack, "The invoice is wrong, I want a refund").await;
+    assert_eq!(answer["prediction"], "billing");
+    let initial = json_objects(
+        &stack.s3().await,
+        stack.outputs.output("TrainingS3Bucket"),
+        "initial/",
+        ".csv",
+    )
+    .await;
+    assert!(initial.is_empty());
+}
+
+fn answer_id(answer: &Value) -> String {
+    let classifier = answer["classifier"].as_str().expect("a name");
+    record_id(classifier, answer["utterance"].as_str().expect("the text"))
+}

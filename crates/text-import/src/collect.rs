@@ -1,0 +1,385 @@
+//! Reads a whole file into rows, with what is to be said of it.
+
+use std::{collections::BTreeMap, io::Read};
+
+use encoding_rs::Encoding;
+use serde_json::Value;
+
+use crate::{
+    Column, Format, Import, Options, Refusal, Rejected,
+    draft::{Draft, DraftVote, Fields, text_of},
+    elements::{Head, Wanted, elements},
+    encoding::{Detected, decode_line},
+    labels::Written,
+    layout::layout,
+    lines::Lines,
+    records::Records,
+    source::{OpenError, Shape, Source, WRAPPERS, damage, open},
+    table::{self, Table},
+    tools::Tool,
+    workbook,
+};
+
+/// Bytes of unpacked content that are read at most.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// What was read so far.
+pub(crate) struct Collected<'a> {
+    pub options: &'a Options,
+    pub drafts: Vec<(u64, Draft)>,
+    pub rejected: Vec<Rejected>,
+    pub notes: Vec<String>,
+    pub columns: Vec<Column>,
+    pub tool: Option<Tool>,
+    /// Objects that no tool wrote: rows of a table.
+    objects: Vec<(u64, Fields)>,
+    pub counted: Counted,
+    /// Letters beyond ASCII and those of it, in lines that were read as Windows-1252.
+    foreign: (usize, usize),
+}
+
+/// Repairs that are told once, with their number and the first line.
+#[derive(Default)]
+pub(crate) struct Counted(BTreeMap<&'static str, (u64, u64)>);
+
+impl Counted {
+    pub(crate) fn add(&mut self, what: &'static str, line: u64) {
+        let (count, _) = self.0.entry(what).or_insert((0, line));
+        *count += 1;
+    }
+
+    pub(crate) fn notes(self) -> impl Iterator<Item = String> {
+        self.0
+            .into_iter()
+            .map(|(what, (count, line))| format!("{what}: {count}, the first in line {line}"))
+    }
+}
+
+const OTHER_ENCODING: &str = "lines that are no UTF-8, which were read as Windows-1252";
+const UNLIKELY: &str = "most letters are none of Western languages: is the first text as it should be? \
+    If not, name the encoding, such as --encoding windows-1251 or shift_jis";
+const STRAY_QUOTE: &str = "rows with quotes that are neither doubled nor close a cell, which were kept";
+
+/// Reads a file: see [`crate::read`].
+pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
+    if bytes.is_empty() {
+        return Err(Refusal::Empty);
+    }
+    let source = opened(bytes, options)?;
+    let (shape, gzip, encoding) = (source.shape, source.gzip, source.encoding);
+    let mut collected = Collected::new(options);
+    let mut import = Import::nothing(gzip);
+    match shape {
+        Shape::Workbook => {
+            import.format = Format::Xlsx;
+            import.sheets = workbook::read(source, &mut collected)?;
+        }
+        Shape::Table => import.delimiter = collected.delimited(source)?,
+        Shape::Lines => {
+            import.format = Format::JsonLines;
+            collected.json_lines(source)?;
+        }
+        Shape::Document => {
+            import.format = Format::Json;
+            import.classifier = collected.document(bytes, source)?;
+        }
+    }
+    if shape == Shape::Table && import.delimiter.is_none() {
+        import.format = Format::Lines;
+    }
+    import.encoding = encoding.map(|detected| collected.encoding_name(detected));
+    if let Some(note) = contradiction(options, import.format) {
+        collected.notes.push(note);
+    }
+    collected.finish(import)
+}
+
+fn opened<'a>(bytes: &'a [u8], options: &Options) -> Result<Source<'a>, Refusal> {
+    let encoding = match &options.encoding {
+        None => None,
+        Some(name) => match Encoding::for_label(name.as_bytes()) {
+            Some(encoding) => Some(encoding),
+            None => return Err(Refusal::NoEncoding(name.clone())),
+        },
+    };
+    let mut source = open(bytes, encoding).map_err(OpenError::into_refusal)?;
+    source.content = Box::new(std::io::BufReader::new(source.content.take(MAX_BYTES)));
+    Ok(source)
+}
+
+/// Says where the end of a name says something else than the content.
+fn contradiction(options: &Options, format: Format) -> Option<String> {
+    let name = options.name.as_ref()?.to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let suffix = name.rsplit_once('.')?.1;
+    let expected: &[Format] = match suffix {
+        "csv" | "tsv" => &[Format::Csv, Format::Lines],
+        "json" => &[Format::Json],
+        "jsonl" | "ndjson" => &[Format::JsonLines],
+        "xlsx" | "xlsm" => &[Format::Xlsx],
+        _ => return None,
+    };
+    let is_other = !expected.contains(&format);
+    is_other.then(|| {
+        format!(
+            "the name ends in .{suffix}, the content is {}: it was read by its content",
+            format.name()
+        )
+    })
+}
+
+impl Import {
+    fn nothing(gzip: bool) -> Self {
+        Self {
+            format: Format::Csv,
+            tool: None,
+            gzip,
+            encoding: None,
+            delimiter: None,
+            sheets: Vec::new(),
+            columns: Vec::new(),
+            classifier: None,
+            rows: Vec::new(),
+            rejected: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Collected<'a> {
+    fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            drafts: Vec::new(),
+            rejected: Vec::new(),
+            notes: Vec::new(),
+            columns: Vec::new(),
+            tool: None,
+            objects: Vec::new(),
+            counted: Counted::default(),
+            foreign: (0, 0),
+        }
+    }
+
+    pub(crate) fn reject(&mut self, line: u64, reason: impl ToString) {
+        self.rejected.push(Rejected {
+            line,
+            reason: reason.to_string(),
+        });
+    }
+
+    /// Tells that reading ended early.
+    fn broken(&mut self, error: &std::io::Error) {
+        let last = self
+            .drafts
+            .last()
+            .map(|(line, _)| *line)
+            .max(self.objects.last().map(|(line, _)| *line));
+        let reason =
+            damage(error).unwrap_or_else(|| format!("the file could not be read from here on: {error}"));
+        self.reject(last.unwrap_or(0) + 1, reason);
+    }
+
+    /// Reads columns with a delimiter, or one text a line; returns the delimiter.
+    fn delimited(&mut self, source: Source<'_>) -> Result<Option<char>, Refusal> {
+        let layout = layout(&source.sample, source.is_whole, self.options.delimiter);
+        let mut lines = Lines::new(source.content);
+        if layout.has_separator_line {
+            let _ = lines.next();
+        }
+        let mut records = Records::new(lines, layout.dialect, layout.columns);
+        let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
+        loop {
+            let record = match records.next() {
+                Ok(Some(record)) => record,
+                Ok(None) => break,
+                Err(error) => {
+                    self.broken(&error);
+                    break;
+                }
+            };
+            if record.has_stray_quote {
+                self.counted.add(STRAY_QUOTE, record.line);
+            }
+            match record.cells {
+                Err(reason) => self.reject(record.line, reason),
+                Ok(cells) => {
+                    let cells: Vec<String> =
+                        cells.iter().map(|cell| self.decoded(cell, record.line)).collect();
+                    rows.push((record.line, cells));
+                }
+            }
+        }
+        let table = Table::of_cells(rows, layout.columns, self)?;
+        table.read(self)?;
+        Ok(layout
+            .dialect
+            .delimiter
+            .filter(|_| layout.columns > 1 || layout.has_separator_line)
+            .map(char::from))
+    }
+
+    fn decoded(&mut self, bytes: &[u8], line: u64) -> String {
+        let (text, is_other) = decode_line(bytes);
+        if is_other {
+            self.counted.add(OTHER_ENCODING, line);
+            self.foreign.0 += text.chars().filter(|c| !c.is_ascii()).count();
+            self.foreign.1 += text.chars().filter(char::is_ascii_alphabetic).count();
+        }
+        text.into_owned()
+    }
+
+    /// Reads one JSON object or text a line.
+    fn json_lines(&mut self, source: Source<'_>) -> Result<(), Refusal> {
+        let mut lines = Lines::new(source.content);
+        loop {
+            let line = match lines.next() {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => {
+                    self.broken(&error);
+                    break;
+                }
+            };
+            if line.is_too_long {
+                self.reject(line.number, "the line is longer than 1 MiB");
+            } else if !line.bytes.trim_ascii().is_empty() {
+                let text = self.decoded(&line.bytes, line.number);
+                self.element(line.number, &text);
+            }
+        }
+        table::of_objects(std::mem::take(&mut self.objects), self)
+    }
+
+    /// Reads one JSON document; returns the classifier that it names.
+    fn document(&mut self, bytes: &[u8], source: Source<'_>) -> Result<Option<String>, Refusal> {
+        let head = match Head::read(opened(bytes, self.options)?.content) {
+            Ok(head) => head,
+            Err(error) => {
+                return Err(Refusal::Damaged(
+                    damage(&error).unwrap_or_else(|| error.to_string()),
+                ));
+            }
+        };
+        let known = WRAPPERS
+            .iter()
+            .find(|name| head.arrays.iter().any(|array| array == *name))
+            .map(|name| (*name).to_owned());
+        let only = || (head.arrays.len() == 1).then(|| head.arrays[0].clone());
+        let field = known.or_else(only);
+        let read = match (&field, head.is_object) {
+            (Some(field), true) => elements(source.content, Wanted::Field(field), &mut |number, element| {
+                self.element(number, element);
+                true
+            }),
+            (None, true) => {
+                self.notes
+                    .push("the document is one object, which was read as one text".to_owned());
+                let mut text = String::new();
+                let mut content = source.content;
+                match content.read_to_string(&mut text) {
+                    Ok(_) => self.element(1, &text),
+                    Err(error) => self.broken(&error),
+                }
+                Ok(())
+            }
+            (_, false) => elements(source.content, Wanted::Itself, &mut |number, element| {
+                self.element(number, element);
+                true
+            }),
+        };
+        if let Err(error) = read {
+            let last = self.drafts.len() + self.objects.len() + self.rejected.len();
+            self.reject(
+                last as u64 + 1,
+                format!(
+                    "the document ends or is damaged here: line {}, column {}",
+                    error.line(),
+                    error.column()
+                ),
+            );
+        }
+        let objects = std::mem::take(&mut self.objects);
+        table::of_objects(objects, self)?;
+        match field {
+            Some(_) => Ok(self.whole_file_fields(&head)),
+            None => Ok(None),
+        }
+    }
+
+    /// Gives the fields of a document to those of its rows that have none of their own; returns its
+    /// classifier.
+    fn whole_file_fields(&mut self, head: &Head) -> Option<String> {
+        let field = |name: &str| {
+            head.fields
+                .iter()
+                .rev()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| value)
+        };
+        let written = field("label")
+            .or_else(|| field("labels"))
+            .and_then(Written::of_value);
+        let by = text_of(field("user").or_else(|| field("annotator")));
+        for (_, draft) in &mut self.drafts {
+            if let (true, Some(written)) = (draft.votes.is_empty() && draft.aside.is_none(), &written) {
+                draft.votes.push(DraftVote {
+                    written: written.clone(),
+                    by: None,
+                    at: None,
+                });
+            }
+            for vote in &mut draft.votes {
+                vote.by = vote.by.take().or_else(|| by.clone());
+            }
+        }
+        let unused = head.fields.iter().map(|(name, _)| name.as_str());
+        let unused: Vec<String> = unused
+            .filter(|name| !["label", "labels", "user", "annotator", "classifier"].contains(name))
+            .map(|name| format!("`{name}`"))
+            .collect();
+        if !unused.is_empty() {
+            self.notes.push(format!(
+                "fields of the document that were not used: {}",
+                unused.join(", ")
+            ));
+        }
+        text_of(field("classifier"))
+    }
+
+    /// Reads an element of a document, or a line.
+    fn element(&mut self, number: u64, json: &str) {
+        match serde_json::from_str::<Value>(json) {
+            Ok(Value::Object(fields)) => match Tool::of(&fields) {
+                Some(tool) => {
+                    self.tool.get_or_insert(tool);
+                    match tool.draft(&fields, self.options) {
+                        Ok(draft) => self.drafts.push((number, draft)),
+                        Err(reason) => self.reject(number, reason),
+                    }
+                }
+                None => self.objects.push((number, fields)),
+            },
+            Ok(Value::String(text)) => self.drafts.push((
+                number,
+                Draft {
+                    text,
+                    ..Draft::default()
+                },
+            )),
+            Ok(_) => self.reject(number, "neither a text nor an object"),
+            Err(error) => self.reject(number, format!("not valid JSON (column {})", error.column())),
+        }
+    }
+
+    fn encoding_name(&mut self, detected: Detected) -> String {
+        if self.foreign.0 > self.foreign.1 {
+            self.notes.push(UNLIKELY.to_owned());
+        }
+        let name = detected.name();
+        match self.counted.0.get(OTHER_ENCODING) {
+            Some(_) if detected.mark == 0 => "Windows-1252, or UTF-8 where it is".to_owned(),
+            Some(_) | None => name.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Objects of JSON, and rows of tools, as requests.
+
+use active_learning_core::feedback::{
+    Fields, InvalidFeedback, Known, parse_fields, prediction::LABEL_DELIMITER, unknown_field,
+};
+use serde_json::Value;
+
+use crate::{
+    Options,
+    draft::{self, Draft},
+    elements::Head,
+    labels::{Written, name},
+    tools::Tool,
+};
+
+/// The fields of an item, and what they may be called.
+pub(super) const FIELDS: [Known; 11] = [
+    ("classifier", "classifier"),
+    ("sentence", "sentence"),
+    ("utterance", "sentence"),
+    ("text", "sentence"),
+    ("feedback", "feedback"),
+    ("prediction", "prediction"),
+    ("confidence", "confidence"),
+    ("label", "label"),
+    ("labels", "label"),
+    ("predictionId", "predictionId"),
+    ("user", "user"),
+];
+
+/// The fields of a document beside its texts.
+const WHOLE_FIELDS: [Known; 8] = [
+    ("classifier", "classifier"),
+    ("sentences", "sentences"),
+    ("feedback", "feedback"),
+    ("prediction", "prediction"),
+    ("confidence", "confidence"),
+    ("label", "label"),
+    ("labels", "label"),
+    ("user", "user"),
+];
+
+/// What a document says of all its texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Whole {
+    /// The classifier that it names.
+    pub classifier: Option<String>,
+    /// Fields of texts that have none of their own.
+    pub(super) fields: Fields,
+    /// What is said of that.
+    pub(super) repairs: Vec<String>,
+}
+
+impl Whole {
+    /// Reads the fields of a document; the error says why nothing of it can be used.
+    pub(super) fn of(head: &Head) -> Result<Self, String> {
+        let refused = |reason: String| Err(format!("{reason}; nothing of the file was read"));
+        let mut whole = Self::default();
+        let mut seen: Vec<&str> = Vec::new();
+        let arrays = head.arrays.iter().map(|name| (name, None));
+        let fields = head.fields.iter().map(|(name, value)| (name, Some(value)));
+        for (name, value) in fields.chain(arrays) {
+            let Some((_, field)) = WHOLE_FIELDS.iter().find(|(known, _)| known == name) else {
+                return refused(unknown_field(name, &WHOLE_FIELDS).to_string());
+            };
+            if seen.contains(field) {
+                return refused(InvalidFeedback::Twice(field).to_string());
+            }
+            seen.push(field);
+            match (*field, value) {
+                ("sentences", _) | (_, Some(Value::Null)) => {}
+                ("classifier", Some(Value::String(classifier))) => {
+                    whole.classifier = Some(classifier.clone()).filter(|name| !name.trim().is_empty());
+                }
+                ("classifier", _) => return refused("field `classifier` must be a text".to_owned()),
+                (field, Some(value)) => {
+                    whole.fields.insert(field, value.clone());
+                }
+                (_, None) => return refused(format!("field `{name}` of a document must be no array")),
+            }
+        }
+        if !whole.fields.is_empty() {
+            let names: Vec<String> = whole.fields.keys().map(|name| format!("`{name}`")).collect();
+            let names = names.join(", ");
+            whole.repairs.push(format!(
+                "{names} of the document counts for each text without one of its own"
+            ));
+        }
+        Ok(whole)
+    }
+}
+
+/// Reads an element: a text, an object with the fields of a request, or one of a tool, which may be several
+/// requests.
+pub(super) fn of_element(json: &str) -> Result<Vec<Fields>, String> {
+    match json.as_bytes().first() {
+        Some(b'"') => match serde_json::from_str::<String>(json) {
+            Ok(sentence) => Ok(vec![Fields::from([("sentence", Value::from(sentence))])]),
+            Err(_) => Err(InvalidFeedback::HalfSurrogate("sentence").to_string()),
+        },
+        Some(b'{') => of_object(json),
+        _ if serde_json::from_str::<serde::de::IgnoredAny>(json).is_ok() => {
+            Err("neither a text nor an object".to_owned())
+        }
+        _ => of_object(json),
+    }
+}
+
+fn of_object(json: &str) -> Result<Vec<Fields>, String> {
+    if let Ok(object) = serde_json::from_str::<draft::Fields>(json)
+        && let Some(tool) = Tool::of(&object)
+    {
+        return tool.draft(&object, &Options::default()).map(of_draft);
+    }
+    let mut fields = parse_fields(json.as_bytes(), &FIELDS).map_err(|error| error.to_string())?;
+    if let Some(label) = fields.remove("label")
+        && let Some(label) = label_text(label)?
+    {
+        fields.insert("label", label);
+    }
+    Ok(vec![fields])
+}
+
+/// Writes a list of labels as one text, as feedback has them; other values stay what they are.
+fn label_text(label: Value) -> Result<Option<Value>, String> {
+    let Value::Array(labels) = label else {
+        return Ok(Some(label));
+    };
+    let names: Option<Vec<String>> = labels.iter().map(name).collect();
+    match names {
+        Some(names) if names.is_empty() => Ok(None),
+        Some(names) => Ok(Some(Value::from(names.join(&LABEL_DELIMITER.to_string())))),
+        None => Err("field `label` must be a text or a list of texts".to_owned()),
+    }
+}
+
+/// Makes a request of each vote on a text, or one without a label.
+pub(super) fn of_draft(draft: Draft) -> Vec<Fields> {
+    let sentence = Value::from(draft.text);
+    if draft.votes.is_empty() {
+        return vec![Fields::from([("sentence", sentence)])];
+    }
+    let request = |vote: draft::DraftVote| {
+        let label = match vote.written {
+            Written::Cell(cell) => cell,
+            Written::List(labels) => labels.join(&LABEL_DELIMITER.to_string()),
+        };
+        let mut fields = Fields::from([("sentence", sentence.clone()), ("label", Value::from(label))]);
+        fields.extend(vote.by.map(|by| ("user", Value::from(by))));
+        fields
+    };
+    draft.votes.into_iter().map(request).collect()
+}

@@ -1,0 +1,243 @@
+//! Files of columns whose first row names them.
+
+use active_learning_core::feedback::{
+    FeedbackRequest, Fields, Known,
+    batch::{ReadError, io_or_damaged},
+    folded_name,
+    prediction::LABEL_DELIMITER,
+    unknown_field,
+};
+use serde_json::Value;
+
+use super::{
+    STRAY_QUOTE, Sink,
+    requests::{FIELDS, of_draft},
+};
+use crate::{
+    Options,
+    columns::{Roles, roles},
+    encoding::decode_line,
+    labels::Written,
+    layout::layout,
+    lines::Lines,
+    names::{is_annotator_name, is_plain_label_name, is_plain_text_name},
+    records::Records,
+    source::{OpenError, Source},
+    table::draft,
+    tools::{Tool, label_studio_label},
+    workbook::{self, Limits, Sheet},
+};
+
+/// Workbooks are held in memory, that of a function.
+pub(super) const LIMITS: Limits = Limits {
+    bytes: 16 << 20,
+    unpacked: 128 << 20,
+};
+
+/// What the columns of a file are.
+enum Columns {
+    /// Fields of a request each.
+    Fields(Vec<&'static str>),
+    /// Those of a tool's export.
+    Tool { roles: Roles, width: usize },
+}
+
+/// Reads one record a line, or several lines where a text is quoted.
+pub(super) fn delimited(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    let layout = layout(&source.sample, source.is_whole, None);
+    let mut lines = Lines::new(source.content);
+    if layout.has_separator_line
+        && let Err(error) = lines.next()
+    {
+        sink.bad(1, io_or_damaged(error)?, b"");
+        return Ok(());
+    }
+    let mut records = Records::new(lines, layout.dialect, layout.columns);
+    let mut columns: Option<Columns> = None;
+    loop {
+        let record = match records.next() {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                sink.bad(sink.number + 1, io_or_damaged(error)?, b"");
+                return Ok(());
+            }
+        };
+        if record.has_stray_quote {
+            sink.count(STRAY_QUOTE, record.line);
+        }
+        let Some(known) = &columns else {
+            let names = record.cells.map(|cells| {
+                cells
+                    .iter()
+                    .map(|cell| decode_line(cell).0.into_owned())
+                    .collect::<Vec<_>>()
+            });
+            match names.and_then(|names| Columns::of(&names, &mut sink.repairs)) {
+                Ok(found) => columns = Some(found),
+                Err(reason) => {
+                    sink.bad(
+                        record.line,
+                        format!("{reason}; nothing of the file was read"),
+                        &record.raw,
+                    );
+                    return Ok(());
+                }
+            }
+            continue;
+        };
+        let content = record.cells.map(|cells| {
+            cells
+                .iter()
+                .map(|cell| sink.decoded(cell, record.line).into_owned())
+                .collect::<Vec<_>>()
+        });
+        let content = content.and_then(|cells| known.requests(cells));
+        if !sink.put_all(record.line, content, &record.raw) {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads the rows of the sheets whose first rows name known columns; the others are told.
+pub(super) fn workbook(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    let bytes = match workbook::bytes(source.content, LIMITS) {
+        Ok(bytes) => bytes,
+        Err(OpenError::Read(error)) => {
+            sink.bad(1, io_or_damaged(error)?, b"");
+            return Ok(());
+        }
+        Err(OpenError::Refused(refusal)) => {
+            sink.bad(1, refusal, b"");
+            return Ok(());
+        }
+    };
+    let sheets = match workbook::sheets(&bytes) {
+        Ok(sheets) => sheets,
+        Err(refusal) => {
+            sink.bad(1, refusal, b"");
+            return Ok(());
+        }
+    };
+    let mut first_reason = None;
+    let mut is_read = false;
+    for Sheet { name, rows } in sheets {
+        let Some((_, names)) = rows.first() else { continue };
+        match Columns::of(names, &mut sink.repairs) {
+            Err(reason) => {
+                sink.repairs
+                    .push(format!("sheet `{name}` was not read: {reason}"));
+                first_reason.get_or_insert(reason);
+            }
+            Ok(columns) => {
+                is_read = true;
+                let width = names.len();
+                for (number, mut cells) in rows.into_iter().skip(1) {
+                    let raw = cells.join("\t");
+                    cells.resize(cells.len().max(width), String::new());
+                    if !sink.put_all(number, columns.requests(cells), raw.as_bytes()) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+    if let (false, Some(reason)) = (is_read, first_reason) {
+        sink.bad(1, format!("{reason}; nothing of the file was read"), b"");
+    }
+    Ok(())
+}
+
+impl Columns {
+    /// Reads the row that names the columns: every one must be known, once, and there must be one of texts.
+    fn of(names: &[String], repairs: &mut Vec<String>) -> Result<Self, String> {
+        if let Some(tool) = Tool::of_columns(names) {
+            let mut roles = roles(names, &[], &Options::default()).map_err(|refusal| refusal.to_string())?;
+            if tool == Tool::LabelStudio {
+                roles.label = label_studio_label(names, &|column| column == roles.text);
+            }
+            repairs.push(format!("the columns were read as an export of {}", tool.name()));
+            return Ok(Self::Tool {
+                roles,
+                width: names.len(),
+            });
+        }
+        let mut fields: Vec<&'static str> = Vec::new();
+        let mut told = Vec::new();
+        for name in names {
+            let Some(field) = field(name) else {
+                return Err(format!(
+                    "the header line has an {}",
+                    unknown_field(name.trim(), &request_fields())
+                ));
+            };
+            if fields.contains(&field) {
+                return Err(format!("the header line has more than one column for `{field}`"));
+            }
+            if name.trim() != field {
+                told.push(format!("column `{}` was read as `{field}`", name.trim()));
+            }
+            fields.push(field);
+        }
+        if !fields.contains(&"sentence") {
+            return Err("the header line has no column `sentence`".to_owned());
+        }
+        repairs.append(&mut told);
+        Ok(Self::Fields(fields))
+    }
+
+    /// Makes requests of a row.
+    fn requests(&self, cells: Vec<String>) -> Result<Vec<Fields>, String> {
+        let width = match self {
+            Self::Fields(fields) => fields.len(),
+            Self::Tool { width, .. } => *width,
+        };
+        let is_filled = |cell: &String| !cell.trim().is_empty();
+        let filled = cells.iter().rposition(is_filled).map_or(0, |last| last + 1);
+        if filled == 0 && cells.len() > 1 {
+            return Ok(Vec::new());
+        }
+        if cells.len() < width || filled > width {
+            let found = cells.len();
+            return Err(format!("{found} columns where the header has {width}"));
+        }
+        match self {
+            Self::Fields(fields) => {
+                let filled = fields.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+                let fields: Fields = filled.map(|(field, cell)| (*field, value(field, cell))).collect();
+                // Checked here, where the field can be named.
+                FeedbackRequest::of(fields.clone()).map_err(|error| error.to_string())?;
+                Ok(vec![fields])
+            }
+            Self::Tool { roles, .. } => {
+                let values: Vec<Value> = cells.into_iter().map(Value::String).collect();
+                draft(&values, roles).map(of_draft)
+            }
+        }
+    }
+}
+
+/// Returns the value of a cell; labels may be a list.
+fn value(field: &str, cell: String) -> Value {
+    match Written::of_cell(&cell).filter(|_| field == "label") {
+        Some(Written::List(labels)) => Value::from(labels.join(&LABEL_DELIMITER.to_string())),
+        Some(Written::Cell(_)) | None => Value::from(cell),
+    }
+}
+
+/// Returns the field of a column, whatever the case or the language of its name.
+fn field(name: &str) -> Option<&'static str> {
+    let folded = folded_name(name);
+    let known = FIELDS.iter().find(|(other, _)| folded_name(other) == folded);
+    match known {
+        Some((_, field)) => Some(field),
+        None if is_plain_text_name(name) => Some("sentence"),
+        None if is_plain_label_name(name) => Some("label"),
+        None if is_annotator_name(name) => Some("user"),
+        None => None,
+    }
+}
+
+fn request_fields() -> [Known; 9] {
+    active_learning_core::feedback::REQUEST_FIELDS
+}

@@ -1,0 +1,480 @@
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use active_learning_core::feedback::Opinion;
+
+use super::*;
+
+/// Reads a file as batch-feedback does; returns its items and what was repaired.
+fn read_all(content: &[u8]) -> (Vec<Item>, Vec<String>) {
+    let mut items = Vec::new();
+    let whole = whole(content).expect("a slice has no transport errors");
+    let repairs = read(content, &whole.expect("fields that are known"), "", &mut |item| {
+        items.push(item);
+        ControlFlow::Continue(())
+    });
+    (items, repairs.expect("a slice has no transport errors"))
+}
+
+fn items(content: &[u8]) -> Vec<Item> {
+    read_all(content).0
+}
+
+fn sentences(items: &[Item]) -> Vec<String> {
+    items
+        .iter()
+        .flat_map(|item| &item.content)
+        .map(|request| request.sentence.clone())
+        .collect()
+}
+
+fn reasons(items: &[Item]) -> Vec<(u64, &str)> {
+    items
+        .iter()
+        .filter_map(|item| Some((item.number, item.content.as_ref().err()?.as_str())))
+        .collect()
+}
+
+#[test]
+fn a_document_gives_its_classifier_to_texts_and_objects() {
+    let items = items(
+        br#"{"classifier":"news","sentences":
+            ["One",{"sentence":"Two","label":"World"},{"classifier":"mail","sentence":"Three"}]}"#,
+    );
+
+    let requests: Vec<&FeedbackRequest> = items.iter().flat_map(|item| &item.content).collect();
+    assert_eq!(sentences(&items), ["One", "Two", "Three"]);
+    assert_eq!(requests[1].label.as_deref(), Some("World"));
+    assert_eq!(
+        requests.iter().map(|r| r.classifier.as_str()).collect::<Vec<_>>(),
+        ["news", "news", "mail"]
+    );
+}
+
+#[test]
+fn a_bad_element_is_set_aside_and_the_next_one_is_read() {
+    let items = items(br#"{"classifier":"news","sentences":[7,"One",{"sentence":["x"]},"Two"]}"#);
+
+    assert_eq!(sentences(&items), ["One", "Two"]);
+    assert_eq!(
+        reasons(&items)
+            .iter()
+            .map(|(number, _)| *number)
+            .collect::<Vec<_>>(),
+        [1, 3]
+    );
+}
+
+#[test]
+fn a_classifier_after_the_sentences_is_found() {
+    let content = br#"{"sentences":["One"],"classifier":"news"}"#;
+
+    let whole = whole(&content[..]).expect("no transport error");
+
+    assert_eq!(whole.map(|whole| whole.classifier), Ok(Some("news".to_owned())));
+}
+
+#[test]
+fn a_damaged_document_keeps_what_came_before_and_says_where_it_breaks() {
+    let items = items(br#"{"classifier":"news","sentences":["One","Two"#);
+
+    assert_eq!(sentences(&items), ["One"]);
+    assert_eq!(
+        reasons(&items),
+        [(
+            2,
+            "not valid JSON feedback: it ends too early (line 1, column 44)"
+        )]
+    );
+}
+
+#[test]
+fn a_document_without_sentences_says_so() {
+    for content in [&br#"{"classifier":"news"}"#[..], b"7"] {
+        assert_eq!(items(content).len(), 1, "{content:?}");
+    }
+}
+
+#[test]
+fn lines_may_have_a_byte_order_mark_crlf_and_blanks() {
+    let items = items(
+        b"\xEF\xBB\xBF{\"classifier\":\"news\",\"sentence\":\"One\"}\r\n\r\nnonsense\r\n\
+        {\"classifier\":\"news\",\"sentence\":\"Two\"}",
+    );
+
+    assert_eq!(sentences(&items), ["One", "Two"]);
+    assert_eq!(
+        reasons(&items),
+        [(3, "not valid JSON feedback: syntax error (line 1, column 2)")]
+    );
+}
+
+#[test]
+fn a_line_beyond_the_limit_is_rejected_and_the_next_one_read() {
+    let mut content = b"{\"sentence\":\"Zero\"}\n".to_vec();
+    content.resize(5 * MAX_ITEM_BYTES, b'x');
+    content.extend_from_slice(b"\n{\"classifier\":\"news\",\"sentence\":\"One\"}\n");
+
+    let items = items(&content);
+
+    assert_eq!(sentences(&items), ["Zero", "One"]);
+    assert_eq!(
+        reasons(&items),
+        [(
+            2,
+            "the line is longer than 1048576 bytes, with which it begins here"
+        )]
+    );
+}
+
+#[test]
+fn csv_is_read_by_its_header() {
+    let items = items(
+        b"\xEF\xBB\xBFlabel,Sentence,classifier,user\r\n\
+        World,\"One, \"\"two\"\"\nthree\",news,x\r\nWorld,short\r\n,Four,news,\r\n",
+    );
+
+    assert_eq!(sentences(&items), ["One, \"two\"\nthree", "Four"]);
+    assert_eq!(reasons(&items), [(4, "2 columns where the header has 4")]);
+}
+
+#[test]
+fn csv_without_the_needed_columns_is_rejected_once() {
+    let items = items(b"World,Some text\nSports,Other text\n");
+
+    assert_eq!(
+        reasons(&items),
+        [(
+            1,
+            "the header line has an unknown field `World`: the fields are `classifier`, `sentence`, \
+             `feedback`, \
+             `prediction`, `confidence`, `label`, `predictionId`, `user`; nothing of the file was read"
+        )]
+    );
+}
+
+#[test]
+fn an_unbalanced_quote_does_not_fill_the_memory() {
+    let mut content = b"classifier,sentence\nnews,One\nnews,\"".to_vec();
+    content.resize(8 * MAX_ITEM_BYTES, b'x');
+
+    let items = items(&content);
+
+    assert_eq!(sentences(&items), ["One"]);
+    assert!(
+        reasons(&items)[0].1.contains("longer than 1048576 bytes"),
+        "{:?}",
+        reasons(&items)
+    );
+}
+
+#[test]
+fn a_truncated_gzip_file_keeps_what_could_be_read() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for number in 0..5_000 {
+        writeln!(encoder, r#"{{"classifier":"news","sentence":"Text {number}"}}"#).expect("memory");
+    }
+    let bytes = encoder.finish().expect("memory");
+
+    let whole = items(&bytes);
+    let cut = items(&bytes[..bytes.len() / 2]);
+
+    assert_eq!(whole.len(), 5_000);
+    assert!(cut.len() > 1 && cut.len() < 5_000);
+    assert!(cut.last().is_some_and(|item| item.content.is_err()));
+    assert_eq!(items(b"no gzip at all").len(), 1);
+}
+
+#[test]
+fn a_transport_error_is_no_bad_item() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("connection reset"))
+        }
+    }
+    let outcome = read(Broken, &Whole::default(), "news", &mut |_| {
+        panic!("nothing was read")
+    });
+
+    assert!(matches!(outcome, Err(ReadError::Io(_))));
+    assert!(matches!(whole(Broken), Err(ReadError::Io(_))));
+}
+
+#[test]
+fn an_unknown_field_of_a_line_rejects_that_line_and_names_it() {
+    let content = br#"{"sentence":"One","like":true}
+{"sentence":"Two","Feedback":"like"}
+{"sentence":"Three","feedback":"Like"}
+{"sentence":"Four","feedback":"like","feedback":"dislike"}
+{"sentence":"Five","feedback":"like"}
+"#;
+
+    let items = items(content);
+
+    assert_eq!(sentences(&items), ["Five"]);
+    assert_eq!(
+        reasons(&items),
+        [
+            (1, "unknown field `like`: did you mean `feedback`?"),
+            (2, "unknown field `Feedback`: did you mean `feedback`?"),
+            (
+                3,
+                "field `feedback` must be `like` or `dislike`, in lower case, not another text; \
+                 left out it means `dislike`"
+            ),
+            (4, "field `feedback` is given more than once"),
+        ]
+    );
+}
+
+#[test]
+fn a_header_in_another_case_is_read_and_the_repair_is_told() {
+    let (items, repairs) = read_all(b"Text,Prediction ID,feedback\nOne,p-1,like\n");
+
+    let request = items[0].content.as_ref().expect("a request");
+    assert_eq!(request.prediction_id.as_deref(), Some("p-1"));
+    assert_eq!(
+        repairs,
+        [
+            "column `Text` was read as `sentence`",
+            "column `Prediction ID` was read as `predictionId`"
+        ]
+    );
+}
+
+#[test]
+fn a_csv_column_that_nobody_reads_refuses_the_file_by_its_name() {
+    for (header, reason) in [
+        ("sentence,lable", "an unknown field `lable`"),
+        ("sentence,rating", "did you mean `feedback`?"),
+        ("sentence;lable", "an unknown field `lable`"),
+        ("sentence\trating", "did you mean `feedback`?"),
+        ("sentence,Text", "more than one column for `sentence`"),
+        ("label,user", "no column `sentence`"),
+    ] {
+        let row = "One,Two".replace(
+            ',',
+            if header.contains(';') {
+                ";"
+            } else if header.contains('\t') {
+                "\t"
+            } else {
+                ","
+            },
+        );
+        let items = items(format!("{header}\n{row}\n").as_bytes());
+
+        assert!(
+            matches!(reasons(&items)[..], [(1, told)] if told.contains(reason)),
+            "{header}: {items:?}"
+        );
+        assert_eq!(items[0].raw, header.as_bytes());
+    }
+}
+
+#[test]
+fn a_field_beside_the_sentences_of_a_document_refuses_it_wherever_it_stands() {
+    for (content, reason) in [
+        (
+            r#"{"sentences":["One"],"rating":"like"}"#,
+            "unknown field `rating`: did you mean `feedback`?",
+        ),
+        (
+            r#"{"Sentences":["One"]}"#,
+            "unknown field `Sentences`: did you mean `sentences`?",
+        ),
+        (
+            r#"{"classifier":7,"sentences":["One"]}"#,
+            "field `classifier` must be a text",
+        ),
+        (
+            r#"{"sentences":[],"sentences":["One"]}"#,
+            "field `sentences` is given more than once",
+        ),
+    ] {
+        let refused = whole(content.as_bytes()).expect("no transport error");
+
+        assert!(
+            refused.as_ref().is_err_and(|told| told.starts_with(reason)),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_kept_byte_by_byte() {
+    let csv = items(b"sentence,label\r\nOne,\"caf\xe9\",x\r\n\r\n\"Two\nlines\",a,b\r\nThree,\"a\"\r\n");
+    let lines = items(b"{\"sentence\": \"caf\xe9\", \"x\": 1}\r\n");
+    let document = items(br#"{"sentences": [ {"sentence" :  7}, "x\ud800" ]}"#);
+
+    let bad = |items: &[Item]| {
+        let bad = items.iter().filter(|item| item.content.is_err());
+        bad.map(|item| item.raw.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(bad(&csv), [&b"One,\"caf\xe9\",x"[..], b"\"Two\nlines\",a,b"]);
+    assert_eq!(reasons(&csv)[1], (4, "3 columns where the header has 2"));
+    assert_eq!(bad(&lines), [b"{\"sentence\": \"caf\xe9\", \"x\": 1}"]);
+    assert_eq!(bad(&document), [&br#"{"sentence" :  7}"#[..], br#""x\ud800""#]);
+}
+
+#[test]
+fn utf_16_windows_1252_and_other_delimiters_are_read_and_told() {
+    let utf_16: Vec<u8> = "\u{feff}Texto;Etiqueta\r\ncaf\u{e9};World\r\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let (wide, repairs) = read_all(&utf_16);
+    let (old, told) = read_all(b"sentence\tlabel\ncaf\xe9\tWorld\n");
+
+    assert_eq!(
+        (sentences(&wide), sentences(&old)),
+        (vec!["café".to_owned()], vec!["café".to_owned()])
+    );
+    assert_eq!(
+        repairs,
+        [
+            "column `Texto` was read as `sentence`",
+            "column `Etiqueta` was read as `label`"
+        ]
+    );
+    assert_eq!(
+        told,
+        ["lines that are no UTF-8, which were read as Windows-1252: 1, the first in line 2"]
+    );
+}
+
+#[test]
+fn a_quote_that_never_closes_costs_its_row_and_keeps_its_bytes() {
+    let items = items(b"sentence,label\nOne,World\n\"Two,World\nThree,World\n");
+
+    assert_eq!(sentences(&items), ["One", "Three"]);
+    assert_eq!(
+        reasons(&items),
+        [(3, "the quote that opens in line 3 is never closed")]
+    );
+    assert_eq!(items[1].raw, b"\"Two,World");
+}
+
+#[test]
+fn text_and_labels_are_fields_and_lists_of_labels_one_label_each() {
+    let lines = items(
+        br#"{"text":"One","labels":["World","Sports"]}
+{"text":"Two","label":["World"]}
+{"text":"Three","labels":[]}
+{"text":"Four","labels":[["World"]]}
+"#,
+    );
+
+    let labels: Vec<Option<&str>> = lines
+        .iter()
+        .flat_map(|item| &item.content)
+        .map(|request| request.label.as_deref())
+        .collect();
+    assert_eq!(labels, [Some("World|Sports"), Some("World"), None]);
+    assert_eq!(
+        reasons(&lines),
+        [(4, "field `label` must be a text or a list of texts")]
+    );
+}
+
+#[test]
+fn fields_of_a_document_count_for_its_texts_and_are_told() {
+    let (items, repairs) = read_all(
+        br#"{"sentences":["One",{"sentence":"Two","label":"Sports"}],"label":"World","feedback":"like"}"#,
+    );
+
+    let requests: Vec<&FeedbackRequest> = items.iter().flat_map(|item| &item.content).collect();
+    let labels: Vec<Option<&str>> = requests.iter().map(|request| request.label.as_deref()).collect();
+    assert_eq!(labels, [Some("World"), Some("Sports")]);
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.feedback == Some(Opinion::Like))
+    );
+    assert_eq!(
+        repairs,
+        ["`feedback`, `label` of the document counts for each text without one of its own"]
+    );
+}
+
+#[test]
+fn the_first_folder_of_a_key_names_the_classifier_unless_it_is_a_date() {
+    assert_eq!(classifier_of_key("news/2026/a.csv"), Some("news"));
+    assert_eq!(classifier_of_key("2026/11/a.csv"), None);
+    assert_eq!(classifier_of_key("a.csv"), None);
+}
+
+#[test]
+fn exports_of_tools_give_a_request_for_each_vote() {
+    let file = |name: &str| {
+        std::fs::read(format!("{}/tests/files/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a file")
+    };
+
+    for (name, expected) in [
+        ("label-studio.json", 5),
+        ("label-studio.csv", 2),
+        ("doccano.jsonl", 3),
+        ("doccano.csv", 4),
+        ("prodigy-choice.jsonl", 3),
+        ("argilla-records.json", 3),
+        ("ground-truth-output.manifest", 4),
+        ("ground-truth-input.manifest", 2),
+    ] {
+        let items = items(&file(name));
+        assert_eq!(sentences(&items).len(), expected, "{name}: {items:?}");
+    }
+    let items = items(&file("label-studio.json"));
+    let first = items[1].content.as_ref().expect("a request");
+    assert_eq!(
+        (first.user.as_deref(), first.label.as_deref()),
+        (Some("bea@example.com"), Some("Neutral"))
+    );
+}
+
+#[test]
+fn a_workbook_is_read_where_its_columns_are_known_and_other_formats_are_refused_by_name() {
+    let file = |name: &str| {
+        std::fs::read(format!("{}/tests/files/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a file")
+    };
+    let unknown = items(&file("tickets.xlsx"));
+    let zip = whole(&file("texts.zip")[..]).expect("no transport error");
+
+    assert_eq!(unknown.len(), 1);
+    assert!(
+        reasons(&unknown)[0]
+            .1
+            .starts_with("the header line has an unknown field `Ticket`"),
+        "{unknown:?}"
+    );
+    assert_eq!(
+        zip,
+        Err("the file is a zip archive; unpack it, and give the files in it".to_owned())
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_end_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let whole = whole(&bytes[..]).expect("no transport error").unwrap_or_default();
+        let _ = read(&bytes[..], &whole, "news", &mut |_| ControlFlow::Continue(()));
+    }
+
+    #[test]
+    fn texts_survive_every_format(texts in proptest::collection::vec("\\PC{1,60}", 1..8)) {
+        let mut csv = ::csv::Writer::from_writer(Vec::new());
+        csv.write_record(["classifier", "sentence"]).expect("memory");
+        let mut lines = String::new();
+        for text in &texts {
+            csv.write_record(["news", text]).expect("memory");
+            lines += &format!("{}\n", serde_json::json!({"classifier": "news", "sentence": text}));
+        }
+        let document = serde_json::json!({"classifier": "news", "sentences": texts}).to_string();
+
+        prop_assert_eq!(sentences(&items(document.as_bytes())), texts.clone());
+        prop_assert_eq!(sentences(&items(lines.as_bytes())), texts.clone());
+        let csv = csv.into_inner().expect("memory");
+        prop_assert_eq!(sentences(&items(&csv)), texts);
+    }
+}

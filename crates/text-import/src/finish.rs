@@ -1,0 +1,123 @@
+//! Makes rows of what a file gives: labels cut, texts checked, repairs counted.
+
+use active_learning_core::{MAX_UTTERANCE_BYTES, text::is_blank};
+
+use crate::{
+    Import, Refusal, Role, Row, Vote,
+    collect::Collected,
+    draft::Draft,
+    labels::{Cut, Written},
+};
+
+/// Told of texts with NUL characters, behind their number.
+const NUL: &str = "texts with NUL characters, which were removed";
+
+impl Collected<'_> {
+    /// Cuts labels, checks texts, and sums up.
+    pub(crate) fn finish(mut self, mut import: Import) -> Result<Import, Refusal> {
+        let cells: Vec<String> = self
+            .drafts
+            .iter()
+            .flat_map(|(_, draft)| &draft.votes)
+            .filter_map(|vote| match &vote.written {
+                Written::Cell(cell) => Some(cell.clone()),
+                Written::List(_) => None,
+            })
+            .collect();
+        let is_list = self
+            .columns
+            .iter()
+            .any(|column| column.role == Role::Label && column.name.to_lowercase().ends_with('s'));
+        let cut = Cut::of(
+            cells.iter().map(String::as_str),
+            self.options.label_delimiter,
+            is_list,
+        );
+        let mut drafts = std::mem::take(&mut self.drafts);
+        drafts.sort_by_key(|(line, _)| *line);
+        for (line, draft) in drafts {
+            match self.row(line, draft, &cut) {
+                Ok(row) => import.rows.push(row),
+                Err(reason) => self.reject(line, reason),
+            }
+        }
+        if import.rows.is_empty() && self.rejected.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        self.rejected.sort_by_key(|rejected| rejected.line);
+        import.rejected = self.rejected;
+        import.columns = self.columns;
+        import.tool = self.tool;
+        import.notes = self.notes;
+        import.notes.extend(cut.note);
+        import.notes.extend(self.counted.notes());
+        Ok(import)
+    }
+
+    fn row(&mut self, line: u64, draft: Draft, cut: &Cut) -> Result<Row, String> {
+        let mut text = draft.text;
+        if text.contains('\0') {
+            text.retain(|c| c != '\0');
+            self.counted.add(NUL, line);
+        }
+        if is_blank(&text) {
+            return Err("the text is empty".to_owned());
+        }
+        if text.len() > MAX_UTTERANCE_BYTES {
+            return Err(format!(
+                "the text has {} bytes, more than {MAX_UTTERANCE_BYTES}",
+                text.len()
+            ));
+        }
+        if let Some(aside) = draft.aside {
+            self.counted.add(aside_note(aside), line);
+        }
+        let votes = draft.votes.into_iter().map(|vote| {
+            let labels: Vec<String> = cut
+                .labels(vote.written)
+                .into_iter()
+                .map(without_controls)
+                .collect();
+            Vote {
+                labels,
+                by: vote.by,
+                at: vote.at,
+            }
+        });
+        let votes = votes.filter(|vote| !vote.labels.is_empty()).collect();
+        Ok(Row {
+            line,
+            text: text.trim().to_owned(),
+            votes,
+        })
+    }
+}
+
+fn without_controls(label: String) -> String {
+    match label.contains(char::is_control) {
+        true => label
+            .split(char::is_control)
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" "),
+        false => label,
+    }
+}
+
+/// Says of how many texts an answer does not count; they stay in the pool unless somebody else labelled them.
+fn aside_note(aside: &'static str) -> &'static str {
+    match aside {
+        "was skipped by its annotator" => {
+            "texts with an annotation that its annotator skipped, which does not count"
+        }
+        "was ignored by its annotator" => "texts that their annotator ignored, which have no label",
+        "is a label that was rejected, which says nothing of the right one" => {
+            "texts with a label that was rejected, which does not say the right one"
+        }
+        "was discarded or is a draft" => {
+            "texts with an answer that was discarded or is a draft, which does not count"
+        }
+        "was labelled by a machine" => "texts that a machine labelled, which have no label of a person",
+        _ => "texts with a label without its name, which does not count",
+    }
+}

@@ -1,0 +1,272 @@
+//! Labels as they are written: one, several with something between them, or a list.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use active_learning_core::feedback::prediction::LABEL_DELIMITER;
+use serde_json::Value;
+
+/// What stands between labels in one cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LabelDelimiter {
+    /// What cuts cells into labels that come again elsewhere: `|`, `;`, `,` or `#`.
+    #[default]
+    Auto,
+    /// Nothing: a cell is one label.
+    None,
+    /// This.
+    Char(char),
+}
+
+/// Delimiters that are tried.
+const TRIED: [char; 4] = [LABEL_DELIMITER, ';', ',', '#'];
+
+/// Fields of an object that name a label.
+const NAMES: [&str; 6] = ["name", "label", "title", "value", "text", "id"];
+
+/// Labels as one cell or field gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// As one text, which may hold several.
+    Cell(String),
+    /// As a list.
+    List(Vec<String>),
+}
+
+impl Written {
+    /// Reads a cell of a table: a list where it holds one as JSON.
+    pub(crate) fn of_cell(cell: &str) -> Option<Self> {
+        let cell = cell.trim();
+        if cell.is_empty() {
+            return None;
+        }
+        let is_json = cell.starts_with('[') && cell.ends_with(']') || cell.starts_with("{\"choices\"");
+        let parsed = is_json
+            .then(|| serde_json::from_str::<Value>(cell).ok())
+            .flatten();
+        let python = || {
+            is_json
+                .then(|| serde_json::from_str::<Value>(&cell.replace('\'', "\"")).ok())
+                .flatten()
+        };
+        match parsed.or_else(python) {
+            Some(value) => Self::of_value(&value),
+            None => Some(Self::Cell(cell.to_owned())),
+        }
+    }
+
+    /// Reads a field of an object; none where it names no label.
+    pub(crate) fn of_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => None,
+            Value::Array(values) => {
+                let labels: Vec<String> = values.iter().filter_map(name).collect();
+                (!labels.is_empty()).then_some(Self::List(labels))
+            }
+            Value::Object(fields) => match fields.get("choices") {
+                Some(choices) => Self::of_value(choices),
+                None => of_scores(value).or_else(|| name(value).map(|name| Self::List(vec![name]))),
+            },
+            Value::String(text) => Some(text.trim())
+                .filter(|text| !text.is_empty())
+                .map(|text| Self::Cell(text.to_owned())),
+            Value::Bool(_) | Value::Number(_) => name(value).map(Self::Cell),
+        }
+    }
+}
+
+/// Reads labels with scores, `{"World": 1.0, "Sports": 0.0}`: those that are more likely than not.
+fn of_scores(value: &Value) -> Option<Written> {
+    let fields = value.as_object()?;
+    let scores: Option<Vec<(&String, f64)>> = fields
+        .iter()
+        .map(|(name, score)| Some((name, score.as_f64().or_else(|| score.as_bool().map(f64::from))?)))
+        .collect();
+    let scores = scores
+        .filter(|scores| !scores.is_empty() && scores.iter().all(|(_, score)| (0.0..=1.0).contains(score)))?;
+    let likely: Vec<String> = scores
+        .iter()
+        .filter(|(_, score)| *score > 0.5)
+        .map(|(name, _)| (*name).clone())
+        .collect();
+    (!likely.is_empty()).then_some(Written::List(likely))
+}
+
+/// Returns the name of one label.
+pub(crate) fn name(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Object(fields) => NAMES.iter().find_map(|field| match fields.get(*field) {
+            Some(value @ (Value::String(_) | Value::Number(_))) => name(value),
+            _ => None,
+        }),
+        Value::Null | Value::Array(_) => None,
+    }
+}
+
+/// How the cells of a file are cut, and what is said of it.
+pub(crate) struct Cut {
+    delimiter: Option<char>,
+    /// What was cut, or what was not.
+    pub note: Option<String>,
+}
+
+impl Cut {
+    /// Decides how cells are cut; of a column that is called like a list, more readily.
+    pub(crate) fn of<'a>(
+        cells: impl Iterator<Item = &'a str>,
+        wanted: LabelDelimiter,
+        is_list: bool,
+    ) -> Self {
+        match wanted {
+            LabelDelimiter::None => Self {
+                delimiter: None,
+                note: None,
+            },
+            LabelDelimiter::Char(delimiter) => Self {
+                delimiter: Some(delimiter),
+                note: None,
+            },
+            LabelDelimiter::Auto => {
+                let cells: BTreeSet<&str> = cells.map(str::trim).collect();
+                let found = TRIED
+                    .into_iter()
+                    .find(|delimiter| cuts(&cells, *delimiter, is_list));
+                let holding = cells
+                    .iter()
+                    .filter(|cell| found.is_some_and(|delimiter| cell.contains(delimiter)))
+                    .count();
+                let left = || cells.iter().filter(|cell| cell.contains(LABEL_DELIMITER)).count();
+                let note = match found {
+                    Some(delimiter) => Some(format!(
+                        "several labels in one cell were cut at `{delimiter}` ({holding} different cells); \
+                         --label-delimiter none keeps them whole"
+                    )),
+                    None if left() > 0 => Some(format!(
+                        "{} labels hold a `{LABEL_DELIMITER}` and were read as one label each; \
+                         --label-delimiter '{LABEL_DELIMITER}' cuts them",
+                        left()
+                    )),
+                    None if is_list && cuts(&cells, ' ', true) => Some(
+                        "labels with spaces were read as one label each; --label-delimiter ' ' cuts them"
+                            .to_owned(),
+                    ),
+                    None => None,
+                };
+                Self {
+                    delimiter: found,
+                    note,
+                }
+            }
+        }
+    }
+
+    /// Returns the labels, each once.
+    pub(crate) fn labels(&self, written: Written) -> Vec<String> {
+        let labels = match (written, self.delimiter) {
+            (Written::List(labels), _) => labels,
+            (Written::Cell(cell), None) => vec![cell],
+            (Written::Cell(cell), Some(delimiter)) => {
+                cell.split(delimiter).map(|part| part.trim().to_owned()).collect()
+            }
+        };
+        let mut seen = HashSet::new();
+        labels
+            .into_iter()
+            .map(|label| label.trim().to_owned())
+            .filter(|label| !label.is_empty() && seen.insert(label.clone()))
+            .collect()
+    }
+}
+
+/// Returns whether a delimiter cuts cells into labels that come again: half of the parts for the customary
+/// one, and otherwise most of them, some of which stand alone.
+fn cuts(cells: &BTreeSet<&str>, delimiter: char, is_list: bool) -> bool {
+    let holding: Vec<&&str> = cells.iter().filter(|cell| cell.contains(delimiter)).collect();
+    if holding.is_empty() {
+        return false;
+    }
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for cell in cells {
+        for part in cell.split(delimiter).map(str::trim) {
+            *times.entry(part).or_default() += 1;
+        }
+    }
+    let parts: BTreeSet<&str> = holding
+        .iter()
+        .flat_map(|cell| cell.split(delimiter))
+        .map(str::trim)
+        .collect();
+    if parts.contains("") {
+        return false;
+    }
+    let again = parts.iter().filter(|part| times[*part] > 1).count();
+    let alone = parts.iter().any(|part| cells.contains(part));
+    match delimiter {
+        LABEL_DELIMITER => 2 * again >= parts.len() && again > 0,
+        _ if is_list => alone && 2 * again >= parts.len(),
+        _ => alone && 5 * again >= 4 * parts.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(cells: &[&str]) -> Vec<Vec<String>> {
+        let cut = Cut::of(cells.iter().copied(), LabelDelimiter::Auto, false);
+        cells
+            .iter()
+            .map(|cell| cut.labels(Written::Cell((*cell).to_owned())))
+            .collect()
+    }
+
+    #[test]
+    fn cells_are_cut_where_the_parts_come_again() {
+        assert_eq!(cut(&["A|B", "A", "B"])[0], ["A", "B"]);
+        assert_eq!(cut(&["A|B", "B|C", "A|C"])[2], ["A", "C"]);
+        assert_eq!(cut(&["vip, refund", "refund", "vip"])[0], ["vip", "refund"]);
+        assert_eq!(cut(&["pos#neg", "pos", "neg"])[0], ["pos", "neg"]);
+    }
+
+    #[test]
+    fn a_sign_within_one_label_cuts_nothing() {
+        for cells in [
+            ["C#", "C"],
+            ["Billing, payments", "Billing"],
+            ["A|B", "C"],
+            ["Sci/Tech; IT", "World"],
+        ] {
+            assert!(cut(&cells).iter().all(|labels| labels.len() == 1), "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn lists_numbers_booleans_and_scores_are_labels() {
+        let read = |json: &str| Written::of_value(&serde_json::from_str(json).expect("JSON"));
+        assert_eq!(
+            read(r#"["A, B", 1, true, null, {"name": "C"}]"#),
+            Some(Written::List(
+                ["A, B", "1", "true", "C"].map(str::to_owned).into()
+            ))
+        );
+        assert_eq!(
+            read(r#"{"World": 1.0, "Sports": 0.0}"#),
+            Some(Written::List(vec!["World".into()]))
+        );
+        assert_eq!(read("[]"), None);
+        assert_eq!(
+            Written::of_cell(r#"{"choices": ["A", "B"]}"#),
+            Some(Written::List(vec!["A".into(), "B".into()]))
+        );
+        assert_eq!(
+            Written::of_cell("['a', 'b']"),
+            Some(Written::List(vec!["a".into(), "b".into()]))
+        );
+        assert_eq!(
+            Written::of_cell("[urgent]"),
+            Some(Written::Cell("[urgent]".into()))
+        );
+    }
+}

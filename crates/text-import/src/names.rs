@@ -1,0 +1,281 @@
+//! What people call the columns of texts, labels and annotators, in several languages.
+
+/// Names of columns of texts, the surest first. Folded: see [`folded`].
+const TEXT_NAMES: &[&str] = &[
+    "text",
+    "texts",
+    "sentence",
+    "sentences",
+    "utterance",
+    "texto",
+    "texte",
+    "testo",
+    "tekst",
+    "teksti",
+    "metin",
+    "текст",
+    "テキスト",
+    "文本",
+    "本文",
+    "textcontent",
+    "plaintext",
+    "body",
+    "ticketbody",
+    "messagebody",
+    "emailbody",
+    "plainbody",
+    "description",
+    "ticketdescription",
+    "descriptionplain",
+    "beschreibung",
+    "descripcion",
+    "descripción",
+    "descrizione",
+    "descrição",
+    "descricao",
+    "omschrijving",
+    "beschrijving",
+    "opis",
+    "описание",
+    "message",
+    "messages",
+    "messagetext",
+    "nachricht",
+    "mensaje",
+    "messaggio",
+    "mensagem",
+    "bericht",
+    "wiadomość",
+    "wiadomosc",
+    "сообщение",
+    "meddelande",
+    "besked",
+    "viesti",
+    "mesaj",
+    "content",
+    "inhalt",
+    "contenido",
+    "contenu",
+    "contenuto",
+    "conteúdo",
+    "conteudo",
+    "treść",
+    "tresc",
+    "内容",
+    "文章",
+    "comment",
+    "comments",
+    "commenttext",
+    "kommentar",
+    "comentario",
+    "commentaire",
+    "commento",
+    "comentário",
+    "review",
+    "reviewtext",
+    "reviewbody",
+    "bewertung",
+    "reseña",
+    "avis",
+    "recensione",
+    "opinia",
+    "feedbacktext",
+    "complaint",
+    "question",
+    "query",
+    "frage",
+    "pregunta",
+    "document",
+    "documents",
+    "doc",
+    "dokument",
+    "article",
+    "artikel",
+    "phrase",
+    "satz",
+    "frase",
+    "news",
+    "input",
+    "headline",
+    "title",
+    "titel",
+    "título",
+    "titulo",
+    "titre",
+    "titolo",
+    "subject",
+    "betreff",
+    "asunto",
+    "sujet",
+    "oggetto",
+    "assunto",
+    "onderwerp",
+    "temat",
+    "тема",
+    "summary",
+    "source",
+    "x",
+];
+
+/// Names of columns of labels, the surest first.
+const LABEL_NAMES: &[&str] = &[
+    "label",
+    "labels",
+    "category",
+    "categories",
+    "class",
+    "classes",
+    "tag",
+    "tags",
+    "intent",
+    "intents",
+    "sentiment",
+    "topic",
+    "topics",
+    "etiqueta",
+    "etiquetas",
+    "categoría",
+    "categoria",
+    "categorías",
+    "categorias",
+    "clase",
+    "clases",
+    "classe",
+    "étiquette",
+    "etiquette",
+    "étiquettes",
+    "etiquettes",
+    "catégorie",
+    "categorie",
+    "catégories",
+    "kategorie",
+    "kategorien",
+    "klasse",
+    "klassen",
+    "etikett",
+    "etiketten",
+    "schlagwort",
+    "schlagworte",
+    "schlagwörter",
+    "thema",
+    "etichetta",
+    "etichette",
+    "rótulo",
+    "rotulo",
+    "kategori",
+    "kategoria",
+    "etykieta",
+    "etiket",
+    "sınıf",
+    "метка",
+    "категория",
+    "класс",
+    "тег",
+    "ラベル",
+    "カテゴリ",
+    "カテゴリー",
+    "分類",
+    "标签",
+    "类别",
+    "類別",
+    "ticketcategory",
+    "tickettags",
+    "issuetype",
+    "tickettype",
+    "target",
+    "annotation",
+    "annotations",
+    "cats",
+    "queue",
+    "group",
+    "type",
+    "typ",
+    "tipo",
+    "answer",
+    "y",
+];
+
+/// Names of columns that say who gave a label.
+const ANNOTATOR_NAMES: &[&str] = &[
+    "annotator",
+    "annotatorid",
+    "annotatedby",
+    "completedby",
+    "annotationapprover",
+    "labeledby",
+    "labelledby",
+    "labeler",
+    "labeller",
+    "rater",
+    "raterid",
+    "worker",
+    "workerid",
+    "user",
+];
+
+/// Folds a name's case and drops what separates its words.
+pub(crate) fn folded(name: &str) -> String {
+    let kept = |c: &char| !matches!(c, '_' | '-' | ' ' | '\u{a0}' | '\u{feff}' | '\u{0}');
+    name.trim().to_lowercase().chars().filter(kept).collect()
+}
+
+fn place(name: &str, names: &[&str]) -> Option<usize> {
+    let find = |name: &str| {
+        let folded = folded(name);
+        names.iter().position(|known| *known == folded)
+    };
+    // The field of an inner object is called by its path.
+    find(name).or_else(|| find(name.rsplit_once('.')?.1))
+}
+
+/// Returns how sure a name is one of texts: smaller is surer.
+pub(crate) fn text_place(name: &str) -> Option<usize> {
+    place(name, TEXT_NAMES)
+}
+
+/// Returns how sure a name is one of labels: smaller is surer.
+pub(crate) fn label_place(name: &str) -> Option<usize> {
+    place(name, LABEL_NAMES)
+}
+
+/// Returns whether columns of texts are called so.
+pub(crate) fn is_text_name(name: &str) -> bool {
+    text_place(name).is_some()
+}
+
+/// Returns whether columns of labels are called so.
+pub(crate) fn is_label_name(name: &str) -> bool {
+    label_place(name).is_some()
+}
+
+/// Returns whether a name is one of texts in some language, and of nothing else.
+pub(crate) fn is_plain_text_name(name: &str) -> bool {
+    text_place(name).is_some_and(|place| TEXT_NAMES[place] != "source" && place < TEXT_NAMES.len().min(17))
+}
+
+/// Returns whether a name is one of labels in some language, and of nothing else.
+pub(crate) fn is_plain_label_name(name: &str) -> bool {
+    let end = LABEL_NAMES.iter().position(|name| *name == "ticketcategory");
+    label_place(name).is_some_and(|place| end.is_none_or(|end| place < end))
+}
+
+/// Returns whether columns that say who gave a label are called so.
+pub(crate) fn is_annotator_name(name: &str) -> bool {
+    place(name, ANNOTATOR_NAMES).is_some()
+}
+
+/// Finds a column by what somebody calls it: its name, its name but for case and spaces, or its number from
+/// 1.
+pub(crate) fn find(columns: &[String], wanted: &str) -> Option<usize> {
+    let exact = columns.iter().position(|name| name.trim() == wanted.trim());
+    let same = || columns.iter().position(|name| folded(name) == folded(wanted));
+    let number = || {
+        wanted
+            .trim()
+            .parse::<usize>()
+            .ok()?
+            .checked_sub(1)
+            .filter(|index| *index < columns.len())
+    };
+    exact.or_else(same).or_else(number)
+}

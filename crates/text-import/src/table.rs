@@ -1,0 +1,229 @@
+//! A table: rows of cells, from columns of a file, a sheet, or fields of objects.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{
+    Column, Refusal, Role,
+    collect::Collected,
+    columns::{Roles, is_header, roles},
+    draft::{Draft, DraftVote, Fields},
+    labels::Written,
+    names::is_label_name,
+    tools::{Tool, label_studio_label},
+};
+
+/// Rows by which columns are told.
+const LOOKED_AT: usize = 1_000;
+
+/// Objects within objects whose fields are columns.
+const MAX_DEPTH: usize = 4;
+
+/// A table.
+pub(crate) struct Table {
+    /// Names of the columns; none where no row names them.
+    names: Vec<String>,
+    rows: Vec<(u64, Vec<Value>)>,
+}
+
+impl Table {
+    /// Makes a table of rows of cells, of which the first may name the columns. Rows with another number of
+    /// cells are rejected, but for empty ones at their end.
+    pub(crate) fn of_cells(
+        rows: Vec<(u64, Vec<String>)>,
+        columns: usize,
+        collected: &mut Collected<'_>,
+    ) -> Result<Self, Refusal> {
+        let mut good = Vec::new();
+        for (line, mut cells) in rows {
+            while cells.len() > columns && cells.last().is_some_and(|cell| cell.trim().is_empty()) {
+                cells.pop();
+            }
+            if cells.iter().all(|cell| cell.trim().is_empty()) {
+                continue;
+            }
+            // The row that names the columns may name fewer of them.
+            if cells.len() < columns && cells.len() > 1 && good.is_empty() {
+                cells.resize(columns, String::new());
+            }
+            if cells.len() == columns {
+                good.push((line, cells));
+            } else {
+                let found = cells.len();
+                let reason = format!(
+                    "{found} columns where the others have {columns} (a text with the delimiter needs quotes)"
+                );
+                collected.reject(line, reason);
+            }
+        }
+        let looked_at: Vec<Vec<String>> = good
+            .iter()
+            .skip(1)
+            .take(LOOKED_AT)
+            .map(|(_, cells)| cells.clone())
+            .collect();
+        let names = match good.first() {
+            Some((_, first)) if is_header(first, &looked_at, collected.options) => good.remove(0).1,
+            _ => Vec::new(),
+        };
+        let value =
+            |(line, cells): (u64, Vec<String>)| (line, cells.into_iter().map(Value::String).collect());
+        Ok(Self {
+            names,
+            rows: good.into_iter().map(value).collect(),
+        })
+    }
+
+    /// Reads its rows.
+    pub(crate) fn read(self, collected: &mut Collected<'_>) -> Result<(), Refusal> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let looked_at: Vec<Vec<String>> = self
+            .rows
+            .iter()
+            .take(LOOKED_AT)
+            .map(|(_, cells)| cells.iter().map(shown).collect())
+            .collect();
+        let mut roles = roles(&self.names, &looked_at, collected.options)?;
+        let tool = Tool::of_columns(&self.names);
+        if tool == Some(Tool::LabelStudio) && collected.options.label_column.is_none() {
+            roles.label = label_studio_label(&self.names, &|column| column == roles.text);
+            roles.notes.clear();
+        }
+        collected.tool = collected.tool.or(tool);
+        collected.notes.append(&mut roles.notes);
+        if collected.columns.is_empty() {
+            collected.columns = described(&self.names, looked_at[0].len(), &roles);
+        }
+        for (line, cells) in self.rows {
+            match draft(&cells, &roles) {
+                Ok(draft) => collected.drafts.push((line, draft)),
+                Err(reason) => collected.reject(line, reason),
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
+    let label = roles.label.and_then(|column| cells.get(column));
+    if label.is_some_and(marks_parts) {
+        return Err("its labels mark parts of the text, not the whole".to_owned());
+    }
+    if matches!(cells.get(roles.text), Some(Value::Array(_) | Value::Object(_))) {
+        return Err("the text is a list or an object".to_owned());
+    }
+    let written = match label {
+        Some(Value::String(cell)) => Written::of_cell(cell),
+        Some(value) => Written::of_value(value),
+        None => None,
+    };
+    let by = roles
+        .annotator
+        .and_then(|column| cells.get(column))
+        .map(shown)
+        .filter(|name| !name.trim().is_empty());
+    let vote = written.map(|written| DraftVote {
+        written,
+        by,
+        at: None,
+    });
+    Ok(Draft {
+        text: cells.get(roles.text).map(shown).unwrap_or_default(),
+        votes: vote.into_iter().collect(),
+        aside: None,
+    })
+}
+
+/// Returns whether labels are places in a text, as doccano writes them: `[[0, 5, "PER"]]`.
+fn marks_parts(value: &Value) -> bool {
+    value.as_array().is_some_and(|values| {
+        values
+            .iter()
+            .any(|value| value.is_array() || value.get("start_offset").is_some())
+    })
+}
+
+fn described(names: &[String], width: usize, roles: &Roles) -> Vec<Column> {
+    let role = |column: usize| match column {
+        column if column == roles.text => Role::Text,
+        column if Some(column) == roles.label => Role::Label,
+        column if Some(column) == roles.annotator => Role::Annotator,
+        _ => Role::Unused,
+    };
+    let name = |column: usize| match names.get(column).map(|name| name.trim()) {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => (column + 1).to_string(),
+    };
+    (0..width.max(names.len()))
+        .map(|column| Column {
+            name: name(column),
+            role: role(column),
+        })
+        .collect()
+}
+
+/// Returns a cell as a text.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// Reads objects as the rows of a table whose columns are their fields, those of inner objects too:
+/// `data.text`.
+pub(crate) fn of_objects(objects: Vec<(u64, Fields)>, collected: &mut Collected<'_>) -> Result<(), Refusal> {
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let objects: Vec<(u64, Fields)> = objects
+        .into_iter()
+        .map(|(line, fields)| (line, flat(fields)))
+        .collect();
+    let names: BTreeSet<&String> = objects.iter().flat_map(|(_, fields)| fields.keys()).collect();
+    let names: Vec<String> = names.into_iter().cloned().collect();
+    let has_texts = names.iter().any(|name| name == "text");
+    if has_texts
+        && objects[0].1.get("label").is_some_and(Value::is_array)
+        && names.iter().any(|name| name == "id")
+    {
+        collected.tool.get_or_insert(Tool::Doccano);
+    }
+    let row = |(line, fields): &(u64, Fields)| {
+        (
+            *line,
+            names
+                .iter()
+                .map(|name| fields.get(name).cloned().unwrap_or_default())
+                .collect(),
+        )
+    };
+    let rows = objects.iter().map(row).collect();
+    Table { names, rows }.read(collected)
+}
+
+/// Takes the fields of inner objects out, by their path; objects that are labels stay.
+fn flat(fields: Fields) -> Fields {
+    let mut flat = Fields::new();
+    add_flat(String::new(), fields, MAX_DEPTH, &mut flat);
+    flat
+}
+
+fn add_flat(path: String, fields: Fields, depth: usize, flat: &mut Fields) {
+    for (name, value) in fields {
+        let is_label = is_label_name(&name);
+        let name = format!("{path}{name}");
+        match value {
+            Value::Object(inner) if depth > 0 && !is_label => {
+                add_flat(format!("{name}."), inner, depth - 1, flat)
+            }
+            value => {
+                flat.insert(name, value);
+            }
+        }
+    }
+}

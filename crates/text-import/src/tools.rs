@@ -1,0 +1,166 @@
+//! What labelling tools export: which one it is, and what its rows say.
+
+mod argilla;
+mod ground_truth;
+mod label_studio;
+mod prodigy;
+
+use serde_json::Value;
+
+use crate::{
+    Options,
+    draft::{Draft, DraftVote, Fields, text_of},
+    labels::Written,
+    names::{folded, text_place},
+};
+
+/// A tool whose export is known by its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// Amazon SageMaker Ground Truth: input, output or augmented manifest.
+    GroundTruth,
+    /// Label Studio: JSON, JSON-MIN or CSV.
+    LabelStudio,
+    /// doccano.
+    Doccano,
+    /// Prodigy.
+    Prodigy,
+    /// Argilla.
+    Argilla,
+}
+
+impl Tool {
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GroundTruth => "Ground Truth",
+            Self::LabelStudio => "Label Studio",
+            Self::Doccano => "doccano",
+            Self::Prodigy => "Prodigy",
+            Self::Argilla => "Argilla",
+        }
+    }
+
+    /// Tells the tool whose objects are not plain fields of a table.
+    pub(crate) fn of(fields: &Fields) -> Option<Self> {
+        let has = |name: &str| fields.contains_key(name);
+        let is_word = |name: &str, words: &[&str]| {
+            fields
+                .get(name)
+                .and_then(Value::as_str)
+                .is_some_and(|word| words.contains(&word))
+        };
+        if fields.get("data").is_some_and(Value::is_object)
+            && (has("annotations") || has("completions") || has("predictions"))
+        {
+            Some(Self::LabelStudio)
+        } else if has("_task_hash")
+            || has("_input_hash")
+            || has("text") && is_word("answer", &["accept", "reject", "ignore"])
+        {
+            Some(Self::Prodigy)
+        } else if argilla::is_one(fields) {
+            Some(Self::Argilla)
+        } else if has("text") && has("Comments") && fields.get("label").is_some_and(Value::is_array) {
+            Some(Self::Doccano)
+        } else if ground_truth::is_one(fields) {
+            Some(Self::GroundTruth)
+        } else {
+            None
+        }
+    }
+
+    /// Tells the tool whose export is a table by the names of its columns.
+    pub(crate) fn of_columns(names: &[String]) -> Option<Self> {
+        let has = |name: &str| names.iter().any(|other| folded(other) == name);
+        if has("annotationid") && (has("annotator") || has("leadtime")) {
+            Some(Self::LabelStudio)
+        } else if has("id") && has("text") && (has("comments") || has("annotationapprover")) && has("label") {
+            Some(Self::Doccano)
+        } else {
+            None
+        }
+    }
+
+    /// Reads an object of its export.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be used.
+    pub(crate) fn draft(self, fields: &Fields, options: &Options) -> Result<Draft, String> {
+        match self {
+            Self::LabelStudio => label_studio::draft(fields, options),
+            Self::Prodigy => prodigy::draft(fields),
+            Self::Argilla => argilla::draft(fields, options),
+            Self::GroundTruth => ground_truth::draft(fields, options),
+            Self::Doccano => doccano(fields),
+        }
+    }
+}
+
+/// Reads doccano's JSON Lines: `{"id": 1, "text": "…", "label": ["…"], "Comments": []}`.
+fn doccano(fields: &Fields) -> Result<Draft, String> {
+    let text = text_of(fields.get("text")).ok_or(NO_TEXT)?;
+    let label = fields.get("label").unwrap_or(&Value::Null);
+    if label
+        .as_array()
+        .is_some_and(|labels| labels.iter().any(Value::is_array))
+    {
+        return Err(PARTS.to_owned());
+    }
+    let by = text_of(fields.get("annotation_approver"));
+    let vote = Written::of_value(label).map(|written| DraftVote {
+        written,
+        by,
+        at: None,
+    });
+    Ok(Draft {
+        text,
+        votes: vote.into_iter().collect(),
+        aside: None,
+    })
+}
+
+/// Returns the column of labels of Label Studio's tables: the one that is neither the text nor its own.
+pub(crate) fn label_studio_label(names: &[String], text: &dyn Fn(usize) -> bool) -> Option<usize> {
+    const OWN: [&str; 9] = [
+        "id",
+        "annotator",
+        "annotationid",
+        "createdat",
+        "updatedat",
+        "leadtime",
+        "annotationcreatedat",
+        "filename",
+        "source",
+    ];
+    let is_label =
+        |(column, name): &(usize, &String)| !text(*column) && !OWN.contains(&folded(name).as_str());
+    names.iter().enumerate().find(is_label).map(|(column, _)| column)
+}
+
+/// Finds the text among the data of a tool: the field that is named, one of a known name, or the longest
+/// text.
+fn text_among(fields: &Fields, options: &Options) -> Option<String> {
+    if let Some(wanted) = &options.text_column {
+        return text_of(fields.get(wanted));
+    }
+    let known = fields
+        .iter()
+        .filter_map(|(name, value)| Some((text_place(name)?, text_of(Some(value))?)));
+    let surest = known.min_by_key(|(place, _)| *place).map(|(_, text)| text);
+    let longest = || {
+        fields
+            .values()
+            .filter_map(Value::as_str)
+            .max_by_key(|text| text.len())
+            .map(str::to_owned)
+    };
+    surest.or_else(longest)
+}
+
+/// Told of an object in which no text is found.
+const NO_TEXT: &str = "there is no text in it";
+
+/// Told of labels that mark words.
+const PARTS: &str = "its labels mark parts of the text, not the whole";

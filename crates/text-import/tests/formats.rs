@@ -1,0 +1,531 @@
+//! Files of each kind, of the shape that people and tools write them in.
+
+use std::{fmt::Write, fs};
+
+use text_import::{Format, Import, LabelDelimiter, Options, Role, Summary, Tool, read};
+
+fn file(name: &str) -> Vec<u8> {
+    fs::read(format!("{}/tests/files/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a file of the tests")
+}
+
+fn import_with(content: impl AsRef<[u8]>, options: &Options) -> Import {
+    read(content.as_ref(), options).expect("it is read")
+}
+
+fn import(content: impl AsRef<[u8]>) -> Import {
+    import_with(content, &Options::default())
+}
+
+fn import_file(name: &str) -> Import {
+    let options = Options {
+        name: Some(name.to_owned()),
+        ..Options::default()
+    };
+    import_with(file(name), &options)
+}
+
+fn refusal(content: impl AsRef<[u8]>) -> String {
+    read(content.as_ref(), &Options::default())
+        .expect_err("it is refused")
+        .to_string()
+}
+
+/// Writes the rows as `text => who: labels; …`.
+fn rows(import: &Import) -> Vec<String> {
+    let line = |row: &text_import::Row| {
+        let mut line = row.text.clone();
+        for vote in &row.votes {
+            let by = vote.by.as_deref().unwrap_or("?");
+            write!(line, " => {by}: {}", vote.labels.join(" + ")).expect("memory");
+        }
+        line
+    };
+    import.rows.iter().map(line).collect()
+}
+
+fn role(import: &Import, role: Role) -> Vec<&str> {
+    let of_role = import.columns.iter().filter(|column| column.role == role);
+    of_role.map(|column| column.name.as_str()).collect()
+}
+
+#[test]
+fn a_workbook_is_read_sheet_by_sheet_with_dates_numbers_and_booleans() {
+    let tickets = import_file("tickets.xlsx");
+    let urgent = Options {
+        label_column: Some("Urgent".into()),
+        ..Options::default()
+    };
+    let created = Options {
+        label_column: Some("created".into()),
+        ..Options::default()
+    };
+    let notes = Options {
+        sheet: Some("Notes".into()),
+        text_column: Some("1".into()),
+        ..Options::default()
+    };
+
+    assert_eq!((tickets.format, tickets.sheets.len()), (Format::Xlsx, 2));
+    assert_eq!(
+        rows(&tickets),
+        [
+            "The invoice is wrong, again => ?: Billing",
+            "The charge came twice => ?: Billing",
+            "My parcel never came => ?: Delivery",
+            "I cannot log in 😀 => ?: Login",
+            "Two\nlines of text",
+        ]
+    );
+    assert!(
+        tickets.notes[0].contains("sheet `Notes` has other columns"),
+        "{:?}",
+        tickets.notes
+    );
+    assert_eq!(
+        (role(&tickets, Role::Text), role(&tickets, Role::Label)),
+        (vec!["Message"], vec!["Category"])
+    );
+    assert!(rows(&import_with(file("tickets.xlsx"), &urgent))[0].ends_with("=> ?: TRUE"));
+    assert!(rows(&import_with(file("tickets.xlsx"), &created))[0].ends_with("=> ?: 2026-01-05T09:30:00"));
+    assert_eq!(rows(&import_with(file("tickets.xlsx"), &notes)).len(), 2);
+    let none = Options {
+        sheet: Some("None".into()),
+        ..Options::default()
+    };
+    let none = read(&file("tickets.xlsx"), &none)
+        .expect_err("refused")
+        .to_string();
+    assert_eq!(
+        none,
+        "there is no sheet `None`; the sheets are `Tickets`, `Notes`, `Empty`, `More`"
+    );
+}
+
+#[test]
+fn every_way_in_which_excel_saves_text_gives_the_same_rows() {
+    let expected = [
+        "Mi pedido no llegó; ¿dónde está? => ?: Envío",
+        "La factura es errónea => ?: Facturación",
+        "No puedo entrar => ?: Acceso",
+    ];
+    for (name, encoding, delimiter) in [
+        (
+            "excel-semicolons-windows-1252.csv",
+            "Windows-1252, or UTF-8 where it is",
+            ';',
+        ),
+        ("excel-utf-8-bom.csv", "UTF-8 with a byte-order mark", ';'),
+        ("excel-unicode-text.txt", "UTF-16LE", '\t'),
+        ("excel-sep-line.csv", "UTF-8", ';'),
+    ] {
+        let import = import_file(name);
+
+        assert_eq!(rows(&import), expected, "{name}");
+        assert_eq!(import.encoding.as_deref(), Some(encoding), "{name}");
+        assert_eq!(import.delimiter, Some(delimiter), "{name}");
+        assert_eq!(
+            (role(&import, Role::Text), role(&import, Role::Label)),
+            (vec!["Texto"], vec!["Etiqueta"]),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn comprehend_s_files_have_one_label_or_several() {
+    let one = import_file("comprehend-multi-class.csv");
+    let several = import_file("comprehend-multi-label.csv");
+
+    assert_eq!(rows(&one)[0], "The invoice is wrong, again => ?: BILLING");
+    assert_eq!(one.rows.len(), 4);
+    assert_eq!(
+        rows(&several)[2],
+        "It is late and I need it => ?: URGENT + DELIVERY"
+    );
+    assert!(
+        several.notes.iter().any(|note| note.contains("cut at `|`")),
+        "{:?}",
+        several.notes
+    );
+}
+
+#[test]
+fn ground_truth_s_manifests_are_read_and_labels_of_machines_are_no_votes() {
+    let input = import_file("ground-truth-input.manifest");
+    let output = import_file("ground-truth-output.manifest");
+    let several = import_file("ground-truth-multi-label.manifest");
+
+    assert_eq!(rows(&input), ["The invoice is wrong", "My parcel never came"]);
+    assert_eq!(
+        rows(&output),
+        [
+            "The invoice is wrong => labeling-job/tickets: Billing",
+            "My parcel never came => labeling-job/tickets: Delivery",
+            "Labelled by a machine",
+            "Failed",
+        ]
+    );
+    assert_eq!(output.tool, Some(Tool::GroundTruth));
+    assert_eq!(
+        output.rows[0].votes[0].at.as_deref(),
+        Some("2026-03-04T05:06:07.123Z")
+    );
+    assert_eq!((output.rejected.len(), output.rejected[0].line), (1, 4));
+    assert_eq!(rows(&several), ["Both => labeling-job/t: Billing + Urgent"]);
+}
+
+#[test]
+fn label_studio_s_exports_give_every_annotator_s_vote() {
+    let json = import_file("label-studio.json");
+
+    assert_eq!(
+        rows(&json),
+        [
+            "Works very well => 1: Positive => bea@example.com: Neutral",
+            "Broke after a day => 1: Negative",
+            "Skipped",
+            "Nobody labelled it",
+        ]
+    );
+    assert_eq!(
+        json.rows[0].votes[0].at.as_deref(),
+        Some("2026-03-09T22:17:08.728Z")
+    );
+    assert!(
+        json.notes.iter().any(|note| note.contains("skipped")),
+        "{:?}",
+        json.notes
+    );
+    for name in ["label-studio-min.json", "label-studio.csv"] {
+        let import = import_file(name);
+        let expected = [
+            "Works very well => 1: Positive",
+            "Good, but late => bea@example.com: Positive + Delivery",
+        ];
+        assert_eq!(
+            (rows(&import), import.tool),
+            (expected.map(str::to_owned).to_vec(), Some(Tool::LabelStudio)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn doccano_s_exports_are_read_and_marks_of_parts_are_refused_by_line() {
+    let expected = [
+        "Works very well => ?: positive",
+        "Good, but late => ?: delivery + positive",
+    ];
+
+    for name in ["doccano.jsonl", "doccano.csv"] {
+        let import = import_file(name);
+        assert_eq!(
+            (&rows(&import)[..2], import.tool),
+            (&expected.map(str::to_owned)[..], Some(Tool::Doccano)),
+            "{name}"
+        );
+        assert_eq!(import.unlabelled().count(), 1, "{name}");
+    }
+    let spans = import_file("doccano-spans.jsonl");
+    assert_eq!(
+        spans.rejected[0].reason,
+        "its labels mark parts of the text, not the whole"
+    );
+}
+
+#[test]
+fn prodigy_s_answers_are_votes_and_what_was_ignored_or_rejected_waits() {
+    let choice = import_file("prodigy-choice.jsonl");
+    let binary = import_file("prodigy-binary.jsonl");
+
+    assert_eq!(
+        rows(&choice),
+        [
+            "The invoice is wrong => tickets-ann: Billing",
+            "Both are wrong => tickets-bob: Billing + Delivery",
+            "What is this",
+        ]
+    );
+    assert_eq!(
+        rows(&binary),
+        ["The invoice is wrong => ?: BILLING", "My parcel never came"]
+    );
+    assert!(
+        binary.notes.iter().any(|note| note.contains("rejected")),
+        "{:?}",
+        binary.notes
+    );
+}
+
+#[test]
+fn argilla_s_records_of_every_kind_are_read_without_suggestions_and_drafts() {
+    for (name, expected) in [
+        (
+            "argilla-records.json",
+            "Works very well => 11111111-1111-1111-1111-111111111111: positive \
+             => 22222222-2222-2222-2222-222222222222: neutral",
+        ),
+        (
+            "argilla-datasets.jsonl",
+            "Works very well => 11111111-1111-1111-1111-111111111111: positive",
+        ),
+        ("argilla-server.jsonl", "Works very well => u-1: positive + fast"),
+        ("argilla-1.jsonl", "Works very well => u-1: positive"),
+        (
+            "argilla-text-classification.jsonl",
+            "Works very well => ann: positive",
+        ),
+    ] {
+        let import = import_file(name);
+
+        assert_eq!(
+            (rows(&import)[0].as_str(), import.tool),
+            (expected, Some(Tool::Argilla)),
+            "{name}"
+        );
+        assert!(
+            import.unlabelled().all(|row| row.text == "Nobody answered"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_help_desk_s_columns_are_told_or_named() {
+    let told = import_file("help-desk.csv");
+    let named = Options {
+        text_column: Some("subject".into()),
+        label_column: Some("Channel".into()),
+        ..Options::default()
+    };
+    let cut = Options {
+        label_delimiter: LabelDelimiter::Char(' '),
+        ..Options::default()
+    };
+    let wrong = Options {
+        text_column: Some("Body".into()),
+        ..Options::default()
+    };
+
+    assert_eq!(
+        (role(&told, Role::Text), role(&told, Role::Label)),
+        (vec!["Description"], vec!["Tags"])
+    );
+    assert_eq!(rows(&told)[1], "My parcel\nnever came => ?: delivery");
+    assert_eq!(
+        rows(&import_with(file("help-desk.csv"), &named)),
+        ["Invoice => ?: email", "Parcel => ?: web", "Login => ?: email"]
+    );
+    assert!(rows(&import_with(file("help-desk.csv"), &cut))[0].ends_with("billing + vip"));
+    let refused = read(&file("help-desk.csv"), &wrong)
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        refused.starts_with("there is no column `Body`; the columns are `Id`, `Subject`"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn documents_lines_and_compressed_files_have_fields_of_their_own_and_of_the_whole_file() {
+    let document = import_file("sentences.json");
+    let lines = import_file("rows.jsonl.gz");
+    let texts = import_file("texts.txt");
+
+    assert_eq!(
+        rows(&document),
+        [
+            "The invoice is wrong => ?: Billing",
+            "My parcel never came => ?: Delivery"
+        ]
+    );
+    assert_eq!(document.classifier.as_deref(), Some("tickets"));
+    assert_eq!(document.rejected[0].reason, "neither a text nor an object");
+    assert_eq!(
+        rows(&lines),
+        [
+            "The invoice is wrong => ?: Billing + Urgent",
+            "My parcel never came"
+        ]
+    );
+    assert!(lines.gzip && lines.format == Format::JsonLines);
+    assert_eq!(texts.format, Format::Lines);
+    assert_eq!(
+        rows(&texts),
+        [
+            "The invoice is wrong, again",
+            "Hello, my parcel never came",
+            "I cannot log in; help"
+        ]
+    );
+}
+
+#[test]
+fn zip_and_parquet_are_refused_by_name_with_what_to_do() {
+    assert_eq!(
+        refusal(file("texts.zip")),
+        "the file is a zip archive; unpack it, and give the files in it"
+    );
+    assert!(refusal(file("texts.parquet")).starts_with("the file is Parquet; write it as CSV or JSON Lines"));
+    assert_eq!(refusal(""), "the file is empty");
+}
+
+#[test]
+fn an_unclosed_quote_in_row_12_of_2000_costs_that_row_and_no_other() {
+    for other in ["plain {n}", "\"quoted, {n}\"", "\"in two\nlines {n}\""] {
+        let mut content = String::from("label,text\n");
+        let mut line = 2;
+        let mut broken = 0;
+        for number in 1..=2_000 {
+            let text = if number == 12 {
+                broken = line;
+                "\"never closed".to_owned()
+            } else {
+                other.replace("{n}", &number.to_string())
+            };
+            line += 1 + text.matches('\n').count() as u64;
+            writeln!(content, "Label {},{text}", number % 4).expect("memory");
+        }
+
+        let import = import(&content);
+
+        assert_eq!(import.rows.len(), 1_999, "{other}");
+        let rejected: Vec<_> = import
+            .rejected
+            .iter()
+            .map(|rejected| (rejected.line, rejected.reason.as_str()))
+            .collect();
+        assert_eq!(
+            rejected,
+            [(
+                broken,
+                format!("the quote that opens in line {broken} is never closed").as_str()
+            )],
+            "{other}"
+        );
+    }
+}
+
+#[test]
+fn what_hostile_files_hold_is_read_or_told() {
+    let mixed = import(b"label;text\nA;caf\xc3\xa9\nB;caf\xe9\n");
+    let numbers = import("text,label\nGood,1\nBad,0\nFine,1\nPoor,0\n");
+    let nul = import("label,text\nA,on\0e\nB,two\n");
+    let ends = import("label,text\rA,one\r\nB,two\nA,three\r");
+    let quoted = import("label,text\n\"Billing, payments\",one\nA|B,two\n");
+    let ragged = import("label,text\nA,one,\nB,two, three\nC\n,,\n\nD,four\n");
+    let only_header = read(b"label,text\n", &Options::default());
+    let long = import(format!("label,text\nA,{}\nB,two\n", "x".repeat(20_000)));
+    let huge = import(format!("label,text\nA,{}\nB,two\n", "x".repeat(3 << 20)));
+
+    assert_eq!(rows(&mixed), ["café => ?: A", "café => ?: B"]);
+    assert!(
+        mixed.notes[0].starts_with("lines that are no UTF-8"),
+        "{:?}",
+        mixed.notes
+    );
+    assert_eq!(rows(&numbers)[0], "Good => ?: 1");
+    assert_eq!(rows(&nul)[0], "one => ?: A");
+    assert!(
+        nul.notes.iter().any(|note| note.contains("NUL")),
+        "{:?}",
+        nul.notes
+    );
+    assert_eq!(ends.rows.len(), 3);
+    assert_eq!(rows(&quoted), ["one => ?: Billing, payments", "two => ?: A|B"]);
+    assert_eq!(rows(&ragged), ["one => ?: A", "four => ?: D"]);
+    let lines: Vec<u64> = ragged.rejected.iter().map(|rejected| rejected.line).collect();
+    assert_eq!(lines, [3, 4]);
+    assert!(only_header.is_err(), "{only_header:?}");
+    assert_eq!((long.rows.len(), long.rejected[0].line), (1, 2));
+    assert_eq!((huge.rows.len(), huge.rejected[0].line), (1, 2));
+}
+
+#[test]
+fn a_summary_counts_labels_joins_spellings_and_names_duplicates_and_conflicts() {
+    let import = import(
+        "label,text\nBilling,The invoice\nbilling ,Another invoice\nDelivery,the  INVOICE\n\
+         Delivery,A parcel\nBilling,Another invoice\n,Unlabelled\n",
+    );
+
+    let summary = Summary::of(&import.rows);
+
+    assert_eq!(
+        (
+            summary.labelled,
+            summary.unlabelled,
+            summary.votes,
+            summary.duplicates
+        ),
+        (3, 1, 5, 2)
+    );
+    let labels: Vec<_> = summary
+        .labels
+        .iter()
+        .map(|label| (label.name.as_str(), label.votes))
+        .collect();
+    assert_eq!(labels, [("Billing", 3), ("Delivery", 2)]);
+    assert_eq!(summary.joined, ["`billing` (1) is read as `Billing`"]);
+    assert_eq!(
+        (summary.conflicts.len(), &summary.conflicts[0].lines),
+        (1, &vec![2, 4])
+    );
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let _ = read(&bytes, &Options::default());
+        }
+
+        #[test]
+        fn no_damage_of_a_good_file_panics(
+            index in 0_usize..64,
+            at in 0_usize..5_000,
+            with in proptest::collection::vec(any::<u8>(), 0..8),
+            cut in any::<bool>(),
+        ) {
+            let files = fs::read_dir(format!("{}/tests/files", env!("CARGO_MANIFEST_DIR"))).expect("files");
+            let mut names: Vec<_> = files.map(|entry| entry.expect("a file").path()).collect();
+            names.sort();
+            let mut bytes = fs::read(&names[index % names.len()]).expect("a file");
+            let at = at % bytes.len();
+            let end = if cut { bytes.len() } else { (at + with.len()).min(bytes.len()) };
+            bytes.splice(at..end, with);
+
+            let _ = read(&bytes, &Options::default());
+        }
+
+        #[test]
+        fn text_that_looks_like_a_file_of_columns_never_panics(
+            content in "[a\"\\\\,;\t|\r\n{}\\[\\]:\u{feff}\u{0}é0 ]{0,200}",
+        ) {
+            let _ = read(content.as_bytes(), &Options::default());
+        }
+
+        #[test]
+        fn what_a_writer_writes_is_read_again(
+            rows in proptest::collection::vec(("[A-C]", "[a-z,;\"\n\t |é😀]{1,40}x"), 5..40),
+            delimiter in prop::sample::select(vec![b',', b';', b'\t', b'|']),
+        ) {
+            let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+            writer.write_record(["label", "text"]).expect("memory");
+            for (label, text) in &rows {
+                writer.write_record([label, text]).expect("memory");
+            }
+
+            let import = import(writer.into_inner().expect("memory"));
+
+            let pair = |row: &text_import::Row| (row.votes[0].labels[0].clone(), row.text.clone());
+            let read: Vec<_> = import.rows.iter().map(pair).collect();
+            let pair = |(label, text): &(String, String)| (label.clone(), text.trim().to_owned());
+            let expected: Vec<_> = rows.iter().map(pair).collect();
+            prop_assert_eq!(read, expected);
+        }
+    }
+}
