@@ -15,7 +15,7 @@ use active_learning_core::model::threshold::{Judged, Verdict, advise};
 use aws_config::BehaviorVersion;
 use clap::Args;
 
-use crate::outputs::StackOutputs;
+use crate::{encoder, outputs::StackOutputs};
 use local_stack::user;
 
 /// Template output that names the bucket of labelled objects.
@@ -33,6 +33,9 @@ pub struct Options {
     /// [default: what reviewers of the running stack answered]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["bucket", "endpoint_url"])]
     data: Option<PathBuf>,
+    /// Text encoder that the models trained on --data look through: built-in, none, or a folder
+    #[arg(long, value_name = "ENCODER", default_value = "built-in", conflicts_with_all = ["bucket", "endpoint_url"])]
+    encoder: encoder::Choice,
     /// Training bucket with the reviewers' answers [default: that of the running stack]
     #[arg(long)]
     bucket: Option<String>,
@@ -61,7 +64,7 @@ struct Evidence {
 /// When there is nothing to judge by, in words for the user.
 pub async fn run(options: Options, state_dir: &Path) -> Result<ExitCode, Failure> {
     let evidence = match &options.data {
-        Some(path) => of_file(path)?,
+        Some(path) => of_file(path, &options.encoder)?,
         None => of_stack(&options, state_dir).await?,
     };
     let Some(advice) = advise(&evidence.judged, options.target_accuracy, options.max_review) else {
@@ -78,13 +81,13 @@ pub async fn run(options: Options, state_dir: &Path) -> Result<ExitCode, Failure
     })
 }
 
-fn of_file(path: &Path) -> Result<Evidence, Failure> {
+fn of_file(path: &Path, encoder: &encoder::Choice) -> Result<Evidence, Failure> {
     let in_file = |error: Failure| format!("{}: {error}", path.display());
     let file = std::fs::read(path).map_err(|error| in_file(error.into()))?;
     let predictions = out_of_fold::predictions(Cursor::new(&file)).map_err(in_file)?;
     Ok(match predictions {
         Some(evidence) => evidence,
-        None => out_of_fold::judge(&file).map_err(in_file)?,
+        None => out_of_fold::judge(&file, encoder.load()?).map_err(in_file)?,
     })
 }
 

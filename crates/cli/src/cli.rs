@@ -19,7 +19,7 @@ use crate::{
     advise,
     beginning::{self, Beginning},
     demo::{self, demo},
-    disputes, functions, import, labels, models,
+    disputes, encoder, functions, import, labels, models,
     outputs::StackOutputs,
     phases,
     redrive::{self, Outcome},
@@ -148,6 +148,11 @@ enum Command {
     Lambda {
         /// Name of the function
         name: String,
+    },
+    /// Says which text encoder is part of the program, or checks a folder before it is put under encoder/
+    Encoder {
+        /// Folder of a sentence encoder, as the hub lays it out
+        folder: Option<PathBuf>,
     },
     /// Sends events again that failed to the end, of the running stack or of one on AWS
     #[command(after_help = "Example: active-learning redrive --yes")]
@@ -289,6 +294,10 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 Ok(ExitCode::SUCCESS)
             }
             Command::Advise(question) => advise::run(question, &options.state_dir).await,
+            Command::Encoder { folder } => {
+                print!("{}", encoder::describe(folder.as_deref())?);
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Redrive {
                 bucket,
                 endpoint_url,

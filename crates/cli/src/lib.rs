@@ -11,6 +11,7 @@ pub mod beginning;
 pub mod cli;
 pub mod demo;
 pub mod disputes;
+pub mod encoder;
 pub mod functions;
 pub mod http_client;
 pub mod import;

@@ -24,6 +24,7 @@ use std::{
 
 use active_learning_core::sampling::query_strategy::QueryStrategy;
 use clap::Args;
+use text_encoder::EncoderError;
 use text_model::TrainingDataError;
 
 use self::{
@@ -31,6 +32,7 @@ use self::{
     stream::{Stream, Texts},
     summary::Summary,
 };
+use crate::encoder::{self, Vectors};
 
 /// What is simulated.
 #[derive(Clone, Debug, Args)]
@@ -61,6 +63,9 @@ pub struct Options {
     /// Makes the most frequent class this many times as frequent as the rarest one
     #[arg(long, value_name = "RATIO", default_value_t = 1.0, value_parser = ratio)]
     imbalance: f64,
+    /// Text encoder that the models look through: built-in, none, or a folder
+    #[arg(long, value_name = "ENCODER", default_value = "built-in")]
+    encoder: encoder::Choice,
     /// Folder for the results as CSV and SVG
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -106,6 +111,9 @@ pub enum SimulateError {
     /// The classifier does not learn from the labelled texts.
     #[error("the classifier refuses the labelled texts")]
     Training(#[from] TrainingDataError),
+    /// The encoder cannot be used.
+    #[error("the text encoder cannot be used: {0}")]
+    Encoder(#[from] EncoderError),
     /// The results cannot be written.
     #[error("the results cannot be written to {0}")]
     Write(PathBuf, #[source] io::Error),
@@ -132,10 +140,13 @@ pub fn run(options: &Options) -> Result<(), SimulateError> {
     let least = streams.iter().map(|stream| stream.pool.len()).min();
     let labels = options.labels.get().min(least.unwrap_or(0));
     eprintln!("{}", report::opening(&texts, &streams, options.imbalance, labels));
+    let encoder = options.encoder.load()?;
+    let vectors = encoder.map(|encoder| Vectors::of(encoder, texts.all()));
     let replays = replay_all(
         &streams,
         &strategies,
         &budgets(start, options.batch.get(), labels),
+        vectors.as_ref(),
     )?;
     let summary = Summary::of(&strategies, &replays);
     print!("{}", report::text(&summary));
@@ -185,6 +196,7 @@ fn replay_all(
     streams: &[Stream],
     strategies: &[QueryStrategy],
     budgets: &[usize],
+    vectors: Option<&Vectors>,
 ) -> Result<Vec<Replay>, SimulateError> {
     let jobs: Vec<(&Stream, QueryStrategy)> = streams
         .iter()
@@ -194,7 +206,7 @@ fn replay_all(
     let done = Mutex::new(Vec::new());
     let work = || {
         while let Some((stream, strategy)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let replay = replay::replay(stream, *strategy, budgets);
+            let replay = replay::replay(stream, *strategy, budgets, vectors);
             let mut done = done.lock().expect("no replay panics while it holds the lock");
             done.push(replay);
             let (count, all, seed) = (done.len(), jobs.len(), stream.seed);
@@ -275,6 +287,7 @@ mod tests {
             batch: number(10),
             seeds: number(2),
             imbalance: 1.0,
+            encoder: encoder::Choice::None,
             output: Some(folder.join("results")),
         }
     }

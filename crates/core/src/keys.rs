@@ -50,6 +50,8 @@ pub enum Lifetime {
     UntilDone,
     /// For as long as claims count: parameter `ClaimRetentionDays`.
     ClaimRetention,
+    /// For 30 days after it was written.
+    Month,
 }
 
 /// One kind of object.

@@ -1,8 +1,10 @@
 //! The normal form of a text, and what of a text can be seen.
 
 mod normal_form;
+mod vector;
 
 pub use normal_form::{normal_form, signs};
+pub use vector::Vector;
 
 use unicode_normalization::UnicodeNormalization;
 

@@ -5,6 +5,8 @@
 //!                                          resource is the last part of its ARN
 //! text-classifier/models/<resource>.bin    a classifier's model
 //! text-classifier/jobs/<resource>.json     there is work to do for it
+//! text-classifier/vectors/<encoder>/<pack>.bin   vectors of texts, see [`crate::vectors`]
+//! encoder/<path>                           an own text encoder
 //! ```
 //!
 //! State is written whole, each time on condition that nobody else wrote in between.
@@ -22,6 +24,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
+use text_encoder::EncoderError;
 use text_model::{Model, ModelError};
 
 use crate::s3_uri::S3Uri;
@@ -52,6 +55,9 @@ pub enum StoreError {
         #[source]
         source: ModelError,
     },
+    /// What is under `encoder/` cannot be used.
+    #[error("{}", crate::encoders::unusable(.0))]
+    Encoder(#[source] EncoderError),
 }
 
 /// Why an object that a request names could not be read or written.
@@ -272,6 +278,17 @@ impl Bucket {
         let mut listed = self.own.list(prefix).await?;
         listed.retain(|object| object.size > 0);
         Ok(listed)
+    }
+
+    /// Reads an object of this bucket.
+    pub(crate) async fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let object = self.own.read(key, MAX_BYTES).await?;
+        Ok(object.map(|object| object.bytes.to_vec()))
+    }
+
+    /// Writes an object of this bucket.
+    pub(crate) async fn put_bytes(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        Ok(self.own.put(key, BINARY, bytes).await?)
     }
 
     /// Reads a document of this bucket that is no state.

@@ -9,7 +9,9 @@ use crate::{
     Config,
     arn::{ClassifierArn, EndpointArn},
     bucket::{self, Bucket, StoreError},
-    classification_job, classification_run, endpoint,
+    classification_job, classification_run,
+    encoders::Encoders,
+    endpoint,
     initial_model::{self, Upload},
     roll_out, training_run,
     work::Invocation,
@@ -42,6 +44,7 @@ impl From<EventError> for Diagnostic {
 /// The first object that could not be dealt with.
 pub(crate) async fn handle(
     bucket: &Bucket,
+    encoders: &Encoders,
     config: &Config,
     event: S3Event,
     invocation: &Invocation,
@@ -51,9 +54,9 @@ pub(crate) async fn handle(
             continue;
         };
         if is_initial_file(&upload.key) {
-            initial_model::build(bucket, config, &upload).await?;
+            initial_model::build(bucket, encoders, config, &upload).await?;
         } else if let Some(resource) = bucket::resource_of_job(&upload.key) {
-            work(bucket, &config.endpoint_arn, resource, invocation).await?;
+            work(bucket, encoders, &config.endpoint_arn, resource, invocation).await?;
         } else {
             tracing::warn!(key = upload.key, "nothing is to be done for such an object");
         }
@@ -63,16 +66,21 @@ pub(crate) async fn handle(
 
 async fn work(
     bucket: &Bucket,
+    encoders: &Encoders,
     own: &EndpointArn,
     resource: &str,
     invocation: &Invocation,
 ) -> Result<(), StoreError> {
     if let Some(classifier) = ClassifierArn::from_resource(own.scope(), resource) {
-        return training_run::run(bucket, &classifier, invocation).await;
+        return training_run::run(bucket, encoders, &classifier, invocation).await;
     }
     match resource.split_once('/') {
-        Some((endpoint::KIND, name)) => roll_out::run(bucket, &EndpointArn::new(own.scope(), name)).await,
-        Some((classification_job::KIND, id)) => classification_run::run(bucket, id, invocation).await,
+        Some((endpoint::KIND, name)) => {
+            roll_out::run(bucket, encoders, &EndpointArn::new(own.scope(), name)).await
+        }
+        Some((classification_job::KIND, id)) => {
+            classification_run::run(bucket, encoders, id, invocation).await
+        }
         Some(_) | None => {
             tracing::warn!(resource, "nothing is to be done for such a resource");
             Ok(())

@@ -6,11 +6,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use text_model::{Mode, Model};
+use text_model::{Mode, Prediction};
 
 use crate::{
     MAX_TEXT_BYTES,
     api_error::ApiError,
+    encoders::Classifying,
     serving::Serving,
     validation::{self, length},
 };
@@ -53,10 +54,18 @@ pub(crate) async fn classify(
     }
     let model = serving.model(&arn).await?;
     let model = model.ok_or(ApiError::ResourceUnavailable("the endpoint is not in service"))?;
-    Ok(match document {
-        Document::Text(text) => scores(&model, &text, None),
+    // An encoder takes milliseconds, in which others are answered.
+    let answering = tokio::task::spawn_blocking(move || answer(&model, document));
+    Ok(answering
+        .await
+        .expect("predicting neither panics nor is cancelled"))
+}
+
+fn answer(model: &Classifying, document: Document) -> Value {
+    match document {
+        Document::Text(text) => scores(model.model.mode(), model.predict(&text), None),
         Document::PlainTextBytes(text) => {
-            let mut answer = scores(&model, &text, Some(1));
+            let mut answer = scores(model.model.mode(), model.predict(&text), Some(1));
             answer["DocumentMetadata"] = json!({
                 "Pages": 1,
                 "ExtractedCharacters": [{"Page": 1, "Count": text.chars().count()}],
@@ -64,17 +73,16 @@ pub(crate) async fn classify(
             answer["DocumentType"] = json!([{"Page": 1, "Type": "PLAIN_TEXT"}]);
             answer
         }
-    })
+    }
 }
 
-/// Returns `{"Classes": […]}` or `{"Labels": […]}` of a text, best first.
-pub(crate) fn scores(model: &Model, text: &str, page: Option<u32>) -> Value {
-    let (member, limit) = match model.mode() {
+/// Returns `{"Classes": […]}` or `{"Labels": […]}` of what a model says, best first.
+pub(crate) fn scores(mode: Mode, predictions: Vec<Prediction<'_>>, page: Option<u32>) -> Value {
+    let (member, limit) = match mode {
         Mode::MultiClass => ("Classes", CLASSES_IN_ANSWER),
         Mode::MultiLabel => ("Labels", usize::MAX),
     };
-    let scored: Vec<_> = model
-        .predict(text)
+    let scored: Vec<_> = predictions
         .into_iter()
         .take(limit)
         .map(|prediction| ScoredClass {

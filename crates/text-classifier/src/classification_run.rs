@@ -8,18 +8,25 @@ use std::sync::Arc;
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use text_model::Model;
+use active_learning_core::text::Vector;
+use text_encoder::EncoderError;
+use text_model::{MAX_ENCODED, ModelError};
 
 use crate::{
     arn::ClassifierArn,
     bucket::{Bucket, NamedObjectError, StoreError, Updated},
     classification,
     classification_job::{InputFormat, Job, JobProperties, JobStatus, resource},
+    encoders::{self, Classifying, Encoders},
     output,
     s3_uri::S3Uri,
     time::epoch_seconds,
+    vectors,
     work::{Claim, Invocation, NotBegun, Run},
 };
+
+/// Documents that are classified together.
+const DOCUMENTS_AT_ONCE: usize = MAX_ENCODED;
 
 /// Why a job failed. Names objects, never their text.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +35,10 @@ enum JobError {
     NamedObject(#[source] NamedObjectError),
     #[error("CLASSIFIER_INVALID_INPUT: there are no documents at {0}")]
     NoInput(S3Uri),
-    #[error("the model cannot be loaded")]
-    Model,
+    #[error("the model cannot be loaded: {0}")]
+    Model(#[source] ModelError),
+    #[error("{}", encoders::unusable(.0))]
+    Encoder(#[source] EncoderError),
     #[error("the request cannot be used any more")]
     Request,
     #[error(transparent)]
@@ -52,12 +61,17 @@ impl From<NamedObjectError> for JobError {
 /// # Errors
 ///
 /// The bucket failed; the event may be sent again.
-pub(crate) async fn run(bucket: &Bucket, id: &str, invocation: &Invocation) -> Result<(), StoreError> {
+pub(crate) async fn run(
+    bucket: &Bucket,
+    encoders: &Encoders,
+    id: &str,
+    invocation: &Invocation,
+) -> Result<(), StoreError> {
     let resource = resource(id);
     let Some(properties) = claim(bucket, &resource, invocation).await? else {
         return Ok(());
     };
-    let failure = match classify_all(bucket, &properties).await {
+    let failure = match classify_all(bucket, encoders, &properties).await {
         Ok(()) => None,
         Err(JobError::Store(error)) => return Err(error),
         Err(refusal) => Some(refusal.to_string()),
@@ -121,12 +135,16 @@ fn end(properties: &mut JobProperties, failure: Option<&str>) {
     };
 }
 
-async fn classify_all(bucket: &Bucket, properties: &JobProperties) -> Result<(), JobError> {
+async fn classify_all(
+    bucket: &Bucket,
+    encoders: &Encoders,
+    properties: &JobProperties,
+) -> Result<(), JobError> {
     let (input, format) = properties
         .input_data_config
         .input()
         .map_err(|_| JobError::Request)?;
-    let model = load(bucket, &properties.document_classifier_arn).await?;
+    let model = load(encoders, &properties.document_classifier_arn).await?;
     let output = properties.output_data_config.s3_uri.as_deref();
     let output: S3Uri = output.and_then(|uri| uri.parse().ok()).ok_or(JobError::Request)?;
     let role = Some(properties.data_access_role_arn.as_str());
@@ -138,57 +156,104 @@ async fn classify_all(bucket: &Bucket, properties: &JobProperties) -> Result<(),
     let mut predictions = Vec::new();
     for object in objects {
         let file = bucket.get_named(&input.with_key(&object.key)).await?;
-        let name = object.key.rsplit('/').next().unwrap_or_default().to_owned();
-        let model = Arc::clone(&model);
-        let working = tokio::task::spawn_blocking(move || classify_file(&model, &name, &file, format));
-        predictions.extend(working.await.expect("predicting neither panics nor is cancelled"));
+        let name = object.key.rsplit('/').next().unwrap_or_default();
+        predictions.extend(classify_file(&bucket, &model, name, &file, format).await);
     }
     let archive = output::archive(&[("predictions.jsonl", &predictions)]);
     bucket.put_named(&output, output::CONTENT_TYPE, archive).await?;
     Ok(())
 }
 
-async fn load(bucket: &Bucket, arn: &str) -> Result<Arc<Model>, JobError> {
+async fn load(encoders: &Encoders, arn: &str) -> Result<Arc<Classifying>, JobError> {
     let arn: ClassifierArn = arn.parse().map_err(|_| JobError::Request)?;
-    match bucket.model(&arn.resource()).await {
+    match encoders.model(&arn.resource()).await {
         Ok(model) => Ok(Arc::new(model)),
-        Err(StoreError::Model { .. }) => Err(JobError::Model),
+        Err(StoreError::Model { source, .. }) => Err(JobError::Model(source)),
+        Err(StoreError::Encoder(error)) => Err(JobError::Encoder(error)),
         Err(error) => Err(JobError::Store(error)),
     }
 }
 
-/// Returns one JSON line a document.
-fn classify_file(model: &Model, name: &str, file: &[u8], format: InputFormat) -> Vec<u8> {
-    match format {
-        InputFormat::OneDocPerFile => json_line(&classify_document(model, file, json!({"File": name}))),
-        InputFormat::OneDocPerLine => {
-            let lines = file
-                .strip_suffix(b"\n")
-                .unwrap_or(file)
-                .split(|&byte| byte == b'\n');
-            (0_u64..)
-                .zip(lines)
-                .flat_map(|(line, document)| {
+/// Returns one JSON line a document, of so many documents at a time.
+async fn classify_file(
+    bucket: &Bucket,
+    model: &Arc<Classifying>,
+    name: &str,
+    file: &[u8],
+    format: InputFormat,
+) -> Vec<u8> {
+    let documents = match format {
+        InputFormat::OneDocPerFile => vec![file],
+        InputFormat::OneDocPerLine => lines(file),
+    };
+    let mut predictions = Vec::new();
+    let mut number = 0_u64;
+    for documents in documents.chunks(DOCUMENTS_AT_ONCE) {
+        let documents: Vec<Document> = documents.iter().map(|document| read(document)).collect();
+        let vectors = vectors_of(bucket, model, &documents).await;
+        let (model, name, first) = (Arc::clone(model), name.to_owned(), number);
+        number += documents.len() as u64;
+
+        let working = tokio::task::spawn_blocking(move || {
+            let numbered = (first..).zip(documents.iter().zip(&vectors));
+            let line = |(number, (document, vector)): (u64, (&Document, &Option<Vector>))| {
+                let identity = match format {
+                    InputFormat::OneDocPerFile => json!({"File": name}),
                     // A string, as Comprehend writes it.
-                    let identity = json!({"File": name, "Line": line.to_string()});
-                    json_line(&classify_document(model, document, identity))
-                })
-                .collect()
-        }
+                    InputFormat::OneDocPerLine => json!({"File": name, "Line": number.to_string()}),
+                };
+                json_line(&classify_document(&model, document, vector.as_ref(), identity))
+            };
+            numbered.flat_map(line).collect::<Vec<u8>>()
+        });
+        predictions.extend(working.await.expect("predicting neither panics nor is cancelled"));
+    }
+    predictions
+}
+
+/// A document's text, or why it is none.
+type Document = Result<String, &'static str>;
+
+fn lines(file: &[u8]) -> Vec<&[u8]> {
+    let lines = file.strip_suffix(b"\n").unwrap_or(file);
+    lines.split(|&byte| byte == b'\n').collect()
+}
+
+fn read(document: &[u8]) -> Document {
+    match std::str::from_utf8(document) {
+        Ok(text) if !text.trim().is_empty() => Ok(text.to_owned()),
+        Ok(_) => Err("the document is empty"),
+        Err(_) => Err("the document is not UTF-8"),
     }
 }
 
-fn classify_document(model: &Model, document: &[u8], mut identity: Value) -> Value {
-    let error = match std::str::from_utf8(document) {
-        Ok(text) if !text.trim().is_empty() => {
-            let scores = classification::scores(model, text, None);
+/// Returns the vectors that the model looks at, in the order of the documents.
+async fn vectors_of(bucket: &Bucket, model: &Classifying, documents: &[Document]) -> Vec<Option<Vector>> {
+    let Some(encoder) = model.encoder() else {
+        return vec![None; documents.len()];
+    };
+    let texts: Vec<String> = documents.iter().flatten().cloned().collect();
+    let mut vectors = vectors::of(bucket, encoder, texts).await.into_iter();
+    let of_text = |document: &Document| document.is_ok().then(|| vectors.next()).flatten();
+    documents.iter().map(of_text).collect()
+}
+
+fn classify_document(
+    model: &Classifying,
+    document: &Document,
+    vector: Option<&Vector>,
+    mut identity: Value,
+) -> Value {
+    let error = match document {
+        Ok(text) => {
+            let predictions = model.model.predict_with(text, vector);
+            let scores = classification::scores(model.model.mode(), predictions, None);
             if let (Value::Object(identity), Value::Object(scores)) = (&mut identity, scores) {
                 identity.extend(scores);
             }
             return identity;
         }
-        Ok(_) => "the document is empty",
-        Err(_) => "the document is not UTF-8",
+        Err(error) => *error,
     };
     identity["ErrorCode"] = "INVALID_DOCUMENT".into();
     identity["ErrorMessage"] = error.into();

@@ -1,5 +1,7 @@
 //! The first model: a training file under `initial/` becomes the model that serves.
 
+use std::sync::Arc;
+
 use active_learning_aws::metrics;
 use active_learning_core::dataset::{
     HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, TrainingRows,
@@ -9,6 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use text_encoder::Encoder;
 use text_model::{LABEL_DELIMITER, Mode, Trained, TrainingDataError, TrainingSet, train};
 
 use crate::{
@@ -19,10 +22,12 @@ use crate::{
         Classifier, ClassifierMetadata, ClassifierProperties, ModelStatus, TrainedFacts, TrainingFile,
         message,
     },
+    encoders::Encoders,
     endpoint::{Endpoint, InitialModel},
     s3_uri::S3Uri,
     time::epoch_seconds,
     training_input::InputDataConfig,
+    vectors,
 };
 
 /// Raise it when training changes: the same file then makes a new version.
@@ -49,7 +54,12 @@ pub(crate) struct Upload {
 /// # Errors
 ///
 /// The bucket failed.
-pub(crate) async fn build(bucket: &Bucket, config: &Config, upload: &Upload) -> Result<(), StoreError> {
+pub(crate) async fn build(
+    bucket: &Bucket,
+    encoders: &Encoders,
+    config: &Config,
+    upload: &Upload,
+) -> Result<(), StoreError> {
     let (endpoint, test_share) = (&config.endpoint_arn, config.test_share);
     let Some(file) = bucket.object(&upload.key, &upload.etag).await? else {
         tracing::info!(
@@ -73,18 +83,23 @@ pub(crate) async fn build(bucket: &Bucket, config: &Config, upload: &Upload) -> 
         report.reason = Some(SAMPLE_IGNORED.to_owned());
         return write_report(bucket, &report).await;
     }
-    let version = version(&file, test_share);
-    let arn = ClassifierArn::new(endpoint.scope(), endpoint.name(), Some(&version));
-    match trained(bucket, upload, file, test_share, &arn).await? {
-        Ok(repairs) => report.repairs = repairs,
+    let arn = match taken(bucket, encoders, endpoint, upload, file, test_share).await? {
+        Ok((arn, repairs)) => {
+            report.repairs = repairs;
+            arn
+        }
         Err(refusal) => {
-            tracing::error!(key = upload.key, reason = %refusal, "a training file cannot be used");
+            tracing::error!(
+                key = upload.key,
+                reason = refusal,
+                "a training file cannot be used"
+            );
             metrics::count("text-classifier", &[("RefusedTrainingFiles", 1)]);
             report.state = TrainingFileState::Refused;
-            report.reason = Some(refusal.to_string());
+            report.reason = Some(refusal);
             return write_report(bucket, &report).await;
         }
-    }
+    };
     // Before the model serves: people choose from what it knows.
     match is_sample {
         true => {
@@ -97,6 +112,33 @@ pub(crate) async fn build(bucket: &Bucket, config: &Config, upload: &Upload) -> 
     put_in_service(bucket, endpoint, upload, &arn).await?;
     report.model_arn = Some(arn.to_string());
     write_report(bucket, &report).await
+}
+
+/// Makes a model of a file; returns it with what was repaired, or why there is none.
+async fn taken(
+    bucket: &Bucket,
+    encoders: &Encoders,
+    endpoint: &EndpointArn,
+    upload: &Upload,
+    file: Vec<u8>,
+    test_share: f64,
+) -> Result<Result<(ClassifierArn, Vec<String>), String>, StoreError> {
+    let encoder = match encoders.current().await {
+        Ok(encoder) => encoder,
+        Err(error @ StoreError::Encoder(_)) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    let version = version(
+        &file,
+        test_share,
+        encoder.as_ref().map(|encoder| encoder.identity()),
+    );
+    let arn = ClassifierArn::new(endpoint.scope(), endpoint.name(), Some(&version));
+    let trained = trained(bucket, encoder.as_ref(), upload, file, test_share, &arn).await?;
+    Ok(match trained {
+        Ok(repairs) => Ok((arn, repairs)),
+        Err(refusal) => Err(refusal.to_string()),
+    })
 }
 
 /// Takes the labels of a user's own file into the label set, in place of those of the parameter.
@@ -137,11 +179,12 @@ async fn write_report(bucket: &Bucket, report: &TrainingFileReport) -> Result<()
 
 /// Returns a version name from what the model depends on: the file, what is left out and the way it is
 /// trained.
-fn version(file: &[u8], test_share: f64) -> String {
+fn version(file: &[u8], test_share: f64, encoder: Option<&str>) -> String {
     let digest = Sha256::new()
         .chain_update(TRAINER_REVISION.to_le_bytes())
         .chain_update(SEED.to_le_bytes())
         .chain_update(test_share.to_le_bytes())
+        .chain_update(encoder.unwrap_or_default())
         .chain_update(file)
         .finalize();
     hex::encode(&digest[..10])
@@ -150,6 +193,7 @@ fn version(file: &[u8], test_share: f64) -> String {
 /// Trains the version unless it is trained; returns what was repaired, or why the file cannot be used.
 async fn trained(
     bucket: &Bucket,
+    encoder: Option<&Arc<Encoder>>,
     upload: &Upload,
     file: Vec<u8>,
     test_share: f64,
@@ -164,17 +208,28 @@ async fn trained(
     }
     let start = Utc::now();
     let labels = bucket.label_sets().current().await?;
-    let training = tokio::task::spawn_blocking(move || {
+    let reading = tokio::task::spawn_blocking(move || {
         let is_name = |name: &str| labels.as_ref().is_some_and(|labels| labels.find(name).is_some());
-        let set = training_set(&file, test_share, &is_name)?;
-        let trained = train(&set, SEED);
-        Ok((set.len(), set.repairs, trained))
+        training_set(&file, test_share, &is_name)
     });
-    let (documents, repairs, trained) =
-        match training.await.expect("training neither panics nor is cancelled") {
-            Ok(done) => done,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+    let mut set = match reading.await.expect("reading neither panics nor is cancelled") {
+        Ok(set) => set,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if let Some(encoder) = encoder {
+        match set.texts() {
+            Some(texts) => {
+                let texts = texts.into_iter().map(str::to_owned).collect();
+                set.set_vectors(encoder.identity(), vectors::of(bucket, encoder, texts).await);
+            }
+            None => set.repairs.push(vectors::too_many()),
+        }
+    }
+    let training = tokio::task::spawn_blocking(move || {
+        let trained = train(&set, SEED);
+        (set.len(), set.repairs, trained)
+    });
+    let (documents, repairs, trained) = training.await.expect("training neither panics nor is cancelled");
     bucket.put_model(&resource, &trained.model).await?;
     // The model exists from here on. If another run was quicker, its model is the same.
     let mut classifier = describe(bucket, upload, arn, start, documents, &trained);
@@ -426,7 +481,14 @@ mod tests {
     }
 
     #[test]
+    fn another_encoder_makes_another_version() {
+        let versions = [None, Some("one"), Some("another")].map(|encoder| version(b"a,b", 0.1, encoder));
+
+        assert!(versions[0] != versions[1] && versions[1] != versions[2]);
+    }
+
+    #[test]
     fn another_share_makes_another_version() {
-        assert_ne!(version(b"a,b", 0.1), version(b"a,b", 0.2));
+        assert_ne!(version(b"a,b", 0.1, None), version(b"a,b", 0.2, None));
     }
 }

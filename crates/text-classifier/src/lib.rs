@@ -27,6 +27,7 @@ mod classification;
 mod classification_job;
 mod classification_run;
 mod classifier;
+mod encoders;
 mod endpoint;
 mod initial_model;
 mod listing;
@@ -39,11 +40,13 @@ mod time;
 mod training_input;
 mod training_run;
 mod validation;
+mod vectors;
 mod work;
 
 pub use arn::{EndpointArn, InvalidEndpointArn};
 pub use bucket::StoreError;
 pub use bucket_event::EventError;
+pub use encoders::TextEncoder;
 pub use protocol::MAX_TEXT_BYTES;
 
 /// What the operator decides.
@@ -59,6 +62,8 @@ pub struct Config {
     pub test_share: f64,
     /// Labels that the label set starts with, until a user's own training file brings its own.
     pub classes: Vec<String>,
+    /// What models are trained with beside n-grams; one that was trained with another encoder is refused.
+    pub text_encoder: TextEncoder,
 }
 
 impl Config {
@@ -80,6 +85,7 @@ impl Config {
             endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
             test_share,
             classes: env.list("CLASSES")?,
+            text_encoder: env.required("TEXT_ENCODER")?,
         })
     }
 }
@@ -98,6 +104,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct TextClassifier {
     api: protocol::Api,
+    encoders: encoders::Encoders,
     config: Config,
 }
 
@@ -106,13 +113,15 @@ impl TextClassifier {
     #[must_use]
     pub fn new(config: Config, s3: aws_sdk_s3::Client) -> Self {
         let bucket = bucket::Bucket::new(s3, config.training_bucket.clone());
-        let serving = serving::Serving::new(bucket.clone());
+        let encoders = encoders::Encoders::new(config.text_encoder, bucket.clone());
+        let serving = serving::Serving::new(bucket.clone(), encoders.clone());
         Self {
             api: protocol::Api {
                 bucket,
                 serving,
                 endpoint: config.endpoint_arn.clone(),
             },
+            encoders,
             config,
         }
     }
@@ -139,7 +148,7 @@ impl TextClassifier {
             Event::Bucket(objects) => {
                 let invocation = invocation(&event.context);
                 let api = &self.api;
-                bucket_event::handle(&api.bucket, &self.config, objects, &invocation).await?;
+                bucket_event::handle(&api.bucket, &self.encoders, &self.config, objects, &invocation).await?;
                 Ok(None)
             }
         }

@@ -9,6 +9,7 @@ use crate::{
     arn::{ClassifierArn, EndpointArn},
     bucket::{Bucket, StoreError},
     classifier::Classifier,
+    encoders::Encoders,
     endpoint::{Endpoint, EndpointProperties, EndpointStatus},
     serving,
     time::epoch_seconds,
@@ -21,12 +22,12 @@ use crate::{
 /// # Errors
 ///
 /// The bucket failed; the event may be sent again.
-pub(crate) async fn run(bucket: &Bucket, arn: &EndpointArn) -> Result<(), StoreError> {
+pub(crate) async fn run(bucket: &Bucket, encoders: &Encoders, arn: &EndpointArn) -> Result<(), StoreError> {
     let resource = arn.resource();
     if let Some(endpoint) = bucket.read::<Endpoint>(&resource).await?
         && let Some(desired) = endpoint.desired_while_changing()
     {
-        match load_problem(bucket, desired).await? {
+        match load_problem(bucket, encoders, desired).await? {
             Some(problem) => give_up(bucket, &resource, desired, &problem).await?,
             None => switch(bucket, &resource, &endpoint, desired).await?,
         }
@@ -97,7 +98,11 @@ async fn step(
 }
 
 /// Loads a model as serving does; returns why it cannot be used, if it cannot.
-async fn load_problem(bucket: &Bucket, model_arn: &str) -> Result<Option<String>, StoreError> {
+async fn load_problem(
+    bucket: &Bucket,
+    encoders: &Encoders,
+    model_arn: &str,
+) -> Result<Option<String>, StoreError> {
     let Ok(model) = model_arn.parse::<ClassifierArn>() else {
         return Ok(Some("the model's ARN is not one".to_owned()));
     };
@@ -105,9 +110,10 @@ async fn load_problem(bucket: &Bucket, model_arn: &str) -> Result<Option<String>
     if !classifier.is_some_and(|classifier| classifier.properties.status.is_usable()) {
         return Ok(Some("the model was deleted".to_owned()));
     }
-    match bucket.model(&model.resource()).await {
+    match encoders.model(&model.resource()).await {
         Ok(_) => Ok(None),
         Err(StoreError::Model { source, .. }) => Ok(Some(format!("the model cannot be loaded: {source}"))),
+        Err(error @ StoreError::Encoder(_)) => Ok(Some(format!("the model cannot be loaded: {error}"))),
         Err(error) => Err(error),
     }
 }

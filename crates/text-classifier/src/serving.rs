@@ -8,11 +8,12 @@ use std::{
 use aws_sdk_s3::error::DisplayErrorContext;
 use tokio::sync::Mutex;
 
-use text_model::{Model, ModelError};
+use text_model::ModelError;
 
 use crate::{
     arn::{ClassifierArn, EndpointArn},
     bucket::{Bucket, Read, StoreError},
+    encoders::{Classifying, Encoders},
     endpoint::Endpoint,
 };
 
@@ -25,6 +26,7 @@ const MAX_LOADED: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Serving {
     bucket: Bucket,
+    encoders: Encoders,
     /// The one used last at the end.
     loaded: Mutex<Vec<Loaded>>,
 }
@@ -35,13 +37,14 @@ struct Loaded {
     checked: Instant,
     etag: String,
     model_arn: String,
-    model: Arc<Model>,
+    model: Arc<Classifying>,
 }
 
 impl Serving {
-    pub(crate) fn new(bucket: Bucket) -> Self {
+    pub(crate) fn new(bucket: Bucket, encoders: Encoders) -> Self {
         Self {
             bucket,
+            encoders,
             loaded: Mutex::default(),
         }
     }
@@ -53,7 +56,7 @@ impl Serving {
     /// # Errors
     ///
     /// The bucket failed before there was a model to serve.
-    pub(crate) async fn model(&self, arn: &EndpointArn) -> Result<Option<Arc<Model>>, StoreError> {
+    pub(crate) async fn model(&self, arn: &EndpointArn) -> Result<Option<Arc<Classifying>>, StoreError> {
         let resource = arn.resource();
         let mut loaded = self.loaded.lock().await;
         let known = loaded.iter().position(|loaded| loaded.resource == resource);
@@ -115,11 +118,11 @@ impl Serving {
         }))
     }
 
-    async fn load(&self, model_arn: &str) -> Result<Model, StoreError> {
+    async fn load(&self, model_arn: &str) -> Result<Classifying, StoreError> {
         let arn: ClassifierArn = model_arn.parse().map_err(|_| StoreError::Model {
             key: model_arn.to_owned(),
             source: ModelError::NotAModel,
         })?;
-        self.bucket.model(&arn.resource()).await
+        self.encoders.model(&arn.resource()).await
     }
 }

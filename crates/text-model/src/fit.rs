@@ -1,11 +1,13 @@
-//! The two linear classifiers that a model is made of: a support vector machine and complement naive Bayes.
+//! The linear classifiers that a model is made of. On n-grams: a support vector machine and complement naive
+//! Bayes; on vectors, where there are any, those of [`crate::dense`].
 //!
 //! The machine is the better one on thousands of texts, naive Bayes on dozens; how much each has to say is
-//! decided by texts that neither has seen.
+//! decided by texts that none has seen.
 
-use active_learning_core::random::Random;
+use active_learning_core::{random::Random, text::Vector};
 
 use crate::{
+    dense::DenseFit,
     features::Features,
     weights::{Weighting, Weights},
 };
@@ -29,10 +31,12 @@ pub(crate) struct Labelled<'a> {
     pub features: &'a Features,
     /// Numbers of its classes, ascending.
     pub labels: &'a [u32],
+    /// What an encoder made of it.
+    pub vector: Option<&'a Vector>,
 }
 
 impl Labelled<'_> {
-    fn has(&self, class: usize) -> bool {
+    pub(crate) fn has(&self, class: usize) -> bool {
         self.labels.iter().any(|&label| label as usize == class)
     }
 }
@@ -42,6 +46,27 @@ pub(crate) struct Fit {
     pub weighting: Weighting,
     pub machine: Weights,
     pub bayes: Weights,
+    /// If all texts have a vector.
+    pub dense: Option<DenseFit>,
+}
+
+impl Fit {
+    /// Returns each expert's scores, always in the same order.
+    pub(crate) fn scores(&self, text: &Labelled<'_>) -> Vec<Vec<f32>> {
+        let mut scores = vec![
+            self.machine.scores(&self.weighting, text.features),
+            self.bayes.scores(&self.weighting, text.features),
+        ];
+        if let (Some(dense), Some(vector)) = (&self.dense, text.vector) {
+            scores.extend([dense.machine.scores(vector), dense.centroids.scores(vector)]);
+        }
+        scores
+    }
+
+    /// Returns how many experts there are.
+    pub(crate) fn experts(&self) -> usize {
+        if self.dense.is_some() { 4 } else { 2 }
+    }
 }
 
 /// Learns from texts. The same texts in the same order and the same seed give the same result.
@@ -52,6 +77,7 @@ pub(crate) fn fit(texts: &[Labelled<'_>], classes: usize, buckets: usize, seed: 
     Fit {
         machine: support_vectors(texts, classes, &weighting, &importance, seed),
         bayes: complement_naive_bayes(sums, &weighting),
+        dense: DenseFit::of(texts, classes, seed),
         weighting,
     }
 }
@@ -148,7 +174,7 @@ fn support_vectors(
     seed: u64,
 ) -> Weights {
     let mut weights = Weights::zero(classes, weighting.rarity.len());
-    let costs = class_costs(texts, classes);
+    let costs = class_costs(texts, classes, COST);
     let lengths: Vec<f32> = texts
         .iter()
         .map(|text| 1.0 + squared_length(text.features, weighting, importance))
@@ -207,14 +233,14 @@ fn support_vectors(
 }
 
 /// Errors on a class cost more the rarer it is, by the square root.
-fn class_costs(texts: &[Labelled<'_>], classes: usize) -> Vec<f32> {
+pub(crate) fn class_costs(texts: &[Labelled<'_>], classes: usize, cost: f32) -> Vec<f32> {
     let mut counts = vec![0_u32; classes];
     for &label in texts.iter().flat_map(|text| text.labels) {
         counts[label as usize] += 1;
     }
     let mean = counts.iter().sum::<u32>() as f32 / classes as f32;
-    let cost = |count: u32| COST * (mean / count.max(1) as f32).sqrt().clamp(1.0, MAX_CLASS_COST);
-    counts.into_iter().map(cost).collect()
+    let of_class = |count: u32| cost * (mean / count.max(1) as f32).sqrt().clamp(1.0, MAX_CLASS_COST);
+    counts.into_iter().map(of_class).collect()
 }
 
 fn squared_length(features: &Features, weighting: &Weighting, importance: &[f32]) -> f32 {

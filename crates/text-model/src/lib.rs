@@ -5,6 +5,7 @@
 
 mod augmented_manifest;
 mod calibration;
+mod dense;
 mod features;
 mod fit;
 pub mod metrics;
@@ -20,4 +21,6 @@ pub use metrics::EvaluationMetrics;
 pub use model::{Model, Prediction};
 pub use model_file::ModelError;
 pub use train::{Confidence, Trained, train, train_classes, train_within};
-pub use training_data::{LABEL_DELIMITER, MAX_CLASSES, MAX_LABELS, TrainingDataError, TrainingSet};
+pub use training_data::{
+    LABEL_DELIMITER, MAX_CLASSES, MAX_ENCODED, MAX_LABELS, TrainingDataError, TrainingSet,
+};

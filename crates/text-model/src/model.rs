@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use active_learning_core::dataset::Mode;
+use active_learning_core::{dataset::Mode, text::Vector};
 
 use crate::{
     calibration::{Calibration, to_probabilities},
+    dense,
     features::{self, Features, GROUPS, Revision},
     fit::Fit,
+    model_file::ModelError,
+    train::Plan,
 };
 
 /// Most bytes of weights: the file of a model of up to about 100 classes stays below 2 MB.
@@ -28,6 +31,17 @@ pub struct Model {
     pub(crate) scales: [f32; GROUPS],
     pub(crate) bias: Vec<f32>,
     pub(crate) rows: Rows,
+    /// Of a model that looks at vectors too.
+    pub(crate) vectors: Option<VectorWeights>,
+}
+
+/// The part of a model that looks at vectors.
+#[derive(Clone, PartialEq)]
+pub(crate) struct VectorWeights {
+    /// Identity of the encoder that made the vectors.
+    pub encoder: String,
+    /// A row of classes for each dimension.
+    pub weights: Vec<f32>,
 }
 
 /// The weights of the buckets that matter, a row of classes each.
@@ -56,27 +70,24 @@ pub struct Prediction<'a> {
 }
 
 impl Model {
-    /// Joins both classifiers, drops the buckets that matter least and rounds the weights.
-    pub(crate) fn of(
-        mode: Mode,
-        labels: &[String],
-        fit: &Fit,
-        calibration: &Calibration,
-        max_weight_bytes: usize,
-    ) -> Self {
-        let classes = labels.len();
+    /// Joins all experts, drops the buckets that matter least and rounds their weights.
+    pub(crate) fn of(plan: &Plan<'_>, fit: &Fit, calibration: &Calibration) -> Self {
+        let classes = plan.labels.len();
+        let [machine_factor, bayes_factor, ..] = calibration.factors[..] else {
+            unreachable!("there are two experts on n-grams");
+        };
         let joined: Vec<f32> = fit
             .machine
             .rows
             .iter()
             .zip(&fit.bayes.rows)
-            .map(|(machine, bayes)| calibration.machine * machine + calibration.bayes * bayes)
+            .map(|(machine, bayes)| machine_factor * machine + bayes_factor * bayes)
             .collect();
         let row = |bucket: usize| &joined[bucket * classes..][..classes];
         let kept = heaviest(
             &fit.weighting.texts,
             row,
-            (max_weight_bytes / classes).max(MIN_ROWS),
+            (plan.max_weight_bytes / classes).max(MIN_ROWS),
         );
         let largest = kept
             .iter()
@@ -90,14 +101,18 @@ impl Model {
             weights.extend(row(bucket).iter().map(|weight| (weight / step).round() as i8));
         }
         let bias = fit.machine.bias.iter().zip(&calibration.bias);
+        let mut bias: Vec<f32> = bias
+            .map(|(machine, bias)| machine_factor * machine + bias)
+            .collect();
         Self {
-            mode,
+            mode: plan.mode,
             revision: Revision::Signs,
-            labels: labels.to_vec(),
+            labels: plan.labels.to_vec(),
             scales: fit.weighting.groups.map(|scale| scale * step),
-            bias: bias
-                .map(|(machine, bias)| calibration.machine * machine + bias)
-                .collect(),
+            vectors: plan
+                .encoder
+                .and_then(|encoder| VectorWeights::of(encoder, fit, calibration, &mut bias)),
+            bias,
             rows: Rows::new(&present, weights),
         }
     }
@@ -114,16 +129,45 @@ impl Model {
         &self.labels
     }
 
-    /// Classifies a text: every label with its probability, best first.
+    /// Returns the identity of the encoder whose vectors the model looks at; `None` if at none.
+    #[must_use]
+    pub fn encoder(&self) -> Option<&str> {
+        self.vectors.as_ref().map(|vectors| vectors.encoder.as_str())
+    }
+
+    /// Checks that the encoder at hand, if any, is the one that the model was trained with; one that looks at no
+    /// vectors takes any.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::OtherEncoder`].
+    pub fn check_encoder(&self, at_hand: Option<&str>) -> Result<(), ModelError> {
+        match self.encoder() {
+            Some(needed) if at_hand != Some(needed) => Err(ModelError::OtherEncoder {
+                needed: needed.to_owned(),
+                at_hand: at_hand.unwrap_or("none").to_owned(),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Classifies a text by its n-grams: every label with its probability, best first.
     ///
     /// A text without a letter, digit or sign gets what the training data makes likely on its own.
     #[must_use]
     pub fn predict(&self, text: &str) -> Vec<Prediction<'_>> {
+        self.predict_with(text, None)
+    }
+
+    /// Classifies a text by its n-grams and its vector, which must be of the model's encoder; without one as if it
+    /// said nothing.
+    #[must_use]
+    pub fn predict_with(&self, text: &str, vector: Option<&Vector>) -> Vec<Prediction<'_>> {
         let mut sums = Sums::zero(self.labels.len());
         features::visit(text, self.revision, |group, hash| {
             sums.add(&self.rows, group, hash, 1)
         });
-        let probabilities = self.finish(&sums);
+        let probabilities = self.finish(&sums, vector);
         let mut predictions: Vec<_> = self
             .labels
             .iter()
@@ -135,19 +179,19 @@ impl Model {
     }
 
     /// Returns the probability of each label, in the order of [`Model::labels`], for a text whose features are
-    /// at hand: the same as [`Model::predict`] says, of a model that was trained by this release.
+    /// at hand: the same as [`Model::predict_with`] says, of a model that was trained by this release.
     #[must_use]
-    pub fn probabilities(&self, features: &Features) -> Vec<f32> {
+    pub fn probabilities(&self, features: &Features, vector: Option<&Vector>) -> Vec<f32> {
         let mut sums = Sums::zero(self.labels.len());
         for (group, counted) in features.groups().enumerate() {
             for (hash, count) in counted.iter() {
                 sums.add(&self.rows, group, hash, count);
             }
         }
-        self.finish(&sums)
+        self.finish(&sums, vector)
     }
 
-    fn finish(&self, sums: &Sums) -> Vec<f32> {
+    fn finish(&self, sums: &Sums, vector: Option<&Vector>) -> Vec<f32> {
         let mut scores = self.bias.clone();
         let classes = scores.len();
         for (group, scale) in self.scales.iter().enumerate() {
@@ -157,8 +201,30 @@ impl Model {
                 *score += scale * weight;
             }
         }
+        if let (Some(own), Some(vector)) = (&self.vectors, vector) {
+            dense::add(&mut scores, &own.weights, vector.unit());
+        }
         to_probabilities(self.mode, &mut scores);
         scores
+    }
+}
+
+impl VectorWeights {
+    /// Joins the experts on vectors, and their biases with those of all.
+    fn of(encoder: &str, fit: &Fit, calibration: &Calibration, bias: &mut [f32]) -> Option<Self> {
+        let dense = fit.dense.as_ref()?;
+        let mut weights = vec![0.0; dense.machine.rows.len()];
+        let experts = [&dense.machine, &dense.centroids];
+        for (expert, factor) in experts.into_iter().zip(&calibration.factors[2..]) {
+            let joined = weights.iter_mut().zip(&expert.rows);
+            joined.for_each(|(joined, weight)| *joined += factor * weight);
+            let joined = bias.iter_mut().zip(&expert.bias);
+            joined.for_each(|(joined, bias)| *joined += factor * bias);
+        }
+        Some(Self {
+            encoder: encoder.to_owned(),
+            weights,
+        })
     }
 }
 

@@ -8,6 +8,7 @@
 //! | … | header: JSON, padded with spaces to a multiple of 8 |
 //! | 4 × 3 | `f32`: what a weight of 1 counts in words, pairs, character n-grams |
 //! | 4 × classes | `f32`: biases; padded with zeros to a multiple of 8 together with the line above |
+//! | 4 × dimensions × classes | `f32`: weights of vectors, where the header names an encoder; padded likewise |
 //! | buckets ÷ 8 | `u64`: one bit a bucket, whether it has a row |
 //! | rows × classes | `i8`: weights |
 //! | 4 | CRC-32 of all before |
@@ -19,13 +20,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     features::{GROUPS, HASH_BITS, Revision},
-    model::{Model, Rows},
+    model::{Model, Rows, VectorWeights},
 };
 
 const MAGIC: &[u8; 8] = b"txtmodel";
 /// Also stands for how features and probabilities are made: a change there needs a new number.
-const FORMAT_VERSION: u32 = 4;
-/// The format before, which is the same but for what a model sees: no signs.
+///
+/// A model that looks at no vectors is written in the format before, which is the same without them.
+const FORMAT_VERSION: u32 = 5;
+/// The format before.
+const WITHOUT_VECTORS: u32 = 4;
+/// The one before that, which is the same but for what a model sees: no signs.
 const WITHOUT_SIGNS: u32 = 3;
 const CHECKSUM_BYTES: usize = 4;
 const ALIGNMENT: usize = 8;
@@ -38,12 +43,23 @@ pub enum ModelError {
     NotAModel,
     /// Written by another release.
     #[error(
-        "model format {0} is not supported, this release reads formats {WITHOUT_SIGNS} and {FORMAT_VERSION}: train the model again"
+        "model format {0} is not supported, this release reads formats {WITHOUT_SIGNS} to {FORMAT_VERSION}: train the model again"
     )]
     UnsupportedFormat(u32),
     /// Cut short or changed since it was written.
     #[error("the model file is damaged")]
     Damaged,
+    /// The vectors that it looks at come from an encoder that is not at hand.
+    #[error(
+        "the model was trained with text encoder {needed}, in use is {at_hand}: put that encoder back, \
+         or train the model again"
+    )]
+    OtherEncoder {
+        /// Identity of the encoder that it was trained with.
+        needed: String,
+        /// Identity of the encoder in use, or `none`.
+        at_hand: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +68,14 @@ struct Header {
     labels: Vec<String>,
     buckets: usize,
     rows: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoder: Option<EncoderHeader>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EncoderHeader {
+    identity: String,
+    dimensions: usize,
 }
 
 impl Model {
@@ -63,13 +87,18 @@ impl Model {
             labels: self.labels.clone(),
             buckets: self.rows.present().len() * 64,
             rows: self.rows.weights.len() / self.labels.len(),
+            encoder: self.vectors.as_ref().map(|vectors| EncoderHeader {
+                identity: vectors.encoder.clone(),
+                dimensions: vectors.weights.len() / self.labels.len(),
+            }),
         })
         .expect("strings and numbers always serialise");
         header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
         let mut file = MAGIC.to_vec();
-        let version = match self.revision {
-            Revision::Words => WITHOUT_SIGNS,
-            Revision::Signs => FORMAT_VERSION,
+        let version = match (self.revision, &self.vectors) {
+            (Revision::Words, _) => WITHOUT_SIGNS,
+            (Revision::Signs, None) => WITHOUT_VECTORS,
+            (Revision::Signs, Some(_)) => FORMAT_VERSION,
         };
         file.extend(version.to_le_bytes());
         file.extend((header.len() as u32).to_le_bytes());
@@ -81,6 +110,10 @@ impl Model {
                 .flat_map(|float| float.to_le_bytes()),
         );
         file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+        if let Some(vectors) = &self.vectors {
+            file.extend(vectors.weights.iter().flat_map(|float| float.to_le_bytes()));
+            file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+        }
         file.extend(self.rows.present().flat_map(u64::to_le_bytes));
         file.extend(self.rows.weights.iter().map(|weight| weight.cast_unsigned()));
         let checksum = crc32fast::hash(&file);
@@ -98,7 +131,7 @@ impl Model {
         let version = take_u32(&mut rest)?;
         let revision = match version {
             WITHOUT_SIGNS => Revision::Words,
-            FORMAT_VERSION => Revision::Signs,
+            WITHOUT_VECTORS | FORMAT_VERSION => Revision::Signs,
             _ => return Err(ModelError::UnsupportedFormat(version)),
         };
         let (body, checksum) = file
@@ -120,24 +153,26 @@ fn read_body(mut rest: &[u8], revision: Revision) -> Option<Model> {
         labels,
         buckets,
         rows,
+        encoder,
     } = serde_json::from_slice(rest.split_off(..header_length)?).ok()?;
     let classes = labels.len();
     let sorted = labels.is_sorted_by(|left, right| left < right);
     if classes < 2 || !sorted || !buckets.is_power_of_two() || !(64..=1 << HASH_BITS).contains(&buckets) {
         return None;
     }
-    let floats = (GROUPS + classes).next_multiple_of(ALIGNMENT / size_of::<f32>());
-    let (floats, _) = rest.split_off(..floats * size_of::<f32>())?.as_chunks();
-    let mut floats = floats.iter().map(|&bytes| f32::from_le_bytes(bytes));
     let mut scales = [0.0; GROUPS];
+    let mut bias = take_floats(&mut rest, GROUPS + classes)?;
     scales
         .iter_mut()
-        .zip(&mut floats)
+        .zip(bias.drain(..GROUPS))
         .for_each(|(scale, float)| *scale = float);
-    let bias: Vec<f32> = floats.take(classes).collect();
-    if !scales.iter().chain(&bias).all(|float| float.is_finite()) {
-        return None;
-    }
+    let vectors = match encoder {
+        Some(encoder) => Some(VectorWeights {
+            weights: take_floats(&mut rest, encoder.dimensions.checked_mul(classes)?)?,
+            encoder: encoder.identity,
+        }),
+        None => None,
+    };
     let (words, _) = rest.split_off(..buckets / 8)?.as_chunks();
     let present: Vec<u64> = words.iter().map(|&bytes| u64::from_le_bytes(bytes)).collect();
     let set: usize = present.iter().map(|word| word.count_ones() as usize).sum();
@@ -152,7 +187,19 @@ fn read_body(mut rest: &[u8], revision: Revision) -> Option<Model> {
         scales,
         bias,
         rows: Rows::new(&present, weights),
+        vectors,
     })
+}
+
+/// Takes so many finite numbers, and what pads them.
+fn take_floats(rest: &mut &[u8], count: usize) -> Option<Vec<f32>> {
+    let padded = count.checked_next_multiple_of(ALIGNMENT / size_of::<f32>())?;
+    let (floats, _) = rest
+        .split_off(..padded.checked_mul(size_of::<f32>())?)?
+        .as_chunks();
+    let floats = floats.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    let floats: Vec<f32> = floats.take(count).collect();
+    floats.iter().all(|float| float.is_finite()).then_some(floats)
 }
 
 fn take_u32(rest: &mut &[u8]) -> Result<u32, ModelError> {

@@ -1,4 +1,4 @@
-//! Training: two linear classifiers, joined and calibrated on texts held out in turn.
+//! Training: linear classifiers, joined and calibrated on texts held out in turn.
 //!
 //! Deterministic: the same training set and seed give the same model, bit by bit, however many cores there are.
 
@@ -80,7 +80,24 @@ pub fn train(set: &TrainingSet, seed: u64) -> Trained {
 #[must_use]
 pub fn train_within(set: &TrainingSet, max_weight_bytes: usize, seed: u64) -> Trained {
     let texts: Vec<_> = set.examples.iter().map(Example::labelled).collect();
-    train_on(set.mode, &set.labels, &texts, max_weight_bytes, seed)
+    let plan = Plan {
+        mode: set.mode,
+        labels: &set.labels,
+        encoder: set.encoder.as_deref(),
+        max_weight_bytes,
+        seed,
+    };
+    train_on(&plan, &texts)
+}
+
+/// What is the same for all texts of a training.
+pub(crate) struct Plan<'a> {
+    pub mode: Mode,
+    pub labels: &'a [String],
+    /// What made the texts' vectors, if they have any.
+    pub encoder: Option<&'a str>,
+    pub max_weight_bytes: usize,
+    pub seed: u64,
 }
 
 /// Trains a multi-class model on texts whose features are at hand, each with the number of its class.
@@ -96,25 +113,28 @@ pub fn train_classes(classes: &[String], texts: &[(&Features, usize)], seed: u64
     let labelled = |&(features, class): &(_, usize)| Labelled {
         features,
         labels: &numbers[class..=class],
+        vector: None,
     };
     let texts: Vec<_> = texts.iter().map(labelled).collect();
-    train_on(Mode::MultiClass, classes, &texts, MAX_WEIGHT_BYTES, seed)
+    let plan = Plan {
+        mode: Mode::MultiClass,
+        labels: classes,
+        encoder: None,
+        max_weight_bytes: MAX_WEIGHT_BYTES,
+        seed,
+    };
+    train_on(&plan, &texts)
 }
 
-fn train_on(
-    mode: Mode,
-    labels: &[String],
-    texts: &[Labelled<'_>],
-    max_weight_bytes: usize,
-    seed: u64,
-) -> Trained {
-    let classes = labels.len();
+fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
+    let &Plan { mode, seed, .. } = plan;
+    let classes = plan.labels.len();
     let ngrams = texts.iter().map(|text| text.features.len()).sum();
     let buckets = buckets_for(ngrams, classes);
     let folds = folds(texts, seed);
     tracing::info!(texts = texts.len(), classes, ngrams, buckets, "training begins");
     let (all, judged) = fit_all(texts, &folds, classes, buckets, seed);
-    let calibration = Calibration::of(&judged, mode, classes);
+    let calibration = Calibration::of(&judged, mode, classes, all.experts());
     let outcomes: Vec<Outcome> = judged
         .into_iter()
         .map(|text| Outcome {
@@ -134,7 +154,7 @@ fn train_on(
         "training ends"
     );
     Trained {
-        model: Model::of(mode, labels, &all, &calibration, max_weight_bytes),
+        model: Model::of(plan, &all, &calibration),
         metrics,
         confidence,
         held_out: outcomes.len(),
@@ -177,7 +197,7 @@ pub fn split_test(set: &mut TrainingSet, seed: u64) -> Vec<Example> {
 /// Has the model judge texts whose labels are known.
 pub fn judge(model: &Model, test: &[Example]) -> Vec<Outcome> {
     let judge_one = |example: &Example| Outcome {
-        probabilities: model.probabilities(&example.features),
+        probabilities: model.probabilities(&example.features, example.vector.as_ref()),
         truth: example
             .labels
             .iter()
@@ -287,8 +307,7 @@ fn judge_fold(
         .collect();
     let fit = fit(&kept, classes, buckets, seed);
     let judge = |&index: &usize| Judged {
-        machine: fit.machine.scores(&fit.weighting, texts[index].features),
-        bayes: fit.bayes.scores(&fit.weighting, texts[index].features),
+        scores: fit.scores(&texts[index]),
         truth: texts[index].labels.to_vec(),
     };
     fold.iter().map(judge).collect()

@@ -3,8 +3,8 @@
 //!
 //! How rows are read is told at [`TrainingRows`]; what is wrong with one refuses the file with the line's
 //! number: a model trained on half a file helps nobody. What can be understood is taken and told in
-//! [`TrainingSet::repairs`]. Texts are turned into features row by row and not kept; features take roughly
-//! four times the text's size.
+//! [`TrainingSet::repairs`]. Texts are turned into features row by row; they themselves are kept as long as an
+//! encoder may ask for them ([`MAX_ENCODED`]). Features take roughly four times the text's size.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +16,7 @@ use active_learning_core::{
         BadRow, Findings, Mode, RowError, TrainingCheck, TrainingRows, Unusable, text_id, warn_of_single_rows,
     },
     feedback::prediction::{cut_labels, split_labels},
+    text::Vector,
 };
 
 use crate::{features::Features, fit::Labelled};
@@ -26,6 +27,9 @@ pub const LABEL_DELIMITER: char = '|';
 pub const MAX_CLASSES: usize = 1_000;
 /// Most labels of a multi-label model, as in Comprehend.
 pub const MAX_LABELS: usize = 100;
+
+/// Most texts whose vectors a model learns from: with more of them n-grams alone are as good, and vectors take minutes.
+pub const MAX_ENCODED: usize = 20_000;
 
 /// Texts between two lines of the log.
 const PROGRESS_EVERY: usize = 100_000;
@@ -41,6 +45,8 @@ pub struct TrainingSet {
     pub examples: Vec<Example>,
     /// What was read otherwise than it is written, and what to mind, in sentences; they name no text.
     pub repairs: Vec<String>,
+    /// Identity of the encoder that made the texts' vectors, if they have any.
+    pub encoder: Option<String>,
 }
 
 /// One labelled text.
@@ -50,6 +56,10 @@ pub struct Example {
     pub labels: Box<[u32]>,
     /// What the model sees of the text.
     pub features: Features,
+    /// The text itself, unless there are more than [`MAX_ENCODED`].
+    pub text: Option<Box<str>>,
+    /// What an encoder made of it.
+    pub vector: Option<Vector>,
 }
 
 impl Example {
@@ -57,6 +67,7 @@ impl Example {
         Labelled {
             features: &self.features,
             labels: &self.labels,
+            vector: self.vector.as_ref(),
         }
     }
 }
@@ -163,6 +174,8 @@ struct Collected {
     text: u64,
     /// None of a text that is not trained on.
     features: Option<Features>,
+    /// The text itself, as long as there are few.
+    kept: Option<Box<str>>,
 }
 
 impl TrainingSet {
@@ -204,6 +217,22 @@ impl TrainingSet {
         counts
     }
 
+    /// Returns the texts in order, for an encoder; `None` if there are more than [`MAX_ENCODED`].
+    #[must_use]
+    pub fn texts(&self) -> Option<Vec<&str>> {
+        texts(&self.examples)
+    }
+
+    /// Has the model learn from vectors too: one for each text, in order, all of the encoder with that identity.
+    ///
+    /// # Panics
+    ///
+    /// Where there are not as many as texts.
+    pub fn set_vectors(&mut self, encoder: &str, vectors: Vec<Vector>) {
+        set_vectors(&mut self.examples, vectors);
+        self.encoder = Some(encoder.to_owned());
+    }
+
     /// Returns the number of labelled texts.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -224,6 +253,23 @@ fn names_in(label: &str, is_name: &dyn Fn(&str) -> bool) -> Vec<String> {
     match parts.len() {
         1 => parts,
         _ => cut_labels(label, known).unwrap_or(parts),
+    }
+}
+
+/// Returns the texts in order; `None` unless all were kept.
+pub fn texts(examples: &[Example]) -> Option<Vec<&str>> {
+    examples.iter().map(|example| example.text.as_deref()).collect()
+}
+
+/// Gives each text its vector.
+///
+/// # Panics
+///
+/// Where there are not as many as texts.
+pub fn set_vectors(examples: &mut [Example], vectors: Vec<Vector>) {
+    assert_eq!(vectors.len(), examples.len(), "one a text");
+    for (example, vector) in examples.iter_mut().zip(vectors) {
+        example.vector = Some(vector);
     }
 }
 
@@ -332,7 +378,11 @@ impl Collector {
             labels: ids.into_boxed_slice(),
             text: text_id(text),
             features: is_wanted.then(|| Features::of(text)),
+            kept: (is_wanted && self.rows.len() < MAX_ENCODED).then(|| text.into()),
         });
+        if self.rows.len() == MAX_ENCODED + 1 {
+            self.rows.iter_mut().for_each(|row| row.kept = None);
+        }
         if self.rows.len().is_multiple_of(PROGRESS_EVERY) {
             tracing::info!(texts = self.rows.len(), "reading training data");
         }
@@ -369,6 +419,7 @@ impl Collector {
             examples: self.renumbered(&labels, &findings)?,
             labels,
             repairs,
+            encoder: None,
         })
     }
 
@@ -406,14 +457,16 @@ impl Collector {
         let wanted = self
             .rows
             .into_iter()
-            .filter_map(|row| Some((row.labels, row.features?)));
-        let examples = wanted.map(|(labels, features)| {
+            .filter_map(|row| Some((row.labels, row.features?, row.kept)));
+        let examples = wanted.map(|(labels, features, text)| {
             let mut labels: Vec<u32> = labels.iter().filter_map(|&id| sorted_ids[id as usize]).collect();
             labels.sort_unstable();
             labels.dedup();
             Example {
                 labels: labels.into_boxed_slice(),
                 features,
+                text,
+                vector: None,
             }
         });
         Ok(examples.collect())

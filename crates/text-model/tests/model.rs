@@ -2,8 +2,11 @@
 
 use std::{fs::File, sync::LazyLock, time::Instant};
 
+use active_learning_core::text::Vector;
 use proptest::prelude::*;
-use text_model::{Features, Mode, Model, ModelError, Trained, TrainingSet, train, train_classes};
+use text_model::{
+    Features, MAX_ENCODED, Mode, Model, ModelError, Trained, TrainingSet, train, train_classes,
+};
 
 const SEED: u64 = 1;
 
@@ -163,7 +166,7 @@ fn features_at_hand_train_and_classify_like_texts() {
 
     assert_eq!(model.to_bytes(), *SMALL);
     let text = "a free lunch for the team";
-    let by_features = model.probabilities(&Features::of(text));
+    let by_features = model.probabilities(&Features::of(text), None);
     for prediction in model.predict(text) {
         assert_eq!(
             by_features[usize::from(prediction.label == "spam")],
@@ -229,7 +232,7 @@ fn other_files_and_other_formats_are_told_apart_from_damage() {
         Model::from_bytes(b"txtmodel\x01\0\0\0")
             .expect_err("of an older release")
             .to_string(),
-        "model format 1 is not supported, this release reads formats 3 and 4: train the model again"
+        "model format 1 is not supported, this release reads formats 3 to 5: train the model again"
     );
 }
 
@@ -298,6 +301,95 @@ fn a_model_of_the_format_before_serves_as_it_did() {
 }
 
 /// Puts the checksum right, so that only the content can be found wrong.
+/// Texts without a word in common, told apart by what an encoder would make of them.
+fn with_vectors(encoder: &str) -> Trained {
+    let rows: String = (0..40)
+        .map(|n| {
+            format!(
+                "{},{}\n",
+                ["cold", "warm"][n % 2],
+                ["w", "x"][n / 2 % 2].repeat(n + 5)
+            )
+        })
+        .collect();
+    let mut set = TrainingSet::read_csv(rows.as_bytes()).expect("good file");
+    let vectors = (0..40).map(|n| vector(n % 2 == 1, n as f32 / 100.0)).collect();
+    set.set_vectors(encoder, vectors);
+    train(&set, SEED)
+}
+
+fn vector(is_warm: bool, noise: f32) -> Vector {
+    Vector::of(&[if is_warm { 1.0 } else { -1.0 }, 3.0, noise])
+}
+
+#[test]
+fn a_model_learns_from_vectors_what_words_do_not_say() {
+    let trained = with_vectors("an encoder");
+
+    let said = |is_warm| {
+        let vector = vector(is_warm, 0.05);
+        trained.model.predict_with("of unknown words", Some(&vector))[0].clone()
+    };
+
+    assert_eq!((said(false).label, said(true).label), ("cold", "warm"));
+    assert!(said(true).score > 0.8, "{:?}", said(true));
+    assert!(trained.metrics.accuracy > 0.9, "{:?}", trained.metrics);
+}
+
+#[test]
+fn a_model_with_vectors_survives_its_file() {
+    let model = with_vectors("an encoder").model;
+
+    let read = Model::from_bytes(&model.to_bytes()).expect("its own file");
+
+    assert_eq!(read, model);
+    assert_eq!(read.encoder(), Some("an encoder"));
+}
+
+#[test]
+fn a_model_is_refused_beside_another_encoder_and_says_what_to_do() {
+    let with = with_vectors("an encoder").model;
+    let without = trained(SMALL_CSV).model;
+
+    assert!(with.check_encoder(Some("an encoder")).is_ok());
+    for at_hand in [None, Some("another")] {
+        assert!(without.check_encoder(at_hand).is_ok());
+        let refusal = with
+            .check_encoder(at_hand)
+            .expect_err("not its encoder")
+            .to_string();
+        assert!(
+            refusal.contains("an encoder") && refusal.contains("train the model again"),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_model_without_vectors_has_the_file_that_the_release_before_reads() {
+    assert_eq!(SMALL[8..12], 4_u32.to_le_bytes());
+    assert_eq!(
+        with_vectors("an encoder").model.to_bytes()[8..12],
+        5_u32.to_le_bytes()
+    );
+}
+
+#[test]
+fn texts_are_kept_for_an_encoder_only_while_there_are_few() {
+    let rows = |count: usize| {
+        (0..count)
+            .map(|n| format!("{},text {n}\n", n % 2))
+            .collect::<String>()
+    };
+    let texts = |count| {
+        let set = TrainingSet::read_csv(rows(count).as_bytes()).expect("good file");
+        set.texts().map(|texts| texts.len())
+    };
+
+    assert_eq!(texts(MAX_ENCODED), Some(MAX_ENCODED));
+    assert_eq!(texts(MAX_ENCODED + 1), None);
+}
+
 fn sealed(mut file: Vec<u8>) -> Vec<u8> {
     let body = file.len().saturating_sub(4);
     let checksum = crc32fast::hash(&file[..body]);

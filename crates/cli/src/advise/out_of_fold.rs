@@ -1,6 +1,6 @@
 //! Judged predictions from a file: of the built-in model, each by a model that has not seen the text, or of any other.
 
-use std::{collections::BTreeSet, io::Read, num::NonZeroU32};
+use std::{collections::BTreeSet, io::Read, num::NonZeroU32, sync::Arc};
 
 use active_learning_core::{
     dataset::{ContentId, Mode, Row, TextId, read_csv},
@@ -10,9 +10,11 @@ use active_learning_core::{
     },
     model::{evaluation::LabelNames, threshold::Judged},
 };
+use text_encoder::Encoder;
 use text_model::{Model, TrainingSet, train};
 
 use super::{Evidence, Failure};
+use crate::encoder::{self, Vectors};
 
 /// Parts of the file; a model trained on the others judges each.
 const FOLDS: NonZeroU32 = NonZeroU32::new(5).expect("five is not zero");
@@ -31,7 +33,7 @@ struct Text {
 /// Trains the built-in model on each four of five parts of a labelled file and judges it on the fifth.
 ///
 /// The parts follow from the contents alone, and copies of a text count once.
-pub fn judge(file: &[u8]) -> Result<Evidence, Failure> {
+pub fn judge(file: &[u8], encoder: Option<Arc<Encoder>>) -> Result<Evidence, Failure> {
     TrainingSet::read_csv(file)?;
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let rows = read_csv(file, Mode::MultiClass).collect::<Result<Vec<Row>, _>>()?;
@@ -46,15 +48,22 @@ pub fn judge(file: &[u8]) -> Result<Evidence, Failure> {
         })
         .filter(|text| seen.insert(TextId::of(&text.text)))
         .collect();
+    let all = texts.iter().map(|text| text.text.as_str());
+    let vectors = encoder.map(|encoder| Vectors::of(encoder, all));
+    let vectors = vectors.as_ref();
     let mut judged = Vec::with_capacity(texts.len());
     for fold in 0..FOLDS.get() {
         eprintln!("Training without part {} of {FOLDS} …", fold + 1);
         let (held_out, kept): (Vec<&Text>, Vec<&Text>) =
             texts.iter().partition(|text| text.id.part(FOLDS) == fold);
-        let training_set = TrainingSet::read_csv(&to_csv(&kept)[..])
+        let mut training_set = TrainingSet::read_csv(&to_csv(&kept)[..])
             .map_err(|error| format!("too few texts to train on four of five parts: {error}"))?;
+        if let Some(vectors) = vectors {
+            vectors.give_to(&mut training_set);
+        }
         let model = train(&training_set, SEED).model;
-        judged.extend(held_out.into_iter().filter_map(|text| judge_one(&model, text)));
+        let of_fold = held_out.into_iter();
+        judged.extend(of_fold.filter_map(|text| judge_one(&model, text, vectors)));
     }
     let copies = read - texts.len();
     Ok(Evidence {
@@ -82,8 +91,9 @@ fn to_csv(texts: &[&Text]) -> Vec<u8> {
     writer.into_inner().expect("memory takes all")
 }
 
-fn judge_one(model: &Model, text: &Text) -> Option<Judged> {
-    let classes = model.predict(&text.text).into_iter().map(|class| ClassScore {
+fn judge_one(model: &Model, text: &Text, vectors: Option<&Vectors>) -> Option<Judged> {
+    let classes = encoder::predict(model, &text.text, vectors);
+    let classes = classes.into_iter().map(|class| ClassScore {
         name: class.label.to_owned(),
         score: class.score,
     });
@@ -166,7 +176,7 @@ mod tests {
         let file = labelled_csv();
         let twice = format!("{file}{}", file.lines().next().expect("rows"));
 
-        let evidence = judge(twice.as_bytes()).expect("usable");
+        let evidence = judge(twice.as_bytes(), None).expect("usable");
 
         assert_eq!(evidence.judged.len(), 100);
         assert!(
@@ -183,7 +193,7 @@ mod tests {
             evidence.source
         );
         assert_eq!(
-            judge(file.as_bytes()).expect("usable").judged,
+            judge(file.as_bytes(), None).expect("usable").judged,
             evidence.judged,
             "deterministic"
         );
@@ -199,7 +209,7 @@ mod tests {
             ),
         };
 
-        let evidence = judge((0..120).map(row).collect::<String>().as_bytes()).expect("usable");
+        let evidence = judge((0..120).map(row).collect::<String>().as_bytes(), None).expect("usable");
 
         let right = evidence.judged.iter().filter(|judged| judged.right).count();
         assert!(right > 100, "{right}");
@@ -213,7 +223,11 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_trained_on_is_refused_by_line() {
-        let reason = |file: &str| judge(file.as_bytes()).expect_err("no training file").to_string();
+        let reason = |file: &str| {
+            judge(file.as_bytes(), None)
+                .expect_err("no training file")
+                .to_string()
+        };
 
         assert!(
             reason("Sports,a text\nBusiness\n").contains("line 2"),

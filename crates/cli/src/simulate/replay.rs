@@ -12,6 +12,7 @@ use active_learning_core::{
 use text_model::{Mode, Model, TrainingDataError, TrainingSet, train};
 
 use super::stream::Stream;
+use crate::encoder::{self, Vectors};
 
 /// The same for every model, as in production: a model depends on its training data alone.
 const TRAINING_SEED: u64 = 1;
@@ -41,6 +42,10 @@ pub(super) struct Point {
     pub accuracy: f64,
     /// Mean F1 of the classes.
     pub macro_f1: f64,
+    /// Expected calibration error of the confidence.
+    pub calibration_error: f64,
+    /// How well the confidence tells right from wrong; 0.5, as chance does, where all are right or all are wrong.
+    pub auroc: f64,
 }
 
 /// What a threshold does.
@@ -63,25 +68,34 @@ pub(super) fn replay(
     stream: &Stream,
     strategy: QueryStrategy,
     budgets: &[usize],
+    vectors: Option<&Vectors>,
 ) -> Result<Replay, TrainingDataError> {
-    let start = budgets[0];
-    let mut labelled = stream.pool[..start].to_vec();
-    let mut open = stream.pool[start..].to_vec();
+    let (mut labelled, mut open) = start(stream, strategy, budgets[0], vectors);
     let mut points = Vec::new();
     let mut judged = Vec::new();
     for (round, &labels) in budgets.iter().enumerate() {
-        let model = train_on(&labelled)?;
-        judged = judge(&model, &stream.test);
+        let model = train_on(&labelled, vectors)?;
+        judged = judge(&model, &stream.test, vectors);
         let rows: Vec<TestPrediction> = judged.iter().map(|(row, _)| row.clone()).collect();
         let evaluation = evaluate(&rows);
         points.push(Point {
             labels,
             accuracy: evaluation.accuracy,
             macro_f1: evaluation.macro_f1,
+            calibration_error: evaluation.expected_calibration_error,
+            auroc: evaluation.auroc.unwrap_or(0.5),
         });
         if let Some(next) = budgets.get(round + 1) {
             let seed = (stream.seed << 32) + round as u64;
-            let chosen = choose(strategy, &model, &open, &labelled, next - labels, seed);
+            let chosen = choose(
+                strategy,
+                Some(&model),
+                &open,
+                &labelled,
+                next - labels,
+                seed,
+                vectors,
+            );
             take(chosen, &mut open, &mut labelled);
         }
     }
@@ -96,19 +110,55 @@ pub(super) fn replay(
     })
 }
 
+/// Returns the texts that are labelled before there is a model, and the others: by chance, or with vectors those that
+/// cover the texts, for a strategy that covers.
+///
+/// They are of two classes at least: chance took care of that, and has the last word here too.
+fn start<'a>(
+    stream: &Stream<'a>,
+    strategy: QueryStrategy,
+    count: usize,
+    vectors: Option<&Vectors>,
+) -> (Vec<&'a Row>, Vec<&'a Row>) {
+    let (mut labelled, mut open) = (stream.pool[..count].to_vec(), stream.pool[count..].to_vec());
+    if vectors.is_none() || !strategy.covers() {
+        return (labelled, open);
+    }
+    let mut all = stream.pool.clone();
+    let chosen = choose(
+        QueryStrategy::Diversity,
+        None,
+        &all,
+        &[],
+        count,
+        stream.seed,
+        vectors,
+    );
+    let mut covering = Vec::new();
+    take(chosen, &mut all, &mut covering);
+    if covering.iter().any(|row| row.labels != covering[0].labels) {
+        (labelled, open) = (covering, all);
+    }
+    (labelled, open)
+}
+
 /// Trains as production does: on the CSV that a dataset version would hold.
-fn train_on(labelled: &[&Row]) -> Result<Model, TrainingDataError> {
+fn train_on(labelled: &[&Row], vectors: Option<&Vectors>) -> Result<Model, TrainingDataError> {
     let mut csv = CsvWriter::new(Vec::new());
     for row in labelled {
         csv.write(row).map_err(TrainingDataError::Read)?;
     }
     let (csv, _) = csv.finish().map_err(TrainingDataError::Read)?;
-    Ok(train(&TrainingSet::read_csv(&csv[..])?, TRAINING_SEED).model)
+    let mut set = TrainingSet::read_csv(&csv[..])?;
+    if let Some(vectors) = vectors {
+        vectors.give_to(&mut set);
+    }
+    Ok(train(&set, TRAINING_SEED).model)
 }
 
-fn judge(model: &Model, test: &[&Row]) -> Vec<(TestPrediction, Prediction)> {
+fn judge(model: &Model, test: &[&Row], vectors: Option<&Vectors>) -> Vec<(TestPrediction, Prediction)> {
     let judge_one = |row: &&Row| {
-        let prediction = predict(model, &row.text);
+        let prediction = predict(model, &row.text, vectors);
         let outcome = TestPrediction {
             actual: LabelNames::of(row.labels.iter().cloned()),
             predicted: LabelNames::of(prediction.labels.iter().cloned()),
@@ -119,12 +169,13 @@ fn judge(model: &Model, test: &[&Row]) -> Vec<(TestPrediction, Prediction)> {
     test.iter().map(judge_one).collect()
 }
 
-fn predict(model: &Model, text: &str) -> Prediction {
+fn predict(model: &Model, text: &str, vectors: Option<&Vectors>) -> Prediction {
     let class = |class: text_model::Prediction| ClassScore {
         name: class.label.to_owned(),
         score: class.score,
     };
-    let classes = model.predict(text).into_iter().map(class).collect();
+    let classes = encoder::predict(model, text, vectors);
+    let classes = classes.into_iter().map(class).collect();
     match model.mode() {
         Mode::MultiClass => Prediction::multi_class(classes),
         Mode::MultiLabel => Prediction::multi_label(classes),
@@ -134,21 +185,25 @@ fn predict(model: &Model, text: &str) -> Prediction {
 
 fn choose(
     strategy: QueryStrategy,
-    model: &Model,
+    model: Option<&Model>,
     open: &[&Row],
     labelled: &[&Row],
     count: usize,
     seed: u64,
+    vectors: Option<&Vectors>,
 ) -> Vec<usize> {
+    let vector = |row: &&Row| vectors.and_then(|vectors| vectors.get(&row.text));
     let candidates: Vec<Candidate> = open
         .iter()
         .map(|row| Candidate {
             text: &row.text,
-            prediction: Some(predict(model, &row.text)),
+            prediction: model.map(|model| predict(model, &row.text, vectors)),
+            vector: vector(row),
         })
         .collect();
     let mut before = AskedBefore {
         texts: labelled.iter().map(|row| row.text.as_str()).collect(),
+        vectors: labelled.iter().filter_map(vector).collect(),
         ..AskedBefore::default()
     };
     for label in labelled.iter().flat_map(|row| &row.labels) {

@@ -54,6 +54,14 @@ pub(super) fn text(summary: &Summary) -> String {
             curves(summary, |point| point.accuracy)
         ),
         format!("Macro F1, likewise\n{}", curves(summary, |point| point.macro_f1)),
+        format!(
+            "What is the confidence worth? Its calibration error (ECE) in percent on held-out texts\n{}",
+            curves(summary, |point| point.calibration_error)
+        ),
+        format!(
+            "How well it tells right from wrong (AUROC; 50 is chance), likewise\n{}",
+            curves(summary, |point| point.auroc)
+        ),
         format!("How many labels do I need?\n{}", labels_needed(summary)),
         format!("Which strategy?\n{}", which_strategy(summary)),
         format!("What threshold?\n{}", what_threshold(summary)),
@@ -213,7 +221,15 @@ fn table(rows: &[Vec<String>]) -> String {
 /// Returns each model of each replay as CSV.
 pub(super) fn runs_csv(replays: &[Replay]) -> io::Result<Vec<u8>> {
     let mut rows = csv::Writer::from_writer(Vec::new());
-    rows.write_record(["strategy", "seed", "labels", "accuracy", "macro_f1"])?;
+    rows.write_record([
+        "strategy",
+        "seed",
+        "labels",
+        "accuracy",
+        "macro_f1",
+        "calibration_error",
+        "auroc",
+    ])?;
     for replay in replays {
         for point in &replay.points {
             rows.write_record([
@@ -222,6 +238,8 @@ pub(super) fn runs_csv(replays: &[Replay]) -> io::Result<Vec<u8>> {
                 &point.labels.to_string(),
                 &point.accuracy.to_string(),
                 &point.macro_f1.to_string(),
+                &point.calibration_error.to_string(),
+                &point.auroc.to_string(),
             ])?;
         }
     }
@@ -240,6 +258,12 @@ pub(super) fn curves_csv(summary: &Summary) -> io::Result<Vec<u8>> {
         "macro_f1",
         "macro_f1_low",
         "macro_f1_high",
+        "calibration_error",
+        "calibration_error_low",
+        "calibration_error_high",
+        "auroc",
+        "auroc_low",
+        "auroc_high",
     ])?;
     let ends = |Mean { mean, half }: Mean| {
         let end = |sign: f64| half.map_or(String::new(), |half| (mean + sign * half).to_string());
@@ -250,6 +274,8 @@ pub(super) fn curves_csv(summary: &Summary) -> io::Result<Vec<u8>> {
             let mut row = vec![curve.strategy.to_string(), point.labels.to_string()];
             row.extend(ends(point.accuracy));
             row.extend(ends(point.macro_f1));
+            row.extend(ends(point.calibration_error));
+            row.extend(ends(point.auroc));
             rows.write_record(row)?;
         }
     }
@@ -348,10 +374,10 @@ mod tests {
         let thresholds = text(thresholds_csv(&summary()));
 
         assert_eq!(runs.lines().count(), 1 + 4 * 3);
-        assert_eq!(runs.lines().nth(2), Some("margin,0,40,0.7,0.35"));
+        assert_eq!(runs.lines().nth(2), Some("margin,0,40,0.7,0.35,0.25,0.75"));
         assert_eq!(
             curves.lines().nth(1),
-            Some("margin,20,0.5,0.5,0.5,0.25,0.25,0.25")
+            Some("margin,20,0.5,0.5,0.5,0.25,0.25,0.25,0.25,0.25,0.25,0.75,0.75,0.75")
         );
         assert_eq!(thresholds.lines().count(), 1 + 2 * THRESHOLDS.len());
         assert_eq!(thresholds.lines().nth(2), Some("margin,60,0.5,0.25,0.9,0.5"));

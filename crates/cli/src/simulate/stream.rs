@@ -100,6 +100,14 @@ impl Texts {
     }
 }
 
+impl Texts {
+    /// Returns all texts, of which each has one place.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let rows = self.to_label.iter().chain(&self.to_test);
+        rows.map(|row| row.text.as_str())
+    }
+}
+
 impl<'a> Stream<'a> {
     /// Makes the stream of a seed: the share of texts that is kept falls from class to class, down to one in `imbalance`.
     ///

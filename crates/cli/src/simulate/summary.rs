@@ -2,7 +2,7 @@
 
 use active_learning_core::{sampling::query_strategy::QueryStrategy, statistics::half_interval_of_mean};
 
-use super::replay::{Replay, Trusted};
+use super::replay::{Point, Replay, Trusted};
 
 const CONFIDENCE: f64 = 0.95;
 
@@ -35,6 +35,10 @@ pub(super) struct MeanPoint {
     pub accuracy: Mean,
     /// Their macro F1.
     pub macro_f1: Mean,
+    /// The calibration error of their confidence.
+    pub calibration_error: Mean,
+    /// The AUROC of their confidence.
+    pub auroc: Mean,
 }
 
 /// A mean with its 95 % confidence interval.
@@ -90,11 +94,16 @@ impl Summary {
 impl Curve {
     fn of(strategy: QueryStrategy, replays: &[&Replay]) -> Self {
         let mean_point = |index: usize| {
-            let points = replays.iter().map(|replay| replay.points[index]);
+            let mean = |metric: fn(&Point) -> f64| {
+                let points = replays.iter().map(|replay| metric(&replay.points[index]));
+                Mean::of(&points.collect::<Vec<_>>())
+            };
             MeanPoint {
                 labels: replays[0].points[index].labels,
-                accuracy: Mean::of(&points.clone().map(|point| point.accuracy).collect::<Vec<_>>()),
-                macro_f1: Mean::of(&points.map(|point| point.macro_f1).collect::<Vec<_>>()),
+                accuracy: mean(|point| point.accuracy),
+                macro_f1: mean(|point| point.macro_f1),
+                calibration_error: mean(|point| point.calibration_error),
+                auroc: mean(|point| point.auroc),
             }
         };
         let mean_trusted = |index: usize| {
@@ -153,7 +162,7 @@ fn mean_of_known(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::{super::replay::Point, *};
+    use super::*;
 
     /// A replay with these accuracies at 20, 40, 60 … labels.
     pub fn replay(strategy: QueryStrategy, seed: u64, accuracies: &[f64]) -> Replay {
@@ -161,6 +170,8 @@ pub(super) mod tests {
             labels: 20 * (index + 1),
             accuracy: *accuracy,
             macro_f1: *accuracy / 2.0,
+            calibration_error: 0.25,
+            auroc: 0.75,
         };
         let trusted = Trusted {
             reviewed: 0.25,

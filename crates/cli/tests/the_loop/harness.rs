@@ -28,10 +28,14 @@ pub fn template() -> &'static str {
     include_str!("../../../../infra/template.yaml")
 }
 
-/// Starts a stack in this process, with functions from the program.
+/// What tests leave out that are not about it: each would encode its texts, which takes seconds.
+const TEXT_ENCODER: (&str, &str) = ("TextEncoder", "none");
+
+/// Starts a stack in this process, with functions from the program; without text encoder unless a parameter says so.
 pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)]) -> Running {
-    let parameters = parameters
-        .iter()
+    let parameters = std::iter::once(&TEXT_ENCODER)
+        .filter(|(name, _)| template.contains(name))
+        .chain(parameters)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = Settings {
         port: 0,
@@ -117,6 +121,7 @@ impl Killable {
             .args(command)
             .args(["--port", "0", "--state-dir"])
             .arg(state_dir)
+            .args(["--param", &format!("{}={}", TEXT_ENCODER.0, TEXT_ENCODER.1)])
             .args(parameters.iter().flat_map(|parameter| ["--param", parameter]))
             .stdout(Stdio::null())
             .spawn()

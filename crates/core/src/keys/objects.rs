@@ -2,7 +2,7 @@
 
 use super::{
     BucketName::{Batch, Feedback, Review, Training},
-    Lifetime::{ClaimRetention, Kept, UntilDone},
+    Lifetime::{ClaimRetention, Kept, Month, UntilDone},
     ObjectKind,
     Party::{A2i, Client, Comprehend, Firehose, Function, Lambda, Operator},
 };
@@ -611,6 +611,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "A question on which people do not agree.",
     },
     ObjectKind {
+        key: "encoder/<path>",
+        bucket: Training,
+        writers: &[Operator],
+        readers: &[TEXT_CLASSIFIER],
+        shape: "a sentence encoder's folder, as the hub lays it out",
+        lifetime: Kept,
+        description: "An own text encoder, with `TextEncoder=s3`.",
+    },
+    ObjectKind {
         key: "initial-reports/<file>.json",
         bucket: Training,
         writers: &[MODEL_BUILDING, TEXT_CLASSIFIER],
@@ -733,5 +742,14 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "model file",
         lifetime: Kept,
         description: "A model of the built-in classifier.",
+    },
+    ObjectKind {
+        key: "text-classifier/vectors/<encoder>/<pack>.bin",
+        bucket: Training,
+        writers: &[TEXT_CLASSIFIER],
+        readers: &[TEXT_CLASSIFIER],
+        shape: "a hash and a vector in 8 bits a text",
+        lifetime: Month,
+        description: "What the text encoder made of texts, so that none is encoded twice.",
     },
 ];

@@ -20,6 +20,7 @@ use crate::{
         prediction::{ClassScore, Prediction},
     },
     random::Random,
+    text::Vector,
 };
 
 /// Most valuable texts that a covering batch is chosen from, per text to choose.
@@ -67,6 +68,8 @@ pub struct Candidate<'a> {
     pub text: &'a str,
     /// What a model says of it; `None` if nothing is known.
     pub prediction: Option<Prediction>,
+    /// What a text encoder makes of it, where that is at hand.
+    pub vector: Option<&'a Vector>,
 }
 
 /// Labels that people have given so far, counted by class; empty if unknown.
@@ -80,6 +83,8 @@ pub struct AskedBefore<'a> {
     /// Texts, the latest last; of more than [`MAX_ASKED_BEFORE`] the latest count. A covering batch does not cover once
     /// more what they stand for.
     pub texts: Vec<&'a str>,
+    /// Their vectors in the same order; without one for each, a covering batch compares words.
+    pub vectors: Vec<&'a Vector>,
 }
 
 impl<'a> Candidate<'a> {
@@ -104,6 +109,7 @@ impl<'a> Candidate<'a> {
         Self {
             text: &record.utterance,
             prediction,
+            vector: None,
         }
     }
 }
@@ -154,7 +160,7 @@ impl QueryStrategy {
     }
 
     /// Returns whether a batch is chosen to cover others, not by value alone.
-    fn covers(self) -> bool {
+    pub fn covers(self) -> bool {
         match self {
             Self::Representative | Self::Diversity => true,
             Self::Margin | Self::LeastConfidence | Self::Entropy | Self::ClassBalanced | Self::Random => {
@@ -183,6 +189,7 @@ impl FromStr for QueryStrategy {
 ///
 /// Chance decides between equal values. The same arguments always give the same choice: of each candidate it is
 /// certain whether it is chosen, so that its selection probability is 1.
+/// Covering batches compare vectors where all texts have one, else words.
 /// Time grows with candidates × logarithm, and for covering batches with the square of the texts compared: the
 /// most valuable eighty per choice, at most 2,000, and at most 1,000 that were asked about before.
 pub fn select(
@@ -202,13 +209,9 @@ pub fn select(
     if strategy.covers() {
         let compared = COMPARED_PER_CHOICE.saturating_mul(count).min(MAX_COMPARED);
         let most_valuable = &order[..compared.min(order.len())];
-        let texts: Vec<&str> = most_valuable
-            .iter()
-            .map(|&index| candidates[index].text)
-            .collect();
         let weights: Vec<f32> = most_valuable.iter().map(|&index| values[index] as f32).collect();
-        let latest = &before.texts[before.texts.len().saturating_sub(MAX_ASKED_BEFORE)..];
-        let chosen = coverage::choose(&texts, &weights, latest, count);
+        let similarities = similarities(candidates, most_valuable, before);
+        let chosen = coverage::choose(&similarities, &weights, count);
         let mut place = vec![usize::MAX; candidates.len()];
         for (rank, chosen) in chosen.into_iter().enumerate() {
             place[most_valuable[chosen]] = rank;
@@ -218,6 +221,25 @@ pub fn select(
     }
     order.truncate(count);
     order
+}
+
+/// Returns how alike the candidates are to one another, and what was asked before to them: by their vectors if all
+/// have one, else by their words.
+fn similarities(candidates: &[Candidate], compared: &[usize], before: &AskedBefore) -> Vec<Vec<f32>> {
+    let first = before.texts.len().saturating_sub(MAX_ASKED_BEFORE);
+    let of_candidates = compared.iter().map(|&index| candidates[index].vector);
+    let vectors: Option<Vec<&Vector>> = of_candidates.collect();
+    match vectors {
+        Some(mut vectors) if before.vectors.len() == before.texts.len() => {
+            vectors.extend(&before.vectors[first..]);
+            coverage::similarities_of_vectors(&vectors, compared.len())
+        }
+        Some(_) | None => {
+            let mut texts: Vec<&str> = compared.iter().map(|&index| candidates[index].text).collect();
+            texts.extend(&before.texts[first..]);
+            coverage::similarities(&texts)
+        }
+    }
 }
 
 /// Returns the entropy of the classes from 0 to 1, where 1 is that of equal shares.
@@ -268,6 +290,7 @@ mod tests {
         let candidate = |(text, prediction): &(&'a str, Option<Prediction>)| Candidate {
             text,
             prediction: prediction.clone(),
+            vector: None,
         };
         texts.iter().map(candidate).collect()
     }
@@ -364,11 +387,35 @@ mod tests {
     }
 
     #[test]
+    fn with_vectors_texts_are_alike_by_what_they_mean() {
+        let [bank, rates, match_, none] =
+            [[9.0, 1.0], [8.0, 2.0], [1.0, 9.0], [0.0, 0.0]].map(|v| Vector::of(&v));
+        let texts = [
+            ("a bank", &bank),
+            ("interest", &rates),
+            ("the bank of the match", &match_),
+        ];
+        let pool = texts.map(|(text, vector)| Candidate {
+            text,
+            prediction: None,
+            vector: Some(vector),
+        });
+        let before = AskedBefore {
+            texts: vec!["unknown", "money"],
+            vectors: vec![&none, &bank],
+            ..AskedBefore::default()
+        };
+
+        assert_eq!(select(QueryStrategy::Diversity, &pool, &before, 1, 7), [2]);
+    }
+
+    #[test]
     fn chance_decides_between_equal_values_and_differs_by_seed() {
         let pool = vec![
             Candidate {
                 text: "same",
-                prediction: None
+                prediction: None,
+                vector: None,
             };
             50
         ];
@@ -438,10 +485,11 @@ mod tests {
             labels in proptest::collection::btree_map("[a-e]", 0u64..100, 0..5),
             texts in proptest::collection::vec("[ab ]{0,9}", 0..9), count in 0usize..50, seed: u64,
         ) {
-            let before = AskedBefore { labels, texts: texts.iter().map(String::as_str).collect() };
+            let texts = texts.iter().map(String::as_str).collect();
+            let before = AskedBefore { labels, texts, vectors: Vec::new() };
             let pool: Vec<Candidate> = pool
                 .iter()
-                .map(|(text, prediction)| Candidate { text, prediction: prediction.clone() })
+                .map(|(text, prediction)| Candidate { text, prediction: prediction.clone(), vector: None })
                 .collect();
             for strategy in QueryStrategy::ALL {
                 let mut chosen = select(strategy, &pool, &before, count, seed);
@@ -459,7 +507,7 @@ mod tests {
             predictions in proptest::collection::vec(any_prediction(), 1..40), count in 1usize..10, seed: u64,
         ) {
             let pool: Vec<Candidate> =
-                predictions.into_iter().map(|prediction| Candidate { text: "text", prediction }).collect();
+                predictions.into_iter().map(|prediction| Candidate { text: "text", prediction, vector: None }).collect();
             for strategy in [QueryStrategy::Margin, QueryStrategy::LeastConfidence, QueryStrategy::Entropy, QueryStrategy::ClassBalanced] {
                 let value = |index: usize| strategy.value(pool[index].prediction.as_ref(), &LabelCounts::new());
                 let chosen = select(strategy, &pool, &AskedBefore::default(), count, seed);

@@ -14,7 +14,7 @@ use local_aws::{
     transport::sdk_config,
 };
 use serde_json::{Value, json};
-use text_classifier::{Config, Event, EventError, TextClassifier};
+use text_classifier::{Config, Event, EventError, TextClassifier, TextEncoder};
 
 pub const BUCKET: &str = "example-training";
 pub const ENDPOINT_ARN: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news";
@@ -43,7 +43,12 @@ pub struct Answer {
 }
 
 impl Function {
+    /// One whose models look at n-grams alone.
     pub fn new() -> Self {
+        Self::with_encoder(TextEncoder::None)
+    }
+
+    pub fn with_encoder(encoder: TextEncoder) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let store = Arc::new(Store::open(folder.path()).expect("store"));
         let queue = InvocationQueue::new(store.clone());
@@ -67,7 +72,7 @@ impl Function {
         });
         let s3 = aws_sdk_s3::Client::new(&sdk_config(router, credentials()));
         Self {
-            classifier: Arc::new(classifier(&s3)),
+            classifier: Arc::new(classifier(&s3, encoder)),
             s3,
             queue,
             _folder: folder,
@@ -76,7 +81,15 @@ impl Function {
 
     /// The same function in a new process.
     pub fn restarted(&self) -> TextClassifier {
-        classifier(&self.s3)
+        classifier(&self.s3, TextEncoder::None)
+    }
+
+    /// The same function after an operator changed its encoder.
+    pub fn with_other_encoder(self, encoder: TextEncoder) -> Self {
+        Self {
+            classifier: Arc::new(classifier(&self.s3, encoder)),
+            ..self
+        }
     }
 
     /// Puts an object and returns the event that S3 sends for it.
@@ -96,11 +109,12 @@ impl Function {
 
     /// Puts an object of which nobody is told.
     pub async fn put_quietly(&self, key: &str, content: &str) {
+        self.put_bytes_quietly(key, content.as_bytes().to_vec()).await;
+    }
+
+    pub async fn put_bytes_quietly(&self, key: &str, content: Vec<u8>) {
         let put = self.s3.put_object().bucket(BUCKET).key(key);
-        put.body(content.as_bytes().to_vec().into())
-            .send()
-            .await
-            .expect("put");
+        put.body(content.into()).send().await.expect("put");
     }
 
     /// Takes the events that wait, oldest first, as Lambda would deliver them: request id and event.
@@ -296,7 +310,7 @@ async fn through_function_url(classifier: &TextClassifier, request: Request<Body
         .expect("response")
 }
 
-fn classifier(s3: &aws_sdk_s3::Client) -> TextClassifier {
+fn classifier(s3: &aws_sdk_s3::Client, text_encoder: TextEncoder) -> TextClassifier {
     let config = Config {
         training_bucket: BUCKET.into(),
         endpoint_arn: ENDPOINT_ARN.parse().expect("endpoint ARN"),
@@ -304,6 +318,7 @@ fn classifier(s3: &aws_sdk_s3::Client) -> TextClassifier {
         classes: ["World", "Sports", "Business", "SciTech"]
             .map(str::to_owned)
             .to_vec(),
+        text_encoder,
     };
     TextClassifier::new(config, s3.clone())
 }

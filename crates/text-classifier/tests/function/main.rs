@@ -1,6 +1,7 @@
 //! The function over the local S3: training files in, Comprehend's protocol out.
 
 mod classification_jobs;
+mod encoder;
 mod harness;
 mod initial_model;
 mod life;

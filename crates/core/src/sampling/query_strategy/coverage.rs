@@ -9,17 +9,16 @@ use std::{
     collections::{BTreeMap, BinaryHeap, HashMap},
 };
 
-use crate::text::normalise;
+use crate::text::{Vector, normalise};
 
 /// Chooses `count` texts that, with those asked about before, cover all, each text counting by its weight (0 or more);
 /// best choice first.
 ///
-/// Time and memory grow with the square of the number of texts.
-pub(super) fn choose(texts: &[&str], weights: &[f32], before: &[&str], count: usize) -> Vec<usize> {
-    let all: Vec<&str> = texts.iter().chain(before).copied().collect();
-    let similarities = similarities(&all);
-    let mut covered = vec![0.0; texts.len()];
-    for asked in &similarities[texts.len()..] {
+/// Takes for each text, and then for each that was asked about before, how alike the texts are to it.
+pub(super) fn choose(similarities: &[Vec<f32>], weights: &[f32], count: usize) -> Vec<usize> {
+    let texts = weights.len();
+    let mut covered = vec![0.0; texts];
+    for asked in &similarities[texts..] {
         cover(&mut covered, asked);
     }
     let gain = |text: usize, covered: &[f32]| -> f32 {
@@ -28,7 +27,7 @@ pub(super) fn choose(texts: &[&str], weights: &[f32], before: &[&str], count: us
             .sum()
     };
     // Gains are never negative, so that their bits are in the order of their values.
-    let mut gains: BinaryHeap<(u32, Reverse<usize>)> = (0..texts.len())
+    let mut gains: BinaryHeap<(u32, Reverse<usize>)> = (0..texts)
         .map(|text| (gain(text, &covered).to_bits(), Reverse(text)))
         .collect();
     let mut chosen = Vec::new();
@@ -53,9 +52,69 @@ fn cover(covered: &mut [f32], similarities: &[f32]) {
     }
 }
 
+/// Returns for each vector how alike the first `texts` of them are to it, from 0 to 1.
+///
+/// Cosines of what is left of a vector without the mean of all: many encoders give all texts a direction in common.
+pub(super) fn similarities_of_vectors(vectors: &[&Vector], texts: usize) -> Vec<Vec<f32>> {
+    let dimensions = vectors.first().map_or(0, |vector| vector.dimensions());
+    let mut mean = vec![0.0; dimensions];
+    for vector in vectors {
+        mean.iter_mut()
+            .zip(vector.unit())
+            .for_each(|(mean, value)| *mean += value);
+    }
+    mean.iter_mut().for_each(|mean| *mean /= vectors.len() as f32);
+    let centred: Vec<Vec<f32>> = vectors.iter().map(|vector| centre(vector, &mean)).collect();
+
+    let mut similarities = vec![vec![0.0; texts]; vectors.len()];
+    for row in 0..vectors.len() {
+        for column in 0..texts.min(row + 1) {
+            let similarity = dot(&centred[row], &centred[column]).max(0.0);
+            similarities[row][column] = similarity;
+            if row < texts {
+                similarities[column][row] = similarity;
+            }
+        }
+    }
+    similarities
+}
+
+fn centre(vector: &Vector, mean: &[f32]) -> Vec<f32> {
+    let mut centred: Vec<f32> = vector
+        .unit()
+        .zip(mean)
+        .map(|(value, mean)| value - mean)
+        .collect();
+    let length = dot(&centred, &centred).sqrt();
+    if length > 0.0 {
+        centred.iter_mut().for_each(|value| *value /= length);
+    }
+    centred
+}
+
+/// Adds up in lanes, so that the compiler makes one instruction of several numbers.
+fn dot(left: &[f32], right: &[f32]) -> f32 {
+    let (left, left_rest) = left.as_chunks::<8>();
+    let (right, right_rest) = right.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for (left, right) in left.iter().zip(right) {
+        for (lane, (left, right)) in lanes.iter_mut().zip(left.iter().zip(right)) {
+            *lane += left * right;
+        }
+    }
+    let rest: f32 = left_rest
+        .iter()
+        .zip(right_rest)
+        .map(|(left, right)| left * right)
+        .sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
 /// Returns the cosine similarities of all pairs, from 0 to 1: words weighed by the logarithm of their count and
 /// by inverse document frequency.
-fn similarities(texts: &[&str]) -> Vec<Vec<f32>> {
+///
+/// Time and memory grow with the square of the number of texts.
+pub(super) fn similarities(texts: &[&str]) -> Vec<Vec<f32>> {
     let words: Vec<BTreeMap<u64, f32>> = texts.iter().map(|text| count_words(text)).collect();
     let mut occurrences: HashMap<u64, Vec<(usize, f32)>> = HashMap::new();
     for (text, words) in words.iter().enumerate() {
@@ -123,7 +182,7 @@ mod tests {
             "central bank raises rates",
         ];
 
-        let chosen = choose(&texts, &[1.0; 4], &[], 2);
+        let chosen = choose(&similarities(&texts), &[1.0; 4], 2);
 
         assert_eq!(chosen, [1, 0]);
     }
@@ -136,20 +195,22 @@ mod tests {
             "team wins match",
         ];
 
-        assert_eq!(choose(&texts, &[1.0; 3], &["central bank raises rates"], 1), [2]);
+        let all: Vec<&str> = texts.into_iter().chain(["central bank raises rates"]).collect();
+        assert_eq!(choose(&similarities(&all), &[1.0; 3], 1), [2]);
     }
 
     #[test]
     fn weight_draws_the_choice() {
         let texts = ["bank raises rates", "bank raises rates again", "team wins match"];
 
-        assert_eq!(choose(&texts, &[0.1, 0.1, 1.0], &[], 1), [2]);
-        assert_eq!(choose(&texts, &[0.0; 3], &[], 3).len(), 3);
+        let similarities = similarities(&texts);
+        assert_eq!(choose(&similarities, &[0.1, 0.1, 1.0], 1), [2]);
+        assert_eq!(choose(&similarities, &[0.0; 3], 3).len(), 3);
     }
 
     #[test]
     fn texts_without_words_are_chosen_last() {
-        assert_eq!(choose(&["", " ", "word"], &[1.0; 3], &[], 3)[0], 2);
+        assert_eq!(choose(&similarities(&["", " ", "word"]), &[1.0; 3], 3)[0], 2);
     }
 
     /// Looks at all gains at every step.
@@ -201,7 +262,7 @@ mod tests {
         ) {
             let (texts, weights): (Vec<&str>, Vec<f32>) =
                 texts.iter().map(|(text, weight)| (text.as_str(), *weight)).unzip();
-            let chosen = choose(&texts, &weights, &[], count);
+            let chosen = choose(&similarities(&texts), &weights, count);
 
             let lazy = coverage(&similarities(&texts), &weights, chosen.into_iter());
             let eager = greedy(&texts, &weights, count);

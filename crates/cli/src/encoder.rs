@@ -1,0 +1,174 @@
+//! The text encoder that `simulate` and `advise` look through, and what it makes of texts.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Instant,
+};
+
+use active_learning_core::text::Vector;
+use text_encoder::{Encoder, EncoderError};
+use text_model::{MAX_ENCODED, Prediction, TrainingSet};
+
+/// Texts between two lines about the progress.
+const PROGRESS_EVERY: usize = 2_000;
+
+/// Which encoder is looked through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The one that is part of the program.
+    BuiltIn,
+    /// None.
+    None,
+    /// One in a folder.
+    Folder(PathBuf),
+}
+
+impl FromStr for Choice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "built-in" => Self::BuiltIn,
+            "none" => Self::None,
+            folder => Self::Folder(folder.into()),
+        })
+    }
+}
+
+impl Choice {
+    /// Loads the encoder.
+    ///
+    /// # Errors
+    ///
+    /// What is in the folder is none.
+    pub fn load(&self) -> Result<Option<Arc<Encoder>>, EncoderError> {
+        match self {
+            Self::BuiltIn => Ok(Some(Encoder::built_in())),
+            Self::None => Ok(None),
+            Self::Folder(folder) => Encoder::load(folder).map(|encoder| Some(Arc::new(encoder))),
+        }
+    }
+}
+
+/// Says what the encoder of the program is, or that of a folder, and how quick.
+///
+/// # Errors
+///
+/// What is in the folder is none that can be used.
+pub fn describe(folder: Option<&Path>) -> Result<String, EncoderError> {
+    let encoder = match folder {
+        Some(folder) => Arc::new(Encoder::load(folder)?),
+        None => Encoder::built_in(),
+    };
+    let place = folder.map_or_else(
+        || "all-MiniLM-L6-v2, part of the program (TextEncoder=built-in)".to_owned(),
+        |folder| {
+            format!(
+                "{} can be used: put it under {FOLDER} and set TextEncoder=s3",
+                folder.display()
+            )
+        },
+    );
+    let start = Instant::now();
+    let vectors = encoder.encode(&[SAMPLE; SAMPLES]);
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3 / vectors.len() as f64;
+    Ok(format!(
+        "{place}\nidentity: {}\nvectors of {} values, of the first {} tokens of a text\n\
+         {milliseconds:.1} ms for a text of {} tokens here, many at a time\n",
+        encoder.identity(),
+        encoder.dimensions(),
+        encoder.max_tokens(),
+        encoder.tokens(SAMPLE).len(),
+    ))
+}
+
+/// Where an own encoder lies, in the training bucket.
+const FOLDER: &str = "encoder/";
+/// What its speed is measured on.
+const SAMPLE: &str = "Rates rise for the third time this year, says the central bank, and shares fall on both \
+                      sides of the ocean.";
+const SAMPLES: usize = 64;
+
+/// Vectors of texts, made once.
+#[derive(Debug)]
+pub struct Vectors {
+    encoder: Arc<Encoder>,
+    by_text: HashMap<String, Vector>,
+}
+
+impl Vectors {
+    /// Encodes texts on all cores, with its progress on stderr.
+    pub fn of<'a>(encoder: Arc<Encoder>, texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let texts: Vec<&str> = texts.into_iter().collect();
+        let mut by_text = HashMap::with_capacity(texts.len());
+        for part in texts.chunks(PROGRESS_EVERY) {
+            let vectors = encoder.encode(part);
+            let vectors = vectors.iter().map(|vector| Vector::of(vector));
+            by_text.extend(part.iter().map(|text| (*text).to_owned()).zip(vectors));
+            eprintln!("{} of {} texts are encoded", by_text.len(), texts.len());
+        }
+        Self { encoder, by_text }
+    }
+
+    /// Returns the vector of a text; `None` if it was not among them.
+    pub fn get(&self, text: &str) -> Option<&Vector> {
+        self.by_text.get(text)
+    }
+
+    /// Has a model learn from its texts' vectors too, unless there are more than it learns from.
+    pub fn give_to(&self, set: &mut TrainingSet) {
+        let Some(texts) = set.texts() else {
+            eprintln!("more than {MAX_ENCODED} texts: trained without the text encoder");
+            return;
+        };
+        // Reading may have repaired a text.
+        let vector = |text: &str| self.get(text).cloned().unwrap_or_else(|| self.encode(text));
+        let vectors = texts.into_iter().map(vector).collect();
+        set.set_vectors(self.encoder.identity(), vectors);
+    }
+
+    fn encode(&self, text: &str) -> Vector {
+        Vector::of(&self.encoder.encode(&[text])[0])
+    }
+}
+
+/// Has a model classify a text.
+pub fn predict<'a>(
+    model: &'a text_model::Model,
+    text: &str,
+    vectors: Option<&Vectors>,
+) -> Vec<Prediction<'a>> {
+    model.predict_with(text, vectors.and_then(|vectors| vectors.get(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoder_is_named_as_in_the_template_or_by_its_folder() {
+        for (text, choice) in [
+            ("built-in", Choice::BuiltIn),
+            ("none", Choice::None),
+            ("models/e5", Choice::Folder("models/e5".into())),
+        ] {
+            assert_eq!(text.parse(), Ok(choice));
+        }
+    }
+
+    #[test]
+    fn a_folder_is_described_or_refused_with_what_it_lacks() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+
+        let built_in = describe(None).expect("part of the program");
+        let refusal = describe(Some(folder.path()))
+            .expect_err("an empty folder")
+            .to_string();
+
+        assert!(built_in.contains(Encoder::built_in_identity()), "{built_in}");
+        assert_eq!(refusal, "the encoder has no config.json");
+    }
+}

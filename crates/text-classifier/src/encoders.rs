@@ -1,0 +1,164 @@
+//! The text encoder in use, loaded when it is first needed, and the models that need it.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use text_encoder::{Encoder, EncoderError, FILES, Files};
+use text_model::{Model, Prediction};
+use tokio::sync::Mutex;
+
+use active_learning_core::text::Vector;
+
+use crate::bucket::{Bucket, StoreError};
+
+/// Folder of an own encoder, in the training bucket.
+const FOLDER: &str = "encoder/";
+
+/// Which encoder models are trained with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextEncoder {
+    /// The one that is part of the program.
+    BuiltIn,
+    /// None: models look at n-grams alone.
+    None,
+    /// The one under `encoder/` in the training bucket.
+    S3,
+}
+
+impl FromStr for TextEncoder {
+    type Err = String;
+
+    fn from_str(value: &str) -> Result<Self, String> {
+        match value {
+            "built-in" => Ok(Self::BuiltIn),
+            "none" => Ok(Self::None),
+            "s3" => Ok(Self::S3),
+            other => Err(format!("expected built-in, none or s3, got `{other}`")),
+        }
+    }
+}
+
+/// The encoder of this process.
+#[derive(Clone)]
+pub(crate) struct Encoders {
+    choice: TextEncoder,
+    bucket: Bucket,
+    /// That of the bucket, once it is loaded.
+    own: Arc<Mutex<Option<Arc<Encoder>>>>,
+}
+
+/// A model with the encoder that it needs.
+#[derive(Debug)]
+pub(crate) struct Classifying {
+    pub model: Model,
+    encoder: Option<Arc<Encoder>>,
+}
+
+impl Encoders {
+    pub(crate) fn new(choice: TextEncoder, bucket: Bucket) -> Self {
+        Self {
+            choice,
+            bucket,
+            own: Arc::default(),
+        }
+    }
+
+    /// Returns the encoder to train with; `None` where models look at n-grams alone.
+    ///
+    /// # Errors
+    ///
+    /// The bucket failed, or what is under `encoder/` is none.
+    pub(crate) async fn current(&self) -> Result<Option<Arc<Encoder>>, StoreError> {
+        match self.choice {
+            TextEncoder::None => Ok(None),
+            TextEncoder::BuiltIn => {
+                let loading = tokio::task::spawn_blocking(Encoder::built_in);
+                Ok(Some(
+                    loading.await.expect("loading neither panics nor is cancelled"),
+                ))
+            }
+            TextEncoder::S3 => self.own(None).await.map(Some),
+        }
+    }
+
+    /// Loads a model with what it needs to classify.
+    ///
+    /// # Errors
+    ///
+    /// The bucket failed, the model's file cannot be used, or it needs another encoder than the one in use.
+    pub(crate) async fn model(&self, resource: &str) -> Result<Classifying, StoreError> {
+        let model = self.bucket.model(resource).await?;
+        let Some(needed) = model.encoder() else {
+            return Ok(Classifying { model, encoder: None });
+        };
+        let encoder = match self.choice {
+            TextEncoder::S3 => Some(self.own(Some(needed)).await?),
+            TextEncoder::BuiltIn | TextEncoder::None => self.current().await?,
+        };
+        let identity = encoder.as_ref().map(|encoder| encoder.identity());
+        model
+            .check_encoder(identity)
+            .map_err(|source| StoreError::Model {
+                key: resource.to_owned(),
+                source,
+            })?;
+        Ok(Classifying { model, encoder })
+    }
+
+    /// Returns the encoder of the bucket. It is read again only if another one than the known one is wanted.
+    async fn own(&self, wanted: Option<&str>) -> Result<Arc<Encoder>, StoreError> {
+        let mut own = self.own.lock().await;
+        if let Some(known) = own.as_ref()
+            && wanted.is_none_or(|wanted| wanted == known.identity())
+        {
+            return Ok(Arc::clone(known));
+        }
+        let mut files = Files::new();
+        for name in FILES {
+            if let Some(file) = self.bucket.bytes(&format!("{FOLDER}{name}")).await? {
+                files.insert(name, file.into());
+            }
+        }
+        let loading = tokio::task::spawn_blocking(move || Encoder::from_files(files));
+        let loaded = loading.await.expect("loading neither panics nor is cancelled");
+        let loaded = Arc::new(loaded.map_err(StoreError::Encoder)?);
+        tracing::info!(encoder = loaded.identity(), "text encoder loaded");
+        *own = Some(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+}
+
+impl Classifying {
+    /// Classifies a text: every label with its probability, best first.
+    pub(crate) fn predict(&self, text: &str) -> Vec<Prediction<'_>> {
+        let vector = self
+            .encoder
+            .as_ref()
+            .map(|encoder| encode(encoder, &[text]).remove(0));
+        self.model.predict_with(text, vector.as_ref())
+    }
+
+    /// Returns the encoder whose vectors the model looks at.
+    pub(crate) fn encoder(&self) -> Option<&Arc<Encoder>> {
+        self.encoder.as_ref()
+    }
+}
+
+/// Returns a vector for each text, in order; on all cores where there are many.
+pub(crate) fn encode(encoder: &Encoder, texts: &[&str]) -> Vec<Vector> {
+    let vectors = encoder.encode(texts);
+    vectors.iter().map(|vector| Vector::of(vector)).collect()
+}
+
+impl fmt::Debug for Encoders {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Encoders")
+            .field("choice", &self.choice)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Says what is wrong with the encoder under `encoder/`, for people.
+pub(crate) fn unusable(error: &EncoderError) -> String {
+    format!("the text encoder under {FOLDER} of the training bucket cannot be used: {error}")
+}

@@ -1,0 +1,133 @@
+//! Models that look through a text encoder, and encoders that are exchanged.
+
+use serde_json::{Value, json};
+use text_classifier::TextEncoder;
+
+use crate::harness::{BUCKET, ENDPOINT_ARN, Function, ROLE_ARN};
+
+/// Rows whose words say little: half of the words of the test are in none of them.
+const FOOD_AND_SPORT: &str = "food,pasta with tomato sauce\nsport,the striker scored twice\n\
+    food,a bowl of noodle soup\nsport,our goalkeeper saved the penalty\n\
+    food,grilled fish and rice\nsport,she won the tennis final\n\
+    food,bread with butter and cheese\nsport,the marathon runner came first\n";
+
+async fn best(function: &Function, text: &str) -> String {
+    let request = json!({"EndpointArn": ENDPOINT_ARN, "Text": text});
+    let answer = function.call("ClassifyDocument", &request).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.body["Classes"][0]["Name"]
+        .as_str()
+        .expect("a class")
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_model_understands_words_that_training_never_saw() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+
+    function
+        .train("initial/rows.csv", FOOD_AND_SPORT)
+        .await
+        .expect("trained");
+
+    for (text, class) in [
+        ("lasagne", "food"),
+        ("basketball tournament", "sport"),
+        ("roast chicken", "food"),
+        ("swimming championship", "sport"),
+    ] {
+        assert_eq!(best(&function, text).await, class, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn vectors_are_made_once() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+    let rows: String = (0..40)
+        .map(|n| format!("{},text number {n}\n", ["a", "b"][n % 2]))
+        .collect();
+
+    function.trained_classifier("one", &rows).await;
+    let first = function.keys("text-classifier/vectors/").await;
+    function.trained_classifier("two", &rows).await;
+
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert_eq!(function.keys("text-classifier/vectors/").await, first);
+}
+
+#[tokio::test]
+async fn a_model_of_another_encoder_is_refused_and_says_what_to_do() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+    let model = function.trained_classifier("one", FOOD_AND_SPORT).await;
+    let function = function.with_other_encoder(TextEncoder::None);
+
+    let endpoint = function.endpoint_of("late", &model).await;
+
+    let state = function.endpoint(&endpoint).await;
+    assert_eq!(state["Status"], "FAILED", "{state}");
+    let message = state["Message"].as_str().expect("a message");
+    assert!(
+        message.contains("put that encoder back, or train the model again"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn an_encoder_of_the_bucket_is_read_as_it_is_and_another_architecture_refused_by_name() {
+    let function = Function::with_encoder(TextEncoder::S3);
+    for (name, file) in text_encoder::built_in_files() {
+        function
+            .put_bytes_quietly(&format!("encoder/{name}"), file.into_owned())
+            .await;
+    }
+
+    function
+        .train("initial/rows.csv", FOOD_AND_SPORT)
+        .await
+        .expect("trained");
+    let other = json!({"model_type": "mpnet", "architectures": ["MPNetModel"]}).to_string();
+    function.put_quietly("encoder/config.json", &other).await;
+    let function = function.with_other_encoder(TextEncoder::S3);
+    let refused = function.trained_classifier("one", FOOD_AND_SPORT).await;
+
+    let state = function.classifier(&refused).await;
+    assert_eq!(state["Status"], "IN_ERROR", "{state}");
+    assert!(
+        state["Message"]
+            .as_str()
+            .expect("a message")
+            .contains("MPNetModel"),
+        "{state}"
+    );
+}
+
+#[tokio::test]
+async fn a_job_looks_through_the_encoder_too() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+    let model = function.trained_classifier("one", FOOD_AND_SPORT).await;
+    function
+        .put_quietly("in/texts.txt", "lasagne\n\nbasketball tournament\n")
+        .await;
+
+    let request = json!({
+        "DocumentClassifierArn": model,
+        "InputDataConfig": {"S3Uri": format!("s3://{BUCKET}/in/"), "InputFormat": "ONE_DOC_PER_LINE"},
+        "OutputDataConfig": {"S3Uri": format!("s3://{BUCKET}/out")},
+        "DataAccessRoleArn": ROLE_ARN,
+    });
+    let started = function.call("StartDocumentClassificationJob", &request).await;
+    function.work().await;
+    let id = json!({"JobId": started.body["JobId"]});
+    let job = function.call("DescribeDocumentClassificationJob", &id).await.body;
+
+    let uri = &job["DocumentClassificationJobProperties"]["OutputDataConfig"]["S3Uri"];
+    let (_, predictions) = function.output(uri.as_str().expect("URI")).await;
+    let lines: Vec<Value> = predictions
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines[0]["Classes"][0]["Name"], "food");
+    assert_eq!(lines[1]["ErrorCode"], "INVALID_DOCUMENT");
+    assert_eq!(lines[2]["Classes"][0]["Name"], "sport");
+    assert_eq!(lines[2]["Line"], "2");
+}

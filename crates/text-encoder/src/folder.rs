@@ -1,0 +1,237 @@
+//! What the files of a model's folder say, as the hub lays them out.
+
+use std::{borrow::Cow, collections::BTreeMap, io, path::Path};
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::EncoderError;
+
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+const MODULES: &str = "modules.json";
+const POOLING: &str = "1_Pooling/config.json";
+const SENTENCES: &str = "sentence_bert_config.json";
+const PROMPTS: &str = "config_sentence_transformers.json";
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
+/// The files of a folder that count, by their path in it; the first three must be there.
+pub const FILES: [&str; 8] = [
+    CONFIG,
+    TOKENIZER,
+    crate::weights::FILE,
+    MODULES,
+    POOLING,
+    SENTENCES,
+    PROMPTS,
+    TOKENIZER_CONFIG,
+];
+
+/// Tokens of a text that count where no file says how many.
+const DEFAULT_LENGTH: usize = 512;
+
+/// Fewer would leave no token between those that mark start and end.
+const LEAST_LENGTH: usize = 3;
+
+/// A model's files by their path in its folder.
+pub type Files = BTreeMap<&'static str, Cow<'static, [u8]>>;
+
+/// How tokens become one vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pooling {
+    Mean,
+    /// The first token stands for the text.
+    First,
+    Max,
+}
+
+/// What is done around the model itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub pooling: Pooling,
+    pub normalise: bool,
+    pub lower_case: bool,
+    /// Most tokens of a text, those that mark its start and end included.
+    pub max_tokens: usize,
+    /// Put before each text.
+    pub prefix: String,
+}
+
+/// The part of `config.json` that counts.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Config {
+    #[serde(default)]
+    model_type: String,
+    #[serde(default)]
+    architectures: Vec<String>,
+    pub hidden_size: Option<usize>,
+    pub num_attention_heads: Option<usize>,
+    pub num_hidden_layers: Option<usize>,
+    pub intermediate_size: Option<usize>,
+    pub max_position_embeddings: Option<usize>,
+    pub layer_norm_eps: Option<f32>,
+    pub hidden_act: Option<String>,
+    pub position_embedding_type: Option<String>,
+    /// Static models say here whether vectors have the length 1.
+    pub normalize: Option<bool>,
+}
+
+/// Kinds of models that can be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Architecture {
+    Bert,
+    Static,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    path: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Sentences {
+    max_seq_length: Option<usize>,
+    #[serde(default)]
+    do_lower_case: bool,
+}
+
+#[derive(Default, Deserialize)]
+struct TokenizerConfig {
+    /// An absurdly large one stands for none.
+    model_max_length: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+struct Prompts {
+    #[serde(default)]
+    prompts: BTreeMap<String, String>,
+    default_prompt_name: Option<String>,
+}
+
+/// Reads the files that count of a folder; those that are not there are left out.
+///
+/// # Errors
+///
+/// [`EncoderError::Read`].
+pub fn read_folder(folder: &Path) -> Result<Files, EncoderError> {
+    let mut files = Files::new();
+    for name in FILES {
+        match std::fs::read(folder.join(name)) {
+            Ok(file) => {
+                files.insert(name, Cow::Owned(file));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(EncoderError::Read { file: name, source }),
+        }
+    }
+    Ok(files)
+}
+
+impl Config {
+    pub(crate) fn read(files: &Files) -> Result<Self, EncoderError> {
+        json(files, CONFIG)?.ok_or(EncoderError::Missing(CONFIG))
+    }
+
+    pub(crate) fn architecture(&self) -> Result<Architecture, EncoderError> {
+        match self.model_type.as_str() {
+            "bert" => Ok(Architecture::Bert),
+            "model2vec" => Ok(Architecture::Static),
+            "" if self.architectures.iter().any(|name| name == "StaticModel") => Ok(Architecture::Static),
+            other => {
+                let name = self.architectures.first().map_or(other, String::as_str);
+                Err(EncoderError::Architecture(if name.is_empty() {
+                    "one without a name".to_owned()
+                } else {
+                    name.to_owned()
+                }))
+            }
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn read(files: &Files, config: &Config) -> Result<Self, EncoderError> {
+        let is_static = config.architecture()? == Architecture::Static;
+        let mut settings = Self {
+            pooling: Pooling::Mean,
+            normalise: is_static && config.normalize.unwrap_or(false),
+            lower_case: false,
+            max_tokens: config.max_position_embeddings.unwrap_or(DEFAULT_LENGTH),
+            prefix: String::new(),
+        };
+        for module in json::<Vec<Module>>(files, MODULES)?.unwrap_or_default() {
+            // Releases differ in the path before the name.
+            match module.kind.rsplit('.').next().unwrap_or_default() {
+                "Transformer" | "StaticEmbedding" => {}
+                "Normalize" => settings.normalise = true,
+                "Pooling" if format!("{}/config.json", module.path) == POOLING => {
+                    settings.pooling = Pooling::read(files)?;
+                }
+                other => {
+                    return Err(EncoderError::Unsupported(format!(
+                        "the module {other} ({})",
+                        module.path
+                    )));
+                }
+            }
+        }
+        let sentences: Sentences = json(files, SENTENCES)?.unwrap_or_default();
+        settings.lower_case = sentences.do_lower_case;
+        // Newer releases have the length with the tokenizer.
+        let tokenizer: TokenizerConfig = json(files, TOKENIZER_CONFIG)?.unwrap_or_default();
+        let length = sentences
+            .max_seq_length
+            .or(tokenizer.model_max_length.map(|length| length as usize));
+        if let Some(length) = length {
+            let is_known = config.max_position_embeddings.is_some();
+            let most = if is_known { settings.max_tokens } else { length };
+            settings.max_tokens = length.min(most).max(LEAST_LENGTH);
+        }
+        let prompts: Prompts = json(files, PROMPTS)?.unwrap_or_default();
+        if let Some(name) = prompts.default_prompt_name {
+            let prompt = prompts.prompts.get(&name);
+            settings.prefix = prompt
+                .cloned()
+                .ok_or_else(|| EncoderError::invalid(PROMPTS, format!("it has no prompt {name:?}")))?;
+        }
+        Ok(settings)
+    }
+}
+
+impl Pooling {
+    fn read(files: &Files) -> Result<Self, EncoderError> {
+        let modes: serde_json::Map<String, serde_json::Value> =
+            json(files, POOLING)?.ok_or(EncoderError::Missing(POOLING))?;
+        // Newer releases write one name, older ones a flag a mode.
+        if let Some(name) = modes.get("pooling_mode").and_then(|mode| mode.as_str()) {
+            return Self::named(name);
+        }
+        let given = modes
+            .iter()
+            .filter(|(_, value)| **value == serde_json::Value::Bool(true))
+            .filter_map(|(key, _)| key.strip_prefix("pooling_mode_"))
+            .collect::<Vec<_>>();
+        match given.as_slice() {
+            [one] => Self::named(one),
+            _ => Err(EncoderError::Unsupported(format!("pooling by {given:?}"))),
+        }
+    }
+
+    fn named(name: &str) -> Result<Self, EncoderError> {
+        match name {
+            "mean" | "mean_tokens" => Ok(Self::Mean),
+            "cls" | "cls_token" => Ok(Self::First),
+            "max" | "max_tokens" => Ok(Self::Max),
+            other => Err(EncoderError::Unsupported(format!("pooling by {other}"))),
+        }
+    }
+}
+
+fn json<T: DeserializeOwned>(files: &Files, name: &'static str) -> Result<Option<T>, EncoderError> {
+    let read = |file: &Cow<'static, [u8]>| {
+        serde_json::from_slice(file).map_err(|error| EncoderError::invalid(name, error.to_string()))
+    };
+    files.get(name).map(read).transpose()
+}

@@ -1,0 +1,372 @@
+//! Turns texts into vectors with a pretrained sentence encoder: texts that mean something alike get vectors
+//! of one direction.
+//!
+//! [`Encoder::built_in`] is all-MiniLM-L6-v2 in 8 bits, part of the program; [`Encoder::load`] reads any
+//! folder in the layout of sentence-transformers (BERT architecture) or model2vec. Plain Rust on one kind of
+//! arithmetic, `f32`: no download, no graphics card.
+//!
+//! Deterministic: a text gets the same vector alone and in a batch. Other processors multiply in another
+//! order, and vectors differ from the seventh digit on.
+
+mod bert;
+mod folder;
+mod matrix;
+mod static_model;
+mod weights;
+
+use std::{
+    borrow::Cow,
+    fmt, io,
+    num::NonZero,
+    path::Path,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use sha2::{Digest, Sha256};
+use tokenizers::{Tokenizer, TruncationParams};
+
+use crate::{
+    bert::Bert,
+    folder::{Architecture, Config, Pooling, Settings, TOKENIZER},
+    static_model::Static,
+    weights::Weights,
+};
+
+pub use folder::{FILES, Files, read_folder};
+
+/// Texts that a core takes at once.
+const TEXTS_AT_ONCE: usize = 16;
+/// Most tokens that go through the layers together, unless one text has more: their states stay near the
+/// core.
+const TOKENS_AT_ONCE: usize = 512;
+/// Characters of a text that can matter, for each token that counts: far more than a token has.
+const CHARACTERS_A_TOKEN: usize = 40;
+
+/// Identity of [`Encoder::built_in`]; held by a test.
+const BUILT_IN: &str = "14633fc61b438e0c2e0f2832b51caa07691b27d3d341beef4624d1e8af7e4496";
+
+/// Why a folder is no encoder. Messages name files and settings, never texts.
+#[derive(Debug, thiserror::Error)]
+pub enum EncoderError {
+    /// A file that must be there is not.
+    #[error("the encoder has no {0}")]
+    Missing(&'static str),
+    /// The source failed, not the data.
+    #[error("the encoder's {file} could not be read")]
+    Read {
+        /// Path in the folder.
+        file: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file contradicts itself or another one.
+    #[error("the encoder's {file} cannot be used: {reason}")]
+    Invalid {
+        /// Path in the folder.
+        file: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another kind of model.
+    #[error(
+        "the encoder's architecture is {0}; supported are BertModel (all-MiniLM, bge, e5, gte, arctic-embed and \
+         their multilingual kin) and StaticModel (model2vec)"
+    )]
+    Architecture(String),
+    /// A setting that this release cannot follow.
+    #[error("the encoder needs {0}, which is not supported")]
+    Unsupported(String),
+}
+
+impl EncoderError {
+    fn invalid(file: &'static str, reason: String) -> Self {
+        Self::Invalid { file, reason }
+    }
+}
+
+/// A sentence encoder, ready to use; from several threads at once as well.
+pub struct Encoder {
+    tokenizer: Tokenizer,
+    settings: Settings,
+    model: Model,
+    identity: String,
+}
+
+enum Model {
+    Bert(Bert),
+    Static(Static),
+}
+
+impl Encoder {
+    /// Returns the encoder that is part of the program: all-MiniLM-L6-v2, 384 values, 256 tokens, English.
+    ///
+    /// Takes 50 MB; loaded when it is first asked for and kept.
+    #[must_use]
+    pub fn built_in() -> Arc<Self> {
+        static ENCODER: OnceLock<Arc<Encoder>> = OnceLock::new();
+        let encoder = ENCODER.get_or_init(|| {
+            let built_in = Self::of(built_in_files(), Some(BUILT_IN));
+            Arc::new(built_in.expect("held by a test: the files fit together"))
+        });
+        Arc::clone(encoder)
+    }
+
+    /// Returns the identity of [`Encoder::built_in`] without loading it.
+    #[must_use]
+    pub fn built_in_identity() -> &'static str {
+        BUILT_IN
+    }
+
+    /// Loads a folder in the hub's layout, as it is; see [`FILES`].
+    ///
+    /// # Errors
+    ///
+    /// [`EncoderError`]: a file is missing, unreadable or damaged, or the model is of another kind.
+    pub fn load(folder: &Path) -> Result<Self, EncoderError> {
+        Self::from_files(read_folder(folder)?)
+    }
+
+    /// Loads the files of such a folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::load`].
+    pub fn from_files(files: Files) -> Result<Self, EncoderError> {
+        Self::of(files, None)
+    }
+
+    fn of(mut files: Files, identity: Option<&str>) -> Result<Self, EncoderError> {
+        let config = Config::read(&files)?;
+        let architecture = config.architecture()?;
+        let settings = Settings::read(&files, &config)?;
+        let take = |files: &mut Files, name| files.remove(name).ok_or(EncoderError::Missing(name));
+        let weights = take(&mut files, weights::FILE)?;
+        let tokens = take(&mut files, TOKENIZER)?;
+        let identity = identity.map_or_else(|| identify(&weights, &tokens, &settings), str::to_owned);
+        let tokenizer = tokenizer(&tokens, &settings, architecture)?;
+        let weights = Weights::read(weights)?;
+        let vocabulary = tokenizer.get_vocab_size(true);
+        let model = match architecture {
+            Architecture::Bert => Model::Bert(Bert::read(&config, &weights, settings.max_tokens)?),
+            Architecture::Static => Model::Static(Static::read(&weights, vocabulary)?),
+        };
+        let encoder = Self {
+            tokenizer,
+            settings,
+            model,
+            identity,
+        };
+        if encoder.vocabulary() < vocabulary {
+            let reason = format!("it has {vocabulary} tokens, the weights {}", encoder.vocabulary());
+            return Err(EncoderError::invalid(TOKENIZER, reason));
+        }
+        Ok(encoder)
+    }
+
+    /// Returns what tells this encoder from all others: SHA-256, in hexadecimal, over weights, tokenizer and
+    /// the settings that vectors depend on. Vectors of different encoders cannot be compared.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// Returns how many values a vector has.
+    #[must_use]
+    pub fn dimensions(&self) -> usize {
+        match &self.model {
+            Model::Bert(bert) => bert.dimensions(),
+            Model::Static(model) => model.dimensions(),
+        }
+    }
+
+    /// Returns the most tokens of a text that count; what comes after is not looked at.
+    #[must_use]
+    pub fn max_tokens(&self) -> usize {
+        self.settings.max_tokens
+    }
+
+    /// Returns a vector for each text, in order; on all cores where there are many.
+    #[must_use]
+    pub fn encode(&self, texts: &[&str]) -> Vec<Vec<f32>> {
+        let parts: Vec<&[&str]> = texts.chunks(TEXTS_AT_ONCE).collect();
+        let done: Vec<Mutex<Vec<Vec<f32>>>> = parts.iter().map(|_| Mutex::default()).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some((part, done)) = {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                parts.get(number).zip(done.get(number))
+            } {
+                *done.lock().expect("a panic in a thread ends the scope") = self.encode_part(part);
+            }
+        };
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        thread::scope(|scope| {
+            for _ in 1..cores.min(parts.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let all = done
+            .into_iter()
+            .map(|part| part.into_inner().expect("no thread panicked"));
+        all.flatten().collect()
+    }
+
+    /// Returns the numbers of a text's tokens, those that mark its start and end included.
+    #[must_use]
+    pub fn tokens(&self, text: &str) -> Vec<u32> {
+        let longest = self.settings.max_tokens.saturating_mul(CHARACTERS_A_TOKEN);
+        let cut = text
+            .char_indices()
+            .nth(longest)
+            .map_or(text, |(end, _)| &text[..end]);
+        let mut text = Cow::Borrowed(cut);
+        if !self.settings.prefix.is_empty() {
+            text = Cow::Owned(format!("{}{text}", self.settings.prefix));
+        }
+        if self.settings.lower_case {
+            text = Cow::Owned(text.to_lowercase());
+        }
+        let is_static = matches!(self.model, Model::Static(_));
+        let encoding = self.tokenizer.encode_fast(text.as_ref(), !is_static);
+        let mut tokens = encoding.map_or_else(|_| Vec::new(), |encoding| encoding.get_ids().to_vec());
+        if is_static {
+            let unknown = self.unknown_token();
+            tokens.retain(|&token| Some(token) != unknown);
+        }
+        tokens.truncate(self.settings.max_tokens);
+        tokens
+    }
+
+    fn encode_part(&self, texts: &[&str]) -> Vec<Vec<f32>> {
+        let texts: Vec<Vec<u32>> = texts.iter().map(|text| self.tokens(text)).collect();
+        let mut vectors = Vec::with_capacity(texts.len());
+        let mut rest = texts.as_slice();
+        while !rest.is_empty() {
+            let mut tokens = 0;
+            let fitting = rest.iter().take_while(|text| {
+                tokens += text.len();
+                tokens <= TOKENS_AT_ONCE
+            });
+            let (batch, after) = rest.split_at(fitting.count().max(1));
+            rest = after;
+            match &self.model {
+                Model::Bert(bert) => self.pool(batch, &bert.run(batch), &mut vectors),
+                Model::Static(model) => vectors.extend(batch.iter().map(|text| model.run(text))),
+            }
+        }
+        if self.settings.normalise {
+            vectors.iter_mut().for_each(|vector| matrix::normalise(vector));
+        }
+        vectors
+    }
+
+    /// Makes one vector of the states of each text's tokens.
+    fn pool(&self, texts: &[Vec<u32>], states: &[f32], vectors: &mut Vec<Vec<f32>>) {
+        let size = self.dimensions();
+        let mut states = states;
+        for text in texts {
+            let (own, after) = states.split_at(text.len() * size);
+            states = after;
+            let mut rows = own.chunks_exact(size);
+            let mut vector = rows.next().map_or_else(|| vec![0.0; size], <[f32]>::to_vec);
+            match self.settings.pooling {
+                Pooling::First => {}
+                Pooling::Mean => {
+                    for row in rows {
+                        vector.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+                    }
+                    let count = text.len().max(1) as f32;
+                    vector.iter_mut().for_each(|sum| *sum /= count);
+                }
+                Pooling::Max => {
+                    for row in rows {
+                        vector
+                            .iter_mut()
+                            .zip(row)
+                            .for_each(|(most, &value)| *most = most.max(value));
+                    }
+                }
+            }
+            vectors.push(vector);
+        }
+    }
+
+    fn vocabulary(&self) -> usize {
+        match &self.model {
+            Model::Bert(bert) => bert.vocabulary(),
+            Model::Static(model) => model.vocabulary(),
+        }
+    }
+
+    /// Returns the token of what the vocabulary lacks, which static models leave out.
+    fn unknown_token(&self) -> Option<u32> {
+        ["[UNK]", "<unk>"]
+            .into_iter()
+            .find_map(|token| self.tokenizer.token_to_id(token))
+    }
+}
+
+/// The weights would fill the screen.
+impl fmt::Debug for Encoder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Encoder")
+            .field("identity", &self.identity)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns the files of [`Encoder::built_in`], which [`Encoder::from_files`] takes as well.
+#[must_use]
+pub fn built_in_files() -> Files {
+    macro_rules! file {
+        ($name:literal) => {
+            (
+                $name,
+                Cow::Borrowed(&include_bytes!(concat!("../model/", $name))[..]),
+            )
+        };
+    }
+    Files::from([
+        file!("config.json"),
+        file!("tokenizer.json"),
+        file!("model.safetensors"),
+        file!("modules.json"),
+        file!("1_Pooling/config.json"),
+        file!("sentence_bert_config.json"),
+        file!("config_sentence_transformers.json"),
+    ])
+}
+
+fn identify(weights: &[u8], tokenizer: &[u8], settings: &Settings) -> String {
+    let mut hash = Sha256::new();
+    for part in [weights, tokenizer, format!("{settings:?}").as_bytes()] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
+}
+
+fn tokenizer(
+    file: &[u8],
+    settings: &Settings,
+    architecture: Architecture,
+) -> Result<Tokenizer, EncoderError> {
+    let refused =
+        |error: Box<dyn std::error::Error + Send + Sync>| EncoderError::invalid(TOKENIZER, error.to_string());
+    let mut tokenizer = Tokenizer::from_bytes(file).map_err(refused)?;
+    tokenizer.with_padding(None);
+    let truncation = (architecture == Architecture::Bert).then(|| TruncationParams {
+        max_length: settings.max_tokens,
+        ..TruncationParams::default()
+    });
+    tokenizer.with_truncation(truncation).map_err(refused)?;
+    Ok(tokenizer)
+}

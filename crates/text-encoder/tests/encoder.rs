@@ -1,0 +1,301 @@
+//! The built-in encoder against the reference implementation, and folders that are put in its place.
+
+use std::{borrow::Cow, env, fs, path::Path};
+
+use serde::Deserialize;
+use text_encoder::{Encoder, EncoderError, FILES, Files, built_in_files, read_folder};
+
+#[derive(Deserialize)]
+struct Reference {
+    text: String,
+    tokens: Vec<u32>,
+    vector: Vec<f32>,
+}
+
+/// Made by `reference.py`.
+fn references() -> Vec<Reference> {
+    serde_json::from_str(include_str!("reference.json")).expect("the fixture is valid")
+}
+
+fn cosine(left: &[f32], right: &[f32]) -> f32 {
+    let dot = |left: &[f32], right: &[f32]| left.iter().zip(right).map(|(a, b)| a * b).sum::<f32>();
+    dot(left, right) / (dot(left, left) * dot(right, right)).sqrt()
+}
+
+/// The built-in encoder's files with other words in one of them.
+fn changed(file: &'static str, from: &str, to: &str) -> Files {
+    let mut files = built_in_files();
+    let text = std::str::from_utf8(&files[file])
+        .expect("a text file")
+        .replace(from, to);
+    files.insert(file, Cow::Owned(text.into_bytes()));
+    files
+}
+
+#[test]
+fn tokens_are_those_of_the_reference_in_every_script() {
+    let encoder = Encoder::built_in();
+
+    for reference in references() {
+        assert_eq!(
+            encoder.tokens(&reference.text),
+            reference.tokens,
+            "{}",
+            reference.text
+        );
+    }
+}
+
+#[test]
+fn vectors_are_those_of_the_reference_but_for_eight_bits() {
+    let references = references();
+    let texts: Vec<&str> = references
+        .iter()
+        .map(|reference| reference.text.as_str())
+        .collect();
+
+    let vectors = Encoder::built_in().encode(&texts);
+
+    for (reference, vector) in references.iter().zip(&vectors) {
+        let cosine = cosine(vector, &reference.vector);
+        assert!(cosine >= 0.999, "{cosine} {}", reference.text);
+    }
+}
+
+#[test]
+fn a_text_gets_the_same_vector_alone_and_in_a_batch() {
+    let texts = [
+        "one text",
+        "",
+        "another one, which is longer than the first",
+        "ok",
+    ]
+    .repeat(9);
+    let encoder = Encoder::built_in();
+
+    let together = encoder.encode(&texts);
+
+    for (text, vector) in texts.iter().zip(&together).take(4) {
+        assert_eq!(encoder.encode(&[text])[0], *vector, "{text}");
+    }
+}
+
+#[test]
+fn the_identity_of_the_built_in_encoder_is_that_of_its_files() {
+    let encoder = Encoder::from_files(built_in_files()).expect("the files fit together");
+
+    assert_eq!(encoder.identity(), Encoder::built_in_identity());
+    assert_eq!((encoder.dimensions(), encoder.max_tokens()), (384, 256));
+}
+
+#[test]
+fn a_folder_in_the_hubs_layout_is_read_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    fs::create_dir(folder.path().join("1_Pooling")).expect("a folder can be made");
+    for (name, file) in built_in_files() {
+        fs::write(folder.path().join(name), file).expect("a file can be written");
+    }
+
+    let files = read_folder(folder.path()).expect("the folder can be read");
+    let encoder = Encoder::load(folder.path()).expect("the folder is an encoder");
+
+    assert_eq!(files.len(), FILES.len() - 1);
+    assert_eq!(
+        encoder.encode(&["a text"]),
+        Encoder::built_in().encode(&["a text"])
+    );
+}
+
+#[test]
+fn other_architectures_are_refused_by_name() {
+    let files = changed("config.json", "\"bert\"", "\"mpnet\"");
+    let files = {
+        let mut files = files;
+        let config = String::from_utf8_lossy(&files["config.json"]).replace("BertModel", "MPNetModel");
+        files.insert("config.json", Cow::Owned(config.into_bytes()));
+        files
+    };
+
+    let error = Encoder::from_files(files).expect_err("another architecture");
+
+    assert!(
+        matches!(&error, EncoderError::Architecture(name) if name == "MPNetModel"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused_by_its_name() {
+    for (file, from, to, named) in [
+        ("config.json", "\"absolute\"", "\"relative_key\"", "relative_key"),
+        ("config.json", "\"gelu\"", "\"relu\"", "relu"),
+        ("modules.json", "models.Normalize", "models.Dense", "Dense"),
+        (
+            "1_Pooling/config.json",
+            "\"pooling_mode_cls_token\": false",
+            "\"pooling_mode_cls_token\": true",
+            "cls_token",
+        ),
+        (
+            "config.json",
+            "\"hidden_size\": 384",
+            "\"hidden_size\": 768",
+            "384 columns",
+        ),
+        (
+            "config.json",
+            "\"num_hidden_layers\": 6",
+            "\"num_hidden_layers\": 7",
+            "encoder.layer.6",
+        ),
+        (
+            "config.json",
+            "\"max_position_embeddings\": 512",
+            "\"max_position_embeddings\": \"x\"",
+            "config.json",
+        ),
+    ] {
+        let error = Encoder::from_files(changed(file, from, to)).expect_err(named);
+
+        assert!(error.to_string().contains(named), "{error} lacks {named}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for name in [
+        "config.json",
+        "tokenizer.json",
+        "model.safetensors",
+        "1_Pooling/config.json",
+    ] {
+        let mut files = built_in_files();
+        files.remove(name);
+
+        let error = Encoder::from_files(files).expect_err(name);
+
+        assert!(
+            matches!(&error, EncoderError::Missing(missing) if *missing == name),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn settings_of_the_folder_are_followed_and_change_the_identity() {
+    let plain = Encoder::built_in();
+    let load = |file, from: &str, to: &str| Encoder::from_files(changed(file, from, to)).expect("an encoder");
+
+    let shorter = load("sentence_bert_config.json", "256", "8");
+    let first = {
+        let file = "1_Pooling/config.json";
+        let mut files = changed(
+            file,
+            "\"pooling_mode_mean_tokens\": true",
+            "\"pooling_mode_mean_tokens\": false",
+        );
+        let pooling = String::from_utf8_lossy(&files[file]).replace(
+            "\"pooling_mode_cls_token\": false",
+            "\"pooling_mode_cls_token\": true",
+        );
+        files.insert(file, Cow::Owned(pooling.into_bytes()));
+        Encoder::from_files(files).expect("an encoder")
+    };
+    let prefixed = load(
+        "config_sentence_transformers.json",
+        "{\n  \"__version__\"",
+        r#"{"prompts": {"query": "query: "}, "default_prompt_name": "query", "__version__""#,
+    );
+
+    assert_eq!(shorter.tokens(&"word ".repeat(20)).len(), 8);
+    assert_eq!(prefixed.tokens("a text"), plain.tokens("query: a text"));
+    assert_ne!(first.encode(&["a text"]), plain.encode(&["a text"]));
+    for other in [&shorter, &first, &prefixed] {
+        assert_ne!(other.identity(), plain.identity());
+    }
+}
+
+#[test]
+fn full_weights_and_pieces_of_words_are_those_of_the_reference() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tiny");
+    let encoder = Encoder::load(&folder).expect("the folder is an encoder");
+    let references: Vec<Reference> =
+        serde_json::from_str(include_str!("tiny/reference.json")).expect("the fixture is valid");
+
+    for reference in references {
+        let vector = &encoder.encode(&[&reference.text])[0];
+
+        assert_eq!(
+            encoder.tokens(&reference.text),
+            reference.tokens,
+            "{}",
+            reference.text
+        );
+        let cosine = cosine(vector, &reference.vector);
+        assert!(cosine >= 0.999_99, "{cosine} {}", reference.text);
+    }
+}
+
+/// The weights that the built-in encoder was rounded from are too large for the repository.
+#[test]
+fn vectors_of_the_original_weights_are_those_of_the_reference() {
+    let Ok(folder) = env::var("TEXT_ENCODER_ORIGINAL") else {
+        eprintln!("skipped: TEXT_ENCODER_ORIGINAL does not name the folder of all-MiniLM-L6-v2");
+        return;
+    };
+    let encoder = Encoder::load(Path::new(&folder)).expect("the folder is an encoder");
+
+    for reference in references() {
+        let cosine = cosine(&encoder.encode(&[&reference.text])[0], &reference.vector);
+
+        assert!(cosine >= 0.9999, "{cosine} {}", reference.text);
+    }
+}
+
+#[test]
+fn a_static_model_gives_the_weighted_mean_of_its_tokens() {
+    let mut files = built_in_files();
+    let tokens = 30_522;
+    let embeddings: Vec<f32> = (0..tokens).flat_map(|token| [token as f32, 1.0]).collect();
+    let weights: Vec<f32> = (0..tokens)
+        .map(|token| if token == 2_307 { 3.0 } else { 1.0 })
+        .collect();
+    files.insert(
+        "model.safetensors",
+        Cow::Owned(safetensors(&embeddings, &weights)),
+    );
+    files.insert(
+        "config.json",
+        Cow::Borrowed(br#"{"model_type": "model2vec", "normalize": false}"#),
+    );
+    for name in ["modules.json", "1_Pooling/config.json"] {
+        files.remove(name);
+    }
+
+    let encoder = Encoder::from_files(files).expect("a static model");
+
+    // Two tokens, 2307 and 2147; no marks of start and end, nothing of what the vocabulary lacks.
+    assert_eq!(encoder.tokens("great work 👍"), [2_307, 2_147]);
+    assert_eq!(
+        encoder.encode(&["great work 👍", ""]),
+        [vec![(3.0 * 2_307.0 + 2_147.0) / 2.0, 2.0], vec![0.0, 0.0]]
+    );
+}
+
+fn safetensors(embeddings: &[f32], weights: &[f32]) -> Vec<u8> {
+    let (first, all) = (4 * embeddings.len(), 4 * (embeddings.len() + weights.len()));
+    let rows = weights.len();
+    let header = format!(
+        r#"{{"embeddings":{{"dtype":"F32","shape":[{rows},2],"data_offsets":[0,{first}]}},
+            "weights":{{"dtype":"F32","shape":[{rows}],"data_offsets":[{first},{all}]}}}}"#
+    );
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.bytes());
+    file.extend(
+        embeddings
+            .iter()
+            .chain(weights)
+            .flat_map(|value| value.to_le_bytes()),
+    );
+    file
+}

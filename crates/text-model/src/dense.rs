@@ -1,0 +1,215 @@
+//! The two experts on vectors of a sentence encoder: a support vector machine and centroids.
+//!
+//! Both see a vector relative to the mean of all texts, in a scale in which its mean squared length is 1. The
+//! machine is the better one on thousands of texts, centroids on dozens.
+
+use active_learning_core::{random::Random, text::Vector};
+
+use crate::fit::{Labelled, class_costs};
+
+/// Cost of an error of the machine: lower than on n-grams, of which there are many more.
+const COST: f32 = 0.2;
+const EPOCHS: usize = 12;
+
+/// What was learned from the vectors of one set of texts.
+pub(crate) struct DenseFit {
+    pub machine: DenseWeights,
+    pub centroids: DenseWeights,
+}
+
+/// Linear scores of a vector of length 1: the mean and the scale are already in them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DenseWeights {
+    pub bias: Vec<f32>,
+    /// A row of classes for each dimension.
+    pub rows: Vec<f32>,
+}
+
+impl DenseFit {
+    /// Learns from texts that all have a vector; `None` if one has not.
+    pub(crate) fn of(texts: &[Labelled<'_>], classes: usize, seed: u64) -> Option<Self> {
+        let vectors: Vec<&Vector> = texts.iter().map(|text| text.vector).collect::<Option<_>>()?;
+        let inputs = Inputs::of(&vectors);
+        Some(Self {
+            machine: inputs.support_vectors(texts, classes, seed),
+            centroids: inputs.centroids(texts, classes),
+        })
+    }
+}
+
+impl DenseWeights {
+    /// Returns a score for each class.
+    pub(crate) fn scores(&self, vector: &Vector) -> Vec<f32> {
+        let mut scores = self.bias.clone();
+        add(&mut scores, &self.rows, vector.unit());
+        scores
+    }
+}
+
+/// Adds the rows of weights, each times a value of the vector.
+pub(crate) fn add(scores: &mut [f32], rows: &[f32], values: impl Iterator<Item = f32>) {
+    for (value, row) in values.zip(rows.chunks_exact(scores.len())) {
+        scores
+            .iter_mut()
+            .zip(row)
+            .for_each(|(score, weight)| *score += value * weight);
+    }
+}
+
+/// Vectors relative to their mean, in the scale of all.
+struct Inputs {
+    values: Vec<f32>,
+    mean: Vec<f32>,
+    scale: f32,
+}
+
+impl Inputs {
+    fn of(vectors: &[&Vector]) -> Self {
+        let dimensions = vectors.first().map_or(0, |vector| vector.dimensions());
+        let mut values = Vec::with_capacity(vectors.len() * dimensions);
+        let mut mean = vec![0.0; dimensions];
+        for vector in vectors {
+            values.extend(vector.unit());
+        }
+        for row in values.chunks_exact(dimensions.max(1)) {
+            mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value);
+        }
+        mean.iter_mut().for_each(|mean| *mean /= vectors.len() as f32);
+
+        let mut squares = 0.0_f64;
+        for row in values.chunks_exact_mut(dimensions.max(1)) {
+            row.iter_mut().zip(&mean).for_each(|(value, mean)| *value -= mean);
+            squares += f64::from(row.iter().map(|value| value * value).sum::<f32>());
+        }
+        let scale = if squares > 0.0 {
+            (vectors.len() as f64 / squares).sqrt() as f32
+        } else {
+            0.0
+        };
+        values.iter_mut().for_each(|value| *value *= scale);
+        Self { values, mean, scale }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.mean.len().max(1))
+    }
+
+    fn row(&self, text: usize) -> &[f32] {
+        &self.values[text * self.mean.len()..][..self.mean.len()]
+    }
+
+    /// One machine a class against the rest, as on n-grams.
+    fn support_vectors(&self, texts: &[Labelled<'_>], classes: usize, seed: u64) -> DenseWeights {
+        let mut bias = vec![0.0; classes];
+        let mut rows = vec![0.0; self.mean.len() * classes];
+        let costs = class_costs(texts, classes, COST);
+        let length = |row: &[f32]| 1.0 + row.iter().map(|value| value * value).sum::<f32>();
+        let lengths: Vec<f32> = self.rows().map(length).collect();
+        let mut alphas = vec![0.0_f32; texts.len() * classes];
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        let mut random = Random::new(seed);
+        let mut changes = vec![0.0; classes];
+        for _ in 0..EPOCHS {
+            random.shuffle(&mut order);
+            for &index in &order {
+                let row = self.row(index);
+                let mut scores = bias.clone();
+                add(&mut scores, &rows, row.iter().copied());
+                let mut changed = false;
+                for (class, alpha) in alphas[index * classes..][..classes].iter_mut().enumerate() {
+                    let (sign, cost) = match texts[index].has(class) {
+                        true => (1.0, costs[class]),
+                        false => (-1.0, COST),
+                    };
+                    let slack = 0.5 / cost;
+                    let gradient = sign * scores[class] - 1.0 + slack * *alpha;
+                    let next = (*alpha - gradient / (lengths[index] + slack)).max(0.0);
+                    changes[class] = (next - *alpha) * sign;
+                    changed |= next != *alpha;
+                    *alpha = next;
+                }
+                if !changed {
+                    continue;
+                }
+                bias.iter_mut()
+                    .zip(&changes)
+                    .for_each(|(bias, change)| *bias += change);
+                for (value, weights) in row.iter().zip(rows.chunks_exact_mut(classes)) {
+                    weights
+                        .iter_mut()
+                        .zip(&changes)
+                        .for_each(|(weight, change)| *weight += value * change);
+                }
+            }
+        }
+        self.weights(bias, rows)
+    }
+
+    /// The direction in which a class' texts lie from the mean of all.
+    fn centroids(&self, texts: &[Labelled<'_>], classes: usize) -> DenseWeights {
+        let mut rows = vec![0.0; self.mean.len() * classes];
+        for (text, values) in texts.iter().zip(self.rows()) {
+            for &label in text.labels {
+                let column = rows.iter_mut().skip(label as usize).step_by(classes);
+                column.zip(values).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        let mut squares = vec![0.0; classes];
+        for row in rows.chunks_exact(classes) {
+            squares
+                .iter_mut()
+                .zip(row)
+                .for_each(|(square, sum)| *square += sum * sum);
+        }
+        for row in rows.chunks_exact_mut(classes) {
+            for (sum, square) in row.iter_mut().zip(&squares) {
+                *sum /= square.sqrt().max(f32::MIN_POSITIVE);
+            }
+        }
+        self.weights(vec![0.0; classes], rows)
+    }
+
+    /// Makes weights for vectors as they are out of those for vectors as they were learned from.
+    fn weights(&self, mut bias: Vec<f32>, mut rows: Vec<f32>) -> DenseWeights {
+        rows.iter_mut().for_each(|weight| *weight *= self.scale);
+        add(&mut bias, &rows, self.mean.iter().map(|mean| -mean));
+        DenseWeights { bias, rows }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::Features;
+
+    #[test]
+    fn both_experts_tell_directions_apart() {
+        let features = Features::of("");
+        let vectors: Vec<Vector> = (0..40_u16)
+            .map(|n| {
+                let noise = f32::from(n * 7 % 11) / 20.0;
+                Vector::of(&[if n % 2 == 0 { 1.0 } else { -0.5 }, 2.0, noise])
+            })
+            .collect();
+        let labels = [[0_u32], [1]];
+        let texts: Vec<Labelled<'_>> = vectors
+            .iter()
+            .enumerate()
+            .map(|(n, vector)| Labelled {
+                features: &features,
+                labels: &labels[n % 2],
+                vector: Some(vector),
+            })
+            .collect();
+
+        let fit = DenseFit::of(&texts, 2, 1).expect("all have vectors");
+
+        for (text, vector) in texts.iter().zip(&vectors) {
+            for expert in [&fit.machine, &fit.centroids] {
+                let scores = expert.scores(vector);
+                let right = text.labels[0] as usize;
+                assert!(scores[right] > scores[1 - right], "{scores:?}");
+            }
+        }
+    }
+}
