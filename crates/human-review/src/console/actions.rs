@@ -296,7 +296,7 @@ impl Console<'_> {
     async fn send_again(&self, key: &str) -> Result<(), ConsoleError> {
         let outcome = redrive(self.feedback, vec![key.to_owned()]).await;
         match outcome.kept.into_iter().next() {
-            Some((_, reason)) => Err(ConsoleError::Invalid(reason)),
+            Some(kept) => Err(ConsoleError::Invalid(kept.reason)),
             None => Ok(()),
         }
     }
