@@ -100,10 +100,8 @@ async fn of_stack(options: &Options, state_dir: &Path) -> Result<Evidence, Failu
     let (bucket, endpoint_url) = match &options.bucket {
         Some(bucket) => (bucket.clone(), options.endpoint_url.clone()),
         None => {
-            let stack = StackOutputs::read(state_dir).map_err(|error| {
-                let folder = state_dir.display();
-                format!("no stack was started on the state folder {folder}, and there is no --data: {error}")
-            })?;
+            let stack = StackOutputs::of_running(state_dir)
+                .map_err(|error| format!("{error}; or name a file with --data"))?;
             let endpoint_url = options.endpoint_url.clone().unwrap_or(stack.endpoint_url.clone());
             (stack.output(BUCKET_OUTPUT).to_owned(), Some(endpoint_url))
         }

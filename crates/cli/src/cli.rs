@@ -192,6 +192,7 @@ pub fn command() -> clap::Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    end_quietly_on_a_closed_pipe();
     match execute(Arguments::parse()) {
         Ok(code) => code,
         // Whoever reads has seen enough.
@@ -316,6 +317,18 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
     })
 }
 
+/// Ends the program where nobody reads on: `println!` panics then, which is no fault of anybody.
+fn end_quietly_on_a_closed_pipe() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        report(panic);
+    }));
+}
+
 fn exit_code(success: bool) -> ExitCode {
     if success {
         ExitCode::SUCCESS
@@ -388,8 +401,5 @@ fn key_and_value(argument: &str) -> Result<(String, String), String> {
 }
 
 fn running(state_dir: &Path) -> Result<StackOutputs, Failure> {
-    StackOutputs::read(state_dir).map_err(|error| {
-        let folder = state_dir.display();
-        format!("no stack was started on the state folder {folder}: {error}").into()
-    })
+    StackOutputs::of_running(state_dir)
 }

@@ -79,8 +79,8 @@ pub enum Command {
         /// Prints JSON
         #[arg(long)]
         json: bool,
-        /// ARN of the model to bring back
-        #[arg(long, value_name = "ARN")]
+        /// Version to bring back, as `versions` names it, or the ARN of its model
+        #[arg(long, value_name = "VERSION")]
         to: Option<String>,
         /// Whose
         #[command(flatten)]
@@ -168,8 +168,14 @@ pub async fn execute(
         }
         Command::Status { json, target } => status::show(&target.models(stack).await?, json).await,
         Command::Rollback { json, to, target } => {
-            let built = target.models(stack).await?.roll_back(to.as_deref()).await?;
+            let models = target.models(stack).await?;
+            let built = models.roll_back(to.as_deref()).await?;
             built.print(json)?;
+            if !json {
+                for difference in models.label_differences(models.serving().await?).await? {
+                    println!("! {difference}");
+                }
+            }
             Ok(built
                 .record
                 .is_some_and(|record| record.outcome != Outcome::Failed))
@@ -292,8 +298,22 @@ impl Models {
     ///
     /// When the execution cannot be started or followed.
     pub async fn roll_back(&self, to: Option<&str>) -> Result<Built, Failure> {
+        let arn = match to {
+            Some(version) if !version.starts_with("arn:") => Some(self.arn_of(version).await?),
+            arn => arn.map(str::to_owned),
+        };
+        let to = arn.as_deref();
         self.follow(model_building::start_roll_back(&self.sfn, &self.state_machine, to).await?)
             .await
+    }
+
+    /// Returns the ARN of a model by the name of its version, as `versions` shows it.
+    async fn arn_of(&self, version: &str) -> Result<String, Failure> {
+        let versions = self.versions().await?;
+        let found = versions.iter().rev().find(|known| known.version == version);
+        found
+            .map(|known| known.model_arn.clone())
+            .ok_or_else(|| format!("there is no model version `{version}`: `versions` lists them").into())
     }
 
     async fn follow(&self, execution: String) -> Result<Built, Failure> {

@@ -99,7 +99,10 @@ fn a_stack_is_ready_stops_when_told_and_goes_on_with_the_same_names() {
 
     assert_eq!(too_late.status.code(), Some(1));
     let advice = String::from_utf8_lossy(&too_late.stderr).into_owned();
-    assert!(advice.contains("does the stack run?"), "{advice}");
+    assert!(
+        advice.contains("does not run") && advice.contains("Start it first"),
+        "{advice}"
+    );
     assert!(
         words.contains(&first_outputs.sign_in_url) && words.contains("curl"),
         "{words}"
@@ -395,4 +398,20 @@ fn whoever_is_signed_in_with_the_aws_cli_in_whichever_way_is_signed_in_here() {
         assert!(!output.status.success() && !said.contains("feature"), "{said}");
         assert!(said.contains(file), "{said}");
     }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = Command::new(PROGRAM)
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("the program is ours");
+
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.is_empty(), "{said}");
 }
