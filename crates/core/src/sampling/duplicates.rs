@@ -163,12 +163,25 @@ const DENYING_PARTS: &[&str] = &[
 /// Bytes of texts that are remembered, with what is known of them: about 8,000 news items.
 const MAX_BYTES: usize = 2_500_000;
 
-/// Names the form of a record's text: the same for all copies of form of one classifier; 32 hex digits.
+/// Where a duplicate's answer comes from, the content of `duplicates/<record id>.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Duplicate {
+    /// Id of the record whose question is asked instead.
+    pub original: String,
+}
+
+/// Names the form of a record's text: see [`form_of`].
 pub fn same_form(record: &FeedbackRecord) -> String {
+    form_of(&record.classifier, &record.utterance)
+}
+
+/// Names the form of a text: the same for all copies of form of one classifier; 32 hex digits.
+pub fn form_of(classifier: &str, utterance: &str) -> String {
     let mut hash = Sha256::new();
-    hash.update(record.classifier.as_bytes());
+    hash.update(classifier.as_bytes());
     hash.update([0]);
-    hash.update(normal_form(&record.utterance).as_bytes());
+    hash.update(normal_form(utterance).as_bytes());
     hex::encode(&hash.finalize()[..16])
 }
 
