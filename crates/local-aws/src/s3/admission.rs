@@ -11,17 +11,29 @@ use crate::aws_error::xml_response;
 /// Longest time that a presigned URL is good for, seconds.
 const MAX_EXPIRY_SECONDS: u64 = 604_800;
 
-/// Parameters that every operation takes: those of a presigned URL, and the SDKs' name of the operation.
-const SIGNING_PARAMETERS: [&str; 8] = [
-    "x-id",
-    "X-Amz-Algorithm",
-    "X-Amz-Credential",
-    "X-Amz-Date",
-    "X-Amz-Expires",
-    "X-Amz-SignedHeaders",
-    "X-Amz-Signature",
-    "X-Amz-Security-Token",
+/// Parameters that every operation takes, in any case: those of a presigned URL, and headers that SDKs put into one.
+const SIGNING_PARAMETERS: [&str; 11] = [
+    "x-amz-algorithm",
+    "x-amz-checksum-mode",
+    "x-amz-content-sha256",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-amz-signedheaders",
+    "x-amz-user-agent",
 ];
+
+/// Returns whether a parameter is of no account to the operation: of the signature, or a note for access logs.
+fn is_beside(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    match name.starts_with("x-amz-") {
+        true => SIGNING_PARAMETERS.contains(&name.as_str()),
+        false => name.starts_with("x-"),
+    }
+}
 
 /// Returns the query parameters that an operation takes. `versionId` is looked at below.
 fn parameters(operation: &str) -> &'static [&'static str] {
@@ -133,7 +145,7 @@ fn check_key(key: &str) -> S3Result<()> {
 
 fn check_parameters(operation: &str, uri: &Uri) -> S3Result<()> {
     for (name, value) in pairs(uri) {
-        let known = parameters(operation).contains(&&*name) || SIGNING_PARAMETERS.contains(&&*name);
+        let known = parameters(operation).contains(&&*name) || is_beside(&name);
         if name == "versionId" && known && value != "null" {
             return Err(s3_error!(InvalidArgument, "Invalid version id specified"));
         }
@@ -179,11 +191,19 @@ mod tests {
             check_parameters(operation, &uri).map_err(|error| error.code().as_str().to_owned())
         };
 
-        assert_eq!(check("PutObject", "x-id=PutObject&X-Amz-Expires=60"), Ok(()));
+        assert_eq!(
+            check(
+                "PutObject",
+                "x-id=PutObject&X-Amz-Expires=60&x-amz-checksum-mode=ENABLED"
+            ),
+            Ok(())
+        );
+        assert_eq!(check("GetObject", "x-campaign=autumn"), Ok(()));
         assert_eq!(check("GetObject", "versionId=null&partNumber=1"), Ok(()));
         for (operation, query) in [
             ("PutObject", "renameObject"),
             ("PutObject", "uploads"),
+            ("PutObject", "x-amz-acl=public-read"),
             ("DeleteObject", "uploads"),
             ("CreateBucket", "anything=1"),
         ] {
