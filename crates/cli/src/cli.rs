@@ -60,6 +60,9 @@ struct StackOptions {
     /// Port on 127.0.0.1 for everything; 0 picks a free one [default: 4566]
     #[arg(long)]
     port: Option<u16>,
+    /// Name or address of this machine under which it may be asked, beside localhost and 127.0.0.1; may be repeated
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
     /// Template [default: infra/template.yaml here or in a folder above]
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
@@ -76,6 +79,7 @@ impl StackOptions {
     fn after(self, before: &Self) -> Self {
         Self {
             port: self.port.or(before.port),
+            allow_host: [before.allow_host.clone(), self.allow_host].concat(),
             template: self.template.or_else(|| before.template.clone()),
             param: [before.param.clone(), self.param].concat(),
             training_data: self.training_data.or_else(|| before.training_data.clone()),
@@ -86,6 +90,7 @@ impl StackOptions {
     fn given(&self) -> Option<&'static str> {
         let given = [
             (self.port.is_some(), "--port"),
+            (!self.allow_host.is_empty(), "--allow-host"),
             (self.template.is_some(), "--template"),
             (!self.param.is_empty(), "--param"),
             (self.training_data.is_some(), "--training-data"),
@@ -365,6 +370,7 @@ fn settings(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failur
     let (template, template_files) = run::read_template(options.template.as_ref())?;
     Ok(Settings {
         port: options.port.unwrap_or(DEFAULT_PORT),
+        allowed_hosts: options.allow_host.clone(),
         state_dir: state_dir.to_owned(),
         template,
         template_files,

@@ -100,6 +100,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "What is spent of the review budget, and the selection under way.",
     },
     ObjectKind {
+        key: "backlog/selector.json",
+        bucket: Feedback,
+        writers: &[A2I_TRIGGER],
+        readers: &[A2I_TRIGGER],
+        shape: "JSON: holder, until, again",
+        lifetime: Kept,
+        description: "Which run selects, so that one does at a time.",
+    },
+    ObjectKind {
         key: "batch-reports/<file>.json",
         bucket: Feedback,
         writers: &[BATCH_FEEDBACK],
