@@ -41,6 +41,15 @@ const MAX_SELECTED: usize = 100;
 const CHOICES_PER_ITEM: usize = 10;
 const MAX_CHOICES: usize = 1_000;
 
+/// A record that is to wait for its turn.
+pub(crate) struct Waiting {
+    pub(crate) record: FeedbackRecord,
+    /// Probability of the draw, if it was drawn.
+    pub(crate) explored: Option<f64>,
+    /// Whether it is a text to label of which the serving model is not sure.
+    pub(crate) is_doubtful: bool,
+}
+
 /// The next items.
 #[derive(Default)]
 pub(crate) struct Next {
@@ -50,14 +59,16 @@ pub(crate) struct Next {
 }
 
 impl A2iTrigger {
-    /// Puts records where they wait for their turn, each with the probability of the draw if it was drawn.
-    pub(crate) async fn put_in_backlog(
-        &self,
-        records: Vec<(FeedbackRecord, Option<f64>)>,
-    ) -> Result<(), A2iTriggerError> {
-        stream::iter(records)
-            .map(async |(mut record, explored)| {
-                let key = enqueue(&mut record, explored).key(&record);
+    /// Puts records where they wait for their turn.
+    pub(crate) async fn put_in_backlog(&self, waiting: Vec<Waiting>) -> Result<(), A2iTriggerError> {
+        stream::iter(waiting)
+            .map(async |waiting| {
+                let mut record = waiting.record;
+                let queue = match waiting.is_doubtful {
+                    true => Queue::Ranked,
+                    false => enqueue(&mut record, waiting.explored),
+                };
+                let key = queue.key(&record);
                 if !self.note_waiting(&record).await? {
                     return Ok(());
                 }

@@ -4,9 +4,11 @@
 //! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
 //! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
-//! it is selected: see `backlog.rs`. Texts to label, which nobody complained about, wait in a pool: see `pool.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training
-//! bucket: see `machine_labels.rs`.
+//! it is selected: see `backlog.rs`. Texts to label, which nobody complained about, wait in a pool: see `pool.rs`;
+//! those of which a serving model is not sure do not: see `at_once.rs`. Predictions that were accepted as labels ask
+//! nobody anything; they go to the training bucket: see `machine_labels.rs`.
 
+mod at_once;
 mod backlog;
 mod machine_labels;
 mod opinions;
@@ -40,7 +42,11 @@ use active_learning_aws::{
     s3_event::{self, InvalidEvent, Invocation, S3Object},
 };
 use active_learning_core::{
-    feedback::{FeedbackRecord, Signal, batch::ReadError},
+    feedback::{
+        FeedbackRecord, Signal,
+        batch::ReadError,
+        review_policy::{AuditSampleRate, ReviewPolicy},
+    },
     keys,
     labels::{
         human_loop::{HumanLoop, human_loops},
@@ -49,6 +55,7 @@ use active_learning_core::{
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
+use backlog::Waiting;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{Diagnostic, LambdaEvent, tracing::warn};
@@ -92,6 +99,8 @@ pub struct Config {
     review_budget: u64,
     /// Texts that reviewers may have open before more of the pool are asked; 0 asks about all at once.
     pool_texts_in_review: usize,
+    /// Of which texts a serving model is not sure.
+    policy: ReviewPolicy,
     /// Share of the pool that is held out to compare models on.
     test_share: f64,
     endpoint_arn: String,
@@ -116,6 +125,11 @@ impl Config {
             claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
             review_budget: env.required("REVIEW_BUDGET_PER_DAY")?,
             pool_texts_in_review: env.required("POOL_TEXTS_IN_REVIEW")?,
+            policy: ReviewPolicy {
+                threshold: env.required("CONFIDENCE_THRESHOLD")?,
+                margin: env.required("MARGIN_THRESHOLD")?,
+                audit_rate: AuditSampleRate::default(),
+            },
             test_share: env.required("TEST_SHARE")?,
             endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
             classifier_url: env.optional("CLASSIFIER_URL")?,
@@ -255,7 +269,7 @@ impl A2iTrigger {
         };
         let (sender, mut receiver) = mpsc::channel(1);
         let reading = reader::start(body, sender);
-        let mut sorter = Sorter::default();
+        let mut sorter = Sorter::judging(self.config.pool_texts_in_review.min(pool::MAX_PREDICTED));
         while let Some(lines) = receiver.recv().await {
             for rejected in sorter.sort(lines) {
                 self.set_aside(object, rejected).await?;
@@ -291,17 +305,30 @@ impl A2iTrigger {
         let mut plan = if records.is_empty() {
             Plan::new()
         } else {
-            self.plan(object, &records, today).await?
+            self.plan(object, &records, today, &mut sorter.to_judge).await?
         };
         let (mut asked, mut waiting) = (Vec::new(), Vec::new());
-        for record in records {
+        for mut record in records {
             match plan.remove(&record.id) {
                 None => {
                     sorter.counts.asked_before += 1;
                     copies.push(same_text(record));
                 }
-                Some(Fate::Ask) => asked.push(record),
-                Some(Fate::Wait { explored }) => waiting.push((record, explored)),
+                Some(Fate::Ask) => {
+                    // Asked whatever the model says, so that it is a random sample.
+                    if self.is_for_pool(&record) && self.is_held_out(&record) {
+                        record.signal = Signal::Unlabelled;
+                    }
+                    asked.push(record);
+                }
+                Some(Fate::Wait {
+                    explored,
+                    is_doubtful,
+                }) => waiting.push(Waiting {
+                    record,
+                    explored,
+                    is_doubtful,
+                }),
                 Some(Fate::CopyOf(original)) => {
                     sorter.counts.near_duplicates += 1;
                     copies.push((original, record));

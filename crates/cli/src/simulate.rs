@@ -148,7 +148,10 @@ pub fn run(options: &Options) -> Result<(), SimulateError> {
         &budgets(start, options.batch.get(), labels),
         vectors.as_ref(),
     )?;
-    let summary = Summary::of(&strategies, &replays);
+    let all = streams
+        .iter()
+        .map(|stream| replay::with_all_labels(stream, vectors.as_ref()));
+    let summary = Summary::of(&strategies, &replays, &all.collect::<Result<Vec<_>, _>>()?);
     print!("{}", report::text(&summary));
     match &options.output {
         Some(folder) => write_files(folder, &summary, &replays, options.imbalance)

@@ -199,9 +199,11 @@ mod tests {
             replay(QueryStrategy::Random, 1, &[0.4, 0.5, 0.6]),
         ];
 
-        let svg = svg("Accuracy", &Summary::of(&strategies, &replays), |point| {
-            &point.accuracy
-        });
+        let svg = svg(
+            "Accuracy",
+            &Summary::of(&strategies, &replays, &replays[0].points),
+            |point| &point.accuracy,
+        );
 
         for (part, count) in [
             ("<polyline", 2),

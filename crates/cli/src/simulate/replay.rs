@@ -48,6 +48,20 @@ pub(super) struct Point {
     pub auroc: f64,
 }
 
+impl Point {
+    fn of(labels: usize, judged: &[(TestPrediction, Prediction)]) -> Self {
+        let rows: Vec<TestPrediction> = judged.iter().map(|(row, _)| row.clone()).collect();
+        let evaluation = evaluate(&rows);
+        Self {
+            labels,
+            accuracy: evaluation.accuracy,
+            macro_f1: evaluation.macro_f1,
+            calibration_error: evaluation.expected_calibration_error,
+            auroc: evaluation.auroc.unwrap_or(0.5),
+        }
+    }
+}
+
 /// What a threshold does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Trusted {
@@ -76,15 +90,7 @@ pub(super) fn replay(
     for (round, &labels) in budgets.iter().enumerate() {
         let model = train_on(&labelled, vectors)?;
         judged = judge(&model, &stream.test, vectors);
-        let rows: Vec<TestPrediction> = judged.iter().map(|(row, _)| row.clone()).collect();
-        let evaluation = evaluate(&rows);
-        points.push(Point {
-            labels,
-            accuracy: evaluation.accuracy,
-            macro_f1: evaluation.macro_f1,
-            calibration_error: evaluation.expected_calibration_error,
-            auroc: evaluation.auroc.unwrap_or(0.5),
-        });
+        points.push(Point::of(labels, &judged));
         if let Some(next) = budgets.get(round + 1) {
             let seed = (stream.seed << 32) + round as u64;
             let chosen = choose(
@@ -108,6 +114,22 @@ pub(super) fn replay(
             .map(|threshold| trusted(threshold, &judged))
             .collect(),
     })
+}
+
+/// Returns what a model does that has learned all labels of a stream.
+///
+/// # Errors
+///
+/// Labels that the classifier refuses.
+pub(super) fn with_all_labels(
+    stream: &Stream,
+    vectors: Option<&Vectors>,
+) -> Result<Point, TrainingDataError> {
+    let model = train_on(&stream.pool, vectors)?;
+    Ok(Point::of(
+        stream.pool.len(),
+        &judge(&model, &stream.test, vectors),
+    ))
 }
 
 /// Returns the texts that are labelled before there is a model, and the others: by chance, or with vectors those that

@@ -13,6 +13,17 @@ pub(super) struct Summary {
     pub seeds: usize,
     /// One a strategy, in their order.
     pub curves: Vec<Curve>,
+    /// What there is to learn: models of all labels.
+    pub all: AllLabels,
+}
+
+/// Models that have learned all labels, on average.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct AllLabels {
+    /// Their number; with another rarest class for each replay, the largest.
+    pub labels: usize,
+    /// Their accuracy.
+    pub accuracy: Mean,
 }
 
 /// How good models of one strategy become.
@@ -60,8 +71,8 @@ impl Mean {
 }
 
 impl Summary {
-    /// Sums up replays of these strategies, each of which has at least one.
-    pub fn of(strategies: &[QueryStrategy], replays: &[Replay]) -> Self {
+    /// Sums up replays of these strategies, each of which has at least one, and models of all labels, one a seed.
+    pub fn of(strategies: &[QueryStrategy], replays: &[Replay], all: &[Point]) -> Self {
         let of = |strategy: &QueryStrategy| -> Vec<&Replay> {
             replays
                 .iter()
@@ -70,6 +81,10 @@ impl Summary {
         };
         Self {
             seeds: replays.len() / strategies.len(),
+            all: AllLabels {
+                labels: all.iter().map(|point| point.labels).max().unwrap_or(0),
+                accuracy: Mean::of(&all.iter().map(|point| point.accuracy).collect::<Vec<_>>()),
+            },
             curves: strategies
                 .iter()
                 .map(|strategy| Curve::of(*strategy, &of(strategy)))
@@ -202,7 +217,11 @@ pub(super) mod tests {
             replay(QueryStrategy::Random, 1, &[0.4, 0.6]),
         ];
 
-        let summary = Summary::of(&[QueryStrategy::Margin, QueryStrategy::Random], &replays);
+        let summary = Summary::of(
+            &[QueryStrategy::Margin, QueryStrategy::Random],
+            &replays,
+            &replays[0].points,
+        );
 
         let margin = &summary.curves[0].points;
         assert_eq!(summary.seeds, 2);
