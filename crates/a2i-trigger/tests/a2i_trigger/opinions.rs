@@ -46,6 +46,7 @@ impl Services {
             source: VoteSource::HumanReview,
             at: "2026-11-20T10:30:00Z".to_owned(),
             seconds: None,
+            note: Default::default(),
         }]);
         let put = self.s3.put_object().bucket(BUCKET);
         let put = put.key(keys::question(&question.record.id));

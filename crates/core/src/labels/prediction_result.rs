@@ -226,6 +226,7 @@ mod tests {
                 source: VoteSource::HumanReview,
                 at: format!("2026-11-20T11:0{number}:00Z"),
                 seconds: None,
+                note: Default::default(),
             })
             .collect();
         question.answer_with(&votes);

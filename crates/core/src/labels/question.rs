@@ -270,6 +270,7 @@ mod tests {
             source: VoteSource::HumanReview,
             at: "2026-11-20T11:00:00Z".to_owned(),
             seconds: None,
+            note: Default::default(),
         }
     }
 

@@ -21,6 +21,7 @@ fn vote(answer: Answer, source: VoteSource) -> Vote {
         source,
         at: AT.into(),
         seconds: None,
+        note: Default::default(),
     }
 }
 
