@@ -1,10 +1,11 @@
 //! The program as a user runs it: the shipped template, the shipped functions, one process and its children.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -52,6 +53,24 @@ impl Stack {
             );
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Reads what it writes until a line holds these words; returns all of it.
+    fn says(&mut self, words: &str) -> String {
+        let stdout = self.0.stdout.take().expect("it is a pipe");
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            lines.for_each(|line| drop(sender.send(line)));
+        });
+        let mut said = String::new();
+        while !said.contains(words) {
+            match lines.recv_timeout(DEADLINE) {
+                Ok(line) => said = said + &line + "\n",
+                Err(_) => panic!("not said: {words}; but: {said}"),
+            }
+        }
+        said
     }
 
     /// Asks it to stop, as Ctrl-C does, and returns what it wrote.
@@ -118,6 +137,29 @@ fn a_stack_is_ready_stops_when_told_and_goes_on_with_the_same_names() {
     for name in ["BatchUploadS3Bucket", "ApiGWKey", "ReviewPortalFunction"] {
         assert_eq!(second_outputs.output(name), first_outputs.output(name));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_tries_the_template_and_says_why_its_answers_could_not_be_read() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state_dir = folder.path().join("state");
+    let mut first = Stack::start(&state_dir);
+    let outputs = first.ready(&state_dir);
+    let s3 = aws_sdk_s3::Client::new(&user::sdk_config(&outputs.endpoint_url).await);
+    let put = s3.put_object().bucket(outputs.output("ReviewS3Bucket"));
+    let template = b"<crowd-form><input name=topic></crowd-form>".to_vec();
+    let put = put.key("templates/own.html").body(template.into()).send().await;
+    put.expect("an upload");
+    first.stop("-INT");
+
+    let own = ["--param", "WorkerTaskTemplateKey=templates/own.html"];
+    let mut second = Stack::start_with(&state_dir, &own);
+    let said = second.says("An answer to these items could not be read");
+
+    assert!(
+        said.contains("! The worker task template cannot be used, its pages have no Submit"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -195,6 +195,19 @@ async fn a_dislike_that_its_user_takes_back_stops_the_task_and_can_be_given_anew
 }
 
 #[tokio::test]
+async fn a_like_that_names_only_the_prediction_id_takes_the_dislike_back() {
+    let services = Services::start();
+    let dislike = feedback(json!({"predictionId": "p-1", "prediction": null}));
+    services.delivered("feedback/1.gz", &dislike).await;
+
+    let like = json!({"signal": "like", "predictionId": "p-1", "prediction": null, "receivedAt": "2026-11-20T12:00:00.000Z"});
+    let script = services.delivered("feedback/2.gz", &feedback(like)).await;
+
+    assert_eq!(script.calls(STOP).len(), 1);
+    assert_eq!(services.question().await.state, State::Withdrawn);
+}
+
+#[tokio::test]
 async fn a_dislike_that_is_taken_back_on_a_page_with_other_texts_leaves_the_page() {
     let services = Services::start();
     let other = line("The team won the cup.", "low-confidence", 0.1);

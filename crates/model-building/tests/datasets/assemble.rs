@@ -119,7 +119,7 @@ async fn a_version_names_the_one_before_it() {
 #[tokio::test]
 async fn the_last_human_answer_wins_over_older_ones_and_over_initial_rows() {
     let bucket = Bucket::new();
-    let rows = "World,answered since\nWorld,nothing fits it\nWorld,nobody can tell\nWorld,said twice\nSports,Said twice!\n";
+    let rows = "World,answered since\nWorld,nothing fits it\nWorld,nobody can tell\nSports,said twice\nSports,Said twice!\n";
     bucket.put("initial/a.csv", rows).await;
     bucket
         .answer(
