@@ -258,7 +258,13 @@ impl A2iTrigger {
         let (sender, mut receiver) = mpsc::channel(1);
         let reading = reader::start(body, sender);
         let mut sorter = Sorter::judging(self.config.pool_texts_in_review.min(pool::MAX_PREDICTED));
+        let mut parts = 0;
         while let Some(lines) = receiver.recv().await {
+            // Nobody waits for the end of a large file; whatever is chosen of a budget is chosen of all.
+            if parts == 1 && self.config.review_budget == 0 && self.config.pool_texts_in_review > 0 {
+                Box::pin(self.select(today)).await?;
+            }
+            parts += 1;
             for rejected in sorter.sort(lines) {
                 self.set_aside(object, rejected).await?;
             }

@@ -53,8 +53,8 @@ pub async fn run(
         failure = async {
             let sample = training::SAMPLE_DATA;
             let outputs = make_ready(&stack, &settings.state_dir, training_data, beginning, sample).await?;
-            print!("{}", welcome(&outputs));
             let training = bucket(&stack, "TrainingS3Bucket");
+            print!("{}", welcome(&outputs, training::examples(&training).await?));
             beginning::show_progress(&training).await;
             let models = Models::of_stack(&stack.aws.sdk_config(), &outputs);
             for difference in models.label_differences(models.serving().await?).await? {
