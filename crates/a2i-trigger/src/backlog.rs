@@ -21,7 +21,7 @@ use active_learning_core::{
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::tracing::{error, info, warn};
+use lambda_runtime::tracing::{debug, error, info, warn};
 
 use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION, plan::claim_name};
 
@@ -80,16 +80,35 @@ impl A2iTrigger {
             .await
     }
 
-    /// Asks about what waits, as long as there is budget left today; all of it if there is no limit.
+    /// Asks about what waits, as long as there is budget left today; all of it if there is no limit. Who comes while
+    /// another run does it leaves it to that run.
     ///
     /// Idempotent, and safe to run many times at once.
     pub(crate) async fn select(&self, today: &str) -> Result<(), A2iTriggerError> {
+        let Some(turn) = self.take_turn().await? else {
+            debug!("another run selects from the backlog");
+            return Ok(());
+        };
+        loop {
+            if let Err(error) = self.select_in_turn(today, &turn).await {
+                if let Err(error) = self.give_turn_up(&turn).await {
+                    warn!(%error, "a turn to select ends by itself");
+                }
+                return Err(error);
+            }
+            if self.end_turn(&turn).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn select_in_turn(&self, today: &str, turn: &str) -> Result<(), A2iTriggerError> {
         let limit = match self.config.review_budget {
             0 => u64::MAX,
             limit => limit,
         };
         let (mut selected, mut human_loops) = (0, 0);
-        loop {
+        while self.keep_turn(turn).await? {
             let budget = self.change_budget(|budget| budget.clone()).await?;
             if let Some(selection) = budget.selection() {
                 human_loops += self.ask_selected(selection).await?;

@@ -16,17 +16,26 @@ mod plan;
 mod pool;
 mod reader;
 mod sorter;
+mod turn;
 
-use std::{future::ready, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
     claims::{ClaimError, Claims},
     clients,
     env::{ConfigError, Env},
-    human_loops::{AskError, HumanLoops},
+    human_loops::{AskError, Asked, HumanLoops},
     label_set::LabelSets,
-    lambda,
+    lambda, metrics,
     model_arn::ModelArn,
     questions::Questions,
     rejected::{self, RejectedObject},
@@ -39,7 +48,10 @@ use active_learning_core::{
         review_policy::{AuditSampleRate, ReviewPolicy},
     },
     keys,
-    labels::{human_loop::human_loops, label_set::LabelSet},
+    labels::{
+        human_loop::{HumanLoop, human_loops},
+        label_set::LabelSet,
+    },
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
@@ -47,7 +59,7 @@ use backlog::Waiting;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{Diagnostic, LambdaEvent, tracing::warn};
-use opinions::Asked;
+use opinions::WasAsked;
 use plan::{Fate, Plan};
 use serde::Deserialize;
 use serde_json::Value;
@@ -335,8 +347,8 @@ impl A2iTrigger {
         sorter.counts.human_loops += self.ask(&asked, &object.bucket, &object.key).await?;
 
         let likes = sorter.likes.drain(..).map(same_text).collect();
-        let of_copies = self.hear(copies, Asked::Certainly).await?;
-        let of_likes = self.hear(likes, Asked::Maybe).await?;
+        let of_copies = self.hear(copies, WasAsked::Certainly).await?;
+        let of_likes = self.hear(likes, WasAsked::Maybe).await?;
         sorter.counts.heard = sorter.counts.heard.and(of_copies).and(of_likes);
         Ok(())
     }
@@ -349,18 +361,32 @@ impl A2iTrigger {
         }
         let labels = self.labels_for(records).await?;
         let loops = human_loops(records, items_per_task, &labels, bucket, key);
-        stream::iter(&loops)
+        let is_full = AtomicBool::new(false);
+        let kept: Vec<Asked> = stream::iter(&loops)
             .map(async |human_loop| {
                 self.note_loop(human_loop, records).await?;
-                self.human_loops
-                    .ask(&human_loop.name, &human_loop.input_content)
-                    .await?;
-                Ok::<_, A2iTriggerError>(())
+                self.ask_in(human_loop, &is_full).await
             })
             .buffer_unordered(LOOPS_IN_FLIGHT)
-            .try_for_each(|()| ready(Ok(())))
+            .try_filter(|asked| ready(*asked == Asked::Kept))
+            .try_collect()
             .await?;
-        Ok(loops.len() as u64)
+        metrics::count(FUNCTION, &[("LoopsWithoutRoom", kept.len() as u64)]);
+        Ok((loops.len() - kept.len()) as u64)
+    }
+
+    /// Starts a human loop, or keeps its question where there was no room for one before it.
+    async fn ask_in(&self, human_loop: &HumanLoop, is_full: &AtomicBool) -> Result<Asked, A2iTriggerError> {
+        let (name, input) = (&human_loop.name, &human_loop.input_content);
+        if is_full.load(Ordering::Relaxed) {
+            self.human_loops.keep(name, input).await?;
+            return Ok(Asked::Kept);
+        }
+        let asked = self.human_loops.ask(name, input).await?;
+        if asked == Asked::Kept {
+            is_full.store(true, Ordering::Relaxed);
+        }
+        Ok(asked)
     }
 
     /// Returns the label set; where there is none yet, the configured classes make one.

@@ -33,7 +33,7 @@ pub(crate) struct Heard {
 
 /// Whether the text of an opinion is one that people were asked about, or will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum WasAsked {
     /// Its claim says so. Where its question is not known, an older version asked it, or it was damaged.
     Certainly,
     /// Only if there is a question.
@@ -113,7 +113,7 @@ impl A2iTrigger {
     pub(crate) async fn hear(
         &self,
         said: Vec<(String, FeedbackRecord)>,
-        asked: Asked,
+        asked: WasAsked,
     ) -> Result<Heard, A2iTriggerError> {
         stream::iter(said)
             .map(|(question_id, record)| async move { self.hear_one(&question_id, &record, asked).await })
@@ -126,7 +126,7 @@ impl A2iTrigger {
         &self,
         question_id: &str,
         record: &FeedbackRecord,
-        asked: Asked,
+        asked: WasAsked,
     ) -> Result<Heard, A2iTriggerError> {
         let mut heard = Heard::default();
         let said = Opinion::of(record);
@@ -135,7 +135,9 @@ impl A2iTrigger {
         }
         let opinion = self.labels().await?.opinion(record, said);
         let told = match self.find_and_tell(question_id, record, &opinion).await? {
-            None if asked == Asked::Certainly => self.begin_and_tell(question_id, record, &opinion).await?,
+            None if asked == WasAsked::Certainly => {
+                self.begin_and_tell(question_id, record, &opinion).await?
+            }
             told => told,
         };
         let Some((effect, question)) = told else {

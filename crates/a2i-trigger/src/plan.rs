@@ -20,7 +20,7 @@ use active_learning_core::{
     labels::{human_loop::Answer, question::Opinion},
     random::Random,
     sampling::{
-        duplicates::{KeptCopy, RecentTexts, same_form},
+        duplicates::{Duplicate, KeptCopy, RecentTexts, same_form},
         review_budget::may_be_explored,
     },
 };
@@ -257,12 +257,26 @@ impl A2iTrigger {
             .map(async |(original, copy)| {
                 let kept = KeptCopy::of(&original, &copy);
                 let key = kept.ok_or(A2iTriggerError::ForeignClaim)?.to_string();
-                let put = self.training.put(&key, JSON, copy.to_line()).await;
-                put.map_err(A2iTriggerError::Store)
+                let put = self.training.put(&key, JSON, copy.to_line());
+                put.await.map_err(A2iTriggerError::Store)?;
+                self.name_original(&original, &copy).await
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await
+    }
+
+    /// Notes whose answer is that of a duplicate, for the client that asks what became of its prediction.
+    async fn name_original(&self, original: &str, copy: &FeedbackRecord) -> Result<(), A2iTriggerError> {
+        if copy.id == original {
+            return Ok(());
+        }
+        let duplicate = Duplicate {
+            original: original.to_owned(),
+        };
+        let key = keys::duplicate(&copy.id);
+        let put = self.feedback.put_document(&key, &duplicate);
+        put.await.map_err(A2iTriggerError::Store)
     }
 }
 

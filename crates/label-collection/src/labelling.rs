@@ -105,7 +105,7 @@ impl LabelCollection {
         if let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_round()) {
             let next = next.to_string();
             if let Some(input) = self.human_loops.input(&next).await? {
-                self.human_loops.start(&next, &input).await?;
+                self.human_loops.start_kept(&next, &input).await?;
             }
         }
         Ok(Outcome::Labelled)

@@ -67,7 +67,14 @@ impl FirstModel {
             None => String::new(),
         };
         if self.is_complete() {
-            return format!("{have} of {need} labels to the first model: it is built now{refused}");
+            let next = match &self.refused {
+                None => ": it is built now".to_owned(),
+                Some(reason) => format!(
+                    ". The last attempt gave no model: {reason}. The next one follows {} more labels",
+                    self.labels.len().max(1)
+                ),
+            };
+            return format!("{have} of {need} labels to the first model{next}");
         }
         let missing = self.labels.iter().filter_map(|(name, count)| {
             let missing = self.rows_per_label.saturating_sub(*count);

@@ -495,6 +495,6 @@ async fn nothing_held_out_is_an_error_before_money_is_spent() {
         .collect();
     assert_eq!(
         errors,
-        ["no row is held out, so models cannot be compared: is TEST_SHARE greater than 0?"]
+        ["no row is held out, so models cannot be compared: is the parameter TestShare greater than 0?"]
     );
 }
