@@ -341,7 +341,7 @@ async fn a_template_without_end_has_an_error_page_and_keeps_nobody_s_turn() {
         let mut config = config();
         config.template_key = "own.html".to_owned();
         let review = Review::with(config);
-        let form = "<crowd-form><input name=a></crowd-form>";
+        let form = "<crowd-form>{{ task.input.n }}<input name=a></crowd-form>";
         review.put("own.html", form).await;
         review.start("tc-1", &json!({ "n": 9_000_000_000_000_i64 })).await;
         review.put("own.html", &format!("{endless}{form}")).await;
