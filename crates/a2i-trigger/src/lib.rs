@@ -10,6 +10,7 @@
 
 mod at_once;
 mod backlog;
+mod config;
 mod machine_labels;
 mod opinions;
 mod plan;
@@ -20,19 +21,17 @@ mod turn;
 
 use std::{
     future::ready,
-    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
     claims::{ClaimError, Claims},
     clients,
-    env::{ConfigError, Env},
+    env::Env,
     human_loops::{AskError, Asked, HumanLoops},
     label_set::LabelSets,
     lambda, metrics,
@@ -42,11 +41,7 @@ use active_learning_aws::{
     s3_event::{self, InvalidEvent, Invocation, S3Object},
 };
 use active_learning_core::{
-    feedback::{
-        FeedbackRecord, Signal,
-        batch::ReadError,
-        review_policy::{AuditSampleRate, ReviewPolicy},
-    },
+    feedback::{FeedbackRecord, Signal, batch::ReadError},
     keys,
     labels::{
         human_loop::{HumanLoop, human_loops},
@@ -66,6 +61,8 @@ use serde_json::Value;
 use sorter::Sorter;
 use tokio::sync::mpsc;
 
+pub use config::Config;
+
 /// The function's name in metrics and below `rejected/`.
 const FUNCTION: &str = "a2i-trigger";
 
@@ -75,66 +72,12 @@ const CALLS_IN_FLIGHT: usize = 16;
 /// Human loops that are started at a time; A2I does not publish its request rates.
 const LOOPS_IN_FLIGHT: usize = 4;
 
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
-
 /// What a schedule calls for.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Operation {
     /// Select from the backlog.
     Select,
-}
-
-/// What an operator decides.
-#[derive(Clone, Debug)]
-pub struct Config {
-    workflow_arn: String,
-    human_review_url: Option<String>,
-    feedback_bucket: String,
-    training_bucket: String,
-    items_per_task: NonZeroUsize,
-    classes: Vec<String>,
-    claim_retention: Duration,
-    /// Items that people are asked about a day; 0 is no limit.
-    review_budget: u64,
-    /// Texts that reviewers may have open before more of the pool are asked; 0 asks about all at once.
-    pool_texts_in_review: usize,
-    /// Of which texts a serving model is not sure.
-    policy: ReviewPolicy,
-    /// Share of the pool that is held out to compare models on.
-    test_share: f64,
-    endpoint_arn: String,
-    classifier_url: Option<String>,
-}
-
-impl Config {
-    /// Reads the configuration from the function's environment.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] naming the variable that is missing or wrong.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let retention_days: u32 = env.required("CLAIM_RETENTION_DAYS")?;
-        Ok(Self {
-            workflow_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
-            human_review_url: env.optional("HUMAN_REVIEW_URL")?,
-            feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
-            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
-            items_per_task: env.required("ITEMS_PER_TASK")?,
-            classes: env.list("CLASSES")?,
-            claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
-            review_budget: env.required("REVIEW_BUDGET_PER_DAY")?,
-            pool_texts_in_review: env.required("POOL_TEXTS_IN_REVIEW")?,
-            policy: ReviewPolicy {
-                threshold: env.required("CONFIDENCE_THRESHOLD")?,
-                margin: env.required("MARGIN_THRESHOLD")?,
-                audit_rate: AuditSampleRate::default(),
-            },
-            test_share: env.required("TEST_SHARE")?,
-            endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
-            classifier_url: env.optional("CLASSIFIER_URL")?,
-        })
-    }
 }
 
 /// Why an event could not be worked off; Lambda gives it again, and in the end to the failure destination.
@@ -270,7 +213,13 @@ impl A2iTrigger {
         let (sender, mut receiver) = mpsc::channel(1);
         let reading = reader::start(body, sender);
         let mut sorter = Sorter::judging(self.config.pool_texts_in_review.min(pool::MAX_PREDICTED));
+        let mut parts = 0;
         while let Some(lines) = receiver.recv().await {
+            // Nobody waits for the end of a large file; whatever is chosen of a budget is chosen of all.
+            if parts == 1 && self.config.review_budget == 0 && self.config.pool_texts_in_review > 0 {
+                Box::pin(self.select(today)).await?;
+            }
+            parts += 1;
             for rejected in sorter.sort(lines) {
                 self.set_aside(object, rejected).await?;
             }

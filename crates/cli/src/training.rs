@@ -7,11 +7,13 @@ use std::{
 };
 
 use active_learning_aws::{
-    bucket::{Bucket, BucketError, CSV},
+    bucket::{Bucket, BucketError, CSV, Listed},
     label_set::LabelSets,
     overview::FAILED_EVENTS,
 };
-use active_learning_core::dataset::{TrainingFileReport, TrainingFileState, is_initial_file};
+use active_learning_core::dataset::{
+    TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample,
+};
 use aws_sdk_comprehend::{
     error::DisplayErrorContext, operation::classify_document::ClassifyDocumentError, primitives::DateTime,
 };
@@ -19,7 +21,7 @@ use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
 
-use crate::phases::Phases;
+use crate::{phases::Phases, welcome::Examples};
 
 /// The sample data that is shipped: news in four categories, Comprehend CSV.
 pub const SAMPLE_DATA: &[u8] = include_bytes!("../data/news.csv");
@@ -111,7 +113,7 @@ pub async fn prepare(
     let data = match data {
         Some(data) => Some((KEY, data)),
         None if !bucket.list_after(FOLDER, "", 1).await?.is_empty() => None,
-        None if LabelSets::new(bucket.clone()).current().await?.is_some() => {
+        None if has_labels(&bucket).await? => {
             return wait_until_it_answers(stack).await;
         }
         None => Some((SAMPLE_KEY, sample.to_vec())),
@@ -122,13 +124,39 @@ pub async fn prepare(
         waiting.replaced = last_change(stack).await;
         bucket.put(key, CSV, data).await?;
     }
-    waiting.until_ready().await?;
+    match waiting.until_ready().await {
+        // People can go on without it.
+        Err(TrainingError::Refused(reason)) if waiting.file.is_none() && has_labels(&bucket).await? => {
+            eprintln!("{reason}");
+            return wait_until_it_answers(stack).await;
+        }
+        ready => ready?,
+    }
     for file in model_building::training_files(&bucket).await? {
         if file.state != TrainingFileState::Taken {
             eprintln!("{}", model_building::describe_training_file(&file));
         }
     }
     Ok(HasModel(true))
+}
+
+/// Returns whether the classifier learned from the sample that is shipped, or from data of the user's own.
+///
+/// # Errors
+///
+/// When the bucket fails.
+pub async fn examples(training: &Bucket) -> Result<Examples, BucketError> {
+    let files = training.list_after(FOLDER, "", MAX_LISTED).await?;
+    let is_own = |file: &Listed| is_initial_file(&file.key) && !is_shipped_sample(&file.key, "");
+    Ok(match files.is_empty() || files.iter().any(is_own) {
+        true => Examples::Own,
+        false => Examples::News,
+    })
+}
+
+async fn has_labels(training: &Bucket) -> Result<bool, BucketError> {
+    let set = LabelSets::new(training.clone()).current().await?;
+    Ok(set.is_some())
 }
 
 /// The wait for a model of a training file.
@@ -257,7 +285,6 @@ fn endpoint(stack: &Running) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use active_learning_core::dataset::is_shipped_sample;
     use sha2::{Digest, Sha256};
 
     use super::*;

@@ -90,6 +90,24 @@ async fn no_more_texts_are_asked_than_reviewers_may_have_open_and_answers_make_r
 }
 
 #[tokio::test]
+async fn people_are_asked_before_the_end_of_a_large_file() {
+    let services = Services::start();
+    let script = without_a_model();
+    let plans = &format!("PUT /{BUCKET}/claims/plan-");
+    script.pass(1, plans);
+    script.always(plans, 403, "<Error><Code>AccessDenied</Code></Error>");
+    let function = services.function_with_pool(&script, IN_REVIEW);
+
+    // Of two parts, the second of which cannot be worked off.
+    let lines = unlabelled(1_000) + &text_of_file("The last one");
+    let event = services.deliver("feedback/texts", lines).await;
+    let outcome = function.handle(event).await;
+
+    assert!(outcome.is_err(), "the end was not reached");
+    assert_eq!(asked(&[&script]).len(), 12);
+}
+
+#[tokio::test]
 async fn before_the_first_model_nothing_of_the_test_set_is_asked_as_long_as_there_is_other_text() {
     let services = Services::start();
     let script = without_a_model();

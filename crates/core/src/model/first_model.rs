@@ -83,8 +83,10 @@ impl FirstModel {
         const SHOWN: usize = 5;
         let missing: Vec<String> = missing.collect();
         let mut still = missing[..missing.len().min(SHOWN)].join(", ");
-        if missing.len() > SHOWN {
-            still = format!("{still} and {} more labels", missing.len() - SHOWN);
+        match missing.len().saturating_sub(SHOWN) {
+            0 => {}
+            1 => still += " and another label",
+            more => still += &format!(" and {more} more labels"),
         }
         format!("{have} of {need} labels to the first model; still needed: {still}{refused}")
     }
