@@ -31,7 +31,6 @@ use active_learning_aws::{
     bucket::{Bucket, BucketError},
     claims::{ClaimError, Claims},
     clients,
-    env::Env,
     human_loops::{AskError, Asked, HumanLoops},
     label_set::LabelSets,
     lambda, metrics,

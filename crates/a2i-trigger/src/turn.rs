@@ -31,7 +31,7 @@ impl A2iTrigger {
         let me = uuid::Uuid::new_v4().to_string();
         let take = |turn: Option<Turn>| match turn {
             Some(turn) if turn.until > Utc::now() && turn.until <= Utc::now() + TURN => {
-                let told = (!turn.again).then(|| Turn { again: true, ..turn });
+                let told = (!turn.again).then_some(Turn { again: true, ..turn });
                 Change::to(told, None)
             }
             // Free, ended without word, or of a clock that is ahead.

@@ -255,7 +255,7 @@ impl Seen {
         self.left_of_part = next.copied().unwrap_or(u64::MAX);
     }
 
-    fn is_expected(self) -> bool {
+    fn ends_as_expected(self) -> bool {
         let etag = match self.expected.part_sizes.len() {
             0 => hex::encode(self.md5.finalize().as_ref()),
             parts => format!("{}-{parts}", hex::encode(self.md5_of_parts.finalize().as_ref())),
@@ -317,7 +317,7 @@ fn verified(
                 Some((Ok(held), Some((data, seen, bytes))))
             }
             Some(Err(error)) => Some((Err(error), None)),
-            None if seen.is_expected() => Some((Ok(held), None)),
+            None if seen.ends_as_expected() => Some((Ok(held), None)),
             None => {
                 tracing::error!("a blob file of the state folder is damaged");
                 Some((Err(damaged()), None))
@@ -361,7 +361,7 @@ mod tests {
                 let expected = Expected { etag: etag.clone(), part_sizes: part_sizes.clone() };
                 let mut seen = Seen::new(expected);
                 data.chunks(cut).for_each(|piece| seen.update(piece));
-                seen.is_expected()
+                seen.ends_as_expected()
             };
             let mut changed = data.clone();
             changed[data.len() / 2] ^= 1;

@@ -283,6 +283,7 @@ fn a_vote_has_the_own_name_of_its_label_also_where_that_is_no_longer_in_use() {
         source: VoteSource::Feedback,
         at: String::new(),
         seconds: None,
+        note: Default::default(),
     };
     let other =
         FeedbackRecord::parse(br#"{"classifier":"news","utterance":"Another text"}"#).expect("a record");
@@ -317,6 +318,7 @@ fn a_like_of_a_class_that_was_split_since_contradicts_no_label_in_its_place() {
         source: VoteSource::HumanReview,
         at: String::new(),
         seconds: None,
+        note: Default::default(),
     }]);
 
     let opinion = set.opinion(&like, Opinion::of(&like));
