@@ -2,7 +2,7 @@
 
 use active_learning_core::{sampling::query_strategy::QueryStrategy, statistics::half_interval_of_mean};
 
-use super::replay::{Point, Replay, Trusted};
+use super::replay::{Point, Replay, Trusted, Way};
 
 const CONFIDENCE: f64 = 0.95;
 
@@ -11,15 +11,15 @@ const CONFIDENCE: f64 = 0.95;
 pub(super) struct Summary {
     /// Replays of each strategy.
     pub seeds: usize,
-    /// One a strategy, in their order.
+    /// One a way, in their order.
     pub curves: Vec<Curve>,
 }
 
 /// How good models of one strategy become.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Curve {
-    /// The strategy.
-    pub strategy: QueryStrategy,
+    /// How texts were chosen and looked at.
+    pub way: Way,
     /// By number of labels, ascending.
     pub points: Vec<MeanPoint>,
     /// What the last models do at each threshold, on average.
@@ -60,27 +60,24 @@ impl Mean {
 }
 
 impl Summary {
-    /// Sums up replays of these strategies, each of which has at least one.
-    pub fn of(strategies: &[QueryStrategy], replays: &[Replay]) -> Self {
-        let of = |strategy: &QueryStrategy| -> Vec<&Replay> {
-            replays
-                .iter()
-                .filter(|replay| replay.strategy == *strategy)
-                .collect()
-        };
+    /// Sums up replays of these ways, each of which has at least one.
+    pub fn of(ways: &[Way], replays: &[Replay]) -> Self {
+        let of = |way: &Way| -> Vec<&Replay> { replays.iter().filter(|replay| replay.way == *way).collect() };
         Self {
-            seeds: replays.len() / strategies.len(),
-            curves: strategies
-                .iter()
-                .map(|strategy| Curve::of(*strategy, &of(strategy)))
-                .collect(),
+            seeds: replays.len() / ways.len(),
+            curves: ways.iter().map(|way| Curve::of(*way, &of(way))).collect(),
         }
     }
 
-    /// Returns the curve of random choice, if it was replayed.
-    pub fn random(&self) -> Option<&Curve> {
-        let mut curves = self.curves.iter();
-        curves.find(|curve| curve.strategy == QueryStrategy::Random)
+    /// Returns the curve of random choice with the encoder, or that without, if it was replayed.
+    pub fn random(&self, encoder: bool) -> Option<&Curve> {
+        let strategy = QueryStrategy::Random;
+        self.curve(Way { strategy, encoder })
+    }
+
+    /// Returns the curve of a way, if it was replayed.
+    pub fn curve(&self, way: Way) -> Option<&Curve> {
+        self.curves.iter().find(|curve| curve.way == way)
     }
 
     /// Returns the curve that is highest on average over all numbers of labels.
@@ -92,7 +89,7 @@ impl Summary {
 }
 
 impl Curve {
-    fn of(strategy: QueryStrategy, replays: &[&Replay]) -> Self {
+    fn of(way: Way, replays: &[&Replay]) -> Self {
         let mean_point = |index: usize| {
             let mean = |metric: fn(&Point) -> f64| {
                 let points = replays.iter().map(|replay| metric(&replay.points[index]));
@@ -115,7 +112,7 @@ impl Curve {
             }
         };
         Self {
-            strategy,
+            way,
             points: (0..replays[0].points.len()).map(mean_point).collect(),
             trusted: (0..replays[0].trusted.len()).map(mean_trusted).collect(),
         }
@@ -164,6 +161,12 @@ fn mean_of_known(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 pub(super) mod tests {
     use super::*;
 
+    /// A strategy without an encoder.
+    pub fn plain(strategy: QueryStrategy) -> Way {
+        let encoder = false;
+        Way { strategy, encoder }
+    }
+
     /// A replay with these accuracies at 20, 40, 60 … labels.
     pub fn replay(strategy: QueryStrategy, seed: u64, accuracies: &[f64]) -> Replay {
         let point = |(index, accuracy): (usize, &f64)| Point {
@@ -179,7 +182,7 @@ pub(super) mod tests {
             errors_caught: (seed > 0).then_some(0.5),
         };
         Replay {
-            strategy,
+            way: plain(strategy),
             seed,
             points: accuracies.iter().enumerate().map(point).collect(),
             trusted: vec![trusted; super::super::replay::THRESHOLDS.len()],
@@ -188,7 +191,7 @@ pub(super) mod tests {
 
     fn curve(accuracies: &[f64]) -> Curve {
         Curve::of(
-            QueryStrategy::Margin,
+            plain(QueryStrategy::Margin),
             &[&replay(QueryStrategy::Margin, 0, accuracies)],
         )
     }
@@ -202,7 +205,8 @@ pub(super) mod tests {
             replay(QueryStrategy::Random, 1, &[0.4, 0.6]),
         ];
 
-        let summary = Summary::of(&[QueryStrategy::Margin, QueryStrategy::Random], &replays);
+        let ways = [QueryStrategy::Margin, QueryStrategy::Random].map(plain);
+        let summary = Summary::of(&ways, &replays);
 
         let margin = &summary.curves[0].points;
         assert_eq!(summary.seeds, 2);
@@ -212,11 +216,9 @@ pub(super) mod tests {
         assert!((margin[0].accuracy.half.expect("two seeds") - 1.270_62).abs() < 1e-4);
         assert_eq!(margin[1].accuracy.half, Some(0.0));
         assert_eq!(summary.curves[0].trusted[0].errors_caught, Some(0.5));
-        assert_eq!(summary.best().strategy, QueryStrategy::Margin);
-        assert_eq!(
-            summary.random().expect("replayed").strategy,
-            QueryStrategy::Random
-        );
+        assert_eq!(summary.best().way, ways[0]);
+        assert_eq!(summary.random(false).expect("replayed").way, ways[1]);
+        assert_eq!(summary.random(true), None);
     }
 
     #[test]
