@@ -4,7 +4,7 @@
 //! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
 //! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
-//! it is selected: see `backlog.rs`. Texts to label, which nobody complained about, wait in a pool: see `pool.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training
+//! it is selected: see `backlog.rs`, by vectors of its text where there are any: see `vectors.rs`. Texts to label, which nobody complained about, wait in a pool: see `pool.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training
 //! bucket: see `machine_labels.rs`.
 
 mod backlog;
@@ -14,6 +14,7 @@ mod plan;
 mod pool;
 mod reader;
 mod sorter;
+mod vectors;
 
 use std::{future::ready, num::NonZeroUsize, sync::Arc, time::Duration};
 
