@@ -137,6 +137,7 @@ impl Initial {
                 labels: self.label_sets.number(join_labels(&labels)),
                 source: Source::Initial,
                 candidate: true,
+                is_chosen: false,
                 copies: 0,
             };
             rows.push(kept);
