@@ -21,7 +21,7 @@ use active_learning_core::{
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::tracing::{error, info, warn};
+use lambda_runtime::tracing::{debug, error, info, warn};
 
 use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION, plan::claim_name};
 
@@ -41,6 +41,15 @@ const MAX_SELECTED: usize = 100;
 const CHOICES_PER_ITEM: usize = 10;
 const MAX_CHOICES: usize = 1_000;
 
+/// A record that is to wait for its turn.
+pub(crate) struct Waiting {
+    pub(crate) record: FeedbackRecord,
+    /// Probability of the draw, if it was drawn.
+    pub(crate) explored: Option<f64>,
+    /// Whether it is a text to label of which the serving model is not sure.
+    pub(crate) is_doubtful: bool,
+}
+
 /// The next items.
 #[derive(Default)]
 pub(crate) struct Next {
@@ -50,14 +59,16 @@ pub(crate) struct Next {
 }
 
 impl A2iTrigger {
-    /// Puts records where they wait for their turn, each with the probability of the draw if it was drawn.
-    pub(crate) async fn put_in_backlog(
-        &self,
-        records: Vec<(FeedbackRecord, Option<f64>)>,
-    ) -> Result<(), A2iTriggerError> {
-        stream::iter(records)
-            .map(async |(mut record, explored)| {
-                let key = enqueue(&mut record, explored).key(&record);
+    /// Puts records where they wait for their turn.
+    pub(crate) async fn put_in_backlog(&self, waiting: Vec<Waiting>) -> Result<(), A2iTriggerError> {
+        stream::iter(waiting)
+            .map(async |waiting| {
+                let mut record = waiting.record;
+                let queue = match waiting.is_doubtful {
+                    true => Queue::Ranked,
+                    false => enqueue(&mut record, waiting.explored),
+                };
+                let key = queue.key(&record);
                 if !self.note_waiting(&record).await? {
                     return Ok(());
                 }
@@ -69,16 +80,35 @@ impl A2iTrigger {
             .await
     }
 
-    /// Asks about what waits, as long as there is budget left today; all of it if there is no limit.
+    /// Asks about what waits, as long as there is budget left today; all of it if there is no limit. Who comes while
+    /// another run does it leaves it to that run.
     ///
     /// Idempotent, and safe to run many times at once.
     pub(crate) async fn select(&self, today: &str) -> Result<(), A2iTriggerError> {
+        let Some(turn) = self.take_turn().await? else {
+            debug!("another run selects from the backlog");
+            return Ok(());
+        };
+        loop {
+            if let Err(error) = self.select_in_turn(today, &turn).await {
+                if let Err(error) = self.give_turn_up(&turn).await {
+                    warn!(%error, "a turn to select ends by itself");
+                }
+                return Err(error);
+            }
+            if self.end_turn(&turn).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn select_in_turn(&self, today: &str, turn: &str) -> Result<(), A2iTriggerError> {
         let limit = match self.config.review_budget {
             0 => u64::MAX,
             limit => limit,
         };
         let (mut selected, mut human_loops) = (0, 0);
-        loop {
+        while self.keep_turn(turn).await? {
             let budget = self.change_budget(|budget| budget.clone()).await?;
             if let Some(selection) = budget.selection() {
                 human_loops += self.ask_selected(selection).await?;

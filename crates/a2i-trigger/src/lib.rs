@@ -4,28 +4,38 @@
 //! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
 //! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
-//! it is selected: see `backlog.rs`, by vectors of its text where there are any: see `vectors.rs`. Texts to label, which nobody complained about, wait in a pool: see `pool.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training
-//! bucket: see `machine_labels.rs`.
+//! it is selected: see `backlog.rs`, by vectors of its text where there are any: see `vectors.rs`. Texts to label, which
+//! nobody complained about, wait in a pool: see `pool.rs`; those of which a serving model is not sure do not: see
+//! `at_once.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training bucket: see
+//! `machine_labels.rs`.
 
+mod at_once;
 mod backlog;
+mod config;
 mod machine_labels;
 mod opinions;
 mod plan;
 mod pool;
 mod reader;
 mod sorter;
+mod turn;
 mod vectors;
 
-use std::{future::ready, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
     claims::{ClaimError, Claims},
     clients,
-    env::{ConfigError, Env},
-    human_loops::{AskError, HumanLoops},
+    human_loops::{AskError, Asked, HumanLoops},
     label_set::LabelSets,
-    lambda,
+    lambda, metrics,
     model_arn::ModelArn,
     questions::Questions,
     rejected::{self, RejectedObject},
@@ -34,19 +44,25 @@ use active_learning_aws::{
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal, batch::ReadError},
     keys,
-    labels::{human_loop::human_loops, label_set::LabelSet},
+    labels::{
+        human_loop::{HumanLoop, human_loops},
+        label_set::LabelSet,
+    },
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::BoxError;
+use backlog::Waiting;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{Diagnostic, LambdaEvent, tracing::warn};
-use opinions::Asked;
+use opinions::WasAsked;
 use plan::{Fate, Plan};
 use serde::Deserialize;
 use serde_json::Value;
 use sorter::Sorter;
 use tokio::sync::mpsc;
+
+pub use config::Config;
 
 /// The function's name in metrics and below `rejected/`.
 const FUNCTION: &str = "a2i-trigger";
@@ -57,59 +73,12 @@ const CALLS_IN_FLIGHT: usize = 16;
 /// Human loops that are started at a time; A2I does not publish its request rates.
 const LOOPS_IN_FLIGHT: usize = 4;
 
-const SECONDS_A_DAY: u64 = 24 * 60 * 60;
-
 /// What a schedule calls for.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Operation {
     /// Select from the backlog.
     Select,
-}
-
-/// What an operator decides.
-#[derive(Clone, Debug)]
-pub struct Config {
-    workflow_arn: String,
-    human_review_url: Option<String>,
-    feedback_bucket: String,
-    training_bucket: String,
-    items_per_task: NonZeroUsize,
-    classes: Vec<String>,
-    claim_retention: Duration,
-    /// Items that people are asked about a day; 0 is no limit.
-    review_budget: u64,
-    /// Texts that reviewers may have open before more of the pool are asked; 0 asks about all at once.
-    pool_texts_in_review: usize,
-    /// Share of the pool that is held out to compare models on.
-    test_share: f64,
-    endpoint_arn: String,
-    classifier_url: Option<String>,
-}
-
-impl Config {
-    /// Reads the configuration from the function's environment.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] naming the variable that is missing or wrong.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let retention_days: u32 = env.required("CLAIM_RETENTION_DAYS")?;
-        Ok(Self {
-            workflow_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
-            human_review_url: env.optional("HUMAN_REVIEW_URL")?,
-            feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
-            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
-            items_per_task: env.required("ITEMS_PER_TASK")?,
-            classes: env.list("CLASSES")?,
-            claim_retention: Duration::from_secs(u64::from(retention_days) * SECONDS_A_DAY),
-            review_budget: env.required("REVIEW_BUDGET_PER_DAY")?,
-            pool_texts_in_review: env.required("POOL_TEXTS_IN_REVIEW")?,
-            test_share: env.required("TEST_SHARE")?,
-            endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
-            classifier_url: env.optional("CLASSIFIER_URL")?,
-        })
-    }
 }
 
 /// Why an event could not be worked off; Lambda gives it again, and in the end to the failure destination.
@@ -244,8 +213,14 @@ impl A2iTrigger {
         };
         let (sender, mut receiver) = mpsc::channel(1);
         let reading = reader::start(body, sender);
-        let mut sorter = Sorter::default();
+        let mut sorter = Sorter::judging(self.config.pool_texts_in_review.min(pool::MAX_PREDICTED));
+        let mut parts = 0;
         while let Some(lines) = receiver.recv().await {
+            // Nobody waits for the end of a large file; whatever is chosen of a budget is chosen of all.
+            if parts == 1 && self.config.review_budget == 0 && self.config.pool_texts_in_review > 0 {
+                Box::pin(self.select(today)).await?;
+            }
+            parts += 1;
             for rejected in sorter.sort(lines) {
                 self.set_aside(object, rejected).await?;
             }
@@ -280,17 +255,30 @@ impl A2iTrigger {
         let mut plan = if records.is_empty() {
             Plan::new()
         } else {
-            self.plan(object, &records, today).await?
+            self.plan(object, &records, today, &mut sorter.to_judge).await?
         };
         let (mut asked, mut waiting) = (Vec::new(), Vec::new());
-        for record in records {
+        for mut record in records {
             match plan.remove(&record.id) {
                 None => {
                     sorter.counts.asked_before += 1;
                     copies.push(same_text(record));
                 }
-                Some(Fate::Ask) => asked.push(record),
-                Some(Fate::Wait { explored }) => waiting.push((record, explored)),
+                Some(Fate::Ask) => {
+                    // Asked whatever the model says, so that it is a random sample.
+                    if self.is_for_pool(&record) && self.is_held_out(&record) {
+                        record.signal = Signal::Unlabelled;
+                    }
+                    asked.push(record);
+                }
+                Some(Fate::Wait {
+                    explored,
+                    is_doubtful,
+                }) => waiting.push(Waiting {
+                    record,
+                    explored,
+                    is_doubtful,
+                }),
                 Some(Fate::CopyOf(original)) => {
                     sorter.counts.near_duplicates += 1;
                     copies.push((original, record));
@@ -303,8 +291,8 @@ impl A2iTrigger {
         sorter.counts.human_loops += self.ask(&asked, &object.bucket, &object.key).await?;
 
         let likes = sorter.likes.drain(..).map(same_text).collect();
-        let of_copies = self.hear(copies, Asked::Certainly).await?;
-        let of_likes = self.hear(likes, Asked::Maybe).await?;
+        let of_copies = self.hear(copies, WasAsked::Certainly).await?;
+        let of_likes = self.hear(likes, WasAsked::Maybe).await?;
         sorter.counts.heard = sorter.counts.heard.and(of_copies).and(of_likes);
         Ok(())
     }
@@ -317,18 +305,32 @@ impl A2iTrigger {
         }
         let labels = self.labels_for(records).await?;
         let loops = human_loops(records, items_per_task, &labels, bucket, key);
-        stream::iter(&loops)
+        let is_full = AtomicBool::new(false);
+        let kept: Vec<Asked> = stream::iter(&loops)
             .map(async |human_loop| {
                 self.note_loop(human_loop, records).await?;
-                self.human_loops
-                    .ask(&human_loop.name, &human_loop.input_content)
-                    .await?;
-                Ok::<_, A2iTriggerError>(())
+                self.ask_in(human_loop, &is_full).await
             })
             .buffer_unordered(LOOPS_IN_FLIGHT)
-            .try_for_each(|()| ready(Ok(())))
+            .try_filter(|asked| ready(*asked == Asked::Kept))
+            .try_collect()
             .await?;
-        Ok(loops.len() as u64)
+        metrics::count(FUNCTION, &[("LoopsWithoutRoom", kept.len() as u64)]);
+        Ok((loops.len() - kept.len()) as u64)
+    }
+
+    /// Starts a human loop, or keeps its question where there was no room for one before it.
+    async fn ask_in(&self, human_loop: &HumanLoop, is_full: &AtomicBool) -> Result<Asked, A2iTriggerError> {
+        let (name, input) = (&human_loop.name, &human_loop.input_content);
+        if is_full.load(Ordering::Relaxed) {
+            self.human_loops.keep(name, input).await?;
+            return Ok(Asked::Kept);
+        }
+        let asked = self.human_loops.ask(name, input).await?;
+        if asked == Asked::Kept {
+            is_full.store(true, Ordering::Relaxed);
+        }
+        Ok(asked)
     }
 
     /// Returns the label set; where there is none yet, the configured classes make one.

@@ -33,7 +33,7 @@ pub(crate) struct Heard {
 
 /// Whether the text of an opinion is one that people were asked about, or will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum WasAsked {
     /// Its claim says so. Where its question is not known, an older version asked it, or it was damaged.
     Certainly,
     /// Only if there is a question.
@@ -55,9 +55,7 @@ impl A2iTrigger {
             let earlier = question.take().map(|known| known.votes).unwrap_or_default();
             let mut waiting = Question::known(record.clone());
             waiting.add(&earlier);
-            for vote in &mut waiting.votes {
-                *vote = labels.canonical(record, vote.clone());
-            }
+            labels.canonical_votes(record, &mut waiting.votes);
             *question = Some(waiting);
             true
         };
@@ -96,9 +94,7 @@ impl A2iTrigger {
                     // What reviewers answered before the label set changed is what is in doubt.
                     earlier.retain(|vote| record.signal != Signal::Relabel || !vote.source.is_review());
                     asked.add(&earlier);
-                    for vote in &mut asked.votes {
-                        *vote = labels.canonical(record, vote.clone());
-                    }
+                    labels.canonical_votes(record, &mut asked.votes);
                     *question = Some(asked);
                 };
                 self.questions.change(&record.id, note).await
@@ -113,7 +109,7 @@ impl A2iTrigger {
     pub(crate) async fn hear(
         &self,
         said: Vec<(String, FeedbackRecord)>,
-        asked: Asked,
+        asked: WasAsked,
     ) -> Result<Heard, A2iTriggerError> {
         stream::iter(said)
             .map(|(question_id, record)| async move { self.hear_one(&question_id, &record, asked).await })
@@ -126,16 +122,19 @@ impl A2iTrigger {
         &self,
         question_id: &str,
         record: &FeedbackRecord,
-        asked: Asked,
+        asked: WasAsked,
     ) -> Result<Heard, A2iTriggerError> {
         let mut heard = Heard::default();
         let said = Opinion::of(record);
-        if said == Opinion::None {
+        // A like that does not say of what may still take a complaint back.
+        if said == Opinion::None && record.signal != Signal::Like {
             return Ok(heard);
         }
         let opinion = self.labels().await?.opinion(record, said);
         let told = match self.find_and_tell(question_id, record, &opinion).await? {
-            None if asked == Asked::Certainly => self.begin_and_tell(question_id, record, &opinion).await?,
+            None if asked == WasAsked::Certainly => {
+                self.begin_and_tell(question_id, record, &opinion).await?
+            }
             told => told,
         };
         let Some((effect, question)) = told else {
@@ -192,7 +191,7 @@ impl A2iTrigger {
         record: &FeedbackRecord,
         opinion: &Opinion,
     ) -> Result<Option<(Effect, Question)>, A2iTriggerError> {
-        let Opinion::For(_) = opinion else {
+        let (Opinion::For(_) | Opinion::Past(_)) = opinion else {
             return Ok(None);
         };
         let tell = |question: &mut Option<Question>| {
@@ -216,7 +215,7 @@ impl A2iTrigger {
         opinion: &Opinion,
         record: &FeedbackRecord,
     ) -> Result<(), A2iTriggerError> {
-        let Opinion::For(vote) = opinion else {
+        let (Opinion::For(vote) | Opinion::Past(vote)) = opinion else {
             return Ok(());
         };
         let name = format!("vote-{}-{:016x}", question.record.id, occurrence(record));

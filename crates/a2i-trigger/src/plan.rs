@@ -20,7 +20,7 @@ use active_learning_core::{
     labels::{human_loop::Answer, question::Opinion},
     random::Random,
     sampling::{
-        duplicates::{KeptCopy, RecentTexts, same_form},
+        duplicates::{Duplicate, KeptCopy, RecentTexts, same_form},
         review_budget::may_be_explored,
     },
 };
@@ -48,9 +48,21 @@ pub(crate) enum Fate {
     Wait {
         /// Probability of the draw, if it was drawn.
         explored: Option<f64>,
+        /// Whether it is a text to label of which the serving model is not sure.
+        #[serde(default)]
+        is_doubtful: bool,
     },
     /// The answer to another record, of this id, is its answer too.
     CopyOf(String),
+}
+
+impl Fate {
+    fn waits(explored: Option<f64>) -> Self {
+        Self::Wait {
+            explored,
+            is_doubtful: false,
+        }
+    }
 }
 
 impl A2iTrigger {
@@ -60,6 +72,7 @@ impl A2iTrigger {
         object: &S3Object,
         records: &[FeedbackRecord],
         today: &str,
+        to_judge: &mut usize,
     ) -> Result<Plan, A2iTriggerError> {
         let key = plan_key(object, records);
         let mut tries = Tries::default();
@@ -68,7 +81,7 @@ impl A2iTrigger {
             if let Some(plan) = noted.map_err(A2iTriggerError::Store)? {
                 return Ok(plan);
             }
-            let plan = self.decide(object, records, today).await?;
+            let plan = self.decide(object, records, today, to_judge).await?;
             let created = self.feedback.create_document(&key, &plan).await;
             if created.map_err(A2iTriggerError::Store)? == Created::Created {
                 return Ok(plan);
@@ -84,29 +97,36 @@ impl A2iTrigger {
         object: &S3Object,
         records: &[FeedbackRecord],
         today: &str,
+        to_judge: &mut usize,
     ) -> Result<Plan, A2iTriggerError> {
         let mine = self.claim(object, records).await?;
         let mut originals = self.originals_of_form(&mine).await?;
         self.add_originals_by_small_change(&mine, &mut originals).await?;
+        let new: Vec<_> = mine
+            .iter()
+            .copied()
+            .filter(|record| !originals.contains_key(&record.id))
+            .collect();
+        let at_once = self.asked_at_once(&new, to_judge).await;
         let draw = match self.config.review_budget {
             0 => None,
             limit => {
-                let new = mine.iter().filter(|record| !originals.contains_key(&record.id));
-                let doubtful = new.filter(|record| may_be_explored(record)).count() as u64;
+                let doubtful = new.iter().filter(|record| may_be_explored(record)).count() as u64;
                 let arrive = self.change_budget(|budget| budget.arrive(today, doubtful, limit));
                 Some(arrive.await?)
             }
         };
         let mut fate = |record: &FeedbackRecord| match (originals.remove(&record.id), draw) {
             (Some(original), _) => Fate::CopyOf(original),
-            (None, _) if record.is_unlabelled() && self.config.pool_texts_in_review > 0 => {
-                Fate::Wait { explored: None }
-            }
+            (None, _) if self.is_for_pool(record) && !at_once.contains(&record.id) => Fate::waits(None),
             (None, None) => Fate::Ask,
+            (None, Some(_)) if self.is_for_pool(record) => Fate::Wait {
+                explored: None,
+                is_doubtful: true,
+            },
             (None, Some(draw)) => {
                 let drawn = may_be_explored(record) && chance(object, record) < draw;
-                let explored = drawn.then_some(draw);
-                Fate::Wait { explored }
+                Fate::waits(drawn.then_some(draw))
             }
         };
         let ids = mine.iter().map(|record| record.id.clone());
@@ -237,12 +257,26 @@ impl A2iTrigger {
             .map(async |(original, copy)| {
                 let kept = KeptCopy::of(&original, &copy);
                 let key = kept.ok_or(A2iTriggerError::ForeignClaim)?.to_string();
-                let put = self.training.put(&key, JSON, copy.to_line()).await;
-                put.map_err(A2iTriggerError::Store)
+                let put = self.training.put(&key, JSON, copy.to_line());
+                put.await.map_err(A2iTriggerError::Store)?;
+                self.name_original(&original, &copy).await
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await
+    }
+
+    /// Notes whose answer is that of a duplicate, for the client that asks what became of its prediction.
+    async fn name_original(&self, original: &str, copy: &FeedbackRecord) -> Result<(), A2iTriggerError> {
+        if copy.id == original {
+            return Ok(());
+        }
+        let duplicate = Duplicate {
+            original: original.to_owned(),
+        };
+        let key = keys::duplicate(&copy.id);
+        let put = self.feedback.put_document(&key, &duplicate);
+        put.await.map_err(A2iTriggerError::Store)
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use active_learning_aws::{failure::Refusal, predictions};
 use active_learning_core::{
-    dataset::is_test,
+    feedback::prediction::Prediction,
     keys::ASKED_FOLDER,
     random::Random,
     sampling::{
@@ -30,8 +30,8 @@ use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, backlog::Next};
 const DRAWN_PER_ITEM: usize = 10;
 const MAX_DRAWN: usize = 500;
 
-/// Texts that the model is asked about for a choice.
-const MAX_PREDICTED: usize = 200;
+/// Texts that the model is asked about for a choice, or of a delivered object.
+pub(crate) const MAX_PREDICTED: usize = 200;
 
 /// Time for all these predictions; what has none by then is not chosen this time.
 const PREDICTION_TIME: Duration = Duration::from_secs(60);
@@ -54,9 +54,8 @@ impl A2iTrigger {
             return Ok(());
         }
 
-        let (to_test, to_rank): (Vec<_>, Vec<_>) = drawn
-            .into_iter()
-            .partition(|item| is_test(&item.record.utterance, self.config.test_share));
+        let (to_test, to_rank): (Vec<_>, Vec<_>) =
+            drawn.into_iter().partition(|item| self.is_held_out(&item.record));
         // Asked each time: what is remembered for a minute would pass over the first model.
         let model = self.model_arn.describe().await;
         let tests = match &model {
@@ -126,38 +125,48 @@ impl A2iTrigger {
 
     /// Returns the items of which the model says something, with what it says.
     async fn predicted(&self, items: Vec<Selected>, model: &str) -> Vec<Selected> {
-        let predicting = stream::iter(items.into_iter().take(MAX_PREDICTED))
-            .map(async |mut item| {
-                let classify = self.comprehend.classify_document();
-                let classify = classify.endpoint_arn(&self.config.endpoint_arn);
-                let answer = classify.text(&item.record.utterance).send().await;
-                let prediction = match answer.map_err(Refusal::from) {
-                    Ok(answer) => predictions::read(&answer)?,
-                    Err(refusal) => {
-                        warn!(item.record.id, %refusal, "a text of the pool has no prediction");
-                        return None;
-                    }
-                };
+        let judged = self.judge(items).await.into_iter();
+        judged
+            .map(|(mut item, prediction)| {
                 item.record.prediction = Some(prediction.label);
                 item.record.confidence = Some(prediction.confidence);
                 item.record.classes = prediction.classes;
                 item.record.model_arn = Some(model.to_owned());
-                Some(item)
+                item
+            })
+            .collect()
+    }
+
+    /// Asks the model about the first [`MAX_PREDICTED`] items, and returns those it answers for in time.
+    pub(crate) async fn judge(&self, items: Vec<Selected>) -> Vec<(Selected, Prediction)> {
+        let judging = stream::iter(items.into_iter().take(MAX_PREDICTED))
+            .map(async |item| {
+                let classify = self.comprehend.classify_document();
+                let classify = classify.endpoint_arn(&self.config.endpoint_arn);
+                let answer = classify.text(&item.record.utterance).send().await;
+                match answer.map_err(Refusal::from) {
+                    Ok(answer) => Some((item, predictions::read(&answer)?)),
+                    Err(refusal) => {
+                        warn!(item.record.id, %refusal, "a text of the pool has no prediction");
+                        None
+                    }
+                }
             })
             .buffer_unordered(CALLS_IN_FLIGHT);
-        let mut predicted = Vec::new();
-        let mut predicting = std::pin::pin!(predicting);
+        let mut judged = Vec::new();
+        let mut judging = std::pin::pin!(judging);
         let all = async {
-            while let Some(item) = predicting.next().await {
-                predicted.extend(item);
+            while let Some(item) = judging.next().await {
+                judged.extend(item);
             }
         };
         if timeout(PREDICTION_TIME, all).await.is_err() {
-            warn!("the classifier was too slow to judge all texts that were drawn from the pool");
+            warn!("the classifier was too slow to judge all texts that it was asked about");
         }
+
         // The order of the answers is by chance; the choice is not to be.
-        predicted.sort_by(|a: &Selected, b| a.key.cmp(&b.key));
-        predicted
+        judged.sort_by(|(a, _), (b, _): &(Selected, Prediction)| a.key.cmp(&b.key));
+        judged
     }
 
     /// Chooses by the default query strategy, and some by chance; these name no model, so that it is known of them.

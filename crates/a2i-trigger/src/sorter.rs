@@ -38,6 +38,8 @@ pub(crate) struct Sorter {
     pub(crate) repeated: Vec<FeedbackRecord>,
     /// Likes of a prediction, or with a label: votes, where people were asked.
     pub(crate) likes: Vec<FeedbackRecord>,
+    /// Texts of this object that the model may still be asked about.
+    pub(crate) to_judge: usize,
     /// Questions of this object so far, by id.
     seen: HashSet<u128>,
     pub(crate) rejected: RejectedLines,
@@ -46,6 +48,14 @@ pub(crate) struct Sorter {
 }
 
 impl Sorter {
+    /// Makes one for an object of which the model may be asked about so many texts.
+    pub(crate) fn judging(to_judge: usize) -> Self {
+        Self {
+            to_judge,
+            ..Self::default()
+        }
+    }
+
     /// Sorts some lines; returns objects of bad lines that are full.
     pub(crate) fn sort(&mut self, lines: Vec<Line>) -> Vec<RejectedObject> {
         let mut full = Vec::new();

@@ -68,6 +68,7 @@ pub async fn adjudicate(
         source: VoteSource::Adjudicator,
         at: at.to_owned(),
         seconds: None,
+        note: Default::default(),
     };
 
     let record = &dispute.record;

@@ -84,6 +84,11 @@ impl Settings {
             has_pool: pool > 0,
         })
     }
+
+    /// Returns how long a claim counts.
+    pub fn claim_retention(&self) -> Duration {
+        self.claim_retention
+    }
 }
 
 impl AskedBefore {

@@ -6,7 +6,7 @@ use active_learning_core::keys;
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_sagemakera2iruntime::types::HumanLoopInput;
 use chrono::{DateTime, Utc};
-use lambda_runtime::tracing::{debug, info};
+use lambda_runtime::tracing::{debug, info, warn};
 use tokio::time::sleep;
 
 use crate::{
@@ -74,7 +74,22 @@ pub enum AskError {
     },
 }
 
+/// What became of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Its loop is there.
+    Started,
+    /// The review service has no room for more loops. The question is kept, and the sweep of `label-collection` asks it
+    /// as room comes.
+    Kept,
+}
+
 impl AskError {
+    /// Returns whether the review service has no room for more loops.
+    pub fn is_out_of_room(&self) -> bool {
+        matches!(self, Self::NotNow { source, .. } if is_quota(source))
+    }
+
     /// Returns the name of the variant, by which alarms group.
     pub fn error_type(&self) -> &'static str {
         match self {
@@ -95,16 +110,35 @@ impl HumanLoops {
         }
     }
 
-    /// Keeps the input of a loop, then starts it.
+    /// Keeps the input of a loop, then starts it if there is room.
     ///
     /// Idempotent: the same name again starts nothing new.
     ///
     /// # Errors
     ///
     /// [`AskError`]; unless it is [`AskError::Store`], the question is kept, and can be started later.
-    pub async fn ask(&self, name: &str, input_content: &str) -> Result<(), AskError> {
+    pub async fn ask(&self, name: &str, input_content: &str) -> Result<Asked, AskError> {
         self.keep(name, input_content).await?;
-        self.start(name, input_content).await
+        self.start_kept(name, input_content).await
+    }
+
+    /// Starts a human loop whose input is kept, if there is room; else it stays kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), but not for want of room.
+    pub async fn start_kept(&self, name: &str, input_content: &str) -> Result<Asked, AskError> {
+        match self.start(name, input_content).await {
+            Ok(()) => Ok(Asked::Started),
+            Err(error) if error.is_out_of_room() => {
+                warn!(
+                    human_loop.name = name,
+                    "no room for more human loops: the question is kept"
+                );
+                Ok(Asked::Kept)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Keeps the input of a loop that is to be started; one that is there stays.
@@ -130,7 +164,7 @@ impl HumanLoops {
                 return Ok(());
             };
             let name = name.to_owned();
-            let quota = source.code.as_deref() == Some("ServiceQuotaExceededException");
+            let quota = is_quota(&source);
             match source.code.as_deref() {
                 // The name is taken by a loop of the same records: an earlier run started it.
                 Some("ConflictException") => {
@@ -211,6 +245,10 @@ impl HumanLoops {
         let listed = listed.map_err(|error| AskError::Store(error.into()))?;
         Ok(listed.into_iter().filter_map(OpenLoop::of).collect())
     }
+}
+
+fn is_quota(refusal: &Refusal) -> bool {
+    refusal.code.as_deref() == Some("ServiceQuotaExceededException")
 }
 
 impl OpenLoop {

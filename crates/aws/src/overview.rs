@@ -7,7 +7,7 @@ mod documents;
 mod words;
 
 use active_learning_core::{
-    dataset::{INITIAL_PREFIX, TrainingFileReport, TrainingFileState, is_initial_file, report_key},
+    dataset::{INITIAL_PREFIX, TrainingFileReport, TrainingFileState, report_key, report_on_other_file},
     keys,
     model::{audit::AuditedAccuracy, first_model::FirstModel},
 };
@@ -243,8 +243,11 @@ async fn backlog(feedback: &Bucket) -> Result<Bounded, BucketError> {
 async fn refused_files(training: &Bucket) -> Result<Vec<RefusedFile>, BucketError> {
     let mut refused = Vec::new();
     let files = training.list_after(INITIAL_PREFIX, "", FILES).await?;
-    for file in files.into_iter().filter(|file| is_initial_file(&file.key)) {
-        let report: Option<TrainingFileReport> = training.read_document(&report_key(&file.key)).await?;
+    for file in files {
+        let report = match report_on_other_file(&file.key, &file.etag) {
+            Some(report) => Some(report),
+            None => training.read_document(&report_key(&file.key)).await?,
+        };
         let is_refused = |report: &TrainingFileReport| {
             report.state == TrainingFileState::Refused && report.etag == file.etag
         };

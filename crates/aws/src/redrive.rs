@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     bucket::{Bucket, BucketError},
@@ -22,14 +22,24 @@ pub const PREFIX: &str = crate::overview::FAILED_EVENTS;
 pub const SCHEDULED: [&str; 4] = ["measure", "select", "sweep", "tick"];
 
 /// What became of the failure records.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Outcome {
     /// Failure records whose every object was sent again.
     pub redriven: usize,
     /// Failure records of calls by a schedule, by operation: they are removed, since the schedule calls again.
     pub scheduled: BTreeMap<String, usize>,
     /// Failure records that stay, each with the reason.
-    pub kept: Vec<(String, String)>,
+    pub kept: Vec<Kept>,
+}
+
+/// A failure record that stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Its key in the feedback bucket.
+    pub key: String,
+    /// Why it stays, in words for the operator.
+    pub reason: String,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +97,7 @@ pub async fn redrive(bucket: &Bucket, keys: Vec<String>) -> Outcome {
         match redrive_one(bucket, &key, &mut sent).await {
             Ok(Done::SentAgain) => outcome.redriven += 1,
             Ok(Done::Scheduled(operation)) => *outcome.scheduled.entry(operation).or_default() += 1,
-            Err(reason) => outcome.kept.push((key, reason)),
+            Err(reason) => outcome.kept.push(Kept { key, reason }),
         }
     }
     outcome
@@ -257,7 +267,7 @@ mod tests {
         let kept: Vec<_> = outcome
             .kept
             .iter()
-            .map(|(key, reason)| (key.as_str(), reason.as_str()))
+            .map(|kept| (kept.key.as_str(), kept.reason.as_str()))
             .collect();
         assert_eq!(outcome.redriven, 1);
         assert_eq!(

@@ -43,34 +43,61 @@ pub fn problem(problem: &Problem, allowed_origin: &str) -> Response<Body> {
     response
 }
 
-/// Answers a request that is no `POST`: a browser's preflight with what is allowed, others with 405.
-pub fn unless_post(method: &Method, allowed_origin: &str) -> Option<Response<Body>> {
-    match *method {
-        Method::POST => None,
-        Method::OPTIONS => Some(preflight(allowed_origin)),
+/// Makes a JSON answer with its entity tag.
+pub fn tagged(body: &impl Serialize, etag: &str, allowed_origin: &str) -> Response<Body> {
+    with_etag(json(StatusCode::OK, body, allowed_origin), etag)
+}
+
+/// Answers that nothing has changed since the client asked last.
+pub fn not_modified(etag: &str, allowed_origin: &str) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    allow_origin(response.headers_mut(), allowed_origin);
+    with_etag(response, etag)
+}
+
+fn with_etag(mut response: Response<Body>, etag: &str) -> Response<Body> {
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}
+
+/// Answers a request of another method than the one that is understood: a browser's preflight with what is allowed,
+/// others with 405.
+pub fn unless(understood: &Method, method: &Method, allowed_origin: &str) -> Option<Response<Body>> {
+    match method {
+        _ if method == understood => None,
+        &Method::OPTIONS => Some(preflight(understood, allowed_origin)),
         _ => {
             let refusal = Problem {
                 status: StatusCode::METHOD_NOT_ALLOWED,
                 code: "method_not_allowed",
-                detail: "only POST is understood here".to_owned(),
+                detail: format!("only {understood} is understood here"),
                 retry_after_seconds: None,
             };
             let mut response = problem(&refusal, allowed_origin);
-            let allowed = HeaderValue::from_static("POST, OPTIONS");
-            response.headers_mut().insert(header::ALLOW, allowed);
+            if let Ok(allowed) = HeaderValue::from_str(&format!("{understood}, OPTIONS")) {
+                response.headers_mut().insert(header::ALLOW, allowed);
+            }
             Some(response)
         }
     }
 }
 
-fn preflight(allowed_origin: &str) -> Response<Body> {
+fn preflight(understood: &Method, allowed_origin: &str) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     allow_origin(headers, allowed_origin);
+    if let Ok(methods) = HeaderValue::from_str(&format!("{understood},OPTIONS")) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
     for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST,OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type,x-api-key"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "content-type,if-none-match,x-api-key",
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
@@ -99,7 +126,7 @@ fn allow_origin(headers: &mut HeaderMap, allowed_origin: &str) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("Retry-After"),
+            HeaderValue::from_static("ETag,Retry-After"),
         );
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The file is read as a stream and its feedback is put into the feedback stream in batches; lines
 //! that cannot be used are set aside, and a report is written last. An event whose report exists has
-//! been worked off. A run that broke off before its report is repeated as a whole: records that it sent
+//! been worked off, until what it claimed has expired. A file that is replaced before it is read has a report that says
+//! so. A run that broke off before its report is repeated as a whole: records that it sent
 //! already are sent again with the same ids, by which a2i-trigger recognises them.
 
 mod reader;
@@ -25,13 +26,14 @@ use active_learning_core::{
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::{error::BoxError, primitives::ByteStream};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::{
     Diagnostic, LambdaEvent,
     tracing::{info, warn},
 };
 use reader::{Chunk, Outcome};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use text_import::feedback::{Whole, classifier_of_key};
 use tokio::sync::mpsc;
@@ -46,6 +48,8 @@ pub struct Config {
     feedback_bucket: String,
     /// Of items that name none.
     default_classifier: String,
+    /// How long it is known what people were asked.
+    claim_retention: TimeDelta,
 }
 
 impl Config {
@@ -59,6 +63,7 @@ impl Config {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
+            claim_retention: TimeDelta::days(env.required::<u32>("CLAIM_RETENTION_DAYS")?.into()),
         })
     }
 }
@@ -84,6 +89,28 @@ struct Report<'a> {
     repairs: Vec<String>,
     /// Where the lines that could not be used lie.
     rejected_keys: Vec<String>,
+    /// Lines beyond the first that could not be used: they are counted, and lie in the file alone.
+    #[serde(skip_serializing_if = "is_zero")]
+    rejected_not_kept: u64,
+    /// Why nothing of the file was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<&'a str>,
+}
+
+/// What of a report says whether its file has been worked off.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Done {
+    finished_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    unread: Option<String>,
+}
+
+/// Said of a file that was gone when its event came.
+const REPLACED: &str = "the file was replaced or removed before it was read";
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Why an event could not be worked off; Lambda gives it again, and in the end to the failure destination.
@@ -124,6 +151,7 @@ pub struct BatchFeedback {
     bucket: Bucket,
     feedback: FeedbackStream,
     default_classifier: String,
+    claim_retention: TimeDelta,
 }
 
 impl BatchFeedback {
@@ -134,12 +162,13 @@ impl BatchFeedback {
             bucket: Bucket::new(aws_sdk_s3::Client::new(sdk), config.feedback_bucket),
             feedback: FeedbackStream::new(firehose, config.feedback_stream),
             default_classifier: config.default_classifier,
+            claim_retention: config.claim_retention,
         }
     }
 
     /// Works off all files that an S3 event names; one that fails does not hold back the others.
     ///
-    /// Idempotent: a file whose report exists is left alone.
+    /// Idempotent: a file that its report says was read is left alone.
     ///
     /// # Errors
     ///
@@ -155,8 +184,7 @@ impl BatchFeedback {
         }
         let name = keys::result_name(&object.bucket, &object.key, &object.etag);
         let report_key = keys::batch_report(&name);
-        let done = self.bucket.exists(&report_key).await;
-        if done.map_err(BatchFeedbackError::FeedbackBucket)? {
+        if self.is_done(&report_key).await? {
             info!(object.key, "the file was worked off before");
             return Ok(());
         }
@@ -165,10 +193,11 @@ impl BatchFeedback {
             0 => Some(Outcome::default()),
             _ => self.read(object, &name).await?,
         };
-        let Some(outcome) = outcome else {
-            warn!(object.bucket, object.key, "the file is gone or was replaced");
-            return Ok(());
-        };
+        let unread = outcome.is_none().then_some(REPLACED);
+        if let Some(reason) = unread {
+            warn!(object.bucket, object.key, reason, "a file is unread");
+        }
+        let outcome = outcome.unwrap_or_default();
         let report = Report {
             bucket: &object.bucket,
             key: &object.key,
@@ -183,6 +212,8 @@ impl BatchFeedback {
             rejected_keys: (1..=outcome.rejected_objects)
                 .map(|number| keys::rejected("batch-feedback", &name, number))
                 .collect(),
+            rejected_not_kept: outcome.rejected_not_kept,
+            unread,
         };
         let written = self.bucket.put_document(&report_key, &report).await;
         written.map_err(BatchFeedbackError::FeedbackBucket)?;
@@ -192,9 +223,23 @@ impl BatchFeedback {
                 ("Accepted", outcome.accepted),
                 ("RejectedLines", outcome.rejected),
                 ("Duplicates", outcome.duplicates),
+                ("UnreadFiles", u64::from(unread.is_some())),
             ],
         );
         Ok(())
+    }
+
+    /// Returns whether a file was worked off, and what it asked is still known. A report that is damaged says that it was.
+    async fn is_done(&self, report_key: &str) -> Result<bool, BatchFeedbackError> {
+        let report = match self.bucket.read_document::<Done>(report_key).await {
+            Ok(report) => report,
+            Err(BucketError::Damaged { .. }) => return Ok(true),
+            Err(error) => return Err(BatchFeedbackError::FeedbackBucket(error)),
+        };
+        Ok(report.is_some_and(|report| {
+            let has_expired = (report.finished_at).is_some_and(|at| Utc::now() - at > self.claim_retention);
+            report.unread.is_none() && !has_expired
+        }))
     }
 
     /// Reads the file, a JSON document twice: what stands at its end counts for all its texts. `None` if it

@@ -23,6 +23,9 @@ use tokio_util::io::SyncIoBridge;
 /// Repetitions beyond are sent again; a2i-trigger recognises them by their ids.
 const MAX_REMEMBERED: usize = 1_000_000;
 
+/// Most lines of a file that are set aside: a small file can hold very many, and has them still.
+const MAX_REJECTED: u64 = 10_000;
+
 /// A part of a file.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Chunk {
@@ -39,6 +42,8 @@ pub(crate) struct Outcome {
     pub(crate) rejected: u64,
     pub(crate) duplicates: u64,
     pub(crate) rejected_objects: usize,
+    /// Of the rejected ones, those beyond the first that were not set aside.
+    pub(crate) rejected_not_kept: u64,
     /// What was read otherwise than it is written.
     pub(crate) repairs: Vec<String>,
     /// The classifier that the document names.
@@ -103,6 +108,10 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
 
     fn take(&mut self, item: Item) -> ControlFlow<()> {
         let goes_on = match item.content.and_then(|request| self.record(request)) {
+            Err(_) if self.rejected.count >= MAX_REJECTED => {
+                self.outcome.rejected_not_kept += 1;
+                true
+            }
             Err(reason) => {
                 let raw = item.raw;
                 match self.rejected.push(item.number, &BadItem { reason, raw }) {
@@ -163,7 +172,7 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
             (self.send)(Chunk::Rejected(object));
         }
         Outcome {
-            rejected: self.rejected.count,
+            rejected: self.rejected.count + self.outcome.rejected_not_kept,
             rejected_objects: self.rejected.objects(),
             ..self.outcome
         }
@@ -251,6 +260,21 @@ mod tests {
         assert_eq!(line["reason"], "field `sentence` is missing or empty");
         assert_eq!(line["raw"], "  ");
         assert_eq!((outcome.rejected, outcome.rejected_objects), (1, 1));
+    }
+
+    #[test]
+    fn of_very_many_bad_lines_the_first_are_set_aside_and_the_others_counted() {
+        let good = item(20_001, "One");
+
+        let (chunks, outcome) = collect((1..=20_000).map(|number| item(number, "")).chain([good]));
+
+        assert_eq!((outcome.rejected, outcome.rejected_not_kept), (20_000, 10_000));
+        assert_eq!(outcome.accepted, 1);
+        let kept = chunks.iter().map(|chunk| match chunk {
+            Chunk::Rejected(object) => object.content.iter().filter(|byte| **byte == b'\n').count(),
+            Chunk::Lines(_) => 0,
+        });
+        assert_eq!(kept.sum::<usize>(), 10_000);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use active_learning_aws::env::Env;
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use axum::{Router, body::Body, extract::Request, response::Response};
 use batch_feedback::{BatchFeedback, BatchFeedbackError, Config};
+use chrono::{TimeDelta, Utc};
 use flate2::{Compression, write::GzEncoder};
 use lambda_runtime::Diagnostic;
 use local_aws::{LocalAws, firehose::DeliveryStreamSpec, iam::RoleSpec, s3::BucketSpec, script::Script};
@@ -77,6 +78,7 @@ impl Services {
             ("FEEDBACK_STREAM_NAME", "feedback"),
             ("FEEDBACK_BUCKET_NAME", "feedback"),
             ("DEFAULT_CLASSIFIER_NAME", "house"),
+            ("CLAIM_RETENTION_DAYS", "90"),
         ]);
         let config = Config::from_env(&env).expect("complete");
         BatchFeedback::new(config, &self.script.sdk_config(self.aws.router()))
@@ -112,10 +114,18 @@ impl Services {
         objects
     }
 
-    async fn only_report(&self) -> Value {
+    async fn reports(&self) -> Vec<Value> {
         let reports = self.objects("batch-reports/").await;
+        let reports = reports.iter();
+        reports
+            .map(|(_, report)| serde_json::from_str(report).expect("JSON"))
+            .collect()
+    }
+
+    async fn only_report(&self) -> Value {
+        let mut reports = self.reports().await;
         assert_eq!(reports.len(), 1, "{reports:?}");
-        serde_json::from_str(&reports[0].1).expect("JSON")
+        reports.remove(0)
     }
 
     /// All lines that the stream has taken.
@@ -250,7 +260,19 @@ async fn all_records_of_an_event_are_worked_off_though_one_object_is_gone() {
 
     services.function().handle(event).await.expect("worked off");
 
-    assert_eq!(services.only_report().await["key"], "there.csv");
+    let reports = services.reports().await;
+    let of = |key: &str| {
+        reports
+            .iter()
+            .find(|report| report["key"] == key)
+            .expect("a report")
+    };
+    assert_eq!(counts(of("gone.json")), [0, 0, 0]);
+    assert_eq!(
+        of("gone.json")["unread"],
+        "the file was replaced or removed before it was read"
+    );
+    assert!(of("there.csv").get("unread").is_none());
 }
 
 #[tokio::test]
@@ -262,10 +284,57 @@ async fn a_file_that_was_replaced_is_left_to_its_own_event() {
         .await;
     let function = services.function();
 
-    function.handle(old).await.expect("nothing to do");
+    function.handle(old.clone()).await.expect("it says so");
     function.handle(new).await.expect("worked off");
 
-    assert_eq!(counts(&services.only_report().await), [1, 0, 0]);
+    let reports = services.reports().await;
+    let unread: Vec<_> = reports
+        .iter()
+        .filter(|report| report.get("unread").is_some())
+        .collect();
+    assert_eq!((reports.len(), unread.len()), (2, 1));
+    assert_eq!(unread[0]["etag"], old["Records"][0]["s3"]["object"]["eTag"]);
+}
+
+#[tokio::test]
+async fn a_file_that_was_unread_is_read_when_it_is_uploaded_again() {
+    let services = Services::start();
+    let first = services.upload("a.csv", "classifier,sentence\nnews,One\n").await;
+    services.upload("a.csv", "classifier,sentence\nnews,Two\n").await;
+    let function = services.function();
+    function.handle(first).await.expect("it says so");
+    let again = services.upload("a.csv", "classifier,sentence\nnews,One\n").await;
+
+    function.handle(again).await.expect("worked off");
+
+    let report = services.only_report().await;
+    assert_eq!(counts(&report), [1, 0, 0]);
+    assert!(report.get("unread").is_none());
+}
+
+#[tokio::test]
+async fn the_same_file_is_read_again_once_what_it_asked_is_forgotten() {
+    let services = Services::start();
+    let event = services.upload("a.csv", "classifier,sentence\nnews,One\n").await;
+    let function = services.function();
+    function.handle(event.clone()).await.expect("worked off");
+    let (key, report) = services.objects("batch-reports/").await.remove(0);
+    let mut report: Value = serde_json::from_str(&report).expect("JSON");
+    let mut finish = async |days| {
+        let at = Utc::now() - TimeDelta::days(days);
+        report["finishedAt"] = json!(at.to_rfc3339());
+        let put = services.s3.put_object().bucket("feedback").key(&key);
+        let body = ByteStream::from(report.to_string().into_bytes());
+        put.body(body).send().await.expect("stored");
+    };
+
+    finish(89).await;
+    function.handle(event.clone()).await.expect("known");
+    let known = services.delivered().await.len();
+    finish(91).await;
+    function.handle(event).await.expect("worked off");
+
+    assert_eq!((known, services.delivered().await.len()), (1, 2));
 }
 
 #[tokio::test]
@@ -394,6 +463,7 @@ async fn a_large_file_is_never_in_memory_as_a_whole() {
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
         ("DEFAULT_CLASSIFIER_NAME", "house"),
+        ("CLAIM_RETENTION_DAYS", "90"),
     ]);
     let config = Config::from_env(&env).expect("complete");
     let function = BatchFeedback::new(config, &services.script.sdk_config(router));

@@ -8,6 +8,8 @@
 //! the model before.
 
 mod automated_labelling;
+mod request;
+mod results;
 
 use std::{str::FromStr, time::Duration};
 
@@ -26,23 +28,25 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     feedback::{
-        FeedbackRecord, InvalidFeedback, Known, Signal, check_texts, parse_fields,
+        FeedbackRecord, InvalidFeedback, Review, Signal,
         prediction::{ClassScore, Prediction},
         review_policy::ReviewPolicy,
-        take_text,
     },
+    labels::prediction_result::{KeptPrediction, PredictionResult},
     model::accuracy_guarantee::AcceptedAccuracy,
 };
 use automated_labelling::AutomatedLabelling;
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use lambda_http::{
-    Body, Request, Response,
-    http::StatusCode,
+    Body, Request, RequestExt, Response,
+    http::{Method, StatusCode, header},
     tracing::{error, warn},
 };
+use request::{ClassifyRequest, wait_of_query};
+use results::{ResultError, Results, etag_of, matches_etag};
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Time for the prediction. API Gateway waits 29 seconds in all, of which a review takes at most 12: the model's ARN, and two
 /// ways to store feedback.
@@ -54,6 +58,15 @@ const FEEDBACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time to accept a label, all in all: a trusted prediction is not kept from the caller for longer.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Time to keep a prediction.
+const KEEP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time for all of a request: API Gateway waits a little longer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(27);
+
+/// Path parameter of a request for what became of a prediction.
+const PREDICTION_ID: &str = "predictionId";
+
 /// What an operator decides.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -62,6 +75,8 @@ pub struct Config {
     feedback_stream: String,
     feedback_bucket: String,
     asked_before: Settings,
+    /// Whether predictions are kept, so that clients can ask what became of them.
+    keeps_predictions: bool,
     /// Of requests that name none.
     default_classifier: String,
     policy: ReviewPolicy,
@@ -88,6 +103,7 @@ impl Config {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             asked_before: Settings::from_env(env)?,
+            keeps_predictions: env.required::<u32>("PREDICTION_RETENTION_DAYS")? > 0,
             default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
             policy: ReviewPolicy {
                 threshold: env.required("CONFIDENCE_THRESHOLD")?,
@@ -121,9 +137,6 @@ impl FromStr for BeforeFirstModel {
     }
 }
 
-/// The fields of a request.
-const FIELDS: [Known; 2] = [("classifier", "classifier"), ("sentence", "sentence")];
-
 /// The answer to a classification. Before the first model there is no prediction, and no class.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,6 +148,12 @@ struct Answer {
     prediction_id: String,
     review: Option<ReviewAnswer>,
     classes: Vec<ClassScore>,
+    /// What people answered, where the request waits for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<PredictionResult>,
+    /// There where it could not be kept: nobody can ask what became of the prediction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_kept: Option<bool>,
 }
 
 /// Why the prediction goes to review, and whether it is on its way to a person.
@@ -170,6 +189,12 @@ enum ClassifyError {
     Unavailable(#[source] Refusal),
     #[error("the classifier answered without a class")]
     NoPrediction,
+    #[error(
+        "no prediction of this id is kept: it is another stack's, or older than PredictionRetentionDays says"
+    )]
+    UnknownPrediction,
+    #[error("what became of the prediction could not be read; try again in a moment")]
+    NoResult(#[source] ResultError),
 }
 
 impl From<Refusal> for ClassifyError {
@@ -194,6 +219,8 @@ impl From<&ClassifyError> for Problem {
             ClassifyError::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(30)),
             ClassifyError::Unavailable(_) => (StatusCode::BAD_GATEWAY, "classifier_unavailable", None),
             ClassifyError::NoPrediction => (StatusCode::BAD_GATEWAY, "no_prediction", None),
+            ClassifyError::UnknownPrediction => (StatusCode::NOT_FOUND, "unknown_prediction", None),
+            ClassifyError::NoResult(_) => (StatusCode::SERVICE_UNAVAILABLE, "result_unavailable", Some(1)),
         };
         Self {
             status,
@@ -211,6 +238,7 @@ pub struct Classify {
     bucket: Bucket,
     feedback: FeedbackStream,
     asked_before: AskedBefore,
+    results: Results,
     model_arn: ModelArn,
     automated_labelling: Option<AutomatedLabelling>,
     config: Config,
@@ -233,6 +261,7 @@ impl Classify {
             automated_labelling: automated_labelling
                 .map(|(training, target)| AutomatedLabelling::new(bucket.other(training), target)),
             model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
+            results: Results::new(bucket.clone(), config.asked_before.claim_retention()),
             asked_before: AskedBefore::new(s3, config.asked_before.clone()),
             comprehend,
             bucket,
@@ -241,92 +270,194 @@ impl Classify {
         }
     }
 
-    /// Answers a request: the prediction, or a problem with a stable `code`.
+    /// Answers a request: a prediction, what became of one, or a problem with a stable `code`.
     pub async fn handle(&self, request: Request) -> Response<Body> {
         let origin = &self.config.allowed_origin;
-        if let Some(response) = reply::unless_post(request.method(), origin) {
+        let path = request.path_parameters();
+        let prediction_id = path.first(PREDICTION_ID);
+        let method = match prediction_id {
+            Some(_) => Method::GET,
+            None => Method::POST,
+        };
+        if let Some(response) = reply::unless(&method, request.method(), origin) {
             return response;
         }
-        match self.classify(request.body(), rand::random(), Utc::now()).await {
-            Ok(answer) => reply::json(StatusCode::OK, &answer, origin),
-            Err(error) => {
-                let problem = Problem::from(&error);
-                warn!(
-                    problem.code,
-                    problem.status = problem.status.as_u16(),
-                    error = chain(&error)
-                );
-                reply::problem(&problem, origin)
+        let answered = match prediction_id {
+            Some(prediction_id) => self.result(prediction_id, &request).await,
+            None => {
+                let answer = self.classify(request.body(), rand::random(), Utc::now()).await;
+                answer.map(|answer| reply::json(StatusCode::OK, &answer, origin))
             }
-        }
+        };
+        answered.unwrap_or_else(|error| {
+            let problem = Problem::from(&error);
+            warn!(
+                problem.code,
+                problem.status = problem.status.as_u16(),
+                error = chain(&error)
+            );
+            reply::problem(&problem, origin)
+        })
+    }
+
+    /// Answers what became of a prediction: at once, or once there is news or the time to wait is over.
+    async fn result(&self, prediction_id: &str, request: &Request) -> Result<Response<Body>, ClassifyError> {
+        let origin = &self.config.allowed_origin;
+        let wait = wait_of_query(request.query_string_parameters().first("wait"))?;
+        let deadline = Instant::now() + Duration::from_secs(wait);
+        let known = request.headers().get(header::IF_NONE_MATCH);
+        let known = known.and_then(|known| known.to_str().ok());
+
+        let kept = self.results.find(prediction_id).await;
+        let kept = kept.map_err(|error| ClassifyError::NoResult(error.into()))?;
+        let kept = kept.ok_or(ClassifyError::UnknownPrediction)?;
+        let result = self.results.wait(&kept, known, deadline).await;
+        let result = result.map_err(ClassifyError::NoResult)?;
+
+        let etag = etag_of(&result);
+        Ok(match known.is_some_and(|known| matches_etag(known, &etag)) {
+            true => reply::not_modified(&etag, origin),
+            false => reply::tagged(&result, &etag, origin),
+        })
     }
 
     async fn classify(&self, body: &[u8], draw: f64, now: DateTime<Utc>) -> Result<Answer, ClassifyError> {
-        let (classifier, utterance) = parse(body, &self.config.default_classifier)?;
+        let begin = Instant::now();
+        let ClassifyRequest {
+            classifier,
+            utterance,
+            wait_seconds,
+        } = ClassifyRequest::parse(body, &self.config.default_classifier)?;
         let prediction_id = uuid::Uuid::new_v4().to_string();
         let prediction = match self.predict(&utterance).await {
             Err(ClassifyError::NotReady(_)) if self.config.before_first_model == BeforeFirstModel::Label => {
-                return Ok(self
-                    .answer_without_model(classifier, utterance, prediction_id, now)
-                    .await);
+                None
             }
-            predicted => predicted?,
+            predicted => Some(predicted?),
         };
-        let review = match self.config.policy.decide(&prediction, draw) {
-            None => {
+        let review = match &prediction {
+            Some(prediction) => self.config.policy.decide(prediction, draw),
+            None => None,
+        };
+        let signal = match &prediction {
+            Some(_) => review.map(|review| review.signal),
+            None => Some(Signal::Unlabelled),
+        };
+        let text = (classifier.as_str(), utterance.as_str());
+        let at = aws::rfc3339(now);
+        let kept = KeptPrediction::new(&prediction_id, text, prediction.as_ref(), signal, &at);
+
+        let (review, result_kept) = tokio::join!(
+            self.review(text, prediction.as_ref(), review, &prediction_id, now),
+            self.keep(&kept)
+        );
+        let result = match wait_seconds.filter(|_| review.as_ref().is_some_and(|review| review.queued)) {
+            Some(seconds) => self.wait_for_people(&kept, begin, seconds).await,
+            None => None,
+        };
+        Ok(Answer {
+            utterance,
+            confidence: prediction.as_ref().map(|prediction| prediction.confidence),
+            classifier,
+            prediction_id,
+            review,
+            result,
+            result_kept: (!result_kept).then_some(false),
+            classes: prediction
+                .as_ref()
+                .map_or_else(Vec::new, |prediction| prediction.classes.clone()),
+            prediction: prediction.map(|prediction| prediction.label),
+        })
+    }
+
+    /// Sends a text to people where the policy or the lack of a model asks for it; else it may become a label by itself.
+    async fn review(
+        &self,
+        (classifier, utterance): (&str, &str),
+        prediction: Option<&Prediction>,
+        review: Option<Review>,
+        prediction_id: &str,
+        now: DateTime<Utc>,
+    ) -> Option<ReviewAnswer> {
+        let at = aws::rfc3339(now);
+        let record = match (prediction, review) {
+            // No model serves yet: each label brings the first one nearer.
+            (None, _) => FeedbackRecord::without_model(classifier, utterance, prediction_id, &at),
+            (Some(prediction), Some(review)) => {
+                let model = self.model_arn.get().await;
+                FeedbackRecord::predicted(
+                    classifier,
+                    utterance,
+                    prediction,
+                    review,
+                    prediction_id,
+                    model,
+                    &at,
+                )
+            }
+            (Some(prediction), None) => {
                 metrics::count("classify", &[("Classified", 1)]);
-                let accepting = self.accept(&classifier, &utterance, &prediction, &prediction_id, now);
+                let accepting = self.accept(classifier, utterance, prediction, prediction_id, now);
                 if timeout(ACCEPT_TIMEOUT, accepting).await.is_err() {
                     warn!(
                         prediction.id = prediction_id,
                         "the prediction was not accepted as a label in time"
                     );
                 }
-                None
-            }
-            Some(review) => {
-                let record = FeedbackRecord::predicted(
-                    &classifier,
-                    &utterance,
-                    &prediction,
-                    review,
-                    &prediction_id,
-                    self.model_arn.get().await,
-                    &aws::rfc3339(now),
-                );
-                Some(self.queue(&record, &prediction_id, now).await)
+                return None;
             }
         };
-        Ok(Answer {
-            utterance,
-            prediction: Some(prediction.label),
-            confidence: Some(prediction.confidence),
-            classifier,
-            prediction_id,
-            review,
-            classes: prediction.classes,
-        })
+        Some(self.queue(&record, prediction_id, now).await)
     }
 
-    /// Answers that no model serves yet; the text waits to be labelled, since each one brings the first model nearer.
-    async fn answer_without_model(
+    /// Keeps a prediction for those who ask what became of it. Returns whether they can; a failure is counted, and does
+    /// not cost the caller the prediction.
+    async fn keep(&self, kept: &KeptPrediction) -> bool {
+        if !self.config.keeps_predictions {
+            return true;
+        }
+        let is_kept = match timeout(KEEP_TIMEOUT, self.results.keep(kept)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                warn!(
+                    prediction.id = kept.prediction_id,
+                    error = chain(&error),
+                    "it is not kept"
+                );
+                false
+            }
+            Err(_) => {
+                warn!(
+                    prediction.id = kept.prediction_id,
+                    "it is not kept: the bucket did not answer in time"
+                );
+                false
+            }
+        };
+        if !is_kept {
+            metrics::count("classify", &[("PredictionsNotKept", 1)]);
+        }
+        is_kept
+    }
+
+    /// Waits until people have answered, as long as the caller wants and a gateway allows.
+    async fn wait_for_people(
         &self,
-        classifier: String,
-        utterance: String,
-        prediction_id: String,
-        now: DateTime<Utc>,
-    ) -> Answer {
-        let received_at = aws::rfc3339(now);
-        let record = FeedbackRecord::without_model(&classifier, &utterance, &prediction_id, &received_at);
-        let review = self.queue(&record, &prediction_id, now).await;
-        Answer {
-            utterance,
-            prediction: None,
-            confidence: None,
-            classifier,
-            prediction_id,
-            review: Some(review),
-            classes: Vec::new(),
+        kept: &KeptPrediction,
+        begin: Instant,
+        seconds: u64,
+    ) -> Option<PredictionResult> {
+        let deadline = (Instant::now() + Duration::from_secs(seconds)).min(begin + REQUEST_TIMEOUT);
+        match self.results.wait(kept, None, deadline).await {
+            Ok(result) => Some(result),
+            Err(error) => {
+                warn!(
+                    prediction.id = kept.prediction_id,
+                    error = chain(&error),
+                    "nobody can be waited for"
+                );
+                None
+            }
         }
     }
 
@@ -437,16 +568,6 @@ impl Classify {
             }
         }
     }
-}
-
-/// Reads classifier and text; a classifier that is absent, `null` or blank is the default one.
-fn parse(body: &[u8], default_classifier: &str) -> Result<(String, String), InvalidFeedback> {
-    let mut fields = parse_fields(body, &FIELDS)?;
-    let classifier = take_text(&mut fields, "classifier")?.filter(|name| !name.trim().is_empty());
-    let classifier = classifier.unwrap_or_else(|| default_classifier.to_owned());
-    let sentence = take_text(&mut fields, "sentence")?.unwrap_or_default();
-    check_texts(&classifier, &sentence)?;
-    Ok((classifier, sentence))
 }
 
 /// Runs the function in its Lambda environment.

@@ -77,6 +77,7 @@ fn classify_before_first_model(
         ("FEEDBACK_BUCKET_NAME", "feedback"),
         ("DEFAULT_CLASSIFIER_NAME", "house"),
         ("CLAIM_RETENTION_DAYS", "90"),
+        ("PREDICTION_RETENTION_DAYS", "30"),
         ("REVIEW_BUDGET_PER_DAY", budget),
         ("POOL_TEXTS_IN_REVIEW", "50"),
         ("BEFORE_FIRST_MODEL", before_first_model),
@@ -92,7 +93,7 @@ fn classify_before_first_model(
 }
 
 fn classify(script: &Script) -> Classify {
-    classify_auditing(script, &LocalAws::in_memory(), "0")
+    classify_auditing(script, &with_feedback_bucket(), "0")
 }
 
 fn event(text: &str) -> Request {
@@ -330,7 +331,7 @@ async fn each_fault_of_a_request_has_a_detail_of_its_own_that_names_the_field() 
         ),
         (
             r#"{"sentence":"secret","label":"x"}"#,
-            "unknown field `label`: the fields are `classifier`, `sentence`",
+            "unknown field `label`: the fields are `classifier`, `sentence`, `wait`",
         ),
         (
             r#"{"sentence":"secret","sentence":"x"}"#,
@@ -765,4 +766,78 @@ async fn promises_that_cannot_be_read_and_labels_that_cannot_be_stored_cost_the_
     }
     assert_eq!(denied.calls("PutRecord").len(), 0);
     assert!(!down.calls("PUT /feedback/").is_empty());
+}
+
+/// A request for what became of a prediction, as API Gateway passes it on.
+fn get_result(prediction_id: &str, query: &str) -> Request {
+    let event = json!({
+        "resource": "/predictions/{predictionId}",
+        "path": format!("/predictions/{prediction_id}"),
+        "httpMethod": "GET",
+        "headers": {},
+        "multiValueHeaders": {},
+        "queryStringParameters": if query.is_empty() { Value::Null } else { json!({"wait": query}) },
+        "multiValueQueryStringParameters": if query.is_empty() { Value::Null } else { json!({"wait": [query]}) },
+        "pathParameters": {"predictionId": prediction_id},
+        "stageVariables": null,
+        "requestContext": {"stage": "dev", "httpMethod": "GET", "identity": {"sourceIp": "127.0.0.1"}},
+        "body": null,
+        "isBase64Encoded": false,
+    });
+    event_of(&event)
+}
+
+fn event_of(value: &Value) -> Request {
+    event(&value.to_string())
+}
+
+fn with_feedback_bucket() -> LocalAws {
+    let aws = LocalAws::in_memory();
+    let bucket = BucketSpec {
+        name: "feedback".to_owned(),
+        ..BucketSpec::default()
+    };
+    aws.s3.put_bucket(bucket).expect("a bucket");
+    aws
+}
+
+#[tokio::test]
+async fn what_became_of_a_prediction_is_kept_without_its_text() {
+    let aws = with_feedback_bucket();
+    let classify = classify_auditing(&healthy("0.8"), &aws, "0");
+
+    let answer = body(&classify.handle(event(CONFIDENT)).await);
+    let id = answer["predictionId"].as_str().expect("an id");
+    let result = classify.handle(get_result(id, "")).await;
+    let wrong_wait = classify.handle(get_result(id, "soon")).await;
+
+    assert!(answer.get("resultKept").is_none(), "{answer}");
+    assert_eq!(result.status(), 200);
+    assert!(result.headers().contains_key("etag"));
+    assert_eq!(body(&result)["status"], "predicted");
+    assert_eq!(body(&result)["prediction"], "Business");
+    assert!(body(&result).get("utterance").is_none());
+    assert_eq!(problem(&wrong_wait).0, 400);
+}
+
+#[tokio::test]
+async fn a_prediction_that_cannot_be_kept_is_still_answered_and_says_so() {
+    let without_bucket = LocalAws::in_memory();
+    let classify = classify_auditing(&healthy("0.8"), &without_bucket, "0");
+
+    let answer = classify.handle(event(CONFIDENT)).await;
+
+    assert_eq!(answer.status(), 200);
+    assert_eq!(body(&answer)["resultKept"], false, "{}", body(&answer));
+}
+
+#[tokio::test]
+async fn only_get_is_understood_where_results_are() {
+    let mut request = get_result("82edcc00-a237-4925-ab3a-0a792b391ddf", "");
+    *request.method_mut() = http::Method::POST;
+
+    let response = classify(&healthy("0.8")).handle(request).await;
+
+    assert_eq!(problem(&response), (405, "method_not_allowed".into(), None));
+    assert_eq!(response.headers()["allow"], "GET, OPTIONS");
 }

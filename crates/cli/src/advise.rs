@@ -12,11 +12,10 @@ use std::{
 
 use active_learning_aws::{bucket::Bucket, failure::chain};
 use active_learning_core::model::threshold::{Judged, Verdict, advise};
-use aws_config::BehaviorVersion;
 use clap::Args;
+use serde_json::json;
 
-use crate::{encoder, outputs::StackOutputs};
-use local_stack::user;
+use crate::{encoder, outputs::StackOutputs, place};
 
 /// Template output that names the bucket of labelled objects.
 const BUCKET_OUTPUT: &str = "TrainingS3Bucket";
@@ -48,6 +47,9 @@ pub struct Options {
     /// Most predictions that may go to people
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
     max_review: f64,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Judged predictions, and in words how they came about.
@@ -70,11 +72,14 @@ pub async fn run(options: Options, state_dir: &Path) -> Result<ExitCode, Failure
     let Some(advice) = advise(&evidence.judged, options.target_accuracy, options.max_review) else {
         return Err(format!("nothing to judge by: {}", evidence.source).into());
     };
-    println!("{}", evidence.source);
-    print!(
-        "{}",
-        report::write(&advice, options.target_accuracy, options.max_review)
-    );
+    if options.json {
+        let report = json!({"source": evidence.source, "advice": advice});
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{}", evidence.source);
+        let report = report::write(&advice, options.target_accuracy, options.max_review);
+        print!("{report}");
+    }
     Ok(match advice.verdict {
         Verdict::Met(_) => ExitCode::SUCCESS,
         Verdict::TooLittleData { .. } | Verdict::NotGoodEnough { .. } => ExitCode::from(NOT_MET),
@@ -95,18 +100,13 @@ async fn of_stack(options: &Options, state_dir: &Path) -> Result<Evidence, Failu
     let (bucket, endpoint_url) = match &options.bucket {
         Some(bucket) => (bucket.clone(), options.endpoint_url.clone()),
         None => {
-            let stack = StackOutputs::read(state_dir).map_err(|error| {
-                let folder = state_dir.display();
-                format!("no stack was started on the state folder {folder}, and there is no --data: {error}")
-            })?;
+            let stack = StackOutputs::of_running(state_dir)
+                .map_err(|error| format!("{error}; or name a file with --data"))?;
             let endpoint_url = options.endpoint_url.clone().unwrap_or(stack.endpoint_url.clone());
             (stack.output(BUCKET_OUTPUT).to_owned(), Some(endpoint_url))
         }
     };
-    let config = match endpoint_url {
-        Some(url) => user::sdk_config(&url).await,
-        None => aws_config::load_defaults(BehaviorVersion::latest()).await,
-    };
+    let config = place::sdk_config(endpoint_url.as_deref()).await;
     let bucket = Bucket::new(aws_sdk_s3::Client::new(&config), bucket);
     let evidence = labelled_objects::judged(&bucket).await;
     Ok(evidence.map_err(|error| format!("does the stack run? {}", chain(&error)))?)

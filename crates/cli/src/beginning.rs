@@ -238,6 +238,9 @@ pub async fn show_progress(training: &Bucket) {
     loop {
         match training.read_document::<FirstModel>(FIRST_MODEL).await {
             Ok(Some(progress)) if told.as_ref() != Some(&progress) => {
+                if told.is_none() {
+                    println!("\nOpen the sign-in link to label. The first texts are there within a minute.");
+                }
                 println!("{}", progress.describe());
                 told = Some(progress);
             }

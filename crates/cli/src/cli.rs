@@ -1,17 +1,16 @@
 //! The command line.
 
 use std::{
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, IsTerminal},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use active_learning_aws::{bucket::Bucket, failure::chain};
-use aws_config::BehaviorVersion;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use clap_complete::{Shell, generate};
 use human_review::session::Role;
+use serde_json::json;
 use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
@@ -19,13 +18,11 @@ use crate::{
     advise,
     beginning::{self, Beginning},
     demo::{self, demo},
-    disputes, encoder, functions, import, labels, models,
+    disputes, encoder, failed_events, functions, import, labels, models,
     outputs::StackOutputs,
-    phases,
-    redrive::{self, Outcome},
-    run, sign_in, simulate, training,
+    phases, run, sign_in, simulate, training,
 };
-use local_stack::{boot::Settings, plan::Programs, user};
+use local_stack::{boot::Settings, plan::Programs};
 
 /// Where LocalStack's users expect everything.
 const DEFAULT_PORT: u16 = 4566;
@@ -63,6 +60,9 @@ struct StackOptions {
     /// Port on 127.0.0.1 for everything; 0 picks a free one [default: 4566]
     #[arg(long)]
     port: Option<u16>,
+    /// Name or address of this machine under which it may be asked, beside localhost and 127.0.0.1; may be repeated
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
     /// Template [default: infra/template.yaml here or in a folder above]
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
@@ -79,6 +79,7 @@ impl StackOptions {
     fn after(self, before: &Self) -> Self {
         Self {
             port: self.port.or(before.port),
+            allow_host: [before.allow_host.clone(), self.allow_host].concat(),
             template: self.template.or_else(|| before.template.clone()),
             param: [before.param.clone(), self.param].concat(),
             training_data: self.training_data.or_else(|| before.training_data.clone()),
@@ -89,6 +90,7 @@ impl StackOptions {
     fn given(&self) -> Option<&'static str> {
         let given = [
             (self.port.is_some(), "--port"),
+            (!self.allow_host.is_empty(), "--allow-host"),
             (self.template.is_some(), "--template"),
             (!self.param.is_empty(), "--param"),
             (self.training_data.is_some(), "--training-data"),
@@ -139,6 +141,7 @@ enum Command {
     #[command(after_help = "Example: active-learning disputed --json")]
     Disputed(disputes::Listing),
     /// Decides what people do not agree on, for good
+    #[command(after_help = "Example: active-learning adjudicate 0f8c… --label billing --by ann")]
     Adjudicate(disputes::Adjudication),
     /// Advises the threshold that keeps a promised accuracy; exits with 3 where there is none
     #[command(after_help = "Example: active-learning advise --target-accuracy 0.95")]
@@ -150,23 +153,17 @@ enum Command {
         name: String,
     },
     /// Says which text encoder is part of the program, or checks a folder before it is put under encoder/
+    #[command(after_help = "Example: active-learning encoder ./multilingual-e5-small")]
     Encoder {
         /// Folder of a sentence encoder, as the hub lays it out
         folder: Option<PathBuf>,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Sends events again that failed to the end, of the running stack or of one on AWS
     #[command(after_help = "Example: active-learning redrive --yes")]
-    Redrive {
-        /// Bucket with the failure records [default: the feedback bucket of the running stack]
-        #[arg(long)]
-        bucket: Option<String>,
-        /// Endpoint of a local stack [default: the running stack's; with --bucket alone it is AWS]
-        #[arg(long, value_name = "URL")]
-        endpoint_url: Option<String>,
-        /// Asks nothing
-        #[arg(long)]
-        yes: bool,
-    },
+    Redrive(failed_events::Options),
     /// Replays labelled texts as if people reviewed them: how many labels, which strategy, what threshold
     #[command(after_help = "Example: active-learning simulate --data labelled.csv --labels 400 --batch 25")]
     Simulate(simulate::Options),
@@ -187,6 +184,9 @@ enum Command {
         /// What they may do: reviewer answers tasks, admin runs the console as well
         #[arg(long, default_value = "reviewer", value_name = "ROLE", value_parser = role)]
         role: Role,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -197,6 +197,7 @@ pub fn command() -> clap::Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    end_quietly_on_a_closed_pipe();
     match execute(Arguments::parse()) {
         Ok(code) => code,
         // Whoever reads has seen enough.
@@ -294,18 +295,24 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 Ok(ExitCode::SUCCESS)
             }
             Command::Advise(question) => advise::run(question, &options.state_dir).await,
-            Command::Encoder { folder } => {
-                print!("{}", encoder::describe(folder.as_deref())?);
+            Command::Encoder { folder, json } => {
+                let described = encoder::describe(folder.as_deref())?;
+                match json {
+                    true => println!("{}", serde_json::to_string_pretty(&described)?),
+                    false => print!("{described}"),
+                }
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Redrive {
-                bucket,
-                endpoint_url,
-                yes,
-            } => redrive(&options.state_dir, bucket, endpoint_url, yes).await,
-            Command::SignInLink { reviewer, role } => {
+            Command::Redrive(events) => {
+                let done = failed_events::redrive(events, || running(&options.state_dir)).await?;
+                Ok(exit_code(done))
+            }
+            Command::SignInLink { reviewer, role, json } => {
                 let link = sign_in::create_link_as(&running(&options.state_dir)?, &reviewer, role).await?;
-                println!("{link}");
+                match json {
+                    true => println!("{}", json!({"url": link, "reviewer": reviewer, "role": role})),
+                    false => println!("{link}"),
+                }
                 Ok(ExitCode::SUCCESS)
             }
             Command::Lambda { .. } | Command::Completions { .. } | Command::Simulate(_) => {
@@ -313,6 +320,18 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
             }
         }
     })
+}
+
+/// Ends the program where nobody reads on: `println!` panics then, which is no fault of anybody.
+fn end_quietly_on_a_closed_pipe() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        report(panic);
+    }));
 }
 
 fn exit_code(success: bool) -> ExitCode {
@@ -351,6 +370,7 @@ fn settings(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failur
     let (template, template_files) = run::read_template(options.template.as_ref())?;
     Ok(Settings {
         port: options.port.unwrap_or(DEFAULT_PORT),
+        allowed_hosts: options.allow_host.clone(),
         state_dir: state_dir.to_owned(),
         template,
         template_files,
@@ -387,123 +407,5 @@ fn key_and_value(argument: &str) -> Result<(String, String), String> {
 }
 
 fn running(state_dir: &Path) -> Result<StackOutputs, Failure> {
-    StackOutputs::read(state_dir).map_err(|error| {
-        let folder = state_dir.display();
-        format!("no stack was started on the state folder {folder}: {error}").into()
-    })
-}
-
-async fn redrive(
-    state_dir: &Path,
-    bucket: Option<String>,
-    endpoint_url: Option<String>,
-    yes: bool,
-) -> Result<ExitCode, Failure> {
-    let (bucket, endpoint_url) = match bucket {
-        Some(bucket) => (bucket, endpoint_url),
-        None => {
-            let stack = running(state_dir)?;
-            let bucket = stack.output("FeedbackS3Bucket").to_owned();
-            (bucket, endpoint_url.or(Some(stack.endpoint_url)))
-        }
-    };
-    let config = match endpoint_url {
-        Some(url) => user::sdk_config(&url).await,
-        None => aws_config::load_defaults(BehaviorVersion::latest()).await,
-    };
-    let bucket = Bucket::new(aws_sdk_s3::Client::new(&config), bucket);
-    let keys = redrive::list(&bucket).await;
-    let keys = keys.map_err(|error| format!("does the stack run? {}", chain(&error)))?;
-    if keys.is_empty() {
-        println!("No failed events in {}.", bucket.name());
-        return Ok(ExitCode::SUCCESS);
-    }
-    if !yes && !confirmed(keys.len())? {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let Outcome {
-        redriven,
-        scheduled,
-        kept,
-    } = redrive::redrive(&bucket, keys).await;
-    for (operation, count) in &scheduled {
-        println!("{count} calls of `{operation}` by its schedule removed: it calls again by itself.");
-    }
-    println!("{redriven} sent again, {} kept.", kept.len());
-    for (key, reason) in &kept {
-        eprintln!("kept {key}: {reason}");
-    }
-    Ok(exit_code(kept.is_empty()))
-}
-
-fn confirmed(count: usize) -> io::Result<bool> {
-    print!("Send {count} failed events again? [y/N] ");
-    io::stdout().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn running_is_the_default_and_its_options_stand_on_either_side() {
-        let parse = |words: &[&str]| {
-            let arguments = Arguments::parse_from(words);
-            let after = match arguments.command {
-                Some(Command::Run { stack, .. } | Command::Demo { stack, .. }) => stack,
-                _ => StackOptions::default(),
-            };
-            let stack = after.after(&arguments.options.stack);
-            (stack.port, stack.param)
-        };
-        let one = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-
-        assert_eq!(
-            parse(&["active-learning", "--port", "0", "--param", "A=b=c"]),
-            (Some(0), vec![one("A", "b=c")])
-        );
-        assert_eq!(
-            parse(&[
-                "active-learning",
-                "--param",
-                "A=1",
-                "demo",
-                "--port",
-                "0",
-                "--param",
-                "A=2"
-            ]),
-            (Some(0), vec![one("A", "1"), one("A", "2")])
-        );
-        assert!(Arguments::try_parse_from(["active-learning", "--param", "A"]).is_err());
-    }
-
-    #[test]
-    fn a_command_takes_the_options_that_it_uses_and_no_others() {
-        let refused = |words: &[&str]| Arguments::try_parse_from(words).is_err();
-
-        assert!(refused(&["active-learning", "versions", "--port", "0"]));
-        assert!(refused(&[
-            "active-learning",
-            "labels",
-            "--training-data",
-            "f.csv"
-        ]));
-        assert!(!refused(&[
-            "active-learning",
-            "versions",
-            "--state-dir",
-            "there",
-            "-q"
-        ]));
-        assert!(refused(&["active-learning", "versions", "-q", "-v"]));
-    }
+    StackOutputs::of_running(state_dir)
 }

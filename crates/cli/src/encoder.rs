@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -10,6 +10,7 @@ use std::{
 };
 
 use active_learning_core::text::{Vector, VectorId, pack_vectors, unpack_vectors, vector_id};
+use serde::Serialize;
 use text_encoder::{Encoder, EncoderError};
 use text_model::{MAX_ENCODED, Prediction, TrainingSet};
 
@@ -54,36 +55,69 @@ impl Choice {
     }
 }
 
+/// What an encoder is, and how quick.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Described {
+    /// Folder that it was read from; `None` for the one that is part of the program.
+    pub folder: Option<PathBuf>,
+    /// SHA-256 over weights and tokenizer: models of another encoder are refused.
+    pub identity: String,
+    /// Values of a vector.
+    pub dimensions: usize,
+    /// Tokens of a text that are looked at.
+    pub max_tokens: usize,
+    /// Tokens of the text that the speed was measured on.
+    pub sample_tokens: usize,
+    /// Milliseconds for such a text on this machine, many at a time.
+    pub milliseconds_per_text: f64,
+}
+
 /// Says what the encoder of the program is, or that of a folder, and how quick.
 ///
 /// # Errors
 ///
 /// What is in the folder is none that can be used.
-pub fn describe(folder: Option<&Path>) -> Result<String, EncoderError> {
+pub fn describe(folder: Option<&Path>) -> Result<Described, EncoderError> {
     let encoder = match folder {
         Some(folder) => Arc::new(Encoder::load(folder)?),
         None => Encoder::built_in(),
     };
-    let place = folder.map_or_else(
-        || "all-MiniLM-L6-v2, part of the program (TextEncoder=built-in)".to_owned(),
-        |folder| {
-            format!(
-                "{} can be used: put it under {FOLDER} and set TextEncoder=s3",
-                folder.display()
-            )
-        },
-    );
     let start = Instant::now();
     let vectors = encoder.encode(&[SAMPLE; SAMPLES]);
-    let milliseconds = start.elapsed().as_secs_f64() * 1e3 / vectors.len() as f64;
-    Ok(format!(
-        "{place}\nidentity: {}\nvectors of {} values, of the first {} tokens of a text\n\
-         {milliseconds:.1} ms for a text of {} tokens here, many at a time\n",
-        encoder.identity(),
-        encoder.dimensions(),
-        encoder.max_tokens(),
-        encoder.tokens(SAMPLE).len(),
-    ))
+    let milliseconds_per_text = start.elapsed().as_secs_f64() * 1e3 / vectors.len() as f64;
+    Ok(Described {
+        folder: folder.map(Path::to_owned),
+        identity: encoder.identity().to_string(),
+        dimensions: encoder.dimensions(),
+        max_tokens: encoder.max_tokens(),
+        sample_tokens: encoder.tokens(SAMPLE).len(),
+        milliseconds_per_text,
+    })
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.folder {
+            None => writeln!(f, "all-MiniLM-L6-v2, part of the program (TextEncoder=built-in)")?,
+            Some(folder) => writeln!(
+                f,
+                "{} can be used: put it under {FOLDER} and set TextEncoder=s3",
+                folder.display()
+            )?,
+        }
+        writeln!(f, "identity: {}", self.identity)?;
+        writeln!(
+            f,
+            "vectors of {} values, of the first {} tokens of a text",
+            self.dimensions, self.max_tokens
+        )?;
+        writeln!(
+            f,
+            "{:.1} ms for a text of {} tokens here, many at a time",
+            self.milliseconds_per_text, self.sample_tokens
+        )
+    }
 }
 
 /// Where an own encoder lies, in the training bucket.
@@ -213,7 +247,8 @@ mod tests {
             .expect_err("an empty folder")
             .to_string();
 
-        assert!(built_in.contains(Encoder::built_in_identity()), "{built_in}");
+        assert_eq!(built_in.identity, Encoder::built_in_identity());
+        assert!(built_in.to_string().contains(&built_in.identity), "{built_in}");
         assert_eq!(refusal, "the encoder has no config.json");
     }
 }

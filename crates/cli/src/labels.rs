@@ -11,7 +11,8 @@ use active_learning_aws::{
 };
 use active_learning_core::labels::label_set::{Label, LabelSet, LabelSetError, State};
 use clap::{Args, Subcommand};
-use model_building::relabel::{self, Doubt, Rows};
+use model_building::relabel::{self, Doubt, Proposal, Rows};
+use serde::Serialize;
 
 use crate::{outputs::StackOutputs, place::Place};
 
@@ -29,6 +30,9 @@ pub struct Options {
     /// Asks nothing
     #[arg(long, global = true)]
     yes: bool,
+    /// Prints JSON; asks nothing, and changes nothing without --yes
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -128,63 +132,116 @@ pub async fn execute(
     let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
 
     match options.action.unwrap_or(Action::List) {
+        Action::List if options.json => println!("{}", serde_json::to_string_pretty(&set)?),
         Action::List => print!("{}", listed(&set)),
         Action::Proposed => {
             let proposals = relabel::proposals(&labels.place.training, &set).await?;
-            if proposals.is_empty() {
-                println!("Nothing is proposed.");
-            }
-            for proposal in proposals {
-                println!("{}\t{} votes", proposal.name, proposal.votes);
+            match options.json {
+                true => println!("{}", serde_json::to_string_pretty(&proposals)?),
+                false => print!("{}", proposed(&proposals)),
             }
         }
-        action => return labels.change(&set, action, options.yes).await,
+        action => {
+            let asking = Asking {
+                yes: options.yes,
+                json: options.json,
+            };
+            return labels.change(&set, action, asking).await;
+        }
     }
     Ok(true)
 }
 
+/// How a change is agreed on, and told.
+#[derive(Clone, Copy)]
+struct Asking {
+    yes: bool,
+    json: bool,
+}
+
+/// What became of a change.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Changed {
+    /// What it does, in words.
+    change: String,
+    /// Version of the label set that has it; `None` where nothing was changed.
+    version: Option<u64>,
+    /// Texts that are asked again because of it.
+    asked_again: usize,
+}
+
 impl Labels {
     /// Makes a change, if it can be made and whoever asked wants it once they know what it does.
-    async fn change(&self, set: &LabelSet, action: Action, yes: bool) -> Result<bool, Failure> {
+    async fn change(
+        &self,
+        set: &LabelSet,
+        action: Action,
+        Asking { yes, json }: Asking,
+    ) -> Result<bool, Failure> {
         // What cannot be done is said before anything is counted.
         apply(&mut set.clone(), &action)?;
         let plan = self.plan(set, &action).await?;
+        let mut text = plan.text;
         if set.labels().is_empty() {
-            println!(
-                "There is no label set yet: this begins one, without the classes of the template parameter."
+            text = format!(
+                "There is no label set yet: this begins one, without the classes of the template parameter.\n{text}"
             );
         }
-        println!("{}", plan.text);
+        if json {
+            let mut changed = Changed {
+                change: text,
+                version: None,
+                asked_again: plan.again.count(),
+            };
+            if yes {
+                let (version, asked_again) = self.make(set, &action, &plan.again).await?;
+                changed.version = Some(version);
+                changed.asked_again = asked_again;
+            }
+            println!("{}", serde_json::to_string_pretty(&changed)?);
+            return Ok(yes);
+        }
+        println!("{text}");
         if !yes && !confirmed()? {
             println!("Nothing was changed.");
             return Ok(false);
         }
 
+        let (version, asked_again) = self.make(set, &action, &plan.again).await?;
+        println!("Label set version {version}.");
+        if asked_again > 0 {
+            println!("{asked_again} texts are asked again.");
+        }
+        Ok(true)
+    }
+
+    /// Makes a change and asks again what it puts in doubt. Returns the new version of the set, and how many texts
+    /// are asked again.
+    async fn make(&self, set: &LabelSet, action: &Action, doubtful: &Rows) -> Result<(u64, usize), Failure> {
         let at = aws::now();
-        let again = relabel::again(&plan.again, &at);
+        let again = relabel::again(doubtful, &at);
         if again.is_empty() {
-            let new = self.sets.edit(&at, |set| apply(set, &action)).await?;
-            println!("Label set version {}.", new.version());
-            return Ok(true);
+            let new = self.sets.edit(&at, |set| apply(set, action)).await?;
+            return Ok((new.version(), 0));
         }
 
         // Written down first: whatever happens after the change, its questions are asked.
         let planned = self.relabelling.plan(set, &at, &again).await?;
-        let changed = self.sets.edit(&at, |set| apply(set, &action)).await;
+        let changed = self.sets.edit(&at, |set| apply(set, action)).await;
         if let Err(ChangeError::Refused(_)) = &changed {
             self.relabelling.drop_plan(&planned).await?;
         }
-        println!("Label set version {}.", changed?.version());
+        let version = changed?.version();
         self.relabelling.deliver(&planned).await?;
-        println!("{} texts are asked again.", planned.texts());
-        Ok(true)
+        Ok((version, planned.texts()))
     }
 
     /// Asks what an earlier change was to ask, where whoever made it was stopped before it was asked.
     async fn go_on_with_earlier_changes(&self) -> Result<(), Failure> {
         let resumed = self.relabelling.resume(&aws::now()).await?;
         if resumed.texts > 0 {
-            println!(
+            eprintln!(
                 "An earlier change of the label set had been left in the middle: {} texts are asked again now.",
                 resumed.texts
             );
@@ -284,6 +341,16 @@ fn confirmed() -> io::Result<bool> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+fn proposed(proposals: &[Proposal]) -> String {
+    if proposals.is_empty() {
+        return "Nothing is proposed.\n".to_owned();
+    }
+    let lines = proposals
+        .iter()
+        .map(|proposal| format!("{}\t{} votes\n", proposal.name, proposal.votes));
+    lines.collect()
 }
 
 fn listed(set: &LabelSet) -> String {

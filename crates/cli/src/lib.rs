@@ -12,6 +12,7 @@ pub mod cli;
 pub mod demo;
 pub mod disputes;
 pub mod encoder;
+pub mod failed_events;
 pub mod functions;
 pub mod http_client;
 pub mod import;

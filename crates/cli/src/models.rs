@@ -10,7 +10,7 @@ use active_learning_core::{
     dataset::{TrainingFileReport, TrainingFileState},
     model::comparison::Decision,
 };
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_comprehend::error::DisplayErrorContext;
 use clap::{Args, Subcommand};
 use model_building::{
@@ -18,8 +18,14 @@ use model_building::{
     export::{ExportSummary, Format, export},
 };
 
-use crate::{outputs::StackOutputs, phases::Phases, place::sibling, report, status};
-use local_stack::user;
+use serde::Serialize;
+
+use crate::{
+    outputs::StackOutputs,
+    phases::Phases,
+    place::{self, sibling},
+    report, status,
+};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -38,12 +44,17 @@ pub struct Target {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Builds a model from all labels now, and shows whether it is deployed and why
+    #[command(after_help = "Example: active-learning build --json")]
     Build {
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
         /// Whose
         #[command(flatten)]
         target: Target,
     },
     /// Shows the model versions with their scores and where they come from
+    #[command(after_help = "Example: active-learning versions --json")]
     Versions {
         /// Prints JSON
         #[arg(long)]
@@ -53,6 +64,7 @@ pub enum Command {
         target: Target,
     },
     /// Shows how the stack is doing: what waits, what serves and how well, and what needs a person
+    #[command(after_help = "Example: active-learning status")]
     Status {
         /// Prints the figures as JSON, as the console has them at overview.json
         #[arg(long)]
@@ -62,15 +74,22 @@ pub enum Command {
         target: Target,
     },
     /// Brings the model before the serving one back, or the one that is named
+    #[command(after_help = "Example: active-learning rollback")]
     Rollback {
-        /// ARN of the model to bring back
-        #[arg(long, value_name = "ARN")]
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+        /// Version to bring back, as `versions` names it, or the ARN of its model
+        #[arg(long, value_name = "VERSION")]
         to: Option<String>,
         /// Whose
         #[command(flatten)]
         target: Target,
     },
     /// Approves a deployment that waits for it (parameter ApproveDeployments)
+    #[command(
+        after_help = "Example: active-learning approve 2026-11-28-0900 --reject 'recall of billing fell'"
+    )]
     Approve {
         /// Name of the build, as the notification and `versions` give it
         build: String,
@@ -82,6 +101,7 @@ pub enum Command {
         target: Target,
     },
     /// Writes what people labelled
+    #[command(after_help = "Example: active-learning export --format csv --output labelled.csv")]
     Export {
         /// csv (Comprehend's training CSV), manifest (Ground Truth's augmented manifest) or jsonl (with every vote)
         #[arg(long)]
@@ -99,17 +119,15 @@ impl Target {
     async fn models(self, stack: impl FnOnce() -> Result<StackOutputs, Failure>) -> Result<Models, Failure> {
         match (self.bucket, self.state_machine) {
             (Some(bucket), Some(state_machine)) => {
-                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+                let config = place::sdk_config(None).await;
                 let (feedback, review) = (sibling(&bucket, "feedback")?, sibling(&bucket, "review")?);
                 let models = Models::new(&config, bucket, state_machine, String::new());
                 Ok(models.with_buckets(&feedback, &review))
             }
             _ => {
                 let stack = stack()?;
-                Ok(Models::of_stack(
-                    &user::sdk_config(&stack.endpoint_url).await,
-                    &stack,
-                ))
+                let config = place::sdk_config(Some(&stack.endpoint_url)).await;
+                Ok(Models::of_stack(&config, &stack))
             }
         }
     }
@@ -125,9 +143,9 @@ pub async fn execute(
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<bool, Failure> {
     match command {
-        Command::Build { target } => {
+        Command::Build { json, target } => {
             let built = target.models(stack).await?.build().await?;
-            print!("{}", built.describe());
+            built.print(json)?;
             Ok(built.decided)
         }
         Command::Versions { json, target } => {
@@ -149,9 +167,15 @@ pub async fn execute(
             Ok(true)
         }
         Command::Status { json, target } => status::show(&target.models(stack).await?, json).await,
-        Command::Rollback { to, target } => {
-            let built = target.models(stack).await?.roll_back(to.as_deref()).await?;
-            print!("{}", built.describe());
+        Command::Rollback { json, to, target } => {
+            let models = target.models(stack).await?;
+            let built = models.roll_back(to.as_deref()).await?;
+            built.print(json)?;
+            if !json {
+                for difference in models.label_differences(models.serving().await?).await? {
+                    println!("! {difference}");
+                }
+            }
             Ok(built
                 .record
                 .is_some_and(|record| record.outcome != Outcome::Failed))
@@ -209,6 +233,8 @@ pub struct Models {
 }
 
 /// What an execution came to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Built {
     /// Its record; none if another execution was under way.
     pub record: Option<BuildRecord>,
@@ -218,6 +244,7 @@ pub struct Built {
     pub deployed: bool,
     /// Whether it came to a decision, whichever way, or there was nothing to decide.
     pub decided: bool,
+    /// Why, in words.
     why: String,
 }
 
@@ -271,8 +298,22 @@ impl Models {
     ///
     /// When the execution cannot be started or followed.
     pub async fn roll_back(&self, to: Option<&str>) -> Result<Built, Failure> {
+        let arn = match to {
+            Some(version) if !version.starts_with("arn:") => Some(self.arn_of(version).await?),
+            arn => arn.map(str::to_owned),
+        };
+        let to = arn.as_deref();
         self.follow(model_building::start_roll_back(&self.sfn, &self.state_machine, to).await?)
             .await
+    }
+
+    /// Returns the ARN of a model by the name of its version, as `versions` shows it.
+    async fn arn_of(&self, version: &str) -> Result<String, Failure> {
+        let versions = self.versions().await?;
+        let found = versions.iter().rev().find(|known| known.version == version);
+        found
+            .map(|known| known.model_arn.clone())
+            .ok_or_else(|| format!("there is no model version `{version}`: `versions` lists them").into())
     }
 
     async fn follow(&self, execution: String) -> Result<Built, Failure> {
@@ -404,6 +445,14 @@ impl Models {
 }
 
 impl Built {
+    fn print(&self, json: bool) -> serde_json::Result<()> {
+        match json {
+            true => println!("{}", serde_json::to_string_pretty(self)?),
+            false => print!("{}", self.describe()),
+        }
+        Ok(())
+    }
+
     /// Describes it for people.
     pub fn describe(&self) -> String {
         let table = self.decision.as_ref().map(report::decision).unwrap_or_default();

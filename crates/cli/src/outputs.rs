@@ -1,12 +1,21 @@
 //! `outputs.json` in the state folder: what other programs need to know of a running stack.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::{TcpStream, ToSocketAddrs},
+    path::Path,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 use local_stack::stack::write_private;
 
 const FILE_NAME: &str = "outputs.json";
+
+/// Time in which a stack on this machine takes a connection.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What other programs need to know of a running stack. Not for logs: it holds a key and a link.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +62,35 @@ impl StackOutputs {
     /// `NotFound` when none was; otherwise whatever the file system reports.
     pub fn read(state_dir: &Path) -> io::Result<Self> {
         Ok(serde_json::from_slice(&fs::read(state_dir.join(FILE_NAME))?)?)
+    }
+
+    /// Reads the file, and sees that something answers where it says.
+    ///
+    /// # Errors
+    ///
+    /// In words for the user, when no stack was started on this state folder, or none runs.
+    pub fn of_running(state_dir: &Path) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let folder = state_dir.display();
+        let outputs = Self::read(state_dir).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                format!("no stack was started on the state folder {folder}: start one first")
+            }
+            _ => format!(
+                "{folder}/{FILE_NAME} cannot be read ({error}): the next start of the stack writes it anew"
+            ),
+        })?;
+        let address = outputs.endpoint_url.trim_start_matches("http://");
+        let answers = address.to_socket_addrs().is_ok_and(|mut all| {
+            all.any(|address| TcpStream::connect_timeout(&address, ANSWER_TIMEOUT).is_ok())
+        });
+        match answers {
+            true => Ok(outputs),
+            false => Err(format!(
+                "the stack of the state folder {folder} does not run: nothing answers at {}. Start it first",
+                outputs.endpoint_url
+            )
+            .into()),
+        }
     }
 
     /// Returns a template output, empty if there is none of this name.

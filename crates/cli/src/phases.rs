@@ -1,4 +1,4 @@
-//! How far a build is, on the terminal: one line that changes.
+//! How far a build or a training is, on the terminal: one line that changes.
 
 use std::{
     cell::Cell,
@@ -35,9 +35,16 @@ impl Default for Phases {
 impl Phases {
     /// Takes in that a state of the state machine was entered.
     pub fn enter(&self, state: &str) {
-        let Some(phase) = phase_of(state).filter(|_| !IS_QUIET.load(Ordering::Relaxed)) else {
+        if let Some(phase) = phase_of(state) {
+            self.begin(phase);
+        }
+    }
+
+    /// Begins a phase, unless it is the current one.
+    pub fn begin(&self, phase: &'static str) {
+        if IS_QUIET.load(Ordering::Relaxed) {
             return;
-        };
+        }
         if self.phase.get().is_some_and(|(current, _)| current == phase) {
             return;
         }

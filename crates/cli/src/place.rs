@@ -38,7 +38,7 @@ impl Place {
                 output("FeedbackS3Bucket"),
             ));
         };
-        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let config = sdk_config(None).await;
         let feedback = match feedback {
             Some(feedback) => feedback.to_owned(),
             None => feedback_bucket(training)?,
@@ -52,6 +52,14 @@ impl Place {
             feedback: training.other(feedback),
             training,
         }
+    }
+}
+
+/// Returns a configuration of SDK clients: the user's of the local stack at an endpoint, else what the AWS CLI would use.
+pub async fn sdk_config(endpoint_url: Option<&str>) -> SdkConfig {
+    match endpoint_url {
+        Some(url) => user::sdk_config(url).await,
+        None => aws_config::load_defaults(BehaviorVersion::latest()).await,
     }
 }
 

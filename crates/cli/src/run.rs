@@ -53,15 +53,16 @@ pub async fn run(
         failure = async {
             let sample = training::SAMPLE_DATA;
             let outputs = make_ready(&stack, &settings.state_dir, training_data, beginning, sample).await?;
-            print!("{}", welcome(&outputs));
             let training = bucket(&stack, "TrainingS3Bucket");
+            print!("{}", welcome(&outputs, training::examples(&training).await?));
+            // Before a first model is waited for: people label it on these pages.
+            for problem in sign_in::try_template(&outputs, items_per_task(&stack)).await? {
+                println!("! The worker task template cannot be used, its pages have no Submit: {problem}");
+            }
             beginning::show_progress(&training).await;
             let models = Models::of_stack(&stack.aws.sdk_config(), &outputs);
             for difference in models.label_differences(models.serving().await?).await? {
                 println!("! {difference}");
-            }
-            for problem in sign_in::try_template(&outputs, items_per_task(&stack)).await? {
-                println!("! The worker task template cannot be used, its pages have no Submit: {problem}");
             }
             std::future::pending().await
         } => failure,

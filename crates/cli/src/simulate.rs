@@ -146,7 +146,10 @@ pub fn run(options: &Options) -> Result<(), SimulateError> {
     let seen = Seen::of(texts.all(), vectors);
     let budgets = budgets(start, options.batch.get(), labels);
     let replays = replay_all(&streams, &ways, &budgets, &seen)?;
-    let summary = Summary::of(&ways, &replays);
+    let all = streams
+        .iter()
+        .map(|stream| replay::with_all_labels(stream, &seen));
+    let summary = Summary::of(&ways, &replays, &all.collect::<Result<Vec<_>, _>>()?);
     print!("{}", report::text(&summary));
     match &options.output {
         Some(folder) => write_files(folder, &summary, &replays, options.imbalance)

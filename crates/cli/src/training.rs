@@ -7,10 +7,13 @@ use std::{
 };
 
 use active_learning_aws::{
-    bucket::{Bucket, BucketError, CSV},
+    bucket::{Bucket, BucketError, CSV, Listed},
     label_set::LabelSets,
+    overview::FAILED_EVENTS,
 };
-use active_learning_core::dataset::TrainingFileState;
+use active_learning_core::dataset::{
+    TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample,
+};
 use aws_sdk_comprehend::{
     error::DisplayErrorContext, operation::classify_document::ClassifyDocumentError, primitives::DateTime,
 };
@@ -18,11 +21,15 @@ use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
 
+use crate::{phases::Phases, welcome::Examples};
+
 /// The sample data that is shipped: news in four categories, Comprehend CSV.
 pub const SAMPLE_DATA: &[u8] = include_bytes!("../data/news.csv");
 
 /// Template output that names the bucket of training data.
 const BUCKET_OUTPUT: &str = "TrainingS3Bucket";
+/// Template output that names the bucket of feedback, and of events that failed.
+const FEEDBACK_OUTPUT: &str = "FeedbackS3Bucket";
 /// Template output with the ARN of the endpoint that classifies.
 const ENDPOINT_OUTPUT: &str = "ComprehendEndpointArnInUse";
 /// Signing name of the built-in classifier.
@@ -33,6 +40,10 @@ const KEY: &str = "initial/training-data.csv";
 /// Where the sample is put: its name says that it is one, so that data of the user's own replaces it.
 const SAMPLE_KEY: &str = "initial/sample-news.csv";
 
+/// Failed events and training files that are counted.
+const MAX_LISTED: usize = 1_000;
+
+/// How long the function may take to say that it has no model; a training takes as long as it takes.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
@@ -52,6 +63,12 @@ pub enum TrainingError {
     /// The bucket cannot be read or written.
     #[error("the training data cannot be stored")]
     Storage(#[from] BucketError),
+    /// No file can be trained on.
+    #[error("{0}")]
+    Refused(String),
+    /// The function failed as often as it is tried.
+    #[error("training failed; the state folder's logs say why, and the next start tries again")]
+    Failed,
     /// The classifier does not answer in time.
     #[error("the classifier did not answer within {within} s: {reason}", within = READY_WITHIN.as_secs())]
     NotReady {
@@ -96,17 +113,25 @@ pub async fn prepare(
     let data = match data {
         Some(data) => Some((KEY, data)),
         None if !bucket.list_after(FOLDER, "", 1).await?.is_empty() => None,
-        None if LabelSets::new(bucket.clone()).current().await?.is_some() => {
+        None if has_labels(&bucket).await? => {
             return wait_until_it_answers(stack).await;
         }
         None => Some((SAMPLE_KEY, sample.to_vec())),
     };
-    let mut replaced = None;
+    let mut waiting = Waiting::of(stack, &bucket).await?;
     if let Some((key, data)) = data {
-        replaced = last_change(stack).await;
+        waiting.file = Some(key);
+        waiting.replaced = last_change(stack).await;
         bucket.put(key, CSV, data).await?;
     }
-    wait_until_ready(stack, replaced).await?;
+    match waiting.until_ready().await {
+        // People can go on without it.
+        Err(TrainingError::Refused(reason)) if waiting.file.is_none() && has_labels(&bucket).await? => {
+            eprintln!("{reason}");
+            return wait_until_it_answers(stack).await;
+        }
+        ready => ready?,
+    }
     for file in model_building::training_files(&bucket).await? {
         if file.state != TrainingFileState::Taken {
             eprintln!("{}", model_building::describe_training_file(&file));
@@ -115,23 +140,113 @@ pub async fn prepare(
     Ok(HasModel(true))
 }
 
-/// Asks the classifier itself: a request to the API would leave a record for review. The model that
-/// was in service until `replaced` is not the one that is waited for.
-async fn wait_until_ready(stack: &Running, replaced: Option<DateTime>) -> Result<(), TrainingError> {
-    let comprehend = aws_sdk_comprehend::Client::new(&stack.aws.sdk_config());
-    let deadline = tokio::time::Instant::now() + READY_WITHIN;
-    loop {
-        let question = comprehend.classify_document().endpoint_arn(endpoint(stack));
-        let reason = match question.text("Ready?").send().await {
-            Ok(_) if replaced.is_none() || last_change(stack).await > replaced => return Ok(()),
-            Ok(_) => "it still has its earlier model".to_owned(),
-            Err(error) => DisplayErrorContext(error).to_string(),
+/// Returns whether the classifier learned from the sample that is shipped, or from data of the user's own.
+///
+/// # Errors
+///
+/// When the bucket fails.
+pub async fn examples(training: &Bucket) -> Result<Examples, BucketError> {
+    let files = training.list_after(FOLDER, "", MAX_LISTED).await?;
+    let is_own = |file: &Listed| is_initial_file(&file.key) && !is_shipped_sample(&file.key, "");
+    Ok(match files.is_empty() || files.iter().any(is_own) {
+        true => Examples::Own,
+        false => Examples::News,
+    })
+}
+
+async fn has_labels(training: &Bucket) -> Result<bool, BucketError> {
+    let set = LabelSets::new(training.clone()).current().await?;
+    Ok(set.is_some())
+}
+
+/// The wait for a model of a training file.
+struct Waiting<'a> {
+    stack: &'a Running,
+    training: &'a Bucket,
+    /// Where events that failed lie, and what their keys begin with.
+    failed: Option<(Bucket, String)>,
+    /// What lay there before.
+    failed_before: usize,
+    /// Key of the file that is waited for; without one any will do.
+    file: Option<&'static str>,
+    /// When the model was put in service that is to be replaced.
+    replaced: Option<DateTime>,
+}
+
+impl<'a> Waiting<'a> {
+    async fn of(stack: &'a Running, training: &'a Bucket) -> Result<Self, TrainingError> {
+        let mut waiting = Self {
+            stack,
+            training,
+            failed: failed_events(stack, training),
+            failed_before: 0,
+            file: None,
+            replaced: None,
         };
-        if tokio::time::Instant::now() > deadline {
-            return Err(TrainingError::NotReady { reason });
-        }
-        tokio::time::sleep(BETWEEN_TRIES).await;
+        waiting.failed_before = waiting.failed_events().await?;
+        Ok(waiting)
     }
+
+    /// Waits as long as the file may still become a model: until it serves, the file is refused, or the function has
+    /// failed as often as it is tried. Says every few seconds that it goes on.
+    async fn until_ready(&self) -> Result<(), TrainingError> {
+        let progress = Phases::default();
+        let end = self.end(&progress).await;
+        progress.end();
+        end
+    }
+
+    async fn end(&self, progress: &Phases) -> Result<(), TrainingError> {
+        // Asked itself: a request to the API would leave a record for review.
+        let comprehend = aws_sdk_comprehend::Client::new(&self.stack.aws.sdk_config());
+        loop {
+            let question = comprehend.classify_document().endpoint_arn(endpoint(self.stack));
+            let answers = question.text("Ready?").send().await.is_ok();
+            if answers && (self.replaced.is_none() || last_change(self.stack).await > self.replaced) {
+                return Ok(());
+            }
+            if let Some(refused) = self.refused().await? {
+                return Err(TrainingError::Refused(refused));
+            }
+            if self.failed_events().await? > self.failed_before {
+                return Err(TrainingError::Failed);
+            }
+            progress.begin("Training the first model");
+            progress.show();
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+
+    /// Returns why there will be no model: the file is not taken, or none of those that lie there is.
+    async fn refused(&self) -> Result<Option<String>, BucketError> {
+        let files = model_building::training_files(self.training).await?;
+        let untaken = |file: &&TrainingFileReport| file.state != TrainingFileState::Taken;
+        let refused = match self.file {
+            Some(key) => files.iter().find(|file| file.key == key).filter(untaken),
+            None => {
+                let listed = self.training.list_after(FOLDER, "", MAX_LISTED).await?;
+                let all = listed.iter().filter(|file| is_initial_file(&file.key)).count();
+                let none_is_taken = files.len() == all && files.iter().all(|file| untaken(&file));
+                files.first().filter(|_| none_is_taken)
+            }
+        };
+        Ok(refused.map(model_building::describe_training_file))
+    }
+
+    async fn failed_events(&self) -> Result<usize, BucketError> {
+        match &self.failed {
+            Some((bucket, prefix)) => Ok(bucket.list_after(prefix, "", MAX_LISTED).await?.len()),
+            None => Ok(0),
+        }
+    }
+}
+
+/// Returns where the events of the built-in classifier lie that failed to the end.
+fn failed_events(stack: &Running, training: &Bucket) -> Option<(Bucket, String)> {
+    let (_, url) = (stack.plan.signing_names.iter()).find(|(name, _)| name == SIGNING_NAME)?;
+    let url = stack.plan.function_urls.iter().find(|other| other.id == *url)?;
+    let feedback = training.other(stack.outputs.get(FEEDBACK_OUTPUT)?);
+    Some((feedback, format!("{FAILED_EVENTS}{}/", url.function_name)))
 }
 
 /// Waits until the classifier answers, be it that it has no model yet.
@@ -170,7 +285,6 @@ fn endpoint(stack: &Running) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use active_learning_core::dataset::is_shipped_sample;
     use sha2::{Digest, Sha256};
 
     use super::*;

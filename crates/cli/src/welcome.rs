@@ -2,8 +2,17 @@
 
 use crate::outputs::StackOutputs;
 
+/// What the classifier learned first, and the commands are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Examples {
+    /// The news that are shipped.
+    News,
+    /// Texts of the user's own.
+    Own,
+}
+
 /// Renders the addresses of the stack and three commands to begin with.
-pub fn welcome(stack: &StackOutputs) -> String {
+pub fn welcome(stack: &StackOutputs, examples: Examples) -> String {
     let rows = [
         ("Classify", stack.output("TextClassificationApiGatewayID")),
         ("Feedback", stack.output("FeedbackAPIGatewayID")),
@@ -26,13 +35,13 @@ pub fn welcome(stack: &StackOutputs) -> String {
     }
     welcome += "At the AWS endpoint the user `test` with the secret `test` has all rights.\n";
     if !stack.api_key_value.is_empty() {
-        welcome += &commands(stack);
+        welcome += &commands(stack, examples);
     }
     welcome
 }
 
 /// Three commands: classify a text, dislike the answer, hand in a file of texts.
-fn commands(stack: &StackOutputs) -> String {
+fn commands(stack: &StackOutputs, examples: Examples) -> String {
     let StackOutputs {
         endpoint_url,
         api_key_value: key,
@@ -41,11 +50,23 @@ fn commands(stack: &StackOutputs) -> String {
     let classify = stack.output("TextClassificationApiGatewayID");
     let feedback = stack.output("FeedbackAPIGatewayID");
     let bucket = stack.output("BatchUploadS3Bucket");
+    let [first, second, third] = match examples {
+        Examples::News => [
+            r#""classifier":"news","sentence":"The city wants to buy the club a new stadium.""#,
+            r#""classifier":"news","sentence":"Shares fell after the merger was called off.""#,
+            r#""classifier":"news","sentences":["A probe landed on the far side of the Moon."]"#,
+        ],
+        Examples::Own => [
+            r#""sentence":"A text of your own.""#,
+            r#""sentence":"A text with a wrong label.""#,
+            r#""sentences":["One more text.","And another one."]"#,
+        ],
+    };
     format!(
         r#"
-  curl -H 'x-api-key: {key}' -d '{{"classifier":"news","sentence":"The city wants to buy the club a new stadium."}}' {classify}
-  curl -H 'x-api-key: {key}' -d '{{"classifier":"news","sentence":"Shares fell after the merger was called off.","feedback":"dislike"}}' {feedback}
-  curl --aws-sigv4 aws:amz:us-east-1:s3 --user test:test -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -X PUT --data-binary '{{"classifier":"news","sentences":["A probe landed on the far side of the Moon."]}}' {endpoint_url}/{bucket}/first.json
+  curl -H 'x-api-key: {key}' -d '{{{first}}}' {classify}
+  curl -H 'x-api-key: {key}' -d '{{{second},"feedback":"dislike"}}' {feedback}
+  curl --aws-sigv4 aws:amz:us-east-1:s3 --user test:test -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -X PUT --data-binary '{{{third}}}' {endpoint_url}/{bucket}/first.json
 "#
     )
 }
@@ -82,7 +103,7 @@ mod tests {
             ("BatchUploadS3Bucket", "uploads"),
         ];
 
-        let text = welcome(&stack("k3y", &outputs));
+        let text = welcome(&stack("k3y", &outputs), Examples::News);
 
         let commands: Vec<_> = text.lines().filter(|line| line.starts_with("  curl ")).collect();
         assert_eq!(commands.len(), 3);
@@ -93,8 +114,21 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_with_own_texts_reads_nothing_of_news() {
+        let outputs = [("TextClassificationApiGatewayID", "http://127.0.0.1:4566/classify")];
+
+        let text = welcome(&stack("k3y", &outputs), Examples::Own);
+
+        assert!(
+            text.contains(r#"-d '{"sentence":"A text of your own."}' http"#),
+            "{text}"
+        );
+        assert!(!text.contains("news"), "{text}");
+    }
+
+    #[test]
     fn a_stack_without_apis_shows_its_endpoint_only() {
-        let text = welcome(&stack("", &[]));
+        let text = welcome(&stack("", &[]), Examples::News);
 
         assert!(text.contains("AWS endpoint      http://127.0.0.1:4566\n"));
         assert!(!text.contains("curl") && !text.contains("sign-in"));

@@ -196,7 +196,10 @@ fn what_expires_is_what_the_lifecycle_rules_say() {
         let rules = &bucket.expect("a bucket").expirations;
         let expires = rules.iter().any(|rule| kind.key.starts_with(&rule.prefix));
 
-        let does = matches!(kind.lifetime, Lifetime::ClaimRetention | Lifetime::Month);
+        let does = matches!(
+            kind.lifetime,
+            Lifetime::ClaimRetention | Lifetime::Month | Lifetime::PredictionRetention
+        );
         assert_eq!(expires, does, "{}", kind.key);
     }
 }

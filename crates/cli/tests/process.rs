@@ -1,10 +1,11 @@
 //! The program as a user runs it: the shipped template, the shipped functions, one process and its children.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -54,6 +55,24 @@ impl Stack {
         }
     }
 
+    /// Reads what it writes until a line holds these words; returns all of it.
+    fn says(&mut self, words: &str) -> String {
+        let stdout = self.0.stdout.take().expect("it is a pipe");
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            lines.for_each(|line| drop(sender.send(line)));
+        });
+        let mut said = String::new();
+        while !said.contains(words) {
+            match lines.recv_timeout(DEADLINE) {
+                Ok(line) => said = said + &line + "\n",
+                Err(_) => panic!("not said: {words}; but: {said}"),
+            }
+        }
+        said
+    }
+
     /// Asks it to stop, as Ctrl-C does, and returns what it wrote.
     fn stop(mut self, signal: &str) -> String {
         let id = self.0.id().to_string();
@@ -99,7 +118,10 @@ fn a_stack_is_ready_stops_when_told_and_goes_on_with_the_same_names() {
 
     assert_eq!(too_late.status.code(), Some(1));
     let advice = String::from_utf8_lossy(&too_late.stderr).into_owned();
-    assert!(advice.contains("does the stack run?"), "{advice}");
+    assert!(
+        advice.contains("does not run") && advice.contains("Start it first"),
+        "{advice}"
+    );
     assert!(
         words.contains(&first_outputs.sign_in_url) && words.contains("curl"),
         "{words}"
@@ -115,6 +137,29 @@ fn a_stack_is_ready_stops_when_told_and_goes_on_with_the_same_names() {
     for name in ["BatchUploadS3Bucket", "ApiGWKey", "ReviewPortalFunction"] {
         assert_eq!(second_outputs.output(name), first_outputs.output(name));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_tries_the_template_and_says_why_its_answers_could_not_be_read() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state_dir = folder.path().join("state");
+    let mut first = Stack::start(&state_dir);
+    let outputs = first.ready(&state_dir);
+    let s3 = aws_sdk_s3::Client::new(&user::sdk_config(&outputs.endpoint_url).await);
+    let put = s3.put_object().bucket(outputs.output("ReviewS3Bucket"));
+    let template = b"<crowd-form><input name=topic></crowd-form>".to_vec();
+    let put = put.key("templates/own.html").body(template.into()).send().await;
+    put.expect("an upload");
+    first.stop("-INT");
+
+    let own = ["--param", "WorkerTaskTemplateKey=templates/own.html"];
+    let mut second = Stack::start_with(&state_dir, &own);
+    let said = second.says("An answer to these items could not be read");
+
+    assert!(
+        said.contains("! The worker task template cannot be used, its pages have no Submit"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -306,4 +351,109 @@ fn a_function_whose_standard_input_is_closed_serves_whoever_else_started_it() {
     let answer = serve_one_event(&listener, &mut function, &event);
 
     assert!(answer.contains("405"), "{answer}");
+}
+
+#[test]
+fn every_command_that_reports_prints_json_if_asked_and_shows_an_example() {
+    let help = |command: &str| {
+        let output = Command::new(PROGRAM).args([command, "--help"]).output();
+        String::from_utf8(output.expect("the program starts").stdout).expect("UTF-8")
+    };
+    let reporting = [
+        "advise",
+        "build",
+        "disputed",
+        "encoder",
+        "import",
+        "labels",
+        "redrive",
+        "rollback",
+        "sign-in-link",
+        "status",
+        "versions",
+    ];
+
+    let without_json: Vec<_> = reporting
+        .into_iter()
+        .filter(|it| !help(it).contains("--json"))
+        .collect();
+    let others = [
+        "adjudicate",
+        "approve",
+        "completions",
+        "demo",
+        "export",
+        "run",
+        "simulate",
+    ];
+    let without_example: Vec<_> = (reporting.into_iter().chain(others))
+        .filter(|it| !help(it).contains("\nExample: active-learning "))
+        .collect();
+
+    assert!(without_json.is_empty(), "{without_json:?}");
+    assert!(without_example.is_empty(), "{without_example:?}");
+}
+
+/// Runs `versions` of a stack as if it were on AWS, signed in by this profile.
+fn versions_as(profile: &str, home: &Path, stack: &StackOutputs) -> std::process::Output {
+    let mut command = Command::new(PROGRAM);
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("HOME", home)
+        .env("AWS_CONFIG_FILE", home.join("config"))
+        .env("AWS_PROFILE", profile)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_ENDPOINT_URL", &stack.endpoint_url)
+        .args(["versions", "--bucket", stack.output("TrainingS3Bucket")])
+        .args(["--state-machine", stack.output("ModelBuildingStateMachineArn")]);
+    command.output().expect("the program starts")
+}
+
+#[test]
+fn whoever_is_signed_in_with_the_aws_cli_in_whichever_way_is_signed_in_here() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let home = tempfile::tempdir().expect("temporary folder");
+    let credentials = r#"{"Version":1,"AccessKeyId":"test","SecretAccessKey":"test"}"#;
+    std::fs::write(home.path().join("credentials.json"), credentials).expect("writable");
+    let config = format!(
+        "[profile process]\nregion = us-east-1\ncredential_process = cat {}\n\
+         [profile sso]\nregion = us-east-1\nsso_session = work\nsso_account_id = 123456789012\nsso_role_name = Dev\n\
+         [sso-session work]\nsso_region = us-east-1\nsso_start_url = https://example.com/start\n\
+         [profile login]\nregion = us-east-1\nlogin_session = arn:aws:iam::123456789012:user/ann\n",
+        home.path().join("credentials.json").display()
+    );
+    std::fs::write(home.path().join("config"), config).expect("writable");
+    let mut stack = Stack::start(folder.path());
+    let outputs = stack.ready(folder.path());
+
+    let by_process = versions_as("process", home.path(), &outputs);
+    let by_sso = versions_as("sso", home.path(), &outputs);
+    let by_login = versions_as("login", home.path(), &outputs);
+    stack.stop("-INT");
+
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(by_process.status.success(), "{}", said(&by_process));
+    // Nobody has signed in: that is what is said, and not that the program knows no such profile.
+    for (output, file) in [(&by_sso, "sso/cache"), (&by_login, "login")] {
+        let said = said(output);
+        assert!(!output.status.success() && !said.contains("feature"), "{said}");
+        assert!(said.contains(file), "{said}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = Command::new(PROGRAM)
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("the program is ours");
+
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.is_empty(), "{said}");
 }

@@ -21,7 +21,7 @@ struct Reference {
 }
 
 /// Parameters on which conditions depend, each with a value that turns the condition over.
-const BRANCHES: [(&str, &str); 4] = [
+const BRANCHES: [(&str, &str); 5] = [
     (
         "ComprehendEndpointArn",
         "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
@@ -31,6 +31,7 @@ const BRANCHES: [(&str, &str); 4] = [
         "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news",
     ),
     ("NotificationEmail", "ann@example.com"),
+    ("PredictionRetentionDays", "0"),
     ("TextEncoder", "s3"),
 ];
 

@@ -224,3 +224,41 @@ fn the_dashboard_is_json_and_shows_metrics_that_functions_count() {
     }
     assert_eq!(widgets.len(), 6);
 }
+
+/// Returns whether YAML reads a value as a number or a boolean.
+fn is_no_text(value: &str) -> bool {
+    value.parse::<f64>().is_ok() || ["true", "false", "yes", "no", "on", "off"].contains(&value)
+}
+
+#[test]
+fn numbers_and_booleans_in_environments_and_conditions_are_quoted() {
+    let template = include_str!("../../../infra/template.yaml");
+    let mut unquoted = Vec::new();
+    for (number, line) in template.lines().enumerate() {
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        let (name, value) = line.split_once(": ").unwrap_or_default();
+        let is_variable = name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        let is_condition = ["Bool", "StringEquals", "NumericEquals", "Null"].contains(&name);
+        let value = value.trim_matches(|c| "{}".contains(c)).trim();
+        let value = if is_condition {
+            value.rsplit(": ").next().unwrap_or(value)
+        } else {
+            value
+        };
+        let operands = line
+            .split_once("!Equals [")
+            .map(|(_, rest)| rest.split(']').next().unwrap_or(rest));
+        let operands = operands.into_iter().flat_map(|operands| operands.split(','));
+        if (is_variable || is_condition) && is_no_text(value) || operands.map(str::trim).any(is_no_text) {
+            unquoted.push(number + 1);
+        }
+    }
+
+    assert!(
+        template.contains("Bool: { aws:SecureTransport: 'false' }"),
+        "the test looks for conditions"
+    );
+    assert!(unquoted.is_empty(), "lines {unquoted:?}");
+}

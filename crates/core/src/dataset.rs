@@ -23,7 +23,7 @@ pub use training_check::{
 };
 pub use training_report::{
     INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
-    is_shipped_sample, report_key,
+    is_shipped_sample, report_key, report_on_other_file,
 };
 pub use training_rows::{RowError, TrainingRow, TrainingRows};
 

@@ -52,6 +52,8 @@ pub enum Lifetime {
     ClaimRetention,
     /// For 30 days after it was written.
     Month,
+    /// As the parameter `PredictionRetentionDays` says.
+    PredictionRetention,
 }
 
 /// One kind of object.
@@ -221,6 +223,16 @@ pub fn reviewer(worker_id: &str) -> String {
 pub fn audit_log_entry(time: &str, id: &str) -> String {
     let day = time.get(..10).unwrap_or_default();
     format!("{AUDIT_LOG_FOLDER}{day}/{time}-{id}.json")
+}
+
+/// Returns the key of what is kept of a prediction, by its id.
+pub fn prediction(prediction_id: &str) -> String {
+    format!("predictions/{prediction_id}.json")
+}
+
+/// Returns the key of where the answer to a duplicate comes from, by the id of the duplicate's record.
+pub fn duplicate(record_id: &str) -> String {
+    format!("duplicates/{record_id}.json")
 }
 
 /// Returns the key of the question about a record.

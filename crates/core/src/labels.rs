@@ -6,5 +6,6 @@ pub mod human_loop;
 pub mod label_key;
 pub mod label_set;
 pub mod labelled;
+pub mod prediction_result;
 pub mod question;
 pub mod vote;

@@ -15,7 +15,11 @@ use active_learning_core::feedback::{
     FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source,
 };
 use aws_config::SdkConfig;
-use lambda_http::{Body, Request, Response, http::StatusCode, tracing::warn};
+use lambda_http::{
+    Body, Request, Response,
+    http::{Method, StatusCode},
+    tracing::warn,
+};
 use serde::Serialize;
 
 /// What an operator decides.
@@ -133,7 +137,7 @@ impl FeedbackApi {
     /// Answers a request: that the feedback is stored, or a problem with a stable `code`.
     pub async fn handle(&self, request: Request) -> Response<Body> {
         let origin = &self.config.allowed_origin;
-        if let Some(response) = reply::unless_post(request.method(), origin) {
+        if let Some(response) = reply::unless(&Method::POST, request.method(), origin) {
             return response;
         }
         match self.store(request.body(), &aws::now()).await {

@@ -261,6 +261,6 @@ async fn a_preflight_is_answered() {
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
     assert_eq!(
         response.headers()["access-control-allow-headers"],
-        "content-type,x-api-key"
+        "content-type,if-none-match,x-api-key"
     );
 }

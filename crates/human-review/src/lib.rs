@@ -54,7 +54,7 @@ use crate::human_loop::FlowRules;
 use crate::loops::Loops;
 use crate::members::Members;
 use crate::portal::{Portal, ShowRules};
-use crate::session::{Claims, Purpose, Role, SIGN_IN_LINK_LIFETIME, SigningKey};
+use crate::session::{Claims, KeyInUse, Purpose, Role, SIGN_IN_LINK_LIFETIME};
 use crate::task_template::TaskTemplate;
 
 /// Longest name of a reviewer, in characters.
@@ -139,6 +139,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
         .await?;
     let secret = secret.secret_string().ok_or("the signing secret has no text")?;
     let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
+    let function = function.with_signing_secret(secrets);
     let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
 }
@@ -191,7 +192,7 @@ pub struct HumanReview {
     label_sets: LabelSets,
     loops: Loops,
     guidelines: Guidelines,
-    key: SigningKey,
+    key: KeyInUse,
 }
 
 impl HumanReview {
@@ -216,7 +217,7 @@ impl HumanReview {
             label_sets: LabelSets::new(training.clone()),
             training,
             loops,
-            key: SigningKey::new(signing_secret),
+            key: KeyInUse::fixed(signing_secret),
         }
     }
 
@@ -225,6 +226,17 @@ impl HumanReview {
     pub fn with_state_machine(self, sfn: aws_sdk_sfn::Client) -> Self {
         Self {
             sfn: Some(sfn),
+            ..self
+        }
+    }
+
+    /// Follows the signing secret: where an operator replaces it, all links and sessions before are void within five
+    /// minutes.
+    #[must_use]
+    pub fn with_signing_secret(self, secrets: aws_sdk_secretsmanager::Client) -> Self {
+        let secret = self.config.signing_secret_arn.clone();
+        Self {
+            key: self.key.following(secrets, secret),
             ..self
         }
     }
@@ -251,7 +263,7 @@ impl HumanReview {
                 let portal = Portal {
                     loops: &self.loops,
                     bucket: &self.bucket,
-                    key: &self.key,
+                    key: &self.key.recent(now).await,
                     training: &self.training,
                     feedback: &self.feedback,
                     models: self
@@ -285,7 +297,7 @@ impl HumanReview {
                 reviewer,
                 portal_url,
                 role,
-            } => self.create_sign_in_link(&reviewer, portal_url, role, now),
+            } => self.create_sign_in_link(&reviewer, portal_url, role, now).await,
             Operation::Measure => self.measure(now).await,
             Operation::TryTemplate { input, items } => {
                 let trial = self.template().try_now(input, items).await;
@@ -294,7 +306,7 @@ impl HumanReview {
         }
     }
 
-    fn create_sign_in_link(
+    async fn create_sign_in_link(
         &self,
         reviewer: &str,
         portal_url: Option<String>,
@@ -307,7 +319,7 @@ impl HumanReview {
             return Err(HumanReviewError::UnknownPortalUrl);
         }
         let claims = Claims::new(Purpose::SignIn, reviewer, now).with_role(role);
-        let token = self.key.sign(&claims);
+        let token = self.key.recent(now).await.sign(&claims);
         let expires_at = now + SIGN_IN_LINK_LIFETIME;
         Ok(json!({
             "url": format!("{}/sign-in?token={token}", portal_url.trim_end_matches('/')),

@@ -35,7 +35,25 @@ pub struct Member {
     pub invited_at: Option<DateTime<Utc>>,
     /// When they signed in last.
     pub signed_in_at: Option<DateTime<Utc>>,
+    /// Their sessions that may not have expired, the newest last. Those that an earlier version began are missing.
+    pub sessions: Vec<Session>,
 }
+
+/// A session of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// Id of its claims.
+    pub id: String,
+    /// End of its validity, in seconds since 1970.
+    pub expires_at: i64,
+    /// Whether it was ended before: by signing out, or by an operator.
+    #[serde(default)]
+    pub ended: bool,
+}
+
+/// Most sessions that are kept of a member: beyond it the oldest are ended.
+const MOST_SESSIONS: usize = 50;
 
 /// Why a session is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +74,47 @@ impl Member {
         if self.paused {
             return Err(Shut::Paused);
         }
+        let is_ended = self
+            .sessions
+            .iter()
+            .any(|known| known.id == session.id && known.ended);
         match self.revoked_at {
+            _ if is_ended => Err(Shut::Revoked),
             Some(revoked_at) if session.began_at() <= revoked_at => Err(Shut::Revoked),
             _ => Ok(self.role),
         }
+    }
+
+    /// Notes a session that begins.
+    pub fn begin(&mut self, session: &Claims, now: DateTime<Utc>) {
+        self.forget_expired(now);
+        self.sessions.push(Session {
+            id: session.id.clone(),
+            expires_at: session.expires_at,
+            ended: false,
+        });
+        let too_many = self.sessions.len().saturating_sub(MOST_SESSIONS);
+        for session in &mut self.sessions[..too_many] {
+            session.ended = true;
+        }
+    }
+
+    /// Ends the session of an id; it is none any more, wherever its cookie is.
+    pub fn end(&mut self, id: &str, expires_at: i64, now: DateTime<Utc>) {
+        self.forget_expired(now);
+        match self.sessions.iter_mut().find(|session| session.id == id) {
+            Some(session) => session.ended = true,
+            None => self.sessions.push(Session {
+                id: id.to_owned(),
+                expires_at,
+                ended: true,
+            }),
+        }
+    }
+
+    fn forget_expired(&mut self, now: DateTime<Utc>) {
+        self.sessions
+            .retain(|session| session.expires_at > now.timestamp());
     }
 
     /// Returns whether a link of theirs still signs in.

@@ -131,6 +131,7 @@ impl Portal<'_> {
         session: Option<&Claims>,
         shut: PortalError,
     ) -> Result<HttpReply, PortalError> {
+        self.check_origin(request)?;
         let method = request.method.as_str();
         // A slash at the end would break relative links: such a page does not exist.
         let path = request.path.trim_start_matches('/');
@@ -173,10 +174,7 @@ impl Portal<'_> {
             ("GET", "session") => Ok(self.session_document(session)),
             ("GET", "history") => self.history_page(request, session, &worker).await,
             ("GET", "guide") => self.guide_page(session).await,
-            ("POST", "sign-out") => {
-                self.form(request, session)?;
-                Ok(self.with_session(redirect("sign-in"), "", request))
-            }
+            ("POST", "sign-out") => self.sign_out(request, session).await,
             (_, "" | "queue" | "next" | "task" | "session" | "history" | "guide") => {
                 Err(PortalError::Method("GET"))
             }

@@ -3,6 +3,8 @@
 //! A token is `<payload>.<signature>`: base64url of a JSON [`Claims`] and of its HMAC-SHA256. What a
 //! token is for is part of what is signed, so a link is no session and a session is no form token.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Duration, Utc};
@@ -100,6 +102,11 @@ impl Claims {
     }
 }
 
+/// Returns whether a text may be the id of claims.
+pub fn is_session_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The key that signs everything that a browser brings back.
 #[derive(Clone)]
 pub struct SigningKey(Hmac<Sha256>);
@@ -160,6 +167,70 @@ impl SigningKey {
     fn check(&self, parts: &[&str], signature: &str) -> Option<()> {
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         self.mac(parts).verify_slice(&signature).ok()
+    }
+}
+
+/// Shortest secret that signs, in bytes: a shorter one could be guessed.
+pub const MIN_SECRET_BYTES: usize = 16;
+/// How long a key that was read is in use: a new one takes effect within it.
+pub const KEY_FRESH: Duration = Duration::minutes(5);
+
+/// The key in use, which an operator may replace in Secrets Manager.
+#[derive(Debug)]
+pub struct KeyInUse {
+    known: Mutex<(SigningKey, Option<DateTime<Utc>>)>,
+    source: Option<(aws_sdk_secretsmanager::Client, String)>,
+}
+
+impl KeyInUse {
+    /// Returns a key made of a secret, which stays.
+    pub fn fixed(secret: &[u8]) -> Self {
+        Self {
+            known: Mutex::new((SigningKey::new(secret), None)),
+            source: None,
+        }
+    }
+
+    /// Lets the key follow a secret of this ARN or name.
+    #[must_use]
+    pub fn following(self, secrets: aws_sdk_secretsmanager::Client, secret: String) -> Self {
+        Self {
+            source: Some((secrets, secret)),
+            ..self
+        }
+    }
+
+    /// Returns the key as it was within the last five minutes. While the secret cannot be read, the one before stays.
+    pub async fn recent(&self, now: DateTime<Utc>) -> SigningKey {
+        let (key, read_at) = self.locked().clone();
+        let Some((secrets, secret)) = &self.source else {
+            return key;
+        };
+        let Some(read_at) = read_at else {
+            self.locked().1 = Some(now);
+            return key;
+        };
+        if now - read_at < KEY_FRESH {
+            return key;
+        }
+        let value = secrets.get_secret_value().secret_id(secret).send().await;
+        let value = value.ok().and_then(|value| value.secret_string);
+        let key = match value.filter(|value| value.len() >= MIN_SECRET_BYTES) {
+            Some(value) => SigningKey::new(value.as_bytes()),
+            None => {
+                tracing::error!(
+                    secret,
+                    "the signing secret cannot be read or is too short; the one before stays"
+                );
+                key
+            }
+        };
+        *self.locked() = (key.clone(), Some(now));
+        key
+    }
+
+    fn locked(&self) -> MutexGuard<'_, (SigningKey, Option<DateTime<Utc>>)> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The worker task template in use, and whether it can show a task.
 
 use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_core::text::is_blank;
 use serde_json::{Value, json};
 
 use crate::records::STATE_PREFIX;
@@ -18,6 +19,9 @@ const MADE_UP_ITEMS: usize = 2;
 
 /// Most items of a made-up task.
 const MAX_MADE_UP_ITEMS: usize = 100;
+
+/// Members of an input that are not what a reviewer looks at.
+const BESIDE_THE_TASK: [&str; 4] = ["labels", "rowCount", "bucketName", "keyName"];
 
 /// Stands for the nonce where nobody sees the page.
 const NO_NONCE: &str = "trial";
@@ -87,14 +91,16 @@ impl TaskTemplate<'_> {
 
     /// Returns why a loop of an input that is not of our kind would be an empty page, if it would be.
     ///
-    /// An input of our kind is never refused here: its page says what is wrong, and the loop waits.
+    /// An input of our kind with a text to show is never refused here: its page says what is wrong, and the loop waits.
     ///
     /// # Errors
     ///
     /// [`BucketError`] when the template cannot be read.
     pub async fn refusal(self, input: &Value) -> Result<Option<&'static str>, BucketError> {
-        if input["comprehendPredictions"].is_array() {
-            return Ok(None);
+        if let Some(items) = input["comprehendPredictions"].as_array() {
+            let has_text = |item: &Value| item["utterance"].as_str().is_some_and(|text| !is_blank(text));
+            let is_nothing = items.is_empty() || (self.is_shipped() && !items.iter().any(has_text));
+            return Ok(is_nothing.then_some("none of its comprehendPredictions has a text (utterance)"));
         }
         let template = match self.read().await {
             Ok(template) => template,
@@ -107,7 +113,7 @@ impl TaskTemplate<'_> {
         );
         Ok(match pages {
             (Err(_), _) => Some("the worker task template cannot be rendered with it"),
-            _ if is_empty(input) => Some("it is empty"),
+            _ if holds_nothing(input) => Some("it is empty"),
             (Ok(page), Ok(empty)) if page == empty => Some(
                 "the worker task template shows nothing of it (it has no member that the template refers to, \
                  such as comprehendPredictions)",
@@ -139,6 +145,16 @@ fn made_up_input(items: usize) -> Value {
 }
 
 /// Returns whether an input holds no text, number or flag that anybody could see.
+/// Returns whether an input has nothing to show beside what says how to show it.
+fn holds_nothing(input: &Value) -> bool {
+    match input {
+        Value::Object(members) => members
+            .iter()
+            .all(|(name, value)| BESIDE_THE_TASK.contains(&name.as_str()) || is_empty(value)),
+        input => is_empty(input),
+    }
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -12,6 +12,10 @@ use crate::form::{FormField, Values, read_form};
 /// Longest list of items that a notice names.
 const MAX_NAMED_ITEMS: usize = 5;
 
+/// Told of a page whose choices are other words than the labels, such as numbers.
+const OTHER_CHOICES: &str = "No choice of this page is a label of the task: what is chosen is kept as a proposed label, \
+    and is no answer until somebody accepts it.";
+
 /// What the trial of a page found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Trial {
@@ -41,6 +45,12 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
     } else {
         None
     };
+    if problem.is_none()
+        && input.get("comprehendPredictions").is_some()
+        && offers_other_words(&form.fields, input)
+    {
+        trial.notices.push(OTHER_CHOICES.to_owned());
+    }
     trial.is_withheld = problem.is_some();
     trial.notices.extend(problem);
     trial
@@ -102,6 +112,28 @@ fn unmatched(answers: &[Map<String, Value>], input: &Value) -> Option<String> {
     ))
 }
 
+/// Returns whether there are choices on a page, and none of them is a label.
+fn offers_other_words(fields: &[FormField], input: &Value) -> bool {
+    let labels = labels_of(input);
+    let is_choice = |field: &FormField| match &field.values {
+        Values::Select(_) | Values::Classifier(_) | Values::MultiClassifier(_) => true,
+        Values::Mark { group, .. } => group.is_some(),
+        Values::Text(_) | Values::Hidden(_) => false,
+    };
+    let made_up = MadeUp {
+        labels: &labels,
+        shift: 0,
+    };
+    !labels.is_empty()
+        && fields.iter().any(is_choice)
+        && !fields.iter().any(|field| made_up.offers_a_label(field))
+}
+
+fn labels_of(input: &Value) -> Vec<&str> {
+    let labels = input["labels"].as_array().into_iter().flatten();
+    labels.filter_map(Value::as_str).collect()
+}
+
 /// Returns the output of a loop about items of these ids, whatever their texts are.
 fn output(answer: &Map<String, Value>, input: &Value) -> Option<HumanLoopOutput> {
     let items = input["comprehendPredictions"].as_array()?.iter().zip(1..);
@@ -124,12 +156,7 @@ fn output(answer: &Map<String, Value>, input: &Value) -> Option<HumanLoopOutput>
 
 /// Fills a page in two ways, so that a field that always says the same as another shows.
 fn made_up_answers(fields: &[FormField], input: &Value) -> Vec<Map<String, Value>> {
-    let labels: Vec<&str> = input["labels"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let labels = labels_of(input);
     (0..labels.len().clamp(1, 2))
         .map(|shift| {
             MadeUp {
@@ -282,6 +309,22 @@ mod tests {
 
             assert!(trial.is_withheld, "{html}");
             assert!(trial.notices.join(" ").contains(says), "{trial:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_whose_choices_are_no_labels_says_that_they_are_kept_as_proposals() {
+        let numbers =
+            "<select name=category><option value=0>World</option><option value=1>Sports</option></select>";
+        let radio = "<input type=radio name=t value=a><input type=radio name=t value=b><input name=comment>";
+
+        for html in [numbers, radio] {
+            let trial = try_page(html, &task(1));
+
+            assert_eq!(
+                (trial.is_withheld, &trial.notices[..]),
+                (false, &[OTHER_CHOICES.to_owned()][..])
+            );
         }
     }
 

@@ -4,20 +4,26 @@
 //! variables. So every output `{{ … }}` becomes a tag of our own that escapes, and every
 //! tag and block sees unknown variables as nil. `include` and `render` are left out.
 //!
+//! A template may do so much and no more (`limits.rs`): what goes beyond, or makes the library panic, is an error.
+//!
 //! The page's content security policy admits scripts by nonce. The nonce is put on the tags that the
 //! *template* holds, before any data comes in: no data can bring a script of its own, whatever a template
 //! does with it.
 
 mod language;
+mod limits;
 mod source;
 
-use std::sync::{Arc, Mutex};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use active_learning_aws::bucket::{Bucket, BucketError};
 use liquid_core::model::{Object, Value as LiquidValue};
 use liquid_core::runtime::RuntimeBuilder;
-use liquid_core::{Renderable, Template, parser};
+use liquid_core::{Error, Language, Renderable, Template, parser};
 use serde_json::Value;
+
+use self::limits::{Page, Spent};
 
 /// The template that this project ships.
 pub const SHIPPED: &str = include_str!("../../../templates/text-classification-review.liquid.html");
@@ -84,17 +90,25 @@ pub(crate) fn render_html(
     nonce: &str,
 ) -> liquid_core::Result<(String, Vec<String>)> {
     let uris = Arc::new(Mutex::new(Vec::new()));
-    let language = language::language(nonce, &uris);
+    let spent = Spent::default();
+    let language = language::language(nonce, &uris, &spent);
     let source = template.replace(CROWD_ELEMENTS_URL, "crowd-html-elements.js");
-    let source = source::with_nonce(&source, nonce);
-    let template = Template::new(parser::parse(&source::with_print_tags(&source), &language)?);
+    let source = source::prepared(&source::with_nonce(&source, nonce))?;
+    // The library panics at numbers that it does not expect, such as `cols: 0`.
+    let html = catch_unwind(AssertUnwindSafe(|| render_source(&source, &language, input)));
+    let html = html.map_err(|_| Error::with_msg("The template does something that Liquid cannot do"))??;
+    let uris = uris.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok((html, uris))
+}
 
+fn render_source(source: &str, language: &Language, input: &Value) -> liquid_core::Result<String> {
+    let template = Template::new(parser::parse(source, language)?);
     let task = Object::from_iter([("input".into(), liquid_value(input))]);
     let globals = Object::from_iter([("task".into(), LiquidValue::Object(task))]);
     let runtime = RuntimeBuilder::new().set_globals(&globals).build();
-    let html = template.render(&language::Lenient(&runtime))?;
-    let uris = uris.lock().expect("no holder of the lock panics").clone();
-    Ok((html, uris))
+    let mut page = Page::default();
+    template.render_to(&mut page, &language::Lenient(&runtime))?;
+    page.into_text()
 }
 
 /// Stands for a link until it is made; data cannot hold it, since it holds the nonce.

@@ -12,7 +12,7 @@ use active_learning_core::{
     labels::{
         consolidation::Consensus,
         human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem, among},
-        label_set::{LabelSet, Resolution},
+        label_set::{LabelSet, Mapped, Resolution},
         labelled::{self, LabelledRecord},
         question::{Question, State},
         vote::Vote,
@@ -105,7 +105,7 @@ impl LabelCollection {
         if let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_round()) {
             let next = next.to_string();
             if let Some(input) = self.human_loops.input(&next).await? {
-                self.human_loops.start(&next, &input).await?;
+                self.human_loops.start_kept(&next, &input).await?;
             }
         }
         Ok(Outcome::Labelled)
@@ -187,8 +187,10 @@ impl LabelCollection {
         let labels = self.label_sets.current().await;
         let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
         let labels = labels.as_deref();
+        let items = reviewed(output, labels);
+        self.ask_anew(output, labels, &items).await?;
 
-        let decided: Vec<(LabelledRecord, Question)> = stream::iter(reviewed(output, labels))
+        let decided: Vec<(LabelledRecord, Question)> = stream::iter(items)
             .map(async |item| {
                 let earlier = earlier.get(&item.record.id).map(Vec::as_slice);
                 let question = self
@@ -217,6 +219,35 @@ impl LabelCollection {
         if created.map_err(LabelCollectionError::TrainingBucket)? == Created::Created {
             report(output, &records, asked_again);
         }
+        Ok(())
+    }
+
+    /// Asks about texts anew that were answered with a label which was split while their page was open, as the split asked
+    /// about those that were answered before. Idempotent.
+    async fn ask_anew(
+        &self,
+        output: &HumanLoopOutput,
+        labels: Option<&LabelSet>,
+        items: &[ReviewedItem],
+    ) -> Result<(), LabelCollectionError> {
+        let Some(labels) = labels else { return Ok(()) };
+        let in_doubt: Vec<String> = items
+            .iter()
+            .filter(|item| names_a_split_label(labels, item))
+            .map(|item| item.record.asked_anew(labels.updated_at()).to_line())
+            .collect();
+        if in_doubt.is_empty() {
+            return Ok(());
+        }
+
+        let key = keys::relabelled_feedback(&output.human_loop_name, 0);
+        let put = self.feedback.put(&key, JSON_LINES, in_doubt.concat()).await;
+        put.map_err(LabelCollectionError::Relabelling)?;
+        info!(
+            human_loop.name = output.human_loop_name,
+            texts = in_doubt.len(),
+            "a label was split while its page was open: its texts are asked again"
+        );
         Ok(())
     }
 
@@ -349,14 +380,19 @@ pub(crate) fn reviewed(output: &HumanLoopOutput, labels: Option<&LabelSet>) -> V
     })
 }
 
-/// Writes votes on a record with the labels' own names: how a label is spelt is no disagreement.
+/// Writes votes on a record with the labels' own names, each once: how a label is spelt is no disagreement.
 ///
 /// What was said stays as it was said in the record and in the output of the human loop.
-pub(crate) fn use_own_names(labels: Option<&LabelSet>, record: &FeedbackRecord, votes: &mut [Vote]) {
-    let Some(labels) = labels else { return };
-    for vote in votes {
-        *vote = labels.canonical(record, vote.clone());
+pub(crate) fn use_own_names(labels: Option<&LabelSet>, record: &FeedbackRecord, votes: &mut Vec<Vote>) {
+    if let Some(labels) = labels {
+        labels.canonical_votes(record, votes);
     }
+}
+
+/// Returns whether a reviewer has answered with a label that was split since the page was opened.
+fn names_a_split_label(labels: &LabelSet, item: &ReviewedItem) -> bool {
+    let mut of_reviewers = item.votes.iter().filter(|vote| vote.source.is_review());
+    of_reviewers.any(|vote| labels.map(&item.record, vote) == Mapped::Split)
 }
 
 /// Returns whether somebody answered, and nothing of any answer can be read.

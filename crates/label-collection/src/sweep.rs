@@ -1,7 +1,8 @@
 //! The sweep: what became of the human loops that are not done with.
 //!
 //! Only they are looked at, whatever else the flow definition is used for. With none there is one listing of
-//! an empty prefix to pay for; else the review service lists its loops from the oldest open one on.
+//! an empty prefix to pay for; else the review service lists as many of its latest loops as are open, and is asked about
+//! each of the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,8 @@ use active_learning_aws::{
 use active_learning_core::labels::human_loop::{HumanLoopInput, LoopName, MAX_RETRIES};
 use aws_sdk_s3::primitives;
 use aws_sdk_sagemakera2iruntime::{
-    operation::describe_human_loop::DescribeHumanLoopOutput, types::HumanLoopStatus,
+    operation::describe_human_loop::DescribeHumanLoopOutput,
+    types::{HumanLoopStatus, SortOrder},
 };
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
@@ -23,6 +25,11 @@ use crate::{FUNCTION, LabelCollection, LabelCollectionError, labelling::Outcome}
 
 /// Open loops that are seen to at a time; A2I does not publish its request rates.
 const LOOPS_IN_FLIGHT: usize = 4;
+
+/// Loops on a page of the review service's list.
+const PAGE: usize = 100;
+/// Pages that are read beyond those that the open loops would fill.
+const PAGES_BEYOND: usize = 1;
 
 /// How far the clocks of S3 and the review service may be apart, in seconds.
 const CLOCK_SKEW_SECONDS: i64 = 600;
@@ -93,7 +100,7 @@ impl LabelCollection {
         result
     }
 
-    /// Returns which of the open loops people are still at.
+    /// Returns which of the open loops people are still at, as far as they are among the latest.
     async fn waiting(&self, open: &[OpenLoop]) -> Result<BTreeSet<String>, LabelCollectionError> {
         let Some(oldest) = open.iter().map(|asked| asked.asked_at).min() else {
             return Ok(BTreeSet::new());
@@ -101,24 +108,28 @@ impl LabelCollection {
         // A loop is written down before it is started: none of them is older.
         let after = primitives::DateTime::from_secs(oldest.timestamp() - CLOCK_SKEW_SECONDS);
         let names: BTreeSet<&str> = open.iter().map(|asked| asked.name.as_str()).collect();
-        let mut loops = self
+        let mut pages = self
             .a2i
             .list_human_loops()
             .flow_definition_arn(&self.config.workflow_arn)
             .creation_time_after(after)
+            .sort_order(SortOrder::Descending)
             .into_paginator()
-            .page_size(100)
-            .items()
+            .page_size(PAGE as i32)
             .send();
         let mut waiting = BTreeSet::new();
-        while let Some(summary) = loops.next().await {
-            let summary = summary.map_err(|error| LabelCollectionError::Review(error.into()))?;
-            let waits = !has_ended(summary.human_loop_status());
-            if let Some(name) = summary
-                .human_loop_name()
-                .filter(|name| waits && names.contains(name))
-            {
-                waiting.insert(name.to_owned());
+        // One that was forgotten long ago would have all loops listed that were made since.
+        for _ in 0..open.len().div_ceil(PAGE) + PAGES_BEYOND {
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(|error| LabelCollectionError::Review(error.into()))?;
+            for summary in page.human_loop_summaries() {
+                let waits = !has_ended(summary.human_loop_status());
+                if let Some(name) = summary
+                    .human_loop_name()
+                    .filter(|name| waits && names.contains(name))
+                {
+                    waiting.insert(name.to_owned());
+                }
             }
         }
         Ok(waiting)

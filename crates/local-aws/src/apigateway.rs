@@ -289,6 +289,11 @@ impl ApiGateway {
         if let Some(quota) = plan.spec.quota
             && !self.usage.take(&plan.spec.id, &key.id, quota, Utc::now())
         {
+            tracing::warn!(
+                plan = plan.spec.id,
+                quota = quota.limit,
+                "the quota of a usage plan is used up: its clients get 429 until the next period, or until it is raised"
+            );
             return Err(Cause::QuotaExceeded.into());
         }
         Ok(key)
@@ -302,7 +307,11 @@ impl ApiGateway {
     ) -> Result<Response<Body>, GatewayError> {
         let source_arn = format!(
             "arn:aws:execute-api:{}:{ACCOUNT_ID}:{}/{}/{}{}",
-            self.region, exchange.api.id, exchange.api.stage, exchange.parts.method, exchange.path,
+            self.region,
+            exchange.api.id,
+            exchange.api.stage,
+            exchange.parts.method,
+            exchange.path.trim_end_matches('/'),
         );
         let (service, action) = ("apigateway.amazonaws.com", "lambda:InvokeFunction");
         if !self

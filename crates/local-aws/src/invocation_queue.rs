@@ -13,6 +13,9 @@ const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("lambda-async-e
 /// The key of the next event. Keys are not used twice, so that a key names one event for good.
 const NEXT_KEY: TableDefinition<(), u64> = TableDefinition::new("lambda-async-next-key");
 
+/// When the service was seen to run last, milliseconds since the epoch.
+const ALIVE: TableDefinition<(), u64> = TableDefinition::new("lambda-async-alive");
+
 /// Holds events until their function has taken them or given up.
 ///
 /// An event source calls [`put`](Self::put) inside its own transaction, so that a change and the
@@ -142,6 +145,48 @@ impl InvocationQueue {
         Ok(())
     }
 
+    /// Notes that the service runs at `now`, milliseconds since the epoch.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn note_alive(&self, now: u64) -> Result<(), redb::Error> {
+        let transaction = self.store.index.begin_write()?;
+        transaction.open_table(ALIVE)?.insert((), now)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Makes up for the time that the service did not run until `now`: the age of what waits stood still. Returns that
+    /// time in milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports, or that an event cannot be read.
+    pub fn resume(&self, now: u64) -> Result<u64, redb::Error> {
+        let waiting = self.list()?;
+        let transaction = self.store.index.begin_write()?;
+        let mut stopped_for = 0;
+        {
+            let mut alive = transaction.open_table(ALIVE)?;
+            let noted = alive.insert((), now)?.map(|at| at.value());
+            // A version before did not note it: it ran at least until it took the last event.
+            let last_event = waiting.iter().map(|(_, event)| event.accepted_at_ms).max();
+            if let Some(seen) = noted.max(last_event) {
+                stopped_for = now.saturating_sub(seen);
+            }
+        }
+        {
+            let mut events = transaction.open_table(EVENTS)?;
+            for (key, mut event) in waiting {
+                event.accepted_at_ms = (event.accepted_at_ms + stopped_for).min(now);
+                events.insert(key, encode(&event).as_slice())?;
+            }
+        }
+        transaction.commit()?;
+        Ok(stopped_for)
+    }
+
     /// Tells the dispatcher that events were committed.
     pub fn wake(&self) {
         self.wake.notify_one();
@@ -241,6 +286,33 @@ mod tests {
         let queue = InvocationQueue::new(store);
 
         assert_eq!(queue.list().expect("readable"), [(0, event)]);
+    }
+
+    #[test]
+    fn the_age_of_what_waits_stands_still_while_the_service_does() {
+        const HOUR: u64 = 60 * 60 * 1000;
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = Arc::new(Store::open(folder.path()).expect("the folder is free"));
+        let queue = InvocationQueue::new(store);
+        let event = |accepted_at_ms| QueuedEvent {
+            accepted_at_ms,
+            ..QueuedEvent::new("arn:function".to_owned(), "{}".to_owned())
+        };
+        queue.enqueue(&event(100 * HOUR)).expect("stored");
+        queue.enqueue(&event(101 * HOUR)).expect("stored");
+
+        // Of a version before, which was stopped for nine hours; then one that notes it, for eight more.
+        let first = queue.resume(110 * HOUR).expect("readable");
+        queue.note_alive(112 * HOUR).expect("stored");
+        let second = queue.resume(120 * HOUR).expect("readable");
+
+        assert_eq!((first, second), (9 * HOUR, 8 * HOUR));
+        let accepted = queue
+            .list()
+            .expect("readable")
+            .into_iter()
+            .map(|(_, event)| event.accepted_at_ms);
+        assert_eq!(accepted.collect::<Vec<_>>(), [117 * HOUR, 118 * HOUR]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod aws_error;
 pub mod cloudformation;
 pub mod faults;
 pub mod firehose;
+mod front_door;
 mod function_url;
 mod gateway;
 mod http_event;
@@ -17,6 +18,8 @@ pub mod iam;
 pub mod invocation_queue;
 mod json_protocol;
 pub mod lambda;
+pub mod listener;
+mod log_file;
 pub mod logs;
 pub mod s3;
 pub mod scheduler;
@@ -47,6 +50,7 @@ use crate::{
     cloudformation::CloudFormation,
     faults::Faults,
     firehose::Firehose,
+    front_door::FrontDoor,
     function_url::FunctionUrls,
     iam::Iam,
     invocation_queue::InvocationQueue,
@@ -102,6 +106,7 @@ pub struct LocalAws {
     /// Faults by script.
     pub faults: Faults,
     function_urls: Arc<FunctionUrls>,
+    front_door: FrontDoor,
     /// Function URL ids by the signing name of the service that the function serves.
     served_signing_names: Arc<RwLock<BTreeMap<String, String>>>,
     region: String,
@@ -174,6 +179,7 @@ impl LocalAws {
             scheduler: scheduler.map_err(index)?,
             function_urls: Arc::new(function_urls),
             faults: Faults::default(),
+            front_door: FrontDoor::default(),
             served_signing_names: Arc::default(),
             region,
             store,
@@ -200,14 +206,25 @@ impl LocalAws {
 
     /// Returns the router of the one port, which serves everything.
     ///
-    /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that functions see their
-    /// callers' addresses.
+    /// Serve it with [`listener::serve`], so that functions see their callers' addresses. Requests whose `Host` is
+    /// neither a name of the loopback interface nor [allowed](Self::allow_host), and those of foreign pages, are
+    /// turned away.
     pub fn router(&self) -> Router {
         let aws = self.clone();
         Router::new().fallback(move |request: Request| {
             let aws = aws.clone();
-            async move { gateway::dispatch(&aws, request).await }
+            async move {
+                match aws.front_door.admit(&request) {
+                    Ok(()) => gateway::dispatch(&aws, request).await,
+                    Err(intruder) => intruder.into_response(),
+                }
+            }
         })
+    }
+
+    /// Answers requests to this machine under another name or address too, and those of pages from there.
+    pub fn allow_host(&self, name: &str) {
+        self.front_door.allow(name);
     }
 
     /// Returns an SDK configuration of the user `test`, who has all rights. It needs no socket.
@@ -254,6 +271,8 @@ impl LocalAws {
         self.spawn(async move { s3.run().await });
         let firehose = self.firehose.clone();
         self.spawn(async move { firehose.run().await });
+        let logs = self.logs.clone();
+        self.spawn(async move { logs.run().await });
         let api_gateway = self.api_gateway.clone();
         self.spawn(async move {
             let mut interval = tokio::time::interval(USAGE_SAVING_INTERVAL);

@@ -1,7 +1,7 @@
-//! AWS Secrets Manager: secrets whose value is made once and then stays.
+//! AWS Secrets Manager: secrets whose value is made once and stays until somebody puts another.
 //!
-//! Differs from Secrets Manager: one version of each secret, no rotation, no key of the caller's; only
-//! `GetSecretValue`, `DescribeSecret` and `ListSecrets` answer.
+//! Differs from Secrets Manager: one version of each secret, no rotation by functions, no key of the caller's; only
+//! `GetSecretValue`, `PutSecretValue`, `DescribeSecret` and `ListSecrets` answer.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -24,7 +24,9 @@ use crate::{
 
 const SECRETS: TableDefinition<&str, &[u8]> = TableDefinition::new("secretsmanager-secrets");
 
-const MAX_BODY_BYTES: usize = 128 * 1024;
+const MAX_BODY_BYTES: usize = 512 * 1024;
+/// Longest value of a secret, bytes.
+const MAX_SECRET_BYTES: usize = 65_536;
 const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const PUNCTUATION: &[u8] = br##"!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"##;
 
@@ -68,6 +70,9 @@ struct SecretRecord {
     value: String,
     version_id: String,
     created_ms: i64,
+    /// When another value was put last.
+    #[serde(default)]
+    changed_ms: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +81,16 @@ struct SecretRequest {
     secret_id: Option<String>,
     version_id: Option<String>,
     version_stage: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutRequest {
+    secret_id: Option<String>,
+    client_request_token: Option<String>,
+    secret_string: Option<String>,
+    secret_binary: Option<Value>,
+    version_stages: Option<Value>,
 }
 
 impl SecretsManager {
@@ -107,6 +122,7 @@ impl SecretsManager {
                 value: generate(&spec.generate),
                 version_id: uuid::Uuid::new_v4().to_string(),
                 created_ms: Utc::now().timestamp_millis(),
+                changed_ms: None,
             };
             let json = serde_json::to_vec(&record).expect("a record has only string keys");
             table.insert(spec.name.as_str(), json.as_slice())?;
@@ -126,6 +142,7 @@ impl SecretsManager {
         let body = request.into_body();
         match operation.as_str() {
             "GetSecretValue" => self.get(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
+            "PutSecretValue" => self.put(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
             "DescribeSecret" => self.describe(&caller, json_protocol::parse(body, MAX_BODY_BYTES).await?),
             "ListSecrets" => self.list(&caller),
             other => Err(AwsError::not_implemented("secretsmanager", other)),
@@ -153,6 +170,46 @@ impl SecretsManager {
         }))
     }
 
+    fn put(&self, caller: &Principal, request: PutRequest) -> Result<Value, AwsError> {
+        let invalid = |message: &str| AwsError::new(400, "InvalidParameterException", message);
+        let (name, before) = self.find(caller, "secretsmanager:PutSecretValue", request.secret_id)?;
+        if request.secret_binary.is_some() || request.version_stages.is_some() {
+            return Err(AwsError::not_implemented(
+                "secretsmanager",
+                "PutSecretValue with SecretBinary or VersionStages",
+            ));
+        }
+        let value = request
+            .secret_string
+            .ok_or_else(|| invalid("You must provide either SecretString or SecretBinary."))?;
+        if value.is_empty() || value.len() > MAX_SECRET_BYTES {
+            return Err(invalid("SecretString must have 1 to 65536 bytes."));
+        }
+        let secret = SecretRecord {
+            value,
+            version_id: request
+                .client_request_token
+                .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+            changed_ms: Some(Utc::now().timestamp_millis()),
+            ..before
+        };
+        self.store_secret(&name, &secret).map_err(unavailable)?;
+        Ok(json!({
+            "ARN": secret_arn(&self.region, &name),
+            "Name": name,
+            "VersionId": secret.version_id,
+            "VersionStages": ["AWSCURRENT"],
+        }))
+    }
+
+    fn store_secret(&self, name: &str, secret: &SecretRecord) -> Result<(), redb::Error> {
+        let transaction = self.store.index.begin_write()?;
+        let json = serde_json::to_vec(secret).expect("a record has only string keys");
+        transaction.open_table(SECRETS)?.insert(name, json.as_slice())?;
+        transaction.commit()?;
+        Ok(())
+    }
+
     fn describe(&self, caller: &Principal, request: SecretRequest) -> Result<Value, AwsError> {
         let (name, secret) = self.find(caller, "secretsmanager:DescribeSecret", request.secret_id)?;
         let mut description = self.summary(&name, &secret);
@@ -175,7 +232,7 @@ impl SecretsManager {
             "ARN": secret_arn(&self.region, name),
             "Name": name,
             "CreatedDate": seconds(secret.created_ms),
-            "LastChangedDate": seconds(secret.created_ms),
+            "LastChangedDate": seconds(secret.changed_ms.unwrap_or(secret.created_ms)),
         })
     }
 

@@ -1,8 +1,8 @@
 //! Amazon SNS: topics whose messages are shown to the people of this machine.
 //!
 //! A published message is a line of the log (target `sns`) and of `logs/<topic>.log` in the state
-//! folder. Differs from SNS: there are no subscriptions, message attributes or FIFO topics, and only
-//! `Publish` and `ListTopics` answer.
+//! folder, with its attributes. Differs from SNS: there are no subscriptions, tags or FIFO topics, and only
+//! `Publish`, `ListTopics` and `ListTagsForResource` answer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -95,6 +95,17 @@ impl Sns {
         subject: Option<&str>,
         message: &str,
     ) -> Result<String, PublishError> {
+        self.publish_with(caller, topic_arn, subject, message, &BTreeMap::new())
+    }
+
+    fn publish_with(
+        &self,
+        caller: &Principal,
+        topic_arn: &str,
+        subject: Option<&str>,
+        message: &str,
+        attributes: &Attributes,
+    ) -> Result<String, PublishError> {
         self.authorize(caller, "sns:Publish", topic_arn)?;
         let topic = self.topic(topic_arn).ok_or(PublishError::TopicDoesNotExist)?;
         if message.is_empty() {
@@ -109,12 +120,15 @@ impl Sns {
             return Err(PublishError::Invalid("Subject"));
         }
         let id = uuid::Uuid::new_v4().to_string();
-        let line = json!({
+        let mut line = json!({
             "time": Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             "messageId": id,
             "subject": subject,
             "message": message,
         });
+        if !attributes.is_empty() {
+            line["attributes"] = json!(attributes);
+        }
         let appended = self.store.append_log(&topic, &format!("{line}\n"));
         appended.map_err(PublishError::Log)?;
         tracing::info!(target: "sns", topic, subject, "{message}");
@@ -141,6 +155,7 @@ impl Sns {
                 let topic_arn = members.remove("TopicArn").unwrap_or_default();
                 let message = members.remove("Message").unwrap_or_default();
                 let subject = members.remove("Subject");
+                let attributes = attributes(&mut members)?;
                 if let Some(member) = members.keys().next() {
                     return Err(AwsError::not_implemented(
                         "sns",
@@ -148,7 +163,8 @@ impl Sns {
                     ));
                 }
                 let (sns, caller) = (self.clone(), caller.clone());
-                let publish = move || sns.publish(&caller, &topic_arn, subject.as_deref(), &message);
+                let publish =
+                    move || sns.publish_with(&caller, &topic_arn, subject.as_deref(), &message, &attributes);
                 let published = tokio::task::spawn_blocking(publish).await;
                 let id = published.expect("publishing does not panic and is not aborted")?;
                 Ok(reply("Publish", &format!("<MessageId>{id}</MessageId>")))
@@ -164,6 +180,14 @@ impl Sns {
                     "ListTopics",
                     &format!("<Topics>{}</Topics>", topics.collect::<String>()),
                 ))
+            }
+            "ListTagsForResource" => {
+                let arn = members.remove("ResourceArn").unwrap_or_default();
+                self.authorize(&caller, "sns:ListTagsForResource", &arn)?;
+                match self.topic(&arn) {
+                    Some(_) => Ok(reply("ListTagsForResource", "<Tags></Tags>")),
+                    None => Err(AwsError::new(404, "ResourceNotFound", "Resource does not exist")),
+                }
             }
             other => Err(AwsError::not_implemented("sns", other)),
         }
@@ -187,6 +211,36 @@ impl Sns {
             resource_policy: None,
         })
     }
+}
+
+/// Attributes of a message by name, each with its type and value.
+type Attributes = BTreeMap<String, BTreeMap<&'static str, String>>;
+
+/// Takes the attributes of a message out of the members of a request: `MessageAttributes.entry.<n>.…`.
+fn attributes(members: &mut BTreeMap<String, String>) -> Result<Attributes, AwsError> {
+    const PARTS: [(&str, &str); 3] = [
+        ("Value.DataType", "type"),
+        ("Value.StringValue", "value"),
+        ("Value.BinaryValue", "binaryValue"),
+    ];
+    let mut attributes = Attributes::new();
+    for number in 1.. {
+        let start = format!("MessageAttributes.entry.{number}.");
+        let Some(name) = members.remove(&format!("{start}Name")) else {
+            break;
+        };
+        let parts = PARTS.into_iter();
+        let attribute: BTreeMap<_, _> = parts
+            .filter_map(|(member, shown)| Some((shown, members.remove(&format!("{start}{member}"))?)))
+            .collect();
+        if !attribute.contains_key("type") || attribute.len() != 2 {
+            return Err(invalid(&format!(
+                "The message attribute '{name}' must contain a type and one non-empty value"
+            )));
+        }
+        attributes.insert(name, attribute);
+    }
+    Ok(attributes)
 }
 
 fn reply(action: &str, result: &str) -> Response<Body> {

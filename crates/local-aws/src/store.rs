@@ -1,9 +1,23 @@
 //! The state folder: one transactional index and a folder of blobs.
+//!
+//! Only its owner may look into it. It is opened only if it is whole, as far as that can be seen: where there is data
+//! but no index, or an index whose checksums are wrong, nothing is opened and nothing is changed.
 
 use std::{
-    io::Write,
+    fs, io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
+
+use crate::{log_file::LogFile, s3::blobs::is_blob};
+
+const INDEX: &str = "index.redb";
+const BLOBS: &str = "blobs";
+const LOGS: &str = "logs";
+
+/// Bit of a folder in which everybody may make files, such as `/tmp`.
+const STICKY: u32 = 0o1000;
 
 /// Opens, or makes, the state folder of one process.
 ///
@@ -16,7 +30,7 @@ pub struct Store {
     folder: PathBuf,
 }
 
-/// Why a state folder cannot be used.
+/// Why a state folder cannot be used. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process holds it.
@@ -24,10 +38,22 @@ pub enum OpenError {
     InUse(PathBuf),
     /// The folder cannot be made or read.
     #[error("the state folder {0} cannot be used")]
-    Io(PathBuf, #[source] std::io::Error),
-    /// The index is damaged or of a newer version.
-    #[error("the index in the state folder {0} cannot be read")]
+    Io(PathBuf, #[source] io::Error),
+    /// The folder is everybody's.
+    #[error("{0} is a folder that everybody writes to; choose one of its own for the state")]
+    Shared(PathBuf),
+    /// The index is damaged, of a newer version, or names data that is gone.
+    #[error(
+        "the index in the state folder {0} cannot be used; nothing was changed. Put a copy of the whole folder in its \
+         place, or choose another folder to begin anew"
+    )]
     Index(PathBuf, #[source] redb::Error),
+    /// There is data, but no index that says what it is.
+    #[error(
+        "the state folder {0} holds data, but its index {INDEX} is gone or empty; nothing was changed. Put a copy of \
+         the whole folder in its place, or choose another folder to begin anew"
+    )]
+    IndexLost(PathBuf),
 }
 
 impl Store {
@@ -35,46 +61,237 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`OpenError::InUse`] when another process has it open.
+    /// [`OpenError`], for example [`OpenError::InUse`] when another process has it open.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let io = |error| OpenError::Io(folder.to_owned(), error);
-        std::fs::create_dir_all(folder.join("blobs")).map_err(io)?;
-        let index = redb::Database::create(folder.join("index.redb")).map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(folder.to_owned()),
-            other => OpenError::Index(folder.to_owned(), other.into()),
-        })?;
+        make_private(folder).map_err(io)?;
+        if fs::metadata(folder).map_err(io)?.permissions().mode() & STICKY != 0 {
+            return Err(OpenError::Shared(folder.to_owned()));
+        }
+        if is_index_lost(folder).map_err(io)? {
+            return Err(OpenError::IndexLost(folder.to_owned()));
+        }
+        make_private(&folder.join(BLOBS)).map_err(io)?;
+        let index = open_index(folder)?;
+        close_to_others(folder).map_err(io)?;
         Ok(Self {
             index,
             folder: folder.to_owned(),
         })
     }
 
-    /// Returns whether a write to the index has failed. It takes no other until it is opened again, so
-    /// that what was acknowledged before stays whole.
+    /// Returns whether a write to the index has failed, or the folder of blobs is gone. The state takes no other write
+    /// until it is opened again, so that what was acknowledged before stays whole.
     pub fn has_failed(&self) -> bool {
-        matches!(
+        let is_broken = matches!(
             self.index.try_begin_write(),
             Err(redb::TransactionError::Storage(redb::StorageError::PreviousIo))
-        )
+        );
+        is_broken || !self.blobs().is_dir()
     }
 
     /// Returns the folder of the blob files.
     pub fn blobs(&self) -> PathBuf {
-        self.folder.join("blobs")
+        self.folder.join(BLOBS)
     }
 
     /// Returns the folder of the logs that people read.
     pub fn logs(&self) -> PathBuf {
-        self.folder.join("logs")
+        self.folder.join(LOGS)
     }
 
     /// Appends lines to `logs/<name>.log`, making it if it is absent. Returns once the disk has them.
-    pub(crate) fn append_log(&self, name: &str, lines: &str) -> std::io::Result<()> {
-        std::fs::create_dir_all(self.logs())?;
-        let path = self.logs().join(format!("{name}.log"));
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-        // One write, so that the lines of several writers do not mix.
-        file.write_all(lines.as_bytes())?;
-        file.sync_data()
+    pub(crate) fn append_log(&self, name: &str, lines: &str) -> io::Result<()> {
+        let mut file = LogFile::new(self.logs().join(format!("{name}.log")));
+        file.append(lines.as_bytes())?;
+        file.sync()
+    }
+}
+
+/// A first start that was killed leaves an empty index and no data.
+fn is_index_lost(folder: &Path) -> io::Result<bool> {
+    let has_index = fs::metadata(folder.join(INDEX)).is_ok_and(|file| file.len() > 0);
+    if has_index {
+        return Ok(false);
+    }
+    match fs::read_dir(folder.join(BLOBS)) {
+        Ok(mut entries) => Ok(entries.any(|entry| entry.is_ok_and(|entry| is_blob(&entry.file_name())))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens the index and reads all of it against its checksums.
+fn open_index(folder: &Path) -> Result<redb::Database, OpenError> {
+    let damaged = |error: redb::Error| OpenError::Index(folder.to_owned(), error);
+    let path = folder.join(INDEX);
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    drop(file.map_err(|error| OpenError::Io(folder.to_owned(), error))?);
+    // Damage that its checksums do not cover makes it panic.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let mut index = redb::Database::create(&path)?;
+        let is_whole = index.check_integrity()?;
+        Ok((index, is_whole))
+    }));
+    match opened {
+        Ok(Ok((index, true))) => Ok(index),
+        Ok(Ok((index, false))) => {
+            tracing::warn!("the index of the state folder was damaged and has been repaired");
+            Ok(index)
+        }
+        Ok(Err(redb::DatabaseError::DatabaseAlreadyOpen)) => Err(OpenError::InUse(folder.to_owned())),
+        Ok(Err(error)) => Err(damaged(error.into())),
+        Err(_) => Err(damaged(redb::Error::Corrupted(
+            "it is damaged beyond reading".to_owned(),
+        ))),
+    }
+}
+
+/// Makes a folder that only its owner may look into: it holds what people wrote.
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Takes from others what an earlier version, or whoever made the folder, let them do.
+fn close_to_others(folder: &Path) -> io::Result<()> {
+    close(folder)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_file = entry.file_type()?.is_file();
+        if is_file {
+            close(&entry.path())?;
+        }
+    }
+    for name in [BLOBS, LOGS] {
+        let inner = folder.join(name);
+        let Ok(entries) = fs::read_dir(&inner) else {
+            continue;
+        };
+        close(&inner)?;
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                close(&entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn close(path: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    let mode = permissions.mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(mode & !0o077);
+    fs::set_permissions(path, permissions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_folder_that_was_open_to_others_is_closed_with_all_that_is_in_it() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        drop(Store::open(folder.path()).expect("opened"));
+        fs::create_dir(folder.path().join("logs")).expect("made");
+        let files = ["index.redb", "stack.json", "blobs/s3-1", "logs/worker.log"];
+        for file in files {
+            let path = folder.path().join(file);
+            let opened = fs::OpenOptions::new().create(true).append(true).open(&path);
+            drop(opened.expect("made"));
+            fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("set");
+        }
+        for inner in ["", "blobs", "logs"] {
+            let path = folder.path().join(inner);
+            fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("set");
+        }
+
+        let _store = Store::open(folder.path()).expect("opened");
+
+        for inner in ["", "blobs", "logs"] {
+            assert_eq!(mode(&folder.path().join(inner)), 0o700, "{inner}");
+        }
+        for file in files {
+            assert_eq!(mode(&folder.path().join(file)), 0o600, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_everybody_is_refused_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o1777)).expect("set");
+
+        let opened = Store::open(folder.path());
+
+        assert!(matches!(opened, Err(OpenError::Shared(_))));
+        assert_eq!(mode(folder.path()), 0o777);
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
+    }
+
+    #[test]
+    fn data_without_an_index_is_left_alone() {
+        for index in [None, Some("")] {
+            let folder = tempfile::tempdir().expect("temporary folder");
+            drop(Store::open(folder.path()).expect("opened"));
+            fs::write(folder.path().join("blobs/s3-1"), "data").expect("written");
+            fs::remove_file(folder.path().join("index.redb")).expect("removed");
+            if let Some(text) = index {
+                fs::write(folder.path().join("index.redb"), text).expect("written");
+            }
+
+            let opened = Store::open(folder.path());
+
+            assert!(matches!(opened, Err(OpenError::IndexLost(_))));
+            assert!(folder.path().join("blobs/s3-1").exists());
+        }
+    }
+
+    #[test]
+    fn damage_of_the_index_is_seen_wherever_it_is() {
+        const TABLE: redb::TableDefinition<u64, &[u8]> = redb::TableDefinition::new("table");
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let store = Store::open(folder.path()).expect("opened");
+        let write = store.index.begin_write().expect("begun");
+        {
+            let mut table = write.open_table(TABLE).expect("made");
+            for key in 0..2_000 {
+                table.insert(key, [7_u8; 500].as_slice()).expect("inserted");
+            }
+        }
+        write.commit().expect("committed");
+        drop(store);
+        let path = folder.path().join(INDEX);
+        let whole = fs::read(&path).expect("readable");
+        // Pages that are in use: all of one value of the table.
+        let in_use: Vec<usize> = (0..whole.len() - 500)
+            .step_by(4_096)
+            .filter(|at| whole[*at + 200..*at + 400].iter().all(|byte| *byte == 7))
+            .collect();
+        assert!(in_use.len() > 20);
+
+        for at in in_use.iter().step_by(in_use.len() / 10) {
+            let mut damaged = whole.clone();
+            damaged[at + 300] ^= 0xff;
+            fs::write(&path, damaged).expect("written");
+
+            let opened = Store::open(folder.path());
+
+            assert!(matches!(opened, Err(OpenError::Index(..))), "{at}: {opened:?}");
+        }
+        fs::write(&path, &whole).expect("written");
+        Store::open(folder.path()).expect("what is whole is opened");
     }
 }

@@ -11,14 +11,16 @@ use std::{
 use local_aws::{
     LocalAws,
     cloudformation::{OutputSpec, ResourceSpec, StackSpec},
+    listener::{self, Limits},
     store::{OpenError, Store},
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     plan::{Plan, Programs, plan},
     problems::{Problems, Refused},
-    stack::{REGION, STACK_NAME, Stack},
+    stack::{IDENTITY, REGION, STACK_NAME, Stack},
     template::{self, Resolved, Resource},
     template_files::TemplateFiles,
 };
@@ -31,6 +33,8 @@ const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
 pub struct Settings {
     /// Port on 127.0.0.1; 0 for a free one.
     pub port: u16,
+    /// Names or addresses of this machine, beside those of its loopback interface, under which it is asked.
+    pub allowed_hosts: Vec<String>,
     /// Folder that holds everything the stack keeps.
     pub state_dir: PathBuf,
     /// Text of the template.
@@ -58,6 +62,12 @@ pub enum BootError {
     /// The identity of the stack cannot be kept.
     #[error("stack.json in the state folder {0} cannot be read or written")]
     Identity(PathBuf, #[source] io::Error),
+    /// There is data, but nothing says whose it is: under another identity its buckets would be out of reach.
+    #[error(
+        "the state folder {0} holds data, but its {IDENTITY} is gone, without which the buckets cannot be found; nothing \
+         was changed. Put the file back from a copy of the folder, or choose another folder to begin anew"
+    )]
+    IdentityLost(PathBuf),
     /// The template has something in it that is wrong or not understood.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -73,8 +83,8 @@ pub struct Running {
     pub outputs: BTreeMap<String, String>,
     /// What the services provide.
     pub plan: Plan,
-    server: JoinHandle<io::Result<()>>,
-    stop_server: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+    stop_server: CancellationToken,
 }
 
 /// Starts a stack on its state folder and goes on where it was stopped.
@@ -88,8 +98,7 @@ pub async fn start(settings: &Settings) -> Result<Running, BootError> {
         .local_addr()
         .map_err(|error| BootError::Port(settings.port, error))?;
     let endpoint_url = endpoint_url(address);
-    make_private(&settings.state_dir).map_err(|error| OpenError::Io(settings.state_dir.clone(), error))?;
-    let aws = LocalAws::open(&settings.state_dir, REGION, &endpoint_url)?;
+    let aws = open(&settings.state_dir, &endpoint_url)?;
     let stack = Stack::open(&settings.state_dir, &endpoint_url)
         .map_err(|error| BootError::Identity(settings.state_dir.clone(), error))?;
 
@@ -99,15 +108,14 @@ pub async fn start(settings: &Settings) -> Result<Running, BootError> {
     let plan = plan(&resolved, &stack, programs, files, &problems);
     let plan = problems.or(plan)?;
     provide(&aws, &plan)?;
+    for name in &settings.allowed_hosts {
+        aws.allow_host(name);
+    }
     aws.cloudformation.put_stack(description(&stack, &resolved));
 
-    let (stop_server, stopped) = oneshot::channel();
-    let service = (aws.router()).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async {
-        // A dropped sender is a stop too.
-        let _ = stopped.await;
-    });
-    let server = tokio::spawn(async move { server.await });
+    let stop_server = CancellationToken::new();
+    let server = listener::serve(listener, aws.router(), Limits::default(), stop_server.clone());
+    let server = tokio::spawn(server);
     aws.start();
     Ok(Running {
         aws,
@@ -123,8 +131,7 @@ impl Running {
     /// Stops: running invocations end first, while the services still answer them.
     pub async fn stop(self) {
         self.aws.shutdown().await;
-        // The receiver is gone only if the server has ended by itself.
-        let _ = self.stop_server.send(());
+        self.stop_server.cancel();
         let abort = self.server.abort_handle();
         if tokio::time::timeout(CONNECTIONS_GRACE, self.server)
             .await
@@ -152,14 +159,18 @@ fn endpoint_url(address: SocketAddr) -> String {
     }
 }
 
-/// Makes a folder that only its owner may look into: it holds what people wrote.
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
+/// Opens the services on a state folder that is new, or whole.
+fn open(state_dir: &Path, endpoint_url: &str) -> Result<LocalAws, BootError> {
+    let index = |error| OpenError::Index(state_dir.to_owned(), error);
+    let has_index = std::fs::metadata(state_dir.join("index.redb")).is_ok_and(|file| file.len() > 0);
+    if Stack::is_known(state_dir) && !has_index {
+        return Err(OpenError::IndexLost(state_dir.to_owned()).into());
+    }
+    let aws = LocalAws::open(state_dir, REGION, endpoint_url)?;
+    if !Stack::is_known(state_dir) && aws.s3.has_buckets().map_err(index)? {
+        return Err(BootError::IdentityLost(state_dir.to_owned()));
+    }
+    Ok(aws)
 }
 
 /// Tells a second start on the same folder from a port that another program has.
@@ -280,200 +291,4 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
 }
 
 #[cfg(test)]
-mod tests {
-    use aws_sdk_s3::{Client, primitives::ByteStream};
-
-    use super::*;
-
-    const TEMPLATE: &str =
-        "{Resources: {Data: {Type: AWS::S3::Bucket}}, Outputs: {Name: {Value: !Ref Data}}}";
-
-    fn settings(state_dir: &Path) -> Settings {
-        Settings {
-            port: 0,
-            state_dir: state_dir.to_owned(),
-            template: TEMPLATE.to_owned(),
-            template_files: TemplateFiles::Folder(state_dir.to_owned()),
-            parameters: BTreeMap::new(),
-            programs: Programs {
-                executable: "/bin/false".into(),
-                names: &[],
-            },
-        }
-    }
-
-    fn s3(stack: &Running) -> Client {
-        Client::new(&stack.aws.sdk_config())
-    }
-
-    /// A blocking write that nobody waits for may hold the folder a moment longer than the stack.
-    async fn start_when_free(settings: &Settings) -> Running {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-        loop {
-            match start(settings).await {
-                Err(BootError::State(OpenError::InUse(_))) if tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                outcome => return outcome.expect("it starts again"),
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_stack_goes_on_where_it_was_stopped() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        let first = start(&settings(folder.path())).await.expect("it starts");
-        let bucket = first.outputs["Name"].clone();
-        let put = s3(&first).put_object().bucket(&bucket).key("a");
-        put.body(ByteStream::from_static(b"1"))
-            .send()
-            .await
-            .expect("stored");
-        first.stop().await;
-
-        let second = start_when_free(&settings(folder.path())).await;
-        let object = s3(&second).get_object().bucket(&bucket).key("a").send().await;
-        let bytes = object.expect("there").body.collect().await.expect("readable");
-        second.stop().await;
-
-        assert_eq!(bytes.to_vec(), b"1");
-    }
-
-    #[tokio::test]
-    async fn a_second_start_on_the_same_folder_or_port_says_so() {
-        let folders = [(); 2].map(|()| tempfile::tempdir().expect("temporary folder"));
-        let running = start(&settings(folders[0].path())).await.expect("it starts");
-        let port = running.endpoint_url.rsplit(':').next().expect("a port");
-        let port = port.parse().expect("a number");
-
-        let same_folder = start(&settings(folders[0].path())).await.err();
-        let same_both = start(&Settings {
-            port,
-            ..settings(folders[0].path())
-        })
-        .await
-        .err();
-        let same_port = start(&Settings {
-            port,
-            ..settings(folders[1].path())
-        })
-        .await
-        .err();
-        running.stop().await;
-
-        for error in [same_folder, same_both] {
-            assert!(
-                matches!(error, Some(BootError::State(OpenError::InUse(_)))),
-                "{error:?}"
-            );
-        }
-        assert!(
-            matches!(same_port, Some(BootError::PortInUse(_))),
-            "{same_port:?}"
-        );
-    }
-
-    #[test]
-    fn the_port_of_the_scheme_is_left_out_of_urls() {
-        let url = |port| endpoint_url(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-
-        assert_eq!(
-            [url(80), url(4566)],
-            ["http://127.0.0.1", "http://127.0.0.1:4566"]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_template_that_is_refused_leaves_the_folder_free() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        let template = "{Resources: {Data: {Type: AWS::SQS::Queue}}}".to_owned();
-        let refused = start(&Settings {
-            template,
-            ..settings(folder.path())
-        })
-        .await
-        .err();
-
-        let started = start(&settings(folder.path())).await;
-
-        let words = refused.expect("refused").to_string();
-        assert_eq!(
-            words,
-            "the template cannot be started:\n  Resources.Data.Type: AWS::SQS::Queue is not supported by local-stack"
-        );
-        started.expect("it starts").stop().await;
-    }
-
-    const MACHINE: &str = r#"
-Resources:
-  Role:
-    Type: AWS::IAM::Role
-    Properties:
-      AssumeRolePolicyDocument:
-        Statement: [{ Effect: Allow, Principal: { Service: states.amazonaws.com }, Action: sts:AssumeRole }]
-      Policies:
-        - PolicyName: publish
-          PolicyDocument: { Statement: [{ Effect: Allow, Action: sns:Publish, Resource: !Ref Topic }] }
-  Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: news } }
-  Machine:
-    Type: AWS::StepFunctions::StateMachine
-    Properties:
-      StateMachineName: build
-      RoleArn: !GetAtt Role.Arn
-      DefinitionS3Location: build.asl.json
-      DefinitionSubstitutions: { TopicArn: !Ref Topic }
-Outputs: { Machine: { Value: !Ref Machine } }
-"#;
-    const DEFINITION: &str = r#"{"StartAt": "Tell", "States": {"Tell": {
-        "Type": "Task",
-        "Resource": "arn:aws:states:::sns:publish",
-        "Parameters": {"TopicArn": "${TopicArn}", "Message.$": "$.message"},
-        "End": true
-    }}}"#;
-
-    #[tokio::test]
-    async fn a_state_machine_runs_from_the_file_beside_the_template() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        std::fs::write(folder.path().join("build.asl.json"), DEFINITION).expect("written");
-        let settings = Settings {
-            template: MACHINE.to_owned(),
-            ..settings(folder.path())
-        };
-        let stack = start(&settings).await.expect("it starts");
-        let input = r#"{"message": "built"}"#.to_owned();
-
-        let started = stack
-            .aws
-            .step_functions
-            .start_execution(&stack.outputs["Machine"], None, input);
-
-        started.expect("it starts");
-        let log = folder.path().join("logs/news.log");
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-        while !std::fs::read_to_string(&log).is_ok_and(|log| log.contains(r#""message":"built""#)) {
-            assert!(tokio::time::Instant::now() < deadline, "the message is published");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        stack.stop().await;
-    }
-
-    #[tokio::test]
-    async fn a_role_that_step_functions_cannot_assume_is_refused_at_start() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        std::fs::write(folder.path().join("build.asl.json"), DEFINITION).expect("written");
-        let template = MACHINE.replace("states.amazonaws.com", "lambda.amazonaws.com");
-
-        let refused = start(&Settings {
-            template,
-            ..settings(folder.path())
-        })
-        .await
-        .err();
-
-        let words = refused.expect("refused").to_string();
-        assert!(
-            words.contains("does not let states.amazonaws.com assume it"),
-            "{words}"
-        );
-    }
-}
+mod tests;

@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 /// Region of everything local.
 pub const REGION: &str = "us-east-1";
 
+/// File in the state folder that says who the stack is.
+pub const IDENTITY: &str = "stack.json";
+
 /// Name of the local stack.
 pub const STACK_NAME: &str = "local";
 
@@ -32,6 +35,11 @@ struct Identity {
 }
 
 impl Stack {
+    /// Returns whether the state folder has an identity.
+    pub fn is_known(state_dir: &Path) -> bool {
+        state_dir.join(IDENTITY).exists()
+    }
+
     /// Reads the identity in the state folder, making it the first time.
     ///
     /// `endpoint_url` is the base of every local URL, without a slash at the end.
@@ -40,7 +48,7 @@ impl Stack {
     ///
     /// When the file cannot be read or written.
     pub fn open(state_dir: &Path, endpoint_url: &str) -> io::Result<Self> {
-        let path = state_dir.join("stack.json");
+        let path = state_dir.join(IDENTITY);
         let identity = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -138,6 +138,7 @@ fn line(row: usize, human_loop: &str) -> String {
         source: VoteSource::HumanReview,
         at: "2026-11-20T11:00:00.000Z".into(),
         seconds: Some(3.0),
+        note: Default::default(),
     };
     let votes = vec![
         vote(["ada", "bob"][row % 2]),

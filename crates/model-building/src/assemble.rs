@@ -152,6 +152,18 @@ pub async fn assemble(
 /// A dataset is ready to train on if no [`Severity::Error`] is among the problems. Only the first model
 /// may do without test rows.
 pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules, needs_test_rows: bool) -> Vec<Problem> {
+    let left_out = |reason: &str| manifest.left_out.get(reason).copied().unwrap_or_default();
+    let waiting = left_out("waiting-class");
+    if manifest.train.summary.rows == 0 && waiting > 0 {
+        return vec![Problem {
+            severity: Severity::Error,
+            message: format!(
+                "{waiting} labelled texts wait, since no class can be trained yet: each needs at least {} of them to \
+                 train on and one in the test set, a random share (parameter TestShare). Label more texts",
+                rules.min_rows_per_class
+            ),
+        }];
+    }
     let test = &manifest.test.summary;
     let mut train = manifest.train.summary.clone();
     // Classes and their rows are those of people.
@@ -163,10 +175,11 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules, needs_test_rows:
     if test.rows == 0 && needs_test_rows {
         problems.push(Problem {
             severity: Severity::Error,
-            message: "no row is held out, so models cannot be compared: is TEST_SHARE greater than 0?".into(),
+            message:
+                "no row is held out, so models cannot be compared: is the parameter TestShare greater than 0?"
+                    .into(),
         });
     }
-    let left_out = |reason: &str| manifest.left_out.get(reason).copied().unwrap_or_default();
     for (count, what) in [
         (
             left_out("unreadable-line"),

@@ -152,21 +152,7 @@ pub fn again(rows: &Rows, at: &str) -> Vec<FeedbackRecord> {
     });
     let mut asked = HashSet::new();
     records.retain(|record| asked.insert(record.id.clone()));
-    records.iter().map(|record| anew(record, at)).collect()
-}
-
-/// Makes the record that asks about a text anew. What its user said is in its first record.
-fn anew(record: &FeedbackRecord, at: &str) -> FeedbackRecord {
-    FeedbackRecord {
-        signal: Signal::Relabel,
-        suggested_label: None,
-        prediction_id: None,
-        selection_probability: None,
-        accepted_above: None,
-        user: None,
-        received_at: at.to_owned(),
-        ..record.clone()
-    }
+    records.iter().map(|record| record.asked_anew(at)).collect()
 }
 
 /// Makes the record of a text that nobody was asked about.

@@ -8,6 +8,7 @@ use active_learning_core::{
         comparison::{Candidate, Decision, Reason},
         evaluation::{LabelNames, TestPrediction, evaluate},
     },
+    statistics::binomial_at_most,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -152,7 +153,11 @@ impl ModelBuilding {
     }
 }
 
-/// Says whether the first model does better, on rows that it had not seen, than the commonest label for each of them.
+/// Chance at most with which labels at random do as well as a first model that is taken.
+const MAX_CHANCE: f64 = 0.1;
+
+/// Says whether the first model does better, on rows that it had not seen, than the commonest label for each of them,
+/// and than labels at random, as often as it gives each of them.
 fn better_than_a_guess(predictions: &[TestPrediction]) -> Reason {
     let mut counts: BTreeMap<&LabelNames, usize> = BTreeMap::new();
     for row in predictions {
@@ -168,14 +173,38 @@ fn better_than_a_guess(predictions: &[TestPrediction]) -> Reason {
         })
         .collect();
     let (model, guess) = (evaluate(predictions).macro_f1, evaluate(&guesses).macro_f1);
+    let (right, chance) = by_chance(predictions);
     Reason {
-        in_favour: model > guess,
+        in_favour: model > guess && chance <= MAX_CHANCE,
         text: format!(
-            "nothing is held out yet: in cross-validation on {} rows macro F1 is {model:.4}, with the commonest label \
-             for each of them {guess:.4}",
+            "nothing is held out yet: in cross-validation {right} of {} rows are right (by chance alone with a \
+             probability of {chance:.3}, at most {MAX_CHANCE} is allowed), and macro F1 is {model:.4}, with the commonest \
+             label for each of them {guess:.4}",
             predictions.len()
         ),
     }
+}
+
+/// Returns how many rows are right, and with what probability labels at random would have at least as many right. They
+/// are drawn as often as the model gives them: the expected agreement is that of Cohen's kappa.
+fn by_chance(predictions: &[TestPrediction]) -> (u64, f64) {
+    let rows = predictions.len() as f64;
+    let mut counts: BTreeMap<&LabelNames, (f64, f64)> = BTreeMap::new();
+    for row in predictions {
+        counts.entry(&row.actual).or_default().0 += 1.0;
+        counts.entry(&row.predicted).or_default().1 += 1.0;
+    }
+    let agreement = |(actual, predicted): &(f64, f64)| actual * predicted / (rows * rows);
+    let expected: f64 = counts.values().map(agreement).sum();
+    let wrong = predictions
+        .iter()
+        .filter(|row| row.actual != row.predicted)
+        .count() as u64;
+    let n = predictions.len() as u64;
+    (
+        n - wrong,
+        binomial_at_most(wrong, n, (1.0 - expected).clamp(1e-9, 1.0 - 1e-9)),
+    )
 }
 
 /// Chooses rows by which a switch shows: first those on which the models differ, the surest ones first.
@@ -205,4 +234,50 @@ fn known_rows(
         challenger: challenger[row].predicted.to_string(),
     };
     order.into_iter().take(KNOWN_ROWS).map(known).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Predictions of so many rows of three classes in turn, of which so many are right.
+    fn predictions(rows: usize, right: usize) -> Vec<TestPrediction> {
+        let classes = ["billing", "delivery", "login"];
+        let row = |number: usize| TestPrediction {
+            actual: classes[number % 3].into(),
+            predicted: classes[(number + usize::from(number >= right)) % 3].into(),
+            confidence: 0.5,
+        };
+        (0..rows).map(row).collect()
+    }
+
+    #[test]
+    fn a_first_model_no_better_than_chance_is_not_taken() {
+        let worse = better_than_a_guess(&predictions(17, 4));
+        let lucky = better_than_a_guess(&predictions(18, 8));
+        let good = better_than_a_guess(&predictions(15, 9));
+
+        assert!(
+            !worse.in_favour && !lucky.in_favour,
+            "{} {}",
+            worse.text,
+            lucky.text
+        );
+        assert!(good.in_favour, "{}", good.text);
+        assert!(good.text.contains("9 of 15 rows are right"), "{}", good.text);
+    }
+
+    #[test]
+    fn a_model_that_gives_every_text_the_commonest_label_is_not_taken() {
+        let mut all_billing = predictions(15, 15);
+        all_billing
+            .iter_mut()
+            .for_each(|row| row.predicted = "billing".into());
+
+        let (right, chance) = by_chance(&all_billing);
+
+        assert_eq!(right, 5);
+        assert!(chance > 0.5, "{chance}");
+        assert!(!better_than_a_guess(&all_billing).in_favour);
+    }
 }

@@ -51,7 +51,8 @@ pub(crate) struct Tally {
     proposed: BTreeMap<String, u64>,
     /// When the first labelled object was written.
     pub since: Option<DateTime<Utc>>,
-    /// When the newest object of these sums was written.
+    /// When the newest object of these sums was written; not later than it was when it was added, since a clock that was
+    /// ahead would hide what comes after it.
     through: Option<DateTime<Utc>>,
     /// Objects of these sums that are not older than `through` by more than [`OVERLAP`].
     recent: BTreeMap<String, DateTime<Utc>>,
@@ -101,7 +102,12 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, object: &Listed, records: &[LabelledRecord]) {
+    /// Returns whether a clock that was ahead has set the mark: what it hid is not known, so that all counts anew.
+    fn is_of_future(&self, now: DateTime<Utc>) -> bool {
+        self.through.is_some_and(|through| through > now + OVERLAP)
+    }
+
+    fn add(&mut self, object: &Listed, records: &[LabelledRecord], now: DateTime<Utc>) {
         for record in records {
             for vote in &record.votes {
                 if let Answer::NewLabel { label } = &vote.answer {
@@ -127,7 +133,7 @@ impl Tally {
             }
         }
         self.since = self.since.min(Some(object.modified)).or(Some(object.modified));
-        self.through = self.through.max(Some(object.modified));
+        self.through = self.through.max(Some(object.modified.min(now)));
         self.recent.insert(object.key.clone(), object.modified);
     }
 
@@ -148,7 +154,12 @@ impl ModelBuilding {
         let mut tries = Tries::default();
         while tries.again().await {
             let (stored, etag) = self.bucket.read_version::<Tally>(KEY).await?.unzip();
+            let now = Utc::now();
             let mut tally = stored.unwrap_or_default();
+            if tally.is_of_future(now) {
+                warn!("the sums over the labels reach into the future; all labels are counted anew");
+                tally = Tally::default();
+            }
             let missing = tally.missing(self.bucket.list(keys::LABELLED_FOLDER).await?);
             if missing.is_empty() {
                 return Ok(tally);
@@ -160,7 +171,7 @@ impl ModelBuilding {
             });
             let read: Vec<_> = reads.buffered(READS_IN_FLIGHT).try_collect().await?;
             for (object, records) in &read {
-                tally.add(object, records);
+                tally.add(object, records, now);
             }
             tally.forget_old();
             let replaced = self.bucket.replace_document(KEY, etag.as_deref(), &tally).await?;
@@ -194,6 +205,10 @@ impl ModelBuilding {
 mod tests {
     use super::*;
 
+    fn now() -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::minutes(200)
+    }
+
     fn object(key: &str, minute: i64) -> Listed {
         Listed {
             key: key.to_owned(),
@@ -207,7 +222,7 @@ mod tests {
     fn an_object_counts_once_also_if_it_shows_late() {
         let mut tally = Tally::default();
         for object in tally.missing(vec![object("b", 100), object("a", 95)]) {
-            tally.add(&object, &[]);
+            tally.add(&object, &[], now());
         }
         tally.forget_old();
 
@@ -221,6 +236,32 @@ mod tests {
         let keys: Vec<&str> = missing.iter().map(|object| object.key.as_str()).collect();
         assert_eq!(keys, ["late", "next"]);
         assert_eq!(tally.since, Some(object("a", 95).modified));
+    }
+
+    #[test]
+    fn an_object_of_the_future_counts_and_hides_nothing_that_comes_after_it() {
+        let mut tally = Tally::default();
+        let ahead = object("ahead", 9_000);
+        tally.add(&ahead, &[], now());
+        tally.forget_old();
+
+        let missing = tally.missing(vec![ahead, object("next", 201)]);
+
+        assert_eq!(missing.len(), 1);
+        assert_eq!(missing[0].key, "next");
+        assert!(!tally.is_of_future(now()));
+    }
+
+    #[test]
+    fn sums_whose_mark_lies_in_the_future_are_made_anew() {
+        let through = object("o", 9_000).modified;
+        let tally = Tally {
+            through: Some(through),
+            ..Tally::default()
+        };
+
+        assert!(tally.is_of_future(now()));
+        assert!(!tally.is_of_future(through));
     }
 
     #[test]
@@ -254,7 +295,7 @@ mod tests {
         .expect("a labelled record");
         let mut tally = Tally::default();
 
-        tally.add(&object("o", 0), &[record]);
+        tally.add(&object("o", 0), &[record], now());
 
         assert_eq!(tally.proposed, BTreeMap::from([("Weather".to_owned(), 2)]));
     }
@@ -263,7 +304,7 @@ mod tests {
     fn only_recent_keys_are_remembered() {
         let mut tally = Tally::default();
         for minute in 0..100 {
-            tally.add(&object(&minute.to_string(), minute), &[]);
+            tally.add(&object(&minute.to_string(), minute), &[], now());
         }
         tally.forget_old();
 

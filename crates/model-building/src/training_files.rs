@@ -3,7 +3,7 @@
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::dataset::{
     INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
-    is_shipped_sample, report_key,
+    is_shipped_sample, report_key, report_on_other_file,
 };
 
 /// Returns the reports on the training files that are there now, in the order of their keys.
@@ -15,8 +15,11 @@ use active_learning_core::dataset::{
 /// [`BucketError`].
 pub async fn training_files(bucket: &Bucket) -> Result<Vec<TrainingFileReport>, BucketError> {
     let mut reports = Vec::new();
-    for file in list(bucket).await? {
-        let report: Option<TrainingFileReport> = bucket.read_document(&report_key(&file.key)).await?;
+    for file in bucket.list(INITIAL_PREFIX).await? {
+        let report = match report_on_other_file(&file.key, &file.etag) {
+            Some(report) => Some(report),
+            None => bucket.read_document(&report_key(&file.key)).await?,
+        };
         reports.extend(report.filter(|report| report.etag == file.etag));
     }
     let is_own = |report: &&TrainingFileReport| !is_shipped_sample(&report.key, "");

@@ -6,17 +6,15 @@ use encoding_rs::Encoding;
 use serde_json::Value;
 
 use crate::{
-    Column, Format, Import, Options, Refusal, Rejected,
-    draft::{Draft, DraftVote, Fields, text_of},
-    elements::{Head, Wanted, elements},
+    Column, Format, Import, Options, Refusal, Rejected, columnwise,
+    draft::{Draft, Fields},
     encoding::{Detected, decode_line},
-    labels::Written,
     layout::layout,
     lines::Lines,
     records::Records,
-    source::{OpenError, Shape, Source, WRAPPERS, damage, open},
+    source::{OpenError, Shape, Source, damage, open},
     table::{self, Table},
-    tools::Tool,
+    tools::{Tool, fast_text},
     workbook,
 };
 
@@ -32,7 +30,9 @@ pub(crate) struct Collected<'a> {
     pub columns: Vec<Column>,
     pub tool: Option<Tool>,
     /// Objects that no tool wrote: rows of a table.
-    objects: Vec<(u64, Fields)>,
+    pub objects: Vec<(u64, Fields)>,
+    /// Lists: rows of a table too.
+    pub lists: Vec<(u64, Vec<String>)>,
     pub counted: Counted,
     /// Letters beyond ASCII and those of it, in lines that were read as Windows-1252.
     foreign: (usize, usize),
@@ -76,8 +76,13 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
         }
         Shape::Table => import.delimiter = collected.delimited(source)?,
         Shape::Lines => {
-            import.format = Format::JsonLines;
             collected.json_lines(source)?;
+            let is_document = collected.notes.iter().any(|note| note == columnwise::NOTE);
+            import.format = if is_document {
+                Format::Json
+            } else {
+                Format::JsonLines
+            };
         }
         Shape::Document => {
             import.format = Format::Json;
@@ -94,7 +99,7 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
     collected.finish(import)
 }
 
-fn opened<'a>(bytes: &'a [u8], options: &Options) -> Result<Source<'a>, Refusal> {
+pub(crate) fn opened<'a>(bytes: &'a [u8], options: &Options) -> Result<Source<'a>, Refusal> {
     let encoding = match &options.encoding {
         None => None,
         Some(name) => match Encoding::for_label(name.as_bytes()) {
@@ -156,6 +161,7 @@ impl<'a> Collected<'a> {
             columns: Vec::new(),
             tool: None,
             objects: Vec::new(),
+            lists: Vec::new(),
             counted: Counted::default(),
             foreign: (0, 0),
         }
@@ -168,20 +174,22 @@ impl<'a> Collected<'a> {
         });
     }
 
-    /// Tells that reading ended early.
-    fn broken(&mut self, error: &std::io::Error) {
-        let last = self
-            .drafts
-            .last()
-            .map(|(line, _)| *line)
-            .max(self.objects.last().map(|(line, _)| *line));
+    /// Tells that reading ended early, behind a line.
+    pub(crate) fn broken(&mut self, error: &std::io::Error, last: u64) {
         let reason =
             damage(error).unwrap_or_else(|| format!("the file could not be read from here on: {error}"));
-        self.reject(last.unwrap_or(0) + 1, reason);
+        self.reject(last + 1, reason);
     }
 
     /// Reads columns with a delimiter, or one text a line; returns the delimiter.
     fn delimited(&mut self, source: Source<'_>) -> Result<Option<char>, Refusal> {
+        if fast_text::is_one(&source.sample) {
+            self.tool = Some(Tool::FastText);
+            self.each_line(source, |collected, line, text| {
+                collected.drafts.push((line, fast_text::draft(text)));
+            });
+            return Ok(None);
+        }
         let layout = layout(&source.sample, source.is_whole, self.options.delimiter);
         let mut lines = Lines::new(source.content);
         if layout.has_separator_line {
@@ -194,7 +202,7 @@ impl<'a> Collected<'a> {
                 Ok(Some(record)) => record,
                 Ok(None) => break,
                 Err(error) => {
-                    self.broken(&error);
+                    self.broken(&error, rows.last().map_or(0, |(line, _)| *line));
                     break;
                 }
             };
@@ -231,124 +239,47 @@ impl<'a> Collected<'a> {
 
     /// Reads one JSON object or text a line.
     fn json_lines(&mut self, source: Source<'_>) -> Result<(), Refusal> {
+        self.each_line(source, Self::element);
+        self.tables()
+    }
+
+    /// Hands over each line that is not empty.
+    fn each_line(&mut self, source: Source<'_>, take: impl Fn(&mut Self, u64, &str)) {
         let mut lines = Lines::new(source.content);
+        let mut last = 0;
         loop {
             let line = match lines.next() {
                 Ok(Some(line)) => line,
-                Ok(None) => break,
-                Err(error) => {
-                    self.broken(&error);
-                    break;
-                }
+                Ok(None) => return,
+                Err(error) => return self.broken(&error, last),
             };
+            last = line.number;
             if line.is_too_long {
                 self.reject(line.number, "the line is longer than 1 MiB");
             } else if !line.bytes.trim_ascii().is_empty() {
                 let text = self.decoded(&line.bytes, line.number);
-                self.element(line.number, &text);
+                take(self, line.number, &text);
             }
         }
-        table::of_objects(std::mem::take(&mut self.objects), self)
     }
 
-    /// Reads one JSON document; returns the classifier that it names.
-    fn document(&mut self, bytes: &[u8], source: Source<'_>) -> Result<Option<String>, Refusal> {
-        let head = match Head::read(opened(bytes, self.options)?.content) {
-            Ok(head) => head,
-            Err(error) => {
-                return Err(Refusal::Damaged(
-                    damage(&error).unwrap_or_else(|| error.to_string()),
-                ));
-            }
-        };
-        let known = WRAPPERS
-            .iter()
-            .find(|name| head.arrays.iter().any(|array| array == *name))
-            .map(|name| (*name).to_owned());
-        let only = || (head.arrays.len() == 1).then(|| head.arrays[0].clone());
-        let field = known.or_else(only);
-        let read = match (&field, head.is_object) {
-            (Some(field), true) => elements(source.content, Wanted::Field(field), &mut |number, element| {
-                self.element(number, element);
-                true
-            }),
-            (None, true) => {
-                self.notes
-                    .push("the document is one object, which was read as one text".to_owned());
-                let mut text = String::new();
-                let mut content = source.content;
-                match content.read_to_string(&mut text) {
-                    Ok(_) => self.element(1, &text),
-                    Err(error) => self.broken(&error),
-                }
-                Ok(())
-            }
-            (_, false) => elements(source.content, Wanted::Itself, &mut |number, element| {
-                self.element(number, element);
-                true
-            }),
-        };
-        if let Err(error) = read {
-            let last = self.drafts.len() + self.objects.len() + self.rejected.len();
-            self.reject(
-                last as u64 + 1,
-                format!(
-                    "the document ends or is damaged here: line {}, column {}",
-                    error.line(),
-                    error.column()
-                ),
-            );
+    /// Reads objects and lists as rows of tables.
+    pub(crate) fn tables(&mut self) -> Result<(), Refusal> {
+        let mut objects = std::mem::take(&mut self.objects);
+        if let [(_, only)] = &objects[..]
+            && let Some(rows) = columnwise::rows(only)
+        {
+            self.notes.push(columnwise::NOTE.to_owned());
+            objects = (1..).zip(rows).collect();
         }
-        let objects = std::mem::take(&mut self.objects);
         table::of_objects(objects, self)?;
-        match field {
-            Some(_) => Ok(self.whole_file_fields(&head)),
-            None => Ok(None),
-        }
-    }
-
-    /// Gives the fields of a document to those of its rows that have none of their own; returns its
-    /// classifier.
-    fn whole_file_fields(&mut self, head: &Head) -> Option<String> {
-        let field = |name: &str| {
-            head.fields
-                .iter()
-                .rev()
-                .find(|(other, _)| other == name)
-                .map(|(_, value)| value)
-        };
-        let written = field("label")
-            .or_else(|| field("labels"))
-            .and_then(Written::of_value);
-        let by = text_of(field("user").or_else(|| field("annotator")));
-        for (_, draft) in &mut self.drafts {
-            if let (true, Some(written)) = (draft.votes.is_empty() && draft.aside.is_none(), &written) {
-                draft.votes.push(DraftVote {
-                    written: written.clone(),
-                    by: None,
-                    at: None,
-                });
-            }
-            for vote in &mut draft.votes {
-                vote.by = vote.by.take().or_else(|| by.clone());
-            }
-        }
-        let unused = head.fields.iter().map(|(name, _)| name.as_str());
-        let unused: Vec<String> = unused
-            .filter(|name| !["label", "labels", "user", "annotator", "classifier"].contains(name))
-            .map(|name| format!("`{name}`"))
-            .collect();
-        if !unused.is_empty() {
-            self.notes.push(format!(
-                "fields of the document that were not used: {}",
-                unused.join(", ")
-            ));
-        }
-        text_of(field("classifier"))
+        let lists = std::mem::take(&mut self.lists);
+        let columns = lists.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
+        Table::of_cells(lists, columns, self)?.read(self)
     }
 
     /// Reads an element of a document, or a line.
-    fn element(&mut self, number: u64, json: &str) {
+    pub(crate) fn element(&mut self, number: u64, json: &str) {
         match serde_json::from_str::<Value>(json) {
             Ok(Value::Object(fields)) => match Tool::of(&fields) {
                 Some(tool) => {
@@ -367,6 +298,7 @@ impl<'a> Collected<'a> {
                     ..Draft::default()
                 },
             )),
+            Ok(Value::Array(values)) => self.lists.push((number, columnwise::cells(&values))),
             Ok(_) => self.reject(number, "neither a text nor an object"),
             Err(error) => self.reject(number, format!("not valid JSON (column {})", error.column())),
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     Options, Refusal,
-    names::{find, is_annotator_name, is_label_name, is_text_name, label_place, text_place},
+    names::{find, folded, is_annotator_name, is_label_name, is_text_name, label_place, text_place},
 };
 
 /// Longest cell that can be the name of a column, in characters.
@@ -36,10 +36,12 @@ pub(crate) fn is_header(first: &[String], rest: &[Vec<String>], options: &Option
     }
     let names: Vec<&String> = first.iter().filter(|cell| !cell.trim().is_empty()).collect();
     let mut seen = HashSet::new();
+    let is_known =
+        names.iter().any(|name| is_text_name(name)) && names.iter().any(|name| is_label_name(name));
     let are_names = !names.is_empty()
         && names
             .iter()
-            .all(|name| can_be_name(name) && seen.insert(name.trim().to_lowercase()))
+            .all(|name| can_be_name(name) && (seen.insert(name.trim().to_lowercase()) || is_known))
         && (0..first.len()).all(|column| !comes_again(first, rest, column));
     are_names
         && (names.iter().any(|name| is_text_name(name) || is_label_name(name)) || is_unlike(first, rest))
@@ -210,6 +212,9 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
             shown(columns, label)
         ));
     }
+    for column in [Some(text), label].into_iter().flatten() {
+        notes.extend(names.get(column).and_then(|name| same_names(names, name)));
+    }
     let is_sure = known_text.is_some() || width == 1;
     Ok(Roles {
         text,
@@ -218,6 +223,13 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
         is_sure,
         notes,
     })
+}
+
+/// Says which of several columns of one name is read.
+fn same_names(names: &[String], name: &str) -> Option<String> {
+    let count = names.iter().filter(|other| folded(other) == folded(name)).count();
+    let name = name.trim();
+    (count > 1).then(|| format!("{count} columns are called `{name}`: one is read, which a number names"))
 }
 
 fn text_was_named(wanted: &Option<String>, names: &[String]) -> bool {

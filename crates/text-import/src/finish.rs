@@ -6,11 +6,14 @@ use crate::{
     Import, Refusal, Role, Row, Vote,
     collect::Collected,
     draft::Draft,
-    labels::{Cut, Written},
+    labels::{Cut, Written, is_nothing},
 };
 
 /// Told of texts with NUL characters, behind their number.
 const NUL: &str = "texts with NUL characters, which were removed";
+
+/// Told of labels that are none, behind their number.
+const NO_LABEL: &str = "texts with a label such as `NULL`, `NaN` or `n/a`, which was read as none";
 
 impl Collected<'_> {
     /// Cuts labels, checks texts, and sums up.
@@ -72,19 +75,24 @@ impl Collected<'_> {
         if let Some(aside) = draft.aside {
             self.counted.add(aside_note(aside), line);
         }
-        let votes = draft.votes.into_iter().map(|vote| {
-            let labels: Vec<String> = cut
-                .labels(vote.written)
-                .into_iter()
-                .map(without_controls)
-                .collect();
-            Vote {
-                labels,
-                by: vote.by,
-                at: vote.at,
+        let mut is_told = false;
+        let mut votes = Vec::new();
+        for vote in draft.votes {
+            let written = cut.labels(vote.written);
+            let count = written.len();
+            let labels = written.into_iter().filter(|label| !is_nothing(label));
+            let labels: Vec<String> = labels.map(without_controls).collect();
+            if labels.len() < count && !std::mem::replace(&mut is_told, true) {
+                self.counted.add(NO_LABEL, line);
             }
-        });
-        let votes = votes.filter(|vote| !vote.labels.is_empty()).collect();
+            if !labels.is_empty() {
+                votes.push(Vote {
+                    labels,
+                    by: vote.by,
+                    at: vote.at,
+                });
+            }
+        }
         Ok(Row {
             line,
             text: text.trim().to_owned(),

@@ -23,6 +23,14 @@ const TRIED: [char; 4] = [LABEL_DELIMITER, ';', ',', '#'];
 /// Fields of an object that name a label.
 const NAMES: [&str; 6] = ["name", "label", "title", "value", "text", "id"];
 
+/// What programs write where there is nothing, in lower case. `none` is not among them: it may be a class.
+const NOTHING: [&str; 6] = ["null", "nan", "n/a", "#n/a", "<na>", "(null)"];
+
+/// Returns whether a label is what programs write where there is none.
+pub(crate) fn is_nothing(label: &str) -> bool {
+    NOTHING.contains(&label.trim().to_lowercase().as_str())
+}
+
 /// Labels as one cell or field gives them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
@@ -140,8 +148,9 @@ impl Cut {
                 let left = || cells.iter().filter(|cell| cell.contains(LABEL_DELIMITER)).count();
                 let note = match found {
                     Some(delimiter) => Some(format!(
-                        "several labels in one cell were cut at `{delimiter}` ({holding} different cells); \
-                         --label-delimiter none keeps them whole"
+                        "several labels in one cell were cut at `{delimiter}` ({holding} different {}); \
+                         --label-delimiter none keeps them whole",
+                        if holding == 1 { "cell" } else { "cells" }
                     )),
                     None if left() > 0 => Some(format!(
                         "{} labels hold a `{LABEL_DELIMITER}` and were read as one label each; \

@@ -9,7 +9,9 @@
 
 mod collect;
 mod columns;
+mod columnwise;
 mod container;
+mod document;
 mod draft;
 mod elements;
 mod encoding;

@@ -220,11 +220,22 @@ fn shape(sample: &[u8], is_whole: bool) -> Shape {
         .copied();
     match (text.first(), second) {
         (Some(b'['), Some(b'{' | b'"')) => Shape::Document,
+        (Some(b'['), Some(b'[')) if begins_with_a_list(text) => Shape::Document,
         (Some(b'['), Some(b']')) if text.get(1..).map(<[u8]>::trim_ascii) == Some(b"]") => Shape::Document,
         (Some(b'{'), Some(b'"' | b'}')) => object(text, is_whole),
         _ if has_lines_of_json(text) => Shape::Lines,
         _ => Shape::Table,
     }
+}
+
+/// Returns whether an array begins with another one, of texts or numbers; a text may begin with brackets too.
+fn begins_with_a_list(text: &[u8]) -> bool {
+    let inner = text[1..]
+        .trim_ascii_start()
+        .get(1..)
+        .map(<[u8]>::trim_ascii_start);
+    let first = inner.and_then(<[u8]>::first);
+    first.is_some_and(|byte| *byte == b'"' || byte.is_ascii_digit())
 }
 
 /// Tells one document from an object a line.
@@ -299,6 +310,8 @@ mod tests {
             ("nonsense\n{\"text\":\"a\"}\n{\"text\":\"b\"}", Shape::Lines),
             ("[\"a\", \"b\"]", Shape::Document),
             ("[ {\"text\": 1}", Shape::Document),
+            ("[[\"a\", \"b\"]]", Shape::Document),
+            ("[[urgent]] help,x\n", Shape::Table),
             ("[urgent] help,x\n", Shape::Table),
             ("{curly} brackets,x\n", Shape::Table),
             ("a,b\n", Shape::Table),

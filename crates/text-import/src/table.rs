@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::{
-    Column, Refusal, Role,
+    Column, Options, Refusal, Role,
     collect::Collected,
     columns::{Roles, is_header, roles},
     draft::{Draft, DraftVote, Fields},
     labels::Written,
-    names::is_label_name,
+    names::{is_label_name, is_text_name},
     tools::{Tool, label_studio_label},
 };
 
 /// Rows by which columns are told.
 const LOOKED_AT: usize = 1_000;
+
+/// Rows of one cell that may stand before the row that names the columns.
+const MAX_TITLES: usize = 5;
 
 /// Objects within objects whose fields are columns.
 const MAX_DEPTH: usize = 4;
@@ -57,15 +60,15 @@ impl Table {
                 collected.reject(line, reason);
             }
         }
-        let looked_at: Vec<Vec<String>> = good
-            .iter()
-            .skip(1)
-            .take(LOOKED_AT)
-            .map(|(_, cells)| cells.clone())
-            .collect();
-        let names = match good.first() {
-            Some((_, first)) if is_header(first, &looked_at, collected.options) => good.remove(0).1,
-            _ => Vec::new(),
+        let titles = titles(&good, collected.options);
+        if let (1.., Some((line, _))) = (titles, good.get(titles)) {
+            let note = format!("the columns are named in line {line}; what stands above it was not read");
+            collected.notes.push(note);
+            good.drain(..titles);
+        }
+        let names = match names_columns(&good, collected.options) {
+            true => good.remove(0).1,
+            false => Vec::new(),
         };
         let value =
             |(line, cells): (u64, Vec<String>)| (line, cells.into_iter().map(Value::String).collect());
@@ -104,6 +107,33 @@ impl Table {
             }
         }
         Ok(())
+    }
+}
+
+/// Returns whether the first row names the columns.
+fn names_columns(rows: &[(u64, Vec<String>)], options: &Options) -> bool {
+    let rest = rows.iter().skip(1).take(LOOKED_AT);
+    let rest: Vec<Vec<String>> = rest.map(|(_, cells)| cells.clone()).collect();
+    rows.first()
+        .is_some_and(|(_, first)| is_header(first, &rest, options))
+}
+
+/// Returns how many rows of one cell, such as a title, stand before the one that names the columns.
+fn titles(rows: &[(u64, Vec<String>)], options: &Options) -> usize {
+    let filled = |cells: &[String]| cells.iter().filter(|cell| !cell.trim().is_empty()).count();
+    let titles = rows
+        .iter()
+        .take(MAX_TITLES + 1)
+        .take_while(|(_, cells)| filled(cells) == 1);
+    let titles = titles.count();
+    let is_header = |(_, cells): &(u64, Vec<String>)| {
+        filled(cells) > 1
+            && cells.iter().any(|cell| is_text_name(cell))
+            && names_columns(&rows[titles..], options)
+    };
+    match rows.get(titles) {
+        Some(row) if titles <= MAX_TITLES && is_header(row) => titles,
+        Some(_) | None => 0,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What labelling tools export: which one it is, and what its rows say.
 
 mod argilla;
+pub(crate) mod fast_text;
 mod ground_truth;
 mod label_studio;
 mod prodigy;
@@ -27,6 +28,8 @@ pub enum Tool {
     Prodigy,
     /// Argilla.
     Argilla,
+    /// fastText.
+    FastText,
 }
 
 impl Tool {
@@ -38,6 +41,7 @@ impl Tool {
             Self::Doccano => "doccano",
             Self::Prodigy => "Prodigy",
             Self::Argilla => "Argilla",
+            Self::FastText => "fastText",
         }
     }
 
@@ -94,6 +98,8 @@ impl Tool {
             Self::Argilla => argilla::draft(fields, options),
             Self::GroundTruth => ground_truth::draft(fields, options),
             Self::Doccano => doccano(fields),
+            // Its files are lines of words, no objects.
+            Self::FastText => Err(NO_TEXT.to_owned()),
         }
     }
 }

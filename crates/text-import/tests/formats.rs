@@ -442,6 +442,115 @@ fn what_hostile_files_hold_is_read_or_told() {
 }
 
 #[test]
+fn what_programs_write_where_there_is_no_label_is_none_and_told() {
+    let cells = import("text,label\nOne,NULL\nTwo,A\nThree,NaN\nFour,n/a\nFive,None\nSix,A\n");
+    let fields =
+        import("{\"text\":\"One\",\"label\":\"null\"}\n{\"text\":\"Two\",\"label\":[\"NaN\",\"A\"]}\n");
+
+    assert_eq!(
+        rows(&cells),
+        [
+            "One",
+            "Two => ?: A",
+            "Three",
+            "Four",
+            "Five => ?: None",
+            "Six => ?: A"
+        ]
+    );
+    let note =
+        "texts with a label such as `NULL`, `NaN` or `n/a`, which was read as none: 3, the first in line 2";
+    assert!(cells.notes.iter().any(|told| told == note), "{:?}", cells.notes);
+    assert_eq!(rows(&fields), ["One", "Two => ?: A"]);
+}
+
+#[test]
+fn two_columns_of_one_name_are_names_all_the_same_and_it_is_said_which_is_read() {
+    let import = import("text,text,label\nOne,Uno,A\nTwo,Dos,B\n");
+
+    assert_eq!(rows(&import), ["One => ?: A", "Two => ?: B"]);
+    assert_eq!(
+        import.notes,
+        ["2 columns are called `text`: one is read, which a number names"]
+    );
+}
+
+#[test]
+fn a_title_above_the_names_of_the_columns_is_no_text() {
+    let csv = import("Report of May,\nAll tickets,\nText,Label\nOne text here,A\nTwo text here,B\n");
+    let plain = import("World,One text here about it\nSports,Two text here about it\n");
+
+    assert_eq!(rows(&csv), ["One text here => ?: A", "Two text here => ?: B"]);
+    assert!(
+        csv.notes
+            .iter()
+            .any(|note| note == "the columns are named in line 3; what stands above it was not read"),
+        "{:?}",
+        csv.notes
+    );
+    assert_eq!(plain.rows.len(), 2);
+}
+
+#[test]
+fn every_way_in_which_pandas_writes_json_gives_the_same_rows() {
+    let expected = ["One text => ?: A", "Two text => ?: B"];
+    for document in [
+        r#"{"text":{"0":"One text","1":"Two text"},"label":{"0":"A","1":"B"}}"#,
+        r#"{"text":["One text","Two text"],"label":["A","B"]}"#,
+        "{\n \"texts\": [\"One text\", \"Two text\"],\n \"labels\": [\"A\", \"B\"]\n}",
+        r#"{"columns":["text","label"],"index":[0,1],"data":[["One text","A"],["Two text","B"]]}"#,
+        r#"{"0":{"text":"One text","label":"A"},"1":{"text":"Two text","label":"B"}}"#,
+        r#"{"schema":{"fields":[]},"data":[{"index":0,"text":"One text","label":"A"},{"index":1,"text":"Two text","label":"B"}]}"#,
+        r#"[["text","label"],["One text","A"],["Two text","B"]]"#,
+        r#"[{"text":"One text","label":"A"},{"text":"Two text","label":"B"}]"#,
+        "{\"text\":\"One text\",\"label\":\"A\"}\n{\"text\":\"Two text\",\"label\":\"B\"}\n",
+    ] {
+        assert_eq!(rows(&import(document)), expected, "{document}");
+    }
+    let list = import(r#"{"sentences":["One","Two","Three"],"labels":["A","B"]}"#);
+    assert_eq!(list.rows.len(), 3);
+    assert!(
+        list.notes.iter().any(|note| note.contains("not used: `labels`")),
+        "{:?}",
+        list.notes
+    );
+}
+
+#[test]
+fn fast_text_s_files_have_their_labels_in_front() {
+    let import = import(
+        "__label__billing The invoice is wrong\n__label__delivery __label__urgent My parcel, never came\nNo label here\n",
+    );
+
+    assert_eq!(import.tool, Some(Tool::FastText));
+    assert_eq!(
+        rows(&import),
+        [
+            "The invoice is wrong => ?: billing",
+            "My parcel, never came => ?: delivery + urgent",
+            "No label here",
+        ]
+    );
+}
+
+#[test]
+fn a_compressed_file_that_was_cut_off_says_where() {
+    let content: String = (0..5_000)
+        .map(|number| format!("Text {},A{}\n", number * 7_919, number % 3))
+        .collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, format!("text,label\n{content}").as_bytes()).expect("memory");
+    let whole = encoder.finish().expect("memory");
+
+    let import = import(&whole[..whole.len() - 2_000]);
+
+    let [rejected] = &import.rejected[..] else {
+        panic!("{:?}", import.rejected);
+    };
+    assert_eq!(rejected.line, import.rows.len() as u64 + 2);
+}
+
+#[test]
 fn a_summary_counts_labels_joins_spellings_and_names_duplicates_and_conflicts() {
     let import = import(
         "label,text\nBilling,The invoice\nbilling ,Another invoice\nDelivery,the  INVOICE\n\

@@ -168,6 +168,8 @@ pub struct Collector {
     rows: Vec<Collected>,
     check: TrainingCheck,
     repairs: Vec<String>,
+    /// Rows that were found to have several labels.
+    cut_rows: u64,
 }
 
 /// A row that was read.
@@ -300,6 +302,7 @@ impl Collector {
             rows: Vec::new(),
             check: TrainingCheck::default(),
             repairs: Vec::new(),
+            cut_rows: 0,
         }
     }
 
@@ -329,6 +332,7 @@ impl Collector {
                     let names = names_in(label, is_name);
                     if names.len() > 1 {
                         self.mode = Mode::MultiLabel;
+                        self.cut_rows += 1;
                     }
                     self.add(names.iter().map(String::as_str), text, row.line, is_wanted)?;
                 }
@@ -425,6 +429,7 @@ impl Collector {
             }
         }
         let (mode, mut repairs) = (self.mode, std::mem::take(&mut self.repairs));
+        repairs.extend(tell_of_several_labels(self.cut_rows, self.rows.len()));
         repairs.extend(findings.repairs.iter().cloned());
         repairs.extend(warn_of_single_rows(labels.iter().map(String::as_str).zip(counts)));
         Ok(TrainingSet {
@@ -486,6 +491,17 @@ impl Collector {
         });
         Ok(examples.collect())
     }
+}
+
+/// Tells that labels were cut at the delimiter, where most rows have one label: it may be part of a name.
+fn tell_of_several_labels(cut_rows: u64, rows: usize) -> Option<String> {
+    let are_few = cut_rows > 0 && 2 * cut_rows < rows as u64;
+    are_few.then(|| {
+        format!(
+            "`{LABEL_DELIMITER}` separates several labels in {cut_rows} of {rows} rows, so that a text may get \
+             several; where it belongs to a name, write `\\{LABEL_DELIMITER}`"
+        )
+    })
 }
 
 fn check_label_count(found: usize, mode: Mode) -> Result<(), TrainingDataError> {

@@ -38,7 +38,11 @@ fn probabilities(script: &Script) -> BTreeMap<String, Option<f64>> {
 
 async fn backlog(services: &Services) -> usize {
     let keys = services.keys("backlog/").await;
-    let is_item = |key: &&String| !key.ends_with("/budget.json") && !key.ends_with("/asked-before.json");
+    let is_state = |key: &&String| {
+        let states = ["/budget.json", "/asked-before.json", "/selector.json"];
+        states.iter().any(|state| key.ends_with(state))
+    };
+    let is_item = |key: &&String| !is_state(key);
     keys.iter().filter(is_item).count()
 }
 
@@ -288,4 +292,54 @@ async fn a_damaged_budget_is_named_and_quotes_nothing() {
         "plans, copies or the backlog could not be read or written: \
          s3://feedback-123456789012/backlog/budget.json is damaged in line 1, column 8"
     );
+}
+
+/// Lets somebody have the turn to select for so many seconds.
+async fn hold_turn(services: &Services, seconds: i64) {
+    let until = Utc::now() + chrono::TimeDelta::seconds(seconds);
+    let turn = json!({"holder": "somebody", "until": until, "again": false});
+    let put = services
+        .s3
+        .put_object()
+        .bucket(BUCKET)
+        .key("backlog/selector.json");
+    let body = aws_sdk_s3::primitives::ByteStream::from(turn.to_string().into_bytes());
+    put.body(body).send().await.expect("stored");
+}
+
+#[tokio::test]
+async fn while_one_run_selects_others_leave_word_and_go() {
+    let services = Services::start();
+    let script = starting();
+    let function = services.function_with_budget(&script, "25");
+    hold_turn(&services, 60).await;
+
+    for object in 0..3 {
+        let event = services
+            .deliver(&format!("feedback/{object}"), doubtful(object, 2))
+            .await;
+        function.handle_at(event, day(20)).await.expect("taken in");
+    }
+
+    assert_eq!((asked(&[&script]).len(), backlog(&services).await), (0, 6));
+    let turn: Value = serde_json::from_str(&services.get("backlog/selector.json").await).expect("JSON");
+    assert_eq!(
+        (&turn["holder"], &turn["again"]),
+        (&json!("somebody"), &json!(true))
+    );
+}
+
+#[tokio::test]
+async fn a_turn_that_was_never_ended_or_lies_in_the_future_is_taken_over() {
+    for seconds in [-1, 86_400] {
+        let services = Services::start();
+        let script = starting();
+        let function = services.function_with_budget(&script, "25");
+        hold_turn(&services, seconds).await;
+        let event = services.deliver("feedback/a", doubtful(0, 2)).await;
+
+        function.handle_at(event, day(20)).await.expect("taken in");
+
+        assert_eq!(asked(&[&script]).len(), 2, "{seconds}");
+    }
 }

@@ -151,29 +151,20 @@ async fn a_busy_review_service_is_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quota_that_stays_exceeded_leaves_the_event_for_redelivery() {
+async fn a_quota_that_stays_exceeded_keeps_every_question_for_the_sweep() {
     let services = Services::start();
-    let event = services.deliver("feedback/a", DELIVERED).await;
+    let line = |number: usize| json!({"utterance": format!("Text {number}"), "prediction": "World", "confidence": 0.3, "classifier": "news"});
+    let content: String = (0..300).map(|number| format!("{}\n", line(number))).collect();
+    let event = services.deliver("feedback/a", content).await;
     let script = refusing(usize::MAX, 402, "ServiceQuotaExceededException");
-    let healthy = starting();
+    let function = services.function(&script);
 
-    let error = services
-        .function(&script)
-        .handle(event.clone())
-        .await
-        .expect_err("over quota");
-    services
-        .function(&healthy)
-        .handle(event)
-        .await
-        .expect("the redelivery");
+    function.handle(event.clone()).await.expect("nothing is lost");
+    let calls = script.calls(START).len();
+    function.handle(event).await.expect("nor asked twice");
 
-    assert_eq!(Diagnostic::from(error).error_type, "NotNow");
-    assert_eq!(
-        utterances(&loops(&healthy)).len(),
-        4,
-        "the claims are still this object's"
-    );
+    assert_eq!(services.keys("asked/").await.len(), 100);
+    assert!(calls <= 20, "once there is no room no more are tried: {calls}");
 }
 
 #[tokio::test]

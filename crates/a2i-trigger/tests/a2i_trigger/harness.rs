@@ -49,7 +49,7 @@ impl Services {
         self.function_with(script, "0", in_review)
     }
 
-    fn function_with(&self, script: &Script, budget: &str, in_review: &str) -> A2iTrigger {
+    pub fn function_with(&self, script: &Script, budget: &str, in_review: &str) -> A2iTrigger {
         let env = Env::from([
             (
                 "HUMAN_REVIEW_WORKFLOW_ARN",
@@ -63,6 +63,8 @@ impl Services {
             ("CLAIM_RETENTION_DAYS", "90"),
             ("REVIEW_BUDGET_PER_DAY", budget),
             ("POOL_TEXTS_IN_REVIEW", in_review),
+            ("CONFIDENCE_THRESHOLD", "0.5"),
+            ("MARGIN_THRESHOLD", "0"),
             ("TEST_SHARE", "0.2"),
             ("CLASSIFIER_URL", ""),
             (

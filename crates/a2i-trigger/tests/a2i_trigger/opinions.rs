@@ -46,6 +46,7 @@ impl Services {
             source: VoteSource::HumanReview,
             at: "2026-11-20T10:30:00Z".to_owned(),
             seconds: None,
+            note: Default::default(),
         }]);
         let put = self.s3.put_object().bucket(BUCKET);
         let put = put.key(keys::question(&question.record.id));
@@ -191,6 +192,19 @@ async fn a_dislike_that_its_user_takes_back_stops_the_task_and_can_be_given_anew
     assert_eq!(stopped, [json!({"HumanLoopName": name})]);
     assert_eq!(state, State::Withdrawn);
     assert_eq!(asked(&[&asked_anew]), [TEXT]);
+}
+
+#[tokio::test]
+async fn a_like_that_names_only_the_prediction_id_takes_the_dislike_back() {
+    let services = Services::start();
+    let dislike = feedback(json!({"predictionId": "p-1", "prediction": null}));
+    services.delivered("feedback/1.gz", &dislike).await;
+
+    let like = json!({"signal": "like", "predictionId": "p-1", "prediction": null, "receivedAt": "2026-11-20T12:00:00.000Z"});
+    let script = services.delivered("feedback/2.gz", &feedback(like)).await;
+
+    assert_eq!(script.calls(STOP).len(), 1);
+    assert_eq!(services.question().await.state, State::Withdrawn);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ impl Overview {
         let mut figures = vec![
             ("Waiting for reviewers", waiting(self.waiting.as_ref())),
             ("Started in the last 24 hours", started(self.waiting.as_ref())),
-            ("Reviewed", reviewed(&self.reviewed)),
+            ("Labelled by people", reviewed(&self.reviewed)),
             ("Serving model", serving(self.serving.as_ref())),
             ("Live accuracy", accuracy(self.live_accuracy.as_ref())),
         ];
@@ -41,8 +41,7 @@ impl Overview {
 
 fn waiting(waiting: Option<&Waiting>) -> String {
     let Some(waiting) = waiting else {
-        return "the built-in review service has asked nothing; Amazon A2I keeps a queue of its own"
-            .to_owned();
+        return "nothing yet (Amazon A2I, where it reviews, keeps a queue of its own)".to_owned();
     };
     let tasks = waiting.tasks;
     match waiting.oldest_age_seconds {
@@ -69,7 +68,7 @@ fn started(waiting: Option<&Waiting>) -> String {
 
 fn reviewed(reviewed: &Reviewed) -> String {
     match reviewed.since {
-        Some(since) => format!("{} texts since {}", reviewed.texts, day(since)),
+        Some(since) => format!("{} texts since {}, imports included", reviewed.texts, day(since)),
         None => "nothing was counted yet".to_owned(),
     }
 }
@@ -86,7 +85,7 @@ fn serving(serving: Option<&Serving>) -> String {
             };
             format!("{} since {}, by {by}", serving.version(), minute(serving.at))
         }
-        None => "no switch is on record".to_owned(),
+        None => "none yet".to_owned(),
     }
 }
 

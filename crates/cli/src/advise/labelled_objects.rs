@@ -158,6 +158,7 @@ mod tests {
             source: VoteSource::HumanReview,
             at: at.into(),
             seconds: None,
+            note: Default::default(),
         };
         LabelledRecord::new(record, vec![vote], "loop", "arn:flow")
     }

@@ -210,6 +210,7 @@ fn vote(worker: &str, at: &str, now: &str, answer: Answer) -> Vote {
         source: VoteSource::Import,
         at: if is_known { at.to_owned() } else { now.to_owned() },
         seconds: None,
+        note: Default::default(),
     }
 }
 

@@ -203,7 +203,11 @@ mod tests {
             replay(QueryStrategy::Random, 1, &[0.4, 0.5, 0.6]),
         ];
 
-        let svg = svg("Accuracy", &Summary::of(&ways, &replays), |point| &point.accuracy);
+        let svg = svg(
+            "Accuracy",
+            &Summary::of(&ways, &replays, &replays[0].points),
+            |point| &point.accuracy,
+        );
 
         for (part, count) in [
             ("<polyline", 2),

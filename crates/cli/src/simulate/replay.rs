@@ -90,6 +90,20 @@ pub(super) struct Point {
     pub auroc: f64,
 }
 
+impl Point {
+    fn of(labels: usize, judged: &[(TestPrediction, Prediction)]) -> Self {
+        let rows: Vec<TestPrediction> = judged.iter().map(|(row, _)| row.clone()).collect();
+        let evaluation = evaluate(&rows);
+        Self {
+            labels,
+            accuracy: evaluation.accuracy,
+            macro_f1: evaluation.macro_f1,
+            calibration_error: evaluation.expected_calibration_error,
+            auroc: evaluation.auroc.unwrap_or(0.5),
+        }
+    }
+}
+
 /// What a threshold does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Trusted {
@@ -119,15 +133,7 @@ pub(super) fn replay(
     for (round, &labels) in budgets.iter().enumerate() {
         let model = look.train_on(&labelled, &open)?;
         judged = look.judge(&model, &stream.test);
-        let rows: Vec<TestPrediction> = judged.iter().map(|(row, _)| row.clone()).collect();
-        let evaluation = evaluate(&rows);
-        points.push(Point {
-            labels,
-            accuracy: evaluation.accuracy,
-            macro_f1: evaluation.macro_f1,
-            calibration_error: evaluation.expected_calibration_error,
-            auroc: evaluation.auroc.unwrap_or(0.5),
-        });
+        points.push(Point::of(labels, &judged));
         if let Some(next) = budgets.get(round + 1) {
             let seed = (stream.seed << 32) + round as u64;
             let chosen = look.choose(way.strategy, Some(&model), &open, &labelled, next - labels, seed);
@@ -143,6 +149,27 @@ pub(super) fn replay(
             .map(|threshold| trusted(threshold, &judged))
             .collect(),
     })
+}
+
+/// Returns what a model does that has learned all labels of a stream, through the encoder if there is one.
+///
+/// # Errors
+///
+/// Labels that the classifier refuses.
+pub(super) fn with_all_labels(stream: &Stream, seen: &Seen) -> Result<Point, TrainingDataError> {
+    let way = Way {
+        strategy: QueryStrategy::Random,
+        encoder: seen.vectors.is_some(),
+    };
+    let look = Look { seen, way };
+    let is_chosen = false;
+    let all: Vec<Answered> = stream
+        .pool
+        .iter()
+        .map(|&row| Answered { row, is_chosen })
+        .collect();
+    let model = look.train_on(&all, &[])?;
+    Ok(Point::of(all.len(), &look.judge(&model, &stream.test)))
 }
 
 /// A text that was labelled.

@@ -10,6 +10,8 @@ use super::{
 
 /// Accuracies for which the labels are counted, in percent.
 const TARGETS: [u8; 10] = [50, 60, 70, 75, 80, 85, 90, 95, 98, 99];
+/// Shares of the accuracy with all labels for which the labels are counted, in percent.
+const SHARES: [u8; 4] = [80, 90, 95, 100];
 /// Accuracies of trusted predictions for which a threshold is named, in percent.
 const PROMISES: [u8; 3] = [90, 95, 99];
 
@@ -63,6 +65,7 @@ pub(super) fn text(summary: &Summary) -> String {
             curves(summary, |point| point.auroc)
         ),
         format!("How many labels do I need?\n{}", labels_needed(summary)),
+        of_all_labels(summary),
         format!("Which strategy?\n{}", which_strategy(summary)),
         format!("What threshold?\n{}", what_threshold(summary)),
     ];
@@ -108,11 +111,40 @@ fn labels_needed(summary: &Summary) -> String {
         if needed.clone().flatten().count() == 0 {
             break;
         }
-        let cells =
-            needed.map(|labels| labels.map_or("not reached".to_owned(), |labels| format!("{labels:.0}")));
-        rows.push([format!("{target} %")].into_iter().chain(cells).collect());
+        rows.push(
+            [format!("{target} %")]
+                .into_iter()
+                .chain(needed.map(reached))
+                .collect(),
+        );
     }
     table(&rows)
+}
+
+/// Says how many labels give how much of what all labels give.
+fn of_all_labels(summary: &Summary) -> String {
+    let all = &summary.all;
+    let mut rows = vec![header(summary, "share of that")];
+    for share in SHARES {
+        let target = f64::from(share) / 100.0 * all.accuracy.mean;
+        let needed = summary.curves.iter().map(|curve| curve.labels_for(target));
+        rows.push(
+            [format!("{share} %")]
+                .into_iter()
+                .chain(needed.map(reached))
+                .collect(),
+        );
+    }
+    format!(
+        "All {} labels give {} %. How many give how much of it?\n{}",
+        all.labels,
+        percent(all.accuracy.mean),
+        table(&rows)
+    )
+}
+
+fn reached(labels: Option<f64>) -> String {
+    labels.map_or("not reached".to_owned(), |labels| format!("{labels:.0}"))
 }
 
 fn which_strategy(summary: &Summary) -> String {
@@ -369,10 +401,9 @@ mod tests {
     }
 
     fn summary() -> Summary {
-        Summary::of(
-            &[QueryStrategy::Margin, QueryStrategy::Random].map(plain),
-            &replays(),
-        )
+        let all = &replays()[0].points[2..];
+        let ways = [QueryStrategy::Margin, QueryStrategy::Random].map(plain);
+        Summary::of(&ways, &replays(), all)
     }
 
     #[test]
@@ -383,6 +414,9 @@ mod tests {
             "labels       margin       random\n",
             "    40   70.0 ± 0.0   75.0 ± 0.0\n",
             "    80 %       50            60\n".trim_start(),
+            "All 60 labels give 90.0 %. How many give how much of it?\n",
+            "        80 %       42            38\n",
+            "       100 %       60   not reached\n",
             "margin is best on average over all numbers of labels (70.0 %).\n",
             "margin reaches with 50 labels the 80.0 % that random reaches with 60, 17 % fewer; at worst it is 5.0 \
              points below, with 40 labels.\n",
@@ -396,7 +430,11 @@ mod tests {
 
     #[test]
     fn without_random_nothing_is_said_of_what_choosing_is_worth() {
-        let summary = Summary::of(&[plain(QueryStrategy::Margin)], &replays()[..1]);
+        let summary = Summary::of(
+            &[plain(QueryStrategy::Margin)],
+            &replays()[..1],
+            &replays()[0].points,
+        );
 
         let text = text(&summary);
 

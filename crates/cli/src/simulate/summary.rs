@@ -13,6 +13,17 @@ pub(super) struct Summary {
     pub seeds: usize,
     /// One a way, in their order.
     pub curves: Vec<Curve>,
+    /// What there is to learn: models of all labels.
+    pub all: AllLabels,
+}
+
+/// Models that have learned all labels, on average.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct AllLabels {
+    /// Their number; with another rarest class for each replay, the largest.
+    pub labels: usize,
+    /// Their accuracy.
+    pub accuracy: Mean,
 }
 
 /// How good models of one strategy become.
@@ -60,11 +71,15 @@ impl Mean {
 }
 
 impl Summary {
-    /// Sums up replays of these ways, each of which has at least one.
-    pub fn of(ways: &[Way], replays: &[Replay]) -> Self {
+    /// Sums up replays of these ways, each of which has at least one, and models of all labels, one a seed.
+    pub fn of(ways: &[Way], replays: &[Replay], all: &[Point]) -> Self {
         let of = |way: &Way| -> Vec<&Replay> { replays.iter().filter(|replay| replay.way == *way).collect() };
         Self {
             seeds: replays.len() / ways.len(),
+            all: AllLabels {
+                labels: all.iter().map(|point| point.labels).max().unwrap_or(0),
+                accuracy: Mean::of(&all.iter().map(|point| point.accuracy).collect::<Vec<_>>()),
+            },
             curves: ways.iter().map(|way| Curve::of(*way, &of(way))).collect(),
         }
     }
@@ -206,7 +221,7 @@ pub(super) mod tests {
         ];
 
         let ways = [QueryStrategy::Margin, QueryStrategy::Random].map(plain);
-        let summary = Summary::of(&ways, &replays);
+        let summary = Summary::of(&ways, &replays, &replays[0].points);
 
         let margin = &summary.curves[0].points;
         assert_eq!(summary.seeds, 2);

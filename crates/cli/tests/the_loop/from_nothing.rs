@@ -244,6 +244,30 @@ async fn the_first_texts_that_people_are_asked_about_are_chosen_by_what_they_mea
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_file_that_is_refused_does_not_keep_the_next_start_waiting() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state = folder.path().join("state");
+    let start = ["start", "--labels", "billing,delivery"];
+    let stack = Killable::run(&state, &start, &[]);
+    let bucket = stack.outputs.output("TrainingS3Bucket").to_owned();
+    let s3 = stack.s3().await;
+    let put = s3.put_object().bucket(&bucket).key("initial/broken.csv");
+    let put = put.body(b"a line without a label\n".to_vec().into());
+    put.send().await.expect("stored");
+    until(async || {
+        let reports = json_objects(&s3, &bucket, "initial-reports/", ".json").await;
+        reports.iter().any(|report| report["state"] == "refused")
+    })
+    .await;
+
+    stack.kill();
+    let stack = Killable::start_with(&state, &[]);
+    let (status, answer) = classify(&stack, "Where is the parcel with my shoes?").await;
+
+    assert_eq!((status, &answer["prediction"]), (200, &Value::Null), "{answer}");
+}
+
 fn answer_id(answer: &Value) -> String {
     let classifier = answer["classifier"].as_str().expect("a name");
     record_id(classifier, answer["utterance"].as_str().expect("the text"))

@@ -39,6 +39,7 @@ pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)])
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = Settings {
         port: 0,
+        allowed_hosts: Vec::new(),
         state_dir: state_dir.to_owned(),
         template: template.to_owned(),
         template_files: TemplateFiles::BuiltIn(BUILT_IN),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use active_learning_cli::{demo::reviewer::Reviewer, sign_in};
 use active_learning_core::feedback::record_id;
+use serde_json::Value;
 
 use crate::{
     harness::{self, until},
@@ -96,6 +97,7 @@ async fn renamed_merged_and_retired_labels_are_told_mapped_and_no_longer_asked_o
     let answered = |label: &str| rows[48..144].iter().filter(|(of, _)| of == label).count();
     let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
 
+    let (untouched, planned) = run(&["labels", "rename", "sports", "Sport|Games", "--json"]).await;
     let renamed = run(&["labels", "rename", "sports", "Sport|Games", "--yes"]).await;
     let merged = run(&["labels", "merge", "Business", "World", "--yes"]).await;
     let retired = run(&["labels", "retire", "SciTech", "--yes"]).await;
@@ -104,7 +106,30 @@ async fn renamed_merged_and_retired_labels_are_told_mapped_and_no_longer_asked_o
     let exported = run(&["export", "--format", "csv"]).await;
     let built = run(&["build"]).await;
     let after = run(&["versions"]).await;
+    let listed = run(&["labels", "list", "--json"]).await;
+    let built_again = run(&["build", "--json"]).await;
+    let link = run(&["sign-in-link", "--json"]).await;
     stack.stop().await;
+
+    // The progress of a build follows, from standard error.
+    let json = |text: &str| {
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+        values.next().expect("a document").expect("JSON")
+    };
+    assert!(!untouched && json(&planned)["version"].is_null(), "{planned}");
+    assert_eq!(
+        json(&listed.1)["labels"][1]["name"],
+        "Sport|Games",
+        "{}",
+        listed.1
+    );
+    assert_eq!(
+        json(&built_again.1)["record"]["outcome"],
+        "nothing-new",
+        "{}",
+        built_again.1
+    );
+    assert_eq!(json(&link.1)["role"], "reviewer", "{}", link.1);
 
     for (done, printed) in [&renamed, &merged, &retired, &versions, &exported, &built] {
         assert!(done, "{printed}");

@@ -10,6 +10,7 @@ mod import;
 mod labels;
 mod new_models;
 mod people;
+mod predictions;
 mod upgrade;
 
 use std::collections::BTreeMap;

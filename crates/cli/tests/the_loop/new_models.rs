@@ -69,6 +69,7 @@ pub async fn put_labels(s3: &aws_sdk_s3::Client, bucket: &str, human_loop: &str,
                 source: VoteSource::HumanReview,
                 at: "2026-11-21T10:00:00.000Z".to_owned(),
                 seconds: None,
+                note: Default::default(),
             };
             LabelledRecord::new(record, vec![vote], human_loop, "arn:flow").to_line()
         })

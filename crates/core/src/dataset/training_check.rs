@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::labels::label_key::label_key;
+use crate::{labels::label_key::label_key, text::normal_form};
 
 /// Rows from which a file in which nearly every row is its own class is refused, whatever the columns look
 /// like.
@@ -125,14 +125,9 @@ pub struct Findings {
     pub repairs: Vec<String>,
 }
 
-/// Returns a number for a text, the same however it is spaced and whatever its case.
+/// Returns a number for a text, the same for all texts of its [normal form](normal_form): they are one question.
 pub fn text_id(text: &str) -> u64 {
-    let folded = text
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .to_lowercase();
-    number(&folded)
+    number(&normal_form(text))
 }
 
 fn number(text: &str) -> u64 {
@@ -143,18 +138,26 @@ fn number(text: &str) -> u64 {
 impl TrainingCheck {
     /// Takes a row into account.
     pub fn add<'a>(&mut self, labels: impl IntoIterator<Item = &'a str>, text: &str, line: u64) {
+        self.add_meaning(labels, |label| label, text, line);
+    }
+
+    /// Takes a row into account whose labels mean those of a label set: synonyms and merged labels are no conflict.
+    pub fn add_meaning<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = &'a str>,
+        meaning: impl Fn(&'a str) -> &'a str,
+        text: &str,
+        line: u64,
+    ) {
         self.rows += 1;
         self.text_bytes += text.len() as u64;
         let mut keys = Vec::new();
         for label in labels {
             self.label_bytes += label.len() as u64;
-            let key = match self.keys.get(label) {
-                Some(key) => key.clone(),
-                None => label_key(label),
-            };
-            self.keys.entry(label.to_owned()).or_insert_with(|| key.clone());
+            let key = self.key(label);
             self.spellings.add_keyed(key.clone(), label, 1);
-            keys.push(key);
+            let meant = meaning(label);
+            keys.push(if meant == label { key } else { self.key(meant) });
         }
         keys.sort_unstable();
         keys.dedup();
@@ -170,6 +173,15 @@ impl TrainingCheck {
             let lines = [seen.line, line];
             self.conflicts.entry(id).or_insert(Conflict { lines });
         }
+    }
+
+    fn key(&mut self, label: &str) -> String {
+        if let Some(key) = self.keys.get(label) {
+            return key.clone();
+        }
+        let key = label_key(label);
+        self.keys.insert(label.to_owned(), key.clone());
+        key
     }
 
     /// Decides what is done with the rows.
@@ -324,7 +336,7 @@ mod tests {
         let findings = check(&[
             ("World", "The same text"),
             ("Sports", "another"),
-            ("Sports", "the  same TEXT "),
+            ("Sports", "\u{201c}the  same TEXT\u{201d}! "),
             ("World", "the same text"),
             ("World", "another"),
             ("world", "fine"),
@@ -343,6 +355,20 @@ mod tests {
             findings.repairs[1],
             "2 texts have different labels and are left out, with all their 5 rows (lines 1 and 3, 2 and 5)"
         );
+    }
+
+    #[test]
+    fn labels_that_mean_the_same_and_texts_that_ask_something_else_are_no_conflict() {
+        let mut check = TrainingCheck::default();
+        let meaning = |label| if label == "Football" { "Sports" } else { label };
+        check.add_meaning(["Football"], meaning, "They won", 1);
+        check.add_meaning(["Sports"], meaning, "they won!", 2);
+        check.add_meaning(["World"], meaning, "They won?", 3);
+
+        let findings = check.finish().expect("usable");
+
+        assert_eq!(findings.repairs, [""; 0]);
+        assert!(!findings.is_conflicting(text_id("They won")));
     }
 
     #[test]

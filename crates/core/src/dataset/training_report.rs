@@ -57,6 +57,27 @@ pub fn is_initial_file(key: &str) -> bool {
     key.starts_with(INITIAL_PREFIX) && key.ends_with(INITIAL_SUFFIX)
 }
 
+/// Why an object under `initial/` that is no training file is not looked at.
+const NOT_CSV: &str = "only files whose names end with .csv are read";
+
+/// Returns the report on an object under `initial/` that nobody reads, since its name says that it is no CSV; `None` of
+/// a training file, and of a folder.
+pub fn report_on_other_file(key: &str, etag: &str) -> Option<TrainingFileReport> {
+    let name = key.strip_prefix(INITIAL_PREFIX)?;
+    if is_initial_file(key) || name.is_empty() || name.ends_with('/') {
+        return None;
+    }
+    Some(TrainingFileReport {
+        key: key.to_owned(),
+        etag: etag.to_owned(),
+        state: TrainingFileState::Refused,
+        reason: Some(NOT_CSV.to_owned()),
+        repairs: Vec::new(),
+        model_arn: None,
+        at: String::new(),
+    })
+}
+
 /// Returns the key of the report on a training file.
 pub fn report_key(key: &str) -> String {
     let name = key.strip_prefix(INITIAL_PREFIX).unwrap_or(key);
@@ -89,5 +110,21 @@ mod tests {
         assert!(is_shipped_sample("initial/sample-news.csv", ""));
         assert!(is_shipped_sample("initial/training-data.csv", SHIPPED_SAMPLES[0]));
         assert!(!is_shipped_sample("initial/training-data.csv", ""));
+    }
+
+    #[test]
+    fn a_file_that_nobody_reads_is_told_of_and_a_folder_is_not() {
+        let told = report_on_other_file("initial/news.xlsx", "e").expect("a report");
+
+        assert_eq!(told.state, TrainingFileState::Refused);
+        assert_eq!(told.reason.as_deref(), Some(NOT_CSV));
+        for other in [
+            "initial/news.csv",
+            "initial/",
+            "initial/old/",
+            "elsewhere/news.xlsx",
+        ] {
+            assert_eq!(report_on_other_file(other, "e"), None, "{other}");
+        }
     }
 }

@@ -9,7 +9,11 @@
 use std::io::{self, Chain, Cursor, Read};
 
 use super::BadRow;
-use crate::text::is_blank;
+use crate::{
+    feedback::prediction::split_labels,
+    labels::{human_loop::is_answer_word, label_key::label_key},
+    text::is_blank,
+};
 
 /// A row of our own after the file's last: where it is not found as a row, an open quote has swallowed it.
 const END: &[u8] = b"\n\0end of the file";
@@ -157,6 +161,9 @@ impl<R: Read> TrainingRows<R> {
                 "the label holds a line break or another control character".to_owned()
             ));
         }
+        if let Some(problem) = split_labels(label).iter().find_map(|label| problem_of(label)) {
+            return Err(bad(problem.to_owned()));
+        }
         if is_blank(text) {
             return Err(bad("the text is empty".to_owned()));
         }
@@ -202,6 +209,19 @@ impl<R: Read> Iterator for TrainingRows<R> {
         }
         Some(self.row(&record, next_line - 1).map_err(RowError::Bad))
     }
+}
+
+/// Returns why a name that is not empty can be no label, if it cannot.
+fn problem_of(label: &str) -> Option<&'static str> {
+    // Nearly all are such.
+    if label.bytes().any(|byte| byte.is_ascii_alphanumeric()) && !label.contains("__") && label.is_ascii() {
+        return None;
+    }
+    if !label.trim().is_empty() && label_key(label).is_empty() {
+        return Some("the label holds nothing that can be seen");
+    }
+    is_answer_word(label)
+        .then_some("the label is a word of the review page, which says that no label was chosen")
 }
 
 fn reader(separator: u8) -> csv::ReaderBuilder {
@@ -311,7 +331,7 @@ fn other_separator(
 /// Returns what kind of header line the first row is, if it is one.
 ///
 /// Either column may be called by several words, such as `news_text`; or the label column by a word that is not known, if
-/// no other row has it for a label. A single letter is a text as well: `x` names a column only beside a name of labels.
+/// no other row has it for a label, and no other text could name a column. A single letter is a text as well: `x` names a column only beside a name of labels.
 fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
     let row = rows.first().filter(|row| row.len() == 2)?;
     let word = |column: usize| Some(std::str::from_utf8(row.get(column)?).ok()?.trim().to_lowercase());
@@ -324,8 +344,21 @@ fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
         return Some(Header::TextFirst);
     }
     let is_text = second.chars().count() > 1 && TEXT_HEADERS.split_whitespace().any(|known| known == second);
-    let is_label = is_text && rows.len() > MIN_ROWS_BELOW_HEADER && is_only_there(0) && !first.contains(' ');
+    let is_label = is_text
+        && rows.len() > MIN_ROWS_BELOW_HEADER
+        && is_only_there(0)
+        && !first.contains(' ')
+        && rows[1..]
+            .iter()
+            .filter_map(|row| row.get(1))
+            .all(is_longer_than_a_name);
     is_label.then_some(Header::LabelFirst)
+}
+
+/// Returns whether a text is no name of a column: it has several words, or a very long one.
+fn is_longer_than_a_name(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.split_whitespace().nth(1).is_some() || text.chars().count() > MAX_HEADER_CHARS
 }
 
 /// Returns whether the name of a column holds one of these words.

@@ -46,6 +46,7 @@ pub type Fields = BTreeMap<&'static str, Value>;
 ///
 /// [`InvalidFeedback`] naming the field and what is wrong with it, never its value.
 pub fn parse_fields(json: &[u8], known: &[Known]) -> Result<Fields, InvalidFeedback> {
+    let json = as_utf8(json)?;
     let found = first_byte(json);
     if found != Some(b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(json).is_ok() {
         return Err(InvalidFeedback::NoObject(found.map_or("nothing", kind_of_byte)));
@@ -218,6 +219,24 @@ pub(super) fn parse_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, Invali
         return Err(InvalidFeedback::NoObject("an array"));
     }
     Ok(serde_json::from_slice(json)?)
+}
+
+/// Returns JSON without a byte order mark.
+///
+/// # Errors
+///
+/// [`InvalidFeedback::Encoding`] where it is no UTF-8.
+fn as_utf8(json: &[u8]) -> Result<&[u8], InvalidFeedback> {
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+    match json {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(InvalidFeedback::Encoding("UTF-16")),
+        [0x1f, 0x8b, ..] => return Err(InvalidFeedback::Encoding("compressed with gzip")),
+        _ => {}
+    }
+    match std::str::from_utf8(json) {
+        Ok(_) => Ok(json),
+        Err(_) => Err(InvalidFeedback::Encoding("in another encoding")),
+    }
 }
 
 /// Checks the two texts that every request must have: a text of which nothing can be seen is blank.

@@ -9,8 +9,11 @@ use crate::MAX_UTTERANCE_BYTES;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFeedback {
     /// Not a JSON object of the expected shape.
-    #[error("not valid JSON feedback: {0}")]
+    #[error("not valid JSON: {0}")]
     Json(String),
+    /// The bytes are no UTF-8.
+    #[error("the JSON must be UTF-8, but it is {0}")]
+    Encoding(&'static str),
     /// JSON, but no object.
     #[error("not a JSON object, but {0}")]
     NoObject(&'static str),

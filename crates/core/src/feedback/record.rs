@@ -80,6 +80,22 @@ pub fn record_id(classifier: &str, utterance: &str) -> String {
 }
 
 impl FeedbackRecord {
+    /// Makes the record that asks about a text anew since the label set changed at a time. What its user said is in its
+    /// first record.
+    #[must_use]
+    pub fn asked_anew(&self, at: &str) -> Self {
+        Self {
+            signal: Signal::Relabel,
+            suggested_label: None,
+            prediction_id: None,
+            selection_probability: None,
+            accepted_above: None,
+            user: None,
+            received_at: at.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Returns the labels that are predicted, by the names of the classes where they are known: a class whose name holds
     /// the delimiter is one.
     pub fn predicted_labels(&self) -> Vec<String> {

@@ -21,8 +21,8 @@ pub struct ConfidenceThreshold(f32);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct MarginThreshold(f32);
 
-/// Share of all predictions that is reviewed whatever its confidence, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+/// Share of all predictions that is reviewed whatever its confidence, from 0 to 1; none by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct AuditSampleRate(f64);
 
 impl AuditSampleRate {

@@ -260,13 +260,10 @@ fn what_is_no_object_says_what_it_is() {
         ("7", "not a JSON object, but a number"),
         (r#"["secret"]"#, "not a JSON object, but an array"),
         (r#""secret""#, "not a JSON object, but a text"),
-        (
-            "",
-            "not valid JSON feedback: it ends too early (line 1, column 0)",
-        ),
+        ("", "not valid JSON: it ends too early (line 1, column 0)"),
         (
             r#"{"sentence":"secret"#,
-            "not valid JSON feedback: it ends too early (line 1, column 19)",
+            "not valid JSON: it ends too early (line 1, column 19)",
         ),
     ] {
         let error = FeedbackRequest::parse(body.as_bytes()).expect_err("no object");
@@ -288,6 +285,28 @@ fn a_text_of_which_nothing_can_be_seen_is_blank() {
 
         assert_eq!(refused, Err(InvalidFeedback::Blank("sentence")));
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over_and_another_encoding_is_named() {
+    let json = r#"{"classifier": "news", "sentence": "Grüße"}"#;
+    let utf_16: Vec<u8> = std::iter::once(0xfeff_u16)
+        .chain(json.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let latin_1: Vec<u8> = json.chars().map(|c| c as u8).collect();
+    let detail = |body: &[u8]| FeedbackRequest::parse(body).expect_err("no UTF-8").to_string();
+
+    assert!(FeedbackRequest::parse(format!("\u{feff}{json}").as_bytes()).is_ok());
+    assert_eq!(detail(&utf_16), "the JSON must be UTF-8, but it is UTF-16");
+    assert_eq!(
+        detail(&latin_1),
+        "the JSON must be UTF-8, but it is in another encoding"
+    );
+    assert_eq!(
+        detail(&[0x1f, 0x8b, 8, 0]),
+        "the JSON must be UTF-8, but it is compressed with gzip"
+    );
 }
 
 #[test]

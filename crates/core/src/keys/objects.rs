@@ -2,7 +2,7 @@
 
 use super::{
     BucketName::{Batch, Feedback, Review, Training},
-    Lifetime::{ClaimRetention, Kept, Month, UntilDone},
+    Lifetime::{ClaimRetention, Kept, Month, PredictionRetention, UntilDone},
     ObjectKind,
     Party::{A2i, Client, Comprehend, Firehose, Function, Lambda, Operator},
 };
@@ -100,6 +100,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "What is spent of the review budget, and the selection under way.",
     },
     ObjectKind {
+        key: "backlog/selector.json",
+        bucket: Feedback,
+        writers: &[A2I_TRIGGER],
+        readers: &[A2I_TRIGGER],
+        shape: "JSON: holder, until, again",
+        lifetime: Kept,
+        description: "Which run selects, so that one does at a time.",
+    },
+    ObjectKind {
         key: "backlog/vectors/<encoder>.bin",
         bucket: Feedback,
         writers: &[A2I_TRIGGER],
@@ -154,6 +163,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "Texts that people were asked about lately, for duplicates.",
     },
     ObjectKind {
+        key: "duplicates/<record>.json",
+        bucket: Feedback,
+        writers: &[A2I_TRIGGER],
+        readers: &[CLASSIFY],
+        shape: "JSON: Duplicate",
+        lifetime: ClaimRetention,
+        description: "Which question is asked instead of that about a duplicate.",
+    },
+    ObjectKind {
         key: "feedback/<year>/<month>/<day>/<hour>/<delivery>.gz",
         bucket: Feedback,
         writers: &[Firehose, HUMAN_REVIEW],
@@ -197,6 +215,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "JSON Lines: Firehose's records of failures",
         lifetime: Kept,
         description: "What the stream could not deliver.",
+    },
+    ObjectKind {
+        key: "predictions/<prediction>.json",
+        bucket: Feedback,
+        writers: &[CLASSIFY],
+        readers: &[CLASSIFY],
+        shape: "JSON: KeptPrediction",
+        lifetime: PredictionRetention,
+        description: "A prediction without its text, so that its client can ask what became of it.",
     },
     ObjectKind {
         key: "questions/<record>.json",

@@ -455,6 +455,7 @@ pub(crate) mod tests {
             source: VoteSource::HumanReview,
             at: "2026-11-20T10:00:00Z".into(),
             seconds: None,
+            note: Default::default(),
         }
     }
 

@@ -162,6 +162,7 @@ mod tests {
             source: VoteSource::HumanReview,
             at: at.into(),
             seconds: Some(2.5),
+            note: Default::default(),
         }
     }
 

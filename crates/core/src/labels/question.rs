@@ -82,6 +82,8 @@ pub enum Effect {
 pub enum Opinion {
     /// This label is right.
     For(Vote),
+    /// This label was right, which has been split since: it is kept, and contradicts none of those in its place.
+    Past(Vote),
     /// The prediction is wrong; which label is right the user does not say.
     Against(Answer),
     /// Nothing: it is the policy that asks, or a user who names neither label nor prediction.
@@ -145,10 +147,12 @@ impl Question {
     pub fn hear(&mut self, opinion: &Opinion) -> Effect {
         let contradicts = match opinion {
             Opinion::None => return Effect::Known,
+            Opinion::For(vote) | Opinion::Past(vote) if self.votes.contains(vote) => return Effect::Known,
+            Opinion::Past(vote) => {
+                self.votes.push(vote.clone());
+                false
+            }
             Opinion::For(vote) => {
-                if self.votes.contains(vote) {
-                    return Effect::Known;
-                }
                 self.votes.push(vote.clone());
                 self.answer().is_some_and(|answer| *answer != vote.answer)
             }
@@ -212,8 +216,8 @@ impl Question {
 
     /// Returns whether a like takes back the complaint that asked this question, before anybody has answered.
     ///
-    /// It does if it is about the same prediction, or of the same named user about the same text. What the review
-    /// policy asks is not taken back by a user: the like is a vote there.
+    /// It does if it is about the same prediction, or of the same named user about the same text, unless somebody else
+    /// holds another label right. What the review policy asks is not taken back by a user: the like is a vote there.
     pub fn is_taken_back_by(&self, like: &FeedbackRecord) -> bool {
         let same = |of: fn(&FeedbackRecord) -> Option<&String>| {
             of(&self.record).is_some() && of(&self.record) == of(like)
@@ -223,7 +227,25 @@ impl Question {
             && self.state == State::Asked
             && self.record.signal == Signal::Dislike
             && self.votes.iter().all(|vote| vote.source == VoteSource::Feedback)
+            && !self.others_hold_another_label_right(like)
             && (same(|record| record.prediction_id.as_ref()) || same(|record| record.user.as_ref()))
+    }
+
+    /// Returns whether a user other than who complained holds a label right that is not the prediction.
+    fn others_hold_another_label_right(&self, like: &FeedbackRecord) -> bool {
+        let complaint = Vote::of_feedback(&self.record);
+        let user = Vote::of_feedback(like).or_else(|| complaint.clone());
+        let is_own = |vote: &Vote| {
+            Some(&vote.worker) == user.as_ref().map(|user| &user.worker) || Some(vote) == complaint.as_ref()
+        };
+        let prediction = like.prediction.as_ref().or(self.record.prediction.as_ref());
+        let predicted = |answer: &Answer| match answer {
+            Answer::Labels { labels } => prediction.is_some_and(|prediction| labels.contains(prediction)),
+            Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => false,
+        };
+        self.votes
+            .iter()
+            .any(|vote| !is_own(vote) && !predicted(&vote.answer))
     }
 
     /// Takes the complaint back, and with it what its user held right, however often they said it.
@@ -233,7 +255,7 @@ impl Question {
             let is_same = |vote: &Vote| *vote == complaint || (is_named && vote.worker == complaint.worker);
             self.votes.retain(|vote| !is_same(vote));
         }
-        if let Opinion::For(vote) = like {
+        if let Opinion::For(vote) | Opinion::Past(vote) = like {
             self.add(std::slice::from_ref(vote));
         }
         self.state = State::Withdrawn;
@@ -270,6 +292,7 @@ mod tests {
             source: VoteSource::HumanReview,
             at: "2026-11-20T11:00:00Z".to_owned(),
             seconds: None,
+            note: Default::default(),
         }
     }
 
@@ -371,6 +394,17 @@ mod tests {
         let mut audit = question.clone();
         audit.record.signal = Signal::Audit;
         assert!(!taken_back(&audit, r#""predictionId": "p""#));
+    }
+
+    #[test]
+    fn a_complaint_is_not_taken_back_for_another_user_who_holds_another_label_right() {
+        let mut question = Question::asked(with(r#""user": "ada", "predictionId": "p""#), "review-1", 1);
+        let like = with(r#""feedback": "like", "user": "ada""#);
+        assert!(question.is_taken_back_by(&like));
+
+        question.hear(&Opinion::of(&with(r#""label": "B", "user": "bob""#)));
+
+        assert!(!question.is_taken_back_by(&like));
     }
 
     #[test]

@@ -46,6 +46,20 @@ pub struct Vote {
     /// Seconds spent on this record: the task's time divided by its items. Unknown in older outputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// What they said beside it.
+    #[serde(flatten)]
+    pub note: Note,
+}
+
+/// What a reviewer says about an item beside the answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// A comment; it may quote the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Whether they flag the item for a second look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flagged: bool,
 }
 
 impl Vote {
@@ -68,6 +82,7 @@ impl Vote {
             source: VoteSource::Feedback,
             at: record.received_at.clone(),
             seconds: None,
+            note: Default::default(),
         })
     }
 }

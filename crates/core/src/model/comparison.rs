@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     dataset::{Problem, Severity},
-    model::evaluation::{Evaluation, McNemar, TestPrediction, evaluate},
+    model::evaluation::{Evaluation, LabelNames, McNemar, TestPrediction, evaluate},
 };
 
 /// What a challenger must show. There are no defaults: these are the operator's decisions.
@@ -61,6 +61,26 @@ pub struct Reason {
     pub in_favour: bool,
     /// The rule with its numbers.
     pub text: String,
+}
+
+/// Test rows below which a comparison is said to say little.
+const FEW_ROWS: usize = 30;
+
+/// What a champion knows of a class at most, as [`informedness`], for its recall to count for nothing.
+const MIN_INFORMEDNESS: f64 = 0.1;
+
+/// Returns the recall of a class less the share of the other rows that is taken for it too: 1 for a perfect model, 0 for
+/// one that says the class of every text, or of none (Youden's J).
+fn informedness(predictions: &[TestPrediction], class: &str) -> f64 {
+    let is = |labels: &LabelNames| labels.names().iter().any(|name| name == class);
+    let share = |of_class: bool| {
+        let rows = predictions.iter().filter(|row| is(&row.actual) == of_class);
+        let (all, taken) = rows.fold((0_u32, 0_u32), |(all, taken), row| {
+            (all + 1, taken + u32::from(is(&row.predicted)))
+        });
+        f64::from(taken) / f64::from(all.max(1))
+    };
+    share(true) - share(false)
 }
 
 /// A model and its measured quality.
@@ -146,9 +166,15 @@ impl Decision {
             Some(test) => {
                 let against = test.is_against_challenger(policy.significance);
                 let verdict = if against { "is against" } else { "is not against" };
+                let few = match new.rows {
+                    rows if rows < FEW_ROWS => {
+                        format!(". There are only {rows} test rows: the comparison says little")
+                    }
+                    _ => String::new(),
+                };
                 let text = format!(
-                    "McNemar's test {verdict} the challenger: it alone has {} rows right, the champion alone {} \
-                     (p = {:.4}, significance level {})",
+                    "McNemar's test {verdict} the challenger: rows that it alone has right {}, the champion alone {} \
+                     (p = {:.4}, significance level {}){few}",
                     test.only_challenger_right, test.only_champion_right, test.p_value, policy.significance
                 );
                 self.reason(!against, text);
@@ -176,23 +202,30 @@ impl Decision {
             .recall_changes
             .iter()
             .filter(|(_, change)| **change < -policy.max_recall_loss - 1e-12);
-        let lost: Vec<String> = lost
-            .map(|(class, change)| format!("`{class}` {change:+.4}"))
-            .collect();
-        match lost.as_slice() {
-            [] => self.reason(
-                true,
-                format!("no class lost more recall than {}", policy.max_recall_loss),
+        let (worthless, lost): (Vec<_>, Vec<_>) =
+            lost.partition(|(class, _)| informedness(champion.predictions, class) <= MIN_INFORMEDNESS);
+        let shown = |classes: Vec<(&String, &f64)>| {
+            let shown = classes
+                .iter()
+                .map(|(class, change)| format!("`{class}` {change:+.4}"));
+            shown.collect::<Vec<_>>().join(", ")
+        };
+        let limit = policy.max_recall_loss;
+        let said = match worthless.is_empty() {
+            true => String::new(),
+            false => format!(
+                "; the champion gives nearly every text this label, so its recall counts for nothing: {}",
+                shown(worthless)
             ),
-            lost => {
-                self.reason(
-                    false,
-                    format!(
-                        "classes lost more recall than {}: {}",
-                        policy.max_recall_loss,
-                        lost.join(", ")
-                    ),
+        };
+        match lost.is_empty() {
+            true => self.reason(true, format!("no class lost more recall than {limit}{said}")),
+            false => {
+                let text = format!(
+                    "classes lost more recall than {limit}, the parameter MaxRecallLoss: {}{said}",
+                    shown(lost)
                 );
+                self.reason(false, text);
             }
         }
 
@@ -300,11 +333,28 @@ mod tests {
     fn a_class_that_loses_recall_is_refused_whatever_the_others_gain() {
         assert_eq!(
             refusals(&decide((80, 60), (69, 90))),
-            ["classes lost more recall than 0.1: `A` -0.1100"]
+            ["classes lost more recall than 0.1, the parameter MaxRecallLoss: `A` -0.1100"]
         );
         assert!(
             decide((80, 60), (70, 90)).deploy,
             "a loss of the parameter itself is allowed"
+        );
+    }
+
+    #[test]
+    fn the_recall_of_a_champion_that_says_one_class_of_every_text_is_no_hindrance() {
+        let decision = decide((100, 0), (85, 95));
+        let nearly = decide((98, 3), (85, 95));
+
+        assert!(decision.deploy && nearly.deploy, "{:?}", refusals(&decision));
+        let said = decision
+            .reasons
+            .iter()
+            .find(|reason| reason.text.contains("recall"));
+        assert_eq!(
+            said.expect("a rule").text,
+            "no class lost more recall than 0.1; the champion gives nearly every text this label, so its recall counts for \
+             nothing: `A` -0.1500"
         );
     }
 

@@ -67,7 +67,14 @@ impl FirstModel {
             None => String::new(),
         };
         if self.is_complete() {
-            return format!("{have} of {need} labels to the first model: it is built now{refused}");
+            let next = match &self.refused {
+                None => ": it is built now".to_owned(),
+                Some(reason) => format!(
+                    ". The last attempt gave no model: {reason}. The next one follows {} more labels",
+                    self.labels.len().max(1)
+                ),
+            };
+            return format!("{have} of {need} labels to the first model{next}");
         }
         let missing = self.labels.iter().filter_map(|(name, count)| {
             let missing = self.rows_per_label.saturating_sub(*count);
@@ -76,8 +83,10 @@ impl FirstModel {
         const SHOWN: usize = 5;
         let missing: Vec<String> = missing.collect();
         let mut still = missing[..missing.len().min(SHOWN)].join(", ");
-        if missing.len() > SHOWN {
-            still = format!("{still} and {} more labels", missing.len() - SHOWN);
+        match missing.len().saturating_sub(SHOWN) {
+            0 => {}
+            1 => still += " and another label",
+            more => still += &format!(" and {more} more labels"),
         }
         format!("{have} of {need} labels to the first model; still needed: {still}{refused}")
     }

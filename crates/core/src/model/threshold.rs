@@ -29,6 +29,7 @@ mod tally;
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use tally::{LARGEST_PART, Tallies, Tally};
@@ -94,7 +95,8 @@ impl Judged {
 }
 
 /// What a threshold would do.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct OperatingPoint {
     /// Confidence that a prediction must exceed to be accepted.
     pub threshold: f32,
@@ -115,7 +117,8 @@ pub struct OperatingPoint {
 }
 
 /// Whether the target can be met, and what it takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Verdict {
     /// This threshold keeps the promise and sends the fewest predictions to people.
     Met(OperatingPoint),
@@ -132,7 +135,8 @@ pub enum Verdict {
 }
 
 /// What [`advise`] found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Advice {
     /// Judged predictions.
     pub judged: usize,
@@ -151,7 +155,8 @@ pub struct Advice {
 }
 
 /// One threshold for each predicted class: the target is kept within every class, and so in all.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PerClass {
     /// What each class needs, with shares within the class; `None` where all its predictions go to people.
     pub classes: BTreeMap<String, Option<OperatingPoint>>,

@@ -1,5 +1,7 @@
 //! Edits of texts that make copies, and such that change what a text means.
 
+pub mod before;
+
 use active_learning_core::text::normal_form;
 
 /// Makes a copy of a text; words come from the other text, places from the number.

@@ -16,7 +16,7 @@ use crate::event::HttpReply;
 use crate::human_loop::Worker;
 use crate::loops::LoopError;
 use crate::pages::redirect;
-use crate::session::{Claims, Purpose, Role, SIGN_IN_LINK_LIFETIME};
+use crate::session::{Claims, Purpose, Role, SESSION_LIFETIME, SIGN_IN_LINK_LIFETIME, is_session_id};
 use crate::validation::is_loop_name;
 use crate::{HumanReviewError, checked_reviewer};
 
@@ -35,7 +35,7 @@ struct Action {
     done: &'static str,
 }
 
-const ACTIONS: [Action; 15] = [
+const ACTIONS: [Action; 16] = [
     Action {
         address: "release-task",
         page: "tasks",
@@ -72,6 +72,12 @@ const ACTIONS: [Action; 15] = [
         page: "reviewers",
         question: "End all sessions of {}? They need a new link to come in again.",
         done: "Their sessions are over.",
+    },
+    Action {
+        address: "end-session",
+        page: "reviewers",
+        question: "End one session of {}? Their other sessions go on.",
+        done: "The session is over.",
     },
     Action {
         address: "set-role",
@@ -220,6 +226,7 @@ impl Console<'_> {
             "invite" | "set-role" if Role::parse(value).is_none() => {
                 invalid("the role must be reviewer or admin")
             }
+            "end-session" if !is_session_id(value) => Err(ConsoleError::NotFound),
             "pause-reviewer" | "revoke-sessions" | "set-role" if subject == self.session.reviewer => {
                 invalid("this would shut yourself out: somebody else must do it")
             }
@@ -296,7 +303,7 @@ impl Console<'_> {
     async fn send_again(&self, key: &str) -> Result<(), ConsoleError> {
         let outcome = redrive(self.feedback, vec![key.to_owned()]).await;
         match outcome.kept.into_iter().next() {
-            Some((_, reason)) => Err(ConsoleError::Invalid(reason)),
+            Some(kept) => Err(ConsoleError::Invalid(kept.reason)),
             None => Ok(()),
         }
     }
@@ -331,8 +338,13 @@ impl Console<'_> {
         self.members
             .change(&worker, self.now, |member| {
                 // A link that was made before would undo it.
-                member.links_void_at = Some(self.now.timestamp());
+                if action.address != "end-session" {
+                    member.links_void_at = Some(self.now.timestamp());
+                }
                 match (action.address, role) {
+                    ("end-session", _) => {
+                        member.end(value, (self.now + SESSION_LIFETIME).timestamp(), self.now)
+                    }
                     ("pause-reviewer", _) => member.paused = true,
                     ("resume-reviewer", _) => member.paused = false,
                     ("revoke-sessions", _) => member.revoked_at = Some(self.now.timestamp()),

@@ -128,16 +128,19 @@ impl Console<'_> {
             let seconds = vote
                 .seconds
                 .map_or_else(String::new, |seconds| format!("{seconds:.0} s"));
+            let flag = if vote.note.flagged { "flagged" } else { "" };
             rows.push(vec![
                 Cell::text(name),
                 Cell::text(in_words(&vote.answer)),
                 Cell::text(&vote.at),
                 Cell::text(seconds),
+                Cell::text(vote.note.comment.as_deref().unwrap_or_default()),
+                Cell::text(flag),
             ]);
         }
         Ok(Table {
             caption: format!("Votes on {}", question.record.id),
-            head: vec!["Who", "Answer", "When", "Took"],
+            head: vec!["Who", "Answer", "When", "Took", "Comment", "Flag"],
             rows,
         })
     }
@@ -176,7 +179,7 @@ impl Console<'_> {
                 "Who",
                 "Answers",
                 "Unsure",
-                "Agrees with the others",
+                "Agrees with the result",
                 "Compared",
                 "Median time",
             ],

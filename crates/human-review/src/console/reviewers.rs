@@ -6,7 +6,7 @@ use super::page::{Block, Cell, Field, Form, Table};
 use super::{Console, ConsoleError, View, to_json};
 use crate::event::HttpRequest;
 use crate::members::Member;
-use crate::session::Role;
+use crate::session::{Role, SESSION_LIFETIME};
 
 /// Members on a page.
 const PAGE: usize = 100;
@@ -119,6 +119,16 @@ fn cells(row: &Row) -> Vec<Cell> {
             |at| at.format("%Y-%m-%d %H:%M UTC").to_string(),
         )
     };
+    let sessions = member.sessions.iter().filter(|session| !session.ended);
+    let sessions = sessions.map(|session| {
+        let began_at = session.expires_at - SESSION_LIFETIME.num_seconds();
+        let began_at = time(chrono::DateTime::from_timestamp(began_at, 0));
+        form(
+            "end-session",
+            &format!("End the session of {began_at}"),
+            &session.id,
+        )
+    });
     vec![
         Cell::text(&member.name),
         Cell::text(member.role.as_str()),
@@ -126,6 +136,11 @@ fn cells(row: &Row) -> Vec<Cell> {
         Cell::text(time(member.invited_at)),
         Cell::text(time(member.signed_in_at)),
         Cell::text(&row.worker_id),
-        Cell::Forms(vec![pause, form("revoke-sessions", "End sessions", ""), role]),
+        Cell::Forms(
+            [pause, form("revoke-sessions", "End sessions", ""), role]
+                .into_iter()
+                .chain(sessions)
+                .collect(),
+        ),
     ]
 }

@@ -132,9 +132,51 @@ impl Portal<'_> {
             .change(&worker, self.now, |member| {
                 member.role = link.role;
                 member.signed_in_at = Some(self.now);
+                member.begin(&session, self.now);
             })
             .await?;
         Ok(self.with_session(redirect("queue"), &self.key.sign(&session), request))
+    }
+
+    /// Ends a session for good: the cookie is forgotten, and a copy of it lets nobody in.
+    pub(super) async fn sign_out(
+        &self,
+        request: &HttpRequest,
+        session: &Claims,
+    ) -> Result<HttpReply, PortalError> {
+        self.form(request, session)?;
+        let worker = Worker::of(&session.reviewer);
+        self.members
+            .change(&worker, self.now, |member| {
+                // Who signed in with an earlier version is not known yet.
+                if member.signed_in_at.is_none() {
+                    member.role = session.role;
+                }
+                member.end(&session.id, session.expires_at, self.now);
+            })
+            .await?;
+        Ok(self.with_session(redirect("sign-in"), "", request))
+    }
+
+    /// Refuses what a page of somewhere else sends: it could sign somebody in under its own name. Links may be
+    /// followed from anywhere.
+    pub(super) fn check_origin(&self, request: &HttpRequest) -> Result<(), PortalError> {
+        let site = request.header("sec-fetch-site");
+        let from_here = match (site, request.header("origin")) {
+            _ if request.method == "GET" => true,
+            (Some(site), _) => matches!(site, "same-origin" | "none"),
+            // Older browsers show no origin where the page has no referrer.
+            (None, None | Some("null")) => true,
+            (None, Some(origin)) => {
+                let authority = origin.split_once("://").map(|(_, authority)| authority);
+                authority == request.header("host")
+                    || self.base_url(request).starts_with(&format!("{origin}/"))
+            }
+        };
+        match from_here {
+            true => Ok(()),
+            false => Err(PortalError::ForgedForm),
+        }
     }
 
     /// Notes that a link has begun a session; returns false if it has begun another one.

@@ -15,12 +15,13 @@ use liquid_core::{
 };
 use liquid_lib::stdlib;
 
+use super::limits::{RangeCheck, Spent, Turn};
 use super::{Escaping, escape, placeholder, script_safe_json};
 
 /// Returns the language of one rendering; S3 URIs that ask for a link are noted in `uris`.
-pub fn language(nonce: &str, uris: &Arc<Mutex<Vec<String>>>) -> Language {
+pub fn language(nonce: &str, uris: &Arc<Mutex<Vec<String>>>, spent: &Spent) -> Language {
     let mut language = Language::empty();
-    for tag in tags() {
+    for tag in tags(spent) {
         let name = tag.reflection().tag().to_owned();
         language.tags.register(name, tag);
     }
@@ -30,7 +31,9 @@ pub fn language(nonce: &str, uris: &Arc<Mutex<Vec<String>>>) -> Language {
     }
     for filter in filters() {
         let name = filter.reflection().name().to_owned();
-        language.filters.register(name, Box::new(LenientFilter(filter)));
+        language
+            .filters
+            .register(name, Box::new(LenientFilter(filter, spent.clone())));
     }
     let nonce = nonce.to_owned();
     let uris = Arc::clone(uris);
@@ -67,11 +70,13 @@ fn blocks() -> Vec<Box<dyn ParseBlock>> {
     ]
 }
 
-fn tags() -> Vec<Box<dyn ParseTag>> {
+fn tags(spent: &Spent) -> Vec<Box<dyn ParseTag>> {
     vec![
-        Box::new(Print("print", Escaping::Full)),
-        Box::new(Print("print_once", Escaping::Once)),
-        Box::new(Print("print_raw", Escaping::None)),
+        Box::new(Print("print", Escaping::Full, spent.clone())),
+        Box::new(Print("print_once", Escaping::Once, spent.clone())),
+        Box::new(Print("print_raw", Escaping::None, spent.clone())),
+        Box::new(Turn::new(spent)),
+        Box::new(RangeCheck::new(spent)),
         Box::new(LenientTag(Box::new(stdlib::AssignTag))),
         Box::new(LenientTag(Box::new(stdlib::BreakTag))),
         Box::new(LenientTag(Box::new(stdlib::ContinueTag))),
@@ -227,7 +232,7 @@ impl Renderable for EscapedElement {
 
 /// The tag that stands for an output `{{ … }}`.
 #[derive(Clone)]
-struct Print(&'static str, Escaping);
+struct Print(&'static str, Escaping, Spent);
 
 impl TagReflection for Print {
     fn tag(&self) -> &str {
@@ -244,7 +249,7 @@ impl ParseTag for Print {
         let expression = arguments.expect_next("an expression is expected")?;
         let expression = expression.expect_filter_chain(options).into_result()?;
         arguments.expect_nothing()?;
-        Ok(Box::new(PrintElement(expression, self.1)))
+        Ok(Box::new(PrintElement(expression, self.1, self.2.clone())))
     }
 
     fn reflection(&self) -> &dyn TagReflection {
@@ -253,23 +258,25 @@ impl ParseTag for Print {
 }
 
 #[derive(Debug)]
-struct PrintElement(FilterChain, Escaping);
+struct PrintElement(FilterChain, Escaping, Spent);
 
 impl Renderable for PrintElement {
     fn render_to(&self, writer: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
         let runtime = Lenient(runtime);
         let value = self.0.evaluate(&runtime)?;
-        write!(writer, "{}", escape(&value.to_kstr(), self.1)).replace("cannot write")
+        let text = escape(&value.to_kstr(), self.1);
+        self.2.bytes(text.len())?;
+        write!(writer, "{text}").replace("cannot write")
     }
 }
 
 /// A standard filter that gives nil for nil where it would fail.
 #[derive(Clone)]
-struct LenientFilter(Box<dyn ParseFilter>);
+struct LenientFilter(Box<dyn ParseFilter>, Spent);
 
 impl ParseFilter for LenientFilter {
     fn parse(&self, arguments: FilterArguments<'_>) -> Result<Box<dyn Filter>> {
-        Ok(Box::new(NilForNil(self.0.parse(arguments)?)))
+        Ok(Box::new(NilForNil(self.0.parse(arguments)?, self.1.clone())))
     }
 
     fn reflection(&self) -> &dyn FilterReflection {
@@ -278,7 +285,7 @@ impl ParseFilter for LenientFilter {
 }
 
 #[derive(Debug)]
-struct NilForNil(Box<dyn Filter>);
+struct NilForNil(Box<dyn Filter>, Spent);
 
 impl fmt::Display for NilForNil {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -290,7 +297,11 @@ impl Filter for NilForNil {
     fn evaluate(&self, input: &dyn ValueView, runtime: &dyn Runtime) -> Result<Value> {
         match self.0.evaluate(input, runtime) {
             Err(_) if input.is_nil() => Ok(Value::Nil),
-            result => result,
+            Ok(value) => {
+                self.1.value(&value)?;
+                Ok(value)
+            }
+            Err(error) => Err(error),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is done to a template's text before it is parsed.
 
 use super::Escaping;
+use super::limits::MAX_DEPTH;
 
 /// Elements that the page's content security policy admits by nonce.
 const NONCE_ELEMENTS: [&str; 3] = ["<script", "<style", "<link"];
@@ -33,18 +34,29 @@ pub fn with_nonce(template: &str, nonce: &str) -> String {
     result
 }
 
-/// Turns every output `{{ … }}` outside raw and comment blocks into a tag of [`super::language`] that escapes.
-pub fn with_print_tags(template: &str) -> String {
-    let mut result = String::with_capacity(template.len());
+/// Tag that counts the turns of a loop.
+pub const TURN: &str = "count_turn";
+/// Tag that checks the length of a range.
+pub const RANGE_CHECK: &str = "check_range";
+
+/// Digits of the length of a loop's body, which is known at its end only.
+const LENGTH_DIGITS: usize = 10;
+
+/// Turns every output `{{ … }}` outside raw and comment blocks into a tag of [`super::language`] that escapes, and has
+/// the turns of loops counted.
+///
+/// # Errors
+///
+/// Where blocks lie in blocks deeper than any page needs.
+pub fn prepared(template: &str) -> liquid_core::Result<String> {
+    let mut source = Source::default();
     let mut rest = template;
-    // Name of the end tag that ends the raw or comment block we are in.
-    let mut verbatim: Option<&str> = None;
     loop {
-        let output = rest.find("{{").filter(|_| verbatim.is_none());
+        let output = rest.find("{{").filter(|_| source.verbatim.is_none());
         let Some(start) = output.into_iter().chain(rest.find("{%")).min() else {
             break;
         };
-        result.push_str(&rest[..start]);
+        source.text.push_str(&rest[..start]);
         rest = &rest[start..];
         let is_output = rest.starts_with("{{");
         let Some(length) = end_of_markup(rest, if is_output { "}}" } else { "%}" }) else {
@@ -52,22 +64,98 @@ pub fn with_print_tags(template: &str) -> String {
         };
         let (markup, after) = rest.split_at(length);
         rest = after;
-        if is_output {
-            result.push_str(&print_tag(markup));
-            continue;
+        match is_output {
+            true => source.text.push_str(&print_tag(markup)),
+            false => source.push_tag(markup)?,
         }
-        result.push_str(markup);
+    }
+    source.text.push_str(rest);
+    Ok(source.text)
+}
+
+/// What of a template has been prepared.
+#[derive(Default)]
+struct Source {
+    text: String,
+    /// Name of the end tag that ends the raw or comment block we are in.
+    verbatim: Option<&'static str>,
+    /// Where the bodies of the blocks begin that we are in; of loops only.
+    bodies: Vec<Option<usize>>,
+}
+
+impl Source {
+    fn push_tag(&mut self, markup: &str) -> liquid_core::Result<()> {
         let name = markup[2..].trim_start_matches('-').split_whitespace().next();
         let name = name.unwrap_or_default().trim_end_matches(['-', '%', '}']);
-        verbatim = match (verbatim, name) {
-            (None, "raw") => Some("endraw"),
-            (None, "comment") => Some("endcomment"),
-            (Some(end), name) if end == name => None,
-            (state, _) => state,
-        };
+        if let Some(end) = self.verbatim {
+            self.text.push_str(markup);
+            self.verbatim = Some(end).filter(|end| *end != name);
+            return Ok(());
+        }
+        match name {
+            "for" | "tablerow" => self.push_loop(markup),
+            "endfor" | "endtablerow" => self.push_end_of_loop(markup),
+            _ => {
+                self.text.push_str(markup);
+                match name {
+                    "raw" => self.verbatim = Some("endraw"),
+                    "comment" => self.verbatim = Some("endcomment"),
+                    "if" | "unless" | "case" | "capture" | "ifchanged" => self.bodies.push(None),
+                    "endif" | "endunless" | "endcase" | "endcapture" | "endifchanged" => {
+                        self.bodies.pop();
+                    }
+                    _ => {}
+                }
+            }
+        }
+        match self.bodies.len() <= MAX_DEPTH {
+            true => Ok(()),
+            false => Err(liquid_core::Error::with_msg(format!(
+                "The blocks of the template are more than {MAX_DEPTH} deep"
+            ))),
+        }
     }
-    result.push_str(rest);
-    result
+
+    fn push_loop(&mut self, markup: &str) {
+        if let Some((start, end)) = range(markup) {
+            let tag = like(markup, &format!("{RANGE_CHECK} {start} {end}"), true);
+            self.text.push_str(&tag);
+        }
+        self.text.push_str(markup);
+        self.bodies.push(Some(self.text.len()));
+        let counter = format!("{TURN} {}", "0".repeat(LENGTH_DIGITS));
+        self.text.push_str(&like(markup, &counter, false));
+    }
+
+    fn push_end_of_loop(&mut self, markup: &str) {
+        if let Some(start) = self.bodies.pop().flatten() {
+            let body = &self.text[start..];
+            let digits = start + body.find(TURN).unwrap_or_default() + TURN.len() + 1;
+            let length = format!("{:0LENGTH_DIGITS$}", body.len());
+            self.text.replace_range(digits..digits + LENGTH_DIGITS, &length);
+        }
+        self.text.push_str(markup);
+    }
+}
+
+/// Returns the ends of the range in the tag of a loop over one: `{% for i in (1..n) %}`.
+fn range(markup: &str) -> Option<(&str, &str)> {
+    let (_, rest) = markup.split_once('(')?;
+    let (range, _) = rest.split_once(')')?;
+    let (start, end) = range.split_once("..")?;
+    Some((start.trim(), end.trim_start_matches('.').trim()))
+}
+
+/// Returns a tag that trims the white space around a tag as that one does: before it, or behind it.
+fn like(markup: &str, tag: &str, is_before: bool) -> String {
+    let trims = match is_before {
+        true => markup.starts_with("{%-"),
+        false => markup.ends_with("-%}"),
+    };
+    match trims {
+        true => format!("{{%- {tag} -%}}"),
+        false => format!("{{% {tag} %}}"),
+    }
 }
 
 /// Returns the length of the markup at the start of a text, passing over quoted strings.

@@ -165,3 +165,94 @@ proptest! {
         prop_assert_eq!(html(&text, &json!({})), text);
     }
 }
+
+fn refusal(template: &str, input: &Value) -> String {
+    let error = render_html(template, input, "n0nce").expect_err("it is refused");
+    error.to_string()
+}
+
+#[test]
+fn loops_without_end_and_endless_text_are_errors() {
+    let input = json!({ "n": 1_000_000_000_000_i64, "items": vec![0; 400], "text": "x".repeat(1_000) });
+    let nested = "{% for a in task.input.items %}{% for b in task.input.items %}{% continue %}{% endfor %}{% endfor %}";
+    let text = format!("{{% for i in (1..99000) %}}{}{{% endfor %}}", "x".repeat(1_000));
+    let captured = format!("{{% capture c %}}{text}{{% endcapture %}}");
+    let doubled =
+        "{% assign s = task.input.text %}{% for i in (1..60) %}{% assign s = s | append: s %}{% endfor %}";
+
+    for endless in [
+        "{% for i in (1..task.input.n) %}{% endfor %}",
+        "{%- for i in (1..1000000000) -%} {%- endfor -%}",
+        "{% tablerow i in (-9223372036854775808..9223372036854775807) %}{% endtablerow %}",
+        nested,
+    ] {
+        assert!(refusal(endless, &input).contains("turns"), "{endless}");
+    }
+    for too_much in [&captured, doubled] {
+        assert!(refusal(too_much, &input).contains("too much text"));
+    }
+    assert!(!refusal(&text, &input).is_empty());
+}
+
+#[test]
+fn what_makes_the_library_panic_is_an_error() {
+    let input = json!({ "items": [1, 2], "least": i64::MIN, "most": i64::MAX });
+
+    for template in [
+        "{% tablerow i in task.input.items cols:0 %}{{ i }}{% endtablerow %}",
+        "{{ task.input.most | plus: 1 | plus: task.input.most }}",
+        "{{ task.input.least | abs }}",
+        "{{ task.input.least | divided_by: -1 }}",
+        "{{ task.input.most | times: task.input.most }}",
+    ] {
+        // Either way: it is answered.
+        let _ = render_html(template, &input, "n0nce");
+    }
+    refusal(
+        "{% tablerow i in task.input.items cols:0 %}{{ i }}{% endtablerow %}",
+        &input,
+    );
+}
+
+#[test]
+fn blocks_that_are_too_deep_are_an_error() {
+    let deep = format!("{}{}", "{% if true %}".repeat(5_000), "{% endif %}".repeat(5_000));
+
+    assert!(refusal(&deep, &json!({})).contains("deep"));
+}
+
+#[test]
+fn counting_changes_nothing_of_what_a_loop_writes() {
+    let input = json!({ "items": ["a", "b"], "n": 2, "inner": { "n": 3 } });
+
+    for (template, expected) in [
+        ("{% for i in task.input.items %} {{ i }} {% endfor %}", " a  b "),
+        (
+            "x {%- for i in task.input.items -%} {{ i }} {%- endfor -%} y",
+            "xaby",
+        ),
+        (
+            "x {%- for i in (1..task.input.n) %}, {{ i }}{% endfor %}",
+            "x, 1, 2",
+        ),
+        (
+            "{% for i in (1..task.input.inner.n) %}{{ i }}{% else %}none{% endfor %}",
+            "123",
+        ),
+        ("{% for i in (3..1) %}{{ i }}{% else %}none{% endfor %}", "none"),
+        (
+            "{% raw %}{% for i in (1..9) %}{% endraw %}",
+            "{% for i in (1..9) %}",
+        ),
+        (
+            "{% for i in task.input.items %}{% if i == 'a' %}{% continue %}{% endif %}{{ i }}{% endfor %}",
+            "b",
+        ),
+        (
+            "{% for a in task.input.items %}{% for b in (1..2) %}{{ a }}{{ b }}{% endfor %}{% endfor %}",
+            "a1a2b1b2",
+        ),
+    ] {
+        assert_eq!(html(template, &input), expected, "{template}");
+    }
+}

@@ -16,13 +16,14 @@ const PAGES: [&str; 9] = [
     "data",
     "operations",
 ];
-const ACTIONS: [&str; 17] = [
+const ACTIONS: [&str; 18] = [
     "release-task",
     "stop-task",
     "invite",
     "pause-reviewer",
     "resume-reviewer",
     "revoke-sessions",
+    "end-session",
     "set-role",
     "adjudicate",
     "adjudicate-none-fits",
@@ -275,6 +276,29 @@ async fn ended_sessions_and_links_from_before_are_over_and_a_new_link_works() {
     assert_eq!((ended.status(), ended.code()), (401, "session_ended"));
     assert_eq!((old_link.status(), old_link.code()), (403, "link_invalid"));
     assert_eq!(back.get("queue").await.status(), 200);
+}
+
+#[tokio::test]
+async fn one_session_is_ended_and_the_others_of_the_same_reviewer_go_on() {
+    let review = Review::new();
+    let (admin, home) = (review.sign_in_admin("ada").await, review.sign_in("ann").await);
+    review.wait(Duration::seconds(2));
+    let train = review.sign_in("ann").await;
+    let shown = admin.get("reviewers.json").await;
+    let shown: Value = serde_json::from_str(shown.body()).expect("JSON");
+    let ann = shown["reviewers"].as_array().expect("people").iter();
+    let ann = ann
+        .clone()
+        .find(|person| person["name"] == "ann")
+        .expect("she is known");
+    let first = ann["sessions"][0]["id"].as_str().expect("an id").to_owned();
+
+    let ended = act(&admin, "end-session", "ann", &first).await;
+
+    assert_eq!(ended.status(), 303);
+    let answer = home.get("queue").await;
+    assert_eq!((answer.status(), answer.code()), (401, "session_ended"));
+    assert_eq!(train.get("queue").await.status(), 200);
 }
 
 #[tokio::test]

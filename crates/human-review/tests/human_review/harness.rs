@@ -109,6 +109,16 @@ impl Review {
         }
     }
 
+    /// As [`with`](Self::with), with a signing secret that may be replaced.
+    pub fn following(config: Config, secrets: aws_sdk_secretsmanager::Client) -> Self {
+        let review = Self::with(config.clone());
+        let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
+        Self {
+            function: Arc::new(function.with_signing_secret(secrets)),
+            ..review
+        }
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.get()
     }

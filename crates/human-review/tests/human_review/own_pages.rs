@@ -31,6 +31,18 @@ async fn an_input_of_which_a_page_would_show_nothing_is_refused_at_its_start() {
         let refused = message(&shipped.start("tc-1", &input).await);
         assert!(refused.contains("it is empty"), "{refused}");
     }
+    let only_labels = json!({ "labels": ["World"], "rowCount": 1 });
+    let refused = message(&shipped.start("tc-1", &only_labels).await);
+    assert!(refused.contains("it is empty"), "{refused}");
+    for items in [
+        json!([]),
+        json!([{ "utterance": "\u{200b}" }]),
+        json!([{ "text": "Some words" }]),
+    ] {
+        let input = json!({ "comprehendPredictions": items });
+        let refused = message(&shipped.start("tc-1", &input).await);
+        assert!(refused.contains("has a text"), "{refused}");
+    }
     let of_items =
         "{% for item in task.input.comprehendPredictions %}{{ item.utterance }}{% endfor %}<input name=a>";
     let of_items = review_with(of_items).await;

@@ -333,6 +333,34 @@ async fn a_task_that_cannot_be_shown_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
+async fn a_template_without_end_has_an_error_page_and_keeps_nobody_s_turn() {
+    for endless in [
+        "{% for i in (1..task.input.n) %}{% endfor %}",
+        "{% tablerow i in (1..2) cols:0 %}{% endtablerow %}",
+    ] {
+        let mut config = config();
+        config.template_key = "own.html".to_owned();
+        let review = Review::with(config);
+        let form = "<crowd-form>{{ task.input.n }}<input name=a></crowd-form>";
+        review.put("own.html", form).await;
+        review.start("tc-1", &json!({ "n": 9_000_000_000_000_i64 })).await;
+        review.put("own.html", &format!("{endless}{form}")).await;
+        let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+
+        let shown = ann.open("tc-1").await;
+        review.put("own.html", form).await;
+        let mended = bea.open("tc-1").await;
+
+        assert_eq!(
+            (shown.status(), shown.code()),
+            (500, "template_failed"),
+            "{endless}"
+        );
+        assert_eq!(mended.status(), 200, "{endless}");
+    }
+}
+
+#[tokio::test]
 async fn a_task_longer_than_a_page_can_be_is_explained() {
     let review = Review::new();
     let text = "<".repeat(2_000_000);

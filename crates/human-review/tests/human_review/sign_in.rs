@@ -2,9 +2,10 @@
 
 use chrono::Duration;
 use human_review::HumanReviewError;
+use local_aws::secretsmanager::{GenerateSecretString, SecretSpec};
 use serde_json::json;
 
-use crate::harness::{Review, Session, two_items};
+use crate::harness::{Reply, Review, Session, proxy_event, two_items};
 
 #[tokio::test]
 async fn nothing_but_static_files_is_open_to_the_anonymous() {
@@ -137,6 +138,106 @@ async fn signing_out_ends_the_cookie() {
             .header("set-cookie")
             .starts_with("review-session=; Max-Age=0;")
     );
+}
+
+#[tokio::test]
+async fn a_copy_of_the_cookie_lets_nobody_in_after_signing_out() {
+    let review = Review::new();
+    let (ann, other) = (review.sign_in("ann").await, review.sign_in("ann").await);
+    let token = ann.get("queue").await.field("portal:csrf");
+
+    ann.post("sign-out", &[("portal:csrf", &token)]).await;
+    let copied = ann.get("queue").await;
+    let form = ann
+        .post("release", &[("portal:csrf", &token), ("portal:loop", "tc-1")])
+        .await;
+
+    assert_eq!((copied.status(), copied.code()), (401, "session_ended"));
+    assert_eq!((form.status(), form.code()), (401, "session_ended"));
+    assert_eq!(other.get("queue").await.status(), 200);
+}
+
+#[tokio::test]
+async fn an_admin_who_signs_out_stays_an_admin() {
+    let review = Review::new();
+    let ada = review.sign_in_admin("ada").await;
+    let token = ada.get("overview").await.field("portal:csrf");
+
+    ada.post("sign-out", &[("portal:csrf", &token)]).await;
+
+    let back = review.sign_in_admin("ada").await;
+    assert_eq!(back.get("overview").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_foreign_page_signs_nobody_in_and_sends_no_form() {
+    let review = Review::new();
+    let token = review.link_token("mallory").await;
+    let foreign = [
+        ("Origin", "https://evil.example"),
+        ("Origin", "https://portal.example.evil.example"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+    ];
+    let own = [
+        ("Origin", "https://portal.example"),
+        ("Sec-Fetch-Site", "same-origin"),
+    ];
+
+    for (name, value) in foreign {
+        let mut event = proxy_event("POST", "sign-in", None, &[("token", &token)]);
+        event["headers"][name] = json!(value);
+        let reply = Reply(review.handle(event).await);
+        assert_eq!((reply.status(), reply.code()), (403, "form_invalid"), "{value}");
+        assert_eq!(reply.header("set-cookie"), "");
+    }
+    for (name, value) in own {
+        let token = review.link_token("ann").await;
+        let mut event = proxy_event("POST", "sign-in", None, &[("token", &token)]);
+        event["headers"][name] = json!(value);
+        assert_eq!(Reply(review.handle(event).await).status(), 303, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_signing_secret_ends_every_link_and_session_within_five_minutes() {
+    let aws = local_aws::LocalAws::in_memory();
+    aws.secrets
+        .put_secret(&SecretSpec {
+            name: "signing".to_owned(),
+            generate: GenerateSecretString {
+                length: 64,
+                exclude_punctuation: true,
+            },
+        })
+        .expect("made");
+    let secrets = aws_sdk_secretsmanager::Client::new(&aws.sdk_config());
+    let mut config = crate::harness::config();
+    config.signing_secret_arn = "signing".to_owned();
+    let review = Review::following(config, secrets.clone());
+    let (ann, link) = (review.sign_in("ann").await, review.link_token("bea").await);
+    let replace = |value: &str| {
+        secrets
+            .put_secret_value()
+            .secret_id("signing")
+            .secret_string(value)
+            .send()
+    };
+
+    replace("short").await.expect("stored");
+    review.wait(Duration::minutes(6));
+    let before = ann.get("queue").await;
+    replace("another secret of thirty-odd characters")
+        .await
+        .expect("stored");
+    review.wait(Duration::minutes(6));
+    let after = ann.get("queue").await;
+    let old_link = review.portal("POST", "sign-in", None, &[("token", &link)]).await;
+    let back = review.sign_in("ann").await;
+
+    assert_eq!((before.status(), after.status()), (200, 401));
+    assert_eq!((old_link.status(), old_link.code()), (403, "link_invalid"));
+    assert_eq!(back.get("queue").await.status(), 200);
 }
 
 #[tokio::test]

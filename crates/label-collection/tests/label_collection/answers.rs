@@ -35,6 +35,29 @@ async fn a_loop_of_which_no_answer_can_be_read_is_listed_with_its_reason_and_not
 }
 
 #[tokio::test]
+async fn people_are_told_by_mail_of_loops_whose_answers_cannot_be_read_once_a_day() {
+    let services = Services::start();
+
+    for human_loop in [LOOP, "review-0123456789abcdef0123456789abcdef01234567"] {
+        let output = answered_by(&json!({"topic": "World"}), "w1", 1).replace(LOOP, human_loop);
+        services.answered(human_loop, output).await;
+    }
+
+    let notices = services.keys(TRAINING, "notices/").await;
+    assert!(
+        notices.len() == 1 && notices[0].contains("unreadable-loops-"),
+        "{notices:?}"
+    );
+    let notice: Value = serde_json::from_str(&services.get(TRAINING, &notices[0]).await).expect("JSON");
+    assert_eq!(notice["subject"], "Answers of reviewers cannot be read");
+    let message = notice["message"].as_str().expect("a message");
+    assert!(
+        message.contains(LOOP) && message.contains("redrive") && message.contains("try-template"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn a_correction_is_the_newest_vote_of_its_worker_and_decides() {
     let services = Services::start();
     let first = input()["comprehendPredictions"][0].clone();

@@ -2,7 +2,7 @@
 
 use active_learning_aws::{bucket::Bucket, label_set::LabelSets, relabelling::Relabelling};
 use active_learning_core::{
-    feedback::{FeedbackRecord, FeedbackRequest, Source},
+    feedback::{FeedbackRecord, FeedbackRequest, Signal, Source},
     labels::label_set::{LabelSet, Origin},
 };
 use chrono::{DateTime, Utc};
@@ -124,4 +124,28 @@ async fn a_change_that_was_planned_and_not_made_asks_nothing_and_is_dropped_afte
     assert_eq!(while_it_may_be_made, 2);
     assert_eq!(change.planned().await, [""; 0]);
     assert_eq!(change.delivered().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_answer_with_a_label_that_was_split_while_its_page_was_open_is_asked_anew() {
+    let services = Services::start();
+    let mut set = LabelSet::seed(["Sports", "World"], Origin::Parameter, "2026-11-19T10:00:00.000Z");
+    set.split("Sports", &["Ball games", "Racing"]).expect("split");
+    services.put(TRAINING, "label-set.json", set.to_json()).await;
+    let asked = input();
+    let mut answers = vec!["World"; 20];
+    answers[0] = " sports";
+    let output = output(LOOP, &asked.to_string(), &[("w1", 1, &answers)]);
+
+    for _ in 0..2 {
+        services.answered(LOOP, output.clone()).await;
+    }
+
+    let delivered = services.keys(FEEDBACK, "feedback/relabel/").await;
+    assert_eq!(delivered, [format!("feedback/relabel/{LOOP}-0000.jsonl")]);
+    let lines = services.get(FEEDBACK, &delivered[0]).await;
+    let anew = FeedbackRecord::parse(lines.trim_end().as_bytes()).expect("one record");
+    assert_eq!(json!(anew.id), asked["comprehendPredictions"][0]["id"]);
+    assert_eq!(anew.signal, Signal::Relabel);
+    assert_eq!(anew.received_at, set.updated_at());
 }

@@ -64,6 +64,32 @@ async fn loops_that_people_are_at_are_left_alone_and_history_is_not_walked() {
 }
 
 #[tokio::test]
+async fn one_forgotten_loop_does_not_have_all_loops_listed_that_were_made_since() {
+    let services = Services::start();
+    services.asked_for(LOOP).await;
+    services
+        .review
+        .add(LOOP, "InProgress", "2026-01-01T00:00:00.000Z");
+    let now = active_learning_aws::now();
+    for number in 0..50 {
+        services
+            .review
+            .add(&format!("another-{number}"), "Completed", &now);
+    }
+
+    services.sweep().await;
+
+    assert_eq!(
+        services.script.calls(LIST).len(),
+        3,
+        "two pages, and the loop itself"
+    );
+    assert_eq!(services.script.calls(&format!("{LIST}/{LOOP}")).len(), 1);
+    assert_eq!(services.open().await, [LOOP]);
+    assert!(services.script.calls(START).is_empty());
+}
+
+#[tokio::test]
 async fn a_loop_that_failed_is_started_again_under_the_next_name_and_twice_is_once() {
     let services = Services::start();
     services.asked_and(LOOP, "Failed").await;

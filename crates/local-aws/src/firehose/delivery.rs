@@ -14,6 +14,9 @@ use crate::{
 
 pub(super) const BUCKET_ARN_START: &str = "arn:aws:s3:::";
 
+/// How far a clock is set by the way.
+const CLOCK_STEP_MS: u64 = 1_000;
+
 /// Time until a stream that could not deliver tries again.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
@@ -127,9 +130,10 @@ impl Firehose {
     async fn deliver_while_due(&self, spec: &DeliveryStreamSpec) -> Result<Option<Duration>, DeliveryError> {
         while let Some(fill) = self.fill(&spec.name)? {
             let now_ms = u64::try_from(Utc::now().timestamp_millis()).unwrap_or(0);
-            let due_ms = fill.oldest_ms + u64::from(spec.buffer_seconds) * 1000;
-            if fill.bytes < size_hint(spec) && now_ms < due_ms {
-                return Ok(Some(Duration::from_millis(due_ms - now_ms)));
+            if fill.bytes < size_hint(spec)
+                && let Some(wait) = time_left(fill.oldest_ms, spec.buffer_seconds, now_ms)
+            {
+                return Ok(Some(wait));
             }
             self.deliver(spec).await?;
         }
@@ -193,4 +197,31 @@ fn body(spec: &DeliveryStreamSpec, records: &[Vec<u8>]) -> std::io::Result<Vec<u
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(&body)?;
     encoder.finish()
+}
+
+/// Returns how long a record may wait in the buffer; `None` if it is due. One of the future, by a clock that was ahead,
+/// is due: it would hold back itself and what came after it.
+fn time_left(arrived_ms: u64, buffer_seconds: u32, now_ms: u64) -> Option<Duration> {
+    let buffer_ms = u64::from(buffer_seconds) * 1000;
+    let left = (arrived_ms + buffer_ms)
+        .checked_sub(now_ms)
+        .filter(|left| *left > 0)?;
+    (left <= buffer_ms + CLOCK_STEP_MS).then(|| Duration::from_millis(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_waits_for_the_buffer_time_and_one_of_the_future_is_due() {
+        let left = |arrived_ms| time_left(arrived_ms, 60, 1_000_000);
+
+        assert_eq!(left(1_000_000), Some(Duration::from_secs(60)));
+        assert_eq!(left(950_000), Some(Duration::from_secs(10)));
+        assert_eq!(left(940_000), None);
+        assert_eq!(left(1_000_500), Some(Duration::from_millis(60_500)));
+        assert_eq!(left(1_002_000), None);
+        assert_eq!(left(90_000_000), None);
+    }
 }

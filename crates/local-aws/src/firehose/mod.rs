@@ -243,8 +243,12 @@ impl Firehose {
             },
             "CompressionFormat": if stream.gzip { "GZIP" } else { "UNCOMPRESSED" },
             "EncryptionConfiguration": {"NoEncryptionConfig": "NoEncryption"},
-            "FileExtension": stream.file_extension,
         });
+        let mut extended = destination.clone();
+        extended["S3BackupMode"] = "Disabled".into();
+        if let Some(extension) = stream.file_extension {
+            extended["FileExtension"] = extension.into();
+        }
         Ok(json!({"DeliveryStreamDescription": {
             "DeliveryStreamName": stream.name,
             "DeliveryStreamARN": self.stream_arn(&stream.name),
@@ -254,7 +258,7 @@ impl Firehose {
             "Destinations": [{
                 "DestinationId": "destinationId-000000000001",
                 "S3DestinationDescription": destination,
-                "ExtendedS3DestinationDescription": destination,
+                "ExtendedS3DestinationDescription": extended,
             }],
             "HasMoreDestinations": false,
         }}))

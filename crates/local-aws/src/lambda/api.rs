@@ -1,8 +1,9 @@
 //! The Lambda API: invoking functions, and looking at them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use axum::body::Body;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{Method, Request, Response, StatusCode, header::HeaderName};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -17,6 +18,15 @@ use crate::{
     iam::{Call, Principal},
     invocation_queue::QueuedEvent,
 };
+
+/// Most functions on a page.
+const MAX_PAGE: usize = 50;
+
+/// Most of a log that an invocation gives back, bytes.
+const MAX_TAIL_BYTES: usize = 4096;
+
+/// How long what a function has printed may be on its way to its log.
+const LOG_DELAY: Duration = Duration::from_millis(50);
 
 /// A refusal of the API: status, code and message.
 #[derive(Debug)]
@@ -149,6 +159,8 @@ impl Lambda {
     ) -> Result<Response<Body>, Refusal> {
         self.authorize(&request, "lambda:InvokeFunction", function)?;
         self.known(function)?;
+        let log_type = request.headers().get("x-amz-log-type");
+        let with_log = log_type.is_some_and(|log_type| log_type == "Tail");
         let invocation_type = request.headers().get("x-amz-invocation-type");
         let invocation_type = invocation_type.map_or(Ok("RequestResponse"), |value| value.to_str());
         match invocation_type.unwrap_or_default() {
@@ -158,10 +170,17 @@ impl Lambda {
                     request_id: request_id.to_owned(),
                     payload: payload.into(),
                 };
+                let before = with_log.then(|| self.log_position(function));
                 let output = self.invoke_as(function, event).await?;
                 let mut response = Response::builder()
                     .header("content-type", "application/json")
                     .header("x-amz-executed-version", "$LATEST");
+                if let Some(before) = before {
+                    // What a function prints comes by another way than its answer.
+                    tokio::time::sleep(LOG_DELAY).await;
+                    let log = self.log_since(function, before);
+                    response = response.header("x-amz-log-result", BASE64_STANDARD.encode(log));
+                }
                 if output.function_error.is_some() {
                     response = response.header("x-amz-function-error", "Unhandled");
                 }
@@ -183,6 +202,23 @@ impl Lambda {
         }
     }
 
+    fn log_path(&self, function: &str) -> PathBuf {
+        self.store.logs().join(format!("{function}.log"))
+    }
+
+    fn log_position(&self, function: &str) -> u64 {
+        let log = std::fs::metadata(self.log_path(function));
+        log.map_or(0, |log| log.len())
+    }
+
+    /// Returns the last of what a function has logged since its log had a length, at most [`MAX_TAIL_BYTES`].
+    fn log_since(&self, function: &str, before: u64) -> Vec<u8> {
+        let log = std::fs::read(self.log_path(function)).unwrap_or_default();
+        // A log that is shorter than before was begun anew.
+        let since = log.get(before as usize..).unwrap_or(&log);
+        since[since.len().saturating_sub(MAX_TAIL_BYTES)..].to_vec()
+    }
+
     async fn enqueue(&self, function: &str, request_id: &str, payload: String) -> Result<(), Refusal> {
         let mut event = QueuedEvent::new(self.function_arn(function), payload);
         event.request_id = request_id.to_owned();
@@ -196,13 +232,45 @@ impl Lambda {
 
     fn list_functions(&self, request: &Request<Body>) -> Result<Response<Body>, Refusal> {
         self.authorize_on(request, "lambda:ListFunctions", "*")?;
-        let functions: Vec<Value> = self
-            .provisioned()
-            .functions
-            .values()
-            .map(|function| configuration(function))
-            .collect();
-        Ok(json_response(&json!({ "Functions": functions })))
+        let query = request.uri().query().unwrap_or_default();
+        let parameter = |wanted: &str| {
+            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+            pairs
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.into_owned())
+        };
+        let invalid = |message: &str| Refusal::new(400, "InvalidParameterValueException", message);
+        let most = match parameter("MaxItems") {
+            None => MAX_PAGE,
+            Some(number) => number
+                .parse()
+                .ok()
+                .filter(|number| (1..=10_000).contains(number))
+                .map(|number: usize| number.min(MAX_PAGE))
+                .ok_or_else(|| invalid("MaxItems must be a number from 1 to 10000"))?,
+        };
+        // The marker is the name of the last function of the page before.
+        let after = parameter("Marker").filter(|marker| !marker.is_empty());
+        let provisioned = self.provisioned();
+        let mut functions = provisioned.functions.iter();
+        let mut page = Vec::new();
+        let mut last = None;
+        let mut has_more = false;
+        for (name, function) in functions.by_ref() {
+            if after.as_ref().is_some_and(|after| name <= after) {
+                continue;
+            } else if page.len() == most {
+                has_more = true;
+                break;
+            }
+            last = Some(name);
+            page.push(configuration(function));
+        }
+        let mut answer = json!({ "Functions": page });
+        if has_more {
+            answer["NextMarker"] = json!(last);
+        }
+        Ok(json_response(&answer))
     }
 
     fn get_policy(&self, function: &str) -> Result<Response<Body>, Refusal> {

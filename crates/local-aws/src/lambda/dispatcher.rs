@@ -27,8 +27,35 @@ enum Next {
     BackOff,
 }
 
+/// How often it is noted that the service runs.
+const NOTE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Notes from time to time that the service runs, and at its end.
+pub(super) async fn note_alive(lambda: Arc<Lambda>) {
+    let mut interval = tokio::time::interval(NOTE_INTERVAL);
+    interval.tick().await;
+    loop {
+        let stops = lambda
+            .stopping
+            .run_until_cancelled(interval.tick())
+            .await
+            .is_none();
+        if let Err(error) = lambda.in_queue(|queue| queue.note_alive(epoch_millis())).await {
+            tracing::warn!(%error, "that the service runs could not be noted");
+        }
+        if stops {
+            return;
+        }
+    }
+}
+
 /// Starts a delivery for each queued event, and for each that is put later, until the service stops.
 pub(super) async fn run(lambda: Arc<Lambda>) {
+    match lambda.in_queue(|queue| queue.resume(epoch_millis())).await {
+        Ok(milliseconds) => tracing::debug!(milliseconds, "the age of queued events stood still"),
+        Err(error) => tracing::error!(%error, "the queued events cannot be read"),
+    }
+    lambda.tasks.spawn(note_alive(lambda.clone()));
     let mut first = 0;
     while !lambda.stopping.is_cancelled() {
         match lambda.in_queue(move |queue| queue.keys_from(first)).await {
@@ -88,8 +115,11 @@ impl Lambda {
             }
         };
         let now = epoch_millis();
-        if event.not_before_ms > now {
-            return Next::After(Duration::from_millis(event.not_before_ms - now));
+        // Never longer than a pause is: a clock that was ahead may have set the time.
+        let longest = self.timing.retry_delays.iter().max().copied().unwrap_or_default();
+        let wait = Duration::from_millis(event.not_before_ms.saturating_sub(now));
+        if !wait.is_zero() && wait <= longest {
+            return Next::After(wait);
         }
         let settings = self.event_invoke(&event.function_arn);
         let age_seconds = (now - event.accepted_at_ms.min(now)) / 1000;

@@ -9,6 +9,9 @@
 //! standard input close when this process ends, also by `kill -9`. `lambda_runtime` ends at its next
 //! call to the Runtime API; [`end_with_the_service`] makes it end at once.
 //!
+//! The Runtime API of a process answers that process and those of its process group only (on Linux, by `/proc`), so
+//! that nobody else on this machine can take its events or answer them, but who may act as the same user.
+//!
 //! Differences from AWS:
 //!
 //! * A function without reserved concurrency has [`DEFAULT_CONCURRENCY`], and a synchronous call waits
@@ -17,12 +20,16 @@
 //! * A program runs as it is, so only on a Unix; memory is not limited; a start may take 30 s, not 10, and is not counted as the function's time.
 //! * There is one version, `$LATEST`; no aliases, layers, client context or response streaming.
 //! * The only on-failure destination is an S3 bucket.
+//! * `Invoke` with `LogType=Tail` gives what the function has logged by then, without Lambda's own lines; other events that
+//!   run at the same time are in it.
+//! * The age of queued events stands still while the service is stopped.
 
 mod api;
 mod destination;
 mod dispatcher;
 mod function;
 mod payload;
+mod peer;
 mod permissions;
 mod process;
 mod runtime_api;

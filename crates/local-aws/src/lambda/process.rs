@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use serde_json::json;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
     process::{Child, ChildStdin, Command},
     sync::oneshot,
 };
@@ -23,7 +23,7 @@ use super::{
     payload::MAX_RESPONSE_BYTES,
     runtime_api::{Delivery, Init, Reply, RuntimeApi},
 };
-use crate::{iam::Iam, invocation_queue::epoch_millis};
+use crate::{iam::Iam, invocation_queue::epoch_millis, log_file::LogFile};
 
 /// Longest time from the start of a process to its first request for an event.
 const INIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -132,6 +132,7 @@ impl Process {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
+        runtime_api.serve(child.id());
         if let Some(stdout) = child.stdout.take() {
             tokio::spawn(copy_log(stdout, launch.log_to()));
         }
@@ -262,13 +263,7 @@ struct LogTo {
 
 /// Copies a function's output, line by line, to its log file and to tracing's target `lambda`.
 async fn copy_log(output: impl AsyncRead + Unpin, to: LogTo) {
-    let mut file = match open_log(&to.file).await {
-        Ok(file) => Some(file),
-        Err(error) => {
-            tracing::warn!(function = &*to.function_name, %error, "the function's log file cannot be opened");
-            None
-        }
-    };
+    let mut file = LogFile::new(to.file);
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     loop {
@@ -280,29 +275,21 @@ async fn copy_log(output: impl AsyncRead + Unpin, to: LogTo) {
         if line.last() != Some(&b'\n') {
             line.push(b'\n');
         }
-        if let Some(file) = &mut file {
-            // One write a line, so that the lines of several processes do not mix.
-            if file.write_all(&line).await.is_err() || file.flush().await.is_err() {
-                tracing::warn!(
-                    function = &*to.function_name,
-                    "the function's log file cannot be written"
-                );
-            }
+        let text = String::from_utf8_lossy(&line).into_owned();
+        let bytes = std::mem::take(&mut line);
+        let appended = tokio::task::spawn_blocking(move || {
+            let appended = file.append(&bytes);
+            (file, appended)
+        });
+        let Ok((same, appended)) = appended.await else {
+            return;
+        };
+        file = same;
+        if let Err(error) = appended {
+            tracing::warn!(function = &*to.function_name, %error, "the function's log file cannot be written");
         }
-        let text = String::from_utf8_lossy(&line);
         tracing::info!(target: "lambda", function = &*to.function_name, "{}", text.trim_end());
     }
-}
-
-async fn open_log(path: &Path) -> std::io::Result<tokio::fs::File> {
-    if let Some(folder) = path.parent() {
-        tokio::fs::create_dir_all(folder).await?;
-    }
-    tokio::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .await
 }
 
 /// Ends this process when the service that started it ends; for the first line of a function's program.

@@ -1,29 +1,45 @@
 //! The Runtime API that one function process polls: one event at a time.
 //!
+//! A connection is served only if the process holds its other end, and a request only if it is for the loopback
+//! interface and of no page: what others on this machine send, and what pages send by a browser, is turned away.
+//!
 //! Source: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes".
 
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::{
     Router,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, Request, State},
+    middleware::{self, Next},
     response::Response,
     routing::{get, post},
 };
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::json;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot, watch},
+    task::JoinSet,
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::payload::{MAX_RESPONSE_BYTES, collect};
+use super::{
+    payload::{MAX_RESPONSE_BYTES, collect},
+    peer,
+};
+use crate::front_door::is_loopback;
+
+/// How long a second request for an event waits for the end of the first: a process that has given up a connection
+/// asks again at once.
+const SECOND_POLL_PATIENCE: Duration = Duration::from_millis(500);
 
 /// One event on its way to the process.
 pub(super) struct Delivery {
@@ -61,6 +77,8 @@ pub(super) struct RuntimeApi {
     pub address: SocketAddr,
     pub init: watch::Receiver<Init>,
     pub deliveries: mpsc::Sender<Delivery>,
+    /// Whose connections are served, once it is known; none before.
+    process: watch::Sender<Option<u32>>,
     _server: AbortOnDropHandle<()>,
 }
 
@@ -83,17 +101,63 @@ impl RuntimeApi {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (shared, init, deliveries) = Shared::new(function_arn);
-        let server = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router(shared)).await {
-                tracing::error!(%error, "the listener of a function process failed");
-            }
-        });
+        let (process, known) = watch::channel(None);
+        let server = tokio::spawn(serve(listener, address, router(shared), known));
         Ok(Self {
             address,
             init,
             deliveries,
+            process,
             _server: AbortOnDropHandle::new(server),
         })
+    }
+
+    /// Serves the connections of a process; `None` if it has ended already.
+    pub(super) fn serve(&self, process: Option<u32>) {
+        self.process.send_replace(process);
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    process: watch::Receiver<Option<u32>>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let connection = connection(stream, (peer, address), router.clone(), process.clone());
+                connections.spawn(connection);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the listener of a function process failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    (peer, local): (SocketAddr, SocketAddr),
+    router: Router,
+    mut process: watch::Receiver<Option<u32>>,
+) {
+    let Ok(Some(process)) = process.wait_for(Option::is_some).await.map(|process| *process) else {
+        return;
+    };
+    let is_its = tokio::task::spawn_blocking(move || peer::is_of_group(process, peer, local));
+    if !is_its.await.unwrap_or(false) {
+        tracing::warn!(process, %peer, "a connection of another process to a function's Runtime API was closed");
+        return;
+    }
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(process, %error, "a connection of a function process broke");
     }
 }
 
@@ -107,6 +171,22 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/2018-06-01/runtime/invocation/{request_id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
         .with_state(shared)
+        .layer(middleware::from_fn(only_programs))
+}
+
+/// Turns away what a browser sends for a page, by whatever name of this machine.
+async fn only_programs(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let is_of_page = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    let hosts = headers.get_all(header::HOST).iter();
+    let is_for_here = hosts
+        .map(|host| String::from_utf8_lossy(host.as_bytes()))
+        .all(|host| is_loopback(&host));
+    if is_of_page || !is_for_here {
+        let message = "only a function process may call its Runtime API";
+        return refusal(StatusCode::FORBIDDEN, "Forbidden", message);
+    }
+    next.run(request).await
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
@@ -117,8 +197,16 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
             "the invocation before has no response yet",
         );
     }
+    let polling = tokio::time::timeout(SECOND_POLL_PATIENCE, shared.deliveries.lock());
+    let Ok(mut deliveries) = polling.await else {
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "InvalidStateTransition",
+            "another request waits for the next invocation",
+        );
+    };
     shared.init.send_replace(Init::Done);
-    let Some(delivery) = shared.deliveries.lock().await.recv().await else {
+    let Some(delivery) = deliveries.recv().await else {
         return refusal(
             StatusCode::INTERNAL_SERVER_ERROR,
             "ShuttingDown",
@@ -271,93 +359,4 @@ fn new_trace_id() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::Request;
-    use tower::ServiceExt;
-
-    use super::*;
-
-    async fn call(shared: &Arc<Shared>, request: http::request::Builder, body: &str) -> Response {
-        let body = Body::from(body.to_owned());
-        let request = request.body(body).expect("the request is well formed");
-        let response = router(shared.clone()).oneshot(request).await;
-        response.unwrap_or_else(|never| match never {})
-    }
-
-    fn path(rest: &str) -> String {
-        format!("/2018-06-01/runtime/{rest}")
-    }
-
-    /// Lets the process take an event with the request id `id`; returns what `next` answered.
-    async fn take_event(
-        shared: &Arc<Shared>,
-        deliveries: &mpsc::Sender<Delivery>,
-    ) -> (Response, oneshot::Receiver<Reply>) {
-        let (reply, answer) = oneshot::channel();
-        let delivery = Delivery {
-            request_id: "id".to_owned(),
-            deadline_ms: 1,
-            payload: Bytes::from_static(b"{}"),
-            reply,
-        };
-        deliveries.send(delivery).await.expect("the API is open");
-        let next = call(shared, Request::get(path("invocation/next")), "").await;
-        (next, answer)
-    }
-
-    #[tokio::test]
-    async fn an_answer_counts_once_and_only_for_the_event_in_progress() {
-        let (shared, _, deliveries) = Shared::new("arn");
-        let (next, answer) = take_event(&shared, &deliveries).await;
-        let post = |id: &str| Request::post(path(&format!("invocation/{id}/response")));
-
-        let other = call(&shared, post("other"), "1").await;
-        let stale = post("id").header("lambda-runtime-invocation-id", "stale");
-        let stale = call(&shared, stale, "2").await;
-        let invocation_id = &next.headers()["lambda-runtime-invocation-id"];
-        let right = post("id").header("lambda-runtime-invocation-id", invocation_id);
-        let right = call(&shared, right, "3").await;
-        let again = call(&shared, post("id"), "4").await;
-
-        let statuses = [&other, &stale, &right, &again].map(|it| it.status().as_u16());
-        assert_eq!(statuses, [400, 400, 202, 400]);
-        let reply = answer.await.expect("it was answered");
-        assert!(matches!(reply, Reply::Response(body) if body == "3"));
-    }
-
-    #[tokio::test]
-    async fn a_process_that_asks_for_a_second_event_before_it_answered_is_refused() {
-        let (shared, _, deliveries) = Shared::new("arn");
-        let (_, _answer) = take_event(&shared, &deliveries).await;
-
-        let second = call(&shared, Request::get(path("invocation/next")), "").await;
-
-        assert_eq!(second.status(), StatusCode::FORBIDDEN);
-    }
-
-    #[tokio::test]
-    async fn a_start_can_fail_only_before_the_first_event() {
-        let (failing, init, _) = Shared::new("arn");
-        let (running, _, deliveries) = Shared::new("arn");
-        let (_, _answer) = take_event(&running, &deliveries).await;
-
-        let failed = call(&failing, Request::post(path("init/error")), "{}").await;
-        let too_late = call(&running, Request::post(path("init/error")), "{}").await;
-
-        assert_eq!(failed.status(), StatusCode::ACCEPTED);
-        assert!(matches!(&*init.borrow(), Init::Failed(document) if document == "{}"));
-        assert_eq!(too_late.status(), StatusCode::FORBIDDEN);
-    }
-
-    #[tokio::test]
-    async fn a_streamed_answer_is_not_taken_for_a_whole_one() {
-        let (shared, _, deliveries) = Shared::new("arn");
-        let (_, answer) = take_event(&shared, &deliveries).await;
-
-        let post = Request::post(path("invocation/id/response"))
-            .header("lambda-runtime-function-response-mode", "streaming");
-        call(&shared, post, "{}").await;
-
-        assert!(matches!(answer.await, Ok(Reply::Streaming)));
-    }
-}
+mod tests;

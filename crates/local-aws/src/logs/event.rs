@@ -8,6 +8,8 @@ use std::{
 use chrono::DateTime;
 use serde::Deserialize;
 
+use crate::log_file;
+
 /// One line of a log.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct LogEvent {
@@ -52,7 +54,7 @@ pub(super) fn stored_bytes(folder: &Path, functions: &[String]) -> u64 {
 fn files(folder: &Path, functions: &[String]) -> impl Iterator<Item = PathBuf> {
     functions
         .iter()
-        .map(move |function| folder.join(format!("{function}.log")))
+        .flat_map(move |function| log_file::files(&folder.join(format!("{function}.log"))))
 }
 
 fn events_of(bytes: &[u8], changed: i64) -> Vec<LogEvent> {

@@ -1,12 +1,14 @@
 //! Amazon CloudWatch Logs, as far as users look into the logs of functions: read only, over the log files.
 //!
 //! Differs from CloudWatch Logs:
+//! - Log files are closed each day and at eight megabytes; they expire as wholes, when their last line is older than
+//!   the group's retention, and at most 30 closed ones of a function are kept.
 //! - A log group has one stream, `local`, with what all of its functions printed.
 //! - An event has the time that its line says (`timestamp`, or that of embedded metrics). Another has that of the next
 //!   line which says one, or of the file's last change.
 //! - Filter patterns are words, `"phrases"`, `?any`, `-not`, and one comparison of a JSON field with a text; others are
 //!   refused.
-//! - Only `DescribeLogGroups`, `DescribeLogStreams`, `FilterLogEvents` and `GetLogEvents` answer; nothing is stored in
+//! - Only `DescribeLogGroups`, `DescribeLogStreams`, `FilterLogEvents`, `GetLogEvents` and `ListTagsForResource` answer; nothing is stored in
 //!   other groups.
 
 mod event;
@@ -15,6 +17,7 @@ mod pattern;
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
+    time::{Duration, SystemTime},
 };
 
 use axum::body::Body;
@@ -28,10 +31,11 @@ use crate::{
     ACCOUNT_ID,
     aws_error::AwsError,
     iam::{Call, Iam, Principal},
-    json_protocol,
+    json_protocol, log_file,
     store::Store,
 };
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Most events in one answer, unless the request says less.
 const PAGE_EVENTS: usize = 10_000;
@@ -43,7 +47,7 @@ const STREAM: &str = "local";
 pub struct LogGroupSpec {
     /// Name.
     pub name: String,
-    /// Days for which logs are said to be kept; nothing is deleted here.
+    /// Days for which log files are kept after their last line; `None` for as long as there is room.
     pub retention_days: Option<u32>,
     /// Names of the functions that log to it.
     pub functions: Vec<String>,
@@ -67,8 +71,14 @@ struct GroupsRequest {
     log_group_name_pattern: Option<String>,
 }
 
-/// What the requests of one group have, each a part of it.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TagsRequest {
+    resource_arn: Option<String>,
+}
+
+/// What the requests of one group have, each a part of it.
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EventsRequest {
     log_group_name: Option<String>,
@@ -107,6 +117,35 @@ impl Logs {
         json_protocol::reply(self.answer(request).await)
     }
 
+    /// Removes the log files that have expired at `now`. Blocks.
+    pub fn sweep(&self, now: SystemTime) {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for group in groups.values() {
+            let Some(days) = group.retention_days else {
+                continue;
+            };
+            for function in &group.functions {
+                let path = self.store.logs().join(format!("{function}.log"));
+                if let Err(error) = log_file::expire(&path, days * DAY, now) {
+                    tracing::warn!(function, %error, "expired log files could not be removed");
+                }
+            }
+        }
+    }
+
+    /// Sweeps at once and then every hour, for ever.
+    pub async fn run(self: Arc<Self>) {
+        let mut hour = tokio::time::interval(Duration::from_secs(60 * 60));
+        loop {
+            hour.tick().await;
+            let logs = self.clone();
+            let swept = tokio::task::spawn_blocking(move || logs.sweep(SystemTime::now()));
+            if let Err(error) = swept.await {
+                tracing::error!(%error, "expired log files could not be removed");
+            }
+        }
+    }
+
     async fn answer(&self, request: Request<Body>) -> Result<Value, AwsError> {
         let caller = json_protocol::caller(&request)?;
         let operation = json_protocol::operation(request.headers(), "Logs_20140328.");
@@ -124,6 +163,15 @@ impl Logs {
                     "FilterLogEvents" => self.filter(&group, &request),
                     _ => self.get(&group, &request),
                 }
+            }
+            "ListTagsForResource" => {
+                let request: TagsRequest = json_protocol::parse(body, MAX_BODY_BYTES).await?;
+                let request = EventsRequest {
+                    log_group_identifier: request.resource_arn,
+                    ..EventsRequest::default()
+                };
+                self.find(&caller, "logs:ListTagsForResource", &request)?;
+                Ok(json!({ "tags": {} }))
             }
             other => Err(AwsError::not_implemented("logs", other)),
         }

@@ -11,6 +11,7 @@ use s3s::{
 };
 
 use super::{
+    admission,
     backend::Backend,
     index::{self, Failure},
 };
@@ -161,6 +162,7 @@ impl S3Access for Backend {
         let Some(needs) = needs(operation) else {
             return Err(s3_error!(NotImplemented, "{operation} is not implemented"));
         };
+        admission::check(context)?;
         let key = context.credentials().map(|credentials| &credentials.access_key);
         let known = key.and_then(|key| Some((key, self.iam.access_key(key)?.1)));
         let Some((key, principal)) = known else {

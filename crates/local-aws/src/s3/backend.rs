@@ -55,7 +55,16 @@ impl Backend {
             region: region.into(),
         };
         let used = backend.used_blobs()?;
-        blobs::remove_unused(&backend.folder(), |name| used.contains(name))?;
+        let (all, missing) = (used.len(), blobs::remove_unused(&backend.folder(), used)?);
+        if missing > 0 {
+            // Where all are gone it is the folder that is, and nothing must be written over what may come back.
+            let problem =
+                format!("{missing} of the {all} files in the folder of blobs that the index names are gone");
+            if missing == all {
+                return Err(redb::Error::Corrupted(problem));
+            }
+            tracing::error!("{problem}; their objects cannot be read");
+        }
         Ok(backend)
     }
 
@@ -69,6 +78,10 @@ impl Backend {
             used.insert(index::decode::<PartRecord>(entry?.1.value())?.blob);
         }
         Ok(used)
+    }
+
+    pub(super) fn has_buckets(&self) -> Result<bool, redb::Error> {
+        Ok(self.reader()?.table(BUCKETS)?.first()?.is_some())
     }
 
     pub(super) fn folder(&self) -> PathBuf {

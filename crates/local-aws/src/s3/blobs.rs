@@ -1,13 +1,14 @@
 //! Object data: streamed in, checked, made durable, streamed out.
 
 use std::{
+    collections::HashSet,
     io::{self, SeekFrom, Write},
     ops::Range,
     path::Path,
 };
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use s3s::{S3Error, StdError, crypto::Checksum as _, dto::StreamingBlob, s3_error};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
@@ -15,7 +16,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     checksum::{Announced, Checksum},
-    index::Failure,
+    index::{Failure, ObjectRecord},
     objects::custom_error,
 };
 
@@ -174,17 +175,93 @@ pub(super) fn remove(folder: &Path, names: &[String]) {
     }
 }
 
-/// Removes the blob files that `is_used` does not know: leavings of a process that was killed.
-pub(super) fn remove_unused(folder: &Path, is_used: impl Fn(&str) -> bool) -> io::Result<()> {
+/// Returns whether a file is one of ours.
+pub(crate) fn is_blob(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(NAME_PREFIX))
+}
+
+/// Removes the blob files that are not `used`: leavings of a process that was killed. Returns how many of the used ones
+/// are missing.
+pub(super) fn remove_unused(folder: &Path, mut used: HashSet<String>) -> io::Result<usize> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        let ours = name.to_str().filter(|name| name.starts_with(NAME_PREFIX));
-        if ours.is_some_and(|name| !is_used(name)) {
+        let is_used = name.to_str().is_some_and(|name| used.remove(name));
+        if is_blob(&name) && !is_used {
             std::fs::remove_file(entry.path())?;
         }
     }
-    Ok(())
+    Ok(used.len())
+}
+
+/// What the data of an object must be: its length, and the MD5 of it or of its parts.
+pub(super) struct Expected {
+    etag: String,
+    part_sizes: Vec<u64>,
+}
+
+impl Expected {
+    /// Returns what an object must be; `None` where its parts are not known.
+    pub(super) fn of(record: &ObjectRecord) -> Option<Self> {
+        let has_parts = !record.part_sizes.is_empty();
+        (has_parts == record.etag.contains('-')).then(|| Self {
+            etag: record.etag.clone(),
+            part_sizes: record.part_sizes.clone(),
+        })
+    }
+}
+
+/// The `ETag` of data as it goes by.
+struct Seen {
+    expected: Expected,
+    /// Of the part that goes by, or of all.
+    md5: s3s::crypto::Md5,
+    left_of_part: u64,
+    parts: usize,
+    md5_of_parts: s3s::crypto::Md5,
+}
+
+impl Seen {
+    fn new(expected: Expected) -> Self {
+        Self {
+            left_of_part: expected.part_sizes.first().copied().unwrap_or(u64::MAX),
+            expected,
+            md5: s3s::crypto::Md5::new(),
+            parts: 0,
+            md5_of_parts: s3s::crypto::Md5::new(),
+        }
+    }
+
+    fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let of_part = usize::try_from(self.left_of_part)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            let (part, rest) = bytes.split_at(of_part);
+            self.md5.update(part);
+            self.left_of_part -= of_part as u64;
+            bytes = rest;
+            if self.left_of_part == 0 {
+                self.end_part();
+            }
+        }
+    }
+
+    fn end_part(&mut self) {
+        let md5 = std::mem::replace(&mut self.md5, s3s::crypto::Md5::new()).finalize();
+        self.md5_of_parts.update(md5.as_ref());
+        self.parts += 1;
+        let next = self.expected.part_sizes.get(self.parts);
+        self.left_of_part = next.copied().unwrap_or(u64::MAX);
+    }
+
+    fn is_expected(self) -> bool {
+        let etag = match self.expected.part_sizes.len() {
+            0 => hex::encode(self.md5.finalize().as_ref()),
+            parts => format!("{}-{parts}", hex::encode(self.md5_of_parts.finalize().as_ref())),
+        };
+        etag == self.expected.etag
+    }
 }
 
 /// An object's data, open for reading even if the object is replaced meanwhile.
@@ -194,21 +271,103 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Streams a part of the data.
-    pub(super) async fn stream(self, range: Range<u64>) -> io::Result<StreamingBlob> {
+    /// Streams a part of the data of an object of `size` bytes. A whole object that is not `expected` breaks off before
+    /// its end.
+    pub(super) async fn stream(
+        self,
+        range: Range<u64>,
+        size: u64,
+        expected: Option<Expected>,
+    ) -> io::Result<StreamingBlob> {
         match self {
             Self::Inline(bytes) => {
+                if bytes.len() as u64 != size {
+                    return Err(damaged());
+                }
                 let (start, end) = (range.start as usize, range.end as usize);
                 Ok(s3s::Body::from(bytes.slice(start..end)).into())
             }
             Self::File(mut file) => {
+                if file.metadata().await?.len() != size {
+                    return Err(damaged());
+                }
                 file.seek(SeekFrom::Start(range.start)).await?;
                 let part = file.take(range.end - range.start);
-                Ok(StreamingBlob::wrap(ReaderStream::with_capacity(
-                    part,
-                    BUFFER_BYTES,
-                )))
+                let data = ReaderStream::with_capacity(part, BUFFER_BYTES);
+                Ok(match expected {
+                    Some(expected) => StreamingBlob::wrap(verified(data, expected)),
+                    None => StreamingBlob::wrap(data),
+                })
             }
+        }
+    }
+}
+
+/// Holds each piece back until the next has come, and the last until all is seen to be whole.
+fn verified(
+    data: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+    expected: Expected,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let start = Some((data, Seen::new(expected), Bytes::new()));
+    futures::stream::unfold(start, async |state| {
+        let (mut data, mut seen, held) = state?;
+        match data.next().await {
+            Some(Ok(bytes)) => {
+                seen.update(&bytes);
+                Some((Ok(held), Some((data, seen, bytes))))
+            }
+            Some(Err(error)) => Some((Err(error), None)),
+            None if seen.is_expected() => Some((Ok(held), None)),
+            None => {
+                tracing::error!("a blob file of the state folder is damaged");
+                Some((Err(damaged()), None))
+            }
+        }
+    })
+    .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the data of the object is damaged")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn md5(bytes: &[u8]) -> [u8; 16] {
+        s3s::crypto::Md5::checksum(bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn data_is_known_by_its_etag_however_it_is_cut(
+            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 1..5),
+            cut in 1usize..30,
+            is_one in any::<bool>(),
+        ) {
+            let data = parts.concat();
+            let of_parts: Vec<u8> = parts.iter().flat_map(|part| md5(part)).collect();
+            let (etag, part_sizes) = match is_one {
+                true => (hex::encode(md5(&data)), Vec::new()),
+                false => (
+                    format!("{}-{}", hex::encode(md5(&of_parts)), parts.len()),
+                    parts.iter().map(|part| part.len() as u64).collect(),
+                ),
+            };
+            let seen = |data: &[u8]| {
+                let expected = Expected { etag: etag.clone(), part_sizes: part_sizes.clone() };
+                let mut seen = Seen::new(expected);
+                data.chunks(cut).for_each(|piece| seen.update(piece));
+                seen.is_expected()
+            };
+            let mut changed = data.clone();
+            changed[data.len() / 2] ^= 1;
+
+            prop_assert!(seen(&data));
+            prop_assert!(!seen(&changed));
         }
     }
 }

@@ -5,8 +5,12 @@
 //! acknowledged object survives `kill -9` and a refused or broken upload leaves nothing.
 //!
 //! Differs from S3:
-//! - No versions, ACLs, tags, object locks or customer keys: a request that needs one is refused, as is
-//!   every operation that is not implemented (501 `NotImplemented`).
+//! - No versions, ACLs, tags, object locks, storage classes, KMS or customer keys: a request that needs one is refused,
+//!   as is every operation, and every query parameter of an operation, that is not implemented (501 `NotImplemented`).
+//!   What says what holds anyway is taken: the ACLs `private` and `bucket-owner-full-control`, the class `STANDARD`,
+//!   and the encryption `AES256`, which is that of the disk here.
+//! - Data is checked against its `ETag` where a whole object is read, and its length always; a reader of a damaged one
+//!   does not get its end.
 //! - Conditional writes are decided when the data has arrived, one at a time, so the loser of a race is
 //!   told 412 `PreconditionFailed`, never 409 `ConditionalRequestConflict`.
 //! - `CopyObject` keeps the `ETag` of a source that was uploaded in parts.
@@ -16,14 +20,16 @@
 //! - Objects expire when they reach the age of their rule, not at the next midnight UTC.
 
 mod access;
+mod admission;
 mod backend;
-mod blobs;
+pub(crate) mod blobs;
 mod checksum;
 mod events;
 mod index;
 mod multipart;
 mod objects;
 mod operations;
+mod unsupported;
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,6 +46,7 @@ use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 
 use crate::{
+    aws_error::xml_response,
     iam::{Denied, Iam, PolicyDocument, Principal},
     invocation_queue::InvocationQueue,
     store::Store,
@@ -49,6 +56,9 @@ use events::Origin;
 
 /// Longest object key, bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
+
+/// Longest document of an error, bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// A bucket of the template.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -128,6 +138,47 @@ pub struct S3 {
     service: S3Service,
 }
 
+/// Gives an error that says only its code a message, as each of S3's has one.
+async fn with_message(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, MAX_ERROR_BYTES)
+        .await
+        .unwrap_or_default();
+    let text = String::from_utf8_lossy(&body);
+    let Some(code) = between(&text, "<Code>", "</Code>").filter(|_| !text.contains("<Message>")) else {
+        return Response::from_parts(head, Body::from(body));
+    };
+    let message = match code {
+        "InternalError" => "We encountered an internal error. Please try again.",
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your key and signing \
+             method."
+        }
+        "AccessDenied" => "Access Denied",
+        "InvalidRange" => "The requested range is not satisfiable",
+        "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "NoSuchKey" => "The specified key does not exist.",
+        "NoSuchBucket" => "The specified bucket does not exist",
+        "InvalidBucketName" => "The specified bucket is not valid.",
+        "KeyTooLongError" => "Your key is too long",
+        "MalformedXML" => {
+            "The XML you provided was not well-formed or did not validate against our published schema"
+        }
+        "RequestTimeTooSkewed" => {
+            "The difference between the request time and the server's time is too large."
+        }
+        _ => "The request is not one that the operation takes.",
+    };
+    let text = text.replacen("</Code>", &format!("</Code><Message>{message}</Message>"), 1);
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(text))
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(start)?;
+    Some(rest.split_once(end)?.0)
+}
+
 /// Any host is the service's own but `<bucket>.localhost`, which names a bucket.
 struct LocalHost;
 
@@ -182,6 +233,15 @@ impl S3 {
         Ok(self.backend.put_bucket(spec)?)
     }
 
+    /// Returns whether there is a bucket.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn has_buckets(&self) -> Result<bool, redb::Error> {
+        self.backend.has_buckets()
+    }
+
     /// Answers one request. Verifies its signature and its caller's rights.
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let request_id = format!("{:016X}", rand::random::<u64>());
@@ -189,18 +249,13 @@ impl S3 {
         request.extensions_mut().insert(Origin {
             request_id: request_id.clone(),
         });
-        let mut response = match self.service.clone().oneshot(request).await {
-            Ok(response) => response.map(Body::new),
-            Err(error) => {
-                let error: s3s::StdError = error.into();
-                tracing::error!(%error, "an S3 request could not be answered");
-                let mut response = Response::new(Body::from(
-                    "<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>",
-                ));
-                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                response
-            }
+        let mut response = match admission::refused_signature(&request) {
+            Some(refused) => refused,
+            None => self.answer(request).await,
         };
+        if response.status().is_client_error() || response.status().is_server_error() {
+            response = with_message(response).await;
+        }
         if is_head || response.status() == StatusCode::NOT_MODIFIED {
             *response.body_mut() = Body::empty();
             if !response.status().is_success() {
@@ -211,6 +266,18 @@ impl S3 {
         response.headers_mut().insert("x-amz-id-2", id.clone());
         response.headers_mut().insert("x-amz-request-id", id);
         response
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        match self.service.clone().oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                let error: s3s::StdError = error.into();
+                tracing::error!(%error, "an S3 request could not be answered");
+                let body = "<Error><Code>InternalError</Code></Error>".to_owned();
+                xml_response(StatusCode::INTERNAL_SERVER_ERROR, body)
+            }
+        }
     }
 
     /// Removes the objects that have expired at `now`.

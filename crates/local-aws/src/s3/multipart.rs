@@ -6,10 +6,11 @@ use s3s::{S3Request, S3Result, crypto::Checksum as _, dto::*, s3_error};
 
 use super::{
     backend::{Backend, Change, now_ms},
-    blobs::{self, Content},
+    blobs::{self, Content, Expected},
     checksum::{Algorithm, Announced, Checksum, announced_checksum, fill_checksum},
     index::{self, Failure, ObjectRecord, PARTS, PartRecord, Tables, UPLOADS, UploadRecord},
-    objects::{WriteConditions, copy_source, origin, refuse_unsupported, stored_headers, timestamp},
+    objects::{WriteConditions, copy_source, origin, stored_headers, timestamp},
+    unsupported::refuse_unsupported,
 };
 use redb::ReadableTable;
 
@@ -104,7 +105,13 @@ impl Backend {
             None => 0..record.size,
         };
         let announced = Announced::nothing(place.upload.algorithm);
-        let body = source.stream(range).await.map_err(Failure::from)?;
+        let expected = (range == (0..record.size))
+            .then(|| Expected::of(&record))
+            .flatten();
+        let body = source
+            .stream(range, record.size, expected)
+            .await
+            .map_err(Failure::from)?;
         let part = self.store_part(place, Some(body), announced).await?;
         let mut result = CopyPartResult {
             e_tag: Some(ETag::Strong(part.etag.clone())),

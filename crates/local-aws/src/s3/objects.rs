@@ -7,10 +7,11 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto::*, s3_erro
 
 use super::{
     backend::{Backend, now_ms},
-    blobs::{self, INLINE_LIMIT, Source},
+    blobs::{self, Expected, INLINE_LIMIT, Source},
     checksum::{Announced, announced_checksum, fill_checksum},
     events::Origin,
     index::{self, Failure, Headers, ObjectRecord},
+    unsupported::refuse_unsupported,
 };
 
 /// Takes the headers that are stored with an object out of an input.
@@ -27,24 +28,6 @@ macro_rules! stored_headers {
     };
 }
 pub(super) use stored_headers;
-
-/// Refuses a request that asks for what is not implemented, instead of ignoring it.
-macro_rules! refuse_unsupported {
-    ($input:expr) => {
-        if $input.tagging.is_some()
-            || $input.sse_customer_algorithm.is_some()
-            || $input.object_lock_mode.is_some()
-            || $input.object_lock_legal_hold_status.is_some()
-            || $input.website_redirect_location.is_some()
-        {
-            return Err(s3s::s3_error!(
-                NotImplemented,
-                "tags, customer keys, object locks and redirects are not implemented"
-            ));
-        }
-    };
-}
-pub(super) use refuse_unsupported;
 
 impl Backend {
     pub(super) async fn put(&self, mut request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
@@ -104,18 +87,25 @@ impl Backend {
         let part = wanted(&record, input.range.as_ref(), input.part_number)?;
         let whole = part == (0..record.size);
         let range = part.clone();
-        let body = source.stream(part).await.map_err(Failure::from)?;
+        let expected = whole.then(|| Expected::of(&record)).flatten();
+        let body = source
+            .stream(part, record.size, expected)
+            .await
+            .map_err(Failure::from)?;
         let mut output = GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             body: Some(body),
-            cache_control: record.headers.cache_control.clone(),
-            content_disposition: record.headers.content_disposition.clone(),
-            content_encoding: record.headers.content_encoding.clone(),
-            content_language: record.headers.content_language.clone(),
+            cache_control: or(&input.response_cache_control, &record.headers.cache_control),
+            content_disposition: or(
+                &input.response_content_disposition,
+                &record.headers.content_disposition,
+            ),
+            content_encoding: or(&input.response_content_encoding, &record.headers.content_encoding),
+            content_language: or(&input.response_content_language, &record.headers.content_language),
             content_length: Some((range.end - range.start) as i64),
             content_range: (input.range.is_some() || input.part_number.is_some())
                 .then(|| content_range(&range, record.size)),
-            content_type: Some(content_type(&record)),
+            content_type: or(&input.response_content_type, &Some(content_type(&record))),
             e_tag: Some(ETag::Strong(record.etag.clone())),
             last_modified: Some(timestamp(record.modified_ms)),
             metadata: Some(record.headers.metadata.clone().into_iter().collect()),
@@ -428,6 +418,11 @@ pub(super) fn custom_error(code: &'static str, status: StatusCode, message: &'st
     let mut error = S3Error::with_message(known, message);
     error.set_status_code(status);
     error
+}
+
+/// Returns what a reader wants a header of the answer to be, or what it is.
+fn or(wanted: &Option<String>, stored: &Option<String>) -> Option<String> {
+    wanted.clone().or_else(|| stored.clone())
 }
 
 fn content_range(range: &Range<u64>, size: u64) -> String {

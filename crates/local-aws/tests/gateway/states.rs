@@ -155,6 +155,10 @@ async fn an_execution_is_started_described_and_told_step_by_step() {
     let last =
         json!({"executionArn": arn, "reverseOrder": true, "includeExecutionData": false, "maxResults": 1});
     let last = call(&aws, "GetExecutionHistory", last).await.json();
+    let bare = json!({"executionArn": arn, "includeExecutionData": false});
+    let bare = call(&aws, "GetExecutionHistory", bare).await.json();
+    let machine = arn.replace(":execution:", ":stateMachine:").replace(":first", "");
+    let tags = call(&aws, "ListTagsForResource", json!({"resourceArn": machine})).await;
 
     assert_eq!(arn, "arn:aws:states:us-east-1:000000000000:execution:build:first");
     assert_eq!(description["status"], "SUCCEEDED", "{description}");
@@ -176,6 +180,18 @@ async fn an_execution_is_started_described_and_told_step_by_step() {
             .get("output")
             .is_none()
     );
+    // What the service's model requires of an event is there without its data too.
+    let scheduled = bare["events"].as_array().expect("events").iter();
+    let scheduled = scheduled
+        .clone()
+        .find(|event| event["type"] == "TaskScheduled")
+        .expect("a task");
+    let details = &scheduled["taskScheduledEventDetails"];
+    for member in ["resourceType", "resource", "region", "parameters"] {
+        assert!(details[member].is_string(), "{member}: {details}");
+    }
+    assert_eq!(details["parameters"], "{}");
+    assert_eq!((tags.status, tags.json()), (200, json!({"tags": []})));
     let log = std::fs::read_to_string(folder.path().join("logs/build.log")).expect("a log");
     assert!(
         log.lines()

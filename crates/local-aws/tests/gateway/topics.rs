@@ -53,6 +53,49 @@ async fn a_published_message_is_a_line_of_the_topics_log() {
 }
 
 #[tokio::test]
+async fn attributes_of_a_message_are_logged_with_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let aws = services(folder.path());
+    let attributes = "&Message=m&MessageAttributes.entry.1.Name=kind&MessageAttributes.entry.1.Value.DataType=String\
+        &MessageAttributes.entry.1.Value.StringValue=alarm";
+    let without_value =
+        "&Message=m&MessageAttributes.entry.1.Name=kind&MessageAttributes.entry.1.Value.DataType=String";
+
+    let published = send(&aws, &publish(TOPIC_ARN, attributes), user()).await;
+    let refused = send(&aws, &publish(TOPIC_ARN, without_value), user()).await;
+
+    assert_eq!(
+        (published.status, refused.status),
+        (200, 400),
+        "{}",
+        published.body
+    );
+    let log = std::fs::read_to_string(folder.path().join("logs/news.log")).expect("a log");
+    let line: Value = serde_json::from_str(log.trim_end()).expect("one line of JSON");
+    assert_eq!(
+        line["attributes"],
+        json!({"kind": {"type": "String", "value": "alarm"}})
+    );
+}
+
+#[tokio::test]
+async fn a_topic_has_no_tags() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let aws = services(folder.path());
+    let list = |arn: &str| format!("Action=ListTagsForResource&Version=2010-03-31&ResourceArn={arn}");
+
+    let known = send(&aws, &list(TOPIC_ARN), user()).await;
+    let unknown = send(&aws, &list("arn:aws:sns:us-east-1:000000000000:other"), user()).await;
+
+    assert_eq!((known.status, unknown.status), (200, 404));
+    assert!(
+        known.body.contains("<ListTagsForResourceResult><Tags></Tags>"),
+        "{}",
+        known.body
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_published_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let aws = services(folder.path());

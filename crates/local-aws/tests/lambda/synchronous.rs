@@ -516,3 +516,46 @@ async fn process_is_gone(folder: &Path) {
     })
     .await;
 }
+
+#[tokio::test]
+async fn functions_are_listed_page_by_page() {
+    let folder = temporary_folder();
+    let lambda = open(folder.path(), QUICK).lambda;
+    for name in ["a", "b"] {
+        lambda.put_function(spec(folder.path(), name));
+    }
+    let names = |page: &Value| {
+        let functions = page["Functions"].as_array().expect("functions").iter();
+        let names = functions.map(|function| function["FunctionName"].as_str().expect("a name").to_owned());
+        names.collect::<Vec<_>>()
+    };
+
+    let first = body(get(&lambda, "/2015-03-31/functions/?MaxItems=2").await).await;
+    let marker = first["NextMarker"].as_str().expect("there is more").to_owned();
+    let rest = format!("/2015-03-31/functions/?MaxItems=2&Marker={marker}");
+    let rest = body(get(&lambda, &rest).await).await;
+    let wrong = get(&lambda, "/2015-03-31/functions/?MaxItems=0").await;
+
+    assert_eq!(names(&first), ["a", "b"]);
+    assert_eq!(names(&rest), ["worker"]);
+    assert!(rest.get("NextMarker").is_none());
+    assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_invocation_gives_back_what_was_logged_where_it_is_asked_to() {
+    let folder = temporary_folder();
+    let lambda = open(folder.path(), QUICK).lambda;
+    call(&lambda, json!({ "do": "echo" })).await;
+
+    let mut request = http::Request::post("/2015-03-31/functions/worker/invocations")
+        .header("x-amz-log-type", "Tail")
+        .body(axum::body::Body::from(json!({ "do": "print" }).to_string()))
+        .expect("a request");
+    request.extensions_mut().insert(Principal::Root);
+    let answer = lambda.handle(request).await;
+
+    let log = answer.headers()["x-amz-log-result"].to_str().expect("text");
+    let log = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, log).expect("base64");
+    assert_eq!(String::from_utf8_lossy(&log), "one line\nanother\n");
+}

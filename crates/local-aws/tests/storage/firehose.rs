@@ -313,6 +313,7 @@ async fn streams_are_described_and_listed() {
         description.delivery_stream_arn(),
         "arn:aws:firehose:us-east-1:000000000000:deliverystream/feedback-stream"
     );
+    assert_eq!(described_extension(&description.destinations()[0]), None);
     let destination = description.destinations()[0].extended_s3_destination_description();
     assert_eq!(destination.expect("S3").bucket_arn(), "arn:aws:s3:::bucket");
     assert_eq!(listed.delivery_stream_names(), ["feedback-stream"]);
@@ -377,4 +378,10 @@ async fn records_of_a_stream_that_is_gone_are_kept_and_named() {
     assert!(before.is_empty());
     assert_eq!(without, [("feedback-stream".to_owned(), 9)]);
     assert!(with.is_empty());
+}
+
+fn described_extension(destination: &aws_sdk_firehose::types::DestinationDescription) -> Option<&str> {
+    destination
+        .extended_s3_destination_description()?
+        .file_extension()
 }

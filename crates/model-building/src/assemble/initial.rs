@@ -127,7 +127,8 @@ impl Initial {
             if labels.iter().any(String::is_empty) {
                 return Err(bad("the label is empty"));
             }
-            check.add(labels.iter().map(String::as_str), &row.text, row.line);
+            let names = labels.iter().map(String::as_str);
+            check.add_meaning(names, |name| self.own_name(name), &row.text, row.line);
             texts.push(text_id(&row.text));
             let text = one_line(&row.text);
             let kept = Row {
@@ -156,6 +157,11 @@ impl Initial {
     fn names_in(&self, label: &str) -> Vec<String> {
         let known = |part: &str| self.set.as_ref()?.find(part).map(|_| part.to_owned());
         cut_labels(label, known).unwrap_or_else(|| split_labels(label))
+    }
+
+    /// Returns the name that the label set has for a label now.
+    fn own_name<'n>(&'n self, name: &'n str) -> &'n str {
+        self.set.as_ref().map_or(name, |set| set.own_name(name))
     }
 
     /// Leaves sample data out where there is other data, and joins what is one class.

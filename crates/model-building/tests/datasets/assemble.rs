@@ -119,7 +119,7 @@ async fn a_version_names_the_one_before_it() {
 #[tokio::test]
 async fn the_last_human_answer_wins_over_older_ones_and_over_initial_rows() {
     let bucket = Bucket::new();
-    let rows = "World,answered since\nWorld,nothing fits it\nWorld,nobody can tell\nWorld,said twice\nSports,Said twice!\n";
+    let rows = "World,answered since\nWorld,nothing fits it\nWorld,nobody can tell\nSports,said twice\nSports,Said twice!\n";
     bucket.put("initial/a.csv", rows).await;
     bucket
         .answer(
@@ -495,6 +495,6 @@ async fn nothing_held_out_is_an_error_before_money_is_spent() {
         .collect();
     assert_eq!(
         errors,
-        ["no row is held out, so models cannot be compared: is TEST_SHARE greater than 0?"]
+        ["no row is held out, so models cannot be compared: is the parameter TestShare greater than 0?"]
     );
 }

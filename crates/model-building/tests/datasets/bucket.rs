@@ -96,6 +96,7 @@ pub fn vote(worker: &str, label: &str, minute: usize) -> Vote {
         source: VoteSource::HumanReview,
         at: time(minute),
         seconds: Some(3.0),
+        note: Default::default(),
     }
 }
 

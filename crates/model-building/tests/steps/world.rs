@@ -167,6 +167,7 @@ impl World {
                 source: VoteSource::HumanReview,
                 at: "2026-11-20T11:00:00Z".into(),
                 seconds: None,
+                note: Default::default(),
             };
             let labelled = LabelledRecord::new(record, vec![vote], human_loop, "arn:flow");
             assert!(matches!(labelled.consensus, Consensus::Agreed { .. }));

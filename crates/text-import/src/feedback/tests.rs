@@ -82,10 +82,7 @@ fn a_damaged_document_keeps_what_came_before_and_says_where_it_breaks() {
     assert_eq!(sentences(&items), ["One"]);
     assert_eq!(
         reasons(&items),
-        [(
-            2,
-            "not valid JSON feedback: it ends too early (line 1, column 44)"
-        )]
+        [(2, "not valid JSON: it ends too early (line 1, column 44)")]
     );
 }
 
@@ -106,7 +103,7 @@ fn lines_may_have_a_byte_order_mark_crlf_and_blanks() {
     assert_eq!(sentences(&items), ["One", "Two"]);
     assert_eq!(
         reasons(&items),
-        [(3, "not valid JSON feedback: syntax error (line 1, column 2)")]
+        [(3, "not valid JSON: syntax error (line 1, column 2)")]
     );
 }
 

@@ -42,7 +42,7 @@ fn a_header_line_of_other_languages_and_names_is_skipped() {
         "news_category,news_text",
         "Gruppe,text",
     ] {
-        let (rows, repairs) = read(format!("{header}\nWorld,one\nSports,two\n").as_bytes());
+        let (rows, repairs) = read(format!("{header}\nWorld,one text\nSports,two texts\n").as_bytes());
 
         assert_eq!((rows.len(), repairs.len()), (2, 1), "{header}");
     }
@@ -81,11 +81,41 @@ fn a_first_row_that_only_resembles_a_header_is_a_row() {
 }
 
 #[test]
+fn a_first_row_of_one_word_is_a_row_where_other_texts_are_words_too() {
+    for rest in [
+        "World,one\nSports,two words\n",
+        "World,two words\nfoo,more words\n",
+    ] {
+        let (rows, repairs) = read(format!("foo,message\n{rest}").as_bytes());
+
+        assert_eq!((rows.len(), repairs.len()), (3, 0), "{rest}");
+    }
+}
+
+#[test]
 fn a_first_row_of_one_letter_is_a_row_though_no_other_has_its_label() {
     let (rows, repairs) = read(b"0a,x\nAa,a\nAa,a\n");
 
     assert_eq!((rows.len(), repairs.len()), (3, 0));
     assert_eq!(read(b"label,x\nWorld,one\n").0.len(), 1);
+}
+
+#[test]
+fn a_label_of_nothing_that_can_be_seen_and_a_word_of_the_review_page_are_refused_with_their_line() {
+    for (label, reason) in [
+        ("\u{200b}\u{feff}", "nothing that can be seen"),
+        ("World|\u{200b}", "nothing that can be seen"),
+        ("__none__", "a word of the review page"),
+        ("\u{ff3f}\u{ff3f}NONE__", "a word of the review page"),
+        ("__Unsure__ ", "a word of the review page"),
+    ] {
+        let told = refusal(format!("World,one\n{label},two\n").as_bytes());
+
+        assert!(
+            told.starts_with("line 2: the label") && told.contains(reason),
+            "{told}"
+        );
+    }
 }
 
 #[test]

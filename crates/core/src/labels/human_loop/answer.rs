@@ -2,10 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::labels::label_key::label_key;
+
 /// The answer "none of the labels fits", as the shipped worker task template sends it.
 pub const NONE_FITS: &str = "__none__";
 /// The answer "I cannot tell", as worker task templates send it.
 pub const UNSURE: &str = "__unsure__";
+
+/// Returns whether a name, however it is spelt, is what a page answers where no label is chosen: it can be no label.
+pub fn is_answer_word(name: &str) -> bool {
+    let key = label_key(name);
+    [NONE_FITS, UNSURE].iter().any(|word| label_key(word) == key)
+}
 
 /// Begins the name of the field with the comment on an item; its id follows.
 pub const COMMENT_OF: &str = "comment:";

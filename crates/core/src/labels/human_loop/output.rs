@@ -15,7 +15,7 @@ use crate::{
     feedback::FeedbackRecord,
     labels::{
         label_key::label_key,
-        vote::{Vote, VoteSource},
+        vote::{Note, Vote, VoteSource},
     },
 };
 
@@ -228,13 +228,15 @@ impl HumanLoopOutput {
         let mut votes: Vec<Vec<Vote>> = vec![Vec::new(); self.items.len()];
         for answer in &self.answers {
             let reading = self.read(answer, resolve);
-            for (votes, given) in votes.iter_mut().zip(reading.answers) {
+            let notes = self.items.iter().map(|item| note(item, &answer.answer_content));
+            for ((votes, given), note) in votes.iter_mut().zip(reading.answers).zip(notes) {
                 votes.extend(given.map(|given| Vote {
                     worker: answer.worker_id.clone(),
                     answer: given,
                     source: VoteSource::HumanReview,
                     at: answer.submission_time.clone(),
                     seconds: answer.seconds.map(|seconds| seconds / self.items.len() as f64),
+                    note,
                 }));
             }
         }
@@ -283,6 +285,27 @@ impl HumanLoopOutput {
     fn read(&self, answer: &WorkerAnswer, resolve: &dyn Fn(&str) -> Option<String>) -> Reading {
         let ids: Vec<Vec<&str>> = self.items.iter().map(Item::ids).collect();
         matching::read(&ids, &answer.answer_content, resolve)
+    }
+}
+
+/// Returns what a worker said about an item beside the answer.
+fn note(item: &Item, content: &Map<String, Value>) -> Note {
+    let field = |prefix: &str| {
+        let mut named = item
+            .ids()
+            .into_iter()
+            .map(|id| content.get(&format!("{prefix}{id}")));
+        named.find_map(|value| value)
+    };
+    let comment = field(COMMENT_OF).and_then(Value::as_str).map(str::trim);
+    Note {
+        comment: comment.filter(|comment| !comment.is_empty()).map(str::to_owned),
+        flagged: match field(FLAG_OF) {
+            Some(Value::Bool(flagged)) => *flagged,
+            Some(Value::String(text)) => !matches!(text.as_str(), "" | "false" | "off"),
+            Some(Value::Object(marks)) => marks.values().any(|mark| mark == &Value::Bool(true)),
+            _ => false,
+        },
     }
 }
 
@@ -416,6 +439,7 @@ mod tests {
                 source: VoteSource::HumanReview,
                 at: "2026-11-20T10:00:12.345Z".into(),
                 seconds: Some(12.0),
+                note: Default::default(),
             }]
         );
         assert_eq!(reviewed[0].votes[0].answer, Answer::Unsure);
@@ -494,6 +518,28 @@ mod tests {
             json!({"comprehendPredictions": [{"classifier": "news", "utterance": " "}]}),
         ));
         assert!(matches!(blank, InvalidOutput::Item { number: 1, .. }), "{blank}");
+    }
+
+    #[test]
+    fn what_a_reviewer_says_beside_an_answer_stays_with_the_vote() {
+        let items = items(2);
+        let ids: Vec<String> = items
+            .iter()
+            .map(|item| item["id"].as_str().expect("an id").to_owned())
+            .collect();
+        let content = json!({
+            &ids[0]: "L1", format!("comment:{}", ids[0]): " could be L2 ", format!("flag:{}", ids[0]): "yes",
+            &ids[1]: "L2",
+        });
+
+        let reviewed = output(&items, content).reviewed();
+        let stored = serde_json::to_value(&reviewed[0].votes[0]).expect("JSON");
+        let read: Vote = serde_json::from_value(stored.clone()).expect("a vote");
+
+        assert_eq!(stored["comment"], "could be L2");
+        assert_eq!(stored["flagged"], true);
+        assert_eq!(read, reviewed[0].votes[0]);
+        assert_eq!(reviewed[1].votes[0].note, Note::default());
     }
 
     proptest! {

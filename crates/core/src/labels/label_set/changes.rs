@@ -1,10 +1,7 @@
 //! Changes of a label set. Each refuses what would make two labels one, or leave none.
 
 use super::{Label, LabelSet, MAX_ACTIVE_LABELS, MAX_NAME_BYTES, Origin, State};
-use crate::labels::{
-    human_loop::{NONE_FITS, UNSURE},
-    label_key::label_key,
-};
+use crate::labels::{human_loop::is_answer_word, label_key::label_key};
 
 /// Why a set cannot be read, or not be changed in this way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -274,8 +271,11 @@ impl LabelSet {
 fn checked(name: &str) -> Result<&str, LabelSetError> {
     let name = name.trim();
     let key = label_key(name);
-    let is_word = [NONE_FITS, UNSURE].iter().any(|word| label_key(word) == key);
-    if key.is_empty() || is_word || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+    if key.is_empty()
+        || is_answer_word(name)
+        || name.len() > MAX_NAME_BYTES
+        || name.contains(char::is_control)
+    {
         return Err(LabelSetError::NoName(name.chars().take(80).collect()));
     }
     Ok(name)

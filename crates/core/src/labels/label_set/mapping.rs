@@ -86,17 +86,41 @@ impl LabelSet {
         Some(self.canonical(record, vote))
     }
 
-    /// Writes a vote on a record with the labels' own names, as far as the set knows them and they are in use.
+    /// Writes a vote on a record with the labels' own names, as far as the set knows them: also of those that are no
+    /// longer in use.
     pub fn canonical(&self, record: &FeedbackRecord, vote: Vote) -> Vote {
-        match self.map(record, &vote) {
-            Mapped::Answer(answer) => Vote { answer, ..vote },
-            Mapped::Retired | Mapped::Split => vote,
+        let said = Vote {
+            answer: self.said(record, &vote),
+            ..vote
+        };
+        let answer = match self.map_vote(&said) {
+            Mapped::Answer(answer) => answer,
+            Mapped::Retired | Mapped::Split => match &said.answer {
+                Answer::NewLabel { label } => self.names_in_use(self.read(label)),
+                answer => self.names_in_use(answer.clone()),
+            },
+        };
+        Vote { answer, ..said }
+    }
+
+    /// Writes votes on a record with the labels' own names, each once.
+    pub fn canonical_votes(&self, record: &FeedbackRecord, votes: &mut Vec<Vote>) {
+        let mut canonical: Vec<Vote> = Vec::with_capacity(votes.len());
+        for vote in votes.drain(..) {
+            let vote = self.canonical(record, vote);
+            if !canonical.contains(&vote) {
+                canonical.push(vote);
+            }
         }
+        *votes = canonical;
     }
 
     /// Writes a user's opinion with the labels' own names, so that spelling is no disagreement.
     pub fn opinion(&self, record: &FeedbackRecord, opinion: Opinion) -> Opinion {
         match (opinion, &record.prediction) {
+            (Opinion::For(vote), _) if self.map(record, &vote) == Mapped::Split => {
+                Opinion::Past(self.canonical(record, vote))
+            }
             (Opinion::For(vote), _) => Opinion::For(self.canonical(record, vote)),
             (Opinion::Against(answer), Some(prediction)) => match self.read(prediction) {
                 Answer::NewLabel { .. } => Opinion::Against(answer),
@@ -123,17 +147,23 @@ impl LabelSet {
         }
     }
 
-    /// Returns what a vote on a record means. What the record itself said is read anew, whole.
+    /// Returns what a vote on a record means.
     pub fn map(&self, record: &FeedbackRecord, vote: &Vote) -> Mapped {
-        if vote.source != VoteSource::Feedback || Vote::of_feedback(record).as_ref() != Some(vote) {
-            return self.map_vote(vote);
-        }
-        let said = record.suggested_label.as_ref().or(record.prediction.as_ref());
-        let answer = said.map_or_else(|| vote.answer.clone(), |said| self.read(said));
         self.map_vote(&Vote {
-            answer,
+            answer: self.said(record, vote),
             ..vote.clone()
         })
+    }
+
+    /// Returns what a vote says. What the record itself said is read anew, whole.
+    fn said(&self, record: &FeedbackRecord, vote: &Vote) -> Answer {
+        let is_of_record =
+            vote.source == VoteSource::Feedback && Vote::of_feedback(record).as_ref() == Some(vote);
+        let said = record.suggested_label.as_ref().or(record.prediction.as_ref());
+        match said.filter(|_| is_of_record) {
+            Some(said) => self.read(said),
+            None => vote.answer.clone(),
+        }
     }
 
     /// Returns what a vote's answer means. What a user says and the set does not know is a proposal; what a reviewer

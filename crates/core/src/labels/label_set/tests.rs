@@ -3,9 +3,13 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
 use super::*;
-use crate::labels::{
-    human_loop::Answer,
-    vote::{Vote, VoteSource},
+use crate::{
+    feedback::{FeedbackRecord, Signal},
+    labels::{
+        human_loop::Answer,
+        question::{Effect, Opinion, Question},
+        vote::{Vote, VoteSource},
+    },
 };
 
 const AT: &str = "2026-11-28T07:00:00Z";
@@ -21,6 +25,7 @@ fn vote(answer: Answer, source: VoteSource) -> Vote {
         source,
         at: AT.into(),
         seconds: None,
+        note: Default::default(),
     }
 }
 
@@ -267,6 +272,61 @@ fn where_set_and_model_differ_is_said_from_both_sides() {
 fn the_delimiter_is_one_that_no_name_contains() {
     assert_eq!(delimiter(["A", "B"]), Some('|'));
     assert_eq!(delimiter(["A|B", "x~y"]), Some('^'));
+}
+
+#[test]
+fn a_vote_has_the_own_name_of_its_label_also_where_that_is_no_longer_in_use() {
+    let mut set = set(&["Straße", "İstanbul", "World"]);
+    let vote = |label: &str| Vote {
+        worker: "user:ada".into(),
+        answer: Answer::labels([label]),
+        source: VoteSource::Feedback,
+        at: String::new(),
+        seconds: None,
+        note: Default::default(),
+    };
+    let other =
+        FeedbackRecord::parse(br#"{"classifier":"news","utterance":"Another text"}"#).expect("a record");
+    set.split("straße", &["Road", "Lane"]).expect("split");
+    set.retire("İstanbul").expect("retired");
+
+    let mut votes = vec![
+        vote("STRASSE"),
+        vote("Straße"),
+        vote("strasse"),
+        vote("i\u{307}stanbul"),
+    ];
+    set.canonical_votes(&other, &mut votes);
+
+    assert_eq!(votes, [vote("Straße"), vote("İstanbul")]);
+}
+
+#[test]
+fn a_like_of_a_class_that_was_split_since_contradicts_no_label_in_its_place() {
+    let mut set = set(&["Sports", "World"]);
+    let like =
+        br#"{"classifier":"news","utterance":"They won","prediction":"Sports","signal":"like","user":"ada"}"#;
+    let like = FeedbackRecord::parse(like).expect("a record");
+    set.split("Sports", &["Racing", "Tennis"]).expect("split");
+    let mut question = Question::known(FeedbackRecord {
+        signal: Signal::Dislike,
+        ..like.clone()
+    });
+    question.answer_with(&[Vote {
+        worker: "w1".into(),
+        answer: Answer::labels(["Racing"]),
+        source: VoteSource::HumanReview,
+        at: String::new(),
+        seconds: None,
+        note: Default::default(),
+    }]);
+
+    let opinion = set.opinion(&like, Opinion::of(&like));
+    let effects = [question.hear(&opinion), question.hear(&opinion)];
+
+    assert_eq!(effects, [Effect::Counted, Effect::Known]);
+    assert_eq!(question.answer(), Some(&Answer::labels(["Racing"])));
+    assert_eq!(question.votes.len(), 2, "it is kept");
 }
 
 proptest! {

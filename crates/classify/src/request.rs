@@ -1,0 +1,103 @@
+//! What a client asks.
+
+use active_learning_core::feedback::{InvalidFeedback, Known, check_texts, parse_fields, take_text};
+use serde_json::Value;
+
+use crate::results::MAX_WAIT_SECONDS;
+
+/// The fields of a request.
+const FIELDS: [Known; 3] = [
+    ("classifier", "classifier"),
+    ("sentence", "sentence"),
+    ("wait", "wait"),
+];
+
+/// What `wait` may be.
+const WAIT: &str = "true, false or a whole number of seconds from 0 to 20";
+
+/// A text to classify.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ClassifyRequest {
+    /// Name of the classifier.
+    pub classifier: String,
+    /// The text.
+    pub utterance: String,
+    /// Seconds that the answer may wait for people; none to answer at once.
+    pub wait_seconds: Option<u64>,
+}
+
+impl ClassifyRequest {
+    /// Reads a request; a classifier that is absent, `null` or blank is the default one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidFeedback`] naming the field that is wrong.
+    pub fn parse(body: &[u8], default_classifier: &str) -> Result<Self, InvalidFeedback> {
+        let mut fields = parse_fields(body, &FIELDS)?;
+        let classifier = take_text(&mut fields, "classifier")?.filter(|name| !name.trim().is_empty());
+        let classifier = classifier.unwrap_or_else(|| default_classifier.to_owned());
+        let utterance = take_text(&mut fields, "sentence")?.unwrap_or_default();
+        check_texts(&classifier, &utterance)?;
+        let wait_seconds = match fields.remove("wait") {
+            None | Some(Value::Bool(false)) => None,
+            Some(Value::Bool(true)) => Some(MAX_WAIT_SECONDS),
+            Some(Value::Number(seconds)) => Some(whole_seconds(seconds.as_u64())?),
+            Some(_) => return Err(wrong_wait("another kind of value")),
+        };
+        Ok(Self {
+            classifier,
+            utterance,
+            wait_seconds: wait_seconds.filter(|seconds| *seconds > 0),
+        })
+    }
+}
+
+/// Reads the parameter `wait` of a query.
+///
+/// # Errors
+///
+/// [`InvalidFeedback`] where it is no number of seconds that can be waited.
+pub fn wait_of_query(wait: Option<&str>) -> Result<u64, InvalidFeedback> {
+    match wait {
+        None => Ok(0),
+        Some(text) => whole_seconds(text.parse().ok()),
+    }
+}
+
+fn whole_seconds(seconds: Option<u64>) -> Result<u64, InvalidFeedback> {
+    let seconds = seconds.filter(|seconds| *seconds <= MAX_WAIT_SECONDS);
+    seconds.ok_or_else(|| wrong_wait("another number"))
+}
+
+fn wrong_wait(found: &'static str) -> InvalidFeedback {
+    InvalidFeedback::WrongType {
+        field: "wait",
+        expected: WAIT,
+        found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(value: &str) -> Result<Option<u64>, InvalidFeedback> {
+        let body = format!(r#"{{"sentence": "Rates rise", "wait": {value}}}"#);
+        ClassifyRequest::parse(body.as_bytes(), "news").map(|request| request.wait_seconds)
+    }
+
+    #[test]
+    fn a_request_waits_as_long_as_it_says_and_no_longer_than_a_gateway_does() {
+        assert_eq!(wait("true"), Ok(Some(20)));
+        assert_eq!(wait("5"), Ok(Some(5)));
+        assert_eq!(
+            (wait("false"), wait("0"), wait("null")),
+            (Ok(None), Ok(None), Ok(None))
+        );
+        for wrong in ["21", "-1", "1.5", "\"20\"", "[]"] {
+            assert!(wait(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((wait_of_query(None), wait_of_query(Some("20"))), (Ok(0), Ok(20)));
+        assert!(wait_of_query(Some("21")).is_err() && wait_of_query(Some("soon")).is_err());
+    }
+}

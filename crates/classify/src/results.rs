@@ -1,0 +1,168 @@
+//! What became of a prediction, for the client that asks.
+//!
+//! A prediction is kept without its text, under its id. What people answered stands in the question about the text; of
+//! a duplicate it is the question that was asked instead.
+
+use std::time::Duration;
+
+use active_learning_aws::{
+    bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES},
+    claims::{ClaimError, Claims},
+};
+use active_learning_core::{
+    keys,
+    labels::{
+        prediction_result::{KeptPrediction, PredictionResult},
+        question::Question,
+    },
+    sampling::duplicates::Duplicate,
+};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Longest that a request may wait for people, seconds. API Gateway ends a request after 29.
+pub const MAX_WAIT_SECONDS: u64 = 20;
+
+/// Time between two looks while a request waits.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A result that could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultError {
+    /// S3 does not answer.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// A claim cannot be read.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+}
+
+/// The predictions that were kept, and the questions they led to.
+#[derive(Clone, Debug)]
+pub struct Results {
+    bucket: Bucket,
+    claims: Claims,
+}
+
+impl Results {
+    /// Keeps predictions in the feedback bucket; `claim_retention` is that of the questions.
+    pub fn new(bucket: Bucket, claim_retention: Duration) -> Self {
+        Self {
+            claims: Claims::new(bucket.clone(), claim_retention),
+            bucket,
+        }
+    }
+
+    /// Keeps a prediction.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`] when S3 does not store it.
+    pub async fn keep(&self, kept: &KeptPrediction) -> Result<(), BucketError> {
+        self.bucket
+            .put_document(&keys::prediction(&kept.prediction_id), kept)
+            .await
+    }
+
+    /// Finds a prediction; `None` if none of this id is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`] when S3 does not answer.
+    pub async fn find(&self, prediction_id: &str) -> Result<Option<KeptPrediction>, BucketError> {
+        // What is no id of ours is no key either.
+        let Ok(id) = uuid::Uuid::try_parse(prediction_id) else {
+            return Ok(None);
+        };
+        let key = keys::prediction(&id.to_string());
+        let object = self.bucket.read(&key, MAX_DOCUMENT_BYTES).await?;
+        Ok(object.and_then(|object| KeptPrediction::parse(&object.bytes)))
+    }
+
+    /// Returns what became of a prediction as soon as it is final, or is no longer what the client knows already, or
+    /// at the latest at `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError`] when S3 does not answer.
+    pub async fn wait(
+        &self,
+        kept: &KeptPrediction,
+        known: Option<&str>,
+        deadline: Instant,
+    ) -> Result<PredictionResult, ResultError> {
+        loop {
+            let result = self.look(kept).await?;
+            let is_news = match known {
+                Some(etag) => !matches_etag(etag, &etag_of(&result)),
+                None => result.status.is_final(),
+            };
+            let next_look = Instant::now() + LOOK_EVERY;
+            if is_news || Instant::now() >= deadline {
+                return Ok(result);
+            }
+            if next_look < deadline {
+                sleep(LOOK_EVERY).await;
+            } else {
+                sleep_until(deadline).await;
+            }
+        }
+    }
+
+    async fn look(&self, kept: &KeptPrediction) -> Result<PredictionResult, ResultError> {
+        let question = match self.question(&kept.record_id).await? {
+            Some(question) => Some(question),
+            None => match self.original(kept).await? {
+                Some(original) => self.question(&original).await?,
+                None => None,
+            },
+        };
+        Ok(kept.result(question.as_ref()))
+    }
+
+    async fn question(&self, record_id: &str) -> Result<Option<Question>, BucketError> {
+        let object = self
+            .bucket
+            .read(&keys::question(record_id), MAX_DOCUMENT_BYTES)
+            .await?;
+        Ok(object.and_then(|object| Question::parse(&object.bytes)))
+    }
+
+    /// Returns the record whose question was asked instead, where this text is a duplicate.
+    async fn original(&self, kept: &KeptPrediction) -> Result<Option<String>, ResultError> {
+        let form = self.claims.holder(&format!("text-{}", kept.form)).await?;
+        if let Some(original) = form.filter(|original| *original != kept.record_id) {
+            return Ok(Some(original));
+        }
+        let duplicate: Option<Duplicate> = self
+            .bucket
+            .read_document(&keys::duplicate(&kept.record_id))
+            .await?;
+        Ok(duplicate.map(|duplicate| duplicate.original))
+    }
+}
+
+/// Returns the entity tag of a result: the same as long as nothing has changed.
+pub fn etag_of(result: &PredictionResult) -> String {
+    let json = serde_json::to_vec(result).expect("results have only string keys and finite numbers");
+    format!("\"{}\"", hex::encode(&Sha256::digest(json)[..16]))
+}
+
+/// Returns whether an `If-None-Match` names an entity tag (RFC 9110, weak comparison).
+pub fn matches_etag(if_none_match: &str, etag: &str) -> bool {
+    let mut tags = if_none_match.split(',').map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entity_tag_is_matched_among_several_weak_or_by_a_star() {
+        for header in ["\"a\"", "\"b\", \"a\"", "W/\"a\"", "*"] {
+            assert!(matches_etag(header, "\"a\""), "{header}");
+        }
+        assert!(!matches_etag("\"b\"", "\"a\"") && !matches_etag("a", "\"a\""));
+    }
+}

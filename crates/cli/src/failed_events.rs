@@ -1,0 +1,91 @@
+//! `redrive`: events that failed to the end are sent again, here or on AWS.
+
+use std::io::{self, BufRead, Write};
+
+use active_learning_aws::{
+    bucket::Bucket,
+    failure::chain,
+    redrive::{self, Outcome},
+};
+use clap::Args;
+
+use crate::{outputs::StackOutputs, place};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The command `redrive`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Bucket with the failure records [default: the feedback bucket of the running stack]
+    #[arg(long)]
+    bucket: Option<String>,
+    /// Endpoint of a local stack [default: the running stack's; with --bucket alone it is AWS]
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// Asks nothing
+    #[arg(long)]
+    yes: bool,
+    /// Prints JSON; asks nothing, and does nothing without --yes
+    #[arg(long)]
+    json: bool,
+}
+
+/// Sends failed events again, once whoever asked has agreed. Returns whether none of them is left.
+///
+/// # Errors
+///
+/// When no stack runs, or the bucket cannot be read.
+pub async fn redrive(
+    options: Options,
+    stack: impl FnOnce() -> Result<StackOutputs, Failure>,
+) -> Result<bool, Failure> {
+    let (bucket, endpoint_url) = match options.bucket {
+        Some(bucket) => (bucket, options.endpoint_url),
+        None => {
+            let stack = stack()?;
+            let bucket = stack.output("FeedbackS3Bucket").to_owned();
+            (bucket, options.endpoint_url.or(Some(stack.endpoint_url)))
+        }
+    };
+    let config = place::sdk_config(endpoint_url.as_deref()).await;
+    let bucket = Bucket::new(aws_sdk_s3::Client::new(&config), bucket);
+    let keys = redrive::list(&bucket).await;
+    let keys = keys.map_err(|error| format!("does the stack run? {}", chain(&error)))?;
+
+    if options.json {
+        if !options.yes {
+            println!("{}", serde_json::json!({ "failed": keys }));
+            return Ok(keys.is_empty());
+        }
+        let outcome = redrive::redrive(&bucket, keys).await;
+        println!("{}", serde_json::to_string_pretty(&outcome)?);
+        return Ok(outcome.kept.is_empty());
+    }
+    if keys.is_empty() {
+        println!("No failed events in {}.", bucket.name());
+        return Ok(true);
+    }
+    if !options.yes && !confirmed(keys.len())? {
+        return Ok(true);
+    }
+    Ok(report(&redrive::redrive(&bucket, keys).await))
+}
+
+fn report(outcome: &Outcome) -> bool {
+    for (operation, count) in &outcome.scheduled {
+        println!("{count} calls of `{operation}` by its schedule removed: it calls again by itself.");
+    }
+    println!("{} sent again, {} kept.", outcome.redriven, outcome.kept.len());
+    for kept in &outcome.kept {
+        eprintln!("kept {}: {}", kept.key, kept.reason);
+    }
+    outcome.kept.is_empty()
+}
+
+fn confirmed(count: usize) -> io::Result<bool> {
+    print!("Send {count} failed events again? [y/N] ");
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}

@@ -1,0 +1,285 @@
+//! What became of one prediction, for the client that it was made for.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    consolidation::{Consensus, DecidedBy},
+    human_loop::Answer,
+    question::{Question, State},
+};
+use crate::{
+    feedback::{Signal, prediction::Prediction, record_id},
+    sampling::duplicates::form_of,
+};
+
+/// Version of the shape that is written; a later one is refused.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What is kept of a prediction, the content of `predictions/<prediction id>.json`. It holds no text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptPrediction {
+    /// Version of the shape.
+    pub schema_version: u32,
+    /// Id of the prediction, from the classification answer.
+    pub prediction_id: String,
+    /// Id of the question that people would be asked about the text.
+    pub record_id: String,
+    /// Names the text in all its spellings: see [`form_of`].
+    pub form: String,
+    /// Name of the classifier.
+    pub classifier: String,
+    /// The predicted label; none before the first model.
+    pub prediction: Option<String>,
+    /// Its confidence, from 0 to 1.
+    pub confidence: Option<f32>,
+    /// When it was made, RFC 3339 in UTC.
+    pub predicted_at: String,
+    /// Why it goes to people; none where it is trusted.
+    pub review: Option<Signal>,
+}
+
+/// How far a prediction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It is trusted: nobody is asked.
+    Predicted,
+    /// People are asked, or will be.
+    InReview,
+    /// People agree.
+    Answered,
+    /// People do not agree: an adjudicator decides.
+    Disputed,
+    /// The user who complained took it back before anybody answered.
+    Withdrawn,
+    /// It was stopped, or nobody answered in time, nor to the repetitions.
+    Abandoned,
+}
+
+impl Status {
+    /// Returns whether nothing is expected to come any more, but for feedback.
+    pub fn is_final(self) -> bool {
+        self != Self::InReview
+    }
+}
+
+/// What became of a prediction, as `GET /predictions/{predictionId}` answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PredictionResult {
+    /// Id of the prediction.
+    pub prediction_id: String,
+    /// Name of the classifier.
+    pub classifier: String,
+    /// How far it is.
+    pub status: Status,
+    /// The predicted label; none before the first model.
+    pub prediction: Option<String>,
+    /// Its confidence, from 0 to 1.
+    pub confidence: Option<f32>,
+    /// When it was made, RFC 3339 in UTC.
+    pub predicted_at: String,
+    /// Why it went to people at once; none where it was trusted.
+    pub review: Option<Signal>,
+    /// The label that people gave; none while there is no answer, or where it is not one label.
+    pub label: Option<String>,
+    /// All labels that people gave.
+    pub labels: Vec<String>,
+    /// What kind of answer they gave: `labels`, `none-fits`, `new-label` or `unsure`.
+    pub answer: Option<&'static str>,
+    /// Votes so far, of reviewers and of users.
+    pub votes: usize,
+    /// How sure the answer is, from 0 to 1: the share of votes by majority.
+    pub agreement: Option<f64>,
+    /// The rule that decided.
+    pub decided_by: Option<DecidedBy>,
+    /// When the newest vote of the answer was given, RFC 3339 in UTC.
+    pub answered_at: Option<String>,
+}
+
+impl KeptPrediction {
+    /// Keeps what a classification answered, without its text.
+    pub fn new(
+        prediction_id: &str,
+        (classifier, utterance): (&str, &str),
+        prediction: Option<&Prediction>,
+        review: Option<Signal>,
+        predicted_at: &str,
+    ) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            prediction_id: prediction_id.to_owned(),
+            record_id: record_id(classifier, utterance),
+            form: form_of(classifier, utterance),
+            classifier: classifier.to_owned(),
+            prediction: prediction.map(|prediction| prediction.label.clone()),
+            confidence: prediction.map(|prediction| prediction.confidence),
+            predicted_at: predicted_at.to_owned(),
+            review,
+        }
+    }
+
+    /// Reads the object; `None` where it is damaged or of a newer version.
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        let kept: Self = serde_json::from_slice(json).ok()?;
+        (kept.schema_version <= SCHEMA_VERSION).then_some(kept)
+    }
+
+    /// Returns what became of it; `question` is the one whose answer is its answer, where people were asked.
+    pub fn result(&self, question: Option<&Question>) -> PredictionResult {
+        let status = match question {
+            Some(question) => of_state(question.state),
+            None if self.review.is_some() => Status::InReview,
+            None => Status::Predicted,
+        };
+        let mut result = PredictionResult {
+            prediction_id: self.prediction_id.clone(),
+            classifier: self.classifier.clone(),
+            status,
+            prediction: self.prediction.clone(),
+            confidence: self.confidence,
+            predicted_at: self.predicted_at.clone(),
+            review: self.review,
+            label: None,
+            labels: Vec::new(),
+            answer: None,
+            votes: question.map_or(0, |question| question.votes.len()),
+            agreement: None,
+            decided_by: None,
+            answered_at: None,
+        };
+        if let Some(question) = question.filter(|question| question.state == State::Answered) {
+            result.take(question);
+        }
+        result
+    }
+}
+
+impl PredictionResult {
+    fn take(&mut self, question: &Question) {
+        let Some(Consensus::Agreed { answer, confidence }) = &question.consensus else {
+            return;
+        };
+        self.answer = Some(match answer {
+            Answer::Labels { .. } => "labels",
+            Answer::NoneFits => "none-fits",
+            Answer::NewLabel { .. } => "new-label",
+            Answer::Unsure => "unsure",
+        });
+        if let Answer::Labels { labels } = answer {
+            self.labels.clone_from(labels);
+        }
+        if let [label] = self.labels.as_slice() {
+            self.label = Some(label.clone());
+        }
+        self.agreement = Some(*confidence);
+        self.decided_by = question.decided_by;
+        self.answered_at = question.votes.iter().map(|vote| vote.at.clone()).max();
+    }
+}
+
+fn of_state(state: State) -> Status {
+    match state {
+        State::Asked => Status::InReview,
+        State::Answered => Status::Answered,
+        State::Disputed => Status::Disputed,
+        State::Withdrawn => Status::Withdrawn,
+        State::Abandoned => Status::Abandoned,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        feedback::{FeedbackRecord, Review, prediction::ClassScore},
+        labels::vote::{Vote, VoteSource},
+    };
+
+    fn prediction() -> Prediction {
+        Prediction::multi_class(vec![ClassScore {
+            name: "Sports".to_owned(),
+            score: 0.4,
+        }])
+        .expect("a class")
+    }
+
+    fn kept(review: Option<Signal>) -> KeptPrediction {
+        let text = ("news", "Rates rise");
+        KeptPrediction::new("p1", text, Some(&prediction()), review, "2026-11-20T10:00:00Z")
+    }
+
+    fn question(answers: &[Answer]) -> Question {
+        let review = Review {
+            signal: Signal::LowConfidence,
+            selection_probability: 1.0,
+        };
+        let text = ("news", "Rates rise");
+        let at = "2026-11-20T10:00:00Z";
+        let record = FeedbackRecord::predicted(text.0, text.1, &prediction(), review, "p1", None, at);
+        let mut question = Question::asked(record, "review-1", 1);
+        let votes: Vec<Vote> = (answers.iter().enumerate())
+            .map(|(number, answer)| Vote {
+                worker: format!("w{number}"),
+                answer: answer.clone(),
+                source: VoteSource::HumanReview,
+                at: format!("2026-11-20T11:0{number}:00Z"),
+                seconds: None,
+                note: Default::default(),
+            })
+            .collect();
+        question.answer_with(&votes);
+        question
+    }
+
+    #[test]
+    fn a_prediction_is_trusted_in_review_or_answered_with_label_votes_agreement_and_time() {
+        let world = Answer::labels(["World"]);
+
+        let trusted = kept(None).result(None);
+        let waiting = kept(Some(Signal::LowConfidence)).result(None);
+        let answered = kept(Some(Signal::LowConfidence)).result(Some(&question(&[
+            world.clone(),
+            world,
+            Answer::labels(["Sports"]),
+        ])));
+
+        assert_eq!(
+            (trusted.status, waiting.status),
+            (Status::Predicted, Status::InReview)
+        );
+        assert_eq!(answered.status, Status::Answered);
+        assert_eq!(answered.label.as_deref(), Some("World"));
+        assert_eq!(
+            (answered.votes, answered.decided_by),
+            (3, Some(DecidedBy::Majority))
+        );
+        assert!((answered.agreement.expect("agreed") - 2.0 / 3.0).abs() < 1e-9);
+        assert_eq!(answered.answered_at.as_deref(), Some("2026-11-20T11:02:00Z"));
+    }
+
+    #[test]
+    fn what_is_not_one_label_is_told_by_its_kind() {
+        let of = |answer: Answer| kept(None).result(Some(&question(&[answer])));
+
+        let several = of(Answer::labels(["A", "B"]));
+        let none = of(Answer::NoneFits);
+
+        assert_eq!((several.label.as_deref(), several.labels.len()), (None, 2));
+        assert_eq!((none.status, none.answer), (Status::Answered, Some("none-fits")));
+        assert!(none.labels.is_empty());
+    }
+
+    #[test]
+    fn a_tie_is_in_review_and_a_kept_prediction_is_read_back() {
+        let tie = [Answer::labels(["A"]), Answer::labels(["B"])];
+        let kept = kept(Some(Signal::Audit));
+        let json = serde_json::to_vec(&kept).expect("JSON");
+
+        assert_eq!(kept.result(Some(&question(&tie))).status, Status::InReview);
+        assert_eq!(KeptPrediction::parse(&json), Some(kept));
+        assert!(!String::from_utf8(json).expect("UTF-8").contains("Rates"));
+        assert_eq!(KeptPrediction::parse(b"{}"), None);
+    }
+}

@@ -1,0 +1,107 @@
+use axum::routing::{get, post};
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+const HALF: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n";
+
+struct Service {
+    address: SocketAddr,
+    stopping: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+async fn start(limits: Limits) -> Service {
+    let router = Router::new()
+        .route("/", get(|| async { "here" }))
+        .route("/", post(|body: Bytes| async move { body }));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let stopping = CancellationToken::new();
+    let task = tokio::spawn(serve(listener, router, limits, stopping.clone()));
+    Service {
+        address,
+        stopping,
+        task,
+    }
+}
+
+impl Service {
+    async fn send(&self, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.expect("it listens");
+        stream.write_all(text.as_bytes()).await.expect("sent");
+        stream
+    }
+
+    async fn get(&self) -> String {
+        let request = format!("{HALF}connection: close\r\n\r\n");
+        read(self.send(&request).await).await
+    }
+}
+
+/// Reads until the service closes the connection.
+async fn read(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A connection that is reset is closed as well.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn idle_and_half_sent_requests_are_closed() {
+    let short = Limits {
+        head_timeout: Duration::from_millis(50),
+        stall_timeout: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let service = start(short).await;
+    let half_body = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nabc";
+
+    let idle = read(service.send("").await).await;
+    let half_head = read(service.send(HALF).await).await;
+    let stalled = read(service.send(half_body).await).await;
+    let kept = read(service.send(&format!("{HALF}\r\n")).await).await;
+
+    assert_eq!(idle, "");
+    assert!(!half_head.contains("200 OK"), "{half_head}");
+    assert!(!stalled.contains("200 OK"), "{stalled}");
+    assert!(kept.ends_with("here"), "{kept}");
+}
+
+#[tokio::test]
+async fn however_many_connections_are_idle_a_new_one_is_served() {
+    let few = Limits {
+        connections: 16,
+        ..Limits::default()
+    };
+    let service = start(few).await;
+    let mut idle = Vec::new();
+    for number in 0..100 {
+        idle.push(service.send(if number % 2 == 0 { "" } else { HALF }).await);
+    }
+
+    let answer = service.get().await;
+
+    assert!(answer.ends_with("here"), "{answer}");
+    let first = idle.swap_remove(0);
+    assert_eq!(read(first).await, "");
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_requests_and_not_for_connections() {
+    let service = start(Limits::default()).await;
+    let _idle = service.send(HALF).await;
+    let mut busy = service
+        .send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\nexpect: 100-continue\r\n\r\n")
+        .await;
+    let mut go_on = [0; 25];
+    busy.read_exact(&mut go_on).await.expect("100 Continue");
+
+    service.stopping.cancel();
+    busy.write_all(b"end").await.expect("sent");
+    let answer = read(busy).await;
+
+    assert!(answer.ends_with("end"), "{answer}");
+    service.task.await.expect("it ends");
+}

@@ -1,0 +1,221 @@
+//! What of a request is looked at before its operation: how it is signed, for which key, and what it asks beside.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use http::{Request, Response, StatusCode, Uri, header};
+use s3s::{S3Result, access::S3AccessContext, path::S3Path, s3_error};
+
+use crate::aws_error::xml_response;
+
+/// Longest time that a presigned URL is good for, seconds.
+const MAX_EXPIRY_SECONDS: u64 = 604_800;
+
+/// Parameters that every operation takes, in any case: those of a presigned URL, and headers that SDKs put into one.
+const SIGNING_PARAMETERS: [&str; 11] = [
+    "x-amz-algorithm",
+    "x-amz-checksum-mode",
+    "x-amz-content-sha256",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-amz-signedheaders",
+    "x-amz-user-agent",
+];
+
+/// Returns whether a parameter is of no account to the operation: of the signature, or a note for access logs.
+fn is_beside(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    match name.starts_with("x-amz-") {
+        true => SIGNING_PARAMETERS.contains(&name.as_str()),
+        false => name.starts_with("x-"),
+    }
+}
+
+/// Returns the query parameters that an operation takes. `versionId` is looked at below.
+fn parameters(operation: &str) -> &'static [&'static str] {
+    match operation {
+        "ListBuckets" => &["prefix", "max-buckets", "continuation-token", "bucket-region"],
+        "PutBucketPolicy" | "GetBucketPolicy" | "DeleteBucketPolicy" => &["policy"],
+        "GetBucketLocation" => &["location"],
+        "GetBucketNotificationConfiguration" => &["notification"],
+        "ListObjects" => &["prefix", "delimiter", "marker", "max-keys", "encoding-type"],
+        "ListObjectsV2" => &[
+            "list-type",
+            "prefix",
+            "delimiter",
+            "continuation-token",
+            "start-after",
+            "fetch-owner",
+            "max-keys",
+            "encoding-type",
+        ],
+        "ListMultipartUploads" => &[
+            "uploads",
+            "prefix",
+            "delimiter",
+            "key-marker",
+            "upload-id-marker",
+            "max-uploads",
+            "encoding-type",
+        ],
+        "HeadObject" => &["versionId", "partNumber"],
+        "GetObject" => &[
+            "versionId",
+            "partNumber",
+            "response-cache-control",
+            "response-content-disposition",
+            "response-content-encoding",
+            "response-content-language",
+            "response-content-type",
+        ],
+        "DeleteObject" => &["versionId"],
+        "DeleteObjects" => &["delete"],
+        "CreateMultipartUpload" => &["uploads"],
+        "UploadPart" | "UploadPartCopy" => &["partNumber", "uploadId"],
+        "CompleteMultipartUpload" | "AbortMultipartUpload" => &["uploadId"],
+        "ListParts" => &["uploadId", "max-parts", "part-number-marker", "encoding-type"],
+        _ => &[],
+    }
+}
+
+/// Refuses what AWS refuses, and what would be taken for another operation than it is.
+pub(super) fn check(context: &S3AccessContext<'_>) -> S3Result<()> {
+    let operation = context.s3_op().name();
+    // What a version before has stored may be read and deleted.
+    let makes_object = matches!(operation, "PutObject" | "CopyObject" | "CreateMultipartUpload");
+    if let (true, S3Path::Object { key, .. }) = (makes_object, context.s3_path()) {
+        check_key(key)?;
+    }
+    check_parameters(operation, context.uri())
+}
+
+/// Refuses a signature that buckets do not take: they take Signature Version 4 only, and links of at most a week.
+pub(super) fn refused_signature<B>(request: &Request<B>) -> Option<Response<Body>> {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    let is_version_2 = authorization.is_some_and(|value| value.as_bytes().starts_with(b"AWS "));
+    if is_version_2 || pairs(request.uri()).any(|(name, _)| name == "AWSAccessKeyId") {
+        return Some(bad_request(
+            "InvalidRequest",
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+        ));
+    }
+    let expiry = pairs(request.uri()).find(|(name, _)| name == "X-Amz-Expires");
+    let is_too_long = expiry.is_some_and(|(_, seconds)| {
+        seconds
+            .parse::<u64>()
+            .is_ok_and(|seconds| seconds > MAX_EXPIRY_SECONDS)
+    });
+    is_too_long.then(|| {
+        bad_request(
+            "AuthorizationQueryParametersError",
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than \
+             604800 seconds",
+        )
+    })
+}
+
+fn bad_request(code: &str, message: &str) -> Response<Body> {
+    let body = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    xml_response(StatusCode::BAD_REQUEST, body)
+}
+
+/// Segments `.` and `..` of a key mean nothing: they are part of its name, in policies too. But a key may not lead
+/// above its bucket.
+///
+/// Source: Amazon S3 User Guide, "Naming Amazon S3 objects", "Object key naming guidelines".
+fn check_key(key: &str) -> S3Result<()> {
+    let mut depth = 0_usize;
+    for segment in key.split('/') {
+        match segment {
+            ".." => {
+                depth = depth
+                    .checked_sub(1)
+                    .ok_or_else(|| s3_error!(InvalidURI, "Couldn't parse the specified URI."))?;
+            }
+            "." | "" => {}
+            _ => depth += 1,
+        }
+    }
+    Ok(())
+}
+
+fn check_parameters(operation: &str, uri: &Uri) -> S3Result<()> {
+    for (name, value) in pairs(uri) {
+        let known = parameters(operation).contains(&&*name) || is_beside(&name);
+        if name == "versionId" && known && value != "null" {
+            return Err(s3_error!(InvalidArgument, "Invalid version id specified"));
+        }
+        if !known {
+            return Err(s3_error!(
+                NotImplemented,
+                "{operation} with the query parameter {name} is not implemented"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn pairs(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_may_go_up_but_not_above_their_bucket() {
+        let good = [
+            "a/../b",
+            "a/b/../../c",
+            "./a",
+            "a/..",
+            "..a/b",
+            "a/...",
+            "a//../b",
+        ];
+        let bad = ["..", "../a", "a/../../b", "./../a", "a/b/../../../c"];
+
+        assert!(good.iter().all(|key| check_key(key).is_ok()));
+        assert!(bad.iter().all(|key| check_key(key).is_err()));
+    }
+
+    #[test]
+    fn parameters_of_another_operation_are_refused_by_name() {
+        let check = |operation, query: &str| {
+            let uri = format!("/b/k?{query}").parse().expect("a URI");
+            check_parameters(operation, &uri).map_err(|error| error.code().as_str().to_owned())
+        };
+
+        assert_eq!(
+            check(
+                "PutObject",
+                "x-id=PutObject&X-Amz-Expires=60&x-amz-checksum-mode=ENABLED"
+            ),
+            Ok(())
+        );
+        assert_eq!(check("GetObject", "x-campaign=autumn"), Ok(()));
+        assert_eq!(check("GetObject", "versionId=null&partNumber=1"), Ok(()));
+        for (operation, query) in [
+            ("PutObject", "renameObject"),
+            ("PutObject", "uploads"),
+            ("PutObject", "x-amz-acl=public-read"),
+            ("DeleteObject", "uploads"),
+            ("CreateBucket", "anything=1"),
+        ] {
+            assert_eq!(
+                check(operation, query),
+                Err("NotImplemented".to_owned()),
+                "{query}"
+            );
+        }
+        assert_eq!(
+            check("DeleteObject", "versionId=3"),
+            Err("InvalidArgument".to_owned())
+        );
+    }
+}

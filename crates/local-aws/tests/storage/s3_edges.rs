@@ -1,0 +1,396 @@
+//! Amazon S3: what is refused, and that it changes nothing; and data that is damaged.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::{
+    error::ProvideErrorMetadata,
+    primitives::ByteStream,
+    types::{CompletedMultipartUpload, CompletedPart, ObjectCannedAcl, ServerSideEncryption, StorageClass},
+};
+use aws_sigv4::{
+    http_request::{
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+        SigningSettings, UriPathNormalizationMode, sign,
+    },
+    sign::v4,
+};
+use axum::body::Body;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::json;
+use tower::ServiceExt;
+
+use crate::harness::{REGION, Storage, code, pattern};
+
+#[tokio::test]
+async fn a_write_with_an_unknown_sub_resource_changes_nothing() {
+    let storage = Storage::with_bucket();
+    storage.put("k", b"hello").await;
+
+    for query in [
+        "renameObject",
+        "acl",
+        "cors",
+        "tagging",
+        "uploads",
+        "restore",
+        "madeUp=1",
+    ] {
+        let put = storage.s3().put_object().bucket("bucket").key("k");
+        let put = put.customize().mutate_request(move |request| {
+            let uri = request.uri().to_owned();
+            let mark = if uri.contains('?') { '&' } else { '?' };
+            request.set_uri(format!("{uri}{mark}{query}")).expect("a URI");
+        });
+        let refused = put.send().await.expect_err(query);
+        assert_eq!(code(&refused), "NotImplemented", "{query}");
+        assert!(refused.message().is_some(), "{query}");
+        let delete = storage.s3().delete_object().bucket("bucket").key("k");
+        let delete = delete.customize().mutate_request(move |request| {
+            let uri = request.uri().to_owned();
+            let mark = if uri.contains('?') { '&' } else { '?' };
+            request.set_uri(format!("{uri}{mark}{query}")).expect("a URI");
+        });
+        let refused = delete.send().await.expect_err(query);
+        assert_eq!(code(&refused), "NotImplemented", "{query}");
+    }
+
+    assert_eq!(storage.get("k").await, b"hello");
+}
+
+#[tokio::test]
+async fn a_version_that_nobody_made_is_neither_read_nor_deleted() {
+    let storage = Storage::with_bucket();
+    storage.put("k", b"hello").await;
+    let s3 = storage.s3();
+
+    let read = s3
+        .get_object()
+        .bucket("bucket")
+        .key("k")
+        .version_id("3")
+        .send()
+        .await;
+    let deleted = s3
+        .delete_object()
+        .bucket("bucket")
+        .key("k")
+        .version_id("3")
+        .send()
+        .await;
+    let only = s3
+        .get_object()
+        .bucket("bucket")
+        .key("k")
+        .version_id("null")
+        .send()
+        .await;
+
+    assert_eq!(code(&read.expect_err("no version")), "InvalidArgument");
+    assert_eq!(code(&deleted.expect_err("no version")), "InvalidArgument");
+    assert!(only.is_ok());
+}
+
+#[tokio::test]
+async fn headers_that_would_have_to_be_kept_are_refused_and_those_that_hold_anyway_are_taken() {
+    let storage = Storage::with_bucket();
+    let put = || storage.s3().put_object().bucket("bucket").key("k");
+    let refused = [
+        put().acl(ObjectCannedAcl::PublicRead),
+        put().storage_class(StorageClass::Glacier),
+        put().server_side_encryption(ServerSideEncryption::AwsKms),
+        put().ssekms_key_id("arn:aws:kms:us-east-1:123456789012:key/1"),
+        put().grant_read("uri=\"http://acs.amazonaws.com/groups/global/AllUsers\""),
+    ];
+
+    for request in refused {
+        let error = request.send().await.expect_err("refused");
+        assert_eq!(code(&error), "NotImplemented");
+        assert!(error.message().is_some_and(|text| text.contains("header")));
+    }
+    let taken = put()
+        .acl(ObjectCannedAcl::Private)
+        .storage_class(StorageClass::Standard)
+        .server_side_encryption(ServerSideEncryption::Aes256);
+    taken.send().await.expect("taken");
+    let acl_of_upload = storage
+        .s3()
+        .create_multipart_upload()
+        .bucket("bucket")
+        .key("k")
+        .acl(ObjectCannedAcl::PublicReadWrite);
+
+    assert_eq!(
+        code(&acl_of_upload.send().await.expect_err("refused")),
+        "NotImplemented"
+    );
+}
+
+#[tokio::test]
+async fn dots_are_part_of_a_key_and_lead_nowhere() {
+    let storage = Storage::with_bucket();
+    storage.put("out/secret", b"secret").await;
+    let writer = storage.s3_as_role(
+        "writer",
+        json!([{"Effect": "Allow", "Action": "s3:*Object", "Resource": "arn:aws:s3:::bucket/in/*"}]),
+    );
+    let put = |key: &str| {
+        writer
+            .put_object()
+            .bucket("bucket")
+            .key(key)
+            .body(ByteStream::from_static(b"x"))
+    };
+
+    put("in/../out/secret").send().await.expect("a key as any other");
+    let above = put("in/../../other/secret")
+        .send()
+        .await
+        .expect_err("above the bucket");
+    let not_in = put("./in/a").send().await.expect_err("not below in/");
+    let copy = writer
+        .copy_object()
+        .bucket("bucket")
+        .key("in/../../c")
+        .copy_source("bucket/in/../out/secret");
+    let copy = copy.send().await.expect_err("above the bucket");
+    let upload = writer.create_multipart_upload().bucket("bucket").key("in/../..");
+    let upload = upload.send().await.expect_err("above the bucket");
+
+    assert_eq!(storage.get("out/secret").await, b"secret");
+    assert_eq!(code(&above), "InvalidURI");
+    assert_eq!(code(&not_in), "AccessDenied");
+    assert_eq!(code(&copy), "InvalidURI");
+    assert_eq!(code(&upload), "InvalidURI");
+    assert_eq!(storage.get("in/../out/secret").await, b"x");
+}
+
+/// Signs a link to `GET /bucket/k` that is good for this long.
+fn link(seconds: u64) -> String {
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(Duration::from_secs(seconds));
+    settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    let identity = Credentials::from_keys("test", "test", None).into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(REGION)
+        .name("s3")
+        .time(SystemTime::now())
+        .settings(settings)
+        .build()
+        .expect("complete")
+        .into();
+    let url = "http://127.0.0.1:4566/bucket/k";
+    let headers = [("host", "127.0.0.1:4566")].into_iter();
+    let request = SignableRequest::new("GET", url, headers, SignableBody::UnsignedPayload).expect("signable");
+    let (instructions, _) = sign(request, &params).expect("signed").into_parts();
+    let mut request = Request::get(url).body(()).expect("a request");
+    instructions.apply_to_request_http1x(&mut request);
+    request.uri().to_string()
+}
+
+async fn ask(storage: &Storage, request: http::request::Builder) -> (StatusCode, String) {
+    let request = request.header("host", "127.0.0.1:4566").body(Body::empty());
+    let answer = storage.router().oneshot(request.expect("a request")).await;
+    let answer = answer.unwrap_or_else(|never| match never {});
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.expect("readable").to_bytes();
+    (head.status, String::from_utf8_lossy(&body).into_owned())
+}
+
+#[tokio::test]
+async fn links_are_good_for_a_week_at_most() {
+    let storage = Storage::with_bucket();
+    storage.put("k", b"hello").await;
+
+    let week = ask(&storage, Request::get(link(604_800))).await;
+    let longer = ask(&storage, Request::get(link(604_801))).await;
+
+    assert_eq!(week, (StatusCode::OK, "hello".to_owned()));
+    assert_eq!(longer.0, StatusCode::BAD_REQUEST);
+    assert!(
+        longer
+            .1
+            .contains("<Code>AuthorizationQueryParametersError</Code>"),
+        "{}",
+        longer.1
+    );
+}
+
+#[tokio::test]
+async fn signature_version_2_is_refused_in_header_and_link() {
+    let storage = Storage::with_bucket();
+    storage.put("k", b"hello").await;
+    let url = "http://127.0.0.1:4566/bucket/k";
+    let by_link = format!("{url}?AWSAccessKeyId=test&Expires=9999999999&Signature=eA%3D%3D");
+
+    let header = ask(
+        &storage,
+        Request::get(url).header("authorization", "AWS test:eA=="),
+    )
+    .await;
+    let link = ask(&storage, Request::get(by_link)).await;
+
+    for answer in [header, link] {
+        assert_eq!(answer.0, StatusCode::BAD_REQUEST);
+        assert!(answer.1.contains("Please use AWS4-HMAC-SHA256."), "{}", answer.1);
+    }
+}
+
+#[tokio::test]
+async fn every_error_says_what_it_is_about() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    let errors = [
+        s3.get_object()
+            .bucket("bucket")
+            .key("missing")
+            .send()
+            .await
+            .expect_err("missing")
+            .message()
+            .map(str::to_owned),
+        s3.get_object()
+            .bucket("missing")
+            .key("k")
+            .send()
+            .await
+            .expect_err("missing")
+            .message()
+            .map(str::to_owned),
+        s3.get_object()
+            .bucket("bucket")
+            .key("k".repeat(1_025))
+            .send()
+            .await
+            .expect_err("long")
+            .message()
+            .map(str::to_owned),
+        s3.list_objects_v2()
+            .bucket("B")
+            .send()
+            .await
+            .expect_err("no name")
+            .message()
+            .map(str::to_owned),
+        storage
+            .s3_as("test", "guess")
+            .list_buckets()
+            .send()
+            .await
+            .expect_err("wrong")
+            .message()
+            .map(str::to_owned),
+        storage
+            .s3_as("nobody", "x")
+            .list_buckets()
+            .send()
+            .await
+            .expect_err("wrong")
+            .message()
+            .map(str::to_owned),
+        s3.get_bucket_acl()
+            .bucket("bucket")
+            .send()
+            .await
+            .expect_err("not here")
+            .message()
+            .map(str::to_owned),
+    ];
+
+    for (number, message) in errors.iter().enumerate() {
+        assert!(
+            message.as_ref().is_some_and(|text| text.len() > 10),
+            "{number}: {message:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn damaged_data_is_not_handed_out_as_whole() {
+    let storage = Storage::with_bucket();
+    storage.put("large", &pattern(600_000)).await;
+    let blob = std::fs::read_dir(storage.blobs())
+        .expect("blobs")
+        .next()
+        .expect("one")
+        .expect("readable")
+        .path();
+    let mut bytes = std::fs::read(&blob).expect("readable");
+    bytes[300_000] ^= 1;
+    std::fs::write(&blob, &bytes).expect("written");
+    let get = || storage.s3().get_object().bucket("bucket").key("large").send();
+
+    let changed = get().await;
+    bytes.truncate(599_999);
+    std::fs::write(&blob, &bytes).expect("written");
+    let cut = get().await;
+
+    // The connection breaks off; over a socket it does so at the end of the data.
+    assert!(changed.is_err());
+    assert_eq!(code(&cut.expect_err("too short")), "InternalError");
+}
+
+#[tokio::test]
+async fn whole_uploads_in_parts_are_handed_out_and_damaged_ones_are_not() {
+    let storage = Storage::with_bucket();
+    let s3 = storage.s3();
+    let upload = s3
+        .create_multipart_upload()
+        .bucket("bucket")
+        .key("parts")
+        .send()
+        .await
+        .expect("begun");
+    let id = upload.upload_id().expect("an id");
+    let mut parts = Vec::new();
+    for (number, size) in [(1, 5 << 20), (2, 700_000)] {
+        let part = s3
+            .upload_part()
+            .bucket("bucket")
+            .key("parts")
+            .upload_id(id)
+            .part_number(number);
+        let part = part
+            .body(ByteStream::from(pattern(size)))
+            .send()
+            .await
+            .expect("stored");
+        let part = CompletedPart::builder().part_number(number).set_e_tag(part.e_tag);
+        parts.push(part.build());
+    }
+    let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+    let complete = s3
+        .complete_multipart_upload()
+        .bucket("bucket")
+        .key("parts")
+        .upload_id(id);
+    complete.multipart_upload(parts).send().await.expect("completed");
+    let get = || s3.get_object().bucket("bucket").key("parts").send();
+
+    let whole = get()
+        .await
+        .expect("it begins")
+        .body
+        .collect()
+        .await
+        .expect("whole")
+        .to_vec();
+    let blob = std::fs::read_dir(storage.blobs())
+        .expect("blobs")
+        .next()
+        .expect("one")
+        .expect("readable")
+        .path();
+    let mut bytes = std::fs::read(&blob).expect("readable");
+    bytes[(5 << 20) + 9] ^= 1;
+    std::fs::write(&blob, &bytes).expect("written");
+    let damaged = get().await;
+
+    assert_eq!(whole, [pattern(5 << 20), pattern(700_000)].concat());
+    assert!(damaged.is_err());
+}

@@ -1,0 +1,111 @@
+//! JSON that holds a table otherwise than as objects: a list a row, or a list a column.
+//!
+//! Source: pandas, `DataFrame.to_json` with each `orient`; Hugging Face `Dataset.to_dict`.
+
+use serde_json::Value;
+
+use crate::{
+    draft::Fields,
+    names::{is_label_name, is_text_name},
+};
+
+/// Told of such a document.
+pub(crate) const NOTE: &str =
+    "the document is one object that holds a table, by its columns or by the numbers of its rows";
+
+/// Returns the rows of an object whose fields hold columns: `{"text": ["…"], "label": ["…"]}`, or with the numbers of
+/// the rows, `{"text": {"0": "…"}, "label": {"0": "…"}}`; or of one that holds rows by their numbers. None where it is
+/// another one.
+pub(crate) fn rows(fields: &Fields) -> Option<Vec<Fields>> {
+    numbered(fields).or_else(|| columns(fields))
+}
+
+/// Returns the rows of an object that holds them by their numbers: `{"0": {"text": "…", "label": "…"}}`.
+fn numbered(fields: &Fields) -> Option<Vec<Fields>> {
+    let row = |(name, value): (&String, &Value)| {
+        let number = name.parse::<u64>().ok()?;
+        Some((number, value.as_object()?.clone()))
+    };
+    let mut rows: Vec<(u64, Fields)> = fields.iter().map(row).collect::<Option<_>>()?;
+    rows.sort_by_key(|(number, _)| *number);
+    (!rows.is_empty()).then(|| rows.into_iter().map(|(_, row)| row).collect())
+}
+
+fn columns(fields: &Fields) -> Option<Vec<Fields>> {
+    let columns: Vec<(&String, Vec<(String, &Value)>)> = fields
+        .iter()
+        .map(|(name, value)| Some((name, places(value)?)))
+        .collect::<Option<_>>()?;
+    let (_, first) = columns.first()?;
+    let are_alike = columns.iter().all(|(_, cells)| {
+        cells.len() == first.len()
+            && cells
+                .iter()
+                .zip(first)
+                .all(|((place, _), (other, _))| place == other)
+    });
+    let is_known = |name: &String| is_text_name(name) || is_label_name(name);
+    if !are_alike || first.is_empty() || !columns.iter().any(|(name, _)| is_known(name)) {
+        return None;
+    }
+
+    let row = |at: usize| {
+        let cells = columns
+            .iter()
+            .map(|(name, cells)| ((*name).clone(), cells[at].1.clone()));
+        cells.collect()
+    };
+    Some((0..first.len()).map(row).collect())
+}
+
+/// Returns the values of a column with their places.
+fn places(column: &Value) -> Option<Vec<(String, &Value)>> {
+    match column {
+        Value::Array(values) => {
+            let place = |(at, value): (usize, _)| (at.to_string(), value);
+            Some(values.iter().enumerate().map(place).collect())
+        }
+        Value::Object(values) if values.keys().all(|name| name.parse::<u64>().is_ok()) => {
+            Some(values.iter().map(|(name, value)| (name.clone(), value)).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Returns the cells of a row that is a list.
+pub(crate) fn cells(values: &[Value]) -> Vec<String> {
+    let cell = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    values.iter().map(cell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(document: Value) -> Option<usize> {
+        rows(document.as_object().expect("an object")).map(|rows| rows.len())
+    }
+
+    #[test]
+    fn columns_of_the_same_places_are_rows_and_everything_else_is_not() {
+        assert_eq!(told(json!({"text": ["a", "b"], "label": ["x", null]})), Some(2));
+        assert_eq!(
+            told(json!({"text": {"0": "a", "7": "b"}, "label": {"0": "x", "7": "y"}})),
+            Some(2)
+        );
+        assert_eq!(
+            told(json!({"0": {"text": "a"}, "10": {"text": "b"}, "2": {"text": "c"}})),
+            Some(3)
+        );
+        assert_eq!(told(json!({"text": "a", "label": ["x"]})), None);
+        assert_eq!(told(json!({"text": ["a", "b"], "label": ["x"]})), None);
+        assert_eq!(told(json!({"World": ["a"], "Sports": ["b"]})), None);
+        assert_eq!(told(json!({})), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! One JSON document: its texts, wherever they lie in it, and what it says of all of them.
+
+use std::io::Read;
+
+use crate::{
+    Refusal,
+    collect::{Collected, opened},
+    columnwise,
+    draft::{DraftVote, Fields, text_of},
+    elements::{Head, Wanted, elements},
+    labels::Written,
+    names::{is_label_name, is_text_name},
+    source::{Source, WRAPPERS, damage},
+};
+
+/// Fields of a document that are said of all its texts.
+const WHOLE_FILE_FIELDS: [&str; 5] = ["label", "labels", "user", "annotator", "classifier"];
+
+/// The array that names the columns of rows that are lists: pandas, `orient="split"`.
+const COLUMNS: &str = "columns";
+
+impl Collected<'_> {
+    /// Reads one JSON document; returns the classifier that it names.
+    pub(crate) fn document(&mut self, bytes: &[u8], source: Source<'_>) -> Result<Option<String>, Refusal> {
+        let head = match Head::read(opened(bytes, self.options)?.content) {
+            Ok(head) => head,
+            Err(error) => {
+                return Err(Refusal::Damaged(
+                    damage(&error).unwrap_or_else(|| error.to_string()),
+                ));
+            }
+        };
+        let field = texts_field(&head);
+        if may_be_columnwise(&head, field.as_deref())
+            && let Some(rows) = self.whole(bytes)?.as_ref().and_then(columnwise::rows)
+        {
+            self.notes.push(columnwise::NOTE.to_owned());
+            self.objects = (1..).zip(rows).collect();
+            self.tables()?;
+            return Ok(None);
+        }
+        if field.is_some() && head.arrays.iter().any(|array| array == COLUMNS) {
+            self.names_of_columns(bytes)?;
+        }
+
+        let mut take = |number: u64, element: &str| {
+            self.element(number, element);
+            true
+        };
+        let read = match (&field, head.is_object) {
+            (Some(field), true) => elements(source.content, Wanted::Field(field), &mut take),
+            (None, true) => {
+                self.one_object(source);
+                Ok(())
+            }
+            (_, false) => elements(source.content, Wanted::Itself, &mut take),
+        };
+        if let Err(error) = read {
+            let last = self.drafts.len() + self.objects.len() + self.rejected.len();
+            self.reject(
+                last as u64 + 1,
+                format!(
+                    "the document ends or is damaged here: line {}, column {}",
+                    error.line(),
+                    error.column()
+                ),
+            );
+        }
+        self.tables()?;
+        Ok(field.and_then(|field| self.whole_file_fields(&head, &field)))
+    }
+
+    fn one_object(&mut self, source: Source<'_>) {
+        self.notes
+            .push("the document is one object, which was read as one text".to_owned());
+        let mut text = String::new();
+        let mut content = source.content;
+        match content.read_to_string(&mut text) {
+            Ok(_) => self.element(1, &text),
+            Err(error) => self.broken(&error, 0),
+        }
+    }
+
+    /// Reads the whole document; none where it is damaged or no object.
+    fn whole(&self, bytes: &[u8]) -> Result<Option<Fields>, Refusal> {
+        let content = opened(bytes, self.options)?.content;
+        Ok(serde_json::from_reader(content).ok())
+    }
+
+    /// Lets the first row be the names of the columns.
+    fn names_of_columns(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let mut names: Vec<String> = Vec::new();
+        let content = opened(bytes, self.options)?.content;
+        // A damaged document is told when its texts are read.
+        let _ = elements(content, Wanted::Field(COLUMNS), &mut |_, name| {
+            names.extend(serde_json::from_str::<String>(name).ok());
+            true
+        });
+        self.lists.push((0, names));
+        Ok(())
+    }
+
+    /// Gives the fields of a document to those of its rows that have none of their own; returns its
+    /// classifier. `read` is the array of its texts.
+    fn whole_file_fields(&mut self, head: &Head, read: &str) -> Option<String> {
+        let field = |name: &str| {
+            head.fields
+                .iter()
+                .rev()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| value)
+        };
+        let written = field("label")
+            .or_else(|| field("labels"))
+            .and_then(Written::of_value);
+        let by = text_of(field("user").or_else(|| field("annotator")));
+        for (_, draft) in &mut self.drafts {
+            if let (true, Some(written)) = (draft.votes.is_empty() && draft.aside.is_none(), &written) {
+                draft.votes.push(DraftVote {
+                    written: written.clone(),
+                    by: None,
+                    at: None,
+                });
+            }
+            for vote in &mut draft.votes {
+                vote.by = vote.by.take().or_else(|| by.clone());
+            }
+        }
+
+        let fields = head.fields.iter().map(|(name, _)| name.as_str());
+        let fields = fields.filter(|name| !WHOLE_FILE_FIELDS.contains(name));
+        let arrays = head.arrays.iter().map(String::as_str);
+        let arrays = arrays.filter(|name| ![read, COLUMNS, "index"].contains(name));
+        let unused: Vec<String> = fields.chain(arrays).map(|name| format!("`{name}`")).collect();
+        if !unused.is_empty() {
+            self.notes.push(format!(
+                "fields of the document that were not used: {}",
+                unused.join(", ")
+            ));
+        }
+        text_of(field("classifier"))
+    }
+}
+
+/// Returns the array that holds a document's texts: one of a known name, or the only one.
+fn texts_field(head: &Head) -> Option<String> {
+    let known = WRAPPERS
+        .iter()
+        .find(|name| head.arrays.iter().any(|array| array == *name));
+    let only = || (head.arrays.len() == 1).then(|| head.arrays[0].clone());
+    known.map(|name| (*name).to_owned()).or_else(only)
+}
+
+/// Returns whether each field of a document may be a column.
+fn may_be_columnwise(head: &Head, texts: Option<&str>) -> bool {
+    let has_labels = || head.arrays.iter().any(|array| is_label_name(array));
+    head.is_object && texts.is_none_or(|texts| is_text_name(texts) && has_labels())
+}
