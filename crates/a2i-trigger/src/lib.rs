@@ -4,9 +4,10 @@
 //! `plan.rs`. So the same event again starts nothing new, wherever the run before it broke off. What is to be
 //! asked becomes human loops whose names and input depend on nothing but the object's content; what a loop
 //! asks is kept below `asked/` before it is started. With a review budget it waits in the backlog instead, until
-//! it is selected: see `backlog.rs`. Texts to label, which nobody complained about, wait in a pool: see `pool.rs`;
-//! those of which a serving model is not sure do not: see `at_once.rs`. Predictions that were accepted as labels ask
-//! nobody anything; they go to the training bucket: see `machine_labels.rs`.
+//! it is selected: see `backlog.rs`, by vectors of its text where there are any: see `vectors.rs`. Texts to label, which
+//! nobody complained about, wait in a pool: see `pool.rs`; those of which a serving model is not sure do not: see
+//! `at_once.rs`. Predictions that were accepted as labels ask nobody anything; they go to the training bucket: see
+//! `machine_labels.rs`.
 
 mod at_once;
 mod backlog;
@@ -18,6 +19,7 @@ mod pool;
 mod reader;
 mod sorter;
 mod turn;
+mod vectors;
 
 use std::{
     future::ready,

@@ -15,9 +15,10 @@ use active_learning_core::{
     keys::ASKED_FOLDER,
     random::Random,
     sampling::{
-        query_strategy::{self, QueryStrategy},
+        query_strategy::{self, AskedBefore, Candidate, Choice, QueryStrategy},
         review_budget::{Queue, Selected, candidate},
     },
+    text::vector_id,
 };
 use futures::{StreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
@@ -75,7 +76,7 @@ impl A2iTrigger {
         // Where one side is used up, the other goes on.
         let mut to_test = to_test.into_iter();
         let mut chosen: Vec<Selected> = to_test.by_ref().take(tests).collect();
-        let others = self.best(&ranked, wanted - chosen.len(), seed).await?;
+        let others = self.choose(&ranked, wanted - chosen.len(), seed).await?;
         chosen.extend(others);
         chosen.extend(to_test.take(wanted - chosen.len()));
         for item in chosen {
@@ -168,6 +169,28 @@ impl A2iTrigger {
         judged
     }
 
+    /// Chooses by the default query strategy, and some by chance; these name no model, so that it is known of them.
+    async fn choose(
+        &self,
+        items: &[Selected],
+        count: usize,
+        seed: u64,
+    ) -> Result<Vec<Selected>, A2iTriggerError> {
+        let choose = |candidates: &[Candidate], before: &AskedBefore| {
+            let strategy = QueryStrategy::default();
+            query_strategy::select_with_chance(strategy, candidates, before, count, seed)
+        };
+        let chosen = self.compare(items, choose).await?.into_iter();
+        let item = |choice: Choice| {
+            let mut item = items[choice.index].clone();
+            if !choice.by_doubt {
+                item.record.model_arn = None;
+            }
+            item
+        };
+        Ok(chosen.map(item).collect())
+    }
+
     /// Chooses by the default query strategy.
     pub(crate) async fn best(
         &self,
@@ -175,15 +198,38 @@ impl A2iTrigger {
         count: usize,
         seed: u64,
     ) -> Result<Vec<Selected>, A2iTriggerError> {
-        let candidates: Vec<_> = items.iter().map(|item| candidate(&item.record)).collect();
-        let asked = self.asked_before().await?;
-        let before = query_strategy::AskedBefore {
-            texts: asked.iter().map(String::as_str).collect(),
-            ..query_strategy::AskedBefore::default()
+        let choose = |candidates: &[Candidate], before: &AskedBefore| {
+            query_strategy::select(QueryStrategy::default(), candidates, before, count, seed)
         };
-        let strategy = QueryStrategy::default();
-        let chosen = query_strategy::select(strategy, &candidates, &before, count, seed);
-        Ok(chosen.into_iter().map(|index| items[index].clone()).collect())
+        let chosen = self.compare(items, choose).await?.into_iter();
+        Ok(chosen.map(|index| items[index].clone()).collect())
+    }
+
+    /// Gives a choice what is known of the items and of the texts that were asked before.
+    async fn compare<T>(
+        &self,
+        items: &[Selected],
+        choose: impl FnOnce(&[Candidate], &AskedBefore) -> T,
+    ) -> Result<T, A2iTriggerError> {
+        let asked = self.asked_before().await?;
+        let texts: Vec<&str> = items.iter().map(|item| item.record.utterance.as_str()).collect();
+        let before: Vec<&str> = asked.iter().map(String::as_str).collect();
+        let vectors = self.vectors_of(&texts, &before).await;
+
+        let vector = |text: &str| vectors.get(&vector_id(text));
+        let candidates: Vec<Candidate> = items
+            .iter()
+            .map(|item| Candidate {
+                vector: vector(&item.record.utterance),
+                ..candidate(&item.record)
+            })
+            .collect();
+        let before = AskedBefore {
+            vectors: before.iter().filter_map(|text| vector(text)).collect(),
+            texts: before,
+            ..AskedBefore::default()
+        };
+        Ok(choose(&candidates, &before))
     }
 }
 

@@ -23,6 +23,7 @@ pub mod rejected;
 pub mod relabelling;
 pub mod reply;
 pub mod s3_event;
+pub mod text_vectors;
 
 /// Returns the time now in RFC 3339, UTC, with milliseconds.
 pub fn now() -> String {

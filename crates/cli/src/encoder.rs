@@ -1,15 +1,15 @@
 //! The text encoder that `simulate` and `advise` look through, and what it makes of texts.
 
 use std::{
-    collections::HashMap,
-    fmt,
+    collections::{BTreeMap, HashMap},
+    fmt, fs, io,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
     time::Instant,
 };
 
-use active_learning_core::text::Vector;
+use active_learning_core::text::{Vector, VectorId, pack_vectors, unpack_vectors, vector_id};
 use serde::Serialize;
 use text_encoder::{Encoder, EncoderError};
 use text_model::{MAX_ENCODED, Prediction, TrainingSet};
@@ -146,6 +146,50 @@ impl Vectors {
             eprintln!("{} of {} texts are encoded", by_text.len(), texts.len());
         }
         Self { encoder, by_text }
+    }
+
+    /// Encodes what a file in the folder does not hold of an earlier run, and keeps all there; without a folder everything.
+    ///
+    /// A file that cannot be read or written costs time only, and is told.
+    pub fn kept<'a>(
+        encoder: Arc<Encoder>,
+        texts: impl Iterator<Item = &'a str>,
+        folder: Option<&Path>,
+    ) -> Self {
+        let Some(folder) = folder else {
+            return Self::of(encoder, texts);
+        };
+        let file = folder.join(format!("vectors-{}.bin", encoder.identity()));
+        let dimensions = encoder.dimensions();
+        let known: HashMap<VectorId, Vector> = unpack_vectors(&fs::read(&file).unwrap_or_default())
+            .filter(|(_, vector)| vector.dimensions() == dimensions)
+            .collect();
+        let (old, new): (Vec<&str>, Vec<&str>) = texts.partition(|text| known.contains_key(&vector_id(text)));
+        let mut vectors = Self::of(encoder, new.iter().copied());
+        let reused = old
+            .iter()
+            .map(|text| ((*text).to_owned(), known[&vector_id(text)].clone()));
+        vectors.by_text.extend(reused);
+        if !old.is_empty() {
+            eprintln!("vectors of {} texts are taken from {}", old.len(), file.display());
+        }
+        if !new.is_empty()
+            && let Err(error) = vectors.keep(folder, &file)
+        {
+            eprintln!("the vectors are not kept for the next run: {error}");
+        }
+        vectors
+    }
+
+    fn keep(&self, folder: &Path, file: &Path) -> io::Result<()> {
+        let by_id: BTreeMap<VectorId, &Vector> = self
+            .by_text
+            .iter()
+            .map(|(text, vector)| (vector_id(text), vector))
+            .collect();
+        let pairs = by_id.iter().map(|(id, vector)| (id, *vector));
+        fs::create_dir_all(folder)?;
+        fs::write(file, pack_vectors(self.encoder.dimensions(), pairs))
     }
 
     /// Returns the vector of a text; `None` if it was not among them.

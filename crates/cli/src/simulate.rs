@@ -28,7 +28,7 @@ use text_encoder::EncoderError;
 use text_model::TrainingDataError;
 
 use self::{
-    replay::Replay,
+    replay::{Replay, Seen, Way},
     stream::{Stream, Texts},
     summary::Summary,
 };
@@ -63,10 +63,10 @@ pub struct Options {
     /// Makes the most frequent class this many times as frequent as the rarest one
     #[arg(long, value_name = "RATIO", default_value_t = 1.0, value_parser = ratio)]
     imbalance: f64,
-    /// Text encoder that the models look through: built-in, none, or a folder
+    /// Text encoder to compare with none: built-in, none, or a folder
     #[arg(long, value_name = "ENCODER", default_value = "built-in")]
     encoder: encoder::Choice,
-    /// Folder for the results as CSV and SVG
+    /// Folder for the results as CSV and SVG; the encoder's vectors are kept there for the next run
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
 }
@@ -141,23 +141,33 @@ pub fn run(options: &Options) -> Result<(), SimulateError> {
     let labels = options.labels.get().min(least.unwrap_or(0));
     eprintln!("{}", report::opening(&texts, &streams, options.imbalance, labels));
     let encoder = options.encoder.load()?;
-    let vectors = encoder.map(|encoder| Vectors::of(encoder, texts.all()));
-    let replays = replay_all(
-        &streams,
-        &strategies,
-        &budgets(start, options.batch.get(), labels),
-        vectors.as_ref(),
-    )?;
+    let ways = ways(&strategies, encoder.is_some());
+    let vectors = encoder.map(|encoder| Vectors::kept(encoder, texts.all(), options.output.as_deref()));
+    let seen = Seen::of(texts.all(), vectors);
+    let budgets = budgets(start, options.batch.get(), labels);
+    let replays = replay_all(&streams, &ways, &budgets, &seen)?;
     let all = streams
         .iter()
-        .map(|stream| replay::with_all_labels(stream, vectors.as_ref()));
-    let summary = Summary::of(&strategies, &replays, &all.collect::<Result<Vec<_>, _>>()?);
+        .map(|stream| replay::with_all_labels(stream, &seen));
+    let summary = Summary::of(&ways, &replays, &all.collect::<Result<Vec<_>, _>>()?);
     print!("{}", report::text(&summary));
     match &options.output {
         Some(folder) => write_files(folder, &summary, &replays, options.imbalance)
             .map_err(|error| SimulateError::Write(folder.clone(), error)),
         None => Ok(()),
     }
+}
+
+/// Returns each strategy as it is without the encoder, and, if there is one, with it.
+fn ways(strategies: &[QueryStrategy], encoder: bool) -> Vec<Way> {
+    let looks: &[bool] = if encoder { &[true, false] } else { &[false] };
+    let of_look = |encoder: &bool| {
+        let encoder = *encoder;
+        strategies.iter().map(move |&strategy| Way { strategy, encoder })
+    };
+    let mut ways: Vec<Way> = looks.iter().flat_map(of_look).collect();
+    ways.sort_unstable();
+    ways
 }
 
 /// Makes the texts that each seed replays.
@@ -194,26 +204,26 @@ fn budgets(start: usize, batch: usize, labels: usize) -> Vec<usize> {
     budgets
 }
 
-/// Replays every strategy on every stream, on all cores; in order of strategy and seed.
+/// Replays every way on every stream, on all cores; in order of way and seed.
 fn replay_all(
     streams: &[Stream],
-    strategies: &[QueryStrategy],
+    ways: &[Way],
     budgets: &[usize],
-    vectors: Option<&Vectors>,
+    seen: &Seen,
 ) -> Result<Vec<Replay>, SimulateError> {
-    let jobs: Vec<(&Stream, QueryStrategy)> = streams
+    let jobs: Vec<(&Stream, Way)> = streams
         .iter()
-        .flat_map(|stream| strategies.iter().map(move |strategy| (stream, *strategy)))
+        .flat_map(|stream| ways.iter().map(move |way| (stream, *way)))
         .collect();
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     let work = || {
-        while let Some((stream, strategy)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let replay = replay::replay(stream, *strategy, budgets, vectors);
+        while let Some((stream, way)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let replay = replay::replay(stream, *way, budgets, seen);
             let mut done = done.lock().expect("no replay panics while it holds the lock");
             done.push(replay);
             let (count, all, seed) = (done.len(), jobs.len(), stream.seed);
-            eprintln!("replay {count} of {all} is done: {strategy}, seed {seed}");
+            eprintln!("replay {count} of {all} is done: {way}, seed {seed}");
         }
     };
     thread::scope(|scope| {
@@ -225,7 +235,7 @@ fn replay_all(
         .into_inner()
         .expect("no replay panics while it holds the lock");
     let mut replays: Vec<Replay> = done.into_iter().collect::<Result<_, _>>()?;
-    replays.sort_by_key(|replay| (replay.strategy, replay.seed));
+    replays.sort_by_key(|replay| (replay.way, replay.seed));
     Ok(replays)
 }
 
@@ -316,7 +326,7 @@ mod tests {
         assert_eq!(first, second);
         let rows: Vec<&str> = first[0].lines().collect();
         assert_eq!(rows.len(), 1 + 2 * 2 * 4, "{rows:?}");
-        assert!(rows[1].starts_with("representative,0,5,"), "{rows:?}");
+        assert!(rows[1].starts_with("representative,without,0,5,"), "{rows:?}");
         let (_, last_accuracy) = first[1]
             .trim_end()
             .rsplit_once("30,")

@@ -94,6 +94,8 @@ impl ObjectKind {
     }
 }
 
+/// Folder of the dataset versions.
+const DATASETS_FOLDER: &str = "datasets/";
 /// Folder of the labels of people, in the training bucket.
 pub const LABELLED_FOLDER: &str = "labelled/";
 /// Folder of the questions that people were asked, in the feedback bucket.
@@ -122,6 +124,18 @@ pub const DAMAGED_QUESTIONS_FOLDER: &str = "questions/damaged/";
 pub const NOTICES_FOLDER: &str = "notices/";
 /// Folder of the rows on which people do not agree, in the training bucket.
 pub const DISPUTED_FOLDER: &str = "disputed/";
+
+/// Returns the dataset version that an object belongs to; `None` if to none.
+pub fn dataset_of(key: &str) -> Option<&str> {
+    let (version, _) = key.strip_prefix(DATASETS_FOLDER)?.split_once('/')?;
+    Some(version)
+}
+
+/// Returns the key of the ids of those texts of a dataset version that were chosen because a model was in doubt: 16
+/// bytes each, as [`vector_id`](crate::text::vector_id) makes them.
+pub fn chosen_texts(version: &str) -> String {
+    format!("{DATASETS_FOLDER}{version}/chosen.bin")
+}
 
 /// Returns the key of a change of the label set that is about to be made.
 pub fn relabel_change(change: &str) -> String {

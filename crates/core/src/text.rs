@@ -2,9 +2,11 @@
 
 mod normal_form;
 mod vector;
+mod vector_pack;
 
 pub use normal_form::{normal_form, signs};
 pub use vector::Vector;
+pub use vector_pack::{VectorId, pack_vectors, unpack_vectors, vector_id};
 
 use unicode_normalization::UnicodeNormalization;
 

@@ -4,7 +4,7 @@
 //! initial/*.csv, labelled/*.jsonl      what there is
 //! datasets/split.json, datasets/split/ what is held out and what was ever trained on, for good
 //! machine-labelled/*.jsonl             what was accepted without people, if automated labelling is on
-//! datasets/<version>/                  train.csv, test.csv, agreement.json, and last manifest.json;
+//! datasets/<version>/                  train.csv, chosen.bin, test.csv, agreement.json, and last manifest.json;
 //!                                      train-machine-labelled.csv and, on every row of it, machine-labelled.jsonl
 //! datasets/newest.json                 the version that was assembled last
 //! ```
@@ -27,13 +27,15 @@ use std::{
     sync::Arc,
 };
 
-use active_learning_aws::bucket::{Bucket, BucketError, CSV};
+use active_learning_aws::bucket::{BINARY, Bucket, BucketError, CSV};
 use active_learning_core::{
     dataset::{
         ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, Problem, Rules,
-        Severity, TrainingFileReport, check, dataset_version, report_key,
+        Severity, TrainingFileReport, check, dataset_version, one_line, report_key,
     },
+    keys,
     labels::label_set::LabelSet,
+    text::vector_id,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -339,6 +341,8 @@ struct Files {
     new_held_out: HeldOut,
     new_trained: files::List,
     train: (NamedTempFile, FileSummary),
+    /// Ids of the training rows that doubt chose.
+    chosen: Vec<u8>,
     test: (NamedTempFile, FileSummary),
     machine: Option<MachineFile>,
     mode: Mode,
@@ -368,12 +372,15 @@ impl Files {
         let delimiter = rows.delimiter()?;
         let mut sources: BTreeMap<String, u64> = BTreeMap::new();
         let mut left_out = rows.left_out.clone();
-        let mut copies = 0;
+        let (mut copies, mut chosen) = (0, Vec::new());
         for (row, fate) in rows.rows.iter().zip(&fates) {
             let reason = match fate {
                 Fate::Train => {
                     let with_text = rows.with_text(row)?;
                     train.write(&with_text)?;
+                    if row.is_chosen {
+                        chosen.extend(vector_id(&one_line(&with_text.text)));
+                    }
                     if !split.trained.contains(&row.content) {
                         new_trained.write(&with_text.text)?;
                     }
@@ -409,6 +416,7 @@ impl Files {
             new_held_out,
             new_trained: new_trained.finish()?,
             train: train.finish()?,
+            chosen,
             test: test.finish()?,
             mode: rows.mode,
             delimiter,
@@ -505,6 +513,11 @@ async fn publish(bucket: &Bucket, files: Files, now: DateTime<Utc>) -> Result<As
             let _ = bucket
                 .create_document(&key("agreement.json"), &files.report)
                 .await?;
+            if !files.chosen.is_empty() {
+                let _ = bucket
+                    .create(&keys::chosen_texts(&version), BINARY, files.chosen)
+                    .await?;
+            }
             let machine_labelled = match &files.machine {
                 Some(machine) => Some(machine.upload(bucket, key).await?),
                 None => None,

@@ -22,7 +22,10 @@ use active_learning_core::{
         labelled::LabelledRecord,
         vote::Vote,
     },
-    sampling::duplicates::{self, COPIES_PREFIX, KeptCopy},
+    sampling::{
+        duplicates::{self, COPIES_PREFIX, KeptCopy},
+        review_budget::is_chosen_by_doubt,
+    },
     text::is_blank,
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -60,6 +63,8 @@ pub(crate) struct Line {
     /// Whether chance selected it: an audited prediction, or a text of the pool that belongs to the test set by its
     /// content, of which none is ranked.
     pub is_sample: bool,
+    /// Whether doubt chose it, so that it is no sample of the traffic: see [`is_chosen_by_doubt`].
+    pub is_chosen: bool,
     /// Whether a reviewer gave an answer, not only a user with feedback.
     pub reviewed: bool,
     /// Whether somebody was asked, and not only users said something later.
@@ -318,6 +323,7 @@ impl Reader {
             content: ContentId::of(&text),
             answered_at: time_of(&labelled.labelled_at),
             is_sample: matches!(labelled.record.signal, Signal::Audit | Signal::Unlabelled),
+            is_chosen: is_chosen_by_doubt(&labelled.record),
             reviewed,
             not_in_use,
             was_asked: labelled.votes.iter().any(|vote| vote.source.is_review()),

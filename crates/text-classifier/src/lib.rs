@@ -28,6 +28,7 @@ mod classification_job;
 mod classification_run;
 mod classifier;
 mod encoders;
+mod encoding;
 mod endpoint;
 mod initial_model;
 mod listing;
@@ -119,6 +120,7 @@ impl TextClassifier {
             api: protocol::Api {
                 bucket,
                 serving,
+                encoders: encoders.clone(),
                 endpoint: config.endpoint_arn.clone(),
             },
             encoders,

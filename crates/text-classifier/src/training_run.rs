@@ -1,6 +1,12 @@
 //! Training of a classifier, outside the request that asked for it.
 
-use active_learning_core::model::evaluation::{LabelNames, TestPrediction};
+use std::collections::BTreeSet;
+
+use active_learning_core::{
+    keys,
+    model::evaluation::{LabelNames, TestPrediction},
+    text::VectorId,
+};
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::Utc;
 use serde_json::json;
@@ -8,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::io::SyncIoBridge;
 
 use text_model::{
-    Confidence, Model, TrainingDataError, TrainingSet,
+    Confidence, MAX_UNLABELLED, Model, TrainingDataError, TrainingSet,
     metrics::{self, Outcome},
     train,
     training_data::{self, Collector, Example},
@@ -222,9 +228,10 @@ async fn build(
     let data = collect(bucket, &input).await?;
     let files = data.files;
     let preparing = tokio::task::spawn_blocking(move || prepare(data.train, data.test));
-    let prepared = preparing
+    let mut prepared = preparing
         .await
         .expect("reading neither panics nor is cancelled")?;
+    prepared.set.set_chosen(&chosen(bucket, &input).await?);
     let prepared = encode(bucket, encoders, prepared).await?;
     let training = tokio::task::spawn_blocking(move || train_and_test(prepared));
     let tested = training.await.expect("training neither panics nor is cancelled");
@@ -294,6 +301,21 @@ async fn collect(bucket: &Bucket, input: &Input) -> Result<Data, TrainingError> 
         }
     }
     Ok(data)
+}
+
+/// Returns the ids of the texts that a model's doubt chose: a dataset of our own names them beside its training file.
+async fn chosen(bucket: &Bucket, input: &Input) -> Result<BTreeSet<VectorId>, StoreError> {
+    let mut chosen = BTreeSet::new();
+    for source in &input.sources {
+        let version = keys::dataset_of(&source.uri.key);
+        if source.uri.bucket == bucket.name()
+            && let Some(version) = version
+            && let Some(ids) = bucket.bytes(&keys::chosen_texts(version)).await?
+        {
+            chosen.extend(ids.as_chunks().0);
+        }
+    }
+    Ok(chosen)
 }
 
 /// Reads a file as it comes: of a large one only the features are held in memory.
@@ -373,10 +395,13 @@ async fn encode(
         set.repairs.push(vectors::too_many());
         return Ok(prepared);
     };
-    let texts: Vec<String> = texts.into_iter().chain(test_texts).map(str::to_owned).collect();
+    let texts: Vec<&str> = texts.into_iter().chain(test_texts).collect();
+    let unlabelled = vectors::of_others(bucket, &encoder, &texts, MAX_UNLABELLED).await;
+    let texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
     let mut all = vectors::of(bucket, &encoder, texts).await;
     training_data::set_vectors(test, all.split_off(set.len()));
     set.set_vectors(encoder.identity(), all);
+    set.unlabelled = unlabelled;
     Ok(prepared)
 }
 

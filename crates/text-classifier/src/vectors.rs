@@ -1,16 +1,16 @@
 //! Vectors of texts, made once: packs of them lie in the training bucket by the identity of their encoder.
 //!
 //! A training or a job reads the latest packs, encodes what they lack and writes a pack of all that it needed: the
-//! next one mostly needs the same and a little more. A pack is `u32` dimensions, then for each text the first 16
-//! bytes of its SHA-256 and its vector in a byte a dimension, little-endian. Packs expire; one that is not there or
-//! cannot be used costs time only.
+//! next one mostly needs the same and a little more. Packs expire; one that is not there or cannot be used costs time
+//! only.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use active_learning_core::text::Vector;
+use active_learning_aws::bucket::Listed;
+use active_learning_core::text::{Vector, VectorId, pack_vectors, unpack_vectors, vector_id};
 use aws_sdk_s3::error::DisplayErrorContext;
 use sha2::{Digest, Sha256};
 use text_encoder::Encoder;
@@ -25,17 +25,19 @@ use crate::{
 const FOLDER: &str = "text-classifier/vectors/";
 /// Most packs that are read: those before hold little that these do not.
 const PACKS: usize = 4;
+/// The same where other texts are looked for.
+const PACKS_OF_OTHERS: usize = 24;
 /// Fewer texts than this are encoded sooner than a pack is read.
 const WORTH_A_PACK: usize = 32;
-const ID_BYTES: usize = 16;
+/// Bytes of a pack's digest in its name.
+const NAME_BYTES: usize = 16;
 
-type Id = [u8; ID_BYTES];
-type Known = BTreeMap<Id, Vector>;
+type Known = BTreeMap<VectorId, Vector>;
 
 /// Returns a vector for each text, in order.
 pub(crate) async fn of(bucket: &Bucket, encoder: &Arc<Encoder>, texts: Vec<String>) -> Vec<Vector> {
-    let ids: Vec<Id> = texts.iter().map(|text| id(text)).collect();
-    let wanted: BTreeSet<Id> = ids.iter().copied().collect();
+    let ids: Vec<VectorId> = texts.iter().map(|text| vector_id(text)).collect();
+    let wanted: BTreeSet<VectorId> = ids.iter().copied().collect();
     let folder = format!("{FOLDER}{}/", encoder.identity());
     let keeps = wanted.len() >= WORTH_A_PACK;
 
@@ -58,13 +60,65 @@ pub(crate) async fn of(bucket: &Bucket, encoder: &Arc<Encoder>, texts: Vec<Strin
     vectors
 }
 
+/// Returns vectors that are kept of other texts than these, at most so many: what came in and has no label.
+///
+/// Those of the latest packs; none where these cannot be read, which costs a model of few labels some accuracy.
+pub(crate) async fn of_others(
+    bucket: &Bucket,
+    encoder: &Encoder,
+    texts: &[&str],
+    most: usize,
+) -> Vec<Vector> {
+    let own: BTreeSet<VectorId> = texts.iter().map(|text| vector_id(text)).collect();
+    let folder = format!("{FOLDER}{}/", encoder.identity());
+    let mut others = Known::new();
+    if let Err(error) = read_others(bucket, &folder, encoder.dimensions(), &own, most, &mut others).await {
+        tracing::warn!(error = %DisplayErrorContext(&error), "labels are not spread over texts without one");
+    }
+    others.into_values().take(most).collect()
+}
+
+async fn read_others(
+    bucket: &Bucket,
+    folder: &str,
+    dimensions: usize,
+    own: &BTreeSet<VectorId>,
+    most: usize,
+    others: &mut Known,
+) -> Result<(), StoreError> {
+    for pack in latest(bucket, folder, PACKS_OF_OTHERS).await? {
+        if others.len() >= most {
+            break;
+        }
+        if let Some(file) = bucket.bytes(&pack.key).await? {
+            let found = unpack_vectors(&file);
+            others
+                .extend(found.filter(|(id, vector)| vector.dimensions() == dimensions && !own.contains(id)));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the latest packs, of which each is read whole.
+async fn latest(bucket: &Bucket, folder: &str, most: usize) -> Result<Vec<Listed>, StoreError> {
+    let mut packs = bucket.own_objects(folder).await?;
+    packs.sort_by_key(|pack| std::cmp::Reverse((pack.modified, pack.size)));
+    packs.truncate(most);
+    Ok(packs)
+}
+
 /// Says that a training had more texts than it makes vectors of.
 pub(crate) fn too_many() -> String {
     format!("more than {MAX_ENCODED} texts: trained without the text encoder, which adds little to so many")
 }
 
 /// Encodes the texts that are not known; returns all in order, and by id.
-fn complete(encoder: &Encoder, known: Arc<Known>, ids: Vec<Id>, texts: &[String]) -> (Vec<Vector>, Known) {
+fn complete(
+    encoder: &Encoder,
+    known: Arc<Known>,
+    ids: Vec<VectorId>,
+    texts: &[String],
+) -> (Vec<Vector>, Known) {
     let mut all = Arc::unwrap_or_clone(known);
     let mut missing = BTreeMap::new();
     for (id, text) in ids.iter().zip(texts) {
@@ -82,17 +136,16 @@ async fn read(
     bucket: &Bucket,
     folder: &str,
     dimensions: usize,
-    wanted: &BTreeSet<Id>,
+    wanted: &BTreeSet<VectorId>,
     known: &mut Known,
 ) -> Result<(), StoreError> {
-    let mut packs = bucket.own_objects(folder).await?;
-    packs.sort_by_key(|pack| std::cmp::Reverse((pack.modified, pack.size)));
-    for pack in packs.into_iter().take(PACKS) {
+    for pack in latest(bucket, folder, PACKS).await? {
         if known.len() == wanted.len() {
             break;
         }
         if let Some(file) = bucket.bytes(&pack.key).await? {
-            let found = unpack(&file, dimensions).filter(|(id, _)| wanted.contains(id));
+            let found = unpack_vectors(&file)
+                .filter(|(id, vector)| vector.dimensions() == dimensions && wanted.contains(id));
             known.extend(found);
         }
     }
@@ -100,30 +153,7 @@ async fn read(
 }
 
 async fn write(bucket: &Bucket, folder: &str, dimensions: usize, all: &Known) -> Result<(), StoreError> {
-    let mut pack = (dimensions as u32).to_le_bytes().to_vec();
-    for (id, vector) in all {
-        pack.extend(id);
-        pack.extend(vector.bytes());
-    }
-    let name = hex::encode(&Sha256::digest(&pack)[..ID_BYTES]);
+    let pack = pack_vectors(dimensions, all);
+    let name = hex::encode(&Sha256::digest(&pack)[..NAME_BYTES]);
     bucket.put_bytes(&format!("{folder}{name}.bin"), pack).await
-}
-
-/// Returns what a pack holds; nothing of one with other dimensions.
-fn unpack(file: &[u8], dimensions: usize) -> impl Iterator<Item = (Id, Vector)> {
-    let (start, rows) = file.split_at_checked(size_of::<u32>()).unwrap_or_default();
-    let rows = if start == (dimensions as u32).to_le_bytes() {
-        rows
-    } else {
-        &[]
-    };
-    rows.chunks_exact(ID_BYTES + dimensions).filter_map(|row| {
-        let (id, vector) = row.split_first_chunk()?;
-        Some((*id, Vector::from_bytes(vector)))
-    })
-}
-
-fn id(text: &str) -> Id {
-    let hash: [u8; 32] = Sha256::digest(text).into();
-    std::array::from_fn(|at| hash[at])
 }

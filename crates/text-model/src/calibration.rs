@@ -20,6 +20,8 @@ pub(crate) struct Judged {
     pub scores: Vec<Vec<f32>>,
     /// Numbers of the right classes.
     pub truth: Vec<u32>,
+    /// For how many texts of the traffic it stands: see [`crate::weighing`].
+    pub weight: f64,
 }
 
 /// Probabilities are those of the sum over all experts of `factor × its scores`, and the bias.
@@ -47,17 +49,62 @@ impl Calibration {
         let spreads: Vec<f64> = (0..experts).map(|expert| spread(judged, expert)).collect();
         let mut prior = vec![(PRIOR / experts as f64).ln(); experts];
         prior.push(prior_level(mode));
-        let mut unknowns = prior.clone();
+        fitted.fit(judged, mode, &spreads, &prior);
+        fitted
+    }
+
+    /// Fits anew how sure the experts may be together, and how frequent each class is; how much each has to say stays.
+    ///
+    /// For texts that are a sample where those before were not. While they are few, little changes.
+    pub(crate) fn sure_as(&self, sample: &[Judged], mode: Mode) -> Self {
+        let joined: Vec<Judged> = sample
+            .iter()
+            .map(|text| {
+                let bias = self.bias.iter();
+                let scores = self
+                    .scores(text)
+                    .iter()
+                    .zip(bias)
+                    .map(|(score, bias)| score - bias)
+                    .collect();
+                Judged {
+                    scores: vec![scores],
+                    truth: text.truth.clone(),
+                    weight: text.weight,
+                }
+            })
+            .collect();
+        let level = self.bias.iter().map(|bias| f64::from(*bias)).sum::<f64>() / self.bias.len() as f64;
+        let level = if mode == Mode::MultiClass { level } else { 0.0 };
+        let mut sure = Self {
+            factors: vec![1.0],
+            bias: vec![0.0; self.bias.len()],
+        };
+        sure.fit(&joined, mode, &[1.0], &[0.0, level]);
+        Self {
+            factors: self
+                .factors
+                .iter()
+                .map(|factor| factor * sure.factors[0])
+                .collect(),
+            bias: sure.bias,
+        }
+    }
+
+    /// Fits from a prior: of each expert the logarithm of its factor, and the level.
+    fn fit(&mut self, judged: &[Judged], mode: Mode, spreads: &[f64], prior: &[f64]) {
+        let classes = self.bias.len();
+        let mut unknowns = prior.to_vec();
         let mut offsets = vec![0.0; classes];
-        let hold = 1.0 + TEXTS_WITHOUT_BIAS * classes as f64 / judged.len() as f64;
+        let hold = 1.0 + TEXTS_WITHOUT_BIAS * classes as f64 / all_weights(judged).max(f64::MIN_POSITIVE);
         let targets = Targets::of(judged, mode, classes);
         for _ in 0..ROUNDS {
-            fitted.set(&unknowns, &spreads, &offsets);
+            self.set(&unknowns, spreads, &offsets);
             let Derivatives {
                 mut gradient,
                 mut curvature,
                 given,
-            } = fitted.derivatives(judged, mode, &targets);
+            } = self.derivatives(judged, mode, &targets);
             for (offset, (given, wanted)) in offsets.iter_mut().zip(given.iter().zip(&targets.shares)) {
                 let change = match mode {
                     Mode::MultiClass => (wanted / given).ln(),
@@ -74,8 +121,7 @@ impl Calibration {
                 *unknown -= step.clamp(-MAX_STEP, MAX_STEP);
             }
         }
-        fitted.set(&unknowns, &spreads, &offsets);
-        fitted
+        self.set(&unknowns, spreads, &offsets);
     }
 
     /// Takes the logarithms of the factors, of scores whose spread is 1, and the level of all classes' scores.
@@ -123,7 +169,7 @@ impl Calibration {
             let mut mean = vec![0.0; unknowns];
             for (class, (&score, &probability)) in scores.iter().zip(&probabilities).enumerate() {
                 let probability = f64::from(probability);
-                given[class] += probability;
+                given[class] += text.weight * probability;
                 for (growth, (scores, factor)) in growth.iter_mut().zip(text.scores.iter().zip(&self.factors))
                 {
                     *growth = f64::from(factor * scores[class]);
@@ -143,22 +189,22 @@ impl Calibration {
                 };
                 let error = probability - targets.of_class(text, class);
                 for row in 0..unknowns {
-                    gradient[row] += error * growth[row];
+                    gradient[row] += text.weight * error * growth[row];
                     mean[row] += probability * growth[row];
                     for column in 0..unknowns {
-                        curvature[row][column] += weight * growth[row] * growth[column];
+                        curvature[row][column] += text.weight * weight * growth[row] * growth[column];
                     }
                 }
             }
             if mode == Mode::MultiClass {
                 for row in 0..unknowns {
                     for column in 0..unknowns {
-                        curvature[row][column] -= mean[row] * mean[column];
+                        curvature[row][column] -= text.weight * mean[row] * mean[column];
                     }
                 }
             }
         }
-        let all = judged.len() as f64 + targets.doubt * self.bias.len() as f64;
+        let all = all_weights(judged) + targets.doubt * self.bias.len() as f64;
         given.iter_mut().for_each(|given| *given /= all);
         Derivatives {
             gradient,
@@ -219,16 +265,18 @@ struct Targets {
 
 impl Targets {
     fn of(judged: &[Judged], mode: Mode, classes: usize) -> Self {
-        let softened = 1.0 / (judged.len() + 2) as f64;
+        let softened = 1.0 / (all_weights(judged) + 2.0);
         let wrong = match mode {
             Mode::MultiClass => softened / (classes - 1) as f64,
             Mode::MultiLabel => softened,
         };
         let mut shares = vec![1.0; classes];
-        for &class in judged.iter().flat_map(|text| &text.truth) {
-            shares[class as usize] += 1.0;
+        for text in judged {
+            for &class in &text.truth {
+                shares[class as usize] += text.weight;
+            }
         }
-        let all = (judged.len() + classes) as f64;
+        let all = all_weights(judged) + classes as f64;
         shares.iter_mut().for_each(|share| *share /= all);
         Self {
             right: 1.0 - softened,
@@ -242,6 +290,10 @@ impl Targets {
         let right = text.truth.iter().any(|&right| right as usize == class);
         if right { self.right } else { self.wrong }
     }
+}
+
+fn all_weights(judged: &[Judged]) -> f64 {
+    judged.iter().map(|text| text.weight).sum()
 }
 
 /// Root mean square of an expert's scores around the mean of their text; never 0.
@@ -300,6 +352,7 @@ mod tests {
         Judged {
             scores: vec![machine.to_vec(), bayes.to_vec()],
             truth: truth.to_vec(),
+            weight: 1.0,
         }
     }
 

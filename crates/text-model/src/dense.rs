@@ -1,11 +1,15 @@
-//! The two experts on vectors of a sentence encoder: a support vector machine and centroids.
+//! The experts on vectors of a sentence encoder: a support vector machine, centroids and, where there are texts without
+//! labels, what [`crate::spread`] makes of them.
 //!
 //! Both see a vector relative to the mean of all texts, in a scale in which its mean squared length is 1. The
 //! machine is the better one on thousands of texts, centroids on dozens.
 
 use active_learning_core::{random::Random, text::Vector};
 
-use crate::fit::{Labelled, class_costs};
+use crate::{
+    fit::{Labelled, class_costs},
+    spread::Spread,
+};
 
 /// Cost of an error of the machine: lower than on n-grams, of which there are many more.
 const COST: f32 = 0.2;
@@ -13,8 +17,8 @@ const EPOCHS: usize = 12;
 
 /// What was learned from the vectors of one set of texts.
 pub(crate) struct DenseFit {
-    pub machine: DenseWeights,
-    pub centroids: DenseWeights,
+    /// Always in the same order.
+    pub experts: Vec<DenseWeights>,
 }
 
 /// Linear scores of a vector of length 1: the mean and the scale are already in them.
@@ -27,13 +31,22 @@ pub(crate) struct DenseWeights {
 
 impl DenseFit {
     /// Learns from texts that all have a vector; `None` if one has not.
-    pub(crate) fn of(texts: &[Labelled<'_>], classes: usize, seed: u64) -> Option<Self> {
+    ///
+    /// With the texts to spread labels over comes the class of each labelled one of them, if it is to be known.
+    pub(crate) fn of(
+        texts: &[Labelled<'_>],
+        spread: Option<(&Spread, &[Option<u32>])>,
+        classes: usize,
+        seed: u64,
+    ) -> Option<Self> {
         let vectors: Vec<&Vector> = texts.iter().map(|text| text.vector).collect::<Option<_>>()?;
         let inputs = Inputs::of(&vectors);
-        Some(Self {
-            machine: inputs.support_vectors(texts, classes, seed),
-            centroids: inputs.centroids(texts, classes),
-        })
+        let mut experts = vec![
+            inputs.support_vectors(texts, classes, seed),
+            inputs.centroids(texts, classes),
+        ];
+        experts.extend(spread.map(|(spread, known)| spread.fit(known, classes)));
+        Some(Self { experts })
     }
 }
 
@@ -57,14 +70,14 @@ pub(crate) fn add(scores: &mut [f32], rows: &[f32], values: impl Iterator<Item =
 }
 
 /// Vectors relative to their mean, in the scale of all.
-struct Inputs {
+pub(crate) struct Inputs {
     values: Vec<f32>,
     mean: Vec<f32>,
     scale: f32,
 }
 
 impl Inputs {
-    fn of(vectors: &[&Vector]) -> Self {
+    pub(crate) fn of(vectors: &[&Vector]) -> Self {
         let dimensions = vectors.first().map_or(0, |vector| vector.dimensions());
         let mut values = Vec::with_capacity(vectors.len() * dimensions);
         let mut mean = vec![0.0; dimensions];
@@ -90,7 +103,11 @@ impl Inputs {
         Self { values, mean, scale }
     }
 
-    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+    pub(crate) fn dimensions(&self) -> usize {
+        self.mean.len()
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.mean.len().max(1))
     }
 
@@ -170,7 +187,7 @@ impl Inputs {
     }
 
     /// Makes weights for vectors as they are out of those for vectors as they were learned from.
-    fn weights(&self, mut bias: Vec<f32>, mut rows: Vec<f32>) -> DenseWeights {
+    pub(crate) fn weights(&self, mut bias: Vec<f32>, mut rows: Vec<f32>) -> DenseWeights {
         rows.iter_mut().for_each(|weight| *weight *= self.scale);
         add(&mut bias, &rows, self.mean.iter().map(|mean| -mean));
         DenseWeights { bias, rows }
@@ -199,13 +216,14 @@ mod tests {
                 features: &features,
                 labels: &labels[n % 2],
                 vector: Some(vector),
+                is_chosen: false,
             })
             .collect();
 
-        let fit = DenseFit::of(&texts, 2, 1).expect("all have vectors");
+        let fit = DenseFit::of(&texts, None, 2, 1).expect("all have vectors");
 
         for (text, vector) in texts.iter().zip(&vectors) {
-            for expert in [&fit.machine, &fit.centroids] {
+            for expert in &fit.experts {
                 let scores = expert.scores(vector);
                 let right = text.labels[0] as usize;
                 assert!(scores[right] > scores[1 - right], "{scores:?}");

@@ -9,6 +9,7 @@ use active_learning_core::{random::Random, text::Vector};
 use crate::{
     dense::DenseFit,
     features::Features,
+    spread::Spread,
     weights::{Weighting, Weights},
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct Labelled<'a> {
     pub labels: &'a [u32],
     /// What an encoder made of it.
     pub vector: Option<&'a Vector>,
+    /// Whether it was chosen because a model was in doubt.
+    pub is_chosen: bool,
 }
 
 impl Labelled<'_> {
@@ -58,26 +61,32 @@ impl Fit {
             self.bayes.scores(&self.weighting, text.features),
         ];
         if let (Some(dense), Some(vector)) = (&self.dense, text.vector) {
-            scores.extend([dense.machine.scores(vector), dense.centroids.scores(vector)]);
+            scores.extend(dense.experts.iter().map(|expert| expert.scores(vector)));
         }
         scores
     }
 
     /// Returns how many experts there are.
     pub(crate) fn experts(&self) -> usize {
-        if self.dense.is_some() { 4 } else { 2 }
+        2 + self.dense.as_ref().map_or(0, |dense| dense.experts.len())
     }
 }
 
 /// Learns from texts. The same texts in the same order and the same seed give the same result.
-pub(crate) fn fit(texts: &[Labelled<'_>], classes: usize, buckets: usize, seed: u64) -> Fit {
+pub(crate) fn fit(
+    texts: &[Labelled<'_>],
+    spread: Option<(&Spread, &[Option<u32>])>,
+    classes: usize,
+    buckets: usize,
+    seed: u64,
+) -> Fit {
     let weighting = Weighting::of(texts.iter().map(|text| text.features), buckets);
     let sums = class_sums(texts, classes, &weighting);
     let importance = importance(texts, &weighting, &sums);
     Fit {
         machine: support_vectors(texts, classes, &weighting, &importance, seed),
         bayes: complement_naive_bayes(sums, &weighting),
-        dense: DenseFit::of(texts, classes, seed),
+        dense: DenseFit::of(texts, spread, classes, seed),
         weighting,
     }
 }

@@ -11,8 +11,10 @@ mod fit;
 pub mod metrics;
 mod model;
 mod model_file;
+mod spread;
 pub mod train;
 pub mod training_data;
+mod weighing;
 mod weights;
 
 pub use active_learning_core::dataset::Mode;
@@ -20,7 +22,7 @@ pub use features::Features;
 pub use metrics::EvaluationMetrics;
 pub use model::{Model, Prediction};
 pub use model_file::ModelError;
-pub use train::{Confidence, Trained, train, train_classes, train_within};
+pub use train::{Confidence, MAX_UNLABELLED, Trained, train, train_classes, train_within};
 pub use training_data::{
     LABEL_DELIMITER, MAX_CLASSES, MAX_ENCODED, MAX_LABELS, TrainingDataError, TrainingSet,
 };

@@ -213,9 +213,8 @@ impl VectorWeights {
     /// Joins the experts on vectors, and their biases with those of all.
     fn of(encoder: &str, fit: &Fit, calibration: &Calibration, bias: &mut [f32]) -> Option<Self> {
         let dense = fit.dense.as_ref()?;
-        let mut weights = vec![0.0; dense.machine.rows.len()];
-        let experts = [&dense.machine, &dense.centroids];
-        for (expert, factor) in experts.into_iter().zip(&calibration.factors[2..]) {
+        let mut weights = vec![0.0; dense.experts.first().map_or(0, |expert| expert.rows.len())];
+        for (expert, factor) in dense.experts.iter().zip(&calibration.factors[2..]) {
             let joined = weights.iter_mut().zip(&expert.rows);
             joined.for_each(|(joined, weight)| *joined += factor * weight);
             let joined = bias.iter_mut().zip(&expert.bias);

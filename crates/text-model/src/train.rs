@@ -15,6 +15,7 @@ use active_learning_core::{
     dataset::Mode,
     model::evaluation::{self, TestPrediction},
     random::Random,
+    text::Vector,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,9 @@ use crate::{
     fit::{Fit, Labelled, fit},
     metrics::{self, EvaluationMetrics, Outcome},
     model::{MAX_WEIGHT_BYTES, Model},
+    spread::Spread,
     training_data::{Example, TrainingSet},
+    weighing,
     weights::buckets_for,
 };
 
@@ -36,6 +39,13 @@ const MANY_TEXTS: usize = 50_000;
 const TEST_SHARE: usize = 10;
 /// Most texts held out where there is no test set, as by Comprehend.
 const MAX_TEST_TEXTS: usize = 10_000;
+
+/// Most labelled texts whose labels are spread over others: more say enough by themselves.
+const MAX_SPREAD_FROM: usize = 1_000;
+/// Fewest texts without labels that say something.
+const MIN_UNLABELLED: usize = 100;
+/// Most texts without labels that are looked at; of more, chance takes so many.
+pub const MAX_UNLABELLED: usize = 2_000;
 
 /// A model and what held-out texts say about it.
 #[derive(Debug, Clone)]
@@ -84,6 +94,7 @@ pub fn train_within(set: &TrainingSet, max_weight_bytes: usize, seed: u64) -> Tr
         mode: set.mode,
         labels: &set.labels,
         encoder: set.encoder.as_deref(),
+        unlabelled: &set.unlabelled,
         max_weight_bytes,
         seed,
     };
@@ -96,6 +107,8 @@ pub(crate) struct Plan<'a> {
     pub labels: &'a [String],
     /// What made the texts' vectors, if they have any.
     pub encoder: Option<&'a str>,
+    /// Vectors of texts without labels.
+    pub unlabelled: &'a [Vector],
     pub max_weight_bytes: usize,
     pub seed: u64,
 }
@@ -114,12 +127,14 @@ pub fn train_classes(classes: &[String], texts: &[(&Features, usize)], seed: u64
         features,
         labels: &numbers[class..=class],
         vector: None,
+        is_chosen: false,
     };
     let texts: Vec<_> = texts.iter().map(labelled).collect();
     let plan = Plan {
         mode: Mode::MultiClass,
         labels: classes,
         encoder: None,
+        unlabelled: &[],
         max_weight_bytes: MAX_WEIGHT_BYTES,
         seed,
     };
@@ -133,8 +148,19 @@ fn train_on(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Trained {
     let buckets = buckets_for(ngrams, classes);
     let folds = folds(texts, seed);
     tracing::info!(texts = texts.len(), classes, ngrams, buckets, "training begins");
-    let (all, judged) = fit_all(texts, &folds, classes, buckets, seed);
-    let calibration = Calibration::of(&judged, mode, classes, all.experts());
+    let work = Work {
+        texts,
+        spread: spread(plan, texts),
+        classes,
+        buckets,
+        seed,
+    };
+    let (all, mut judged) = work.fit_all(&folds);
+    let mut calibration = Calibration::of(&judged, mode, classes, all.experts());
+    let is_chosen = folds.iter().flatten().map(|&text| texts[text].is_chosen);
+    if weighing::weigh(&mut judged, is_chosen) {
+        calibration = calibration.sure_as(&judged, mode);
+    }
     let outcomes: Vec<Outcome> = judged
         .into_iter()
         .map(|text| Outcome {
@@ -241,74 +267,95 @@ fn assign_folds(texts: &[Labelled<'_>], seed: u64, folds_wanted: usize) -> Vec<O
     folds
 }
 
-/// Fits all texts, and for each fold all but its own, which are judged; on all cores.
-fn fit_all(
-    texts: &[Labelled<'_>],
-    folds: &[Vec<usize>],
+/// Joins the texts with those that nobody has labelled, where labels are few enough for these to say something.
+fn spread(plan: &Plan<'_>, texts: &[Labelled<'_>]) -> Option<Spread> {
+    let fits = plan.mode == Mode::MultiClass && texts.len() <= MAX_SPREAD_FROM;
+    if !fits || plan.unlabelled.len() < MIN_UNLABELLED {
+        return None;
+    }
+    let mut vectors: Vec<&Vector> = texts.iter().map(|text| text.vector).collect::<Option<_>>()?;
+    let mut places: Vec<usize> = (0..plan.unlabelled.len()).collect();
+    Random::new(plan.seed).shuffle(&mut places);
+    places.truncate(MAX_UNLABELLED);
+    vectors.extend(places.into_iter().map(|place| &plan.unlabelled[place]));
+    Some(Spread::of(&vectors))
+}
+
+/// What all parts of a training share.
+struct Work<'a> {
+    texts: &'a [Labelled<'a>],
+    spread: Option<Spread>,
     classes: usize,
     buckets: usize,
     seed: u64,
-) -> (Fit, Vec<Judged>) {
-    let all = Mutex::new(None);
-    let judged: Vec<Mutex<Vec<Judged>>> = folds.iter().map(|_| Mutex::default()).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        // Number 0 is the fit of all texts: the longest comes first.
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number == 0 {
-                *lock(&all) = Some(fit(texts, classes, buckets, seed));
-            } else if let Some(fold) = folds.get(number - 1) {
-                *lock(&judged[number - 1]) = judge_fold(texts, fold, classes, buckets, seed);
-            } else {
-                return;
+}
+
+impl Work<'_> {
+    /// Fits all texts, and for each fold all but its own, which are judged; on all cores.
+    fn fit_all(&self, folds: &[Vec<usize>]) -> (Fit, Vec<Judged>) {
+        let all = Mutex::new(None);
+        let judged: Vec<Mutex<Vec<Judged>>> = folds.iter().map(|_| Mutex::default()).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            // Number 0 is the fit of all texts: the longest comes first.
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number == 0 {
+                    *lock(&all) = Some(self.fit_without(&[]));
+                } else if let Some(fold) = folds.get(number - 1) {
+                    *lock(&judged[number - 1]) = self.judge_fold(fold);
+                } else {
+                    return;
+                }
+                tracing::info!(
+                    done = number + 1,
+                    of = folds.len() + 1,
+                    "a part of the training is done"
+                );
             }
-            tracing::info!(
-                done = number + 1,
-                of = folds.len() + 1,
-                "a part of the training is done"
-            );
+        };
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        thread::scope(|scope| {
+            for _ in 1..cores.min(folds.len() + 1) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let judged = judged
+            .into_iter()
+            .flat_map(|judged| std::mem::take(&mut *lock(&judged)));
+        let all = lock(&all).take().expect("number 0 is taken first");
+        (all, judged.collect())
+    }
+
+    fn judge_fold(&self, fold: &[usize]) -> Vec<Judged> {
+        let fit = self.fit_without(fold);
+        let judge = |&index: &usize| Judged {
+            scores: fit.scores(&self.texts[index]),
+            truth: self.texts[index].labels.to_vec(),
+            weight: 1.0,
+        };
+        fold.iter().map(judge).collect()
+    }
+
+    fn fit_without(&self, fold: &[usize]) -> Fit {
+        let mut held_out = vec![false; self.texts.len()];
+        for &index in fold {
+            held_out[index] = true;
         }
-    };
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    thread::scope(|scope| {
-        for _ in 1..cores.min(folds.len() + 1) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let judged = judged
-        .into_iter()
-        .flat_map(|judged| std::mem::take(&mut *lock(&judged)));
-    let all = lock(&all).take().expect("number 0 is taken first");
-    (all, judged.collect())
+        let both = || self.texts.iter().zip(&held_out);
+        let kept: Vec<_> = both()
+            .filter(|(_, held_out)| !**held_out)
+            .map(|(text, _)| *text)
+            .collect();
+        let known: Vec<Option<u32>> = both()
+            .map(|(text, held_out)| text.labels.first().copied().filter(|_| !held_out))
+            .collect();
+        let spread = self.spread.as_ref().map(|spread| (spread, &known[..]));
+        fit(&kept, spread, self.classes, self.buckets, self.seed)
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().expect("a panic in a thread ends the scope")
-}
-
-fn judge_fold(
-    texts: &[Labelled<'_>],
-    fold: &[usize],
-    classes: usize,
-    buckets: usize,
-    seed: u64,
-) -> Vec<Judged> {
-    let mut held_out = vec![false; texts.len()];
-    for &index in fold {
-        held_out[index] = true;
-    }
-    let kept: Vec<_> = texts
-        .iter()
-        .zip(&held_out)
-        .filter(|(_, held_out)| !**held_out)
-        .map(|(text, _)| *text)
-        .collect();
-    let fit = fit(&kept, classes, buckets, seed);
-    let judge = |&index: &usize| Judged {
-        scores: fit.scores(&texts[index]),
-        truth: texts[index].labels.to_vec(),
-    };
-    fold.iter().map(judge).collect()
 }

@@ -16,7 +16,7 @@ use active_learning_core::{
         BadRow, Findings, Mode, RowError, TrainingCheck, TrainingRows, Unusable, text_id, warn_of_single_rows,
     },
     feedback::prediction::{cut_labels, split_labels},
-    text::Vector,
+    text::{Vector, VectorId, vector_id},
 };
 
 use crate::{features::Features, fit::Labelled};
@@ -47,6 +47,8 @@ pub struct TrainingSet {
     pub repairs: Vec<String>,
     /// Identity of the encoder that made the texts' vectors, if they have any.
     pub encoder: Option<String>,
+    /// Vectors, of the same encoder, of texts that nobody has labelled; as many as there are at hand.
+    pub unlabelled: Vec<Vector>,
 }
 
 /// One labelled text.
@@ -60,6 +62,8 @@ pub struct Example {
     pub text: Option<Box<str>>,
     /// What an encoder made of it.
     pub vector: Option<Vector>,
+    /// Whether it was chosen because a model was in doubt, and so is no sample of the traffic.
+    pub is_chosen: bool,
 }
 
 impl Example {
@@ -68,6 +72,7 @@ impl Example {
             features: &self.features,
             labels: &self.labels,
             vector: self.vector.as_ref(),
+            is_chosen: self.is_chosen,
         }
     }
 }
@@ -233,6 +238,14 @@ impl TrainingSet {
     pub fn set_vectors(&mut self, encoder: &str, vectors: Vec<Vector>) {
         set_vectors(&mut self.examples, vectors);
         self.encoder = Some(encoder.to_owned());
+    }
+
+    /// Notes which texts were chosen because a model was in doubt: they are no sample of the traffic.
+    pub fn set_chosen(&mut self, chosen: &BTreeSet<VectorId>) {
+        for example in &mut self.examples {
+            let text = example.text.as_deref();
+            example.is_chosen = text.is_some_and(|text| chosen.contains(&vector_id(text)));
+        }
     }
 
     /// Returns the number of labelled texts.
@@ -425,6 +438,7 @@ impl Collector {
             labels,
             repairs,
             encoder: None,
+            unlabelled: Vec::new(),
         })
     }
 
@@ -472,6 +486,7 @@ impl Collector {
                 features,
                 text,
                 vector: None,
+                is_chosen: false,
             }
         });
         Ok(examples.collect())

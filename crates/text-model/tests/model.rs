@@ -2,7 +2,7 @@
 
 use std::{fs::File, sync::LazyLock, time::Instant};
 
-use active_learning_core::text::Vector;
+use active_learning_core::text::{Vector, vector_id};
 use proptest::prelude::*;
 use text_model::{
     Features, MAX_ENCODED, Mode, Model, ModelError, Trained, TrainingSet, train, train_classes,
@@ -334,6 +334,56 @@ fn a_model_learns_from_vectors_what_words_do_not_say() {
     assert_eq!((said(false).label, said(true).label), ("cold", "warm"));
     assert!(said(true).score > 0.8, "{:?}", said(true));
     assert!(trained.metrics.accuracy > 0.9, "{:?}", trained.metrics);
+}
+
+#[test]
+fn few_labels_are_spread_over_texts_without_one() {
+    // Two bands of meaning, labelled at opposite ends: by the labels alone the ends are what differs.
+    let band = |n: usize| {
+        let (up, along) = (if n % 2 == 0 { 1.0 } else { -1.0 }, (n / 2) as f32 / 10.0 - 5.0);
+        Vector::of(&[along, up * (1.0 + (n * 7 % 5) as f32 / 20.0), 0.3])
+    };
+    let rows = "up,one\ndown,two\nup,three\ndown,four\n";
+    let mut set = TrainingSet::read_csv(rows.as_bytes()).expect("valid");
+    set.set_vectors("encoder", [196, 1, 198, 3].map(band).to_vec());
+    let right = |set: &TrainingSet| {
+        let model = train(set, 1).model;
+        let is_right = |n: &usize| {
+            let best = model.predict_with("", Some(&band(*n)))[0].label.to_owned();
+            best == ["up", "down"][n % 2]
+        };
+        (0..200).filter(is_right).count()
+    };
+
+    let without = right(&set);
+    set.unlabelled = (4..196).map(band).collect();
+    let with = right(&set);
+
+    assert!(with >= without + 20, "{without} {with}");
+}
+
+#[test]
+fn texts_that_doubt_chose_do_not_lower_the_confidence_in_all_others() {
+    let clear = (0..100).map(|n| (["a", "b"][n % 2], format!("{} number {n}", ["cat", "dog"][n % 2])));
+    let hard = (100..200).map(|n| {
+        (
+            ["a", "b"][n / 2 % 2],
+            format!("{} number {n}", ["cat", "dog"][n % 2]),
+        )
+    });
+    let rows: Vec<(&str, String)> = clear.chain(hard).collect();
+    let csv: String = rows
+        .iter()
+        .map(|(label, text)| format!("{label},{text}\n"))
+        .collect();
+    let mut set = TrainingSet::read_csv(csv.as_bytes()).expect("valid");
+    let confidence = |set: &TrainingSet| train(set, 1).model.predict("cat")[0].score;
+
+    let without = confidence(&set);
+    set.set_chosen(&rows[100..].iter().map(|(_, text)| vector_id(text)).collect());
+    let with = confidence(&set);
+
+    assert!(with > without + 0.05, "{without} {with}");
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use active_learning_core::sampling::query_strategy::QueryStrategy;
 
-use super::summary::{Curve, Mean, MeanPoint, Summary};
+use super::{
+    replay::Way,
+    summary::{Curve, Mean, MeanPoint, Summary},
+};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 460.0;
@@ -17,7 +20,7 @@ const LINE: f64 = 20.0;
 
 /// Text and grid follow the page's colours where the viewer says whether it is dark.
 const STYLE: &str = "<style>text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-size:16px;font-weight:600}\
-    .grid{stroke:#8c959f;stroke-opacity:.35}.curve{fill:none;stroke-width:2.2;stroke-linejoin:round}\
+    .grid{stroke:#8c959f;stroke-opacity:.35}.curve{fill:none;stroke-linejoin:round}\
     .band{fill-opacity:.16}@media(prefers-color-scheme:dark){text{fill:#e6edf3}}</style>";
 
 /// Where values lie on the paper.
@@ -140,11 +143,11 @@ fn draw(
         .iter()
         .map(|point| place(point.labels, metric(point).mean))
         .collect();
-    let (colour, dashes) = look(curve.strategy);
+    let (colour, dashes, width) = look(curve.way);
     let _ = write!(
         svg,
         "<polygon class=\"band\" fill=\"{colour}\" points=\"{}\"/>\
-         <polyline class=\"curve\" stroke=\"{colour}\" stroke-dasharray=\"{dashes}\" points=\"{}\"/>",
+         <polyline class=\"curve\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-dasharray=\"{dashes}\" points=\"{}\"/>",
         band.join(" "),
         line.join(" ")
     );
@@ -155,25 +158,25 @@ fn legend(svg: &mut String, summary: &Summary) {
     let lines = summary.curves.len() as f64;
     for (index, curve) in summary.curves.iter().enumerate() {
         let y = HEIGHT - BOTTOM - 14.0 - LINE * (lines - 1.0 - index as f64);
-        let (colour, dashes) = look(curve.strategy);
+        let (colour, dashes, width) = look(curve.way);
         let _ = write!(
             svg,
-            "<line class=\"curve\" stroke=\"{colour}\" stroke-dasharray=\"{dashes}\" x1=\"{}\" x2=\"{}\" \
+            "<line class=\"curve\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-dasharray=\"{dashes}\" x1=\"{}\" x2=\"{}\" \
              y1=\"{:.1}\" y2=\"{:.1}\"/><text x=\"{}\" y=\"{y:.1}\">{}</text>",
             WIDTH - RIGHT - 172.0,
             WIDTH - RIGHT - 136.0,
             y - 4.5,
             y - 4.5,
             WIDTH - RIGHT - 126.0,
-            curve.strategy
+            curve.way
         );
     }
 }
 
-/// Returns colour and dashes: told apart on light and dark ground, by colour-blind readers and in print.
+/// Returns colour, dashes and width, which is that of the encoder: told apart on light and dark ground, by colour-blind readers and in print.
 /// Source: M. Okabe and K. Ito, "Color Universal Design" (2008).
-fn look(strategy: QueryStrategy) -> (&'static str, &'static str) {
-    match strategy {
+fn look(way: Way) -> (&'static str, &'static str, f64) {
+    let (colour, dashes) = match way.strategy {
         QueryStrategy::Representative => ("#0072b2", "none"),
         QueryStrategy::Margin => ("#d55e00", "7 3"),
         QueryStrategy::LeastConfidence => ("#cc79a7", "3 3"),
@@ -181,17 +184,18 @@ fn look(strategy: QueryStrategy) -> (&'static str, &'static str) {
         QueryStrategy::ClassBalanced => ("#e69f00", "12 3"),
         QueryStrategy::Diversity => ("#56b4e9", "2 2"),
         QueryStrategy::Random => ("#808080", "none"),
-    }
+    };
+    (colour, dashes, if way.encoder { 3.6 } else { 1.8 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulate::summary::tests::replay;
+    use crate::simulate::summary::tests::{plain, replay};
 
     #[test]
     fn the_plot_has_a_line_and_a_band_for_each_strategy_within_the_paper() {
-        let strategies = [QueryStrategy::Representative, QueryStrategy::Random];
+        let ways = [QueryStrategy::Representative, QueryStrategy::Random].map(plain);
         let replays = [
             replay(QueryStrategy::Representative, 0, &[0.4, 0.9, 1.0]),
             replay(QueryStrategy::Representative, 1, &[0.2, 0.8, 1.0]),
@@ -201,7 +205,7 @@ mod tests {
 
         let svg = svg(
             "Accuracy",
-            &Summary::of(&strategies, &replays, &replays[0].points),
+            &Summary::of(&ways, &replays, &replays[0].points),
             |point| &point.accuracy,
         );
 

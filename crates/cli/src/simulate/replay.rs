@@ -1,5 +1,10 @@
 //! One replay: label, train, test, choose, again and again.
 
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
+
 use active_learning_core::{
     dataset::{CsvWriter, Row},
     feedback::{
@@ -7,12 +12,13 @@ use active_learning_core::{
         review_policy::ReviewPolicy,
     },
     model::evaluation::{LabelNames, TestPrediction, evaluate},
-    sampling::query_strategy::{AskedBefore, Candidate, QueryStrategy, select},
+    sampling::query_strategy::{AskedBefore, Candidate, Choice, QueryStrategy, select_with_chance},
+    text::{VectorId, vector_id},
 };
-use text_model::{Mode, Model, TrainingDataError, TrainingSet, train};
+use text_model::{Features, Mode, Model, TrainingDataError, TrainingSet, train};
 
 use super::stream::Stream;
-use crate::encoder::{self, Vectors};
+use crate::encoder::Vectors;
 
 /// The same for every model, as in production: a model depends on its training data alone.
 const TRAINING_SEED: u64 = 1;
@@ -20,11 +26,47 @@ const TRAINING_SEED: u64 = 1;
 /// Confidence thresholds that are tried.
 pub(super) const THRESHOLDS: [&str; 8] = ["0", "0.5", "0.6", "0.7", "0.8", "0.9", "0.95", "0.99"];
 
+/// How texts are chosen, and whether choice and models look through the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Way {
+    /// The strategy.
+    pub strategy: QueryStrategy,
+    /// Whether there are vectors.
+    pub encoder: bool,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoder = if self.encoder { "+encoder" } else { "" };
+        write!(formatter, "{}{encoder}", self.strategy)
+    }
+}
+
+/// What is seen of all texts, made once.
+pub(super) struct Seen {
+    features: HashMap<String, Features>,
+    vectors: Option<Vectors>,
+}
+
+impl Seen {
+    /// Looks at texts.
+    pub(super) fn of<'a>(texts: impl Iterator<Item = &'a str>, vectors: Option<Vectors>) -> Self {
+        Self {
+            features: texts.map(|text| (text.to_owned(), Features::of(text))).collect(),
+            vectors,
+        }
+    }
+
+    fn features(&self, text: &str) -> &Features {
+        &self.features[text]
+    }
+}
+
 /// What became of one strategy on one stream.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Replay {
-    /// The strategy.
-    pub strategy: QueryStrategy,
+    /// How texts were chosen and looked at.
+    pub way: Way,
     /// The stream's seed.
     pub seed: u64,
     /// The models, by number of labels.
@@ -80,33 +122,26 @@ pub(super) struct Trusted {
 /// Labels that the classifier refuses.
 pub(super) fn replay(
     stream: &Stream,
-    strategy: QueryStrategy,
+    way: Way,
     budgets: &[usize],
-    vectors: Option<&Vectors>,
+    seen: &Seen,
 ) -> Result<Replay, TrainingDataError> {
-    let (mut labelled, mut open) = start(stream, strategy, budgets[0], vectors);
+    let look = Look { seen, way };
+    let (mut labelled, mut open) = look.start(stream, budgets[0]);
     let mut points = Vec::new();
     let mut judged = Vec::new();
     for (round, &labels) in budgets.iter().enumerate() {
-        let model = train_on(&labelled, vectors)?;
-        judged = judge(&model, &stream.test, vectors);
+        let model = look.train_on(&labelled, &open)?;
+        judged = look.judge(&model, &stream.test);
         points.push(Point::of(labels, &judged));
         if let Some(next) = budgets.get(round + 1) {
             let seed = (stream.seed << 32) + round as u64;
-            let chosen = choose(
-                strategy,
-                Some(&model),
-                &open,
-                &labelled,
-                next - labels,
-                seed,
-                vectors,
-            );
+            let chosen = look.choose(way.strategy, Some(&model), &open, &labelled, next - labels, seed);
             take(chosen, &mut open, &mut labelled);
         }
     }
     Ok(Replay {
-        strategy,
+        way,
         seed: stream.seed,
         points,
         trusted: THRESHOLDS
@@ -116,131 +151,173 @@ pub(super) fn replay(
     })
 }
 
-/// Returns what a model does that has learned all labels of a stream.
+/// Returns what a model does that has learned all labels of a stream, through the encoder if there is one.
 ///
 /// # Errors
 ///
 /// Labels that the classifier refuses.
-pub(super) fn with_all_labels(
-    stream: &Stream,
-    vectors: Option<&Vectors>,
-) -> Result<Point, TrainingDataError> {
-    let model = train_on(&stream.pool, vectors)?;
-    Ok(Point::of(
-        stream.pool.len(),
-        &judge(&model, &stream.test, vectors),
-    ))
-}
-
-/// Returns the texts that are labelled before there is a model, and the others: by chance, or with vectors those that
-/// cover the texts, for a strategy that covers.
-///
-/// They are of two classes at least: chance took care of that, and has the last word here too.
-fn start<'a>(
-    stream: &Stream<'a>,
-    strategy: QueryStrategy,
-    count: usize,
-    vectors: Option<&Vectors>,
-) -> (Vec<&'a Row>, Vec<&'a Row>) {
-    let (mut labelled, mut open) = (stream.pool[..count].to_vec(), stream.pool[count..].to_vec());
-    if vectors.is_none() || !strategy.covers() {
-        return (labelled, open);
-    }
-    let mut all = stream.pool.clone();
-    let chosen = choose(
-        QueryStrategy::Diversity,
-        None,
-        &all,
-        &[],
-        count,
-        stream.seed,
-        vectors,
-    );
-    let mut covering = Vec::new();
-    take(chosen, &mut all, &mut covering);
-    if covering.iter().any(|row| row.labels != covering[0].labels) {
-        (labelled, open) = (covering, all);
-    }
-    (labelled, open)
-}
-
-/// Trains as production does: on the CSV that a dataset version would hold.
-fn train_on(labelled: &[&Row], vectors: Option<&Vectors>) -> Result<Model, TrainingDataError> {
-    let mut csv = CsvWriter::new(Vec::new());
-    for row in labelled {
-        csv.write(row).map_err(TrainingDataError::Read)?;
-    }
-    let (csv, _) = csv.finish().map_err(TrainingDataError::Read)?;
-    let mut set = TrainingSet::read_csv(&csv[..])?;
-    if let Some(vectors) = vectors {
-        vectors.give_to(&mut set);
-    }
-    Ok(train(&set, TRAINING_SEED).model)
-}
-
-fn judge(model: &Model, test: &[&Row], vectors: Option<&Vectors>) -> Vec<(TestPrediction, Prediction)> {
-    let judge_one = |row: &&Row| {
-        let prediction = predict(model, &row.text, vectors);
-        let outcome = TestPrediction {
-            actual: LabelNames::of(row.labels.iter().cloned()),
-            predicted: LabelNames::of(prediction.labels.iter().cloned()),
-            confidence: f64::from(prediction.confidence),
-        };
-        (outcome, prediction)
+pub(super) fn with_all_labels(stream: &Stream, seen: &Seen) -> Result<Point, TrainingDataError> {
+    let way = Way {
+        strategy: QueryStrategy::Random,
+        encoder: seen.vectors.is_some(),
     };
-    test.iter().map(judge_one).collect()
-}
-
-fn predict(model: &Model, text: &str, vectors: Option<&Vectors>) -> Prediction {
-    let class = |class: text_model::Prediction| ClassScore {
-        name: class.label.to_owned(),
-        score: class.score,
-    };
-    let classes = encoder::predict(model, text, vectors);
-    let classes = classes.into_iter().map(class).collect();
-    match model.mode() {
-        Mode::MultiClass => Prediction::multi_class(classes),
-        Mode::MultiLabel => Prediction::multi_label(classes),
-    }
-    .expect("a model has two labels with finite scores at least")
-}
-
-fn choose(
-    strategy: QueryStrategy,
-    model: Option<&Model>,
-    open: &[&Row],
-    labelled: &[&Row],
-    count: usize,
-    seed: u64,
-    vectors: Option<&Vectors>,
-) -> Vec<usize> {
-    let vector = |row: &&Row| vectors.and_then(|vectors| vectors.get(&row.text));
-    let candidates: Vec<Candidate> = open
+    let look = Look { seen, way };
+    let is_chosen = false;
+    let all: Vec<Answered> = stream
+        .pool
         .iter()
-        .map(|row| Candidate {
-            text: &row.text,
-            prediction: model.map(|model| predict(model, &row.text, vectors)),
-            vector: vector(row),
-        })
+        .map(|&row| Answered { row, is_chosen })
         .collect();
-    let mut before = AskedBefore {
-        texts: labelled.iter().map(|row| row.text.as_str()).collect(),
-        vectors: labelled.iter().filter_map(vector).collect(),
-        ..AskedBefore::default()
-    };
-    for label in labelled.iter().flat_map(|row| &row.labels) {
-        *before.labels.entry(label.clone()).or_default() += 1;
+    let model = look.train_on(&all, &[])?;
+    Ok(Point::of(all.len(), &look.judge(&model, &stream.test)))
+}
+
+/// A text that was labelled.
+#[derive(Clone, Copy)]
+struct Answered<'a> {
+    row: &'a Row,
+    /// Whether a model's doubt chose it, not chance and not the start.
+    is_chosen: bool,
+}
+
+/// How one replay looks at texts.
+struct Look<'a> {
+    seen: &'a Seen,
+    way: Way,
+}
+
+impl Look<'_> {
+    /// Returns the texts that are labelled before there is a model, and the others: by chance, or with vectors those that
+    /// cover the texts, for a strategy that covers.
+    ///
+    /// They are of two classes at least: chance took care of that, and has the last word here too.
+    fn start<'a>(&self, stream: &Stream<'a>, count: usize) -> (Vec<Answered<'a>>, Vec<&'a Row>) {
+        let (mut labelled, mut open) = (Vec::new(), stream.pool.clone());
+        if self.way.encoder && self.way.strategy.covers() {
+            let cover = QueryStrategy::Diversity;
+            let mut chosen = self.choose(cover, None, &open, &[], count, stream.seed);
+            // Texts that stand for others are unlike one another: no sample either.
+            chosen.iter_mut().for_each(|choice| choice.by_doubt = true);
+            take(chosen, &mut open, &mut labelled);
+        }
+        let first = labelled.first();
+        if first.is_none_or(|first| labelled.iter().all(|other| other.row.labels == first.row.labels)) {
+            (labelled, open) = (Vec::new(), stream.pool.clone());
+            let by_chance = (0..count).map(|index| Choice {
+                index,
+                by_doubt: false,
+            });
+            take(by_chance.collect(), &mut open, &mut labelled);
+        }
+        (labelled, open)
     }
-    select(strategy, &candidates, &before, count, seed)
+
+    /// Trains as production does: on the CSV that a dataset version would hold.
+    fn train_on(&self, labelled: &[Answered], open: &[&Row]) -> Result<Model, TrainingDataError> {
+        let mut csv = CsvWriter::new(Vec::new());
+        for answered in labelled {
+            csv.write(answered.row).map_err(TrainingDataError::Read)?;
+        }
+        let (csv, _) = csv.finish().map_err(TrainingDataError::Read)?;
+        let mut set = TrainingSet::read_csv(&csv[..])?;
+        set.set_chosen(&ids_of_chosen(labelled));
+        if let Some(vectors) = self.vectors() {
+            vectors.give_to(&mut set);
+            set.unlabelled = open
+                .iter()
+                .filter_map(|row| vectors.get(&row.text))
+                .cloned()
+                .collect();
+        }
+        Ok(train(&set, TRAINING_SEED).model)
+    }
+
+    fn judge(&self, model: &Model, test: &[&Row]) -> Vec<(TestPrediction, Prediction)> {
+        let judge_one = |row: &&Row| {
+            let prediction = self.predict(model, &row.text);
+            let outcome = TestPrediction {
+                actual: LabelNames::of(row.labels.iter().cloned()),
+                predicted: LabelNames::of(prediction.labels.iter().cloned()),
+                confidence: f64::from(prediction.confidence),
+            };
+            (outcome, prediction)
+        };
+        test.iter().map(judge_one).collect()
+    }
+
+    fn predict(&self, model: &Model, text: &str) -> Prediction {
+        let vector = self.vectors().and_then(|vectors| vectors.get(text));
+        let scores = model.probabilities(self.seen.features(text), vector);
+        let class = |(name, score): (&String, f32)| ClassScore {
+            name: name.clone(),
+            score,
+        };
+        let mut classes: Vec<ClassScore> = model.labels().iter().zip(scores).map(class).collect();
+        classes.sort_by(|left, right| right.score.total_cmp(&left.score));
+        match model.mode() {
+            Mode::MultiClass => Prediction::multi_class(classes),
+            Mode::MultiLabel => Prediction::multi_label(classes),
+        }
+        .expect("a model has two labels with finite scores at least")
+    }
+
+    fn choose(
+        &self,
+        strategy: QueryStrategy,
+        model: Option<&Model>,
+        open: &[&Row],
+        labelled: &[Answered],
+        count: usize,
+        seed: u64,
+    ) -> Vec<Choice> {
+        let vector = |text: &str| self.vectors().and_then(|vectors| vectors.get(text));
+        let candidates: Vec<Candidate> = open
+            .iter()
+            .map(|row| Candidate {
+                text: &row.text,
+                prediction: model.map(|model| self.predict(model, &row.text)),
+                vector: vector(&row.text),
+            })
+            .collect();
+        let texts: Vec<&str> = labelled
+            .iter()
+            .map(|answered| answered.row.text.as_str())
+            .collect();
+        let mut before = AskedBefore {
+            vectors: texts.iter().filter_map(|text| vector(text)).collect(),
+            texts,
+            ..AskedBefore::default()
+        };
+        for label in labelled.iter().flat_map(|answered| &answered.row.labels) {
+            *before.labels.entry(label.clone()).or_default() += 1;
+        }
+        select_with_chance(strategy, &candidates, &before, count, seed)
+    }
+
+    /// Returns what the encoder made of the texts, if models look through it.
+    fn vectors(&self) -> Option<&Vectors> {
+        self.seen.vectors.as_ref().filter(|_| self.way.encoder)
+    }
 }
 
 /// People label the chosen texts.
-fn take<'a>(chosen: Vec<usize>, open: &mut Vec<&'a Row>, labelled: &mut Vec<&'a Row>) {
-    labelled.extend(chosen.iter().map(|&index| open[index]));
+fn take<'a>(chosen: Vec<Choice>, open: &mut Vec<&'a Row>, labelled: &mut Vec<Answered<'a>>) {
+    let answered = |choice: &Choice| Answered {
+        row: open[choice.index],
+        is_chosen: choice.by_doubt,
+    };
+    labelled.extend(chosen.iter().map(answered));
     let mut is_open = vec![true; open.len()];
-    chosen.into_iter().for_each(|index| is_open[index] = false);
+    chosen
+        .into_iter()
+        .for_each(|choice| is_open[choice.index] = false);
     let mut is_open = is_open.into_iter();
     open.retain(|_| is_open.next().unwrap_or(true));
+}
+
+fn ids_of_chosen(labelled: &[Answered]) -> BTreeSet<VectorId> {
+    let chosen = labelled.iter().filter(|answered| answered.is_chosen);
+    chosen.map(|answered| vector_id(&answered.row.text)).collect()
 }
 
 fn trusted(threshold: &str, judged: &[(TestPrediction, Prediction)]) -> Trusted {

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{
-    replay::{Replay, THRESHOLDS},
+    replay::{Replay, THRESHOLDS, Way},
     stream::{Stream, Texts},
     summary::{Curve, Mean, Summary},
 };
@@ -49,7 +49,7 @@ pub(super) fn opening(texts: &Texts, streams: &[Stream], imbalance: f64, labels:
 
 /// Says what came out.
 pub(super) fn text(summary: &Summary) -> String {
-    [
+    let mut parts = vec![
         format!(
             "Accuracy in percent on held-out texts, by labels: {}\n{}",
             mean_of(summary.seeds),
@@ -68,8 +68,15 @@ pub(super) fn text(summary: &Summary) -> String {
         of_all_labels(summary),
         format!("Which strategy?\n{}", which_strategy(summary)),
         format!("What threshold?\n{}", what_threshold(summary)),
-    ]
-    .join("\n")
+    ];
+    let worth = what_the_encoder_is_worth(summary);
+    if !worth.is_empty() {
+        parts.insert(
+            parts.len() - 1,
+            format!("What is the text encoder worth?\n{worth}"),
+        );
+    }
+    parts.join("\n")
 }
 
 fn mean_of(seeds: usize) -> String {
@@ -144,37 +151,56 @@ fn which_strategy(summary: &Summary) -> String {
     let best = summary.best();
     let mut text = format!(
         "{} is best on average over all numbers of labels ({} %).\n",
-        best.strategy,
+        best.way,
         percent(best.average())
     );
-    let Some(random) = summary.random() else {
-        return text + "Replay random as well to see what choosing is worth.\n";
+    let looks: &[bool] = match summary.curves.iter().any(|curve| curve.way.encoder) {
+        true => &[true, false],
+        false => &[false],
     };
-    for curve in &summary.curves {
-        if curve.strategy != random.strategy {
-            text += &against_random(curve, random);
+    for &encoder in looks {
+        let Some(random) = summary.random(encoder) else {
+            return text + "Replay random as well to see what choosing is worth.\n";
+        };
+        for curve in &summary.curves {
+            if curve.way.encoder == encoder && curve.way != random.way {
+                text += &against(curve, random);
+            }
         }
     }
     text
 }
 
-fn against_random(curve: &Curve, random: &Curve) -> String {
-    let (strategy, last) = (curve.strategy, random.last());
+/// Says of each strategy what it gains by the encoder.
+fn what_the_encoder_is_worth(summary: &Summary) -> String {
+    let with = summary.curves.iter().filter(|curve| curve.way.encoder);
+    with.filter_map(|curve| {
+        let without = Way {
+            encoder: false,
+            ..curve.way
+        };
+        Some(against(curve, summary.curve(without)?))
+    })
+    .collect()
+}
+
+fn against(curve: &Curve, other: &Curve) -> String {
+    let (way, than, last) = (curve.way, other.way, other.last());
     let reached = match curve.labels_for(last.accuracy.mean) {
         Some(labels) => format!(
-            "reaches with {labels:.0} labels the {} % that random reaches with {}, {} % fewer",
+            "reaches with {labels:.0} labels the {} % that {than} reaches with {}, {} % fewer",
             percent(last.accuracy.mean),
             last.labels,
             (100.0 * (1.0 - labels / last.labels as f64)).round()
         ),
-        None => format!("does not reach the {} % of random", percent(last.accuracy.mean)),
+        None => format!("does not reach the {} % of {than}", percent(last.accuracy.mean)),
     };
-    match curve.worst_against(random) {
+    match curve.worst_against(other) {
         Some((gap, labels)) => format!(
-            "{strategy} {reached}; at worst it is {} points below random, with {labels} labels.\n",
+            "{way} {reached}; at worst it is {} points below, with {labels} labels.\n",
             percent(gap)
         ),
-        None => format!("{strategy} {reached}; it is nowhere below random.\n"),
+        None => format!("{way} {reached}; it is nowhere below.\n"),
     }
 }
 
@@ -201,7 +227,7 @@ fn what_threshold(summary: &Summary) -> String {
     }
     let mut text = format!(
         "The last models of {}, with {} labels; people see what does not exceed the threshold:\n{}",
-        best.strategy,
+        best.way,
         best.last().labels,
         table(&rows)
     );
@@ -223,8 +249,8 @@ fn what_threshold(summary: &Summary) -> String {
 }
 
 fn header(summary: &Summary, first: &str) -> Vec<String> {
-    let strategies = summary.curves.iter().map(|curve| curve.strategy.to_string());
-    [first.to_owned()].into_iter().chain(strategies).collect()
+    let ways = summary.curves.iter().map(|curve| curve.way.to_string());
+    [first.to_owned()].into_iter().chain(ways).collect()
 }
 
 fn percent(share: f64) -> String {
@@ -255,6 +281,7 @@ pub(super) fn runs_csv(replays: &[Replay]) -> io::Result<Vec<u8>> {
     let mut rows = csv::Writer::from_writer(Vec::new());
     rows.write_record([
         "strategy",
+        "encoder",
         "seed",
         "labels",
         "accuracy",
@@ -265,7 +292,8 @@ pub(super) fn runs_csv(replays: &[Replay]) -> io::Result<Vec<u8>> {
     for replay in replays {
         for point in &replay.points {
             rows.write_record([
-                replay.strategy.name(),
+                replay.way.strategy.name(),
+                with_or_without(replay.way),
                 &replay.seed.to_string(),
                 &point.labels.to_string(),
                 &point.accuracy.to_string(),
@@ -283,6 +311,7 @@ pub(super) fn curves_csv(summary: &Summary) -> io::Result<Vec<u8>> {
     let mut rows = csv::Writer::from_writer(Vec::new());
     rows.write_record([
         "strategy",
+        "encoder",
         "labels",
         "accuracy",
         "accuracy_low",
@@ -303,7 +332,11 @@ pub(super) fn curves_csv(summary: &Summary) -> io::Result<Vec<u8>> {
     };
     for curve in &summary.curves {
         for point in &curve.points {
-            let mut row = vec![curve.strategy.to_string(), point.labels.to_string()];
+            let mut row = vec![
+                curve.way.strategy.to_string(),
+                with_or_without(curve.way).to_owned(),
+                point.labels.to_string(),
+            ];
             row.extend(ends(point.accuracy));
             row.extend(ends(point.macro_f1));
             row.extend(ends(point.calibration_error));
@@ -319,6 +352,7 @@ pub(super) fn thresholds_csv(summary: &Summary) -> io::Result<Vec<u8>> {
     let mut rows = csv::Writer::from_writer(Vec::new());
     rows.write_record([
         "strategy",
+        "encoder",
         "labels",
         "threshold",
         "reviewed",
@@ -329,7 +363,8 @@ pub(super) fn thresholds_csv(summary: &Summary) -> io::Result<Vec<u8>> {
     for curve in &summary.curves {
         for (threshold, trusted) in THRESHOLDS.iter().zip(&curve.trusted) {
             rows.write_record([
-                curve.strategy.name(),
+                curve.way.strategy.name(),
+                with_or_without(curve.way),
                 &curve.last().labels.to_string(),
                 threshold,
                 &trusted.reviewed.to_string(),
@@ -341,6 +376,10 @@ pub(super) fn thresholds_csv(summary: &Summary) -> io::Result<Vec<u8>> {
     finish(rows)
 }
 
+fn with_or_without(way: Way) -> &'static str {
+    if way.encoder { "with" } else { "without" }
+}
+
 fn finish(rows: csv::Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
     rows.into_inner().map_err(csv::IntoInnerError::into_error)
 }
@@ -350,7 +389,7 @@ mod tests {
     use active_learning_core::sampling::query_strategy::QueryStrategy;
 
     use super::*;
-    use crate::simulate::summary::tests::replay;
+    use crate::simulate::summary::tests::{plain, replay};
 
     fn replays() -> Vec<Replay> {
         vec![
@@ -363,7 +402,8 @@ mod tests {
 
     fn summary() -> Summary {
         let all = &replays()[0].points[2..];
-        Summary::of(&[QueryStrategy::Margin, QueryStrategy::Random], &replays(), all)
+        let ways = [QueryStrategy::Margin, QueryStrategy::Random].map(plain);
+        Summary::of(&ways, &replays(), all)
     }
 
     #[test]
@@ -379,7 +419,7 @@ mod tests {
             "       100 %       60   not reached\n",
             "margin is best on average over all numbers of labels (70.0 %).\n",
             "margin reaches with 50 labels the 80.0 % that random reaches with 60, 17 % fewer; at worst it is 5.0 \
-             points below random, with 40 labels.\n",
+             points below, with 40 labels.\n",
             "90 % right without people: threshold 0, people see 25.0 %.\n",
             "99 % right without people: no threshold here; more labels are needed.\n",
         ] {
@@ -390,7 +430,11 @@ mod tests {
 
     #[test]
     fn without_random_nothing_is_said_of_what_choosing_is_worth() {
-        let summary = Summary::of(&[QueryStrategy::Margin], &replays()[..1], &replays()[0].points);
+        let summary = Summary::of(
+            &[plain(QueryStrategy::Margin)],
+            &replays()[..1],
+            &replays()[0].points,
+        );
 
         let text = text(&summary);
 
@@ -410,12 +454,18 @@ mod tests {
         let thresholds = text(thresholds_csv(&summary()));
 
         assert_eq!(runs.lines().count(), 1 + 4 * 3);
-        assert_eq!(runs.lines().nth(2), Some("margin,0,40,0.7,0.35,0.25,0.75"));
+        assert_eq!(
+            runs.lines().nth(2),
+            Some("margin,without,0,40,0.7,0.35,0.25,0.75")
+        );
         assert_eq!(
             curves.lines().nth(1),
-            Some("margin,20,0.5,0.5,0.5,0.25,0.25,0.25,0.25,0.25,0.25,0.75,0.75,0.75")
+            Some("margin,without,20,0.5,0.5,0.5,0.25,0.25,0.25,0.25,0.25,0.25,0.75,0.75,0.75")
         );
         assert_eq!(thresholds.lines().count(), 1 + 2 * THRESHOLDS.len());
-        assert_eq!(thresholds.lines().nth(2), Some("margin,60,0.5,0.25,0.9,0.5"));
+        assert_eq!(
+            thresholds.lines().nth(2),
+            Some("margin,without,60,0.5,0.25,0.9,0.5")
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use active_learning_core::{sampling::query_strategy::QueryStrategy, statistics::half_interval_of_mean};
 
-use super::replay::{Point, Replay, Trusted};
+use super::replay::{Point, Replay, Trusted, Way};
 
 const CONFIDENCE: f64 = 0.95;
 
@@ -11,7 +11,7 @@ const CONFIDENCE: f64 = 0.95;
 pub(super) struct Summary {
     /// Replays of each strategy.
     pub seeds: usize,
-    /// One a strategy, in their order.
+    /// One a way, in their order.
     pub curves: Vec<Curve>,
     /// What there is to learn: models of all labels.
     pub all: AllLabels,
@@ -29,8 +29,8 @@ pub(super) struct AllLabels {
 /// How good models of one strategy become.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Curve {
-    /// The strategy.
-    pub strategy: QueryStrategy,
+    /// How texts were chosen and looked at.
+    pub way: Way,
     /// By number of labels, ascending.
     pub points: Vec<MeanPoint>,
     /// What the last models do at each threshold, on average.
@@ -71,31 +71,28 @@ impl Mean {
 }
 
 impl Summary {
-    /// Sums up replays of these strategies, each of which has at least one, and models of all labels, one a seed.
-    pub fn of(strategies: &[QueryStrategy], replays: &[Replay], all: &[Point]) -> Self {
-        let of = |strategy: &QueryStrategy| -> Vec<&Replay> {
-            replays
-                .iter()
-                .filter(|replay| replay.strategy == *strategy)
-                .collect()
-        };
+    /// Sums up replays of these ways, each of which has at least one, and models of all labels, one a seed.
+    pub fn of(ways: &[Way], replays: &[Replay], all: &[Point]) -> Self {
+        let of = |way: &Way| -> Vec<&Replay> { replays.iter().filter(|replay| replay.way == *way).collect() };
         Self {
-            seeds: replays.len() / strategies.len(),
+            seeds: replays.len() / ways.len(),
             all: AllLabels {
                 labels: all.iter().map(|point| point.labels).max().unwrap_or(0),
                 accuracy: Mean::of(&all.iter().map(|point| point.accuracy).collect::<Vec<_>>()),
             },
-            curves: strategies
-                .iter()
-                .map(|strategy| Curve::of(*strategy, &of(strategy)))
-                .collect(),
+            curves: ways.iter().map(|way| Curve::of(*way, &of(way))).collect(),
         }
     }
 
-    /// Returns the curve of random choice, if it was replayed.
-    pub fn random(&self) -> Option<&Curve> {
-        let mut curves = self.curves.iter();
-        curves.find(|curve| curve.strategy == QueryStrategy::Random)
+    /// Returns the curve of random choice with the encoder, or that without, if it was replayed.
+    pub fn random(&self, encoder: bool) -> Option<&Curve> {
+        let strategy = QueryStrategy::Random;
+        self.curve(Way { strategy, encoder })
+    }
+
+    /// Returns the curve of a way, if it was replayed.
+    pub fn curve(&self, way: Way) -> Option<&Curve> {
+        self.curves.iter().find(|curve| curve.way == way)
     }
 
     /// Returns the curve that is highest on average over all numbers of labels.
@@ -107,7 +104,7 @@ impl Summary {
 }
 
 impl Curve {
-    fn of(strategy: QueryStrategy, replays: &[&Replay]) -> Self {
+    fn of(way: Way, replays: &[&Replay]) -> Self {
         let mean_point = |index: usize| {
             let mean = |metric: fn(&Point) -> f64| {
                 let points = replays.iter().map(|replay| metric(&replay.points[index]));
@@ -130,7 +127,7 @@ impl Curve {
             }
         };
         Self {
-            strategy,
+            way,
             points: (0..replays[0].points.len()).map(mean_point).collect(),
             trusted: (0..replays[0].trusted.len()).map(mean_trusted).collect(),
         }
@@ -179,6 +176,12 @@ fn mean_of_known(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 pub(super) mod tests {
     use super::*;
 
+    /// A strategy without an encoder.
+    pub fn plain(strategy: QueryStrategy) -> Way {
+        let encoder = false;
+        Way { strategy, encoder }
+    }
+
     /// A replay with these accuracies at 20, 40, 60 … labels.
     pub fn replay(strategy: QueryStrategy, seed: u64, accuracies: &[f64]) -> Replay {
         let point = |(index, accuracy): (usize, &f64)| Point {
@@ -194,7 +197,7 @@ pub(super) mod tests {
             errors_caught: (seed > 0).then_some(0.5),
         };
         Replay {
-            strategy,
+            way: plain(strategy),
             seed,
             points: accuracies.iter().enumerate().map(point).collect(),
             trusted: vec![trusted; super::super::replay::THRESHOLDS.len()],
@@ -203,7 +206,7 @@ pub(super) mod tests {
 
     fn curve(accuracies: &[f64]) -> Curve {
         Curve::of(
-            QueryStrategy::Margin,
+            plain(QueryStrategy::Margin),
             &[&replay(QueryStrategy::Margin, 0, accuracies)],
         )
     }
@@ -217,11 +220,8 @@ pub(super) mod tests {
             replay(QueryStrategy::Random, 1, &[0.4, 0.6]),
         ];
 
-        let summary = Summary::of(
-            &[QueryStrategy::Margin, QueryStrategy::Random],
-            &replays,
-            &replays[0].points,
-        );
+        let ways = [QueryStrategy::Margin, QueryStrategy::Random].map(plain);
+        let summary = Summary::of(&ways, &replays, &replays[0].points);
 
         let margin = &summary.curves[0].points;
         assert_eq!(summary.seeds, 2);
@@ -231,11 +231,9 @@ pub(super) mod tests {
         assert!((margin[0].accuracy.half.expect("two seeds") - 1.270_62).abs() < 1e-4);
         assert_eq!(margin[1].accuracy.half, Some(0.0));
         assert_eq!(summary.curves[0].trusted[0].errors_caught, Some(0.5));
-        assert_eq!(summary.best().strategy, QueryStrategy::Margin);
-        assert_eq!(
-            summary.random().expect("replayed").strategy,
-            QueryStrategy::Random
-        );
+        assert_eq!(summary.best().way, ways[0]);
+        assert_eq!(summary.random(false).expect("replayed").way, ways[1]);
+        assert_eq!(summary.random(true), None);
     }
 
     #[test]

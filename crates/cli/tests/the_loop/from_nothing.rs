@@ -213,6 +213,38 @@ async fn a_stack_without_training_data_asks_people_until_it_has_a_model_and_rank
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_texts_that_people_are_asked_about_are_chosen_by_what_they_mean() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state = folder.path().join("state");
+    let file = folder.path().join("tickets.csv");
+    write_csv(&file, &tickets());
+    let file = file.to_str().expect("UTF-8");
+    let start = ["start", "--labels", "billing,delivery,login", "--texts", file];
+    let parameters = [
+        "FeedbackBufferSeconds=1",
+        "PoolTextsInReview=20",
+        "TextEncoder=built-in",
+    ];
+
+    let stack = Killable::run(&state, &start, &parameters);
+
+    let s3 = stack.s3().await;
+    let list = async |prefix: &str| {
+        let bucket = stack.outputs.output("FeedbackS3Bucket");
+        let list = s3.list_objects_v2().bucket(bucket).prefix(prefix).send().await;
+        let keys = list.expect("listed").contents().to_vec().into_iter();
+        keys.filter_map(|object| object.key).collect::<Vec<String>>()
+    };
+    until(async || !list("asked/").await.is_empty()).await;
+    let identity = text_encoder::Encoder::built_in_identity();
+    assert_eq!(
+        list("backlog/vectors/").await,
+        [format!("backlog/vectors/{identity}.bin")],
+        "the classifier was asked for vectors before it had a model"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_training_file_that_is_refused_does_not_keep_the_next_start_waiting() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let state = folder.path().join("state");

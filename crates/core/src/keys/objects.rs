@@ -109,6 +109,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "Which run selects, so that one does at a time.",
     },
     ObjectKind {
+        key: "backlog/vectors/<encoder>.bin",
+        bucket: Feedback,
+        writers: &[A2I_TRIGGER],
+        readers: &[A2I_TRIGGER],
+        shape: "a hash and a vector in 8 bits a text",
+        lifetime: Kept,
+        description: "Vectors of the texts of the latest choices and selections.",
+    },
+    ObjectKind {
         key: "batch-reports/<file>.json",
         bucket: Feedback,
         writers: &[BATCH_FEEDBACK],
@@ -546,6 +555,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "JSON: LabelReport",
         lifetime: Kept,
         description: "How far people agree on a dataset's labels.",
+    },
+    ObjectKind {
+        key: "datasets/<version>/chosen.bin",
+        bucket: Training,
+        writers: &[MODEL_BUILDING],
+        readers: &[TEXT_CLASSIFIER],
+        shape: "hashes of texts, 16 bytes each",
+        lifetime: Kept,
+        description: "Which training rows a model's doubt chose: they are no sample of the traffic.",
     },
     ObjectKind {
         key: "datasets/<version>/machine-labelled.jsonl",

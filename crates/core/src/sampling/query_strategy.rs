@@ -32,6 +32,10 @@ const MAX_COMPARED: usize = 2_000;
 /// Most texts asked about before, the latest, that a covering batch looks at.
 pub const MAX_ASKED_BEFORE: usize = 1_000;
 
+/// Share of the texts that chance chooses beside a strategy: they tell what the confidence is worth on the traffic, of
+/// which texts that a model doubts are no sample.
+const CHANCE_SHARE: f64 = 0.2;
+
 /// Sum of scores above which classes cannot be shares of one, with room for rounding.
 const MAX_SUM_OF_SHARES: f32 = 1.01;
 
@@ -221,6 +225,44 @@ pub fn select(
     }
     order.truncate(count);
     order
+}
+
+/// A text that was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Its index among the candidates.
+    pub index: usize,
+    /// Whether a model's doubt chose it: then it is no sample of the candidates.
+    pub by_doubt: bool,
+}
+
+/// Chooses as [`select`] does, but a fifth by chance, where a model has a say in the choice.
+///
+/// The number that is left of a whole text comes by chance too. Those by chance come last.
+pub fn select_with_chance(
+    strategy: QueryStrategy,
+    candidates: &[Candidate],
+    before: &AskedBefore,
+    count: usize,
+    seed: u64,
+) -> Vec<Choice> {
+    let is_judged = candidates.iter().any(|candidate| candidate.prediction.is_some());
+    let by_doubt = is_judged && !matches!(strategy, QueryStrategy::Random | QueryStrategy::Diversity);
+    let mut random = Random::new(seed);
+    let by_chance = match by_doubt {
+        true => (count as f64 * CHANCE_SHARE + random.next_f64()) as usize,
+        false => 0,
+    };
+
+    let by_value = select(strategy, candidates, before, count - by_chance.min(count), seed);
+    let mut is_left = vec![true; candidates.len()];
+    by_value.iter().for_each(|&index| is_left[index] = false);
+    let mut rest: Vec<usize> = (0..candidates.len()).filter(|&index| is_left[index]).collect();
+    random.shuffle(&mut rest);
+    rest.truncate(by_chance);
+    let choice = |by_doubt| move |index| Choice { index, by_doubt };
+    let chosen = by_value.into_iter().map(choice(by_doubt));
+    chosen.chain(rest.into_iter().map(choice(false))).collect()
 }
 
 /// Returns how alike the candidates are to one another, and what was asked before to them: by their vectors if all
@@ -500,6 +542,22 @@ mod tests {
                 prop_assert_eq!(chosen.len(), count.min(pool.len()));
                 prop_assert!(chosen.iter().all(|&index| index < pool.len()));
             }
+        }
+
+        #[test]
+        fn a_fifth_is_chosen_by_chance_and_no_text_twice(
+            predictions in proptest::collection::vec(any_prediction(), 40..60), count in 1usize..40, seed: u64,
+        ) {
+            let pool: Vec<Candidate> =
+                predictions.into_iter().map(|prediction| Candidate { text: "text", prediction, vector: None }).collect();
+            let is_judged = pool.iter().any(|candidate| candidate.prediction.is_some());
+
+            let chosen = select_with_chance(QueryStrategy::Margin, &pool, &AskedBefore::default(), count, seed);
+
+            let by_chance = chosen.iter().filter(|choice| !choice.by_doubt).count() as f64;
+            let different: std::collections::BTreeSet<usize> = chosen.iter().map(|choice| choice.index).collect();
+            prop_assert_eq!(different.len(), count);
+            prop_assert!(!is_judged || (by_chance - 0.2 * count as f64).abs() <= 1.0);
         }
 
         #[test]

@@ -106,6 +106,23 @@ pub fn enqueue(record: &mut FeedbackRecord, explored: Option<f64>) -> Queue {
     }
 }
 
+/// Returns whether a model's doubt, or a user's, chose the record, or it was to stand for others: such texts are no sample
+/// of the traffic.
+///
+/// Chance chose audits, explored doubts, whose probability is below 1, and texts of the pool with a prediction that names
+/// no model. Imported labels are what their file is.
+pub fn is_chosen_by_doubt(record: &FeedbackRecord) -> bool {
+    match record.signal {
+        Signal::Audit | Signal::Accepted => false,
+        Signal::Unlabelled => record.prediction.is_none() || record.model_arn.is_some(),
+        Signal::LowConfidence | Signal::LowMargin => record
+            .selection_probability
+            .is_none_or(|probability| probability >= 1.0),
+        Signal::Dislike => !record.is_unlabelled(),
+        Signal::Like | Signal::Relabel => true,
+    }
+}
+
 /// Returns what the query strategy is told of a record.
 pub fn candidate(record: &FeedbackRecord) -> Candidate<'_> {
     let mut candidate = Candidate::of(record);
@@ -216,6 +233,39 @@ mod tests {
 
     use super::*;
     use crate::random::Random;
+
+    #[test]
+    fn chance_and_doubt_are_told_apart() {
+        let of = |signal: &str, more: serde_json::Value| {
+            let mut line = serde_json::json!({"schemaVersion": 1, "classifier": "default", "utterance": "text",
+                "prediction": "a", "confidence": 0.4, "source": "implicit", "signal": signal,
+                "receivedAt": "2026-11-20T10:00:00.000Z"});
+            for (name, value) in more.as_object().expect("members") {
+                line[name] = value.clone();
+            }
+            let record = FeedbackRecord::parse(line.to_string().as_bytes()).expect("a record");
+            is_chosen_by_doubt(&record)
+        };
+        let none = serde_json::json!({});
+
+        assert!(!of("audit", serde_json::json!({"selectionProbability": 0.05})));
+        assert!(!of("unlabelled", none.clone()));
+        assert!(of("unlabelled", serde_json::json!({"modelArn": "arn:model"})));
+        assert!(of(
+            "unlabelled",
+            serde_json::json!({"prediction": null, "confidence": null})
+        ));
+        assert!(!of(
+            "low-confidence",
+            serde_json::json!({"selectionProbability": 0.2})
+        ));
+        assert!(of(
+            "low-confidence",
+            serde_json::json!({"selectionProbability": 1.0})
+        ));
+        assert!(of("low-confidence", none.clone()));
+        assert!(of("dislike", none));
+    }
 
     const DAY: &str = "2026-11-20";
     const NEXT_DAY: &str = "2026-11-21";

@@ -138,6 +138,7 @@ impl Initial {
                 labels: self.label_sets.number(join_labels(&labels)),
                 source: Source::Initial,
                 candidate: true,
+                is_chosen: false,
                 copies: 0,
             };
             rows.push(kept);

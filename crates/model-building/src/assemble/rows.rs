@@ -35,6 +35,8 @@ pub(super) struct Row {
     pub source: Source,
     /// Whether it may be held out: its text is an initial row, or chance selected it from the traffic.
     pub candidate: bool,
+    /// Whether doubt chose it.
+    pub is_chosen: bool,
     /// Copies of the text that its answer serves.
     pub copies: u64,
 }
@@ -195,6 +197,7 @@ impl Rows {
                         labels: classes.number(labels.to_vec()),
                         source: Source::HumanReview,
                         candidate: record.iter().any(|line| line.is_sample),
+                        is_chosen: record.iter().all(|line| line.is_chosen),
                         copies: copies.get(&last.text_id).copied().unwrap_or_default(),
                     };
                     answered.insert(last.text_id, Some(row));
@@ -229,7 +232,10 @@ impl Rows {
             let reason = match (is_last, answer) {
                 (false, _) => "duplicate-initial-row",
                 (true, Some(answer)) => {
-                    answer.iter_mut().for_each(|answer| answer.candidate = true);
+                    answer.iter_mut().for_each(|answer| {
+                        answer.candidate = true;
+                        answer.is_chosen = false;
+                    });
                     "initial-row-answered-since"
                 }
                 (true, None) => match meanings[row.labels as usize] {

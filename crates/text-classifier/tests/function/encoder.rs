@@ -1,5 +1,9 @@
 //! Models that look through a text encoder, and encoders that are exchanged.
 
+use std::collections::BTreeMap;
+
+use active_learning_core::text::{unpack_vectors, vector_id};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use text_classifier::TextEncoder;
 
@@ -38,6 +42,62 @@ async fn a_model_understands_words_that_training_never_saw() {
     ] {
         assert_eq!(best(&function, text).await, class, "{text}");
     }
+}
+
+#[tokio::test]
+async fn texts_are_encoded_before_there_is_a_model_and_stay_for_its_training() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+    let texts: Vec<String> = (0..40).map(|number| format!("text number {number}")).collect();
+
+    let answer = function
+        .call("EncodeDocuments", &json!({"TextList": texts}))
+        .await;
+    let none = Function::new()
+        .call("EncodeDocuments", &json!({"TextList": texts}))
+        .await;
+    let too_many = vec!["text"; 101];
+    let refused = function
+        .call("EncodeDocuments", &json!({"TextList": too_many}))
+        .await;
+
+    assert_eq!(answer.body["Encoder"], text_encoder::Encoder::built_in_identity());
+    let pack = answer.body["Vectors"].as_str().expect("a pack");
+    let pack = BASE64_STANDARD.decode(pack).expect("Base64");
+    let vectors: BTreeMap<_, _> = unpack_vectors(&pack).collect();
+    assert_eq!(vectors.len(), 40);
+    assert!(vectors.contains_key(&vector_id("text number 7")));
+    assert_eq!(function.keys("text-classifier/vectors/").await.len(), 1);
+    assert_eq!(none.body, json!({"Encoder": null}));
+    assert_eq!(refused.status, 400, "{}", refused.body);
+}
+
+#[tokio::test]
+async fn a_training_reads_which_rows_a_models_doubt_chose() {
+    // Half of the texts tell their class, of the other half nobody could; these are what doubt chose.
+    let clear = (0..100).map(|n| (["a", "b"][n % 2], format!("{} number {n}", ["cat", "dog"][n % 2])));
+    let hard = (100..200).map(|n| {
+        (
+            ["a", "b"][n / 2 % 2],
+            format!("{} number {n}", ["cat", "dog"][n % 2]),
+        )
+    });
+    let hard: Vec<(&str, String)> = hard.collect();
+    let rows = clear.chain(hard.iter().cloned());
+    let rows: String = rows.map(|(label, text)| format!("{label},{text}\n")).collect();
+    let confidence = async |chosen: &[(&str, String)]| {
+        let function = Function::new();
+        let ids: Vec<u8> = chosen.iter().flat_map(|(_, text)| vector_id(text)).collect();
+        function.put_bytes_quietly("datasets/v1/chosen.bin", ids).await;
+        let model = function.trained_on("one", "datasets/v1/train.csv", &rows).await;
+        let endpoint = function.endpoint_of("late", &model).await;
+        let request = json!({"EndpointArn": endpoint, "Text": "cat"});
+        let answer = function.call("ClassifyDocument", &request).await;
+        answer.body["Classes"][0]["Score"].as_f64().expect("a score")
+    };
+
+    let (without, with) = (confidence(&[]).await, confidence(&hard).await);
+
+    assert!(with > without + 0.05, "{without} {with}");
 }
 
 #[tokio::test]

@@ -132,8 +132,12 @@ impl Function {
 
     /// Asks for a classifier `news` of this version, trained on this CSV.
     pub async fn create_classifier(&self, version: &str, csv: &str) -> String {
-        let key = format!("train/{version}.csv");
-        self.put_quietly(&key, csv).await;
+        self.create_classifier_on(version, &format!("train/{version}.csv"), csv)
+            .await
+    }
+
+    async fn create_classifier_on(&self, version: &str, key: &str, csv: &str) -> String {
+        self.put_quietly(key, csv).await;
         let request = json!({
             "DocumentClassifierName": "news",
             "VersionName": version,
@@ -152,6 +156,13 @@ impl Function {
     /// Returns a trained classifier `news` of this version.
     pub async fn trained_classifier(&self, version: &str, csv: &str) -> String {
         let arn = self.create_classifier(version, csv).await;
+        self.work().await;
+        arn
+    }
+
+    /// Returns a trained classifier `news` of this version, whose training file has this key.
+    pub async fn trained_on(&self, version: &str, key: &str, csv: &str) -> String {
+        let arn = self.create_classifier_on(version, key, csv).await;
         self.work().await;
         arn
     }
