@@ -15,7 +15,8 @@ import new_models  # noqa: F401
 
 def main():
     binary, state_dir = sys.argv[1:]
-    parameters = {"FeedbackBufferSeconds": 1, "AuditSampleRate": 0, "PoolTextsInReview": 0, "UsagePlanMonthlyQuota": 100_000}
+    parameters = {"FeedbackBufferSeconds": 1, "AuditSampleRate": 0, "PoolTextsInReview": 0, "UsagePlanMonthlyQuota": 100_000,
+                  "ComprehendClassificationScoreThreshold": 0.7}
     with stack.Stack(binary, state_dir, **parameters) as running:
         code = stack.run_checks(running)
     if running.process.returncode != 0:

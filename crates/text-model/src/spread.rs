@@ -237,7 +237,7 @@ mod tests {
     fn one_label_a_group_speaks_for_the_group() {
         let vector = |n: usize| {
             let noise = (n * 7 % 11) as f32 / 10.0 - 0.5;
-            let group = if n % 2 == 0 { 1.0 } else { -1.0 };
+            let group = if n.is_multiple_of(2) { 1.0 } else { -1.0 };
             Vector::of(&[group, noise, (n * 5 % 13) as f32 / 12.0 - 0.5])
         };
         let vectors: Vec<Vector> = (0..60).map(vector).collect();

@@ -340,7 +340,10 @@ fn a_model_learns_from_vectors_what_words_do_not_say() {
 fn few_labels_are_spread_over_texts_without_one() {
     // Two bands of meaning, labelled at opposite ends: by the labels alone the ends are what differs.
     let band = |n: usize| {
-        let (up, along) = (if n % 2 == 0 { 1.0 } else { -1.0 }, (n / 2) as f32 / 10.0 - 5.0);
+        let (up, along) = (
+            if n.is_multiple_of(2) { 1.0 } else { -1.0 },
+            (n / 2) as f32 / 10.0 - 5.0,
+        );
         Vector::of(&[along, up * (1.0 + (n * 7 % 5) as f32 / 20.0), 0.3])
     };
     let rows = "up,one\ndown,two\nup,three\ndown,four\n";
