@@ -17,6 +17,7 @@ use active_learning_core::dataset::{
 use aws_sdk_comprehend::{
     error::DisplayErrorContext, operation::classify_document::ClassifyDocumentError, primitives::DateTime,
 };
+use text_classifier::STATE_MAX_AGE;
 use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
@@ -121,7 +122,7 @@ pub async fn prepare(
     let mut waiting = Waiting::of(stack, &bucket).await?;
     if let Some((key, data)) = data {
         waiting.file = Some(key);
-        waiting.replaced = last_change(stack).await;
+        waiting.replaced = replaced(stack).await?;
         bucket.put(key, CSV, data).await?;
     }
     match waiting.until_ready().await {
@@ -202,7 +203,12 @@ impl<'a> Waiting<'a> {
         loop {
             let question = comprehend.classify_document().endpoint_arn(endpoint(self.stack));
             let answers = question.text("Ready?").send().await.is_ok();
-            if answers && (self.replaced.is_none() || last_change(self.stack).await > self.replaced) {
+            if answers && self.replaced.is_none() {
+                return Ok(());
+            }
+            if answers && last_change(self.stack).await > self.replaced {
+                // Another process of the function may serve the model before for a moment.
+                tokio::time::sleep(STATE_MAX_AGE).await;
                 return Ok(());
             }
             if let Some(refused) = self.refused().await? {
@@ -266,6 +272,20 @@ async fn wait_until_it_answers(stack: &Running) -> Result<HasModel, TrainingErro
         if tokio::time::Instant::now() > deadline {
             let reason = DisplayErrorContext(error).to_string();
             return Err(TrainingError::NotReady { reason });
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+}
+
+/// Returns when the model was put in service that is to be replaced; `None` if there is none. A function that has just
+/// been started may not answer yet: then the model before would be taken for the new one.
+async fn replaced(stack: &Running) -> Result<Option<DateTime>, TrainingError> {
+    if wait_until_it_answers(stack).await? == HasModel(false) {
+        return Ok(None);
+    }
+    loop {
+        if let Some(changed) = last_change(stack).await {
+            return Ok(Some(changed));
         }
         tokio::time::sleep(BETWEEN_TRIES).await;
     }

@@ -49,6 +49,7 @@ pub use bucket::StoreError;
 pub use bucket_event::EventError;
 pub use encoders::TextEncoder;
 pub use protocol::MAX_TEXT_BYTES;
+pub use serving::STATE_MAX_AGE;
 
 /// What the operator decides.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long a change of an endpoint may take to be noticed.
-pub(crate) const STATE_MAX_AGE: Duration = Duration::from_secs(1);
+pub const STATE_MAX_AGE: Duration = Duration::from_secs(1);
 /// Most endpoints whose models a process keeps: a model takes up to 64 MB.
 const MAX_LOADED: usize = 8;
 
