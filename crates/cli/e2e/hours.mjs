@@ -38,7 +38,9 @@ async function main() {
   const browser = await chromium.launch(BROWSER);
   let stack;
   const run = async (name, parameters, work) => {
-    stack = await startStack(binary, `${stateDir}-${name}`, { FeedbackBufferSeconds: 1, ItemsPerTask: 1, ...parameters });
+    stack = await startStack(binary, `${stateDir}-${name}`, {
+      FeedbackBufferSeconds: 1, ItemsPerTask: 1, UsagePlanRateLimit: 1000, UsagePlanBurstLimit: 1000, ...parameters,
+    });
     await work(browser, stack);
     await stack.stop();
     stack = null;
