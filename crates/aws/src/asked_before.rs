@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
-    keys,
-    labels::question::{Effect, Opinion, Question, State},
+    labels::question::{Effect, Opinion, State},
     sampling::duplicates::same_form,
 };
 use aws_sdk_s3::{Client, error::BoxError};
@@ -18,10 +17,11 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
-    bucket::{Bucket, MAX_DOCUMENT_BYTES},
+    bucket::Bucket,
     claims::Claims,
     env::{ConfigError, Env},
     failure::chain,
+    questions,
 };
 
 /// Time for the reads. Without an answer by then the caller is told what is so for nearly every text: it is
@@ -133,7 +133,7 @@ impl AskedBefore {
     async fn look_up(&self, record: &FeedbackRecord) -> Result<Option<NotAsked>, BoxError> {
         let form = format!("text-{}", same_form(record));
         let (question, original, owner) = tokio::join!(
-            self.question(&record.id),
+            questions::read(&self.bucket, &record.id),
             self.claims.holder(&form),
             self.claims.holder(&record.id)
         );
@@ -158,10 +158,5 @@ impl AskedBefore {
             false if self.settings.has_budget => NotAsked::Budget,
             _ => NotAsked::AlreadyAsked,
         }))
-    }
-
-    async fn question(&self, id: &str) -> Result<Option<Question>, BoxError> {
-        let object = self.bucket.read(&keys::question(id), MAX_DOCUMENT_BYTES).await?;
-        Ok(object.and_then(|object| Question::parse(&object.bytes)))
     }
 }

@@ -11,6 +11,17 @@ use crate::{
 /// Largest question that is read, in bytes: a record and some dozens of votes.
 const MAX_BYTES: u64 = 4 << 20;
 
+/// Reads a question of a feedback bucket; `None` if people were not asked, or by a version that kept none, or where it is
+/// damaged.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn read(feedback: &Bucket, record_id: &str) -> Result<Option<Question>, BucketError> {
+    let question = feedback.read(&keys::question(record_id), MAX_BYTES).await?;
+    Ok(question.and_then(|question| Question::parse(&question.bytes)))
+}
+
 /// The questions of a feedback bucket, and the disputes of a training bucket.
 #[derive(Clone, Debug)]
 pub struct Questions {
@@ -30,15 +41,13 @@ impl Questions {
         }
     }
 
-    /// Reads a question; `None` if people were not asked, or by a version that kept none, or where it is damaged.
+    /// Reads a question: see [`read`].
     ///
     /// # Errors
     ///
     /// [`BucketError`].
     pub async fn read(&self, record_id: &str) -> Result<Option<Question>, BucketError> {
-        let key = keys::question(record_id);
-        let question = self.feedback.read(&key, MAX_BYTES).await?;
-        Ok(question.and_then(|question| Question::parse(&question.bytes)))
+        read(&self.feedback, record_id).await
     }
 
     /// Changes a question, or makes it; `change` may run several times. What it leaves as it is, or as `None`, is not

@@ -8,13 +8,11 @@ use std::time::Duration;
 use active_learning_aws::{
     bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES},
     claims::{ClaimError, Claims},
+    questions,
 };
 use active_learning_core::{
     keys,
-    labels::{
-        prediction_result::{KeptPrediction, PredictionResult},
-        question::Question,
-    },
+    labels::prediction_result::{KeptPrediction, PredictionResult},
     sampling::duplicates::Duplicate,
 };
 use sha2::{Digest, Sha256};
@@ -110,22 +108,14 @@ impl Results {
     }
 
     async fn look(&self, kept: &KeptPrediction) -> Result<PredictionResult, ResultError> {
-        let question = match self.question(&kept.record_id).await? {
+        let question = match questions::read(&self.bucket, &kept.record_id).await? {
             Some(question) => Some(question),
             None => match self.original(kept).await? {
-                Some(original) => self.question(&original).await?,
+                Some(original) => questions::read(&self.bucket, &original).await?,
                 None => None,
             },
         };
         Ok(kept.result(question.as_ref()))
-    }
-
-    async fn question(&self, record_id: &str) -> Result<Option<Question>, BucketError> {
-        let object = self
-            .bucket
-            .read(&keys::question(record_id), MAX_DOCUMENT_BYTES)
-            .await?;
-        Ok(object.and_then(|object| Question::parse(&object.bytes)))
     }
 
     /// Returns the record whose question was asked instead, where this text is a duplicate.

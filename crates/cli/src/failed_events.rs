@@ -1,7 +1,5 @@
 //! `redrive`: events that failed to the end are sent again, here or on AWS.
 
-use std::io::{self, BufRead, Write};
-
 use active_learning_aws::{
     bucket::Bucket,
     failure::chain,
@@ -9,7 +7,7 @@ use active_learning_aws::{
 };
 use clap::Args;
 
-use crate::{outputs::StackOutputs, place};
+use crate::{confirm::confirmed, outputs::StackOutputs, place};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -65,7 +63,7 @@ pub async fn redrive(
         println!("No failed events in {}.", bucket.name());
         return Ok(true);
     }
-    if !options.yes && !confirmed(keys.len())? {
+    if !options.yes && !confirmed(&format!("Send {} failed events again?", keys.len()))? {
         return Ok(true);
     }
     Ok(report(&redrive::redrive(&bucket, keys).await))
@@ -80,12 +78,4 @@ fn report(outcome: &Outcome) -> bool {
         eprintln!("kept {}: {}", kept.key, kept.reason);
     }
     outcome.kept.is_empty()
-}
-
-fn confirmed(count: usize) -> io::Result<bool> {
-    print!("Send {count} failed events again? [y/N] ");
-    io::stdout().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }

@@ -4,11 +4,7 @@ mod plan;
 mod preview;
 mod store;
 
-use std::{
-    fs,
-    io::{self, BufRead, Write},
-    path::PathBuf,
-};
+use std::{fs, path::PathBuf};
 
 use active_learning_aws::{self as aws, label_set::LabelSets};
 use active_learning_core::labels::label_set::LabelSet;
@@ -18,6 +14,7 @@ use serde_json::json;
 use text_import::{Import, LabelDelimiter};
 
 use crate::{
+    confirm::confirmed,
     outputs::StackOutputs,
     place::{Place, batch_bucket},
 };
@@ -135,9 +132,9 @@ pub async fn execute(
     }
     let mut adds_labels = options.add_labels;
     if asks && !adds_labels && !plan.new_labels.is_empty() {
-        adds_labels = confirmed("Make the new labels labels? Otherwise they are proposed. [y/N] ")?;
+        adds_labels = confirmed("Make the new labels labels? Otherwise they are proposed.")?;
     }
-    if asks && !confirmed("Import? [y/N] ")? {
+    if asks && !confirmed("Import?")? {
         println!("Nothing was changed.");
         return Ok(false);
     }
@@ -228,14 +225,6 @@ impl Target {
         self.set = self.sets.edit(&aws::now(), add).await?;
         Ok(())
     }
-}
-
-fn confirmed(question: &str) -> io::Result<bool> {
-    print!("{question}");
-    io::stdout().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }
 
 fn label_delimiter(argument: &str) -> Result<LabelDelimiter, String> {

@@ -2,8 +2,6 @@
 //!
 //! Every change says first what it will do, with numbers, and asks.
 
-use std::io::{self, BufRead, Write};
-
 use active_learning_aws::{
     self as aws,
     label_set::{ChangeError, LabelSets},
@@ -14,7 +12,7 @@ use clap::{Args, Subcommand};
 use model_building::relabel::{self, Doubt, Proposal, Rows};
 use serde::Serialize;
 
-use crate::{outputs::StackOutputs, place::Place};
+use crate::{confirm::confirmed, outputs::StackOutputs, place::Place};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -203,7 +201,7 @@ impl Labels {
             return Ok(yes);
         }
         println!("{text}");
-        if !yes && !confirmed()? {
+        if !yes && !confirmed("Change the label set?")? {
             println!("Nothing was changed.");
             return Ok(false);
         }
@@ -333,14 +331,6 @@ fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
 fn mapped(rows: &Rows) -> String {
     let (answers, initial) = (rows.answers.len(), rows.initial.len());
     format!("{answers} answers and {initial} rows of training files are mapped, nobody is asked")
-}
-
-fn confirmed() -> io::Result<bool> {
-    print!("Change the label set? [y/N] ");
-    io::stdout().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }
 
 fn proposed(proposals: &[Proposal]) -> String {

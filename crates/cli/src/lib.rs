@@ -9,6 +9,7 @@ pub use active_learning_aws::redrive;
 pub mod advise;
 pub mod beginning;
 pub mod cli;
+pub mod confirm;
 pub mod demo;
 pub mod disputes;
 pub mod encoder;

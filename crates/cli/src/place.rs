@@ -65,10 +65,14 @@ pub async fn sdk_config(endpoint_url: Option<&str>) -> SdkConfig {
 
 /// Returns the feedback bucket of the stack whose training bucket this is: they differ in the first word.
 fn feedback_bucket(training: &str) -> Result<String, Failure> {
-    match training.strip_prefix("training-") {
-        Some(stack) => Ok(format!("feedback-{stack}")),
-        None => Err("the feedback bucket is not known: name it with --feedback-bucket".into()),
-    }
+    let bucket = of_same_stack(training, "feedback");
+    bucket.ok_or_else(|| "the feedback bucket is not known: name it with --feedback-bucket".into())
+}
+
+/// Returns the bucket of this kind beside a training bucket: they differ in the first word.
+fn of_same_stack(training: &str, kind: &str) -> Option<String> {
+    let stack = training.strip_prefix("training-")?;
+    Some(format!("{kind}-{stack}"))
 }
 
 /// Returns the bucket of this kind, such as `review`, of the stack whose training bucket this is.
@@ -77,12 +81,9 @@ fn feedback_bucket(training: &str) -> Result<String, Failure> {
 ///
 /// When it cannot be told from the name.
 pub fn sibling(training: &str, kind: &str) -> Result<String, Failure> {
-    match training.strip_prefix("training-") {
-        Some(stack) => Ok(format!("{kind}-{stack}")),
-        None => Err(
-            format!("`{training}` is no training bucket of a stack: its name begins with training-").into(),
-        ),
-    }
+    of_same_stack(training, kind).ok_or_else(|| {
+        format!("`{training}` is no training bucket of a stack: its name begins with training-").into()
+    })
 }
 
 /// Returns the batch bucket of the stack whose training bucket this is.
@@ -91,10 +92,8 @@ pub fn sibling(training: &str, kind: &str) -> Result<String, Failure> {
 ///
 /// When it cannot be told from the name.
 pub fn batch_bucket(training: &str) -> Result<String, Failure> {
-    match training.strip_prefix("training-") {
-        Some(stack) => Ok(format!("batch-{stack}")),
-        None => Err("the batch bucket is not known: name it with --batch-bucket".into()),
-    }
+    let bucket = of_same_stack(training, "batch");
+    bucket.ok_or_else(|| "the batch bucket is not known: name it with --batch-bucket".into())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One text's way: what was predicted, why people were asked, what they said, and the label.
 
+use active_learning_aws::questions;
 use active_learning_core::feedback::record_id;
 use active_learning_core::keys;
 use active_learning_core::labels::labelled::LabelledRecord;
@@ -50,8 +51,7 @@ impl Console<'_> {
         blocks: &mut Vec<Block>,
         document: &mut Value,
     ) -> Result<(), ConsoleError> {
-        let read = self.feedback.read(&keys::question(id), MAX_BYTES).await?;
-        let Some(question) = read.and_then(|object| Question::parse(&object.bytes)) else {
+        let Some(question) = questions::read(self.feedback, id).await? else {
             blocks.push(Block::text(format!(
                 "People were not asked about the record {id}, as far as is kept."
             )));
