@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod claims;
 pub mod clients;
 pub mod env;
+pub mod event_bus;
 pub mod failure;
 pub mod feedback_stream;
 pub mod human_loops;

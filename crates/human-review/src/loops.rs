@@ -25,6 +25,7 @@ use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, sha256};
 use crate::marks::{Mark, Order};
 use crate::output::{output_document, output_key};
 use crate::records::Records;
+use crate::status_events::StatusEvents;
 
 /// Loops that may be in flight in one flow definition. Source: A2I quotas.
 pub const MAX_LOOPS_IN_FLIGHT: usize = 5_000;
@@ -89,6 +90,7 @@ pub struct Loops {
     records: Records,
     flow_definition_arn: String,
     rules: FlowRules,
+    status_events: Option<StatusEvents>,
 }
 
 impl Loops {
@@ -98,6 +100,16 @@ impl Loops {
             records: Records::new(bucket),
             flow_definition_arn,
             rules,
+            status_events: None,
+        }
+    }
+
+    /// Tells when a loop has ended.
+    #[must_use]
+    pub fn with_status_events(self, status_events: StatusEvents) -> Self {
+        Self {
+            status_events: Some(status_events),
+            ..self
         }
     }
 
@@ -268,6 +280,9 @@ impl Loops {
             self.write_output(&human_loop).await?;
             human_loop.leases.clear();
             if self.records.replace_loop(&human_loop, &etag).await? == Replaced::Written {
+                if let Some(events) = &self.status_events {
+                    events.tell(&self.flow_definition_arn, &human_loop).await;
+                }
                 self.records.remove_from_queue(&human_loop).await?;
             }
         }
