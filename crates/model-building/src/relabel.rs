@@ -7,10 +7,10 @@ use active_learning_core::{
     dataset::{Mode, TextId, TrainingRows, one_line},
     feedback::{FeedbackRecord, Signal, Source, record_id},
     labels::{
-        consolidation::{Settings, consolidate},
+        consolidation::{Consensus, Settings, consolidate},
         human_loop::Answer,
         label_key::label_key,
-        label_set::{LabelSet, Resolution},
+        label_set::{LabelSet, Resolution, can_be_label},
         labelled::LabelledRecord,
     },
 };
@@ -33,6 +33,8 @@ pub enum Doubt<'a> {
     Label(&'a str),
     /// Answers that no label fits: one that is new may.
     NoneFits,
+    /// Answers that propose this as a label.
+    Proposed(&'a str),
 }
 
 /// Rows of one kind.
@@ -67,7 +69,7 @@ impl Rows {
 ///
 /// The bucket or a training file cannot be read.
 pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
-    let labels = labels::read(bucket, Keep::Line).await?;
+    let labels = labels::read(bucket, Keep::Line, true).await?;
     let consolidated = consolidate(&labels.votes, Settings::default());
     let mut rows = Rows::default();
     let mut answered: HashSet<TextId> = HashSet::new();
@@ -80,6 +82,7 @@ pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) ->
         let is_meant = match (&outcome, doubt) {
             (Outcome::Labels(labels), Doubt::Label(name)) => labels.iter().any(|label| label == name),
             (Outcome::NoClass("none-fits"), Doubt::NoneFits) => true,
+            (Outcome::NoClass(_), Doubt::Proposed(name)) => proposes(&consolidated.of(last.id), name),
             _ => false,
         };
         if is_meant {
@@ -92,16 +95,30 @@ pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) ->
     Ok(rows)
 }
 
+/// Returns whether people agree on a label that is none of the set, and this is it.
+fn proposes(consensus: &Consensus<&Answer>, name: &str) -> bool {
+    let Consensus::Agreed { answer, .. } = consensus else {
+        return false;
+    };
+    let is_it = |label: &str| label_key(label) == label_key(name);
+    match answer {
+        Answer::NewLabel { label } => is_it(label),
+        Answer::Labels { labels } => labels.iter().any(|label| is_it(label)),
+        Answer::NoneFits | Answer::Unsure => false,
+    }
+}
+
 /// Returns what is proposed and neither a label nor refused, the most frequent first.
 ///
 /// # Errors
 ///
 /// The bucket cannot be read.
 pub async fn proposals(bucket: &Bucket, set: &LabelSet) -> Result<Vec<Proposal>, Failure> {
-    let labels = labels::read(bucket, Keep::Line).await?;
+    let labels = labels::read(bucket, Keep::Line, true).await?;
     let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     let mut count = |name: &str| {
-        if matches!(set.resolve(name), Resolution::Proposed(_)) && !set.is_refused(name) {
+        let is_proposed = matches!(set.resolve(name), Resolution::Proposed(_)) && can_be_label(name);
+        if is_proposed && !set.is_refused(name) {
             let key = label_key(name);
             *spellings
                 .entry(key)

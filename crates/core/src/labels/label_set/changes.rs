@@ -1,7 +1,10 @@
 //! Changes of a label set. Each refuses what would make two labels one, or leave none.
 
 use super::{Label, LabelSet, MAX_ACTIVE_LABELS, MAX_NAME_BYTES, Origin, State};
-use crate::labels::{human_loop::is_answer_word, label_key::label_key};
+use crate::{
+    feedback::{FeedbackRecord, InvalidFeedback, prediction::split_labels},
+    labels::{human_loop::is_answer_word, label_key::label_key},
+};
 
 /// Why a set cannot be read, or not be changed in this way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +18,10 @@ pub enum LabelSetError {
     /// Two labels of a stored set have the same name.
     #[error("two labels of the set have the same name or synonym")]
     TwoLabels,
-    /// No name, one too long, or one with a meaning of its own.
+    /// A word that answers have a use for.
+    #[error("`{0}` cannot be a label: as an answer it has a meaning of its own; choose another name")]
+    Reserved(String),
+    /// No name, or one too long.
     #[error(
         "`{0}` cannot be a label: it needs something that can be seen, at most {MAX_NAME_BYTES} bytes, and no line break"
     )]
@@ -29,8 +35,18 @@ pub enum LabelSetError {
         label: String,
     },
     /// There is no such label in use.
-    #[error("there is no active label `{0}`")]
+    #[error("there is no active label `{0}`; `active-learning labels accept` makes a proposed one a label")]
     Unknown(String),
+    /// There is such a label, but it is not in use.
+    #[error(
+        "the label `{name}` is not in use any more: it was {fate}; `active-learning labels add` brings it back"
+    )]
+    NotInUse {
+        /// The label.
+        name: String,
+        /// What became of it.
+        fate: String,
+    },
     /// A label cannot be merged into, or split into, itself.
     #[error("`{0}` cannot be merged or split into itself")]
     Itself(String),
@@ -58,16 +74,18 @@ impl LabelSet {
         at.clone_into(&mut self.updated_at);
     }
 
-    /// Adds a label, or brings a retired one back.
+    /// Adds a label, or brings one back that was retired, merged or split: what was labelled so is so again.
     ///
     /// # Errors
     ///
     /// [`LabelSetError`] where the name is none, or another label's.
     pub fn add(&mut self, name: &str, description: &str) -> Result<(), LabelSetError> {
-        let retired = self
-            .index(name)
-            .filter(|index| self.labels[*index].state == State::Retired);
-        match retired {
+        let unused = self.index(name).filter(|index| {
+            let label = &self.labels[*index];
+            // Another name of a label that went into others may be meant for one of these.
+            label.state == State::Retired || (!label.is_active() && label_key(&label.name) == label_key(name))
+        });
+        match unused {
             Some(_) if self.active().count() >= MAX_ACTIVE_LABELS => Err(LabelSetError::TooMany),
             Some(index) => {
                 let label = &mut self.labels[index];
@@ -86,7 +104,7 @@ impl LabelSet {
     pub fn take_data<'a>(&mut self, names: impl IntoIterator<Item = &'a str>, at: &str) -> bool {
         let names: Vec<&str> = names.into_iter().collect();
         let mut after = match self.origin {
-            Origin::Parameter => Self::seed(names, Origin::InitialData, at),
+            Origin::Parameter => Self::seed(names, Origin::InitialData, at).with_several_labels(self.several),
             Origin::InitialData | Origin::Edited => {
                 let mut after = self.clone();
                 for name in names {
@@ -126,12 +144,15 @@ impl LabelSet {
         Ok(())
     }
 
-    /// Makes the rows of one label those of another.
+    /// Makes the rows of one label those of another. A name that is no label, but was proposed, becomes another name of it.
     ///
     /// # Errors
     ///
     /// [`LabelSetError`] where one of them is not active, or both are the same.
     pub fn merge(&mut self, from: &str, into: &str) -> Result<(), LabelSetError> {
+        if self.index(from).is_none() && self.index(into).is_some() {
+            return self.add_synonym(into, from);
+        }
         let (from, into) = (self.active_index(from)?, self.active_index(into)?);
         if from == into {
             return Err(LabelSetError::Itself(self.labels[from].name.clone()));
@@ -247,8 +268,11 @@ impl LabelSet {
 
     /// Finds an active label by any of its names.
     fn active_index(&self, name: &str) -> Result<usize, LabelSetError> {
-        let index = self.index(name).filter(|index| self.labels[*index].is_active());
-        index.ok_or_else(|| LabelSetError::Unknown(name.trim().to_owned()))
+        match self.index(name) {
+            Some(index) if self.labels[index].is_active() => Ok(index),
+            Some(index) => Err(self.not_in_use(index)),
+            None => Err(LabelSetError::Unknown(name.trim().to_owned())),
+        }
     }
 
     /// Checks that a name is no label's, or that of this one.
@@ -259,7 +283,22 @@ impl LabelSet {
         }
     }
 
+    fn not_in_use(&self, index: usize) -> LabelSetError {
+        let label = &self.labels[index];
+        LabelSetError::NotInUse {
+            name: label.name.clone(),
+            fate: match &label.state {
+                State::MergedInto(into) => format!("merged into `{into}`"),
+                State::Split { into } => format!("split into `{}`", into.join("`, `")),
+                State::Active | State::Retired => "retired".to_owned(),
+            },
+        }
+    }
+
     fn taken(&self, name: &str, index: usize) -> LabelSetError {
+        if !self.labels[index].is_active() {
+            return self.not_in_use(index);
+        }
         LabelSetError::Taken {
             name: name.to_owned(),
             label: self.labels[index].name.clone(),
@@ -267,15 +306,32 @@ impl LabelSet {
     }
 }
 
+/// Returns whether a label can be called so.
+pub fn can_be_label(name: &str) -> bool {
+    checked(name).is_ok()
+}
+
+/// Checks the label that a user suggests, or several: what can be no label is no suggestion.
+///
+/// # Errors
+///
+/// [`InvalidFeedback::NoLabel`].
+pub fn check_suggestion(record: &FeedbackRecord) -> Result<(), InvalidFeedback> {
+    let suggested = record.suggested_label.as_deref().map(split_labels);
+    match suggested.is_none_or(|names| names.iter().all(|name| can_be_label(name))) {
+        true => Ok(()),
+        false => Err(InvalidFeedback::NoLabel("label")),
+    }
+}
+
 /// Trims a name, and checks that it can be one.
 fn checked(name: &str) -> Result<&str, LabelSetError> {
     let name = name.trim();
+    if is_answer_word(name) {
+        return Err(LabelSetError::Reserved(name.to_owned()));
+    }
     let key = label_key(name);
-    if key.is_empty()
-        || is_answer_word(name)
-        || name.len() > MAX_NAME_BYTES
-        || name.contains(char::is_control)
-    {
+    if key.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
         return Err(LabelSetError::NoName(name.chars().take(80).collect()));
     }
     Ok(name)
