@@ -3,6 +3,8 @@
 //! The source differs: nobody but AWS may put events of a source that begins with `aws.`. Like A2I's they come at best
 //! effort: a loop that has ended stays so, whether the bus took the event or not.
 
+use std::time::Duration;
+
 use active_learning_aws::{
     event_bus::{Event, EventBus},
     failure::chain,
@@ -12,6 +14,7 @@ use active_learning_aws::{
 use chrono::SecondsFormat;
 use lambda_runtime::tracing::warn;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::{
     api::{EXPIRED, EXPIRED_CODE, loop_arn},
@@ -21,6 +24,9 @@ use crate::{
 
 /// Source of the events.
 pub const SOURCE: &str = "active-learning.human-review";
+
+/// Time to tell one: a reviewer may be waiting, and API Gateway waits 29 seconds.
+const TELL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where the ends of loops are told.
 #[derive(Debug, Clone)]
@@ -44,15 +50,14 @@ impl StatusEvents {
             resources: vec![loop_arn(flow_definition_arn, &human_loop.name)],
             detail: detail(flow_definition_arn, &self.bucket, human_loop).to_string(),
         };
-        if let Err(error) = self.bus.put(&event).await {
-            let name = &human_loop.name;
-            warn!(
-                human_loop.name = name,
-                error = chain(&error),
-                "its end is not told"
-            );
-            metrics::count("human-review", &[("StatusEventsLost", 1)]);
-        }
+        let lost = match timeout(TELL_TIMEOUT, self.bus.put(&event)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "the event bus did not answer in time".to_owned(),
+        };
+        let name = &human_loop.name;
+        warn!(human_loop.name = name, error = lost, "its end is not told");
+        metrics::count("human-review", &[("StatusEventsLost", 1)]);
     }
 }
 
