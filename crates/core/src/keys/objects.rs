@@ -220,7 +220,7 @@ pub const OBJECTS: &[ObjectKind] = &[
     ObjectKind {
         key: "predictions-of/<record>/<prediction>",
         bucket: Feedback,
-        writers: &[CLASSIFY],
+        writers: &[CLASSIFY, FEEDBACK_API],
         readers: &[REVIEW_EVENTS],
         shape: "empty",
         lifetime: PredictionRetention,
