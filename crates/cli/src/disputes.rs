@@ -118,6 +118,9 @@ pub async fn adjudicate(
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<(), Failure> {
     let place = adjudication.place.find(stack).await?;
+    if adjudication.label.len() > 1 && !place.several_labels {
+        return Err("a text has one label here (parameter ReviewSeveralLabels): name the right one".into());
+    }
     let choice = match adjudication.none_fits {
         true => Choice::NoneFits,
         false => Choice::Labels(adjudication.label),
