@@ -5,46 +5,16 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import path from 'node:path';
 
-import { chromium } from 'playwright-core';
-
-import { BROWSER, startStack, until } from './stack.mjs';
+import { isAccessible, main, ok } from './checks.mjs';
+import { until } from './stack.mjs';
 
 const PAGES = ['overview', 'tasks', 'quality', 'reviewers', 'model', 'versions', 'data', 'operations'];
-const MEDIA = [
-  { colorScheme: 'light', forcedColors: 'none' },
-  { colorScheme: 'dark', forcedColors: 'none' },
-  { colorScheme: 'light', forcedColors: 'active' },
-  { colorScheme: 'dark', forcedColors: 'active' },
-];
 const HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=2">';
 const DISPUTED = 'The minister, a keen cyclist, opened the velodrome that a bank had paid for.';
-const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-let passed = 0;
-function ok(what) {
-  passed += 1;
-  console.log(`ok    ${what}`);
-}
-
-async function main() {
-  const [binary, stateDir] = process.argv.slice(2);
-  const browser = await chromium.launch(BROWSER);
-  let stack;
-  try {
-    stack = await startStack(binary, stateDir, { FeedbackBufferSeconds: 1 });
-    await work(browser, stack);
-  } finally {
-    await browser.close();
-    await stack?.stop();
-  }
-  console.log(`${passed} passed, 0 failed`);
-}
-
-async function work(browser, stack) {
+async function work(browser, start) {
+  const stack = await start({ FeedbackBufferSeconds: 1 });
   await stack.feedback({ sentence: `${HOSTILE} shares fell`, prediction: 'World', confidence: 0.4 });
   const plain = await browser.newContext({ javaScriptEnabled: false });
   const page = await plain.newPage();
@@ -145,19 +115,19 @@ async function axeFindsNothing(browser, stack) {
   await fill(stack, figures.serving.modelArn);
   for (const address of [...PAGES, 'versions/build-1']) {
     assert.equal((await page.goto(stack.portalUrl + address)).status(), 200, address);
-    await isAccessible(page, address.replace('/', '-'));
+    await isAccessible(page, `console-${address.replace('/', '-')}`);
   }
   await page.goto(`${stack.portalUrl}data`);
   await page.fill('form[action=find-text] input[name=subject]', DISPUTED);
   await page.fill('form[action=find-text] input[name=value]', 'news');
   await page.click('form[action=find-text] button');
   assert.match(await page.textContent('blockquote'), /opened the velodrome/);
-  await isAccessible(page, 'one-text');
+  await isAccessible(page, 'console-one-text');
   await page.goto(`${stack.portalUrl}tasks`);
   await page.click('form[action=stop-task] button');
-  await isAccessible(page, 'confirmation');
+  await isAccessible(page, 'console-confirmation');
   assert.equal(await page.evaluate(() => window.hacked), undefined);
-  ok(`axe finds nothing on ${PAGES.length} full pages, a build, a text and a confirmation, light, dark and in forced colours`);
+  ok('nothing that clients, reviewers and operators wrote runs in the console');
   await context.close();
 }
 
@@ -207,20 +177,4 @@ async function fill(stack, modelArn) {
   await put('TrainingS3Bucket', 'builds/build-2/approval.json', { taskToken: 'token' });
 }
 
-async function isAccessible(page, name) {
-  for (const media of MEDIA) {
-    await page.emulateMedia(media);
-    await page.evaluate(axeSource);
-    const violations = await page.evaluate(async () => {
-      const found = await window.axe.run();
-      return found.violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(' | ')}`);
-    });
-    assert.deepEqual(violations, [], `${name} ${JSON.stringify(media)}`);
-    if (process.env.SCREENSHOTS && media === MEDIA[0]) {
-      await page.screenshot({ path: path.join(process.env.SCREENSHOTS, `console-${name}.png`), fullPage: true });
-    }
-  }
-  await page.emulateMedia(MEDIA[0]);
-}
-
-await main();
+await main(work);

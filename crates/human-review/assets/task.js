@@ -57,7 +57,8 @@
   let done = []; // what was answered on this page, oldest first
   let undoAt = null; // where in it the undo is
   let isWanting = false; // the reviewer is done, and the next task is not here yet
-  let noMore = false;
+  let noMore = false; // the server had no other when it was last asked
+  let fetching = false;
   let sending = false;
   let failures = 0;
   let timer = 0;
@@ -135,13 +136,12 @@
       saidState = '';
       alertWith('');
       flush();
-      if (isSwapped && !next && !noMore && !pending().length) prefetch();
     } else waitForSignIn(state);
   };
 
   // Returns whether the outbox may go on.
   const send = async (entry) => {
-    const wanted = isSwapped && !next && !noMore ? 'yes' : 'no';
+    const wanted = isSwapped && !next ? 'yes' : 'no';
     let outcome;
     try {
       outcome = await request(entry.kind, { ...entry.fields, 'portal:without': before().join(' '), 'portal:next': wanted });
@@ -195,6 +195,7 @@
     }
     if (isWanting && isSwapped) goOn();
     else if (isWanting) location.assign('next');
+    else lookAhead();
   }
 
   const put = (kind, fields, verdict) => {
@@ -222,8 +223,8 @@
     }
     // Two requests may bring one task, or one too many.
     const isKnown = reply.next && before().includes(reply.next.loop);
-    if (reply.next === null) noMore = !next;
-    else if (reply.next && next && !isKnown) request('give-back', { 'portal:loop': reply.next.loop }).catch(() => {});
+    if (reply.next !== undefined) noMore = reply.next === null && !next;
+    if (reply.next === null) { /* nothing else waits */ } else if (reply.next && next && !isKnown) request('give-back', { 'portal:loop': reply.next.loop }).catch(() => {});
     else if (isKnown) { /* it is here already */ } else if (reply.next && !reply.next.html) next = { ...reply.next, isElsewhere: true };
     else if (reply.next) next = ready(reply.next);
     form.dataset.ready = next ? 'yes' : 'no';
@@ -242,15 +243,22 @@
     };
   };
 
+  // A reviewer who was faster than the server took the task that came: another one has to lie ready.
+  const lookAhead = () => {
+    if (isSwapped && current && !next && !noMore && !sending && !pending().length) prefetch();
+  };
+
   async function prefetch() {
-    try {
-      const { status, reply } = await request(`next?without=${encodeURIComponent(before().join(' '))}`);
-      if (status === 200 && !next) arrive(reply);
-      else if (status === 401) waitForSignIn('ended');
-      else if (status !== 200 && isWanting) setTimeout(prefetch, 2_000);
-    } catch {
-      if (isWanting) setTimeout(prefetch, 2_000);
-    }
+    if (fetching) return;
+    fetching = true;
+    const address = `next?without=${encodeURIComponent(before().join(' '))}`;
+    const { status, reply } = await request(address).catch(() => ({ status: 0, reply: {} }));
+    fetching = false;
+    if (status === 200) {
+      arrive(reply);
+      lookAhead();
+    } else if (status === 401) waitForSignIn('ended');
+    else if (isWanting) setTimeout(prefetch, 2_000);
   }
 
   const leave = () => {
@@ -286,7 +294,7 @@
       stash = null;
       isWanting = false;
       show(task);
-      if (!next && !noMore && !sending) prefetch();
+      lookAhead();
       return;
     }
     if (next?.isElsewhere) {
@@ -537,7 +545,6 @@
     showSaving();
     // An answer that waits for its sending was given: the page is for the next one.
     if (isSwapped && store.get(`outbox:${current.id}`) && !current.previous) goOn();
-    else if (isSwapped && !pending().length) prefetch();
     flush();
   };
   if (document.readyState === 'complete') start();
