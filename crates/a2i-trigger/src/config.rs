@@ -27,6 +27,8 @@ pub struct Config {
     pub(crate) test_share: f64,
     pub(crate) endpoint_arn: String,
     pub(crate) classifier_url: Option<String>,
+    /// Whether a text may have several labels.
+    pub(crate) several_labels: bool,
 }
 
 impl Config {
@@ -55,6 +57,7 @@ impl Config {
             test_share: env.required("TEST_SHARE")?,
             endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
             classifier_url: env.optional("CLASSIFIER_URL")?,
+            several_labels: env.required("SEVERAL_LABELS")?,
         })
     }
 }

@@ -159,7 +159,7 @@ impl A2iTrigger {
             claims: Claims::new(feedback.clone(), config.claim_retention),
             human_loops: HumanLoops::new(feedback.clone(), a2i, config.workflow_arn.clone()),
             questions: Questions::new(FUNCTION, feedback.clone(), training.clone()),
-            label_sets: LabelSets::new(training.clone()),
+            label_sets: LabelSets::new(training.clone()).with_several_labels(config.several_labels),
             training,
             feedback,
             model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),

@@ -191,7 +191,7 @@ impl A2iTrigger {
         record: &FeedbackRecord,
         opinion: &Opinion,
     ) -> Result<Option<(Effect, Question)>, A2iTriggerError> {
-        let (Opinion::For(_) | Opinion::Past(_)) = opinion else {
+        let (Opinion::For(_) | Opinion::Past { .. }) = opinion else {
             return Ok(None);
         };
         let tell = |question: &mut Option<Question>| {
@@ -215,7 +215,7 @@ impl A2iTrigger {
         opinion: &Opinion,
         record: &FeedbackRecord,
     ) -> Result<(), A2iTriggerError> {
-        let (Opinion::For(vote) | Opinion::Past(vote)) = opinion else {
+        let (Opinion::For(vote) | Opinion::Past { vote, .. }) = opinion else {
             return Ok(());
         };
         let name = format!("vote-{}-{:016x}", question.record.id, occurrence(record));

@@ -21,6 +21,8 @@ const FRESH: Duration = Duration::from_secs(10);
 pub struct LabelSets {
     bucket: Bucket,
     known: Arc<Mutex<Option<Known>>>,
+    /// Whether a text may have several labels.
+    several: bool,
 }
 
 /// A set that was read.
@@ -47,7 +49,14 @@ impl LabelSets {
         Self {
             bucket,
             known: Arc::default(),
+            several: true,
         }
+    }
+
+    /// Says whether a text may have several labels: see [`LabelSet::with_several_labels`].
+    #[must_use]
+    pub fn with_several_labels(self, several: bool) -> Self {
+        Self { several, ..self }
     }
 
     /// Returns the set as it was within the last ten seconds; `None` if there is none yet.
@@ -62,7 +71,7 @@ impl LabelSets {
         }
         let read: Option<LabelSet> = self.bucket.read_document(LABEL_SET_KEY).await?;
         *known = read.map(|set| Known {
-            set: Arc::new(set),
+            set: Arc::new(set.with_several_labels(self.several)),
             read_at: Instant::now(),
         });
         Ok(known.as_ref().map(|known| known.set.clone()))
@@ -82,7 +91,7 @@ impl LabelSets {
         if let Some(set) = self.current().await? {
             return Ok(set);
         }
-        let seed = LabelSet::seed(names, Origin::Parameter, at);
+        let seed = LabelSet::seed(names, Origin::Parameter, at).with_several_labels(self.several);
         let created = self.bucket.create(LABEL_SET_KEY, JSON, seed.to_json()).await?;
         if created == Created::Created {
             self.keep_version(&seed).await?;
@@ -139,10 +148,11 @@ impl LabelSets {
         let mut tries = Tries::default();
         while tries.again().await {
             let read = self.bucket.read_version::<LabelSet>(LABEL_SET_KEY).await?;
-            let (mut set, etag) = match read {
+            let (set, etag) = match read {
                 Some((set, etag)) => (set, Some(etag)),
                 None => (new(), None),
             };
+            let mut set = set.with_several_labels(self.several);
             if etag.is_some() {
                 // Whoever wrote it may have been stopped before its version was kept.
                 self.keep_version(&set).await?;

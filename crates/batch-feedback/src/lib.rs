@@ -109,6 +109,9 @@ struct Done {
 /// Said of a file that was gone when its event came.
 const REPLACED: &str = "the file was replaced or removed before it was read";
 
+/// Said of a file in which there is nothing.
+const EMPTY: &str = "there is no text in the file";
+
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
@@ -193,7 +196,14 @@ impl BatchFeedback {
             0 => Some(Outcome::default()),
             _ => self.read(object, &name).await?,
         };
-        let unread = outcome.is_none().then_some(REPLACED);
+        let is_empty = |outcome: &Outcome| {
+            outcome.accepted + outcome.duplicates + outcome.rejected + outcome.rejected_not_kept == 0
+        };
+        let unread = match &outcome {
+            None => Some(REPLACED),
+            Some(outcome) if is_empty(outcome) => Some(EMPTY),
+            Some(_) => None,
+        };
         if let Some(reason) = unread {
             warn!(object.bucket, object.key, reason, "a file is unread");
         }

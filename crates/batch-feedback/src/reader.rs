@@ -6,9 +6,13 @@ use active_learning_aws::{
     feedback_stream::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS},
     rejected::{RejectedLines, RejectedObject},
 };
-use active_learning_core::feedback::{
-    FeedbackRecord, FeedbackRequest, Source,
-    batch::{BadItem, ReadError},
+use active_learning_core::{
+    feedback::{
+        FeedbackRecord, FeedbackRequest, Source,
+        batch::{BadItem, ReadError},
+        record_id,
+    },
+    labels::label_set::check_suggestion,
 };
 use aws_sdk_s3::primitives::ByteStream;
 use text_import::feedback::{self, Item, Whole};
@@ -134,13 +138,23 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
 
     fn record(&self, request: FeedbackRequest) -> Result<FeedbackRecord, String> {
         let record = request.into_record(Source::ExplicitBatch, &self.received_at);
-        record.map_err(|error| error.to_string())
+        let checked = record.and_then(|record| check_suggestion(&record).map(|()| record));
+        checked.map_err(|error| error.to_string())
     }
 
-    /// Returns whether the file said the same before: a like and a dislike of one text are two things.
+    /// Returns whether the file said the same before: a like and a dislike of one text are two things, and so are the labels
+    /// of two users, or two labels.
     fn is_repetition(&mut self, record: &FeedbackRecord) -> bool {
         let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");
-        let said = id ^ u128::from(record.signal.needs_review());
+        let (label, user) = (record.suggested_label.as_deref(), record.user.as_deref());
+        let opinion = match (label, user) {
+            (None, None) => 0,
+            _ => {
+                let said = format!("{}\0{}", label.unwrap_or_default(), user.unwrap_or_default());
+                u128::from_str_radix(&record_id("opinion", &said), 16).expect("an id is 32 hex digits")
+            }
+        };
+        let said = id ^ opinion ^ u128::from(record.signal.needs_review());
         if self.seen.len() < MAX_REMEMBERED {
             !self.seen.insert(said)
         } else {

@@ -8,6 +8,7 @@
 //! the model before.
 
 mod automated_labelling;
+mod outdated_labels;
 mod request;
 mod results;
 
@@ -43,6 +44,7 @@ use lambda_http::{
     http::{Method, StatusCode, header},
     tracing::{error, warn},
 };
+use outdated_labels::OutdatedLabels;
 use request::{ClassifyRequest, wait_of_query};
 use results::{ResultError, Results, etag_of, matches_etag};
 use serde::Serialize;
@@ -82,8 +84,10 @@ pub struct Config {
     policy: ReviewPolicy,
     /// What becomes of a text that comes before the first model.
     before_first_model: BeforeFirstModel,
-    /// Bucket of the promises, and the accuracy of accepted predictions; none where none are accepted.
-    automated_labelling: Option<(String, f64)>,
+    /// Accuracy of accepted predictions; none where none are accepted.
+    automated_labelling: Option<f64>,
+    /// Bucket of the label set and of the promises.
+    training_bucket: String,
     allowed_origin: String,
 }
 
@@ -94,10 +98,10 @@ impl Config {
     ///
     /// [`ConfigError`] naming the variable that is missing or wrong.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let training_bucket = env.required("TRAINING_BUCKET_NAME")?;
         let target: AcceptedAccuracy = env.required("AUTOMATED_LABELLING_ACCURACY")?;
         Ok(Self {
-            automated_labelling: target.get().map(|target| (training_bucket, target)),
+            automated_labelling: target.get(),
+            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
             classifier_url: env.optional("CLASSIFIER_URL")?,
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
@@ -241,6 +245,7 @@ pub struct Classify {
     results: Results,
     model_arn: ModelArn,
     automated_labelling: Option<AutomatedLabelling>,
+    outdated_labels: OutdatedLabels,
     config: Config,
 }
 
@@ -251,7 +256,8 @@ impl Classify {
         let firehose = aws_sdk_firehose::Client::new(sdk);
         let s3 = aws_sdk_s3::Client::new(sdk);
         let bucket = Bucket::new(s3.clone(), &config.feedback_bucket);
-        let mut automated_labelling = config.automated_labelling.clone();
+        let training = bucket.other(&config.training_bucket);
+        let mut automated_labelling = config.automated_labelling;
         if config.policy.audit_rate.is_off() && automated_labelling.take().is_some() {
             warn!(
                 "automated labelling is off: with an audit sample rate of 0 nobody would see that a promise is broken"
@@ -259,7 +265,8 @@ impl Classify {
         }
         Self {
             automated_labelling: automated_labelling
-                .map(|(training, target)| AutomatedLabelling::new(bucket.other(training), target)),
+                .map(|target| AutomatedLabelling::new(training.clone(), target)),
+            outdated_labels: OutdatedLabels::new(training),
             model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
             results: Results::new(bucket.clone(), config.asked_before.claim_retention()),
             asked_before: AskedBefore::new(s3, config.asked_before.clone()),
@@ -336,7 +343,10 @@ impl Classify {
             predicted => Some(predicted?),
         };
         let review = match &prediction {
-            Some(prediction) => self.config.policy.decide(prediction, draw),
+            Some(prediction) => {
+                let review = self.config.policy.decide(prediction, draw);
+                self.outdated_labels.review(prediction, review).await
+            }
             None => None,
         };
         let signal = match &prediction {

@@ -6,9 +6,10 @@ use serde_json::Value;
 use crate::results::MAX_WAIT_SECONDS;
 
 /// The fields of a request.
-const FIELDS: [Known; 3] = [
+const FIELDS: [Known; 4] = [
     ("classifier", "classifier"),
     ("sentence", "sentence"),
+    ("utterance", "sentence"),
     ("wait", "wait"),
 ];
 
@@ -80,6 +81,19 @@ fn wrong_wait(found: &'static str) -> InvalidFeedback {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn utterance_is_understood_in_place_of_sentence_and_not_beside_it() {
+        let parse = |body: &str| ClassifyRequest::parse(body.as_bytes(), "news");
+
+        let read = parse(r#"{"utterance": "Rates rise"}"#).map(|request| request.utterance);
+
+        assert_eq!(read.as_deref(), Ok("Rates rise"));
+        assert_eq!(
+            parse(r#"{"utterance": "a", "sentence": "b"}"#),
+            Err(InvalidFeedback::Twice("sentence"))
+        );
+    }
 
     fn wait(value: &str) -> Result<Option<u64>, InvalidFeedback> {
         let body = format!(r#"{{"sentence": "Rates rise", "wait": {value}}}"#);

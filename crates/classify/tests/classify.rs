@@ -1,6 +1,7 @@
 //! The function over local services; Comprehend and Firehose answer as each test says.
 
 use active_learning_aws::env::Env;
+use active_learning_core::labels::label_set::{LabelSet, Origin};
 use classify::{Classify, Config};
 use lambda_http::{Body, Request, Response, http};
 use local_aws::{LocalAws, s3::BucketSpec, script::Script};
@@ -840,4 +841,41 @@ async fn only_get_is_understood_where_results_are() {
 
     assert_eq!(problem(&response), (405, "method_not_allowed".into(), None));
     assert_eq!(response.headers()["allow"], "GET, OPTIONS");
+}
+
+#[tokio::test]
+async fn a_class_that_was_split_or_retired_since_goes_to_people_however_sure_the_model_is() {
+    for change in [
+        |set: &mut LabelSet| set.split("Business", &["Markets", "Companies"]),
+        |set: &mut LabelSet| set.retire("Business"),
+    ] {
+        let mut set = LabelSet::seed(["Business", "Sports", "World"], Origin::Edited, "");
+        change(&mut set).expect("allowed");
+        let script = healthy("0.99");
+        let json = String::from_utf8(set.to_json()).expect("UTF-8");
+        script.always("GET /training-123456789012/label-set.json", 200, json);
+
+        let response = classify(&script).handle(event(CONFIDENT)).await;
+
+        let answer = body(&response);
+        assert_eq!(answer["prediction"], "Business");
+        assert_eq!(answer["review"]["reason"], "outdated-label");
+        assert_eq!(answer["review"]["queued"], true);
+        assert_eq!(record_sent(&script)["signal"], "outdated-label");
+    }
+}
+
+#[tokio::test]
+async fn a_class_that_was_renamed_or_merged_since_is_trusted_and_so_is_all_without_a_label_set() {
+    let mut set = LabelSet::seed(["Business", "Sports", "World"], Origin::Edited, "");
+    set.rename("Business", "Economy").expect("free");
+    let script = healthy("0.99");
+    let json = String::from_utf8(set.to_json()).expect("UTF-8");
+    script.always("GET /training-123456789012/label-set.json", 200, json);
+
+    let renamed = classify(&script).handle(event(CONFIDENT)).await;
+    let without = classify(&healthy("0.99")).handle(event(CONFIDENT)).await;
+
+    assert_eq!(body(&renamed)["review"], Value::Null);
+    assert_eq!(body(&without)["review"], Value::Null);
 }

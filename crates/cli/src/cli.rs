@@ -18,7 +18,7 @@ use crate::{
     advise,
     beginning::{self, Beginning},
     demo::{self, demo},
-    disputes, encoder, failed_events, functions, import, labels, models,
+    disputes, encoder, failed_events, fault_run, functions, import, labels, models,
     outputs::StackOutputs,
     phases, run, sign_in, simulate, training,
 };
@@ -72,6 +72,9 @@ struct StackOptions {
     /// What the classifier learns from, Comprehend CSV (label,text) [default: the sample news, the first time]
     #[arg(long, value_name = "FILE")]
     training_data: Option<PathBuf>,
+    /// Seed of faults by chance that befall the services
+    #[arg(long, value_name = "SEED", hide = true)]
+    faults: Option<u64>,
 }
 
 impl StackOptions {
@@ -83,6 +86,7 @@ impl StackOptions {
             template: self.template.or_else(|| before.template.clone()),
             param: [before.param.clone(), self.param].concat(),
             training_data: self.training_data.or_else(|| before.training_data.clone()),
+            faults: self.faults.or(before.faults),
         }
     }
 
@@ -164,6 +168,9 @@ enum Command {
     /// Sends events again that failed to the end, of the running stack or of one on AWS
     #[command(after_help = "Example: active-learning redrive --yes")]
     Redrive(failed_events::Options),
+    /// Drives the whole loop while chance befalls its calls and kills its processes, and counts what was lost
+    #[command(after_help = "Example: active-learning fault-run --records 2000 --seed 7")]
+    FaultRun(fault_run::Options),
     /// Replays labelled texts as if people reviewed them: how many labels, which strategy, what threshold
     #[command(after_help = "Example: active-learning simulate --data labelled.csv --labels 400 --batch 25")]
     Simulate(simulate::Options),
@@ -255,7 +262,7 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 let beginning = Beginning::read(&beginning)?;
                 let training_data = stack.training_data.as_deref().map(training::read).transpose()?;
                 let settings = settings_of_run(&options.state_dir, &stack)?;
-                run::run(&settings, training_data, &beginning).await?;
+                run::run(&settings, training_data, &beginning, stack.faults).await?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Demo {
@@ -307,6 +314,7 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 let done = failed_events::redrive(events, || running(&options.state_dir)).await?;
                 Ok(exit_code(done))
             }
+            Command::FaultRun(faults) => Ok(exit_code(fault_run::run(&faults, &options.state_dir).await?)),
             Command::SignInLink { reviewer, role, json } => {
                 let link = sign_in::create_link_as(&running(&options.state_dir)?, &reviewer, role).await?;
                 match json {

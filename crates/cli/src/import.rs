@@ -7,11 +7,12 @@ mod store;
 use std::{fs, path::PathBuf};
 
 use active_learning_aws::{self as aws, label_set::LabelSets};
-use active_learning_core::labels::label_set::LabelSet;
+use active_learning_core::labels::label_set::{LabelSet, Origin};
 use clap::Args;
 use plan::Plan;
 use serde_json::json;
-use text_import::{Import, LabelDelimiter};
+use store::Known;
+use text_import::{Import, LabelDelimiter, Summary};
 
 use crate::{
     confirm::confirmed,
@@ -57,6 +58,10 @@ pub struct Options {
     /// Makes new labels labels; without it they are proposed
     #[arg(long)]
     add_labels: bool,
+    /// Takes several labels of a text, as a multi-label stack does that has no model yet; else the stack says whether
+    /// texts have several (parameter ReviewSeveralLabels)
+    #[arg(long)]
+    several_labels: bool,
     /// Name of the classifier that the texts are of [default: the one that a file names, else `default`]
     #[arg(long, value_name = "NAME")]
     classifier: Option<String>,
@@ -107,23 +112,27 @@ pub async fn execute(
         Err(_) if options.preview => None,
         Err(error) => return Err(error),
     };
-    let no_set = LabelSet::none();
+    let no_set = set_of(&files);
     let set = target.as_ref().map_or(&no_set, |target| &target.set);
     let mut plan = Plan::of(&files, set, &options);
+    let mut known = match &target {
+        Some(target) => Some(Known::of(&target.place, &target.set, &plan).await?),
+        None => None,
+    };
     let does_nothing = options.preview || options.json && !options.yes;
     if options.json && does_nothing {
         println!(
             "{}",
-            serde_json::to_string_pretty(&preview::as_json(&files, &plan))?
+            serde_json::to_string_pretty(&preview::as_json(&files, &plan, known.as_ref()))?
         );
     }
     if !options.json {
-        print!("{}", preview::in_words(&files, &plan, target.is_some()));
+        print!("{}", preview::in_words(&files, &plan, known.as_ref()));
     }
     if does_nothing {
         return Ok(true);
     }
-    let Some(target) = &mut target else {
+    let (Some(target), Some(known)) = (&mut target, &mut known) else {
         return Ok(false);
     };
     let asks = !options.yes;
@@ -141,16 +150,24 @@ pub async fn execute(
     if adds_labels && !plan.new_labels.is_empty() {
         target.add_labels(&plan).await?;
         plan = Plan::of(&files, &target.set, &options);
+        *known = Known::of(&target.place, &target.set, &plan).await?;
     }
-    let done = store::store(&target.place, &target.batch, &plan).await?;
+    let done = store::store(&target.place, &target.batch, &plan, known).await?;
     if options.json {
-        let mut document = preview::as_json(&files, &plan);
+        let mut document = preview::as_json(&files, &plan, Some(known));
         document["done"] = json!(done);
         println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
         print!("{}", preview::done_in_words(&done, &plan));
     }
     Ok(true)
+}
+
+/// Makes the label set of files, by which they are planned where there is no stack.
+fn set_of(files: &[File]) -> LabelSet {
+    let rows = files.iter().flat_map(|file| &file.import.rows);
+    let labels = Summary::of(rows).labels.into_iter().map(|label| label.name);
+    LabelSet::seed(labels, Origin::InitialData, "")
 }
 
 fn read_files(options: &Options) -> Result<Vec<File>, Failure> {
@@ -202,12 +219,16 @@ impl Target {
         });
         let place = place.await?;
         let batch = place.training.other(batch.or(of_stack).unwrap_or_default());
-        let sets = LabelSets::new(place.training.clone());
+        let several = place.several_labels || options.several_labels;
+        let sets = LabelSets::new(place.training.clone()).with_several_labels(several);
         let set = sets
             .current()
             .await
             .map_err(|error| format!("does the stack run? {}", aws::failure::chain(&error)))?;
-        let set = set.map_or_else(LabelSet::none, |set| set.as_ref().clone());
+        let set = set.map_or_else(
+            || LabelSet::none().with_several_labels(several),
+            |set| set.as_ref().clone(),
+        );
         Ok(Self {
             place,
             batch,

@@ -54,7 +54,7 @@ enum Action {
         /// Its name from now on
         new: String,
     },
-    /// Makes the rows of a label those of another
+    /// Makes the rows of a label those of another; of a proposed name another name of it
     Merge {
         /// The label that goes
         from: String,
@@ -121,7 +121,7 @@ pub async fn execute(
     let (bucket, feedback) = (options.bucket.as_deref(), options.feedback_bucket.as_deref());
     let place = Place::of(bucket, feedback, stack).await?;
     let labels = Labels {
-        sets: LabelSets::new(place.training.clone()),
+        sets: LabelSets::new(place.training.clone()).with_several_labels(place.several_labels),
         relabelling: Relabelling::new(place.feedback.clone(), place.training.clone()),
         place,
     };
@@ -257,6 +257,14 @@ impl Labels {
             Action::Rename { old, new } => {
                 let rows = self.rows(set, &Doubt::Label(&name_of(old))).await?;
                 format!("`{}` becomes `{}`: {}.", name_of(old), new.trim(), mapped(&rows))
+            }
+            Action::Merge { from, into } if set.find(from).is_none() => {
+                format!(
+                    "`{}` is no label, so that there is nothing to merge: it becomes another name of `{}`, as by \
+                     `labels synonym`. Votes that proposed it count for that.",
+                    from.trim(),
+                    name_of(into)
+                )
             }
             Action::Merge { from, into } => {
                 let rows = self.rows(set, &Doubt::Label(&name_of(from))).await?;

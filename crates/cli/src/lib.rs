@@ -2,7 +2,7 @@
 //!
 //! [`cli`] reads the command line. [`run`] boots the template with `local_stack` and adds what this project
 //! adds to any such stack: training data, sign-in links, the words on the screen. [`models`] and [`redrive`]
-//! act on a running stack; [`advise`] and [`simulate`] need none.
+//! act on a running stack; [`advise`] and [`simulate`] need none; [`fault_run`] starts one to torment it.
 
 pub use active_learning_aws::redrive;
 
@@ -14,6 +14,7 @@ pub mod demo;
 pub mod disputes;
 pub mod encoder;
 pub mod failed_events;
+pub mod fault_run;
 pub mod functions;
 pub mod http_client;
 pub mod import;

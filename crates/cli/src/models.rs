@@ -197,14 +197,18 @@ pub async fn execute(
             output,
             target,
         } => {
-            let Models { bucket, .. } = target.models(stack).await?;
+            let Models {
+                bucket,
+                several_labels: several,
+                ..
+            } = target.models(stack).await?;
             let summary = match output {
                 Some(path) => {
                     let file = File::create(&path)
                         .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-                    export(&bucket, format, io::BufWriter::new(file)).await?
+                    export(&bucket, format, several, io::BufWriter::new(file)).await?
                 }
-                None => export(&bucket, format, io::stdout().lock()).await?,
+                None => export(&bucket, format, several, io::stdout().lock()).await?,
             };
             let ExportSummary {
                 rows,
@@ -230,6 +234,8 @@ pub struct Models {
     state_machine: String,
     /// ARN of the endpoint, where its service answers at the one endpoint; empty on AWS.
     endpoint: String,
+    /// Whether a text may have several labels, as far as the stack says so.
+    several_labels: bool,
 }
 
 /// What an execution came to.
@@ -252,13 +258,16 @@ impl Models {
     /// Takes the models of a local stack.
     pub fn of_stack(config: &SdkConfig, stack: &StackOutputs) -> Self {
         let output = |name| stack.output(name).to_owned();
-        Self::new(
+        let models = Self::new(
             config,
             output("TrainingS3Bucket"),
             output("ModelBuildingStateMachineArn"),
             output("ComprehendEndpointArnInUse"),
-        )
-        .with_buckets(&output("FeedbackS3Bucket"), &output("ReviewS3Bucket"))
+        );
+        Self {
+            several_labels: place::has_several_labels(stack),
+            ..models.with_buckets(&output("FeedbackS3Bucket"), &output("ReviewS3Bucket"))
+        }
     }
 
     fn with_buckets(self, feedback: &str, review: &str) -> Self {
@@ -279,6 +288,7 @@ impl Models {
             bucket,
             state_machine,
             endpoint,
+            several_labels: false,
         }
     }
 

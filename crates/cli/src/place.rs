@@ -1,12 +1,16 @@
 //! The buckets of a stack, here or on AWS.
 
 use active_learning_aws::bucket::Bucket;
+use active_learning_core::dataset::Mode;
 use aws_config::{BehaviorVersion, SdkConfig};
 use local_stack::user;
 
 use crate::outputs::StackOutputs;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Template output that says whether a text may have several labels.
+const SEVERAL_LABELS: &str = "ReviewSeveralLabelsInUse";
 
 /// The buckets that hold labels and questions.
 #[derive(Clone, Debug)]
@@ -15,14 +19,18 @@ pub struct Place {
     pub training: Bucket,
     /// Feedback, and what is remembered of it.
     pub feedback: Bucket,
+    /// Whether a text may have several labels.
+    pub several_labels: bool,
 }
 
 impl Place {
-    /// Finds the buckets: those that are named, on AWS, or those of the running stack.
+    /// Finds the buckets: those that are named, on AWS, or those of the running stack. Of named ones the newest dataset
+    /// tells whether texts have several labels; without one they have one.
     ///
     /// # Errors
     ///
-    /// When no stack runs, or the feedback bucket cannot be told from the training bucket's name.
+    /// When no stack runs, the feedback bucket cannot be told from the training bucket's name, or the newest dataset
+    /// cannot be read.
     pub async fn of(
         training: Option<&str>,
         feedback: Option<&str>,
@@ -32,18 +40,23 @@ impl Place {
             let stack = stack()?;
             let config = user::sdk_config(&stack.endpoint_url).await;
             let output = |name| stack.output(name);
-            return Ok(Self::new(
-                &config,
-                output("TrainingS3Bucket"),
-                output("FeedbackS3Bucket"),
-            ));
+            let place = Self::new(&config, output("TrainingS3Bucket"), output("FeedbackS3Bucket"));
+            return Ok(Self {
+                several_labels: has_several_labels(&stack),
+                ..place
+            });
         };
         let config = sdk_config(None).await;
         let feedback = match feedback {
             Some(feedback) => feedback.to_owned(),
             None => feedback_bucket(training)?,
         };
-        Ok(Self::new(&config, training, &feedback))
+        let place = Self::new(&config, training, &feedback);
+        let mode = model_building::newest_mode(&place.training).await?;
+        Ok(Self {
+            several_labels: mode == Some(Mode::MultiLabel),
+            ..place
+        })
     }
 
     fn new(config: &SdkConfig, training: &str, feedback: &str) -> Self {
@@ -51,8 +64,14 @@ impl Place {
         Self {
             feedback: training.other(feedback),
             training,
+            several_labels: false,
         }
     }
+}
+
+/// Returns whether a text may have several labels in a local stack.
+pub fn has_several_labels(stack: &StackOutputs) -> bool {
+    stack.output(SEVERAL_LABELS) == "true"
 }
 
 /// Returns a configuration of SDK clients: the user's of the local stack at an endpoint, else what the AWS CLI would use.

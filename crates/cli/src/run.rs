@@ -17,6 +17,7 @@ use active_learning_aws::bucket::Bucket;
 
 use crate::{
     beginning::{self, Beginning},
+    fault_run,
     models::Models,
     outputs::StackOutputs,
     sign_in,
@@ -35,6 +36,8 @@ const FIRST_REVIEWER: &str = "local";
 
 /// Starts the stack, tells the user where it is, and stops it on Ctrl-C or SIGTERM.
 ///
+/// With a seed of `faults` chance befalls its services once it is ready.
+///
 /// # Errors
 ///
 /// Whatever keeps the stack from being ready; nothing runs then.
@@ -42,6 +45,7 @@ pub async fn run(
     settings: &Settings,
     training_data: Option<Vec<u8>>,
     beginning: &Beginning,
+    faults: Option<u64>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -53,6 +57,9 @@ pub async fn run(
         failure = async {
             let sample = training::SAMPLE_DATA;
             let outputs = make_ready(&stack, &settings.state_dir, training_data, beginning, sample).await?;
+            if let Some(seed) = faults {
+                fault_run::befall(&stack.aws.faults, seed, &settings.state_dir);
+            }
             let training = bucket(&stack, "TrainingS3Bucket");
             print!("{}", welcome(&outputs, training::examples(&training).await?));
             // Before a first model is waited for: people label it on these pages.

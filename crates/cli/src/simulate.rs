@@ -51,9 +51,9 @@ pub struct Options {
     /// Labels that people give in all
     #[arg(long, default_value_t = NonZeroUsize::new(500).expect("not zero"))]
     labels: NonZeroUsize,
-    /// Labels of randomly chosen texts at the start
-    #[arg(long, default_value_t = NonZeroUsize::new(20).expect("not zero"))]
-    start: NonZeroUsize,
+    /// Labels before the first model [default: 20, or twice the number of classes if that is more]
+    #[arg(long)]
+    start: Option<NonZeroUsize>,
     /// Labels after which a new model is trained
     #[arg(long, default_value_t = NonZeroUsize::new(25).expect("not zero"))]
     batch: NonZeroUsize,
@@ -109,8 +109,13 @@ pub enum SimulateError {
         start: usize,
     },
     /// The classifier does not learn from the labelled texts.
-    #[error("the classifier refuses the labelled texts")]
-    Training(#[from] TrainingDataError),
+    #[error("no model can be trained from {labels} of the labels: begin with more of them, by --start")]
+    Training {
+        /// Labels so far.
+        labels: usize,
+        /// Why.
+        source: TrainingDataError,
+    },
     /// The encoder cannot be used.
     #[error("the text encoder cannot be used: {0}")]
     Encoder(#[from] EncoderError),
@@ -130,13 +135,13 @@ pub fn run(options: &Options) -> Result<(), SimulateError> {
     let mut strategies = options.strategy.clone();
     strategies.sort_unstable();
     strategies.dedup();
-    let start = options.start.get();
+    let texts = Texts::read(&options.data)?;
+    let start = options.start.map_or(texts.default_start(), NonZeroUsize::get);
     if options.labels.get() <= start {
         let labels = options.labels.get();
         return Err(SimulateError::NoLabels { labels, start });
     }
-    let texts = Texts::read(&options.data)?;
-    let streams = streams(&texts, options)?;
+    let streams = streams(&texts, start, options)?;
     let least = streams.iter().map(|stream| stream.pool.len()).min();
     let labels = options.labels.get().min(least.unwrap_or(0));
     eprintln!("{}", report::opening(&texts, &streams, options.imbalance, labels));
@@ -171,9 +176,8 @@ fn ways(strategies: &[QueryStrategy], encoder: bool) -> Vec<Way> {
 }
 
 /// Makes the texts that each seed replays.
-fn streams<'a>(texts: &'a Texts, options: &Options) -> Result<Vec<Stream<'a>>, SimulateError> {
+fn streams<'a>(texts: &'a Texts, start: usize, options: &Options) -> Result<Vec<Stream<'a>>, SimulateError> {
     let seeds = 0..options.seeds.get() as u64;
-    let start = options.start.get();
     let streams: Vec<Stream> = seeds
         .map(|seed| Stream::new(texts, start, options.imbalance, seed))
         .collect();
@@ -296,7 +300,7 @@ mod tests {
             data,
             strategy: vec![QueryStrategy::Random, QueryStrategy::Representative],
             labels: number(30),
-            start: number(5),
+            start: Some(number(5)),
             batch: number(10),
             seeds: number(2),
             imbalance: 1.0,
@@ -341,8 +345,30 @@ mod tests {
         let mut few = options(folder.path(), 30);
 
         assert!(reason(&few).contains("texts to label and"), "{}", reason(&few));
-        few.start = few.labels;
+        few.start = Some(few.labels);
         assert_eq!(reason(&few), "--labels 30 must be more than --start 30");
+    }
+
+    #[test]
+    fn a_start_too_small_for_its_classes_is_refused_by_its_option_and_the_default_is_not() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut many_classes = options(folder.path(), 0);
+        let rows =
+            (0..800).map(|number| format!("class {},text {number} of {}\n", number % 100, number % 100));
+        fs::write(&many_classes.data, rows.collect::<String>()).expect("space on the disk");
+        (many_classes.strategy, many_classes.seeds) = (vec![QueryStrategy::Random], NonZeroUsize::MIN);
+        (many_classes.labels, many_classes.start) =
+            (NonZeroUsize::new(250).expect("not zero"), NonZeroUsize::new(11));
+
+        let refusal = run(&many_classes).expect_err("nearly every text has a class of its own");
+        many_classes.start = None;
+        let by_default = run(&many_classes);
+
+        assert_eq!(
+            refusal.to_string(),
+            "no model can be trained from 11 of the labels: begin with more of them, by --start"
+        );
+        assert!(by_default.is_ok(), "{by_default:?}");
     }
 
     #[test]

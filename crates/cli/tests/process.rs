@@ -139,6 +139,38 @@ fn a_stack_is_ready_stops_when_told_and_goes_on_with_the_same_names() {
     }
 }
 
+#[test]
+fn a_start_says_where_the_label_set_and_the_serving_model_differ() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let mut first = Stack::start(folder.path());
+    first.ready(folder.path());
+    for change in [
+        &["labels", "rename", "sports", "Sport"][..],
+        &["labels", "split", "SciTech", "Science", "Technology"],
+        &["labels", "synonym", "Business", "Economy"],
+    ] {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(change)
+            .args(["--yes", "--state-dir"])
+            .arg(folder.path());
+        let changed = command.output().expect("it runs");
+        assert!(changed.status.success(), "{change:?}: {changed:?}");
+    }
+    first.stop("-TERM");
+
+    let said = Stack::start(folder.path()).says("split since");
+
+    for difference in [
+        "! labels that the serving model does not know yet (choices, but never predicted): Science, Technology",
+        "! classes of the serving model that are called otherwise now: Sports (now Sport)",
+        "! classes of the serving model that were split since (what it predicts so goes to people): SciTech",
+    ] {
+        assert!(said.contains(difference), "{difference}:\n{said}");
+    }
+    assert!(!said.contains("merged") && !said.contains("retired"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_tries_the_template_and_says_why_its_answers_could_not_be_read() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -343,6 +375,7 @@ fn a_function_whose_standard_input_is_closed_serves_whoever_else_started_it() {
         .env("CLAIM_RETENTION_DAYS", "90")
         .env("REVIEW_BUDGET_PER_DAY", "0")
         .env("POOL_TEXTS_IN_REVIEW", "0")
+        .env("SEVERAL_LABELS", "false")
         .env("ALLOWED_ORIGIN", "*")
         .stdin(Stdio::null())
         .spawn();

@@ -2,17 +2,22 @@
 //!
 //! Success is answered only once the feedback stream holds the record.
 
+use std::time::Duration;
+
 use active_learning_aws::{
     self as aws,
     asked_before::{AskedBefore, NotAsked, Settings},
+    bucket::{Bucket, MAX_DOCUMENT_BYTES},
     env::{ConfigError, Env},
     failure::chain,
     feedback_stream::{FeedbackStream, PublishError},
     lambda, metrics,
     reply::{self, Problem},
 };
-use active_learning_core::feedback::{
-    FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source,
+use active_learning_core::{
+    feedback::{FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source},
+    keys,
+    labels::{label_set::check_suggestion, prediction_result::KeptPrediction},
 };
 use aws_config::SdkConfig;
 use lambda_http::{
@@ -21,11 +26,16 @@ use lambda_http::{
     tracing::warn,
 };
 use serde::Serialize;
+use tokio::time::timeout;
+
+/// Time to look the prediction up.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
 pub struct Config {
     feedback_stream: String,
+    feedback_bucket: String,
     asked_before: Settings,
     /// Of feedback that names none.
     default_classifier: String,
@@ -41,6 +51,7 @@ impl Config {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
+            feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             asked_before: Settings::from_env(env)?,
             default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
             allowed_origin: env.required("ALLOWED_ORIGIN")?,
@@ -76,6 +87,7 @@ impl Answer {
                 Signal::Dislike
                 | Signal::LowConfidence
                 | Signal::LowMargin
+                | Signal::OutdatedLabel
                 | Signal::Audit
                 | Signal::Relabel
                 | Signal::Unlabelled => Opinion::Dislike,
@@ -119,6 +131,7 @@ impl From<&FeedbackApiError> for Problem {
 #[derive(Debug)]
 pub struct FeedbackApi {
     feedback: FeedbackStream,
+    feedback_bucket: Bucket,
     asked_before: AskedBefore,
     config: Config,
 }
@@ -127,9 +140,11 @@ impl FeedbackApi {
     /// Makes the function with clients of its own.
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let firehose = aws_sdk_firehose::Client::new(sdk);
+        let s3 = aws_sdk_s3::Client::new(sdk);
         Self {
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
-            asked_before: AskedBefore::new(aws_sdk_s3::Client::new(sdk), config.asked_before.clone()),
+            feedback_bucket: Bucket::new(s3.clone(), &config.feedback_bucket),
+            asked_before: AskedBefore::new(s3, config.asked_before.clone()),
             config,
         }
     }
@@ -156,7 +171,9 @@ impl FeedbackApi {
 
     async fn store(&self, body: &[u8], received_at: &str) -> Result<Answer, FeedbackApiError> {
         let request = FeedbackRequest::parse(body)?.or_classifier(&self.config.default_classifier);
-        let record = request.into_record(Source::ExplicitApi, received_at)?;
+        let mut record = request.into_record(Source::ExplicitApi, received_at)?;
+        check_suggestion(&record)?;
+        self.hold_against_prediction(&mut record).await?;
         let why_not = async {
             match record.signal.needs_review() {
                 true => self.asked_before.why_not(&record).await,
@@ -173,6 +190,39 @@ impl FeedbackApi {
         };
         metrics::count("feedback-api", &[(counted, 1)]);
         Ok(answer)
+    }
+}
+
+impl FeedbackApi {
+    /// Takes what was predicted from the prediction that is named, where the client does not say it. One that is not kept,
+    /// or cannot be read in time, is taken at the client's word.
+    async fn hold_against_prediction(&self, record: &mut FeedbackRecord) -> Result<(), FeedbackApiError> {
+        let Some(Ok(id)) = record.prediction_id.as_deref().map(uuid::Uuid::try_parse) else {
+            return Ok(());
+        };
+        let key = keys::prediction(&id.to_string());
+        let read = self.feedback_bucket.read(&key, MAX_DOCUMENT_BYTES);
+        let kept = match timeout(LOOK_UP_TIMEOUT, read).await {
+            Ok(Ok(kept)) => kept.and_then(|kept| KeptPrediction::parse(&kept.bytes)),
+            Ok(Err(error)) => {
+                warn!(record.id, error = chain(&error), "the prediction cannot be read");
+                None
+            }
+            Err(_) => {
+                warn!(record.id, "the prediction was not read in time");
+                None
+            }
+        };
+        let Some(kept) = kept else { return Ok(()) };
+        if !kept.is_of(&record.utterance) {
+            return Err(InvalidFeedback::OtherText.into());
+        }
+
+        if record.prediction.is_none() {
+            record.prediction = kept.prediction;
+            record.confidence = record.confidence.or(kept.confidence);
+        }
+        Ok(())
     }
 }
 

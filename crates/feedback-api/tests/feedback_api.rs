@@ -1,6 +1,10 @@
 //! The function over a feedback stream that answers as each test says.
 
 use active_learning_aws::env::Env;
+use active_learning_core::{
+    feedback::{ClassScore, Prediction},
+    labels::prediction_result::KeptPrediction,
+};
 use axum::Router;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use feedback_api::{Config, FeedbackApi};
@@ -263,4 +267,72 @@ async fn a_preflight_is_answered() {
         response.headers()["access-control-allow-headers"],
         "content-type,if-none-match,x-api-key"
     );
+}
+
+const PREDICTION: &str = "1c0be0a4-5d0d-4f7e-8a43-9d3f5f0c7a21";
+
+/// A feedback bucket that keeps a prediction of this text.
+fn predicting(text: &str) -> Script {
+    let script = healthy();
+    let prediction = Prediction::multi_class(vec![ClassScore {
+        name: "World".into(),
+        score: 0.9,
+    }]);
+    let kept = KeptPrediction::new(
+        PREDICTION,
+        ("news", text),
+        prediction.as_ref(),
+        None,
+        "2026-11-28T10:00:00.000Z",
+    );
+    let path = format!("GET /feedback/predictions/{PREDICTION}.json");
+    script.always(&path, 200, serde_json::to_string(&kept).expect("JSON"));
+    script
+}
+
+#[tokio::test]
+async fn a_prediction_of_another_text_is_refused_by_field_and_one_of_the_text_says_what_was_predicted() {
+    let script = predicting("The minister opened the velodrome.");
+    let dislike = |text: &str| {
+        let request = json!({"classifier": "news", "sentence": text, "predictionId": PREDICTION});
+        post(&request.to_string())
+    };
+
+    let other = answer(&script, dislike("Rates rise")).await;
+    let stored = script.calls("PutRecord").len();
+    let same = answer(&script, dislike(" the MINISTER opened the velodrome ")).await;
+
+    assert_eq!(other.status(), 400);
+    assert!(
+        body(&other)["detail"]
+            .as_str()
+            .expect("a detail")
+            .contains("`predictionId`")
+    );
+    assert_eq!(stored, 0);
+    assert_eq!(same.status(), 200);
+    let sent = record_sent(&script);
+    assert_eq!(
+        (&sent["prediction"], sent["confidence"].is_number()),
+        (&json!("World"), true)
+    );
+}
+
+#[tokio::test]
+async fn what_can_be_no_label_is_refused_by_field() {
+    let script = healthy();
+    for label in ["__none__", " __UNSURE__", "\u{200b}", "A\nB", "A|__none__"] {
+        let request = json!({"classifier": "news", "sentence": "Rates rise", "label": label});
+
+        let response = answer(&script, post(&request.to_string())).await;
+
+        assert_eq!(response.status(), 400, "{label:?}");
+        assert!(
+            body(&response)["detail"]
+                .as_str()
+                .expect("a detail")
+                .contains("`label`")
+        );
+    }
+    assert_eq!(script.calls("PutRecord").len(), 0);
 }

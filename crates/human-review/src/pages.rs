@@ -50,6 +50,8 @@ pub struct QueuedTask {
     items: String,
     age: String,
     skipped: bool,
+    /// How long it is kept for the reviewer, who has it open; empty where they do not.
+    kept: String,
 }
 
 impl QueuedTask {
@@ -64,6 +66,10 @@ impl QueuedTask {
                 .map_or("1".to_owned(), |count| count.to_string()),
             age: age(now - human_loop.created_at),
             skipped: human_loop.skipped_by.iter().any(|skipped| skipped == worker_id),
+            kept: human_loop
+                .lease_expires_at(worker_id)
+                .filter(|end| *end > now)
+                .map_or_else(String::new, |end| age(end - now)),
         }
     }
 }

@@ -41,9 +41,10 @@ impl LabelCollection {
         let labels = self.label_sets.current().await;
         let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
         let labels = labels.as_deref();
-        let answered = reviewed(&output, labels)
-            .into_iter()
-            .filter(|item| !item.votes.is_empty());
+        let name = format!("{human_loop}-corrected-{}", correction_id(key));
+        let mut answered = reviewed(&output, labels);
+        answered.retain(|item| !item.votes.is_empty());
+        self.ask_anew(&name, labels, &answered).await?;
         for item in answered {
             let question = self.decide(&output, &item, &[], labels).await?;
             let mut labelled = LabelledRecord::new(item.record, item.votes, human_loop, flow);
@@ -54,7 +55,6 @@ impl LabelCollection {
                 self.dispute(question.record).await?;
             }
         }
-        let name = format!("{human_loop}-corrected-{}", correction_id(key));
         if lines.is_empty() {
             warn!(
                 human_loop.name = human_loop,

@@ -188,7 +188,7 @@ impl LabelCollection {
         let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
         let labels = labels.as_deref();
         let items = reviewed(output, labels);
-        self.ask_anew(output, labels, &items).await?;
+        self.ask_anew(&output.human_loop_name, labels, &items).await?;
 
         let decided: Vec<(LabelledRecord, Question)> = stream::iter(items)
             .map(async |item| {
@@ -223,10 +223,10 @@ impl LabelCollection {
     }
 
     /// Asks about texts anew that were answered with a label which was split while their page was open, as the split asked
-    /// about those that were answered before. Idempotent.
-    async fn ask_anew(
+    /// about those that were answered before; `name` is that of the answers. Idempotent.
+    pub(crate) async fn ask_anew(
         &self,
-        output: &HumanLoopOutput,
+        name: &str,
         labels: Option<&LabelSet>,
         items: &[ReviewedItem],
     ) -> Result<(), LabelCollectionError> {
@@ -240,11 +240,11 @@ impl LabelCollection {
             return Ok(());
         }
 
-        let key = keys::relabelled_feedback(&output.human_loop_name, 0);
+        let key = keys::relabelled_feedback(name, 0);
         let put = self.feedback.put(&key, JSON_LINES, in_doubt.concat()).await;
         put.map_err(LabelCollectionError::Relabelling)?;
         info!(
-            human_loop.name = output.human_loop_name,
+            answer.name = name,
             texts = in_doubt.len(),
             "a label was split while its page was open: its texts are asked again"
         );

@@ -56,6 +56,8 @@ pub struct Config {
     human_review_url: Option<String>,
     /// How long somebody else is waited for, where people do not agree.
     second_opinion_within: TimeDelta,
+    /// Whether a text may have several labels.
+    several_labels: bool,
 }
 
 impl Config {
@@ -73,6 +75,7 @@ impl Config {
             workflow_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
             human_review_url: env.optional("HUMAN_REVIEW_URL")?,
             second_opinion_within: TimeDelta::hours(hours.into()),
+            several_labels: env.required("SEVERAL_LABELS")?,
         })
     }
 }
@@ -162,7 +165,7 @@ impl LabelCollection {
         Self {
             human_loops: HumanLoops::new(feedback.clone(), a2i.clone(), config.workflow_arn.clone()),
             questions: Questions::new(FUNCTION, feedback.clone(), training.clone()),
-            label_sets: LabelSets::new(training.clone()),
+            label_sets: LabelSets::new(training.clone()).with_several_labels(config.several_labels),
             relabelling: Relabelling::new(feedback.clone(), training.clone()),
             review: feedback.other(&config.review_bucket),
             training,

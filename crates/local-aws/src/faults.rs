@@ -1,15 +1,22 @@
-//! Faults that AWS has and one machine has not, by script: for tests of whoever calls S3.
+//! Faults that AWS has and one machine has not: by script, for tests of whoever calls S3, and by chance, for
+//! long runs of everything.
+
+mod chance;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::body::Body;
 use http::{Method, Request, Response, StatusCode, header};
 
-use crate::aws_error::xml_response;
+use self::chance::Chance;
+use crate::aws_error::{AwsError, Envelope, xml_response};
+
+pub use self::chance::Rates;
 
 /// Calls of S3 that a fault befalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,20 +27,33 @@ pub enum S3Call {
     ConditionalWrite,
 }
 
-/// What befalls a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What befalls a call, a record or an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// It is answered 409 `ConditionalRequestConflict` and not carried out.
+    /// A call is answered 409 `ConditionalRequestConflict` and not carried out.
     Conflict,
-    /// It is answered 503 `SlowDown` and not carried out.
+    /// It is throttled: answered 503 `SlowDown` by S3, `ThrottlingException` by others, and not carried out.
     SlowDown,
+    /// It is answered 500 and not carried out.
+    Failure,
     /// It is carried out, but the connection breaks before the answer has arrived.
     LostAnswer,
+    /// It takes half a second longer at most.
+    Delay,
+    /// A record of a `PutRecordBatch` is not taken, others are.
+    LostRecord,
+    /// An event is delivered twice.
+    RepeatedEvent,
+    /// An event comes up to five seconds late, so that later ones overtake it.
+    LateEvent,
 }
 
 /// The faults of the services, none at first.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<Rule>>>);
+pub struct Faults {
+    rules: Arc<Mutex<Vec<Rule>>>,
+    chance: Arc<Mutex<Option<Chance>>>,
+}
 
 #[derive(Debug)]
 struct Rule {
@@ -46,7 +66,7 @@ struct Rule {
 /// What of a call the rules look at.
 pub(crate) struct Write {
     object: String,
-    has_condition: bool,
+    pub has_condition: bool,
 }
 
 impl Faults {
@@ -67,15 +87,79 @@ impl Faults {
         counts.map(|rule| rule.befallen.len()).sum()
     }
 
+    /// Lets chance befall calls, records and events from now on; the same seed and the same calls, the same faults.
+    ///
+    /// Calls of S3, Firehose, Comprehend and A2I; not those of a client of an API or of the portal.
+    pub fn at_random(&self, seed: u64, rates: Rates) {
+        *self.chance.lock().unwrap_or_else(PoisonError::into_inner) = Some(Chance::new(seed, rates));
+    }
+
+    /// Returns what chance has done so far.
+    pub fn befallen(&self) -> BTreeMap<Fault, u64> {
+        self.by_chance(|chance| chance.befallen.clone())
+            .unwrap_or_default()
+    }
+
+    /// Lets chance decide whether a fault befalls.
+    pub(crate) fn befalls(&self, fault: Fault) -> bool {
+        self.by_chance(|chance| chance.befalls(fault)).unwrap_or(false)
+    }
+
+    /// Returns by how much an event comes late.
+    pub(crate) fn delay_of_event(&self) -> Option<Duration> {
+        self.by_chance(Chance::delay_of_event).flatten()
+    }
+
+    /// Holds a call up, or returns the answer of one that is not to be carried out, by chance.
+    ///
+    /// `envelope` is that of the service's errors; `None` for S3.
+    pub(crate) async fn before(
+        &self,
+        envelope: Option<Envelope>,
+        has_condition: bool,
+    ) -> Option<Response<Body>> {
+        if let Some(delay) = self.by_chance(Chance::delay_of_call).flatten() {
+            tokio::time::sleep(delay).await;
+        }
+        let (status, code) = if has_condition && self.befalls(Fault::Conflict) {
+            (409, "ConditionalRequestConflict")
+        } else if self.befalls(Fault::SlowDown) {
+            match envelope {
+                None => (503, "SlowDown"),
+                Some(_) => (400, "ThrottlingException"),
+            }
+        } else if self.befalls(Fault::Failure) {
+            (500, "InternalError")
+        } else {
+            return None;
+        };
+        let error = AwsError::new(status, code, "A fault by chance.");
+        Some(match envelope {
+            Some(envelope) => error.into_response(envelope),
+            None => s3_error(status, code),
+        })
+    }
+
+    /// Returns what arrives of the answer to a call that was carried out, by chance.
+    pub(crate) fn after(&self, answer: Response<Body>) -> Response<Body> {
+        match answer.status().is_success() && self.befalls(Fault::LostAnswer) {
+            true => broken(answer),
+            false => answer,
+        }
+    }
+
+    fn by_chance<T>(&self, ask: impl FnOnce(&mut Chance) -> T) -> Option<T> {
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        chance.as_mut().map(ask)
+    }
+
     /// Returns the answer to a call that is not to be carried out.
     pub(crate) fn refusal(&self, write: &Write) -> Option<Response<Body>> {
         let fault = self.befall(write, |fault| fault != Fault::LostAnswer)?;
-        let (status, code) = match fault {
-            Fault::Conflict => (StatusCode::CONFLICT, "ConditionalRequestConflict"),
-            Fault::SlowDown | Fault::LostAnswer => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
-        };
-        let body = format!("<Error><Code>{code}</Code><Message>A fault by script.</Message></Error>");
-        Some(xml_response(status, body))
+        Some(match fault {
+            Fault::Conflict => s3_error(409, "ConditionalRequestConflict"),
+            _ => s3_error(503, "SlowDown"),
+        })
     }
 
     /// Returns what arrives of the answer to a call that was carried out.
@@ -85,12 +169,7 @@ impl Faults {
         if !is_lost {
             return answer;
         }
-        let (mut head, _) = answer.into_parts();
-        head.headers.remove(header::CONTENT_LENGTH);
-        let broken = futures::stream::once(async {
-            Err::<bytes::Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset))
-        });
-        Response::from_parts(head, Body::from_stream(broken))
+        broken(answer)
     }
 
     fn befall(&self, write: &Write, is_wanted: impl Fn(Fault) -> bool) -> Option<Fault> {
@@ -104,8 +183,24 @@ impl Faults {
     }
 
     fn rules(&self) -> MutexGuard<'_, Vec<Rule>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn s3_error(status: u16, code: &str) -> Response<Body> {
+    let body = format!("<Error><Code>{code}</Code><Message>A fault.</Message></Error>");
+    let status = StatusCode::from_u16(status).expect("statuses are literals");
+    xml_response(status, body)
+}
+
+/// Returns an answer whose connection breaks.
+fn broken(answer: Response<Body>) -> Response<Body> {
+    let (mut head, _) = answer.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    let broken = futures::stream::once(async {
+        Err::<bytes::Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    Response::from_parts(head, Body::from_stream(broken))
 }
 
 impl Write {

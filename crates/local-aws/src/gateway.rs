@@ -71,7 +71,8 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
         },
         Route::HumanLoops => {
             let action = human_loop_action(request.method(), request.uri().path());
-            pass_on(aws, request, "sagemaker", action)
+            let answer = pass_on(aws, request, "sagemaker", action);
+            with_faults(aws, Envelope::RestJson, answer)
                 .await
                 .unwrap_or_else(|error| error.into_response(Envelope::RestJson))
         }
@@ -98,14 +99,31 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
 
 /// Answers a request to S3, unless a fault befalls it.
 async fn s3(aws: &LocalAws, request: Request<Body>) -> Response<Body> {
-    let Some(write) = Write::of(&request) else {
+    let write = Write::of(&request);
+    let has_condition = write.as_ref().is_some_and(|write| write.has_condition);
+    if let Some(refusal) = aws.faults.before(None, has_condition).await {
+        return refusal;
+    }
+    let Some(write) = write else {
         return aws.s3.handle(request).await;
     };
     if let Some(refusal) = aws.faults.refusal(&write) {
         return refusal;
     }
     let answer = aws.s3.handle(request).await;
-    aws.faults.arrived(&write, answer)
+    aws.faults.after(aws.faults.arrived(&write, answer))
+}
+
+/// Answers a request to a service that a fault may befall.
+async fn with_faults(
+    aws: &LocalAws,
+    envelope: Envelope,
+    answer: impl Future<Output = Result<Response<Body>, AwsError>>,
+) -> Result<Response<Body>, AwsError> {
+    match aws.faults.before(Some(envelope), false).await {
+        Some(refusal) => Ok(refusal),
+        None => answer.await.map(|answer| aws.faults.after(answer)),
+    }
 }
 
 /// Returns the operation that a request of the Query protocol names.
@@ -191,10 +209,13 @@ async fn json_service(
         message_member,
     };
     let result = match prefix {
-        "Firehose_20150804" => match verified(aws, request, "firehose").await {
-            Ok(request) => Ok(aws.firehose.handle(request).await),
-            Err(error) => Err(error),
-        },
+        "Firehose_20150804" => {
+            let answer = async {
+                let request = verified(aws, request, "firehose").await?;
+                Ok(aws.firehose.handle(request).await)
+            };
+            with_faults(aws, envelope, answer).await
+        }
         "secretsmanager" => match verified(aws, request, "secretsmanager").await {
             Ok(request) => Ok(aws.secrets.handle(request).await),
             Err(error) => Err(error),
@@ -211,7 +232,10 @@ async fn json_service(
             Ok(request) => Ok(aws.parameters.handle(request).await),
             Err(error) => Err(error),
         },
-        "Comprehend_20171127" => pass_on(aws, request, "comprehend", Some(operation)).await,
+        "Comprehend_20171127" => {
+            let answer = pass_on(aws, request, "comprehend", Some(operation));
+            with_faults(aws, envelope, answer).await
+        }
         other => Err(AwsError::not_implemented(other, operation)),
     };
     result.unwrap_or_else(|error| error.into_response(envelope))

@@ -6,7 +6,10 @@ use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, Writ
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::store::Store;
+use crate::{
+    faults::{Fault, Faults},
+    store::Store,
+};
 
 const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("lambda-async-events");
 
@@ -24,6 +27,7 @@ const ALIVE: TableDefinition<(), u64> = TableDefinition::new("lambda-async-alive
 pub struct InvocationQueue {
     store: Arc<Store>,
     wake: Arc<Notify>,
+    faults: Faults,
 }
 
 /// One asynchronous invocation that waits or runs.
@@ -78,7 +82,14 @@ impl InvocationQueue {
         Self {
             store,
             wake: Arc::new(Notify::new()),
+            faults: Faults::default(),
         }
+    }
+
+    /// Lets these faults befall the events of AWS services.
+    #[must_use]
+    pub fn with_faults(self, faults: Faults) -> Self {
+        Self { faults, ..self }
     }
 
     /// Adds an event as part of `transaction`. Call [`wake`](Self::wake) after its commit.
@@ -87,12 +98,28 @@ impl InvocationQueue {
     ///
     /// Whatever the index reports.
     pub fn put(&self, transaction: &WriteTransaction, event: &QueuedEvent) -> Result<(), redb::Error> {
-        let mut next_key = transaction.open_table(NEXT_KEY)?;
-        let key = next_key.get(())?.map_or(0, |key| key.value());
-        next_key.insert((), key + 1)?;
-        transaction
-            .open_table(EVENTS)?
-            .insert(key, encode(event).as_slice())?;
+        if event.source.is_none() {
+            return put_one(transaction, event);
+        }
+        let times = if self.faults.befalls(Fault::RepeatedEvent) {
+            2
+        } else {
+            1
+        };
+        for _ in 0..times {
+            let late = self.faults.delay_of_event().unwrap_or_default().as_millis();
+            let not_before_ms = match u64::try_from(late) {
+                Ok(late) if late > 0 => event.accepted_at_ms + late,
+                _ => event.not_before_ms,
+            };
+            put_one(
+                transaction,
+                &QueuedEvent {
+                    not_before_ms,
+                    ..event.clone()
+                },
+            )?;
+        }
         Ok(())
     }
 
@@ -247,6 +274,16 @@ impl InvocationQueue {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn put_one(transaction: &WriteTransaction, event: &QueuedEvent) -> Result<(), redb::Error> {
+    let mut next_key = transaction.open_table(NEXT_KEY)?;
+    let key = next_key.get(())?.map_or(0, |key| key.value());
+    next_key.insert((), key + 1)?;
+    transaction
+        .open_table(EVENTS)?
+        .insert(key, encode(event).as_slice())?;
+    Ok(())
 }
 
 /// Returns the time in milliseconds since the epoch.

@@ -128,11 +128,18 @@ impl LocalAws {
         let index = |error| OpenError::Index(folder.to_owned(), error);
         let store = Arc::new(Store::open(folder)?);
         let iam = Arc::new(Iam::new(region));
-        let queue = InvocationQueue::new(store.clone());
+        let faults = Faults::default();
+        let queue = InvocationQueue::new(store.clone()).with_faults(faults.clone());
         let region = region.to_owned();
         let s3 = S3::new(store.clone(), iam.clone(), queue.clone(), region.clone());
         let s3 = s3.map_err(index)?;
-        let firehose = Firehose::new(store.clone(), iam.clone(), s3.clone(), region.clone());
+        let firehose = Firehose::new(
+            store.clone(),
+            iam.clone(),
+            s3.clone(),
+            region.clone(),
+            faults.clone(),
+        );
         let secrets = SecretsManager::new(store.clone(), iam.clone(), region.clone());
         let lambda = Arc::new(Lambda::new(
             store.clone(),
@@ -178,7 +185,7 @@ impl LocalAws {
             step_functions,
             scheduler: scheduler.map_err(index)?,
             function_urls: Arc::new(function_urls),
-            faults: Faults::default(),
+            faults,
             front_door: FrontDoor::default(),
             served_signing_names: Arc::default(),
             region,

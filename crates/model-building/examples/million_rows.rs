@@ -85,6 +85,7 @@ async fn assemble_twice(url: &str) -> Result<(), Box<dyn Error>> {
         min_rows_per_class: 10,
         is_first_model: false,
         mode: None,
+        several_labels: true,
         automated_labelling: None,
     };
     for _ in 0..2 {

@@ -27,7 +27,10 @@ use std::{
     sync::Arc,
 };
 
-use active_learning_aws::bucket::{BINARY, Bucket, BucketError, CSV};
+use active_learning_aws::{
+    bucket::{BINARY, Bucket, BucketError, CSV},
+    label_set::LabelSets,
+};
 use active_learning_core::{
     dataset::{
         ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, Problem, Rules,
@@ -55,7 +58,8 @@ use crate::{
     training_files::{self, InitialFile},
 };
 
-const NEWEST_KEY: &str = "datasets/newest.json";
+/// Key of the document that names the newest version.
+pub(crate) const NEWEST_KEY: &str = "datasets/newest.json";
 /// Texts that are held out at most, roughly: of these many candidates a smaller share is.
 ///
 /// Tells accuracies apart that differ by a third of a point, at 0.4 percentage points of standard error, and keeps the
@@ -77,8 +81,10 @@ pub struct AssemblePolicy {
     /// out: the model is measured by cross-validation.
     pub is_first_model: bool,
     /// One label a text or several; `None`: several if any initial label holds the delimiter, or, without
-    /// initial rows, if people gave several to any text.
+    /// initial rows, if people gave several to any text and may.
     pub mode: Option<Mode>,
+    /// Whether what people say may give a text several labels; initial rows with several say so too.
+    pub several_labels: bool,
     /// Accuracy that must be promised of a model for the labels that it gave to be trained on; none trains on people's
     /// labels alone.
     pub automated_labelling: Option<f64>,
@@ -125,7 +131,7 @@ impl From<LabelsError> for AssembleError {
 /// Makes the dataset version of everything there is to learn from now.
 ///
 /// Idempotent: the same content makes the same version and writes nothing new. Candidates to be held out are the
-/// initial rows, the answers to audited predictions and to texts of the pool, and the answers with a class of which
+/// initial rows, imported labels, the answers to audited predictions and to texts of the pool, and the answers with a class of which
 /// nothing is held out yet: a test without it would fail. Of these [`AssemblePolicy::test_share`] is held out by content, at least
 /// one of each class. What is held out is never trained on again, nor any near copy of it; what was ever trained on
 /// is never held out.
@@ -198,6 +204,19 @@ pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules, needs_test_rows:
             "initial rows are left out, since their text has different labels in one file",
         ),
         (
+            left_out("several-labels"),
+            "answers name several labels where a text has one (parameter ReviewSeveralLabels)",
+        ),
+        (
+            left_out("new-label"),
+            "texts have a proposed label: they count once somebody accepts it (`active-learning labels proposed`)",
+        ),
+        (
+            left_out("split-label"),
+            "texts have a label that was split: they are asked again",
+        ),
+        (left_out("retired-label"), "texts have a label that is retired"),
+        (
             left_out("sample-row"),
             "rows of the shipped sample are left out, since there is data of your own",
         ),
@@ -217,10 +236,12 @@ async fn try_assemble(
     policy: &AssemblePolicy,
     now: DateTime<Utc>,
 ) -> Result<Assembled, AssembleError> {
-    let labels = labels::read(bucket, Keep::Text).await?;
-    let (initial, reports) = read_initial(bucket, policy.mode, labels.set.clone()).await?;
+    let set = LabelSets::new(bucket.clone()).current().await?;
+    let (initial, reports) = read_initial(bucket, policy.mode, set.clone()).await?;
     write_reports(bucket, reports, now).await?;
-    let rows = blocking(move || Rows::choose(initial, labels)).await?;
+    let several = policy.several_labels || initial.has_several(set.as_deref());
+    let labels = labels::read(bucket, Keep::Text, several).await?;
+    let rows = blocking(move || Rows::choose(initial, labels, several)).await?;
     if rows.rows.is_empty() {
         return Err(AssembleError::Empty);
     }
@@ -484,8 +505,8 @@ fn waiting_classes<'a>(rows: &'a Rows, fates: &[Fate], policy: &AssemblePolicy) 
 }
 
 #[derive(Deserialize, Serialize)]
-struct Newest {
-    version: String,
+pub(crate) struct Newest {
+    pub(crate) version: String,
 }
 
 async fn publish(bucket: &Bucket, files: Files, now: DateTime<Utc>) -> Result<Assembled, AssembleError> {

@@ -31,6 +31,8 @@ pub struct Config {
     pub(crate) rollback: RollbackPolicy,
     /// Accuracy that predictions must have to be accepted as labels.
     pub(crate) automated_labelling: AcceptedAccuracy,
+    /// Whether a text may have several labels.
+    pub(crate) several_labels: bool,
 }
 
 impl Config {
@@ -68,6 +70,7 @@ impl Config {
                 min_audited: env.required("ROLLBACK_MIN_AUDITED")?,
             },
             automated_labelling: env.required("AUTOMATED_LABELLING_ACCURACY")?,
+            several_labels: env.required("SEVERAL_LABELS")?,
         })
     }
 }

@@ -22,6 +22,7 @@ impl ModelBuilding {
             max_held_out: MAX_HELD_OUT,
             min_rows_per_class: self.config.min_rows_per_class,
             mode: None,
+            several_labels: self.config.several_labels,
             automated_labelling: self.config.automated_labelling.get(),
         };
         let assembled = assemble(&self.bucket, &policy, Utc::now());

@@ -6,9 +6,9 @@ use std::{
     str::FromStr,
 };
 
-use active_learning_aws::bucket::Bucket;
+use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::{
-    dataset::{CsvWriter, ManifestInfo, Mode, Row, manifest_line},
+    dataset::{CsvWriter, DatasetManifest, ManifestInfo, Mode, Row, manifest_line},
     feedback::FeedbackRecord,
     labels::{
         consolidation::{Consensus, Consolidated, Settings, consolidate},
@@ -20,7 +20,10 @@ use active_learning_core::{
 };
 use serde::Serialize;
 
-use crate::labels::{self, Keep, Labels, LabelsError, LastAnswers, Line, Outcome};
+use crate::{
+    assemble::{NEWEST_KEY, Newest},
+    labels::{self, Keep, Labels, LabelsError, LastAnswers, Line, Outcome},
+};
 
 /// Name of the label attribute in an augmented manifest: what `AttributeNames` is given.
 pub const MANIFEST_ATTRIBUTE: &str = "label";
@@ -103,7 +106,8 @@ struct HumanLoop<'a> {
 /// Writes the labels of people, the votes of all human loops on a record together, in the order of record ids.
 ///
 /// CSV and manifest hold each text once, however many copies it has, with the last answer, if reviewers agree on labels; it is what
-/// [`assemble`](crate::assemble::assemble) makes of the same labels. Texts lie in the temporary folder meanwhile.
+/// [`assemble`](crate::assemble::assemble) makes of the same labels; texts may have `several` labels as there, or where the
+/// newest dataset has. Texts lie in the temporary folder meanwhile.
 ///
 /// # Errors
 ///
@@ -111,9 +115,12 @@ struct HumanLoop<'a> {
 pub async fn export<W: Write>(
     bucket: &Bucket,
     format: Format,
+    several: bool,
     writer: W,
 ) -> Result<ExportSummary, ExportError> {
-    let labels = labels::read(bucket, Keep::Line).await?;
+    let mode = newest_mode(bucket).await.map_err(LabelsError::from)?;
+    let several = several || mode == Some(Mode::MultiLabel);
+    let labels = labels::read(bucket, Keep::Line, several).await?;
     let consolidated = consolidate(&labels.votes, Settings::default());
     let export = Export::new(&labels, &consolidated);
     match format {
@@ -121,6 +128,20 @@ pub async fn export<W: Write>(
         Format::AugmentedManifest => export.manifest(writer),
         Format::JsonLines => export.json_lines(writer),
     }
+}
+
+/// Returns whether the newest dataset version has one label a text or several; `None` where there is none.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn newest_mode(bucket: &Bucket) -> Result<Option<Mode>, BucketError> {
+    let Some(newest) = bucket.read_document::<Newest>(NEWEST_KEY).await? else {
+        return Ok(None);
+    };
+    let key = format!("datasets/{}/manifest.json", newest.version);
+    let manifest: Option<DatasetManifest> = bucket.read_document(&key).await?;
+    Ok(manifest.map(|manifest| manifest.mode))
 }
 
 struct Export<'a> {

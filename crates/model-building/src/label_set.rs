@@ -56,6 +56,12 @@ pub async fn differences(bucket: &Bucket, model_arn: &str) -> Result<Vec<String>
         return Ok(Vec::new());
     };
     let difference = set.difference(classes.iter().map(String::as_str));
+    let became = |pairs: &[(String, String)]| -> Vec<String> {
+        let became = pairs
+            .iter()
+            .map(|(class, label)| format!("{class} (now {label})"));
+        became.collect()
+    };
     let said =
         |names: &[String], what: &str| (!names.is_empty()).then(|| format!("{what}: {}", shown(names)));
     let said = [
@@ -68,8 +74,20 @@ pub async fn differences(bucket: &Bucket, model_arn: &str) -> Result<Vec<String>
             "classes of the serving model that the label set does not have (choices as long as it serves)",
         ),
         said(
-            &difference.outdated,
-            "classes of the serving model that were renamed, merged, retired or split since",
+            &became(&difference.renamed),
+            "classes of the serving model that are called otherwise now",
+        ),
+        said(
+            &became(&difference.merged),
+            "classes of the serving model that were merged into others since",
+        ),
+        said(
+            &difference.retired,
+            "classes of the serving model that were retired since (what it predicts so goes to people)",
+        ),
+        said(
+            &difference.split,
+            "classes of the serving model that were split since (what it predicts so goes to people)",
         ),
     ];
     Ok(said.into_iter().flatten().collect())

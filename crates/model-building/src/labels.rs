@@ -20,7 +20,7 @@ use active_learning_core::{
         human_loop::Answer,
         label_set::{LabelSet, Mapped},
         labelled::LabelledRecord,
-        vote::Vote,
+        vote::{Vote, VoteSource},
     },
     sampling::{
         duplicates::{self, COPIES_PREFIX, KeptCopy},
@@ -52,6 +52,9 @@ pub enum LabelsError {
     Disk(#[source] io::Error),
 }
 
+/// Why rows are left out whose label is a proposal.
+const NEW_LABEL: &str = "new-label";
+
 /// One line: a record in one human loop.
 pub(crate) struct Line {
     /// Id of the record.
@@ -69,8 +72,10 @@ pub(crate) struct Line {
     pub reviewed: bool,
     /// Whether somebody was asked, and not only users said something later.
     was_asked: bool,
-    /// Why a reviewer's answer does not count: its label is no longer in use.
+    /// Why a reviewer's answer does not count: its label is no longer in use, or, of a file, not yet.
     not_in_use: Option<&'static str>,
+    /// Whether what reviewers say in it comes from a file only.
+    pub is_import: bool,
     /// Tells feedback on the same text apart.
     occurrence: u64,
     /// What was kept of the line.
@@ -181,7 +186,7 @@ impl<'a> Outcome<'a> {
             // Anyone could otherwise teach the model anything.
             _ if !record.iter().any(|line| line.reviewed) => Self::Open("not-reviewed"),
             Answer::NoneFits => Self::NoClass("none-fits"),
-            Answer::NewLabel { .. } => Self::NoClass("new-label"),
+            Answer::NewLabel { .. } => Self::NoClass(NEW_LABEL),
             Answer::Labels { labels } if mode == Mode::MultiClass && labels.len() > 1 => {
                 Self::Open("several-labels")
             }
@@ -215,8 +220,9 @@ pub(crate) fn unusable(label: &str) -> bool {
 
 /// Reads all labels, many objects at a time, in the order of their keys.
 ///
-/// A line that is damaged or of a newer version is left out, counted, and named in the log.
-pub(crate) async fn read(bucket: &Bucket, keep: Keep) -> Result<Labels, LabelsError> {
+/// A line that is damaged or of a newer version is left out, counted, and named in the log. Where a text may not have
+/// `several` labels, an answer that names several is a proposal.
+pub(crate) async fn read(bucket: &Bucket, keep: Keep, several: bool) -> Result<Labels, LabelsError> {
     let keys = list(bucket, keys::LABELLED_FOLDER, SUFFIX).await?;
     let mut objects = pin!(contents(bucket, keys, READS_AT_ONCE));
     let mut reader = Reader {
@@ -225,7 +231,10 @@ pub(crate) async fn read(bucket: &Bucket, keep: Keep) -> Result<Labels, LabelsEr
         spool: Spool::new().map_err(LabelsError::Disk)?,
         unreadable: 0,
         keep,
-        set: LabelSets::new(bucket.clone()).current().await?,
+        set: LabelSets::new(bucket.clone())
+            .with_several_labels(several)
+            .current()
+            .await?,
         asked_anew: HashMap::new(),
     };
     while let Some((key, content)) = objects.try_next().await? {
@@ -307,7 +316,8 @@ impl Reader {
         }
         let reviewed = votes
             .iter()
-            .any(|vote| vote.source.is_review() && vote.answer != Answer::Unsure);
+            .any(|vote| vote.counts_as().is_review() && vote.answer != Answer::Unsure);
+        let mut reviews = labelled.votes.iter().filter(|vote| vote.source.is_review());
         let record = &labelled.record;
         if reviewed && record.signal == Signal::Relabel {
             let since = self.asked_anew.entry(id).or_default();
@@ -327,6 +337,8 @@ impl Reader {
             reviewed,
             not_in_use,
             was_asked: labelled.votes.iter().any(|vote| vote.source.is_review()),
+            is_import: reviews.clone().next().is_some()
+                && reviews.all(|vote| vote.source == VoteSource::Import),
             occurrence: duplicates::occurrence(&labelled.record),
             kept,
         });
@@ -341,10 +353,16 @@ impl Reader {
         let (mut votes, mut not_in_use) = (Vec::new(), None);
         for vote in &labelled.votes {
             match set.map(&labelled.record, vote) {
-                Mapped::Answer(answer) => votes.push(Vote {
-                    answer,
-                    ..vote.clone()
-                }),
+                Mapped::Answer(answer) => {
+                    let mapped = Vote {
+                        answer,
+                        ..vote.clone()
+                    };
+                    if mapped.source != mapped.counts_as() {
+                        not_in_use = Some(NEW_LABEL);
+                    }
+                    votes.push(mapped);
+                }
                 Mapped::Retired | Mapped::Split if !vote.source.is_review() => {}
                 Mapped::Retired => not_in_use = Some(Mapped::RETIRED),
                 Mapped::Split => not_in_use = Some(Mapped::SPLIT),

@@ -50,6 +50,7 @@ pub use deployment::{Deployment, SwitchedBy};
 pub use endpoint::{EndpointArn, InvalidEndpointArn, serving_model};
 pub use error::StepError;
 pub use executions::{ExecutionError, Followed, follow, start_build, start_roll_back};
+pub use export::newest_mode;
 pub use label_set::differences;
 pub use record::{BuildRecord, Outcome};
 pub use select::DecisionRecord;

@@ -10,7 +10,7 @@ use active_learning_core::{
         consolidation::{Settings, consolidate},
         human_loop::Answer,
         label_key::label_key,
-        label_set::{LabelSet, Resolution},
+        label_set::{LabelSet, Resolution, can_be_label},
         labelled::LabelledRecord,
     },
 };
@@ -67,7 +67,7 @@ impl Rows {
 ///
 /// The bucket or a training file cannot be read.
 pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
-    let labels = labels::read(bucket, Keep::Line).await?;
+    let labels = labels::read(bucket, Keep::Line, true).await?;
     let consolidated = consolidate(&labels.votes, Settings::default());
     let mut rows = Rows::default();
     let mut answered: HashSet<TextId> = HashSet::new();
@@ -98,10 +98,11 @@ pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) ->
 ///
 /// The bucket cannot be read.
 pub async fn proposals(bucket: &Bucket, set: &LabelSet) -> Result<Vec<Proposal>, Failure> {
-    let labels = labels::read(bucket, Keep::Line).await?;
+    let labels = labels::read(bucket, Keep::Line, true).await?;
     let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     let mut count = |name: &str| {
-        if matches!(set.resolve(name), Resolution::Proposed(_)) && !set.is_refused(name) {
+        let is_proposed = matches!(set.resolve(name), Resolution::Proposed(_)) && can_be_label(name);
+        if is_proposed && !set.is_refused(name) {
             let key = label_key(name);
             *spellings
                 .entry(key)

@@ -12,7 +12,9 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     keys,
-    labels::{consolidation::Consensus, human_loop::Answer, labelled::LabelledRecord},
+    labels::{
+        consolidation::Consensus, human_loop::Answer, label_set::can_be_label, labelled::LabelledRecord,
+    },
     model::{
         accuracy_guarantee::AuditGrid,
         audit::{AuditTally, AuditedAccuracy, JudgedPrediction},
@@ -110,7 +112,9 @@ impl Tally {
     fn add(&mut self, object: &Listed, records: &[LabelledRecord], now: DateTime<Utc>) {
         for record in records {
             for vote in &record.votes {
-                if let Answer::NewLabel { label } = &vote.answer {
+                if let Answer::NewLabel { label } = &vote.answer
+                    && can_be_label(label)
+                {
                     self.propose(label.trim());
                 }
             }
@@ -120,6 +124,11 @@ impl Tally {
             } = &record.consensus
             {
                 self.labels += 1;
+                for label in &record.replaces {
+                    if let Some(count) = self.by_label.get_mut(label) {
+                        *count = count.saturating_sub(1);
+                    }
+                }
                 for label in labels {
                     *self.by_label.entry(label.clone()).or_default() += 1;
                 }

@@ -94,7 +94,10 @@ impl Encoders {
             TextEncoder::S3 => Some(self.own(Some(needed)).await?),
             TextEncoder::BuiltIn | TextEncoder::None => self.current().await?,
         };
-        let identity = encoder.as_ref().map(|encoder| encoder.identity());
+        let identity = encoder.as_ref().map(|encoder| match encoder.serves(needed) {
+            true => needed,
+            false => encoder.identity(),
+        });
         model
             .check_encoder(identity)
             .map_err(|source| StoreError::Model {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use active_learning_aws::metrics;
-use active_learning_core::dataset::{
-    HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, TrainingRows,
-    is_initial_file, is_shipped_sample, is_test, report_key,
+use active_learning_core::{
+    dataset::{
+        HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState,
+        TrainingRows, is_initial_file, is_shipped_sample, is_test, report_key,
+    },
+    labels::label_set::{LabelSet, Origin, Resolution},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
@@ -106,8 +109,12 @@ pub(crate) async fn build(
             let sets = bucket.label_sets();
             sets.current_or_seed(&config.classes, &report.at).await?;
         }
-        false => take_labels(bucket, upload, &arn).await?,
+        false => {
+            let added = take_labels(bucket, upload, &arn).await?;
+            report.repairs.extend(added);
+        }
     }
+    keep_earlier_repairs(bucket, &mut report).await?;
 
     put_in_service(bucket, endpoint, upload, &arn).await?;
     report.model_arn = Some(arn.to_string());
@@ -141,8 +148,25 @@ async fn taken(
     })
 }
 
-/// Takes the labels of a user's own file into the label set, in place of those of the parameter.
-async fn take_labels(bucket: &Bucket, upload: &Upload, arn: &ClassifierArn) -> Result<(), StoreError> {
+/// Keeps what an earlier run of the same event has said: what it did needs not be done again.
+async fn keep_earlier_repairs(bucket: &Bucket, report: &mut TrainingFileReport) -> Result<(), StoreError> {
+    let earlier: Option<TrainingFileReport> = bucket.read_own(&report_key(&report.key)).await?;
+    let earlier = earlier.filter(|earlier| earlier.etag == report.etag && earlier.state == report.state);
+    for repair in earlier.map(|earlier| earlier.repairs).unwrap_or_default() {
+        if !report.repairs.contains(&repair) {
+            report.repairs.push(repair);
+        }
+    }
+    Ok(())
+}
+
+/// Takes the labels of a user's own file into the label set, in place of those of the parameter. Returns what is to be
+/// said of labels that it adds to a set which others have made.
+async fn take_labels(
+    bucket: &Bucket,
+    upload: &Upload,
+    arn: &ClassifierArn,
+) -> Result<Option<String>, StoreError> {
     let classifier = bucket.read::<Classifier>(&arn.resource()).await?;
     let labels = classifier
         .and_then(|classifier| classifier.trained)
@@ -150,13 +174,34 @@ async fn take_labels(bucket: &Bucket, upload: &Upload, arn: &ClassifierArn) -> R
     let labels = labels.unwrap_or_default();
     let at = active_learning_aws::rfc3339(upload.time);
 
+    let before = bucket.label_sets().current().await?;
     let set = bucket.label_sets().take_data(&labels, &at).await?;
     tracing::info!(
         label_set.version = set.version(),
         labels = labels.len(),
         "labels taken in"
     );
-    Ok(())
+    let before = before.filter(|before| before.origin() != Origin::Parameter);
+    Ok(before.and_then(|before| told_of_new(&before, &set)))
+}
+
+/// Names the labels of a set that an earlier one did not have.
+fn told_of_new(before: &LabelSet, after: &LabelSet) -> Option<String> {
+    const SHOWN: usize = 20;
+    let new: Vec<&str> = after
+        .active()
+        .filter(|name| before.find(name).is_none())
+        .collect();
+    let mut names = new[..new.len().min(SHOWN)].join("`, `");
+    if new.len() > SHOWN {
+        names += "`, `…";
+    }
+    (!new.is_empty()).then(|| {
+        format!(
+            "the label set did not have `{names}`: added, {} in all; `active-learning labels` changes it",
+            new.len()
+        )
+    })
 }
 
 /// Returns whether there is a training file that was taken and is no sample.
@@ -209,8 +254,8 @@ async fn trained(
     let start = Utc::now();
     let labels = bucket.label_sets().current().await?;
     let reading = tokio::task::spawn_blocking(move || {
-        let is_name = |name: &str| labels.as_ref().is_some_and(|labels| labels.find(name).is_some());
-        training_set(&file, test_share, &is_name)
+        let own_name = |name: &str| own_name(labels.as_deref()?, name);
+        training_set(&file, test_share, &own_name)
     });
     let mut set = match reading.await.expect("reading neither panics nor is cancelled") {
         Ok(set) => set,
@@ -244,16 +289,26 @@ async fn trained(
     Ok(Ok(repairs))
 }
 
+/// Returns the name that the label set has for a label; where the parameter made the set, the file names the labels.
+fn own_name(set: &LabelSet, name: &str) -> Option<String> {
+    let label = set.find(name)?;
+    Some(match (set.origin(), set.resolve(name)) {
+        (Origin::Parameter, _) => name.to_owned(),
+        (_, Resolution::Label(own)) => own.to_owned(),
+        (_, Resolution::Retired(_) | Resolution::Split(_) | Resolution::Proposed(_)) => label.name.clone(),
+    })
+}
+
 /// Reads the rows to train on: those that no test set holds, nor any near copy of them.
 ///
 /// A label that would be left without a row would be missing in the model: then all rows are trained on.
 fn training_set(
     file: &[u8],
     test_share: f64,
-    is_name: &dyn Fn(&str) -> bool,
+    own_name: &dyn Fn(&str) -> Option<String>,
 ) -> Result<TrainingSet, TrainingDataError> {
     if test_share <= 0.0 {
-        return TrainingSet::read_csv_where(file, is_name, &|_| true);
+        return TrainingSet::read_csv_where(file, own_name, &|_| true);
     }
     let mut held_out = HeldOut::default();
     for row in TrainingRows::new(file, None)? {
@@ -263,9 +318,9 @@ fn training_set(
         }
     }
     let near_copies = NearCopies::of(&held_out);
-    let set = TrainingSet::read_csv_where(file, is_name, &|text| !near_copies.contains(text))?;
+    let set = TrainingSet::read_csv_where(file, own_name, &|text| !near_copies.contains(text))?;
     if set.counts().contains(&0) {
-        let mut all = TrainingSet::read_csv_where(file, is_name, &|_| true)?;
+        let mut all = TrainingSet::read_csv_where(file, own_name, &|_| true)?;
         all.repairs.push(
             "warning: too few rows to leave any out: \
              this model has seen texts that later ones are tested with"
@@ -446,9 +501,9 @@ mod tests {
             .map(|text| format!("a,{}!!\n", text.to_uppercase()))
             .collect();
 
-        let all = training_set(file.as_bytes(), 0.0, &|_| false).expect("a good file");
-        let some = training_set(file.as_bytes(), 0.2, &|_| false).expect("a good file");
-        let with_copies = training_set((file + &copies).as_bytes(), 0.2, &|_| false).expect("a good file");
+        let all = training_set(file.as_bytes(), 0.0, &|_| None).expect("a good file");
+        let some = training_set(file.as_bytes(), 0.2, &|_| None).expect("a good file");
+        let with_copies = training_set((file + &copies).as_bytes(), 0.2, &|_| None).expect("a good file");
 
         assert_eq!(all.len(), 100);
         assert!(held_out.len() > 5 && some.len() > 50);
@@ -464,7 +519,7 @@ mod tests {
             .expect("some share");
         let file = format!("{}c,the only row\n", file(100));
 
-        let set = training_set(file.as_bytes(), share, &|_| false).expect("a good file");
+        let set = training_set(file.as_bytes(), share, &|_| None).expect("a good file");
 
         assert_eq!((set.len(), set.labels.len()), (101, 3));
     }
@@ -475,7 +530,7 @@ mod tests {
 
         for percent in 0..100 {
             let set =
-                training_set(file.as_bytes(), f64::from(percent) / 100.0, &|_| false).expect("a good file");
+                training_set(file.as_bytes(), f64::from(percent) / 100.0, &|_| None).expect("a good file");
             assert_eq!(set.mode, Mode::MultiLabel, "{percent} %");
         }
     }

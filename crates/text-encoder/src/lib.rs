@@ -47,7 +47,12 @@ const TOKENS_AT_ONCE: usize = 512;
 const CHARACTERS_A_TOKEN: usize = 40;
 
 /// Identity of [`Encoder::built_in`]; held by a test.
-const BUILT_IN: &str = "14633fc61b438e0c2e0f2832b51caa07691b27d3d341beef4624d1e8af7e4496";
+const BUILT_IN: &str = "5b9dd6bb8c9220a3d87452e9f64a8415e9ffc3ebce263df76fa1678532cc7749";
+
+/// Earlier roundings of the same weights: models that learned from their vectors go on with today's.
+///
+/// The cosine of their vectors to today's is 0.9995 at least, of 200 texts in many scripts.
+const BUILT_IN_BEFORE: [&str; 1] = ["14633fc61b438e0c2e0f2832b51caa07691b27d3d341beef4624d1e8af7e4496"];
 
 /// Why a folder is no encoder. Messages name files and settings, never texts.
 #[derive(Debug, thiserror::Error)]
@@ -173,6 +178,12 @@ impl Encoder {
     #[must_use]
     pub fn identity(&self) -> &str {
         &self.identity
+    }
+
+    /// Returns whether a model that learned from vectors of the encoder with this identity can read this one's.
+    #[must_use]
+    pub fn serves(&self, identity: &str) -> bool {
+        self.identity == identity || self.identity == BUILT_IN && BUILT_IN_BEFORE.contains(&identity)
     }
 
     /// Returns how many values a vector has.

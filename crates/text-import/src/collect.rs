@@ -77,7 +77,9 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
         Shape::Table => import.delimiter = collected.delimited(source)?,
         Shape::Lines => {
             collected.json_lines(source)?;
-            let is_document = collected.notes.iter().any(|note| note == columnwise::NOTE);
+            let is_document =
+                |note: &String| [columnwise::NOTE, columnwise::BY_TEXT].contains(&note.as_str());
+            let is_document = collected.notes.iter().any(is_document);
             import.format = if is_document {
                 Format::Json
             } else {
@@ -92,6 +94,9 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
     if shape == Shape::Table && import.delimiter.is_none() {
         import.format = Format::Lines;
     }
+    collected
+        .notes
+        .extend(encoding.and_then(|detected| detected.note()));
     import.encoding = encoding.map(|detected| collected.encoding_name(detected));
     if let Some(note) = contradiction(options, import.format) {
         collected.notes.push(note);
@@ -267,9 +272,9 @@ impl<'a> Collected<'a> {
     pub(crate) fn tables(&mut self) -> Result<(), Refusal> {
         let mut objects = std::mem::take(&mut self.objects);
         if let [(_, only)] = &objects[..]
-            && let Some(rows) = columnwise::rows(only)
+            && let Some((rows, note)) = columnwise::rows(only)
         {
-            self.notes.push(columnwise::NOTE.to_owned());
+            self.notes.push(note.to_owned());
             objects = (1..).zip(rows).collect();
         }
         table::of_objects(objects, self)?;

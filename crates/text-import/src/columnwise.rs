@@ -2,6 +2,8 @@
 //!
 //! Source: pandas, `DataFrame.to_json` with each `orient`; Hugging Face `Dataset.to_dict`.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::{
@@ -13,11 +15,45 @@ use crate::{
 pub(crate) const NOTE: &str =
     "the document is one object that holds a table, by its columns or by the numbers of its rows";
 
-/// Returns the rows of an object whose fields hold columns: `{"text": ["…"], "label": ["…"]}`, or with the numbers of
+/// Told of a document that names its texts.
+pub(crate) const BY_TEXT: &str =
+    "the document is one object, whose names were read as texts and whose values as their labels";
+
+/// Returns the rows of an object, and what is said of it: one whose fields hold columns: `{"text": ["…"], "label": ["…"]}`, or with the numbers of
 /// the rows, `{"text": {"0": "…"}, "label": {"0": "…"}}`; or of one that holds rows by their numbers. None where it is
 /// another one.
-pub(crate) fn rows(fields: &Fields) -> Option<Vec<Fields>> {
-    numbered(fields).or_else(|| columns(fields))
+pub(crate) fn rows(fields: &Fields) -> Option<(Vec<Fields>, &'static str)> {
+    let table = numbered(fields)
+        .or_else(|| columns(fields))
+        .map(|rows| (rows, NOTE));
+    table.or_else(|| by_text(fields).map(|rows| (rows, BY_TEXT)))
+}
+
+/// Returns the rows of an object whose names are texts and whose values are their labels: `{"The invoice is wrong":
+/// "billing"}`. Labels come again, or are shorter than the texts.
+fn by_text(fields: &Fields) -> Option<Vec<Fields>> {
+    let is_known = |name: &String| is_text_name(name) || is_label_name(name);
+    let labels: Vec<&str> = fields.values().map(Value::as_str).collect::<Option<_>>()?;
+    if fields.len() < 2 || fields.keys().any(is_known) {
+        return None;
+    }
+    let distinct: BTreeSet<&str> = labels.iter().copied().collect();
+    let length =
+        |texts: &mut dyn Iterator<Item = &str>| texts.map(|text| text.chars().count()).sum::<usize>();
+    let are_shorter = length(&mut labels.iter().copied()) < length(&mut fields.keys().map(String::as_str));
+    let has_sentence = fields.keys().any(|text| text.split_whitespace().count() > 1);
+    if !(are_shorter && has_sentence || distinct.len() < labels.len()) {
+        return None;
+    }
+    let row = |(text, label): (&String, &Value)| {
+        [
+            ("text".to_owned(), Value::from(text.as_str())),
+            ("label".to_owned(), label.clone()),
+        ]
+        .into_iter()
+        .collect()
+    };
+    Some(fields.iter().map(row).collect())
 }
 
 /// Returns the rows of an object that holds them by their numbers: `{"0": {"text": "…", "label": "…"}}`.
@@ -89,7 +125,7 @@ mod tests {
     use super::*;
 
     fn told(document: Value) -> Option<usize> {
-        rows(document.as_object().expect("an object")).map(|rows| rows.len())
+        rows(document.as_object().expect("an object")).map(|(rows, _)| rows.len())
     }
 
     #[test]
@@ -107,5 +143,26 @@ mod tests {
         assert_eq!(told(json!({"text": ["a", "b"], "label": ["x"]})), None);
         assert_eq!(told(json!({"World": ["a"], "Sports": ["b"]})), None);
         assert_eq!(told(json!({})), None);
+    }
+
+    #[test]
+    fn an_object_of_texts_and_their_labels_is_told_from_one_text_with_fields() {
+        assert_eq!(
+            told(json!({"The invoice is wrong": "billing", "I cannot log in": "login"})),
+            Some(2)
+        );
+        assert_eq!(told(json!({"👍": "good", "👎": "bad", "❤": "good"})), Some(3));
+        assert_eq!(
+            told(json!({"subject": "The invoice is wrong", "from": "ada@example.com"})),
+            None
+        );
+        assert_eq!(
+            told(json!({"text": "The invoice is wrong", "tag": "billing"})),
+            None
+        );
+        assert_eq!(
+            told(json!({"The invoice is wrong": 3, "I cannot log in": 4})),
+            None
+        );
     }
 }

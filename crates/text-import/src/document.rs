@@ -1,6 +1,6 @@
 //! One JSON document: its texts, wherever they lie in it, and what it says of all of them.
 
-use std::io::Read;
+use serde_json::value::RawValue;
 
 use crate::{
     Refusal,
@@ -32,9 +32,9 @@ impl Collected<'_> {
         };
         let field = texts_field(&head);
         if may_be_columnwise(&head, field.as_deref())
-            && let Some(rows) = self.whole(bytes)?.as_ref().and_then(columnwise::rows)
+            && let Some((rows, note)) = self.whole(bytes)?.as_ref().and_then(columnwise::rows)
         {
-            self.notes.push(columnwise::NOTE.to_owned());
+            self.notes.push(note.to_owned());
             self.objects = (1..).zip(rows).collect();
             self.tables()?;
             return Ok(None);
@@ -70,14 +70,27 @@ impl Collected<'_> {
         Ok(field.and_then(|field| self.whole_file_fields(&head, &field)))
     }
 
+    /// Reads objects that are spread over several lines, one behind the other.
     fn one_object(&mut self, source: Source<'_>) {
-        self.notes
-            .push("the document is one object, which was read as one text".to_owned());
-        let mut text = String::new();
-        let mut content = source.content;
-        match content.read_to_string(&mut text) {
-            Ok(_) => self.element(1, &text),
-            Err(error) => self.broken(&error, 0),
+        let objects = serde_json::Deserializer::from_reader(source.content).into_iter::<Box<RawValue>>();
+        let mut count = 0;
+        for object in objects {
+            count += 1;
+            match object {
+                Ok(object) => self.element(count, object.get()),
+                Err(error) if error.is_io() => self.broken(&error.into(), count - 1),
+                Err(error) => {
+                    let place = (error.line(), error.column());
+                    self.reject(
+                        count,
+                        format!("not valid JSON (line {}, column {})", place.0, place.1),
+                    );
+                }
+            }
+        }
+        if count == 1 {
+            self.notes
+                .push("the document is one object, which was read as one text".to_owned());
         }
     }
 

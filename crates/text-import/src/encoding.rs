@@ -5,10 +5,13 @@ use std::{
     io::{self, Read},
 };
 
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// Bytes by which UTF-16 without a mark is told.
 const LOOKED_AT: usize = 4_096;
+/// Bytes beyond ASCII from which an encoding is told by its letters where it has one byte a letter; with fewer, many fit.
+const ENOUGH: usize = 20;
 /// Bytes that are decoded at a time.
 const BLOCK: usize = 16 << 10;
 
@@ -21,6 +24,8 @@ pub(crate) struct Detected {
     pub mark: usize,
     /// Whether somebody named it.
     named: bool,
+    /// Whether it is told by its letters only.
+    guessed: bool,
 }
 
 impl Detected {
@@ -35,14 +40,29 @@ impl Detected {
                 encoding,
                 mark,
                 named: true,
+                guessed: false,
             };
         }
         let (encoding, mark) = marked.unwrap_or_else(|| (without_mark(sample), 0));
+        let guess = (encoding == UTF_8 && mark == 0)
+            .then(|| by_letters(sample))
+            .flatten();
         Self {
-            encoding,
+            encoding: guess.unwrap_or(encoding),
             mark,
             named: false,
+            guessed: guess.is_some(),
         }
+    }
+
+    /// Says that the encoding is told by the letters only, where it is.
+    pub(crate) fn note(&self) -> Option<String> {
+        self.guessed.then(|| {
+            format!(
+                "the file is no UTF-8; by its letters it was read as {}, and converted",
+                self.name()
+            )
+        })
     }
 
     /// Returns whether lines are UTF-8 already, or will be decoded one by one.
@@ -64,6 +84,34 @@ pub(crate) fn display_name(encoding: &'static Encoding) -> &'static str {
         "windows-1252" => "Windows-1252",
         name => name,
     }
+}
+
+/// Tells an encoding by how likely its letters are: one of East Asia that fits without an error, or, where there are enough
+/// of them, one with a byte a letter. Nothing where the file is UTF-8, at least most lines of it, or Western.
+fn by_letters(sample: &[u8]) -> Option<&'static Encoding> {
+    let foreign = sample.iter().filter(|byte| !byte.is_ascii()).count();
+    let lines = || {
+        sample
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_ascii())
+    };
+    let utf_8 = lines().filter(|line| std::str::from_utf8(line).is_ok()).count();
+    // The last line may be cut off.
+    if foreign == 0 || 2 * utf_8 > lines().count() || (utf_8 > 0 && lines().count() - utf_8 <= 1) {
+        return None;
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(sample, true);
+    let guess = detector.guess(None, Utf8Detection::Deny);
+    let end = sample
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .unwrap_or(sample.len());
+    let fits = guess
+        .decode_without_bom_handling_and_without_replacement(&sample[..end])
+        .is_some();
+    let is_sure = !guess.is_single_byte() || foreign >= ENOUGH;
+    (guess != WINDOWS_1252 && guess != UTF_8 && fits && is_sure).then_some(guess)
 }
 
 /// Tells UTF-16 by its zero bytes: every other byte of most letters is one.
@@ -194,6 +242,49 @@ mod tests {
 
             assert_eq!(detected.name(), name);
             assert!(decoded.is_ok() && read == text, "{name}");
+        }
+    }
+
+    #[test]
+    fn encodings_of_east_asia_and_cyrillic_are_told_by_their_letters() {
+        let chinese = "text,label\n发票金额不对，请帮我检查一下,账单\n包裹还没有送到,物流\n";
+        let japanese = "text,label\n請求書の金額が間違っています,請求\nログインできません,ログイン\n";
+        let korean = "text,label\n청구서 금액이 잘못되었습니다,청구\n로그인이 안 됩니다,로그인\n";
+        let russian = "text,label\nСчёт неверный,оплата\nПосылка не пришла,доставка\n";
+        for (text, encoding) in [
+            (chinese, encoding_rs::GBK),
+            (japanese, encoding_rs::SHIFT_JIS),
+            (japanese, encoding_rs::EUC_JP),
+            (korean, encoding_rs::EUC_KR),
+            (russian, encoding_rs::WINDOWS_1251),
+        ] {
+            let (bytes, ..) = encoding.encode(text);
+
+            let detected = Detected::of(&bytes, None);
+            let mut read = String::new();
+            let decoded = Transcoded::new(&bytes[..], detected.encoding).read_to_string(&mut read);
+
+            assert_eq!(detected.name(), display_name(encoding));
+            assert!(decoded.is_ok() && read == text, "{}", encoding.name());
+            assert!(detected.note().is_some_and(|note| note.contains(encoding.name())));
+        }
+    }
+
+    #[test]
+    fn what_is_western_or_mostly_utf_8_is_told_line_by_line() {
+        let (western, ..) =
+            WINDOWS_1252.encode("text;label\nDie Gebühr ist zu hoch, für mich;Gebühr\nÜber €5;Gebühr\n");
+        let mixed = [
+            "Gebühr\nзаказ\n発票\n".as_bytes(),
+            b"caf\xe9\n",
+            "ещё\n".as_bytes(),
+        ]
+        .concat();
+
+        for sample in [&western[..], &mixed, "発票の金額".as_bytes(), b"plain"] {
+            let detected = Detected::of(sample, None);
+
+            assert!(detected.is_by_line() && detected.note().is_none());
         }
     }
 

@@ -22,6 +22,7 @@ use active_learning_core::feedback::{
 };
 pub use requests::Whole;
 use requests::of_element;
+use serde_json::value::RawValue;
 
 use crate::{
     elements::{Head, Wanted, elements},
@@ -125,7 +126,10 @@ pub fn read(
             return Ok(sink.repairs);
         }
     };
+    sink.repairs
+        .extend(source.encoding.and_then(|detected| detected.note()));
     match source.shape {
+        Shape::Document if whole.is_item => objects(source, &mut sink)?,
         Shape::Document => document(source, &mut sink)?,
         Shape::Lines => json_lines(source, &mut sink)?,
         Shape::Table => table::delimited(source, &mut sink)?,
@@ -166,6 +170,33 @@ fn json_lines(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> 
             return Ok(());
         }
     }
+}
+
+/// Reads objects that are spread over several lines, one behind the other.
+fn objects(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    let limited = Limited {
+        inner: source.content,
+        budget: sink.budget,
+    };
+    let objects = serde_json::Deserializer::from_reader(BufReader::new(limited)).into_iter::<Box<RawValue>>();
+    for (object, number) in objects.zip(1..) {
+        let goes_on = match object {
+            Ok(object) => sink.put_all(number, of_element(object.get()), object.get().as_bytes()),
+            Err(error) if error.is_io() => {
+                let reason = io_or_damaged(error.into())?;
+                sink.bad(number, reason, b"");
+                false
+            }
+            Err(error) => {
+                sink.bad(number, InvalidFeedback::from(error), b"");
+                false
+            }
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Reads the elements of a document.

@@ -7,6 +7,7 @@ use crate::{
     collect::Collected,
     draft::Draft,
     labels::{Cut, Written, is_nothing},
+    tools::NUMBERED,
 };
 
 /// Told of texts with NUL characters, behind their number.
@@ -14,6 +15,10 @@ const NUL: &str = "texts with NUL characters, which were removed";
 
 /// Told of labels that are none, behind their number.
 const NO_LABEL: &str = "texts with a label such as `NULL`, `NaN` or `n/a`, which was read as none";
+
+/// Told of a file whose labels are all numbers.
+const NUMBERS: &str =
+    "all labels are numbers: if they are ids, put the names in a column and name it by --label-column";
 
 impl Collected<'_> {
     /// Cuts labels, checks texts, and sums up.
@@ -46,6 +51,14 @@ impl Collected<'_> {
         }
         if import.rows.is_empty() && self.rejected.is_empty() {
             return Err(Refusal::Empty);
+        }
+        let mut labels = import
+            .rows
+            .iter()
+            .flat_map(|row| &row.votes)
+            .flat_map(|vote| &vote.labels);
+        if labels.clone().count() > 1 && labels.all(|label| label.trim().parse::<u64>().is_ok()) {
+            self.notes.push(NUMBERS.to_owned());
         }
         self.rejected.sort_by_key(|rejected| rejected.line);
         import.rejected = self.rejected;
@@ -124,6 +137,10 @@ fn aside_note(aside: &'static str) -> &'static str {
         }
         "was discarded or is a draft" => {
             "texts with an answer that was discarded or is a draft, which does not count"
+        }
+        NUMBERED => {
+            "texts whose labels are numbers of doccano's own, which were not read: export as `JSONL(Text label)`, or with \
+             doccano 1.0 or later, so that they have their names"
         }
         "was labelled by a machine" => "texts that a machine labelled, which have no label of a person",
         _ => "texts with a label without its name, which does not count",

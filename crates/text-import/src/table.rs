@@ -12,6 +12,7 @@ use crate::{
     labels::Written,
     names::{is_label_name, is_text_name},
     tools::{Tool, label_studio_label},
+    workbook::{FORMULA, NO_VALUE},
 };
 
 /// Rows by which columns are told.
@@ -139,6 +140,10 @@ fn titles(rows: &[(u64, Vec<String>)], options: &Options) -> usize {
 
 pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
     let label = roles.label.and_then(|column| cells.get(column));
+    let is_formula = |cell: Option<&Value>| cell.and_then(Value::as_str) == Some(NO_VALUE);
+    if is_formula(label) || is_formula(cells.get(roles.text)) {
+        return Err(FORMULA.to_owned());
+    }
     if label.is_some_and(marks_parts) {
         return Err("its labels mark parts of the text, not the whole".to_owned());
     }

@@ -65,7 +65,9 @@ impl Tool {
             Some(Self::Prodigy)
         } else if argilla::is_one(fields) {
             Some(Self::Argilla)
-        } else if has("text") && has("Comments") && fields.get("label").is_some_and(Value::is_array) {
+        } else if has("text") && has("Comments") && fields.get("label").is_some_and(Value::is_array)
+            || has("text") && old_doccano(fields).is_some()
+        {
             Some(Self::Doccano)
         } else if ground_truth::is_one(fields) {
             Some(Self::GroundTruth)
@@ -104,9 +106,33 @@ impl Tool {
     }
 }
 
+/// Returns the annotations of doccano before 1.0, whose labels are numbers:
+/// `{"id": 1, "text": "…", "annotations": [{"label": 3, "user": 1}]}`.
+fn old_doccano(fields: &Fields) -> Option<&Vec<Value>> {
+    let annotations = fields.get("annotations")?.as_array()?;
+    let is_numbered = |annotation: &Value| annotation.get("label").is_some_and(Value::is_number);
+    annotations.iter().all(is_numbered).then_some(annotations)
+}
+
+/// Why labels of doccano before 1.0 are not read.
+pub(crate) const NUMBERED: &str = "has numbers of doccano's own for labels";
+
 /// Reads doccano's JSON Lines: `{"id": 1, "text": "…", "label": ["…"], "Comments": []}`.
 fn doccano(fields: &Fields) -> Result<Draft, String> {
     let text = text_of(fields.get("text")).ok_or(NO_TEXT)?;
+    if let Some(annotations) = old_doccano(fields) {
+        if annotations
+            .iter()
+            .any(|annotation| annotation.get("start_offset").is_some())
+        {
+            return Err(PARTS.to_owned());
+        }
+        return Ok(Draft {
+            text,
+            votes: Vec::new(),
+            aside: (!annotations.is_empty()).then_some(NUMBERED),
+        });
+    }
     let label = fields.get("label").unwrap_or(&Value::Null);
     if label
         .as_array()

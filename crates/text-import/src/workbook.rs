@@ -23,6 +23,12 @@ const LIMITS: Limits = Limits {
 /// Columns that are looked at; a cell far out makes no columns of its own.
 const MAX_COLUMNS: usize = 1_000;
 
+/// Stands in a cell that holds a formula of which the file has no value. No text begins so: it is no character.
+pub(crate) const NO_VALUE: &str = "\u{FFFE}formula";
+/// Told of a row whose text or label is such a cell.
+pub(crate) const FORMULA: &str = "a cell holds a formula without its value: open the workbook in Excel or LibreOffice, save it, \
+    and take the saved file";
+
 /// A sheet: its rows with their numbers, from 1.
 pub(crate) struct Sheet {
     pub name: String,
@@ -146,9 +152,40 @@ fn read_sheets(bytes: &[u8]) -> Option<Vec<Sheet>> {
             }
             cells[column] = value;
         }
+        drop(cells);
+        mark_formulas(&mut workbook, &name, &mut rows);
         sheets.push(Sheet { name, rows });
     }
     Some(sheets)
+}
+
+/// Marks the cells that hold a formula and no value, as programs write workbooks that no spreadsheet has opened.
+fn mark_formulas(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str, rows: &mut Vec<(u64, Vec<String>)>) {
+    let Ok(formulas) = workbook.worksheet_formula(sheet) else {
+        return;
+    };
+    let (first_row, first_column) = formulas.start().unwrap_or_default();
+    for (row, column, _) in formulas.used_cells() {
+        let (number, column) = (
+            u64::from(first_row) + row as u64 + 1,
+            first_column as usize + column,
+        );
+        if column >= MAX_COLUMNS {
+            continue;
+        }
+        let place = match rows.binary_search_by_key(&number, |(row, _)| *row) {
+            Ok(place) => place,
+            Err(place) => {
+                rows.insert(place, (number, Vec::new()));
+                place
+            }
+        };
+        let (_, cells) = &mut rows[place];
+        cells.resize(cells.len().max(column + 1), String::new());
+        if cells[column].is_empty() {
+            NO_VALUE.clone_into(&mut cells[column]);
+        }
+    }
 }
 
 /// Returns a cell as it is shown: whole numbers without a point, dates as ISO 8601, what is an error as

@@ -638,3 +638,100 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn a_formula_without_its_value_is_reported_and_no_empty_cell() {
+    let import = import_file("formulas-without-values.xlsx");
+
+    assert_eq!(
+        rows(&import),
+        [
+            "2 Billing: The invoice is wrong again",
+            "4 Login: I cannot log in",
+            "6 Billing: The invoice came twice",
+        ]
+    );
+    let rejected: Vec<_> = import.rejected.iter().map(|rejected| rejected.line).collect();
+    assert_eq!(rejected, [3, 5], "{:?}", import.rejected);
+    assert!(import.rejected[0].reason.contains("a formula without its value"));
+}
+
+#[test]
+fn an_object_of_texts_and_labels_is_read_on_one_line_and_on_several() {
+    let pretty = "{\n  \"The invoice is wrong\": \"billing\",\n  \"I cannot log in\": \"login\"\n}\n";
+    for content in [pretty.to_owned(), pretty.replace('\n', "")] {
+        let import = import(&content);
+
+        assert_eq!(import.format, text_import::Format::Json);
+        assert_eq!(
+            rows(&import),
+            ["1 login: I cannot log in", "2 billing: The invoice is wrong"]
+        );
+        assert!(
+            import
+                .notes
+                .iter()
+                .any(|note| note.contains("names were read as texts"))
+        );
+    }
+}
+
+#[test]
+fn objects_over_several_lines_are_read_one_behind_the_other() {
+    let one = "{\n  \"text\": \"The invoice is wrong\",\n  \"label\": \"billing\"\n}\n";
+    let two = one.to_owned() + "{\n  \"text\": \"I cannot log in\",\n  \"label\": \"login\"\n}\n";
+
+    assert_eq!(rows(&import(one)), ["1 billing: The invoice is wrong"]);
+    assert_eq!(
+        rows(&import(&two)),
+        ["1 billing: The invoice is wrong", "2 login: I cannot log in"]
+    );
+}
+
+#[test]
+fn doccano_s_numbers_are_no_labels_and_it_is_said_what_to_do() {
+    let import = import(
+        "{\"id\": 1, \"text\": \"The invoice is wrong\", \"annotations\": [{\"label\": 3, \"user\": 1}], \"meta\": {}}\n\
+         {\"id\": 2, \"text\": \"I cannot log in\", \"annotations\": [], \"meta\": {}}\n",
+    );
+
+    assert_eq!(rows(&import), ["1 : The invoice is wrong", "2 : I cannot log in"]);
+    assert!(
+        import
+            .notes
+            .iter()
+            .any(|note| note.contains("numbers of doccano's own") && note.contains("export as")),
+        "{:?}",
+        import.notes
+    );
+}
+
+#[test]
+fn labels_that_are_all_numbers_are_told() {
+    let numbers = import("text,label\nThe invoice is wrong,3\nI cannot log in,1\nToo expensive,3\n");
+    let names = import("text,label\nThe invoice is wrong,3\nI cannot log in,login\nToo expensive,3\n");
+
+    let is_told = |import: &Import| {
+        import
+            .notes
+            .iter()
+            .any(|note| note.contains("all labels are numbers"))
+    };
+    assert!(is_told(&numbers) && !is_told(&names));
+}
+
+#[test]
+fn a_file_in_gbk_or_shift_jis_is_converted_and_it_is_said_so() {
+    let chinese = "text,label\n发票金额不对，请帮我检查一下,账单\n包裹还没有送到,物流\n登录不了账号,登录\n";
+    let (bytes, ..) = encoding_rs::GBK.encode(chinese);
+
+    let import = import(&bytes);
+
+    assert_eq!(import.encoding.as_deref(), Some("GBK"));
+    assert_eq!(rows(&import)[0], "2 账单: 发票金额不对，请帮我检查一下");
+    assert!(
+        import.notes.iter().any(|note| note.contains("read as GBK")),
+        "{:?}",
+        import.notes
+    );
+}

@@ -2,11 +2,11 @@
 """Trains the built-in classifier, scikit-learn's and fastText's usual models on the same rows, classifies the
 same held-out texts, and prints a Markdown table; then how accurate the built-in one is in smaller files.
 
-    python3 crates/text-model/benches/compare.py --data FILE [--test FILE] [--runs 3] [--binary PATH]
+    python3 crates/text-model/benches/compare.py --data FILE [--test FILE] [--runs 5] [--binary PATH]
 
-A FILE is Comprehend's CSV: label,text without header. Without --test every fifth text, by its hash, is held out. Each model runs in
-a process of its own, on one thread where it lets us; times are of the processor (other work on the machine does not
-count) and medians over the runs. scikit-learn, fastText and ONNX Runtime are installed from PyPI into a virtual environment.
+A FILE is Comprehend's CSV: label,text without header. Without --test the texts are cross-validated: each of the runs holds
+out its part of them, by their hash, and quality is measured over all rows. Each model runs in a process of its own, on one
+thread where it lets us; times are of the processor (other work on the machine does not count) and medians over the runs. scikit-learn, fastText and ONNX Runtime are installed from PyPI into a virtual environment.
 """
 
 import argparse, csv, hashlib, json, os, pickle, random, statistics, subprocess, sys, tempfile, time, venv
@@ -32,7 +32,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--data", type=Path, required=True, help="labelled rows: label,text")
     arguments.add_argument("--test", type=Path, help="held-out rows of your own")
-    arguments.add_argument("--runs", type=int, default=3, help="runs of which times are the medians")
+    arguments.add_argument("--runs", type=int, default=5, help="parts held out in turn; with --test, repetitions")
     arguments.add_argument("--binary", type=Path, help="example `benchmark`, already built")
     arguments.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "compare-classifiers")
     arguments.add_argument("--one", help=argparse.SUPPRESS)
@@ -43,9 +43,7 @@ def main():
     python = environment(options.venv)
     binary = options.binary or build()
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        counts = split(options.data, options.test, folder)
-        print(f"{counts[0]} rows to train, {counts[1]} held out\n")
+        folders = split(options.data, options.test, Path(folder), options.runs)
         print("| model | accuracy | macro F1 | ECE | AUROC | training, CPU s | texts/s, one core | file, MB | peak memory, MB |")
         print("|---|---|---|---|---|---|---|---|---|")
         for name in [OURS, WITH_ENCODER, *OTHERS]:
@@ -53,18 +51,19 @@ def main():
             if name == WITH_ENCODER:
                 command.append("encoder")
             elif name != OURS:
-                command = [python, Path(__file__).resolve(), "--data", "-", "--one", name, "--folder", folder]
-            runs = [measured(command, folder) for _ in range(options.runs)]
-            print(row(name, runs, quality(folder)), flush=True)
-            if name == OURS:
-                chance = chance_calibration_error(folder)
+                command = [python, Path(__file__).resolve(), "--data", "-", "--one", name, "--folder", "."]
+            runs = [measured(command, folder) for folder in folders]
+            answers = [answer for folder in folders for answer in judged(folder)]
+            print(row(name, runs, quality(answers)), flush=True)
+            if name == WITH_ENCODER:
+                chance = chance_calibration_error(answers)
         print(f"\nProbabilities that are exactly right would measure an ECE of {chance:.3f} on so many rows, by chance alone.")
         print("\n| file of the built-in model, MB | accuracy | ECE |\n|---|---|---|")
         for size in [*WEIGHT_BYTES, None]:
             command = [binary, "train.csv", "test.csv", "model", "scores.csv", *([str(size)] if size else [])]
-            run = measured(command, folder)
-            accuracy, _, ece, _ = quality(folder)
-            print(f"| {run['file_bytes'] / 1e6:.2f} | {accuracy:.1%} | {ece:.3f} |", flush=True)
+            runs = [measured(command, folder) for folder in folders]
+            accuracy, _, ece, _ = quality([answer for folder in folders for answer in judged(folder)])
+            print(f"| {statistics.median(run['file_bytes'] for run in runs) / 1e6:.2f} | {accuracy:.1%} | {ece:.3f} |", flush=True)
 
 
 def environment(folder):
@@ -85,17 +84,23 @@ def build():
     return Path(paths[-1])
 
 
-def split(data, test, folder):
-    rows = read_rows(data)
-    if test:
-        parts = rows, read_rows(test)
-    else:
-        held_out = lambda row: int(hashlib.sha256(row[1].lower().encode()).hexdigest()[:8], 16) % 5 == 0
-        parts = [row for row in rows if not held_out(row)], [row for row in rows if held_out(row)]
-    for name, part in zip(["train.csv", "test.csv"], parts):
-        with open(folder / name, "w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(part)
-    return [len(part) for part in parts]
+def split(data, test, folder, runs):
+    """A folder for each run, with its training and its held-out rows."""
+    rows, folders = read_rows(data), []
+    part = lambda row: int(hashlib.sha256(row[1].lower().encode()).hexdigest()[:8], 16) % runs
+    for run in range(runs):
+        if test:
+            parts = rows, read_rows(test)
+        else:
+            parts = [row for row in rows if part(row) != run], [row for row in rows if part(row) == run]
+        folders.append(folder / str(run))
+        folders[-1].mkdir()
+        for name, part_rows in zip(["train.csv", "test.csv"], parts):
+            with open(folders[-1] / name, "w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerows(part_rows)
+    sizes = [[len(read_rows(folder / name)) for folder in folders] for name in ["train.csv", "test.csv"]]
+    print(f"{runs} runs: {min(sizes[0])} to {max(sizes[0])} rows to train, {sum(sizes[1])} held out in all\n")
+    return folders
 
 
 def read_rows(path):
@@ -122,23 +127,27 @@ def row(name, runs, measures):
     )
 
 
-def quality(folder):
-    """Accuracy, macro F1, expected calibration error over bins of equal size, AUROC of confidence for being right."""
+def judged(folder):
+    """Of each held-out text: the confidence in the likeliest label, that label, and the right one."""
     with open(folder / "test.csv", encoding="utf-8", newline="") as file:
         truth = [row[0] for row in csv.reader(file)]
     with open(folder / "scores.csv", newline="") as file:
         labels, *scores = csv.reader(file)
-    judged = []
+    answers = []
     for actual, row in zip(truth, scores, strict=True):
         probabilities = [float(score) for score in row]
         best = max(range(len(labels)), key=probabilities.__getitem__)
-        judged.append((probabilities[best], labels[best], actual))
-    right = [(confidence, said == actual) for confidence, said, actual in judged]
-    right.sort()
+        answers.append((probabilities[best], labels[best], actual))
+    return answers
+
+
+def quality(answers):
+    """Accuracy, macro F1, expected calibration error over bins of equal size, AUROC of confidence for being right."""
+    right = sorted((confidence, said == actual) for confidence, said, actual in answers)
     f1 = []
-    for label in sorted(set(truth)):
-        both = sum(said == label == actual for _, said, actual in judged)
-        f1.append(2 * both / max(1, sum((said == label) + (actual == label) for _, said, actual in judged)))
+    for label in sorted({actual for *_, actual in answers}):
+        both = sum(said == label == actual for _, said, actual in answers)
+        f1.append(2 * both / max(1, sum((said == label) + (actual == label) for _, said, actual in answers)))
     wrong_below = wins = 0
     for _, hit in right:
         wins += wrong_below if hit else 0
@@ -153,11 +162,9 @@ def calibration_error(right):
     return sum(abs(sum(confidence - hit for confidence, hit in members)) for members in bins) / len(right)
 
 
-def chance_calibration_error(folder):
+def chance_calibration_error(answers):
     """Mean over draws in which each prediction is right with the probability that the model says."""
-    with open(folder / "scores.csv", newline="") as file:
-        _, *scores = csv.reader(file)
-    confidences = sorted(max(map(float, row)) for row in scores)
+    confidences = sorted(confidence for confidence, *_ in answers)
     draws = random.Random(1)
     return statistics.mean(
         calibration_error([(confidence, draws.random() < confidence) for confidence in confidences]) for _ in range(200)

@@ -159,6 +159,9 @@ pub enum LabelSyntax {
     Several(char),
 }
 
+/// Labels that are told one by one.
+const SHOWN_NAMES: usize = 20;
+
 /// Labelled texts on their way into a set: any number of files, in order.
 #[derive(Debug)]
 pub struct Collector {
@@ -170,6 +173,8 @@ pub struct Collector {
     repairs: Vec<String>,
     /// Rows that were found to have several labels.
     cut_rows: u64,
+    /// Labels as they are written, with the name that they got, and their rows.
+    renamed: BTreeMap<(String, String), u64>,
 }
 
 /// A row that was read.
@@ -193,25 +198,25 @@ impl TrainingSet {
     /// The first row that cannot be used, or too few or too many labels in the whole file.
     /// Source: Amazon Comprehend, "Preparing classifier training data".
     pub fn read_csv(reader: impl Read) -> Result<Self, TrainingDataError> {
-        Self::read_csv_where(reader, &|_| false, &|_| true)
+        Self::read_csv_where(reader, &|_| None, &|_| true)
     }
 
     /// Reads Comprehend CSV as [`TrainingSet::read_csv`] does, and leaves texts out that are not to be
     /// trained on.
     ///
-    /// Labels are those of the whole file: one may be without an example. What `is_name` knows is one label although it
-    /// holds the delimiter.
+    /// Labels are those of the whole file: one may be without an example. `own_name` returns the name that a label has
+    /// elsewhere, which it gets here too; what it knows is one label although it holds the delimiter.
     ///
     /// # Errors
     ///
     /// As [`TrainingSet::read_csv`].
     pub fn read_csv_where(
         reader: impl Read,
-        is_name: &dyn Fn(&str) -> bool,
+        own_name: &dyn Fn(&str) -> Option<String>,
         is_wanted: &dyn Fn(&str) -> bool,
     ) -> Result<Self, TrainingDataError> {
         let mut collector = Collector::new(LabelSyntax::Detect);
-        collector.read_csv_where(reader, is_name, is_wanted)?;
+        collector.read_csv_where(reader, own_name, is_wanted)?;
         collector.training_set()
     }
 
@@ -262,8 +267,8 @@ impl TrainingSet {
 }
 
 /// Cuts a label column into names: where a part is no name that is known, at each delimiter that is not escaped.
-fn names_in(label: &str, is_name: &dyn Fn(&str) -> bool) -> Vec<String> {
-    let known = |part: &str| is_name(part).then(|| part.to_owned());
+fn names_in(label: &str, own_name: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let known = |part: &str| own_name(part).map(|_| part.to_owned());
     let parts = split_labels(label);
     match parts.len() {
         1 => parts,
@@ -303,18 +308,19 @@ impl Collector {
             check: TrainingCheck::default(),
             repairs: Vec::new(),
             cut_rows: 0,
+            renamed: BTreeMap::new(),
         }
     }
 
     /// Adds the rows of a CSV file.
     pub fn read_csv(&mut self, reader: impl Read) -> Result<(), TrainingDataError> {
-        self.read_csv_where(reader, &|_| false, &|_| true)
+        self.read_csv_where(reader, &|_| None, &|_| true)
     }
 
     fn read_csv_where(
         &mut self,
         reader: impl Read,
-        is_name: &dyn Fn(&str) -> bool,
+        own_name: &dyn Fn(&str) -> Option<String>,
         is_wanted: &dyn Fn(&str) -> bool,
     ) -> Result<(), TrainingDataError> {
         let label_delimiter = match self.syntax {
@@ -329,7 +335,10 @@ impl Collector {
             let is_wanted = is_wanted(text);
             match self.syntax {
                 LabelSyntax::Detect => {
-                    let names = names_in(label, is_name);
+                    let mut names = names_in(label, own_name);
+                    for name in &mut names {
+                        self.use_own_name(name, own_name);
+                    }
                     if names.len() > 1 {
                         self.mode = Mode::MultiLabel;
                         self.cut_rows += 1;
@@ -343,6 +352,15 @@ impl Collector {
             }
         }
         Ok(())
+    }
+
+    /// Gives a label the name that it has elsewhere, and counts it.
+    fn use_own_name(&mut self, name: &mut String, own_name: &dyn Fn(&str) -> Option<String>) {
+        let Some(own) = own_name(name).filter(|own| own != name) else {
+            return;
+        };
+        let written = std::mem::replace(name, own.clone());
+        *self.renamed.entry((written, own)).or_default() += 1;
     }
 
     /// Says of which file the lines are that were told of so far.
@@ -430,6 +448,16 @@ impl Collector {
         }
         let (mode, mut repairs) = (self.mode, std::mem::take(&mut self.repairs));
         repairs.extend(tell_of_several_labels(self.cut_rows, self.rows.len()));
+        repairs.extend(
+            self.renamed
+                .iter()
+                .take(SHOWN_NAMES)
+                .map(|((written, own), rows)| {
+                    format!("`{written}` ({rows} rows) is read as `{own}`, as the label set calls it")
+                }),
+        );
+        let more = self.renamed.len().saturating_sub(SHOWN_NAMES);
+        repairs.extend((more > 0).then(|| format!("{more} more labels have the names of the label set")));
         repairs.extend(findings.repairs.iter().cloned());
         repairs.extend(warn_of_single_rows(labels.iter().map(String::as_str).zip(counts)));
         Ok(TrainingSet {

@@ -72,6 +72,7 @@ impl Services {
             ("CLAIM_RETENTION_DAYS", "90"),
             ("REVIEW_BUDGET_PER_DAY", budget),
             ("POOL_TEXTS_IN_REVIEW", in_review),
+            ("SEVERAL_LABELS", "false"),
             ("CONFIDENCE_THRESHOLD", "0.5"),
             ("MARGIN_THRESHOLD", "0"),
             ("TEST_SHARE", "0.2"),

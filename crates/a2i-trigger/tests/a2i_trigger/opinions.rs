@@ -5,6 +5,7 @@ use active_learning_core::{
     keys,
     labels::{
         human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
         labelled::LabelledRecord,
         question::{Question, State},
         vote::{Vote, VoteSource},
@@ -48,10 +49,22 @@ impl Services {
             seconds: None,
             note: Default::default(),
         }]);
+        self.put_question(&question).await;
+    }
+
+    async fn put_question(&self, question: &Question) {
         let put = self.s3.put_object().bucket(BUCKET);
         let put = put.key(keys::question(&question.record.id));
         let body = ByteStream::from(question.to_json());
         put.body(body).send().await.expect("an upload");
+    }
+
+    async fn put_training(&self, key: &str, content: Vec<u8>) {
+        let put = self.s3.put_object().bucket(TRAINING_BUCKET).key(key);
+        put.body(ByteStream::from(content))
+            .send()
+            .await
+            .expect("an upload");
     }
 
     /// Delivers lines and has them worked off; returns what the review service was told.
@@ -360,4 +373,75 @@ async fn a_damaged_question_is_kept_aside_and_a_vote_on_it_is_not_lost() {
     let question = services.question().await;
     assert_eq!(question.votes.len(), 1);
     assert_eq!(services.votes().await[0].votes, question.votes);
+}
+
+#[tokio::test]
+async fn a_dislike_that_names_neither_label_nor_prediction_opens_what_people_answered_as_predicted() {
+    let services = Services::start();
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    let predicted = services.question().await.record.prediction.expect("a prediction");
+    let dislike = feedback(json!({"prediction": null, "user": "ada"}));
+
+    services.answered("Sports").await;
+    let corrected = services.delivered("feedback/2.gz", &dislike).await;
+    services.answered(&predicted).await;
+    let mut question = services.question().await;
+    question
+        .votes
+        .retain(|vote| vote.answer == Answer::labels([&predicted]));
+    question.answer_with(&[]);
+    services.put_question(&question).await;
+    let dislike = feedback(json!({"prediction": null, "user": "bob"}));
+    let confirmed = services.delivered("feedback/3.gz", &dislike).await;
+
+    assert!(
+        loops(&corrected).is_empty(),
+        "what was predicted was wrong, as people said"
+    );
+    assert_eq!(loops(&confirmed).len(), 1);
+}
+
+#[tokio::test]
+async fn a_user_s_split_label_asks_again_where_the_answer_is_none_of_its_parts() {
+    let services = Services::start();
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-19T10:00:00.000Z");
+    set.split("Sports", &["Racing", "Tennis"]).expect("split");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    let correction = feedback(json!({"suggestedLabel": "sports", "user": "ada"}));
+
+    services.answered("World").await;
+    let other = services.delivered("feedback/2.gz", &correction).await;
+
+    assert_eq!(loops(&other).len(), 1, "it is asked again");
+    let votes = services.question().await.votes;
+    assert!(
+        votes.iter().any(|vote| vote.worker == "user:ada"),
+        "and kept: {votes:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_suggestion_of_two_labels_is_one_proposal_where_a_text_has_one() {
+    let services = Services::start();
+    services
+        .delivered(
+            "feedback/1.gz",
+            &feedback(json!({"suggestedLabel": "World|Sports", "user": "ada"})),
+        )
+        .await;
+
+    let votes = services.question().await.votes;
+
+    let proposal = Answer::NewLabel {
+        label: "World|Sports".to_owned(),
+    };
+    assert_eq!(
+        votes.iter().map(|vote| &vote.answer).collect::<Vec<_>>(),
+        [&proposal]
+    );
 }

@@ -12,6 +12,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub struct Reviewer {
     portal: Url,
     cookie: String,
+    last_task: Option<String>,
 }
 
 impl Reviewer {
@@ -29,6 +30,7 @@ impl Reviewer {
         let mut reviewer = Self {
             portal: link.join(".")?,
             cookie: String::new(),
+            last_task: None,
         };
         let response = reviewer.post("sign-in", &[("token".to_owned(), token)]).await?;
         let cookie = response
@@ -66,7 +68,16 @@ impl Reviewer {
         else {
             return Ok(false);
         };
+        self.last_task = location
+            .split(['?', '&'])
+            .find_map(|pair| pair.strip_prefix("loop="))
+            .map(str::to_owned);
         self.answer_at(&location, choose).await
+    }
+
+    /// Returns the human loop of the task that [`answer_next`](Self::answer_next) opened last, whatever became of it.
+    pub fn last_task(&self) -> Option<&str> {
+        self.last_task.as_deref()
     }
 
     /// Answers a task again that this reviewer has answered, as a correction.

@@ -7,9 +7,10 @@ use active_learning_core::{
     dataset::{Spellings, TextId, one_line},
     feedback::prediction::LABEL_DELIMITER,
     labels::{
+        consolidation::Consensus,
         human_loop::Answer,
         label_key::label_key,
-        label_set::{LabelSet, Resolution},
+        label_set::{LabelSet, Resolution, can_be_label},
         vote::{Vote, VoteSource},
     },
 };
@@ -21,7 +22,7 @@ use super::{DEFAULT_CLASSIFIER, File, Options};
 /// Worker of a vote of which the file does not say whose it is.
 const UNNAMED: &str = "import";
 
-/// A label that is new, or no longer in use.
+/// A label that is new.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Counted {
     pub name: String,
@@ -35,6 +36,36 @@ pub(super) struct Labelled {
     pub classifier: String,
     pub text: String,
     pub votes: Vec<Vote>,
+    pub fate: Fate,
+}
+
+/// What becomes of a text with labels, as the label set is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It trains the next model.
+    Trains,
+    /// An adjudicator decides.
+    Tied,
+    /// Its label is a proposal: it trains once somebody accepts it, and people are asked meanwhile.
+    Waits(String),
+    /// It names several labels where a text has one: a proposal too.
+    Several(String),
+    /// Its label was split: people are asked which of the parts it is.
+    Split(String),
+    /// Its label is retired: it is kept, and left out.
+    Retired(String),
+    /// What it names can be no label: people are asked.
+    NoLabel,
+}
+
+impl Fate {
+    /// Returns whether people are asked about the text.
+    fn is_asked(&self) -> bool {
+        match self {
+            Self::Waits(_) | Self::Several(_) | Self::Split(_) | Self::NoLabel => true,
+            Self::Trains | Self::Tied | Self::Retired(_) => false,
+        }
+    }
 }
 
 /// What is to be done.
@@ -46,10 +77,9 @@ pub(super) struct Plan {
     pub pool: Vec<(String, String)>,
     /// Texts of the pool that have different labels, and nobody knows whose.
     pub contradictory: usize,
-    /// Texts on which the people who are named do not agree, in equal numbers.
-    pub tied: usize,
+    /// Texts whose only label can be none.
+    pub unusable: usize,
     pub new_labels: Vec<Counted>,
-    pub outdated_labels: Vec<Counted>,
     /// Whether nearly every text has a label of its own.
     pub looks_swapped: bool,
 }
@@ -98,26 +128,46 @@ impl Plan {
             let answer = |labels: &[String]| answer(set, labels.iter().map(|label| spelling.of(label)));
             let mut votes: Vec<Vote> = Vec::new();
             for (worker, (at, labels)) in &said.named {
-                votes.push(vote(worker, at, &now, answer(labels)));
+                votes.extend(answer(labels).map(|answer| vote(worker, at, &now, answer)));
             }
             match said.unnamed.values().collect::<Vec<_>>()[..] {
                 [] => {}
-                [(at, labels)] => votes.push(vote(UNNAMED, at, &now, answer(labels))),
+                [(at, labels)] => votes.extend(answer(labels).map(|answer| vote(UNNAMED, at, &now, answer))),
                 _ if votes.is_empty() => plan.contradictory += 1,
                 _ => {}
             }
-            if votes.is_empty() {
-                plan.pool.push((said.classifier, said.text));
-            } else {
+            let has_labels = !said.named.is_empty() || said.unnamed.len() == 1;
+            plan.unusable += usize::from(has_labels && votes.is_empty());
+            let fate = fate(set, &votes);
+            if votes.is_empty() || fate.is_asked() {
+                plan.pool.push((said.classifier.clone(), said.text.clone()));
+            }
+            if !votes.is_empty() {
                 plan.labelled.push(Labelled {
                     classifier: said.classifier,
                     text: said.text,
                     votes,
+                    fate,
                 });
             }
         }
-        plan.tied = plan.labelled.iter().filter(|labelled| labelled.is_tied()).count();
         plan
+    }
+
+    /// Counts the texts of a fate by the name that it carries.
+    pub(super) fn named(&self, name: impl Fn(&Fate) -> Option<&String>) -> Vec<(String, usize)> {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        let names = self.labelled.iter().filter_map(|labelled| name(&labelled.fate));
+        names.for_each(|name| *counts.entry(name.clone()).or_default() += 1);
+        let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+        counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        counts
+    }
+
+    /// Counts the texts that have a fate.
+    pub(super) fn count(&self, fate: &Fate) -> usize {
+        let of_fate = self.labelled.iter().filter(|labelled| labelled.fate == *fate);
+        of_fate.count()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -126,29 +176,48 @@ impl Plan {
 
     fn count_labels(&mut self, set: &LabelSet) {
         for label in &self.summary.labels {
-            let counted = |name: &str| Counted {
-                name: name.to_owned(),
-                votes: label.votes,
-            };
-            // A name that joins labels of the set is no label of its own.
-            let is_known = set.names(&label.name).is_some();
+            // A name that joins labels of the set is no label of its own, nor is one that can be none.
+            let is_known = set.names(&label.name).is_some() || !can_be_label(&label.name);
             match set.resolve(&label.name) {
-                Resolution::Label(_) => {}
-                Resolution::Proposed(_) if is_known => {}
-                Resolution::Proposed(name) => self.new_labels.push(counted(name)),
-                Resolution::Retired(name) | Resolution::Split(name) => {
-                    self.outdated_labels.push(counted(name))
-                }
+                Resolution::Proposed(name) if !is_known => self.new_labels.push(Counted {
+                    name: name.to_owned(),
+                    votes: label.votes,
+                }),
+                _ => {}
             }
         }
     }
 }
 
-impl Labelled {
-    fn is_tied(&self) -> bool {
-        use active_learning_core::labels::consolidation::Consensus;
-        matches!(Consensus::by_majority(&self.votes).0, Consensus::Tie)
+/// Returns what becomes of a text with these votes.
+fn fate(set: &LabelSet, votes: &[Vote]) -> Fate {
+    match Consensus::by_majority(votes).0 {
+        Consensus::Agreed { .. } => return Fate::Trains,
+        Consensus::Tie => return Fate::Tied,
+        Consensus::Unanswered => {}
     }
+    let proposed = votes.iter().find_map(|vote| match &vote.answer {
+        Answer::NewLabel { label } => Some(label),
+        Answer::Labels { .. } | Answer::NoneFits | Answer::Unsure => None,
+    });
+    let Some(proposed) = proposed else {
+        return Fate::NoLabel;
+    };
+    let names = set.names(proposed).unwrap_or_else(|| vec![proposed.clone()]);
+    let resolved: Vec<Resolution<'_>> = names.iter().map(|name| set.resolve(name)).collect();
+    let split = resolved.iter().find_map(|label| match label {
+        Resolution::Split(name) => Some(Fate::Split((*name).to_owned())),
+        _ => None,
+    });
+    let retired = resolved.iter().find_map(|label| match label {
+        Resolution::Retired(name) => Some(Fate::Retired((*name).to_owned())),
+        _ => None,
+    });
+    let other = || match names.len() > 1 {
+        true => Fate::Several(proposed.clone()),
+        false => Fate::Waits(proposed.clone()),
+    };
+    split.or(retired).unwrap_or_else(other)
 }
 
 /// Gathers what is said of each text, in the order of the texts.
@@ -214,24 +283,31 @@ fn vote(worker: &str, at: &str, now: &str, answer: Answer) -> Vote {
     }
 }
 
-/// Returns the answer that labels are: those of the set by its names; with one that it does not know, a
-/// proposal.
-fn answer<'a>(set: &LabelSet, labels: impl Iterator<Item = &'a str>) -> Answer {
-    let mut names = Vec::new();
+/// Returns the answer that labels are: those of the set by its names. With one that it does not know, or that is no
+/// longer in use, or with more than a text may have, they are a proposal, by which nobody is bound; `None` where they can
+/// be no label.
+fn answer<'a>(set: &LabelSet, labels: impl Iterator<Item = &'a str>) -> Option<Answer> {
+    let mut names: Vec<String> = Vec::new();
     let mut is_known = true;
-    for label in labels {
+    for label in labels.filter(|label| can_be_label(label)) {
         match set.names(label) {
-            Some(known) => names.extend(known),
+            Some(known) => names.extend(known.iter().map(|name| set.own_name(name).to_owned())),
             None => {
                 is_known = false;
                 names.push(label.to_owned());
             }
         }
     }
-    match is_known {
-        true => Answer::labels(names),
-        false => Answer::NewLabel {
+    if is_known {
+        names.sort();
+        names.dedup();
+    }
+    let is_in_use = |name: &String| matches!(set.resolve(name), Resolution::Label(_));
+    match is_known && names.iter().all(is_in_use) && set.allows(&names) {
+        _ if names.is_empty() => None,
+        true => Some(Answer::labels(names)),
+        false => Some(Answer::NewLabel {
             label: names.join(&LABEL_DELIMITER.to_string()),
-        },
+        }),
     }
 }

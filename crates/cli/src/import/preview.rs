@@ -7,8 +7,8 @@ use text_import::{Conflict, Import, LabelCount, Role, Row, Summary};
 
 use super::{
     File,
-    plan::{Counted, Plan},
-    store::Done,
+    plan::{Fate, Plan},
+    store::{Done, Known},
 };
 
 /// Things that are shown one by one; the rest is counted.
@@ -16,8 +16,8 @@ const SHOWN: usize = 10;
 /// Characters of a text that are shown.
 const SHOWN_CHARACTERS: usize = 70;
 
-/// Says what was understood of files, and what will be done.
-pub(super) fn in_words(files: &[File], plan: &Plan, knows_labels: bool) -> String {
+/// Says what was understood of files, and what will be done; `known` is what the stack knows of it, where there is one.
+pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> String {
     let mut text = String::new();
     for file in files {
         text += &file_in_words(file);
@@ -37,17 +37,7 @@ pub(super) fn in_words(files: &[File], plan: &Plan, knows_labels: bool) -> Strin
         );
         line(&mut text, "conflicts", reason);
     }
-    if plan.tied > 0 {
-        line(
-            &mut text,
-            "ties",
-            format!(
-                "annotators do not agree on {}: they wait for `active-learning disputed`",
-                counted(plan.tied, "text")
-            ),
-        );
-    }
-    if knows_labels && !plan.new_labels.is_empty() {
+    if known.is_some() && !plan.new_labels.is_empty() {
         line(
             &mut text,
             "new labels",
@@ -61,16 +51,6 @@ pub(super) fn in_words(files: &[File], plan: &Plan, knows_labels: bool) -> Strin
             "they are proposed: --add-labels, or `active-learning labels accept NAME`, makes them labels",
         );
     }
-    if !plan.outdated_labels.is_empty() {
-        let names = listed(&plan.outdated_labels, |label: &Counted| {
-            format!("{} {}", label.name, label.votes)
-        });
-        line(
-            &mut text,
-            "not in use",
-            format!("{names}: votes for them do not count"),
-        );
-    }
     let (labelled, pool) = (plan.labelled.len(), plan.pool.len());
     line(
         &mut text,
@@ -81,7 +61,101 @@ pub(super) fn in_words(files: &[File], plan: &Plan, knows_labels: bool) -> Strin
             counted(pool, "text")
         ),
     );
+    for (place, fate) in fates(plan).iter().enumerate() {
+        line(&mut text, if place == 0 { "of these" } else { "" }, fate);
+    }
+    if let Some(known) = known {
+        text += &known_in_words(known);
+    }
     text
+}
+
+/// Says what becomes of the texts with labels.
+fn fates(plan: &Plan) -> Vec<String> {
+    let trains = plan.count(&Fate::Trains);
+    let mut said = Vec::new();
+    if trains > 0 {
+        said.push(format!("{} the next model", do_what(trains, "trains", "train")));
+    }
+    let mut say = |named: Vec<(String, usize)>, what: &dyn Fn(usize) -> String, then: &str| {
+        let texts: usize = named.iter().map(|(_, texts)| texts).sum();
+        if texts > 0 {
+            let names = listed(&named, |(name, texts)| format!("`{name}` {texts}"));
+            said.push(format!("{} ({names}): {then}", what(texts)));
+        }
+    };
+    say(
+        plan.named(|fate| match fate {
+            Fate::Waits(name) => Some(name),
+            _ => None,
+        }),
+        &|texts| do_what(texts, "waits for acceptance", "wait for acceptance"),
+        "people are asked meanwhile",
+    );
+    say(
+        plan.named(|fate| match fate {
+            Fate::Several(name) => Some(name),
+            _ => None,
+        }),
+        &|texts| do_what(texts, "names several labels", "name several labels"),
+        "a text has one here (parameter ReviewSeveralLabels), so that this is one proposed label; people are asked",
+    );
+    say(
+        plan.named(|fate| match fate {
+            Fate::Split(name) => Some(name),
+            _ => None,
+        }),
+        &|texts| do_what(texts, "has a label that was split", "have a label that was split"),
+        "it is kept as evidence, and people are asked",
+    );
+    say(
+        plan.named(|fate| match fate {
+            Fate::Retired(name) => Some(name),
+            _ => None,
+        }),
+        &|texts| do_what(texts, "has a retired label", "have a retired label"),
+        "it is kept and left out; people are not asked",
+    );
+    let (tied, unusable) = (plan.count(&Fate::Tied), plan.unusable);
+    if tied > 0 {
+        said.push(format!(
+            "annotators do not agree on {}: they wait for `active-learning disputed`",
+            counted(tied, "text")
+        ));
+    }
+    if unusable > 0 {
+        said.push(format!(
+            "{} what can be no label, such as `__none__`: people are asked",
+            do_what(unusable, "names", "name")
+        ));
+    }
+    said
+}
+
+/// Says what of it the stack knows already.
+fn known_in_words(known: &Known) -> String {
+    let mut text = String::new();
+    let (labelled, asked, changed) = (known.labelled(), known.asked(), known.changed());
+    if labelled + asked > 0 {
+        let said = format!(
+            "{labelled} of the labels, {asked} of the questions (asked, answered or waiting): they stay as they are"
+        );
+        line(&mut text, "known", said);
+    }
+    if changed > 0 {
+        let said =
+            format!("label changed: {changed}; the newer one counts, the older one stays in the record");
+        line(&mut text, "changed", said);
+    }
+    text
+}
+
+/// Says what one does or several do.
+fn do_what(count: usize, one: &str, several: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {several}"),
+    }
 }
 
 fn file_in_words(File { name, import }: &File) -> String {
@@ -242,7 +316,7 @@ fn shown(text: &str) -> String {
 }
 
 /// Returns the same for a program.
-pub(super) fn as_json(files: &[File], plan: &Plan) -> Value {
+pub(super) fn as_json(files: &[File], plan: &Plan, known: Option<&Known>) -> Value {
     let file = |File { name, import }: &File| {
         json!({
             "name": name,
@@ -264,23 +338,45 @@ pub(super) fn as_json(files: &[File], plan: &Plan) -> Value {
         "files": files.iter().map(file).collect::<Vec<_>>(),
         "toLabel": plan.labelled.len(),
         "toAsk": plan.pool.len(),
+        "toTrain": plan.count(&Fate::Trains),
         "contradictory": plan.contradictory,
-        "tied": plan.tied,
+        "tied": plan.count(&Fate::Tied),
+        "unusable": plan.unusable,
         "newLabels": plan.new_labels,
-        "labelsNotInUse": plan.outdated_labels,
+        "waitForAcceptance": by_name(plan, |fate| match fate { Fate::Waits(name) => Some(name), _ => None }),
+        "severalLabels": by_name(plan, |fate| match fate { Fate::Several(name) => Some(name), _ => None }),
+        "split": by_name(plan, |fate| match fate { Fate::Split(name) => Some(name), _ => None }),
+        "retired": by_name(plan, |fate| match fate { Fate::Retired(name) => Some(name), _ => None }),
+        "known": known.map(|known| json!({"labels": known.labelled(), "questions": known.asked()})),
+        "changed": known.map(Known::changed),
         "looksSwapped": plan.looks_swapped,
     })
+}
+
+fn by_name(plan: &Plan, name: impl Fn(&Fate) -> Option<&String>) -> Value {
+    let named = plan.named(name).into_iter();
+    named
+        .map(|(name, texts)| json!({"name": name, "texts": texts}))
+        .collect()
 }
 
 /// Says what was done.
 pub(super) fn done_in_words(done: &Done, plan: &Plan) -> String {
     let mut text = String::new();
     if !plan.labelled.is_empty() {
-        let known = also(plan.labelled.len() - done.labelled, "of an earlier import");
-        let _ = writeln!(text, "Labels for {}{known}.", counted(done.labelled, "new text"));
+        let known = also(plan.labelled.len() - done.labelled, "with known labels");
+        let new = done.labelled - done.changed.min(done.labelled);
+        let _ = writeln!(text, "Labels for {}{known}.", counted(new, "new text"));
+    }
+    if done.changed > 0 {
+        let _ = writeln!(
+            text,
+            "Another label for {}: it counts, the older one stays in the record.",
+            counted(done.changed, "known text")
+        );
     }
     if !plan.pool.is_empty() {
-        let known = also(plan.pool.len() - done.asked, "sent by an earlier import");
+        let known = also(plan.pool.len() - done.asked, "known already");
         let _ = writeln!(
             text,
             "Questions about {}{known}.",
@@ -294,8 +390,12 @@ pub(super) fn done_in_words(done: &Done, plan: &Plan) -> String {
             counted(done.disputed, "text")
         );
     }
-    if done.labelled > 0 {
-        text += "They train the next model; `active-learning build` builds it now.\n";
+    if done.training > 0 {
+        let _ = writeln!(
+            text,
+            "{} the next model; `active-learning build` builds it now.",
+            do_what(done.training, "label trains", "labels train")
+        );
     }
     text
 }

@@ -3,6 +3,8 @@
 
 use std::{future::ready, time::Duration};
 
+use active_learning_aws as aws;
+
 use active_learning_aws::{
     bucket::{Bucket, Created, JSON_LINES, MAX_DOCUMENT_BYTES},
     claims::Claims,
@@ -12,6 +14,8 @@ use active_learning_core::{
     feedback::{FeedbackRecord, FeedbackRequest, Source, record_id},
     labels::{
         consolidation::Consensus,
+        human_loop::Answer,
+        label_set::LabelSet,
         labelled::{LabelledRecord, object_key},
         question::{Question, State},
         vote::Vote,
@@ -22,7 +26,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::json;
 
-use super::plan::{Labelled, Plan};
+use super::plan::{Fate, Labelled, Plan};
 use crate::place::Place;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -41,25 +45,142 @@ const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 pub(super) struct Done {
     /// Texts whose labels are new.
     pub labelled: usize,
+    /// Of these, those that train the next model.
+    pub training: usize,
+    /// Texts that had another label by the same hand.
+    pub changed: usize,
     /// Texts that were sent to be asked.
     pub asked: usize,
     /// Texts that wait for an adjudicator.
     pub disputed: usize,
 }
 
-/// Does what was planned. Idempotent, and can be repeated where it broke off.
-pub(super) async fn store(place: &Place, batch: &Bucket, plan: &Plan) -> Result<Done, Failure> {
-    let mut done = Done::default();
-    let new = without_known(place, &plan.labelled).await?;
-    for part in new.chunks(TEXTS_PER_OBJECT) {
-        let records = store_part(place, part).await?;
-        done.labelled += records.len();
-        done.disputed += note_all(place, records).await?;
+/// What the stack knows already of a plan.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// Of each text with labels.
+    labelled: Vec<Before>,
+    /// Whether each text to ask was asked, answered or waits already.
+    pool: Vec<bool>,
+}
+
+/// What is known of a text with labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Before {
+    /// Nobody here said this of it.
+    Nothing,
+    /// All of it.
+    All,
+    /// It had another label by the same hand.
+    Another(Replaced),
+}
+
+/// What a corrected file takes the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Replaced {
+    /// When the newest such word was given.
+    at: String,
+    /// The labels that the text had.
+    labels: Vec<String>,
+}
+
+impl Known {
+    /// Looks up what is known of each text.
+    pub(super) async fn of(place: &Place, set: &LabelSet, plan: &Plan) -> Result<Self, Failure> {
+        let questions = &Questions::new("import", place.feedback.clone(), place.training.clone());
+        let claims = &Claims::new(place.feedback.clone(), NEVER);
+        let labelled = stream::iter(&plan.labelled)
+            .map(async |labelled| {
+                let id = record_id(&labelled.classifier, &labelled.text);
+                let question = questions.read(&id).await?;
+                Ok::<_, Failure>(before(set, labelled, question.as_ref()))
+            })
+            .buffered(TEXTS_IN_FLIGHT)
+            .try_collect()
+            .await?;
+        let pool = stream::iter(&plan.pool)
+            .map(async |(classifier, text)| {
+                let id = record_id(classifier, text);
+                let (question, holder) = tokio::join!(questions.read(&id), claims.holder(&id));
+                let is_open =
+                    |question: Question| !matches!(question.state, State::Withdrawn | State::Abandoned);
+                let is_asked =
+                    question?.is_some_and(|question| question.human_loop.is_some() && is_open(question));
+                Ok::<_, Failure>(is_asked || holder?.is_some())
+            })
+            .buffered(TEXTS_IN_FLIGHT)
+            .try_collect()
+            .await?;
+        Ok(Self { labelled, pool })
     }
-    for texts in plan.pool.chunks(TEXTS_PER_FILE) {
+
+    /// Counts texts whose labels are known.
+    pub(super) fn labelled(&self) -> usize {
+        self.labelled
+            .iter()
+            .filter(|before| **before == Before::All)
+            .count()
+    }
+
+    /// Counts texts that had another label by the same hand.
+    pub(super) fn changed(&self) -> usize {
+        let is_changed = |before: &&Before| matches!(before, Before::Another(_));
+        self.labelled.iter().filter(is_changed).count()
+    }
+
+    /// Counts texts to ask that were asked, answered or wait already.
+    pub(super) fn asked(&self) -> usize {
+        self.pool.iter().filter(|is_known| **is_known).count()
+    }
+}
+
+/// Returns what a question knows of what is said of a text. A label that counts only by now is no news, but is done.
+fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Question>) -> Before {
+    let Some(question) = question else {
+        return Before::Nothing;
+    };
+    let canonical = |vote: &Vote| set.canonical(&question.record, vote.clone());
+    let votes: Vec<Vote> = question.votes.iter().map(canonical).collect();
+    let last_of = |worker: &str| {
+        let own = votes.iter().filter(|vote| vote.worker == worker);
+        own.max_by_key(|vote| (vote.at.clone(), vote.answer.clone()))
+    };
+    let last: Vec<Option<&Vote>> = labelled.votes.iter().map(|vote| last_of(&vote.worker)).collect();
+    let is_same = |(vote, last): (&Vote, &Option<&Vote>)| last.is_some_and(|last| last.answer == vote.answer);
+    let counts = labelled.fate != Fate::Trains || question.state != State::Asked;
+    if counts && labelled.votes.iter().zip(&last).all(is_same) {
+        return Before::All;
+    }
+    let other = labelled.votes.iter().zip(&last).filter_map(|(vote, last)| {
+        let last = last.filter(|last| last.answer != vote.answer)?;
+        Some(last.at.clone())
+    });
+    let labels = match question.answer() {
+        Some(Answer::Labels { labels }) => labels.clone(),
+        Some(_) | None => Vec::new(),
+    };
+    let replaced = other.max().map(|at| Replaced { at, labels });
+    replaced.map_or(Before::Nothing, Before::Another)
+}
+
+/// Does what was planned. Idempotent, and can be repeated where it broke off.
+///
+/// Questions first: what is written of a text's labels says that it was taken in.
+pub(super) async fn store(
+    place: &Place,
+    batch: &Bucket,
+    plan: &Plan,
+    known: &Known,
+) -> Result<Done, Failure> {
+    let mut done = Done::default();
+    let pool: Vec<_> = plan.pool.iter().zip(&known.pool).collect();
+    let unknown: Vec<_> = pool.into_iter().filter(|(_, is_known)| !**is_known).collect();
+    for texts in unknown.chunks(TEXTS_PER_FILE) {
         let lines: String = texts
             .iter()
-            .map(|(classifier, text)| format!("{}\n", json!({"classifier": classifier, "sentence": text})))
+            .map(|((classifier, text), _)| {
+                format!("{}\n", json!({"classifier": classifier, "sentence": text}))
+            })
             .collect();
         // In no folder, which would name a classifier.
         let key = format!("import-{}.jsonl", digest(&lines));
@@ -67,39 +188,57 @@ pub(super) async fn store(place: &Place, batch: &Bucket, plan: &Plan) -> Result<
             done.asked += texts.len();
         }
     }
+
+    let now = aws::now();
+    let new: Vec<New> = plan
+        .labelled
+        .iter()
+        .zip(&known.labelled)
+        .filter(|(_, before)| **before != Before::All)
+        .map(|(labelled, before)| New::of(labelled, before, &now))
+        .collect();
+    for part in new.chunks(TEXTS_PER_OBJECT) {
+        let records = store_part(place, part).await?;
+        done.labelled += records.len();
+        done.disputed += note_all(place, records).await?;
+    }
+    done.changed = known.changed();
+    let trains = |new: &&New| new.labelled.fate == Fate::Trains;
+    done.training = new.iter().filter(trains).count();
     Ok(done)
 }
 
-/// Leaves out texts whose questions have all their votes: those were imported before.
-async fn without_known(place: &Place, all: &[Labelled]) -> Result<Vec<Labelled>, Failure> {
-    let questions = &Questions::new("import", place.feedback.clone(), place.training.clone());
-    stream::iter(all)
-        .map(async |labelled| {
-            let question = questions
-                .read(&record_id(&labelled.classifier, &labelled.text))
-                .await?;
-            let votes = question.map(|question| question.votes).unwrap_or_default();
-            let is_counted = |vote: &Vote| {
-                votes
-                    .iter()
-                    .any(|known| (&known.worker, &known.answer) == (&vote.worker, &vote.answer))
-            };
-            let is_known = labelled.votes.iter().all(is_counted);
-            Ok::<_, Failure>((!is_known).then(|| labelled.clone()))
-        })
-        .buffered(TEXTS_IN_FLIGHT)
-        .try_filter_map(|labelled| ready(Ok(labelled)))
-        .try_collect()
-        .await
+/// What is new of a text.
+struct New {
+    labelled: Labelled,
+    /// What it takes the place of.
+    replaced: Option<Replaced>,
+}
+
+impl New {
+    fn of(labelled: &Labelled, before: &Before, now: &str) -> Self {
+        let mut labelled = labelled.clone();
+        let replaced = match before {
+            Before::Another(replaced) => Some(replaced.clone()),
+            Before::Nothing | Before::All => None,
+        };
+        // The file is the newer word, also where it says of no vote when it was given, or of all the same.
+        for vote in &mut labelled.votes {
+            if replaced.as_ref().is_some_and(|replaced| vote.at <= replaced.at) {
+                now.clone_into(&mut vote.at);
+            }
+        }
+        Self { labelled, replaced }
+    }
 }
 
 /// Stores labelled texts as one object, unless an earlier import broke off behind it; returns what is stored.
-async fn store_part(place: &Place, part: &[Labelled]) -> Result<Vec<LabelledRecord>, Failure> {
+async fn store_part(place: &Place, part: &[New]) -> Result<Vec<LabelledRecord>, Failure> {
     let said: String = part.iter().map(identity).collect();
     let name = format!("import-{}", digest(&said));
     let records = part
         .iter()
-        .map(|labelled| record(labelled, &name))
+        .map(|new| record(new, &name))
         .collect::<Result<Vec<_>, _>>()?;
     let lines: String = records.iter().map(LabelledRecord::to_line).collect();
     let key = object_key(&name);
@@ -114,21 +253,25 @@ async fn store_part(place: &Place, part: &[Labelled]) -> Result<Vec<LabelledReco
     Ok(stored)
 }
 
-/// Tells what is said of a text from what else might be, whenever it is imported.
-fn identity(labelled: &Labelled) -> String {
+/// Tells what is said of a text from what else might be, whenever it is imported. To change it back is to change it.
+fn identity(New { labelled, replaced }: &New) -> String {
     let votes: Vec<_> = labelled
         .votes
         .iter()
         .map(|vote| (&vote.worker, &vote.answer))
         .collect();
-    json!([labelled.classifier, labelled.text, votes]).to_string()
+    let said = json!([labelled.classifier, labelled.text, votes]).to_string();
+    match replaced {
+        Some(replaced) => said + &replaced.at,
+        None => said,
+    }
 }
 
 fn digest(text: &str) -> String {
     record_id("import", text)[..16].to_owned()
 }
 
-fn record(labelled: &Labelled, name: &str) -> Result<LabelledRecord, Failure> {
+fn record(New { labelled, replaced }: &New, name: &str) -> Result<LabelledRecord, Failure> {
     let at = labelled
         .votes
         .iter()
@@ -141,10 +284,12 @@ fn record(labelled: &Labelled, name: &str) -> Result<LabelledRecord, Failure> {
         ..FeedbackRequest::default()
     };
     let record: FeedbackRecord = request.into_record(Source::ExplicitBatch, at)?;
-    Ok(LabelledRecord::new(record, labelled.votes.clone(), name, ""))
+    let mut labelled = LabelledRecord::new(record, labelled.votes.clone(), name, "");
+    labelled.replaces = (replaced.as_ref()).map_or_else(Vec::new, |replaced| replaced.labels.clone());
+    Ok(labelled)
 }
 
-/// Notes the votes in the questions, and claims these, so that nobody is asked again; returns how many are
+/// Notes the votes in the questions, and claims those that they answer, so that nobody is asked again; returns how many are
 /// disputed.
 async fn note_all(place: &Place, records: Vec<LabelledRecord>) -> Result<usize, Failure> {
     let questions = &Questions::new("import", place.feedback.clone(), place.training.clone());
@@ -153,10 +298,12 @@ async fn note_all(place: &Place, records: Vec<LabelledRecord>) -> Result<usize, 
         .map(async |labelled| {
             let question = note(questions, &labelled).await?;
             let record = &labelled.record;
-            claims.claim_or_owner(&record.id, &labelled.human_loop).await?;
-            claims
-                .claim_or_owner(&format!("text-{}", same_form(record)), &record.id)
-                .await?;
+            // What is a proposal only is asked.
+            if labelled.consensus != Consensus::Unanswered {
+                claims.claim_or_owner(&record.id, &labelled.human_loop).await?;
+                let form = format!("text-{}", same_form(record));
+                claims.claim_or_owner(&form, &record.id).await?;
+            }
             Ok::<_, Failure>(usize::from(question.state == State::Disputed))
         })
         .buffer_unordered(TEXTS_IN_FLIGHT)

@@ -61,8 +61,53 @@ fn labels_have_the_names_of_the_set_and_new_ones_are_proposals_in_one_spelling()
             vec![("import", proposed())],
         ]
     );
-    assert_eq!(plan.pool, [("default".to_owned(), "five".to_owned())]);
+    let asked: Vec<&str> = plan.pool.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(asked, ["two", "three", "four", "five"], "a proposal is no answer");
     assert_eq!((plan.new_labels.len(), plan.new_labels[0].votes), (1, 3));
+}
+
+#[test]
+fn what_becomes_of_each_text_is_said_with_numbers_and_names() {
+    let files = files(&[
+        "text,label\none,Billing\ntwo,Refund\nthree,Sport\nfour,Old\nfive,billing|login\nsix,login|Billing\n\
+         seven,__none__\neight,Invoices\n",
+    ]);
+    let mut set = set(&["Billing", "Login", "Sport", "Old", "Invoices"]).with_several_labels(false);
+    set.split("Sport", &["Ball games", "Racing"]).expect("parts");
+    set.retire("Old").expect("others");
+    set.merge("Invoices", "Billing").expect("active");
+
+    let plan = Plan::of(&files, &set, &options(&[]));
+    let text = preview::in_words(&files, &plan, Some(&Known::default()));
+
+    for said in [
+        "2 train the next model",
+        "1 waits for acceptance (`Refund` 1): people are asked meanwhile",
+        "2 name several labels (`Billing|Login` 2): a text has one here",
+        "1 has a label that was split (`Sport` 1): it is kept as evidence, and people are asked",
+        "1 has a retired label (`Old` 1): it is kept and left out; people are not asked",
+        "1 names what can be no label, such as `__none__`: people are asked",
+    ] {
+        assert!(text.contains(said), "{said}:\n{text}");
+    }
+    let asked: Vec<&str> = plan.pool.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(asked, ["two", "three", "five", "six", "seven"]);
+    assert_eq!(plan.labelled.len(), 7);
+    let of_merged = &answers(&plan)[6];
+    assert_eq!(*of_merged, [("import", Answer::labels(["Billing"]))]);
+}
+
+#[test]
+fn a_stack_of_several_labels_takes_several_of_a_cell() {
+    let files = files(&["text,label\none,billing|login\ntwo,login\nthree,billing\n"]);
+
+    let plan = Plan::of(&files, &set(&["Billing", "Login"]), &options(&[]));
+
+    assert_eq!(
+        answers(&plan)[0],
+        [("import", Answer::labels(["Billing", "Login"]))]
+    );
+    assert!(plan.pool.is_empty());
 }
 
 #[test]
@@ -84,7 +129,7 @@ fn what_nobody_signed_and_contradicts_itself_is_asked_and_what_people_signed_are
     );
     assert_eq!(answers(&signed)[0].len(), 3);
     assert_eq!(answers(&signed)[0][0].0, "import:ann");
-    assert_eq!((signed.tied, signed.pool.len()), (1, 0));
+    assert_eq!((signed.count(&plan::Fate::Tied), signed.pool.len()), (1, 0));
 }
 
 #[test]
@@ -110,7 +155,7 @@ fn the_preview_says_everything_that_was_understood() {
     ]);
     let plan = Plan::of(&files, &set(&["B"]), &options(&[]));
 
-    let text = preview::in_words(&files, &plan, true);
+    let text = preview::in_words(&files, &plan, Some(&Known::default()));
 
     for said in [
         "CSV, UTF-8, separated by `;`",
@@ -122,7 +167,8 @@ fn the_preview_says_everything_that_was_understood() {
         "line 6: the quote that opens in line 6 is never closed",
         "line 8: 5 columns where the others have 3",
         "new labels  A 3",
-        "labels for 2 texts, questions about 2 texts",
+        "labels for 2 texts, questions about 4 texts",
+        "2 wait for acceptance (`A` 2)",
     ] {
         assert!(text.contains(said), "{said}:\n{text}");
     }

@@ -17,7 +17,7 @@ use active_learning_core::{
 };
 use text_model::{Features, Mode, Model, TrainingDataError, TrainingSet, train};
 
-use super::stream::Stream;
+use super::{SimulateError, stream::Stream};
 use crate::encoder::Vectors;
 
 /// The same for every model, as in production: a model depends on its training data alone.
@@ -125,7 +125,7 @@ pub(super) fn replay(
     way: Way,
     budgets: &[usize],
     seen: &Seen,
-) -> Result<Replay, TrainingDataError> {
+) -> Result<Replay, SimulateError> {
     let look = Look { seen, way };
     let (mut labelled, mut open) = look.start(stream, budgets[0]);
     let mut points = Vec::new();
@@ -156,7 +156,7 @@ pub(super) fn replay(
 /// # Errors
 ///
 /// Labels that the classifier refuses.
-pub(super) fn with_all_labels(stream: &Stream, seen: &Seen) -> Result<Point, TrainingDataError> {
+pub(super) fn with_all_labels(stream: &Stream, seen: &Seen) -> Result<Point, SimulateError> {
     let way = Way {
         strategy: QueryStrategy::Random,
         encoder: seen.vectors.is_some(),
@@ -213,7 +213,16 @@ impl Look<'_> {
     }
 
     /// Trains as production does: on the CSV that a dataset version would hold.
-    fn train_on(&self, labelled: &[Answered], open: &[&Row]) -> Result<Model, TrainingDataError> {
+    fn train_on(&self, labelled: &[Answered], open: &[&Row]) -> Result<Model, SimulateError> {
+        let refused = |source| SimulateError::Training {
+            labels: labelled.len(),
+            source,
+        };
+        let set = self.training_set(labelled, open).map_err(refused)?;
+        Ok(train(&set, TRAINING_SEED).model)
+    }
+
+    fn training_set(&self, labelled: &[Answered], open: &[&Row]) -> Result<TrainingSet, TrainingDataError> {
         let mut csv = CsvWriter::new(Vec::new());
         for answered in labelled {
             csv.write(answered.row).map_err(TrainingDataError::Read)?;
@@ -229,7 +238,7 @@ impl Look<'_> {
                 .cloned()
                 .collect();
         }
-        Ok(train(&set, TRAINING_SEED).model)
+        Ok(set)
     }
 
     fn judge(&self, model: &Model, test: &[&Row]) -> Vec<(TestPrediction, Prediction)> {

@@ -22,6 +22,8 @@ pub(super) const FEWEST_TO_TEST: usize = 20;
 const MOST_TO_TEST: usize = 5_000;
 /// Most texts that are open for labelling at a time, as in a backlog; all are looked at before each batch.
 const MOST_TO_LABEL: usize = 10_000;
+/// Fewest labels of a first model where nobody says.
+const LEAST_DEFAULT_START: usize = 20;
 
 /// All usable texts of a file, in order of their content's hash: chance that is the same every time.
 #[derive(Debug)]
@@ -98,9 +100,13 @@ impl Texts {
             classes,
         })
     }
-}
 
-impl Texts {
+    /// Returns how many labels a first model is trained on where nobody says: 20 at least, and twice as many as there are
+    /// classes, since nothing is learned where nearly every text has a class of its own.
+    pub fn default_start(&self) -> usize {
+        LEAST_DEFAULT_START.max(2 * self.classes.len())
+    }
+
     /// Returns all texts, of which each has one place.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         let rows = self.to_label.iter().chain(&self.to_test);

@@ -80,8 +80,15 @@ async fn imported_labels_train_and_are_not_asked_again_and_texts_without_labels_
     let after = harness::command(folder.path(), &["export", "--format", "csv"]).await;
     let s3 = &stack.s3;
     let review = stack.outputs.output("ReviewS3Bucket");
-    until(async || items_of_loops(s3, review).await.len() >= 2).await;
-    let asked = items_of_loops(s3, review).await;
+    // Asked too, unless its label was accepted before it came to that.
+    let proposed_text = record_id("news", "Llueve mucho en Múnich hoy");
+    let mut asked = Vec::new();
+    until(async || {
+        asked = items_of_loops(s3, review).await;
+        asked.retain(|id| *id != proposed_text);
+        asked.len() >= 2
+    })
+    .await;
     let known = stack.classify(&rows[24].1).await;
     stack.stop().await;
 
@@ -93,7 +100,8 @@ async fn imported_labels_train_and_are_not_asked_again_and_texts_without_labels_
     assert!(
         first.0
             && first.1.contains("Labels for 13 new texts.")
-            && first.1.contains("Questions about 2 new texts."),
+            && first.1.contains("Questions about 3 new texts.")
+            && first.1.contains("12 labels train the next model"),
         "{}",
         first.1
     );
@@ -101,14 +109,14 @@ async fn imported_labels_train_and_are_not_asked_again_and_texts_without_labels_
         again.0
             && again
                 .1
-                .contains("Labels for 0 new texts, beside 13 texts of an earlier import."),
+                .contains("Labels for 0 new texts, beside 13 texts with known labels."),
         "{}",
         again.1
     );
     assert!(
         again
             .1
-            .contains("Questions about 0 new texts, beside 2 texts sent by an earlier import."),
+            .contains("Questions about 0 new texts, beside 3 texts known already."),
         "{}",
         again.1
     );

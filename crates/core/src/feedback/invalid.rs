@@ -54,6 +54,16 @@ pub enum InvalidFeedback {
     /// Nothing of a text can be seen.
     #[error("field `{0}` is blank: it holds only white space, control or zero-width characters")]
     Blank(&'static str),
+    /// A label that can be none.
+    #[error(
+        "field `{0}` holds what can be no label: nothing that can be seen, a line break, `__none__` or `__unsure__`"
+    )]
+    NoLabel(&'static str),
+    /// The prediction that is named was made of another text.
+    #[error(
+        "field `predictionId` names the prediction of another text; send the text that was classified, or no id"
+    )]
+    OtherText,
     /// The text is longer than [`MAX_UTTERANCE_BYTES`].
     #[error("the text is {0} bytes long; at most {MAX_UTTERANCE_BYTES} bytes of UTF-8 are accepted")]
     TooLong(usize),

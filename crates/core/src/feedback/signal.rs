@@ -22,6 +22,8 @@ pub enum Signal {
     LowConfidence,
     /// The margin does not exceed its threshold.
     LowMargin,
+    /// The predicted label is split or retired by now: the model is older than the label set.
+    OutdatedLabel,
     /// Selected at random.
     Audit,
     /// An operator changed the label set, which puts the answer in doubt: it is asked again, of anybody.
@@ -42,6 +44,7 @@ impl Signal {
         match self {
             Self::LowConfidence
             | Self::LowMargin
+            | Self::OutdatedLabel
             | Self::Audit
             | Self::Relabel
             | Self::Unlabelled

@@ -220,7 +220,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         key: "predictions/<prediction>.json",
         bucket: Feedback,
         writers: &[CLASSIFY],
-        readers: &[CLASSIFY],
+        readers: &[CLASSIFY, FEEDBACK_API],
         shape: "JSON: KeptPrediction",
         lifetime: PredictionRetention,
         description: "A prediction without its text, so that its client can ask what became of it.",
@@ -697,6 +697,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         writers: &[A2I_TRIGGER, HUMAN_REVIEW, TEXT_CLASSIFIER, Operator],
         readers: &[
             A2I_TRIGGER,
+            CLASSIFY,
             HUMAN_REVIEW,
             LABEL_COLLECTION,
             MODEL_BUILDING,

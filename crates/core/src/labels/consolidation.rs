@@ -200,7 +200,7 @@ fn majority<'a>(answers: impl Iterator<Item = &'a Answer>) -> Consensus<&'a Answ
 pub(crate) fn last_vote_of_each_worker(votes: &[Vote]) -> Vec<Given<'_, &str>> {
     let mut last: BTreeMap<&str, (&str, &Answer, VoteSource)> = BTreeMap::new();
     for vote in votes {
-        let given = (vote.at.as_str(), &vote.answer, vote.source);
+        let given = (vote.at.as_str(), &vote.answer, vote.counts_as());
         let kept = last.entry(&vote.worker).or_insert(given);
         if (given.0, given.1) > (kept.0, kept.1) {
             *kept = given;

@@ -9,7 +9,7 @@ mod mapping;
 #[cfg(test)]
 mod tests;
 
-pub use changes::LabelSetError;
+pub use changes::{LabelSetError, can_be_label, check_suggestion};
 pub use mapping::{Difference, Mapped, delimiter};
 
 use std::collections::HashMap;
@@ -111,6 +111,8 @@ pub struct LabelSet {
     refused: Vec<String>,
     /// Index of the label that has each key.
     by_key: HashMap<String, usize>,
+    /// Whether a text may have several labels; the stack is set so, the set does not hold it.
+    several: bool,
 }
 
 /// A label set as it stands in S3.
@@ -150,6 +152,7 @@ impl LabelSet {
             labels: Vec::new(),
             refused: Vec::new(),
             by_key: HashMap::new(),
+            several: true,
         };
         for name in names {
             // One that meets another is the same label in other letters.
@@ -179,6 +182,13 @@ impl LabelSet {
     /// Writes the set, to be read by people too.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).expect("a label set has string keys")
+    }
+
+    /// Says whether a text may have several labels, as unless it is said otherwise. Where it may not, what names several
+    /// is one proposal, so that nothing that comes in makes a classifier of single labels one of several.
+    #[must_use]
+    pub fn with_several_labels(self, several: bool) -> Self {
+        Self { several, ..self }
     }
 
     /// Returns its version, from 1.
@@ -280,6 +290,7 @@ impl TryFrom<Stored> for LabelSet {
             labels: stored.labels,
             refused: stored.refused,
             by_key,
+            several: true,
         })
     }
 }

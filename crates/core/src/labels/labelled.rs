@@ -35,6 +35,9 @@ pub struct LabelledRecord {
     pub flow_definition_arn: String,
     /// When the last vote was given, RFC 3339 in UTC; the record's own time where nobody voted.
     pub labelled_at: String,
+    /// The labels that the text had before, of an imported file that corrects an earlier one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<String>,
 }
 
 /// Why a line of a labelled object cannot be used. Safe to show: it never holds the text itself.
@@ -70,6 +73,7 @@ impl LabelledRecord {
             votes,
             human_loop: human_loop.to_owned(),
             flow_definition_arn: flow_definition_arn.to_owned(),
+            replaces: Vec::new(),
         }
     }
 

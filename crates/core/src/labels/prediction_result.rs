@@ -126,6 +126,12 @@ impl KeptPrediction {
         (kept.schema_version <= SCHEMA_VERSION).then_some(kept)
     }
 
+    /// Returns whether it was made of this text, in whatever spelling.
+    pub fn is_of(&self, utterance: &str) -> bool {
+        record_id(&self.classifier, utterance) == self.record_id
+            || form_of(&self.classifier, utterance) == self.form
+    }
+
     /// Returns what became of it; `question` is the one whose answer is its answer, where people were asked.
     pub fn result(&self, question: Option<&Question>) -> PredictionResult {
         let status = match question {

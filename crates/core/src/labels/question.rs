@@ -3,11 +3,14 @@
 //! Feedback on a text that was asked already is a vote on that question. It finds the question by the record's id,
 //! whatever the human loop is called, at the cost of one object.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     consolidation::{Consensus, DecidedBy},
     human_loop::{Answer, MAX_ROUNDS},
+    label_key::label_key,
     vote::{Vote, VoteSource},
 };
 use crate::feedback::{FeedbackRecord, Signal};
@@ -83,23 +86,32 @@ pub enum Opinion {
     /// This label is right.
     For(Vote),
     /// This label was right, which has been split since: it is kept, and contradicts none of those in its place.
-    Past(Vote),
+    Past {
+        /// What was said, by the labels' own names.
+        vote: Vote,
+        /// The labels that it may mean now.
+        parts: Vec<String>,
+    },
     /// The prediction is wrong; which label is right the user does not say.
     Against(Answer),
-    /// Nothing: it is the policy that asks, or a user who names neither label nor prediction.
+    /// What was said of the text is wrong; the user says neither what that was nor what is right.
+    AgainstAll,
+    /// Nothing: it is the policy that asks, or a user who likes what they do not name.
     None,
 }
 
 impl Opinion {
     /// Returns the opinion that a record holds of its text.
     ///
-    /// A like is a vote for the prediction, a label one for the label; a dislike alone speaks against the prediction.
+    /// A like is a vote for the prediction, a label one for the label; a dislike alone speaks against the prediction, or,
+    /// where its user names none, against whatever is said of the text. A text of a file says nothing.
     pub fn of(record: &FeedbackRecord) -> Self {
         if let Some(vote) = Vote::of_feedback(record) {
             return Self::For(vote);
         }
         match (record.signal, &record.prediction) {
             (Signal::Dislike, Some(prediction)) => Self::Against(Answer::labels([prediction.as_str()])),
+            (Signal::Dislike, None) if !record.is_unlabelled() => Self::AgainstAll,
             _ => Self::None,
         }
     }
@@ -147,16 +159,19 @@ impl Question {
     pub fn hear(&mut self, opinion: &Opinion) -> Effect {
         let contradicts = match opinion {
             Opinion::None => return Effect::Known,
-            Opinion::For(vote) | Opinion::Past(vote) if self.votes.contains(vote) => return Effect::Known,
-            Opinion::Past(vote) => {
+            Opinion::For(vote) | Opinion::Past { vote, .. } if self.votes.contains(vote) => {
+                return Effect::Known;
+            }
+            Opinion::Past { vote, parts } => {
                 self.votes.push(vote.clone());
-                false
+                self.answer().is_some_and(|answer| !is_among(answer, parts))
             }
             Opinion::For(vote) => {
                 self.votes.push(vote.clone());
-                self.answer().is_some_and(|answer| *answer != vote.answer)
+                self.answer().is_some_and(|answer| !is_same(answer, &vote.answer))
             }
-            Opinion::Against(answer) => self.answer() == Some(answer),
+            Opinion::Against(wrong) => self.answer().is_some_and(|answer| is_same(answer, wrong)),
+            Opinion::AgainstAll => self.answer().is_some_and(|answer| self.was_predicted(answer)),
         };
         if !contradicts || self.decided_by == Some(DecidedBy::Adjudicator) {
             return Effect::Counted;
@@ -197,6 +212,13 @@ impl Question {
             (State::Answered, Some(Consensus::Agreed { answer, .. })) => Some(answer),
             _ => None,
         }
+    }
+
+    /// Returns whether an answer may be what a user was shown: the prediction that was asked about, if there was one. What
+    /// people corrected is not what the user complains of.
+    fn was_predicted(&self, answer: &Answer) -> bool {
+        let predicted = self.record.prediction.as_ref();
+        predicted.is_none_or(|label| is_same(answer, &Answer::labels([label.as_str()])))
     }
 
     /// Returns whether anybody has said that a class is not the right one.
@@ -255,10 +277,32 @@ impl Question {
             let is_same = |vote: &Vote| *vote == complaint || (is_named && vote.worker == complaint.worker);
             self.votes.retain(|vote| !is_same(vote));
         }
-        if let Opinion::For(vote) | Opinion::Past(vote) = like {
+        if let Opinion::For(vote) | Opinion::Past { vote, .. } = like {
             self.add(std::slice::from_ref(vote));
         }
         self.state = State::Withdrawn;
+    }
+}
+
+/// Returns whether two answers are the same, however their labels are spelt.
+fn is_same(one: &Answer, other: &Answer) -> bool {
+    let keys = |labels: &[String]| {
+        labels
+            .iter()
+            .map(|label| label_key(label))
+            .collect::<BTreeSet<_>>()
+    };
+    match (one, other) {
+        (Answer::Labels { labels }, Answer::Labels { labels: others }) => keys(labels) == keys(others),
+        _ => one == other,
+    }
+}
+
+/// Returns whether an answer names some of these labels and no other.
+fn is_among(answer: &Answer, parts: &[String]) -> bool {
+    match answer {
+        Answer::Labels { labels } => labels.iter().all(|label| parts.contains(label)),
+        Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => false,
     }
 }
 
@@ -361,6 +405,79 @@ mod tests {
             answered("A").hear(&Opinion::of(&with(r#""user": "bob""#))),
             Effect::Reopens
         );
+    }
+
+    #[test]
+    fn a_dislike_that_names_nothing_reopens_an_answer_unless_people_corrected_what_was_predicted() {
+        let dislike = Opinion::of(&feedback(
+            r#"{"classifier": "news", "sentence": "t", "feedback": "dislike"}"#,
+        ));
+        let mut unlabelled = answered("A");
+        unlabelled.record.prediction = None;
+
+        assert_eq!(dislike, Opinion::AgainstAll);
+        assert_eq!(answered("A").hear(&dislike), Effect::Reopens);
+        assert_eq!(
+            answered("B").hear(&dislike),
+            Effect::Counted,
+            "A was predicted, and is wrong"
+        );
+        assert_eq!(unlabelled.hear(&dislike), Effect::Reopens);
+        assert_eq!(
+            Question::asked(self::dislike(), "review-1", 1).hear(&dislike),
+            Effect::Counted
+        );
+    }
+
+    #[test]
+    fn a_text_of_a_file_says_nothing_of_an_answer() {
+        let text = FeedbackRequest::parse(br#"{"classifier": "news", "sentence": "t"}"#)
+            .and_then(|request| request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00Z"))
+            .expect("a text");
+
+        assert_eq!(Opinion::of(&text), Opinion::None);
+    }
+
+    #[test]
+    fn a_label_that_was_split_contradicts_an_answer_that_is_none_of_its_parts() {
+        let past = |user: &str| {
+            let Opinion::For(vote) = Opinion::of(&with(&format!(r#""label": "AB", "user": "{user}""#)))
+            else {
+                panic!("a label is a vote");
+            };
+            let parts = vec!["A".to_owned(), "AB".to_owned(), "B".to_owned()];
+            Opinion::Past { vote, parts }
+        };
+
+        assert_eq!(answered("A").hear(&past("bob")), Effect::Counted);
+        assert_eq!(answered("C").hear(&past("bob")), Effect::Reopens);
+    }
+
+    #[test]
+    fn how_a_label_is_spelt_contradicts_nothing() {
+        let mut question = answered("Billing");
+
+        let effect = question.hear(&Opinion::of(&with(r#""label": " BILLING""#)));
+
+        assert_eq!(effect, Effect::Counted);
+    }
+
+    #[test]
+    fn an_imported_proposal_is_evidence_that_no_reviewer_has_to_agree_with() {
+        let proposal = Vote {
+            answer: Answer::NewLabel { label: "New".into() },
+            source: VoteSource::Import,
+            ..review("import", "")
+        };
+        let mut question = Question::known(dislike());
+
+        question.answer_with(std::slice::from_ref(&proposal));
+        let before = question.state;
+        question.answer_with(&[review("w1", "B")]);
+
+        assert_eq!(before, State::Asked);
+        assert_eq!(question.answer(), Some(&Answer::labels(["B"])));
+        assert!(question.votes.contains(&proposal));
     }
 
     #[test]

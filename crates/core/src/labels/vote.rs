@@ -63,6 +63,15 @@ pub struct Note {
 }
 
 impl Vote {
+    /// Returns the source that it counts as. What an imported file says of a label that there is not counts as a user's
+    /// word, since nobody could choose it: it is evidence, and no reviewer has to agree with it.
+    pub fn counts_as(&self) -> VoteSource {
+        match (self.source, &self.answer) {
+            (VoteSource::Import, Answer::NewLabel { .. }) => VoteSource::Feedback,
+            (source, _) => source,
+        }
+    }
+
     /// Returns the vote that a feedback record carries: for the label that its user suggested, or for the prediction
     /// that they like.
     ///

@@ -215,7 +215,10 @@ pub fn select(
         let most_valuable = &order[..compared.min(order.len())];
         let weights: Vec<f32> = most_valuable.iter().map(|&index| values[index] as f32).collect();
         let similarities = similarities(candidates, most_valuable, before);
-        let chosen = coverage::choose(&similarities, &weights, count);
+        let mut chosen = coverage::choose(&similarities, &weights, count);
+        if strategy == QueryStrategy::Diversity {
+            chosen = coverage::exchange(&similarities, &weights, chosen);
+        }
         let mut place = vec![usize::MAX; candidates.len()];
         for (rank, chosen) in chosen.into_iter().enumerate() {
             place[most_valuable[chosen]] = rank;

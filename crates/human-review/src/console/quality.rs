@@ -52,6 +52,11 @@ impl Console<'_> {
                     "As of the dataset {}, which was assembled last.",
                     newest.version
                 )));
+                blocks.push(Block::text(
+                    "Two things are counted. The first table compares people with one another, on texts that at least \
+                     two of them answered. The second compares each of them with the answer that the text got in the \
+                     end, after all votes, ties and adjudications: the one may be low where the other is high.",
+                ));
                 blocks.push(Block::Table(agreement(&report.agreement)));
                 blocks.push(Block::Table(self.reviewers_table(&report.reviewers).await?));
             }
@@ -205,13 +210,13 @@ impl Console<'_> {
             ]);
         }
         Ok(Table {
-            caption: "Reviewers, the first hundred".to_owned(),
+            caption: "Each reviewer against the final answers, the first hundred".to_owned(),
             head: vec![
                 "Who",
                 "Answers",
                 "Unsure",
-                "Agrees with the result",
-                "Compared",
+                "Equal to the final answer",
+                "Texts compared",
                 "Median time",
             ],
             rows,
@@ -235,11 +240,13 @@ fn agreement(report: &AgreementReport) -> Table {
         .iter()
         .map(|(name, agreement)| row(name, agreement));
     Table {
-        caption: "Agreement by label: Krippendorff's alpha, 1 is perfect and 0 is chance".to_owned(),
+        caption:
+            "Reviewers against one another, by label: Krippendorff's alpha, 1 is perfect and 0 is chance"
+                .to_owned(),
         head: vec![
             "Label",
             "Alpha",
-            "Equal answers",
+            "Pairs with equal answers",
             "Texts with two answers",
             "Answers",
         ],

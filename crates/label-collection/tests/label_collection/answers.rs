@@ -2,6 +2,7 @@
 
 use active_learning_core::labels::{
     human_loop::Answer,
+    label_set::{LabelSet, Origin},
     question::{Question, State},
 };
 use serde_json::{Value, json};
@@ -85,4 +86,29 @@ async fn a_correction_is_the_newest_vote_of_its_worker_and_decides() {
     let corrected = services.labelled(&format!("{LOOP}-corrected-w1-1")).await;
     assert_eq!(corrected.len(), 1);
     assert_eq!(corrected[0].votes[0].answer, Answer::labels(["Sports"]));
+}
+
+#[tokio::test]
+async fn a_correction_that_names_a_split_label_is_asked_anew_and_not_dropped() {
+    let services = Services::start();
+    let labels: Vec<&str> = vec!["World"; 20];
+    services
+        .answered(LOOP, output(LOOP, &input().to_string(), &[("w1", 1, &labels)]))
+        .await;
+    let mut set = LabelSet::seed(["Sports", "World"], Origin::Parameter, "2026-11-19T10:00:00.000Z");
+    set.split("Sports", &["Ball games", "Racing"]).expect("split");
+    services.put(TRAINING, "label-set.json", set.to_json()).await;
+    let key = output_key(LOOP).replace("output.json", "corrections/w1-1/output.json");
+    let id = input()["comprehendPredictions"][0]["id"].clone();
+    let id = id.as_str().expect("an id");
+
+    services
+        .put(REVIEW, &key, answered_by(&json!({ id: "Sports" }), "w1", 9))
+        .await;
+    services.function().handle(event(&key)).await.expect("worked off");
+
+    let delivered = services.keys(FEEDBACK, "feedback/relabel/").await;
+    assert_eq!(delivered.len(), 1, "{delivered:?}");
+    let lines = services.get(FEEDBACK, &delivered[0]).await;
+    assert!(lines.contains(id) && lines.lines().count() == 1, "{lines}");
 }

@@ -184,6 +184,7 @@ impl Services {
             ("HUMAN_REVIEW_WORKFLOW_ARN", FLOW),
             ("HUMAN_REVIEW_URL", ""),
             ("SECOND_OPINION_WITHIN_HOURS", "72"),
+            ("SEVERAL_LABELS", "false"),
         ]);
         let router = self.review.router().fallback_service(self.aws.router());
         LabelCollection::new(

@@ -28,6 +28,7 @@ use tokio::sync::Notify;
 use crate::{
     ACCOUNT_ID,
     aws_error::AwsError,
+    faults::{Fault, Faults},
     iam::{Call, Iam, Principal},
     json_protocol,
     s3::S3,
@@ -83,6 +84,7 @@ struct Shared {
     s3: S3,
     region: String,
     streams: RwLock<BTreeMap<String, DeliveryStreamSpec>>,
+    faults: Faults,
     /// Puts that wait for the next commit.
     waiting: Mutex<Vec<Put>>,
     committing: tokio::sync::Mutex<()>,
@@ -129,7 +131,13 @@ impl Firehose {
     /// # Errors
     ///
     /// Whatever the index reports.
-    pub fn new(store: Arc<Store>, iam: Arc<Iam>, s3: S3, region: String) -> Result<Self, redb::Error> {
+    pub fn new(
+        store: Arc<Store>,
+        iam: Arc<Iam>,
+        s3: S3,
+        region: String,
+        faults: Faults,
+    ) -> Result<Self, redb::Error> {
         buffer::create_tables(&store)?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -138,6 +146,7 @@ impl Firehose {
                 s3,
                 region,
                 streams: RwLock::default(),
+                faults,
                 waiting: Mutex::default(),
                 committing: tokio::sync::Mutex::default(),
                 delivering: Mutex::default(),
@@ -221,9 +230,31 @@ impl Firehose {
                 "Records size exceeds 4 MB limit",
             ));
         }
-        let ids = self.store_records(stream.name, records).await?;
-        let responses: Vec<Value> = ids.iter().map(|id| json!({"RecordId": id})).collect();
-        Ok(json!({"FailedPutCount": 0, "Encrypted": false, "RequestResponses": responses}))
+        let is_lost: Vec<bool> = records
+            .iter()
+            .map(|_| self.shared.faults.befalls(Fault::LostRecord))
+            .collect();
+        let kept = records.into_iter().zip(&is_lost);
+        let kept: Vec<Vec<u8>> = kept
+            .filter(|(_, is_lost)| !**is_lost)
+            .map(|(record, _)| record)
+            .collect();
+        let failed = is_lost.iter().filter(|is_lost| **is_lost).count();
+        let mut ids = match kept.is_empty() {
+            true => Vec::new(),
+            false => self.store_records(stream.name, kept).await?,
+        }
+        .into_iter();
+        let responses: Vec<Value> = is_lost
+            .into_iter()
+            .map(|is_lost| match is_lost {
+                true => {
+                    json!({"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "A fault by chance."})
+                }
+                false => json!({"RecordId": ids.next()}),
+            })
+            .collect();
+        Ok(json!({"FailedPutCount": failed, "Encrypted": false, "RequestResponses": responses}))
     }
 
     fn describe(&self, caller: &Principal, request: DescribeRequest) -> Result<Value, AwsError> {

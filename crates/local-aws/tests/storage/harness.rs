@@ -11,6 +11,7 @@ use aws_types::SdkConfig;
 use axum::{Router, body::Body};
 use http::Request;
 use local_aws::{
+    faults::Faults,
     firehose::{DeliveryStreamSpec, Firehose},
     iam::{Iam, Principal, RoleSpec},
     invocation_queue::InvocationQueue,
@@ -190,7 +191,13 @@ impl Services {
         let iam = Arc::new(Iam::default());
         let queue = InvocationQueue::new(store.clone());
         let s3 = S3::new(store.clone(), iam.clone(), queue.clone(), REGION.into()).expect("s3");
-        let firehose = Firehose::new(store.clone(), iam.clone(), s3.clone(), REGION.into());
+        let firehose = Firehose::new(
+            store.clone(),
+            iam.clone(),
+            s3.clone(),
+            REGION.into(),
+            Faults::default(),
+        );
         let secrets = SecretsManager::new(store, iam.clone(), REGION.into());
         Self {
             iam,

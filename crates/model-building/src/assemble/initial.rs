@@ -57,6 +57,16 @@ pub(super) struct InitialRows {
     pub left_out: BTreeMap<&'static str, u64>,
 }
 
+impl InitialRows {
+    /// Returns whether a text has several labels, by the label set and otherwise by the delimiter.
+    pub(super) fn has_several(&self, set: Option<&LabelSet>) -> bool {
+        match set {
+            Some(set) => self.label_sets.any_of_several(set),
+            None => self.label_sets.any_of_several(&LabelSet::none()),
+        }
+    }
+}
+
 impl Initial {
     /// Starts without files; where no mode is given, labels with a delimiter make it multi-label.
     pub(super) fn new(mode: Option<Mode>, set: Option<Arc<LabelSet>>) -> io::Result<Self> {

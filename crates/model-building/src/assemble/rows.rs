@@ -33,7 +33,7 @@ pub(super) struct Row {
     /// Number of its set of labels.
     pub labels: u32,
     pub source: Source,
-    /// Whether it may be held out: its text is an initial row, or chance selected it from the traffic.
+    /// Whether it may be held out: its text is an initial row or an imported one, or chance selected it from the traffic.
     pub candidate: bool,
     /// Whether doubt chose it.
     pub is_chosen: bool,
@@ -45,6 +45,8 @@ pub(super) struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Initial,
+    /// An imported file, and nobody here has answered.
+    Import,
     HumanReview,
 }
 
@@ -52,6 +54,7 @@ impl Source {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Initial => "initial",
+            Self::Import => "import",
             Self::HumanReview => "human-review",
         }
     }
@@ -92,7 +95,7 @@ impl LabelSets {
     }
 
     /// Returns whether a label of a file names several, by the label set and otherwise by the delimiter.
-    fn any_of_several(&self, set: &LabelSet) -> bool {
+    pub(super) fn any_of_several(&self, set: &LabelSet) -> bool {
         let is_several = |label: &String| match set.names(label) {
             Some(names) => names.len() > 1,
             None => split_labels(label).len() > 1,
@@ -143,7 +146,7 @@ impl Rows {
     ///
     /// That none of the labels fits, or only one that is no class yet, is an answer too: the text has no row then.
     /// Where people do not agree or cannot tell, what was known before stays.
-    pub(super) fn choose(initial: InitialRows, labels: Labels) -> io::Result<Self> {
+    pub(super) fn choose(initial: InitialRows, labels: Labels, may_be_several: bool) -> io::Result<Self> {
         let InitialRows {
             mut rows,
             label_sets: written,
@@ -163,7 +166,7 @@ impl Rows {
         };
         let multi_label = match mode {
             Some(mode) => mode == Mode::MultiLabel,
-            None if rows.is_empty() => labels.lines.iter().any(several),
+            None if rows.is_empty() => may_be_several && labels.lines.iter().any(several),
             None => written.any_of_several(&set),
         };
         let mode = if multi_label {
@@ -190,13 +193,15 @@ impl Rows {
                     counts.add("older-answer", 1);
                 }
                 Outcome::Labels(labels) => {
+                    let source = source_of(record);
+                    let is_import = source == Source::Import;
                     let row = Row {
                         id: last.text_id,
                         content: last.content,
                         text: last.kept,
                         labels: classes.number(labels.to_vec()),
-                        source: Source::HumanReview,
-                        candidate: record.iter().any(|line| line.is_sample),
+                        source,
+                        candidate: is_import || record.iter().any(|line| line.is_sample),
                         is_chosen: record.iter().all(|line| line.is_chosen),
                         copies: copies.get(&last.text_id).copied().unwrap_or_default(),
                     };
@@ -270,7 +275,7 @@ impl Rows {
     pub(super) fn text(&self, row: &Row) -> io::Result<String> {
         match row.source {
             Source::Initial => self.initial_texts.read(row.text),
-            Source::HumanReview => self.labelled_texts.read(row.text),
+            Source::Import | Source::HumanReview => self.labelled_texts.read(row.text),
         }
     }
 
@@ -293,6 +298,15 @@ impl Rows {
             labels: self.labels(row).to_vec(),
             text: self.text(row)?,
         })
+    }
+}
+
+/// Returns where the answer to a record comes from.
+fn source_of(record: &[Line]) -> Source {
+    let mut reviewed = record.iter().filter(|line| line.reviewed);
+    match reviewed.all(|line| line.is_import) {
+        true => Source::Import,
+        false => Source::HumanReview,
     }
 }
 

@@ -26,6 +26,7 @@ pub const POLICY: AssemblePolicy = AssemblePolicy {
     min_rows_per_class: 1,
     is_first_model: false,
     mode: None,
+    several_labels: true,
     automated_labelling: None,
 };
 

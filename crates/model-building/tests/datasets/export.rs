@@ -16,7 +16,7 @@ use crate::bucket::{Bucket, doubted, record, time, vote};
 
 pub async fn exported(bucket: &Bucket, format: Format) -> (Vec<u8>, ExportSummary) {
     let mut file = Vec::new();
-    let summary = export(&bucket.bucket(), format, &mut file)
+    let summary = export(&bucket.bucket(), format, true, &mut file)
         .await
         .expect("an export");
     (file, summary)

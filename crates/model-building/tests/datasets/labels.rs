@@ -1,13 +1,16 @@
 //! Datasets by the label set: what old rows mean after it changed.
 
 use active_learning_core::{
-    feedback::Signal,
+    dataset::Mode,
+    feedback::{Signal, Source},
     labels::{
         label_set::{LABEL_SET_KEY, LabelSet, Origin},
         labelled::LabelledRecord,
+        vote::{Vote, VoteSource},
     },
 };
 use model_building::{
+    assemble::AssemblePolicy,
     export::Format,
     relabel::{Doubt, proposals, rows},
 };
@@ -139,4 +142,121 @@ async fn a_proposed_label_is_no_class_until_somebody_accepts_it() {
     assert_eq!((proposed.len(), proposed[0].votes), (1, 2));
     assert_eq!(String::from_utf8_lossy(&after).matches("Weather,").count(), 2);
     assert_eq!(summary.left_out["new-label"], 1);
+}
+
+fn imported(text: &str, label: &str, minute: usize) -> LabelledRecord {
+    let vote = Vote {
+        worker: "import".to_owned(),
+        source: VoteSource::Import,
+        ..vote("import", label, minute)
+    };
+    let mut record = record(text, Signal::Dislike);
+    (record.prediction, record.confidence, record.source) = (None, None, Source::ExplicitBatch);
+    LabelledRecord::new(record, vec![vote], "import-1", "")
+}
+
+#[tokio::test]
+async fn imported_labels_have_their_own_source_and_are_held_out_as_initial_rows_are() {
+    let bucket = Bucket::new();
+    bucket.put_set(&set()).await;
+    let labels = ["World", "Sports"];
+    let imports: Vec<LabelledRecord> = (0..60)
+        .map(|row| imported(&text(row), labels[row % 2], row))
+        .collect();
+    bucket.label("import-1", &imports).await;
+    bucket.answer("loop-1", 90, &[doubted(&text(100), "World")]).await;
+    bucket.answer("loop-2", 91, &[doubted(&text(0), "Sports")]).await;
+
+    let manifest = bucket.assemble(&POLICY).await;
+
+    assert_eq!(
+        manifest.sources,
+        [("human-review".into(), 1), ("import".into(), 59)].into(),
+        "where people here answer too, and do not agree, nothing counts"
+    );
+    assert!((4..25).contains(&manifest.test.summary.rows), "{manifest:?}");
+}
+
+#[tokio::test]
+async fn imported_proposals_and_split_labels_wait_and_bind_no_reviewer() {
+    let bucket = Bucket::new();
+    let mut set = set();
+    set.split("Sports", &["Racing", "Tennis"]).expect("parts");
+    bucket.put_set(&set).await;
+    let rows = [
+        ("+Weather", 0),
+        ("+Weather", 1),
+        ("+Sports", 2),
+        ("World", 3),
+        ("+Sports", 4),
+    ];
+    let imports: Vec<LabelledRecord> = rows
+        .iter()
+        .map(|(label, row)| imported(&text(*row), label, *row))
+        .collect();
+    bucket.label("import-1", &imports).await;
+    bucket
+        .answer(
+            "loop-1",
+            90,
+            &[doubted(&text(1), "Business"), doubted(&text(4), "Racing")],
+        )
+        .await;
+
+    let before = bucket.assemble(&POLICY).await;
+    let proposed = proposals(&bucket.bucket(), &set).await.expect("read");
+    set.add("Weather", "").expect("free");
+    bucket.put_set(&set).await;
+    let after = bucket.assemble(&POLICY).await;
+
+    let labels = bucket.labels(&before).await;
+    assert_eq!(labels[&text(1)], "Business", "the reviewer's word counts");
+    assert_eq!(labels[&text(4)], "Racing");
+    assert_eq!(labels.len(), 3, "{labels:?}");
+    assert_eq!(
+        (before.left_out["new-label"], before.left_out["split-label"]),
+        (1, 1)
+    );
+    assert_eq!(
+        proposed
+            .iter()
+            .map(|it| (it.name.as_str(), it.votes))
+            .collect::<Vec<_>>(),
+        [("Weather", 2)]
+    );
+    let labels = bucket.labels(&after).await;
+    assert_eq!(labels[&text(0)], "Weather", "accepted, it trains");
+}
+
+#[tokio::test]
+async fn nothing_that_anybody_says_makes_a_single_label_stack_one_of_several() {
+    let bucket = Bucket::new();
+    bucket.put_set(&set()).await;
+    let single = AssemblePolicy {
+        several_labels: false,
+        ..POLICY
+    };
+    let mut both = imported(&text(1), "World|Sports", 1);
+    both.votes[0].source = VoteSource::Import;
+    bucket.label("import-1", &[both]).await;
+    bucket
+        .answer(
+            "loop-1",
+            5,
+            &[
+                doubted(&text(2), "World"),
+                doubted(&text(3), "Sports"),
+                doubted(&text(4), "World|Sports"),
+                doubted(&text(5), "+World|Biz"),
+            ],
+        )
+        .await;
+
+    let one = bucket.assemble(&single).await;
+    let several = bucket.assemble(&POLICY).await;
+
+    assert_eq!(one.mode, Mode::MultiClass);
+    assert_eq!(bucket.labels(&one).await.len(), 2);
+    assert_eq!(one.left_out["new-label"], 3);
+    assert_eq!(several.mode, Mode::MultiLabel);
 }

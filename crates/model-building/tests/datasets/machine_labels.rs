@@ -153,7 +153,7 @@ async fn accepted_predictions_become_a_training_file_of_their_own_with_their_ori
     assert_eq!(bucket.labels(&manifest).await, bucket.labels(&people).await);
     assert_eq!((again, bucket.writes()), (manifest, writes));
     let mut exported = Vec::new();
-    let summary = export(&bucket.bucket(), Format::JsonLines, &mut exported).await;
+    let summary = export(&bucket.bucket(), Format::JsonLines, true, &mut exported).await;
     assert_eq!(summary.expect("exported").rows, 0, "no person labelled any");
 }
 

@@ -90,6 +90,7 @@ impl World {
             ("STATE_MACHINE_ARN", MACHINE_ARN),
             ("TEST_SHARE", "0.3"),
             ("MIN_ROWS_PER_CLASS", "5"),
+            ("SEVERAL_LABELS", "false"),
             ("FIRST_MODEL_ROWS_PER_LABEL", "5"),
             ("NEW_LABELS_TO_BUILD", "10"),
             ("MIN_MINUTES_BETWEEN_BUILDS", "30"),
@@ -109,7 +110,7 @@ impl World {
 
     pub fn function(&self) -> ModelBuilding {
         let env = Vec::from_iter(self.environment());
-        let env: [(&str, &str); 20] = env.try_into().expect("all variables");
+        let env: [(&str, &str); 21] = env.try_into().expect("all variables");
         let config = Config::from_env(&Env::from(env)).expect("complete");
         let (services, comprehend, s3) = (self.aws.router(), self.comprehend.clone(), self.s3.clone());
         let router = Router::new().fallback(move |request: Request<Body>| {

@@ -49,12 +49,22 @@ pub struct Whole {
     pub(super) fields: Fields,
     /// What is said of that.
     pub(super) repairs: Vec<String>,
+    /// Whether the document is one item itself, not a list of texts.
+    pub(super) is_item: bool,
 }
 
 impl Whole {
     /// Reads the fields of a document; the error says why nothing of it can be used.
     pub(super) fn of(head: &Head) -> Result<Self, String> {
         let refused = |reason: String| Err(format!("{reason}; nothing of the file was read"));
+        let is_text = |(name, _): &(String, Value)| FIELDS.contains(&(name.as_str(), "sentence"));
+        let has_texts = head.arrays.iter().any(|name| name == "sentences");
+        if !has_texts && head.fields.iter().any(is_text) {
+            return Ok(Self {
+                is_item: true,
+                ..Self::default()
+            });
+        }
         let mut whole = Self::default();
         let mut seen: Vec<&str> = Vec::new();
         let arrays = head.arrays.iter().map(|name| (name, None));

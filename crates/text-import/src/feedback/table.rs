@@ -25,7 +25,7 @@ use crate::{
     source::{OpenError, Source},
     table::draft,
     tools::{Tool, label_studio_label},
-    workbook::{self, Limits, Sheet},
+    workbook::{self, FORMULA, Limits, NO_VALUE, Sheet},
 };
 
 /// Workbooks are held in memory, that of a function.
@@ -33,6 +33,21 @@ pub(super) const LIMITS: Limits = Limits {
     bytes: 16 << 20,
     unpacked: 128 << 20,
 };
+
+/// What to do with a file whose columns are not known.
+const ADVICE: &str = "Name the columns in the first line, such as `sentence,label`; texts without columns are one a line, \
+    or JSON Lines";
+
+/// Told of a file without columns.
+const TEXTS: &str = "the file has no columns: each line was read as a text";
+
+/// Returns whether the first line of a file without columns is a text: it does not look like the name of a column.
+fn is_a_text(cells: &[Vec<u8>]) -> bool {
+    let [cell] = cells else { return false };
+    let (text, _) = decode_line(cell);
+    let words = text.split_whitespace().count();
+    field(&text).is_none() && (words > 2 || text.trim_end().ends_with(['.', '!', '?', '。', '！', '？']))
+}
 
 /// What the columns of a file are.
 enum Columns {
@@ -67,6 +82,21 @@ pub(super) fn delimited(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), R
             sink.count(STRAY_QUOTE, record.line);
         }
         let Some(known) = &columns else {
+            if layout.columns <= 1 && record.cells.as_ref().is_ok_and(|cells| is_a_text(cells)) {
+                sink.repairs.push(TEXTS.to_owned());
+                columns = Some(Columns::Fields(vec!["sentence"]));
+                let content = record.cells.map(|cells| {
+                    cells
+                        .iter()
+                        .map(|cell| sink.decoded(cell, record.line).into_owned())
+                        .collect::<Vec<_>>()
+                });
+                let content = content.and_then(|cells| Columns::Fields(vec!["sentence"]).requests(cells));
+                if !sink.put_all(record.line, content, &record.raw) {
+                    return Ok(());
+                }
+                continue;
+            }
             let names = record.cells.map(|cells| {
                 cells
                     .iter()
@@ -78,7 +108,7 @@ pub(super) fn delimited(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), R
                 Err(reason) => {
                     sink.bad(
                         record.line,
-                        format!("{reason}; nothing of the file was read"),
+                        format!("{reason}; nothing of the file was read. {ADVICE}"),
                         &record.raw,
                     );
                     return Ok(());
@@ -203,6 +233,9 @@ impl Columns {
         }
         match self {
             Self::Fields(fields) => {
+                if cells.iter().any(|cell| cell == NO_VALUE) {
+                    return Err(FORMULA.to_owned());
+                }
                 let filled = fields.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
                 let fields: Fields = filled.map(|(field, cell)| (*field, value(field, cell))).collect();
                 // Checked here, where the field can be named.

@@ -475,3 +475,61 @@ proptest! {
         prop_assert_eq!(sentences(&items(&csv)), texts);
     }
 }
+
+#[test]
+fn files_of_other_encodings_are_converted_and_it_is_said_so() {
+    let japanese = "sentence,label\n請求書の金額が間違っています,請求\nログインできません,ログイン\n";
+    let chinese = "{\"sentence\": \"发票金额不对，请帮我检查一下\"}\n{\"sentence\": \"包裹还没有送到\"}\n";
+    for (text, encoding, first) in [
+        (japanese, encoding_rs::SHIFT_JIS, "請求書の金額が間違っています"),
+        (chinese, encoding_rs::GBK, "发票金额不对，请帮我检查一下"),
+    ] {
+        let (bytes, ..) = encoding.encode(text);
+
+        let (items, repairs) = read_all(&bytes);
+
+        assert_eq!(sentences(&items)[0], first);
+        assert_eq!(items.len(), 2);
+        assert!(
+            repairs.iter().any(|repair| repair.contains(encoding.name())),
+            "{repairs:?}"
+        );
+    }
+}
+
+#[test]
+fn objects_over_several_lines_are_items() {
+    let one = "{\n  \"sentence\": \"The invoice is wrong\",\n  \"label\": \"billing\"\n}\n";
+    let two = format!("{one}{}", one.replace("wrong", "late"));
+
+    assert_eq!(sentences(&items(one.as_bytes())), ["The invoice is wrong"]);
+    assert_eq!(
+        sentences(&items(two.as_bytes())),
+        ["The invoice is wrong", "The invoice is late"]
+    );
+    let broken = items(format!("{one}{{\n  \"sentence\": ").as_bytes());
+    assert_eq!(sentences(&broken), ["The invoice is wrong"]);
+    assert_eq!(reasons(&broken).len(), 1);
+}
+
+#[test]
+fn a_file_without_columns_is_one_text_a_line_and_one_with_unknown_columns_is_refused_with_advice() {
+    let (texts, repairs) = read_all(b"The invoice is wrong again\nI cannot log in\n\nThanks\n");
+    let columns = items(b"frage,antwort\nWo ist es,Hier\nUnd dies,Dort\n");
+    let one_unknown = items(b"frage\nWo ist es denn\n");
+
+    assert_eq!(
+        sentences(&texts),
+        ["The invoice is wrong again", "I cannot log in", "Thanks"]
+    );
+    assert_eq!(repairs, ["the file has no columns: each line was read as a text"]);
+    for refused in [columns, one_unknown] {
+        let [(1, reason)] = reasons(&refused)[..] else {
+            panic!("one reason for all");
+        };
+        assert!(
+            reason.contains("nothing of the file was read. Name the columns"),
+            "{reason}"
+        );
+    }
+}

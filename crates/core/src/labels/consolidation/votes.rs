@@ -55,7 +55,7 @@ impl Ballots {
             worker: number(&mut self.workers, &vote.worker),
             answer: number(&mut self.answers, &vote.answer),
             seconds: vote.seconds.map_or(f32::NAN, |seconds| seconds as f32),
-            source: vote.source,
+            source: vote.counts_as(),
         });
     }
 

@@ -1,7 +1,10 @@
 //! Changes of a label set. Each refuses what would make two labels one, or leave none.
 
 use super::{Label, LabelSet, MAX_ACTIVE_LABELS, MAX_NAME_BYTES, Origin, State};
-use crate::labels::{human_loop::is_answer_word, label_key::label_key};
+use crate::{
+    feedback::{FeedbackRecord, InvalidFeedback, prediction::split_labels},
+    labels::{human_loop::is_answer_word, label_key::label_key},
+};
 
 /// Why a set cannot be read, or not be changed in this way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +32,7 @@ pub enum LabelSetError {
         label: String,
     },
     /// There is no such label in use.
-    #[error("there is no active label `{0}`")]
+    #[error("there is no active label `{0}`; `active-learning labels accept` makes a proposed one a label")]
     Unknown(String),
     /// A label cannot be merged into, or split into, itself.
     #[error("`{0}` cannot be merged or split into itself")]
@@ -86,7 +89,7 @@ impl LabelSet {
     pub fn take_data<'a>(&mut self, names: impl IntoIterator<Item = &'a str>, at: &str) -> bool {
         let names: Vec<&str> = names.into_iter().collect();
         let mut after = match self.origin {
-            Origin::Parameter => Self::seed(names, Origin::InitialData, at),
+            Origin::Parameter => Self::seed(names, Origin::InitialData, at).with_several_labels(self.several),
             Origin::InitialData | Origin::Edited => {
                 let mut after = self.clone();
                 for name in names {
@@ -126,12 +129,15 @@ impl LabelSet {
         Ok(())
     }
 
-    /// Makes the rows of one label those of another.
+    /// Makes the rows of one label those of another. A name that is no label, but was proposed, becomes another name of it.
     ///
     /// # Errors
     ///
     /// [`LabelSetError`] where one of them is not active, or both are the same.
     pub fn merge(&mut self, from: &str, into: &str) -> Result<(), LabelSetError> {
+        if self.index(from).is_none() && self.index(into).is_some() {
+            return self.add_synonym(into, from);
+        }
         let (from, into) = (self.active_index(from)?, self.active_index(into)?);
         if from == into {
             return Err(LabelSetError::Itself(self.labels[from].name.clone()));
@@ -264,6 +270,24 @@ impl LabelSet {
             name: name.to_owned(),
             label: self.labels[index].name.clone(),
         }
+    }
+}
+
+/// Returns whether a label can be called so.
+pub fn can_be_label(name: &str) -> bool {
+    checked(name).is_ok()
+}
+
+/// Checks the label that a user suggests, or several: what can be no label is no suggestion.
+///
+/// # Errors
+///
+/// [`InvalidFeedback::NoLabel`].
+pub fn check_suggestion(record: &FeedbackRecord) -> Result<(), InvalidFeedback> {
+    let suggested = record.suggested_label.as_deref().map(split_labels);
+    match suggested.is_none_or(|names| names.iter().all(|name| can_be_label(name))) {
+        true => Ok(()),
+        false => Err(InvalidFeedback::NoLabel("label")),
     }
 }
 

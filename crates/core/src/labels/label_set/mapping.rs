@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LabelSet, Resolution};
+use super::{LabelSet, Resolution, State};
 use crate::{
     dataset::Mode,
     feedback::{
@@ -44,35 +44,52 @@ impl Mapped {
     pub const SPLIT: &'static str = "split-label";
 }
 
-/// Where the label set and the classes of a model differ.
+/// Where the label set and the classes of a model differ. How a class is spelt is no difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     /// Active labels that the model does not know.
     pub not_in_model: Vec<String>,
     /// Classes of the model that the set does not know.
     pub not_in_set: Vec<String>,
-    /// Classes of the model that are no longer in use: renamed, merged, retired or split.
-    pub outdated: Vec<String>,
+    /// Classes of the model that are another name of a label by now, each with the label's own name.
+    pub renamed: Vec<(String, String)>,
+    /// Classes of the model whose rows are another label's by now, each with that label.
+    pub merged: Vec<(String, String)>,
+    /// Classes of the model that are no longer in use.
+    pub retired: Vec<String>,
+    /// Classes of the model in whose place there are others.
+    pub split: Vec<String>,
 }
 
 impl Difference {
     /// Returns whether set and model have the same labels.
     pub fn is_empty(&self) -> bool {
-        self.not_in_model.is_empty() && self.not_in_set.is_empty() && self.outdated.is_empty()
+        *self == Self::default()
     }
 }
 
 impl LabelSet {
     /// Reads a text that names one label, or several joined by [`LABEL_DELIMITER`].
     ///
-    /// A label whose name holds the delimiter is one label. A text with a part that means nothing is one proposal.
+    /// A label whose name holds the delimiter is one label. A text with a part that means nothing is one proposal; so is
+    /// one that names several where a text has one label.
     pub fn read(&self, text: &str) -> Answer {
-        match self.names(text) {
+        match self.names_allowed(text) {
             Some(names) => Answer::labels(names),
             None => Answer::NewLabel {
                 label: text.trim().to_owned(),
             },
         }
+    }
+
+    /// Cuts a text into names as [`LabelSet::names`] does; `None` too where they are more than a text may have.
+    fn names_allowed(&self, text: &str) -> Option<Vec<String>> {
+        self.names(text).filter(|names| self.allows(names))
+    }
+
+    /// Returns whether a text may have all these labels.
+    pub fn allows(&self, names: &[impl PartialEq]) -> bool {
+        self.several || names.windows(2).all(|pair| pair[0] == pair[1])
     }
 
     /// Cuts a text into names that the set knows, in as few pieces as there can be; `None` where a part means nothing.
@@ -95,12 +112,26 @@ impl LabelSet {
         };
         let answer = match self.map_vote(&said) {
             Mapped::Answer(answer) => answer,
+            // Of somebody else's words it says only that none of the labels was meant that there are now.
+            Mapped::Retired | Mapped::Split if vote.source == VoteSource::Import => {
+                self.proposed(&said.answer)
+            }
             Mapped::Retired | Mapped::Split => match &said.answer {
                 Answer::NewLabel { label } => self.names_in_use(self.read(label)),
                 answer => self.names_in_use(answer.clone()),
             },
         };
         Vote { answer, ..said }
+    }
+
+    /// Writes labels as a proposal, by the set's own names.
+    fn proposed(&self, answer: &Answer) -> Answer {
+        match self.names_in_use(answer.clone()) {
+            Answer::Labels { labels } => Answer::NewLabel {
+                label: labels.join(&LABEL_DELIMITER.to_string()),
+            },
+            other => other,
+        }
     }
 
     /// Writes votes on a record with the labels' own names, each once.
@@ -119,7 +150,9 @@ impl LabelSet {
     pub fn opinion(&self, record: &FeedbackRecord, opinion: Opinion) -> Opinion {
         match (opinion, &record.prediction) {
             (Opinion::For(vote), _) if self.map(record, &vote) == Mapped::Split => {
-                Opinion::Past(self.canonical(record, vote))
+                let vote = self.canonical(record, vote);
+                let parts = self.parts(&vote.answer);
+                Opinion::Past { vote, parts }
             }
             (Opinion::For(vote), _) => Opinion::For(self.canonical(record, vote)),
             (Opinion::Against(answer), Some(prediction)) => match self.read(prediction) {
@@ -128,6 +161,27 @@ impl LabelSet {
             },
             (opinion, _) => opinion,
         }
+    }
+
+    /// Returns the labels, in use or not, that an answer may mean since some of its own were split: theirs and their parts.
+    fn parts(&self, answer: &Answer) -> Vec<String> {
+        let Answer::Labels { labels } = answer else {
+            return Vec::new();
+        };
+        let mut parts: Vec<String> = Vec::new();
+        let mut open: Vec<String> = labels.clone();
+        while let Some(name) = open.pop() {
+            let name = self.own_name(&name).to_owned();
+            if parts.contains(&name) {
+                continue;
+            }
+            if let Some(State::Split { into }) = self.find(&name).map(|label| &label.state) {
+                open.extend(into.iter().cloned());
+            }
+            parts.push(name);
+        }
+        parts.sort();
+        parts
     }
 
     /// Returns the name that a class of a model has now, as far as renames and merges lead to one; its own where the set
@@ -171,7 +225,7 @@ impl LabelSet {
     pub fn map_vote(&self, vote: &Vote) -> Mapped {
         let labels = match &vote.answer {
             Answer::Labels { labels } => labels.clone(),
-            Answer::NewLabel { label } => match self.names(label) {
+            Answer::NewLabel { label } => match self.names_allowed(label) {
                 Some(names) => names,
                 None => return Mapped::Answer(vote.answer.clone()),
             },
@@ -183,6 +237,9 @@ impl LabelSet {
             true => self.names(&joined).unwrap_or(labels),
             false => labels,
         };
+        if !self.allows(&labels) {
+            return Mapped::Answer(Answer::NewLabel { label: joined });
+        }
 
         let mut names = Vec::new();
         for label in &labels {
@@ -247,11 +304,15 @@ impl LabelSet {
             match self.resolve(class) {
                 Resolution::Label(name) => {
                     known.insert(name);
-                    if name != class {
-                        difference.outdated.push(class.to_owned());
+                    let pair = || (class.to_owned(), name.to_owned());
+                    match self.find(class) {
+                        Some(label) if label.name != name => difference.merged.push(pair()),
+                        _ if label_key(class) != label_key(name) => difference.renamed.push(pair()),
+                        _ => {}
                     }
                 }
-                Resolution::Retired(_) | Resolution::Split(_) => difference.outdated.push(class.to_owned()),
+                Resolution::Retired(_) => difference.retired.push(class.to_owned()),
+                Resolution::Split(_) => difference.split.push(class.to_owned()),
                 Resolution::Proposed(_) => difference.not_in_set.push(class.to_owned()),
             }
         }

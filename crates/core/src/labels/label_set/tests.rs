@@ -252,20 +252,66 @@ fn choices_are_the_active_labels_and_what_the_model_knows_beside_them() {
 
 #[test]
 fn where_set_and_model_differ_is_said_from_both_sides() {
-    let mut set = set(&["World", "Sports", "New"]);
+    let mut set = set(&["World", "Sports", "New", "Old", "Biz", "Both"]);
     set.rename("Sports", "Sport").expect("free");
+    set.retire("Old").expect("others");
+    set.merge("Biz", "World").expect("active");
+    set.split("Both", &["One", "Two"]).expect("parts");
 
-    let difference = set.difference(["World", "Sports", "Weather"]);
+    let difference = set.difference(["World", "Sports", "Weather", "Old", "biz", "BOTH"]);
 
+    let pair = |class: &str, label: &str| (class.to_owned(), label.to_owned());
     assert_eq!(
         difference,
         Difference {
-            not_in_model: vec!["New".into()],
+            not_in_model: vec!["New".into(), "One".into(), "Two".into()],
             not_in_set: vec!["Weather".into()],
-            outdated: vec!["Sports".into()],
+            renamed: vec![pair("Sports", "Sport")],
+            merged: vec![pair("biz", "World")],
+            retired: vec!["Old".into()],
+            split: vec!["BOTH".into()],
         }
     );
-    assert!(set.difference(["World", "Sport", "New"]).is_empty());
+    assert!(
+        set.difference(["WORLD", "Sport ", "new", "one", "Two"])
+            .is_empty(),
+        "spelling is no difference"
+    );
+}
+
+#[test]
+fn where_a_text_has_one_label_what_names_several_is_one_proposal() {
+    let several = set(&["C", "C#", "C|C++", "C++"]);
+    let one = several.clone().with_several_labels(false);
+    let proposal = |label: &str| Answer::NewLabel { label: label.into() };
+
+    for (text, expected) in [
+        ("C|C#", proposal("C|C#")),
+        ("c|c++", Answer::labels(["C|C++"])),
+        ("C#|c#", Answer::labels(["C#"])),
+        ("C|Rust", proposal("C|Rust")),
+        ("C|C++|C#", proposal("C|C++|C#")),
+    ] {
+        assert_eq!(one.read(text), expected, "{text}");
+        for source in [VoteSource::Feedback, VoteSource::Import, VoteSource::Adjudicator] {
+            let vote = Vote {
+                worker: "w".into(),
+                answer: Answer::labels(text.split('|')),
+                source,
+                at: String::new(),
+                seconds: None,
+                note: Default::default(),
+            };
+            let Mapped::Answer(mapped) = one.map_vote(&vote) else {
+                panic!("{text} is in use");
+            };
+            match mapped {
+                Answer::Labels { labels } => assert_eq!(labels.len(), 1, "{text}"),
+                mapped => assert!(matches!(mapped, Answer::NewLabel { .. }), "{text}"),
+            }
+        }
+    }
+    assert_eq!(several.read("C|C#"), Answer::labels(["C", "C#"]));
 }
 
 #[test]
@@ -327,6 +373,28 @@ fn a_like_of_a_class_that_was_split_since_contradicts_no_label_in_its_place() {
     assert_eq!(effects, [Effect::Counted, Effect::Known]);
     assert_eq!(question.answer(), Some(&Answer::labels(["Racing"])));
     assert_eq!(question.votes.len(), 2, "it is kept");
+}
+
+#[test]
+fn a_proposed_name_is_merged_as_another_name_of_the_label() {
+    let mut set = set(&["Billing", "Login"]);
+
+    set.merge("Invoices", "billing").expect("a synonym");
+
+    assert_eq!(set.resolve("INVOICES"), Resolution::Label("Billing"));
+    assert_eq!(set.active().count(), 2);
+    assert_eq!(
+        set.merge("Billing", "Payments"),
+        Err(LabelSetError::Unknown("Payments".into()))
+    );
+}
+
+#[test]
+fn what_pages_answer_and_what_cannot_be_seen_can_be_no_label() {
+    for name in ["__none__", " __UNSURE__ ", "\u{200b}", "A\nB", ""] {
+        assert!(!can_be_label(name), "{name:?}");
+    }
+    assert!(["None", "👍", "A|B", "C#"].iter().all(|name| can_be_label(name)));
 }
 
 proptest! {

@@ -3,6 +3,8 @@
 //! A chosen text covers every text by their similarity; a text counts as covered by the best of the chosen ones.
 //! Greedy choice reaches at least 63 % of the best coverage there is (G. Nemhauser, L. Wolsey and M. Fisher, 1978),
 //! and need not look at all gains again, since they only fall (M. Minoux, "Accelerated greedy algorithms", 1978).
+//! Where nothing but coverage counts, each choice is then exchanged for the middle of the texts that it stands for
+//! (k-medoids: H.-S. Park and C.-H. Jun, "A simple and fast algorithm for K-medoids clustering", 2009).
 
 use std::{
     cmp::Reverse,
@@ -10,6 +12,9 @@ use std::{
 };
 
 use crate::text::{Vector, normalise};
+
+/// Rounds of exchange, of which a few are enough.
+const MAX_EXCHANGES: usize = 20;
 
 /// Chooses `count` texts that, with those asked about before, cover all, each text counting by its weight (0 or more);
 /// best choice first.
@@ -43,6 +48,58 @@ pub(super) fn choose(similarities: &[Vec<f32>], weights: &[f32], count: usize) -
         cover(&mut covered, &similarities[text]);
     }
     chosen
+}
+
+/// Exchanges chosen texts for such that stand for the same ones better, until none does or [`MAX_EXCHANGES`] rounds are
+/// over; returns them in the order of how much they cover.
+///
+/// Greedy choice begins in the middle of all texts, where labels say least, and cannot take a choice back.
+pub(super) fn exchange(similarities: &[Vec<f32>], weights: &[f32], mut chosen: Vec<usize>) -> Vec<usize> {
+    let texts = weights.len();
+    let mut asked_before = vec![0.0; texts];
+    for asked in &similarities[texts..] {
+        cover(&mut asked_before, asked);
+    }
+    let mut covered_by = vec![0.0; chosen.len()];
+    for _ in 0..MAX_EXCHANGES {
+        let mut groups = vec![Vec::new(); chosen.len()];
+        for text in 0..texts {
+            let best = (0..chosen.len()).max_by(|&a, &b| {
+                let [a, b] = [a, b].map(|choice| similarities[chosen[choice]][text]);
+                a.total_cmp(&b)
+            });
+            if let Some(best) = best
+                && similarities[chosen[best]][text] > asked_before[text]
+            {
+                groups[best].push(text);
+            }
+        }
+        let mut is_better = false;
+        for (choice, group) in groups.iter().enumerate() {
+            let covers = |by: usize| -> f32 {
+                group
+                    .iter()
+                    .map(|&text| (similarities[by][text] - asked_before[text]).max(0.0) * weights[text])
+                    .sum()
+            };
+            let now = covers(chosen[choice]);
+            let others = group.iter().filter(|text| !chosen.contains(text));
+            let best = others.map(|&text| (text, covers(text)));
+            let best = best.max_by(|(_, a), (_, b)| a.total_cmp(b));
+            covered_by[choice] = now;
+            if let Some((text, covers)) = best
+                && covers > now
+            {
+                (chosen[choice], covered_by[choice], is_better) = (text, covers, true);
+            }
+        }
+        if !is_better {
+            break;
+        }
+    }
+    let mut order: Vec<usize> = (0..chosen.len()).collect();
+    order.sort_by(|&a, &b| covered_by[b].total_cmp(&covered_by[a]));
+    order.into_iter().map(|choice| chosen[choice]).collect()
 }
 
 /// Counts a text as chosen.
@@ -209,6 +266,26 @@ mod tests {
     }
 
     #[test]
+    fn a_choice_from_between_the_groups_is_exchanged_for_the_middle_of_one() {
+        // Two groups of three, and a text that is a little like all.
+        let group = |text: usize| text / 3;
+        let alike = |a: usize, b: usize| match (a, b) {
+            _ if a == b => 1.0,
+            (6, _) | (_, 6) => 0.6,
+            _ if group(a) != group(b) => 0.0,
+            _ if a % 3 == 0 || b % 3 == 0 => 0.9,
+            _ => 0.5,
+        };
+        let similarities: Vec<Vec<f32>> = (0..7).map(|a| (0..7).map(|b| alike(a, b)).collect()).collect();
+        let greedy = choose(&similarities, &[1.0; 7], 2);
+
+        let exchanged = exchange(&similarities, &[1.0; 7], greedy.clone());
+
+        assert_eq!(greedy[0], 6);
+        assert_eq!(exchanged, [0, 3]);
+    }
+
+    #[test]
     fn texts_without_words_are_chosen_last() {
         assert_eq!(choose(&similarities(&["", " ", "word"]), &[1.0; 3], 3)[0], 2);
     }
@@ -254,6 +331,25 @@ mod tests {
                     prop_assert_eq!(*similarity, similarities[b][a]);
                 }
             }
+        }
+
+        #[test]
+        fn exchange_loses_neither_coverage_nor_a_choice(
+            texts in proptest::collection::vec(("([a-d]{1,2} ){1,4}", 0.0f32..2.0), 1..12), count in 1usize..5,
+        ) {
+            let (texts, weights): (Vec<&str>, Vec<f32>) =
+                texts.iter().map(|(text, weight)| (text.as_str(), *weight)).unzip();
+            let similarities = similarities(&texts);
+            let chosen = choose(&similarities, &weights, count);
+
+            let mut exchanged = exchange(&similarities, &weights, chosen.clone());
+
+            let [before, after] = [&chosen, &exchanged]
+                .map(|chosen| coverage(&similarities, &weights, chosen.iter().copied()));
+            prop_assert!(after >= before - 1e-4, "{after} {before}");
+            exchanged.sort_unstable();
+            exchanged.dedup();
+            prop_assert_eq!(exchanged.len(), chosen.len());
         }
 
         #[test]

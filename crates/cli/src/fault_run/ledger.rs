@@ -1,0 +1,304 @@
+//! What was sent, what was acknowledged, who was asked what, and what must have come of it.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use active_learning_core::{feedback::record_id, random::Random};
+
+/// Name of the classifier that clients name.
+pub(super) const CLASSIFIER: &str = "faults";
+
+/// Labels of the texts: those that the shipped sample begins with.
+const LABELS: [&str; 4] = ["World", "Sports", "Business", "SciTech"];
+
+/// Of so many texts one is labelled wrongly at first, by mistake.
+const TEXTS_PER_MISTAKE: usize = 16;
+
+/// Texts that are uploaded in one file, and of so many such blocks one is.
+pub(super) const BLOCK: usize = 10;
+const BLOCKS_PER_FILE: usize = 8;
+
+/// Words of a text, so many that no two texts are near duplicates.
+const WORDS: usize = 14;
+
+/// What a client does with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Has it classified; it is doubtful whatever the model says.
+    Classify,
+    /// Corrects a prediction.
+    Correct,
+    /// Dislikes a prediction and does not say what is right.
+    Dislike,
+    /// Likes a prediction: nobody is asked.
+    Like,
+}
+
+/// All texts of a run.
+pub(super) struct Ledger {
+    seed: u64,
+    records: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Number of the text by the id of its question.
+    numbers: HashMap<String, usize>,
+    acknowledged: BTreeSet<usize>,
+    /// Of these, whose answer said that people will be asked.
+    expected: BTreeSet<usize>,
+    /// Answers that the portal took, by the id of the question.
+    answers: HashMap<String, u32>,
+    /// Questions whose mistake has been made.
+    mistaken: HashSet<String>,
+    /// Reviewer and human loop of each mistake that is not corrected yet.
+    to_correct: BTreeSet<(String, String)>,
+}
+
+/// What became of all texts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub acknowledged: usize,
+    pub expected: usize,
+    pub labelled: usize,
+    pub lost: usize,
+    pub twice: usize,
+    pub mispaired: usize,
+    pub asked_twice: usize,
+    pub dead_letters: usize,
+}
+
+impl Verdict {
+    /// Returns whether nothing was lost, doubled or falsified.
+    pub(super) fn is_clean(&self) -> bool {
+        [
+            self.lost,
+            self.twice,
+            self.mispaired,
+            self.asked_twice,
+            self.dead_letters,
+        ]
+        .iter()
+        .all(|count| *count == 0)
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(seed: u64, records: usize) -> Self {
+        Self {
+            seed,
+            records,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Returns what the client with the text of this number does.
+    pub(super) fn kind(&self, number: usize) -> Kind {
+        match self.random(number).next_u64() % 20 {
+            0..12 => Kind::Classify,
+            12..15 => Kind::Correct,
+            15..18 => Kind::Dislike,
+            _ => Kind::Like,
+        }
+    }
+
+    /// Returns whether the block that begins with this number is uploaded in a file, as dislikes.
+    pub(super) fn is_file(&self, first: usize) -> bool {
+        (first / BLOCK) % BLOCKS_PER_FILE == 1
+    }
+
+    /// Returns the right label of the text of this number; its first word says it too.
+    pub(super) fn label(&self, number: usize) -> &'static str {
+        LABELS[number % LABELS.len()]
+    }
+
+    /// Returns the text of this number: no two are alike.
+    pub(super) fn text(&self, number: usize) -> String {
+        let mut random = self.random(number);
+        let mut text = format!("{} {number}", self.label(number).to_lowercase());
+        for _ in 0..WORDS {
+            text.push(' ');
+            for _ in 0..6 {
+                text.push(char::from(b'a' + (random.next_u64() % 26) as u8));
+            }
+        }
+        text
+    }
+
+    fn random(&self, number: usize) -> Random {
+        Random::new(self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(number as u64))
+    }
+
+    /// Notes that a text will be sent: people may be asked before its client has heard.
+    pub(super) fn will_send(&self, number: usize) {
+        let id = record_id(CLASSIFIER, &self.text(number));
+        self.state().numbers.insert(id, number);
+    }
+
+    /// Notes an acknowledgement, and whether it said that people will be asked.
+    pub(super) fn acknowledge(&self, number: usize, is_asked: bool) {
+        let mut state = self.state();
+        state.acknowledged.insert(number);
+        if is_asked {
+            state.expected.insert(number);
+        }
+    }
+
+    /// Returns the right answer to a question; `None` if it is of no text of this run.
+    pub(super) fn answer(&self, id: &str) -> Option<&'static str> {
+        let number = self.state().numbers.get(id).copied();
+        number.map(|number| self.label(number))
+    }
+
+    /// Returns the wrong label that a reviewer gives to a question first; `None` for most, and for the second time.
+    pub(super) fn mistake(&self, id: &str) -> Option<&'static str> {
+        let mut state = self.state();
+        let number = *state.numbers.get(id)?;
+        let is_one = number % TEXTS_PER_MISTAKE == 5 && state.mistaken.insert(id.to_owned());
+        is_one.then(|| self.label(number + 1))
+    }
+
+    /// Notes that a reviewer answered a task wrongly.
+    pub(super) fn to_correct(&self, reviewer: &str, task: &str) {
+        let mistake = (reviewer.to_owned(), task.to_owned());
+        self.state().to_correct.insert(mistake);
+    }
+
+    /// Returns the tasks that a reviewer answered wrongly and has not corrected.
+    pub(super) fn tasks_to_correct(&self, reviewer: &str) -> Vec<String> {
+        let state = self.state();
+        let own = state.to_correct.iter().filter(|(whose, _)| whose == reviewer);
+        own.map(|(_, task)| task.clone()).collect()
+    }
+
+    /// Notes that a mistake is corrected.
+    pub(super) fn is_corrected(&self, reviewer: &str, task: &str) {
+        let mistake = (reviewer.to_owned(), task.to_owned());
+        self.state().to_correct.remove(&mistake);
+    }
+
+    /// Notes that the portal took answers to these questions.
+    pub(super) fn answered(&self, ids: &[String]) {
+        let mut state = self.state();
+        for id in ids {
+            *state.answers.entry(id.clone()).or_default() += 1;
+        }
+    }
+
+    /// Returns how many texts must be labelled.
+    pub(super) fn expected(&self) -> usize {
+        self.state().expected.len()
+    }
+
+    /// Returns how many of these rows, of label and text, have a label that is not their text's.
+    pub(super) fn mispaired(&self, exported: &[(String, String)]) -> usize {
+        let wrong = exported.iter().filter(|(label, text)| {
+            let number = self.state().numbers.get(&record_id(CLASSIFIER, text)).copied();
+            number.is_none_or(|number| self.label(number) != label)
+        });
+        wrong.count()
+    }
+
+    pub(super) fn progress(&self) -> String {
+        let state = self.state();
+        format!(
+            "{} of {} acknowledged, {} answered",
+            state.acknowledged.len(),
+            self.records,
+            state.answers.len()
+        )
+    }
+
+    /// Returns how many of the texts that must be labelled are not among these rows, of label and text.
+    pub(super) fn missing(&self, exported: &[(String, String)]) -> usize {
+        let texts: HashSet<&str> = exported.iter().map(|(_, text)| text.as_str()).collect();
+        let expected = self.state().expected.clone();
+        expected
+            .into_iter()
+            .filter(|number| !texts.contains(self.text(*number).as_str()))
+            .count()
+    }
+
+    /// Judges what was exported, rows of label and text.
+    pub(super) fn verdict(&self, exported: &[(String, String)], dead_letters: usize) -> Verdict {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for (_, text) in exported {
+            *seen.entry(text).or_default() += 1;
+        }
+        let (lost, mispaired) = (self.missing(exported), self.mispaired(exported));
+        let state = self.state();
+        Verdict {
+            acknowledged: state.acknowledged.len(),
+            expected: state.expected.len(),
+            labelled: seen.len(),
+            lost,
+            twice: seen.values().filter(|count| **count > 1).count(),
+            mispaired,
+            asked_twice: state.answers.values().filter(|count| **count > 1).count(),
+            dead_letters,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger_of(records: usize) -> Ledger {
+        let ledger = Ledger::new(1, records);
+        for number in 0..records {
+            ledger.will_send(number);
+            ledger.acknowledge(number, ledger.kind(number) != Kind::Like);
+        }
+        ledger
+    }
+
+    fn exported(ledger: &Ledger) -> Vec<(String, String)> {
+        (0..ledger.records())
+            .filter(|number| ledger.kind(*number) != Kind::Like)
+            .map(|number| (ledger.label(number).to_owned(), ledger.text(number)))
+            .collect()
+    }
+
+    #[test]
+    fn a_run_in_which_every_text_came_back_once_is_clean() {
+        let ledger = ledger_of(200);
+        let exported = exported(&ledger);
+
+        let verdict = ledger.verdict(&exported, 0);
+
+        assert!(verdict.is_clean(), "{verdict:?}");
+        assert_eq!((verdict.acknowledged, verdict.labelled), (200, exported.len()));
+        assert!(exported.len() < 200);
+    }
+
+    #[test]
+    fn what_is_lost_doubled_or_falsified_is_counted() {
+        let ledger = ledger_of(200);
+        let mut exported = exported(&ledger);
+        exported.remove(0);
+        exported.push(exported[0].clone());
+        exported[3].0 = "no label of these".to_owned();
+        exported.push(("World".to_owned(), "a text of nobody".to_owned()));
+        let id = record_id(CLASSIFIER, &exported[5].1);
+        ledger.answered(&[id.clone(), id]);
+
+        let verdict = ledger.verdict(&exported, 2);
+
+        let counts = (verdict.lost, verdict.twice, verdict.mispaired);
+        assert_eq!(counts, (1, 1, 2));
+        assert_eq!((verdict.asked_twice, verdict.dead_letters), (1, 2));
+        assert!(!verdict.is_clean());
+    }
+}

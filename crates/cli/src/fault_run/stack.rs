@@ -1,0 +1,221 @@
+//! The stack of a run, a process that is killed and started again.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use active_learning_core::random::Random;
+use tokio::{
+    process::{Child, Command},
+    sync::Mutex,
+    time::sleep,
+};
+
+use super::{Failure, files_of_faults};
+use crate::outputs::StackOutputs;
+
+/// A start takes seconds; the first one trains a model.
+const START_TIMEOUT: Duration = Duration::from_secs(300);
+/// One kill in so many is of the whole stack, the others of a function.
+const KILLS_PER_STACK_KILL: u64 = 3;
+
+/// Every prediction is doubtful, everything is delivered at once, and models are built and switched as labels come.
+const PARAMETERS: [&str; 10] = [
+    "ComprehendClassificationScoreThreshold=1",
+    "TextEncoder=none",
+    "FeedbackBufferSeconds=1",
+    "NewLabelsToBuild=500",
+    "MinMacroF1Gain=0",
+    "MaxRecallLoss=1",
+    "SelectionSignificance=0",
+    "UsagePlanMonthlyQuota=1000000000",
+    "UsagePlanRateLimit=10000",
+    "UsagePlanBurstLimit=10000",
+];
+
+/// The process, and what was done to it.
+pub(super) struct Stack {
+    program: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    seed: u64,
+    child: Mutex<Option<Child>>,
+    outputs: RwLock<Option<Arc<StackOutputs>>>,
+    starts: AtomicU64,
+    kills: AtomicU64,
+    function_kills: AtomicU64,
+}
+
+impl Stack {
+    /// Chooses a port; starts nothing.
+    pub(super) fn new(folder: &Path, seed: u64) -> Result<Self, Failure> {
+        Ok(Self {
+            program: env::current_exe()?,
+            folder: folder.to_owned(),
+            port: TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
+            seed,
+            child: Mutex::default(),
+            outputs: RwLock::default(),
+            starts: AtomicU64::default(),
+            kills: AtomicU64::default(),
+            function_kills: AtomicU64::default(),
+        })
+    }
+
+    /// Starts it and waits until it is ready.
+    pub(super) async fn start(&self, with_faults: bool) -> Result<(), Failure> {
+        StackOutputs::forget(&self.folder)?;
+        let number = self.starts.fetch_add(1, Ordering::Relaxed);
+        let log = fs::File::create(self.folder.join(format!("stack-{number}.log")))?;
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--state-dir")
+            .arg(&self.folder)
+            .args(["run", "--port", &self.port.to_string()])
+            .args(PARAMETERS.iter().flat_map(|parameter| ["--param", parameter]))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true);
+        if with_faults {
+            let seed = self.seed.wrapping_add(number);
+            command.args(["--faults", &seed.to_string()]);
+        }
+        let mut child = command.spawn()?;
+        let begin = Instant::now();
+        let outputs = loop {
+            if let Ok(outputs) = StackOutputs::read(&self.folder) {
+                break outputs;
+            }
+            if let Some(status) = child.try_wait()? {
+                let log = self.folder.join(format!("stack-{number}.log"));
+                return Err(format!("the stack ended by itself ({status}); see {}", log.display()).into());
+            }
+            if begin.elapsed() > START_TIMEOUT {
+                return Err("the stack is not ready after five minutes".into());
+            }
+            sleep(Duration::from_millis(50)).await;
+        };
+        *self.child.lock().await = Some(child);
+        *self.outputs.write().expect("nothing panics with it") = Some(Arc::new(outputs));
+        Ok(())
+    }
+
+    /// Kills it without warning, as `kill -9` does; its functions end with it.
+    pub(super) async fn kill(&self) {
+        if let Some(mut child) = self.child.lock().await.take() {
+            // It may have ended by itself, which is as good.
+            let _ = child.kill().await;
+        }
+    }
+
+    /// Kills the stack, or one of its functions, again and again.
+    pub(super) async fn kill_at_random(&self, seed: u64, seconds: u32, is_over: &AtomicBool) {
+        if seconds == 0 {
+            return;
+        }
+        let mut random = Random::new(!seed);
+        loop {
+            let pause = 2.0 * f64::from(seconds) * random.next_f64();
+            sleep(Duration::from_secs_f64(pause)).await;
+            if is_over.load(Ordering::Relaxed) {
+                return;
+            }
+            if random.next_u64().is_multiple_of(KILLS_PER_STACK_KILL) {
+                self.kill().await;
+                self.kills.fetch_add(1, Ordering::Relaxed);
+                while let Err(error) = self.start(true).await {
+                    eprintln!("the stack did not start: {error}");
+                    sleep(Duration::from_secs(1)).await;
+                }
+            } else if self.kill_function(random.next_u64()).await {
+                self.function_kills.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Kills one of the stack's child processes; returns whether there was one.
+    async fn kill_function(&self, choice: u64) -> bool {
+        let Some(id) = self.child.lock().await.as_ref().and_then(Child::id) else {
+            return false;
+        };
+        let children = children(id);
+        let Some(child) = (!children.is_empty()).then(|| children[choice as usize % children.len()]) else {
+            return false;
+        };
+        let killed = Command::new("kill")
+            .args(["-9", &child.to_string()])
+            .status()
+            .await;
+        killed.is_ok_and(|status| status.success())
+    }
+
+    /// Returns where the stack answers, or answered before it was killed.
+    pub(super) fn outputs(&self) -> Result<Arc<StackOutputs>, Failure> {
+        let outputs = self.outputs.read().expect("nothing panics with it");
+        outputs.clone().ok_or_else(|| "the stack has not started".into())
+    }
+
+    /// Returns the labelled rows, label and text.
+    pub(super) async fn export(&self) -> Result<Vec<(String, String)>, Failure> {
+        let file = self.folder.join("export.csv");
+        let exported = Command::new(&self.program)
+            .arg("--state-dir")
+            .arg(&self.folder)
+            .args(["export", "--format", "csv", "--output"])
+            .arg(&file)
+            .output()
+            .await?;
+        if !exported.status.success() {
+            let reason = String::from_utf8_lossy(&exported.stderr);
+            return Err(format!("export failed: {reason}").into());
+        }
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(&file)?;
+        Ok(reader.deserialize().collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn kills(&self) -> u64 {
+        self.kills.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn function_kills(&self) -> u64 {
+        self.function_kills.load(Ordering::Relaxed)
+    }
+
+    /// Returns how often each fault befell, over all starts; the last second before a kill is missing.
+    pub(super) fn faults(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for file in files_of_faults(&self.folder) {
+            let counts: Vec<(String, u64)> = fs::read(file)
+                .ok()
+                .and_then(|json| serde_json::from_slice(&json).ok())
+                .unwrap_or_default();
+            for (fault, count) in counts {
+                *sums.entry(fault).or_default() += count;
+            }
+        }
+        sums
+    }
+}
+
+/// Returns the processes that a process has started, where the system tells (`/proc`).
+fn children(id: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task"));
+    let tasks = tasks.into_iter().flatten().filter_map(Result::ok);
+    tasks
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|children| {
+            let ids = children.split_whitespace().map(str::parse);
+            ids.filter_map(Result::ok).collect::<Vec<u32>>()
+        })
+        .collect()
+}
