@@ -8,7 +8,7 @@ use active_learning_core::{
     keys,
     labels::{human_loop::Answer, question::Question},
 };
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use crate::{outputs::StackOutputs, place::Place};
@@ -41,14 +41,15 @@ pub struct Listing {
 
 /// The command `adjudicate`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("decision").required(true))]
 pub struct Adjudication {
     /// Id of the record, as `disputed` shows it
     record: String,
     /// The right label, of the label set; several of a multi-label classifier
-    #[arg(long, value_name = "NAME", required_unless_present = "none_fits")]
+    #[arg(long, value_name = "NAME", group = "decision")]
     label: Vec<String>,
     /// No label fits
-    #[arg(long, conflicts_with = "label")]
+    #[arg(long, group = "decision")]
     none_fits: bool,
     /// Who decides
     #[arg(long, value_name = "NAME", default_value = "operator")]
@@ -112,12 +113,18 @@ pub async fn list(
 ///
 /// # Errors
 ///
-/// When there is no such dispute, the label is none of the label set, or the buckets fail.
+/// When there is no such dispute, the label is none of the label set, there are several labels where a text has one, or
+/// the buckets fail.
 pub async fn adjudicate(
     adjudication: Adjudication,
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<(), Failure> {
     let place = adjudication.place.find(stack).await?;
+    if adjudication.label.len() > 1 && !place.several_labels {
+        return Err(
+            "a text has one label here (parameter ReviewSeveralLabels): name one with --label".into(),
+        );
+    }
     let choice = match adjudication.none_fits {
         true => Choice::NoneFits,
         false => Choice::Labels(adjudication.label),

@@ -5,16 +5,31 @@
 use active_learning_aws::{
     self as aws,
     label_set::{ChangeError, LabelSets},
+    questions,
     relabelling::Relabelling,
 };
-use active_learning_core::labels::label_set::{Label, LabelSet, LabelSetError, State};
+use active_learning_core::{
+    feedback::Signal,
+    labels::{
+        label_key::label_key,
+        label_set::{Label, LabelSet, LabelSetError, State},
+        question::{Question, State as QuestionState},
+    },
+};
 use clap::{Args, Subcommand};
+use futures::{StreamExt, TryStreamExt, stream};
 use model_building::relabel::{self, Doubt, Proposal, Rows};
 use serde::Serialize;
 
 use crate::{confirm::confirmed, outputs::StackOutputs, place::Place};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Proposals that are named where another one is looked for.
+const NAMED: usize = 5;
+
+/// Questions that are read at a time.
+const READS_AT_ONCE: usize = 32;
 
 /// The command `labels`.
 #[derive(Debug, Args)]
@@ -39,7 +54,7 @@ pub struct Options {
 enum Action {
     /// Shows the labels with their synonyms and states (the default)
     List,
-    /// Adds a label, or brings a retired one back; texts that no label fitted are asked again
+    /// Adds a label, or brings one back that was retired, merged or split; texts that no label fitted are asked again
     Add {
         /// Its name
         name: String,
@@ -95,7 +110,7 @@ enum Action {
         /// Its name
         name: String,
     },
-    /// Refuses a proposed label: it is proposed no more
+    /// Refuses a proposed label: it is proposed no more, and texts that were answered by it are asked again
     Refuse {
         /// Its name
         name: String,
@@ -179,6 +194,9 @@ impl Labels {
     ) -> Result<bool, Failure> {
         // What cannot be done is said before anything is counted.
         apply(&mut set.clone(), &action)?;
+        if let Action::Accept { name } = &action {
+            self.check_proposed(set, name).await?;
+        }
         let plan = self.plan(set, &action).await?;
         let mut text = plan.text;
         if set.labels().is_empty() {
@@ -209,7 +227,7 @@ impl Labels {
         let (version, asked_again) = self.make(set, &action, &plan.again).await?;
         println!("Label set version {version}.");
         if asked_again > 0 {
-            println!("{asked_again} texts are asked again.");
+            println!("Asked again: {}.", texts(asked_again));
         }
         Ok(true)
     }
@@ -240,11 +258,34 @@ impl Labels {
         let resumed = self.relabelling.resume(&aws::now()).await?;
         if resumed.texts > 0 {
             eprintln!(
-                "An earlier change of the label set had been left in the middle: {} texts are asked again now.",
-                resumed.texts
+                "An earlier change of the label set had been left in the middle; asked again now: {}.",
+                texts(resumed.texts)
             );
         }
         Ok(())
+    }
+
+    /// Refuses to accept what nobody proposed: it is a slip more often than a wish.
+    async fn check_proposed(&self, set: &LabelSet, name: &str) -> Result<(), Failure> {
+        let proposals = relabel::proposals(&self.place.training, set).await?;
+        let key = label_key(name);
+        if set.find(name).is_some() || proposals.iter().any(|proposal| label_key(&proposal.name) == key) {
+            return Ok(());
+        }
+        let names: Vec<String> = proposals
+            .iter()
+            .take(NAMED)
+            .map(|one| format!("`{}`", one.name))
+            .collect();
+        let proposed = match names.is_empty() {
+            true => "nothing is".to_owned(),
+            false => format!("proposed are {}", names.join(", ")),
+        };
+        Err(format!(
+            "nobody proposed `{}`; {proposed}. `labels add` makes a label of your own",
+            name.trim()
+        )
+        .into())
     }
 
     async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
@@ -283,30 +324,72 @@ impl Labels {
             Action::Split { name, into } => {
                 again = self.rows(set, &Doubt::Label(&name_of(name))).await?;
                 format!(
-                    "`{}` is replaced by `{}`. {} texts will be asked again, the most doubtful first; until they are \
+                    "`{}` is replaced by `{}`. {} will be asked again, the most doubtful first; until they are \
                      answered their rows are left out.",
                     name_of(name),
                     into.join("`, `"),
-                    again.count()
+                    texts(again.count())
                 )
             }
             Action::Add { name, .. } | Action::Accept { name } => {
                 again = self.rows(set, &Doubt::NoneFits).await?;
-                format!(
-                    "`{}` becomes a label. Votes that proposed it count for it; {} texts that no label fitted will be \
-                     asked again, the most doubtful first.",
-                    name.trim(),
-                    again.count()
-                )
+                let open = self.leave_out_open(&mut again).await?;
+                let becomes = match set.find(name) {
+                    Some(label) => format!(
+                        "`{}` is a label again, and rows that name it are its rows",
+                        label.name
+                    ),
+                    None => format!(
+                        "`{}` becomes a label, and votes that proposed it count for it",
+                        name.trim()
+                    ),
+                };
+                let again = texts(again.count());
+                let mut text = format!(
+                    "{becomes}. Of the texts that no label fitted {again} will be asked again, the most doubtful first."
+                );
+                if open > 0 {
+                    text += &format!(" An earlier change asks about {} already.", texts(open));
+                }
+                text
             }
             Action::Synonym { name, synonym } => {
                 format!("`{}` means `{}` too.", synonym.trim(), name_of(name))
             }
             Action::Describe { name, .. } => format!("`{}` gets another description.", name_of(name)),
-            Action::Refuse { name } => format!("`{}` is proposed no more.", name.trim()),
+            Action::Refuse { name } => {
+                again = self.rows(set, &Doubt::Proposed(name)).await?;
+                self.leave_out_open(&mut again).await?;
+                format!(
+                    "`{}` is proposed no more. {} that were answered by it will be asked again.",
+                    name.trim(),
+                    texts(again.count())
+                )
+            }
             Action::List | Action::Proposed => String::new(),
         };
         Ok(Plan { text, again })
+    }
+
+    /// Leaves out the texts that an earlier change asks about already: their open tasks follow the label set. Returns how
+    /// many these are.
+    async fn leave_out_open(&self, rows: &mut Rows) -> Result<usize, Failure> {
+        let before = rows.answers.len();
+        let answers = std::mem::take(&mut rows.answers);
+        let asked: Vec<Option<Question>> = stream::iter(&answers)
+            .map(|record| questions::read(&self.place.feedback, &record.id))
+            .buffered(READS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let is_open = |question: &Question| {
+            question.state == QuestionState::Asked && question.record.signal == Signal::Relabel
+        };
+        let answers = answers.into_iter().zip(asked);
+        rows.answers = answers
+            .filter(|(_, question)| !question.as_ref().is_some_and(is_open))
+            .map(|(record, _)| record)
+            .collect();
+        Ok(before - rows.answers.len())
     }
 
     async fn rows(&self, set: &LabelSet, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
@@ -336,6 +419,13 @@ fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
     }
 }
 
+fn texts(count: usize) -> String {
+    match count {
+        1 => "1 text".to_owned(),
+        count => format!("{count} texts"),
+    }
+}
+
 fn mapped(rows: &Rows) -> String {
     let (answers, initial) = (rows.answers.len(), rows.initial.len());
     format!("{answers} answers and {initial} rows of training files are mapped, nobody is asked")
@@ -345,9 +435,10 @@ fn proposed(proposals: &[Proposal]) -> String {
     if proposals.is_empty() {
         return "Nothing is proposed.\n".to_owned();
     }
-    let lines = proposals
-        .iter()
-        .map(|proposal| format!("{}\t{} votes\n", proposal.name, proposal.votes));
+    let lines = proposals.iter().map(|proposal| {
+        let votes = if proposal.votes == 1 { "vote" } else { "votes" };
+        format!("{}\t{} {votes}\n", proposal.name, proposal.votes)
+    });
     lines.collect()
 }
 

@@ -7,7 +7,7 @@ use active_learning_core::{
     dataset::{Mode, TextId, TrainingRows, one_line},
     feedback::{FeedbackRecord, Signal, Source, record_id},
     labels::{
-        consolidation::{Settings, consolidate},
+        consolidation::{Consensus, Settings, consolidate},
         human_loop::Answer,
         label_key::label_key,
         label_set::{LabelSet, Resolution, can_be_label},
@@ -33,6 +33,8 @@ pub enum Doubt<'a> {
     Label(&'a str),
     /// Answers that no label fits: one that is new may.
     NoneFits,
+    /// Answers that propose this as a label.
+    Proposed(&'a str),
 }
 
 /// Rows of one kind.
@@ -80,6 +82,7 @@ pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) ->
         let is_meant = match (&outcome, doubt) {
             (Outcome::Labels(labels), Doubt::Label(name)) => labels.iter().any(|label| label == name),
             (Outcome::NoClass("none-fits"), Doubt::NoneFits) => true,
+            (Outcome::NoClass(_), Doubt::Proposed(name)) => proposes(&consolidated.of(last.id), name),
             _ => false,
         };
         if is_meant {
@@ -90,6 +93,19 @@ pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) ->
         rows.initial = initial_rows(bucket, set, name, answered).await?;
     }
     Ok(rows)
+}
+
+/// Returns whether people agree on a label that is none of the set, and this is it.
+fn proposes(consensus: &Consensus<&Answer>, name: &str) -> bool {
+    let Consensus::Agreed { answer, .. } = consensus else {
+        return false;
+    };
+    let is_it = |label: &str| label_key(label) == label_key(name);
+    match answer {
+        Answer::NewLabel { label } => is_it(label),
+        Answer::Labels { labels } => labels.iter().any(|label| is_it(label)),
+        Answer::NoneFits | Answer::Unsure => false,
+    }
 }
 
 /// Returns what is proposed and neither a label nor refused, the most frequent first.

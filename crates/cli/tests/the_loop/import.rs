@@ -120,7 +120,7 @@ async fn imported_labels_train_and_are_not_asked_again_and_texts_without_labels_
         "{}",
         again.1
     );
-    assert!(proposed.1.contains("Weather\t1 votes"), "{}", proposed.1);
+    assert!(proposed.1.contains("Weather\t1 vote"), "{}", proposed.1);
     let lines = |printed: &str, text: &str| {
         printed
             .lines()

@@ -43,7 +43,7 @@ async fn a_split_class_is_asked_again_and_the_export_holds_each_text_once_with_t
         "{printed}"
     );
     assert!(
-        !again && refused.contains("there is no active label `sports`"),
+        !again && refused.contains("the label `Sports` is not in use any more: it was split into"),
         "{refused}"
     );
     let texts = exported

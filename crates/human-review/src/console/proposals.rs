@@ -41,7 +41,8 @@ impl Console<'_> {
         blocks.push(Block::text(
             "What reviewers proposed, as of the last look of the function that builds models. A merge makes the proposal \
              another name of a label. `active-learning labels accept` makes it a label of its own: it asks texts again \
-             that no label fitted, for which it reads them all. `labels proposed` counts what users suggested as well.",
+             that no label fitted, for which it reads them all. `labels proposed` counts what users suggested as well, and `labels refuse` asks texts again that were \
+             answered by what it refuses.",
         ));
         if proposals.is_empty() {
             blocks.push(Block::text("Nothing is proposed."));

@@ -18,7 +18,10 @@ pub enum LabelSetError {
     /// Two labels of a stored set have the same name.
     #[error("two labels of the set have the same name or synonym")]
     TwoLabels,
-    /// No name, one too long, or one with a meaning of its own.
+    /// A word that answers have a use for.
+    #[error("`{0}` cannot be a label: as an answer it has a meaning of its own; choose another name")]
+    Reserved(String),
+    /// No name, or one too long.
     #[error(
         "`{0}` cannot be a label: it needs something that can be seen, at most {MAX_NAME_BYTES} bytes, and no line break"
     )]
@@ -34,6 +37,16 @@ pub enum LabelSetError {
     /// There is no such label in use.
     #[error("there is no active label `{0}`; `active-learning labels accept` makes a proposed one a label")]
     Unknown(String),
+    /// There is such a label, but it is not in use.
+    #[error(
+        "the label `{name}` is not in use any more: it was {fate}; `active-learning labels add` brings it back"
+    )]
+    NotInUse {
+        /// The label.
+        name: String,
+        /// What became of it.
+        fate: String,
+    },
     /// A label cannot be merged into, or split into, itself.
     #[error("`{0}` cannot be merged or split into itself")]
     Itself(String),
@@ -61,16 +74,18 @@ impl LabelSet {
         at.clone_into(&mut self.updated_at);
     }
 
-    /// Adds a label, or brings a retired one back.
+    /// Adds a label, or brings one back that was retired, merged or split: what was labelled so is so again.
     ///
     /// # Errors
     ///
     /// [`LabelSetError`] where the name is none, or another label's.
     pub fn add(&mut self, name: &str, description: &str) -> Result<(), LabelSetError> {
-        let retired = self
-            .index(name)
-            .filter(|index| self.labels[*index].state == State::Retired);
-        match retired {
+        let unused = self.index(name).filter(|index| {
+            let label = &self.labels[*index];
+            // Another name of a label that went into others may be meant for one of these.
+            label.state == State::Retired || (!label.is_active() && label_key(&label.name) == label_key(name))
+        });
+        match unused {
             Some(_) if self.active().count() >= MAX_ACTIVE_LABELS => Err(LabelSetError::TooMany),
             Some(index) => {
                 let label = &mut self.labels[index];
@@ -253,8 +268,11 @@ impl LabelSet {
 
     /// Finds an active label by any of its names.
     fn active_index(&self, name: &str) -> Result<usize, LabelSetError> {
-        let index = self.index(name).filter(|index| self.labels[*index].is_active());
-        index.ok_or_else(|| LabelSetError::Unknown(name.trim().to_owned()))
+        match self.index(name) {
+            Some(index) if self.labels[index].is_active() => Ok(index),
+            Some(index) => Err(self.not_in_use(index)),
+            None => Err(LabelSetError::Unknown(name.trim().to_owned())),
+        }
     }
 
     /// Checks that a name is no label's, or that of this one.
@@ -265,7 +283,22 @@ impl LabelSet {
         }
     }
 
+    fn not_in_use(&self, index: usize) -> LabelSetError {
+        let label = &self.labels[index];
+        LabelSetError::NotInUse {
+            name: label.name.clone(),
+            fate: match &label.state {
+                State::MergedInto(into) => format!("merged into `{into}`"),
+                State::Split { into } => format!("split into `{}`", into.join("`, `")),
+                State::Active | State::Retired => "retired".to_owned(),
+            },
+        }
+    }
+
     fn taken(&self, name: &str, index: usize) -> LabelSetError {
+        if !self.labels[index].is_active() {
+            return self.not_in_use(index);
+        }
         LabelSetError::Taken {
             name: name.to_owned(),
             label: self.labels[index].name.clone(),
@@ -294,12 +327,11 @@ pub fn check_suggestion(record: &FeedbackRecord) -> Result<(), InvalidFeedback> 
 /// Trims a name, and checks that it can be one.
 fn checked(name: &str) -> Result<&str, LabelSetError> {
     let name = name.trim();
+    if is_answer_word(name) {
+        return Err(LabelSetError::Reserved(name.to_owned()));
+    }
     let key = label_key(name);
-    if key.is_empty()
-        || is_answer_word(name)
-        || name.len() > MAX_NAME_BYTES
-        || name.contains(char::is_control)
-    {
+    if key.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
         return Err(LabelSetError::NoName(name.chars().take(80).collect()));
     }
     Ok(name)

@@ -57,7 +57,11 @@ fn what_is_merged_means_the_label_it_went_into_through_every_later_change() {
     set.merge("B2", "C").expect("active");
 
     assert_eq!(set.resolve("a"), Resolution::Label("C"));
-    assert_eq!(set.merge("C", "A"), Err(LabelSetError::Unknown("A".into())));
+    let not_in_use = LabelSetError::NotInUse {
+        name: "A".into(),
+        fate: "merged into `B`".into(),
+    };
+    assert_eq!(set.merge("C", "A"), Err(not_in_use));
     assert_eq!(set.merge("C", "c"), Err(LabelSetError::Itself("C".into())));
 }
 
@@ -73,6 +77,32 @@ fn a_retired_label_is_no_choice_and_can_come_back() {
     assert!(resolved);
     assert_eq!(last, Err(LabelSetError::LastLabel("B".into())));
     assert_eq!(set.resolve("A"), Resolution::Label("A"));
+}
+
+#[test]
+fn a_label_that_was_merged_or_split_comes_back_with_its_rows() {
+    let mut set = set(&["Login / account", "Delivery", "Parcel"]);
+    set.split("Login / account", &["Login", "Account"])
+        .expect("two parts");
+    set.merge("Parcel", "Delivery").expect("active");
+
+    let refused = set.rename("login / account", "Access").expect_err("it is split");
+    let as_synonym = set.add_synonym("Delivery", "LOGIN / account");
+    set.add("login / account", "").expect("it is split");
+    set.add("Parcel", "").expect("it is merged");
+
+    assert_eq!(
+        refused.to_string(),
+        "the label `Login / account` is not in use any more: it was split into `Login`, `Account`; \
+         `active-learning labels add` brings it back"
+    );
+    assert_eq!(as_synonym, Err(refused));
+    assert_eq!(
+        set.resolve("Login / Account"),
+        Resolution::Label("Login / account")
+    );
+    assert_eq!(set.resolve("parcel"), Resolution::Label("Parcel"));
+    assert_eq!(set.active().count(), 5);
 }
 
 #[test]
@@ -129,7 +159,10 @@ fn a_name_that_nobody_can_see_or_with_a_meaning_of_its_own_is_no_label() {
         &"x".repeat(MAX_NAME_BYTES + 1),
     ] {
         assert!(
-            matches!(set.add(name, ""), Err(LabelSetError::NoName(_))),
+            matches!(
+                set.add(name, ""),
+                Err(LabelSetError::NoName(_) | LabelSetError::Reserved(_))
+            ),
             "{name:?}"
         );
     }
