@@ -233,7 +233,9 @@ fn decided(decision: &Decision, blocks: &mut Vec<Block>) {
         let side = if reason.in_favour { "For" } else { "Against" };
         blocks.push(Block::text(format!("{side}: {}", reason.text)));
     }
-    blocks.push(Block::heading("Scores on texts that the model has not learnt from"));
+    blocks.push(Block::heading(
+        "Scores on texts that the model has not learnt from",
+    ));
     let champion = decision
         .champion
         .as_ref()
