@@ -29,6 +29,7 @@ pub mod output;
 pub mod pages;
 pub mod portal;
 pub mod records;
+pub mod remarks;
 pub mod session;
 pub mod task_template;
 pub mod trial;
