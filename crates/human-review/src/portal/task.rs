@@ -233,7 +233,7 @@ impl Portal<'_> {
         if form.get("portal:loop-id") != Some(&human_loop.id) {
             return Err(LoopError::NotFound.into());
         }
-        let answer = read_answer(form)?;
+        let answer = read_answer(&request.fields())?;
         let input = self.shown(&human_loop).await?;
         if self.template.is_shipped() {
             check_shipped_answer(&input, &answer)?;
