@@ -20,6 +20,7 @@ mod reader;
 mod sorter;
 mod turn;
 mod vectors;
+mod words;
 
 use std::{
     future::ready,
@@ -45,7 +46,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal, batch::ReadError},
     keys,
     labels::{
-        human_loop::{HumanLoop, human_loops},
+        human_loop::{Delivery, HumanLoop, human_loops},
         label_set::LabelSet,
     },
 };
@@ -304,7 +305,8 @@ impl A2iTrigger {
             return Ok(0);
         }
         let labels = self.labels_for(records).await?;
-        let loops = human_loops(records, items_per_task, &labels, bucket, key);
+        let words = self.driving_words(records).await;
+        let loops = human_loops(records, items_per_task, &labels, &words, Delivery { bucket, key });
         let is_full = AtomicBool::new(false);
         let kept: Vec<Asked> = stream::iter(&loops)
             .map(async |human_loop| {

@@ -106,11 +106,17 @@ async function axeFindsNothing(browser, stack) {
   const context = await browser.newContext({ bypassCSP: true });
   const page = await context.newPage();
   await page.goto(await stack.signInLink('ada', 'admin'));
+  await isAccessible(page, 'console-sign-in');
   await page.click('#sign-in');
+  await isAccessible(page, 'console-queue');
   await until('a task', async () => {
     await page.goto(`${stack.portalUrl}tasks`);
     return page.locator('form[action=stop-task]').count();
   });
+  for (const address of PAGES) {
+    await page.goto(stack.portalUrl + address);
+    await isAccessible(page, `console-${address}-of-a-new-stack`);
+  }
   const figures = await (await page.request.get(`${stack.portalUrl}overview.json`)).json();
   await fill(stack, figures.serving.modelArn);
   for (const address of [...PAGES, 'versions/build-1']) {
@@ -126,6 +132,20 @@ async function axeFindsNothing(browser, stack) {
   await page.goto(`${stack.portalUrl}tasks`);
   await page.click('form[action=stop-task] button');
   await isAccessible(page, 'console-confirmation');
+  await page.click('.console-form button');
+  await isAccessible(page, 'console-done');
+  await page.goto(`${stack.portalUrl}reviewers`);
+  await page.fill('form[action=invite] input[name=subject]', HOSTILE.slice(0, 40));
+  await page.click('form[action=invite] button');
+  await page.click('.console-form button');
+  await isAccessible(page, 'console-invitation');
+  assert.equal((await page.goto(`${stack.portalUrl}versions/none`)).status(), 404);
+  await isAccessible(page, 'console-not-found');
+  await context.clearCookies();
+  await page.goto(await stack.signInLink('rex'));
+  await page.click('#sign-in');
+  assert.equal((await page.goto(`${stack.portalUrl}overview`)).status(), 403);
+  await isAccessible(page, 'console-refused');
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   ok('nothing that clients, reviewers and operators wrote runs in the console');
   await context.close();

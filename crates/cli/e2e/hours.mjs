@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 
 import { fits, isAccessible, main, ok, person, picture } from './checks.mjs';
+import { keyTimes, measureKeys, quantile } from './key-times.mjs';
 import { until } from './stack.mjs';
 
 const TEXTS = Number(process.env.TEXTS || 200);
@@ -50,7 +51,7 @@ async function reviewForHours(browser, stack) {
   await picture(page, 'hours-task');
   await page.setViewportSize({ width: 1280, height: 900 });
   await helpOpens(page);
-  await measureKeys(page);
+  await measureKeys(page, '.review-text');
 
   const expected = new Map();
   const corrected = new Map();
@@ -60,6 +61,7 @@ async function reviewForHours(browser, stack) {
     const text = await shownText(page);
     const does = special[step];
     if (does) {
+      await page.evaluate(() => { window.keyKind = 'special'; });
       await does(text);
       continue;
     }
@@ -73,7 +75,11 @@ async function reviewForHours(browser, stack) {
   }
   await page.waitForSelector('#empty-queue');
   ok(`${TEXTS} texts are answered by keyboard alone`);
-  await printTimes(page);
+  for (const kind of ['at once', 'read']) {
+    const times = await keyTimes(page, kind);
+    const [middle, most, all] = [0.5, 0.95, 1].map((share) => quantile(times, share).toFixed(1));
+    console.log(`      key to next text, ${kind}, ${times.length} keys: p50 ${middle} ms, p95 ${most} ms, most ${all} ms`);
+  }
 
   await everyAnswerOnce(stack, expected, corrected);
   await page.goto(`${stack.portalUrl}history`);
@@ -193,7 +199,7 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       assert.equal(await shownText(page), text);
       assert.match(await page.locator('.review-chosen').textContent(), /half a remark/);
       expected.set(text, { answer: 'World', comment: 'half a remark' });
-      await measureKeys(page);
+      await measureKeys(page, '.review-text');
       await answerWith(page, text, ['1']);
       ok('a reload brings back what was typed');
     },
@@ -364,7 +370,7 @@ async function reviewSeveralLabels(browser, stack) {
   const colours = await page.locator('#review-choices button[data-choice]').evaluateAll((buttons) => buttons.slice(0, 4)
     .map((button) => [button.getAttribute('aria-pressed'), getComputedStyle(button).backgroundColor]));
   const [chosen, others] = ['true', 'false'].map((state) => new Set(colours.filter(([pressed]) => pressed === state).map(([, colour]) => colour)));
-  assert.ok(chosen.isDisjointFrom(others), `forced colours show the choice: ${JSON.stringify(colours)}`);
+  assert.ok(![...chosen].some((colour) => others.has(colour)), `forced colours show the choice: ${JSON.stringify(colours)}`);
   await page.emulateMedia({ forcedColors: 'none' });
 
   // Nobody touches the page, and somebody else takes the task.
@@ -441,35 +447,6 @@ async function answerWith(page, text, keys) {
 
 async function saved(page) {
   await page.waitForFunction(() => /^Saved/.test(document.getElementById('portal-status').textContent));
-}
-
-/** Notes in the page how long it takes from a key to the next text on the screen. */
-async function measureKeys(page) {
-  await page.evaluate(() => {
-    let pressed = 0;
-    let shown = document.querySelector('.review-text').textContent;
-    document.addEventListener('keydown', () => { pressed = performance.now(); }, true);
-    new MutationObserver(() => {
-      const text = document.querySelector('.review-text')?.textContent;
-      if (!text || text === shown) return;
-      shown = text;
-      const since = pressed;
-      requestAnimationFrame(() => setTimeout(() => {
-        const times = JSON.parse(sessionStorage.getItem('key-times') || '[]');
-        times.push([window.keyKind, performance.now() - since]);
-        sessionStorage.setItem('key-times', JSON.stringify(times));
-      }));
-    }).observe(document.body, { childList: true, subtree: true });
-  });
-}
-
-async function printTimes(page) {
-  const all = await page.evaluate(() => JSON.parse(sessionStorage.getItem('key-times')));
-  for (const kind of ['at once', 'read']) {
-    const times = all.filter(([of]) => of === kind).map(([, time]) => time).sort((one, other) => one - other);
-    const at = (share) => times[Math.floor((times.length - 1) * share)].toFixed(1);
-    console.log(`      key to next text, ${kind}, ${times.length} keys: p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, most ${at(1)} ms`);
-  }
 }
 
 await main(work);

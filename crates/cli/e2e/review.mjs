@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { fits, main, ok, person } from './checks.mjs';
+import { fits, isAccessible, main, ok, person } from './checks.mjs';
 import { until } from './stack.mjs';
 
 const LABELS = ['World', 'Sports', 'Business', 'SciTech'];
@@ -175,6 +175,7 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   assert.equal(await page.locator('.crowd-choices legend').textContent(), 'Which "category" fits best?');
   assert.equal(await page.getByLabel("It's none of these").count(), 1);
   await pictures(page, 'foreign-template');
+  await saysWhatNeedsScript(browser, context, page.url());
   await page.getByLabel('Sports').check();
   await page.getByLabel('Remark').fill('Clear "case" <1>');
   await page.getByRole('button', { name: 'Submit' }).click();
@@ -184,6 +185,17 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   assert.deepEqual(problems, []);
   await context.close();
   ok('a worker task template with crowd-classifier, as A2I has them, works unchanged');
+}
+
+/** The form of that template is nothing without a script. */
+async function saysWhatNeedsScript(browser, context, address) {
+  const plain = await browser.newContext({ javaScriptEnabled: false });
+  await plain.addCookies(await context.cookies());
+  const page = await plain.newPage();
+  await page.goto(address);
+  assert.match(await page.textContent('main'), /crowd elements, needs it/);
+  await plain.close();
+  ok('without JavaScript a page of crowd elements says that it needs it');
 }
 
 /** Presses Enter on what the page has given the focus to, and waits for the page that comes of it. */
@@ -207,8 +219,9 @@ async function outputKeys(stack, loop) {
   });
 }
 
-/** Nothing may be cut off on a phone; takes pictures, light and dark, when asked to. */
+/** axe finds nothing, and nothing may be cut off on a phone; takes pictures, light and dark, when asked to. */
 async function pictures(page, name) {
+  await isAccessible(page, name);
   for (const [size, width] of [['phone', 390], ['desktop', 1280]]) {
     await page.setViewportSize({ width, height: 900 });
     await fits(page, `${name} on a ${size}`);

@@ -1,5 +1,6 @@
 //! Texts and labels out of what somebody has, into a stack here or on AWS: shown first, then done.
 
+mod fates;
 mod plan;
 mod preview;
 mod store;
@@ -112,9 +113,10 @@ pub async fn execute(
         Err(_) if options.preview => None,
         Err(error) => return Err(error),
     };
-    let no_set = set_of(&files);
-    let set = target.as_ref().map_or(&no_set, |target| &target.set);
-    let mut plan = Plan::of(&files, set, &options);
+    let set = target
+        .as_ref()
+        .map_or_else(|| set_of(&files), |target| target.set.clone());
+    let mut plan = Plan::of(&files, &set, &options);
     let mut known = match &target {
         Some(target) => Some(Known::of(&target.place, &target.set, &plan).await?),
         None => None,

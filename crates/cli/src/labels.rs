@@ -299,14 +299,7 @@ impl Labels {
                 let rows = self.rows(set, &Doubt::Label(&name_of(old))).await?;
                 format!("`{}` becomes `{}`: {}.", name_of(old), new.trim(), mapped(&rows))
             }
-            Action::Merge { from, into } if set.find(from).is_none() => {
-                format!(
-                    "`{}` is no label, so that there is nothing to merge: it becomes another name of `{}`, as by \
-                     `labels synonym`. Votes that proposed it count for that.",
-                    from.trim(),
-                    name_of(into)
-                )
-            }
+            Action::Merge { from, into } if set.find(from).is_none() => made_synonym(from, &name_of(into)),
             Action::Merge { from, into } => {
                 let rows = self.rows(set, &Doubt::Label(&name_of(from))).await?;
                 let (from, into) = (name_of(from), name_of(into));
@@ -417,6 +410,14 @@ fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
         Action::Refuse { name } => set.refuse(name),
         Action::List | Action::Proposed => Ok(()),
     }
+}
+
+fn made_synonym(name: &str, label: &str) -> String {
+    format!(
+        "`{}` is no label, so that there is nothing to merge: it becomes another name of `{label}`, as by \
+         `labels synonym`. Votes that proposed it count for that.",
+        name.trim()
+    )
 }
 
 fn texts(count: usize) -> String {

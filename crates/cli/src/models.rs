@@ -144,8 +144,14 @@ pub async fn execute(
 ) -> Result<bool, Failure> {
     match command {
         Command::Build { json, target } => {
-            let built = target.models(stack).await?.build().await?;
+            let models = target.models(stack).await?;
+            let built = models.build().await?;
             built.print(json)?;
+            if !json {
+                for warning in models.dataset_warnings().await? {
+                    println!("! {warning}");
+                }
+            }
             Ok(built.decided)
         }
         Command::Versions { json, target } => {
@@ -402,6 +408,15 @@ impl Models {
             Some(model) => Ok(model_building::differences(&self.bucket, &model).await?),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// Returns what of the labels the dataset leaves out that was assembled last, in words.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket cannot be read.
+    pub async fn dataset_warnings(&self) -> Result<Vec<String>, Failure> {
+        Ok(model_building::assemble::warnings(&self.bucket).await?)
     }
 
     /// Lists the model versions, oldest first.

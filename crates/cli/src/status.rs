@@ -26,6 +26,9 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     for difference in models.label_differences(models.serving().await?).await? {
         println!("! {difference}");
     }
+    for warning in models.dataset_warnings().await? {
+        println!("! of the labels, when a dataset was assembled last: {warning}");
+    }
     let files = models.training_files().await?;
     if files.is_empty() {
         println!("No training file under initial/ was looked at yet.");

@@ -1,4 +1,4 @@
-// Makes the pictures of the guide: a real stack, real feedback, a real browser.
+// Makes the pictures of the guide: a real stack, real feedback, a real browser; those of the console after a demo.
 //
 //   npm ci --prefix crates/cli/e2e                  once; needs Chromium as well (Debian: apt-get install chromium)
 //   cargo build --release
@@ -6,11 +6,13 @@
 //
 // CHROMIUM names the browser. `loop.svg` is drawn by hand.
 
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '../../..');
@@ -30,6 +32,13 @@ const ITEMS = [
   ['I cannot pay because the code for signing in never arrives.', 'Billing', 0.41],
   ['Can I change the address after the order was sent?', 'Shipping', 0.44],
 ];
+// After the demo: the first is the task that is shown.
+const NEWS = [
+  ['Shares of the football club fell after the team lost the cup final to a side from the second division.', 'Sports', 0.31],
+  ['The minister opened a velodrome that a bank had paid for.', 'World', 0.36],
+  ['A robot learned to play the violin from old recordings.', 'SciTech', 0.42],
+  ['Farmers ask for help after the third dry summer.', 'Business', 0.44],
+];
 
 async function main() {
   const binary = path.resolve(process.argv[2] ?? path.join(root, 'target/release/active-learning'));
@@ -40,6 +49,13 @@ async function main() {
     const parameters = { FeedbackBufferSeconds: 5, ComprehendClassificationCategories: LABELS.join(',') };
     stack = await startStack(binary, path.join(folder, 'state'), parameters);
     await picturesOfThePortal(browser, stack);
+    await stack.stop();
+    const demo = path.join(folder, 'demo');
+    // The first model serves on, so that there is something to show of it.
+    const words = ['demo', '--port', '0', '--state-dir', demo, '--param', 'MinMacroF1Gain=1', '--param', 'AuditSampleRate=0.3'];
+    await promisify(execFile)(binary, words, { maxBuffer: 1e8 });
+    stack = await startStack(binary, demo, { FeedbackBufferSeconds: 1, ItemsPerTask: 1, TextEncoder: 'none' });
+    await picturesAfterADemo(browser, stack);
   } finally {
     await browser.close();
     await stack?.stop();
@@ -61,6 +77,27 @@ async function picturesOfThePortal(browser, stack) {
   await press(page, '#start-reviewing', /\/task\?loop=/);
   await answer(page, ['Enter', '3']);
   await save(page, 'portal.png');
+}
+
+async function picturesAfterADemo(browser, stack) {
+  for (const [sentence, prediction, confidence] of NEWS) {
+    await stack.feedback({ sentence, prediction, confidence });
+  }
+  const page = await browser.newPage({ viewport: { width: 960, height: 620 }, colorScheme: 'light' });
+  await page.goto(await stack.signInLink('ada', 'admin'));
+  await press(page, '#sign-in', /\/queue$/);
+  await until('the tasks in the queue', async () => {
+    await page.reload();
+    return Number(await page.locator('#queue').getAttribute('data-waiting').catch(() => 0)) >= NEWS.length;
+  });
+  await press(page, '#start-reviewing', /\/task\?loop=/);
+  await page.waitForSelector('#review-choices button');
+  await save(page, 'task.png');
+  await page.setViewportSize({ width: 960, height: 1_160 });
+  for (const [address, name] of [['overview', 'overview.png'], ['quality', 'quality.png'], ['model', 'model.png']]) {
+    await page.goto(stack.portalUrl + address);
+    await save(page, name);
+  }
 }
 
 /** Answers the items in their order, by keyboard; the page moves on by itself. */

@@ -1,7 +1,5 @@
 //! Reading a reviewer's answer from the submitted form, and checking it against the task.
 
-use std::collections::BTreeMap;
-
 use active_learning_core::labels::{human_loop::COMMENT_OF, label_key::label_key};
 use serde_json::{Map, Value};
 
@@ -9,6 +7,8 @@ use crate::choices::MAX_PROPOSAL_BYTES;
 
 /// Begins the names of form fields that are the portal's own.
 const OWN_FIELDS: &str = "portal:";
+/// What the page's script puts together.
+const SCRIPTS_ANSWER: &str = "portal:answer";
 /// Longest comment on an item, in bytes of JSON.
 const MAX_COMMENT_BYTES: usize = 8_192;
 /// Why an answer is not taken.
@@ -31,19 +31,30 @@ pub enum AnswerError {
     Unreadable,
 }
 
-/// Returns the answer that the page's script put together or, without a script, the plain form fields.
+/// Returns the answer that the page's script put together or, without a script, the plain form fields: several of one
+/// name are a list.
 ///
 /// # Errors
 ///
 /// [`AnswerError::NotAnObject`].
-pub fn read_answer(form: &BTreeMap<String, String>) -> Result<Map<String, Value>, AnswerError> {
-    if let Some(answer) = form.get("portal:answer").filter(|answer| !answer.is_empty()) {
+pub fn read_answer(fields: &[(String, String)]) -> Result<Map<String, Value>, AnswerError> {
+    let script = fields
+        .iter()
+        .find(|(name, answer)| name == SCRIPTS_ANSWER && !answer.is_empty());
+    if let Some((_, answer)) = script {
         return serde_json::from_str(answer).map_err(|_| AnswerError::NotAnObject);
     }
-    let fields = form.iter().filter(|(name, _)| !name.starts_with(OWN_FIELDS));
-    Ok(fields
-        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
-        .collect())
+    let mut answer = Map::new();
+    let fields = fields.iter().filter(|(name, _)| !name.starts_with(OWN_FIELDS));
+    for (name, value) in fields {
+        let value = Value::from(value.as_str());
+        match answer.get_mut(name) {
+            None => drop(answer.insert(name.clone(), value)),
+            Some(Value::Array(values)) => values.push(value),
+            Some(one) => *one = Value::Array(vec![one.take(), value]),
+        }
+    }
+    Ok(answer)
 }
 
 /// Checks an answer of the shipped template: a label of the task, a word with a meaning of its own or a new
@@ -106,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    fn form(fields: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn form(fields: &[(&str, &str)]) -> Vec<(String, String)> {
         fields
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -137,6 +148,21 @@ mod tests {
                 Err(AnswerError::NotAnObject)
             );
         }
+    }
+
+    #[test]
+    fn several_fields_of_one_name_are_several_labels() {
+        let plain = form(&[
+            ("a", "Billing"),
+            ("b", "Login"),
+            ("a", "Delivery"),
+            ("a", "Other"),
+        ]);
+
+        assert_eq!(
+            Value::Object(read_answer(&plain).expect("fields")),
+            json!({ "a": ["Billing", "Delivery", "Other"], "b": "Login" })
+        );
     }
 
     #[test]

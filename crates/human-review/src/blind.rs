@@ -30,16 +30,21 @@ impl FromStr for BlindShare {
     }
 }
 
-/// Marks the items of an input that are reviewed blind: `blind` is true.
+/// Marks the items of an input that are reviewed blind: `blind` is true. What drove their predictions is taken out.
 ///
 /// Audits always are, since a prediction above the choice leans the measured accuracy towards the model. Of
 /// the others the share is, chosen by loop and item: the same whenever the task is opened.
 pub fn mark_blind(input: &mut Value, loop_id: &str, share: BlindShare) {
+    let mut blind_ids = Vec::new();
     let items = input["comprehendPredictions"].as_array_mut();
     for (item, number) in items.into_iter().flatten().zip(0_usize..) {
         if item.is_object() && (item["signal"] == AUDIT || is_drawn(loop_id, number, share)) {
             item["blind"] = json!(true);
+            blind_ids.extend(item["id"].as_str().map(str::to_owned));
         }
+    }
+    if let Some(words) = input["words"].as_object_mut() {
+        words.retain(|id, _| !blind_ids.contains(id));
     }
 }
 
@@ -69,6 +74,18 @@ mod tests {
     fn audits_are_always_blind() {
         assert_eq!(blind("0", "audit"), 1_000);
         assert_eq!(blind("0", "low-confidence"), 0);
+    }
+
+    #[test]
+    fn what_drove_a_prediction_is_kept_from_a_blind_review() {
+        let mut input = json!({
+            "comprehendPredictions": [{ "id": "a", "signal": "audit" }, { "id": "b", "signal": "dislike" }],
+            "words": { "a": ["goal"], "b": ["bank"] },
+        });
+
+        mark_blind(&mut input, "a-loop", BlindShare::default());
+
+        assert_eq!(input["words"], json!({ "b": ["bank"] }));
     }
 
     #[test]

@@ -52,8 +52,13 @@ impl HttpRequest {
         format!("{scheme}://{host}{}", stage.trim_end_matches('/'))
     }
 
-    /// Returns the fields of a form body.
+    /// Returns the fields of a form body; of several with one name the last.
     pub fn form(&self) -> BTreeMap<String, String> {
+        self.fields().into_iter().collect()
+    }
+
+    /// Returns all fields of a form body, in their order: a list of which several are chosen is several fields of one name.
+    pub fn fields(&self) -> Vec<(String, String)> {
         url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 }

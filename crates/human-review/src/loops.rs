@@ -6,6 +6,7 @@
 //! marks go after the state has changed. Whoever reads a loop next carries out what is due.
 
 mod answering;
+mod ending;
 mod in_flight;
 mod leases;
 mod operating;
@@ -21,7 +22,8 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, sha256};
+use self::in_flight::LastCount;
+use crate::human_loop::{FlowRules, HumanLoop, Refusal, Status, sha256};
 use crate::marks::{Mark, Order};
 use crate::output::{output_document, output_key};
 use crate::records::Records;
@@ -60,6 +62,9 @@ pub enum LoopError {
     Storage(#[from] BucketError),
 }
 
+/// A loop as it was read, and the ETag of what was read.
+type Version = (HumanLoop, String);
+
 /// One page of the listing.
 #[derive(Debug)]
 pub struct Page {
@@ -91,6 +96,7 @@ pub struct Loops {
     flow_definition_arn: String,
     rules: FlowRules,
     status_events: Option<StatusEvents>,
+    last_count: LastCount,
 }
 
 impl Loops {
@@ -100,16 +106,8 @@ impl Loops {
             records: Records::new(bucket),
             flow_definition_arn,
             rules,
+            last_count: LastCount::default(),
             status_events: None,
-        }
-    }
-
-    /// Tells when a loop has ended.
-    #[must_use]
-    pub fn with_status_events(self, status_events: StatusEvents) -> Self {
-        Self {
-            status_events: Some(status_events),
-            ..self
         }
     }
 
@@ -128,7 +126,7 @@ impl Loops {
                 let same = human_loop.input_sha256 == sha256(input);
                 return if same { Ok(()) } else { Err(LoopError::Conflict) };
             }
-            if self.in_flight(now).await? >= MAX_LOOPS_IN_FLIGHT {
+            if !self.has_room(now).await? {
                 return Err(LoopError::QuotaExceeded);
             }
             let id = Uuid::new_v4().simple().to_string();
@@ -199,11 +197,7 @@ impl Loops {
         }
         let more = found.len() > listing.page_size;
         found.truncate(listing.page_size);
-        let next = if more {
-            found.last().map(|(_, mark)| mark.clone())
-        } else {
-            None
-        };
+        let next = found.last().filter(|_| more).map(|(_, mark)| mark.clone());
         let loops = found.into_iter().map(|(human_loop, _)| human_loop).collect();
         Ok(Page { loops, next })
     }
@@ -223,8 +217,7 @@ impl Loops {
         })
         .await?;
         // Without a reviewer at it the stop is already due.
-        self.settled(name, now).await?;
-        Ok(())
+        self.settle(name, now).await
     }
 
     /// Deletes a loop and all that it holds but its output.
@@ -239,6 +232,7 @@ impl Loops {
         }
         // A loop in a final state changes no more, so its parts can go first: a crash leaves it deletable.
         self.records.remove_answers(&human_loop.id).await?;
+        self.records.forget_remarks(&human_loop.id).await?;
         let deleted = self
             .change(name, now, |current| {
                 if current.id != human_loop.id {
@@ -265,28 +259,34 @@ impl Loops {
     }
 
     /// Reads a loop that is not deleted and carries out what is due.
-    async fn settled(&self, name: &str, now: DateTime<Utc>) -> Result<(HumanLoop, String), LoopError> {
+    async fn settled(&self, name: &str, now: DateTime<Utc>) -> Result<Version, LoopError> {
         let mut tries = Tries::default();
         while tries.again().await {
-            let found = self.records.read_loop(name).await?;
-            let found = found.filter(|(human_loop, _)| human_loop.status != Status::Deleted);
-            let (mut human_loop, etag) = found.ok_or(LoopError::NotFound)?;
-            human_loop.status = match human_loop.due(now) {
-                None => return Ok((human_loop, etag)),
-                Some(Due::Expire) => Status::Failed,
-                Some(Due::Stop) => Status::Stopped,
-                Some(Due::Complete) => Status::Completed,
-            };
-            self.write_output(&human_loop).await?;
-            human_loop.leases.clear();
-            if self.records.replace_loop(&human_loop, &etag).await? == Replaced::Written {
-                if let Some(events) = &self.status_events {
-                    events.tell(&self.flow_definition_arn, &human_loop).await;
-                }
-                self.records.remove_from_queue(&human_loop).await?;
+            let (human_loop, etag) = self.version(name).await?;
+            if human_loop.due(now).is_none() {
+                return Ok((human_loop, etag));
+            }
+            self.carry_out(human_loop, &etag, now).await.map(drop)?;
+        }
+        Err(LoopError::Contention)
+    }
+
+    /// Carries out what is due of a loop.
+    async fn settle(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let mut tries = Tries::default();
+        while tries.again().await {
+            let (human_loop, etag) = self.version(name).await?;
+            if self.carry_out(human_loop, &etag, now).await? == Replaced::Written {
+                return Ok(());
             }
         }
         Err(LoopError::Contention)
+    }
+
+    async fn version(&self, name: &str) -> Result<Version, LoopError> {
+        let found = self.records.read_loop(name).await?;
+        let found = found.filter(|(human_loop, _)| human_loop.status != Status::Deleted);
+        found.ok_or(LoopError::NotFound)
     }
 
     /// Changes a loop's state, again from the start whenever somebody else was faster.
@@ -296,9 +296,23 @@ impl Loops {
         now: DateTime<Utc>,
         change: impl Fn(&mut HumanLoop) -> Result<(), LoopError>,
     ) -> Result<HumanLoop, LoopError> {
+        self.change_from(None, name, now, change).await
+    }
+
+    /// Changes a loop's state, at first from a version that was just read.
+    async fn change_from(
+        &self,
+        mut known: Option<Version>,
+        name: &str,
+        now: DateTime<Utc>,
+        change: impl Fn(&mut HumanLoop) -> Result<(), LoopError>,
+    ) -> Result<HumanLoop, LoopError> {
         let mut tries = Tries::default();
         while tries.again().await {
-            let (before, etag) = self.settled(name, now).await?;
+            let (before, etag) = match known.take() {
+                Some(known) => known,
+                None => self.settled(name, now).await?,
+            };
             let mut after = before.clone();
             change(&mut after)?;
             if after == before || self.records.replace_loop(&after, &etag).await? == Replaced::Written {
@@ -330,17 +344,27 @@ impl Loops {
         marks: &[Mark],
         now: DateTime<Utc>,
     ) -> Result<Vec<Option<HumanLoop>>, LoopError> {
-        let reads: Vec<_> = marks.iter().map(|mark| self.loop_of(mark, now)).collect();
+        let versions = self.versions_of(marks, now).await?;
+        let loop_of = |version: Option<Version>| version.map(|(human_loop, _)| human_loop);
+        Ok(versions.into_iter().map(loop_of).collect())
+    }
+
+    async fn versions_of(
+        &self,
+        marks: &[Mark],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<Version>>, LoopError> {
+        let reads: Vec<_> = marks.iter().map(|mark| self.version_of(mark, now)).collect();
         stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await
     }
 
-    async fn loop_of(&self, mark: &Mark, now: DateTime<Utc>) -> Result<Option<HumanLoop>, LoopError> {
-        match self.find(&mark.name, now).await {
-            Ok(human_loop) if human_loop.id == mark.id => {
+    async fn version_of(&self, mark: &Mark, now: DateTime<Utc>) -> Result<Option<Version>, LoopError> {
+        match self.settled(&mark.name, now).await {
+            Ok((human_loop, etag)) if human_loop.id == mark.id => {
                 if mark.rank.is_some() && !human_loop.status.is_in_flight() {
                     self.records.remove_from_queue(&human_loop).await?;
                 }
-                Ok(Some(human_loop))
+                Ok(Some((human_loop, etag)))
             }
             Ok(_) | Err(LoopError::NotFound) => {
                 if now - mark.created_at > STALE_MARK_AGE {

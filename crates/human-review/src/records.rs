@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::human_loop::HumanLoop;
 use crate::marks::{Mark, Order};
 use crate::output::Answer;
+use crate::remarks::Remarks;
 
 /// Prefix of the service's own objects in the review bucket.
 pub const STATE_PREFIX: &str = "human-review/";
@@ -116,6 +117,11 @@ impl Records {
             self.bucket.delete(&answer.key).await?;
         }
         Ok(())
+    }
+
+    /// Removes what reviewers said of a loop from the newest remarks.
+    pub async fn forget_remarks(&self, id: &str) -> Result<(), BucketError> {
+        Remarks(&self.bucket).forget(id).await
     }
 
     /// Writes the answers so far of a loop that has ended early, also over those of an attempt that lost a

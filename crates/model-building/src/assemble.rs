@@ -15,6 +15,7 @@
 //! Rows are streamed through the temporary folder, which takes about three times the size of all texts. In memory
 //! are 300 bytes a row while rows are chosen.
 
+mod check;
 mod files;
 mod initial;
 mod machine_labels;
@@ -33,8 +34,8 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     dataset::{
-        ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, Problem, Rules,
-        Severity, TrainingFileReport, check, dataset_version, one_line, report_key,
+        ContentId, DatasetFile, DatasetManifest, FileSummary, HeldOut, Mode, NearCopies, TrainingFileReport,
+        dataset_version, one_line, report_key,
     },
     keys,
     labels::label_set::LabelSet,
@@ -47,6 +48,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 use tracing::{info, warn};
 
+pub use check::{check_dataset, warnings};
 use initial::{Initial, InitialRows};
 use machine_labels::{MachineFile, MachineLabels};
 pub use rows::LabelReport;
@@ -151,84 +153,6 @@ pub async fn assemble(
         }
     }
     try_assemble(bucket, policy, now).await
-}
-
-/// Checks a dataset against the rules of the service that trains on it, before money is spent.
-///
-/// A dataset is ready to train on if no [`Severity::Error`] is among the problems. Only the first model
-/// may do without test rows.
-pub fn check_dataset(manifest: &DatasetManifest, rules: &Rules, needs_test_rows: bool) -> Vec<Problem> {
-    let left_out = |reason: &str| manifest.left_out.get(reason).copied().unwrap_or_default();
-    let waiting = left_out("waiting-class");
-    if manifest.train.summary.rows == 0 && waiting > 0 {
-        return vec![Problem {
-            severity: Severity::Error,
-            message: format!(
-                "{waiting} labelled texts wait, since no class can be trained yet: each needs at least {} of them to \
-                 train on and one in the test set, a random share (parameter TestShare). Label more texts",
-                rules.min_rows_per_class
-            ),
-        }];
-    }
-    let test = &manifest.test.summary;
-    let mut train = manifest.train.summary.clone();
-    // Classes and their rows are those of people.
-    train.bytes += manifest
-        .machine_labelled
-        .as_ref()
-        .map_or(0, |machine| machine.file.summary.bytes);
-    let mut problems = check(&train, (test.rows > 0).then_some(test), rules);
-    if test.rows == 0 && needs_test_rows {
-        problems.push(Problem {
-            severity: Severity::Error,
-            message:
-                "no row is held out, so models cannot be compared: is the parameter TestShare greater than 0?"
-                    .into(),
-        });
-    }
-    for (count, what) in [
-        (
-            left_out("unreadable-line"),
-            "labelled lines cannot be read; the log names them",
-        ),
-        (
-            left_out("waiting-class"),
-            "rows wait until their class has enough rows to train on",
-        ),
-        (
-            left_out("refused-initial-file"),
-            "training files under initial/ cannot be used and are left out; initial-reports/ says why",
-        ),
-        (
-            left_out("conflicting-initial-row"),
-            "initial rows are left out, since their text has different labels in one file",
-        ),
-        (
-            left_out("several-labels"),
-            "answers name several labels where a text has one (parameter ReviewSeveralLabels)",
-        ),
-        (
-            left_out("new-label"),
-            "texts have a proposed label: they count once somebody accepts it (`active-learning labels proposed`)",
-        ),
-        (
-            left_out("split-label"),
-            "texts have a label that was split: they are asked again",
-        ),
-        (left_out("retired-label"), "texts have a label that is retired"),
-        (
-            left_out("sample-row"),
-            "rows of the shipped sample are left out, since there is data of your own",
-        ),
-    ] {
-        if count > 0 {
-            problems.push(Problem {
-                severity: Severity::Warning,
-                message: format!("{count} {what}"),
-            });
-        }
-    }
-    problems
 }
 
 async fn try_assemble(

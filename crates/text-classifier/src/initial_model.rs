@@ -109,10 +109,7 @@ pub(crate) async fn build(
             let sets = bucket.label_sets();
             sets.current_or_seed(&config.classes, &report.at).await?;
         }
-        false => {
-            let added = take_labels(bucket, upload, &arn).await?;
-            report.repairs.extend(added);
-        }
+        false => report.repairs.extend(take_labels(bucket, upload, &arn).await?),
     }
     keep_earlier_repairs(bucket, &mut report).await?;
 

@@ -30,6 +30,7 @@ mod classifier;
 mod encoders;
 mod encoding;
 mod endpoint;
+mod explanation;
 mod initial_model;
 mod listing;
 mod output;

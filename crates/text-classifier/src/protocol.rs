@@ -1,7 +1,7 @@
 //! Comprehend's AWS JSON 1.1 protocol: which operation a request names, and what its answer looks like.
 //!
 //! Differs from Comprehend: errors of validation do not repeat the value, operations that are not
-//! implemented are refused by name with status 501, and `EncodeDocuments` is our own.
+//! implemented are refused by name with status 501, and `EncodeDocuments` and `ExplainDocuments` are our own.
 
 use aws_lambda_events::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse};
 use aws_sdk_s3::error::DisplayErrorContext;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     api_error::ApiError, arn::EndpointArn, bucket::Bucket, classification, classification_job, classifier,
-    encoders::Encoders, encoding, endpoint, serving::Serving,
+    encoders::Encoders, encoding, endpoint, explanation, serving::Serving,
 };
 
 /// Comprehend's limit for the text of one request: 10 KB of UTF-8.
@@ -74,6 +74,7 @@ impl Api {
             }
             "ListDocumentClassificationJobs" => classification_job::list(bucket, parse(request)?).await,
             "EncodeDocuments" => encoding::encode(bucket, &self.encoders, parse(request)?).await,
+            "ExplainDocuments" => explanation::explain(&self.serving, scope, parse(request)?).await,
             other => Err(ApiError::UnsupportedOperation(other.to_owned())),
         }
     }

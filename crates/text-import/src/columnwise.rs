@@ -16,8 +16,8 @@ pub(crate) const NOTE: &str =
     "the document is one object that holds a table, by its columns or by the numbers of its rows";
 
 /// Told of a document that names its texts.
-pub(crate) const BY_TEXT: &str =
-    "the document is one object, whose names were read as texts and whose values as their labels";
+pub(crate) const BY_TEXT: &str = "the document is one object, whose names were read as texts and whose values as \
+    their labels";
 
 /// Returns the rows of an object, and what is said of it: one whose fields hold columns: `{"text": ["…"], "label": ["…"]}`, or with the numbers of
 /// the rows, `{"text": {"0": "…"}, "label": {"0": "…"}}`; or of one that holds rows by their numbers. None where it is

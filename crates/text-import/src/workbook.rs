@@ -26,8 +26,8 @@ const MAX_COLUMNS: usize = 1_000;
 /// Stands in a cell that holds a formula of which the file has no value. No text begins so: it is no character.
 pub(crate) const NO_VALUE: &str = "\u{FFFE}formula";
 /// Told of a row whose text or label is such a cell.
-pub(crate) const FORMULA: &str = "a cell holds a formula without its value: open the workbook in Excel or LibreOffice, save it, \
-    and take the saved file";
+pub(crate) const FORMULA: &str = "a cell holds a formula without its value: open the workbook in Excel or \
+    LibreOffice, save it, and take the saved file";
 
 /// A sheet: its rows with their numbers, from 1.
 pub(crate) struct Sheet {

@@ -646,9 +646,9 @@ fn a_formula_without_its_value_is_reported_and_no_empty_cell() {
     assert_eq!(
         rows(&import),
         [
-            "2 Billing: The invoice is wrong again",
-            "4 Login: I cannot log in",
-            "6 Billing: The invoice came twice",
+            "The invoice is wrong again => ?: Billing",
+            "I cannot log in => ?: Login",
+            "The invoice came twice => ?: Billing",
         ]
     );
     let rejected: Vec<_> = import.rejected.iter().map(|rejected| rejected.line).collect();
@@ -665,7 +665,10 @@ fn an_object_of_texts_and_labels_is_read_on_one_line_and_on_several() {
         assert_eq!(import.format, text_import::Format::Json);
         assert_eq!(
             rows(&import),
-            ["1 login: I cannot log in", "2 billing: The invoice is wrong"]
+            [
+                "I cannot log in => ?: login",
+                "The invoice is wrong => ?: billing"
+            ]
         );
         assert!(
             import
@@ -681,10 +684,13 @@ fn objects_over_several_lines_are_read_one_behind_the_other() {
     let one = "{\n  \"text\": \"The invoice is wrong\",\n  \"label\": \"billing\"\n}\n";
     let two = one.to_owned() + "{\n  \"text\": \"I cannot log in\",\n  \"label\": \"login\"\n}\n";
 
-    assert_eq!(rows(&import(one)), ["1 billing: The invoice is wrong"]);
+    assert_eq!(rows(&import(one)), ["The invoice is wrong => ?: billing"]);
     assert_eq!(
         rows(&import(&two)),
-        ["1 billing: The invoice is wrong", "2 login: I cannot log in"]
+        [
+            "The invoice is wrong => ?: billing",
+            "I cannot log in => ?: login"
+        ]
     );
 }
 
@@ -695,7 +701,7 @@ fn doccano_s_numbers_are_no_labels_and_it_is_said_what_to_do() {
          {\"id\": 2, \"text\": \"I cannot log in\", \"annotations\": [], \"meta\": {}}\n",
     );
 
-    assert_eq!(rows(&import), ["1 : The invoice is wrong", "2 : I cannot log in"]);
+    assert_eq!(rows(&import), ["The invoice is wrong", "I cannot log in"]);
     assert!(
         import
             .notes
@@ -728,7 +734,7 @@ fn a_file_in_gbk_or_shift_jis_is_converted_and_it_is_said_so() {
     let import = import(&bytes);
 
     assert_eq!(import.encoding.as_deref(), Some("GBK"));
-    assert_eq!(rows(&import)[0], "2 账单: 发票金额不对，请帮我检查一下");
+    assert_eq!(rows(&import)[0], "发票金额不对，请帮我检查一下 => ?: 账单");
     assert!(
         import.notes.iter().any(|note| note.contains("read as GBK")),
         "{:?}",

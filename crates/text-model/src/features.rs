@@ -13,8 +13,8 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 /// Kinds of features: words, pairs, character n-grams.
 pub(crate) const GROUPS: usize = 3;
 const WORDS: usize = 0;
-const PAIRS: usize = 1;
-const CHARACTERS: usize = 2;
+pub(crate) const PAIRS: usize = 1;
+pub(crate) const CHARACTERS: usize = 2;
 
 /// Lengths of the character n-grams, in characters; a word's border counts as one.
 const MIN_NGRAM: usize = 3;
@@ -308,7 +308,7 @@ fn without_tags(text: &str) -> String {
 }
 
 /// Returns whether the character is of a script that does not separate words.
-fn is_unsegmented(letter: char) -> bool {
+pub(crate) fn is_unsegmented(letter: char) -> bool {
     matches!(letter,
         '\u{e00}'..='\u{eff}' // Thai, Lao
         | '\u{1000}'..='\u{109f}' // Burmese

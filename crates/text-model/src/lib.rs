@@ -16,6 +16,7 @@ pub mod train;
 pub mod training_data;
 mod weighing;
 mod weights;
+mod words;
 
 pub use active_learning_core::dataset::Mode;
 pub use features::Features;

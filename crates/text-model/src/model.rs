@@ -284,7 +284,7 @@ impl Rows {
         self.index.iter().map(|block| block.present)
     }
 
-    fn find(&self, hash: u32, classes: usize) -> Option<&[i8]> {
+    pub(crate) fn find(&self, hash: u32, classes: usize) -> Option<&[i8]> {
         let block = self.index[(hash as usize / 64) & (self.index.len() - 1)];
         let bit = 1_u64 << (hash % 64);
         if block.present & bit == 0 {

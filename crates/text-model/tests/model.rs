@@ -42,6 +42,47 @@ fn sample_data_is_learned() {
     );
 }
 
+#[test]
+fn the_words_for_a_class_are_those_that_speak_for_it() {
+    let model = trained(SMALL_CSV).model;
+
+    let spam = model.words_for("Lunch on Friday: claim a FREE prize, free!", &["spam"], 3);
+    let ham = model.words_for("Lunch on Friday: claim a FREE prize, free!", &["ham"], 2);
+
+    assert_eq!(spam.len(), 3);
+    for word in ["FREE", "prize", "claim"] {
+        assert!(spam.contains(&word), "{word} in {spam:?}");
+    }
+    assert!(
+        ham.iter().all(|word| ["Lunch", "on", "Friday"].contains(word)),
+        "{ham:?}"
+    );
+    assert_eq!(model.words_for("free prize", &["eggs"], 3), [""; 0]);
+    assert_eq!(model.words_for("", &["spam"], 3), [""; 0]);
+}
+
+#[test]
+fn without_the_words_for_its_class_a_text_is_less_like_it() {
+    let model = &NEWS.model;
+    let texts = [
+        ("The striker scored a late goal to win the cup final", "Sports"),
+        ("Shares fell as the bank cut its profit forecast", "Business"),
+    ];
+
+    for (text, class) in texts {
+        let words = model.words_for(text, &[class], 3);
+        let without: Vec<&str> = text.split(' ').filter(|word| !words.contains(word)).collect();
+        let score = |text: &str| {
+            let predictions = model.predict(text);
+            let own = predictions.iter().find(|prediction| prediction.label == class);
+            own.expect("a class of the model").score
+        };
+
+        assert!(!words.is_empty(), "{text}");
+        assert!(score(&without.join(" ")) < score(text), "{words:?}");
+    }
+}
+
 /// The demo shows both: predictions that stand, and texts that go to a person.
 #[test]
 fn sample_traffic_is_mostly_understood_and_partly_in_doubt() {

@@ -50,6 +50,15 @@ impl Services {
     }
 
     pub fn function_with(&self, script: &Script, budget: &str, in_review: &str) -> A2iTrigger {
+        self.function_of(script, [budget, in_review, ""])
+    }
+
+    /// The function where the built-in classifier serves.
+    pub fn function_with_classifier(&self, script: &Script) -> A2iTrigger {
+        self.function_of(script, ["0", "0", "http://classifier.test"])
+    }
+
+    fn function_of(&self, script: &Script, [budget, in_review, classifier_url]: [&str; 3]) -> A2iTrigger {
         let env = Env::from([
             (
                 "HUMAN_REVIEW_WORKFLOW_ARN",
@@ -67,7 +76,7 @@ impl Services {
             ("CONFIDENCE_THRESHOLD", "0.5"),
             ("MARGIN_THRESHOLD", "0"),
             ("TEST_SHARE", "0.2"),
-            ("CLASSIFIER_URL", ""),
+            ("CLASSIFIER_URL", classifier_url),
             (
                 "COMPREHEND_ENDPOINT_ARN",
                 "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/e",

@@ -8,3 +8,4 @@ mod labels;
 mod machine_labels;
 mod opinions;
 mod pool;
+mod words;

@@ -7,6 +7,7 @@ use text_import::{Conflict, Import, LabelCount, Role, Row, Summary};
 
 use super::{
     File,
+    fates::{by_name, do_what, fates, known},
     plan::{Fate, Plan},
     store::{Done, Known},
 };
@@ -64,98 +65,10 @@ pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> St
     for (place, fate) in fates(plan).iter().enumerate() {
         line(&mut text, if place == 0 { "of these" } else { "" }, fate);
     }
-    if let Some(known) = known {
-        text += &known_in_words(known);
+    for (name, said) in known.map(self::known).unwrap_or_default() {
+        line(&mut text, name, said);
     }
     text
-}
-
-/// Says what becomes of the texts with labels.
-fn fates(plan: &Plan) -> Vec<String> {
-    let trains = plan.count(&Fate::Trains);
-    let mut said = Vec::new();
-    if trains > 0 {
-        said.push(format!("{} the next model", do_what(trains, "trains", "train")));
-    }
-    let mut say = |named: Vec<(String, usize)>, what: &dyn Fn(usize) -> String, then: &str| {
-        let texts: usize = named.iter().map(|(_, texts)| texts).sum();
-        if texts > 0 {
-            let names = listed(&named, |(name, texts)| format!("`{name}` {texts}"));
-            said.push(format!("{} ({names}): {then}", what(texts)));
-        }
-    };
-    say(
-        plan.named(|fate| match fate {
-            Fate::Waits(name) => Some(name),
-            _ => None,
-        }),
-        &|texts| do_what(texts, "waits for acceptance", "wait for acceptance"),
-        "people are asked meanwhile",
-    );
-    say(
-        plan.named(|fate| match fate {
-            Fate::Several(name) => Some(name),
-            _ => None,
-        }),
-        &|texts| do_what(texts, "names several labels", "name several labels"),
-        "a text has one here (parameter ReviewSeveralLabels), so that this is one proposed label; people are asked",
-    );
-    say(
-        plan.named(|fate| match fate {
-            Fate::Split(name) => Some(name),
-            _ => None,
-        }),
-        &|texts| do_what(texts, "has a label that was split", "have a label that was split"),
-        "it is kept as evidence, and people are asked",
-    );
-    say(
-        plan.named(|fate| match fate {
-            Fate::Retired(name) => Some(name),
-            _ => None,
-        }),
-        &|texts| do_what(texts, "has a retired label", "have a retired label"),
-        "it is kept and left out; people are not asked",
-    );
-    let (tied, unusable) = (plan.count(&Fate::Tied), plan.unusable);
-    if tied > 0 {
-        said.push(format!(
-            "annotators do not agree on {}: they wait for `active-learning disputed`",
-            counted(tied, "text")
-        ));
-    }
-    if unusable > 0 {
-        said.push(format!(
-            "{} what can be no label, such as `__none__`: people are asked",
-            do_what(unusable, "names", "name")
-        ));
-    }
-    said
-}
-
-/// Says what of it the stack knows already.
-fn known_in_words(known: &Known) -> String {
-    let mut text = String::new();
-    let (labelled, asked, changed) = (known.labelled(), known.asked(), known.changed());
-    if labelled + asked > 0 {
-        let said = format!(
-            "{labelled} of the labels, {asked} of the questions (asked, answered or waiting): they stay as they are"
-        );
-        line(&mut text, "known", said);
-    }
-    if changed > 0 {
-        let said =
-            format!("label changed: {changed}; the newer one counts, the older one stays in the record");
-        line(&mut text, "changed", said);
-    }
-    text
-}
-
-/// Says what one does or several do.
-fn do_what(count: usize, one: &str, several: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {several}"),
-    }
 }
 
 fn file_in_words(File { name, import }: &File) -> String {
@@ -276,7 +189,7 @@ fn columns(import: &Import) -> String {
     })
 }
 
-fn listed<T>(things: &[T], name: impl Fn(&T) -> String) -> String {
+pub(super) fn listed<T>(things: &[T], name: impl Fn(&T) -> String) -> String {
     let mut names: Vec<String> = things.iter().take(2 * SHOWN).map(name).collect();
     if things.len() > names.len() {
         names.push(format!("… and {} more", things.len() - names.len()));
@@ -294,7 +207,7 @@ fn one_of(labels: &[String]) -> String {
 }
 
 /// Counts things in words.
-fn counted(count: usize, one: &str) -> String {
+pub(super) fn counted(count: usize, one: &str) -> String {
     match count {
         1 => format!("1 {one}"),
         count => format!("{count} {one}s"),
@@ -351,13 +264,6 @@ pub(super) fn as_json(files: &[File], plan: &Plan, known: Option<&Known>) -> Val
         "changed": known.map(Known::changed),
         "looksSwapped": plan.looks_swapped,
     })
-}
-
-fn by_name(plan: &Plan, name: impl Fn(&Fate) -> Option<&String>) -> Value {
-    let named = plan.named(name).into_iter();
-    named
-        .map(|(name, texts)| json!({"name": name, "texts": texts}))
-        .collect()
 }
 
 /// Says what was done.

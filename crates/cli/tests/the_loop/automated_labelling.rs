@@ -10,6 +10,7 @@ use model_building::Outcome;
 use serde_json::{Value, json};
 
 use crate::{
+    alarms,
     harness::until,
     new_models::{BY_HAND, Rows, Stack, news, objects, wrong},
 };
@@ -121,6 +122,8 @@ async fn confident_predictions_become_labels_while_audits_keep_the_promise_and_n
     let labels = stack.machine_labels().await;
     let versions = stack.models().versions().await.expect("listed");
     stack.stop().await;
+    let alarms = alarms::raised(folder.path());
+    assert!(alarms.contains("GuaranteeRevokedAlarm"), "{alarms:?}");
     assert!(
         labels
             .iter()

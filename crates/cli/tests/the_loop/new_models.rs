@@ -100,7 +100,16 @@ pub struct Stack {
 impl Stack {
     /// The first model learns from `initial`, unless there is one.
     pub async fn start(folder: &Path, initial: &[(String, String)], parameters: &[(&str, &str)]) -> Self {
-        let running = boot(folder, template(), parameters).await;
+        Self::start_from(folder, template(), initial, parameters).await
+    }
+
+    pub async fn start_from(
+        folder: &Path,
+        template: &str,
+        initial: &[(String, String)],
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        let running = boot(folder, template, parameters).await;
         let outputs = active_learning_cli::run::make_ready(
             &running,
             folder,

@@ -424,6 +424,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "A loop in flight, in review order.",
     },
     ObjectKind {
+        key: "human-review/remarks.json",
+        bucket: Review,
+        writers: &[HUMAN_REVIEW],
+        readers: &[HUMAN_REVIEW],
+        shape: "JSON: the newest remarks",
+        lifetime: Kept,
+        description: "The newest fifty comments and flags of reviewers.",
+    },
+    ObjectKind {
         key: "human-review/reviewers/<worker>.json",
         bucket: Review,
         writers: &[HUMAN_REVIEW],

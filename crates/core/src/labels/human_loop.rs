@@ -8,6 +8,8 @@ mod name;
 mod output;
 
 pub use answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE, is_answer_word};
-pub use input::{HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops, reopening_loop};
+pub use input::{
+    Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops, reopening_loop,
+};
 pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS, loop_of_output};
 pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer, among, loop_of_correction};

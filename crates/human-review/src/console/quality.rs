@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_aws::rfc3339;
 use active_learning_core::keys::DISPUTED_FOLDER;
 use active_learning_core::labels::agreement::{Agreement, AgreementReport, ReviewerReport};
-use active_learning_core::labels::human_loop::Answer;
+use active_learning_core::labels::human_loop::{Answer, NONE_FITS, UNSURE};
 use active_learning_core::labels::question::Question;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use super::page::{Block, Cell, Field, Form, Table};
 use super::{Console, ConsoleError, View, chart::percent_cell};
 use crate::event::HttpRequest;
+use crate::remarks::{KEPT, Remarks};
 
 /// Disputes on a page.
 const PAGE: usize = 25;
@@ -68,6 +70,7 @@ impl Console<'_> {
         let after = request.query.get("after").map(String::as_str).unwrap_or_default();
         self.disputes(after, &mut blocks, &mut document).await?;
         self.proposals(&mut blocks, &mut document).await?;
+        self.remarks(&mut blocks, &mut document).await?;
         Ok(View {
             title: "Quality".to_owned(),
             blocks,
@@ -122,6 +125,34 @@ impl Console<'_> {
             })
         });
         document["disputed"] = json!({ "questions": rows.collect::<Vec<_>>(), "next": next });
+        Ok(())
+    }
+
+    /// Shows the newest comments and flags of reviewers.
+    async fn remarks(&self, blocks: &mut Vec<Block>, document: &mut Value) -> Result<(), ConsoleError> {
+        let remarks = Remarks(self.review).newest().await?;
+        blocks.push(Block::heading("Comments and flags"));
+        if remarks.is_empty() {
+            blocks.push(Block::text("Nobody has commented on a text or flagged one."));
+        } else {
+            let mut rows = Vec::new();
+            for remark in &remarks {
+                rows.push(vec![
+                    Cell::text(rfc3339(remark.at)),
+                    Cell::text(self.name_of(&remark.worker).await?),
+                    Cell::text(&remark.text),
+                    Cell::text(answer_in_words(&remark.answer)),
+                    Cell::text(remark.comment.as_deref().unwrap_or_default()),
+                    Cell::text(if remark.flagged { "flagged" } else { "" }),
+                ]);
+            }
+            blocks.push(Block::Table(Table {
+                caption: format!("What reviewers said beside their answers, the newest {KEPT}"),
+                head: vec!["When", "Who", "Text", "Answer", "Comment", "Flag"],
+                rows,
+            }));
+        }
+        document["remarks"] = json!(remarks);
         Ok(())
     }
 
@@ -242,6 +273,19 @@ fn decide(question: &Question, labels: &[String]) -> [Form; 2] {
         ..form("adjudicate", "Decide")
     };
     [by_label, form("adjudicate-none-fits", "No label fits")]
+}
+
+/// Says what was answered in a form.
+fn answer_in_words(answer: &Value) -> String {
+    let word = |label: &Value| match label.as_str() {
+        Some(NONE_FITS) => "none fits".to_owned(),
+        Some(UNSURE) => "unsure".to_owned(),
+        other => other.unwrap_or_default().to_owned(),
+    };
+    match answer.as_array() {
+        Some(labels) => labels.iter().map(word).collect::<Vec<_>>().join(", "),
+        None => word(answer),
+    }
 }
 
 /// Says an answer in words.

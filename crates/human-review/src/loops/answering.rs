@@ -83,8 +83,7 @@ impl Loops {
             }
             Err(error) => return Err(error),
         }
-        self.settled(name, now).await?;
-        Ok(())
+        self.settle(name, now).await
     }
 
     /// Replaces a reviewer's own answer, unless it says the same.

@@ -1,40 +1,76 @@
 //! Counting the loops in flight, for the quota.
+//!
+//! A count takes a request for each thousand. So it is not made for each loop that starts: while there was plenty of
+//! room a moment ago there is some now, and where there was none the next ones that are refused need no count.
 
-use chrono::{DateTime, Utc};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Duration, Utc};
 
 use super::{LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
-use crate::marks::Mark;
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
+/// How long a count is trusted that found room. Other processes start loops too.
+const TRUSTED: Duration = Duration::seconds(60);
+/// How long a count is trusted that found none. Reviewers make room all the time.
+const FULL: Duration = Duration::seconds(5);
+/// A process starts this part of the room that it counted before it counts again.
+const PART_OF_ROOM: usize = 8;
+
+/// What this process counted last.
+pub(super) type LastCount = Arc<Mutex<Option<Counted>>>;
+
+/// A count, and what was started since.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    at: DateTime<Utc>,
+    in_flight: usize,
+    started: usize,
+}
+
+impl Counted {
+    /// Returns whether one more has room; `None` if that has to be counted.
+    fn has_room(&self, now: DateTime<Utc>) -> Option<bool> {
+        let room = MAX_LOOPS_IN_FLIGHT.saturating_sub(self.in_flight);
+        let trusted = if room == 0 { FULL } else { TRUSTED };
+        let is_trusted = (self.at..self.at + trusted).contains(&now);
+        match room {
+            _ if !is_trusted => None,
+            0 => Some(false),
+            room => (self.started < room / PART_OF_ROOM).then_some(true),
+        }
+    }
+}
 
 impl Loops {
-    /// Ends the loops whose time is over, which is told. Whoever looks at one does the same.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::Storage`].
-    pub async fn end_overdue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
-        let oldest = now - self.rules.availability;
-        let (mut seen, mut after) = (0, String::new());
-        loop {
-            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
-            seen += page.marks.len();
-            let overdue: Vec<Mark> = (page.marks.into_iter())
-                .filter(|mark| mark.created_at <= oldest)
-                .collect();
-            self.loops_of(&overdue, now).await?;
-            match page.last {
-                Some(last) if seen < MAX_LOOPS_IN_FLIGHT => after = last,
-                _ => return Ok(()),
-            }
+    /// Returns whether one more loop may be started: about as many as the quota are in flight at most.
+    pub(super) async fn has_room(&self, now: DateTime<Utc>) -> Result<bool, LoopError> {
+        if let Some(has_room) = self.knows_of_room(now) {
+            return Ok(has_room);
         }
+        let in_flight = self.in_flight(now).await?;
+        let counted = Counted {
+            at: now,
+            in_flight,
+            started: 1,
+        };
+        *self.last_count.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
+        Ok(in_flight < MAX_LOOPS_IN_FLIGHT)
+    }
+
+    fn knows_of_room(&self, now: DateTime<Utc>) -> Option<bool> {
+        let mut last = self.last_count.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = last.as_mut()?;
+        let has_room = counted.has_room(now)?;
+        counted.started += 1;
+        Some(has_room)
     }
 
     /// Returns how many loops are in flight, at most about the quota; those past their time do not count.
     ///
     /// Counted by their marks alone, a request for each thousand: no more than the quota are looked at.
-    pub(super) async fn in_flight(&self, now: DateTime<Utc>) -> Result<usize, LoopError> {
+    async fn in_flight(&self, now: DateTime<Utc>) -> Result<usize, LoopError> {
         let oldest = now - self.rules.availability;
         let (mut count, mut after) = (0, String::new());
         loop {
@@ -44,6 +80,37 @@ impl Loops {
                 Some(last) if count < MAX_LOOPS_IN_FLIGHT => after = last,
                 _ => return Ok(count),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_trusted_for_a_minute_and_for_a_part_of_the_room_that_it_found() {
+        let at: DateTime<Utc> = "2026-11-20T10:00:00Z".parse().expect("a time");
+        let counted = |in_flight, started| Counted {
+            at,
+            in_flight,
+            started,
+        };
+
+        let later = |seconds| at + Duration::seconds(seconds);
+        assert_eq!(counted(0, 1).has_room(at), Some(true));
+        assert_eq!(counted(0, 624).has_room(later(59)), Some(true));
+        assert_eq!(counted(0, 625).has_room(at), None, "an eighth of 5,000");
+        assert_eq!(counted(0, 1).has_room(later(60)), None);
+        assert_eq!(
+            counted(0, 1).has_room(later(-1)),
+            None,
+            "a clock that was put back"
+        );
+        assert_eq!(counted(4_993, 0).has_room(at), None, "next to none");
+        for full in [5_000, 6_000] {
+            assert_eq!(counted(full, 1).has_room(later(4)), Some(false));
+            assert_eq!(counted(full, 1).has_room(later(5)), None);
         }
     }
 }

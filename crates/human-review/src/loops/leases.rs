@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{LoopError, Loops};
+use super::{LoopError, Loops, Version};
 use crate::human_loop::{HumanLoop, Worker};
 
 impl Loops {
@@ -17,7 +17,17 @@ impl Loops {
         worker: &Worker,
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
-        self.change(name, now, |human_loop| {
+        self.take_from(None, name, worker, now).await
+    }
+
+    async fn take_from(
+        &self,
+        known: Option<Version>,
+        name: &str,
+        worker: &Worker,
+        now: DateTime<Utc>,
+    ) -> Result<HumanLoop, LoopError> {
+        self.change_from(known, name, now, |human_loop| {
             Ok(human_loop.take(&worker.id, now, self.rules.time_limit)?)
         })
         .await
@@ -74,13 +84,15 @@ impl Loops {
         .await
     }
 
+    /// Takes a loop if it is free, at first from a version that was just read.
     pub(super) async fn try_take(
         &self,
         name: &str,
+        known: Option<Version>,
         worker: &Worker,
         now: DateTime<Utc>,
     ) -> Result<Option<HumanLoop>, LoopError> {
-        match self.take(name, worker, now).await {
+        match self.take_from(known, name, worker, now).await {
             Ok(taken) => Ok(Some(taken)),
             Err(LoopError::Refused(_) | LoopError::NotFound | LoopError::Contention) => Ok(None),
             Err(error) => Err(error),

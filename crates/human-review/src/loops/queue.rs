@@ -121,7 +121,7 @@ impl Loops {
         }
 
         for name in skipped.into_iter().filter(|_| wish.skipped_too) {
-            if let Some(taken) = self.try_take(&name, worker, now).await? {
+            if let Some(taken) = self.try_take(&name, None, worker, now).await? {
                 let human_loop = Some(taken);
                 return Ok(Next { human_loop, waiting });
             }
@@ -145,13 +145,15 @@ impl Loops {
             let (some, others) = rest.split_at(rest.len().min(reads));
             (rest, reads) = (others, (reads * 2).min(CONCURRENT_READS));
 
-            for human_loop in self.loops_of(some, now).await?.into_iter().flatten() {
+            for version in self.versions_of(some, now).await?.into_iter().flatten() {
+                let (human_loop, _) = &version;
                 if human_loop.may_answer(&worker.id, now).is_err() {
                     continue;
                 }
+                let name = human_loop.name.clone();
                 if human_loop.skipped_by.contains(&worker.id) {
-                    skipped.push(human_loop.name);
-                } else if let Some(taken) = self.try_take(&human_loop.name, worker, now).await? {
+                    skipped.push(name);
+                } else if let Some(taken) = self.try_take(&name, Some(version), worker, now).await? {
                     return Ok(Some(taken));
                 }
             }

@@ -20,6 +20,7 @@ use crate::guideline::{Shown, is_version};
 use crate::human_loop::{HumanLoop, Refusal, Worker};
 use crate::loops::{Given, LoopError, Wish};
 use crate::pages::{TaskPage, document, page, redirect};
+use crate::remarks::{Remark, Remarks};
 use crate::session::Claims;
 use crate::trial::{Trial, check_answer};
 
@@ -232,7 +233,7 @@ impl Portal<'_> {
         if form.get("portal:loop-id") != Some(&human_loop.id) {
             return Err(LoopError::NotFound.into());
         }
-        let answer = read_answer(form)?;
+        let answer = read_answer(&request.fields())?;
         let input = self.shown(&human_loop).await?;
         if self.template.is_shipped() {
             check_shipped_answer(&input, &answer)?;
@@ -240,9 +241,14 @@ impl Portal<'_> {
             check_answer(&answer, &input)?;
         }
 
+        let remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
         let given = self.given(request, form, Value::Object(answer));
         self.loops.answer(&human_loop, worker, given, self.now).await?;
         metrics::count("human-review", &[("Submitted", 1)]);
+        if let Err(error) = Remarks(self.bucket).note(remarks).await {
+            // They are stored with the answer: what is missing is their place in the operator's list.
+            tracing::warn!(%error, "remarks are missing from the newest");
+        }
         let done = match self.histories().note(worker, &human_loop, self.now).await {
             Ok(history) => Some(history.done_on(self.now)),
             Err(error) => {

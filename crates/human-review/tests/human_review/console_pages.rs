@@ -4,7 +4,7 @@ use active_learning_core::feedback::record_id;
 use serde_json::{Value, json};
 
 use crate::console::{HOSTILE, act, assert_harmless, log, put};
-use crate::harness::{FEEDBACK_BUCKET, Review, TRAINING_BUCKET};
+use crate::harness::{FEEDBACK_BUCKET, Review, TRAINING_BUCKET, two_items};
 
 const MODEL: &str = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/c/version/v2";
 
@@ -500,4 +500,40 @@ async fn the_first_model_which_came_without_a_switch_is_known_by_the_report_on_i
         (&json!(MODEL), &json!("initial-file"))
     );
     assert_eq!(after["serving"]["reason"], "it is better");
+}
+
+#[tokio::test]
+async fn the_newest_comments_and_flags_are_listed_until_their_task_is_deleted() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let ann = review.sign_in("ann").await;
+    review.start("tc-1", &two_items()).await;
+    let task = ann.open("tc-1").await;
+    let answer = |remark: &str| json!({ "r-2": "Business", "comment:r-2": remark, "r-10": "__unsure__", "flag:r-10": "yes" });
+    let nothing = admin.get("quality").await;
+
+    ann.submit(&task, &answer(HOSTILE)).await;
+    let first = admin.get("quality").await;
+    let task = ann.get("task?loop=tc-1&correct=yes").await;
+    ann.submit(&task, &answer("Shares of a club")).await;
+    let corrected = admin.get("quality.json").await.json();
+    review.delete("tc-1").await;
+    let after = admin.get("quality.json").await.json();
+
+    assert!(nothing.body().contains("Nobody has commented"), "{nothing:?}");
+    assert_harmless(first.body(), "quality");
+    for part in [
+        "Rates rise again",
+        "Cup final tonight",
+        "unsure",
+        "flagged",
+        ">ann<",
+    ] {
+        assert!(first.body().contains(part), "{part} in {first:?}");
+    }
+    let remarks = corrected["remarks"].as_array().expect("remarks");
+    assert_eq!(remarks.len(), 2, "a correction takes the place: {remarks:?}");
+    assert_eq!(remarks[0]["comment"], "Shares of a club");
+    assert_eq!(remarks[1]["flagged"], true);
+    assert_eq!(after["remarks"], json!([]));
 }

@@ -56,6 +56,7 @@ pub struct Review {
     pub function: Arc<HumanReview>,
     pub s3: aws_sdk_s3::Client,
     pub reads: Arc<AtomicUsize>,
+    pub lists: Arc<AtomicUsize>,
     lost: Arc<Mutex<Option<&'static str>>>,
     clock: Cell<DateTime<Utc>>,
     _folder: tempfile::TempDir,
@@ -79,12 +80,14 @@ impl Review {
             service.put_bucket(bucket).expect("bucket");
         }
         let reads = Arc::new(AtomicUsize::new(0));
-        let counter = reads.clone();
+        let lists = Arc::new(AtomicUsize::new(0));
+        let counters = [reads.clone(), lists.clone()];
         let lost = Arc::new(Mutex::new(None));
         let losses = lost.clone();
         let router = Router::new().fallback(move |request: http::Request<Body>| {
-            if request.method() == "GET" && !request.uri().query().unwrap_or_default().contains("list-type") {
-                counter.fetch_add(1, Ordering::Relaxed);
+            if request.method() == "GET" {
+                let is_list = request.uri().query().unwrap_or_default().contains("list-type");
+                counters[usize::from(is_list)].fetch_add(1, Ordering::Relaxed);
             }
             let is_lost = request.method() == "PUT" && take_if_in(&losses, request.uri().path());
             let service = service.clone();
@@ -104,6 +107,7 @@ impl Review {
             function: Arc::new(HumanReview::new(config, s3.clone(), b"a secret of the test")),
             s3,
             reads,
+            lists,
             lost,
             clock: Cell::new("2026-11-20T09:59:00.123Z".parse().expect("a time")),
             _folder: folder,

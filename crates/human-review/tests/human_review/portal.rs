@@ -148,8 +148,10 @@ async fn what_users_wrote_is_shown_as_text_and_no_script_of_it_may_run() {
     let input = json!({
         "comprehendPredictions": [{
             "id": hostile, "utterance": hostile, "prediction": hostile, "classifier": hostile, "suggestedLabel": hostile, "confidence": 0.4,
+            "language": hostile, "classes": [{ "name": hostile, "score": 0.4 }],
         }],
         "labels": [hostile],
+        "words": { hostile: [hostile] },
     });
     review.start("tc-1", &input).await;
     let ann = review.sign_in("ann").await;
@@ -227,6 +229,30 @@ async fn confidence_is_shown_in_percent_beside_the_predicted_label() {
             .contains("<option value=\"Business\">Business (predicted)</option>")
     );
     assert!(task.body().contains("data-waiting=\"1\""));
+}
+
+#[tokio::test]
+async fn the_words_that_drove_a_prediction_are_named_but_not_in_an_audit() {
+    let review = Review::new();
+    let mut input = two_items();
+    input["words"] = json!({ "r-2": ["Rates", "<img src=x>"], "r-10": ["Cup"] });
+    input["comprehendPredictions"][1]["signal"] = json!("audit");
+    review.start("tc-1", &input).await;
+    let ann = review.sign_in("ann").await;
+
+    let task = ann.open("tc-1").await;
+
+    let html = task.body();
+    assert!(
+        html.contains("· for <q dir=\"auto\">Rates</q>, <q dir=\"auto\">&lt;img src=x&gt;</q>"),
+        "{html}"
+    );
+    assert!(html.contains("data-words=\"[&quot;Rates&quot;,"), "{html}");
+    assert!(
+        !html.contains("<img")
+            && !html.contains("<q dir=\"auto\">Cup</q>")
+            && !html.contains("&quot;Cup&quot;")
+    );
 }
 
 #[tokio::test]

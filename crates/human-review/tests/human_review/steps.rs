@@ -108,6 +108,21 @@ async fn what_a_step_reads_does_not_depend_on_how_many_wait() {
 }
 
 #[tokio::test]
+async fn loops_are_not_counted_for_each_that_starts() {
+    let review = Review::new();
+
+    for number in 0..30 {
+        review.start(&format!("tc-{number}"), &item("dislike")).await;
+    }
+    let of_a_minute = review.lists.load(Ordering::Relaxed);
+    review.wait(Duration::seconds(61));
+    review.start("tc-later", &item("dislike")).await;
+
+    assert_eq!(of_a_minute, 1);
+    assert_eq!(review.lists.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
 async fn a_script_is_told_in_json_why_an_answer_is_not_taken() {
     let review = Review::new();
     review.start("tc-1", &item("dislike")).await;

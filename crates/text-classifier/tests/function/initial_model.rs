@@ -173,6 +173,45 @@ async fn what_is_repaired_in_a_file_is_told_by_its_report_and_by_describing_its_
 }
 
 #[tokio::test]
+async fn labels_of_a_file_have_the_names_of_the_set_and_it_is_said_what_was_joined_and_added() {
+    let function = Function::new();
+    let mut set = LabelSet::seed(["cat", "Hund"], Origin::Edited, "2026-11-20T10:00:00.000Z");
+    set.add_synonym("Hund", "Dog").expect("free");
+    function.put_bytes_quietly("label-set.json", set.to_json()).await;
+    let birds = "Bird,it sings in the morning\nBird,it flies over the house\n";
+    let event = function
+        .put("initial/pets.csv", format!("{PETS_CSV}{birds}"))
+        .await;
+
+    for _ in 0..2 {
+        function.deliver(&event).await.expect("good file");
+    }
+
+    let repairs = report(&function, "pets.csv").await["repairs"].to_string();
+    for said in [
+        "`Cat` (",
+        "is read as `cat`, as the label set calls it",
+        "is read as `Hund`",
+        "the label set did not have `Bird`: added, 1 in all",
+    ] {
+        assert!(repairs.contains(said), "{said}: {repairs}");
+    }
+    let set = function.object("label-set.json").await.expect("a set");
+    let set = LabelSet::parse(&set).expect("a set");
+    assert_eq!(set.active().collect::<Vec<_>>(), ["cat", "Hund", "Bird"]);
+    let arn = state(&function).await["properties"]["ModelArn"].clone();
+    let resource = arn
+        .as_str()
+        .expect("an ARN")
+        .rsplit(':')
+        .next()
+        .expect("a resource");
+    let model = function.object(&format!("text-classifier/{resource}.json")).await;
+    let model: Value = serde_json::from_slice(&model.expect("a model")).expect("JSON");
+    assert_eq!(model["trained"]["labels"], json!(["Bird", "Hund", "cat"]));
+}
+
+#[tokio::test]
 async fn each_switch_to_an_initial_model_is_written_down_so_that_it_can_be_rolled_back() {
     let function = Function::new();
     let event = function.put("initial/pets.csv", PETS_CSV).await;

@@ -286,3 +286,44 @@ fn any_body_gets_an_answer_of_the_protocol() {
         }
     });
 }
+
+#[tokio::test]
+async fn predictions_are_explained_by_words_of_the_text() {
+    let function = ready().await;
+    let endpoint = ENDPOINT_ARN;
+    let documents = json!([
+        {"Text": "The dog barks at a cat", "Classes": ["Dog"]},
+        {"Text": "The dog barks at a cat", "Classes": ["Cat"]},
+        {"Text": "The dog barks", "Classes": ["Fish"]},
+    ]);
+    let explain = async |endpoint: &str, documents: &Value| {
+        let request = json!({"EndpointArn": endpoint, "Documents": documents});
+        function.call("ExplainDocuments", &request).await
+    };
+
+    let explained = explain(endpoint, &documents).await;
+    let too_many = explain(endpoint, &json!(vec![&documents[0]; 101])).await;
+    let too_long = json!([{"Text": "x".repeat(10_241), "Classes": []}]);
+    let too_long = explain(endpoint, &too_long).await;
+    let elsewhere = explain(OTHER_ENDPOINT, &documents).await;
+
+    assert_eq!(explained.status, 200, "{}", explained.body);
+    let words = explained.body["Words"].as_array().expect("a list for each text");
+    assert!(
+        words[0].as_array().expect("words").contains(&json!("dog")),
+        "{words:?}"
+    );
+    assert!(
+        words[1].as_array().expect("words").contains(&json!("cat")),
+        "{words:?}"
+    );
+    assert!(
+        !words[1].as_array().expect("words").contains(&json!("dog")),
+        "{words:?}"
+    );
+    assert_eq!(words[2], json!([]), "a class that the model does not know");
+    assert_eq!(
+        [too_many.status, too_long.status, elsewhere.status],
+        [400, 400, 400]
+    );
+}

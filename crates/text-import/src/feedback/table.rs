@@ -21,7 +21,7 @@ use crate::{
     layout::layout,
     lines::Lines,
     names::{is_annotator_name, is_plain_label_name, is_plain_text_name},
-    records::Records,
+    records::{Record, Records},
     source::{OpenError, Source},
     table::draft,
     tools::{Tool, label_studio_label},
@@ -84,15 +84,8 @@ pub(super) fn delimited(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), R
         let Some(known) = &columns else {
             if layout.columns <= 1 && record.cells.as_ref().is_ok_and(|cells| is_a_text(cells)) {
                 sink.repairs.push(TEXTS.to_owned());
-                columns = Some(Columns::Fields(vec!["sentence"]));
-                let content = record.cells.map(|cells| {
-                    cells
-                        .iter()
-                        .map(|cell| sink.decoded(cell, record.line).into_owned())
-                        .collect::<Vec<_>>()
-                });
-                let content = content.and_then(|cells| Columns::Fields(vec!["sentence"]).requests(cells));
-                if !sink.put_all(record.line, content, &record.raw) {
+                let texts = columns.insert(Columns::Fields(vec!["sentence"]));
+                if !put_record(record, texts, sink) {
                     return Ok(());
                 }
                 continue;
@@ -116,17 +109,20 @@ pub(super) fn delimited(source: Source<'_>, sink: &mut Sink<'_>) -> Result<(), R
             }
             continue;
         };
-        let content = record.cells.map(|cells| {
-            cells
-                .iter()
-                .map(|cell| sink.decoded(cell, record.line).into_owned())
-                .collect::<Vec<_>>()
-        });
-        let content = content.and_then(|cells| known.requests(cells));
-        if !sink.put_all(record.line, content, &record.raw) {
+        if !put_record(record, known, sink) {
             return Ok(());
         }
     }
+}
+
+/// Passes the requests of a record on; false when no more are wanted.
+fn put_record(record: Record, columns: &Columns, sink: &mut Sink<'_>) -> bool {
+    let content = record.cells.map(|cells| {
+        let cell = |cell: &Vec<u8>| sink.decoded(cell, record.line).into_owned();
+        cells.iter().map(cell).collect::<Vec<_>>()
+    });
+    let content = content.and_then(|cells| columns.requests(cells));
+    sink.put_all(record.line, content, &record.raw)
 }
 
 /// Reads the rows of the sheets whose first rows name known columns; the others are told.

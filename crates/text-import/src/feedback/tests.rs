@@ -146,7 +146,9 @@ fn csv_without_the_needed_columns_is_rejected_once() {
             1,
             "the header line has an unknown field `World`: the fields are `classifier`, `sentence`, \
              `feedback`, \
-             `prediction`, `confidence`, `label`, `predictionId`, `user`; nothing of the file was read"
+             `prediction`, `confidence`, `label`, `predictionId`, `user`; nothing of the file was read. \
+             Name the columns in the first line, such as `sentence,label`; texts without columns are one a line, \
+             or JSON Lines"
         )]
     );
 }

@@ -117,10 +117,11 @@ impl Field {
         if given.is_empty() {
             return None;
         }
-        if given.iter().any(|word| word == UNSURE) {
+        let says = |answer: &str| given.iter().any(|word| label_key(word) == label_key(answer));
+        if says(UNSURE) {
             return Some(Answer::Unsure);
         }
-        if given.iter().any(|word| word == NONE_FITS) {
+        if says(NONE_FITS) {
             return Some(Answer::NoneFits);
         }
         if let Some(labels) = all_labels(given.iter().map(String::as_str), resolve) {
@@ -211,7 +212,11 @@ fn collect_object(path: &[String], members: &Map<String, Value>, fields: &mut Ve
 }
 
 fn field<'a>(path: &[String], given: impl IntoIterator<Item = &'a str>, shape: Shape) -> Field {
-    let given = given.into_iter().map(str::trim).filter(|word| !word.is_empty());
+    // Nothing that can be seen is nothing.
+    let given = given
+        .into_iter()
+        .map(str::trim)
+        .filter(|word| !label_key(word).is_empty());
     Field {
         path: path.to_vec(),
         given: given.map(str::to_owned).collect(),
@@ -261,6 +266,23 @@ mod tests {
                 "{shape}"
             );
         }
+    }
+
+    #[test]
+    fn the_words_of_pages_are_no_proposals_however_they_are_spelt_and_what_cannot_be_seen_is_nothing() {
+        let answer = |value: Value| {
+            let content = json!({ "item-1": value });
+            let all = fields(content.as_object().expect("an object"));
+            all[0].answer_or_proposal(&resolve)
+        };
+
+        assert_eq!(answer(json!(" __NONE__")), Some(Answer::NoneFits));
+        assert_eq!(answer(json!("__Unsure__")), Some(Answer::Unsure));
+        assert_eq!(answer(json!("\u{200b}")), None);
+        assert_eq!(
+            answer(json!("Rain")),
+            Some(Answer::NewLabel { label: "Rain".into() })
+        );
     }
 
     #[test]

@@ -38,7 +38,13 @@ pub struct HumanLoopInput {
     /// the built-in review service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_count: Option<u32>,
+    /// Words that drove the predictions, by record id.
+    #[serde(default, skip_serializing_if = "DrivingWords::is_empty")]
+    pub words: DrivingWords,
 }
+
+/// Words of texts that drove their predictions, by record id: the weightiest first, spelt as in the text.
+pub type DrivingWords = BTreeMap<String, Vec<String>>;
 
 impl HumanLoopInput {
     /// Writes the input as `InputContent`, the same text for the same input.
@@ -63,14 +69,20 @@ pub struct HumanLoop {
 /// The order of the records is kept. A loop's content and name depend on nothing but the arguments,
 /// so that the same delivery again starts the same loops. To choose from are the active labels of the set,
 /// together with the classes that the model gave scores to. What a user predicted or suggested, and the set does
-/// not know, is shown with its own item only: it is a proposal, and no choice of others.
+/// not know, is shown with its own item only: it is a proposal, and no choice of others. Names do not depend on the
+/// words that drove the predictions.
 pub fn human_loops(
     records: &[FeedbackRecord],
     items_per_task: usize,
     labels: &LabelSet,
-    bucket: &str,
-    key: &str,
+    words: &DrivingWords,
+    delivery: Delivery<'_>,
 ) -> Vec<HumanLoop> {
+    let making = Making {
+        labels,
+        words,
+        delivery,
+    };
     let mut by_classifier: BTreeMap<&str, Vec<&FeedbackRecord>> = BTreeMap::new();
     for record in records {
         by_classifier.entry(&record.classifier).or_default().push(record);
@@ -78,10 +90,19 @@ pub fn human_loops(
     let mut loops = Vec::new();
     for group in by_classifier.values() {
         for chunk in group.chunks(items_per_task.max(1)) {
-            split_to_size(chunk, labels, bucket, key, &mut loops);
+            making.split_to_size(chunk, &mut loops);
         }
     }
     loops
+}
+
+/// Where records were delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// Bucket of the delivered feedback.
+    pub bucket: &'a str,
+    /// Its key.
+    pub key: &'a str,
 }
 
 /// Returns the human loop that asks somebody else about a question that was opened again: one more opinion of nobody
@@ -96,6 +117,7 @@ pub fn reopening_loop(question: &Question, labels: &LabelSet) -> HumanLoop {
         key_name: String::new(),
         excluded_workers: question.reviewers(),
         task_count: Some(1),
+        words: DrivingWords::new(),
     };
     let parts = ["reopened", &record.id, &question.reopened.to_string()];
     HumanLoop {
@@ -115,39 +137,45 @@ fn name_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     format!("{NAME_PREFIX}{}", &hex::encode(hash.finalize())[..NAME_DIGITS])
 }
 
-/// Halves a chunk until its content fits; a single record always fits, since utterances are bounded.
-fn split_to_size(
-    chunk: &[&FeedbackRecord],
-    labels: &LabelSet,
-    bucket: &str,
-    key: &str,
-    loops: &mut Vec<HumanLoop>,
-) {
-    let human_loop = human_loop(chunk, labels, bucket, key);
-    if human_loop.input_content.len() > MAX_INPUT_CONTENT_BYTES && chunk.len() > 1 {
-        let (first, second) = chunk.split_at(chunk.len() / 2);
-        split_to_size(first, labels, bucket, key, loops);
-        split_to_size(second, labels, bucket, key, loops);
-    } else {
-        loops.push(human_loop);
-    }
+/// What human loops are made of, beside their records.
+struct Making<'a> {
+    labels: &'a LabelSet,
+    words: &'a DrivingWords,
+    delivery: Delivery<'a>,
 }
 
-fn human_loop(chunk: &[&FeedbackRecord], labels: &LabelSet, bucket: &str, key: &str) -> HumanLoop {
-    let input = HumanLoopInput {
-        comprehend_predictions: chunk.iter().map(|record| (*record).clone()).collect(),
-        labels: offered_labels(chunk, labels),
-        row_count: chunk.len(),
-        bucket_name: bucket.to_owned(),
-        key_name: key.to_owned(),
-        excluded_workers: Vec::new(),
-        task_count: None,
-    };
-    let ids = chunk.iter().map(|record| record.id.as_str());
-    HumanLoop {
-        name: name_of([bucket, key].into_iter().chain(ids)),
-        input_content: input.to_json(),
-        record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
+impl Making<'_> {
+    /// Halves a chunk until its content fits; a single record always fits, since utterances are bounded.
+    fn split_to_size(&self, chunk: &[&FeedbackRecord], loops: &mut Vec<HumanLoop>) {
+        let human_loop = self.human_loop(chunk);
+        if human_loop.input_content.len() > MAX_INPUT_CONTENT_BYTES && chunk.len() > 1 {
+            let (first, second) = chunk.split_at(chunk.len() / 2);
+            self.split_to_size(first, loops);
+            self.split_to_size(second, loops);
+        } else {
+            loops.push(human_loop);
+        }
+    }
+
+    fn human_loop(&self, chunk: &[&FeedbackRecord]) -> HumanLoop {
+        let Delivery { bucket, key } = self.delivery;
+        let ids = chunk.iter().map(|record| record.id.as_str());
+        let words = ids.clone().filter_map(|id| self.words.get_key_value(id));
+        let input = HumanLoopInput {
+            comprehend_predictions: chunk.iter().map(|record| (*record).clone()).collect(),
+            labels: offered_labels(chunk, self.labels),
+            row_count: chunk.len(),
+            bucket_name: bucket.to_owned(),
+            key_name: key.to_owned(),
+            excluded_workers: Vec::new(),
+            task_count: None,
+            words: words.map(|(id, words)| (id.clone(), words.clone())).collect(),
+        };
+        HumanLoop {
+            name: name_of([bucket, key].into_iter().chain(ids)),
+            input_content: input.to_json(),
+            record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
+        }
     }
 }
 
@@ -184,6 +212,15 @@ mod tests {
         LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-20T10:00:00Z")
     }
 
+    const DELIVERY: Delivery<'static> = Delivery {
+        bucket: "bucket",
+        key: "key",
+    };
+
+    fn made_of(records: &[FeedbackRecord], items_per_task: usize, labels: &LabelSet) -> Vec<HumanLoop> {
+        human_loops(records, items_per_task, labels, &DrivingWords::new(), DELIVERY)
+    }
+
     #[test]
     fn eleven_records_of_two_classifiers_make_three_loops_of_ten_items() {
         let mut records: Vec<_> = (0..11)
@@ -191,7 +228,7 @@ mod tests {
             .collect();
         records.insert(3, record("mail", "A letter"));
 
-        let loops = human_loops(&records, 10, &labels(), "feedback", "feedback/a");
+        let loops = made_of(&records, 10, &labels());
 
         assert_eq!(
             loops.iter().map(|l| l.record_ids.len()).collect::<Vec<_>>(),
@@ -203,7 +240,7 @@ mod tests {
     fn the_input_has_the_keys_that_worker_task_templates_read() {
         let records = [record("news", "Rates rise")];
 
-        let loops = human_loops(&records, 10, &labels(), "bucket", "key");
+        let loops = made_of(&records, 10, &labels());
         let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
 
         assert_eq!(input["rowCount"], 1);
@@ -218,13 +255,27 @@ mod tests {
     }
 
     #[test]
+    fn each_loop_has_the_words_of_its_own_records_and_the_same_name_without_them() {
+        let records = [record("news", "Rates rise"), record("news", "A late goal")];
+        let words = DrivingWords::from([(records[1].id.clone(), vec!["goal".to_owned()])]);
+
+        let with = human_loops(&records, 1, &labels(), &words, DELIVERY);
+        let without = made_of(&records, 1, &labels());
+
+        let input = |of: &HumanLoop| serde_json::from_str::<Value>(&of.input_content).expect("JSON");
+        assert_eq!(input(&with[0]).get("words"), None);
+        assert_eq!(input(&with[1])["words"], json!({&records[1].id: ["goal"]}));
+        assert_eq!(with[1].name, without[1].name);
+    }
+
+    #[test]
     fn what_users_name_is_a_button_for_nobody_else() {
         let mut first = record("news", "One");
         first.suggested_label = Some("Weather".into());
         let mut second = record("news", "Two");
         second.prediction = Some("Politics".into());
 
-        let loops = human_loops(&[first, second], 10, &labels(), "b", "k");
+        let loops = made_of(&[first, second], 10, &labels());
         let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
 
         assert_eq!(input["labels"], json!(["World", "Sports"]));
@@ -245,7 +296,7 @@ mod tests {
         let mut second = record("news", "Two");
         second.classes = ["weather ", "Culture"].map(score).to_vec();
 
-        let loops = human_loops(&[first, second], 10, &set, "b", "k");
+        let loops = made_of(&[first, second], 10, &set);
         let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
 
         assert_eq!(input["labels"], json!(["World", "Sports", "Weather", "Culture"]));
@@ -262,7 +313,7 @@ mod tests {
             })
             .collect();
 
-        let loops = human_loops(&records, 400, &labels(), "b", "k");
+        let loops = made_of(&records, 400, &labels());
 
         assert!(loops.len() > 1);
         assert!(
@@ -284,8 +335,8 @@ mod tests {
                 .map(|(number, (classifier, size))| record(classifier, &format!("{number} {}", "x".repeat(*size))))
                 .collect();
 
-            let loops = human_loops(&records, items_per_task, &labels(), "b", "k");
-            let again = human_loops(&records, items_per_task, &labels(), "b", "k");
+            let loops = made_of(&records, items_per_task, &labels());
+            let again = made_of(&records, items_per_task, &labels());
 
             let mut ids: Vec<_> = loops.iter().flat_map(|l| l.record_ids.clone()).collect();
             let mut expected: Vec<_> = records.iter().map(|record| record.id.clone()).collect();

@@ -196,7 +196,9 @@ impl HumanLoopOutput {
         excluded_workers: Vec<String>,
     ) -> HumanLoopInput {
         let text = |name| self.input_content.get(name).and_then(Value::as_str);
+        let words = self.input_content.get("words").cloned().unwrap_or_default();
         HumanLoopInput {
+            words: serde_json::from_value(words).unwrap_or_default(),
             labels: self.offered_labels(),
             row_count: records.len(),
             bucket_name: text("bucketName").unwrap_or_default().to_owned(),

@@ -23,7 +23,8 @@ pub enum LabelSetError {
     Reserved(String),
     /// No name, or one too long.
     #[error(
-        "`{0}` cannot be a label: it needs something that can be seen, at most {MAX_NAME_BYTES} bytes, and no line break"
+        "`{0}` cannot be a label: it needs something that can be seen, at most {MAX_NAME_BYTES} bytes and no line break, \
+         and may not be `__none__` or `__unsure__`, which are answers"
     )]
     NoName(String),
     /// The name belongs to a label that is there.

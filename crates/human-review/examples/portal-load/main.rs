@@ -1,0 +1,384 @@
+//! What the portal costs: CPU time, requests to S3 and how long they take, by how much is open and finished.
+//!
+//! Prints what the tables of the guide are made of. The whole function is in this process, S3 is in memory, and both
+//! on one thread: what is measured is the function with its SDK, and the little that S3 in memory takes. An argument
+//! says how often each thing is done (50).
+
+mod memory;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use aws_credential_types::Credentials;
+use chrono::{DateTime, TimeDelta, Utc};
+use human_review::{Config, HumanReview};
+use local_aws::transport::sdk_config;
+use serde_json::{Value, json};
+
+use memory::{Memory, Requests};
+
+const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tc-review";
+const BUCKET: &str = "review";
+const PATTERN: &str = "pattern-0000000";
+// The quota of a flow definition is 5,000: beyond it StartHumanLoop refuses.
+const OPEN: [usize; 5] = [10, 1_000, 4_900, 10_000, 50_000];
+const FINISHED: [usize; 2] = [0, 50_000];
+const PAGES: [&str; 8] = [
+    "overview",
+    "tasks",
+    "quality",
+    "reviewers",
+    "model",
+    "versions",
+    "data",
+    "operations",
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let steps: usize = std::env::args()
+        .nth(1)
+        .map_or(50, |steps| steps.parse().expect("a number of steps"));
+    println!("| open | finished | what | CPU ms | requests | GET | LIST | PUT | DELETE | p50 ms | p95 ms |");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    for finished in FINISHED {
+        for open in OPEN {
+            let portal = Portal::with(open, finished).await;
+            let print = |what: &str, cost: Cost| println!("| {open} | {finished} | {what} | {cost} |");
+            print("step", portal.steps(steps.min(open.saturating_sub(3))).await);
+            print("StartHumanLoop", portal.starts(steps).await);
+            print("queue", portal.page("queue", "reviewer", steps).await);
+            for page in PAGES {
+                print(page, portal.page(page, "admin", steps).await);
+            }
+        }
+    }
+}
+
+/// What one measurement came to.
+struct Cost {
+    cpu: Duration,
+    requests: Requests,
+    times: Vec<Duration>,
+}
+
+impl Cost {
+    fn begin() -> Self {
+        Self {
+            cpu: Duration::ZERO,
+            requests: Requests::default(),
+            times: Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Cost {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count = self.times.len().max(1) as f64;
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        let at = |share: f64| {
+            let place = ((times.len().saturating_sub(1)) as f64 * share).round() as usize;
+            times.get(place).copied().unwrap_or_default().as_secs_f64() * 1_000.0
+        };
+        let each = |number: usize| number as f64 / count;
+        let Requests {
+            get,
+            put,
+            list,
+            delete,
+        } = self.requests;
+        write!(
+            formatter,
+            "{:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1}",
+            self.cpu.as_secs_f64() * 1_000.0 / count,
+            each(self.requests.all()),
+            each(get),
+            each(list),
+            each(put),
+            each(delete),
+            at(0.5),
+            at(0.95),
+        )
+    }
+}
+
+/// A portal with so much open and finished.
+struct Portal {
+    memory: Memory,
+    function: HumanReview,
+    now: DateTime<Utc>,
+}
+
+impl Portal {
+    async fn with(open: usize, finished: usize) -> Self {
+        let memory = Memory::default();
+        let credentials = Credentials::from_keys("test", "test", None);
+        let s3 = aws_sdk_s3::Client::new(&sdk_config(memory.router(), credentials));
+        let new_process = || HumanReview::new(config(), s3.clone(), b"a secret of the benchmark");
+        let mut portal = Self {
+            memory,
+            function: new_process(),
+            now: "2026-11-20T10:00:00.123Z".parse().expect("a time"),
+        };
+        portal.fill(open, finished).await;
+        // It knows nothing of what was there before.
+        portal.function = new_process();
+        portal
+    }
+
+    /// Has one task started and answered, and puts copies of its objects as they were open, and as they are finished.
+    async fn fill(&self, open: usize, finished: usize) {
+        let before = self.memory.objects(BUCKET);
+        self.start(PATTERN).await;
+        let of_open = added(&before, self.memory.objects(BUCKET));
+        let ann = self.sign_in("pattern", "reviewer").await;
+        let before = self.memory.objects(BUCKET);
+        let task = ann.get("next").await;
+        ann.submit(&task["next"], "").await;
+        let of_finished = self.memory.objects(BUCKET);
+        let known: Vec<&str> = before.iter().map(|(path, _)| path.as_str()).collect();
+        let names = [PATTERN, task["next"]["id"].as_str().expect("an id")];
+        let of_loop = |path: &str| names.iter().any(|name| path.contains(name));
+        let of_finished: Vec<(String, Vec<u8>)> = of_finished
+            .into_iter()
+            .filter(|(path, _)| of_loop(path) || !known.contains(&path.as_str()))
+            .filter(|(path, _)| !path.contains("/reviewers/") && !path.contains("/history/"))
+            .collect();
+
+        for (path, _) in of_open.iter().chain(&of_finished) {
+            self.memory.remove(path);
+        }
+        for number in 0..finished {
+            self.copy(&of_finished, names, ("done", number + 1_000_000), 24);
+        }
+        for number in 0..open {
+            self.copy(&of_open, names, ("open", number), 12);
+        }
+    }
+
+    /// Puts one copy under a name and number of its own, started so many hours ago.
+    fn copy(
+        &self,
+        objects: &[(String, Vec<u8>)],
+        [name, id]: [&str; 2],
+        (kind, number): (&str, usize),
+        hours: i64,
+    ) {
+        let started = self.now - TimeDelta::hours(hours) + TimeDelta::milliseconds(number as i64);
+        let times = spelt(self.now).into_iter().zip(spelt(started));
+        let names = [
+            (name.to_owned(), format!("{kind}-{number:07}")),
+            (id.to_owned(), format!("{number:032x}")),
+        ];
+        let changes: Vec<(String, String)> = times.chain(names).collect();
+        let changed = |text: &str| {
+            let change = |text: String, (from, to): &(String, String)| text.replace(from, to);
+            changes.iter().fold(text.to_owned(), change)
+        };
+        for (path, body) in objects {
+            let body = changed(std::str::from_utf8(body).expect("text"));
+            self.memory.place(changed(path), body.into_bytes());
+        }
+    }
+
+    async fn steps(&self, steps: usize) -> Cost {
+        let ann = self.sign_in("ann", "reviewer").await;
+        let mut shown = ann.get("next").await["next"].take();
+        let name = shown["loop"].as_str().expect("a task").to_owned();
+        let mut ready = ann.get(&format!("next?without={name}")).await["next"].take();
+        let mut cost = Cost::begin();
+        for _ in 0..steps {
+            let without = ready["loop"].as_str().expect("a task").to_owned();
+            let mut reply = self.measure(&mut cost, ann.submit(&shown, &without)).await;
+            assert_eq!(reply["saved"], json!(true), "{reply}");
+            shown = std::mem::replace(&mut ready, reply["next"].take());
+        }
+        cost
+    }
+
+    async fn starts(&self, steps: usize) -> Cost {
+        let mut cost = Cost::begin();
+        for number in 0..steps {
+            self.measure(&mut cost, self.start(&format!("new-{number}")))
+                .await;
+        }
+        cost
+    }
+
+    async fn page(&self, page: &str, role: &str, steps: usize) -> Cost {
+        let session = self.sign_in("ada", role).await;
+        let mut cost = Cost::begin();
+        for _ in 0..steps {
+            let status = self.measure(&mut cost, session.status(page)).await;
+            assert_eq!(status, 200, "{page}");
+        }
+        cost
+    }
+
+    async fn measure<T>(&self, cost: &mut Cost, work: impl Future<Output = T>) -> T {
+        let (requests, cpu, start) = (self.memory.requests(), thread_cpu(), Instant::now());
+        let outcome = work.await;
+        cost.times.push(start.elapsed());
+        cost.cpu += thread_cpu() - cpu;
+        let after = self.memory.requests();
+        cost.requests.get += after.get - requests.get;
+        cost.requests.put += after.put - requests.put;
+        cost.requests.list += after.list - requests.list;
+        cost.requests.delete += after.delete - requests.delete;
+        outcome
+    }
+
+    async fn handle(&self, event: Value) -> Value {
+        self.function.handle(event, self.now).await.expect("answered")
+    }
+
+    async fn start(&self, name: &str) -> u64 {
+        let input = json!({
+            "comprehendPredictions": [{
+                "id": "0123456789abcdef0123456789abcdef", "utterance": "The parliament voted on the border treaty.",
+                "prediction": "World", "confidence": 0.41, "classifier": "news", "signal": "low-confidence",
+            }],
+            "labels": ["World", "Sports", "Business", "SciTech"],
+            "rowCount": 1, "bucketName": "feedback", "keyName": "feedback/x",
+        });
+        let body = json!({
+            "HumanLoopName": name, "FlowDefinitionArn": FLOW, "HumanLoopInput": { "InputContent": input.to_string() },
+        });
+        let event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": "/human-loops", "rawQueryString": "",
+            "headers": { "host": "abc.lambda-url.us-east-1.on.aws", "content-type": "application/json" },
+            "requestContext": { "http": { "method": "POST", "path": "/human-loops" }, "requestId": "1", "timeEpoch": 1 },
+            "body": body.to_string(), "isBase64Encoded": false,
+        });
+        let reply = self.handle(event).await;
+        reply["statusCode"].as_u64().expect("a status")
+    }
+
+    async fn sign_in(&self, name: &str, role: &str) -> Session<'_> {
+        let payload = json!({ "operation": "create-sign-in-link", "reviewer": name, "role": role });
+        let link = self.handle(payload).await;
+        let url = link["url"].as_str().expect("a URL");
+        let (_, token) = url.split_once("sign-in?token=").expect("a token");
+        let mut session = Session {
+            portal: self,
+            cookie: String::new(),
+            token: String::new(),
+        };
+        let reply = self
+            .handle(session.event("POST", "sign-in", &[("token", token)]))
+            .await;
+        let cookie = reply["headers"]["set-cookie"].as_str().expect("a cookie");
+        session.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        let document = session.get("session").await;
+        session.token = document["formToken"].as_str().expect("a token").to_owned();
+        session
+    }
+}
+
+/// A signed-in person's browser.
+struct Session<'p> {
+    portal: &'p Portal,
+    cookie: String,
+    /// What its forms carry.
+    token: String,
+}
+
+impl Session<'_> {
+    async fn get(&self, page: &str) -> Value {
+        json_of(&self.portal.handle(self.json_event("GET", page, &[])).await)
+    }
+
+    async fn status(&self, page: &str) -> u64 {
+        let reply = self.portal.handle(self.event("GET", page, &[])).await;
+        reply["statusCode"].as_u64().expect("a status")
+    }
+
+    /// Answers a task; the next one comes with the reply.
+    async fn submit(&self, task: &Value, without: &str) -> Value {
+        let text = |name: &str| task[name].as_str().expect("a task").to_owned();
+        let answer = json!({ "0123456789abcdef0123456789abcdef": "Sports" }).to_string();
+        let form = [
+            ("portal:csrf", self.token.as_str()),
+            ("portal:loop", &text("loop")),
+            ("portal:loop-id", &text("id")),
+            ("portal:answer", &answer),
+            ("portal:without", without),
+        ];
+        json_of(&self.portal.handle(self.json_event("POST", "submit", &form)).await)
+    }
+
+    fn json_event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
+        let mut event = self.event(method, page, form);
+        event["headers"]["Accept"] = json!("application/json");
+        event
+    }
+
+    fn event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
+        let (path, query) = page.split_once('?').unwrap_or((page, ""));
+        let query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        json!({
+            "resource": "/{proxy+}", "path": format!("/{path}"), "httpMethod": method,
+            "headers": { "Host": "portal.example", "X-Forwarded-Proto": "https", "Cookie": self.cookie },
+            "queryStringParameters": query,
+            "requestContext": { "path": format!("/dev/{path}"), "stage": "dev", "requestId": "2" },
+            "body": body, "isBase64Encoded": false,
+        })
+    }
+}
+
+fn config() -> Config {
+    Config {
+        flow_definition_arn: FLOW.to_owned(),
+        bucket: BUCKET.to_owned(),
+        training_bucket: "training".to_owned(),
+        feedback_bucket: "feedback".to_owned(),
+        state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:model-building".to_owned(),
+        event_bus: "active-learning".to_owned(),
+        portal_url: "https://portal.example/dev".to_owned(),
+        signing_secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:signing".to_owned(),
+        task_count: 1,
+        task_availability_seconds: 864_000,
+        task_time_limit_seconds: 3_600,
+        show_rules: human_review::portal::ShowRules::default(),
+        template_key: String::new(),
+    }
+}
+
+fn added(before: &[(String, Vec<u8>)], after: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    let known: Vec<&str> = before.iter().map(|(path, _)| path.as_str()).collect();
+    let new = after
+        .into_iter()
+        .filter(|(path, _)| !known.contains(&path.as_str()));
+    new.collect()
+}
+
+/// Returns a time as objects and their keys have it.
+fn spelt(time: DateTime<Utc>) -> [String; 3] {
+    let milliseconds = time.timestamp_millis();
+    [
+        time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        format!("{milliseconds:013}"),
+        format!("{:013}", 9_999_999_999_999 - milliseconds),
+    ]
+}
+
+fn json_of(reply: &Value) -> Value {
+    let body = reply["body"].as_str().expect("a body");
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}"))
+}
+
+/// Returns the time that this thread has had a processor.
+fn thread_cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanoseconds = stat
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok());
+    Duration::from_nanos(nanoseconds.expect("a number"))
+}

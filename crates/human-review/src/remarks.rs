@@ -1,0 +1,131 @@
+//! What reviewers wrote beside their answers: the newest comments and flags, for the operator.
+//!
+//! One document of the newest, whatever was said before; each remark is with its vote in any case.
+
+use active_learning_aws::bucket::{Bucket, BucketError, Change};
+use active_learning_core::labels::human_loop::{COMMENT_OF, FLAG_OF};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::human_loop::{HumanLoop, Worker};
+use crate::records::STATE_PREFIX;
+
+/// Remarks that are kept.
+pub const KEPT: usize = 50;
+/// Beginning of the text that is kept with a remark, in characters.
+const TEXT_CHARS: usize = 300;
+
+/// A comment or a flag of a reviewer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remark {
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// Name of the loop.
+    pub human_loop: String,
+    /// Its id.
+    pub loop_id: String,
+    /// Id of the reviewer.
+    pub worker: String,
+    /// What it is about: the beginning of the text.
+    pub text: String,
+    /// What the reviewer answered.
+    pub answer: Value,
+    /// What they wrote.
+    pub comment: Option<String>,
+    /// Whether they want it looked at again.
+    pub flagged: bool,
+}
+
+impl Remark {
+    /// Returns the remarks of an answer to an input of our kind.
+    pub fn of(
+        human_loop: &HumanLoop,
+        worker: &Worker,
+        input: &Value,
+        answer: &Map<String, Value>,
+        now: DateTime<Utc>,
+    ) -> Vec<Self> {
+        let items = input["comprehendPredictions"].as_array().into_iter().flatten();
+        let remark = |(item, number): (&Value, usize)| {
+            let id = item["id"].as_str().map(str::to_owned);
+            let id = id.unwrap_or_else(|| format!("item-{number}"));
+            let beside = |kind: &str| answer.get(&format!("{kind}{id}")).and_then(Value::as_str);
+            let comment = beside(COMMENT_OF).filter(|comment| !comment.trim().is_empty());
+            let flagged = beside(FLAG_OF).is_some();
+            (flagged || comment.is_some()).then(|| Self {
+                at: now,
+                human_loop: human_loop.name.clone(),
+                loop_id: human_loop.id.clone(),
+                worker: worker.id.clone(),
+                text: item["utterance"].as_str().map_or_else(String::new, beginning),
+                answer: answer.get(&id).cloned().unwrap_or_default(),
+                comment: comment.map(str::to_owned),
+                flagged,
+            })
+        };
+        items.zip(1..).filter_map(remark).collect()
+    }
+}
+
+fn beginning(text: &str) -> String {
+    let mut letters = text.chars();
+    let beginning: String = letters.by_ref().take(TEXT_CHARS).collect();
+    match letters.next() {
+        Some(_) => beginning + " …",
+        None => beginning,
+    }
+}
+
+/// The newest remarks, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Newest {
+    remarks: Vec<Remark>,
+}
+
+/// The remarks in the review bucket. Every method fails with [`BucketError`] only.
+#[derive(Debug, Clone, Copy)]
+pub struct Remarks<'a>(pub &'a Bucket);
+
+impl Remarks<'_> {
+    /// Returns the newest [`KEPT`] remarks, newest first.
+    pub async fn newest(self) -> Result<Vec<Remark>, BucketError> {
+        let newest: Option<Newest> = self.0.read_document(&key()).await?;
+        Ok(newest.unwrap_or_default().remarks)
+    }
+
+    /// Keeps remarks, in the place of what the reviewer said of the same task before.
+    pub async fn note(self, remarks: Vec<Remark>) -> Result<(), BucketError> {
+        let Some(first) = remarks.first() else {
+            return Ok(());
+        };
+        let is_new = |earlier: &Remark| earlier.loop_id != first.loop_id || earlier.worker != first.worker;
+        self.change(|newest| {
+            newest.retain(is_new);
+            newest.splice(..0, remarks.iter().cloned());
+            newest.truncate(KEPT);
+        })
+        .await
+    }
+
+    /// Forgets what was said of a loop that is deleted.
+    pub async fn forget(self, loop_id: &str) -> Result<(), BucketError> {
+        self.change(|newest| newest.retain(|remark| remark.loop_id != loop_id))
+            .await
+    }
+
+    async fn change(self, change: impl Fn(&mut Vec<Remark>)) -> Result<(), BucketError> {
+        let change = |before: Option<Newest>| {
+            let before = before.unwrap_or_default();
+            let mut after = before.clone();
+            change(&mut after.remarks);
+            Change::to((after != before).then_some(after), ())
+        };
+        self.0.change(&key(), change).await
+    }
+}
+
+fn key() -> String {
+    format!("{STATE_PREFIX}remarks.json")
+}
