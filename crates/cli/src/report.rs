@@ -89,6 +89,29 @@ fn quality(quality: &ConfidenceQuality) -> String {
     text
 }
 
+/// Says what the build of a version came to, and why.
+fn came_to(version: &VersionSummary) -> Option<String> {
+    let why = version.why.as_deref()?;
+    let Some(build) = &version.build_id else {
+        return version
+            .outcome
+            .map(|outcome| format!("{}: {why}", verdict(outcome)));
+    };
+    if version.waits_for_approval {
+        return Some(format!(
+            "build {build} waits for a person (active-learning approve {build}): {why}"
+        ));
+    }
+    let outcome = version.outcome?;
+    // A release before let somebody put a model in service that its build had not deployed.
+    let said = match (outcome == Outcome::Deployed, version.serving, version.rolled_back) {
+        (false, true, _) => "its build did not deploy it, somebody put it in service later",
+        (true, _, true) => "Deployed, rolled back later",
+        (_, _, _) => verdict(outcome),
+    };
+    Some(format!("build {build}: {said}: {why}"))
+}
+
 /// Writes the model versions, one a line, the reasons below each.
 pub fn versions(versions: &[VersionSummary]) -> String {
     if versions.is_empty() {
@@ -145,13 +168,8 @@ pub fn versions(versions: &[VersionSummary]) -> String {
                 "    trained on {rows} more rows that were labelled automatically"
             );
         }
-        if let (Some(outcome), Some(why)) = (version.outcome, &version.why) {
-            let rolled_back = if version.rolled_back {
-                ", rolled back later"
-            } else {
-                ""
-            };
-            let _ = writeln!(text, "    {}{rolled_back}: {why}", verdict(outcome));
+        if let Some(line) = came_to(version) {
+            let _ = writeln!(text, "    {line}");
         }
         if let Some(parent) = &version.parent {
             let _ = writeln!(text, "    dataset after {parent}");
