@@ -88,7 +88,7 @@ pub enum Command {
     },
     /// Approves a deployment that waits for it (parameter ApproveDeployments)
     #[command(
-        after_help = "Example: active-learning approve 2026-11-28-0900 --reject 'recall of billing fell'"
+        after_help = "Example: active-learning approve build-000001-20261128T17 --reject 'recall of billing fell'"
     )]
     Approve {
         /// Name of the build, as the notification and `versions` give it
@@ -193,8 +193,14 @@ pub async fn execute(
         } => {
             let Models { sfn, bucket, .. } = target.models(stack).await?;
             match reject {
-                None => model_building::approve(&bucket, &sfn, &build, &whoami()).await?,
-                Some(reason) => model_building::reject(&bucket, &sfn, &build, &reason).await?,
+                None => {
+                    model_building::approve(&bucket, &sfn, &build, &whoami()).await?;
+                    println!("The build {build} is approved and goes on: `versions` shows what it came to.");
+                }
+                Some(reason) => {
+                    model_building::reject(&bucket, &sfn, &build, &reason).await?;
+                    println!("The build {build} is rejected: its model is not deployed.");
+                }
             }
             Ok(true)
         }

@@ -201,12 +201,16 @@ fn better_than_a_guess(predictions: &[TestPrediction]) -> Reason {
         })
         .collect();
     let (model, guess) = (evaluate(predictions).macro_f1, evaluate(&guesses).macro_f1);
-    let (right, chance) = by_chance(predictions);
+    let (right, probability) = by_chance(predictions);
+    let chance = match probability {
+        probability if probability < 0.001 => "less than 0.001".to_owned(),
+        probability => format!("{probability:.3}"),
+    };
     Reason {
-        in_favour: model > guess && chance <= MAX_CHANCE,
+        in_favour: model > guess && probability <= MAX_CHANCE,
         text: format!(
             "nothing is held out yet: in cross-validation {right} of {} rows are right (by chance alone with a \
-             probability of {chance:.3}, at most {MAX_CHANCE} is allowed), and macro F1 is {model:.4}, with the commonest \
+             probability of {chance}, at most {MAX_CHANCE} is allowed), and macro F1 is {model:.4}, with the commonest \
              label for each of them {guess:.4}",
             predictions.len()
         ),
