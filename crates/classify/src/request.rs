@@ -61,6 +61,7 @@ impl ClassifyRequest {
 pub fn wait_of_query(wait: Option<&str>) -> Result<u64, InvalidFeedback> {
     match wait {
         None => Ok(0),
+        Some(text) if text.parse::<f64>().is_err() => Err(wrong_wait("a text that is not a number")),
         Some(text) => whole_seconds(text.parse().ok()),
     }
 }
@@ -81,6 +82,19 @@ fn wrong_wait(found: &'static str) -> InvalidFeedback {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_that_is_no_number_is_called_so() {
+        let said = |wait| wait_of_query(Some(wait)).expect_err("refused").to_string();
+
+        assert!(
+            said("x").ends_with("not a text that is not a number"),
+            "{}",
+            said("x")
+        );
+        assert!(said("99999").ends_with("not another number"), "{}", said("99999"));
+        assert_eq!(wait_of_query(Some("3")), Ok(3));
+    }
 
     #[test]
     fn utterance_is_understood_in_place_of_sentence_and_not_beside_it() {

@@ -53,8 +53,10 @@ pub struct Options {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Shows the labels with their synonyms and states (the default)
+    #[command(after_help = "Example: active-learning labels list")]
     List,
     /// Adds a label, or brings one back that was retired, merged or split; texts that no label fitted are asked again
+    #[command(after_help = "Example: active-learning labels add refund --description 'money back'")]
     Add {
         /// Its name
         name: String,
@@ -63,6 +65,7 @@ enum Action {
         description: String,
     },
     /// Gives a label another name; its rows stay its rows
+    #[command(after_help = "Example: active-learning labels rename login account")]
     Rename {
         /// Its name now
         old: String,
@@ -70,6 +73,7 @@ enum Action {
         new: String,
     },
     /// Makes the rows of a label those of another; of a proposed name another name of it
+    #[command(after_help = "Example: active-learning labels merge invoice billing")]
     Merge {
         /// The label that goes
         from: String,
@@ -77,11 +81,13 @@ enum Action {
         into: String,
     },
     /// Takes a label out of use; its rows are left out
+    #[command(after_help = "Example: active-learning labels retire fax")]
     Retire {
         /// Its name
         name: String,
     },
     /// Puts other labels in the place of one; its rows are asked again
+    #[command(after_help = "Example: active-learning labels split billing invoice refund")]
     Split {
         /// The label that goes
         name: String,
@@ -90,6 +96,7 @@ enum Action {
         into: Vec<String>,
     },
     /// Says what belongs to a label, for reviewers
+    #[command(after_help = "Example: active-learning labels describe refund 'money back'")]
     Describe {
         /// Its name
         name: String,
@@ -97,6 +104,7 @@ enum Action {
         description: String,
     },
     /// Gives a label one more name
+    #[command(after_help = "Example: active-learning labels synonym billing payments")]
     Synonym {
         /// Its name
         name: String,
@@ -104,13 +112,16 @@ enum Action {
         synonym: String,
     },
     /// Shows what users and reviewers proposed as labels
+    #[command(after_help = "Example: active-learning labels proposed")]
     Proposed,
     /// Makes a proposed label one; its rows count, and texts that no label fitted are asked again
+    #[command(after_help = "Example: active-learning labels accept warranty")]
     Accept {
         /// Its name
         name: String,
     },
     /// Refuses a proposed label: it is proposed no more, and texts that were answered by it are asked again
+    #[command(after_help = "Example: active-learning labels refuse test")]
     Refuse {
         /// Its name
         name: String,
@@ -421,15 +432,22 @@ fn made_synonym(name: &str, label: &str) -> String {
 }
 
 fn texts(count: usize) -> String {
+    counted(count, "text")
+}
+
+fn counted(count: usize, one: &str) -> String {
     match count {
-        1 => "1 text".to_owned(),
-        count => format!("{count} texts"),
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
     }
 }
 
 fn mapped(rows: &Rows) -> String {
-    let (answers, initial) = (rows.answers.len(), rows.initial.len());
-    format!("{answers} answers and {initial} rows of training files are mapped, nobody is asked")
+    let (answers, initial) = (
+        counted(rows.answers.len(), "answer"),
+        counted(rows.initial.len(), "row"),
+    );
+    format!("{answers} and {initial} of training files are mapped, nobody is asked")
 }
 
 fn proposed(proposals: &[Proposal]) -> String {

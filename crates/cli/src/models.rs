@@ -4,7 +4,7 @@ use std::{fs::File, io, path::PathBuf, pin::pin, time::Duration};
 
 use active_learning_aws::{
     bucket::Bucket,
-    overview::{Overview, Places},
+    overview::{self, Overview, Places},
 };
 use active_learning_core::{
     dataset::{TrainingFileReport, TrainingFileState},
@@ -88,7 +88,7 @@ pub enum Command {
     },
     /// Approves a deployment that waits for it (parameter ApproveDeployments)
     #[command(
-        after_help = "Example: active-learning approve 2026-11-28-0900 --reject 'recall of billing fell'"
+        after_help = "Example: active-learning approve build-000001-20261128T17 --reject 'recall of billing fell'"
     )]
     Approve {
         /// Name of the build, as the notification and `versions` give it
@@ -193,8 +193,14 @@ pub async fn execute(
         } => {
             let Models { sfn, bucket, .. } = target.models(stack).await?;
             match reject {
-                None => model_building::approve(&bucket, &sfn, &build, &whoami()).await?,
-                Some(reason) => model_building::reject(&bucket, &sfn, &build, &reason).await?,
+                None => {
+                    model_building::approve(&bucket, &sfn, &build, &whoami()).await?;
+                    println!("The build {build} is approved and goes on: `versions` shows what it came to.");
+                }
+                Some(reason) => {
+                    model_building::reject(&bucket, &sfn, &build, &reason).await?;
+                    println!("The build {build} is rejected: its model is not deployed.");
+                }
             }
             Ok(true)
         }
@@ -429,9 +435,11 @@ impl Models {
         let mut versions = model_building::versions(&self.bucket, serving.as_deref()).await?;
         if serving.is_none() {
             // The endpoint is behind a function on AWS: what was deployed last serves.
-            let last = versions.iter_mut().max_by_key(|version| version.deployed_at);
-            if let Some(last) = last.filter(|last| last.deployed_at.is_some()) {
-                last.serving = true;
+            let last = overview::serving(&self.bucket, std::time::SystemTime::now().into()).await?;
+            let last = last.map(|serving| serving.model_arn);
+            let is_last = |version: &&mut VersionSummary| Some(&version.model_arn) == last.as_ref();
+            if let Some(version) = versions.iter_mut().find(is_last) {
+                version.serving = true;
             }
         }
         Ok(versions)
@@ -487,10 +495,14 @@ impl Built {
         let verdict = report::verdict(record.outcome);
         let serving = record.serving.as_deref().unwrap_or("no model");
         // The table has the reasons already.
-        let why = if self.decision.is_some() || self.why.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", self.why)
+        let is_in_table = |decision: &Decision| match record.outcome {
+            Outcome::Deployed => true,
+            Outcome::Refused => !decision.deploy,
+            Outcome::NothingNew | Outcome::RolledBack | Outcome::NothingToDo | Outcome::Failed => false,
+        };
+        let why = match self.why.is_empty() || self.decision.as_ref().is_some_and(is_in_table) {
+            true => String::new(),
+            false => format!(": {}", self.why),
         };
         format!("{table}  {verdict}{why}\n  {serving} serves\n")
     }

@@ -12,8 +12,13 @@ use model_building::{Outcome, VersionSummary};
 
 /// Writes the table of champion against challenger, the rules and the verdict; indented by two spaces.
 pub fn decision(decision: &Decision) -> String {
-    let mut text = format!("  {:<24}{:>10}{:>12}\n", "", "champion", "challenger");
     let challenger = &decision.challenger.evaluation;
+    let names = challenger.classes.iter().filter(|class| class.support > 0);
+    let longest = names
+        .map(|class| "recall of ".len() + class.class.chars().count() + 2)
+        .max();
+    let width = longest.unwrap_or_default().max(24);
+    let mut text = format!("  {:<width$}{:>10}{:>12}\n", "", "champion", "challenger");
     let champion = decision.champion.as_ref().map(|champion| &champion.evaluation);
     let mut row = |name: &str, value: &dyn Fn(&Evaluation) -> Option<f64>, percent: bool| {
         let shown = |evaluation: Option<&Evaluation>| match evaluation.and_then(value) {
@@ -23,7 +28,7 @@ pub fn decision(decision: &Decision) -> String {
         };
         let (old, new) = (shown(champion), shown(Some(challenger)));
         // Writing to a text cannot fail.
-        let _ = writeln!(text, "  {name:<24}{old:>10}{new:>12}");
+        let _ = writeln!(text, "  {name:<width$}{old:>10}{new:>12}");
     };
     row("accuracy", &|it| Some(it.accuracy), true);
     row("macro F1", &|it| Some(it.macro_f1), true);
@@ -89,6 +94,29 @@ fn quality(quality: &ConfidenceQuality) -> String {
     text
 }
 
+/// Says what the build of a version came to, and why.
+fn came_to(version: &VersionSummary) -> Option<String> {
+    let why = version.why.as_deref()?;
+    let Some(build) = &version.build_id else {
+        return version
+            .outcome
+            .map(|outcome| format!("{}: {why}", verdict(outcome)));
+    };
+    if version.waits_for_approval {
+        return Some(format!(
+            "build {build} waits for a person (active-learning approve {build}): {why}"
+        ));
+    }
+    let outcome = version.outcome?;
+    // A release before let somebody put a model in service that its build had not deployed.
+    let said = match (outcome == Outcome::Deployed, version.serving, version.rolled_back) {
+        (false, true, _) => "its build did not deploy it, somebody put it in service later",
+        (true, _, true) => "Deployed, rolled back later",
+        (_, _, _) => verdict(outcome),
+    };
+    Some(format!("build {build}: {said}: {why}"))
+}
+
 /// Writes the model versions, one a line, the reasons below each.
 pub fn versions(versions: &[VersionSummary]) -> String {
     if versions.is_empty() {
@@ -145,13 +173,8 @@ pub fn versions(versions: &[VersionSummary]) -> String {
                 "    trained on {rows} more rows that were labelled automatically"
             );
         }
-        if let (Some(outcome), Some(why)) = (version.outcome, &version.why) {
-            let rolled_back = if version.rolled_back {
-                ", rolled back later"
-            } else {
-                ""
-            };
-            let _ = writeln!(text, "    {}{rolled_back}: {why}", verdict(outcome));
+        if let Some(line) = came_to(version) {
+            let _ = writeln!(text, "    {line}");
         }
         if let Some(parent) = &version.parent {
             let _ = writeln!(text, "    dataset after {parent}");
@@ -162,14 +185,50 @@ pub fn versions(versions: &[VersionSummary]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use active_learning_core::model::{
         accuracy_guarantee::{AuditGrid, Promise},
         audit::JudgedPrediction,
+        comparison::{Candidate, SelectionPolicy},
         confidence::ConfidenceTally,
+        evaluation::TestPrediction,
     };
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_table_of_a_decision_keeps_its_columns_with_a_long_name_of_a_class() {
+        let row = |actual: &str| TestPrediction {
+            actual: actual.into(),
+            predicted: actual.into(),
+            confidence: 0.9,
+        };
+        let predictions = [row("Complaints about a delivery that came late"), row("Billing")];
+        let candidate = Candidate {
+            model_arn: "arn:b",
+            classes: BTreeSet::new(),
+            predictions: &predictions,
+        };
+        let policy = SelectionPolicy {
+            min_macro_f1_gain: 0.0,
+            significance: 0.05,
+            max_recall_loss: 0.1,
+        };
+
+        let text = decision(&Decision::make(policy, None, &candidate, &[]));
+
+        let table = text
+            .lines()
+            .take_while(|line| !line.starts_with("  + ") && !line.starts_with("  - "));
+        let widths: BTreeSet<usize> = table.map(|line| line.chars().count()).collect();
+        assert_eq!(widths.len(), 1, "{text}");
+        assert!(
+            text.contains("recall of Complaints about a delivery that came late"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_version_shows_what_its_confidence_is_worth_and_what_is_promised_of_it() {

@@ -31,6 +31,9 @@ pub const BUILT_IN: &[(&str, &str)] = &[(
     include_str!("../../../infra/model-building.asl.json"),
 )];
 
+/// The template that this program was built with.
+const BUILT_IN_TEMPLATE: &str = include_str!("../../../infra/template.yaml");
+
 /// Name that the first sign-in link is for: an admin, since it is their stack.
 const FIRST_REVIEWER: &str = "local";
 
@@ -53,6 +56,7 @@ pub async fn run(
     let outcome = tokio::select! {
         _ = terminated.recv() => Ok(()),
         _ = interrupted.recv() => Ok(()),
+        () = training::tell_failed_starts(&stack) => Ok(()),
         () = stack.aws.storage_failed() => Err(storage_failed(&settings.state_dir)),
         failure = async {
             let sample = training::SAMPLE_DATA;
@@ -156,7 +160,8 @@ fn bucket(stack: &Running, output: &str) -> Bucket {
 }
 
 /// Reads the template: the one named, else `infra/template.yaml` of the current folder or one above
-/// it, else the one that this program was built with. Returns its text and where its files are.
+/// it, else the one that this program was built with. Returns its text and where its files are; says so where it is
+/// another than the one that the program was built with.
 ///
 /// # Errors
 ///
@@ -172,11 +177,12 @@ pub fn read_template(named: Option<&PathBuf>) -> io::Result<(String, TemplateFil
     match path {
         Some(path) => {
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-            Ok((template_files::read(&path)?, TemplateFiles::Folder(folder)))
+            let text = template_files::read(&path)?;
+            if text != BUILT_IN_TEMPLATE {
+                eprintln!("The template is {}, not the one of this program.", path.display());
+            }
+            Ok((text, TemplateFiles::Folder(folder)))
         }
-        None => {
-            let text = include_str!("../../../infra/template.yaml").to_owned();
-            Ok((text, TemplateFiles::BuiltIn(BUILT_IN)))
-        }
+        None => Ok((BUILT_IN_TEMPLATE.to_owned(), TemplateFiles::BuiltIn(BUILT_IN))),
     }
 }

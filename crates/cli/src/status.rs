@@ -31,7 +31,7 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     }
     let files = models.training_files().await?;
     if files.is_empty() {
-        println!("No training file under initial/ was looked at yet.");
+        println!("No training file lies under initial/ that was looked at.");
     }
     files
         .iter()

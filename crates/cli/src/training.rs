@@ -1,6 +1,7 @@
 //! The first model: puts training data where the classifier looks for it, and waits for its answer.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -47,6 +48,8 @@ const MAX_LISTED: usize = 1_000;
 /// How long the function may take to say that it has no model; a training takes as long as it takes.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+/// Time between two looks at functions that cannot start.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// Whether a model serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,18 @@ pub enum TrainingError {
     /// The function failed as often as it is tried.
     #[error("training failed; the state folder's logs say why, and the next start tries again")]
     Failed,
+    /// A function does not start.
+    #[error(
+        "the function {function} cannot start: {}. Its log is logs/{function}.log in the state folder. A template of \
+         another version of this program may lack what it needs (--template)",
+        reason.strip_prefix("error: ").unwrap_or(reason)
+    )]
+    NotStarted {
+        /// Name of the function.
+        function: String,
+        /// What its process said last.
+        reason: String,
+    },
     /// The classifier does not answer in time.
     #[error("the classifier did not answer within {within} s: {reason}", within = READY_WITHIN.as_secs())]
     NotReady {
@@ -211,6 +226,7 @@ impl<'a> Waiting<'a> {
                 tokio::time::sleep(STATE_MAX_AGE).await;
                 return Ok(());
             }
+            check_starts(self.stack)?;
             if let Some(refused) = self.refused().await? {
                 return Err(TrainingError::Refused(refused));
             }
@@ -247,6 +263,27 @@ impl<'a> Waiting<'a> {
     }
 }
 
+/// Gives up once a function cannot start: what waits for it would wait for ever.
+fn check_starts(stack: &Running) -> Result<(), TrainingError> {
+    match stack.aws.lambda.failed_starts().into_iter().next() {
+        Some((function, reason)) => Err(TrainingError::NotStarted { function, reason }),
+        None => Ok(()),
+    }
+}
+
+/// Says of each function that cannot start why, once.
+pub async fn tell_failed_starts(stack: &Running) {
+    let mut told: BTreeSet<(String, String)> = BTreeSet::new();
+    loop {
+        for (function, reason) in stack.aws.lambda.failed_starts() {
+            if told.insert((function.clone(), reason.clone())) {
+                eprintln!("! {}", TrainingError::NotStarted { function, reason });
+            }
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+}
+
 /// Returns where the events of the built-in classifier lie that failed to the end.
 fn failed_events(stack: &Running, training: &Bucket) -> Option<(Bucket, String)> {
     let (_, url) = (stack.plan.signing_names.iter()).find(|(name, _)| name == SIGNING_NAME)?;
@@ -269,6 +306,7 @@ async fn wait_until_it_answers(stack: &Running) -> Result<HasModel, TrainingErro
         if error.as_service_error().is_some_and(has_no_model) {
             return Ok(HasModel(false));
         }
+        check_starts(stack)?;
         if tokio::time::Instant::now() > deadline {
             let reason = DisplayErrorContext(error).to_string();
             return Err(TrainingError::NotReady { reason });

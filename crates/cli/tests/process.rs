@@ -95,6 +95,36 @@ fn program(state_dir: &Path) -> Command {
 }
 
 #[test]
+fn a_start_whose_function_cannot_start_ends_with_the_functions_reason() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let template = include_str!("../../../infra/template.yaml");
+    let variable = "          CLASSES: !Ref ComprehendClassificationCategories\n          SEVERAL_LABELS: !Ref \
+                    ReviewSeveralLabels\n          TEST_SHARE";
+    assert!(template.contains(variable));
+    let template = template.replace(variable, "          TEST_SHARE");
+    let older = folder.path().join("template.yaml");
+    std::fs::write(&older, template).expect("a file");
+    let machine = include_str!("../../../infra/model-building.asl.json");
+    std::fs::write(folder.path().join("model-building.asl.json"), machine).expect("a file");
+
+    let start = program(&folder.path().join("state"))
+        .args(["--port", "0", "--param", "TextEncoder=none", "--template"])
+        .arg(&older)
+        .output()
+        .expect("it runs");
+
+    let said = String::from_utf8_lossy(&start.stderr);
+    assert!(!start.status.success());
+    for words in [
+        "template.yaml, not the one of this program",
+        "the function local-TextClassifierFunction-",
+        "cannot start: environment variable CLASSES is not set",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
 fn a_stack_is_ready_stops_when_told_and_goes_on_with_the_same_names() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let state_dir = folder.path().join("state");

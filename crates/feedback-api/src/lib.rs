@@ -15,7 +15,7 @@ use active_learning_aws::{
     reply::{self, Problem},
 };
 use active_learning_core::{
-    feedback::{FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source},
+    feedback::{FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source, check_opinion},
     keys,
     labels::{label_set::check_suggestion, prediction_result::KeptPrediction},
 };
@@ -228,6 +228,7 @@ impl FeedbackApi {
         if record.prediction.is_none() {
             record.prediction = kept.prediction;
             record.confidence = record.confidence.or(kept.confidence);
+            check_opinion(record)?;
         }
         Ok(Some(kept.prediction_id))
     }

@@ -16,6 +16,7 @@ mod overview;
 mod page;
 mod proposals;
 mod quality;
+mod report;
 mod reviewers;
 mod tasks;
 mod versions;
@@ -53,6 +54,8 @@ const PAGES: [(&str, &str); 8] = [
 ];
 /// What the addresses of single builds begin with.
 const VERSION: &str = "versions/";
+/// Address of the report on a file, or of rejected lines.
+const REPORT: &str = "report";
 
 /// The console for one request of an admin.
 #[derive(Debug)]
@@ -121,7 +124,8 @@ pub fn style_sheet(path: &str) -> Option<HttpReply> {
 /// Returns whether an address is one of the console, be it a page or an action.
 pub fn is_address(path: &str) -> bool {
     let page = path.strip_suffix(".json").unwrap_or(path);
-    PAGES.iter().any(|(address, _)| *address == page) || page.starts_with(VERSION) || is_action(path)
+    let is_page = PAGES.iter().any(|(address, _)| *address == page) || page == REPORT;
+    is_page || page.starts_with(VERSION) || is_action(path)
 }
 
 impl Console<'_> {
@@ -152,6 +156,7 @@ impl Console<'_> {
             "versions" => self.versions(request).await?,
             "data" => self.data(request).await?,
             "operations" => self.operations().await?,
+            REPORT => self.report(request).await?,
             _ if address.starts_with(VERSION) => self.version(&address[VERSION.len()..]).await?,
             _ => return Err(ConsoleError::NotFound),
         };
@@ -166,7 +171,9 @@ impl Console<'_> {
         let navigation = PAGES.iter().map(|(to, name)| NavigationItem {
             address: to,
             name,
-            is_here: *to == address || *to == "versions" && address.starts_with(VERSION),
+            is_here: *to == address
+                || *to == "versions" && address.starts_with(VERSION)
+                || *to == "operations" && address == REPORT,
         });
         let shown = ConsolePage {
             session: self.view.clone(),
@@ -175,7 +182,8 @@ impl Console<'_> {
             title: view.title,
             note,
             blocks: view.blocks,
-            json: (!address.is_empty()).then(|| format!("{address}.json")),
+            // A report's address needs its key.
+            json: (!address.is_empty() && address != REPORT).then(|| format!("{address}.json")),
         };
         page(200, &shown, None)
     }

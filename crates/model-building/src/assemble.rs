@@ -82,10 +82,11 @@ pub struct AssemblePolicy {
     /// Whether no model serves yet. Where there are no initial rows either, every row is wanted and nothing is held
     /// out: the model is measured by cross-validation.
     pub is_first_model: bool,
-    /// One label a text or several; `None`: several if any initial label holds the delimiter, or, without
-    /// initial rows, if people gave several to any text and may.
+    /// One label a text or several; `None`: several if texts may have several, or if any initial label holds the
+    /// delimiter.
     pub mode: Option<Mode>,
-    /// Whether what people say may give a text several labels; initial rows with several say so too.
+    /// Whether a text may have several labels: then datasets are multi-label from the first one, as an endpoint keeps the
+    /// mode of its first model. Initial rows with several say so too.
     pub several_labels: bool,
     /// Accuracy that must be promised of a model for the labels that it gave to be trained on; none trains on people's
     /// labels alone.
@@ -161,11 +162,12 @@ async fn try_assemble(
     now: DateTime<Utc>,
 ) -> Result<Assembled, AssembleError> {
     let set = LabelSets::new(bucket.clone()).current().await?;
-    let (initial, reports) = read_initial(bucket, policy.mode, set.clone()).await?;
+    let mode = policy.mode.or(policy.several_labels.then_some(Mode::MultiLabel));
+    let (initial, reports) = read_initial(bucket, mode, set.clone()).await?;
     write_reports(bucket, reports, now).await?;
     let several = policy.several_labels || initial.has_several(set.as_deref());
     let labels = labels::read(bucket, Keep::Text, several).await?;
-    let rows = blocking(move || Rows::choose(initial, labels, several)).await?;
+    let rows = blocking(move || Rows::choose(initial, labels)).await?;
     if rows.rows.is_empty() {
         return Err(AssembleError::Empty);
     }

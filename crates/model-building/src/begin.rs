@@ -1,13 +1,17 @@
 //! The first step: what the execution is to do, the lock of builds, and the champion.
 
-use active_learning_aws::{backoff::Tries, bucket::Replaced};
+use active_learning_aws::{
+    approval::{Wanted, approval_key},
+    backoff::Tries,
+    bucket::Replaced,
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ModelBuilding,
     build::{Action, Build, Request, Status},
-    deployment,
+    deployment::{self, Deployment},
     error::StepError,
 };
 
@@ -39,6 +43,29 @@ pub(crate) struct LastBuild {
     pub decided_dataset: Option<String>,
 }
 
+/// Models that are named to go back to.
+const NAMED: usize = 10;
+
+/// Refuses a model that never served: it was not good enough, or a person rejected it.
+fn check_served(deployments: &[Deployment], target: &str) -> Result<(), StepError> {
+    let served = deployment::served(deployments);
+    if served.contains(&target) {
+        return Ok(());
+    }
+    let name = |arn: &&str| arn.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut names: Vec<String> = served.iter().take(NAMED).map(name).collect();
+    if served.len() > NAMED {
+        names.push(format!("and {} more", served.len() - NAMED));
+    }
+    let served = match names.is_empty() {
+        true => "no other has served either".to_owned(),
+        false => format!("those that did are {}", names.join(", ")),
+    };
+    Err(StepError::Failed(format!(
+        "the model {target} never served, so it cannot be brought back: {served}"
+    )))
+}
+
 impl ModelBuilding {
     /// Takes the lock for a build; finds the model to go back to for a roll-back.
     ///
@@ -55,7 +82,7 @@ impl ModelBuilding {
     async fn begin_build(&self, build: &mut Build) -> Result<(), StepError> {
         if let Some(other) = self.lock(build).await? {
             build.status = Status::AnotherBuildRuns;
-            build.why = format!("{other} is building; two builds never run at once");
+            build.why = self.why_not_now(&other).await?;
             return Ok(());
         }
         let last = self.last_build().await?;
@@ -74,18 +101,30 @@ impl ModelBuilding {
         Ok(())
     }
 
+    /// Says what the build is at that runs already.
+    async fn why_not_now(&self, execution_arn: &str) -> Result<String, StepError> {
+        let id = execution_arn.rsplit(':').next().unwrap_or_default();
+        let asked: Option<Wanted> = self.bucket.read_document(&approval_key(id)).await?;
+        Ok(match asked {
+            Some(_) => format!(
+                "the build {id} has a model that won and waits for a person: active-learning approve {id}, or the \
+                 same with --reject REASON; two builds never run at once"
+            ),
+            None => format!("the build {id} is under way; two builds never run at once"),
+        })
+    }
+
     async fn begin_roll_back(&self, build: &mut Build, request: &Request) -> Result<(), StepError> {
         let serving = self.champion().await?.ok_or_else(|| {
             StepError::Failed("the endpoint has no model, so there is none to roll back".to_owned())
         })?;
+        let deployments = deployment::read_all(&self.bucket).await?;
         let target = match &request.model_arn {
             Some(target) => target.clone(),
             None => {
-                let deployments = deployment::read_all(&self.bucket).await?;
                 let before = deployment::model_before(&deployments, &serving).ok_or_else(|| {
                     StepError::Failed(format!(
-                        "no model is known to have served before {serving}; \
-                         name one: active-learning rollback --to ARN"
+                        "no model is known to have served before {serving}; there is nothing to go back to"
                     ))
                 })?;
                 before.to_owned()
@@ -96,6 +135,7 @@ impl ModelBuilding {
             Status::NothingToDo
         } else {
             self.check_usable(&target).await?;
+            check_served(&deployments, &target)?;
             Status::RollBack
         };
         build.champion = Some(serving);

@@ -4,7 +4,10 @@
 //! switch leaves an immutable object under `deployments/`. A switch begins only from the model that was compared
 //! with: if another has come into service meanwhile, nothing is switched.
 
-use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_aws::{
+    bucket::{Bucket, BucketError},
+    overview::{self, Switch},
+};
 use aws_sdk_comprehend::types::EndpointStatus;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -57,6 +60,14 @@ impl Deployment {
         let at = self.at.to_rfc3339_opts(SecondsFormat::Millis, true);
         format!("{FOLDER}{at}-{}.json", self.build_id)
     }
+
+    fn switch(&self) -> Switch<'_> {
+        Switch {
+            build_id: &self.build_id,
+            model_arn: &self.model_arn,
+            previous_model_arn: self.previous_model_arn.as_deref(),
+        }
+    }
 }
 
 /// Reads all switches, oldest first.
@@ -85,13 +96,38 @@ pub(crate) fn model_before<'a>(deployments: &'a [Deployment], serving: &str) -> 
     last.previous_model_arn.as_deref()
 }
 
+/// Returns the switches that lasted, without those that their own execution has undone.
+pub(crate) fn lasting(deployments: &[Deployment]) -> Vec<&Deployment> {
+    overview::lasting(deployments.iter().collect(), |deployment| deployment.switch())
+}
+
+/// Returns the models that came into service and stayed there, or served before another, the last ones first.
+pub(crate) fn served(deployments: &[Deployment]) -> Vec<&str> {
+    let mut served: Vec<&str> = Vec::new();
+    for switch in lasting(deployments).into_iter().rev() {
+        for model in [
+            Some(switch.model_arn.as_str()),
+            switch.previous_model_arn.as_deref(),
+        ] {
+            served.extend(model.filter(|model| !served.contains(model)));
+        }
+    }
+    served
+}
+
 /// Returns whether a model was taken out of service as worse or unusable, and not brought back by hand since.
 pub(crate) fn was_rolled_back(deployments: &[Deployment], model: &str) -> bool {
     let concerns = |switch: &&Deployment| {
         switch.model_arn == model
             || !switch.by.is_new_model() && switch.previous_model_arn.as_deref() == Some(model)
     };
-    let last = deployments.iter().rfind(concerns);
+    let is_failed_roll_back = |switch: &&Deployment| {
+        let undone =
+            |other: &Deployment| !other.by.is_new_model() && other.switch().is_undone_by(&switch.switch());
+        deployments.iter().any(undone)
+    };
+    let counts = |switch: &&Deployment| concerns(switch) && !is_failed_roll_back(switch);
+    let last = deployments.iter().rfind(counts);
     last.is_some_and(|switch| switch.model_arn != model)
 }
 
@@ -153,9 +189,13 @@ impl ModelBuilding {
             EndpointStatus::Creating | EndpointStatus::Updating => {
                 return Err(StepError::NotNow(format!("the endpoint {arn} is being changed")));
             }
+            EndpointStatus::Failed if self.is_built_in() => return self.replace_endpoint(to, build_id).await,
             status => {
                 return Err(StepError::Failed(format!("the endpoint {arn} is {status}")));
             }
+        }
+        if self.is_built_in() && self.have_other_modes(serving, to).await? {
+            return self.replace_endpoint(to, build_id).await;
         }
         let update = self.comprehend.update_endpoint();
         let update = update.endpoint_arn(arn.to_string()).desired_model_arn(to);
@@ -184,6 +224,33 @@ impl ModelBuilding {
                 Err(StepError::refused(&what, error))
             }
         }
+    }
+
+    /// Makes the built-in endpoint anew under its name, for a model of another mode than the one that serves: no endpoint
+    /// changes its mode. It costs nothing there, and nobody is answered only while the model is loaded.
+    async fn replace_endpoint(&self, model: &str, build_id: &str) -> Result<(), StepError> {
+        let arn = self.config.endpoint.to_string();
+        match self.comprehend.delete_endpoint().endpoint_arn(arn).send().await {
+            Ok(_) => self.create_endpoint(model, build_id).await,
+            Err(error) => Err(StepError::refused("the endpoint could not be made anew", error)),
+        }
+    }
+
+    /// Returns whether one model gives one label a text, and the other several.
+    pub(crate) async fn have_other_modes(&self, model: Option<&str>, other: &str) -> Result<bool, StepError> {
+        let Some(model) = model else {
+            return Ok(false);
+        };
+        let (model, other) = (self.model(model).await?, self.model(other).await?);
+        let modes = model
+            .and_then(|model| model.mode)
+            .zip(other.and_then(|other| other.mode));
+        Ok(modes.is_some_and(|(one, other)| one != other))
+    }
+
+    /// Returns whether the built-in classifier serves.
+    pub(crate) fn is_built_in(&self) -> bool {
+        self.config.classifier_url.is_some()
     }
 
     /// Asks whether the wanted model serves, and writes the switch down when it does.
@@ -275,7 +342,7 @@ mod tests {
             previous_model_arn: Some(from.to_owned()),
             by,
             reason: String::new(),
-            build_id: "b".to_owned(),
+            build_id: format!("{from}-{to}"),
         }
     }
 
@@ -310,6 +377,25 @@ mod tests {
     }
 
     #[test]
+    fn a_roll_back_that_its_own_execution_has_undone_counts_for_nothing() {
+        let there_and_back = |by, name: &str| {
+            let there = switch(by, "b", "a");
+            let back = switch(SwitchedBy::RollBack, "a", "b");
+            [there, back].map(|switch| Deployment {
+                build_id: name.to_owned(),
+                ..switch
+            })
+        };
+        let mut deployments = vec![switch(SwitchedBy::Build, "a", "b")];
+        deployments.extend(there_and_back(SwitchedBy::RollBack, "one"));
+        deployments.extend(there_and_back(SwitchedBy::AutomaticRollBack, "two"));
+
+        assert_eq!(lasting(&deployments), [&deployments[0]]);
+        assert_eq!(served(&deployments), ["b", "a"]);
+        assert!(!was_rolled_back(&deployments, "a") && !was_rolled_back(&deployments, "b"));
+    }
+
+    #[test]
     fn a_model_of_an_initial_file_is_rolled_back_like_any_other() {
         let mut deployments = vec![
             switch(SwitchedBy::Build, "a", "b"),
@@ -341,6 +427,7 @@ mod tests {
             let at = at.parse().expect("a time");
             Deployment {
                 at,
+                build_id: "b".to_owned(),
                 ..switch(SwitchedBy::Build, "a", "b")
             }
             .key()

@@ -6,7 +6,7 @@ use active_learning_core::model::{
 };
 
 use crate::{
-    build::{Build, Notification},
+    build::{Action, Build, Notification},
     record::{BuildRecord, Outcome},
     select::DecisionRecord,
 };
@@ -108,8 +108,12 @@ pub(crate) fn outcome(record: &BuildRecord, decision: Option<&DecisionRecord>) -
             format!("Failed: {id}"),
             format!(
                 "{id} failed; {serving} serves. {compared} Why: {}. The training bucket has the details under \
-                 builds/{id}/; once the cause is removed, start another with active-learning build.",
-                record.why
+                 builds/{id}/{}.",
+                record.why,
+                match record.action {
+                    Some(Action::RollBack) => "",
+                    _ => "; once the cause is removed, start another with active-learning build",
+                }
             ),
         ),
     };

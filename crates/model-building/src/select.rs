@@ -45,7 +45,7 @@ pub struct DecisionRecord {
     pub decision: Decision,
 }
 
-/// A held-out row with what the models said of it.
+/// A held-out row with what the models said of it, in their own words: a label may be called otherwise since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KnownRow {
@@ -86,6 +86,7 @@ impl ModelBuilding {
                 return Err(StepError::Failed(message.to_owned()));
             }
         };
+        let said = [Some(&challenger), champion.as_ref().map(|(rows, _)| rows)].map(own_words);
         let mut gone = None;
         if let Some(set) = self.label_set().await? {
             use_own_names(&set, &mut challenger);
@@ -114,9 +115,15 @@ impl ModelBuilding {
             decision.add(better_than_a_guess(&challenger));
         }
         self.refuse_rolled_back(&mut decision).await?;
+        self.refuse_other_mode(&mut decision).await?;
         let known = match rows.is_empty() {
             true => Vec::new(),
-            false => known_rows(&rows, champion.as_ref().map(|(rows, _)| &rows[..]), &challenger),
+            false => known_rows(
+                &rows,
+                champion.as_ref().map(|(rows, _)| &rows[..]),
+                &challenger,
+                &said,
+            ),
         };
         self.bucket.put_document(&build.key(KNOWN), &known).await?;
         let record = DecisionRecord {
@@ -151,6 +158,27 @@ impl ModelBuilding {
         }
         Ok(())
     }
+
+    /// An endpoint of Comprehend keeps the mode of its first model; somebody must make another, at their cost.
+    async fn refuse_other_mode(&self, decision: &mut Decision) -> Result<(), StepError> {
+        let (champion, challenger) = (&decision.champion, &decision.challenger.model_arn);
+        let champion = champion.as_ref().map(|champion| champion.model_arn.as_str());
+        if self.is_built_in() || !decision.deploy || !self.have_other_modes(champion, challenger).await? {
+            return Ok(());
+        }
+        let (arn, name) = (&self.config.endpoint, self.config.endpoint.name());
+        let text = format!(
+            "one of the models gives each text one label and the other may give several, and an endpoint never changes \
+             that. To put the new model in service, make the endpoint anew; until it is there nothing is classified: aws \
+             comprehend delete-endpoint --endpoint-arn {arn}, and once it is gone aws comprehend create-endpoint \
+             --endpoint-name {name} --model-arn {challenger} --desired-inference-units 1"
+        );
+        decision.add(Reason {
+            in_favour: false,
+            text,
+        });
+        Ok(())
+    }
 }
 
 /// Chance at most with which labels at random do as well as a first model that is taken.
@@ -173,12 +201,16 @@ fn better_than_a_guess(predictions: &[TestPrediction]) -> Reason {
         })
         .collect();
     let (model, guess) = (evaluate(predictions).macro_f1, evaluate(&guesses).macro_f1);
-    let (right, chance) = by_chance(predictions);
+    let (right, probability) = by_chance(predictions);
+    let chance = match probability {
+        probability if probability < 0.001 => "less than 0.001".to_owned(),
+        probability => format!("{probability:.3}"),
+    };
     Reason {
-        in_favour: model > guess && chance <= MAX_CHANCE,
+        in_favour: model > guess && probability <= MAX_CHANCE,
         text: format!(
             "nothing is held out yet: in cross-validation {right} of {} rows are right (by chance alone with a \
-             probability of {chance:.3}, at most {MAX_CHANCE} is allowed), and macro F1 is {model:.4}, with the commonest \
+             probability of {chance}, at most {MAX_CHANCE} is allowed), and macro F1 is {model:.4}, with the commonest \
              label for each of them {guess:.4}",
             predictions.len()
         ),
@@ -207,11 +239,18 @@ fn by_chance(predictions: &[TestPrediction]) -> (u64, f64) {
     )
 }
 
+/// Returns what a model said of each row, by the names that it knows itself.
+fn own_words(predictions: Option<&Vec<TestPrediction>>) -> Vec<String> {
+    let predictions = predictions.into_iter().flatten();
+    predictions.map(|row| row.predicted.to_string()).collect()
+}
+
 /// Chooses rows by which a switch shows: first those on which the models differ, the surest ones first.
 fn known_rows(
     rows: &[Row],
     champion: Option<&[TestPrediction]>,
     challenger: &[TestPrediction],
+    [new, before]: &[Vec<String>; 2],
 ) -> Vec<KnownRow> {
     let old = |row: usize| champion.map(|champion| &champion[row]);
     let mut order: Vec<usize> = (0..rows.len())
@@ -230,8 +269,8 @@ fn known_rows(
         text: rows[row].text.clone(),
         champion: old(row)
             .filter(|old| old.confidence > 0.0)
-            .map(|old| old.predicted.to_string()),
-        challenger: challenger[row].predicted.to_string(),
+            .and_then(|_| before.get(row).cloned()),
+        challenger: new[row].clone(),
     };
     order.into_iter().take(KNOWN_ROWS).map(known).collect()
 }

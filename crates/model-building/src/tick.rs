@@ -143,7 +143,8 @@ impl ModelBuilding {
     /// Once for each deployment: what a roll-back brings into service is not watched.
     async fn watch_accuracy(&self, serving: Option<&str>, tally: &Tally) -> Result<(), StepError> {
         let deployments = deployment::read_all(&self.bucket).await?;
-        let Some(last) = deployments.last().filter(|last| last.by == SwitchedBy::Build) else {
+        let lasting = deployment::lasting(&deployments);
+        let Some(last) = lasting.last().filter(|last| last.by == SwitchedBy::Build) else {
             return Ok(());
         };
         let Some(previous) = &last.previous_model_arn else {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_aws::{
+    approval::{Wanted, approval_key},
+    bucket::{Bucket, BucketError},
+};
 use active_learning_core::model::{
     accuracy_guarantee::{PROMISES_KEY, Promise, Promises},
     audit::AuditedAccuracy,
@@ -35,6 +38,9 @@ pub struct VersionSummary {
     pub outcome: Option<Outcome>,
     /// Why.
     pub why: Option<String>,
+    /// Whether the build waits for a person to approve its deployment.
+    #[serde(default)]
+    pub waits_for_approval: bool,
     /// Dataset version before.
     pub parent: Option<String>,
     /// Rows of people that it was trained on.
@@ -96,6 +102,7 @@ impl VersionSummary {
             built_at: None,
             outcome: None,
             why: None,
+            waits_for_approval: false,
             parent: None,
             train_rows: None,
             machine_rows: None,
@@ -119,6 +126,20 @@ impl VersionSummary {
         self.outcome = Some(record.outcome);
         self.why = Some(record.why.clone());
         self.champion.clone_from(&record.champion);
+        self.compared(decision);
+    }
+
+    /// Takes over what a build says of a model that waits for an approval.
+    fn waiting(&mut self, decision: DecisionRecord) {
+        self.build_id = Some(decision.build_id.clone());
+        self.waits_for_approval = true;
+        self.why = Some(decision.why());
+        let champion = decision.decision.champion.as_ref();
+        self.champion = champion.map(|champion| champion.model_arn.clone());
+        self.compared(Some(decision));
+    }
+
+    fn compared(&mut self, decision: Option<DecisionRecord>) {
         let Some(decision) = decision else { return };
         self.parent = decision.dataset.parent;
         self.train_rows = Some(decision.dataset.train.summary.rows);
@@ -128,6 +149,12 @@ impl VersionSummary {
         self.scores = Some(Scores::of(&decision.decision.challenger));
         self.champion_scores = decision.decision.champion.as_ref().map(Scores::of);
     }
+}
+
+/// Returns whether a person was asked to approve what a build came to.
+async fn is_asked_about(bucket: &Bucket, build_id: &str) -> Result<bool, BucketError> {
+    let wanted: Option<Wanted> = bucket.read_document(&approval_key(build_id)).await?;
+    Ok(wanted.is_some())
 }
 
 /// Lists the model versions of a training bucket, oldest first; those that no build made come first.
@@ -143,9 +170,18 @@ pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<Vers
     let mut builds = Vec::new();
     for folder in bucket.folders("builds/").await? {
         let record: Option<BuildRecord> = bucket.read_document(&format!("{folder}{RECORD}")).await?;
-        let Some(record) = record else { continue };
         let decision: Option<DecisionRecord> = bucket.read_document(&format!("{folder}{DECISION}")).await?;
-        builds.push((record, decision));
+        match (record, decision) {
+            (Some(record), decision) => builds.push((record, decision)),
+            (None, Some(decision)) if is_asked_about(bucket, &decision.build_id).await? => {
+                let model = decision.decision.challenger.model_arn.clone();
+                let entry = versions.entry(model.clone());
+                entry
+                    .or_insert_with(|| VersionSummary::new(&model))
+                    .waiting(decision);
+            }
+            (None, _) => {}
+        }
     }
     builds.sort_by_key(|(record, _)| record.started_at);
     for (record, decision) in builds {
@@ -182,18 +218,19 @@ pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<Vers
             entry.or_insert_with(|| VersionSummary::new(before));
         }
     }
+    let lasting = deployment::lasting(&deployments);
     let tally: Tally = tally::read(bucket).await?;
     let promises: Promises = bucket.read_document(PROMISES_KEY).await?.unwrap_or_default();
     let mut versions: Vec<VersionSummary> = versions.into_values().collect();
     for version in &mut versions {
         let arn = &version.model_arn;
-        let last = deployments.iter().rfind(|switch| switch.model_arn == *arn);
+        let last = lasting.iter().rfind(|switch| switch.model_arn == *arn);
         version.deployed_at = last.map(|switch| switch.at);
         version.rolled_back = deployment::was_rolled_back(&deployments, arn);
         version.audited = tally.accuracy(arn);
         version.confidence = tally.confidence(arn);
         version.promise = promises.0.get(arn).cloned();
     }
-    versions.sort_by_key(|version| version.built_at);
+    versions.sort_by_key(|version| (version.waits_for_approval, version.built_at));
     Ok(versions)
 }

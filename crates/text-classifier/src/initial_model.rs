@@ -63,7 +63,7 @@ pub(crate) async fn build(
     config: &Config,
     upload: &Upload,
 ) -> Result<(), StoreError> {
-    let (endpoint, test_share) = (&config.endpoint_arn, config.test_share);
+    let endpoint = &config.endpoint_arn;
     let Some(file) = bucket.object(&upload.key, &upload.etag).await? else {
         tracing::info!(
             key = upload.key,
@@ -86,7 +86,7 @@ pub(crate) async fn build(
         report.reason = Some(SAMPLE_IGNORED.to_owned());
         return write_report(bucket, &report).await;
     }
-    let arn = match taken(bucket, encoders, endpoint, upload, file, test_share).await? {
+    let arn = match taken(bucket, encoders, config, upload, file).await? {
         Ok((arn, repairs)) => {
             report.repairs = repairs;
             arn
@@ -122,23 +122,20 @@ pub(crate) async fn build(
 async fn taken(
     bucket: &Bucket,
     encoders: &Encoders,
-    endpoint: &EndpointArn,
+    config: &Config,
     upload: &Upload,
     file: Vec<u8>,
-    test_share: f64,
 ) -> Result<Result<(ClassifierArn, Vec<String>), String>, StoreError> {
     let encoder = match encoders.current().await {
         Ok(encoder) => encoder,
         Err(error @ StoreError::Encoder(_)) => return Ok(Err(error.to_string())),
         Err(error) => return Err(error),
     };
-    let version = version(
-        &file,
-        test_share,
-        encoder.as_ref().map(|encoder| encoder.identity()),
-    );
+    let (endpoint, reading) = (&config.endpoint_arn, Reading::of(config));
+    let encoder_identity = encoder.as_ref().map(|encoder| encoder.identity());
+    let version = version(&file, reading, encoder_identity);
     let arn = ClassifierArn::new(endpoint.scope(), endpoint.name(), Some(&version));
-    let trained = trained(bucket, encoder.as_ref(), upload, file, test_share, &arn).await?;
+    let trained = trained(bucket, encoder.as_ref(), upload, file, reading, &arn).await?;
     Ok(match trained {
         Ok(repairs) => Ok((arn, repairs)),
         Err(refusal) => Err(refusal.to_string()),
@@ -219,13 +216,39 @@ async fn write_report(bucket: &Bucket, report: &TrainingFileReport) -> Result<()
     bucket.put_own(&report_key(&report.key), report).await
 }
 
+/// How a training file is read.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// Share of the texts that are left out.
+    test_share: f64,
+    /// [`Mode::MultiLabel`] where texts may have several labels, whatever the file has.
+    mode: Mode,
+}
+
+impl Reading {
+    fn of(config: &Config) -> Self {
+        Self {
+            test_share: config.test_share,
+            mode: match config.several_labels {
+                true => Mode::MultiLabel,
+                false => Mode::MultiClass,
+            },
+        }
+    }
+}
+
 /// Returns a version name from what the model depends on: the file, what is left out and the way it is
 /// trained.
-fn version(file: &[u8], test_share: f64, encoder: Option<&str>) -> String {
+fn version(file: &[u8], reading: Reading, encoder: Option<&str>) -> String {
+    let mode: &[u8] = match reading.mode {
+        Mode::MultiClass => b"",
+        Mode::MultiLabel => b"several labels",
+    };
     let digest = Sha256::new()
         .chain_update(TRAINER_REVISION.to_le_bytes())
         .chain_update(SEED.to_le_bytes())
-        .chain_update(test_share.to_le_bytes())
+        .chain_update(reading.test_share.to_le_bytes())
+        .chain_update(mode)
         .chain_update(encoder.unwrap_or_default())
         .chain_update(file)
         .finalize();
@@ -238,7 +261,7 @@ async fn trained(
     encoder: Option<&Arc<Encoder>>,
     upload: &Upload,
     file: Vec<u8>,
-    test_share: f64,
+    reading: Reading,
     arn: &ClassifierArn,
 ) -> Result<Result<Vec<String>, TrainingDataError>, StoreError> {
     let resource = arn.resource();
@@ -250,11 +273,11 @@ async fn trained(
     }
     let start = Utc::now();
     let labels = bucket.label_sets().current().await?;
-    let reading = tokio::task::spawn_blocking(move || {
+    let read = tokio::task::spawn_blocking(move || {
         let own_name = |name: &str| own_name(labels.as_deref()?, name);
-        training_set(&file, test_share, &own_name)
+        training_set(&file, reading, &own_name)
     });
-    let mut set = match reading.await.expect("reading neither panics nor is cancelled") {
+    let mut set = match read.await.expect("reading neither panics nor is cancelled") {
         Ok(set) => set,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -301,11 +324,11 @@ fn own_name(set: &LabelSet, name: &str) -> Option<String> {
 /// A label that would be left without a row would be missing in the model: then all rows are trained on.
 fn training_set(
     file: &[u8],
-    test_share: f64,
+    Reading { test_share, mode }: Reading,
     own_name: &dyn Fn(&str) -> Option<String>,
 ) -> Result<TrainingSet, TrainingDataError> {
     if test_share <= 0.0 {
-        return TrainingSet::read_csv_where(file, own_name, &|_| true);
+        return TrainingSet::read_csv_where(file, mode, own_name, &|_| true);
     }
     let mut held_out = HeldOut::default();
     for row in TrainingRows::new(file, None)? {
@@ -315,9 +338,9 @@ fn training_set(
         }
     }
     let near_copies = NearCopies::of(&held_out);
-    let set = TrainingSet::read_csv_where(file, own_name, &|text| !near_copies.contains(text))?;
+    let set = TrainingSet::read_csv_where(file, mode, own_name, &|text| !near_copies.contains(text))?;
     if set.counts().contains(&0) {
-        let mut all = TrainingSet::read_csv_where(file, own_name, &|_| true)?;
+        let mut all = TrainingSet::read_csv_where(file, mode, own_name, &|_| true)?;
         all.repairs.push(
             "warning: too few rows to leave any out: \
              this model has seen texts that later ones are tested with"
@@ -471,6 +494,13 @@ async fn put_switch(bucket: &Bucket, upload: &Upload, initial: &InitialModel) ->
 mod tests {
     use super::*;
 
+    fn leaving_out(test_share: f64) -> Reading {
+        Reading {
+            test_share,
+            mode: Mode::MultiClass,
+        }
+    }
+
     fn file(rows: usize) -> String {
         (0..rows)
             .map(|row| {
@@ -498,9 +528,10 @@ mod tests {
             .map(|text| format!("a,{}!!\n", text.to_uppercase()))
             .collect();
 
-        let all = training_set(file.as_bytes(), 0.0, &|_| None).expect("a good file");
-        let some = training_set(file.as_bytes(), 0.2, &|_| None).expect("a good file");
-        let with_copies = training_set((file + &copies).as_bytes(), 0.2, &|_| None).expect("a good file");
+        let all = training_set(file.as_bytes(), leaving_out(0.0), &|_| None).expect("a good file");
+        let some = training_set(file.as_bytes(), leaving_out(0.2), &|_| None).expect("a good file");
+        let with_copies =
+            training_set((file + &copies).as_bytes(), leaving_out(0.2), &|_| None).expect("a good file");
 
         assert_eq!(all.len(), 100);
         assert!(held_out.len() > 5 && some.len() > 50);
@@ -516,7 +547,7 @@ mod tests {
             .expect("some share");
         let file = format!("{}c,the only row\n", file(100));
 
-        let set = training_set(file.as_bytes(), share, &|_| None).expect("a good file");
+        let set = training_set(file.as_bytes(), leaving_out(share), &|_| None).expect("a good file");
 
         assert_eq!((set.len(), set.labels.len()), (101, 3));
     }
@@ -526,21 +557,27 @@ mod tests {
         let file = "a|b,the only row with two\na,one\nb,two\na,three\nb,four\n";
 
         for percent in 0..100 {
-            let set =
-                training_set(file.as_bytes(), f64::from(percent) / 100.0, &|_| None).expect("a good file");
+            let set = training_set(file.as_bytes(), leaving_out(f64::from(percent) / 100.0), &|_| {
+                None
+            })
+            .expect("a good file");
             assert_eq!(set.mode, Mode::MultiLabel, "{percent} %");
         }
     }
 
     #[test]
     fn another_encoder_makes_another_version() {
-        let versions = [None, Some("one"), Some("another")].map(|encoder| version(b"a,b", 0.1, encoder));
+        let versions =
+            [None, Some("one"), Some("another")].map(|encoder| version(b"a,b", leaving_out(0.1), encoder));
 
         assert!(versions[0] != versions[1] && versions[1] != versions[2]);
     }
 
     #[test]
     fn another_share_makes_another_version() {
-        assert_ne!(version(b"a,b", 0.1, None), version(b"a,b", 0.2, None));
+        assert_ne!(
+            version(b"a,b", leaving_out(0.1), None),
+            version(b"a,b", leaving_out(0.2), None)
+        );
     }
 }

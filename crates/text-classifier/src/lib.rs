@@ -65,6 +65,9 @@ pub struct Config {
     pub test_share: f64,
     /// Labels that the label set starts with, until a user's own training file brings its own.
     pub classes: Vec<String>,
+    /// Whether a text may have several labels: then initial training files make multi-label models, also where each of
+    /// their texts has one.
+    pub several_labels: bool,
     /// What models are trained with beside n-grams; one that was trained with another encoder is refused.
     pub text_encoder: TextEncoder,
 }
@@ -88,6 +91,7 @@ impl Config {
             endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
             test_share,
             classes: env.list("CLASSES")?,
+            several_labels: env.required("SEVERAL_LABELS")?,
             text_encoder: env.required("TEXT_ENCODER")?,
         })
     }

@@ -18,7 +18,7 @@ use std::{
     borrow::Cow,
     fmt, io,
     num::NonZero,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -57,6 +57,9 @@ const BUILT_IN_BEFORE: [&str; 1] = ["14633fc61b438e0c2e0f2832b51caa07691b27d3d34
 /// Why a folder is no encoder. Messages name files and settings, never texts.
 #[derive(Debug, thiserror::Error)]
 pub enum EncoderError {
+    /// The folder is not there.
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
     /// A file that must be there is not.
     #[error("the encoder has no {0}")]
     Missing(&'static str),
@@ -133,6 +136,9 @@ impl Encoder {
     ///
     /// [`EncoderError`]: a file is missing, unreadable or damaged, or the model is of another kind.
     pub fn load(folder: &Path) -> Result<Self, EncoderError> {
+        if !folder.is_dir() {
+            return Err(EncoderError::NoFolder(folder.to_owned()));
+        }
         Self::from_files(read_folder(folder)?)
     }
 

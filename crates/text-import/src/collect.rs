@@ -101,6 +101,12 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
     if let Some(note) = contradiction(options, import.format) {
         collected.notes.push(note);
     }
+    if options.sheet.is_some() && import.format != Format::Xlsx {
+        collected.notes.push(format!(
+            "no sheet was looked for: the file is no workbook but {}",
+            import.format.name()
+        ));
+    }
     collected.finish(import)
 }
 

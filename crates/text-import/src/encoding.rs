@@ -55,6 +55,13 @@ impl Detected {
         }
     }
 
+    /// Returns the encoding that a file has for sure where somebody named another: UTF-16, by its mark or its zeros.
+    pub(crate) fn other(sample: &[u8], named: &'static Encoding) -> Option<&'static Encoding> {
+        let marked = Encoding::for_bom(sample).map(|(encoding, _)| encoding);
+        let found = marked.unwrap_or_else(|| without_mark(sample));
+        ([UTF_16LE, UTF_16BE].contains(&found) && found != named).then_some(found)
+    }
+
     /// Says that the encoding is told by the letters only, where it is.
     pub(crate) fn note(&self) -> Option<String> {
         self.guessed.then(|| {

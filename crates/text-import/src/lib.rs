@@ -120,6 +120,14 @@ pub enum Refusal {
         "there is no encoding `{0}`; examples are utf-8, utf-16le, windows-1252, windows-1251, shift_jis"
     )]
     NoEncoding(String),
+    /// The file has another encoding than the one that was named.
+    #[error("the file is {found}, not {named}: name that, or leave the encoding out")]
+    OtherEncoding {
+        /// The encoding that was named.
+        named: &'static str,
+        /// The one that it has.
+        found: &'static str,
+    },
     /// It cannot be read to an end.
     #[error("{0}")]
     Damaged(String),

@@ -8,7 +8,7 @@ use flate2::read::MultiGzDecoder;
 use crate::{
     Refusal,
     container::{Container, check_text, container},
-    encoding::Detected,
+    encoding::{Detected, display_name},
 };
 
 /// Bytes at the beginning of a file by which it is told what it is.
@@ -123,6 +123,11 @@ fn decoded<'a>(
     gzip: bool,
     named: Option<&'static Encoding>,
 ) -> Result<Source<'a>, OpenError> {
+    if let Some((named, found)) = named.and_then(|named| Some((named, Detected::other(&raw.sample, named)?)))
+    {
+        let (named, found) = (display_name(named), display_name(found));
+        return Err(Refusal::OtherEncoding { named, found }.into());
+    }
     let detected = Detected::of(&raw.sample, named);
     let text = if detected.is_by_line() {
         let mark = detected.mark;

@@ -258,6 +258,63 @@ fn prodigy_s_answers_are_votes_and_what_was_ignored_or_rejected_waits() {
 }
 
 #[test]
+fn options_of_prodigy_are_called_by_the_text_that_people_chose_by() {
+    let options =
+        r#"[{"id": "L", "text": "Login / account"}, {"id": "BILLING", "text": "billing"}, {"id": "x"}]"#;
+    let line = |text: &str, accept: &str| {
+        format!(r#"{{"text": "{text}", "options": {options}, "accept": ["{accept}"], "answer": "accept"}}"#)
+    };
+    let lines = [
+        line("I cannot log in", "L"),
+        line("Too dear", "BILLING"),
+        line("What is this", "x"),
+    ];
+
+    let import = import(lines.join("\n"));
+
+    assert_eq!(
+        rows(&import),
+        [
+            "I cannot log in => ?: Login / account",
+            "Too dear => ?: BILLING",
+            "What is this => ?: x",
+        ]
+    );
+}
+
+#[test]
+fn an_encoding_that_was_named_wrongly_and_a_sheet_of_no_workbook_are_told() {
+    let csv = "text;label\nDie Gebühr ist zu hoch;Gebühr\n";
+    let marked: Vec<u8> = format!("\u{feff}{csv}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let unmarked: Vec<u8> = csv.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let encoding = |name: &str| Options {
+        encoding: Some(name.into()),
+        ..Options::default()
+    };
+    let sheet = Options {
+        sheet: Some("Tickets".into()),
+        ..Options::default()
+    };
+    let refused = |bytes: &[u8], name: &str| {
+        read(bytes, &encoding(name))
+            .expect_err("another encoding")
+            .to_string()
+    };
+
+    assert!(refused(&marked, "utf-8").starts_with("the file is UTF-16LE, not UTF-8"));
+    assert!(refused(&unmarked, "windows-1252").starts_with("the file is UTF-16BE, not Windows-1252"));
+    assert_eq!(import_with(&marked, &encoding("utf-16le")).rows.len(), 1);
+    let notes = import_with(csv, &sheet).notes;
+    assert!(
+        notes.iter().any(|note| note.contains("no workbook but")),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn argilla_s_records_of_every_kind_are_read_without_suggestions_and_drafts() {
     for (name, expected) in [
         (

@@ -198,24 +198,27 @@ impl TrainingSet {
     /// The first row that cannot be used, or too few or too many labels in the whole file.
     /// Source: Amazon Comprehend, "Preparing classifier training data".
     pub fn read_csv(reader: impl Read) -> Result<Self, TrainingDataError> {
-        Self::read_csv_where(reader, &|_| None, &|_| true)
+        Self::read_csv_where(reader, Mode::MultiClass, &|_| None, &|_| true)
     }
 
     /// Reads Comprehend CSV as [`TrainingSet::read_csv`] does, and leaves texts out that are not to be
     /// trained on.
     ///
     /// Labels are those of the whole file: one may be without an example. `own_name` returns the name that a label has
-    /// elsewhere, which it gets here too; what it knows is one label although it holds the delimiter.
+    /// elsewhere, which it gets here too; what it knows is one label although it holds the delimiter. With
+    /// [`Mode::MultiLabel`] the set is of that mode also where each text has one label.
     ///
     /// # Errors
     ///
     /// As [`TrainingSet::read_csv`].
     pub fn read_csv_where(
         reader: impl Read,
+        mode: Mode,
         own_name: &dyn Fn(&str) -> Option<String>,
         is_wanted: &dyn Fn(&str) -> bool,
     ) -> Result<Self, TrainingDataError> {
         let mut collector = Collector::new(LabelSyntax::Detect);
+        collector.mode = mode;
         collector.read_csv_where(reader, own_name, is_wanted)?;
         collector.training_set()
     }

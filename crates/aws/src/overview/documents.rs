@@ -17,6 +17,8 @@ use crate::bucket::{Bucket, BucketError};
 const DEPLOYMENTS: &str = "deployments/";
 /// How far back the newest switch is looked for first, in days, and then further.
 const LOOK_BACK: [u64; 3] = [1, 30, 365];
+/// Newest switches among which is looked for one that lasted.
+const NEWEST: usize = 8;
 
 /// The model that was put in service last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +52,15 @@ impl Serving {
             previous_model_arn: None,
             build_id: String::new(),
         })
+    }
+
+    /// Returns what tells the switch from another.
+    fn switch(&self) -> Switch<'_> {
+        Switch {
+            build_id: &self.build_id,
+            model_arn: &self.model_arn,
+            previous_model_arn: self.previous_model_arn.as_deref(),
+        }
     }
 
     /// Returns the name of the version: the end of the ARN.
@@ -116,13 +127,60 @@ impl Tally {
     }
 }
 
-/// Finds the newest switch of the endpoint, or the first model, which came without one.
+/// What tells a switch of the endpoint from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switch<'a> {
+    /// Name of the execution.
+    pub build_id: &'a str,
+    /// ARN of the model that came into service.
+    pub model_arn: &'a str,
+    /// ARN of the model that served before.
+    pub previous_model_arn: Option<&'a str>,
+}
+
+impl Switch<'_> {
+    /// Returns whether a later switch of the same execution has brought the model before back.
+    pub fn is_undone_by(&self, later: &Self) -> bool {
+        self.build_id == later.build_id
+            && self.previous_model_arn == Some(later.model_arn)
+            && later.previous_model_arn == Some(self.model_arn)
+    }
+}
+
+/// Leaves out the switches that their own execution has undone, and what undid them: the model before is taken to have
+/// served all along. `describe` says what a switch is; they are in order, the oldest first.
+pub fn lasting<T>(switches: Vec<T>, describe: impl Fn(&T) -> Switch<'_>) -> Vec<T> {
+    let mut lasting: Vec<T> = Vec::new();
+    for switch in switches {
+        let undone = |before: &T| describe(before).is_undone_by(&describe(&switch));
+        match lasting.iter().rposition(undone) {
+            Some(before) => drop(lasting.remove(before)),
+            None => lasting.push(switch),
+        }
+    }
+    lasting
+}
+
+/// Returns the model that served before the one that serves now was put in service as a new one.
+pub fn model_before(switches: &[Serving]) -> Option<&str> {
+    let lasting = lasting(switches.iter().collect(), |switch| switch.switch());
+    let serving = &lasting.last()?.model_arn;
+    let is_new = |switch: &&&Serving| matches!(switch.by.as_str(), "build" | "initial-file");
+    let as_new = lasting
+        .iter()
+        .filter(is_new)
+        .rfind(|switch| switch.model_arn == *serving);
+    as_new?.previous_model_arn.as_deref()
+}
+
+/// Finds the newest switch of the endpoint that lasted, or the first model, which came without one.
 ///
 /// # Errors
 ///
 /// [`BucketError`].
 pub async fn serving(training: &Bucket, now: DateTime<Utc>) -> Result<Option<Serving>, BucketError> {
-    match switches(training, now, 1).await?.pop() {
+    let newest = switches(training, now, NEWEST).await?;
+    match lasting(newest, Serving::switch).pop() {
         Some(switch) => Ok(Some(switch)),
         None => first_model(training).await,
     }

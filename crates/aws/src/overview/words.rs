@@ -69,7 +69,14 @@ fn started(waiting: Option<&Waiting>) -> String {
 
 fn reviewed(reviewed: &Reviewed) -> String {
     match reviewed.since {
-        Some(since) => format!("{} texts since {}, imports included", reviewed.texts, day(since)),
+        Some(since) => {
+            let texts = if reviewed.texts == 1 { "text" } else { "texts" };
+            format!(
+                "{} {texts} since {}, imports included",
+                reviewed.texts,
+                day(since)
+            )
+        }
         None => "nothing was counted yet".to_owned(),
     }
 }

@@ -86,8 +86,8 @@ pub(super) struct Point {
     pub macro_f1: f64,
     /// Expected calibration error of the confidence.
     pub calibration_error: f64,
-    /// How well the confidence tells right from wrong; 0.5, as chance does, where all are right or all are wrong.
-    pub auroc: f64,
+    /// How well the confidence tells right from wrong; `None` where all are right or all are wrong.
+    pub auroc: Option<f64>,
 }
 
 impl Point {
@@ -99,7 +99,7 @@ impl Point {
             accuracy: evaluation.accuracy,
             macro_f1: evaluation.macro_f1,
             calibration_error: evaluation.expected_calibration_error,
-            auroc: evaluation.auroc.unwrap_or(0.5),
+            auroc: evaluation.auroc,
         }
     }
 }

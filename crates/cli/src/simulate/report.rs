@@ -53,15 +53,18 @@ pub(super) fn text(summary: &Summary) -> String {
         format!(
             "Accuracy in percent on held-out texts, by labels: {}\n{}",
             mean_of(summary.seeds),
-            curves(summary, |point| point.accuracy)
+            curves(summary, |point| Some(point.accuracy))
         ),
-        format!("Macro F1, likewise\n{}", curves(summary, |point| point.macro_f1)),
+        format!(
+            "Macro F1, likewise\n{}",
+            curves(summary, |point| Some(point.macro_f1))
+        ),
         format!(
             "What is the confidence worth? Its calibration error (ECE) in percent on held-out texts\n{}",
-            curves(summary, |point| point.calibration_error)
+            curves(summary, |point| Some(point.calibration_error))
         ),
         format!(
-            "How well it tells right from wrong (AUROC; 50 is chance), likewise\n{}",
+            "How well it tells right from wrong (AUROC; 50 is chance, – where all were right or all wrong), likewise\n{}",
             curves(summary, |point| point.auroc)
         ),
         format!("How many labels do I need?\n{}", labels_needed(summary)),
@@ -87,11 +90,13 @@ fn mean_of(seeds: usize) -> String {
     }
 }
 
-fn curves(summary: &Summary, metric: fn(&super::summary::MeanPoint) -> Mean) -> String {
+fn curves(summary: &Summary, metric: fn(&super::summary::MeanPoint) -> Option<Mean>) -> String {
     let mut rows = vec![header(summary, "labels")];
     for (index, point) in summary.curves[0].points.iter().enumerate() {
         let cells = summary.curves.iter().map(|curve| {
-            let Mean { mean, half } = metric(&curve.points[index]);
+            let Some(Mean { mean, half }) = metric(&curve.points[index]) else {
+                return "–".to_owned();
+            };
             half.map_or(percent(mean), |half| {
                 format!("{} ± {}", percent(mean), percent(half))
             })
@@ -299,7 +304,7 @@ pub(super) fn runs_csv(replays: &[Replay]) -> io::Result<Vec<u8>> {
                 &point.accuracy.to_string(),
                 &point.macro_f1.to_string(),
                 &point.calibration_error.to_string(),
-                &point.auroc.to_string(),
+                &point.auroc.map_or_else(String::new, |auroc| auroc.to_string()),
             ])?;
         }
     }
@@ -340,7 +345,7 @@ pub(super) fn curves_csv(summary: &Summary) -> io::Result<Vec<u8>> {
             row.extend(ends(point.accuracy));
             row.extend(ends(point.macro_f1));
             row.extend(ends(point.calibration_error));
-            row.extend(ends(point.auroc));
+            row.extend(point.auroc.map(ends).unwrap_or_default());
             rows.write_record(row)?;
         }
     }

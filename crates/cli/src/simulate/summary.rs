@@ -48,8 +48,8 @@ pub(super) struct MeanPoint {
     pub macro_f1: Mean,
     /// The calibration error of their confidence.
     pub calibration_error: Mean,
-    /// The AUROC of their confidence.
-    pub auroc: Mean,
+    /// The AUROC of their confidence, of those models that have one.
+    pub auroc: Option<Mean>,
 }
 
 /// A mean with its 95 % confidence interval.
@@ -110,12 +110,14 @@ impl Curve {
                 let points = replays.iter().map(|replay| metric(&replay.points[index]));
                 Mean::of(&points.collect::<Vec<_>>())
             };
+            let auroc = replays.iter().filter_map(|replay| replay.points[index].auroc);
+            let auroc: Vec<f64> = auroc.collect();
             MeanPoint {
                 labels: replays[0].points[index].labels,
                 accuracy: mean(|point| point.accuracy),
                 macro_f1: mean(|point| point.macro_f1),
                 calibration_error: mean(|point| point.calibration_error),
-                auroc: mean(|point| point.auroc),
+                auroc: (!auroc.is_empty()).then(|| Mean::of(&auroc)),
             }
         };
         let mean_trusted = |index: usize| {
@@ -189,7 +191,7 @@ pub(super) mod tests {
             accuracy: *accuracy,
             macro_f1: *accuracy / 2.0,
             calibration_error: 0.25,
-            auroc: 0.75,
+            auroc: (*accuracy < 1.0).then_some(0.75),
         };
         let trusted = Trusted {
             reviewed: 0.25,
@@ -234,6 +236,28 @@ pub(super) mod tests {
         assert_eq!(summary.best().way, ways[0]);
         assert_eq!(summary.random(false).expect("replayed").way, ways[1]);
         assert_eq!(summary.random(true), None);
+    }
+
+    #[test]
+    fn an_auroc_that_is_not_defined_is_in_no_mean() {
+        let replays = [
+            replay(QueryStrategy::Margin, 0, &[1.0, 1.0]),
+            replay(QueryStrategy::Margin, 1, &[0.7, 1.0]),
+        ];
+
+        let summary = Summary::of(&[plain(QueryStrategy::Margin)], &replays, &replays[0].points);
+
+        let [first, second] = summary.curves[0].points[..] else {
+            panic!("two points")
+        };
+        assert_eq!(
+            first.auroc,
+            Some(Mean {
+                mean: 0.75,
+                half: None
+            })
+        );
+        assert_eq!(second.auroc, None);
     }
 
     #[test]

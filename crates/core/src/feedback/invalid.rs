@@ -59,6 +59,12 @@ pub enum InvalidFeedback {
         "field `{0}` holds what can be no label: nothing that can be seen, a line break, `__none__` or `__unsure__`"
     )]
     NoLabel(&'static str),
+    /// A like names another label than the prediction that it likes.
+    #[error(
+        "fields `feedback` and `label` contradict each other: `like` says that the prediction is right, and `label` is not \
+         `prediction`; send `dislike` with the right label, or the like alone"
+    )]
+    Contradiction,
     /// The prediction that is named was made of another text.
     #[error(
         "field `predictionId` names the prediction of another text; send the text that was classified, or no id"

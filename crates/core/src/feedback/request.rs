@@ -1,11 +1,16 @@
 //! A request of the feedback API, and an element of a batch file.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::labels::label_key::label_key;
 
 use super::{
     FeedbackRecord, InvalidFeedback, Signal, Source,
     fields::{Fields, Known, check_texts, kind, parse_fields, probability, take_confidence, take_text},
+    prediction::split_labels,
     record::{SCHEMA_VERSION, UNKNOWN_PREDICTION, record_id},
 };
 
@@ -130,7 +135,7 @@ impl FeedbackRequest {
             }
         }
         let known = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
-        Ok(FeedbackRecord {
+        let record = FeedbackRecord {
             schema_version: SCHEMA_VERSION,
             id: record_id(&self.classifier, &self.sentence),
             prediction: known(self.prediction).filter(|label| label != UNKNOWN_PREDICTION),
@@ -150,7 +155,27 @@ impl FeedbackRequest {
             accepted_above: None,
             user: known(self.user),
             received_at: received_at.to_owned(),
-        })
+        };
+        check_opinion(&record)?;
+        Ok(record)
+    }
+}
+
+/// Checks that a like holds right what was predicted, where both are known: otherwise one of its two words is wrong, and
+/// nobody can tell which.
+///
+/// # Errors
+///
+/// [`InvalidFeedback::Contradiction`].
+pub fn check_opinion(record: &FeedbackRecord) -> Result<(), InvalidFeedback> {
+    let keys = |label: &String| -> BTreeSet<String> {
+        split_labels(label).iter().map(|name| label_key(name)).collect()
+    };
+    let labels = record.suggested_label.as_ref().map(keys);
+    let differ = labels.zip(record.prediction.as_ref().map(keys));
+    match record.signal == Signal::Like && differ.is_some_and(|(label, prediction)| label != prediction) {
+        true => Err(InvalidFeedback::Contradiction),
+        false => Ok(()),
     }
 }
 

@@ -255,6 +255,22 @@ fn an_opinion_is_like_or_dislike_and_nothing_that_might_mean_the_opposite() {
 }
 
 #[test]
+fn a_like_with_another_label_than_the_prediction_is_a_contradiction() {
+    let refused = |feedback: &str, label: &str| {
+        let body = format!(
+            r#"{{"classifier":"news","sentence":"s","prediction":"World|Sports","feedback":"{feedback}","label":"{label}"}}"#
+        );
+        let request = FeedbackRequest::parse(body.as_bytes()).expect("a request");
+        request.into_record(Source::ExplicitApi, NOW).err()
+    };
+
+    assert_eq!(refused("like", "Business"), Some(InvalidFeedback::Contradiction));
+    assert_eq!(refused("like", "World"), Some(InvalidFeedback::Contradiction));
+    assert_eq!(refused("like", "sports|World"), None);
+    assert_eq!(refused("dislike", "Business"), None);
+}
+
+#[test]
 fn what_is_no_object_says_what_it_is() {
     for (body, message) in [
         ("7", "not a JSON object, but a number"),

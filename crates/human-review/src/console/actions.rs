@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::adjudication::{Choice, adjudicate};
-use active_learning_aws::overview::FAILED_EVENTS;
+use active_learning_aws::overview::{FAILED_EVENTS, model_before, switches};
 use active_learning_aws::redrive::redrive;
 use active_learning_aws::{approval, rfc3339};
 use chrono::SecondsFormat;
 
 use super::data::is_record_id;
 use super::page::{Block, Form};
-use super::versions::is_execution_name;
+use super::versions::{PAGE, is_execution_name};
 use super::{Console, ConsoleError, View, done_redirect};
 use crate::event::HttpReply;
 use crate::human_loop::Worker;
@@ -189,7 +189,10 @@ impl Console<'_> {
         match path {
             "find-text" => Some(self.find(field("subject"), field("value"))),
             "find-id" => {
-                let id: String = field("subject").chars().filter(char::is_ascii_hexdigit).collect();
+                let is_part = |c: &char| !c.is_whitespace() && *c != '-';
+                let id: String = field("subject").chars().filter(is_part).collect();
+                // Words stay out of every address; the page says that it was no id.
+                let id = if is_record_id(&id) { &id } else { "none" };
                 Some(redirect(&format!("data?id={id}")))
             }
             _ => None,
@@ -323,6 +326,11 @@ impl Console<'_> {
             }
             _ => {
                 let model = Some(subject).filter(|subject| *subject != MODEL_BEFORE);
+                if model.is_none() && model_before(&switches(self.training, self.now, PAGE).await?).is_none()
+                {
+                    let text = "no model is known to have served before: there is nothing to roll back to";
+                    return Err(ConsoleError::Invalid(text.to_owned()));
+                }
                 drop(approval::roll_back(sfn, state_machine, model, self.now).await?);
             }
         }

@@ -18,8 +18,7 @@ impl Console<'_> {
     pub(super) async fn model(&self) -> Result<View, ConsoleError> {
         let title = "Model".to_owned();
         let Some(serving) = serving(self.training, self.now).await? else {
-            let text =
-                "No switch of the endpoint is on record, so that it is not known here which model serves.";
+            let text = "No model serves yet, as far as is on record here.";
             return Ok(View {
                 title,
                 blocks: vec![Block::text(text)],

@@ -5,7 +5,7 @@ use active_learning_aws::overview::FAILED_EVENTS;
 use serde_json::{Value, json};
 
 use super::page::{Block, Cell, Form, Table};
-use super::{Console, ConsoleError, View, audit_log};
+use super::{Console, ConsoleError, View, audit_log, report};
 use crate::output::iso_time;
 
 /// Objects of a folder that are shown.
@@ -24,13 +24,13 @@ const FOLDERS: [(&str, &str, &str, &str); 3] = [
     (
         "rejectedLines",
         "Rejected lines",
-        "rejected/",
+        report::REJECTED,
         "Objects of lines that cannot be used, each line with its reason.",
     ),
     (
         "batchReports",
         "Reports on uploaded files",
-        "batch-reports/",
+        report::BATCH_REPORTS,
         "What became of each uploaded file.",
     ),
 ];
@@ -85,8 +85,12 @@ fn objects(caption: &str, can_be_sent: bool, listed: &[Listed]) -> Table {
             about: object.key.clone(),
             ..Form::default()
         });
+        let name = match can_be_sent {
+            true => Cell::text(&object.key),
+            false => Cell::Link(report::address(&object.key), object.key.clone()),
+        };
         let cells = [
-            Cell::text(&object.key),
+            name,
             Cell::text(iso_time(object.modified)),
             Cell::text(format!("{} bytes", object.size)),
         ];

@@ -87,6 +87,8 @@ pub(super) struct Table {
 pub(super) enum Cell {
     /// Text.
     Text(String),
+    /// A link: address and text.
+    Link(String, String),
     /// Buttons.
     Forms(Vec<Form>),
 }

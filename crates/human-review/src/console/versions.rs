@@ -1,6 +1,6 @@
 //! Which models there were, what each build came to and why, and what an operator may decide.
 
-use active_learning_aws::overview::{Build, Overview, Places, Serving, switches};
+use active_learning_aws::overview::{Build, Overview, Places, Serving, model_before, switches};
 use active_learning_core::model::comparison::{Decision, Measured};
 use active_learning_core::model::evaluation::{ClassMetrics, ConfusionMatrix};
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use super::{Console, ConsoleError, View};
 use crate::event::HttpRequest;
 
 /// Builds on a page, and switches.
-const PAGE: usize = 50;
+pub(super) const PAGE: usize = 50;
 /// Objects read at a time.
 const READS: usize = 16;
 /// Labels whose confusion is shown.
@@ -45,6 +45,7 @@ impl Console<'_> {
         };
         let last = Overview::last_build(places).await?;
         let mut switches = switches(self.training, self.now, PAGE).await?;
+        let has_before = model_before(&switches).is_some();
         switches.reverse();
         let after = request.query.get("after").map(String::as_str).unwrap_or_default();
         let (folders, has_more) = self.training.folders_after("builds/", after, PAGE).await?;
@@ -65,12 +66,15 @@ impl Console<'_> {
             "The newest switches of the endpoint, the newest first. A model that served before can be brought back.",
         ));
         blocks.push(Block::Table(switches_table(&switches)));
-        blocks.push(Block::Form(Form {
-            action: "roll-back",
-            hidden: vec![("subject", "the model before".to_owned())],
-            button: "Roll back to the model before".to_owned(),
-            ..Form::default()
-        }));
+        blocks.push(match has_before {
+            true => Block::Form(Form {
+                action: "roll-back",
+                hidden: vec![("subject", "the model before".to_owned())],
+                button: "Roll back to the model before".to_owned(),
+                ..Form::default()
+            }),
+            false => Block::text("There is no model before to roll back to."),
+        });
         blocks.push(Block::heading("Builds"));
         blocks.push(Block::text(
             "Executions that ended with a record, by name; a page of fifty.",

@@ -537,3 +537,98 @@ async fn the_newest_comments_and_flags_are_listed_until_their_task_is_deleted() 
     assert_eq!(remarks[1]["flagged"], true);
     assert_eq!(after["remarks"], json!([]));
 }
+
+/// Puts an object of JSON Lines into the feedback bucket.
+async fn put_lines(review: &Review, key: &str, lines: &[Value]) {
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let put = review.s3.put_object().bucket(FEEDBACK_BUCKET).key(key);
+    put.body(lines.into_bytes().into()).send().await.expect("stored");
+}
+
+#[tokio::test]
+async fn rejected_lines_and_reports_on_files_are_shown_with_the_reasons_counted() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let key = "rejected/batch-feedback/week 1.jsonl-1.jsonl";
+    let line = |number: u64, reason: &str| json!({ "line": number, "reason": reason, "raw": HOSTILE });
+    let lines = [line(2, "no text"), line(3, "too long"), line(9, "no text")];
+    put_lines(&review, key, &lines).await;
+    let report = json!({
+        "bucket": "batch", "key": "week 1.jsonl", "etag": "e", "classifier": "news", "accepted": 6, "rejected": 3,
+        "duplicates": 0, "startedAt": "2026-11-19T08:00:00Z", "finishedAt": "2026-11-19T08:00:01Z",
+        "repairs": ["column `Texte` was read as the text"], "rejectedKeys": [key],
+    });
+    put(
+        &review,
+        FEEDBACK_BUCKET,
+        "batch-reports/week 1.jsonl.json",
+        &report,
+    )
+    .await;
+
+    let operations = admin.get("operations").await;
+    let rejected = "report?key=rejected%2Fbatch-feedback%2Fweek+1.jsonl-1.jsonl";
+    let page = admin.get(rejected).await;
+    let report = "report?key=batch-reports%2Fweek+1.jsonl.json";
+    let of_file = admin.get(report).await;
+    let json = admin.get(&report.replace("report?", "report.json?")).await.json();
+    let foreign = admin.get("report?key=questions%2Fx.json").await;
+    let reviewers = review.sign_in("ann").await.get(rejected).await;
+
+    for address in [rejected, report] {
+        let link = format!("href=\"{address}\"");
+        assert!(operations.body().contains(&link), "{link}: {}", operations.body());
+    }
+    for body in [page.body(), of_file.body()] {
+        assert_harmless(body, "report");
+        assert!(
+            body.contains("no text</th>") && body.contains("<td>2</td>"),
+            "{body}"
+        );
+    }
+    assert!(
+        of_file.body().contains("column `Texte` was read as the text"),
+        "{}",
+        of_file.body()
+    );
+    assert_eq!(json["reasons"], json!([["no text", 2], ["too long", 1]]));
+    assert_eq!(foreign.status(), 404);
+    assert!([403, 404].contains(&reviewers.status()), "{}", reviewers.status());
+}
+
+#[tokio::test]
+async fn without_a_model_before_there_is_nothing_to_roll_back_to() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+
+    let versions = admin.get("versions").await;
+    let model = admin.get("model").await;
+    let refused = act(&admin, "roll-back", "the model before", "").await;
+
+    assert!(!versions.body().contains("Roll back to"), "{}", versions.body());
+    assert!(
+        versions.body().contains("There is no model before"),
+        "{}",
+        versions.body()
+    );
+    assert!(model.body().contains("No model serves yet"), "{}", model.body());
+    assert_eq!(refused.status(), 400);
+}
+
+#[tokio::test]
+async fn what_is_no_id_of_a_record_is_told_and_is_in_no_address() {
+    let review = Review::new();
+    let admin = review.sign_in_admin("ada").await;
+    let token = admin.get("data").await.field("portal:csrf");
+
+    let form = [("portal:csrf", token.as_str()), ("subject", "why oh why")];
+    let found = admin.post("find-id", &form).await;
+    let page = admin.get(found.header("location")).await;
+
+    assert!(!found.header("location").contains("why"));
+    assert!(
+        page.body().contains("This is no id of a record"),
+        "{}",
+        page.body()
+    );
+}

@@ -20,6 +20,9 @@ use super::{
 /// Longest pause before a process is started again after starts that failed.
 const MAX_START_PAUSE: Duration = Duration::from_secs(5);
 
+/// Starts in a row that fail before it is said that the function cannot start: one may be a process that was killed.
+const HOPELESS: u32 = 2;
+
 /// A provisioned function.
 pub(super) struct Function {
     pub spec: FunctionSpec,
@@ -42,6 +45,7 @@ struct IdleProcess {
 struct FailedStarts {
     count: u32,
     not_before: Option<Instant>,
+    reason: Option<String>,
 }
 
 impl std::fmt::Debug for Function {
@@ -117,7 +121,8 @@ impl Function {
         let mut failed_starts = self.failed_starts();
         match &started {
             Ok(_) => *failed_starts = FailedStarts::default(),
-            Err(Ended::Failed(_)) => {
+            Err(Ended::Failed(failure)) => {
+                failed_starts.reason = self.launch.said_last().or_else(|| failure.message());
                 let pause = Duration::from_millis(100) * 2u32.pow(failed_starts.count.min(6));
                 failed_starts.count += 1;
                 failed_starts.not_before = Some(Instant::now() + pause.min(MAX_START_PAUSE));
@@ -125,6 +130,12 @@ impl Function {
             Err(Ended::Stopped) => {}
         }
         started
+    }
+
+    /// Returns why no process starts, after so many starts in a row that failed; `None` while there is hope.
+    pub(super) fn why_not_started(&self) -> Option<String> {
+        let failed_starts = self.failed_starts();
+        (failed_starts.count >= HOPELESS).then(|| failed_starts.reason.clone().unwrap_or_default())
     }
 
     /// Ends the processes that have had nothing to do for `limit`.

@@ -290,6 +290,17 @@ impl Lambda {
         self.provisioned_mut().urls.insert(spec.id.clone(), spec);
     }
 
+    /// Returns the functions whose last starts have all failed, each with what its process said last.
+    ///
+    /// An operator should be told: on AWS the function's log says it.
+    pub fn failed_starts(&self) -> Vec<(String, String)> {
+        let provisioned = self.provisioned();
+        let functions = provisioned.functions.iter();
+        functions
+            .filter_map(|(name, function)| Some((name.clone(), function.why_not_started()?)))
+            .collect()
+    }
+
     /// Returns the function URL with this id.
     pub fn url(&self, id: &str) -> Option<FunctionUrlSpec> {
         self.provisioned().urls.get(id).cloned()
@@ -387,6 +398,7 @@ impl Lambda {
             command: spec.command.clone(),
             environment: self.environment(spec),
             log_file: self.store.logs().join(format!("{}.log", spec.name)),
+            last_words: Arc::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     ffi::OsString,
     path::PathBuf,
     process::{ExitStatus, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
     process::{Child, ChildStdin, Command},
     sync::oneshot,
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,9 @@ use crate::{iam::Iam, invocation_queue::epoch_millis, log_file::LogFile};
 
 /// Longest time from the start of a process to its first request for an event.
 const INIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest time for which the last words of a process that has ended are waited for.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Longest piece of a function's output that is logged as one line, bytes.
 const MAX_LOG_LINE_BYTES: u64 = 256 * 1024;
@@ -45,6 +49,8 @@ pub(super) struct Launch {
     pub environment: BTreeMap<String, OsString>,
     /// Where the function's output is appended.
     pub log_file: PathBuf,
+    /// The last line that any process of the function wrote to its standard error.
+    pub last_words: Arc<Mutex<String>>,
 }
 
 /// One event for a function.
@@ -62,6 +68,14 @@ pub(super) struct Failure {
     pub payload: Bytes,
 }
 
+impl Failure {
+    /// Returns the message of the error document.
+    pub(super) fn message(&self) -> Option<String> {
+        let document: serde_json::Value = serde_json::from_slice(&self.payload).ok()?;
+        document["errorMessage"].as_str().map(str::to_owned)
+    }
+}
+
 /// Why an invocation ended without a result.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -74,6 +88,8 @@ pub(super) enum Ended {
 pub(super) struct Process {
     child: Child,
     runtime_api: RuntimeApi,
+    /// Copies its standard error.
+    complaints: Option<JoinHandle<()>>,
     /// Never written to. The kernel closes it when this process ends in whatever way, so that a
     /// function that reads end-of-file from its standard input knows that it is alone.
     _stdin: Option<ChildStdin>,
@@ -103,6 +119,9 @@ impl Process {
             () = tokio::time::sleep(INIT_TIMEOUT) => Ended::Failed(timed_out(event, INIT_TIMEOUT)),
             () = stop.cancelled() => Ended::Stopped,
         };
+        if !process.is_alive() {
+            process.hear_out().await;
+        }
         Err(ended)
     }
 
@@ -134,17 +153,27 @@ impl Process {
             .spawn()?;
         runtime_api.serve(child.id());
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(copy_log(stdout, launch.log_to()));
+            tokio::spawn(copy_log(stdout, launch.log_to(None)));
         }
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(copy_log(stderr, launch.log_to()));
-        }
+        let complaints = child.stderr.take().map(|stderr| {
+            let last_words = launch.last_words.clone();
+            tokio::spawn(copy_log(stderr, launch.log_to(Some(last_words))))
+        });
         let stdin = child.stdin.take();
         Ok(Self {
             child,
             runtime_api,
+            complaints,
             _stdin: stdin,
         })
+    }
+
+    /// Waits, a moment at most, until all is copied that a process which has ended wrote to its standard error.
+    async fn hear_out(&mut self) {
+        if let Some(complaints) = self.complaints.take() {
+            // A child of its own may still hold the pipe.
+            let _ = tokio::time::timeout(LAST_WORDS_WITHIN, complaints).await;
+        }
     }
 
     /// Returns whether the process still runs.
@@ -248,17 +277,26 @@ fn not_started(event: &Event, launch: &Launch, error: &std::io::Error) -> Failur
 }
 
 impl Launch {
-    fn log_to(&self) -> LogTo {
+    fn log_to(&self, last_words: Option<Arc<Mutex<String>>>) -> LogTo {
         LogTo {
             function_name: self.function_name.clone().into(),
             file: self.log_file.clone(),
+            last_words,
         }
+    }
+
+    /// Returns the last line of the function's standard error, if it has said anything.
+    pub(super) fn said_last(&self) -> Option<String> {
+        let said = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        (!said.is_empty()).then(|| said.clone())
     }
 }
 
 struct LogTo {
     function_name: Arc<str>,
     file: PathBuf,
+    /// Where the last line is kept.
+    last_words: Option<Arc<Mutex<String>>>,
 }
 
 /// Copies a function's output, line by line, to its log file and to tracing's target `lambda`.
@@ -276,6 +314,10 @@ async fn copy_log(output: impl AsyncRead + Unpin, to: LogTo) {
             line.push(b'\n');
         }
         let text = String::from_utf8_lossy(&line).into_owned();
+        if let Some(last_words) = to.last_words.as_ref().filter(|_| !text.trim().is_empty()) {
+            let mut last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+            text.trim().clone_into(&mut last_words);
+        }
         let bytes = std::mem::take(&mut line);
         let appended = tokio::task::spawn_blocking(move || {
             let appended = file.append(&bytes);

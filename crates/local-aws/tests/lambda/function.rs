@@ -19,6 +19,10 @@ fn function_process() {
     }
     match std::env::var("START").as_deref() {
         Ok("exit") => std::process::exit(3),
+        Ok("complain and exit") => {
+            eprintln!("the variable FLAVOUR is missing\n");
+            std::process::exit(1)
+        }
         Ok("end with the service") => local_aws::lambda::end_with_the_service(),
         _ => {}
     }

@@ -102,6 +102,25 @@ async fn after_a_crash_the_next_event_finds_a_new_process() {
 }
 
 #[tokio::test]
+async fn a_function_that_cannot_start_is_told_with_its_last_words() {
+    let folder = temporary_folder();
+    let lambda = open(folder.path(), QUICK).lambda;
+    let mut function = spec(folder.path(), "worker");
+    let start = "complain and exit".to_owned();
+    function.environment.insert("START".to_owned(), start);
+    lambda.put_function(function);
+
+    call(&lambda, json!({})).await;
+    let after_one = lambda.failed_starts();
+    call(&lambda, json!({})).await;
+    let after_two = lambda.failed_starts();
+
+    assert_eq!(after_one, []);
+    let told = ("worker".to_owned(), "the variable FLAVOUR is missing".to_owned());
+    assert_eq!(after_two, [told]);
+}
+
+#[tokio::test]
 async fn a_function_that_ends_before_its_first_event_is_a_function_error() {
     let folder = temporary_folder();
     let lambda = open(folder.path(), QUICK).lambda;

@@ -145,7 +145,12 @@ impl Parameter<'_> {
         if let Some(Value::Array(allowed)) = self.declaration.get("AllowedValues")
             && !allowed.iter().filter_map(text).any(|item| item == value)
         {
-            self.refuse("must be one of AllowedValues");
+            let allowed: Vec<String> = allowed
+                .iter()
+                .filter_map(text)
+                .map(|item| format!("`{item}`"))
+                .collect();
+            self.refuse(&format!("must be one of {}", allowed.join(", ")));
         }
         if let Some(pattern) = self.setting("AllowedPattern") {
             match Regex::new(&format!("^(?:{pattern})$")) {

@@ -404,7 +404,7 @@ fn a_parameter_value_is_checked_against_its_declaration() {
         (
             "{Type: String, AllowedValues: [a, 1]}",
             "b",
-            Some("must be one of AllowedValues"),
+            Some("must be one of `a`, `1`"),
         ),
         ("{Type: String, AllowedPattern: '[a-z]+'}", "abc", None),
         (

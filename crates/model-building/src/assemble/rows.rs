@@ -146,7 +146,7 @@ impl Rows {
     ///
     /// That none of the labels fits, or only one that is no class yet, is an answer too: the text has no row then.
     /// Where people do not agree or cannot tell, what was known before stays.
-    pub(super) fn choose(initial: InitialRows, labels: Labels, may_be_several: bool) -> io::Result<Self> {
+    pub(super) fn choose(initial: InitialRows, labels: Labels) -> io::Result<Self> {
         let InitialRows {
             mut rows,
             label_sets: written,
@@ -158,15 +158,8 @@ impl Rows {
         let set = labels.set.clone().unwrap_or_else(no_set);
         let mut classes = Classes::default();
         let consolidated = consolidate(&labels.votes, Settings::default());
-        let several = |line: &Line| {
-            consolidated
-                .of(line.id)
-                .labels()
-                .is_some_and(|labels| labels.len() > 1)
-        };
         let multi_label = match mode {
             Some(mode) => mode == Mode::MultiLabel,
-            None if rows.is_empty() => may_be_several && labels.lines.iter().any(several),
             None => written.any_of_several(&set),
         };
         let mode = if multi_label {

@@ -442,6 +442,20 @@ async fn several_labels_are_no_row_where_texts_have_one_class() {
 }
 
 #[tokio::test]
+async fn where_texts_may_have_several_labels_a_dataset_is_multi_label_from_the_first() {
+    let bucket = Bucket::new();
+    bucket.put("initial/a.csv", initial(4)).await;
+    let policy = AssemblePolicy {
+        several_labels: true,
+        ..POLICY
+    };
+
+    let manifest = bucket.assemble(&policy).await;
+
+    assert_eq!(manifest.mode, Mode::MultiLabel);
+}
+
+#[tokio::test]
 async fn an_added_class_waits_until_it_can_be_trained_and_tested() {
     let bucket = Bucket::new();
     let policy = AssemblePolicy {

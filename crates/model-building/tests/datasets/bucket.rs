@@ -26,7 +26,7 @@ pub const POLICY: AssemblePolicy = AssemblePolicy {
     min_rows_per_class: 1,
     is_first_model: false,
     mode: None,
-    several_labels: true,
+    several_labels: false,
     automated_labelling: None,
 };
 

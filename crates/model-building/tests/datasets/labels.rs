@@ -238,8 +238,8 @@ async fn imported_proposals_and_split_labels_wait_and_bind_no_reviewer() {
 async fn nothing_that_anybody_says_makes_a_single_label_stack_one_of_several() {
     let bucket = Bucket::new();
     bucket.put_set(&set()).await;
-    let single = AssemblePolicy {
-        several_labels: false,
+    let may_be_several = AssemblePolicy {
+        several_labels: true,
         ..NOTHING_HELD_OUT
     };
     let mut both = imported(&text(1), "World|Sports", 1);
@@ -258,8 +258,8 @@ async fn nothing_that_anybody_says_makes_a_single_label_stack_one_of_several() {
         )
         .await;
 
-    let one = bucket.assemble(&single).await;
-    let several = bucket.assemble(&NOTHING_HELD_OUT).await;
+    let one = bucket.assemble(&NOTHING_HELD_OUT).await;
+    let several = bucket.assemble(&may_be_several).await;
 
     assert_eq!(one.mode, Mode::MultiClass);
     assert_eq!(bucket.labels(&one).await.len(), 2);

@@ -241,3 +241,54 @@ async fn the_built_in_endpoint_gets_its_first_model_without_a_comparison() {
     );
     assert_eq!(world.deployments().await[0]["previousModelArn"], json!(null));
 }
+
+#[tokio::test]
+async fn an_endpoint_of_comprehend_whose_mode_would_change_is_left_and_it_is_said_how_to_make_another() {
+    let mut world = World::new().await;
+    world.settings.insert("SEVERAL_LABELS", "true");
+    let mode = "MULTI_CLASS".to_owned();
+    world.comprehend.state().modes.insert(champion(), mode);
+
+    let end = Walk::new(&world, "first").build().await;
+
+    let created = &world.comprehend.calls("CreateDocumentClassifier")[0];
+    assert_eq!(created["Mode"], "MULTI_LABEL");
+    assert_eq!(end.build["status"], "refused", "{end:?}");
+    for words in [
+        "delete-endpoint --endpoint-arn arn:aws:comprehend:",
+        "--endpoint-name news --model-arn arn:aws:",
+    ] {
+        assert!(end.why().contains(words), "{}", end.why());
+    }
+    assert!(world.comprehend.calls("DeleteEndpoint").is_empty());
+}
+
+#[tokio::test]
+async fn the_built_in_endpoint_is_made_anew_for_a_model_of_another_mode() {
+    let mut world = World::new().await;
+    world.settings.insert("SEVERAL_LABELS", "true");
+    world.settings.insert("CLASSIFIER_URL", "http://127.0.0.1:1/");
+    let mode = "MULTI_CLASS".to_owned();
+    world.comprehend.state().modes.insert(champion(), mode);
+
+    let end = Walk::new(&world, "first").every_step(2).build().await;
+    let back = Walk::new(&world, "back")
+        .run(json!({"action": "roll-back", "reason": "manual"}))
+        .await;
+
+    assert_eq!(end.build["status"], "deployed", "{end:?}");
+    assert_eq!(back.build["status"], "rolled-back", "{back:?}");
+    assert_eq!(world.comprehend.serving(), champion());
+    assert!(world.comprehend.calls("UpdateEndpoint").is_empty());
+    let made: Vec<String> = world
+        .comprehend
+        .calls("CreateEndpoint")
+        .iter()
+        .map(|call| call["ModelArn"].to_string())
+        .collect();
+    assert_eq!(
+        (made.len(), world.comprehend.calls("DeleteEndpoint").len()),
+        (2, 2)
+    );
+    assert_eq!(made[1], json!(champion()).to_string());
+}

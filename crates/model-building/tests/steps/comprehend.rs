@@ -20,6 +20,8 @@ pub struct State {
     pub endpoint: Option<Value>,
     /// By ARN: status and message.
     pub models: BTreeMap<String, (String, Option<String>)>,
+    /// `Mode` of models, by ARN.
+    pub modes: BTreeMap<String, String>,
     /// Share of texts, in percent, that a model has wrong, by ARN; 0 if it is not here.
     pub wrong: BTreeMap<String, u64>,
     /// What becomes of a training.
@@ -184,6 +186,10 @@ impl State {
                 endpoint.as_object_mut().expect("an object").remove("Message");
                 Ok(json!({"EndpointArn": ENDPOINT_ARN, "DesiredModelArn": model, "ModelArn": model}))
             }
+            "DeleteEndpoint" => {
+                self.endpoint.take().ok_or_else(missing)?;
+                Ok(json!({}))
+            }
             "DescribeDocumentClassifier" => {
                 let arn = text("DocumentClassifierArn");
                 let model = self.models.get_mut(&arn).ok_or_else(missing)?;
@@ -194,11 +200,13 @@ impl State {
                 }
                 Ok(json!({"DocumentClassifierProperties": {
                     "DocumentClassifierArn": arn, "Status": status, "Message": message,
+                    "Mode": self.modes.get(&arn),
                 }}))
             }
             "CreateDocumentClassifier" => {
                 let arn = model_arn(&text("DocumentClassifierName"), &text("VersionName"));
                 let new = ("SUBMITTED".to_owned(), None);
+                self.modes.insert(arn.clone(), text("Mode"));
                 if self.models.insert(arn.clone(), new).is_some() {
                     return Err(("ResourceInUseException", "it exists".to_owned()));
                 }

@@ -103,9 +103,20 @@ async fn a_build_ends_quietly_while_another_runs_and_takes_over_from_one_that_is
         .put("builds/running.json", lock(&format!("{running}-that-never-was")))
         .await;
     let after = Walk::new(&world, "third").build().await;
+    world.put("builds/running.json", lock(&running)).await;
+    let wanted = json!({"taskToken": "token"}).to_string();
+    world.put("builds/other/approval.json", wanted.into_bytes()).await;
+    let waiting = Walk::new(&world, "fourth").build().await;
 
     assert_eq!(busy.state, "AnotherBuildRuns");
-    assert!(busy.why().contains(&running) && busy.told.is_empty());
+    assert!(busy.why().starts_with("the build other is under way") && busy.told.is_empty());
+    assert!(
+        waiting
+            .why()
+            .contains("waits for a person: active-learning approve other"),
+        "{}",
+        waiting.why()
+    );
     assert!(world.keys("builds/second/").await.is_empty());
     assert_eq!(after.build["status"], "deployed", "{after:?}");
 }

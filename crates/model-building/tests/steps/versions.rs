@@ -1,7 +1,9 @@
 //! Versions, and going back to one.
 
+use active_learning_aws::overview;
+use chrono::Utc;
 use model_building::{Outcome, versions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     walk::Walk,
@@ -102,4 +104,112 @@ async fn any_trained_model_can_be_brought_back_by_its_arn() {
         ["rolled-back", "rolled-back"]
     );
     assert_eq!(world.comprehend.serving(), challenger);
+}
+
+#[tokio::test]
+async fn a_model_from_before_a_rename_comes_back_be_it_known_by_its_own_words_or_by_the_names_of_then() {
+    let world = World::new().await;
+    world.put_renamed("Cat", "Feline").await;
+    Walk::new(&world, "first").build().await;
+    let known: Vec<Value> = world
+        .read("builds/first/evaluation/known.json")
+        .await
+        .expect("rows");
+    let roll_back = json!({"action": "roll-back", "reason": "manual"});
+
+    let back = Walk::new(&world, "back").run(roll_back).await;
+    let renamed: Vec<Value> = known
+        .iter()
+        .map(|row| json!({"text": row["text"], "champion": row["champion"], "challenger": "Feline"}))
+        .collect();
+    let of_before: Vec<Value> = renamed
+        .into_iter()
+        .zip(&known)
+        .map(|(renamed, known)| {
+            if known["challenger"] == "Cat" {
+                renamed
+            } else {
+                known.clone()
+            }
+        })
+        .collect();
+    let of_before = serde_json::to_vec(&of_before).expect("JSON");
+    world.put("builds/first/evaluation/known.json", of_before).await;
+    let new = known_model(&world, "first").await;
+    let forth = Walk::new(&world, "forth")
+        .run(json!({"action": "roll-back", "reason": "manual", "modelArn": new}))
+        .await;
+
+    assert!(known.iter().all(|row| row["challenger"] != "Feline"), "{known:?}");
+    assert!(known.iter().any(|row| row["challenger"] == "Cat"), "{known:?}");
+    assert_eq!(back.build["status"], "rolled-back", "{back:?}");
+    assert_eq!(forth.build["status"], "rolled-back", "{forth:?}");
+}
+
+async fn known_model(world: &World, build: &str) -> String {
+    let record: Value = world
+        .read(&format!("builds/{build}/record.json"))
+        .await
+        .expect("a record");
+    record["challenger"].as_str().expect("a model").to_owned()
+}
+
+#[tokio::test]
+async fn a_roll_back_that_failed_leaves_the_model_as_one_that_served_all_along() {
+    let world = World::new().await;
+    Walk::new(&world, "first").build().await;
+    let serving = world.comprehend.serving();
+    world.comprehend.state().wrong.insert(champion(), 0);
+
+    let failed = Walk::new(&world, "back")
+        .run(json!({"action": "roll-back", "reason": "manual"}))
+        .await;
+    let said = overview::serving(&world.bucket(), Utc::now())
+        .await
+        .expect("read");
+    let versions = versions(&world.bucket(), Some(&serving)).await.expect("versions");
+
+    assert!(
+        failed.why().contains("the model before serves again"),
+        "{}",
+        failed.why()
+    );
+    assert_eq!(
+        world.deployments().await.len(),
+        3,
+        "what happened stays written down"
+    );
+    let said = said.expect("a model serves");
+    assert_eq!((said.model_arn, said.by.as_str()), (serving.clone(), "build"));
+    assert_eq!(said.build_id, "first");
+    assert!(
+        versions.iter().all(|version| !version.rolled_back),
+        "{versions:?}"
+    );
+    let (_, message) = failed.told.last().expect("a message");
+    assert!(!message.contains("active-learning build"), "{message}");
+}
+
+#[tokio::test]
+async fn a_model_that_never_served_is_not_brought_back() {
+    let mut world = World::new().await;
+    world.settings.insert("APPROVE_DEPLOYMENTS", "true");
+    let rejected = Walk::new(&world, "first")
+        .approval(Err(("Rejected", "recall of cats fell")))
+        .build()
+        .await;
+    let model = known_model(&world, "first").await;
+
+    let end = Walk::new(&world, "back")
+        .run(json!({"action": "roll-back", "reason": "manual", "modelArn": model}))
+        .await;
+
+    assert_eq!(rejected.build["status"], "refused", "{rejected:?}");
+    assert!(
+        end.why().contains("never served, so it cannot be brought back"),
+        "{}",
+        end.why()
+    );
+    assert_eq!(world.comprehend.serving(), champion());
+    assert!(world.comprehend.calls("UpdateEndpoint").is_empty());
 }

@@ -10,6 +10,7 @@ use active_learning_core::{
     labels::{
         consolidation::Consensus,
         human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
         labelled::{LabelledRecord, object_key},
         vote::{Vote, VoteSource},
     },
@@ -129,6 +130,14 @@ impl World {
         });
         let user = Credentials::new("test", "test", None, None, "world");
         ModelBuilding::new(config, &transport::sdk_config(router, user))
+    }
+
+    /// Puts a label set of which a label has been renamed.
+    pub async fn put_renamed(&self, old: &str, new: &str) {
+        let mut set = LabelSet::seed(["Cat", "Dog"].map(str::to_owned), Origin::InitialData, "");
+        set.rename(old, new).expect("free");
+        let set = serde_json::to_vec(&set).expect("JSON");
+        self.put(LABEL_SET_KEY, set).await;
     }
 
     /// Puts training rows, half cats and half dogs, no two of them alike.

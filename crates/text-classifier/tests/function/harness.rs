@@ -48,7 +48,16 @@ impl Function {
         Self::with_encoder(TextEncoder::None)
     }
 
+    /// One of a stack where a text may have several labels.
+    pub fn with_several_labels() -> Self {
+        Self::with(TextEncoder::None, true)
+    }
+
     pub fn with_encoder(encoder: TextEncoder) -> Self {
+        Self::with(encoder, false)
+    }
+
+    fn with(encoder: TextEncoder, several_labels: bool) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let store = Arc::new(Store::open(folder.path()).expect("store"));
         let queue = InvocationQueue::new(store.clone());
@@ -72,7 +81,7 @@ impl Function {
         });
         let s3 = aws_sdk_s3::Client::new(&sdk_config(router, credentials()));
         Self {
-            classifier: Arc::new(classifier(&s3, encoder)),
+            classifier: Arc::new(classifier(&s3, encoder, several_labels)),
             s3,
             queue,
             _folder: folder,
@@ -81,13 +90,13 @@ impl Function {
 
     /// The same function in a new process.
     pub fn restarted(&self) -> TextClassifier {
-        classifier(&self.s3, TextEncoder::None)
+        classifier(&self.s3, TextEncoder::None, false)
     }
 
     /// The same function after an operator changed its encoder.
     pub fn with_other_encoder(self, encoder: TextEncoder) -> Self {
         Self {
-            classifier: Arc::new(classifier(&self.s3, encoder)),
+            classifier: Arc::new(classifier(&self.s3, encoder, false)),
             ..self
         }
     }
@@ -321,7 +330,7 @@ async fn through_function_url(classifier: &TextClassifier, request: Request<Body
         .expect("response")
 }
 
-fn classifier(s3: &aws_sdk_s3::Client, text_encoder: TextEncoder) -> TextClassifier {
+fn classifier(s3: &aws_sdk_s3::Client, text_encoder: TextEncoder, several_labels: bool) -> TextClassifier {
     let config = Config {
         training_bucket: BUCKET.into(),
         endpoint_arn: ENDPOINT_ARN.parse().expect("endpoint ARN"),
@@ -329,6 +338,7 @@ fn classifier(s3: &aws_sdk_s3::Client, text_encoder: TextEncoder) -> TextClassif
         classes: ["World", "Sports", "Business", "SciTech"]
             .map(str::to_owned)
             .to_vec(),
+        several_labels,
         text_encoder,
     };
     TextClassifier::new(config, s3.clone())

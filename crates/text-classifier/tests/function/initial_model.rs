@@ -28,6 +28,24 @@ async fn keys(function: &Function) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn where_texts_may_have_several_labels_a_file_of_single_ones_makes_a_model_of_several() {
+    let function = Function::with_several_labels();
+
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
+
+    let body = json!({"EndpointArn": ENDPOINT_ARN, "Text": "a puppy at the gate"});
+    let classified = function.call("ClassifyDocument", &body).await;
+    assert_eq!(classified.body["Labels"][0]["Name"], "Dog", "{}", classified.body);
+    let arn = &state(&function).await["properties"]["ModelArn"];
+    let body = json!({"DocumentClassifierArn": arn});
+    let model = function.call("DescribeDocumentClassifier", &body).await;
+    assert_eq!(model.body["DocumentClassifierProperties"]["Mode"], "MULTI_LABEL");
+}
+
+#[tokio::test]
 async fn a_training_file_becomes_the_serving_model() {
     let function = Function::new();
 

@@ -122,7 +122,9 @@ fn of_object(json: &str) -> Result<Vec<Fields>, String> {
     {
         return tool.draft(&object, &Options::default()).map(of_draft);
     }
-    let mut fields = parse_fields(json.as_bytes(), &FIELDS).map_err(|error| error.to_string())?;
+    // The line of the file is told beside it.
+    let reason = |error: InvalidFeedback| error.to_string().replace("(line 1, column ", "(column ");
+    let mut fields = parse_fields(json.as_bytes(), &FIELDS).map_err(reason)?;
     if let Some(label) = fields.remove("label")
         && let Some(label) = label_text(label)?
     {

@@ -2,6 +2,7 @@
 //!
 //! Source: Prodigy documentation, "Annotation interfaces", `classification` and `choice`.
 
+use active_learning_core::labels::label_key::label_key;
 use serde_json::Value;
 
 use super::{NO_TEXT, PARTS};
@@ -53,7 +54,8 @@ fn written(task: &Fields) -> Option<Written> {
     label.or_else(|| Written::of_value(task.get("cats")?))
 }
 
-/// Returns the name of an option: its id, or its text where the ids are numbers.
+/// Returns the name of an option: its text, which people chose by; its id where it has none, or where the text is another
+/// spelling of the id.
 fn option_name(task: &Fields, id: &Value) -> Option<String> {
     let options = task.get("options").and_then(Value::as_array);
     let option = options
@@ -61,8 +63,9 @@ fn option_name(task: &Fields, id: &Value) -> Option<String> {
         .flatten()
         .find(|option| option.get("id") == Some(id));
     let text = || name(option?.get("text")?);
-    match id {
-        Value::Number(_) => text().or_else(|| name(id)),
+    match (id, text()) {
+        (Value::Number(_), Some(text)) => Some(text),
+        (_, Some(text)) if name(id).is_none_or(|id| label_key(&id) != label_key(&text)) => Some(text),
         _ => name(id),
     }
 }
