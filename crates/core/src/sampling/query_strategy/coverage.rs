@@ -273,7 +273,7 @@ mod tests {
             _ if a == b => 1.0,
             (6, _) | (_, 6) => 0.6,
             _ if group(a) != group(b) => 0.0,
-            _ if a % 3 == 0 || b % 3 == 0 => 0.9,
+            _ if a.is_multiple_of(3) || b.is_multiple_of(3) => 0.9,
             _ => 0.5,
         };
         let similarities: Vec<Vec<f32>> = (0..7).map(|a| (0..7).map(|b| alike(a, b)).collect()).collect();
