@@ -1,4 +1,4 @@
-"""What clients of AWS see: S3, Comprehend, A2I, Firehose, Secrets Manager, STS, Lambda, API Gateway."""
+"""What clients of AWS see: S3, Comprehend, A2I, Firehose, Secrets Manager, STS, EventBridge, Lambda, API Gateway."""
 
 import datetime
 import json
@@ -262,6 +262,32 @@ def secrets_and_identity(stack):
     refused("ResourceNotFoundException", 400, secrets.get_secret_value, SecretId="nothing")
     identity = stack.client("sts").get_caller_identity()
     equal((identity["Account"], identity["Arn"]), ("000000000000", "arn:aws:iam::000000000000:root"))
+
+
+@check("EventBridge: buses, rules, targets and events; refusals by code")
+def event_bridge(stack):
+    events, bus = stack.client("events"), stack.outputs["EventBusName"]
+    on_bus = {"EventBusName": bus}
+    equal([found["Name"] for found in events.list_event_buses()["EventBuses"]], [bus, "default"], "buses")
+    [rule] = events.list_rules(**on_bus)["Rules"]
+    [target] = events.list_targets_by_rule(Rule=rule["Name"], **on_bus)["Targets"]
+    equal(target["Id"], "label-collection")
+    pattern = json.dumps({"source": ["check"], "detail": {"votes": [{"numeric": [">", 1]}]}})
+    made = events.put_rule(Name="check", EventPattern=pattern, **on_bus)["RuleArn"]
+    assert made.endswith(f":rule/{bus}/check"), made
+    failed = events.put_targets(Rule="check", Targets=[{"Id": "it", "Arn": target["Arn"]}], **on_bus)
+    equal(failed["FailedEntryCount"], 0)
+    equal(events.describe_rule(Name="check", **on_bus)["EventPattern"], pattern)
+    entry = {"Source": "check", "DetailType": "Told", "Detail": json.dumps({"votes": 0}), "EventBusName": bus}
+    answer = events.put_events(Entries=[entry, {**entry, "Source": "aws.check"}, {**entry, "Detail": "none"}])
+    equal(answer["FailedEntryCount"], 2)
+    codes = [found.get("ErrorCode") for found in answer["Entries"]]
+    equal(codes, [None, "NotAuthorizedForSourceException", "MalformedDetail"], "codes")
+    refused("ValidationException", 400, events.delete_rule, Name="check", **on_bus)
+    events.remove_targets(Rule="check", Ids=["it"], **on_bus)
+    events.delete_rule(Name="check", **on_bus)
+    refused("ResourceNotFoundException", 400, events.describe_rule, Name="check", **on_bus)
+    refused("InvalidEventPatternException", 400, events.put_rule, Name="x", EventPattern="[]", **on_bus)
 
 
 @check("Lambda: invoke the portal's function for a sign-in link")

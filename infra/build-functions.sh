@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-functions=(classify feedback-api batch-feedback a2i-trigger human-review label-collection model-building text-classifier)
+functions=(classify feedback-api batch-feedback a2i-trigger human-review label-collection model-building review-events text-classifier)
 [ $# -eq 0 ] || functions=("$@")
 
 cargo build --locked --profile lambda "${functions[@]/#/--package=}"

@@ -25,6 +25,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(8);
 /// Largest object of a question that is read, in bytes: `InputContent` has at most 3 MiB.
 const MAX_QUESTION_BYTES: u64 = 4 << 20;
 
+/// Kind of the event that tells that a human loop has ended. Source: Amazon A2I, "Use Amazon CloudWatch Events".
+pub const STATUS_CHANGE: &str = "SageMaker A2I HumanLoop Status Change";
+
 /// Starts human loops, and keeps what each was started with as `asked/<human loop>.json` until it is done with.
 ///
 /// The review service gives the input of a loop back in its output only. Of a loop that fails, or that was

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod clients;
 pub mod driving_words;
 pub mod env;
+pub mod event_bus;
 pub mod failure;
 pub mod feedback_stream;
 pub mod human_loops;

@@ -32,6 +32,9 @@ const MAX_APPROVAL_BYTES: u64 = 1 << 16;
 /// Where Lambda puts events that a function failed on to the end, in the feedback bucket.
 pub const FAILED_EVENTS: &str = "aws/lambda/async/";
 
+/// Where events are that the receiver of the webhook refused for good, in the feedback bucket.
+pub const REFUSED_WEBHOOKS: &str = "rejected/review-events/";
+
 /// The buckets that the figures are read from.
 #[derive(Clone, Copy, Debug)]
 pub struct Places<'a> {
@@ -124,6 +127,9 @@ pub struct Overview {
     pub disputed: Bounded,
     /// Events that a function failed on to the end.
     pub failed_events: Bounded,
+    /// Events that the receiver of the webhook refused for good.
+    #[serde(default)]
+    pub refused_webhooks: Bounded,
     /// Training files that were refused.
     pub refused_files: Vec<RefusedFile>,
     /// The build that began last.
@@ -178,6 +184,7 @@ impl Overview {
             backlog: backlog(feedback).await?,
             disputed: Bounded::count(training, keys::DISPUTED_FOLDER).await?,
             failed_events: Bounded::count(feedback, FAILED_EVENTS).await?,
+            refused_webhooks: Bounded::count(feedback, REFUSED_WEBHOOKS).await?,
             refused_files: refused_files(training).await?,
             last_build: documents::last_build(training).await?,
         })

@@ -2,24 +2,36 @@
 //!
 //! Lambda leaves a record of each in the feedback bucket. Every object that such a record is about is
 //! copied onto itself, so that S3 tells of it once more; then the record goes. Claims by content keep
-//! what had been done before from being done twice. A call by a schedule needs no such thing: the next one
+//! what had been done before from being done twice. A question is written as it is instead, unless somebody changes it
+//! meanwhile: its copy might undo that. What the receiver of the webhook refused is sent again likewise. A call by a schedule needs no such thing: the next one
 //! does all that there is to do, so its record just goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use active_learning_core::keys;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    bucket::{Bucket, BucketError},
+    bucket::{Bucket, BucketError, Change, JSON},
     failure::chain,
+    human_loops::STATUS_CHANGE,
     s3_event::decode_key,
 };
 
 /// Where Lambda's S3 destination puts failed events.
 pub const PREFIX: &str = crate::overview::FAILED_EVENTS;
 
+/// Where events are that the receiver of the webhook refused.
+const REFUSED_WEBHOOKS: &str = crate::overview::REFUSED_WEBHOOKS;
+
+/// Largest question, in bytes.
+const MAX_QUESTION_BYTES: u64 = 4 << 20;
+
 /// The operations that the template's schedules call for, again and again.
-pub const SCHEDULED: [&str; 4] = ["measure", "select", "sweep", "tick"];
+pub const SCHEDULED: [&str; 4] = ["measure", "select", SWEEP, "tick"];
+
+/// The operation that sees to human loops.
+const SWEEP: &str = "sweep";
 
 /// What became of the failure records.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -54,6 +66,27 @@ struct RequestPayload {
     records: Vec<S3Record>,
     /// Of a call by a schedule.
     operation: Option<String>,
+    /// Of an event of EventBridge.
+    #[serde(rename = "detail-type")]
+    detail_type: Option<String>,
+}
+
+/// A line that was set aside.
+#[derive(Deserialize)]
+struct RefusedWebhook {
+    raw: String,
+}
+
+/// The message that was refused.
+#[derive(Deserialize)]
+struct RefusedMessage {
+    data: RefusedEvent,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefusedEvent {
+    record_id: String,
 }
 
 #[derive(Deserialize)]
@@ -77,13 +110,14 @@ struct KeyedObject {
     key: String,
 }
 
-/// Lists the keys of the failure records in a bucket.
+/// Lists the keys of the failure records in a bucket, and of the events that the receiver of the webhook refused.
 ///
 /// # Errors
 ///
 /// [`BucketError`] when the bucket cannot be listed.
 pub async fn list(bucket: &Bucket) -> Result<Vec<String>, BucketError> {
-    let listed = bucket.list(PREFIX).await?;
+    let mut listed = bucket.list(PREFIX).await?;
+    listed.extend(bucket.list(REFUSED_WEBHOOKS).await?);
     Ok(listed.into_iter().map(|record| record.key).collect())
 }
 
@@ -94,7 +128,11 @@ pub async fn redrive(bucket: &Bucket, keys: Vec<String>) -> Outcome {
     let mut outcome = Outcome::default();
     let mut sent = BTreeSet::new();
     for key in keys {
-        match redrive_one(bucket, &key, &mut sent).await {
+        let done = match key.starts_with(REFUSED_WEBHOOKS) {
+            true => resend(bucket, &key).await,
+            false => redrive_one(bucket, &key, &mut sent).await,
+        };
+        match done {
             Ok(Done::SentAgain) => outcome.redriven += 1,
             Ok(Done::Scheduled(operation)) => *outcome.scheduled.entry(operation).or_default() += 1,
             Err(reason) => outcome.kept.push(Kept { key, reason }),
@@ -121,7 +159,14 @@ async fn redrive_one(
         Err(error) => return Err(chain(&error)),
     };
     let FailureRecord { request_payload } = record;
-    let RequestPayload { records, operation } = request_payload;
+    let RequestPayload {
+        records,
+        operation,
+        detail_type,
+    } = request_payload;
+    // What such an event tells, the sweep finds out by itself.
+    let is_end = detail_type.as_deref() == Some(STATUS_CHANGE);
+    let operation = if is_end { Some(SWEEP.to_owned()) } else { operation };
     let scheduled = operation.filter(|operation| SCHEDULED.contains(&operation.as_str()));
     if records.is_empty() && scheduled.is_none() {
         return Err("it is neither about an S3 event nor a call by a schedule".to_owned());
@@ -132,7 +177,7 @@ async fn redrive_one(
         let source = (entity.bucket.name, key);
         if !sent.contains(&source) {
             let of_event = bucket.other(&source.0);
-            let is_there = of_event.touch(&source.1).await;
+            let is_there = touch(&of_event, &source.1).await;
             if !is_there.map_err(|error| chain(&error))? {
                 return Err(format!("its object {} is gone", of_event.uri(&source.1)));
             }
@@ -141,6 +186,41 @@ async fn redrive_one(
     }
     bucket.delete(key).await.map_err(|error| chain(&error))?;
     Ok(scheduled.map_or(Done::SentAgain, Done::Scheduled))
+}
+
+/// Has S3 tell of an object once more; returns whether it is there.
+async fn touch(bucket: &Bucket, key: &str) -> Result<bool, BucketError> {
+    if !key.starts_with(keys::QUESTIONS_FOLDER) {
+        return bucket.touch(key).await;
+    }
+    let rewrite = |content: Option<Vec<u8>>| {
+        let is_there = content.is_some();
+        Ok(Change::to(content, is_there))
+    };
+    bucket.change_bytes(key, JSON, MAX_QUESTION_BYTES, rewrite).await
+}
+
+/// Has an event told again that the receiver of the webhook refused: its question, or where it is a duplicate's, what
+/// says so, is written as it is.
+async fn resend(bucket: &Bucket, key: &str) -> Result<Done, String> {
+    let refused = bucket.read_document::<RefusedWebhook>(key).await;
+    let refused = refused.map_err(|_| "it is no refused event".to_owned())?;
+    let refused = refused.ok_or_else(|| "it is gone".to_owned())?;
+    let message: RefusedMessage =
+        serde_json::from_str(&refused.raw).map_err(|_| "it is no refused event".to_owned())?;
+    let record_id = message.data.record_id;
+
+    // That it is a duplicate's counts: it may have become a question since.
+    let mut is_there = false;
+    for source in [keys::duplicate(&record_id), keys::question(&record_id)] {
+        let touched = touch(bucket, &source).await;
+        is_there |= touched.map_err(|error| chain(&error))?;
+    }
+    if !is_there {
+        return Err("its question is gone".to_owned());
+    }
+    bucket.delete(key).await.map_err(|error| chain(&error))?;
+    Ok(Done::SentAgain)
 }
 
 #[cfg(test)]
@@ -230,10 +310,12 @@ mod tests {
             let record = json!({ "version": "1.0", "requestPayload": { "operation": operation } });
             put(&s3, FAILURES, &format!("{PREFIX}f/{name}"), &record).await;
         }
+        let told = json!({ "requestPayload": { "detail-type": STATUS_CHANGE, "detail": {} } });
+        put(&s3, FAILURES, &format!("{PREFIX}f/d"), &told).await;
 
         let outcome = redrive_all(&s3).await;
 
-        let scheduled = [("select", 2), ("tick", 1)];
+        let scheduled = [("select", 2), ("sweep", 1), ("tick", 1)];
         let expected = Outcome {
             scheduled: scheduled.map(|(name, count)| (name.to_owned(), count)).into(),
             ..Outcome::default()
@@ -245,6 +327,26 @@ mod tests {
                 .expect("listed")
                 .is_empty()
         );
+    }
+
+    #[tokio::test]
+    async fn what_a_webhook_refused_is_sent_again_by_its_question_and_kept_where_there_is_none() {
+        let (_aws, s3) = s3();
+        put(&s3, FAILURES, "questions/r1.json", &json!({ "n": 1 })).await;
+        for (name, record) in [("a", "r1"), ("b", "r2")] {
+            let message = json!({ "type": "prediction.reviewed", "data": { "recordId": record } });
+            let line = json!({ "line": 1, "reason": "HTTP 410", "raw": message.to_string() });
+            let key = format!("{REFUSED_WEBHOOKS}{name}-00001.jsonl");
+            put(&s3, FAILURES, &key, &line).await;
+        }
+
+        let outcome = redrive_all(&s3).await;
+
+        assert_eq!(outcome.redriven, 1);
+        assert_eq!(outcome.kept.len(), 1);
+        assert_eq!(outcome.kept[0].reason, "its question is gone");
+        let left = list(&Bucket::new(s3.clone(), FAILURES)).await.expect("listed");
+        assert_eq!(left, [format!("{REFUSED_WEBHOOKS}b-00001.jsonl")]);
     }
 
     #[tokio::test]

@@ -426,8 +426,16 @@ impl Classify {
         if !self.config.keeps_predictions {
             return true;
         }
-        let is_kept = match timeout(KEEP_TIMEOUT, self.results.keep(kept)).await {
-            Ok(Ok(())) => true,
+        let keeping = async {
+            tokio::try_join!(self.results.keep(kept), async {
+                match kept.review {
+                    Some(_) => self.results.mark(kept).await,
+                    None => Ok(()),
+                }
+            })
+        };
+        let is_kept = match timeout(KEEP_TIMEOUT, keeping).await {
+            Ok(Ok(_)) => true,
             Ok(Err(error)) => {
                 warn!(
                     prediction.id = kept.prediction_id,

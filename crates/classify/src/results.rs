@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use active_learning_aws::{
-    bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES},
+    bucket::{BINARY, Bucket, BucketError, MAX_DOCUMENT_BYTES},
     claims::{ClaimError, Claims},
     questions,
 };
@@ -60,6 +60,16 @@ impl Results {
         self.bucket
             .put_document(&keys::prediction(&kept.prediction_id), kept)
             .await
+    }
+
+    /// Marks that people are asked about a record for a prediction, so that they are told what they answer.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`] when S3 does not store it.
+    pub async fn mark(&self, kept: &KeptPrediction) -> Result<(), BucketError> {
+        let key = keys::prediction_of(&kept.record_id, &kept.prediction_id);
+        self.bucket.put(&key, BINARY, Vec::new()).await
     }
 
     /// Finds a prediction; `None` if none of this id is kept.

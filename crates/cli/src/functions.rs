@@ -9,6 +9,7 @@ pub const NAMES: &[&str] = &[
     "human-review",
     "label-collection",
     "model-building",
+    "review-events",
     "text-classifier",
 ];
 
@@ -25,6 +26,7 @@ pub async fn run(name: &str) -> Result<(), Box<dyn std::error::Error + Send + Sy
         "feedback-api" => feedback_api::run().await,
         "human-review" => human_review::run().await,
         "model-building" => model_building::run().await,
+        "review-events" => review_events::run().await,
         "text-classifier" => text_classifier::run().await,
         "label-collection" => label_collection::run().await,
         _ => Err(format!("there is no function `{name}`, only {}", NAMES.join(", ")).into()),

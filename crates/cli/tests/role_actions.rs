@@ -21,7 +21,7 @@ struct Reference {
 }
 
 /// Parameters on which conditions depend, each with a value that turns the condition over.
-const BRANCHES: [(&str, &str); 5] = [
+const BRANCHES: [(&str, &str); 6] = [
     (
         "ComprehendEndpointArn",
         "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
@@ -32,6 +32,7 @@ const BRANCHES: [(&str, &str); 5] = [
     ),
     ("NotificationEmail", "ann@example.com"),
     ("PredictionRetentionDays", "0"),
+    ("ResultWebhookUrl", "https://example.com/reviewed"),
     ("TextEncoder", "s3"),
 ];
 

@@ -67,6 +67,7 @@ fn configure(function: &str, env: &BTreeMap<String, String>) -> Result<(), Confi
         "feedback-api" => feedback_api::Config::from_env(&env).map(drop),
         "human-review" => human_review::Config::from_env(&env).map(drop),
         "model-building" => model_building::Config::from_env(&env).map(drop),
+        "review-events" => review_events::Config::from_env(&env).map(drop),
         "text-classifier" => text_classifier::Config::from_env(&env).map(drop),
         "label-collection" => label_collection::Config::from_env(&env).map(drop),
         _ => panic!("{function} is not configured here"),

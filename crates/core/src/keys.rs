@@ -118,6 +118,10 @@ pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 
 /// Folder of what changes of the label set will ask again, in the feedback bucket.
 pub const RELABEL_FOLDER: &str = "relabel/";
+/// Folder of where the answers to duplicates come from, in the feedback bucket.
+pub const DUPLICATES_FOLDER: &str = "duplicates/";
+/// Folder of the predictions of each record, in the feedback bucket.
+const PREDICTIONS_OF_FOLDER: &str = "predictions-of/";
 /// Folder of questions that could not be read, in the feedback bucket.
 pub const DAMAGED_QUESTIONS_FOLDER: &str = "questions/damaged/";
 /// Folder of what people are to be told, in the training bucket.
@@ -230,14 +234,41 @@ pub fn prediction(prediction_id: &str) -> String {
     format!("predictions/{prediction_id}.json")
 }
 
+/// Returns the folder of the marks of a record's predictions.
+pub fn predictions_of(record_id: &str) -> String {
+    format!("{PREDICTIONS_OF_FOLDER}{record_id}/")
+}
+
+/// Returns the key of the mark that a prediction is of a record.
+pub fn prediction_of(record_id: &str, prediction_id: &str) -> String {
+    format!("{PREDICTIONS_OF_FOLDER}{record_id}/{prediction_id}")
+}
+
+/// Returns the prediction that a mark of [`prediction_of`] names.
+pub fn prediction_of_mark(key: &str) -> Option<&str> {
+    let (_, prediction) = key.strip_prefix(PREDICTIONS_OF_FOLDER)?.split_once('/')?;
+    Some(prediction)
+}
+
 /// Returns the key of where the answer to a duplicate comes from, by the id of the duplicate's record.
 pub fn duplicate(record_id: &str) -> String {
-    format!("duplicates/{record_id}.json")
+    format!("{DUPLICATES_FOLDER}{record_id}.json")
+}
+
+/// Returns the id of the record that an object of [`duplicate`] is about.
+pub fn record_of_duplicate(key: &str) -> Option<&str> {
+    key.strip_prefix(DUPLICATES_FOLDER)?.strip_suffix(".json")
 }
 
 /// Returns the key of the question about a record.
 pub fn question(record_id: &str) -> String {
     format!("{QUESTIONS_FOLDER}{record_id}.json")
+}
+
+/// Returns the id of the record that an object of [`question`] is about; `None` for one that was kept aside.
+pub fn record_of_question(key: &str) -> Option<&str> {
+    let record = key.strip_prefix(QUESTIONS_FOLDER)?.strip_suffix(".json")?;
+    (!record.contains('/')).then_some(record)
 }
 
 /// Returns the key of an object of rejected lines; `name` is that of [`result_name`].
@@ -276,6 +307,9 @@ mod tests {
             claim("x"),
             labelled("x"),
             question("x"),
+            duplicate("x"),
+            prediction("x"),
+            prediction_of("x", "x"),
             relabel_change("x"),
             disputed("x"),
             notice("x"),
@@ -287,6 +321,10 @@ mod tests {
         }
         assert_eq!(loop_of_asked(&asked("loop-1")), Some("loop-1"));
         assert_eq!(loop_of_labelled(&labelled("loop-1")), Some("loop-1"));
+        assert_eq!(record_of_question(&question("r")), Some("r"));
+        assert_eq!(record_of_question(&damaged_question("r", b"")), None);
+        assert_eq!(record_of_duplicate(&duplicate("r")), Some("r"));
+        assert_eq!(prediction_of_mark(&prediction_of("r", "p")), Some("p"));
         assert_eq!(name_of_notice(&notice("odd")), Some("odd"));
         assert_eq!(change_of_relabel(&relabel_change("4-2026")), Some("4-2026"));
         assert_eq!(change_of_relabel(&relabel_part("4-2026", 0)), None);

@@ -8,4 +8,5 @@ pub mod label_set;
 pub mod labelled;
 pub mod prediction_result;
 pub mod question;
+pub mod review_event;
 pub mod vote;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use active_learning_aws::{
     self as aws,
     asked_before::{AskedBefore, NotAsked, Settings},
-    bucket::{Bucket, MAX_DOCUMENT_BYTES},
+    bucket::{BINARY, Bucket, MAX_DOCUMENT_BYTES},
     env::{ConfigError, Env},
     failure::chain,
     feedback_stream::{FeedbackStream, PublishError},
@@ -173,14 +173,18 @@ impl FeedbackApi {
         let request = FeedbackRequest::parse(body)?.or_classifier(&self.config.default_classifier);
         let mut record = request.into_record(Source::ExplicitApi, received_at)?;
         check_suggestion(&record)?;
-        self.hold_against_prediction(&mut record).await?;
+        let kept = self.hold_against_prediction(&mut record).await?;
         let why_not = async {
             match record.signal.needs_review() {
                 true => self.asked_before.why_not(&record).await,
                 false => None,
             }
         };
-        let (stored, not_asked) = tokio::join!(self.feedback.publish(&record), why_not);
+        let (stored, not_asked, ()) = tokio::join!(
+            self.feedback.publish(&record),
+            why_not,
+            self.mark(&record, kept.as_deref())
+        );
         stored?;
         let waits_for = self.asked_before.waits_for(&record);
         let answer = Answer::new(record, not_asked, waits_for);
@@ -195,10 +199,13 @@ impl FeedbackApi {
 
 impl FeedbackApi {
     /// Takes what was predicted from the prediction that is named, where the client does not say it. One that is not kept,
-    /// or cannot be read in time, is taken at the client's word.
-    async fn hold_against_prediction(&self, record: &mut FeedbackRecord) -> Result<(), FeedbackApiError> {
+    /// or cannot be read in time, is taken at the client's word. Returns its id if it is kept.
+    async fn hold_against_prediction(
+        &self,
+        record: &mut FeedbackRecord,
+    ) -> Result<Option<String>, FeedbackApiError> {
         let Some(Ok(id)) = record.prediction_id.as_deref().map(uuid::Uuid::try_parse) else {
-            return Ok(());
+            return Ok(None);
         };
         let key = keys::prediction(&id.to_string());
         let read = self.feedback_bucket.read(&key, MAX_DOCUMENT_BYTES);
@@ -213,7 +220,7 @@ impl FeedbackApi {
                 None
             }
         };
-        let Some(kept) = kept else { return Ok(()) };
+        let Some(kept) = kept else { return Ok(None) };
         if !kept.is_of(&record.utterance) {
             return Err(InvalidFeedback::OtherText.into());
         }
@@ -223,7 +230,22 @@ impl FeedbackApi {
             record.confidence = record.confidence.or(kept.confidence);
             check_opinion(record)?;
         }
-        Ok(())
+        Ok(Some(kept.prediction_id))
+    }
+
+    /// Marks that people are asked about a prediction that was trusted, so that its client is told what they answer. What
+    /// cannot be marked costs at most that.
+    async fn mark(&self, record: &FeedbackRecord, prediction_id: Option<&str>) {
+        let Some(prediction_id) = prediction_id.filter(|_| record.signal.needs_review()) else {
+            return;
+        };
+        let key = keys::prediction_of(&record.id, prediction_id);
+        let mark = self.feedback_bucket.put(&key, BINARY, Vec::new());
+        match timeout(LOOK_UP_TIMEOUT, mark).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(record.id, error = chain(&error), "the prediction is not marked"),
+            Err(_) => warn!(record.id, "the prediction was not marked in time"),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use active_learning_aws::env::Env;
 use active_learning_core::{
-    feedback::{ClassScore, Prediction},
+    feedback::{ClassScore, Prediction, record_id},
     labels::prediction_result::KeptPrediction,
 };
 use axum::Router;
@@ -316,6 +316,32 @@ async fn a_prediction_of_another_text_is_refused_by_field_and_one_of_the_text_sa
         (&sent["prediction"], sent["confidence"].is_number()),
         (&json!("World"), true)
     );
+}
+
+#[tokio::test]
+async fn the_prediction_of_a_complaint_is_marked_so_that_its_client_is_told_and_that_of_a_like_is_not() {
+    let text = "The minister opened the velodrome.";
+    let script = predicting(text);
+    let mark = format!(
+        "PUT /feedback/predictions-of/{}/{PREDICTION}",
+        record_id("news", text)
+    );
+    script.always(&mark, 200, "");
+    let feedback = |opinion: &str| {
+        let request =
+            json!({"classifier": "news", "sentence": text, "predictionId": PREDICTION, "feedback": opinion});
+        post(&request.to_string())
+    };
+
+    let like = answer(&script, feedback("like")).await;
+    let marks_of_like = script.calls(&mark).len();
+    let dislike = answer(&script, feedback("dislike")).await;
+
+    assert_eq!(
+        (like.status(), dislike.status()),
+        (http::StatusCode::OK, http::StatusCode::OK)
+    );
+    assert_eq!((marks_of_like, script.calls(&mark).len()), (0, 1));
 }
 
 #[tokio::test]

@@ -199,7 +199,7 @@ impl Api<'_> {
             "HumanLoopOutput": { "OutputS3Uri": format!("s3://{}/{key}", self.bucket) },
         });
         if human_loop.status == Status::Failed {
-            description["FailureCode"] = json!("Expired");
+            description["FailureCode"] = json!(EXPIRED_CODE);
             description["FailureReason"] = json!(EXPIRED);
         }
         Ok(description)
@@ -264,18 +264,21 @@ impl Api<'_> {
     }
 
     fn loop_arn(&self, name: &str) -> String {
-        let scope = self
-            .flow_definition_arn
-            .split(":flow-definition/")
-            .next()
-            .unwrap_or_default();
-        debug_assert!(is_flow_definition_arn(self.flow_definition_arn));
-        format!("{scope}:human-loop/{name}")
+        loop_arn(self.flow_definition_arn, name)
     }
 }
 
+/// Returns the ARN of a loop of a flow definition.
+pub(crate) fn loop_arn(flow_definition_arn: &str, name: &str) -> String {
+    debug_assert!(is_flow_definition_arn(flow_definition_arn));
+    let scope = flow_definition_arn.split(":flow-definition/").next();
+    format!("{}:human-loop/{name}", scope.unwrap_or_default())
+}
+
+/// Failure code of a loop that nobody answered in time.
+pub(crate) const EXPIRED_CODE: &str = "Expired";
 /// Failure reason of a loop that nobody answered in time.
-const EXPIRED: &str = "The human loop was not answered within its availability lifetime.";
+pub(crate) const EXPIRED: &str = "The human loop was not answered within its availability lifetime.";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -31,6 +31,7 @@ pub mod portal;
 pub mod records;
 pub mod remarks;
 pub mod session;
+pub mod status_events;
 pub mod task_template;
 pub mod trial;
 pub mod validation;
@@ -39,12 +40,14 @@ pub mod worker_template;
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
     env::{ConfigError, Env},
+    event_bus::EventBus,
+    failure::chain,
     label_set::LabelSets,
     lambda, metrics,
     overview::{Bounded, FAILED_EVENTS, Waiting},
 };
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use lambda_runtime::{Diagnostic, LambdaEvent};
+use lambda_runtime::{Diagnostic, LambdaEvent, tracing::warn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,6 +59,7 @@ use crate::loops::Loops;
 use crate::members::Members;
 use crate::portal::{Portal, ShowRules};
 use crate::session::{Claims, KeyInUse, Purpose, Role, SIGN_IN_LINK_LIFETIME};
+use crate::status_events::StatusEvents;
 use crate::task_template::TaskTemplate;
 
 /// Longest name of a reviewer, in characters.
@@ -74,6 +78,8 @@ pub struct Config {
     pub feedback_bucket: String,
     /// State machine that builds models, which the console tells what an operator decides (`STATE_MACHINE_ARN`).
     pub state_machine_arn: String,
+    /// Bus that is told when a loop has ended (`EVENT_BUS_NAME`).
+    pub event_bus: String,
     /// Public base URL of the portal; empty to take it from each request (`PORTAL_URL`).
     pub portal_url: String,
     /// Secret that signs links and sessions (`SIGNING_SECRET_ARN`).
@@ -110,6 +116,7 @@ impl Config {
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             state_machine_arn: env.required("STATE_MACHINE_ARN")?,
+            event_bus: env.required("EVENT_BUS_NAME")?,
             portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),
             signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
             task_count,
@@ -139,8 +146,9 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
         .send()
         .await?;
     let secret = secret.secret_string().ok_or("the signing secret has no text")?;
+    let bus = EventBus::new(&sdk, &config.event_bus);
     let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
-    let function = function.with_signing_secret(secrets);
+    let function = function.with_signing_secret(secrets).with_event_bus(bus);
     let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
 }
@@ -227,6 +235,16 @@ impl HumanReview {
     pub fn with_state_machine(self, sfn: aws_sdk_sfn::Client) -> Self {
         Self {
             sfn: Some(sfn),
+            ..self
+        }
+    }
+
+    /// Tells a bus when a loop has ended.
+    #[must_use]
+    pub fn with_event_bus(self, bus: EventBus) -> Self {
+        let events = StatusEvents::new(bus, self.config.bucket.clone());
+        Self {
+            loops: self.loops.with_status_events(events),
             ..self
         }
     }
@@ -328,8 +346,14 @@ impl HumanReview {
         }))
     }
 
-    /// Counts what waits, for alarms; called by a schedule.
+    /// Counts what waits, for alarms; called by a schedule. Loops whose time is over end meanwhile, so that it is told.
     async fn measure(&self, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
+        if let Err(error) = self.loops.end_overdue(now).await {
+            warn!(
+                error = chain(&error),
+                "loops whose time is over could not be ended"
+            );
+        }
         let waiting = Waiting::read(&self.bucket, now).await?;
         let failed = Bounded::count(&self.feedback, FAILED_EVENTS).await?;
         let age = waiting.oldest_age_seconds.unwrap_or(0);

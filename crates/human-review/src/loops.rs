@@ -26,6 +26,7 @@ use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, sha256};
 use crate::marks::{Mark, Order};
 use crate::output::{output_document, output_key};
 use crate::records::Records;
+use crate::status_events::StatusEvents;
 
 /// Loops that may be in flight in one flow definition. Source: A2I quotas.
 pub const MAX_LOOPS_IN_FLIGHT: usize = 5_000;
@@ -94,6 +95,7 @@ pub struct Loops {
     flow_definition_arn: String,
     rules: FlowRules,
     last_count: LastCount,
+    status_events: Option<StatusEvents>,
 }
 
 impl Loops {
@@ -104,6 +106,16 @@ impl Loops {
             flow_definition_arn,
             rules,
             last_count: LastCount::default(),
+            status_events: None,
+        }
+    }
+
+    /// Tells when a loop has ended.
+    #[must_use]
+    pub fn with_status_events(self, status_events: StatusEvents) -> Self {
+        Self {
+            status_events: Some(status_events),
+            ..self
         }
     }
 
@@ -302,6 +314,9 @@ impl Loops {
         human_loop.leases.clear();
         let replaced = self.records.replace_loop(&human_loop, etag).await?;
         if replaced == Replaced::Written {
+            if let Some(events) = &self.status_events {
+                events.tell(&self.flow_definition_arn, &human_loop).await;
+            }
             self.records.remove_from_queue(&human_loop).await?;
         }
         Ok(replaced)

@@ -7,6 +7,7 @@
 mod abandon;
 mod correction;
 mod labelling;
+mod status_change;
 mod sweep;
 
 use active_learning_aws::{
@@ -32,6 +33,7 @@ use lambda_runtime::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use status_change::StatusChange;
 
 /// The function's name in metrics and below `rejected/`.
 const FUNCTION: &str = "label-collection";
@@ -83,7 +85,7 @@ impl Config {
 /// Why an event could not be worked off; Lambda gives it again, and in the end to the failure destination.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelCollectionError {
-    /// The payload is not what S3 sends.
+    /// The payload is not what S3 or EventBridge sends.
     #[error(transparent)]
     InvalidEvent(#[from] InvalidEvent),
     /// An output or an earlier labelled object could not be fetched to its end.
@@ -175,7 +177,8 @@ impl LabelCollection {
         }
     }
 
-    /// Works off the outputs that an S3 event names, or sweeps: `{"operation": "sweep"}`.
+    /// Works off the outputs that an S3 event names, sees to the human loop whose end an event of EventBridge tells, or
+    /// sweeps: `{"operation": "sweep"}`.
     ///
     /// Idempotent: the same output again adds no label and asks nobody again. Objects that are no output of a
     /// human loop are nothing to do.
@@ -194,6 +197,9 @@ impl LabelCollection {
     ///
     /// As [`LabelCollection::handle`].
     pub async fn handle_at(&self, payload: Value, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
+        if let Some(change) = StatusChange::of(&payload)? {
+            return Box::pin(self.see_to_ended(&change)).await;
+        }
         // Boxed as in `for_each`.
         match Invocation::parse(payload)? {
             Invocation::Operation(Operation::Sweep) => {

@@ -36,7 +36,7 @@ const CLOCK_SKEW_SECONDS: i64 = 600;
 
 /// What was done about an open loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Done {
+pub(crate) enum Done {
     /// People are at it.
     Waiting,
     /// Its output had not been worked off, since the event was lost.
@@ -160,7 +160,7 @@ impl LabelCollection {
     }
 
     /// Does what is due about a loop that nobody seems to be at.
-    async fn see_to(&self, human_loop: &str) -> Result<Done, LabelCollectionError> {
+    pub(crate) async fn see_to(&self, human_loop: &str) -> Result<Done, LabelCollectionError> {
         let Some(found) = self.describe(human_loop).await? else {
             return self.start_kept(human_loop).await.map(|()| Done::Started);
         };
@@ -242,7 +242,7 @@ fn has_ended(status: Option<&HumanLoopStatus>) -> bool {
     matches!(status, Some(Completed | Failed | Stopped))
 }
 
-fn report(done: &[Done]) {
+pub(crate) fn report(done: &[Done]) {
     let mut counts: BTreeMap<Done, u64> = BTreeMap::new();
     for done in done {
         *counts.entry(*done).or_default() += 1;

@@ -40,6 +40,14 @@ impl AwsError {
         }
     }
 
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The operation exists on AWS, or may, but not here.
     pub(crate) fn not_implemented(service: &str, operation: &str) -> Self {
         let message = format!("{service}: {operation} is not implemented by the local services");

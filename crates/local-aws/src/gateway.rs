@@ -228,6 +228,10 @@ async fn json_service(
             Ok(request) => Ok(aws.logs.handle(request).await),
             Err(error) => Err(error),
         },
+        "AWSEvents" => match verified(aws, request, "events").await {
+            Ok(request) => Ok(aws.events.handle(request).await),
+            Err(error) => Err(error),
+        },
         "AmazonSSM" => match verified(aws, request, "ssm").await {
             Ok(request) => Ok(aws.parameters.handle(request).await),
             Err(error) => Err(error),

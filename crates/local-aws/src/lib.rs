@@ -8,6 +8,7 @@
 pub mod apigateway;
 mod aws_error;
 pub mod cloudformation;
+pub mod eventbridge;
 pub mod faults;
 pub mod firehose;
 mod front_door;
@@ -48,6 +49,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     apigateway::ApiGateway,
     cloudformation::CloudFormation,
+    eventbridge::EventBridge,
     faults::Faults,
     firehose::Firehose,
     front_door::FrontDoor,
@@ -95,6 +97,8 @@ pub struct LocalAws {
     pub sns: Sns,
     /// AWS Step Functions.
     pub step_functions: Arc<StepFunctions>,
+    /// Amazon EventBridge.
+    pub events: EventBridge,
     /// Amazon EventBridge Scheduler.
     pub scheduler: Scheduler,
     /// AWS CloudFormation.
@@ -158,6 +162,7 @@ impl LocalAws {
             region.clone(),
         );
         let step_functions = Arc::new(step_functions.map_err(index)?);
+        let events = EventBridge::new(store.clone(), iam.clone(), queue.clone(), region.clone());
         let scheduler = Scheduler::new(
             store.clone(),
             iam.clone(),
@@ -183,6 +188,7 @@ impl LocalAws {
             api_gateway: Arc::new(api_gateway.map_err(index)?),
             sns,
             step_functions,
+            events: events.map_err(index)?,
             scheduler: scheduler.map_err(index)?,
             function_urls: Arc::new(function_urls),
             faults,

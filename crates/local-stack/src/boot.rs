@@ -275,6 +275,12 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
     for machine in &plan.state_machines {
         check(aws.step_functions.put_state_machine(machine.clone()));
     }
+    for bus in &plan.event_buses {
+        aws.events.put_event_bus(bus.clone());
+    }
+    for rule in &plan.rules {
+        check(aws.events.put_rule(rule.clone()));
+    }
     for schedule in &plan.schedules {
         check(aws.scheduler.put_schedule(schedule.clone()));
     }

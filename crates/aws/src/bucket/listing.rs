@@ -121,6 +121,27 @@ impl Bucket {
         Ok((folders.filter_map(|folder| folder.prefix).collect(), has_more))
     }
 
+    /// Lists what keys below `prefix` begin with, up to and with `delimiter`, each beginning once: the first `count`, at
+    /// most 1,000.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn beginnings(
+        &self,
+        prefix: &str,
+        delimiter: &str,
+        count: usize,
+    ) -> Result<Vec<String>, BucketError> {
+        let call = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let count = i32::try_from(count.min(PAGE)).unwrap_or(i32::MAX);
+
+        let page = call.delimiter(delimiter).max_keys(count).send().await;
+        let page = page.map_err(|error| self.refused(prefix, error))?;
+        let beginnings = page.common_prefixes.unwrap_or_default().into_iter();
+        Ok(beginnings.filter_map(|beginning| beginning.prefix).collect())
+    }
+
     /// Lists the folders directly below `prefix`, each with its slash.
     ///
     /// # Errors

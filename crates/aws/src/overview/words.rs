@@ -32,6 +32,7 @@ impl Overview {
             ("Waiting for the review budget", self.backlog.to_string()),
             ("Disputed, for an adjudicator", self.disputed.to_string()),
             ("Failed events", self.failed_events.to_string()),
+            ("Refused webhooks", self.refused_webhooks.to_string()),
             ("Refused training files", self.refused_files.len().to_string()),
             ("Last build", last_build(self.last_build.as_ref())),
         ]);

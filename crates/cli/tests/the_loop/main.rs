@@ -12,6 +12,7 @@ mod labels;
 mod new_models;
 mod people;
 mod predictions;
+mod results_pushed;
 mod upgrade;
 
 use std::collections::BTreeMap;

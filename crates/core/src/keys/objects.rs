@@ -14,6 +14,7 @@ const FEEDBACK_API: super::Party = Function("feedback-api");
 const HUMAN_REVIEW: super::Party = Function("human-review");
 const LABEL_COLLECTION: super::Party = Function("label-collection");
 const MODEL_BUILDING: super::Party = Function("model-building");
+const REVIEW_EVENTS: super::Party = Function("review-events");
 const TEXT_CLASSIFIER: super::Party = Function("text-classifier");
 
 /// Every kind of object, by bucket and key.
@@ -166,7 +167,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         key: "duplicates/<record>.json",
         bucket: Feedback,
         writers: &[A2I_TRIGGER],
-        readers: &[CLASSIFY],
+        readers: &[CLASSIFY, REVIEW_EVENTS],
         shape: "JSON: Duplicate",
         lifetime: ClaimRetention,
         description: "Which question is asked instead of that about a duplicate.",
@@ -217,6 +218,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "What the stream could not deliver.",
     },
     ObjectKind {
+        key: "predictions-of/<record>/<prediction>",
+        bucket: Feedback,
+        writers: &[CLASSIFY, FEEDBACK_API],
+        readers: &[REVIEW_EVENTS],
+        shape: "empty",
+        lifetime: PredictionRetention,
+        description: "That people are asked about a record for this prediction: its client is told what they answer.",
+    },
+    ObjectKind {
         key: "predictions/<prediction>.json",
         bucket: Feedback,
         writers: &[CLASSIFY],
@@ -235,6 +245,7 @@ pub const OBJECTS: &[ObjectKind] = &[
             CLASSIFY,
             FEEDBACK_API,
             HUMAN_REVIEW,
+            REVIEW_EVENTS,
             Operator,
         ],
         shape: "JSON: Question",
@@ -267,6 +278,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "JSON Lines: line, reason, raw",
         lifetime: Kept,
         description: "Lines of an uploaded file that cannot be used.",
+    },
+    ObjectKind {
+        key: "rejected/review-events/<event>-<part>.jsonl",
+        bucket: Feedback,
+        writers: &[REVIEW_EVENTS],
+        readers: &[HUMAN_REVIEW, Operator],
+        shape: "JSON Lines: line, reason, raw",
+        lifetime: Kept,
+        description: "Events that the receiver of the webhook has refused for good.",
     },
     ObjectKind {
         key: "rejected/training-data/<human loop>-<part>.jsonl",

@@ -68,8 +68,8 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PredictionResult {
-    /// Id of the prediction.
-    pub prediction_id: String,
+    /// Id of the prediction; none where people were asked about a text that nobody classified here.
+    pub prediction_id: Option<String>,
     /// Name of the classifier.
     pub classifier: String,
     /// How far it is.
@@ -78,7 +78,7 @@ pub struct PredictionResult {
     pub prediction: Option<String>,
     /// Its confidence, from 0 to 1.
     pub confidence: Option<f32>,
-    /// When it was made, RFC 3339 in UTC.
+    /// When it was made, or the feedback on it came that asked people, RFC 3339 in UTC.
     pub predicted_at: String,
     /// Why it went to people at once; none where it was trusted.
     pub review: Option<Signal>,
@@ -134,15 +134,13 @@ impl KeptPrediction {
 
     /// Returns what became of it; `question` is the one whose answer is its answer, where people were asked.
     pub fn result(&self, question: Option<&Question>) -> PredictionResult {
-        let status = match question {
-            Some(question) => of_state(question.state),
-            None if self.review.is_some() => Status::InReview,
-            None => Status::Predicted,
-        };
-        let mut result = PredictionResult {
-            prediction_id: self.prediction_id.clone(),
+        let result = PredictionResult {
+            prediction_id: Some(self.prediction_id.clone()),
             classifier: self.classifier.clone(),
-            status,
+            status: match self.review {
+                Some(_) => Status::InReview,
+                None => Status::Predicted,
+            },
             prediction: self.prediction.clone(),
             confidence: self.confidence,
             predicted_at: self.predicted_at.clone(),
@@ -150,19 +148,51 @@ impl KeptPrediction {
             label: None,
             labels: Vec::new(),
             answer: None,
-            votes: question.map_or(0, |question| question.votes.len()),
+            votes: 0,
             agreement: None,
             decided_by: None,
             answered_at: None,
         };
-        if let Some(question) = question.filter(|question| question.state == State::Answered) {
-            result.take(question);
+        match question {
+            Some(question) => result.with(question),
+            None => result,
         }
-        result
     }
 }
 
 impl PredictionResult {
+    /// Returns what became of the prediction that people were asked about first.
+    pub fn of(question: &Question) -> Self {
+        let record = &question.record;
+        let result = Self {
+            prediction_id: record.prediction_id.clone(),
+            classifier: record.classifier.clone(),
+            status: Status::InReview,
+            prediction: record.prediction.clone(),
+            confidence: record.confidence,
+            predicted_at: record.received_at.clone(),
+            review: Some(record.signal),
+            label: None,
+            labels: Vec::new(),
+            answer: None,
+            votes: 0,
+            agreement: None,
+            decided_by: None,
+            answered_at: None,
+        };
+        result.with(question)
+    }
+
+    /// Adds what people say.
+    fn with(mut self, question: &Question) -> Self {
+        self.status = of_state(question.state);
+        self.votes = question.votes.len();
+        if question.state == State::Answered {
+            self.take(question);
+        }
+        self
+    }
+
     fn take(&mut self, question: &Question) {
         let Some(Consensus::Agreed { answer, confidence }) = &question.consensus else {
             return;

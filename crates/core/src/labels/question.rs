@@ -34,6 +34,16 @@ pub enum State {
     Abandoned,
 }
 
+impl State {
+    /// Returns whether people are done with it, as far as nobody opens it again.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Asked => false,
+            Self::Answered | Self::Disputed | Self::Withdrawn | Self::Abandoned => true,
+        }
+    }
+}
+
 /// One question, the content of `questions/<record id>.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -30,6 +30,7 @@ pub fn config() -> Config {
         training_bucket: TRAINING_BUCKET.to_owned(),
         feedback_bucket: FEEDBACK_BUCKET.to_owned(),
         state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:model-building".to_owned(),
+        event_bus: "active-learning".to_owned(),
         portal_url: PORTAL_URL.to_owned(),
         signing_secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:signing".to_owned(),
         task_count: 1,
@@ -119,6 +120,17 @@ impl Review {
         let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
         Self {
             function: Arc::new(function.with_signing_secret(secrets)),
+            ..review
+        }
+    }
+
+    /// As [`with`](Self::with), telling a bus of these services when a loop has ended.
+    pub fn telling(config: Config, sdk: &aws_config::SdkConfig) -> Self {
+        let review = Self::with(config.clone());
+        let bus = active_learning_aws::event_bus::EventBus::new(sdk, &config.event_bus);
+        let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
+        Self {
+            function: Arc::new(function.with_event_bus(bus)),
             ..review
         }
     }

@@ -14,4 +14,5 @@ mod own_pages;
 mod portal;
 mod refusals;
 mod sign_in;
+mod status_events;
 mod steps;

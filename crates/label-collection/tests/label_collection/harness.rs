@@ -29,7 +29,7 @@ pub const START: &str = "POST /human-loops";
 pub const LIST: &str = "GET /human-loops";
 /// The loop of the built-in service's sample.
 pub const LOOP: &str = "review-5b0c1f6a2d9e4738b1c0a9f8e7d6c5b4a3928170";
-const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/text-review";
+pub const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/text-review";
 
 /// A human loop as the review service holds it.
 #[derive(Clone, Debug, PartialEq)]

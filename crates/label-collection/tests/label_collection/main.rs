@@ -5,4 +5,5 @@ mod harness;
 mod labelling;
 mod more_opinions;
 mod relabelling;
+mod status_changes;
 mod sweep;

@@ -4,6 +4,7 @@
 //! `template::attributes`, one arm in [`plan`], one function that reads its properties.
 
 mod api_gateway;
+mod events;
 mod firehose;
 mod iam;
 mod lambda;
@@ -18,6 +19,7 @@ mod usage_plan;
 
 use local_aws::{
     apigateway::{ApiKeySpec, RestApiSpec, UsagePlanSpec},
+    eventbridge::{EventBusSpec, RuleSpec},
     firehose::DeliveryStreamSpec,
     iam::RoleSpec,
     lambda::{EventInvokeSpec, FunctionSpec, FunctionUrlSpec, PermissionSpec},
@@ -63,6 +65,10 @@ pub struct Plan {
     pub topics: Vec<TopicSpec>,
     /// State machines.
     pub state_machines: Vec<StateMachineSpec>,
+    /// Event buses.
+    pub event_buses: Vec<EventBusSpec>,
+    /// Rules on event buses.
+    pub rules: Vec<RuleSpec>,
     /// Schedules.
     pub schedules: Vec<ScheduleSpec>,
     /// REST APIs, each with its one stage.
@@ -141,6 +147,8 @@ pub fn plan(
                 plan.state_machines
                     .push(step_functions::state_machine(resource, properties, files));
             }
+            "AWS::Events::EventBus" => plan.event_buses.push(events::event_bus(properties)),
+            "AWS::Events::Rule" => plan.rules.push(events::rule(resource, properties)),
             "AWS::Scheduler::Schedule" => plan.schedules.push(scheduler::schedule(resource, properties)),
             "AWS::ApiGateway::ApiKey" => {
                 plan.api_keys

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use local_aws::{
     apigateway::{Integration, Period, Quota, Throttle},
+    eventbridge::TargetSpec,
     s3::{Expiration, FunctionNotification},
     scheduler::ScheduleSpec,
 };
@@ -196,6 +197,16 @@ Resources:
         RoleArn: !GetAtt Role.Arn
         Input: '{"operation": "sweep"}'
         RetryPolicy: { MaximumRetryAttempts: 2 }
+  Bus: { Type: AWS::Events::EventBus, Properties: { Name: told, Description: What is told } }
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventBusName: !Ref Bus
+      State: DISABLED
+      EventPattern: { source: [mine], detail: { votes: [{ numeric: ['>', 1] }] } }
+      Targets:
+        - { Id: whole, Arn: !GetAtt Function.Arn, RetryPolicy: { MaximumRetryAttempts: 2 } }
+        - { Id: part, Arn: !GetAtt Function.Arn, InputPath: $.detail }
 "#;
 
 fn plan_of(template: &str) -> Result<Plan, Refused> {
@@ -309,6 +320,31 @@ fn a_state_machine_its_schedule_and_topic_are_planned() {
     };
     assert_eq!(plan.schedules, [sweep]);
     assert_eq!(plan.topics[0].name, "news");
+}
+
+#[test]
+fn a_rule_is_planned_with_its_bus_pattern_and_targets() {
+    let plan = plan_of(TEMPLATE).expect("the template is sound");
+
+    assert_eq!(plan.event_buses[0].name, "told");
+    let rule = &plan.rules[0];
+    assert_eq!((rule.bus.as_str(), rule.enabled), ("told", false));
+    assert!(rule.name.starts_with("local-Rule-"), "{}", rule.name);
+    let pattern: serde_json::Value = serde_json::from_str(&rule.pattern).expect("JSON");
+    assert_eq!(
+        pattern,
+        json!({"source": ["mine"], "detail": {"votes": [{"numeric": [">", 1]}]}})
+    );
+    let target = |input_path: Option<&str>| TargetSpec {
+        arn: function_arn(&plan),
+        input: None,
+        input_path: input_path.map(str::to_owned),
+    };
+    let targets = [("part", target(Some("$.detail"))), ("whole", target(None))];
+    assert_eq!(
+        rule.targets,
+        targets.map(|(id, target)| (id.to_owned(), target)).into()
+    );
 }
 
 #[test]

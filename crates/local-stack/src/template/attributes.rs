@@ -1,6 +1,12 @@
 //! What `Ref` and `Fn::GetAtt` give for each type of resource.
 
-use local_aws::{ACCOUNT_ID, secretsmanager::secret_arn, sns::topic_arn, stepfunctions::state_machine_arn};
+use local_aws::{
+    ACCOUNT_ID,
+    eventbridge::{DEFAULT_BUS, bus_name, event_bus_arn, rule_arn},
+    secretsmanager::secret_arn,
+    sns::topic_arn,
+    stepfunctions::state_machine_arn,
+};
 use serde_json::{Map, Value};
 
 use super::{Resource, text};
@@ -33,6 +39,12 @@ pub(super) fn reference(
         "AWS::SNS::Topic" => topic_arn(REGION, &named("TopicName", 256)),
         "AWS::StepFunctions::StateMachine" => state_machine_arn(REGION, &named("StateMachineName", 80)),
         "AWS::Scheduler::Schedule" => named("Name", 64),
+        "AWS::Events::EventBus" => same_as("Name"),
+        // On another bus than the default one a rule is referred to with its bus.
+        "AWS::Events::Rule" => match bus_name(Some(&same_as("EventBusName"))) {
+            DEFAULT_BUS => named("Name", 64),
+            bus => format!("{bus}|{}", named("Name", 64)),
+        },
         "AWS::CloudWatch::Alarm" => named("AlarmName", 255),
         "AWS::ApiGateway::Stage" => same_as("StageName"),
         "AWS::ApiGateway::Model" => match properties.get("Name").and_then(text) {
@@ -84,6 +96,12 @@ pub(super) fn attribute(resource: &Resource, name: &str, stack: &Stack) -> Optio
         ("AWS::Scheduler::Schedule", "Arn") => {
             format!("arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule/default/{reference}")
         }
+        ("AWS::Events::EventBus", "Arn") => event_bus_arn(REGION, reference),
+        ("AWS::Events::EventBus", "Name") => reference.clone(),
+        ("AWS::Events::Rule", "Arn") => match reference.split_once('|') {
+            Some((bus, name)) => rule_arn(REGION, bus, name),
+            None => rule_arn(REGION, DEFAULT_BUS, reference),
+        },
         ("AWS::SNS::Topic", "TopicName") | ("AWS::StepFunctions::StateMachine", "Name") => {
             reference.rsplit(':').next()?.to_owned()
         }

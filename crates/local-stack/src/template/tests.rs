@@ -202,6 +202,9 @@ Resources:
   Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: alarms } }
   Machine: { Type: AWS::StepFunctions::StateMachine, Properties: { StateMachineName: build } }
   Schedule: { Type: AWS::Scheduler::Schedule, Properties: { Name: sweep } }
+  Bus: { Type: AWS::Events::EventBus, Properties: { Name: news } }
+  Rule: { Type: AWS::Events::Rule, Properties: { Name: told, EventBusName: !GetAtt Bus.Arn } }
+  DefaultRule: { Type: AWS::Events::Rule, Properties: { Name: told, EventBusName: default } }
   Stage: { Type: AWS::ApiGateway::Stage, Properties: { StageName: dev } }
   Key: { Type: AWS::ApiGateway::ApiKey }
 Outputs:
@@ -217,6 +220,9 @@ Outputs:
   Topic: { Value: !Ref Topic }
   Machine: { Value: !Sub '${Machine} ${Machine.Arn} ${Machine.Name}' }
   Schedule: { Value: !Sub '${Schedule} ${Schedule.Arn}' }
+  Bus: { Value: !Sub '${Bus} ${Bus.Arn} ${Bus.Name}' }
+  Rule: { Value: !Sub '${Rule} ${Rule.Arn}' }
+  DefaultRule: { Value: !Sub '${DefaultRule} ${DefaultRule.Arn}' }
   Stage: { Value: !Ref Stage }
   Key: { Value: !GetAtt Key.APIKeyId }
 "#,
@@ -256,6 +262,10 @@ Outputs:
         outputs["Schedule"],
         "sweep arn:aws:scheduler:us-east-1:000000000000:schedule/default/sweep"
     );
+    let events = "arn:aws:events:us-east-1:000000000000";
+    assert_eq!(outputs["Bus"], format!("news {events}:event-bus/news news"));
+    assert_eq!(outputs["Rule"], format!("news|told {events}:rule/news/told"));
+    assert_eq!(outputs["DefaultRule"], format!("told {events}:rule/told"));
     assert_eq!(outputs["Stage"], "dev");
     assert_eq!(outputs["Key"].len(), 10);
 }

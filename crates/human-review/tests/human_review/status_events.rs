@@ -1,0 +1,122 @@
+//! What the event bus is told of loops that have ended.
+
+use std::path::Path;
+
+use chrono::Duration;
+use local_aws::{LocalAws, eventbridge::EventBusSpec, transport::ENDPOINT_URL};
+use serde_json::{Value, json};
+
+use crate::harness::{BUCKET, FLOW, Review, config, two_items};
+
+/// Starts services with the bus, and a review service that tells it.
+fn services(folder: &Path) -> (LocalAws, Review) {
+    let aws = LocalAws::open(folder, "us-east-1", ENDPOINT_URL).expect("the folder is free");
+    aws.events.put_event_bus(EventBusSpec {
+        name: config().event_bus,
+        description: None,
+    });
+    let review = Review::telling(config(), &aws.sdk_config());
+    (aws, review)
+}
+
+fn events(folder: &Path) -> Vec<Value> {
+    let log = folder.join(format!("logs/event-bus-{}.log", config().event_bus));
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    log.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_loop_that_was_stopped_is_told_in_the_shape_of_a2i_and_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    review.start("tc-1", &two_items()).await;
+
+    review.stop("tc-1").await;
+    review.status("tc-1").await;
+
+    let events = events(folder.path());
+    assert_eq!(events.len(), 1, "{events:?}");
+    let event = &events[0];
+    let arn = "arn:aws:sagemaker:us-east-1:123456789012:human-loop/tc-1";
+    assert_eq!(
+        (&event["source"], &event["detail-type"], &event["resources"]),
+        (
+            &json!("active-learning.human-review"),
+            &json!("SageMaker A2I HumanLoop Status Change"),
+            &json!([arn])
+        )
+    );
+    let expected = json!({
+        "creationTime": "2026-11-20T09:59:00.123Z",
+        "failureCode": null,
+        "failureReason": null,
+        "flowDefinitionArn": FLOW,
+        "humanLoopArn": arn,
+        "humanLoopName": "tc-1",
+        "humanLoopOutput": null,
+        "humanLoopStatus": "Stopped",
+    });
+    assert_eq!(event["detail"], expected);
+}
+
+#[tokio::test]
+async fn a_loop_that_was_answered_is_told_with_its_output() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+
+    ann.submit(&task, &json!({"r-2": "World", "r-10": "Sports"}))
+        .await;
+
+    let detail = &events(folder.path())[0]["detail"];
+    assert_eq!(detail["humanLoopStatus"], "Completed");
+    let uri = detail["humanLoopOutput"]["outputS3Uri"]
+        .as_str()
+        .expect("an output");
+    let key = uri
+        .strip_prefix(&format!("s3://{BUCKET}/"))
+        .expect("in the bucket");
+    assert!(review.object(key).await.contains("World"));
+}
+
+#[tokio::test]
+async fn a_loop_that_nobody_answered_in_time_is_ended_and_told_though_nobody_looks_at_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    review.start("tc-old", &two_items()).await;
+    review.wait(Duration::hours(23));
+    review.start("tc-new", &two_items()).await;
+    review.handle(json!({"operation": "measure"})).await;
+    let before = events(folder.path());
+    review.wait(Duration::hours(2));
+
+    let measured = review.handle(json!({"operation": "measure"})).await;
+
+    let after = events(folder.path());
+    assert_eq!((before.len(), after.len()), (0, 1), "{after:?}");
+    let detail = &after[0]["detail"];
+    assert_eq!(
+        (
+            &detail["humanLoopName"],
+            &detail["humanLoopStatus"],
+            &detail["failureCode"]
+        ),
+        (&json!("tc-old"), &json!("Failed"), &json!("Expired"))
+    );
+    assert_eq!(measured["waiting"]["tasks"]["count"], 1);
+}
+
+#[tokio::test]
+async fn a_bus_that_takes_nothing_changes_nothing_about_the_loop() {
+    let aws = LocalAws::in_memory();
+    let review = Review::telling(config(), &aws.sdk_config());
+    review.start("tc-1", &two_items()).await;
+
+    review.stop("tc-1").await;
+
+    assert_eq!(review.status("tc-1").await, "Stopped");
+}

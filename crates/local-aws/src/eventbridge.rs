@@ -1,0 +1,331 @@
+//! Amazon EventBridge: buses, rules, and events that functions get.
+//!
+//! Each event is a line of `logs/event-bus-<name>.log` in the state folder, whether a rule takes it or not. A rule gives
+//! it to functions, whose permissions must allow `events.amazonaws.com` to invoke them for the rule; the invocations are
+//! stored before `PutEvents` answers. Differs from EventBridge: targets are functions only; patterns lack `cidr`; no
+//! schedules (they are EventBridge Scheduler's), archives, replays, API destinations, bus policies or tags; no input
+//! transformers; an event for a bus that does not exist is refused by its entry. What the API makes is kept; what the
+//! template describes is as it says at each start.
+
+mod api;
+mod buses;
+mod pattern;
+mod put_events;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use axum::body::Body;
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::{Request, Response};
+use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub use pattern::{InvalidPattern, Pattern};
+
+use crate::{
+    ACCOUNT_ID,
+    iam::Iam,
+    invocation_queue::{EventSource, InvocationQueue, QueuedEvent},
+    json_protocol,
+    store::Store,
+};
+
+const BUSES: TableDefinition<&str, &[u8]> = TableDefinition::new("eventbridge-buses");
+const RULES: TableDefinition<&str, &[u8]> = TableDefinition::new("eventbridge-rules");
+
+/// The bus that every account has.
+pub const DEFAULT_BUS: &str = "default";
+
+/// A bus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventBusSpec {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleSpec {
+    /// Its name, unique on its bus.
+    pub name: String,
+    /// Name of its bus.
+    pub bus: String,
+    /// Which events it takes, a JSON object as text.
+    pub pattern: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// `State: ENABLED`.
+    pub enabled: bool,
+    /// Who gets the events, by id.
+    pub targets: BTreeMap<String, TargetSpec>,
+}
+
+/// Who gets an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSpec {
+    /// ARN of a function.
+    pub arn: String,
+    /// What it gets in place of the event, JSON text.
+    pub input: Option<String>,
+    /// Which part of the event it gets, for example `$.detail`.
+    pub input_path: Option<String>,
+}
+
+/// Returns the ARN of a bus.
+pub fn event_bus_arn(region: &str, name: &str) -> String {
+    format!("arn:aws:events:{region}:{ACCOUNT_ID}:event-bus/{name}")
+}
+
+/// Returns the ARN of a rule.
+pub fn rule_arn(region: &str, bus: &str, name: &str) -> String {
+    let bus = match bus {
+        DEFAULT_BUS => String::new(),
+        bus => format!("{bus}/"),
+    };
+    format!("arn:aws:events:{region}:{ACCOUNT_ID}:rule/{bus}{name}")
+}
+
+/// Returns the name of a bus, given its name or ARN; that of the default bus for none.
+pub fn bus_name(name_or_arn: Option<&str>) -> &str {
+    let given = name_or_arn
+        .filter(|given| !given.is_empty())
+        .unwrap_or(DEFAULT_BUS);
+    match given.split_once(":event-bus/") {
+        Some((_, name)) => name,
+        None => given,
+    }
+}
+
+/// A bus with when it was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Bus {
+    spec: EventBusSpec,
+    created_ms: i64,
+}
+
+/// A rule whose pattern was understood.
+#[derive(Debug, Clone)]
+struct Rule {
+    spec: RuleSpec,
+    pattern: Pattern,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    buses: BTreeMap<String, Bus>,
+    /// By bus and name.
+    rules: BTreeMap<(String, String), Rule>,
+}
+
+/// An event on its way to a bus.
+#[derive(Debug, Clone)]
+struct Event {
+    bus: String,
+    source: String,
+    detail_type: String,
+    detail: Value,
+    resources: Vec<String>,
+    time: DateTime<Utc>,
+}
+
+/// The service. A clone is another handle to the same buses.
+#[derive(Debug, Clone)]
+pub struct EventBridge {
+    store: Arc<Store>,
+    iam: Arc<Iam>,
+    queue: InvocationQueue,
+    region: String,
+    state: Arc<RwLock<State>>,
+}
+
+impl EventBridge {
+    /// Opens the buses and rules in `store`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the index reports.
+    pub fn new(
+        store: Arc<Store>,
+        iam: Arc<Iam>,
+        queue: InvocationQueue,
+        region: String,
+    ) -> Result<Self, redb::Error> {
+        let transaction = store.index.begin_write()?;
+        transaction.open_table(BUSES)?;
+        transaction.open_table(RULES)?;
+        transaction.commit()?;
+        let service = Self {
+            store,
+            iam,
+            queue,
+            region,
+            state: Arc::default(),
+        };
+        service.load()?;
+        service.put_event_bus(EventBusSpec {
+            name: DEFAULT_BUS.to_owned(),
+            description: None,
+        });
+        Ok(service)
+    }
+
+    /// Reads what the API has made.
+    fn load(&self) -> Result<(), redb::Error> {
+        let reader = self.store.index.begin_read()?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for entry in reader.open_table(BUSES)?.iter()? {
+            let bus: Bus = read(entry?.1.value())?;
+            state.buses.insert(bus.spec.name.clone(), bus);
+        }
+        for entry in reader.open_table(RULES)?.iter()? {
+            let spec: RuleSpec = read(entry?.1.value())?;
+            let pattern = Pattern::parse(&spec.pattern);
+            let pattern = pattern.map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+            state
+                .rules
+                .insert((spec.bus.clone(), spec.name.clone()), Rule { spec, pattern });
+        }
+        Ok(())
+    }
+
+    /// Adds a bus, unless it is there already.
+    pub fn put_event_bus(&self, spec: EventBusSpec) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.buses.entry(spec.name.clone()).or_insert(Bus {
+            spec,
+            created_ms: Utc::now().timestamp_millis(),
+        });
+    }
+
+    /// Adds or replaces a rule.
+    ///
+    /// # Errors
+    ///
+    /// Names what is wrong or not implemented.
+    pub fn put_rule(&self, spec: RuleSpec) -> Result<(), String> {
+        let refused = |reason: String| format!("rule {}: {reason}", spec.name);
+        let pattern = Pattern::parse(&spec.pattern).map_err(|error| refused(error.to_string()))?;
+        for target in spec.targets.values() {
+            check_target(target).map_err(refused)?;
+        }
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if !state.buses.contains_key(&spec.bus) {
+            return Err(refused(format!("there is no event bus {}", spec.bus)));
+        }
+        let key = (spec.bus.clone(), spec.name.clone());
+        state.rules.insert(key, Rule { spec, pattern });
+        Ok(())
+    }
+
+    /// Answers one request, whose caller the gateway has put into its extensions.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        json_protocol::reply(self.answer(request).await)
+    }
+
+    /// Gives events to the targets of the rules that take them; returns their ids.
+    fn publish(&self, events: &[Event]) -> Result<Vec<String>, redb::Error> {
+        let transaction = self.store.index.begin_write()?;
+        let mut ids = Vec::new();
+        let mut lines = Vec::new();
+        for event in events {
+            let id = uuid::Uuid::new_v4().to_string();
+            let envelope = self.envelope(event, &id);
+            for queued in self.invocations(&event.bus, &envelope) {
+                self.queue.put(&transaction, &queued)?;
+            }
+            lines.push((format!("event-bus-{}", event.bus.replace('/', "-")), envelope));
+            ids.push(id);
+        }
+        transaction.commit()?;
+        self.queue.wake();
+        for (log, envelope) in lines {
+            if let Err(error) = self.store.append_log(&log, &format!("{envelope}\n")) {
+                tracing::warn!(%error, log, "an event cannot be logged");
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Returns an event as its targets get it.
+    fn envelope(&self, event: &Event, id: &str) -> Value {
+        json!({
+            "version": "0",
+            "id": id,
+            "detail-type": event.detail_type,
+            "source": event.source,
+            "account": ACCOUNT_ID,
+            "time": event.time.to_rfc3339_opts(SecondsFormat::Secs, true),
+            "region": self.region,
+            "resources": event.resources,
+            "detail": event.detail,
+        })
+    }
+
+    fn invocations(&self, bus: &str, envelope: &Value) -> Vec<QueuedEvent> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let rules = state
+            .rules
+            .values()
+            .filter(|rule| rule.spec.bus == bus && rule.spec.enabled && rule.pattern.matches(envelope));
+        let mut invocations = Vec::new();
+        for rule in rules {
+            for target in rule.spec.targets.values() {
+                let mut queued = QueuedEvent::new(target.arn.clone(), payload(target, envelope));
+                queued.source = Some(EventSource {
+                    service: "events.amazonaws.com".to_owned(),
+                    arn: rule_arn(&self.region, bus, &rule.spec.name),
+                });
+                invocations.push(queued);
+            }
+        }
+        invocations
+    }
+}
+
+/// Returns what a target gets of an event.
+fn payload(target: &TargetSpec, envelope: &Value) -> String {
+    match (&target.input, &target.input_path) {
+        (Some(input), _) => input.clone(),
+        (None, Some(path)) => {
+            let pointer = path.trim_start_matches('$').replace('.', "/");
+            envelope.pointer(&pointer).unwrap_or(&Value::Null).to_string()
+        }
+        (None, None) => envelope.to_string(),
+    }
+}
+
+/// Refuses a target that gets nothing here.
+fn check_target(target: &TargetSpec) -> Result<(), String> {
+    if !target.arn.starts_with("arn:aws:lambda:") || !target.arn.contains(":function:") {
+        return Err(format!("the target {} is no function", target.arn));
+    }
+    if target
+        .input
+        .as_deref()
+        .is_some_and(|input| serde_json::from_str::<Value>(input).is_err())
+    {
+        return Err("the input of a target is not JSON".to_owned());
+    }
+    let is_path = |path: &str| {
+        let names = path.strip_prefix('$');
+        names.is_some_and(|names| {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            names.is_empty() || (names.starts_with('.') && names.chars().all(is_name))
+        })
+    };
+    match &target.input_path {
+        Some(path) if !is_path(path) => Err(format!("the input path {path} is not implemented")),
+        _ => Ok(()),
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, redb::Error> {
+    serde_json::from_slice(json)
+        .map_err(|error| redb::Error::Corrupted(format!("a bus or a rule cannot be read: {error}")))
+}

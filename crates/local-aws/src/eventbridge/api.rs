@@ -1,0 +1,381 @@
+//! The operations of EventBridge on the wire.
+
+use std::sync::PoisonError;
+
+use axum::body::Body;
+use http::Request;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{Bus, EventBridge, Pattern, RULES, Rule, RuleSpec, TargetSpec, bus_name, check_target, rule_arn};
+use crate::{
+    ACCOUNT_ID,
+    aws_error::AwsError,
+    iam::{Call, Principal},
+    json_protocol::{self, validation},
+};
+
+const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+/// Targets of a rule.
+const MAX_TARGETS: usize = 5;
+
+/// What names a rule, and what it is to be.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RuleRequest {
+    name: Option<String>,
+    rule: Option<String>,
+    event_bus_name: Option<String>,
+    event_pattern: Option<String>,
+    schedule_expression: Option<String>,
+    state: Option<String>,
+    description: Option<String>,
+    #[serde(default)]
+    targets: Vec<Target>,
+    #[serde(default)]
+    ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Target {
+    id: String,
+    arn: String,
+    input: Option<String>,
+    input_path: Option<String>,
+    input_transformer: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListRequest {
+    pub(super) name_prefix: Option<String>,
+    event_bus_name: Option<String>,
+    target_arn: Option<String>,
+    #[serde(rename = "ResourceARN")]
+    resource_arn: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TestRequest {
+    event_pattern: String,
+    event: String,
+}
+
+impl EventBridge {
+    pub(super) async fn answer(&self, request: Request<Body>) -> Result<Value, AwsError> {
+        let caller = json_protocol::caller(&request)?;
+        let operation = json_protocol::operation(request.headers(), "AWSEvents.");
+        let body = request.into_body();
+        match operation.as_str() {
+            "PutEvents" => self.put_events(&caller, parse(body).await?).await,
+            "CreateEventBus" => self.create_event_bus(&caller, parse(body).await?),
+            "DescribeEventBus" => self.describe_event_bus(&caller, parse(body).await?),
+            "DeleteEventBus" => self.delete_event_bus(&caller, parse(body).await?),
+            "ListEventBuses" => self.list_event_buses(&caller, &parse(body).await?),
+            "PutRule" => self.put_rule_of_api(&caller, parse(body).await?),
+            "DescribeRule" => self.describe_rule(&caller, parse(body).await?),
+            "EnableRule" => self.enable_rule(&caller, parse(body).await?, true),
+            "DisableRule" => self.enable_rule(&caller, parse(body).await?, false),
+            "DeleteRule" => self.delete_rule(&caller, parse(body).await?),
+            "ListRules" => self.list_rules(&caller, &parse(body).await?),
+            "ListRuleNamesByTarget" => self.list_rule_names(&caller, &parse(body).await?),
+            "PutTargets" => self.put_targets(&caller, parse(body).await?),
+            "RemoveTargets" => self.remove_targets(&caller, parse(body).await?),
+            "ListTargetsByRule" => self.list_targets(&caller, parse(body).await?),
+            "ListTagsForResource" => self.list_tags(&caller, parse(body).await?),
+            "TestEventPattern" => self.test_pattern(&caller, &parse(body).await?),
+            other => Err(AwsError::not_implemented("events", other)),
+        }
+    }
+
+    fn put_rule_of_api(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let (bus, name) = self.rule_of(caller, "events:PutRule", &request)?;
+        if request.schedule_expression.is_some() {
+            return Err(AwsError::not_implemented(
+                "events",
+                "PutRule with ScheduleExpression",
+            ));
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        if name.len() > 64 || !name.chars().all(is_name) {
+            return Err(validation("Rule name is not valid."));
+        }
+        self.bus(&bus)?;
+        let pattern = named(request.event_pattern, "EventPattern")?;
+        let understood = parse_pattern(&pattern)?;
+        let before = self.rule(&bus, &name).ok();
+        let rule = Rule {
+            spec: RuleSpec {
+                name,
+                bus,
+                pattern,
+                description: request.description,
+                enabled: request.state.as_deref() != Some("DISABLED"),
+                targets: before.map(|rule| rule.spec.targets).unwrap_or_default(),
+            },
+            pattern: understood,
+        };
+        let arn = self.arn_of(&rule);
+        self.keep_rule(rule)?;
+        Ok(json!({ "RuleArn": arn }))
+    }
+
+    fn describe_rule(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let (bus, name) = self.rule_of(caller, "events:DescribeRule", &request)?;
+        let mut shown = self.shown_rule(&self.rule(&bus, &name)?);
+        shown["CreatedBy"] = json!(ACCOUNT_ID);
+        Ok(shown)
+    }
+
+    fn enable_rule(
+        &self,
+        caller: &Principal,
+        request: RuleRequest,
+        enabled: bool,
+    ) -> Result<Value, AwsError> {
+        let action = if enabled {
+            "events:EnableRule"
+        } else {
+            "events:DisableRule"
+        };
+        let (bus, name) = self.rule_of(caller, action, &request)?;
+        let mut rule = self.rule(&bus, &name)?;
+        rule.spec.enabled = enabled;
+        self.keep_rule(rule)?;
+        Ok(json!({}))
+    }
+
+    fn delete_rule(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let (bus, name) = self.rule_of(caller, "events:DeleteRule", &request)?;
+        // A rule that is not there is deleted.
+        let Ok(rule) = self.rule(&bus, &name) else {
+            return Ok(json!({}));
+        };
+        if !rule.spec.targets.is_empty() {
+            return Err(validation("Rule can't be deleted since it has targets."));
+        }
+        let key = rule_key(&bus, &name);
+        self.keep(|transaction| {
+            transaction
+                .open_table(RULES)?
+                .remove(key.as_str())
+                .map(drop)
+                .map_err(Into::into)
+        })?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.rules.remove(&(bus, name));
+        Ok(json!({}))
+    }
+
+    fn list_rules(&self, caller: &Principal, request: &ListRequest) -> Result<Value, AwsError> {
+        self.authorize(caller, "events:ListRules", "*")?;
+        let bus = bus_name(request.event_bus_name.as_deref());
+        self.bus(bus)?;
+        let prefix = request.name_prefix.as_deref().unwrap_or_default();
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let rules = state.rules.values();
+        let rules = rules.filter(|rule| rule.spec.bus == bus && rule.spec.name.starts_with(prefix));
+        let rules: Vec<Value> = rules.map(|rule| self.shown_rule(rule)).collect();
+        Ok(json!({ "Rules": rules }))
+    }
+
+    fn list_rule_names(&self, caller: &Principal, request: &ListRequest) -> Result<Value, AwsError> {
+        self.authorize(caller, "events:ListRuleNamesByTarget", "*")?;
+        let bus = bus_name(request.event_bus_name.as_deref());
+        let arn = request.target_arn.as_deref().unwrap_or_default();
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let has_target = |rule: &&Rule| rule.spec.targets.values().any(|target| target.arn == arn);
+        let rules = state.rules.values().filter(|rule| rule.spec.bus == bus);
+        let names: Vec<&str> = rules
+            .filter(has_target)
+            .map(|rule| rule.spec.name.as_str())
+            .collect();
+        Ok(json!({ "RuleNames": names }))
+    }
+
+    fn put_targets(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let (bus, name) = self.rule_of(caller, "events:PutTargets", &request)?;
+        let mut rule = self.rule(&bus, &name)?;
+        for target in request.targets {
+            if target.input_transformer.is_some() {
+                return Err(AwsError::not_implemented(
+                    "events",
+                    "PutTargets with InputTransformer",
+                ));
+            }
+            let spec = TargetSpec {
+                arn: target.arn,
+                input: target.input,
+                input_path: target.input_path,
+            };
+            check_target(&spec).map_err(|reason| {
+                AwsError::new(
+                    501,
+                    "NotImplemented",
+                    format!("events: {reason}; the local services take functions"),
+                )
+            })?;
+            rule.spec.targets.insert(target.id, spec);
+        }
+        if rule.spec.targets.len() > MAX_TARGETS {
+            return Err(AwsError::new(
+                400,
+                "LimitExceededException",
+                "The requested resource exceeds the maximum number allowed.",
+            ));
+        }
+        self.keep_rule(rule)?;
+        Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
+    }
+
+    fn remove_targets(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let (bus, name) = self.rule_of(caller, "events:RemoveTargets", &request)?;
+        let mut rule = self.rule(&bus, &name)?;
+        for id in &request.ids {
+            rule.spec.targets.remove(id);
+        }
+        self.keep_rule(rule)?;
+        Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
+    }
+
+    fn list_targets(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
+        let (bus, name) = self.rule_of(caller, "events:ListTargetsByRule", &request)?;
+        let rule = self.rule(&bus, &name)?;
+        let shown = rule.spec.targets.iter().map(|(id, target)| {
+            let mut shown = json!({ "Id": id, "Arn": target.arn });
+            for (member, value) in [("Input", &target.input), ("InputPath", &target.input_path)] {
+                if let Some(value) = value {
+                    shown[member] = json!(value);
+                }
+            }
+            shown
+        });
+        Ok(json!({ "Targets": shown.collect::<Vec<_>>() }))
+    }
+
+    fn list_tags(&self, caller: &Principal, request: ListRequest) -> Result<Value, AwsError> {
+        let arn = named(request.resource_arn, "ResourceARN")?;
+        self.authorize(caller, "events:ListTagsForResource", &arn)?;
+        Ok(json!({ "Tags": [] }))
+    }
+
+    fn test_pattern(&self, caller: &Principal, request: &TestRequest) -> Result<Value, AwsError> {
+        self.authorize(caller, "events:TestEventPattern", "*")?;
+        let event: Value =
+            serde_json::from_str(&request.event).map_err(|_| validation("Event is not valid JSON."))?;
+        Ok(json!({ "Result": parse_pattern(&request.event_pattern)?.matches(&event) }))
+    }
+
+    /// Returns bus and name of the rule that a request is about, which the caller may use for `action`.
+    fn rule_of(
+        &self,
+        caller: &Principal,
+        action: &str,
+        request: &RuleRequest,
+    ) -> Result<(String, String), AwsError> {
+        let bus = bus_name(request.event_bus_name.as_deref()).to_owned();
+        let name = request.name.clone().or_else(|| request.rule.clone());
+        let name = named(name, "Name")?;
+        self.authorize(caller, action, &rule_arn(&self.region, &bus, &name))?;
+        Ok((bus, name))
+    }
+
+    pub(super) fn bus(&self, name: &str) -> Result<Bus, AwsError> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let bus = state.buses.get(name).cloned();
+        bus.ok_or_else(|| not_found(format!("Event bus {name} does not exist.")))
+    }
+
+    fn rule(&self, bus: &str, name: &str) -> Result<Rule, AwsError> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let rule = state.rules.get(&(bus.to_owned(), name.to_owned())).cloned();
+        rule.ok_or_else(|| not_found(format!("Rule {name} does not exist on EventBus {bus}.")))
+    }
+
+    fn shown_rule(&self, rule: &Rule) -> Value {
+        let mut shown = json!({
+            "Name": rule.spec.name,
+            "Arn": self.arn_of(rule),
+            "EventPattern": rule.spec.pattern,
+            "State": if rule.spec.enabled { "ENABLED" } else { "DISABLED" },
+            "EventBusName": rule.spec.bus,
+        });
+        if let Some(description) = &rule.spec.description {
+            shown["Description"] = json!(description);
+        }
+        shown
+    }
+
+    fn arn_of(&self, rule: &Rule) -> String {
+        rule_arn(&self.region, &rule.spec.bus, &rule.spec.name)
+    }
+
+    fn keep_rule(&self, rule: Rule) -> Result<(), AwsError> {
+        let key = rule_key(&rule.spec.bus, &rule.spec.name);
+        let json = serde_json::to_vec(&rule.spec).expect("a rule has only string keys");
+        self.keep(|transaction| {
+            transaction
+                .open_table(RULES)?
+                .insert(key.as_str(), json.as_slice())?;
+            Ok(())
+        })?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state
+            .rules
+            .insert((rule.spec.bus.clone(), rule.spec.name.clone()), rule);
+        Ok(())
+    }
+
+    pub(super) fn keep(
+        &self,
+        change: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), AwsError> {
+        let kept = (|| {
+            let transaction = self.store.index.begin_write()?;
+            change(&transaction)?;
+            transaction.commit()?;
+            Ok(())
+        })();
+        kept.map_err(unavailable)
+    }
+
+    pub(super) fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
+        Ok(self.iam.authorize(&Call {
+            principal: caller,
+            action,
+            resource,
+            context: &std::collections::BTreeMap::new(),
+            resource_policy: None,
+        })?)
+    }
+}
+
+async fn parse<T: DeserializeOwned>(body: Body) -> Result<T, AwsError> {
+    json_protocol::parse(body, MAX_BODY_BYTES).await
+}
+
+fn parse_pattern(pattern: &str) -> Result<Pattern, AwsError> {
+    Pattern::parse(pattern)
+        .map_err(|error| AwsError::new(400, "InvalidEventPatternException", error.to_string()))
+}
+
+/// Rule names hold no slash.
+fn rule_key(bus: &str, name: &str) -> String {
+    format!("{bus}/{name}")
+}
+
+pub(super) fn named(value: Option<String>, member: &str) -> Result<String, AwsError> {
+    let value = value.filter(|value| !value.is_empty());
+    value.ok_or_else(|| validation(format!("Parameter {member} is required.")))
+}
+
+fn not_found(message: String) -> AwsError {
+    AwsError::new(400, "ResourceNotFoundException", message)
+}
+
+pub(super) fn unavailable(error: redb::Error) -> AwsError {
+    tracing::error!(%error, "the buses and rules could not be read or kept");
+    AwsError::new(500, "InternalException", "An internal error occurred.")
+}

@@ -1,0 +1,171 @@
+//! The webhook: events to one receiver, signed.
+//!
+//! What the receiver does not take for the moment (no connection, no answer, 429, 5xx) is sent again after pauses, and
+//! then the invocation fails, so that Lambda goes on. What it refuses (another 4xx, and 3xx: redirects are not followed)
+//! is not sent again by itself.
+
+use std::time::Duration;
+
+use active_learning_aws::backoff::full_jitter;
+use aws_config::SdkConfig;
+use aws_smithy_http_client::default_connector;
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::{HttpRequest, HttpResponse},
+};
+use aws_smithy_types::body::SdkBody;
+use chrono::Utc;
+use lambda_runtime::tracing::warn;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    secret::{Secret, SecretError},
+    signature::SigningKey,
+    url::WebhookUrl,
+};
+
+/// Times that an event is sent in one invocation, at most.
+const MAX_TRIES: u32 = 4;
+/// Bound of the first pause; it doubles from try to try.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause, also where the receiver asks for a longer one: Lambda's retries come later.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// Time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for an answer. The specification asks for 15 to 30 seconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What the receiver did with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// It took it.
+    Taken,
+    /// It refused it with this HTTP status, and would again.
+    Refused(u16),
+}
+
+/// An event that the receiver did not take.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The receiver does not take events at the moment: no answer, or this HTTP status.
+    #[error("the receiver of the webhook did not take an event: {0}")]
+    NotNow(String),
+}
+
+/// A receiver of events.
+#[derive(Debug)]
+pub struct Webhook {
+    connector: SharedHttpConnector,
+    url: WebhookUrl,
+    secret: Secret,
+    /// Bound of the first pause; it doubles from try to try.
+    first_pause: Duration,
+}
+
+/// What came of one try.
+enum Tried {
+    Done(Delivered),
+    NotNow { why: String, pause: Option<Duration> },
+}
+
+impl Webhook {
+    /// Sends to a URL, signed with a secret of Secrets Manager.
+    pub fn new(sdk: &SdkConfig, url: WebhookUrl, secret_arn: String) -> Self {
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(ANSWER_TIMEOUT)
+            .build();
+        let connector = default_connector(&settings, sdk.sleep_impl());
+        Self {
+            connector: connector.expect("the connector is compiled in"),
+            url,
+            secret: Secret::new(sdk, secret_arn),
+            first_pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Begins pauses with another bound.
+    #[must_use]
+    pub fn with_first_pause(self, first_pause: Duration) -> Self {
+        Self { first_pause, ..self }
+    }
+
+    /// Sends a message, again where the receiver does not take it for the moment.
+    ///
+    /// # Errors
+    ///
+    /// [`WebhookError`]; the message may have arrived.
+    pub async fn send(&self, id: &str, body: &str) -> Result<Delivered, WebhookError> {
+        let key = self.secret.key(Instant::now()).await?;
+        for attempt in 1.. {
+            match self.try_to_send(&key, id, body).await {
+                Tried::Done(delivered) => return Ok(delivered),
+                Tried::NotNow { why, .. } if attempt == MAX_TRIES => return Err(WebhookError::NotNow(why)),
+                Tried::NotNow { why, pause } => {
+                    warn!(event.id = id, attempt, why, "the webhook is sent again");
+                    let own = full_jitter(attempt - 1, self.first_pause, MAX_PAUSE);
+                    sleep(pause.map_or(own, |asked| asked.min(MAX_PAUSE).max(own))).await;
+                }
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn try_to_send(&self, key: &SigningKey, id: &str, body: &str) -> Tried {
+        let request = match self.request(key, id, body) {
+            Ok(request) => request,
+            Err(why) => return Tried::NotNow { why, pause: None },
+        };
+        match self.connector.call(request).await {
+            Ok(response) => judge(&response),
+            Err(error) => Tried::NotNow {
+                why: if error.is_timeout() {
+                    "no answer in time"
+                } else {
+                    "no connection"
+                }
+                .to_owned(),
+                pause: None,
+            },
+        }
+    }
+
+    fn request(&self, key: &SigningKey, id: &str, body: &str) -> Result<HttpRequest, String> {
+        let timestamp = Utc::now().timestamp();
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        // The messages of these might quote the URL.
+        let wrong = |_| "the request cannot be made".to_owned();
+        request.set_method("POST").map_err(wrong)?;
+        request
+            .set_uri(self.url.as_str())
+            .map_err(|_| "the request cannot be made".to_owned())?;
+        let headers = request.headers_mut();
+        headers.insert("content-type", "application/json");
+        headers.insert("user-agent", "active-learning");
+        headers.insert("webhook-id", id.to_owned());
+        headers.insert("webhook-timestamp", timestamp.to_string());
+        headers.insert("webhook-signature", key.sign(id, timestamp, body));
+        Ok(request)
+    }
+}
+
+/// Says what an answer means; its body does not count.
+fn judge(response: &HttpResponse) -> Tried {
+    let status = response.status().as_u16();
+    match status {
+        200..300 => Tried::Done(Delivered::Taken),
+        408 | 425 | 429 | 500.. => Tried::NotNow {
+            why: format!("HTTP {status}"),
+            pause: retry_after(response.headers().get("retry-after")),
+        },
+        _ => Tried::Done(Delivered::Refused(status)),
+    }
+}
+
+/// Reads `Retry-After` where it is a number of seconds (RFC 9110).
+fn retry_after(value: Option<&str>) -> Option<Duration> {
+    value?.trim().parse().ok().map(Duration::from_secs)
+}
