@@ -59,7 +59,6 @@ use crate::loops::Loops;
 use crate::members::Members;
 use crate::portal::{Portal, ShowRules};
 use crate::session::{Claims, KeyInUse, Purpose, Role, SIGN_IN_LINK_LIFETIME};
-use crate::status_events::StatusEvents;
 use crate::task_template::TaskTemplate;
 
 /// Longest name of a reviewer, in characters.
@@ -235,16 +234,6 @@ impl HumanReview {
     pub fn with_state_machine(self, sfn: aws_sdk_sfn::Client) -> Self {
         Self {
             sfn: Some(sfn),
-            ..self
-        }
-    }
-
-    /// Tells a bus when a loop has ended.
-    #[must_use]
-    pub fn with_event_bus(self, bus: EventBus) -> Self {
-        let events = StatusEvents::new(bus, self.config.bucket.clone());
-        Self {
-            loops: self.loops.with_status_events(events),
             ..self
         }
     }

@@ -6,6 +6,7 @@
 //! marks go after the state has changed. Whoever reads a loop next carries out what is due.
 
 mod answering;
+mod ending;
 mod in_flight;
 mod leases;
 mod operating;
@@ -22,7 +23,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::in_flight::LastCount;
-use crate::human_loop::{Due, FlowRules, HumanLoop, Refusal, Status, sha256};
+use crate::human_loop::{FlowRules, HumanLoop, Refusal, Status, sha256};
 use crate::marks::{Mark, Order};
 use crate::output::{output_document, output_key};
 use crate::records::Records;
@@ -94,8 +95,8 @@ pub struct Loops {
     records: Records,
     flow_definition_arn: String,
     rules: FlowRules,
-    last_count: LastCount,
     status_events: Option<StatusEvents>,
+    last_count: LastCount,
 }
 
 impl Loops {
@@ -107,15 +108,6 @@ impl Loops {
             rules,
             last_count: LastCount::default(),
             status_events: None,
-        }
-    }
-
-    /// Tells when a loop has ended.
-    #[must_use]
-    pub fn with_status_events(self, status_events: StatusEvents) -> Self {
-        Self {
-            status_events: Some(status_events),
-            ..self
         }
     }
 
@@ -295,31 +287,6 @@ impl Loops {
         let found = self.records.read_loop(name).await?;
         let found = found.filter(|(human_loop, _)| human_loop.status != Status::Deleted);
         found.ok_or(LoopError::NotFound)
-    }
-
-    /// Carries out what is due of this version of a loop; without anything that is done.
-    async fn carry_out(
-        &self,
-        mut human_loop: HumanLoop,
-        etag: &str,
-        now: DateTime<Utc>,
-    ) -> Result<Replaced, LoopError> {
-        human_loop.status = match human_loop.due(now) {
-            None => return Ok(Replaced::Written),
-            Some(Due::Expire) => Status::Failed,
-            Some(Due::Stop) => Status::Stopped,
-            Some(Due::Complete) => Status::Completed,
-        };
-        self.write_output(&human_loop).await?;
-        human_loop.leases.clear();
-        let replaced = self.records.replace_loop(&human_loop, etag).await?;
-        if replaced == Replaced::Written {
-            if let Some(events) = &self.status_events {
-                events.tell(&self.flow_definition_arn, &human_loop).await;
-            }
-            self.records.remove_from_queue(&human_loop).await?;
-        }
-        Ok(replaced)
     }
 
     /// Changes a loop's state, again from the start whenever somebody else was faster.

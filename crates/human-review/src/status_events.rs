@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
+    HumanReview,
     api::{EXPIRED, EXPIRED_CODE, loop_arn},
     human_loop::{HumanLoop, Status},
     output::output_key,
@@ -58,6 +59,18 @@ impl StatusEvents {
         let name = &human_loop.name;
         warn!(human_loop.name = name, error = lost, "its end is not told");
         metrics::count("human-review", &[("StatusEventsLost", 1)]);
+    }
+}
+
+impl HumanReview {
+    /// Tells a bus when a loop has ended.
+    #[must_use]
+    pub fn with_event_bus(self, bus: EventBus) -> Self {
+        let events = StatusEvents::new(bus, self.config.bucket.clone());
+        Self {
+            loops: self.loops.with_status_events(events),
+            ..self
+        }
     }
 }
 

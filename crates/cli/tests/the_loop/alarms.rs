@@ -224,5 +224,5 @@ fn alarms_on_what_aws_counts_are_raised_by_it() {
         }
     }
     let functions = metric_of("FunctionErrorsAlarm");
-    assert_eq!(functions.len(), 8, "one for each function: {functions:?}");
+    assert_eq!(functions.len(), 9, "one for each function: {functions:?}");
 }

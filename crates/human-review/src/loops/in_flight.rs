@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Duration, Utc};
 
 use super::{LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
-use crate::marks::Mark;
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
@@ -66,28 +65,6 @@ impl Loops {
         let has_room = counted.has_room(now)?;
         counted.started += 1;
         Some(has_room)
-    }
-
-    /// Ends the loops whose time is over, which is told. Whoever looks at one does the same.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::Storage`].
-    pub async fn end_overdue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
-        let oldest = now - self.rules.availability;
-        let (mut seen, mut after) = (0, String::new());
-        loop {
-            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
-            seen += page.marks.len();
-            let overdue: Vec<Mark> = (page.marks.into_iter())
-                .filter(|mark| mark.created_at <= oldest)
-                .collect();
-            self.loops_of(&overdue, now).await?;
-            match page.last {
-                Some(last) if seen < MAX_LOOPS_IN_FLIGHT => after = last,
-                _ => return Ok(()),
-            }
-        }
     }
 
     /// Returns how many loops are in flight, at most about the quota; those past their time do not count.

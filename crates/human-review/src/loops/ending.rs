@@ -1,0 +1,70 @@
+//! Ending loops, and telling of it.
+
+use active_learning_aws::bucket::Replaced;
+use chrono::{DateTime, Utc};
+
+use super::{LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
+use crate::human_loop::{Due, HumanLoop, Status};
+use crate::marks::Mark;
+use crate::status_events::StatusEvents;
+
+/// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
+const LISTED_AT_ONCE: usize = 1_000;
+
+impl Loops {
+    /// Tells when a loop has ended.
+    #[must_use]
+    pub fn with_status_events(self, status_events: StatusEvents) -> Self {
+        Self {
+            status_events: Some(status_events),
+            ..self
+        }
+    }
+
+    /// Ends the loops whose time is over, which is told. Whoever looks at one does the same.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn end_overdue(&self, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let oldest = now - self.rules.availability;
+        let (mut seen, mut after) = (0, String::new());
+        loop {
+            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
+            seen += page.marks.len();
+            let overdue: Vec<Mark> = (page.marks.into_iter())
+                .filter(|mark| mark.created_at <= oldest)
+                .collect();
+            self.loops_of(&overdue, now).await?;
+            match page.last {
+                Some(last) if seen < MAX_LOOPS_IN_FLIGHT => after = last,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Carries out what is due of this version of a loop; without anything that is done.
+    pub(super) async fn carry_out(
+        &self,
+        mut human_loop: HumanLoop,
+        etag: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Replaced, LoopError> {
+        human_loop.status = match human_loop.due(now) {
+            None => return Ok(Replaced::Written),
+            Some(Due::Expire) => Status::Failed,
+            Some(Due::Stop) => Status::Stopped,
+            Some(Due::Complete) => Status::Completed,
+        };
+        self.write_output(&human_loop).await?;
+        human_loop.leases.clear();
+        let replaced = self.records.replace_loop(&human_loop, etag).await?;
+        if replaced == Replaced::Written {
+            if let Some(events) = &self.status_events {
+                events.tell(&self.flow_definition_arn, &human_loop).await;
+            }
+            self.records.remove_from_queue(&human_loop).await?;
+        }
+        Ok(replaced)
+    }
+}
