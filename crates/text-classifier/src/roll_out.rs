@@ -63,9 +63,10 @@ async fn switch(
     if endpoint.properties.status == EndpointStatus::Updating {
         let serve = |properties: &mut EndpointProperties| properties.model_arn = Some(desired.to_owned());
         step(bucket, resource, desired, serve).await?;
-        // From here on every process has read the new state before it answers.
-        tokio::time::sleep(serving::STATE_MAX_AGE + serving::STATE_MAX_AGE / 4).await;
     }
+    // From here on every process has read the new state before it answers, also where it knew an endpoint of this name that
+    // has been deleted since.
+    tokio::time::sleep(serving::STATE_MAX_AGE + serving::STATE_MAX_AGE / 4).await;
     let finish = |properties: &mut EndpointProperties| {
         properties.status = EndpointStatus::InService;
         properties.current_inference_units = Some(properties.desired_inference_units);

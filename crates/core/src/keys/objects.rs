@@ -283,7 +283,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         key: "rejected/review-events/<event>-<part>.jsonl",
         bucket: Feedback,
         writers: &[REVIEW_EVENTS],
-        readers: &[Operator],
+        readers: &[HUMAN_REVIEW, Operator],
         shape: "JSON Lines: line, reason, raw",
         lifetime: Kept,
         description: "Events that the receiver of the webhook has refused for good.",

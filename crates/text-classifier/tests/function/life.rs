@@ -137,6 +137,29 @@ async fn a_classifier_is_trained_served_replaced_and_deleted() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_made_anew_under_its_name_answers_by_its_new_model_alone() {
+    let function = Function::new();
+    let exchanged = PETS_CSV
+        .replace("Cat,", "?,")
+        .replace("Dog,", "Cat,")
+        .replace("?,", "Dog,");
+    let old = function.trained_classifier("v1", PETS_CSV).await;
+    let new = function.trained_classifier("v2", &exchanged).await;
+    let endpoint = function.endpoint_of("pets", &old).await;
+    let comprehend = function.comprehend();
+
+    let before = best_class(&comprehend, &endpoint, "a kitten that purrs").await;
+    let deleted = function
+        .call("DeleteEndpoint", &json!({"EndpointArn": endpoint}))
+        .await;
+    let anew = function.endpoint_of("pets", &new).await;
+    let after = best_class(&comprehend, &anew, "a kitten that purrs").await;
+
+    assert_eq!((deleted.status, &anew), (200, &endpoint));
+    assert_eq!((before.as_str(), after.as_str()), ("Cat", "Dog"));
+}
+
+#[tokio::test]
 async fn endpoints_serve_their_models_side_by_side_and_in_a_new_process() {
     let function = Function::new();
     let pets = function.trained_classifier("pets", PETS_CSV).await;
