@@ -70,7 +70,7 @@ async fn upload(stack: &Stack, ledger: &Ledger, block: Range<usize>) -> Result<(
     );
     let key = format!("{CLASSIFIER}/{}.jsonl", block.start);
     let lines =
-        block.map(|number| json!({"sentence": ledger.text(number), "feedback": "dislike"}).to_string());
+        block.map(|number| json!({"sentence": ledger.text(number), "feedback": "dislike", "prediction": ledger.label(number + 1)}).to_string());
     let file = lines.collect::<Vec<_>>().join("\n");
     Ok(uploads.put(&key, BINARY, file).await?)
 }
@@ -89,7 +89,7 @@ async fn post(stack: &Stack, ledger: &Ledger, number: usize) -> Result<bool, Fai
         ),
         Kind::Dislike => (
             "FeedbackAPIGatewayID",
-            json!({"classifier": CLASSIFIER, "sentence": text, "feedback": "dislike"}),
+            json!({"classifier": CLASSIFIER, "sentence": text, "feedback": "dislike", "prediction": ledger.label(number + 1)}),
         ),
         Kind::Like => (
             "FeedbackAPIGatewayID",

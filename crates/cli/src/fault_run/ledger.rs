@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Classify,
     /// Corrects a prediction.
     Correct,
-    /// Dislikes a prediction and does not say what is right.
+    /// Dislikes a wrong prediction and does not say what is right: sent twice, it contradicts no answer.
     Dislike,
     /// Likes a prediction: nobody is asked.
     Like,
