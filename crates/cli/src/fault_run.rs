@@ -86,7 +86,7 @@ pub async fn run(options: &Options, state_dir: &Path) -> Result<bool, Failure> {
     stack.start(false).await?;
     let exported = wait_for_all(&stack, &ledger, options.reviewers.get()).await?;
     let outputs = stack.outputs()?;
-    let dead_letters = dead_letters(&outputs).await?;
+    let dead_letters = redrive::list(&feedback_bucket(&outputs).await).await?.len();
     stack.kill().await;
 
     let verdict = ledger.verdict(&exported, dead_letters);
@@ -156,7 +156,7 @@ async fn show_progress(ledger: &Ledger) {
 }
 
 /// Lets reviewers answer until every text is labelled that must be, or nothing changes any more; failed events are
-/// sent again once. Returns the exported rows.
+/// sent again. Returns the exported rows.
 async fn wait_for_all(
     stack: &Arc<Stack>,
     ledger: &Arc<Ledger>,
@@ -170,10 +170,8 @@ async fn wait_for_all(
     while last_change.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_secs(3)).await;
         let outputs = stack.outputs()?;
-        if dead_letters(&outputs).await? > 0 {
-            let bucket = feedback_bucket(&outputs).await;
-            redrive::redrive(&bucket, redrive::list(&bucket).await?).await;
-        }
+        let bucket = feedback_bucket(&outputs).await;
+        redrive::redrive(&bucket, redrive::list(&bucket).await?).await;
         let now = stack.export().await?;
         if now.len() != exported.len() {
             last_change = Instant::now();
@@ -188,10 +186,6 @@ async fn wait_for_all(
     is_over.store(true, Ordering::Relaxed);
     answering.await?;
     Ok(exported)
-}
-
-async fn dead_letters(outputs: &StackOutputs) -> Result<usize, Failure> {
-    Ok(redrive::list(&feedback_bucket(outputs).await).await?.len())
 }
 
 async fn feedback_bucket(outputs: &StackOutputs) -> Bucket {
@@ -232,7 +226,7 @@ fn table(options: &Options, verdict: &Verdict, stack: &Stack, sent: Duration, wh
     )
 }
 
-/// Returns a file of the run's folder.
+/// Returns the files in which each start of the stack wrote down its faults.
 fn files_of_faults(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     entries

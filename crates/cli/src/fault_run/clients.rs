@@ -69,8 +69,7 @@ async fn upload(stack: &Stack, ledger: &Ledger, block: Range<usize>) -> Result<(
         outputs.output("BatchUploadS3Bucket"),
     );
     let key = format!("{CLASSIFIER}/{}.jsonl", block.start);
-    let lines =
-        block.map(|number| json!({"sentence": ledger.text(number), "feedback": "dislike", "prediction": ledger.label(number + 1)}).to_string());
+    let lines = block.map(|number| dislike(ledger, number).to_string());
     let file = lines.collect::<Vec<_>>().join("\n");
     Ok(uploads.put(&key, BINARY, file).await?)
 }
@@ -87,10 +86,7 @@ async fn post(stack: &Stack, ledger: &Ledger, number: usize) -> Result<bool, Fai
             "FeedbackAPIGatewayID",
             json!({"classifier": CLASSIFIER, "sentence": text, "feedback": "dislike", "label": label}),
         ),
-        Kind::Dislike => (
-            "FeedbackAPIGatewayID",
-            json!({"classifier": CLASSIFIER, "sentence": text, "feedback": "dislike", "prediction": ledger.label(number + 1)}),
-        ),
+        Kind::Dislike => ("FeedbackAPIGatewayID", dislike(ledger, number)),
         Kind::Like => (
             "FeedbackAPIGatewayID",
             json!({"classifier": CLASSIFIER, "sentence": text, "feedback": "like"}),
@@ -113,8 +109,16 @@ async fn post(stack: &Stack, ledger: &Ledger, number: usize) -> Result<bool, Fai
         return Err(format!("{api} answered {}", answer.status()).into());
     }
     let answer: Value = serde_json::from_str(answer.body())?;
-    let review = &answer["review"];
-    Ok(review
-        .as_bool()
-        .unwrap_or_else(|| review["queued"].as_bool() == Some(true)))
+    // Feedback that was stored when it was sent before is not asked about again, but it was.
+    Ok(match ledger.kind(number) {
+        Kind::Like => false,
+        Kind::Correct | Kind::Dislike => true,
+        Kind::Classify => !answer["review"].is_null(),
+    })
+}
+
+/// Dislikes a wrong prediction: sent twice, it contradicts no answer.
+fn dislike(ledger: &Ledger, number: usize) -> Value {
+    let (text, wrong) = (ledger.text(number), ledger.label(number + 1));
+    json!({"classifier": CLASSIFIER, "sentence": text, "feedback": "dislike", "prediction": wrong})
 }
