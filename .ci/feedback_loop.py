@@ -1,8 +1,8 @@
 """What users of the stack see: both HTTP APIs, batch files, deliveries repeated, crashes."""
 
 import concurrent.futures
-import itertools
 import gzip
+import itertools
 import json
 import subprocess
 import threading
