@@ -174,6 +174,8 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.equal(await page.locator('.crowd-choices legend').textContent(), 'Which "category" fits best?');
   assert.equal(await page.getByLabel("It's none of these").count(), 1);
+  assert.equal(await page.getByLabel('Summary').inputValue(), text);
+  assert.equal(await page.getByLabel('Title').inputValue(), text);
   await pictures(page, 'foreign-template');
   await saysWhatNeedsScript(browser, context, page.url());
   await page.getByLabel('Sports').check();
@@ -181,7 +183,9 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   await page.getByRole('button', { name: 'Submit' }).click();
   await page.waitForSelector('#empty-queue');
   const output = await stack.reviewObject((await outputKeys(stack, loop))[0]);
-  assert.deepEqual(output.humanAnswers[0].answerContent, { category: { label: 'Sports' }, remark: 'Clear "case" <1>' });
+  const untouched = { summary: text, title: text };
+  const remark = 'Clear "case" <1>';
+  assert.deepEqual(output.humanAnswers[0].answerContent, { category: { label: 'Sports' }, remark, ...untouched });
   assert.deepEqual(problems, []);
   await context.close();
   ok('a worker task template with crowd-classifier, as A2I has them, works unchanged');

@@ -187,7 +187,8 @@ impl MadeUp<'_> {
                     self.choose(options).map(|label| json!({ "labels": [label] }))
                 }
                 Values::Hidden(text) if !text.is_empty() => Some(Value::from(text.as_str())),
-                Values::Text(_) | Values::Hidden(_) if has_choice => Some(Value::from("")),
+                // Whoever chooses leaves the texts as they are, and they are sent all the same.
+                Values::Text(text) | Values::Hidden(text) if has_choice => Some(Value::from(text.as_str())),
                 Values::Text(_) | Values::Hidden(_) => Some(Value::from(self.label())),
                 Values::Mark { group, .. } => {
                     let group = group.as_deref().unwrap_or("boxes");
@@ -310,6 +311,26 @@ mod tests {
             assert!(trial.is_withheld, "{html}");
             assert!(trial.notices.join(" ").contains(says), "{trial:?}");
         }
+    }
+
+    #[test]
+    fn a_text_that_begins_as_a_label_beside_the_choice_is_found_before_anybody_chooses_otherwise() {
+        let beside = |name: &str| {
+            format!(
+                "<select name=category>{OPTIONS}<crowd-input name={name} initial-value=World></crowd-input>"
+            )
+        };
+
+        let (rival, comment) = (
+            try_page(&beside("other"), &task(1)),
+            try_page(&beside("comment"), &task(1)),
+        );
+
+        assert!(
+            rival.is_withheld && rival.notices[0].contains("could not be read: 1;"),
+            "{rival:?}"
+        );
+        assert_eq!(comment, Trial::default(), "a comment is no answer");
     }
 
     #[test]
