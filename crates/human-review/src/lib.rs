@@ -25,6 +25,7 @@ pub mod human_loop;
 pub mod loops;
 pub mod marks;
 pub mod members;
+pub mod not_in_use;
 pub mod output;
 pub mod pages;
 pub mod portal;

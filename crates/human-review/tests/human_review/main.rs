@@ -9,6 +9,7 @@ mod console_pages;
 mod crashes;
 mod events;
 mod harness;
+mod label_changes;
 mod life_cycle;
 mod own_pages;
 mod portal;
