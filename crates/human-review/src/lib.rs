@@ -25,6 +25,7 @@ pub mod human_loop;
 pub mod loops;
 pub mod marks;
 pub mod members;
+pub mod networks;
 pub mod not_in_use;
 pub mod output;
 pub mod pages;
@@ -48,16 +49,20 @@ use active_learning_aws::{
     overview::{Bounded, FAILED_EVENTS, Waiting},
 };
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use lambda_runtime::{Diagnostic, LambdaEvent, tracing::warn};
+use lambda_runtime::{
+    Diagnostic, LambdaEvent,
+    tracing::{info, warn},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::event::{InvalidEvent, Invocation};
+use crate::event::{HttpReply, InvalidEvent, Invocation};
 use crate::guideline::Guidelines;
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
 use crate::members::Members;
+use crate::networks::AllowedNetworks;
 use crate::portal::{Portal, ShowRules};
 use crate::session::{Claims, KeyInUse, Purpose, Role, SIGN_IN_LINK_LIFETIME};
 use crate::task_template::TaskTemplate;
@@ -92,6 +97,8 @@ pub struct Config {
     pub task_time_limit_seconds: u32,
     /// How tasks are shown (`BLIND_SHARE`, `SEVERAL_LABELS`).
     pub show_rules: ShowRules,
+    /// From where the portal may be reached (`ALLOWED_NETWORKS`).
+    pub allowed_networks: AllowedNetworks,
     /// Key of the worker task template in the bucket; empty for the shipped one (`WORKER_TASK_TEMPLATE_KEY`).
     pub template_key: String,
 }
@@ -126,6 +133,7 @@ impl Config {
                 blind_share: env.required("BLIND_SHARE")?,
                 several_labels: env.required("SEVERAL_LABELS")?,
             },
+            allowed_networks: env.optional("ALLOWED_NETWORKS")?.unwrap_or_default(),
             template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
         })
     }
@@ -267,6 +275,10 @@ impl HumanReview {
                 };
                 // Boxed: the compiler measures nested futures to a limited depth only.
                 Ok(Box::pin(api.answer(&request)).await.into_event())
+            }
+            Invocation::Proxy(request) if !self.config.allowed_networks.allow(&request.source_ip) => {
+                info!("refused: not of an allowed network");
+                Ok(HttpReply::not_found().into_event())
             }
             Invocation::Proxy(request) => {
                 let portal = Portal {
