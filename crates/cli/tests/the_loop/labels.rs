@@ -7,7 +7,7 @@ use active_learning_core::{feedback::record_id, labels::human_loop::NONE_FITS};
 use serde_json::Value;
 
 use crate::{
-    harness::{self, until},
+    harness::{self, exported_labels, until},
     new_models::{BY_HAND, EASY_TO_WIN, Stack, news, put_labels},
 };
 
@@ -61,26 +61,6 @@ async fn a_split_class_is_asked_again_and_the_export_holds_each_text_once_with_t
     );
 }
 
-/// Returns how often each text is in an export of CSV, with the labels it has there.
-fn labels_of_texts(exported: &str) -> BTreeMap<String, Vec<String>> {
-    let mut labels: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    // The command says on standard error how many rows there are.
-    let lines = exported.lines().filter(|line| line.contains(','));
-    let rows = lines.collect::<Vec<_>>().join("\n");
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(rows.as_bytes());
-    for row in reader.records() {
-        let row = row.expect("CSV");
-        labels
-            .entry(row[1].to_owned())
-            .or_default()
-            .push(row[0].to_owned());
-    }
-    labels
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_that_no_label_fitted_are_asked_again_when_a_label_is_added_as_the_command_said_before() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -124,10 +104,10 @@ async fn texts_that_no_label_fitted_are_asked_again_when_a_label_is_added_as_the
         asked.borrow().len() >= without_label
     })
     .await;
-    let mut exported = String::new();
+    let mut labels = BTreeMap::new();
     until(async || {
-        exported = run(&["export", "--format", "csv"]).await.1;
-        exported.contains(&format!("{} rows", answered.len()))
+        labels = exported_labels(folder.path()).await;
+        labels.len() == answered.len()
     })
     .await;
     stack.stop().await;
@@ -161,7 +141,6 @@ async fn texts_that_no_label_fitted_are_asked_again_when_a_label_is_added_as_the
         .filter(|(_, label)| is_weather(label))
         .map(|(id, _)| id.clone());
     assert_eq!(asked, ids.collect::<Vec<_>>(), "each once, and no other");
-    let labels = labels_of_texts(&exported);
     for (label, text) in answered {
         let label = if is_weather(label) { "Weather" } else { label };
         assert_eq!(labels[text], [label], "{text}");
