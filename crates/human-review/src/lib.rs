@@ -29,6 +29,7 @@ pub mod loops;
 pub mod marks;
 pub mod members;
 pub mod networks;
+pub mod not_in_use;
 pub mod output;
 pub mod pages;
 pub mod portal;
