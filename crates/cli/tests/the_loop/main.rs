@@ -13,6 +13,7 @@ mod new_models;
 mod people;
 mod predictions;
 mod results_pushed;
+mod reviewers;
 mod upgrade;
 
 use std::collections::BTreeMap;
