@@ -6,15 +6,14 @@
 //! - its Function URL carries the API ([`api`]): Start, Describe, List, Stop and Delete human loop; and the
 //!   [`control_plane`], which makes flow definitions;
 //! - API Gateway carries the portal ([`portal`]): sign-in, queue, task, submit; and the [`console`] for admins;
-//! - a direct invocation `{"operation": "create-sign-in-link", "reviewer": "…"}` makes a one-time link, with
-//!   `"role": "admin"` one into the console as well; `{"operation": "measure"}` counts what waits;
-//!   `{"operation": "try-template"}` tries the worker task template that was put in place.
+//! - a direct invocation names one of the [`operations`]: `{"operation": "create-sign-in-link", "reviewer": "…"}`.
 //!
 //! All state lies in the review bucket ([`loops`]). The result of a loop is `output.json`, where and as A2I
 //! writes it.
 
 pub mod answer;
 pub mod api;
+pub mod audit_log;
 pub mod blind;
 pub mod choices;
 pub mod console;
@@ -30,6 +29,7 @@ pub mod marks;
 pub mod members;
 pub mod networks;
 pub mod not_in_use;
+pub mod operations;
 pub mod output;
 pub mod pages;
 pub mod portal;
@@ -46,18 +46,12 @@ use active_learning_aws::{
     bucket::{Bucket, BucketError},
     env::{ConfigError, Env},
     event_bus::EventBus,
-    failure::chain,
     label_set::LabelSets,
-    lambda, metrics,
-    overview::{Bounded, FAILED_EVENTS, Waiting},
+    lambda,
 };
-use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use lambda_runtime::{
-    Diagnostic, LambdaEvent,
-    tracing::{info, warn},
-};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use chrono::{DateTime, Duration, Utc};
+use lambda_runtime::{Diagnostic, LambdaEvent, tracing::info};
+use serde_json::Value;
 
 use crate::api::Api;
 use crate::control_plane::ControlPlane;
@@ -66,10 +60,10 @@ use crate::flows::Flows;
 use crate::guideline::Guidelines;
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
-use crate::members::Members;
+use crate::members::{MemberError, Members};
 use crate::networks::AllowedNetworks;
 use crate::portal::{Portal, ShowRules};
-use crate::session::{Claims, KeyInUse, Purpose, Role, SIGN_IN_LINK_LIFETIME};
+use crate::session::KeyInUse;
 use crate::task_template::TaskTemplate;
 
 /// Longest name of a reviewer, in characters.
@@ -182,9 +176,21 @@ pub enum HumanReviewError {
     /// Neither the environment nor the payload says where the portal is.
     #[error("PORTAL_URL is empty: give portalUrl in the payload")]
     UnknownPortalUrl,
+    /// Nobody of this name was invited or has signed in.
+    #[error("nobody of this name is known")]
+    UnknownReviewer,
     /// The review bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+}
+
+impl From<MemberError> for HumanReviewError {
+    fn from(error: MemberError) -> Self {
+        match error {
+            MemberError::Unknown => Self::UnknownReviewer,
+            MemberError::Bucket(error) => Self::Bucket(error),
+        }
+    }
 }
 
 impl From<HumanReviewError> for Diagnostic {
@@ -194,6 +200,7 @@ impl From<HumanReviewError> for Diagnostic {
             HumanReviewError::InvalidOperation(_) => "InvalidOperation",
             HumanReviewError::InvalidReviewer => "InvalidReviewer",
             HumanReviewError::UnknownPortalUrl => "UnknownPortalUrl",
+            HumanReviewError::UnknownReviewer => "UnknownReviewer",
             HumanReviewError::Bucket(_) => "Bucket",
         };
         Self {
@@ -357,62 +364,6 @@ impl HumanReview {
             key: &self.config.template_key,
         }
     }
-
-    async fn operate(&self, payload: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
-        match serde_json::from_value(payload).map_err(HumanReviewError::InvalidOperation)? {
-            Operation::CreateSignInLink {
-                reviewer,
-                portal_url,
-                role,
-            } => self.create_sign_in_link(&reviewer, portal_url, role, now).await,
-            Operation::Measure => self.measure(now).await,
-            Operation::TryTemplate { input, items } => {
-                let trial = self.template().try_now(input, items).await;
-                Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
-            }
-        }
-    }
-
-    async fn create_sign_in_link(
-        &self,
-        reviewer: &str,
-        portal_url: Option<String>,
-        role: Role,
-        now: DateTime<Utc>,
-    ) -> Result<Value, HumanReviewError> {
-        let reviewer = checked_reviewer(reviewer)?;
-        let portal_url = portal_url.unwrap_or_else(|| self.config.portal_url.clone());
-        if portal_url.is_empty() {
-            return Err(HumanReviewError::UnknownPortalUrl);
-        }
-        let claims = Claims::new(Purpose::SignIn, reviewer, now).with_role(role);
-        let token = self.key.recent(now).await.sign(&claims);
-        let expires_at = now + SIGN_IN_LINK_LIFETIME;
-        Ok(json!({
-            "url": format!("{}/sign-in?token={token}", portal_url.trim_end_matches('/')),
-            "expiresAt": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        }))
-    }
-
-    /// Counts what waits, for alarms; called by a schedule. Loops whose time is over end meanwhile, so that it is told.
-    async fn measure(&self, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
-        if let Err(error) = self.loops.end_overdue(now).await {
-            warn!(
-                error = chain(&error),
-                "loops whose time is over could not be ended"
-            );
-        }
-        let waiting = Waiting::read(&self.bucket, now).await?;
-        let failed = Bounded::count(&self.feedback, FAILED_EVENTS).await?;
-        let age = waiting.oldest_age_seconds.unwrap_or(0);
-        let counts = [
-            ("Waiting", waiting.tasks.count as u64),
-            ("OldestAgeSeconds", u64::try_from(age).unwrap_or(0)),
-            ("FailedEvents", failed.count as u64),
-        ];
-        metrics::count("human-review", &counts);
-        Ok(json!({ "waiting": waiting, "failedEvents": failed }))
-    }
 }
 
 /// Returns a reviewer's name without the spaces around it.
@@ -427,23 +378,4 @@ pub fn checked_reviewer(reviewer: &str) -> Result<&str, HumanReviewError> {
         true => Err(HumanReviewError::InvalidReviewer),
         false => Ok(reviewer),
     }
-}
-
-/// Payloads of direct invocations.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "operation", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-enum Operation {
-    CreateSignInLink {
-        reviewer: String,
-        portal_url: Option<String>,
-        #[serde(default)]
-        role: Role,
-    },
-    /// Counts what waits, as metrics.
-    Measure,
-    /// Tries the worker task template in use with a made-up answer, on this input or on so many made-up items.
-    TryTemplate {
-        input: Option<Value>,
-        items: Option<usize>,
-    },
 }

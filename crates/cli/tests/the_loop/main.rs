@@ -14,6 +14,7 @@ mod new_models;
 mod people;
 mod predictions;
 mod results_pushed;
+mod reviewers;
 mod upgrade;
 
 use std::collections::BTreeMap;

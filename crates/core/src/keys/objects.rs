@@ -340,7 +340,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[HUMAN_REVIEW, Operator],
         shape: "JSON: Entry",
         lifetime: Kept,
-        description: "What somebody did in the console, and when; never changed.",
+        description: "What an operator did in the console or at the command line, and when; never changed.",
     },
     ObjectKind {
         key: "guideline.json",

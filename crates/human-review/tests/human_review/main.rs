@@ -15,6 +15,7 @@ mod life_cycle;
 mod own_pages;
 mod portal;
 mod refusals;
+mod reviewers;
 mod sign_in;
 mod status_events;
 mod steps;
