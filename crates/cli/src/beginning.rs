@@ -138,8 +138,14 @@ async fn begin_set(sets: &LabelSets, names: &[String]) -> Result<(), Failure> {
     }
 }
 
+/// Signs that people put between names where a comma belongs.
+const OTHER_SEPARATORS: [char; 6] = [';', '\t', '،', '、', '，', '；'];
+
 /// Reads names out of one line of CSV.
 fn names(line: &str) -> Result<Vec<String>, Failure> {
+    if !line.matches('"').count().is_multiple_of(2) {
+        return Err("a double quote of the labels is never closed: --labels '\"Bills, paid\",login'".into());
+    }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .trim(csv::Trim::All)
@@ -154,6 +160,15 @@ fn names(line: &str) -> Result<Vec<String>, Failure> {
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect();
+
+    let is_quoted = |name: &str| line.contains(&format!("\"{}\"", name.replace('"', "\"\"")));
+    let holds = |name: &&String| name.contains(OTHER_SEPARATORS) && !is_quoted(name);
+    if let Some(name) = names.iter().find(holds) {
+        return Err(format!(
+            "a comma (,) stands between labels; `{name}` holds another sign: put a name with it in double quotes"
+        )
+        .into());
+    }
 
     // Checked before anything is started.
     let mut set = LabelSet::none();
@@ -278,5 +293,23 @@ mod tests {
         assert!(refusal("billing").contains("at least two"));
         assert!(refusal(" , ").contains("at least two"));
         assert!(refusal("Billing,billing").contains("the labels cannot be used"));
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_and_another_sign_between_labels_are_refused() {
+        let refusal = |line| names(line).expect_err("refused").to_string();
+
+        assert!(refusal(r#""Bills, paid,login"#).contains("never closed"));
+        for line in [
+            "شحن،دخول,فوترة",
+            "Positive, good;Negative, bad;Neutral",
+            "账单，物流,登录",
+        ] {
+            assert!(refusal(line).contains("stands between labels"), "{line}");
+        }
+        assert_eq!(
+            names(r#""Sci; Tech",World"#).expect("two"),
+            ["Sci; Tech", "World"]
+        );
     }
 }

@@ -225,9 +225,17 @@ pub async fn execute(
             let ExportSummary {
                 rows,
                 copies,
+                several,
+                escaped,
                 left_out,
             } = summary;
             eprintln!("{rows} rows, and {copies} copies that their answers serve");
+            if several > 0 {
+                eprintln!("{several} of them have several labels, between which `|` stands");
+            }
+            if escaped > 0 {
+                eprintln!("{escaped} of them have a label whose name holds `|`: it is written `\\|`");
+            }
             for (why, count) in left_out {
                 eprintln!("{count} left out: {why}");
             }

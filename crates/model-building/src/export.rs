@@ -9,11 +9,10 @@ use std::{
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::{
     dataset::{CsvWriter, DatasetManifest, ManifestInfo, Mode, Row, manifest_line},
-    feedback::FeedbackRecord,
+    feedback::{FeedbackRecord, prediction::LABEL_DELIMITER},
     labels::{
         consolidation::{Consensus, Consolidated, Settings, consolidate},
         human_loop::Answer,
-        label_set::delimiter,
         labelled::LabelledRecord,
         vote::Vote,
     },
@@ -61,6 +60,10 @@ pub struct ExportSummary {
     pub rows: u64,
     /// Further texts that the answers in them serve: copies of which nobody was asked.
     pub copies: u64,
+    /// Rows of a CSV with several labels, between which `|` stands.
+    pub several: u64,
+    /// Rows of a CSV with a label whose name holds `|`, which is written `\|`.
+    pub escaped: u64,
     /// Records, and lines that cannot be read, that were not written, by why.
     pub left_out: BTreeMap<String, u64>,
 }
@@ -105,6 +108,7 @@ struct HumanLoop<'a> {
 
 /// Writes the labels of people, the votes of all human loops on a record together, in the order of record ids.
 ///
+/// In a CSV `|` stands between the labels of a text, and `\|` for one within a name, as training files and imports are read.
 /// CSV and manifest hold each text once, however many copies it has, with the last answer, if reviewers agree on labels; it is what
 /// [`assemble`](crate::assemble::assemble) makes of the same labels; texts may have `several` labels as there, or where the
 /// newest dataset has. Texts lie in the temporary folder meanwhile.
@@ -232,16 +236,14 @@ impl<'a> Export<'a> {
     }
 
     fn csv(&self, writer: impl Write) -> Result<ExportSummary, ExportError> {
-        let delimiter = match self.mode {
-            Mode::MultiClass => None,
-            Mode::MultiLabel => Some(
-                delimiter(self.classes().into_iter().map(String::as_str)).ok_or_else(|| {
-                    ExportError::Write(io::Error::other("the labels hold every delimiter that there is"))
-                })?,
-            ),
-        };
-        let mut csv = CsvWriter::with_delimiter(writer, delimiter);
-        let summary = self.rows(|row, _, _, _| csv.write(row))?;
+        let mut csv = CsvWriter::escaped(writer);
+        let (mut several, mut escaped) = (0, 0);
+        let mut summary = self.rows(|row, _, _, _| {
+            several += u64::from(row.labels.len() > 1);
+            escaped += u64::from(row.labels.iter().any(|label| label.contains(LABEL_DELIMITER)));
+            csv.write(row)
+        })?;
+        (summary.several, summary.escaped) = (several, escaped);
         csv.finish().map_err(ExportError::Write)?;
         Ok(summary)
     }

@@ -29,6 +29,8 @@ pub(crate) struct Collected<'a> {
     pub notes: Vec<String>,
     pub columns: Vec<Column>,
     pub tool: Option<Tool>,
+    /// Whether a row named the columns of a table.
+    pub has_names: bool,
     /// Objects that no tool wrote: rows of a table.
     pub objects: Vec<(u64, Fields)>,
     /// Lists: rows of a table too.
@@ -55,7 +57,10 @@ impl Counted {
     }
 }
 
-const OTHER_ENCODING: &str = "lines that are no UTF-8, which were read as Windows-1252";
+const OTHER_ENCODING: &str = "lines that are no UTF-8, which were read as Windows-1252 (if letters are wrong, name the \
+    encoding, such as --encoding windows-1250 or windows-1254)";
+const NAME_IT: &str =
+    "if letters are wrong, name the encoding, such as --encoding windows-1250, windows-1254 or macintosh";
 const UNLIKELY: &str = "most letters are none of Western languages: is the first text as it should be? \
     If not, name the encoding, such as --encoding windows-1251 or shift_jis";
 const STRAY_QUOTE: &str = "rows with quotes that are neither doubled nor close a cell, which were kept";
@@ -94,9 +99,10 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Import, Refusal> {
     if shape == Shape::Table && import.delimiter.is_none() {
         import.format = Format::Lines;
     }
+    let note = encoding.and_then(|detected| detected.note());
     collected
         .notes
-        .extend(encoding.and_then(|detected| detected.note()));
+        .extend(note.map(|note| format!("{note}; {NAME_IT}")));
     import.encoding = encoding.map(|detected| collected.encoding_name(detected));
     if let Some(note) = contradiction(options, import.format) {
         collected.notes.push(note);
@@ -171,6 +177,7 @@ impl<'a> Collected<'a> {
             notes: Vec::new(),
             columns: Vec::new(),
             tool: None,
+            has_names: false,
             objects: Vec::new(),
             lists: Vec::new(),
             counted: Counted::default(),

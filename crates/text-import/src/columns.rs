@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use crate::{
     Options, Refusal,
-    names::{find, folded, is_annotator_name, is_label_name, is_text_name, label_place, text_place},
+    names::{
+        find, folded, holds_label_name, holds_text_name, is_annotator_name, is_weak_text_name, label_place,
+        text_place,
+    },
+    workbook::is_error,
 };
 
-/// Longest cell that can be the name of a column, in characters.
-const MAX_NAME: usize = 40;
 /// Longest label on the average, in characters, where only its content tells a column.
 const MAX_LABEL: usize = 50;
 
@@ -27,76 +29,25 @@ pub(crate) struct Roles {
     pub notes: Vec<String>,
 }
 
-/// Returns whether the first row names the columns.
-pub(crate) fn is_header(first: &[String], rest: &[Vec<String>], options: &Options) -> bool {
-    let wanted = [&options.text_column, &options.label_column];
-    let is_name = |name: &String| name.trim().parse::<usize>().is_err() && find(first, name).is_some();
-    if wanted.into_iter().flatten().any(is_name) {
-        return true;
-    }
-    let names: Vec<&String> = first.iter().filter(|cell| !cell.trim().is_empty()).collect();
-    let mut seen = HashSet::new();
-    let is_known =
-        names.iter().any(|name| is_text_name(name)) && names.iter().any(|name| is_label_name(name));
-    let are_names = !names.is_empty()
-        && names
-            .iter()
-            .all(|name| can_be_name(name) && (seen.insert(name.trim().to_lowercase()) || is_known))
-        && (0..first.len()).all(|column| !comes_again(first, rest, column));
-    are_names
-        && (names.iter().any(|name| is_text_name(name) || is_label_name(name)) || is_unlike(first, rest))
-}
-
-fn can_be_name(cell: &str) -> bool {
-    let cell = cell.trim().trim_start_matches('\u{feff}');
-    cell.chars().count() <= MAX_NAME
-        && cell.split_whitespace().count() <= 5
-        && cell.chars().any(char::is_alphabetic)
-        && !cell.ends_with(['.', '!', '?'])
-}
-
-fn comes_again(first: &[String], rest: &[Vec<String>], column: usize) -> bool {
-    let name = first[column].trim().to_lowercase();
-    !name.is_empty()
-        && rest
-            .iter()
-            .filter_map(|row| row.get(column))
-            .any(|cell| cell.trim().to_lowercase() == name)
-}
-
-/// Returns whether the first row is unlike the others: much shorter than the texts, and no number among
-/// numbers.
-fn is_unlike(first: &[String], rest: &[Vec<String>]) -> bool {
-    if rest.len() < 3 || first.len() < 2 {
-        return false;
-    }
-    let columns: Vec<Content> = (0..first.len()).map(|column| Content::of(rest, column)).collect();
-    let is_long = |(name, content): (&String, &Content)| {
-        content.length >= 15 && content.length >= 3 * name.trim().chars().count()
-    };
-    let is_short = |content: &Content| content.are_numbers || 2 * content.distinct <= content.filled;
-    first.iter().zip(&columns).any(is_long) && columns.iter().any(is_short)
-}
-
 /// What is in a column.
-struct Content {
-    filled: usize,
-    distinct: usize,
+pub(crate) struct Content {
+    pub filled: usize,
+    pub distinct: usize,
     /// Characters on the average.
-    length: usize,
+    pub length: usize,
     /// Words in all cells.
     words: usize,
-    are_numbers: bool,
-    are_dates: bool,
+    pub are_numbers: bool,
+    pub are_dates: bool,
 }
 
 impl Content {
-    fn of(rows: &[Vec<String>], column: usize) -> Self {
+    pub(crate) fn of(rows: &[Vec<String>], column: usize) -> Self {
         let cells = || {
             rows.iter()
                 .filter_map(|row| row.get(column))
                 .map(|cell| cell.trim())
-                .filter(|cell| !cell.is_empty())
+                .filter(|cell| !cell.is_empty() && !is_error(cell))
         };
         let filled = cells().count();
         Self {
@@ -104,30 +55,48 @@ impl Content {
             distinct: cells().collect::<HashSet<_>>().len(),
             length: cells().map(|cell| cell.chars().count()).sum::<usize>() / filled.max(1),
             words: cells().map(|cell| cell.split_whitespace().count()).sum(),
-            are_numbers: filled > 0 && cells().all(|cell| cell.replace(',', ".").parse::<f64>().is_ok()),
+            are_numbers: filled > 0 && cells().all(is_number),
             are_dates: filled > 0 && cells().all(is_date),
         }
     }
 
     /// Returns whether it holds long texts, which hardly come again.
-    fn are_texts(&self) -> bool {
+    pub(crate) fn are_texts(&self) -> bool {
         self.length > MAX_LABEL && 2 * self.distinct > self.filled
     }
 
     /// Returns whether it may hold labels: short words that come again.
-    fn may_be_labels(&self, rows: usize) -> bool {
+    pub(crate) fn may_be_labels(&self, rows: usize) -> bool {
         let come_again = self.distinct < self.filled && 2 * self.distinct <= rows.max(4);
         2 * self.filled >= rows && self.length <= MAX_LABEL && !self.are_dates && come_again
     }
 }
 
-fn is_date(cell: &str) -> bool {
+/// Returns whether a cell is a number, with a point or a comma.
+pub(crate) fn is_number(cell: &str) -> bool {
+    cell.replace(',', ".").parse::<f64>().is_ok()
+}
+
+/// Returns whether a cell is a date, with a time and its zone as forms write them: `2026/11/28 10:00:00 AM MEZ`.
+pub(crate) fn is_date(cell: &str) -> bool {
     let digits = cell.bytes().filter(u8::is_ascii_digit).count();
-    let signs = cell
-        .bytes()
-        .filter(|byte| matches!(byte, b'-' | b'/' | b'.' | b':' | b'T' | b'Z' | b' ' | b'+'))
-        .count();
-    digits >= 6 && signs >= 2 && digits + signs == cell.len()
+    let is_sign = |byte: &u8| matches!(byte, b'-' | b'/' | b'.' | b':' | b'T' | b'Z' | b' ' | b'+');
+    let signs = cell.bytes().filter(is_sign).count();
+    let has_zone = || {
+        let letters = cell.bytes().filter(u8::is_ascii_uppercase).count();
+        let rest = cell.len()
+            - digits
+            - cell
+                .bytes()
+                .filter(|byte| is_sign(byte) && !byte.is_ascii_uppercase())
+                .count();
+        cell.starts_with(|c: char| c.is_ascii_digit())
+            && digits >= 8
+            && signs >= 4
+            && letters <= 7
+            && rest == letters
+    };
+    digits >= 6 && signs >= 2 && (digits + signs == cell.len() || has_zone())
 }
 
 /// Decides which columns hold texts and labels. `names` are empty where no row names them.
@@ -150,19 +119,17 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
         },
     };
     let (text, label) = (named(&options.text_column)?, named(&options.label_column)?);
-    let surest = |place: fn(&str) -> Option<usize>, not: Option<usize>| {
-        let known = names
-            .iter()
-            .enumerate()
-            .filter_map(|(column, name)| Some((place(name)?, column)));
-        known
-            .filter(|(_, column)| Some(*column) != not)
-            .min()
-            .map(|(_, column)| column)
-    };
-    let known_text = text.or_else(|| surest(text_place, label));
-    let by_name = surest(label_place, known_text);
-    let are_texts = |column: &usize| Content::of(rows, *column).are_texts();
+    let contents: Vec<Content> = (0..width).map(|column| Content::of(rows, column)).collect();
+    let named_text = text.or_else(|| surest(names, text_place, label));
+    let within = text
+        .is_none()
+        .then(|| text_within(names, &contents, named_text, label))
+        .flatten();
+    let known_text = named_text.filter(|_| within.is_none());
+    let are_texts = |column: &usize| contents[*column].are_texts();
+    let not = known_text.or(within);
+    let by_name = surest(names, label_place, not);
+    let by_name = by_name.or_else(|| names_within(names, &contents, not));
     let mut notes = Vec::new();
     if let Some(column) = by_name.filter(|column| label.is_none() && are_texts(column)) {
         let name = names[column].trim();
@@ -174,43 +141,35 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
     let annotator = names
         .iter()
         .position(|name| is_annotator_name(name))
-        .filter(|column| known_text != Some(*column));
+        .filter(|column| known_text.or(within) != Some(*column));
 
-    let contents: Vec<Content> = (0..width).map(|column| Content::of(rows, column)).collect();
-    let text = match known_text {
+    let text = match known_text.or(within) {
         Some(text) => text,
         None => guess_text(&contents, known_label).ok_or(Refusal::NoText)?,
     };
     let label = match known_label {
         Some(label) => Some(label),
         // Where the texts have a name, labels have one too.
-        None if known_text.is_some() && !names.is_empty() && width > 1 => {
-            let others: Vec<&str> = names
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| *at != text)
-                .map(|(_, name)| name.trim())
-                .collect();
-            notes.push(format!(
-                "no column is called like one of labels; name one with --label-column if it is ({})",
-                others.join(", ")
-            ));
+        None if named_text.is_some() && !names.is_empty() && width > 1 => {
+            notes.push(no_label_name(names, text));
             None
         }
         None if text_was_named(&options.text_column, names) => None,
         None => guess_label(&contents, text, rows.len()),
     };
-    if known_text.is_none() && width > 1 {
-        notes.push(format!(
-            "texts were taken from column {}, by what is in it",
-            shown(columns, text)
-        ));
+    let by = |what: &str, column: usize, by: &str| {
+        format!(
+            "{what} were taken from column {}, by {by}",
+            shown(columns, column)
+        )
+    };
+    match within {
+        Some(_) => notes.push(by("texts", text, "a word of its name")),
+        None if known_text.is_none() && width > 1 => notes.push(by("texts", text, "what is in it")),
+        None => {}
     }
     if let (None, Some(label)) = (known_label, label) {
-        notes.push(format!(
-            "labels were taken from column {}, by what is in it",
-            shown(columns, label)
-        ));
+        notes.push(by("labels", label, "what is in it"));
     }
     for column in [Some(text), label].into_iter().flatten() {
         notes.extend(names.get(column).and_then(|name| same_names(names, name)));
@@ -225,11 +184,86 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
     })
 }
 
+/// Returns the column whose name is the surest one.
+fn surest(names: &[String], place: fn(&str) -> Option<usize>, not: Option<usize>) -> Option<usize> {
+    let columns = names
+        .iter()
+        .enumerate()
+        .filter(|(column, _)| Some(*column) != not);
+    let known = columns.filter_map(|(column, name)| Some((place(name)?, column)));
+    known.min().map(|(_, column)| column)
+}
+
+/// Says that only texts were read, and what the other columns are called.
+fn no_label_name(names: &[String], text: usize) -> String {
+    let others = names.iter().enumerate().filter(|(at, _)| *at != text);
+    let others: Vec<&str> = others.map(|(_, name)| name.trim()).collect();
+    format!(
+        "no column is called like one of labels; name one with --label-column if it is ({})",
+        others.join(", ")
+    )
+}
+
 /// Says which of several columns of one name is read.
 fn same_names(names: &[String], name: &str) -> Option<String> {
-    let count = names.iter().filter(|other| folded(other) == folded(name)).count();
-    let name = name.trim();
-    (count > 1).then(|| format!("{count} columns are called `{name}`: one is read, which a number names"))
+    let same: Vec<&str> = names
+        .iter()
+        .filter(|other| folded(other) == folded(name))
+        .map(|name| name.trim())
+        .collect();
+    let (count, name) = (same.len(), name.trim());
+    let others: Vec<String> = same
+        .iter()
+        .filter(|other| **other != name)
+        .map(|other| format!("`{other}`"))
+        .collect();
+    match count {
+        0 | 1 => None,
+        _ if others.is_empty() => Some(format!(
+            "{count} columns are called `{name}`: one is read, which a number names"
+        )),
+        _ => Some(format!(
+            "`{name}` is read, and not {}, which is called alike",
+            others.join(", ")
+        )),
+    }
+}
+
+/// Returns the column of the longest texts whose name holds a word for them: `Customer message`. It comes before no column
+/// whose name is a plain one, and before one such as `Title` if its texts are longer.
+fn text_within(
+    names: &[String],
+    contents: &[Content],
+    named: Option<usize>,
+    label: Option<usize>,
+) -> Option<usize> {
+    let least = match named {
+        Some(column) if !is_weak_text_name(&names[column]) => return None,
+        Some(column) => contents[column].length + 1,
+        None => 1,
+    };
+    let is_one = |column: &usize| {
+        let content = &contents[*column];
+        Some(*column) != label
+            && Some(*column) != named
+            && holds_text_name(&names[*column])
+            && content.length >= least
+            && !content.are_numbers
+            && !content.are_dates
+    };
+    (0..names.len())
+        .filter(is_one)
+        .max_by_key(|column| contents[*column].length)
+}
+
+/// Returns the first column that may hold labels and whose name holds a word for them: `Welche Kategorie passt?`.
+fn names_within(names: &[String], contents: &[Content], text: Option<usize>) -> Option<usize> {
+    let is_one = |column: &usize| {
+        let content = &contents[*column];
+        let may_be_labels = content.filled > 0 && content.length <= MAX_LABEL && !content.are_dates;
+        Some(*column) != text && holds_label_name(&names[*column]) && may_be_labels
+    };
+    (0..names.len()).find(is_one)
 }
 
 fn text_was_named(wanted: &Option<String>, names: &[String]) -> bool {
@@ -277,6 +311,7 @@ fn guess_label(contents: &[Content], text: usize, rows: usize) -> Option<usize> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::{FirstRow, first_row};
 
     fn rows(content: &str) -> Vec<Vec<String>> {
         content
@@ -289,7 +324,7 @@ mod tests {
         let mut rows = rows(content);
         let first = rows.remove(0);
         let options = Options::default();
-        let is_header = is_header(&first, &rows, &options);
+        let is_header = first_row(&first, &rows, &options) != FirstRow::Row;
         let names = if is_header {
             first
         } else {
@@ -309,6 +344,25 @@ mod tests {
             (true, 2, Some(3))
         );
         assert_eq!(told("ラベル;本文\na;b"), (true, 1, Some(0)));
+    }
+
+    #[test]
+    fn columns_are_told_by_a_word_of_their_names() {
+        let rows =
+            "1;late;Where is my parcel?;delivery\n2;in;I cannot log in;login\n3;late;Where is it?;delivery";
+        for (header, expected) in [
+            ("Nr.;Title;Customer message;Ticket category", (true, 2, Some(3))),
+            (
+                "Comment ID;Agent;Was ist Ihr Anliegen?;Welche Kategorie passt?",
+                (true, 2, Some(3)),
+            ),
+            (
+                "Category count;Comment type;Description;Sentiment (intern)",
+                (true, 2, Some(3)),
+            ),
+        ] {
+            assert_eq!(told(&format!("{header}\n{rows}")), expected, "{header}");
+        }
     }
 
     #[test]

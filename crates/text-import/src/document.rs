@@ -128,14 +128,18 @@ impl Collected<'_> {
             .and_then(Written::of_value);
         let by = text_of(field("user").or_else(|| field("annotator")));
         for (_, draft) in &mut self.drafts {
-            if let (true, Some(written)) = (draft.votes.is_empty() && draft.aside.is_none(), &written) {
+            if let (true, Some(written)) = (draft.is_unlabelled(), &written) {
                 draft.votes.push(DraftVote {
                     written: written.clone(),
                     by: None,
                     at: None,
                 });
             }
-            for vote in &mut draft.votes {
+            let answers = draft
+                .answers
+                .iter_mut()
+                .filter_map(|answer| answer.said.as_mut().ok());
+            for vote in draft.votes.iter_mut().chain(answers) {
                 vote.by = vote.by.take().or_else(|| by.clone());
             }
         }

@@ -12,8 +12,27 @@ pub(crate) type Fields = Map<String, Value>;
 pub(crate) struct Draft {
     pub text: String,
     pub votes: Vec<DraftVote>,
+    /// Answers to the questions of a tool, of which one gives the votes: see [`crate::tools::questions`].
+    pub answers: Vec<Answer>,
     /// Why labels of it do not count; the same words for all rows of one kind.
     pub aside: Option<&'static str>,
+}
+
+impl Draft {
+    /// Returns whether the file says nothing of its label.
+    pub(crate) fn is_unlabelled(&self) -> bool {
+        self.votes.is_empty() && self.answers.is_empty() && self.aside.is_none()
+    }
+}
+
+/// What one person answered to a question of a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub question: String,
+    /// Whether it is a number that rates.
+    pub is_rating: bool,
+    /// The vote, or why it does not count.
+    pub said: Result<DraftVote, &'static str>,
 }
 
 /// A vote as a file gives it.

@@ -1,17 +1,16 @@
 //! Which encoding a file's texts have, and how they become UTF-8.
 
+mod guess;
+
 use std::{
     borrow::Cow,
     io::{self, Read},
 };
 
-use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// Bytes by which UTF-16 without a mark is told.
 const LOOKED_AT: usize = 4_096;
-/// Bytes beyond ASCII from which an encoding is told by its letters where it has one byte a letter; with fewer, many fit.
-const ENOUGH: usize = 20;
 /// Bytes that are decoded at a time.
 const BLOCK: usize = 16 << 10;
 
@@ -45,7 +44,7 @@ impl Detected {
         }
         let (encoding, mark) = marked.unwrap_or_else(|| (without_mark(sample), 0));
         let guess = (encoding == UTF_8 && mark == 0)
-            .then(|| by_letters(sample))
+            .then(|| guess::by_letters(sample))
             .flatten();
         Self {
             encoding: guess.unwrap_or(encoding),
@@ -91,34 +90,6 @@ pub(crate) fn display_name(encoding: &'static Encoding) -> &'static str {
         "windows-1252" => "Windows-1252",
         name => name,
     }
-}
-
-/// Tells an encoding by how likely its letters are: one of East Asia that fits without an error, or, where there are enough
-/// of them, one with a byte a letter. Nothing where the file is UTF-8, at least most lines of it, or Western.
-fn by_letters(sample: &[u8]) -> Option<&'static Encoding> {
-    let foreign = sample.iter().filter(|byte| !byte.is_ascii()).count();
-    let lines = || {
-        sample
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_ascii())
-    };
-    let utf_8 = lines().filter(|line| std::str::from_utf8(line).is_ok()).count();
-    // The last line may be cut off.
-    if foreign == 0 || 2 * utf_8 > lines().count() || (utf_8 > 0 && lines().count() - utf_8 <= 1) {
-        return None;
-    }
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(sample, true);
-    let guess = detector.guess(None, Utf8Detection::Deny);
-    let end = sample
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .unwrap_or(sample.len());
-    let fits = guess
-        .decode_without_bom_handling_and_without_replacement(&sample[..end])
-        .is_some();
-    let is_sure = !guess.is_single_byte() || foreign >= ENOUGH;
-    (guess != WINDOWS_1252 && guess != UTF_8 && fits && is_sure).then_some(guess)
 }
 
 /// Tells UTF-16 by its zero bytes: every other byte of most letters is one.

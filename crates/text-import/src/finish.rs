@@ -7,7 +7,7 @@ use crate::{
     collect::Collected,
     draft::Draft,
     labels::{Cut, Written, is_nothing},
-    tools::NUMBERED,
+    tools::{NUMBERED, questions},
 };
 
 /// Told of texts with NUL characters, behind their number.
@@ -23,6 +23,9 @@ const NUMBERS: &str =
 impl Collected<'_> {
     /// Cuts labels, checks texts, and sums up.
     pub(crate) fn finish(mut self, mut import: Import) -> Result<Import, Refusal> {
+        let drafts = self.drafts.iter_mut().map(|(_, draft)| draft);
+        self.notes
+            .extend(questions::choose(drafts, self.options.label_column.as_deref())?);
         let cells: Vec<String> = self
             .drafts
             .iter()
@@ -50,7 +53,10 @@ impl Collected<'_> {
             }
         }
         if import.rows.is_empty() && self.rejected.is_empty() {
-            return Err(Refusal::Empty);
+            return Err(match self.has_names {
+                true => Refusal::NoRows,
+                false => Refusal::Empty,
+            });
         }
         let mut labels = import
             .rows

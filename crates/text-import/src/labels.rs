@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use active_learning_core::feedback::prediction::LABEL_DELIMITER;
+use active_learning_core::feedback::prediction::{LABEL_DELIMITER, split_labels};
 use serde_json::Value;
+
+use crate::{draft::Fields, workbook::is_error};
 
 /// What stands between labels in one cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,9 @@ pub enum LabelDelimiter {
 /// Delimiters that are tried.
 const TRIED: [char; 4] = [LABEL_DELIMITER, ';', ',', '#'];
 
+/// How a bar is written that is part of a name, as this program exports it.
+const ESCAPED: &str = "\\|";
+
 /// Fields of an object that name a label.
 const NAMES: [&str; 6] = ["name", "label", "title", "value", "text", "id"];
 
@@ -28,7 +33,7 @@ const NOTHING: [&str; 6] = ["null", "nan", "n/a", "#n/a", "<na>", "(null)"];
 
 /// Returns whether a label is what programs write where there is none.
 pub(crate) fn is_nothing(label: &str) -> bool {
-    NOTHING.contains(&label.trim().to_lowercase().as_str())
+    NOTHING.contains(&label.trim().to_lowercase().as_str()) || is_error(label)
 }
 
 /// Labels as one cell or field gives them.
@@ -72,7 +77,9 @@ impl Written {
             }
             Value::Object(fields) => match fields.get("choices") {
                 Some(choices) => Self::of_value(choices),
-                None => of_scores(value).or_else(|| name(value).map(|name| Self::List(vec![name]))),
+                None => of_scores(value)
+                    .or_else(|| name(value).map(|name| Self::List(vec![name])))
+                    .or_else(|| Self::of_value(only_array(fields)?)),
             },
             Value::String(text) => Some(text.trim())
                 .filter(|text| !text.is_empty())
@@ -80,6 +87,12 @@ impl Written {
             Value::Bool(_) | Value::Number(_) => name(value).map(Self::Cell),
         }
     }
+}
+
+/// Returns the only array of an object, such as `{"type": "tag.list", "tags": [{"name": "vip"}]}`.
+fn only_array(fields: &Fields) -> Option<&Value> {
+    let mut arrays = fields.values().filter(|value| value.is_array());
+    arrays.next().filter(|_| arrays.next().is_none())
 }
 
 /// Reads labels with scores, `{"World": 1.0, "Sports": 0.0}`: those that are more likely than not.
@@ -138,14 +151,23 @@ impl Cut {
             },
             LabelDelimiter::Auto => {
                 let cells: BTreeSet<&str> = cells.map(str::trim).collect();
-                let found = TRIED
-                    .into_iter()
-                    .find(|delimiter| cuts(&cells, *delimiter, is_list));
+                // Whoever escapes bars within names means the others.
+                let is_escaped = cells.iter().any(|cell| cell.contains(ESCAPED));
+                let holds_bar = |cell: &&&str| split_labels(cell).len() > 1;
+                let found = match is_escaped {
+                    true => cells
+                        .iter()
+                        .any(|cell| holds_bar(&cell))
+                        .then_some(LABEL_DELIMITER),
+                    false => TRIED
+                        .into_iter()
+                        .find(|delimiter| cuts(&cells, *delimiter, is_list)),
+                };
                 let holding = cells
                     .iter()
-                    .filter(|cell| found.is_some_and(|delimiter| cell.contains(delimiter)))
+                    .filter(|cell| found.is_some_and(|delimiter| parts(cell, delimiter).len() > 1))
                     .count();
-                let left = || cells.iter().filter(|cell| cell.contains(LABEL_DELIMITER)).count();
+                let left = || cells.iter().filter(holds_bar).count();
                 let note = match found {
                     Some(delimiter) => Some(format!(
                         "several labels in one cell were cut at `{delimiter}` ({holding} different {}); \
@@ -175,10 +197,8 @@ impl Cut {
     pub(crate) fn labels(&self, written: Written) -> Vec<String> {
         let labels = match (written, self.delimiter) {
             (Written::List(labels), _) => labels,
-            (Written::Cell(cell), None) => vec![cell],
-            (Written::Cell(cell), Some(delimiter)) => {
-                cell.split(delimiter).map(|part| part.trim().to_owned()).collect()
-            }
+            (Written::Cell(cell), None) => vec![unescaped(&cell)],
+            (Written::Cell(cell), Some(delimiter)) => parts(&cell, delimiter),
         };
         let mut seen = HashSet::new();
         labels
@@ -187,6 +207,18 @@ impl Cut {
             .filter(|label| !label.is_empty() && seen.insert(label.clone()))
             .collect()
     }
+}
+
+/// Cuts a cell; an escaped bar is part of a name.
+fn parts(cell: &str, delimiter: char) -> Vec<String> {
+    match delimiter {
+        LABEL_DELIMITER => split_labels(cell),
+        other => cell.split(other).map(|part| unescaped(part.trim())).collect(),
+    }
+}
+
+fn unescaped(name: &str) -> String {
+    name.replace(ESCAPED, &LABEL_DELIMITER.to_string())
 }
 
 /// Returns whether a delimiter cuts cells into labels that come again: half of the parts for the customary
@@ -237,6 +269,14 @@ mod tests {
         assert_eq!(cut(&["A|B", "B|C", "A|C"])[2], ["A", "C"]);
         assert_eq!(cut(&["vip, refund", "refund", "vip"])[0], ["vip", "refund"]);
         assert_eq!(cut(&["pos#neg", "pos", "neg"])[0], ["pos", "neg"]);
+    }
+
+    #[test]
+    fn an_escaped_bar_is_part_of_a_name_and_the_others_cut() {
+        assert_eq!(cut(&[r"A\|B", "A", "B"]), [["A|B"], ["A"], ["B"]]);
+        assert_eq!(cut(&[r"A\|B|C", "D, E"]), [vec!["A|B", "C"], vec!["D, E"]]);
+        let commas = Cut::of([r"A\|B,C"].into_iter(), LabelDelimiter::Char(','), false);
+        assert_eq!(commas.labels(Written::Cell(r"A\|B,C".into())), ["A|B", "C"]);
     }
 
     #[test]

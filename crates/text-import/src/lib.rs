@@ -16,7 +16,9 @@ mod draft;
 mod elements;
 mod encoding;
 pub mod feedback;
+mod fields;
 mod finish;
+mod header;
 mod labels;
 mod layout;
 mod lines;
@@ -96,6 +98,9 @@ pub enum Refusal {
     /// There is nothing in it.
     #[error("the file is empty")]
     Empty,
+    /// Its columns are named, and that is all.
+    #[error("the file names its columns and holds no row")]
+    NoRows,
     /// A column that was named is not there.
     #[error("there is no column `{name}`; the columns are {}", listed(.columns))]
     NoColumn {

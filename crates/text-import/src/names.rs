@@ -81,6 +81,8 @@ const TEXT_NAMES: &[&str] = &[
     "opinia",
     "feedbacktext",
     "complaint",
+    "anliegen",
+    "anfrage",
     "question",
     "query",
     "frage",
@@ -213,6 +215,51 @@ const ANNOTATOR_NAMES: &[&str] = &[
     "user",
 ];
 
+/// The first of [`TEXT_NAMES`] by which a column may be called that says little: another column may hold the texts.
+const FIRST_WEAK: &str = "document";
+
+/// Words by which a column holds something about texts or labels, not these: `Comment ID`, `Label confidence`.
+const ABOUT: &[&str] = &[
+    "id",
+    "ids",
+    "nr",
+    "no",
+    "num",
+    "number",
+    "nummer",
+    "count",
+    "anzahl",
+    "date",
+    "datum",
+    "fecha",
+    "time",
+    "zeit",
+    "timestamp",
+    "length",
+    "länge",
+    "lang",
+    "language",
+    "sprache",
+    "url",
+    "link",
+    "score",
+    "confidence",
+    "probability",
+    "author",
+    "autor",
+    "user",
+    "email",
+    "status",
+    "by",
+    "at",
+    "hash",
+    "key",
+    "version",
+    "source",
+    "type",
+    "typ",
+];
+
 /// Folds a name's case and drops what separates its words.
 pub(crate) fn folded(name: &str) -> String {
     let kept = |c: &char| !matches!(c, '_' | '-' | ' ' | '\u{a0}' | '\u{feff}' | '\u{0}');
@@ -221,11 +268,12 @@ pub(crate) fn folded(name: &str) -> String {
 
 fn place(name: &str, names: &[&str]) -> Option<usize> {
     let find = |name: &str| {
-        let folded = folded(name);
+        let folded = folded(name.trim_matches(|c: char| !c.is_alphanumeric()));
         names.iter().position(|known| *known == folded)
     };
     // The field of an inner object is called by its path.
-    find(name).or_else(|| find(name.rsplit_once('.')?.1))
+    let path = || name.rsplit_once('.').filter(|_| !name.trim().contains(' '));
+    find(name).or_else(|| find(path()?.1))
 }
 
 /// Returns how sure a name is one of texts: smaller is surer.
@@ -246,6 +294,40 @@ pub(crate) fn is_text_name(name: &str) -> bool {
 /// Returns whether columns of labels are called so.
 pub(crate) fn is_label_name(name: &str) -> bool {
     label_place(name).is_some()
+}
+
+/// Returns whether a name of texts says little, such as `title`.
+pub(crate) fn is_weak_text_name(name: &str) -> bool {
+    let first = TEXT_NAMES.iter().position(|known| *known == FIRST_WEAK);
+    text_place(name).is_some_and(|place| first.is_some_and(|first| place >= first))
+}
+
+/// Returns whether a name holds a word for texts: `Customer message (verbatim)`.
+pub(crate) fn holds_text_name(name: &str) -> bool {
+    holds(name, TEXT_NAMES, FIRST_WEAK)
+}
+
+/// Returns whether a name holds a word for labels: `Welche Kategorie passt?`.
+pub(crate) fn holds_label_name(name: &str) -> bool {
+    holds(name, LABEL_NAMES, "ticketcategory")
+}
+
+/// Returns whether a word of a name is one of those before `end`, or ends with a long one, and none says that it is about them.
+fn holds(name: &str, names: &[&str], end: &str) -> bool {
+    let name = name.to_lowercase();
+    let words = || {
+        name.split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+    };
+    let known = || names.iter().take_while(|known| **known != end);
+    let is_one = |word: &str| {
+        known().any(|known| word == *known || known.chars().count() > 6 && word.ends_with(known))
+    };
+    let is_joined = || {
+        known()
+            .any(|known| !known.is_ascii() && known.len() > known.chars().count() * 2 && name.contains(known))
+    };
+    !words().any(|word| ABOUT.contains(&word)) && (words().any(is_one) || is_joined())
 }
 
 /// Returns whether a name is one of texts in some language, and of nothing else.

@@ -9,13 +9,15 @@ use crate::{
     Refusal,
     container::{Container, check_text, container},
     encoding::{Detected, display_name},
+    names::is_text_name,
+    tools::Tool,
 };
 
 /// Bytes at the beginning of a file by which it is told what it is.
 const SAMPLE_BYTES: usize = 64 << 10;
 
 /// Arrays of a document that hold its texts, by the names of their fields.
-pub(crate) const WRAPPERS: [&str; 14] = [
+pub(crate) const WRAPPERS: [&str; 19] = [
     "sentences",
     "texts",
     "data",
@@ -30,6 +32,11 @@ pub(crate) const WRAPPERS: [&str; 14] = [
     "messages",
     "utterances",
     "tasks",
+    "conversations",
+    "issues",
+    "reviews",
+    "posts",
+    "entries",
 ];
 
 /// How a file's content is written.
@@ -265,12 +272,20 @@ fn object(text: &[u8], is_whole: bool) -> Shape {
     }
 }
 
-/// Returns whether an object has an array that holds texts, whatever the case of its name.
+/// Returns whether an object has an array that holds texts, whatever the case of its name; or one of objects only, and is
+/// no row itself.
 fn has_wrapper(fields: &serde_json::Map<String, serde_json::Value>) -> bool {
     let is_wrapper = |name: &String| WRAPPERS.contains(&name.to_lowercase().as_str());
+    let holds_objects = |value: &serde_json::Value| {
+        let values = value.as_array().filter(|values| !values.is_empty());
+        values.is_some_and(|values| values.iter().all(serde_json::Value::is_object))
+    };
+    let is_row = || fields.keys().any(|name| is_text_name(name)) || Tool::of(fields).is_some();
+    let arrays = || fields.values().filter(|value| value.is_array());
     fields
         .iter()
         .any(|(name, value)| is_wrapper(name) && value.is_array())
+        || arrays().count() == 1 && arrays().all(holds_objects) && !is_row()
 }
 
 fn names_wrapper(text: &[u8]) -> bool {

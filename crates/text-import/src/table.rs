@@ -7,19 +7,21 @@ use serde_json::Value;
 use crate::{
     Column, Options, Refusal, Role,
     collect::Collected,
-    columns::{Roles, is_header, roles},
+    columns::{Content, Roles, roles},
     draft::{Draft, DraftVote, Fields},
+    fields,
+    header::{FirstRow, can_be_name, first_row},
     labels::Written,
     names::{is_label_name, is_text_name},
-    tools::{Tool, label_studio_label},
-    workbook::{FORMULA, NO_VALUE},
+    tools::{Tool, label_studio_answers, questions},
+    workbook::{ERROR, FORMULA, NO_VALUE, is_error},
 };
 
 /// Rows by which columns are told.
 const LOOKED_AT: usize = 1_000;
 
 /// Rows of one cell that may stand before the row that names the columns.
-const MAX_TITLES: usize = 5;
+pub(crate) const MAX_TITLES: usize = 5;
 
 /// Objects within objects whose fields are columns.
 const MAX_DEPTH: usize = 4;
@@ -47,6 +49,12 @@ impl Table {
             if cells.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
             }
+            if columns > 1 && is_rule(&cells) {
+                collected
+                    .notes
+                    .push(format!("line {line} only rules the table off and was not read"));
+                continue;
+            }
             // The row that names the columns may name fewer of them.
             if cells.len() < columns && cells.len() > 1 && good.is_empty() {
                 cells.resize(columns, String::new());
@@ -67,9 +75,18 @@ impl Table {
             collected.notes.push(note);
             good.drain(..titles);
         }
-        let names = match names_columns(&good, collected.options) {
-            true => good.remove(0).1,
-            false => Vec::new(),
+        let kind = names_columns(&good, collected.options);
+        if let Some((line, first)) = good.first() {
+            collected
+                .notes
+                .extend(first_row_note(kind, *line, first, &good[1..]));
+        }
+        let names = match kind {
+            FirstRow::Names | FirstRow::LikeNames => {
+                collected.has_names = true;
+                good.remove(0).1
+            }
+            FirstRow::Row => Vec::new(),
         };
         let value =
             |(line, cells): (u64, Vec<String>)| (line, cells.into_iter().map(Value::String).collect());
@@ -93,8 +110,8 @@ impl Table {
         let mut roles = roles(&self.names, &looked_at, collected.options)?;
         let tool = Tool::of_columns(&self.names);
         if tool == Some(Tool::LabelStudio) && collected.options.label_column.is_none() {
-            roles.label = label_studio_label(&self.names, &|column| column == roles.text);
             roles.notes.clear();
+            self.answers(&looked_at, &mut roles);
         }
         collected.tool = collected.tool.or(tool);
         collected.notes.append(&mut roles.notes);
@@ -111,12 +128,71 @@ impl Table {
     }
 }
 
-/// Returns whether the first row names the columns.
-fn names_columns(rows: &[(u64, Vec<String>)], options: &Options) -> bool {
+impl Table {
+    /// Takes labels from the columns of Label Studio's answers: the first that is no rating, date or long text.
+    fn answers(&self, rows: &[Vec<String>], roles: &mut Roles) {
+        let content = |column: usize| Content::of(rows, column);
+        let is_answer = |column: &usize| {
+            let content = content(*column);
+            content.filled > 0 && !content.are_dates && !content.are_texts()
+        };
+        let answers = label_studio_answers(&self.names, &|column| column == roles.text);
+        let mut answers: Vec<usize> = answers.into_iter().filter(is_answer).collect();
+        answers.sort_by_key(|column| content(*column).are_numbers);
+        roles.label = answers.first().copied();
+        let names: Vec<&str> = answers.iter().map(|column| self.names[*column].trim()).collect();
+        if let [chosen, others @ ..] = &names[..]
+            && !others.is_empty()
+        {
+            roles.notes.push(questions::note(chosen, others));
+        }
+    }
+}
+
+/// Returns whether a row is the one below the names of a Markdown table: `|---|:---:|`.
+fn is_rule(cells: &[String]) -> bool {
+    let is_dashes = |cell: &str| cell.len() > 2 && cell.trim_matches(':').bytes().all(|byte| byte == b'-');
+    let mut filled = cells
+        .iter()
+        .map(|cell| cell.trim())
+        .filter(|cell| !cell.is_empty())
+        .peekable();
+    filled.peek().is_some() && filled.all(is_dashes)
+}
+
+/// Tells whether the first row names the columns.
+fn names_columns(rows: &[(u64, Vec<String>)], options: &Options) -> FirstRow {
     let rest = rows.iter().skip(1).take(LOOKED_AT);
     let rest: Vec<Vec<String>> = rest.map(|(_, cells)| cells.clone()).collect();
     rows.first()
-        .is_some_and(|(_, first)| is_header(first, &rest, options))
+        .map_or(FirstRow::Row, |(_, first)| first_row(first, &rest, options))
+}
+
+/// Says for what the first row was taken, where no name that is known tells it.
+fn first_row_note(
+    kind: FirstRow,
+    line: u64,
+    first: &[String],
+    rest: &[(u64, Vec<String>)],
+) -> Option<String> {
+    let length = |cells: &[String]| cells.first().map_or(0, |cell| cell.trim().chars().count());
+    // One word above a list of sentences.
+    let may_be_name = || {
+        let all: usize = rest.iter().map(|(_, cells)| length(cells)).sum();
+        can_be_name(&first[0]) && rest.len() > 1 && all >= 3 * length(first) * rest.len()
+    };
+    match kind {
+        FirstRow::Names => None,
+        FirstRow::LikeNames => Some(format!(
+            "line {line} was read as the names of the columns, by what stands below it"
+        )),
+        FirstRow::Row if first.len() > 1 => Some(format!(
+            "line {line} was read as a row: nothing tells that it names the columns"
+        )),
+        FirstRow::Row => {
+            may_be_name().then(|| format!("line {line} was read as a text, not as a name of the column"))
+        }
+    }
 }
 
 /// Returns how many rows of one cell, such as a title, stand before the one that names the columns.
@@ -130,7 +206,7 @@ fn titles(rows: &[(u64, Vec<String>)], options: &Options) -> usize {
     let is_header = |(_, cells): &(u64, Vec<String>)| {
         filled(cells) > 1
             && cells.iter().any(|cell| is_text_name(cell))
-            && names_columns(&rows[titles..], options)
+            && names_columns(&rows[titles..], options) != FirstRow::Row
     };
     match rows.get(titles) {
         Some(row) if titles <= MAX_TITLES && is_header(row) => titles,
@@ -143,6 +219,13 @@ pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
     let is_formula = |cell: Option<&Value>| cell.and_then(Value::as_str) == Some(NO_VALUE);
     if is_formula(label) || is_formula(cells.get(roles.text)) {
         return Err(FORMULA.to_owned());
+    }
+    if cells
+        .get(roles.text)
+        .and_then(Value::as_str)
+        .is_some_and(is_error)
+    {
+        return Err(ERROR.to_owned());
     }
     if label.is_some_and(marks_parts) {
         return Err("its labels mark parts of the text, not the whole".to_owned());
@@ -168,7 +251,7 @@ pub(crate) fn draft(cells: &[Value], roles: &Roles) -> Result<Draft, String> {
     Ok(Draft {
         text: cells.get(roles.text).map(shown).unwrap_or_default(),
         votes: vote.into_iter().collect(),
-        aside: None,
+        ..Draft::default()
     })
 }
 
@@ -219,6 +302,7 @@ pub(crate) fn of_objects(objects: Vec<(u64, Fields)>, collected: &mut Collected<
         .into_iter()
         .map(|(line, fields)| (line, flat(fields)))
         .collect();
+    let objects = fields::alike(objects, collected);
     let names: BTreeSet<&String> = objects.iter().flat_map(|(_, fields)| fields.keys()).collect();
     let names: Vec<String> = names.into_iter().cloned().collect();
     let has_texts = names.iter().any(|name| name == "text");

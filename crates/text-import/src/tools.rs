@@ -5,6 +5,7 @@ pub(crate) mod fast_text;
 mod ground_truth;
 mod label_studio;
 mod prodigy;
+pub(crate) mod questions;
 
 use serde_json::Value;
 
@@ -98,7 +99,7 @@ impl Tool {
             Self::LabelStudio => label_studio::draft(fields, options),
             Self::Prodigy => prodigy::draft(fields),
             Self::Argilla => argilla::draft(fields, options),
-            Self::GroundTruth => ground_truth::draft(fields, options),
+            Self::GroundTruth => ground_truth::draft(fields),
             Self::Doccano => doccano(fields),
             // Its files are lines of words, no objects.
             Self::FastText => Err(NO_TEXT.to_owned()),
@@ -129,8 +130,8 @@ fn doccano(fields: &Fields) -> Result<Draft, String> {
         }
         return Ok(Draft {
             text,
-            votes: Vec::new(),
             aside: (!annotations.is_empty()).then_some(NUMBERED),
+            ..Draft::default()
         });
     }
     let label = fields.get("label").unwrap_or(&Value::Null);
@@ -149,12 +150,12 @@ fn doccano(fields: &Fields) -> Result<Draft, String> {
     Ok(Draft {
         text,
         votes: vote.into_iter().collect(),
-        aside: None,
+        ..Draft::default()
     })
 }
 
-/// Returns the column of labels of Label Studio's tables: the one that is neither the text nor its own.
-pub(crate) fn label_studio_label(names: &[String], text: &dyn Fn(usize) -> bool) -> Option<usize> {
+/// Returns the columns of answers of Label Studio's tables: those that are neither the text nor its own.
+pub(crate) fn label_studio_answers(names: &[String], text: &dyn Fn(usize) -> bool) -> Vec<usize> {
     const OWN: [&str; 9] = [
         "id",
         "annotator",
@@ -168,7 +169,8 @@ pub(crate) fn label_studio_label(names: &[String], text: &dyn Fn(usize) -> bool)
     ];
     let is_label =
         |(column, name): &(usize, &String)| !text(*column) && !OWN.contains(&folded(name).as_str());
-    names.iter().enumerate().find(is_label).map(|(column, _)| column)
+    let answers = names.iter().enumerate().filter(is_label);
+    answers.map(|(column, _)| column).collect()
 }
 
 /// Finds the text among the data of a tool: the field that is named, one of a known name, or the longest

@@ -11,8 +11,10 @@ use crate::{
     Refusal,
     collect::Collected,
     container::check_workbook,
+    header::has_both,
+    names::{is_label_name, is_text_name},
     source::{OpenError, Source},
-    table::Table,
+    table::{MAX_TITLES, Table},
 };
 
 /// Of one that a person imports.
@@ -28,6 +30,27 @@ pub(crate) const NO_VALUE: &str = "\u{FFFE}formula";
 /// Told of a row whose text or label is such a cell.
 pub(crate) const FORMULA: &str = "a cell holds a formula without its value: open the workbook in Excel or \
     LibreOffice, save it, and take the saved file";
+
+/// Told of a row whose text is an error of a spreadsheet.
+pub(crate) const ERROR: &str = "the text is an error of the spreadsheet, such as `#N/A`";
+
+/// What spreadsheets show where a formula failed.
+const ERRORS: [&str; 9] = [
+    "#N/A",
+    "#REF!",
+    "#VALUE!",
+    "#NAME?",
+    "#DIV/0!",
+    "#NULL!",
+    "#NUM!",
+    "#DATA!",
+    "#GETTING_DATA",
+];
+
+/// Returns whether a cell is an error of a spreadsheet.
+pub(crate) fn is_error(cell: &str) -> bool {
+    ERRORS.contains(&cell.trim())
+}
 
 /// A sheet: its rows with their numbers, from 1.
 pub(crate) struct Sheet {
@@ -55,14 +78,10 @@ pub(crate) fn read(source: Source<'_>, collected: &mut Collected<'_>) -> Result<
             .collect(),
     };
     let mut read: Vec<String> = Vec::new();
-    let mut first_row: Option<Vec<String>> = None;
+    let model = first_row(&wanted[model(&wanted)..]);
     for sheet in wanted {
-        let first = sheet
-            .rows
-            .first()
-            .map(|(_, cells)| cells.clone())
-            .unwrap_or_default();
-        if first_row.as_ref().is_some_and(|known| *known != first) {
+        let first = first_row(std::slice::from_ref(&sheet));
+        if model != first {
             let note = format!(
                 "sheet `{}` has other columns and was not read; --sheet reads it",
                 sheet.name
@@ -77,10 +96,24 @@ pub(crate) fn read(source: Source<'_>, collected: &mut Collected<'_>) -> Result<
         };
         let rows = sheet.rows.into_iter().map(pad).collect();
         Table::of_cells(rows, columns, collected)?.read(collected)?;
-        first_row.get_or_insert(first);
         read.push(sheet.name);
     }
     Ok(read)
+}
+
+fn first_row(sheets: &[Sheet]) -> Vec<String> {
+    let row = sheets.first().and_then(|sheet| sheet.rows.first());
+    row.map(|(_, cells)| cells.clone()).unwrap_or_default()
+}
+
+/// Returns the number of the sheet whose columns are read: the first, unless that has no row that names texts and labels,
+/// such as a cover, and another has.
+fn model(sheets: &[Sheet]) -> usize {
+    let names_both = |sheet: &Sheet| {
+        let mut rows = sheet.rows.iter().take(MAX_TITLES + 1);
+        rows.any(|(_, cells)| has_both(cells, is_text_name, is_label_name))
+    };
+    sheets.iter().position(names_both).unwrap_or(0)
 }
 
 /// How large a workbook may be that is held in memory.
@@ -188,8 +221,8 @@ fn mark_formulas(workbook: &mut Xlsx<Cursor<&[u8]>>, sheet: &str, rows: &mut Vec
     }
 }
 
-/// Returns a cell as it is shown: whole numbers without a point, dates as ISO 8601, what is an error as
-/// nothing.
+/// Returns a cell as it is shown: whole numbers without a point, dates as ISO 8601, errors by their
+/// words.
 fn shown(value: &DataRef<'_>) -> String {
     match value {
         DataRef::Int(number) => number.to_string(),
@@ -199,7 +232,8 @@ fn shown(value: &DataRef<'_>) -> String {
         DataRef::Bool(flag) => flag.to_string().to_uppercase(),
         DataRef::DateTime(date) => shown_date(*date),
         DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
-        DataRef::Error(_) | DataRef::Empty => String::new(),
+        DataRef::Error(error) => error.to_string(),
+        DataRef::Empty => String::new(),
     }
 }
 

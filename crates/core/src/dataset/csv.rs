@@ -7,7 +7,10 @@ use std::io::{self, Read, Write};
 use sha2::{Digest, Sha256};
 
 use super::{FileSummary, Mode, Problem, Row, RowError, Severity, TrainingRow, TrainingRows, one_line};
-use crate::{feedback::prediction::LABEL_DELIMITER, text::is_blank};
+use crate::{
+    feedback::prediction::{LABEL_DELIMITER, join_labels},
+    text::is_blank,
+};
 
 /// Bad rows that are reported one by one; the rest is counted.
 const REPORTED_ROWS: usize = 20;
@@ -16,8 +19,18 @@ const REPORTED_ROWS: usize = 20;
 pub struct CsvWriter<W: Write> {
     rows: csv::Writer<Tally<W>>,
     summary: FileSummary,
-    /// What stands between labels; none where a text has one.
-    delimiter: Option<char>,
+    join: Join,
+}
+
+/// How the labels of a text are written in one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Join {
+    /// With a delimiter that no label holds.
+    By(char),
+    /// One label as it is.
+    One,
+    /// With [`LABEL_DELIMITER`], one within a name as `\|`.
+    Escaped,
 }
 
 /// Counts and hashes what passes.
@@ -48,6 +61,16 @@ impl<W: Write> CsvWriter<W> {
 
     /// Starts a file with a delimiter that no label holds; with none, each text has one label, whatever it holds.
     pub fn with_delimiter(writer: W, delimiter: Option<char>) -> Self {
+        Self::with(writer, delimiter.map_or(Join::One, Join::By))
+    }
+
+    /// Starts a file that this program reads again whatever names hold: [`LABEL_DELIMITER`] stands between labels, and within
+    /// a name it is written `\|`. Comprehend knows no such names.
+    pub fn escaped(writer: W) -> Self {
+        Self::with(writer, Join::Escaped)
+    }
+
+    fn with(writer: W, join: Join) -> Self {
         let tally = Tally {
             inner: writer,
             bytes: 0,
@@ -56,7 +79,7 @@ impl<W: Write> CsvWriter<W> {
         Self {
             rows: csv::WriterBuilder::new().from_writer(tally),
             summary: FileSummary::default(),
-            delimiter,
+            join,
         }
     }
 
@@ -70,18 +93,20 @@ impl<W: Write> CsvWriter<W> {
     pub fn write(&mut self, row: &Row) -> io::Result<()> {
         let text = one_line(&row.text);
         let bad_label = |label: &String| {
-            let holds_delimiter = self.delimiter.is_some_and(|delimiter| label.contains(delimiter));
+            let holds_delimiter = matches!(self.join, Join::By(delimiter) if label.contains(delimiter));
             label.trim().is_empty() || holds_delimiter || label.contains(char::is_control)
         };
-        let too_many = self.delimiter.is_none() && row.labels.len() > 1;
+        let too_many = self.join == Join::One && row.labels.len() > 1;
         if is_blank(&text) || row.labels.is_empty() || too_many || row.labels.iter().any(bad_label) {
             let reason = "a row needs a text and labels without delimiter and control characters";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         self.summary.count(row);
-        let labels = row
-            .labels
-            .join(&self.delimiter.map(String::from).unwrap_or_default());
+        let labels = match self.join {
+            Join::By(delimiter) => row.labels.join(&delimiter.to_string()),
+            Join::One => row.labels.concat(),
+            Join::Escaped => join_labels(&row.labels),
+        };
         self.rows.write_record([&labels, &text]).map_err(io::Error::from)
     }
 

@@ -6,8 +6,11 @@
 //!
 //! Source: Amazon Comprehend guide, "Preparing classifier training data".
 
+mod header;
+
 use std::io::{self, Chain, Cursor, Read};
 
+use self::header::{Header, header};
 use super::BadRow;
 use crate::{
     feedback::prediction::split_labels,
@@ -29,12 +32,6 @@ const SAMPLE_BYTES: usize = 64 << 10;
 /// Rows of the sample that must agree on another separator.
 const SAMPLE_ROWS: usize = 50;
 
-/// Rows that are needed to tell a header line by what is below it.
-const MIN_ROWS_BELOW_HEADER: usize = 2;
-
-/// Longest name of a column that is made of several words, in characters.
-const MAX_HEADER_CHARS: usize = 24;
-
 /// What files of other programs begin with.
 const OTHER_FILES: [(&[u8], &str); 4] = [
     (b"PK\x03\x04", "a spreadsheet or an archive (ZIP); save it as CSV"),
@@ -45,18 +42,6 @@ const OTHER_FILES: [(&[u8], &str); 4] = [
 
 /// Column separators that are not ours, with their names.
 const OTHER_SEPARATORS: [(u8, &str); 3] = [(b';', "semicolons"), (b'\t', "tabs"), (b'|', "bars")];
-
-/// What people call the column of labels in a header line, in the languages that are written most.
-const LABEL_HEADERS: &str = "annotation answer category categories class classes intent label labels sentiment tag tags \
-    target topic type y kategorie klasse etikett thema étiquette etiquette catégorie categorie classe sujet etiqueta \
-    categoría categoria clase tema rótulo rotulo etichetta категория класс метка тема etykieta kategoria klasa etiket \
-    kategori sınıf 标签 標籤 类别 類別 分类 分類 ラベル カテゴリ カテゴリー クラス 라벨 레이블 카테고리 분류 فئة تصنيف";
-
-/// What people call the column of texts in a header line.
-const TEXT_HEADERS: &str = "article body comment content description doc document headline input message news phrase \
-    question review sentence text texts title utterance x artikel beschreibung inhalt nachricht satz titel überschrift \
-    texte phrase titre contenu texto frase título titulo contenido conteúdo testo titolo contenuto текст заголовок \
-    сообщение tekst treść tytuł metin başlık 文本 文字 内容 內容 标题 標題 テキスト 本文 文章 텍스트 내용 نص";
 
 /// A row that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,13 +73,6 @@ pub struct TrainingRows<R> {
     rows: csv::Reader<Lines<R>>,
     header: Option<Header>,
     ended: bool,
-}
-
-/// A header line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Header {
-    LabelFirst,
-    TextFirst,
 }
 
 impl<R: Read> TrainingRows<R> {
@@ -326,47 +304,6 @@ fn other_separator(
         }
     }
     None
-}
-
-/// Returns what kind of header line the first row is, if it is one.
-///
-/// Either column may be called by several words, such as `news_text`; or the label column by a word that is not known, if
-/// no other row has it for a label, and no other text could name a column. A single letter is a text as well: `x` names a column only beside a name of labels.
-fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
-    let row = rows.first().filter(|row| row.len() == 2)?;
-    let word = |column: usize| Some(std::str::from_utf8(row.get(column)?).ok()?.trim().to_lowercase());
-    let (first, second) = (word(0)?, word(1)?);
-    let is_only_there = |column: usize| rows[1..].iter().all(|other| other.get(column) != row.get(column));
-    if names_column(&first, LABEL_HEADERS) && names_column(&second, TEXT_HEADERS) {
-        return Some(Header::LabelFirst);
-    }
-    if names_column(&first, TEXT_HEADERS) && names_column(&second, LABEL_HEADERS) {
-        return Some(Header::TextFirst);
-    }
-    let is_text = second.chars().count() > 1 && TEXT_HEADERS.split_whitespace().any(|known| known == second);
-    let is_label = is_text
-        && rows.len() > MIN_ROWS_BELOW_HEADER
-        && is_only_there(0)
-        && !first.contains(' ')
-        && rows[1..]
-            .iter()
-            .filter_map(|row| row.get(1))
-            .all(is_longer_than_a_name);
-    is_label.then_some(Header::LabelFirst)
-}
-
-/// Returns whether a text is no name of a column: it has several words, or a very long one.
-fn is_longer_than_a_name(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    text.split_whitespace().nth(1).is_some() || text.chars().count() > MAX_HEADER_CHARS
-}
-
-/// Returns whether the name of a column holds one of these words.
-fn names_column(name: &str, words: &str) -> bool {
-    let mut parts = name.split(['_', '-', '.']);
-    let is_short = name.chars().count() <= MAX_HEADER_CHARS && parts.clone().count() <= 2;
-    let is_word = |part: &str| words.split_whitespace().any(|known| known == part);
-    is_word(name) || (is_short && parts.any(is_word))
 }
 
 /// What comes after the sample; a failure while that was read comes first.

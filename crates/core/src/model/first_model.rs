@@ -78,6 +78,11 @@ impl FirstModel {
         }
         let missing = self.labels.iter().filter_map(|(name, count)| {
             let missing = self.rows_per_label.saturating_sub(*count);
+            // Names are listed with commas between them.
+            let name = match name.contains(',') {
+                true => format!("\"{name}\""),
+                false => name.clone(),
+            };
             (missing > 0).then(|| format!("{missing} {name}"))
         });
         const SHOWN: usize = 5;
@@ -139,5 +144,18 @@ mod tests {
             progress.describe(),
             "15 of 15 labels to the first model: it is built now"
         );
+    }
+
+    #[test]
+    fn a_name_with_a_comma_is_quoted_in_the_list() {
+        let set = LabelSet::seed(
+            ["Lieferung, Versand", "login"],
+            Origin::Parameter,
+            "2026-11-28T09:00:00.000Z",
+        );
+
+        let told = FirstModel::new(&set, &LabelCounts::new(), 5).describe();
+
+        assert!(told.ends_with("5 \"Lieferung, Versand\", 5 login"), "{told}");
     }
 }

@@ -1,10 +1,10 @@
 //! The labels of people in the formats that other tools read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::{
     dataset::{Mode, Row, TextId, one_line, read_csv, read_manifest},
-    feedback::Signal,
+    feedback::{Signal, prediction::split_labels},
     labels::labelled::LabelledRecord,
     text::is_blank,
 };
@@ -86,8 +86,8 @@ async fn training_formats_hold_agreed_labels_and_the_summary_says_what_they_do_n
     let left_out = left_out.map(|(reason, count)| (reason.to_owned(), count)).into();
     let expected = ExportSummary {
         rows: 1,
-        copies: 0,
         left_out,
+        ..ExportSummary::default()
     };
     assert_eq!(csv_summary, expected);
     assert_eq!(manifest_summary, csv_summary);
@@ -95,6 +95,37 @@ async fn training_formats_hold_agreed_labels_and_the_summary_says_what_they_do_n
     assert_eq!(line["label-metadata"]["class-name"], "Sports");
     assert_eq!(line["label-metadata"]["job-name"], "labeling-job/loop-2");
     assert_eq!(all.rows, 4);
+}
+
+#[tokio::test]
+async fn a_csv_escapes_bars_within_names_so_that_it_is_read_as_it_was_written() {
+    let bucket = Bucket::new();
+    bucket
+        .answer(
+            "loop-1",
+            0,
+            &[doubted("one", "Anmeldung|Konto"), doubted("two", "R&D, Sales")],
+        )
+        .await;
+
+    let mut csv = Vec::new();
+    let summary = export(&bucket.bucket(), Format::ComprehendCsv, false, &mut csv).await;
+    let several = exported(&bucket, Format::ComprehendCsv).await.1;
+
+    let summary = summary.expect("an export");
+    let csv = String::from_utf8(csv).expect("UTF-8");
+    let mut lines: Vec<&str> = csv.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["\"R&D, Sales\",two", r"Anmeldung\|Konto,one"]);
+    assert_eq!((summary.rows, summary.several, summary.escaped), (2, 0, 1));
+    assert_eq!((several.rows, several.several, several.escaped), (2, 1, 0));
+    let rows = active_learning_core::dataset::TrainingRows::new(csv.as_bytes(), Some('|')).expect("a CSV");
+    let names = rows.map(|row| split_labels(&row.expect("a good row").label));
+    let names: BTreeSet<Vec<String>> = names.collect();
+    assert_eq!(
+        names,
+        BTreeSet::from([vec!["Anmeldung|Konto".to_owned()], vec!["R&D, Sales".to_owned()]])
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Objects of JSON, and rows of tools, as requests.
 
 use active_learning_core::feedback::{
-    Fields, InvalidFeedback, Known, parse_fields, prediction::LABEL_DELIMITER, unknown_field,
+    Fields, InvalidFeedback, Known, parse_fields, prediction::join_labels, unknown_field,
 };
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::{
     draft::{self, Draft},
     elements::Head,
     labels::{Written, name},
-    tools::Tool,
+    tools::{Tool, questions},
 };
 
 /// The fields of an item, and what they may be called.
@@ -120,7 +120,8 @@ fn of_object(json: &str) -> Result<Vec<Fields>, String> {
     if let Ok(object) = serde_json::from_str::<draft::Fields>(json)
         && let Some(tool) = Tool::of(&object)
     {
-        return tool.draft(&object, &Options::default()).map(of_draft);
+        let draft = tool.draft(&object, &Options::default())?;
+        return questions::only(draft).map(of_draft);
     }
     // The line of the file is told beside it.
     let reason = |error: InvalidFeedback| error.to_string().replace("(line 1, column ", "(column ");
@@ -141,7 +142,7 @@ fn label_text(label: Value) -> Result<Option<Value>, String> {
     let names: Option<Vec<String>> = labels.iter().map(name).collect();
     match names {
         Some(names) if names.is_empty() => Ok(None),
-        Some(names) => Ok(Some(Value::from(names.join(&LABEL_DELIMITER.to_string())))),
+        Some(names) => Ok(Some(Value::from(join_labels(names)))),
         None => Err("field `label` must be a text or a list of texts".to_owned()),
     }
 }
@@ -155,7 +156,7 @@ pub(super) fn of_draft(draft: Draft) -> Vec<Fields> {
     let request = |vote: draft::DraftVote| {
         let label = match vote.written {
             Written::Cell(cell) => cell,
-            Written::List(labels) => labels.join(&LABEL_DELIMITER.to_string()),
+            Written::List(labels) => join_labels(labels),
         };
         let mut fields = Fields::from([("sentence", sentence.clone()), ("label", Value::from(label))]);
         fields.extend(vote.by.map(|by| ("user", Value::from(by))));

@@ -4,7 +4,7 @@ use active_learning_core::feedback::{
     FeedbackRequest, Fields, Known,
     batch::{ReadError, io_or_damaged},
     folded_name,
-    prediction::LABEL_DELIMITER,
+    prediction::join_labels,
     unknown_field,
 };
 use serde_json::Value;
@@ -24,8 +24,8 @@ use crate::{
     records::{Record, Records},
     source::{OpenError, Source},
     table::draft,
-    tools::{Tool, label_studio_label},
-    workbook::{self, FORMULA, Limits, NO_VALUE, Sheet},
+    tools::{Tool, label_studio_answers},
+    workbook::{self, FORMULA, Limits, NO_VALUE, Sheet, is_error},
 };
 
 /// Workbooks are held in memory, that of a function.
@@ -179,10 +179,14 @@ impl Columns {
     fn of(names: &[String], repairs: &mut Vec<String>) -> Result<Self, String> {
         if let Some(tool) = Tool::of_columns(names) {
             let mut roles = roles(names, &[], &Options::default()).map_err(|refusal| refusal.to_string())?;
-            if tool == Tool::LabelStudio {
-                roles.label = label_studio_label(names, &|column| column == roles.text);
-            }
             repairs.push(format!("the columns were read as an export of {}", tool.name()));
+            if tool == Tool::LabelStudio {
+                let answers = label_studio_answers(names, &|column| column == roles.text);
+                roles.label = answers.first().copied();
+                let others = answers.iter().skip(1);
+                repairs
+                    .extend(others.map(|column| format!("column `{}` was not read", names[*column].trim())));
+            }
             return Ok(Self::Tool {
                 roles,
                 width: names.len(),
@@ -232,6 +236,9 @@ impl Columns {
                 if cells.iter().any(|cell| cell == NO_VALUE) {
                     return Err(FORMULA.to_owned());
                 }
+                if cells.iter().any(|cell| is_error(cell)) {
+                    return Err("a cell holds an error of the spreadsheet, such as `#N/A`".to_owned());
+                }
                 let filled = fields.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
                 let fields: Fields = filled.map(|(field, cell)| (*field, value(field, cell))).collect();
                 // Checked here, where the field can be named.
@@ -249,7 +256,7 @@ impl Columns {
 /// Returns the value of a cell; labels may be a list.
 fn value(field: &str, cell: String) -> Value {
     match Written::of_cell(&cell).filter(|_| field == "label") {
-        Some(Written::List(labels)) => Value::from(labels.join(&LABEL_DELIMITER.to_string())),
+        Some(Written::List(labels)) => Value::from(join_labels(labels)),
         Some(Written::Cell(_)) | None => Value::from(cell),
     }
 }

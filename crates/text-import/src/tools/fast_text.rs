@@ -37,6 +37,6 @@ pub(crate) fn draft(line: &str) -> Draft {
     Draft {
         text: words.join(" "),
         votes: vote.into_iter().collect(),
-        aside: None,
+        ..Draft::default()
     }
 }

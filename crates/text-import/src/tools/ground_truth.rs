@@ -6,8 +6,7 @@
 use serde_json::Value;
 
 use crate::{
-    Options,
-    draft::{Draft, DraftVote, Fields, text_of, time_of},
+    draft::{Answer, Draft, DraftVote, Fields, text_of, time_of},
     labels::{Written, name},
 };
 
@@ -19,7 +18,7 @@ pub(super) fn is_one(fields: &Fields) -> bool {
         || fields.get("source").is_some_and(Value::is_string) && (has_metadata || fields.len() == 1)
 }
 
-pub(super) fn draft(line: &Fields, options: &Options) -> Result<Draft, String> {
+pub(super) fn draft(line: &Fields) -> Result<Draft, String> {
     let Some(text) = text_of(line.get("source")) else {
         let reason = match line.contains_key("source-ref") {
             true => "its text is in another object (`source-ref`): only texts in `source` are read",
@@ -27,35 +26,35 @@ pub(super) fn draft(line: &Fields, options: &Options) -> Result<Draft, String> {
         };
         return Err(reason.to_owned());
     };
-    let mut draft = Draft {
+    let attributes = line
+        .iter()
+        .filter_map(|(name, metadata)| Some((name.strip_suffix(METADATA)?, metadata)));
+    let answer = |(attribute, metadata): (&str, &Value)| Answer {
+        question: attribute.to_owned(),
+        is_rating: false,
+        said: vote(attribute, metadata),
+    };
+    Ok(Draft {
         text,
+        answers: attributes.map(answer).collect(),
         ..Draft::default()
-    };
-    let attributes = line.keys().filter_map(|name| name.strip_suffix(METADATA));
-    let attribute = match &options.label_column {
-        Some(wanted) => attributes.into_iter().find(|name| name == wanted),
-        None => attributes.into_iter().next(),
-    };
-    let Some((attribute, metadata)) =
-        attribute.and_then(|name| Some((name, line.get(&format!("{name}{METADATA}"))?)))
-    else {
-        return Ok(draft);
-    };
+    })
+}
+
+/// Reads the metadata of one label attribute; or says why it gives no vote.
+fn vote(attribute: &str, metadata: &Value) -> Result<DraftVote, &'static str> {
     if metadata.get("human-annotated").and_then(Value::as_str) == Some("no") {
-        draft.aside = Some("was labelled by a machine");
-        return Ok(draft);
+        return Err("was labelled by a machine");
     }
     let labels = labels(metadata);
     if labels.is_empty() {
-        draft.aside = Some("has no class name in its metadata");
-        return Ok(draft);
+        return Err("has no class name in its metadata");
     }
-    draft.votes.push(DraftVote {
+    Ok(DraftVote {
         written: Written::List(labels),
         by: text_of(metadata.get("job-name")).or_else(|| Some(attribute.to_owned())),
         at: time_of(metadata.get("creation-date")),
-    });
-    Ok(draft)
+    })
 }
 
 /// Returns the classes that the metadata names: numbers are written as texts by some jobs.

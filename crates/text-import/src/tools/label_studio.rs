@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{NO_TEXT, PARTS, text_among};
 use crate::{
     Options,
-    draft::{Draft, DraftVote, Fields, text_of, time_of},
+    draft::{Answer, Draft, DraftVote, Fields, text_of, time_of},
     labels::{Written, name},
 };
 
@@ -29,52 +29,58 @@ pub(super) fn draft(task: &Fields, options: &Options) -> Result<Draft, String> {
         }
         let results = annotation.get("result").and_then(Value::as_array);
         let results: Vec<&Value> = results.into_iter().flatten().collect();
-        let (labels, parts) = labels(&results, options.label_column.as_deref());
+        let (questions, parts) = questions(&results);
         marks_parts |= parts;
-        if !labels.is_empty() {
-            draft.votes.push(DraftVote {
+        let by = annotator(annotation.get("completed_by"));
+        let at = annotation
+            .get("updated_at")
+            .or_else(|| annotation.get("created_at"));
+        let at = time_of(at);
+        let answers = questions.into_iter().map(|(question, is_rating, labels)| Answer {
+            question,
+            is_rating,
+            said: Ok(DraftVote {
                 written: Written::List(labels),
-                by: annotator(annotation.get("completed_by")),
-                at: time_of(
-                    annotation
-                        .get("updated_at")
-                        .or_else(|| annotation.get("created_at")),
-                ),
-            });
-        }
+                by: by.clone(),
+                at: at.clone(),
+            }),
+        });
+        draft.answers.extend(answers);
     }
-    if draft.votes.is_empty() && marks_parts {
+    if draft.answers.is_empty() && marks_parts {
         return Err(PARTS.to_owned());
     }
     Ok(draft)
 }
 
-/// Returns the labels that one annotator chose for one question, the first or the one that is named, and
-/// whether they marked parts of the text.
-fn labels(results: &[&Value], question: Option<&str>) -> (Vec<String>, bool) {
-    let mut asked: Option<&str> = question;
-    let mut labels = Vec::new();
+/// Returns what one annotator answered to each question, with whether it is a rating, and whether they marked parts of the
+/// text.
+fn questions(results: &[&Value]) -> (Vec<(String, bool, Vec<String>)>, bool) {
+    let mut questions: Vec<(String, bool, Vec<String>)> = Vec::new();
     let mut marks_parts = false;
     for result in results {
         let value = &result["value"];
-        let chosen: Vec<String> = match (&value["choices"], &value["taxonomy"], &value["rating"]) {
-            (Value::Array(choices), ..) => choices.iter().filter_map(name).collect(),
-            (_, Value::Array(paths), _) => paths
-                .iter()
-                .filter_map(|path| name(path.as_array()?.last()?))
-                .collect(),
-            (_, _, rating @ Value::Number(_)) => name(rating).into_iter().collect(),
-            _ => {
-                marks_parts |= value.get("labels").is_some();
-                continue;
-            }
-        };
+        let (is_rating, chosen): (bool, Vec<String>) =
+            match (&value["choices"], &value["taxonomy"], &value["rating"]) {
+                (Value::Array(choices), ..) => (false, choices.iter().filter_map(name).collect()),
+                (_, Value::Array(paths), _) => {
+                    let last = |path: &Value| name(path.as_array()?.last()?);
+                    (false, paths.iter().filter_map(last).collect())
+                }
+                (_, _, rating @ Value::Number(_)) => (true, name(rating).into_iter().collect()),
+                _ => {
+                    marks_parts |= value.get("labels").is_some();
+                    continue;
+                }
+            };
         let from = result["from_name"].as_str().unwrap_or_default();
-        if *asked.get_or_insert(from) == from {
-            labels.extend(chosen);
+        match questions.iter_mut().find(|(question, ..)| question == from) {
+            Some((.., labels)) => labels.extend(chosen),
+            None if chosen.is_empty() => {}
+            None => questions.push((from.to_owned(), is_rating, chosen)),
         }
     }
-    (labels, marks_parts)
+    (questions, marks_parts)
 }
 
 /// Returns who annotated: a number, or what an export with people says of them.

@@ -49,6 +49,44 @@ fn a_header_line_of_other_languages_and_names_is_skipped() {
 }
 
 #[test]
+fn a_plain_name_beside_one_of_several_words_or_above_other_labels_is_a_header_line() {
+    let below = "World,one text\nSports,two texts\nWorld,three texts\n";
+    for (header, turned) in [
+        ("Category,Customer message", false),
+        ("Label.,Text.", false),
+        ("Label,\"Message of the customer\"", false),
+        ("Kategorie,Nachricht des Kunden", false),
+        ("Category,What did they tell us about it?", false),
+        ("Customer message,Category", true),
+    ] {
+        let below = match turned {
+            true => "one text,World\ntwo texts,Sports\nthree texts,World\n",
+            false => below,
+        };
+        let (rows, repairs) = read(format!("{header}\n{below}").as_bytes());
+
+        assert_eq!((rows.len(), repairs.len()), (3, 1), "{header}");
+        assert_eq!(
+            rows[0],
+            (2, "World".to_owned(), "one text".to_owned()),
+            "{header}"
+        );
+    }
+    assert_eq!(
+        read(b"Category,a text of a class of that name\nWorld,one\nCategory,two\n")
+            .0
+            .len(),
+        3
+    );
+    assert_eq!(
+        read(b"answer,What is my balance\nquestion,one text\nother,two texts\n")
+            .0
+            .len(),
+        3
+    );
+}
+
+#[test]
 fn files_of_other_programs_are_refused_by_what_they_are() {
     for (file, kind) in [
         (&b"PK\x03\x04\x14"[..], "a spreadsheet"),

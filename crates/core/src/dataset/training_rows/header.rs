@@ -1,0 +1,110 @@
+//! Whether the first line of a training file names its columns, and which is first.
+
+/// Rows that are needed to tell a header line by what is below it.
+const MIN_ROWS_BELOW_HEADER: usize = 2;
+
+/// Longest name of a column that is made of several words, in characters.
+const MAX_HEADER_CHARS: usize = 24;
+
+/// Words of such a name beside a plain one.
+const MAX_HEADER_WORDS: usize = 5;
+
+/// What people call the column of labels in a header line, in the languages that are written most.
+const LABEL_HEADERS: &str = "annotation answer category categories class classes intent label labels sentiment tag tags \
+    target topic type y kategorie klasse etikett thema étiquette etiquette catégorie categorie classe sujet etiqueta \
+    categoría categoria clase tema rótulo rotulo etichetta категория класс метка тема etykieta kategoria klasa etiket \
+    kategori sınıf 标签 標籤 类别 類別 分类 分類 ラベル カテゴリ カテゴリー クラス 라벨 레이블 카테고리 분류 فئة تصنيف";
+
+/// Names of the label column that are hardly the name of a class.
+const SURE_LABEL_HEADERS: &str = "category categories class classes intent label labels sentiment tag tags kategorie klasse \
+    etikett étiquette etiquette catégorie categorie classe etiqueta categoría categoria rótulo rotulo etichetta \
+    категория метка etykieta kategoria etiket kategori 标签 標籤 类别 類別 分类 分類 ラベル カテゴリ カテゴリー 라벨 레이블 카테고리 تصنيف";
+
+/// What people call the column of texts in a header line.
+const TEXT_HEADERS: &str = "anliegen article beschreibung body comment content description doc document headline input message news phrase \
+    question review sentence text texts title utterance x artikel inhalt nachricht satz titel überschrift \
+    texte phrase titre contenu texto frase título titulo contenido conteúdo testo titolo contenuto текст заголовок \
+    сообщение tekst treść tytuł metin başlık 文本 文字 内容 內容 标题 標題 テキスト 本文 文章 텍스트 내용 نص";
+
+/// A header line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Header {
+    LabelFirst,
+    TextFirst,
+}
+
+/// Returns what kind of header line the first row is, if it is one.
+///
+/// Either column may be called by several words, such as `news_text` or, beside a plain name, `Customer message`; the text
+/// column by anything beside a sure name of labels that no other row has for a label; or the label column by a word that is not known, if
+/// no other row has it for a label, and no other text could name a column. A single letter is a text as well: `x` names a column only beside a name of labels.
+pub(super) fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
+    let row = rows.first().filter(|row| row.len() == 2)?;
+    let word = |column: usize| Some(bare(std::str::from_utf8(row.get(column)?).ok()?));
+    let (first, second) = (word(0)?, word(1)?);
+    let is_only_there = |column: usize| rows[1..].iter().all(|other| other.get(column) != row.get(column));
+    if names_column(&first, LABEL_HEADERS) && names_column(&second, TEXT_HEADERS) {
+        return Some(Header::LabelFirst);
+    }
+    if names_column(&first, TEXT_HEADERS) && names_column(&second, LABEL_HEADERS) {
+        return Some(Header::TextFirst);
+    }
+    if is_plain(&first, LABEL_HEADERS) && holds_word(&second, TEXT_HEADERS) {
+        return Some(Header::LabelFirst);
+    }
+    if holds_word(&first, TEXT_HEADERS) && is_plain(&second, LABEL_HEADERS) {
+        return Some(Header::TextFirst);
+    }
+    let has_more = rows.len() > MIN_ROWS_BELOW_HEADER;
+    if has_more && is_plain(&first, SURE_LABEL_HEADERS) && is_only_there(0) && is_only_there(1) {
+        return Some(Header::LabelFirst);
+    }
+    let is_text = second.chars().count() > 1 && TEXT_HEADERS.split_whitespace().any(|known| known == second);
+    let is_label = is_text
+        && has_more
+        && is_only_there(0)
+        && !first.contains(' ')
+        && rows[1..]
+            .iter()
+            .filter_map(|row| row.get(1))
+            .all(is_longer_than_a_name);
+    is_label.then_some(Header::LabelFirst)
+}
+
+/// Returns whether a text is no name of a column: it has several words, or a very long one.
+fn is_longer_than_a_name(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.split_whitespace().nth(1).is_some() || text.chars().count() > MAX_HEADER_CHARS
+}
+
+/// Returns whether the name of a column holds one of these words.
+fn names_column(name: &str, words: &str) -> bool {
+    let mut parts = name.split(['_', '-', '.']);
+    let is_short = name.chars().count() <= MAX_HEADER_CHARS && parts.clone().count() <= 2;
+    let is_word = |part: &str| words.split_whitespace().any(|known| known == part);
+    is_word(name) || (is_short && parts.any(is_word))
+}
+
+/// Returns whether a name is one of these words, and nothing else.
+fn is_plain(name: &str, words: &str) -> bool {
+    words.split_whitespace().any(|known| known == name)
+}
+
+/// Returns whether a name of a few words holds one of these: `customer message`, `message of the customer`.
+fn holds_word(name: &str, words: &str) -> bool {
+    let parts: Vec<&str> = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|part| !part.is_empty())
+        .collect();
+    let is_long = |word: &str| word.chars().count() > 1;
+    (2..=MAX_HEADER_WORDS).contains(&parts.len())
+        && name.chars().count() <= 2 * MAX_HEADER_CHARS
+        && !parts.contains(&"a")
+        && parts.iter().any(|part| is_long(part) && is_plain(part, words))
+}
+
+/// Returns a name without its case and the signs around it: `Label.`, `Text *`.
+fn bare(name: &str) -> String {
+    let is_around = |c: char| !c.is_alphanumeric();
+    name.trim_matches(is_around).to_lowercase()
+}

@@ -1,0 +1,295 @@
+//! Whether the first row of a table names its columns: by what is known, and by what stands below it.
+
+use crate::{
+    Options,
+    columns::{Content, is_date, is_number},
+    names::{find, holds_label_name, holds_text_name, is_label_name, is_text_name},
+};
+
+/// Longest cell that can be the name of a column by itself, in characters.
+const MAX_NAME: usize = 40;
+/// Longest question that a form has for the name of a column, in characters.
+const MAX_QUESTION: usize = 200;
+/// Longest abbreviation that ends in a full stop, in characters.
+const MAX_SHORT: usize = 12;
+/// Words of a name that holds one for texts, where it asks nothing.
+const MAX_WORDS: usize = 3;
+/// Texts of so many characters on the average are long.
+const LONG_TEXT: usize = 15;
+
+/// What the first row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FirstRow {
+    /// The names of the columns, by a name that is known or that somebody gave.
+    Names,
+    /// The names of the columns, by what stands below them.
+    LikeNames,
+    /// A row like the others.
+    Row,
+}
+
+/// Tells what the first row is.
+pub(crate) fn first_row(first: &[String], rest: &[Vec<String>], options: &Options) -> FirstRow {
+    let wanted = [&options.text_column, &options.label_column];
+    let is_name = |name: &String| name.trim().parse::<usize>().is_err() && find(first, name).is_some();
+    if wanted.into_iter().flatten().any(is_name) {
+        return FirstRow::Names;
+    }
+    if has_both(first, is_text_name, is_label_name) {
+        return FirstRow::Names;
+    }
+    let rows = Rows::of(first, rest);
+    if rows.has_a_known_name() {
+        return FirstRow::Names;
+    }
+    let are_like_names = rows.are_questions() || rows.are_unlike() || rows.stand_above_numbers();
+    match are_like_names && !rows.go_on() {
+        true => FirstRow::LikeNames,
+        false => FirstRow::Row,
+    }
+}
+
+/// Returns whether one cell is a name of texts and another one of labels.
+pub(crate) fn has_both(cells: &[String], is_text: fn(&str) -> bool, is_label: fn(&str) -> bool) -> bool {
+    let places = |is_one: fn(&str) -> bool| -> Vec<usize> {
+        let ones = cells.iter().enumerate().filter(|(_, cell)| is_one(cell));
+        ones.map(|(column, _)| column).collect()
+    };
+    let (texts, labels) = (places(is_text), places(is_label));
+    texts.iter().any(|text| labels.iter().any(|label| label != text))
+}
+
+/// The first row and what stands below it.
+struct Rows<'a> {
+    first: &'a [String],
+    rest: &'a [Vec<String>],
+    below: Vec<Content>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(first: &'a [String], rest: &'a [Vec<String>]) -> Self {
+        let below = (0..first.len()).map(|column| Content::of(rest, column)).collect();
+        Self { first, rest, below }
+    }
+
+    /// Returns the columns with something in the first row.
+    fn filled(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.first.len()).filter(|column| !self.first[*column].trim().is_empty())
+    }
+
+    /// Returns whether a cell names texts or labels, its column may hold them, and the other cells may be names.
+    fn has_a_known_name(&self) -> bool {
+        let known: Vec<usize> = self.filled().filter(|column| self.is_known(*column)).collect();
+        let others = || self.filled().filter(|column| !known.contains(column));
+        let is_above_texts = known
+            .iter()
+            .any(|column| is_text_name(&self.first[*column]) && self.is_above_texts(*column));
+        if known.is_empty()
+            || others().any(|column| self.goes_on(column) && !(is_above_texts && self.is_number(column)))
+        {
+            return false;
+        }
+        let are_names = || {
+            let may_be =
+                |column: usize| can_be_name(&self.first[column]) || is_abbreviation(&self.first[column]);
+            others().all(|column| may_be(column) || is_above_texts && self.is_number(column))
+                && (self.are_different() || is_above_texts)
+        };
+        are_names()
+            || self.filled().any(|column| self.is_unlike_what_is_below(column)) && self.may_be_questions()
+    }
+
+    fn is_known(&self, column: usize) -> bool {
+        let cell = &self.first[column];
+        if comes_again(self.first, self.rest, column) {
+            return false;
+        }
+        let below = &self.below[column];
+        let is_longest = self.below.iter().all(|other| other.length <= 2 * below.length);
+        let is_text = is_text_name(cell) && (is_longest || !below.may_be_labels(self.rest.len()));
+        is_text || is_label_name(cell) && !below.are_texts()
+    }
+
+    fn is_above_texts(&self, column: usize) -> bool {
+        let length = self.first[column].trim().chars().count();
+        self.below[column].length >= LONG_TEXT && self.below[column].length >= 3 * length
+    }
+
+    fn is_number(&self, column: usize) -> bool {
+        is_number(self.first[column].trim())
+    }
+
+    /// Returns whether a cell goes on below: it comes again, or is a number or date among such.
+    fn goes_on(&self, column: usize) -> bool {
+        let (cell, below) = (self.first[column].trim(), &self.below[column]);
+        below.are_numbers && is_number(cell)
+            || below.are_dates && is_date(cell)
+            || comes_again(self.first, self.rest, column)
+    }
+
+    fn go_on(&self) -> bool {
+        self.filled().any(|column| self.goes_on(column))
+    }
+
+    /// Returns whether a cell is no number above numbers, no date above dates, or none of few labels.
+    fn is_unlike_what_is_below(&self, column: usize) -> bool {
+        let below = &self.below[column];
+        self.is_above_numbers(column, 1)
+            || below.filled >= 4 && 2 * below.distinct <= below.filled && below.may_be_labels(self.rest.len())
+    }
+
+    fn is_above_numbers(&self, column: usize, rows: usize) -> bool {
+        let (cell, below) = (self.first[column].trim(), &self.below[column]);
+        let is_word = cell == "#" || cell.chars().any(char::is_alphabetic);
+        is_word && below.filled >= rows && (below.are_numbers || below.are_dates)
+    }
+
+    /// Returns whether no cell is too long for a question of a form.
+    fn may_be_questions(&self) -> bool {
+        self.filled()
+            .all(|column| self.first[column].trim().chars().count() <= MAX_QUESTION)
+    }
+
+    fn are_different(&self) -> bool {
+        let mut seen = std::collections::HashSet::new();
+        self.filled()
+            .all(|column| seen.insert(self.first[column].trim().to_lowercase()))
+    }
+
+    fn are_names(&self) -> bool {
+        self.filled().all(|column| can_be_name(&self.first[column]))
+    }
+
+    /// Returns whether one cell asks for a text and another one for a label: `What is the message?`, `Which category?`.
+    fn are_questions(&self) -> bool {
+        let has_both = has_both(self.first, holds_text_name, holds_label_name);
+        let has_other = || self.filled().any(|column| self.is_unlike_what_is_below(column));
+        has_both && self.are_different() && self.may_be_questions() && (self.are_names() || has_other())
+    }
+
+    /// Returns whether the first row is much shorter than the texts below it.
+    fn are_unlike(&self) -> bool {
+        let is_long = |column: usize| self.is_above_texts(column);
+        let is_short = |content: &Content| content.are_numbers || 2 * content.distinct <= content.filled;
+        self.rest.len() >= 3
+            && self.first.len() >= 2
+            && self.are_names()
+            && self.are_different()
+            && (0..self.first.len()).any(is_long)
+            && self.below.iter().any(is_short)
+    }
+
+    /// Returns whether words stand above numbers or dates, and above the texts what is shorter or asks for them.
+    fn stand_above_numbers(&self) -> bool {
+        let above = self
+            .filled()
+            .filter(|column| self.is_above_numbers(*column, 2))
+            .count();
+        let others = self
+            .filled()
+            .filter(|column| !self.below[*column].are_numbers && !self.below[*column].are_dates);
+        let Some(longest) = others.max_by_key(|column| self.below[*column].length) else {
+            return false;
+        };
+        let cell = self.first[longest].trim();
+        let is_shorter = 2 * cell.chars().count() <= self.below[longest].length;
+        let may_be_name = cell.ends_with('?') || cell.split_whitespace().count() <= MAX_WORDS;
+        let is_name = holds_text_name(cell) && may_be_name || above > 1 || is_shorter;
+        above > 0 && is_name && self.may_be_questions() && self.are_different() && !cell.ends_with(['.', '!'])
+    }
+}
+
+/// Returns whether a cell may be the name of a column: a few words that are no sentence.
+pub(crate) fn can_be_name(cell: &str) -> bool {
+    let cell = cell.trim().trim_start_matches('\u{feff}');
+    cell.chars().count() <= MAX_NAME
+        && cell.split_whitespace().count() <= 5
+        && cell.chars().any(char::is_alphabetic)
+        && !cell.ends_with(['.', '!', '?'])
+}
+
+/// Returns whether a cell is short for a name: `Nr.`, `Lfd. Nr.`, `#`.
+fn is_abbreviation(cell: &str) -> bool {
+    let cell = cell.trim();
+    let is_short = cell.ends_with('.') && cell.split_whitespace().count() <= 2;
+    cell.chars().count() <= MAX_SHORT && (is_short || !cell.chars().any(char::is_alphanumeric))
+}
+
+fn comes_again(first: &[String], rest: &[Vec<String>], column: usize) -> bool {
+    let name = first[column].trim().to_lowercase();
+    !name.is_empty()
+        && rest
+            .iter()
+            .filter_map(|row| row.get(column))
+            .any(|cell| cell.trim().to_lowercase() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(content: &str) -> FirstRow {
+        let mut rows: Vec<Vec<String>> = content
+            .lines()
+            .map(|line| line.split(';').map(str::to_owned).collect())
+            .collect();
+        let first = rows.remove(0);
+        first_row(&first, &rows, &Options::default())
+    }
+
+    const ROWS: &str = "1;This is the first text of some words;red\n2;This is another text of words;blue\n\
+         3;And one more text, as long;red\n4;The last of them is here;blue";
+
+    #[test]
+    fn a_cell_that_is_no_word_makes_no_row_of_a_header_with_known_names() {
+        for header in [
+            "Nr.;Text;Kategorie",
+            "#;Text;Label",
+            "1;Text;Label",
+            "2026;Text;Label",
+            "Lfd. Nr.;Beschreibung;Kategorie",
+            "Was?;Text;Kategorie",
+            "Order No.;Did the customer call before? (yes/no);Label",
+            "Ticket #;Description;Was it solved?",
+            "ID;Was ist passiert?;Kategorie",
+            "Nr.;Text.;Anz.",
+            "1;Text;Grund",
+        ] {
+            assert_eq!(told(&format!("{header}\n{ROWS}")), FirstRow::Names, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_header_without_a_known_name_is_told_by_what_stands_below_it() {
+        for header in [
+            "Case No.;Customer message (verbatim);Reason code",
+            "azonosító;szöveg;címke",
+            "Nr;Was ist Ihr Anliegen?;Welche Kategorie passt?",
+        ] {
+            assert_eq!(
+                told(&format!("{header}\n{ROWS}")),
+                FirstRow::LikeNames,
+                "{header}"
+            );
+        }
+        let dates =
+            "28.11.2026 10:00;The parcel is late;delivery\n2026/11/28 10:00:00 AM MEZ;I cannot log in;login";
+        let form = format!("Zeitstempel;Was ist Ihr Anliegen?;Welche Kategorie passt?\n{dates}");
+        assert_eq!(told(&form), FirstRow::LikeNames);
+    }
+
+    #[test]
+    fn a_first_row_of_data_is_a_row() {
+        for first in [
+            "0;Yet another text of some words;red",
+            "0;My message has no category.;blue",
+            "unknown;A text of some words;green",
+            "5;question;red",
+        ] {
+            assert_eq!(told(&format!("{first}\n{ROWS}")), FirstRow::Row, "{first}");
+        }
+        let intents = "question;How do I log in?\npraise;It is good, thank you all\npraise;Very good, thanks\n\
+             complaint;It is bad and late\ncomplaint;Bad, bad, bad";
+        assert_eq!(told(intents), FirstRow::Row);
+    }
+}
