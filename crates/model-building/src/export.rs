@@ -162,7 +162,8 @@ impl<'a> Export<'a> {
         } else {
             Mode::MultiClass
         };
-        let outcome = |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode);
+        let outcome =
+            |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode, labels.set.as_deref());
         let counting = labels.records().filter(|record| outcome(record).counts());
         Self {
             labels,
@@ -173,7 +174,12 @@ impl<'a> Export<'a> {
     }
 
     fn outcome(&self, record: &[Line]) -> Outcome<'a> {
-        Outcome::of(record, self.consolidated.of(record[0].id), self.mode)
+        Outcome::of(
+            record,
+            self.consolidated.of(record[0].id),
+            self.mode,
+            self.labels.set.as_deref(),
+        )
     }
 
     /// Hands over each row of a training file with the line of its last answer, its record's id, and its copies.
