@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::{
+    collections::BTreeMap,
     io::{self, IsTerminal},
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -72,6 +73,10 @@ struct StackOptions {
     /// What the classifier learns from, Comprehend CSV (label,text) [default: the sample news, the first time]
     #[arg(long, value_name = "FILE")]
     training_data: Option<PathBuf>,
+    /// Text encoder of the built-in classifier: built-in, none, or a folder, which is put into the stack [default: as
+    /// the parameter TextEncoder]
+    #[arg(long, value_name = "ENCODER")]
+    encoder: Option<encoder::Choice>,
     /// Seed of faults by chance that befall the services
     #[arg(long, value_name = "SEED", hide = true)]
     faults: Option<u64>,
@@ -86,7 +91,16 @@ impl StackOptions {
             template: self.template.or_else(|| before.template.clone()),
             param: [before.param.clone(), self.param].concat(),
             training_data: self.training_data.or_else(|| before.training_data.clone()),
+            encoder: self.encoder.or_else(|| before.encoder.clone()),
             faults: self.faults.or(before.faults),
+        }
+    }
+
+    /// Refuses an encoder that cannot be used, before anything is started.
+    fn check_encoder(&self) -> Result<(), Failure> {
+        match &self.encoder {
+            Some(choice) => choice.check(),
+            None => Ok(()),
         }
     }
 
@@ -98,6 +112,7 @@ impl StackOptions {
             (self.template.is_some(), "--template"),
             (!self.param.is_empty(), "--param"),
             (self.training_data.is_some(), "--training-data"),
+            (self.encoder.is_some(), "--encoder"),
         ];
         given
             .into_iter()
@@ -259,7 +274,8 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
         match command.unwrap_or_else(run_as_it_is) {
             Command::Run { beginning, stack } => {
                 let stack = stack.after(&options.stack);
-                let beginning = Beginning::read(&beginning)?;
+                stack.check_encoder()?;
+                let beginning = Beginning::read(&beginning)?.with_encoder(stack.encoder.clone());
                 let training_data = stack.training_data.as_deref().map(training::read).transpose()?;
                 let settings = settings_of_run(&options.state_dir, &stack)?;
                 run::run(&settings, training_data, &beginning, stack.faults).await?;
@@ -271,9 +287,11 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
                 rounds,
             } => {
                 let stack = stack.after(&options.stack);
+                stack.check_encoder()?;
                 let training_data = stack.training_data.as_deref().map(training::read).transpose()?;
                 let play = demo::Options {
                     training_data,
+                    encoder: stack.encoder.clone(),
                     traffic,
                     rounds,
                 };
@@ -376,13 +394,24 @@ fn log_filter(options: &Options) -> EnvFilter {
 
 fn settings(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failure> {
     let (template, template_files) = run::read_template(options.template.as_ref())?;
+    let mut parameters: BTreeMap<String, String> = options.param.iter().cloned().collect();
+    if let Some(encoder) = options.encoder.as_ref().map(encoder::Choice::parameter) {
+        let before = parameters.insert(encoder::PARAMETER.to_owned(), encoder.to_owned());
+        if let Some(before) = before.filter(|before| before != encoder) {
+            let name = encoder::PARAMETER;
+            return Err(format!(
+                "--encoder means {name}={encoder}, and --param {name}={before} was given too"
+            )
+            .into());
+        }
+    }
     Ok(Settings {
         port: options.port.unwrap_or(DEFAULT_PORT),
         allowed_hosts: options.allow_host.clone(),
         state_dir: state_dir.to_owned(),
         template,
         template_files,
-        parameters: options.param.iter().cloned().collect(),
+        parameters,
         programs: Programs {
             executable: std::env::current_exe()?,
             names: functions::NAMES,
