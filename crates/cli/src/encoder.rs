@@ -16,6 +16,8 @@ use serde::Serialize;
 use text_encoder::{Encoder, EncoderError, FILES, read_folder};
 use text_model::{MAX_ENCODED, Prediction, TrainingSet};
 
+use crate::phases;
+
 /// Texts between two lines about the progress.
 const PROGRESS_EVERY: usize = 2_000;
 
@@ -150,6 +152,20 @@ pub struct Described {
     pub milliseconds_per_text: f64,
 }
 
+/// Prints what the encoder of the program is, or that of a folder, and how quick.
+///
+/// # Errors
+///
+/// As [`describe`].
+pub fn print(folder: Option<&Path>, json: bool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let described = describe(folder)?;
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&described)?),
+        false => print!("{described}"),
+    }
+    Ok(())
+}
+
 /// Says what the encoder of the program is, or that of a folder, and how quick.
 ///
 /// # Errors
@@ -245,7 +261,7 @@ impl Vectors {
             let vectors = encoder.encode(part);
             let vectors = vectors.iter().map(|vector| Vector::of(vector));
             by_text.extend(part.iter().map(|text| (*text).to_owned()).zip(vectors));
-            eprintln!("{} of {} texts are encoded", by_text.len(), texts.len());
+            phases::note(&format!("{} of {} texts are encoded", by_text.len(), texts.len()));
         }
         Self { encoder, by_text }
     }
@@ -273,7 +289,11 @@ impl Vectors {
             .map(|text| ((*text).to_owned(), known[&vector_id(text)].clone()));
         vectors.by_text.extend(reused);
         if !old.is_empty() {
-            eprintln!("vectors of {} texts are taken from {}", old.len(), file.display());
+            phases::note(&format!(
+                "vectors of {} texts are taken from {}",
+                old.len(),
+                file.display()
+            ));
         }
         if !new.is_empty()
             && let Err(error) = vectors.keep(folder, &file)

@@ -20,6 +20,7 @@ use crate::{
     fault_run,
     models::Models,
     outputs::StackOutputs,
+    portal_function::PortalError,
     sign_in,
     training::{self, HasModel},
     welcome::welcome,
@@ -145,7 +146,7 @@ pub async fn make_ready(
     };
     match sign_in::create_link_as(&outputs, FIRST_REVIEWER, Role::Admin).await {
         Ok(url) => outputs.sign_in_url = url,
-        Err(sign_in::SignInError::NoPortal) => {}
+        Err(PortalError::NoPortal) => {}
         Err(error) => return Err(error.into()),
     }
     outputs

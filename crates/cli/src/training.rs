@@ -75,7 +75,7 @@ pub enum TrainingError {
     /// The model that serves needs something else than there is.
     #[error(
         "No text is classified: {reason}. Start with the text encoder of before, or have a model made with this one: \
-         `--training-data FILE`, or `active-learning build` once there are labels"
+         `--training-data FILE`. What people have labelled is datasets/<version>/train.csv in the training bucket"
     )]
     Unserved {
         /// What the classifier says.

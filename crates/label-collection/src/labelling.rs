@@ -11,7 +11,7 @@ use active_learning_core::{
     keys,
     labels::{
         consolidation::Consensus,
-        human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem, among},
+        human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem},
         label_set::{LabelSet, Mapped, Resolution},
         labelled::{self, LabelledRecord},
         question::{Question, State},
@@ -376,7 +376,7 @@ pub(crate) fn reviewed(output: &HumanLoopOutput, labels: Option<&LabelSet>) -> V
             Resolution::Label(label) => Some(label.to_owned()),
             _ => None,
         };
-        among(&offered, name).or_else(of_set)
+        offered.resolve(name).or_else(of_set)
     })
 }
 

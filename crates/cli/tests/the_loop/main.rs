@@ -5,6 +5,7 @@ mod automated_labelling;
 mod console;
 mod disputes;
 mod faults;
+mod formats;
 mod from_nothing;
 mod harness;
 mod import;
@@ -13,6 +14,7 @@ mod new_models;
 mod people;
 mod predictions;
 mod results_pushed;
+mod reviewers;
 mod upgrade;
 
 use std::collections::BTreeMap;

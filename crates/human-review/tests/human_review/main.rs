@@ -6,13 +6,16 @@
 mod api;
 mod console;
 mod console_pages;
+mod control_plane;
 mod crashes;
 mod events;
 mod harness;
+mod label_changes;
 mod life_cycle;
 mod own_pages;
 mod portal;
 mod refusals;
+mod reviewers;
 mod sign_in;
 mod status_events;
 mod steps;
