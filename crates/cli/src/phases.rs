@@ -15,6 +15,60 @@ pub fn be_quiet(quiet: bool) {
     IS_QUIET.store(quiet, Ordering::Relaxed);
 }
 
+/// Says on standard error what happens, unless it is to be quiet.
+pub fn note(text: &str) {
+    if !IS_QUIET.load(Ordering::Relaxed) {
+        eprintln!("{text}");
+    }
+}
+
+/// How many of many things are done, on standard error.
+///
+/// On a terminal one line changes; elsewhere each tenth is a line of its own.
+pub struct Counter {
+    what: &'static str,
+    all: usize,
+    is_terminal: bool,
+}
+
+impl Counter {
+    /// Returns a counter of so many things.
+    pub fn new(what: &'static str, all: usize) -> Self {
+        Self {
+            what,
+            all,
+            is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Shows that so many are done.
+    pub fn show(&self, done: usize) {
+        let (what, all) = (self.what, self.all);
+        if IS_QUIET.load(Ordering::Relaxed) {
+            return;
+        }
+        if self.is_terminal {
+            eprint!("\r  {done} of {all} {what} ");
+            // Progress that cannot be shown is no reason to stop.
+            let _ = std::io::stderr().flush();
+        } else if is_tenth(done, all) {
+            eprintln!("  {done} of {all} {what}");
+        }
+    }
+
+    /// Ends the line.
+    pub fn end(&self) {
+        if self.is_terminal && !IS_QUIET.load(Ordering::Relaxed) {
+            eprintln!();
+        }
+    }
+}
+
+/// Returns whether a whole tenth of all things is done with this one.
+fn is_tenth(done: usize, all: usize) -> bool {
+    done * 10 / all.max(1) > done.saturating_sub(1) * 10 / all.max(1)
+}
+
 /// The phases of a build, shown on standard error.
 ///
 /// On a terminal one line changes, with the seconds of the phase; elsewhere each phase is a line of its own.
@@ -92,6 +146,15 @@ fn phase_of(state: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn off_a_terminal_ten_lines_at_most_say_how_far_it_is() {
+        let lines = |all: usize| (1..=all).filter(|&done| is_tenth(done, all)).collect::<Vec<_>>();
+
+        assert_eq!(lines(3), [1, 2, 3]);
+        assert_eq!(lines(20), [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
+        assert_eq!(lines(1_234).len(), 10);
+    }
 
     #[test]
     fn every_task_and_wait_of_the_state_machine_belongs_to_a_phase_or_is_over_at_once() {

@@ -20,6 +20,7 @@ use crate::{
     fault_run,
     models::Models,
     outputs::StackOutputs,
+    portal_function::PortalError,
     sign_in,
     training::{self, HasModel},
     welcome::welcome,
@@ -116,7 +117,7 @@ pub fn storage_failed(state_dir: &Path) -> Box<dyn std::error::Error + Send + Sy
 ///
 /// # Errors
 ///
-/// When the classifier does not answer, no sign-in link can be made or the file cannot be written.
+/// When the encoder cannot be stored, the classifier does not answer, no sign-in link can be made or the file cannot be written.
 pub async fn make_ready(
     stack: &Running,
     state_dir: &Path,
@@ -125,6 +126,7 @@ pub async fn make_ready(
     sample: &[u8],
 ) -> Result<StackOutputs, Box<dyn std::error::Error + Send + Sync>> {
     let training = bucket(stack, "TrainingS3Bucket");
+    beginning.place_encoder(&training).await?;
     if beginning.is_without_data() {
         beginning.take_labels(&training).await?;
     }
@@ -144,7 +146,7 @@ pub async fn make_ready(
     };
     match sign_in::create_link_as(&outputs, FIRST_REVIEWER, Role::Admin).await {
         Ok(url) => outputs.sign_in_url = url,
-        Err(sign_in::SignInError::NoPortal) => {}
+        Err(PortalError::NoPortal) => {}
         Err(error) => return Err(error.into()),
     }
     outputs

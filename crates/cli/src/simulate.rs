@@ -5,6 +5,7 @@
 //! [`text_model::train()`], [`active_learning_core::feedback::review_policy`] and
 //! [`active_learning_core::model::evaluation`]. The reviewers are simulated: they give the label in the file.
 
+mod csv_files;
 mod plot;
 mod replay;
 mod report;
@@ -32,7 +33,10 @@ use self::{
     stream::{Stream, Texts},
     summary::Summary,
 };
-use crate::encoder::{self, Vectors};
+use crate::{
+    encoder::{self, Vectors},
+    phases::{self, Counter},
+};
 
 /// What is simulated.
 #[derive(Clone, Debug, Args)]
@@ -69,6 +73,9 @@ pub struct Options {
     /// Folder for the results as CSV and SVG; the encoder's vectors are kept there for the next run
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Why nothing can be simulated. Safe to show: it never holds a text.
@@ -117,7 +124,7 @@ pub enum SimulateError {
         source: TrainingDataError,
     },
     /// The encoder cannot be used.
-    #[error("the text encoder cannot be used: {0}")]
+    #[error(transparent)]
     Encoder(#[from] EncoderError),
     /// The results cannot be written.
     #[error("the results cannot be written to {0}")]
@@ -144,7 +151,7 @@ pub fn run(options: &Options) -> Result<(), SimulateError> {
     let streams = streams(&texts, start, options)?;
     let least = streams.iter().map(|stream| stream.pool.len()).min();
     let labels = options.labels.get().min(least.unwrap_or(0));
-    eprintln!("{}", report::opening(&texts, &streams, options.imbalance, labels));
+    phases::note(&report::opening(&texts, &streams, options.imbalance, labels));
     let encoder = options.encoder.load()?;
     let ways = ways(&strategies, encoder.is_some());
     let vectors = encoder.map(|encoder| Vectors::kept(encoder, texts.all(), options.output.as_deref()));
@@ -155,7 +162,10 @@ pub fn run(options: &Options) -> Result<(), SimulateError> {
         .iter()
         .map(|stream| replay::with_all_labels(stream, &seen));
     let summary = Summary::of(&ways, &replays, &all.collect::<Result<Vec<_>, _>>()?);
-    print!("{}", report::text(&summary));
+    match options.json {
+        true => println!("{:#}", report::json(&summary)),
+        false => print!("{}", report::text(&summary)),
+    }
     match &options.output {
         Some(folder) => write_files(folder, &summary, &replays, options.imbalance)
             .map_err(|error| SimulateError::Write(folder.clone(), error)),
@@ -219,6 +229,7 @@ fn replay_all(
         .iter()
         .flat_map(|stream| ways.iter().map(move |way| (stream, *way)))
         .collect();
+    let progress = Counter::new("replays", jobs.len());
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     let work = || {
@@ -226,8 +237,7 @@ fn replay_all(
             let replay = replay::replay(stream, *way, budgets, seen);
             let mut done = done.lock().expect("no replay panics while it holds the lock");
             done.push(replay);
-            let (count, all, seed) = (done.len(), jobs.len(), stream.seed);
-            eprintln!("replay {count} of {all} is done: {way}, seed {seed}");
+            progress.show(done.len());
         }
     };
     thread::scope(|scope| {
@@ -235,6 +245,7 @@ fn replay_all(
             scope.spawn(work);
         }
     });
+    progress.end();
     let done = done
         .into_inner()
         .expect("no replay panics while it holds the lock");
@@ -251,9 +262,9 @@ fn write_files(folder: &Path, summary: &Summary, replays: &[Replay], imbalance: 
         String::new()
     };
     for (name, content) in [
-        ("runs.csv", report::runs_csv(replays)?),
-        ("curves.csv", report::curves_csv(summary)?),
-        ("thresholds.csv", report::thresholds_csv(summary)?),
+        ("runs.csv", csv_files::runs_csv(replays)?),
+        ("curves.csv", csv_files::curves_csv(summary)?),
+        ("thresholds.csv", csv_files::thresholds_csv(summary)?),
         (
             "accuracy.svg",
             plot::svg(&format!("Accuracy{stream}"), summary, |point| &point.accuracy).into(),
@@ -265,7 +276,7 @@ fn write_files(folder: &Path, summary: &Summary, replays: &[Replay], imbalance: 
     ] {
         fs::write(folder.join(name), content)?;
     }
-    eprintln!("The results lie in {}.", folder.display());
+    phases::note(&format!("The results are in {}.", folder.display()));
     Ok(())
 }
 
@@ -306,6 +317,7 @@ mod tests {
             imbalance: 1.0,
             encoder: encoder::Choice::None,
             output: Some(folder.join("results")),
+            json: false,
         }
     }
 

@@ -7,7 +7,6 @@
 //! is written down and done.
 
 mod actions;
-mod audit_log;
 mod chart;
 mod data;
 mod model;
@@ -33,9 +32,8 @@ use serde_json::Value;
 pub use self::actions::is_action;
 use self::page::{Block, ConsolePage, NavigationItem};
 use crate::event::{HttpReply, HttpRequest};
-use crate::human_loop::Worker;
 use crate::loops::{LoopError, Loops};
-use crate::members::Members;
+use crate::members::{MemberError, Members};
 use crate::pages::{SessionView, asset, document, page, redirect};
 use crate::session::{Claims, SigningKey};
 
@@ -107,6 +105,15 @@ pub enum ConsoleError {
     /// A bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+}
+
+impl From<MemberError> for ConsoleError {
+    fn from(error: MemberError) -> Self {
+        match error {
+            MemberError::Unknown => Self::Invalid(error.to_string()),
+            MemberError::Bucket(error) => Self::Bucket(error),
+        }
+    }
 }
 
 /// What a page shows: blocks for people, and the same as JSON.
@@ -186,10 +193,6 @@ impl Console<'_> {
             json: (!address.is_empty() && address != REPORT).then(|| format!("{address}.json")),
         };
         page(200, &shown, None)
-    }
-
-    fn actor(&self) -> Worker {
-        Worker::of(&self.session.reviewer)
     }
 }
 

@@ -3,21 +3,23 @@
 //! It stands in for A2I, which takes no new customers, behind the same SDK calls. One function, three ways
 //! in:
 //!
-//! - its Function URL carries the API ([`api`]): Start, Describe, List, Stop and Delete human loop;
+//! - its Function URL carries the API ([`api`]): Start, Describe, List, Stop and Delete human loop; and the
+//!   [`control_plane`], which makes flow definitions;
 //! - API Gateway carries the portal ([`portal`]): sign-in, queue, task, submit; and the [`console`] for admins;
-//! - a direct invocation `{"operation": "create-sign-in-link", "reviewer": "…"}` makes a one-time link, with
-//!   `"role": "admin"` one into the console as well; `{"operation": "measure"}` counts what waits;
-//!   `{"operation": "try-template"}` tries the worker task template that was put in place.
+//! - a direct invocation names one of the [`operations`]: `{"operation": "create-sign-in-link", "reviewer": "…"}`.
 //!
 //! All state lies in the review bucket ([`loops`]). The result of a loop is `output.json`, where and as A2I
 //! writes it.
 
 pub mod answer;
 pub mod api;
+pub mod audit_log;
 pub mod blind;
 pub mod choices;
 pub mod console;
+pub mod control_plane;
 pub mod event;
+pub mod flows;
 pub mod form;
 pub mod guideline;
 pub mod history;
@@ -27,6 +29,7 @@ pub mod marks;
 pub mod members;
 pub mod networks;
 pub mod not_in_use;
+pub mod operations;
 pub mod output;
 pub mod pages;
 pub mod portal;
@@ -43,28 +46,24 @@ use active_learning_aws::{
     bucket::{Bucket, BucketError},
     env::{ConfigError, Env},
     event_bus::EventBus,
-    failure::chain,
     label_set::LabelSets,
-    lambda, metrics,
-    overview::{Bounded, FAILED_EVENTS, Waiting},
+    lambda,
 };
-use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use lambda_runtime::{
-    Diagnostic, LambdaEvent,
-    tracing::{info, warn},
-};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use chrono::{DateTime, Duration, Utc};
+use lambda_runtime::{Diagnostic, LambdaEvent, tracing::info};
+use serde_json::Value;
 
 use crate::api::Api;
-use crate::event::{HttpReply, InvalidEvent, Invocation};
+use crate::control_plane::ControlPlane;
+use crate::event::{HttpReply, HttpRequest, InvalidEvent, Invocation};
+use crate::flows::Flows;
 use crate::guideline::Guidelines;
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
-use crate::members::Members;
+use crate::members::{MemberError, Members};
 use crate::networks::AllowedNetworks;
 use crate::portal::{Portal, ShowRules};
-use crate::session::{Claims, KeyInUse, Purpose, Role, SIGN_IN_LINK_LIFETIME};
+use crate::session::KeyInUse;
 use crate::task_template::TaskTemplate;
 
 /// Longest name of a reviewer, in characters.
@@ -157,6 +156,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let bus = EventBus::new(&sdk, &config.event_bus);
     let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
     let function = function.with_signing_secret(secrets).with_event_bus(bus);
+    let function = function.assuming_roles(sdk.clone());
     let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
 }
@@ -176,9 +176,21 @@ pub enum HumanReviewError {
     /// Neither the environment nor the payload says where the portal is.
     #[error("PORTAL_URL is empty: give portalUrl in the payload")]
     UnknownPortalUrl,
+    /// Nobody of this name was invited or has signed in.
+    #[error("nobody of this name is known")]
+    UnknownReviewer,
     /// The review bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+}
+
+impl From<MemberError> for HumanReviewError {
+    fn from(error: MemberError) -> Self {
+        match error {
+            MemberError::Unknown => Self::UnknownReviewer,
+            MemberError::Bucket(error) => Self::Bucket(error),
+        }
+    }
 }
 
 impl From<HumanReviewError> for Diagnostic {
@@ -188,6 +200,7 @@ impl From<HumanReviewError> for Diagnostic {
             HumanReviewError::InvalidOperation(_) => "InvalidOperation",
             HumanReviewError::InvalidReviewer => "InvalidReviewer",
             HumanReviewError::UnknownPortalUrl => "UnknownPortalUrl",
+            HumanReviewError::UnknownReviewer => "UnknownReviewer",
             HumanReviewError::Bucket(_) => "Bucket",
         };
         Self {
@@ -208,6 +221,10 @@ pub struct HumanReview {
     members: Members,
     label_sets: LabelSets,
     loops: Loops,
+    flows: Flows,
+    rules: FlowRules,
+    /// Assumes the roles of flow definitions.
+    sdk: Option<aws_config::SdkConfig>,
     guidelines: Guidelines,
     key: KeyInUse,
 }
@@ -223,10 +240,13 @@ impl HumanReview {
             availability: Duration::seconds(config.task_availability_seconds.into()),
             time_limit: Duration::seconds(config.task_time_limit_seconds.into()),
         };
-        let loops = Loops::new(bucket.clone(), config.flow_definition_arn.clone(), rules);
+        let loops = Loops::new(bucket.clone(), config.flow_definition_arn.clone(), rules.clone());
         Self {
-            config,
             guidelines: Guidelines::new(bucket.clone()),
+            flows: Flows::new(bucket.clone(), &config.flow_definition_arn),
+            config,
+            rules,
+            sdk: None,
             sfn: None,
             members: Members::new(bucket.clone()),
             bucket,
@@ -243,6 +263,16 @@ impl HumanReview {
     pub fn with_state_machine(self, sfn: aws_sdk_sfn::Client) -> Self {
         Self {
             sfn: Some(sfn),
+            ..self
+        }
+    }
+
+    /// Writes outputs of flow definitions that the API made with the rights of their roles.
+    #[must_use]
+    pub fn assuming_roles(self, sdk: aws_config::SdkConfig) -> Self {
+        Self {
+            loops: self.loops.assuming_roles(sdk.clone()),
+            sdk: Some(sdk),
             ..self
         }
     }
@@ -265,8 +295,22 @@ impl HumanReview {
     /// [`HumanReviewError`] for direct invocations and events of no known kind; HTTP errors are replies.
     pub async fn handle(&self, event: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
         match Invocation::read(event)? {
+            Invocation::FunctionUrl(request) if control_plane::operation(&request).is_some() => {
+                let operation = control_plane::operation(&request).unwrap_or_default();
+                let control_plane = ControlPlane {
+                    flows: &self.flows,
+                    template: self.template(),
+                    own_rules: self.rules.clone(),
+                    portal_url: &self.config.portal_url,
+                    sdk: self.sdk.as_ref(),
+                    now,
+                };
+                let reply = Box::pin(control_plane.answer(operation, &request)).await;
+                Ok(reply.into_event())
+            }
             Invocation::FunctionUrl(request) => {
                 let api = Api {
+                    flows: &self.flows,
                     loops: &self.loops,
                     template: self.template(),
                     flow_definition_arn: &self.config.flow_definition_arn,
@@ -276,11 +320,11 @@ impl HumanReview {
                 // Boxed: the compiler measures nested futures to a limited depth only.
                 Ok(Box::pin(api.answer(&request)).await.into_event())
             }
-            Invocation::Proxy(request) if !self.config.allowed_networks.allow(&request.source_ip) => {
-                info!("refused: not of an allowed network");
-                Ok(HttpReply::not_found().into_event())
-            }
             Invocation::Proxy(request) => {
+                if !self.may_reach(&request, now).await? {
+                    info!("refused: not of an allowed network");
+                    return Ok(HttpReply::not_found().into_event());
+                }
                 let portal = Portal {
                     loops: &self.loops,
                     bucket: &self.bucket,
@@ -305,67 +349,20 @@ impl HumanReview {
         }
     }
 
+    /// Returns whether a client may reach the portal: the parameter of the stack and the workforce must both allow it.
+    async fn may_reach(&self, request: &HttpRequest, now: DateTime<Utc>) -> Result<bool, BucketError> {
+        if !self.config.allowed_networks.allow(&request.source_ip) {
+            return Ok(false);
+        }
+        let networks = self.flows.networks(now).await?;
+        Ok(networks.allow(&request.source_ip))
+    }
+
     fn template(&self) -> TaskTemplate<'_> {
         TaskTemplate {
             bucket: &self.bucket,
             key: &self.config.template_key,
         }
-    }
-
-    async fn operate(&self, payload: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
-        match serde_json::from_value(payload).map_err(HumanReviewError::InvalidOperation)? {
-            Operation::CreateSignInLink {
-                reviewer,
-                portal_url,
-                role,
-            } => self.create_sign_in_link(&reviewer, portal_url, role, now).await,
-            Operation::Measure => self.measure(now).await,
-            Operation::TryTemplate { input, items } => {
-                let trial = self.template().try_now(input, items).await;
-                Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
-            }
-        }
-    }
-
-    async fn create_sign_in_link(
-        &self,
-        reviewer: &str,
-        portal_url: Option<String>,
-        role: Role,
-        now: DateTime<Utc>,
-    ) -> Result<Value, HumanReviewError> {
-        let reviewer = checked_reviewer(reviewer)?;
-        let portal_url = portal_url.unwrap_or_else(|| self.config.portal_url.clone());
-        if portal_url.is_empty() {
-            return Err(HumanReviewError::UnknownPortalUrl);
-        }
-        let claims = Claims::new(Purpose::SignIn, reviewer, now).with_role(role);
-        let token = self.key.recent(now).await.sign(&claims);
-        let expires_at = now + SIGN_IN_LINK_LIFETIME;
-        Ok(json!({
-            "url": format!("{}/sign-in?token={token}", portal_url.trim_end_matches('/')),
-            "expiresAt": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        }))
-    }
-
-    /// Counts what waits, for alarms; called by a schedule. Loops whose time is over end meanwhile, so that it is told.
-    async fn measure(&self, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
-        if let Err(error) = self.loops.end_overdue(now).await {
-            warn!(
-                error = chain(&error),
-                "loops whose time is over could not be ended"
-            );
-        }
-        let waiting = Waiting::read(&self.bucket, now).await?;
-        let failed = Bounded::count(&self.feedback, FAILED_EVENTS).await?;
-        let age = waiting.oldest_age_seconds.unwrap_or(0);
-        let counts = [
-            ("Waiting", waiting.tasks.count as u64),
-            ("OldestAgeSeconds", u64::try_from(age).unwrap_or(0)),
-            ("FailedEvents", failed.count as u64),
-        ];
-        metrics::count("human-review", &counts);
-        Ok(json!({ "waiting": waiting, "failedEvents": failed }))
     }
 }
 
@@ -381,23 +378,4 @@ pub fn checked_reviewer(reviewer: &str) -> Result<&str, HumanReviewError> {
         true => Err(HumanReviewError::InvalidReviewer),
         false => Ok(reviewer),
     }
-}
-
-/// Payloads of direct invocations.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "operation", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-enum Operation {
-    CreateSignInLink {
-        reviewer: String,
-        portal_url: Option<String>,
-        #[serde(default)]
-        role: Role,
-    },
-    /// Counts what waits, as metrics.
-    Measure,
-    /// Tries the worker task template in use with a made-up answer, on this input or on so many made-up items.
-    TryTemplate {
-        input: Option<Value>,
-        items: Option<usize>,
-    },
 }

@@ -3,6 +3,8 @@
 //! One small document for each, by the id of their worker. Who signed in with an earlier version has none until they
 //! sign in again, and is what their session says.
 
+mod changes;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +13,7 @@ use active_learning_core::keys;
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::changes::{Invitation, MemberChange, MemberError};
 use crate::human_loop::Worker;
 use crate::session::{Claims, Role, SIGN_IN_LINK_LIFETIME};
 
@@ -54,6 +57,29 @@ pub struct Session {
 
 /// Most sessions that are kept of a member: beyond it the oldest are ended.
 const MOST_SESSIONS: usize = 50;
+
+/// Members that are listed at a time.
+const PAGE: usize = 100;
+
+/// A member of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    /// Id of their worker.
+    pub worker_id: String,
+    /// They.
+    #[serde(flatten)]
+    pub member: Member,
+}
+
+/// Members in the order of their worker ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberPage {
+    /// They, a hundred at most.
+    pub reviewers: Vec<Listed>,
+    /// Given as `after`, the next page; none where this is the last.
+    pub next: Option<String>,
+}
 
 /// Why a session is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,29 +208,37 @@ impl Members {
         Ok(member)
     }
 
-    /// Returns up to `count` members after the worker of this id, each with their id, in the order of the ids.
+    /// Returns a page of members after the worker of this id, from the first where it is empty.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
-    pub async fn page(&self, after: &str, count: usize) -> Result<Vec<(String, Member)>, BucketError> {
+    pub async fn page(&self, after: &str) -> Result<MemberPage, BucketError> {
         let after = match after {
             "" => String::new(),
             id => format!("{id}.json"),
         };
         let listed = self
             .bucket
-            .list_after(keys::REVIEWERS_FOLDER, &after, count)
+            .list_after(keys::REVIEWERS_FOLDER, &after, PAGE)
             .await?;
-        let mut members = Vec::new();
-        for object in listed {
-            let id = object.key[keys::REVIEWERS_FOLDER.len()..]
+
+        let id_of = |key: &str| {
+            key[keys::REVIEWERS_FOLDER.len()..]
                 .trim_end_matches(".json")
-                .to_owned();
+                .to_owned()
+        };
+        let mut reviewers = Vec::new();
+        for object in &listed {
             let member: Option<Member> = self.bucket.read_document(&object.key).await?;
-            members.extend(member.map(|member| (id, member)));
+            let worker_id = id_of(&object.key);
+            reviewers.extend(member.map(|member| Listed { worker_id, member }));
         }
-        Ok(members)
+        let last = listed.last().filter(|_| listed.len() == PAGE);
+        Ok(MemberPage {
+            reviewers,
+            next: last.map(|object| id_of(&object.key)),
+        })
     }
 
     fn remember(&self, worker_id: &str, member: Option<Member>, now: DateTime<Utc>) {

@@ -102,6 +102,11 @@ impl Claims {
     }
 }
 
+/// Returns the link into a portal that carries the token of a sign-in link.
+pub fn sign_in_url(portal_url: &str, token: &str) -> String {
+    format!("{}/sign-in?token={token}", portal_url.trim_end_matches('/'))
+}
+
 /// Returns whether a text may be the id of claims.
 pub fn is_session_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())

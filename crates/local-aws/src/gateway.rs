@@ -240,6 +240,10 @@ async fn json_service(
             let answer = pass_on(aws, request, "comprehend", Some(operation));
             with_faults(aws, envelope, answer).await
         }
+        "SageMaker" => {
+            let answer = pass_on(aws, request, "sagemaker", Some(operation));
+            with_faults(aws, envelope, answer).await
+        }
         other => Err(AwsError::not_implemented(other, operation)),
     };
     result.unwrap_or_else(|error| error.into_response(envelope))

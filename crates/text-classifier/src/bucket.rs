@@ -14,11 +14,10 @@
 use active_learning_aws::{
     backoff::Tries,
     bucket::{self, BINARY, BucketError, Created, Fetched, Listed, Replaced},
-    failure::chain,
     label_set::LabelSets,
+    role::s3_as,
 };
-use aws_config::{SdkConfig, sts::AssumeRoleProvider};
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_sdk_s3::{Client, error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt};
 use serde::{Serialize, de::DeserializeOwned};
@@ -86,6 +85,13 @@ pub(crate) enum Updated<T, R> {
     Done(T),
 }
 
+/// An object as it is now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    key: String,
+    etag: String,
+}
+
 /// The training bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
@@ -121,21 +127,10 @@ impl Bucket {
         let (Some(elsewhere), Some(role), Some(sdk)) = (elsewhere, role, &self.sdk) else {
             return Ok(self.clone());
         };
-        let provider = AssumeRoleProvider::builder(role)
-            .session_name("text-classifier")
-            .configure(sdk)
-            .build()
-            .await;
-        let credentials = provider.provide_credentials().await.map_err(|error| {
-            tracing::warn!(role, error = chain(&error), "a role could not be assumed");
-            refused(elsewhere, &format!("the role {role} could not be assumed"))
-        })?;
-
-        let config = aws_sdk_s3::config::Builder::from(sdk)
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let client = s3_as(sdk, role, "text-classifier").await;
+        let client = client.map_err(|error| refused(elsewhere, &error.to_string()))?;
         Ok(Self {
-            of_role: Some(Client::from_conf(config)),
+            of_role: Some(client),
             ..self.clone()
         })
     }
@@ -212,6 +207,16 @@ impl Bucket {
         Ok(self.own.delete(&state_key(resource)).await?)
     }
 
+    /// Returns which versions of the objects below a prefix there are, by key.
+    pub(crate) async fn versions(&self, prefix: &str) -> Result<Vec<Version>, StoreError> {
+        let listed = self.own.list(prefix).await?;
+        let versions = listed.into_iter().map(|object| Version {
+            key: object.key,
+            etag: object.etag,
+        });
+        Ok(versions.collect())
+    }
+
     /// Reads the states of all things whose resource starts with `kind` and a slash.
     pub(crate) async fn states<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, StoreError> {
         let listed = self.own.list(&format!("{FOLDER}{kind}/")).await?;
@@ -283,7 +288,7 @@ impl Bucket {
     /// Reads an object of this bucket.
     pub(crate) async fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let object = self.own.read(key, MAX_BYTES).await?;
-        Ok(object.map(|object| object.bytes.to_vec()))
+        Ok(object.map(|object| object.bytes))
     }
 
     /// Writes an object of this bucket.

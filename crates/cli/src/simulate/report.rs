@@ -1,9 +1,9 @@
-//! The answers, as text and as CSV.
+//! The answers, as text and as JSON.
 
-use std::io;
+use serde_json::{Value, json};
 
 use super::{
-    replay::{Replay, THRESHOLDS, Way},
+    replay::{THRESHOLDS, Trusted, Way},
     stream::{Stream, Texts},
     summary::{Curve, Mean, Summary},
 };
@@ -281,122 +281,46 @@ fn table(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// Returns each model of each replay as CSV.
-pub(super) fn runs_csv(replays: &[Replay]) -> io::Result<Vec<u8>> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    rows.write_record([
-        "strategy",
-        "encoder",
-        "seed",
-        "labels",
-        "accuracy",
-        "macro_f1",
-        "calibration_error",
-        "auroc",
-    ])?;
-    for replay in replays {
-        for point in &replay.points {
-            rows.write_record([
-                replay.way.strategy.name(),
-                with_or_without(replay.way),
-                &replay.seed.to_string(),
-                &point.labels.to_string(),
-                &point.accuracy.to_string(),
-                &point.macro_f1.to_string(),
-                &point.calibration_error.to_string(),
-                &point.auroc.map_or_else(String::new, |auroc| auroc.to_string()),
-            ])?;
-        }
-    }
-    finish(rows)
+/// Returns what all replays say, for programs; shares are from 0 to 1.
+pub(super) fn json(summary: &Summary) -> Value {
+    let curves = summary.curves.iter().map(|curve| {
+        json!({
+            "strategy": curve.way.strategy.name(),
+            "encoder": curve.way.encoder,
+            "points": curve.points,
+            "thresholds": THRESHOLDS.iter().zip(&curve.trusted).map(at_threshold).collect::<Vec<_>>(),
+        })
+    });
+    let best = summary.best().way;
+    json!({
+        "replays": summary.seeds,
+        "allLabels": summary.all,
+        "best": { "strategy": best.strategy.name(), "encoder": best.encoder },
+        "strategies": curves.collect::<Vec<_>>(),
+    })
 }
 
-/// Returns the means with the ends of their 95 % intervals as CSV.
-pub(super) fn curves_csv(summary: &Summary) -> io::Result<Vec<u8>> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    rows.write_record([
-        "strategy",
-        "encoder",
-        "labels",
-        "accuracy",
-        "accuracy_low",
-        "accuracy_high",
-        "macro_f1",
-        "macro_f1_low",
-        "macro_f1_high",
-        "calibration_error",
-        "calibration_error_low",
-        "calibration_error_high",
-        "auroc",
-        "auroc_low",
-        "auroc_high",
-    ])?;
-    let ends = |Mean { mean, half }: Mean| {
-        let end = |sign: f64| half.map_or(String::new(), |half| (mean + sign * half).to_string());
-        [mean.to_string(), end(-1.0), end(1.0)]
-    };
-    for curve in &summary.curves {
-        for point in &curve.points {
-            let mut row = vec![
-                curve.way.strategy.to_string(),
-                with_or_without(curve.way).to_owned(),
-                point.labels.to_string(),
-            ];
-            row.extend(ends(point.accuracy));
-            row.extend(ends(point.macro_f1));
-            row.extend(ends(point.calibration_error));
-            row.extend(point.auroc.map(ends).unwrap_or_default());
-            rows.write_record(row)?;
-        }
-    }
-    finish(rows)
-}
-
-/// Returns what the last models of each strategy do at each threshold as CSV; empty where it is not defined.
-pub(super) fn thresholds_csv(summary: &Summary) -> io::Result<Vec<u8>> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    rows.write_record([
-        "strategy",
-        "encoder",
-        "labels",
-        "threshold",
-        "reviewed",
-        "accuracy",
-        "errors_caught",
-    ])?;
-    let known = |share: Option<f64>| share.map_or(String::new(), |share| share.to_string());
-    for curve in &summary.curves {
-        for (threshold, trusted) in THRESHOLDS.iter().zip(&curve.trusted) {
-            rows.write_record([
-                curve.way.strategy.name(),
-                with_or_without(curve.way),
-                &curve.last().labels.to_string(),
-                threshold,
-                &trusted.reviewed.to_string(),
-                &known(trusted.accuracy),
-                &known(trusted.errors_caught),
-            ])?;
-        }
-    }
-    finish(rows)
-}
-
-fn with_or_without(way: Way) -> &'static str {
-    if way.encoder { "with" } else { "without" }
-}
-
-fn finish(rows: csv::Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
-    rows.into_inner().map_err(csv::IntoInnerError::into_error)
+fn at_threshold((threshold, trusted): (&&str, &Trusted)) -> Value {
+    let threshold: f64 = threshold.parse().expect("thresholds are numbers");
+    json!({
+        "threshold": threshold,
+        "reviewed": trusted.reviewed,
+        "accuracy": trusted.accuracy,
+        "errorsCaught": trusted.errors_caught,
+    })
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use active_learning_core::sampling::query_strategy::QueryStrategy;
 
     use super::*;
-    use crate::simulate::summary::tests::{plain, replay};
+    use crate::simulate::{
+        replay::Replay,
+        summary::tests::{plain, replay},
+    };
 
-    fn replays() -> Vec<Replay> {
+    pub fn replays() -> Vec<Replay> {
         vec![
             replay(QueryStrategy::Margin, 0, &[0.5, 0.7, 0.9]),
             replay(QueryStrategy::Margin, 1, &[0.5, 0.7, 0.9]),
@@ -405,7 +329,7 @@ mod tests {
         ]
     }
 
-    fn summary() -> Summary {
+    pub fn summary() -> Summary {
         let all = &replays()[0].points[2..];
         let ways = [QueryStrategy::Margin, QueryStrategy::Random].map(plain);
         Summary::of(&ways, &replays(), all)
@@ -451,26 +375,21 @@ mod tests {
     }
 
     #[test]
-    fn csv_files_hold_every_number() {
-        let text = |csv: io::Result<Vec<u8>>| String::from_utf8(csv.expect("memory")).expect("UTF-8");
+    fn json_holds_the_means_with_their_intervals_and_names_the_best() {
+        let answers = json(&summary());
 
-        let runs = text(runs_csv(&replays()));
-        let curves = text(curves_csv(&summary()));
-        let thresholds = text(thresholds_csv(&summary()));
-
-        assert_eq!(runs.lines().count(), 1 + 4 * 3);
+        assert_eq!(answers["best"], json!({"strategy": "margin", "encoder": false}));
         assert_eq!(
-            runs.lines().nth(2),
-            Some("margin,without,0,40,0.7,0.35,0.25,0.75")
+            (&answers["replays"], &answers["allLabels"]["labels"]),
+            (&json!(2), &json!(60))
         );
+        let margin = &answers["strategies"][0];
+        assert_eq!(margin["strategy"], "margin");
+        assert_eq!(margin["points"][1]["labels"], 40);
+        assert_eq!(margin["points"][1]["accuracy"], json!({"mean": 0.7, "half": 0.0}));
         assert_eq!(
-            curves.lines().nth(1),
-            Some("margin,without,20,0.5,0.5,0.5,0.25,0.25,0.25,0.25,0.25,0.25,0.75,0.75,0.75")
-        );
-        assert_eq!(thresholds.lines().count(), 1 + 2 * THRESHOLDS.len());
-        assert_eq!(
-            thresholds.lines().nth(2),
-            Some("margin,without,60,0.5,0.25,0.9,0.5")
+            margin["thresholds"][1],
+            json!({"threshold": 0.5, "reviewed": 0.25, "accuracy": 0.9, "errorsCaught": 0.5})
         );
     }
 }

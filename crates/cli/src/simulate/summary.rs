@@ -2,6 +2,8 @@
 
 use active_learning_core::{sampling::query_strategy::QueryStrategy, statistics::half_interval_of_mean};
 
+use serde::Serialize;
+
 use super::replay::{Point, Replay, Trusted, Way};
 
 const CONFIDENCE: f64 = 0.95;
@@ -18,7 +20,7 @@ pub(super) struct Summary {
 }
 
 /// Models that have learned all labels, on average.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct AllLabels {
     /// Their number; with another rarest class for each replay, the largest.
     pub labels: usize,
@@ -38,7 +40,8 @@ pub(super) struct Curve {
 }
 
 /// Models with the same number of labels.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct MeanPoint {
     /// The number of labels.
     pub labels: usize,
@@ -53,7 +56,7 @@ pub(super) struct MeanPoint {
 }
 
 /// A mean with its 95 % confidence interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Mean {
     /// The mean.
     pub mean: f64,

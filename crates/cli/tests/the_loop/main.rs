@@ -15,6 +15,7 @@ mod people;
 mod predictions;
 mod producers;
 mod results_pushed;
+mod reviewers;
 mod upgrade;
 
 use std::collections::BTreeMap;

@@ -12,11 +12,12 @@ use super::data::is_record_id;
 use super::page::{Block, Form};
 use super::versions::{PAGE, is_execution_name};
 use super::{Console, ConsoleError, View, done_redirect};
+use crate::audit_log::{AuditLog, Deed};
 use crate::event::HttpReply;
-use crate::human_loop::Worker;
 use crate::loops::LoopError;
+use crate::members::MemberChange;
 use crate::pages::redirect;
-use crate::session::{Claims, Purpose, Role, SESSION_LIFETIME, SIGN_IN_LINK_LIFETIME, is_session_id};
+use crate::session::{Role, is_session_id, sign_in_url};
 use crate::validation::is_loop_name;
 use crate::{HumanReviewError, checked_reviewer};
 
@@ -173,15 +174,14 @@ impl Console<'_> {
             return Ok(self.confirmation(action, subject, value));
         }
 
-        self.write_down(action.address, subject, value).await?;
-        match self.carry_out(action, subject, value).await {
-            Ok(reply) => Ok(reply),
-            Err(error) => {
-                self.write_failure(action.address, subject, &error.to_string())
-                    .await?;
-                Err(error)
-            }
-        }
+        let deed = Deed {
+            action: action.address,
+            subject,
+            value,
+        };
+        AuditLog::of_session(self.review, &self.session.reviewer, self.now)
+            .record(deed, self.carry_out(action, subject, value))
+            .await
     }
 
     fn search(&self, path: &str, form: &BTreeMap<String, String>) -> Option<HttpReply> {
@@ -283,7 +283,10 @@ impl Console<'_> {
             "merge-label" => self.merge_label(subject, value).await?,
             "refuse-label" => self.refuse_label(subject).await?,
             "send-again" => self.send_again(subject).await?,
-            _ => self.change_member(action, subject, value).await?,
+            _ => {
+                let change = MemberChange::of_address(action.address, value).ok_or(ConsoleError::NotFound)?;
+                self.members.apply(subject, change, self.now).await?;
+            }
         }
         Ok(done_redirect(action.page, action.address))
     }
@@ -337,53 +340,15 @@ impl Console<'_> {
         Ok(())
     }
 
-    async fn change_member(&self, action: &Action, name: &str, value: &str) -> Result<(), ConsoleError> {
-        let role = Role::parse(value);
-        let worker = Worker::of(name);
-        if self.members.recent(&worker.id, self.now).await?.is_none() {
-            return Err(ConsoleError::Invalid("nobody of this name is known".to_owned()));
-        }
-        self.members
-            .change(&worker, self.now, |member| {
-                // A link that was made before would undo it.
-                if action.address != "end-session" {
-                    member.links_void_at = Some(self.now.timestamp());
-                }
-                match (action.address, role) {
-                    ("end-session", _) => {
-                        member.end(value, (self.now + SESSION_LIFETIME).timestamp(), self.now)
-                    }
-                    ("pause-reviewer", _) => member.paused = true,
-                    ("resume-reviewer", _) => member.paused = false,
-                    ("revoke-sessions", _) => member.revoked_at = Some(self.now.timestamp()),
-                    (_, Some(role)) => member.role = role,
-                    _ => {}
-                }
-            })
-            .await?;
-        Ok(())
-    }
-
     /// Makes a link, which is shown once and written down nowhere.
     async fn invite(&self, name: &str, role: &str) -> Result<HttpReply, ConsoleError> {
         let role = Role::parse(role).unwrap_or_default();
         let name = checked_reviewer(name)
             .map_err(|error: HumanReviewError| ConsoleError::Invalid(error.to_string()))?;
-        let worker = Worker::of(name);
-        let token = self
-            .key
-            .sign(&Claims::new(Purpose::SignIn, name, self.now).with_role(role));
-        self.members
-            .change(&worker, self.now, |member| {
-                member.invited_at = Some(self.now);
-                if member.signed_in_at.is_none() {
-                    member.role = role;
-                }
-            })
-            .await?;
+        let invitation = self.members.invite(self.key, name, role, self.now).await?;
 
-        let until = (self.now + SIGN_IN_LINK_LIFETIME).to_rfc3339_opts(SecondsFormat::Secs, true);
-        let link = format!("{}/sign-in?token={token}", self.portal_url);
+        let until = invitation.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let link = sign_in_url(&self.portal_url, &invitation.token);
         let blocks = vec![
             Block::text(format!(
                 "Give this link to {name}. It works once, until {until}, and is not shown again."

@@ -5,7 +5,8 @@ use active_learning_aws::overview::FAILED_EVENTS;
 use serde_json::{Value, json};
 
 use super::page::{Block, Cell, Form, Table};
-use super::{Console, ConsoleError, View, audit_log, report};
+use super::{Console, ConsoleError, View, report};
+use crate::audit_log;
 use crate::output::iso_time;
 
 /// Objects of a folder that are shown.
@@ -60,7 +61,7 @@ impl Console<'_> {
                 json!({ "objects": shown.iter().map(as_json).collect::<Vec<_>>(), "hasMore": has_more });
         }
         let (entries, has_more) = audit_log::latest(self.review, self.now, ENTRIES).await?;
-        blocks.push(Block::heading("Done in the console today"));
+        blocks.push(Block::heading("Done by operators today"));
         blocks.push(Block::Table(log(&entries)));
         if has_more {
             blocks.push(Block::text(
@@ -119,7 +120,7 @@ fn log(entries: &[audit_log::Entry]) -> Table {
             .map_or_else(String::new, |why| format!("failed: {why}"));
         vec![
             Cell::text(iso_time(entry.at)),
-            Cell::text(&entry.by),
+            Cell::text(who(entry)),
             Cell::text(&entry.action),
             Cell::text(&entry.subject),
             Cell::text(&entry.value),
@@ -130,5 +131,12 @@ fn log(entries: &[audit_log::Entry]) -> Table {
         caption: "The newest first, of today (UTC)".to_owned(),
         head: vec!["When", "Who", "Action", "Of what", "Choice", "Outcome"],
         rows: entries.iter().map(row).collect(),
+    }
+}
+
+fn who(entry: &audit_log::Entry) -> String {
+    match entry.invoked {
+        true => format!("{}, at the command line", entry.by),
+        false => entry.by.clone(),
     }
 }

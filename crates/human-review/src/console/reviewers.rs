@@ -1,44 +1,15 @@
 //! Who may sign in.
 
-use serde::Serialize;
-
 use super::page::{Block, Cell, Field, Form, Table};
 use super::{Console, ConsoleError, View, to_json};
 use crate::event::HttpRequest;
-use crate::members::Member;
+use crate::members::Listed;
 use crate::session::{Role, SESSION_LIFETIME};
-
-/// Members on a page.
-const PAGE: usize = 100;
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row {
-    worker_id: String,
-    #[serde(flatten)]
-    member: Member,
-}
-
-#[derive(Debug, Serialize)]
-struct Rows {
-    reviewers: Vec<Row>,
-    /// Given as `after`, the next page.
-    next: Option<String>,
-}
 
 impl Console<'_> {
     pub(super) async fn reviewers(&self, request: &HttpRequest) -> Result<View, ConsoleError> {
         let after = request.query.get("after").map(String::as_str).unwrap_or_default();
-        let members = self.members.page(after, PAGE).await?;
-        let next = members
-            .last()
-            .filter(|_| members.len() == PAGE)
-            .map(|(id, _)| id.clone());
-        let rows: Vec<Row> = members
-            .into_iter()
-            .map(|(worker_id, member)| Row { worker_id, member })
-            .collect();
-
+        let page = self.members.page(after).await?;
         let mut blocks = vec![
             Block::text(
                 "Whoever was invited here or has signed in. What is changed here takes effect within a minute. Who \
@@ -55,48 +26,50 @@ impl Console<'_> {
                     "Worker id",
                     "Actions",
                 ],
-                rows: rows.iter().map(cells).collect(),
+                rows: page.reviewers.iter().map(cells).collect(),
             }),
         ];
-        if let Some(next) = &next {
+        if let Some(next) = &page.next {
             blocks.push(Block::Link(
                 format!("reviewers?after={next}"),
                 "More people".to_owned(),
             ));
         }
         blocks.push(Block::heading("Invite somebody"));
-        blocks.push(Block::Form(Form {
-            action: "invite",
-            fields: vec![
-                Field {
-                    name: "subject",
-                    label: "Name",
-                    options: Vec::new(),
-                },
-                Field {
-                    name: "value",
-                    label: "Role",
-                    options: [Role::Reviewer, Role::Admin]
-                        .map(|role| (role.as_str().into(), role.as_str().into()))
-                        .into(),
-                },
-            ],
-            button: "Make a sign-in link".to_owned(),
-            ..Form::default()
-        }));
-        let rows = Rows {
-            reviewers: rows,
-            next,
-        };
+        blocks.push(Block::Form(invitation()));
+
         Ok(View {
             title: "Reviewers".to_owned(),
             blocks,
-            json: to_json(&rows),
+            json: to_json(&page),
         })
     }
 }
 
-fn cells(row: &Row) -> Vec<Cell> {
+/// Returns the form that makes a link for somebody.
+fn invitation() -> Form {
+    Form {
+        action: "invite",
+        fields: vec![
+            Field {
+                name: "subject",
+                label: "Name",
+                options: Vec::new(),
+            },
+            Field {
+                name: "value",
+                label: "Role",
+                options: [Role::Reviewer, Role::Admin]
+                    .map(|role| (role.as_str().into(), role.as_str().into()))
+                    .into(),
+            },
+        ],
+        button: "Make a sign-in link".to_owned(),
+        ..Form::default()
+    }
+}
+
+fn cells(row: &Listed) -> Vec<Cell> {
     let member = &row.member;
     let form = |action, button: &str, value: &str| Form {
         action,

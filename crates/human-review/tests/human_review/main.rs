@@ -6,6 +6,7 @@
 mod api;
 mod console;
 mod console_pages;
+mod control_plane;
 mod crashes;
 mod events;
 mod harness;
@@ -14,6 +15,7 @@ mod life_cycle;
 mod own_pages;
 mod portal;
 mod refusals;
+mod reviewers;
 mod sign_in;
 mod status_events;
 mod steps;

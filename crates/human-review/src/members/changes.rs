@@ -1,0 +1,137 @@
+//! What operators do to members, in the console or by invoking the function: invite, pause, resume, end sessions.
+
+use active_learning_aws::bucket::BucketError;
+use chrono::{DateTime, Duration, Utc};
+
+use super::Members;
+use crate::human_loop::Worker;
+use crate::session::{Claims, Purpose, Role, SESSION_LIFETIME, SIGN_IN_LINK_LIFETIME, SigningKey};
+
+/// A change of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberChange<'a> {
+    /// Keeps them out until they are let in again.
+    Pause,
+    /// Lets them in again.
+    Resume,
+    /// Ends all their sessions.
+    RevokeSessions,
+    /// Ends the session of this id.
+    EndSession(&'a str),
+    /// Changes what they may do.
+    SetRole(Role),
+}
+
+/// Why a member was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MemberError {
+    /// Nobody of this name was invited or has signed in.
+    #[error("nobody of this name is known")]
+    Unknown,
+    /// The review bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
+
+/// A sign-in link that was made for a member: shown once, stored nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// What the link carries.
+    pub token: String,
+    /// When it stops to work.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl MemberChange<'_> {
+    /// Returns its address in the console, which is its name in the audit log.
+    pub fn address(self) -> &'static str {
+        match self {
+            Self::Pause => "pause-reviewer",
+            Self::Resume => "resume-reviewer",
+            Self::RevokeSessions => "revoke-sessions",
+            Self::EndSession(_) => "end-session",
+            Self::SetRole(_) => "set-role",
+        }
+    }
+
+    /// Returns the change of an address in the console with what was chosen there; none of other addresses.
+    pub fn of_address<'a>(address: &str, value: &'a str) -> Option<MemberChange<'a>> {
+        match address {
+            "pause-reviewer" => Some(MemberChange::Pause),
+            "resume-reviewer" => Some(MemberChange::Resume),
+            "revoke-sessions" => Some(MemberChange::RevokeSessions),
+            "end-session" => Some(MemberChange::EndSession(value)),
+            "set-role" => Role::parse(value).map(MemberChange::SetRole),
+            _ => None,
+        }
+    }
+}
+
+impl Members {
+    /// Changes somebody who is known. All but the end of one session makes their links of before void, which would undo
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`MemberError`].
+    pub async fn apply(
+        &self,
+        name: &str,
+        change: MemberChange<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(), MemberError> {
+        let worker = Worker::of(name);
+        if self.recent(&worker.id, now).await?.is_none() {
+            return Err(MemberError::Unknown);
+        }
+
+        self.change(&worker, now, |member| {
+            if !matches!(change, MemberChange::EndSession(_)) {
+                member.links_void_at = Some(now.timestamp());
+            }
+            match change {
+                MemberChange::Pause => member.paused = true,
+                MemberChange::Resume => member.paused = false,
+                MemberChange::RevokeSessions => member.revoked_at = Some(now.timestamp()),
+                MemberChange::EndSession(id) => member.end(id, (now + SESSION_LIFETIME).timestamp(), now),
+                MemberChange::SetRole(role) => member.role = role,
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Makes a link for somebody, who is known from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn invite(
+        &self,
+        key: &SigningKey,
+        name: &str,
+        role: Role,
+        now: DateTime<Utc>,
+    ) -> Result<Invitation, BucketError> {
+        let member = self
+            .change(&Worker::of(name), now, |member| {
+                member.invited_at = Some(now);
+                if member.signed_in_at.is_none() {
+                    member.role = role;
+                }
+            })
+            .await?;
+
+        // Times are whole seconds: a link of the second in which the earlier ones were made void is a later one.
+        let is_void = |void_at: i64| void_at >= now.timestamp();
+        let made_at = match member.links_void_at.is_some_and(is_void) {
+            true => now + Duration::seconds(1),
+            false => now,
+        };
+        let link = Claims::new(Purpose::SignIn, name, made_at).with_role(role);
+        Ok(Invitation {
+            token: key.sign(&link),
+            expires_at: made_at + SIGN_IN_LINK_LIFETIME,
+        })
+    }
+}

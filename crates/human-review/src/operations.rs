@@ -1,0 +1,208 @@
+//! What the function does when it is invoked directly, by whoever may invoke it: `{"operation": "…", …}`.
+//!
+//! Who may sign in is seen and changed by the same code as in the console, and written to the same log.
+
+use active_learning_aws::failure::chain;
+use active_learning_aws::metrics;
+use active_learning_aws::overview::{Bounded, FAILED_EVENTS, Waiting};
+use chrono::{DateTime, SecondsFormat, Utc};
+use lambda_runtime::tracing::warn;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::audit_log::{AuditLog, Deed};
+use crate::members::MemberChange;
+use crate::session::{Claims, Purpose, Role, SIGN_IN_LINK_LIFETIME, sign_in_url};
+use crate::{HumanReview, HumanReviewError, checked_reviewer};
+
+/// Payloads of direct invocations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Operation {
+    /// Makes a one-time link: `{"url", "expiresAt"}`.
+    CreateSignInLink {
+        /// Who signs in with it.
+        reviewer: String,
+        /// Where the portal is, if the environment does not say.
+        portal_url: Option<String>,
+        /// What they may do.
+        #[serde(default)]
+        role: Role,
+    },
+    /// Counts what waits, as metrics.
+    Measure,
+    /// Tries the worker task template in use with a made-up answer: `{"works", "notices"}`.
+    TryTemplate {
+        /// The input that it is tried with; made up where there is none.
+        input: Option<Value>,
+        /// Number of made-up items.
+        items: Option<usize>,
+    },
+    /// Lists who may sign in: a [`MemberPage`](crate::members::MemberPage).
+    ListReviewers {
+        /// Worker id after which the list begins; empty is the first.
+        #[serde(default)]
+        after: String,
+    },
+    /// Makes a one-time link and notes who was invited: `{"url", "expiresAt"}`.
+    InviteReviewer {
+        /// Who signs in with it.
+        reviewer: String,
+        /// Where the portal is, if the environment does not say.
+        portal_url: Option<String>,
+        /// What they may do.
+        #[serde(default)]
+        role: Role,
+        /// Who does it.
+        #[serde(default = "operator")]
+        by: String,
+    },
+    /// Keeps somebody out until they are let in again.
+    PauseReviewer(Changed),
+    /// Lets somebody in again.
+    ResumeReviewer(Changed),
+    /// Ends all sessions of somebody.
+    RevokeSessions(Changed),
+}
+
+/// Who is changed, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Name of who is changed.
+    pub reviewer: String,
+    /// Who does it.
+    #[serde(default = "operator")]
+    pub by: String,
+}
+
+/// Returns the name of whoever does not give one.
+fn operator() -> String {
+    "operator".to_owned()
+}
+
+impl HumanReview {
+    /// Does one of the operations.
+    pub(crate) async fn operate(
+        &self,
+        payload: Value,
+        now: DateTime<Utc>,
+    ) -> Result<Value, HumanReviewError> {
+        match serde_json::from_value(payload).map_err(HumanReviewError::InvalidOperation)? {
+            Operation::CreateSignInLink {
+                reviewer,
+                portal_url,
+                role,
+            } => self.create_sign_in_link(&reviewer, portal_url, role, now).await,
+            Operation::Measure => self.measure(now).await,
+            Operation::TryTemplate { input, items } => {
+                let trial = self.template().try_now(input, items).await;
+                Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
+            }
+            Operation::ListReviewers { after } => {
+                let page = self.members.page(&after).await?;
+                Ok(serde_json::to_value(page).expect("a list of members has string keys"))
+            }
+            Operation::InviteReviewer {
+                reviewer,
+                portal_url,
+                role,
+                by,
+            } => self.invite(&reviewer, portal_url, role, &by, now).await,
+            Operation::PauseReviewer(who) => self.change_member(&who, MemberChange::Pause, now).await,
+            Operation::ResumeReviewer(who) => self.change_member(&who, MemberChange::Resume, now).await,
+            Operation::RevokeSessions(who) => {
+                self.change_member(&who, MemberChange::RevokeSessions, now).await
+            }
+        }
+    }
+
+    async fn create_sign_in_link(
+        &self,
+        reviewer: &str,
+        portal_url: Option<String>,
+        role: Role,
+        now: DateTime<Utc>,
+    ) -> Result<Value, HumanReviewError> {
+        let reviewer = checked_reviewer(reviewer)?;
+        let portal_url = self.portal_url(portal_url)?;
+        let claims = Claims::new(Purpose::SignIn, reviewer, now).with_role(role);
+        let token = self.key.recent(now).await.sign(&claims);
+        Ok(link(&portal_url, &token, now + SIGN_IN_LINK_LIFETIME))
+    }
+
+    async fn invite(
+        &self,
+        reviewer: &str,
+        portal_url: Option<String>,
+        role: Role,
+        by: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Value, HumanReviewError> {
+        let (reviewer, by) = (checked_reviewer(reviewer)?, checked_reviewer(by)?);
+        let portal_url = self.portal_url(portal_url)?;
+        let deed = Deed {
+            action: "invite",
+            subject: reviewer,
+            value: role.as_str(),
+        };
+        let key = self.key.recent(now).await;
+        let invitation = AuditLog::of_invocation(&self.bucket, by, now)
+            .record(deed, self.members.invite(&key, reviewer, role, now))
+            .await?;
+        Ok(link(&portal_url, &invitation.token, invitation.expires_at))
+    }
+
+    async fn change_member(
+        &self,
+        Changed { reviewer, by }: &Changed,
+        change: MemberChange<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Value, HumanReviewError> {
+        let (reviewer, by) = (checked_reviewer(reviewer)?, checked_reviewer(by)?);
+        let deed = Deed {
+            action: change.address(),
+            subject: reviewer,
+            value: "",
+        };
+        AuditLog::of_invocation(&self.bucket, by, now)
+            .record(deed, self.members.apply(reviewer, change, now))
+            .await?;
+        Ok(json!({ "reviewer": reviewer }))
+    }
+
+    fn portal_url(&self, given: Option<String>) -> Result<String, HumanReviewError> {
+        let portal_url = given.unwrap_or_else(|| self.config.portal_url.clone());
+        match portal_url.is_empty() {
+            true => Err(HumanReviewError::UnknownPortalUrl),
+            false => Ok(portal_url),
+        }
+    }
+
+    /// Counts what waits, for alarms; called by a schedule. Loops whose time is over end meanwhile, so that it is told.
+    async fn measure(&self, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
+        if let Err(error) = self.loops.end_overdue(now).await {
+            warn!(
+                error = chain(&error),
+                "loops whose time is over could not be ended"
+            );
+        }
+
+        let waiting = Waiting::read(&self.bucket, now).await?;
+        let failed = Bounded::count(&self.feedback, FAILED_EVENTS).await?;
+        let age = waiting.oldest_age_seconds.unwrap_or(0);
+        let counts = [
+            ("Waiting", waiting.tasks.count as u64),
+            ("OldestAgeSeconds", u64::try_from(age).unwrap_or(0)),
+            ("FailedEvents", failed.count as u64),
+        ];
+        metrics::count("human-review", &counts);
+        Ok(json!({ "waiting": waiting, "failedEvents": failed }))
+    }
+}
+
+fn link(portal_url: &str, token: &str, expires_at: DateTime<Utc>) -> Value {
+    json!({
+        "url": sign_in_url(portal_url, token),
+        "expiresAt": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    })
+}
