@@ -85,6 +85,13 @@ pub(crate) enum Updated<T, R> {
     Done(T),
 }
 
+/// An object as it is now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    key: String,
+    etag: String,
+}
+
 /// The training bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
@@ -200,6 +207,16 @@ impl Bucket {
         Ok(self.own.delete(&state_key(resource)).await?)
     }
 
+    /// Returns which versions of the objects below a prefix there are, by key.
+    pub(crate) async fn versions(&self, prefix: &str) -> Result<Vec<Version>, StoreError> {
+        let listed = self.own.list(prefix).await?;
+        let versions = listed.into_iter().map(|object| Version {
+            key: object.key,
+            etag: object.etag,
+        });
+        Ok(versions.collect())
+    }
+
     /// Reads the states of all things whose resource starts with `kind` and a slash.
     pub(crate) async fn states<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, StoreError> {
         let listed = self.own.list(&format!("{FOLDER}{kind}/")).await?;
@@ -271,7 +288,7 @@ impl Bucket {
     /// Reads an object of this bucket.
     pub(crate) async fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let object = self.own.read(key, MAX_BYTES).await?;
-        Ok(object.map(|object| object.bytes.to_vec()))
+        Ok(object.map(|object| object.bytes))
     }
 
     /// Writes an object of this bucket.

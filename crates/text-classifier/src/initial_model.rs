@@ -8,7 +8,7 @@ use active_learning_core::{
         HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState,
         TrainingRows, is_initial_file, is_shipped_sample, is_test, report_key,
     },
-    labels::label_set::{LabelSet, Origin, Resolution},
+    labels::label_set::{Label, LabelSet, Origin, Resolution},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
@@ -175,8 +175,25 @@ async fn take_labels(
         labels = labels.len(),
         "labels taken in"
     );
-    let before = before.filter(|before| before.origin() != Origin::Parameter);
-    Ok(before.and_then(|before| told_of_new(&before, &set)))
+    Ok(before.and_then(|before| match before.origin() {
+        Origin::Parameter => told_of_missing(&before, &set),
+        Origin::InitialData | Origin::Edited => told_of_new(&before, &set),
+    }))
+}
+
+/// Names the labels of the parameter that training data took the place of and does not have. Where it has none of them,
+/// the parameter is of other data, as the shipped one is.
+fn told_of_missing(before: &LabelSet, after: &LabelSet) -> Option<String> {
+    let (kept, missing): (Vec<&str>, Vec<&str>) = before
+        .active()
+        .partition(|name| after.find(name).is_some_and(Label::is_active));
+    (!kept.is_empty() && !missing.is_empty()).then(|| {
+        format!(
+            "ComprehendClassificationCategories names `{}`, which the training data does not have: no label; \
+             `active-learning labels add` makes it one",
+            missing.join("`, `")
+        )
+    })
 }
 
 /// Names the labels of a set that an earlier one did not have.

@@ -45,6 +45,7 @@ mod validation;
 mod vectors;
 mod work;
 
+pub use api_error::SERVICE_FAILED;
 pub use arn::{EndpointArn, InvalidEndpointArn};
 pub use bucket::StoreError;
 pub use bucket_event::EventError;

@@ -62,7 +62,7 @@ pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> St
             counted(pool, "text")
         ),
     );
-    for (place, fate) in fates(plan).iter().enumerate() {
+    for (place, fate) in fates(plan, known).iter().enumerate() {
         line(&mut text, if place == 0 { "of these" } else { "" }, fate);
     }
     for (name, said) in known.map(self::known).unwrap_or_default() {
@@ -251,7 +251,9 @@ pub(super) fn as_json(files: &[File], plan: &Plan, known: Option<&Known>) -> Val
         "files": files.iter().map(file).collect::<Vec<_>>(),
         "toLabel": plan.labelled.len(),
         "toAsk": plan.pool.len(),
-        "toTrain": plan.count(&Fate::Trains),
+        "toTrain": plan.count(&Fate::Trains) - known.map_or(0, |known| known.tied() + known.outvoted()),
+        "tieWithAnswers": known.map(Known::tied),
+        "outvotedByAnswers": known.map(Known::outvoted),
         "contradictory": plan.contradictory,
         "tied": plan.count(&Fate::Tied),
         "unusable": plan.unusable,

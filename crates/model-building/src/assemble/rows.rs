@@ -167,7 +167,8 @@ impl Rows {
         } else {
             Mode::MultiClass
         };
-        let outcome = |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode);
+        let outcome =
+            |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode, labels.set.as_deref());
         let last_answers = LastAnswers::of(labels.records().filter(|record| outcome(record).counts()));
         let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
         let mut counts = Counts::default();
