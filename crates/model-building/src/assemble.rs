@@ -19,6 +19,7 @@ mod check;
 mod files;
 mod initial;
 mod machine_labels;
+mod row;
 mod rows;
 mod split;
 
@@ -51,8 +52,9 @@ use tracing::{info, warn};
 pub use check::{check_dataset, warnings};
 use initial::{Initial, InitialRows};
 use machine_labels::{MachineFile, MachineLabels};
+use row::Row;
 pub use rows::LabelReport;
-use rows::{Row, Rows};
+use rows::Rows;
 use split::Split;
 
 use crate::{
@@ -172,7 +174,7 @@ async fn try_assemble(
         return Err(AssembleError::Empty);
     }
     let mut policy = *policy;
-    if policy.is_first_model && rows.rows.iter().all(|row| row.source != rows::Source::Initial) {
+    if policy.is_first_model && rows.rows.iter().all(|row| row.source != row::Source::Initial) {
         policy.test_share = 0.0;
     }
     let split = Split::read(bucket).await?;
@@ -415,7 +417,7 @@ fn waiting_classes<'a>(rows: &'a Rows, fates: &[Fate], policy: &AssemblePolicy) 
             let (train, test) = counts.entry(label).or_default();
             *train += u64::from(*fate == Fate::Train);
             *test += u64::from(*fate == Fate::Test);
-            if row.source == rows::Source::Initial {
+            if row.source == row::Source::Initial {
                 initial.insert(label);
             }
         }

@@ -3,47 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::{
-    dataset::{DatasetManifest, Problem, Row},
+    dataset::Row,
     model::{
         comparison::{Candidate, Decision, Reason},
         evaluation::{LabelNames, TestPrediction, evaluate},
     },
     statistics::binomial_at_most,
 };
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ModelBuilding,
     build::{Build, Status},
+    decision_record::{DECISION, DecisionRecord},
     deployment,
     error::StepError,
     label_set::{required, use_own_names},
+    message,
 };
 
 /// Rows by which a switch is verified.
 const KNOWN_ROWS: usize = 10;
-/// Name of the decision among the objects of a build.
-pub(crate) const DECISION: &str = "decision.json";
 /// Name of the known rows among the objects of a build.
 pub(crate) const KNOWN: &str = "evaluation/known.json";
-
-/// `builds/<id>/decision.json`: the decision with its numbers and what it rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DecisionRecord {
-    /// Name of the execution.
-    pub build_id: String,
-    /// When it was made.
-    pub decided_at: DateTime<Utc>,
-    /// The dataset that the challenger was trained on, and both were compared on.
-    pub dataset: DatasetManifest,
-    /// What the check of the dataset found.
-    pub problems: Vec<Problem>,
-    /// The decision.
-    #[serde(flatten)]
-    pub decision: Decision,
-}
 
 /// A held-out row with what the models said of it, in their own words: a label may be called otherwise since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,16 +35,6 @@ pub(crate) struct KnownRow {
     pub text: String,
     pub champion: Option<String>,
     pub challenger: String,
-}
-
-impl DecisionRecord {
-    /// Returns the reasons against the deployment, or for it where none is against, in one sentence.
-    pub(crate) fn why(&self) -> String {
-        let decisive = |reason: &&Reason| reason.in_favour == self.decision.deploy;
-        let reasons = self.decision.reasons.iter().filter(decisive);
-        let reasons: Vec<&str> = reasons.map(|reason| reason.text.as_str()).collect();
-        reasons.join("; ")
-    }
 }
 
 impl ModelBuilding {
@@ -141,7 +114,7 @@ impl ModelBuilding {
             (true, false) => Status::Deploy,
         };
         if build.status == Status::NeedsApproval {
-            build.notification = Some(crate::message::approval_wanted(&build, &record));
+            build.notification = Some(message::approval_wanted(&build, &record));
         }
         Ok(build)
     }

@@ -16,9 +16,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    build_record::{BuildRecord, Outcome, RECORD},
+    decision_record::{DECISION, DecisionRecord},
     deployment::{self, SwitchedBy},
-    record::{BuildRecord, Outcome, RECORD},
-    select::{DECISION, DecisionRecord},
     tally::{self, Tally},
 };
 
