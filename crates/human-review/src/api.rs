@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::event::{HttpReply, HttpRequest};
 use crate::human_loop::{HumanLoop, Status};
 use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
-use crate::output::{iso_time, output_key};
+use crate::output::{EXPIRED, EXPIRED_CODE, iso_time, loop_arn, output_key};
 use crate::task_template::TaskTemplate;
-use crate::validation::{Violations, is_flow_definition_arn};
+use crate::validation::{BrokenRules, Violations};
 
 /// An error of the API.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,12 @@ pub enum ApiError {
     /// Anything else.
     #[error("The service failed. Please try again.")]
     Internal(#[source] LoopError),
+}
+
+impl From<BrokenRules> for ApiError {
+    fn from(broken: BrokenRules) -> Self {
+        Self::Validation(broken.0)
+    }
 }
 
 impl ApiError {
@@ -267,18 +273,6 @@ impl Api<'_> {
         loop_arn(self.flow_definition_arn, name)
     }
 }
-
-/// Returns the ARN of a loop of a flow definition.
-pub(crate) fn loop_arn(flow_definition_arn: &str, name: &str) -> String {
-    debug_assert!(is_flow_definition_arn(flow_definition_arn));
-    let scope = flow_definition_arn.split(":flow-definition/").next();
-    format!("{}:human-loop/{name}", scope.unwrap_or_default())
-}
-
-/// Failure code of a loop that nobody answered in time.
-pub(crate) const EXPIRED_CODE: &str = "Expired";
-/// Failure reason of a loop that nobody answered in time.
-pub(crate) const EXPIRED: &str = "The human loop was not answered within its availability lifetime.";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -5,6 +5,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::human_loop::{HumanLoop, Worker};
+use crate::validation::is_flow_definition_arn;
+
+/// Failure code of a loop that nobody answered in time.
+pub const EXPIRED_CODE: &str = "Expired";
+/// Failure reason of a loop that nobody answered in time.
+pub const EXPIRED: &str = "The human loop was not answered within its availability lifetime.";
+
+/// Returns the ARN of a loop of a flow definition.
+pub fn loop_arn(flow_definition_arn: &str, name: &str) -> String {
+    debug_assert!(is_flow_definition_arn(flow_definition_arn));
+    let scope = flow_definition_arn.split(":flow-definition/").next();
+    format!("{}:human-loop/{name}", scope.unwrap_or_default())
+}
 
 /// One reviewer's answer as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@
 //! | `listing/ascending/…`, `listing/descending/…` | empty marks whose key order is the listing order |
 
 use active_learning_aws::bucket::{BINARY, Bucket, BucketError, Created, JSON, Replaced};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use futures::future::try_join_all;
 use serde_json::Value;
 
@@ -16,9 +17,6 @@ use crate::human_loop::HumanLoop;
 use crate::marks::{Mark, Order};
 use crate::output::Answer;
 use crate::remarks::Remarks;
-
-/// Prefix of the service's own objects in the review bucket.
-pub const STATE_PREFIX: &str = "human-review/";
 
 /// A part of the queue.
 #[derive(Debug)]
@@ -112,7 +110,7 @@ impl Records {
 
     /// Removes the answers of a loop.
     pub async fn remove_answers(&self, id: &str) -> Result<(), BucketError> {
-        let folder = format!("{STATE_PREFIX}answers/{id}/");
+        let folder = format!("{HUMAN_REVIEW_FOLDER}answers/{id}/");
         for answer in self.bucket.list(&folder).await? {
             self.bucket.delete(&answer.key).await?;
         }
@@ -146,7 +144,7 @@ impl Records {
     /// Returns marks of loops in flight in review order: at most `limit`, up to 1,000, after the mark of
     /// this name.
     pub async fn queue_marks(&self, after: &str, limit: usize) -> Result<QueueMarks, BucketError> {
-        let prefix = format!("{STATE_PREFIX}queue/");
+        let prefix = format!("{HUMAN_REVIEW_FOLDER}queue/");
         let listed = self.bucket.list_after(&prefix, after, limit).await?;
         let names: Vec<&str> = listed
             .iter()
@@ -168,7 +166,7 @@ impl Records {
         after: &str,
         limit: usize,
     ) -> Result<Vec<String>, BucketError> {
-        let prefix = format!("{STATE_PREFIX}{}", order.folder());
+        let prefix = format!("{HUMAN_REVIEW_FOLDER}{}", order.folder());
         let listed = self.bucket.list_after(&prefix, after, limit).await?;
         let names = listed.iter().filter_map(|mark| mark.key.strip_prefix(&prefix));
         Ok(names.map(str::to_owned).collect())
@@ -176,23 +174,29 @@ impl Records {
 }
 
 fn state_key(name: &str) -> String {
-    format!("{STATE_PREFIX}loops/{name}.json")
+    format!("{HUMAN_REVIEW_FOLDER}loops/{name}.json")
 }
 
 fn input_key(id: &str) -> String {
-    format!("{STATE_PREFIX}inputs/{id}.json")
+    format!("{HUMAN_REVIEW_FOLDER}inputs/{id}.json")
 }
 
 fn answer_key(id: &str, answer_id: &str) -> String {
-    format!("{STATE_PREFIX}answers/{id}/{answer_id}.json")
+    format!("{HUMAN_REVIEW_FOLDER}answers/{id}/{answer_id}.json")
 }
 
 fn queue_key(mark: &Mark) -> Option<String> {
-    mark.queue_key().map(|key| format!("{STATE_PREFIX}queue/{key}"))
+    mark.queue_key()
+        .map(|key| format!("{HUMAN_REVIEW_FOLDER}queue/{key}"))
 }
 
 fn mark_keys(mark: &Mark) -> Vec<String> {
-    let listing = [Order::Ascending, Order::Descending]
-        .map(|order| format!("{STATE_PREFIX}{}{}", order.folder(), mark.listing_key(order)));
+    let listing = [Order::Ascending, Order::Descending].map(|order| {
+        format!(
+            "{HUMAN_REVIEW_FOLDER}{}{}",
+            order.folder(),
+            mark.listing_key(order)
+        )
+    });
     listing.into_iter().chain(queue_key(mark)).collect()
 }

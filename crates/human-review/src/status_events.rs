@@ -18,9 +18,8 @@ use tokio::time::timeout;
 
 use crate::{
     HumanReview,
-    api::{EXPIRED, EXPIRED_CODE, loop_arn},
     human_loop::{HumanLoop, Status},
-    output::output_key,
+    output::{EXPIRED, EXPIRED_CODE, loop_arn, output_key},
 };
 
 /// Source of the events.
