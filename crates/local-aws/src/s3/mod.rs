@@ -22,8 +22,9 @@
 mod access;
 mod admission;
 mod backend;
-pub(crate) mod blobs;
+mod blobs;
 mod checksum;
+mod error;
 mod events;
 mod index;
 mod multipart;
