@@ -21,6 +21,7 @@ use crate::{
     error::StepError,
     label_set::{required, use_own_names},
     message,
+    predictions::Predictions,
 };
 
 /// Rows by which a switch is verified.
@@ -37,6 +38,9 @@ pub(crate) struct KnownRow {
     pub challenger: String,
 }
 
+/// What the challenger says of the test rows; and what the champion says, with the classes that it named.
+type Evaluations = (Vec<TestPrediction>, Option<(Vec<TestPrediction>, Predictions)>);
+
 impl ModelBuilding {
     /// Decides whether the challenger is deployed.
     pub(crate) async fn select(&self, mut build: Build) -> Result<Build, StepError> {
@@ -44,21 +48,8 @@ impl ModelBuilding {
         let manifest = self.manifest(build.dataset()?).await?;
         let problems = self.problems(&manifest, &build);
         let rows = self.test_rows(&manifest).await?;
-        let (mut challenger, mut champion) = match &build.jobs[..] {
-            [challenger, champion @ ..] => {
-                let (challenger, _) = self.job_predictions(challenger, &rows).await?;
-                let champion = match champion.first() {
-                    Some(job) => Some(self.job_predictions(job, &rows).await?),
-                    None => None,
-                };
-                (challenger, champion)
-            }
-            [] if rows.is_empty() => (self.cross_validation(&challenger_arn).await?, None),
-            [] => {
-                let message = "the step select needs evaluations, which no step started";
-                return Err(StepError::Failed(message.to_owned()));
-            }
-        };
+        let (mut challenger, mut champion) = self.evaluations(&build, &rows).await?;
+
         let said = [Some(&challenger), champion.as_ref().map(|(rows, _)| rows)].map(own_words);
         let mut gone = None;
         if let Some(set) = self.label_set().await? {
@@ -89,15 +80,9 @@ impl ModelBuilding {
         }
         self.refuse_rolled_back(&mut decision).await?;
         self.refuse_other_mode(&mut decision).await?;
-        let known = match rows.is_empty() {
-            true => Vec::new(),
-            false => known_rows(
-                &rows,
-                champion.as_ref().map(|(rows, _)| &rows[..]),
-                &challenger,
-                &said,
-            ),
-        };
+
+        let old = champion.as_ref().map(|(rows, _)| &rows[..]);
+        let known = known_rows(&rows, old, &challenger, &said);
         self.bucket.put_document(&build.key(KNOWN), &known).await?;
         let record = DecisionRecord {
             build_id: build.id.clone(),
@@ -117,6 +102,26 @@ impl ModelBuilding {
             build.notification = Some(message::approval_wanted(&build, &record));
         }
         Ok(build)
+    }
+
+    /// Returns what the challenger says of the test rows, and the champion where it was asked; without test rows what
+    /// cross-validation says.
+    async fn evaluations(&self, build: &Build, rows: &[Row]) -> Result<Evaluations, StepError> {
+        match &build.jobs[..] {
+            [challenger, champion @ ..] => {
+                let (challenger, _) = self.job_predictions(challenger, rows).await?;
+                let champion = match champion.first() {
+                    Some(job) => Some(self.job_predictions(job, rows).await?),
+                    None => None,
+                };
+                Ok((challenger, champion))
+            }
+            [] if rows.is_empty() => Ok((self.cross_validation(build.challenger()?).await?, None)),
+            [] => {
+                let message = "the step select needs evaluations, which no step started";
+                Err(StepError::Failed(message.to_owned()))
+            }
+        }
     }
 
     /// A model that was rolled back does not come back by itself.
