@@ -1,6 +1,5 @@
 //! Changes of an object that others may change too: read, write, and all over again if it was another meanwhile.
 
-use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
