@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import tempfile
 import time
 import urllib.parse
@@ -310,6 +311,68 @@ def sign_in_link(stack):
     equal((failed["FunctionError"], json.loads(failed["Payload"].read())["errorType"]), ("Unhandled", "InvalidReviewer"))
     refused("InvalidRequestContentException", 400, invoke, **function, Payload="{")
     refused("ResourceNotFoundException", 404, invoke, FunctionName="nothing")
+
+
+def signed_in(stack, reviewer):
+    """Signs a reviewer in and returns the session's cookie."""
+    operation = json.dumps({"operation": "create-sign-in-link", "reviewer": reviewer})
+    answer = stack.client("lambda").invoke(FunctionName=stack.outputs["ReviewPortalFunction"], Payload=operation)
+    url, token = json.loads(answer["Payload"].read())["url"].split("?token=")
+    form = urllib.parse.urlencode({"token": token}).encode()
+    answer = http(url, form, content_type="application/x-www-form-urlencoded")
+    return answer.headers["set-cookie"].split(";")[0]
+
+
+@check("SageMaker: a template, a team and a flow definition; its loop ends in a bucket of one's own")
+def flow_definition(stack):
+    sagemaker, a2i, s3 = (stack.client(name) for name in ("sagemaker", "sagemaker-a2i-runtime", "s3"))
+    own = "a2i-results-of-my-own"
+    s3.create_bucket(Bucket=own)
+    template = """<crowd-form><crowd-classifier name="sentiment" categories="['positive', 'negative']" header="Tone?">
+        <classification-target>{{ task.input.taskObject }}</classification-target></crowd-classifier></crowd-form>"""
+    ui = sagemaker.create_human_task_ui(HumanTaskUiName="tone", UiTemplate={"Content": template})["HumanTaskUiArn"]
+    refused("ResourceInUse", 400, sagemaker.create_human_task_ui, HumanTaskUiName="tone",
+            UiTemplate={"Content": template})
+    role = "arn:aws:iam::000000000000:role/a2i-notebook"
+    rendered = sagemaker.render_ui_template(
+        HumanTaskUiArn=ui, Task={"Input": json.dumps({"taskObject": "<b>fine</b>"})}, RoleArn=role)
+    assert "&lt;b&gt;fine" in rendered["RenderedContent"] and not rendered["Errors"], rendered
+    team = sagemaker.create_workteam(
+        WorkteamName="Mail-Team", Description="Mail",
+        MemberDefinitions=[{"OidcMemberDefinition": {"Groups": ["mail"]}}])["WorkteamArn"]
+    assert "Mail-Team" in [found["WorkteamName"] for page in sagemaker.get_paginator("list_workteams").paginate()
+                           for found in page["Workteams"]]
+    config = {"WorkteamArn": team, "HumanTaskUiArn": ui, "TaskTitle": "Tone of a mail", "TaskDescription": "Say it",
+              "TaskCount": 1, "TaskTimeLimitInSeconds": 3600, "TaskKeywords": ["mail"]}
+    arguments = {"FlowDefinitionName": "tone", "RoleArn": role, "HumanLoopConfig": config,
+                 "OutputConfig": {"S3OutputPath": f"s3://{own}/results"}}
+    flow = sagemaker.create_flow_definition(**arguments)["FlowDefinitionArn"]
+    described = sagemaker.describe_flow_definition(FlowDefinitionName="tone")
+    equal((described["FlowDefinitionStatus"], described["HumanLoopConfig"]), ("Active", config), "flow definition")
+
+    a2i.start_human_loop(HumanLoopName="check-tone", FlowDefinitionArn=flow, HumanLoopInput={
+        "InputContent": json.dumps({"initialValue": "negative", "taskObject": "I love this"})})
+    cookie = signed_in(stack, "Mail reviewer")
+    page = http(f"{stack.portal_url}task?loop=check-tone", cookie=cookie)
+    assert "Tone of a mail" in page.text and "I love this" in page.text, page.text[:500]
+    form = {name: re.search(f'name="{name}" value="([^"]*)"', page.text)[1] for name in
+            ("portal:csrf", "portal:loop", "portal:loop-id")}
+    form["portal:answer"] = json.dumps({"sentiment": {"label": "positive"}})
+    equal(http(f"{stack.portal_url}submit", urllib.parse.urlencode(form).encode(), cookie=cookie,
+               content_type="application/x-www-form-urlencoded").status, 303, "submit")
+    done = a2i.describe_human_loop(HumanLoopName="check-tone")
+    equal((done["HumanLoopStatus"], done["FlowDefinitionArn"]), ("Completed", flow))
+    bucket, key = done["HumanLoopOutput"]["OutputS3Uri"].removeprefix("s3://").split("/", 1)
+    assert bucket == own and key.startswith("results/tone/"), key
+    output = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    equal(output["humanAnswers"][0]["answerContent"], {"sentiment": {"label": "positive"}})
+    listed = a2i.list_human_loops(FlowDefinitionArn=flow)["HumanLoopSummaries"]
+    equal([found["HumanLoopName"] for found in listed], ["check-tone"])
+    a2i.delete_human_loop(HumanLoopName="check-tone")
+    sagemaker.delete_flow_definition(FlowDefinitionName="tone")
+    refused("ResourceNotFound", 400, sagemaker.describe_flow_definition, FlowDefinitionName="tone")
+    sagemaker.delete_human_task_ui(HumanTaskUiName="tone")
+    sagemaker.delete_workteam(WorkteamName="Mail-Team")
 
 
 @check("API Gateway: the API key by its id")

@@ -25,6 +25,7 @@ pub mod redrive;
 pub mod rejected;
 pub mod relabelling;
 pub mod reply;
+pub mod role;
 pub mod s3_event;
 pub mod text_vectors;
 

@@ -91,6 +91,9 @@ pub async fn run(options: &Options, state_dir: &Path) -> Result<bool, Failure> {
 
     let verdict = ledger.verdict(&exported, dead_letters);
     println!("{}", table(options, &verdict, &stack, sent, begin.elapsed()));
+    for text in ledger.asked_twice() {
+        println!("  asked twice: {text}");
+    }
     Ok(verdict.is_clean())
 }
 

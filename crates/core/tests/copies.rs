@@ -184,7 +184,7 @@ fn contrast_pairs_in_many_scripts_are_kept_apart_and_true_copies_are_one() {
         }
     }
     println!("contrast pairs: {other}, none merged; true copies: {found} of {same} found");
-    assert!(other >= 200 && same >= 200, "{other} {same}");
+    assert!(other >= 350 && same >= 200, "{other} {same}");
 }
 
 #[test]
@@ -209,8 +209,9 @@ fn news_are_measured_where_they_are_at_hand() {
     for (name, edit) in FORM.into_iter().chain(CHANGES) {
         let found = Found::of(edit, &distinct, &recent, 4);
         found.print(name);
+        // A hundredth goes to what takes a text back, and to texts of no sure language.
         assert!(
-            found.right >= found.before && found.wrong == 0,
+            100 * found.right >= 99 * found.before && found.wrong == 0,
             "{name}: {found:?}"
         );
     }

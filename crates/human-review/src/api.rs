@@ -1,4 +1,6 @@
-//! The A2I runtime API, version 2019-11-07 (REST-JSON), for one flow definition.
+//! The A2I runtime API, version 2019-11-07 (REST-JSON).
+//!
+//! It serves the flow definition of the stack, and those that [`crate::control_plane`] made.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::event::{HttpReply, HttpRequest};
+use crate::flows::{Flow, Flows};
 use crate::human_loop::{HumanLoop, Status};
 use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
-use crate::output::{EXPIRED, EXPIRED_CODE, iso_time, loop_arn, output_key};
+use crate::output::{failure, iso_time, loop_arn, output_uri};
 use crate::task_template::TaskTemplate;
 use crate::validation::{BrokenRules, Violations};
 
@@ -77,19 +80,21 @@ impl ApiError {
             }
             LoopError::Contention => Self::Throttled(error),
             LoopError::Storage(ref storage) if storage.is_throttling() => Self::Throttled(error),
-            LoopError::Refused(_) | LoopError::Storage(_) => Self::Internal(error),
+            LoopError::Refused(_) | LoopError::Storage(_) | LoopError::Output { .. } => Self::Internal(error),
         }
     }
 }
 
-/// The API over the loops of one flow definition.
+/// The API over the loops.
 #[derive(Debug)]
 pub struct Api<'a> {
     /// The loops.
     pub loops: &'a Loops,
     /// What their tasks are shown by.
     pub template: TaskTemplate<'a>,
-    /// ARN of the flow definition that is served.
+    /// The flow definitions.
+    pub flows: &'a Flows,
+    /// ARN of the stack's own flow definition.
     pub flow_definition_arn: &'a str,
     /// Bucket of the output.
     pub bucket: &'a str,
@@ -138,50 +143,44 @@ impl Api<'_> {
 
     async fn start(&self, body: &[u8]) -> Result<Value, ApiError> {
         let request: StartRequest = serde_json::from_slice(body).map_err(ApiError::Serialization)?;
-        let (name, input) = self.checked_start(request)?;
-        self.check_input(&name, &input).await?;
-        let started = self.loops.start(&name, &input, self.now).await;
+        let (name, flow, input) = checked_start(request)?;
+        let flow = self.flow(&flow, &name).await?;
+        self.check_input(flow.as_ref(), &name, &input).await?;
+        let flow = flow.map(|flow| (flow.of_loop(), flow.rules()));
+        let started = self.loops.start_in(flow, &name, &input, self.now).await;
         started.map_err(|error| ApiError::from_loop(error, &name))?;
         Ok(json!({ "HumanLoopArn": self.loop_arn(&name) }))
     }
 
-    /// Returns name and input content of a start request that keeps the rules.
-    fn checked_start(&self, request: StartRequest) -> Result<(String, String), ApiError> {
-        let mut violations = Violations::default();
-        violations.loop_name(request.human_loop_name.as_deref());
-        violations.flow_definition_arn(request.flow_definition_arn.as_deref());
-        let input = request
-            .human_loop_input
-            .as_ref()
-            .map(|input| &input.input_content);
-        match input {
-            None => violations.missing("humanLoopInput"),
-            Some(content) => violations.input_content(content.as_deref()),
+    /// Returns a flow definition that loops may be started in; none for the stack's own.
+    async fn flow(&self, arn: &str, name: &str) -> Result<Option<Flow>, ApiError> {
+        if arn == self.flow_definition_arn {
+            return Ok(None);
         }
-        if let Some(attributes) = &request.data_attributes {
-            violations.content_classifiers(attributes.content_classifiers.as_deref());
+        let found = self.flows.find_arn(arn).await;
+        let found = found.map_err(|error| ApiError::from_loop(error.into(), name))?;
+        let unusable = |flow: &Flow| flow.failure_reason.clone();
+        match found {
+            None => Err(ApiError::Validation(
+                "The flow definition does not exist or is not served here.".to_owned(),
+            )),
+            Some(flow) => match unusable(&flow) {
+                Some(reason) => Err(ApiError::Validation(format!(
+                    "The flow definition is not Active: {reason}"
+                ))),
+                None => Ok(Some(flow)),
+            },
         }
-        violations.into_result()?;
-        if request.flow_definition_arn.as_deref() != Some(self.flow_definition_arn) {
-            let message = "The flow definition does not exist or is not served here.";
-            return Err(ApiError::Validation(message.to_owned()));
-        }
-        let name = request.human_loop_name.unwrap_or_default();
-        let input = request
-            .human_loop_input
-            .and_then(|input| input.input_content)
-            .unwrap_or_default();
-        if serde_json::from_str::<serde_json::Map<String, Value>>(&input).is_err() {
-            let message = "HumanLoopInput.InputContent must be the text of a JSON object.";
-            return Err(ApiError::Validation(message.to_owned()));
-        }
-        Ok((name, input))
     }
 
     /// Refuses an input of which nobody could see anything: its loop would be completed by an empty page.
-    async fn check_input(&self, name: &str, input: &str) -> Result<(), ApiError> {
+    async fn check_input(&self, flow: Option<&Flow>, name: &str, input: &str) -> Result<(), ApiError> {
         let input = serde_json::from_str(input).map_err(ApiError::Serialization)?;
-        let refusal = self.template.refusal(&input).await;
+        let template = TaskTemplate {
+            key: flow.map_or(self.template.key, |flow| &flow.template_key),
+            ..self.template
+        };
+        let refusal = template.refusal(&input).await;
         match refusal.map_err(|error| ApiError::from_loop(LoopError::Storage(error), name))? {
             None => Ok(()),
             Some(reason) => Err(ApiError::Validation(format!(
@@ -194,19 +193,19 @@ impl Api<'_> {
         checked_name(Some(name))?;
         let found = self.loops.find(name, self.now).await;
         let human_loop = found.map_err(|error| ApiError::from_loop(error, name))?;
-        let key = output_key(self.flow_definition_arn, &human_loop);
+        let output = output_uri(self.flow_definition_arn, self.bucket, &human_loop);
         let mut description = json!({
             "CreationTime": iso_time(human_loop.created_at),
             "HumanLoopStatus": human_loop.status.as_str(),
             "HumanLoopName": human_loop.name,
             "HumanLoopArn": self.loop_arn(name),
-            "FlowDefinitionArn": self.flow_definition_arn,
+            "FlowDefinitionArn": human_loop.flow_arn(self.flow_definition_arn),
             // Known from the start: that it is here does not mean that the object is.
-            "HumanLoopOutput": { "OutputS3Uri": format!("s3://{}/{key}", self.bucket) },
+            "HumanLoopOutput": { "OutputS3Uri": output },
         });
-        if human_loop.status == Status::Failed {
-            description["FailureCode"] = json!(EXPIRED_CODE);
-            description["FailureReason"] = json!(EXPIRED);
+        if let Some((code, reason)) = failure(&human_loop) {
+            description["FailureCode"] = json!(code);
+            description["FailureReason"] = json!(reason);
         }
         Ok(description)
     }
@@ -216,7 +215,9 @@ impl Api<'_> {
         let flow = query.get("FlowDefinitionArn").map(String::as_str);
         violations.flow_definition_arn(flow);
         let order = violations.sort_order(query.get("SortOrder"));
+        let other = flow.filter(|flow| *flow != self.flow_definition_arn);
         let listing = Listing {
+            flow: other.and_then(|arn| Some(arn.rsplit('/').next()?.to_owned())),
             order,
             created_from: violations.timestamp("creationTimeAfter", query.get("CreationTimeAfter")),
             created_before: violations.timestamp("creationTimeBefore", query.get("CreationTimeBefore")),
@@ -224,8 +225,10 @@ impl Api<'_> {
             after: violations.next_token(order, query.get("NextToken")),
         };
         violations.into_result()?;
-        if let Some(flow) = flow.filter(|flow| *flow != self.flow_definition_arn) {
-            return Err(ApiError::NotFound(flow.to_owned()));
+        if let Some(flow) = other {
+            let found = self.flows.find_arn(flow).await;
+            let found = found.map_err(|error| ApiError::from_loop(error.into(), ""))?;
+            found.ok_or_else(|| ApiError::NotFound(flow.to_owned()))?;
         }
         let page = self.loops.list(&listing, self.now).await;
         let page = page.map_err(|error| ApiError::from_loop(error, ""))?;
@@ -246,10 +249,10 @@ impl Api<'_> {
             "HumanLoopName": human_loop.name,
             "HumanLoopStatus": human_loop.status.as_str(),
             "CreationTime": iso_time(human_loop.created_at),
-            "FlowDefinitionArn": self.flow_definition_arn,
+            "FlowDefinitionArn": human_loop.flow_arn(self.flow_definition_arn),
         });
-        if human_loop.status == Status::Failed {
-            summary["FailureReason"] = json!(EXPIRED);
+        if let Some((_, reason)) = failure(human_loop) {
+            summary["FailureReason"] = json!(reason);
         }
         summary
     }
@@ -299,6 +302,35 @@ struct DataAttributes {
 #[serde(rename_all = "PascalCase")]
 struct StopRequest {
     human_loop_name: Option<String>,
+}
+
+/// Returns name, flow definition and input content of a start request that keeps the rules.
+fn checked_start(request: StartRequest) -> Result<(String, String, String), ApiError> {
+    let mut violations = Violations::default();
+    violations.loop_name(request.human_loop_name.as_deref());
+    violations.flow_definition_arn(request.flow_definition_arn.as_deref());
+    let input = request
+        .human_loop_input
+        .as_ref()
+        .map(|input| &input.input_content);
+    match input {
+        None => violations.missing("humanLoopInput"),
+        Some(content) => violations.input_content(content.as_deref()),
+    }
+    if let Some(attributes) = &request.data_attributes {
+        violations.content_classifiers(attributes.content_classifiers.as_deref());
+    }
+    violations.into_result()?;
+    let name = request.human_loop_name.unwrap_or_default();
+    let input = request
+        .human_loop_input
+        .and_then(|input| input.input_content)
+        .unwrap_or_default();
+    if serde_json::from_str::<serde_json::Map<String, Value>>(&input).is_err() {
+        let message = "HumanLoopInput.InputContent must be the text of a JSON object.";
+        return Err(ApiError::Validation(message.to_owned()));
+    }
+    Ok((name, request.flow_definition_arn.unwrap_or_default(), input))
 }
 
 fn checked_name(name: Option<&str>) -> Result<&str, ApiError> {

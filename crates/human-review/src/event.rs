@@ -25,6 +25,8 @@ pub struct HttpRequest {
     pub full_path: String,
     /// Id of the request.
     pub request_id: String,
+    /// Address that API Gateway saw; for proxy events.
+    pub source_ip: String,
 }
 
 impl HttpRequest {
@@ -75,6 +77,18 @@ pub struct HttpReply {
 }
 
 impl HttpReply {
+    /// Returns the answer to a client of a network from which the portal may not be reached: as if nothing were there.
+    pub fn not_found() -> Self {
+        Self {
+            status: 404,
+            headers: BTreeMap::from([
+                ("content-type", "text/plain; charset=utf-8".to_owned()),
+                ("cache-control", "no-store".to_owned()),
+            ]),
+            body: "Not Found\n".to_owned(),
+        }
+    }
+
     /// Returns the reply as Lambda hands it back.
     pub fn into_event(self) -> Value {
         json!({
@@ -104,6 +118,14 @@ struct ProxyEvent {
 struct ProxyContext {
     path: Option<String>,
     request_id: Option<String>,
+    #[serde(default)]
+    identity: ProxyIdentity,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProxyIdentity {
+    source_ip: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +201,7 @@ impl TryFrom<ProxyEvent> for HttpRequest {
             body: decode_body(event.body, event.is_base64_encoded)?,
             full_path: event.request_context.path.unwrap_or_else(|| event.path.clone()),
             request_id: event.request_context.request_id.unwrap_or_default(),
+            source_ip: event.request_context.identity.source_ip.unwrap_or_default(),
             path: event.path,
         })
     }
@@ -196,6 +219,7 @@ impl TryFrom<UrlEvent> for HttpRequest {
             body: decode_body(event.body, event.is_base64_encoded)?,
             full_path: event.raw_path.clone(),
             request_id: event.request_context.request_id.unwrap_or_default(),
+            source_ip: String::new(),
             path: event.raw_path,
         })
     }

@@ -96,6 +96,34 @@ pub struct FlowRules {
     pub time_limit: Duration,
 }
 
+/// The flow definition of a loop that is not of the stack's own: as it was when the loop was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopFlow {
+    /// ARN of the flow definition.
+    pub arn: String,
+    /// What the task is, for reviewers.
+    pub title: String,
+    /// The same at length.
+    pub description: String,
+    /// Key of its worker task template in the review bucket.
+    pub template_key: String,
+    /// Bucket of its output.
+    pub output_bucket: String,
+    /// What keys of its output begin with: empty, or with a slash at the end.
+    pub output_prefix: String,
+    /// The role with whose rights the output is written.
+    pub role_arn: String,
+    /// How long one reviewer may hold a task.
+    pub time_limit_seconds: i64,
+}
+
+impl LoopFlow {
+    /// Returns the name in the ARN.
+    pub fn name(&self) -> &str {
+        self.arn.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// The state of one human loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HumanLoop {
@@ -129,6 +157,12 @@ pub struct HumanLoop {
     /// Worker ids that have answered one of its texts in another loop: it is not offered to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded_workers: Vec<String>,
+    /// The flow definition that it was started in; none for that of the stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<LoopFlow>,
+    /// Why its output could not be written, where it failed for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// Worker ids that ever had it open: what they answer is a vote, also when somebody took their place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opened_by: Vec<String>,
@@ -189,7 +223,22 @@ impl HumanLoop {
             skipped_by: Vec::new(),
             skip_reasons: BTreeMap::new(),
             opened_by: Vec::new(),
+            flow: None,
+            failure: None,
             excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
+        }
+    }
+
+    /// Returns the ARN of its flow definition, given that of the stack.
+    pub fn flow_arn<'a>(&'a self, own: &'a str) -> &'a str {
+        self.flow.as_ref().map_or(own, |flow| &flow.arn)
+    }
+
+    /// Returns how long one reviewer may hold it, given the rules of the stack's flow definition.
+    pub fn time_limit(&self, own: &FlowRules) -> Duration {
+        match &self.flow {
+            Some(flow) => Duration::seconds(flow.time_limit_seconds),
+            None => own.time_limit,
         }
     }
 

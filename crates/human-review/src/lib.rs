@@ -3,7 +3,8 @@
 //! It stands in for A2I, which takes no new customers, behind the same SDK calls. One function, three ways
 //! in:
 //!
-//! - its Function URL carries the API ([`api`]): Start, Describe, List, Stop and Delete human loop;
+//! - its Function URL carries the API ([`api`]): Start, Describe, List, Stop and Delete human loop; and the
+//!   [`control_plane`], which makes flow definitions;
 //! - API Gateway carries the portal ([`portal`]): sign-in, queue, task, submit; and the [`console`] for admins;
 //! - a direct invocation names one of the [`operations`]: `{"operation": "create-sign-in-link", "reviewer": "…"}`.
 //!
@@ -16,7 +17,9 @@ pub mod audit_log;
 pub mod blind;
 pub mod choices;
 pub mod console;
+pub mod control_plane;
 pub mod event;
+pub mod flows;
 pub mod form;
 pub mod guideline;
 pub mod history;
@@ -24,6 +27,7 @@ pub mod human_loop;
 pub mod loops;
 pub mod marks;
 pub mod members;
+pub mod networks;
 pub mod operations;
 pub mod output;
 pub mod pages;
@@ -45,15 +49,18 @@ use active_learning_aws::{
     lambda,
 };
 use chrono::{DateTime, Duration, Utc};
-use lambda_runtime::{Diagnostic, LambdaEvent};
+use lambda_runtime::{Diagnostic, LambdaEvent, tracing::info};
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::event::{InvalidEvent, Invocation};
+use crate::control_plane::ControlPlane;
+use crate::event::{HttpReply, HttpRequest, InvalidEvent, Invocation};
+use crate::flows::Flows;
 use crate::guideline::Guidelines;
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
 use crate::members::{MemberError, Members};
+use crate::networks::AllowedNetworks;
 use crate::portal::{Portal, ShowRules};
 use crate::session::KeyInUse;
 use crate::task_template::TaskTemplate;
@@ -88,6 +95,8 @@ pub struct Config {
     pub task_time_limit_seconds: u32,
     /// How tasks are shown (`BLIND_SHARE`, `SEVERAL_LABELS`).
     pub show_rules: ShowRules,
+    /// From where the portal may be reached (`ALLOWED_NETWORKS`).
+    pub allowed_networks: AllowedNetworks,
     /// Key of the worker task template in the bucket; empty for the shipped one (`WORKER_TASK_TEMPLATE_KEY`).
     pub template_key: String,
 }
@@ -122,6 +131,7 @@ impl Config {
                 blind_share: env.required("BLIND_SHARE")?,
                 several_labels: env.required("SEVERAL_LABELS")?,
             },
+            allowed_networks: env.optional("ALLOWED_NETWORKS")?.unwrap_or_default(),
             template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
         })
     }
@@ -145,6 +155,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let bus = EventBus::new(&sdk, &config.event_bus);
     let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
     let function = function.with_signing_secret(secrets).with_event_bus(bus);
+    let function = function.assuming_roles(sdk.clone());
     let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
 }
@@ -209,6 +220,10 @@ pub struct HumanReview {
     members: Members,
     label_sets: LabelSets,
     loops: Loops,
+    flows: Flows,
+    rules: FlowRules,
+    /// Assumes the roles of flow definitions.
+    sdk: Option<aws_config::SdkConfig>,
     guidelines: Guidelines,
     key: KeyInUse,
 }
@@ -224,10 +239,13 @@ impl HumanReview {
             availability: Duration::seconds(config.task_availability_seconds.into()),
             time_limit: Duration::seconds(config.task_time_limit_seconds.into()),
         };
-        let loops = Loops::new(bucket.clone(), config.flow_definition_arn.clone(), rules);
+        let loops = Loops::new(bucket.clone(), config.flow_definition_arn.clone(), rules.clone());
         Self {
-            config,
             guidelines: Guidelines::new(bucket.clone()),
+            flows: Flows::new(bucket.clone(), &config.flow_definition_arn),
+            config,
+            rules,
+            sdk: None,
             sfn: None,
             members: Members::new(bucket.clone()),
             bucket,
@@ -244,6 +262,16 @@ impl HumanReview {
     pub fn with_state_machine(self, sfn: aws_sdk_sfn::Client) -> Self {
         Self {
             sfn: Some(sfn),
+            ..self
+        }
+    }
+
+    /// Writes outputs of flow definitions that the API made with the rights of their roles.
+    #[must_use]
+    pub fn assuming_roles(self, sdk: aws_config::SdkConfig) -> Self {
+        Self {
+            loops: self.loops.assuming_roles(sdk.clone()),
+            sdk: Some(sdk),
             ..self
         }
     }
@@ -266,8 +294,22 @@ impl HumanReview {
     /// [`HumanReviewError`] for direct invocations and events of no known kind; HTTP errors are replies.
     pub async fn handle(&self, event: Value, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
         match Invocation::read(event)? {
+            Invocation::FunctionUrl(request) if control_plane::operation(&request).is_some() => {
+                let operation = control_plane::operation(&request).unwrap_or_default();
+                let control_plane = ControlPlane {
+                    flows: &self.flows,
+                    template: self.template(),
+                    own_rules: self.rules.clone(),
+                    portal_url: &self.config.portal_url,
+                    sdk: self.sdk.as_ref(),
+                    now,
+                };
+                let reply = Box::pin(control_plane.answer(operation, &request)).await;
+                Ok(reply.into_event())
+            }
             Invocation::FunctionUrl(request) => {
                 let api = Api {
+                    flows: &self.flows,
                     loops: &self.loops,
                     template: self.template(),
                     flow_definition_arn: &self.config.flow_definition_arn,
@@ -278,6 +320,10 @@ impl HumanReview {
                 Ok(Box::pin(api.answer(&request)).await.into_event())
             }
             Invocation::Proxy(request) => {
+                if !self.may_reach(&request, now).await? {
+                    info!("refused: not of an allowed network");
+                    return Ok(HttpReply::not_found().into_event());
+                }
                 let portal = Portal {
                     loops: &self.loops,
                     bucket: &self.bucket,
@@ -300,6 +346,15 @@ impl HumanReview {
             }
             Invocation::Direct(payload) => Box::pin(self.operate(payload, now)).await,
         }
+    }
+
+    /// Returns whether a client may reach the portal: the parameter of the stack and the workforce must both allow it.
+    async fn may_reach(&self, request: &HttpRequest, now: DateTime<Utc>) -> Result<bool, BucketError> {
+        if !self.config.allowed_networks.allow(&request.source_ip) {
+            return Ok(false);
+        }
+        let networks = self.flows.networks(now).await?;
+        Ok(networks.allow(&request.source_ip))
     }
 
     fn template(&self) -> TaskTemplate<'_> {

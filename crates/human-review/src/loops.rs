@@ -10,6 +10,7 @@ mod ending;
 mod in_flight;
 mod leases;
 mod operating;
+mod outputs;
 mod queue;
 
 pub use answering::Given;
@@ -23,9 +24,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::in_flight::LastCount;
-use crate::human_loop::{FlowRules, HumanLoop, Refusal, Status, sha256};
+use self::outputs::Outputs;
+use crate::human_loop::{FlowRules, HumanLoop, LoopFlow, Refusal, Status, sha256};
 use crate::marks::{Mark, Order};
-use crate::output::{output_document, output_key};
 use crate::records::Records;
 use crate::status_events::StatusEvents;
 
@@ -54,6 +55,14 @@ pub enum LoopError {
     /// The reviewer may not do this now.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The output of another flow definition than the stack's own cannot be written.
+    #[error("the output cannot be written to {uri}: {reason}")]
+    Output {
+        /// Where it should be.
+        uri: String,
+        /// Why it cannot.
+        reason: String,
+    },
     /// Too many others change the same loop at this moment.
     #[error("the human loop is being changed by too many callers")]
     Contention,
@@ -87,12 +96,15 @@ pub struct Listing {
     pub page_size: usize,
     /// Mark after which this page begins.
     pub after: Option<String>,
+    /// Name of the flow definition, if it is not the stack's own.
+    pub flow: Option<String>,
 }
 
-/// The loops of one flow definition.
+/// The human loops: those of the stack's own flow definition and of those that the API made.
 #[derive(Debug, Clone)]
 pub struct Loops {
     records: Records,
+    outputs: Outputs,
     flow_definition_arn: String,
     rules: FlowRules,
     status_events: Option<StatusEvents>,
@@ -103,6 +115,7 @@ impl Loops {
     /// Returns the loops that live in a bucket.
     pub fn new(bucket: Bucket, flow_definition_arn: String, rules: FlowRules) -> Self {
         Self {
+            outputs: Outputs::new(bucket.clone()),
             records: Records::new(bucket),
             flow_definition_arn,
             rules,
@@ -111,26 +124,47 @@ impl Loops {
         }
     }
 
-    /// Starts a loop; the same name and input again is the same loop.
+    /// Starts a loop of the stack's own flow definition; the same name and input again is the same loop.
     ///
     /// # Errors
     ///
     /// [`LoopError::Conflict`], [`LoopError::QuotaExceeded`].
     pub async fn start(&self, name: &str, input: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+        self.start_in(None, name, input, now).await
+    }
+
+    /// As [`start`](Self::start), in a flow definition that the API made, with its rules.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Conflict`], also for a loop of that name in another flow definition; [`LoopError::QuotaExceeded`].
+    pub async fn start_in(
+        &self,
+        flow: Option<(LoopFlow, FlowRules)>,
+        name: &str,
+        input: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), LoopError> {
+        let (flow, rules) = flow.map_or((None, self.rules.clone()), |(flow, rules)| (Some(flow), rules));
+        let arn = flow.as_ref().map(|flow| flow.arn.clone());
         let mut tries = Tries::default();
         while tries.again().await {
             let existing = self.records.read_loop(name).await?;
             if let Some((human_loop, _)) = &existing
                 && human_loop.status != Status::Deleted
             {
-                let same = human_loop.input_sha256 == sha256(input);
+                let same = human_loop.input_sha256 == sha256(input)
+                    && human_loop.flow.as_ref().map(|flow| &flow.arn) == arn.as_ref();
                 return if same { Ok(()) } else { Err(LoopError::Conflict) };
             }
             if !self.has_room(now).await? {
                 return Err(LoopError::QuotaExceeded);
             }
             let id = Uuid::new_v4().simple().to_string();
-            let human_loop = HumanLoop::start(id, name, input, now, &self.rules);
+            let human_loop = HumanLoop {
+                flow: flow.clone(),
+                ..HumanLoop::start(id, name, input, now, &rules)
+            };
             self.records.write_input_and_marks(&human_loop, input).await?;
             let started = match existing {
                 None => self.records.create_loop(&human_loop).await? == Created::Created,
@@ -177,11 +211,20 @@ impl Loops {
         loop {
             let keys = self
                 .records
-                .listing_marks(listing.order, &after, listing.page_size + 1)
+                .listing_marks(
+                    listing.flow.as_deref(),
+                    listing.order,
+                    &after,
+                    listing.page_size + 1,
+                )
                 .await?;
             let marks: Vec<Mark> = keys
                 .iter()
                 .filter_map(|key| Mark::parse_listing(listing.order, key))
+                .map(|mark| Mark {
+                    flow: listing.flow.clone(),
+                    ..mark
+                })
                 .take_while(|mark| mark.is_within(listing.created_from, listing.created_before))
                 .collect();
             let last_page = marks.len() <= listing.page_size;
@@ -320,22 +363,6 @@ impl Loops {
             }
         }
         Err(LoopError::Contention)
-    }
-
-    /// Writes the answers of a loop that ends; those so far where it expired or was stopped before all were
-    /// in. An answer that was taken is a vote.
-    async fn write_output(&self, human_loop: &HumanLoop) -> Result<(), LoopError> {
-        if human_loop.answers.is_empty() {
-            return Ok(());
-        }
-        let input = self.input(human_loop).await?;
-        let answers = self.records.answers(human_loop).await?;
-        let document = output_document(&self.flow_definition_arn, &human_loop.name, input, &answers);
-        let key = output_key(&self.flow_definition_arn, human_loop);
-        if human_loop.status == Status::Completed {
-            return Ok(self.records.write_output(&key, document).await?);
-        }
-        Ok(self.records.write_partial_output(&key, document).await?)
     }
 
     /// Returns the loop of each mark, or none where the mark has no loop.

@@ -57,6 +57,8 @@ pub struct Mark {
     pub id: String,
     /// Name of the loop.
     pub name: String,
+    /// Name of its flow definition, if it is not the stack's own; a mark of the queue does not say it.
+    pub flow: Option<String>,
 }
 
 impl Mark {
@@ -72,6 +74,7 @@ impl Mark {
             created_at: human_loop.created_at,
             id: human_loop.id.clone(),
             name: human_loop.name.clone(),
+            flow: human_loop.flow.as_ref().map(|flow| flow.name().to_owned()),
         }
     }
 
@@ -110,6 +113,7 @@ impl Mark {
             created_at: DateTime::from_timestamp_millis(milliseconds)?,
             id: parts.next()?.to_owned(),
             name: parts.next()?.to_owned(),
+            flow: None,
         })
     }
 
@@ -127,6 +131,7 @@ mod tests {
     fn mark(rank: Option<u32>, milliseconds: i64, name: &str) -> Mark {
         Mark {
             rank,
+            flow: None,
             created_at: DateTime::from_timestamp_millis(milliseconds).expect("within range"),
             id: "0f".repeat(16),
             name: name.to_owned(),

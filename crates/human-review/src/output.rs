@@ -4,13 +4,20 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::human_loop::{HumanLoop, Worker};
+use crate::human_loop::{HumanLoop, Status, Worker};
 use crate::validation::is_flow_definition_arn;
 
-/// Failure code of a loop that nobody answered in time.
-pub const EXPIRED_CODE: &str = "Expired";
 /// Failure reason of a loop that nobody answered in time.
-pub const EXPIRED: &str = "The human loop was not answered within its availability lifetime.";
+const EXPIRED: &str = "The human loop was not answered within its availability lifetime.";
+
+/// Returns code and reason of a loop that has failed.
+pub fn failure(human_loop: &HumanLoop) -> Option<(&'static str, &str)> {
+    match (&human_loop.failure, human_loop.status) {
+        (Some(reason), Status::Failed) => Some(("InternalError", reason)),
+        (None, Status::Failed) => Some(("Expired", EXPIRED)),
+        _ => None,
+    }
+}
 
 /// Returns the ARN of a loop of a flow definition.
 pub fn loop_arn(flow_definition_arn: &str, name: &str) -> String {
@@ -37,11 +44,24 @@ pub struct Answer {
     pub guideline: Option<String>,
 }
 
-/// Returns the key of a loop's output: `<flow>/YYYY/MM/DD/hh/mm/ss/<loop>/output.json`, by creation time.
-pub fn output_key(flow_definition_arn: &str, human_loop: &HumanLoop) -> String {
-    let flow = flow_definition_arn.rsplit('/').next().unwrap_or_default();
+/// Returns the key of a loop's output: `<flow>/YYYY/MM/DD/hh/mm/ss/<loop>/output.json`, by creation time, after the
+/// prefix of its flow definition. The ARN is that of the stack's own.
+pub fn output_key(own_flow_arn: &str, human_loop: &HumanLoop) -> String {
+    let flow = human_loop.flow_arn(own_flow_arn).rsplit('/').next();
+    let prefix = human_loop.flow.as_ref().map_or("", |flow| &flow.output_prefix);
     let time = human_loop.created_at.format("%Y/%m/%d/%H/%M/%S");
-    format!("{flow}/{time}/{}/output.json", human_loop.name)
+    format!(
+        "{prefix}{}/{time}/{}/output.json",
+        flow.unwrap_or_default(),
+        human_loop.name
+    )
+}
+
+/// Returns the URI of a loop's output, given the flow definition and the bucket of the stack.
+pub fn output_uri(own_flow_arn: &str, own_bucket: &str, human_loop: &HumanLoop) -> String {
+    let flow = human_loop.flow.as_ref();
+    let bucket = flow.map_or(own_bucket, |flow| &flow.output_bucket);
+    format!("s3://{bucket}/{}", output_key(own_flow_arn, human_loop))
 }
 
 /// Returns the key of a correction of a reviewer's answer, beside the output: see

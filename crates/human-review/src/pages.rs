@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::event::HttpReply;
 use crate::guideline::Shown;
-use crate::human_loop::HumanLoop;
+use crate::human_loop::{HumanLoop, LoopFlow};
 use crate::loops::Waiting;
 
 /// Policy of the portal's own pages: nothing inline, nothing from elsewhere.
@@ -50,6 +50,8 @@ pub struct QueuedTask {
     items: String,
     age: String,
     skipped: bool,
+    /// What the task is, where its flow definition says so.
+    title: Option<String>,
     /// How long it is kept for the reviewer, who has it open; empty where they do not.
     kept: String,
 }
@@ -66,6 +68,7 @@ impl QueuedTask {
                 .map_or("1".to_owned(), |count| count.to_string()),
             age: age(now - human_loop.created_at),
             skipped: human_loop.skipped_by.iter().any(|skipped| skipped == worker_id),
+            title: human_loop.flow.as_ref().map(|flow| flow.title.clone()),
             kept: human_loop
                 .lease_expires_at(worker_id)
                 .filter(|end| *end > now)
@@ -92,6 +95,8 @@ pub struct TaskPage {
     pub previous: String,
     /// Whether the page's script shows the next task in the place of this one.
     pub is_swapped: bool,
+    /// Flow definition of the task, if it is not the stack's own.
+    pub flow: Option<LoopFlow>,
     /// What stands beside the task.
     pub guideline: Option<Shown>,
     /// The rendered template.

@@ -7,6 +7,7 @@
 //! | `answers/<id>/<answer id>.json` | one answer |
 //! | `queue/<rank>-<time>-<id>-<name>` | empty mark of a loop in flight; key order is review order |
 //! | `listing/ascending/…`, `listing/descending/…` | empty marks whose key order is the listing order |
+//! | `flow-loops/<flow definition>/listing/…` | the same for loops of other flow definitions than the stack's own |
 
 use active_learning_aws::bucket::{BINARY, Bucket, BucketError, Created, JSON, Replaced};
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
@@ -108,6 +109,11 @@ impl Records {
         Ok(answers)
     }
 
+    /// Returns the bucket of the loops' state, where the output of the stack's own flow definition goes too.
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
     /// Removes the answers of a loop.
     pub async fn remove_answers(&self, id: &str) -> Result<(), BucketError> {
         let folder = format!("{HUMAN_REVIEW_FOLDER}answers/{id}/");
@@ -120,25 +126,6 @@ impl Records {
     /// Removes what reviewers said of a loop from the newest remarks.
     pub async fn forget_remarks(&self, id: &str) -> Result<(), BucketError> {
         Remarks(&self.bucket).forget(id).await
-    }
-
-    /// Writes the answers so far of a loop that has ended early, also over those of an attempt that lost a
-    /// race.
-    pub async fn write_partial_output(&self, key: &str, output: String) -> Result<(), BucketError> {
-        self.bucket.put(key, JSON, output).await
-    }
-
-    /// Reads the latest correction of one reviewer, whose keys begin so.
-    pub async fn latest_correction(&self, prefix: &str) -> Result<Option<Value>, BucketError> {
-        match self.bucket.list(prefix).await?.last() {
-            Some(last) => self.bucket.read_document(&last.key).await,
-            None => Ok(None),
-        }
-    }
-
-    /// Writes the output of a loop, once: a second attempt would bring the same bytes.
-    pub async fn write_output(&self, key: &str, output: String) -> Result<(), BucketError> {
-        self.bucket.create(key, JSON, output).await.map(drop)
     }
 
     /// Returns marks of loops in flight in review order: at most `limit`, up to 1,000, after the mark of
@@ -162,11 +149,12 @@ impl Records {
     /// Returns names of listing marks that come after one.
     pub async fn listing_marks(
         &self,
+        flow: Option<&str>,
         order: Order,
         after: &str,
         limit: usize,
     ) -> Result<Vec<String>, BucketError> {
-        let prefix = format!("{HUMAN_REVIEW_FOLDER}{}", order.folder());
+        let prefix = listing_folder(flow, order);
         let listed = self.bucket.list_after(&prefix, after, limit).await?;
         let names = listed.iter().filter_map(|mark| mark.key.strip_prefix(&prefix));
         Ok(names.map(str::to_owned).collect())
@@ -192,11 +180,13 @@ fn queue_key(mark: &Mark) -> Option<String> {
 
 fn mark_keys(mark: &Mark) -> Vec<String> {
     let listing = [Order::Ascending, Order::Descending].map(|order| {
-        format!(
-            "{HUMAN_REVIEW_FOLDER}{}{}",
-            order.folder(),
-            mark.listing_key(order)
-        )
+        let folder = listing_folder(mark.flow.as_deref(), order);
+        format!("{folder}{}", mark.listing_key(order))
     });
     listing.into_iter().chain(queue_key(mark)).collect()
+}
+
+fn listing_folder(flow: Option<&str>, order: Order) -> String {
+    let of_flow = flow.map(|flow| format!("flow-loops/{flow}/")).unwrap_or_default();
+    format!("{HUMAN_REVIEW_FOLDER}{of_flow}{}", order.folder())
 }

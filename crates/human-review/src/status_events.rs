@@ -18,8 +18,8 @@ use tokio::time::timeout;
 
 use crate::{
     HumanReview,
-    human_loop::{HumanLoop, Status},
-    output::{EXPIRED, EXPIRED_CODE, loop_arn, output_key},
+    human_loop::HumanLoop,
+    output::{failure, loop_arn, output_uri},
 };
 
 /// Source of the events.
@@ -74,18 +74,16 @@ impl HumanReview {
 }
 
 /// Returns the detail of an event, in A2I's camel case.
-fn detail(flow_definition_arn: &str, bucket: &str, human_loop: &HumanLoop) -> Value {
-    let is_expired = human_loop.status == Status::Failed;
-    let output = (!human_loop.answers.is_empty()).then(|| {
-        let key = output_key(flow_definition_arn, human_loop);
-        json!({ "outputS3Uri": format!("s3://{bucket}/{key}") })
-    });
+fn detail(own_flow_arn: &str, bucket: &str, human_loop: &HumanLoop) -> Value {
+    let failure = failure(human_loop);
+    let is_written = !human_loop.answers.is_empty() && human_loop.failure.is_none();
+    let output = is_written.then(|| json!({ "outputS3Uri": output_uri(own_flow_arn, bucket, human_loop) }));
     json!({
         "creationTime": human_loop.created_at.to_rfc3339_opts(SecondsFormat::Millis, true),
-        "failureCode": is_expired.then_some(EXPIRED_CODE),
-        "failureReason": is_expired.then_some(EXPIRED),
-        "flowDefinitionArn": flow_definition_arn,
-        "humanLoopArn": loop_arn(flow_definition_arn, &human_loop.name),
+        "failureCode": failure.map(|(code, _)| code),
+        "failureReason": failure.map(|(_, reason)| reason),
+        "flowDefinitionArn": human_loop.flow_arn(own_flow_arn),
+        "humanLoopArn": loop_arn(own_flow_arn, &human_loop.name),
         "humanLoopName": human_loop.name,
         "humanLoopOutput": output,
         "humanLoopStatus": human_loop.status.as_str(),

@@ -67,7 +67,7 @@ impl TaskTemplate<'_> {
     ///
     /// [`TaskError`].
     pub async fn render(self, input: &Value, nonce: &str) -> Result<(String, Trial), TaskError> {
-        let template = self.read().await?;
+        let template = self.content().await?;
         let html = worker_template::render(&template, input, nonce, self.bucket, HUMAN_REVIEW_FOLDER).await?;
         if html.len() > MAX_TASK_BYTES {
             return Err(TaskError::TooLong);
@@ -102,7 +102,7 @@ impl TaskTemplate<'_> {
             let is_nothing = items.is_empty() || (self.is_shipped() && !items.iter().any(has_text));
             return Ok(is_nothing.then_some("none of its comprehendPredictions has a text (utterance)"));
         }
-        let template = match self.read().await {
+        let template = match self.content().await {
             Ok(template) => template,
             Err(TaskError::Template(TemplateError::Storage(error))) => return Err(error),
             Err(_) => return Ok(Some("the worker task template is not in the review bucket")),
@@ -125,7 +125,12 @@ impl TaskTemplate<'_> {
         })
     }
 
-    async fn read(self) -> Result<String, TaskError> {
+    /// Returns the template itself.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::NoTemplate`]; [`TaskError::Template`] when S3 fails.
+    pub async fn content(self) -> Result<String, TaskError> {
         if self.key.is_empty() {
             return Ok(SHIPPED.to_owned());
         }

@@ -23,12 +23,12 @@ use crate::{
 /// Largest body of a request that the gateway checks; S3 and API Gateway have limits of their own.
 pub(crate) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// What requests to Comprehend and to A2I are: a function serves them, whose URL they are passed on to.
-const COMPREHEND: &str = "Comprehend_20171127";
-const COMPREHEND_ENVELOPE: Envelope = Envelope::Json {
-    content_type: JSON_1_1,
-    message_member: "Message",
-};
+/// Services of the JSON protocol that a function serves, whose URL requests are passed on to: what stands before the
+/// operation, the name in signatures, and where errors have their message.
+const SERVED: [(&str, &str, &str); 2] = [
+    ("Comprehend_20171127", "comprehend", "Message"),
+    ("SageMaker", "sagemaker", "message"),
+];
 
 /// What a request is for.
 enum Route<'a> {
@@ -191,11 +191,11 @@ fn route<'a>(aws: &'a LocalAws, request: &Request<Body>) -> Route<'a> {
 
 /// Returns what `X-Amz-Target` names: a service by the prefix, and its operation.
 fn route_of_target<'a>(aws: &'a LocalAws, prefix: &str, operation: &str) -> Route<'a> {
-    if prefix == COMPREHEND {
+    if let Some((_, signing_name, message_member)) = SERVED.iter().find(|(served, ..)| *served == prefix) {
         return Route::Served(Served {
-            signing_name: "comprehend",
+            signing_name,
             operation: Some(operation.to_owned()),
-            envelope: COMPREHEND_ENVELOPE,
+            envelope: json_envelope(message_member),
         });
     }
     let is_it = |service: &&dyn Service| match service.protocol() {
@@ -204,13 +204,14 @@ fn route_of_target<'a>(aws: &'a LocalAws, prefix: &str, operation: &str) -> Rout
     };
     match table(aws).into_iter().find(is_it) {
         Some(service) => Route::Service(service),
-        None => {
-            let envelope = Envelope::Json {
-                content_type: JSON_1_1,
-                message_member: "message",
-            };
-            unknown(prefix, operation, envelope)
-        }
+        None => unknown(prefix, operation, json_envelope("message")),
+    }
+}
+
+fn json_envelope(message_member: &'static str) -> Envelope {
+    Envelope::Json {
+        content_type: JSON_1_1,
+        message_member,
     }
 }
 

@@ -14,11 +14,10 @@
 use active_learning_aws::{
     backoff::Tries,
     bucket::{self, BINARY, BucketError, Created, Fetched, Listed, Replaced},
-    failure::chain,
     label_set::LabelSets,
+    role::s3_as,
 };
-use aws_config::{SdkConfig, sts::AssumeRoleProvider};
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_sdk_s3::{Client, error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt};
 use serde::{Serialize, de::DeserializeOwned};
@@ -128,21 +127,10 @@ impl Bucket {
         let (Some(elsewhere), Some(role), Some(sdk)) = (elsewhere, role, &self.sdk) else {
             return Ok(self.clone());
         };
-        let provider = AssumeRoleProvider::builder(role)
-            .session_name("text-classifier")
-            .configure(sdk)
-            .build()
-            .await;
-        let credentials = provider.provide_credentials().await.map_err(|error| {
-            tracing::warn!(role, error = chain(&error), "a role could not be assumed");
-            refused(elsewhere, &format!("the role {role} could not be assumed"))
-        })?;
-
-        let config = aws_sdk_s3::config::Builder::from(sdk)
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let client = s3_as(sdk, role, "text-classifier").await;
+        let client = client.map_err(|error| refused(elsewhere, &error.to_string()))?;
         Ok(Self {
-            of_role: Some(Client::from_conf(config)),
+            of_role: Some(client),
             ..self.clone()
         })
     }

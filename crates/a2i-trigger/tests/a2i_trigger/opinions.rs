@@ -221,7 +221,7 @@ async fn a_like_that_names_only_the_prediction_id_takes_the_dislike_back() {
 }
 
 #[tokio::test]
-async fn a_dislike_that_is_taken_back_on_a_page_with_other_texts_leaves_the_page() {
+async fn a_dislike_that_is_taken_back_on_a_page_with_other_texts_stays_there_and_is_withdrawn() {
     let services = Services::start();
     let other = line("The team won the cup.", "low-confidence", 0.1);
     let dislike = feedback(json!({"user": "ada"}));

@@ -117,8 +117,8 @@ async fn post(stack: &Stack, ledger: &Ledger, number: usize) -> Result<bool, Fai
     })
 }
 
-/// Dislikes a wrong prediction: sent twice, it contradicts no answer.
+/// Dislikes a wrong prediction.
 fn dislike(ledger: &Ledger, number: usize) -> Value {
-    let (text, wrong) = (ledger.text(number), ledger.label(number + 1));
+    let (text, wrong) = (ledger.text(number), ledger.disliked(number));
     json!({"classifier": CLASSIFIER, "sentence": text, "feedback": "dislike", "prediction": wrong})
 }

@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Classify,
     /// Corrects a prediction.
     Correct,
-    /// Dislikes a wrong prediction and does not say what is right: sent twice, it contradicts no answer.
+    /// Dislikes a wrong prediction and does not say what is right.
     Dislike,
     /// Likes a prediction: nobody is asked.
     Like,
@@ -158,11 +158,37 @@ impl Ledger {
     }
 
     /// Returns the wrong label that a reviewer gives to a question first; `None` for most, and for the second time.
+    ///
+    /// No client contradicts it: feedback that was stored but not acknowledged is sent again, and what contradicts
+    /// an answer is asked again by design.
     pub(super) fn mistake(&self, id: &str) -> Option<&'static str> {
         let mut state = self.state();
         let number = *state.numbers.get(id)?;
-        let is_one = number % TEXTS_PER_MISTAKE == 5 && state.mistaken.insert(id.to_owned());
-        is_one.then(|| self.label(number + 1))
+        let is_one = number % TEXTS_PER_MISTAKE == 5
+            && !self.is_corrected_by_client(number)
+            && state.mistaken.insert(id.to_owned());
+        is_one.then(|| self.label(number + 2))
+    }
+
+    /// Returns the wrong label that a client dislikes as the prediction; no reviewer gives it.
+    pub(super) fn disliked(&self, number: usize) -> &'static str {
+        self.label(number + 1)
+    }
+
+    fn is_corrected_by_client(&self, number: usize) -> bool {
+        !self.is_file(number - number % BLOCK) && self.kind(number) == Kind::Correct
+    }
+
+    /// Describes the texts for which the portal took more than one answer, by number and by what its client did.
+    pub(super) fn asked_twice(&self) -> Vec<String> {
+        let state = self.state();
+        let twice = state.answers.iter().filter(|(_, count)| **count > 1);
+        let numbers = twice.filter_map(|(id, _)| state.numbers.get(id).copied());
+        let description = |number: usize| match self.is_file(number - number % BLOCK) {
+            true => format!("text {number}, of a file"),
+            false => format!("text {number}, {:?}", self.kind(number)),
+        };
+        numbers.map(description).collect()
     }
 
     /// Notes that a reviewer answered a task wrongly.
@@ -281,6 +307,25 @@ mod tests {
         assert!(verdict.is_clean(), "{verdict:?}");
         assert_eq!((verdict.acknowledged, verdict.labelled), (200, exported.len()));
         assert!(exported.len() < 200);
+    }
+
+    #[test]
+    fn no_client_contradicts_what_a_reviewer_answers_by_mistake() {
+        let ledger = ledger_of(2_000);
+
+        let mistakes: Vec<(usize, &str)> = (0..2_000)
+            .filter_map(|number| {
+                let id = record_id(CLASSIFIER, &ledger.text(number));
+                Some((number, ledger.mistake(&id)?))
+            })
+            .collect();
+
+        assert!(mistakes.len() > 50);
+        for (number, wrong) in mistakes {
+            assert_ne!(wrong, ledger.label(number));
+            assert_ne!(wrong, ledger.disliked(number));
+            assert!(!ledger.is_corrected_by_client(number), "{number}");
+        }
     }
 
     #[test]

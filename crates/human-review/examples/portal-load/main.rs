@@ -346,6 +346,7 @@ fn config() -> Config {
         task_availability_seconds: 864_000,
         task_time_limit_seconds: 3_600,
         show_rules: human_review::portal::ShowRules::default(),
+        allowed_networks: Default::default(),
         template_key: String::new(),
     }
 }

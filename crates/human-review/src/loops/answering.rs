@@ -116,8 +116,9 @@ impl Loops {
         }
         let input = self.input(&current).await?;
         let key = correction_key(&self.flow_definition_arn, &current, &answer);
-        let document = output_document(&self.flow_definition_arn, name, input, &[answer]);
-        Ok(self.records.write_output(&key, document).await?)
+        let flow = current.flow_arn(&self.flow_definition_arn);
+        let document = output_document(flow, name, input, &[answer]);
+        self.write_correction(&current, &key, document).await
     }
 
     /// Returns what a reviewer said last.
@@ -131,7 +132,7 @@ impl Loops {
         worker_id: &str,
     ) -> Result<Option<Value>, LoopError> {
         let prefix = corrections_of(&self.flow_definition_arn, human_loop, worker_id);
-        if let Some(mut correction) = self.records.latest_correction(&prefix).await? {
+        if let Some(mut correction) = self.latest_correction(human_loop, &prefix).await? {
             return Ok(Some(correction["humanAnswers"][0]["answerContent"].take()));
         }
         let answers = self.records.answers(human_loop).await?;

@@ -56,7 +56,13 @@ impl Loops {
             Some(Due::Stop) => Status::Stopped,
             Some(Due::Complete) => Status::Completed,
         };
-        self.write_output(&human_loop).await?;
+        match self.write_output(&human_loop).await {
+            Err(LoopError::Output { uri, reason }) => {
+                human_loop.status = Status::Failed;
+                human_loop.failure = Some(format!("The output cannot be written to {uri}: {reason}."));
+            }
+            other => other?,
+        }
         human_loop.leases.clear();
         let replaced = self.records.replace_loop(&human_loop, etag).await?;
         if replaced == Replaced::Written {

@@ -28,7 +28,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         self.change_from(known, name, now, |human_loop| {
-            Ok(human_loop.take(&worker.id, now, self.rules.time_limit)?)
+            Ok(human_loop.take(&worker.id, now, human_loop.time_limit(&self.rules))?)
         })
         .await
     }
@@ -79,7 +79,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         self.change(name, now, |human_loop| {
-            Ok(human_loop.renew(&worker.id, now, self.rules.time_limit)?)
+            Ok(human_loop.renew(&worker.id, now, human_loop.time_limit(&self.rules))?)
         })
         .await
     }

@@ -150,7 +150,8 @@ pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, 
             | LoopError::QuotaExceeded
             | LoopError::WrongStatus(_)
             | LoopError::Contention
-            | LoopError::Storage(_),
+            | LoopError::Storage(_)
+            | LoopError::Output { .. },
         )
         | PortalError::Task(TaskError::Template(TemplateError::Storage(_))) => (
             503,

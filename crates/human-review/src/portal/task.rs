@@ -22,6 +22,7 @@ use crate::loops::{Given, LoopError, Wish};
 use crate::pages::{TaskPage, document, page, redirect};
 use crate::remarks::{Remark, Remarks};
 use crate::session::Claims;
+use crate::task_template::TaskTemplate;
 use crate::trial::{Trial, check_answer};
 
 /// Longest reason of a skip that is kept, in characters.
@@ -99,6 +100,7 @@ impl Portal<'_> {
         let nonce = Uuid::new_v4().simple().to_string();
         let shown = self.show(&human_loop, worker, &nonce, corrects).await?;
         let previous = shown.previous.map(|answer| answer.to_string());
+        let is_swapped = self.template_of(&human_loop).is_shipped();
         let view = TaskPage {
             session: Some(self.view(session)),
             waiting: self.loops.waiting().await?,
@@ -106,7 +108,8 @@ impl Portal<'_> {
             name: human_loop.name,
             id: human_loop.id,
             previous: previous.unwrap_or_default(),
-            is_swapped: self.template.is_shipped(),
+            is_swapped,
+            flow: human_loop.flow,
             task_html: shown.html,
             first_model: self.first_model().await,
             guideline: self.guideline().await,
@@ -127,7 +130,7 @@ impl Portal<'_> {
         let shown = self.show(human_loop, worker, &nonce, corrects).await?;
         // Pages of other templates have scripts of their own, and those that are withheld say why: they are
         // loaded.
-        let is_swapped = self.template.is_shipped() && !shown.trial.is_withheld;
+        let is_swapped = self.template_of(human_loop).is_shipped() && !shown.trial.is_withheld;
         Ok(json!({
             "loop": human_loop.name,
             "id": human_loop.id,
@@ -217,9 +220,17 @@ impl Portal<'_> {
         Ok(input)
     }
 
+    /// Returns what a loop is shown by: the template of its flow definition.
+    fn template_of<'a>(&'a self, human_loop: &'a HumanLoop) -> TaskTemplate<'a> {
+        TaskTemplate {
+            key: (human_loop.flow.as_ref()).map_or(self.template.key, |flow| &flow.template_key),
+            ..self.template
+        }
+    }
+
     async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<(String, Trial), PortalError> {
         let input = self.shown(human_loop).await?;
-        Ok(self.template.render(&input, nonce).await?)
+        Ok(self.template_of(human_loop).render(&input, nonce).await?)
     }
 
     pub(super) async fn submit(
@@ -235,7 +246,7 @@ impl Portal<'_> {
         }
         let answer = read_answer(&request.fields())?;
         let input = self.shown(&human_loop).await?;
-        if self.template.is_shipped() {
+        if self.template_of(&human_loop).is_shipped() {
             check_shipped_answer(&input, &answer)?;
         } else {
             check_answer(&answer, &input)?;

@@ -74,6 +74,7 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
             ("TASK_AVAILABILITY_SECONDS", "86400"),
             ("TASK_TIME_LIMIT_SECONDS", "600"),
             ("WORKER_TASK_TEMPLATE_KEY", ""),
+            ("ALLOWED_NETWORKS", "203.0.113.0/24"),
             ("BLIND_SHARE", "0.25"),
             ("SEVERAL_LABELS", "false"),
         ])

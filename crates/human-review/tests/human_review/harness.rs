@@ -37,6 +37,7 @@ pub fn config() -> Config {
         task_availability_seconds: 86_400,
         task_time_limit_seconds: 600,
         show_rules: human_review::portal::ShowRules::default(),
+        allowed_networks: Default::default(),
         template_key: String::new(),
     }
 }

@@ -6,6 +6,7 @@
 mod api;
 mod console;
 mod console_pages;
+mod control_plane;
 mod crashes;
 mod events;
 mod harness;

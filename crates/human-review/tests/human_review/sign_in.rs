@@ -3,9 +3,9 @@
 use chrono::Duration;
 use human_review::HumanReviewError;
 use local_aws::secretsmanager::{GenerateSecretString, SecretSpec};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Reply, Review, Session, proxy_event, two_items};
+use crate::harness::{Reply, Review, Session, config, proxy_event, two_items};
 
 #[tokio::test]
 async fn nothing_but_static_files_is_open_to_the_anonymous() {
@@ -281,4 +281,38 @@ async fn links_are_made_for_named_reviewers_at_a_known_portal() {
         .await
         .expect_err("no URL is known");
     assert!(matches!(error, HumanReviewError::UnknownPortalUrl));
+}
+
+#[tokio::test]
+async fn a_client_of_another_network_finds_nothing_whatever_its_headers_say() {
+    let review = Review::with(human_review::Config {
+        allowed_networks: "203.0.113.0/24,2001:db8::/32".parse().expect("networks"),
+        ..config()
+    });
+    let visit = |path: &str, identity: Value| {
+        json!({
+            "httpMethod": "GET", "path": path,
+            "headers": { "X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7", "X-Real-IP": "203.0.113.7" },
+            "requestContext": { "path": format!("/dev{path}"), "requestId": "r-1", "identity": identity },
+        })
+    };
+
+    for identity in [
+        json!({ "sourceIp": "198.51.100.7" }),
+        json!({ "sourceIp": "" }),
+        json!({}),
+    ] {
+        for path in ["/", "/sign-in", "/admin", "/portal.css", "/no-such-page"] {
+            let reply = Reply(review.handle(visit(path, identity.clone())).await);
+
+            assert_eq!(reply.status(), 404, "{path} {identity}");
+            assert_eq!(reply.body(), "Not Found\n", "{path} {identity}");
+        }
+    }
+    for address in ["203.0.113.7", "2001:db8::7"] {
+        let reply = Reply(review.handle(visit("/", json!({ "sourceIp": address }))).await);
+        assert_eq!((reply.status(), reply.code()), (401, "sign_in_required"));
+    }
+    // The API is not concerned.
+    assert_eq!(review.start("tc-1", &two_items()).await.status(), 200);
 }

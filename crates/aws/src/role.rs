@@ -1,0 +1,44 @@
+//! Buckets that a request names, used with the rights of the role that it names.
+
+use aws_config::{SdkConfig, sts::AssumeRoleProvider};
+use aws_credential_types::provider::{
+    ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
+};
+use aws_sdk_s3::Client;
+
+use crate::failure::chain;
+
+/// A role that could not be assumed. Safe to show.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the role {role} could not be assumed")]
+pub struct NotAssumed {
+    role: String,
+}
+
+/// Returns a client of S3 with the rights of a role, for as long as its credentials last: an hour.
+///
+/// `session_name` says in the account's logs who assumed it.
+///
+/// # Errors
+///
+/// [`NotAssumed`]; the reason is logged.
+pub async fn s3_as(sdk: &SdkConfig, role: &str, session_name: &str) -> Result<Client, NotAssumed> {
+    let provider = AssumeRoleProvider::builder(role)
+        .session_name(session_name)
+        .configure(sdk)
+        .build()
+        .await;
+    let credentials = provider
+        .provide_credentials()
+        .await
+        .map_err(|error: CredentialsError| {
+            lambda_runtime::tracing::warn!(role, error = chain(&error), "a role could not be assumed");
+            NotAssumed {
+                role: role.to_owned(),
+            }
+        })?;
+    let config = aws_sdk_s3::config::Builder::from(sdk)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    Ok(Client::from_conf(config))
+}

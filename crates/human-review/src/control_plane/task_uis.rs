@@ -1,0 +1,185 @@
+//! Worker task templates ("human task UIs").
+
+use active_learning_aws::bucket::Created;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::listing::ListRequest;
+use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
+use crate::flows::{Resource, TaskUi};
+use crate::human_loop::sha256;
+use crate::worker_template::{TemplateError, render, render_html};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
+
+/// Longest content and input, in characters. Source: SageMaker API, `UiTemplate` and `RenderableTask`.
+const MAX_CONTENT_CHARS: usize = 128_000;
+/// Templates of an account and Region. Source: A2I quotas.
+const MAX_TASK_UIS: usize = 100;
+/// Stands for the nonce of a page that nobody is shown.
+const NO_NONCE: &str = "preview";
+/// Media type of a template.
+const HTML: &str = "text/html; charset=utf-8";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CreateTaskUi {
+    human_task_ui_name: Option<String>,
+    ui_template: Option<UiTemplate>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct UiTemplate {
+    content: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct OneTaskUi {
+    human_task_ui_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RenderTemplate {
+    ui_template: Option<UiTemplate>,
+    human_task_ui_arn: Option<String>,
+    task: Option<RenderableTask>,
+    role_arn: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RenderableTask {
+    input: Option<String>,
+}
+
+impl ControlPlane<'_> {
+    pub(super) async fn create_task_ui(&self, request: CreateTaskUi) -> Result<Value, ControlError> {
+        let name = checked_name(request.human_task_ui_name, "humanTaskUiName", false)?;
+        let template = required(request.ui_template, "uiTemplate")?;
+        let content = checked_text(template.content, "uiTemplate.content", MAX_CONTENT_CHARS)?;
+        if let Err(error) = render_html(&content, &json!({}), NO_NONCE) {
+            let message = format!("The template is not valid Liquid: {error}");
+            return Err(ControlError::Validation(message));
+        }
+        let ui = TaskUi {
+            human_task_ui_name: name.clone(),
+            creation_time: self.now,
+            content_sha256: sha256(&content),
+        };
+        let taken = || ControlError::InUse(format!("A HumanTaskUi with the name {name} already exists."));
+        if name == self.flows.own_name() || self.flows.find::<TaskUi>(&name).await?.is_some() {
+            return Err(taken());
+        }
+        if self.flows.all::<TaskUi>().await?.len() >= MAX_TASK_UIS {
+            let message = format!("There are {MAX_TASK_UIS} worker task templates already.");
+            return Err(ControlError::LimitExceeded(message));
+        }
+
+        let bucket = self.flows.bucket();
+        // Named by its hash: what is there already is the same.
+        bucket.create(&ui.content_key(), HTML, content).await.map(drop)?;
+        match self.flows.create(&ui).await? {
+            Created::Created => Ok(json!({ "HumanTaskUiArn": self.flows.arn("human-task-ui", &name) })),
+            Created::Exists => Err(taken()),
+        }
+    }
+
+    pub(super) async fn describe_task_ui(&self, request: OneTaskUi) -> Result<Value, ControlError> {
+        let name = checked_name(request.human_task_ui_name, "humanTaskUiName", false)?;
+        let ui = self.task_ui(&name).await?;
+        Ok(json!({
+            "HumanTaskUiArn": self.flows.arn("human-task-ui", &name),
+            "HumanTaskUiName": name,
+            "HumanTaskUiStatus": "Active",
+            "CreationTime": epoch(ui.creation_time),
+            "UiTemplate": {
+                "Url": self.flows.bucket().uri(&ui.content_key()),
+                "ContentSha256": ui.content_sha256,
+            },
+        }))
+    }
+
+    pub(super) async fn list_task_uis(&self, request: ListRequest) -> Result<Value, ControlError> {
+        let page = request.page(self.flows.all::<TaskUi>().await?)?;
+        let summaries: Vec<Value> = (page.items.iter())
+            .map(|ui| {
+                json!({
+                    "HumanTaskUiName": ui.name(),
+                    "HumanTaskUiArn": self.flows.arn("human-task-ui", ui.name()),
+                    "CreationTime": epoch(ui.creation_time),
+                })
+            })
+            .collect();
+        Ok(json!({ "HumanTaskUiSummaries": summaries, "NextToken": page.next_token }))
+    }
+
+    /// Deletes a template; the flow definitions that have it keep its content.
+    pub(super) async fn delete_task_ui(&self, request: OneTaskUi) -> Result<Value, ControlError> {
+        let name = checked_name(request.human_task_ui_name, "humanTaskUiName", false)?;
+        self.task_ui(&name).await?;
+        self.flows.delete::<TaskUi>(&name).await?;
+        Ok(json!({}))
+    }
+
+    pub(super) async fn render_template(&self, request: RenderTemplate) -> Result<Value, ControlError> {
+        required(request.role_arn, "roleArn")?;
+        let task = required(request.task, "task")?;
+        let input = checked_text(task.input, "task.input", MAX_CONTENT_CHARS)?;
+        let content = match (request.ui_template, request.human_task_ui_arn) {
+            (Some(template), None) => {
+                checked_text(template.content, "uiTemplate.content", MAX_CONTENT_CHARS)?
+            }
+            (None, Some(arn)) => self.content_of(&arn).await?,
+            _ => {
+                let message = "Give either UiTemplate or HumanTaskUiArn.";
+                return Err(ControlError::Validation(message.to_owned()));
+            }
+        };
+        let input: Value = serde_json::from_str(&input)
+            .map_err(|_| ControlError::Validation("Task.Input must be JSON.".to_owned()))?;
+
+        let bucket = self.flows.bucket();
+        match render(&content, &input, NO_NONCE, bucket, HUMAN_REVIEW_FOLDER).await {
+            Ok(html) => Ok(json!({ "RenderedContent": html, "Errors": [] })),
+            Err(TemplateError::Storage(error)) => Err(error.into()),
+            Err(TemplateError::Liquid(error)) => Ok(json!({
+                "RenderedContent": "",
+                "Errors": [{ "Code": "LiquidError", "Message": error.to_string() }],
+            })),
+        }
+    }
+
+    /// Returns a template that the API made.
+    pub(super) async fn task_ui(&self, name: &str) -> Result<TaskUi, ControlError> {
+        let found = self.flows.find::<TaskUi>(name).await?;
+        found.ok_or_else(|| ControlError::NotFound(format!("The HumanTaskUi {name} does not exist.")))
+    }
+
+    /// Returns the key of the content of a template: empty for the shipped one of the stack.
+    pub(super) async fn template_key(&self, arn: &str) -> Result<String, ControlError> {
+        let name = self.flows.name_in("human-task-ui", arn);
+        if name == Some(self.flows.own_name()) {
+            return Ok(self.template.key.to_owned());
+        }
+        let found = match name {
+            Some(name) => self.flows.find::<TaskUi>(name).await?,
+            None => None,
+        };
+        let rule = "Member must be the ARN of a HumanTaskUi that exists";
+        found
+            .map(|ui| ui.content_key())
+            .ok_or_else(|| invalid(arn, "humanLoopConfig.humanTaskUiArn", rule))
+    }
+
+    async fn content_of(&self, arn: &str) -> Result<String, ControlError> {
+        let key = self.template_key(arn).await?;
+        let template = crate::task_template::TaskTemplate {
+            key: &key,
+            ..self.template
+        };
+        let message = || ControlError::NotFound(format!("The content of {arn} is gone."));
+        template.content().await.map_err(|_| message())
+    }
+}

@@ -1,0 +1,278 @@
+//! Work teams, and the one workforce.
+
+use active_learning_aws::bucket::Created;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::listing::ListRequest;
+use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
+use crate::flows::{Resource, Workforce, Workteam};
+use crate::networks::AllowedNetworks;
+
+/// Work teams of a Region. Source: SageMaker quotas.
+const MAX_WORKTEAMS: usize = 25;
+const MAX_MEMBERS: usize = 10;
+const MAX_DESCRIPTION_CHARS: usize = 200;
+/// Kind in the ARN of a private team.
+const PRIVATE_TEAM: &str = "workteam/private-crowd";
+/// Name of the workforce, as SageMaker's console names the one that it makes.
+const WORKFORCE: &str = "default";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct TeamRequest {
+    workteam_name: Option<String>,
+    workforce_name: Option<String>,
+    member_definitions: Option<Vec<Value>>,
+    description: Option<String>,
+    notification_configuration: Option<Value>,
+    worker_access_configuration: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct OneTeam {
+    workteam_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ForceRequest {
+    workforce_name: Option<String>,
+    source_ip_config: Option<SourceIpConfig>,
+    oidc_config: Option<Value>,
+    workforce_vpc_config: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SourceIpConfig {
+    cidrs: Vec<String>,
+}
+
+impl ControlPlane<'_> {
+    pub(super) async fn create_workteam(&self, request: TeamRequest) -> Result<Value, ControlError> {
+        let name = checked_name(request.workteam_name, "workteamName", true)?;
+        if let Some(force) = request.workforce_name.filter(|force| force != WORKFORCE) {
+            return Err(no_workforce(&force));
+        }
+        let team = Workteam {
+            member_definitions: checked_members(required(request.member_definitions, "memberDefinitions")?)?,
+            description: checked_text(request.description, "description", MAX_DESCRIPTION_CHARS)?,
+            notification_configuration: request.notification_configuration,
+            worker_access_configuration: request.worker_access_configuration,
+            create_date: self.now,
+            last_updated_date: self.now,
+            workteam_name: name.clone(),
+        };
+        let taken = || ControlError::InUse(format!("A Workteam with the name {name} already exists."));
+        if name == self.flows.own_name() || self.flows.find::<Workteam>(&name).await?.is_some() {
+            return Err(taken());
+        }
+        if self.flows.all::<Workteam>().await?.len() >= MAX_WORKTEAMS {
+            let message = format!("There are {MAX_WORKTEAMS} work teams already.");
+            return Err(ControlError::LimitExceeded(message));
+        }
+        match self.flows.create(&team).await? {
+            Created::Created => Ok(json!({ "WorkteamArn": self.flows.arn(PRIVATE_TEAM, &name) })),
+            Created::Exists => Err(taken()),
+        }
+    }
+
+    pub(super) async fn describe_workteam(&self, request: OneTeam) -> Result<Value, ControlError> {
+        let name = checked_name(request.workteam_name, "workteamName", true)?;
+        Ok(json!({ "Workteam": self.team_document(&self.workteam(&name).await?) }))
+    }
+
+    pub(super) async fn list_workteams(&self, request: ListRequest) -> Result<Value, ControlError> {
+        let mut all = self.flows.all::<Workteam>().await?;
+        all.push(self.own_team());
+        let page = request.page(all)?;
+        let teams: Vec<Value> = page.items.iter().map(|team| self.team_document(team)).collect();
+        Ok(json!({ "Workteams": teams, "NextToken": page.next_token }))
+    }
+
+    pub(super) async fn update_workteam(&self, request: TeamRequest) -> Result<Value, ControlError> {
+        let name = checked_name(request.workteam_name, "workteamName", true)?;
+        self.refuse_own(&name)?;
+        let before = self.workteam(&name).await?;
+        let members = request.member_definitions.map(checked_members).transpose()?;
+        let description = request.description;
+        let description = description
+            .map(|text| checked_text(Some(text), "description", MAX_DESCRIPTION_CHARS))
+            .transpose()?;
+        let team = Workteam {
+            member_definitions: members.unwrap_or(before.member_definitions),
+            description: description.unwrap_or(before.description),
+            notification_configuration: (request.notification_configuration)
+                .or(before.notification_configuration),
+            worker_access_configuration: (request.worker_access_configuration)
+                .or(before.worker_access_configuration),
+            last_updated_date: self.now,
+            ..before
+        };
+        self.flows.put(&team).await?;
+        Ok(json!({ "Workteam": self.team_document(&team) }))
+    }
+
+    pub(super) async fn delete_workteam(&self, request: OneTeam) -> Result<Value, ControlError> {
+        let name = checked_name(request.workteam_name, "workteamName", true)?;
+        self.refuse_own(&name)?;
+        self.workteam(&name).await?;
+        self.flows.delete::<Workteam>(&name).await?;
+        Ok(json!({ "Success": true }))
+    }
+
+    /// Checks that a team of this ARN exists.
+    pub(super) async fn check_workteam(&self, arn: &str) -> Result<(), ControlError> {
+        let exists = match self.flows.name_in(PRIVATE_TEAM, arn) {
+            None => false,
+            Some(name) if name == self.flows.own_name() => true,
+            Some(name) => self.flows.find::<Workteam>(name).await?.is_some(),
+        };
+        let message = format!(
+            "The specified Workteam '{arn}' does not exist or you do not have access to it. That of the stack is '{}'.",
+            self.flows.arn(PRIVATE_TEAM, self.flows.own_name())
+        );
+        exists.then_some(()).ok_or(ControlError::Validation(message))
+    }
+
+    async fn workteam(&self, name: &str) -> Result<Workteam, ControlError> {
+        if name == self.flows.own_name() {
+            return Ok(self.own_team());
+        }
+        let found = self.flows.find::<Workteam>(name).await?;
+        // The operation has no error of its own for it.
+        found.ok_or_else(|| ControlError::Validation(format!("The Workteam {name} does not exist.")))
+    }
+
+    /// Returns the team of the stack: everybody who may sign in.
+    fn own_team(&self) -> Workteam {
+        let made = chrono::DateTime::UNIX_EPOCH;
+        Workteam {
+            workteam_name: self.flows.own_name().to_owned(),
+            // When the stack made it is not known here.
+            create_date: made,
+            last_updated_date: made,
+            member_definitions: vec![json!({ "OidcMemberDefinition": { "Groups": ["reviewers"] } })],
+            description: "Everybody who may sign in to the portal".to_owned(),
+            notification_configuration: None,
+            worker_access_configuration: None,
+        }
+    }
+
+    fn refuse_own(&self, name: &str) -> Result<(), ControlError> {
+        match name == self.flows.own_name() {
+            true => Err(ControlError::Validation(format!(
+                "The Workteam {name} is that of the stack and cannot be changed."
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    fn team_document(&self, team: &Workteam) -> Value {
+        let mut document = json!({
+            "WorkteamName": team.name(),
+            "WorkteamArn": self.flows.arn(PRIVATE_TEAM, team.name()),
+            "WorkforceArn": self.flows.arn("workforce", WORKFORCE),
+            "MemberDefinitions": team.member_definitions,
+            "Description": team.description,
+            "SubDomain": self.sub_domain(),
+            "CreateDate": epoch(team.create_date),
+            "LastUpdatedDate": epoch(team.last_updated_date),
+        });
+        let given = [
+            ("NotificationConfiguration", &team.notification_configuration),
+            ("WorkerAccessConfiguration", &team.worker_access_configuration),
+        ];
+        for (member, value) in given {
+            if let Some(value) = value {
+                document[member] = value.clone();
+            }
+        }
+        document
+    }
+
+    /// Returns where the portal is, without a scheme, as SageMaker names it.
+    fn sub_domain(&self) -> &str {
+        let url = self.portal_url.trim_end_matches('/');
+        url.split_once("://").map_or(url, |(_, place)| place)
+    }
+
+    pub(super) async fn describe_workforce(&self, request: ForceRequest) -> Result<Value, ControlError> {
+        let name = checked_name(request.workforce_name, "workforceName", true)?;
+        match name == WORKFORCE {
+            true => Ok(json!({ "Workforce": self.workforce_document(&self.flows.workforce().await?) })),
+            false => Err(no_workforce(&name)),
+        }
+    }
+
+    pub(super) async fn list_workforces(&self) -> Result<Value, ControlError> {
+        let document = self.workforce_document(&self.flows.workforce().await?);
+        Ok(json!({ "Workforces": [document] }))
+    }
+
+    /// Changes from where the portal may be reached; it takes effect within half a minute.
+    pub(super) async fn update_workforce(&self, request: ForceRequest) -> Result<Value, ControlError> {
+        let name = checked_name(request.workforce_name, "workforceName", true)?;
+        if name != WORKFORCE {
+            return Err(no_workforce(&name));
+        }
+        if request.oidc_config.is_some() || request.workforce_vpc_config.is_some() {
+            let message = "OidcConfig and WorkforceVpcConfig are not supported: of the workforce only SourceIpConfig \
+                           can be changed.";
+            return Err(ControlError::Validation(message.to_owned()));
+        }
+        let mut workforce = self.flows.workforce().await?;
+        if let Some(config) = request.source_ip_config {
+            let networks = config.cidrs.join(",").parse::<AllowedNetworks>();
+            networks.map_err(|error| ControlError::Validation(format!("SourceIpConfig.Cidrs: {error}.")))?;
+            workforce = Workforce {
+                last_updated_date: Some(self.now),
+                cidrs: config.cidrs,
+            };
+            self.flows.put_workforce(&workforce).await?;
+        }
+        Ok(json!({ "Workforce": self.workforce_document(&workforce) }))
+    }
+
+    fn workforce_document(&self, workforce: &Workforce) -> Value {
+        json!({
+            "WorkforceName": WORKFORCE,
+            "WorkforceArn": self.flows.arn("workforce", WORKFORCE),
+            "LastUpdatedDate": workforce.last_updated_date.map(epoch),
+            "SourceIpConfig": { "Cidrs": workforce.cidrs },
+            "SubDomain": self.sub_domain(),
+            "Status": "Active",
+        })
+    }
+}
+
+fn no_workforce(name: &str) -> ControlError {
+    ControlError::Validation(format!(
+        "The Workforce {name} does not exist: there is one, `{WORKFORCE}`."
+    ))
+}
+
+/// Checks member definitions: 1 to 10, each of Cognito or of OpenID Connect, never mixed.
+fn checked_members(members: Vec<Value>) -> Result<Vec<Value>, ControlError> {
+    const MEMBER: &str = "memberDefinitions";
+    if !(1..=MAX_MEMBERS).contains(&members.len()) {
+        let rule = "Member must have length from 1 to 10";
+        return Err(invalid(&members.len().to_string(), MEMBER, rule));
+    }
+    let has = |member: &Value, kind: &str| member.get(kind).is_some_and(Value::is_object);
+    let cognito = members
+        .iter()
+        .filter(|member| has(member, "CognitoMemberDefinition"))
+        .count();
+    let oidc = members
+        .iter()
+        .filter(|member| has(member, "OidcMemberDefinition"))
+        .count();
+    if (cognito, oidc) != (members.len(), 0) && (cognito, oidc) != (0, members.len()) {
+        let rule = "Members must all be CognitoMemberDefinition or all be OidcMemberDefinition";
+        return Err(ControlError::Validation(format!("{MEMBER}: {rule}.")));
+    }
+    Ok(members)
+}

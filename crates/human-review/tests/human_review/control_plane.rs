@@ -1,0 +1,466 @@
+//! Flow definitions, worker task templates, teams and the workforce, as SageMaker's API makes them.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{BUCKET, FEEDBACK_BUCKET, FLOW, Reply, Review, two_items, url_event};
+
+const SCOPE: &str = "arn:aws:sagemaker:us-east-1:123456789012";
+const OWN_TEAM: &str = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/tc-review";
+const ROLE: &str = "arn:aws:iam::123456789012:role/a2i";
+const TEMPLATE: &str = r#"<crowd-form><crowd-classifier name="sentiment" categories="['positive', 'negative']" header="Tone?">
+<classification-target>{{ task.input.taskObject }}</classification-target></crowd-classifier></crowd-form>"#;
+
+async fn call(review: &Review, operation: &str, body: Value) -> Reply {
+    let mut event = url_event("POST", "/", &body.to_string());
+    event["headers"]["x-amz-target"] = json!(format!("SageMaker.{operation}"));
+    Reply(review.handle(event).await)
+}
+
+async fn made(review: &Review, operation: &str, body: Value) -> Value {
+    let reply = call(review, operation, body).await;
+    assert_eq!(reply.status(), 200, "{operation}: {reply:?}");
+    reply.json()
+}
+
+async fn refused(review: &Review, operation: &str, body: Value) -> (String, String) {
+    let reply = call(review, operation, body).await;
+    assert_eq!(reply.status(), 400, "{operation}: {reply:?}");
+    let document = reply.json();
+    let member = |name: &str| document[name].as_str().expect(name).to_owned();
+    (member("__type"), member("Message"))
+}
+
+fn flow(name: &str, ui: &str, changes: Value) -> Value {
+    let mut request = json!({
+        "FlowDefinitionName": name,
+        "HumanLoopConfig": {
+            "WorkteamArn": OWN_TEAM,
+            "HumanTaskUiArn": format!("{SCOPE}:human-task-ui/{ui}"),
+            "TaskTitle": "Tone of a mail",
+            "TaskDescription": "Say whether the mail is positive <b>or</b> negative",
+            "TaskCount": 1,
+        },
+        "OutputConfig": { "S3OutputPath": format!("s3://{FEEDBACK_BUCKET}/tone/") },
+        "RoleArn": ROLE,
+    });
+    for (name, value) in changes.as_object().expect("an object") {
+        match name.split_once('.') {
+            Some((outer, inner)) => request[outer][inner] = value.clone(),
+            None => request[name] = value.clone(),
+        }
+    }
+    request
+}
+
+async fn with_flow() -> Review {
+    let review = Review::new();
+    let ui = json!({ "HumanTaskUiName": "tone", "UiTemplate": { "Content": TEMPLATE } });
+    made(&review, "CreateHumanTaskUi", ui).await;
+    made(&review, "CreateFlowDefinition", flow("tone", "tone", json!({}))).await;
+    review
+}
+
+async fn start(review: &Review, name: &str, flow: &str, input: &Value) -> Reply {
+    let body = json!({
+        "HumanLoopName": name, "FlowDefinitionArn": flow,
+        "HumanLoopInput": { "InputContent": input.to_string() },
+    });
+    review.api("POST", "/human-loops", &body.to_string()).await
+}
+
+async fn names(review: &Review, flow: &str) -> Vec<String> {
+    let flow = flow.replace(':', "%3A").replace('/', "%2F");
+    let path = format!("/human-loops?FlowDefinitionArn={flow}");
+    let reply = review.api("GET", &path, "").await.json();
+    let summaries = reply["HumanLoopSummaries"].as_array().expect("summaries");
+    let name = |summary: &Value| summary["HumanLoopName"].as_str().expect("a name").to_owned();
+    summaries.iter().map(name).collect()
+}
+
+#[tokio::test]
+async fn a_flow_definition_has_its_own_template_title_and_output_beside_that_of_the_stack() {
+    let review = with_flow().await;
+    let arn = format!("{SCOPE}:flow-definition/tone");
+    review.start("tc-1", &two_items()).await;
+    let input = json!({ "taskObject": "I love it" });
+    assert_eq!(start(&review, "tone-1", &arn, &input).await.status(), 200);
+
+    let session = review.sign_in("ada").await;
+    let queue = session.get("queue").await;
+    let task = session.open("tone-1").await;
+    let answer = json!({ "sentiment": { "label": "positive" } });
+    let submitted = session.submit(&task, &answer).await;
+
+    assert!(
+        queue.body().contains("<small>Tone of a mail</small>"),
+        "{queue:?}"
+    );
+    assert!(task.body().contains("I love it") && task.body().contains("crowd-classifier"));
+    assert!(task.body().contains("<h1 id=\"task-title\">Tone of a mail</h1>"));
+    assert!(task.body().contains("positive &#60;b&#62;or"), "{}", task.body());
+    assert_eq!(submitted.status(), 303, "{submitted:?}");
+    let described = review.api("GET", "/human-loops/tone-1", "").await.json();
+    assert_eq!(described["HumanLoopStatus"], "Completed");
+    assert_eq!(described["FlowDefinitionArn"], arn);
+    let uri = described["HumanLoopOutput"]["OutputS3Uri"]
+        .as_str()
+        .expect("a URI");
+    let key = uri
+        .strip_prefix(&format!("s3://{FEEDBACK_BUCKET}/"))
+        .expect("its bucket");
+    assert!(key.starts_with("tone/tone/2026/11/20/09/59/00/tone-1/"), "{key}");
+    let object = (review.s3.get_object().bucket(FEEDBACK_BUCKET).key(key))
+        .send()
+        .await;
+    let bytes = object
+        .expect("the output")
+        .body
+        .collect()
+        .await
+        .expect("bytes")
+        .to_vec();
+    let output: Value = serde_json::from_slice(&bytes).expect("JSON");
+    assert_eq!(output["flowDefinitionArn"], arn);
+    assert_eq!(output["inputContent"], input);
+    assert_eq!(output["humanAnswers"][0]["answerContent"], answer);
+    assert_eq!(names(&review, &arn).await, ["tone-1"]);
+    assert_eq!(names(&review, FLOW).await, ["tc-1"]);
+}
+
+#[tokio::test]
+async fn a_flow_definition_has_its_own_rules_of_count_and_time() {
+    let review = with_flow().await;
+    let changes = json!({
+        "HumanLoopConfig.TaskCount": 2,
+        "HumanLoopConfig.TaskTimeLimitInSeconds": 30,
+        "HumanLoopConfig.TaskAvailabilityLifetimeInSeconds": 120,
+    });
+    made(&review, "CreateFlowDefinition", flow("two", "tone", changes)).await;
+    let arn = format!("{SCOPE}:flow-definition/two");
+    start(&review, "two-1", &arn, &json!({ "taskObject": "Fine" })).await;
+
+    let (ada, bob) = (review.sign_in("ada").await, review.sign_in("bob").await);
+    let task = ada.open("two-1").await;
+    ada.submit(&task, &json!({ "sentiment": { "label": "positive" } }))
+        .await;
+    let after_one = review.status("two-1").await;
+    bob.open("two-1").await;
+    review.wait(Duration::seconds(31));
+    let taken_over = review.sign_in("eve").await.open("two-1").await;
+    review.wait(Duration::seconds(90));
+
+    assert_eq!(after_one, "InProgress");
+    assert_eq!(taken_over.status(), 200, "{taken_over:?}");
+    assert_eq!(review.status("two-1").await, "Failed");
+    let described = review.api("GET", "/human-loops/two-1", "").await.json();
+    assert_eq!(described["FailureCode"], "Expired");
+}
+
+#[tokio::test]
+async fn an_output_that_cannot_be_written_fails_its_loop_with_the_reason() {
+    let review = with_flow().await;
+    let changes = json!({ "OutputConfig.S3OutputPath": "s3://no-such-bucket-anywhere" });
+    made(&review, "CreateFlowDefinition", flow("lost", "tone", changes)).await;
+    let arn = format!("{SCOPE}:flow-definition/lost");
+    start(&review, "lost-1", &arn, &json!({ "taskObject": "Fine" })).await;
+
+    let session = review.sign_in("ada").await;
+    let task = session.open("lost-1").await;
+    session
+        .submit(&task, &json!({ "sentiment": { "label": "positive" } }))
+        .await;
+
+    let described = review.api("GET", "/human-loops/lost-1", "").await.json();
+    assert_eq!(described["HumanLoopStatus"], "Failed", "{described}");
+    assert_eq!(described["FailureCode"], "InternalError");
+    let reason = described["FailureReason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("s3://no-such-bucket-anywhere/lost/") && reason.contains("NoSuchBucket"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_loop_is_started_with_is_tried_with_the_template_of_its_flow_definition() {
+    let review = with_flow().await;
+    let arn = format!("{SCOPE}:flow-definition/tone");
+
+    let empty = start(&review, "tone-1", &arn, &json!({ "other": "member" })).await;
+    let unknown = start(
+        &review,
+        "tone-1",
+        &format!("{SCOPE}:flow-definition/none"),
+        &json!({ "a": 1 }),
+    )
+    .await;
+    start(&review, "tone-1", &arn, &json!({ "taskObject": "Fine" })).await;
+    let of_stack = start(&review, "tone-1", FLOW, &json!({ "taskObject": "Fine" })).await;
+
+    assert_eq!(empty.header("x-amzn-errortype"), "ValidationException");
+    assert!(empty.body().contains("shows nothing of it"), "{empty:?}");
+    assert_eq!(unknown.header("x-amzn-errortype"), "ValidationException");
+    assert_eq!(of_stack.header("x-amzn-errortype"), "ConflictException");
+}
+
+#[tokio::test]
+async fn flow_definitions_are_described_listed_by_pages_and_deleted_while_their_loops_finish() {
+    let review = with_flow().await;
+    for name in ["a", "b"] {
+        review.wait(Duration::seconds(1));
+        made(&review, "CreateFlowDefinition", flow(name, "tone", json!({}))).await;
+    }
+    let arn = format!("{SCOPE}:flow-definition/a");
+    start(&review, "a-1", &arn, &json!({ "taskObject": "Fine" })).await;
+
+    let first = made(&review, "ListFlowDefinitions", json!({ "MaxResults": 2 })).await;
+    let rest = json!({ "MaxResults": 2, "NextToken": first["NextToken"] });
+    let rest = made(&review, "ListFlowDefinitions", rest).await;
+    let described = made(
+        &review,
+        "DescribeFlowDefinition",
+        json!({ "FlowDefinitionName": "a" }),
+    )
+    .await;
+    made(
+        &review,
+        "DeleteFlowDefinition",
+        json!({ "FlowDefinitionName": "a" }),
+    )
+    .await;
+    let gone = refused(
+        &review,
+        "DescribeFlowDefinition",
+        json!({ "FlowDefinitionName": "a" }),
+    )
+    .await;
+    let session = review.sign_in("ada").await;
+    let task = session.open("a-1").await;
+    session
+        .submit(&task, &json!({ "sentiment": { "label": "negative" } }))
+        .await;
+
+    let names = |page: &Value| -> Vec<String> {
+        let summaries = page["FlowDefinitionSummaries"].as_array().expect("summaries");
+        let name = |flow: &Value| flow["FlowDefinitionName"].as_str().expect("a name").to_owned();
+        summaries.iter().map(name).collect()
+    };
+    assert_eq!(
+        (names(&first), names(&rest)),
+        (vec!["b".into(), "a".into()], vec!["tone".into()])
+    );
+    assert_eq!(rest["NextToken"], Value::Null);
+    assert_eq!(described["FlowDefinitionStatus"], "Active");
+    assert_eq!(described["HumanLoopConfig"]["TaskTitle"], "Tone of a mail");
+    assert_eq!(
+        described["OutputConfig"]["S3OutputPath"],
+        format!("s3://{FEEDBACK_BUCKET}/tone/")
+    );
+    assert_eq!(gone.0, "ResourceNotFound");
+    assert_eq!(review.status("a-1").await, "Completed");
+}
+
+#[tokio::test]
+async fn requests_that_break_a_rule_are_refused_by_member_and_reason() {
+    let review = with_flow().await;
+    let changed = |changes: Value| flow("new", "tone", changes);
+    for (changes, words) in [
+        (json!({ "FlowDefinitionName": "Bad_Name" }), "flowDefinitionName"),
+        (json!({ "HumanLoopConfig.TaskCount": 4 }), "taskCount"),
+        (
+            json!({ "HumanLoopConfig.TaskTimeLimitInSeconds": 29 }),
+            "taskTimeLimitInSeconds",
+        ),
+        (json!({ "HumanLoopConfig.TaskTitle": "" }), "taskTitle"),
+        (
+            json!({ "HumanLoopConfig.HumanTaskUiArn": format!("{SCOPE}:human-task-ui/none") }),
+            "humanTaskUiArn",
+        ),
+        (
+            json!({ "HumanLoopConfig.WorkteamArn": format!("{SCOPE}:workteam/private-crowd/none") }),
+            "The specified Workteam",
+        ),
+        (
+            json!({ "HumanLoopConfig.PublicWorkforceTaskPrice": {} }),
+            "public workforce",
+        ),
+        (
+            json!({ "OutputConfig.S3OutputPath": "https://example.com/x" }),
+            "s3OutputPath",
+        ),
+        (
+            json!({ "OutputConfig.S3OutputPath": format!("s3://{BUCKET}/x") }),
+            "a bucket of your own",
+        ),
+        (json!({ "OutputConfig.KmsKeyId": "key" }), "KmsKeyId"),
+        (json!({ "RoleArn": "role" }), "roleArn"),
+        (json!({ "HumanLoopRequestSource": {} }), "custom task"),
+    ] {
+        let (code, message) = refused(&review, "CreateFlowDefinition", changed(changes.clone())).await;
+        assert_eq!(code, "ValidationException", "{changes}");
+        assert!(message.contains(words), "{changes}: {message}");
+    }
+    let again = flow("tone", "tone", json!({}));
+    assert_eq!(
+        refused(&review, "CreateFlowDefinition", again).await.0,
+        "ResourceInUse"
+    );
+    let own = json!({ "FlowDefinitionName": "tc-review" });
+    assert_eq!(
+        refused(&review, "DeleteFlowDefinition", own.clone()).await.0,
+        "ResourceInUse"
+    );
+    let own = made(&review, "DescribeFlowDefinition", own).await;
+    assert_eq!(own["FlowDefinitionArn"], FLOW);
+    let unknown = refused(&review, "CreateLabelingJob", json!({})).await;
+    assert_eq!(unknown.0, "UnknownOperationException");
+}
+
+#[tokio::test]
+async fn templates_are_tried_rendered_listed_and_deleted() {
+    let review = with_flow().await;
+    let bad = json!({ "HumanTaskUiName": "bad", "UiTemplate": { "Content": "{% if %}" } });
+    let again = json!({ "HumanTaskUiName": "tone", "UiTemplate": { "Content": TEMPLATE } });
+    let render = |content: &str| json!({ "UiTemplate": { "Content": content }, "Task": { "Input": r#"{"taskObject": "<i>"}"# }, "RoleArn": ROLE });
+
+    let bad = refused(&review, "CreateHumanTaskUi", bad).await;
+    let again = refused(&review, "CreateHumanTaskUi", again).await;
+    let rendered = made(&review, "RenderUiTemplate", render(TEMPLATE)).await;
+    let by_arn = json!({ "HumanTaskUiArn": format!("{SCOPE}:human-task-ui/tone"), "Task": { "Input": "{}" }, "RoleArn": ROLE });
+    let by_arn = made(&review, "RenderUiTemplate", by_arn).await;
+    let wrong = made(&review, "RenderUiTemplate", render("{{ task.input | nofilter }}")).await;
+    let described = made(
+        &review,
+        "DescribeHumanTaskUi",
+        json!({ "HumanTaskUiName": "tone" }),
+    )
+    .await;
+    let listed = made(&review, "ListHumanTaskUis", json!({})).await;
+    made(&review, "DeleteHumanTaskUi", json!({ "HumanTaskUiName": "tone" })).await;
+    let gone = refused(
+        &review,
+        "DescribeHumanTaskUi",
+        json!({ "HumanTaskUiName": "tone" }),
+    )
+    .await;
+
+    assert_eq!(bad.0, "ValidationException");
+    assert!(bad.1.contains("not valid Liquid"), "{}", bad.1);
+    assert_eq!(again.0, "ResourceInUse");
+    let html = rendered["RenderedContent"].as_str().expect("a page");
+    assert!(
+        html.contains("&lt;i&gt;") && rendered["Errors"] == json!([]),
+        "{rendered}"
+    );
+    assert!(
+        by_arn["RenderedContent"]
+            .as_str()
+            .is_some_and(|page| page.contains("crowd-classifier"))
+    );
+    assert_eq!(wrong["RenderedContent"], "");
+    assert_eq!(wrong["Errors"][0]["Code"], "LiquidError");
+    assert_eq!(described["HumanTaskUiStatus"], "Active");
+    assert_eq!(
+        described["UiTemplate"]["ContentSha256"].as_str().map(str::len),
+        Some(64)
+    );
+    assert_eq!(listed["HumanTaskUiSummaries"][0]["HumanTaskUiName"], "tone");
+    assert_eq!(gone.0, "ResourceNotFound");
+    // The flow definition keeps what it was made with.
+    let arn = format!("{SCOPE}:flow-definition/tone");
+    start(&review, "tone-9", &arn, &json!({ "taskObject": "Fine" })).await;
+    assert!(
+        review
+            .sign_in("ada")
+            .await
+            .open("tone-9")
+            .await
+            .body()
+            .contains("crowd-classifier")
+    );
+}
+
+#[tokio::test]
+async fn teams_are_made_changed_and_deleted_and_that_of_the_stack_is_among_them() {
+    let review = Review::new();
+    let team = |name: &str, members: Value| json!({ "WorkteamName": name, "Description": "Mail", "MemberDefinitions": members });
+    let oidc = json!({ "OidcMemberDefinition": { "Groups": ["mail"] } });
+    let cognito = json!({ "CognitoMemberDefinition": { "UserPool": "us-east-1_1", "UserGroup": "g", "ClientId": "c" } });
+
+    let created = made(&review, "CreateWorkteam", team("Mail", json!([oidc]))).await;
+    let mixed = refused(&review, "CreateWorkteam", team("Mixed", json!([oidc, cognito]))).await;
+    let again = refused(&review, "CreateWorkteam", team("Mail", json!([oidc]))).await;
+    let changed = made(
+        &review,
+        "UpdateWorkteam",
+        json!({ "WorkteamName": "Mail", "Description": "Letters" }),
+    )
+    .await;
+    let listed = made(
+        &review,
+        "ListWorkteams",
+        json!({ "SortBy": "Name", "SortOrder": "Ascending" }),
+    )
+    .await;
+    let own = refused(&review, "DeleteWorkteam", json!({ "WorkteamName": "tc-review" })).await;
+    let deleted = made(&review, "DeleteWorkteam", json!({ "WorkteamName": "Mail" })).await;
+
+    assert_eq!(
+        created["WorkteamArn"],
+        format!("{SCOPE}:workteam/private-crowd/Mail")
+    );
+    assert!(mixed.1.contains("must all be"), "{}", mixed.1);
+    assert_eq!(again.0, "ResourceInUse");
+    assert_eq!(changed["Workteam"]["Description"], "Letters");
+    assert_eq!(changed["Workteam"]["SubDomain"], "portal.example/dev");
+    let names: Vec<&str> = (listed["Workteams"].as_array().expect("teams").iter())
+        .map(|team| team["WorkteamName"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(names, ["Mail", "tc-review"]);
+    assert_eq!(own.0, "ValidationException");
+    assert_eq!(deleted["Success"], true);
+}
+
+#[tokio::test]
+async fn networks_of_the_workforce_take_effect_within_half_a_minute_in_every_process() {
+    let review = Review::new();
+    let visit = |address: &str| {
+        json!({ "httpMethod": "GET", "path": "/", "headers": {},
+            "requestContext": { "path": "/dev/", "requestId": "r", "identity": { "sourceIp": address } } })
+    };
+    assert_eq!(Reply(review.handle(visit("198.51.100.1")).await).status(), 401);
+    let networks = |cidrs: Value| json!({ "WorkforceName": "default", "SourceIpConfig": { "Cidrs": cidrs } });
+
+    let wrong = refused(&review, "UpdateWorkforce", networks(json!(["office"]))).await;
+    made(
+        &review,
+        "UpdateWorkforce",
+        networks(json!(["203.0.113.0/24", "2001:db8::/32"])),
+    )
+    .await;
+
+    assert!(wrong.1.contains("`office`"), "{}", wrong.1);
+    assert_eq!(Reply(review.handle(visit("198.51.100.1")).await).status(), 404);
+    assert_eq!(Reply(review.handle(visit("203.0.113.9")).await).status(), 401);
+    let described = made(
+        &review,
+        "DescribeWorkforce",
+        json!({ "WorkforceName": "default" }),
+    )
+    .await;
+    assert_eq!(
+        described["Workforce"]["SourceIpConfig"]["Cidrs"][1],
+        "2001:db8::/32"
+    );
+    let other = refused(&review, "DescribeWorkforce", json!({ "WorkforceName": "other" })).await;
+    assert_eq!(other.0, "ValidationException");
+    // Another process has changed it.
+    review
+        .put(
+            "human-review/workforce.json",
+            r#"{"LastUpdatedDate": null, "Cidrs": []}"#,
+        )
+        .await;
+    review.wait(Duration::seconds(31));
+    assert_eq!(Reply(review.handle(visit("198.51.100.1")).await).status(), 401);
+}
