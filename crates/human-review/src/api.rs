@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::{Flow, Flows};
-use crate::human_loop::{HumanLoop, Status};
+use crate::human_loop::HumanLoop;
 use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
 use crate::output::{failure, iso_time, loop_arn, output_uri};
 use crate::task_template::TaskTemplate;

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use active_learning_aws::bucket::{Bucket, BucketError, Created};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -13,7 +14,6 @@ use serde_json::Value;
 
 use crate::human_loop::{FlowRules, LoopFlow};
 use crate::networks::AllowedNetworks;
-use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 
 /// Default of `TaskAvailabilityLifetimeInSeconds`: Ground Truth's longest for a private team, 30 days.
 const DEFAULT_AVAILABILITY_SECONDS: i64 = 2_592_000;

@@ -1,6 +1,7 @@
 //! Worker task templates ("human task UIs").
 
 use active_learning_aws::bucket::Created;
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -9,7 +10,6 @@ use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, inval
 use crate::flows::{Resource, TaskUi};
 use crate::human_loop::sha256;
 use crate::worker_template::{TemplateError, render, render_html};
-use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 
 /// Longest content and input, in characters. Source: SageMaker API, `UiTemplate` and `RenderableTask`.
 const MAX_CONTENT_CHARS: usize = 128_000;

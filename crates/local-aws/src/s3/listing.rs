@@ -54,6 +54,11 @@ pub(super) fn limit(max_keys: Option<i32>) -> S3Result<i32> {
     }
 }
 
+/// Makes the token of the page after a key.
+pub(super) fn encode_token(key: String) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(key)
+}
+
 pub(super) fn decode_token(token: &str) -> S3Result<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());

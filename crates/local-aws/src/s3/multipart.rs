@@ -14,7 +14,6 @@ use super::{
     objects::{WriteConditions, copy_source, origin, stored_headers, timestamp},
     unsupported::refuse_unsupported,
 };
-use redb::ReadableTable;
 
 /// Smallest part but the last.
 const LEAST_PART_BYTES: u64 = 5 * 1024 * 1024;

@@ -7,7 +7,7 @@ use super::{
     buckets::{is_empty, uploads},
     events,
     index::{self, BUCKETS, Failure, Listing},
-    listing::{Encoding, common_prefixes, contents, decode_token, limit, owner},
+    listing::{Encoding, common_prefixes, contents, decode_token, encode_token, limit, owner},
     objects::timestamp,
 };
 use crate::iam::{Iam, PolicyDocument};
@@ -218,7 +218,7 @@ impl S3 for Backend {
         let common_prefixes = common_prefixes(&page, encoding);
         Ok(S3Response::new(ListObjectsV2Output {
             is_truncated: Some(page.next.is_some()),
-            next_continuation_token: page.next.map(|next| BASE64_URL_SAFE_NO_PAD.encode(next)),
+            next_continuation_token: page.next.map(encode_token),
             key_count: i32::try_from(contents.len() + common_prefixes.len()).ok(),
             contents: Some(contents),
             common_prefixes: Some(common_prefixes),

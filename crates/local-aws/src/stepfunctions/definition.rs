@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use self::check::data_fields;
 use super::{
     choice::Rule,
     expression::{Expression, Template},

@@ -7,7 +7,7 @@ use super::kind;
 use crate::s3::{
     backend::Backend,
     checksum::fill_checksum,
-    index::{self, Failure, PARTS, Tables, UPLOADS, UploadRecord},
+    index::{self, Failure, Tables, UPLOADS, UploadRecord},
     objects::timestamp,
 };
 

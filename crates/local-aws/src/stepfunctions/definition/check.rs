@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{DataFlow, Kind, MAX_SECONDS, Machine, Resource, State, Task, Wait};
+use super::{Kind, MAX_SECONDS, Machine, Parallel, Resource, Retrier, State, Task, Wait};
 use crate::stepfunctions::{expression::Template, path::DataPath};
 
 impl Machine {
@@ -106,7 +106,7 @@ impl State {
 }
 
 /// Returns the fields of [`DataFlow`] that a state of this type may have.
-fn data_fields(kind: &str) -> &'static [&'static str] {
+pub(super) fn data_fields(kind: &str) -> &'static [&'static str] {
     const ALL: [&str; 11] = [
         "Comment",
         "QueryLanguage",
