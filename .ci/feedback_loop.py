@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import gzip
+import itertools
 import json
 import subprocess
 import threading
@@ -263,10 +264,18 @@ def human_loop_quota(stack):
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         list(pool.map(mark, range(5_000)))
-    start = stack.client("sagemaker-a2i-runtime").start_human_loop
-    flow = stack.outputs["HumanReviewWorkflowArnInUse"]
-    refused("ServiceQuotaExceededException", 402, start, HumanLoopName="one-more", FlowDefinitionArn=flow,
-            HumanLoopInput={"InputContent": '{"text": "Rates rise"}'})
+    a2i, names = stack.client("sagemaker-a2i-runtime"), (f"one-more-{number}" for number in itertools.count())
+    arguments = {"FlowDefinitionArn": stack.outputs["HumanReviewWorkflowArnInUse"],
+                 "HumanLoopInput": {"InputContent": '{"text": "Rates rise"}'}}
+
+    def is_full():
+        try:
+            a2i.start_human_loop(HumanLoopName=next(names), **arguments)
+        except a2i.exceptions.ServiceQuotaExceededException as error:
+            return equal(error.response["ResponseMetadata"]["HTTPStatusCode"], 402) is None
+
+    # A delivery may have counted the loops just before: that count is trusted for a minute.
+    until("the refusal of one more", is_full)
 
 
 @check("in the end nothing is in review twice, and no event failed")

@@ -35,6 +35,7 @@ async function work(browser, start) {
   const templateKey = 'templates/foreign.liquid.html';
   const own = { FeedbackBufferSeconds: 1, WorkerTaskTemplateKey: templateKey };
   await reviewWithForeignTemplate(browser, await start(own), templateKey);
+  await findAmongAThousandLabels(browser, await start({ FeedbackBufferSeconds: 1, ReviewSeveralLabels: true }, '-labels'));
 }
 
 async function reviewByKeyboard(browser, stack) {
@@ -174,6 +175,8 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.equal(await page.locator('.crowd-choices legend').textContent(), 'Which "category" fits best?');
   assert.equal(await page.getByLabel("It's none of these").count(), 1);
+  assert.equal(await page.getByLabel('Summary').inputValue(), text);
+  assert.equal(await page.getByLabel('Title').inputValue(), text);
   await pictures(page, 'foreign-template');
   await saysWhatNeedsScript(browser, context, page.url());
   await page.getByLabel('Sports').check();
@@ -181,10 +184,43 @@ async function reviewWithForeignTemplate(browser, stack, templateKey) {
   await page.getByRole('button', { name: 'Submit' }).click();
   await page.waitForSelector('#empty-queue');
   const output = await stack.reviewObject((await outputKeys(stack, loop))[0]);
-  assert.deepEqual(output.humanAnswers[0].answerContent, { category: { label: 'Sports' }, remark: 'Clear "case" <1>' });
+  const untouched = { summary: text, title: text };
+  const remark = 'Clear "case" <1>';
+  assert.deepEqual(output.humanAnswers[0].answerContent, { category: { label: 'Sports' }, remark, ...untouched });
   assert.deepEqual(problems, []);
   await context.close();
   ok('a worker task template with crowd-classifier, as A2I has them, works unchanged');
+}
+
+/** Most labels differ at their end only: each is found by it, and two of them are one answer. */
+async function findAmongAThousandLabels(browser, stack) {
+  const labels = Array.from({ length: 1_000 }, (_, index) => ({ name: `Claims | returns, desk ${index + 1}` }));
+  const set = { schemaVersion: 1, version: 2, origin: 'edited', updatedAt: '2026-11-01T00:00:00.000Z', labels };
+  await stack.putObject('TrainingS3Bucket', 'label-set.json', JSON.stringify(set));
+  await stack.feedback({ sentence: 'My chair has three legs only.' });
+  const { page, context, problems } = await person(browser);
+  await page.goto(stack.signInUrl);
+  await enter(page, '#sign-in', /\/queue$/);
+  await taskArrives(page);
+  await until('a page with the labels', async () => {
+    await page.goto(`${stack.portalUrl}next`);
+    return (await page.locator('#review-labels option').count()) >= 1_000;
+  });
+  const loop = await page.locator('#task-form').getAttribute('data-loop');
+  await page.waitForSelector('#review-choices button');
+  for (const number of ['1000', '777']) {
+    await page.keyboard.press('/');
+    await page.keyboard.type(`desk ${number}`);
+    await page.keyboard.press('Enter');
+  }
+  assert.match(await page.locator('.review-chosen').textContent(), /desk 777.*desk 1000|desk 1000.*desk 777/);
+  await page.keyboard.press('Enter');
+  const output = await stack.reviewObject((await outputKeys(stack, loop))[0]);
+  const [given] = Object.values(output.humanAnswers[0].answerContent);
+  assert.deepEqual([...given].sort(), ['Claims | returns, desk 1000', 'Claims | returns, desk 777']);
+  assert.deepEqual(problems, []);
+  await context.close();
+  ok('of a thousand labels each is found by its end, and several make one answer');
 }
 
 /** The form of that template is nothing without a script. */

@@ -129,6 +129,11 @@ pub fn read_form(html: &str) -> Form {
                 &tag,
                 Values::Text(text_until(rest, "</").trim().to_owned()),
             ),
+            "crowd-text-area" => {
+                let own = text_until(rest, "</").trim().to_owned();
+                let value = initial_value(&tag).unwrap_or(own);
+                add(&mut form, &tag, Values::Text(value));
+            }
             "select" => {
                 let before = form.fields.len();
                 add(&mut form, &tag, Values::Select(Vec::new()));
@@ -186,7 +191,7 @@ fn add_control(form: &mut Form, tag: &Tag, group: Option<&str>) {
             "submit" | "button" | "reset" | "image" | "file" | "range" | "number" => return,
             _ => Values::Text(value()),
         },
-        "crowd-input" | "crowd-text-area" => Values::Text(value()),
+        "crowd-input" => Values::Text(initial_value(tag).unwrap_or_default()),
         "crowd-radio-button" => Values::Mark {
             value: mark(),
             group: radio_group(),
@@ -208,6 +213,21 @@ fn add_control(form: &mut Form, tag: &Tag, group: Option<&str>) {
         _ => return,
     };
     add(form, tag, values);
+}
+
+/// Returns the text that a crowd element begins with: a template that passes it through `to_json` leaves its quotes.
+fn initial_value(tag: &Tag) -> Option<String> {
+    let named = |name| tag.get(name).filter(|value| !value.is_empty());
+    if let Some(value) = named("value") {
+        return Some(value.to_owned());
+    }
+    let initial = named("initial-value")?;
+    let trimmed = initial.trim();
+    let is_quoted = trimmed.len() > 1 && trimmed.starts_with('"') && trimmed.ends_with('"');
+    match relaxed_json(trimmed).filter(|_| is_quoted) {
+        Some(Value::String(text)) => Some(text),
+        _ => Some(initial.to_owned()),
+    }
 }
 
 fn categories(tag: &Tag) -> Vec<String> {
@@ -315,58 +335,4 @@ fn unescaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn values(html: &str) -> Vec<(String, Values)> {
-        let fields = read_form(html).fields.into_iter();
-        fields.map(|field| (field.name, field.values)).collect()
-    }
-
-    fn strings(texts: &[&str]) -> Vec<String> {
-        texts.iter().map(|text| (*text).to_owned()).collect()
-    }
-
-    #[test]
-    fn the_categories_are_read_in_every_notation_that_templates_use() {
-        for categories in [
-            r#""[&quot;It&#39;s A&quot;, &quot;B \&quot;q\&quot;&quot;]""#,
-            r#"'["It&#39;s A", "B \"q\""]'"#,
-            r#""['It\'s A', 'B &quot;q&quot;']""#,
-            r#""['It\'s A', 'B &quot;q&quot;', ]""#,
-        ] {
-            let html = format!("<crowd-classifier name='c' categories={categories}></crowd-classifier>");
-            assert_eq!(
-                values(&html),
-                [(
-                    "c".to_owned(),
-                    Values::Classifier(strings(&["It's A", "B \"q\""]))
-                )],
-                "{html}"
-            );
-        }
-        assert_eq!(
-            relaxed_json("{ text: 'None, it\\'s \"other\"', }"),
-            Some(serde_json::json!({"text": "None, it's \"other\""}))
-        );
-    }
-
-    #[test]
-    fn markup_in_scripts_and_comments_is_no_field() {
-        let html = "<!-- <input name=a> --><script>'<input name=b>'</script><STYLE><input name=c></STYLE>\
-            <input name=d disabled><input name=portal:csrf><INPUT NAME=e value=\"1 > 0\"><a href=/x>";
-        assert_eq!(values(html), [("e".to_owned(), Values::Text("1 > 0".to_owned()))]);
-    }
-
-    #[test]
-    fn elements_that_the_portal_does_not_have_are_named() {
-        let form =
-            read_form("<crowd-form><crowd-line name='x'></crowd-line><crowd-tab></crowd-tab></crowd-form>");
-
-        assert_eq!(
-            form.unknown_elements.into_iter().collect::<Vec<_>>(),
-            ["crowd-line"]
-        );
-        assert_eq!(form.fields, []);
-    }
-}
+mod tests;

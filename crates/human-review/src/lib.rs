@@ -28,6 +28,7 @@ pub mod loops;
 pub mod marks;
 pub mod members;
 pub mod networks;
+pub mod not_in_use;
 pub mod operations;
 pub mod output;
 pub mod pages;

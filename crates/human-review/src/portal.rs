@@ -16,7 +16,7 @@ use active_learning_aws::label_set::LabelSets;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use self::messages::{answered_task, message};
+use self::messages::{answered_task, message, own_words};
 use crate::answer::AnswerError;
 use crate::blind::BlindShare;
 use crate::console;
@@ -98,6 +98,8 @@ enum PortalError {
     NoPage,
     #[error("the page does not take this method")]
     Method(&'static str),
+    #[error("a label of the answer is not in use any more")]
+    LabelNotInUse(String),
     #[error(transparent)]
     Answer(#[from] AnswerError),
     #[error(transparent)]
@@ -244,7 +246,8 @@ impl Portal<'_> {
             _ => {}
         }
         if request.wants_json() {
-            let problem = json!({ "status": status, "code": code, "title": title, "detail": text });
+            let detail = own_words(error).unwrap_or_else(|| text.to_owned());
+            let problem = json!({ "status": status, "code": code, "title": title, "detail": detail });
             return document(status, &problem);
         }
         let detail = match error {
@@ -255,10 +258,7 @@ impl Portal<'_> {
             session: session.map(|session| self.view(session)),
             code,
             title,
-            text: match error {
-                PortalError::Refused(why) => why.clone(),
-                _ => text.to_owned(),
-            },
+            text: own_words(error).unwrap_or_else(|| text.to_owned()),
             detail,
             answered: answered_task(request, error),
         };

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::labels::human_loop::HumanLoopOutput;
-use active_learning_core::labels::label_key::label_key;
+use active_learning_core::labels::human_loop::{HumanLoopOutput, OfferedLabels};
 use serde_json::{Map, Value, json};
 
 use crate::answer::AnswerError;
@@ -124,18 +123,18 @@ fn offers_other_words(fields: &[FormField], input: &Value) -> bool {
         labels: &labels,
         shift: 0,
     };
-    !labels.is_empty()
+    !labels.in_order().is_empty()
         && fields.iter().any(is_choice)
         && !fields.iter().any(|field| made_up.offers_a_label(field))
 }
 
-fn labels_of(input: &Value) -> Vec<&str> {
+fn labels_of(input: &Value) -> OfferedLabels {
     let labels = input["labels"].as_array().into_iter().flatten();
-    labels.filter_map(Value::as_str).collect()
+    OfferedLabels::new(labels.filter_map(Value::as_str))
 }
 
 /// Returns the output of a loop about items of these ids, whatever their texts are.
-fn output(answer: &Map<String, Value>, input: &Value) -> Option<HumanLoopOutput> {
+pub(crate) fn output(answer: &Map<String, Value>, input: &Value) -> Option<HumanLoopOutput> {
     let items = input["comprehendPredictions"].as_array()?.iter().zip(1..);
     let items = items.map(|(item, number)| {
         let mut record = json!({ "classifier": "trial", "utterance": format!("text {number}") });
@@ -157,7 +156,7 @@ fn output(answer: &Map<String, Value>, input: &Value) -> Option<HumanLoopOutput>
 /// Fills a page in two ways, so that a field that always says the same as another shows.
 fn made_up_answers(fields: &[FormField], input: &Value) -> Vec<Map<String, Value>> {
     let labels = labels_of(input);
-    (0..labels.len().clamp(1, 2))
+    (0..labels.in_order().len().clamp(1, 2))
         .map(|shift| {
             MadeUp {
                 labels: &labels,
@@ -170,7 +169,7 @@ fn made_up_answers(fields: &[FormField], input: &Value) -> Vec<Map<String, Value
 
 /// A person who knows the labels only.
 struct MadeUp<'a> {
-    labels: &'a [&'a str],
+    labels: &'a OfferedLabels,
     shift: usize,
 }
 
@@ -187,7 +186,8 @@ impl MadeUp<'_> {
                     self.choose(options).map(|label| json!({ "labels": [label] }))
                 }
                 Values::Hidden(text) if !text.is_empty() => Some(Value::from(text.as_str())),
-                Values::Text(_) | Values::Hidden(_) if has_choice => Some(Value::from("")),
+                // Whoever chooses leaves the texts as they are, and they are sent all the same.
+                Values::Text(text) | Values::Hidden(text) if has_choice => Some(Value::from(text.as_str())),
                 Values::Text(_) | Values::Hidden(_) => Some(Value::from(self.label())),
                 Values::Mark { group, .. } => {
                     let group = group.as_deref().unwrap_or("boxes");
@@ -247,15 +247,14 @@ impl MadeUp<'_> {
     }
 
     fn label(&self) -> &str {
-        match self.labels {
+        match self.labels.in_order() {
             [] => "label",
-            labels => labels[self.shift % labels.len()],
+            labels => &labels[self.shift % labels.len()],
         }
     }
 
     fn is_label(&self, name: &str) -> bool {
-        let key = label_key(name);
-        self.labels.is_empty() || self.labels.iter().any(|label| label_key(label) == key)
+        self.labels.resolve(name).is_some()
     }
 }
 
@@ -310,6 +309,26 @@ mod tests {
             assert!(trial.is_withheld, "{html}");
             assert!(trial.notices.join(" ").contains(says), "{trial:?}");
         }
+    }
+
+    #[test]
+    fn a_text_that_begins_as_a_label_beside_the_choice_is_found_before_anybody_chooses_otherwise() {
+        let beside = |name: &str| {
+            format!(
+                "<select name=category>{OPTIONS}<crowd-input name={name} initial-value=World></crowd-input>"
+            )
+        };
+
+        let (rival, comment) = (
+            try_page(&beside("other"), &task(1)),
+            try_page(&beside("comment"), &task(1)),
+        );
+
+        assert!(
+            rival.is_withheld && rival.notices[0].contains("could not be read: 1;"),
+            "{rival:?}"
+        );
+        assert_eq!(comment, Trial::default(), "a comment is no answer");
     }
 
     #[test]

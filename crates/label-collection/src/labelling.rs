@@ -10,7 +10,7 @@ use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::{
-        human_loop::{HumanLoopOutput, LoopName, ReviewedItem, among},
+        human_loop::{HumanLoopOutput, LoopName, ReviewedItem},
         label_set::{LabelSet, Mapped, Resolution},
         labelled::{self, LabelledRecord},
         question::{Question, State},
@@ -345,7 +345,7 @@ pub(crate) fn reviewed(output: &HumanLoopOutput, labels: Option<&LabelSet>) -> V
             Resolution::Label(label) => Some(label.to_owned()),
             _ => None,
         };
-        among(&offered, name).or_else(of_set)
+        offered.resolve(name).or_else(of_set)
     })
 }
 

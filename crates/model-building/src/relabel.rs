@@ -21,8 +21,8 @@ use crate::{
     training_files,
 };
 
-/// Doubt of a text on which no model said anything.
-const NO_CONFIDENCE: f32 = 0.5;
+/// Place of a text on which no model said anything: after all others, as in the queue of the portal.
+const NO_CONFIDENCE: f32 = f32::INFINITY;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -156,16 +156,17 @@ pub async fn proposals(bucket: &Bucket, set: &LabelSet) -> Result<Vec<Proposal>,
     Ok(proposals)
 }
 
-/// Returns the records that ask about rows again when the set is changed at this time, the most doubtful first, each text
-/// once.
+/// Returns the records that ask about rows again when the set is changed at this time, each text once: the most doubtful
+/// first, by the confidence that the model had; rows on which none said anything, as those of training files, last.
 pub fn again(rows: &Rows, at: &str) -> Vec<FeedbackRecord> {
     let classifier = rows.answers.first().map(|record| record.classifier.as_str());
     let of_files = rows.initial.iter();
     let of_files = of_files.map(|text| unanswered(classifier.unwrap_or_default(), text));
     let mut records: Vec<FeedbackRecord> = rows.answers.iter().cloned().chain(of_files).collect();
     records.sort_by(|a, b| {
-        let doubt = |record: &FeedbackRecord| record.confidence.unwrap_or(NO_CONFIDENCE);
-        doubt(a).total_cmp(&doubt(b)).then_with(|| a.id.cmp(&b.id))
+        let confidence = |record: &FeedbackRecord| record.confidence.unwrap_or(NO_CONFIDENCE);
+        let order = confidence(a).total_cmp(&confidence(b));
+        order.then_with(|| a.id.cmp(&b.id))
     });
     let mut asked = HashSet::new();
     records.retain(|record| asked.insert(record.id.clone()));
@@ -228,4 +229,61 @@ async fn initial_rows(
         }
     }
     Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: &str = "2026-11-28T10:00:00.000Z";
+
+    fn answered(text: &str, confidence: Option<f32>) -> FeedbackRecord {
+        FeedbackRecord {
+            confidence,
+            ..unanswered("news", text)
+        }
+    }
+
+    #[test]
+    fn rows_are_asked_again_from_the_least_to_the_most_confident_and_those_of_training_files_last() {
+        let answers = [
+            answered("sure", Some(0.97)),
+            answered("said by nobody", None),
+            answered("torn", Some(0.31)),
+            answered("half sure", Some(0.62)),
+        ];
+        let rows = Rows {
+            answers: answers.to_vec(),
+            initial: vec!["from a file".to_owned()],
+        };
+
+        let asked = again(&rows, AT);
+
+        let texts: Vec<&str> = asked.iter().map(|record| record.utterance.as_str()).collect();
+        assert_eq!(texts[..3], ["torn", "half sure", "sure"]);
+        let mut last = texts[3..].to_vec();
+        last.sort_unstable();
+        assert_eq!(last, ["from a file", "said by nobody"]);
+        assert!(asked.iter().all(|record| record.signal == Signal::Relabel));
+        assert!(asked.iter().all(|record| record.received_at == AT));
+        assert!(asked.iter().all(|record| record.classifier == "news"));
+    }
+
+    #[test]
+    fn a_text_that_was_answered_twice_is_asked_again_once_by_its_greater_doubt() {
+        let rows = Rows {
+            answers: vec![
+                answered("torn", Some(0.8)),
+                answered("torn", Some(0.3)),
+                answered("other", Some(0.5)),
+            ],
+            initial: vec!["torn".to_owned()],
+        };
+
+        let asked = again(&rows, AT);
+
+        let texts: Vec<&str> = asked.iter().map(|record| record.utterance.as_str()).collect();
+        assert_eq!(texts, ["torn", "other"]);
+        assert_eq!(asked[0].confidence, Some(0.3));
+    }
 }

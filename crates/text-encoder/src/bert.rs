@@ -143,6 +143,10 @@ impl Bert {
         let mut first = 0;
         for text in texts {
             let count = text.len();
+            // Only a tokenizer that marks neither start nor end makes no token of a text.
+            if count == 0 {
+                continue;
+            }
             scores.resize(count * count, 0.0);
             for head in 0..self.heads {
                 let part = |which: usize| {
@@ -226,16 +230,22 @@ impl Reader<'_> {
 
     /// Puts the columns of several parts side by side.
     fn linear(&self, parts: &[String], inputs: usize, outputs: usize) -> Result<Linear, EncoderError> {
-        let columns = parts.len() * outputs;
-        let mut weights = vec![0.0; inputs * columns];
-        let mut biases = Vec::with_capacity(columns);
-        for (number, part) in parts.iter().enumerate() {
+        let mut tables = Vec::with_capacity(parts.len());
+        for part in parts {
             let table = self.table(&format!("{part}.weight"), inputs)?;
             if table.rows != outputs {
                 let found = table.rows;
                 let reason = format!("{part}.weight has {found} rows, not {outputs}");
                 return Err(EncoderError::invalid(crate::weights::FILE, reason));
             }
+            tables.push(table);
+        }
+
+        // Only now are the sizes those of the file, and not what a folder says.
+        let columns = parts.len() * outputs;
+        let mut weights = vec![0.0; inputs * columns];
+        let mut biases = Vec::with_capacity(columns);
+        for (number, (part, table)) in parts.iter().zip(&tables).enumerate() {
             table.transpose_into(&mut weights, columns, number * outputs);
             biases.extend(self.vector(&format!("{part}.bias"), outputs)?);
         }

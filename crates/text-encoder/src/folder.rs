@@ -32,6 +32,9 @@ const DEFAULT_LENGTH: usize = 512;
 /// Fewer would leave no token between those that mark start and end.
 const LEAST_LENGTH: usize = 3;
 
+/// How a file begins that stands for another one, which Git LFS did not get.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// A model's files by their path in its folder.
 pub type Files = BTreeMap<&'static str, Cow<'static, [u8]>>;
 
@@ -127,6 +130,32 @@ pub fn read_folder(folder: &Path) -> Result<Files, EncoderError> {
         }
     }
     Ok(files)
+}
+
+/// Returns what to do where a file is not there, to go on after its name; nothing where its name says it all.
+pub(crate) fn instead_of(file: &str) -> &'static str {
+    match file {
+        crate::weights::FILE => {
+            "; weights in another form (pytorch_model.bin, model.onnx) are not read: `SentenceTransformer(NAME).save(FOLDER)` \
+             of sentence-transformers writes this one"
+        }
+        TOKENIZER => {
+            "; vocab.txt or sentencepiece.bpe.model alone are not read: `AutoTokenizer.from_pretrained(NAME)\
+             .save_pretrained(FOLDER)` of transformers writes this one"
+        }
+        _ => "",
+    }
+}
+
+/// Refuses a folder that was cloned without its large files.
+pub(crate) fn refuse_pointers(files: &Files) -> Result<(), EncoderError> {
+    match files.iter().find(|(_, file)| file.starts_with(POINTER)) {
+        Some((name, _)) => Err(EncoderError::invalid(
+            name,
+            "it is a pointer of Git LFS, not the file itself: run `git lfs pull`".to_owned(),
+        )),
+        None => Ok(()),
+    }
 }
 
 impl Config {

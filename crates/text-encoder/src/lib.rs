@@ -12,6 +12,7 @@ mod bert;
 mod folder;
 mod matrix;
 mod static_model;
+mod tokenizer;
 mod weights;
 
 use std::{
@@ -27,7 +28,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::Tokenizer;
 
 use crate::{
     bert::Bert,
@@ -61,7 +62,7 @@ pub enum EncoderError {
     #[error("there is no folder {}", .0.display())]
     NoFolder(PathBuf),
     /// A file that must be there is not.
-    #[error("the encoder has no {0}")]
+    #[error("the encoder has no {0}{instead}", instead = folder::instead_of(.0))]
     Missing(&'static str),
     /// The source failed, not the data.
     #[error("the encoder's {file} could not be read")]
@@ -100,6 +101,8 @@ impl EncoderError {
 /// A sentence encoder, ready to use; from several threads at once as well.
 pub struct Encoder {
     tokenizer: Tokenizer,
+    /// Tokens of the tokenizer.
+    vocabulary: usize,
     settings: Settings,
     model: Model,
     identity: String,
@@ -151,29 +154,38 @@ impl Encoder {
         Self::of(files, None)
     }
 
+    /// What can be refused quickly comes first: the identity of large weights takes a second.
     fn of(mut files: Files, identity: Option<&str>) -> Result<Self, EncoderError> {
+        folder::refuse_pointers(&files)?;
         let config = Config::read(&files)?;
         let architecture = config.architecture()?;
         let settings = Settings::read(&files, &config)?;
         let take = |files: &mut Files, name| files.remove(name).ok_or(EncoderError::Missing(name));
-        let weights = take(&mut files, weights::FILE)?;
+        let weights = Weights::read(take(&mut files, weights::FILE)?)?;
         let tokens = take(&mut files, TOKENIZER)?;
-        let identity = identity.map_or_else(|| identify(&weights, &tokens, &settings), str::to_owned);
-        let tokenizer = tokenizer(&tokens, &settings, architecture)?;
-        let weights = Weights::read(weights)?;
-        let vocabulary = tokenizer.get_vocab_size(true);
+        let tokenizer = tokenizer::read(&tokens, &settings, architecture)?;
+        let vocabulary = match identity {
+            Some(_) => tokenizer.get_vocab_size(true),
+            None => tokenizer::vocabulary(&tokenizer),
+        };
+
         let model = match architecture {
             Architecture::Bert => Model::Bert(Bert::read(&config, &weights, settings.max_tokens)?),
             Architecture::Static => Model::Static(Static::read(&weights, vocabulary)?),
         };
+        let identity = identity.map_or_else(|| identify(weights.file(), &tokens, &settings), str::to_owned);
         let encoder = Self {
             tokenizer,
+            vocabulary,
             settings,
             model,
             identity,
         };
-        if encoder.vocabulary() < vocabulary {
-            let reason = format!("it has {vocabulary} tokens, the weights {}", encoder.vocabulary());
+        if encoder.weights_for() < vocabulary {
+            let reason = format!(
+                "it has {vocabulary} tokens, the weights {}",
+                encoder.weights_for()
+            );
             return Err(EncoderError::invalid(TOKENIZER, reason));
         }
         Ok(encoder)
@@ -205,6 +217,13 @@ impl Encoder {
     #[must_use]
     pub fn max_tokens(&self) -> usize {
         self.settings.max_tokens
+    }
+
+    /// Returns how many tokens the tokenizer has, and for how many there are weights. A model's own tokenizer has
+    /// nearly as many; of another model's, vectors would say nothing.
+    #[must_use]
+    pub fn vocabulary(&self) -> (usize, usize) {
+        (self.vocabulary, self.weights_for())
     }
 
     /// Returns a vector for each text, in order; on all cores where there are many.
@@ -314,7 +333,8 @@ impl Encoder {
         }
     }
 
-    fn vocabulary(&self) -> usize {
+    /// Returns how many tokens there are weights for.
+    fn weights_for(&self) -> usize {
         match &self.model {
             Model::Bert(bert) => bert.vocabulary(),
             Model::Static(model) => model.vocabulary(),
@@ -369,21 +389,4 @@ fn identify(weights: &[u8], tokenizer: &[u8], settings: &Settings) -> String {
         hash.update(part);
     }
     hex::encode(hash.finalize())
-}
-
-fn tokenizer(
-    file: &[u8],
-    settings: &Settings,
-    architecture: Architecture,
-) -> Result<Tokenizer, EncoderError> {
-    let refused =
-        |error: Box<dyn std::error::Error + Send + Sync>| EncoderError::invalid(TOKENIZER, error.to_string());
-    let mut tokenizer = Tokenizer::from_bytes(file).map_err(refused)?;
-    tokenizer.with_padding(None);
-    let truncation = (architecture == Architecture::Bert).then(|| TruncationParams {
-        max_length: settings.max_tokens,
-        ..TruncationParams::default()
-    });
-    tokenizer.with_truncation(truncation).map_err(refused)?;
-    Ok(tokenizer)
 }

@@ -55,7 +55,10 @@ struct Scales {
 
 impl Weights {
     pub(crate) fn read(file: Cow<'static, [u8]>) -> Result<Self, EncoderError> {
-        let damaged = |error| EncoderError::invalid(FILE, format!("{error}"));
+        let damaged = |error| {
+            let reason = format!("it is damaged or not complete ({error}); get it again");
+            EncoderError::invalid(FILE, reason)
+        };
         let (header, _) = SafeTensors::read_metadata(&file).map_err(damaged)?;
         let data = size_of::<u64>() + header;
         let mut entries = Vec::new();
@@ -75,6 +78,11 @@ impl Weights {
             file: Arc::new(file),
             entries,
         })
+    }
+
+    /// Returns the file as it was read.
+    pub(crate) fn file(&self) -> &[u8] {
+        &self.file
     }
 
     /// Returns a matrix of so many columns; `None` for any number.
@@ -107,7 +115,8 @@ impl Weights {
     /// Returns so many numbers.
     pub(crate) fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, EncoderError> {
         let entry = self.entry(name)?;
-        let mut values = Vec::with_capacity(length);
+        // The length may be what a folder says.
+        let mut values = Vec::with_capacity(entry.range.len() / entry.kind.size());
         entry.kind.decode(&self.file[entry.range.clone()], &mut values);
         if values.len() == length {
             Ok(values)

@@ -160,6 +160,25 @@ fn what_cannot_be_followed_is_refused_by_its_name() {
         ),
         (
             "config.json",
+            "\"intermediate_size\": 1536",
+            "\"intermediate_size\": 1536000000000000",
+            "1536 rows",
+        ),
+        (
+            "tokenizer.json",
+            "\"dowry\":29603",
+            "\"dowry\":40602",
+            "40603 tokens",
+        ),
+        (
+            "tokenizer.json",
+            "\"ids\":[102]",
+            "\"ids\":[99999]",
+            "100000 tokens",
+        ),
+        ("tokenizer.json", "\"WordPiece\"", "\"SentencePiece\"", "kind"),
+        (
+            "config.json",
             "\"max_position_embeddings\": 512",
             "\"max_position_embeddings\": \"x\"",
             "config.json",
@@ -189,6 +208,58 @@ fn a_missing_file_is_named() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn what_to_do_about_a_missing_file_is_said_where_the_hub_has_it_in_another_form() {
+    for (name, remedy) in [
+        ("model.safetensors", ".save(FOLDER)"),
+        ("tokenizer.json", ".save_pretrained(FOLDER)"),
+    ] {
+        let mut files = built_in_files();
+        files.remove(name);
+
+        let error = Encoder::from_files(files).expect_err(name).to_string();
+
+        assert!(error.contains(remedy), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_was_not_got_whole_is_told_from_one_of_another_form() {
+    let weights = &built_in_files()["model.safetensors"];
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 90868376\n";
+    for (content, named) in [
+        (&weights[..weights.len() / 2], "not complete"),
+        (&weights[..1_000], "not complete"),
+        (&[], "not complete"),
+        (&pointer[..], "git lfs pull"),
+    ] {
+        let mut files = built_in_files();
+        files.insert("model.safetensors", Cow::Owned(content.to_vec()));
+
+        let error = Encoder::from_files(files).expect_err(named).to_string();
+
+        assert!(
+            error.contains("model.safetensors") && error.contains(named),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_tokenizer_that_marks_neither_start_nor_end_makes_no_vector_of_no_text() {
+    let mark = |token: &str| format!(r#"{{"SpecialToken":{{"id":"{token}","type_id":0}}}}"#);
+    let text = r#"{"Sequence":{"id":"A","type_id":0}}"#;
+    let marked = format!("\"single\":[{},{text},{}]", mark("[CLS]"), mark("[SEP]"));
+    let files = changed("tokenizer.json", &marked, &format!("\"single\":[{text}]"));
+    let encoder = Encoder::from_files(files).expect("an encoder");
+
+    let vectors = encoder.encode(&["", "a text", " "]);
+
+    assert_eq!(vectors[0], vec![0.0; 384]);
+    assert_eq!(vectors[1], encoder.encode(&["a text"])[0]);
+    assert_eq!(vectors[2], vectors[0]);
 }
 
 #[test]
@@ -298,6 +369,40 @@ fn a_multilingual_folder_finds_what_means_the_same_in_another_language() {
                 cosine(question, same)
             );
         }
+    }
+}
+
+/// Made by `multilingual.py`, with weights in F16 and in F32.
+const MULTILINGUAL: [&str; 2] = [
+    "b8522238bbad602edfc4f437d1fcd1d327dbe6fb3d96dca238c58af1d6b6636c",
+    "c0c1200b5714c234da4677fbf884c2f9c0301e95a2468b59a7359867b251d49a",
+];
+
+#[test]
+fn the_folder_made_of_a_package_gives_what_the_packages_own_engine_gives() {
+    let Ok(folder) = env::var("MULTILINGUAL_ENCODER") else {
+        eprintln!("skipped: MULTILINGUAL_ENCODER does not name the folder that multilingual.py makes");
+        return;
+    };
+    let encoder = Encoder::load(Path::new(&folder)).expect("the folder is an encoder");
+    if !MULTILINGUAL.contains(&encoder.identity()) {
+        eprintln!("skipped: MULTILINGUAL_ENCODER names another folder than multilingual.py makes");
+        return;
+    }
+    let references: Vec<Reference> =
+        serde_json::from_str(include_str!("multilingual.json")).expect("the fixture is valid");
+
+    for reference in references {
+        let vector = &encoder.encode(&[&reference.text])[0];
+
+        assert_eq!(
+            encoder.tokens(&reference.text),
+            reference.tokens,
+            "{}",
+            reference.text
+        );
+        let cosine = cosine(vector, &reference.vector);
+        assert!(cosine >= 0.999, "{cosine} {}", reference.text);
     }
 }
 

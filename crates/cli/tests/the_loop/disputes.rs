@@ -1,11 +1,17 @@
 //! People who do not agree, up to an adjudicator, through the whole stack.
 
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
 use active_learning_cli::{demo::reviewer::Reviewer, sign_in};
 use active_learning_core::feedback::record_id;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{self, until},
+    harness::{self, exported_labels, until},
     new_models::{BY_HAND, Stack, news},
 };
 
@@ -34,8 +40,46 @@ async fn is_asked(stack: &Stack, person: &str) -> bool {
     reviewer.answer_next(choose).await.expect("the portal answers")
 }
 
+/// Answers these questions as one person, as soon as they are put to them. Tasks have one text each.
+async fn answer_each(stack: &Stack, person: &str, labels: &BTreeMap<String, &str>) {
+    let link = sign_in::create_link(&stack.outputs, person).await;
+    let mut reviewer = Reviewer::sign_in(&link.expect("a link"))
+        .await
+        .expect("signed in");
+    let answered = Cell::new(0);
+    until(async || {
+        let choose = |id: &str, _: &str| {
+            let label = labels.get(id)?;
+            answered.set(answered.get() + 1);
+            Some((*label).to_owned())
+        };
+        while reviewer.answer_next(choose).await.expect("the portal answers") {}
+        answered.get() == labels.len()
+    })
+    .await;
+}
+
+/// Answers one question as one person.
+async fn answer_about(stack: &Stack, person: &str, id: &str, label: &str) {
+    answer_each(stack, person, &BTreeMap::from([(id.to_owned(), label)])).await;
+}
+
+/// Corrects what one person has answered.
+async fn correct(stack: &Stack, person: &str, human_loop: &str, label: &str) {
+    let link = sign_in::create_link(&stack.outputs, person).await;
+    let mut reviewer = Reviewer::sign_in(&link.expect("a link"))
+        .await
+        .expect("signed in");
+    let corrected = reviewer.correct(human_loop, |_, _| Some(label.to_owned())).await;
+    assert!(corrected.expect("the portal answers"), "{person}");
+}
+
 async fn say(stack: &Stack, fields: Value) -> u16 {
-    let mut body = json!({"classifier": "news", "sentence": TEXT});
+    say_of(stack, TEXT, fields).await
+}
+
+async fn say_of(stack: &Stack, text: &str, fields: Value) -> u16 {
+    let mut body = json!({"classifier": "news", "sentence": text});
     for (name, value) in fields.as_object().expect("fields") {
         body[name] = value.clone();
     }
@@ -108,7 +152,7 @@ async fn what_two_reviewers_a_user_and_two_more_do_not_agree_on_an_adjudicator_d
 }
 
 /// Returns the lines of an export that hold the text.
-async fn exported(folder: &std::path::Path) -> Vec<String> {
+async fn exported(folder: &Path) -> Vec<String> {
     let (done, printed) = harness::command(folder, &["export", "--format", "csv"]).await;
     assert!(done, "{printed}");
     let of_text = printed.lines().filter(|line| line.contains("velodrome"));
@@ -150,4 +194,100 @@ async fn a_correction_after_consolidation_is_what_the_export_holds_once() {
 
     assert!(corrected.expect("the portal answers"));
     assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+const OTHER: &str = "Forty boats left the harbour at dawn, and the insurers held their breath.";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_three_rounds_an_adjudicator_corrections_and_a_split_each_text_is_exported_once_and_right() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let initial = &rows[..24];
+    let parameters = [&BY_HAND[..], &[("TaskCount", "2"), ("ItemsPerTask", "1")]].concat();
+    let stack = Stack::start(folder.path(), initial, &parameters).await;
+    let (text, other) = (record_id("news", TEXT), record_id("news", OTHER));
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    let is_exported = async |text: &str, label: &str| {
+        let labels = exported_labels(folder.path()).await;
+        labels.get(text).is_some_and(|of_text| *of_text == [label])
+    };
+
+    // Two reviewers and a user disagree; three rounds; an adjudicator.
+    say(&stack, json!({"label": "Weather", "user": "ada"})).await;
+    for (person, label) in [
+        ("ann", "World"),
+        ("bob", "Sports"),
+        ("cy", "Business"),
+        ("dee", "SciTech"),
+    ] {
+        answer_about(&stack, person, &text, label).await;
+    }
+    until(async || run(&["disputed"]).await.1.contains(&text)).await;
+    let undecided = exported_labels(folder.path()).await;
+    let decided = run(&["adjudicate", &text, "--label", "Sports"]).await;
+    until(async || is_exported(TEXT, "Sports").await).await;
+
+    // Two agree, and both correct themselves after consolidation.
+    say_of(&stack, OTHER, json!({"user": "ada"})).await;
+    answer_about(&stack, "ann", &other, "World").await;
+    answer_about(&stack, "bob", &other, "World").await;
+    until(async || is_exported(OTHER, "World").await).await;
+    let labelled = harness::json_objects(&stack.s3, stack.bucket(), "labelled/", ".jsonl").await;
+    let of_other = labelled
+        .iter()
+        .find(|line| line["record"]["id"] == other.as_str());
+    let human_loop = of_other.expect("labelled")["humanLoop"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    correct(&stack, "ann", &human_loop, "Sports").await;
+    until(async || run(&["disputed"]).await.1.contains(&other)).await;
+    let of_two_minds = exported_labels(folder.path()).await;
+    correct(&stack, "bob", &human_loop, "Sports").await;
+    until(async || is_exported(OTHER, "Sports").await).await;
+    let settled = run(&["disputed", "--json"]).await;
+
+    // Their label is split, and everybody is asked again whom it concerns.
+    let sports: BTreeSet<&str> = initial
+        .iter()
+        .filter(|(label, _)| label == "Sports")
+        .map(|(_, text)| text.as_str())
+        .collect();
+    let split = run(&["labels", "split", "Sports", "Ball games", "Racing", "--yes"]).await;
+    let mut right: BTreeMap<String, &str> = BTreeMap::new();
+    for sport in &sports {
+        right.insert(record_id("news", sport), "Ball games");
+    }
+    right.extend([(text, "Racing"), (other, "Racing")]);
+    for person in ["eve", "ann"] {
+        answer_each(&stack, person, &right).await;
+    }
+    until(async || {
+        let labels = exported_labels(folder.path()).await;
+        let is = |text: &str, label: &str| labels.get(text).is_some_and(|labels| labels[..] == [label]);
+        is(TEXT, "Racing") && is(OTHER, "Racing") && sports.iter().all(|sport| is(sport, "Ball games"))
+    })
+    .await;
+    let labels = exported_labels(folder.path()).await;
+    let left = run(&["disputed", "--json"]).await;
+    stack.stop().await;
+
+    assert!(!undecided.contains_key(TEXT), "a disputed text has no label");
+    assert!(
+        decided.0 && decided.1.contains("Decided: Sports"),
+        "{}",
+        decided.1
+    );
+    assert!(!of_two_minds.contains_key(OTHER), "{of_two_minds:?}");
+    assert_eq!((settled.1.trim(), left.1.trim()), ("[]", "[]"));
+    let again = format!("{} texts will be asked again", sports.len() + 2);
+    assert!(split.0 && split.1.contains(&again), "{}", split.1);
+    let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for sport in &sports {
+        expected.insert((*sport).to_owned(), vec!["Ball games".to_owned()]);
+    }
+    for text in [TEXT, OTHER] {
+        expected.insert(text.to_owned(), vec!["Racing".to_owned()]);
+    }
+    assert_eq!(labels, expected);
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -82,18 +82,41 @@ pub fn demo(state_dir: &Path, parameters: &[&str]) -> String {
 
 /// Runs a command of the program on a stack that is ready; returns whether it succeeded, and what it printed.
 pub async fn command(state_dir: &Path, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(PROGRAM);
-    command.args(arguments).arg("--state-dir").arg(state_dir);
-    let output = tokio::task::spawn_blocking(move || command.output());
-    let output = output
-        .await
-        .expect("it does not panic")
-        .expect("the program runs");
+    let output = output_of(state_dir, arguments).await;
     let text = [output.stdout, output.stderr].concat();
     (
         output.status.success(),
         String::from_utf8_lossy(&text).into_owned(),
     )
+}
+
+async fn output_of(state_dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).arg("--state-dir").arg(state_dir);
+    let output = tokio::task::spawn_blocking(move || command.output());
+    output
+        .await
+        .expect("it does not panic")
+        .expect("the program runs")
+}
+
+/// Exports the rows of a stack that is ready; returns the labels of each text, as often as it is there.
+pub async fn exported_labels(state_dir: &Path) -> BTreeMap<String, Vec<String>> {
+    let output = output_of(state_dir, &["export", "--format", "csv"]).await;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(&output.stdout[..]);
+    let mut labels: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in reader.deserialize() {
+        let (label, text): (String, String) = row.expect("label and text");
+        labels.entry(text).or_default().push(label);
+    }
+    labels
 }
 
 /// A stack in a process of its own, that can be killed.

@@ -1,13 +1,13 @@
 //! Changes of the label set, by command, through the whole stack.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use active_learning_cli::{demo::reviewer::Reviewer, sign_in};
-use active_learning_core::feedback::record_id;
+use active_learning_core::{feedback::record_id, labels::human_loop::NONE_FITS};
 use serde_json::Value;
 
 use crate::{
-    harness::{self, until},
+    harness::{self, exported_labels, until},
     new_models::{BY_HAND, EASY_TO_WIN, Stack, news, put_labels},
 };
 
@@ -58,6 +58,174 @@ async fn a_split_class_is_asked_again_and_the_export_holds_each_text_once_with_t
         (counted("Racing,"), counted("Sports,")),
         (number, 0),
         "{exported}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_no_label_fitted_are_asked_again_when_a_label_is_added_as_the_command_said_before() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let threshold = [("ComprehendClassificationScoreThreshold", "1")];
+    let parameters = [&BY_HAND[..], &threshold].concat();
+    let stack = Stack::start(folder.path(), &rows[..24], &parameters).await;
+    let answered = &rows[24..36];
+    let is_weather = |label: &str| label == "Sports";
+    let without_label = answered.iter().filter(|(label, _)| is_weather(label)).count();
+    let first = |label: &str, _: &str| {
+        if is_weather(label) {
+            NONE_FITS.to_owned()
+        } else {
+            label.to_owned()
+        }
+    };
+    stack.review(answered, first).await;
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+
+    let before = run(&["export", "--format", "csv"]).await;
+    let (planned, plan) = run(&["labels", "add", "Weather", "--json"]).await;
+    let version = run(&["labels", "list", "--json"]).await;
+    let added = run(&["labels", "add", "Weather", "--yes"]).await;
+    let another = run(&["labels", "add", "Climate", "--yes"]).await;
+    let asked = RefCell::new(Vec::new());
+    let right: BTreeMap<String, &str> = answered
+        .iter()
+        .map(|(label, text)| (record_id("news", text), label.as_str()))
+        .collect();
+    let link = sign_in::create_link(&stack.outputs, "test")
+        .await
+        .expect("a link");
+    let mut reviewer = Reviewer::sign_in(&link).await.expect("signed in");
+    until(async || {
+        let answer = |id: &str, _: &str| {
+            asked.borrow_mut().push(id.to_owned());
+            right.contains_key(id).then(|| "Weather".to_owned())
+        };
+        while reviewer.answer_next(answer).await.expect("the portal answers") {}
+        asked.borrow().len() >= without_label
+    })
+    .await;
+    let mut labels = BTreeMap::new();
+    until(async || {
+        labels = exported_labels(folder.path()).await;
+        labels.len() == answered.len()
+    })
+    .await;
+    stack.stop().await;
+
+    let said = format!("Of the texts that no label fitted {without_label} texts will be asked again");
+    assert!(
+        before
+            .1
+            .contains(&format!("{} rows", answered.len() - without_label)),
+        "{}",
+        before.1
+    );
+    assert!(!planned && plan.contains(&said), "{plan}");
+    assert!(
+        version.0 && !version.1.contains("Weather"),
+        "nothing was changed before: {}",
+        version.1
+    );
+    assert!(added.0 && added.1.contains(&said), "{}", added.1);
+    assert!(
+        added.1.contains(&format!("Asked again: {without_label} texts.")),
+        "{}",
+        added.1
+    );
+    let open = format!("An earlier change asks about {without_label} texts already.");
+    assert!(another.0 && another.1.contains(&open), "{}", another.1);
+    let mut asked = asked.into_inner();
+    asked.sort();
+    let ids = right
+        .iter()
+        .filter(|(_, label)| is_weather(label))
+        .map(|(id, _)| id.clone());
+    assert_eq!(asked, ids.collect::<Vec<_>>(), "each once, and no other");
+    for (label, text) in answered {
+        let label = if is_weather(label) { "Weather" } else { label };
+        assert_eq!(labels[text], [label], "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_asks_the_rows_of_a_split_label_again_from_the_least_to_the_most_confident() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let others = [
+        ("ComprehendClassificationScoreThreshold", "1"),
+        ("ItemsPerTask", "1"),
+    ];
+    let parameters = [&BY_HAND[..], &others].concat();
+    let stack = Stack::start(folder.path(), &rows[..24], &parameters).await;
+    stack.review(&rows[24..84], |label, _| label.to_owned()).await;
+    let of_sports = |rows: &[(String, String)]| {
+        let sports = rows.iter().filter(|(label, _)| label == "Sports");
+        sports
+            .map(|(_, text)| record_id("news", text))
+            .collect::<Vec<_>>()
+    };
+    let (of_files, of_people) = (of_sports(&rows[..24]), of_sports(&rows[24..84]));
+    let labelled = harness::json_objects(&stack.s3, stack.bucket(), "labelled/", ".jsonl").await;
+    let confidence = |id: &str| {
+        let record = labelled
+            .iter()
+            .map(|line| &line["record"])
+            .find(|record| record["id"] == id)?;
+        record["confidence"].as_f64()
+    };
+
+    let (split, printed) = harness::command(
+        folder.path(),
+        &["labels", "split", "Sports", "Ball games", "Racing", "--yes"],
+    )
+    .await;
+    let review = stack.outputs.output("ReviewS3Bucket");
+    let waiting = of_files.len() + of_people.len();
+    until(async || {
+        let page = stack
+            .s3
+            .list_objects_v2()
+            .bucket(review)
+            .prefix("human-review/queue/")
+            .send()
+            .await;
+        page.expect("listed").contents().len() == waiting
+    })
+    .await;
+    let asked = RefCell::new(Vec::new());
+    let link = sign_in::create_link(&stack.outputs, "test")
+        .await
+        .expect("a link");
+    let mut reviewer = Reviewer::sign_in(&link).await.expect("signed in");
+    let answer = |id: &str, _: &str| {
+        asked.borrow_mut().push(id.to_owned());
+        Some("Racing".to_owned())
+    };
+    while reviewer.answer_next(answer).await.expect("the portal answers") {}
+    stack.stop().await;
+
+    assert!(split, "{printed}");
+    let asked = asked.into_inner();
+    let (judged, unjudged) = asked.split_at(of_people.len());
+    let confidences: Vec<f64> = judged
+        .iter()
+        .map(|id| confidence(id).expect("the model judged it"))
+        .collect();
+    assert!(
+        confidences.is_sorted() && confidences.len() > 2,
+        "{confidences:?}"
+    );
+    assert!(confidences.first() < confidences.last(), "{confidences:?}");
+    let sorted = |ids: &[String]| {
+        let mut ids = ids.to_vec();
+        ids.sort();
+        ids
+    };
+    assert_eq!(sorted(judged), sorted(&of_people));
+    assert_eq!(
+        sorted(unjudged),
+        sorted(&of_files),
+        "rows of training files come last"
     );
 }
 

@@ -5,6 +5,7 @@ mod automated_labelling;
 mod console;
 mod disputes;
 mod faults;
+mod formats;
 mod from_nothing;
 mod harness;
 mod import;

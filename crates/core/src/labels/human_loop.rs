@@ -5,6 +5,7 @@ mod fields;
 mod input;
 mod matching;
 mod name;
+mod offered;
 mod output;
 
 pub use answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE, is_answer_word};
@@ -12,4 +13,5 @@ pub use input::{
     Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops, reopening_loop,
 };
 pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS, loop_of_output};
-pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer, among, loop_of_correction};
+pub use offered::OfferedLabels;
+pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer, loop_of_correction};

@@ -19,6 +19,18 @@ pub(super) fn answered_task(request: &HttpRequest, error: &PortalError) -> Optio
     }
 }
 
+/// Returns the advice that names what an error is about; `None` where the same is said of all of its kind.
+pub(super) fn own_words(error: &PortalError) -> Option<String> {
+    match error {
+        PortalError::Refused(why) => Some(why.clone()),
+        PortalError::LabelNotInUse(fate) => Some(format!(
+            "{fate} since this page was opened. Nothing was saved: please open the task again, it offers the labels of \
+             today. The task is still yours."
+        )),
+        _ => None,
+    }
+}
+
 /// Returns status, stable code, title and advice for an error.
 pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, &'static str) {
     match error {
@@ -47,6 +59,7 @@ pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, 
             "Ask the operator of this portal if you need it.",
         ),
         PortalError::Refused(_) => (400, "not_possible", "This was not done", ""),
+        PortalError::LabelNotInUse(_) => (400, "label_not_in_use", "A label is not in use any more", ""),
         PortalError::BadLink => (
             403,
             "link_invalid",

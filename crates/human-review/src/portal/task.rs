@@ -19,6 +19,7 @@ use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::{Shown, is_version};
 use crate::human_loop::{HumanLoop, Refusal, Worker};
 use crate::loops::{Given, LoopError, Wish};
+use crate::not_in_use::not_in_use;
 use crate::pages::{TaskPage, document, page, redirect};
 use crate::remarks::{Remark, Remarks};
 use crate::session::Claims;
@@ -250,6 +251,11 @@ impl Portal<'_> {
             check_shipped_answer(&input, &answer)?;
         } else {
             check_answer(&answer, &input)?;
+        }
+        if let Some(set) = self.label_sets.current().await?
+            && let Some(fate) = not_in_use(&answer, &input, &set)
+        {
+            return Err(PortalError::LabelNotInUse(fate));
         }
 
         let remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);

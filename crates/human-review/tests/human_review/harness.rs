@@ -136,6 +136,15 @@ impl Review {
         }
     }
 
+    /// Returns a function of another process over the same objects.
+    pub fn restarted(self, config: Config) -> Self {
+        let function = HumanReview::new(config, self.s3.clone(), b"a secret of the test");
+        Self {
+            function: Arc::new(function),
+            ..self
+        }
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.get()
     }
@@ -413,6 +422,20 @@ impl Session<'_> {
             .collect();
         form.push(("portal:answer", &answer));
         self.post("submit", &form).await
+    }
+
+    /// Sends it as the page's script does, which reads JSON.
+    pub async fn submit_by_script(&self, task: &Reply, answer: &Value) -> Reply {
+        let answer = answer.to_string();
+        let fields = ["portal:csrf", "portal:loop", "portal:loop-id"].map(|name| (name, task.field(name)));
+        let mut form: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        form.push(("portal:answer", &answer));
+        let mut event = proxy_event("POST", "submit", Some(&self.cookie), &form);
+        event["headers"]["accept"] = json!("application/json");
+        Reply(self.review.handle(event).await)
     }
 
     pub async fn release(&self, task: &Reply) -> Reply {

@@ -10,6 +10,7 @@ mod control_plane;
 mod crashes;
 mod events;
 mod harness;
+mod label_changes;
 mod life_cycle;
 mod own_pages;
 mod portal;

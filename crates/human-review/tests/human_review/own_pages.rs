@@ -108,6 +108,53 @@ async fn a_page_whose_answer_could_not_be_matched_says_so_and_has_no_submit() {
 }
 
 #[tokio::test]
+async fn an_initial_value_is_a_text_whatever_a_user_wrote_in_it() {
+    let template = "{% for item in task.input.comprehendPredictions %}\
+        <crowd-classifier name=\"{{ item.id }}\" categories=\"{{ task.input.labels | to_json | escape }}\" \
+        initial-value=\"{{ item.prediction }}\"></crowd-classifier>\
+        <crowd-text-area name=\"note-{{ item.id }}\" initial-value=\"{{ item.utterance }}\"></crowd-text-area>\
+        <crowd-input name=\"json-{{ item.id }}\" initial-value='{{ item.utterance | to_json | escape }}'></crowd-input>\
+        {% endfor %}";
+    let review = review_with(template).await;
+    let hostile = [
+        "\"><script>alert(1)</script><crowd-input name=\"r-10\" value=\"World\">",
+        "' onfocus='alert(1)' x='</crowd-text-area><select name=r-2><option>Sports",
+    ];
+    let mut input = two_items();
+    for (place, text) in hostile.iter().enumerate() {
+        input["comprehendPredictions"][place]["utterance"] = json!(text);
+        input["comprehendPredictions"][place]["prediction"] = json!(text);
+    }
+    review.start("tc-1", &input).await;
+    let ann = review.sign_in("ann").await;
+
+    let task = ann.open("tc-1").await;
+    let answer = json!({
+        "r-2": { "label": "World" }, "note-r-2": hostile[0], "json-r-2": hostile[0],
+        "r-10": { "label": "Sports" }, "note-r-10": hostile[1], "json-r-10": hostile[1],
+    });
+    let submitted = ann.submit(&task, &answer).await;
+
+    assert!(task.body().contains("action=\"submit\""), "{}", task.body());
+    for smuggled in [
+        "<script>alert",
+        "<crowd-input name=\"r-10\"",
+        "<select",
+        "onfocus='",
+        "</crowd-text-area><",
+    ] {
+        let written = task.body().matches(smuggled).count();
+        // The template's own elements end so.
+        let own = if smuggled.starts_with("</") { 2 } else { 0 };
+        assert_eq!(written, own, "{smuggled}: {}", task.body());
+    }
+    assert_eq!(submitted.status(), 303);
+    let key = "tc-review/2026/11/20/09/59/00/tc-1/output.json";
+    let output: Value = serde_json::from_str(&review.object(key).await).expect("JSON");
+    assert_eq!(output["humanAnswers"][0]["answerContent"], answer);
+}
+
+#[tokio::test]
 async fn an_answer_that_cannot_be_matched_is_not_taken() {
     let review = review_with(
         "{% for item in task.input.comprehendPredictions %}<input name=\"{{ item.id }}\">{% endfor %}",

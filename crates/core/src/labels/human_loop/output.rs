@@ -10,13 +10,11 @@ use super::{
     answer::{COMMENT_OF, FLAG_OF},
     matching::{self, Reading},
     name::loop_of_output,
+    offered::OfferedLabels,
 };
 use crate::{
     feedback::FeedbackRecord,
-    labels::{
-        label_key::label_key,
-        vote::{Note, Vote, VoteSource},
-    },
+    labels::vote::{Note, Vote, VoteSource},
 };
 
 /// Folder of corrections, beside the output that they correct.
@@ -171,14 +169,9 @@ impl HumanLoopOutput {
     }
 
     /// Returns the labels that reviewers could choose from; empty where the input names none.
-    pub fn offered_labels(&self) -> Vec<String> {
+    pub fn offered_labels(&self) -> OfferedLabels {
         let labels = self.input_content.get("labels").and_then(Value::as_array);
-        labels
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
+        OfferedLabels::new(labels.into_iter().flatten().filter_map(Value::as_str))
     }
 
     /// Returns the delivered object that the loop asks about, `<bucket>/<key>`: what claimed its records.
@@ -199,7 +192,7 @@ impl HumanLoopOutput {
         let words = self.input_content.get("words").cloned().unwrap_or_default();
         HumanLoopInput {
             words: serde_json::from_value(words).unwrap_or_default(),
-            labels: self.offered_labels(),
+            labels: self.offered_labels().in_order().to_vec(),
             row_count: records.len(),
             bucket_name: text("bucketName").unwrap_or_default().to_owned(),
             key_name: text("keyName").unwrap_or_default().to_owned(),
@@ -214,7 +207,7 @@ impl HumanLoopOutput {
     /// Labels are resolved by identity, however they are spelt; see [`HumanLoopOutput::reviewed_by`].
     pub fn reviewed(&self) -> Vec<ReviewedItem> {
         let offered = self.offered_labels();
-        self.reviewed_by(&|name| among(&offered, name))
+        self.reviewed_by(&|name| offered.resolve(name))
     }
 
     /// Matches the answers to the records, in the order of the input; `resolve` tells which label a name
@@ -255,7 +248,7 @@ impl HumanLoopOutput {
         let offered = self.offered_labels();
         let mut unmatched = BTreeSet::new();
         for answer in &self.answers {
-            let reading = self.read(answer, &|name| among(&offered, name));
+            let reading = self.read(answer, &|name| offered.resolve(name));
             let is_note = |name: &&String| name.starts_with(COMMENT_OF) || name.starts_with(FLAG_OF);
             let names = answer.answer_content.keys().filter(|name| !is_note(name));
             unmatched.extend(names.filter(|name| !reading.read.contains(*name)).cloned());
@@ -269,7 +262,7 @@ impl HumanLoopOutput {
     pub fn unreadable_answers(&self) -> usize {
         let offered = self.offered_labels();
         let unreadable = self.answers.iter().filter(|answer| {
-            let reading = self.read(answer, &|name| among(&offered, name));
+            let reading = self.read(answer, &|name| offered.resolve(name));
             reading.is_filled && reading.answers.iter().all(Option::is_none)
         });
         unreadable.count()
@@ -309,21 +302,6 @@ fn note(item: &Item, content: &Map<String, Value>) -> Note {
             _ => false,
         },
     }
-}
-
-/// Returns the offered label that a name means, if any; where nothing is offered, every name is a label.
-pub fn among(offered: &[String], name: &str) -> Option<String> {
-    if offered.is_empty() {
-        return Some(name.to_owned());
-    }
-    let exact = offered.iter().find(|label| *label == name);
-    let same = || {
-        let key = label_key(name);
-        offered
-            .iter()
-            .find(|label| !key.is_empty() && label_key(label) == key)
-    };
-    exact.or_else(same).cloned()
 }
 
 #[cfg(test)]
