@@ -10,13 +10,15 @@
 //! A conditional write whose answer was lost meets its own object when the SDK sends it again. So each carries an
 //! id of its own in the object's metadata, by which it is told from somebody else's, whatever the content is.
 
+mod change;
 mod listing;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use change::Change;
 pub use listing::Listed;
-pub use write::{Change, Created, Replaced};
+pub use write::{Created, Replaced};
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ use crate::{
     advise,
     beginning::{self, Beginning},
     demo::{self, demo},
-    disputes, encoder, failed_events, fault_run, functions, import, labels, models,
+    disputes, encoder, failed_events, fault_run, functions, import, labels, model_commands,
     outputs::StackOutputs,
     phases, reviewers, run, sign_in, simulate, training,
 };
@@ -116,7 +116,7 @@ async fn act(command: Command, options: &Options) -> Result<ExitCode, Failure> {
         }
         Command::Advise(question) => return advise::run(question, state_dir).await,
         Command::FaultRun(faults) => fault_run::run(&faults, state_dir).await?,
-        Command::Models(command) => models::execute(command, running).await?,
+        Command::Models(command) => model_commands::execute(command, running).await?,
         Command::Labels(labels) => labels::execute(labels, running).await?,
         Command::Import(files) => import::execute(files, running).await?,
         Command::Redrive(events) => failed_events::redrive(events, running).await?,

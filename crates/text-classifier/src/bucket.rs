@@ -29,6 +29,8 @@ use text_model::{Model, ModelError};
 use crate::s3_uri::S3Uri;
 
 const FOLDER: &str = "text-classifier/";
+/// Folder of an own text encoder.
+pub(crate) const ENCODER_FOLDER: &str = "encoder/";
 const JOBS_FOLDER: &str = "text-classifier/jobs/";
 const STATE_SUFFIX: &str = ".json";
 /// Largest model, and largest document of a classification job, that is read, in bytes: as much as memory holds.
@@ -55,8 +57,13 @@ pub enum StoreError {
         source: ModelError,
     },
     /// What is under `encoder/` cannot be used.
-    #[error("{}", crate::encoders::unusable(.0))]
+    #[error("{}", unusable_encoder(.0))]
     Encoder(#[source] EncoderError),
+}
+
+/// Says what is wrong with the encoder under `encoder/`, for people.
+pub(crate) fn unusable_encoder(error: &EncoderError) -> String {
+    format!("the text encoder under {ENCODER_FOLDER} of the training bucket cannot be used: {error}")
 }
 
 /// Why an object that a request names could not be read or written.

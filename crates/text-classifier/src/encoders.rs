@@ -2,16 +2,13 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use text_encoder::{Encoder, EncoderError, FILES, Files};
+use text_encoder::{Encoder, FILES, Files};
 use text_model::{Model, Prediction};
 use tokio::sync::Mutex;
 
 use active_learning_core::text::Vector;
 
-use crate::bucket::{Bucket, StoreError, Version};
-
-/// Folder of an own encoder, in the training bucket.
-const FOLDER: &str = "encoder/";
+use crate::bucket::{Bucket, ENCODER_FOLDER, StoreError, Version};
 
 /// Which encoder models are trained with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +119,7 @@ impl Encoders {
         if let Some(known) = own.as_ref().filter(is_wanted) {
             return Ok(Arc::clone(&known.encoder));
         }
-        let versions = self.bucket.versions(FOLDER).await?;
+        let versions = self.bucket.versions(ENCODER_FOLDER).await?;
         if let Some(known) = own.as_ref().filter(|own| own.versions == versions) {
             return Ok(Arc::clone(&known.encoder));
         }
@@ -131,7 +128,7 @@ impl Encoders {
         *own = None;
         let mut files = Files::new();
         for name in FILES {
-            if let Some(file) = self.bucket.bytes(&format!("{FOLDER}{name}")).await? {
+            if let Some(file) = self.bucket.bytes(&format!("{ENCODER_FOLDER}{name}")).await? {
                 files.insert(name, file.into());
             }
         }
@@ -176,9 +173,4 @@ impl fmt::Debug for Encoders {
             .field("choice", &self.choice)
             .finish_non_exhaustive()
     }
-}
-
-/// Says what is wrong with the encoder under `encoder/`, for people.
-pub(crate) fn unusable(error: &EncoderError) -> String {
-    format!("the text encoder under {FOLDER} of the training bucket cannot be used: {error}")
 }

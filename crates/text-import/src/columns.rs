@@ -1,18 +1,13 @@
 //! Which columns hold texts and labels: by what somebody said, by their names, or by what is in them.
 
-use std::collections::HashSet;
-
 use crate::{
     Options, Refusal,
+    content::{Content, MAX_LABEL},
     names::{
         find, folded, holds_label_name, holds_text_name, is_annotator_name, is_weak_text_name, label_place,
         text_place,
     },
-    workbook::is_error,
 };
-
-/// Longest label on the average, in characters, where only its content tells a column.
-const MAX_LABEL: usize = 50;
 
 /// Rows up to which labels need not come again.
 const FEW_ROWS: usize = 10;
@@ -29,76 +24,6 @@ pub(crate) struct Roles {
     pub notes: Vec<String>,
 }
 
-/// What is in a column.
-pub(crate) struct Content {
-    pub filled: usize,
-    pub distinct: usize,
-    /// Characters on the average.
-    pub length: usize,
-    /// Words in all cells.
-    words: usize,
-    pub are_numbers: bool,
-    pub are_dates: bool,
-}
-
-impl Content {
-    pub(crate) fn of(rows: &[Vec<String>], column: usize) -> Self {
-        let cells = || {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.trim())
-                .filter(|cell| !cell.is_empty() && !is_error(cell))
-        };
-        let filled = cells().count();
-        Self {
-            filled,
-            distinct: cells().collect::<HashSet<_>>().len(),
-            length: cells().map(|cell| cell.chars().count()).sum::<usize>() / filled.max(1),
-            words: cells().map(|cell| cell.split_whitespace().count()).sum(),
-            are_numbers: filled > 0 && cells().all(is_number),
-            are_dates: filled > 0 && cells().all(is_date),
-        }
-    }
-
-    /// Returns whether it holds long texts, which hardly come again.
-    pub(crate) fn are_texts(&self) -> bool {
-        self.length > MAX_LABEL && 2 * self.distinct > self.filled
-    }
-
-    /// Returns whether it may hold labels: short words that come again.
-    pub(crate) fn may_be_labels(&self, rows: usize) -> bool {
-        let come_again = self.distinct < self.filled && 2 * self.distinct <= rows.max(4);
-        2 * self.filled >= rows && self.length <= MAX_LABEL && !self.are_dates && come_again
-    }
-}
-
-/// Returns whether a cell is a number, with a point or a comma.
-pub(crate) fn is_number(cell: &str) -> bool {
-    cell.replace(',', ".").parse::<f64>().is_ok()
-}
-
-/// Returns whether a cell is a date, with a time and its zone as forms write them: `2026/11/28 10:00:00 AM MEZ`.
-pub(crate) fn is_date(cell: &str) -> bool {
-    let digits = cell.bytes().filter(u8::is_ascii_digit).count();
-    let is_sign = |byte: &u8| matches!(byte, b'-' | b'/' | b'.' | b':' | b'T' | b'Z' | b' ' | b'+');
-    let signs = cell.bytes().filter(is_sign).count();
-    let has_zone = || {
-        let letters = cell.bytes().filter(u8::is_ascii_uppercase).count();
-        let rest = cell.len()
-            - digits
-            - cell
-                .bytes()
-                .filter(|byte| is_sign(byte) && !byte.is_ascii_uppercase())
-                .count();
-        cell.starts_with(|c: char| c.is_ascii_digit())
-            && digits >= 8
-            && signs >= 4
-            && letters <= 7
-            && rest == letters
-    };
-    digits >= 6 && signs >= 2 && (digits + signs == cell.len() || has_zone())
-}
-
 /// Decides which columns hold texts and labels. `names` are empty where no row names them.
 ///
 /// # Errors
@@ -108,94 +33,120 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
     let width = rows.iter().map(Vec::len).chain([names.len()]).max().unwrap_or(0);
     let numbered: Vec<String> = (1..=width).map(|number| number.to_string()).collect();
     let columns: &[String] = if names.is_empty() { &numbered } else { names };
-    let named = |wanted: &Option<String>| match wanted {
-        None => Ok(None),
-        Some(name) => match find(columns, name) {
-            Some(column) => Ok(Some(column)),
-            None => Err(Refusal::NoColumn {
-                name: name.clone(),
-                columns: columns.to_vec(),
-            }),
-        },
-    };
-    let (text, label) = (named(&options.text_column)?, named(&options.label_column)?);
     let contents: Vec<Content> = (0..width).map(|column| Content::of(rows, column)).collect();
-    let named_text = text.or_else(|| surest(names, text_place, label));
-    let within = text
-        .is_none()
-        .then(|| text_within(names, &contents, named_text, label))
-        .flatten();
-    let known_text = named_text.filter(|_| within.is_none());
-    let are_texts = |column: &usize| contents[*column].are_texts();
-    let not = known_text.or(within);
-    let by_name = surest(names, label_place, not);
-    let by_name = by_name.or_else(|| names_within(names, &contents, not));
     let mut notes = Vec::new();
-    if let Some(column) = by_name.filter(|column| label.is_none() && are_texts(column)) {
-        let name = names[column].trim();
-        notes.push(format!(
-            "column `{name}` holds long texts, which are no labels; --label-column {name} takes them"
-        ));
-    }
-    let known_label = label.or_else(|| by_name.filter(|column| !are_texts(column)));
-    let annotator = names
-        .iter()
-        .position(|name| is_annotator_name(name))
-        .filter(|column| known_text.or(within) != Some(*column));
+    let known = Known::of(names, columns, &contents, options, &mut notes)?;
 
-    let text = match known_text.or(within) {
+    let text = match known.text.or(known.within) {
         Some(text) => text,
-        None => guess_text(&contents, known_label).ok_or(Refusal::NoText)?,
+        None => guess_text(&contents, known.label).ok_or(Refusal::NoText)?,
     };
-    let label = match known_label {
+    let label = match known.label {
         Some(label) => Some(label),
         // Where the texts have a name, labels have one too.
-        None if named_text.is_some() && !names.is_empty() && width > 1 => {
-            notes.push(no_label_name(names, text));
+        None if known.has_text_name && !names.is_empty() && width > 1 => {
+            notes.push(no_label_of(names, text));
             None
         }
         None if text_was_named(&options.text_column, names) => None,
         None => guess_label(&contents, text, rows.len()),
     };
+
     let by = |what: &str, column: usize, by: &str| {
-        format!(
-            "{what} were taken from column {}, by {by}",
-            shown(columns, column)
-        )
+        let column = shown(columns, column);
+        format!("{what} were taken from column {column}, by {by}")
     };
-    match within {
+    match known.within {
         Some(_) => notes.push(by("texts", text, "a word of its name")),
-        None if known_text.is_none() && width > 1 => notes.push(by("texts", text, "what is in it")),
+        None if known.text.is_none() && width > 1 => notes.push(by("texts", text, "what is in it")),
         None => {}
     }
-    if let (None, Some(label)) = (known_label, label) {
+    if let (None, Some(label)) = (known.label, label) {
         notes.push(by("labels", label, "what is in it"));
     }
     for column in [Some(text), label].into_iter().flatten() {
         notes.extend(names.get(column).and_then(|name| same_names(names, name)));
     }
-    let is_sure = known_text.is_some() || width == 1;
     Ok(Roles {
         text,
         label,
-        annotator: annotator.filter(|column| Some(*column) != label),
-        is_sure,
+        annotator: known.annotator.filter(|column| Some(*column) != label),
+        is_sure: known.text.is_some() || width == 1,
         notes,
     })
 }
 
-/// Returns the column whose name is the surest one.
-fn surest(names: &[String], place: fn(&str) -> Option<usize>, not: Option<usize>) -> Option<usize> {
-    let columns = names
-        .iter()
-        .enumerate()
-        .filter(|(column, _)| Some(*column) != not);
-    let known = columns.filter_map(|(column, name)| Some((place(name)?, column)));
-    known.min().map(|(_, column)| column)
+/// The columns that somebody named, or whose names say what they hold.
+struct Known {
+    text: Option<usize>,
+    /// The column of texts that a word of its name tells, in the place of `text`.
+    within: Option<usize>,
+    /// Whether one is called like texts, though another may hold them.
+    has_text_name: bool,
+    label: Option<usize>,
+    annotator: Option<usize>,
 }
 
-/// Says that only texts were read, and what the other columns are called.
-fn no_label_name(names: &[String], text: usize) -> String {
+impl Known {
+    fn of(
+        names: &[String],
+        columns: &[String],
+        contents: &[Content],
+        options: &Options,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, Refusal> {
+        let (text, label) = (
+            named(columns, options.text_column.as_ref())?,
+            named(columns, options.label_column.as_ref())?,
+        );
+        let is_named = text.is_some();
+        let text = text.or_else(|| surest(names, text_place, label));
+        let by_word = || text_within(names, contents, text, label);
+        let within = if is_named { None } else { by_word() };
+        let texts = within.or(text);
+        let by_name = surest(names, label_place, texts).or_else(|| names_within(names, contents, texts));
+        let are_texts = |column: &usize| contents[*column].are_texts();
+        if let Some(column) = by_name.filter(|column| label.is_none() && are_texts(column)) {
+            let name = names[column].trim();
+            notes.push(format!(
+                "column `{name}` holds long texts, which are no labels; --label-column {name} takes them"
+            ));
+        }
+        let annotator = names.iter().position(|name| is_annotator_name(name));
+        Ok(Self {
+            text: text.filter(|_| within.is_none()),
+            within,
+            has_text_name: text.is_some(),
+            label: label.or_else(|| by_name.filter(|column| !are_texts(column))),
+            annotator: annotator.filter(|column| texts != Some(*column)),
+        })
+    }
+}
+
+/// Finds the column that somebody named, if one is named.
+fn named(columns: &[String], wanted: Option<&String>) -> Result<Option<usize>, Refusal> {
+    let Some(name) = wanted else {
+        return Ok(None);
+    };
+    let missing = || Refusal::NoColumn {
+        name: name.clone(),
+        columns: columns.to_vec(),
+    };
+    find(columns, name).ok_or_else(missing).map(Some)
+}
+
+/// Returns the column whose name says most surely what it holds, other than one.
+fn surest(names: &[String], place: fn(&str) -> Option<usize>, not: Option<usize>) -> Option<usize> {
+    let known = names
+        .iter()
+        .enumerate()
+        .filter_map(|(column, name)| Some((place(name)?, column)));
+    let others = known.filter(|(_, column)| Some(*column) != not);
+    others.min().map(|(_, column)| column)
+}
+
+/// Says that no column is called like one of labels, and which others there are.
+fn no_label_of(names: &[String], text: usize) -> String {
     let others = names.iter().enumerate().filter(|(at, _)| *at != text);
     let others: Vec<&str> = others.map(|(_, name)| name.trim()).collect();
     format!(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    collect::Collected,
+    collected::Collected,
     draft::Fields,
     names::{folded, is_weak_text_name, label_place, text_place},
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     Options,
-    columns::{Content, is_date, is_number},
+    content::{Content, is_date, is_number},
     names::{find, holds_label_name, holds_text_name, is_label_name, is_text_name},
 };
 

@@ -8,9 +8,11 @@
 //! Pure: bytes in, rows and a report out.
 
 mod collect;
+mod collected;
 mod columns;
 mod columnwise;
 mod container;
+mod content;
 mod document;
 mod draft;
 mod elements;

@@ -9,12 +9,12 @@ use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
 
 use crate::{
     Refusal,
-    collect::Collected,
+    collected::Collected,
     container::check_workbook,
     header::has_both,
     names::{is_label_name, is_text_name},
     source::{OpenError, Source},
-    table::{MAX_TITLES, Table},
+    table::{MAX_TITLES, NO_VALUE, Table},
 };
 
 /// Of one that a person imports.
@@ -24,12 +24,6 @@ const LIMITS: Limits = Limits {
 };
 /// Columns that are looked at; a cell far out makes no columns of its own.
 const MAX_COLUMNS: usize = 1_000;
-
-/// Stands in a cell that holds a formula of which the file has no value. No text begins so: it is no character.
-pub(crate) const NO_VALUE: &str = "\u{FFFE}formula";
-/// Told of a row whose text or label is such a cell.
-pub(crate) const FORMULA: &str = "a cell holds a formula without its value: open the workbook in Excel or \
-    LibreOffice, save it, and take the saved file";
 
 /// Told of a row whose text is an error of a spreadsheet.
 pub(crate) const ERROR: &str = "the text is an error of the spreadsheet, such as `#N/A`";

@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    advise, beginning, disputes, encoder, failed_events, fault_run, import, labels, models, reviewers,
-    sign_in, simulate,
+    advise, beginning, disputes, encoder, failed_events, fault_run, import, labels, model_commands,
+    reviewers, sign_in, simulate,
 };
 
 /// Keeps a text classifier fresh with people in the loop.
@@ -137,7 +137,7 @@ pub enum Command {
     )]
     Import(import::Options),
     #[command(flatten)]
-    Models(models::Command),
+    Models(model_commands::Command),
     /// Shows and changes the labels there are, of the running stack or of one on AWS
     #[command(after_help = "Example: active-learning labels rename Sport Sports")]
     Labels(labels::Options),

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::{
     plan::{Fate, Plan},
-    preview::{counted, listed},
     store::Known,
 };
+use crate::wording::{counted, listed};
 
 /// Says what becomes of the texts with labels.
 ///

@@ -23,9 +23,9 @@ use crate::{
     names::{is_annotator_name, is_plain_label_name, is_plain_text_name},
     records::{Record, Records},
     source::{OpenError, Source},
-    table::draft,
+    table::{FORMULA, NO_VALUE, draft},
     tools::{Tool, label_studio_answers},
-    workbook::{self, FORMULA, Limits, NO_VALUE, Sheet, is_error},
+    workbook::{self, Limits, Sheet, is_error},
 };
 
 /// Workbooks are held in memory, that of a function.

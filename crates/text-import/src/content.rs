@@ -1,0 +1,78 @@
+//! What is in a column, by which it is told what it holds.
+
+use std::collections::HashSet;
+
+use crate::workbook::is_error;
+
+/// Longest label on the average, in characters, where only its content tells a column.
+pub(crate) const MAX_LABEL: usize = 50;
+
+/// What is in a column.
+pub(crate) struct Content {
+    pub filled: usize,
+    pub distinct: usize,
+    /// Characters on the average.
+    pub length: usize,
+    /// Words in all cells.
+    pub words: usize,
+    pub are_numbers: bool,
+    pub are_dates: bool,
+}
+
+impl Content {
+    pub(crate) fn of(rows: &[Vec<String>], column: usize) -> Self {
+        let cells = || {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.trim())
+                .filter(|cell| !cell.is_empty() && !is_error(cell))
+        };
+        let filled = cells().count();
+        Self {
+            filled,
+            distinct: cells().collect::<HashSet<_>>().len(),
+            length: cells().map(|cell| cell.chars().count()).sum::<usize>() / filled.max(1),
+            words: cells().map(|cell| cell.split_whitespace().count()).sum(),
+            are_numbers: filled > 0 && cells().all(is_number),
+            are_dates: filled > 0 && cells().all(is_date),
+        }
+    }
+
+    /// Returns whether it holds long texts, which hardly come again.
+    pub(crate) fn are_texts(&self) -> bool {
+        self.length > MAX_LABEL && 2 * self.distinct > self.filled
+    }
+
+    /// Returns whether it may hold labels: short words that come again.
+    pub(crate) fn may_be_labels(&self, rows: usize) -> bool {
+        let come_again = self.distinct < self.filled && 2 * self.distinct <= rows.max(4);
+        2 * self.filled >= rows && self.length <= MAX_LABEL && !self.are_dates && come_again
+    }
+}
+
+/// Returns whether a cell is a number, with a point or a comma.
+pub(crate) fn is_number(cell: &str) -> bool {
+    cell.replace(',', ".").parse::<f64>().is_ok()
+}
+
+/// Returns whether a cell is a date, with a time and its zone as forms write them: `2026/11/28 10:00:00 AM MEZ`.
+pub(crate) fn is_date(cell: &str) -> bool {
+    let digits = cell.bytes().filter(u8::is_ascii_digit).count();
+    let is_sign = |byte: &u8| matches!(byte, b'-' | b'/' | b'.' | b':' | b'T' | b'Z' | b' ' | b'+');
+    let signs = cell.bytes().filter(is_sign).count();
+    let has_zone = || {
+        let letters = cell.bytes().filter(u8::is_ascii_uppercase).count();
+        let rest = cell.len()
+            - digits
+            - cell
+                .bytes()
+                .filter(|byte| is_sign(byte) && !byte.is_ascii_uppercase())
+                .count();
+        cell.starts_with(|c: char| c.is_ascii_digit())
+            && digits >= 8
+            && signs >= 4
+            && letters <= 7
+            && rest == letters
+    };
+    digits >= 6 && signs >= 2 && (digits + signs == cell.len() || has_zone())
+}
