@@ -327,7 +327,7 @@ async fn renamed_merged_and_retired_labels_are_told_mapped_and_no_longer_asked_o
         }
     }
     let of = |label: &str| exported.1.lines().filter(|line| line.starts_with(label)).count();
-    assert!(of("Sport|Games,") >= answered("Sports"), "{}", exported.1);
+    assert!(of(r"Sport\|Games,") >= answered("Sports"), "{}", exported.1);
     assert_eq!(
         (of("Sports,"), of("Business,"), of("SciTech,")),
         (0, 0, 0),
