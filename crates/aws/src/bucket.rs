@@ -10,13 +10,15 @@
 //! A conditional write whose answer was lost meets its own object when the SDK sends it again. So each carries an
 //! id of its own in the object's metadata, by which it is told from somebody else's, whatever the content is.
 
+mod change;
 mod listing;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use change::Change;
 pub use listing::Listed;
-pub use write::{Change, Created, Replaced};
+pub use write::{Created, Replaced};
 
 use std::time::Duration;
 
@@ -211,7 +213,10 @@ impl Bucket {
         };
 
         let etag = answer.e_tag.unwrap_or_default();
-        let bytes = self.collect(key, answer.body, limit).await?;
+        let length = answer
+            .content_length
+            .and_then(|length| u64::try_from(length).ok());
+        let bytes = self.collect(key, answer.body, length, limit).await?;
         Ok(Fetched::Found(Object { bytes, etag }))
     }
 
@@ -318,8 +323,16 @@ impl Bucket {
         self.client.get_object().bucket(&self.name).key(key)
     }
 
-    async fn collect(&self, key: &str, body: ByteStream, limit: u64) -> Result<Vec<u8>, BucketError> {
-        let mut content = Vec::new();
+    /// Reads to the end; where S3 says how long it is, memory is taken once for all.
+    async fn collect(
+        &self,
+        key: &str,
+        body: ByteStream,
+        length: Option<u64>,
+        limit: u64,
+    ) -> Result<Vec<u8>, BucketError> {
+        let expected = length.unwrap_or_default().min(limit);
+        let mut content = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
         let mut bounded = body.into_async_read().take(limit.saturating_add(1));
         let read = bounded.read_to_end(&mut content).await;
         read.map_err(|error| self.broken(key, error))?;

@@ -7,19 +7,22 @@
 //! Which model serves is asked once a minute: for so long after a switch predictions, also accepted ones, are put down to
 //! the model before.
 
+mod answer;
 mod automated_labelling;
+mod config;
+mod error;
 mod outdated_labels;
 mod request;
 mod results;
+mod review;
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use active_learning_aws::{
     self as aws,
-    asked_before::{AskedBefore, NotAsked, Settings},
-    bucket::{Bucket, JSON_LINES},
+    asked_before::AskedBefore,
+    bucket::Bucket,
     clients,
-    env::{ConfigError, Env},
     failure::{Refusal, chain},
     feedback_stream::FeedbackStream,
     lambda, metrics,
@@ -28,37 +31,29 @@ use active_learning_aws::{
     reply::{self, Problem},
 };
 use active_learning_core::{
-    feedback::{
-        FeedbackRecord, InvalidFeedback, Review, Signal,
-        prediction::{ClassScore, Prediction},
-        review_policy::ReviewPolicy,
-    },
+    feedback::{Signal, prediction::Prediction},
     labels::prediction_result::{KeptPrediction, PredictionResult},
-    model::accuracy_guarantee::AcceptedAccuracy,
 };
+use answer::Answer;
 use automated_labelling::AutomatedLabelling;
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
+use config::BeforeFirstModel;
+pub use config::Config;
+use error::ClassifyError;
 use lambda_http::{
     Body, Request, RequestExt, Response,
     http::{Method, StatusCode, header},
-    tracing::{error, warn},
+    tracing::warn,
 };
 use outdated_labels::OutdatedLabels;
 use request::{ClassifyRequest, wait_of_query};
-use results::{ResultError, Results, etag_of, matches_etag};
-use serde::Serialize;
+use results::{Results, etag_of, matches_etag};
 use tokio::time::{Instant, timeout};
 
 /// Time for the prediction. API Gateway waits 29 seconds in all, of which a review takes at most 12: the model's ARN, and two
 /// ways to store feedback.
 const PREDICTION_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Time for each of the two ways to store feedback.
-const FEEDBACK_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Time to accept a label, all in all: a trusted prediction is not kept from the caller for longer.
-const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Time to keep a prediction.
 const KEEP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -68,172 +63,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(27);
 
 /// Path parameter of a request for what became of a prediction.
 const PREDICTION_ID: &str = "predictionId";
-
-/// What an operator decides.
-#[derive(Clone, Debug)]
-pub struct Config {
-    endpoint_arn: String,
-    classifier_url: Option<String>,
-    feedback_stream: String,
-    feedback_bucket: String,
-    asked_before: Settings,
-    /// Whether predictions are kept, so that clients can ask what became of them.
-    keeps_predictions: bool,
-    /// Of requests that name none.
-    default_classifier: String,
-    policy: ReviewPolicy,
-    /// What becomes of a text that comes before the first model.
-    before_first_model: BeforeFirstModel,
-    /// Accuracy of accepted predictions; none where none are accepted.
-    automated_labelling: Option<f64>,
-    /// Bucket of the label set and of the promises.
-    training_bucket: String,
-    allowed_origin: String,
-}
-
-impl Config {
-    /// Reads the configuration from the function's environment.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] naming the variable that is missing or wrong.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let target: AcceptedAccuracy = env.required("AUTOMATED_LABELLING_ACCURACY")?;
-        Ok(Self {
-            automated_labelling: target.get(),
-            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
-            endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
-            classifier_url: env.optional("CLASSIFIER_URL")?,
-            feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
-            feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
-            asked_before: Settings::from_env(env)?,
-            keeps_predictions: env.required::<u32>("PREDICTION_RETENTION_DAYS")? > 0,
-            default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
-            policy: ReviewPolicy {
-                threshold: env.required("CONFIDENCE_THRESHOLD")?,
-                margin: env.required("MARGIN_THRESHOLD")?,
-                audit_rate: env.required("AUDIT_SAMPLE_RATE")?,
-            },
-            before_first_model: env.required("BEFORE_FIRST_MODEL")?,
-            allowed_origin: env.required("ALLOWED_ORIGIN")?,
-        })
-    }
-}
-
-/// What becomes of a text that comes before the first model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BeforeFirstModel {
-    /// It is answered without a prediction, and waits to be labelled.
-    Label,
-    /// It is refused with 503.
-    Refuse,
-}
-
-impl FromStr for BeforeFirstModel {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "label" => Ok(Self::Label),
-            "refuse" => Ok(Self::Refuse),
-            other => Err(format!("expected `label` or `refuse`, got `{other}`")),
-        }
-    }
-}
-
-/// The answer to a classification. Before the first model there is no prediction, and no class.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    utterance: String,
-    prediction: Option<String>,
-    confidence: Option<f32>,
-    classifier: String,
-    prediction_id: String,
-    review: Option<ReviewAnswer>,
-    classes: Vec<ClassScore>,
-    /// What people answered, where the request waits for them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<PredictionResult>,
-    /// There where it could not be kept: nobody can ask what became of the prediction.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result_kept: Option<bool>,
-}
-
-/// Why the prediction goes to review, and whether it is on its way to a person.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ReviewAnswer {
-    reason: Signal,
-    queued: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    selection_probability: Option<f64>,
-    /// Why nobody will be asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not_queued_because: Option<NotAsked>,
-    /// What it waits for before somebody is asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waits_for: Option<NotAsked>,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum ClassifyError {
-    #[error(transparent)]
-    InvalidRequest(#[from] InvalidFeedback),
-    #[error("the text is longer than the classifier accepts")]
-    TextTooLong(#[source] Refusal),
-    #[error("the classifier is busy; try again in a moment")]
-    Throttled(#[source] Refusal),
-    #[error(
-        "the classifier is not in service: start its endpoint, or, with the built-in classifier, \
-         put training data under `initial/` in the training bucket"
-    )]
-    NotReady(#[source] Refusal),
-    #[error("the classifier did not answer")]
-    Unavailable(#[source] Refusal),
-    #[error("the classifier answered without a class")]
-    NoPrediction,
-    #[error(
-        "no prediction of this id is kept: it is another stack's, or older than PredictionRetentionDays says"
-    )]
-    UnknownPrediction,
-    #[error("what became of the prediction could not be read; try again in a moment")]
-    NoResult(#[source] ResultError),
-}
-
-impl From<Refusal> for ClassifyError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal.code.as_deref() {
-            Some("ResourceUnavailableException") => Self::NotReady(refusal),
-            Some("TextSizeLimitExceededException") => Self::TextTooLong(refusal),
-            _ if refusal.is_throttling() => Self::Throttled(refusal),
-            _ => Self::Unavailable(refusal),
-        }
-    }
-}
-
-impl From<&ClassifyError> for Problem {
-    fn from(error: &ClassifyError) -> Self {
-        let (status, code, retry_after_seconds) = match error {
-            ClassifyError::InvalidRequest(InvalidFeedback::TooLong(_)) | ClassifyError::TextTooLong(_) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "text_too_long", None)
-            }
-            ClassifyError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
-            ClassifyError::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled", Some(1)),
-            ClassifyError::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(30)),
-            ClassifyError::Unavailable(_) => (StatusCode::BAD_GATEWAY, "classifier_unavailable", None),
-            ClassifyError::NoPrediction => (StatusCode::BAD_GATEWAY, "no_prediction", None),
-            ClassifyError::UnknownPrediction => (StatusCode::NOT_FOUND, "unknown_prediction", None),
-            ClassifyError::NoResult(_) => (StatusCode::SERVICE_UNAVAILABLE, "result_unavailable", Some(1)),
-        };
-        Self {
-            status,
-            code,
-            detail: error.to_string(),
-            retry_after_seconds,
-        }
-    }
-}
 
 /// The function.
 #[derive(Debug)]
@@ -380,46 +209,6 @@ impl Classify {
         })
     }
 
-    /// Sends a text to people where the policy or the lack of a model asks for it; else it may become a label by itself.
-    async fn review(
-        &self,
-        (classifier, utterance): (&str, &str),
-        prediction: Option<&Prediction>,
-        review: Option<Review>,
-        prediction_id: &str,
-        now: DateTime<Utc>,
-    ) -> Option<ReviewAnswer> {
-        let at = aws::rfc3339(now);
-        let record = match (prediction, review) {
-            // No model serves yet: each label brings the first one nearer.
-            (None, _) => FeedbackRecord::without_model(classifier, utterance, prediction_id, &at),
-            (Some(prediction), Some(review)) => {
-                let model = self.model_arn.get().await;
-                FeedbackRecord::predicted(
-                    classifier,
-                    utterance,
-                    prediction,
-                    review,
-                    prediction_id,
-                    model,
-                    &at,
-                )
-            }
-            (Some(prediction), None) => {
-                metrics::count("classify", &[("Classified", 1)]);
-                let accepting = self.accept(classifier, utterance, prediction, prediction_id, now);
-                if timeout(ACCEPT_TIMEOUT, accepting).await.is_err() {
-                    warn!(
-                        prediction.id = prediction_id,
-                        "the prediction was not accepted as a label in time"
-                    );
-                }
-                return None;
-            }
-        };
-        Some(self.queue(&record, prediction_id, now).await)
-    }
-
     /// Keeps a prediction for those who ask what became of it. Returns whether they can; a failure is counted, and does
     /// not cost the caller the prediction.
     async fn keep(&self, kept: &KeptPrediction) -> bool {
@@ -491,100 +280,6 @@ impl Classify {
             .map_err(|_| Refusal::no_answer_in_time())?
             .map_err(Refusal::from)?;
         predictions::read(&answer).ok_or(ClassifyError::NoPrediction)
-    }
-
-    /// Stores a trusted prediction as a label, if what is promised of its model covers it.
-    ///
-    /// Whatever fails, or is broken off for want of time, costs at most the label; only what was stored is counted.
-    async fn accept(
-        &self,
-        classifier: &str,
-        utterance: &str,
-        prediction: &Prediction,
-        prediction_id: &str,
-        now: DateTime<Utc>,
-    ) {
-        let Some(automated_labelling) = &self.automated_labelling else {
-            return;
-        };
-        let Some(model_arn) = self.model_arn.get().await else {
-            return;
-        };
-        let threshold = automated_labelling.threshold(&model_arn).await;
-        let Some(threshold) = threshold.filter(|threshold| prediction.confidence > *threshold) else {
-            return;
-        };
-        let record = FeedbackRecord::accepted(
-            classifier,
-            utterance,
-            prediction,
-            threshold,
-            prediction_id,
-            model_arn,
-            &aws::rfc3339(now),
-        );
-        if self.publish(&record).await || self.store_directly(&record, prediction_id, now).await {
-            metrics::count("classify", &[("MachineLabels", 1)]);
-        }
-    }
-
-    /// Stores the record for review; a loss is counted and logged, and does not cost the caller the prediction.
-    async fn queue(&self, record: &FeedbackRecord, prediction_id: &str, now: DateTime<Utc>) -> ReviewAnswer {
-        let store =
-            async { self.publish(record).await || self.store_directly(record, prediction_id, now).await };
-        let (stored, known) = tokio::join!(store, self.asked_before.why_not(record));
-        metrics::count(
-            "classify",
-            &[
-                ("Classified", 1),
-                ("Reviews", 1),
-                ("FeedbackLost", u64::from(!stored)),
-            ],
-        );
-        let not_queued_because = if stored { known } else { Some(NotAsked::NotStored) };
-        let queued = not_queued_because.is_none();
-        let waits_for = self.asked_before.waits_for(record).filter(|_| queued);
-        ReviewAnswer {
-            reason: record.signal,
-            queued,
-            selection_probability: record.selection_probability,
-            not_queued_because,
-            waits_for,
-        }
-    }
-
-    async fn publish(&self, record: &FeedbackRecord) -> bool {
-        match timeout(FEEDBACK_TIMEOUT, self.feedback.publish(record)).await {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                warn!(record.id, error = chain(&error), "the feedback stream is down");
-                false
-            }
-            Err(_) => {
-                warn!(record.id, "the feedback stream did not answer in time");
-                false
-            }
-        }
-    }
-
-    /// Writes the record where it is found like one that the stream delivered.
-    async fn store_directly(&self, record: &FeedbackRecord, prediction_id: &str, now: DateTime<Utc>) -> bool {
-        let key = format!(
-            "feedback/direct/{}/{prediction_id}.jsonl",
-            now.format("%Y/%m/%d/%H")
-        );
-        let put = self.bucket.put(&key, JSON_LINES, record.to_line());
-        match timeout(FEEDBACK_TIMEOUT, put).await {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                error!(record.id, error = chain(&error), "feedback is lost");
-                false
-            }
-            Err(_) => {
-                error!(record.id, "feedback is lost: the bucket did not answer in time");
-                false
-            }
-        }
     }
 }
 

@@ -20,6 +20,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::time::{Duration, sleep};
 
+use crate::encoder::{self, PlaceError};
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Pause between two looks at how far the first model is.
@@ -50,6 +52,7 @@ pub struct Options {
 pub struct Beginning {
     labels: Vec<String>,
     texts: Vec<Texts>,
+    encoder: Option<encoder::Choice>,
 }
 
 /// The texts of a file, as an object of the batch bucket.
@@ -78,7 +81,26 @@ impl Beginning {
         Ok(Self {
             labels,
             texts: texts.collect::<Result<_, _>>()?,
+            encoder: None,
         })
+    }
+
+    /// Begins with this text encoder, if any was chosen.
+    #[must_use]
+    pub fn with_encoder(self, encoder: Option<encoder::Choice>) -> Self {
+        Self { encoder, ..self }
+    }
+
+    /// Puts the encoder of a folder where the classifier reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError`].
+    pub async fn place_encoder(&self, training: &Bucket) -> Result<(), PlaceError> {
+        match &self.encoder {
+            Some(encoder) => encoder.place(training).await,
+            None => Ok(()),
+        }
     }
 
     /// Returns whether the stack is to begin without training data.

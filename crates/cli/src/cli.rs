@@ -3,6 +3,7 @@
 mod arguments;
 
 use std::{
+    collections::BTreeMap,
     io::{self, IsTerminal},
     path::Path,
     process::ExitCode,
@@ -18,7 +19,7 @@ use crate::{
     advise,
     beginning::{self, Beginning},
     demo::{self, demo},
-    disputes, encoder, failed_events, fault_run, functions, import, labels, models,
+    disputes, encoder, failed_events, fault_run, functions, import, labels, model_commands,
     outputs::StackOutputs,
     phases, reviewers, run, sign_in, simulate, training,
 };
@@ -90,7 +91,8 @@ async fn act(command: Command, options: &Options) -> Result<ExitCode, Failure> {
     let done = match command {
         Command::Run { beginning, stack } => {
             let stack = stack.after(&options.stack);
-            let beginning = Beginning::read(&beginning)?;
+            stack.check_encoder()?;
+            let beginning = Beginning::read(&beginning)?.with_encoder(stack.encoder.clone());
             let training_data = stack.training_data.as_deref().map(training::read).transpose()?;
             let settings = settings_of_run(state_dir, &stack)?;
             run::run(&settings, training_data, &beginning, stack.faults).await?;
@@ -102,9 +104,11 @@ async fn act(command: Command, options: &Options) -> Result<ExitCode, Failure> {
             rounds,
         } => {
             let stack = stack.after(&options.stack);
+            stack.check_encoder()?;
             let training_data = stack.training_data.as_deref().map(training::read).transpose()?;
             let play = demo::Options {
                 training_data,
+                encoder: stack.encoder.clone(),
                 traffic,
                 rounds,
             };
@@ -112,7 +116,7 @@ async fn act(command: Command, options: &Options) -> Result<ExitCode, Failure> {
         }
         Command::Advise(question) => return advise::run(question, state_dir).await,
         Command::FaultRun(faults) => fault_run::run(&faults, state_dir).await?,
-        Command::Models(command) => models::execute(command, running).await?,
+        Command::Models(command) => model_commands::execute(command, running).await?,
         Command::Labels(labels) => labels::execute(labels, running).await?,
         Command::Import(files) => import::execute(files, running).await?,
         Command::Redrive(events) => failed_events::redrive(events, running).await?,
@@ -188,13 +192,24 @@ fn log_filter(options: &Options) -> EnvFilter {
 
 fn settings(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failure> {
     let (template, template_files) = run::read_template(options.template.as_ref())?;
+    let mut parameters: BTreeMap<String, String> = options.param.iter().cloned().collect();
+    if let Some(encoder) = options.encoder.as_ref().map(encoder::Choice::parameter) {
+        let before = parameters.insert(encoder::PARAMETER.to_owned(), encoder.to_owned());
+        if let Some(before) = before.filter(|before| before != encoder) {
+            let name = encoder::PARAMETER;
+            return Err(format!(
+                "--encoder means {name}={encoder}, and --param {name}={before} was given too"
+            )
+            .into());
+        }
+    }
     Ok(Settings {
         port: options.port.unwrap_or(DEFAULT_PORT),
         allowed_hosts: options.allow_host.clone(),
         state_dir: state_dir.to_owned(),
         template,
         template_files,
-        parameters: options.param.iter().cloned().collect(),
+        parameters,
         programs: Programs {
             executable: std::env::current_exe()?,
             names: functions::NAMES,

@@ -13,7 +13,7 @@ use self::{
 };
 use local_stack::boot::{Running, Settings};
 
-use crate::{beginning::Beginning, models::Models, outputs::StackOutputs, report, run};
+use crate::{beginning::Beginning, encoder, models::Models, outputs::StackOutputs, report, run};
 
 mod progress;
 mod review;
@@ -43,6 +43,8 @@ const PARAMETERS: [(&str, &str); 8] = [
 pub struct Options {
     /// What the first model learns from; the first rows of the shipped samples if absent.
     pub training_data: Option<Vec<u8>>,
+    /// Text encoder of the classifier; none if absent.
+    pub encoder: Option<encoder::Choice>,
     /// Labelled texts to send; the shipped samples if absent.
     pub traffic: Option<PathBuf>,
     /// Parts that the traffic is sent in; a model is built after each.
@@ -86,7 +88,7 @@ pub async fn demo(mut settings: Settings, options: Options) -> Result<bool, Fail
         () = stack.aws.storage_failed() => Err(run::storage_failed(&settings.state_dir)),
         outcome = async {
             let data = options.training_data;
-            let beginning = Beginning::default();
+            let beginning = Beginning::default().with_encoder(options.encoder.clone());
             let outputs =
                 run::make_ready(&stack, &settings.state_dir, data, &beginning, &samples.initial).await?;
             play(&stack, &outputs, &samples, options.rounds).await

@@ -11,7 +11,7 @@ use active_learning_core::{
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
-use crate::{outputs::StackOutputs, place::Place};
+use crate::{outputs::StackOutputs, place::Place, wording::one_line};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -159,15 +159,5 @@ fn in_words(answer: &Answer) -> String {
         Answer::NoneFits => "none fits".to_owned(),
         Answer::NewLabel { label } => format!("a new label: {label}"),
         Answer::Unsure => "unsure".to_owned(),
-    }
-}
-
-/// Shortens a text to a line of the terminal.
-fn one_line(text: &str) -> String {
-    const MAX_CHARACTERS: usize = 100;
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(MAX_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
     }
 }

@@ -4,20 +4,25 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt, fs, io,
     path::{Path, PathBuf},
+    process::Command,
     str::FromStr,
     sync::Arc,
     time::Instant,
 };
 
+use active_learning_aws::bucket::{BINARY, Bucket, BucketError};
 use active_learning_core::text::{Vector, VectorId, pack_vectors, unpack_vectors, vector_id};
 use serde::Serialize;
-use text_encoder::{Encoder, EncoderError};
+use text_encoder::{Encoder, EncoderError, FILES, read_folder};
 use text_model::{MAX_ENCODED, Prediction, TrainingSet};
 
 use crate::phases;
 
 /// Texts between two lines about the progress.
 const PROGRESS_EVERY: usize = 2_000;
+
+/// Parameter of the template that says which encoder the built-in classifier looks through.
+pub const PARAMETER: &str = "TextEncoder";
 
 /// Which encoder is looked through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +60,72 @@ impl Choice {
             Self::Folder(folder) => Encoder::load(folder).map(|encoder| Some(Arc::new(encoder))),
         }
     }
+
+    /// Returns the value of [`PARAMETER`] that means the same.
+    pub fn parameter(&self) -> &'static str {
+        match self {
+            Self::BuiltIn => "built-in",
+            Self::None => "none",
+            Self::Folder(_) => "s3",
+        }
+    }
+
+    /// Checks a folder by `encoder FOLDER`, and tells what that has to complain of.
+    ///
+    /// A process of its own: a large encoder leaves hundreds of MB behind in the one that loaded it.
+    ///
+    /// # Errors
+    ///
+    /// What is in the folder is none that can be used.
+    pub fn check(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let Self::Folder(folder) = self else { return Ok(()) };
+        let checked = Command::new(std::env::current_exe()?)
+            .arg("encoder")
+            .arg(folder)
+            .output()?;
+        if !checked.status.success() {
+            let words = String::from_utf8_lossy(&checked.stderr);
+            let reason = words.trim();
+            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+            return Err(format!("--encoder {}: {reason}", folder.display()).into());
+        }
+        let words = String::from_utf8_lossy(&checked.stdout);
+        words
+            .lines()
+            .filter(|line| line.starts_with('!'))
+            .for_each(|line| eprintln!("{line}"));
+        Ok(())
+    }
+
+    /// Puts the files of a folder where the classifier reads them, over those of another one; nothing but a folder
+    /// has any.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError`].
+    pub async fn place(&self, training: &Bucket) -> Result<(), PlaceError> {
+        let Self::Folder(folder) = self else { return Ok(()) };
+        let mut files = read_folder(folder)?;
+        for name in FILES {
+            let key = format!("{FOLDER}{name}");
+            match files.remove(name) {
+                Some(file) => training.put(&key, BINARY, file.into_owned()).await?,
+                None => training.delete(&key).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why an encoder is not where the classifier reads it.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// The folder cannot be read.
+    #[error(transparent)]
+    Folder(#[from] EncoderError),
+    /// The bucket cannot be written.
+    #[error("the text encoder cannot be stored")]
+    Storage(#[from] BucketError),
 }
 
 /// What an encoder is, and how quick.
@@ -69,6 +140,12 @@ pub struct Described {
     pub dimensions: usize,
     /// Tokens of a text that are looked at.
     pub max_tokens: usize,
+    /// Tokens that the tokenizer knows.
+    pub tokens: usize,
+    /// Tokens that there are weights for.
+    pub weights_for_tokens: usize,
+    /// Most memory that this program has taken so far, the encoder included, in MB; where the system tells.
+    pub megabytes: Option<u64>,
     /// Tokens of the text that the speed was measured on.
     pub sample_tokens: usize,
     /// Milliseconds for such a text on this machine, many at a time.
@@ -102,14 +179,27 @@ pub fn describe(folder: Option<&Path>) -> Result<Described, EncoderError> {
     let start = Instant::now();
     let vectors = encoder.encode(&[SAMPLE; SAMPLES]);
     let milliseconds_per_text = start.elapsed().as_secs_f64() * 1e3 / vectors.len() as f64;
+    let (tokens, weights_for_tokens) = encoder.vocabulary();
     Ok(Described {
         folder: folder.map(Path::to_owned),
         identity: encoder.identity().to_string(),
         dimensions: encoder.dimensions(),
         max_tokens: encoder.max_tokens(),
+        tokens,
+        weights_for_tokens,
+        megabytes: fs::read_to_string("/proc/self/status")
+            .ok()
+            .and_then(|status| most_memory(&status)),
         sample_tokens: encoder.tokens(SAMPLE).len(),
         milliseconds_per_text,
     })
+}
+
+/// Reads the most memory of a process, in MB, from what Linux says of it.
+fn most_memory(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes.div_ceil(1024))
 }
 
 impl fmt::Display for Described {
@@ -132,7 +222,19 @@ impl fmt::Display for Described {
             f,
             "{:.1} ms for a text of {} tokens here, many at a time",
             self.milliseconds_per_text, self.sample_tokens
-        )
+        )?;
+        if let Some(megabytes) = self.megabytes {
+            writeln!(f, "{megabytes} MB of memory at most, with this program")?;
+        }
+        // Tables are often padded, but not by a tenth.
+        if self.tokens < self.weights_for_tokens / 10 * 9 {
+            writeln!(
+                f,
+                "! The tokenizer knows {} tokens, the weights {}: is tokenizer.json that of this model?",
+                self.tokens, self.weights_for_tokens
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -270,5 +372,30 @@ mod tests {
         assert_eq!(built_in.identity, Encoder::built_in_identity());
         assert!(built_in.to_string().contains(&built_in.identity), "{built_in}");
         assert_eq!(refusal, "the encoder has no config.json");
+    }
+
+    #[test]
+    fn a_tokenizer_of_another_model_is_told() {
+        let own = describe(None).expect("part of the program");
+        let other = Described {
+            tokens: 1_000,
+            ..own.clone()
+        };
+
+        assert!(!own.to_string().contains('!'), "{own}");
+        assert!(
+            other
+                .to_string()
+                .contains("is tokenizer.json that of this model?"),
+            "{other}"
+        );
+    }
+
+    #[test]
+    fn the_most_memory_of_a_process_is_read() {
+        let status = "Name:\tx\nVmPeak:\t  900000 kB\nVmHWM:\t  649000 kB\n";
+
+        assert_eq!(most_memory(status), Some(634));
+        assert_eq!(most_memory("VmHWM: much"), None);
     }
 }

@@ -122,14 +122,10 @@ pub async fn execute(
         None => None,
     };
     let does_nothing = options.preview || options.json && !options.yes;
-    if options.json && does_nothing {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&preview::as_json(&files, &plan, known.as_ref()))?
-        );
-    }
-    if !options.json {
-        print!("{}", preview::in_words(&files, &plan, known.as_ref()));
+    match options.json {
+        true if does_nothing => println!("{:#}", preview::as_json(&files, &plan, known.as_ref())),
+        true => {}
+        false => print!("{}", preview::in_words(&files, &plan, known.as_ref())),
     }
     if does_nothing {
         return Ok(true);
@@ -158,7 +154,7 @@ pub async fn execute(
     if options.json {
         let mut document = preview::as_json(&files, &plan, Some(known));
         document["done"] = json!(done);
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        println!("{document:#}");
     } else {
         print!("{}", preview::done_in_words(&done, &plan));
     }

@@ -2,34 +2,29 @@
 //!
 //! Every change says first what it will do, with numbers, and asks.
 
+mod listing;
+mod plan;
+
 use active_learning_aws::{
     self as aws,
     label_set::{ChangeError, LabelSets},
-    questions,
     relabelling::Relabelling,
 };
-use active_learning_core::{
-    feedback::Signal,
-    labels::{
-        label_key::label_key,
-        label_set::{Label, LabelSet, LabelSetError, State},
-        question::{Question, State as QuestionState},
-    },
+use active_learning_core::labels::{
+    label_key::label_key,
+    label_set::{LabelSet, LabelSetError},
 };
 use clap::{Args, Subcommand};
-use futures::{StreamExt, TryStreamExt, stream};
-use model_building::relabel::{self, Doubt, Proposal, Rows};
+use model_building::relabel::{self, Rows};
 use serde::Serialize;
 
-use crate::{confirm::confirmed, outputs::StackOutputs, place::Place};
+use self::listing::{listed, proposed};
+use crate::{confirm::confirmed, outputs::StackOutputs, place::Place, wording::counted};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Proposals that are named where another one is looked for.
 const NAMED: usize = 5;
-
-/// Questions that are read at a time.
-const READS_AT_ONCE: usize = 32;
 
 /// The command `labels`.
 #[derive(Debug, Args)]
@@ -238,7 +233,7 @@ impl Labels {
         let (version, asked_again) = self.make(set, &action, &plan.again).await?;
         println!("Label set version {version}.");
         if asked_again > 0 {
-            println!("Asked again: {}.", texts(asked_again));
+            println!("Asked again: {}.", counted(asked_again, "text"));
         }
         Ok(true)
     }
@@ -270,7 +265,7 @@ impl Labels {
         if resumed.texts > 0 {
             eprintln!(
                 "An earlier change of the label set had been left in the middle; asked again now: {}.",
-                texts(resumed.texts)
+                counted(resumed.texts, "text")
             );
         }
         Ok(())
@@ -298,114 +293,6 @@ impl Labels {
         )
         .into())
     }
-
-    async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
-        let name_of = |name: &str| {
-            set.find(name)
-                .map_or_else(|| name.to_owned(), |label| label.name.clone())
-        };
-        let mut again = Rows::default();
-        let text = match action {
-            Action::Rename { old, new } => {
-                let rows = self.rows(set, &Doubt::Label(&name_of(old))).await?;
-                format!("`{}` becomes `{}`: {}.", name_of(old), new.trim(), mapped(&rows))
-            }
-            Action::Merge { from, into } if set.find(from).is_none() => made_synonym(from, &name_of(into)),
-            Action::Merge { from, into } => {
-                let rows = self.rows(set, &Doubt::Label(&name_of(from))).await?;
-                let (from, into) = (name_of(from), name_of(into));
-                format!("`{from}` becomes `{into}`: {}.", mapped(&rows))
-            }
-            Action::Retire { name } => {
-                let rows = self.rows(set, &Doubt::Label(&name_of(name))).await?;
-                let (answers, initial) = (rows.answers.len(), rows.initial.len());
-                format!(
-                    "`{}` is no choice and no class any more: {answers} answers and {initial} rows of training files are \
-                     left out.",
-                    name_of(name)
-                )
-            }
-            Action::Split { name, into } => {
-                again = self.rows(set, &Doubt::Label(&name_of(name))).await?;
-                format!(
-                    "`{}` is replaced by `{}`. {} will be asked again, the most doubtful first; until they are \
-                     answered their rows are left out.",
-                    name_of(name),
-                    into.join("`, `"),
-                    texts(again.count())
-                )
-            }
-            Action::Add { name, .. } | Action::Accept { name } => {
-                again = self.rows(set, &Doubt::NoneFits).await?;
-                let open = self.leave_out_open(&mut again).await?;
-                let becomes = match set.find(name) {
-                    Some(label) => format!(
-                        "`{}` is a label again, and rows that name it are its rows",
-                        label.name
-                    ),
-                    None => format!(
-                        "`{}` becomes a label, and votes that proposed it count for it",
-                        name.trim()
-                    ),
-                };
-                let again = texts(again.count());
-                let mut text = format!(
-                    "{becomes}. Of the texts that no label fitted {again} will be asked again, the most doubtful first."
-                );
-                if open > 0 {
-                    text += &format!(" An earlier change asks about {} already.", texts(open));
-                }
-                text
-            }
-            Action::Synonym { name, synonym } => {
-                format!("`{}` means `{}` too.", synonym.trim(), name_of(name))
-            }
-            Action::Describe { name, .. } => format!("`{}` gets another description.", name_of(name)),
-            Action::Refuse { name } => {
-                again = self.rows(set, &Doubt::Proposed(name)).await?;
-                self.leave_out_open(&mut again).await?;
-                format!(
-                    "`{}` is proposed no more. {} that were answered by it will be asked again.",
-                    name.trim(),
-                    texts(again.count())
-                )
-            }
-            Action::List | Action::Proposed => String::new(),
-        };
-        Ok(Plan { text, again })
-    }
-
-    /// Leaves out the texts that an earlier change asks about already: their open tasks follow the label set. Returns how
-    /// many these are.
-    async fn leave_out_open(&self, rows: &mut Rows) -> Result<usize, Failure> {
-        let before = rows.answers.len();
-        let answers = std::mem::take(&mut rows.answers);
-        let asked: Vec<Option<Question>> = stream::iter(&answers)
-            .map(|record| questions::read(&self.place.feedback, &record.id))
-            .buffered(READS_AT_ONCE)
-            .try_collect()
-            .await?;
-        let is_open = |question: &Question| {
-            question.state == QuestionState::Asked && question.record.signal == Signal::Relabel
-        };
-        let answers = answers.into_iter().zip(asked);
-        rows.answers = answers
-            .filter(|(_, question)| !question.as_ref().is_some_and(is_open))
-            .map(|(record, _)| record)
-            .collect();
-        Ok(before - rows.answers.len())
-    }
-
-    async fn rows(&self, set: &LabelSet, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
-        relabel::rows(&self.place.training, Some(set), doubt).await
-    }
-}
-
-/// What a change will do.
-struct Plan {
-    text: String,
-    /// What is asked again.
-    again: Rows,
 }
 
 fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
@@ -420,99 +307,5 @@ fn apply(set: &mut LabelSet, action: &Action) -> Result<(), LabelSetError> {
         Action::Synonym { name, synonym } => set.add_synonym(name, synonym),
         Action::Refuse { name } => set.refuse(name),
         Action::List | Action::Proposed => Ok(()),
-    }
-}
-
-fn made_synonym(name: &str, label: &str) -> String {
-    format!(
-        "`{}` is no label, so that there is nothing to merge: it becomes another name of `{label}`, as by \
-         `labels synonym`. Votes that proposed it count for that.",
-        name.trim()
-    )
-}
-
-fn texts(count: usize) -> String {
-    counted(count, "text")
-}
-
-fn counted(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
-    }
-}
-
-fn mapped(rows: &Rows) -> String {
-    let (answers, initial) = (
-        counted(rows.answers.len(), "answer"),
-        counted(rows.initial.len(), "row"),
-    );
-    format!("{answers} and {initial} of training files are mapped, nobody is asked")
-}
-
-fn proposed(proposals: &[Proposal]) -> String {
-    if proposals.is_empty() {
-        return "Nothing is proposed.\n".to_owned();
-    }
-    let lines = proposals.iter().map(|proposal| {
-        let votes = if proposal.votes == 1 { "vote" } else { "votes" };
-        format!("{}\t{} {votes}\n", proposal.name, proposal.votes)
-    });
-    lines.collect()
-}
-
-fn listed(set: &LabelSet) -> String {
-    if set.labels().is_empty() {
-        return "There is no label set yet: the first feedback or training file makes one.\n".to_owned();
-    }
-    let mut text = format!("Version {}, changed {}\n", set.version(), set.updated_at());
-    for label in set.labels() {
-        text += &line(label);
-    }
-    text
-}
-
-fn line(label: &Label) -> String {
-    let mut line = label.name.clone();
-    match &label.state {
-        State::Active => {}
-        State::Retired => line += "\tretired",
-        State::MergedInto(name) => line += &format!("\tmerged into {name}"),
-        State::Split { into } => line += &format!("\tsplit into {}", into.join(", ")),
-    }
-    if !label.synonyms.is_empty() {
-        line += &format!("\talso: {}", label.synonyms.join(", "));
-    }
-    if !label.description.is_empty() {
-        line += &format!("\t{}", label.description);
-    }
-    line + "\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_list_says_what_became_of_each_label() {
-        let mut set = LabelSet::none();
-        for name in ["World", "Sport", "Old", "Biz", "Business"] {
-            set.add(name, "").expect("free");
-        }
-        set.rename("World", "World news").expect("free");
-        set.split("Sport", &["Ball games", "Racing"]).expect("parts");
-        set.retire("Old").expect("active");
-        set.merge("Biz", "Business").expect("active");
-
-        let text = listed(&set);
-
-        for line in [
-            "World news\talso: World\n",
-            "Sport\tsplit into Ball games, Racing\n",
-            "Old\tretired\n",
-            "Biz\tmerged into Business\n",
-        ] {
-            assert!(text.contains(line), "{text}");
-        }
     }
 }

@@ -1,240 +1,28 @@
-//! Building, comparing and rolling back models: what a person can ask of a stack, here or on AWS.
+//! The models of a stack, here or on AWS: they are built, compared and rolled back.
 
-use std::{fs::File, io, path::PathBuf, pin::pin, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use active_learning_aws::{
     bucket::Bucket,
     overview::{self, Overview, Places},
 };
-use active_learning_core::{
-    dataset::{TrainingFileReport, TrainingFileState},
-    model::comparison::Decision,
-};
+use active_learning_core::{dataset::TrainingFileReport, model::comparison::Decision};
 use aws_config::SdkConfig;
 use aws_sdk_comprehend::error::DisplayErrorContext;
-use clap::{Args, Subcommand};
 use model_building::{
-    BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary, describe_training_file,
+    BuildRecord, DecisionRecord, Followed, Outcome, VersionSummary,
     export::{ExportSummary, Format, export},
 };
-
 use serde::Serialize;
 
 use crate::{
     outputs::StackOutputs,
     phases::Phases,
     place::{self, sibling},
-    report, status,
+    report,
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Which stack is meant.
-#[derive(Debug, Args)]
-pub struct Target {
-    /// Training bucket of a stack on AWS (output TrainingS3Bucket) [default: the running local stack]
-    #[arg(long, requires = "state_machine")]
-    bucket: Option<String>,
-    /// State machine of a stack on AWS (output ModelBuildingStateMachineArn)
-    #[arg(long, value_name = "ARN", requires = "bucket")]
-    state_machine: Option<String>,
-}
-
-/// What can be asked of models.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Builds a model from all labels now, and shows whether it is deployed and why
-    #[command(after_help = "Example: active-learning build --json")]
-    Build {
-        /// Prints JSON
-        #[arg(long)]
-        json: bool,
-        /// Whose
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Shows the model versions with their scores and where they come from
-    #[command(after_help = "Example: active-learning versions --json")]
-    Versions {
-        /// Prints JSON
-        #[arg(long)]
-        json: bool,
-        /// Whose
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Shows how the stack is doing: what waits, what serves and how well, and what needs a person
-    #[command(after_help = "Example: active-learning status")]
-    Status {
-        /// Prints the figures as JSON, as the console has them at overview.json
-        #[arg(long)]
-        json: bool,
-        /// Whose
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Brings the model before the serving one back, or the one that is named
-    #[command(after_help = "Example: active-learning rollback")]
-    Rollback {
-        /// Prints JSON
-        #[arg(long)]
-        json: bool,
-        /// Version to bring back, as `versions` names it, or the ARN of its model
-        #[arg(long, value_name = "VERSION")]
-        to: Option<String>,
-        /// Whose
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Approves a deployment that waits for it (parameter ApproveDeployments)
-    #[command(
-        after_help = "Example: active-learning approve build-000001-20261128T17 --reject 'recall of billing fell'"
-    )]
-    Approve {
-        /// Name of the build, as the notification and `versions` give it
-        build: String,
-        /// Refuses it instead, with a reason
-        #[arg(long, value_name = "REASON")]
-        reject: Option<String>,
-        /// Whose
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Writes what people labelled
-    #[command(after_help = "Example: active-learning export --format csv --output labelled.csv")]
-    Export {
-        /// csv (Comprehend's training CSV), manifest (Ground Truth's augmented manifest) or jsonl (with every vote)
-        #[arg(long)]
-        format: Format,
-        /// File to write [default: standard output]
-        #[arg(long, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// Whose
-        #[command(flatten)]
-        target: Target,
-    },
-}
-
-impl Target {
-    async fn models(self, stack: impl FnOnce() -> Result<StackOutputs, Failure>) -> Result<Models, Failure> {
-        match (self.bucket, self.state_machine) {
-            (Some(bucket), Some(state_machine)) => {
-                let config = place::sdk_config(None).await;
-                let (feedback, review) = (sibling(&bucket, "feedback")?, sibling(&bucket, "review")?);
-                let models = Models::new(&config, bucket, state_machine, String::new());
-                Ok(models.with_buckets(&feedback, &review))
-            }
-            _ => {
-                let stack = stack()?;
-                let config = place::sdk_config(Some(&stack.endpoint_url)).await;
-                Ok(Models::of_stack(&config, &stack))
-            }
-        }
-    }
-}
-
-/// Does what was asked; `stack` finds the running stack. Returns whether it came to a good end.
-///
-/// # Errors
-///
-/// What the services refuse, in words.
-pub async fn execute(
-    command: Command,
-    stack: impl FnOnce() -> Result<StackOutputs, Failure>,
-) -> Result<bool, Failure> {
-    match command {
-        Command::Build { json, target } => {
-            let models = target.models(stack).await?;
-            let built = models.build().await?;
-            built.print(json)?;
-            if !json {
-                for warning in models.dataset_warnings().await? {
-                    println!("! {warning}");
-                }
-            }
-            Ok(built.decided)
-        }
-        Command::Versions { json, target } => {
-            let models = target.models(stack).await?;
-            let versions = models.versions().await?;
-            if json {
-                println!("{}", serde_json::to_string_pretty(&versions)?);
-            } else {
-                print!("{}", report::versions(&versions));
-                let files = models.training_files().await?;
-                let odd = files.iter().filter(|file| file.state != TrainingFileState::Taken);
-                odd.for_each(|file| println!("! {}", describe_training_file(file)));
-                let serving = versions.iter().find(|version| version.serving);
-                let serving = serving.map(|version| version.model_arn.clone());
-                for difference in models.label_differences(serving).await? {
-                    println!("! {difference}");
-                }
-            }
-            Ok(true)
-        }
-        Command::Status { json, target } => status::show(&target.models(stack).await?, json).await,
-        Command::Rollback { json, to, target } => {
-            let models = target.models(stack).await?;
-            let built = models.roll_back(to.as_deref()).await?;
-            built.print(json)?;
-            if !json {
-                for difference in models.label_differences(models.serving().await?).await? {
-                    println!("! {difference}");
-                }
-            }
-            Ok(built
-                .record
-                .is_some_and(|record| record.outcome != Outcome::Failed))
-        }
-        Command::Approve {
-            build,
-            reject,
-            target,
-        } => {
-            let Models { sfn, bucket, .. } = target.models(stack).await?;
-            match reject {
-                None => {
-                    model_building::approve(&bucket, &sfn, &build, &whoami()).await?;
-                    println!("The build {build} is approved and goes on: `versions` shows what it came to.");
-                }
-                Some(reason) => {
-                    model_building::reject(&bucket, &sfn, &build, &reason).await?;
-                    println!("The build {build} is rejected: its model is not deployed.");
-                }
-            }
-            Ok(true)
-        }
-        Command::Export {
-            format,
-            output,
-            target,
-        } => {
-            let Models {
-                bucket,
-                several_labels: several,
-                ..
-            } = target.models(stack).await?;
-            let summary = match output {
-                Some(path) => {
-                    let file = File::create(&path)
-                        .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-                    export(&bucket, format, several, io::BufWriter::new(file)).await?
-                }
-                None => export(&bucket, format, several, io::stdout().lock()).await?,
-            };
-            let ExportSummary {
-                rows,
-                copies,
-                left_out,
-            } = summary;
-            eprintln!("{rows} rows, and {copies} copies that their answers serve");
-            for (why, count) in left_out {
-                eprintln!("{count} left out: {why}");
-            }
-            Ok(true)
-        }
-    }
-}
 
 /// The models of one stack.
 pub struct Models {
@@ -282,6 +70,18 @@ impl Models {
         }
     }
 
+    /// Takes the models of a stack on AWS, by its training bucket.
+    ///
+    /// # Errors
+    ///
+    /// When the other buckets cannot be told from its name.
+    pub async fn on_aws(bucket: String, state_machine: String) -> Result<Self, Failure> {
+        let (feedback, review) = (sibling(&bucket, "feedback")?, sibling(&bucket, "review")?);
+        let config = place::sdk_config(None).await;
+        let models = Self::new(&config, bucket, state_machine, String::new());
+        Ok(models.with_buckets(&feedback, &review))
+    }
+
     fn with_buckets(self, feedback: &str, review: &str) -> Self {
         Self {
             feedback: self.bucket.other(feedback),
@@ -327,6 +127,28 @@ impl Models {
         let to = arn.as_deref();
         self.follow(model_building::start_roll_back(&self.sfn, &self.state_machine, to).await?)
             .await
+    }
+
+    /// Approves the deployment of a build, or rejects it with a reason.
+    ///
+    /// # Errors
+    ///
+    /// When the build waits for nothing, or the state machine cannot be told.
+    pub async fn decide(&self, build: &str, reject: Option<&str>) -> Result<(), Failure> {
+        match reject {
+            None => model_building::approve(&self.bucket, &self.sfn, build, &whoami()).await?,
+            Some(reason) => model_building::reject(&self.bucket, &self.sfn, build, reason).await?,
+        }
+        Ok(())
+    }
+
+    /// Writes what people labelled.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket cannot be read, or the output not be written.
+    pub async fn export(&self, format: Format, output: impl io::Write) -> Result<ExportSummary, Failure> {
+        Ok(export(&self.bucket, format, self.several_labels, output).await?)
     }
 
     /// Returns the ARN of a model by the name of its version, as `versions` shows it.
@@ -478,7 +300,12 @@ impl Models {
 }
 
 impl Built {
-    fn print(&self, json: bool) -> serde_json::Result<()> {
+    /// Prints it, as JSON or for people.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON, which cannot be.
+    pub fn print(&self, json: bool) -> serde_json::Result<()> {
         match json {
             true => println!("{}", serde_json::to_string_pretty(self)?),
             false => print!("{}", self.describe()),

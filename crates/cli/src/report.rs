@@ -126,61 +126,68 @@ pub fn versions(versions: &[VersionSummary]) -> String {
         "  {:<20}  {:<16}  {:>7}  {:>6}  {:>8}  {:>8}  {:<20}\n",
         "version", "built", "train", "test", "accuracy", "macro F1", "audited accuracy"
     );
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
     for version in versions {
-        let built = version.built_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
-        let scores = version.scores;
-        let audited = version.audited.as_ref().map(|audited| {
-            let (low, high) = (audited.interval.low, audited.interval.high);
-            format!(
-                "{} ({}–{})",
-                percent(audited.accuracy),
-                percent(low),
-                percent(high)
-            )
-        });
-        let _ = writeln!(
-            text,
-            "{} {:<20}  {:<16}  {:>7}  {:>6}  {:>8}  {:>8}  {:<20}",
-            if version.serving { '*' } else { ' ' },
-            version.version,
-            built.unwrap_or_else(|| "first model".to_owned()),
-            number(version.train_rows),
-            number(version.test_rows),
-            scores.map_or_else(String::new, |scores| percent(scores.accuracy)),
-            scores.map_or_else(String::new, |scores| percent(scores.macro_f1)),
-            audited.unwrap_or_default(),
-        );
-        if let Some(confidence) = &version.confidence {
-            let _ = writeln!(text, "    {}", quality(confidence));
-            if let Some(warning) = confidence.warning() {
-                let _ = writeln!(text, "    ! {warning}");
-            }
-        }
-        if let Some(promise) = &version.promise {
-            let state = match promise.state {
-                PromiseState::Waiting => "waits",
-                PromiseState::On => "is on",
-                PromiseState::Broken => "is off for good",
-            };
-            let (target, reason) = (percent(promise.target), &promise.reason);
-            let _ = writeln!(text, "    automated labelling at {target} {state}: {reason}");
-        }
-        if let Some(rows) = version.machine_rows {
-            let _ = writeln!(
-                text,
-                "    trained on {rows} more rows that were labelled automatically"
-            );
-        }
-        if let Some(line) = came_to(version) {
+        text += &summary(version);
+        for line in beside(version) {
             let _ = writeln!(text, "    {line}");
-        }
-        if let Some(parent) = &version.parent {
-            let _ = writeln!(text, "    dataset after {parent}");
         }
     }
     text + "* serves\n"
+}
+
+/// Writes the line of a version.
+fn summary(version: &VersionSummary) -> String {
+    let built = version.built_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
+    let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
+    let score = |share: Option<f64>| share.map_or_else(String::new, percent);
+    let audited = version.audited.as_ref().map(|audited| {
+        let (low, high) = (audited.interval.low, audited.interval.high);
+        format!(
+            "{} ({}–{})",
+            percent(audited.accuracy),
+            percent(low),
+            percent(high)
+        )
+    });
+    format!(
+        "{} {:<20}  {:<16}  {:>7}  {:>6}  {:>8}  {:>8}  {:<20}\n",
+        if version.serving { '*' } else { ' ' },
+        version.version,
+        built.unwrap_or_else(|| "first model".to_owned()),
+        number(version.train_rows),
+        number(version.test_rows),
+        score(version.scores.map(|scores| scores.accuracy)),
+        score(version.scores.map(|scores| scores.macro_f1)),
+        audited.unwrap_or_default(),
+    )
+}
+
+/// Writes what is to be said beside the line of a version.
+fn beside(version: &VersionSummary) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(confidence) = &version.confidence {
+        lines.push(quality(confidence));
+        lines.extend(confidence.warning().map(|warning| format!("! {warning}")));
+    }
+    if let Some(promise) = &version.promise {
+        let state = match promise.state {
+            PromiseState::Waiting => "waits",
+            PromiseState::On => "is on",
+            PromiseState::Broken => "is off for good",
+        };
+        let (target, reason) = (percent(promise.target), &promise.reason);
+        lines.push(format!("automated labelling at {target} {state}: {reason}"));
+    }
+    let rows = version.machine_rows;
+    lines.extend(rows.map(|rows| format!("trained on {rows} more rows that were labelled automatically")));
+    lines.extend(came_to(version));
+    let parent = version.parent.as_ref();
+    lines.extend(parent.map(|parent| format!("dataset after {parent}")));
+    lines
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
 }
 
 #[cfg(test)]

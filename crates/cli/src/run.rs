@@ -117,7 +117,7 @@ pub fn storage_failed(state_dir: &Path) -> Box<dyn std::error::Error + Send + Sy
 ///
 /// # Errors
 ///
-/// When the classifier does not answer, no sign-in link can be made or the file cannot be written.
+/// When the encoder cannot be stored, the classifier does not answer, no sign-in link can be made or the file cannot be written.
 pub async fn make_ready(
     stack: &Running,
     state_dir: &Path,
@@ -126,6 +126,7 @@ pub async fn make_ready(
     sample: &[u8],
 ) -> Result<StackOutputs, Box<dyn std::error::Error + Send + Sync>> {
     let training = bucket(stack, "TrainingS3Bucket");
+    beginning.place_encoder(&training).await?;
     if beginning.is_without_data() {
         beginning.take_labels(&training).await?;
     }

@@ -124,7 +124,7 @@ pub enum SimulateError {
         source: TrainingDataError,
     },
     /// The encoder cannot be used.
-    #[error("the text encoder cannot be used: {0}")]
+    #[error(transparent)]
     Encoder(#[from] EncoderError),
     /// The results cannot be written.
     #[error("the results cannot be written to {0}")]

@@ -16,9 +16,11 @@ use active_learning_core::dataset::{
     TrainingFileReport, TrainingFileState, is_initial_file, is_shipped_sample,
 };
 use aws_sdk_comprehend::{
-    error::DisplayErrorContext, operation::classify_document::ClassifyDocumentError, primitives::DateTime,
+    error::{DisplayErrorContext, SdkError},
+    operation::classify_document::ClassifyDocumentError,
+    primitives::DateTime,
 };
-use text_classifier::STATE_MAX_AGE;
+use text_classifier::{SERVICE_FAILED, STATE_MAX_AGE};
 use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
@@ -70,6 +72,15 @@ pub enum TrainingError {
     /// No file can be trained on.
     #[error("{0}")]
     Refused(String),
+    /// The model that serves needs something else than there is.
+    #[error(
+        "No text is classified: {reason}. Start with the text encoder of before, or have a model made with this one: \
+         `--training-data FILE`. What people have labelled is datasets/<version>/train.csv in the training bucket"
+    )]
+    Unserved {
+        /// What the classifier says.
+        reason: String,
+    },
     /// The function failed as often as it is tried.
     #[error("training failed; the state folder's logs say why, and the next start tries again")]
     Failed,
@@ -130,7 +141,7 @@ pub async fn prepare(
         Some(data) => Some((KEY, data)),
         None if !bucket.list_after(FOLDER, "", 1).await?.is_empty() => None,
         None if has_labels(&bucket).await? => {
-            return wait_until_it_answers(stack).await;
+            return wait_or_tell(stack).await;
         }
         None => Some((SAMPLE_KEY, sample.to_vec())),
     };
@@ -144,8 +155,9 @@ pub async fn prepare(
         // People can go on without it.
         Err(TrainingError::Refused(reason)) if waiting.file.is_none() && has_labels(&bucket).await? => {
             eprintln!("{reason}");
-            return wait_until_it_answers(stack).await;
+            return wait_or_tell(stack).await;
         }
+        Err(unserved @ TrainingError::Unserved { .. }) => eprintln!("! {unserved}"),
         ready => ready?,
     }
     for file in model_building::training_files(&bucket).await? {
@@ -217,7 +229,14 @@ impl<'a> Waiting<'a> {
         let comprehend = aws_sdk_comprehend::Client::new(&self.stack.aws.sdk_config());
         loop {
             let question = comprehend.classify_document().endpoint_arn(endpoint(self.stack));
-            let answers = question.text("Ready?").send().await.is_ok();
+            let answer = question.text("Ready?").send().await;
+            // A model of the file that is waited for takes the place of one that cannot be used.
+            if self.file.is_none()
+                && let Some(reason) = answer.as_ref().err().and_then(lasting)
+            {
+                return Err(TrainingError::Unserved { reason });
+            }
+            let answers = answer.is_ok();
             if answers && self.replaced.is_none() {
                 return Ok(());
             }
@@ -306,6 +325,9 @@ async fn wait_until_it_answers(stack: &Running) -> Result<HasModel, TrainingErro
         if error.as_service_error().is_some_and(has_no_model) {
             return Ok(HasModel(false));
         }
+        if let Some(reason) = lasting(&error) {
+            return Err(TrainingError::Unserved { reason });
+        }
         check_starts(stack)?;
         if tokio::time::Instant::now() > deadline {
             let reason = DisplayErrorContext(error).to_string();
@@ -315,11 +337,37 @@ async fn wait_until_it_answers(stack: &Running) -> Result<HasModel, TrainingErro
     }
 }
 
+/// Waits as [`wait_until_it_answers`], and goes on with a model that cannot be used, which people are told: until another
+/// one is made, they label.
+async fn wait_or_tell(stack: &Running) -> Result<HasModel, TrainingError> {
+    match wait_until_it_answers(stack).await {
+        Err(unserved @ TrainingError::Unserved { .. }) => {
+            eprintln!("! {unserved}");
+            Ok(HasModel(true))
+        }
+        answer => answer,
+    }
+}
+
+/// Returns why the classifier does not answer, if waiting does not help.
+fn lasting(error: &SdkError<ClassifyDocumentError>) -> Option<String> {
+    let error = error
+        .as_service_error()
+        .filter(|error| error.is_internal_server_exception())?;
+    let reason = error
+        .meta()
+        .message()
+        .filter(|reason| *reason != SERVICE_FAILED)?;
+    Some(reason.to_owned())
+}
+
 /// Returns when the model was put in service that is to be replaced; `None` if there is none. A function that has just
 /// been started may not answer yet: then the model before would be taken for the new one.
 async fn replaced(stack: &Running) -> Result<Option<DateTime>, TrainingError> {
-    if wait_until_it_answers(stack).await? == HasModel(false) {
-        return Ok(None);
+    match wait_until_it_answers(stack).await {
+        Ok(HasModel(false)) => return Ok(None),
+        Ok(HasModel(true)) | Err(TrainingError::Unserved { .. }) => {}
+        Err(error) => return Err(error),
     }
     loop {
         if let Some(changed) = last_change(stack).await {

@@ -1,9 +1,10 @@
 //! The program as a user runs it: the shipped template, the shipped functions, one process and its children.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
     time::{Duration, Instant},
@@ -28,10 +29,12 @@ impl Drop for Stack {
 
 impl Stack {
     fn start(state_dir: &Path) -> Self {
-        Self::start_with(state_dir, &[])
+        Self::start_with(state_dir, &[""; 0])
     }
 
-    fn start_with(state_dir: &Path, options: &[&str]) -> Self {
+    fn start_with(state_dir: &Path, options: &[impl AsRef<OsStr>]) -> Self {
+        // That of the process before would be taken for this one's.
+        let _ = std::fs::remove_file(state_dir.join("outputs.json"));
         let child = program(state_dir)
             .args(["--port", "0"])
             .args(options)
@@ -267,6 +270,132 @@ fn training_data_that_cannot_be_used_is_refused_by_line_before_anything_is_made(
     assert!(!state_dir.exists());
 }
 
+/// A folder with a text encoder: small, and of random weights.
+fn tiny_encoder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../text-encoder/tests/tiny")
+}
+
+#[test]
+fn an_encoder_that_cannot_be_used_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state_dir = folder.path().join("state");
+    let tiny = tiny_encoder();
+    for (options, named) in [
+        (
+            [OsStr::new("--encoder"), folder.path().as_os_str()].as_slice(),
+            "has no config.json",
+        ),
+        (
+            &[
+                OsStr::new("--encoder"),
+                tiny.as_os_str(),
+                OsStr::new("--param"),
+                OsStr::new("TextEncoder=none"),
+            ],
+            "TextEncoder=s3",
+        ),
+    ] {
+        let refused = program(&state_dir)
+            .args(["--port", "0"])
+            .args(options)
+            .output()
+            .expect("it runs");
+
+        assert_eq!(refused.status.code(), Some(1));
+        let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(words.contains("--encoder") && words.contains(named), "{words}");
+        assert!(!state_dir.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_stack_learns_through_the_encoder_of_a_folder_and_keeps_it() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let tiny = tiny_encoder();
+    let state_dir = folder.path().join("state");
+    let listed = async |outputs: &StackOutputs, prefix: &str| {
+        let s3 = aws_sdk_s3::Client::new(&user::sdk_config(&outputs.endpoint_url).await);
+        let list = s3
+            .list_objects_v2()
+            .bucket(outputs.output("TrainingS3Bucket"))
+            .prefix(prefix);
+        let objects = list.send().await.expect("the bucket is there").contents;
+        let keys = objects.into_iter().flatten().filter_map(|object| object.key);
+        keys.collect::<Vec<String>>()
+    };
+
+    let mut stack = Stack::start_with(&state_dir, &["--encoder".as_ref(), tiny.as_os_str()]);
+    let outputs = stack.ready(&state_dir);
+    let (placed, vectors) = (
+        listed(&outputs, "encoder/").await,
+        listed(&outputs, "text-classifier/vectors/").await,
+    );
+    stack.stop("-TERM");
+    let mut stack = Stack::start_with(&state_dir, &["--param", "TextEncoder=s3"]);
+    let outputs = stack.ready(&state_dir);
+
+    let identity = text_encoder::Encoder::load(&tiny)
+        .expect("an encoder")
+        .identity()
+        .to_owned();
+    assert_eq!(
+        placed.len(),
+        text_encoder::read_folder(&tiny).expect("a folder").len()
+    );
+    assert!(
+        vectors.iter().all(|key| key.contains(&identity)) && !vectors.is_empty(),
+        "{vectors:?}"
+    );
+    assert_eq!(listed(&outputs, "encoder/").await, placed);
+    stack.stop("-TERM");
+}
+
+#[test]
+fn a_start_with_another_encoder_says_why_nothing_is_classified_until_a_model_is_made_with_it() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state_dir = folder.path().join("state");
+    let tiny = tiny_encoder();
+    let own = [OsStr::new("--encoder"), tiny.as_os_str()];
+    let mut stack = Stack::start_with(&state_dir, &["--encoder", "none"]);
+    stack.ready(&state_dir);
+    stack.stop("-TERM");
+    let data = folder.path().join("rows.csv");
+    let rows: String = (0..20)
+        .map(|number| format!("{},text number {number}\n", ["a", "b"][number % 2]))
+        .collect();
+    std::fs::write(&data, rows).expect("the folder is writable");
+    let trained = [own.as_slice(), &[OsStr::new("--training-data"), data.as_os_str()]].concat();
+    let mut stack = Stack::start_with(&state_dir, &trained);
+    stack.ready(&state_dir);
+    stack.stop("-TERM");
+
+    let told = program(&state_dir)
+        .args(["--port", "0", "--encoder", "none"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut told = Stack(told.expect("the program starts"));
+    let lines = BufReader::new(told.0.stderr.take().expect("it is a pipe")).lines();
+    let mut lines = lines.map(|line| line.expect("the words are UTF-8"));
+    let words = lines.find(|line| line.starts_with("! No text is classified"));
+    drop(told);
+    let again = [
+        OsStr::new("--encoder"),
+        OsStr::new("none"),
+        OsStr::new("--training-data"),
+        data.as_os_str(),
+    ];
+    let mut stack = Stack::start_with(&state_dir, &again);
+    stack.ready(&state_dir);
+    stack.stop("-TERM");
+
+    let words = words.expect("it says why");
+    assert!(
+        words.contains("in use is none") && words.contains("--training-data"),
+        "{words}"
+    );
+}
+
 #[tokio::test]
 async fn a_stack_is_ready_with_the_training_data_of_its_last_start() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -430,8 +559,10 @@ fn every_command_that_reports_prints_json_if_asked_and_shows_an_example() {
         "import",
         "labels",
         "redrive",
+        "reviewers",
         "rollback",
         "sign-in-link",
+        "simulate",
         "status",
         "versions",
     ];
@@ -440,15 +571,7 @@ fn every_command_that_reports_prints_json_if_asked_and_shows_an_example() {
         .into_iter()
         .filter(|it| !help(it).contains("--json"))
         .collect();
-    let others = [
-        "adjudicate",
-        "approve",
-        "completions",
-        "demo",
-        "export",
-        "run",
-        "simulate",
-    ];
+    let others = ["adjudicate", "approve", "completions", "demo", "export", "run"];
     let without_example: Vec<_> = (reporting.into_iter().chain(others))
         .filter(|it| !help(it).contains("\nExample: active-learning "))
         .collect();

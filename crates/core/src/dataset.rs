@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use augmented_manifest::{ManifestInfo, manifest_line, read_manifest};
 pub use check::{Problem, Rules, Severity, check};
-pub use csv::{BadRow, CsvWriter, inspect_csv, read_csv, read_delimited_csv};
+pub use csv::{CsvWriter, inspect_csv, read_csv, read_delimited_csv};
 pub use manifest::{DatasetFile, DatasetManifest, FileSummary, MachineLabelledFile, dataset_version};
 pub use near_copies::{HeldOut, NearCopies};
 pub use split::{ContentId, TextId, is_test};
@@ -25,7 +25,7 @@ pub use training_report::{
     INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
     is_shipped_sample, report_key, report_on_other_file,
 };
-pub use training_rows::{RowError, TrainingRow, TrainingRows};
+pub use training_rows::{BadRow, RowError, TrainingRow, TrainingRows};
 
 /// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,14 +8,16 @@ pub mod prediction;
 mod record;
 mod request;
 pub mod review_policy;
+mod schema;
 mod signal;
 
 pub use fields::{Fields, Known, check_texts, folded_name, parse_fields, take_text, unknown_field};
 pub use invalid::InvalidFeedback;
 pub use prediction::{ClassScore, Prediction};
-pub use record::{FeedbackRecord, SCHEMA_VERSION, record_id};
+pub use record::{FeedbackRecord, record_id};
 pub use request::{FIELDS as REQUEST_FIELDS, FeedbackRequest, Opinion, is_same_prediction, take_opinion};
 pub use review_policy::Review;
+pub use schema::SCHEMA_VERSION;
 pub use signal::{Signal, Source};
 
 #[cfg(test)]

@@ -104,6 +104,8 @@ pub const QUESTIONS_FOLDER: &str = "questions/";
 pub const ASKED_FOLDER: &str = "asked/";
 /// How far it is to the first model, in the training bucket.
 pub const FIRST_MODEL: &str = "builds/first-model.json";
+/// Folder of the built-in review service's own objects, in the review bucket.
+pub const HUMAN_REVIEW_FOLDER: &str = "human-review/";
 /// Folder of the marks of human loops in flight, in the review bucket.
 pub const QUEUE_FOLDER: &str = "human-review/queue/";
 /// Folder of the marks of all human loops, whose names begin with their start in milliseconds since 1970, in the

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::{Flow, Flows};
-use crate::human_loop::{HumanLoop, Status};
+use crate::human_loop::HumanLoop;
 use crate::loops::{Listing, LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
-use crate::output::{iso_time, output_uri};
+use crate::output::{failure, iso_time, loop_arn, output_uri};
 use crate::task_template::TaskTemplate;
-use crate::validation::{Violations, is_flow_definition_arn};
+use crate::validation::{BrokenRules, Violations};
 
 /// An error of the API.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,12 @@ pub enum ApiError {
     /// Anything else.
     #[error("The service failed. Please try again.")]
     Internal(#[source] LoopError),
+}
+
+impl From<BrokenRules> for ApiError {
+    fn from(broken: BrokenRules) -> Self {
+        Self::Validation(broken.0)
+    }
 }
 
 impl ApiError {
@@ -268,25 +274,6 @@ impl Api<'_> {
 
     fn loop_arn(&self, name: &str) -> String {
         loop_arn(self.flow_definition_arn, name)
-    }
-}
-
-/// Returns the ARN of a loop of a flow definition.
-pub(crate) fn loop_arn(flow_definition_arn: &str, name: &str) -> String {
-    debug_assert!(is_flow_definition_arn(flow_definition_arn));
-    let scope = flow_definition_arn.split(":flow-definition/").next();
-    format!("{}:human-loop/{name}", scope.unwrap_or_default())
-}
-
-/// Failure reason of a loop that nobody answered in time.
-const EXPIRED: &str = "The human loop was not answered within its availability lifetime.";
-
-/// Returns code and reason of a loop that has failed.
-pub(crate) fn failure(human_loop: &HumanLoop) -> Option<(&'static str, &str)> {
-    match (&human_loop.failure, human_loop.status) {
-        (Some(reason), Status::Failed) => Some(("InternalError", reason)),
-        (None, Status::Failed) => Some(("Expired", EXPIRED)),
-        _ => None,
     }
 }
 

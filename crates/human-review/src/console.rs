@@ -9,6 +9,7 @@
 mod actions;
 mod chart;
 mod data;
+mod form;
 mod model;
 mod operations;
 mod overview;
@@ -17,6 +18,7 @@ mod proposals;
 mod quality;
 mod report;
 mod reviewers;
+mod table;
 mod tasks;
 mod versions;
 

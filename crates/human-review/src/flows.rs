@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use active_learning_aws::bucket::{Bucket, BucketError, Created};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -13,7 +14,6 @@ use serde_json::Value;
 
 use crate::human_loop::{FlowRules, LoopFlow};
 use crate::networks::AllowedNetworks;
-use crate::records::STATE_PREFIX;
 
 /// Default of `TaskAvailabilityLifetimeInSeconds`: Ground Truth's longest for a private team, 30 days.
 const DEFAULT_AVAILABILITY_SECONDS: i64 = 2_592_000;
@@ -166,7 +166,7 @@ impl Resource for TaskUi {
 impl TaskUi {
     /// Returns the key of its content in the review bucket.
     pub fn content_key(&self) -> String {
-        format!("{STATE_PREFIX}ui-templates/{}.html", self.content_sha256)
+        format!("{HUMAN_REVIEW_FOLDER}ui-templates/{}.html", self.content_sha256)
     }
 }
 
@@ -312,7 +312,7 @@ impl Flows {
     ///
     /// [`BucketError`].
     pub async fn all<T: Resource>(&self) -> Result<Vec<T>, BucketError> {
-        let prefix = format!("{STATE_PREFIX}{}", T::FOLDER);
+        let prefix = format!("{HUMAN_REVIEW_FOLDER}{}", T::FOLDER);
         let listed = self.bucket.list(&prefix).await?;
         let reads: Vec<_> = listed
             .iter()
@@ -371,9 +371,9 @@ impl Flows {
 }
 
 fn key<T: Resource>(name: &str) -> String {
-    format!("{STATE_PREFIX}{}{name}.json", T::FOLDER)
+    format!("{HUMAN_REVIEW_FOLDER}{}{name}.json", T::FOLDER)
 }
 
 fn workforce_key() -> String {
-    format!("{STATE_PREFIX}workforce.json")
+    format!("{HUMAN_REVIEW_FOLDER}workforce.json")
 }

@@ -6,10 +6,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use active_learning_aws::bucket::{Bucket, BucketError, JSON};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-
-use crate::records::STATE_PREFIX;
 
 /// Key of the guideline in the review bucket.
 pub const GUIDELINE: &str = "guideline.json";
@@ -84,7 +83,7 @@ impl Guidelines {
 
         let is_kept = *self.kept.lock().unwrap_or_else(PoisonError::into_inner) == version;
         if !is_kept {
-            let key = format!("{STATE_PREFIX}guidelines/{version}.json");
+            let key = format!("{HUMAN_REVIEW_FOLDER}guidelines/{version}.json");
             self.bucket.put(&key, JSON, object.bytes).await?;
             self.kept
                 .lock()

@@ -3,11 +3,11 @@
 //! One small document for each reviewer, whatever they have done before.
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::human_loop::{HumanLoop, Worker};
-use crate::records::STATE_PREFIX;
 
 /// Tasks that a reviewer can open again.
 pub const REMEMBERED: usize = 10;
@@ -101,5 +101,5 @@ impl Histories<'_> {
 }
 
 fn key(worker: &Worker) -> String {
-    format!("{STATE_PREFIX}history/{}.json", worker.id)
+    format!("{HUMAN_REVIEW_FOLDER}history/{}.json", worker.id)
 }

@@ -4,7 +4,27 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::human_loop::{HumanLoop, Worker};
+use crate::human_loop::{HumanLoop, Status, Worker};
+use crate::validation::is_flow_definition_arn;
+
+/// Failure reason of a loop that nobody answered in time.
+const EXPIRED: &str = "The human loop was not answered within its availability lifetime.";
+
+/// Returns code and reason of a loop that has failed.
+pub fn failure(human_loop: &HumanLoop) -> Option<(&'static str, &str)> {
+    match (&human_loop.failure, human_loop.status) {
+        (Some(reason), Status::Failed) => Some(("InternalError", reason)),
+        (None, Status::Failed) => Some(("Expired", EXPIRED)),
+        _ => None,
+    }
+}
+
+/// Returns the ARN of a loop of a flow definition.
+pub fn loop_arn(flow_definition_arn: &str, name: &str) -> String {
+    debug_assert!(is_flow_definition_arn(flow_definition_arn));
+    let scope = flow_definition_arn.split(":flow-definition/").next();
+    format!("{}:human-loop/{name}", scope.unwrap_or_default())
+}
 
 /// One reviewer's answer as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@
 //! | `flow-loops/<flow definition>/listing/…` | the same for loops of other flow definitions than the stack's own |
 
 use active_learning_aws::bucket::{BINARY, Bucket, BucketError, Created, JSON, Replaced};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use futures::future::try_join_all;
 use serde_json::Value;
 
@@ -17,9 +18,6 @@ use crate::human_loop::HumanLoop;
 use crate::marks::{Mark, Order};
 use crate::output::Answer;
 use crate::remarks::Remarks;
-
-/// Prefix of the service's own objects in the review bucket.
-pub const STATE_PREFIX: &str = "human-review/";
 
 /// A part of the queue.
 #[derive(Debug)]
@@ -118,7 +116,7 @@ impl Records {
 
     /// Removes the answers of a loop.
     pub async fn remove_answers(&self, id: &str) -> Result<(), BucketError> {
-        let folder = format!("{STATE_PREFIX}answers/{id}/");
+        let folder = format!("{HUMAN_REVIEW_FOLDER}answers/{id}/");
         for answer in self.bucket.list(&folder).await? {
             self.bucket.delete(&answer.key).await?;
         }
@@ -133,7 +131,7 @@ impl Records {
     /// Returns marks of loops in flight in review order: at most `limit`, up to 1,000, after the mark of
     /// this name.
     pub async fn queue_marks(&self, after: &str, limit: usize) -> Result<QueueMarks, BucketError> {
-        let prefix = format!("{STATE_PREFIX}queue/");
+        let prefix = format!("{HUMAN_REVIEW_FOLDER}queue/");
         let listed = self.bucket.list_after(&prefix, after, limit).await?;
         let names: Vec<&str> = listed
             .iter()
@@ -164,19 +162,20 @@ impl Records {
 }
 
 fn state_key(name: &str) -> String {
-    format!("{STATE_PREFIX}loops/{name}.json")
+    format!("{HUMAN_REVIEW_FOLDER}loops/{name}.json")
 }
 
 fn input_key(id: &str) -> String {
-    format!("{STATE_PREFIX}inputs/{id}.json")
+    format!("{HUMAN_REVIEW_FOLDER}inputs/{id}.json")
 }
 
 fn answer_key(id: &str, answer_id: &str) -> String {
-    format!("{STATE_PREFIX}answers/{id}/{answer_id}.json")
+    format!("{HUMAN_REVIEW_FOLDER}answers/{id}/{answer_id}.json")
 }
 
 fn queue_key(mark: &Mark) -> Option<String> {
-    mark.queue_key().map(|key| format!("{STATE_PREFIX}queue/{key}"))
+    mark.queue_key()
+        .map(|key| format!("{HUMAN_REVIEW_FOLDER}queue/{key}"))
 }
 
 fn mark_keys(mark: &Mark) -> Vec<String> {
@@ -189,5 +188,5 @@ fn mark_keys(mark: &Mark) -> Vec<String> {
 
 fn listing_folder(flow: Option<&str>, order: Order) -> String {
     let of_flow = flow.map(|flow| format!("flow-loops/{flow}/")).unwrap_or_default();
-    format!("{STATE_PREFIX}{of_flow}{}", order.folder())
+    format!("{HUMAN_REVIEW_FOLDER}{of_flow}{}", order.folder())
 }

@@ -3,13 +3,13 @@
 //! One document of the newest, whatever was said before; each remark is with its vote in any case.
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use active_learning_core::labels::human_loop::{COMMENT_OF, FLAG_OF};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::human_loop::{HumanLoop, Worker};
-use crate::records::STATE_PREFIX;
 
 /// Remarks that are kept.
 pub const KEPT: usize = 50;
@@ -127,5 +127,5 @@ impl Remarks<'_> {
 }
 
 fn key() -> String {
-    format!("{STATE_PREFIX}remarks.json")
+    format!("{HUMAN_REVIEW_FOLDER}remarks.json")
 }

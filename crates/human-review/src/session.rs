@@ -113,14 +113,10 @@ pub fn is_session_id(text: &str) -> bool {
 }
 
 /// The key that signs everything that a browser brings back.
-#[derive(Clone)]
+///
+/// What `Debug` prints is nothing of it: the MAC hides its state.
+#[derive(Clone, Debug)]
 pub struct SigningKey(Hmac<Sha256>);
-
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("SigningKey")
-    }
-}
 
 impl SigningKey {
     /// Returns the key made of a secret.

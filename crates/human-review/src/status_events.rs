@@ -18,9 +18,8 @@ use tokio::time::timeout;
 
 use crate::{
     HumanReview,
-    api::{failure, loop_arn},
     human_loop::HumanLoop,
-    output::output_uri,
+    output::{failure, loop_arn, output_uri},
 };
 
 /// Source of the events.

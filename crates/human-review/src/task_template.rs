@@ -1,10 +1,10 @@
 //! The worker task template in use, and whether it can show a task.
 
 use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use active_learning_core::text::is_blank;
 use serde_json::{Value, json};
 
-use crate::records::STATE_PREFIX;
 use crate::trial::{Trial, offered_words, try_page};
 use crate::worker_template::{self, SHIPPED, TemplateError, render_html};
 
@@ -68,7 +68,7 @@ impl TaskTemplate<'_> {
     /// [`TaskError`].
     pub async fn render(self, input: &Value, nonce: &str) -> Result<(String, Trial), TaskError> {
         let template = self.content().await?;
-        let html = worker_template::render(&template, input, nonce, self.bucket, STATE_PREFIX).await?;
+        let html = worker_template::render(&template, input, nonce, self.bucket, HUMAN_REVIEW_FOLDER).await?;
         if html.len() > MAX_TASK_BYTES {
             return Err(TaskError::TooLong);
         }

@@ -4,7 +4,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
-use crate::api::ApiError;
 use crate::marks::{Mark, Order};
 
 /// Longest `InputContent`, in characters: 3 MiB. Source: A2I runtime API.
@@ -22,6 +21,11 @@ const FLOW_ARN_PATTERN: &str = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}
 /// The rules that a request breaks.
 #[derive(Debug, Default)]
 pub struct Violations(Vec<String>);
+
+/// All broken rules, in the words AWS uses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BrokenRules(pub String);
 
 impl Violations {
     /// Checks a loop name.
@@ -161,12 +165,12 @@ impl Violations {
     ///
     /// # Errors
     ///
-    /// [`ApiError::Validation`].
-    pub fn into_result(self) -> Result<(), ApiError> {
+    /// [`BrokenRules`].
+    pub fn into_result(self) -> Result<(), BrokenRules> {
         let plural = if self.0.len() == 1 { "" } else { "s" };
         match self.0.len() {
             0 => Ok(()),
-            count => Err(ApiError::Validation(format!(
+            count => Err(BrokenRules(format!(
                 "{count} validation error{plural} detected: {}",
                 self.0.join("; ")
             ))),

@@ -7,6 +7,7 @@
 mod abandon;
 mod correction;
 mod labelling;
+mod report;
 mod status_change;
 mod sweep;
 

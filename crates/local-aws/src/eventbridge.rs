@@ -19,6 +19,7 @@ use std::{
 
 use axum::body::Body;
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ use crate::{
     iam::Iam,
     invocation_queue::{EventSource, InvocationQueue, QueuedEvent},
     json_protocol,
+    service::{Protocol, Service},
     store::Store,
 };
 
@@ -142,6 +144,23 @@ pub struct EventBridge {
     queue: InvocationQueue,
     region: String,
     state: Arc<RwLock<State>>,
+}
+
+impl Service for EventBridge {
+    fn name(&self) -> &'static str {
+        "events"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Json {
+            prefix: "AWSEvents",
+            content_type: json_protocol::JSON_1_1,
+        }
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(EventBridge::handle(self, request))
+    }
 }
 
 impl EventBridge {

@@ -11,35 +11,42 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYP
 use serde_json::json;
 
 use crate::{
-    ACCOUNT_ID, LocalAws,
-    aws_error::{AwsError, Envelope, escape_xml, json_response, xml_response},
+    LocalAws,
+    aws_error::{AwsError, Envelope, json_response},
     faults::Write,
-    iam::{Call, Principal},
-    json_protocol::JSON_1_0,
+    iam::Call,
+    json_protocol::JSON_1_1,
+    service::{Protocol, Service, table},
     sigv4::{self, Caller},
 };
 
 /// Largest body of a request that the gateway checks; S3 and API Gateway have limits of their own.
-const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-const JSON_1_1: &str = "application/x-amz-json-1.1";
+/// Services of the JSON protocol that a function serves, whose URL requests are passed on to: what stands before the
+/// operation, the name in signatures, and where errors have their message.
+const SERVED: [(&str, &str, &str); 2] = [
+    ("Comprehend_20171127", "comprehend", "Message"),
+    ("SageMaker", "sagemaker", "message"),
+];
 
 /// What a request is for.
-#[derive(Debug, PartialEq, Eq)]
-enum Route {
+enum Route<'a> {
     Health,
     ExecuteApi,
     FunctionUrl,
-    /// A request of the JSON protocols: the prefix and the operation of `X-Amz-Target`.
-    Json(String, String),
-    Lambda,
-    ApiGateway,
-    HumanLoops,
-    Sns,
-    CloudFormation,
-    Sts,
     S3,
+    Service(&'a dyn Service),
+    Served(Served),
     Unknown(UnknownOperation),
+}
+
+/// A service that a function serves.
+struct Served {
+    signing_name: &'static str,
+    /// None where it has no such operation.
+    operation: Option<String>,
+    envelope: Envelope,
 }
 
 /// A service and an operation that nothing here answers.
@@ -52,7 +59,7 @@ struct UnknownOperation {
 
 /// Answers any request.
 pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response<Body> {
-    match route(&request) {
+    match route(aws, &request) {
         Route::Health => {
             let body = json!({ "status": "running" });
             json_response(StatusCode::OK, "application/json", &body)
@@ -60,33 +67,22 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
         Route::ExecuteApi => aws.api_gateway.handle(request).await,
         Route::FunctionUrl => aws.function_urls.handle(request).await,
         Route::S3 => s3(aws, request).await,
-        Route::Json(prefix, operation) => json_service(aws, request, &prefix, &operation).await,
-        Route::Lambda => match verified(aws, request, "lambda").await {
-            Ok(request) => aws.lambda.handle(request).await,
-            Err(error) => error.into_response(Envelope::RestJson),
-        },
-        Route::ApiGateway => match verified(aws, request, "apigateway").await {
-            Ok(request) => aws.api_gateway.handle_control(&request),
-            Err(error) => error.into_response(Envelope::RestJson),
-        },
-        Route::HumanLoops => {
-            let action = human_loop_action(request.method(), request.uri().path());
-            let answer = pass_on(aws, request, "sagemaker", action);
-            with_faults(aws, Envelope::RestJson, answer)
-                .await
-                .unwrap_or_else(|error| error.into_response(Envelope::RestJson))
+        Route::Service(service) => {
+            let answer = ask(aws, service, request);
+            let envelope = service.protocol().envelope();
+            let answer = match service.takes_faults() {
+                true => with_faults(aws, envelope, answer).await,
+                false => answer.await,
+            };
+            answer.unwrap_or_else(|error| error.into_response(envelope))
         }
-        Route::Sns => match verified(aws, request, "sns").await {
-            Ok(request) => aws.sns.handle(request).await,
-            Err(error) => error.into_response(Envelope::Query),
-        },
-        Route::CloudFormation => match verified(aws, request, "cloudformation").await {
-            Ok(request) => aws.cloudformation.handle(request).await,
-            Err(error) => error.into_response(Envelope::Query),
-        },
-        Route::Sts => sts(aws, request)
-            .await
-            .unwrap_or_else(|error| error.into_response(Envelope::Query)),
+        Route::Served(served) => {
+            let envelope = served.envelope;
+            let answer = pass_on(aws, request, served.signing_name, served.operation.as_deref());
+            with_faults(aws, envelope, answer)
+                .await
+                .unwrap_or_else(|error| error.into_response(envelope))
+        }
         Route::Unknown(unknown) => {
             let operation = match unknown.envelope {
                 Envelope::Query => action_of(request).await.unwrap_or(unknown.operation),
@@ -95,6 +91,18 @@ pub(crate) async fn dispatch(aws: &LocalAws, request: Request<Body>) -> Response
             AwsError::not_implemented(&unknown.service, &operation).into_response(unknown.envelope)
         }
     }
+}
+
+/// Has a service answer, once the signature is checked.
+async fn ask(
+    aws: &LocalAws,
+    service: &dyn Service,
+    request: Request<Body>,
+) -> Result<Response<Body>, AwsError> {
+    let (mut parts, body, caller) = signed(aws, request, service.name()).await?;
+    parts.extensions.insert(caller.principal.clone());
+    parts.extensions.insert(caller);
+    Ok(service.serve(Request::from_parts(parts, body.into())).await)
 }
 
 /// Answers a request to S3, unless a fault befalls it.
@@ -139,7 +147,7 @@ fn action(body: &[u8]) -> Option<String> {
     action.map(|(_, action)| action.into_owned())
 }
 
-fn route(request: &Request<Body>) -> Route {
+fn route<'a>(aws: &'a LocalAws, request: &Request<Body>) -> Route<'a> {
     let (headers, path) = (request.headers(), request.uri().path());
     if path == "/_aws/health" {
         return Route::Health;
@@ -155,28 +163,67 @@ fn route(request: &Request<Body>) -> Route {
     }
     if let Some(target) = text(headers, "x-amz-target") {
         let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
-        return Route::Json(prefix.to_owned(), operation.to_owned());
+        return route_of_target(aws, prefix, operation);
     }
-    let operation = format!("{} {path}", request.method());
+
     let is_form = text(headers, CONTENT_TYPE.as_str())
         .is_some_and(|it| it.starts_with("application/x-www-form-urlencoded"));
-    match sigv4::signing_service(headers) {
-        Some("s3") => Route::S3,
-        Some("lambda") => Route::Lambda,
-        Some("apigateway") => Route::ApiGateway,
-        Some("sns") if is_form => Route::Sns,
-        Some("cloudformation") if is_form => Route::CloudFormation,
-        Some("sts") => Route::Sts,
-        Some("sagemaker") if is_human_loops(path) => Route::HumanLoops,
-        Some(other) if is_form => unknown(other, &operation, Envelope::Query),
-        Some(other) => unknown(other, &operation, Envelope::RestJson),
-        None if path.starts_with("/2015-03-31/functions/") => Route::Lambda,
-        None if is_form && path == "/" => Route::Sts,
-        None => Route::S3,
+    let name = match sigv4::signing_service(headers) {
+        Some("s3") => return Route::S3,
+        Some("sagemaker") if is_human_loops(path) => return human_loops(request.method(), path),
+        Some(name) => name,
+        None if path.starts_with("/2015-03-31/functions/") => "lambda",
+        None if is_form && path == "/" => "sts",
+        None => return Route::S3,
+    };
+    let found = table(aws).into_iter().find(|service| match service.protocol() {
+        Protocol::Rest => service.name() == name,
+        Protocol::Query => service.name() == name && is_form,
+        Protocol::Json { .. } => false,
+    });
+    let operation = format!("{} {path}", request.method());
+    match found {
+        Some(service) => Route::Service(service),
+        None if is_form => unknown(name, &operation, Envelope::Query),
+        None => unknown(name, &operation, Envelope::RestJson),
     }
 }
 
-fn unknown(service: &str, operation: &str, envelope: Envelope) -> Route {
+/// Returns what `X-Amz-Target` names: a service by the prefix, and its operation.
+fn route_of_target<'a>(aws: &'a LocalAws, prefix: &str, operation: &str) -> Route<'a> {
+    if let Some((_, signing_name, message_member)) = SERVED.iter().find(|(served, ..)| *served == prefix) {
+        return Route::Served(Served {
+            signing_name,
+            operation: Some(operation.to_owned()),
+            envelope: json_envelope(message_member),
+        });
+    }
+    let is_it = |service: &&dyn Service| match service.protocol() {
+        Protocol::Json { prefix: own, .. } => own == prefix,
+        Protocol::Rest | Protocol::Query => false,
+    };
+    match table(aws).into_iter().find(is_it) {
+        Some(service) => Route::Service(service),
+        None => unknown(prefix, operation, json_envelope("message")),
+    }
+}
+
+fn json_envelope(message_member: &'static str) -> Envelope {
+    Envelope::Json {
+        content_type: JSON_1_1,
+        message_member,
+    }
+}
+
+fn human_loops<'a>(method: &Method, path: &str) -> Route<'a> {
+    Route::Served(Served {
+        signing_name: "sagemaker",
+        operation: human_loop_action(method, path).map(str::to_owned),
+        envelope: Envelope::RestJson,
+    })
+}
+
+fn unknown<'a>(service: &str, operation: &str, envelope: Envelope) -> Route<'a> {
     Route::Unknown(UnknownOperation {
         service: service.to_owned(),
         operation: operation.to_owned(),
@@ -186,74 +233,6 @@ fn unknown(service: &str, operation: &str, envelope: Envelope) -> Route {
 
 fn is_human_loops(path: &str) -> bool {
     path == "/human-loops" || path.starts_with("/human-loops/")
-}
-
-async fn json_service(
-    aws: &LocalAws,
-    request: Request<Body>,
-    prefix: &str,
-    operation: &str,
-) -> Response<Body> {
-    let message_member = if prefix.starts_with("Comprehend_") {
-        "Message"
-    } else {
-        "message"
-    };
-    let content_type = if prefix == "AWSStepFunctions" {
-        JSON_1_0
-    } else {
-        JSON_1_1
-    };
-    let envelope = Envelope::Json {
-        content_type,
-        message_member,
-    };
-    let result = match prefix {
-        "Firehose_20150804" => {
-            let answer = async {
-                let request = verified(aws, request, "firehose").await?;
-                Ok(aws.firehose.handle(request).await)
-            };
-            with_faults(aws, envelope, answer).await
-        }
-        "secretsmanager" => match verified(aws, request, "secretsmanager").await {
-            Ok(request) => Ok(aws.secrets.handle(request).await),
-            Err(error) => Err(error),
-        },
-        "AWSStepFunctions" => match verified(aws, request, "states").await {
-            Ok(request) => Ok(aws.step_functions.handle(request).await),
-            Err(error) => Err(error),
-        },
-        "Logs_20140328" => match verified(aws, request, "logs").await {
-            Ok(request) => Ok(aws.logs.handle(request).await),
-            Err(error) => Err(error),
-        },
-        "AWSEvents" => match verified(aws, request, "events").await {
-            Ok(request) => Ok(aws.events.handle(request).await),
-            Err(error) => Err(error),
-        },
-        "AmazonSSM" => match verified(aws, request, "ssm").await {
-            Ok(request) => Ok(aws.parameters.handle(request).await),
-            Err(error) => Err(error),
-        },
-        "Comprehend_20171127" => {
-            let answer = pass_on(aws, request, "comprehend", Some(operation));
-            with_faults(aws, envelope, answer).await
-        }
-        "SageMaker" => {
-            let answer = pass_on(aws, request, "sagemaker", Some(operation));
-            with_faults(aws, envelope, answer).await
-        }
-        other => Err(AwsError::not_implemented(other, operation)),
-    };
-    result.unwrap_or_else(|error| error.into_response(envelope))
-}
-
-/// Checks the signature of a request and notes its principal in the extensions.
-async fn verified(aws: &LocalAws, request: Request<Body>, service: &str) -> Result<Request<Body>, AwsError> {
-    let (mut parts, body, caller) = signed(aws, request, service).await?;
-    parts.extensions.insert(caller.principal);
-    Ok(Request::from_parts(parts, body.into()))
 }
 
 async fn signed(
@@ -314,63 +293,6 @@ fn human_loop_action(method: &Method, path: &str) -> Option<&'static str> {
         ("DELETE", _) if is_one => Some("DeleteHumanLoop"),
         _ => None,
     }
-}
-
-/// Answers `GetCallerIdentity` and `AssumeRole` of AWS STS.
-async fn sts(aws: &LocalAws, request: Request<Body>) -> Result<Response<Body>, AwsError> {
-    let (_, body, caller) = signed(aws, request, "sts").await?;
-    let action = action(&body).unwrap_or_default();
-    let result = match action.as_str() {
-        "GetCallerIdentity" => caller_identity(&caller),
-        "AssumeRole" => assume_role(aws, &body, &caller)?,
-        _ => return Err(AwsError::not_implemented("sts", &action)),
-    };
-    let body = format!(
-        "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>{result}</{action}Result>\
-         <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
-        uuid::Uuid::new_v4(),
-    );
-    Ok(xml_response(StatusCode::OK, body))
-}
-
-fn caller_identity(caller: &Caller) -> String {
-    let user_id = match &caller.principal {
-        Principal::Root | Principal::Service(_) => ACCOUNT_ID.to_owned(),
-        Principal::Role { .. } => format!("{}:local", caller.access_key_id),
-    };
-    let arn = caller.principal.caller_arn();
-    format!("<Arn>{arn}</Arn><UserId>{user_id}</UserId><Account>{ACCOUNT_ID}</Account>")
-}
-
-fn assume_role(aws: &LocalAws, body: &[u8], caller: &Caller) -> Result<String, AwsError> {
-    let parameter = |wanted: &str| {
-        let found = url::form_urlencoded::parse(body).find(|(name, _)| name == wanted);
-        found
-            .map(|(_, value)| value.into_owned())
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| AwsError::new(400, "ValidationError", format!("{wanted} is missing")))
-    };
-    let (role, session) = (parameter("RoleArn")?, parameter("RoleSessionName")?);
-    let credentials = aws
-        .iam
-        .assume_role(&caller.principal, &role)
-        .map_err(|denied| AwsError::new(403, "AccessDenied", denied.to_string()))?;
-
-    let name = role.rsplit('/').next().unwrap_or(&role);
-    let hours = chrono::TimeDelta::hours(1);
-    Ok(format!(
-        "<Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
-         <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>\
-         <AssumedRoleUser><AssumedRoleId>{}:{session}</AssumedRoleId>\
-         <Arn>arn:aws:sts::{ACCOUNT_ID}:assumed-role/{}/{session}</Arn></AssumedRoleUser>",
-        credentials.access_key_id,
-        credentials.secret_access_key,
-        credentials.session_token,
-        (Utc::now() + hours).format("%Y-%m-%dT%H:%M:%SZ"),
-        credentials.access_key_id,
-        escape_xml(name),
-        session = escape_xml(&session),
-    ))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

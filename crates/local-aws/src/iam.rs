@@ -286,6 +286,21 @@ impl Iam {
         expected == token
     }
 
+    /// Decides a call by the policies of the caller alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], in the words AWS uses.
+    pub fn permit(&self, principal: &Principal, action: &str, resource: &str) -> Result<(), Denied> {
+        self.authorize(&Call {
+            principal,
+            action,
+            resource,
+            context: &BTreeMap::new(),
+            resource_policy: None,
+        })
+    }
+
     /// Decides a call: an explicit deny wins, then any allow of the identity's or the resource's policy.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use crate::{
 
 /// Content type of version 1.0 of the protocol.
 pub(crate) const JSON_1_0: &str = "application/x-amz-json-1.0";
+/// Content type of version 1.1 of the protocol.
+pub(crate) const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 /// Returns the operation that `X-Amz-Target` names behind `prefix`.
 pub(crate) fn operation(headers: &HeaderMap, prefix: &str) -> String {
@@ -49,7 +51,7 @@ pub(crate) async fn parse<T: DeserializeOwned>(body: Body, limit: usize) -> Resu
 
 /// Makes the HTTP response of an outcome, in version 1.1 of the protocol.
 pub(crate) fn reply(outcome: Result<Value, AwsError>) -> Response<Body> {
-    reply_as("application/x-amz-json-1.1", outcome)
+    reply_as(JSON_1_1, outcome)
 }
 
 /// Makes the HTTP response of an outcome, in version 1.0 of the protocol.

@@ -26,11 +26,13 @@ pub mod s3;
 pub mod scheduler;
 pub mod script;
 pub mod secretsmanager;
+mod service;
 mod sigv4;
 pub mod sns;
 pub mod ssm;
 pub mod stepfunctions;
 pub mod store;
+mod tokens;
 pub mod transport;
 
 use std::{
@@ -65,6 +67,7 @@ use crate::{
     ssm::ParameterStore,
     stepfunctions::StepFunctions,
     store::{OpenError, Store},
+    tokens::Tokens,
 };
 
 /// Account id of everything local: LocalStack's default, which users of such tools know.
@@ -109,6 +112,7 @@ pub struct LocalAws {
     pub parameters: ParameterStore,
     /// Faults by script.
     pub faults: Faults,
+    tokens: Tokens,
     function_urls: Arc<FunctionUrls>,
     front_door: FrontDoor,
     /// Function URL ids by the signing name of the service that the function serves.
@@ -179,6 +183,7 @@ impl LocalAws {
             cloudformation: Arc::new(CloudFormation::new(iam.clone())),
             logs: Arc::new(logs),
             parameters: parameters.map_err(index)?,
+            tokens: Tokens::new(iam.clone()),
             iam,
             queue,
             s3,

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::body::Body;
 use chrono::Utc;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use rand::seq::IndexedRandom;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
@@ -17,8 +18,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     ACCOUNT_ID,
     aws_error::AwsError,
-    iam::{Call, Iam, Principal},
+    iam::{Iam, Principal},
     json_protocol,
+    service::{Protocol, Service},
     store::Store,
 };
 
@@ -91,6 +93,23 @@ struct PutRequest {
     secret_string: Option<String>,
     secret_binary: Option<Value>,
     version_stages: Option<Value>,
+}
+
+impl Service for SecretsManager {
+    fn name(&self) -> &'static str {
+        "secretsmanager"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Json {
+            prefix: "secretsmanager",
+            content_type: json_protocol::JSON_1_1,
+        }
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(SecretsManager::handle(self, request))
+    }
 }
 
 impl SecretsManager {
@@ -277,13 +296,7 @@ impl SecretsManager {
     }
 
     fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
-        Ok(self.iam.authorize(&Call {
-            principal: caller,
-            action,
-            resource,
-            context: &BTreeMap::new(),
-            resource_policy: None,
-        })?)
+        Ok(self.iam.permit(caller, action, resource)?)
     }
 }
 

@@ -11,14 +11,16 @@ use std::{
 
 use axum::body::Body;
 use chrono::Utc;
+use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use serde_json::json;
 
 use crate::{
     ACCOUNT_ID,
     aws_error::{AwsError, Envelope, escape_xml, xml_response},
-    iam::{Call, Denied, Iam, Principal},
+    iam::{Denied, Iam, Principal},
     json_protocol,
+    service::{Protocol, Service},
     store::Store,
 };
 
@@ -62,6 +64,20 @@ pub enum PublishError {
     /// The log of the topic cannot be written.
     #[error("the log of the topic cannot be written")]
     Log(#[source] std::io::Error),
+}
+
+impl Service for Sns {
+    fn name(&self) -> &'static str {
+        "sns"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Query
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(Sns::handle(self, request))
+    }
 }
 
 impl Sns {
@@ -203,13 +219,7 @@ impl Sns {
     }
 
     fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), Denied> {
-        self.iam.authorize(&Call {
-            principal: caller,
-            action,
-            resource,
-            context: &BTreeMap::new(),
-            resource_policy: None,
-        })
+        self.iam.permit(caller, action, resource)
     }
 }
 

@@ -10,11 +10,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{log_file::LogFile, s3::blobs::is_blob};
+use crate::log_file::LogFile;
 
 const INDEX: &str = "index.redb";
 const BLOBS: &str = "blobs";
 const LOGS: &str = "logs";
+/// Names of blob files begin with it; what else is in their folder is not ours.
+pub(crate) const BLOB_PREFIX: &str = "s3-";
 
 /// Bit of a folder in which everybody may make files, such as `/tmp`.
 const STICKY: u32 = 0o1000;
@@ -192,6 +194,11 @@ fn close(path: &Path) -> io::Result<()> {
     }
     permissions.set_mode(mode & !0o077);
     fs::set_permissions(path, permissions)
+}
+
+/// Returns whether a file is one of ours.
+pub(crate) fn is_blob(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(BLOB_PREFIX))
 }
 
 #[cfg(test)]

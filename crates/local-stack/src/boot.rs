@@ -220,48 +220,15 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
     for role in &plan.roles {
         check(aws.iam.put_role(role.clone()));
     }
-    for secret in &plan.secrets {
-        check(aws.secrets.put_secret(secret).map_err(|error| error.to_string()));
-    }
-    let lambda = plan
-        .functions
-        .iter()
-        .map(|function| ("lambda", &function.role_arn));
-    let firehose = plan
-        .delivery_streams
-        .iter()
-        .map(|stream| ("firehose", &stream.role_arn));
-    let states = plan
-        .state_machines
-        .iter()
-        .map(|machine| ("states", &machine.role_arn));
-    let scheduler = plan
-        .schedules
-        .iter()
-        .map(|schedule| ("scheduler", &schedule.role_arn));
-    for (service, role) in lambda.chain(firehose).chain(states).chain(scheduler) {
-        let service = format!("{service}.amazonaws.com");
+    for (service, role) in roles_of_services(plan) {
         if !aws.iam.may_assume(&service, role) {
-            problems.report("", format!("{role} does not let {service} assume it"));
+            check(Err(format!("{role} does not let {service} assume it")));
         }
     }
-    for function in &plan.functions {
-        aws.lambda.put_function(function.clone());
-    }
-    for event_invoke in &plan.event_invokes {
-        aws.lambda.put_event_invoke(event_invoke.clone());
-    }
-    for permission in &plan.permissions {
-        aws.lambda.add_permission(permission.clone());
-    }
-    for url in &plan.function_urls {
-        aws.lambda.put_url(url.clone());
-    }
-    for (name, url_id) in &plan.signing_names {
-        aws.serve_signing_name(name, url_id);
-    }
-    for group in &plan.log_groups {
-        aws.logs.put_log_group(group.clone());
+
+    provide_functions(aws, plan);
+    for secret in &plan.secrets {
+        check(aws.secrets.put_secret(secret).map_err(|error| error.to_string()));
     }
     for bucket in &plan.buckets {
         check((aws.s3.put_bucket(bucket.clone())).map_err(|error| error.to_string()));
@@ -294,6 +261,37 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
         check(aws.api_gateway.put_usage_plan(usage_plan.clone()));
     }
     problems.or(())
+}
+
+/// Returns the services that act with a role, each with the role.
+fn roles_of_services(plan: &Plan) -> impl Iterator<Item = (String, &String)> {
+    let lambda = plan.functions.iter().map(|it| ("lambda", &it.role_arn));
+    let firehose = plan.delivery_streams.iter().map(|it| ("firehose", &it.role_arn));
+    let states = plan.state_machines.iter().map(|it| ("states", &it.role_arn));
+    let scheduler = plan.schedules.iter().map(|it| ("scheduler", &it.role_arn));
+    let roles = lambda.chain(firehose).chain(states).chain(scheduler);
+    roles.map(|(service, role)| (format!("{service}.amazonaws.com"), role))
+}
+
+fn provide_functions(aws: &LocalAws, plan: &Plan) {
+    for function in &plan.functions {
+        aws.lambda.put_function(function.clone());
+    }
+    for event_invoke in &plan.event_invokes {
+        aws.lambda.put_event_invoke(event_invoke.clone());
+    }
+    for permission in &plan.permissions {
+        aws.lambda.add_permission(permission.clone());
+    }
+    for url in &plan.function_urls {
+        aws.lambda.put_url(url.clone());
+    }
+    for (name, url_id) in &plan.signing_names {
+        aws.serve_signing_name(name, url_id);
+    }
+    for group in &plan.log_groups {
+        aws.logs.put_log_group(group.clone());
+    }
 }
 
 #[cfg(test)]

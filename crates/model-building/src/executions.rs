@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::{
     build::{Action, Build, Notification, Reason, Request, key},
-    record::{BuildRecord, RECORD},
+    build_record::{BuildRecord, RECORD},
 };
 
 /// Time between two looks at an execution.

@@ -11,7 +11,7 @@ use active_learning_core::{
     dataset::{CsvWriter, DatasetManifest, ManifestInfo, Mode, Row, manifest_line},
     feedback::FeedbackRecord,
     labels::{
-        consolidation::{Consensus, Consolidated, Settings, consolidate},
+        consolidation::{Consensus, Consolidated, DecidedBy, Settings, consolidate},
         human_loop::Answer,
         label_set::delimiter,
         labelled::LabelledRecord,
@@ -89,6 +89,9 @@ struct JsonLine<'a> {
     /// Copies of the text that this answer serves: nobody was asked about them.
     copies: u64,
     consensus: Consensus<&'a Answer>,
+    /// The rule that decided; none where nothing is agreed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided_by: Option<DecidedBy>,
     /// Where the text comes from: source, signal, model, prediction and selection probability.
     record: &'a FeedbackRecord,
     votes: Vec<&'a Vote>,
@@ -162,7 +165,8 @@ impl<'a> Export<'a> {
         } else {
             Mode::MultiClass
         };
-        let outcome = |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode);
+        let outcome =
+            |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode, labels.set.as_deref());
         let counting = labels.records().filter(|record| outcome(record).counts());
         Self {
             labels,
@@ -173,7 +177,12 @@ impl<'a> Export<'a> {
     }
 
     fn outcome(&self, record: &[Line]) -> Outcome<'a> {
-        Outcome::of(record, self.consolidated.of(record[0].id), self.mode)
+        Outcome::of(
+            record,
+            self.consolidated.of(record[0].id),
+            self.mode,
+            self.labels.set.as_deref(),
+        )
     }
 
     /// Hands over each row of a training file with the line of its last answer, its record's id, and its copies.
@@ -277,7 +286,8 @@ impl<'a> Export<'a> {
                 .collect::<Result<_, _>>()?;
             let last = &lines[lines.len() - 1].record;
             let mut votes: Vec<&Vote> = Vec::new();
-            for vote in lines.iter().flat_map(|line| &line.votes) {
+            let suggested = Vote::of_feedback(last);
+            for vote in lines.iter().flat_map(|line| &line.votes).chain(&suggested) {
                 // What a user suggested is in every human loop on the record.
                 if !votes.contains(&vote) {
                     votes.push(vote);
@@ -291,6 +301,7 @@ impl<'a> Export<'a> {
                 text: &last.utterance,
                 copies: self.labels.copies(record),
                 consensus: self.consolidated.of(record[0].id),
+                decided_by: self.consolidated.decided_by(record[0].id),
                 record: last,
                 votes,
                 human_loops: lines

@@ -18,7 +18,7 @@ use active_learning_core::{
     labels::{
         consolidation::{Ballots, Consensus, Votes},
         human_loop::Answer,
-        label_set::{LabelSet, Mapped},
+        label_set::{LabelSet, Mapped, Resolution},
         labelled::LabelledRecord,
         vote::{Vote, VoteSource},
     },
@@ -72,7 +72,7 @@ pub(crate) struct Line {
     pub reviewed: bool,
     /// Whether somebody was asked, and not only users said something later.
     was_asked: bool,
-    /// Why a reviewer's answer does not count: its label is no longer in use, or, of a file, not yet.
+    /// Why what a file says does not count: its label is no longer in use, or not yet.
     not_in_use: Option<&'static str>,
     /// Whether what reviewers say in it comes from a file only.
     pub is_import: bool,
@@ -171,7 +171,14 @@ pub(crate) enum Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    pub(crate) fn of(record: &[Line], consensus: Consensus<&'a Answer>, mode: Mode) -> Self {
+    /// Reads a consensus by the label set. A label that is no longer in use was answered all the same: nobody who said
+    /// something else, and nothing that its reviewers said before, takes its place.
+    pub(crate) fn of(
+        record: &[Line],
+        consensus: Consensus<&'a Answer>,
+        mode: Mode,
+        set: Option<&LabelSet>,
+    ) -> Self {
         let not_in_use = record.iter().rev().find_map(|line| line.not_in_use);
         if let Some(reason) = not_in_use.filter(|_| !record.iter().any(|line| line.reviewed)) {
             return Self::NoClass(reason);
@@ -181,6 +188,9 @@ impl<'a> Outcome<'a> {
             Consensus::Tie => return Self::Open("tie"),
             Consensus::Unanswered => return Self::Open("unanswered"),
         };
+        if let Some(reason) = why_not_in_use(answer, set) {
+            return Self::NoClass(reason);
+        }
         match answer {
             Answer::Unsure => Self::Open("unsure"),
             // Anyone could otherwise teach the model anything.
@@ -211,6 +221,18 @@ impl<'a> Outcome<'a> {
             Self::NoClass(name) | Self::Open(name) => name,
         }
     }
+}
+
+/// Returns why an answer is no class any more, if one of its labels is out of use.
+fn why_not_in_use(answer: &Answer, set: Option<&LabelSet>) -> Option<&'static str> {
+    let Answer::Labels { labels } = answer else {
+        return None;
+    };
+    labels.iter().find_map(|label| match set?.resolve(label) {
+        Resolution::Retired(_) => Some(Mapped::RETIRED),
+        Resolution::Split(_) => Some(Mapped::SPLIT),
+        Resolution::Label(_) | Resolution::Proposed(_) => None,
+    })
 }
 
 /// Returns whether a label cannot stand in a training file.
@@ -345,7 +367,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Returns the votes of a line by the label set, and why one does not count.
+    /// Returns the votes of a line by the label set, and why one of a file does not count.
     fn votes(&self, labelled: &LabelledRecord) -> (Vec<Vote>, Option<&'static str>) {
         let Some(set) = &self.set else {
             return (labelled.votes.clone(), None);
@@ -364,6 +386,10 @@ impl Reader {
                     votes.push(mapped);
                 }
                 Mapped::Retired | Mapped::Split if !vote.source.is_review() => {}
+                // What people answered stays their answer.
+                Mapped::Retired | Mapped::Split if vote.source != VoteSource::Import => {
+                    votes.push(set.canonical(&labelled.record, vote.clone()));
+                }
                 Mapped::Retired => not_in_use = Some(Mapped::RETIRED),
                 Mapped::Split => not_in_use = Some(Mapped::SPLIT),
             }

@@ -7,8 +7,8 @@ use active_learning_core::model::{
 
 use crate::{
     build::{Action, Build, Notification},
-    record::{BuildRecord, Outcome},
-    select::DecisionRecord,
+    build_record::{BuildRecord, Outcome},
+    decision_record::DecisionRecord,
 };
 
 /// Longest subject that SNS takes.

@@ -75,7 +75,12 @@ pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) ->
     let mut answered: HashSet<TextId> = HashSet::new();
     for record in labels.records() {
         let last = &record[record.len() - 1];
-        let outcome = Outcome::of(record, consolidated.of(last.id), Mode::MultiLabel);
+        let outcome = Outcome::of(
+            record,
+            consolidated.of(last.id),
+            Mode::MultiLabel,
+            labels.set.as_deref(),
+        );
         if outcome.counts() {
             answered.insert(last.text_id);
         }

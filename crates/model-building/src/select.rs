@@ -3,47 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::{
-    dataset::{DatasetManifest, Problem, Row},
+    dataset::Row,
     model::{
         comparison::{Candidate, Decision, Reason},
         evaluation::{LabelNames, TestPrediction, evaluate},
     },
     statistics::binomial_at_most,
 };
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ModelBuilding,
     build::{Build, Status},
+    decision_record::{DECISION, DecisionRecord},
     deployment,
     error::StepError,
     label_set::{required, use_own_names},
+    message,
+    predictions::Predictions,
 };
 
 /// Rows by which a switch is verified.
 const KNOWN_ROWS: usize = 10;
-/// Name of the decision among the objects of a build.
-pub(crate) const DECISION: &str = "decision.json";
 /// Name of the known rows among the objects of a build.
 pub(crate) const KNOWN: &str = "evaluation/known.json";
-
-/// `builds/<id>/decision.json`: the decision with its numbers and what it rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DecisionRecord {
-    /// Name of the execution.
-    pub build_id: String,
-    /// When it was made.
-    pub decided_at: DateTime<Utc>,
-    /// The dataset that the challenger was trained on, and both were compared on.
-    pub dataset: DatasetManifest,
-    /// What the check of the dataset found.
-    pub problems: Vec<Problem>,
-    /// The decision.
-    #[serde(flatten)]
-    pub decision: Decision,
-}
 
 /// A held-out row with what the models said of it, in their own words: a label may be called otherwise since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,15 +38,8 @@ pub(crate) struct KnownRow {
     pub challenger: String,
 }
 
-impl DecisionRecord {
-    /// Returns the reasons against the deployment, or for it where none is against, in one sentence.
-    pub(crate) fn why(&self) -> String {
-        let decisive = |reason: &&Reason| reason.in_favour == self.decision.deploy;
-        let reasons = self.decision.reasons.iter().filter(decisive);
-        let reasons: Vec<&str> = reasons.map(|reason| reason.text.as_str()).collect();
-        reasons.join("; ")
-    }
-}
+/// What the challenger says of the test rows; and what the champion says, with the classes that it named.
+type Evaluations = (Vec<TestPrediction>, Option<(Vec<TestPrediction>, Predictions)>);
 
 impl ModelBuilding {
     /// Decides whether the challenger is deployed.
@@ -71,21 +48,8 @@ impl ModelBuilding {
         let manifest = self.manifest(build.dataset()?).await?;
         let problems = self.problems(&manifest, &build);
         let rows = self.test_rows(&manifest).await?;
-        let (mut challenger, mut champion) = match &build.jobs[..] {
-            [challenger, champion @ ..] => {
-                let (challenger, _) = self.job_predictions(challenger, &rows).await?;
-                let champion = match champion.first() {
-                    Some(job) => Some(self.job_predictions(job, &rows).await?),
-                    None => None,
-                };
-                (challenger, champion)
-            }
-            [] if rows.is_empty() => (self.cross_validation(&challenger_arn).await?, None),
-            [] => {
-                let message = "the step select needs evaluations, which no step started";
-                return Err(StepError::Failed(message.to_owned()));
-            }
-        };
+        let (mut challenger, mut champion) = self.evaluations(&build, &rows).await?;
+
         let said = [Some(&challenger), champion.as_ref().map(|(rows, _)| rows)].map(own_words);
         let mut gone = None;
         if let Some(set) = self.label_set().await? {
@@ -116,15 +80,9 @@ impl ModelBuilding {
         }
         self.refuse_rolled_back(&mut decision).await?;
         self.refuse_other_mode(&mut decision).await?;
-        let known = match rows.is_empty() {
-            true => Vec::new(),
-            false => known_rows(
-                &rows,
-                champion.as_ref().map(|(rows, _)| &rows[..]),
-                &challenger,
-                &said,
-            ),
-        };
+
+        let old = champion.as_ref().map(|(rows, _)| &rows[..]);
+        let known = known_rows(&rows, old, &challenger, &said);
         self.bucket.put_document(&build.key(KNOWN), &known).await?;
         let record = DecisionRecord {
             build_id: build.id.clone(),
@@ -141,9 +99,29 @@ impl ModelBuilding {
             (true, false) => Status::Deploy,
         };
         if build.status == Status::NeedsApproval {
-            build.notification = Some(crate::message::approval_wanted(&build, &record));
+            build.notification = Some(message::approval_wanted(&build, &record));
         }
         Ok(build)
+    }
+
+    /// Returns what the challenger says of the test rows, and the champion where it was asked; without test rows what
+    /// cross-validation says.
+    async fn evaluations(&self, build: &Build, rows: &[Row]) -> Result<Evaluations, StepError> {
+        match &build.jobs[..] {
+            [challenger, champion @ ..] => {
+                let (challenger, _) = self.job_predictions(challenger, rows).await?;
+                let champion = match champion.first() {
+                    Some(job) => Some(self.job_predictions(job, rows).await?),
+                    None => None,
+                };
+                Ok((challenger, champion))
+            }
+            [] if rows.is_empty() => Ok((self.cross_validation(build.challenger()?).await?, None)),
+            [] => {
+                let message = "the step select needs evaluations, which no step started";
+                Err(StepError::Failed(message.to_owned()))
+            }
+        }
     }
 
     /// A model that was rolled back does not come back by itself.

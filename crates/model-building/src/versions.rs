@@ -16,9 +16,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    deployment::{self, SwitchedBy},
-    record::{BuildRecord, Outcome, RECORD},
-    select::{DECISION, DecisionRecord},
+    build_record::{BuildRecord, Outcome, RECORD},
+    decision_record::{DECISION, DecisionRecord},
+    deployment::{self, Deployment, SwitchedBy},
     tally::{self, Tally},
 };
 
@@ -166,7 +166,7 @@ async fn is_asked_about(bucket: &Bucket, build_id: &str) -> Result<bool, BucketE
 ///
 /// [`BucketError`].
 pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<VersionSummary>, BucketError> {
-    let mut versions: BTreeMap<String, VersionSummary> = BTreeMap::new();
+    let mut versions = Versions::default();
     let mut builds = Vec::new();
     for folder in bucket.folders("builds/").await? {
         let record: Option<BuildRecord> = bucket.read_document(&format!("{folder}{RECORD}")).await?;
@@ -175,53 +175,26 @@ pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<Vers
             (Some(record), decision) => builds.push((record, decision)),
             (None, Some(decision)) if is_asked_about(bucket, &decision.build_id).await? => {
                 let model = decision.decision.challenger.model_arn.clone();
-                let entry = versions.entry(model.clone());
-                entry
-                    .or_insert_with(|| VersionSummary::new(&model))
-                    .waiting(decision);
+                versions.of(&model).waiting(decision);
             }
             (None, _) => {}
         }
     }
     builds.sort_by_key(|(record, _)| record.started_at);
     for (record, decision) in builds {
-        let by_build = record.action == Some(crate::Action::Build);
-        if let Some(champion) = record.champion.as_deref().filter(|_| by_build) {
-            let entry = versions.entry(champion.to_owned());
-            let version = entry.or_insert_with(|| VersionSummary::new(champion));
-            let measured = decision.as_ref().and_then(|it| it.decision.champion.as_ref());
-            if version.build_id.is_none() {
-                version.scores = measured.map(Scores::of).or(version.scores);
-            }
-        }
-        let new = record.outcome != Outcome::NothingNew && by_build;
-        if let Some(challenger) = record.challenger.as_deref().filter(|_| new) {
-            let entry = versions.entry(challenger.to_owned());
-            let version = entry.or_insert_with(|| VersionSummary::new(challenger));
-            version.built(&record, decision);
-        }
+        versions.add_build(&record, decision);
     }
+
     if let Some(serving) = serving {
-        let entry = versions.entry(serving.to_owned());
-        entry.or_insert_with(|| VersionSummary::new(serving)).serving = true;
+        versions.of(serving).serving = true;
     }
     let deployments = deployment::read_all(bucket).await?;
-    for switch in &deployments {
-        let entry = versions.entry(switch.model_arn.clone());
-        let version = entry.or_insert_with(|| VersionSummary::new(&switch.model_arn));
-        if switch.by == SwitchedBy::InitialFile {
-            version.built_at.get_or_insert(switch.at);
-            version.why.get_or_insert_with(|| switch.reason.clone());
-        }
-        if let Some(before) = &switch.previous_model_arn {
-            let entry = versions.entry(before.clone());
-            entry.or_insert_with(|| VersionSummary::new(before));
-        }
-    }
+    deployments.iter().for_each(|switch| versions.add_switch(switch));
+
     let lasting = deployment::lasting(&deployments);
     let tally: Tally = tally::read(bucket).await?;
     let promises: Promises = bucket.read_document(PROMISES_KEY).await?.unwrap_or_default();
-    let mut versions: Vec<VersionSummary> = versions.into_values().collect();
+    let mut versions: Vec<VersionSummary> = versions.0.into_values().collect();
     for version in &mut versions {
         let arn = &version.model_arn;
         let last = lasting.iter().rfind(|switch| switch.model_arn == *arn);
@@ -233,4 +206,46 @@ pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<Vers
     }
     versions.sort_by_key(|version| (version.waits_for_approval, version.built_at));
     Ok(versions)
+}
+
+/// What is known of each model, by its ARN.
+#[derive(Default)]
+struct Versions(BTreeMap<String, VersionSummary>);
+
+impl Versions {
+    /// Returns a model's version, which is known from then on.
+    fn of(&mut self, model_arn: &str) -> &mut VersionSummary {
+        let entry = self.0.entry(model_arn.to_owned());
+        entry.or_insert_with(|| VersionSummary::new(model_arn))
+    }
+
+    /// Adds what a build says of its champion and its challenger.
+    fn add_build(&mut self, record: &BuildRecord, decision: Option<DecisionRecord>) {
+        if record.action != Some(crate::Action::Build) {
+            return;
+        }
+        if let Some(champion) = &record.champion {
+            let version = self.of(champion);
+            let measured = decision.as_ref().and_then(|it| it.decision.champion.as_ref());
+            if version.build_id.is_none() {
+                version.scores = measured.map(Scores::of).or(version.scores);
+            }
+        }
+        let new = record.outcome != Outcome::NothingNew;
+        if let Some(challenger) = record.challenger.as_deref().filter(|_| new) {
+            self.of(challenger).built(record, decision);
+        }
+    }
+
+    /// Adds the models of a switch.
+    fn add_switch(&mut self, switch: &Deployment) {
+        let version = self.of(&switch.model_arn);
+        if switch.by == SwitchedBy::InitialFile {
+            version.built_at.get_or_insert(switch.at);
+            version.why.get_or_insert_with(|| switch.reason.clone());
+        }
+        if let Some(before) = &switch.previous_model_arn {
+            self.of(before);
+        }
+    }
 }

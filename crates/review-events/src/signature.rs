@@ -19,14 +19,10 @@ const MIN_BYTES: usize = 24;
 pub struct InvalidSecret;
 
 /// The key of a receiver.
-#[derive(Clone)]
+///
+/// What `Debug` prints is nothing of it: the MAC hides its state.
+#[derive(Clone, Debug)]
 pub struct SigningKey(Hmac<Sha256>);
-
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("SigningKey")
-    }
-}
 
 impl SigningKey {
     /// Reads a secret: base64, with or without `whsec_` before it.
@@ -55,6 +51,16 @@ impl SigningKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_printed_of_a_key_is_the_same_for_every_key() {
+        let printed = [b'a', b'b'].map(|byte| {
+            let secret = BASE64_STANDARD.encode([byte; MIN_BYTES]);
+            format!("{:?}", SigningKey::read(&secret).expect("long enough"))
+        });
+
+        assert_eq!(printed[0], printed[1]);
+    }
 
     /// The example of the specification's own libraries.
     #[test]

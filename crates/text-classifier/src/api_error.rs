@@ -3,6 +3,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use text_model::ModelError;
+
 use crate::{MAX_TEXT_BYTES, bucket::StoreError};
 
 /// A refusal. Messages never repeat the text.
@@ -53,8 +55,24 @@ pub(crate) enum ApiError {
     UnsupportedLanguage,
     #[error("the built-in classifier cannot use KMS keys: its bucket's encryption applies")]
     KmsKeyValidation,
-    #[error("the service failed")]
+    #[error("{}", told(.0))]
     Internal(#[from] StoreError),
+}
+
+/// What callers are told of a failure that passes; see [`told`].
+pub const SERVICE_FAILED: &str = "the service failed";
+
+/// Returns what callers are told of a failure. What lasts until the settings are others is named: an encoder that cannot
+/// be used, or is not the model's.
+fn told(error: &StoreError) -> String {
+    match error {
+        StoreError::Model {
+            source: source @ ModelError::OtherEncoder { .. },
+            ..
+        } => source.to_string(),
+        StoreError::Encoder(_) => error.to_string(),
+        StoreError::Model { .. } | StoreError::Bucket(_) | StoreError::Read(_) => SERVICE_FAILED.to_owned(),
+    }
 }
 
 impl ApiError {

@@ -29,6 +29,8 @@ use text_model::{Model, ModelError};
 use crate::s3_uri::S3Uri;
 
 const FOLDER: &str = "text-classifier/";
+/// Folder of an own text encoder.
+pub(crate) const ENCODER_FOLDER: &str = "encoder/";
 const JOBS_FOLDER: &str = "text-classifier/jobs/";
 const STATE_SUFFIX: &str = ".json";
 /// Largest model, and largest document of a classification job, that is read, in bytes: as much as memory holds.
@@ -55,8 +57,13 @@ pub enum StoreError {
         source: ModelError,
     },
     /// What is under `encoder/` cannot be used.
-    #[error("{}", crate::encoders::unusable(.0))]
+    #[error("{}", unusable_encoder(.0))]
     Encoder(#[source] EncoderError),
+}
+
+/// Says what is wrong with the encoder under `encoder/`, for people.
+pub(crate) fn unusable_encoder(error: &EncoderError) -> String {
+    format!("the text encoder under {ENCODER_FOLDER} of the training bucket cannot be used: {error}")
 }
 
 /// Why an object that a request names could not be read or written.
@@ -83,6 +90,13 @@ pub(crate) enum Updated<T, R> {
     /// The state is not one to be changed so, and was left.
     Refused(R),
     Done(T),
+}
+
+/// An object as it is now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    key: String,
+    etag: String,
 }
 
 /// The training bucket.
@@ -200,6 +214,16 @@ impl Bucket {
         Ok(self.own.delete(&state_key(resource)).await?)
     }
 
+    /// Returns which versions of the objects below a prefix there are, by key.
+    pub(crate) async fn versions(&self, prefix: &str) -> Result<Vec<Version>, StoreError> {
+        let listed = self.own.list(prefix).await?;
+        let versions = listed.into_iter().map(|object| Version {
+            key: object.key,
+            etag: object.etag,
+        });
+        Ok(versions.collect())
+    }
+
     /// Reads the states of all things whose resource starts with `kind` and a slash.
     pub(crate) async fn states<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, StoreError> {
         let listed = self.own.list(&format!("{FOLDER}{kind}/")).await?;
@@ -271,7 +295,7 @@ impl Bucket {
     /// Reads an object of this bucket.
     pub(crate) async fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let object = self.own.read(key, MAX_BYTES).await?;
-        Ok(object.map(|object| object.bytes.to_vec()))
+        Ok(object.map(|object| object.bytes))
     }
 
     /// Writes an object of this bucket.

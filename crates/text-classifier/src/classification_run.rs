@@ -14,10 +14,10 @@ use text_model::{MAX_ENCODED, ModelError};
 
 use crate::{
     arn::ClassifierArn,
-    bucket::{Bucket, NamedObjectError, StoreError, Updated},
+    bucket::{Bucket, NamedObjectError, StoreError, Updated, unusable_encoder},
     classification,
     classification_job::{InputFormat, Job, JobProperties, JobStatus, resource},
-    encoders::{self, Classifying, Encoders},
+    encoders::{Classifying, Encoders},
     output,
     s3_uri::S3Uri,
     time::epoch_seconds,
@@ -37,7 +37,7 @@ enum JobError {
     NoInput(S3Uri),
     #[error("the model cannot be loaded: {0}")]
     Model(#[source] ModelError),
-    #[error("{}", encoders::unusable(.0))]
+    #[error("{}", unusable_encoder(.0))]
     Encoder(#[source] EncoderError),
     #[error("the request cannot be used any more")]
     Request,

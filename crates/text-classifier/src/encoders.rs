@@ -2,16 +2,13 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use text_encoder::{Encoder, EncoderError, FILES, Files};
+use text_encoder::{Encoder, FILES, Files};
 use text_model::{Model, Prediction};
 use tokio::sync::Mutex;
 
 use active_learning_core::text::Vector;
 
-use crate::bucket::{Bucket, StoreError};
-
-/// Folder of an own encoder, in the training bucket.
-const FOLDER: &str = "encoder/";
+use crate::bucket::{Bucket, ENCODER_FOLDER, StoreError, Version};
 
 /// Which encoder models are trained with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +40,14 @@ pub(crate) struct Encoders {
     choice: TextEncoder,
     bucket: Bucket,
     /// That of the bucket, once it is loaded.
-    own: Arc<Mutex<Option<Arc<Encoder>>>>,
+    own: Arc<Mutex<Option<Own>>>,
+}
+
+/// An encoder of the bucket.
+struct Own {
+    encoder: Arc<Encoder>,
+    /// The objects that it was read from.
+    versions: Vec<Version>,
 }
 
 /// A model with the encoder that it needs.
@@ -107,26 +111,36 @@ impl Encoders {
         Ok(Classifying { model, encoder })
     }
 
-    /// Returns the encoder of the bucket. It is read again only if another one than the known one is wanted.
+    /// Returns the encoder of the bucket: the known one where it is what is wanted, else what lies there now. It is large, and
+    /// read again only if its objects are others.
     async fn own(&self, wanted: Option<&str>) -> Result<Arc<Encoder>, StoreError> {
         let mut own = self.own.lock().await;
-        if let Some(known) = own.as_ref()
-            && wanted.is_none_or(|wanted| wanted == known.identity())
-        {
-            return Ok(Arc::clone(known));
+        let is_wanted = |own: &&Own| wanted.is_some_and(|wanted| wanted == own.encoder.identity());
+        if let Some(known) = own.as_ref().filter(is_wanted) {
+            return Ok(Arc::clone(&known.encoder));
         }
+        let versions = self.bucket.versions(ENCODER_FOLDER).await?;
+        if let Some(known) = own.as_ref().filter(|own| own.versions == versions) {
+            return Ok(Arc::clone(&known.encoder));
+        }
+
+        // Two at a time are more than memory may hold.
+        *own = None;
         let mut files = Files::new();
         for name in FILES {
-            if let Some(file) = self.bucket.bytes(&format!("{FOLDER}{name}")).await? {
+            if let Some(file) = self.bucket.bytes(&format!("{ENCODER_FOLDER}{name}")).await? {
                 files.insert(name, file.into());
             }
         }
         let loading = tokio::task::spawn_blocking(move || Encoder::from_files(files));
         let loaded = loading.await.expect("loading neither panics nor is cancelled");
-        let loaded = Arc::new(loaded.map_err(StoreError::Encoder)?);
-        tracing::info!(encoder = loaded.identity(), "text encoder loaded");
-        *own = Some(Arc::clone(&loaded));
-        Ok(loaded)
+        let encoder = Arc::new(loaded.map_err(StoreError::Encoder)?);
+        tracing::info!(encoder = encoder.identity(), "text encoder loaded");
+        *own = Some(Own {
+            encoder: Arc::clone(&encoder),
+            versions,
+        });
+        Ok(encoder)
     }
 }
 
@@ -159,9 +173,4 @@ impl fmt::Debug for Encoders {
             .field("choice", &self.choice)
             .finish_non_exhaustive()
     }
-}
-
-/// Says what is wrong with the encoder under `encoder/`, for people.
-pub(crate) fn unusable(error: &EncoderError) -> String {
-    format!("the text encoder under {FOLDER} of the training bucket cannot be used: {error}")
 }

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    api_error::ApiError, arn::EndpointArn, bucket::Bucket, classification, classification_job, classifier,
-    encoders::Encoders, encoding, endpoint, explanation, serving::Serving,
+    api_error::ApiError, arn::EndpointArn, bucket::Bucket, classification, classification_job,
+    classifier_api, encoders::Encoders, encoding, endpoint_api, explanation, serving::Serving,
 };
 
 /// Comprehend's limit for the text of one request: 10 KB of UTF-8.
@@ -55,17 +55,19 @@ impl Api {
         let (bucket, own, scope) = (&self.bucket, &self.endpoint, self.endpoint.scope());
         match operation(&request.headers)? {
             "ClassifyDocument" => classification::classify(&self.serving, scope, parse(request)?).await,
-            "CreateDocumentClassifier" => classifier::create(bucket, scope, parse(request)?).await,
-            "DescribeDocumentClassifier" => classifier::describe(bucket, scope, parse(request)?).await,
-            "ListDocumentClassifiers" => classifier::list(bucket, parse(request)?).await,
-            "ListDocumentClassifierSummaries" => classifier::list_summaries(bucket, parse(request)?).await,
-            "StopTrainingDocumentClassifier" => classifier::stop(bucket, scope, parse(request)?).await,
-            "DeleteDocumentClassifier" => classifier::delete(bucket, scope, parse(request)?).await,
-            "CreateEndpoint" => endpoint::create(bucket, own, parse(request)?).await,
-            "DescribeEndpoint" => endpoint::describe(bucket, own, parse(request)?).await,
-            "UpdateEndpoint" => endpoint::update(bucket, own, parse(request)?).await,
-            "ListEndpoints" => endpoint::list(bucket, own, parse(request)?).await,
-            "DeleteEndpoint" => endpoint::delete(bucket, own, parse(request)?).await,
+            "CreateDocumentClassifier" => classifier_api::create(bucket, scope, parse(request)?).await,
+            "DescribeDocumentClassifier" => classifier_api::describe(bucket, scope, parse(request)?).await,
+            "ListDocumentClassifiers" => classifier_api::list(bucket, parse(request)?).await,
+            "ListDocumentClassifierSummaries" => {
+                classifier_api::list_summaries(bucket, parse(request)?).await
+            }
+            "StopTrainingDocumentClassifier" => classifier_api::stop(bucket, scope, parse(request)?).await,
+            "DeleteDocumentClassifier" => classifier_api::delete(bucket, scope, parse(request)?).await,
+            "CreateEndpoint" => endpoint_api::create(bucket, own, parse(request)?).await,
+            "DescribeEndpoint" => endpoint_api::describe(bucket, own, parse(request)?).await,
+            "UpdateEndpoint" => endpoint_api::update(bucket, own, parse(request)?).await,
+            "ListEndpoints" => endpoint_api::list(bucket, own, parse(request)?).await,
+            "DeleteEndpoint" => endpoint_api::delete(bucket, own, parse(request)?).await,
             "StartDocumentClassificationJob" => {
                 classification_job::start(bucket, scope, parse(request)?).await
             }

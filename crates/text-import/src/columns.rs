@@ -139,90 +139,114 @@ pub(crate) fn roles(names: &[String], rows: &[Vec<String>], options: &Options) -
     let width = rows.iter().map(Vec::len).chain([names.len()]).max().unwrap_or(0);
     let numbered: Vec<String> = (1..=width).map(|number| number.to_string()).collect();
     let columns: &[String] = if names.is_empty() { &numbered } else { names };
-    let named = |wanted: &Option<String>| match wanted {
-        None => Ok(None),
-        Some(name) => match find(columns, name) {
-            Some(column) => Ok(Some(column)),
-            None => Err(Refusal::NoColumn {
-                name: name.clone(),
-                columns: columns.to_vec(),
-            }),
-        },
-    };
-    let (text, label) = (named(&options.text_column)?, named(&options.label_column)?);
-    let surest = |place: fn(&str) -> Option<usize>, not: Option<usize>| {
-        let known = names
-            .iter()
-            .enumerate()
-            .filter_map(|(column, name)| Some((place(name)?, column)));
-        known
-            .filter(|(_, column)| Some(*column) != not)
-            .min()
-            .map(|(_, column)| column)
-    };
-    let known_text = text.or_else(|| surest(text_place, label));
-    let by_name = surest(label_place, known_text);
-    let are_texts = |column: &usize| Content::of(rows, *column).are_texts();
     let mut notes = Vec::new();
-    if let Some(column) = by_name.filter(|column| label.is_none() && are_texts(column)) {
-        let name = names[column].trim();
-        notes.push(format!(
-            "column `{name}` holds long texts, which are no labels; --label-column {name} takes them"
-        ));
-    }
-    let known_label = label.or_else(|| by_name.filter(|column| !are_texts(column)));
-    let annotator = names
-        .iter()
-        .position(|name| is_annotator_name(name))
-        .filter(|column| known_text != Some(*column));
+    let known = Known::of(names, columns, rows, options, &mut notes)?;
 
     let contents: Vec<Content> = (0..width).map(|column| Content::of(rows, column)).collect();
-    let text = match known_text {
+    let text = match known.text {
         Some(text) => text,
-        None => guess_text(&contents, known_label).ok_or(Refusal::NoText)?,
+        None => guess_text(&contents, known.label).ok_or(Refusal::NoText)?,
     };
-    let label = match known_label {
+    let label = match known.label {
         Some(label) => Some(label),
         // Where the texts have a name, labels have one too.
-        None if known_text.is_some() && !names.is_empty() && width > 1 => {
-            let others: Vec<&str> = names
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| *at != text)
-                .map(|(_, name)| name.trim())
-                .collect();
-            notes.push(format!(
-                "no column is called like one of labels; name one with --label-column if it is ({})",
-                others.join(", ")
-            ));
+        None if known.text.is_some() && !names.is_empty() && width > 1 => {
+            notes.push(no_label_of(names, text));
             None
         }
         None if text_was_named(&options.text_column, names) => None,
         None => guess_label(&contents, text, rows.len()),
     };
-    if known_text.is_none() && width > 1 {
-        notes.push(format!(
-            "texts were taken from column {}, by what is in it",
-            shown(columns, text)
-        ));
+
+    let guessed = |what: &str, column| {
+        let column = shown(columns, column);
+        format!("{what} were taken from column {column}, by what is in it")
+    };
+    if known.text.is_none() && width > 1 {
+        notes.push(guessed("texts", text));
     }
-    if let (None, Some(label)) = (known_label, label) {
-        notes.push(format!(
-            "labels were taken from column {}, by what is in it",
-            shown(columns, label)
-        ));
+    if let (None, Some(label)) = (known.label, label) {
+        notes.push(guessed("labels", label));
     }
     for column in [Some(text), label].into_iter().flatten() {
         notes.extend(names.get(column).and_then(|name| same_names(names, name)));
     }
-    let is_sure = known_text.is_some() || width == 1;
     Ok(Roles {
         text,
         label,
-        annotator: annotator.filter(|column| Some(*column) != label),
-        is_sure,
+        annotator: known.annotator.filter(|column| Some(*column) != label),
+        is_sure: known.text.is_some() || width == 1,
         notes,
     })
+}
+
+/// The columns that somebody named, or whose names say what they hold.
+struct Known {
+    text: Option<usize>,
+    label: Option<usize>,
+    annotator: Option<usize>,
+}
+
+impl Known {
+    fn of(
+        names: &[String],
+        columns: &[String],
+        rows: &[Vec<String>],
+        options: &Options,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, Refusal> {
+        let (text, label) = (
+            named(columns, options.text_column.as_ref())?,
+            named(columns, options.label_column.as_ref())?,
+        );
+        let text = text.or_else(|| surest(names, text_place, label));
+        let by_name = surest(names, label_place, text);
+        let are_texts = |column: &usize| Content::of(rows, *column).are_texts();
+        if let Some(column) = by_name.filter(|column| label.is_none() && are_texts(column)) {
+            let name = names[column].trim();
+            notes.push(format!(
+                "column `{name}` holds long texts, which are no labels; --label-column {name} takes them"
+            ));
+        }
+        let annotator = names.iter().position(|name| is_annotator_name(name));
+        Ok(Self {
+            text,
+            label: label.or_else(|| by_name.filter(|column| !are_texts(column))),
+            annotator: annotator.filter(|column| text != Some(*column)),
+        })
+    }
+}
+
+/// Finds the column that somebody named, if one is named.
+fn named(columns: &[String], wanted: Option<&String>) -> Result<Option<usize>, Refusal> {
+    let Some(name) = wanted else {
+        return Ok(None);
+    };
+    let missing = || Refusal::NoColumn {
+        name: name.clone(),
+        columns: columns.to_vec(),
+    };
+    find(columns, name).ok_or_else(missing).map(Some)
+}
+
+/// Returns the column whose name says most surely what it holds, other than one.
+fn surest(names: &[String], place: fn(&str) -> Option<usize>, not: Option<usize>) -> Option<usize> {
+    let known = names
+        .iter()
+        .enumerate()
+        .filter_map(|(column, name)| Some((place(name)?, column)));
+    let others = known.filter(|(_, column)| Some(*column) != not);
+    others.min().map(|(_, column)| column)
+}
+
+/// Says that no column is called like one of labels, and which others there are.
+fn no_label_of(names: &[String], text: usize) -> String {
+    let others = names.iter().enumerate().filter(|(at, _)| *at != text);
+    let others: Vec<&str> = others.map(|(_, name)| name.trim()).collect();
+    format!(
+        "no column is called like one of labels; name one with --label-column if it is ({})",
+        others.join(", ")
+    )
 }
 
 /// Says which of several columns of one name is read.

@@ -4,7 +4,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     Refusal,
-    collect::{Collected, opened},
+    collect::opened,
+    collected::Collected,
     columnwise,
     draft::{DraftVote, Fields, text_of},
     elements::{Head, Wanted, elements},

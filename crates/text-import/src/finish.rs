@@ -4,7 +4,7 @@ use active_learning_core::{MAX_UTTERANCE_BYTES, text::is_blank};
 
 use crate::{
     Import, Refusal, Role, Row, Vote,
-    collect::Collected,
+    collected::Collected,
     draft::Draft,
     labels::{Cut, Written, is_nothing},
     tools::NUMBERED,

@@ -8,6 +8,7 @@
 //! Pure: bytes in, rows and a report out.
 
 mod collect;
+mod collected;
 mod columns;
 mod columnwise;
 mod container;

@@ -6,13 +6,12 @@ use serde_json::Value;
 
 use crate::{
     Column, Options, Refusal, Role,
-    collect::Collected,
+    collected::Collected,
     columns::{Roles, is_header, roles},
     draft::{Draft, DraftVote, Fields},
     labels::Written,
     names::{is_label_name, is_text_name},
     tools::{Tool, label_studio_label},
-    workbook::{FORMULA, NO_VALUE},
 };
 
 /// Rows by which columns are told.
@@ -23,6 +22,12 @@ const MAX_TITLES: usize = 5;
 
 /// Objects within objects whose fields are columns.
 const MAX_DEPTH: usize = 4;
+
+/// Stands in a cell that holds a formula of which the file has no value. No text begins so: it is no character.
+pub(crate) const NO_VALUE: &str = "\u{FFFE}formula";
+/// Told of a row whose text or label is such a cell.
+pub(crate) const FORMULA: &str = "a cell holds a formula without its value: open the workbook in Excel or \
+    LibreOffice, save it, and take the saved file";
 
 /// A table.
 pub(crate) struct Table {

@@ -9,10 +9,10 @@ use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
 
 use crate::{
     Refusal,
-    collect::Collected,
+    collected::Collected,
     container::check_workbook,
     source::{OpenError, Source},
-    table::Table,
+    table::{NO_VALUE, Table},
 };
 
 /// Of one that a person imports.
@@ -22,12 +22,6 @@ const LIMITS: Limits = Limits {
 };
 /// Columns that are looked at; a cell far out makes no columns of its own.
 const MAX_COLUMNS: usize = 1_000;
-
-/// Stands in a cell that holds a formula of which the file has no value. No text begins so: it is no character.
-pub(crate) const NO_VALUE: &str = "\u{FFFE}formula";
-/// Told of a row whose text or label is such a cell.
-pub(crate) const FORMULA: &str = "a cell holds a formula without its value: open the workbook in Excel or \
-    LibreOffice, save it, and take the saved file";
 
 /// A sheet: its rows with their numbers, from 1.
 pub(crate) struct Sheet {

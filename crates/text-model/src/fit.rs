@@ -4,11 +4,12 @@
 //! The machine is the better one on thousands of texts, naive Bayes on dozens; how much each has to say is
 //! decided by texts that none has seen.
 
-use active_learning_core::{random::Random, text::Vector};
+use active_learning_core::random::Random;
 
 use crate::{
     dense::DenseFit,
     features::Features,
+    labelled::{Labelled, class_costs},
     spread::Spread,
     weights::{Weighting, Weights},
 };
@@ -17,32 +18,12 @@ use crate::{
 const EPOCHS: usize = 5;
 /// Cost of an error of the support vector machine.
 const COST: f32 = 0.7;
-/// Rare classes' errors cost at most so many times more.
-const MAX_CLASS_COST: f32 = 10.0;
 /// Pseudo-count of naive Bayes.
 const SMOOTHING: f32 = 0.1;
 /// Pseudo-count of the ratios by which the machine's n-grams are weighted.
 const RATIO_SMOOTHING: f32 = 0.3;
 /// Share of an n-gram's weight that does not depend on its ratios.
 const EVEN_SHARE: f32 = 0.3;
-
-/// A text to learn from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Labelled<'a> {
-    pub features: &'a Features,
-    /// Numbers of its classes, ascending.
-    pub labels: &'a [u32],
-    /// What an encoder made of it.
-    pub vector: Option<&'a Vector>,
-    /// Whether it was chosen because a model was in doubt.
-    pub is_chosen: bool,
-}
-
-impl Labelled<'_> {
-    pub(crate) fn has(&self, class: usize) -> bool {
-        self.labels.iter().any(|&label| label as usize == class)
-    }
-}
 
 /// What was learned from one set of texts.
 pub(crate) struct Fit {
@@ -239,17 +220,6 @@ fn support_vectors(
         }
     }
     weights
-}
-
-/// Errors on a class cost more the rarer it is, by the square root.
-pub(crate) fn class_costs(texts: &[Labelled<'_>], classes: usize, cost: f32) -> Vec<f32> {
-    let mut counts = vec![0_u32; classes];
-    for &label in texts.iter().flat_map(|text| text.labels) {
-        counts[label as usize] += 1;
-    }
-    let mean = counts.iter().sum::<u32>() as f32 / classes as f32;
-    let of_class = |count: u32| cost * (mean / count.max(1) as f32).sqrt().clamp(1.0, MAX_CLASS_COST);
-    counts.into_iter().map(of_class).collect()
 }
 
 fn squared_length(features: &Features, weighting: &Weighting, importance: &[f32]) -> f32 {

@@ -8,12 +8,16 @@ mod calibration;
 mod dense;
 mod features;
 mod fit;
+mod labelled;
 pub mod metrics;
 mod model;
 mod model_file;
+mod model_format;
+mod plan;
 mod spread;
 pub mod train;
 pub mod training_data;
+mod vectors;
 mod weighing;
 mod weights;
 mod words;
@@ -22,7 +26,7 @@ pub use active_learning_core::dataset::Mode;
 pub use features::Features;
 pub use metrics::EvaluationMetrics;
 pub use model::{Model, Prediction};
-pub use model_file::ModelError;
+pub use model_format::ModelError;
 pub use train::{Confidence, MAX_UNLABELLED, Trained, train, train_classes, train_within};
 pub use training_data::{
     LABEL_DELIMITER, MAX_CLASSES, MAX_ENCODED, MAX_LABELS, TrainingDataError, TrainingSet,

@@ -6,11 +6,11 @@ use active_learning_core::{dataset::Mode, text::Vector};
 
 use crate::{
     calibration::{Calibration, to_probabilities},
-    dense,
     features::{self, Features, GROUPS, Revision},
     fit::Fit,
-    model_file::ModelError,
-    train::Plan,
+    model_format::ModelError,
+    plan::Plan,
+    vectors::add,
 };
 
 /// Most bytes of weights: the file of a model of up to about 100 classes stays below 2 MB.
@@ -202,7 +202,7 @@ impl Model {
             }
         }
         if let (Some(own), Some(vector)) = (&self.vectors, vector) {
-            dense::add(&mut scores, &own.weights, vector.unit());
+            add(&mut scores, &own.weights, vector.unit());
         }
         to_probabilities(self.mode, &mut scores);
         scores

@@ -21,46 +21,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     features::{GROUPS, HASH_BITS, Revision},
     model::{Model, Rows, VectorWeights},
+    model_format::{FORMAT_VERSION, ModelError, WITHOUT_SIGNS, WITHOUT_VECTORS},
 };
 
 const MAGIC: &[u8; 8] = b"txtmodel";
-/// Also stands for how features and probabilities are made: a change there needs a new number.
-///
-/// A model that looks at no vectors is written in the format before, which is the same without them.
-const FORMAT_VERSION: u32 = 5;
-/// The format before.
-const WITHOUT_VECTORS: u32 = 4;
-/// The one before that, which is the same but for what a model sees: no signs.
-const WITHOUT_SIGNS: u32 = 3;
 const CHECKSUM_BYTES: usize = 4;
 const ALIGNMENT: usize = 8;
-
-/// Why a model file is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// Another kind of file, or nothing at all.
-    #[error("not a model file")]
-    NotAModel,
-    /// Written by another release.
-    #[error(
-        "model format {0} is not supported, this release reads formats {WITHOUT_SIGNS} to {FORMAT_VERSION}: train the model again"
-    )]
-    UnsupportedFormat(u32),
-    /// Cut short or changed since it was written.
-    #[error("the model file is damaged")]
-    Damaged,
-    /// The vectors that it looks at come from an encoder that is not at hand.
-    #[error(
-        "the model was trained with text encoder {needed}, in use is {at_hand}: put that encoder back, \
-         or train the model again"
-    )]
-    OtherEncoder {
-        /// Identity of the encoder that it was trained with.
-        needed: String,
-        /// Identity of the encoder in use, or `none`.
-        at_hand: String,
-    },
-}
 
 #[derive(Serialize, Deserialize)]
 struct Header {

@@ -7,7 +7,7 @@
 
 use active_learning_core::text::Vector;
 
-use crate::dense::{DenseWeights, Inputs};
+use crate::vectors::{DenseWeights, Inputs};
 
 /// Most alike texts that a text is joined to.
 const NEIGHBOURS: usize = 15;

@@ -22,9 +22,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     calibration::{Calibration, Judged},
     features::Features,
-    fit::{Fit, Labelled, fit},
+    fit::{Fit, fit},
+    labelled::Labelled,
     metrics::{self, EvaluationMetrics, Outcome},
     model::{MAX_WEIGHT_BYTES, Model},
+    plan::Plan,
     spread::Spread,
     training_data::{Example, TrainingSet},
     weighing,
@@ -99,18 +101,6 @@ pub fn train_within(set: &TrainingSet, max_weight_bytes: usize, seed: u64) -> Tr
         seed,
     };
     train_on(&plan, &texts)
-}
-
-/// What is the same for all texts of a training.
-pub(crate) struct Plan<'a> {
-    pub mode: Mode,
-    pub labels: &'a [String],
-    /// What made the texts' vectors, if they have any.
-    pub encoder: Option<&'a str>,
-    /// Vectors of texts without labels.
-    pub unlabelled: &'a [Vector],
-    pub max_weight_bytes: usize,
-    pub seed: u64,
 }
 
 /// Trains a multi-class model on texts whose features are at hand, each with the number of its class.

@@ -19,7 +19,7 @@ use active_learning_core::{
     text::{Vector, VectorId, vector_id},
 };
 
-use crate::{features::Features, fit::Labelled};
+use crate::{features::Features, labelled::Labelled};
 
 /// Separates the labels of a row in a multi-label file.
 pub const LABEL_DELIMITER: char = '|';

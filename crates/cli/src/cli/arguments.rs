@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    advise, beginning, disputes, failed_events, fault_run, import, labels, models, reviewers, sign_in,
-    simulate,
+    advise, beginning, disputes, encoder, failed_events, fault_run, import, labels, model_commands,
+    reviewers, sign_in, simulate,
 };
 
 /// Keeps a text classifier fresh with people in the loop.
@@ -57,6 +57,10 @@ pub struct StackOptions {
     /// What the classifier learns from, Comprehend CSV (label,text) [default: the sample news, the first time]
     #[arg(long, value_name = "FILE")]
     pub training_data: Option<PathBuf>,
+    /// Text encoder of the built-in classifier: built-in, none, or a folder, which is put into the stack [default: as
+    /// the parameter TextEncoder]
+    #[arg(long, value_name = "ENCODER")]
+    pub encoder: Option<encoder::Choice>,
     /// Seed of faults by chance that befall the services
     #[arg(long, value_name = "SEED", hide = true)]
     pub faults: Option<u64>,
@@ -71,7 +75,16 @@ impl StackOptions {
             template: self.template.or_else(|| before.template.clone()),
             param: [before.param.clone(), self.param].concat(),
             training_data: self.training_data.or_else(|| before.training_data.clone()),
+            encoder: self.encoder.or_else(|| before.encoder.clone()),
             faults: self.faults.or(before.faults),
+        }
+    }
+
+    /// Refuses an encoder that cannot be used, before anything is started.
+    pub fn check_encoder(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        match &self.encoder {
+            Some(choice) => choice.check(),
+            None => Ok(()),
         }
     }
 
@@ -83,6 +96,7 @@ impl StackOptions {
             (self.template.is_some(), "--template"),
             (!self.param.is_empty(), "--param"),
             (self.training_data.is_some(), "--training-data"),
+            (self.encoder.is_some(), "--encoder"),
         ];
         given
             .into_iter()
@@ -123,7 +137,7 @@ pub enum Command {
     )]
     Import(import::Options),
     #[command(flatten)]
-    Models(models::Command),
+    Models(model_commands::Command),
     /// Shows and changes the labels there are, of the running stack or of one on AWS
     #[command(after_help = "Example: active-learning labels rename Sport Sports")]
     Labels(labels::Options),

@@ -4,16 +4,31 @@ use serde_json::{Value, json};
 
 use super::{
     plan::{Fate, Plan},
-    preview::{counted, listed},
     store::Known,
 };
+use crate::wording::{counted, listed};
 
 /// Says what becomes of the texts with labels.
-pub(super) fn fates(plan: &Plan) -> Vec<String> {
-    let trains = plan.count(&Fate::Trains);
+///
+/// Of those that people here have answered otherwise, none trains by itself.
+pub(super) fn fates(plan: &Plan, stack: Option<&Known>) -> Vec<String> {
+    let (tie, outvoted) = stack.map_or((0, 0), |known| (known.tied(), known.outvoted()));
+    let trains = plan.count(&Fate::Trains) - tie - outvoted;
     let mut said = Vec::new();
     if trains > 0 {
         said.push(format!("{} the next model", do_what(trains, "trains", "train")));
+    }
+    if tie > 0 {
+        let one = "contradicts what people answered here";
+        let what = do_what(tie, one, "contradict what people answered here");
+        said.push(format!(
+            "{what}: an adjudicator decides, see `active-learning disputed`"
+        ));
+    }
+    if outvoted > 0 {
+        let one = "contradicts what more people answered here";
+        let what = do_what(outvoted, one, "contradict what more people answered here");
+        said.push(format!("{what}: their answer stays, the label is kept as a vote"));
     }
     let mut say = |named: Vec<(String, usize)>, what: &dyn Fn(usize) -> String, then: &str| {
         let texts: usize = named.iter().map(|(_, texts)| texts).sum();

@@ -11,6 +11,7 @@ use super::{
     plan::{Fate, Plan},
     store::{Done, Known},
 };
+use crate::wording::{counted, listed};
 
 /// Things that are shown one by one; the rest is counted.
 const SHOWN: usize = 10;
@@ -62,7 +63,7 @@ pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> St
             counted(pool, "text")
         ),
     );
-    for (place, fate) in fates(plan).iter().enumerate() {
+    for (place, fate) in fates(plan, known).iter().enumerate() {
         line(&mut text, if place == 0 { "of these" } else { "" }, fate);
     }
     for (name, said) in known.map(self::known).unwrap_or_default() {
@@ -73,92 +74,77 @@ pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> St
 
 fn file_in_words(File { name, import }: &File) -> String {
     let mut text = format!("{name}\n");
-    line(&mut text, "format", format(import));
+    let mut say = |name: &str, value: String| line(&mut text, name, value);
+    say("format", format(import));
     if !import.columns.is_empty() {
-        line(&mut text, "columns", columns(import));
+        say("columns", columns(import));
     }
     let summary = Summary::of(&import.rows);
-    let Summary {
-        labelled,
-        unlabelled,
-        votes,
-        duplicates,
-        ..
-    } = summary;
-    let texts = labelled + unlabelled;
-    line(
-        &mut text,
-        "texts",
-        format!(
-            "{texts}: {labelled} with labels ({}), {unlabelled} without; {}",
-            counted(votes, "vote"),
-            counted(duplicates, "duplicate")
-        ),
-    );
+    say("texts", texts(&summary));
     if let Some(Row { text: first, .. }) = import.rows.first() {
-        line(&mut text, "the first", shown(first));
+        say("the first", shown(first));
     }
     if !summary.labels.is_empty() {
-        line(
-            &mut text,
-            "labels",
-            listed(&summary.labels, |label: &LabelCount| {
-                format!("{} {}", label.name, label.votes)
-            }),
-        );
+        let label = |label: &LabelCount| format!("{} {}", label.name, label.votes);
+        say("labels", listed(&summary.labels, label));
     }
-    summary
-        .joined
-        .iter()
-        .for_each(|joined| line(&mut text, "joined", joined));
+    for joined in &summary.joined {
+        say("joined", joined.clone());
+    }
     if summary.annotators.keys().any(|name| !name.is_empty()) {
-        let named: Vec<_> = summary.annotators.iter().collect();
-        line(
-            &mut text,
-            "annotators",
-            listed(&named, |(name, votes)| {
-                format!(
-                    "{} {votes}",
-                    if name.is_empty() {
-                        "not named"
-                    } else {
-                        name.as_str()
-                    }
-                )
-            }),
-        );
+        say("annotators", annotators(&summary));
     }
     if !summary.conflicts.is_empty() {
-        let told = |conflict: &Conflict| {
-            format!(
-                "lines {} ({})",
-                numbers(&conflict.lines),
-                one_of(&conflict.labels)
-            )
-        };
-        line(
-            &mut text,
-            "different",
-            format!("labels of one text: {}", listed(&summary.conflicts, told)),
-        );
+        let conflicts = listed(&summary.conflicts, conflict);
+        say("different", format!("labels of one text: {conflicts}"));
     }
     for note in &import.notes {
-        line(&mut text, "note", note);
+        say("note", note.clone());
     }
     if !import.rejected.is_empty() {
-        line(&mut text, "rejected", counted(import.rejected.len(), "row"));
-        for rejected in import.rejected.iter().take(SHOWN) {
-            line(
-                &mut text,
-                "",
-                format!("line {}: {}", rejected.line, rejected.reason),
-            );
-        }
-        if let Some(more) = import.rejected.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-            line(&mut text, "", format!("… and {more} more; --json lists all"));
-        }
+        say("rejected", counted(import.rejected.len(), "row"));
+        rejected(import).into_iter().for_each(|row| say("", row));
     }
     text
+}
+
+fn texts(summary: &Summary) -> String {
+    let (labelled, unlabelled) = (summary.labelled, summary.unlabelled);
+    format!(
+        "{}: {labelled} with labels ({}), {unlabelled} without; {}",
+        labelled + unlabelled,
+        counted(summary.votes, "vote"),
+        counted(summary.duplicates, "duplicate")
+    )
+}
+
+fn annotators(summary: &Summary) -> String {
+    let named: Vec<_> = summary.annotators.iter().collect();
+    listed(&named, |(name, votes)| {
+        let name = if name.is_empty() {
+            "not named"
+        } else {
+            name.as_str()
+        };
+        format!("{name} {votes}")
+    })
+}
+
+fn conflict(conflict: &Conflict) -> String {
+    format!(
+        "lines {} ({})",
+        numbers(&conflict.lines),
+        one_of(&conflict.labels)
+    )
+}
+
+/// Lists the first rows that were rejected.
+fn rejected(import: &Import) -> Vec<String> {
+    let shown = import.rejected.iter().take(SHOWN);
+    let shown = shown.map(|row| format!("line {}: {}", row.line, row.reason));
+    let more = import.rejected.len().saturating_sub(SHOWN);
+    let more = (more > 0).then(|| format!("… and {more} more; --json lists all"));
+    shown.chain(more).collect()
 }
 
 fn line(text: &mut String, name: &str, value: impl AsRef<str>) {
@@ -189,14 +175,6 @@ fn columns(import: &Import) -> String {
     })
 }
 
-pub(super) fn listed<T>(things: &[T], name: impl Fn(&T) -> String) -> String {
-    let mut names: Vec<String> = things.iter().take(2 * SHOWN).map(name).collect();
-    if things.len() > names.len() {
-        names.push(format!("… and {} more", things.len() - names.len()));
-    }
-    names.join(", ")
-}
-
 /// Names the first few of several labels.
 fn one_of(labels: &[String]) -> String {
     let mut names: Vec<&str> = labels.iter().take(SHOWN / 2).map(String::as_str).collect();
@@ -204,14 +182,6 @@ fn one_of(labels: &[String]) -> String {
         names.push("…");
     }
     names.join(" / ")
-}
-
-/// Counts things in words.
-pub(super) fn counted(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
-    }
 }
 
 fn numbers(lines: &[u64]) -> String {
@@ -251,7 +221,9 @@ pub(super) fn as_json(files: &[File], plan: &Plan, known: Option<&Known>) -> Val
         "files": files.iter().map(file).collect::<Vec<_>>(),
         "toLabel": plan.labelled.len(),
         "toAsk": plan.pool.len(),
-        "toTrain": plan.count(&Fate::Trains),
+        "toTrain": plan.count(&Fate::Trains) - known.map_or(0, |known| known.tied() + known.outvoted()),
+        "tieWithAnswers": known.map(Known::tied),
+        "outvotedByAnswers": known.map(Known::outvoted),
         "contradictory": plan.contradictory,
         "tied": plan.count(&Fate::Tied),
         "unusable": plan.unusable,

@@ -73,6 +73,10 @@ enum Before {
     All,
     /// It had another label by the same hand.
     Another(Replaced),
+    /// People here answered something else, as many of them: an adjudicator has to decide.
+    Ties,
+    /// More people here answered something else: their answer stays.
+    Outvoted,
 }
 
 /// What a corrected file takes the place of.
@@ -128,6 +132,18 @@ impl Known {
         self.labelled.iter().filter(is_changed).count()
     }
 
+    /// Counts texts of which as many people here have answered something else.
+    pub(super) fn tied(&self) -> usize {
+        let is_tie = |before: &&Before| **before == Before::Ties;
+        self.labelled.iter().filter(is_tie).count()
+    }
+
+    /// Counts texts of which more people here have answered something else.
+    pub(super) fn outvoted(&self) -> usize {
+        let is_outvoted = |before: &&Before| **before == Before::Outvoted;
+        self.labelled.iter().filter(is_outvoted).count()
+    }
+
     /// Counts texts to ask that were asked, answered or wait already.
     pub(super) fn asked(&self) -> usize {
         self.pool.iter().filter(|is_known| **is_known).count()
@@ -159,8 +175,27 @@ fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Question>) -> B
         Some(Answer::Labels { labels }) => labels.clone(),
         Some(_) | None => Vec::new(),
     };
-    let replaced = other.max().map(|at| Replaced { at, labels });
-    replaced.map_or(Before::Nothing, Before::Another)
+    match other.max() {
+        Some(at) => Before::Another(Replaced { at, labels }),
+        None if labelled.fate == Fate::Trains => against(question, labelled),
+        None => Before::Nothing,
+    }
+}
+
+/// Returns what becomes of an answer of people here when the votes of a file come to it.
+fn against(question: &Question, labelled: &Labelled) -> Before {
+    let Some(answer) = question.answer() else {
+        return Before::Nothing;
+    };
+    let says_otherwise = labelled.votes.iter().all(|vote| vote.answer != *answer);
+    let mut together = question.clone();
+    together.answer_with(&labelled.votes);
+    match together.answer() {
+        _ if !says_otherwise => Before::Nothing,
+        None => Before::Ties,
+        Some(still) if still == answer => Before::Outvoted,
+        Some(_) => Before::Nothing,
+    }
 }
 
 /// Does what was planned. Idempotent, and can be repeated where it broke off.
@@ -203,8 +238,10 @@ pub(super) async fn store(
         done.disputed += note_all(place, records).await?;
     }
     done.changed = known.changed();
-    let trains = |new: &&New| new.labelled.fate == Fate::Trains;
-    done.training = new.iter().filter(trains).count();
+    let trains = |(labelled, before): &(&Labelled, &Before)| {
+        labelled.fate == Fate::Trains && !matches!(before, Before::All | Before::Ties | Before::Outvoted)
+    };
+    done.training = plan.labelled.iter().zip(&known.labelled).filter(trains).count();
     Ok(done)
 }
 
@@ -220,7 +257,7 @@ impl New {
         let mut labelled = labelled.clone();
         let replaced = match before {
             Before::Another(replaced) => Some(replaced.clone()),
-            Before::Nothing | Before::All => None,
+            Before::Nothing | Before::All | Before::Ties | Before::Outvoted => None,
         };
         // The file is the newer word, also where it says of no vote when it was given, or of all the same.
         for vote in &mut labelled.votes {
@@ -314,13 +351,13 @@ async fn note_all(place: &Place, records: Vec<LabelledRecord>) -> Result<usize, 
 async fn note(questions: &Questions, labelled: &LabelledRecord) -> Result<Question, Failure> {
     let record = &labelled.record;
     let add = |question: &mut Option<Question>| {
-        let was_disputed = question
-            .as_ref()
-            .is_some_and(|question| question.state == State::Disputed);
+        let before = question.as_ref().map(|question| question.state);
+        let was_disputed = before == Some(State::Disputed);
         let question = question.get_or_insert_with(|| Question::known(record.clone()));
         question.answer_with(&labelled.votes);
         // Nobody is being asked who could decide.
-        if question.human_loop.is_none() && question.consensus == Some(Consensus::Tie) {
+        let is_asked = before == Some(State::Asked) && question.human_loop.is_some();
+        if !is_asked && question.consensus == Some(Consensus::Tie) {
             question.state = State::Disputed;
         }
         (question.clone(), was_disputed)

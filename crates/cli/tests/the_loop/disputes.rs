@@ -191,6 +191,55 @@ async fn exported(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_imported_label_that_contradicts_an_answer_is_disputed_and_said_so() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let stack = Stack::start(folder.path(), &rows[..24], &BY_HAND).await;
+    say(&stack, json!({})).await;
+    answer(&stack, "ann", "World").await;
+    until(async || exported(folder.path()).await.len() == 1).await;
+    let file = folder.path().join("other.csv");
+    std::fs::write(&file, format!("text,label\n\"{TEXT}\",Sports\n")).expect("written");
+    let file = file.to_string_lossy().into_owned();
+    let import = |end: &'static str| {
+        let file = file.clone();
+        let folder = folder.path().to_owned();
+        async move { harness::command(&folder, &["import", &file, "--classifier", "news", end]).await }
+    };
+
+    let preview = import("--preview").await;
+    let first = import("--yes").await;
+    let again = import("--yes").await;
+    let disputed = harness::command(folder.path(), &["disputed"]).await;
+    let id = record_id("news", TEXT);
+    let decided = harness::command(folder.path(), &["adjudicate", &id, "--label", "Sports"]).await;
+    let rows = exported(folder.path()).await;
+    stack.stop().await;
+
+    assert!(
+        preview.1.contains("1 contradicts what people answered here") && !preview.1.contains("1 trains"),
+        "{}",
+        preview.1
+    );
+    assert!(
+        first.1.contains("1 text for an adjudicator") && !first.1.contains("trains the next model"),
+        "{}",
+        first.1
+    );
+    assert!(
+        again
+            .1
+            .contains("Labels for 0 new texts, beside 1 text with known labels"),
+        "{}",
+        again.1
+    );
+    assert!(disputed.1.contains("velodrome"), "{}", disputed.1);
+    assert!(decided.0, "{}", decided.1);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(rows[0].starts_with("Sports,"), "{}", rows[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_correction_after_consolidation_is_what_the_export_holds_once() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let stack = Stack::start(folder.path(), &news()[..24], &BY_HAND).await;

@@ -107,6 +107,46 @@ async fn labelled(stack: &Killable) -> Vec<LabelledRecord> {
     records
 }
 
+/// Returns the versions as soon as the build of the first one is written down: it serves a moment before.
+async fn versions_once_deployed(state: &Path) -> Vec<Value> {
+    let mut versions = Vec::new();
+    until(async || {
+        let (done, printed) = command(state, &["versions", "--json"]).await;
+        assert!(done, "{printed}");
+        let mut documents = serde_json::Deserializer::from_str(&printed).into_iter::<Vec<Value>>();
+        versions = documents.next().expect("a document").expect("JSON");
+        versions.iter().any(|version| version["outcome"] == "deployed")
+    })
+    .await;
+    versions
+}
+
+/// Runs a first start to the end, which writes its errors into a file; returns what it said there before it was ready.
+async fn said_by_a_first_start(state: &Path, file: &Path) -> String {
+    let errors = std::fs::File::create(file).expect("a file");
+    let stack = Killable::run_saying(state, &[], &[], errors.into());
+    let said = std::fs::read_to_string(file).expect("text");
+    stack.kill();
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_says_that_it_trains_and_the_next_one_has_nothing_to_wait_for() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (state, file) = (folder.path().join("state"), folder.path().join("errors"));
+
+    let first = said_by_a_first_start(&state, &file).await;
+    let next = said_by_a_first_start(&state, &file).await;
+
+    let of_training = |said: &str| {
+        said.lines()
+            .filter(|line| line.contains("Training the first model"))
+            .count()
+    };
+    assert_eq!(of_training(&first), 1, "{first}");
+    assert_eq!(of_training(&next), 0, "{next}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_without_training_data_asks_people_until_it_has_a_model_and_ranks_what_waits_by_it() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -162,7 +202,7 @@ async fn a_stack_without_training_data_asks_people_until_it_has_a_model_and_rank
     .await;
     let mut before_the_model = labelled(&stack).await;
     before_the_model.sort_by(|a, b| a.labelled_at.cmp(&b.labelled_at));
-    let versions = command(&state, &["versions"]).await.1;
+    let versions = versions_once_deployed(&state).await;
 
     assert!(
         before_the_model.len() < tickets.len(),
@@ -174,9 +214,26 @@ async fn a_stack_without_training_data_asks_people_until_it_has_a_model_and_rank
             .take(15)
             .all(|record| !is_test(&record.record.utterance, 0.2))
     );
+    let [first_model] = &versions[..] else {
+        panic!("one model was built: {versions:?}");
+    };
+    assert_eq!(
+        (
+            &first_model["serving"],
+            &first_model["outcome"],
+            &first_model["champion"]
+        ),
+        (&json!(true), &json!("deployed"), &Value::Null)
+    );
+    assert_eq!(
+        first_model["testRows"],
+        json!(0),
+        "nothing is held out yet: {first_model}"
+    );
+    let why = first_model["why"].as_str().unwrap_or_default();
     assert!(
-        versions.contains("cross-validation") || versions.contains("serves"),
-        "{versions}"
+        why.contains("nothing is held out yet: in cross-validation"),
+        "{first_model}"
     );
 
     // What waits is ranked by the model now, and a part of it is held out to compare models on.

@@ -139,6 +139,11 @@ impl Killable {
 
     /// Starts it with a command and template parameters, and waits until it is ready.
     pub fn run(state_dir: &Path, command: &[&str], parameters: &[&str]) -> Self {
+        Self::run_saying(state_dir, command, parameters, Stdio::inherit())
+    }
+
+    /// As [`run`](Self::run), with a place for what it says on standard error.
+    pub fn run_saying(state_dir: &Path, command: &[&str], parameters: &[&str], errors: Stdio) -> Self {
         // The file of the process before would be taken for this one's.
         let _ = std::fs::remove_file(state_dir.join("outputs.json"));
         let child = Command::new(PROGRAM)
@@ -148,6 +153,7 @@ impl Killable {
             .args(["--param", &format!("{}={}", TEXT_ENCODER.0, TEXT_ENCODER.1)])
             .args(parameters.iter().flat_map(|parameter| ["--param", parameter]))
             .stdout(Stdio::null())
+            .stderr(errors)
             .spawn()
             .expect("the program runs");
         let deadline = Instant::now() + PATIENCE;

@@ -13,6 +13,7 @@ mod labels;
 mod new_models;
 mod people;
 mod predictions;
+mod producers;
 mod results_pushed;
 mod reviewers;
 mod upgrade;

@@ -69,110 +69,121 @@ impl Rules {
 /// Without a test file the service splits by itself. That rows are UTF-8 and one line each is ensured by
 /// [`CsvWriter`](super::CsvWriter), or told by [`inspect_csv`](super::inspect_csv) of files from elsewhere.
 pub fn check(train: &FileSummary, test: Option<&FileSummary>, rules: &Rules) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut report = |severity, message: String| problems.push(Problem { severity, message });
-    let classes = train.classes.len();
-    if classes < 2 {
-        report(
-            Severity::Error,
-            format!(
-                "the training data has {}, at least two are needed",
-                count(classes, "class", "classes")
-            ),
-        );
-    }
-    if classes > rules.max_classes {
-        report(
-            Severity::Error,
-            format!(
-                "the training data has {classes} classes, at most {} are supported",
-                rules.max_classes
-            ),
-        );
-    }
-    if train.rows < rules.min_rows {
-        report(
-            Severity::Error,
-            format!(
-                "the training data has {} rows, at least {} are needed",
-                train.rows, rules.min_rows
-            ),
-        );
-    }
-    let bytes = train.bytes + test.map_or(0, |test| test.bytes);
-    if bytes > rules.max_bytes {
-        report(
-            Severity::Error,
-            format!(
-                "the dataset has {bytes} bytes, at most {} are accepted",
-                rules.max_bytes
-            ),
-        );
-    }
-    for (class, &rows) in &train.classes {
-        let class_name = shown(class);
-        let (severity, least) = match rows {
-            _ if rows < rules.min_rows_per_class => (Severity::Error, rules.min_rows_per_class),
-            _ if rows < rules.advised_rows_per_class => (Severity::Warning, rules.advised_rows_per_class),
-            _ => continue,
-        };
-        let verb = if severity == Severity::Error {
-            "are needed"
-        } else {
-            "are advised"
-        };
-        report(
-            severity,
-            format!(
-                "class {class_name} has {} to train on, at least {least} {verb}",
-                count(rows as usize, "row", "rows")
-            ),
-        );
-    }
-    for class in train.classes.keys() {
-        let class_name = shown(class);
-        if class.trim().is_empty() || class.contains(char::is_control) {
-            report(
-                Severity::Error,
-                format!("class {class_name} is blank or holds a control character"),
-            );
-        }
-        if class.trim() != class {
-            report(
-                Severity::Error,
-                format!("class {class_name} begins or ends with white space"),
-            );
-        }
-        if class.chars().count() > MAX_CLASS_CHARACTERS {
-            report(
-                Severity::Error,
-                format!("class {class_name} is longer than {MAX_CLASS_CHARACTERS} characters"),
-            );
-        }
-    }
-    if let Some(test) = test {
-        let missing = |from: &FileSummary, of: &FileSummary| {
-            let classes = of
-                .classes
-                .keys()
-                .filter(|class| !from.classes.contains_key(*class));
-            classes.map(|class| shown(class)).collect::<Vec<_>>().join(", ")
-        };
-        let (untested, untrained) = (missing(test, train), missing(train, test));
-        if !untested.is_empty() {
-            report(
-                Severity::Error,
-                format!("the test data has no row of {untested}; every class needs one"),
-            );
-        }
-        if !untrained.is_empty() {
-            report(
-                Severity::Error,
-                format!("the test data has classes that are not trained: {untrained}"),
-            );
-        }
-    }
+    let mut problems: Vec<Problem> = [
+        too_few_classes(train),
+        too_many_classes(train, rules),
+        too_few_rows(train, rules),
+        too_large(train, test, rules),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let classes = train.classes.iter();
+    problems.extend(classes.filter_map(|(class, &rows)| too_few_rows_of(class, rows, rules)));
+    problems.extend(train.classes.keys().flat_map(|class| bad_name(class)));
+    problems.extend(test.into_iter().flat_map(|test| other_classes(train, test)));
     problems
+}
+
+impl Problem {
+    fn error(message: String) -> Self {
+        Self {
+            severity: Severity::Error,
+            message,
+        }
+    }
+
+    fn warning(message: String) -> Self {
+        Self {
+            severity: Severity::Warning,
+            message,
+        }
+    }
+}
+
+fn too_few_classes(train: &FileSummary) -> Option<Problem> {
+    let classes = train.classes.len();
+    let classes = (classes < 2).then(|| count(classes, "class", "classes"))?;
+    Some(Problem::error(format!(
+        "the training data has {classes}, at least two are needed"
+    )))
+}
+
+fn too_many_classes(train: &FileSummary, rules: &Rules) -> Option<Problem> {
+    let (classes, most) = (train.classes.len(), rules.max_classes);
+    let message = || format!("the training data has {classes} classes, at most {most} are supported");
+    (classes > most).then(|| Problem::error(message()))
+}
+
+fn too_few_rows(train: &FileSummary, rules: &Rules) -> Option<Problem> {
+    let (rows, least) = (train.rows, rules.min_rows);
+    let message = || format!("the training data has {rows} rows, at least {least} are needed");
+    (rows < least).then(|| Problem::error(message()))
+}
+
+fn too_large(train: &FileSummary, test: Option<&FileSummary>, rules: &Rules) -> Option<Problem> {
+    let (bytes, most) = (train.bytes + test.map_or(0, |test| test.bytes), rules.max_bytes);
+    let message = || format!("the dataset has {bytes} bytes, at most {most} are accepted");
+    (bytes > most).then(|| Problem::error(message()))
+}
+
+fn too_few_rows_of(class: &str, rows: u64, rules: &Rules) -> Option<Problem> {
+    let (least, advised) = (rules.min_rows_per_class, rules.advised_rows_per_class);
+    let (class, found) = (shown(class), count(rows as usize, "row", "rows"));
+    let message = |least: u64, verb: &str| {
+        format!("class {class} has {found} to train on, at least {least} are {verb}")
+    };
+    match rows {
+        _ if rows < least => Some(Problem::error(message(least, "needed"))),
+        _ if rows < advised => Some(Problem::warning(message(advised, "advised"))),
+        _ => None,
+    }
+}
+
+/// Returns what is wrong with the name of a class.
+fn bad_name(class: &str) -> Vec<Problem> {
+    let wrong = [
+        (
+            class.trim().is_empty() || class.contains(char::is_control),
+            "is blank or holds a control character".to_owned(),
+        ),
+        (
+            class.trim() != class,
+            "begins or ends with white space".to_owned(),
+        ),
+        (
+            class.chars().count() > MAX_CLASS_CHARACTERS,
+            format!("is longer than {MAX_CLASS_CHARACTERS} characters"),
+        ),
+    ];
+    let class = shown(class);
+    let wrong = wrong.into_iter().filter(|(is_wrong, _)| *is_wrong);
+    wrong
+        .map(|(_, what)| Problem::error(format!("class {class} {what}")))
+        .collect()
+}
+
+/// Returns the problems of classes that only one of the files has.
+fn other_classes(train: &FileSummary, test: &FileSummary) -> Vec<Problem> {
+    let (untested, untrained) = (missing(test, train), missing(train, test));
+    let untested = (!untested.is_empty())
+        .then(|| format!("the test data has no row of {untested}; every class needs one"));
+    let untrained = (!untrained.is_empty())
+        .then(|| format!("the test data has classes that are not trained: {untrained}"));
+    [untested, untrained]
+        .into_iter()
+        .flatten()
+        .map(Problem::error)
+        .collect()
+}
+
+/// Lists the classes of one file that another one lacks.
+fn missing(from: &FileSummary, of: &FileSummary) -> String {
+    let missing = of
+        .classes
+        .keys()
+        .filter(|class| !from.classes.contains_key(*class));
+    missing.map(|class| shown(class)).collect::<Vec<_>>().join(", ")
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {

@@ -8,7 +8,6 @@
 
 use std::io::{self, Chain, Cursor, Read};
 
-use super::BadRow;
 use crate::{
     feedback::prediction::split_labels,
     labels::{human_loop::is_answer_word, label_key::label_key},
@@ -67,6 +66,16 @@ pub struct TrainingRow {
     pub label: String,
     /// Its text.
     pub text: String,
+}
+
+/// A row that cannot be used. Safe to show: it never holds the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct BadRow {
+    /// Line on which the row starts, from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub reason: String,
 }
 
 /// Why there is no row.

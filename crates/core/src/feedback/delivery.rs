@@ -92,24 +92,55 @@ fn damaged(
 
 /// Cuts a line into its records: one, unless a producer has put several without a line feed between them.
 ///
-/// Returns with them how many bytes are dealt with. Of a complete line that is all of them: what follows
-/// the last good value is one piece. Of the beginning of a long line it is the good values.
+/// What is no JSON is one piece, up to the next record, as far as there is one: it takes no other with it. Returns with
+/// the pieces how many bytes are dealt with. Of a complete line that is all of them. Of the beginning of a long line it
+/// is the good values, and what stands before one.
 fn records(line: &[u8], complete: bool) -> (Vec<&[u8]>, usize) {
-    let mut values = serde_json::Deserializer::from_slice(line).into_iter::<IgnoredAny>();
     let (mut records, mut start) = (Vec::new(), 0);
-    while let Some(Ok(_)) = values.next() {
-        let end = values.byte_offset();
-        records.push(line[start..end].trim_ascii());
-        start = end;
+    loop {
+        let before = start;
+        let mut values = serde_json::Deserializer::from_slice(&line[before..]).into_iter::<IgnoredAny>();
+        let is_cut_off = loop {
+            match values.next() {
+                Some(Ok(_)) => {
+                    let end = before + values.byte_offset();
+                    records.push(line[start..end].trim_ascii());
+                    start = end;
+                }
+                Some(Err(error)) => break error.is_eof(),
+                None => break false,
+            }
+        };
+        let rest = &line[start..];
+        // More of a long line is read before its rest is taken for bad.
+        if !complete && (is_cut_off || start > 0) {
+            return (records, start);
+        }
+        if rest.trim_ascii().is_empty() {
+            return (records, line.len());
+        }
+        match next_record(rest) {
+            Some(place) => {
+                records.push(rest[..place].trim_ascii());
+                start += place;
+            }
+            None if complete => {
+                records.push(rest.trim_ascii());
+                return (records, line.len());
+            }
+            None => return (records, start),
+        }
     }
-    if !complete {
-        return (records, start);
-    }
-    let rest = line[start..].trim_ascii();
-    if !rest.is_empty() {
-        records.push(rest);
-    }
-    (records, line.len())
+}
+
+/// Finds where the next record begins, after something that is none.
+fn next_record(rest: &[u8]) -> Option<usize> {
+    let is_start = |place: &usize| rest[*place] == b'{';
+    (1..rest.len()).filter(is_start).find(|place| {
+        let mut values = serde_json::Deserializer::from_slice(&rest[*place..]).into_iter::<IgnoredAny>();
+        let is_value = matches!(values.next(), Some(Ok(_)));
+        is_value && parse(&rest[*place..*place + values.byte_offset()]).is_ok()
+    })
 }
 
 fn parse(line: &[u8]) -> Result<FeedbackRecord, BadItem> {
@@ -196,6 +227,52 @@ mod tests {
         );
         let rest = lines[3].content.as_ref().map_err(|bad| bad.raw.as_slice());
         assert_eq!(rest, Err(&b"nonsense"[..]));
+    }
+
+    #[test]
+    fn what_is_no_record_takes_none_of_those_beside_it_with_it() {
+        for bad in [
+            "nonsense",
+            "{\"utterance\": \"cut o",
+            "{\"utterance\": \"x\", oops}",
+            "}}]{{",
+            "{\"a\":[{\"utterance\":1},",
+        ] {
+            let lines = lines(format!("{RECORD}{bad}{RECORD}{bad}{RECORD}\n{bad}{RECORD}").as_bytes());
+
+            let read: Vec<_> = lines
+                .iter()
+                .map(|line| (line.number, line.content.is_ok()))
+                .collect();
+            assert_eq!(
+                read,
+                [
+                    (1, true),
+                    (1, false),
+                    (1, true),
+                    (1, false),
+                    (1, true),
+                    (2, false),
+                    (2, true)
+                ],
+                "{bad}"
+            );
+            let kept = lines.iter().filter_map(|line| line.content.as_ref().err());
+            assert!(kept.into_iter().all(|kept| kept.raw == bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_in_a_long_line_costs_none_of_the_records_after_it() {
+        let each = MAX_ITEM_BYTES / RECORD.len() + 1;
+        let many = RECORD.repeat(each);
+
+        for bad in ["nonsense", "{\"utterance\": oops}"] {
+            let lines = lines(format!("{many}{bad}{many}{bad}{many}").as_bytes());
+
+            let good = lines.iter().filter(|line| line.content.is_ok()).count();
+            assert_eq!((good, lines.len()), (3 * each, 3 * each + 2), "{bad}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use super::{InvalidFeedback, record::UNKNOWN_CONFIDENCE};
+use super::{InvalidFeedback, schema::UNKNOWN_CONFIDENCE};
 use crate::{MAX_CLASSIFIER_BYTES, MAX_UTTERANCE_BYTES, text::is_blank};
 
 /// Longest name of an unknown field that is repeated in an answer, in characters; a longer one may be a text.

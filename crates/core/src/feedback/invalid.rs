@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::record::SCHEMA_VERSION;
+use super::schema::SCHEMA_VERSION;
 use crate::MAX_UTTERANCE_BYTES;
 
 /// Why a line or a request cannot be used. Safe to show: it never holds the text itself.

@@ -8,15 +8,8 @@ use super::{
     ClassScore, InvalidFeedback, Prediction, Review, Signal, Source,
     fields::{check_lengths, confidence, parse_object, probability},
     prediction::{cut_labels, split_labels},
+    schema::{SCHEMA_VERSION, UNKNOWN_PREDICTION},
 };
-
-/// Version of the line that is written; lines of a later version are refused, older ones are read.
-pub const SCHEMA_VERSION: u32 = 1;
-
-/// How old lines say that a prediction is unknown.
-pub(super) const UNKNOWN_PREDICTION: &str = "CLASSIFY";
-/// How old lines say that a confidence is unknown.
-pub(super) const UNKNOWN_CONFIDENCE: &str = "NONE";
 
 /// One line of feedback.
 ///

@@ -11,7 +11,8 @@ use super::{
     FeedbackRecord, InvalidFeedback, Signal, Source,
     fields::{Fields, Known, check_texts, kind, parse_fields, probability, take_confidence, take_text},
     prediction::split_labels,
-    record::{SCHEMA_VERSION, UNKNOWN_PREDICTION, record_id},
+    record::record_id,
+    schema::{SCHEMA_VERSION, UNKNOWN_PREDICTION},
 };
 
 /// What a user says of a prediction.

@@ -30,6 +30,8 @@ pub fn label_key(name: &str) -> String {
 /// Folds once; what one step brings to light (a ligature taken apart, say) the next round folds.
 fn fold(name: &str) -> String {
     let cased: String = name.nfkd().flat_map(fold_case).collect();
+    // The capital of a Turkish `i` keeps its dot, as a mark of its own; `ı` and `I` are folded to `i` as well.
+    let cased = cased.replace("i\u{307}", "i");
     let visible: String = cased
         .nfkc()
         .filter(|c| c.is_whitespace() || !is_invisible(*c))
@@ -74,6 +76,8 @@ mod tests {
             ("ＳＣＩ　ＴＥＣＨ", "sci tech"),
             ("Sci\u{200b}Tech\u{feff}", "scitech"),
             ("Cafe\u{301}", "café"),
+            ("GİRİŞ", "giriş"),
+            ("IŞIK", "ışık"),
             ("STRASSE", "straße"),
             ("STRAẞE", "straße"),
             ("ΟΔΟΣ", "οδος"),

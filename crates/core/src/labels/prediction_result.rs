@@ -136,22 +136,14 @@ impl KeptPrediction {
     pub fn result(&self, question: Option<&Question>) -> PredictionResult {
         let result = PredictionResult {
             prediction_id: Some(self.prediction_id.clone()),
-            classifier: self.classifier.clone(),
+            prediction: self.prediction.clone(),
+            confidence: self.confidence,
+            review: self.review,
             status: match self.review {
                 Some(_) => Status::InReview,
                 None => Status::Predicted,
             },
-            prediction: self.prediction.clone(),
-            confidence: self.confidence,
-            predicted_at: self.predicted_at.clone(),
-            review: self.review,
-            label: None,
-            labels: Vec::new(),
-            answer: None,
-            votes: 0,
-            agreement: None,
-            decided_by: None,
-            answered_at: None,
+            ..PredictionResult::without_answer(&self.classifier, &self.predicted_at)
         };
         match question {
             Some(question) => result.with(question),
@@ -166,12 +158,24 @@ impl PredictionResult {
         let record = &question.record;
         let result = Self {
             prediction_id: record.prediction_id.clone(),
-            classifier: record.classifier.clone(),
-            status: Status::InReview,
             prediction: record.prediction.clone(),
             confidence: record.confidence,
-            predicted_at: record.received_at.clone(),
             review: Some(record.signal),
+            ..Self::without_answer(&record.classifier, &record.received_at)
+        };
+        result.with(question)
+    }
+
+    /// Returns what is known of a prediction beside itself while people have not answered.
+    fn without_answer(classifier: &str, predicted_at: &str) -> Self {
+        Self {
+            prediction_id: None,
+            classifier: classifier.to_owned(),
+            status: Status::InReview,
+            prediction: None,
+            confidence: None,
+            predicted_at: predicted_at.to_owned(),
+            review: None,
             label: None,
             labels: Vec::new(),
             answer: None,
@@ -179,8 +183,7 @@ impl PredictionResult {
             agreement: None,
             decided_by: None,
             answered_at: None,
-        };
-        result.with(question)
+        }
     }
 
     /// Adds what people say.

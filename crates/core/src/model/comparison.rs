@@ -69,6 +69,25 @@ const FEW_ROWS: usize = 30;
 /// What a champion knows of a class at most, as [`informedness`], for its recall to count for nothing.
 const MIN_INFORMEDNESS: f64 = 0.1;
 
+/// Returns by how much the recall of each class changed that both models were tested on.
+fn recall_changes(old: &Evaluation, new: &Evaluation) -> BTreeMap<String, f64> {
+    let before = recalls(old);
+    let change = |(class, recall): (String, f64)| before.get(&class).map(|before| (class, recall - before));
+    recalls(new).into_iter().filter_map(change).collect()
+}
+
+fn recalls(evaluation: &Evaluation) -> BTreeMap<String, f64> {
+    let tested = evaluation.classes.iter().filter(|class| class.support > 0);
+    tested.map(|class| (class.class.clone(), class.recall)).collect()
+}
+
+fn listed(changes: &[(&String, &f64)]) -> String {
+    let changes = changes
+        .iter()
+        .map(|(class, change)| format!("`{class}` {change:+.4}"));
+    changes.collect::<Vec<_>>().join(", ")
+}
+
 /// Returns the recall of a class less the share of the other rows that is taken for it too: 1 for a perfect model, 0 for
 /// one that says the class of every text, or of none (Youden's J).
 fn informedness(predictions: &[TestPrediction], class: &str) -> f64 {
@@ -151,89 +170,80 @@ impl Decision {
 
     fn compare(&mut self, champion: &Candidate<'_>, challenger: &Candidate<'_>) {
         let Some(measured) = &self.champion else { return };
-        let (old, new, policy) = (
-            measured.evaluation.clone(),
-            self.challenger.evaluation.clone(),
-            self.policy,
-        );
+        let (old, new) = (measured.evaluation.clone(), self.challenger.evaluation.clone());
 
-        match self.mcnemar {
-            _ if new.rows == 0 => self.reason(false, "there are no test rows to compare on".into()),
-            None => self.reason(
-                false,
-                "champion and challenger were not measured on the same rows".into(),
-            ),
-            Some(test) => {
-                let against = test.is_against_challenger(policy.significance);
-                let verdict = if against { "is against" } else { "is not against" };
-                let few = match new.rows {
-                    rows if rows < FEW_ROWS => {
-                        format!(". There are only {rows} test rows: the comparison says little")
-                    }
-                    _ => String::new(),
-                };
-                let text = format!(
-                    "McNemar's test {verdict} the challenger: rows that it alone has right {}, the champion alone {} \
-                     (p = {:.4}, significance level {}){few}",
-                    test.only_challenger_right, test.only_champion_right, test.p_value, policy.significance
-                );
-                self.reason(!against, text);
+        self.compare_rows(new.rows);
+        self.compare_macro_f1(old.macro_f1, new.macro_f1);
+        self.recall_changes = recall_changes(&old, &new);
+        self.compare_recalls(champion.predictions);
+        self.compare_classes(champion, challenger);
+    }
+
+    /// Whether the rows that only one of the models has right speak against the challenger.
+    fn compare_rows(&mut self, rows: usize) {
+        let Some(test) = self.mcnemar.filter(|_| rows > 0) else {
+            let why = match rows {
+                0 => "there are no test rows to compare on",
+                _ => "champion and challenger were not measured on the same rows",
+            };
+            return self.reason(false, why.into());
+        };
+        let significance = self.policy.significance;
+        let against = test.is_against_challenger(significance);
+        let verdict = if against { "is against" } else { "is not against" };
+        let few = match rows {
+            rows if rows < FEW_ROWS => {
+                format!(". There are only {rows} test rows: the comparison says little")
             }
-        }
-
-        let gain = new.macro_f1 - old.macro_f1;
-        // The gain is a difference of rounded numbers: equal is equal.
-        let enough = gain >= policy.min_macro_f1_gain - 1e-12;
+            _ => String::new(),
+        };
         let text = format!(
-            "macro F1 went from {:.4} to {:.4} ({gain:+.4}); a gain of {} is needed",
-            old.macro_f1, new.macro_f1, policy.min_macro_f1_gain
+            "McNemar's test {verdict} the challenger: rows that it alone has right {}, the champion alone {} \
+             (p = {:.4}, significance level {significance}){few}",
+            test.only_challenger_right, test.only_champion_right, test.p_value
         );
-        self.reason(enough, text);
+        self.reason(!against, text);
+    }
 
-        let recalls = |evaluation: &Evaluation| -> BTreeMap<String, f64> {
-            let tested = evaluation.classes.iter().filter(|class| class.support > 0);
-            tested.map(|class| (class.class.clone(), class.recall)).collect()
-        };
-        let before = recalls(&old);
-        let change =
-            |(class, recall): (String, f64)| before.get(&class).map(|before| (class, recall - before));
-        self.recall_changes = recalls(&new).into_iter().filter_map(change).collect();
-        let lost = self
-            .recall_changes
-            .iter()
-            .filter(|(_, change)| **change < -policy.max_recall_loss - 1e-12);
+    fn compare_macro_f1(&mut self, old: f64, new: f64) {
+        let (gain, needed) = (new - old, self.policy.min_macro_f1_gain);
+        // The gain is a difference of rounded numbers: equal is equal.
+        let enough = gain >= needed - 1e-12;
+        let text =
+            format!("macro F1 went from {old:.4} to {new:.4} ({gain:+.4}); a gain of {needed} is needed");
+        self.reason(enough, text);
+    }
+
+    /// Whether a class lost more recall than is allowed; that of a label which the champion gives nearly every text
+    /// counts for nothing.
+    fn compare_recalls(&mut self, champion: &[TestPrediction]) {
+        let limit = self.policy.max_recall_loss;
+        let changes = self.recall_changes.iter();
+        let lost = changes.filter(|(_, change)| **change < -limit - 1e-12);
         let (worthless, lost): (Vec<_>, Vec<_>) =
-            lost.partition(|(class, _)| informedness(champion.predictions, class) <= MIN_INFORMEDNESS);
-        let shown = |classes: Vec<(&String, &f64)>| {
-            let shown = classes
-                .iter()
-                .map(|(class, change)| format!("`{class}` {change:+.4}"));
-            shown.collect::<Vec<_>>().join(", ")
-        };
-        let limit = policy.max_recall_loss;
+            lost.partition(|(class, _)| informedness(champion, class) <= MIN_INFORMEDNESS);
         let said = match worthless.is_empty() {
             true => String::new(),
             false => format!(
                 "; the champion gives nearly every text this label, so its recall counts for nothing: {}",
-                shown(worthless)
+                listed(&worthless)
             ),
         };
-        match lost.is_empty() {
-            true => self.reason(true, format!("no class lost more recall than {limit}{said}")),
-            false => {
-                let text = format!(
-                    "classes lost more recall than {limit}, the parameter MaxRecallLoss: {}{said}",
-                    shown(lost)
-                );
-                self.reason(false, text);
-            }
-        }
 
-        let missing: Vec<String> = champion
-            .classes
-            .difference(&challenger.classes)
-            .map(|class| format!("`{class}`"))
-            .collect();
+        let in_favour = lost.is_empty();
+        let text = match in_favour {
+            true => format!("no class lost more recall than {limit}{said}"),
+            false => format!(
+                "classes lost more recall than {limit}, the parameter MaxRecallLoss: {}{said}",
+                listed(&lost)
+            ),
+        };
+        self.reason(in_favour, text);
+    }
+
+    fn compare_classes(&mut self, champion: &Candidate<'_>, challenger: &Candidate<'_>) {
+        let missing = champion.classes.difference(&challenger.classes);
+        let missing: Vec<String> = missing.map(|class| format!("`{class}`")).collect();
         match missing.as_slice() {
             [] => self.reason(true, "the challenger knows every class of the champion".into()),
             missing => self.reason(
@@ -249,175 +259,4 @@ impl Decision {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const POLICY: SelectionPolicy = SelectionPolicy {
-        min_macro_f1_gain: 0.01,
-        significance: 0.05,
-        max_recall_loss: 0.1,
-    };
-
-    /// Predictions on 100 rows of each of two classes, of which so many are right.
-    fn predictions(right_a: usize, right_b: usize) -> Vec<TestPrediction> {
-        let row = |actual: &str, other: &str, right: bool| TestPrediction {
-            actual: actual.into(),
-            predicted: if right { actual } else { other }.into(),
-            confidence: 0.8,
-        };
-        let a = (0..100).map(|n| row("A", "B", n < right_a));
-        a.chain((0..100).map(|n| row("B", "A", n < right_b))).collect()
-    }
-
-    fn candidate<'a>(
-        model_arn: &'a str,
-        classes: &[&str],
-        predictions: &'a [TestPrediction],
-    ) -> Candidate<'a> {
-        Candidate {
-            model_arn,
-            classes: classes.iter().map(|class| (*class).to_owned()).collect(),
-            predictions,
-        }
-    }
-
-    fn decide(old: (usize, usize), new: (usize, usize)) -> Decision {
-        let (old, new) = (predictions(old.0, old.1), predictions(new.0, new.1));
-        Decision::make(
-            POLICY,
-            Some(&candidate("old", &["A", "B"], &old)),
-            &candidate("new", &["A", "B"], &new),
-            &[],
-        )
-    }
-
-    fn refusals(decision: &Decision) -> Vec<&str> {
-        assert_eq!(
-            decision.deploy,
-            decision.reasons.iter().all(|reason| reason.in_favour)
-        );
-        decision
-            .reasons
-            .iter()
-            .filter(|reason| !reason.in_favour)
-            .map(|reason| reason.text.as_str())
-            .collect()
-    }
-
-    #[test]
-    fn a_better_challenger_is_deployed_and_the_numbers_are_readable() {
-        let decision = decide((80, 80), (90, 85));
-
-        assert!(decision.deploy);
-        let json = serde_json::to_value(&decision).expect("JSON");
-        assert_eq!(
-            json["reasons"][2]["text"],
-            "macro F1 went from 0.8000 to 0.8749 (+0.0749); a gain of 0.01 is needed"
-        );
-        assert_eq!(json["mcnemar"]["onlyChallengerRight"], 15);
-        assert_eq!(json["champion"]["modelArn"], "old");
-        assert_eq!(json["challenger"]["evaluation"]["accuracy"], 0.875);
-        assert_eq!(serde_json::from_value::<Decision>(json).ok(), Some(decision));
-    }
-
-    #[test]
-    fn too_small_a_gain_is_refused() {
-        assert_eq!(
-            refusals(&decide((80, 80), (81, 80))),
-            ["macro F1 went from 0.8000 to 0.8050 (+0.0050); a gain of 0.01 is needed"]
-        );
-        assert!(refusals(&decide((80, 80), (80, 80)))[0].contains("(+0.0000)"));
-    }
-
-    #[test]
-    fn a_class_that_loses_recall_is_refused_whatever_the_others_gain() {
-        assert_eq!(
-            refusals(&decide((80, 60), (69, 90))),
-            ["classes lost more recall than 0.1, the parameter MaxRecallLoss: `A` -0.1100"]
-        );
-        assert!(
-            decide((80, 60), (70, 90)).deploy,
-            "a loss of the parameter itself is allowed"
-        );
-    }
-
-    #[test]
-    fn the_recall_of_a_champion_that_says_one_class_of_every_text_is_no_hindrance() {
-        let decision = decide((100, 0), (85, 95));
-        let nearly = decide((98, 3), (85, 95));
-
-        assert!(decision.deploy && nearly.deploy, "{:?}", refusals(&decision));
-        let said = decision
-            .reasons
-            .iter()
-            .find(|reason| reason.text.contains("recall"));
-        assert_eq!(
-            said.expect("a rule").text,
-            "no class lost more recall than 0.1; the champion gives nearly every text this label, so its recall counts for \
-             nothing: `A` -0.1500"
-        );
-    }
-
-    #[test]
-    fn a_significantly_worse_challenger_has_the_test_against_it() {
-        let decision = decide((90, 90), (83, 83));
-
-        assert!(
-            decision
-                .mcnemar
-                .is_some_and(|test| test.is_against_challenger(0.05))
-        );
-        assert!(refusals(&decision)[0].starts_with("McNemar's test is against the challenger"));
-    }
-
-    #[test]
-    fn a_class_that_the_challenger_does_not_know_is_refused() {
-        let (old, new) = (predictions(80, 80), predictions(90, 90));
-
-        let decision = Decision::make(
-            POLICY,
-            Some(&candidate("old", &["A", "B", "C"], &old)),
-            &candidate("new", &["A", "B"], &new),
-            &[],
-        );
-
-        assert_eq!(refusals(&decision), ["the challenger does not know `C`"]);
-    }
-
-    #[test]
-    fn models_measured_on_other_rows_are_not_compared() {
-        let (old, new) = (predictions(80, 80), predictions(90, 90));
-        let old_candidate = candidate("old", &["A"], &old[..150]);
-
-        let other_rows = Decision::make(POLICY, Some(&old_candidate), &candidate("new", &["A"], &new), &[]);
-        let no_rows = Decision::make(
-            POLICY,
-            Some(&candidate("old", &["A"], &[])),
-            &candidate("new", &["A"], &[]),
-            &[],
-        );
-
-        assert!(
-            refusals(&other_rows).contains(&"champion and challenger were not measured on the same rows")
-        );
-        assert!(refusals(&no_rows).contains(&"there are no test rows to compare on"));
-    }
-
-    #[test]
-    fn the_first_model_needs_a_good_dataset_only() {
-        let new = predictions(50, 50);
-        let problem = |severity| Problem {
-            severity,
-            message: "class `A` has 3 rows".into(),
-        };
-        let decide = |problems: &[Problem]| {
-            Decision::make(POLICY, None, &candidate("new", &["A", "B"], &new), problems)
-        };
-
-        assert!(decide(&[problem(Severity::Warning)]).deploy);
-        assert_eq!(
-            refusals(&decide(&[problem(Severity::Error), problem(Severity::Error)])),
-            ["the dataset did not pass its check: class `A` has 3 rows; class `A` has 3 rows"]
-        );
-    }
-}
+mod tests;

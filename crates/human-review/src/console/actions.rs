@@ -9,7 +9,8 @@ use active_learning_aws::{approval, rfc3339};
 use chrono::SecondsFormat;
 
 use super::data::is_record_id;
-use super::page::{Block, Form};
+use super::form::Form;
+use super::page::Block;
 use super::versions::{PAGE, is_execution_name};
 use super::{Console, ConsoleError, View, done_redirect};
 use crate::audit_log::{AuditLog, Deed};

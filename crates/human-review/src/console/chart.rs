@@ -1,6 +1,6 @@
 //! Charts of shares against shares, drawn by the server: lines and dots in a square from 0 to 1.
 
-use super::page::{Cell, Table};
+use super::table::{Cell, Table};
 
 /// Width and height of the square, in units of the drawing.
 const SIDE: f64 = 300.0;

@@ -7,7 +7,8 @@ use active_learning_core::labels::labelled::LabelledRecord;
 use active_learning_core::labels::question::Question;
 use serde_json::{Value, json};
 
-use super::page::{Block, Field, Form};
+use super::form::{Field, Form};
+use super::page::Block;
 use super::quality::in_words;
 use super::{Console, ConsoleError, View};
 use crate::event::{HttpReply, HttpRequest};

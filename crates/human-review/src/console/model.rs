@@ -5,7 +5,8 @@ use active_learning_core::model::confidence::{ReliabilityBin, ThresholdPoint};
 use serde_json::json;
 
 use super::chart::{Chart, Line, percent, percent_cell};
-use super::page::{Block, Cell, Table};
+use super::page::Block;
+use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View};
 
 /// Thresholds that are shown.

@@ -4,7 +4,9 @@ use active_learning_aws::bucket::Listed;
 use active_learning_aws::overview::FAILED_EVENTS;
 use serde_json::{Value, json};
 
-use super::page::{Block, Cell, Form, Table};
+use super::form::Form;
+use super::page::Block;
+use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, report};
 use crate::audit_log;
 use crate::output::iso_time;

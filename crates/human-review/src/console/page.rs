@@ -3,6 +3,8 @@
 use askama::Template;
 
 use super::chart::Chart;
+use super::form::Form;
+use super::table::{Cell, Table};
 use crate::pages::SessionView;
 
 /// A page of the console.
@@ -72,53 +74,4 @@ impl Block {
     pub(super) fn heading(text: impl Into<String>) -> Self {
         Self::Heading(text.into())
     }
-}
-
-/// A table; the first cell of a row is its heading.
-#[derive(Debug)]
-pub(super) struct Table {
-    pub caption: String,
-    pub head: Vec<&'static str>,
-    pub rows: Vec<Vec<Cell>>,
-}
-
-/// A cell.
-#[derive(Debug)]
-pub(super) enum Cell {
-    /// Text.
-    Text(String),
-    /// A link: address and text.
-    Link(String, String),
-    /// Buttons.
-    Forms(Vec<Form>),
-}
-
-impl Cell {
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-/// A form that begins an action, or confirms it.
-#[derive(Debug, Default)]
-pub(super) struct Form {
-    /// Address that it is sent to.
-    pub action: &'static str,
-    /// What is sent along: name and value.
-    pub hidden: Vec<(&'static str, String)>,
-    /// What is asked for.
-    pub fields: Vec<Field>,
-    /// The button.
-    pub button: String,
-    /// What the button is about, for who does not see where it stands.
-    pub about: String,
-}
-
-/// A field of a form.
-#[derive(Debug)]
-pub(super) struct Field {
-    pub name: &'static str,
-    pub label: &'static str,
-    /// What may be chosen: value and text; free text where it is empty.
-    pub options: Vec<(String, String)>,
 }

@@ -7,7 +7,9 @@ use active_learning_core::labels::label_set::{LabelSet, LabelSetError, Resolutio
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::page::{Block, Cell, Field, Form, Table};
+use super::form::{Field, Form};
+use super::page::Block;
+use super::table::{Cell, Table};
 use super::{Console, ConsoleError};
 
 /// Proposals that are shown.

@@ -10,7 +10,9 @@ use active_learning_core::labels::question::Question;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::page::{Block, Cell, Field, Form, Table};
+use super::form::{Field, Form};
+use super::page::Block;
+use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, chart::percent_cell};
 use crate::event::HttpRequest;
 use crate::remarks::{KEPT, Remarks};

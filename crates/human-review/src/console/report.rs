@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::page::{Block, Cell, Table};
+use super::page::Block;
+use super::table::{Cell, Table};
 use super::{Console, ConsoleError, REPORT, View};
 use crate::event::HttpRequest;
 

@@ -1,6 +1,8 @@
 //! Who may sign in.
 
-use super::page::{Block, Cell, Field, Form, Table};
+use super::form::{Field, Form};
+use super::page::Block;
+use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, to_json};
 use crate::event::HttpRequest;
 use crate::members::Listed;

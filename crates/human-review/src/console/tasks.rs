@@ -4,7 +4,9 @@ use active_learning_aws::overview::age;
 use active_learning_core::keys;
 use serde::Serialize;
 
-use super::page::{Block, Cell, Form, Table};
+use super::form::Form;
+use super::page::Block;
+use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, to_json};
 use crate::event::HttpRequest;
 use crate::human_loop::HumanLoop;

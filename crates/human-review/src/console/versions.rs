@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::chart::{percent, percent_cell};
-use super::page::{Block, Cell, Field, Form, Table};
+use super::form::{Field, Form};
+use super::page::Block;
+use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View};
 use crate::event::HttpRequest;
 

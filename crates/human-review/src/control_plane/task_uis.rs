@@ -1,6 +1,7 @@
 //! Worker task templates ("human task UIs").
 
 use active_learning_aws::bucket::Created;
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -8,7 +9,6 @@ use super::listing::ListRequest;
 use super::{ControlError, ControlPlane, checked_name, checked_text, epoch, invalid, required};
 use crate::flows::{Resource, TaskUi};
 use crate::human_loop::sha256;
-use crate::records::STATE_PREFIX;
 use crate::worker_template::{TemplateError, render, render_html};
 
 /// Longest content and input, in characters. Source: SageMaker API, `UiTemplate` and `RenderableTask`.
@@ -141,7 +141,7 @@ impl ControlPlane<'_> {
             .map_err(|_| ControlError::Validation("Task.Input must be JSON.".to_owned()))?;
 
         let bucket = self.flows.bucket();
-        match render(&content, &input, NO_NONCE, bucket, STATE_PREFIX).await {
+        match render(&content, &input, NO_NONCE, bucket, HUMAN_REVIEW_FOLDER).await {
             Ok(html) => Ok(json!({ "RenderedContent": html, "Errors": [] })),
             Err(TemplateError::Storage(error)) => Err(error.into()),
             Err(TemplateError::Liquid(error)) => Ok(json!({

@@ -3,6 +3,7 @@
 use active_learning_aws::adjudication::AdjudicationError;
 use active_learning_aws::approval::ApprovalError;
 use active_learning_aws::bucket::{BucketError, Created, TEXT};
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 
 use super::{Portal, PortalError};
 use crate::console::{self, Console, ConsoleError};
@@ -11,7 +12,6 @@ use crate::human_loop::Worker;
 use crate::loops::LoopError;
 use crate::members::Shut;
 use crate::pages::{SignInPage, page, redirect};
-use crate::records::STATE_PREFIX;
 use crate::session::{Claims, Purpose, Role, SESSION_LIFETIME};
 
 impl From<ConsoleError> for PortalError {
@@ -181,7 +181,7 @@ impl Portal<'_> {
 
     /// Notes that a link has begun a session; returns false if it has begun another one.
     pub(super) async fn use_up(&self, link: &Claims, session: &Claims) -> Result<bool, BucketError> {
-        let key = format!("{STATE_PREFIX}used-sign-in-links/{}", link.id);
+        let key = format!("{HUMAN_REVIEW_FOLDER}used-sign-in-links/{}", link.id);
         let used = self.bucket.create(&key, TEXT, session.id.clone()).await?;
         Ok(used == Created::Created)
     }

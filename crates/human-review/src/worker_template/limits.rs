@@ -18,8 +18,6 @@ const MAX_TURNS: usize = 100_000;
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Longest page that is rendered, bytes; one that fits into a response is shorter.
 const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
-/// Deepest blocks within blocks.
-pub const MAX_DEPTH: usize = 64;
 
 /// What a page may still cost. A clone is the same budget.
 #[derive(Debug, Clone, Default)]

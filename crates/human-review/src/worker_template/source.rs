@@ -1,7 +1,6 @@
 //! What is done to a template's text before it is parsed.
 
 use super::Escaping;
-use super::limits::MAX_DEPTH;
 
 /// Elements that the page's content security policy admits by nonce.
 const NONCE_ELEMENTS: [&str; 3] = ["<script", "<style", "<link"];
@@ -34,6 +33,8 @@ pub fn with_nonce(template: &str, nonce: &str) -> String {
     result
 }
 
+/// Deepest blocks within blocks.
+const MAX_DEPTH: usize = 64;
 /// Tag that counts the turns of a loop.
 pub const TURN: &str = "count_turn";
 /// Tag that checks the length of a range.

@@ -1,8 +1,12 @@
 //! The control plane, as far as users look into it: API keys, usage plans, usage and APIs, read only.
 
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
 
 use axum::body::Body;
+use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -11,7 +15,22 @@ use crate::{
     aws_error::{AwsError, Envelope, json_response},
     http_event::{decode, query_pairs},
     iam::{Call, Principal},
+    service::{Protocol, Service},
 };
+
+impl Service for Arc<ApiGateway> {
+    fn name(&self) -> &'static str {
+        "apigateway"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Rest
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(async move { self.handle_control(&request) })
+    }
+}
 
 impl ApiGateway {
     /// Answers a control-plane request: `GET` of `/apikeys`, `/restapis` or `/usageplans`, of one of them, and of

@@ -11,12 +11,14 @@ use std::{
 
 use axum::body::Body;
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 
 use crate::{
     aws_error::{AwsError, Envelope, escape_xml, xml_response},
-    iam::{Call, Iam, Principal},
+    iam::{Iam, Principal},
     json_protocol,
+    service::{Protocol, Service},
 };
 
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -63,6 +65,20 @@ pub struct ResourceSpec {
 pub struct CloudFormation {
     iam: Arc<Iam>,
     stack: RwLock<Option<Arc<StackSpec>>>,
+}
+
+impl Service for Arc<CloudFormation> {
+    fn name(&self) -> &'static str {
+        "cloudformation"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Query
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(CloudFormation::handle(self, request))
+    }
 }
 
 impl CloudFormation {
@@ -158,13 +174,8 @@ impl CloudFormation {
             (Some(stack), Some(_)) => stack.id.as_str(),
             _ => "*",
         };
-        self.iam.authorize(&Call {
-            principal: caller,
-            action: &format!("cloudformation:{action}"),
-            resource,
-            context: &BTreeMap::new(),
-            resource_policy: None,
-        })?;
+        self.iam
+            .permit(caller, &format!("cloudformation:{action}"), resource)?;
         match (found, name) {
             (None, Some(name)) => Err(validation(&format!("Stack with id {name} does not exist"))),
             (found, _) => Ok(found),

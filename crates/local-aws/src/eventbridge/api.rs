@@ -11,7 +11,7 @@ use super::{Bus, EventBridge, Pattern, RULES, Rule, RuleSpec, TargetSpec, bus_na
 use crate::{
     ACCOUNT_ID,
     aws_error::AwsError,
-    iam::{Call, Principal},
+    iam::Principal,
     json_protocol::{self, validation},
 };
 
@@ -342,13 +342,7 @@ impl EventBridge {
     }
 
     pub(super) fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
-        Ok(self.iam.authorize(&Call {
-            principal: caller,
-            action,
-            resource,
-            context: &std::collections::BTreeMap::new(),
-            resource_policy: None,
-        })?)
+        Ok(self.iam.permit(caller, action, resource)?)
     }
 }
 

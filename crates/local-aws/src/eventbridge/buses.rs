@@ -28,11 +28,7 @@ impl EventBridge {
         request: BusRequest,
     ) -> Result<Value, AwsError> {
         let name = named(request.name, "Name")?;
-        self.authorize(
-            caller,
-            "events:CreateEventBus",
-            &event_bus_arn(&self.region, &name),
-        )?;
+        self.authorize_on_bus(caller, "events:CreateEventBus", &name)?;
         if request.event_source_name.is_some() {
             return Err(AwsError::not_implemented("events", "CreateEventBus of a partner"));
         }
@@ -69,11 +65,7 @@ impl EventBridge {
         request: BusRequest,
     ) -> Result<Value, AwsError> {
         let name = bus_name(request.name.as_deref());
-        self.authorize(
-            caller,
-            "events:DescribeEventBus",
-            &event_bus_arn(&self.region, name),
-        )?;
+        self.authorize_on_bus(caller, "events:DescribeEventBus", name)?;
         self.bus(name).map(|bus| self.shown_bus(&bus))
     }
 
@@ -83,11 +75,7 @@ impl EventBridge {
         request: BusRequest,
     ) -> Result<Value, AwsError> {
         let name = named(request.name, "Name")?;
-        self.authorize(
-            caller,
-            "events:DeleteEventBus",
-            &event_bus_arn(&self.region, &name),
-        )?;
+        self.authorize_on_bus(caller, "events:DeleteEventBus", &name)?;
         if name == DEFAULT_BUS {
             return Err(validation("Cannot delete event bus default."));
         }
@@ -120,6 +108,10 @@ impl EventBridge {
             .filter(|bus| bus.spec.name.starts_with(prefix));
         let buses: Vec<Value> = buses.map(|bus| self.shown_bus(bus)).collect();
         Ok(json!({ "EventBuses": buses }))
+    }
+
+    fn authorize_on_bus(&self, caller: &Principal, action: &str, name: &str) -> Result<(), AwsError> {
+        self.authorize(caller, action, &event_bus_arn(&self.region, name))
     }
 
     fn shown_bus(&self, bus: &Bus) -> Value {

@@ -20,6 +20,7 @@ use std::{
 
 use axum::body::Body;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,9 +30,10 @@ use crate::{
     ACCOUNT_ID,
     aws_error::AwsError,
     faults::{Fault, Faults},
-    iam::{Call, Iam, Principal},
+    iam::{Iam, Principal},
     json_protocol,
     s3::S3,
+    service::{Protocol, Service},
     store::Store,
 };
 use buffer::Put;
@@ -123,6 +125,27 @@ struct DescribeRequest {
 struct ListRequest {
     limit: Option<usize>,
     exclusive_start_delivery_stream_name: Option<String>,
+}
+
+impl Service for Firehose {
+    fn name(&self) -> &'static str {
+        "firehose"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Json {
+            prefix: "Firehose_20150804",
+            content_type: json_protocol::JSON_1_1,
+        }
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(Firehose::handle(self, request))
+    }
+
+    fn takes_faults(&self) -> bool {
+        true
+    }
 }
 
 impl Firehose {
@@ -350,13 +373,7 @@ impl Firehose {
     }
 
     fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
-        Ok(self.shared.iam.authorize(&Call {
-            principal: caller,
-            action,
-            resource,
-            context: &BTreeMap::new(),
-            resource_policy: None,
-        })?)
+        Ok(self.shared.iam.permit(caller, action, resource)?)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The Lambda API: invoking functions, and looking at them.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode, header::HeaderName};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     iam::{Call, Principal},
     invocation_queue::QueuedEvent,
+    service::{Protocol, Service},
 };
 
 /// Most functions on a page.
@@ -54,6 +56,20 @@ impl From<InvokeError> for Refusal {
             InvokeError::Throttled => Self::new(429, "TooManyRequestsException", message),
             InvokeError::Stopping => Self::new(503, "ServiceUnavailableException", message),
         }
+    }
+}
+
+impl Service for Arc<Lambda> {
+    fn name(&self) -> &'static str {
+        "lambda"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Rest
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(Lambda::handle(self, request))
     }
 }
 

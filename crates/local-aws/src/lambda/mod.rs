@@ -33,6 +33,8 @@ mod peer;
 mod permissions;
 mod process;
 mod runtime_api;
+mod spec;
+mod timing;
 
 use std::{
     collections::BTreeMap,
@@ -46,6 +48,8 @@ use bytes::Bytes;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use process::end_with_the_service;
+pub use spec::{EventInvokeSpec, FunctionSpec, FunctionUrlSpec, PermissionSpec};
+pub use timing::Timing;
 
 use crate::{ACCOUNT_ID, iam::Iam, invocation_queue::InvocationQueue, s3::S3, store::Store};
 use function::Function;
@@ -61,98 +65,6 @@ const DEFAULT_EVENT_INVOKE: EventInvokeSpec = EventInvokeSpec {
     maximum_event_age_seconds: 21_600,
     on_failure_arn: None,
 };
-
-/// A function of the template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FunctionSpec {
-    /// Function name.
-    pub name: String,
-    /// Role whose credentials the process gets.
-    pub role_arn: String,
-    /// Environment block of the template.
-    pub environment: BTreeMap<String, String>,
-    /// Timeout of one invocation, seconds.
-    pub timeout_seconds: u32,
-    /// Memory size, MB; told to the process, not enforced.
-    pub memory_megabytes: u32,
-    /// Asks the process for log lines in JSON; what it writes is kept as it comes.
-    pub json_logs: bool,
-    /// Most processes at once; `None` for [`DEFAULT_CONCURRENCY`].
-    pub reserved_concurrency: Option<u32>,
-    /// Program and arguments that run the function.
-    pub command: Vec<OsString>,
-}
-
-/// `AWS::Lambda::EventInvokeConfig`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventInvokeSpec {
-    /// Function name.
-    pub function_name: String,
-    /// Retries after a function error, 0 to 2.
-    pub maximum_retry_attempts: u32,
-    /// Greatest age of an event, seconds, 60 to 21,600.
-    pub maximum_event_age_seconds: u32,
-    /// ARN of the on-failure destination (an S3 bucket).
-    pub on_failure_arn: Option<String>,
-}
-
-/// `AWS::Lambda::Permission`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PermissionSpec {
-    /// Function name.
-    pub function_name: String,
-    /// For example `lambda:InvokeFunction`.
-    pub action: String,
-    /// Service or ARN.
-    pub principal: String,
-    /// Pattern that the source's ARN must match.
-    pub source_arn: Option<String>,
-    /// Account of the source.
-    pub source_account: Option<String>,
-}
-
-/// `AWS::Lambda::Url`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FunctionUrlSpec {
-    /// Id in the URL.
-    pub id: String,
-    /// Function name.
-    pub function_name: String,
-    /// `AuthType: AWS_IAM`; without it anyone may call.
-    pub iam_auth: bool,
-}
-
-/// Waiting times of the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
-    /// Pauses before the first and the second retry of a queued event whose function failed.
-    pub retry_delays: [Duration; 2],
-    /// First pause before a throttled queued event is tried again; doubled each time.
-    pub first_throttle_delay: Duration,
-    /// Longest pause between attempts of a throttled queued event.
-    pub last_throttle_delay: Duration,
-    /// How long an invocation waits for a free process before it is throttled.
-    pub patience: Duration,
-    /// How long a process without work is kept.
-    pub keep_warm: Duration,
-    /// How long [`Lambda::shutdown`] waits for invocations that run.
-    pub shutdown_grace: Duration,
-}
-
-impl Default for Timing {
-    /// The times of a local run: retries after 1 s and 2 s, where AWS takes minutes. A burst that Lambda
-    /// would meet with more processes waits, within the 29 s that API Gateway gives an answer.
-    fn default() -> Self {
-        Self {
-            retry_delays: [Duration::from_secs(1), Duration::from_secs(2)],
-            first_throttle_delay: Duration::from_secs(1),
-            last_throttle_delay: Duration::from_secs(300),
-            patience: Duration::from_secs(20),
-            keep_warm: Duration::from_secs(300),
-            shutdown_grace: Duration::from_secs(5),
-        }
-    }
-}
 
 /// What an invocation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

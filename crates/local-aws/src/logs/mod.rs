@@ -22,6 +22,7 @@ use std::{
 
 use axum::body::Body;
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,8 +31,9 @@ use self::{event::LogEvent, pattern::Pattern};
 use crate::{
     ACCOUNT_ID,
     aws_error::AwsError,
-    iam::{Call, Iam, Principal},
+    iam::{Iam, Principal},
     json_protocol, log_file,
+    service::{Protocol, Service},
     store::Store,
 };
 
@@ -93,6 +95,23 @@ struct EventsRequest {
     limit: Option<usize>,
     #[serde(default)]
     start_from_head: bool,
+}
+
+impl Service for Arc<Logs> {
+    fn name(&self) -> &'static str {
+        "logs"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Json {
+            prefix: "Logs_20140328",
+            content_type: json_protocol::JSON_1_1,
+        }
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(Logs::handle(self, request))
+    }
 }
 
 impl Logs {
@@ -311,13 +330,7 @@ impl Logs {
     }
 
     fn authorize(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
-        self.iam.authorize(&Call {
-            principal: caller,
-            action,
-            resource,
-            context: &BTreeMap::new(),
-            resource_policy: None,
-        })?;
+        self.iam.permit(caller, action, resource)?;
         Ok(())
     }
 }

@@ -16,15 +16,13 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     checksum::{Announced, Checksum},
+    error::custom_error,
     index::{Failure, ObjectRecord},
-    objects::custom_error,
 };
+use crate::store::{BLOB_PREFIX, is_blob};
 
 /// Objects up to this size lie in the index: one fsync less each.
 pub(super) const INLINE_LIMIT: usize = 16 * 1024;
-
-/// Names of blob files begin with it; what else lies in the folder is not ours.
-const NAME_PREFIX: &str = "s3-";
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -131,7 +129,7 @@ pub(super) fn from_bytes(folder: &Path, bytes: Vec<u8>) -> io::Result<Content> {
 /// Makes an empty file that removes itself unless it is kept.
 pub(super) fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
-        .prefix(NAME_PREFIX)
+        .prefix(BLOB_PREFIX)
         .suffix(".tmp")
         .tempfile_in(folder)
 }
@@ -158,7 +156,7 @@ pub(super) fn link(folder: &Path, name: &str) -> io::Result<String> {
 }
 
 fn new_name() -> String {
-    format!("{NAME_PREFIX}{}", uuid::Uuid::new_v4().simple())
+    format!("{BLOB_PREFIX}{}", uuid::Uuid::new_v4().simple())
 }
 
 /// A new name in a folder is durable only after this.
@@ -173,11 +171,6 @@ pub(super) fn remove(folder: &Path, names: &[String]) {
             tracing::warn!(blob = name, %error, "a blob file could not be removed");
         }
     }
-}
-
-/// Returns whether a file is one of ours.
-pub(crate) fn is_blob(name: &std::ffi::OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with(NAME_PREFIX))
 }
 
 /// Removes the blob files that are not `used`: leavings of a process that was killed. Returns how many of the used ones

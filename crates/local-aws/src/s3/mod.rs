@@ -22,10 +22,13 @@
 mod access;
 mod admission;
 mod backend;
-pub(crate) mod blobs;
+mod blobs;
+mod buckets;
 mod checksum;
+mod error;
 mod events;
 mod index;
+mod listing;
 mod multipart;
 mod objects;
 mod operations;

@@ -9,6 +9,7 @@ use super::{
     backend::{Backend, now_ms},
     blobs::{self, Expected, INLINE_LIMIT, Source},
     checksum::{Announced, announced_checksum, fill_checksum},
+    error::custom_error,
     events::Origin,
     index::{self, Failure, Headers, ObjectRecord},
     unsupported::refuse_unsupported,
@@ -410,14 +411,6 @@ fn wanted(
             }
         }
     }
-}
-
-/// Makes an error whose code `s3s` does not know.
-pub(super) fn custom_error(code: &'static str, status: StatusCode, message: &'static str) -> S3Error {
-    let known = S3ErrorCode::from_bytes(code.as_bytes()).expect("a code is UTF-8");
-    let mut error = S3Error::with_message(known, message);
-    error.set_status_code(status);
-    error
 }
 
 /// Returns what a reader wants a header of the answer to be, or what it is.

@@ -1,24 +1,16 @@
 //! The operations of the protocol: buckets, listings, and the way to the rest.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use redb::ReadableTable;
 use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{
-    BucketSpec,
-    backend::{Backend, now_ms},
+    backend::Backend,
+    buckets::{is_empty, uploads},
     events,
-    index::{self, BUCKETS, BucketRecord, Failure, Listing, OBJECTS, Page, Tables, UPLOADS},
+    index::{self, BUCKETS, Failure, Listing},
+    listing::{Encoding, common_prefixes, contents, decode_token, encode_token, limit, owner},
     objects::timestamp,
 };
-use crate::{
-    ACCOUNT_ID,
-    iam::{Iam, PolicyDocument},
-};
-
-/// Most entries of one page of a listing.
-const MOST_KEYS: i32 = 1000;
+use crate::iam::{Iam, PolicyDocument};
 
 #[async_trait::async_trait]
 impl S3 for Backend {
@@ -226,7 +218,7 @@ impl S3 for Backend {
         let common_prefixes = common_prefixes(&page, encoding);
         Ok(S3Response::new(ListObjectsV2Output {
             is_truncated: Some(page.next.is_some()),
-            next_continuation_token: page.next.map(|next| BASE64_URL_SAFE_NO_PAD.encode(next)),
+            next_continuation_token: page.next.map(encode_token),
             key_count: i32::try_from(contents.len() + common_prefixes.len()).ok(),
             contents: Some(contents),
             common_prefixes: Some(common_prefixes),
@@ -332,179 +324,5 @@ impl S3 for Backend {
         request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         Ok(S3Response::new(self.list_uploads(request.input)?))
-    }
-}
-
-impl Backend {
-    /// Gives a bucket a policy, or none. That of a template's bucket is the template's again at the next start.
-    async fn set_policy(&self, bucket: String, policy: Option<PolicyDocument>) -> S3Result<()> {
-        let change = self.write(move |_, change| {
-            let mut record = index::bucket(change.transaction, &bucket)?;
-            record.spec.policy = policy;
-            let mut table = change
-                .transaction
-                .open_table(BUCKETS)
-                .map_err(redb::Error::from)?;
-            let json = index::encode(&record);
-            table
-                .insert(bucket.as_str(), json.as_slice())
-                .map_err(redb::Error::from)?;
-            Ok(())
-        });
-        Ok(change.await?)
-    }
-
-    fn existing(&self, bucket: &str) -> Result<BucketRecord, Failure> {
-        index::bucket(&self.reader()?, bucket)
-    }
-
-    fn buckets(&self, prefix: &str) -> Result<Vec<BucketRecord>, redb::Error> {
-        let reader = self.reader()?;
-        let table = reader.table(BUCKETS)?;
-        let mut buckets = Vec::new();
-        for entry in table.range(prefix..)? {
-            let (name, json) = entry?;
-            if name.value().starts_with(prefix) {
-                buckets.push(index::decode(json.value())?);
-            }
-        }
-        Ok(buckets)
-    }
-
-    fn create(&self, transaction: &redb::WriteTransaction, name: String) -> Result<(), Failure> {
-        let mut table = transaction.open_table(BUCKETS).map_err(redb::Error::from)?;
-        let exists = table.get(name.as_str()).map_err(redb::Error::from)?.is_some();
-        match (exists, &*self.region) {
-            // Where S3 began, making one's own bucket again succeeds.
-            (true, "us-east-1") => Ok(()),
-            (true, _) => Err(s3_error!(
-                BucketAlreadyOwnedByYou,
-                "Your previous request to create the named bucket succeeded and you already own it."
-            )
-            .into()),
-            (false, _) => {
-                let record = BucketRecord {
-                    created_ms: now_ms(),
-                    spec: BucketSpec {
-                        name: name.clone(),
-                        ..BucketSpec::default()
-                    },
-                };
-                let json = index::encode(&record);
-                table
-                    .insert(name.as_str(), json.as_slice())
-                    .map_err(redb::Error::from)?;
-                Ok(())
-            }
-        }
-    }
-
-    fn page(&self, listing: &Listing<'_>) -> Result<Page, Failure> {
-        let reader = self.reader()?;
-        index::bucket(&reader, listing.bucket)?;
-        Ok(index::list(&reader, listing)?)
-    }
-}
-
-fn is_empty(tables: &impl Tables, bucket: &str) -> Result<bool, redb::Error> {
-    let table = tables.table(OBJECTS)?;
-    let first = table.range::<(&str, &str)>((bucket, "")..)?.next().transpose()?;
-    Ok(first.is_none_or(|(key, _)| key.value().0 != bucket))
-}
-
-/// Returns key and id of each upload to a bucket.
-fn uploads(tables: &impl Tables, bucket: &str) -> Result<Vec<(String, String)>, redb::Error> {
-    let table = tables.table(UPLOADS)?;
-    let mut uploads = Vec::new();
-    for entry in table.range::<(&str, &str, &str)>((bucket, "", "")..)? {
-        let (guard, _) = entry?;
-        let (found, key, id) = guard.value();
-        if found != bucket {
-            break;
-        }
-        uploads.push((key.to_owned(), id.to_owned()));
-    }
-    Ok(uploads)
-}
-
-/// How names stand in a listing: as they are, or percent-encoded since XML cannot hold them all.
-#[derive(Clone, Copy)]
-enum Encoding {
-    Plain,
-    Url,
-}
-
-impl Encoding {
-    fn new(asked: Option<&EncodingType>) -> Self {
-        match asked {
-            Some(_) => Self::Url,
-            None => Self::Plain,
-        }
-    }
-
-    fn apply(self, text: &str) -> String {
-        match self {
-            Self::Plain => text.to_owned(),
-            Self::Url => url_encoded(text),
-        }
-    }
-}
-
-/// Percent-encodes a key as it stands in a path.
-pub(super) fn url_encoded(key: &str) -> String {
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'/')
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~');
-    utf8_percent_encode(key, KEPT).to_string()
-}
-
-fn limit(max_keys: Option<i32>) -> S3Result<i32> {
-    match max_keys.unwrap_or(MOST_KEYS) {
-        negative if negative < 0 => Err(s3_error!(
-            InvalidArgument,
-            "Argument maxKeys must be an integer between 0 and 2147483647"
-        )),
-        asked => Ok(asked.min(MOST_KEYS)),
-    }
-}
-
-fn decode_token(token: &str) -> S3Result<String> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
-}
-
-fn contents(page: &Page, encoding: Encoding, with_owner: bool) -> Vec<Object> {
-    let objects = page.objects.iter().map(|(key, record)| Object {
-        checksum_algorithm: record
-            .checksum
-            .as_ref()
-            .map(|checksum| vec![checksum.algorithm.name().to_owned().into()]),
-        checksum_type: record.checksum.as_ref().map(|checksum| checksum.kind()),
-        e_tag: Some(ETag::Strong(record.etag.clone())),
-        key: Some(encoding.apply(key)),
-        last_modified: Some(timestamp(record.modified_ms)),
-        owner: with_owner.then(owner),
-        restore_status: None,
-        size: Some(record.size as i64),
-        storage_class: Some(ObjectStorageClass::STANDARD.to_owned().into()),
-    });
-    objects.collect()
-}
-
-fn common_prefixes(page: &Page, encoding: Encoding) -> Vec<CommonPrefix> {
-    let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix {
-        prefix: Some(encoding.apply(prefix)),
-    });
-    prefixes.collect()
-}
-
-fn owner() -> Owner {
-    Owner {
-        display_name: None,
-        id: Some(ACCOUNT_ID.to_owned()),
     }
 }

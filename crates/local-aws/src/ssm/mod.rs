@@ -3,10 +3,11 @@
 //! Differs from Parameter Store: only `PutParameter`, `GetParameter` and `GetParameters` answer, with the types
 //! `String` and `StringList`; a parameter keeps its last version alone; there are no labels, tiers or policies.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::body::Body;
 use chrono::Utc;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -15,8 +16,9 @@ use serde_json::{Value, json};
 use crate::{
     ACCOUNT_ID,
     aws_error::AwsError,
-    iam::{Call, Iam, Principal},
+    iam::{Iam, Principal},
     json_protocol,
+    service::{Protocol, Service},
     store::Store,
 };
 
@@ -63,6 +65,23 @@ struct GetRequest {
 #[serde(rename_all = "PascalCase")]
 struct GetAllRequest {
     names: Vec<String>,
+}
+
+impl Service for ParameterStore {
+    fn name(&self) -> &'static str {
+        "ssm"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Json {
+            prefix: "AmazonSSM",
+            content_type: json_protocol::JSON_1_1,
+        }
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(ParameterStore::handle(self, request))
+    }
 }
 
 impl ParameterStore {
@@ -174,13 +193,7 @@ impl ParameterStore {
     }
 
     fn authorize(&self, caller: &Principal, action: &str, name: &str) -> Result<(), AwsError> {
-        self.iam.authorize(&Call {
-            principal: caller,
-            action,
-            resource: &self.arn(name),
-            context: &BTreeMap::new(),
-            resource_policy: None,
-        })?;
+        self.iam.permit(caller, action, &self.arn(name))?;
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! The operations of Step Functions on the wire.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::body::Body;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -16,8 +17,9 @@ use super::{
 };
 use crate::{
     aws_error::AwsError,
-    iam::{Call, Principal},
+    iam::Principal,
     json_protocol,
+    service::{Protocol, Service},
 };
 
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -44,6 +46,23 @@ struct Members {
     include_execution_data: Option<bool>,
     max_results: Option<usize>,
     next_token: Option<String>,
+}
+
+impl Service for Arc<StepFunctions> {
+    fn name(&self) -> &'static str {
+        "states"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Json {
+            prefix: "AWSStepFunctions",
+            content_type: json_protocol::JSON_1_0,
+        }
+    }
+
+    fn serve(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(StepFunctions::handle(self, request))
+    }
 }
 
 impl StepFunctions {
@@ -146,13 +165,7 @@ impl StepFunctions {
     }
 
     fn check(&self, caller: &Principal, action: &str, resource: &str) -> Result<(), AwsError> {
-        Ok(self.iam.authorize(&Call {
-            principal: caller,
-            action,
-            resource,
-            context: &BTreeMap::new(),
-            resource_policy: None,
-        })?)
+        Ok(self.iam.permit(caller, action, resource)?)
     }
 
     async fn send_task(&self, token: Option<String>, news: News) -> Result<Value, AwsError> {

@@ -1,12 +1,13 @@
 //! `AWS::ApiGateway::…`: the parts are read one by one, then put together API by API.
 
+mod methods;
+
 use std::collections::BTreeMap;
 
-use local_aws::apigateway::{
-    GatewayResponseSpec, Integration, MethodSpec, RestApiSpec, Throttle, UsagePlanSpec,
-};
+use local_aws::apigateway::{GatewayResponseSpec, MethodSpec, RestApiSpec, Throttle, UsagePlanSpec};
 use serde_json::Value;
 
+use self::methods::{Method, constants, method, status};
 use super::{
     Plan, Properties,
     usage_plan::{throttle, usage_plan},
@@ -35,16 +36,6 @@ pub(super) struct Parts {
 struct PathResource {
     parent_id: String,
     path_part: String,
-}
-
-struct Method {
-    resource: Resource,
-    api_id: String,
-    resource_id: String,
-    validator_id: Option<String>,
-    /// Model name by content type.
-    models: BTreeMap<String, String>,
-    spec: MethodSpec,
 }
 
 #[derive(Default, Clone)]
@@ -109,21 +100,10 @@ impl Parts {
                 self.models.insert((api_id, id), schema);
             }
             "AWS::ApiGateway::RequestValidator" => {
-                properties.ignore(&["Name"]);
-                properties.required_text("RestApiId");
-                let validator = Validator {
-                    body: properties.flag("ValidateRequestBody").unwrap_or(false),
-                    parameters: properties.flag("ValidateRequestParameters").unwrap_or(false),
-                };
-                self.validators.insert(id, validator);
+                self.validators.insert(id, validator(properties));
             }
             "AWS::ApiGateway::Deployment" => {
-                properties.ignore(&["Description"]);
-                let deployment = Deployment {
-                    logical_id: resource.logical_id.clone(),
-                    api_id: properties.required_text("RestApiId"),
-                };
-                self.deployments.insert(id, deployment);
+                self.deployments.insert(id, deployment(resource, properties));
             }
             "AWS::ApiGateway::Stage" => self.stages.push(stage(resource, properties)),
             "AWS::ApiGateway::GatewayResponse" => {
@@ -134,12 +114,7 @@ impl Parts {
                 self.usage_plans.push((resource.clone(), plan));
             }
             "AWS::ApiGateway::UsagePlanKey" => {
-                properties.one_of("KeyType", &["API_KEY"]);
-                self.plan_keys.push(PlanKey {
-                    path: properties.path.clone(),
-                    key_id: properties.required_text("KeyId"),
-                    plan_id: properties.required_text("UsagePlanId"),
-                });
+                self.plan_keys.push(plan_key(properties));
             }
             _ => return Err(properties),
         }
@@ -321,106 +296,30 @@ impl Parts {
     }
 }
 
-fn method(resource: &Resource, mut properties: Properties<'_>) -> Method {
-    properties.ignore(&["MethodResponses", "OperationName"]);
-    properties.one_of("AuthorizationType", &["NONE"]);
-    let required_parameters = properties
-        .texts_by_key("RequestParameters")
-        .into_iter()
-        .filter(|(_, required)| required == "true")
-        .map(|(name, _)| name)
-        .collect();
-    properties.require("Integration");
-    let integration = properties.nested("Integration").and_then(integration_of);
-    Method {
-        resource: resource.clone(),
+fn validator(mut properties: Properties<'_>) -> Validator {
+    properties.ignore(&["Name"]);
+    properties.required_text("RestApiId");
+    Validator {
+        body: properties.flag("ValidateRequestBody").unwrap_or(false),
+        parameters: properties.flag("ValidateRequestParameters").unwrap_or(false),
+    }
+}
+
+fn deployment(resource: &Resource, mut properties: Properties<'_>) -> Deployment {
+    properties.ignore(&["Description"]);
+    Deployment {
+        logical_id: resource.logical_id.clone(),
         api_id: properties.required_text("RestApiId"),
-        resource_id: properties.required_text("ResourceId"),
-        validator_id: properties.text("RequestValidatorId"),
-        models: properties.texts_by_key("RequestModels"),
-        spec: MethodSpec {
-            path: String::new(),
-            http_method: properties.required_text("HttpMethod"),
-            api_key_required: properties.flag("ApiKeyRequired").unwrap_or(false),
-            request_models: BTreeMap::new(),
-            validate_body: false,
-            required_parameters,
-            integration: integration.unwrap_or(Integration::Mock {
-                status: 500,
-                headers: BTreeMap::new(),
-            }),
-        },
     }
 }
 
-fn integration_of(mut properties: Properties<'_>) -> Option<Integration> {
-    properties.ignore(&["PassthroughBehavior"]);
-    match properties.one_of("Type", &["AWS_PROXY", "MOCK"])?.as_str() {
-        "AWS_PROXY" => {
-            properties.one_of("IntegrationHttpMethod", &["POST"]);
-            let uri = properties.required_text("Uri");
-            let function_arn = uri
-                .split_once(":lambda:path/2015-03-31/functions/")
-                .and_then(|(_, rest)| rest.strip_suffix("/invocations"));
-            if function_arn.is_none() {
-                properties.report("Uri", "is not the invocation of a function");
-            }
-            Some(Integration::LambdaProxy {
-                function_arn: function_arn?.to_owned(),
-                timeout_ms: properties
-                    .integer("TimeoutInMillis", 50..=29_000)
-                    .unwrap_or(29_000),
-            })
-        }
-        "MOCK" => mock(properties),
-        _ => {
-            properties.ignore_all();
-            None
-        }
+fn plan_key(mut properties: Properties<'_>) -> PlanKey {
+    properties.one_of("KeyType", &["API_KEY"]);
+    PlanKey {
+        path: properties.path.clone(),
+        key_id: properties.required_text("KeyId"),
+        plan_id: properties.required_text("UsagePlanId"),
     }
-}
-
-/// Reads a fixed answer: its status and headers, in single quotes as API Gateway wants constants.
-fn mock(mut properties: Properties<'_>) -> Option<Integration> {
-    properties.ignore(&["RequestTemplates"]);
-    let responses = properties.list("IntegrationResponses");
-    if responses.len() != 1 {
-        properties.report("IntegrationResponses", "must be one response");
-    }
-    let mut response = responses.into_iter().next()?;
-    response.ignore(&["ResponseTemplates"]);
-    Some(Integration::Mock {
-        headers: constants(&mut response, "method.response.header."),
-        status: status(&mut response)?,
-    })
-}
-
-fn status(properties: &mut Properties<'_>) -> Option<u16> {
-    let status = properties.integer("StatusCode", 100..=599)?;
-    u16::try_from(status).ok()
-}
-
-/// Reads `ResponseParameters` whose values are constants, by header name.
-fn constants(properties: &mut Properties<'_>, prefix: &str) -> BTreeMap<String, String> {
-    let parameters = properties.texts_by_key("ResponseParameters");
-    let constant = |name: &str, value: &str| {
-        let name = name.strip_prefix(prefix)?;
-        let value = value.strip_prefix('\'')?.strip_suffix('\'')?;
-        Some((name.to_owned(), value.to_owned()))
-    };
-    let mut headers = BTreeMap::new();
-    for (name, value) in parameters {
-        match constant(&name, &value) {
-            Some((name, value)) => {
-                headers.insert(name, value);
-            }
-            None => properties.report(
-                "ResponseParameters",
-                &format!("{name} must be a header and its value a constant in single quotes"),
-            ),
-        }
-    }
-    headers
 }
 
 fn schema(properties: &mut Properties<'_>) -> Value {

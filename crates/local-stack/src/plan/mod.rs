@@ -34,7 +34,7 @@ use local_aws::{
 use crate::{
     problems::Problems,
     stack::Stack,
-    template::{Resolved, join},
+    template::{Resolved, Resource, join},
     template_files::TemplateFiles,
 };
 pub use lambda::Programs;
@@ -110,65 +110,25 @@ pub fn plan(
     files: &TemplateFiles,
     problems: &Problems,
 ) -> Plan {
-    let mut plan = Plan::default();
-    let mut policies = Vec::new();
-    let mut apis = api_gateway::Parts::default();
+    let mut draft = Draft {
+        plan: Plan::default(),
+        policies: Vec::new(),
+        apis: api_gateway::Parts::default(),
+        stack,
+        programs,
+        files,
+        problems,
+    };
     for resource in resolved.resources.values() {
-        // What could not be resolved is reported already; its absence is not a second problem.
-        let unheard = Problems::default();
-        let properties = Properties::of(resource, if resource.sound { problems } else { &unheard });
-        match resource.type_name.as_str() {
-            "AWS::IAM::Role" => plan.roles.push(iam::role(resource, properties)),
-            "AWS::S3::Bucket" => plan.buckets.push(s3::bucket(resource, properties)),
-            "AWS::S3::BucketPolicy" => policies.push(s3::bucket_policy(properties)),
-            "AWS::KinesisFirehose::DeliveryStream" => {
-                plan.delivery_streams
-                    .push(firehose::delivery_stream(resource, properties));
-            }
-            "AWS::Lambda::Function" => {
-                plan.functions
-                    .push(lambda::function(resource, properties, programs));
-            }
-            "AWS::Lambda::EventInvokeConfig" => {
-                plan.event_invokes.push(lambda::event_invoke(properties));
-            }
-            "AWS::Lambda::Permission" => plan.permissions.push(lambda::permission(properties)),
-            "AWS::Lambda::Url" => {
-                let url = lambda::function_url(resource, properties, stack);
-                plan.signing_names
-                    .extend(lambda::serves_signing_name(resource, &url, problems));
-                plan.function_urls.push(url);
-            }
-            "AWS::SecretsManager::Secret" => {
-                plan.secrets.push(secrets_manager::secret(resource, properties));
-            }
-            "AWS::SNS::Topic" => plan.topics.push(sns::topic(resource, properties)),
-            "AWS::StepFunctions::StateMachine" => {
-                plan.state_machines
-                    .push(step_functions::state_machine(resource, properties, files));
-            }
-            "AWS::Events::EventBus" => plan.event_buses.push(events::event_bus(properties)),
-            "AWS::Events::Rule" => plan.rules.push(events::rule(resource, properties)),
-            "AWS::Scheduler::Schedule" => plan.schedules.push(scheduler::schedule(resource, properties)),
-            "AWS::ApiGateway::ApiKey" => {
-                plan.api_keys
-                    .push(usage_plan::api_key(resource, properties, stack));
-            }
-            name if NO_OPS.iter().any(|(no_op, _)| *no_op == name) => {
-                let mut properties = properties;
-                properties.ignore_all();
-            }
-            _ => {
-                if let Err(mut properties) = apis.read(resource, properties) {
-                    properties.ignore_all();
-                    problems.report(
-                        join(&resource.path(), "Type"),
-                        format!("{} is not supported by local-stack", resource.type_name),
-                    );
-                }
-            }
-        }
+        draft.read(resource);
     }
+
+    let Draft {
+        mut plan,
+        policies,
+        apis,
+        ..
+    } = draft;
     plan.log_groups = logs::log_groups(resolved, stack);
     if resolved.resources.values().all(|resource| resource.sound) {
         s3::attach_policies(&mut plan.buckets, policies, problems);
@@ -176,6 +136,87 @@ pub fn plan(
         apis.assemble(resolved, &mut plan, problems);
     }
     plan
+}
+
+/// A plan while resources are read one by one.
+struct Draft<'a> {
+    plan: Plan,
+    policies: Vec<s3::BucketPolicy>,
+    apis: api_gateway::Parts,
+    stack: &'a Stack,
+    programs: &'a Programs,
+    files: &'a TemplateFiles,
+    problems: &'a Problems,
+}
+
+impl Draft<'_> {
+    fn read(&mut self, resource: &Resource) {
+        // What could not be resolved is reported already; its absence is not a second problem.
+        let unheard = Problems::default();
+        let problems = if resource.sound { self.problems } else { &unheard };
+        let properties = Properties::of(resource, problems);
+        match resource.type_name.as_str() {
+            "AWS::IAM::Role" => self.plan.roles.push(iam::role(resource, properties)),
+            "AWS::S3::Bucket" => self.plan.buckets.push(s3::bucket(resource, properties)),
+            "AWS::S3::BucketPolicy" => self.policies.push(s3::bucket_policy(properties)),
+            "AWS::KinesisFirehose::DeliveryStream" => {
+                self.plan
+                    .delivery_streams
+                    .push(firehose::delivery_stream(resource, properties));
+            }
+            "AWS::Lambda::Function" => {
+                self.plan
+                    .functions
+                    .push(lambda::function(resource, properties, self.programs));
+            }
+            "AWS::Lambda::EventInvokeConfig" => {
+                self.plan.event_invokes.push(lambda::event_invoke(properties));
+            }
+            "AWS::Lambda::Permission" => self.plan.permissions.push(lambda::permission(properties)),
+            "AWS::Lambda::Url" => {
+                let url = lambda::function_url(resource, properties, self.stack);
+                self.plan
+                    .signing_names
+                    .extend(lambda::serves_signing_name(resource, &url, self.problems));
+                self.plan.function_urls.push(url);
+            }
+            "AWS::SecretsManager::Secret" => {
+                self.plan
+                    .secrets
+                    .push(secrets_manager::secret(resource, properties));
+            }
+            "AWS::SNS::Topic" => self.plan.topics.push(sns::topic(resource, properties)),
+            "AWS::StepFunctions::StateMachine" => {
+                self.plan
+                    .state_machines
+                    .push(step_functions::state_machine(resource, properties, self.files));
+            }
+            "AWS::Events::EventBus" => self.plan.event_buses.push(events::event_bus(properties)),
+            "AWS::Events::Rule" => self.plan.rules.push(events::rule(resource, properties)),
+            "AWS::Scheduler::Schedule" => self
+                .plan
+                .schedules
+                .push(scheduler::schedule(resource, properties)),
+            "AWS::ApiGateway::ApiKey" => {
+                self.plan
+                    .api_keys
+                    .push(usage_plan::api_key(resource, properties, self.stack));
+            }
+            name if NO_OPS.iter().any(|(no_op, _)| *no_op == name) => {
+                let mut properties = properties;
+                properties.ignore_all();
+            }
+            _ => {
+                if let Err(mut properties) = self.apis.read(resource, properties) {
+                    properties.ignore_all();
+                    self.problems.report(
+                        join(&resource.path(), "Type"),
+                        format!("{} is not supported by local-stack", resource.type_name),
+                    );
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

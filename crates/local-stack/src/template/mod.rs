@@ -9,6 +9,7 @@ mod conditions;
 mod document;
 mod functions;
 mod parameters;
+mod resolver;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::{problems::Problems, stack::Stack};
 pub(crate) use document::join;
-use functions::Resolver;
+use resolver::Resolver;
 
 /// A template whose every value is known.
 #[derive(Debug, Default)]
@@ -98,32 +99,7 @@ pub fn resolve(
         }
         return Resolved::default();
     };
-    for section in sections.keys() {
-        match section.as_str() {
-            "AWSTemplateFormatVersion"
-            | "Description"
-            | "Metadata"
-            | "Parameters"
-            | "Mappings"
-            | "Rules"
-            | "Conditions"
-            | "Resources"
-            | "Outputs" => {}
-            "Transform" | "Hooks" => {
-                problems.report(section, "this section is not supported by local-stack");
-            }
-            _ => problems.report("", format!("Invalid template property or properties [{section}]")),
-        }
-    }
-    if sections
-        .get("AWSTemplateFormatVersion")
-        .is_some_and(|version| version != "2010-09-09")
-    {
-        problems.report(
-            "AWSTemplateFormatVersion",
-            "Template format error: unsupported value",
-        );
-    }
+    check_sections(sections, problems);
     let values = parameters::resolve(section(sections, "Parameters", problems), arguments, problems);
     let resources = section(sections, "Resources", problems);
     if resources.is_empty() {
@@ -154,6 +130,36 @@ pub fn resolve(
         parameters: shown,
         description: description.unwrap_or_default().to_owned(),
         ..resolved
+    }
+}
+
+/// Reports the sections that nobody knows, and another version of the format.
+fn check_sections(sections: &Map<String, Value>, problems: &Problems) {
+    for section in sections.keys() {
+        match section.as_str() {
+            "AWSTemplateFormatVersion"
+            | "Description"
+            | "Metadata"
+            | "Parameters"
+            | "Mappings"
+            | "Rules"
+            | "Conditions"
+            | "Resources"
+            | "Outputs" => {}
+            "Transform" | "Hooks" => {
+                problems.report(section, "this section is not supported by local-stack");
+            }
+            _ => problems.report("", format!("Invalid template property or properties [{section}]")),
+        }
+    }
+    if sections
+        .get("AWSTemplateFormatVersion")
+        .is_some_and(|version| version != "2010-09-09")
+    {
+        problems.report(
+            "AWSTemplateFormatVersion",
+            "Template format error: unsupported value",
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     document::join,
-    functions::{Reported, Resolver},
+    resolver::{Reported, Resolver},
 };
 
 impl<'a> Resolver<'a> {

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     AssembleError,
-    rows::{LabelSets, Row, Source},
+    row::{LabelSets, Row, Source},
 };
 use crate::spool::Spool;
 

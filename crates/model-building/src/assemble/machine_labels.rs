@@ -22,11 +22,11 @@ use active_learning_core::{
     text::is_blank,
 };
 use futures::TryStreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tracing::warn;
 
-use super::{AssembleError, Fate, files, rows::Rows, split::Split};
+use super::{AssembleError, fates::Fate, files, rows::Rows, split::Split};
 use crate::{
     labels::{self, TIME_BYTES, time_of, unusable},
     spool::{Piece, Spool, Texts},
@@ -145,25 +145,15 @@ impl MachineLabels {
         new_trained: &mut files::ListFile,
     ) -> io::Result<(Option<MachineFile>, LeftOut)> {
         let mut places = places(rows, fates);
-        let known: HashSet<TextId> = rows.rows.iter().map(|row| row.id).collect();
-        let held_out: HashSet<ContentId> = split.held_out.iter().map(ContentId::of_normalised).collect();
+        let taken = Taken::of(rows, split, test_share);
         let mut by_text: Vec<(TextId, MachineLabel)> = self.by_text.drain().collect();
         by_text.sort_unstable_by_key(|(id, machine)| (machine.content, *id));
         let mut file = files::CsvFile::new(rows.delimiter()?)?;
         let mut provenance = BufWriter::new(NamedTempFile::new()?);
         let mut models: BTreeMap<String, u64> = BTreeMap::new();
         for (id, machine) in by_text {
-            let content = machine.content;
-            if known.contains(&id) || rows.asked.contains(&id) {
-                self.left_out.add("known-from-people");
-                continue;
-            }
-            if rows.served.contains(&machine.id) {
-                self.left_out.add("copy-of-a-question");
-                continue;
-            }
-            if held_out.contains(&content) || content.is_test(test_share) {
-                self.left_out.add("kept-for-tests");
+            if let Some(reason) = taken.by(id, &machine) {
+                self.left_out.add(reason);
                 continue;
             }
             let Some(labels) = labels_of(self.labels.text(machine.label), rows.mode) else {
@@ -179,7 +169,7 @@ impl MachineLabels {
                 continue;
             }
             let text = self.texts.read(machine.text)?;
-            let is_new = !split.trained.contains(&content);
+            let is_new = !split.trained.contains(&machine.content);
             if is_new && near_copies.contains(&text) {
                 self.left_out.add("near-copy");
                 continue;
@@ -188,14 +178,7 @@ impl MachineLabels {
                 *places.get_mut(label).expect("it was looked for") -= 1;
             }
             let model = self.models.text(machine.model);
-            let line = json!({
-                "id": format!("{:032x}", machine.id),
-                "labels": labels,
-                "modelArn": model,
-                "confidence": machine.confidence,
-                "predictedAt": String::from_utf8_lossy(&machine.predicted_at).trim_end_matches('\0'),
-            });
-            writeln!(provenance, "{line}")?;
+            writeln!(provenance, "{}", line_of(&machine, &labels, model))?;
             *models.entry(model.to_owned()).or_default() += 1;
             if is_new {
                 new_trained.write(&text)?;
@@ -212,6 +195,48 @@ impl MachineLabels {
         });
         Ok((file, self.left_out))
     }
+}
+
+/// Texts whose machine labels are not trained on, since people or tests have them.
+struct Taken<'a> {
+    rows: &'a Rows,
+    known: HashSet<TextId>,
+    held_out: HashSet<ContentId>,
+    test_share: f64,
+}
+
+impl<'a> Taken<'a> {
+    fn of(rows: &'a Rows, split: &Split, test_share: f64) -> Self {
+        Self {
+            rows,
+            known: rows.rows.iter().map(|row| row.id).collect(),
+            held_out: split.held_out.iter().map(ContentId::of_normalised).collect(),
+            test_share,
+        }
+    }
+
+    /// Returns by what a text is taken, if it is.
+    fn by(&self, id: TextId, machine: &MachineLabel) -> Option<&'static str> {
+        if self.known.contains(&id) || self.rows.asked.contains(&id) {
+            return Some("known-from-people");
+        }
+        if self.rows.served.contains(&machine.id) {
+            return Some("copy-of-a-question");
+        }
+        let content = &machine.content;
+        (self.held_out.contains(content) || content.is_test(self.test_share)).then_some("kept-for-tests")
+    }
+}
+
+/// Returns the line of `machine-labelled.jsonl` that says where a row comes from.
+fn line_of(machine: &MachineLabel, labels: &[String], model: &str) -> Value {
+    json!({
+        "id": format!("{:032x}", machine.id),
+        "labels": labels,
+        "modelArn": model,
+        "confidence": machine.confidence,
+        "predictedAt": String::from_utf8_lossy(&machine.predicted_at).trim_end_matches('\0'),
+    })
 }
 
 /// Returns how many rows of each class people have labelled to train on.

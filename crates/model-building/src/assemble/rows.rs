@@ -7,58 +7,23 @@ use std::{
 };
 
 use active_learning_core::{
-    dataset::{self, ContentId, Mode, TextId},
-    feedback::prediction::split_labels,
+    dataset::{self, Mode, TextId},
     labels::{
         agreement::{AgreementReport, ReviewerReport, agreement, reviewers},
-        consolidation::{Method, Settings, consolidate},
+        consolidation::{Consolidated, Method, Settings, consolidate},
         label_set::{LabelSet, Origin, delimiter},
     },
 };
 use serde::Serialize;
 
-use super::initial::InitialRows;
+use super::{
+    initial::InitialRows,
+    row::{LabelSets, Row, Source},
+};
 use crate::{
     labels::{Labels, LastAnswers, Line, Outcome},
-    spool::{Piece, Texts},
+    spool::Texts,
 };
-
-/// A text with its labels; 64 bytes.
-#[derive(Clone, Copy)]
-pub(super) struct Row {
-    pub id: TextId,
-    /// Decides on which side of the split it is.
-    pub content: ContentId,
-    pub text: Piece,
-    /// Number of its set of labels.
-    pub labels: u32,
-    pub source: Source,
-    /// Whether it may be held out: its text is an initial row or an imported one, or chance selected it from the traffic.
-    pub candidate: bool,
-    /// Whether doubt chose it.
-    pub is_chosen: bool,
-    /// Copies of the text that its answer serves.
-    pub copies: u64,
-}
-
-/// Where a row comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    Initial,
-    /// An imported file, and nobody here has answered.
-    Import,
-    HumanReview,
-}
-
-impl Source {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Initial => "initial",
-            Self::Import => "import",
-            Self::HumanReview => "human-review",
-        }
-    }
-}
 
 /// How far people agree, and what their votes came to: `agreement.json` of a dataset version.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -73,35 +38,6 @@ pub struct LabelReport {
     pub agreement: AgreementReport,
     /// Each reviewer's work, by worker id.
     pub reviewers: BTreeMap<String, ReviewerReport>,
-}
-
-/// The different sets of labels, numbered.
-#[derive(Default)]
-pub(super) struct LabelSets(HashMap<String, u32>);
-
-impl LabelSets {
-    pub(super) fn number(&mut self, joined: String) -> u32 {
-        let next = u32::try_from(self.0.len()).expect("fewer label sets than rows");
-        *self.0.entry(joined).or_insert(next)
-    }
-
-    /// Returns the sets as they are written, by number.
-    pub(super) fn by_number(&self) -> Vec<String> {
-        let mut sets = vec![String::new(); self.0.len()];
-        for (joined, number) in &self.0 {
-            sets[*number as usize].clone_from(joined);
-        }
-        sets
-    }
-
-    /// Returns whether a label of a file names several, by the label set and otherwise by the delimiter.
-    pub(super) fn any_of_several(&self, set: &LabelSet) -> bool {
-        let is_several = |label: &String| match set.names(label) {
-            Some(names) => names.len() > 1,
-            None => split_labels(label).len() > 1,
-        };
-        self.0.keys().any(is_several)
-    }
 }
 
 /// The classes of rows, numbered.
@@ -147,111 +83,28 @@ impl Rows {
     /// That none of the labels fits, or only one that is no class yet, is an answer too: the text has no row then.
     /// Where people do not agree or cannot tell, what was known before stays.
     pub(super) fn choose(initial: InitialRows, labels: Labels) -> io::Result<Self> {
-        let InitialRows {
-            mut rows,
-            label_sets: written,
-            texts,
-            mode,
-            left_out,
-        } = initial;
-        let no_set = || Arc::new(LabelSet::seed(Vec::<String>::new(), Origin::Parameter, ""));
         let set = labels.set.clone().unwrap_or_else(no_set);
-        let mut classes = Classes::default();
+        let mode = initial.mode.unwrap_or_else(|| initial.label_sets.mode(&set));
         let consolidated = consolidate(&labels.votes, Settings::default());
-        let multi_label = match mode {
-            Some(mode) => mode == Mode::MultiLabel,
-            None => written.any_of_several(&set),
-        };
-        let mode = if multi_label {
-            Mode::MultiLabel
-        } else {
-            Mode::MultiClass
-        };
-        let outcome = |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode);
-        let last_answers = LastAnswers::of(labels.records().filter(|record| outcome(record).counts()));
-        let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
+        let mut classes = Classes::default();
         let mut counts = Counts::default();
         counts.add("unreadable-line", labels.unreadable);
-        left_out
-            .into_iter()
-            .for_each(|(why, count)| counts.add(why, count));
-        let copies = labels.copies_by_text();
-        let mut answered: HashMap<TextId, Option<Row>> = HashMap::new();
-        for record in labels.records() {
-            let outcome = outcome(record);
-            *outcomes.entry(outcome.name().to_owned()).or_default() += 1;
-            let last = &record[record.len() - 1];
-            match outcome {
-                Outcome::Labels(_) | Outcome::NoClass(_) if !last_answers.is_last(record) => {
-                    counts.add("older-answer", 1);
-                }
-                Outcome::Labels(labels) => {
-                    let source = source_of(record);
-                    let is_import = source == Source::Import;
-                    let row = Row {
-                        id: last.text_id,
-                        content: last.content,
-                        text: last.kept,
-                        labels: classes.number(labels.to_vec()),
-                        source,
-                        candidate: is_import || record.iter().any(|line| line.is_sample),
-                        is_chosen: record.iter().all(|line| line.is_chosen),
-                        copies: copies.get(&last.text_id).copied().unwrap_or_default(),
-                    };
-                    answered.insert(last.text_id, Some(row));
-                }
-                Outcome::NoClass(name) => {
-                    answered.insert(last.text_id, None);
-                    counts.add(name, 1);
-                }
-                Outcome::Open(name) => counts.add(name, 1),
-            }
+        for (why, count) in &initial.left_out {
+            counts.add(why, *count);
         }
+
+        let mut answers = Answers::read(&labels, &consolidated, mode, &mut classes, &mut counts);
         let report = LabelReport {
             method: consolidated.method,
-            outcomes,
+            outcomes: std::mem::take(&mut answers.outcomes),
             agreement: agreement(&labels.votes),
             reviewers: reviewers(&labels.votes, &consolidated),
         };
-        // What the labels of files mean now: a class, or why their rows are left out.
-        let meanings: Vec<Result<u32, &str>> = written
-            .by_number()
-            .iter()
-            .map(|label| Ok(classes.number(set.classes_of_row(label, mode)?)))
-            .collect();
-        let mut last_of: HashMap<TextId, u32> = HashMap::with_capacity(rows.len());
-        for (row, number) in rows.iter().zip(0..) {
-            last_of.insert(row.id, number);
-        }
-        let mut number = 0..;
-        rows.retain_mut(|row| {
-            let is_last = number.next() == last_of.get(&row.id).copied();
-            let answer = answered.get_mut(&row.id);
-            let reason = match (is_last, answer) {
-                (false, _) => "duplicate-initial-row",
-                (true, Some(answer)) => {
-                    answer.iter_mut().for_each(|answer| {
-                        answer.candidate = true;
-                        answer.is_chosen = false;
-                    });
-                    "initial-row-answered-since"
-                }
-                (true, None) => match meanings[row.labels as usize] {
-                    Ok(classes) => {
-                        row.labels = classes;
-                        return true;
-                    }
-                    Err(reason) => reason,
-                },
-            };
-            counts.add(reason, 1);
-            false
-        });
-        drop(last_of);
-        // In the order of their content: the same answers make the same file, in whatever loops they were given.
-        let mut answered: Vec<Row> = answered.into_values().flatten().collect();
-        answered.sort_unstable_by_key(|row| (row.content, row.id));
-        rows.append(&mut answered);
+
+        let meanings = meanings(&initial.label_sets, &set, mode, &mut classes);
+        let mut rows = initial.rows;
+        keep_what_counts(&mut rows, &mut answers, &meanings, &mut counts);
+        rows.append(&mut answers.into_rows());
         Ok(Self {
             rows,
             label_sets: classes.by_number(),
@@ -260,7 +113,7 @@ impl Rows {
             asked: labels.lines.iter().map(|line| line.text_id).collect(),
             served: labels.served,
             left_out: counts.0,
-            initial_texts: texts.finish()?,
+            initial_texts: initial.texts.finish()?,
             labelled_texts: labels.kept,
         })
     }
@@ -292,6 +145,136 @@ impl Rows {
             text: self.text(row)?,
         })
     }
+}
+
+/// What people answered, of each text the last answer.
+struct Answers {
+    /// The row of each text; none where it has no class.
+    rows: HashMap<TextId, Option<Row>>,
+    /// Records by what their votes came to.
+    outcomes: BTreeMap<String, u64>,
+}
+
+impl Answers {
+    fn read(
+        labels: &Labels,
+        consolidated: &Consolidated,
+        mode: Mode,
+        classes: &mut Classes,
+        counts: &mut Counts,
+    ) -> Self {
+        let outcome =
+            |record: &[Line]| Outcome::of(record, consolidated.of(record[0].id), mode, labels.set.as_deref());
+        let last_answers = LastAnswers::of(labels.records().filter(|record| outcome(record).counts()));
+        let copies = labels.copies_by_text();
+        let (mut rows, mut outcomes) = (HashMap::new(), BTreeMap::new());
+        for record in labels.records() {
+            let outcome = outcome(record);
+            *outcomes.entry(outcome.name().to_owned()).or_default() += 1;
+            let text = record[record.len() - 1].text_id;
+            match outcome {
+                Outcome::Labels(_) | Outcome::NoClass(_) if !last_answers.is_last(record) => {
+                    counts.add("older-answer", 1);
+                }
+                Outcome::Labels(labels) => {
+                    let copies = copies.get(&text).copied().unwrap_or_default();
+                    let row = row_of(record, classes.number(labels.to_vec()), copies);
+                    rows.insert(text, Some(row));
+                }
+                Outcome::NoClass(name) => {
+                    rows.insert(text, None);
+                    counts.add(name, 1);
+                }
+                Outcome::Open(name) => counts.add(name, 1),
+            }
+        }
+        Self { rows, outcomes }
+    }
+
+    /// Notes that an initial row had a text; returns whether it was answered since.
+    ///
+    /// The answer may be held out as that row could have been.
+    fn replace(&mut self, initial: &Row) -> bool {
+        let Some(answer) = self.rows.get_mut(&initial.id) else {
+            return false;
+        };
+        if let Some(row) = answer {
+            row.candidate = true;
+            row.is_chosen = false;
+        }
+        true
+    }
+
+    /// Returns the rows in the order of their content: the same answers make the same file, in whatever loops they were
+    /// given.
+    fn into_rows(self) -> Vec<Row> {
+        let mut rows: Vec<Row> = self.rows.into_values().flatten().collect();
+        rows.sort_unstable_by_key(|row| (row.content, row.id));
+        rows
+    }
+}
+
+/// Returns the row of a record that was answered, with the number of its classes.
+fn row_of(record: &[Line], labels: u32, copies: u64) -> Row {
+    let last = &record[record.len() - 1];
+    let source = source_of(record);
+    let is_import = source == Source::Import;
+    Row {
+        id: last.text_id,
+        content: last.content,
+        text: last.kept,
+        labels,
+        source,
+        candidate: is_import || record.iter().any(|line| line.is_sample),
+        is_chosen: record.iter().all(|line| line.is_chosen),
+        copies,
+    }
+}
+
+/// Returns what the labels of files mean now, by number: a class, or why their rows are left out.
+fn meanings(
+    written: &LabelSets,
+    set: &LabelSet,
+    mode: Mode,
+    classes: &mut Classes,
+) -> Vec<Result<u32, &'static str>> {
+    let written = written.by_number();
+    let meaning = |label: &String| Ok(classes.number(set.classes_of_row(label, mode)?));
+    written.iter().map(meaning).collect()
+}
+
+/// Keeps the initial rows that count: of each text the last, unless people answered it since, and with a class.
+fn keep_what_counts(
+    rows: &mut Vec<Row>,
+    answers: &mut Answers,
+    meanings: &[Result<u32, &'static str>],
+    counts: &mut Counts,
+) {
+    let mut last_of: HashMap<TextId, u32> = HashMap::with_capacity(rows.len());
+    for (row, number) in rows.iter().zip(0..) {
+        last_of.insert(row.id, number);
+    }
+
+    let mut number = 0..;
+    rows.retain_mut(|row| {
+        let is_last = number.next() == last_of.get(&row.id).copied();
+        let reason = match meanings[row.labels as usize] {
+            _ if !is_last => "duplicate-initial-row",
+            _ if answers.replace(row) => "initial-row-answered-since",
+            Err(reason) => reason,
+            Ok(classes) => {
+                row.labels = classes;
+                return true;
+            }
+        };
+        counts.add(reason, 1);
+        false
+    });
+}
+
+/// Returns the label set of a stack that has none.
+fn no_set() -> Arc<LabelSet> {
+    Arc::new(LabelSet::seed(Vec::<String>::new(), Origin::Parameter, ""))
 }
 
 /// Returns where the answer to a record comes from.

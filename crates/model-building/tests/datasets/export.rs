@@ -41,6 +41,7 @@ async fn json_lines_keep_the_whole_lineage() {
     assert_eq!(line["labels"], json!(["Business"]));
     assert_eq!(line["text"], "Rates rise,\nagain");
     assert_eq!(line["consensus"]["state"], "agreed");
+    assert_eq!(line["decidedBy"], "majority");
     assert_eq!(line["record"]["selectionProbability"], 0.05);
     assert_eq!(line["record"]["modelArn"], json!(disputed.model_arn));
     assert_eq!(line["record"]["source"], "implicit");

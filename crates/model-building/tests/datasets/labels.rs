@@ -104,6 +104,59 @@ async fn a_split_label_counts_no_more_until_its_texts_are_answered_again() {
 }
 
 #[tokio::test]
+async fn a_label_out_of_use_brings_back_no_answer_that_was_corrected_or_outvoted() {
+    let bucket = Bucket::new();
+    let mut set = set();
+    bucket.put_set(&set).await;
+    let answered = |text: &str, name: &str, votes: Vec<Vote>| {
+        LabelledRecord::new(record(text, Signal::LowConfidence), votes, name, "arn:flow")
+    };
+    // Corrected, outvoted, outvoted by more than "none fits", and decided by an adjudicator.
+    let corrected = vec![vote("ada", "World", 1), vote("ada", "Sports", 2)];
+    let outvoted = vec![
+        vote("ada", "World", 1),
+        vote("bob", "Sports", 1),
+        vote("cleo", "Sports", 2),
+    ];
+    let none_fits = vec![
+        vote("ada", "-", 1),
+        vote("bob", "Sports", 1),
+        vote("cleo", "Sports", 2),
+    ];
+    let adjudicated = vec![
+        vote("ada", "World", 1),
+        vote("bob", "Business", 1),
+        Vote {
+            source: VoteSource::Adjudicator,
+            ..vote("eve", "Sports", 3)
+        },
+    ];
+    for (text, votes) in [
+        ("one", corrected),
+        ("two", outvoted),
+        ("three", none_fits),
+        ("four", adjudicated),
+    ] {
+        bucket.label(text, &[answered(text, text, votes)]).await;
+    }
+
+    let (before, _) = exported(&bucket, Format::ComprehendCsv).await;
+    set.retire("Sports").expect("active");
+    bucket.put_set(&set).await;
+    let (retired, retired_summary) = exported(&bucket, Format::ComprehendCsv).await;
+    set.add("Sports", "").expect("retired");
+    set.split("Sports", &["Ball games", "Racing"]).expect("parts");
+    bucket.put_set(&set).await;
+    let (split, split_summary) = exported(&bucket, Format::ComprehendCsv).await;
+
+    assert_eq!(String::from_utf8_lossy(&before).matches("Sports,").count(), 4);
+    assert_eq!(String::from_utf8_lossy(&retired), "");
+    assert_eq!(retired_summary.left_out["retired-label"], 4);
+    assert_eq!(String::from_utf8_lossy(&split), "");
+    assert_eq!(split_summary.left_out["split-label"], 4);
+}
+
+#[tokio::test]
 async fn an_answer_that_no_label_fits_gives_way_to_the_one_that_somebody_else_gives_to_the_new_label() {
     let bucket = Bucket::new();
     bucket.put_set(&set()).await;

@@ -133,6 +133,29 @@ async fn a_model_of_another_encoder_is_refused_and_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn callers_of_a_model_of_another_encoder_are_told_what_to_do() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+    function
+        .train("initial/rows.csv", FOOD_AND_SPORT)
+        .await
+        .expect("trained");
+    let function = function.with_other_encoder(TextEncoder::None);
+
+    let request = json!({"EndpointArn": ENDPOINT_ARN, "Text": "lasagne"});
+    let answer = function.call("ClassifyDocument", &request).await;
+
+    assert_eq!(
+        (answer.status, &answer.body["__type"]),
+        (500, &json!("InternalServerException"))
+    );
+    let message = answer.body["Message"].as_str().expect("a message");
+    assert!(
+        message.contains("in use is none: put that encoder back"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn an_encoder_of_the_bucket_is_read_as_it_is_and_another_architecture_refused_by_name() {
     let function = Function::with_encoder(TextEncoder::S3);
     for (name, file) in text_encoder::built_in_files() {
@@ -159,6 +182,31 @@ async fn an_encoder_of_the_bucket_is_read_as_it_is_and_another_architecture_refu
             .contains("MPNetModel"),
         "{state}"
     );
+}
+
+#[tokio::test]
+async fn an_encoder_that_is_exchanged_is_the_one_of_the_next_call_and_its_models_are_refused() {
+    let function = Function::with_encoder(TextEncoder::S3);
+    for (name, file) in text_encoder::built_in_files() {
+        function
+            .put_bytes_quietly(&format!("encoder/{name}"), file.into_owned())
+            .await;
+    }
+    let request = json!({"TextList": ["a text"]});
+    let before = function.call("EncodeDocuments", &request).await.body["Encoder"].clone();
+    let model = function.trained_classifier("one", FOOD_AND_SPORT).await;
+    let shorter = json!({"max_seq_length": 8, "do_lower_case": false}).to_string();
+
+    function
+        .put_quietly("encoder/sentence_bert_config.json", &shorter)
+        .await;
+    let after = function.call("EncodeDocuments", &request).await.body["Encoder"].clone();
+    let endpoint = function.endpoint_of("late", &model).await;
+
+    assert_eq!(before, text_encoder::Encoder::built_in_identity());
+    assert_ne!(after, before);
+    let state = function.endpoint(&endpoint).await;
+    assert_eq!(state["Status"], "FAILED", "{state}");
 }
 
 #[tokio::test]

@@ -230,6 +230,28 @@ async fn labels_of_a_file_have_the_names_of_the_set_and_it_is_said_what_was_join
 }
 
 #[tokio::test]
+async fn a_label_of_the_parameter_that_the_training_data_does_not_have_is_told() {
+    let function = Function::new();
+    for (parameter, is_told) in [
+        (["Cat", "Dog", "Other"], true),
+        (["World", "Sports", "Other"], false),
+    ] {
+        let set = LabelSet::seed(parameter, Origin::Parameter, "2026-11-20T10:00:00.000Z");
+        function.put_bytes_quietly("label-set.json", set.to_json()).await;
+        let file = format!("{PETS_CSV}Cat,told {is_told}\n");
+
+        function
+            .train("initial/pets.csv", &file)
+            .await
+            .expect("good file");
+
+        let repairs = report(&function, "pets.csv").await["repairs"].to_string();
+        let said = "ComprehendClassificationCategories names `Other`, which the training data does not have";
+        assert_eq!(repairs.contains(said), is_told, "{repairs}");
+    }
+}
+
+#[tokio::test]
 async fn each_switch_to_an_initial_model_is_written_down_so_that_it_can_be_rolled_back() {
     let function = Function::new();
     let event = function.put("initial/pets.csv", PETS_CSV).await;

@@ -23,9 +23,9 @@ use crate::{
     names::{is_annotator_name, is_plain_label_name, is_plain_text_name},
     records::{Record, Records},
     source::{OpenError, Source},
-    table::draft,
+    table::{FORMULA, NO_VALUE, draft},
     tools::{Tool, label_studio_label},
-    workbook::{self, FORMULA, Limits, NO_VALUE, Sheet},
+    workbook::{self, Limits, Sheet},
 };
 
 /// Workbooks are held in memory, that of a function.

@@ -1,0 +1,43 @@
+//! The answer to a classification.
+
+use active_learning_aws::asked_before::NotAsked;
+use active_learning_core::{
+    feedback::{Signal, prediction::ClassScore},
+    labels::prediction_result::PredictionResult,
+};
+use serde::Serialize;
+
+/// The answer to a classification. Before the first model there is no prediction, and no class.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Answer {
+    pub(crate) utterance: String,
+    pub(crate) prediction: Option<String>,
+    pub(crate) confidence: Option<f32>,
+    pub(crate) classifier: String,
+    pub(crate) prediction_id: String,
+    pub(crate) review: Option<ReviewAnswer>,
+    pub(crate) classes: Vec<ClassScore>,
+    /// What people answered, where the request waits for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<PredictionResult>,
+    /// There where it could not be kept: nobody can ask what became of the prediction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) result_kept: Option<bool>,
+}
+
+/// Why the prediction goes to review, and whether it is on its way to a person.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReviewAnswer {
+    pub(crate) reason: Signal,
+    pub(crate) queued: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) selection_probability: Option<f64>,
+    /// Why nobody will be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_queued_because: Option<NotAsked>,
+    /// What it waits for before somebody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waits_for: Option<NotAsked>,
+}

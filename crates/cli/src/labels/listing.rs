@@ -1,0 +1,73 @@
+//! The label set and what is proposed for it, for people.
+
+use active_learning_core::labels::label_set::{Label, LabelSet, State};
+use model_building::relabel::Proposal;
+
+/// Lists what is proposed, with its votes.
+pub(super) fn proposed(proposals: &[Proposal]) -> String {
+    if proposals.is_empty() {
+        return "Nothing is proposed.\n".to_owned();
+    }
+    let lines = proposals.iter().map(|proposal| {
+        let votes = if proposal.votes == 1 { "vote" } else { "votes" };
+        format!("{}\t{} {votes}\n", proposal.name, proposal.votes)
+    });
+    lines.collect()
+}
+
+/// Lists the labels with their states.
+pub(super) fn listed(set: &LabelSet) -> String {
+    if set.labels().is_empty() {
+        return "There is no label set yet: the first feedback or training file makes one.\n".to_owned();
+    }
+    let mut text = format!("Version {}, changed {}\n", set.version(), set.updated_at());
+    for label in set.labels() {
+        text += &line(label);
+    }
+    text
+}
+
+fn line(label: &Label) -> String {
+    let mut line = label.name.clone();
+    match &label.state {
+        State::Active => {}
+        State::Retired => line += "\tretired",
+        State::MergedInto(name) => line += &format!("\tmerged into {name}"),
+        State::Split { into } => line += &format!("\tsplit into {}", into.join(", ")),
+    }
+    if !label.synonyms.is_empty() {
+        line += &format!("\talso: {}", label.synonyms.join(", "));
+    }
+    if !label.description.is_empty() {
+        line += &format!("\t{}", label.description);
+    }
+    line + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_says_what_became_of_each_label() {
+        let mut set = LabelSet::none();
+        for name in ["World", "Sport", "Old", "Biz", "Business"] {
+            set.add(name, "").expect("free");
+        }
+        set.rename("World", "World news").expect("free");
+        set.split("Sport", &["Ball games", "Racing"]).expect("parts");
+        set.retire("Old").expect("active");
+        set.merge("Biz", "Business").expect("active");
+
+        let text = listed(&set);
+
+        for line in [
+            "World news\talso: World\n",
+            "Sport\tsplit into Ball games, Racing\n",
+            "Old\tretired\n",
+            "Biz\tmerged into Business\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a change of the label set will do, with numbers.
+
+use active_learning_aws::questions;
+use active_learning_core::{
+    feedback::Signal,
+    labels::{
+        label_set::LabelSet,
+        question::{Question, State as QuestionState},
+    },
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use model_building::relabel::{self, Doubt, Rows};
+
+use super::{Action, Failure, Labels};
+use crate::wording::counted;
+
+/// Questions that are read at a time.
+const READS_AT_ONCE: usize = 32;
+
+/// What a change will do.
+pub(super) struct Plan {
+    /// In words.
+    pub text: String,
+    /// What is asked again.
+    pub again: Rows,
+}
+
+impl Plan {
+    /// A change that asks nothing again.
+    fn without_questions(text: String) -> Self {
+        Self {
+            text,
+            again: Rows::default(),
+        }
+    }
+}
+
+impl Labels {
+    /// Says what a change will do.
+    pub(super) async fn plan(&self, set: &LabelSet, action: &Action) -> Result<Plan, Failure> {
+        let text = match action {
+            Action::Rename { old, new } => {
+                let rows = self.rows(set, &Doubt::Label(name_of(set, old))).await?;
+                format!(
+                    "`{}` becomes `{}`: {}.",
+                    name_of(set, old),
+                    new.trim(),
+                    mapped(&rows)
+                )
+            }
+            Action::Merge { from, into } if set.find(from).is_none() => {
+                made_synonym(from, name_of(set, into))
+            }
+            Action::Merge { from, into } => {
+                let (from, into) = (name_of(set, from), name_of(set, into));
+                let rows = self.rows(set, &Doubt::Label(from)).await?;
+                format!("`{from}` becomes `{into}`: {}.", mapped(&rows))
+            }
+            Action::Retire { name } => {
+                let rows = self.rows(set, &Doubt::Label(name_of(set, name))).await?;
+                left_out(name_of(set, name), &rows)
+            }
+            Action::Synonym { name, synonym } => {
+                format!("`{}` means `{}` too.", synonym.trim(), name_of(set, name))
+            }
+            Action::Describe { name, .. } => format!("`{}` gets another description.", name_of(set, name)),
+            Action::Split { name, into } => return self.plan_split(set, name, into).await,
+            Action::Add { name, .. } | Action::Accept { name } => return self.plan_new(set, name).await,
+            Action::Refuse { name } => return self.plan_refusal(set, name).await,
+            Action::List | Action::Proposed => String::new(),
+        };
+        Ok(Plan::without_questions(text))
+    }
+
+    async fn plan_split(&self, set: &LabelSet, name: &str, into: &[String]) -> Result<Plan, Failure> {
+        let again = self.rows(set, &Doubt::Label(name_of(set, name))).await?;
+        let text = format!(
+            "`{}` is replaced by `{}`. {} will be asked again, the most doubtful first; until they are answered \
+             their rows are left out.",
+            name_of(set, name),
+            into.join("`, `"),
+            texts(again.count())
+        );
+        Ok(Plan { text, again })
+    }
+
+    async fn plan_new(&self, set: &LabelSet, name: &str) -> Result<Plan, Failure> {
+        let mut again = self.rows(set, &Doubt::NoneFits).await?;
+        let open = self.leave_out_open(&mut again).await?;
+        let becomes = match set.find(name) {
+            Some(label) => format!(
+                "`{}` is a label again, and rows that name it are its rows",
+                label.name
+            ),
+            None => format!(
+                "`{}` becomes a label, and votes that proposed it count for it",
+                name.trim()
+            ),
+        };
+
+        let mut text = format!(
+            "{becomes}. Of the texts that no label fitted {} will be asked again, the most doubtful first.",
+            texts(again.count())
+        );
+        if open > 0 {
+            text += &format!(" An earlier change asks about {} already.", texts(open));
+        }
+        Ok(Plan { text, again })
+    }
+
+    async fn plan_refusal(&self, set: &LabelSet, name: &str) -> Result<Plan, Failure> {
+        let mut again = self.rows(set, &Doubt::Proposed(name)).await?;
+        self.leave_out_open(&mut again).await?;
+        let text = format!(
+            "`{}` is proposed no more. {} that were answered by it will be asked again.",
+            name.trim(),
+            texts(again.count())
+        );
+        Ok(Plan { text, again })
+    }
+
+    /// Leaves out the texts that an earlier change asks about already: their open tasks follow the label set. Returns how
+    /// many these are.
+    async fn leave_out_open(&self, rows: &mut Rows) -> Result<usize, Failure> {
+        let before = rows.answers.len();
+        let answers = std::mem::take(&mut rows.answers);
+        let asked: Vec<Option<Question>> = stream::iter(&answers)
+            .map(|record| questions::read(&self.place.feedback, &record.id))
+            .buffered(READS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let is_open = |question: &Question| {
+            question.state == QuestionState::Asked && question.record.signal == Signal::Relabel
+        };
+        let answers = answers.into_iter().zip(asked);
+        rows.answers = answers
+            .filter(|(_, question)| !question.as_ref().is_some_and(is_open))
+            .map(|(record, _)| record)
+            .collect();
+        Ok(before - rows.answers.len())
+    }
+
+    async fn rows(&self, set: &LabelSet, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
+        relabel::rows(&self.place.training, Some(set), doubt).await
+    }
+}
+
+/// Returns a label's name as the set has it; a name that is not a label stays.
+fn name_of<'n>(set: &'n LabelSet, name: &'n str) -> &'n str {
+    set.find(name).map_or(name, |label| &label.name)
+}
+
+fn left_out(name: &str, rows: &Rows) -> String {
+    let (answers, initial) = (rows.answers.len(), rows.initial.len());
+    format!(
+        "`{name}` is no choice and no class any more: {answers} answers and {initial} rows of training files are left \
+         out."
+    )
+}
+
+fn made_synonym(name: &str, label: &str) -> String {
+    format!(
+        "`{}` is no label, so that there is nothing to merge: it becomes another name of `{label}`, as by \
+         `labels synonym`. Votes that proposed it count for that.",
+        name.trim()
+    )
+}
+
+fn mapped(rows: &Rows) -> String {
+    let (answers, initial) = (
+        counted(rows.answers.len(), "answer"),
+        counted(rows.initial.len(), "row"),
+    );
+    format!("{answers} and {initial} of training files are mapped, nobody is asked")
+}
+
+fn texts(count: usize) -> String {
+    counted(count, "text")
+}

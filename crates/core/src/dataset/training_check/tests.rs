@@ -1,0 +1,101 @@
+use super::*;
+
+fn check(rows: &[(&str, &str)]) -> Result<Findings, Unusable> {
+    let mut check = TrainingCheck::default();
+    for ((label, text), line) in rows.iter().zip(1..) {
+        check.add([*label], text, line);
+    }
+    check.finish()
+}
+
+#[test]
+fn one_class_in_several_spellings_is_joined_to_the_most_frequent_one_and_told() {
+    let findings = check(&[
+        ("World", "one"),
+        ("world", "two"),
+        ("World", "three"),
+        ("ＷＯＲＬＤ", "four"),
+        ("Sports", "five"),
+    ])
+    .expect("usable");
+
+    for spelling in ["world", "WORLD", " World\u{a0}", "ＷＯＲＬＤ"] {
+        assert_eq!(findings.spelling(spelling), "World");
+    }
+    assert_eq!(
+        findings.repairs,
+        ["`world` (1), `ＷＯＲＬＤ` (1) is read as `World`"]
+    );
+}
+
+#[test]
+fn conflicting_labels_of_one_text_leave_all_its_rows_out_and_are_told() {
+    let findings = check(&[
+        ("World", "The same text"),
+        ("Sports", "another"),
+        ("Sports", "\u{201c}the  same TEXT\u{201d}! "),
+        ("World", "the same text"),
+        ("World", "another"),
+        ("world", "fine"),
+        ("World", "fine"),
+    ])
+    .expect("usable");
+
+    assert!(findings.is_conflicting(text_id("THE same text")) && findings.is_conflicting(text_id("another")));
+    assert!(
+        !findings.is_conflicting(text_id("fine")),
+        "another spelling is no other label"
+    );
+    assert_eq!(
+        findings.repairs[1],
+        "2 texts have different labels and are left out, with all their 5 rows (lines 1 and 3, 2 and 5)"
+    );
+}
+
+#[test]
+fn labels_that_mean_the_same_and_texts_that_ask_something_else_are_no_conflict() {
+    let mut check = TrainingCheck::default();
+    let meaning = |label| if label == "Football" { "Sports" } else { label };
+    check.add_meaning(["Football"], meaning, "They won", 1);
+    check.add_meaning(["Sports"], meaning, "they won!", 2);
+    check.add_meaning(["World"], meaning, "They won?", 3);
+
+    let findings = check.finish().expect("usable");
+
+    assert_eq!(findings.repairs, [""; 0]);
+    assert!(!findings.is_conflicting(text_id("They won")));
+}
+
+#[test]
+fn swapped_columns_are_refused_when_nearly_every_row_is_its_own_class() {
+    let long: Vec<String> = (0..20)
+        .map(|number| format!("a text with the number {number}"))
+        .collect();
+    let many: Vec<(&str, &str)> = long.iter().map(|text| (text.as_str(), "World")).collect();
+    let few = [
+        ("rates rise", "World"),
+        ("goals fall", "Sports"),
+        ("a treaty", "World"),
+    ];
+
+    assert_eq!(
+        check(&many),
+        Err(Unusable::SwappedColumns {
+            classes: 20,
+            rows: 20
+        })
+    );
+    assert_eq!(check(&few), Err(Unusable::SwappedColumns { classes: 3, rows: 3 }));
+    assert!(check(&[("a", "one"), ("b", "two")]).is_ok());
+    assert!(check(&[("a", "one text"), ("b", "two texts"), ("c", "three texts")]).is_ok());
+}
+
+#[test]
+fn classes_with_a_single_row_are_warned_of() {
+    assert_eq!(warn_of_single_rows([("World", 2), ("Sports", 3)]), None);
+    let warning = warn_of_single_rows([("World", 1), ("Sports", 3)]).expect("a warning");
+    assert!(
+        warning.starts_with("warning: 1 class has a single row (`World`)"),
+        "{warning}"
+    );
+}

@@ -1,0 +1,306 @@
+use proptest::prelude::*;
+
+use super::*;
+
+pub(crate) fn vote(worker: &str, label: &str) -> Vote {
+    Vote {
+        worker: worker.into(),
+        answer: match label {
+            "?" => Answer::Unsure,
+            "-" => Answer::NoneFits,
+            label => Answer::labels([label]),
+        },
+        source: VoteSource::HumanReview,
+        at: "2026-11-20T10:00:00Z".into(),
+        seconds: None,
+        note: Default::default(),
+    }
+}
+
+fn majority(votes: &[(&str, &str)]) -> Consensus {
+    let votes: Vec<Vote> = votes.iter().map(|(worker, label)| vote(worker, label)).collect();
+    Consensus::by_majority(&votes).0
+}
+
+fn agreed(label: &str, confidence: f64) -> Consensus {
+    Consensus::Agreed {
+        answer: vote("", label).answer,
+        confidence,
+    }
+}
+
+#[test]
+fn the_most_frequent_answer_wins_and_equal_ones_tie() {
+    assert_eq!(
+        majority(&[("a", "X"), ("b", "X"), ("c", "Y")]),
+        agreed("X", 2.0 / 3.0)
+    );
+    assert_eq!(majority(&[("a", "X"), ("b", "Y")]), Consensus::Tie);
+    assert_eq!(
+        majority(&[("a", "X"), ("b", "-"), ("c", "-")]),
+        agreed("-", 2.0 / 3.0)
+    );
+    assert_eq!(majority(&[("a", "X")]), agreed("X", 1.0));
+    assert_eq!(majority(&[]), Consensus::Unanswered);
+}
+
+#[test]
+fn who_is_unsure_does_not_vote_unless_nobody_is_sure() {
+    assert_eq!(majority(&[("a", "X"), ("b", "?"), ("c", "?")]), agreed("X", 1.0));
+    assert_eq!(majority(&[("a", "?"), ("b", "?")]), agreed("?", 1.0));
+}
+
+#[test]
+fn a_worker_has_one_vote_their_last() {
+    let mut later = vote("a", "Y");
+    later.at = "2026-11-20T10:00:01Z".into();
+
+    let (consensus, _) = Consensus::by_majority(&[later, vote("a", "X"), vote("a", "X")]);
+
+    assert_eq!(consensus, agreed("Y", 1.0));
+}
+
+#[test]
+fn only_agreed_labels_are_labels() {
+    assert_eq!(agreed("X", 0.9).labels(), Some(&["X".to_owned()][..]));
+    for other in [
+        agreed("-", 1.0),
+        agreed("?", 1.0),
+        Consensus::Tie,
+        Consensus::Unanswered,
+    ] {
+        assert_eq!(other.labels(), None);
+    }
+}
+
+fn user(name: &str, label: &str) -> Vote {
+    Vote {
+        source: VoteSource::Feedback,
+        ..vote(&format!("user:{name}"), label)
+    }
+}
+
+fn adjudicator(label: &str) -> Vote {
+    Vote {
+        source: VoteSource::Adjudicator,
+        ..vote("adjudicator:lea", label)
+    }
+}
+
+#[test]
+fn with_one_reviewer_the_reviewer_s_word_counts_however_many_users_differ() {
+    let votes = [user("a", "Y"), user("b", "Y"), vote("r", "X")];
+
+    let decided = Consensus::by_majority(&votes);
+
+    assert_eq!(decided, (agreed("X", 1.0), Some(DecidedBy::SingleReviewer)));
+}
+
+#[test]
+fn users_break_a_tie_of_reviewers_and_add_no_answer_of_their_own() {
+    let tie = [vote("r", "X"), vote("s", "Y")];
+    let with = |users: &[Vote]| Consensus::by_majority(&[&tie, users].concat());
+
+    assert_eq!(
+        with(&[user("a", "Y"), user("b", "Z"), user("c", "Z")]),
+        (agreed("Y", 0.5), Some(DecidedBy::UserBrokeTie))
+    );
+    assert_eq!(with(&[user("a", "Z")]), (Consensus::Tie, None));
+    assert_eq!(with(&[user("a", "X"), user("b", "Y")]), (Consensus::Tie, None));
+}
+
+#[test]
+fn a_user_alone_is_no_review() {
+    assert_eq!(
+        Consensus::by_majority(&[user("a", "X")]),
+        (Consensus::Unanswered, None)
+    );
+}
+
+#[test]
+fn an_adjudicator_is_final_also_against_dawid_skene() {
+    let mut votes = with_an_adversary(60);
+    votes.insert(100, vec![vote("good", "X"), vote("fair", "X"), adjudicator("Y")]);
+    let counted = counted(&votes);
+
+    let consensus = consolidate(&counted, Settings::default());
+
+    assert_eq!(consensus.method, Method::DawidSkene);
+    assert_eq!(consensus.of(100).cloned(), agreed("Y", 1.0));
+    assert_eq!(consensus.decided_by(100), Some(DecidedBy::Adjudicator));
+    assert_eq!(
+        Consensus::by_majority(&votes[&100]),
+        (agreed("Y", 1.0), Some(DecidedBy::Adjudicator))
+    );
+}
+
+/// A reliable reviewer on every record, and users who are right or never right.
+fn with_users(right: bool) -> BTreeMap<u128, Vec<Vote>> {
+    (0..60)
+        .map(|number| {
+            let (truth, other) = if number % 2 == 0 { ("X", "Y") } else { ("Y", "X") };
+            let said = if right { truth } else { other };
+            let users = user(&format!("{number}"), said);
+            (number, vec![vote("good", truth), vote("fair", truth), users])
+        })
+        .collect()
+}
+
+#[test]
+fn users_are_one_annotator_that_is_learned_and_outvotes_no_reviewer() {
+    for (right, expected) in [(true, "X"), (false, "Y")] {
+        let mut votes = with_users(right);
+        votes.insert(100, vec![vote("new", "X"), vote("newer", "Y"), user("u", "X")]);
+        votes.insert(101, vec![vote("good", "X"), user("u", "Y"), user("v", "Y")]);
+        let counted = counted(&votes);
+
+        let consensus = consolidate(&counted, Settings::default());
+
+        assert_eq!(consensus.method, Method::DawidSkene);
+        let broken = consensus.of(100);
+        assert!(
+            matches!(broken, Consensus::Agreed { answer, .. } if *answer == vote("", expected).answer),
+            "{right}: {broken:?}"
+        );
+        let outvoted = consensus.of(101);
+        assert!(
+            matches!(outvoted, Consensus::Agreed { answer, .. } if *answer == vote("", "X").answer),
+            "{right}: {outvoted:?}"
+        );
+    }
+}
+
+/// Two reliable workers, and one who calls every X a Y and every Y an X.
+fn with_an_adversary(records: u128) -> BTreeMap<u128, Vec<Vote>> {
+    (0..records)
+        .map(|number| {
+            let (right, wrong) = if number % 2 == 0 { ("X", "Y") } else { ("Y", "X") };
+            let slip = number % 10 == 0;
+            let votes = vec![
+                vote("good", right),
+                vote("fair", if slip { wrong } else { right }),
+                vote("adversary", wrong),
+            ];
+            (number, votes)
+        })
+        .collect()
+}
+
+pub(crate) fn counted(votes: &BTreeMap<u128, Vec<Vote>>) -> Votes {
+    let mut ballots = Ballots::default();
+    for (id, votes) in votes {
+        votes.iter().for_each(|vote| ballots.add(*id, vote));
+    }
+    ballots.count()
+}
+
+#[test]
+fn an_adversary_who_outvotes_with_a_slip_is_outweighed_by_dawid_skene() {
+    let votes = with_an_adversary(60);
+    let counted = counted(&votes);
+
+    let consensus = consolidate(&counted, Settings::default());
+
+    assert_eq!(consensus.method, Method::DawidSkene);
+    assert_eq!(
+        Consensus::by_majority(&votes[&0]).0,
+        agreed("Y", 2.0 / 3.0),
+        "the majority is wrong here"
+    );
+    for id in votes.keys() {
+        let right = vote("", if id % 2 == 0 { "X" } else { "Y" }).answer;
+        let consensus = consensus.of(*id);
+        assert!(
+            matches!(consensus, Consensus::Agreed { answer, confidence } if *answer == right && confidence > 0.8),
+            "{id}: {consensus:?}"
+        );
+    }
+}
+
+#[test]
+fn too_little_overlap_is_left_to_the_majority() {
+    let mut votes = with_an_adversary(19);
+    votes.insert(99, vec![vote("good", "X")]);
+    let counted = counted(&votes);
+
+    let consensus = consolidate(&counted, Settings::default());
+
+    assert_eq!(consensus.method, Method::Majority);
+    for (id, votes) in &votes {
+        assert_eq!(consensus.of(*id).cloned(), Consensus::by_majority(votes).0);
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_gave_is_no_consensus() {
+    let mut votes = with_an_adversary(60);
+    votes.insert(100, vec![vote("adversary", "X")]);
+    votes.insert(101, vec![vote("good", "?")]);
+    let counted = counted(&votes);
+
+    let consensus = consolidate(&counted, Settings::default());
+
+    assert_eq!(consensus.of(100), Consensus::Tie);
+    assert_eq!(consensus.of(101).cloned(), agreed("?", 1.0));
+    assert_eq!(consensus.of(102), Consensus::Unanswered);
+}
+
+proptest! {
+    #[test]
+    fn neither_the_order_of_votes_nor_their_repetition_counts(
+        labels in proptest::collection::vec(proptest::collection::vec(0usize..4, 3), 30..60), rotation in 0usize..3,
+    ) {
+        let votes = |rotation: usize, twice: bool| {
+            counted(&labels.iter().zip(0..).map(|(labels, record)| {
+                let mut votes: Vec<Vote> = labels.iter().enumerate()
+                    .map(|(worker, label)| vote(["a", "b", "c"][worker], ["X", "Y", "-", "?"][*label])).collect();
+                votes.rotate_left(rotation);
+                if twice { votes.extend(votes.clone()) }
+                (record, votes)
+            }).collect())
+        };
+        let settings = Settings { overlap_per_answer: 1, ..Settings::default() };
+
+        let (plain, turned) = (votes(0, false), votes(rotation, true));
+        prop_assert_eq!(consolidate(&plain, settings), consolidate(&turned, settings));
+    }
+
+    #[test]
+    fn perfect_workers_are_always_agreed(truth in proptest::collection::vec(0usize..3, 30..80)) {
+        let votes = counted(&truth.iter().zip(0..).map(|(label, record)| {
+            (record, ["a", "b", "c"].map(|worker| vote(worker, ["X", "Y", "Z"][*label])).to_vec())
+        }).collect());
+
+        let consensus = consolidate(&votes, Settings { overlap_per_answer: 1, ..Settings::default() });
+
+        for (label, record) in truth.iter().zip(0..) {
+            let right = vote("", ["X", "Y", "Z"][*label]).answer;
+            let consensus = consensus.of(record);
+            prop_assert!(matches!(consensus, Consensus::Agreed { answer, .. } if *answer == right), "{consensus:?}");
+        }
+    }
+}
+
+#[test]
+fn that_nobody_can_tell_is_no_answer_and_decided_by_no_rule() {
+    let (unsure, rule) = Consensus::by_majority(&[vote("a", "?")]);
+
+    assert_eq!((unsure.is_answer(), rule), (false, None));
+    assert!(majority(&[("a", "?"), ("b", "X")]).is_answer());
+    assert!(!majority(&[("a", "X"), ("b", "Y")]).is_answer());
+}
+
+#[test]
+fn a_user_whose_name_is_typed_in_another_way_is_the_same_user() {
+    let tie = [vote("r", "X"), vote("s", "Y")];
+    let mut later = user("ann", "Y");
+    later.at = "2026-11-20T10:00:01Z".into();
+    let votes = [&tie[..], &[user(" Ann ", "X"), later]].concat();
+    let counted = counted(&BTreeMap::from([(1, votes.clone())]));
+
+    let expected = (agreed("Y", 0.5), Some(DecidedBy::UserBrokeTie));
+
+    assert_eq!(Consensus::by_majority(&votes), expected);
+    let consensus = consolidate(&counted, Settings::default());
+    assert_eq!(consensus.of(1).cloned(), expected.0);
+}

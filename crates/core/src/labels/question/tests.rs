@@ -1,0 +1,299 @@
+use super::*;
+use crate::feedback::{FeedbackRequest, Source};
+
+fn feedback(request: &str) -> FeedbackRecord {
+    FeedbackRequest::parse(request.as_bytes())
+        .and_then(|request| request.into_record(Source::ExplicitApi, "2026-11-20T10:00:00Z"))
+        .expect("feedback")
+}
+
+fn dislike() -> FeedbackRecord {
+    feedback(
+        r#"{"classifier": "news", "sentence": "t", "prediction": "A", "predictionId": "p", "user": "ada"}"#,
+    )
+}
+
+fn with(extra: &str) -> FeedbackRecord {
+    feedback(&format!(
+        r#"{{"classifier": "news", "sentence": "t", "prediction": "A", {extra}}}"#
+    ))
+}
+
+fn review(worker: &str, label: &str) -> Vote {
+    Vote {
+        worker: worker.to_owned(),
+        answer: Answer::labels([label]),
+        source: VoteSource::HumanReview,
+        at: "2026-11-20T11:00:00Z".to_owned(),
+        seconds: None,
+        note: Default::default(),
+    }
+}
+
+fn answered(label: &str) -> Question {
+    let mut question = Question::asked(dislike(), "review-1", 1);
+    question.answer_with(&[review("w1", label)]);
+    question
+}
+
+#[test]
+fn feedback_while_people_are_asked_is_a_vote_that_counts_when_they_have_answered() {
+    let mut question = Question::asked(dislike(), "review-1", 2);
+
+    let effect = question.hear(&Opinion::of(&with(r#""label": "B", "user": "bob""#)));
+    question.answer_with(&[review("w1", "B"), review("w2", "C")]);
+
+    assert_eq!(effect, Effect::Counted);
+    assert_eq!(
+        question.answer(),
+        Some(&Answer::labels(["B"])),
+        "the user broke the tie"
+    );
+    assert_eq!(question.decided_by, Some(DecidedBy::UserBrokeTie));
+    assert_eq!(question.reviewers(), ["w1", "w2"]);
+}
+
+#[test]
+fn the_same_feedback_again_is_known() {
+    let mut question = Question::asked(dislike(), "review-1", 1);
+    let opinion = Opinion::of(&with(r#""label": "B""#));
+
+    let effects = [question.hear(&opinion), question.hear(&opinion)];
+
+    assert_eq!(effects, [Effect::Counted, Effect::Known]);
+}
+
+#[test]
+fn feedback_that_contradicts_an_answer_reopens_it_a_bounded_number_of_times() {
+    let mut question = answered("A");
+    let mut effects = Vec::new();
+    for user in ["b", "c", "d"] {
+        effects.push(question.hear(&Opinion::of(&with(&format!(r#""label": "B", "user": "{user}""#)))));
+        if question.state == State::Asked {
+            question.answer_with(&[review(user, "A")]);
+        }
+    }
+
+    assert_eq!(effects, [Effect::Reopens, Effect::Reopens, Effect::Disputes]);
+    assert_eq!(question.state, State::Disputed);
+}
+
+#[test]
+fn feedback_that_agrees_with_an_answer_opens_nothing() {
+    let mut question = answered("A");
+
+    let like = question.hear(&Opinion::of(&with(r#""feedback": "like""#)));
+    let other = answered("B").hear(&Opinion::of(&with(r#""user": "bob""#)));
+
+    assert_eq!((like, other), (Effect::Counted, Effect::Counted));
+    assert_eq!(question.votes.len(), 2, "a like is a vote for the prediction");
+}
+
+#[test]
+fn a_dislike_of_what_people_answered_reopens_it() {
+    assert_eq!(
+        answered("A").hear(&Opinion::of(&with(r#""user": "bob""#))),
+        Effect::Reopens
+    );
+}
+
+#[test]
+fn a_dislike_that_names_nothing_reopens_an_answer_unless_people_corrected_what_was_predicted() {
+    let dislike = Opinion::of(&feedback(
+        r#"{"classifier": "news", "sentence": "t", "feedback": "dislike"}"#,
+    ));
+    let mut unlabelled = answered("A");
+    unlabelled.record.prediction = None;
+
+    assert_eq!(dislike, Opinion::AgainstAll);
+    assert_eq!(answered("A").hear(&dislike), Effect::Reopens);
+    assert_eq!(
+        answered("B").hear(&dislike),
+        Effect::Counted,
+        "A was predicted, and is wrong"
+    );
+    assert_eq!(unlabelled.hear(&dislike), Effect::Reopens);
+    assert_eq!(
+        Question::asked(self::dislike(), "review-1", 1).hear(&dislike),
+        Effect::Counted
+    );
+}
+
+#[test]
+fn a_text_of_a_file_says_nothing_of_an_answer() {
+    let text = FeedbackRequest::parse(br#"{"classifier": "news", "sentence": "t"}"#)
+        .and_then(|request| request.into_record(Source::ExplicitBatch, "2026-11-20T10:00:00Z"))
+        .expect("a text");
+
+    assert_eq!(Opinion::of(&text), Opinion::None);
+}
+
+#[test]
+fn a_label_that_was_split_contradicts_an_answer_that_is_none_of_its_parts() {
+    let past = |user: &str| {
+        let Opinion::For(vote) = Opinion::of(&with(&format!(r#""label": "AB", "user": "{user}""#))) else {
+            panic!("a label is a vote");
+        };
+        let parts = vec!["A".to_owned(), "AB".to_owned(), "B".to_owned()];
+        Opinion::Past { vote, parts }
+    };
+
+    assert_eq!(answered("A").hear(&past("bob")), Effect::Counted);
+    assert_eq!(answered("C").hear(&past("bob")), Effect::Reopens);
+}
+
+#[test]
+fn how_a_label_is_spelt_contradicts_nothing() {
+    let mut question = answered("Billing");
+
+    let effect = question.hear(&Opinion::of(&with(r#""label": " BILLING""#)));
+
+    assert_eq!(effect, Effect::Counted);
+}
+
+#[test]
+fn an_imported_proposal_is_evidence_that_no_reviewer_has_to_agree_with() {
+    let proposal = Vote {
+        answer: Answer::NewLabel { label: "New".into() },
+        source: VoteSource::Import,
+        ..review("import", "")
+    };
+    let mut question = Question::known(dislike());
+
+    question.answer_with(std::slice::from_ref(&proposal));
+    let before = question.state;
+    question.answer_with(&[review("w1", "B")]);
+
+    assert_eq!(before, State::Asked);
+    assert_eq!(question.answer(), Some(&Answer::labels(["B"])));
+    assert!(question.votes.contains(&proposal));
+}
+
+#[test]
+fn an_adjudicator_is_not_contradicted() {
+    let mut question = answered("A");
+    question.answer_with(&[Vote {
+        source: VoteSource::Adjudicator,
+        ..review("adjudicator:lea", "C")
+    }]);
+
+    let effect = question.hear(&Opinion::of(&with(r#""label": "B""#)));
+
+    assert_eq!(effect, Effect::Counted);
+    assert_eq!(question.answer(), Some(&Answer::labels(["C"])));
+}
+
+#[test]
+fn a_like_of_the_same_prediction_or_user_takes_a_dislike_back_unless_somebody_answered() {
+    let question = Question::asked(dislike(), "review-1", 1);
+    let taken_back = |question: &Question, extra: &str| {
+        question.is_taken_back_by(&with(&format!(r#""feedback": "like", {extra}"#)))
+    };
+
+    assert!(taken_back(&question, r#""predictionId": "p""#));
+    assert!(taken_back(&question, r#""user": "ada""#));
+    assert!(!taken_back(&question, r#""user": "bob""#));
+    assert!(!taken_back(&question, r#""predictionId": "q""#));
+    let mut answered = question.clone();
+    answered.answer_with(&[review("w1", "B")]);
+    assert!(!taken_back(&answered, r#""predictionId": "p""#));
+    let mut audit = question.clone();
+    audit.record.signal = Signal::Audit;
+    assert!(!taken_back(&audit, r#""predictionId": "p""#));
+}
+
+#[test]
+fn a_complaint_is_not_taken_back_for_another_user_who_holds_another_label_right() {
+    let mut question = Question::asked(with(r#""user": "ada", "predictionId": "p""#), "review-1", 1);
+    let like = with(r#""feedback": "like", "user": "ada""#);
+    assert!(question.is_taken_back_by(&like));
+
+    question.hear(&Opinion::of(&with(r#""label": "B", "user": "bob""#)));
+
+    assert!(!question.is_taken_back_by(&like));
+}
+
+#[test]
+fn who_takes_a_complaint_back_holds_what_they_said_last() {
+    let suggestion = with(r#""label": "B", "user": "ada""#);
+    let mut question = Question::asked(suggestion, "review-1", 1);
+    question.hear(&Opinion::of(&FeedbackRecord {
+        received_at: "2026-11-20T10:00:01Z".to_owned(),
+        ..with(r#""label": "B", "user": "ada""#)
+    }));
+
+    question.withdraw(&Opinion::of(&with(r#""feedback": "like", "user": "ada""#)));
+
+    let answers: Vec<&Answer> = question.votes.iter().map(|vote| &vote.answer).collect();
+    assert_eq!(answers, [&Answer::labels(["A"])]);
+    assert_eq!(question.state, State::Withdrawn);
+}
+
+#[test]
+fn a_question_is_read_as_it_was_written() {
+    let question = answered("A");
+
+    assert_eq!(Question::parse(&question.to_json()), Some(question));
+    assert_eq!(Question::parse(b"{}"), None);
+}
+
+#[test]
+fn who_cannot_tell_leaves_the_question_to_somebody_else_whose_vote_counts() {
+    let unsure = Vote {
+        answer: Answer::Unsure,
+        ..review("w1", "")
+    };
+    let mut question = Question::asked(with(r#""label": "B""#), "review-1", 1);
+
+    question.answer_with(std::slice::from_ref(&unsure));
+    let before = (question.state, question.answer().cloned(), question.decided_by);
+    question.answer_with(&[review("w2", "B")]);
+
+    assert_eq!(before, (State::Asked, None, None));
+    assert_eq!(question.answer(), Some(&Answer::labels(["B"])));
+    assert_eq!(question.decided_by, Some(DecidedBy::SingleReviewer));
+    assert_eq!(question.reviewers(), ["w1", "w2"], "neither is asked again");
+}
+
+#[test]
+fn a_complaint_reopens_what_an_older_version_left_as_answered_though_nobody_could_tell() {
+    let left = || Question {
+        state: State::Answered,
+        consensus: Some(Consensus::Agreed {
+            answer: Answer::Unsure,
+            confidence: 1.0,
+        }),
+        ..Question::asked(dislike(), "review-1", 1)
+    };
+
+    for complaint in [with(r#""user": "bob""#), with(r#""label": "B", "user": "bob""#)] {
+        assert_eq!(left().hear(&Opinion::of(&complaint)), Effect::Reopens);
+    }
+}
+
+#[test]
+fn users_hold_what_each_of_them_said_last() {
+    let said = |label: &str, user: &str, second: u8| {
+        Opinion::of(&FeedbackRecord {
+            received_at: format!("2026-11-20T10:00:0{second}Z"),
+            ..with(&format!(r#""label": "{label}", "user": "{user}""#))
+        })
+    };
+    let mut question = Question::asked(with(r#""label": "B", "user": "u1""#), "review-1", 1);
+
+    for opinion in [
+        said("C", "u2", 1),
+        said("D", "u1", 2),
+        said(" c", "u3", 3),
+        said("E", "u4", 4),
+    ] {
+        question.hear(&opinion);
+    }
+    question.answer_with(&[review("w1", "B")]);
+
+    let held: Vec<(Answer, usize)> = (question.users_hold().into_iter())
+        .map(|(answer, users)| (answer.clone(), users))
+        .collect();
+    let labels = |label: &str| Answer::labels([label]);
+    assert_eq!(held, [(labels("C"), 2), (labels("E"), 1), (labels("D"), 1)]);
+}

@@ -1,0 +1,25 @@
+//! Forms of the console, each of which begins an action or confirms it.
+
+/// A form that begins an action, or confirms it.
+#[derive(Debug, Default)]
+pub(super) struct Form {
+    /// Address that it is sent to.
+    pub action: &'static str,
+    /// What is sent along: name and value.
+    pub hidden: Vec<(&'static str, String)>,
+    /// What is asked for.
+    pub fields: Vec<Field>,
+    /// The button.
+    pub button: String,
+    /// What the button is about, for who does not see where it stands.
+    pub about: String,
+}
+
+/// A field of a form.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub name: &'static str,
+    pub label: &'static str,
+    /// What may be chosen: value and text; free text where it is empty.
+    pub options: Vec<(String, String)>,
+}

@@ -1,0 +1,135 @@
+//! Listings of uploads that are under way, and of their parts.
+
+use redb::ReadableTable;
+use s3s::dto::*;
+
+use super::kind;
+use crate::s3::{
+    backend::Backend,
+    checksum::fill_checksum,
+    index::{self, Failure, Tables, UPLOADS, UploadRecord},
+    objects::timestamp,
+};
+
+impl Backend {
+    pub(in crate::s3) fn list_upload_parts(&self, input: ListPartsInput) -> Result<ListPartsOutput, Failure> {
+        let reader = self.reader()?;
+        let upload = index::upload(&reader, &input.bucket, &input.key, &input.upload_id)?;
+        let after = u32::try_from(input.part_number_marker.unwrap_or(0)).unwrap_or(0);
+        let limit = usize::try_from(input.max_parts.unwrap_or(1000))
+            .unwrap_or(0)
+            .min(1000);
+        let all = index::parts(&reader, &input.upload_id)?;
+        let mut rest = all.range(after + 1..);
+        let parts: Vec<Part> = rest
+            .by_ref()
+            .take(limit)
+            .map(|(number, record)| {
+                let mut part = Part {
+                    e_tag: Some(ETag::Strong(record.etag.clone())),
+                    last_modified: Some(timestamp(record.modified_ms)),
+                    part_number: Some(*number as i32),
+                    size: Some(record.size as i64),
+                    ..Part::default()
+                };
+                fill_checksum!(part, &record.checksum);
+                part
+            })
+            .collect();
+        let is_truncated = rest.next().is_some();
+        Ok(ListPartsOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            checksum_algorithm: upload
+                .algorithm
+                .map(|algorithm| algorithm.name().to_owned().into()),
+            checksum_type: upload.algorithm.map(|_| kind(upload.composite)),
+            part_number_marker: Some(after as i32),
+            next_part_number_marker: parts.last().and_then(|part| part.part_number),
+            max_parts: Some(limit as i32),
+            is_truncated: Some(is_truncated),
+            storage_class: Some(StorageClass::STANDARD.to_owned().into()),
+            parts: Some(parts),
+            ..ListPartsOutput::default()
+        })
+    }
+
+    pub(in crate::s3) fn list_uploads(
+        &self,
+        input: ListMultipartUploadsInput,
+    ) -> Result<ListMultipartUploadsOutput, Failure> {
+        let reader = self.reader()?;
+        index::bucket(&reader, &input.bucket)?;
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let delimiter = input.delimiter.as_deref();
+        let key_marker = input.key_marker.clone().unwrap_or_default();
+        let id_marker = input.upload_id_marker.clone().unwrap_or_default();
+        let limit = usize::try_from(input.max_uploads.unwrap_or(1000))
+            .unwrap_or(0)
+            .min(1000);
+        let (mut uploads, mut prefixes): (Vec<MultipartUpload>, Vec<String>) = Default::default();
+        let (mut last, mut next) = (None, None);
+        let table = reader.table(UPLOADS).map_err(redb::Error::from)?;
+        let start = (input.bucket.as_str(), prefix.as_str(), "");
+        for entry in table
+            .range::<(&str, &str, &str)>(start..)
+            .map_err(redb::Error::from)?
+        {
+            let (guard, json) = entry.map_err(redb::Error::from)?;
+            let (bucket, key, id) = guard.value();
+            if bucket != input.bucket || !key.starts_with(&prefix) || limit == 0 {
+                break;
+            }
+            let seen = key < key_marker.as_str()
+                || key == key_marker && (id_marker.is_empty() || id <= id_marker.as_str());
+            let common = index::common_prefix(key, &prefix, delimiter);
+            let listed = common.is_some_and(|common| {
+                common == key_marker || prefixes.last().is_some_and(|last| last == common)
+            });
+            if seen || listed {
+                continue;
+            }
+            if uploads.len() + prefixes.len() == limit {
+                next = last;
+                break;
+            }
+            last = Some((common.unwrap_or(key).to_owned(), id.to_owned()));
+            match common {
+                Some(common) => prefixes.push(common.to_owned()),
+                None => {
+                    let record: UploadRecord = index::decode(json.value())?;
+                    uploads.push(shown(&record, key, id));
+                }
+            }
+        }
+        let (next_key_marker, next_upload_id_marker) = next.unzip();
+        let common_prefixes = prefixes
+            .into_iter()
+            .map(|prefix| CommonPrefix { prefix: Some(prefix) });
+        Ok(ListMultipartUploadsOutput {
+            is_truncated: Some(next_key_marker.is_some()),
+            bucket: Some(input.bucket),
+            prefix: input.prefix,
+            delimiter: input.delimiter,
+            key_marker: input.key_marker,
+            upload_id_marker: input.upload_id_marker,
+            next_key_marker,
+            next_upload_id_marker,
+            max_uploads: Some(limit as i32),
+            uploads: Some(uploads),
+            common_prefixes: Some(common_prefixes.collect()),
+            ..ListMultipartUploadsOutput::default()
+        })
+    }
+}
+
+fn shown(record: &UploadRecord, key: &str, id: &str) -> MultipartUpload {
+    MultipartUpload {
+        initiated: Some(timestamp(record.initiated_ms)),
+        key: Some(key.to_owned()),
+        upload_id: Some(id.to_owned()),
+        storage_class: Some(StorageClass::STANDARD.to_owned().into()),
+        ..MultipartUpload::default()
+    }
+}

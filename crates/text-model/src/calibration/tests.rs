@@ -1,0 +1,72 @@
+use super::*;
+
+fn judged(machine: &[f32], bayes: &[f32], truth: &[u32]) -> Judged {
+    Judged {
+        scores: vec![machine.to_vec(), bayes.to_vec()],
+        truth: truth.to_vec(),
+        weight: 1.0,
+    }
+}
+
+#[test]
+fn confidence_becomes_the_share_of_right_answers() {
+    // Both always say class 0 or 1 with the same force; three of four times they are right.
+    let texts: Vec<Judged> = (0..400)
+        .map(|n| {
+            let said = [[9.0, -9.0], [-9.0, 9.0]][n % 2];
+            judged(
+                &said,
+                &said,
+                &[if n % 8 < 6 { n as u32 % 2 } else { 1 - n as u32 % 2 }],
+            )
+        })
+        .collect();
+
+    let calibration = Calibration::of(&texts, Mode::MultiClass, 2, 2);
+
+    let probability = calibration.probabilities(Mode::MultiClass, &texts[0])[0];
+    assert!((probability - 0.75).abs() < 0.02, "{probability}");
+}
+
+#[test]
+fn the_better_classifier_has_more_to_say() {
+    let texts: Vec<Judged> = (0..200)
+        .map(|n| {
+            let right = [[1.0, -1.0], [-1.0, 1.0]][n % 2];
+            let chance = [[1.0, -1.0], [-1.0, 1.0]][n / 2 % 2];
+            judged(&right, &chance, &[n as u32 % 2])
+        })
+        .collect();
+
+    let calibration = Calibration::of(&texts, Mode::MultiClass, 2, 2);
+
+    assert!(
+        calibration.factors[0] > 5.0 * calibration.factors[1],
+        "{calibration:?}"
+    );
+}
+
+#[test]
+fn labels_are_as_frequent_as_in_truth() {
+    let texts: Vec<Judged> = (0..100)
+        .map(|n| {
+            judged(
+                &[0.5, -0.5],
+                &[0.1, -0.1],
+                if n % 10 == 0 { &[0, 1] } else { &[1] },
+            )
+        })
+        .collect();
+
+    let calibration = Calibration::of(&texts, Mode::MultiLabel, 2, 2);
+
+    let given = calibration.probabilities(Mode::MultiLabel, &texts[0]);
+    assert!(given[0] < 0.2 && given[1] > 0.8, "{given:?}");
+}
+
+#[test]
+fn nothing_judged_leaves_the_scores_alone() {
+    let calibration = Calibration::of(&[], Mode::MultiClass, 3, 2);
+
+    assert_eq!(calibration.factors, [1.0, 1.0]);
+}
