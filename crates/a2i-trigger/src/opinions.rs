@@ -149,7 +149,10 @@ impl A2iTrigger {
                 self.take_back(&question).await?;
                 heard.withdrawn = heard.votes;
             }
-            State::Asked => heard.reopened = u64::from(self.ask_somebody_else(&question).await?),
+            State::Asked => {
+                self.lift_from_pool(&question, record).await?;
+                heard.reopened = u64::from(self.ask_somebody_else(&question).await?);
+            }
             State::Disputed => {
                 let stored = self.questions.dispute(&question).await;
                 stored.map_err(A2iTriggerError::Store)?;

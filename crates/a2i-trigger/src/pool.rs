@@ -1,4 +1,5 @@
-//! The pool: texts to label, of which reviewers have only so many open at a time.
+//! The pool: texts to label, of which reviewers have only so many open at a time. What a user complains about does not
+//! wait there.
 //!
 //! Which ones they are asked next is decided when there is room, with the model that serves then: so what waits is
 //! ranked anew by every better model. Before the first model a batch covers the pool.
@@ -9,14 +10,15 @@
 
 use std::time::Duration;
 
-use active_learning_aws::{failure::Refusal, predictions};
+use active_learning_aws::{bucket::JSON, failure::Refusal, metrics, predictions};
 use active_learning_core::{
-    feedback::prediction::Prediction,
+    feedback::{FeedbackRecord, prediction::Prediction},
     keys::ASKED_FOLDER,
+    labels::question::Question,
     random::Random,
     sampling::{
         query_strategy::{self, AskedBefore, Candidate, Choice, QueryStrategy},
-        review_budget::{Queue, Selected, candidate},
+        review_budget::{Queue, Selected, candidate, enqueue},
     },
     text::vector_id,
 };
@@ -24,7 +26,7 @@ use futures::{StreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
 use tokio::time::timeout;
 
-use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, backlog::Next};
+use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION, backlog::Next};
 
 /// Texts that are drawn from the pool for a choice, per text to choose, and in all.
 const DRAWN_PER_ITEM: usize = 10;
@@ -82,6 +84,38 @@ impl A2iTrigger {
         for item in chosen {
             self.take(item, next).await?;
         }
+        Ok(())
+    }
+
+    /// Gives a text of the pool its turn among the complaints, since a user complains about it. Idempotent: whoever selected it
+    /// from the pool meanwhile has claimed it.
+    pub(crate) async fn lift_from_pool(
+        &self,
+        question: &Question,
+        complaint: &FeedbackRecord,
+    ) -> Result<(), A2iTriggerError> {
+        if !complaint.is_complaint() || question.human_loop.is_some() {
+            return Ok(());
+        }
+        let in_pool = Queue::Pool.key(&question.record);
+        if !self.feedback.exists(&in_pool).await? {
+            return Ok(());
+        }
+
+        // The complaint may be about another spelling of the text.
+        let mut record = FeedbackRecord {
+            id: question.record.id.clone(),
+            utterance: question.record.utterance.clone(),
+            ..complaint.clone()
+        };
+        let key = enqueue(&mut record, None).key(&record);
+        self.feedback.put(&key, JSON, record.to_line()).await?;
+        self.feedback.delete(&in_pool).await?;
+        info!(
+            record.id,
+            "a user complains about a text of the pool: it is asked"
+        );
+        metrics::count(FUNCTION, &[("LiftedFromPool", 1)]);
         Ok(())
     }
 

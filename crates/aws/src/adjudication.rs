@@ -2,6 +2,7 @@
 
 use active_learning_core::keys;
 use active_learning_core::labels::{
+    consolidation::DecidedBy,
     human_loop::Answer,
     label_set::{LabelSet, Resolution},
     labelled::{LabelledRecord, object_key},
@@ -43,7 +44,8 @@ pub enum AdjudicationError {
     Bucket(#[from] BucketError),
 }
 
-/// Decides a dispute; returns the answer. `function` says who counts a question that is damaged.
+/// Decides a dispute, or corrects what was decided before; returns the answer. `function` says who counts a question that is
+/// damaged.
 ///
 /// The label is written first: whoever comes after a crash finds the dispute, and decides it again.
 ///
@@ -60,6 +62,12 @@ pub async fn adjudicate(
     at: &str,
 ) -> Result<Answer, AdjudicationError> {
     let dispute: Option<Question> = training.read_document(&keys::disputed(record_id)).await?;
+    let questions = Questions::new(function, feedback.clone(), training.clone());
+    let dispute = match dispute {
+        Some(dispute) => Some(dispute),
+        // The newest answer is final: a slip can be mended.
+        None => questions.read(record_id).await?.filter(is_adjudicated),
+    };
     let dispute = dispute.ok_or_else(|| AdjudicationError::NotDisputed(record_id.to_owned()))?;
     let set = LabelSets::new(training.clone()).current().await?;
     let vote = Vote {
@@ -78,7 +86,6 @@ pub async fn adjudicate(
     training
         .put(&object_key(&name), JSON_LINES, labelled.to_line())
         .await?;
-    let questions = Questions::new(function, feedback.clone(), training.clone());
     let settle = |question: &mut Option<Question>| {
         let question = question.get_or_insert_with(|| dispute.clone());
         question.answer_with(std::slice::from_ref(&vote));
@@ -86,6 +93,10 @@ pub async fn adjudicate(
     questions.change(&record.id, settle).await?;
     questions.settle(&record.id).await?;
     Ok(vote.answer)
+}
+
+fn is_adjudicated(question: &Question) -> bool {
+    question.decided_by == Some(DecidedBy::Adjudicator)
 }
 
 fn answer(choice: &Choice, set: Option<&LabelSet>) -> Result<Answer, AdjudicationError> {

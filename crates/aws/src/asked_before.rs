@@ -1,14 +1,14 @@
 //! What can be known at the time of a request of whether a person will be asked.
 //!
 //! Who is asked is decided when the feedback has been delivered. But whether the same text was asked,
-//! answered, or waits is written in S3 already, and three small reads at once tell it. What they do not
+//! answered, or waits is written in S3 already, and three small reads at once tell it, or a fourth for another spelling. What they do not
 //! tell is near duplicates: those are found later, among the texts of the day.
 
 use std::time::Duration;
 
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
-    labels::question::{Effect, Opinion, State},
+    labels::question::{Effect, Opinion, Question, State},
     sampling::duplicates::same_form,
 };
 use aws_sdk_s3::{Client, error::BoxError};
@@ -137,26 +137,57 @@ impl AskedBefore {
             self.claims.holder(&form),
             self.claims.holder(&record.id)
         );
-        if let Some(mut question) = question? {
-            let state = question.state;
-            match (state, question.hear(&Opinion::of(record))) {
-                (State::Answered, Effect::Reopens) => return Ok(None),
-                (State::Answered, _) => return Ok(Some(NotAsked::AlreadyAnswered)),
-                // It may wait for the review budget: its claim tells.
-                (State::Asked, _) if question.human_loop.is_none() && self.settings.has_budget => {}
-                (State::Asked | State::Disputed, _) => return Ok(Some(NotAsked::AlreadyAsked)),
-                (State::Withdrawn | State::Abandoned, _) => {}
+        let waits_in_pool = match question? {
+            Some(question) => {
+                let waits_in_pool = waits_in_pool(&question);
+                if let Some(known) = self.known(question, record) {
+                    return Ok(known);
+                }
+                waits_in_pool
             }
-        }
-        let is_duplicate = original?.is_some_and(|original| original != record.id);
-        if is_duplicate && record.signal != Signal::Audit {
-            return Ok(Some(NotAsked::Duplicate));
+            None => false,
+        };
+        let original = original?.filter(|original| *original != record.id);
+        if let Some(original) = original.filter(|_| record.signal != Signal::Audit) {
+            let original = questions::read(&self.bucket, &original).await?;
+            let asks = original.is_some_and(|mut question| makes_people_be_asked(&mut question, record));
+            return Ok((!asks).then_some(NotAsked::Duplicate));
         }
         let selected = format!("{}/backlog/", self.settings.bucket);
+        let is_for_pool = self.settings.has_pool && (waits_in_pool || record.is_unlabelled());
         Ok(owner?.map(|owner| match owner.starts_with(&selected) {
-            false if self.settings.has_pool && record.is_unlabelled() => NotAsked::Pool,
+            false if is_for_pool => NotAsked::Pool,
             false if self.settings.has_budget => NotAsked::Budget,
             _ => NotAsked::AlreadyAsked,
         }))
     }
+
+    /// Returns what a question says of a record on its text: that somebody will be asked, or why not; `None` where its claim
+    /// tells.
+    fn known(&self, mut question: Question, record: &FeedbackRecord) -> Option<Option<NotAsked>> {
+        let (state, waits) = (question.state, question.human_loop.is_none());
+        let waits_in_pool = self.settings.has_pool && waits_in_pool(&question);
+        if makes_people_be_asked(&mut question, record) {
+            return Some(None);
+        }
+        match state {
+            State::Answered => Some(Some(NotAsked::AlreadyAnswered)),
+            // It may wait for the review budget, or in the pool: its claim tells.
+            State::Asked if waits_in_pool || (waits && self.settings.has_budget) => None,
+            State::Asked | State::Disputed => Some(Some(NotAsked::AlreadyAsked)),
+            State::Withdrawn | State::Abandoned => None,
+        }
+    }
+}
+
+/// Returns whether a question is about a text that waits in the pool.
+fn waits_in_pool(question: &Question) -> bool {
+    question.state == State::Asked && question.human_loop.is_none() && question.record.is_unlabelled()
+}
+
+/// Returns whether people are asked because of what a record says: it contradicts their answer, or complains about a text
+/// that would wait in the pool else.
+fn makes_people_be_asked(question: &mut Question, record: &FeedbackRecord) -> bool {
+    let is_lifted = waits_in_pool(question) && record.is_complaint();
+    is_lifted || (question.state == State::Answered && question.hear(&Opinion::of(record)) == Effect::Reopens)
 }

@@ -164,7 +164,10 @@ impl Overview {
         let accuracy = serving
             .as_ref()
             .and_then(|serving| tally.accuracy(&serving.model_arn));
-        let first_model: Option<FirstModel> = training.read_document(keys::FIRST_MODEL).await?;
+        let first_model = match &serving {
+            None => training.read_document::<FirstModel>(keys::FIRST_MODEL).await?,
+            Some(_) => None,
+        };
 
         Ok(Self {
             at: now,
@@ -189,6 +192,20 @@ impl Overview {
             last_build: documents::last_build(training).await?,
         })
     }
+}
+
+/// Reads how far it is to the first model; none once one serves, also where it came of a training file and the function that
+/// builds models has not seen it yet.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn first_model(training: &Bucket) -> Result<Option<FirstModel>, BucketError> {
+    let progress: Option<FirstModel> = training.read_document(keys::FIRST_MODEL).await?;
+    if progress.is_none() || serving(training, Utc::now()).await?.is_some() {
+        return Ok(None);
+    }
+    Ok(progress)
 }
 
 impl Bounded {

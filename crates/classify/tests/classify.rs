@@ -423,6 +423,10 @@ async fn a_text_that_will_not_be_asked_again_says_why() {
         let question = json!({"schemaVersion": 1, "state": state, "record": record});
         (format!("questions/{id}.json"), question)
     };
+    let mut in_pool = question("asked");
+    for (name, value) in [("source", "explicit-api"), ("signal", "unlabelled")] {
+        in_pool.1["record"][name] = value.into();
+    }
     let review = |why: Option<&str>, waits: bool| {
         let mut review =
             json!({"reason": "low-confidence", "queued": why.is_none(), "selectionProbability": 1.0});
@@ -475,6 +479,11 @@ async fn a_text_that_will_not_be_asked_again_says_why() {
             review(Some("already-answered"), false),
         ),
         (vec![question("abandoned")], "0", review(None, false)),
+        (
+            vec![in_pool, claim(&id, "feedback/feedback/a", &now)],
+            "0",
+            review(Some("pool"), false),
+        ),
     ] {
         assert_eq!(
             review_after(&written, budget).await,

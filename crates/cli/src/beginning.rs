@@ -6,6 +6,7 @@ use active_learning_aws::{
     self as aws,
     bucket::{Bucket, BucketError, Created, JSON_LINES},
     label_set::{ChangeError, LabelSets},
+    overview,
 };
 use active_learning_core::{
     keys::FIRST_MODEL,
@@ -273,7 +274,7 @@ pub async fn begin_progress(stack: &Running, training: &Bucket) -> Result<(), Bu
 pub async fn show_progress(training: &Bucket) {
     let mut told = None;
     loop {
-        match training.read_document::<FirstModel>(FIRST_MODEL).await {
+        match overview::first_model(training).await {
             Ok(Some(progress)) if told.as_ref() != Some(&progress) => {
                 if told.is_none() {
                     println!("\nOpen the sign-in link to label. The first texts are there within a minute.");

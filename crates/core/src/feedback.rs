@@ -15,7 +15,7 @@ pub use fields::{Fields, Known, check_texts, folded_name, parse_fields, take_tex
 pub use invalid::InvalidFeedback;
 pub use prediction::{ClassScore, Prediction};
 pub use record::{FeedbackRecord, record_id};
-pub use request::{FIELDS as REQUEST_FIELDS, FeedbackRequest, Opinion, check_opinion};
+pub use request::{FIELDS as REQUEST_FIELDS, FeedbackRequest, Opinion, is_same_prediction, take_opinion};
 pub use review_policy::Review;
 pub use schema::SCHEMA_VERSION;
 pub use signal::{Signal, Source};

@@ -15,7 +15,10 @@ use active_learning_aws::{
     reply::{self, Problem},
 };
 use active_learning_core::{
-    feedback::{FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source, check_opinion},
+    feedback::{
+        FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source, is_same_prediction,
+        take_opinion,
+    },
     keys,
     labels::{label_set::check_suggestion, prediction_result::KeptPrediction},
 };
@@ -171,9 +174,10 @@ impl FeedbackApi {
 
     async fn store(&self, body: &[u8], received_at: &str) -> Result<Answer, FeedbackApiError> {
         let request = FeedbackRequest::parse(body)?.or_classifier(&self.config.default_classifier);
+        let said = request.feedback;
         let mut record = request.into_record(Source::ExplicitApi, received_at)?;
         check_suggestion(&record)?;
-        let kept = self.hold_against_prediction(&mut record).await?;
+        let kept = self.hold_against_prediction(&mut record, said).await?;
         let why_not = async {
             match record.signal.needs_review() {
                 true => self.asked_before.why_not(&record).await,
@@ -198,11 +202,12 @@ impl FeedbackApi {
 }
 
 impl FeedbackApi {
-    /// Takes what was predicted from the prediction that is named, where the client does not say it. One that is not kept,
+    /// Takes what was predicted from the prediction that is named, and refuses what the client says otherwise. One that is not kept,
     /// or cannot be read in time, is taken at the client's word. Returns its id if it is kept.
     async fn hold_against_prediction(
         &self,
         record: &mut FeedbackRecord,
+        said: Option<Opinion>,
     ) -> Result<Option<String>, FeedbackApiError> {
         let Some(Ok(id)) = record.prediction_id.as_deref().map(uuid::Uuid::try_parse) else {
             return Ok(None);
@@ -225,10 +230,16 @@ impl FeedbackApi {
             return Err(InvalidFeedback::OtherText.into());
         }
 
-        if record.prediction.is_none() {
-            record.prediction = kept.prediction;
-            record.confidence = record.confidence.or(kept.confidence);
-            check_opinion(record)?;
+        match (&record.prediction, kept.prediction) {
+            (Some(said), Some(kept)) if !is_same_prediction(said, &kept) => {
+                return Err(InvalidFeedback::OtherPrediction.into());
+            }
+            (Some(_), _) => {}
+            (None, predicted) => {
+                record.prediction = predicted;
+                record.confidence = record.confidence.or(kept.confidence);
+                take_opinion(record, said)?;
+            }
         }
         Ok(Some(kept.prediction_id))
     }

@@ -199,6 +199,69 @@ async fn a_text_that_will_not_be_asked_again_says_why_and_is_stored_all_the_same
     }
 }
 
+/// What is answered to a dislike of a text whose question is this, or that of a text of the same form.
+async fn answer_about(question: Value, is_of_same_form: bool) -> Value {
+    let script = healthy();
+    let nothing = "<Error><Code>NoSuchKey</Code></Error>";
+    let now = active_learning_aws::now();
+    let id = active_learning_core::feedback::record_id("news", "Rates rise");
+    let held = |owner: &str| json!({"owner": owner, "claimedAt": now}).to_string();
+    let (own, original) = match is_of_same_form {
+        true => ("other", "original"),
+        false => (id.as_str(), id.as_str()),
+    };
+    script.always("GET /feedback/claims/text-", 200, held(original));
+    let kept = if is_of_same_form { "original" } else { own };
+    script.always(
+        &format!("GET /feedback/questions/{kept}"),
+        200,
+        question.to_string(),
+    );
+    script.always("GET /feedback/questions/", 404, nothing);
+    script.always(
+        &format!("GET /feedback/claims/{id}"),
+        200,
+        held("feedback/feedback/a"),
+    );
+    let dislike = r#"{"classifier":"news","sentence":"Rates rise","prediction":"World","label":"Sports"}"#;
+
+    let response = answer_with_budget(&script, post(dislike), "0").await;
+
+    let body = body(&response);
+    json!([body["review"], body["notReviewedBecause"]])
+}
+
+#[tokio::test]
+async fn a_complaint_is_reviewed_where_its_text_waits_in_the_pool_or_its_vote_reopens_another_spelling() {
+    let record = json!({"classifier": "news", "utterance": "Rates rise", "source": "explicit-api", "signal": "unlabelled"});
+    let in_pool = json!({"schemaVersion": 1, "state": "asked", "record": record});
+    let mut answered = in_pool.clone();
+    answered["state"] = "answered".into();
+    answered["humanLoop"] = "review-1".into();
+    let answer = |label: &str| json!({"state": "agreed", "answer": {"kind": "labels", "labels": [label]}, "confidence": 1.0});
+    answered["consensus"] = answer("World");
+    let mut agrees = answered.clone();
+    agrees["consensus"] = answer("Sports");
+    let (reviewed, known, copy) = (
+        json!([true, null]),
+        json!([false, "already-answered"]),
+        json!([false, "duplicate"]),
+    );
+
+    for (question, is_of_same_form, expected) in [
+        (&in_pool, false, &reviewed),
+        (&in_pool, true, &reviewed),
+        (&answered, false, &reviewed),
+        (&answered, true, &reviewed),
+        (&agrees, false, &known),
+        (&agrees, true, &copy),
+    ] {
+        let said = answer_about(question.clone(), is_of_same_form).await;
+
+        assert_eq!(said, *expected, "{is_of_same_form} {question}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn feedback_that_the_stream_refuses_is_no_success() {
     for (status, code) in [

@@ -1,6 +1,10 @@
 //! Reading a reviewer's answer from the submitted form, and checking it against the task.
 
-use active_learning_core::labels::{human_loop::COMMENT_OF, label_key::label_key};
+use active_learning_core::labels::{
+    human_loop::{COMMENT_OF, is_answer_word},
+    label_key::label_key,
+    label_set::can_be_label,
+};
 use serde_json::{Map, Value};
 
 use crate::choices::MAX_PROPOSAL_BYTES;
@@ -23,12 +27,18 @@ pub enum AnswerError {
     /// A new label is longer than a label may be.
     #[error("a new label is too long")]
     TooLong,
+    /// A new label holds a line break, or another character that cannot be seen.
+    #[error("a new label can be none")]
+    NoLabel,
     /// A comment is longer than `MAX_COMMENT_BYTES`.
     #[error("a comment is too long")]
     CommentTooLong,
     /// Something was entered, and no field of it can be matched to an item.
     #[error("no field of the answer can be matched to an item")]
     Unreadable,
+    /// Several fields say different things about one item.
+    #[error("several fields of the answer say different things")]
+    Ambiguous,
 }
 
 /// Returns the answer that the page's script put together or, without a script, the plain form fields: several of one
@@ -38,10 +48,7 @@ pub enum AnswerError {
 ///
 /// [`AnswerError::NotAnObject`].
 pub fn read_answer(fields: &[(String, String)]) -> Result<Map<String, Value>, AnswerError> {
-    let script = fields
-        .iter()
-        .find(|(name, answer)| name == SCRIPTS_ANSWER && !answer.is_empty());
-    if let Some((_, answer)) = script {
+    if let Some((_, answer)) = fields.iter().find(is_scripts_answer) {
         return serde_json::from_str(answer).map_err(|_| AnswerError::NotAnObject);
     }
     let mut answer = Map::new();
@@ -57,6 +64,15 @@ pub fn read_answer(fields: &[(String, String)]) -> Result<Map<String, Value>, An
     Ok(answer)
 }
 
+/// Returns whether the page's script put the answer together.
+pub fn is_by_script(fields: &[(String, String)]) -> bool {
+    fields.iter().any(|field| is_scripts_answer(&field))
+}
+
+fn is_scripts_answer((name, answer): &&(String, String)) -> bool {
+    name == SCRIPTS_ANSWER && !answer.is_empty()
+}
+
 /// Checks an answer of the shipped template: a label of the task, a word with a meaning of its own or a new
 /// label, for one item at least.
 ///
@@ -64,7 +80,7 @@ pub fn read_answer(fields: &[(String, String)]) -> Result<Map<String, Value>, An
 ///
 /// # Errors
 ///
-/// [`AnswerError::Incomplete`], [`AnswerError::TooLong`].
+/// [`AnswerError::Incomplete`], [`AnswerError::TooLong`], [`AnswerError::NoLabel`], [`AnswerError::CommentTooLong`].
 pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Result<(), AnswerError> {
     let items = input["comprehendPredictions"].as_array();
     let names: Vec<String> = match items {
@@ -82,15 +98,30 @@ pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Resul
     if given.is_empty() {
         return Err(AnswerError::Incomplete);
     }
-    let mut new = given.into_iter().filter(is_new).filter_map(Value::as_str);
-    if new.any(|label| label.len() > MAX_PROPOSAL_BYTES) {
-        return Err(AnswerError::TooLong);
-    }
+    given
+        .into_iter()
+        .filter(is_new)
+        .filter_map(Value::as_str)
+        .try_for_each(check_proposal)?;
     let mut comments = answer.iter().filter(|(name, _)| name.starts_with(COMMENT_OF));
     if comments.any(|(_, comment)| comment.to_string().len() > MAX_COMMENT_BYTES) {
         return Err(AnswerError::CommentTooLong);
     }
     Ok(())
+}
+
+/// Checks the name of a new label, which must be one that could be accepted.
+///
+/// # Errors
+///
+/// [`AnswerError::TooLong`], [`AnswerError::NoLabel`].
+pub fn check_proposal(name: &str) -> Result<(), AnswerError> {
+    let name = name.trim();
+    match is_answer_word(name) || can_be_label(name) {
+        true => Ok(()),
+        false if name.len() > MAX_PROPOSAL_BYTES => Err(AnswerError::TooLong),
+        false => Err(AnswerError::NoLabel),
+    }
 }
 
 /// Returns the labels of a value: one, or several of a multi-label classifier.
@@ -177,6 +208,13 @@ mod tests {
         for nothing in [json!({}), json!({ "a": " " }), json!({ "other": "World" })] {
             assert_eq!(check(nothing), Err(AnswerError::Incomplete));
         }
-        assert_eq!(check(json!({ "a": "x".repeat(257) })), Err(AnswerError::TooLong));
+        assert_eq!(check(json!({ "a": "x".repeat(5_000) })), Ok(()));
+        assert_eq!(
+            check(json!({ "a": "x".repeat(5_001) })),
+            Err(AnswerError::TooLong)
+        );
+        for none in ["a\nb", "a\u{7}b"] {
+            assert_eq!(check(json!({ "a": none })), Err(AnswerError::NoLabel), "{none:?}");
+        }
     }
 }

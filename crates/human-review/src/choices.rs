@@ -1,17 +1,20 @@
 //! The choices of a task: what a page offers follows the label set, not the day on which the task was
 //! started.
 
-use active_learning_core::labels::label_key::label_key;
+use active_learning_core::labels::{
+    label_key::label_key,
+    label_set::{MAX_NAME_BYTES, can_be_label},
+};
 use serde_json::{Value, json};
 
-/// Longest suggestion of a user that is shown as a choice, in bytes.
-pub const MAX_PROPOSAL_BYTES: usize = 256;
+/// Longest proposal of a label, in bytes: what a label may have.
+pub const MAX_PROPOSAL_BYTES: usize = MAX_NAME_BYTES;
 
 /// Returns an input of our kind as its page shows it; any other as it is.
 ///
 /// The labels are those of the current set, if there is one, else those that the task was started with. A
 /// user's suggestion that is a label takes the label's spelling; one that is none stays with its own item,
-/// unless it is blank or longer than [`MAX_PROPOSAL_BYTES`].
+/// unless it can be no label.
 pub fn shown_input(mut input: Value, current: Option<&[String]>) -> Value {
     if !input["comprehendPredictions"].is_array() {
         return input;
@@ -31,7 +34,7 @@ pub fn shown_input(mut input: Value, current: Option<&[String]>) -> Value {
         };
         if let Some(label) = resolve(&suggested, &labels) {
             item["suggestedLabel"] = json!(label);
-        } else if label_key(&suggested).is_empty() || suggested.len() > MAX_PROPOSAL_BYTES {
+        } else if !can_be_label(&suggested) {
             item["suggestedLabel"] = Value::Null;
         }
     }
@@ -66,7 +69,7 @@ mod tests {
 
         assert_eq!(shown["comprehendPredictions"][0]["suggestedLabel"], "Weather");
         assert_eq!(shown["labels"], json!(["World", "Sports"]));
-        for useless in [" \u{200b}".to_owned(), "x".repeat(257)] {
+        for useless in [" \u{200b}".to_owned(), "x".repeat(5_001), "a\nb".to_owned()] {
             let shown = shown_input(input(&useless), None);
             assert_eq!(shown["comprehendPredictions"][0]["suggestedLabel"], Value::Null);
         }

@@ -37,6 +37,7 @@ pub mod records;
 pub mod remarks;
 pub mod session;
 pub mod status_events;
+pub mod suggestions;
 pub mod task_template;
 pub mod trial;
 pub mod validation;

@@ -95,7 +95,13 @@ impl HumanReview {
             } => self.create_sign_in_link(&reviewer, portal_url, role, now).await,
             Operation::Measure => self.measure(now).await,
             Operation::TryTemplate { input, items } => {
-                let trial = self.template().try_now(input, items).await;
+                let set = self.label_sets.current().await?;
+                let labels: Vec<String> = set
+                    .iter()
+                    .flat_map(|set| set.active())
+                    .map(str::to_owned)
+                    .collect();
+                let trial = self.template().try_now(input, items, &labels).await;
                 Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
             }
             Operation::ListReviewers { after } => {

@@ -124,10 +124,7 @@ pub struct HistoryPage {
 impl HistoryPage {
     /// Returns what the page shows.
     pub fn to_json(&self) -> Value {
-        let answers = self
-            .answers
-            .iter()
-            .map(|own| json!({ "loop": own.name, "at": own.at, "text": own.text, "answer": own.answer }));
+        let answers = self.answers.iter().map(OwnAnswer::to_json);
         json!({ "doneToday": self.done_today, "answers": answers.collect::<Vec<_>>() })
     }
 }
@@ -139,7 +136,29 @@ pub struct OwnAnswer {
     pub name: String,
     /// When it was answered last.
     pub at: DateTime<Utc>,
-    /// First words of its first text.
+    /// Its texts, each with what was answered to it, in the order of the page. At least one.
+    pub items: Vec<OwnItem>,
+}
+
+impl OwnAnswer {
+    fn to_json(&self) -> Value {
+        let items = self.items.iter();
+        let items = items.map(|item| json!({ "text": item.text, "answer": item.answer }));
+        let answers: Vec<&str> = self.items.iter().map(|item| item.answer.as_str()).collect();
+        json!({
+            "loop": self.name,
+            "at": self.at,
+            "text": self.items.first().map(|item| &item.text),
+            "answer": answers.join(" · "),
+            "items": items.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// What was answered to one text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OwnItem {
+    /// First words of the text.
     pub text: String,
     /// What was answered.
     pub answer: String,

@@ -55,7 +55,7 @@ pub struct Portal<'a> {
     pub key: &'a SigningKey,
     /// The training bucket, which says how far the first model is.
     pub training: &'a Bucket,
-    /// The feedback bucket, for the console.
+    /// The feedback bucket, for the console, and for what users suggest.
     pub feedback: &'a Bucket,
     /// Step Functions, and the state machine that builds models, for the console.
     pub models: Option<(&'a aws_sdk_sfn::Client, &'a str)>,

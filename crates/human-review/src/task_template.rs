@@ -5,7 +5,7 @@ use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use active_learning_core::text::is_blank;
 use serde_json::{Value, json};
 
-use crate::trial::{Trial, try_page};
+use crate::trial::{Trial, offered_words, try_page};
 use crate::worker_template::{self, SHIPPED, TemplateError, render_html};
 
 /// Longest rendered task: with the JSON around it the page stays below Lambda's 6 MB of response.
@@ -24,7 +24,7 @@ const MAX_MADE_UP_ITEMS: usize = 100;
 const BESIDE_THE_TASK: [&str; 4] = ["labels", "rowCount", "bucketName", "keyName"];
 
 /// Stands for the nonce where nobody sees the page.
-const NO_NONCE: &str = "trial";
+pub(crate) const NO_NONCE: &str = "trial";
 
 /// Why a task cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -76,11 +76,22 @@ impl TaskTemplate<'_> {
         Ok((html, trial))
     }
 
-    /// Tries the template as it is, with an input or with so many made-up items; two, if it is not said.
-    pub async fn try_now(self, input: Option<Value>, items: Option<usize>) -> Trial {
+    /// Tries the template as it is, with an input or with so many made-up items; two, if it is not said. The choices of
+    /// made-up items are these labels; where there are none yet, those of the template itself.
+    pub async fn try_now(self, input: Option<Value>, items: Option<usize>, labels: &[String]) -> Trial {
         let items = items.unwrap_or(MADE_UP_ITEMS).clamp(1, MAX_MADE_UP_ITEMS);
-        let input = input.unwrap_or_else(|| made_up_input(items));
+        let is_made_up = input.is_none();
+        let words = ["A", "B"].map(str::to_owned);
+        let known = if labels.is_empty() { &words[..] } else { labels };
+        let input = input.unwrap_or_else(|| made_up_input(items, known));
         match self.render(&input, NO_NONCE).await {
+            Ok((html, trial)) if is_made_up && labels.is_empty() => {
+                let own = offered_words(&html);
+                if own.is_empty() || own.iter().any(|word| words.contains(word)) {
+                    return trial;
+                }
+                try_page(&html, &made_up_input(items, &own))
+            }
             Ok((_, trial)) => trial,
             Err(error) => Trial {
                 notices: vec![format!("The page cannot be shown: {error}.")],
@@ -140,16 +151,15 @@ impl TaskTemplate<'_> {
     }
 }
 
-fn made_up_input(items: usize) -> Value {
+fn made_up_input(items: usize, labels: &[String]) -> Value {
     let item = |number| {
         json!({ "id": format!("trial-item-{number}"), "utterance": format!("Text {number}"),
-            "prediction": "A", "confidence": 0.5, "classifier": "trial" })
+            "prediction": labels.first(), "confidence": 0.5, "classifier": "trial" })
     };
     let made_up: Vec<Value> = (1..=items).map(item).collect();
-    json!({ "comprehendPredictions": made_up, "labels": ["A", "B"], "rowCount": items })
+    json!({ "comprehendPredictions": made_up, "labels": labels, "rowCount": items })
 }
 
-/// Returns whether an input holds no text, number or flag that anybody could see.
 /// Returns whether an input has nothing to show beside what says how to show it.
 fn holds_nothing(input: &Value) -> bool {
     match input {

@@ -1,15 +1,21 @@
 //! Trying a worker task template with a made-up answer, before anybody works for nothing.
 
-use std::collections::BTreeMap;
+mod made_up;
 
-use active_learning_core::labels::human_loop::{HumanLoopOutput, OfferedLabels};
+use std::collections::{BTreeMap, BTreeSet};
+
+use active_learning_core::labels::human_loop::{Answer, HumanLoopOutput, OfferedLabels, is_answer_word};
 use serde_json::{Map, Value, json};
 
-use crate::answer::AnswerError;
+use crate::answer::{AnswerError, check_proposal};
 use crate::form::{FormField, Values, read_form};
+use made_up::{Choose, MadeUp, made_up_answers};
 
 /// Longest list of items that a notice names.
 const MAX_NAMED_ITEMS: usize = 5;
+
+/// Words that are no labels of which so many are tried, of each choice.
+const MAX_TRIED_WORDS: usize = 20;
 
 /// Told of a page whose choices are other words than the labels, such as numbers.
 const OTHER_CHOICES: &str = "No choice of this page is a label of the task: what is chosen is kept as a proposed label, \
@@ -40,7 +46,10 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
     let problem = if form.fields.is_empty() {
         Some("This page has no field for an answer.".to_owned())
     } else if input.get("comprehendPredictions").is_some() {
-        unmatched(&made_up_answers(&form.fields, input), input)
+        match output(&Map::new(), input) {
+            None => Some("The items of this task cannot be read.".to_owned()),
+            Some(_) => unmatched(&form.fields, input),
+        }
     } else {
         None
     };
@@ -49,6 +58,8 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
         && offers_other_words(&form.fields, input)
     {
         trial.notices.push(OTHER_CHOICES.to_owned());
+    } else if problem.is_none() && input.get("comprehendPredictions").is_some() {
+        trial.notices.extend(told_of_lists(&form.fields, input));
     }
     trial.is_withheld = problem.is_some();
     trial.notices.extend(problem);
@@ -60,40 +71,99 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
 ///
 /// # Errors
 ///
-/// [`AnswerError::Unreadable`] when something was entered that cannot be matched,
-/// [`AnswerError::Incomplete`] when nothing was.
+/// [`AnswerError::Unreadable`] when something was entered that cannot be matched, [`AnswerError::Ambiguous`] when several
+/// fields say different things, [`AnswerError::Incomplete`] when nothing was entered; those of [`check_proposal`].
 pub fn check_answer(answer: &Map<String, Value>, input: &Value) -> Result<(), AnswerError> {
     let Some(output) = output(answer, input) else {
         return Ok(());
     };
     if output.unreadable_answers() > 0 {
-        return Err(AnswerError::Unreadable);
+        let readable = answer.iter().filter(|(name, value)| {
+            let alone = Map::from_iter([((*name).clone(), (*value).clone())]);
+            is_read(&alone, input)
+        });
+        return Err(match readable.take(2).count() {
+            0 => AnswerError::Unreadable,
+            _ => AnswerError::Ambiguous,
+        });
     }
-    if output.reviewed().iter().all(|item| item.votes.is_empty()) {
+    let items = output.reviewed();
+    if items.iter().all(|item| item.votes.is_empty()) {
         return Err(AnswerError::Incomplete);
     }
-    Ok(())
+    let votes = items.iter().flat_map(|item| &item.votes);
+    let proposals = votes.filter_map(|vote| match &vote.answer {
+        Answer::NewLabel { label } => Some(label),
+        Answer::Labels { .. } | Answer::NoneFits | Answer::Unsure => None,
+    });
+    proposals.into_iter().try_for_each(|label| check_proposal(label))
 }
 
-/// Says which items an answer could not be matched to, if any.
-fn unmatched(answers: &[Map<String, Value>], input: &Value) -> Option<String> {
+/// Returns whether an answer says something about an item.
+fn is_read(answer: &Map<String, Value>, input: &Value) -> bool {
+    output(answer, input).is_some_and(|output| output.reviewed().iter().any(|item| !item.votes.is_empty()))
+}
+
+/// Says of the first of some made-up answers that cannot be read which items it leaves open, and why.
+fn unmatched(fields: &[FormField], input: &Value) -> Option<String> {
+    let labels = labels_of(input);
+    let in_turn = made_up_answers(fields, &labels);
+    let missing = missing_items(&in_turn, input)?;
+    if !missing.is_empty() {
+        let reason =
+            "no field of this page can be matched to them, by id or by number, or others contradict it";
+        return Some(not_read(&missing, reason));
+    }
+    let at_odds = MadeUp::new(&labels, Choose::AtOdds).fill(fields);
+    let missing = missing_items(&[at_odds], input)?;
+    if !missing.is_empty() {
+        let reason =
+            "several fields choose a label, and where they differ it cannot be told which one counts";
+        return Some(not_read(&missing, reason));
+    }
+    unread_word(fields, input, false)
+        .map(|(missing, word)| not_read(&missing, &format!("where {word} is chosen, no label is meant")))
+}
+
+/// Says of a list that holds a word besides its labels which is no answer: whoever chooses it is told so, and may choose
+/// another.
+fn told_of_lists(fields: &[FormField], input: &Value) -> Option<String> {
+    let (_, word) = unread_word(fields, input, true)?;
+    Some(format!(
+        "An answer is not taken where {word} is chosen, since it is no label; in a field named `label` it is kept as a proposed one."
+    ))
+}
+
+/// Returns the first words besides labels, of lists or of buttons, with which an answer cannot be read, and the items that it
+/// leaves open.
+fn unread_word(fields: &[FormField], input: &Value, of_lists: bool) -> Option<(Vec<usize>, String)> {
+    let labels = labels_of(input);
+    let others = other_words(fields, &labels, of_lists);
+    let most = others.iter().map(Vec::len).max().unwrap_or_default();
+    (0..most.min(MAX_TRIED_WORDS)).find_map(|place| {
+        let answer = MadeUp::new(&labels, Choose::Other { place, of_lists }).fill(fields);
+        let missing = missing_items(&[answer], input)?;
+        let chosen = others.iter().map(|words| &words[place % words.len()]);
+        let chosen: Vec<String> = chosen.map(|word| format!("“{word}”")).collect();
+        (!missing.is_empty()).then(|| (missing, chosen.join(", ")))
+    })
+}
+
+/// Returns the items of which some answers say nothing, by number; `None` where the items of the task cannot be read, which
+/// is told with them.
+fn missing_items(answers: &[Map<String, Value>], input: &Value) -> Option<Vec<usize>> {
     let mut missing = Vec::new();
     for answer in answers {
-        let Some(output) = output(answer, input) else {
-            return Some("The items of this task cannot be read.".to_owned());
-        };
-        let items = (1..).zip(output.reviewed());
-        missing.extend(
-            items
-                .filter(|(_, item)| item.votes.is_empty())
-                .map(|(number, _)| number),
-        );
+        let items = output(answer, input)?.reviewed();
+        let open = (1..).zip(items).filter(|(_, item)| item.votes.is_empty());
+        missing.extend(open.map(|(number, _)| number));
     }
     missing.sort_unstable();
     missing.dedup();
-    if missing.is_empty() {
-        return None;
-    }
+    Some(missing)
+}
+
+fn not_read(missing: &[usize], reason: &str) -> String {
     let named: Vec<String> = missing
         .iter()
         .take(MAX_NAMED_ITEMS)
@@ -104,11 +174,78 @@ fn unmatched(answers: &[Map<String, Value>], input: &Value) -> Option<String> {
     } else {
         ""
     };
-    let reason = "no field of this page can be matched to them, by id or by number";
-    Some(format!(
+    format!(
         "An answer to these items could not be read: {}{more}; {reason}.",
         named.join(", ")
-    ))
+    )
+}
+
+/// Returns what each list, or each other choice, of a page can say that is no label.
+fn other_words(fields: &[FormField], labels: &OfferedLabels, of_lists: bool) -> Vec<Vec<String>> {
+    let made_up = MadeUp::new(labels, Choose::InTurn(0));
+    let mut of_group: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for field in fields {
+        match &field.values {
+            Values::Select(words) if of_lists && made_up.offers_a_label(field) => {
+                others.push(made_up.others(words));
+            }
+            Values::Classifier(words) | Values::MultiClassifier(words) if !of_lists => {
+                others.push(made_up.others(words));
+            }
+            Values::Mark {
+                group: Some(group), ..
+            } if !of_lists => {
+                let words = made_up.others(&[made_up.meant(field)]);
+                of_group.entry(group).or_default().extend(words);
+            }
+            _ => {}
+        }
+    }
+    others.extend(of_group.into_values());
+    others.retain(|words| !words.is_empty());
+    others
+}
+
+/// Returns the words that a page offers where nobody says what the labels are: then these are.
+pub(crate) fn offered_words(html: &str) -> Vec<String> {
+    let form = read_form(html);
+    let mut words = Vec::new();
+    for field in &form.fields {
+        match &field.values {
+            Values::Select(options) | Values::Classifier(options) | Values::MultiClassifier(options) => {
+                words.extend(options.iter().cloned());
+            }
+            Values::Mark { value, .. } if value == "on" => words.push(field.name.clone()),
+            Values::Mark { value, .. } => words.push(value.clone()),
+            Values::Text(_) | Values::Hidden(_) => {}
+        }
+    }
+    let mut seen = BTreeSet::new();
+    words.retain(|word| !is_answer_word(word) && seen.insert(word.clone()));
+    words
+}
+
+/// Gives the plain fields of a form that was sent without a script the shapes that the page's elements have with one: of
+/// boxes and buttons each with whether it is chosen.
+pub(crate) fn with_marks(mut answer: Map<String, Value>, html: &str) -> Map<String, Value> {
+    let mut marks: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for field in read_form(html).fields {
+        if let Values::Mark { value, .. } = field.values {
+            let given = answer.get(&field.name);
+            let is_chosen = match given {
+                Some(Value::Array(all)) => all.iter().any(|one| one.as_str() == Some(&value)),
+                Some(one) => one.as_str() == Some(&value),
+                None => false,
+            };
+            let of_name = marks.entry(field.name).or_default();
+            of_name.insert(value, json!(is_chosen));
+        }
+    }
+    for (name, marks) in marks {
+        answer.insert(name, Value::Object(marks));
+    }
+    answer
 }
 
 /// Returns whether there are choices on a page, and none of them is a label.
@@ -119,10 +256,7 @@ fn offers_other_words(fields: &[FormField], input: &Value) -> bool {
         Values::Mark { group, .. } => group.is_some(),
         Values::Text(_) | Values::Hidden(_) => false,
     };
-    let made_up = MadeUp {
-        labels: &labels,
-        shift: 0,
-    };
+    let made_up = MadeUp::new(&labels, Choose::InTurn(0));
     !labels.in_order().is_empty()
         && fields.iter().any(is_choice)
         && !fields.iter().any(|field| made_up.offers_a_label(field))
@@ -153,217 +287,5 @@ pub(crate) fn output(answer: &Map<String, Value>, input: &Value) -> Option<Human
     HumanLoopOutput::parse(document.to_string().as_bytes()).ok()
 }
 
-/// Fills a page in two ways, so that a field that always says the same as another shows.
-fn made_up_answers(fields: &[FormField], input: &Value) -> Vec<Map<String, Value>> {
-    let labels = labels_of(input);
-    (0..labels.in_order().len().clamp(1, 2))
-        .map(|shift| {
-            MadeUp {
-                labels: &labels,
-                shift,
-            }
-            .fill(fields)
-        })
-        .collect()
-}
-
-/// A person who knows the labels only.
-struct MadeUp<'a> {
-    labels: &'a OfferedLabels,
-    shift: usize,
-}
-
-impl MadeUp<'_> {
-    fn fill(&self, fields: &[FormField]) -> Map<String, Value> {
-        let has_choice = fields.iter().any(|field| self.offers_a_label(field));
-        let mut groups: BTreeMap<&str, Vec<&FormField>> = BTreeMap::new();
-        let mut answer = Map::new();
-        for field in fields {
-            let value = match &field.values {
-                Values::Select(options) => self.choose(options).map(Value::from),
-                Values::Classifier(options) => self.choose(options).map(|label| json!({ "label": label })),
-                Values::MultiClassifier(options) => {
-                    self.choose(options).map(|label| json!({ "labels": [label] }))
-                }
-                Values::Hidden(text) if !text.is_empty() => Some(Value::from(text.as_str())),
-                // Whoever chooses leaves the texts as they are, and they are sent all the same.
-                Values::Text(text) | Values::Hidden(text) if has_choice => Some(Value::from(text.as_str())),
-                Values::Text(_) | Values::Hidden(_) => Some(Value::from(self.label())),
-                Values::Mark { group, .. } => {
-                    let group = group.as_deref().unwrap_or("boxes");
-                    groups.entry(group).or_default().push(field);
-                    None
-                }
-            };
-            answer.extend(value.map(|value| (field.name.clone(), value)));
-        }
-        for buttons in groups.values() {
-            self.mark(buttons, &mut answer);
-        }
-        answer
-    }
-
-    /// Chooses one of a group of buttons; of boxes one for each name.
-    fn mark(&self, buttons: &[&FormField], answer: &mut Map<String, Value>) {
-        let meant = |button: &&FormField| match &button.values {
-            Values::Mark { value, .. } if self.is_label(value) => value.clone(),
-            _ => button.name.clone(),
-        };
-        let is_radio = |button: &FormField| matches!(&button.values, Values::Mark { group: Some(_), .. });
-        let options: Vec<String> = buttons.iter().map(meant).collect();
-        let chosen = self.choose(&options);
-        let mut done: Vec<&str> = Vec::new();
-        for button in buttons {
-            let Values::Mark { value, .. } = &button.values else {
-                continue;
-            };
-            let wanted = chosen.as_ref() == Some(&meant(button));
-            let is_chosen = wanted && !(is_radio(button) && done.contains(&"group"));
-            if is_chosen {
-                done.push("group");
-            }
-            let entry = answer.entry(button.name.clone()).or_insert_with(|| json!({}));
-            entry[value.as_str()] = json!(is_chosen);
-        }
-    }
-
-    fn offers_a_label(&self, field: &FormField) -> bool {
-        match &field.values {
-            Values::Select(options) | Values::Classifier(options) | Values::MultiClassifier(options) => {
-                options.iter().any(|option| self.is_label(option))
-            }
-            Values::Mark { value, .. } => self.is_label(value) || self.is_label(&field.name),
-            Values::Text(_) | Values::Hidden(_) => false,
-        }
-    }
-
-    /// Chooses a label of the task if there is one among the options, or else the first of them.
-    fn choose(&self, options: &[String]) -> Option<String> {
-        let labels: Vec<&String> = options.iter().filter(|option| self.is_label(option)).collect();
-        match labels.as_slice() {
-            [] => options.first().cloned(),
-            labels => Some(labels[self.shift % labels.len()].clone()),
-        }
-    }
-
-    fn label(&self) -> &str {
-        match self.labels.in_order() {
-            [] => "label",
-            labels => &labels[self.shift % labels.len()],
-        }
-    }
-
-    fn is_label(&self, name: &str) -> bool {
-        self.labels.resolve(name).is_some()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn task(items: usize) -> Value {
-        let items: Vec<Value> = (1..=items)
-            .map(|number| json!({ "id": format!("r-{number}"), "classifier": "news", "utterance": format!("Text {number}") }))
-            .collect();
-        json!({ "comprehendPredictions": items, "labels": ["World", "Sports"] })
-    }
-
-    const OPTIONS: &str = "<option value=''>?</option><option>World</option><option>Sports</option></select>";
-
-    #[test]
-    fn pages_whose_answers_can_be_matched_may_be_sent() {
-        for (items, html) in [
-            (1, format!("<select name=category>{OPTIONS}<textarea name=comment></textarea>")),
-            (1, "<crowd-classifier name=x categories=\"['World','Sports']\" exclusion-category=\"{ text: 'None' }\"></crowd-classifier>".into()),
-            (1, "<crowd-classifier-multi-select name=x categories='[\"World\",\"Sports\"]'></crowd-classifier-multi-select>".into()),
-            (1, "<crowd-radio-group><crowd-radio-button name=World value=World>W</crowd-radio-button>\
-                 <crowd-radio-button name=Sports value=Sports>S</crowd-radio-button></crowd-radio-group>".into()),
-            (1, "<crowd-checkbox name=World>W</crowd-checkbox><crowd-checkbox name=Sports>S</crowd-checkbox>".into()),
-            (1, "<input type=radio name=t value=World><input type=radio name=t value=Sports>".into()),
-            (1, "<input name=whatever>".into()),
-            (2, format!("<select name=r-1>{OPTIONS}<select name=r-2>{OPTIONS}")),
-            (2, format!("<select name=label_0>{OPTIONS}<select name=label_1>{OPTIONS}")),
-            (2, "<input type=radio name=q1 value=World><input type=radio name=q2 value=Sports>".into()),
-        ] {
-            assert_eq!(try_page(&html, &task(items)), Trial::default(), "{html}");
-        }
-    }
-
-    #[test]
-    fn a_page_whose_answer_could_not_be_matched_is_withheld_and_says_for_which_items() {
-        for (html, says) in [
-            (format!("<select name=category>{OPTIONS}"), "1, 2"),
-            (
-                format!("<select name=r-1>{OPTIONS}"),
-                "items could not be read: 2;",
-            ),
-            ("<p>No field</p>".to_owned(), "no field for an answer"),
-            (
-                "<crowd-entity-annotation name=x></crowd-entity-annotation>".to_owned(),
-                "no field for an answer",
-            ),
-        ] {
-            let trial = try_page(&html, &task(2));
-
-            assert!(trial.is_withheld, "{html}");
-            assert!(trial.notices.join(" ").contains(says), "{trial:?}");
-        }
-    }
-
-    #[test]
-    fn a_text_that_begins_as_a_label_beside_the_choice_is_found_before_anybody_chooses_otherwise() {
-        let beside = |name: &str| {
-            format!(
-                "<select name=category>{OPTIONS}<crowd-input name={name} initial-value=World></crowd-input>"
-            )
-        };
-
-        let (rival, comment) = (
-            try_page(&beside("other"), &task(1)),
-            try_page(&beside("comment"), &task(1)),
-        );
-
-        assert!(
-            rival.is_withheld && rival.notices[0].contains("could not be read: 1;"),
-            "{rival:?}"
-        );
-        assert_eq!(comment, Trial::default(), "a comment is no answer");
-    }
-
-    #[test]
-    fn a_page_whose_choices_are_no_labels_says_that_they_are_kept_as_proposals() {
-        let numbers =
-            "<select name=category><option value=0>World</option><option value=1>Sports</option></select>";
-        let radio = "<input type=radio name=t value=a><input type=radio name=t value=b><input name=comment>";
-
-        for html in [numbers, radio] {
-            let trial = try_page(html, &task(1));
-
-            assert_eq!(
-                (trial.is_withheld, &trial.notices[..]),
-                (false, &[OTHER_CHOICES.to_owned()][..])
-            );
-        }
-    }
-
-    #[test]
-    fn an_unknown_element_beside_the_answer_is_named_and_the_page_may_be_sent() {
-        let html = format!("<crowd-keypoint></crowd-keypoint><select name=category>{OPTIONS}");
-
-        let trial = try_page(&html, &task(1));
-
-        assert!(
-            !trial.is_withheld && trial.notices[0].contains("crowd-keypoint"),
-            "{trial:?}"
-        );
-    }
-
-    #[test]
-    fn the_shipped_template_passes_its_own_trial() {
-        let (html, _) = crate::worker_template::render_html(crate::worker_template::SHIPPED, &task(3), "n0")
-            .expect("HTML");
-
-        assert_eq!(try_page(&html, &task(3)), Trial::default());
-    }
-}
+mod tests;

@@ -4,9 +4,13 @@ use active_learning_aws::{
     bucket::{Created, JSON_LINES},
     metrics,
 };
-use active_learning_core::labels::{
-    consolidation::Consensus,
-    labelled::{self, LabelledRecord},
+use active_learning_core::{
+    keys,
+    labels::{
+        human_loop::LoopName,
+        labelled::{self, LabelledRecord},
+        question::State,
+    },
 };
 use lambda_runtime::tracing::{info, warn};
 
@@ -20,7 +24,7 @@ impl LabelCollection {
     /// labelled object of its own. Idempotent, and right in either order with the output that it corrects:
     /// votes carry their time.
     ///
-    /// Where people do not agree any more, an adjudicator decides.
+    /// Where people do not agree any more, or nobody can tell, and nobody is being asked, an adjudicator decides.
     pub(crate) async fn correct(&self, human_loop: &str, key: &str) -> Result<(), LabelCollectionError> {
         let output = match self.read_output(human_loop, key).await? {
             None => return Ok(()),
@@ -51,7 +55,7 @@ impl LabelCollection {
             use_own_names(labels, &labelled.record, &mut labelled.votes);
             lines.push_str(&labelled.decided(&question, false).to_line());
             corrected += 1;
-            if question.consensus == Some(Consensus::Tie) {
+            if question.state == State::Asked && !self.is_being_asked(human_loop).await? {
                 self.dispute(question.record).await?;
             }
         }
@@ -75,6 +79,15 @@ impl LabelCollection {
             metrics::count(FUNCTION, &[("CorrectedRecords", corrected)]);
         }
         Ok(())
+    }
+
+    /// Returns whether a loop, or a further round of it, is not done with: what it comes to decides what is open.
+    async fn is_being_asked(&self, human_loop: &str) -> Result<bool, LabelCollectionError> {
+        let name = LoopName::parse(human_loop);
+        let first = name.as_ref().map_or(human_loop, LoopName::first);
+        let prefix = format!("{}{first}", keys::ASKED_FOLDER);
+        let open = self.feedback.list_after(&prefix, "", 1).await;
+        Ok(!open.map_err(LabelCollectionError::Question)?.is_empty())
     }
 }
 

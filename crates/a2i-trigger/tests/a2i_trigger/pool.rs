@@ -282,3 +282,40 @@ async fn what_a_user_complains_about_does_not_wait_in_the_pool() {
 
     assert_eq!(asked(&[&script]).len(), 20);
 }
+
+#[tokio::test]
+async fn a_text_of_the_pool_is_asked_when_a_user_complains_about_it() {
+    let services = Services::start();
+    let script = without_a_model();
+    let function = services.function_with_pool(&script, IN_REVIEW);
+    let event = services.deliver("feedback/texts", unlabelled(40)).await;
+    function.handle(event).await.expect("worked off");
+    let first = services.keys("backlog/4-pool/").await;
+    let mut waiting: Value = serde_json::from_str(&services.get(&first[0]).await).expect("JSON");
+    let text = waiting["utterance"].as_str().expect("a text").to_owned();
+    for (name, value) in [
+        ("signal", "dislike"),
+        ("source", "explicit-api"),
+        ("suggestedLabel", "Sports"),
+    ] {
+        waiting[name] = value.into();
+    }
+
+    let event = services
+        .deliver("feedback/complaint", format!("{waiting}\n"))
+        .await;
+    function.handle(event.clone()).await.expect("worked off");
+    function.handle(event).await.expect("worked off again");
+
+    let mut all = asked(&[&script]);
+    assert_eq!(all.len(), 13);
+    all.dedup();
+    assert_eq!(all.len(), 13, "each once");
+    assert!(all.contains(&text));
+    assert_eq!(services.keys("backlog/4-pool/").await, first[1..]);
+    assert!(services.keys("backlog/3-ranked/").await.is_empty());
+    let input = loops(&script)
+        .into_iter()
+        .find(|(_, input)| input.contains(&text));
+    assert!(input.expect("a loop").1.contains("suggestedLabel"));
+}

@@ -268,7 +268,7 @@ fn worker(tool: Option<Tool>, by: &str) -> String {
         || UNNAMED.to_owned(),
         |tool| tool.name().to_lowercase().replace(' ', "-"),
     );
-    format!("{tool}:{by}")
+    format!("{tool}:{}", label_key(by))
 }
 
 fn vote(worker: &str, at: &str, now: &str, answer: Answer) -> Vote {

@@ -157,11 +157,11 @@ fn before(set: &LabelSet, labelled: &Labelled, question: Option<&Question>) -> B
     };
     let canonical = |vote: &Vote| set.canonical(&question.record, vote.clone());
     let votes: Vec<Vote> = question.votes.iter().map(canonical).collect();
-    let last_of = |worker: &str| {
-        let own = votes.iter().filter(|vote| vote.worker == worker);
+    let last_of = |other: &Vote| {
+        let own = votes.iter().filter(|vote| vote.voter() == other.voter());
         own.max_by_key(|vote| (vote.at.clone(), vote.answer.clone()))
     };
-    let last: Vec<Option<&Vote>> = labelled.votes.iter().map(|vote| last_of(&vote.worker)).collect();
+    let last: Vec<Option<&Vote>> = labelled.votes.iter().map(last_of).collect();
     let is_same = |(vote, last): (&Vote, &Option<&Vote>)| last.is_some_and(|last| last.answer == vote.answer);
     let counts = labelled.fate != Fate::Trains || question.state != State::Asked;
     if counts && labelled.votes.iter().zip(&last).all(is_same) {

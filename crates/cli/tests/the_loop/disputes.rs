@@ -112,7 +112,9 @@ async fn what_two_reviewers_a_user_and_two_more_do_not_agree_on_an_adjudicator_d
     let unknown = harness::command(folder.path(), &["adjudicate", &id, "--label", "Weather"]).await;
     let decided = harness::command(folder.path(), &["adjudicate", &id, "--label", " business"]).await;
     let again = harness::command(folder.path(), &["adjudicate", &id, "--label", "World"]).await;
-    let contradicted = say(&stack, json!({"label": "World", "user": "bea"})).await;
+    let other = record_id("news", "Nobody was asked about this.");
+    let other = harness::command(folder.path(), &["adjudicate", &other, "--label", "World"]).await;
+    let contradicted = say(&stack, json!({"label": "Sports", "user": "bea"})).await;
     let left = harness::command(folder.path(), &["disputed", "--json"]).await;
     let exported = harness::command(folder.path(), &["export", "--format", "csv"]).await;
     stack.stop().await;
@@ -140,7 +142,12 @@ async fn what_two_reviewers_a_user_and_two_more_do_not_agree_on_an_adjudicator_d
         "{}",
         decided.1
     );
-    assert!(!again.0 && again.1.contains("nothing is disputed"), "{}", again.1);
+    assert!(
+        again.0 && again.1.contains("Decided: World"),
+        "the newest answer is final: {}",
+        again.1
+    );
+    assert!(!other.0 && other.1.contains("nothing is disputed"), "{}", other.1);
     assert!(left.0 && left.1.trim() == "[]", "{}", left.1);
     let of_text: Vec<&str> = exported
         .1
@@ -148,7 +155,31 @@ async fn what_two_reviewers_a_user_and_two_more_do_not_agree_on_an_adjudicator_d
         .filter(|line| line.contains("velodrome"))
         .collect();
     assert_eq!(of_text.len(), 1, "{}", exported.1);
-    assert!(of_text[0].starts_with("Business,"), "{}", of_text[0]);
+    assert!(of_text[0].starts_with("World,"), "{}", of_text[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_only_reviewer_cannot_tell_is_asked_of_somebody_else_and_their_answer_is_exported() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let stack = Stack::start(folder.path(), &rows[..24], &BY_HAND).await;
+
+    let status = say(&stack, json!({"label": "Weather", "user": "ada"})).await;
+    answer(&stack, "ann", "__unsure__").await;
+    let ann_again = is_asked(&stack, "ann").await;
+    answer(&stack, "bob", "World").await;
+    let mut lines = Vec::new();
+    until(async || {
+        lines = exported(folder.path()).await;
+        !lines.is_empty()
+    })
+    .await;
+    stack.stop().await;
+
+    assert_eq!(status, 200);
+    assert!(!ann_again, "who could not tell is not asked again");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("World,"), "{}", lines[0]);
 }
 
 /// Returns the lines of an export that hold the text.

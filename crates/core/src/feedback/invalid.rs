@@ -65,6 +65,17 @@ pub enum InvalidFeedback {
          `prediction`; send `dislike` with the right label, or the like alone"
     )]
     Contradiction,
+    /// A dislike names the prediction that it dislikes as the right label.
+    #[error(
+        "fields `feedback` and `label` contradict each other: `dislike` says that the prediction is wrong, and `label` is \
+         `prediction`; send `like`, or the dislike with another label"
+    )]
+    DislikedLabel,
+    /// The prediction that is named is another one than is said.
+    #[error(
+        "fields `predictionId` and `prediction` contradict each other: the id is that of another label; leave one of them out"
+    )]
+    OtherPrediction,
     /// The prediction that is named was made of another text.
     #[error(
         "field `predictionId` names the prediction of another text; send the text that was classified, or no id"

@@ -159,6 +159,11 @@ impl FeedbackRecord {
         is_to_label && self.prediction.is_none() && self.suggested_label.is_none()
     }
 
+    /// Returns whether a user says that something said of the text is wrong.
+    pub fn is_complaint(&self) -> bool {
+        self.signal == Signal::Dislike && !self.is_unlabelled()
+    }
+
     /// Makes the record of a prediction that is accepted as a label, since its confidence exceeds `threshold`.
     pub fn accepted(
         classifier: &str,

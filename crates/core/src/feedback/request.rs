@@ -136,7 +136,7 @@ impl FeedbackRequest {
             }
         }
         let known = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
-        let record = FeedbackRecord {
+        let mut record = FeedbackRecord {
             schema_version: SCHEMA_VERSION,
             id: record_id(&self.classifier, &self.sentence),
             prediction: known(self.prediction).filter(|label| label != UNKNOWN_PREDICTION),
@@ -145,10 +145,7 @@ impl FeedbackRequest {
             utterance: self.sentence,
             classes: Vec::new(),
             source,
-            signal: match self.feedback.unwrap_or_default() {
-                Opinion::Like => Signal::Like,
-                Opinion::Dislike => Signal::Dislike,
-            },
+            signal: Signal::Dislike,
             suggested_label: known(self.label),
             prediction_id: known(self.prediction_id),
             model_arn: None,
@@ -157,27 +154,40 @@ impl FeedbackRequest {
             user: known(self.user),
             received_at: received_at.to_owned(),
         };
-        check_opinion(&record)?;
+        take_opinion(&mut record, self.feedback)?;
         Ok(record)
     }
 }
 
-/// Checks that a like holds right what was predicted, where both are known: otherwise one of its two words is wrong, and
-/// nobody can tell which.
+/// Takes what a user says of a prediction into its record. Who says nothing and gives the predicted label holds it right.
+///
+/// A like must hold right what was predicted, and a dislike something else, where both are known: otherwise one of two words
+/// is wrong, and nobody can tell which.
 ///
 /// # Errors
 ///
-/// [`InvalidFeedback::Contradiction`].
-pub fn check_opinion(record: &FeedbackRecord) -> Result<(), InvalidFeedback> {
-    let keys = |label: &String| -> BTreeSet<String> {
+/// [`InvalidFeedback::Contradiction`], [`InvalidFeedback::DislikedLabel`].
+pub fn take_opinion(record: &mut FeedbackRecord, said: Option<Opinion>) -> Result<(), InvalidFeedback> {
+    let both = record
+        .suggested_label
+        .as_deref()
+        .zip(record.prediction.as_deref());
+    let is_predicted = both.map(|(label, prediction)| is_same_prediction(label, prediction));
+    record.signal = match (said, is_predicted) {
+        (Some(Opinion::Like), Some(false)) => return Err(InvalidFeedback::Contradiction),
+        (Some(Opinion::Dislike), Some(true)) => return Err(InvalidFeedback::DislikedLabel),
+        (Some(Opinion::Like), _) | (None, Some(true)) => Signal::Like,
+        (Some(Opinion::Dislike), _) | (None, _) => Signal::Dislike,
+    };
+    Ok(())
+}
+
+/// Returns whether two texts name the same labels, however they are spelt.
+pub fn is_same_prediction(one: &str, other: &str) -> bool {
+    let keys = |label: &str| -> BTreeSet<String> {
         split_labels(label).iter().map(|name| label_key(name)).collect()
     };
-    let labels = record.suggested_label.as_ref().map(keys);
-    let differ = labels.zip(record.prediction.as_ref().map(keys));
-    match record.signal == Signal::Like && differ.is_some_and(|(label, prediction)| label != prediction) {
-        true => Err(InvalidFeedback::Contradiction),
-        false => Ok(()),
-    }
+    keys(one) == keys(other)
 }
 
 /// Reads an opinion: its two words only, since whatever else is said might mean the opposite.

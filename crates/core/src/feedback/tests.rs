@@ -268,6 +268,24 @@ fn a_like_with_another_label_than_the_prediction_is_a_contradiction() {
     assert_eq!(refused("like", "World"), Some(InvalidFeedback::Contradiction));
     assert_eq!(refused("like", "sports|World"), None);
     assert_eq!(refused("dislike", "Business"), None);
+    assert_eq!(
+        refused("dislike", "sports|World"),
+        Some(InvalidFeedback::DislikedLabel)
+    );
+}
+
+#[test]
+fn who_gives_the_predicted_label_and_no_opinion_likes_it() {
+    let signal = |label: &str| {
+        let body =
+            format!(r#"{{"classifier":"news","sentence":"s","prediction":"positive","label":"{label}"}}"#);
+        let request = FeedbackRequest::parse(body.as_bytes()).expect("a request");
+        let record = request.into_record(Source::ExplicitApi, NOW);
+        record.expect("a record").signal
+    };
+
+    assert_eq!(signal(" Positive"), Signal::Like);
+    assert_eq!(signal("negative"), Signal::Dislike);
 }
 
 #[test]

@@ -4,7 +4,10 @@ mod dawid_skene;
 mod votes;
 mod weighing;
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::{
+    borrow::{Borrow, Cow},
+    collections::BTreeMap,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +44,7 @@ const MAX_ESTIMATES: usize = 4_000_000;
 pub enum Consensus<A = Answer> {
     /// One answer stands out.
     Agreed {
-        /// The answer; [`Answer::Unsure`] only where nobody could tell.
+        /// The answer; [`Answer::Unsure`] only where nobody could tell: then somebody else is to be asked.
         answer: A,
         /// How sure it is, from 0 to 1: the share of votes by majority, so 1 for a single vote; the posterior
         /// probability by Dawid–Skene.
@@ -59,7 +62,7 @@ pub enum Consensus<A = Answer> {
 pub enum DecidedBy {
     /// An adjudicator: the newest of their answers is final.
     Adjudicator,
-    /// The only reviewer who was sure, or the only ones, all unsure.
+    /// The only reviewer who was sure.
     SingleReviewer,
     /// The most frequent answer of several reviewers.
     Majority,
@@ -96,6 +99,14 @@ impl Consensus<&Answer> {
 }
 
 impl<A: Borrow<Answer>> Consensus<A> {
+    /// Returns whether an answer came out of it: one stands out, and it is not that nobody can tell.
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Self::Agreed { answer, .. } => *answer.borrow() != Answer::Unsure,
+            Self::Tie | Self::Unanswered => false,
+        }
+    }
+
     /// Returns the labels that people agreed on; nothing for every other outcome.
     pub fn labels(&self) -> Option<&[String]> {
         match self {
@@ -148,7 +159,8 @@ fn decide<'a, T: Ord>(
     };
     let rule = match consensus {
         Consensus::Agreed { .. } if sure > 1 => Some(DecidedBy::Majority),
-        Consensus::Agreed { .. } => Some(DecidedBy::SingleReviewer),
+        Consensus::Agreed { .. } if sure == 1 => Some(DecidedBy::SingleReviewer),
+        Consensus::Agreed { .. } => None, // All are unsure, which decides nothing.
         Consensus::Tie | Consensus::Unanswered => None,
     };
     (consensus, rule)
@@ -200,10 +212,10 @@ fn majority<'a>(answers: impl Iterator<Item = &'a Answer>) -> Consensus<&'a Answ
 
 /// Returns the last answer of each worker; of two at the same instant the greater.
 pub(crate) fn last_vote_of_each_worker(votes: &[Vote]) -> Vec<Given<'_, &str>> {
-    let mut last: BTreeMap<&str, (&str, &Answer, VoteSource)> = BTreeMap::new();
+    let mut last: BTreeMap<Cow<'_, str>, (&str, &Answer, VoteSource)> = BTreeMap::new();
     for vote in votes {
         let given = (vote.at.as_str(), &vote.answer, vote.counts_as());
-        let kept = last.entry(&vote.worker).or_insert(given);
+        let kept = last.entry(vote.voter()).or_insert(given);
         if (given.0, given.1) > (kept.0, kept.1) {
             *kept = given;
         }

@@ -9,6 +9,7 @@ mod offered;
 mod output;
 
 pub use answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE, is_answer_word};
+pub use fields::is_comment_name;
 pub use input::{
     Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops, reopening_loop,
 };

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    consolidation::{Consensus, DecidedBy},
+    consolidation::{Consensus, DecidedBy, last_vote_of_each_worker},
     human_loop::{Answer, MAX_ROUNDS},
     label_key::label_key,
     vote::{Vote, VoteSource},
@@ -180,6 +180,7 @@ impl Question {
                 self.votes.push(vote.clone());
                 self.answer().is_some_and(|answer| !is_same(answer, &vote.answer))
             }
+            Opinion::Against(_) | Opinion::AgainstAll if self.nobody_could_tell() => true,
             Opinion::Against(wrong) => self.answer().is_some_and(|answer| is_same(answer, wrong)),
             Opinion::AgainstAll => self.answer().is_some_and(|answer| self.was_predicted(answer)),
         };
@@ -195,14 +196,16 @@ impl Question {
         Effect::Reopens
     }
 
-    /// Adds votes of reviewers and decides.
+    /// Adds votes of reviewers and decides. Where they do not agree, or none of them can tell, somebody else is to be asked.
     pub fn answer_with(&mut self, votes: &[Vote]) {
         self.add(votes);
         let (consensus, decided_by) = Consensus::by_majority(&self.votes);
         self.state = match consensus {
-            Consensus::Agreed { .. } => State::Answered,
-            Consensus::Unanswered if self.state == State::Withdrawn => State::Withdrawn,
-            Consensus::Tie | Consensus::Unanswered => State::Asked,
+            Consensus::Agreed { .. } if consensus.is_answer() => State::Answered,
+            Consensus::Agreed { .. } | Consensus::Unanswered if self.state == State::Withdrawn => {
+                State::Withdrawn
+            }
+            Consensus::Agreed { .. } | Consensus::Tie | Consensus::Unanswered => State::Asked,
         };
         (self.consensus, self.decided_by) = (Some(consensus), decided_by);
     }
@@ -224,6 +227,11 @@ impl Question {
         }
     }
 
+    /// Returns whether it counts as answered though nobody could tell, as an older version left it.
+    fn nobody_could_tell(&self) -> bool {
+        self.answer() == Some(&Answer::Unsure)
+    }
+
     /// Returns whether an answer may be what a user was shown: the prediction that was asked about, if there was one. What
     /// people corrected is not what the user complains of.
     fn was_predicted(&self, answer: &Answer) -> bool {
@@ -235,6 +243,29 @@ impl Question {
     pub fn contradicts(&self, class: &Answer) -> bool {
         let mut answers = self.votes.iter().map(|vote| &vote.answer);
         answers.any(|answer| !matches!(answer, Answer::Unsure) && answer != class)
+    }
+
+    /// Returns what users hold right today, with how many of them do: the most frequent first, of equal ones the newest.
+    ///
+    /// A user has one opinion, their last; users without a name share one.
+    pub fn users_hold(&self) -> Vec<(&Answer, usize)> {
+        let mut held: Vec<(&Answer, usize, &str)> = Vec::new();
+        for (source, at, answer) in last_vote_of_each_worker(&self.votes) {
+            if source != VoteSource::Feedback {
+                continue;
+            }
+            match held.iter_mut().find(|(known, ..)| is_same(known, answer)) {
+                Some((_, users, newest)) => {
+                    *users += 1;
+                    *newest = at.max(newest);
+                }
+                None => held.push((answer, 1, at)),
+            }
+        }
+        held.sort_by(|one, other| (other.1, other.2).cmp(&(one.1, one.2)));
+        held.into_iter()
+            .map(|(answer, users, _)| (answer, users))
+            .collect()
     }
 
     /// Returns everybody who was asked and has answered, each once, in order.
@@ -251,8 +282,9 @@ impl Question {
     /// It does if it is about the same prediction, or of the same named user about the same text, unless somebody else
     /// holds another label right. What the review policy asks is not taken back by a user: the like is a vote there.
     pub fn is_taken_back_by(&self, like: &FeedbackRecord) -> bool {
+        let key = |name: Option<&String>| name.map(|name| label_key(name));
         let same = |of: fn(&FeedbackRecord) -> Option<&String>| {
-            of(&self.record).is_some() && of(&self.record) == of(like)
+            of(&self.record).is_some() && key(of(&self.record)) == key(of(like))
         };
         like.signal == Signal::Like
             && like.received_at >= self.record.received_at
@@ -268,7 +300,7 @@ impl Question {
         let complaint = Vote::of_feedback(&self.record);
         let user = Vote::of_feedback(like).or_else(|| complaint.clone());
         let is_own = |vote: &Vote| {
-            Some(&vote.worker) == user.as_ref().map(|user| &user.worker) || Some(vote) == complaint.as_ref()
+            Some(vote.voter()) == user.as_ref().map(Vote::voter) || Some(vote) == complaint.as_ref()
         };
         let prediction = like.prediction.as_ref().or(self.record.prediction.as_ref());
         let predicted = |answer: &Answer| match answer {
@@ -284,7 +316,7 @@ impl Question {
     pub fn withdraw(&mut self, like: &Opinion) {
         if let Some(complaint) = Vote::of_feedback(&self.record) {
             let is_named = self.record.user.is_some();
-            let is_same = |vote: &Vote| *vote == complaint || (is_named && vote.worker == complaint.worker);
+            let is_same = |vote: &Vote| *vote == complaint || (is_named && vote.voter() == complaint.voter());
             self.votes.retain(|vote| !is_same(vote));
         }
         if let Opinion::For(vote) | Opinion::Past { vote, .. } = like {

@@ -1,8 +1,10 @@
 //! One person's opinion on one record.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use super::human_loop::Answer;
+use super::{human_loop::Answer, label_key::label_key};
 use crate::feedback::{FeedbackRecord, Signal, prediction::split_labels};
 
 /// Worker name of feedback that does not say whose it is.
@@ -72,6 +74,18 @@ impl Vote {
         }
     }
 
+    /// Returns who voted, however their name is spelt where it was typed: users and people of other tools are told apart by
+    /// neither case nor white space.
+    pub fn voter(&self) -> Cow<'_, str> {
+        match self.source {
+            VoteSource::Feedback | VoteSource::Import => match self.worker.split_once(':') {
+                Some((kind, name)) => format!("{kind}:{}", label_key(name)).into(),
+                None => label_key(&self.worker).into(),
+            },
+            VoteSource::HumanReview | VoteSource::Adjudicator => Cow::Borrowed(&self.worker),
+        }
+    }
+
     /// Returns the vote that a feedback record carries: for the label that its user suggested, or for the prediction
     /// that they like.
     ///
@@ -84,7 +98,7 @@ impl Vote {
         };
         Some(Self {
             worker: match &record.user {
-                Some(user) => format!("{ANONYMOUS_USER}:{user}"),
+                Some(user) => format!("{ANONYMOUS_USER}:{}", user.trim()),
                 None => ANONYMOUS_USER.to_owned(),
             },
             answer: Answer::labels(labels),

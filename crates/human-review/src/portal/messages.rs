@@ -102,6 +102,13 @@ pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, 
             "A new label is too long",
             "The answer was not taken. Please go back and give it a shorter name. The task is still yours.",
         ),
+        PortalError::Answer(AnswerError::NoLabel) => (
+            400,
+            "no_label",
+            "A new label cannot be used",
+            "It holds a line break or another character that cannot be seen. The answer was not taken. Please go back and write it \
+             in one line. The task is still yours.",
+        ),
         PortalError::Answer(AnswerError::CommentTooLong) => (
             400,
             "comment_too_long",
@@ -112,7 +119,14 @@ pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, 
             400,
             "answer_unreadable",
             "This answer was not taken",
-            "No field of it can be matched to an item. The task stays in the queue; please tell the operator.",
+            "Nothing that was entered can be read as a label of an item. The task stays in the queue; please tell the operator.",
+        ),
+        PortalError::Answer(AnswerError::Ambiguous) => (
+            400,
+            "answer_ambiguous",
+            "This answer was not taken",
+            "Several of its fields name different labels, and it cannot be told which one counts. The task stays in the queue; \
+             please tell the operator.",
         ),
         PortalError::Answer(AnswerError::NotAnObject) => (
             400,

@@ -1,16 +1,17 @@
 //! A reviewer's own pages: what they answered last, and the guideline.
 
-use active_learning_core::labels::human_loop::{NONE_FITS, UNSURE};
+use active_learning_core::labels::human_loop::{Answer, NONE_FITS, UNSURE};
 use futures::future::join_all;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{Portal, PortalError};
 use crate::event::{HttpReply, HttpRequest};
 use crate::history::{Answered, Histories};
 use crate::human_loop::Worker;
 use crate::loops::LoopError;
-use crate::pages::{GuidePage, HistoryPage, OwnAnswer, document, page};
+use crate::pages::{GuidePage, HistoryPage, OwnAnswer, OwnItem, document, page};
 use crate::session::Claims;
+use crate::trial::output;
 
 /// Characters of a text that the history shows.
 const SHOWN_CHARS: usize = 120;
@@ -61,15 +62,20 @@ impl Portal<'_> {
             Err(error) => return Err(error.into()),
         };
         let content = self.loops.latest_content(&human_loop, &worker.id).await?;
-        let text = input["comprehendPredictions"][0]["utterance"]
-            .as_str()
-            .unwrap_or_default();
         Ok(Some(OwnAnswer {
             name: answered.human_loop.clone(),
             at: answered.at,
-            text: shortened(text),
-            answer: summary(&content.unwrap_or_default()),
+            items: own_items(&input, &content.unwrap_or_default()),
         }))
+    }
+
+    /// Returns who is signed in, and the token that their forms carry from now on.
+    pub(super) fn session_document(&self, session: &Claims) -> HttpReply {
+        let view = self.view(session);
+        document(
+            200,
+            &json!({ "reviewer": view.reviewer, "formToken": view.form_token }),
+        )
     }
 
     pub(super) async fn guide_page(&self, session: &Claims) -> Result<HttpReply, PortalError> {
@@ -89,7 +95,55 @@ fn shortened(text: &str) -> String {
     short
 }
 
-/// Says in one line what was answered: the labels of the items in the order of their names.
+/// Returns the texts of a task with what was answered to each, in the order of the page. Of an own template's answer that
+/// names no item, and of a task that is not of our kind, everything is said with the first text.
+fn own_items(input: &Value, content: &Value) -> Vec<OwnItem> {
+    let items = input["comprehendPredictions"].as_array().map(Vec::as_slice);
+    let items = items.unwrap_or_default();
+    let text = |item: &Value| shortened(item["utterance"].as_str().unwrap_or_default());
+    let answers: Vec<Option<String>> = match (items, content.as_object()) {
+        ([_, ..], Some(content)) => answers(items, content, input),
+        _ => Vec::new(),
+    };
+    if answers.iter().all(Option::is_none) {
+        let answer = summary(content);
+        let text = items.first().map(text).unwrap_or_default();
+        return vec![OwnItem { text, answer }];
+    }
+    let said = |(item, answer): (&Value, Option<String>)| OwnItem {
+        text: text(item),
+        answer: answer.unwrap_or_else(|| "no answer".to_owned()),
+    };
+    items.iter().zip(answers).map(said).collect()
+}
+
+/// Returns what was answered to each item; none where it was left blank, or cannot be told.
+fn answers(items: &[Value], content: &Map<String, Value>, input: &Value) -> Vec<Option<String>> {
+    let output = output(content, input);
+    let read = output.iter().flat_map(|output| output.reviewed());
+    let mut read: Vec<Option<String>> = read
+        .map(|item| item.votes.first().map(|vote| said(&vote.answer)))
+        .collect();
+    read.resize(items.len(), None);
+    let named = (1..).zip(items).map(|(number, item)| {
+        let own = item["id"].as_str().and_then(|id| content.get(id));
+        own.or_else(|| content.get(&format!("item-{number}")))
+            .map(in_words)
+            .filter(|words| !words.trim().is_empty())
+    });
+    named.zip(read).map(|(named, read)| named.or(read)).collect()
+}
+
+fn said(answer: &Answer) -> String {
+    match answer {
+        Answer::Labels { labels } => labels.join(", "),
+        Answer::NoneFits => in_words(&NONE_FITS.into()),
+        Answer::NewLabel { label } => label.clone(),
+        Answer::Unsure => in_words(&UNSURE.into()),
+    }
+}
+
+/// Says in one line what was answered: the labels of the fields in the order of their names.
 fn summary(content: &Value) -> String {
     let members = content.as_object().into_iter().flatten();
     let answers = members.filter(|(name, _)| !name.contains(':'));
@@ -104,5 +158,47 @@ fn in_words(value: &Value) -> String {
         Value::String(label) => label.clone(),
         Value::Array(labels) => labels.iter().map(in_words).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts of a task with what the history says of each.
+    fn shown(content: Value) -> Vec<(String, String)> {
+        let item = |id: &str, text: &str| json!({ "id": id, "classifier": "mail", "utterance": text });
+        let input = json!({
+            "comprehendPredictions": [item("f9", "asdf qwer"), item("a1", "Where is it?"), item("c5", "I cannot log in")],
+            "labels": ["Login", "Delivery"],
+        });
+        let items = own_items(&input, &content).into_iter();
+        items.map(|item| (item.text, item.answer)).collect()
+    }
+
+    #[test]
+    fn each_text_of_the_history_stands_beside_its_own_answer_in_the_order_of_the_page() {
+        let expected = [
+            ("asdf qwer", "none fits"),
+            ("Where is it?", "Delivery"),
+            ("I cannot log in", "no answer"),
+        ];
+        let expected = expected.map(|(text, answer)| (text.to_owned(), answer.to_owned()));
+
+        for content in [
+            json!({ "a1": "Delivery", "f9": "__none__", "comment:a1": "late", "c5": "" }),
+            json!({ "item-1": "__none__", "item-2": "Delivery" }),
+            json!({ "label_1": "None", "label_2": { "label": "Delivery" }, "label_3": "" }),
+        ] {
+            assert_eq!(shown(content.clone()), expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_names_no_item_is_said_as_a_whole() {
+        assert_eq!(
+            shown(json!({ "b": "Login", "a": "Delivery" })),
+            [("asdf qwer".to_owned(), "Delivery · Login".to_owned())]
+        );
     }
 }

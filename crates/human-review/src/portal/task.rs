@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_aws::metrics;
-use active_learning_core::{keys::FIRST_MODEL, model::first_model::FirstModel};
+use active_learning_aws::{metrics, overview::first_model};
 use chrono::Duration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Portal, PortalError, checked_name};
-use crate::answer::{check_shipped_answer, read_answer};
+use crate::answer::{check_shipped_answer, is_by_script, read_answer};
 use crate::blind::mark_blind;
 use crate::choices::shown_input;
 use crate::event::{HttpReply, HttpRequest};
@@ -23,8 +22,9 @@ use crate::not_in_use::not_in_use;
 use crate::pages::{TaskPage, document, page, redirect};
 use crate::remarks::{Remark, Remarks};
 use crate::session::Claims;
-use crate::task_template::TaskTemplate;
-use crate::trial::{Trial, check_answer};
+use crate::suggestions::show_suggestions;
+use crate::task_template::{NO_NONCE, TaskTemplate};
+use crate::trial::{Trial, check_answer, with_marks};
 
 /// Longest reason of a skip that is kept, in characters.
 const MAX_REASON_CHARS: usize = 500;
@@ -184,7 +184,7 @@ impl Portal<'_> {
     /// Says how far it is to the first model; nothing once there is one. A page that cannot say it is shown
     /// without.
     pub(super) async fn first_model(&self) -> Option<String> {
-        match self.training.read_document::<FirstModel>(FIRST_MODEL).await {
+        match first_model(self.training).await {
             Ok(progress) => progress.map(|progress| progress.describe()),
             Err(error) => {
                 tracing::warn!(%error, "how far the first model is cannot be told");
@@ -230,7 +230,9 @@ impl Portal<'_> {
     }
 
     async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<(String, Trial), PortalError> {
-        let input = self.shown(human_loop).await?;
+        let mut input = self.shown(human_loop).await?;
+        let set = self.label_sets.current().await?;
+        show_suggestions(&mut input, self.feedback, set.as_deref()).await;
         Ok(self.template_of(human_loop).render(&input, nonce).await?)
     }
 
@@ -245,8 +247,12 @@ impl Portal<'_> {
         if form.get("portal:loop-id") != Some(&human_loop.id) {
             return Err(LoopError::NotFound.into());
         }
-        let answer = read_answer(&request.fields())?;
+        let mut answer = read_answer(&request.fields())?;
         let input = self.shown(&human_loop).await?;
+        if !self.template_of(&human_loop).is_shipped() && !is_by_script(&request.fields()) {
+            let (html, _) = self.template_of(&human_loop).render(&input, NO_NONCE).await?;
+            answer = with_marks(answer, &html);
+        }
         if self.template_of(&human_loop).is_shipped() {
             check_shipped_answer(&input, &answer)?;
         } else {
@@ -380,15 +386,6 @@ impl Portal<'_> {
         let name = checked_name(form.get("portal:loop"))?;
         self.loops.give_back(name, worker, self.now).await?;
         Ok(document(200, &json!({ "givenBack": true })))
-    }
-
-    /// Returns who is signed in, and the token that their forms carry from now on.
-    pub(super) fn session_document(&self, session: &Claims) -> HttpReply {
-        let view = self.view(session);
-        document(
-            200,
-            &json!({ "reviewer": view.reviewer, "formToken": view.form_token }),
-        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! The console's pages on quality, model, versions and data, and what is decided there.
 
 use active_learning_core::feedback::record_id;
+use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::console::{HOSTILE, act, assert_harmless, log, put};
@@ -142,8 +143,15 @@ async fn a_dispute_is_shown_with_its_votes_and_decided_for_good() {
     assert_eq!(question["state"], "answered");
     assert_eq!(question["votes"][2]["worker"], "adjudicator:ada");
     assert_eq!(question["votes"][2]["answer"]["labels"], json!(["Sports"]));
+    review.wait(Duration::seconds(1));
     let second = act(&admin, "adjudicate", &id, "World").await;
-    assert_eq!((second.status(), second.code()), (400, "not_possible"));
+    assert_eq!(
+        second.status(),
+        303,
+        "a slip is mended: the newest answer is final"
+    );
+    let other = act(&admin, "adjudicate", &record_id("news", "Not asked"), "World").await;
+    assert_eq!((other.status(), other.code()), (400, "not_possible"));
     assert_eq!(
         admin.get("quality.json").await.json()["disputed"]["questions"],
         json!([])

@@ -1,8 +1,9 @@
 //! Pages and inputs that are not ours: what cannot be read is seen at once.
 
+use active_learning_core::{feedback::FeedbackRecord, keys, labels::label_set::LabelSet};
 use serde_json::{Value, json};
 
-use crate::harness::{Reply, Review, config, two_items};
+use crate::harness::{FEEDBACK_BUCKET, Reply, Review, TRAINING_BUCKET, config, two_items};
 
 const KEY: &str = "templates/own.html";
 
@@ -256,4 +257,131 @@ async fn a_blank_item_does_not_reject_the_others_of_its_page() {
 
     assert_eq!(reply.status(), 303);
     assert_eq!(review.status("tc-1").await, "Completed");
+}
+
+/// Puts the question about the first of two items, on which users have said this, each at a later second.
+async fn put_votes(review: &Review, said: &[(&str, &str)]) {
+    let vote = |(second, (user, label)): (usize, &(&str, &str))| {
+        json!({
+            "worker": user, "answer": { "kind": "labels", "labels": [label] }, "source": "feedback",
+            "at": format!("2026-11-20T09:00:{second:02}Z"),
+        })
+    };
+    let votes: Vec<Value> = said.iter().enumerate().map(vote).collect();
+    let record = json!({ "utterance": "Rates rise again", "classifier": "news" }).to_string();
+    let record = FeedbackRecord::parse(record.as_bytes())
+        .expect("a record")
+        .to_line();
+    let mut record: Value = serde_json::from_str(&record).expect("JSON");
+    record["id"] = json!("r-2");
+    let question = json!({ "schemaVersion": 1, "state": "asked", "record": record, "votes": votes });
+    let put = review.s3.put_object().bucket(FEEDBACK_BUCKET);
+    let put = put.key(keys::question("r-2"));
+    put.body(question.to_string().into_bytes().into())
+        .send()
+        .await
+        .expect("stored");
+}
+
+#[tokio::test]
+async fn the_page_shows_what_each_user_holds_right_today() {
+    let review = Review::new();
+    let mut input = two_items();
+    input["comprehendPredictions"][0]["suggestedLabel"] = json!("World");
+    review.start("tc-1", &input).await;
+    put_votes(
+        &review,
+        &[
+            ("user:u1", "World"),
+            ("user:u2", "Sports"),
+            ("user:u1", "Business"),
+            ("user:u3", "Sports"),
+            ("user", "Weather"),
+        ],
+    )
+    .await;
+    let ann = review.sign_in("ann").await;
+
+    let task = ann.open("tc-1").await;
+
+    let said = |words: &str, label: &str| task.body().contains(&format!("{words} <strong>{label}</strong>"));
+    assert!(said("2 users suggest", "Sports"), "{}", task.body());
+    assert!(said("a user suggests", "Business") && said("a user suggests", "Weather"));
+    assert!(!said("a user suggests", "World"), "u1 says something else by now");
+    assert_eq!(task.body().matches("proposed by a user: Weather").count(), 1);
+    assert_eq!(
+        task.body().matches("proposed by a user").count(),
+        1,
+        "the others are labels"
+    );
+}
+
+/// What the trial of a template says, where the label set has these labels.
+async fn tried(template: &str, labels: &[&str]) -> Value {
+    let review = review_with(template).await;
+    if !labels.is_empty() {
+        let mut set = LabelSet::none();
+        for name in labels {
+            set.add(name, "").expect("free");
+        }
+        let put = review.s3.put_object().bucket(TRAINING_BUCKET);
+        let put = put.key("label-set.json").body(set.to_json().into());
+        put.send().await.expect("stored");
+    }
+    review
+        .handle(json!({ "operation": "try-template", "items": 1 }))
+        .await
+}
+
+#[tokio::test]
+async fn a_template_is_tried_with_the_labels_of_the_set_or_else_with_its_own_choices() {
+    let buttons = "<crowd-radio-group><crowd-radio-button name=positive>Good</crowd-radio-button>\
+        <crowd-radio-button name=negative>Bad</crowd-radio-button></crowd-radio-group>";
+    let boxes = "<input type=checkbox name=positive><input type=checkbox name=negative>";
+    let classifier = "<crowd-classifier name=category categories='[\"positive\",\"negative\"]' \
+        exclusion-category=\"{ text: 'None of these' }\"></crowd-classifier>";
+    let works = json!({ "works": true, "notices": [] });
+
+    for template in [buttons, boxes, classifier] {
+        for labels in [&["Positive", "Negative", "Neutral"][..], &[]] {
+            assert_eq!(tried(template, labels).await, works, "{template} {labels:?}");
+        }
+    }
+    let two = "<select name=first><option>positive<option>negative</select>\
+        <select name=second><option>positive<option>negative</select>";
+    let refused = tried(two, &["positive", "negative"]).await;
+    assert_eq!(refused["works"], false);
+}
+
+#[tokio::test]
+async fn a_form_of_an_own_page_is_taken_without_a_script_and_a_proposal_with_a_line_break_is_not() {
+    let review = review_with(
+        "<p>{{ task.input.rowCount }}</p><input type=hidden name=version value=World>\
+         <input type=radio name=category value=Sports><input type=radio name=category value=World>",
+    )
+    .await;
+    let mut input = two_items();
+    input["comprehendPredictions"]
+        .as_array_mut()
+        .expect("items")
+        .pop();
+    review.start("tc-1", &input).await;
+    let shipped = Review::new();
+    shipped.start("tc-1", &input).await;
+    let (ann, bob) = (review.sign_in("ann").await, shipped.sign_in("bob").await);
+
+    let task = ann.open("tc-1").await;
+    let own = ["portal:csrf", "portal:loop", "portal:loop-id"].map(|name| (name, task.field(name)));
+    let mut form: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    form.extend([
+        ("portal:answer", ""),
+        ("version", "World"),
+        ("category", "Sports"),
+    ]);
+    let taken = ann.post("submit", &form).await;
+    let task = bob.open("tc-1").await;
+    let refused = bob.submit(&task, &json!({ "r-2": "a\nb" })).await;
+
+    assert_eq!(taken.status(), 303, "{}", taken.body());
+    assert_eq!((refused.status(), refused.code()), (400, "no_label"));
 }

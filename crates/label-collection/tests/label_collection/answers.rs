@@ -89,6 +89,30 @@ async fn a_correction_is_the_newest_vote_of_its_worker_and_decides() {
 }
 
 #[tokio::test]
+async fn who_takes_back_the_only_answer_since_they_cannot_tell_leaves_it_to_an_adjudicator() {
+    let services = Services::start();
+    let labels: Vec<&str> = vec!["World"; 20];
+    let asked = input().to_string();
+    services
+        .answered(LOOP, output(LOOP, &asked, &[("w1", 1, &labels)]))
+        .await;
+    let key = output_key(LOOP).replace("output.json", "corrections/w1-1/output.json");
+    let id = input()["comprehendPredictions"][0]["id"].clone();
+    let id = id.as_str().expect("an id");
+
+    services
+        .put(REVIEW, &key, answered_by(&json!({ id: "__unsure__" }), "w1", 9))
+        .await;
+    services.function().handle(event(&key)).await.expect("worked off");
+
+    let disputed = services
+        .get(TRAINING, &active_learning_core::keys::disputed(id))
+        .await;
+    let disputed = Question::parse(disputed.as_bytes()).expect("a question");
+    assert_eq!((disputed.state, disputed.answer()), (State::Disputed, None));
+}
+
+#[tokio::test]
 async fn a_correction_that_names_a_split_label_is_asked_anew_and_not_dropped() {
     let services = Services::start();
     let labels: Vec<&str> = vec!["World"; 20];

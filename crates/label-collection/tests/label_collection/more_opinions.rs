@@ -6,7 +6,7 @@ use active_learning_core::{
     labels::{
         consolidation::{Consensus, DecidedBy},
         human_loop::Answer,
-        question::{Opinion, Question},
+        question::{Opinion, Question, State},
     },
 };
 use lambda_runtime::Diagnostic;
@@ -41,27 +41,33 @@ impl Services {
 }
 
 #[tokio::test]
-async fn a_tie_alone_is_asked_again_with_the_same_choices_and_the_merged_votes_decide() {
+async fn a_tie_and_what_nobody_could_tell_alone_are_asked_again_with_the_same_choices_and_the_merged_votes_decide()
+ {
     let services = Services::start();
 
     services.answered(LOOP, BUILT_IN_OUTPUT).await;
     let asked = services.asked(&again(1));
     services
-        .answered(&again(1), output(&again(1), &asked, &[("w3", 1, &["Sports"])]))
+        .answered(
+            &again(1),
+            output(&again(1), &asked, &[("w3", 1, &["Sports", "Sports"])]),
+        )
         .await;
 
     assert_eq!(
         utterances(&asked),
-        ["The minister, a keen cyclist, opened the velodrome."]
+        ["asdf qwer", "The minister, a keen cyclist, opened the velodrome."],
+        "of the first nobody could tell what it is"
     );
     let (asked, first): (Value, Value) = (serde_json::from_str(&asked).expect("JSON"), input());
     for kept in ["labels", "bucketName", "keyName"] {
         assert_eq!(asked[kept], first[kept]);
     }
-    assert_eq!(asked["rowCount"], 1);
+    assert_eq!(asked["rowCount"], 2);
     let lines = services.labelled(&again(1)).await;
-    assert_eq!(lines[0].consensus, agreed("Sports", 2.0 / 3.0));
-    assert_eq!(lines[0].votes.len(), 1, "earlier votes stay in their own object");
+    assert_eq!(lines[0].consensus, agreed("Sports", 1.0));
+    assert_eq!(lines[1].consensus, agreed("Sports", 2.0 / 3.0));
+    assert_eq!(lines[1].votes.len(), 1, "earlier votes stay in their own object");
     assert!(services.open().await.is_empty());
     assert_eq!(services.review.loops().len(), 1);
 }
@@ -128,6 +134,74 @@ async fn rounds_are_bounded_and_what_people_do_not_agree_on_waits_for_an_adjudic
     assert_eq!(disputed["votes"].as_array().map(Vec::len), Some(4));
 }
 
+/// The input of a loop about one text that no user has labelled.
+fn about_one_text() -> (String, String) {
+    let mut one = input();
+    one["comprehendPredictions"] = Value::from(vec![one["comprehendPredictions"][3].clone()]);
+    let id = one["comprehendPredictions"][0]["id"].as_str().expect("an id");
+    (id.to_owned(), one.to_string())
+}
+
+impl Services {
+    async fn question(&self, id: &str) -> Question {
+        let question = self.get(FEEDBACK, &keys::question(id)).await;
+        Question::parse(question.as_bytes()).expect("a question")
+    }
+}
+
+#[tokio::test]
+async fn what_the_only_reviewer_cannot_tell_is_asked_of_somebody_else_whose_answer_counts() {
+    let services = Services::start();
+    let (id, one) = about_one_text();
+
+    services
+        .answered(LOOP, output(LOOP, &one, &[("w1", 1, &["__unsure__"])]))
+        .await;
+    let asked = services.asked(&again(1));
+    let before = services.question(&id).await;
+    services
+        .answered(&again(1), output(&again(1), &asked, &[("w2", 2, &["Sports"])]))
+        .await;
+
+    let input: Value = serde_json::from_str(&asked).expect("JSON");
+    assert_eq!(
+        (&input["excludedWorkers"], &input["taskCount"]),
+        (&json!(["w1"]), &json!(1))
+    );
+    assert_eq!((before.state, before.decided_by), (State::Asked, None));
+    let after = services.question(&id).await;
+    assert_eq!(after.answer(), Some(&Answer::labels(["Sports"])));
+    assert_eq!(
+        services.labelled(&again(1)).await[0].consensus,
+        agreed("Sports", 1.0)
+    );
+    assert!(services.open().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_nobody_can_tell_in_any_round_waits_for_an_adjudicator() {
+    let services = Services::start();
+    let (id, one) = about_one_text();
+    let unsure: &[&str] = &["__unsure__"];
+
+    services
+        .answered(LOOP, output(LOOP, &one, &[("w1", 1, unsure)]))
+        .await;
+    for round in [1, 2] {
+        let (asked, worker) = (services.asked(&again(round)), format!("w{}", round + 1));
+        let answers = [(worker.as_str(), 2, unsure)];
+        services
+            .answered(&again(round), output(&again(round), &asked, &answers))
+            .await;
+    }
+
+    assert_eq!(services.review.loops().len(), 2, "no third round");
+    let disputed = services.get(TRAINING, &keys::disputed(&id)).await;
+    let disputed: Value = serde_json::from_str(&disputed).expect("JSON");
+    assert_eq!(disputed["votes"].as_array().map(Vec::len), Some(3));
+    assert_eq!(services.question(&id).await.state, State::Disputed);
+}
+
 #[tokio::test]
 async fn a_vote_that_came_while_people_were_asked_counts_with_theirs() {
     let services = Services::start();
@@ -188,12 +262,12 @@ async fn rounds_of_a_loop_that_was_started_again_know_its_votes() {
     services
         .answered(
             &retried_round,
-            output(&retried_round, &asked, &[("w3", 1, &["World"])]),
+            output(&retried_round, &asked, &[("w3", 1, &["World", "World"])]),
         )
         .await;
 
     assert_eq!(
-        services.labelled(&retried_round).await[0].consensus,
+        services.labelled(&retried_round).await[1].consensus,
         agreed("World", 2.0 / 3.0)
     );
 }

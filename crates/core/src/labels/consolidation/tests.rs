@@ -280,3 +280,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn that_nobody_can_tell_is_no_answer_and_decided_by_no_rule() {
+    let (unsure, rule) = Consensus::by_majority(&[vote("a", "?")]);
+
+    assert_eq!((unsure.is_answer(), rule), (false, None));
+    assert!(majority(&[("a", "?"), ("b", "X")]).is_answer());
+    assert!(!majority(&[("a", "X"), ("b", "Y")]).is_answer());
+}
+
+#[test]
+fn a_user_whose_name_is_typed_in_another_way_is_the_same_user() {
+    let tie = [vote("r", "X"), vote("s", "Y")];
+    let mut later = user("ann", "Y");
+    later.at = "2026-11-20T10:00:01Z".into();
+    let votes = [&tie[..], &[user(" Ann ", "X"), later]].concat();
+    let counted = counted(&BTreeMap::from([(1, votes.clone())]));
+
+    let expected = (agreed("Y", 0.5), Some(DecidedBy::UserBrokeTie));
+
+    assert_eq!(Consensus::by_majority(&votes), expected);
+    let consensus = consolidate(&counted, Settings::default());
+    assert_eq!(consensus.of(1).cloned(), expected.0);
+}

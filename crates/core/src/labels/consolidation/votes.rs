@@ -52,7 +52,7 @@ impl Ballots {
         self.ballots.push(Ballot {
             id,
             at: kept_time(&vote.at),
-            worker: number(&mut self.workers, &vote.worker),
+            worker: number(&mut self.workers, &vote.voter().into_owned()),
             answer: number(&mut self.answers, &vote.answer),
             seconds: vote.seconds.map_or(f32::NAN, |seconds| seconds as f32),
             source: vote.counts_as(),

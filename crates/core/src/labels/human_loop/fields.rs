@@ -55,6 +55,12 @@ const ANSWER_NAMES: [&str; 8] = [
     "sentiment",
 ];
 
+/// Returns whether a field of this name is one in which people explain themselves: it answers only where nothing else does.
+pub fn is_comment_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    COMMENT_NAMES.iter().any(|part| name.contains(part))
+}
+
 /// Tells which label a text means; nothing where it means none.
 pub(crate) type Resolve<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -78,6 +84,8 @@ pub(crate) struct Field {
     pub given: Vec<String>,
     /// What kind of input it comes from.
     pub shape: Shape,
+    /// What could have been chosen, of boxes and buttons, which are sent whether they are chosen or not.
+    pub offered: Vec<String>,
 }
 
 impl Field {
@@ -101,9 +109,11 @@ impl Field {
         self.is_named(&COMMENT_NAMES)
     }
 
-    /// Returns whether its name, or its kind, says that it is there for the answer.
-    pub fn is_for_answer(&self) -> bool {
-        !self.is_comment() && (self.shape == Shape::Choice || self.is_named(&ANSWER_NAMES))
+    /// Returns whether its name, its kind, or a label among its buttons says that it is there for the answer.
+    pub fn is_for_answer(&self, resolve: Resolve<'_>) -> bool {
+        let offers_a_label = || self.offered.iter().any(|name| resolve(name).is_some());
+        !self.is_comment()
+            && (self.shape == Shape::Choice || self.is_named(&ANSWER_NAMES) || offers_a_label())
     }
 
     fn is_named(&self, parts: &[&str]) -> bool {
@@ -201,7 +211,10 @@ fn collect_object(path: &[String], members: &Map<String, Value>, fields: &mut Ve
         }
         _ if members.values().all(Value::is_boolean) => {
             let chosen = members.iter().filter(|(_, chosen)| **chosen == Value::Bool(true));
-            fields.push(field(path, chosen.map(|(name, _)| name.as_str()), Shape::Marks));
+            fields.push(Field {
+                offered: members.keys().cloned().collect(),
+                ..field(path, chosen.map(|(name, _)| name.as_str()), Shape::Marks)
+            });
         }
         _ => {
             for (name, value) in members {
@@ -221,6 +234,7 @@ fn field<'a>(path: &[String], given: impl IntoIterator<Item = &'a str>, shape: S
         path: path.to_vec(),
         given: given.map(str::to_owned).collect(),
         shape,
+        offered: Vec::new(),
     }
 }
 

@@ -101,7 +101,7 @@ fn pick<'a>(fields: &[&'a Field], resolve: Resolve<'_>) -> Option<(Answer, Vec<&
         }
     }
 
-    let meant = |field: &&&Field| field.is_for_answer();
+    let meant = |field: &&&Field| field.is_for_answer(resolve);
     let proposals = fields.iter().filter(meant);
     let proposals = proposals.filter_map(|field| Some((field.answer_or_proposal(resolve)?, *field)));
     let proposals: Vec<_> = proposals.collect();
@@ -145,7 +145,7 @@ impl Series<'_> {
             .filter(|field| field.answer(resolve).is_some())
             .count();
         let is_chosen = self.fields.values().any(|field| field.shape != Shape::Text);
-        let is_meant = is_known || self.fields.values().any(|field| field.is_for_answer());
+        let is_meant = is_known || self.fields.values().any(|field| field.is_for_answer(resolve));
         let rank = (answers > 0, is_known, answers == filled.count(), is_chosen);
         (answers > 0 || is_meant).then_some(rank)
     }
@@ -328,6 +328,15 @@ mod tests {
         assert_eq!(answers(1, json!({"id-a": "Weather"})), [proposed("Weather")]);
         assert_eq!(answers(1, json!({"comment": "Weather"})), [None]);
         assert_eq!(answers(1, json!({"whatever": "a long text"})), [None]);
+        assert_eq!(
+            answers(
+                1,
+                json!({"ans": {"World": false, "Other": true}, "words": "Weather"})
+            ),
+            [proposed("Other")],
+            "a button beside those of labels"
+        );
+        assert_eq!(answers(1, json!({"World": {"yes": false, "no": true}})), [None]);
     }
 
     #[test]

@@ -236,3 +236,64 @@ fn a_question_is_read_as_it_was_written() {
     assert_eq!(Question::parse(&question.to_json()), Some(question));
     assert_eq!(Question::parse(b"{}"), None);
 }
+
+#[test]
+fn who_cannot_tell_leaves_the_question_to_somebody_else_whose_vote_counts() {
+    let unsure = Vote {
+        answer: Answer::Unsure,
+        ..review("w1", "")
+    };
+    let mut question = Question::asked(with(r#""label": "B""#), "review-1", 1);
+
+    question.answer_with(std::slice::from_ref(&unsure));
+    let before = (question.state, question.answer().cloned(), question.decided_by);
+    question.answer_with(&[review("w2", "B")]);
+
+    assert_eq!(before, (State::Asked, None, None));
+    assert_eq!(question.answer(), Some(&Answer::labels(["B"])));
+    assert_eq!(question.decided_by, Some(DecidedBy::SingleReviewer));
+    assert_eq!(question.reviewers(), ["w1", "w2"], "neither is asked again");
+}
+
+#[test]
+fn a_complaint_reopens_what_an_older_version_left_as_answered_though_nobody_could_tell() {
+    let left = || Question {
+        state: State::Answered,
+        consensus: Some(Consensus::Agreed {
+            answer: Answer::Unsure,
+            confidence: 1.0,
+        }),
+        ..Question::asked(dislike(), "review-1", 1)
+    };
+
+    for complaint in [with(r#""user": "bob""#), with(r#""label": "B", "user": "bob""#)] {
+        assert_eq!(left().hear(&Opinion::of(&complaint)), Effect::Reopens);
+    }
+}
+
+#[test]
+fn users_hold_what_each_of_them_said_last() {
+    let said = |label: &str, user: &str, second: u8| {
+        Opinion::of(&FeedbackRecord {
+            received_at: format!("2026-11-20T10:00:0{second}Z"),
+            ..with(&format!(r#""label": "{label}", "user": "{user}""#))
+        })
+    };
+    let mut question = Question::asked(with(r#""label": "B", "user": "u1""#), "review-1", 1);
+
+    for opinion in [
+        said("C", "u2", 1),
+        said("D", "u1", 2),
+        said(" c", "u3", 3),
+        said("E", "u4", 4),
+    ] {
+        question.hear(&opinion);
+    }
+    question.answer_with(&[review("w1", "B")]);
+
+    let held: Vec<(Answer, usize)> = (question.users_hold().into_iter())
+        .map(|(answer, users)| (answer.clone(), users))
+        .collect();
+    let labels = |label: &str| Answer::labels([label]);
+    assert_eq!(held, [(labels("C"), 2), (labels("E"), 1), (labels("D"), 1)]);
+}

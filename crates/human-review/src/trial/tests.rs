@@ -1,0 +1,193 @@
+//! Which pages may be sent, and what is said of the others.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn task(items: usize) -> Value {
+    let items: Vec<Value> = (1..=items)
+        .map(|number| json!({ "id": format!("r-{number}"), "classifier": "news", "utterance": format!("Text {number}") }))
+        .collect();
+    json!({ "comprehendPredictions": items, "labels": ["World", "Sports"] })
+}
+
+const OPTIONS: &str = "<option value=''>?</option><option>World</option><option>Sports</option></select>";
+
+#[test]
+fn pages_whose_answers_can_be_matched_may_be_sent() {
+    for (items, html) in [
+        (1, format!("<select name=category>{OPTIONS}<textarea name=comment></textarea>")),
+        (1, "<crowd-classifier name=x categories=\"['World','Sports']\" exclusion-category=\"{ text: 'None' }\"></crowd-classifier>".into()),
+        (1, "<crowd-classifier-multi-select name=x categories='[\"World\",\"Sports\"]'></crowd-classifier-multi-select>".into()),
+        (1, "<crowd-radio-group><crowd-radio-button name=World value=World>W</crowd-radio-button>\
+             <crowd-radio-button name=Sports value=Sports>S</crowd-radio-button></crowd-radio-group>".into()),
+        (1, "<crowd-checkbox name=World>W</crowd-checkbox><crowd-checkbox name=Sports>S</crowd-checkbox>".into()),
+        (1, "<input type=radio name=t value=World><input type=radio name=t value=Sports>".into()),
+        (1, "<input name=whatever>".into()),
+        (2, format!("<select name=r-1>{OPTIONS}<select name=r-2>{OPTIONS}")),
+        (2, format!("<select name=label_0>{OPTIONS}<select name=label_1>{OPTIONS}")),
+        (2, "<input type=radio name=q1 value=World><input type=radio name=q2 value=Sports>".into()),
+    ] {
+        assert_eq!(try_page(&html, &task(items)), Trial::default(), "{html}");
+    }
+}
+
+#[test]
+fn a_page_whose_answer_could_not_be_matched_is_withheld_and_says_for_which_items() {
+    for (html, says) in [
+        (format!("<select name=category>{OPTIONS}"), "1, 2"),
+        (
+            format!("<select name=r-1>{OPTIONS}"),
+            "items could not be read: 2;",
+        ),
+        ("<p>No field</p>".to_owned(), "no field for an answer"),
+        (
+            "<crowd-entity-annotation name=x></crowd-entity-annotation>".to_owned(),
+            "no field for an answer",
+        ),
+    ] {
+        let trial = try_page(&html, &task(2));
+
+        assert!(trial.is_withheld, "{html}");
+        assert!(trial.notices.join(" ").contains(says), "{trial:?}");
+    }
+}
+
+#[test]
+fn a_text_that_begins_as_a_label_beside_the_choice_is_found_before_anybody_chooses_otherwise() {
+    let beside = |name: &str| {
+        format!("<select name=category>{OPTIONS}<crowd-input name={name} initial-value=World></crowd-input>")
+    };
+
+    let (rival, comment) = (
+        try_page(&beside("other"), &task(1)),
+        try_page(&beside("comment"), &task(1)),
+    );
+
+    assert!(
+        rival.is_withheld && rival.notices[0].contains("could not be read: 1;"),
+        "{rival:?}"
+    );
+    assert_eq!(comment, Trial::default(), "a comment is no answer");
+}
+
+#[test]
+fn a_page_whose_choices_are_no_labels_says_that_they_are_kept_as_proposals() {
+    let numbers =
+        "<select name=category><option value=0>World</option><option value=1>Sports</option></select>";
+    let radio = "<input type=radio name=category value=a><input type=radio name=category value=b><input name=comment>";
+
+    for html in [numbers, radio] {
+        let trial = try_page(html, &task(1));
+
+        assert_eq!(
+            (trial.is_withheld, &trial.notices[..]),
+            (false, &[OTHER_CHOICES.to_owned()][..])
+        );
+    }
+}
+
+#[test]
+fn a_page_on_which_some_choice_could_not_be_read_is_withheld_and_says_which() {
+    let choices = format!("<select name=first>{OPTIONS}<select name=second>{OPTIONS}");
+    let yes_or_no = "<input type=radio name=World value=yes><input type=radio name=World value=no>";
+    let neither = "<input type=radio name=t value=a><input type=radio name=t value=b><input name=comment>";
+    for (html, says) in [
+        (choices.as_str(), "which one counts"),
+        (yes_or_no, "where “no” is chosen"),
+        (neither, "items could not be read: 1;"),
+    ] {
+        let trial = try_page(html, &task(1));
+
+        assert!(trial.is_withheld, "{html}");
+        assert!(trial.notices.join(" ").contains(says), "{trial:?}");
+    }
+}
+
+#[test]
+fn words_beside_the_labels_and_fields_beside_the_answer_leave_a_page_as_it_is() {
+    let beside = "<select name=topic><option>battery</option><option>price</option></select>";
+    for html in [
+        format!("{beside}<select name=sentiment>{OPTIONS}"),
+        "<input type=radio name=ans value=WORLD><input type=radio name=ans value=none>\
+         <input type=radio name=ans value=other><input name=other>"
+            .to_owned(),
+        "<input type=hidden name=version value=Sports><input type=radio name=t value=World>\
+         <input type=radio name=t value=Sports>"
+            .to_owned(),
+        "<input type=checkbox name=World><input type=checkbox name=Sports>".to_owned(),
+        "<crowd-radio-group><crowd-radio-button name=World>W</crowd-radio-button>\
+         <crowd-radio-button name=Sports>S</crowd-radio-button></crowd-radio-group>"
+            .to_owned(),
+    ] {
+        assert_eq!(try_page(&html, &task(1)), Trial::default(), "{html}");
+    }
+}
+
+#[test]
+fn a_word_beside_the_labels_of_a_list_that_is_no_answer_is_told_and_the_labels_may_be_sent() {
+    let list = |name: &str| {
+        format!(
+            "<select name={name}><option>World</option><option>Sports</option><option>Don't know</option></select>"
+        )
+    };
+
+    let (told, kept) = (
+        try_page(&list("topic"), &task(1)),
+        try_page(&list("label"), &task(1)),
+    );
+
+    assert!(
+        !told.is_withheld && told.notices[0].contains("“Don't know” is chosen"),
+        "{told:?}"
+    );
+    assert_eq!(kept, Trial::default(), "it is a proposed label");
+}
+
+#[test]
+fn a_form_that_is_sent_without_a_script_is_read_as_with_one() {
+    let html = "<input type=hidden name=version value=Sports><input type=radio name=t value=World>\
+        <input type=radio name=t value=Sports><input type=checkbox name=sure>";
+    let sent = json!({ "version": "Sports", "t": "World" });
+
+    let answer = with_marks(sent.as_object().expect("fields").clone(), html);
+
+    let marks = json!({ "World": true, "Sports": false });
+    assert_eq!(answer["t"], marks);
+    assert_eq!(answer["sure"], json!({ "on": false }));
+    assert_eq!(check_answer(&answer, &task(1)), Ok(()));
+}
+
+#[test]
+fn an_answer_of_two_fields_that_differ_is_refused_for_that_reason() {
+    let check = |answer: Value| check_answer(answer.as_object().expect("fields"), &task(1));
+
+    assert_eq!(
+        check(json!({ "first": "World", "second": "Sports" })),
+        Err(AnswerError::Ambiguous)
+    );
+    assert_eq!(
+        check(json!({ "whatever": "a text" })),
+        Err(AnswerError::Unreadable)
+    );
+}
+
+#[test]
+fn an_unknown_element_beside_the_answer_is_named_and_the_page_may_be_sent() {
+    let html = format!("<crowd-keypoint></crowd-keypoint><select name=category>{OPTIONS}");
+
+    let trial = try_page(&html, &task(1));
+
+    assert!(
+        !trial.is_withheld && trial.notices[0].contains("crowd-keypoint"),
+        "{trial:?}"
+    );
+}
+
+#[test]
+fn the_shipped_template_passes_its_own_trial() {
+    let (html, _) =
+        crate::worker_template::render_html(crate::worker_template::SHIPPED, &task(3), "n0").expect("HTML");
+
+    assert_eq!(try_page(&html, &task(3)), Trial::default());
+}
