@@ -59,7 +59,7 @@ pub(crate) enum ApiError {
     Internal(#[from] StoreError),
 }
 
-/// What callers are told of a failure that passes; see [`told`].
+/// What callers are told of a failure that passes; what lasts is named to them.
 pub const SERVICE_FAILED: &str = "the service failed";
 
 /// Returns what callers are told of a failure. What lasts until the settings are others is named: an encoder that cannot

@@ -17,7 +17,7 @@ pub struct FunctionSpec {
     pub memory_megabytes: u32,
     /// Asks the process for log lines in JSON; what it writes is kept as it comes.
     pub json_logs: bool,
-    /// Most processes at once; `None` for [`DEFAULT_CONCURRENCY`].
+    /// Most processes at once; `None` for [`DEFAULT_CONCURRENCY`](super::DEFAULT_CONCURRENCY).
     pub reserved_concurrency: Option<u32>,
     /// Program and arguments that run the function.
     pub command: Vec<OsString>,

@@ -15,7 +15,7 @@ pub struct Timing {
     pub patience: Duration,
     /// How long a process without work is kept.
     pub keep_warm: Duration,
-    /// How long [`Lambda::shutdown`] waits for invocations that run.
+    /// How long [`Lambda::shutdown`](super::Lambda::shutdown) waits for invocations that run.
     pub shutdown_grace: Duration,
 }
 
