@@ -79,13 +79,22 @@ pub struct HttpReply {
 impl HttpReply {
     /// Returns the answer to a client of a network from which the portal may not be reached: as if nothing were there.
     pub fn not_found() -> Self {
+        Self::plain(404, "Not Found\n")
+    }
+
+    /// Returns the answer where it cannot be told whether a client may reach the portal.
+    pub fn unavailable() -> Self {
+        Self::plain(503, "The storage did not answer. Please try again.\n")
+    }
+
+    fn plain(status: u16, body: &str) -> Self {
         Self {
-            status: 404,
+            status,
             headers: BTreeMap::from([
                 ("content-type", "text/plain; charset=utf-8".to_owned()),
                 ("cache-control", "no-store".to_owned()),
             ]),
-            body: "Not Found\n".to_owned(),
+            body: body.to_owned(),
         }
     }
 

@@ -47,11 +47,15 @@ use active_learning_aws::{
     bucket::{Bucket, BucketError},
     env::{ConfigError, Env},
     event_bus::EventBus,
+    failure::chain,
     label_set::LabelSets,
     lambda,
 };
 use chrono::{DateTime, Duration, Utc};
-use lambda_runtime::{Diagnostic, LambdaEvent, tracing::info};
+use lambda_runtime::{
+    Diagnostic, LambdaEvent,
+    tracing::{error, info},
+};
 use serde_json::Value;
 
 use crate::api::Api;
@@ -322,9 +326,19 @@ impl HumanReview {
                 Ok(Box::pin(api.answer(&request)).await.into_event())
             }
             Invocation::Proxy(request) => {
-                if !self.may_reach(&request, now).await? {
-                    info!("refused: not of an allowed network");
-                    return Ok(HttpReply::not_found().into_event());
+                match self.may_reach(&request, now).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        info!("refused: not of an allowed network");
+                        return Ok(HttpReply::not_found().into_event());
+                    }
+                    Err(error) => {
+                        error!(
+                            error = chain(&error),
+                            "whether the network is allowed cannot be read"
+                        );
+                        return Ok(HttpReply::unavailable().into_event());
+                    }
                 }
                 let portal = Portal {
                     loops: &self.loops,

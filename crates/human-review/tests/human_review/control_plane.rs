@@ -3,7 +3,9 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{BUCKET, FEEDBACK_BUCKET, FLOW, Reply, Review, two_items, url_event};
+use crate::harness::{
+    BUCKET, FEEDBACK_BUCKET, FLOW, Reply, Review, config, proxy_event, two_items, url_event,
+};
 
 const SCOPE: &str = "arn:aws:sagemaker:us-east-1:123456789012";
 const OWN_TEAM: &str = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/tc-review";
@@ -463,4 +465,17 @@ async fn networks_of_the_workforce_take_effect_within_half_a_minute_in_every_pro
         .await;
     review.wait(Duration::seconds(31));
     assert_eq!(Reply(review.handle(visit("198.51.100.1")).await).status(), 401);
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_told_who_may_reach_the_portal_nobody_gets_in_and_everybody_hears_why() {
+    let review = Review::with(human_review::Config {
+        bucket: "gone".to_owned(),
+        ..config()
+    });
+
+    let reply = Reply(review.handle(proxy_event("GET", "queue", None, &[])).await);
+
+    assert_eq!(reply.status(), 503, "{reply:?}");
+    assert!(reply.body().contains("The storage did not answer"), "{reply:?}");
 }
