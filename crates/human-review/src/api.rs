@@ -147,7 +147,7 @@ impl Api<'_> {
         let flow = self.flow(&flow, &name).await?;
         self.check_input(flow.as_ref(), &name, &input).await?;
         let flow = flow.map(|flow| (flow.of_loop(), flow.rules()));
-        let started = self.loops.start_in(flow, &name, &input, self.now).await;
+        let started = self.loops.start(flow, &name, &input, self.now).await;
         started.map_err(|error| ApiError::from_loop(error, &name))?;
         Ok(json!({ "HumanLoopArn": self.loop_arn(&name) }))
     }
@@ -159,17 +159,14 @@ impl Api<'_> {
         }
         let found = self.flows.find_arn(arn).await;
         let found = found.map_err(|error| ApiError::from_loop(error.into(), name))?;
-        let unusable = |flow: &Flow| flow.failure_reason.clone();
-        match found {
-            None => Err(ApiError::Validation(
-                "The flow definition does not exist or is not served here.".to_owned(),
-            )),
-            Some(flow) => match unusable(&flow) {
-                Some(reason) => Err(ApiError::Validation(format!(
-                    "The flow definition is not Active: {reason}"
-                ))),
-                None => Ok(Some(flow)),
-            },
+        let flow = found.ok_or_else(|| {
+            ApiError::Validation("The flow definition does not exist or is not served here.".to_owned())
+        })?;
+        match &flow.failure_reason {
+            None => Ok(Some(flow)),
+            Some(reason) => Err(ApiError::Validation(format!(
+                "The flow definition is not Active: {reason}"
+            ))),
         }
     }
 

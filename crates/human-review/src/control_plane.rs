@@ -13,7 +13,6 @@ mod workteams;
 use std::collections::BTreeMap;
 
 use active_learning_aws::bucket::BucketError;
-use active_learning_aws::role::NotAssumed;
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -139,12 +138,6 @@ impl ControlPlane<'_> {
             "UpdateWorkforce" => self.update_workforce(parse(body)?).await,
             other => Err(ControlError::UnknownOperation(other.to_owned())),
         }
-    }
-}
-
-impl From<NotAssumed> for ControlError {
-    fn from(error: NotAssumed) -> Self {
-        Self::Validation(error.to_string())
     }
 }
 

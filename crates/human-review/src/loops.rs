@@ -124,21 +124,13 @@ impl Loops {
         }
     }
 
-    /// Starts a loop of the stack's own flow definition; the same name and input again is the same loop.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::Conflict`], [`LoopError::QuotaExceeded`].
-    pub async fn start(&self, name: &str, input: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
-        self.start_in(None, name, input, now).await
-    }
-
-    /// As [`start`](Self::start), in a flow definition that the API made, with its rules.
+    /// Starts a loop in a flow definition that the API made, with its rules, or else in that of the stack; the same name
+    /// and input again is the same loop.
     ///
     /// # Errors
     ///
     /// [`LoopError::Conflict`], also for a loop of that name in another flow definition; [`LoopError::QuotaExceeded`].
-    pub async fn start_in(
+    pub async fn start(
         &self,
         flow: Option<(LoopFlow, FlowRules)>,
         name: &str,

@@ -109,11 +109,6 @@ impl Records {
         Ok(answers)
     }
 
-    /// Returns the bucket of the loops' state, where the output of the stack's own flow definition goes too.
-    pub fn bucket(&self) -> &Bucket {
-        &self.bucket
-    }
-
     /// Removes the answers of a loop.
     pub async fn remove_answers(&self, id: &str) -> Result<(), BucketError> {
         let folder = format!("{HUMAN_REVIEW_FOLDER}answers/{id}/");
