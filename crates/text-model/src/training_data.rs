@@ -109,7 +109,7 @@ pub enum TrainingDataError {
         line: u64,
     },
     /// Nothing to tell apart.
-    #[error("the file has {found} different labels, at least two are needed")]
+    #[error("the file has {found} different {}, at least two are needed", if *.found == 1 { "label" } else { "labels" })]
     TooFewLabels {
         /// Different labels in the file.
         found: usize,
