@@ -1,11 +1,14 @@
 //! The part of SageMaker's API that makes human review workflows (JSON 1.1, target prefix `SageMaker`): worker task
-//! templates, flow definitions, work teams and the workforce.
+//! templates, flow definitions, work teams and the workforce; and the part that makes labelling jobs.
 //!
 //! Differs from SageMaker: everything is active at once; everybody who may sign in to the portal is in every team; of
 //! the workforce only the networks can be changed; the public and vendor workforces, request sources other than custom
 //! tasks, keys of KMS and tags are refused or, as tags are, not kept.
 
 mod flow_definitions;
+mod labeling_job_functions;
+mod labeling_job_request;
+mod labeling_jobs;
 mod listing;
 mod task_uis;
 mod workteams;
@@ -21,6 +24,7 @@ use serde_json::{Value, json};
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::Flows;
 use crate::human_loop::FlowRules;
+use crate::labelling_jobs::Jobs;
 use crate::task_template::TaskTemplate;
 
 /// Prefix of the header `X-Amz-Target`.
@@ -72,6 +76,8 @@ impl ControlError {
 pub struct ControlPlane<'a> {
     /// What it makes.
     pub flows: &'a Flows,
+    /// The labelling jobs.
+    pub jobs: Jobs<'a>,
     /// The template of the stack's own flow definition.
     pub template: TaskTemplate<'a>,
     /// Its rules.
@@ -136,6 +142,10 @@ impl ControlPlane<'_> {
             "DescribeWorkforce" => self.describe_workforce(parse(body)?).await,
             "ListWorkforces" => self.list_workforces().await,
             "UpdateWorkforce" => self.update_workforce(parse(body)?).await,
+            "CreateLabelingJob" => self.create_job(parse(body)?).await,
+            "DescribeLabelingJob" => self.describe_job(parse(body)?).await,
+            "ListLabelingJobs" => self.list_jobs(parse(body)?).await,
+            "StopLabelingJob" => self.stop_job(parse(body)?).await,
             other => Err(ControlError::UnknownOperation(other.to_owned())),
         }
     }

@@ -24,6 +24,8 @@ pub mod form;
 pub mod guideline;
 pub mod history;
 pub mod human_loop;
+pub mod labelling_jobs;
+pub mod loop_flow;
 pub mod loops;
 pub mod marks;
 pub mod members;
@@ -60,7 +62,7 @@ use serde_json::Value;
 
 use crate::api::Api;
 use crate::control_plane::ControlPlane;
-use crate::event::{HttpReply, HttpRequest, InvalidEvent, Invocation};
+use crate::event::{HttpReply, InvalidEvent, Invocation};
 use crate::flows::Flows;
 use crate::guideline::Guidelines;
 use crate::human_loop::FlowRules;
@@ -228,8 +230,10 @@ pub struct HumanReview {
     loops: Loops,
     flows: Flows,
     rules: FlowRules,
-    /// Assumes the roles of flow definitions.
+    /// Assumes the roles of flow definitions and jobs.
     sdk: Option<aws_config::SdkConfig>,
+    /// Is told how loops and jobs fare.
+    bus: Option<EventBus>,
     guidelines: Guidelines,
     key: KeyInUse,
 }
@@ -252,6 +256,7 @@ impl HumanReview {
             config,
             rules,
             sdk: None,
+            bus: None,
             sfn: None,
             members: Members::new(bucket.clone()),
             bucket,
@@ -304,6 +309,7 @@ impl HumanReview {
                 let operation = control_plane::operation(&request).unwrap_or_default();
                 let control_plane = ControlPlane {
                     flows: &self.flows,
+                    jobs: self.jobs(),
                     template: self.template(),
                     own_rules: self.rules.clone(),
                     portal_url: &self.config.portal_url,
@@ -360,17 +366,14 @@ impl HumanReview {
                 };
                 Ok(Box::pin(portal.answer(&request)).await.into_event())
             }
+            Invocation::Direct(event) if event.get("detail-type").is_some() => {
+                if let Some(job) = labelling_jobs::job_of_event(&event) {
+                    Box::pin(self.jobs().drive_and_go_on(job, now)).await;
+                }
+                Ok(Value::Null)
+            }
             Invocation::Direct(payload) => Box::pin(self.operate(payload, now)).await,
         }
-    }
-
-    /// Returns whether a client may reach the portal: the parameter of the stack and the workforce must both allow it.
-    async fn may_reach(&self, request: &HttpRequest, now: DateTime<Utc>) -> Result<bool, BucketError> {
-        if !self.config.allowed_networks.allow(&request.source_ip) {
-            return Ok(false);
-        }
-        let networks = self.flows.networks(now).await?;
-        Ok(networks.allow(&request.source_ip))
     }
 
     fn template(&self) -> TaskTemplate<'_> {

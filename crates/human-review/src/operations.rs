@@ -31,6 +31,8 @@ pub enum Operation {
     },
     /// Counts what waits, as metrics.
     Measure,
+    /// Does what is due of the labelling jobs: `{"jobs"}`, how many were not final.
+    DriveLabellingJobs,
     /// Tries the worker task template in use with a made-up answer: `{"works", "notices"}`.
     TryTemplate {
         /// The input that it is tried with; made up where there is none.
@@ -94,6 +96,7 @@ impl HumanReview {
                 role,
             } => self.create_sign_in_link(&reviewer, portal_url, role, now).await,
             Operation::Measure => self.measure(now).await,
+            Operation::DriveLabellingJobs => Ok(json!({ "jobs": self.jobs().drive_all(now).await? })),
             Operation::TryTemplate { input, items } => {
                 let set = self.label_sets.current().await?;
                 let labels: Vec<String> = set
@@ -191,6 +194,10 @@ impl HumanReview {
                 error = chain(&error),
                 "loops whose time is over could not be ended"
             );
+        }
+
+        if let Err(error) = Box::pin(self.jobs().drive_all(now)).await {
+            warn!(error = chain(&error), "the labelling jobs could not be driven");
         }
 
         let waiting = Waiting::read(&self.bucket, now).await?;

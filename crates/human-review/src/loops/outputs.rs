@@ -61,7 +61,7 @@ impl Loops {
     /// Writes the answers of a loop that ends; those so far where it expired or was stopped before all were
     /// in. An answer that was taken is a vote.
     pub(super) async fn write_output(&self, human_loop: &HumanLoop) -> Result<(), LoopError> {
-        if human_loop.answers.is_empty() {
+        if human_loop.answers.is_empty() || human_loop.is_of_labelling_job() {
             return Ok(());
         }
         let input = self.input(human_loop).await?;
@@ -98,7 +98,7 @@ impl Loops {
         human_loop: &HumanLoop,
         prefix: &str,
     ) -> Result<Option<Value>, LoopError> {
-        if human_loop.status.is_in_flight() {
+        if human_loop.status.is_in_flight() || human_loop.is_of_labelling_job() {
             return Ok(None);
         }
         let bucket = self.outputs.of(human_loop).await?;
