@@ -15,6 +15,7 @@
 //! Names of human loops come from job and object, so that a run that was cut off asks nothing twice.
 
 mod access;
+pub mod audits;
 mod beginning;
 pub mod categories;
 mod collecting;
@@ -24,6 +25,7 @@ mod finishing;
 pub mod functions;
 mod leasing;
 pub mod manifest;
+pub mod objects;
 mod opening;
 pub mod record;
 

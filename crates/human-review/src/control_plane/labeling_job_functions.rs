@@ -1,7 +1,7 @@
 //! Which functions a labelling job calls: its own, or the built-in ones that go by the names of Ground Truth's.
 
 use super::{ControlError, invalid};
-use crate::labelling_jobs::record::Task;
+use crate::labelling_jobs::record::{AuditKind, Task};
 
 const PRE_MEMBER: &str = "humanTaskConfig.preHumanTaskLambdaArn";
 const ACS_MEMBER: &str = "humanTaskConfig.annotationConsolidationConfig.annotationConsolidationLambdaArn";
@@ -12,30 +12,35 @@ pub(super) struct Functions {
     pub pre_annotation: Option<String>,
     pub consolidation: Option<String>,
     pub task: Task,
+    pub audit: Option<AuditKind>,
 }
+
+/// What a built-in function is for.
+type Kind = (Task, Option<AuditKind>);
 
 /// Which function an ARN names.
 enum Named {
     Own(String),
-    BuiltIn(Task),
+    BuiltIn(Kind),
 }
 
 pub(super) fn checked_functions(pre: Option<&str>, acs: Option<&str>) -> Result<Functions, ControlError> {
     let pre = pre.map(|arn| named(arn, "PRE-", PRE_MEMBER)).transpose()?;
     let acs = acs.map(|arn| named(arn, "ACS-", ACS_MEMBER)).transpose()?;
-    let task = match (&pre, &acs) {
+    let (task, audit) = match (&pre, &acs) {
         (Some(Named::BuiltIn(one)), Some(Named::BuiltIn(other))) if one != other => {
             let message =
                 "PreHumanTaskLambdaArn and AnnotationConsolidationLambdaArn are of different task types.";
             return Err(ControlError::Validation(message.to_owned()));
         }
-        (_, Some(Named::BuiltIn(task))) | (Some(Named::BuiltIn(task)), _) => *task,
-        _ => Task::SingleLabel,
+        (_, Some(Named::BuiltIn(kind))) | (Some(Named::BuiltIn(kind)), _) => *kind,
+        _ => (Task::SingleLabel, None),
     };
     Ok(Functions {
         pre_annotation: own(pre),
         consolidation: own(acs),
         task,
+        audit,
     })
 }
 
@@ -55,14 +60,26 @@ fn named(arn: &str, built_in: &str, member: &str) -> Result<Named, ControlError>
     if !partition.starts_with("aws") || region.is_empty() || !is_account || name.is_empty() {
         return Err(not_an_arn(arn, member));
     }
-    match name.strip_prefix(built_in) {
-        None => Ok(Named::Own(arn.to_owned())),
-        Some("TextMultiClass") => Ok(Named::BuiltIn(Task::SingleLabel)),
-        Some("TextMultiClassMultiLabel") => Ok(Named::BuiltIn(Task::MultiLabel)),
-        Some(_) => {
+    let Some(rest) = name.strip_prefix(built_in) else {
+        return Ok(Named::Own(arn.to_owned()));
+    };
+    let (rest, audit) = match (rest.strip_prefix("Verification"), rest.strip_prefix("Adjustment")) {
+        (Some(rest), _) => (rest, Some(AuditKind::Verification)),
+        (_, Some(rest)) => (rest, Some(AuditKind::Adjustment)),
+        (None, None) => (rest, None),
+    };
+    match (rest, audit) {
+        ("TextMultiClass", audit) => Ok(Named::BuiltIn((Task::SingleLabel, audit))),
+        // A verdict on several labels is one label.
+        ("TextMultiClassMultiLabel", Some(AuditKind::Verification)) => {
+            Ok(Named::BuiltIn((Task::SingleLabel, audit)))
+        }
+        ("TextMultiClassMultiLabel", audit) => Ok(Named::BuiltIn((Task::MultiLabel, audit))),
+        _ => {
             let rule = format!(
-                "Member must be a function of your own, {built_in}TextMultiClass or {built_in}TextMultiClassMultiLabel: \
-                 other built-in task types are not offered here"
+                "Member must be a function of your own, {built_in}TextMultiClass or {built_in}TextMultiClassMultiLabel, \
+                 or one of them after {built_in}Verification or {built_in}Adjustment: other built-in task types are not \
+                 offered here"
             );
             Err(invalid(arn, member, &rule))
         }
@@ -90,6 +107,7 @@ mod tests {
             pre_annotation: None,
             consolidation: None,
             task: Task::SingleLabel,
+            audit: None,
         };
         assert_eq!(
             of("PRE-TextMultiClass", "ACS-TextMultiClass"),
@@ -98,6 +116,13 @@ mod tests {
         assert_eq!(checked_functions(None, None).ok(), Some(single));
         let multi = of("PRE-TextMultiClassMultiLabel", "ACS-TextMultiClassMultiLabel").expect("good");
         assert_eq!(multi.task, Task::MultiLabel);
+        let adjusted = of("PRE-AdjustmentTextMultiClass", "ACS-AdjustmentTextMultiClass").expect("good");
+        assert_eq!(adjusted.audit, Some(AuditKind::Adjustment));
+        let verified = of(
+            "PRE-VerificationTextMultiClassMultiLabel",
+            "ACS-VerificationTextMultiClassMultiLabel",
+        );
+        assert_eq!(verified.expect("good").task, Task::SingleLabel);
         assert_eq!(of("PRE-TextMultiClass", "ACS-TextMultiClassMultiLabel"), None);
         assert_eq!(of("PRE-BoundingBox", "ACS-BoundingBox"), None);
     }

@@ -9,12 +9,10 @@ use super::flow_definitions::{
     MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS, MIN_TIME_LIMIT_SECONDS, checked_keywords, checked_role,
 };
 use super::labeling_job_functions::{Functions, checked_functions};
+use super::labeling_job_rules::{checked_attribute, checked_uri, within};
 use super::{ControlError, checked_name, checked_text, invalid, required};
-use crate::labelling_jobs::record::{Filter, Settings, Template};
-use crate::labelling_jobs::split_uri;
+use crate::labelling_jobs::record::{Audit, AuditKind, Filter, Settings, Template};
 
-/// Longest `LabelAttributeName`.
-const MAX_ATTRIBUTE_CHARS: usize = 127;
 const MAX_WORKERS: usize = 9;
 /// Longest `TaskTimeLimitInSeconds` of a text job.
 const MAX_TIME_LIMIT_SECONDS: u32 = 28_800;
@@ -26,6 +24,10 @@ const CONCURRENT: (usize, usize) = (5_000, 1_000);
 const ONLY_WHERE_TAG: &str = "active-learning:only-where";
 /// Tag that names an attribute whose label is shown.
 const SHOW_TAG: &str = "active-learning:show";
+/// Tag that names the label attribute that is verified or adjusted.
+const AUDIT_TAG: &str = "active-learning:audit";
+/// Tag of the share of the objects that is asked about.
+const SHARE_TAG: &str = "active-learning:share";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -146,7 +148,14 @@ impl CreateJob {
         let config = required(self.human_task_config, "humanTaskConfig")?;
         config.check()?;
         let functions = config.functions()?;
-        if functions.consolidation.is_none() && categories.is_none() {
+        let audit = functions.audit.map(|kind| Audit {
+            kind,
+            attribute: tag(&self.tags, AUDIT_TAG).unwrap_or_default().to_owned(),
+        });
+        let has_choices = audit
+            .as_ref()
+            .is_some_and(|audit| audit.kind == AuditKind::Verification);
+        if functions.consolidation.is_none() && categories.is_none() && !has_choices {
             let rule = "Member must not be null where the built-in annotation consolidation is used";
             return Err(invalid("null", "labelCategoryConfigS3Uri", rule));
         }
@@ -179,6 +188,8 @@ impl CreateJob {
             max_percentage: stopping.max_percentage_of_input_dataset_labeled,
             only_where: only_where(&self.tags)?,
             show: tag(&self.tags, SHOW_TAG).map(str::to_owned),
+            audit,
+            share: share(&self.tags)?,
         };
         let workteam = required(config.workteam_arn, &member("workteamArn"))?;
         Ok(Checked {
@@ -315,55 +326,6 @@ impl Ui {
     }
 }
 
-fn within<T: PartialOrd + std::fmt::Display>(
-    value: Option<T>,
-    member: &str,
-    least: T,
-    most: T,
-) -> Result<(), ControlError> {
-    match value {
-        Some(value) if value < least => {
-            let rule = format!("Member must have value greater than or equal to {least}");
-            Err(invalid(&value.to_string(), member, &rule))
-        }
-        Some(value) if value > most => {
-            let rule = format!("Member must have value less than or equal to {most}");
-            Err(invalid(&value.to_string(), member, &rule))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn checked_attribute(attribute: Option<String>) -> Result<String, ControlError> {
-    const MEMBER: &str = "labelAttributeName";
-    let attribute = required(attribute, MEMBER)?;
-    let is_plain = |c: char| c.is_ascii_alphanumeric();
-    let is_name = (1..=MAX_ATTRIBUTE_CHARS).contains(&attribute.len())
-        && attribute.starts_with(is_plain)
-        && attribute.ends_with(is_plain)
-        && attribute.chars().all(|c| is_plain(c) || c == '-');
-    if !is_name {
-        let rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}";
-        return Err(invalid(&attribute, MEMBER, rule));
-    }
-    if attribute.ends_with("-metadata") || attribute.ends_with("-ref") || attribute == "source" {
-        let rule = "Member must not end with -metadata or -ref, and must not be source";
-        return Err(invalid(&attribute, MEMBER, rule));
-    }
-    Ok(attribute)
-}
-
-fn checked_uri(uri: String, member: &str) -> Result<String, ControlError> {
-    match split_uri(&uri) {
-        Some(_) => Ok(uri),
-        None => Err(invalid(
-            &uri,
-            member,
-            "Member must be s3:// with a bucket and a key",
-        )),
-    }
-}
-
 fn tag<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
     let found = tags.iter().find(|tag| tag.key == key);
     found
@@ -383,4 +345,13 @@ fn only_where(tags: &[Tag]) -> Result<Option<Filter>, ControlError> {
         attribute: attribute.to_owned(),
         class: class.to_owned(),
     }))
+}
+
+fn share(tags: &[Tag]) -> Result<Option<f64>, ControlError> {
+    let Some(value) = tag(tags, SHARE_TAG) else {
+        return Ok(None);
+    };
+    let rule = format!("Member {SHARE_TAG} must be a number above 0, at most 1");
+    let share = value.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0);
+    share.map(Some).ok_or_else(|| invalid(value, "tags", &rule))
 }

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use super::BUILT_IN_TEMPLATE;
 use super::access::AccessError;
+use super::audits::{default_categories, is_chosen};
 use super::categories;
 use super::drive::{Drive, DriveError};
 use super::manifest::{check, first_state, parse};
-use super::record::{JobStatus, PART_OBJECTS, Part, Template, input_key, part_key};
+use super::record::{JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
 use crate::flows::TaskUi;
 use crate::human_loop::sha256;
 use crate::worker_template::render_html;
@@ -30,11 +31,7 @@ const NO_NONCE: &str = "trial";
 impl Drive<'_> {
     /// Reads what the job needs; nothing of it is read again.
     pub(super) async fn begin(&mut self) -> Result<(), DriveError> {
-        if let Some(uri) = self.job.settings.categories.clone() {
-            let file = self.outside(&uri, MAX_CATEGORIES_BYTES).await?;
-            self.job.categories = categories::read(&file, self.job.settings.task)
-                .map_err(|reason| DriveError::Job(format!("LabelCategoryConfigS3Uri: {uri} {reason}")))?;
-        }
+        self.read_categories().await?;
         let template = self.template().await?;
         // Also shows that the role may write where the output goes, before anybody has worked.
         let shown = format!("{}/annotation-tool/template.liquid", self.job.folder());
@@ -43,6 +40,25 @@ impl Drive<'_> {
             .await
             .map_err(|error| at("S3OutputPath", error))?;
         self.read_input().await
+    }
+
+    async fn read_categories(&mut self) -> Result<(), DriveError> {
+        self.job.categories = match self.job.settings.categories.clone() {
+            None => default_categories(&self.job.settings),
+            Some(uri) => {
+                let file = self.outside(&uri, MAX_CATEGORIES_BYTES).await?;
+                categories::read(&file, self.job.settings.task)
+                    .map_err(|reason| DriveError::Job(format!("LabelCategoryConfigS3Uri: {uri} {reason}")))?
+            }
+        };
+        if let Some(audit) = &mut self.job.settings.audit
+            && audit.attribute.is_empty()
+        {
+            let named = self.job.categories.audited.clone();
+            let missing = "auditLabelAttributeName is missing in the label category file".to_owned();
+            audit.attribute = named.ok_or(DriveError::Job(missing))?;
+        }
+        Ok(())
     }
 
     /// Keeps the worker task template under the hash of its content.
@@ -102,9 +118,15 @@ impl Drive<'_> {
     }
 
     async fn write_part(&self, number: usize, lines: Vec<&[u8]>) -> Result<Part, DriveError> {
-        let state = |line: &&[u8]| first_state(&parse(line).unwrap_or_default(), &self.job.settings);
+        let state = |(line, object): (&&[u8], usize)| {
+            let line = parse(line).unwrap_or_default();
+            match first_state(&line, &self.job.settings) {
+                ObjectState::Waiting { .. } if !is_chosen(&line, object, &self.job) => ObjectState::Passed,
+                state => state,
+            }
+        };
         let part = Part {
-            objects: lines.iter().map(state).collect(),
+            objects: lines.iter().zip(self.first_object(number)..).map(state).collect(),
         };
         let mut content = Vec::new();
         for line in lines {

@@ -17,6 +17,8 @@ struct File {
     labels: Vec<Label>,
     #[serde(default)]
     instructions: Option<Instructions>,
+    #[serde(default, rename = "auditLabelAttributeName")]
+    audited: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +61,11 @@ pub fn read(file: &[u8], task: Task) -> Result<Categories, String> {
     let instructions = file
         .instructions
         .and_then(|instructions| instructions.short_instruction);
-    Ok(Categories { labels, instructions })
+    Ok(Categories {
+        labels,
+        instructions,
+        audited: file.audited,
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use lambda_runtime::tracing::warn;
 use serde_json::{Map, Value, json};
 
 use super::access::AccessError;
+use super::audits::note;
 use super::consolidation::{Given, common_metadata, consolidate, content, labels_in};
 use super::drive::{Drive, DriveError};
 use super::functions::{Answered, consolidated, consolidation_request, payload};
@@ -182,7 +183,9 @@ impl Drive<'_> {
         let found = consolidate(&given, job.settings.task).ok_or_else(|| {
             Unlabelled::For("ClientError: no answer names a label of the label category file.".to_owned())
         })?;
-        Ok(content(job, &found, true, self.now))
+        let mut content = content(job, &found, true, self.now);
+        note(&mut content, &answered.line, job);
+        Ok(content)
     }
 
     async fn by_function(

@@ -6,9 +6,10 @@ use lambda_runtime::tracing::warn;
 use serde_json::{Value, json};
 
 use super::access::AccessError;
+use super::audits;
 use super::drive::{Drive, DriveError};
 use super::functions::{Prepared, pre_annotation_request, prepared};
-use super::manifest::{Line, MAX_TEXT_CHARS, classes, parse};
+use super::manifest::{Line, MAX_TEXT_CHARS, parse};
 use super::record::{Job, ObjectState, Task};
 use crate::human_loop::{FlowRules, LoopFlow};
 use crate::loops::LoopError;
@@ -155,9 +156,7 @@ impl Drive<'_> {
         if let Some(words) = &self.job.categories.instructions {
             input["instructions"] = json!(words);
         }
-        if let Some(attribute) = &self.job.settings.show {
-            input["earlierLabel"] = json!(classes(line, attribute).join(", "));
-        }
+        audits::show(&mut input, line, &self.job);
         Ok(input)
     }
 

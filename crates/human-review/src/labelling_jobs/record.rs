@@ -3,8 +3,9 @@
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+pub use super::objects::{LabelledBy, ObjectState, Part};
 use crate::flows::Resource;
 
 /// Objects of one part: what is read and written together.
@@ -75,6 +76,24 @@ pub struct Filter {
     pub class: String,
 }
 
+/// What a job asks about a label that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuditKind {
+    /// Whether it is right.
+    Verification,
+    /// Which one is right; the one that is there is chosen already.
+    Adjustment,
+}
+
+/// The label that a job is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// What is asked.
+    pub kind: AuditKind,
+    /// Its label attribute; empty until the label category file was read that names it.
+    pub attribute: String,
+}
+
 /// What a job does, as its request says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -118,6 +137,12 @@ pub struct Settings {
     /// Tag `active-learning:show`: an attribute whose label reviewers see beside the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show: Option<String>,
+    /// The label that is verified or adjusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
+    /// Tag `active-learning:share`: the share of the objects, drawn at random, that is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
 }
 
 /// What a label category file says.
@@ -128,6 +153,9 @@ pub struct Categories {
     /// Words above the choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// `auditLabelAttributeName`: the label that is verified or adjusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audited: Option<String>,
 }
 
 /// How many objects of a part, or of a job, are in which state.
@@ -283,88 +311,6 @@ impl Job {
             .is_some_and(|most| counts.human >= most);
         let share = self.settings.max_percentage;
         enough_people || share.is_some_and(|share| labelled * 100 >= share * counts.total().max(1))
-    }
-}
-
-/// Who labelled an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LabelledBy {
-    /// Reviewers.
-    People,
-    /// The model.
-    Machine,
-    /// Somebody before this job: the input line has the label.
-    Earlier,
-}
-
-/// What became of an object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum ObjectState {
-    /// It has not been asked.
-    Waiting {
-        /// Calls for it that failed.
-        #[serde(default)]
-        tries: u32,
-    },
-    /// Reviewers are asked.
-    Asked {
-        /// When its task is over.
-        expires_at: DateTime<Utc>,
-        /// Consolidations of its answers that failed.
-        #[serde(default)]
-        tries: u32,
-    },
-    /// It has its label.
-    Labelled {
-        /// Who gave it.
-        by: LabelledBy,
-        /// What the output has of it, beside the input line.
-        content: Map<String, Value>,
-    },
-    /// It is not to be labelled: filtered, or the job was stopped before.
-    Passed,
-    /// It could not be labelled.
-    Failed {
-        /// Why, for `failure-reason`.
-        reason: String,
-        /// Calls for it that failed.
-        tries: u32,
-    },
-}
-
-/// Up to [`PART_OBJECTS`] objects.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Part {
-    /// Their states, in the order of the input.
-    pub objects: Vec<ObjectState>,
-}
-
-impl Part {
-    /// Returns what a job remembers of it.
-    pub fn summary(&self) -> PartSummary {
-        let mut summary = PartSummary::default();
-        let counts = &mut summary.counts;
-        let mut expires_at: Option<DateTime<Utc>> = None;
-        for object in &self.objects {
-            match object {
-                ObjectState::Waiting { .. } => counts.waiting += 1,
-                ObjectState::Asked { expires_at: end, .. } => {
-                    counts.asked += 1;
-                    expires_at = Some(expires_at.map_or(*end, |first| first.min(*end)));
-                }
-                ObjectState::Labelled { by, .. } => match by {
-                    LabelledBy::People => counts.human += 1,
-                    LabelledBy::Machine => counts.machine += 1,
-                    LabelledBy::Earlier => counts.earlier += 1,
-                },
-                ObjectState::Passed => counts.passed += 1,
-                ObjectState::Failed { .. } => counts.failed += 1,
-            }
-        }
-        PartSummary {
-            expires_at,
-            ..summary
-        }
     }
 }
 

@@ -701,3 +701,134 @@ async fn tasks_of_jobs_are_not_among_the_human_loops_of_the_stack_and_have_no_ou
         .collect();
     assert!(outputs.is_empty(), "{outputs:?}");
 }
+
+const BUILT_IN: &str = "arn:aws:lambda:us-east-1:432418664414:function:";
+
+fn audit(name: &str, kind: &str, changes: Value) -> Value {
+    let mut changes = changes;
+    changes["HumanTaskConfig.PreHumanTaskLambdaArn"] = json!(format!("{BUILT_IN}PRE-{kind}TextMultiClass"));
+    let consolidation =
+        json!({ "AnnotationConsolidationLambdaArn": format!("{BUILT_IN}ACS-{kind}TextMultiClass") });
+    changes["HumanTaskConfig.AnnotationConsolidationConfig"] = consolidation;
+    request(name, changes)
+}
+
+fn labelled(text: &str, class: &str) -> Value {
+    json!({ "source": text, "topic": 0, "topic-metadata": { "class-name": class } })
+}
+
+#[tokio::test]
+async fn a_label_is_adjusted_beside_the_old_one_which_is_chosen_already() {
+    let review = Review::new();
+    let lines = [
+        labelled("Cup final", "Sports"),
+        labelled("Rates rise", "World"),
+        json!({ "source": "No label" }),
+    ];
+    let tags = json!([{ "Key": "active-learning:audit", "Value": "topic" }]);
+    let request = audit(
+        "adjust",
+        "Adjustment",
+        json!({ "LabelAttributeName": "topic-adjusted", "Tags": tags }),
+    );
+    started(&review, &lines, &request).await;
+
+    let pages = Mutex::new(Vec::new());
+    let answered = answer_all(&review.sign_in("bob").await, |page| {
+        pages.lock().expect("not poisoned").push(page.to_owned());
+        by_text(page)
+    })
+    .await;
+    drive(&review).await;
+
+    assert_eq!(answered, 2, "what has no label is not asked");
+    let pages = pages.into_inner().expect("not poisoned");
+    assert!(
+        pages.iter().any(|page| page.contains("initial-value=\"World\"")),
+        "{pages:?}"
+    );
+    let all = output(&review, "adjust").await;
+    let status = |line: &Value| line["topic-adjusted-metadata"]["adjustment-status"].clone();
+    assert_eq!(
+        (status(&all[0]), status(&all[1])),
+        (json!("unadjusted"), json!("adjusted"))
+    );
+    assert_eq!(
+        all[1]["topic-metadata"]["class-name"], "World",
+        "the old one stays"
+    );
+    assert_eq!(all[1]["topic-adjusted-metadata"]["class-name"], "Business");
+    assert_eq!(all[2], lines[2]);
+}
+
+#[tokio::test]
+async fn a_label_is_verified_by_those_who_have_not_given_it() {
+    let review = Review::new();
+    let ada = human_review::human_loop::Worker::of("ada").id;
+    let mut line = labelled("Cup final", "Business");
+    line["excluded-workers"] = json!([ada]);
+    let changes = json!({
+        "LabelAttributeName": "verdict", "LabelCategoryConfigS3Uri": null,
+        "Tags": [{ "Key": "active-learning:audit", "Value": "topic" }],
+    });
+    started(&review, &[line], &audit("verify", "Verification", changes)).await;
+
+    let own = answer_all(&review.sign_in("ada").await, |_| label("correct")).await;
+    let others = answer_all(&review.sign_in("bob").await, |page| {
+        assert!(page.contains("Label so far: <strong>Business</strong>"), "{page}");
+        label("incorrect")
+    })
+    .await;
+    drive(&review).await;
+
+    assert_eq!((own, others), (0, 1));
+    let [line] = output(&review, "verify").await.try_into().expect("one line");
+    assert_eq!(line["verdict-metadata"]["class-name"], "incorrect");
+    assert_eq!(line["verdict-metadata"]["type"], "groundtruth/label-verification");
+}
+
+#[tokio::test]
+async fn a_random_share_is_asked_about() {
+    let review = Review::new();
+    let lines: Vec<Value> = (0..200)
+        .map(|number| labelled(&format!("Text {number}"), "World"))
+        .collect();
+    let tags = json!([
+        { "Key": "active-learning:audit", "Value": "topic" }, { "Key": "active-learning:share", "Value": "0.1" },
+    ]);
+    started(
+        &review,
+        &lines,
+        &audit(
+            "share",
+            "Adjustment",
+            json!({ "LabelAttributeName": "again", "Tags": tags }),
+        ),
+    )
+    .await;
+
+    let asked = review.keys("human-review/queue/").await.len();
+
+    // With a chance of 0.1 the number of 200 is within these by all but one in a hundred thousand names.
+    assert!((5..=45).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn an_audit_of_no_label_fails_with_the_reason() {
+    let review = Review::new();
+    started(
+        &review,
+        &[labelled("Cup", "Sports")],
+        &audit("what", "Adjustment", json!({ "LabelAttributeName": "again" })),
+    )
+    .await;
+
+    let failed = describe(&review, "what").await;
+
+    assert!(
+        failed["FailureReason"]
+            .to_string()
+            .contains("auditLabelAttributeName is missing"),
+        "{failed}"
+    );
+}
