@@ -22,6 +22,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::HumanReview;
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::Flows;
 use crate::human_loop::FlowRules;
@@ -89,6 +90,21 @@ pub struct ControlPlane<'a> {
     pub sdk: Option<&'a SdkConfig>,
     /// Time of the request.
     pub now: DateTime<Utc>,
+}
+
+impl HumanReview {
+    /// Returns the API as it is now.
+    pub(crate) fn control_plane(&self, now: DateTime<Utc>) -> ControlPlane<'_> {
+        ControlPlane {
+            flows: &self.flows,
+            jobs: self.jobs(),
+            template: self.template(),
+            own_rules: self.rules.clone(),
+            portal_url: &self.config.portal_url,
+            sdk: self.sdk.as_ref(),
+            now,
+        }
+    }
 }
 
 /// Returns the operation of a request, if it is one of this API.

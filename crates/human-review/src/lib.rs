@@ -61,7 +61,6 @@ use lambda_runtime::{
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::control_plane::ControlPlane;
 use crate::event::{HttpReply, InvalidEvent, Invocation};
 use crate::flows::Flows;
 use crate::guideline::Guidelines;
@@ -307,16 +306,7 @@ impl HumanReview {
         match Invocation::read(event)? {
             Invocation::FunctionUrl(request) if control_plane::operation(&request).is_some() => {
                 let operation = control_plane::operation(&request).unwrap_or_default();
-                let control_plane = ControlPlane {
-                    flows: &self.flows,
-                    jobs: self.jobs(),
-                    template: self.template(),
-                    own_rules: self.rules.clone(),
-                    portal_url: &self.config.portal_url,
-                    sdk: self.sdk.as_ref(),
-                    now,
-                };
-                let reply = Box::pin(control_plane.answer(operation, &request)).await;
+                let reply = Box::pin(self.control_plane(now).answer(operation, &request)).await;
                 Ok(reply.into_event())
             }
             Invocation::FunctionUrl(request) => {

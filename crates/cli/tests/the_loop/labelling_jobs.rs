@@ -8,8 +8,8 @@ use local_aws::{iam::RoleSpec, lambda::FunctionSpec};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::until,
-    new_models::{BY_HAND, Stack, news},
+    harness::{command, until},
+    new_models::{BY_HAND, Stack, news, put_labels},
 };
 
 const BUCKET: &str = "owner-of-labels";
@@ -304,4 +304,73 @@ async fn a_labelling_job_with_own_functions_is_chained_into_a_second_level() {
     assert_eq!(all[0]["sport-metadata"]["job-name"], "labeling-job/sports");
     let order: Vec<&Value> = all.iter().map(|line| &line["source"]).collect();
     assert_eq!(order, TEXTS);
+}
+
+/// Returns texts whose labels are wrong once in ten, as people gave them.
+fn one_in_ten_wrong() -> Vec<(String, String)> {
+    let row = |number: usize| {
+        let right = if number.is_multiple_of(2) {
+            "Sports"
+        } else {
+            "Business"
+        };
+        let wrong = if right == "Sports" { "Business" } else { "Sports" };
+        let label = if number % 10 == 3 { wrong } else { right };
+        (
+            label.to_owned(),
+            format!("{right} is what number {number} is about."),
+        )
+    };
+    (0..300).map(row).collect()
+}
+
+#[tokio::test]
+async fn an_audit_of_a_random_share_finds_one_wrong_label_in_ten_within_its_interval() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = Stack::start(folder.path(), &news()[..24], &BY_HAND).await;
+    let s3 = stack.s3.clone();
+    s3.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
+    put_labels(&s3, stack.bucket(), "loop-1", &one_in_ten_wrong()).await;
+    let output = format!("s3://{BUCKET}/audits");
+    let link = sign_in::create_link(&stack.outputs, "bob").await.expect("a link");
+    let mut bob = Reviewer::sign_in(&link).await.expect("signed in");
+
+    let start = ["audit", "start", "spring", "--output", &output, "--share", "0.2"];
+    let (is_begun, begun) = command(folder.path(), &start).await;
+    assert!(is_begun, "{begun}");
+    let report = ["audit", "report", "spring", "--output", &output, "--json"];
+    let (is_early, early) = command(folder.path(), &report).await;
+    let right = |page: &str| {
+        choice(if page.contains("Sports is what") {
+            "Sports"
+        } else {
+            "Business"
+        })
+    };
+    until(async || {
+        while bob.answer_next_page(right).await.expect("an answer") {}
+        status(&stack, "spring").await == "Completed"
+    })
+    .await;
+    let (is_done, done) = command(folder.path(), &report).await;
+
+    drop(s3);
+    stack.stop().await;
+    assert!(begun.contains("60 of 300 labelled texts wait"), "{begun}");
+    assert!(
+        !is_early && early.contains("texts have been looked at"),
+        "{early}"
+    );
+    assert!(is_done, "{done}");
+    let done: Value = serde_json::from_str(&done).expect("JSON");
+    let (low, high) = (
+        done["all"]["low"].as_f64().expect("low"),
+        done["all"]["high"].as_f64().expect("high"),
+    );
+    assert_eq!(done["all"]["audited"], 60);
+    assert!(done["all"]["wrong"].as_u64() > Some(0), "{done}");
+    assert!((low..=high).contains(&0.1), "{done}");
+    assert_eq!(done["byReviewer"]["ann"]["audited"], 60, "{done}");
+    let by_label = done["byLabel"].as_object().expect("labels");
+    assert_eq!(by_label.keys().collect::<Vec<_>>(), ["Business", "Sports"]);
 }

@@ -1,5 +1,7 @@
 //! Collecting: what reviewers answered is written out, consolidated, and becomes the object's label.
 
+use std::sync::atomic::Ordering;
+
 use active_learning_aws::bucket::JSON;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use lambda_runtime::tracing::warn;
@@ -169,7 +171,10 @@ impl Drive<'_> {
                     };
                 }
                 Err(Unlabelled::For(reason)) => *state = ObjectState::Failed { reason, tries: 0 },
-                Err(Unlabelled::Again(reason)) => *state = again(state, reason),
+                Err(Unlabelled::Again(reason)) => {
+                    self.has_failed.store(true, Ordering::Relaxed);
+                    *state = again(state, reason);
+                }
             }
         }
         let response_uri = format!("{folder}/consolidation-response/{file}");

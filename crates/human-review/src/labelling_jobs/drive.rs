@@ -1,6 +1,7 @@
 //! One run of a job: what is due of it, as long as there is time.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration as Time, Instant};
 
 use active_learning_aws::bucket::{BucketError, Replaced};
@@ -27,6 +28,17 @@ pub enum Driven {
     Busy,
     /// There was no time for all that is due.
     GoesOn(Box<Job>),
+}
+
+/// What a run leaves to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing, as far as it has seen.
+    Nothing,
+    /// There was no time for it.
+    GoesOn,
+    /// Something outside has failed: the schedule tries it again.
+    Waits,
 }
 
 /// Why a run ended.
@@ -66,6 +78,8 @@ pub(super) struct Drive<'a> {
     /// Objects whose tasks are in flight.
     pub in_flight: HashSet<usize>,
     pub now: DateTime<Utc>,
+    /// Whether a call for an object has failed that is made again.
+    pub has_failed: AtomicBool,
     until: Instant,
 }
 
@@ -77,7 +91,7 @@ impl Jobs<'_> {
     /// [`BucketError`] where the review bucket fails; what is due stays so.
     pub async fn drive(&self, name: &str, now: DateTime<Utc>) -> Result<Driven, BucketError> {
         let until = Instant::now() + BUDGET;
-        for _ in 0..FOLLOWING {
+        for following in 1..=FOLLOWING {
             let Some((job, lease)) = self.claim(name, now).await? else {
                 return Ok(Driven::Busy);
             };
@@ -86,7 +100,7 @@ impl Jobs<'_> {
                 self.clean(&job).await?;
                 return Ok(Driven::Done);
             }
-            let (job, goes_on) = Box::pin(self.run(job, until, now)).await?;
+            let (job, left) = Box::pin(self.run(job, until, now)).await?;
             let Some(job) = self.give_back(job, &lease, now).await? else {
                 return Ok(Driven::Busy);
             };
@@ -102,33 +116,37 @@ impl Jobs<'_> {
                 self.clean(&job).await?;
                 return Ok(Driven::Done);
             }
-            if goes_on || Instant::now() > until {
-                return Ok(Driven::GoesOn(Box::new(job)));
-            }
             // Tasks that ended during this run have found the job taken.
-            if !self.is_due(&job, now).await? {
-                return Ok(Driven::Done);
+            let is_due = left != Left::Waits && self.is_due(&job, now).await?;
+            match left {
+                Left::Waits => return Ok(Driven::Done),
+                Left::GoesOn => return Ok(Driven::GoesOn(Box::new(job))),
+                Left::Nothing if !is_due => return Ok(Driven::Done),
+                Left::Nothing if following == FOLLOWING || Instant::now() > until => {
+                    return Ok(Driven::GoesOn(Box::new(job)));
+                }
+                Left::Nothing => {}
             }
         }
         Ok(Driven::Done)
     }
 
-    /// Runs a job that is not final; returns it as it is then, and whether there was no time for all that is due.
+    /// Runs a job that is not final; returns it as it is then, and what is left to be done.
     async fn run(
         &self,
         mut job: Job,
         until: Instant,
         now: DateTime<Utc>,
-    ) -> Result<(Job, bool), BucketError> {
+    ) -> Result<(Job, Left), BucketError> {
         let access = match Access::of(self.bucket, self.sdk, &job.settings.role_arn).await {
             Ok(access) => access,
             Err(AccessError::Definite(reason)) => {
                 fail(&mut job, &reason);
-                return Ok((job, false));
+                return Ok((job, Left::Nothing));
             }
             Err(AccessError::Passing(reason)) => {
                 warn!(job = job.name, reason, "a labelling job waits");
-                return Ok((job, false));
+                return Ok((job, Left::Waits));
             }
         };
         let in_flight = HashSet::new();
@@ -138,11 +156,14 @@ impl Jobs<'_> {
             access,
             in_flight,
             now,
+            has_failed: AtomicBool::new(false),
             until,
         };
         let outcome = drive.advance().await;
         match outcome {
-            Ok(goes_on) => return Ok((drive.job, goes_on)),
+            Ok(_) if drive.has_failed.load(Ordering::Relaxed) => {}
+            Ok(true) => return Ok((drive.job, Left::GoesOn)),
+            Ok(false) => return Ok((drive.job, Left::Nothing)),
             Err(DriveError::Job(reason)) => {
                 fail(&mut drive.job, &reason);
                 drive.give_up().await;
@@ -153,14 +174,11 @@ impl Jobs<'_> {
                 warn!(job = drive.job.name, reason, "a labelling job waits");
             }
         }
-        Ok((drive.job, false))
+        Ok((drive.job, Left::Waits))
     }
 
     /// Returns whether a task of a job has ended that the job has not seen.
     async fn is_due(&self, job: &Job, now: DateTime<Utc>) -> Result<bool, BucketError> {
-        if job.status == JobStatus::Stopping {
-            return Ok(!job.counts().is_done());
-        }
         let in_flight = match self.in_flight(job).await {
             Ok(in_flight) => by_part(&in_flight),
             Err(LoopError::Storage(error)) => return Err(error),

@@ -1,5 +1,7 @@
 //! Asking: each object becomes a human loop, prepared by the pre-annotation function or by the built-in rule.
 
+use std::sync::atomic::Ordering;
+
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::tracing::warn;
@@ -87,6 +89,7 @@ impl Drive<'_> {
                     job = self.job.name,
                     object, reason, tries, "an object could not be prepared"
                 );
+                self.has_failed.store(true, Ordering::Relaxed);
                 return Ok(Asked::State(again(reason, tries)));
             }
         };
