@@ -16,6 +16,7 @@
 
 mod access;
 pub mod audits;
+pub mod automation;
 mod beginning;
 pub mod categories;
 mod collecting;

@@ -11,7 +11,7 @@ use super::flow_definitions::{
 use super::labeling_job_functions::{Functions, checked_functions};
 use super::labeling_job_rules::{checked_attribute, checked_uri, within};
 use super::{ControlError, checked_name, checked_text, invalid, required};
-use crate::labelling_jobs::record::{Audit, AuditKind, Filter, Settings, Template};
+use crate::labelling_jobs::record::{Audit, AuditKind, Filter, Settings, Task, Template};
 
 const MAX_WORKERS: usize = 9;
 /// Longest `TaskTimeLimitInSeconds` of a text job.
@@ -40,7 +40,7 @@ pub(super) struct CreateJob {
     #[serde(rename = "LabelCategoryConfigS3Uri")]
     label_category_config_s3_uri: Option<String>,
     stopping_conditions: Option<Stopping>,
-    labeling_job_algorithms_config: Option<Value>,
+    labeling_job_algorithms_config: Option<Algorithms>,
     human_task_config: Option<Config>,
     #[serde(default)]
     tags: Vec<Tag>,
@@ -80,6 +80,13 @@ struct Output {
 struct Stopping {
     max_human_labeled_object_count: Option<usize>,
     max_percentage_of_input_dataset_labeled: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Algorithms {
+    labeling_job_algorithm_specification_arn: Option<String>,
+    initial_active_learning_model_arn: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -140,11 +147,6 @@ impl CreateJob {
             .map(|uri| checked_uri(uri, "labelCategoryConfigS3Uri"))
             .transpose()?;
         let stopping = self.stopping_conditions.unwrap_or_default().checked()?;
-        if self.labeling_job_algorithms_config.is_some() {
-            let message =
-                "LabelingJobAlgorithmsConfig is not supported: leave it out, and people label everything.";
-            return Err(ControlError::Validation(message.to_owned()));
-        }
         let config = required(self.human_task_config, "humanTaskConfig")?;
         config.check()?;
         let functions = config.functions()?;
@@ -159,6 +161,7 @@ impl CreateJob {
             let rule = "Member must not be null where the built-in annotation consolidation is used";
             return Err(invalid("null", "labelCategoryConfigS3Uri", rule));
         }
+        let is_automated = is_automated(self.labeling_job_algorithms_config, &functions)?;
         let (template, human_task_ui) = required(config.ui_config, "humanTaskConfig.uiConfig")?.checked()?;
 
         let member = |name: &str| format!("humanTaskConfig.{name}");
@@ -188,6 +191,7 @@ impl CreateJob {
             max_percentage: stopping.max_percentage_of_input_dataset_labeled,
             only_where: only_where(&self.tags)?,
             show: tag(&self.tags, SHOW_TAG).map(str::to_owned),
+            is_automated,
             audit,
             share: share(&self.tags)?,
         };
@@ -354,4 +358,27 @@ fn share(tags: &[Tag]) -> Result<Option<f64>, ControlError> {
     let rule = format!("Member {SHARE_TAG} must be a number above 0, at most 1");
     let share = value.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0);
     share.map(Some).ok_or_else(|| invalid(value, "tags", &rule))
+}
+
+/// Returns whether a model is to label what it is sure of.
+fn is_automated(config: Option<Algorithms>, functions: &Functions) -> Result<bool, ControlError> {
+    const MEMBER: &str = "labelingJobAlgorithmsConfig.labelingJobAlgorithmSpecificationArn";
+    let Some(config) = config else {
+        return Ok(false);
+    };
+    let arn = required(config.labeling_job_algorithm_specification_arn, MEMBER)?;
+    if !arn.ends_with(":labeling-job-algorithm-specification/text-classification") {
+        let rule = "Member must be the algorithm specification text-classification";
+        return Err(invalid(&arn, MEMBER, rule));
+    }
+    if config.initial_active_learning_model_arn.is_some() {
+        let message =
+            "InitialActiveLearningModelArn is not supported: the model learns from the job's own answers.";
+        return Err(ControlError::Validation(message.to_owned()));
+    }
+    if functions.consolidation.is_some() || functions.task != Task::SingleLabel || functions.audit.is_some() {
+        let message = "LabelingJobAlgorithmsConfig is for ACS-TextMultiClass: one label, by the built-in consolidation.";
+        return Err(ControlError::Validation(message.to_owned()));
+    }
+    Ok(true)
 }

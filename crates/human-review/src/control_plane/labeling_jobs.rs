@@ -73,6 +73,7 @@ impl ControlPlane<'_> {
             categories: Default::default(),
             template_key: String::new(),
             parts: Vec::new(),
+            automation: None,
             lease: None,
         };
         match self.jobs.create(&job).await? {
@@ -175,7 +176,7 @@ fn summary(job: &Job) -> Value {
             "HumanLabeled": counts.human,
             "MachineLabeled": counts.machine,
             "FailedNonRetryableError": counts.failed,
-            "Unlabeled": counts.waiting + counts.asked + counts.passed,
+            "Unlabeled": counts.waiting + counts.withheld + counts.asked + counts.passed,
         },
         "WorkteamArn": config["WorkteamArn"],
         "InputConfig": job.request["InputConfig"],

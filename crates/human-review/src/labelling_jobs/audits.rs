@@ -33,7 +33,7 @@ pub fn is_chosen(line: &Line, object: usize, job: &Job) -> bool {
 }
 
 /// Returns a number from 0 to 1 for an object, the same whenever it is drawn.
-fn draw(job: &Job, object: usize) -> f64 {
+pub fn draw(job: &Job, object: usize) -> f64 {
     let digest = Sha256::digest(format!("share:{}:{object}", job.short_id()));
     let bits = digest
         .iter()

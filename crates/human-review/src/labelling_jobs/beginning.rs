@@ -7,6 +7,7 @@ use serde_json::json;
 use super::BUILT_IN_TEMPLATE;
 use super::access::AccessError;
 use super::audits::{default_categories, is_chosen};
+use super::automation::{Automation, hold_back};
 use super::categories;
 use super::drive::{Drive, DriveError};
 use super::manifest::{check, first_state, parse};
@@ -103,6 +104,9 @@ impl Drive<'_> {
         let manifest = self.outside(&uri, MAX_MANIFEST_BYTES).await?;
         let lines = check(&manifest).map_err(|error| DriveError::Job(format!("ManifestS3Uri: {error}")))?;
 
+        if self.job.settings.is_automated {
+            self.job.automation = Some(Automation::first(lines.len()));
+        }
         let parts = lines.chunks(PART_OBJECTS).enumerate();
         let written = parts.map(|(number, ranges)| {
             let lines: Vec<&[u8]> = ranges.iter().map(|range| &manifest[range.clone()]).collect();
@@ -125,9 +129,12 @@ impl Drive<'_> {
                 state => state,
             }
         };
-        let part = Part {
+        let mut part = Part {
             objects: lines.iter().zip(self.first_object(number)..).map(state).collect(),
         };
+        if let Some(automation) = self.job.automation {
+            hold_back(&mut part, self.first_object(number), &self.job, automation);
+        }
         let mut content = Vec::new();
         for line in lines {
             content.extend_from_slice(line.trim_ascii());

@@ -11,7 +11,7 @@ use lambda_runtime::tracing::{info, warn};
 use super::Jobs;
 use super::access::{Access, AccessError};
 use super::opening::{flow, is_over};
-use super::record::{Job, JobStatus, PART_OBJECTS, Part, PartSummary, input_key, part_key};
+use super::record::{Job, JobStatus, ObjectState, PART_OBJECTS, Part, PartSummary, input_key, part_key};
 use crate::loops::LoopError;
 
 /// How long a run takes up new work; what it has begun it ends.
@@ -243,6 +243,11 @@ impl Drive<'_> {
             goes_on |= opened.goes_on | self.stop_when_enough();
         }
 
+        let counts = self.job.counts();
+        if counts.withheld > 0 && counts.waiting + counts.asked == 0 && !self.is_stopping() {
+            self.automate().await?;
+            goes_on = true;
+        }
         if self.job.counts().is_done() {
             self.finish().await?;
             return Ok(false);
@@ -346,8 +351,8 @@ impl Drive<'_> {
 
 fn pass_waiting(part: &mut Part) {
     for state in &mut part.objects {
-        if matches!(state, super::record::ObjectState::Waiting { .. }) {
-            *state = super::record::ObjectState::Passed;
+        if matches!(state, ObjectState::Waiting { .. } | ObjectState::Withheld) {
+            *state = ObjectState::Passed;
         }
     }
 }

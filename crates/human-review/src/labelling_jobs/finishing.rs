@@ -46,7 +46,10 @@ impl Drive<'_> {
             let added = match state {
                 ObjectState::Labelled { content, .. } => content,
                 ObjectState::Failed { reason, tries } => failed(&self.job, &reason, tries, self.now),
-                ObjectState::Waiting { .. } | ObjectState::Asked { .. } | ObjectState::Passed => Map::new(),
+                ObjectState::Waiting { .. }
+                | ObjectState::Withheld
+                | ObjectState::Asked { .. }
+                | ObjectState::Passed => Map::new(),
             };
             output.push_str(&output_line(line, added));
         }

@@ -26,6 +26,8 @@ pub enum ObjectState {
         #[serde(default)]
         tries: u32,
     },
+    /// It is not in a round yet: a model may label it.
+    Withheld,
     /// Reviewers are asked.
     Asked {
         /// When its task is over.
@@ -68,6 +70,7 @@ impl Part {
         for object in &self.objects {
             match object {
                 ObjectState::Waiting { .. } => counts.waiting += 1,
+                ObjectState::Withheld => counts.withheld += 1,
                 ObjectState::Asked { expires_at: end, .. } => {
                     counts.asked += 1;
                     expires_at = Some(expires_at.map_or(*end, |first| first.min(*end)));

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::automation::Automation;
 pub use super::objects::{LabelledBy, ObjectState, Part};
 use crate::flows::Resource;
 
@@ -137,6 +138,9 @@ pub struct Settings {
     /// Tag `active-learning:show`: an attribute whose label reviewers see beside the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show: Option<String>,
+    /// Whether a model labels what it is sure of (`LabelingJobAlgorithmsConfig`).
+    #[serde(default)]
+    pub is_automated: bool,
     /// The label that is verified or adjusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
@@ -163,6 +167,9 @@ pub struct Categories {
 pub struct Counts {
     /// Not yet asked.
     pub waiting: usize,
+    /// Not in a round of automated labelling yet.
+    #[serde(default)]
+    pub withheld: usize,
     /// In front of reviewers.
     pub asked: usize,
     /// Labelled by people.
@@ -180,17 +187,25 @@ pub struct Counts {
 impl Counts {
     /// Returns whether every object is done with.
     pub fn is_done(&self) -> bool {
-        self.waiting + self.asked == 0
+        self.waiting + self.withheld + self.asked == 0
     }
 
     /// Returns how many there are.
     pub fn total(&self) -> usize {
-        self.waiting + self.asked + self.human + self.machine + self.earlier + self.passed + self.failed
+        self.waiting
+            + self.withheld
+            + self.asked
+            + self.human
+            + self.machine
+            + self.earlier
+            + self.passed
+            + self.failed
     }
 
     /// Adds others.
     pub fn add(&mut self, other: Self) {
         self.waiting += other.waiting;
+        self.withheld += other.withheld;
         self.asked += other.asked;
         self.human += other.human;
         self.machine += other.machine;
@@ -249,6 +264,9 @@ pub struct Job {
     /// Its parts; empty before the input was read.
     #[serde(default)]
     pub parts: Vec<PartSummary>,
+    /// How far the rounds of automated labelling are; none without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automation: Option<Automation>,
     /// Who drives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,

@@ -52,7 +52,7 @@ async fn a_request_that_breaks_a_rule_is_refused_by_member_and_reason() {
         ),
         (
             json!({ "LabelingJobAlgorithmsConfig": {} }),
-            "LabelingJobAlgorithmsConfig",
+            "labelingJobAlgorithmSpecificationArn",
         ),
         (
             json!({ "HumanTaskConfig.NumberOfHumanWorkersPerDataObject": 10 }),

@@ -832,3 +832,51 @@ async fn an_audit_of_no_label_fails_with_the_reason() {
         "{failed}"
     );
 }
+
+#[tokio::test]
+async fn a_model_labels_what_it_is_sure_of_and_people_the_rest() {
+    let review = Review::new();
+    let text = |number: usize| match number % 2 {
+        0 => format!("The cup final, match {number}: the goalkeeper saved a penalty before the whistle"),
+        _ => format!("Rates rise, note {number}: the bank lends money at more interest to its debtors"),
+    };
+    let lines: Vec<Value> = (0..400).map(|number| json!({ "source": text(number) })).collect();
+    let specification =
+        "arn:aws:sagemaker:us-east-1:027400017018:labeling-job-algorithm-specification/text-classification";
+    let changes =
+        json!({ "LabelingJobAlgorithmsConfig": { "LabelingJobAlgorithmSpecificationArn": specification } });
+    started(&review, &lines, &request("auto", changes)).await;
+
+    let session = review.sign_in("ada").await;
+    let answered = answer_all(&session, |page| {
+        label(if page.contains("cup final") {
+            "Sports"
+        } else {
+            "Business"
+        })
+    })
+    .await;
+    for _ in 0..2 {
+        drive(&review).await;
+    }
+
+    let done = describe(&review, "auto").await;
+    assert_eq!(done["LabelingJobStatus"], "Completed", "{done}");
+    assert!((150..250).contains(&answered), "about 200 are drawn: {answered}");
+    assert_eq!(done["LabelCounters"]["HumanLabeled"], answered);
+    assert_eq!(done["LabelCounters"]["MachineLabeled"], 400 - answered, "{done}");
+    let all = output(&review, "auto").await;
+    assert!(
+        all.iter()
+            .zip(0..)
+            .all(|(line, number)| line["topic"] == if number % 2 == 0 { 1 } else { 2 })
+    );
+    let machine = all
+        .iter()
+        .find(|line| line["topic-metadata"]["human-annotated"] == "no")
+        .expect("one");
+    assert!(
+        machine["topic-metadata"]["confidence"].as_f64() > Some(0.5),
+        "{machine}"
+    );
+}
