@@ -121,7 +121,7 @@ impl Drive<'_> {
                 .bucket
                 .replace_document(&key, Some(&etag), &part)
                 .await?;
-            if replaced != Replaced::Written {
+            if replaced == Replaced::Changed {
                 return Err(DriveError::Lost);
             }
             self.job.parts[number] = part.summary();

@@ -306,7 +306,7 @@ impl Drive<'_> {
                 .bucket
                 .replace_document(&key, Some(&etag), &part)
                 .await?;
-            if replaced != Replaced::Written {
+            if replaced == Replaced::Changed {
                 return Err(DriveError::Lost);
             }
         }
