@@ -98,14 +98,17 @@ fn document(name: &str, audit: &LabelAudit) -> Value {
             .map(|(name, rate)| (name.clone(), of(rate)))
             .collect()
     };
-    let change = |((before, after), count): (&(String, String), &u64)| json!({ "before": before, "after": after, "count": count });
+    let mut changes = Vec::new();
+    for ((before, after), count) in &audit.changes {
+        changes.push(json!({ "before": before, "after": after, "count": count }));
+    }
     json!({
         "name": name,
         "confidence": CONFIDENCE,
         "all": of(&audit.all),
         "byLabel": all(&audit.by_label),
         "byReviewer": all(&audit.by_reviewer),
-        "changes": audit.changes.iter().map(change).collect::<Vec<_>>(),
+        "changes": changes,
     })
 }
 

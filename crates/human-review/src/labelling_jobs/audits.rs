@@ -38,7 +38,7 @@ pub fn draw(job: &Job, object: usize) -> f64 {
     let bits = digest
         .iter()
         .take(6)
-        .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+        .fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
     // 48 bits fit into a float.
     bits as f64 / (1_u64 << 48) as f64
 }

@@ -103,7 +103,9 @@ async fn a_request_that_breaks_a_rule_is_refused_by_member_and_reason() {
 async fn what_the_service_keeps_for_itself_is_neither_read_nor_written_by_a_job() {
     let review = Review::new();
     let manifest = json!({ "S3DataSource": { "ManifestS3Uri": format!("s3://{BUCKET}/human-review/x") } });
-    create(&review, &request("spy", json!({ "InputConfig.DataSource": manifest, "LabelCategoryConfigS3Uri": format!("s3://{BUCKET}/x") }))).await;
+    let labels = format!("s3://{BUCKET}/x");
+    let changes = json!({ "InputConfig.DataSource": manifest, "LabelCategoryConfigS3Uri": labels });
+    create(&review, &request("spy", changes)).await;
 
     review
         .handle(json!({ "operation": "drive-labelling-jobs" }))

@@ -55,10 +55,11 @@ async fn output(review: &Review, job: &str) -> Vec<Value> {
 }
 
 pub fn request(name: &str, changes: Value) -> Value {
+    let manifest = format!("s3://{FEEDBACK_BUCKET}/in.manifest");
     let mut request = json!({
         "LabelingJobName": name,
         "LabelAttributeName": "topic",
-        "InputConfig": { "DataSource": { "S3DataSource": { "ManifestS3Uri": format!("s3://{FEEDBACK_BUCKET}/in.manifest") } } },
+        "InputConfig": { "DataSource": { "S3DataSource": { "ManifestS3Uri": manifest } } },
         "OutputConfig": { "S3OutputPath": format!("s3://{FEEDBACK_BUCKET}/out/") },
         "RoleArn": "arn:aws:iam::123456789012:role/labels",
         "LabelCategoryConfigS3Uri": format!("s3://{FEEDBACK_BUCKET}/labels.json"),
