@@ -45,7 +45,7 @@ pub enum Operation {
     TryTemplate {
         /// The input that it is tried with; made up where there is none.
         input: Option<Value>,
-        /// Number of made-up items.
+        /// Number of made-up items; as many as a task has, where it is not said.
         items: Option<usize>,
     },
     /// Lists who may sign in: a [`MemberPage`](crate::members::MemberPage).
@@ -121,7 +121,8 @@ impl HumanReview {
                     .flat_map(|set| set.active())
                     .map(str::to_owned)
                     .collect();
-                let trial = self.template().try_now(input, items, &labels).await;
+                let items = items.unwrap_or(self.config.items_per_task);
+                let trial = self.template().try_now(input, Some(items), &labels).await;
                 Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
             }
             Operation::ListReviewers { after } => {
@@ -204,7 +205,8 @@ impl HumanReview {
         }
     }
 
-    /// Counts what waits, for alarms; called by a schedule. Loops whose time is over end meanwhile, so that it is told.
+    /// Counts what waits, for alarms; called by a schedule. Loops whose time is over end meanwhile, so that it is told, and a
+    /// worker task template that was replaced is tried.
     async fn measure(&self, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
         if let Err(error) = self.loops.end_overdue(now).await {
             warn!(
@@ -215,6 +217,13 @@ impl HumanReview {
 
         if let Err(error) = Box::pin(self.jobs().drive_all(now)).await {
             warn!(error = chain(&error), "the labelling jobs could not be driven");
+        }
+
+        if let Err(error) = self.watch_template(now).await {
+            warn!(
+                error = chain(&error),
+                "whether the worker task template was replaced is not known"
+            );
         }
 
         let waiting = Waiting::read(&self.bucket, now).await?;

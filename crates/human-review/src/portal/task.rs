@@ -23,7 +23,7 @@ use crate::not_in_use::not_in_use;
 use crate::pages::{TaskPage, document, page, redirect};
 use crate::remarks::{Remark, Remarks};
 use crate::session::Claims;
-use crate::suggestions::show_suggestions;
+use crate::suggestions::{leave_out_withdrawn, notice_of_withdrawn, show_questions};
 use crate::task_template::{NO_NONCE, TaskTemplate};
 use crate::trial::{Trial, check_answer, with_marks};
 
@@ -234,8 +234,16 @@ impl Portal<'_> {
     async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<(String, Trial), PortalError> {
         let mut input = self.shown(human_loop).await?;
         let set = self.label_sets.current().await?;
-        show_suggestions(&mut input, self.feedback, set.as_deref()).await;
-        Ok(self.template_of(human_loop).render(&input, nonce).await?)
+        show_questions(&mut input, &human_loop.name, self.feedback, set.as_deref()).await;
+        let template = self.template_of(human_loop);
+        if template.is_shipped() {
+            leave_out_withdrawn(&mut input);
+            return Ok(template.render(&input, nonce).await?);
+        }
+        // Fields of other pages may name the items by number: all of them stay.
+        let (html, mut trial) = template.render(&input, nonce).await?;
+        trial.notices.extend(notice_of_withdrawn(&input));
+        Ok((html, trial))
     }
 
     pub(super) async fn submit(
