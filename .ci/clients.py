@@ -8,6 +8,7 @@ import sys
 
 import stack
 import aws_services  # noqa: F401  Its checks come first: they expect no other human loops.
+import labelling_jobs  # noqa: F401
 import feedback_loop  # noqa: F401
 import looking  # noqa: F401
 import new_models  # noqa: F401

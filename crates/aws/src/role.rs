@@ -23,6 +23,15 @@ pub struct NotAssumed {
 ///
 /// [`NotAssumed`]; the reason is logged.
 pub async fn s3_as(sdk: &SdkConfig, role: &str, session_name: &str) -> Result<Client, NotAssumed> {
+    assume(sdk, role, session_name).await.map(|sdk| Client::new(&sdk))
+}
+
+/// Returns a configuration of clients with the rights of a role, as [`s3_as`].
+///
+/// # Errors
+///
+/// [`NotAssumed`]; the reason is logged.
+pub async fn assume(sdk: &SdkConfig, role: &str, session_name: &str) -> Result<SdkConfig, NotAssumed> {
     let provider = AssumeRoleProvider::builder(role)
         .session_name(session_name)
         .configure(sdk)
@@ -37,8 +46,6 @@ pub async fn s3_as(sdk: &SdkConfig, role: &str, session_name: &str) -> Result<Cl
                 role: role.to_owned(),
             }
         })?;
-    let config = aws_sdk_s3::config::Builder::from(sdk)
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build();
-    Ok(Client::from_conf(config))
+    let credentials = SharedCredentialsProvider::new(credentials);
+    Ok(sdk.to_builder().credentials_provider(credentials).build())
 }

@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::arguments::{Arguments, Command, Options, StackOptions};
 use crate::{
-    advise,
+    advise, audit,
     beginning::{self, Beginning},
     demo::{self, demo},
     disputes, encoder, failed_events, fault_run, functions, import, labels, model_commands,
@@ -122,6 +122,7 @@ async fn act(command: Command, options: &Options) -> Result<ExitCode, Failure> {
         Command::Redrive(events) => failed_events::redrive(events, running).await?,
         Command::Disputed(listing) => disputes::list(listing, running).await.map(always)?,
         Command::Adjudicate(adjudication) => disputes::adjudicate(adjudication, running).await.map(always)?,
+        Command::Audit(options) => audit::execute(options, running).await.map(always)?,
         Command::Encoder { folder, json } => encoder::print(folder.as_deref(), json).map(always)?,
         Command::SignInLink(link) => sign_in::print_link(link, running).await.map(always)?,
         Command::Reviewers(reviewers) => reviewers::execute(reviewers, running).await.map(always)?,

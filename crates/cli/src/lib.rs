@@ -7,6 +7,7 @@
 pub use active_learning_aws::redrive;
 
 pub mod advise;
+pub mod audit;
 pub mod beginning;
 pub mod cli;
 pub mod confirm;

@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod consolidation;
 pub mod human_loop;
+pub mod label_audit;
 pub mod label_key;
 pub mod label_set;
 pub mod labelled;

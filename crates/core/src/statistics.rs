@@ -153,6 +153,18 @@ pub fn clopper_pearson_low(missed: u64, n: u64, significance: f64) -> f64 {
     low
 }
 
+/// Returns the exact two-sided interval of the probability of an event that was seen `events` times in `n` trials; from
+/// 0 to 1 without trials.
+///
+/// It holds the true probability with at least `confidence`, such as 0.95. Source: as [`clopper_pearson_low`].
+pub fn clopper_pearson(events: u64, n: u64, confidence: f64) -> Interval {
+    let each_side = (1.0 - confidence) / 2.0;
+    Interval {
+        low: clopper_pearson_low(n - events.min(n), n, each_side),
+        high: 1.0 - clopper_pearson_low(events, n, each_side),
+    }
+}
+
 /// Returns how strongly `events` among `n` trials speak for events rarer than `probability`, 0 < `probability` < 1.
 ///
 /// An e-value: it may be looked at after every trial, as often as one likes. If events are not rarer, it ever exceeds

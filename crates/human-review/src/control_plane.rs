@@ -1,11 +1,15 @@
 //! The part of SageMaker's API that makes human review workflows (JSON 1.1, target prefix `SageMaker`): worker task
-//! templates, flow definitions, work teams and the workforce.
+//! templates, flow definitions, work teams and the workforce; and the part that makes labelling jobs.
 //!
 //! Differs from SageMaker: everything is active at once; everybody who may sign in to the portal is in every team; of
 //! the workforce only the networks can be changed; the public and vendor workforces, request sources other than custom
 //! tasks, keys of KMS and tags are refused or, as tags are, not kept.
 
 mod flow_definitions;
+mod labeling_job_functions;
+mod labeling_job_request;
+mod labeling_job_rules;
+mod labeling_jobs;
 mod listing;
 mod task_uis;
 mod workteams;
@@ -18,9 +22,11 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::HumanReview;
 use crate::event::{HttpReply, HttpRequest};
 use crate::flows::Flows;
 use crate::human_loop::FlowRules;
+use crate::labelling_jobs::Jobs;
 use crate::task_template::TaskTemplate;
 
 /// Prefix of the header `X-Amz-Target`.
@@ -72,6 +78,8 @@ impl ControlError {
 pub struct ControlPlane<'a> {
     /// What it makes.
     pub flows: &'a Flows,
+    /// The labelling jobs.
+    pub jobs: Jobs<'a>,
     /// The template of the stack's own flow definition.
     pub template: TaskTemplate<'a>,
     /// Its rules.
@@ -82,6 +90,21 @@ pub struct ControlPlane<'a> {
     pub sdk: Option<&'a SdkConfig>,
     /// Time of the request.
     pub now: DateTime<Utc>,
+}
+
+impl HumanReview {
+    /// Returns the API as it is now.
+    pub(crate) fn control_plane(&self, now: DateTime<Utc>) -> ControlPlane<'_> {
+        ControlPlane {
+            flows: &self.flows,
+            jobs: self.jobs(),
+            template: self.template(),
+            own_rules: self.rules.clone(),
+            portal_url: &self.config.portal_url,
+            sdk: self.sdk.as_ref(),
+            now,
+        }
+    }
 }
 
 /// Returns the operation of a request, if it is one of this API.
@@ -136,6 +159,10 @@ impl ControlPlane<'_> {
             "DescribeWorkforce" => self.describe_workforce(parse(body)?).await,
             "ListWorkforces" => self.list_workforces().await,
             "UpdateWorkforce" => self.update_workforce(parse(body)?).await,
+            "CreateLabelingJob" => self.create_job(parse(body)?).await,
+            "DescribeLabelingJob" => self.describe_job(parse(body)?).await,
+            "ListLabelingJobs" => self.list_jobs(parse(body)?).await,
+            "StopLabelingJob" => self.stop_job(parse(body)?).await,
             other => Err(ControlError::UnknownOperation(other.to_owned())),
         }
     }

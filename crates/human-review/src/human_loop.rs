@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use crate::loop_flow::{FlowRules, LoopFlow};
+
 /// State of a loop: the five of the A2I API, and the mark of a deleted loop whose name is free again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -83,45 +85,6 @@ pub struct AnswerEntry {
     pub worker_id: String,
     /// Names the object that holds the answer.
     pub answer_id: String,
-}
-
-/// The rules of the flow definition that a loop was started under.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FlowRules {
-    /// Answers that complete a loop, 1 to 3.
-    pub task_count: usize,
-    /// How long a loop waits for its answers.
-    pub availability: Duration,
-    /// How long one reviewer may hold a task.
-    pub time_limit: Duration,
-}
-
-/// The flow definition of a loop that is not of the stack's own: as it was when the loop was started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoopFlow {
-    /// ARN of the flow definition.
-    pub arn: String,
-    /// What the task is, for reviewers.
-    pub title: String,
-    /// The same at length.
-    pub description: String,
-    /// Key of its worker task template in the review bucket.
-    pub template_key: String,
-    /// Bucket of its output.
-    pub output_bucket: String,
-    /// What keys of its output begin with: empty, or with a slash at the end.
-    pub output_prefix: String,
-    /// The role with whose rights the output is written.
-    pub role_arn: String,
-    /// How long one reviewer may hold a task.
-    pub time_limit_seconds: i64,
-}
-
-impl LoopFlow {
-    /// Returns the name in the ARN.
-    pub fn name(&self) -> &str {
-        self.arn.rsplit('/').next().unwrap_or_default()
-    }
 }
 
 /// The state of one human loop.
@@ -227,6 +190,11 @@ impl HumanLoop {
             failure: None,
             excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
         }
+    }
+
+    /// Returns whether it is a task of a labelling job.
+    pub fn is_of_labelling_job(&self) -> bool {
+        self.flow.as_ref().is_some_and(LoopFlow::is_labelling_job)
     }
 
     /// Returns the ARN of its flow definition, given that of the stack.
@@ -344,7 +312,7 @@ impl HumanLoop {
 
     /// Returns whether an answer of the reviewer still counts, beside the output that is written.
     pub fn takes_late_answer(&self, worker_id: &str) -> bool {
-        self.status == Status::Completed && self.had_it_open(worker_id)
+        self.status == Status::Completed && self.had_it_open(worker_id) && !self.is_of_labelling_job()
     }
 
     fn had_it_open(&self, worker_id: &str) -> bool {

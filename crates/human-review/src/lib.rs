@@ -24,6 +24,8 @@ pub mod form;
 pub mod guideline;
 pub mod history;
 pub mod human_loop;
+pub mod labelling_jobs;
+pub mod loop_flow;
 pub mod loops;
 pub mod marks;
 pub mod members;
@@ -60,8 +62,7 @@ use lambda_runtime::{
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::control_plane::ControlPlane;
-use crate::event::{HttpReply, HttpRequest, InvalidEvent, Invocation};
+use crate::event::{HttpReply, InvalidEvent, Invocation};
 use crate::flows::Flows;
 use crate::guideline::Guidelines;
 use crate::human_loop::FlowRules;
@@ -232,8 +233,10 @@ pub struct HumanReview {
     loops: Loops,
     flows: Flows,
     rules: FlowRules,
-    /// Assumes the roles of flow definitions.
+    /// Assumes the roles of flow definitions and jobs.
     sdk: Option<aws_config::SdkConfig>,
+    /// Is told how loops and jobs fare.
+    bus: Option<EventBus>,
     guidelines: Guidelines,
     key: KeyInUse,
 }
@@ -256,6 +259,7 @@ impl HumanReview {
             config,
             rules,
             sdk: None,
+            bus: None,
             sfn: None,
             members: Members::new(bucket.clone()),
             bucket,
@@ -306,15 +310,7 @@ impl HumanReview {
         match Invocation::read(event)? {
             Invocation::FunctionUrl(request) if control_plane::operation(&request).is_some() => {
                 let operation = control_plane::operation(&request).unwrap_or_default();
-                let control_plane = ControlPlane {
-                    flows: &self.flows,
-                    template: self.template(),
-                    own_rules: self.rules.clone(),
-                    portal_url: &self.config.portal_url,
-                    sdk: self.sdk.as_ref(),
-                    now,
-                };
-                let reply = Box::pin(control_plane.answer(operation, &request)).await;
+                let reply = Box::pin(self.control_plane(now).answer(operation, &request)).await;
                 Ok(reply.into_event())
             }
             Invocation::FunctionUrl(request) => {
@@ -364,17 +360,14 @@ impl HumanReview {
                 };
                 Ok(Box::pin(portal.answer(&request)).await.into_event())
             }
+            Invocation::Direct(event) if event.get("detail-type").is_some() => {
+                if let Some(job) = labelling_jobs::job_of_event(&event) {
+                    Box::pin(self.jobs().drive_and_go_on(job, now)).await;
+                }
+                Ok(Value::Null)
+            }
             Invocation::Direct(payload) => Box::pin(self.operate(payload, now)).await,
         }
-    }
-
-    /// Returns whether a client may reach the portal: the parameter of the stack and the workforce must both allow it.
-    async fn may_reach(&self, request: &HttpRequest, now: DateTime<Utc>) -> Result<bool, BucketError> {
-        if !self.config.allowed_networks.allow(&request.source_ip) {
-            return Ok(false);
-        }
-        let networks = self.flows.networks(now).await?;
-        Ok(networks.allow(&request.source_ip))
     }
 
     fn template(&self) -> TaskTemplate<'_> {

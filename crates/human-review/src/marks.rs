@@ -74,7 +74,7 @@ impl Mark {
             created_at: human_loop.created_at,
             id: human_loop.id.clone(),
             name: human_loop.name.clone(),
-            flow: human_loop.flow.as_ref().map(|flow| flow.name().to_owned()),
+            flow: human_loop.flow.as_ref().map(|flow| flow.name().into_owned()),
         }
     }
 

@@ -3,7 +3,12 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use active_learning_aws::bucket::BucketError;
+use chrono::{DateTime, Utc};
 use ipnet::IpNet;
+
+use crate::HumanReview;
+use crate::event::HttpRequest;
 
 /// Most networks, as for a SageMaker workforce (`SourceIpConfig.Cidrs`).
 const MAX_NETWORKS: usize = 10;
@@ -58,6 +63,21 @@ impl AllowedNetworks {
         };
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl HumanReview {
+    /// Returns whether a client may reach the portal: the parameter of the stack and the workforce must both allow it.
+    pub(crate) async fn may_reach(
+        &self,
+        request: &HttpRequest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, BucketError> {
+        if !self.config.allowed_networks.allow(&request.source_ip) {
+            return Ok(false);
+        }
+        let networks = self.flows.networks(now).await?;
+        Ok(networks.allow(&request.source_ip))
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::audit_log::{AuditLog, Deed};
+use crate::event::HttpRequest;
 use crate::members::MemberChange;
 use crate::session::{Claims, Purpose, Role, SIGN_IN_LINK_LIFETIME, sign_in_url};
 use crate::{HumanReview, HumanReviewError, checked_reviewer};
@@ -31,6 +32,15 @@ pub enum Operation {
     },
     /// Counts what waits, as metrics.
     Measure,
+    /// Answers a call of SageMaker's API as the function's URL does: `{"status", "body"}`.
+    ControlPlane {
+        /// Name of the API's operation, such as `DescribeLabelingJob`.
+        call: String,
+        /// Its request.
+        request: Value,
+    },
+    /// Does what is due of the labelling jobs: `{"jobs"}`, how many were not final.
+    DriveLabellingJobs,
     /// Tries the worker task template in use with a made-up answer: `{"works", "notices"}`.
     TryTemplate {
         /// The input that it is tried with; made up where there is none.
@@ -94,6 +104,16 @@ impl HumanReview {
                 role,
             } => self.create_sign_in_link(&reviewer, portal_url, role, now).await,
             Operation::Measure => self.measure(now).await,
+            Operation::ControlPlane { call, request } => {
+                let request = HttpRequest {
+                    body: request.to_string().into_bytes(),
+                    ..HttpRequest::default()
+                };
+                let reply = Box::pin(self.control_plane(now).answer(&call, &request)).await;
+                let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+                Ok(json!({ "status": reply.status, "body": body }))
+            }
+            Operation::DriveLabellingJobs => Ok(json!({ "jobs": self.jobs().drive_all(now).await? })),
             Operation::TryTemplate { input, items } => {
                 let set = self.label_sets.current().await?;
                 let labels: Vec<String> = set
@@ -195,12 +215,17 @@ impl HumanReview {
             );
         }
 
+        if let Err(error) = Box::pin(self.jobs().drive_all(now)).await {
+            warn!(error = chain(&error), "the labelling jobs could not be driven");
+        }
+
         if let Err(error) = self.watch_template(now).await {
             warn!(
                 error = chain(&error),
                 "whether the worker task template was replaced is not known"
             );
         }
+
         let waiting = Waiting::read(&self.bucket, now).await?;
         let failed = Bounded::count(&self.feedback, FAILED_EVENTS).await?;
         let age = waiting.oldest_age_seconds.unwrap_or(0);

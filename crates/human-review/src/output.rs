@@ -97,7 +97,8 @@ pub fn output_document(flow_definition_arn: &str, name: &str, input: Value, answ
     document.to_string()
 }
 
-fn human_answer(answer: &Answer) -> Value {
+/// Returns an answer as A2I and Ground Truth write it.
+pub fn human_answer(answer: &Answer) -> Value {
     let spent = (answer.submitted_at - answer.accepted_at)
         .num_milliseconds()
         .max(0);

@@ -65,8 +65,9 @@ impl HumanReview {
     /// Tells a bus when a loop has ended.
     #[must_use]
     pub fn with_event_bus(self, bus: EventBus) -> Self {
-        let events = StatusEvents::new(bus, self.config.bucket.clone());
+        let events = StatusEvents::new(bus.clone(), self.config.bucket.clone());
         Self {
+            bus: Some(bus),
             loops: self.loops.with_status_events(events),
             ..self
         }
@@ -76,7 +77,8 @@ impl HumanReview {
 /// Returns the detail of an event, in A2I's camel case.
 fn detail(own_flow_arn: &str, bucket: &str, human_loop: &HumanLoop) -> Value {
     let failure = failure(human_loop);
-    let is_written = !human_loop.answers.is_empty() && human_loop.failure.is_none();
+    let has_output = !human_loop.answers.is_empty() && !human_loop.is_of_labelling_job();
+    let is_written = has_output && human_loop.failure.is_none();
     let output = is_written.then(|| json!({ "outputS3Uri": output_uri(own_flow_arn, bucket, human_loop) }));
     json!({
         "creationTime": human_loop.created_at.to_rfc3339_opts(SecondsFormat::Millis, true),

@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    advise, beginning, disputes, encoder, failed_events, fault_run, import, labels, model_commands,
+    advise, audit, beginning, disputes, encoder, failed_events, fault_run, import, labels, model_commands,
     reviewers, sign_in, simulate,
 };
 
@@ -147,6 +147,9 @@ pub enum Command {
     /// Decides what people do not agree on, for good
     #[command(after_help = "Example: active-learning adjudicate 0f8c… --label billing --by ann")]
     Adjudicate(disputes::Adjudication),
+    /// Has a random share of the labels looked at again, and says how many are wrong
+    #[command(after_help = "Example: active-learning audit start spring --output s3://my-audits --share 0.1")]
+    Audit(audit::Options),
     /// Advises the threshold that keeps a promised accuracy; exits with 3 where there is none
     #[command(after_help = "Example: active-learning advise --target-accuracy 0.95")]
     Advise(advise::Options),

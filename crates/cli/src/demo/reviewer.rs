@@ -75,6 +75,32 @@ impl Reviewer {
         self.answer_at(&location, choose).await
     }
 
+    /// Answers the next task, whatever its template: `fields` gives name and value of each field from the page. Returns
+    /// false when no task waits.
+    ///
+    /// # Errors
+    ///
+    /// When the portal refuses the answer.
+    pub async fn answer_next_page(
+        &mut self,
+        fields: impl Fn(&str) -> Vec<(String, String)>,
+    ) -> Result<bool, Failure> {
+        let next = self.get("next").await?;
+        let location = next.headers().get("location");
+        let location = location.and_then(|location| location.to_str().ok());
+        let Some(location) = location.filter(|location| location.contains("loop=")) else {
+            return Ok(false);
+        };
+        let page = self.get(location).await?;
+        let mut form = hidden_fields(page.body());
+        form.extend(fields(page.body()));
+        let answer = self.post("submit", &form).await?;
+        match answer.status() {
+            status if status.is_success() || status.is_redirection() => Ok(true),
+            status => Err(format!("the portal answered {status} to a task").into()),
+        }
+    }
+
     /// Returns the human loop of the task that [`answer_next`](Self::answer_next) opened last, whatever became of it.
     pub fn last_task(&self) -> Option<&str> {
         self.last_task.as_deref()
@@ -104,15 +130,7 @@ impl Reviewer {
             // It is being started, or somebody else was faster.
             return Ok(false);
         }
-        let mut form: Vec<(String, String)> = ["portal:csrf", "portal:loop", "portal:loop-id"]
-            .into_iter()
-            .filter_map(|name| {
-                Some((
-                    name.to_owned(),
-                    values(page.body(), &format!("name=\"{name}\" value=\"")).next()?,
-                ))
-            })
-            .collect();
+        let mut form = hidden_fields(page.body());
         let predictions: Vec<String> = values(page.body(), "data-prediction=\"").collect();
         let items: Vec<String> = values(page.body(), "data-item=\"").collect();
         let chosen: Vec<Option<String>> = items
@@ -189,4 +207,15 @@ mod tests {
 
         assert_eq!(values(page, "data-item=\"").collect::<Vec<_>>(), ["a", "R&D <b>"]);
     }
+}
+
+/// Returns the fields of a task's form that say which task it is, with their values.
+fn hidden_fields(page: &str) -> Vec<(String, String)> {
+    ["portal:csrf", "portal:loop", "portal:loop-id"]
+        .into_iter()
+        .filter_map(|name| {
+            let value = values(page, &format!("name=\"{name}\" value=\"")).next()?;
+            Some((name.to_owned(), value))
+        })
+        .collect()
 }

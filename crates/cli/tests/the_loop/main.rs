@@ -9,6 +9,7 @@ mod formats;
 mod from_nothing;
 mod harness;
 mod import;
+mod labelling_jobs;
 mod labels;
 mod new_models;
 mod people;

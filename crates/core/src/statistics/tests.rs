@@ -202,3 +202,22 @@ proptest! {
         prop_assert!(more.high - more.low < interval.high - interval.low);
     }
 }
+
+#[test]
+fn the_exact_interval_is_that_of_the_textbooks() {
+    // R: binom.test(c(4, 36))$conf.int, binom.test(0, 10), binom.test(10, 10).
+    for (events, n, low, high) in [
+        (4, 40, 0.027_925, 0.236_637),
+        (0, 10, 0.0, 0.308_497),
+        (10, 10, 0.691_503, 1.0),
+    ] {
+        let interval = clopper_pearson(events, n, 0.95);
+
+        assert!((interval.low - low).abs() < 1e-5, "{events} of {n}: {interval:?}");
+        assert!(
+            (interval.high - high).abs() < 1e-5,
+            "{events} of {n}: {interval:?}"
+        );
+    }
+    assert_eq!(clopper_pearson(0, 0, 0.95), Interval { low: 0.0, high: 1.0 });
+}

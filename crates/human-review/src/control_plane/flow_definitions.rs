@@ -11,9 +11,9 @@ use crate::flows::{Flow, HumanLoopConfig, OutputConfig, Resource};
 
 /// Flow definitions of an account and Region. Source: A2I quotas.
 const MAX_FLOWS: usize = 100;
-const MAX_TITLE_CHARS: usize = 128;
-const MAX_DESCRIPTION_CHARS: usize = 255;
-const MIN_TIME_LIMIT_SECONDS: u32 = 30;
+pub(super) const MAX_TITLE_CHARS: usize = 128;
+pub(super) const MAX_DESCRIPTION_CHARS: usize = 255;
+pub(super) const MIN_TIME_LIMIT_SECONDS: u32 = 30;
 const MAX_KEYWORDS: usize = 5;
 const MAX_KEYWORD_CHARS: usize = 30;
 
@@ -209,13 +209,7 @@ impl Config {
                 &rule,
             ));
         }
-        if let Some(keywords) = &self.task_keywords {
-            let is_one = |keyword: &String| (1..=MAX_KEYWORD_CHARS).contains(&keyword.chars().count());
-            if !(1..=MAX_KEYWORDS).contains(&keywords.len()) || !keywords.iter().all(is_one) {
-                let rule = "Member must have 1 to 5 keywords of 1 to 30 characters";
-                return Err(invalid(&keywords.join(","), &member("taskKeywords"), rule));
-            }
-        }
+        checked_keywords(self.task_keywords.as_deref(), &member("taskKeywords"))?;
         Ok(HumanLoopConfig {
             workteam_arn: required(self.workteam_arn, &member("workteamArn"))?,
             human_task_ui_arn: required(self.human_task_ui_arn, &member("humanTaskUiArn"))?,
@@ -265,7 +259,7 @@ impl Output {
     }
 }
 
-fn checked_role(role: Option<String>) -> Result<String, ControlError> {
+pub(super) fn checked_role(role: Option<String>) -> Result<String, ControlError> {
     let role = required(role, "roleArn")?;
     let parts: Vec<&str> = role.splitn(6, ':').collect();
     let is_role = matches!(parts[..], ["arn", partition, "iam", "", account, name]
@@ -275,4 +269,16 @@ fn checked_role(role: Option<String>) -> Result<String, ControlError> {
     is_role
         .then(|| role.clone())
         .ok_or_else(|| invalid(&role, "roleArn", rule))
+}
+
+pub(super) fn checked_keywords(keywords: Option<&[String]>, member: &str) -> Result<(), ControlError> {
+    let Some(keywords) = keywords else {
+        return Ok(());
+    };
+    let is_one = |keyword: &String| (1..=MAX_KEYWORD_CHARS).contains(&keyword.chars().count());
+    if !(1..=MAX_KEYWORDS).contains(&keywords.len()) || !keywords.iter().all(is_one) {
+        let rule = "Member must have 1 to 5 keywords of 1 to 30 characters";
+        return Err(invalid(&keywords.join(","), member, rule));
+    }
+    Ok(())
 }

@@ -99,6 +99,10 @@ impl Loops {
         if self.latest_content(human_loop, worker_id).await?.as_ref() == Some(&answer.content) {
             return Ok(());
         }
+        if human_loop.is_of_labelling_job() && !human_loop.status.is_in_flight() {
+            // Its answers are on their way into the job's output.
+            return Err(LoopError::Refused(Refusal::Closed));
+        }
 
         let answer_id = Uuid::new_v4().simple().to_string();
         self.records
@@ -115,6 +119,9 @@ impl Loops {
             .await?;
         if current.answers.iter().any(|entry| entry.answer_id == answer_id) {
             return Ok(());
+        }
+        if current.is_of_labelling_job() {
+            return Err(LoopError::Refused(Refusal::Closed));
         }
         let input = self.input(&current).await?;
         let key = correction_key(&self.flow_definition_arn, &current, &answer);

@@ -5,6 +5,10 @@ use chrono::{DateTime, Utc};
 use super::{LoopError, Loops};
 use crate::human_loop::HumanLoop;
 use crate::marks::Mark;
+use crate::output::Answer;
+
+/// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
+const LISTED_AT_ONCE: usize = 1_000;
 
 impl Loops {
     /// Ends all leases of a loop, so that anybody may take it. Who had it open may still answer while nobody else has.
@@ -31,5 +35,31 @@ impl Loops {
         Ok(in_flight
             .filter(|human_loop| human_loop.status.is_in_flight())
             .collect())
+    }
+
+    /// Returns the names of all loops in flight, by their marks alone: a request for each thousand.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn waiting_names(&self) -> Result<Vec<String>, LoopError> {
+        let (mut names, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
+            names.extend(page.marks.into_iter().map(|mark| mark.name));
+            match page.last {
+                Some(last) => after = last,
+                None => return Ok(names),
+            }
+        }
+    }
+
+    /// Returns the answers to a loop, in the order in which they came.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn answers_of(&self, human_loop: &HumanLoop) -> Result<Vec<Answer>, LoopError> {
+        Ok(self.records.answers(human_loop, &[]).await?)
     }
 }

@@ -65,7 +65,7 @@ impl Loops {
         human_loop: &HumanLoop,
         at_hand: &[(&str, &Answer)],
     ) -> Result<(), LoopError> {
-        if human_loop.answers.is_empty() {
+        if human_loop.answers.is_empty() || human_loop.is_of_labelling_job() {
             return Ok(());
         }
         let input = self.input(human_loop).await?;
@@ -102,7 +102,7 @@ impl Loops {
         human_loop: &HumanLoop,
         prefix: &str,
     ) -> Result<Option<Value>, LoopError> {
-        if human_loop.status.is_in_flight() {
+        if human_loop.status.is_in_flight() || human_loop.is_of_labelling_job() {
             return Ok(None);
         }
         let bucket = self.outputs.of(human_loop).await?;

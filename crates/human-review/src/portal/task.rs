@@ -206,6 +206,9 @@ impl Portal<'_> {
     /// Returns the input of a loop as its page shows it today, with the choices of the current label set.
     pub(super) async fn shown(&self, human_loop: &HumanLoop) -> Result<Value, PortalError> {
         let input = self.loops.input(human_loop).await?;
+        if human_loop.is_of_labelling_job() {
+            return Ok(input); // Its choices are the job's.
+        }
         let set = self.label_sets.current().await?;
         let choices = set.map(|set| {
             let started_with = input["labels"].as_array().into_iter().flatten();
@@ -266,7 +269,8 @@ impl Portal<'_> {
         } else {
             check_answer(&answer, &input)?;
         }
-        if let Some(set) = self.label_sets.current().await?
+        if !human_loop.is_of_labelling_job()
+            && let Some(set) = self.label_sets.current().await?
             && let Some(fate) = not_in_use(&answer, &input, &set)
         {
             return Err(PortalError::LabelNotInUse(fate));

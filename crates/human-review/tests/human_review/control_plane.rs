@@ -314,7 +314,7 @@ async fn requests_that_break_a_rule_are_refused_by_member_and_reason() {
     );
     let own = made(&review, "DescribeFlowDefinition", own).await;
     assert_eq!(own["FlowDefinitionArn"], FLOW);
-    let unknown = refused(&review, "CreateLabelingJob", json!({})).await;
+    let unknown = refused(&review, "CreateTrainingJob", json!({})).await;
     assert_eq!(unknown.0, "UnknownOperationException");
 }
 

@@ -10,18 +10,50 @@ use axum::Router;
 use axum::body::Body;
 use chrono::{DateTime, Duration, Utc};
 use human_review::{Config, HumanReview};
-use local_aws::iam::Iam;
+use local_aws::iam::{Iam, Principal};
 use local_aws::invocation_queue::InvocationQueue;
 use local_aws::s3::{BucketSpec, S3};
 use local_aws::store::Store;
 use local_aws::transport::sdk_config;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 pub const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tc-review";
 pub const BUCKET: &str = "review-bucket";
 pub const TRAINING_BUCKET: &str = "training-bucket";
 pub const FEEDBACK_BUCKET: &str = "feedback-bucket";
 pub const PORTAL_URL: &str = "https://portal.example/dev";
+
+/// Returns what STS answers to whoever assumes a role.
+fn assumed(iam: &Iam) -> String {
+    let role = "arn:aws:iam::123456789012:role/labels";
+    let credentials = iam
+        .assume_role(&Principal::Root, role)
+        .expect("a role of the user");
+    format!(
+        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+         <Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
+         <SessionToken>{}</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials>\
+         <AssumedRoleUser><AssumedRoleId>A:b</AssumedRoleId><Arn>{role}</Arn></AssumedRoleUser>\
+         </AssumeRoleResult></AssumeRoleResponse>",
+        credentials.access_key_id, credentials.secret_access_key, credentials.session_token,
+    )
+}
+
+fn sdk(router: Router) -> aws_config::SdkConfig {
+    sdk_config(router, Credentials::from_keys("test", "test", None))
+}
+
+/// Returns a configuration with which roles can be assumed, which takes the time.
+async fn assuming(router: Router) -> aws_config::SdkConfig {
+    let plain = sdk(router);
+    let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .region(plain.region().cloned())
+        .credentials_provider(plain.credentials_provider().expect("credentials"))
+        .endpoint_url(local_aws::transport::ENDPOINT_URL)
+        .http_client(plain.http_client().expect("a client"));
+    loader.load().await
+}
 
 pub fn config() -> Config {
     Config {
@@ -59,6 +91,8 @@ pub struct Review {
     pub s3: aws_sdk_s3::Client,
     pub reads: Arc<AtomicUsize>,
     pub lists: Arc<AtomicUsize>,
+    router: Router,
+    iam: Arc<Iam>,
     lost: Arc<Mutex<Option<&'static str>>>,
     clock: Cell<DateTime<Utc>>,
     _folder: tempfile::TempDir,
@@ -73,7 +107,8 @@ impl Review {
         let folder = tempfile::tempdir().expect("folder");
         let store = Arc::new(Store::open(folder.path()).expect("store"));
         let queue = InvocationQueue::new(store.clone());
-        let service = S3::new(store, Arc::new(Iam::default()), queue, "us-east-1".into()).expect("s3");
+        let iam = Arc::new(Iam::default());
+        let service = S3::new(store, iam.clone(), queue, "us-east-1".into()).expect("s3");
         for name in [BUCKET, TRAINING_BUCKET, FEEDBACK_BUCKET] {
             let bucket = BucketSpec {
                 name: name.into(),
@@ -104,8 +139,10 @@ impl Review {
                 response
             }
         });
-        let s3 = aws_sdk_s3::Client::new(&sdk_config(router, Credentials::from_keys("test", "test", None)));
+        let s3 = aws_sdk_s3::Client::new(&sdk(router.clone()));
         Self {
+            router,
+            iam,
             function: Arc::new(HumanReview::new(config, s3.clone(), b"a secret of the test")),
             s3,
             reads,
@@ -133,6 +170,47 @@ impl Review {
         let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
         Self {
             function: Arc::new(function.with_event_bus(bus)),
+            ..review
+        }
+    }
+
+    /// As [`with`](Self::with), in an account whose roles may be assumed and whose functions answer so; one that answers
+    /// with nothing has failed.
+    pub async fn with_functions(
+        config: Config,
+        answer: impl Fn(&str, Value) -> Option<Value> + Send + Sync + 'static,
+    ) -> Self {
+        let review = Self::with(config.clone());
+        let (s3, answer, iam) = (review.router.clone(), Arc::new(answer), review.iam.clone());
+        let router = Router::new().fallback(move |request: http::Request<Body>| {
+            let (s3, answer, iam) = (s3.clone(), answer.clone(), iam.clone());
+            async move {
+                let path = request.uri().path().to_owned();
+                if path == "/" {
+                    return http::Response::new(Body::from(assumed(&iam)));
+                }
+                let Some(function) = path.strip_prefix("/2015-03-31/functions/") else {
+                    let response: Result<_, std::convert::Infallible> = s3.oneshot(request).await;
+                    return response.unwrap_or_else(|never| match never {});
+                };
+                let bytes = axum::body::to_bytes(request.into_body(), usize::MAX)
+                    .await
+                    .expect("a body");
+                let event = serde_json::from_slice(&bytes).expect("an event");
+                let function =
+                    percent_encoding::percent_decode_str(function.trim_end_matches("/invocations"));
+                match answer(&function.decode_utf8_lossy(), event) {
+                    Some(answer) => http::Response::new(Body::from(answer.to_string())),
+                    None => {
+                        let failed = http::Response::builder().header("x-amz-function-error", "Unhandled");
+                        failed.body(Body::from("{}")).expect("a response")
+                    }
+                }
+            }
+        });
+        let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
+        Self {
+            function: Arc::new(function.assuming_roles(assuming(router).await)),
             ..review
         }
     }

@@ -11,6 +11,8 @@ mod crashes;
 mod events;
 mod harness;
 mod label_changes;
+mod labelling_job_requests;
+mod labelling_jobs;
 mod life_cycle;
 mod own_pages;
 mod portal;

@@ -1,0 +1,251 @@
+//! Having labels looked at again: a random share of them becomes a labelling job, whose output says how many are wrong.
+//!
+//! The job is the review service's own, by `CreateLabelingJob`: the label that is there is chosen already, whoever gave it
+//! is not asked, and what another reviewer holds right is written beside it.
+
+mod report;
+mod rows;
+
+use active_learning_aws::bucket::{Bucket, JSON, JSON_LINES};
+use active_learning_aws::label_set::LabelSets;
+use clap::{Args, Subcommand};
+use human_review::operations::Operation;
+use serde_json::{Value, json};
+
+use crate::{outputs::StackOutputs, place::Place, portal_function::PortalFunction};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Label attribute of what is looked at.
+const BEFORE: &str = "label";
+/// Label attribute of what it should be.
+const AFTER: &str = "audited";
+/// Role that a job takes on one machine, where roles that no template made may do what the user may.
+const LOCAL_ROLE: &str = "arn:aws:iam::000000000000:role/audit";
+/// Seconds for which a task belongs to the reviewer who opened it.
+const TIME_LIMIT_SECONDS: u32 = 3_600;
+/// The functions of Ground Truth that stand for the built-in behaviour; the account does not matter.
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:432418664414:function";
+
+/// The command `audit`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Training bucket of a stack on AWS (output TrainingS3Bucket) [default: the running local stack]
+    #[arg(long, global = true)]
+    bucket: Option<String>,
+    /// Function of the portal of a stack on AWS (output ReviewPortalFunction) [default: the running local stack's]
+    #[arg(long, global = true, value_name = "NAME", requires = "bucket")]
+    function: Option<String>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Draws labelled texts at random and asks reviewers about them again
+    #[command(after_help = "Example: active-learning audit start spring --output s3://my-audits --share 0.1")]
+    Start(Start),
+    /// Says how many labels are wrong, with an exact interval: in all, by label and by reviewer
+    #[command(after_help = "Example: active-learning audit report spring --output s3://my-audits")]
+    Report {
+        /// Name of the audit
+        name: String,
+        /// Where it was put
+        #[arg(long, value_name = "S3_URI")]
+        output: String,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Start {
+    /// Name of the audit: letters, digits and hyphens
+    name: String,
+    /// Where its input and output go, in a bucket of your own
+    #[arg(long, value_name = "S3_URI")]
+    output: String,
+    /// Share of the labelled texts that is looked at, from 0 to 1
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
+    share: f64,
+    /// Only texts with this label; may be given several times
+    #[arg(long, value_name = "NAME")]
+    label: Vec<String>,
+    /// Reviewers who look at each
+    #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=9))]
+    reviewers: u8,
+    /// Role with whose rights the job reads and writes there; needed on AWS
+    #[arg(long, value_name = "ARN")]
+    role_arn: Option<String>,
+}
+
+/// Does what was asked; `stack` finds the running stack.
+///
+/// # Errors
+///
+/// When no stack runs, a bucket cannot be read or written, or the review service refuses; in words.
+pub async fn execute(
+    options: Options,
+    stack: impl FnOnce() -> Result<StackOutputs, Failure>,
+) -> Result<(), Failure> {
+    let running = match (&options.bucket, &options.function) {
+        (Some(_), Some(_)) => None,
+        (Some(_), None) => return Err("name the portal's function with --function".into()),
+        (None, _) => Some(stack()?),
+    };
+    let portal = match (&running, options.function) {
+        (Some(stack), _) => PortalFunction::of_stack(stack).await?,
+        (None, function) => PortalFunction::on_aws(function.unwrap_or_default()).await,
+    };
+    let no_stack = || Err::<StackOutputs, Failure>("no stack runs".into());
+    let place = match running {
+        Some(stack) => Place::of(None, None, || Ok(stack)).await?,
+        None => Place::of(options.bucket.as_deref(), None, no_stack).await?,
+    };
+    match options.action {
+        Action::Start(start) => begin(&place, &portal, options.bucket.is_none(), start).await,
+        Action::Report { name, output, json } => {
+            let folder = Folder::of(&place, &output, &name)?;
+            report::print(&folder, &portal, &name, json).await
+        }
+    }
+}
+
+/// Where an audit lies.
+struct Folder {
+    bucket: Bucket,
+    /// What its keys begin with, a slash at the end.
+    prefix: String,
+}
+
+impl Folder {
+    fn of(place: &Place, output: &str, name: &str) -> Result<Self, Failure> {
+        let rest = output
+            .strip_prefix("s3://")
+            .unwrap_or_default()
+            .trim_end_matches('/');
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(format!("--output `{output}` is not s3:// with a bucket").into());
+        }
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}/")
+        };
+        Ok(Self {
+            bucket: place.training.other(bucket),
+            prefix: format!("{prefix}{name}/"),
+        })
+    }
+
+    fn uri(&self, name: &str) -> String {
+        self.bucket.uri(&self.key(name))
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: Start) -> Result<(), Failure> {
+    if !(start.share > 0.0 && start.share <= 1.0) {
+        return Err(format!("--share {} is not above 0 and at most 1", start.share).into());
+    }
+    if place.several_labels {
+        return Err("texts of this stack may have several labels: audits are of one".into());
+    }
+    let role = match (start.role_arn, is_local) {
+        (Some(role), _) => role,
+        (None, true) => LOCAL_ROLE.to_owned(),
+        (None, false) => return Err("name the role of the job with --role-arn".into()),
+    };
+    let set = LabelSets::new(place.training.clone()).current().await?;
+    let set = set.ok_or("there are no labels yet")?;
+    let all = rows::labelled(&place.training, &set, &start.label).await?;
+    let drawn = rows::draw(&all, start.share, &start.name);
+    if drawn.is_empty() {
+        return Err("no text with one label of people was found".into());
+    }
+
+    let folder = Folder::of(place, &start.output, &start.name)?;
+    let labels: Vec<&str> = set.active().collect();
+    let choices: Vec<Value> = labels.iter().map(|label| json!({ "label": label })).collect();
+    let manifest: String = drawn
+        .iter()
+        .map(|row| format!("{}\n", row.line(&labels)))
+        .collect();
+    let categories = json!({
+        "document-version": "2018-11-28", "labels": choices, "auditLabelAttributeName": BEFORE,
+    });
+    folder
+        .bucket
+        .put(&folder.key("audit/in.manifest"), JSON_LINES, manifest)
+        .await?;
+    folder
+        .bucket
+        .put(&folder.key("audit/labels.json"), JSON, categories.to_string())
+        .await?;
+
+    let team = own_team(portal).await?;
+    let request = request(
+        &start.name,
+        start.output.trim_end_matches('/'),
+        &folder,
+        &role,
+        &team,
+        start.reviewers,
+    );
+    control_plane(portal, "CreateLabelingJob", request).await?;
+    println!(
+        "{} of {} labelled texts wait for another reviewer in the portal. When they are done:\n  \
+         active-learning audit report {} --output {}",
+        drawn.len(),
+        all.len(),
+        start.name,
+        start.output
+    );
+    Ok(())
+}
+
+fn request(name: &str, output: &str, folder: &Folder, role: &str, team: &str, reviewers: u8) -> Value {
+    json!({
+        "LabelingJobName": name,
+        "LabelAttributeName": AFTER,
+        "InputConfig": { "DataSource": { "S3DataSource": { "ManifestS3Uri": folder.uri("audit/in.manifest") } } },
+        "OutputConfig": { "S3OutputPath": output },
+        "RoleArn": role,
+        "LabelCategoryConfigS3Uri": folder.uri("audit/labels.json"),
+        "HumanTaskConfig": {
+            "WorkteamArn": team,
+            "UiConfig": {},
+            "PreHumanTaskLambdaArn": format!("{FUNCTION}:PRE-AdjustmentTextMultiClass"),
+            "AnnotationConsolidationConfig":
+                { "AnnotationConsolidationLambdaArn": format!("{FUNCTION}:ACS-AdjustmentTextMultiClass") },
+            "TaskTitle": "Is the label right?",
+            "TaskDescription": "Choose another label if the one that is there is wrong.",
+            "NumberOfHumanWorkersPerDataObject": reviewers,
+            "TaskTimeLimitInSeconds": TIME_LIMIT_SECONDS,
+        },
+    })
+}
+
+/// Returns the team of the stack, of whom everybody who may sign in is one.
+async fn own_team(portal: &PortalFunction) -> Result<String, Failure> {
+    let teams = control_plane(portal, "ListWorkteams", json!({})).await?;
+    let arn = teams["Workteams"][0]["WorkteamArn"].as_str();
+    Ok(arn.ok_or("the review service has no team")?.to_owned())
+}
+
+async fn control_plane(portal: &PortalFunction, call: &str, request: Value) -> Result<Value, Failure> {
+    let call = call.to_owned();
+    let mut answer = portal.call(&Operation::ControlPlane { call, request }).await?;
+    match answer["status"].as_u64() {
+        Some(200) => Ok(answer["body"].take()),
+        _ => {
+            let reason = answer["body"]["message"].as_str().unwrap_or("it gave no reason");
+            Err(format!("the review service refused: {reason}").into())
+        }
+    }
+}

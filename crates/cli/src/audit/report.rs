@@ -1,0 +1,180 @@
+//! What an audit says of the labels.
+
+use std::collections::BTreeMap;
+
+use active_learning_aws::bucket::MAX_DOCUMENT_BYTES;
+use active_learning_core::labels::label_audit::{CONFIDENCE, ErrorRate, LabelAudit};
+use human_review::members::MemberPage;
+use human_review::operations::Operation;
+use serde_json::{Value, json};
+
+use super::{AFTER, BEFORE, Failure, Folder, control_plane};
+use crate::portal_function::PortalFunction;
+
+/// Prints the report of an audit, as far as it is.
+pub(super) async fn print(
+    folder: &Folder,
+    portal: &PortalFunction,
+    name: &str,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let job = control_plane(portal, "DescribeLabelingJob", json!({ "LabelingJobName": name })).await?;
+    let status = job["LabelingJobStatus"].as_str().unwrap_or_default();
+    let object = folder
+        .bucket
+        .read(
+            &folder.key("manifests/output/output.manifest"),
+            MAX_DOCUMENT_BYTES,
+        )
+        .await?;
+    let Some(object) = object else {
+        let reason = job["FailureReason"]
+            .as_str()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        let counters = &job["LabelCounters"];
+        return Err(format!(
+            "the audit {name} is {status}{reason}: {} texts have been looked at, {} wait",
+            counters["TotalLabeled"], counters["Unlabeled"]
+        )
+        .into());
+    };
+    let lines = object
+        .bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    let lines: Vec<Value> = lines.map(serde_json::from_slice).collect::<Result<_, _>>()?;
+    let names = names(portal).await?;
+    let audit = audit_of(&lines, &names);
+    match as_json {
+        true => println!("{}", serde_json::to_string_pretty(&document(name, &audit))?),
+        false => print!("{}", text(name, lines.len(), &audit)),
+    }
+    Ok(())
+}
+
+/// Returns the names of who may sign in, by worker id.
+async fn names(portal: &PortalFunction) -> Result<BTreeMap<String, String>, Failure> {
+    let (mut names, mut after) = (BTreeMap::new(), Some(String::new()));
+    while let Some(from) = after {
+        let answer = portal.call(&Operation::ListReviewers { after: from }).await?;
+        let page: MemberPage = serde_json::from_value(answer)?;
+        let reviewers = page.reviewers.into_iter();
+        names.extend(reviewers.map(|listed| (listed.worker_id, listed.member.name)));
+        after = page.next;
+    }
+    Ok(names)
+}
+
+fn audit_of(lines: &[Value], names: &BTreeMap<String, String>) -> LabelAudit {
+    let mut audit = LabelAudit::default();
+    for line in lines {
+        let class = |attribute: &str| line[format!("{attribute}-metadata")]["class-name"].as_str();
+        let (Some(before), Some(after)) = (class(BEFORE), class(AFTER)) else {
+            continue;
+        };
+        let reviewers = line["reviewers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        let named = reviewers.map(|worker| names.get(worker).map_or(worker, String::as_str));
+        audit.add(before, after, named);
+    }
+    audit
+}
+
+fn document(name: &str, audit: &LabelAudit) -> Value {
+    let of = |rate: &ErrorRate| {
+        let interval = rate.interval();
+        json!({
+            "audited": rate.audited, "wrong": rate.wrong, "errorRate": rate.rate(),
+            "low": interval.low, "high": interval.high,
+        })
+    };
+    let all = |rates: &BTreeMap<String, ErrorRate>| -> BTreeMap<String, Value> {
+        rates
+            .iter()
+            .map(|(name, rate)| (name.clone(), of(rate)))
+            .collect()
+    };
+    let mut changes = Vec::new();
+    for ((before, after), count) in &audit.changes {
+        changes.push(json!({ "before": before, "after": after, "count": count }));
+    }
+    json!({
+        "name": name,
+        "confidence": CONFIDENCE,
+        "all": of(&audit.all),
+        "byLabel": all(&audit.by_label),
+        "byReviewer": all(&audit.by_reviewer),
+        "changes": changes,
+    })
+}
+
+fn text(name: &str, lines: usize, audit: &LabelAudit) -> String {
+    let mut text = format!(
+        "Audit {name}: {} of {lines} texts were looked at again, {} labels were wrong.\n\n",
+        audit.all.audited, audit.all.wrong
+    );
+    text.push_str(&row("", &audit.all, true));
+    for (title, rates) in [("label", &audit.by_label), ("reviewer", &audit.by_reviewer)] {
+        if !rates.is_empty() {
+            text.push_str(&format!("\n{title}\n"));
+        }
+        for (name, rate) in rates {
+            text.push_str(&row(name, rate, false));
+        }
+    }
+    if !audit.changes.is_empty() {
+        text.push_str("\nchanged\n");
+    }
+    for ((before, after), count) in &audit.changes {
+        text.push_str(&format!("  {before} -> {after}: {count}\n"));
+    }
+    text.push_str("\nThe ranges hold the true error rate with 95 % confidence (exact, Clopper-Pearson).\n");
+    text
+}
+
+fn row(name: &str, rate: &ErrorRate, is_total: bool) -> String {
+    let name = if is_total { "all labels" } else { name };
+    let (percent, interval) = (|share: f64| 100.0 * share, rate.interval());
+    format!(
+        "  {name:<24} {:>5} of {:>5} wrong {:>6.1} %  ({:.1} % to {:.1} %)\n",
+        rate.wrong,
+        rate.audited,
+        percent(rate.rate().unwrap_or_default()),
+        percent(interval.low),
+        percent(interval.high),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_the_exact_interval_by_label_and_reviewer() {
+        let line = |before: &str, after: &str| {
+            json!({
+                "label-metadata": { "class-name": before }, "audited-metadata": { "class-name": after },
+                "reviewers": ["w-1"],
+            })
+        };
+        let mut lines = vec![line("World", "World"); 36];
+        lines.extend(vec![line("World", "Sports"); 4]);
+        lines.push(json!({ "label-metadata": { "class-name": "World" } }));
+
+        let audit = audit_of(&lines, &BTreeMap::from([("w-1".to_owned(), "ann".to_owned())]));
+
+        let text = text("spring", lines.len(), &audit);
+        assert!(
+            text.contains("40 of 41 texts were looked at again, 4 labels were wrong"),
+            "{text}"
+        );
+        assert!(text.contains("10.0 %  (2.8 % to 23.7 %)"), "{text}");
+        assert!(text.contains("World -> Sports: 4"), "{text}");
+        let document = document("spring", &audit);
+        assert_eq!(document["byReviewer"]["ann"]["wrong"], 4);
+    }
+}

@@ -1,0 +1,196 @@
+//! Labelling jobs on the wire: `CreateLabelingJob`, `DescribeLabelingJob`, `ListLabelingJobs`, `StopLabelingJob`.
+
+use active_learning_aws::bucket::Created;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::labeling_job_request::CreateJob;
+use super::listing::ListRequest;
+use super::{ControlError, ControlPlane, checked_name, epoch, invalid};
+use crate::flows::Resource;
+use crate::labelling_jobs::record::{Job, JobStatus, Template};
+
+/// Labelling jobs of a stack that are not final. Source: Ground Truth quotas, concurrent jobs of a Region.
+const MAX_OPEN_JOBS: usize = 20;
+const STATUSES: [JobStatus; 6] = [
+    JobStatus::Initializing,
+    JobStatus::InProgress,
+    JobStatus::Completed,
+    JobStatus::Failed,
+    JobStatus::Stopping,
+    JobStatus::Stopped,
+];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct OneJob {
+    labeling_job_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListJobs {
+    #[serde(flatten)]
+    list: ListRequest,
+    status_equals: Option<String>,
+    last_modified_time_after: Option<f64>,
+    last_modified_time_before: Option<f64>,
+}
+
+impl ControlPlane<'_> {
+    pub(super) async fn create_job(&self, request: Value) -> Result<Value, ControlError> {
+        let checked: CreateJob =
+            serde_json::from_value(request.clone()).map_err(ControlError::Serialization)?;
+        let checked = checked.checked()?;
+        self.check_workteam(&checked.workteam).await?;
+        let mut settings = checked.settings;
+        if let Some(arn) = &checked.human_task_ui {
+            settings.template = match self.template_key(arn).await? {
+                key if key.is_empty() => Template::BuiltIn,
+                key => Template::Key(key),
+            };
+        }
+        let name = checked.name;
+        let taken = || ControlError::InUse(format!("A labeling job with the name {name} already exists."));
+        if self.jobs.find(&name).await?.is_some() {
+            return Err(taken());
+        }
+        let all = self.flows.all::<Job>().await?;
+        if all.iter().filter(|job| !job.status.is_final()).count() >= MAX_OPEN_JOBS {
+            let message = format!("There are {MAX_OPEN_JOBS} labeling jobs in progress already.");
+            return Err(ControlError::LimitExceeded(message));
+        }
+
+        let job = Job {
+            arn: self.flows.arn("labeling-job", &name),
+            name: name.clone(),
+            created_at: self.now,
+            modified_at: self.now,
+            status: JobStatus::Initializing,
+            failure: None,
+            request,
+            settings,
+            categories: Default::default(),
+            template_key: String::new(),
+            parts: Vec::new(),
+            automation: None,
+            lease: None,
+        };
+        match self.jobs.create(&job).await? {
+            Created::Created => Ok(json!({ "LabelingJobArn": job.arn })),
+            Created::Exists => Err(taken()),
+        }
+    }
+
+    pub(super) async fn describe_job(&self, request: OneJob) -> Result<Value, ControlError> {
+        let job = self.job(request).await?;
+        let mut description = summary(&job);
+        for member in [
+            "LabelAttributeName",
+            "InputConfig",
+            "OutputConfig",
+            "RoleArn",
+            "LabelCategoryConfigS3Uri",
+            "StoppingConditions",
+            "LabelingJobAlgorithmsConfig",
+            "HumanTaskConfig",
+            "Tags",
+        ] {
+            if let Some(value) = job.request.get(member).filter(|value| !value.is_null()) {
+                description[member] = value.clone();
+            }
+        }
+        for member in [
+            "WorkteamArn",
+            "PreHumanTaskLambdaArn",
+            "AnnotationConsolidationLambdaArn",
+        ] {
+            description.as_object_mut().map(|members| members.remove(member));
+        }
+        description["JobReferenceCode"] = json!(job.short_id());
+        Ok(description)
+    }
+
+    pub(super) async fn list_jobs(&self, request: ListJobs) -> Result<Value, ControlError> {
+        if let Some(status) = &request.status_equals
+            && !STATUSES.iter().any(|known| known.as_str() == status)
+        {
+            let known = STATUSES.map(JobStatus::as_str).join(", ");
+            let rule = format!("Member must satisfy enum value set: [{known}]");
+            return Err(invalid(status, "statusEquals", &rule));
+        }
+        let jobs = self.flows.all::<Job>().await?;
+        let wanted = jobs.into_iter().filter(|job| request.wants(job)).collect();
+        let page = request.list.page(wanted)?;
+        let summaries: Vec<Value> = page.items.iter().map(summary).collect();
+        Ok(json!({ "LabelingJobSummaryList": summaries, "NextToken": page.next_token }))
+    }
+
+    pub(super) async fn stop_job(&self, request: OneJob) -> Result<Value, ControlError> {
+        let name = checked_name(request.labeling_job_name, "labelingJobName", true)?;
+        match self.jobs.stop(&name, self.now).await? {
+            None => Err(no_job(&name)),
+            Some(status) if status.is_final() => {
+                let message = format!(
+                    "The request was rejected because the labeling job {name} is in status {}.",
+                    status.as_str()
+                );
+                Err(ControlError::Validation(message))
+            }
+            Some(_) => Ok(json!({})),
+        }
+    }
+
+    async fn job(&self, request: OneJob) -> Result<Job, ControlError> {
+        let name = checked_name(request.labeling_job_name, "labelingJobName", true)?;
+        self.jobs.find(&name).await?.ok_or_else(|| no_job(&name))
+    }
+}
+
+impl ListJobs {
+    fn wants(&self, job: &Job) -> bool {
+        let time = job.modified_at.timestamp_millis() as f64 / 1_000.0;
+        self.status_equals
+            .as_ref()
+            .is_none_or(|status| status == job.status.as_str())
+            && self.last_modified_time_after.is_none_or(|after| time >= after)
+            && self.last_modified_time_before.is_none_or(|before| time < before)
+    }
+}
+
+fn no_job(name: &str) -> ControlError {
+    ControlError::NotFound(format!("Labeling job {name} does not exist."))
+}
+
+fn summary(job: &Job) -> Value {
+    let counts = job.counts();
+    let config = &job.request["HumanTaskConfig"];
+    let mut summary = json!({
+        "LabelingJobName": job.name(),
+        "LabelingJobArn": job.arn,
+        "CreationTime": epoch(job.created_at),
+        "LastModifiedTime": epoch(job.modified_at),
+        "LabelingJobStatus": job.status.as_str(),
+        "LabelCounters": {
+            "TotalLabeled": counts.human + counts.machine,
+            "HumanLabeled": counts.human,
+            "MachineLabeled": counts.machine,
+            "FailedNonRetryableError": counts.failed,
+            "Unlabeled": counts.waiting + counts.withheld + counts.asked + counts.passed,
+        },
+        "WorkteamArn": config["WorkteamArn"],
+        "InputConfig": job.request["InputConfig"],
+        "LabelingJobOutput": { "OutputDatasetS3Uri": job.output_manifest() },
+    });
+    let consolidation = &config["AnnotationConsolidationConfig"]["AnnotationConsolidationLambdaArn"];
+    for (member, value) in [
+        ("PreHumanTaskLambdaArn", &config["PreHumanTaskLambdaArn"]),
+        ("AnnotationConsolidationLambdaArn", consolidation),
+        ("FailureReason", &json!(job.failure)),
+    ] {
+        if !value.is_null() {
+            summary[member] = value.clone();
+        }
+    }
+    summary
+}

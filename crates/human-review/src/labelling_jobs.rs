@@ -1,0 +1,209 @@
+//! Labelling jobs: SageMaker Ground Truth's job for texts, without Ground Truth.
+//!
+//! A job reads an input manifest, asks reviewers in the portal about its objects, consolidates what they answer and
+//! writes an augmented manifest. No process waits for it: each run of [`Jobs::drive`] does what is due, and is called
+//! when a job is created or stopped, when one of its tasks ends, and by the schedule.
+//!
+//! | object in the review bucket, below `human-review/` | holds |
+//! |---|---|
+//! | `labelling-jobs/<job>.json` | the job, a summary of each part, and who drives it |
+//! | `open-labelling-jobs/<job>` | empty mark of a job that is not final |
+//! | `labelling-job-input/<job>/<part>.jsonl` | input lines, 100 a part |
+//! | `labelling-job-objects/<job>/<part>.json` | what became of each |
+//!
+//! One run at a time drives a job, by a lease in its document; a part is written only over the version that was read.
+//! Names of human loops come from job and object, so that a run that was cut off asks nothing twice.
+
+mod access;
+pub mod audits;
+pub mod automation;
+mod beginning;
+pub mod categories;
+mod collecting;
+pub mod consolidation;
+mod drive;
+mod finishing;
+pub mod functions;
+mod leasing;
+pub mod manifest;
+pub mod objects;
+mod opening;
+pub mod record;
+
+use active_learning_aws::bucket::{Bucket, BucketError, Change, Created};
+use active_learning_aws::event_bus::{Event, EventBus};
+use active_learning_aws::failure::chain;
+use aws_config::SdkConfig;
+use chrono::{DateTime, Utc};
+use lambda_runtime::tracing::{error, warn};
+use serde_json::{Value, json};
+
+pub use access::split_uri;
+pub use drive::Driven;
+use record::{Job, JobStatus, OPEN_FOLDER, job_key, open_mark};
+
+use crate::HumanReview;
+use crate::loops::Loops;
+
+/// The shipped template of text labelling.
+pub const BUILT_IN_TEMPLATE: &str = include_str!("../templates/labelling_job.liquid.html");
+/// Source of the events of jobs.
+const SOURCE: &str = "active-learning.human-review";
+/// That there is more to do of a job now; a rule of the stack brings it back to this function.
+const GOES_ON: &str = "Labeling Job Goes On";
+/// That the status of a job has changed. Source: EventBridge events of SageMaker.
+const STATE_CHANGE: &str = "SageMaker Ground Truth Labeling Job State Change";
+/// What separates scope and name in the ARN of a job.
+pub const JOB_ARN_PART: &str = ":labeling-job/";
+
+/// The labelling jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct Jobs<'a> {
+    /// The review bucket.
+    pub bucket: &'a Bucket,
+    /// The human loops.
+    pub loops: &'a Loops,
+    /// Assumes the roles of jobs.
+    pub sdk: Option<&'a SdkConfig>,
+    /// Is told how jobs fare.
+    pub bus: Option<&'a EventBus>,
+}
+
+impl HumanReview {
+    pub(crate) fn jobs(&self) -> Jobs<'_> {
+        Jobs {
+            bucket: &self.bucket,
+            loops: &self.loops,
+            sdk: self.sdk.as_ref(),
+            bus: self.bus.as_ref(),
+        }
+    }
+}
+
+impl Jobs<'_> {
+    /// Returns a job by its name.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn find(&self, name: &str) -> Result<Option<Job>, BucketError> {
+        self.bucket.read_document(&job_key(name)).await
+    }
+
+    /// Writes a job whose name none has, and has it driven.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn create(&self, job: &Job) -> Result<Created, BucketError> {
+        // The mark first: a mark without its job is passed over.
+        let mark = open_mark(&job.name);
+        self.bucket
+            .put(&mark, active_learning_aws::bucket::BINARY, Vec::new())
+            .await?;
+        let created = self.bucket.create_document(&job_key(&job.name), job).await?;
+        if created == Created::Created {
+            self.tell_status(job).await;
+            self.have_driven(job).await;
+        }
+        Ok(created)
+    }
+
+    /// Stops a job; returns the status that it had, or none where there is no such job.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn stop(&self, name: &str, now: DateTime<Utc>) -> Result<Option<JobStatus>, BucketError> {
+        let stop = |job: Option<Job>| {
+            let Some(mut job) = job else {
+                return Change::Leave(None);
+            };
+            let before = job.status;
+            match before {
+                JobStatus::Initializing | JobStatus::InProgress => {
+                    (job.status, job.modified_at) = (JobStatus::Stopping, now);
+                    Change::Write(job.clone(), Some((before, job)))
+                }
+                _ => Change::Leave(Some((before, job))),
+            }
+        };
+        let Some((before, job)) = self.bucket.change(&job_key(name), stop).await? else {
+            return Ok(None);
+        };
+        if job.status != before {
+            self.tell_status(&job).await;
+            self.have_driven(&job).await;
+        }
+        Ok(Some(before))
+    }
+
+    /// Drives every job that is not final; what fails is logged, and due the next time.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`] where the jobs cannot be listed.
+    pub async fn drive_all(&self, now: DateTime<Utc>) -> Result<usize, BucketError> {
+        let open = self.bucket.list(OPEN_FOLDER).await?;
+        for mark in &open {
+            let name = mark.key.strip_prefix(OPEN_FOLDER).unwrap_or_default();
+            self.drive_and_go_on(name, now).await;
+        }
+        Ok(open.len())
+    }
+
+    /// Drives a job, and has it driven again where there was no time for all that is due.
+    pub async fn drive_and_go_on(&self, name: &str, now: DateTime<Utc>) {
+        match Box::pin(self.drive(name, now)).await {
+            Ok(Driven::GoesOn(job)) => self.have_driven(&job).await,
+            Ok(Driven::Done | Driven::Busy) => {}
+            Err(error) => error!(
+                job = name,
+                error = chain(&error),
+                "a labelling job could not be driven"
+            ),
+        }
+    }
+
+    /// Has a job driven by an invocation of its own.
+    async fn have_driven(&self, job: &Job) {
+        // The schedule drives it too, in some minutes.
+        self.tell(job, GOES_ON, json!({ "flowDefinitionArn": job.arn }))
+            .await;
+    }
+
+    async fn tell_status(&self, job: &Job) {
+        self.tell(
+            job,
+            STATE_CHANGE,
+            json!({ "LabelingJobStatus": job.status.as_str() }),
+        )
+        .await;
+    }
+
+    async fn tell(&self, job: &Job, detail_type: &str, detail: Value) {
+        let Some(bus) = self.bus else {
+            return;
+        };
+        let event = Event {
+            source: SOURCE,
+            detail_type,
+            resources: vec![job.arn.clone()],
+            detail: detail.to_string(),
+        };
+        if let Err(error) = bus.put(&event).await {
+            warn!(
+                job = job.name,
+                error = chain(&error),
+                detail_type,
+                "an event of a labelling job is not told"
+            );
+        }
+    }
+}
+
+/// Returns the job that an event of the bus is about: that there is more to do of it, or that one of its tasks has ended.
+pub fn job_of_event(event: &Value) -> Option<&str> {
+    let arn = event["detail"]["flowDefinitionArn"].as_str()?;
+    arn.split_once(JOB_ARN_PART).map(|(_, name)| name)
+}

@@ -1,0 +1,166 @@
+//! What a job does outside the review bucket: with the rights of its role, as Ground Truth does.
+
+use std::time::Duration;
+
+use active_learning_aws::bucket::{Bucket, BucketError, Created};
+use active_learning_aws::failure::Refusal;
+use active_learning_aws::role::assume;
+use aws_config::SdkConfig;
+use aws_sdk_lambda::primitives::Blob;
+use serde_json::Value;
+use tokio::time::timeout;
+
+/// Name of the sessions, in the account's logs.
+const SESSION_NAME: &str = "labelling-job";
+/// How long a function may take.
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// S3's codes that a later try does not change.
+const DEFINITE: [&str; 5] = [
+    "AccessDenied",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "PermanentRedirect",
+    "InvalidBucketName",
+];
+
+/// Why something outside could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// It will not be had later either: the request, or a right, must be changed.
+    #[error("{0}")]
+    Definite(String),
+    /// It may be had later.
+    #[error("{0}")]
+    Passing(String),
+}
+
+/// The rights of a job's role.
+#[derive(Debug)]
+pub struct Access {
+    s3: Bucket,
+    lambda: Option<aws_sdk_lambda::Client>,
+}
+
+impl Access {
+    /// Assumes a role; without a configuration of clients the service uses its own.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::Definite`] where the role cannot be assumed.
+    pub async fn of(own: &Bucket, sdk: Option<&SdkConfig>, role: &str) -> Result<Self, AccessError> {
+        let Some(sdk) = sdk else {
+            return Ok(Self {
+                s3: own.clone(),
+                lambda: None,
+            });
+        };
+        let sdk = assume(sdk, role, SESSION_NAME).await.map_err(|refused| {
+            AccessError::Definite(format!(
+                "{refused}: its trust policy must allow sts:AssumeRole to this service"
+            ))
+        })?;
+        Ok(Self {
+            s3: Bucket::new(aws_sdk_s3::Client::new(&sdk), own.name()),
+            lambda: Some(aws_sdk_lambda::Client::new(&sdk)),
+        })
+    }
+
+    /// Reads an object of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`]; one that is not there is definite.
+    pub async fn read(&self, uri: &str, limit: u64) -> Result<Vec<u8>, AccessError> {
+        let (bucket, key) = self.place(uri)?;
+        match bucket.read(key, limit).await {
+            Ok(Some(object)) => Ok(object.bytes),
+            Ok(None) => Err(AccessError::Definite(format!("{uri} does not exist"))),
+            Err(error) => Err(of_bucket(&error)),
+        }
+    }
+
+    /// Writes an object, over one that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`].
+    pub async fn write(&self, uri: &str, media_type: &str, body: Vec<u8>) -> Result<(), AccessError> {
+        let (bucket, key) = self.place(uri)?;
+        bucket
+            .put(key, media_type, body)
+            .await
+            .map_err(|error| of_bucket(&error))
+    }
+
+    /// Writes an object unless one is there.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`].
+    pub async fn write_once(&self, uri: &str, media_type: &str, body: Vec<u8>) -> Result<(), AccessError> {
+        let (bucket, key) = self.place(uri)?;
+        let created = bucket.create(key, media_type, body).await;
+        created.map(|_: Created| ()).map_err(|error| of_bucket(&error))
+    }
+
+    /// Invokes a function and waits for its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::Definite`] where it may not be invoked or does not exist; a function that fails is passing: it is
+    /// tried again.
+    pub async fn invoke(&self, function: &str, request: &Value) -> Result<Value, AccessError> {
+        let Some(lambda) = &self.lambda else {
+            let reason = format!("{function} cannot be invoked: this service has no client of Lambda");
+            return Err(AccessError::Definite(reason));
+        };
+        let payload = Blob::new(request.to_string());
+        let call = lambda.invoke().function_name(function).payload(payload).send();
+        let answered = timeout(FUNCTION_TIMEOUT, call).await.map_err(|_| {
+            let seconds = FUNCTION_TIMEOUT.as_secs();
+            AccessError::Passing(format!("{function} did not answer within {seconds} s"))
+        })?;
+        let answer = answered.map_err(|error| {
+            let refusal = Refusal::from(error);
+            let reason = format!("{function} could not be invoked: {refusal}");
+            match refusal.code.as_deref() {
+                Some("AccessDeniedException" | "ResourceNotFoundException") => AccessError::Definite(reason),
+                _ => AccessError::Passing(reason),
+            }
+        })?;
+        if answer.function_error.is_some() {
+            // Its message may quote the object: what it says is in its own log.
+            return Err(AccessError::Passing(format!(
+                "{function} has failed: see its log"
+            )));
+        }
+        let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        let reason = || AccessError::Passing(format!("{function} did not answer with JSON"));
+        serde_json::from_slice(&payload).map_err(|_| reason())
+    }
+
+    fn place<'a>(&self, uri: &'a str) -> Result<(Bucket, &'a str), AccessError> {
+        let (bucket, key) = split_uri(uri)
+            .ok_or_else(|| AccessError::Definite(format!("{uri} is not s3:// with a bucket and a key")))?;
+        if bucket == self.s3.name() {
+            let reason = format!("{uri} is in the bucket of the review service: use one of your own");
+            return Err(AccessError::Definite(reason));
+        }
+        Ok((self.s3.other(bucket), key))
+    }
+}
+
+/// Returns bucket and key of a URI.
+pub fn split_uri(uri: &str) -> Option<(&str, &str)> {
+    let (bucket, key) = uri.strip_prefix("s3://")?.split_once('/')?;
+    (!bucket.is_empty() && !key.is_empty()).then_some((bucket, key))
+}
+
+fn of_bucket(error: &BucketError) -> AccessError {
+    match (error, error.code()) {
+        (BucketError::TooLarge { .. }, _) => AccessError::Definite(error.to_string()),
+        (_, Some(code)) if DEFINITE.contains(&code) => AccessError::Definite(format!("{error} ({code})")),
+        (_, Some(code)) => AccessError::Passing(format!("{error} ({code})")),
+        (_, None) => AccessError::Passing(error.to_string()),
+    }
+}

@@ -1,0 +1,90 @@
+//! Jobs about labels that are there: is this label right, or which one is; of all objects or of a random share.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::manifest::{Line, classes, metadata_of};
+use super::record::{Audit, AuditKind, Categories, Job, Settings};
+
+/// What reviewers choose from in a verification without a label category file.
+const VERDICTS: [&str; 2] = ["correct", "incorrect"];
+
+/// Returns the choices of a job without a label category file.
+pub fn default_categories(settings: &Settings) -> Categories {
+    let verifies = matches!(&settings.audit, Some(audit) if audit.kind == AuditKind::Verification);
+    let labels = VERDICTS
+        .iter()
+        .filter(|_| verifies)
+        .map(|label| (*label).to_owned());
+    Categories {
+        labels: labels.collect(),
+        ..Categories::default()
+    }
+}
+
+/// Returns whether an object has a label to look at, and is in the random share.
+pub fn is_chosen(line: &Line, object: usize, job: &Job) -> bool {
+    let audited = job
+        .settings
+        .audit
+        .as_ref()
+        .is_none_or(|audit| !classes(line, &audit.attribute).is_empty());
+    audited && job.settings.share.is_none_or(|share| draw(job, object) < share)
+}
+
+/// Returns a number from 0 to 1 for an object, the same whenever it is drawn.
+pub fn draw(job: &Job, object: usize) -> f64 {
+    let digest = Sha256::digest(format!("share:{}:{object}", job.short_id()));
+    let bits = digest
+        .iter()
+        .take(6)
+        .fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
+    // 48 bits fit into a float.
+    bits as f64 / (1_u64 << 48) as f64
+}
+
+/// Adds to the input of the built-in template what an audit shows: the label so far, chosen already where it may be
+/// adjusted. Who gave it is not asked.
+pub fn show(input: &mut Value, line: &Line, job: &Job) {
+    if let Some(attribute) = &job.settings.show {
+        input["earlierLabel"] = json!(classes(line, attribute).join(", "));
+    }
+    if let Some(Audit { kind, attribute }) = &job.settings.audit {
+        let earlier = classes(line, attribute);
+        input["earlierLabel"] = json!(earlier.join(", "));
+        if *kind == AuditKind::Adjustment {
+            input["initialValue"] = match earlier.as_slice() {
+                [one] if input["severalLabels"].is_null() => json!(one),
+                all => json!(all),
+            };
+        }
+    }
+    if let Some(Value::Array(workers)) = line.get("excluded-workers") {
+        input["excludedWorkers"] = json!(workers);
+    }
+}
+
+/// Notes in the metadata of a new label what it says of the one before.
+pub fn note(content: &mut Map<String, Value>, line: &Line, job: &Job) {
+    let Some(Audit { kind, attribute }) = &job.settings.audit else {
+        return;
+    };
+    let (mut before, mut after) = (
+        classes(line, attribute),
+        classes(content, &job.settings.attribute),
+    );
+    before.sort_unstable();
+    after.sort_unstable();
+    let Some(Value::Object(metadata)) = content.get_mut(&metadata_of(&job.settings.attribute)) else {
+        return;
+    };
+    match kind {
+        AuditKind::Verification => {
+            metadata.insert("type".to_owned(), json!("groundtruth/label-verification"))
+        }
+        AuditKind::Adjustment => {
+            let status = if before == after { "unadjusted" } else { "adjusted" };
+            metadata.insert("adjustment-status".to_owned(), json!(status))
+        }
+    };
+}

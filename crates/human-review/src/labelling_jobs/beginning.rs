@@ -1,0 +1,163 @@
+//! The beginning of a job: its label categories, its template and its input are read once and kept.
+
+use active_learning_aws::bucket::JSON_LINES;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::json;
+
+use super::BUILT_IN_TEMPLATE;
+use super::access::AccessError;
+use super::audits::{default_categories, is_chosen};
+use super::automation::{Automation, hold_back};
+use super::categories;
+use super::drive::{Drive, DriveError};
+use super::manifest::{check, first_state, parse};
+use super::record::{JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
+use crate::flows::TaskUi;
+use crate::human_loop::sha256;
+use crate::worker_template::render_html;
+
+/// Largest input manifest, in bytes.
+const MAX_MANIFEST_BYTES: u64 = 100 << 20;
+/// Largest label category file, in bytes.
+const MAX_CATEGORIES_BYTES: u64 = 1 << 20;
+/// Largest worker task template, in bytes.
+const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
+/// Parts that are written at a time.
+const CONCURRENT: usize = 8;
+/// Media type of a template.
+const HTML: &str = "text/html; charset=utf-8";
+/// Stands for the nonce of a page that nobody is shown.
+const NO_NONCE: &str = "trial";
+
+impl Drive<'_> {
+    /// Reads what the job needs; nothing of it is read again.
+    pub(super) async fn begin(&mut self) -> Result<(), DriveError> {
+        self.read_categories().await?;
+        let template = self.template().await?;
+        // Also shows that the role may write where the output goes, before anybody has worked.
+        let shown = format!("{}/annotation-tool/template.liquid", self.job.folder());
+        self.access
+            .write_once(&shown, HTML, template.into_bytes())
+            .await
+            .map_err(|error| at("S3OutputPath", error))?;
+        self.read_input().await
+    }
+
+    async fn read_categories(&mut self) -> Result<(), DriveError> {
+        self.job.categories = match self.job.settings.categories.clone() {
+            None => default_categories(&self.job.settings),
+            Some(uri) => {
+                let file = self.outside(&uri, MAX_CATEGORIES_BYTES).await?;
+                categories::read(&file, self.job.settings.task)
+                    .map_err(|reason| DriveError::Job(format!("LabelCategoryConfigS3Uri: {uri} {reason}")))?
+            }
+        };
+        if let Some(audit) = &mut self.job.settings.audit
+            && audit.attribute.is_empty()
+        {
+            let named = self.job.categories.audited.clone();
+            let missing = "auditLabelAttributeName is missing in the label category file".to_owned();
+            audit.attribute = named.ok_or(DriveError::Job(missing))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the worker task template under the hash of its content.
+    async fn template(&mut self) -> Result<String, DriveError> {
+        let template = match &self.job.settings.template {
+            Template::BuiltIn => BUILT_IN_TEMPLATE.to_owned(),
+            Template::Key(key) => {
+                let object = self.jobs.bucket.read(key, MAX_TEMPLATE_BYTES).await?;
+                let object = object
+                    .ok_or_else(|| DriveError::Job("HumanTaskUiArn: its content is gone".to_owned()))?;
+                String::from_utf8_lossy(&object.bytes).into_owned()
+            }
+            Template::Uri(uri) => {
+                let bytes = self.outside(uri, MAX_TEMPLATE_BYTES).await?;
+                let template = String::from_utf8(bytes)
+                    .map_err(|_| DriveError::Job(format!("UiTemplateS3Uri: {uri} is not UTF-8")))?;
+                if let Err(error) = render_html(&template, &json!({}), NO_NONCE) {
+                    return Err(DriveError::Job(format!(
+                        "UiTemplateS3Uri: {uri} is not valid Liquid: {error}"
+                    )));
+                }
+                template
+            }
+        };
+        let ui = TaskUi {
+            human_task_ui_name: self.job.name.clone(),
+            creation_time: self.now,
+            content_sha256: sha256(&template),
+        };
+        self.job.template_key = ui.content_key();
+        // Named by its hash: what is there already is the same.
+        let bucket = self.jobs.bucket;
+        bucket
+            .create(&self.job.template_key, HTML, template.clone())
+            .await
+            .map(drop)?;
+        Ok(template)
+    }
+
+    async fn read_input(&mut self) -> Result<(), DriveError> {
+        let uri = self.job.settings.manifest.clone();
+        let manifest = self.outside(&uri, MAX_MANIFEST_BYTES).await?;
+        let lines = check(&manifest).map_err(|error| DriveError::Job(format!("ManifestS3Uri: {error}")))?;
+
+        if self.job.settings.is_automated {
+            self.job.automation = Some(Automation::first(lines.len()));
+        }
+        let parts = lines.chunks(PART_OBJECTS).enumerate();
+        let written = parts.map(|(number, ranges)| {
+            let lines: Vec<&[u8]> = ranges.iter().map(|range| &manifest[range.clone()]).collect();
+            self.write_part(number, lines)
+        });
+        let written: Vec<_> = written.collect();
+        let parts: Vec<Part> = stream::iter(written).buffered(CONCURRENT).try_collect().await?;
+        self.job.parts = parts.iter().map(Part::summary).collect();
+        if self.job.status == JobStatus::Initializing {
+            self.job.status = JobStatus::InProgress;
+        }
+        Ok(())
+    }
+
+    async fn write_part(&self, number: usize, lines: Vec<&[u8]>) -> Result<Part, DriveError> {
+        let state = |(line, object): (&&[u8], usize)| {
+            let line = parse(line).unwrap_or_default();
+            match first_state(&line, &self.job.settings) {
+                ObjectState::Waiting { .. } if !is_chosen(&line, object, &self.job) => ObjectState::Passed,
+                state => state,
+            }
+        };
+        let mut part = Part {
+            objects: lines.iter().zip(self.first_object(number)..).map(state).collect(),
+        };
+        if let Some(automation) = self.job.automation {
+            hold_back(&mut part, self.first_object(number), &self.job, automation);
+        }
+        let mut content = Vec::new();
+        for line in lines {
+            content.extend_from_slice(line.trim_ascii());
+            content.push(b'\n');
+        }
+        let bucket = self.jobs.bucket;
+        bucket
+            .put(&input_key(&self.job.name, number), JSON_LINES, content)
+            .await?;
+        bucket
+            .put_document(&part_key(&self.job.name, number), &part)
+            .await?;
+        Ok(part)
+    }
+
+    async fn outside(&self, uri: &str, limit: u64) -> Result<Vec<u8>, DriveError> {
+        Ok(self.access.read(uri, limit).await?)
+    }
+}
+
+fn at(member: &str, error: AccessError) -> DriveError {
+    match error {
+        AccessError::Definite(reason) => DriveError::Job(format!("{member}: {reason}")),
+        AccessError::Passing(reason) => DriveError::Outside(reason),
+    }
+}

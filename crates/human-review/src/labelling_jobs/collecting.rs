@@ -1,0 +1,249 @@
+//! Collecting: what reviewers answered is written out, consolidated, and becomes the object's label.
+
+use std::sync::atomic::Ordering;
+
+use active_learning_aws::bucket::JSON;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use lambda_runtime::tracing::warn;
+use serde_json::{Map, Value, json};
+
+use super::access::AccessError;
+use super::audits::note;
+use super::consolidation::{Given, common_metadata, consolidate, content, labels_in};
+use super::drive::{Drive, DriveError};
+use super::functions::{Answered, consolidated, consolidation_request, payload};
+use super::manifest::parse;
+use super::opening::{MAX_TRIES, is_over};
+use super::record::{Job, LabelledBy, ObjectState};
+use crate::human_loop::{HumanLoop, Status};
+use crate::loops::LoopError;
+use crate::output::{Answer, human_answer};
+
+/// Human loops that are looked at, or answers that are written, at a time.
+const CONCURRENT: usize = 16;
+
+/// What a human loop that ended has brought.
+enum Ended {
+    Answers(Vec<Answer>),
+    Nothing(ObjectState),
+}
+
+impl Drive<'_> {
+    /// Collects what was answered to the objects of a part whose tasks have ended.
+    pub(super) async fn collect(
+        &self,
+        number: usize,
+        lines: &[Vec<u8>],
+        states: &mut [ObjectState],
+    ) -> Result<(), DriveError> {
+        let first = self.first_object(number);
+        let due: Vec<usize> = (states.iter().enumerate())
+            .filter(|(at, state)| match state {
+                ObjectState::Asked { expires_at, .. } => {
+                    self.is_stopping()
+                        || is_over(*expires_at, self.now)
+                        || !self.in_flight.contains(&(first + at))
+                }
+                _ => false,
+            })
+            .map(|(at, _)| at)
+            .collect();
+        let looks: Vec<_> = due.iter().map(|at| self.ended(first + at)).collect();
+        let ended: Vec<Option<Ended>> = stream::iter(looks).buffered(CONCURRENT).try_collect().await?;
+
+        let mut answered = Vec::new();
+        for (at, ended) in due.into_iter().zip(ended) {
+            match ended {
+                None => {}
+                Some(Ended::Nothing(state)) => states[at] = state,
+                Some(Ended::Answers(answers)) => {
+                    let line = parse(&lines[at]).unwrap_or_default();
+                    answered.push(Answered {
+                        object: first + at,
+                        line,
+                        answers,
+                    });
+                }
+            }
+        }
+        if answered.is_empty() {
+            return Ok(());
+        }
+        self.write_responses(&answered).await?;
+        self.consolidate(number, &answered, states).await
+    }
+
+    /// Returns what the human loop of an object has brought; none while it is in flight.
+    async fn ended(&self, object: usize) -> Result<Option<Ended>, DriveError> {
+        let name = self.job.loop_name(object);
+        if self.is_stopping() {
+            match self.jobs.loops.stop(&name, self.now).await {
+                Ok(()) | Err(LoopError::NotFound | LoopError::WrongStatus(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let human_loop = match self.jobs.loops.find(&name, self.now).await {
+            Ok(human_loop) if human_loop.status.is_in_flight() => return Ok(None),
+            Ok(human_loop) => human_loop,
+            Err(LoopError::NotFound) => {
+                let reason = "ClientError: the task was deleted.".to_owned();
+                return Ok(Some(Ended::Nothing(ObjectState::Failed { reason, tries: 0 })));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let answers = self.jobs.loops.answers_of(&human_loop).await?;
+        Ok(Some(match answers.is_empty() {
+            false => Ended::Answers(answers),
+            true => Ended::Nothing(self.unanswered(&human_loop)),
+        }))
+    }
+
+    fn unanswered(&self, human_loop: &HumanLoop) -> ObjectState {
+        match human_loop.status {
+            Status::Stopped if self.is_stopping() => ObjectState::Passed,
+            Status::Stopped => ObjectState::Failed {
+                reason: "ClientError: the task was stopped before anybody answered it.".to_owned(),
+                tries: 0,
+            },
+            _ => ObjectState::Failed {
+                reason: "ClientError: nobody answered within TaskAvailabilityLifetimeInSeconds.".to_owned(),
+                tries: 0,
+            },
+        }
+    }
+
+    /// Writes each object's answers, as they are, to `annotations/worker-response/`.
+    async fn write_responses(&self, answered: &[Answered]) -> Result<(), DriveError> {
+        let writes: Vec<_> = answered
+            .iter()
+            .map(|answered| self.write_response(answered))
+            .collect();
+        let writes = stream::iter(writes).buffered(CONCURRENT);
+        writes.try_collect::<Vec<()>>().await.map(drop)
+    }
+
+    async fn write_response(&self, answered: &Answered) -> Result<(), DriveError> {
+        let answers: Vec<Value> = answered.answers.iter().map(human_answer).collect();
+        let last = answered.answers.iter().map(|answer| answer.submitted_at).max();
+        let folder = format!("{}/annotations/worker-response/iteration-1", self.job.folder());
+        let time = last.unwrap_or(self.now).format("%Y-%m-%d_%H:%M:%S");
+        let uri = format!("{folder}/{}/{time}.json", answered.object);
+        self.write(&uri, &json!({ "answers": answers })).await
+    }
+
+    /// Turns answers into labels, and writes both sides of it to `annotations/consolidated-annotation/`.
+    async fn consolidate(
+        &self,
+        number: usize,
+        answered: &[Answered],
+        states: &mut [ObjectState],
+    ) -> Result<(), DriveError> {
+        let folder = format!("{}/annotations/consolidated-annotation", self.job.folder());
+        let file = format!(
+            "iteration-1/{}-{number:04}.json",
+            self.now.format("%Y-%m-%d_%H:%M:%S%.3f")
+        );
+        let request_uri = format!("{folder}/consolidation-request/{file}");
+        self.write(&request_uri, &payload(answered, self.region()))
+            .await?;
+
+        let labelled = match &self.job.settings.consolidation {
+            None => answered
+                .iter()
+                .map(|answered| self.by_majority(answered))
+                .collect(),
+            Some(function) => self.by_function(function, &request_uri, answered).await?,
+        };
+
+        let first = self.first_object(number);
+        let mut response = Vec::new();
+        for (answered, outcome) in answered.iter().zip(labelled) {
+            let state = &mut states[answered.object - first];
+            match outcome {
+                Ok(content) => {
+                    response.push(json!({
+                        "datasetObjectId": answered.object.to_string(),
+                        "consolidatedAnnotation": { "content": content },
+                    }));
+                    *state = ObjectState::Labelled {
+                        by: LabelledBy::People,
+                        content,
+                    };
+                }
+                Err(Unlabelled::For(reason)) => *state = ObjectState::Failed { reason, tries: 0 },
+                Err(Unlabelled::Again(reason)) => {
+                    self.has_failed.store(true, Ordering::Relaxed);
+                    *state = again(state, reason);
+                }
+            }
+        }
+        let response_uri = format!("{folder}/consolidation-response/{file}");
+        self.write(&response_uri, &Value::Array(response)).await
+    }
+
+    fn by_majority(&self, answered: &Answered) -> Outcome {
+        let job: &Job = &self.job;
+        let read = |answer: &Answer| labels_in(&answer.content, &job.categories.labels, job.settings.task);
+        let given: Vec<Given> = answered.answers.iter().map(read).collect();
+        let found = consolidate(&given, job.settings.task).ok_or_else(|| {
+            Unlabelled::For("ClientError: no answer names a label of the label category file.".to_owned())
+        })?;
+        let mut content = content(job, &found, true, self.now);
+        note(&mut content, &answered.line, job);
+        Ok(content)
+    }
+
+    async fn by_function(
+        &self,
+        function: &str,
+        request_uri: &str,
+        answered: &[Answered],
+    ) -> Result<Vec<Outcome>, DriveError> {
+        let request = consolidation_request(&self.job, request_uri);
+        let answer = match self.access.invoke(function, &request).await {
+            Ok(answer) => answer,
+            Err(AccessError::Definite(reason)) => return Err(DriveError::Job(reason)),
+            Err(AccessError::Passing(reason)) => {
+                warn!(job = self.job.name, reason, "answers could not be consolidated");
+                let reason = format!("ClientError: {reason}.");
+                return Ok(answered
+                    .iter()
+                    .map(|_| Err(Unlabelled::Again(reason.clone())))
+                    .collect());
+            }
+        };
+        let attribute = &self.job.settings.attribute;
+        let of_object = |answered: &Answered| {
+            let metadata = common_metadata(&self.job, true, self.now);
+            let found = consolidated(&answer, answered.object, attribute, metadata);
+            found.map_err(|reason| Unlabelled::Again(format!("ClientError: {reason}")))
+        };
+        Ok(answered.iter().map(of_object).collect())
+    }
+
+    async fn write(&self, uri: &str, document: &Value) -> Result<(), DriveError> {
+        let body = document.to_string().into_bytes();
+        Ok(self.access.write(uri, JSON, body).await?)
+    }
+}
+
+/// What came of the answers to an object.
+type Outcome = Result<Map<String, Value>, Unlabelled>;
+
+/// Why answers became no label.
+enum Unlabelled {
+    /// For good.
+    For(String),
+    /// It is tried again.
+    Again(String),
+}
+
+fn again(state: &ObjectState, reason: String) -> ObjectState {
+    let ObjectState::Asked { expires_at, tries } = *state else {
+        return state.clone();
+    };
+    match tries + 1 {
+        tries @ MAX_TRIES.. => ObjectState::Failed { reason, tries },
+        tries => ObjectState::Asked { expires_at, tries },
+    }
+}

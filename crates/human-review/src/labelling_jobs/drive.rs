@@ -1,0 +1,382 @@
+//! One run of a job: what is due of it, as long as there is time.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration as Time, Instant};
+
+use active_learning_aws::bucket::{BucketError, Replaced};
+use chrono::{DateTime, Utc};
+use lambda_runtime::tracing::{info, warn};
+
+use super::Jobs;
+use super::access::{Access, AccessError};
+use super::opening::{flow, is_over};
+use super::record::{Job, JobStatus, ObjectState, PART_OBJECTS, Part, PartSummary, input_key, part_key};
+use crate::loops::LoopError;
+
+/// How long a run takes up new work; what it has begun it ends.
+const BUDGET: Time = Time::from_secs(15);
+/// Runs that follow at once, since tasks ended meanwhile.
+const FOLLOWING: usize = 3;
+
+/// What came of a run.
+#[derive(Debug)]
+pub enum Driven {
+    /// Nothing more is due now.
+    Done,
+    /// Another run has the job.
+    Busy,
+    /// There was no time for all that is due.
+    GoesOn(Box<Job>),
+}
+
+/// What a run leaves to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing, as far as it has seen.
+    Nothing,
+    /// There was no time for it.
+    GoesOn,
+    /// Something outside has failed: the schedule tries it again.
+    Waits,
+}
+
+/// Why a run ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DriveError {
+    /// The job has failed: the reason is shown.
+    #[error("{0}")]
+    Job(String),
+    /// Something outside does not answer now.
+    #[error("{0}")]
+    Outside(String),
+    /// Somebody else drives the job.
+    #[error("another run has the job")]
+    Lost,
+    /// A human loop could not be read or written.
+    #[error(transparent)]
+    Loop(#[from] LoopError),
+    /// The review bucket failed.
+    #[error(transparent)]
+    Storage(#[from] BucketError),
+}
+
+impl From<AccessError> for DriveError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Definite(reason) => Self::Job(reason),
+            AccessError::Passing(reason) => Self::Outside(reason),
+        }
+    }
+}
+
+/// A run of a job that has the lease.
+pub(super) struct Drive<'a> {
+    pub jobs: Jobs<'a>,
+    pub job: Job,
+    pub access: Access,
+    /// Objects whose tasks are in flight.
+    pub in_flight: HashSet<usize>,
+    pub now: DateTime<Utc>,
+    /// Whether a call for an object has failed that is made again.
+    pub has_failed: AtomicBool,
+    until: Instant,
+}
+
+impl Jobs<'_> {
+    /// Does what is due of a job.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`] where the review bucket fails; what is due stays so.
+    pub async fn drive(&self, name: &str, now: DateTime<Utc>) -> Result<Driven, BucketError> {
+        let until = Instant::now() + BUDGET;
+        for following in 1..=FOLLOWING {
+            let Some((job, lease)) = self.claim(name, now).await? else {
+                return Ok(Driven::Busy);
+            };
+            let status = job.status;
+            if status.is_final() {
+                self.clean(&job).await?;
+                return Ok(Driven::Done);
+            }
+            let (job, left) = Box::pin(self.run(job, until, now)).await?;
+            let Some(job) = self.give_back(job, &lease, now).await? else {
+                return Ok(Driven::Busy);
+            };
+            if job.status != status {
+                info!(
+                    job = name,
+                    status = job.status.as_str(),
+                    "the status of a labelling job has changed"
+                );
+                self.tell_status(&job).await;
+            }
+            if job.status.is_final() {
+                self.clean(&job).await?;
+                return Ok(Driven::Done);
+            }
+            // Tasks that ended during this run have found the job taken.
+            let is_due = left != Left::Waits && self.is_due(&job, now).await?;
+            match left {
+                Left::Waits => return Ok(Driven::Done),
+                Left::GoesOn => return Ok(Driven::GoesOn(Box::new(job))),
+                Left::Nothing if !is_due => return Ok(Driven::Done),
+                Left::Nothing if following == FOLLOWING || Instant::now() > until => {
+                    return Ok(Driven::GoesOn(Box::new(job)));
+                }
+                Left::Nothing => {}
+            }
+        }
+        Ok(Driven::Done)
+    }
+
+    /// Runs a job that is not final; returns it as it is then, and what is left to be done.
+    async fn run(
+        &self,
+        mut job: Job,
+        until: Instant,
+        now: DateTime<Utc>,
+    ) -> Result<(Job, Left), BucketError> {
+        let access = match Access::of(self.bucket, self.sdk, &job.settings.role_arn).await {
+            Ok(access) => access,
+            Err(AccessError::Definite(reason)) => {
+                fail(&mut job, &reason);
+                return Ok((job, Left::Nothing));
+            }
+            Err(AccessError::Passing(reason)) => {
+                warn!(job = job.name, reason, "a labelling job waits");
+                return Ok((job, Left::Waits));
+            }
+        };
+        let in_flight = HashSet::new();
+        let mut drive = Drive {
+            jobs: *self,
+            job,
+            access,
+            in_flight,
+            now,
+            has_failed: AtomicBool::new(false),
+            until,
+        };
+        let outcome = drive.advance().await;
+        match outcome {
+            Ok(_) if drive.has_failed.load(Ordering::Relaxed) => {}
+            Ok(true) => return Ok((drive.job, Left::GoesOn)),
+            Ok(false) => return Ok((drive.job, Left::Nothing)),
+            Err(DriveError::Job(reason)) => {
+                fail(&mut drive.job, &reason);
+                drive.give_up().await;
+            }
+            Err(DriveError::Storage(error)) => return Err(error),
+            Err(error) => {
+                let reason = error.to_string();
+                warn!(job = drive.job.name, reason, "a labelling job waits");
+            }
+        }
+        Ok((drive.job, Left::Waits))
+    }
+
+    /// Returns whether a task of a job has ended that the job has not seen.
+    async fn is_due(&self, job: &Job, now: DateTime<Utc>) -> Result<bool, BucketError> {
+        let in_flight = match self.in_flight(job).await {
+            Ok(in_flight) => by_part(&in_flight),
+            Err(LoopError::Storage(error)) => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        Ok((job.parts.iter().enumerate()).any(|(number, part)| is_part_due(number, part, &in_flight, now)))
+    }
+
+    /// Returns the objects of a job whose tasks are in flight.
+    pub(super) async fn in_flight(&self, job: &Job) -> Result<HashSet<usize>, LoopError> {
+        let names = self.loops.waiting_names().await?;
+        Ok(names.iter().filter_map(|name| job.object_of(name)).collect())
+    }
+}
+
+impl Drive<'_> {
+    /// Returns whether no new work is taken up.
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() > self.until
+    }
+
+    /// Returns whether nothing more is asked.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.job.status == JobStatus::Stopping
+    }
+
+    /// Returns the number of the first object of a part.
+    pub(super) fn first_object(&self, part: usize) -> usize {
+        part * PART_OBJECTS
+    }
+
+    /// Returns the Region in the job's ARN.
+    pub(super) fn region(&self) -> &str {
+        self.job.arn.split(':').nth(3).unwrap_or_default()
+    }
+
+    /// Does what is due; returns whether there was no time for all of it.
+    async fn advance(&mut self) -> Result<bool, DriveError> {
+        if self.job.parts.is_empty() {
+            self.begin().await?;
+        }
+        if self.job.status == JobStatus::Initializing {
+            self.job.status = JobStatus::InProgress;
+        }
+        self.in_flight = self.jobs.in_flight(&self.job).await?;
+        let in_flight = by_part(&self.in_flight);
+        let (mut goes_on, mut is_full) = (false, false);
+        for number in 0..self.job.parts.len() {
+            let part = self.job.parts[number];
+            let room = if is_full { 0 } else { self.room() };
+            let wants = part.counts.waiting > 0 && (self.is_stopping() || room > 0);
+            let is_stopped = self.is_stopping() && !part.counts.is_done();
+            if !wants && !is_stopped && !is_part_due(number, &part, &in_flight, self.now) {
+                continue;
+            }
+            if self.is_over() {
+                goes_on = true;
+                break;
+            }
+            let opened = self.advance_part(number, room).await?;
+            is_full |= opened.is_full;
+            goes_on |= opened.goes_on | self.stop_when_enough();
+        }
+
+        let counts = self.job.counts();
+        if counts.withheld > 0 && counts.waiting + counts.asked == 0 && !self.is_stopping() {
+            self.automate().await?;
+            goes_on = true;
+        }
+        if self.job.counts().is_done() {
+            self.finish().await?;
+            return Ok(false);
+        }
+        // What is held by reviewers ends when they are done.
+        Ok(goes_on)
+    }
+
+    /// Stops a job of which a stopping condition holds; returns whether it did. Parts before are seen to by the next run.
+    fn stop_when_enough(&mut self) -> bool {
+        let stops = self.job.status == JobStatus::InProgress && self.job.has_enough();
+        if stops {
+            self.job.status = JobStatus::Stopping;
+        }
+        stops
+    }
+
+    /// Returns how many more objects may be asked about: no more than a stopping condition still allows.
+    fn room(&self) -> usize {
+        let settings = &self.job.settings;
+        let counts = self.job.counts();
+        let by_people = settings
+            .max_human_labelled
+            .map(|most| most.saturating_sub(counts.human));
+        let by_share = settings.max_percentage.map(|share| {
+            let most = (share * counts.total()).div_ceil(100);
+            most.saturating_sub(counts.human + counts.machine)
+        });
+        let limits = [Some(settings.max_concurrent), by_people, by_share];
+        let most = limits.into_iter().flatten().min().unwrap_or_default();
+        most.saturating_sub(counts.asked)
+    }
+
+    async fn advance_part(
+        &mut self,
+        number: usize,
+        room: usize,
+    ) -> Result<super::opening::Opened, DriveError> {
+        let key = part_key(&self.job.name, number);
+        let read = self.jobs.bucket.read_version::<Part>(&key).await?;
+        let (mut part, etag) = read.ok_or(DriveError::Lost)?;
+        let lines = self.lines(number).await?;
+        let before = part.clone();
+
+        self.collect(number, &lines, &mut part.objects).await?;
+        let mut opened = super::opening::Opened::default();
+        if self.is_stopping() {
+            pass_waiting(&mut part);
+        } else {
+            opened = self.open(number, &lines, &mut part.objects, room).await?;
+        }
+
+        if part != before {
+            let replaced = self
+                .jobs
+                .bucket
+                .replace_document(&key, Some(&etag), &part)
+                .await?;
+            if replaced == Replaced::Changed {
+                return Err(DriveError::Lost);
+            }
+        }
+        self.job.parts[number] = part.summary();
+        Ok(opened)
+    }
+
+    /// Reads the input lines of a part.
+    pub(super) async fn lines(&self, number: usize) -> Result<Vec<Vec<u8>>, DriveError> {
+        let key = input_key(&self.job.name, number);
+        let limit = active_learning_aws::bucket::MAX_DOCUMENT_BYTES;
+        let object = self
+            .jobs
+            .bucket
+            .read(&key, limit)
+            .await?
+            .ok_or(DriveError::Lost)?;
+        let lines = object.bytes.split(|byte| *byte == b'\n');
+        Ok(lines
+            .filter(|line| !line.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect())
+    }
+
+    /// Takes the tasks of a job that failed from the reviewers; what cannot be taken now ends by itself.
+    async fn give_up(&self) {
+        let flow = flow(&self.job);
+        for object in self.jobs.in_flight(&self.job).await.unwrap_or_default() {
+            let name = self.job.loop_name(object);
+            if let Err(error) = self.jobs.loops.stop(&name, self.now).await {
+                let reason = error.to_string();
+                warn!(
+                    job = flow.arn,
+                    human_loop.name = name,
+                    reason,
+                    "a task of a failed job was not stopped"
+                );
+            }
+        }
+    }
+}
+
+fn pass_waiting(part: &mut Part) {
+    for state in &mut part.objects {
+        if matches!(state, ObjectState::Waiting { .. } | ObjectState::Withheld) {
+            *state = ObjectState::Passed;
+        }
+    }
+}
+
+fn by_part(objects: &HashSet<usize>) -> BTreeMap<usize, usize> {
+    let mut parts = BTreeMap::new();
+    for object in objects {
+        *parts.entry(object / PART_OBJECTS).or_default() += 1;
+    }
+    parts
+}
+
+/// Returns whether a task of a part has ended.
+fn is_part_due(
+    number: usize,
+    part: &PartSummary,
+    in_flight: &BTreeMap<usize, usize>,
+    now: DateTime<Utc>,
+) -> bool {
+    let open = in_flight.get(&number).copied().unwrap_or_default();
+    part.counts.asked > open || part.expires_at.is_some_and(|end| is_over(end, now))
+}
+
+fn fail(job: &mut Job, reason: &str) {
+    job.status = JobStatus::Failed;
+    job.failure = Some(format!("ClientError: {reason}."));
+}

@@ -1,0 +1,199 @@
+//! The requests to a job's own functions and what they answer.
+//!
+//! Source: Amazon SageMaker Ground Truth, "Pre-annotation and Post-annotation Lambda Functions".
+
+use serde_json::{Map, Value, json};
+
+use super::manifest::{Line, metadata_of};
+use super::record::Job;
+use crate::output::Answer;
+
+/// Version of the requests.
+const VERSION: &str = "2018-10-16";
+
+/// What a pre-annotation function says of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prepared {
+    /// Reviewers are asked, with this input of the worker task template.
+    Ask(Value),
+    /// It needs no people.
+    Pass,
+}
+
+/// Returns the request to a pre-annotation function.
+pub fn pre_annotation_request(job: &Job, line: &Line) -> Value {
+    json!({ "version": VERSION, "labelingJobArn": job.arn, "dataObject": line })
+}
+
+/// Reads the answer of a pre-annotation function. The flag goes by two names in Ground Truth's own examples, and may be
+/// a text.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn prepared(mut answer: Value) -> Result<Prepared, &'static str> {
+    let flag = ["isHumanAnnotationRequired", "humanAnnotationRequired"]
+        .iter()
+        .find_map(|name| answer.get(*name))
+        .filter(|flag| !flag.is_null());
+    let is_required = match flag {
+        None => true,
+        Some(Value::Bool(flag)) => *flag,
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => true,
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => false,
+        Some(_) => return Err("isHumanAnnotationRequired is neither true nor false"),
+    };
+    if !is_required {
+        return Ok(Prepared::Pass);
+    }
+    match answer.get_mut("taskInput").map(Value::take) {
+        Some(input @ Value::Object(_)) => Ok(Prepared::Ask(input)),
+        _ => Err("taskInput is no object"),
+    }
+}
+
+/// An object whose answers are to be consolidated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// Its number in the input.
+    pub object: usize,
+    /// Its input line.
+    pub line: Line,
+    /// The answers, in the order in which they came.
+    pub answers: Vec<Answer>,
+}
+
+/// Returns the payload of a consolidation: what was answered to some objects.
+pub fn payload(objects: &[Answered], region: &str) -> Value {
+    objects
+        .iter()
+        .map(|answered| of_object(answered, region))
+        .collect()
+}
+
+fn of_object(answered: &Answered, region: &str) -> Value {
+    let data = match (answered.line.get("source"), answered.line.get("source-ref")) {
+        (Some(text), _) => json!({ "content": text }),
+        (None, uri) => json!({ "s3Uri": uri }),
+    };
+    let annotation = |answer: &Answer| {
+        json!({
+            "workerId": format!("private.{region}.{}", answer.worker.id),
+            "annotationData": { "content": answer.content.to_string() },
+        })
+    };
+    json!({
+        "datasetObjectId": answered.object.to_string(),
+        "dataObject": data,
+        "annotations": answered.answers.iter().map(annotation).collect::<Vec<_>>(),
+    })
+}
+
+/// Returns the request to a consolidation function.
+pub fn consolidation_request(job: &Job, payload_uri: &str) -> Value {
+    json!({
+        "version": VERSION,
+        "labelingJobArn": job.arn,
+        "labelCategories": job.categories.labels,
+        "labelAttributeName": job.settings.attribute,
+        "roleArn": job.settings.role_arn,
+        "payload": { "s3Uri": payload_uri },
+    })
+}
+
+/// Returns what the answer of a consolidation function says of an object, with the metadata that every label has.
+///
+/// # Errors
+///
+/// What is wrong with it, in Ground Truth's words where it has some.
+pub fn consolidated(
+    answer: &Value,
+    object: usize,
+    attribute: &str,
+    metadata: Map<String, Value>,
+) -> Result<Map<String, Value>, &'static str> {
+    const MALFORMED: &str = "Annotation consolidation output JSON is malformed.";
+    let id = object.to_string();
+    let is_it = |found: &&Value| match &found["datasetObjectId"] {
+        Value::String(text) => *text == id,
+        number => number.to_string() == id,
+    };
+    let found = answer.as_array().ok_or(MALFORMED)?.iter().find(is_it);
+    let found = found.ok_or("The annotation consolidation function has returned nothing for this object.")?;
+    let mut content = found["consolidatedAnnotation"]["content"]
+        .as_object()
+        .ok_or(MALFORMED)?
+        .clone();
+    if !content.contains_key(attribute) {
+        return Err(MALFORMED);
+    }
+    for taken in ["source", "source-ref"] {
+        content.remove(taken);
+    }
+
+    let mut all = metadata;
+    all.insert("type".to_owned(), json!("groundtruth/custom"));
+    let name = metadata_of(attribute);
+    if let Some(Value::Object(own)) = content.remove(&name) {
+        all.extend(own);
+    }
+    content.insert(name, Value::Object(all));
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_by_either_name_and_as_a_text_is_understood() {
+        let input = json!({"taskObject": "a"});
+        for (answer, expected) in [
+            (json!({"taskInput": input}), Prepared::Ask(input.clone())),
+            (
+                json!({"taskInput": input, "isHumanAnnotationRequired": true}),
+                Prepared::Ask(input.clone()),
+            ),
+            (
+                json!({"taskInput": input, "humanAnnotationRequired": "true"}),
+                Prepared::Ask(input.clone()),
+            ),
+            (
+                json!({"taskInput": input, "humanAnnotationRequired": "False"}),
+                Prepared::Pass,
+            ),
+            (json!({"isHumanAnnotationRequired": false}), Prepared::Pass),
+        ] {
+            assert_eq!(prepared(answer.clone()), Ok(expected), "{answer}");
+        }
+        for wrong in [
+            json!({}),
+            json!("x"),
+            json!({"taskInput": "x"}),
+            json!({"isHumanAnnotationRequired": 1}),
+        ] {
+            assert!(prepared(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_consolidation_function_says_is_taken_with_the_metadata_of_the_job() {
+        let metadata = Map::from_iter([("job-name".to_owned(), json!("labeling-job/j"))]);
+        let content = json!({"topic": {"best": 1}, "topic-metadata": {"confidence": 0.5}, "source": "other"});
+        let answer = json!([{"datasetObjectId": "3", "consolidatedAnnotation": {"content": content}}]);
+
+        let taken = consolidated(&answer, 3, "topic", metadata.clone()).expect("good");
+
+        let expected = json!({
+            "topic": {"best": 1},
+            "topic-metadata": {"confidence": 0.5, "job-name": "labeling-job/j", "type": "groundtruth/custom"},
+        });
+        assert_eq!(Value::Object(taken), expected);
+        for (wrong, object) in [(json!({}), 3), (answer, 4), (json!([{"datasetObjectId": 3}]), 3)] {
+            assert!(
+                consolidated(&wrong, object, "topic", metadata.clone()).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+}

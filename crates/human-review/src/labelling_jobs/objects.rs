@@ -1,0 +1,92 @@
+//! What becomes of the objects of a job.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::record::PartSummary;
+
+/// Who labelled an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LabelledBy {
+    /// Reviewers.
+    People,
+    /// The model.
+    Machine,
+    /// Somebody before this job: the input line has the label.
+    Earlier,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ObjectState {
+    /// It has not been asked.
+    Waiting {
+        /// Calls for it that failed.
+        #[serde(default)]
+        tries: u32,
+    },
+    /// It is not in a round yet: a model may label it.
+    Withheld,
+    /// Reviewers are asked.
+    Asked {
+        /// When its task is over.
+        expires_at: DateTime<Utc>,
+        /// Consolidations of its answers that failed.
+        #[serde(default)]
+        tries: u32,
+    },
+    /// It has its label.
+    Labelled {
+        /// Who gave it.
+        by: LabelledBy,
+        /// What the output has of it, beside the input line.
+        content: Map<String, Value>,
+    },
+    /// It is not to be labelled: filtered, or the job was stopped before.
+    Passed,
+    /// It could not be labelled.
+    Failed {
+        /// Why, for `failure-reason`.
+        reason: String,
+        /// Calls for it that failed.
+        tries: u32,
+    },
+}
+
+/// Up to [`PART_OBJECTS`](super::record::PART_OBJECTS) objects.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Their states, in the order of the input.
+    pub objects: Vec<ObjectState>,
+}
+
+impl Part {
+    /// Returns what a job remembers of it.
+    pub fn summary(&self) -> PartSummary {
+        let mut summary = PartSummary::default();
+        let counts = &mut summary.counts;
+        let mut expires_at: Option<DateTime<Utc>> = None;
+        for object in &self.objects {
+            match object {
+                ObjectState::Waiting { .. } => counts.waiting += 1,
+                ObjectState::Withheld => counts.withheld += 1,
+                ObjectState::Asked { expires_at: end, .. } => {
+                    counts.asked += 1;
+                    expires_at = Some(expires_at.map_or(*end, |first| first.min(*end)));
+                }
+                ObjectState::Labelled { by, .. } => match by {
+                    LabelledBy::People => counts.human += 1,
+                    LabelledBy::Machine => counts.machine += 1,
+                    LabelledBy::Earlier => counts.earlier += 1,
+                },
+                ObjectState::Passed => counts.passed += 1,
+                ObjectState::Failed { .. } => counts.failed += 1,
+            }
+        }
+        PartSummary {
+            expires_at,
+            ..summary
+        }
+    }
+}

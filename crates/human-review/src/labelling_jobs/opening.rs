@@ -1,0 +1,241 @@
+//! Asking: each object becomes a human loop, prepared by the pre-annotation function or by the built-in rule.
+
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, Duration, Utc};
+use futures::stream::{self, StreamExt};
+use lambda_runtime::tracing::warn;
+use serde_json::{Value, json};
+
+use super::access::AccessError;
+use super::audits;
+use super::drive::{Drive, DriveError};
+use super::functions::{Prepared, pre_annotation_request, prepared};
+use super::manifest::{Line, MAX_TEXT_CHARS, parse};
+use super::record::{Job, ObjectState, Task};
+use crate::human_loop::{FlowRules, LoopFlow};
+use crate::loops::LoopError;
+use crate::task_template::TaskTemplate;
+use crate::validation::MAX_INPUT_CONTENT_CHARS;
+
+/// Times that a call for an object is made, at most.
+pub const MAX_TRIES: u32 = 3;
+/// Objects that are prepared at a time.
+const CONCURRENT: usize = 8;
+/// Longest text object, in bytes.
+const MAX_TEXT_BYTES: u64 = 4 * MAX_TEXT_CHARS as u64;
+
+/// What came of asking about an object.
+enum Asked {
+    /// Its new state.
+    State(ObjectState),
+    /// There is no room for more human loops now.
+    NoRoom,
+}
+
+impl Drive<'_> {
+    /// Asks about objects of a part that wait, `room` of them at most; returns how many are asked now.
+    pub(super) async fn open(
+        &self,
+        number: usize,
+        lines: &[Vec<u8>],
+        states: &mut [ObjectState],
+        room: usize,
+    ) -> Result<Opened, DriveError> {
+        let waiting: Vec<(usize, u32)> = (states.iter().enumerate())
+            .filter_map(|(at, state)| match state {
+                ObjectState::Waiting { tries } => Some((at, *tries)),
+                _ => None,
+            })
+            .collect();
+        let mut opened = Opened::default();
+        for some in waiting.chunks(CONCURRENT) {
+            let left = room.saturating_sub(opened.asked);
+            if left == 0 || opened.is_full {
+                break;
+            }
+            if self.is_over() {
+                opened.goes_on = true;
+                break;
+            }
+            let some = &some[..some.len().min(left)];
+            let asks: Vec<_> = some
+                .iter()
+                .map(|(at, tries)| self.ask(self.first_object(number) + at, &lines[*at], *tries))
+                .collect();
+            let asked: Vec<_> = stream::iter(asks).buffered(CONCURRENT).collect().await;
+            for ((at, _), outcome) in some.iter().zip(asked) {
+                match outcome? {
+                    Asked::State(state) => {
+                        opened.asked += usize::from(matches!(state, ObjectState::Asked { .. }));
+                        states[*at] = state;
+                    }
+                    Asked::NoRoom => opened.is_full = true,
+                }
+            }
+        }
+        Ok(opened)
+    }
+
+    async fn ask(&self, object: usize, line: &[u8], tries: u32) -> Result<Asked, DriveError> {
+        let line = parse(line).unwrap_or_default();
+        let input = match self.prepare(&line).await {
+            Ok(Prepared::Ask(input)) => input,
+            Ok(Prepared::Pass) => return Ok(Asked::State(ObjectState::Passed)),
+            Err(Unprepared::Job(reason)) => return Err(DriveError::Job(reason)),
+            Err(Unprepared::Object(reason)) => return Ok(Asked::State(failed(reason, tries))),
+            Err(Unprepared::Again(reason)) => {
+                warn!(
+                    job = self.job.name,
+                    object, reason, tries, "an object could not be prepared"
+                );
+                self.has_failed.store(true, Ordering::Relaxed);
+                return Ok(Asked::State(again(reason, tries)));
+            }
+        };
+        let text = input.to_string();
+        if text.chars().count() > MAX_INPUT_CONTENT_CHARS {
+            return Ok(Asked::State(failed(
+                "ClientError: taskInput is longer than 3 MiB.".to_owned(),
+                tries,
+            )));
+        }
+        let template = TaskTemplate {
+            bucket: self.jobs.bucket,
+            key: &self.job.template_key,
+        };
+        if let Some(reason) = template.refusal(&input).await? {
+            let reason = format!("ClientError: the task would be empty: {reason}.");
+            return Ok(Asked::State(failed(reason, tries)));
+        }
+
+        let rules = rules(&self.job);
+        let expires_at = self.now + rules.availability;
+        let flow = Some((flow(&self.job), rules));
+        let name = self.job.loop_name(object);
+        match self.jobs.loops.start(flow, &name, &text, self.now).await {
+            // A run before this one has started it, for which the function has said something else.
+            Ok(()) | Err(LoopError::Conflict) => {
+                Ok(Asked::State(ObjectState::Asked { expires_at, tries: 0 }))
+            }
+            Err(LoopError::QuotaExceeded) => Ok(Asked::NoRoom),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn prepare(&self, line: &Line) -> Result<Prepared, Unprepared> {
+        let Some(function) = &self.job.settings.pre_annotation else {
+            return self.built_in_input(line).await.map(Prepared::Ask);
+        };
+        let request = pre_annotation_request(&self.job, line);
+        let answer = self
+            .access
+            .invoke(function, &request)
+            .await
+            .map_err(|error| match error {
+                AccessError::Definite(reason) => Unprepared::Job(reason),
+                AccessError::Passing(reason) => Unprepared::Again(format!("ClientError: {reason}.")),
+            })?;
+        let told = |reason| Unprepared::Again(format!("ClientError: pre-annotation output: {reason}."));
+        prepared(answer).map_err(told)
+    }
+
+    /// Returns what the built-in pre-annotation gives a template: `taskObject` and `labels`, as Ground Truth's does.
+    async fn built_in_input(&self, line: &Line) -> Result<Value, Unprepared> {
+        let text = match (
+            line.get("source").and_then(Value::as_str),
+            &line.get("source-ref"),
+        ) {
+            (Some(text), _) => text.to_owned(),
+            (None, uri) => {
+                self.text_of(uri.and_then(Value::as_str).unwrap_or_default())
+                    .await?
+            }
+        };
+        let mut input = json!({ "taskObject": text, "labels": self.job.categories.labels });
+        if self.job.settings.task == Task::MultiLabel {
+            input["severalLabels"] = json!(true);
+        }
+        if let Some(words) = &self.job.categories.instructions {
+            input["instructions"] = json!(words);
+        }
+        audits::show(&mut input, line, &self.job);
+        Ok(input)
+    }
+
+    async fn text_of(&self, uri: &str) -> Result<String, Unprepared> {
+        let bytes = self
+            .access
+            .read(uri, MAX_TEXT_BYTES)
+            .await
+            .map_err(|error| match error {
+                AccessError::Definite(reason) => Unprepared::Object(format!("ClientError: {reason}.")),
+                AccessError::Passing(reason) => Unprepared::Again(format!("InternalError: {reason}.")),
+            })?;
+        let told = |what: &str| Unprepared::Object(format!("ClientError: {uri} {what}."));
+        let text = String::from_utf8(bytes).map_err(|_| told("is not UTF-8"))?;
+        match text.chars().count() > MAX_TEXT_CHARS {
+            true => Err(told("has more than 100,000 characters")),
+            false => Ok(text),
+        }
+    }
+}
+
+/// Why an object is not asked about.
+enum Unprepared {
+    /// None can be.
+    Job(String),
+    /// This one cannot be.
+    Object(String),
+    /// It is tried again.
+    Again(String),
+}
+
+/// What came of asking about some objects.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    /// So many are asked now.
+    pub asked: usize,
+    /// There is no room for more.
+    pub is_full: bool,
+    /// There was no time for more.
+    pub goes_on: bool,
+}
+
+fn failed(reason: String, tries: u32) -> ObjectState {
+    ObjectState::Failed { reason, tries }
+}
+
+fn again(reason: String, tries: u32) -> ObjectState {
+    match tries + 1 {
+        MAX_TRIES.. => failed(reason, tries + 1),
+        tries => ObjectState::Waiting { tries },
+    }
+}
+
+/// Returns what the human loops of a job keep of it.
+pub(super) fn flow(job: &Job) -> LoopFlow {
+    LoopFlow {
+        arn: job.arn.clone(),
+        title: job.settings.title.clone(),
+        description: job.settings.description.clone(),
+        template_key: job.template_key.clone(),
+        output_bucket: String::new(),
+        output_prefix: String::new(),
+        role_arn: String::new(),
+        time_limit_seconds: job.settings.time_limit_seconds,
+    }
+}
+
+fn rules(job: &Job) -> FlowRules {
+    FlowRules {
+        task_count: job.settings.workers,
+        availability: Duration::seconds(job.settings.availability_seconds),
+        time_limit: Duration::seconds(job.settings.time_limit_seconds),
+    }
+}
+
+/// Returns whether a task of this end is over.
+pub(super) fn is_over(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now >= expires_at
+}

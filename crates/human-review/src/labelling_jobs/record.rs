@@ -1,0 +1,356 @@
+//! A labelling job as data: what was asked for, how far it is, and what became of each object.
+
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use super::automation::Automation;
+pub use super::objects::{LabelledBy, ObjectState, Part};
+use crate::flows::Resource;
+
+/// Objects of one part: what is read and written together.
+pub const PART_OBJECTS: usize = 100;
+
+/// State of a job, as SageMaker's API names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobStatus {
+    /// Its input has not been read.
+    Initializing,
+    /// Its objects are being labelled.
+    InProgress,
+    /// Stopped by the caller or by a stopping condition; what is answered is still collected.
+    Stopping,
+    /// Every object is labelled, has failed, or needed no label.
+    Completed,
+    /// It could not go on.
+    Failed,
+    /// Stopped; what is labelled is in the output.
+    Stopped,
+}
+
+impl JobStatus {
+    /// Returns the name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Initializing => "Initializing",
+            Self::InProgress => "InProgress",
+            Self::Stopping => "Stopping",
+            Self::Completed => "Completed",
+            Self::Failed => "Failed",
+            Self::Stopped => "Stopped",
+        }
+    }
+
+    /// Returns whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Stopped)
+    }
+}
+
+/// How many labels an object gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    /// One: `text-multi-class`.
+    SingleLabel,
+    /// Any number: `text-multi-label`.
+    MultiLabel,
+}
+
+/// Where the worker task template comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Template {
+    /// The shipped one for text labelling.
+    BuiltIn,
+    /// `UiTemplateS3Uri`.
+    Uri(String),
+    /// Key of the content of a `HumanTaskUi` in the review bucket.
+    Key(String),
+}
+
+/// An earlier label that selects objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Name of the label attribute.
+    pub attribute: String,
+    /// Class that an object must have.
+    pub class: String,
+}
+
+/// What a job asks about a label that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuditKind {
+    /// Whether it is right.
+    Verification,
+    /// Which one is right; the one that is there is chosen already.
+    Adjustment,
+}
+
+/// The label that a job is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// What is asked.
+    pub kind: AuditKind,
+    /// Its label attribute; empty until the label category file was read that names it.
+    pub attribute: String,
+}
+
+/// What a job does, as its request says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// `LabelAttributeName`.
+    pub attribute: String,
+    /// `RoleArn`: with its rights everything outside the review bucket is read, written and invoked.
+    pub role_arn: String,
+    /// `ManifestS3Uri`.
+    pub manifest: String,
+    /// `LabelCategoryConfigS3Uri`.
+    pub categories: Option<String>,
+    /// `S3OutputPath`, without slashes at the end.
+    pub output: String,
+    /// `UiConfig`.
+    pub template: Template,
+    /// How many labels an object gets.
+    pub task: Task,
+    /// `PreHumanTaskLambdaArn`; none for the built-in behaviour.
+    pub pre_annotation: Option<String>,
+    /// `AnnotationConsolidationLambdaArn`; none for the built-in behaviour.
+    pub consolidation: Option<String>,
+    /// `NumberOfHumanWorkersPerDataObject`.
+    pub workers: usize,
+    /// `TaskTimeLimitInSeconds`.
+    pub time_limit_seconds: i64,
+    /// `TaskAvailabilityLifetimeInSeconds`.
+    pub availability_seconds: i64,
+    /// `MaxConcurrentTaskCount`.
+    pub max_concurrent: usize,
+    /// `TaskTitle`.
+    pub title: String,
+    /// `TaskDescription`.
+    pub description: String,
+    /// `MaxHumanLabeledObjectCount`.
+    pub max_human_labelled: Option<usize>,
+    /// `MaxPercentageOfInputDatasetLabeled`.
+    pub max_percentage: Option<usize>,
+    /// Tag `active-learning:only-where`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_where: Option<Filter>,
+    /// Tag `active-learning:show`: an attribute whose label reviewers see beside the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show: Option<String>,
+    /// Whether a model labels what it is sure of (`LabelingJobAlgorithmsConfig`).
+    #[serde(default)]
+    pub is_automated: bool,
+    /// The label that is verified or adjusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
+    /// Tag `active-learning:share`: the share of the objects, drawn at random, that is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+}
+
+/// What a label category file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Categories {
+    /// The labels, in the order that numbers them.
+    pub labels: Vec<String>,
+    /// Words above the choices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// `auditLabelAttributeName`: the label that is verified or adjusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audited: Option<String>,
+}
+
+/// How many objects of a part, or of a job, are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Not yet asked.
+    pub waiting: usize,
+    /// Not in a round of automated labelling yet.
+    #[serde(default)]
+    pub withheld: usize,
+    /// In front of reviewers.
+    pub asked: usize,
+    /// Labelled by people.
+    pub human: usize,
+    /// Labelled by the model.
+    pub machine: usize,
+    /// Labelled before the job.
+    pub earlier: usize,
+    /// Not to be labelled.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+}
+
+impl Counts {
+    /// Returns whether every object is done with.
+    pub fn is_done(&self) -> bool {
+        self.waiting + self.withheld + self.asked == 0
+    }
+
+    /// Returns how many there are.
+    pub fn total(&self) -> usize {
+        self.waiting
+            + self.withheld
+            + self.asked
+            + self.human
+            + self.machine
+            + self.earlier
+            + self.passed
+            + self.failed
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        self.waiting += other.waiting;
+        self.withheld += other.withheld;
+        self.asked += other.asked;
+        self.human += other.human;
+        self.machine += other.machine;
+        self.earlier += other.earlier;
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// What a job remembers of one of its parts, so that a part in which nothing is due need not be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartSummary {
+    /// Its objects by state.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// When the first of its tasks is over, answered or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The right to drive a job, of one process until it expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Made up for each.
+    pub id: String,
+    /// From then on another may take it.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A labelling job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Name, unique for good.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was changed last.
+    pub modified_at: DateTime<Utc>,
+    /// State.
+    pub status: JobStatus,
+    /// Why it has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// What is shown again of the request.
+    pub request: Value,
+    /// What the request says.
+    pub settings: Settings,
+    /// What the label category file says; none before it was read.
+    #[serde(default)]
+    pub categories: Categories,
+    /// Key of the worker task template in the review bucket; empty before it is known.
+    #[serde(default)]
+    pub template_key: String,
+    /// Its parts; empty before the input was read.
+    #[serde(default)]
+    pub parts: Vec<PartSummary>,
+    /// How far the rounds of automated labelling are; none without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automation: Option<Automation>,
+    /// Who drives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+}
+
+impl Resource for Job {
+    const FOLDER: &'static str = "labelling-jobs/";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+}
+
+impl Job {
+    /// Returns how many objects are in which state.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.parts.iter().for_each(|part| counts.add(part.counts));
+        counts
+    }
+
+    /// Returns what tells its tasks from those of every other job: 12 hexadecimal characters.
+    pub fn short_id(&self) -> String {
+        let digest = crate::human_loop::sha256(&format!("{}\n{}", self.name, self.created_at.to_rfc3339()));
+        digest[..12].to_owned()
+    }
+
+    /// Returns the name of the human loop of an object.
+    pub fn loop_name(&self, object: usize) -> String {
+        format!("job-{}-{object:06}", self.short_id())
+    }
+
+    /// Returns the object whose human loop has this name, if it is of this job.
+    pub fn object_of(&self, loop_name: &str) -> Option<usize> {
+        let rest = loop_name.strip_prefix("job-")?.strip_prefix(&self.short_id())?;
+        rest.strip_prefix('-')?.parse().ok()
+    }
+
+    /// Returns the folder of its output: `S3OutputPath` and its name.
+    pub fn folder(&self) -> String {
+        format!("{}/{}", self.settings.output, self.name)
+    }
+
+    /// Returns where its output manifest is.
+    pub fn output_manifest(&self) -> String {
+        format!("{}/manifests/output/output.manifest", self.folder())
+    }
+
+    /// Returns whether a stopping condition holds.
+    pub fn has_enough(&self) -> bool {
+        let counts = self.counts();
+        let labelled = counts.human + counts.machine;
+        let enough_people = self
+            .settings
+            .max_human_labelled
+            .is_some_and(|most| counts.human >= most);
+        let share = self.settings.max_percentage;
+        enough_people || share.is_some_and(|share| labelled * 100 >= share * counts.total().max(1))
+    }
+}
+
+/// Returns the key of the mark of a job that is not final.
+pub fn open_mark(job: &str) -> String {
+    format!("{OPEN_FOLDER}{job}")
+}
+
+/// Folder of the marks of jobs that are not final.
+pub const OPEN_FOLDER: &str = "human-review/open-labelling-jobs/";
+
+/// Returns the key of a part of a job's input, which lies there until the job ends.
+pub fn input_key(job: &str, part: usize) -> String {
+    format!("{HUMAN_REVIEW_FOLDER}labelling-job-input/{job}/{part:04}.jsonl")
+}
+
+/// Returns the key of what became of a part's objects, which lies there until the job ends.
+pub fn part_key(job: &str, part: usize) -> String {
+    format!("{HUMAN_REVIEW_FOLDER}labelling-job-objects/{job}/{part:04}.json")
+}
+
+/// Returns the key of a job.
+pub fn job_key(job: &str) -> String {
+    format!("{HUMAN_REVIEW_FOLDER}{}{job}.json", Job::FOLDER)
+}

@@ -1,0 +1,888 @@
+//! Labelling jobs from manifest to manifest, with reviewers who answer in the portal.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{FEEDBACK_BUCKET, Reply, Review, Session, config, url_event};
+
+const SCOPE: &str = "arn:aws:sagemaker:us-east-1:123456789012";
+pub const TEAM: &str = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/tc-review";
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
+const LABELS: &str = r#"{"labels": [{"label": "World"}, {"label": "Sports"}, {"label": "Business"}]}"#;
+
+pub async fn call(review: &Review, operation: &str, body: &Value) -> Reply {
+    let mut event = url_event("POST", "/", &body.to_string());
+    event["headers"]["x-amz-target"] = json!(format!("SageMaker.{operation}"));
+    Reply(review.handle(event).await)
+}
+
+/// Writes an object into the bucket of the job's owner.
+pub async fn put(review: &Review, key: &str, body: &str) {
+    let body = aws_sdk_s3::primitives::ByteStream::from(body.as_bytes().to_vec());
+    let put = review.s3.put_object().bucket(FEEDBACK_BUCKET).key(key).body(body);
+    put.send().await.expect("stored");
+}
+
+async fn read(review: &Review, key: &str) -> String {
+    let object = review
+        .s3
+        .get_object()
+        .bucket(FEEDBACK_BUCKET)
+        .key(key)
+        .send()
+        .await;
+    let body = object.unwrap_or_else(|error| panic!("{key}: {error}")).body;
+    String::from_utf8(body.collect().await.expect("bytes").to_vec()).expect("text")
+}
+
+async fn keys(review: &Review, prefix: &str) -> Vec<String> {
+    let list = review.s3.list_objects_v2().bucket(FEEDBACK_BUCKET).prefix(prefix);
+    let list = list.send().await.expect("a list");
+    let keys = list.contents().iter().filter_map(|object| object.key());
+    keys.map(str::to_owned).collect()
+}
+
+/// Returns the lines of the output manifest of a job.
+async fn output(review: &Review, job: &str) -> Vec<Value> {
+    let manifest = read(review, &format!("out/{job}/manifests/output/output.manifest")).await;
+    manifest
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+pub fn request(name: &str, changes: Value) -> Value {
+    let manifest = format!("s3://{FEEDBACK_BUCKET}/in.manifest");
+    let mut request = json!({
+        "LabelingJobName": name,
+        "LabelAttributeName": "topic",
+        "InputConfig": { "DataSource": { "S3DataSource": { "ManifestS3Uri": manifest } } },
+        "OutputConfig": { "S3OutputPath": format!("s3://{FEEDBACK_BUCKET}/out/") },
+        "RoleArn": "arn:aws:iam::123456789012:role/labels",
+        "LabelCategoryConfigS3Uri": format!("s3://{FEEDBACK_BUCKET}/labels.json"),
+        "HumanTaskConfig": {
+            "WorkteamArn": TEAM,
+            "UiConfig": {},
+            "TaskTitle": "Topic",
+            "TaskDescription": "What is the text about?",
+            "NumberOfHumanWorkersPerDataObject": 1,
+            "TaskTimeLimitInSeconds": 600,
+        },
+    });
+    for (name, value) in changes.as_object().expect("an object") {
+        match name.split_once('.') {
+            Some((outer, inner)) => request[outer][inner] = value.clone(),
+            None => request[name] = value.clone(),
+        }
+    }
+    request
+}
+
+pub async fn create(review: &Review, request: &Value) {
+    let reply = call(review, "CreateLabelingJob", request).await;
+    assert_eq!(reply.status(), 200, "{reply:?}");
+}
+
+async fn describe(review: &Review, name: &str) -> Value {
+    let reply = call(review, "DescribeLabelingJob", &json!({ "LabelingJobName": name })).await;
+    assert_eq!(reply.status(), 200, "{reply:?}");
+    reply.json()
+}
+
+async fn drive(review: &Review) {
+    review
+        .handle(json!({ "operation": "drive-labelling-jobs" }))
+        .await;
+}
+
+/// Starts a job over these input lines.
+async fn started(review: &Review, lines: &[Value], request: &Value) {
+    let manifest: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    put(review, "in.manifest", &manifest).await;
+    put(review, "labels.json", LABELS).await;
+    create(review, request).await;
+    drive(review).await;
+}
+
+fn sources(texts: &[&str]) -> Vec<Value> {
+    texts.iter().map(|text| json!({ "source": text })).collect()
+}
+
+/// Answers every task that the reviewer is given, by what its page shows; returns how many there were.
+async fn answer_all(session: &Session<'_>, answer: impl Fn(&str) -> Value) -> usize {
+    let mut answered = 0;
+    loop {
+        let next = session.get("next").await;
+        let address = next.header("location").to_owned();
+        if !address.starts_with("task") {
+            return answered;
+        }
+        let task = session.get(&address).await;
+        let submitted = session.submit(&task, &answer(task.body())).await;
+        assert_eq!(submitted.status(), 303, "{submitted:?}");
+        answered += 1;
+    }
+}
+
+fn label(name: &str) -> Value {
+    json!({ "label": { "label": name } })
+}
+
+fn by_text(page: &str) -> Value {
+    label(match page {
+        page if page.contains("Cup final") => "Sports",
+        page if page.contains("Rates rise") => "Business",
+        _ => "World",
+    })
+}
+
+#[tokio::test]
+async fn a_job_goes_from_manifest_to_manifest() {
+    let review = Review::new();
+    put(&review, "texts/1.txt", "Rates rise again").await;
+    let lines = [
+        json!({ "source": "Cup final tonight", "id": 7 }),
+        json!({ "source-ref": format!("s3://{FEEDBACK_BUCKET}/texts/1.txt") }),
+    ];
+
+    started(&review, &lines, &request("news", json!({}))).await;
+    let begun = describe(&review, "news").await;
+    let answered = answer_all(&review.sign_in("ada").await, by_text).await;
+    drive(&review).await;
+
+    assert_eq!(begun["LabelingJobStatus"], "InProgress", "{begun}");
+    assert_eq!(begun["LabelCounters"]["Unlabeled"], 2);
+    assert_eq!(answered, 2);
+    let done = describe(&review, "news").await;
+    assert_eq!(done["LabelingJobStatus"], "Completed", "{done}");
+    let counters = json!({
+        "TotalLabeled": 2, "HumanLabeled": 2, "MachineLabeled": 0, "FailedNonRetryableError": 0, "Unlabeled": 0,
+    });
+    assert_eq!(done["LabelCounters"], counters);
+    assert_eq!(done["LabelAttributeName"], "topic");
+    assert_eq!(
+        done["LabelingJobOutput"]["OutputDatasetS3Uri"],
+        format!("s3://{FEEDBACK_BUCKET}/out/news/manifests/output/output.manifest")
+    );
+    let metadata = |class: &str| {
+        json!({
+            "class-name": class, "confidence": 0.0, "job-name": "labeling-job/news", "human-annotated": "yes",
+            "creation-date": "2026-11-20T09:59:00.123000", "type": "groundtruth/text-classification",
+        })
+    };
+    let mut expected = lines.clone();
+    (expected[0]["topic"], expected[0]["topic-metadata"]) = (json!(1), metadata("Sports"));
+    (expected[1]["topic"], expected[1]["topic-metadata"]) = (json!(2), metadata("Business"));
+    assert_eq!(output(&review, "news").await, expected);
+}
+
+#[tokio::test]
+async fn answers_and_their_consolidation_are_written_as_ground_truth_writes_them() {
+    let review = Review::new();
+    let changes = json!({ "HumanTaskConfig.NumberOfHumanWorkersPerDataObject": 3 });
+    started(
+        &review,
+        &sources(&["Cup final tonight"]),
+        &request("news", changes),
+    )
+    .await;
+
+    for (reviewer, says) in [("ada", "Sports"), ("bob", "World"), ("eve", "Sports")] {
+        let session = review.sign_in(reviewer).await;
+        assert_eq!(answer_all(&session, |_| label(says)).await, 1);
+        assert_eq!(
+            answer_all(&session, |_| label(says)).await,
+            0,
+            "nobody answers twice"
+        );
+    }
+    drive(&review).await;
+
+    let [line] = output(&review, "news").await.try_into().expect("one line");
+    assert_eq!(
+        (&line["topic"], &line["topic-metadata"]["confidence"]),
+        (&json!(1), &json!(2.0 / 3.0))
+    );
+    let [response] = keys(&review, "out/news/annotations/worker-response/iteration-1/0/")
+        .await
+        .try_into()
+        .expect("one file");
+    let response: Value = serde_json::from_str(&read(&review, &response).await).expect("JSON");
+    let answers = response["answers"].as_array().expect("answers");
+    assert_eq!(answers.len(), 3);
+    assert_eq!(answers[0]["answerContent"], label("Sports"));
+    assert!(answers[0]["workerId"].is_string() && answers[0]["submissionTime"].is_string());
+    let consolidated = "out/news/annotations/consolidated-annotation";
+    let [asked] = keys(
+        &review,
+        &format!("{consolidated}/consolidation-request/iteration-1/"),
+    )
+    .await
+    .try_into()
+    .expect("one file");
+    let asked: Value = serde_json::from_str(&read(&review, &asked).await).expect("JSON");
+    assert_eq!(asked[0]["datasetObjectId"], "0");
+    assert_eq!(asked[0]["annotations"].as_array().expect("annotations").len(), 3);
+    assert_eq!(
+        keys(&review, &format!("{consolidated}/consolidation-response/"))
+            .await
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn own_functions_are_called_as_documented_and_what_they_say_counts() {
+    let calls: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+    let seen = calls.clone();
+    let review = Review::with_functions(config(), move |function, event| {
+        let name = function
+            .rsplit(&['/', ':'][..])
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        seen.lock()
+            .expect("not poisoned")
+            .push((name.clone(), event.clone()));
+        Some(match name.as_str() {
+            "pre" => match event["dataObject"]["skip"].as_bool() {
+                Some(true) => json!({ "humanAnnotationRequired": "false" }),
+                _ => {
+                    json!({ "taskInput": { "taskObject": event["dataObject"]["source"], "labels": ["Yes", "No"] } })
+                }
+            },
+            _ => json!([
+                { "datasetObjectId": "0", "consolidatedAnnotation": { "content": {
+                    "topic": { "votes": 1 }, "topic-metadata": { "confidence": 0.7 } } } },
+            ]),
+        })
+    })
+    .await;
+    let lines = [
+        json!({ "source": "One" }),
+        json!({ "source": "Two", "skip": true }),
+    ];
+    let changes = json!({
+        "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{FUNCTION}pre"),
+        "HumanTaskConfig.AnnotationConsolidationConfig": { "AnnotationConsolidationLambdaArn": format!("{FUNCTION}post") },
+    });
+
+    started(&review, &lines, &request("own", changes)).await;
+    assert_eq!(
+        answer_all(&review.sign_in("ada").await, |_| label("Yes")).await,
+        1
+    );
+    drive(&review).await;
+
+    let done = describe(&review, "own").await;
+    assert_eq!(done["LabelingJobStatus"], "Completed", "{done}");
+    assert_eq!(
+        (
+            &done["LabelCounters"]["HumanLabeled"],
+            &done["LabelCounters"]["Unlabeled"]
+        ),
+        (&json!(1), &json!(1))
+    );
+    let all = output(&review, "own").await;
+    assert_eq!(all[0]["topic"], json!({ "votes": 1 }));
+    assert_eq!(all[0]["topic-metadata"]["type"], "groundtruth/custom");
+    assert_eq!(all[0]["topic-metadata"]["confidence"], 0.7);
+    assert_eq!(all[0]["topic-metadata"]["job-name"], "labeling-job/own");
+    assert_eq!(all[1], lines[1]);
+    let calls = calls.lock().expect("not poisoned").clone();
+    let arn = format!("{SCOPE}:labeling-job/own");
+    let mut pre: Vec<Value> = Vec::new();
+    let mut post = Value::Null;
+    for (name, event) in calls {
+        if name == "pre" {
+            pre.push(event)
+        } else {
+            post = event
+        }
+    }
+    pre.sort_by_key(|event| event["dataObject"]["source"].to_string());
+    assert_eq!(
+        pre[0],
+        json!({ "version": "2018-10-16", "labelingJobArn": arn, "dataObject": lines[0] })
+    );
+    let payload = post["payload"]["s3Uri"].as_str().expect("a URI").to_owned();
+    let expected = json!({
+        "version": "2018-10-16", "labelingJobArn": arn, "labelCategories": ["World", "Sports", "Business"],
+        "labelAttributeName": "topic", "roleArn": "arn:aws:iam::123456789012:role/labels",
+        "payload": { "s3Uri": payload },
+    });
+    assert_eq!(post, expected);
+    let payload = read(
+        &review,
+        payload
+            .strip_prefix(&format!("s3://{FEEDBACK_BUCKET}/"))
+            .expect("its bucket"),
+    )
+    .await;
+    let payload: Value = serde_json::from_str(&payload).expect("JSON");
+    assert_eq!(payload[0]["dataObject"], json!({ "content": "One" }));
+    let content = payload[0]["annotations"][0]["annotationData"]["content"]
+        .as_str()
+        .expect("a text");
+    assert_eq!(
+        serde_json::from_str::<Value>(content).expect("JSON"),
+        label("Yes")
+    );
+    let worker = payload[0]["annotations"][0]["workerId"]
+        .as_str()
+        .expect("a worker");
+    assert!(worker.starts_with("private.us-east-1."), "{worker}");
+}
+
+#[tokio::test]
+async fn an_object_that_fails_is_named_with_its_reason_and_the_others_go_on() {
+    let review = Review::with_functions(config(), |_, event| {
+        let text = &event["dataObject"]["source"];
+        let input = json!({ "taskObject": text, "labels": ["World", "Sports"] });
+        (text != "Broken").then(|| json!({ "taskInput": input }))
+    })
+    .await;
+    let lines = sources(&["Fine", "Broken", " "]);
+    let changes = json!({ "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{FUNCTION}pre") });
+    started(&review, &lines, &request("some", changes)).await;
+
+    for _ in 0..3 {
+        drive(&review).await;
+    }
+    answer_all(&review.sign_in("ada").await, |_| label("World")).await;
+    drive(&review).await;
+
+    let done = describe(&review, "some").await;
+    assert_eq!(done["LabelingJobStatus"], "Completed", "{done}");
+    assert_eq!(done["LabelCounters"]["FailedNonRetryableError"], 2, "{done}");
+    let all = output(&review, "some").await;
+    assert_eq!(all[0]["topic-metadata"]["class-name"], "World");
+    let failed = &all[1]["topic-metadata"];
+    assert!(all[1].get("topic").is_none(), "{}", all[1]);
+    let reason = failed["failure-reason"].as_str().expect("a reason");
+    assert!(
+        reason.starts_with("ClientError: ") && reason.contains("has failed: see its log"),
+        "{reason}"
+    );
+    let blank = all[2]["topic-metadata"]["failure-reason"].to_string();
+    assert!(blank.contains("the task would be empty"), "{blank}");
+    assert_eq!(
+        (&failed["retry-count"], &failed["job-name"]),
+        (&json!(3), &json!("labeling-job/some"))
+    );
+}
+
+#[tokio::test]
+async fn a_text_that_is_not_there_or_not_answered_in_time_fails_alone() {
+    let review = Review::new();
+    let lines = [
+        json!({ "source-ref": format!("s3://{FEEDBACK_BUCKET}/none.txt") }),
+        json!({ "source": "Late" }),
+    ];
+    let changes = json!({ "HumanTaskConfig.TaskAvailabilityLifetimeInSeconds": 60 });
+    started(&review, &lines, &request("late", changes)).await;
+
+    review.wait(Duration::seconds(61));
+    drive(&review).await;
+
+    let all = output(&review, "late").await;
+    let reason = |line: &Value| {
+        line["topic-metadata"]["failure-reason"]
+            .as_str()
+            .expect("a reason")
+            .to_owned()
+    };
+    assert!(reason(&all[0]).contains("/none.txt does not exist"), "{}", all[0]);
+    assert!(
+        reason(&all[1]).contains("TaskAvailabilityLifetimeInSeconds"),
+        "{}",
+        all[1]
+    );
+}
+
+#[tokio::test]
+async fn texts_may_have_several_labels() {
+    let review = Review::new();
+    let aws = "arn:aws:lambda:us-east-1:432418664414:function:";
+    let changes = json!({
+        "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{aws}PRE-TextMultiClassMultiLabel"),
+        "HumanTaskConfig.AnnotationConsolidationConfig":
+            { "AnnotationConsolidationLambdaArn": format!("{aws}ACS-TextMultiClassMultiLabel") },
+    });
+    started(
+        &review,
+        &sources(&["Cup final shares"]),
+        &request("multi", changes),
+    )
+    .await;
+
+    let session = review.sign_in("ada").await;
+    let shown = session.get(session.get("next").await.header("location")).await;
+    assert!(
+        shown.body().contains("crowd-classifier-multi-select"),
+        "{}",
+        shown.body()
+    );
+    session
+        .submit(&shown, &json!({ "label": { "labels": ["Business", "Sports"] } }))
+        .await;
+    drive(&review).await;
+
+    let [line] = output(&review, "multi").await.try_into().expect("one line");
+    assert_eq!(line["topic"], json!([1, 2]));
+    let metadata = &line["topic-metadata"];
+    assert_eq!(metadata["class-map"], json!({ "1": "Sports", "2": "Business" }));
+    assert_eq!(metadata["type"], "groundtruth/text-classification-multilabel");
+}
+
+#[tokio::test]
+async fn a_template_of_the_jobs_own_shows_the_objects() {
+    let review = Review::new();
+    let template = r#"<crowd-form><p>Own: {{ task.input.taskObject }}</p><crowd-classifier name="pick"
+        categories="{{ task.input.labels | to_json }}" header="?"></crowd-classifier></crowd-form>"#;
+    put(&review, "own.liquid.html", template).await;
+    let ui = json!({ "UiTemplateS3Uri": format!("s3://{FEEDBACK_BUCKET}/own.liquid.html") });
+    started(
+        &review,
+        &sources(&["Cup final"]),
+        &request("ui", json!({ "HumanTaskConfig.UiConfig": ui })),
+    )
+    .await;
+
+    let session = review.sign_in("ada").await;
+    let shown = session.get(session.get("next").await.header("location")).await;
+    session
+        .submit(&shown, &json!({ "pick": { "label": "Sports" } }))
+        .await;
+    drive(&review).await;
+
+    assert!(shown.body().contains("Own: Cup final"), "{}", shown.body());
+    assert!(shown.body().contains("Topic"), "the title of the task");
+    assert_eq!(
+        output(&review, "ui").await[0]["topic-metadata"]["class-name"],
+        "Sports"
+    );
+}
+
+#[tokio::test]
+async fn a_large_job_has_a_window_of_open_tasks_and_asks_nothing_twice_when_runs_are_cut_off() {
+    let review = Review::new();
+    let texts: Vec<String> = (0..130).map(|number| format!("Text number {number}.")).collect();
+    let lines: Vec<Value> = texts.iter().map(|text| json!({ "source": text })).collect();
+    let changes = json!({ "HumanTaskConfig.MaxConcurrentTaskCount": 40 });
+    started(&review, &lines, &request("large", changes)).await;
+    let open = review.keys("human-review/queue/").await.len();
+
+    let session = review.sign_in("ada").await;
+    let mut seen = Vec::new();
+    for lost in ["labelling-job-objects", "labelling-jobs/", "human-review/loops/"]
+        .into_iter()
+        .cycle()
+        .take(5)
+    {
+        let shown = Mutex::new(Vec::new());
+        answer_all(&session, |page| {
+            let at = page.find("Text number ").expect("its text");
+            let text = page[at..].split('.').next().unwrap_or_default();
+            shown.lock().expect("not poisoned").push(text.to_owned());
+            label("World")
+        })
+        .await;
+        seen.extend(shown.into_inner().expect("not poisoned"));
+        assert!(review.keys("human-review/queue/").await.is_empty());
+        review.lose_next_answer_to(lost);
+        drive(&review).await;
+        // A run that broke off holds the job until its lease is over.
+        review.wait(Duration::seconds(171));
+        drive(&review).await;
+    }
+
+    assert_eq!(open, 40);
+    assert_eq!(describe(&review, "large").await["LabelingJobStatus"], "Completed");
+    assert_eq!(seen.len(), 130, "each once");
+    assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 130);
+    let all = output(&review, "large").await;
+    let order: Vec<&str> = all
+        .iter()
+        .map(|line| line["source"].as_str().expect("a text"))
+        .collect();
+    assert_eq!(order, texts);
+    assert!(all.iter().all(|line| line["topic"] == 0));
+    assert!(
+        review.keys("human-review/labelling-job-").await.is_empty(),
+        "its parts are removed"
+    );
+    assert!(review.keys("human-review/open-labelling-jobs/").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_is_stopped_keeps_what_is_labelled_and_takes_its_tasks_back() {
+    let review = Review::new();
+    started(
+        &review,
+        &sources(&["Cup final", "Rates rise", "Else"]),
+        &request("stop", json!({})),
+    )
+    .await;
+    let session = review.sign_in("ada").await;
+    let task = session.get(session.get("next").await.header("location")).await;
+    session.submit(&task, &by_text(task.body())).await;
+    let held = review.sign_in("bob").await;
+    let held_task = held.get(held.get("next").await.header("location")).await;
+
+    let stopped = call(&review, "StopLabelingJob", &json!({ "LabelingJobName": "stop" })).await;
+    drive(&review).await;
+    let stopping = describe(&review, "stop").await["LabelingJobStatus"].clone();
+    held.submit(&held_task, &by_text(held_task.body())).await;
+    review.wait(Duration::seconds(601));
+    drive(&review).await;
+
+    assert_eq!((stopped.status(), stopping), (200, json!("Stopping")));
+    let done = describe(&review, "stop").await;
+    assert_eq!(done["LabelingJobStatus"], "Stopped", "{done}");
+    assert_eq!(done["LabelCounters"]["HumanLabeled"], 2, "what was begun counts");
+    let labelled = output(&review, "stop")
+        .await
+        .iter()
+        .filter(|line| line.get("topic").is_some())
+        .count();
+    assert_eq!(labelled, 2);
+    assert!(review.keys("human-review/queue/").await.is_empty());
+    let again = call(&review, "StopLabelingJob", &json!({ "LabelingJobName": "stop" })).await;
+    assert!(again.body().contains("in status Stopped"), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_job_ends_when_its_stopping_condition_holds() {
+    let review = Review::new();
+    let changes = json!({ "StoppingConditions": { "MaxHumanLabeledObjectCount": 2 } });
+    started(
+        &review,
+        &sources(&["One", "Two", "Three"]),
+        &request("few", changes),
+    )
+    .await;
+
+    let answered = answer_all(&review.sign_in("ada").await, |_| label("World")).await;
+    for _ in 0..2 {
+        drive(&review).await;
+    }
+
+    assert_eq!(answered, 2, "no more are asked than may be labelled");
+    assert_eq!(describe(&review, "few").await["LabelingJobStatus"], "Stopped");
+}
+
+#[tokio::test]
+async fn the_output_of_a_job_is_the_input_of_the_next_which_may_ask_about_a_part_of_it() {
+    let review = Review::new();
+    started(
+        &review,
+        &sources(&["Cup final", "Rates rise", "Else"]),
+        &request("first", json!({})),
+    )
+    .await;
+    answer_all(&review.sign_in("ada").await, by_text).await;
+    drive(&review).await;
+    let second = request(
+        "second",
+        json!({
+            "LabelAttributeName": "sport",
+            "InputConfig": { "DataSource": { "S3DataSource": {
+                "ManifestS3Uri": format!("s3://{FEEDBACK_BUCKET}/out/first/manifests/output/output.manifest") } } },
+            "LabelCategoryConfigS3Uri": format!("s3://{FEEDBACK_BUCKET}/sports.json"),
+            "Tags": [
+                { "Key": "active-learning:only-where", "Value": "topic=Sports" },
+                { "Key": "active-learning:show", "Value": "topic" },
+            ],
+        }),
+    );
+    put(
+        &review,
+        "sports.json",
+        r#"{"labels": [{"label": "Football"}, {"label": "Chess"}]}"#,
+    )
+    .await;
+
+    create(&review, &second).await;
+    drive(&review).await;
+    let session = review.sign_in("bob").await;
+    let answered = answer_all(&session, |page| {
+        assert!(page.contains("Label so far: <strong>Sports</strong>"), "{page}");
+        label("Football")
+    })
+    .await;
+    drive(&review).await;
+
+    assert_eq!(answered, 1);
+    let all = output(&review, "second").await;
+    assert_eq!(
+        all[0]["topic-metadata"]["class-name"], "Sports",
+        "both are in one manifest"
+    );
+    assert_eq!(all[0]["sport-metadata"]["class-name"], "Football");
+    assert_eq!(all[1]["topic-metadata"]["class-name"], "Business");
+    assert!(all[1].get("sport").is_none() && all[2].get("sport").is_none());
+}
+
+#[tokio::test]
+async fn an_object_that_has_the_label_already_is_not_asked_again() {
+    let review = Review::new();
+    let lines = [
+        json!({ "source": "Cup final", "topic": 1, "topic-metadata": { "class-name": "Sports" } }),
+        json!({ "source": "Rates rise" }),
+    ];
+
+    started(&review, &lines, &request("rest", json!({}))).await;
+    let answered = answer_all(&review.sign_in("ada").await, by_text).await;
+    drive(&review).await;
+
+    assert_eq!(answered, 1);
+    let all = output(&review, "rest").await;
+    assert_eq!(all[0], lines[0]);
+    assert_eq!(all[1]["topic"], 2);
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_go_on_fails_with_the_reason() {
+    for (name, manifest, labels, reason) in [
+        (
+            "a",
+            "{\n",
+            LABELS,
+            "line 1 of the input manifest is not a JSON object",
+        ),
+        ("b", "{\"source\": \"x\"}\n", "{}", "LabelCategoryConfigS3Uri"),
+        ("c", "\n", LABELS, "the input manifest has no objects"),
+    ] {
+        let review = Review::new();
+        put(&review, "in.manifest", manifest).await;
+        put(&review, "labels.json", labels).await;
+        create(&review, &request(name, json!({}))).await;
+
+        drive(&review).await;
+
+        let failed = describe(&review, name).await;
+        assert_eq!(failed["LabelingJobStatus"], "Failed", "{failed}");
+        let found = failed["FailureReason"].as_str().expect("a reason");
+        assert!(
+            found.starts_with("ClientError: ") && found.contains(reason),
+            "{found}"
+        );
+    }
+    let review = Review::new();
+    let changes = json!({ "HumanTaskConfig.PreHumanTaskLambdaArn": format!("{FUNCTION}pre") });
+    started(&review, &sources(&["One"]), &request("d", changes)).await;
+    let failed = describe(&review, "d").await;
+    assert!(
+        failed["FailureReason"].to_string().contains("cannot be invoked"),
+        "{failed}"
+    );
+    assert!(review.keys("human-review/queue/").await.is_empty());
+}
+
+#[tokio::test]
+async fn tasks_of_jobs_are_not_among_the_human_loops_of_the_stack_and_have_no_output() {
+    let review = Review::new();
+    started(&review, &sources(&["Cup final"]), &request("own", json!({}))).await;
+
+    let listed = review.list_names("").await;
+    let session = review.sign_in("ada").await;
+    let address = session.get("next").await.header("location").to_owned();
+    let task = session.get(&address).await;
+    session.submit(&task, &label("Sports")).await;
+    let corrected = session.submit(&task, &label("World")).await;
+
+    assert!(listed.is_empty(), "{listed:?}");
+    assert_eq!(corrected.code(), "task_closed", "{corrected:?}");
+    let outputs: Vec<String> = (review.keys("").await.into_iter())
+        .filter(|key| key.ends_with("output.json"))
+        .collect();
+    assert!(outputs.is_empty(), "{outputs:?}");
+}
+
+const BUILT_IN: &str = "arn:aws:lambda:us-east-1:432418664414:function:";
+
+fn audit(name: &str, kind: &str, changes: Value) -> Value {
+    let mut changes = changes;
+    changes["HumanTaskConfig.PreHumanTaskLambdaArn"] = json!(format!("{BUILT_IN}PRE-{kind}TextMultiClass"));
+    let consolidation =
+        json!({ "AnnotationConsolidationLambdaArn": format!("{BUILT_IN}ACS-{kind}TextMultiClass") });
+    changes["HumanTaskConfig.AnnotationConsolidationConfig"] = consolidation;
+    request(name, changes)
+}
+
+fn labelled(text: &str, class: &str) -> Value {
+    json!({ "source": text, "topic": 0, "topic-metadata": { "class-name": class } })
+}
+
+#[tokio::test]
+async fn a_label_is_adjusted_beside_the_old_one_which_is_chosen_already() {
+    let review = Review::new();
+    let lines = [
+        labelled("Cup final", "Sports"),
+        labelled("Rates rise", "World"),
+        json!({ "source": "No label" }),
+    ];
+    let tags = json!([{ "Key": "active-learning:audit", "Value": "topic" }]);
+    let request = audit(
+        "adjust",
+        "Adjustment",
+        json!({ "LabelAttributeName": "topic-adjusted", "Tags": tags }),
+    );
+    started(&review, &lines, &request).await;
+
+    let pages = Mutex::new(Vec::new());
+    let answered = answer_all(&review.sign_in("bob").await, |page| {
+        pages.lock().expect("not poisoned").push(page.to_owned());
+        by_text(page)
+    })
+    .await;
+    drive(&review).await;
+
+    assert_eq!(answered, 2, "what has no label is not asked");
+    let pages = pages.into_inner().expect("not poisoned");
+    assert!(
+        pages.iter().any(|page| page.contains("initial-value=\"World\"")),
+        "{pages:?}"
+    );
+    let all = output(&review, "adjust").await;
+    let status = |line: &Value| line["topic-adjusted-metadata"]["adjustment-status"].clone();
+    assert_eq!(
+        (status(&all[0]), status(&all[1])),
+        (json!("unadjusted"), json!("adjusted"))
+    );
+    assert_eq!(
+        all[1]["topic-metadata"]["class-name"], "World",
+        "the old one stays"
+    );
+    assert_eq!(all[1]["topic-adjusted-metadata"]["class-name"], "Business");
+    assert_eq!(all[2], lines[2]);
+}
+
+#[tokio::test]
+async fn a_label_is_verified_by_those_who_have_not_given_it() {
+    let review = Review::new();
+    let ada = human_review::human_loop::Worker::of("ada").id;
+    let mut line = labelled("Cup final", "Business");
+    line["excluded-workers"] = json!([ada]);
+    let changes = json!({
+        "LabelAttributeName": "verdict", "LabelCategoryConfigS3Uri": null,
+        "Tags": [{ "Key": "active-learning:audit", "Value": "topic" }],
+    });
+    started(&review, &[line], &audit("verify", "Verification", changes)).await;
+
+    let own = answer_all(&review.sign_in("ada").await, |_| label("correct")).await;
+    let others = answer_all(&review.sign_in("bob").await, |page| {
+        assert!(page.contains("Label so far: <strong>Business</strong>"), "{page}");
+        label("incorrect")
+    })
+    .await;
+    drive(&review).await;
+
+    assert_eq!((own, others), (0, 1));
+    let [line] = output(&review, "verify").await.try_into().expect("one line");
+    assert_eq!(line["verdict-metadata"]["class-name"], "incorrect");
+    assert_eq!(line["verdict-metadata"]["type"], "groundtruth/label-verification");
+}
+
+#[tokio::test]
+async fn a_random_share_is_asked_about() {
+    let review = Review::new();
+    let lines: Vec<Value> = (0..200)
+        .map(|number| labelled(&format!("Text {number}"), "World"))
+        .collect();
+    let tags = json!([
+        { "Key": "active-learning:audit", "Value": "topic" }, { "Key": "active-learning:share", "Value": "0.1" },
+    ]);
+    started(
+        &review,
+        &lines,
+        &audit(
+            "share",
+            "Adjustment",
+            json!({ "LabelAttributeName": "again", "Tags": tags }),
+        ),
+    )
+    .await;
+
+    let asked = review.keys("human-review/queue/").await.len();
+
+    // With a chance of 0.1 the number of 200 is within these by all but one in a hundred thousand names.
+    assert!((5..=45).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn an_audit_of_no_label_fails_with_the_reason() {
+    let review = Review::new();
+    started(
+        &review,
+        &[labelled("Cup", "Sports")],
+        &audit("what", "Adjustment", json!({ "LabelAttributeName": "again" })),
+    )
+    .await;
+
+    let failed = describe(&review, "what").await;
+
+    assert!(
+        failed["FailureReason"]
+            .to_string()
+            .contains("auditLabelAttributeName is missing"),
+        "{failed}"
+    );
+}
+
+#[tokio::test]
+async fn a_model_labels_what_it_is_sure_of_and_people_the_rest() {
+    let review = Review::new();
+    let text = |number: usize| match number % 2 {
+        0 => format!("The cup final, match {number}: the goalkeeper saved a penalty before the whistle"),
+        _ => format!("Rates rise, note {number}: the bank lends money at more interest to its debtors"),
+    };
+    let lines: Vec<Value> = (0..400).map(|number| json!({ "source": text(number) })).collect();
+    let specification =
+        "arn:aws:sagemaker:us-east-1:027400017018:labeling-job-algorithm-specification/text-classification";
+    let changes =
+        json!({ "LabelingJobAlgorithmsConfig": { "LabelingJobAlgorithmSpecificationArn": specification } });
+    started(&review, &lines, &request("auto", changes)).await;
+
+    let session = review.sign_in("ada").await;
+    let topic = |page: &str| {
+        label(if page.contains("cup final") {
+            "Sports"
+        } else {
+            "Business"
+        })
+    };
+    let mut answered = 0;
+    // A busy machine needs several runs: each takes up new work for some seconds.
+    for _ in 0..100 {
+        answered += answer_all(&session, topic).await;
+        drive(&review).await;
+        if describe(&review, "auto").await["LabelingJobStatus"] == "Completed" {
+            break;
+        }
+    }
+
+    let done = describe(&review, "auto").await;
+    assert_eq!(done["LabelingJobStatus"], "Completed", "{done}");
+    assert!((150..250).contains(&answered), "about 200 are drawn: {answered}");
+    assert_eq!(done["LabelCounters"]["HumanLabeled"], answered);
+    assert_eq!(done["LabelCounters"]["MachineLabeled"], 400 - answered, "{done}");
+    let all = output(&review, "auto").await;
+    assert!(
+        all.iter()
+            .zip(0..)
+            .all(|(line, number)| line["topic"] == if number % 2 == 0 { 1 } else { 2 })
+    );
+    let machine = all
+        .iter()
+        .find(|line| line["topic-metadata"]["human-annotated"] == "no")
+        .expect("one");
+    assert!(
+        machine["topic-metadata"]["confidence"].as_f64() > Some(0.5),
+        "{machine}"
+    );
+}
