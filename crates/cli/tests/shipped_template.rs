@@ -48,12 +48,51 @@ fn managed_services() -> BTreeMap<String, String> {
     ])
 }
 
+/// Arguments of the shipped template for a model behind a SageMaker endpoint.
+fn hosted_model() -> BTreeMap<String, String> {
+    BTreeMap::from([("SageMakerEndpointName".to_owned(), "news".to_owned())])
+}
+
+/// Returns what the shipped template says to arguments that it refuses.
+fn refusal(arguments: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
+    let problems = Problems::default();
+    let arguments = arguments
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let template = include_str!("../../../infra/template.yaml");
+    template::resolve(template, &arguments, &stack, &problems);
+    problems.or(()).expect_err("it is refused").to_string()
+}
+
+#[test]
+fn a_hosted_model_excludes_comprehend_promises_and_half_a_pair_of_paths() {
+    let endpoint = ("SageMakerEndpointName", "news");
+    let arn = &managed_services()["ComprehendEndpointArn"];
+
+    let both = refusal(&[endpoint, ("ComprehendEndpointArn", arn)]);
+    let promises = refusal(&[endpoint, ("AutomatedLabellingAccuracy", "0.95")]);
+    let half = refusal(&[endpoint, ("SageMakerLabelPath", "$[0].label")]);
+
+    assert!(both.contains("not both"), "{both}");
+    assert!(
+        promises.contains("AutomatedLabellingAccuracy must be 0"),
+        "{promises}"
+    );
+    assert!(
+        half.contains("SageMakerLabelPath and SageMakerScorePath"),
+        "{half}"
+    );
+}
+
 #[test]
 fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_services() {
-    for arguments in [BTreeMap::new(), managed_services()] {
+    for (arguments, built_in) in [(BTreeMap::new(), 2), (managed_services(), 0), (hosted_model(), 1)] {
         let plan = shipped(&arguments);
 
-        assert_eq!(plan.signing_names.is_empty(), !arguments.is_empty());
+        assert_eq!(plan.signing_names.len(), built_in);
     }
 }
 
@@ -77,7 +116,7 @@ fn configure(function: &str, env: &BTreeMap<String, String>) -> Result<(), Confi
 #[test]
 fn every_function_of_the_shipped_template_reads_all_of_its_environment_and_lacks_nothing() {
     let mut functions = BTreeSet::new();
-    for arguments in [BTreeMap::new(), managed_services()] {
+    for arguments in [BTreeMap::new(), managed_services(), hosted_model()] {
         for function in shipped(&arguments).functions {
             let name = function.command[2].to_str().expect("a name").to_owned();
             assert_eq!(configure(&name, &function.environment), Ok(()), "{name}");
