@@ -21,16 +21,21 @@ struct Reference {
 }
 
 /// Parameters on which conditions depend, each with a value that turns the condition over.
-const BRANCHES: [(&str, &str); 7] = [
+const BRANCHES: [(&str, &str); 9] = [
     (
         "ComprehendEndpointArn",
         "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
     ),
+    ("CreateUserPool", "true"),
     (
         "HumanReviewWorkflowArn",
         "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news",
     ),
     ("NotificationEmail", "ann@example.com"),
+    (
+        "OidcClientSecretArn",
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:oidc-AbCdEf",
+    ),
     ("PredictionRetentionDays", "0"),
     ("ResultWebhookUrl", "https://example.com/reviewed"),
     ("SageMakerEndpointName", "news"),

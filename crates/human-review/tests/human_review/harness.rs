@@ -38,6 +38,7 @@ pub fn config() -> Config {
         task_time_limit_seconds: 600,
         show_rules: human_review::portal::ShowRules::default(),
         allowed_networks: Default::default(),
+        oidc: None,
         template_key: String::new(),
     }
 }
@@ -132,6 +133,16 @@ impl Review {
         let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
         Self {
             function: Arc::new(function.with_event_bus(bus)),
+            ..review
+        }
+    }
+
+    /// As [`with`](Self::with), signing people in by the provider of the configuration.
+    pub fn with_provider(config: Config, sdk: &aws_config::SdkConfig) -> Self {
+        let review = Self::with(config.clone());
+        let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
+        Self {
+            function: Arc::new(function.with_provider(sdk)),
             ..review
         }
     }
