@@ -23,7 +23,7 @@ use crate::{
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Name of the classifier where neither a document nor somebody names one: the default of
+/// Name of the classifier where neither a file nor somebody names one and the stack does not tell: the default of
 /// `DefaultClassifierName`.
 const DEFAULT_CLASSIFIER: &str = "default";
 
@@ -63,9 +63,12 @@ pub struct Options {
     /// texts have several (parameter ReviewSeveralLabels)
     #[arg(long)]
     several_labels: bool,
-    /// Name of the classifier that the texts are of [default: the one that a file names, else `default`]
+    /// Name of the classifier that the texts are of [default: the one that a file names, else the stack's]
     #[arg(long, value_name = "NAME")]
     classifier: Option<String>,
+    /// That of the stack, where it is known.
+    #[arg(skip)]
+    default_classifier: Option<String>,
     /// Shows what was understood, and does nothing
     #[arg(long, conflicts_with = "yes")]
     preview: bool,
@@ -103,7 +106,7 @@ pub(crate) struct File {
 ///
 /// What a file, the label set or a bucket refuses, in words.
 pub async fn execute(
-    options: Options,
+    mut options: Options,
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<bool, Failure> {
     let files = read_files(&options)?;
@@ -113,6 +116,8 @@ pub async fn execute(
         Err(_) if options.preview => None,
         Err(error) => return Err(error),
     };
+    let place = target.as_ref().map(|target| &target.place);
+    options.default_classifier = place.and_then(|place| place.default_classifier.clone());
     let set = target
         .as_ref()
         .map_or_else(|| set_of(&files), |target| target.set.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use active_learning_aws::{
     self as aws,
-    asked_before::{AskedBefore, NotAsked, Settings},
+    asked_before::{AskedBefore, Decided, NotAsked, Settings},
     bucket::{BINARY, Bucket, MAX_DOCUMENT_BYTES},
     env::{ConfigError, Env},
     failure::chain,
@@ -69,8 +69,11 @@ struct Answer {
     status: &'static str,
     id: String,
     feedback: Opinion,
-    /// Whether a person will look at it.
+    /// Whether it is on its way to a person.
     review: bool,
+    /// When it is decided whether one is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided: Option<Decided>,
     /// Why nobody will, of feedback that asks for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_reviewed_because: Option<NotAsked>,
@@ -96,6 +99,7 @@ impl Answer {
                 | Signal::Unlabelled => Opinion::Dislike,
             },
             review,
+            decided: Decided::later(review),
             not_reviewed_because: not_asked,
             waits_for: waits_for.filter(|_| review),
         }

@@ -39,6 +39,8 @@ pub struct Config {
     pub oidc: Option<OidcSettings>,
     /// Key of the worker task template in the bucket; empty for the shipped one (`WORKER_TASK_TEMPLATE_KEY`).
     pub template_key: String,
+    /// Items of a task, by which the template is tried (`ITEMS_PER_TASK`).
+    pub items_per_task: usize,
 }
 
 impl Config {
@@ -74,6 +76,7 @@ impl Config {
             allowed_networks: env.optional("ALLOWED_NETWORKS")?.unwrap_or_default(),
             oidc: OidcSettings::from_env(env)?,
             template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
+            items_per_task: env.required("ITEMS_PER_TASK")?,
         })
     }
 }

@@ -41,6 +41,7 @@ pub mod session;
 pub mod status_events;
 pub mod suggestions;
 pub mod task_template;
+mod template_watch;
 pub mod trial;
 pub mod validation;
 pub mod worker_template;

@@ -348,6 +348,7 @@ fn config() -> Config {
         show_rules: human_review::portal::ShowRules::default(),
         allowed_networks: Default::default(),
         oidc: None,
+        items_per_task: 2,
         template_key: String::new(),
     }
 }
