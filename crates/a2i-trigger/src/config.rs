@@ -2,7 +2,10 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use active_learning_aws::env::{ConfigError, Env};
+use active_learning_aws::{
+    classifier::ClassifierSettings,
+    env::{ConfigError, Env},
+};
 use active_learning_core::feedback::review_policy::{AuditSampleRate, ReviewPolicy};
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
@@ -25,8 +28,7 @@ pub struct Config {
     pub(crate) policy: ReviewPolicy,
     /// Share of the pool that is held out to compare models on.
     pub(crate) test_share: f64,
-    pub(crate) endpoint_arn: String,
-    pub(crate) classifier_url: Option<String>,
+    pub(crate) classifier: ClassifierSettings,
     /// Whether a text may have several labels.
     pub(crate) several_labels: bool,
 }
@@ -55,8 +57,7 @@ impl Config {
                 audit_rate: AuditSampleRate::default(),
             },
             test_share: env.required("TEST_SHARE")?,
-            endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
-            classifier_url: env.optional("CLASSIFIER_URL")?,
+            classifier: ClassifierSettings::from_env(env)?,
             several_labels: env.required("SEVERAL_LABELS")?,
         })
     }

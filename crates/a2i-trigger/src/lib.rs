@@ -34,6 +34,7 @@ use std::{
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
     claims::{ClaimError, Claims},
+    classifier::Classifier,
     clients,
     human_loops::{AskError, Asked, HumanLoops},
     label_set::LabelSets,
@@ -145,6 +146,7 @@ pub struct A2iTrigger {
     questions: Questions,
     label_sets: LabelSets,
     comprehend: aws_sdk_comprehend::Client,
+    classifier: Classifier,
     model_arn: ModelArn,
     config: Config,
 }
@@ -155,7 +157,8 @@ impl A2iTrigger {
         let feedback = Bucket::new(aws_sdk_s3::Client::new(sdk), &config.feedback_bucket);
         let training = feedback.other(&config.training_bucket);
         let a2i = clients::a2i(sdk, config.human_review_url.as_deref());
-        let comprehend = clients::comprehend(sdk, config.classifier_url.as_deref());
+        let comprehend = clients::comprehend(sdk, config.classifier.url.as_deref());
+        let classifier = Classifier::new(sdk, config.classifier.clone(), training.clone());
         Self {
             claims: Claims::new(feedback.clone(), config.claim_retention),
             human_loops: HumanLoops::new(feedback.clone(), a2i, config.workflow_arn.clone()),
@@ -163,8 +166,9 @@ impl A2iTrigger {
             label_sets: LabelSets::new(training.clone()).with_several_labels(config.several_labels),
             training,
             feedback,
-            model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
+            model_arn: ModelArn::new(classifier.clone()),
             comprehend,
+            classifier,
             config,
         }
     }

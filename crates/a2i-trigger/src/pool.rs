@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use active_learning_aws::{bucket::JSON, failure::Refusal, metrics, predictions};
+use active_learning_aws::{bucket::JSON, metrics};
 use active_learning_core::{
     feedback::{FeedbackRecord, prediction::Prediction},
     keys::ASKED_FOLDER,
@@ -174,18 +174,15 @@ impl A2iTrigger {
     /// Asks the model about the first [`MAX_PREDICTED`] items, and returns those it answers for in time.
     pub(crate) async fn judge(&self, items: Vec<Selected>) -> Vec<(Selected, Prediction)> {
         let judging = stream::iter(items.into_iter().take(MAX_PREDICTED))
-            .map(async |item| {
-                let classify = self.comprehend.classify_document();
-                let classify = classify.endpoint_arn(&self.config.endpoint_arn);
-                let answer = classify.text(&item.record.utterance).send().await;
-                match answer.map_err(Refusal::from) {
-                    Ok(answer) => Some((item, predictions::read(&answer)?)),
-                    Err(refusal) => {
-                        warn!(item.record.id, %refusal, "a text of the pool has no prediction");
+            .map(
+                async |item| match self.classifier.classify(&item.record.utterance).await {
+                    Ok(prediction) => Some((item, prediction)),
+                    Err(error) => {
+                        warn!(item.record.id, %error, "a text of the pool has no prediction");
                         None
                     }
-                }
-            })
+                },
+            )
             .buffer_unordered(CALLS_IN_FLIGHT);
         let mut judged = Vec::new();
         let mut judging = std::pin::pin!(judging);

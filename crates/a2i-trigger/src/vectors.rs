@@ -29,7 +29,7 @@ pub(crate) type Vectors = HashMap<VectorId, Vector>;
 impl A2iTrigger {
     /// Returns vectors of all these texts, or none at all, where there is no encoder or it fails: that is logged.
     pub(crate) async fn vectors_of(&self, texts: &[&str], asked_before: &[&str]) -> Vectors {
-        if self.config.classifier_url.is_none() || texts.is_empty() {
+        if self.config.classifier.url.is_none() || texts.is_empty() {
             return Vectors::new();
         }
         match self.find_vectors(texts, asked_before).await {

@@ -15,7 +15,7 @@ impl A2iTrigger {
     /// without.
     pub(crate) async fn driving_words(&self, records: &[FeedbackRecord]) -> DrivingWords {
         let mut words = DrivingWords::new();
-        if self.config.classifier_url.is_none() {
+        if self.config.classifier.url.is_none() {
             return words;
         }
         let predicted: Vec<&FeedbackRecord> = records
@@ -42,7 +42,7 @@ impl A2iTrigger {
                 classes: record.predicted_labels(),
             })
             .collect();
-        let found = driving_words(&self.comprehend, &self.config.endpoint_arn, &predicted).await?;
+        let found = driving_words(&self.comprehend, &self.config.classifier.endpoint_arn, &predicted).await?;
         let ids = records.iter().map(|record| record.id.clone());
         Ok(ids.zip(found).filter(|(_, words)| !words.is_empty()).collect())
     }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use aws_sdk_comprehend::Client;
 use lambda_runtime::tracing::debug;
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
 };
 
-use crate::failure::Refusal;
+use crate::{classifier::Classifier, failure::Refusal};
 
 /// How long an answer, also that there is none, is remembered.
 const RETENTION: Duration = Duration::from_secs(60);
@@ -17,26 +16,27 @@ const RETENTION: Duration = Duration::from_secs(60);
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The ARN of the model behind an endpoint.
+/// The ARN of the model behind an endpoint; of a hosted one that of its endpoint.
 #[derive(Debug)]
 pub struct ModelArn {
-    client: Client,
-    endpoint_arn: String,
+    classifier: Classifier,
     known: Mutex<Option<(Instant, Option<String>)>>,
 }
 
 impl ModelArn {
-    /// Asks `client` about an endpoint.
-    pub fn new(client: Client, endpoint_arn: String) -> Self {
+    /// Asks about the model of a classifier.
+    pub fn new(classifier: Classifier) -> Self {
         Self {
-            client,
-            endpoint_arn,
+            classifier,
             known: Mutex::default(),
         }
     }
 
     /// Returns the ARN, or nothing when the service does not say.
     pub async fn get(&self) -> Option<String> {
+        if let Classifier::Hosted(model) = &self.classifier {
+            return Some(model.endpoint_arn().to_owned());
+        }
         let mut known = self.known.lock().await;
         if let Some((since, arn)) = &*known
             && since.elapsed() < RETENTION
@@ -48,13 +48,16 @@ impl ModelArn {
         arn
     }
 
-    /// Asks now, whatever is remembered.
+    /// Asks now, whatever is remembered. A hosted model counts only if it answers.
     pub async fn describe(&self) -> Option<String> {
-        let call = self
-            .client
-            .describe_endpoint()
-            .endpoint_arn(&self.endpoint_arn)
-            .send();
+        let (client, endpoint_arn) = match &self.classifier {
+            Classifier::Comprehend { client, endpoint_arn } => (client, endpoint_arn),
+            Classifier::Hosted(model) => {
+                let answers = timeout(TIMEOUT, model.answers()).await.unwrap_or(false);
+                return answers.then(|| model.endpoint_arn().to_owned());
+            }
+        };
+        let call = client.describe_endpoint().endpoint_arn(endpoint_arn).send();
         let answer = match timeout(TIMEOUT, call).await {
             Ok(answer) => answer.map_err(Refusal::from),
             Err(_) => Err(Refusal::no_answer_in_time()),

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use active_learning_aws::{
     asked_before::Settings,
+    classifier::ClassifierSettings,
     env::{ConfigError, Env},
 };
 use active_learning_core::{
@@ -13,8 +14,7 @@ use active_learning_core::{
 /// What an operator decides.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub(crate) endpoint_arn: String,
-    pub(crate) classifier_url: Option<String>,
+    pub(crate) classifier: ClassifierSettings,
     pub(crate) feedback_stream: String,
     pub(crate) feedback_bucket: String,
     pub(crate) asked_before: Settings,
@@ -43,8 +43,7 @@ impl Config {
         Ok(Self {
             automated_labelling: target.get(),
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
-            endpoint_arn: env.required("COMPREHEND_ENDPOINT_ARN")?,
-            classifier_url: env.optional("CLASSIFIER_URL")?,
+            classifier: ClassifierSettings::from_env(env)?,
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             asked_before: Settings::from_env(env)?,

@@ -1,7 +1,7 @@
 //! Why a request is not answered, and how the caller is told.
 
-use active_learning_aws::{failure::Refusal, reply::Problem};
-use active_learning_core::feedback::InvalidFeedback;
+use active_learning_aws::{classifier::ClassifierError, failure::Refusal, reply::Problem};
+use active_learning_core::feedback::{InvalidFeedback, hosted_model::UnreadableAnswer};
 use lambda_http::http::StatusCode;
 
 use crate::results::ResultError;
@@ -20,6 +20,20 @@ pub(crate) enum ClassifyError {
          put training data under `initial/` in the training bucket"
     )]
     NotReady(#[source] Refusal),
+    #[error(
+        "the SageMaker endpoint is not there or still being made: SageMakerEndpointName must name one that is in service"
+    )]
+    NoEndpoint(#[source] Refusal),
+    #[error("the hosted model is still being loaded; try again in a moment")]
+    Loading(#[source] Refusal),
+    #[error("the hosted model failed{}; its log in CloudWatch says why", with_status(*status))]
+    ModelFailed {
+        status: Option<i32>,
+        #[source]
+        refusal: Refusal,
+    },
+    #[error("the hosted model's answer cannot be read: {0}")]
+    Unreadable(UnreadableAnswer),
     #[error("the classifier did not answer")]
     Unavailable(#[source] Refusal),
     #[error("the classifier answered without a class")]
@@ -30,6 +44,38 @@ pub(crate) enum ClassifyError {
     UnknownPrediction,
     #[error("what became of the prediction could not be read; try again in a moment")]
     NoResult(#[source] ResultError),
+}
+
+fn with_status(status: Option<i32>) -> String {
+    status.map_or_else(String::new, |status| format!(" with status {status}"))
+}
+
+impl ClassifyError {
+    /// Returns why the classifier gave no prediction.
+    pub(crate) fn of(error: ClassifierError, is_hosted: bool) -> Self {
+        match error {
+            ClassifierError::Refused(refusal) if is_hosted => Self::of_endpoint(refusal),
+            ClassifierError::Refused(refusal) => refusal.into(),
+            ClassifierError::ModelFailed { status, refusal } => Self::ModelFailed { status, refusal },
+            ClassifierError::Unreadable(why) => Self::Unreadable(why),
+            ClassifierError::NoPrediction => Self::NoPrediction,
+        }
+    }
+
+    /// Tells the refusals of SageMaker apart. `ValidationError` is its answer for an endpoint that is not there.
+    fn of_endpoint(refusal: Refusal) -> Self {
+        match refusal.code.as_deref() {
+            Some("ValidationError") => Self::NoEndpoint(refusal),
+            Some("ModelNotReadyException") => Self::Loading(refusal),
+            _ if refusal.is_throttling() => Self::Throttled(refusal),
+            _ => Self::Unavailable(refusal),
+        }
+    }
+
+    /// Returns whether no model is there yet that could answer.
+    pub(crate) fn is_before_first_model(&self) -> bool {
+        matches!(self, Self::NotReady(_) | Self::NoEndpoint(_))
+    }
 }
 
 impl From<Refusal> for ClassifyError {
@@ -51,7 +97,12 @@ impl From<&ClassifyError> for Problem {
             }
             ClassifyError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
             ClassifyError::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled", Some(1)),
-            ClassifyError::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(30)),
+            ClassifyError::NotReady(_) | ClassifyError::NoEndpoint(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(30))
+            }
+            ClassifyError::Loading(_) => (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(5)),
+            ClassifyError::ModelFailed { .. } => (StatusCode::BAD_GATEWAY, "model_failed", None),
+            ClassifyError::Unreadable(_) => (StatusCode::BAD_GATEWAY, "answer_unreadable", None),
             ClassifyError::Unavailable(_) => (StatusCode::BAD_GATEWAY, "classifier_unavailable", None),
             ClassifyError::NoPrediction => (StatusCode::BAD_GATEWAY, "no_prediction", None),
             ClassifyError::UnknownPrediction => (StatusCode::NOT_FOUND, "unknown_prediction", None),

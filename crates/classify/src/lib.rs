@@ -22,12 +22,11 @@ use active_learning_aws::{
     self as aws,
     asked_before::AskedBefore,
     bucket::Bucket,
-    clients,
+    classifier::{Classifier, ClassifierError},
     failure::{Refusal, chain},
     feedback_stream::FeedbackStream,
     lambda, metrics,
     model_arn::ModelArn,
-    predictions,
     reply::{self, Problem},
 };
 use active_learning_core::{
@@ -67,7 +66,7 @@ const PREDICTION_ID: &str = "predictionId";
 /// The function.
 #[derive(Debug)]
 pub struct Classify {
-    comprehend: aws_sdk_comprehend::Client,
+    classifier: Classifier,
     bucket: Bucket,
     feedback: FeedbackStream,
     asked_before: AskedBefore,
@@ -81,11 +80,11 @@ pub struct Classify {
 impl Classify {
     /// Makes the function with clients of its own.
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
-        let comprehend = clients::comprehend(sdk, config.classifier_url.as_deref());
         let firehose = aws_sdk_firehose::Client::new(sdk);
         let s3 = aws_sdk_s3::Client::new(sdk);
         let bucket = Bucket::new(s3.clone(), &config.feedback_bucket);
         let training = bucket.other(&config.training_bucket);
+        let classifier = Classifier::new(sdk, config.classifier.clone(), training.clone());
         let mut automated_labelling = config.automated_labelling;
         if config.policy.audit_rate.is_off() && automated_labelling.take().is_some() {
             warn!(
@@ -96,10 +95,10 @@ impl Classify {
             automated_labelling: automated_labelling
                 .map(|target| AutomatedLabelling::new(training.clone(), target)),
             outdated_labels: OutdatedLabels::new(training),
-            model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
+            model_arn: ModelArn::new(classifier.clone()),
             results: Results::new(bucket.clone(), config.asked_before.claim_retention()),
             asked_before: AskedBefore::new(s3, config.asked_before.clone()),
-            comprehend,
+            classifier,
             bucket,
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
             config,
@@ -166,7 +165,10 @@ impl Classify {
         } = ClassifyRequest::parse(body, &self.config.default_classifier)?;
         let prediction_id = uuid::Uuid::new_v4().to_string();
         let prediction = match self.predict(&utterance).await {
-            Err(ClassifyError::NotReady(_)) if self.config.before_first_model == BeforeFirstModel::Label => {
+            Err(error)
+                if error.is_before_first_model()
+                    && self.config.before_first_model == BeforeFirstModel::Label =>
+            {
                 None
             }
             predicted => Some(predicted?),
@@ -269,17 +271,11 @@ impl Classify {
     }
 
     async fn predict(&self, utterance: &str) -> Result<Prediction, ClassifyError> {
-        let call = self
-            .comprehend
-            .classify_document()
-            .endpoint_arn(&self.config.endpoint_arn)
-            .text(utterance)
-            .send();
-        let answer = timeout(PREDICTION_TIMEOUT, call)
-            .await
-            .map_err(|_| Refusal::no_answer_in_time())?
-            .map_err(Refusal::from)?;
-        predictions::read(&answer).ok_or(ClassifyError::NoPrediction)
+        let is_hosted = matches!(self.classifier, Classifier::Hosted(_));
+        let predicted = timeout(PREDICTION_TIMEOUT, self.classifier.classify(utterance)).await;
+        predicted
+            .unwrap_or_else(|_| Err(ClassifierError::Refused(Refusal::no_answer_in_time())))
+            .map_err(|error| ClassifyError::of(error, is_hosted))
     }
 }
 

@@ -204,6 +204,10 @@ fn settings(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failur
             .into());
         }
     }
+    if let [(name, _)] = &options.endpoint[..] {
+        let parameter = parameters.entry("SageMakerEndpointName".to_owned());
+        parameter.or_insert_with(|| name.clone());
+    }
     Ok(Settings {
         port: options.port.unwrap_or(DEFAULT_PORT),
         allowed_hosts: options.allow_host.clone(),
@@ -215,6 +219,7 @@ fn settings(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failur
             executable: std::env::current_exe()?,
             names: functions::NAMES,
         },
+        model_endpoints: options.endpoint.iter().cloned().collect(),
     })
 }
 

@@ -34,6 +34,8 @@ pub struct Models {
     state_machine: String,
     /// ARN of the endpoint, where its service answers at the one endpoint; empty on AWS.
     endpoint: String,
+    /// ARN of the SageMaker endpoint of a local stack whose model is hosted elsewhere.
+    hosted: Option<String>,
     /// Whether a text may have several labels, as far as the stack says so.
     several_labels: bool,
 }
@@ -64,7 +66,9 @@ impl Models {
             output("ModelBuildingStateMachineArn"),
             output("ComprehendEndpointArnInUse"),
         );
+        let hosted = output("SageMakerEndpointArnInUse");
         Self {
+            hosted: (!hosted.is_empty()).then_some(hosted),
             several_labels: place::has_several_labels(stack),
             ..models.with_buckets(&output("FeedbackS3Bucket"), &output("ReviewS3Bucket"))
         }
@@ -100,6 +104,7 @@ impl Models {
             bucket,
             state_machine,
             endpoint,
+            hosted: None,
             several_labels: false,
         }
     }
@@ -220,6 +225,9 @@ impl Models {
     ///
     /// When the endpoint cannot be described.
     pub async fn serving(&self) -> Result<Option<String>, Failure> {
+        if self.hosted.is_some() {
+            return Ok(self.hosted.clone());
+        }
         match self.endpoint.as_str() {
             "" => Ok(None),
             endpoint => Ok(model_building::serving_model(&self.comprehend, endpoint).await?),
@@ -325,7 +333,11 @@ impl Built {
         let is_in_table = |decision: &Decision| match record.outcome {
             Outcome::Deployed => true,
             Outcome::Refused => !decision.deploy,
-            Outcome::NothingNew | Outcome::RolledBack | Outcome::NothingToDo | Outcome::Failed => false,
+            Outcome::NothingNew
+            | Outcome::DatasetReady
+            | Outcome::RolledBack
+            | Outcome::NothingToDo
+            | Outcome::Failed => false,
         };
         let why = match self.why.is_empty() || self.decision.as_ref().is_some_and(is_in_table) {
             true => String::new(),

@@ -66,6 +66,7 @@ pub fn verdict(outcome: Outcome) -> &'static str {
         Outcome::Deployed => "Deployed",
         Outcome::Refused => "Not deployed",
         Outcome::NothingNew => "Nothing new to learn",
+        Outcome::DatasetReady => "Dataset ready",
         Outcome::RolledBack => "Rolled back",
         Outcome::NothingToDo => "Nothing to do",
         Outcome::Failed => "Failed",

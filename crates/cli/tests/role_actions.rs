@@ -21,18 +21,24 @@ struct Reference {
 }
 
 /// Parameters on which conditions depend, each with a value that turns the condition over.
-const BRANCHES: [(&str, &str); 6] = [
+const BRANCHES: [(&str, &str); 9] = [
     (
         "ComprehendEndpointArn",
         "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
     ),
+    ("CreateUserPool", "true"),
     (
         "HumanReviewWorkflowArn",
         "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news",
     ),
     ("NotificationEmail", "ann@example.com"),
+    (
+        "OidcClientSecretArn",
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:oidc-AbCdEf",
+    ),
     ("PredictionRetentionDays", "0"),
     ("ResultWebhookUrl", "https://example.com/reviewed"),
+    ("SageMakerEndpointName", "news"),
     ("TextEncoder", "s3"),
 ];
 
@@ -51,18 +57,23 @@ fn resolve(arguments: &BTreeMap<String, String>) -> Resolved {
         .unwrap_or_else(|refused| panic!("{refused}"))
 }
 
+/// Parameters that a rule of the template keeps apart.
+const EITHER: [&str; 2] = ["ComprehendEndpointArn", "SageMakerEndpointName"];
+
 /// Resolves the template in every combination of its conditions.
 fn all_branches() -> Vec<Resolved> {
     (0..1 << BRANCHES.len())
         .map(|choice| {
             let chosen = (0..BRANCHES.len()).filter(|bit| choice & (1 << bit) != 0);
             let arguments = chosen.map(|bit| BRANCHES[bit]);
-            resolve(
-                &arguments
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .collect(),
-            )
+            arguments
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect()
         })
+        .filter(|arguments: &BTreeMap<String, String>| {
+            !EITHER.iter().all(|name| arguments.contains_key(*name))
+        })
+        .map(|arguments| resolve(&arguments))
         .collect()
 }
 

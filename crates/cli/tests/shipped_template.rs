@@ -7,7 +7,7 @@ use active_learning_cli::{functions, redrive, run::BUILT_IN};
 use local_aws::iam::{Call, Iam, Principal};
 use local_stack::{
     plan::{Plan, Programs, plan},
-    problems::Problems,
+    problems::{Problems, Refused},
     stack::Stack,
     template,
     template_files::TemplateFiles,
@@ -15,6 +15,11 @@ use local_stack::{
 
 /// Plans the shipped template.
 fn shipped(arguments: &BTreeMap<String, String>) -> Plan {
+    try_shipped(arguments).unwrap_or_else(|refused| panic!("{refused}"))
+}
+
+/// Plans the shipped template, or says what of it cannot be had here.
+fn try_shipped(arguments: &BTreeMap<String, String>) -> Result<Plan, Refused> {
     let folder = tempfile::tempdir().expect("temporary folder");
     let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
     let programs = Programs {
@@ -31,7 +36,7 @@ fn shipped(arguments: &BTreeMap<String, String>) -> Plan {
         &TemplateFiles::BuiltIn(BUILT_IN),
         &problems,
     );
-    problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"))
+    problems.or(plan)
 }
 
 /// Arguments of the shipped template for Comprehend and A2I in place of what is built in.
@@ -48,12 +53,73 @@ fn managed_services() -> BTreeMap<String, String> {
     ])
 }
 
+/// Arguments of the shipped template for a model behind a SageMaker endpoint.
+fn hosted_model() -> BTreeMap<String, String> {
+    BTreeMap::from([("SageMakerEndpointName".to_owned(), "news".to_owned())])
+}
+
+/// Returns what the shipped template says to arguments that it refuses.
+fn refusal(arguments: &[(&str, &str)]) -> String {
+    let arguments = arguments
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    try_shipped(&arguments).expect_err("it is refused").to_string()
+}
+
+#[test]
+fn a_user_pool_of_cognito_is_refused_by_name_on_one_machine_and_beside_another_provider() {
+    let pool = ("CreateUserPool", "true");
+    let issuer = ("OidcIssuer", "https://id.example.com");
+
+    let here = refusal(&[pool]);
+    let both = refusal(&[pool, issuer]);
+    let nameless = refusal(&[issuer]);
+
+    assert!(here.contains("AWS::Cognito::UserPool"), "{here}");
+    assert!(both.contains("not both"), "{both}");
+    assert!(nameless.contains("OidcClientId"), "{nameless}");
+    assert!(try_shipped(&with_provider()).is_ok());
+}
+
+/// Arguments of the shipped template for a provider that signs reviewers in.
+fn with_provider() -> BTreeMap<String, String> {
+    let secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:oidc-AbCdEf";
+    [
+        ("OidcIssuer", "https://id.example.com/realms/a"),
+        ("OidcClientId", "portal"),
+        ("OidcClientSecretArn", secret),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+#[test]
+fn a_hosted_model_excludes_comprehend_promises_and_half_a_pair_of_paths() {
+    let endpoint = ("SageMakerEndpointName", "news");
+    let arn = &managed_services()["ComprehendEndpointArn"];
+
+    let both = refusal(&[endpoint, ("ComprehendEndpointArn", arn)]);
+    let promises = refusal(&[endpoint, ("AutomatedLabellingAccuracy", "0.95")]);
+    let half = refusal(&[endpoint, ("SageMakerLabelPath", "$[0].label")]);
+
+    assert!(both.contains("not both"), "{both}");
+    assert!(
+        promises.contains("AutomatedLabellingAccuracy must be 0"),
+        "{promises}"
+    );
+    assert!(
+        half.contains("SageMakerLabelPath and SageMakerScorePath"),
+        "{half}"
+    );
+}
+
 #[test]
 fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_services() {
-    for arguments in [BTreeMap::new(), managed_services()] {
+    for (arguments, built_in) in [(BTreeMap::new(), 2), (managed_services(), 0), (hosted_model(), 1)] {
         let plan = shipped(&arguments);
 
-        assert_eq!(plan.signing_names.is_empty(), !arguments.is_empty());
+        assert_eq!(plan.signing_names.len(), built_in);
     }
 }
 
@@ -77,7 +143,12 @@ fn configure(function: &str, env: &BTreeMap<String, String>) -> Result<(), Confi
 #[test]
 fn every_function_of_the_shipped_template_reads_all_of_its_environment_and_lacks_nothing() {
     let mut functions = BTreeSet::new();
-    for arguments in [BTreeMap::new(), managed_services()] {
+    for arguments in [
+        BTreeMap::new(),
+        managed_services(),
+        hosted_model(),
+        with_provider(),
+    ] {
         for function in shipped(&arguments).functions {
             let name = function.command[2].to_str().expect("a name").to_owned();
             assert_eq!(configure(&name, &function.environment), Ok(()), "{name}");

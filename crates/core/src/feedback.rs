@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod delivery;
 mod fields;
+pub mod hosted_model;
 mod invalid;
 pub mod prediction;
 mod record;

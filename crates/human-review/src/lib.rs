@@ -16,6 +16,7 @@ pub mod api;
 pub mod audit_log;
 pub mod blind;
 pub mod choices;
+mod config;
 pub mod console;
 pub mod control_plane;
 pub mod event;
@@ -31,6 +32,7 @@ pub mod marks;
 pub mod members;
 pub mod networks;
 pub mod not_in_use;
+pub mod oidc;
 pub mod operations;
 pub mod output;
 pub mod pages;
@@ -48,7 +50,6 @@ pub mod worker_template;
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
-    env::{ConfigError, Env},
     event_bus::EventBus,
     failure::chain,
     label_set::LabelSets,
@@ -62,91 +63,20 @@ use lambda_runtime::{
 use serde_json::Value;
 
 use crate::api::Api;
+pub use crate::config::Config;
 use crate::event::{HttpReply, InvalidEvent, Invocation};
 use crate::flows::Flows;
 use crate::guideline::Guidelines;
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
 use crate::members::{MemberError, Members};
-use crate::networks::AllowedNetworks;
-use crate::portal::{Portal, ShowRules};
+use crate::oidc::Provider;
+use crate::portal::Portal;
 use crate::session::KeyInUse;
 use crate::task_template::TaskTemplate;
 
 /// Longest name of a reviewer, in characters.
 const MAX_REVIEWER_CHARS: usize = 64;
-
-/// What the function is told by its environment.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// ARN of the flow definition that this service stands for (`HUMAN_REVIEW_WORKFLOW_ARN`).
-    pub flow_definition_arn: String,
-    /// Bucket of state and output (`REVIEW_BUCKET_NAME`).
-    pub bucket: String,
-    /// Bucket of the label set (`TRAINING_BUCKET_NAME`).
-    pub training_bucket: String,
-    /// Bucket of what went wrong and what waits, for the console (`FEEDBACK_BUCKET_NAME`).
-    pub feedback_bucket: String,
-    /// State machine that builds models, which the console tells what an operator decides (`STATE_MACHINE_ARN`).
-    pub state_machine_arn: String,
-    /// Bus that is told when a loop has ended (`EVENT_BUS_NAME`).
-    pub event_bus: String,
-    /// Public base URL of the portal; empty to take it from each request (`PORTAL_URL`).
-    pub portal_url: String,
-    /// Secret that signs links and sessions (`SIGNING_SECRET_ARN`).
-    pub signing_secret_arn: String,
-    /// Answers that complete a loop, 1 to 3 (`TASK_COUNT`).
-    pub task_count: usize,
-    /// How long a loop waits for its answers (`TASK_AVAILABILITY_SECONDS`).
-    pub task_availability_seconds: u32,
-    /// How long one reviewer may hold a task (`TASK_TIME_LIMIT_SECONDS`).
-    pub task_time_limit_seconds: u32,
-    /// How tasks are shown (`BLIND_SHARE`, `SEVERAL_LABELS`).
-    pub show_rules: ShowRules,
-    /// From where the portal may be reached (`ALLOWED_NETWORKS`).
-    pub allowed_networks: AllowedNetworks,
-    /// Key of the worker task template in the bucket; empty for the shipped one (`WORKER_TASK_TEMPLATE_KEY`).
-    pub template_key: String,
-    /// Items of a task, by which the template is tried (`ITEMS_PER_TASK`).
-    pub items_per_task: usize,
-}
-
-impl Config {
-    /// Reads the configuration.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] naming the variable that is missing or wrong.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let task_count = env.required("TASK_COUNT")?;
-        if !(1..=3).contains(&task_count) {
-            return Err(ConfigError::Invalid {
-                name: "TASK_COUNT".to_owned(),
-                reason: format!("expected a number from 1 to 3, got `{task_count}`"),
-            });
-        }
-        Ok(Self {
-            flow_definition_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
-            bucket: env.required("REVIEW_BUCKET_NAME")?,
-            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
-            feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
-            state_machine_arn: env.required("STATE_MACHINE_ARN")?,
-            event_bus: env.required("EVENT_BUS_NAME")?,
-            portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),
-            signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
-            task_count,
-            task_availability_seconds: env.required("TASK_AVAILABILITY_SECONDS")?,
-            task_time_limit_seconds: env.required("TASK_TIME_LIMIT_SECONDS")?,
-            show_rules: ShowRules {
-                blind_share: env.required("BLIND_SHARE")?,
-                several_labels: env.required("SEVERAL_LABELS")?,
-            },
-            allowed_networks: env.optional("ALLOWED_NETWORKS")?.unwrap_or_default(),
-            template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
-            items_per_task: env.required("ITEMS_PER_TASK")?,
-        })
-    }
-}
 
 /// Serves invocations until the process is stopped.
 ///
@@ -166,7 +96,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let bus = EventBus::new(&sdk, &config.event_bus);
     let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
     let function = function.with_signing_secret(secrets).with_event_bus(bus);
-    let function = function.assuming_roles(sdk.clone());
+    let function = function.assuming_roles(sdk.clone()).with_provider(&sdk);
     let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
 }
@@ -229,6 +159,7 @@ pub struct HumanReview {
     feedback: Bucket,
     sfn: Option<aws_sdk_sfn::Client>,
     members: Members,
+    provider: Option<Provider>,
     label_sets: LabelSets,
     loops: Loops,
     flows: Flows,
@@ -261,6 +192,7 @@ impl HumanReview {
             sdk: None,
             bus: None,
             sfn: None,
+            provider: None,
             members: Members::new(bucket.clone()),
             bucket,
             feedback,
@@ -276,6 +208,16 @@ impl HumanReview {
     pub fn with_state_machine(self, sfn: aws_sdk_sfn::Client) -> Self {
         Self {
             sfn: Some(sfn),
+            ..self
+        }
+    }
+
+    /// Signs people in by the provider of the configuration, if it names one.
+    #[must_use]
+    pub fn with_provider(self, sdk: &aws_config::SdkConfig) -> Self {
+        let settings = self.config.oidc.clone();
+        Self {
+            provider: settings.map(|settings| Provider::new(settings, sdk)),
             ..self
         }
     }
@@ -351,6 +293,7 @@ impl HumanReview {
                         .as_ref()
                         .map(|sfn| (sfn, self.config.state_machine_arn.as_str())),
                     members: &self.members,
+                    provider: self.provider.as_ref(),
                     label_sets: &self.label_sets,
                     template: self.template(),
                     rules: self.config.show_rules,

@@ -188,6 +188,22 @@ pub struct SignInPage {
     pub hours: i64,
 }
 
+/// The ways to sign in, where there is more than a one-time link.
+#[derive(Debug, Template)]
+#[template(path = "sign_in_choice.html")]
+pub struct SignInChoicePage {
+    /// Nobody is signed in yet.
+    pub session: Option<SessionView>,
+}
+
+/// What follows a sign-in at a provider: the browser goes on by itself, from this page and not from the provider's.
+#[derive(Debug, Template)]
+#[template(path = "signed_in.html")]
+pub struct SignedInPage {
+    /// The session begins with this page.
+    pub session: Option<SessionView>,
+}
+
 /// A message instead of what was asked for.
 #[derive(Debug, Template)]
 #[template(path = "message.html")]
@@ -204,6 +220,8 @@ pub struct MessagePage {
     pub detail: String,
     /// The task whose answer the reviewer may correct, if that is what the page is about.
     pub answered: Option<String>,
+    /// Link to the provider, where signing in there may help.
+    pub provider: Option<String>,
 }
 
 /// Returns a page as a reply; `nonce` admits the scripts and styles of a worker task template.

@@ -7,6 +7,7 @@ mod access;
 mod holding;
 mod messages;
 mod own_pages;
+mod provider;
 mod task;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::guideline::Guidelines;
 use crate::human_loop::Worker;
 use crate::loops::{LoopError, Loops};
 use crate::members::Members;
+use crate::oidc::{OidcError, Provider};
 use crate::pages::{MessagePage, QueuePage, QueuedTask, SessionView, asset, document, page, redirect};
 use crate::session::{Claims, Purpose, Role, SigningKey, session_cookie, set_session_cookie};
 use crate::task_template::{TaskError, TaskTemplate};
@@ -62,6 +64,8 @@ pub struct Portal<'a> {
     pub models: Option<(&'a aws_sdk_sfn::Client, &'a str)>,
     /// Who may sign in.
     pub members: &'a Members,
+    /// The provider that signs people in, if there is one beside the links.
+    pub provider: Option<&'a Provider>,
     /// The label set, which open tasks follow.
     pub label_sets: &'a LabelSets,
     /// What the tasks are shown by.
@@ -93,6 +97,8 @@ enum PortalError {
     BadLink,
     #[error("the sign-in link has been used")]
     UsedLink,
+    #[error(transparent)]
+    Provider(#[from] OidcError),
     #[error("the form does not belong to this session")]
     ForgedForm,
     #[error("no such page")]
@@ -146,6 +152,12 @@ impl Portal<'_> {
             ("GET", "task.js") => return Ok(asset("text/javascript; charset=utf-8", TASK_SCRIPT)),
             ("GET", "sign-in") => return self.sign_in_page(request),
             ("POST", "sign-in") => return self.sign_in(request).await,
+            ("GET", provider::BEGIN) if self.provider.is_some() => {
+                return Box::pin(self.begin_at_provider(request)).await;
+            }
+            ("GET", provider::CALLBACK) if self.provider.is_some() => {
+                return Box::pin(self.end_at_provider(request)).await;
+            }
             _ => {}
         }
         if let ("GET", Some(style)) = (method, console::style_sheet(path)) {
@@ -241,6 +253,10 @@ impl Portal<'_> {
             PortalError::Task(TaskError::Template(TemplateError::Liquid(_))) => {
                 tracing::error!(code, "portal request failed");
             }
+            // What somebody does wrong at the provider, an operator may have set up wrong.
+            PortalError::Provider(error) if status < 500 => {
+                tracing::warn!(%error, code, "nobody is signed in");
+            }
             _ if status >= 500 => {
                 tracing::error!(error = error as &dyn Error, code, "portal request failed");
             }
@@ -262,6 +278,7 @@ impl Portal<'_> {
             text: own_words(error).unwrap_or_else(|| text.to_owned()),
             detail,
             answered: answered_task(request, error),
+            provider: self.way_to_provider(request, error),
         };
         let mut reply = page(status, &view, None);
         if let PortalError::Method(allowed) = error {

@@ -23,6 +23,7 @@ pub mod listener;
 mod log_file;
 pub mod logs;
 pub mod s3;
+pub mod sagemaker_runtime;
 pub mod scheduler;
 pub mod script;
 pub mod secretsmanager;
@@ -61,6 +62,7 @@ use crate::{
     lambda::{FunctionUrlSpec, Lambda},
     logs::Logs,
     s3::S3,
+    sagemaker_runtime::SageMakerRuntime,
     scheduler::Scheduler,
     secretsmanager::SecretsManager,
     sns::Sns,
@@ -108,6 +110,8 @@ pub struct LocalAws {
     pub cloudformation: Arc<CloudFormation>,
     /// Amazon CloudWatch Logs.
     pub logs: Arc<Logs>,
+    /// Amazon SageMaker Runtime.
+    pub sagemaker_runtime: SageMakerRuntime,
     /// AWS Systems Manager Parameter Store.
     pub parameters: ParameterStore,
     /// Faults by script.
@@ -176,6 +180,7 @@ impl LocalAws {
             region.clone(),
         );
         let api_gateway = ApiGateway::new(store.clone(), iam.clone(), lambda.clone(), region.clone());
+        let sagemaker_runtime = SageMakerRuntime::new(iam.clone(), region.clone());
         let parameters = ParameterStore::new(store.clone(), iam.clone(), region.clone());
         let logs = Logs::new(store.clone(), iam.clone(), region.clone());
         let function_urls = FunctionUrls::new(iam.clone(), lambda.clone(), region.clone());
@@ -183,6 +188,7 @@ impl LocalAws {
             cloudformation: Arc::new(CloudFormation::new(iam.clone())),
             logs: Arc::new(logs),
             parameters: parameters.map_err(index)?,
+            sagemaker_runtime,
             tokens: Tokens::new(iam.clone()),
             iam,
             queue,

@@ -58,7 +58,7 @@ impl Protocol {
 }
 
 /// Returns the services.
-pub(crate) fn table(aws: &LocalAws) -> [&dyn Service; 11] {
+pub(crate) fn table(aws: &LocalAws) -> [&dyn Service; 12] {
     [
         &aws.firehose,
         &aws.secrets,
@@ -69,6 +69,7 @@ pub(crate) fn table(aws: &LocalAws) -> [&dyn Service; 11] {
         &aws.lambda,
         &aws.api_gateway,
         &aws.sns,
+        &aws.sagemaker_runtime,
         &aws.cloudformation,
         &aws.tokens,
     ]

@@ -45,6 +45,8 @@ pub struct Settings {
     pub parameters: BTreeMap<String, String>,
     /// What functions run.
     pub programs: Programs,
+    /// URLs of HTTP servers that stand behind SageMaker endpoints, by the endpoints' names.
+    pub model_endpoints: BTreeMap<String, String>,
 }
 
 /// Why a stack did not start.
@@ -68,6 +70,9 @@ pub enum BootError {
          was changed. Put the file back from a copy of the folder, or choose another folder to begin anew"
     )]
     IdentityLost(PathBuf),
+    /// A server cannot stand behind a SageMaker endpoint.
+    #[error("{0}")]
+    ModelEndpoint(String),
     /// The template has something in it that is wrong or not understood.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -108,6 +113,10 @@ pub async fn start(settings: &Settings) -> Result<Running, BootError> {
     let plan = plan(&resolved, &stack, programs, files, &problems);
     let plan = problems.or(plan)?;
     provide(&aws, &plan)?;
+    for (name, url) in &settings.model_endpoints {
+        let put = aws.sagemaker_runtime.put_endpoint(name, url);
+        put.map_err(BootError::ModelEndpoint)?;
+    }
     for name in &settings.allowed_hosts {
         aws.allow_host(name);
     }

@@ -5,7 +5,7 @@ use active_learning_core::model::accuracy_guarantee::{PROMISES_KEY, PromiseState
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
-use crate::{ModelBuilding, deployment::token, error::StepError, message, serving_model, tally::Tally};
+use crate::{ModelBuilding, deployment::token, error::StepError, message, tally::Tally};
 
 impl ModelBuilding {
     /// Looks at the newest audits before a dataset is made. Does nothing where automated labelling is off.
@@ -13,7 +13,7 @@ impl ModelBuilding {
         let Some(target) = self.config.automated_labelling.get() else {
             return Ok(());
         };
-        let serving = serving_model(&self.comprehend, &self.config.endpoint.to_string()).await?;
+        let serving = self.serving().await?;
         let tally = self.tally().await?;
         self.look_at_promises(serving.as_deref(), target, &tally, now)
             .await

@@ -114,6 +114,7 @@ impl ModelBuilding {
     }
 
     async fn begin_roll_back(&self, build: &mut Build, request: &Request) -> Result<(), StepError> {
+        self.config.endpoint.of_built_models()?;
         let serving = self.champion().await?.ok_or_else(|| {
             StepError::Failed("the endpoint has no model, so there is none to roll back".to_owned())
         })?;

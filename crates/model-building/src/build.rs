@@ -109,6 +109,7 @@ pub(crate) enum Status {
     NothingNew,
     Assembled,
     Usable,
+    DatasetReady,
     Refused,
     Waiting,
     Trained,

@@ -52,6 +52,8 @@ pub enum Outcome {
     Refused,
     /// No label was added since the last decision.
     NothingNew,
+    /// There is a dataset version for the model that is hosted elsewhere to learn from.
+    DatasetReady,
     /// The earlier model serves.
     RolledBack,
     /// The earlier model served already.

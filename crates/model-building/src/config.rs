@@ -7,19 +7,22 @@ use active_learning_core::model::{
     accuracy_guarantee::AcceptedAccuracy, audit::RollbackPolicy, comparison::SelectionPolicy,
 };
 
-use crate::{endpoint::EndpointArn, tick::BuildPolicy};
+use crate::{endpoint::ServingEndpoint, tick::BuildPolicy};
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) training_bucket: String,
-    pub(crate) endpoint: EndpointArn,
+    /// What serves, and whether its models are built here.
+    pub(crate) endpoint: ServingEndpoint,
     /// The built-in classifier; none for Comprehend.
     pub(crate) classifier_url: Option<String>,
     pub(crate) classifier_name: String,
     pub(crate) language_code: String,
     pub(crate) data_access_role_arn: String,
     pub(crate) state_machine_arn: String,
+    /// Bus that is told of datasets for a hosted model.
+    pub(crate) event_bus: String,
     pub(crate) test_share: f64,
     pub(crate) min_rows_per_class: u64,
     /// Labelled texts of each label that start the first build.
@@ -45,12 +48,13 @@ impl Config {
         let share = |name| env.required::<Share>(name).map(|share| share.0);
         Ok(Self {
             training_bucket: env.required("TRAINING_BUCKET_NAME")?,
-            endpoint: env.required("COMPREHEND_ENDPOINT_ARN")?,
+            endpoint: ServingEndpoint::from_env(env)?,
             classifier_url: env.optional("CLASSIFIER_URL")?,
             classifier_name: env.required("CLASSIFIER_NAME")?,
             language_code: env.required("LANGUAGE_CODE")?,
             data_access_role_arn: env.required("DATA_ACCESS_ROLE_ARN")?,
             state_machine_arn: env.required("STATE_MACHINE_ARN")?,
+            event_bus: env.required("EVENT_BUS_NAME")?,
             test_share: share("TEST_SHARE")?,
             min_rows_per_class: env.required("MIN_ROWS_PER_CLASS")?,
             first_model_rows_per_label: env.required("FIRST_MODEL_ROWS_PER_LABEL")?,

@@ -8,6 +8,7 @@ use crate::{
     ModelBuilding,
     assemble::{AssembleError, AssemblePolicy, MAX_HELD_OUT, assemble, check_dataset},
     build::{Build, Status},
+    endpoint::ServingEndpoint,
     error::StepError,
 };
 
@@ -27,20 +28,22 @@ impl ModelBuilding {
         };
         let assembled = assemble(&self.bucket, &policy, Utc::now());
         let version = assembled.await?.manifest.version;
-        let model = self
-            .config
-            .endpoint
-            .model_arn(&self.config.classifier_name, &version);
+        let model = match &self.config.endpoint {
+            ServingEndpoint::Comprehend(endpoint) => {
+                Some(endpoint.model_arn(&self.config.classifier_name, &version))
+            }
+            ServingEndpoint::Hosted(_) => None,
+        };
         let last = self.last_build().await?;
         let decided = last.is_some_and(|last| last.decided_dataset.as_ref() == Some(&version));
         build.status = Status::Assembled;
-        if decided || build.champion.as_ref() == Some(&model) {
+        if decided || model.is_some() && build.champion == model {
             build.status = Status::NothingNew;
             build.why =
                 format!("the labels make dataset version {version} again, which the last build decided on");
         }
         build.dataset = Some(version);
-        build.challenger = Some(model);
+        build.challenger = model;
         Ok(build)
     }
 
@@ -56,6 +59,8 @@ impl ModelBuilding {
         if !errors.is_empty() {
             build.status = Status::Refused;
             build.why = format!("the dataset did not pass its check: {}", shortened(&errors));
+        } else if let Some(endpoint) = self.config.endpoint.hosted() {
+            self.hand_over(&mut build, &manifest, endpoint).await?;
         }
         Ok(build)
     }
@@ -69,10 +74,16 @@ impl ModelBuilding {
 
     /// Returns all that is wrong with a dataset.
     pub(crate) fn problems(&self, manifest: &DatasetManifest, build: &Build) -> Vec<Problem> {
-        let rules = Rules {
+        let mut rules = Rules {
             min_rows_per_class: self.config.min_rows_per_class,
             ..Rules::comprehend(manifest.mode)
         };
+        if self.config.endpoint.hosted().is_some() {
+            // What trains elsewhere has limits of its own.
+            rules.min_rows = 0;
+            rules.max_classes = usize::MAX;
+            rules.max_bytes = u64::MAX;
+        }
         check_dataset(manifest, &rules, build.champion.is_some())
     }
 }

@@ -53,10 +53,12 @@ pub enum SwitchedBy {
     RollBack,
     /// The watch over audited accuracy.
     AutomaticRollBack,
+    /// A parameter: it names a model that is hosted elsewhere, or names it no longer.
+    Parameter,
 }
 
 impl Deployment {
-    fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         let at = self.at.to_rfc3339_opts(SecondsFormat::Millis, true);
         format!("{FOLDER}{at}-{}.json", self.build_id)
     }
@@ -83,15 +85,20 @@ impl SwitchedBy {
     /// Returns whether the model that came into service was a new one, and not one from before.
     fn is_new_model(self) -> bool {
         match self {
-            Self::Build | Self::InitialFile => true,
+            Self::Build | Self::InitialFile | Self::Parameter => true,
             Self::RollBack | Self::AutomaticRollBack => false,
         }
+    }
+
+    /// Returns whether the model came into service to stay until it is rolled back: a parameter is not rolled back.
+    fn can_be_rolled_back(self) -> bool {
+        self.is_new_model() && self != Self::Parameter
     }
 }
 
 /// Returns the model that served before `serving` was deployed as a new one. What was rolled back from never is.
 pub(crate) fn model_before<'a>(deployments: &'a [Deployment], serving: &str) -> Option<&'a str> {
-    let as_new = |switch: &&Deployment| switch.by.is_new_model() && switch.model_arn == serving;
+    let as_new = |switch: &&Deployment| switch.by.can_be_rolled_back() && switch.model_arn == serving;
     let last = deployments.iter().rfind(as_new)?;
     last.previous_model_arn.as_deref()
 }
@@ -165,7 +172,7 @@ impl ModelBuilding {
 
     /// Asks the endpoint for a model. Idempotent: a switch that was asked for is left to go on.
     async fn begin_switch(&self, from: Option<&str>, to: &str, build_id: &str) -> Result<(), StepError> {
-        let arn = &self.config.endpoint;
+        let arn = self.config.endpoint.of_built_models()?;
         let Some(endpoint) = self.endpoint().await? else {
             return Err(StepError::Failed(format!("the endpoint {arn} is gone")));
         };
@@ -213,7 +220,7 @@ impl ModelBuilding {
     async fn create_endpoint(&self, model: &str, build_id: &str) -> Result<(), StepError> {
         let create = self.comprehend.create_endpoint();
         let create = create
-            .endpoint_name(self.config.endpoint.name())
+            .endpoint_name(self.config.endpoint.of_built_models()?.name())
             .model_arn(model)
             .desired_inference_units(1)
             .client_request_token(token(&[build_id, model]));
@@ -229,7 +236,7 @@ impl ModelBuilding {
     /// Makes the built-in endpoint anew under its name, for a model of another mode than the one that serves: no endpoint
     /// changes its mode. It costs nothing there, and nobody is answered only while the model is loaded.
     async fn replace_endpoint(&self, model: &str, build_id: &str) -> Result<(), StepError> {
-        let arn = self.config.endpoint.to_string();
+        let arn = self.config.endpoint.of_built_models()?.to_string();
         match self.comprehend.delete_endpoint().endpoint_arn(arn).send().await {
             Ok(_) => self.create_endpoint(model, build_id).await,
             Err(error) => Err(StepError::refused("the endpoint could not be made anew", error)),
@@ -261,10 +268,11 @@ impl ModelBuilding {
             _ => build.challenger()?.to_owned(),
         };
         let now = Utc::now();
+        let arn = self.config.endpoint.of_built_models()?;
         let endpoint = self
             .endpoint()
             .await?
-            .ok_or_else(|| StepError::Failed(format!("the endpoint {} is gone", self.config.endpoint)))?;
+            .ok_or_else(|| StepError::Failed(format!("the endpoint {arn} is gone")))?;
         if endpoint.serves(&wanted) {
             build.status = if back {
                 Status::SwitchedBack

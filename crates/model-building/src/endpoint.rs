@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use active_learning_aws::env::{ConfigError, Env};
 use aws_sdk_comprehend::{
     Client,
     types::{DocumentClassifierProperties, EndpointStatus, ModelStatus},
@@ -53,6 +54,50 @@ impl EndpointArn {
     /// Returns the ARN of a model version.
     pub(crate) fn model_arn(&self, name: &str, version: &str) -> String {
         format!("{}:document-classifier/{name}/version/{version}", self.scope)
+    }
+}
+
+/// What serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ServingEndpoint {
+    /// An endpoint of Comprehend or of the built-in classifier, whose models are built here.
+    Comprehend(EndpointArn),
+    /// A SageMaker endpoint, by its ARN: its model is made and deployed elsewhere.
+    Hosted(String),
+}
+
+impl ServingEndpoint {
+    /// Reads which of the two a function's environment names.
+    pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        match env.optional("SAGEMAKER_ENDPOINT_ARN")? {
+            Some(arn) => {
+                env.optional::<String>("COMPREHEND_ENDPOINT_ARN")?;
+                Ok(Self::Hosted(arn))
+            }
+            None => env.required("COMPREHEND_ENDPOINT_ARN").map(Self::Comprehend),
+        }
+    }
+
+    /// Returns the ARN of the hosted endpoint, if it is one.
+    pub(crate) fn hosted(&self) -> Option<&str> {
+        match self {
+            Self::Hosted(arn) => Some(arn),
+            Self::Comprehend(_) => None,
+        }
+    }
+
+    /// Returns the endpoint whose models are built here.
+    ///
+    /// # Errors
+    ///
+    /// [`StepError::Failed`] where the model is hosted elsewhere.
+    pub(crate) fn of_built_models(&self) -> Result<&EndpointArn, StepError> {
+        match self {
+            Self::Comprehend(endpoint) => Ok(endpoint),
+            Self::Hosted(arn) => Err(StepError::Failed(format!(
+                "the model behind {arn} is hosted elsewhere: it is trained, deployed and rolled back there"
+            ))),
+        }
     }
 }
 
@@ -123,12 +168,23 @@ pub async fn serving_model(client: &Client, endpoint_arn: &str) -> Result<Option
 impl ModelBuilding {
     /// Describes the endpoint; `None` if there is none.
     pub(crate) async fn endpoint(&self) -> Result<Option<Endpoint>, StepError> {
-        describe(&self.comprehend, &self.config.endpoint.arn).await
+        describe(&self.comprehend, &self.config.endpoint.of_built_models()?.arn).await
+    }
+
+    /// Returns the ARN of the model that serves, if one does; a hosted one is known by its endpoint.
+    pub(crate) async fn serving(&self) -> Result<Option<String>, StepError> {
+        match &self.config.endpoint {
+            ServingEndpoint::Hosted(arn) => Ok(Some(arn.clone())),
+            ServingEndpoint::Comprehend(endpoint) => serving_model(&self.comprehend, &endpoint.arn).await,
+        }
     }
 
     /// Returns the model that serves; `None` at the built-in endpoint before its first model.
     pub(crate) async fn champion(&self) -> Result<Option<String>, StepError> {
-        let arn = &self.config.endpoint;
+        let arn = match &self.config.endpoint {
+            ServingEndpoint::Hosted(arn) => return Ok(Some(arn.clone())),
+            ServingEndpoint::Comprehend(endpoint) => endpoint,
+        };
         let Some(endpoint) = self.endpoint().await? else {
             return Err(StepError::Failed(format!(
                 "there is no endpoint {arn}: create it with a first model (it is billed from then on, so nothing \

@@ -21,6 +21,7 @@ mod evaluation;
 mod executions;
 pub mod export;
 mod first_model;
+mod hosted;
 mod label_set;
 mod labels;
 mod message;
@@ -36,7 +37,7 @@ mod training_files;
 mod verify;
 mod versions;
 
-use active_learning_aws::{bucket::Bucket, clients, failure::chain, lambda, s3_event};
+use active_learning_aws::{bucket::Bucket, clients, event_bus::EventBus, failure::chain, lambda, s3_event};
 use active_learning_core::keys;
 use aws_config::SdkConfig;
 use chrono::Utc;
@@ -55,6 +56,7 @@ pub use endpoint::{EndpointArn, InvalidEndpointArn, serving_model};
 pub use error::StepError;
 pub use executions::{ExecutionError, Followed, follow, start_build, start_roll_back};
 pub use export::newest_mode;
+pub use hosted::{DATASET_READY, SOURCE};
 pub use label_set::differences;
 pub use tick::BuildPolicy;
 pub use training_files::{describe as describe_training_file, training_files};
@@ -96,6 +98,7 @@ pub struct ModelBuilding {
     comprehend: aws_sdk_comprehend::Client,
     sfn: aws_sdk_sfn::Client,
     bucket: Bucket,
+    bus: EventBus,
     config: Config,
 }
 
@@ -106,6 +109,7 @@ impl ModelBuilding {
         Self {
             comprehend: clients::comprehend(sdk, config.classifier_url.as_deref()),
             sfn: aws_sdk_sfn::Client::new(sdk),
+            bus: EventBus::new(sdk, &config.event_bus),
             bucket: Bucket::new(s3, &config.training_bucket),
             config,
         }

@@ -87,6 +87,14 @@ pub(crate) fn outcome(record: &BuildRecord, decision: Option<&DecisionRecord>) -
             format!("Nothing new: build {id}"),
             format!("Build {id} trained nothing: {}. {serving} goes on.", record.why),
         ),
+        Outcome::DatasetReady => (
+            format!("Dataset ready: build {id}"),
+            format!(
+                "Build {id} made a dataset and trained nothing: {}. Once the new model is behind the endpoint, audits \
+                 measure it.",
+                record.why
+            ),
+        ),
         Outcome::RolledBack => (
             format!("Rolled back to model {model}"),
             format!(

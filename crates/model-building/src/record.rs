@@ -9,7 +9,7 @@ use crate::{
     build_record::{BuildRecord, Outcome, RECORD},
     decision_record::{DECISION, DecisionRecord},
     error::StepError,
-    message, serving_model,
+    message,
 };
 
 impl ModelBuilding {
@@ -31,9 +31,7 @@ impl ModelBuilding {
             champion: build.champion.clone(),
             challenger: build.challenger.clone(),
             // Not worth a failure: the record matters more.
-            serving: serving_model(&self.comprehend, &self.config.endpoint.to_string())
-                .await
-                .unwrap_or_default(),
+            serving: self.serving().await.unwrap_or_default(),
             decision: decision.is_some().then(|| build.key(DECISION)),
             approved_by: build
                 .approval
@@ -41,7 +39,10 @@ impl ModelBuilding {
                 .map(|approval| approval.approved_by.clone()),
         };
         self.bucket.put_document(&build.key(RECORD), &record).await?;
-        if matches!(outcome, Outcome::Deployed | Outcome::Refused) {
+        if matches!(
+            outcome,
+            Outcome::Deployed | Outcome::Refused | Outcome::DatasetReady
+        ) {
             self.put_decided(&build).await?;
         }
         self.unlock(&build).await?;
@@ -50,6 +51,7 @@ impl ModelBuilding {
             Outcome::Deployed => Status::Deployed,
             Outcome::Refused => Status::Refused,
             Outcome::NothingNew => Status::NothingNew,
+            Outcome::DatasetReady => Status::DatasetReady,
             Outcome::RolledBack => Status::RolledBack,
             Outcome::NothingToDo => Status::NothingToDo,
             Outcome::Failed => Status::Failed,
@@ -86,6 +88,7 @@ fn outcome(build: &Build, action: Option<Action>) -> (Outcome, String) {
     let outcome = match build.status {
         Status::Refused => Outcome::Refused,
         Status::NothingNew => Outcome::NothingNew,
+        Status::DatasetReady => Outcome::DatasetReady,
         Status::NothingToDo => Outcome::NothingToDo,
         Status::Verified if action == Some(Action::RollBack) => Outcome::RolledBack,
         Status::Verified => Outcome::Deployed,
@@ -102,6 +105,7 @@ fn metric(outcome: Outcome) -> &'static str {
         Outcome::Deployed => "ModelsDeployed",
         Outcome::Refused => "ModelsRefused",
         Outcome::NothingNew | Outcome::NothingToDo => "BuildsWithoutNews",
+        Outcome::DatasetReady => "DatasetsReady",
         Outcome::RolledBack => "ModelsRolledBack",
         Outcome::Failed => "BuildsFailed",
     }

@@ -153,7 +153,10 @@ impl ModelBuilding {
         if self.is_built_in() || !decision.deploy || !self.have_other_modes(champion, challenger).await? {
             return Ok(());
         }
-        let (arn, name) = (&self.config.endpoint, self.config.endpoint.name());
+        let Ok(arn) = self.config.endpoint.of_built_models() else {
+            return Ok(());
+        };
+        let name = arn.name();
         let text = format!(
             "one of the models gives each text one label and the other may give several, and an endpoint never changes \
              that. To put the new model in service, make the endpoint anew; until it is there nothing is classified: aws \

@@ -11,7 +11,7 @@ use crate::{
     deployment::{self, SwitchedBy, token},
     error::StepError,
     executions::{self, ExecutionError},
-    message, serving_model,
+    message,
     tally::Tally,
 };
 
@@ -61,9 +61,10 @@ impl ModelBuilding {
             Ok(last) => self.start_if_due(last, &tally, serving.as_deref(), now).await,
             Err(error) => Err(error),
         };
+        let noted = self.note_host(serving.as_deref(), now).await;
         let watched = self.watch(serving.as_deref(), &tally, now).await;
         let told = self.tell_notices().await;
-        considered.and(watched).and(told)
+        considered.and(noted).and(watched).and(told)
     }
 
     /// Tells people what other functions have left for them, each once.
@@ -94,10 +95,6 @@ impl ModelBuilding {
             self.start_if_due(last, &tally, serving.as_deref(), now).await?;
         }
         Ok(())
-    }
-
-    async fn serving(&self) -> Result<Option<String>, StepError> {
-        serving_model(&self.comprehend, &self.config.endpoint.to_string()).await
     }
 
     async fn start_if_due(

@@ -32,10 +32,11 @@ impl ModelBuilding {
     pub(crate) async fn verify(&self, mut build: Build) -> Result<Build, StepError> {
         let expected = self.expected(&build).await?;
         let set = self.label_set().await?;
+        let endpoint = self.config.endpoint.of_built_models()?.to_string();
         let mut pauses = 0;
         let mut different = 0;
         for row in &expected {
-            let labels = match self.classify(&row.text, &mut pauses).await {
+            let labels = match self.classify(&endpoint, &row.text, &mut pauses).await {
                 Ok(labels) => labels,
                 Err(refusal) if refusal.is_transient() => {
                     let message = format!("the endpoint did not answer while it was verified: {refusal}");
@@ -109,10 +110,10 @@ impl ModelBuilding {
     }
 
     /// Returns the labels of a text; none if the answer holds none. Waits while the endpoint is busy.
-    async fn classify(&self, text: &str, pauses: &mut u32) -> Result<Vec<String>, Refusal> {
+    async fn classify(&self, endpoint: &str, text: &str, pauses: &mut u32) -> Result<Vec<String>, Refusal> {
         loop {
             let classify = self.comprehend.classify_document();
-            let classify = classify.endpoint_arn(self.config.endpoint.to_string());
+            let classify = classify.endpoint_arn(endpoint);
             let answer = match classify.text(text).send().await {
                 Ok(answer) => answer,
                 Err(error) => {

@@ -28,7 +28,7 @@ use crate::{
 pub struct VersionSummary {
     /// Name of the version: of a built one that of its dataset.
     pub version: String,
-    /// ARN of the model.
+    /// ARN of the model; of a dataset for a hosted model to learn from, its own in S3.
     pub model_arn: String,
     /// Name of the execution that built it; none for a model that no build made.
     pub build_id: Option<String>,
@@ -182,7 +182,7 @@ pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<Vers
     }
     builds.sort_by_key(|(record, _)| record.started_at);
     for (record, decision) in builds {
-        versions.add_build(&record, decision);
+        versions.add_build(&record, decision, bucket.name());
     }
 
     if let Some(serving) = serving {
@@ -220,7 +220,7 @@ impl Versions {
     }
 
     /// Adds what a build says of its champion and its challenger.
-    fn add_build(&mut self, record: &BuildRecord, decision: Option<DecisionRecord>) {
+    fn add_build(&mut self, record: &BuildRecord, decision: Option<DecisionRecord>, bucket: &str) {
         if record.action != Some(crate::Action::Build) {
             return;
         }
@@ -230,6 +230,15 @@ impl Versions {
             if version.build_id.is_none() {
                 version.scores = measured.map(Scores::of).or(version.scores);
             }
+        }
+        // What learns from it is hosted elsewhere and has no version here: the dataset stands for it.
+        let handed_over = record
+            .dataset
+            .as_ref()
+            .filter(|_| record.outcome == Outcome::DatasetReady);
+        if let Some(dataset) = handed_over {
+            let version = self.of(&format!("arn:aws:s3:::{bucket}/datasets/{dataset}"));
+            version.built(record, None);
         }
         let new = record.outcome != Outcome::NothingNew;
         if let Some(challenger) = record.challenger.as_deref().filter(|_| new) {

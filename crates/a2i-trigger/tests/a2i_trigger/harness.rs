@@ -76,6 +76,11 @@ impl Services {
             ("CONFIDENCE_THRESHOLD", "0.5"),
             ("MARGIN_THRESHOLD", "0"),
             ("TEST_SHARE", "0.2"),
+            ("SAGEMAKER_ENDPOINT_ARN", ""),
+            ("SAGEMAKER_CONTENT_TYPE", "application/json"),
+            ("SAGEMAKER_REQUEST_TEMPLATE", "{{text}}"),
+            ("SAGEMAKER_LABEL_PATH", ""),
+            ("SAGEMAKER_SCORE_PATH", ""),
             ("CLASSIFIER_URL", classifier_url),
             (
                 "COMPREHEND_ENDPOINT_ARN",

@@ -28,7 +28,7 @@ pub struct Serving {
     pub model_arn: String,
     /// Since when it serves.
     pub at: DateTime<Utc>,
-    /// What put it there: `build`, `initial-file`, `roll-back` or `automatic-roll-back`.
+    /// What put it there: `build`, `initial-file`, `roll-back`, `automatic-roll-back` or `parameter`.
     pub by: String,
     /// Why.
     #[serde(default)]

@@ -107,6 +107,14 @@ fn serving(serving: Option<&Serving>) -> String {
                 "initial-file" => "a training file",
                 "roll-back" => "a roll-back",
                 "automatic-roll-back" => "an automatic roll-back",
+                "parameter" if serving.model_arn.contains(":sagemaker:") => {
+                    return format!(
+                        "{} since {}, hosted elsewhere: builds end at the dataset",
+                        serving.version(),
+                        minute(serving.at)
+                    );
+                }
+                "parameter" => "a parameter",
                 other => other,
             };
             format!("{} since {}, by {by}", serving.version(), minute(serving.at))

@@ -61,6 +61,10 @@ pub struct StackOptions {
     /// the parameter TextEncoder]
     #[arg(long, value_name = "ENCODER")]
     pub encoder: Option<encoder::Choice>,
+    /// HTTP server behind a SageMaker endpoint, such as a Hugging Face container; the stack classifies with the only one
+    /// that is named here, or with that of the parameter SageMakerEndpointName; may be repeated
+    #[arg(long, value_name = "NAME=URL", value_parser = key_and_value)]
+    pub endpoint: Vec<(String, String)>,
     /// Seed of faults by chance that befall the services
     #[arg(long, value_name = "SEED", hide = true)]
     pub faults: Option<u64>,
@@ -76,6 +80,7 @@ impl StackOptions {
             param: [before.param.clone(), self.param].concat(),
             training_data: self.training_data.or_else(|| before.training_data.clone()),
             encoder: self.encoder.or_else(|| before.encoder.clone()),
+            endpoint: [before.endpoint.clone(), self.endpoint].concat(),
             faults: self.faults.or(before.faults),
         }
     }
@@ -97,6 +102,7 @@ impl StackOptions {
             (!self.param.is_empty(), "--param"),
             (self.training_data.is_some(), "--training-data"),
             (self.encoder.is_some(), "--encoder"),
+            (!self.endpoint.is_empty(), "--endpoint"),
         ];
         given
             .into_iter()
@@ -201,6 +207,6 @@ impl Command {
 }
 
 fn key_and_value(argument: &str) -> Result<(String, String), String> {
-    let (key, value) = argument.split_once('=').ok_or("expected KEY=VALUE")?;
+    let (key, value) = argument.split_once('=').ok_or("expected a name, = and a value")?;
     Ok((key.to_owned(), value.to_owned()))
 }

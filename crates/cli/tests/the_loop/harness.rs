@@ -48,6 +48,7 @@ pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)])
             executable: PROGRAM.into(),
             names: functions::NAMES,
         },
+        model_endpoints: BTreeMap::new(),
     };
     // A blocking write that nobody waits for may hold the folder a moment longer than the stack before.
     let deadline = Instant::now() + PATIENCE;

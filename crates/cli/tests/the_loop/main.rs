@@ -8,6 +8,7 @@ mod faults;
 mod formats;
 mod from_nothing;
 mod harness;
+mod hosted_model;
 mod import;
 mod labelling_jobs;
 mod labels;

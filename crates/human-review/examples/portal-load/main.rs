@@ -347,6 +347,7 @@ fn config() -> Config {
         task_time_limit_seconds: 3_600,
         show_rules: human_review::portal::ShowRules::default(),
         allowed_networks: Default::default(),
+        oidc: None,
         items_per_task: 2,
         template_key: String::new(),
     }

@@ -183,7 +183,10 @@ fn switches_table(switches: &[Serving]) -> Table {
             Cell::text(&switch.by),
             Cell::text(&switch.reason),
             Cell::text(&switch.build_id),
-            Cell::Forms(if number == 0 { Vec::new() } else { vec![bring_back] }),
+            Cell::Forms(match number == 0 || switch.by == "parameter" {
+                true => Vec::new(),
+                false => vec![bring_back],
+            }),
         ]
     };
     Table {

@@ -96,7 +96,9 @@ impl Portal<'_> {
 
     /// Shows a button, so that a mail program's preview does not use up the link.
     pub(super) fn sign_in_page(&self, request: &HttpRequest) -> Result<HttpReply, PortalError> {
-        let token = request.query.get("token").ok_or(PortalError::Anonymous)?;
+        let Some(token) = request.query.get("token") else {
+            return self.sign_in_choice();
+        };
         let claims = self
             .key
             .verify(token, Purpose::SignIn, self.now)
@@ -125,7 +127,7 @@ impl Portal<'_> {
             _ => {}
         }
         let session = Claims::new(Purpose::Session, &link.reviewer, self.now).with_role(link.role);
-        if !self.use_up(&link, &session).await? {
+        if !self.use_up(&link.id, &session.id).await? {
             return Err(PortalError::UsedLink);
         }
         self.members
@@ -179,10 +181,10 @@ impl Portal<'_> {
         }
     }
 
-    /// Notes that a link has begun a session; returns false if it has begun another one.
-    pub(super) async fn use_up(&self, link: &Claims, session: &Claims) -> Result<bool, BucketError> {
-        let key = format!("{HUMAN_REVIEW_FOLDER}used-sign-in-links/{}", link.id);
-        let used = self.bucket.create(&key, TEXT, session.id.clone()).await?;
+    /// Notes that a link, or an answer of a provider, has begun a session; returns false if it has begun another one.
+    pub(super) async fn use_up(&self, link_id: &str, session_id: &str) -> Result<bool, BucketError> {
+        let key = format!("{HUMAN_REVIEW_FOLDER}used-sign-in-links/{link_id}");
+        let used = self.bucket.create(&key, TEXT, session_id.to_owned()).await?;
         Ok(used == Created::Created)
     }
 }

@@ -5,6 +5,7 @@ use crate::answer::AnswerError;
 use crate::event::HttpRequest;
 use crate::human_loop::Refusal;
 use crate::loops::LoopError;
+use crate::oidc::OidcError;
 use crate::task_template::TaskError;
 use crate::validation::is_loop_name;
 use crate::worker_template::TemplateError;
@@ -72,6 +73,7 @@ pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, 
             "This link has been used",
             "A sign-in link works once. Ask the operator of this portal for a new one.",
         ),
+        PortalError::Provider(error) => of_provider(*error),
         PortalError::ForgedForm => (
             403,
             "form_invalid",
@@ -185,6 +187,54 @@ pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, 
             "storage_unavailable",
             "Please try again",
             "The storage did not answer. Nothing is lost; go back and send it again.",
+        ),
+    }
+}
+
+/// Returns status, stable code, title and advice where a provider has not signed somebody in.
+fn of_provider(error: OidcError) -> (u16, &'static str, &'static str, &'static str) {
+    match error {
+        OidcError::Unavailable(_) => (
+            503,
+            "provider_unavailable",
+            "Your provider did not answer",
+            "Nobody is signed in. Please try again in a moment.",
+        ),
+        OidcError::Metadata(_) | OidcError::Secret => (
+            502,
+            "provider_not_usable",
+            "The sign-in does not work",
+            "Your provider is not set up as this portal needs it. Please tell the operator of this portal.",
+        ),
+        OidcError::Denied => (
+            403,
+            "sign_in_denied",
+            "Your provider did not sign you in",
+            "You have cancelled it, or your account may not use this portal.",
+        ),
+        OidcError::NotBegun => (
+            403,
+            "sign_in_not_begun",
+            "This sign-in cannot be completed",
+            "It was begun more than ten minutes ago, in another browser, or without cookies. Please begin again.",
+        ),
+        OidcError::Replayed => (
+            403,
+            "sign_in_used",
+            "This sign-in was completed before",
+            "The answer of your provider works once. Please begin again.",
+        ),
+        OidcError::CodeRefused | OidcError::Untrusted(_) => (
+            403,
+            "sign_in_refused",
+            "You are not signed in",
+            "What your provider answered cannot be trusted. Please begin again; if it stays so, tell the operator of this portal.",
+        ),
+        OidcError::NotInGroup => (
+            403,
+            "not_in_group",
+            "Your account may not come in here",
+            "Your provider knows you, but you are in no group that reviews. Please ask the operator of this portal.",
         ),
     }
 }

@@ -78,6 +78,13 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
             ("BLIND_SHARE", "0.25"),
             ("ITEMS_PER_TASK", "10"),
             ("SEVERAL_LABELS", "false"),
+            ("OIDC_ISSUER", "https://id.example.com"),
+            ("OIDC_CLIENT_ID", "portal"),
+            ("OIDC_CLIENT_SECRET_ARN", ""),
+            ("OIDC_SCOPES", ""),
+            ("OIDC_GROUPS_CLAIM", "groups"),
+            ("OIDC_ADMIN_GROUP", ""),
+            ("OIDC_REVIEWER_GROUP", ""),
         ])
     };
 

@@ -70,6 +70,7 @@ pub fn config() -> Config {
         task_time_limit_seconds: 600,
         show_rules: human_review::portal::ShowRules::default(),
         allowed_networks: Default::default(),
+        oidc: None,
         items_per_task: 2,
         template_key: String::new(),
     }
@@ -211,6 +212,16 @@ impl Review {
         let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
         Self {
             function: Arc::new(function.assuming_roles(assuming(router).await)),
+            ..review
+        }
+    }
+
+    /// As [`with`](Self::with), signing people in by the provider of the configuration.
+    pub fn with_provider(config: Config, sdk: &aws_config::SdkConfig) -> Self {
+        let review = Self::with(config.clone());
+        let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
+        Self {
+            function: Arc::new(function.with_provider(sdk)),
             ..review
         }
     }

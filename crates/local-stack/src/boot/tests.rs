@@ -16,6 +16,7 @@ fn settings(state_dir: &Path) -> Settings {
             executable: "/bin/false".into(),
             names: &[],
         },
+        model_endpoints: BTreeMap::new(),
     }
 }
 

@@ -82,6 +82,8 @@ impl World {
             ("TRAINING_BUCKET_NAME", BUCKET),
             ("COMPREHEND_ENDPOINT_ARN", ENDPOINT_ARN),
             ("CLASSIFIER_URL", ""),
+            ("SAGEMAKER_ENDPOINT_ARN", ""),
+            ("EVENT_BUS_NAME", "bus"),
             ("CLASSIFIER_NAME", "news"),
             ("LANGUAGE_CODE", "en"),
             (
@@ -111,7 +113,7 @@ impl World {
 
     pub fn function(&self) -> ModelBuilding {
         let env = Vec::from_iter(self.environment());
-        let env: [(&str, &str); 21] = env.try_into().expect("all variables");
+        let env: [(&str, &str); 23] = env.try_into().expect("all variables");
         let config = Config::from_env(&Env::from(env)).expect("complete");
         let (services, comprehend, s3) = (self.aws.router(), self.comprehend.clone(), self.s3.clone());
         let router = Router::new().fallback(move |request: Request<Body>| {

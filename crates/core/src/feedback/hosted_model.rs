@@ -1,0 +1,298 @@
+//! What a model that is hosted elsewhere is asked, and how its answer is read.
+//!
+//! Without paths the answers are understood that text classifiers of Hugging Face and PyTorch containers give:
+//!
+//! ```text
+//! [{"label": "billing", "score": 0.9}, …]          {"label": "billing", "score": 0.9}
+//! [[{"label": "billing", "score": 0.9}, …]]        {"labels": ["billing", …], "scores": [0.9, …]}
+//! {"predictions": [{"label": "billing", …}, …]}    {"predicted_label": "billing", "probabilities": [0.9, …], "labels": […]}
+//! ```
+
+mod json_path;
+mod request_template;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+pub use json_path::{InvalidJsonPath, JsonPath};
+pub use request_template::{InvalidRequestTemplate, PLACEHOLDER, RequestTemplate};
+
+use super::prediction::{ClassScore, Prediction};
+
+/// Members that hold a label or, as an array, labels.
+const LABELS: [&str; 5] = ["labels", "label", "classes", "class", "predicted_label"];
+/// Members that hold a score or scores.
+const SCORES: [&str; 6] = [
+    "scores",
+    "score",
+    "probabilities",
+    "probability",
+    "prob",
+    "confidence",
+];
+/// Members that hold the answer to the one text that was asked about.
+const WRAPPERS: [&str; 4] = ["predictions", "outputs", "results", "output"];
+/// How far scores may exceed 1, as sums of rounded numbers do.
+const TOLERANCE: f64 = 1e-4;
+
+/// Where an answer has its labels and scores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerPaths {
+    /// Path of the labels.
+    pub label: JsonPath,
+    /// Path of the scores, in the order of the labels.
+    pub score: JsonPath,
+}
+
+/// Why an answer cannot be read. Safe to show: it never holds anything of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableAnswer {
+    /// It is no JSON.
+    #[error("it is no JSON")]
+    NoJson,
+    /// It has none of the usual shapes.
+    #[error(
+        "it has none of the usual shapes: name the places of label and score (SageMakerLabelPath and SageMakerScorePath)"
+    )]
+    UnknownShape,
+    /// The path of the labels leads nowhere.
+    #[error("the path of the label leads to nothing (SageMakerLabelPath)")]
+    NoLabel,
+    /// The paths lead to different numbers of labels and scores.
+    #[error("it holds {labels} labels and {scores} scores")]
+    Unequal {
+        /// Labels.
+        labels: usize,
+        /// Scores.
+        scores: usize,
+    },
+    /// A label is neither a text nor a whole number.
+    #[error("a label is no text")]
+    Label,
+    /// A score is no number from 0 to 1.
+    #[error("a score is no number from 0 to 1: the model must answer with probabilities")]
+    Score,
+}
+
+/// Reads an answer; with paths where they lead, else in one of the usual shapes.
+///
+/// # Errors
+///
+/// [`UnreadableAnswer`].
+pub fn read_answer(body: &[u8], paths: Option<&AnswerPaths>) -> Result<Vec<ClassScore>, UnreadableAnswer> {
+    let answer: Value = serde_json::from_slice(body).map_err(|_| UnreadableAnswer::NoJson)?;
+    let (labels, scores) = match paths {
+        Some(paths) => (paths.label.select(&answer), paths.score.select(&answer)),
+        None => usual(&answer).ok_or(UnreadableAnswer::UnknownShape)?,
+    };
+    if labels.is_empty() {
+        return Err(UnreadableAnswer::NoLabel);
+    } else if labels.len() != scores.len() {
+        return Err(UnreadableAnswer::Unequal {
+            labels: labels.len(),
+            scores: scores.len(),
+        });
+    }
+    labels
+        .into_iter()
+        .zip(scores)
+        .map(|(label, score)| {
+            Ok(ClassScore {
+                name: name(label)?,
+                score: probability(score)?,
+            })
+        })
+        .collect()
+}
+
+/// Makes a prediction of classes that have been given the names of labels. Classes that became one label are one: their
+/// scores add up where one label is right, and the greater one counts where several may be.
+pub fn prediction(classes: Vec<ClassScore>, several_labels: bool) -> Option<Prediction> {
+    let mut by_name: BTreeMap<String, f32> = BTreeMap::new();
+    for class in classes {
+        let score = by_name.entry(class.name).or_default();
+        *score = match several_labels {
+            true => score.max(class.score),
+            false => (*score + class.score).min(1.0),
+        };
+    }
+    let classes = by_name
+        .into_iter()
+        .map(|(name, score)| ClassScore { name, score });
+    match several_labels {
+        true => Prediction::multi_label(classes.collect()),
+        false => Prediction::multi_class(classes.collect()),
+    }
+}
+
+type LabelsAndScores<'a> = (Vec<&'a Value>, Vec<&'a Value>);
+
+fn usual(answer: &Value) -> Option<LabelsAndScores<'_>> {
+    match answer {
+        Value::Array(items) => match &items[..] {
+            [only @ Value::Array(_)] => usual(only),
+            items => of_items(items),
+        },
+        Value::Object(object) => of_object(object).or_else(|| {
+            let wrapped = WRAPPERS.iter().find_map(|name| object.get(*name))?;
+            usual(wrapped)
+        }),
+        _ => None,
+    }
+}
+
+/// Reads one object for each class, or one for the text.
+fn of_items(items: &[Value]) -> Option<LabelsAndScores<'_>> {
+    let (mut labels, mut scores) = (Vec::new(), Vec::new());
+    for item in items {
+        let (more_labels, more_scores) = of_object(item.as_object()?)?;
+        labels.extend(more_labels);
+        scores.extend(more_scores);
+    }
+    Some((labels, scores))
+}
+
+fn of_object(object: &Map<String, Value>) -> Option<LabelsAndScores<'_>> {
+    let find = |names: &[&str], is_it: fn(&Value) -> bool| {
+        let mut found = names.iter().filter_map(|name| object.get(*name));
+        found.find(|value| is_it(value))
+    };
+    let arrays = find(&LABELS, Value::is_array).zip(find(&SCORES, Value::is_array));
+    if let Some((labels, scores)) = arrays {
+        return Some((
+            labels.as_array()?.iter().collect(),
+            scores.as_array()?.iter().collect(),
+        ));
+    }
+    let is_scalar = |value: &Value| value.is_string() || value.is_number();
+    let label = find(&LABELS, is_scalar)?;
+    Some((vec![label], vec![find(&SCORES, is_scalar)?]))
+}
+
+fn name(label: &Value) -> Result<String, UnreadableAnswer> {
+    match label {
+        Value::String(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
+        Value::Number(number) if number.is_u64() => Ok(number.to_string()),
+        _ => Err(UnreadableAnswer::Label),
+    }
+}
+
+fn probability(score: &Value) -> Result<f32, UnreadableAnswer> {
+    let score = score
+        .as_f64()
+        .filter(|score| (0.0..=1.0 + TOLERANCE).contains(score));
+    score
+        .map(|score| score.min(1.0) as f32)
+        .ok_or(UnreadableAnswer::Score)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<Vec<(String, f32)>, UnreadableAnswer> {
+        let classes = read_answer(body.as_bytes(), None)?;
+        Ok(classes
+            .into_iter()
+            .map(|class| (class.name, class.score))
+            .collect())
+    }
+
+    fn pairs(pairs: &[(&str, f32)]) -> Vec<(String, f32)> {
+        pairs
+            .iter()
+            .map(|(name, score)| ((*name).to_owned(), *score))
+            .collect()
+    }
+
+    #[test]
+    fn the_answers_of_usual_containers_are_understood_without_paths() {
+        let two = pairs(&[("POSITIVE", 0.75), ("NEGATIVE", 0.25)]);
+        for body in [
+            r#"[{"label":"POSITIVE","score":0.75},{"label":"NEGATIVE","score":0.25}]"#,
+            r#"[[{"label":"POSITIVE","score":0.75},{"label":"NEGATIVE","score":0.25}]]"#,
+            r#"{"predictions":[{"label":"POSITIVE","score":0.75},{"label":"NEGATIVE","score":0.25}]}"#,
+            r#"{"predictions":[[{"label":"POSITIVE","score":0.75},{"label":"NEGATIVE","score":0.25}]]}"#,
+            r#"{"labels":["POSITIVE","NEGATIVE"],"scores":[0.75,0.25]}"#,
+            r#"{"sequence":"a","labels":["POSITIVE","NEGATIVE"],"scores":[0.75,0.25]}"#,
+            r#"{"predicted_label":"POSITIVE","probabilities":[0.75,0.25],"labels":["POSITIVE","NEGATIVE"]}"#,
+            r#"[{"label":["POSITIVE","NEGATIVE"],"prob":[0.75,0.25]}]"#,
+        ] {
+            assert_eq!(read(body), Ok(two.clone()), "{body}");
+        }
+        let one = pairs(&[("POSITIVE", 0.75)]);
+        for body in [
+            r#"[{"label":"POSITIVE","score":0.75}]"#,
+            r#"{"label":"POSITIVE","score":0.75}"#,
+            r#"{"class":" POSITIVE ","confidence":0.75}"#,
+        ] {
+            assert_eq!(read(body), Ok(one.clone()), "{body}");
+        }
+        assert_eq!(read(r#"{"label":1,"score":1.00001}"#), Ok(pairs(&[("1", 1.0)])));
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_says_why_and_nothing_of_itself() {
+        let unreadable = [
+            ("<html>secret", UnreadableAnswer::NoJson),
+            (r#""secret""#, UnreadableAnswer::UnknownShape),
+            (r#"{"answer":"secret"}"#, UnreadableAnswer::UnknownShape),
+            (r#"[{"label":"secret"}]"#, UnreadableAnswer::UnknownShape),
+            (
+                r#"[[{"label":"a","score":1}],[{"label":"secret","score":1}]]"#,
+                UnreadableAnswer::UnknownShape,
+            ),
+            ("[]", UnreadableAnswer::NoLabel),
+            (
+                r#"{"labels":["a","b"],"scores":[1]}"#,
+                UnreadableAnswer::Unequal { labels: 2, scores: 1 },
+            ),
+            (r#"{"label":" ","score":1}"#, UnreadableAnswer::Label),
+            (r#"{"label":1.5,"score":1}"#, UnreadableAnswer::Label),
+            (r#"[{"label":"LABEL_0","score":4.2}]"#, UnreadableAnswer::Score),
+            (r#"[{"label":"LABEL_0","score":"0.5"}]"#, UnreadableAnswer::Score),
+        ];
+
+        for (body, why) in unreadable {
+            assert_eq!(read(body), Err(why), "{body}");
+            assert!(!why.to_string().contains("secret"));
+        }
+    }
+
+    #[test]
+    fn paths_lead_to_labels_and_scores_of_any_other_shape() {
+        let paths = AnswerPaths {
+            label: "$.result.topics[*]['name']".parse().expect("a path"),
+            score: "$.result.topics[*].p".parse().expect("a path"),
+        };
+        let body = r#"{"result":{"topics":[{"name":"a","p":0.5},{"name":"b","p":0.25}]}}"#;
+
+        let classes = read_answer(body.as_bytes(), Some(&paths)).expect("read");
+        let nothing = read_answer(b"{}", Some(&paths));
+
+        assert_eq!(classes.len(), 2);
+        assert_eq!((classes[1].name.as_str(), classes[1].score), ("b", 0.25));
+        assert_eq!(nothing, Err(UnreadableAnswer::NoLabel));
+    }
+
+    #[test]
+    fn classes_that_became_one_label_are_one() {
+        let classes = |scores: [f32; 3]| {
+            let named = ["World", "Sports", "World"].into_iter().zip(scores);
+            named
+                .map(|(name, score)| ClassScore {
+                    name: name.to_owned(),
+                    score,
+                })
+                .collect::<Vec<_>>()
+        };
+
+        let one = prediction(classes([0.25, 0.5, 0.25]), false).expect("classes");
+        let several = prediction(classes([0.25, 0.75, 0.5]), true).expect("classes");
+
+        assert_eq!((one.classes.len(), one.classes[0].score), (2, 0.5));
+        assert_eq!(several.labels, ["Sports", "World"]);
+        assert_eq!(several.classes[1].score, 0.5);
+    }
+}

@@ -1,0 +1,82 @@
+//! What an operator decides, read from the environment.
+
+use active_learning_aws::env::{ConfigError, Env};
+
+use crate::networks::AllowedNetworks;
+use crate::oidc::OidcSettings;
+use crate::portal::ShowRules;
+
+/// What the function is told by its environment.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// ARN of the flow definition that this service stands for (`HUMAN_REVIEW_WORKFLOW_ARN`).
+    pub flow_definition_arn: String,
+    /// Bucket of state and output (`REVIEW_BUCKET_NAME`).
+    pub bucket: String,
+    /// Bucket of the label set (`TRAINING_BUCKET_NAME`).
+    pub training_bucket: String,
+    /// Bucket of what went wrong and what waits, for the console (`FEEDBACK_BUCKET_NAME`).
+    pub feedback_bucket: String,
+    /// State machine that builds models, which the console tells what an operator decides (`STATE_MACHINE_ARN`).
+    pub state_machine_arn: String,
+    /// Bus that is told when a loop has ended (`EVENT_BUS_NAME`).
+    pub event_bus: String,
+    /// Public base URL of the portal; empty to take it from each request (`PORTAL_URL`).
+    pub portal_url: String,
+    /// Secret that signs links and sessions (`SIGNING_SECRET_ARN`).
+    pub signing_secret_arn: String,
+    /// Answers that complete a loop, 1 to 3 (`TASK_COUNT`).
+    pub task_count: usize,
+    /// How long a loop waits for its answers (`TASK_AVAILABILITY_SECONDS`).
+    pub task_availability_seconds: u32,
+    /// How long one reviewer may hold a task (`TASK_TIME_LIMIT_SECONDS`).
+    pub task_time_limit_seconds: u32,
+    /// How tasks are shown (`BLIND_SHARE`, `SEVERAL_LABELS`).
+    pub show_rules: ShowRules,
+    /// From where the portal may be reached (`ALLOWED_NETWORKS`).
+    pub allowed_networks: AllowedNetworks,
+    /// The provider that signs people in beside the links (`OIDC_…`).
+    pub oidc: Option<OidcSettings>,
+    /// Key of the worker task template in the bucket; empty for the shipped one (`WORKER_TASK_TEMPLATE_KEY`).
+    pub template_key: String,
+    /// Items of a task, by which the template is tried (`ITEMS_PER_TASK`).
+    pub items_per_task: usize,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let task_count = env.required("TASK_COUNT")?;
+        if !(1..=3).contains(&task_count) {
+            return Err(ConfigError::Invalid {
+                name: "TASK_COUNT".to_owned(),
+                reason: format!("expected a number from 1 to 3, got `{task_count}`"),
+            });
+        }
+        Ok(Self {
+            flow_definition_arn: env.required("HUMAN_REVIEW_WORKFLOW_ARN")?,
+            bucket: env.required("REVIEW_BUCKET_NAME")?,
+            training_bucket: env.required("TRAINING_BUCKET_NAME")?,
+            feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            state_machine_arn: env.required("STATE_MACHINE_ARN")?,
+            event_bus: env.required("EVENT_BUS_NAME")?,
+            portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),
+            signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
+            task_count,
+            task_availability_seconds: env.required("TASK_AVAILABILITY_SECONDS")?,
+            task_time_limit_seconds: env.required("TASK_TIME_LIMIT_SECONDS")?,
+            show_rules: ShowRules {
+                blind_share: env.required("BLIND_SHARE")?,
+                several_labels: env.required("SEVERAL_LABELS")?,
+            },
+            allowed_networks: env.optional("ALLOWED_NETWORKS")?.unwrap_or_default(),
+            oidc: OidcSettings::from_env(env)?,
+            template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
+            items_per_task: env.required("ITEMS_PER_TASK")?,
+        })
+    }
+}

@@ -1,0 +1,638 @@
+//! Sign-in by an OpenID Connect provider, which answers as each test says.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use aws_config::SdkConfig;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Duration;
+use human_review::Config;
+use human_review::oidc::OidcSettings;
+use local_aws::LocalAws;
+use local_aws::secretsmanager::{GenerateSecretString, SecretSpec};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::harness::{Reply, Review, Session, config};
+
+const CLIENT: &str = "portal";
+
+/// A key of the provider.
+enum Key {
+    Rsa(RsaKeyPair),
+    Ec(EcdsaKeyPair),
+}
+
+impl Key {
+    fn rsa() -> Self {
+        Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).expect("a key"))
+    }
+
+    fn ec() -> Self {
+        Self::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"))
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Rsa(_) => "RS256",
+            Self::Ec(_) => "ES256",
+        }
+    }
+
+    fn jwk(&self, kid: &str) -> Value {
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match self {
+            // The modulus stands in the DER of a key of 2,048 bits after nine bytes.
+            Self::Rsa(key) => json!({
+                "kty": "RSA", "kid": kid, "use": "sig", "e": "AQAB", "n": encode(&key.public_key().as_ref()[9..265]),
+            }),
+            Self::Ec(key) => {
+                let point = key.public_key().as_ref();
+                json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": encode(&point[1..33]), "y": encode(&point[33..])})
+            }
+        }
+    }
+
+    fn sign(&self, header: &Value, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(header), part(claims));
+        let random = SystemRandom::new();
+        let signature = match self {
+            Self::Rsa(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature)
+                    .expect("signed");
+                signature
+            }
+            Self::Ec(key) => key
+                .sign(&random, message.as_bytes())
+                .expect("signed")
+                .as_ref()
+                .to_vec(),
+        };
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+/// What the provider does next, and what it was asked.
+#[derive(Default)]
+struct Play {
+    discovery: Value,
+    keys: Vec<Value>,
+    token: String,
+    token_status: u16,
+    user_info: Option<Value>,
+    redeemed: Vec<(HeaderMap, String)>,
+    key_lists: usize,
+}
+
+struct Issuer {
+    url: String,
+    play: Arc<Mutex<Play>>,
+}
+
+impl Issuer {
+    async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let play = Arc::new(Mutex::new(Play {
+            discovery: json!({
+                "issuer": url,
+                "authorization_endpoint": format!("{url}/auth?tenant=a"),
+                "token_endpoint": format!("{url}/token"),
+                "userinfo_endpoint": format!("{url}/me"),
+                "jwks_uri": format!("{url}/jwks"),
+            }),
+            token_status: 200,
+            ..Play::default()
+        }));
+        let (one, two, three, four) = (play.clone(), play.clone(), play.clone(), play.clone());
+        let locked = |play: &Arc<Mutex<Play>>| play.lock().expect("not poisoned").discovery.to_string();
+        let router = Router::new()
+            .route(
+                "/.well-known/openid-configuration",
+                get(move || async move { locked(&one) }),
+            )
+            .route(
+                "/jwks",
+                get(move || async move {
+                    let mut play = two.lock().expect("not poisoned");
+                    play.key_lists += 1;
+                    json!({"keys": play.keys}).to_string()
+                }),
+            )
+            .route(
+                "/token",
+                post(move |headers: HeaderMap, form: String| async move {
+                    let mut play = three.lock().expect("not poisoned");
+                    play.redeemed.push((headers, form));
+                    let body =
+                        json!({"id_token": play.token, "access_token": "at-1", "token_type": "Bearer"});
+                    (
+                        StatusCode::from_u16(play.token_status).expect("a status"),
+                        body.to_string(),
+                    )
+                }),
+            )
+            .route(
+                "/me",
+                get(move |headers: HeaderMap| async move {
+                    let play = four.lock().expect("not poisoned");
+                    match &play.user_info {
+                        Some(info) if headers["authorization"] == "Bearer at-1" => {
+                            (StatusCode::OK, info.to_string())
+                        }
+                        _ => (StatusCode::FORBIDDEN, String::new()),
+                    }
+                }),
+            );
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, play }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Play)) {
+        change(&mut self.play.lock().expect("not poisoned"));
+    }
+
+    /// Signs the next token with a key that the provider lists.
+    fn answers(&self, key: &Key, claims: &Value) {
+        let header = json!({"alg": key.algorithm(), "kid": "k-1"});
+        self.change(|play| {
+            play.keys = vec![json!({"kty": "future"}), key.jwk("k-1")];
+            play.token = key.sign(&header, claims);
+        });
+    }
+
+    fn redeemed(&self) -> Vec<(HeaderMap, String)> {
+        self.play.lock().expect("not poisoned").redeemed.clone()
+    }
+
+    fn config(&self) -> Config {
+        let settings = OidcSettings {
+            issuer: self.url.clone(),
+            client_id: CLIENT.to_owned(),
+            client_secret_arn: None,
+            more_scopes: None,
+            groups_claim: "groups".to_owned(),
+            admin_group: Some("bosses".to_owned()),
+            reviewer_group: None,
+        };
+        Config {
+            oidc: Some(settings),
+            ..config()
+        }
+    }
+
+    fn review(&self) -> Review {
+        Review::with_provider(self.config(), &sdk())
+    }
+
+    fn claims(&self, login: &Login) -> Value {
+        json!({
+            "iss": self.url, "aud": CLIENT, "sub": "s-1", "nonce": login.query("nonce"),
+            "iat": login.began, "exp": login.began + 300,
+            "email": "ann@example.com", "email_verified": true, "groups": [],
+        })
+    }
+}
+
+fn sdk() -> SdkConfig {
+    LocalAws::in_memory().sdk_config()
+}
+
+/// A browser that was sent to the provider.
+struct Login {
+    url: Url,
+    cookie: String,
+    began: i64,
+}
+
+impl Login {
+    async fn begin(review: &Review) -> Self {
+        let reply = review
+            .portal("GET", "provider?next=https://evil.example/", None, &[])
+            .await;
+        assert_eq!(reply.status(), 303, "{reply:?}");
+        Self {
+            url: reply.header("location").parse().expect("a URL"),
+            cookie: cookie(&reply),
+            began: review.now().timestamp(),
+        }
+    }
+
+    fn query(&self, name: &str) -> String {
+        let mut pairs = self.url.query_pairs();
+        pairs
+            .find(|pair| pair.0 == name)
+            .expect("it is there")
+            .1
+            .into_owned()
+    }
+
+    async fn come_back(&self, review: &Review) -> Reply {
+        self.come_back_with(review, "").await
+    }
+
+    async fn come_back_with(&self, review: &Review, more: &str) -> Reply {
+        let page = format!("callback?code=c-1&state={}{more}", self.query("state"));
+        review.portal("GET", &page, Some(&self.cookie), &[]).await
+    }
+}
+
+fn cookie(reply: &Reply) -> String {
+    reply
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .expect("a cookie")
+        .to_owned()
+}
+
+/// Signs in with these changes of the claims.
+async fn sign_in(issuer: &Issuer, review: &Review, key: &Key, changes: Value) -> Reply {
+    let login = Login::begin(review).await;
+    let mut claims = issuer.claims(&login);
+    for (name, value) in changes.as_object().expect("an object") {
+        claims[name] = value.clone();
+    }
+    issuer.answers(key, &claims);
+    login.come_back(review).await
+}
+
+fn session<'r>(review: &'r Review, reply: &Reply) -> Session<'r> {
+    assert_eq!(reply.status(), 200, "{reply:?}");
+    Session {
+        review,
+        cookie: cookie(reply),
+    }
+}
+
+#[tokio::test]
+async fn somebody_signs_in_by_the_provider_with_either_kind_of_key_and_signs_out_for_good() {
+    for key in [Key::rsa(), Key::ec()] {
+        let issuer = Issuer::start().await;
+        let review = issuer.review();
+        let login = Login::begin(&review).await;
+        issuer.answers(&key, &issuer.claims(&login));
+
+        let reply = login.come_back(&review).await;
+
+        let ann = session(&review, &reply);
+        assert!(
+            reply.header("set-cookie").contains("SameSite=Strict"),
+            "{reply:?}"
+        );
+        assert!(reply.body().contains("url=./"), "{}", reply.body());
+        let queue = ann.get("queue").await;
+        assert!(queue.body().contains("ann@example.com"), "{}", queue.body());
+        let token = queue.field("portal:csrf");
+        let out = ann.post("sign-out", &[("portal:csrf", &token)]).await;
+        assert_eq!(out.header("location"), "sign-in");
+        assert_eq!(ann.get("queue").await.code(), "session_ended");
+    }
+}
+
+#[tokio::test]
+async fn the_provider_is_asked_with_pkce_state_and_nonce_and_for_nothing_of_the_request() {
+    let issuer = Issuer::start().await;
+    let review = issuer.review();
+    let login = Login::begin(&review).await;
+    issuer.answers(&Key::ec(), &issuer.claims(&login));
+
+    login.come_back(&review).await;
+
+    assert!(
+        login
+            .url
+            .as_str()
+            .starts_with(&format!("{}/auth?tenant=a&", issuer.url))
+    );
+    assert!(!login.url.as_str().contains("evil"));
+    let asked = [
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "code_challenge_method",
+    ];
+    assert_eq!(
+        asked.map(|name| login.query(name)),
+        [
+            "code",
+            CLIENT,
+            "https://portal.example/dev/callback",
+            "openid email profile",
+            "S256"
+        ]
+    );
+    let (headers, form) = &issuer.redeemed()[0];
+    let field = |name: &str| {
+        let mut fields = url::form_urlencoded::parse(form.as_bytes());
+        fields
+            .find(|field| field.0 == name)
+            .map(|field| field.1.into_owned())
+    };
+    let verifier = field("code_verifier").expect("a verifier");
+    assert_eq!(
+        URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier)),
+        login.query("code_challenge")
+    );
+    assert_eq!(field("client_id").as_deref(), Some(CLIENT));
+    assert_eq!(
+        field("redirect_uri").as_deref(),
+        Some("https://portal.example/dev/callback")
+    );
+    assert!(!headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn a_token_that_says_anything_else_than_it_must_signs_nobody_in() {
+    let (issuer, key) = (Issuer::start().await, Key::rsa());
+    let review = issuer.review();
+    let now = review.now().timestamp();
+
+    for changes in [
+        json!({"nonce": "another"}),
+        json!({"aud": "another"}),
+        json!({"aud": [CLIENT, "another"]}),
+        json!({"iss": "https://id.example.com"}),
+        json!({"exp": now - 60}),
+        json!({"iat": now + 61}),
+        json!({"sub": ""}),
+    ] {
+        let reply = sign_in(&issuer, &review, &key, changes.clone()).await;
+
+        assert_eq!(
+            (reply.status(), reply.code()),
+            (403, "sign_in_refused"),
+            "{changes}"
+        );
+        assert_eq!(reply.header("set-cookie"), "", "{changes}");
+    }
+    let in_time = sign_in(&issuer, &review, &key, json!({"exp": now - 59, "iat": now + 60})).await;
+    assert_eq!(in_time.status(), 200, "a minute of clock skew is taken");
+    assert!(review.keys("human-review/reviewers/").await.len() == 1);
+}
+
+#[tokio::test]
+async fn a_token_that_the_provider_has_not_signed_signs_nobody_in() {
+    let (issuer, key, other) = (Issuer::start().await, Key::ec(), Key::ec());
+    let review = issuer.review();
+    for forgery in [
+        "another key",
+        "no signature",
+        "a secret",
+        "changed claims",
+        "a key that is not listed",
+        "nonsense",
+    ] {
+        let login = Login::begin(&review).await;
+        let claims = issuer.claims(&login);
+        issuer.answers(&key, &claims);
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        issuer.change(|play| {
+            let good = play.token.clone();
+            let mut parts = good.split('.');
+            let (header, _, signature) = (parts.next(), parts.next(), parts.next());
+            play.token = match forgery {
+                "another key" => other.sign(&json!({"alg": "ES256", "kid": "k-1"}), &claims),
+                "no signature" => format!("{}.{}.", part(&json!({"alg": "none"})), part(&claims)),
+                "a secret" => format!(
+                    "{}.{}.AAAA",
+                    part(&json!({"alg": "HS256", "kid": "k-1"})),
+                    part(&claims)
+                ),
+                "changed claims" => {
+                    let changed = json!({"sub": "s-2", "groups": ["bosses"]});
+                    format!(
+                        "{}.{}.{}",
+                        header.expect("one"),
+                        part(&changed),
+                        signature.expect("one")
+                    )
+                }
+                "a key that is not listed" => key.sign(&json!({"alg": "ES256", "kid": "k-2"}), &claims),
+                _ => "nonsense".to_owned(),
+            };
+        });
+
+        let reply = login.come_back(&review).await;
+
+        assert_eq!(
+            (reply.status(), reply.code()),
+            (403, "sign_in_refused"),
+            "{forgery}"
+        );
+        assert_eq!(reply.header("set-cookie"), "", "{forgery}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_works_once_in_the_browser_that_began_and_within_ten_minutes() {
+    let (issuer, key) = (Issuer::start().await, Key::ec());
+    let review = issuer.review();
+    let login = Login::begin(&review).await;
+    issuer.answers(&key, &issuer.claims(&login));
+
+    let without = format!("callback?code=c-1&state={}", login.query("state"));
+    let elsewhere = review.portal("GET", &without, None, &[]).await;
+    let other_state = review
+        .portal("GET", "callback?code=c-1&state=x", Some(&login.cookie), &[])
+        .await;
+    let first = login.come_back(&review).await;
+    let again = login.come_back(&review).await;
+    let late = Login::begin(&review).await;
+    review.wait(Duration::minutes(10));
+    let too_late = late.come_back(&review).await;
+
+    for reply in [&elsewhere, &other_state, &too_late] {
+        assert_eq!((reply.status(), reply.code()), (403, "sign_in_not_begun"));
+    }
+    assert_eq!(first.status(), 200);
+    assert_eq!((again.status(), again.code()), (403, "sign_in_used"));
+    assert_eq!(issuer.redeemed().len(), 1, "the code is not shown again");
+}
+
+#[tokio::test]
+async fn what_the_provider_refuses_or_another_one_says_is_a_page_in_plain_words() {
+    let (issuer, key) = (Issuer::start().await, Key::ec());
+    let review = issuer.review();
+    let cancelled = Login::begin(&review).await;
+    let page = format!("callback?error=access_denied&state={}", cancelled.query("state"));
+    let cancelled = review.portal("GET", &page, Some(&cancelled.cookie), &[]).await;
+    let mixed_up = Login::begin(&review).await;
+    issuer.answers(&key, &issuer.claims(&mixed_up));
+    let mixed_up = mixed_up
+        .come_back_with(&review, "&iss=https%3A%2F%2Fother.example")
+        .await;
+    issuer.change(|play| play.token_status = 400);
+    let refused = sign_in(&issuer, &review, &key, json!({})).await;
+    issuer.change(|play| play.token_status = 500);
+    let down = sign_in(&issuer, &review, &key, json!({})).await;
+
+    assert_eq!((cancelled.status(), cancelled.code()), (403, "sign_in_denied"));
+    assert_eq!((mixed_up.status(), mixed_up.code()), (403, "sign_in_refused"));
+    assert_eq!((refused.status(), refused.code()), (403, "sign_in_refused"));
+    assert_eq!((down.status(), down.code()), (503, "provider_unavailable"));
+    for reply in [cancelled, mixed_up, refused, down] {
+        assert!(reply.body().contains("href=\"provider\""), "{}", reply.body());
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_there_or_names_another_issuer_leads_nowhere() {
+    let issuer = Issuer::start().await;
+    issuer.change(|play| play.discovery["issuer"] = json!("https://id.example.com"));
+    let review = issuer.review();
+    let mut gone = issuer.config();
+    gone.oidc.as_mut().expect("settings").issuer = "http://127.0.0.1:1".to_owned();
+    let without = Review::with_provider(gone, &sdk());
+
+    let other = review.portal("GET", "provider", None, &[]).await;
+    let gone = without.portal("GET", "provider", None, &[]).await;
+
+    assert_eq!((other.status(), other.code()), (502, "provider_not_usable"));
+    assert_eq!((gone.status(), gone.code()), (503, "provider_unavailable"));
+}
+
+#[tokio::test]
+async fn groups_make_admins_and_keep_others_out_and_the_console_may_pause_anybody() {
+    let (issuer, key) = (Issuer::start().await, Key::ec());
+    let mut config = issuer.config();
+    config.oidc.as_mut().expect("settings").reviewer_group = Some("staff".to_owned());
+    let review = Review::with_provider(config, &sdk());
+
+    let boss = sign_in(&issuer, &review, &key, json!({"groups": ["bosses"]})).await;
+    let overview = session(&review, &boss).get("overview").await.status();
+    review.wait(Duration::seconds(61));
+    let demoted = sign_in(&issuer, &review, &key, json!({"groups": ["staff"]})).await;
+    let refused = session(&review, &demoted).get("overview").await.code().to_owned();
+    let visitor = sign_in(
+        &issuer,
+        &review,
+        &key,
+        json!({"groups": ["visitors"], "sub": "s-2"}),
+    )
+    .await;
+    let pause = json!({"operation": "pause-reviewer", "reviewer": "ann@example.com", "by": "ops"});
+    review.handle(pause).await;
+    review.wait(Duration::seconds(61));
+    let paused = sign_in(&issuer, &review, &key, json!({"groups": ["bosses"]})).await;
+
+    assert_eq!(overview, 200);
+    assert_eq!(refused, "admins_only");
+    assert_eq!((visitor.status(), visitor.code()), (403, "not_in_group"));
+    assert_eq!((paused.status(), paused.code()), (403, "paused"));
+}
+
+#[tokio::test]
+async fn claims_that_the_token_leaves_out_are_asked_for_and_must_be_of_the_same_person() {
+    let (issuer, key) = (Issuer::start().await, Key::ec());
+    let review = issuer.review();
+    let thin = json!({"email": null, "groups": null});
+    let claims_of = async |sub: &str| {
+        let info =
+            json!({"sub": sub, "email": "ann@example.com", "email_verified": true, "groups": ["bosses"]});
+        issuer.change(|play| play.user_info = Some(info));
+        let login = Login::begin(&review).await;
+        let mut claims = issuer.claims(&login);
+        for name in thin.as_object().expect("an object").keys() {
+            claims.as_object_mut().expect("an object").remove(name);
+        }
+        issuer.answers(&key, &claims);
+        login.come_back(&review).await
+    };
+
+    let same = claims_of("s-1").await;
+    let other = claims_of("s-2").await;
+
+    assert_eq!(session(&review, &same).get("overview").await.status(), 200);
+    assert_eq!((other.status(), other.code()), (403, "sign_in_refused"));
+}
+
+#[tokio::test]
+async fn a_client_with_a_secret_shows_it_to_the_token_endpoint() {
+    let (issuer, key) = (Issuer::start().await, Key::ec());
+    let aws = LocalAws::in_memory();
+    let generate = GenerateSecretString {
+        length: 64,
+        exclude_punctuation: true,
+    };
+    let name = "oidc".to_owned();
+    aws.secrets
+        .put_secret(&SecretSpec { name, generate })
+        .expect("made");
+    let mut config = issuer.config();
+    config.oidc.as_mut().expect("settings").client_secret_arn = Some("oidc".to_owned());
+    let review = Review::with_provider(config, &aws.sdk_config());
+
+    let reply = sign_in(&issuer, &review, &key, json!({})).await;
+
+    assert_eq!(reply.status(), 200);
+    let (headers, form) = &issuer.redeemed()[0];
+    let basic = headers["authorization"].to_str().expect("ASCII");
+    assert!(
+        basic.starts_with("Basic ") && !form.contains("client_secret"),
+        "{form}"
+    );
+}
+
+#[tokio::test]
+async fn a_new_key_is_looked_for_when_it_is_met_and_not_at_every_token() {
+    let (issuer, old, new) = (Issuer::start().await, Key::ec(), Key::ec());
+    let review = issuer.review();
+    assert_eq!(sign_in(&issuer, &review, &old, json!({})).await.status(), 200);
+    assert_eq!(sign_in(&issuer, &review, &old, json!({})).await.status(), 200);
+    let lists = issuer.play.lock().expect("not poisoned").key_lists;
+
+    let rotated = async || {
+        let login = Login::begin(&review).await;
+        let claims = issuer.claims(&login);
+        issuer.change(|play| {
+            play.keys = vec![new.jwk("k-2")];
+            play.token = new.sign(&json!({"alg": "ES256", "kid": "k-2"}), &claims);
+        });
+        login.come_back(&review).await.status()
+    };
+    let at_once = rotated().await;
+    review.wait(Duration::seconds(30));
+    let later = rotated().await;
+
+    assert_eq!(lists, 1);
+    assert_eq!((at_once, later), (403, 200));
+}
+
+#[tokio::test]
+async fn the_sign_in_page_shows_both_ways_only_where_there_is_a_provider() {
+    let issuer = Issuer::start().await;
+    let (with, without) = (issuer.review(), Review::new());
+
+    let both = with.portal("GET", "sign-in", None, &[]).await;
+    let queue = with.portal("GET", "queue", None, &[]).await;
+    let deep = with.portal("GET", "versions/build-1", None, &[]).await;
+    let links = without.portal("GET", "sign-in", None, &[]).await;
+    let provider = without.portal("GET", "provider", None, &[]).await;
+    let callback = without.portal("GET", "callback?code=a&state=b", None, &[]).await;
+
+    assert_eq!(both.status(), 200);
+    assert!(both.body().contains("href=\"provider\"") && both.body().contains("one-time link"));
+    assert!(queue.status() == 401 && queue.body().contains("href=\"provider\""));
+    assert!(deep.body().contains("href=\"../provider\""), "{}", deep.body());
+    for reply in [links, provider, callback] {
+        assert_eq!((reply.status(), reply.code()), (401, "sign_in_required"));
+        assert!(!reply.body().contains("provider"));
+    }
+    assert_eq!(with.sign_in("cleo").await.get("queue").await.status(), 200);
+}
