@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::{
-    dataset::Row,
+    dataset::{Problem, Row},
     model::{
         comparison::{Candidate, Decision, Reason},
         evaluation::{LabelNames, TestPrediction, evaluate},
@@ -72,21 +72,15 @@ impl ModelBuilding {
             classes: trained_classes,
             predictions: &challenger,
         };
-        let policy = self.config.selection;
-        let unusable = unusable_champion(&build);
-        let mut decision = match &unusable {
-            Some(why) => Decision::without_champion(policy, why, &candidate, &problems),
-            None => Decision::make(policy, champion_candidate.as_ref(), &candidate, &problems),
-        };
+        let has_rows = !rows.is_empty();
+        let mut decision = self.decide(
+            &build,
+            champion_candidate.as_ref(),
+            &candidate,
+            &problems,
+            has_rows,
+        );
         decision.reasons.extend(gone);
-        if rows.is_empty() {
-            decision.add(better_than_a_guess(
-                &challenger,
-                "nothing is held out yet: in cross-validation",
-            ));
-        } else if unusable.is_some() {
-            decision.add(better_than_a_guess(&challenger, "on the held-out rows"));
-        }
         self.refuse_rolled_back(&mut decision).await?;
         self.refuse_other_mode(&mut decision).await?;
 
@@ -111,6 +105,30 @@ impl ModelBuilding {
             build.notification = Some(message::approval_wanted(&build, &record));
         }
         Ok(build)
+    }
+
+    /// Holds the challenger against the champion; where there is none, or it cannot be used, against a guess.
+    fn decide(
+        &self,
+        build: &Build,
+        champion: Option<&Candidate<'_>>,
+        challenger: &Candidate<'_>,
+        problems: &[Problem],
+        has_rows: bool,
+    ) -> Decision {
+        let policy = self.config.selection;
+        let unusable = unusable_champion(build);
+        let mut decision = match &unusable {
+            Some(why) => Decision::without_champion(policy, why, challenger, problems),
+            None => Decision::make(policy, champion, challenger, problems),
+        };
+        let on = match (has_rows, &unusable) {
+            (false, _) => "nothing is held out yet: in cross-validation",
+            (true, Some(_)) => "on the held-out rows",
+            (true, None) => return decision,
+        };
+        decision.add(better_than_a_guess(challenger.predictions, on));
+        decision
     }
 
     /// Returns what the challenger says of the test rows, and the champion where it was asked; without test rows what

@@ -95,7 +95,7 @@ fn more_labels_than_are_supported_are_refused() {
         .map(|row| format!("label {},text number {row}\n", row % 1_001))
         .collect();
 
-    assert!(refusal(csv).starts_with("the file has 1001 different label, at most 1000"));
+    assert!(refusal(csv).starts_with("the file has 1001 different labels, at most 1000"));
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn one_class_in_several_spellings_is_joined_to_the_most_frequent_one_and_told() 
     }
     assert_eq!(
         findings.repairs,
-        ["`world` (1), `ＷＯＲＬＤ` (1) is read as `World`"]
+        ["`world` (1), `ＷＯＲＬＤ` (1) are read as `World`"]
     );
 }
 
