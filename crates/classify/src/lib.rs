@@ -27,11 +27,12 @@ use active_learning_aws::{
     feedback_stream::FeedbackStream,
     lambda, metrics,
     model_arn::ModelArn,
+    personal_data::{Kinds, Masking, NotMasked},
     predictions,
     reply::{self, Problem},
 };
 use active_learning_core::{
-    feedback::{Signal, prediction::Prediction},
+    feedback::{Signal, check_texts, prediction::Prediction},
     labels::prediction_result::{KeptPrediction, PredictionResult},
 };
 use answer::Answer;
@@ -49,9 +50,9 @@ use lambda_http::{
 use outdated_labels::OutdatedLabels;
 use request::{ClassifyRequest, wait_of_query};
 use results::{Results, etag_of, matches_etag};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
-/// Time for the prediction. API Gateway waits 29 seconds in all, of which a review takes at most 12: the model's ARN, and two
+/// Time for the prediction, with the look for personal data before it. API Gateway waits 29 seconds in all, of which a review takes at most 12: the model's ARN, and two
 /// ways to store feedback.
 const PREDICTION_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -73,6 +74,7 @@ pub struct Classify {
     asked_before: AskedBefore,
     results: Results,
     model_arn: ModelArn,
+    masking: Masking,
     automated_labelling: Option<AutomatedLabelling>,
     outdated_labels: OutdatedLabels,
     config: Config,
@@ -99,6 +101,7 @@ impl Classify {
             model_arn: ModelArn::new(comprehend.clone(), config.endpoint_arn.clone()),
             results: Results::new(bucket.clone(), config.asked_before.claim_retention()),
             asked_before: AskedBefore::new(s3, config.asked_before.clone()),
+            masking: Masking::new(config.personal_data.clone(), sdk),
             comprehend,
             bucket,
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
@@ -161,11 +164,15 @@ impl Classify {
         let begin = Instant::now();
         let ClassifyRequest {
             classifier,
-            utterance,
+            mut utterance,
             wait_seconds,
         } = ClassifyRequest::parse(body, &self.config.default_classifier)?;
+        let prediction_deadline = begin + PREDICTION_TIMEOUT;
+        let masked = self
+            .mask(&classifier, &mut utterance, prediction_deadline)
+            .await?;
         let prediction_id = uuid::Uuid::new_v4().to_string();
-        let prediction = match self.predict(&utterance).await {
+        let prediction = match self.predict(&utterance, prediction_deadline).await {
             Err(ClassifyError::NotReady(_)) if self.config.before_first_model == BeforeFirstModel::Label => {
                 None
             }
@@ -196,6 +203,7 @@ impl Classify {
         };
         Ok(Answer {
             utterance,
+            masked,
             confidence: prediction.as_ref().map(|prediction| prediction.confidence),
             classifier,
             prediction_id,
@@ -268,14 +276,30 @@ impl Classify {
         }
     }
 
-    async fn predict(&self, utterance: &str) -> Result<Prediction, ClassifyError> {
+    /// Takes personal data out of a text, which a mask may lengthen; what cannot be looked through is neither classified nor
+    /// stored.
+    async fn mask(
+        &self,
+        classifier: &str,
+        utterance: &mut String,
+        deadline: Instant,
+    ) -> Result<Kinds, ClassifyError> {
+        let masking = timeout_at(deadline, self.masking.apply(utterance)).await;
+        let masked = masking.unwrap_or_else(|_| Err(NotMasked::Comprehend(Refusal::no_answer_in_time())))?;
+        if !masked.is_empty() {
+            check_texts(classifier, utterance)?;
+        }
+        Ok(masked)
+    }
+
+    async fn predict(&self, utterance: &str, deadline: Instant) -> Result<Prediction, ClassifyError> {
         let call = self
             .comprehend
             .classify_document()
             .endpoint_arn(&self.config.endpoint_arn)
             .text(utterance)
             .send();
-        let answer = timeout(PREDICTION_TIMEOUT, call)
+        let answer = timeout_at(deadline, call)
             .await
             .map_err(|_| Refusal::no_answer_in_time())?
             .map_err(Refusal::from)?;

@@ -21,7 +21,7 @@ struct Reference {
 }
 
 /// Parameters on which conditions depend, each with a value that turns the condition over.
-const BRANCHES: [(&str, &str); 6] = [
+const BRANCHES: [(&str, &str); 7] = [
     (
         "ComprehendEndpointArn",
         "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
@@ -31,6 +31,7 @@ const BRANCHES: [(&str, &str); 6] = [
         "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news",
     ),
     ("NotificationEmail", "ann@example.com"),
+    ("PersonalData", "comprehend"),
     ("PredictionRetentionDays", "0"),
     ("ResultWebhookUrl", "https://example.com/reviewed"),
     ("TextEncoder", "s3"),

@@ -12,6 +12,7 @@ mod import;
 mod labels;
 mod new_models;
 mod people;
+mod personal_data;
 mod predictions;
 mod producers;
 mod results_pushed;

@@ -1,12 +1,13 @@
 //! Personal data in texts: what is found by its form, and texts without it.
 //!
-//! Found are e-mail addresses, numbers of phones, of payment cards (with Luhn's checksum, ISO/IEC 7812-1) and of bank
-//! accounts (IBAN, with its length by country and the checksum of ISO 7064 MOD 97-10), and IP addresses. Names, places and
-//! dates have no form of their own and are not found.
+//! Found are e-mail addresses, numbers of phones, of payment cards (with Luhn's checksum, ISO/IEC 7812-1) and of
+//! bank accounts (IBAN, with its length by country and the checksum of ISO 7064 MOD 97-10), and IP addresses. Names,
+//! places and dates have no form of their own and are not found.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -59,8 +60,8 @@ impl PersonalData {
         }
     }
 
-    /// Returns how much of what has the form is the thing, in bytes; `None` where a checksum or a length says that it is
-    /// not.
+    /// Returns how much of what has the form is the thing, in bytes; `None` where a checksum or a length says that
+    /// it is not.
     fn length_of(self, form: &str) -> Option<usize> {
         match self {
             Self::Email => Some(form.len()),
@@ -100,6 +101,8 @@ pub enum Treatment {
     Keep,
     /// What has the form of personal data is replaced by its kind.
     Mask,
+    /// What Amazon Comprehend finds is replaced by its kind.
+    Comprehend,
 }
 
 impl std::str::FromStr for Treatment {
@@ -109,24 +112,8 @@ impl std::str::FromStr for Treatment {
         match text {
             "keep" => Ok(Self::Keep),
             "mask" => Ok(Self::Mask),
-            other => Err(format!("expected `keep` or `mask`, got `{other}`")),
-        }
-    }
-}
-
-impl Treatment {
-    /// Masks a text where that is to be done; returns which kinds it had then.
-    pub fn apply(self, text: &mut String) -> BTreeSet<PersonalData> {
-        match self {
-            Self::Keep => BTreeSet::new(),
-            Self::Mask => {
-                let masked = mask(text);
-                let kinds = masked.kinds;
-                if let Cow::Owned(masked) = masked.text {
-                    *text = masked;
-                }
-                kinds
-            }
+            "comprehend" => Ok(Self::Comprehend),
+            other => Err(format!("expected `keep`, `mask` or `comprehend`, got `{other}`")),
         }
     }
 }
@@ -137,14 +124,18 @@ static IBAN: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[A-Za-z]{2}[0-9]{2}(?:
 static CARD: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[2-6][0-9](?:[ \-]?[0-9]){11,17}\b"));
 static IP: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b|(?:\b[0-9A-Fa-f]{1,4}|:):[0-9A-Fa-f:]*[0-9A-Fa-f](?:(?:\.[0-9]{1,3}){3})?\b",
+        r"(?x) \b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b
+        | (?:\b[0-9A-Fa-f]{1,4}|:):[0-9A-Fa-f:]*[0-9A-Fa-f](?:(?:\.[0-9]{1,3}){3})?\b",
     )
 });
-/// International numbers begin with `+` or `00`; others with an area code in brackets or with 0, or are grouped as in
-/// North America.
+/// International numbers begin with `+` or `00`; others with an area code in brackets or with 0, or are grouped as
+/// in North America.
 static PHONE: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"(?:\+|\b00)[1-9][0-9]{0,3}[ \-./]?(?:\(0?[0-9]{1,5}\)[ \-./]?)?[0-9]{1,5}(?:[ \-./]?[0-9]{2,5}){1,4}\b|\([0-9]{2,5}\)[ \-./]?[0-9]{3,5}(?:[ \-./]?[0-9]{2,5}){1,3}\b|\b0[0-9]{1,4}[ \-/][0-9]{3,8}(?:[ \-][0-9]{2,5}){0,3}\b|\b[2-9][0-9]{2}[\-. ][2-9][0-9]{2}[\-. ][0-9]{4}\b",
+        r"(?x) (?:\+|\b00)[1-9][0-9]{0,3}[\x20\-./]?(?:\(0?[0-9]{1,5}\)[\x20\-./]?)?[0-9]{1,5}(?:[\x20\-./]?[0-9]{2,5}){1,4}\b
+        | \([0-9]{2,5}\)[\x20\-./]?[0-9]{3,5}(?:[\x20\-./]?[0-9]{2,5}){1,3}\b
+        | \b0[0-9]{1,4}[\x20\-/][0-9]{3,8}(?:[\x20\-][0-9]{2,5}){0,3}\b
+        | \b[2-9][0-9]{2}[\-.\x20][2-9][0-9]{2}[\-.\x20][0-9]{4}\b",
     )
 });
 
@@ -185,33 +176,44 @@ pub fn find(text: &str) -> Vec<Found> {
 /// Replaces personal data in a text by its kind in square brackets.
 pub fn mask(text: &str) -> Masked<'_> {
     let found = find(text);
-    if found.is_empty() {
-        return Masked {
-            text: Cow::Borrowed(text),
-            kinds: BTreeSet::new(),
-        };
-    }
-    let mut masked = String::with_capacity(text.len());
-    let mut from = 0;
-    for piece in &found {
-        masked.push_str(&text[from..piece.begin]);
-        masked.push('[');
-        masked.push_str(piece.kind.as_str());
-        masked.push(']');
-        from = piece.end;
-    }
-    masked.push_str(&text[from..]);
+    let pieces: Vec<_> = found
+        .iter()
+        .map(|found| (found.begin..found.end, found.kind.as_str()))
+        .collect();
     Masked {
-        text: Cow::Owned(masked),
+        text: replace(text, &pieces),
         kinds: found.iter().map(|piece| piece.kind).collect(),
     }
 }
 
+/// Replaces pieces of a text, ranges of bytes in order, by their kinds in square brackets. What overlaps the piece
+/// before it is taken for a part of that.
+pub fn replace<'a>(text: &'a str, pieces: &[(Range<usize>, &str)]) -> Cow<'a, str> {
+    if pieces.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut masked = String::with_capacity(text.len());
+    let mut from = 0;
+    for (range, kind) in pieces {
+        if let (true, Some(before)) = (range.end > range.start, text.get(from..range.start)) {
+            masked.push_str(before);
+            masked.push('[');
+            masked.push_str(kind);
+            masked.push(']');
+        }
+        from = from.max(range.end.min(text.len()));
+    }
+    masked.push_str(text.get(from..).unwrap_or_default());
+    Cow::Owned(masked)
+}
+
 /// Lengths of IBANs by country. Source: SWIFT, IBAN Registry, release 99.
-const IBAN_LENGTHS: &str = "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 \
-     ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 \
-     LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 \
-     RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30";
+const IBAN_LENGTHS: &str = "\
+    AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 \
+    DO28 EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 \
+    IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 \
+    MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 \
+    SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30";
 
 /// Returns how many bytes of a form are an IBAN: what follows without a letter or digit in between is none.
 fn iban_length(form: &str) -> Option<usize> {
@@ -340,23 +342,18 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_treated_as_the_parameter_says() {
-        let text = "mail me: jane@example.com or bob@example.com".to_owned();
-        let (mut kept, mut without) = (text.clone(), text.clone());
-
-        assert!(
-            "keep"
-                .parse::<Treatment>()
-                .expect("one")
-                .apply(&mut kept)
-                .is_empty()
-        );
-        let kinds = "mask".parse::<Treatment>().expect("one").apply(&mut without);
-
-        assert_eq!(kept, text);
-        assert_eq!(without, "mail me: [EMAIL] or [EMAIL]");
-        assert_eq!(kinds, BTreeSet::from([PersonalData::Email]));
+    fn a_parameter_that_is_none_of_three_is_refused() {
+        assert_eq!("comprehend".parse(), Ok(Treatment::Comprehend));
+        assert_eq!("mask".parse(), Ok(Treatment::Mask));
+        assert_eq!("keep".parse(), Ok(Treatment::Keep));
         assert!("off".parse::<Treatment>().is_err());
+    }
+
+    #[test]
+    fn overlapping_pieces_are_replaced_once() {
+        let pieces = [(0..4, "NAME"), (2..6, "ADDRESS"), (7..9, "AGE")];
+
+        assert_eq!(replace("abcdefghijk", &pieces), "[NAME]g[AGE]jk");
     }
 
     proptest! {
