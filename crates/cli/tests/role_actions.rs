@@ -21,7 +21,7 @@ struct Reference {
 }
 
 /// Parameters on which conditions depend, each with a value that turns the condition over.
-const BRANCHES: [(&str, &str); 7] = [
+const BRANCHES: [(&str, &str); 9] = [
     (
         "ComprehendEndpointArn",
         "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
@@ -34,7 +34,9 @@ const BRANCHES: [(&str, &str); 7] = [
     ("PersonalData", "comprehend"),
     ("PredictionRetentionDays", "0"),
     ("ResultWebhookUrl", "https://example.com/reviewed"),
+    ("ReviewersEmail", "ann@example.com"),
     ("TextEncoder", "s3"),
+    ("TextRetentionDays", "30"),
 ];
 
 fn reference() -> Reference {

@@ -29,6 +29,7 @@ pub mod marks;
 pub mod members;
 pub mod networks;
 pub mod not_in_use;
+mod notices;
 pub mod operations;
 pub mod output;
 pub mod pages;
@@ -89,6 +90,8 @@ pub struct Config {
     pub state_machine_arn: String,
     /// Bus that is told when a loop has ended (`EVENT_BUS_NAME`).
     pub event_bus: String,
+    /// Topic at which reviewers are told of new work (`REVIEW_TOPIC_ARN`).
+    pub review_topic_arn: String,
     /// Public base URL of the portal; empty to take it from each request (`PORTAL_URL`).
     pub portal_url: String,
     /// Secret that signs links and sessions (`SIGNING_SECRET_ARN`).
@@ -128,6 +131,7 @@ impl Config {
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             state_machine_arn: env.required("STATE_MACHINE_ARN")?,
             event_bus: env.required("EVENT_BUS_NAME")?,
+            review_topic_arn: env.required("REVIEW_TOPIC_ARN")?,
             portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),
             signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
             task_count,
@@ -162,6 +166,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
     let function = function.with_signing_secret(secrets).with_event_bus(bus);
     let function = function.assuming_roles(sdk.clone());
+    let function = function.with_topics(aws_sdk_sns::Client::new(&sdk));
     let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
 }
@@ -223,6 +228,7 @@ pub struct HumanReview {
     training: Bucket,
     feedback: Bucket,
     sfn: Option<aws_sdk_sfn::Client>,
+    sns: Option<aws_sdk_sns::Client>,
     members: Members,
     label_sets: LabelSets,
     loops: Loops,
@@ -253,6 +259,7 @@ impl HumanReview {
             rules,
             sdk: None,
             sfn: None,
+            sns: None,
             members: Members::new(bucket.clone()),
             bucket,
             feedback,

@@ -29,7 +29,7 @@ pub enum Operation {
         #[serde(default)]
         role: Role,
     },
-    /// Counts what waits, as metrics.
+    /// Counts what waits, as metrics, and tells reviewers where there is work again.
     Measure,
     /// Tries the worker task template in use with a made-up answer: `{"works", "notices"}`.
     TryTemplate {
@@ -202,6 +202,7 @@ impl HumanReview {
             ("FailedEvents", failed.count as u64),
         ];
         metrics::count("human-review", &counts);
+        self.tell_of_work(waiting.tasks.count, now).await;
         Ok(json!({ "waiting": waiting, "failedEvents": failed }))
     }
 }

@@ -1,10 +1,15 @@
 //! What an operator does to a loop.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{LoopError, Loops};
 use crate::human_loop::HumanLoop;
 use crate::marks::Mark;
+
+/// Loops that are counted by flow definition: a page of S3's.
+const COUNTED: usize = 1_000;
 
 impl Loops {
     /// Ends all leases of a loop, so that anybody may take it. Who had it open may still answer while nobody else has.
@@ -18,6 +23,25 @@ impl Loops {
             Ok(())
         })
         .await
+    }
+
+    /// Counts the loops in flight by the flow definition that they are of, none for that of the stack: of the first
+    /// thousand in review order.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn in_flight_by_flow(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeMap<Option<String>, usize>, LoopError> {
+        let page = self.records.queue_marks("", COUNTED).await?;
+        let mut counts = BTreeMap::new();
+        for human_loop in self.of_marks(&page.marks, now).await? {
+            let flow = human_loop.flow.as_ref().map(|flow| flow.name().to_owned());
+            *counts.entry(flow).or_default() += 1;
+        }
+        Ok(counts)
     }
 
     /// Returns the loops of some marks, those left out that are gone, with what was due carried out.

@@ -12,6 +12,7 @@ mod events;
 mod harness;
 mod label_changes;
 mod life_cycle;
+mod notices;
 mod own_pages;
 mod portal;
 mod refusals;
