@@ -285,7 +285,7 @@ impl A2iTrigger {
         let owner = self.claims.owner(&claim_name(&item.record)).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
         let was_selected = owner.is_some_and(|owner| owner.starts_with(&selected));
-        if was_selected || self.is_withdrawn(&item.record).await? {
+        if was_selected || self.is_taken_back(&item.record).await? {
             let removed = self.feedback.delete(&item.key).await;
             removed.map_err(A2iTriggerError::Store)?;
             next.removed += 1;

@@ -18,6 +18,7 @@ mod plan;
 mod pool;
 mod reader;
 mod sorter;
+mod taken_back;
 mod turn;
 mod vectors;
 mod words;
@@ -206,6 +207,9 @@ impl A2iTrigger {
     }
 
     async fn work_off(&self, object: &S3Object, today: &str) -> Result<(), A2iTriggerError> {
+        if keys::is_withdrawn_feedback(&object.key) {
+            return Box::pin(self.take_back_delivered(object)).await;
+        }
         // Without its ETag: whatever lies there is what was delivered.
         let body = self.feedback.other(&object.bucket).open(&object.key).await;
         let Some(body) = body.map_err(|error| A2iTriggerError::Read(error.into()))? else {
@@ -266,6 +270,9 @@ impl A2iTrigger {
                     copies.push(same_text(record));
                 }
                 Some(Fate::Ask) => {
+                    if record.signal == Signal::Relabel && self.is_taken_back(&record).await? {
+                        continue;
+                    }
                     // Asked whatever the model says, so that it is a random sample.
                     if self.is_for_pool(&record) && self.is_held_out(&record) {
                         record.signal = Signal::Unlabelled;
@@ -343,7 +350,10 @@ impl A2iTrigger {
     }
 
     /// Returns the label set, not older than the change that asks about a record again.
-    async fn labels_for(&self, records: &[FeedbackRecord]) -> Result<Arc<LabelSet>, A2iTriggerError> {
+    pub(crate) async fn labels_for(
+        &self,
+        records: &[FeedbackRecord],
+    ) -> Result<Arc<LabelSet>, A2iTriggerError> {
         let labels = self.labels().await?;
         let is_newer = |record: &FeedbackRecord| {
             record.signal == Signal::Relabel && record.received_at.as_str() > labels.updated_at()

@@ -12,6 +12,7 @@ use active_learning_core::{
         human_loop::{HumanLoop, LoopName, reopening_loop},
         labelled::{LabelledRecord, object_key},
         question::{Effect, Opinion, Question, State},
+        vote::Vote,
     },
     sampling::duplicates::{occurrence, same_form},
 };
@@ -63,12 +64,6 @@ impl A2iTrigger {
         noted.map_err(A2iTriggerError::Store)
     }
 
-    /// Returns whether the complaint that a waiting record is about was taken back.
-    pub(crate) async fn is_withdrawn(&self, record: &FeedbackRecord) -> Result<bool, A2iTriggerError> {
-        let question = self.questions.read(&record.id).await?;
-        Ok(question.is_some_and(|question| question.state == State::Withdrawn))
-    }
-
     /// Notes in which human loop each of its records is asked. Idempotent: a question that the loop has asked before,
     /// whatever became of it, stays as it is. Votes that came before the loop count.
     pub(crate) async fn note_loop(
@@ -90,10 +85,16 @@ impl A2iTrigger {
                     }
                     let mut asked =
                         Question::asked(record.clone(), &human_loop.name, human_loop.record_ids.len());
-                    let mut earlier = question.take().map(|known| known.votes).unwrap_or_default();
+                    let known = question.take();
+                    let (earlier, in_doubt) = known
+                        .map(|known| (known.votes, known.in_doubt))
+                        .unwrap_or_default();
                     // What reviewers answered before the label set changed is what is in doubt.
-                    earlier.retain(|vote| record.signal != Signal::Relabel || !vote.source.is_review());
+                    let is_doubtful =
+                        |vote: &Vote| record.signal == Signal::Relabel && vote.source.is_review();
+                    let (doubtful, earlier): (Vec<_>, Vec<_>) = earlier.into_iter().partition(is_doubtful);
                     asked.add(&earlier);
+                    asked.in_doubt = [in_doubt, doubtful].concat();
                     labels.canonical_votes(record, &mut asked.votes);
                     *question = Some(asked);
                 };
@@ -256,19 +257,11 @@ impl A2iTrigger {
         Ok(true)
     }
 
-    /// Stops the loop of a complaint that was taken back, if it asks nothing else, and releases what was claimed. One that
-    /// waits in the backlog is passed over when its turn comes.
+    /// Takes a complaint that was taken back off its page, and releases what was claimed. One that waits in the backlog is
+    /// passed over when its turn comes.
     async fn take_back(&self, question: &Question) -> Result<(), A2iTriggerError> {
-        match question.human_loop.as_deref() {
-            Some(human_loop) if question.items == 1 => self.human_loops.stop(human_loop).await?,
-            Some(_) => {
-                info!(
-                    question.record.id,
-                    "withdrawn; its page asks about other texts too and stays"
-                );
-                return Ok(());
-            }
-            None => {}
+        if let Some(human_loop) = &question.human_loop {
+            self.take_off(human_loop).await?;
         }
         claims::withdraw(&self.feedback, &question.record.id).await?;
         let form = format!("text-{}", same_form(&question.record));

@@ -2,7 +2,8 @@
 //!
 //! Who is asked is decided when the feedback has been delivered. But whether the same text was asked,
 //! answered, or waits is written in S3 already, and three small reads at once tell it, or a fourth for another spelling. What they do not
-//! tell is near duplicates: those are found later, among the texts of the day.
+//! tell is found when the feedback is delivered: near duplicates, and what repeats a text that is still on its way. So
+//! nothing but a refusal is certain at the time of a request ([`Decided`]).
 
 use std::time::Duration;
 
@@ -24,8 +25,7 @@ use crate::{
     questions,
 };
 
-/// Time for the reads. Without an answer by then the caller is told what is so for nearly every text: it is
-/// asked.
+/// Time for the reads. Without an answer by then it is decided on delivery, as for every text of which they tell nothing.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
@@ -46,6 +46,21 @@ pub enum NotAsked {
     Pool,
     /// It could not be stored.
     NotStored,
+}
+
+/// When it is decided whether a person is asked, where that is not known at the time of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decided {
+    /// When the feedback is delivered: a near duplicate, or a repeat of a text that was still on its way, is not asked.
+    OnDelivery,
+}
+
+impl Decided {
+    /// Returns when it is decided about a record that was stored; `None` where it is known that nobody is asked.
+    pub fn later(goes_to_people: bool) -> Option<Self> {
+        goes_to_people.then_some(Self::OnDelivery)
+    }
 }
 
 /// Looks up what was asked before.
@@ -110,8 +125,8 @@ impl AskedBefore {
         self.settings.has_budget.then_some(NotAsked::Budget)
     }
 
-    /// Returns why nobody will be asked about a record; `None` if somebody will be, as far as can be known
-    /// now.
+    /// Returns why nobody will be asked about a record; `None` if that is decided on delivery, also where it could not be
+    /// looked up.
     pub async fn why_not(&self, record: &FeedbackRecord) -> Option<NotAsked> {
         match timeout(LOOK_UP_TIMEOUT, self.look_up(record)).await {
             Ok(Ok(found)) => found,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     backoff::Tries,
-    bucket::{Bucket, BucketError, Created, Replaced},
+    bucket::{Bucket, BucketError, Created},
 };
 
 /// Claims by conditional writes below `claims/` of a bucket.
@@ -87,7 +87,7 @@ impl Claims {
             }
 
             let taken_over = self.bucket.replace_document(&key, Some(&etag), &claim).await?;
-            if taken_over == Replaced::Written {
+            if taken_over.is_written() {
                 return Ok(claim.owner);
             }
         }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     backoff::Tries,
-    bucket::{Bucket, BucketError, Created, JSON, Replaced},
+    bucket::{Bucket, BucketError, Created, JSON},
 };
 
 /// How long a set that was read is taken for the current one.
@@ -164,7 +164,7 @@ impl LabelSets {
             let written = match &etag {
                 Some(etag) => {
                     let replaced = self.bucket.replace(LABEL_SET_KEY, etag, JSON, set.to_json());
-                    replaced.await? == Replaced::Written
+                    replaced.await?.is_written()
                 }
                 None => {
                     let created = self.bucket.create(LABEL_SET_KEY, JSON, set.to_json());

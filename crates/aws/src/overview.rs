@@ -103,6 +103,26 @@ pub struct RefusedFile {
     pub reason: String,
 }
 
+/// What the trial of the worker task template in use found, with a made-up answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateTrial {
+    /// Key of the template in the review bucket.
+    pub template: String,
+    /// ETag of what was tried; empty where there was none of that key.
+    pub etag: String,
+    /// Version of the label set whose labels were tried; 0 without one.
+    pub label_set: u64,
+    /// Items of the made-up task.
+    pub items: usize,
+    /// When it was tried.
+    pub at: DateTime<Utc>,
+    /// Whether its answers can be read; otherwise its pages have no Submit.
+    pub works: bool,
+    /// What is to be known of it, one sentence each.
+    pub notices: Vec<String>,
+}
+
 /// How a stack is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -132,6 +152,9 @@ pub struct Overview {
     pub refused_webhooks: Bounded,
     /// Training files that were refused.
     pub refused_files: Vec<RefusedFile>,
+    /// What the trial of the worker task template in use found; none of the shipped one.
+    #[serde(default)]
+    pub worker_template: Option<TemplateTrial>,
     /// The build that began last.
     pub last_build: Option<Build>,
 }
@@ -157,6 +180,10 @@ impl Overview {
         } = places;
         let waiting = match places.review {
             Some(review) => Some(Waiting::read(review, now).await?),
+            None => None,
+        };
+        let worker_template = match places.review {
+            Some(review) => review.read_document(keys::TEMPLATE_TRIAL).await?,
             None => None,
         };
         let tally = documents::Tally::read(training).await?;
@@ -189,6 +216,7 @@ impl Overview {
             failed_events: Bounded::count(feedback, FAILED_EVENTS).await?,
             refused_webhooks: Bounded::count(feedback, REFUSED_WEBHOOKS).await?,
             refused_files: refused_files(training).await?,
+            worker_template,
             last_build: documents::last_build(training).await?,
         })
     }

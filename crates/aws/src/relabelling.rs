@@ -1,4 +1,4 @@
-//! What a change of the label set asks again, from the change to its delivery.
+//! What a change of the label set asks again, and what it takes back of an earlier one, from the change to its delivery.
 //!
 //! It is written down before the set is changed, below `relabel/` of the feedback bucket, delivered after it, and then
 //! removed. Whoever is stopped in between has lost nothing: the next command about labels and the hourly sweep of
@@ -80,9 +80,33 @@ impl Relabelling {
         at: &str,
         records: &[FeedbackRecord],
     ) -> Result<PlannedChange, BucketError> {
-        let time: String = at.chars().filter(char::is_ascii_digit).collect();
+        self.write(from, at, change_id(from, at), records).await
+    }
+
+    /// Writes down what a change takes back: these are asked no more, as far as nobody has answered.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn plan_withdrawal(
+        &self,
+        from: &LabelSet,
+        at: &str,
+        records: &[FeedbackRecord],
+    ) -> Result<PlannedChange, BucketError> {
+        let id = keys::withdrawal_of(&change_id(from, at));
+        self.write(from, at, id, records).await
+    }
+
+    async fn write(
+        &self,
+        from: &LabelSet,
+        at: &str,
+        id: String,
+        records: &[FeedbackRecord],
+    ) -> Result<PlannedChange, BucketError> {
         let change = PlannedChange {
-            id: format!("{:08}-{time}", from.version() + 1),
+            id,
             from_version: from.version(),
             at: at.to_owned(),
             texts: records.len(),
@@ -148,7 +172,9 @@ impl Relabelling {
 
             if self.was_made(&change).await? {
                 self.deliver(&change).await?;
-                resumed.texts += change.texts;
+                if !keys::is_withdrawal(&change.id) {
+                    resumed.texts += change.texts;
+                }
             } else if change.is_old(now) {
                 self.drop_plan(&change).await?;
                 resumed.dropped += 1;
@@ -174,6 +200,12 @@ impl Relabelling {
         }
         Ok(false)
     }
+}
+
+/// Names the change of a set that is made at a time.
+fn change_id(from: &LabelSet, at: &str) -> String {
+    let time: String = at.chars().filter(char::is_ascii_digit).collect();
+    format!("{:08}-{time}", from.version() + 1)
 }
 
 impl PlannedChange {

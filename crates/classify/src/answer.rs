@@ -1,6 +1,9 @@
 //! The answer to a classification.
 
-use active_learning_aws::{asked_before::NotAsked, personal_data::Kinds};
+use active_learning_aws::{
+    asked_before::{Decided, NotAsked},
+    personal_data::Kinds,
+};
 use active_learning_core::{
     feedback::{Signal, prediction::ClassScore},
     labels::prediction_result::PredictionResult,
@@ -35,6 +38,9 @@ pub(crate) struct Answer {
 pub(crate) struct ReviewAnswer {
     pub(crate) reason: Signal,
     pub(crate) queued: bool,
+    /// When it is decided whether a person is asked; none where it is known that nobody is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) decided: Option<Decided>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) selection_probability: Option<f64>,
     /// Why nobody will be asked.

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use active_learning_aws::{self as aws, asked_before::NotAsked, bucket::JSON_LINES, failure::chain, metrics};
+use active_learning_aws::{
+    self as aws,
+    asked_before::{Decided, NotAsked},
+    bucket::JSON_LINES,
+    failure::chain,
+    metrics,
+};
 use active_learning_core::feedback::{FeedbackRecord, Review, prediction::Prediction};
 use chrono::{DateTime, Utc};
 use lambda_http::tracing::{error, warn};
@@ -111,6 +117,7 @@ impl Classify {
         ReviewAnswer {
             reason: record.signal,
             queued,
+            decided: Decided::later(queued),
             selection_probability: record.selection_probability,
             not_queued_because,
             waits_for,

@@ -181,7 +181,7 @@ async fn a_confidence_equal_to_the_threshold_is_queued_for_review_with_all_that_
     let answer = body(&response);
     assert_eq!(
         answer["review"],
-        json!({"reason": "low-confidence", "queued": true, "selectionProbability": 1.0})
+        json!({"reason": "low-confidence", "queued": true, "decided": "on-delivery", "selectionProbability": 1.0})
     );
     let sent = record_sent(&script);
     assert_eq!(sent["predictionId"], answer["predictionId"]);
@@ -504,8 +504,9 @@ async fn a_text_that_will_not_be_asked_again_says_why() {
     let review = |why: Option<&str>, waits: bool| {
         let mut review =
             json!({"reason": "low-confidence", "queued": why.is_none(), "selectionProbability": 1.0});
-        if let Some(why) = why {
-            review["notQueuedBecause"] = why.into();
+        match why {
+            Some(why) => review["notQueuedBecause"] = why.into(),
+            None => review["decided"] = "on-delivery".into(),
         }
         if waits {
             review["waitsFor"] = "budget".into();
@@ -652,7 +653,7 @@ async fn before_the_first_model_a_text_is_answered_without_a_prediction_and_wait
         assert_eq!(answer["classes"], json!([]));
         assert_eq!(
             answer["review"],
-            json!({"reason": "unlabelled", "queued": true, "waitsFor": "pool"})
+            json!({"reason": "unlabelled", "queued": true, "decided": "on-delivery", "waitsFor": "pool"})
         );
         let records = script.calls("PutRecord");
         assert_eq!(records.len(), 1);

@@ -33,7 +33,7 @@ use crate::{
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Name of the classifier where neither a document nor somebody names one: the default of
+/// Name of the classifier where neither a file nor somebody names one and the stack does not tell: the default of
 /// `DefaultClassifierName`.
 const DEFAULT_CLASSIFIER: &str = "default";
 
@@ -76,9 +76,12 @@ pub struct Options {
     /// texts have several (parameter ReviewSeveralLabels)
     #[arg(long)]
     several_labels: bool,
-    /// Name of the classifier that the texts are of [default: the one that a file names, else `default`]
+    /// Name of the classifier that the texts are of [default: the one that a file names, else the stack's]
     #[arg(long, value_name = "NAME")]
     classifier: Option<String>,
+    /// That of the stack, where it is known.
+    #[arg(skip)]
+    default_classifier: Option<String>,
     /// Shows what was understood, and does nothing
     #[arg(long, conflicts_with = "yes")]
     preview: bool,
@@ -119,7 +122,7 @@ pub(crate) struct File {
 ///
 /// What a file, the label set or a bucket refuses, in words.
 pub async fn execute(
-    options: Options,
+    mut options: Options,
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<bool, Failure> {
     let mut files = read_files(&options)?;
@@ -131,6 +134,8 @@ pub async fn execute(
     };
     let masking = target.as_ref().map(|target| &target.masking);
     let masked = mask(&mut files, masking, &options).await?;
+    let place = target.as_ref().map(|target| &target.place);
+    options.default_classifier = place.and_then(|place| place.default_classifier.clone());
     let set = target
         .as_ref()
         .map_or_else(|| set_of(&files), |target| target.set.clone());

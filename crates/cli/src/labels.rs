@@ -15,10 +15,13 @@ use active_learning_core::labels::{
     label_set::{LabelSet, LabelSetError},
 };
 use clap::{Args, Subcommand};
-use model_building::relabel::{self, Rows};
+use model_building::relabel;
 use serde::Serialize;
 
-use self::listing::{listed, proposed};
+use self::{
+    listing::{listed, proposed},
+    plan::Plan,
+};
 use crate::{confirm::confirmed, outputs::StackOutputs, place::Place, wording::counted};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -188,6 +191,18 @@ struct Changed {
     version: Option<u64>,
     /// Texts that are asked again because of it.
     asked_again: usize,
+    /// Texts that an earlier change asks about and that are asked no more.
+    withdrawn: usize,
+}
+
+/// A change that was made.
+struct Made {
+    /// Version of the label set that has it.
+    version: u64,
+    /// Texts that are asked again.
+    asked_again: usize,
+    /// Texts that are asked no more.
+    withdrawn: usize,
 }
 
 impl Labels {
@@ -195,16 +210,18 @@ impl Labels {
     async fn change(
         &self,
         set: &LabelSet,
-        action: Action,
+        mut action: Action,
         Asking { yes, json }: Asking,
     ) -> Result<bool, Failure> {
         // What cannot be done is said before anything is counted.
         apply(&mut set.clone(), &action)?;
-        if let Action::Accept { name } = &action {
-            self.check_proposed(set, name).await?;
+        if let Action::Accept { name } = &mut action
+            && let Some(proposed) = self.proposed(set, name).await?
+        {
+            *name = proposed;
         }
         let plan = self.plan(set, &action).await?;
-        let mut text = plan.text;
+        let mut text = plan.text.clone();
         if set.labels().is_empty() {
             text = format!(
                 "There is no label set yet: this begins one, without the classes of the template parameter.\n{text}"
@@ -215,11 +232,12 @@ impl Labels {
                 change: text,
                 version: None,
                 asked_again: plan.again.count(),
+                withdrawn: plan.taken_back.count(),
             };
             if yes {
-                let (version, asked_again) = self.make(set, &action, &plan.again).await?;
-                changed.version = Some(version);
-                changed.asked_again = asked_again;
+                let made = self.make(set, &action, &plan).await?;
+                changed.version = Some(made.version);
+                (changed.asked_again, changed.withdrawn) = (made.asked_again, made.withdrawn);
             }
             println!("{}", serde_json::to_string_pretty(&changed)?);
             return Ok(yes);
@@ -230,33 +248,47 @@ impl Labels {
             return Ok(false);
         }
 
-        let (version, asked_again) = self.make(set, &action, &plan.again).await?;
-        println!("Label set version {version}.");
-        if asked_again > 0 {
-            println!("Asked again: {}.", counted(asked_again, "text"));
+        let made = self.make(set, &action, &plan).await?;
+        println!("Label set version {}.", made.version);
+        if made.asked_again > 0 {
+            println!("Asked again: {}.", counted(made.asked_again, "text"));
+        }
+        if made.withdrawn > 0 {
+            println!("Asked no more: {}.", counted(made.withdrawn, "text"));
         }
         Ok(true)
     }
 
-    /// Makes a change and asks again what it puts in doubt. Returns the new version of the set, and how many texts
-    /// are asked again.
-    async fn make(&self, set: &LabelSet, action: &Action, doubtful: &Rows) -> Result<(u64, usize), Failure> {
+    /// Makes a change, asks again what it puts in doubt, and takes back what is in doubt no more.
+    async fn make(&self, set: &LabelSet, action: &Action, plan: &Plan) -> Result<Made, Failure> {
         let at = aws::now();
-        let again = relabel::again(doubtful, &at);
-        if again.is_empty() {
-            let new = self.sets.edit(&at, |set| apply(set, action)).await?;
-            return Ok((new.version(), 0));
-        }
+        let records = |rows| relabel::again(rows, self.place.default_classifier.as_deref(), &at);
+        let (again, taken_back) = (records(&plan.again), records(&plan.taken_back));
 
         // Written down first: whatever happens after the change, its questions are asked.
-        let planned = self.relabelling.plan(set, &at, &again).await?;
+        let mut planned = Vec::new();
+        if !again.is_empty() {
+            planned.push(self.relabelling.plan(set, &at, &again).await?);
+        }
+        if !taken_back.is_empty() {
+            let withdrawal = self.relabelling.plan_withdrawal(set, &at, &taken_back);
+            planned.push(withdrawal.await?);
+        }
         let changed = self.sets.edit(&at, |set| apply(set, action)).await;
         if let Err(ChangeError::Refused(_)) = &changed {
-            self.relabelling.drop_plan(&planned).await?;
+            for planned in &planned {
+                self.relabelling.drop_plan(planned).await?;
+            }
         }
         let version = changed?.version();
-        self.relabelling.deliver(&planned).await?;
-        Ok((version, planned.texts()))
+        for planned in &planned {
+            self.relabelling.deliver(planned).await?;
+        }
+        Ok(Made {
+            version,
+            asked_again: again.len(),
+            withdrawn: taken_back.len(),
+        })
     }
 
     /// Asks what an earlier change was to ask, where whoever made it was stopped before it was asked.
@@ -271,12 +303,17 @@ impl Labels {
         Ok(())
     }
 
+    /// Returns a proposal as it was written most often, however it is spelt here; `None` of a label that there was before.
     /// Refuses to accept what nobody proposed: it is a slip more often than a wish.
-    async fn check_proposed(&self, set: &LabelSet, name: &str) -> Result<(), Failure> {
+    async fn proposed(&self, set: &LabelSet, name: &str) -> Result<Option<String>, Failure> {
+        if set.find(name).is_some() {
+            return Ok(None);
+        }
         let proposals = relabel::proposals(&self.place.training, set).await?;
         let key = label_key(name);
-        if set.find(name).is_some() || proposals.iter().any(|proposal| label_key(&proposal.name) == key) {
-            return Ok(());
+        let same = proposals.iter().find(|proposal| label_key(&proposal.name) == key);
+        if let Some(proposal) = same {
+            return Ok(Some(proposal.name.clone()));
         }
         let names: Vec<String> = proposals
             .iter()

@@ -12,6 +12,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Template output that says whether a text may have several labels.
 const SEVERAL_LABELS: &str = "ReviewSeveralLabelsInUse";
 
+/// Template output that names the classifier where none is named.
+const DEFAULT_CLASSIFIER: &str = "DefaultClassifierNameInUse";
+
 /// The buckets that hold labels and questions.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -21,6 +24,8 @@ pub struct Place {
     pub feedback: Bucket,
     /// Whether a text may have several labels.
     pub several_labels: bool,
+    /// Name of the classifier where none is named, as far as the stack tells.
+    pub default_classifier: Option<String>,
 }
 
 impl Place {
@@ -41,8 +46,10 @@ impl Place {
             let config = user::sdk_config(&stack.endpoint_url).await;
             let output = |name| stack.output(name);
             let place = Self::new(&config, output("TrainingS3Bucket"), output("FeedbackS3Bucket"));
+            let default_classifier = Some(output(DEFAULT_CLASSIFIER).to_owned());
             return Ok(Self {
                 several_labels: has_several_labels(&stack),
+                default_classifier: default_classifier.filter(|name| !name.is_empty()),
                 ..place
             });
         };
@@ -65,6 +72,7 @@ impl Place {
             feedback: training.other(feedback),
             training,
             several_labels: false,
+            default_classifier: None,
         }
     }
 }

@@ -23,6 +23,9 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     for (name, value) in overview.figures() {
         println!("{name:<30} {value}");
     }
+    for problem in overview.template_problems() {
+        println!("! {problem}");
+    }
     for difference in models.label_differences(models.serving().await?).await? {
         println!("! {difference}");
     }

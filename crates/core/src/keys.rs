@@ -113,6 +113,8 @@ pub const QUEUE_FOLDER: &str = "human-review/queue/";
 pub const STARTED_FOLDER: &str = "human-review/listing/ascending/";
 /// Folder of those who may sign in to the portal, in the review bucket.
 pub const REVIEWERS_FOLDER: &str = "human-review/reviewers/";
+/// What the trial of the worker task template in use found, in the review bucket.
+pub const TEMPLATE_TRIAL: &str = "human-review/template-trial.json";
 /// Folder of what was done in the console, in the review bucket.
 pub const AUDIT_LOG_FOLDER: &str = "audit-log/";
 /// Texts that people were asked about lately, in the feedback bucket.
@@ -120,6 +122,8 @@ pub const RECENT_TEXTS: &str = "copies/recent-texts.jsonl";
 
 /// Folder of what changes of the label set will ask again, in the feedback bucket.
 pub const RELABEL_FOLDER: &str = "relabel/";
+/// Begins the name of what a change of the label set takes back.
+const WITHDRAWN: &str = "withdrawn-";
 /// Folder of where the answers to duplicates come from, in the feedback bucket.
 pub const DUPLICATES_FOLDER: &str = "duplicates/";
 /// Folder of the predictions of each record, in the feedback bucket.
@@ -161,6 +165,25 @@ pub fn relabel_part(change: &str, part: usize) -> String {
 /// Returns the key of a part of what a change of the label set asks again, as it is delivered.
 pub fn relabelled_feedback(change: &str, part: usize) -> String {
     format!("feedback/relabel/{change}-{part:04}.jsonl")
+}
+
+/// Names, of a change of the label set, what it takes back: the questions that an earlier change opened and nobody has
+/// answered.
+pub fn withdrawal_of(change: &str) -> String {
+    format!("{WITHDRAWN}{change}")
+}
+
+/// Returns whether a change is one of [`withdrawal_of`].
+pub fn is_withdrawal(change: &str) -> bool {
+    change.starts_with(WITHDRAWN)
+}
+
+/// Returns whether delivered feedback takes questions back that an earlier change of the label set opened.
+pub fn is_withdrawn_feedback(key: &str) -> bool {
+    let change = key
+        .strip_prefix("feedback/")
+        .and_then(|key| key.strip_prefix(RELABEL_FOLDER));
+    change.is_some_and(is_withdrawal)
 }
 
 /// Returns the key of a question that could not be read, the same for the same content.
@@ -330,6 +353,11 @@ mod tests {
         assert_eq!(name_of_notice(&notice("odd")), Some("odd"));
         assert_eq!(change_of_relabel(&relabel_change("4-2026")), Some("4-2026"));
         assert_eq!(change_of_relabel(&relabel_part("4-2026", 0)), None);
+        assert!(is_withdrawn_feedback(&relabelled_feedback(
+            &withdrawal_of("4-2026"),
+            0
+        )));
+        assert!(!is_withdrawn_feedback(&relabelled_feedback("4-2026", 0)));
         assert_eq!(loop_of_labelled("elsewhere/loop-1.jsonl"), None);
     }
 

@@ -1,5 +1,9 @@
 //! What a model is worth: evaluated, compared with the one before, watched in service.
 
+/// Begins the reason why a job of the built-in classifier failed whose model cannot be used as it is: its file is damaged, of
+/// another release, or was trained with another text encoder. To try it again is in vain.
+pub const CANNOT_BE_LOADED: &str = "the model cannot be loaded";
+
 pub mod accuracy_guarantee;
 pub mod audit;
 pub mod comparison;

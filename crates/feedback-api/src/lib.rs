@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use active_learning_aws::{
     self as aws,
-    asked_before::{AskedBefore, NotAsked, Settings},
+    asked_before::{AskedBefore, Decided, NotAsked, Settings},
     bucket::{BINARY, Bucket, MAX_DOCUMENT_BYTES},
     env::{ConfigError, Env},
     failure::chain,
@@ -76,8 +76,11 @@ struct Answer {
     /// Kinds of personal data that were replaced in the text.
     #[serde(skip_serializing_if = "Kinds::is_empty")]
     masked: Kinds,
-    /// Whether a person will look at it.
+    /// Whether it is on its way to a person.
     review: bool,
+    /// When it is decided whether one is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided: Option<Decided>,
     /// Why nobody will, of feedback that asks for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_reviewed_because: Option<NotAsked>,
@@ -109,6 +112,7 @@ impl Answer {
                 | Signal::Unlabelled => Opinion::Dislike,
             },
             review,
+            decided: Decided::later(review),
             not_reviewed_because: not_asked,
             waits_for: waits_for.filter(|_| review),
         }

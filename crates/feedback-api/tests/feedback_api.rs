@@ -117,6 +117,7 @@ async fn no_opinion_means_dislike_and_asks_for_review() {
 
     assert_eq!(body(&response)["feedback"], "dislike");
     assert_eq!(body(&response)["review"], true);
+    assert_eq!(body(&response)["decided"], "on-delivery");
     let sent = record_sent(&script);
     assert_eq!(
         (&sent["prediction"], &sent["confidence"]),
@@ -227,6 +228,7 @@ async fn a_text_that_will_not_be_asked_again_says_why_and_is_stored_all_the_same
 
         assert_eq!(body(&response)["review"], review, "{body_text} {budget}");
         assert_eq!(body(&response)["notReviewedBecause"], why);
+        assert_eq!(body(&response)["decided"], Value::Null, "it is known by now");
         assert_eq!(script.calls("PutRecord").len(), 1);
     }
 }

@@ -1,6 +1,8 @@
 //! The choices of a task: what a page offers follows the label set, not the day on which the task was
 //! started.
 
+use std::collections::BTreeSet;
+
 use active_learning_core::labels::{
     label_key::label_key,
     label_set::{MAX_NAME_BYTES, can_be_label},
@@ -10,13 +12,22 @@ use serde_json::{Value, json};
 /// Longest proposal of a label, in bytes: what a label may have.
 pub const MAX_PROPOSAL_BYTES: usize = MAX_NAME_BYTES;
 
-/// Returns an input of our kind as its page shows it; any other as it is.
+/// Returns an input as its page shows it. One that is not of our kind keeps its labels, but for those that can be none, or
+/// that are another in other letters.
 ///
 /// The labels are those of the current set, if there is one, else those that the task was started with. A
 /// user's suggestion that is a label takes the label's spelling; one that is none stays with its own item,
 /// unless it can be no label.
 pub fn shown_input(mut input: Value, current: Option<&[String]>) -> Value {
     if !input["comprehendPredictions"].is_array() {
+        if let Some(labels) = input.get_mut("labels").and_then(Value::as_array_mut) {
+            let mut seen = BTreeSet::new();
+            labels.retain(|label| {
+                label
+                    .as_str()
+                    .is_none_or(|label| can_be_label(label) && seen.insert(label_key(label)))
+            });
+        }
         return input;
     }
     if let Some(current) = current.filter(|current| !current.is_empty()) {
@@ -85,5 +96,12 @@ mod tests {
         );
         let foreign = json!({ "labels": ["A"], "text": "x" });
         assert_eq!(shown_input(foreign.clone(), Some(&current)), foreign);
+    }
+
+    #[test]
+    fn labels_of_an_input_that_is_not_ours_are_each_one_choice_and_no_word_of_an_answer() {
+        let foreign = json!({ "labels": ["positive", "Positive", "", "__none__", 3, "b"], "text": "x" });
+
+        assert_eq!(shown_input(foreign, None)["labels"], json!(["positive", 3, "b"]));
     }
 }

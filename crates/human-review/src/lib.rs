@@ -40,6 +40,7 @@ pub mod session;
 pub mod status_events;
 pub mod suggestions;
 pub mod task_template;
+mod template_watch;
 pub mod trial;
 pub mod validation;
 pub mod worker_template;
@@ -108,6 +109,8 @@ pub struct Config {
     pub allowed_networks: AllowedNetworks,
     /// Key of the worker task template in the bucket; empty for the shipped one (`WORKER_TASK_TEMPLATE_KEY`).
     pub template_key: String,
+    /// Items of a task, by which the template is tried (`ITEMS_PER_TASK`).
+    pub items_per_task: usize,
 }
 
 impl Config {
@@ -143,6 +146,7 @@ impl Config {
             },
             allowed_networks: env.optional("ALLOWED_NETWORKS")?.unwrap_or_default(),
             template_key: env.optional("WORKER_TASK_TEMPLATE_KEY")?.unwrap_or_default(),
+            items_per_task: env.required("ITEMS_PER_TASK")?,
         })
     }
 }

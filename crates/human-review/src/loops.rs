@@ -9,11 +9,14 @@ mod answering;
 mod ending;
 mod in_flight;
 mod leases;
+mod listing;
 mod operating;
 mod outputs;
 mod queue;
+mod recent_inputs;
 
 pub use answering::Given;
+pub use listing::{Listing, Page};
 pub use queue::{Next, Queue, Waiting, Wish};
 
 use active_learning_aws::backoff::Tries;
@@ -25,8 +28,10 @@ use uuid::Uuid;
 
 use self::in_flight::LastCount;
 use self::outputs::Outputs;
+use self::recent_inputs::RecentInputs;
 use crate::human_loop::{FlowRules, HumanLoop, LoopFlow, Refusal, Status, sha256};
-use crate::marks::{Mark, Order};
+use crate::marks::Mark;
+use crate::output::Answer;
 use crate::records::Records;
 use crate::status_events::StatusEvents;
 
@@ -72,33 +77,7 @@ pub enum LoopError {
 }
 
 /// A loop as it was read, and the ETag of what was read.
-type Version = (HumanLoop, String);
-
-/// One page of the listing.
-#[derive(Debug)]
-pub struct Page {
-    /// Loops in the order asked for.
-    pub loops: Vec<HumanLoop>,
-    /// Name of the mark after which the next page begins.
-    pub next: Option<String>,
-}
-
-/// What a listing asks for.
-#[derive(Debug)]
-pub struct Listing {
-    /// Order by creation time.
-    pub order: Order,
-    /// Only loops created at or after this time.
-    pub created_from: Option<DateTime<Utc>>,
-    /// Only loops created before this time.
-    pub created_before: Option<DateTime<Utc>>,
-    /// Loops on a page.
-    pub page_size: usize,
-    /// Mark after which this page begins.
-    pub after: Option<String>,
-    /// Name of the flow definition, if it is not the stack's own.
-    pub flow: Option<String>,
-}
+pub type Version = (HumanLoop, String);
 
 /// The human loops: those of the stack's own flow definition and of those that the API made.
 #[derive(Debug, Clone)]
@@ -109,6 +88,8 @@ pub struct Loops {
     rules: FlowRules,
     status_events: Option<StatusEvents>,
     last_count: LastCount,
+    /// What was shown is soon answered.
+    shown: RecentInputs,
 }
 
 impl Loops {
@@ -120,6 +101,7 @@ impl Loops {
             flow_definition_arn,
             rules,
             last_count: LastCount::default(),
+            shown: RecentInputs::default(),
             status_events: None,
         }
     }
@@ -160,7 +142,7 @@ impl Loops {
             self.records.write_input_and_marks(&human_loop, input).await?;
             let started = match existing {
                 None => self.records.create_loop(&human_loop).await? == Created::Created,
-                Some((_, etag)) => self.records.replace_loop(&human_loop, &etag).await? == Replaced::Written,
+                Some((_, etag)) => self.records.replace_loop(&human_loop, &etag).await?.is_written(),
             };
             if started {
                 return Ok(());
@@ -182,59 +164,17 @@ impl Loops {
     ///
     /// [`LoopError::NotFound`].
     pub async fn find(&self, name: &str, now: DateTime<Utc>) -> Result<HumanLoop, LoopError> {
-        let (human_loop, _) = self.settled(name, now).await?;
+        let (human_loop, _) = self.find_version(name, now).await?;
         Ok(human_loop)
     }
 
-    /// Returns a page of loops by creation time.
-    ///
-    /// Reads the state of the loops on the page only.
+    /// Returns a loop, with what was due carried out, and its ETag.
     ///
     /// # Errors
     ///
-    /// [`LoopError::Storage`].
-    pub async fn list(&self, listing: &Listing, now: DateTime<Utc>) -> Result<Page, LoopError> {
-        let first = listing.order.first(listing.created_from, listing.created_before);
-        let mut after = listing
-            .after
-            .clone()
-            .map_or(first.clone(), |after| after.max(first));
-        let mut found: Vec<(HumanLoop, String)> = Vec::new();
-        loop {
-            let keys = self
-                .records
-                .listing_marks(
-                    listing.flow.as_deref(),
-                    listing.order,
-                    &after,
-                    listing.page_size + 1,
-                )
-                .await?;
-            let marks: Vec<Mark> = keys
-                .iter()
-                .filter_map(|key| Mark::parse_listing(listing.order, key))
-                .map(|mark| Mark {
-                    flow: listing.flow.clone(),
-                    ..mark
-                })
-                .take_while(|mark| mark.is_within(listing.created_from, listing.created_before))
-                .collect();
-            let last_page = marks.len() <= listing.page_size;
-            let loops: Vec<Option<HumanLoop>> = self.loops_of(&marks, now).await?;
-            found.extend(loops.into_iter().flatten().map(|human_loop| {
-                let mark = Mark::of(&human_loop).listing_key(listing.order);
-                (human_loop, mark)
-            }));
-            match keys.last() {
-                Some(last) if !last_page && found.len() <= listing.page_size => after = last.clone(),
-                _ => break,
-            }
-        }
-        let more = found.len() > listing.page_size;
-        found.truncate(listing.page_size);
-        let next = found.last().filter(|_| more).map(|(_, mark)| mark.clone());
-        let loops = found.into_iter().map(|(human_loop, _)| human_loop).collect();
-        Ok(Page { loops, next })
+    /// [`LoopError::NotFound`].
+    pub async fn find_version(&self, name: &str, now: DateTime<Utc>) -> Result<Version, LoopError> {
+        self.settled(name, now).await
     }
 
     /// Stops a loop: at once, or when the reviewers who hold it are done.
@@ -252,7 +192,7 @@ impl Loops {
         })
         .await?;
         // Without a reviewer at it the stop is already due.
-        self.settle(name, now).await
+        self.settle(name, None, &[], now).await
     }
 
     /// Deletes a loop and all that it holds but its output.
@@ -268,6 +208,7 @@ impl Loops {
         // A loop in a final state changes no more, so its parts can go first: a crash leaves it deletable.
         self.records.remove_answers(&human_loop.id).await?;
         self.records.forget_remarks(&human_loop.id).await?;
+        self.shown.forget(&human_loop.id);
         let deleted = self
             .change(name, now, |current| {
                 if current.id != human_loop.id {
@@ -287,10 +228,13 @@ impl Loops {
     ///
     /// [`LoopError::NotFound`] when it was deleted meanwhile.
     pub async fn input(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
-        self.records
-            .input(&human_loop.id)
-            .await?
-            .ok_or(LoopError::NotFound)
+        let id = &human_loop.id;
+        if let Some(input) = self.shown.get(id) {
+            return Ok(input);
+        }
+        let input = self.records.input(id).await?.ok_or(LoopError::NotFound)?;
+        self.shown.keep(id, &input);
+        Ok(input)
     }
 
     /// Reads a loop that is not deleted and carries out what is due.
@@ -301,17 +245,31 @@ impl Loops {
             if human_loop.due(now).is_none() {
                 return Ok((human_loop, etag));
             }
-            self.carry_out(human_loop, &etag, now).await.map(drop)?;
+            self.carry_out(human_loop, &etag, &[], now).await.map(drop)?;
         }
         Err(LoopError::Contention)
     }
 
-    /// Carries out what is due of a loop.
-    async fn settle(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+    /// Carries out what is due of a loop, at first of a version that was just read or written; some of its answers may
+    /// be at hand.
+    async fn settle(
+        &self,
+        name: &str,
+        mut known: Option<Version>,
+        at_hand: &[(&str, &Answer)],
+        now: DateTime<Utc>,
+    ) -> Result<(), LoopError> {
         let mut tries = Tries::default();
         while tries.again().await {
-            let (human_loop, etag) = self.version(name).await?;
-            if self.carry_out(human_loop, &etag, now).await? == Replaced::Written {
+            let (human_loop, etag) = match known.take() {
+                Some(known) => known,
+                None => self.version(name).await?,
+            };
+            if self
+                .carry_out(human_loop, &etag, at_hand, now)
+                .await?
+                .is_written()
+            {
                 return Ok(());
             }
         }
@@ -331,17 +289,18 @@ impl Loops {
         now: DateTime<Utc>,
         change: impl Fn(&mut HumanLoop) -> Result<(), LoopError>,
     ) -> Result<HumanLoop, LoopError> {
-        self.change_from(None, name, now, change).await
+        let (human_loop, _) = self.change_from(None, name, now, change).await?;
+        Ok(human_loop)
     }
 
-    /// Changes a loop's state, at first from a version that was just read.
+    /// Changes a loop's state, at first from a version that was just read; returns the ETag too, where it is known.
     async fn change_from(
         &self,
         mut known: Option<Version>,
         name: &str,
         now: DateTime<Utc>,
         change: impl Fn(&mut HumanLoop) -> Result<(), LoopError>,
-    ) -> Result<HumanLoop, LoopError> {
+    ) -> Result<(HumanLoop, Option<String>), LoopError> {
         let mut tries = Tries::default();
         while tries.again().await {
             let (before, etag) = match known.take() {
@@ -350,8 +309,11 @@ impl Loops {
             };
             let mut after = before.clone();
             change(&mut after)?;
-            if after == before || self.records.replace_loop(&after, &etag).await? == Replaced::Written {
-                return Ok(after);
+            if after == before {
+                return Ok((after, Some(etag)));
+            }
+            if let Replaced::Written { etag } = self.records.replace_loop(&after, &etag).await? {
+                return Ok((after, etag));
             }
         }
         Err(LoopError::Contention)

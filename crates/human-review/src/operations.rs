@@ -35,7 +35,7 @@ pub enum Operation {
     TryTemplate {
         /// The input that it is tried with; made up where there is none.
         input: Option<Value>,
-        /// Number of made-up items.
+        /// Number of made-up items; as many as a task has, where it is not said.
         items: Option<usize>,
     },
     /// Lists who may sign in: a [`MemberPage`](crate::members::MemberPage).
@@ -101,7 +101,8 @@ impl HumanReview {
                     .flat_map(|set| set.active())
                     .map(str::to_owned)
                     .collect();
-                let trial = self.template().try_now(input, items, &labels).await;
+                let items = items.unwrap_or(self.config.items_per_task);
+                let trial = self.template().try_now(input, Some(items), &labels).await;
                 Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
             }
             Operation::ListReviewers { after } => {
@@ -184,7 +185,8 @@ impl HumanReview {
         }
     }
 
-    /// Counts what waits, for alarms; called by a schedule. Loops whose time is over end meanwhile, so that it is told.
+    /// Counts what waits, for alarms; called by a schedule. Loops whose time is over end meanwhile, so that it is told, and a
+    /// worker task template that was replaced is tried.
     async fn measure(&self, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
         if let Err(error) = self.loops.end_overdue(now).await {
             warn!(
@@ -193,6 +195,12 @@ impl HumanReview {
             );
         }
 
+        if let Err(error) = self.watch_template(now).await {
+            warn!(
+                error = chain(&error),
+                "whether the worker task template was replaced is not known"
+            );
+        }
         let waiting = Waiting::read(&self.bucket, now).await?;
         let failed = Bounded::count(&self.feedback, FAILED_EVENTS).await?;
         let age = waiting.oldest_age_seconds.unwrap_or(0);

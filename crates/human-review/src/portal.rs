@@ -4,6 +4,7 @@
 //! page but the sign-in link needs a session; every form carries its token.
 
 mod access;
+mod holding;
 mod messages;
 mod own_pages;
 mod task;

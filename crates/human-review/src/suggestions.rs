@@ -1,4 +1,5 @@
-//! What users hold right of the texts of a task today, which is not what they said when it was started.
+//! What is known of the texts of a task today, which is not what was when it was started: what users hold right, and which
+//! texts are not to be answered any more.
 
 use active_learning_aws::{bucket::Bucket, questions};
 use active_learning_core::{
@@ -15,8 +16,9 @@ use serde_json::{Value, json};
 /// Sets what users suggest on each item of an input, from the votes on its question: `suggestions`, each with its `label` and
 /// how many `users` hold it right, the most frequent first, which is the `suggestedLabel` too.
 ///
-/// An item whose question is not known, or cannot be read, keeps what it was started with.
-pub async fn show_suggestions(input: &mut Value, feedback: &Bucket, set: Option<&LabelSet>) {
+/// What was taken back, or is asked by another loop by now, is marked as `withdrawn`. An item whose question is not known,
+/// or cannot be read, keeps what it was started with.
+pub async fn show_questions(input: &mut Value, human_loop: &str, feedback: &Bucket, set: Option<&LabelSet>) {
     let items = input
         .get_mut("comprehendPredictions")
         .and_then(Value::as_array_mut);
@@ -26,13 +28,52 @@ pub async fn show_suggestions(input: &mut Value, feedback: &Bucket, set: Option<
             return;
         }
         match questions::read(feedback, &id).await {
-            Ok(Some(question)) => show(item, &question, set),
+            Ok(Some(question)) => {
+                show(item, &question, set);
+                if question.is_taken_off(human_loop) {
+                    item["withdrawn"] = json!(true);
+                }
+            }
             Ok(None) => {}
             // The page is shown all the same.
             Err(error) => tracing::warn!(%error, record.id = id, "what users suggest cannot be read"),
         }
     });
     join_all(shown).await;
+}
+
+/// Leaves the items out of an input that are marked as `withdrawn`, unless that is all of them: their loop is being stopped.
+/// Only for pages whose answers name the items by their ids.
+pub fn leave_out_withdrawn(input: &mut Value) {
+    let Some(items) = input
+        .get_mut("comprehendPredictions")
+        .and_then(Value::as_array_mut)
+    else {
+        return;
+    };
+    let is_withdrawn = |item: &Value| item["withdrawn"] == json!(true) && item["id"].is_string();
+    if items.iter().all(is_withdrawn) {
+        return;
+    }
+    items.retain(|item| !is_withdrawn(item));
+    input["rowCount"] = json!(items.len());
+}
+
+/// Says of the items that are marked as `withdrawn`, by number, that they need no answer.
+pub fn notice_of_withdrawn(input: &Value) -> Option<String> {
+    let items = input["comprehendPredictions"].as_array()?;
+    let withdrawn = (1..)
+        .zip(items)
+        .filter(|(_, item)| item["withdrawn"] == json!(true));
+    let numbers: Vec<String> = withdrawn
+        .map(|(number, _): (usize, _)| number.to_string())
+        .collect();
+    (!numbers.is_empty()).then(|| {
+        format!(
+            "These items were taken back since the task was started and need no answer: {}.",
+            numbers.join(", ")
+        )
+    })
 }
 
 fn show(item: &mut Value, question: &Question, set: Option<&LabelSet>) {

@@ -1,5 +1,7 @@
 //! The worker task template in use, and whether it can show a task.
 
+use std::collections::BTreeSet;
+
 use active_learning_aws::bucket::{Bucket, BucketError};
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use active_learning_core::text::is_blank;
@@ -12,7 +14,7 @@ use crate::worker_template::{self, SHIPPED, TemplateError, render_html};
 const MAX_TASK_BYTES: usize = 4_500_000;
 
 /// Largest worker task template, in bytes.
-const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
+pub(crate) const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
 
 /// Items of a made-up task, where nobody says how many there are.
 const MADE_UP_ITEMS: usize = 2;
@@ -102,7 +104,8 @@ impl TaskTemplate<'_> {
 
     /// Returns why a loop of an input that is not of our kind would be an empty page, if it would be.
     ///
-    /// An input of our kind with a text to show is never refused here: its page says what is wrong, and the loop waits.
+    /// An input of our kind with a text to show, and items that can be told apart, is never refused here: its page says
+    /// what is wrong, and the loop waits.
     ///
     /// # Errors
     ///
@@ -110,6 +113,11 @@ impl TaskTemplate<'_> {
     pub async fn refusal(self, input: &Value) -> Result<Option<&'static str>, BucketError> {
         if let Some(items) = input["comprehendPredictions"].as_array() {
             let has_text = |item: &Value| item["utterance"].as_str().is_some_and(|text| !is_blank(text));
+            if has_one_id_twice(items) {
+                return Ok(Some(
+                    "two of its comprehendPredictions have the same id, so that an answer could not be told to be of one",
+                ));
+            }
             let is_nothing = items.is_empty() || (self.is_shipped() && !items.iter().any(has_text));
             return Ok(is_nothing.then_some("none of its comprehendPredictions has a text (utterance)"));
         }
@@ -158,6 +166,13 @@ fn made_up_input(items: usize, labels: &[String]) -> Value {
     };
     let made_up: Vec<Value> = (1..=items).map(item).collect();
     json!({ "comprehendPredictions": made_up, "labels": labels, "rowCount": items })
+}
+
+/// Returns whether two items have the same id.
+fn has_one_id_twice(items: &[Value]) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut ids = items.iter().filter_map(|item| item["id"].as_str());
+    !ids.all(|id| seen.insert(id))
 }
 
 /// Returns whether an input has nothing to show beside what says how to show it.

@@ -11,7 +11,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, batch::BadItem},
     keys,
     labels::{
-        human_loop::{HumanLoopInput, LoopName},
+        human_loop::HumanLoopInput,
         question::{Question, State},
     },
     sampling::duplicates::{COPIES_PREFIX, RecentTexts, same_form},
@@ -70,7 +70,7 @@ impl LabelCollection {
         for record in &records {
             let give_up = |question: &mut Option<Question>| {
                 let question = question.get_or_insert_with(|| Question::known(record.clone()));
-                if asked_elsewhere(question, human_loop) {
+                if question.is_asked_elsewhere(human_loop) {
                     return State::Answered;
                 }
                 match question.state {
@@ -166,11 +166,4 @@ impl LabelCollection {
         }
         Ok(())
     }
-}
-
-/// Returns whether another loop asks the question by now.
-fn asked_elsewhere(question: &Question, human_loop: &str) -> bool {
-    let first = |name: &str| LoopName::parse(name).map(|name| name.first().to_owned());
-    let latest = question.human_loop.as_deref().and_then(first);
-    latest.is_some() && latest != first(human_loop)
 }

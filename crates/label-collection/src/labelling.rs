@@ -1,6 +1,6 @@
 //! One output of a human loop into labelled records, and what it leaves open into one more loop.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::ready};
 
 use active_learning_aws::{
     bucket::{BucketError, Created, JSON_LINES},
@@ -166,17 +166,22 @@ impl LabelCollection {
                     .decide(output, &item, earlier.unwrap_or_default(), labels)
                     .await?;
                 let (name, flow) = (&output.human_loop_name, &output.flow_definition_arn);
+                if item.votes.is_empty() && question.is_taken_off(name) {
+                    return Ok(None); // The page left it out.
+                }
                 let mut labelled = LabelledRecord::new(item.record, item.votes, name, flow);
                 use_own_names(labels, &labelled.record, &mut labelled.votes);
-                Ok::<_, LabelCollectionError>((labelled.decided(&question, is_first), question))
+                Ok::<_, LabelCollectionError>(Some((labelled.decided(&question, is_first), question)))
             })
             .buffered(QUESTIONS_IN_FLIGHT)
+            .try_filter_map(|decided| ready(Ok(decided)))
             .try_collect()
             .await?;
         let (records, questions): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
         let open = questions
             .into_iter()
-            .filter(|question| question.state == State::Asked);
+            .filter(|question| question.state == State::Asked)
+            .filter(|question| !question.is_asked_elsewhere(&output.human_loop_name));
         let asked_again = match &name {
             Some(name) => self.keep_open(output, name, open.collect()).await?,
             None => 0,
@@ -231,7 +236,13 @@ impl LabelCollection {
         let count = |question: &mut Option<Question>| {
             let question = question.get_or_insert_with(|| Question::known(item.record.clone()));
             let was_disputed = question.state == State::Disputed;
-            question.human_loop = Some(output.human_loop_name.clone());
+            if question.is_taken_off(&output.human_loop_name) {
+                if item.votes.is_empty() {
+                    return (question.clone(), false); // The page left it out: nothing is to be decided.
+                }
+            } else {
+                question.human_loop = Some(output.human_loop_name.clone());
+            }
             question.add(&[earlier, &item.votes].concat());
             use_own_names(labels, &item.record, &mut question.votes);
             question.answer_with(&[]);

@@ -3,7 +3,6 @@
 use active_learning_aws::{
     approval::{Wanted, approval_key},
     backoff::Tries,
-    bucket::Replaced,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -179,7 +178,7 @@ impl ModelBuilding {
                 .bucket
                 .replace_document(LOCK_KEY, etag.as_deref(), &mine)
                 .await?;
-            if replaced == Replaced::Written {
+            if replaced.is_written() {
                 return Ok(None);
             }
         }

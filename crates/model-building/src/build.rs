@@ -134,6 +134,16 @@ pub(crate) struct Job {
     pub job_id: String,
     /// URI of the output, once there is one.
     pub output: Option<String>,
+    /// Why there will be none: the champion cannot be used as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<String>,
+}
+
+impl Job {
+    /// Returns whether nothing more comes of it.
+    pub fn is_done(&self) -> bool {
+        self.output.is_some() || self.unusable.is_some()
+    }
 }
 
 /// What comes back for the task token.

@@ -4,7 +4,10 @@ use active_learning_aws::bucket::TEXT;
 use active_learning_core::{
     dataset::{DatasetManifest, Row, one_line, read_delimited_csv},
     feedback::prediction::LABEL_DELIMITER,
-    model::evaluation::{LabelNames, TestPrediction},
+    model::{
+        CANNOT_BE_LOADED,
+        evaluation::{LabelNames, TestPrediction},
+    },
 };
 use aws_sdk_comprehend::types::{InputDataConfig, InputFormat, JobStatus, OutputDataConfig};
 use chrono::Utc;
@@ -43,6 +46,7 @@ impl ModelBuilding {
                 model_arn: model,
                 job_id,
                 output: None,
+                unusable: None,
             });
         }
         build.jobs = jobs;
@@ -77,12 +81,25 @@ impl ModelBuilding {
             .ok_or_else(|| StepError::Failed(format!("{}: the service gave the job no id", what())))
     }
 
-    /// Asks whether the jobs are done.
+    /// Asks whether the jobs are done. A champion that cannot be used as it is, such as after a change of the text encoder,
+    /// would fail in every build: what was trained is not thrown away for it.
     pub(crate) async fn describe_evaluation(&self, mut build: Build) -> Result<Build, StepError> {
-        for job in build.jobs.iter_mut().filter(|job| job.output.is_none()) {
-            job.output = self.job_output(job).await?;
+        let challenger = build.challenger()?.to_owned();
+        for job in build.jobs.iter_mut().filter(|job| !job.is_done()) {
+            match self.job_output(job).await? {
+                Ok(output) => job.output = output,
+                Err(reason) if job.model_arn != challenger && reason.starts_with(CANNOT_BE_LOADED) => {
+                    job.unusable = Some(reason);
+                }
+                Err(reason) => {
+                    let model = &job.model_arn;
+                    return Err(StepError::Failed(format!(
+                        "the evaluation of {model} failed: {reason}"
+                    )));
+                }
+            }
         }
-        if build.jobs.iter().all(|job| job.output.is_some()) {
+        if build.jobs.iter().all(Job::is_done) {
             build.status = Status::Evaluated;
         } else {
             build.wait_on(Utc::now());
@@ -90,8 +107,8 @@ impl ModelBuilding {
         Ok(build)
     }
 
-    /// Returns the URI of a job's output once it is completed.
-    async fn job_output(&self, job: &Job) -> Result<Option<String>, StepError> {
+    /// Returns the URI of a job's output once it is completed, or why it has failed.
+    async fn job_output(&self, job: &Job) -> Result<Result<Option<String>, String>, StepError> {
         let what = format!("the evaluation of {}", job.model_arn);
         let describe = self.comprehend.describe_document_classification_job();
         let described = describe.job_id(&job.job_id).send().await;
@@ -105,14 +122,14 @@ impl ModelBuilding {
             Some(JobStatus::Completed) => {
                 let output = properties.output_data_config.map(|output| output.s3_uri);
                 output
-                    .map(Some)
+                    .map(|output| Ok(Some(output)))
                     .ok_or_else(|| StepError::Failed(format!("{what} completed without an output")))
             }
-            Some(JobStatus::Failed) => Err(StepError::Failed(format!("{what} failed: {message}"))),
+            Some(JobStatus::Failed) => Ok(Err(message.to_owned())),
             Some(JobStatus::Stopped | JobStatus::StopRequested) => {
                 Err(StepError::Failed(format!("{what} was stopped by somebody")))
             }
-            _ => Ok(None),
+            _ => Ok(Ok(None)),
         }
     }
 

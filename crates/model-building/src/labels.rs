@@ -245,6 +245,16 @@ pub(crate) fn unusable(label: &str) -> bool {
 /// A line that is damaged or of a newer version is left out, counted, and named in the log. Where a text may not have
 /// `several` labels, an answer that names several is a proposal.
 pub(crate) async fn read(bucket: &Bucket, keep: Keep, several: bool) -> Result<Labels, LabelsError> {
+    let sets = LabelSets::new(bucket.clone()).with_several_labels(several);
+    read_by(bucket, keep, sets.current().await?).await
+}
+
+/// Reads all labels as [`read`] does, by a label set that need not be the current one.
+pub(crate) async fn read_by(
+    bucket: &Bucket,
+    keep: Keep,
+    set: Option<Arc<LabelSet>>,
+) -> Result<Labels, LabelsError> {
     let keys = list(bucket, keys::LABELLED_FOLDER, SUFFIX).await?;
     let mut objects = pin!(contents(bucket, keys, READS_AT_ONCE));
     let mut reader = Reader {
@@ -253,10 +263,7 @@ pub(crate) async fn read(bucket: &Bucket, keep: Keep, several: bool) -> Result<L
         spool: Spool::new().map_err(LabelsError::Disk)?,
         unreadable: 0,
         keep,
-        set: LabelSets::new(bucket.clone())
-            .with_several_labels(several)
-            .current()
-            .await?,
+        set,
         asked_anew: HashMap::new(),
     };
     while let Some((key, content)) = objects.try_next().await? {

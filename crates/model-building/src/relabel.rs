@@ -1,6 +1,9 @@
 //! What a change of the label set means for what people have answered, counted before it is made.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
@@ -24,6 +27,9 @@ use crate::{
 /// Place of a text on which no model said anything: after all others, as in the queue of the portal.
 const NO_CONFIDENCE: f32 = f32::INFINITY;
 
+/// Name of the classifier where nothing tells it: the default of `DefaultClassifierName`.
+const DEFAULT_CLASSIFIER: &str = "default";
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is asked about answers.
@@ -44,6 +50,8 @@ pub struct Rows {
     pub answers: Vec<FeedbackRecord>,
     /// Rows of training files that people have not answered.
     pub initial: Vec<String>,
+    /// Name of the classifier that people answered about last, whatever their answers are.
+    pub classifier: Option<String>,
 }
 
 /// A label that somebody proposed.
@@ -63,13 +71,16 @@ impl Rows {
     }
 }
 
-/// Finds the rows that a change of the set is about: answers of people, and rows of training files without one.
+/// Finds the rows that a change of the set is about: answers of people, and rows of training files without one, by this
+/// set, which need not be the current one.
 ///
 /// # Errors
 ///
 /// The bucket or a training file cannot be read.
 pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
-    let labels = labels::read(bucket, Keep::Line, true).await?;
+    let read_by = set.filter(|set| set.version() > 0);
+    let read_by = read_by.map(|set| Arc::new(set.clone().with_several_labels(true)));
+    let labels = labels::read_by(bucket, Keep::Line, read_by).await?;
     let consolidated = consolidate(&labels.votes, Settings::default());
     let mut rows = Rows::default();
     let mut answered: HashSet<TextId> = HashSet::new();
@@ -97,7 +108,20 @@ pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) ->
     if let (Doubt::Label(name), Some(set)) = (doubt, set) {
         rows.initial = initial_rows(bucket, set, name, answered).await?;
     }
+    if !rows.initial.is_empty() {
+        rows.classifier = newest_classifier(&labels)?;
+    }
     Ok(rows)
+}
+
+/// Returns the name of the classifier of the newest label.
+fn newest_classifier(labels: &Labels) -> Result<Option<String>, Failure> {
+    let newest = labels
+        .records()
+        .filter_map(<[_]>::last)
+        .max_by_key(|line| line.answered_at);
+    let newest = newest.map(|newest| line(labels, newest)).transpose()?;
+    Ok(newest.map(|record| record.classifier))
 }
 
 /// Returns whether people agree on a label that is none of the set, and this is it.
@@ -163,10 +187,14 @@ pub async fn proposals(bucket: &Bucket, set: &LabelSet) -> Result<Vec<Proposal>,
 
 /// Returns the records that ask about rows again when the set is changed at this time, each text once: the most doubtful
 /// first, by the confidence that the model had; rows on which none said anything, as those of training files, last.
-pub fn again(rows: &Rows, at: &str) -> Vec<FeedbackRecord> {
-    let classifier = rows.answers.first().map(|record| record.classifier.as_str());
+///
+/// Rows of training files name no classifier: they are the one's that people answered about, here or else last of all, or
+/// where nobody has answered yet the one's that the stack has by default.
+pub fn again(rows: &Rows, default_classifier: Option<&str>, at: &str) -> Vec<FeedbackRecord> {
+    let of_answer = rows.answers.first().map(|record| record.classifier.as_str());
+    let classifier = of_answer.or(rows.classifier.as_deref()).or(default_classifier);
     let of_files = rows.initial.iter();
-    let of_files = of_files.map(|text| unanswered(classifier.unwrap_or_default(), text));
+    let of_files = of_files.map(|text| unanswered(classifier.unwrap_or(DEFAULT_CLASSIFIER), text));
     let mut records: Vec<FeedbackRecord> = rows.answers.iter().cloned().chain(of_files).collect();
     records.sort_by(|a, b| {
         let confidence = |record: &FeedbackRecord| record.confidence.unwrap_or(NO_CONFIDENCE);
@@ -260,9 +288,10 @@ mod tests {
         let rows = Rows {
             answers: answers.to_vec(),
             initial: vec!["from a file".to_owned()],
+            classifier: Some("news".to_owned()),
         };
 
-        let asked = again(&rows, AT);
+        let asked = again(&rows, None, AT);
 
         let texts: Vec<&str> = asked.iter().map(|record| record.utterance.as_str()).collect();
         assert_eq!(texts[..3], ["torn", "half sure", "sure"]);
@@ -275,6 +304,20 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_a_training_file_is_asked_about_by_the_classifier_of_the_stack_and_never_by_none() {
+        let rows = |newest: Option<&str>| Rows {
+            initial: vec!["from a file".to_owned()],
+            classifier: newest.map(str::to_owned),
+            ..Rows::default()
+        };
+        let classifier = |newest, of_stack| again(&rows(newest), of_stack, AT)[0].classifier.clone();
+
+        assert_eq!(classifier(Some("mail"), Some("news")), "mail");
+        assert_eq!(classifier(None, Some("news")), "news");
+        assert_eq!(classifier(None, None), "default");
+    }
+
+    #[test]
     fn a_text_that_was_answered_twice_is_asked_again_once_by_its_greater_doubt() {
         let rows = Rows {
             answers: vec![
@@ -283,9 +326,10 @@ mod tests {
                 answered("other", Some(0.5)),
             ],
             initial: vec!["torn".to_owned()],
+            classifier: None,
         };
 
-        let asked = again(&rows, AT);
+        let asked = again(&rows, Some("news"), AT);
 
         let texts: Vec<&str> = asked.iter().map(|record| record.utterance.as_str()).collect();
         assert_eq!(texts, ["torn", "other"]);

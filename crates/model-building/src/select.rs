@@ -73,10 +73,19 @@ impl ModelBuilding {
             predictions: &challenger,
         };
         let policy = self.config.selection;
-        let mut decision = Decision::make(policy, champion_candidate.as_ref(), &candidate, &problems);
+        let unusable = unusable_champion(&build);
+        let mut decision = match &unusable {
+            Some(why) => Decision::without_champion(policy, why, &candidate, &problems),
+            None => Decision::make(policy, champion_candidate.as_ref(), &candidate, &problems),
+        };
         decision.reasons.extend(gone);
         if rows.is_empty() {
-            decision.add(better_than_a_guess(&challenger));
+            decision.add(better_than_a_guess(
+                &challenger,
+                "nothing is held out yet: in cross-validation",
+            ));
+        } else if unusable.is_some() {
+            decision.add(better_than_a_guess(&challenger, "on the held-out rows"));
         }
         self.refuse_rolled_back(&mut decision).await?;
         self.refuse_other_mode(&mut decision).await?;
@@ -110,7 +119,7 @@ impl ModelBuilding {
         match &build.jobs[..] {
             [challenger, champion @ ..] => {
                 let (challenger, _) = self.job_predictions(challenger, rows).await?;
-                let champion = match champion.first() {
+                let champion = match champion.first().filter(|job| job.unusable.is_none()) {
                     Some(job) => Some(self.job_predictions(job, rows).await?),
                     None => None,
                 };
@@ -162,9 +171,20 @@ impl ModelBuilding {
 /// Chance at most with which labels at random do as well as a first model that is taken.
 const MAX_CHANCE: f64 = 0.1;
 
-/// Says whether the first model does better, on rows that it had not seen, than the commonest label for each of them,
-/// and than labels at random, as often as it gives each of them.
-fn better_than_a_guess(predictions: &[TestPrediction]) -> Reason {
+/// Says why the champion could not be measured, where it cannot be used as it is.
+fn unusable_champion(build: &Build) -> Option<String> {
+    build.jobs.iter().find_map(|job| {
+        let reason = job.unusable.as_deref()?;
+        Some(format!(
+            "the champion {} could not be compared: {reason}; so the challenger need only be better than a guess",
+            job.model_arn
+        ))
+    })
+}
+
+/// Says whether a model that is compared with no other does better, on rows that it had not seen, than the commonest label
+/// for each of them, and than labels at random, as often as it gives each of them. `on` says on which rows.
+fn better_than_a_guess(predictions: &[TestPrediction], on: &str) -> Reason {
     let mut counts: BTreeMap<&LabelNames, usize> = BTreeMap::new();
     for row in predictions {
         *counts.entry(&row.actual).or_default() += 1;
@@ -187,7 +207,7 @@ fn better_than_a_guess(predictions: &[TestPrediction]) -> Reason {
     Reason {
         in_favour: model > guess && probability <= MAX_CHANCE,
         text: format!(
-            "nothing is held out yet: in cross-validation {right} of {} rows are right (by chance alone with a \
+            "{on} {right} of {} rows are right (by chance alone with a \
              probability of {chance}, at most {MAX_CHANCE} is allowed), and macro F1 is {model:.4}, with the commonest \
              label for each of them {guess:.4}",
             predictions.len()
@@ -270,9 +290,9 @@ mod tests {
 
     #[test]
     fn a_first_model_no_better_than_chance_is_not_taken() {
-        let worse = better_than_a_guess(&predictions(17, 4));
-        let lucky = better_than_a_guess(&predictions(18, 8));
-        let good = better_than_a_guess(&predictions(15, 9));
+        let worse = better_than_a_guess(&predictions(17, 4), "here");
+        let lucky = better_than_a_guess(&predictions(18, 8), "here");
+        let good = better_than_a_guess(&predictions(15, 9), "here");
 
         assert!(
             !worse.in_favour && !lucky.in_favour,
@@ -281,7 +301,7 @@ mod tests {
             lucky.text
         );
         assert!(good.in_favour, "{}", good.text);
-        assert!(good.text.contains("9 of 15 rows are right"), "{}", good.text);
+        assert!(good.text.contains("here 9 of 15 rows are right"), "{}", good.text);
     }
 
     #[test]
@@ -295,6 +315,6 @@ mod tests {
 
         assert_eq!(right, 5);
         assert!(chance > 0.5, "{chance}");
-        assert!(!better_than_a_guess(&all_billing).in_favour);
+        assert!(!better_than_a_guess(&all_billing, "here").in_favour);
     }
 }

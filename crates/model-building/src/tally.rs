@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use active_learning_aws::{
     backoff::Tries,
-    bucket::{Bucket, BucketError, Listed, MAX_DOCUMENT_BYTES, Replaced},
+    bucket::{Bucket, BucketError, Listed, MAX_DOCUMENT_BYTES},
 };
 use active_learning_core::{
     keys,
@@ -184,7 +184,7 @@ impl ModelBuilding {
             }
             tally.forget_old();
             let replaced = self.bucket.replace_document(KEY, etag.as_deref(), &tally).await?;
-            if replaced == Replaced::Written {
+            if replaced.is_written() {
                 tries = Tries::default();
             }
         }

@@ -13,7 +13,7 @@
 
 use active_learning_aws::{
     backoff::Tries,
-    bucket::{self, BINARY, BucketError, Created, Fetched, Listed, Replaced},
+    bucket::{self, BINARY, BucketError, Created, Fetched, Listed},
     label_set::LabelSets,
     role::s3_as,
 };
@@ -201,7 +201,7 @@ impl Bucket {
                 return Ok(Updated::Refused(refusal));
             }
             let replaced = self.own.replace_document(&key, Some(&etag), &state).await?;
-            if replaced == Replaced::Written {
+            if replaced.is_written() {
                 return Ok(Updated::Done(state));
             }
         }

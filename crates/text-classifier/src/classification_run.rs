@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use active_learning_core::text::Vector;
+use active_learning_core::{model::CANNOT_BE_LOADED, text::Vector};
 use text_encoder::EncoderError;
 use text_model::{MAX_ENCODED, ModelError};
 
@@ -35,7 +35,7 @@ enum JobError {
     NamedObject(#[source] NamedObjectError),
     #[error("CLASSIFIER_INVALID_INPUT: there are no documents at {0}")]
     NoInput(S3Uri),
-    #[error("the model cannot be loaded: {0}")]
+    #[error("{}", cannot_be_loaded(.0))]
     Model(#[source] ModelError),
     #[error("{}", unusable_encoder(.0))]
     Encoder(#[source] EncoderError),
@@ -43,6 +43,11 @@ enum JobError {
     Request,
     #[error(transparent)]
     Store(StoreError),
+}
+
+/// Says that a model cannot be loaded, so that whoever builds models knows it.
+fn cannot_be_loaded(why: &ModelError) -> String {
+    format!("{CANNOT_BE_LOADED}: {why}")
 }
 
 impl From<NamedObjectError> for JobError {

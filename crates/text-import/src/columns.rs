@@ -261,6 +261,8 @@ fn guess_label(contents: &[Content], text: usize, rows: usize) -> Option<usize> 
 
 #[cfg(test)]
 mod tests {
+    use unicode_normalization::UnicodeNormalization;
+
     use super::*;
     use crate::header::{FirstRow, first_row};
 
@@ -298,6 +300,36 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_told_by_their_names_in_czech_finnish_romanian_hungarian_ukrainian_vietnamese_and_indonesian()
+     {
+        for (label, text) in [
+            ("Štítek", "Text"),
+            ("Kategorie", "Popis"),
+            ("Luokka", "Viesti"),
+            ("Kategoria", "Kuvaus"),
+            ("Etichetă", "Mesaj"),
+            ("Categorie", "Conținut"),
+            ("Címke", "Szöveg"),
+            ("Kategória", "Üzenet"),
+            ("Мітка", "Повідомлення"),
+            ("Категорія", "Текст"),
+            ("Nhãn", "Nội dung"),
+            ("Phân loại", "Văn bản"),
+            ("Kategori", "Pesan"),
+            ("Kelas", "Teks"),
+        ] {
+            let decomposed: String = format!("{text};{label}").to_uppercase().nfd().collect();
+
+            assert_eq!(
+                told(&format!("{label};{text}\na;b")),
+                (true, 1, Some(0)),
+                "{label}"
+            );
+            assert_eq!(told(&format!("{decomposed}\na;b")), (true, 0, Some(1)), "{label}");
+        }
+    }
+
+    #[test]
     fn columns_are_told_by_a_word_of_their_names() {
         let rows =
             "1;late;Where is my parcel?;delivery\n2;in;I cannot log in;login\n3;late;Where is it?;delivery";
@@ -327,7 +359,7 @@ mod tests {
         let content = "1;This is the first text;red\n2;This is another text;blue\n\
              3;And one more text;red\n4;The last of them;blue";
         assert_eq!(told(content), (false, 1, Some(2)));
-        let foreign = format!("azonosító;szöveg;címke\n{content}");
+        let foreign = format!("tunnus;sõnum;silt\n{content}");
         assert_eq!(told(&foreign), (true, 1, Some(2)));
         let both_long = "A first long text of some words;Another long text of more words than that\n"
             .to_owned()

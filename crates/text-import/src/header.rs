@@ -263,7 +263,7 @@ mod tests {
     fn a_header_without_a_known_name_is_told_by_what_stands_below_it() {
         for header in [
             "Case No.;Customer message (verbatim);Reason code",
-            "azonosító;szöveg;címke",
+            "tunnus;sõnum;silt",
             "Nr;Was ist Ihr Anliegen?;Welche Kategorie passt?",
         ] {
             assert_eq!(

@@ -175,9 +175,10 @@ impl Cut {
                         if holding == 1 { "cell" } else { "cells" }
                     )),
                     None if left() > 0 => Some(format!(
-                        "{} labels hold a `{LABEL_DELIMITER}` and were read as one label each; \
-                         --label-delimiter '{LABEL_DELIMITER}' cuts them",
-                        left()
+                        "a `{LABEL_DELIMITER}` within a label was read as part of its name ({} different {}); \
+                         --label-delimiter '{LABEL_DELIMITER}' cuts there",
+                        left(),
+                        if left() == 1 { "label" } else { "labels" }
                     )),
                     None if is_list && cuts(&cells, ' ', true) => Some(
                         "labels with spaces were read as one label each; --label-delimiter ' ' cuts them"

@@ -1,5 +1,7 @@
 //! What people call the columns of texts, labels and annotators, in several languages.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// Names of columns of texts, the surest first. Folded: see [`folded`].
 const TEXT_NAMES: &[&str] = &[
     "text",
@@ -17,6 +19,20 @@ const TEXT_NAMES: &[&str] = &[
     "テキスト",
     "文本",
     "本文",
+    "szöveg",
+    "szoveg",
+    "vănbản",
+    "vanban",
+    "teks",
+    "κείμενο",
+    "טקסט",
+    "पाठ",
+    "ข้อความ",
+    "نص",
+    "النص",
+    "متن",
+    "텍스트",
+    "본문",
     "textcontent",
     "plaintext",
     "body",
@@ -37,6 +53,22 @@ const TEXT_NAMES: &[&str] = &[
     "beschrijving",
     "opis",
     "описание",
+    "popis",
+    "kuvaus",
+    "descriere",
+    "leírás",
+    "leiras",
+    "опис",
+    "môtả",
+    "mota",
+    "deskripsi",
+    "περιγραφή",
+    "תיאור",
+    "विवरण",
+    "รายละเอียด",
+    "وصف",
+    "الوصف",
+    "설명",
     "message",
     "messages",
     "messagetext",
@@ -52,6 +84,21 @@ const TEXT_NAMES: &[&str] = &[
     "besked",
     "viesti",
     "mesaj",
+    "zpráva",
+    "zprava",
+    "správa",
+    "üzenet",
+    "uzenet",
+    "повідомлення",
+    "tinnhắn",
+    "tinnhan",
+    "pesan",
+    "μήνυμα",
+    "הודעה",
+    "संदेश",
+    "رسالة",
+    "پیام",
+    "메시지",
     "content",
     "inhalt",
     "contenido",
@@ -60,6 +107,23 @@ const TEXT_NAMES: &[&str] = &[
     "conteúdo",
     "conteudo",
     "treść",
+    "obsah",
+    "sisältö",
+    "sisalto",
+    "conținut",
+    "conţinut",
+    "continut",
+    "tartalom",
+    "вміст",
+    "зміст",
+    "nộidung",
+    "noidung",
+    "konten",
+    "isi",
+    "περιεχόμενο",
+    "תוכן",
+    "محتوى",
+    "내용",
     "tresc",
     "内容",
     "文章",
@@ -71,6 +135,15 @@ const TEXT_NAMES: &[&str] = &[
     "commentaire",
     "commento",
     "comentário",
+    "komentář",
+    "komentar",
+    "kommentti",
+    "comentariu",
+    "megjegyzés",
+    "hozzászólás",
+    "коментар",
+    "bìnhluận",
+    "binhluan",
     "review",
     "reviewtext",
     "reviewbody",
@@ -79,14 +152,41 @@ const TEXT_NAMES: &[&str] = &[
     "avis",
     "recensione",
     "opinia",
+    "відгук",
+    "отзыв",
+    "ulasan",
+    "phảnhồi",
+    "đánhgiá",
+    "vélemény",
+    "arvostelu",
+    "recenze",
+    "recenzie",
     "feedbacktext",
     "complaint",
     "anliegen",
+    "stížnost",
+    "valitus",
+    "plângere",
+    "reclamație",
+    "panasz",
+    "скарга",
+    "жалоба",
+    "khiếunại",
+    "keluhan",
     "anfrage",
     "question",
     "query",
     "frage",
     "pregunta",
+    "dotaz",
+    "kysymys",
+    "întrebare",
+    "intrebare",
+    "kérdés",
+    "kerdes",
+    "питання",
+    "câuhỏi",
+    "pertanyaan",
     "document",
     "documents",
     "doc",
@@ -96,6 +196,15 @@ const TEXT_NAMES: &[&str] = &[
     "phrase",
     "satz",
     "frase",
+    "věta",
+    "lause",
+    "propoziție",
+    "propoziţie",
+    "mondat",
+    "речення",
+    "предложение",
+    "câu",
+    "kalimat",
     "news",
     "input",
     "headline",
@@ -105,6 +214,13 @@ const TEXT_NAMES: &[&str] = &[
     "titulo",
     "titre",
     "titolo",
+    "název",
+    "otsikko",
+    "titlu",
+    "cím",
+    "заголовок",
+    "tiêuđề",
+    "judul",
     "subject",
     "betreff",
     "asunto",
@@ -113,6 +229,9 @@ const TEXT_NAMES: &[&str] = &[
     "assunto",
     "onderwerp",
     "temat",
+    "předmět",
+    "subiect",
+    "tárgy",
     "тема",
     "summary",
     "source",
@@ -179,12 +298,67 @@ const LABEL_NAMES: &[&str] = &[
     "分類",
     "标签",
     "类别",
+    "štítek",
+    "štítky",
+    "stitek",
+    "štítok",
+    "třída",
+    "trida",
+    "kategória",
+    "luokka",
+    "luokat",
+    "tunniste",
+    "etichetă",
+    "eticheta",
+    "etichete",
+    "clasă",
+    "címke",
+    "cimke",
+    "címkék",
+    "osztály",
+    "osztaly",
+    "мітка",
+    "мітки",
+    "категорія",
+    "клас",
+    "nhãn",
+    "danhmục",
+    "danhmuc",
+    "phânloại",
+    "phanloai",
+    "thểloại",
+    "loại",
+    "kelas",
+    "ετικέτα",
+    "κατηγορία",
+    "תווית",
+    "קטגוריה",
+    "श्रेणी",
+    "लेबल",
+    "หมวดหมู่",
+    "ป้ายกำกับ",
+    "تصنيف",
+    "التصنيف",
+    "فئة",
+    "الفئة",
+    "برچسب",
+    "دسته",
+    "라벨",
+    "레이블",
+    "카테고리",
+    "분류",
     "類別",
     "ticketcategory",
     "tickettags",
     "issuetype",
     "tickettype",
     "target",
+    "téma",
+    "aihe",
+    "topik",
+    "chủđề",
+    "jenis",
+    "típus",
     "annotation",
     "annotations",
     "cats",
@@ -217,6 +391,9 @@ const ANNOTATOR_NAMES: &[&str] = &[
 
 /// The first of [`TEXT_NAMES`] by which a column may be called that says little: another column may hold the texts.
 const FIRST_WEAK: &str = "document";
+
+/// The first of [`TEXT_NAMES`] that is no word for a text itself.
+const FIRST_BESIDE_TEXT: &str = "body";
 
 /// Words by which a column holds something about texts or labels, not these: `Comment ID`, `Label confidence`.
 const ABOUT: &[&str] = &[
@@ -260,13 +437,15 @@ const ABOUT: &[&str] = &[
     "typ",
 ];
 
-/// Folds a name's case and drops what separates its words.
+/// Folds a name's case, composes its letters and drops what separates its words.
 pub(crate) fn folded(name: &str) -> String {
     let kept = |c: &char| !matches!(c, '_' | '-' | ' ' | '\u{a0}' | '\u{feff}' | '\u{0}');
-    name.trim().to_lowercase().chars().filter(kept).collect()
+    name.trim().to_lowercase().nfc().filter(kept).collect()
 }
 
 fn place(name: &str, names: &[&str]) -> Option<usize> {
+    // Composed first: a mark of its own would count as a sign around the name.
+    let name = &name.nfc().collect::<String>();
     let find = |name: &str| {
         let folded = folded(name.trim_matches(|c: char| !c.is_alphanumeric()));
         names.iter().position(|known| *known == folded)
@@ -314,7 +493,7 @@ pub(crate) fn holds_label_name(name: &str) -> bool {
 
 /// Returns whether a word of a name is one of those before `end`, or ends with a long one, and none says that it is about them.
 fn holds(name: &str, names: &[&str], end: &str) -> bool {
-    let name = name.to_lowercase();
+    let name: String = name.to_lowercase().nfc().collect();
     let words = || {
         name.split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty())
@@ -332,7 +511,8 @@ fn holds(name: &str, names: &[&str], end: &str) -> bool {
 
 /// Returns whether a name is one of texts in some language, and of nothing else.
 pub(crate) fn is_plain_text_name(name: &str) -> bool {
-    text_place(name).is_some_and(|place| TEXT_NAMES[place] != "source" && place < TEXT_NAMES.len().min(17))
+    let end = TEXT_NAMES.iter().position(|known| *known == FIRST_BESIDE_TEXT);
+    text_place(name).is_some_and(|place| end.is_none_or(|end| place < end))
 }
 
 /// Returns whether a name is one of labels in some language, and of nothing else.

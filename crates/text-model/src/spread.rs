@@ -17,6 +17,9 @@ const ROUNDS: usize = 15;
 const FLOW: f32 = 0.9;
 /// Ridge, as a share of the mean square of a dimension times the texts.
 const RIDGE: f32 = 1.0;
+/// Labels that each known class is given beyond its own before its share of all texts is guessed: chance deals few labels out
+/// unevenly, and texts that were chosen are no sample.
+const LABELS_BESIDE: f32 = 5.0;
 /// Largest value of a direction as it is compared.
 const MAX_COMPARED: f32 = 1_000.0;
 
@@ -94,9 +97,15 @@ impl Spread {
     }
 }
 
-/// Turns what has come to the texts into shares: of each class as much in all as there are labels of it.
+/// Turns what has come to the texts into shares: of each class as much in all as there are labels of it, with
+/// [`LABELS_BESIDE`].
 fn balance(flown: &mut [f32], counts: &[f32]) {
     let classes = counts.len();
+    let held = |count: &f32| match *count > 0.0 {
+        true => count + LABELS_BESIDE,
+        false => 0.0,
+    };
+    let counts: Vec<f32> = counts.iter().map(held).collect();
     let mut sums = vec![0.0; classes];
     for row in flown.chunks_exact(classes) {
         sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
@@ -104,11 +113,11 @@ fn balance(flown: &mut [f32], counts: &[f32]) {
     let known: f32 = counts.iter().sum();
     let even = 1.0 / counts.iter().filter(|count| **count > 0.0).count().max(1) as f32;
     for row in flown.chunks_exact_mut(classes) {
-        for (value, (sum, count)) in row.iter_mut().zip(sums.iter().zip(counts)) {
+        for (value, (sum, count)) in row.iter_mut().zip(sums.iter().zip(&counts)) {
             *value *= count / known / sum.max(f32::MIN_POSITIVE);
         }
         let all: f32 = row.iter().sum();
-        for (value, count) in row.iter_mut().zip(counts) {
+        for (value, count) in row.iter_mut().zip(&counts) {
             *value = match (all > 0.0, *count > 0.0) {
                 (true, _) => *value / all,
                 (false, true) => even,

@@ -16,6 +16,7 @@ use active_learning_core::{
         BadRow, Findings, Mode, RowError, TrainingCheck, TrainingRows, Unusable, text_id, warn_of_single_rows,
     },
     feedback::prediction::{cut_labels, split_labels},
+    labels::{label_key::label_key, label_set::is_written_as_others},
     text::{Vector, VectorId, vector_id},
 };
 
@@ -108,7 +109,7 @@ pub enum TrainingDataError {
         line: u64,
     },
     /// Nothing to tell apart.
-    #[error("the file has {found} different labels, at least two are needed")]
+    #[error("the file has {found} different {}, at least two are needed", if *.found == 1 { "label" } else { "labels" })]
     TooFewLabels {
         /// Different labels in the file.
         found: usize,
@@ -122,6 +123,15 @@ pub enum TrainingDataError {
         found: usize,
         /// Most labels in the file's mode.
         limit: usize,
+    },
+    /// Labels stand beside one another of which the one is written as the others together.
+    #[error(
+        "the label `{label}` could not be told from several labels of one text, which are written with a bar (|) between \
+         them, and each part of it is a label: rename it"
+    )]
+    AmbiguousLabel {
+        /// The label.
+        label: String,
     },
     /// A test set names labels that the training set does not have.
     #[error("the test set has {unknown} labels that the training set does not have")]
@@ -427,6 +437,19 @@ impl Collector {
         Ok(())
     }
 
+    /// Checks that no label of a file whose rows say themselves how many they have is written as others together.
+    fn check_unambiguous(&self, labels: &[String]) -> Result<(), TrainingDataError> {
+        if self.syntax != LabelSyntax::Detect || self.mode != Mode::MultiLabel {
+            return Ok(());
+        }
+        let known: BTreeSet<String> = labels.iter().map(|label| label_key(label)).collect();
+        let is_known = |name: &str| known.contains(&label_key(name));
+        match labels.iter().find(|label| is_written_as_others(label, is_known)) {
+            Some(label) => Err(TrainingDataError::AmbiguousLabel { label: label.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// Joins what is one label, leaves out what has several, and numbers the labels in alphabetical order:
     /// a model does not depend on which came first.
     pub fn training_set(mut self) -> Result<TrainingSet, TrainingDataError> {
@@ -442,6 +465,7 @@ impl Collector {
             .collect();
         let labels: Vec<String> = labels.into_iter().collect();
         check_label_count(labels.len(), self.mode)?;
+        self.check_unambiguous(&labels)?;
         let mut counts = vec![0; labels.len()];
         for (label, id) in &self.label_ids {
             if let Ok(number) = labels.binary_search_by(|other| other.as_str().cmp(findings.spelling(label)))
@@ -456,7 +480,8 @@ impl Collector {
                 .iter()
                 .take(SHOWN_NAMES)
                 .map(|((written, own), rows)| {
-                    format!("`{written}` ({rows} rows) is read as `{own}`, as the label set calls it")
+                    let unit = if *rows == 1 { "row" } else { "rows" };
+                    format!("`{written}` ({rows} {unit}) is read as `{own}`, as the label set calls it")
                 }),
         );
         let more = self.renamed.len().saturating_sub(SHOWN_NAMES);

@@ -15,7 +15,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use local_aws::script::Script;
 use serde_json::{Value, json};
 
-use crate::harness::{BUCKET, Services, TRAINING_BUCKET, asked, line, loops, starting};
+use crate::harness::{BUCKET, START, Services, TRAINING_BUCKET, asked, line, loops, starting};
 
 const STOP: &str = "POST /human-loops/stop";
 const TEXT: &str = "The minister opened the velodrome.";
@@ -221,19 +221,123 @@ async fn a_like_that_names_only_the_prediction_id_takes_the_dislike_back() {
 }
 
 #[tokio::test]
-async fn a_dislike_that_is_taken_back_on_a_page_with_other_texts_stays_there_and_is_withdrawn() {
+async fn a_page_of_several_texts_is_stopped_once_all_of_them_are_taken_back_and_not_before() {
     let services = Services::start();
-    let other = line("The team won the cup.", "low-confidence", 0.1);
-    let dislike = feedback(json!({"user": "ada"}));
-    services
-        .delivered("feedback/1.gz", &format!("{dislike}{other}"))
+    let of = |text: &str, signal: &str, at: &str| {
+        feedback(json!({"utterance": text, "signal": signal, "user": "ada", "receivedAt": at}))
+    };
+    let other = "The team won the cup.";
+    let [first, second] = [TEXT, other].map(|text| of(text, "dislike", "2026-11-20T11:00:00.000Z"));
+    let asked_first = services
+        .delivered("feedback/1.gz", &format!("{first}{second}"))
+        .await;
+    let name = loops(&asked_first).first().expect("a loop").0.clone();
+
+    let one = services
+        .delivered("feedback/2.gz", &of(TEXT, "like", "2026-11-20T12:00:00.000Z"))
+        .await;
+    let state = services.question().await;
+    let anew = services
+        .delivered("feedback/3.gz", &of(TEXT, "dislike", "2026-11-20T13:00:00.000Z"))
+        .await;
+    let both = services
+        .delivered("feedback/4.gz", &of(other, "like", "2026-11-20T14:00:00.000Z"))
         .await;
 
-    let like = feedback(json!({"signal": "like", "user": "ada", "receivedAt": "2026-11-20T12:00:00.000Z"}));
-    let script = services.delivered("feedback/2.gz", &like).await;
+    assert!(one.calls(STOP).is_empty(), "the other text is to be answered");
+    assert_eq!((state.state, state.is_taken_off(&name)), (State::Withdrawn, true));
+    assert_eq!(
+        asked(&[&anew]),
+        [TEXT],
+        "who complains anew is heard, on a page of its own"
+    );
+    assert!(
+        services.question().await.is_taken_off(&name),
+        "and not on the first"
+    );
+    let stopped: Vec<Value> = (both.calls(STOP).iter())
+        .map(|call| serde_json::from_slice(call).expect("JSON"))
+        .collect();
+    assert_eq!(stopped, [json!({"HumanLoopName": name})]);
+}
 
-    assert!(script.calls(STOP).is_empty());
-    assert_eq!(services.question().await.state, State::Withdrawn);
+/// A line that asks about the text again, since the label set was changed at this time.
+fn anew(at: &str) -> String {
+    feedback(json!({"signal": "relabel", "receivedAt": at}))
+}
+
+#[tokio::test]
+async fn what_a_split_asked_is_taken_back_with_its_answer_when_the_label_is_one_again() {
+    const SPLIT: &str = "2026-11-21T10:00:00.000Z";
+    const BACK: &str = "2026-11-22T10:00:00.000Z";
+    let services = Services::start();
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-19T10:00:00.000Z");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    services.answered("Sports").await;
+    set.split("Sports", &["Racing", "Tennis"]).expect("split");
+    set.edited(SPLIT);
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    let split = services
+        .delivered("feedback/relabel/2-0000.jsonl", &anew(SPLIT))
+        .await;
+    let name = loops(&split).first().expect("asked anew").0.clone();
+    let while_asked = services.question().await;
+
+    set.add("Sports", "").expect("split before");
+    set.edited(BACK);
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    let back = "feedback/relabel/withdrawn-3-0000.jsonl";
+    let script = services.delivered(back, &anew(BACK)).await;
+    let restored = services.question().await;
+    let again = services.delivered(back, &anew(BACK)).await;
+
+    assert_eq!(while_asked.state, State::Asked);
+    let stopped: Vec<Value> = (script.calls(STOP).iter())
+        .map(|call| serde_json::from_slice(call).expect("JSON"))
+        .collect();
+    assert_eq!(stopped, [json!({"HumanLoopName": name})]);
+    for script in [&script, &again] {
+        assert_eq!(
+            script.calls(START).len(),
+            script.calls(STOP).len(),
+            "nothing is asked"
+        );
+    }
+    assert_eq!(restored.answer(), Some(&Answer::labels(["Sports"])));
+    assert_eq!(services.question().await, restored, "twice is once");
+}
+
+#[tokio::test]
+async fn what_a_split_is_to_ask_is_not_asked_where_the_label_is_one_again_before_its_turn() {
+    let services = Services::start();
+    let mut set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-19T10:00:00.000Z");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+    services
+        .delivered("feedback/1.gz", &line(TEXT, "low-confidence", 0.1))
+        .await;
+    services.answered("Sports").await;
+    set.split("Sports", &["Racing", "Tennis"]).expect("split");
+    set.add("Sports", "").expect("split before");
+    set.edited("2026-11-22T10:00:00.000Z");
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
+
+    let late = services
+        .delivered("feedback/relabel/2-0000.jsonl", &anew("2026-11-21T10:00:00.000Z"))
+        .await;
+    let file_row = feedback(
+        json!({"utterance": "A row of a file.", "signal": "relabel", "receivedAt": "2026-11-22T10:00:00.000Z"}),
+    );
+    services
+        .delivered("feedback/relabel/withdrawn-3-0000.jsonl", &file_row)
+        .await;
+    let row = file_row.replace("2026-11-22T10", "2026-11-21T10");
+    let late_row = services.delivered("feedback/relabel/2-0001.jsonl", &row).await;
+
+    assert!(loops(&late).is_empty() && loops(&late_row).is_empty());
+    assert_eq!(services.question().await.state, State::Answered);
 }
 
 #[tokio::test]

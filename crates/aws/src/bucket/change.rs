@@ -81,7 +81,7 @@ impl Bucket {
                 Some(etag) => Condition::Unchanged { etag },
                 None => Condition::Absent,
             };
-            if let Outcome::Written = self.write(key, media_type, &content, condition).await? {
+            if let Outcome::Written { .. } = self.write(key, media_type, &content, condition).await? {
                 return Ok(value);
             }
         }

@@ -116,13 +116,18 @@ async fn an_object_is_created_once_and_replaced_only_as_it_was_read() {
     let etag = bucket.read(KEY, 9).await.expect("read").expect("there").etag;
     let replaced = bucket.replace(KEY, &etag, TEXT, "two").await.expect("answered");
     let late = bucket.replace(KEY, &etag, TEXT, "three").await.expect("answered");
+    let now = bucket.read(KEY, 9).await.expect("read").expect("there").etag;
     bucket.delete(KEY).await.expect("deleted");
     let gone = bucket.replace(KEY, &etag, TEXT, "three").await.expect("answered");
 
     assert_eq!((created, again), (Created::Created, Created::Exists));
     assert_eq!(
         (replaced, late, gone),
-        (Replaced::Written, Replaced::Changed, Replaced::Changed)
+        (
+            Replaced::Written { etag: Some(now) },
+            Replaced::Changed,
+            Replaced::Changed
+        )
     );
 }
 

@@ -49,13 +49,23 @@ pub enum Created {
 }
 
 /// Outcome of writing an object over the one that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Replaced {
     /// The object is the one that was to be written.
-    Written,
+    Written {
+        /// Its ETag, where S3 has said it.
+        etag: Option<String>,
+    },
     /// Somebody else wrote or removed the one that was read; what they did stays.
     Changed,
+}
+
+impl Replaced {
+    /// Returns whether the object is the one that was to be written.
+    pub fn is_written(&self) -> bool {
+        matches!(self, Self::Written { .. })
+    }
 }
 
 /// On what a write depends.
@@ -75,7 +85,10 @@ pub(super) enum Content<'a> {
 
 /// What became of a write.
 pub(super) enum Outcome {
-    Written,
+    Written {
+        /// Of the object, where S3 has said it.
+        etag: Option<String>,
+    },
     /// The condition does not hold.
     NotWritten,
 }
@@ -265,7 +278,7 @@ impl Bucket {
             // Boxed: the SDK's futures would else be nested deeper than the compiler follows.
             let sent = Box::pin(call.customize().interceptor(attempts.clone()).send()).await;
             let error = match sent {
-                Ok(_) => return Ok(Outcome::Written),
+                Ok(output) => return Ok(Outcome::Written { etag: output.e_tag }),
                 Err(error) => error,
             };
             was_resent |= attempts.count() > 1;
@@ -273,12 +286,10 @@ impl Bucket {
                 (Some("ConditionalRequestConflict" | "OperationAborted"), _) => {}
                 (Some("PreconditionFailed"), Condition::Absent | Condition::Unchanged { .. })
                 | (Some("NoSuchKey"), Condition::Unchanged { .. }) => {
-                    let is_ours = was_resent && self.was_written_by(key, &id).await?;
-                    return Ok(if is_ours {
-                        Outcome::Written
-                    } else {
-                        Outcome::NotWritten
-                    });
+                    return match was_resent {
+                        true => self.written_by(key, &id).await,
+                        false => Ok(Outcome::NotWritten),
+                    };
                 }
                 _ => {
                     let refusal = Refusal::from(error);
@@ -306,16 +317,20 @@ impl Bucket {
         }
     }
 
-    /// Returns whether the object is that of the write of this id.
+    /// Tells whether the object is that of the write of this id.
     ///
     /// Where it may not be read, it is taken for somebody else's.
-    async fn was_written_by(&self, key: &str, id: &str) -> Result<bool, BucketError> {
+    async fn written_by(&self, key: &str, id: &str) -> Result<Outcome, BucketError> {
         let head = self.client.head_object().bucket(&self.name).key(key).send().await;
         match head.map_err(Refusal::from) {
-            Ok(head) => Ok(head
-                .metadata
-                .is_some_and(|metadata| metadata.get(WRITE_ID).is_some_and(|it| it == id))),
-            Err(refusal) if matches!(refusal.status, Some(403 | 404)) => Ok(false),
+            Ok(head) => {
+                let written_by = head.metadata.as_ref().and_then(|metadata| metadata.get(WRITE_ID));
+                Ok(match written_by.is_some_and(|it| it == id) {
+                    true => Outcome::Written { etag: head.e_tag },
+                    false => Outcome::NotWritten,
+                })
+            }
+            Err(refusal) if matches!(refusal.status, Some(403 | 404)) => Ok(Outcome::NotWritten),
             Err(source) => Err(BucketError::Refused {
                 uri: self.uri(key),
                 source,
@@ -331,7 +346,7 @@ impl Bucket {
 impl From<Outcome> for Created {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Written => Self::Created,
+            Outcome::Written { .. } => Self::Created,
             Outcome::NotWritten => Self::Exists,
         }
     }
@@ -340,7 +355,7 @@ impl From<Outcome> for Created {
 impl From<Outcome> for Replaced {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Written => Self::Written,
+            Outcome::Written { etag } => Self::Written { etag },
             Outcome::NotWritten => Self::Changed,
         }
     }

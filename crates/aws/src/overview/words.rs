@@ -36,7 +36,25 @@ impl Overview {
             ("Refused training files", self.refused_files.len().to_string()),
             ("Last build", last_build(self.last_build.as_ref())),
         ]);
+        if let Some(trial) = &self.worker_template {
+            let state = if trial.works { "works" } else { "cannot be used" };
+            figures.push(("Worker task template", format!("{state} ({})", trial.template)));
+        }
         figures
+    }
+
+    /// Says what is wrong with the worker task template, one sentence each; nothing where its answers can be read.
+    pub fn template_problems(&self) -> Vec<String> {
+        let unusable = self.worker_template.iter().filter(|trial| !trial.works);
+        let problems = unusable.flat_map(|trial| {
+            trial.notices.iter().map(|notice| {
+                format!(
+                    "The worker task template {} cannot be used, its pages have no Submit: {notice}",
+                    trial.template
+                )
+            })
+        });
+        problems.collect()
     }
 }
 

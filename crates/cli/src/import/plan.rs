@@ -234,6 +234,7 @@ fn said(files: &[File], options: &Options) -> Vec<Said> {
     for file in files {
         let import = &file.import;
         let classifier = options.classifier.as_ref().or(import.classifier.as_ref());
+        let classifier = classifier.or(options.default_classifier.as_ref());
         let classifier = classifier.map_or(DEFAULT_CLASSIFIER, String::as_str);
         for row in &import.rows {
             let place = *places.entry(TextId::of(&one_line(&row.text))).or_insert_with(|| {

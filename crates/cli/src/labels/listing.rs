@@ -22,18 +22,23 @@ pub(super) fn listed(set: &LabelSet) -> String {
     }
     let mut text = format!("Version {}, changed {}\n", set.version(), set.updated_at());
     for label in set.labels() {
-        text += &line(label);
+        text += &line(set, label);
     }
     text
 }
 
-fn line(label: &Label) -> String {
+fn line(set: &LabelSet, label: &Label) -> String {
     let mut line = label.name.clone();
+    // A set of an older version has the names of then.
+    let now = |name: &String| set.find(name).map_or(name.clone(), |label| label.name.clone());
     match &label.state {
         State::Active => {}
         State::Retired => line += "\tretired",
-        State::MergedInto(name) => line += &format!("\tmerged into {name}"),
-        State::Split { into } => line += &format!("\tsplit into {}", into.join(", ")),
+        State::MergedInto(name) => line += &format!("\tmerged into {}", now(name)),
+        State::Split { into } => {
+            let parts: Vec<String> = into.iter().map(now).collect();
+            line += &format!("\tsplit into {}", parts.join(", "));
+        }
     }
     if !label.synonyms.is_empty() {
         line += &format!("\talso: {}", label.synonyms.join(", "));
@@ -58,14 +63,16 @@ mod tests {
         set.split("Sport", &["Ball games", "Racing"]).expect("parts");
         set.retire("Old").expect("active");
         set.merge("Biz", "Business").expect("active");
+        set.rename("Business", "Economy").expect("free");
+        set.rename("Racing", "Races").expect("free");
 
         let text = listed(&set);
 
         for line in [
             "World news\talso: World\n",
-            "Sport\tsplit into Ball games, Racing\n",
+            "Sport\tsplit into Ball games, Races\n",
             "Old\tretired\n",
-            "Biz\tmerged into Business\n",
+            "Biz\tmerged into Economy\n",
         ] {
             assert!(text.contains(line), "{text}");
         }

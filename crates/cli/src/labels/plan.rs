@@ -4,7 +4,7 @@ use active_learning_aws::questions;
 use active_learning_core::{
     feedback::Signal,
     labels::{
-        label_set::LabelSet,
+        label_set::{LabelSet, State as LabelState},
         question::{Question, State as QuestionState},
     },
 };
@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub text: String,
     /// What is asked again.
     pub again: Rows,
+    /// What an earlier change asks and this one takes back.
+    pub taken_back: Rows,
 }
 
 impl Plan {
@@ -31,6 +33,7 @@ impl Plan {
         Self {
             text,
             again: Rows::default(),
+            taken_back: Rows::default(),
         }
     }
 }
@@ -81,7 +84,10 @@ impl Labels {
             into.join("`, `"),
             texts(again.count())
         );
-        Ok(Plan { text, again })
+        Ok(Plan {
+            again,
+            ..Plan::without_questions(text)
+        })
     }
 
     async fn plan_new(&self, set: &LabelSet, name: &str) -> Result<Plan, Failure> {
@@ -105,23 +111,66 @@ impl Labels {
         if open > 0 {
             text += &format!(" An earlier change asks about {} already.", texts(open));
         }
-        Ok(Plan { text, again })
+        let taken_back = self.asked_by_split(set, name).await?;
+        if taken_back.count() > 0 {
+            text += &format!(
+                " Of the texts that the split asks about, {} that nobody has answered since will be asked no more.",
+                texts(taken_back.count())
+            );
+        }
+        Ok(Plan {
+            text,
+            again,
+            taken_back,
+        })
+    }
+
+    /// Returns the rows of a label that was split, and that is to be a label again, which nobody has answered since.
+    async fn asked_by_split(&self, set: &LabelSet, name: &str) -> Result<Rows, Failure> {
+        let split = set.find(name);
+        let Some(split) = split.filter(|label| matches!(label.state, LabelState::Split { .. })) else {
+            return Ok(Rows::default());
+        };
+        let mut after = set.clone();
+        after.add(name, "")?;
+        let mut rows = self.rows(&after, &Doubt::Label(&split.name)).await?;
+        let is_answered = |question: &Question| {
+            question.state == QuestionState::Asked
+                && question.votes.iter().any(|vote| vote.source.is_review())
+        };
+        self.leave_out(&mut rows, is_answered).await?;
+        Ok(rows)
     }
 
     async fn plan_refusal(&self, set: &LabelSet, name: &str) -> Result<Plan, Failure> {
         let mut again = self.rows(set, &Doubt::Proposed(name)).await?;
         self.leave_out_open(&mut again).await?;
         let text = format!(
-            "`{}` is proposed no more. {} that were answered by it will be asked again.",
+            "`{}` is proposed no more. Of the texts that were answered by it {} will be asked again.",
             name.trim(),
             texts(again.count())
         );
-        Ok(Plan { text, again })
+        Ok(Plan {
+            again,
+            ..Plan::without_questions(text)
+        })
     }
 
     /// Leaves out the texts that an earlier change asks about already: their open tasks follow the label set. Returns how
     /// many these are.
     async fn leave_out_open(&self, rows: &mut Rows) -> Result<usize, Failure> {
+        let is_open = |question: &Question| {
+            question.state == QuestionState::Asked && question.record.signal == Signal::Relabel
+        };
+        self.leave_out(rows, is_open).await
+    }
+
+    /// Leaves out the answers to some questions. Returns how many these are.
+    async fn leave_out(
+        &self,
+        rows: &mut Rows,
+        is_left_out: impl Fn(&Question) -> bool,
+    ) -> Result<usize, Failure> {
         let before = rows.answers.len();
         let answers = std::mem::take(&mut rows.answers);
         let asked: Vec<Option<Question>> = stream::iter(&answers)
@@ -129,12 +178,9 @@ impl Labels {
             .buffered(READS_AT_ONCE)
             .try_collect()
             .await?;
-        let is_open = |question: &Question| {
-            question.state == QuestionState::Asked && question.record.signal == Signal::Relabel
-        };
         let answers = answers.into_iter().zip(asked);
         rows.answers = answers
-            .filter(|(_, question)| !question.as_ref().is_some_and(is_open))
+            .filter(|(_, question)| !question.as_ref().is_some_and(&is_left_out))
             .map(|(record, _)| record)
             .collect();
         Ok(before - rows.answers.len())
@@ -151,10 +197,12 @@ fn name_of<'n>(set: &'n LabelSet, name: &'n str) -> &'n str {
 }
 
 fn left_out(name: &str, rows: &Rows) -> String {
-    let (answers, initial) = (rows.answers.len(), rows.initial.len());
+    let (answers, initial) = (
+        counted(rows.answers.len(), "answer"),
+        counted(rows.initial.len(), "row"),
+    );
     format!(
-        "`{name}` is no choice and no class any more: {answers} answers and {initial} rows of training files are left \
-         out."
+        "`{name}` is no choice and no class any more: {answers} and {initial} of training files are left out."
     )
 }
 

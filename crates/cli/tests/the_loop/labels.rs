@@ -235,6 +235,80 @@ async fn the_queue_asks_the_rows_of_a_split_label_again_from_the_least_to_the_mo
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_split_asks_is_asked_no_more_when_the_label_comes_back_but_for_what_was_answered() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let others = [
+        ("ComprehendClassificationScoreThreshold", "1"),
+        ("ItemsPerTask", "3"),
+    ];
+    let parameters = [&BY_HAND[..], &others].concat();
+    let stack = Stack::start(folder.path(), &rows[..24], &parameters).await;
+    stack.review(&rows[24..36], |label, _| label.to_owned()).await;
+    let sports = rows[..36].iter().filter(|(label, _)| label == "Sports").count();
+    let of_people = rows[24..36].iter().filter(|(label, _)| label == "Sports").count();
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    let review = stack.outputs.output("ReviewS3Bucket");
+    let waiting = async || {
+        let queue = stack
+            .s3
+            .list_objects_v2()
+            .bucket(review)
+            .prefix("human-review/queue/");
+        queue.send().await.expect("listed").contents().len()
+    };
+
+    let split = run(&["labels", "split", "Sports", "Ball games", "Racing", "--yes"]).await;
+    until(async || waiting().await == sports.div_ceil(3)).await;
+    let link = sign_in::create_link(&stack.outputs, "test")
+        .await
+        .expect("a link");
+    let mut reviewer = Reviewer::sign_in(&link).await.expect("signed in");
+    let answered = RefCell::new(0);
+    let answer = |_: &str, _: &str| {
+        *answered.borrow_mut() += 1;
+        Some("Racing".to_owned())
+    };
+    assert!(
+        reviewer.answer_next(answer).await.expect("the portal answers"),
+        "one page"
+    );
+    let answered = answered.into_inner();
+    until(async || {
+        exported_labels(folder.path())
+            .await
+            .values()
+            .any(|labels| labels == &["Racing"])
+    })
+    .await;
+    let (planned, plan) = run(&["labels", "add", "Sports", "--json"]).await;
+    let back = run(&["labels", "add", "Sports", "--yes"]).await;
+    until(async || waiting().await == 0).await;
+    let exported = run(&["export", "--format", "csv"]).await;
+    stack.stop().await;
+
+    let left = sports - answered;
+    assert!(split.0 && back.0 && !planned, "{split:?} {back:?}");
+    let said = format!("{left} texts that nobody has answered since will be asked no more");
+    assert!(
+        plan.contains(&said) && plan.contains(&format!("\"withdrawn\": {left}")),
+        "{plan}"
+    );
+    assert!(
+        back.1.contains(&format!("Asked no more: {left} texts.")),
+        "{}",
+        back.1
+    );
+    let counted = |label: &str| exported.1.lines().filter(|line| line.starts_with(label)).count();
+    assert_eq!(counted("Racing,"), answered, "an answer counts: {}", exported.1);
+    assert!(
+        counted("Sports,") >= of_people.saturating_sub(answered),
+        "{}",
+        exported.1
+    );
+}
+
 /// Answers everything that is asked: what was `Sports` is `Racing` now.
 async fn answer_all(stack: &Stack, rows: &[(String, String)]) {
     let labels: BTreeMap<String, &str> = rows

@@ -84,7 +84,8 @@ impl Spellings {
                 let others: Vec<String> = others
                     .map(|(spelling, count)| format!("{} ({count})", shown(spelling)))
                     .collect();
-                joined.push(format!("{} is read as {}", others.join(", "), shown(most)));
+                let are = if others.len() == 1 { "is" } else { "are" };
+                joined.push(format!("{} {are} read as {}", others.join(", "), shown(most)));
             }
             chosen.insert(key, most.clone());
         }

@@ -138,7 +138,11 @@ pub fn unknown_field(name: &str, known: &[Known]) -> InvalidFeedback {
     let shown = if !name.is_empty() && name.chars().count() <= MAX_SHOWN_NAME && name.chars().all(is_name) {
         format!("`{name}`")
     } else {
-        format!("with a name of {} bytes", name.len())
+        format!(
+            "with a name of {} {}",
+            name.len(),
+            if name.len() == 1 { "byte" } else { "bytes" }
+        )
     };
     let advice = match meant(name, known) {
         Some(field) => format!("did you mean `{field}`?"),

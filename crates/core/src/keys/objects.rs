@@ -32,7 +32,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         key: "asked/<human loop>.json",
         bucket: Feedback,
         writers: &[A2I_TRIGGER, LABEL_COLLECTION],
-        readers: &[LABEL_COLLECTION],
+        readers: &[A2I_TRIGGER, LABEL_COLLECTION],
         shape: "JSON: HumanLoopInput",
         lifetime: UntilDone,
         description: "What a human loop that is not done with asks.",
@@ -197,7 +197,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[A2I_TRIGGER],
         shape: "JSON Lines: FeedbackRecord",
         lifetime: Kept,
-        description: "Texts that a change of the label set asks again.",
+        description: "Texts that a change of the label set asks again, or, as `withdrawn-<change>`, no more.",
     },
     ObjectKind {
         key: "feedback/released/<human loop>-<record>-<part>.jsonl",
@@ -304,7 +304,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[Operator, LABEL_COLLECTION],
         shape: "JSON Lines: FeedbackRecord",
         lifetime: UntilDone,
-        description: "What a change of the label set that is being made will ask again.",
+        description: "What a change of the label set that is being made will ask again, or no more.",
     },
     ObjectKind {
         key: "relabel/<change>.json",
@@ -485,6 +485,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "JSON: Member",
         lifetime: Kept,
         description: "Somebody who may sign in: name, role, and whether they are paused.",
+    },
+    ObjectKind {
+        key: "human-review/template-trial.json",
+        bucket: Review,
+        writers: &[HUMAN_REVIEW],
+        readers: &[HUMAN_REVIEW, Operator],
+        shape: "JSON: TemplateTrial",
+        lifetime: Kept,
+        description: "What the trial of the worker task template in use found.",
     },
     ObjectKind {
         key: "human-review/ui-templates/<hash>.html",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     consolidation::{Consensus, DecidedBy, last_vote_of_each_worker},
-    human_loop::{Answer, MAX_ROUNDS},
+    human_loop::{Answer, LoopName, MAX_ROUNDS},
     label_key::label_key,
     vote::{Vote, VoteSource},
 };
@@ -75,6 +75,9 @@ pub struct Question {
     /// Times that it was opened again after an answer.
     #[serde(default)]
     pub reopened: u8,
+    /// What reviewers answered before a change of the label set put it in doubt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_doubt: Vec<Vote>,
 }
 
 /// What a vote of a user does to a question.
@@ -151,6 +154,7 @@ impl Question {
             consensus: None,
             decided_by: None,
             reopened: 0,
+            in_doubt: Vec::new(),
         }
     }
 
@@ -310,6 +314,43 @@ impl Question {
         self.votes
             .iter()
             .any(|vote| !is_own(vote) && !predicted(&vote.answer))
+    }
+
+    /// Takes back what a change of the label set asked anew, since a later change has taken the doubt away: what people
+    /// answered before is the answer again, by the names that `use_own_names` gives; without one it is withdrawn as of `at`.
+    /// Returns the loop that asks it no more, or that none does yet; `None` where it stays as it is, since somebody has
+    /// answered or something else asks.
+    pub fn restore(
+        &mut self,
+        use_own_names: impl FnOnce(&mut Vec<Vote>),
+        at: &str,
+    ) -> Option<Option<String>> {
+        let is_reviewed = self.votes.iter().any(|vote| vote.source.is_review());
+        if self.state != State::Asked || self.record.signal != Signal::Relabel || is_reviewed {
+            return None;
+        }
+        let in_doubt = std::mem::take(&mut self.in_doubt);
+        self.add(&in_doubt);
+        use_own_names(&mut self.votes);
+        self.answer_with(&[]);
+        if self.state != State::Answered {
+            self.state = State::Withdrawn;
+            at.clone_into(&mut self.record.received_at);
+        }
+        Some(self.human_loop.take())
+    }
+
+    /// Returns whether the page of a loop is to leave the text out: it was taken back, or another loop asks it by now.
+    pub fn is_taken_off(&self, human_loop: &str) -> bool {
+        let was_taken_back = self.human_loop.is_none() && self.first_loop.is_some();
+        self.state == State::Withdrawn || was_taken_back || self.is_asked_elsewhere(human_loop)
+    }
+
+    /// Returns whether another loop than this, or than a further round or a repetition of it, asks the question by now.
+    pub fn is_asked_elsewhere(&self, human_loop: &str) -> bool {
+        let first = |name: &str| LoopName::parse(name).map(|name| name.first().to_owned());
+        let latest = self.human_loop.as_deref().and_then(first);
+        latest.is_some() && latest != first(human_loop)
     }
 
     /// Takes the complaint back, and with it what its user held right, however often they said it.

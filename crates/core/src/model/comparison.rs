@@ -133,6 +133,33 @@ impl Decision {
         challenger: &Candidate<'_>,
         problems: &[Problem],
     ) -> Self {
+        Self::decide(
+            policy,
+            champion.ok_or("there is no champion yet"),
+            challenger,
+            problems,
+        )
+    }
+
+    /// Decides as [`Decision::make`] does where the champion cannot be measured, and says why. Whether the challenger is good
+    /// for anything, another rule is to say.
+    pub fn without_champion(
+        policy: SelectionPolicy,
+        why: &str,
+        challenger: &Candidate<'_>,
+        problems: &[Problem],
+    ) -> Self {
+        Self::decide(policy, Err(why), challenger, problems)
+    }
+
+    fn decide(
+        policy: SelectionPolicy,
+        champion: Result<&Candidate<'_>, &str>,
+        challenger: &Candidate<'_>,
+        problems: &[Problem],
+    ) -> Self {
+        let why_not = champion.err();
+        let champion = champion.ok();
         let mut decision = Self {
             deploy: false,
             reasons: Vec::new(),
@@ -155,7 +182,7 @@ impl Decision {
             ),
         }
         match champion {
-            None => decision.reason(true, "there is no champion yet".into()),
+            None => decision.reason(true, why_not.unwrap_or_default().to_owned()),
             Some(champion) => decision.compare(champion, challenger),
         }
         decision.deploy = decision.reasons.iter().all(|reason| reason.in_favour);

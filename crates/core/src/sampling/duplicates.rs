@@ -117,6 +117,12 @@ struct Tags {
     after: String,
 }
 
+/// Returns whether brackets hold a name: `(Agency)`, and not a remark, as `(resolved)` or `(just kidding)`.
+fn is_written_as_a_name(brackets: &str) -> bool {
+    let first = brackets.chars().find(|c| c.is_alphabetic());
+    first.is_none_or(|first| !first.is_lowercase())
+}
+
 impl Tags {
     fn of(text: &str) -> Self {
         let text = text.trim();
@@ -132,7 +138,10 @@ impl Tags {
         };
         Self {
             before: before.map(normal_form).unwrap_or_default(),
-            after: after.map(|start| normal_form(&text[start..])).unwrap_or_default(),
+            after: after
+                .filter(|start| is_written_as_a_name(&text[*start..]))
+                .map(|start| normal_form(&text[start..]))
+                .unwrap_or_default(),
         }
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{LoopError, Loops};
+use super::{LoopError, Loops, Version};
 use crate::human_loop::{HumanLoop, Refusal, Worker};
 use crate::output::{Answer, correction_key, corrections_of, output_document};
 
@@ -36,11 +36,12 @@ impl Loops {
     /// then the answer was not taken.
     pub async fn answer(
         &self,
-        human_loop: &HumanLoop,
+        read: Version,
         worker: &Worker,
         given: Given,
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
+        let human_loop = &read.0.clone();
         let (name, id) = (human_loop.name.as_str(), human_loop.id.as_str());
         let opened = human_loop.accepted_at(&worker.id).unwrap_or(now);
         let shown = given.spent.and_then(|spent| now.checked_sub_signed(spent));
@@ -63,15 +64,15 @@ impl Loops {
         let answer_id = Uuid::new_v4().simple().to_string();
         self.records.put_answer(id, &answer_id, &answer).await?;
         let noted = self
-            .change(name, now, |current| {
+            .change_from(Some(read), name, now, |current| {
                 if current.id != id {
                     return Err(LoopError::NotFound);
                 }
                 Ok(current.answer(&worker.id, &answer_id, now)?)
             })
             .await;
-        match noted {
-            Ok(_) => {}
+        let written = match noted {
+            Ok((human_loop, etag)) => etag.map(|etag| (human_loop, etag)),
             // A second click, or another reviewer, was faster.
             Err(LoopError::Refused(Refusal::Answered | Refusal::Closed)) => {
                 let human_loop = self.find(name, now).await?;
@@ -82,8 +83,9 @@ impl Loops {
                 return Err(LoopError::Refused(Refusal::Closed));
             }
             Err(error) => return Err(error),
-        }
-        self.settle(name, now).await
+        };
+        let at_hand = [(answer_id.as_str(), &answer)];
+        self.settle(name, written, &at_hand, now).await
     }
 
     /// Replaces a reviewer's own answer, unless it says the same.
@@ -135,7 +137,7 @@ impl Loops {
         if let Some(mut correction) = self.latest_correction(human_loop, &prefix).await? {
             return Ok(Some(correction["humanAnswers"][0]["answerContent"].take()));
         }
-        let answers = self.records.answers(human_loop).await?;
+        let answers = self.records.answers(human_loop, &[]).await?;
         let own = answers.into_iter().find(|answer| answer.worker.id == worker_id);
         Ok(own.map(|answer| answer.content))
     }

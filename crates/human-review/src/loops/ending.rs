@@ -2,10 +2,12 @@
 
 use active_learning_aws::bucket::Replaced;
 use chrono::{DateTime, Utc};
+use futures::future::join;
 
 use super::{LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
 use crate::human_loop::{Due, HumanLoop, Status};
 use crate::marks::Mark;
+use crate::output::Answer;
 use crate::status_events::StatusEvents;
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
@@ -43,20 +45,22 @@ impl Loops {
         }
     }
 
-    /// Carries out what is due of this version of a loop; without anything that is done.
+    /// Carries out what is due of this version of a loop; without anything that is done. Some of its answers may be at
+    /// hand, by their ids.
     pub(super) async fn carry_out(
         &self,
         mut human_loop: HumanLoop,
         etag: &str,
+        at_hand: &[(&str, &Answer)],
         now: DateTime<Utc>,
     ) -> Result<Replaced, LoopError> {
         human_loop.status = match human_loop.due(now) {
-            None => return Ok(Replaced::Written),
+            None => return Ok(Replaced::Written { etag: None }),
             Some(Due::Expire) => Status::Failed,
             Some(Due::Stop) => Status::Stopped,
             Some(Due::Complete) => Status::Completed,
         };
-        match self.write_output(&human_loop).await {
+        match self.write_output(&human_loop, at_hand).await {
             Err(LoopError::Output { uri, reason }) => {
                 human_loop.status = Status::Failed;
                 human_loop.failure = Some(format!("The output cannot be written to {uri}: {reason}."));
@@ -65,11 +69,14 @@ impl Loops {
         }
         human_loop.leases.clear();
         let replaced = self.records.replace_loop(&human_loop, etag).await?;
-        if replaced == Replaced::Written {
-            if let Some(events) = &self.status_events {
-                events.tell(&self.flow_definition_arn, &human_loop).await;
-            }
-            self.records.remove_from_queue(&human_loop).await?;
+        if replaced.is_written() {
+            let tell = async {
+                if let Some(events) = &self.status_events {
+                    events.tell(&self.flow_definition_arn, &human_loop).await;
+                }
+            };
+            let ((), removed) = join(tell, self.records.remove_from_queue(&human_loop)).await;
+            removed?;
         }
         Ok(replaced)
     }

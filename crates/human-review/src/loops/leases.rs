@@ -27,10 +27,12 @@ impl Loops {
         worker: &Worker,
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
-        self.change_from(known, name, now, |human_loop| {
-            Ok(human_loop.take(&worker.id, now, human_loop.time_limit(&self.rules))?)
-        })
-        .await
+        let (human_loop, _) = self
+            .change_from(known, name, now, |human_loop| {
+                Ok(human_loop.take(&worker.id, now, human_loop.time_limit(&self.rules))?)
+            })
+            .await?;
+        Ok(human_loop)
     }
 
     /// Gives a loop back; it comes last in this reviewer's queue from now on.

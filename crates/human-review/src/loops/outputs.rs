@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{LoopError, Loops};
 use crate::human_loop::{HumanLoop, Status};
-use crate::output::{output_document, output_key};
+use crate::output::{Answer, output_document, output_key};
 
 /// S3's codes that say that an output will not be taken later either.
 const DEFINITE: [&str; 4] = [
@@ -60,12 +60,16 @@ impl Loops {
 
     /// Writes the answers of a loop that ends; those so far where it expired or was stopped before all were
     /// in. An answer that was taken is a vote.
-    pub(super) async fn write_output(&self, human_loop: &HumanLoop) -> Result<(), LoopError> {
+    pub(super) async fn write_output(
+        &self,
+        human_loop: &HumanLoop,
+        at_hand: &[(&str, &Answer)],
+    ) -> Result<(), LoopError> {
         if human_loop.answers.is_empty() {
             return Ok(());
         }
         let input = self.input(human_loop).await?;
-        let answers = self.records.answers(human_loop).await?;
+        let answers = self.records.answers(human_loop, at_hand).await?;
         let flow = human_loop.flow_arn(&self.flow_definition_arn);
         let document = output_document(flow, &human_loop.name, input, &answers);
         let key = output_key(&self.flow_definition_arn, human_loop);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use active_learning_aws::{metrics, overview::first_model};
 use chrono::Duration;
+use futures::future::join;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -16,18 +17,16 @@ use crate::blind::mark_blind;
 use crate::choices::shown_input;
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::{Shown, is_version};
-use crate::human_loop::{HumanLoop, Refusal, Worker};
+use crate::human_loop::{HumanLoop, Worker};
 use crate::loops::{Given, LoopError, Wish};
 use crate::not_in_use::not_in_use;
 use crate::pages::{TaskPage, document, page, redirect};
 use crate::remarks::{Remark, Remarks};
 use crate::session::Claims;
-use crate::suggestions::show_suggestions;
+use crate::suggestions::{leave_out_withdrawn, notice_of_withdrawn, show_questions};
 use crate::task_template::{NO_NONCE, TaskTemplate};
 use crate::trial::{Trial, check_answer, with_marks};
 
-/// Longest reason of a skip that is kept, in characters.
-const MAX_REASON_CHARS: usize = 500;
 /// Longest time that a page may say it has shown a task.
 const MAX_SPENT_SECONDS: f64 = 86_400.0;
 
@@ -50,7 +49,7 @@ impl Portal<'_> {
         self.go_on(request, worker, true, &without).await
     }
 
-    async fn go_on(
+    pub(super) async fn go_on(
         &self,
         request: &HttpRequest,
         worker: &Worker,
@@ -176,7 +175,7 @@ impl Portal<'_> {
         })
     }
 
-    fn lease_seconds(&self, human_loop: &HumanLoop, worker: &Worker) -> Option<i64> {
+    pub(super) fn lease_seconds(&self, human_loop: &HumanLoop, worker: &Worker) -> Option<i64> {
         let end = human_loop.lease_expires_at(&worker.id)?;
         Some((end - self.now).num_seconds().max(0))
     }
@@ -232,8 +231,16 @@ impl Portal<'_> {
     async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<(String, Trial), PortalError> {
         let mut input = self.shown(human_loop).await?;
         let set = self.label_sets.current().await?;
-        show_suggestions(&mut input, self.feedback, set.as_deref()).await;
-        Ok(self.template_of(human_loop).render(&input, nonce).await?)
+        show_questions(&mut input, &human_loop.name, self.feedback, set.as_deref()).await;
+        let template = self.template_of(human_loop);
+        if template.is_shipped() {
+            leave_out_withdrawn(&mut input);
+            return Ok(template.render(&input, nonce).await?);
+        }
+        // Fields of other pages may name the items by number: all of them stay.
+        let (html, mut trial) = template.render(&input, nonce).await?;
+        trial.notices.extend(notice_of_withdrawn(&input));
+        Ok((html, trial))
     }
 
     pub(super) async fn submit(
@@ -243,7 +250,8 @@ impl Portal<'_> {
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(form.get("portal:loop"))?;
-        let human_loop = self.loops.find(name, self.now).await?;
+        let read = self.loops.find_version(name, self.now).await?;
+        let human_loop = read.0.clone();
         if form.get("portal:loop-id") != Some(&human_loop.id) {
             return Err(LoopError::NotFound.into());
         }
@@ -266,25 +274,33 @@ impl Portal<'_> {
 
         let remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
         let given = self.given(request, form, Value::Object(answer));
-        self.loops.answer(&human_loop, worker, given, self.now).await?;
+        self.loops.answer(read, worker, given, self.now).await?;
         metrics::count("human-review", &[("Submitted", 1)]);
         if let Err(error) = Remarks(self.bucket).note(remarks).await {
             // They are stored with the answer: what is missing is their place in the operator's list.
             tracing::warn!(%error, "remarks are missing from the newest");
         }
-        let done = match self.histories().note(worker, &human_loop, self.now).await {
+        let done_today = self.note_in_history(worker, &human_loop);
+        if !request.wants_json() {
+            done_today.await;
+            return Ok(redirect("next"));
+        }
+        let (done_today, next) = join(done_today, self.next_members(form, worker, true)).await;
+        let mut saved = json!({ "saved": true, "doneToday": done_today });
+        add(&mut saved, next);
+        Ok(document(200, &saved))
+    }
+
+    /// Notes an answer in its reviewer's history; returns how many they gave today, where that can be told.
+    async fn note_in_history(&self, worker: &Worker, human_loop: &HumanLoop) -> Option<u32> {
+        match self.histories().note(worker, human_loop, self.now).await {
             Ok(history) => Some(history.done_on(self.now)),
             Err(error) => {
                 // The answer is stored: that it is missing from the last ten is no reason to say it is not.
                 tracing::warn!(%error, "an answer is missing from its reviewer's history");
                 None
             }
-        };
-        if !request.wants_json() {
-            return Ok(redirect("next"));
         }
-        let saved = json!({ "saved": true, "doneToday": done });
-        Ok(self.with_next(saved, form, worker, true).await)
     }
 
     fn given(&self, request: &HttpRequest, form: &BTreeMap<String, String>, content: Value) -> Given {
@@ -300,17 +316,16 @@ impl Portal<'_> {
         }
     }
 
-    /// Adds the next task to what a step answers; what is done stays done where there is trouble with the
-    /// next.
-    async fn with_next(
+    /// Returns the next task as what a step answers has it, if it is wanted; what is done stays done where there is
+    /// trouble with the next.
+    pub(super) async fn next_members(
         &self,
-        mut done: Value,
         form: &BTreeMap<String, String>,
         worker: &Worker,
         skipped_too: bool,
-    ) -> HttpReply {
+    ) -> Value {
         if form.get("portal:next").is_some_and(|wanted| wanted == "no") {
-            return document(200, &done);
+            return json!({});
         }
         let without = names(form.get("portal:without"));
         let wish = Wish {
@@ -318,74 +333,22 @@ impl Portal<'_> {
             without: &without,
         };
         match self.next_document(worker, wish).await {
-            Ok(next) => {
-                for name in ["next", "waiting", "hasMore"] {
-                    done[name] = next[name].clone();
-                }
-            }
+            Ok(next) => next,
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "the next task cannot be had"
                 );
-                done["nextFailed"] = json!(true);
+                json!({ "nextFailed": true })
             }
         }
-        document(200, &done)
     }
+}
 
-    /// Gives the task back and goes to one that this reviewer has not skipped.
-    pub(super) async fn release(
-        &self,
-        request: &HttpRequest,
-        form: &BTreeMap<String, String>,
-        worker: &Worker,
-    ) -> Result<HttpReply, PortalError> {
-        let name = checked_name(form.get("portal:loop"))?;
-        let reason = form.get("portal:reason").map(|reason| reason.trim());
-        let reason = reason.filter(|reason| !reason.is_empty());
-        let reason: Option<String> = reason.map(|reason| reason.chars().take(MAX_REASON_CHARS).collect());
-        match self
-            .loops
-            .release(name, worker, reason.as_deref(), self.now)
-            .await
-        {
-            Ok(()) => metrics::count("human-review", &[("Skipped", 1)]),
-            Err(LoopError::NotFound) => {}
-            Err(error) => return Err(error.into()),
-        }
-        if request.wants_json() {
-            let skipped = json!({ "skipped": true });
-            return Ok(self.with_next(skipped, form, worker, false).await);
-        }
-        self.go_on(request, worker, false, &[]).await
-    }
-
-    /// Lets the reviewer's lease run from now on.
-    pub(super) async fn renew(
-        &self,
-        form: &BTreeMap<String, String>,
-        worker: &Worker,
-    ) -> Result<HttpReply, PortalError> {
-        let name = checked_name(form.get("portal:loop"))?;
-        let renewed = self.loops.renew(name, worker, self.now).await;
-        if let Err(LoopError::Refused(Refusal::Held)) = &renewed {
-            metrics::count("human-review", &[("LeaseLost", 1)]);
-        }
-        let human_loop = renewed?;
-        let lease = json!({ "leaseSeconds": self.lease_seconds(&human_loop, worker) });
-        Ok(document(200, &lease))
-    }
-
-    /// Takes back a task that lay ready for the reviewer and that they have not seen.
-    pub(super) async fn give_back(
-        &self,
-        form: &BTreeMap<String, String>,
-        worker: &Worker,
-    ) -> Result<HttpReply, PortalError> {
-        let name = checked_name(form.get("portal:loop"))?;
-        self.loops.give_back(name, worker, self.now).await?;
-        Ok(document(200, &json!({ "givenBack": true })))
+/// Adds the members of one object to another.
+pub(super) fn add(object: &mut Value, members: Value) {
+    if let (Some(object), Value::Object(members)) = (object.as_object_mut(), members) {
+        object.extend(members);
     }
 }
 

@@ -77,6 +77,7 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
             ("WORKER_TASK_TEMPLATE_KEY", ""),
             ("ALLOWED_NETWORKS", "203.0.113.0/24"),
             ("BLIND_SHARE", "0.25"),
+            ("ITEMS_PER_TASK", "10"),
             ("SEVERAL_LABELS", "false"),
         ])
     };

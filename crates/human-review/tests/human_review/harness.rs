@@ -41,6 +41,7 @@ pub fn config() -> Config {
         task_time_limit_seconds: 600,
         show_rules: human_review::portal::ShowRules::default(),
         allowed_networks: Default::default(),
+        items_per_task: 2,
         template_key: String::new(),
     }
 }

@@ -1,6 +1,13 @@
 //! Pages and inputs that are not ours: what cannot be read is seen at once.
 
-use active_learning_core::{feedback::FeedbackRecord, keys, labels::label_set::LabelSet};
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    keys,
+    labels::{
+        label_set::LabelSet,
+        question::{Question, State},
+    },
+};
 use serde_json::{Value, json};
 
 use crate::harness::{FEEDBACK_BUCKET, Reply, Review, TRAINING_BUCKET, config, two_items};
@@ -32,6 +39,10 @@ async fn an_input_of_which_a_page_would_show_nothing_is_refused_at_its_start() {
         let refused = message(&shipped.start("tc-1", &input).await);
         assert!(refused.contains("it is empty"), "{refused}");
     }
+    let mut twice = two_items();
+    twice["comprehendPredictions"][1]["id"] = json!("r-2");
+    let refused = message(&shipped.start("tc-1", &twice).await);
+    assert!(refused.contains("have the same id"), "{refused}");
     let only_labels = json!({ "labels": ["World"], "rowCount": 1 });
     let refused = message(&shipped.start("tc-1", &only_labels).await);
     assert!(refused.contains("it is empty"), "{refused}");
@@ -106,6 +117,41 @@ async fn a_page_whose_answer_could_not_be_matched_says_so_and_has_no_submit() {
     );
     assert!(!task.body().contains("action=\"submit\""), "{}", task.body());
     assert_eq!(review.status("tc-1").await, "InProgress");
+}
+
+#[tokio::test]
+async fn a_text_that_was_taken_back_is_left_out_of_our_page_and_told_on_others() {
+    let line = json!({"classifier": "news", "utterance": "Cup final tonight", "source": "explicit-api", "signal": "dislike"});
+    let record = FeedbackRecord::parse(line.to_string().as_bytes()).expect("a record");
+    let mut input = two_items();
+    input["comprehendPredictions"][1]["id"] = json!(record.id);
+    let mut question = Question::asked(record, "tc-1", 2);
+    question.state = State::Withdrawn;
+    let numbered = "{% for item in task.input.comprehendPredictions %}<p>{{ item.utterance }}</p>\
+        <select name=\"item-{{ forloop.index }}\"><option>World<option>Sports<option>Business</select>{% endfor %}";
+    let mut pages = Vec::new();
+
+    for review in [Review::new(), review_with(numbered).await] {
+        let key = keys::question(&question.record.id);
+        let put = review.s3.put_object().bucket(FEEDBACK_BUCKET).key(key);
+        let put = put.body(question.to_json().into()).send().await;
+        put.expect("stored");
+        review.start("tc-1", &input).await;
+        let ann = review.sign_in("ann").await;
+        let task = ann.open("tc-1").await;
+        let answer = json!({"r-2": "World", "item-1": "World"});
+        pages.push((task.body().to_owned(), ann.submit(&task, &answer).await.status()));
+    }
+
+    let [(ours, submitted), (other, submitted_other)] = &pages[..] else {
+        unreachable!("two pages")
+    };
+    assert!(ours.contains("Rates rise again") && !ours.contains("Cup final tonight"));
+    assert!(
+        other.contains("Cup final tonight") && other.contains("need no answer: 2."),
+        "{other}"
+    );
+    assert_eq!((*submitted, *submitted_other), (303, 303));
 }
 
 #[tokio::test]
@@ -219,6 +265,37 @@ async fn a_template_is_tried_when_it_is_put_in_place() {
             .is_some_and(|notice| notice.contains("1, 2")),
         "{fails}"
     );
+}
+
+#[tokio::test]
+async fn a_template_that_is_replaced_is_tried_by_the_next_look_and_told_to_the_operator() {
+    let good = "{% for item in task.input.comprehendPredictions %}<input name=\"label_{{ forloop.index }}\">{% endfor %}";
+    let review = review_with(good).await;
+    let admin = review.sign_in_admin("ada").await;
+    let look = async || {
+        review.handle(json!({ "operation": "measure" })).await;
+        let trial: Value = serde_json::from_str(&review.object(keys::TEMPLATE_TRIAL).await).expect("JSON");
+        let page = admin.get("overview").await;
+        (trial, page.body().contains("its pages have no Submit"))
+    };
+
+    let (first, told_first) = look().await;
+    review.wait(chrono::Duration::minutes(5));
+    let (same, _) = look().await;
+    review.put(KEY, "<input name=topic>").await;
+    let (replaced, told) = look().await;
+    review.remove(KEY).await;
+    let (removed, _) = look().await;
+
+    assert_eq!((&first["works"], told_first), (&json!(true), false));
+    assert_eq!(same, first, "what was tried is not tried again");
+    assert_eq!((&replaced["works"], told), (&json!(false), true), "{replaced}");
+    assert!(
+        replaced["notices"][0]
+            .as_str()
+            .is_some_and(|notice| notice.contains("1, 2"))
+    );
+    assert!(removed.to_string().contains("is not in the bucket"), "{removed}");
 }
 
 #[tokio::test]

@@ -90,6 +90,43 @@ async fn a_user_who_is_contradicted_does_not_veto_the_only_reviewer() {
 }
 
 #[tokio::test]
+async fn what_a_page_left_out_since_it_was_taken_back_or_is_asked_elsewhere_is_neither_labelled_nor_asked_again()
+ {
+    let services = Services::start();
+    let asked = input();
+    let record = |place: usize| {
+        let line = asked["comprehendPredictions"][place].to_string();
+        FeedbackRecord::parse(line.as_bytes()).expect("a record")
+    };
+    let elsewhere = format!("review-{}", "0".repeat(40));
+    let mut withdrawn = Question::asked(record(0), LOOP, 3);
+    withdrawn.state = State::Withdrawn;
+    let moved = Question::asked(record(1), &elsewhere, 1);
+    for question in [&withdrawn, &moved] {
+        services
+            .put(FEEDBACK, &keys::question(&question.record.id), question.to_json())
+            .await;
+    }
+    let mut answers = vec!["World"; asked["comprehendPredictions"].as_array().expect("items").len()];
+    let mut output: Value =
+        serde_json::from_str(&output(LOOP, &asked.to_string(), &[("w1", 1, &answers)])).expect("JSON");
+    for question in [&withdrawn, &moved] {
+        let content = output["humanAnswers"][0]["answerContent"].as_object_mut();
+        content.expect("an object").remove(&question.record.id);
+    }
+
+    services.answered(LOOP, output.to_string()).await;
+
+    answers.truncate(answers.len() - 2);
+    assert_eq!(services.labelled(LOOP).await.len(), answers.len());
+    assert!(services.review.loops().is_empty() && services.open().await.is_empty());
+    for question in [withdrawn, moved] {
+        let kept = services.get(FEEDBACK, &keys::question(&question.record.id)).await;
+        assert_eq!(Question::parse(kept.as_bytes()), Some(question));
+    }
+}
+
+#[tokio::test]
 async fn a_further_round_asks_one_more_and_nobody_who_has_answered() {
     let services = Services::start();
 

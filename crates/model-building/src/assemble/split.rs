@@ -116,7 +116,7 @@ impl Split {
             lists.trained.push(key);
         }
         match bucket.replace_document(KEY, self.etag.as_deref(), &lists).await? {
-            Replaced::Written => Ok(()),
+            Replaced::Written { .. } => Ok(()),
             Replaced::Changed => Err(AssembleError::Busy),
         }
     }

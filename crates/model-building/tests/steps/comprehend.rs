@@ -22,12 +22,16 @@ pub struct State {
     pub models: BTreeMap<String, (String, Option<String>)>,
     /// `Mode` of models, by ARN.
     pub modes: BTreeMap<String, String>,
-    /// Share of texts, in percent, that a model has wrong, by ARN; 0 if it is not here.
+    /// Share of texts, in percent, that a model has wrong, by ARN.
     pub wrong: BTreeMap<String, u64>,
+    /// That of other models.
+    pub wrong_of_new: u64,
     /// What becomes of a training.
     pub training: Option<(&'static str, &'static str)>,
     /// Why evaluation jobs fail.
     pub job_failure: Option<&'static str>,
+    /// Models whose evaluation jobs alone fail, by ARN, with the reason.
+    pub unusable: BTreeMap<String, &'static str>,
     /// Lines that a job leaves out of its output.
     pub lines_left_out: usize,
     /// Why an update of the endpoint fails.
@@ -36,7 +40,7 @@ pub struct State {
     pub lies: bool,
     /// Codes with which the next calls of an operation are refused.
     pub refusals: Vec<(&'static str, &'static str)>,
-    jobs: BTreeMap<String, String>,
+    jobs: BTreeMap<String, (String, String)>,
     /// All calls: operation and request.
     pub calls: Vec<(String, Value)>,
 }
@@ -106,7 +110,7 @@ impl Comprehend {
         let (wrong, left_out) = {
             let state = self.state();
             (
-                state.wrong.get(model).copied().unwrap_or_default(),
+                state.wrong.get(model).copied().unwrap_or(state.wrong_of_new),
                 state.lines_left_out,
             )
         };
@@ -215,26 +219,24 @@ impl State {
             "StartDocumentClassificationJob" => {
                 let id = text("ClientRequestToken");
                 let output = format!("s3://{BUCKET}/{}", output_key(&request));
-                self.jobs.insert(id.clone(), output);
+                let model = text("DocumentClassifierArn");
+                self.jobs.insert(id.clone(), (model, output));
                 Ok(json!({"JobId": id, "JobStatus": "SUBMITTED"}))
             }
             "DescribeDocumentClassificationJob" => {
                 let id = text("JobId");
-                let output = self.jobs.get(&id).ok_or_else(missing)?;
-                let status = if self.job_failure.is_some() {
-                    "FAILED"
-                } else {
-                    "COMPLETED"
-                };
+                let (model, output) = self.jobs.get(&id).ok_or_else(missing)?;
+                let failure = self.job_failure.or(self.unusable.get(model).copied());
+                let status = if failure.is_some() { "FAILED" } else { "COMPLETED" };
                 Ok(json!({"DocumentClassificationJobProperties": {
-                    "JobId": id, "JobStatus": status, "Message": self.job_failure,
+                    "JobId": id, "JobStatus": status, "Message": failure,
                     "OutputDataConfig": {"S3Uri": output},
                 }}))
             }
             "ClassifyDocument" => {
                 let endpoint = self.endpoint.as_ref().ok_or_else(missing)?;
                 let model = endpoint["ModelArn"].as_str().unwrap_or_default();
-                let wrong = self.wrong.get(model).copied().unwrap_or_default();
+                let wrong = self.wrong.get(model).copied().unwrap_or(self.wrong_of_new);
                 let wrong = if self.lies { 100 - wrong } else { wrong };
                 Ok(json!({"Classes": classes(&text("Text"), wrong)}))
             }

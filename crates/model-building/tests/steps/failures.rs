@@ -1,7 +1,7 @@
 //! Whatever goes wrong: the champion serves, the record says why, the lock is given back.
 
 use model_building::{BuildRecord, Outcome};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     walk::{End, Walk},
@@ -59,6 +59,43 @@ async fn an_evaluation_that_fails_says_why() {
     let end = Walk::new(&world, "first").build().await;
 
     fails(&world, &end, "failed: CLASSIFIER_INVALID_INPUT: no access").await;
+}
+
+#[tokio::test]
+async fn a_champion_that_cannot_be_loaded_is_replaced_by_a_model_better_than_a_guess_and_only_by_such() {
+    let reason = "the model cannot be loaded: the model was trained with text encoder a, in use is b";
+    let mut ends = Vec::new();
+    for (name, wrong) in [("good", 10), ("bad", 95)] {
+        let world = World::new().await;
+        world.comprehend.state().unusable = [(champion(), reason)].into();
+        world.comprehend.state().wrong_of_new = wrong;
+
+        let end = Walk::new(&world, name).build().await;
+        let decision: Value = world
+            .read(&format!("builds/{name}/decision.json"))
+            .await
+            .expect("a decision");
+        ends.push((end.build["status"].clone(), decision.to_string()));
+    }
+
+    let [(good, said), (bad, said_of_bad)] = &ends[..] else {
+        unreachable!("two builds")
+    };
+    assert_eq!(
+        (good, bad),
+        (&json!("deployed"), &json!("refused")),
+        "{said} {said_of_bad}"
+    );
+    for said in [said, said_of_bad] {
+        assert!(
+            said.contains("could not be compared: the model cannot be loaded"),
+            "{said}"
+        );
+        assert!(
+            said.contains("on the held-out rows") && said.contains("with the commonest label"),
+            "{said}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ async fn what_cannot_be_trained_ends_in_error_with_the_reason() {
         ),
         (
             json!({"InputDataConfig": {"S3Uri": uri("one.csv")}}),
-            "the training data cannot be used: the file has 1 different labels, at least two are needed",
+            "the training data cannot be used: the file has 1 different label, at least two are needed",
         ),
         (
             json!({"InputDataConfig": {"S3Uri": uri("pets.csv"), "TestS3Uri": uri("one.csv")}}),

@@ -99,7 +99,7 @@ fn texts_alone_below_a_header_of_a_ticket_system_are_texts_without_labels() {
 #[test]
 fn it_is_said_that_the_first_line_was_read_as_a_row_or_as_names_by_what_is_below() {
     let row = import(table("0;Yet another text;login", &["N", TEXT, "LABEL"]));
-    let names = import(table("azon.;szöveg;címke", &["N", TEXT, "LABEL"]));
+    let names = import(table("tunn.;sõnum;silt", &["N", TEXT, "LABEL"]));
     let text = import(
         "Wunsch\nIch möchte gern eine Rechnung\nMein Paket ist noch nicht da\nIch kann nicht hinein\n",
     );

@@ -76,7 +76,7 @@ fn fewer_than_two_labels_are_refused() {
     );
     assert_eq!(
         refusal("a,one\na,two\n"),
-        "the file has 1 different labels, at least two are needed"
+        "the file has 1 different label, at least two are needed"
     );
 }
 
@@ -95,7 +95,7 @@ fn more_labels_than_are_supported_are_refused() {
         .map(|row| format!("label {},text number {row}\n", row % 1_001))
         .collect();
 
-    assert!(refusal(csv).starts_with("the file has 1001 different labels, at most 1000"));
+    assert!(refusal(csv).starts_with("the file has 1001 different label, at most 1000"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Whether the first line of a training file names its columns, and which is first.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// Rows that are needed to tell a header line by what is below it.
 const MIN_ROWS_BELOW_HEADER: usize = 2;
 
@@ -13,18 +15,26 @@ const MAX_HEADER_WORDS: usize = 5;
 const LABEL_HEADERS: &str = "annotation answer category categories class classes intent label labels sentiment tag tags \
     target topic type y kategorie klasse etikett thema étiquette etiquette catégorie categorie classe sujet etiqueta \
     categoría categoria clase tema rótulo rotulo etichetta категория класс метка тема etykieta kategoria klasa etiket \
-    kategori sınıf 标签 標籤 类别 類別 分类 分類 ラベル カテゴリ カテゴリー クラス 라벨 레이블 카테고리 분류 فئة تصنيف";
+    kategori sınıf 标签 標籤 类别 類別 分类 分類 ラベル カテゴリ カテゴリー クラス 라벨 레이블 카테고리 분류 فئة تصنيف \
+    štítek štítok třída téma kategória luokka tunniste aihe etichetă eticheta clasă címke osztály típus мітка категорія клас \
+    nhãn danhmục phânloại thểloại loại chủđề kelas topik jenis ετικέτα κατηγορία תווית קטגוריה श्रेणी लेबल หมวดหมู่ برچسب";
 
 /// Names of the label column that are hardly the name of a class.
 const SURE_LABEL_HEADERS: &str = "category categories class classes intent label labels sentiment tag tags kategorie klasse \
     etikett étiquette etiquette catégorie categorie classe etiqueta categoría categoria rótulo rotulo etichetta \
-    категория метка etykieta kategoria etiket kategori 标签 標籤 类别 類別 分类 分類 ラベル カテゴリ カテゴリー 라벨 레이블 카테고리 تصنيف";
+    категория метка etykieta kategoria etiket kategori 标签 標籤 类别 類別 分类 分類 ラベル カテゴリ カテゴリー 라벨 레이블 카테고리 تصنيف \
+    štítek štítok kategória luokka etichetă eticheta címke мітка категорія nhãn danhmục phânloại ετικέτα κατηγορία תווית \
+    קטגוריה श्रेणी लेबल หมวดหมู่ برچسب";
 
 /// What people call the column of texts in a header line.
 const TEXT_HEADERS: &str = "anliegen article beschreibung body comment content description doc document headline input message news phrase \
     question review sentence text texts title utterance x artikel inhalt nachricht satz titel überschrift \
     texte phrase titre contenu texto frase título titulo contenido conteúdo testo titolo contenuto текст заголовок \
-    сообщение tekst treść tytuł metin başlık 文本 文字 内容 內容 标题 標題 テキスト 本文 文章 텍스트 내용 نص";
+    сообщение tekst treść tytuł metin başlık 文本 文字 内容 內容 标题 標題 テキスト 本文 文章 텍스트 내용 نص \
+    popis zpráva správa obsah komentář dotaz věta teksti kuvaus viesti sisältö kommentti kysymys lause otsikko descriere mesaj \
+    conținut comentariu întrebare szöveg leírás üzenet tartalom megjegyzés kérdés mondat опис описание повідомлення вміст зміст \
+    коментар питання відгук vănbản nộidung môtả tinnhắn bìnhluận câuhỏi teks deskripsi pesan isi konten komentar ulasan keluhan \
+    κείμενο μήνυμα περιγραφή טקסט הודעה पाठ संदेश ข้อความ متن رسالة";
 
 /// A header line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,12 +92,13 @@ fn names_column(name: &str, words: &str) -> bool {
     let mut parts = name.split(['_', '-', '.']);
     let is_short = name.chars().count() <= MAX_HEADER_CHARS && parts.clone().count() <= 2;
     let is_word = |part: &str| words.split_whitespace().any(|known| known == part);
-    is_word(name) || (is_short && parts.any(is_word))
+    is_plain(name, words) || (is_short && parts.any(is_word))
 }
 
-/// Returns whether a name is one of these words, and nothing else.
+/// Returns whether a name is one of these words, and nothing else; some are written with a space: `nội dung`.
 fn is_plain(name: &str, words: &str) -> bool {
-    words.split_whitespace().any(|known| known == name)
+    let joined = name.replace(' ', "");
+    words.split_whitespace().any(|known| known == joined)
 }
 
 /// Returns whether a name of a few words holds one of these: `customer message`, `message of the customer`.
@@ -106,5 +117,7 @@ fn holds_word(name: &str, words: &str) -> bool {
 /// Returns a name without its case and the signs around it: `Label.`, `Text *`.
 fn bare(name: &str) -> String {
     let is_around = |c: char| !c.is_alphanumeric();
+    // Composed first: a mark of its own would count as a sign around the name.
+    let name: String = name.nfc().collect();
     name.trim_matches(is_around).to_lowercase()
 }

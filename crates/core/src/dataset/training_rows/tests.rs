@@ -41,6 +41,15 @@ fn a_header_line_of_other_languages_and_names_is_skipped() {
         "категория,текст",
         "news_category,news_text",
         "Gruppe,text",
+        "Štítek,Popis",
+        "Luokka,Viesti",
+        "Etichetă,Conținut",
+        "Címke,Szöveg",
+        "Мітка,Повідомлення",
+        "Nhãn,Nội dung",
+        "Phân loại,Văn bản",
+        "Kelas,Teks",
+        "C\u{00ed}mke,Szo\u{0308}veg",
     ] {
         let (rows, repairs) = read(format!("{header}\nWorld,one text\nSports,two texts\n").as_bytes());
 

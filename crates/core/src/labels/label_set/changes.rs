@@ -2,7 +2,10 @@
 
 use super::{Label, LabelSet, MAX_ACTIVE_LABELS, MAX_NAME_BYTES, Origin, State};
 use crate::{
-    feedback::{FeedbackRecord, InvalidFeedback, prediction::split_labels},
+    feedback::{
+        FeedbackRecord, InvalidFeedback,
+        prediction::{LABEL_DELIMITER, cut_labels, split_labels},
+    },
     labels::{human_loop::is_answer_word, label_key::label_key},
 };
 
@@ -34,6 +37,17 @@ pub enum LabelSetError {
         name: String,
         /// The label that has it.
         label: String,
+    },
+    /// Labels would stand beside one another of which the one is written as the others together.
+    #[error(
+        "`{name}` could not be told from several labels of one text, which are written with a bar (|) between them, and \
+         each part of it is a label; choose another name, such as `{other}`"
+    )]
+    Ambiguous {
+        /// The name that is written as others.
+        name: String,
+        /// One that would not be.
+        other: String,
     },
     /// There is no such label in use.
     #[error("there is no active label `{0}`; `active-learning labels accept` makes a proposed one a label")]
@@ -134,15 +148,32 @@ impl LabelSet {
         let index = self.active_index(old)?;
         let new = checked(new)?;
         self.free(new, Some(index))?;
+        self.unambiguous(new)?;
         let label = &mut self.labels[index];
-        let old = std::mem::replace(&mut label.name, new.to_owned());
+        let old_name = std::mem::replace(&mut label.name, new.to_owned());
         let key = label_key(new);
         label.synonyms.retain(|synonym| label_key(synonym) != key);
-        if label_key(&old) != key {
-            label.synonyms.push(old);
+        if label_key(&old_name) != key {
+            label.synonyms.push(old_name.clone());
         }
         self.by_key.insert(key, index);
+        let own = self.labels[index].name.clone();
+        self.rename_in_states(&old_name, &own);
         Ok(())
+    }
+
+    /// Has labels that were merged into one, or split into it, follow its name.
+    fn rename_in_states(&mut self, old: &str, new: &str) {
+        for label in &mut self.labels {
+            match &mut label.state {
+                State::MergedInto(name) if name == old => new.clone_into(name),
+                State::Split { into } => {
+                    let same = into.iter_mut().filter(|name| *name == old);
+                    same.for_each(|name| new.clone_into(name));
+                }
+                State::MergedInto(_) | State::Active | State::Retired => {}
+            }
+        }
     }
 
     /// Makes the rows of one label those of another. A name that is no label, but was proposed, becomes another name of it.
@@ -227,6 +258,7 @@ impl LabelSet {
         let index = self.active_index(name)?;
         let synonym = checked(synonym)?;
         self.free(synonym, None)?;
+        self.unambiguous(synonym)?;
         self.by_key.insert(label_key(synonym), index);
         self.labels[index].synonyms.push(synonym.to_owned());
         Ok(())
@@ -250,6 +282,7 @@ impl LabelSet {
     pub(super) fn insert(&mut self, name: &str, description: &str) -> Result<(), LabelSetError> {
         let name = checked(name)?;
         self.free(name, None)?;
+        self.unambiguous(name)?;
         if self.active().count() >= MAX_ACTIVE_LABELS {
             return Err(LabelSetError::TooMany);
         }
@@ -284,6 +317,29 @@ impl LabelSet {
         }
     }
 
+    /// Checks that no name would be written as other names together, once there is a new one.
+    fn unambiguous(&self, new: &str) -> Result<(), LabelSetError> {
+        if !self.several {
+            return Ok(());
+        }
+        let names = self
+            .labels
+            .iter()
+            .flat_map(|label| std::iter::once(&label.name).chain(&label.synonyms));
+        let names = names.map(String::as_str).chain(std::iter::once(new));
+        let is_known = |name: &str| self.find(name).is_some() || label_key(name) == label_key(new);
+        match names
+            .filter(|name| name.contains(LABEL_DELIMITER))
+            .find(|name| is_written_as_others(name, is_known))
+        {
+            Some(name) => Err(LabelSetError::Ambiguous {
+                name: name.to_owned(),
+                other: name.replace(LABEL_DELIMITER, "/"),
+            }),
+            None => Ok(()),
+        }
+    }
+
     fn not_in_use(&self, index: usize) -> LabelSetError {
         let label = &self.labels[index];
         LabelSetError::NotInUse {
@@ -305,6 +361,13 @@ impl LabelSet {
             label: self.labels[index].name.clone(),
         }
     }
+}
+
+/// Returns whether a name is written as several other names of one text are, of those that are known.
+pub fn is_written_as_others(name: &str, is_known: impl Fn(&str) -> bool) -> bool {
+    let key = label_key(name);
+    let other = |part: &str| (label_key(part) != key && is_known(part)).then(|| part.to_owned());
+    cut_labels(name, other).is_some()
 }
 
 /// Returns whether a label can be called so.

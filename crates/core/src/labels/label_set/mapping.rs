@@ -232,8 +232,9 @@ impl LabelSet {
             Answer::NoneFits | Answer::Unsure => return Mapped::Answer(vote.answer.clone()),
         };
         let joined = labels.join(&LABEL_DELIMITER.to_string());
-        // A name with the delimiter was cut where the vote was taken.
-        let labels = match labels.len() > 1 {
+        // A name with the delimiter was cut where the vote was taken; what names labels of the set was not.
+        let was_cut = labels.len() > 1 && labels.iter().any(|label| self.find(label).is_none());
+        let labels = match was_cut {
             true => self.names(&joined).unwrap_or(labels),
             false => labels,
         };

@@ -59,7 +59,7 @@ fn what_is_merged_means_the_label_it_went_into_through_every_later_change() {
     assert_eq!(set.resolve("a"), Resolution::Label("C"));
     let not_in_use = LabelSetError::NotInUse {
         name: "A".into(),
-        fate: "merged into `B`".into(),
+        fate: "merged into `B2`".into(),
     };
     assert_eq!(set.merge("C", "A"), Err(not_in_use));
     assert_eq!(set.merge("C", "c"), Err(LabelSetError::Itself("C".into())));
@@ -423,6 +423,79 @@ fn a_proposed_name_is_merged_as_another_name_of_the_label() {
 }
 
 #[test]
+fn a_name_that_is_written_as_several_labels_of_one_text_is_refused_whichever_of_them_comes_first() {
+    let with = |names: &[&str]| {
+        let mut set = LabelSet::none();
+        names.iter().try_for_each(|name| set.add(name, "")).map(|()| set)
+    };
+
+    for names in [
+        ["A", "B", "A|B"],
+        ["a|b", "B", "A"],
+        ["Spam", "Ham|Eggs", "spam|ham|EGGS"],
+    ] {
+        let refused = with(&names).expect_err("refused");
+        assert!(
+            matches!(refused, LabelSetError::Ambiguous { .. }),
+            "{names:?}: {refused}"
+        );
+        assert!(
+            refused.to_string().contains('/'),
+            "it proposes another name: {refused}"
+        );
+    }
+    let mut set = with(&["A", "A|B", "C"]).expect("nothing else is written so");
+    assert!(matches!(
+        set.rename("C", "b"),
+        Err(LabelSetError::Ambiguous { .. })
+    ));
+    assert!(matches!(
+        set.add_synonym("C", "B"),
+        Err(LabelSetError::Ambiguous { .. })
+    ));
+    assert_eq!(set.read("A|B"), Answer::labels(["A|B"]));
+    assert_eq!(set.read("A|C"), Answer::labels(["A", "C"]));
+}
+
+#[test]
+fn where_a_text_has_one_label_a_name_with_a_bar_stands_beside_its_parts() {
+    let mut set = LabelSet::none().with_several_labels(false);
+
+    for name in ["A", "B", "A|B"] {
+        set.add(name, "").expect("one label a text");
+    }
+
+    assert_eq!(set.read("a|b"), Answer::labels(["A|B"]));
+    assert_eq!(
+        LabelSet::parse(&set.to_json()).map(|set| set.active().count()),
+        Ok(3)
+    );
+}
+
+#[test]
+fn several_labels_that_a_reviewer_chose_stay_several_where_one_is_written_as_they_are() {
+    let mut set = LabelSet::none().with_several_labels(false);
+    ["A", "B", "A|B"]
+        .iter()
+        .for_each(|name| set.add(name, "").expect("free"));
+    let set = set.with_several_labels(true);
+    let vote = |labels: &[&str]| Vote {
+        worker: "w1".into(),
+        answer: Answer::labels(labels.iter().copied()),
+        source: VoteSource::HumanReview,
+        at: String::new(),
+        seconds: None,
+        note: Default::default(),
+    };
+
+    let several = set.map_vote(&vote(&["A", "B"]));
+    let one = set.map_vote(&vote(&["A|B"]));
+
+    assert_eq!(several, Mapped::Answer(Answer::labels(["A", "B"])));
+    assert_eq!(one, Mapped::Answer(Answer::labels(["A|B"])));
+}
+
+#[test]
 fn what_pages_answer_and_what_cannot_be_seen_can_be_no_label() {
     for name in ["__none__", " __UNSURE__ ", "\u{200b}", "A\nB", ""] {
         assert!(!can_be_label(name), "{name:?}");
@@ -438,7 +511,8 @@ proptest! {
         edge in "[ \t\u{a0}\u{3000}\u{200b}]{0,3}",
     ) {
         let names: Vec<String> = names.into_iter().collect();
-        let set = LabelSet::seed(names.clone(), Origin::Edited, AT);
+        let mut set = LabelSet::none().with_several_labels(false);
+        names.iter().for_each(|name| set.add(name, "").expect("no two meet"));
         let name = chosen.get(&names);
 
         for spelling in [

@@ -297,3 +297,38 @@ fn users_hold_what_each_of_them_said_last() {
     let labels = |label: &str| Answer::labels([label]);
     assert_eq!(held, [(labels("C"), 2), (labels("E"), 1), (labels("D"), 1)]);
 }
+
+#[test]
+fn what_was_asked_anew_is_answered_as_before_once_the_doubt_is_gone_unless_somebody_has_answered() {
+    let asked = || {
+        let mut asked = Question::asked(dislike().asked_anew("2026-11-21T10:00:00Z"), "review-2", 2);
+        asked.in_doubt = vec![review("w1", "B")];
+        asked
+    };
+    let (mut restored, mut without_answer, mut answered) = (asked(), asked(), asked());
+    without_answer.in_doubt.clear();
+    answered.votes.push(review("w2", "C"));
+    let restore = |question: &mut Question| question.restore(|_| {}, "2026-11-22T10:00:00Z");
+
+    let loops = [&mut restored, &mut without_answer, &mut answered].map(restore);
+
+    let taken_back = Some(Some("review-2".to_owned()));
+    assert_eq!(loops, [taken_back.clone(), taken_back, None]);
+    assert_eq!(restored.answer(), Some(&Answer::labels(["B"])));
+    assert_eq!(without_answer.state, State::Withdrawn);
+    assert_eq!(answered.state, State::Asked);
+    assert!(restored.is_taken_off("review-2") && without_answer.is_taken_off("review-2"));
+    assert!(!answered.is_taken_off("review-2"));
+    assert_eq!(Question::parse(&restored.to_json()), Some(restored));
+}
+
+#[test]
+fn a_question_that_another_loop_asks_by_now_is_taken_off_the_page_that_asked_it_before() {
+    let name = |digit: &str| format!("review-{}", digit.repeat(40));
+    let question = Question::asked(dislike(), &name("b"), 1);
+
+    let is_taken_off = |page: &str| question.is_taken_off(page);
+
+    assert!(is_taken_off(&name("a")));
+    assert!(!is_taken_off(&name("b")) && !is_taken_off(&format!("{}-again-1", name("b"))));
+}

@@ -94,6 +94,18 @@ const DENYING_PARTS: &[(Lang, &str)] = &[
     (Lang::Tha, "ไม่ แต่ มิ ไร้ อย่า เท็จ ปลอม ล้อเล่น ประชด"),
 ];
 
+/// Words of a tag by which what it stands beside is over, or was said before.
+const ENDS: &str = "resolved solved fixed done closed answered settled obsolete outdated expired void voided reopened duplicate \
+    erledigt gelöst geschlossen behoben beantwortet storniert hinfällig veraltet résolu résolue réglé réglée clos close annulé \
+    annulée périmé resuelto resuelta solucionado solucionada cerrado cerrada cancelado cancelada anulado anulada caducado \
+    risolto risolta chiuso chiusa annullato annullata scaduto resolvido resolvida encerrado opgelost gesloten geannuleerd \
+    rozwiązane zamknięte anulowane решено закрыто отменено çözüldü kapandı iptal løst lukket ratkaistu";
+
+/// Returns whether a word of a tag, in normal form, says that what it stands beside is over.
+pub(super) fn ends(word: &str) -> bool {
+    ENDS.split_whitespace().any(|end| end == word)
+}
+
 /// Returns whether the words of a text's language that deny are known here; the text is in normal form.
 pub(super) fn is_known(text: &str) -> bool {
     let Some(info) = whatlang::detect(text) else {

@@ -2,7 +2,7 @@
 
 use super::{
     RecentText,
-    languages::{denies, is_known},
+    languages::{denies, ends, is_known},
     words,
 };
 use crate::{labels::label_key::label_key, text::normal_form};
@@ -189,9 +189,9 @@ fn tail<'a>(cut_off: &str, whole: &'a str) -> Option<&'a str> {
     (is_half && tail.starts_with(' ') && !tail.starts_with(&half[..2])).then_some(tail)
 }
 
-/// Returns whether a word of a tag neither denies nor asks, counts nor shows a feeling.
+/// Returns whether a word of a tag neither denies nor ends, asks, counts nor shows a feeling.
 fn is_harmless(word: &str) -> bool {
-    word.chars().all(char::is_alphabetic) && !denies(word)
+    word.chars().all(char::is_alphabetic) && !denies(word) && !ends(word)
 }
 
 /// Returns whether a sign at the end of a text asks or shows a feeling.

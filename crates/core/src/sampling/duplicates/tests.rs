@@ -238,3 +238,20 @@ proptest! {
         let _ = RecentTexts::read(&bytes);
     }
 }
+
+#[test]
+fn a_remark_in_brackets_and_a_word_that_ends_a_matter_are_content() {
+    for tagged in [
+        format!("{STORY} (resolved)"),
+        format!("{STORY} (just for fun)"),
+        format!("{STORY} [update]"),
+        format!("Erledigt: {STORY}"),
+        format!("Resolved: {STORY}"),
+        format!("{STORY} (Solved)"),
+    ] {
+        let mut recent = RecentTexts::default();
+        recent.insert(&record(STORY));
+
+        assert_eq!(recent.original(&record(&tagged)), None, "{tagged}");
+    }
+}

@@ -1,0 +1,86 @@
+//! Pages of loops by creation time.
+
+use chrono::{DateTime, Utc};
+
+use super::{LoopError, Loops};
+use crate::human_loop::HumanLoop;
+use crate::marks::{Mark, Order};
+
+/// One page of the listing.
+#[derive(Debug)]
+pub struct Page {
+    /// Loops in the order asked for.
+    pub loops: Vec<HumanLoop>,
+    /// Name of the mark after which the next page begins.
+    pub next: Option<String>,
+}
+
+/// What a listing asks for.
+#[derive(Debug)]
+pub struct Listing {
+    /// Order by creation time.
+    pub order: Order,
+    /// Only loops created at or after this time.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Only loops created before this time.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Loops on a page.
+    pub page_size: usize,
+    /// Mark after which this page begins.
+    pub after: Option<String>,
+    /// Name of the flow definition, if it is not the stack's own.
+    pub flow: Option<String>,
+}
+
+impl Loops {
+    /// Returns a page of loops by creation time.
+    ///
+    /// Reads the state of the loops on the page only.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn list(&self, listing: &Listing, now: DateTime<Utc>) -> Result<Page, LoopError> {
+        let first = listing.order.first(listing.created_from, listing.created_before);
+        let mut after = listing
+            .after
+            .clone()
+            .map_or(first.clone(), |after| after.max(first));
+        let mut found: Vec<(HumanLoop, String)> = Vec::new();
+        loop {
+            let keys = self
+                .records
+                .listing_marks(
+                    listing.flow.as_deref(),
+                    listing.order,
+                    &after,
+                    listing.page_size + 1,
+                )
+                .await?;
+            let marks: Vec<Mark> = keys
+                .iter()
+                .filter_map(|key| Mark::parse_listing(listing.order, key))
+                .map(|mark| Mark {
+                    flow: listing.flow.clone(),
+                    ..mark
+                })
+                .take_while(|mark| mark.is_within(listing.created_from, listing.created_before))
+                .collect();
+            let last_page = marks.len() <= listing.page_size;
+            let loops: Vec<Option<HumanLoop>> = self.loops_of(&marks, now).await?;
+            found.extend(loops.into_iter().flatten().map(|human_loop| {
+                let mark = Mark::of(&human_loop).listing_key(listing.order);
+                (human_loop, mark)
+            }));
+            match keys.last() {
+                Some(last) if !last_page && found.len() <= listing.page_size => after = last.clone(),
+                _ => break,
+            }
+        }
+        let more = found.len() > listing.page_size;
+        found.truncate(listing.page_size);
+        let next = found.last().filter(|_| more).map(|(_, mark)| mark.clone());
+        let loops = found.into_iter().map(|(human_loop, _)| human_loop).collect();
+        Ok(Page { loops, next })
+    }
+}

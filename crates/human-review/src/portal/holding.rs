@@ -1,0 +1,73 @@
+//! What is done with a task that is not answered: given back, kept.
+
+use std::collections::BTreeMap;
+
+use active_learning_aws::metrics;
+use serde_json::json;
+
+use super::task::add;
+use super::{Portal, PortalError, checked_name};
+use crate::event::{HttpReply, HttpRequest};
+use crate::human_loop::{Refusal, Worker};
+use crate::loops::LoopError;
+use crate::pages::document;
+
+/// Longest reason of a skip that is kept, in characters.
+const MAX_REASON_CHARS: usize = 500;
+
+impl Portal<'_> {
+    /// Gives the task back and goes to one that this reviewer has not skipped.
+    pub(super) async fn release(
+        &self,
+        request: &HttpRequest,
+        form: &BTreeMap<String, String>,
+        worker: &Worker,
+    ) -> Result<HttpReply, PortalError> {
+        let name = checked_name(form.get("portal:loop"))?;
+        let reason = form.get("portal:reason").map(|reason| reason.trim());
+        let reason = reason.filter(|reason| !reason.is_empty());
+        let reason: Option<String> = reason.map(|reason| reason.chars().take(MAX_REASON_CHARS).collect());
+        match self
+            .loops
+            .release(name, worker, reason.as_deref(), self.now)
+            .await
+        {
+            Ok(()) => metrics::count("human-review", &[("Skipped", 1)]),
+            Err(LoopError::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if request.wants_json() {
+            let mut skipped = json!({ "skipped": true });
+            add(&mut skipped, self.next_members(form, worker, false).await);
+            return Ok(document(200, &skipped));
+        }
+        self.go_on(request, worker, false, &[]).await
+    }
+
+    /// Lets the reviewer's lease run from now on.
+    pub(super) async fn renew(
+        &self,
+        form: &BTreeMap<String, String>,
+        worker: &Worker,
+    ) -> Result<HttpReply, PortalError> {
+        let name = checked_name(form.get("portal:loop"))?;
+        let renewed = self.loops.renew(name, worker, self.now).await;
+        if let Err(LoopError::Refused(Refusal::Held)) = &renewed {
+            metrics::count("human-review", &[("LeaseLost", 1)]);
+        }
+        let human_loop = renewed?;
+        let lease = json!({ "leaseSeconds": self.lease_seconds(&human_loop, worker) });
+        Ok(document(200, &lease))
+    }
+
+    /// Takes back a task that lay ready for the reviewer and that they have not seen.
+    pub(super) async fn give_back(
+        &self,
+        form: &BTreeMap<String, String>,
+        worker: &Worker,
+    ) -> Result<HttpReply, PortalError> {
+        let name = checked_name(form.get("portal:loop"))?;
+        self.loops.give_back(name, worker, self.now).await?;
+        Ok(document(200, &json!({ "givenBack": true })))
+    }
+}
