@@ -106,6 +106,19 @@ def comprehend_answers(stack):
     assert ":document-classifier/" in properties["ModelArn"], properties["ModelArn"]
 
 
+@check("Comprehend: DetectPiiEntities and ContainsPiiEntities")
+def comprehend_personal_data(stack):
+    comprehend, text = stack.client("comprehend"), "\U0001F600 \u00e4: zoe@example.com or +49 30 1234567"
+    found = comprehend.detect_pii_entities(Text=text, LanguageCode="en")["Entities"]
+    equal([(it["Type"], text[it["BeginOffset"]:it["EndOffset"]]) for it in found],
+          [("EMAIL", "zoe@example.com"), ("PHONE", "+49 30 1234567")], "what is found, by characters")
+    labels = comprehend.contains_pii_entities(Text=text, LanguageCode="es")["Labels"]
+    equal(sorted(label["Name"] for label in labels), ["EMAIL", "PHONE"])
+    refused("UnsupportedLanguageException", 400, comprehend.detect_pii_entities, Text=text, LanguageCode="de")
+    refused("TextSizeLimitExceededException", 400, comprehend.contains_pii_entities,
+            Text="x" * 102_401, LanguageCode="en")
+
+
 @check("Comprehend: refusals by code")
 def comprehend_refusals(stack):
     endpoint = stack.outputs["ComprehendEndpointArnInUse"]

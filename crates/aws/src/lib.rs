@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod model_arn;
 pub mod overview;
 mod own_operation;
+pub mod personal_data;
 pub mod predictions;
 pub mod questions;
 pub mod redrive;

@@ -6,9 +6,10 @@
 //! so. A run that broke off before its report is repeated as a whole: records that it sent
 //! already are sent again with the same ids, by which a2i-trigger recognises them.
 
+mod masked;
 mod reader;
 
-use std::future::ready;
+use std::{collections::BTreeMap, future::ready};
 
 use active_learning_aws::{
     self as aws,
@@ -16,6 +17,7 @@ use active_learning_aws::{
     env::{ConfigError, Env},
     feedback_stream::{FeedbackStream, PublishError},
     lambda, metrics,
+    personal_data::{self, Masking, NotMasked},
     rejected::{self, RejectedLines},
     s3_event::{self, InvalidEvent, S3Object},
 };
@@ -32,7 +34,7 @@ use lambda_runtime::{
     Diagnostic, LambdaEvent,
     tracing::{info, warn},
 };
-use reader::{Chunk, Outcome};
+use reader::{Chunk, Outcome, ReadingError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use text_import::feedback::{Whole, classifier_of_key};
@@ -46,6 +48,8 @@ const BATCHES_IN_FLIGHT: usize = 4;
 pub struct Config {
     feedback_stream: String,
     feedback_bucket: String,
+    /// What becomes of personal data before a text is stored.
+    personal_data: personal_data::Settings,
     /// Of items that name none.
     default_classifier: String,
     /// How long it is known what people were asked.
@@ -62,6 +66,7 @@ impl Config {
         Ok(Self {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
+            personal_data: personal_data::Settings::from_env(env)?,
             default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
             claim_retention: TimeDelta::days(env.required::<u32>("CLAIM_RETENTION_DAYS")?.into()),
         })
@@ -83,6 +88,9 @@ struct Report<'a> {
     rejected: u64,
     /// Repetitions within the file, which were not sent again.
     duplicates: u64,
+    /// In how many records personal data was replaced, by its kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    masked: BTreeMap<String, u64>,
     started_at: String,
     finished_at: String,
     /// What was read otherwise than it is written, such as columns under another name.
@@ -125,6 +133,9 @@ pub enum BatchFeedbackError {
     /// The file could not be fetched to its end.
     #[error("the file could not be read")]
     Read(#[source] BoxError),
+    /// A text could not be looked through for personal data.
+    #[error(transparent)]
+    NotMasked(#[from] NotMasked),
     /// The feedback stream did not take everything.
     #[error(transparent)]
     NotStored(#[from] PublishError),
@@ -138,6 +149,7 @@ impl From<BatchFeedbackError> for Diagnostic {
         let error_type = match &error {
             BatchFeedbackError::InvalidEvent(_) => "InvalidEvent",
             BatchFeedbackError::Read(_) => "Read",
+            BatchFeedbackError::NotMasked(_) => "NotMasked",
             BatchFeedbackError::NotStored(_) => "NotStored",
             BatchFeedbackError::FeedbackBucket(_) => "FeedbackBucket",
         };
@@ -153,6 +165,7 @@ impl From<BatchFeedbackError> for Diagnostic {
 pub struct BatchFeedback {
     bucket: Bucket,
     feedback: FeedbackStream,
+    masking: Masking,
     default_classifier: String,
     claim_retention: TimeDelta,
 }
@@ -164,6 +177,7 @@ impl BatchFeedback {
         Self {
             bucket: Bucket::new(aws_sdk_s3::Client::new(sdk), config.feedback_bucket),
             feedback: FeedbackStream::new(firehose, config.feedback_stream),
+            masking: Masking::new(config.personal_data, sdk),
             default_classifier: config.default_classifier,
             claim_retention: config.claim_retention,
         }
@@ -216,6 +230,7 @@ impl BatchFeedback {
             accepted: outcome.accepted,
             rejected: outcome.rejected,
             duplicates: outcome.duplicates,
+            masked: outcome.masked,
             repairs: outcome.repairs,
             started_at,
             finished_at: aws::now(),
@@ -285,7 +300,9 @@ impl BatchFeedback {
         let (sender, receiver) = mpsc::channel(1);
         // The time of the event: a second try makes the same records.
         let received_at = object.time.map_or_else(aws::now, aws::rfc3339);
-        let reading = reader::start(body, whole, self.classifier(&object.key), received_at, sender);
+        let classifier = self.classifier(&object.key);
+        let masking = self.masking.clone();
+        let reading = reader::start(body, whole, classifier, received_at, masking, sender);
         let chunks = stream::unfold(receiver, async |mut receiver| {
             Some((receiver.recv().await?, receiver))
         });
@@ -297,7 +314,10 @@ impl BatchFeedback {
             .await;
         let outcome = reader::finished(reading).await;
         stored.map_err(PassOnError::Store)?;
-        outcome.map(Some).map_err(PassOnError::Read)
+        outcome.map(Some).map_err(|error| match error {
+            ReadingError::Read(error) => PassOnError::Read(error),
+            ReadingError::NotMasked(error) => PassOnError::Store(error.into()),
+        })
     }
 
     async fn open(&self, object: &S3Object) -> Result<Option<ByteStream>, BatchFeedbackError> {

@@ -1,9 +1,13 @@
 //! Reads a batch file on a thread of its own, in chunks that fit the feedback stream.
 
-use std::{collections::HashSet, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::ControlFlow,
+};
 
 use active_learning_aws::{
     feedback_stream::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS},
+    personal_data::{Kinds, Masking, NotMasked},
     rejected::{RejectedLines, RejectedObject},
 };
 use active_learning_core::{
@@ -17,10 +21,13 @@ use active_learning_core::{
 use aws_sdk_s3::primitives::ByteStream;
 use text_import::feedback::{self, Item, Whole};
 use tokio::{
+    runtime::Handle,
     sync::mpsc::Sender,
     task::{JoinHandle, spawn_blocking},
 };
 use tokio_util::io::SyncIoBridge;
+
+use crate::masked::Masked;
 
 /// Most feedback that is remembered to recognise repetitions, at 16 bytes each.
 ///
@@ -45,6 +52,8 @@ pub(crate) struct Outcome {
     pub(crate) accepted: u64,
     pub(crate) rejected: u64,
     pub(crate) duplicates: u64,
+    /// In how many of the records personal data was replaced, by its kind.
+    pub(crate) masked: BTreeMap<String, u64>,
     pub(crate) rejected_objects: usize,
     /// Of the rejected ones, those beyond the first that were not set aside.
     pub(crate) rejected_not_kept: u64,
@@ -54,18 +63,33 @@ pub(crate) struct Outcome {
     pub(crate) classifier: Option<String>,
 }
 
+/// Why reading ended before the end of the file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadingError {
+    /// The file could not be fetched.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A text could not be looked through for personal data.
+    #[error(transparent)]
+    NotMasked(#[from] NotMasked),
+}
+
 /// Starts reading the file; its chunks are sent until they are no longer wanted or the file ends.
 pub(crate) fn start(
     body: ByteStream,
     whole: Whole,
     classifier: String,
     received_at: String,
+    masking: Masking,
     sender: Sender<Chunk>,
-) -> JoinHandle<Result<Outcome, ReadError>> {
+) -> JoinHandle<Result<Outcome, ReadingError>> {
     let body = SyncIoBridge::new(body.into_async_read());
+    let runtime = Handle::current();
     spawn_blocking(move || {
         let mut collector = Collector::new(received_at, |chunk| sender.blocking_send(chunk).is_ok());
-        let repairs = feedback::read(body, &whole, &classifier, &mut |item| collector.take(item))?;
+        let mut masked = Masked::new(masking, runtime, |item, kinds| collector.take(item, &kinds));
+        let repairs = feedback::read(body, &whole, &classifier, &mut |item| masked.take(item))?;
+        masked.finish()?;
         Ok(Outcome {
             repairs,
             classifier: whole.classifier,
@@ -81,8 +105,8 @@ pub(crate) async fn find_whole(body: ByteStream) -> Result<Result<Whole, String>
 }
 
 /// Waits for a reader; one that panicked has not read its file.
-pub(crate) async fn finished<T>(reading: JoinHandle<Result<T, ReadError>>) -> Result<T, ReadError> {
-    let panicked = |error| Err(ReadError::Io(std::io::Error::other(error)));
+pub(crate) async fn finished<T, E: From<ReadError>>(reading: JoinHandle<Result<T, E>>) -> Result<T, E> {
+    let panicked = |error| Err(ReadError::Io(std::io::Error::other(error)).into());
     reading.await.unwrap_or_else(panicked)
 }
 
@@ -110,7 +134,8 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
         }
     }
 
-    fn take(&mut self, item: Item) -> ControlFlow<()> {
+    /// Takes an item, in which personal data of these kinds was replaced.
+    fn take(&mut self, item: Item, masked: &Kinds) -> ControlFlow<()> {
         let goes_on = match item.content.and_then(|request| self.record(request)) {
             Err(_) if self.rejected.count >= MAX_REJECTED => {
                 self.outcome.rejected_not_kept += 1;
@@ -127,7 +152,12 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
                 self.outcome.duplicates += 1;
                 true
             }
-            Ok(record) => self.add(record.to_line()),
+            Ok(record) => {
+                for kind in masked {
+                    *self.outcome.masked.entry(kind.clone()).or_default() += 1;
+                }
+                self.add(record.to_line())
+            }
         };
         if goes_on {
             ControlFlow::Continue(())
@@ -222,7 +252,7 @@ mod tests {
             true
         });
         for item in items {
-            assert!(collector.take(item).is_continue());
+            assert!(collector.take(item, &Kinds::new()).is_continue());
         }
         let outcome = collector.finish();
         (chunks.into_inner(), outcome)
@@ -298,7 +328,7 @@ mod tests {
 
         let taken = items
             .by_ref()
-            .take_while(|item| collector.take(item.clone()).is_continue());
+            .take_while(|item| collector.take(item.clone(), &Kinds::new()).is_continue());
 
         assert_eq!(taken.count(), MAX_BATCH_RECORDS);
     }

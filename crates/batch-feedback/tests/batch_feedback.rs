@@ -74,10 +74,16 @@ impl Services {
     }
 
     fn function(&self) -> BatchFeedback {
+        self.function_treating("keep")
+    }
+
+    fn function_treating(&self, personal_data: &str) -> BatchFeedback {
         let env = Env::from([
             ("FEEDBACK_STREAM_NAME", "feedback"),
             ("FEEDBACK_BUCKET_NAME", "feedback"),
             ("DEFAULT_CLASSIFIER_NAME", "house"),
+            ("PERSONAL_DATA", personal_data),
+            ("LANGUAGE_CODE", "en"),
             ("CLAIM_RETENTION_DAYS", "90"),
         ]);
         let config = Config::from_env(&env).expect("complete");
@@ -187,6 +193,51 @@ async fn good_lines_go_on_bad_ones_are_set_aside_and_a_report_counts_both() {
             .iter()
             .all(|record| record["source"] == "explicit-batch")
     );
+}
+
+#[tokio::test]
+async fn personal_data_is_masked_in_records_and_in_lines_that_are_set_aside() {
+    let services = Services::start();
+    let lines = concat!(
+        "{\"sentence\":\"Mail jane@example.com\"}\n{\"sentence\":\"Mail bob@example.com\"}\n",
+        "{\"sentence\":\"Ring +49 30 1234567\"}\n{\"sentence\":\"\",\"user\":\"jane@example.com\"}\n",
+    );
+    let event = services.upload("feedback.jsonl", lines).await;
+
+    services
+        .function_treating("mask")
+        .handle(event)
+        .await
+        .expect("worked off");
+
+    let report = services.only_report().await;
+    assert_eq!(counts(&report), [2, 1, 1], "{report}");
+    assert_eq!(report["masked"], json!({"EMAIL": 1, "PHONE": 1}));
+    let delivered = services.delivered().await;
+    let texts: Vec<_> = delivered.iter().map(|record| &record["utterance"]).collect();
+    assert_eq!(texts, ["Mail [EMAIL]", "Ring [PHONE]"]);
+    let rejected = services.objects("rejected/").await;
+    assert!(!rejected[0].1.contains("jane@example.com"), "{rejected:?}");
+    assert!(rejected[0].1.contains("[EMAIL]"), "{rejected:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_comprehend_cannot_look_through_is_tried_again_and_nothing_of_it_is_stored() {
+    let services = Services::start();
+    let refused = r#"{"__type":"AccessDeniedException"}"#;
+    services.script.always("DetectPiiEntities", 400, refused);
+    let event = services
+        .upload("feedback.jsonl", "{\"sentence\":\"secret\"}\n")
+        .await;
+
+    let failed = services.function_treating("comprehend").handle(event).await;
+
+    assert!(
+        matches!(failed, Err(BatchFeedbackError::NotMasked(_))),
+        "{failed:?}"
+    );
+    assert_eq!(services.reports().await.len(), 0);
+    assert_eq!(services.delivered().await.len(), 0);
 }
 
 #[tokio::test]
@@ -463,6 +514,8 @@ async fn a_large_file_is_never_in_memory_as_a_whole() {
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
         ("DEFAULT_CLASSIFIER_NAME", "house"),
+        ("PERSONAL_DATA", "keep"),
+        ("LANGUAGE_CODE", "en"),
         ("CLAIM_RETENTION_DAYS", "90"),
     ]);
     let config = Config::from_env(&env).expect("complete");

@@ -1,6 +1,9 @@
 //! The answer to a classification.
 
-use active_learning_aws::asked_before::{Decided, NotAsked};
+use active_learning_aws::{
+    asked_before::{Decided, NotAsked},
+    personal_data::Kinds,
+};
 use active_learning_core::{
     feedback::{Signal, prediction::ClassScore},
     labels::prediction_result::PredictionResult,
@@ -12,6 +15,9 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Answer {
     pub(crate) utterance: String,
+    /// Kinds of personal data that were replaced in the text.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    pub(crate) masked: Kinds,
     pub(crate) prediction: Option<String>,
     pub(crate) confidence: Option<f32>,
     pub(crate) classifier: String,

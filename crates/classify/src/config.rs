@@ -6,6 +6,7 @@ use active_learning_aws::{
     asked_before::Settings,
     classifier::ClassifierSettings,
     env::{ConfigError, Env},
+    personal_data,
 };
 use active_learning_core::{
     feedback::review_policy::ReviewPolicy, model::accuracy_guarantee::AcceptedAccuracy,
@@ -20,6 +21,8 @@ pub struct Config {
     pub(crate) asked_before: Settings,
     /// Whether predictions are kept, so that clients can ask what became of them.
     pub(crate) keeps_predictions: bool,
+    /// What becomes of personal data before a text is classified and stored.
+    pub(crate) personal_data: personal_data::Settings,
     /// Of requests that name none.
     pub(crate) default_classifier: String,
     pub(crate) policy: ReviewPolicy,
@@ -48,6 +51,7 @@ impl Config {
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             asked_before: Settings::from_env(env)?,
             keeps_predictions: env.required::<u32>("PREDICTION_RETENTION_DAYS")? > 0,
+            personal_data: personal_data::Settings::from_env(env)?,
             default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
             policy: ReviewPolicy {
                 threshold: env.required("CONFIDENCE_THRESHOLD")?,

@@ -1,6 +1,8 @@
 //! Why a request is not answered, and how the caller is told.
 
-use active_learning_aws::{classifier::ClassifierError, failure::Refusal, reply::Problem};
+use active_learning_aws::{
+    classifier::ClassifierError, failure::Refusal, personal_data::NotMasked, reply::Problem,
+};
 use active_learning_core::feedback::{InvalidFeedback, hosted_model::UnreadableAnswer};
 use lambda_http::http::StatusCode;
 
@@ -11,6 +13,8 @@ use crate::results::ResultError;
 pub(crate) enum ClassifyError {
     #[error(transparent)]
     InvalidRequest(#[from] InvalidFeedback),
+    #[error(transparent)]
+    NotMasked(#[from] NotMasked),
     #[error("the text is longer than the classifier accepts")]
     TextTooLong(#[source] Refusal),
     #[error("the classifier is busy; try again in a moment")]
@@ -96,6 +100,11 @@ impl From<&ClassifyError> for Problem {
                 (StatusCode::PAYLOAD_TOO_LARGE, "text_too_long", None)
             }
             ClassifyError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
+            ClassifyError::NotMasked(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "personal_data_unavailable",
+                Some(1),
+            ),
             ClassifyError::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled", Some(1)),
             ClassifyError::NotReady(_) | ClassifyError::NoEndpoint(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(30))

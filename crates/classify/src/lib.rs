@@ -27,10 +27,11 @@ use active_learning_aws::{
     feedback_stream::FeedbackStream,
     lambda, metrics,
     model_arn::ModelArn,
+    personal_data::{Kinds, Masking, NotMasked},
     reply::{self, Problem},
 };
 use active_learning_core::{
-    feedback::{Signal, prediction::Prediction},
+    feedback::{Signal, check_texts, prediction::Prediction},
     labels::prediction_result::{KeptPrediction, PredictionResult},
 };
 use answer::Answer;
@@ -48,9 +49,9 @@ use lambda_http::{
 use outdated_labels::OutdatedLabels;
 use request::{ClassifyRequest, wait_of_query};
 use results::{Results, etag_of, matches_etag};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
-/// Time for the prediction. API Gateway waits 29 seconds in all, of which a review takes at most 12: the model's ARN, and two
+/// Time for the prediction, with the look for personal data before it. API Gateway waits 29 seconds in all, of which a review takes at most 12: the model's ARN, and two
 /// ways to store feedback.
 const PREDICTION_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -72,6 +73,7 @@ pub struct Classify {
     asked_before: AskedBefore,
     results: Results,
     model_arn: ModelArn,
+    masking: Masking,
     automated_labelling: Option<AutomatedLabelling>,
     outdated_labels: OutdatedLabels,
     config: Config,
@@ -98,6 +100,7 @@ impl Classify {
             model_arn: ModelArn::new(classifier.clone()),
             results: Results::new(bucket.clone(), config.asked_before.claim_retention()),
             asked_before: AskedBefore::new(s3, config.asked_before.clone()),
+            masking: Masking::new(config.personal_data.clone(), sdk),
             classifier,
             bucket,
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
@@ -160,11 +163,15 @@ impl Classify {
         let begin = Instant::now();
         let ClassifyRequest {
             classifier,
-            utterance,
+            mut utterance,
             wait_seconds,
         } = ClassifyRequest::parse(body, &self.config.default_classifier)?;
+        let prediction_deadline = begin + PREDICTION_TIMEOUT;
+        let masked = self
+            .mask(&classifier, &mut utterance, prediction_deadline)
+            .await?;
         let prediction_id = uuid::Uuid::new_v4().to_string();
-        let prediction = match self.predict(&utterance).await {
+        let prediction = match self.predict(&utterance, prediction_deadline).await {
             Err(error)
                 if error.is_before_first_model()
                     && self.config.before_first_model == BeforeFirstModel::Label =>
@@ -198,6 +205,7 @@ impl Classify {
         };
         Ok(Answer {
             utterance,
+            masked,
             confidence: prediction.as_ref().map(|prediction| prediction.confidence),
             classifier,
             prediction_id,
@@ -270,9 +278,25 @@ impl Classify {
         }
     }
 
-    async fn predict(&self, utterance: &str) -> Result<Prediction, ClassifyError> {
+    /// Takes personal data out of a text, which a mask may lengthen; what cannot be looked through is neither classified nor
+    /// stored.
+    async fn mask(
+        &self,
+        classifier: &str,
+        utterance: &mut String,
+        deadline: Instant,
+    ) -> Result<Kinds, ClassifyError> {
+        let masking = timeout_at(deadline, self.masking.apply(utterance)).await;
+        let masked = masking.unwrap_or_else(|_| Err(NotMasked::Comprehend(Refusal::no_answer_in_time())))?;
+        if !masked.is_empty() {
+            check_texts(classifier, utterance)?;
+        }
+        Ok(masked)
+    }
+
+    async fn predict(&self, utterance: &str, deadline: Instant) -> Result<Prediction, ClassifyError> {
         let is_hosted = matches!(self.classifier, Classifier::Hosted(_));
-        let predicted = timeout(PREDICTION_TIMEOUT, self.classifier.classify(utterance)).await;
+        let predicted = timeout_at(deadline, self.classifier.classify(utterance)).await;
         predicted
             .unwrap_or_else(|_| Err(ClassifierError::Refused(Refusal::no_answer_in_time())))
             .map_err(|error| ClassifyError::of(error, is_hosted))

@@ -62,11 +62,26 @@ fn classify_with(
     classify_before_first_model(script, aws, (audit_rate, accuracy, budget), "refuse")
 }
 
+fn classify_treating(script: &Script, personal_data: &str) -> Classify {
+    let aws = with_feedback_bucket();
+    classify_by(script, &aws, ("0", "0", "0"), "refuse", personal_data)
+}
+
 fn classify_before_first_model(
+    script: &Script,
+    aws: &LocalAws,
+    settings: (&str, &str, &str),
+    before_first_model: &str,
+) -> Classify {
+    classify_by(script, aws, settings, before_first_model, "keep")
+}
+
+fn classify_by(
     script: &Script,
     aws: &LocalAws,
     (audit_rate, accuracy, budget): (&str, &str, &str),
     before_first_model: &str,
+    personal_data: &str,
 ) -> Classify {
     let env = Env::from([
         (
@@ -83,6 +98,8 @@ fn classify_before_first_model(
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
         ("DEFAULT_CLASSIFIER_NAME", "house"),
+        ("PERSONAL_DATA", personal_data),
+        ("LANGUAGE_CODE", "en"),
         ("CLAIM_RETENTION_DAYS", "90"),
         ("PREDICTION_RETENTION_DAYS", "30"),
         ("REVIEW_BUDGET_PER_DAY", budget),
@@ -188,6 +205,63 @@ fn record_sent(script: &Script) -> Value {
     let line = BASE64_STANDARD.decode(data).expect("base64");
     assert_eq!(line.last(), Some(&b'\n'));
     serde_json::from_slice(&line).expect("a line")
+}
+
+#[tokio::test]
+async fn personal_data_is_masked_before_a_text_is_classified_and_queued() {
+    let script = healthy("0.3");
+
+    let response = classify_treating(&script, "mask")
+        .handle(sentence("Refund to jane@example.com"))
+        .await;
+
+    let answer = body(&response);
+    assert_eq!(answer["utterance"], "Refund to [EMAIL]");
+    assert_eq!(answer["masked"], json!(["EMAIL"]));
+    assert_eq!(record_sent(&script)["utterance"], "Refund to [EMAIL]");
+    assert_eq!(script.calls("DetectPiiEntities").len(), 0);
+    let asked: Value = serde_json::from_slice(&script.calls("ClassifyDocument")[0]).expect("JSON");
+    assert_eq!(asked["Text"], "Refund to [EMAIL]");
+}
+
+#[tokio::test]
+async fn comprehend_says_what_is_masked_where_it_is_asked() {
+    let script = healthy("0.8");
+    let found = r#"{"Entities":[{"Type":"NAME","BeginOffset":3,"EndOffset":7,"Score":0.99}]}"#;
+    script.always("DetectPiiEntities", 200, found);
+
+    let response = classify_treating(&script, "comprehend")
+        .handle(sentence("ß: Jane"))
+        .await;
+
+    assert_eq!(body(&response)["utterance"], "ß: [NAME]");
+    assert_eq!(body(&response)["masked"], json!(["NAME"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_cannot_be_looked_through_is_neither_classified_nor_stored() {
+    let script = healthy("0.3");
+    script.always("DetectPiiEntities", 400, r#"{"__type":"ThrottlingException"}"#);
+
+    let response = classify_treating(&script, "comprehend")
+        .handle(sentence("Refund to Jane"))
+        .await;
+
+    let expected = (503, "personal_data_unavailable".to_owned(), Some("1"));
+    assert_eq!(problem(&response), expected);
+    assert_eq!(script.calls("ClassifyDocument").len(), 0);
+    assert_eq!(script.calls("PutRecord").len(), 0);
+}
+
+#[tokio::test]
+async fn a_text_that_its_masks_make_too_long_is_refused() {
+    let script = healthy("0.3");
+    let text = "a@b.de ".repeat(1_428);
+
+    let response = classify_treating(&script, "mask").handle(sentence(&text)).await;
+
+    assert_eq!(problem(&response).1, "text_too_long");
+    assert_eq!(script.calls("ClassifyDocument").len(), 0);
 }
 
 #[tokio::test]

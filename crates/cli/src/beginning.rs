@@ -7,6 +7,7 @@ use active_learning_aws::{
     bucket::{Bucket, BucketError, Created, JSON_LINES},
     label_set::{ChangeError, LabelSets},
     overview,
+    personal_data::Masking,
 };
 use active_learning_core::{
     keys::FIRST_MODEL,
@@ -20,7 +21,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::time::{Duration, sleep};
 
-use crate::encoder::{self, PlaceError};
+use crate::{
+    encoder::{self, PlaceError},
+    personal_data,
+};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -138,13 +142,16 @@ impl Beginning {
     /// # Errors
     ///
     /// When the bucket fails.
-    pub async fn hand_in_texts(&self, uploads: &Bucket) -> Result<(), BucketError> {
+    pub async fn hand_in_texts(&self, uploads: &Bucket, masking: &Masking) -> Result<(), Failure> {
         for texts in &self.texts {
-            let created = uploads
-                .create(&texts.key, JSON_LINES, texts.lines.clone())
-                .await?;
-            match created {
-                Created::Created => println!("{} texts of {} wait to be labelled.", texts.count, texts.key),
+            let (lines, counts) = personal_data::mask_lines(masking, &texts.lines).await?;
+            match uploads.create(&texts.key, JSON_LINES, lines).await? {
+                Created::Created => {
+                    println!("{} texts of {} wait to be labelled.", texts.count, texts.key);
+                    if !counts.is_empty() {
+                        println!("{}: {}.", texts.key, personal_data::in_words(&counts));
+                    }
+                }
                 Created::Exists => println!("{} was handed in before.", texts.key),
             }
         }

@@ -7,18 +7,28 @@ mod store;
 
 use std::{fs, path::PathBuf};
 
-use active_learning_aws::{self as aws, label_set::LabelSets};
-use active_learning_core::labels::label_set::{LabelSet, Origin};
+use active_learning_aws::{
+    self as aws,
+    label_set::LabelSets,
+    personal_data::{Masking, Settings},
+};
+use active_learning_core::{
+    MAX_UTTERANCE_BYTES,
+    feedback::InvalidFeedback,
+    labels::label_set::{LabelSet, Origin},
+    text::personal_data::Treatment,
+};
 use clap::Args;
 use plan::Plan;
 use serde_json::json;
 use store::Known;
-use text_import::{Import, LabelDelimiter, Summary};
+use text_import::{Import, LabelDelimiter, Rejected, Summary};
 
 use crate::{
     confirm::confirmed,
     outputs::StackOutputs,
-    place::{Place, batch_bucket},
+    personal_data::{self, Counts},
+    place::{Place, batch_bucket, sdk_config},
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -26,6 +36,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Name of the classifier where neither a file nor somebody names one and the stack does not tell: the default of
 /// `DefaultClassifierName`.
 const DEFAULT_CLASSIFIER: &str = "default";
+
+/// Language in which Comprehend looks for personal data where no stack names one.
+const LANGUAGE: &str = "en";
 
 /// The command `import`.
 #[derive(Debug, Args)]
@@ -78,6 +91,9 @@ pub struct Options {
     /// Prints JSON; asks nothing, and does nothing without --yes
     #[arg(long)]
     json: bool,
+    /// What becomes of personal data: keep, mask or comprehend [default: what the stack does with it]
+    #[arg(long, value_name = "HOW")]
+    personal_data: Option<Treatment>,
     /// Training bucket of a stack on AWS (output TrainingS3Bucket) [default: the running local stack]
     #[arg(long)]
     bucket: Option<String>,
@@ -109,19 +125,21 @@ pub async fn execute(
     mut options: Options,
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<bool, Failure> {
-    let files = read_files(&options)?;
+    let mut files = read_files(&options)?;
     let mut target = match Target::find(&options, stack).await {
         Ok(target) => Some(target),
         // What was understood can be seen without a stack.
         Err(_) if options.preview => None,
         Err(error) => return Err(error),
     };
+    let masking = target.as_ref().map(|target| &target.masking);
+    let masked = mask(&mut files, masking, &options).await?;
     let place = target.as_ref().map(|target| &target.place);
     options.default_classifier = place.and_then(|place| place.default_classifier.clone());
     let set = target
         .as_ref()
         .map_or_else(|| set_of(&files), |target| target.set.clone());
-    let mut plan = Plan::of(&files, &set, &options);
+    let mut plan = Plan::of(&files, &set, &options).with_masked(masked.clone());
     let mut known = match &target {
         Some(target) => Some(Known::of(&target.place, &target.set, &plan).await?),
         None => None,
@@ -152,7 +170,7 @@ pub async fn execute(
     }
     if adds_labels && !plan.new_labels.is_empty() {
         target.add_labels(&plan).await?;
-        plan = Plan::of(&files, &target.set, &options);
+        plan = Plan::of(&files, &target.set, &options).with_masked(masked);
         *known = Known::of(&target.place, &target.set, &plan).await?;
     }
     let done = store::store(&target.place, &target.batch, &plan, known).await?;
@@ -196,10 +214,43 @@ fn read_files(options: &Options) -> Result<Vec<File>, Failure> {
     Ok(files)
 }
 
+/// Takes personal data out of the texts of files, as the stack does it or the user says. What a mask makes too long is rejected.
+async fn mask(files: &mut [File], of_stack: Option<&Masking>, options: &Options) -> Result<Counts, Failure> {
+    let mut counts = Counts::new();
+    let by_option = match (options.personal_data, of_stack) {
+        (Some(treatment), Some(masking)) => Some(masking.clone().with(treatment)?),
+        (Some(treatment), None) => {
+            let sdk = sdk_config(None).await;
+            Some(Masking::new(Settings::new(treatment, LANGUAGE)?, &sdk))
+        }
+        (None, _) => None,
+    };
+    let Some(masking) = by_option.as_ref().or(of_stack) else {
+        return Ok(counts);
+    };
+    for file in files {
+        let rows = &mut file.import.rows;
+        let found = masking
+            .apply_to_all(rows.iter_mut().map(|row| &mut row.text))
+            .await?;
+        found
+            .iter()
+            .for_each(|kinds| personal_data::count(&mut counts, kinds));
+        for row in rows.extract_if(.., |row| row.text.len() > MAX_UTTERANCE_BYTES) {
+            file.import.rejected.push(Rejected {
+                line: row.line,
+                reason: InvalidFeedback::TooLong(row.text.len()).to_string(),
+            });
+        }
+    }
+    Ok(counts)
+}
+
 /// Where texts and labels go.
 struct Target {
     place: Place,
     batch: aws::bucket::Bucket,
+    masking: Masking,
     sets: LabelSets,
     set: LabelSet,
 }
@@ -214,14 +265,22 @@ impl Target {
             batch = Some(batch_bucket(training)?);
         }
         let (bucket, feedback) = (options.bucket.as_deref(), options.feedback_bucket.as_deref());
-        let mut of_stack = None;
+        let (mut of_stack, mut local) = (None, None);
         let place = Place::of(bucket, feedback, || {
             let stack = stack()?;
             of_stack = Some(stack.output("BatchUploadS3Bucket").to_owned());
+            local = Some(stack.clone());
             Ok(stack)
         });
         let place = place.await?;
         let batch = place.training.other(batch.or(of_stack).unwrap_or_default());
+        let endpoint = local.as_ref().map(|stack| stack.endpoint_url.as_str());
+        let sdk = sdk_config(endpoint).await;
+        let masking = match (&local, options.personal_data) {
+            (Some(stack), _) => personal_data::of_running(stack, &sdk)?,
+            (None, Some(treatment)) => Masking::new(Settings::new(treatment, LANGUAGE)?, &sdk),
+            (None, None) => personal_data::of_bucket(&place.training, &sdk).await?,
+        };
         let several = place.several_labels || options.several_labels;
         let sets = LabelSets::new(place.training.clone()).with_several_labels(several);
         let set = sets
@@ -235,6 +294,7 @@ impl Target {
         Ok(Self {
             place,
             batch,
+            masking,
             sets,
             set,
         })

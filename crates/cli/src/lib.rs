@@ -23,6 +23,7 @@ pub mod labels;
 pub mod model_commands;
 pub mod models;
 pub mod outputs;
+pub mod personal_data;
 pub mod phases;
 pub mod place;
 pub mod portal_function;

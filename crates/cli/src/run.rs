@@ -20,6 +20,7 @@ use crate::{
     fault_run,
     models::Models,
     outputs::StackOutputs,
+    personal_data,
     portal_function::PortalError,
     sign_in,
     training::{self, HasModel},
@@ -135,7 +136,10 @@ pub async fn make_ready(
         beginning::begin_progress(stack, &training).await?;
     }
     beginning
-        .hand_in_texts(&bucket(stack, "BatchUploadS3Bucket"))
+        .hand_in_texts(
+            &bucket(stack, "BatchUploadS3Bucket"),
+            &personal_data::of_starting(stack)?,
+        )
         .await?;
     let mut outputs = StackOutputs {
         endpoint_url: stack.endpoint_url.clone(),

@@ -25,7 +25,7 @@ use text_model::{TrainingDataError, TrainingSet};
 
 use local_stack::boot::Running;
 
-use crate::{phases::Phases, welcome::Examples};
+use crate::{personal_data, phases::Phases, welcome::Examples};
 
 /// The sample data that is shipped: news in four categories, Comprehend CSV.
 pub const SAMPLE_DATA: &[u8] = include_bytes!("../data/news.csv");
@@ -69,6 +69,9 @@ pub enum TrainingError {
     /// The bucket cannot be read or written.
     #[error("the training data cannot be stored")]
     Storage(#[from] BucketError),
+    /// Personal data could not be taken out of the user's file.
+    #[error("personal data could not be taken out of the training data")]
+    NotMasked(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No file can be trained on.
     #[error("{0}")]
     Refused(String),
@@ -138,7 +141,7 @@ pub async fn prepare(
     };
     let bucket = Bucket::new(aws_sdk_s3::Client::new(&stack.aws.sdk_config()), bucket);
     let data = match data {
-        Some(data) => Some((KEY, data)),
+        Some(data) => Some((KEY, without_personal_data(stack, data).await?)),
         None if !bucket.list_after(FOLDER, "", 1).await?.is_empty() => None,
         None if has_labels(&bucket).await? => {
             return wait_or_tell(stack).await;
@@ -166,6 +169,17 @@ pub async fn prepare(
         }
     }
     Ok(HasModel(true))
+}
+
+/// Takes personal data out of the user's file where the stack does so, and tells what.
+async fn without_personal_data(stack: &Running, data: Vec<u8>) -> Result<Vec<u8>, TrainingError> {
+    let masking = personal_data::of_starting(stack).map_err(TrainingError::NotMasked)?;
+    let masked = personal_data::mask_csv(&masking, data).await;
+    let (data, counts) = masked.map_err(TrainingError::NotMasked)?;
+    if !counts.is_empty() {
+        println!("Training data: {}.", personal_data::in_words(&counts));
+    }
+    Ok(data)
 }
 
 /// Returns whether the classifier learned from the sample that is shipped, or from data of the user's own.

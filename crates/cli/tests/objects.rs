@@ -25,6 +25,14 @@ struct Shipped {
 
 impl Shipped {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(arguments: &[(&str, &str)]) -> Self {
+        let arguments = arguments.iter();
+        let arguments: BTreeMap<String, String> = arguments
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let folder = tempfile::tempdir().expect("temporary folder");
         let stack = Stack::open(folder.path(), "http://127.0.0.1:4566").expect("a writable folder");
         let programs = Programs {
@@ -33,7 +41,7 @@ impl Shipped {
         };
         let problems = Problems::default();
         let template = include_str!("../../../infra/template.yaml");
-        let resolved = template::resolve(template, &BTreeMap::new(), &stack, &problems);
+        let resolved = template::resolve(template, &arguments, &stack, &problems);
         let files = TemplateFiles::BuiltIn(BUILT_IN);
         let plan = plan(&resolved, &stack, &programs, &files, &problems);
         let plan = problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"));
@@ -207,4 +215,62 @@ fn what_expires_is_what_the_lifecycle_rules_say() {
         );
         assert_eq!(expires, does, "{}", kind.key);
     }
+}
+
+/// What texts are in, as objects say of their shape.
+const TEXTS: [&str; 13] = [
+    "as it was found",
+    "FeedbackRecord",
+    "HumanLoopInput",
+    "HumanLoopOutput",
+    "JSON: Answer",
+    "JSON: Question",
+    "LabelledRecord",
+    "RecentTexts",
+    "JSON: texts",
+    "compressed",
+    "remarks",
+    "records of failures",
+    "line, reason, raw",
+];
+
+#[test]
+fn texts_expire_as_the_parameter_says_and_nothing_else_does() {
+    let shipped = Shipped::with(&[("TextRetentionDays", "30")]);
+    let (before, after) = (Shipped::new(), &shipped);
+    let days = |shipped: &Shipped, kind: &ObjectKind| {
+        let name = shipped.bucket(kind.bucket).to_owned();
+        let bucket = shipped.plan.buckets.iter().find(|bucket| bucket.name == name);
+        let key = kind.key.replace("<flow definition>", "text-review-");
+        let rules = bucket.expect("a bucket").expirations.clone();
+        let of_key = rules.into_iter().filter(|rule| {
+            let prefix = rule.prefix.split_inclusive("text-review-").next();
+            key.starts_with(prefix.unwrap_or_default())
+        });
+        of_key.map(|rule| rule.days).min()
+    };
+
+    let mut wrong = Vec::new();
+    for kind in OBJECTS {
+        let holds_texts = TEXTS.iter().any(|text| kind.shape.contains(text));
+        let (days_before, days_after) = (days(&before, kind), days(after, kind));
+        let expires = days_after.is_some_and(|days| days <= 30);
+        let is_right = match holds_texts {
+            true => expires && days_before.is_none_or(|days| days > 30 || days_after == Some(days)),
+            // Beside them in the same folder: vectors of texts, and what is told of a change of labels.
+            false => {
+                days_before == days_after
+                    || kind.key.starts_with("backlog/")
+                    || expires && kind.key.starts_with("relabel/")
+            }
+        };
+        if !is_right {
+            wrong.push(format!(
+                "{} ({}): {days_before:?} {days_after:?}",
+                kind.key, kind.shape
+            ));
+        }
+    }
+
+    assert_eq!(wrong, Vec::<String>::new());
 }

@@ -21,7 +21,7 @@ struct Reference {
 }
 
 /// Parameters on which conditions depend, each with a value that turns the condition over.
-const BRANCHES: [(&str, &str); 9] = [
+const BRANCHES: [(&str, &str); 12] = [
     (
         "ComprehendEndpointArn",
         "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
@@ -36,10 +36,13 @@ const BRANCHES: [(&str, &str); 9] = [
         "OidcClientSecretArn",
         "arn:aws:secretsmanager:us-east-1:123456789012:secret:oidc-AbCdEf",
     ),
+    ("PersonalData", "comprehend"),
     ("PredictionRetentionDays", "0"),
     ("ResultWebhookUrl", "https://example.com/reviewed"),
     ("SageMakerEndpointName", "news"),
+    ("ReviewersEmail", "ann@example.com"),
     ("TextEncoder", "s3"),
+    ("TextRetentionDays", "30"),
 ];
 
 fn reference() -> Reference {

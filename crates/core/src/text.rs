@@ -1,6 +1,7 @@
 //! The normal form of a text, and what of a text can be seen.
 
 mod normal_form;
+pub mod personal_data;
 mod vector;
 mod vector_pack;
 

@@ -12,12 +12,13 @@ use active_learning_aws::{
     failure::chain,
     feedback_stream::{FeedbackStream, PublishError},
     lambda, metrics,
+    personal_data::{self, Kinds, Masking, NotMasked},
     reply::{self, Problem},
 };
 use active_learning_core::{
     feedback::{
-        FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source, is_same_prediction,
-        take_opinion,
+        FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source, check_texts,
+        is_same_prediction, take_opinion,
     },
     keys,
     labels::{label_set::check_suggestion, prediction_result::KeptPrediction},
@@ -40,6 +41,8 @@ pub struct Config {
     feedback_stream: String,
     feedback_bucket: String,
     asked_before: Settings,
+    /// What becomes of personal data before a text is stored.
+    personal_data: personal_data::Settings,
     /// Of feedback that names none.
     default_classifier: String,
     allowed_origin: String,
@@ -56,6 +59,7 @@ impl Config {
             feedback_stream: env.required("FEEDBACK_STREAM_NAME")?,
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             asked_before: Settings::from_env(env)?,
+            personal_data: personal_data::Settings::from_env(env)?,
             default_classifier: env.required("DEFAULT_CLASSIFIER_NAME")?,
             allowed_origin: env.required("ALLOWED_ORIGIN")?,
         })
@@ -69,6 +73,9 @@ struct Answer {
     status: &'static str,
     id: String,
     feedback: Opinion,
+    /// Kinds of personal data that were replaced in the text.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    masked: Kinds,
     /// Whether it is on its way to a person.
     review: bool,
     /// When it is decided whether one is asked.
@@ -83,11 +90,17 @@ struct Answer {
 }
 
 impl Answer {
-    fn new(record: FeedbackRecord, not_asked: Option<NotAsked>, waits_for: Option<NotAsked>) -> Self {
+    fn new(
+        record: FeedbackRecord,
+        masked: Kinds,
+        not_asked: Option<NotAsked>,
+        waits_for: Option<NotAsked>,
+    ) -> Self {
         let review = record.signal.needs_review() && not_asked.is_none();
         Self {
             status: "stored",
             id: record.id,
+            masked,
             feedback: match record.signal {
                 Signal::Like | Signal::Accepted => Opinion::Like,
                 Signal::Dislike
@@ -110,6 +123,8 @@ impl Answer {
 enum FeedbackApiError {
     #[error(transparent)]
     InvalidRequest(#[from] InvalidFeedback),
+    #[error(transparent)]
+    NotMasked(#[from] NotMasked),
     #[error("the feedback was not stored; send it again in a moment")]
     NotStored(#[from] PublishError),
 }
@@ -121,6 +136,11 @@ impl From<&FeedbackApiError> for Problem {
                 (StatusCode::PAYLOAD_TOO_LARGE, "text_too_long", None)
             }
             FeedbackApiError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
+            FeedbackApiError::NotMasked(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "personal_data_unavailable",
+                Some(1),
+            ),
             FeedbackApiError::NotStored(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "feedback_unavailable", Some(5))
             }
@@ -140,6 +160,7 @@ pub struct FeedbackApi {
     feedback: FeedbackStream,
     feedback_bucket: Bucket,
     asked_before: AskedBefore,
+    masking: Masking,
     config: Config,
 }
 
@@ -152,6 +173,7 @@ impl FeedbackApi {
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
             feedback_bucket: Bucket::new(s3.clone(), &config.feedback_bucket),
             asked_before: AskedBefore::new(s3, config.asked_before.clone()),
+            masking: Masking::new(config.personal_data.clone(), sdk),
             config,
         }
     }
@@ -177,7 +199,9 @@ impl FeedbackApi {
     }
 
     async fn store(&self, body: &[u8], received_at: &str) -> Result<Answer, FeedbackApiError> {
-        let request = FeedbackRequest::parse(body)?.or_classifier(&self.config.default_classifier);
+        let mut request = FeedbackRequest::parse(body)?.or_classifier(&self.config.default_classifier);
+        check_texts(&request.classifier, &request.sentence)?;
+        let masked = self.masking.apply(&mut request.sentence).await?;
         let said = request.feedback;
         let mut record = request.into_record(Source::ExplicitApi, received_at)?;
         check_suggestion(&record)?;
@@ -195,7 +219,7 @@ impl FeedbackApi {
         );
         stored?;
         let waits_for = self.asked_before.waits_for(&record);
-        let answer = Answer::new(record, not_asked, waits_for);
+        let answer = Answer::new(record, masked, not_asked, waits_for);
         let counted = match answer.feedback {
             Opinion::Like => "Likes",
             Opinion::Dislike => "Dislikes",

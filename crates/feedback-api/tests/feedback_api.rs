@@ -27,10 +27,16 @@ async fn answer(script: &Script, request: Request) -> Response<Body> {
 }
 
 async fn answer_with_budget(script: &Script, request: Request, budget: &str) -> Response<Body> {
+    answer_with(script, request, budget, "keep").await
+}
+
+async fn answer_with(script: &Script, request: Request, budget: &str, personal_data: &str) -> Response<Body> {
     let env = Env::from([
         ("FEEDBACK_STREAM_NAME", "feedback"),
         ("FEEDBACK_BUCKET_NAME", "feedback"),
         ("DEFAULT_CLASSIFIER_NAME", "house"),
+        ("PERSONAL_DATA", personal_data),
+        ("LANGUAGE_CODE", "en"),
         ("CLAIM_RETENTION_DAYS", "90"),
         ("REVIEW_BUDGET_PER_DAY", budget),
         ("POOL_TEXTS_IN_REVIEW", "50"),
@@ -75,6 +81,32 @@ async fn a_like_is_stored_and_not_reviewed() {
         json!({"status": "stored", "id": sent["id"], "feedback": "like", "review": false})
     );
     assert_eq!(sent["signal"], "like");
+}
+
+#[tokio::test]
+async fn personal_data_is_masked_before_feedback_is_stored_and_the_user_stays_who_they_are() {
+    let script = healthy();
+    let request = r#"{"classifier":"news","sentence":"Ring 030/1234567","user":"jane@example.com"}"#;
+
+    let response = answer_with(&script, post(request), "0", "mask").await;
+
+    let sent = record_sent(&script);
+    assert_eq!(body(&response)["masked"], json!(["PHONE"]));
+    assert_eq!(sent["utterance"], "Ring [PHONE]");
+    assert_eq!(sent["id"], record_id("news", "Ring [PHONE]"));
+    assert_eq!(sent["user"], "jane@example.com");
+}
+
+#[tokio::test(start_paused = true)]
+async fn feedback_that_cannot_be_looked_through_for_personal_data_is_not_stored() {
+    let script = healthy();
+    script.always("DetectPiiEntities", 500, "{}");
+
+    let response = answer_with(&script, post(r#"{"sentence":"secret"}"#), "0", "comprehend").await;
+
+    assert_eq!(response.status(), 503);
+    assert_eq!(body(&response)["code"], "personal_data_unavailable");
+    assert_eq!(script.calls("PutRecord").len(), 0);
 }
 
 #[tokio::test]

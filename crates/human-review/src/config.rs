@@ -21,6 +21,8 @@ pub struct Config {
     pub state_machine_arn: String,
     /// Bus that is told when a loop has ended (`EVENT_BUS_NAME`).
     pub event_bus: String,
+    /// Topic at which reviewers are told of new work (`REVIEW_TOPIC_ARN`).
+    pub review_topic_arn: String,
     /// Public base URL of the portal; empty to take it from each request (`PORTAL_URL`).
     pub portal_url: String,
     /// Secret that signs links and sessions (`SIGNING_SECRET_ARN`).
@@ -64,6 +66,7 @@ impl Config {
             feedback_bucket: env.required("FEEDBACK_BUCKET_NAME")?,
             state_machine_arn: env.required("STATE_MACHINE_ARN")?,
             event_bus: env.required("EVENT_BUS_NAME")?,
+            review_topic_arn: env.required("REVIEW_TOPIC_ARN")?,
             portal_url: env.optional("PORTAL_URL")?.unwrap_or_default(),
             signing_secret_arn: env.required("SIGNING_SECRET_ARN")?,
             task_count,

@@ -32,6 +32,7 @@ pub mod marks;
 pub mod members;
 pub mod networks;
 pub mod not_in_use;
+mod notices;
 pub mod oidc;
 pub mod operations;
 pub mod output;
@@ -97,6 +98,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let function = HumanReview::new(config, aws_sdk_s3::Client::new(&sdk), secret.as_bytes());
     let function = function.with_signing_secret(secrets).with_event_bus(bus);
     let function = function.assuming_roles(sdk.clone()).with_provider(&sdk);
+    let function = function.with_topics(aws_sdk_sns::Client::new(&sdk));
     let function = &function.with_state_machine(aws_sdk_sfn::Client::new(&sdk));
     lambda::run_events(|event: LambdaEvent<Value>| function.handle(event.payload, Utc::now())).await
 }
@@ -158,6 +160,7 @@ pub struct HumanReview {
     training: Bucket,
     feedback: Bucket,
     sfn: Option<aws_sdk_sfn::Client>,
+    sns: Option<aws_sdk_sns::Client>,
     members: Members,
     provider: Option<Provider>,
     label_sets: LabelSets,
@@ -193,6 +196,7 @@ impl HumanReview {
             bus: None,
             sfn: None,
             provider: None,
+            sns: None,
             members: Members::new(bucket.clone()),
             bucket,
             feedback,

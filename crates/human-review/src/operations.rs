@@ -30,7 +30,7 @@ pub enum Operation {
         #[serde(default)]
         role: Role,
     },
-    /// Counts what waits, as metrics.
+    /// Counts what waits, as metrics, and tells reviewers where there is work again.
     Measure,
     /// Answers a call of SageMaker's API as the function's URL does: `{"status", "body"}`.
     ControlPlane {
@@ -235,6 +235,7 @@ impl HumanReview {
             ("FailedEvents", failed.count as u64),
         ];
         metrics::count("human-review", &counts);
+        self.tell_of_work(waiting.tasks.count, now).await;
         Ok(json!({ "waiting": waiting, "failedEvents": failed }))
     }
 }

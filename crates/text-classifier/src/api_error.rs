@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use text_model::ModelError;
 
-use crate::{MAX_TEXT_BYTES, bucket::StoreError};
+use crate::bucket::StoreError;
 
 /// A refusal. Messages never repeat the text.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +31,10 @@ pub(crate) enum ApiError {
         detail: &'static str,
     },
     #[error(
-        "Input text size exceeds limit. Max length of request text allowed is {MAX_TEXT_BYTES} bytes \
-         while in this request the text size is {0} bytes"
+        "Input text size exceeds limit. Max length of request text allowed is {limit} bytes \
+         while in this request the text size is {size} bytes"
     )]
-    TextSizeLimitExceeded(usize),
+    TextSizeLimitExceeded { size: usize, limit: usize },
     #[error("only one filter may be given")]
     InvalidFilter,
     #[error("{0}")]
@@ -53,6 +53,8 @@ pub(crate) enum ApiError {
     TooManyTags,
     #[error("classifiers are trained in en, es, fr, de, it and pt only")]
     UnsupportedLanguage,
+    #[error("personal data is found in en and es only")]
+    NoPersonalDataInLanguage,
     #[error("the built-in classifier cannot use KMS keys: its bucket's encryption applies")]
     KmsKeyValidation,
     #[error("{}", told(.0))]
@@ -83,7 +85,7 @@ impl ApiError {
             Self::Serialization => "SerializationException",
             Self::Validation { .. } => "ValidationException",
             Self::InvalidRequest(_) | Self::InvalidDocument { .. } => "InvalidRequestException",
-            Self::TextSizeLimitExceeded(_) => "TextSizeLimitExceededException",
+            Self::TextSizeLimitExceeded { .. } => "TextSizeLimitExceededException",
             Self::InvalidFilter => "InvalidFilterException",
             Self::ResourceUnavailable(_) => "ResourceUnavailableException",
             Self::ResourceNotFound(_) => "ResourceNotFoundException",
@@ -92,7 +94,7 @@ impl ApiError {
             Self::ResourceLimitExceeded(_) => "ResourceLimitExceededException",
             Self::TooManyRequests(_) => "TooManyRequestsException",
             Self::TooManyTags => "TooManyTagsException",
-            Self::UnsupportedLanguage => "UnsupportedLanguageException",
+            Self::UnsupportedLanguage | Self::NoPersonalDataInLanguage => "UnsupportedLanguageException",
             Self::KmsKeyValidation => "KmsKeyValidationException",
             Self::Internal(_) => "InternalServerException",
         }
@@ -107,7 +109,7 @@ impl ApiError {
             | Self::Validation { .. }
             | Self::InvalidRequest(_)
             | Self::InvalidDocument { .. }
-            | Self::TextSizeLimitExceeded(_)
+            | Self::TextSizeLimitExceeded { .. }
             | Self::InvalidFilter
             | Self::ResourceUnavailable(_)
             | Self::ResourceNotFound(_)
@@ -117,6 +119,7 @@ impl ApiError {
             | Self::TooManyRequests(_)
             | Self::TooManyTags
             | Self::UnsupportedLanguage
+            | Self::NoPersonalDataInLanguage
             | Self::KmsKeyValidation => StatusCode::BAD_REQUEST,
         }
     }

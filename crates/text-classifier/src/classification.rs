@@ -99,7 +99,10 @@ fn document(text: Option<String>, bytes: Option<String>) -> Result<Document, Api
         (Some(text), None) => {
             length("text", &text, 1..=usize::MAX)?;
             if text.len() > MAX_TEXT_BYTES {
-                return Err(ApiError::TextSizeLimitExceeded(text.len()));
+                return Err(ApiError::TextSizeLimitExceeded {
+                    size: text.len(),
+                    limit: MAX_TEXT_BYTES,
+                });
             }
             Ok(Document::Text(text))
         }

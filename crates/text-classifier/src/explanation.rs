@@ -44,7 +44,10 @@ pub(crate) async fn explain(
         .iter()
         .find(|document| document.text.len() > MAX_TEXT_BYTES)
     {
-        return Err(ApiError::TextSizeLimitExceeded(long.text.len()));
+        return Err(ApiError::TextSizeLimitExceeded {
+            size: long.text.len(),
+            limit: MAX_TEXT_BYTES,
+        });
     }
     if arn.scope() != scope {
         return Err(ApiError::ResourceUnavailable("there is no such endpoint"));

@@ -36,6 +36,7 @@ mod explanation;
 mod initial_model;
 mod listing;
 mod output;
+mod personal_data;
 mod protocol;
 mod roll_out;
 mod s3_uri;

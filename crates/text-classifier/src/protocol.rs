@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     api_error::ApiError, arn::EndpointArn, bucket::Bucket, classification, classification_job,
-    classifier_api, encoders::Encoders, encoding, endpoint_api, explanation, serving::Serving,
+    classifier_api, encoders::Encoders, encoding, endpoint_api, explanation, personal_data, serving::Serving,
 };
 
 /// Comprehend's limit for the text of one request: 10 KB of UTF-8.
@@ -55,6 +55,8 @@ impl Api {
         let (bucket, own, scope) = (&self.bucket, &self.endpoint, self.endpoint.scope());
         match operation(&request.headers)? {
             "ClassifyDocument" => classification::classify(&self.serving, scope, parse(request)?).await,
+            "DetectPiiEntities" => personal_data::detect(parse(request)?),
+            "ContainsPiiEntities" => personal_data::contains(parse(request)?),
             "CreateDocumentClassifier" => classifier_api::create(bucket, scope, parse(request)?).await,
             "DescribeDocumentClassifier" => classifier_api::describe(bucket, scope, parse(request)?).await,
             "ListDocumentClassifiers" => classifier_api::list(bucket, parse(request)?).await,

@@ -17,7 +17,7 @@ use active_learning_core::{
 use serde::Serialize;
 use text_import::{Summary, Tool};
 
-use super::{DEFAULT_CLASSIFIER, File, Options};
+use super::{Counts, DEFAULT_CLASSIFIER, File, Options};
 
 /// Worker of a vote of which the file does not say whose it is.
 const UNNAMED: &str = "import";
@@ -80,6 +80,8 @@ pub(super) struct Plan {
     /// Texts whose only label can be none.
     pub unusable: usize,
     pub new_labels: Vec<Counted>,
+    /// In how many texts personal data was replaced, by its kind.
+    pub masked: Counts,
     /// Whether nearly every text has a label of its own.
     pub looks_swapped: bool,
 }
@@ -152,6 +154,11 @@ impl Plan {
             }
         }
         plan
+    }
+
+    /// Adds in how many texts personal data was replaced.
+    pub(super) fn with_masked(self, masked: Counts) -> Self {
+        Self { masked, ..self }
     }
 
     /// Counts the texts of a fate by the name that it carries.

@@ -11,7 +11,10 @@ use super::{
     plan::{Fate, Plan},
     store::{Done, Known},
 };
-use crate::wording::{counted, listed};
+use crate::{
+    personal_data,
+    wording::{counted, listed},
+};
 
 /// Things that are shown one by one; the rest is counted.
 const SHOWN: usize = 10;
@@ -52,6 +55,9 @@ pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> St
             "",
             "they are proposed: --add-labels, or `active-learning labels accept NAME`, makes them labels",
         );
+    }
+    if !plan.masked.is_empty() {
+        line(&mut text, "masked", personal_data::in_words(&plan.masked));
     }
     let (labelled, pool) = (plan.labelled.len(), plan.pool.len());
     line(
@@ -234,6 +240,7 @@ pub(super) fn as_json(files: &[File], plan: &Plan, known: Option<&Known>) -> Val
         "retired": by_name(plan, |fate| match fate { Fate::Retired(name) => Some(name), _ => None }),
         "known": known.map(|known| json!({"labels": known.labelled(), "questions": known.asked()})),
         "changed": known.map(Known::changed),
+        "masked": plan.masked,
         "looksSwapped": plan.looks_swapped,
     })
 }

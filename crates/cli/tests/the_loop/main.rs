@@ -14,6 +14,7 @@ mod labelling_jobs;
 mod labels;
 mod new_models;
 mod people;
+mod personal_data;
 mod predictions;
 mod producers;
 mod results_pushed;

@@ -182,3 +182,31 @@ async fn one_answer_serves_a_text_that_comes_three_times_and_the_export_counts_t
         "{exported}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reviewers_are_told_of_new_work_at_the_topic_of_the_stack_without_its_text() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let parameters = [&BY_HAND[..], &[("ComprehendClassificationScoreThreshold", "1")]].concat();
+    let stack = Stack::start(folder.path(), &rows[..24], &parameters).await;
+    let topic = stack.outputs.output("ReviewTopicArn").rsplit(':').next();
+    let log = folder
+        .path()
+        .join(format!("logs/{}.log", topic.expect("a topic")));
+
+    stack.classify(&rows[100].1).await;
+    until(async || {
+        let bucket = stack.outputs.output("ReviewS3Bucket");
+        items_of_loops(&stack.s3, bucket).await.len() == 1
+    })
+    .await;
+    stack
+        .invoke("HumanReview", &json!({"operation": "measure"}))
+        .await;
+    let told = std::fs::read_to_string(log).expect("somebody is told");
+    stack.stop().await;
+
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains("1 task waits for reviewers"), "{told}");
+    assert!(!told.contains(&rows[100].1), "{told}");
+}

@@ -487,6 +487,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "A labelling job that is not final.",
     },
     ObjectKind {
+        key: "human-review/notices/<topic>.json",
+        bucket: Review,
+        writers: &[HUMAN_REVIEW],
+        readers: &[HUMAN_REVIEW],
+        shape: "JSON: when, and whether of what waits",
+        lifetime: Kept,
+        description: "When reviewers were told last at a topic that there is work.",
+    },
+    ObjectKind {
         key: "human-review/queue/<mark>",
         bucket: Review,
         writers: &[HUMAN_REVIEW],

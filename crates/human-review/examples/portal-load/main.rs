@@ -340,6 +340,7 @@ fn config() -> Config {
         feedback_bucket: "feedback".to_owned(),
         state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:model-building".to_owned(),
         event_bus: "active-learning".to_owned(),
+        review_topic_arn: String::new(),
         portal_url: "https://portal.example/dev".to_owned(),
         signing_secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:signing".to_owned(),
         task_count: 1,

@@ -1,5 +1,7 @@
 //! What an operator does to a loop.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{LoopError, Loops};
@@ -9,6 +11,9 @@ use crate::output::Answer;
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
+
+/// Loops that are counted by flow definition: a page of S3's.
+const COUNTED: usize = 1_000;
 
 impl Loops {
     /// Ends all leases of a loop, so that anybody may take it. Who had it open may still answer while nobody else has.
@@ -22,6 +27,25 @@ impl Loops {
             Ok(())
         })
         .await
+    }
+
+    /// Counts the loops in flight by the flow definition that they are of, none for that of the stack: of the first
+    /// thousand in review order.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn in_flight_by_flow(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeMap<Option<String>, usize>, LoopError> {
+        let page = self.records.queue_marks("", COUNTED).await?;
+        let mut counts = BTreeMap::new();
+        for human_loop in self.of_marks(&page.marks, now).await? {
+            let flow = human_loop.flow.as_ref().map(|flow| flow.name().into_owned());
+            *counts.entry(flow).or_default() += 1;
+        }
+        Ok(counts)
     }
 
     /// Returns the loops of some marks, those left out that are gone, with what was due carried out.

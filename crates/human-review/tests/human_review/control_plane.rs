@@ -19,7 +19,7 @@ async fn call(review: &Review, operation: &str, body: Value) -> Reply {
     Reply(review.handle(event).await)
 }
 
-async fn made(review: &Review, operation: &str, body: Value) -> Value {
+pub async fn made(review: &Review, operation: &str, body: Value) -> Value {
     let reply = call(review, operation, body).await;
     assert_eq!(reply.status(), 200, "{operation}: {reply:?}");
     reply.json()
@@ -33,7 +33,7 @@ async fn refused(review: &Review, operation: &str, body: Value) -> (String, Stri
     (member("__type"), member("Message"))
 }
 
-fn flow(name: &str, ui: &str, changes: Value) -> Value {
+pub fn flow(name: &str, ui: &str, changes: Value) -> Value {
     let mut request = json!({
         "FlowDefinitionName": name,
         "HumanLoopConfig": {
@@ -57,13 +57,18 @@ fn flow(name: &str, ui: &str, changes: Value) -> Value {
 
 async fn with_flow() -> Review {
     let review = Review::new();
-    let ui = json!({ "HumanTaskUiName": "tone", "UiTemplate": { "Content": TEMPLATE } });
-    made(&review, "CreateHumanTaskUi", ui).await;
-    made(&review, "CreateFlowDefinition", flow("tone", "tone", json!({}))).await;
+    add_flow(&review).await;
     review
 }
 
-async fn start(review: &Review, name: &str, flow: &str, input: &Value) -> Reply {
+/// Makes the flow definition `tone`.
+pub async fn add_flow(review: &Review) {
+    let ui = json!({ "HumanTaskUiName": "tone", "UiTemplate": { "Content": TEMPLATE } });
+    made(review, "CreateHumanTaskUi", ui).await;
+    made(review, "CreateFlowDefinition", flow("tone", "tone", json!({}))).await;
+}
+
+pub async fn start(review: &Review, name: &str, flow: &str, input: &Value) -> Reply {
     let body = json!({
         "HumanLoopName": name, "FlowDefinitionArn": flow,
         "HumanLoopInput": { "InputContent": input.to_string() },

@@ -61,6 +61,7 @@ fn the_environment_is_read_by_name_and_out_of_range_values_are_named() {
             ("TRAINING_BUCKET_NAME", "training-bucket"),
             ("FEEDBACK_BUCKET_NAME", "feedback-bucket"),
             ("EVENT_BUS_NAME", "active-learning"),
+            ("REVIEW_TOPIC_ARN", crate::harness::TOPIC),
             (
                 "STATE_MACHINE_ARN",
                 "arn:aws:states:us-east-1:123456789012:stateMachine:m",

@@ -22,6 +22,8 @@ pub const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition
 pub const BUCKET: &str = "review-bucket";
 pub const TRAINING_BUCKET: &str = "training-bucket";
 pub const FEEDBACK_BUCKET: &str = "feedback-bucket";
+/// Topic of the stack.
+pub const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:reviewers";
 pub const PORTAL_URL: &str = "https://portal.example/dev";
 
 /// Returns what STS answers to whoever assumes a role.
@@ -63,6 +65,7 @@ pub fn config() -> Config {
         feedback_bucket: FEEDBACK_BUCKET.to_owned(),
         state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:model-building".to_owned(),
         event_bus: "active-learning".to_owned(),
+        review_topic_arn: TOPIC.to_owned(),
         portal_url: PORTAL_URL.to_owned(),
         signing_secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:signing".to_owned(),
         task_count: 1,
@@ -222,6 +225,16 @@ impl Review {
         let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
         Self {
             function: Arc::new(function.with_provider(sdk)),
+            ..review
+        }
+    }
+
+    /// A service that tells its reviewers at topics of other services.
+    pub fn with_topics(config: Config, sdk: &aws_config::SdkConfig) -> Self {
+        let review = Self::with(config.clone());
+        let function = HumanReview::new(config, review.s3.clone(), b"a secret of the test");
+        Self {
+            function: Arc::new(function.with_topics(aws_sdk_sns::Client::new(sdk))),
             ..review
         }
     }

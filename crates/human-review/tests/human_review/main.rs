@@ -14,6 +14,7 @@ mod label_changes;
 mod labelling_job_requests;
 mod labelling_jobs;
 mod life_cycle;
+mod notices;
 mod oidc;
 mod own_pages;
 mod portal;

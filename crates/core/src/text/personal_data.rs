@@ -1,0 +1,373 @@
+//! Personal data in texts: what is found by its form, and texts without it.
+//!
+//! Found are e-mail addresses, numbers of phones, of payment cards (with Luhn's checksum, ISO/IEC 7812-1) and of
+//! bank accounts (IBAN, with its length by country and the checksum of ISO 7064 MOD 97-10), and IP addresses. Names,
+//! places and dates have no form of their own and are not found.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::Serialize;
+
+/// A kind of personal data, by the names of Amazon Comprehend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PersonalData {
+    /// An e-mail address.
+    Email,
+    /// An IBAN.
+    InternationalBankAccountNumber,
+    /// The number of a payment card.
+    CreditDebitNumber,
+    /// An IPv4 or IPv6 address.
+    IpAddress,
+    /// A phone number.
+    Phone,
+}
+
+impl PersonalData {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Email,
+        Self::InternationalBankAccountNumber,
+        Self::CreditDebitNumber,
+        Self::IpAddress,
+        Self::Phone,
+    ];
+
+    /// Returns its name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "EMAIL",
+            Self::InternationalBankAccountNumber => "INTERNATIONAL_BANK_ACCOUNT_NUMBER",
+            Self::CreditDebitNumber => "CREDIT_DEBIT_NUMBER",
+            Self::IpAddress => "IP_ADDRESS",
+            Self::Phone => "PHONE",
+        }
+    }
+
+    fn pattern(self) -> &'static Regex {
+        match self {
+            Self::Email => &EMAIL,
+            Self::InternationalBankAccountNumber => &IBAN,
+            Self::CreditDebitNumber => &CARD,
+            Self::IpAddress => &IP,
+            Self::Phone => &PHONE,
+        }
+    }
+
+    /// Returns how much of what has the form is the thing, in bytes; `None` where a checksum or a length says that
+    /// it is not.
+    fn length_of(self, form: &str) -> Option<usize> {
+        match self {
+            Self::Email => Some(form.len()),
+            Self::InternationalBankAccountNumber => iban_length(form),
+            Self::CreditDebitNumber => is_card(form).then_some(form.len()),
+            Self::IpAddress => is_ip(form).then_some(form.len()),
+            Self::Phone => is_phone(form).then_some(form.len()),
+        }
+    }
+}
+
+/// A piece of personal data in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it is.
+    pub kind: PersonalData,
+    /// First byte.
+    pub begin: usize,
+    /// Byte after the last one.
+    pub end: usize,
+}
+
+/// A text without personal data, and which kinds it had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Masked<'a> {
+    /// The text, with `[EMAIL]` and the like in the place of what was found.
+    pub text: Cow<'a, str>,
+    /// What was found.
+    pub kinds: BTreeSet<PersonalData>,
+}
+
+/// What becomes of personal data before a text is stored (parameter `PersonalData`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Treatment {
+    /// It is stored as it came.
+    #[default]
+    Keep,
+    /// What has the form of personal data is replaced by its kind.
+    Mask,
+    /// What Amazon Comprehend finds is replaced by its kind.
+    Comprehend,
+}
+
+impl std::str::FromStr for Treatment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "keep" => Ok(Self::Keep),
+            "mask" => Ok(Self::Mask),
+            "comprehend" => Ok(Self::Comprehend),
+            other => Err(format!("expected `keep`, `mask` or `comprehend`, got `{other}`")),
+        }
+    }
+}
+
+static EMAIL: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"[\p{L}\p{N}._%+\-]+@[\p{L}\p{N}\-]+(?:\.[\p{L}\p{N}\-]+)*\.\p{L}{2,24}"));
+static IBAN: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}"));
+static CARD: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[2-6][0-9](?:[ \-]?[0-9]){11,17}\b"));
+static IP: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?x) \b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b
+        | (?:\b[0-9A-Fa-f]{1,4}|:):[0-9A-Fa-f:]*[0-9A-Fa-f](?:(?:\.[0-9]{1,3}){3})?\b",
+    )
+});
+/// International numbers begin with `+` or `00`; others with an area code in brackets or with 0, or are grouped as
+/// in North America.
+static PHONE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?x) (?:\+|\b00)[1-9][0-9]{0,3}[\x20\-./]?(?:\(0?[0-9]{1,5}\)[\x20\-./]?)?[0-9]{1,5}(?:[\x20\-./]?[0-9]{2,5}){1,4}\b
+        | \([0-9]{2,5}\)[\x20\-./]?[0-9]{3,5}(?:[\x20\-./]?[0-9]{2,5}){1,3}\b
+        | \b0[0-9]{1,4}[\x20\-/][0-9]{3,8}(?:[\x20\-][0-9]{2,5}){0,3}\b
+        | \b[2-9][0-9]{2}[\-.\x20][2-9][0-9]{2}[\-.\x20][0-9]{4}\b",
+    )
+});
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the patterns are valid")
+}
+
+/// Finds personal data in a text, in order, without overlaps.
+pub fn find(text: &str) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    // What has a digit or an `@` only: most texts are through at once.
+    if !text
+        .bytes()
+        .any(|byte| byte.is_ascii_digit() || byte == b'@' || byte == b':')
+    {
+        return found;
+    }
+    for kind in PersonalData::ALL {
+        let mut from = 0;
+        while let Some(form) = kind.pattern().find_at(text, from) {
+            let next = form.start() + text[form.start()..].chars().next().map_or(1, char::len_utf8);
+            let is_inner = kind == PersonalData::Phone && follows_a_number(text, form.start());
+            let Some(length) = kind.length_of(form.as_str()).filter(|_| !is_inner) else {
+                from = next;
+                continue;
+            };
+            let (begin, end) = (form.start(), form.start() + length);
+            from = end.max(next);
+            if found.iter().all(|other| end <= other.begin || begin >= other.end) {
+                found.push(Found { kind, begin, end });
+            }
+        }
+    }
+    found.sort_unstable_by_key(|found| found.begin);
+    found
+}
+
+/// Replaces personal data in a text by its kind in square brackets.
+pub fn mask(text: &str) -> Masked<'_> {
+    let found = find(text);
+    let pieces: Vec<_> = found
+        .iter()
+        .map(|found| (found.begin..found.end, found.kind.as_str()))
+        .collect();
+    Masked {
+        text: replace(text, &pieces),
+        kinds: found.iter().map(|piece| piece.kind).collect(),
+    }
+}
+
+/// Replaces pieces of a text, ranges of bytes in order, by their kinds in square brackets. What overlaps the piece
+/// before it is taken for a part of that.
+pub fn replace<'a>(text: &'a str, pieces: &[(Range<usize>, &str)]) -> Cow<'a, str> {
+    if pieces.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut masked = String::with_capacity(text.len());
+    let mut from = 0;
+    for (range, kind) in pieces {
+        if let (true, Some(before)) = (range.end > range.start, text.get(from..range.start)) {
+            masked.push_str(before);
+            masked.push('[');
+            masked.push_str(kind);
+            masked.push(']');
+        }
+        from = from.max(range.end.min(text.len()));
+    }
+    masked.push_str(text.get(from..).unwrap_or_default());
+    Cow::Owned(masked)
+}
+
+/// Lengths of IBANs by country. Source: SWIFT, IBAN Registry, release 99.
+const IBAN_LENGTHS: &str = "\
+    AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 \
+    DO28 EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 \
+    IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 \
+    MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 \
+    SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30";
+
+/// Returns how many bytes of a form are an IBAN: what follows without a letter or digit in between is none.
+fn iban_length(form: &str) -> Option<usize> {
+    let country = form.get(..2)?.to_ascii_uppercase();
+    let length: usize = IBAN_LENGTHS
+        .split_ascii_whitespace()
+        .find_map(|entry| entry.strip_prefix(country.as_str()))?
+        .parse()
+        .ok()?;
+    let characters = form.char_indices().filter(|(_, c)| c.is_ascii_alphanumeric());
+    let (last, _) = characters.clone().nth(length - 1)?;
+    let is_whole = !form[last + 1..].starts_with(|c: char| c.is_ascii_alphanumeric());
+    let iban: Vec<u8> = characters.take(length).map(|(_, c)| c as u8).collect();
+    let turned = iban[4..].iter().chain(&iban[..4]);
+    let remainder = turned.fold(0_u32, |rest, byte| match byte {
+        b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
+        letter => (rest * 100 + u32::from(letter.to_ascii_uppercase() - b'A') + 10) % 97,
+    });
+    (is_whole && remainder == 1).then_some(last + 1)
+}
+
+fn is_card(form: &str) -> bool {
+    let digits: Vec<u32> = form.chars().filter_map(|c| c.to_digit(10)).collect();
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(place, digit)| match place % 2 {
+            0 => *digit,
+            _ => digit * 2 / 10 + digit * 2 % 10,
+        })
+        .sum();
+    (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
+}
+
+fn is_ip(form: &str) -> bool {
+    match form.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => true,
+        // `::1` is nobody's, and `12::30` is rather a time.
+        Ok(IpAddr::V6(address)) => address != Ipv6Addr::LOCALHOST && form.matches(':').count() > 2,
+        Err(_) => false,
+    }
+}
+
+/// Returns whether what begins here is a part of a longer number that is written in groups.
+fn follows_a_number(text: &str, begin: usize) -> bool {
+    let mut before = text[..begin].chars().rev();
+    match before.next() {
+        Some(' ' | '-' | '.' | '/') => before.next().is_some_and(|c| c.is_ascii_digit()),
+        _ => false,
+    }
+}
+
+/// Returns whether something has as many digits as a phone number: E.164 allows 15.
+fn is_phone(form: &str) -> bool {
+    let digits = form.bytes().filter(u8::is_ascii_digit).count();
+    (8..=15).contains(&digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        mask(text).text.into_owned()
+    }
+
+    #[test]
+    fn every_kind_is_found_in_the_forms_in_which_people_write_it() {
+        for (text, expected) in [
+            (
+                "write to Jane.Doe+shop@mail.example.co.uk, please",
+                "write to [EMAIL], please",
+            ),
+            ("мария@почта.рф schrieb", "[EMAIL] schrieb"),
+            (
+                "IBAN DE89 3704 0044 0532 0130 00 bitte",
+                "IBAN [INTERNATIONAL_BANK_ACCOUNT_NUMBER] bitte",
+            ),
+            ("gb82west12345698765432.", "[INTERNATIONAL_BANK_ACCOUNT_NUMBER]."),
+            (
+                "card 4111 1111 1111 1111 was charged",
+                "card [CREDIT_DEBIT_NUMBER] was charged",
+            ),
+            (
+                "5500-0000-0000-0004 and 378282246310005",
+                "[CREDIT_DEBIT_NUMBER] and [CREDIT_DEBIT_NUMBER]",
+            ),
+            (
+                "from 203.0.113.7 and 2001:db8::8a2e:370:7334",
+                "from [IP_ADDRESS] and [IP_ADDRESS]",
+            ),
+            (
+                "ring +49 30 1234567 or +1 (555) 234-5678",
+                "ring [PHONE] or [PHONE]",
+            ),
+            (
+                "Tel. 0049-30-123456, 030/1234567, 0171 2345678",
+                "Tel. [PHONE], [PHONE], [PHONE]",
+            ),
+            ("(030) 123 45 67; 555-234-5678", "[PHONE]; [PHONE]"),
+            ("a@b.de,+4930123456", "[EMAIL],[PHONE]"),
+        ] {
+            assert_eq!(masked(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_only_looks_alike_stays() {
+        for text in [
+            "no digits here",
+            "order 4111 1111 1111 1112 (wrong checksum)",
+            "DE88 3704 0044 0532 0130 00 has a wrong checksum",
+            "version 1.2.3, at 10:30, 12:30:45 on 2026-11-28",
+            "300.1.2.3 is no address",
+            "it cost 1,299.00 EUR on 01.02.2026, order no. 20261128",
+            "between 1990-2000 and 10-20, 3 x 4",
+            "follow @jane or mail me @ noon",
+            "a ratio of 16:9",
+        ] {
+            assert_eq!(masked(text), text);
+            assert!(mask(text).kinds.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_is_none_of_three_is_refused() {
+        assert_eq!("comprehend".parse(), Ok(Treatment::Comprehend));
+        assert_eq!("mask".parse(), Ok(Treatment::Mask));
+        assert_eq!("keep".parse(), Ok(Treatment::Keep));
+        assert!("off".parse::<Treatment>().is_err());
+    }
+
+    #[test]
+    fn overlapping_pieces_are_replaced_once() {
+        let pieces = [(0..4, "NAME"), (2..6, "ADDRESS"), (7..9, "AGE")];
+
+        assert_eq!(replace("abcdefghijk", &pieces), "[NAME]g[AGE]jk");
+    }
+
+    proptest! {
+        #[test]
+        fn a_masked_text_is_not_changed_again(text in "[a-z0-9@. :+()/\\-]{0,60}") {
+            let once = masked(&text);
+            prop_assert_eq!(masked(&once), once);
+        }
+
+        #[test]
+        fn any_text_is_masked_without_harm_to_the_rest(text in any::<String>()) {
+            for found in find(&text) {
+                prop_assert!(text.is_char_boundary(found.begin) && text.is_char_boundary(found.end));
+            }
+        }
+    }
+}

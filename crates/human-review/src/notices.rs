@@ -1,0 +1,231 @@
+//! Tells reviewers that there is work again: when nothing waited and something does, at most once an hour.
+//!
+//! What was told is an object for each topic, changed with a conditional write: of two runs at a time one tells. A team
+//! that `CreateWorkteam` made with a topic of its own is told there of the loops of its flow definitions; everybody else at
+//! the topic of the stack.
+
+use std::collections::BTreeMap;
+
+use active_learning_aws::bucket::{BucketError, Replaced};
+use active_learning_aws::failure::{Refusal, chain};
+use active_learning_aws::metrics;
+use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
+use chrono::{DateTime, TimeDelta, Utc};
+use lambda_runtime::tracing::{info, warn};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::HumanReview;
+use crate::flows::{Flow, Workteam};
+use crate::loops::LoopError;
+
+/// Least time between two notices at a topic.
+const PAUSE: TimeDelta = TimeDelta::hours(1);
+
+/// Kind in the ARN of a private team.
+const PRIVATE_TEAM: &str = "workteam/private-crowd";
+
+/// What a topic was told last: the content of `human-review/notices/<topic>.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    /// When; never, where it is none.
+    at: Option<DateTime<Utc>>,
+    /// Whether of what waits now.
+    of_what_waits: bool,
+}
+
+impl Told {
+    /// Returns what is to be written down, and whether reviewers are to be told; `None` where nothing changes.
+    fn next(&self, tasks: usize, now: DateTime<Utc>) -> Option<(Self, bool)> {
+        let is_long_ago = self.at.is_none_or(|at| now - at >= PAUSE);
+        match (tasks > 0, self.of_what_waits) {
+            (false, true) => Some((
+                Self {
+                    of_what_waits: false,
+                    ..self.clone()
+                },
+                false,
+            )),
+            (true, false) if is_long_ago => Some((
+                Self {
+                    at: Some(now),
+                    of_what_waits: true,
+                },
+                true,
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Why reviewers could not be told.
+#[derive(Debug, thiserror::Error)]
+enum NoticeError {
+    #[error(transparent)]
+    Loops(#[from] LoopError),
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    #[error(
+        "the topic {topic} did not take the message: the function's role must be allowed to publish there"
+    )]
+    Topic {
+        topic: String,
+        #[source]
+        source: Refusal,
+    },
+}
+
+impl HumanReview {
+    /// Tells reviewers of new work.
+    #[must_use]
+    pub fn with_topics(self, sns: aws_sdk_sns::Client) -> Self {
+        Self {
+            sns: Some(sns),
+            ..self
+        }
+    }
+
+    /// Looks whether there is work again, and tells it. A failure is logged and counted; the next run tries again.
+    pub(crate) async fn tell_of_work(&self, tasks: usize, now: DateTime<Utc>) {
+        let Some(sns) = &self.sns else { return };
+        let waiting = match self.waiting_by_topic(tasks, now).await {
+            Ok(waiting) => waiting,
+            Err(error) => return lost(&error),
+        };
+        for (topic, tasks) in waiting {
+            if let Err(error) = self.look_at(sns, &topic, tasks, now).await {
+                lost(&error);
+            }
+        }
+    }
+
+    /// Counts the tasks in flight by the topic at which their reviewers are told, those without tasks included.
+    async fn waiting_by_topic(
+        &self,
+        tasks: usize,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeMap<String, usize>, NoticeError> {
+        let own = &self.config.review_topic_arn;
+        let teams = self.flows.all::<Workteam>().await?;
+        let topics: BTreeMap<String, String> = (teams.iter())
+            .filter_map(|team| {
+                let arn = self.flows.arn(PRIVATE_TEAM, &team.workteam_name);
+                Some((arn, topic_of(team)?))
+            })
+            .collect();
+        if topics.is_empty() {
+            return Ok(BTreeMap::from([(own.clone(), tasks)]));
+        }
+
+        let flows = self.flows.all::<Flow>().await?;
+        let team_of: BTreeMap<&str, &str> = (flows.iter())
+            .map(|flow| {
+                let team = flow.human_loop_config.workteam_arn.as_str();
+                (flow.flow_definition_name.as_str(), team)
+            })
+            .collect();
+        let all = topics.values().chain([own]);
+        let mut waiting: BTreeMap<String, usize> = all.map(|topic| (topic.clone(), 0)).collect();
+        for (flow, count) in self.loops.in_flight_by_flow(now).await? {
+            let team = flow.as_deref().and_then(|flow| team_of.get(flow));
+            let topic = team.and_then(|team| topics.get(*team)).unwrap_or(own);
+            *waiting.entry(topic.clone()).or_default() += count;
+        }
+        Ok(waiting)
+    }
+
+    async fn look_at(
+        &self,
+        sns: &aws_sdk_sns::Client,
+        topic: &str,
+        tasks: usize,
+        now: DateTime<Utc>,
+    ) -> Result<(), NoticeError> {
+        let key = key(topic);
+        let (told, etag) = self.bucket.read_version::<Told>(&key).await?.unzip();
+        let told = told.unwrap_or_default();
+        let Some((next, tells)) = told.next(tasks, now) else {
+            return Ok(());
+        };
+        let replaced = self.bucket.replace_document(&key, etag.as_deref(), &next).await?;
+        if !tells || replaced == Replaced::Changed {
+            return Ok(());
+        }
+
+        if let Err(error) = self.publish(sns, topic, tasks).await {
+            // The next run tells it.
+            self.bucket.put_document(&key, &told).await?;
+            return Err(error);
+        }
+        info!(topic, tasks, "reviewers are told that there is work");
+        metrics::count("human-review", &[("Notices", 1)]);
+        Ok(())
+    }
+
+    async fn publish(&self, sns: &aws_sdk_sns::Client, topic: &str, tasks: usize) -> Result<(), NoticeError> {
+        let is_one = tasks == 1;
+        let message = format!(
+            "{tasks} {} for reviewers.\n\nThe portal: {}\n\nThis is told when there is work again, at most once an hour.\n",
+            if is_one { "task waits" } else { "tasks wait" },
+            self.config.portal_url,
+        );
+        let call = sns.publish().topic_arn(topic).subject("Texts wait for review");
+        let published = call.message(message).send().await;
+        published.map(drop).map_err(|error| NoticeError::Topic {
+            topic: topic.to_owned(),
+            source: error.into(),
+        })
+    }
+}
+
+fn lost(error: &NoticeError) {
+    warn!(error = chain(error), "reviewers are not told of new work");
+    metrics::count("human-review", &[("NoticesLost", 1)]);
+}
+
+fn key(topic: &str) -> String {
+    let topic = hex::encode(&Sha256::digest(topic)[..8]);
+    format!("{HUMAN_REVIEW_FOLDER}notices/{topic}.json")
+}
+
+/// Returns the topic that a team has of its own.
+fn topic_of(team: &Workteam) -> Option<String> {
+    let configuration = team.notification_configuration.as_ref()?;
+    let topic = configuration["NotificationTopicArn"].as_str();
+    topic.filter(|topic| !topic.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
+    }
+
+    fn told(minutes: Option<i64>, of_what_waits: bool) -> Told {
+        Told {
+            at: minutes.map(at),
+            of_what_waits,
+        }
+    }
+
+    #[test]
+    fn work_is_told_once_until_there_was_none_and_an_hour_is_over() {
+        let never = Told::default();
+
+        assert_eq!(never.next(0, at(0)), None);
+        assert_eq!(never.next(3, at(0)), Some((told(Some(0), true), true)));
+        assert_eq!(told(Some(0), true).next(5, at(600)), None, "they know");
+        assert_eq!(
+            told(Some(0), true).next(0, at(5)),
+            Some((told(Some(0), false), false))
+        );
+        assert_eq!(told(Some(0), false).next(1, at(59)), None, "too soon");
+        assert_eq!(
+            told(Some(0), false).next(1, at(60)),
+            Some((told(Some(60), true), true))
+        );
+    }
+}
