@@ -535,6 +535,8 @@ fn a_function_whose_standard_input_is_closed_serves_whoever_else_started_it() {
         .env("REVIEW_BUDGET_PER_DAY", "0")
         .env("POOL_TEXTS_IN_REVIEW", "0")
         .env("SEVERAL_LABELS", "false")
+        .env("PERSONAL_DATA", "keep")
+        .env("LANGUAGE_CODE", "en")
         .env("ALLOWED_ORIGIN", "*")
         .stdin(Stdio::null())
         .spawn();

@@ -1,4 +1,4 @@
-//! Every right of every role of the shipped template, in all branches of its conditions, held against the service
+//! Every right of every role of the shipped template, in the branches of its conditions, held against the service
 //! authorization reference of AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,8 +39,8 @@ const BRANCHES: [(&str, &str); 12] = [
     ("PersonalData", "comprehend"),
     ("PredictionRetentionDays", "0"),
     ("ResultWebhookUrl", "https://example.com/reviewed"),
-    ("SageMakerEndpointName", "news"),
     ("ReviewersEmail", "ann@example.com"),
+    ("SageMakerEndpointName", "news"),
     ("TextEncoder", "s3"),
     ("TextRetentionDays", "30"),
 ];
@@ -63,9 +63,13 @@ fn resolve(arguments: &BTreeMap<String, String>) -> Resolved {
 /// Parameters that a rule of the template keeps apart.
 const EITHER: [&str; 2] = ["ComprehendEndpointArn", "SageMakerEndpointName"];
 
-/// Resolves the template in every combination of its conditions.
+/// Most conditions that are turned over at a time: no right depends on as many.
+const MOST_TURNED: u32 = 3;
+
+/// Resolves the template with every few of its conditions turned over.
 fn all_branches() -> Vec<Resolved> {
-    (0..1 << BRANCHES.len())
+    (0_u32..1 << BRANCHES.len())
+        .filter(|choice| choice.count_ones() <= MOST_TURNED)
         .map(|choice| {
             let chosen = (0..BRANCHES.len()).filter(|bit| choice & (1 << bit) != 0);
             let arguments = chosen.map(|bit| BRANCHES[bit]);
