@@ -11,7 +11,7 @@ const INVOKE: &str = "POST /endpoints/news/invocations";
 const TEXT: &str = "The minister said \"no\".";
 const TRAINING_BUCKET: &str = "training-123456789012";
 
-const DEFAULTS: [(&str, &str); 22] = [
+const DEFAULTS: &[(&str, &str)] = &[
     (
         "SAGEMAKER_ENDPOINT_ARN",
         "arn:aws:sagemaker:us-east-1:123456789012:endpoint/news",
