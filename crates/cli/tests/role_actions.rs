@@ -61,7 +61,10 @@ fn resolve(arguments: &BTreeMap<String, String>) -> Resolved {
 }
 
 /// Parameters that a rule of the template keeps apart.
-const EITHER: [&str; 2] = ["ComprehendEndpointArn", "SageMakerEndpointName"];
+const EITHER: [[&str; 2]; 2] = [
+    ["ComprehendEndpointArn", "SageMakerEndpointName"],
+    ["CreateUserPool", "OidcClientSecretArn"],
+];
 
 /// Most conditions that are turned over at a time: no right depends on as many.
 const MOST_TURNED: u32 = 3;
@@ -78,7 +81,8 @@ fn all_branches() -> Vec<Resolved> {
                 .collect()
         })
         .filter(|arguments: &BTreeMap<String, String>| {
-            !EITHER.iter().all(|name| arguments.contains_key(*name))
+            let has_both = |pair: &[&str; 2]| pair.iter().all(|name| arguments.contains_key(*name));
+            !EITHER.iter().any(has_both)
         })
         .map(|arguments| resolve(&arguments))
         .collect()
