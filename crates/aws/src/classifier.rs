@@ -49,6 +49,9 @@ pub enum ClassifierError {
     /// The service refused, or did not answer.
     #[error("{0}")]
     Refused(Refusal),
+    /// The endpoint of the hosted model is not there, or still being made.
+    #[error("there is no such endpoint: {0}")]
+    NoEndpoint(Refusal),
     /// The hosted model failed, not SageMaker.
     #[error("the model behind the endpoint failed{}: {refusal}", said(*status))]
     ModelFailed {

@@ -10,7 +10,7 @@ use active_learning_core::{
     labels::label_set::{LabelSet, Resolution},
 };
 use aws_config::SdkConfig;
-use aws_sdk_sagemakerruntime::{Client, primitives::Blob};
+use aws_sdk_sagemakerruntime::{Client, error::ProvideErrorMetadata, primitives::Blob};
 use lambda_runtime::tracing::{debug, warn};
 use tokio::time::timeout;
 
@@ -147,9 +147,12 @@ impl HostedModel {
                 ) => Some(error.original_status_code()),
                 _ => None,
             });
+            let is_missing = error.code() == Some("ValidationError")
+                && error.message().is_some_and(says_that_there_is_none);
             let refusal = Refusal::from(error);
             match model_error {
                 Some(status) => ClassifierError::ModelFailed { status, refusal },
+                None if is_missing => ClassifierError::NoEndpoint(refusal),
                 None => ClassifierError::Refused(refusal),
             }
         })?;
@@ -176,6 +179,12 @@ impl HostedModel {
             }
         }
     }
+}
+
+/// Returns whether a `ValidationError` is about the endpoint, `Endpoint <name> of account <account> not found.`, and not
+/// about the request.
+fn says_that_there_is_none(message: &str) -> bool {
+    message.starts_with("Endpoint ") && message.contains("not found")
 }
 
 /// Returns what a class is called here: the label whose name or synonym it is, else as the model calls it.

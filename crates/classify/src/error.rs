@@ -60,16 +60,16 @@ impl ClassifyError {
         match error {
             ClassifierError::Refused(refusal) if is_hosted => Self::of_endpoint(refusal),
             ClassifierError::Refused(refusal) => refusal.into(),
+            ClassifierError::NoEndpoint(refusal) => Self::NoEndpoint(refusal),
             ClassifierError::ModelFailed { status, refusal } => Self::ModelFailed { status, refusal },
             ClassifierError::Unreadable(why) => Self::Unreadable(why),
             ClassifierError::NoPrediction => Self::NoPrediction,
         }
     }
 
-    /// Tells the refusals of SageMaker apart. `ValidationError` is its answer for an endpoint that is not there.
+    /// Tells the refusals of SageMaker apart.
     fn of_endpoint(refusal: Refusal) -> Self {
         match refusal.code.as_deref() {
-            Some("ValidationError") => Self::NoEndpoint(refusal),
             Some("ModelNotReadyException") => Self::Loading(refusal),
             _ if refusal.is_throttling() => Self::Throttled(refusal),
             _ => Self::Unavailable(refusal),

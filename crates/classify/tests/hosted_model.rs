@@ -177,8 +177,13 @@ async fn each_failure_of_the_endpoint_has_its_own_answer_and_quotes_nothing() {
         ),
         (
             400,
-            r#"{"__type":"ValidationError","Message":"minister"}"#,
+            r#"{"__type":"ValidationError","Message":"Endpoint minister of account 123456789012 not found."}"#,
             (503, "classifier_not_ready", Some("30")),
+        ),
+        (
+            400,
+            r#"{"__type":"ValidationError","Message":"minister"}"#,
+            (502, "classifier_unavailable", None),
         ),
         (
             403,
@@ -210,12 +215,19 @@ async fn each_failure_of_the_endpoint_has_its_own_answer_and_quotes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn without_an_endpoint_texts_wait_to_be_labelled() {
-    let script = Script::default();
-    script.always(INVOKE, 400, r#"{"__type":"ValidationError"}"#);
-    script.always("PutRecord", 200, r#"{"RecordId":"1"}"#);
+    let ask_refused = async |message: &str| {
+        let script = Script::default();
+        let refusal = json!({"__type": "ValidationError", "Message": message});
+        script.always(INVOKE, 400, refusal.to_string());
+        script.always("PutRecord", 200, r#"{"RecordId":"1"}"#);
+        let (status, answer, _) = ask(&classify(&script, &[("BEFORE_FIRST_MODEL", "label")])).await;
+        (status, answer, script.calls("PutRecord").len())
+    };
 
-    let (status, answer, _) = ask(&classify(&script, &[("BEFORE_FIRST_MODEL", "label")])).await;
+    let (status, answer, _) = ask_refused("Endpoint news of account 123456789012 not found.").await;
+    let (other_status, other, sent) = ask_refused("1 validation error detected").await;
 
     assert_eq!((status, &answer["prediction"]), (200, &Value::Null));
     assert_eq!(answer["review"]["reason"], "unlabelled");
+    assert_eq!((other_status, sent), (502, 0), "{other}");
 }

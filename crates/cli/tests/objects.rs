@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_cli::{functions, run::BUILT_IN};
 use active_learning_core::keys::{BucketName, Lifetime, OBJECTS, ObjectKind, Party};
+use human_review::oidc::PENDING_LIFETIME;
+use human_review::session::SIGN_IN_LINK_LIFETIME;
 use local_aws::iam::{Call, Iam, Principal};
 use local_stack::{
     plan::{Plan, Programs, plan},
@@ -211,10 +213,27 @@ fn what_expires_is_what_the_lifecycle_rules_say() {
 
         let does = matches!(
             kind.lifetime,
-            Lifetime::ClaimRetention | Lifetime::Month | Lifetime::PredictionRetention
+            Lifetime::ClaimRetention | Lifetime::Day | Lifetime::Month | Lifetime::PredictionRetention
         );
         assert_eq!(expires, does, "{}", kind.key);
     }
+}
+
+#[test]
+fn what_notes_that_a_link_was_used_outlives_the_link() {
+    let shipped = Shipped::new();
+    let name = shipped.bucket(BucketName::Review);
+    let bucket = shipped.plan.buckets.iter().find(|bucket| bucket.name == name);
+
+    let rules = &bucket.expect("a bucket").expirations;
+    let of_links = rules
+        .iter()
+        .find(|rule| rule.prefix == "human-review/used-sign-in-links/")
+        .expect("a rule");
+
+    assert_eq!(of_links.days, 1);
+    assert!(i64::from(of_links.days) > SIGN_IN_LINK_LIFETIME.num_days());
+    assert!(i64::from(of_links.days) > PENDING_LIFETIME.num_days());
 }
 
 /// What texts are in, as objects say of their shape.

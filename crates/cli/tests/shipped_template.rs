@@ -75,10 +75,15 @@ fn a_user_pool_of_cognito_is_refused_by_name_on_one_machine_and_beside_another_p
     let here = refusal(&[pool]);
     let both = refusal(&[pool, issuer]);
     let nameless = refusal(&[issuer]);
+    let secret = refusal(&[
+        pool,
+        ("OidcClientSecretArn", &with_provider()["OidcClientSecretArn"]),
+    ]);
 
     assert!(here.contains("AWS::Cognito::UserPool"), "{here}");
     assert!(both.contains("not both"), "{both}");
     assert!(nameless.contains("OidcClientId"), "{nameless}");
+    assert!(secret.contains("Leave OidcClientSecretArn empty"), "{secret}");
     assert!(try_shipped(&with_provider()).is_ok());
 }
 

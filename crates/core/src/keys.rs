@@ -50,6 +50,8 @@ pub enum Lifetime {
     UntilDone,
     /// For as long as claims count: parameter `ClaimRetentionDays`.
     ClaimRetention,
+    /// For a day after it was written, or two.
+    Day,
     /// For 30 days after it was written.
     Month,
     /// As the parameter `PredictionRetentionDays` says.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::labelling_jobs::JOB_ARN_PART;
 
+/// Begins the name of what stands for a labelling job, whose own name follows.
+const JOB_FLOW: &str = "labeling-job_";
+
 /// The rules of the flow definition that a loop was started under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowRules {
@@ -39,12 +42,17 @@ pub struct LoopFlow {
     pub time_limit_seconds: i64,
 }
 
+/// Returns the name of the labelling job that a name of [`LoopFlow::name`] stands for; `None` for a flow definition's.
+pub fn job_of_flow(name: &str) -> Option<&str> {
+    name.strip_prefix(JOB_FLOW)
+}
+
 impl LoopFlow {
     /// Returns the name in the ARN; that of a labelling job cannot be a flow definition's.
     pub fn name(&self) -> Cow<'_, str> {
         let name = self.arn.rsplit('/').next().unwrap_or_default();
         match self.is_labelling_job() {
-            true => Cow::Owned(format!("labeling-job_{name}")),
+            true => Cow::Owned(format!("{JOB_FLOW}{name}")),
             false => Cow::Borrowed(name),
         }
     }

@@ -1,8 +1,8 @@
 //! Tells reviewers that there is work again: when nothing waited and something does, at most once an hour.
 //!
 //! What was told is an object for each topic, changed with a conditional write: of two runs at a time one tells. A team
-//! that `CreateWorkteam` made with a topic of its own is told there of the loops of its flow definitions; everybody else at
-//! the topic of the stack.
+//! that `CreateWorkteam` made with a topic of its own is told there of the loops of its flow definitions and labelling
+//! jobs; everybody else at the topic of the stack.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 
 use crate::HumanReview;
 use crate::flows::{Flow, Workteam};
+use crate::labelling_jobs::record::Job;
+use crate::loop_flow::job_of_flow;
 use crate::loops::LoopError;
 
 /// Least time between two notices at a topic.
@@ -128,11 +130,25 @@ impl HumanReview {
         let all = topics.values().chain([own]);
         let mut waiting: BTreeMap<String, usize> = all.map(|topic| (topic.clone(), 0)).collect();
         for (flow, count) in self.loops.in_flight_by_flow(now).await? {
-            let team = flow.as_deref().and_then(|flow| team_of.get(flow));
-            let topic = team.and_then(|team| topics.get(*team)).unwrap_or(own);
+            let team = match flow.as_deref().map(|flow| (flow, job_of_flow(flow))) {
+                Some((_, Some(job))) => self.team_of_job(job).await?,
+                Some((flow, None)) => team_of.get(flow).map(|team| (*team).to_owned()),
+                None => None,
+            };
+            let topic = team.and_then(|team| topics.get(&team)).unwrap_or(own);
             *waiting.entry(topic.clone()).or_default() += count;
         }
         Ok(waiting)
+    }
+
+    /// Returns the ARN of the team that a labelling job was created with.
+    async fn team_of_job(&self, job: &str) -> Result<Option<String>, BucketError> {
+        let job: Option<Job> = self.flows.find(job).await?;
+        let team = job.and_then(|job| {
+            let team = job.request["HumanTaskConfig"]["WorkteamArn"].as_str();
+            team.map(str::to_owned)
+        });
+        Ok(team)
     }
 
     async fn look_at(

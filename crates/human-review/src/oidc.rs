@@ -211,15 +211,12 @@ impl Provider {
         };
         let mut claims = id_token::verify(&tokens.id_token, &key, expected, now)?;
 
-        let has_all =
-            claims.contains_key("email") && person::has_groups(&claims, &self.settings.groups_claim);
+        let is_complete = person::is_complete(&claims, &self.settings);
         if let (false, Some(endpoint), Some(token)) =
-            (has_all, &metadata.userinfo_endpoint, &tokens.access_token)
+            (is_complete, &metadata.userinfo_endpoint, &tokens.access_token)
         {
             let more = self.user_info(endpoint, token, &claims).await?;
-            for (name, value) in more {
-                claims.entry(name).or_insert(value);
-            }
+            person::add(&mut claims, more);
         }
         Person::of(&claims, &self.settings)
     }

@@ -15,10 +15,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use json_path::Selected;
 pub use json_path::{InvalidJsonPath, JsonPath};
 pub use request_template::{InvalidRequestTemplate, PLACEHOLDER, RequestTemplate};
 
 use super::prediction::{ClassScore, Prediction};
+use crate::labels::label_set::{MAX_ACTIVE_LABELS, can_be_label};
 
 /// Members that hold a label or, as an array, labels.
 const LABELS: [&str; 5] = ["labels", "label", "classes", "class", "predicted_label"];
@@ -67,8 +69,14 @@ pub enum UnreadableAnswer {
         /// Scores.
         scores: usize,
     },
-    /// A label is neither a text nor a whole number.
-    #[error("a label is no text")]
+    /// Labels and scores are at different places, so that it cannot be told which belong together.
+    #[error("labels and scores are not at the same places: somewhere one of them is missing")]
+    Unpaired,
+    /// It holds more classes than a label set has labels in use.
+    #[error("it holds more than {MAX_ACTIVE_LABELS} classes")]
+    TooMany,
+    /// A label is neither a text that can be a label nor a whole number.
+    #[error("a label cannot be one here: it is empty, too long, or says that none fits")]
     Label,
     /// A score is no number from 0 to 1.
     #[error("a score is no number from 0 to 1: the model must answer with probabilities")]
@@ -83,7 +91,7 @@ pub enum UnreadableAnswer {
 pub fn read_answer(body: &[u8], paths: Option<&AnswerPaths>) -> Result<Vec<ClassScore>, UnreadableAnswer> {
     let answer: Value = serde_json::from_slice(body).map_err(|_| UnreadableAnswer::NoJson)?;
     let (labels, scores) = match paths {
-        Some(paths) => (paths.label.select(&answer), paths.score.select(&answer)),
+        Some(paths) => selected(paths, &answer)?,
         None => usual(&answer).ok_or(UnreadableAnswer::UnknownShape)?,
     };
     if labels.is_empty() {
@@ -93,7 +101,10 @@ pub fn read_answer(body: &[u8], paths: Option<&AnswerPaths>) -> Result<Vec<Class
             labels: labels.len(),
             scores: scores.len(),
         });
+    } else if labels.len() > MAX_ACTIVE_LABELS {
+        return Err(UnreadableAnswer::TooMany);
     }
+
     labels
         .into_iter()
         .zip(scores)
@@ -128,6 +139,26 @@ pub fn prediction(classes: Vec<ClassScore>, several_labels: bool) -> Option<Pred
 
 type LabelsAndScores<'a> = (Vec<&'a Value>, Vec<&'a Value>);
 
+/// Returns what paths lead to. Where both lead through lists, what is at the same place of them belongs together: an item
+/// with a label only and one with a score only are no pair.
+fn selected<'a>(paths: &AnswerPaths, answer: &'a Value) -> Result<LabelsAndScores<'a>, UnreadableAnswer> {
+    let (labels, scores) = (paths.label.select(answer), paths.score.select(answer));
+    let is_pair = |label: &Selected<'_>, score: &Selected<'_>| {
+        label.place.ends_with(&score.place) || score.place.ends_with(&label.place)
+    };
+    let is_paired = labels
+        .iter()
+        .zip(&scores)
+        .all(|(label, score)| is_pair(label, score));
+    match labels.len() == scores.len() && !is_paired {
+        true => Err(UnreadableAnswer::Unpaired),
+        false => {
+            let values = |selected: Vec<Selected<'a>>| selected.into_iter().map(|one| one.value).collect();
+            Ok((values(labels), values(scores)))
+        }
+    }
+}
+
 fn usual(answer: &Value) -> Option<LabelsAndScores<'_>> {
     match answer {
         Value::Array(items) => match &items[..] {
@@ -147,6 +178,10 @@ fn of_items(items: &[Value]) -> Option<LabelsAndScores<'_>> {
     let (mut labels, mut scores) = (Vec::new(), Vec::new());
     for item in items {
         let (more_labels, more_scores) = of_object(item.as_object()?)?;
+        if more_labels.len() != more_scores.len() {
+            // What is missing in one item is not to be made up for by another.
+            return Some((more_labels, more_scores));
+        }
         labels.extend(more_labels);
         scores.extend(more_scores);
     }
@@ -172,7 +207,7 @@ fn of_object(object: &Map<String, Value>) -> Option<LabelsAndScores<'_>> {
 
 fn name(label: &Value) -> Result<String, UnreadableAnswer> {
     match label {
-        Value::String(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
+        Value::String(name) if can_be_label(name) => Ok(name.trim().to_owned()),
         Value::Number(number) if number.is_u64() => Ok(number.to_string()),
         _ => Err(UnreadableAnswer::Label),
     }
@@ -258,6 +293,56 @@ mod tests {
             assert_eq!(read(body), Err(why), "{body}");
             assert!(!why.to_string().contains("secret"));
         }
+    }
+
+    #[test]
+    fn labels_and_scores_of_different_places_are_no_pairs() {
+        let by_paths = |body: &str, label: &str, score: &str| {
+            let paths = AnswerPaths {
+                label: label.parse().expect("a path"),
+                score: score.parse().expect("a path"),
+            };
+            let classes = read_answer(body.as_bytes(), Some(&paths))?;
+            let pairs = classes.into_iter().map(|class| (class.name, class.score));
+            Ok(pairs.collect::<Vec<_>>())
+        };
+        let two = Ok(pairs(&[("a", 0.75), ("b", 0.25)]));
+
+        let gaps = by_paths(r#"[{"l":"a"},{"s":0.75},{"l":"b","s":0.25}]"#, "$[*].l", "$[*].s");
+        let missing = by_paths(r#"[{"l":"a"},{"l":"b","s":0.25}]"#, "$[*].l", "$[*].s");
+        let lists = by_paths(r#"{"l":["a","b"],"s":[[0.75,0.25]]}"#, "$.l[*]", "$.s[*][*]");
+        let members = by_paths(
+            r#"{"l":{"1":"a","2":"b"},"s":{"1":0.75,"2":0.25}}"#,
+            "$.l.*",
+            "$.s.*",
+        );
+        let other_members = by_paths(
+            r#"{"l":{"1":"a","2":"b"},"s":{"2":0.75,"3":0.25}}"#,
+            "$.l.*",
+            "$.s.*",
+        );
+        let items = read(r#"[{"label":["a","b"],"prob":[0.5]},{"label":["c"],"prob":[0.3,0.2]}]"#);
+
+        assert_eq!(gaps, Err(UnreadableAnswer::Unpaired));
+        assert_eq!(missing, Err(UnreadableAnswer::Unequal { labels: 2, scores: 1 }));
+        assert_eq!((&lists, &members), (&two, &two));
+        assert_eq!(other_members, Err(UnreadableAnswer::Unpaired));
+        assert_eq!(items, Err(UnreadableAnswer::Unequal { labels: 2, scores: 1 }));
+    }
+
+    #[test]
+    fn more_classes_than_a_label_set_has_and_names_that_no_label_has_are_not_read() {
+        let answer = |count: usize| {
+            let labels: Vec<String> = (0..count).map(|number| format!("class {number}")).collect();
+            serde_json::json!({"labels": labels, "scores": vec![0.0; count]}).to_string()
+        };
+        let named = |name: &str| read(&serde_json::json!({"label": name, "score": 1}).to_string());
+
+        assert_eq!(read(&answer(1_000)).map(|classes| classes.len()), Ok(1_000));
+        assert_eq!(read(&answer(1_001)), Err(UnreadableAnswer::TooMany));
+        assert_eq!(named("two\nlines"), Err(UnreadableAnswer::Label));
+        assert_eq!(named(&"x".repeat(10_000)), Err(UnreadableAnswer::Label));
+        assert_eq!(named("two words"), Ok(pairs(&[("two words", 1.0)])));
     }
 
     #[test]

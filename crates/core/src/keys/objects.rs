@@ -2,7 +2,7 @@
 
 use super::{
     BucketName::{Batch, Feedback, Review, Training},
-    Lifetime::{ClaimRetention, Kept, Month, PredictionRetention, UntilDone},
+    Lifetime::{ClaimRetention, Day, Kept, Month, PredictionRetention, UntilDone},
     ObjectKind,
     Party::{A2i, Client, Comprehend, Firehose, Function, Lambda, Operator},
 };
@@ -546,7 +546,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         writers: &[HUMAN_REVIEW],
         readers: &[HUMAN_REVIEW],
         shape: "session id",
-        lifetime: Kept,
+        lifetime: Day,
         description: "That a link has signed somebody in.",
     },
     ObjectKind {

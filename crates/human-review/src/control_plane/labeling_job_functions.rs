@@ -24,6 +24,12 @@ enum Named {
     BuiltIn(Kind),
 }
 
+/// Returns what the ARNs of the functions before and after people name: functions of one's own, or built-in ones, which
+/// say the type of the task.
+///
+/// # Errors
+///
+/// [`ControlError`] where they name a type that is not here, or two types.
 pub(super) fn checked_functions(pre: Option<&str>, acs: Option<&str>) -> Result<Functions, ControlError> {
     let pre = pre.map(|arn| named(arn, "PRE-", PRE_MEMBER)).transpose()?;
     let acs = acs.map(|arn| named(arn, "ACS-", ACS_MEMBER)).transpose()?;

@@ -6,6 +6,11 @@ use crate::labelling_jobs::split_uri;
 /// Longest `LabelAttributeName`.
 const MAX_ATTRIBUTE_CHARS: usize = 127;
 
+/// Checks that a number of a request, if there is one, is in a range whose ends belong to it.
+///
+/// # Errors
+///
+/// [`ControlError`] naming the member.
 pub(super) fn within<T: PartialOrd + std::fmt::Display>(
     value: Option<T>,
     member: &str,
@@ -25,6 +30,12 @@ pub(super) fn within<T: PartialOrd + std::fmt::Display>(
     }
 }
 
+/// Returns the name of the attribute that the labels get in the output manifest.
+///
+/// # Errors
+///
+/// [`ControlError`] where it is missing, has another form than `CreateLabelingJob` says, or ends as the names do that
+/// the manifest has beside it.
 pub(super) fn checked_attribute(attribute: Option<String>) -> Result<String, ControlError> {
     const MEMBER: &str = "labelAttributeName";
     let attribute = required(attribute, MEMBER)?;
@@ -44,6 +55,11 @@ pub(super) fn checked_attribute(attribute: Option<String>) -> Result<String, Con
     Ok(attribute)
 }
 
+/// Returns an address of the form `s3://<bucket>/<key>`.
+///
+/// # Errors
+///
+/// [`ControlError`] naming the member where it has another form.
 pub(super) fn checked_uri(uri: String, member: &str) -> Result<String, ControlError> {
     match split_uri(&uri) {
         Some(_) => Ok(uri),

@@ -58,9 +58,35 @@ fn name(claims: &Map<String, Value>, issuer: &str) -> String {
     format!("{digest}@{host}")
 }
 
+/// Claims with the address of somebody and whether it is theirs, which count together only.
+const ADDRESS: [&str; 2] = ["email", "email_verified"];
+
+/// Returns whether the claims hold all that is looked at: the address, whether it was verified, and the groups where
+/// there are any that matter.
+pub(super) fn is_complete(claims: &Map<String, Value>, settings: &OidcSettings) -> bool {
+    let needs_groups = settings.admin_group.is_some() || settings.reviewer_group.is_some();
+    has_address(claims) && (!needs_groups || has_groups(claims, &settings.groups_claim))
+}
+
+/// Adds the claims of another source. Whether an address was verified is said by the source that names it.
+pub(super) fn add(claims: &mut Map<String, Value>, more: Map<String, Value>) {
+    claims.retain(|_, value| !value.is_null());
+    if !has_address(claims) {
+        ADDRESS.iter().for_each(|name| drop(claims.remove(*name)));
+    }
+    for (name, value) in more {
+        claims.entry(name).or_insert(value);
+    }
+}
+
+fn has_address(claims: &Map<String, Value>) -> bool {
+    let has = |name: &&str| claims.get(*name).is_some_and(|value| !value.is_null());
+    ADDRESS.iter().all(has)
+}
+
 /// Returns whether the claims say in which groups somebody is.
-pub(super) fn has_groups(claims: &Map<String, Value>, claim: &str) -> bool {
-    find(claims, claim).is_some()
+fn has_groups(claims: &Map<String, Value>, claim: &str) -> bool {
+    find(claims, claim).is_some_and(|groups| !groups.is_null())
 }
 
 /// Returns the groups of a claim: a list of texts, or one. A dot leads into an object, as Keycloak's `realm_access.roles`.
@@ -137,6 +163,50 @@ mod tests {
             assert_eq!(groups(claims, claim), [group], "{claim}");
         }
         assert!(!has_groups(claims, "groups"));
+    }
+
+    #[test]
+    fn whether_an_address_was_verified_is_said_by_the_source_that_names_it() {
+        let merged = |claims: Value, more: Value| {
+            let mut claims = claims.as_object().expect("an object").clone();
+            add(&mut claims, more.as_object().expect("an object").clone());
+            person(Value::Object(claims), &settings(None, None))
+                .expect("they come in")
+                .name
+        };
+        let boss = json!({"sub": "1", "email": "boss@example.com"});
+        let ann = json!({"sub": "1", "email": "ann@example.com", "email_verified": true});
+
+        assert_eq!(merged(boss.clone(), ann.clone()), "ann@example.com");
+        assert_eq!(
+            merged(json!({"sub": "1", "email_verified": true}), ann.clone()),
+            "ann@example.com"
+        );
+        assert_eq!(
+            merged(json!({"sub": "1", "email": null}), ann.clone()),
+            "ann@example.com"
+        );
+        assert_eq!(merged(ann, boss.clone()), "ann@example.com");
+        let unverified = merged(json!({"sub": "1", "email_verified": true}), boss.clone());
+        assert!(unverified.ends_with("@id.example.com"), "{unverified}");
+        let mixed = merged(boss, json!({"email_verified": true}));
+        assert_eq!(mixed, unverified);
+    }
+
+    #[test]
+    fn groups_are_missed_only_where_they_matter() {
+        let complete = |claims: Value, settings: &OidcSettings| {
+            is_complete(claims.as_object().expect("an object"), settings)
+        };
+        let address = json!({"email": "ann@example.com", "email_verified": false});
+        let all = json!({"email": "ann@example.com", "email_verified": true, "groups": []});
+        let unsaid = json!({"email": "ann@example.com", "groups": []});
+
+        assert!(complete(address.clone(), &settings(None, None)));
+        assert!(!complete(address.clone(), &settings(Some("boss"), None)));
+        assert!(!complete(address, &settings(None, Some("staff"))));
+        assert!(complete(all, &settings(Some("boss"), Some("staff"))));
+        assert!(!complete(unsaid, &settings(None, None)));
     }
 
     #[test]

@@ -130,14 +130,23 @@ impl Portal<'_> {
         if !self.use_up(&link.id, &session.id).await? {
             return Err(PortalError::UsedLink);
         }
-        self.members
+        // What was read before may be a minute old.
+        let member = self
+            .members
             .change(&worker, self.now, |member| {
+                if member.paused || !member.takes_link(&link) {
+                    return;
+                }
                 member.role = link.role;
                 member.signed_in_at = Some(self.now);
                 member.begin(&session, self.now);
             })
             .await?;
-        Ok(self.with_session(redirect("queue"), &self.key.sign(&session), request))
+        match member {
+            member if member.paused => Err(PortalError::Paused),
+            member if !member.takes_link(&link) => Err(PortalError::BadLink),
+            _ => Ok(self.with_session(redirect("queue"), &self.key.sign(&session), request)),
+        }
     }
 
     /// Ends a session for good: the cookie is forgotten, and a copy of it lets nobody in.
@@ -183,8 +192,18 @@ impl Portal<'_> {
 
     /// Notes that a link, or an answer of a provider, has begun a session; returns false if it has begun another one.
     pub(super) async fn use_up(&self, link_id: &str, session_id: &str) -> Result<bool, BucketError> {
-        let key = format!("{HUMAN_REVIEW_FOLDER}used-sign-in-links/{link_id}");
+        let key = used_up(link_id);
         let used = self.bucket.create(&key, TEXT, session_id.to_owned()).await?;
         Ok(used == Created::Created)
     }
+
+    /// Returns whether a link, or an answer of a provider, has begun a session.
+    pub(super) async fn is_used_up(&self, link_id: &str) -> Result<bool, BucketError> {
+        self.bucket.exists(&used_up(link_id)).await
+    }
+}
+
+/// Returns the key of what notes that a link was used. A lifecycle rule removes it after a day, when no link is valid.
+fn used_up(link_id: &str) -> String {
+    format!("{HUMAN_REVIEW_FOLDER}used-sign-in-links/{link_id}")
 }

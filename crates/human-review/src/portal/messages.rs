@@ -32,8 +32,11 @@ pub(super) fn own_words(error: &PortalError) -> Option<String> {
     }
 }
 
-/// Returns status, stable code, title and advice for an error.
-pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, &'static str) {
+/// Status, stable code, title and advice.
+type Message = (u16, &'static str, &'static str, &'static str);
+
+/// Returns what is said of an error.
+pub(super) fn message(error: &PortalError) -> Message {
     match error {
         PortalError::Anonymous => (
             401,
@@ -59,27 +62,17 @@ pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, 
             "This page is for admins",
             "Ask the operator of this portal if you need it.",
         ),
-        PortalError::Refused(_) => (400, "not_possible", "This was not done", ""),
-        PortalError::LabelNotInUse(_) => (400, "label_not_in_use", "A label is not in use any more", ""),
-        PortalError::BadLink => (
-            403,
-            "link_invalid",
-            "This link does not work",
-            "It has expired or is incomplete. Ask the operator of this portal for a new one.",
-        ),
-        PortalError::UsedLink => (
-            403,
-            "link_used",
-            "This link has been used",
-            "A sign-in link works once. Ask the operator of this portal for a new one.",
-        ),
-        PortalError::Provider(error) => of_provider(*error),
+        PortalError::BadLink => BAD_LINK,
+        PortalError::UsedLink => USED_LINK,
         PortalError::ForgedForm => (
             403,
             "form_invalid",
             "This page is out of date",
             "You have signed in again since it was opened. Nothing was saved: please open the task again.",
         ),
+        PortalError::Refused(_) => (400, "not_possible", "This was not done", ""),
+        PortalError::LabelNotInUse(_) => (400, "label_not_in_use", "A label is not in use any more", ""),
+        PortalError::Provider(error) => of_provider(*error),
         PortalError::NoPage => (
             404,
             "no_page",
@@ -92,107 +85,143 @@ pub(super) fn message(error: &PortalError) -> (u16, &'static str, &'static str, 
             "This does not work",
             "Please use the links and buttons.",
         ),
-        PortalError::Answer(AnswerError::Incomplete) => (
+        PortalError::Answer(error) => of_answer(error),
+        PortalError::Loop(error) => of_loop(error),
+        PortalError::Task(error) => of_task(error),
+    }
+}
+
+/// What is said of a sign-in link that was never made here, or has expired.
+const BAD_LINK: Message = (
+    403,
+    "link_invalid",
+    "This link does not work",
+    "It has expired or is incomplete. Ask the operator of this portal for a new one.",
+);
+
+/// What is said of a sign-in link that has begun a session.
+const USED_LINK: Message = (
+    403,
+    "link_used",
+    "This link has been used",
+    "A sign-in link works once. Ask the operator of this portal for a new one.",
+);
+
+/// What is said while the storage does not answer.
+const UNAVAILABLE: Message = (
+    503,
+    "storage_unavailable",
+    "Please try again",
+    "The storage did not answer. Nothing is lost; go back and send it again.",
+);
+
+/// Returns what is said of an answer that is not taken.
+fn of_answer(error: &AnswerError) -> Message {
+    match error {
+        AnswerError::Incomplete => (
             400,
             "answer_incomplete",
             "Some items have no answer",
             "Please go back and choose a label, or that none fits. The task is still yours.",
         ),
-        PortalError::Answer(AnswerError::TooLong) => (
+        AnswerError::TooLong => (
             400,
             "label_too_long",
             "A new label is too long",
             "The answer was not taken. Please go back and give it a shorter name. The task is still yours.",
         ),
-        PortalError::Answer(AnswerError::NoLabel) => (
+        AnswerError::NoLabel => (
             400,
             "no_label",
             "A new label cannot be used",
             "It holds a line break or another character that cannot be seen. The answer was not taken. Please go back and write it \
              in one line. The task is still yours.",
         ),
-        PortalError::Answer(AnswerError::CommentTooLong) => (
+        AnswerError::CommentTooLong => (
             400,
             "comment_too_long",
             "A comment is too long",
             "The answer was not taken. Please go back and say it in fewer words. The task is still yours.",
         ),
-        PortalError::Answer(AnswerError::Unreadable) => (
+        AnswerError::Unreadable => (
             400,
             "answer_unreadable",
             "This answer was not taken",
             "Nothing that was entered can be read as a label of an item. The task stays in the queue; please tell the operator.",
         ),
-        PortalError::Answer(AnswerError::Ambiguous) => (
+        AnswerError::Ambiguous => (
             400,
             "answer_ambiguous",
             "This answer was not taken",
             "Several of its fields name different labels, and it cannot be told which one counts. The task stays in the queue; \
              please tell the operator.",
         ),
-        PortalError::Answer(AnswerError::NotAnObject) => (
+        AnswerError::NotAnObject => (
             400,
             "answer_invalid",
             "The answer cannot be read",
             "Please go back and try again. The task is still yours.",
         ),
-        PortalError::Loop(LoopError::NotFound) => (
+    }
+}
+
+/// Returns what is said of a task that a reviewer does not get.
+fn of_loop(error: &LoopError) -> Message {
+    match error {
+        LoopError::NotFound => (
             404,
             "task_not_found",
             "This task does not exist",
             "It may have been removed. An answer sent now is not taken. Here is the next one.",
         ),
-        PortalError::Loop(LoopError::Refused(Refusal::Held)) => (
+        LoopError::Refused(Refusal::Held) => (
             409,
             "task_held",
             "Somebody else has this task",
             "Another reviewer is at it or has answered it. An answer of yours was not taken. Here is the next one.",
         ),
-        PortalError::Loop(LoopError::Refused(Refusal::Answered)) => (
+        LoopError::Refused(Refusal::Answered) => (
             409,
             "task_answered",
             "You have answered this task",
             "Thank you! Here is the next one.",
         ),
-        PortalError::Loop(LoopError::Refused(Refusal::Excluded)) => (
+        LoopError::Refused(Refusal::Excluded) => (
             403,
             "task_for_others",
             "This task is for somebody else",
             "You have given your opinion on one of its texts before: another one is wanted. Here is the next task.",
         ),
-        PortalError::Loop(LoopError::Refused(Refusal::Closed)) => (
+        LoopError::Refused(Refusal::Closed) => (
             410,
             "task_closed",
             "This task is closed",
             "It was completed, stopped or its time is over. An answer sent now is not taken. Here is the next one.",
         ),
-        PortalError::Task(
-            TaskError::NoTemplate | TaskError::TooLong | TaskError::Template(TemplateError::Liquid(_)),
-        ) => (
+        LoopError::Conflict
+        | LoopError::QuotaExceeded
+        | LoopError::WrongStatus(_)
+        | LoopError::Contention
+        | LoopError::Storage(_)
+        | LoopError::Output { .. } => UNAVAILABLE,
+    }
+}
+
+/// Returns what is said of a task that cannot be shown.
+fn of_task(error: &TaskError) -> Message {
+    match error {
+        TaskError::NoTemplate | TaskError::TooLong | TaskError::Template(TemplateError::Liquid(_)) => (
             500,
             "template_failed",
             "The task page cannot be shown",
             "The worker task template does not work with this task. The task stays in the queue; please tell the operator.",
         ),
-        PortalError::Loop(
-            LoopError::Conflict
-            | LoopError::QuotaExceeded
-            | LoopError::WrongStatus(_)
-            | LoopError::Contention
-            | LoopError::Storage(_)
-            | LoopError::Output { .. },
-        )
-        | PortalError::Task(TaskError::Template(TemplateError::Storage(_))) => (
-            503,
-            "storage_unavailable",
-            "Please try again",
-            "The storage did not answer. Nothing is lost; go back and send it again.",
-        ),
+        TaskError::Template(TemplateError::Storage(_)) => UNAVAILABLE,
     }
 }
 
-/// Returns status, stable code, title and advice where a provider has not signed somebody in.
-fn of_provider(error: OidcError) -> (u16, &'static str, &'static str, &'static str) {
+/// Returns what is said where a provider has not signed somebody in.
+fn of_provider(error: OidcError) -> Message {
     match error {
         OidcError::Unavailable(_) => (
             503,

@@ -40,11 +40,15 @@ impl Portal<'_> {
         let provider = self.provider.ok_or(PortalError::NoPage)?;
         let (pending, code) = self.answer_of(provider, request)?;
         let session_id = Claims::new(Purpose::Session, "", self.now).id;
-        if !self.use_up(&pending.state, &session_id).await? {
+        if self.is_used_up(&pending.state).await? {
             return Err(OidcError::Replayed.into());
         }
         let back = self.redirect_uri(request);
         let person = provider.person(code, &pending, &back, self.now).await?;
+        // Only what the provider has signed leaves an object: codes that are made up do not.
+        if !self.use_up(&pending.state, &session_id).await? {
+            return Err(OidcError::Replayed.into());
+        }
 
         let session = self.begin_session(&person, session_id).await?;
         tracing::info!(role = session.role.as_str(), "somebody signed in by the provider");
@@ -78,26 +82,27 @@ impl Portal<'_> {
 
     async fn begin_session(&self, person: &Person, id: String) -> Result<Claims, PortalError> {
         let worker = Worker::of(&person.name);
-        let before = self.members.recent(&worker.id, self.now).await?;
-        if before.as_ref().is_some_and(|member| member.paused) {
-            return Err(PortalError::Paused);
-        }
-        let role = person
-            .role
-            .or(before.map(|member| member.role))
-            .unwrap_or_default();
         let session = Claims {
             id,
-            ..Claims::new(Purpose::Session, &person.name, self.now).with_role(role)
+            ..Claims::new(Purpose::Session, &person.name, self.now)
         };
-        self.members
+
+        // What was read a while ago says neither the role nor that nobody paused them.
+        let member = self
+            .members
             .change(&worker, self.now, |member| {
-                member.role = role;
+                if member.paused {
+                    return;
+                }
+                member.role = person.role.unwrap_or(member.role);
                 member.signed_in_at = Some(self.now);
                 member.begin(&session, self.now);
             })
             .await?;
-        Ok(session)
+        match member.paused {
+            true => Err(PortalError::Paused),
+            false => Ok(session.with_role(member.role)),
+        }
     }
 
     /// Returns the link to the provider for a page that says why nobody is signed in.

@@ -99,7 +99,7 @@ async fn drive(review: &Review) {
 }
 
 /// Starts a job over these input lines.
-async fn started(review: &Review, lines: &[Value], request: &Value) {
+pub async fn started(review: &Review, lines: &[Value], request: &Value) {
     let manifest: String = lines.iter().map(|line| format!("{line}\n")).collect();
     put(review, "in.manifest", &manifest).await;
     put(review, "labels.json", LABELS).await;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::control_plane::{add_flow, flow, made, start};
 use crate::harness::{PORTAL_URL, Review, TOPIC, config, two_items};
+use crate::labelling_jobs;
 
 const TEAM_TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:mail-team";
 const SCOPE: &str = "arn:aws:sagemaker:us-east-1:123456789012";
@@ -124,6 +125,35 @@ async fn a_team_with_a_topic_of_its_own_is_told_there_of_its_own_tasks() {
             told(folder.path(), TEAM_TOPIC).len()
         ),
         (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_team_with_a_topic_of_its_own_is_told_there_of_the_tasks_of_its_labelling_jobs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    let team = json!({
+        "WorkteamName": "Mail", "Description": "Mail",
+        "MemberDefinitions": [{ "OidcMemberDefinition": { "Groups": ["mail"] } }],
+        "NotificationConfiguration": { "NotificationTopicArn": TEAM_TOPIC },
+    });
+    made(&review, "CreateWorkteam", team).await;
+    let of_team = json!({ "HumanTaskConfig.WorkteamArn": format!("{SCOPE}:workteam/private-crowd/Mail") });
+    labelling_jobs::started(
+        &review,
+        &[json!({ "source": "Cup final" })],
+        &labelling_jobs::request("topics", of_team),
+    )
+    .await;
+
+    measure(&review).await;
+
+    assert_eq!(
+        (
+            told(folder.path(), TOPIC).len(),
+            told(folder.path(), TEAM_TOPIC).len()
+        ),
+        (0, 1)
     );
 }
 

@@ -538,6 +538,96 @@ async fn groups_make_admins_and_keep_others_out_and_the_console_may_pause_anybod
 }
 
 #[tokio::test]
+async fn a_role_and_a_pause_of_a_moment_ago_are_not_undone_by_signing_in_again() {
+    let (issuer, key) = (Issuer::start().await, Key::ec());
+    let mut config = issuer.config();
+    config.oidc.as_mut().expect("settings").admin_group = None;
+    let review = Review::with_provider(config, &sdk());
+    let sign_in = async || sign_in(&issuer, &review, &key, json!({})).await;
+    sign_in().await;
+    let member = review.keys("human-review/reviewers/").await.remove(0);
+    // As another process of the function writes it.
+    let change = async |name: &str, value: Value| {
+        let mut document: Value = serde_json::from_str(&review.object(&member).await).expect("JSON");
+        document[name] = value;
+        review.put(&member, &document.to_string()).await;
+    };
+    change("role", json!("admin")).await;
+    review.wait(Duration::seconds(61));
+
+    let promoted = sign_in().await;
+    let overview = session(&review, &promoted).get("overview").await.status();
+    change("role", json!("reviewer")).await;
+    let demoted = sign_in().await;
+    let refused = session(&review, &demoted).get("overview").await.code().to_owned();
+    let kept: Value = serde_json::from_str(&review.object(&member).await).expect("JSON");
+    change("paused", json!(true)).await;
+    let paused = sign_in().await;
+
+    assert_eq!(overview, 200);
+    assert_eq!(refused, "admins_only");
+    assert_eq!(kept["role"], "reviewer");
+    assert_eq!((paused.status(), paused.code()), (403, "paused"));
+    let after: Value = serde_json::from_str(&review.object(&member).await).expect("JSON");
+    assert_eq!(after["sessions"], kept["sessions"], "no session was begun");
+}
+
+#[tokio::test]
+async fn a_code_that_the_provider_does_not_take_leaves_no_object() {
+    let (issuer, key) = (Issuer::start().await, Key::ec());
+    let review = issuer.review();
+    let used = async || review.keys("human-review/used-sign-in-links/").await.len();
+    issuer.change(|play| play.token_status = 400);
+
+    let refused = sign_in(&issuer, &review, &key, json!({})).await;
+    let after_refused = used().await;
+    issuer.change(|play| play.token_status = 200);
+    let forged = sign_in(&issuer, &review, &key, json!({"nonce": "another"})).await;
+    let after_forged = used().await;
+    let good = sign_in(&issuer, &review, &key, json!({})).await;
+
+    assert_eq!(
+        (refused.code(), forged.code()),
+        ("sign_in_refused", "sign_in_refused")
+    );
+    assert_eq!((after_refused, after_forged), (0, 0));
+    assert_eq!((good.status(), used().await), (200, 1));
+}
+
+#[tokio::test]
+async fn an_address_is_verified_by_the_source_that_names_it_and_asked_for_where_the_token_does_not_say() {
+    let (issuer, key) = (Issuer::start().await, Key::ec());
+    let mut config = issuer.config();
+    config.oidc.as_mut().expect("settings").admin_group = None;
+    let review = Review::with_provider(config, &sdk());
+    let name_of = async |changes: Value, info: Option<Value>| {
+        issuer.change(|play| play.user_info = info);
+        let reply = sign_in(&issuer, &review, &key, changes).await;
+        session(&review, &reply).get("queue").await.body().to_owned()
+    };
+    let unsaid = json!({"email": "boss@example.com", "email_verified": null});
+    let ann = json!({"sub": "s-1", "email": "ann@example.com", "email_verified": true});
+
+    let asked = name_of(unsaid.clone(), Some(ann.clone())).await;
+    let mixed = name_of(unsaid, Some(json!({"sub": "s-1", "email_verified": true}))).await;
+    let other = Some(json!({"sub": "s-2"}));
+    let whole = name_of(json!({"groups": null}), other).await;
+
+    assert!(
+        asked.contains("ann@example.com") && !asked.contains("boss@example.com"),
+        "{asked}"
+    );
+    assert!(
+        !mixed.contains("boss@example.com") && !mixed.contains("ann@example.com"),
+        "{mixed}"
+    );
+    assert!(
+        whole.contains("ann@example.com"),
+        "nobody's groups are asked for where none matter"
+    );
+}
+
+#[tokio::test]
 async fn claims_that_the_token_leaves_out_are_asked_for_and_must_be_of_the_same_person() {
     let (issuer, key) = (Issuer::start().await, Key::ec());
     let review = issuer.review();

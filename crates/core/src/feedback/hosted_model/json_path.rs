@@ -62,21 +62,57 @@ fn next_step(text: &str) -> Option<(Step, &str)> {
 
 impl JsonPath {
     /// Returns what the path leads to, in the order of the document; nothing where it leads nowhere.
-    pub fn select<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
-        let mut selected = vec![value];
+    pub(super) fn select<'a>(&self, value: &'a Value) -> Vec<Selected<'a>> {
+        let place = Vec::new();
+        let mut selected = vec![Selected { place, value }];
         for step in &self.0 {
-            let of_value = |value: &'a Value| -> Vec<&'a Value> {
-                match (step, value) {
-                    (Step::Member(name), Value::Object(members)) => members.get(name).into_iter().collect(),
-                    (Step::Place(place), Value::Array(items)) => items.get(*place).into_iter().collect(),
-                    (Step::All, Value::Array(items)) => items.iter().collect(),
-                    (Step::All, Value::Object(members)) => members.values().collect(),
-                    _ => Vec::new(),
-                }
-            };
-            selected = selected.into_iter().flat_map(of_value).collect();
+            selected = selected.into_iter().flat_map(|one| one.next(step)).collect();
         }
         selected
+    }
+}
+
+/// What a path leads to.
+#[derive(Clone, Debug)]
+pub(super) struct Selected<'a> {
+    /// Which place, or member, each star of the path stands for.
+    pub(super) place: Vec<Place<'a>>,
+    /// The value.
+    pub(super) value: &'a Value,
+}
+
+/// What a star stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place<'a> {
+    Item(usize),
+    Member(&'a str),
+}
+
+impl<'a> Selected<'a> {
+    /// Returns what one more step leads to.
+    fn next(self, step: &Step) -> Vec<Self> {
+        let to = |value| Self {
+            place: self.place.clone(),
+            value,
+        };
+        let to_each = |(place, value)| Self {
+            place: self.place.iter().copied().chain([place]).collect(),
+            value,
+        };
+        match (step, self.value) {
+            (Step::Member(name), Value::Object(members)) => members.get(name).into_iter().map(to).collect(),
+            (Step::Place(place), Value::Array(items)) => items.get(*place).into_iter().map(to).collect(),
+            (Step::All, Value::Array(items)) => {
+                let items = items.iter().enumerate();
+                let places = items.map(|(place, item)| (Place::Item(place), item));
+                places.map(to_each).collect()
+            }
+            (Step::All, Value::Object(members)) => {
+                let places = members.iter().map(|(name, value)| (Place::Member(name), value));
+                places.map(to_each).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -91,7 +127,10 @@ mod tests {
         let document = json!({"a": [{"b.c": 1}, {"b.c": 2}], "d": {"e": 3}});
         let select = |path: &str| -> Vec<Value> {
             let path: JsonPath = path.parse().expect("a path");
-            path.select(&document).into_iter().cloned().collect()
+            path.select(&document)
+                .into_iter()
+                .map(|one| one.value.clone())
+                .collect()
         };
 
         assert_eq!(select("$.a[*]['b.c']"), [1, 2]);

@@ -1,0 +1,127 @@
+//! Tests of what is found and what stays.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn masked(text: &str) -> String {
+    mask(text).text.into_owned()
+}
+
+#[test]
+fn every_kind_is_found_in_the_forms_in_which_people_write_it() {
+    for (text, expected) in [
+        (
+            "write to Jane.Doe+shop@mail.example.co.uk, please",
+            "write to [EMAIL], please",
+        ),
+        ("мария@почта.рф schrieb", "[EMAIL] schrieb"),
+        (
+            "IBAN DE89 3704 0044 0532 0130 00 bitte",
+            "IBAN [INTERNATIONAL_BANK_ACCOUNT_NUMBER] bitte",
+        ),
+        ("gb82west12345698765432.", "[INTERNATIONAL_BANK_ACCOUNT_NUMBER]."),
+        (
+            "card 4111 1111 1111 1111 was charged",
+            "card [CREDIT_DEBIT_NUMBER] was charged",
+        ),
+        (
+            "5500-0000-0000-0004 and 378282246310005",
+            "[CREDIT_DEBIT_NUMBER] and [CREDIT_DEBIT_NUMBER]",
+        ),
+        (
+            "from 203.0.113.7 and 2001:db8::8a2e:370:7334",
+            "from [IP_ADDRESS] and [IP_ADDRESS]",
+        ),
+        (
+            "ring +49 30 1234567 or +1 (555) 234-5678",
+            "ring [PHONE] or [PHONE]",
+        ),
+        (
+            "Tel. 0049-30-123456, 030/1234567, 0171 2345678",
+            "Tel. [PHONE], [PHONE], [PHONE]",
+        ),
+        ("(030) 123 45 67; 555-234-5678", "[PHONE]; [PHONE]"),
+        ("a@b.de,+4930123456", "[EMAIL],[PHONE]"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn a_card_number_is_found_before_a_date_of_expiry_and_a_security_code() {
+    for (text, expected) in [
+        ("4111 1111 1111 1111 12/27", "[CREDIT_DEBIT_NUMBER] 12/27"),
+        ("4111111111111111 03/28", "[CREDIT_DEBIT_NUMBER] 03/28"),
+        ("4111 1111 1111 1111 123", "[CREDIT_DEBIT_NUMBER] 123"),
+        ("4111111111111111 123", "[CREDIT_DEBIT_NUMBER] 123"),
+        ("4111111111111111-737", "[CREDIT_DEBIT_NUMBER]-737"),
+        ("4111-1111-1111-1111-737", "[CREDIT_DEBIT_NUMBER]-737"),
+        ("4111 1111 1111 1111 12/27 737", "[CREDIT_DEBIT_NUMBER] 12/27 737"),
+        ("4111 1111 1111 1111 2027-12", "[CREDIT_DEBIT_NUMBER] 2027-12"),
+        ("3782 822463 10005 12/27", "[CREDIT_DEBIT_NUMBER] 12/27"),
+        ("378282246310005 1234", "[CREDIT_DEBIT_NUMBER] 1234"),
+        ("3056 930902 5904 12/27", "[CREDIT_DEBIT_NUMBER] 12/27"),
+        ("4222 222 222 222 12/27", "[CREDIT_DEBIT_NUMBER] 12/27"),
+        ("4222222222222 12/27", "[CREDIT_DEBIT_NUMBER] 12/27"),
+        ("6304 0000 0000 0000 00 12/27", "[CREDIT_DEBIT_NUMBER] 12/27"),
+        (
+            "4111111111111111 5500000000000004",
+            "[CREDIT_DEBIT_NUMBER] [CREDIT_DEBIT_NUMBER]",
+        ),
+        ("4111111111111111 0171 2345678", "[CREDIT_DEBIT_NUMBER] [PHONE]"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn what_only_looks_alike_stays() {
+    for text in [
+        "no digits here",
+        "order 4111 1111 1111 1112 (wrong checksum)",
+        "order 4111 1111 1111 1112 12/27, 4111111111111112 03/28, 41111111111111112-737",
+        "order 4567-2026-1128-10 of 2026-11-28 10:30:45, version 4.11.1-20261128",
+        "orders 20261128001 and 20261128002 from 2026-11-27 to 2026-11-28, 500 of 1000",
+        "DE88 3704 0044 0532 0130 00 has a wrong checksum",
+        "version 1.2.3, at 10:30, 12:30:45 on 2026-11-28",
+        "300.1.2.3 is no address",
+        "it cost 1,299.00 EUR on 01.02.2026, order no. 20261128",
+        "between 1990-2000 and 10-20, 3 x 4",
+        "follow @jane or mail me @ noon",
+        "a ratio of 16:9",
+    ] {
+        assert_eq!(masked(text), text);
+        assert!(mask(text).kinds.is_empty());
+    }
+}
+
+#[test]
+fn a_parameter_that_is_none_of_three_is_refused() {
+    assert_eq!("comprehend".parse(), Ok(Treatment::Comprehend));
+    assert_eq!("mask".parse(), Ok(Treatment::Mask));
+    assert_eq!("keep".parse(), Ok(Treatment::Keep));
+    assert!("off".parse::<Treatment>().is_err());
+}
+
+#[test]
+fn overlapping_pieces_are_replaced_once() {
+    let pieces = [(0..4, "NAME"), (2..6, "ADDRESS"), (7..9, "AGE")];
+
+    assert_eq!(replace("abcdefghijk", &pieces), "[NAME]g[AGE]jk");
+}
+
+proptest! {
+    #[test]
+    fn a_masked_text_is_not_changed_again(text in "[a-z0-9@. :+()/\\-]{0,60}") {
+        let once = masked(&text);
+        prop_assert_eq!(masked(&once), once);
+    }
+
+    #[test]
+    fn any_text_is_masked_without_harm_to_the_rest(text in any::<String>()) {
+        for found in find(&text) {
+            prop_assert!(text.is_char_boundary(found.begin) && text.is_char_boundary(found.end));
+        }
+    }
+}
