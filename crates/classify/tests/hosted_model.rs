@@ -11,7 +11,7 @@ const INVOKE: &str = "POST /endpoints/news/invocations";
 const TEXT: &str = "The minister said \"no\".";
 const TRAINING_BUCKET: &str = "training-123456789012";
 
-const DEFAULTS: [(&str, &str); 21] = [
+const DEFAULTS: &[(&str, &str)] = &[
     (
         "SAGEMAKER_ENDPOINT_ARN",
         "arn:aws:sagemaker:us-east-1:123456789012:endpoint/news",
@@ -36,6 +36,8 @@ const DEFAULTS: [(&str, &str); 21] = [
     ("MARGIN_THRESHOLD", "0"),
     ("AUDIT_SAMPLE_RATE", "0"),
     ("ALLOWED_ORIGIN", "*"),
+    ("PERSONAL_DATA", "keep"),
+    ("LANGUAGE_CODE", "en"),
 ];
 
 fn classify(script: &Script, changed: &[(&str, &str)]) -> Classify {

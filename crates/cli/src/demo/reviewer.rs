@@ -197,6 +197,17 @@ fn unescape(text: &str) -> String {
     })
 }
 
+/// Returns the fields of a task's form that say which task it is, with their values.
+fn hidden_fields(page: &str) -> Vec<(String, String)> {
+    ["portal:csrf", "portal:loop", "portal:loop-id"]
+        .into_iter()
+        .filter_map(|name| {
+            let value = values(page, &format!("name=\"{name}\" value=\"")).next()?;
+            Some((name.to_owned(), value))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,15 +218,4 @@ mod tests {
 
         assert_eq!(values(page, "data-item=\"").collect::<Vec<_>>(), ["a", "R&D <b>"]);
     }
-}
-
-/// Returns the fields of a task's form that say which task it is, with their values.
-fn hidden_fields(page: &str) -> Vec<(String, String)> {
-    ["portal:csrf", "portal:loop", "portal:loop-id"]
-        .into_iter()
-        .filter_map(|name| {
-            let value = values(page, &format!("name=\"{name}\" value=\"")).next()?;
-            Some((name.to_owned(), value))
-        })
-        .collect()
 }

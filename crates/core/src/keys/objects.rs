@@ -478,15 +478,6 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "The state of a loop.",
     },
     ObjectKind {
-        key: "human-review/open-labelling-jobs/<job>",
-        bucket: Review,
-        writers: &[HUMAN_REVIEW],
-        readers: &[HUMAN_REVIEW],
-        shape: "empty",
-        lifetime: UntilDone,
-        description: "A labelling job that is not final.",
-    },
-    ObjectKind {
         key: "human-review/notices/<topic>.json",
         bucket: Review,
         writers: &[HUMAN_REVIEW],
@@ -494,6 +485,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "JSON: when, and whether of what waits",
         lifetime: Kept,
         description: "When reviewers were told last at a topic that there is work.",
+    },
+    ObjectKind {
+        key: "human-review/open-labelling-jobs/<job>",
+        bucket: Review,
+        writers: &[HUMAN_REVIEW],
+        readers: &[HUMAN_REVIEW],
+        shape: "empty",
+        lifetime: UntilDone,
+        description: "A labelling job that is not final.",
     },
     ObjectKind {
         key: "human-review/queue/<mark>",

@@ -116,7 +116,7 @@ pub fn consolidated(
     let id = object.to_string();
     let is_it = |found: &&Value| match &found["datasetObjectId"] {
         Value::String(text) => *text == id,
-        number => number.to_string() == id,
+        number => number.as_u64() == u64::try_from(object).ok(),
     };
     let found = answer.as_array().ok_or(MALFORMED)?.iter().find(is_it);
     let found = found.ok_or("The annotation consolidation function has returned nothing for this object.")?;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::worker_template::render_html;
 
 fn task(items: usize) -> Value {
     let items: Vec<Value> = (1..=items)
@@ -190,4 +191,22 @@ fn the_shipped_template_passes_its_own_trial() {
         crate::worker_template::render_html(crate::worker_template::SHIPPED, &task(3), "n0").expect("HTML");
 
     assert_eq!(try_page(&html, &task(3)), Trial::default());
+}
+
+#[test]
+fn the_page_of_labelling_jobs_offers_each_label_whatever_is_in_its_name() {
+    for several in [false, true] {
+        let labels = ["Bills, \"paid\"", "Don't know", "A|B <1>"];
+        let input = json!({ "taskObject": "A text", "labels": labels, "severalLabels": several, "initialValue": labels[..1] });
+
+        let (html, _) = render_html(crate::labelling_jobs::BUILT_IN_TEMPLATE, &input, "").expect("a page");
+
+        let offered = offered_words(&html);
+        assert!(
+            labels
+                .iter()
+                .all(|label| offered.iter().any(|word| word == label)),
+            "{offered:?}"
+        );
+    }
 }
