@@ -77,11 +77,13 @@ impl A2iTrigger {
             .filter(|record| human_loop.record_ids.contains(&record.id));
         stream::iter(of_loop)
             .map(async |record| {
+                let opinion = labels.opinion(record, Opinion::of(record));
                 let note = |question: &mut Option<Question>| {
-                    if (question.as_ref())
-                        .is_some_and(|known| known.first_loop.as_ref() == Some(&human_loop.name))
+                    if let Some(known) = question
+                        .as_mut()
+                        .filter(|known| known.first_loop.as_ref() == Some(&human_loop.name))
                     {
-                        return;
+                        return known.retract(&opinion, record).map(|vote| (known.clone(), vote));
                     }
                     let mut asked =
                         Question::asked(record.clone(), &human_loop.name, human_loop.record_ids.len());
@@ -96,14 +98,19 @@ impl A2iTrigger {
                     asked.add(&earlier);
                     asked.in_doubt = [in_doubt, doubtful].concat();
                     labels.canonical_votes(record, &mut asked.votes);
+                    let retracted = asked.retract(&opinion, record).map(|vote| (asked.clone(), vote));
                     *question = Some(asked);
+                    retracted
                 };
-                self.questions.change(&record.id, note).await
+                let noted = self.questions.change(&record.id, note).await;
+                match noted.map_err(A2iTriggerError::Store)? {
+                    Some((question, vote)) => self.keep_vote(&question, vote, record).await,
+                    None => Ok(()),
+                }
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await
-            .map_err(A2iTriggerError::Store)
     }
 
     /// Takes what feedback says of texts that people were asked about, each with the id of the question.
@@ -138,11 +145,17 @@ impl A2iTrigger {
             }
             told => told,
         };
-        let Some((effect, question)) = told else {
+        let Some((effect, mut question)) = told else {
             return Ok(heard);
         };
         heard.votes = u64::from(effect != Effect::Known);
-        self.keep_vote(&question, &opinion, record).await?;
+        let vote = match &opinion {
+            Opinion::For(vote) | Opinion::Past { vote, .. } => Some(vote.clone()),
+            Opinion::Against(_) | Opinion::AgainstAll | Opinion::None => question.retract(&opinion, record),
+        };
+        if let Some(vote) = vote {
+            self.keep_vote(&question, vote, record).await?;
+        }
 
         // Also what an earlier run of the same event has begun.
         match question.state {
@@ -176,6 +189,7 @@ impl A2iTrigger {
                 question.withdraw(opinion);
                 return Some((Effect::Counted, question.clone()));
             }
+            question.retract(opinion, record);
             Some((question.hear(opinion), question.clone()))
         };
         if let Some(told) = self.questions.change(question_id, tell).await? {
@@ -216,16 +230,13 @@ impl A2iTrigger {
     async fn keep_vote(
         &self,
         question: &Question,
-        opinion: &Opinion,
+        vote: Vote,
         record: &FeedbackRecord,
     ) -> Result<(), A2iTriggerError> {
-        let (Opinion::For(vote) | Opinion::Past { vote, .. }) = opinion else {
-            return Ok(());
-        };
         let name = format!("vote-{}-{:016x}", question.record.id, occurrence(record));
         let mut labelled = LabelledRecord::new(question.record.clone(), Vec::new(), &name, "");
-        labelled.votes = vec![vote.clone()];
         labelled.labelled_at = vote.at.clone();
+        labelled.votes = vec![vote];
         let key = object_key(&name);
         let created = self.training.create(&key, JSON_LINES, labelled.to_line()).await;
         created.map(drop).map_err(A2iTriggerError::Store)

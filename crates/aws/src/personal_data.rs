@@ -6,6 +6,7 @@ use active_learning_core::text::personal_data::{self, Treatment};
 use aws_config::SdkConfig;
 use aws_sdk_comprehend::types::{LanguageCode, PiiEntity};
 use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
 
 use crate::{
     clients,
@@ -146,6 +147,8 @@ impl Masking {
     /// Takes personal data out of what may be no text at all; what cannot be looked through is left out. Returns whether it
     /// was.
     ///
+    /// Where a JSON document escapes letters, its texts are looked through as they read, and it is written anew.
+    ///
     /// # Errors
     ///
     /// [`NotMasked`], when Comprehend does not answer.
@@ -156,6 +159,14 @@ impl Masking {
         let is_too_long = self.settings.treatment == Treatment::Comprehend && raw.len() > MAX_TEXT_BYTES;
         match String::from_utf8(std::mem::take(raw)) {
             Ok(mut text) if !is_too_long => {
+                // An escape hides what follows it: the n of a line feed is no letter of the number after it.
+                if text.contains('\\') {
+                    let Ok(mut document) = serde_json::from_str::<Value>(&text) else {
+                        return Ok(true);
+                    };
+                    self.apply_to_all(texts_of(&mut document)).await?;
+                    text = document.to_string();
+                }
                 self.apply(&mut text).await?;
                 *raw = text.into_bytes();
                 Ok(false)
@@ -183,6 +194,16 @@ impl Masking {
         found.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
         *text = personal_data::replace(text, &found).into_owned();
         Ok(found.iter().map(|(_, kind)| (*kind).to_owned()).collect())
+    }
+}
+
+/// Returns the texts in a document.
+fn texts_of(document: &mut Value) -> Vec<&mut String> {
+    match document {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter_mut().flat_map(texts_of).collect(),
+        Value::Object(members) => members.values_mut().flat_map(texts_of).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }
 
@@ -261,6 +282,25 @@ mod tests {
             (&b"\"[EMAIL]\",1"[..], &b""[..])
         );
         assert_eq!(left_out, [false, true]);
+    }
+
+    #[tokio::test]
+    async fn a_document_with_escapes_is_looked_through_as_it_reads() {
+        let masking = masking(Treatment::Mask, StatusCode::INTERNAL_SERVER_ERROR, "");
+        let mut document =
+            br#"{"a":["Card\n4111 1111 1111 1111","+49\u0020171\u00205556677"],"b":"IP\t192.168.55.67","c":"zz\u0040b.de"}"#.to_vec();
+        let mut broken = br#"{"a":"IP\n192.168.55.67""#.to_vec();
+
+        let left_out = [
+            masking.apply_to_raw(&mut document).await.expect("by form"),
+            masking.apply_to_raw(&mut broken).await.expect("by form"),
+        ];
+
+        assert_eq!(left_out, [false, true]);
+        assert_eq!(
+            String::from_utf8_lossy(&document),
+            r#"{"a":["Card\n[CREDIT_DEBIT_NUMBER]","[PHONE]"],"b":"IP\t[IP_ADDRESS]","c":"[EMAIL]"}"#
+        );
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 mod report;
 mod rows;
 
-use active_learning_aws::bucket::{Bucket, JSON, JSON_LINES};
+use active_learning_aws::bucket::{Bucket, Created, JSON, JSON_LINES};
 use active_learning_aws::label_set::LabelSets;
 use clap::{Args, Subcommand};
 use human_review::operations::Operation;
@@ -179,10 +179,21 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     let categories = json!({
         "document-version": "2018-11-28", "labels": choices, "auditLabelAttributeName": BEFORE,
     });
-    folder
-        .bucket
-        .put(&folder.key("audit/in.manifest"), JSON_LINES, manifest)
-        .await?;
+    let key = folder.key("audit/in.manifest");
+    let created = folder.bucket.create(&key, JSON_LINES, manifest.clone()).await?;
+    let is_same = async || -> Result<bool, Failure> {
+        let there = folder.bucket.read(&key, manifest.len() as u64 + 1).await;
+        Ok(there.is_ok_and(|there| there.is_some_and(|there| there.bytes == manifest.as_bytes())))
+    };
+    // The same again is an attempt that broke off.
+    if created == Created::Exists && !is_same().await? {
+        return Err(format!(
+            "an audit {} was started before, {}: take another name",
+            start.name,
+            folder.uri("audit/in.manifest")
+        )
+        .into());
+    }
     folder
         .bucket
         .put(&folder.key("audit/labels.json"), JSON, categories.to_string())

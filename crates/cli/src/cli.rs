@@ -204,9 +204,24 @@ fn settings(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failur
             .into());
         }
     }
-    if let [(name, _)] = &options.endpoint[..] {
-        let parameter = parameters.entry("SageMakerEndpointName".to_owned());
-        parameter.or_insert_with(|| name.clone());
+    const CLASSIFIES: &str = "SageMakerEndpointName";
+    match &options.endpoint[..] {
+        [] => {}
+        [(name, _)] => {
+            parameters
+                .entry(CLASSIFIES.to_owned())
+                .or_insert_with(|| name.clone());
+        }
+        several if !parameters.contains_key(CLASSIFIES) => {
+            let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(format!(
+                "--endpoint names {}: say which one classifies, --param {CLASSIFIES}={}",
+                names.join(" and "),
+                names[0]
+            )
+            .into());
+        }
+        _ => {}
     }
     Ok(Settings {
         port: options.port.unwrap_or(DEFAULT_PORT),

@@ -307,7 +307,8 @@ impl Flows {
         self.bucket.delete(&key::<T>(name)).await
     }
 
-    /// Returns all resources of a kind, of which there are a hundred at most.
+    /// Returns all resources of a kind, each by a request: some hundreds at most, but of labelling jobs all that there
+    /// ever were, whose documents are small once they are final.
     ///
     /// # Errors
     ///

@@ -40,6 +40,7 @@ use serde_json::{Value, json};
 
 pub use access::split_uri;
 pub use drive::Driven;
+pub use leasing::Clock;
 use record::{Job, JobStatus, OPEN_FOLDER, job_key, open_mark};
 
 use crate::HumanReview;
@@ -144,18 +145,49 @@ impl Jobs<'_> {
     ///
     /// [`BucketError`] where the jobs cannot be listed.
     pub async fn drive_all(&self, now: DateTime<Utc>) -> Result<usize, BucketError> {
-        let open = self.bucket.list(OPEN_FOLDER).await?;
-        for mark in &open {
-            let name = mark.key.strip_prefix(OPEN_FOLDER).unwrap_or_default();
-            self.drive_and_go_on(name, now).await;
+        let clock = Clock::starting(now);
+        let open = self.open_names().await?;
+        for name in &open {
+            self.drive_and_go_on(name, clock).await;
         }
         Ok(open.len())
     }
 
+    /// Has every job that is not final driven by an invocation of its own; one that cannot be told of is driven here.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`] where the jobs cannot be listed or read.
+    pub async fn have_all_driven(&self, now: DateTime<Utc>) -> Result<(), BucketError> {
+        let clock = Clock::starting(now);
+        for name in self.open_names().await? {
+            // A mark without its job is passed over.
+            if let Some(job) = self.find(&name).await?
+                && !self.have_driven(&job).await
+            {
+                self.drive_and_go_on(&name, clock).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the names of the jobs that are not final, by their marks: a name may be of a job that is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn open_names(&self) -> Result<Vec<String>, BucketError> {
+        let marks = self.bucket.list(OPEN_FOLDER).await?;
+        let names = marks.iter().filter_map(|mark| mark.key.strip_prefix(OPEN_FOLDER));
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// Drives a job, and has it driven again where there was no time for all that is due.
-    pub async fn drive_and_go_on(&self, name: &str, now: DateTime<Utc>) {
-        match Box::pin(self.drive(name, now)).await {
-            Ok(Driven::GoesOn(job)) => self.have_driven(&job).await,
+    pub async fn drive_and_go_on(&self, name: &str, clock: Clock) {
+        match Box::pin(self.drive(name, clock)).await {
+            Ok(Driven::GoesOn(job)) => {
+                self.have_driven(&job).await;
+            }
             Ok(Driven::Done | Driven::Busy) => {}
             Err(error) => error!(
                 job = name,
@@ -165,11 +197,11 @@ impl Jobs<'_> {
         }
     }
 
-    /// Has a job driven by an invocation of its own.
-    async fn have_driven(&self, job: &Job) {
+    /// Has a job driven by an invocation of its own; returns whether it could be told.
+    async fn have_driven(&self, job: &Job) -> bool {
         // The schedule drives it too, in some minutes.
         self.tell(job, GOES_ON, json!({ "flowDefinitionArn": job.arn }))
-            .await;
+            .await
     }
 
     async fn tell_status(&self, job: &Job) {
@@ -181,9 +213,10 @@ impl Jobs<'_> {
         .await;
     }
 
-    async fn tell(&self, job: &Job, detail_type: &str, detail: Value) {
+    /// Puts an event on the bus; returns whether it is there.
+    async fn tell(&self, job: &Job, detail_type: &str, detail: Value) -> bool {
         let Some(bus) = self.bus else {
-            return;
+            return false;
         };
         let event = Event {
             source: SOURCE,
@@ -198,7 +231,9 @@ impl Jobs<'_> {
                 detail_type,
                 "an event of a labelling job is not told"
             );
+            return false;
         }
+        true
     }
 }
 

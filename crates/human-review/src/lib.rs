@@ -309,7 +309,11 @@ impl HumanReview {
             }
             Invocation::Direct(event) if event.get("detail-type").is_some() => {
                 if let Some(job) = labelling_jobs::job_of_event(&event) {
-                    Box::pin(self.jobs().drive_and_go_on(job, now)).await;
+                    Box::pin(
+                        self.jobs()
+                            .drive_and_go_on(job, labelling_jobs::Clock::starting(now)),
+                    )
+                    .await;
                 }
                 Ok(Value::Null)
             }

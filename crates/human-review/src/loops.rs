@@ -30,6 +30,7 @@ use self::in_flight::LastCount;
 use self::outputs::Outputs;
 use self::recent_inputs::RecentInputs;
 use crate::human_loop::{FlowRules, HumanLoop, LoopFlow, Refusal, Status, sha256};
+use crate::labelling_jobs::JOB_ARN_PART;
 use crate::marks::Mark;
 use crate::output::Answer;
 use crate::records::Records;
@@ -37,6 +38,8 @@ use crate::status_events::StatusEvents;
 
 /// Loops that may be in flight in one flow definition. Source: A2I quotas.
 pub const MAX_LOOPS_IN_FLIGHT: usize = 5_000;
+/// A labelling job starts no loop while so many are in flight: the other half is left to flow definitions.
+pub const MAX_LOOPS_FOR_JOBS: usize = MAX_LOOPS_IN_FLIGHT / 2;
 /// A mark without its loop may belong to a start that is under way; older than this it is swept.
 const STALE_MARK_AGE: Duration = Duration::hours(1);
 /// Objects read at a time.
@@ -111,7 +114,8 @@ impl Loops {
     ///
     /// # Errors
     ///
-    /// [`LoopError::Conflict`], also for a loop of that name in another flow definition; [`LoopError::QuotaExceeded`].
+    /// [`LoopError::Conflict`], also for a loop of that name in another flow definition; [`LoopError::QuotaExceeded`],
+    /// for a labelling job at [`MAX_LOOPS_FOR_JOBS`].
     pub async fn start(
         &self,
         flow: Option<(LoopFlow, FlowRules)>,
@@ -121,6 +125,12 @@ impl Loops {
     ) -> Result<(), LoopError> {
         let (flow, rules) = flow.map_or((None, self.rules.clone()), |(flow, rules)| (Some(flow), rules));
         let arn = flow.as_ref().map(|flow| flow.arn.clone());
+        let is_of_job = arn.as_ref().is_some_and(|arn| arn.contains(JOB_ARN_PART));
+        let quota = if is_of_job {
+            MAX_LOOPS_FOR_JOBS
+        } else {
+            MAX_LOOPS_IN_FLIGHT
+        };
         let mut tries = Tries::default();
         while tries.again().await {
             let existing = self.records.read_loop(name).await?;
@@ -131,7 +141,7 @@ impl Loops {
                     && human_loop.flow.as_ref().map(|flow| &flow.arn) == arn.as_ref();
                 return if same { Ok(()) } else { Err(LoopError::Conflict) };
             }
-            if !self.has_room(now).await? {
+            if !self.has_room(quota, now).await? {
                 return Err(LoopError::QuotaExceeded);
             }
             let id = Uuid::new_v4().simple().to_string();

@@ -206,17 +206,14 @@ impl HumanReview {
     }
 
     /// Counts what waits, for alarms; called by a schedule. Loops whose time is over end meanwhile, so that it is told, and a
-    /// worker task template that was replaced is tried.
+    /// worker task template that was replaced is tried. Labelling jobs come last: they take their time, which the counts and
+    /// notices do not wait for.
     async fn measure(&self, now: DateTime<Utc>) -> Result<Value, HumanReviewError> {
         if let Err(error) = self.loops.end_overdue(now).await {
             warn!(
                 error = chain(&error),
                 "loops whose time is over could not be ended"
             );
-        }
-
-        if let Err(error) = Box::pin(self.jobs().drive_all(now)).await {
-            warn!(error = chain(&error), "the labelling jobs could not be driven");
         }
 
         if let Err(error) = self.watch_template(now).await {
@@ -236,6 +233,10 @@ impl HumanReview {
         ];
         metrics::count("human-review", &counts);
         self.tell_of_work(waiting.tasks.count, now).await;
+
+        if let Err(error) = Box::pin(self.jobs().have_all_driven(now)).await {
+            warn!(error = chain(&error), "the labelling jobs could not be driven");
+        }
         Ok(json!({ "waiting": waiting, "failedEvents": failed }))
     }
 }

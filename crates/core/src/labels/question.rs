@@ -200,6 +200,28 @@ impl Question {
         Effect::Reopens
     }
 
+    /// Takes back what the user of a complaint held right, where that is what they call wrong now: a complaint names no other
+    /// label, so that from now on they do not vote. Returns what is their last word then.
+    pub fn retract(&mut self, opinion: &Opinion, complaint: &FeedbackRecord) -> Option<Vote> {
+        let is_wrong = |answer: &Answer| match opinion {
+            Opinion::Against(wrong) => is_same(answer, wrong),
+            Opinion::AgainstAll => true,
+            Opinion::For(_) | Opinion::Past { .. } | Opinion::None => false,
+        };
+        let last_word = Vote::of_user(complaint, Answer::Unsure);
+        let own = self.votes.iter().filter(|vote| {
+            vote.source == VoteSource::Feedback
+                && vote.voter() == last_word.voter()
+                && vote.at <= last_word.at
+        });
+        let held = own.max_by(|one, other| one.at.cmp(&other.at))?;
+        if *held != last_word && !is_wrong(&held.answer) {
+            return None;
+        }
+        self.add(std::slice::from_ref(&last_word));
+        Some(last_word)
+    }
+
     /// Adds votes of reviewers and decides. Where they do not agree, or none of them can tell, somebody else is to be asked.
     pub fn answer_with(&mut self, votes: &[Vote]) {
         self.add(votes);
@@ -283,8 +305,8 @@ impl Question {
 
     /// Returns whether a like takes back the complaint that asked this question, before anybody has answered.
     ///
-    /// It does if it is about the same prediction, or of the same named user about the same text, unless somebody else
-    /// holds another label right. What the review policy asks is not taken back by a user: the like is a vote there.
+    /// It does if it is of the same named user about the same text, or, where one of the two does not name a user, about the
+    /// same prediction, unless somebody else holds another label right. What the review policy asks is not taken back by a user: the like is a vote there.
     pub fn is_taken_back_by(&self, like: &FeedbackRecord) -> bool {
         let key = |name: Option<&String>| name.map(|name| label_key(name));
         let same = |of: fn(&FeedbackRecord) -> Option<&String>| {
@@ -296,7 +318,10 @@ impl Question {
             && self.record.signal == Signal::Dislike
             && self.votes.iter().all(|vote| vote.source == VoteSource::Feedback)
             && !self.others_hold_another_label_right(like)
-            && (same(|record| record.prediction_id.as_ref()) || same(|record| record.user.as_ref()))
+            && match (&self.record.user, &like.user) {
+                (Some(_), Some(_)) => same(|record| record.user.as_ref()),
+                _ => same(|record| record.prediction_id.as_ref()),
+            }
     }
 
     /// Returns whether a user other than who complained holds a label right that is not the prediction.
@@ -309,7 +334,8 @@ impl Question {
         let prediction = like.prediction.as_ref().or(self.record.prediction.as_ref());
         let predicted = |answer: &Answer| match answer {
             Answer::Labels { labels } => prediction.is_some_and(|prediction| labels.contains(prediction)),
-            Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => false,
+            Answer::Unsure => true,
+            Answer::NoneFits | Answer::NewLabel { .. } => false,
         };
         self.votes
             .iter()

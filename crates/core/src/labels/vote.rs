@@ -96,16 +96,21 @@ impl Vote {
             None if record.signal == Signal::Like && record.prediction.is_some() => record.predicted_labels(),
             None => return None,
         };
-        Some(Self {
+        Some(Self::of_user(record, Answer::labels(labels)))
+    }
+
+    /// Returns the vote of a feedback record's user for an answer.
+    pub fn of_user(record: &FeedbackRecord, answer: Answer) -> Self {
+        Self {
             worker: match &record.user {
                 Some(user) => format!("{ANONYMOUS_USER}:{}", user.trim()),
                 None => ANONYMOUS_USER.to_owned(),
             },
-            answer: Answer::labels(labels),
+            answer,
             source: VoteSource::Feedback,
             at: record.received_at.clone(),
             seconds: None,
             note: Default::default(),
-        })
+        }
     }
 }

@@ -6,6 +6,8 @@ use active_learning_aws::bucket::{Bucket, BucketError, Created};
 use active_learning_aws::failure::Refusal;
 use active_learning_aws::role::assume;
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -14,6 +16,8 @@ use tokio::time::timeout;
 const SESSION_NAME: &str = "labelling-job";
 /// How long a function may take.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection to Lambda may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// S3's codes that a later try does not change.
 const DEFINITE: [&str; 5] = [
     "AccessDenied",
@@ -32,6 +36,9 @@ pub enum AccessError {
     /// It may be had later.
     #[error("{0}")]
     Passing(String),
+    /// It may be had later: the service asks to slow down.
+    #[error("{0}")]
+    Throttled(String),
 }
 
 /// The rights of a job's role.
@@ -46,7 +53,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`AccessError::Definite`] where the role cannot be assumed.
+    /// [`AccessError::Definite`] where the role may not be assumed; whatever else STS answers, or does not, is passing.
     pub async fn of(own: &Bucket, sdk: Option<&SdkConfig>, role: &str) -> Result<Self, AccessError> {
         let Some(sdk) = sdk else {
             return Ok(Self {
@@ -54,14 +61,17 @@ impl Access {
                 lambda: None,
             });
         };
-        let sdk = assume(sdk, role, SESSION_NAME).await.map_err(|refused| {
-            AccessError::Definite(format!(
-                "{refused}: its trust policy must allow sts:AssumeRole to this service"
-            ))
-        })?;
+        let sdk = assume(sdk, role, SESSION_NAME)
+            .await
+            .map_err(|refused| match refused.is_definite() {
+                true => AccessError::Definite(format!(
+                    "{refused}: its trust policy must allow sts:AssumeRole to this service"
+                )),
+                false => AccessError::Passing(refused.to_string()),
+            })?;
         Ok(Self {
             s3: Bucket::new(aws_sdk_s3::Client::new(&sdk), own.name()),
-            lambda: Some(aws_sdk_lambda::Client::new(&sdk)),
+            lambda: Some(functions(&sdk)),
         })
     }
 
@@ -125,6 +135,7 @@ impl Access {
             let reason = format!("{function} could not be invoked: {refusal}");
             match refusal.code.as_deref() {
                 Some("AccessDeniedException" | "ResourceNotFoundException") => AccessError::Definite(reason),
+                _ if refusal.is_throttling() => AccessError::Throttled(reason),
                 _ => AccessError::Passing(reason),
             }
         })?;
@@ -150,6 +161,21 @@ impl Access {
     }
 }
 
+/// Makes a client of Lambda that waits for a function as long as it may take, and calls it once: what a function did
+/// before it failed, or before the connection broke, is not done again at once.
+fn functions(sdk: &SdkConfig) -> aws_sdk_lambda::Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(FUNCTION_TIMEOUT)
+        .operation_attempt_timeout(FUNCTION_TIMEOUT)
+        .operation_timeout(FUNCTION_TIMEOUT)
+        .build();
+    let config = aws_sdk_lambda::config::Builder::from(sdk)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts);
+    aws_sdk_lambda::Client::from_conf(config.build())
+}
+
 /// Returns bucket and key of a URI.
 pub fn split_uri(uri: &str) -> Option<(&str, &str)> {
     let (bucket, key) = uri.strip_prefix("s3://")?.split_once('/')?;
@@ -159,8 +185,38 @@ pub fn split_uri(uri: &str) -> Option<(&str, &str)> {
 fn of_bucket(error: &BucketError) -> AccessError {
     match (error, error.code()) {
         (BucketError::TooLarge { .. }, _) => AccessError::Definite(error.to_string()),
+        _ if error.is_throttling() => AccessError::Throttled(error.to_string()),
         (_, Some(code)) if DEFINITE.contains(&code) => AccessError::Definite(format!("{error} ({code})")),
         (_, Some(code)) => AccessError::Passing(format!("{error} ({code})")),
         (_, None) => AccessError::Passing(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::BehaviorVersion;
+
+    use super::*;
+
+    #[test]
+    fn a_function_has_its_minute_and_is_called_once_whatever_the_other_clients_do() {
+        let short = TimeoutConfig::builder()
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .operation_timeout(Duration::from_secs(25))
+            .build();
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .timeout_config(short)
+            .retry_config(RetryConfig::standard())
+            .build();
+
+        let client = functions(&sdk);
+
+        let config = client.config();
+        let timeouts = config.timeout_config().expect("timeouts");
+        assert_eq!(timeouts.operation_attempt_timeout(), Some(FUNCTION_TIMEOUT));
+        assert_eq!(timeouts.operation_timeout(), Some(FUNCTION_TIMEOUT));
+        let retries = config.retry_config().expect("a retry configuration");
+        assert_eq!(retries.max_attempts(), 1);
     }
 }

@@ -59,9 +59,19 @@ pub fn show(input: &mut Value, line: &Line, job: &Job) {
             };
         }
     }
-    if let Some(Value::Array(workers)) = line.get("excluded-workers") {
-        input["excludedWorkers"] = json!(workers);
-    }
+}
+
+/// Adds to the input of any template the workers whom an input line excludes, to those that a function has excluded.
+pub fn exclude(input: &mut Value, line: &Line) {
+    let Some(Value::Array(workers)) = line.get("excluded-workers") else {
+        return;
+    };
+    let mut excluded = match input["excludedWorkers"].take() {
+        Value::Array(already) => already,
+        _ => Vec::new(),
+    };
+    excluded.extend(workers.iter().cloned());
+    input["excludedWorkers"] = json!(excluded);
 }
 
 /// Notes in the metadata of a new label what it says of the one before.

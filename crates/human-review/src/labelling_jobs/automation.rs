@@ -6,8 +6,8 @@
 //! [`advise`]. What lies above is labelled by the model, and the next round is drawn from the rest. So all that people
 //! are asked about counts, and no object is used both to learn and to judge the same model.
 
-use active_learning_aws::bucket::Replaced;
 use active_learning_core::model::threshold::{Judged, Verdict, advise};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use lambda_runtime::tracing::info;
 use serde::{Deserialize, Serialize};
 use text_model::{
@@ -19,7 +19,7 @@ use super::audits::draw;
 use super::consolidation::{Consolidated, content};
 use super::drive::{Drive, DriveError};
 use super::manifest::{classes, parse};
-use super::record::{Job, LabelledBy, ObjectState, Part, part_key};
+use super::record::{Job, LabelledBy, ObjectState, Part};
 
 /// Accuracy of what the model labels. Source: Ground Truth, automated data labelling.
 pub const TARGET_ACCURACY: f64 = 0.95;
@@ -27,6 +27,8 @@ pub const TARGET_ACCURACY: f64 = 0.95;
 const MIN_ROUND: usize = 200;
 /// A round has this part of all objects.
 const PART_OF_JOB: usize = 5;
+/// Parts that are read or written at a time.
+const CONCURRENT: usize = 16;
 /// Trainings do not differ by chance.
 const SEED: u64 = 1;
 
@@ -86,13 +88,10 @@ impl Drive<'_> {
         let Some(automation) = self.job.automation else {
             return Ok(());
         };
-        let mut parts = Vec::new();
-        for number in 0..self.job.parts.len() {
-            let key = part_key(&self.job.name, number);
-            let read = self.jobs.bucket.read_version::<Part>(&key).await?;
-            let (part, etag) = read.ok_or(DriveError::Lost)?;
-            parts.push((part, etag, self.lines(number).await?));
-        }
+        let reads: Vec<_> = (0..self.job.parts.len())
+            .map(|number| self.part_and_lines(number))
+            .collect();
+        let mut parts: Vec<_> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
         let known: Vec<Known> = parts
             .iter()
             .enumerate()
@@ -113,19 +112,14 @@ impl Drive<'_> {
         }
         let left = parts.iter().map(|(part, _, _)| held(part)).sum();
         let next = automation.next(left, self.job.counts().total());
-        for (number, (mut part, etag, _)) in parts.into_iter().enumerate() {
-            self.begin_round(number, &mut part, next);
-            let key = part_key(&self.job.name, number);
-            let replaced = self
-                .jobs
-                .bucket
-                .replace_document(&key, Some(&etag), &part)
-                .await?;
-            if replaced == Replaced::Changed {
-                return Err(DriveError::Lost);
-            }
-            self.job.parts[number] = part.summary();
+        for (number, (part, _, _)) in parts.iter_mut().enumerate() {
+            self.begin_round(number, part, next);
         }
+        let writes: Vec<_> = (parts.iter().enumerate())
+            .map(|(number, (part, etag, _))| self.replace_part(number, etag, part))
+            .collect();
+        let writes = stream::iter(writes).buffered(CONCURRENT);
+        self.job.parts = writes.try_collect().await?;
         self.job.automation = Some(next);
         let machine = self.job.counts().machine;
         info!(
@@ -133,6 +127,11 @@ impl Drive<'_> {
             machine, left, "a round of a labelling job has ended"
         );
         Ok(())
+    }
+
+    async fn part_and_lines(&self, number: usize) -> Result<(Part, String, Vec<Vec<u8>>), DriveError> {
+        let (part, etag) = self.part(number).await?;
+        Ok((part, etag, self.lines(number).await?))
     }
 
     /// Returns the texts of a part that people labelled in this job.
@@ -195,7 +194,7 @@ impl Drive<'_> {
     fn begin_round(&self, number: usize, part: &mut Part, round: Automation) {
         for (state, object) in part.objects.iter_mut().zip(self.first_object(number)..) {
             if matches!(state, ObjectState::Withheld) && draw(&self.job, object) < round.asked_below {
-                *state = ObjectState::Waiting { tries: 0 };
+                *state = ObjectState::WAITING;
             }
         }
     }

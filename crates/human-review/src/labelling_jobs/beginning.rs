@@ -158,6 +158,6 @@ impl Drive<'_> {
 fn at(member: &str, error: AccessError) -> DriveError {
     match error {
         AccessError::Definite(reason) => DriveError::Job(format!("{member}: {reason}")),
-        AccessError::Passing(reason) => DriveError::Outside(reason),
+        AccessError::Passing(reason) | AccessError::Throttled(reason) => DriveError::Outside(reason),
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use active_learning_aws::bucket::JSON;
+use active_learning_aws::bucket::{BucketError, JSON};
+use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use lambda_runtime::tracing::warn;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::access::AccessError;
 use super::audits::note;
@@ -13,7 +15,7 @@ use super::consolidation::{Given, common_metadata, consolidate, content, labels_
 use super::drive::{Drive, DriveError};
 use super::functions::{Answered, consolidated, consolidation_request, payload};
 use super::manifest::parse;
-use super::opening::{MAX_TRIES, is_over};
+use super::opening::{is_over, is_time, next_try, slower};
 use super::record::{Job, LabelledBy, ObjectState};
 use crate::human_loop::{HumanLoop, Status};
 use crate::loops::LoopError;
@@ -39,10 +41,15 @@ impl Drive<'_> {
         let first = self.first_object(number);
         let due: Vec<usize> = (states.iter().enumerate())
             .filter(|(at, state)| match state {
-                ObjectState::Asked { expires_at, .. } => {
-                    self.is_stopping()
+                ObjectState::Asked {
+                    expires_at,
+                    not_before,
+                    ..
+                } => {
+                    let has_ended = self.is_stopping()
                         || is_over(*expires_at, self.now)
-                        || !self.in_flight.contains(&(first + at))
+                        || !self.in_flight.contains(&(first + at));
+                    has_ended && is_time(*not_before, self.now)
                 }
                 _ => false,
             })
@@ -89,9 +96,12 @@ impl Drive<'_> {
                 let reason = "ClientError: the task was deleted.".to_owned();
                 return Ok(Some(Ended::Nothing(ObjectState::Failed { reason, tries: 0 })));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return unreadable(error),
         };
-        let answers = self.jobs.loops.answers_of(&human_loop).await?;
+        let answers = match self.jobs.loops.answers_of(&human_loop).await {
+            Ok(answers) => answers,
+            Err(error) => return unreadable(error),
+        };
         Ok(Some(match answers.is_empty() {
             false => Ended::Answers(answers),
             true => Ended::Nothing(self.unanswered(&human_loop)),
@@ -140,8 +150,10 @@ impl Drive<'_> {
     ) -> Result<(), DriveError> {
         let folder = format!("{}/annotations/consolidated-annotation", self.job.folder());
         let file = format!(
-            "iteration-1/{}-{number:04}.json",
-            self.now.format("%Y-%m-%d_%H:%M:%S%.3f")
+            // Runs that follow one another at once are of the same time.
+            "iteration-1/{}-{number:04}-{}.json",
+            self.now.format("%Y-%m-%d_%H:%M:%S%.3f"),
+            Uuid::new_v4().simple()
         );
         let request_uri = format!("{folder}/consolidation-request/{file}");
         self.write(&request_uri, &payload(answered, self.region()))
@@ -171,9 +183,15 @@ impl Drive<'_> {
                     };
                 }
                 Err(Unlabelled::For(reason)) => *state = ObjectState::Failed { reason, tries: 0 },
+                Err(Unlabelled::Slower) => {
+                    self.has_failed.store(true, Ordering::Relaxed);
+                    if let ObjectState::Asked { not_before, .. } = state {
+                        *not_before = Some(slower(self.now));
+                    }
+                }
                 Err(Unlabelled::Again(reason)) => {
                     self.has_failed.store(true, Ordering::Relaxed);
-                    *state = again(state, reason);
+                    *state = again(state, reason, self.now);
                 }
             }
         }
@@ -203,6 +221,10 @@ impl Drive<'_> {
         let answer = match self.access.invoke(function, &request).await {
             Ok(answer) => answer,
             Err(AccessError::Definite(reason)) => return Err(DriveError::Job(reason)),
+            Err(AccessError::Throttled(reason)) => {
+                warn!(job = self.job.name, reason, "answers are consolidated later");
+                return Ok(answered.iter().map(|_| Err(Unlabelled::Slower)).collect());
+            }
             Err(AccessError::Passing(reason)) => {
                 warn!(job = self.job.name, reason, "answers could not be consolidated");
                 let reason = format!("ClientError: {reason}.");
@@ -236,14 +258,43 @@ enum Unlabelled {
     For(String),
     /// It is tried again.
     Again(String),
+    /// The function asks to slow down.
+    Slower,
 }
 
-fn again(state: &ObjectState, reason: String) -> ObjectState {
-    let ObjectState::Asked { expires_at, tries } = *state else {
+fn again(state: &ObjectState, reason: String, now: DateTime<Utc>) -> ObjectState {
+    let ObjectState::Asked {
+        expires_at, tries, ..
+    } = *state
+    else {
         return state.clone();
     };
-    match tries + 1 {
-        tries @ MAX_TRIES.. => ObjectState::Failed { reason, tries },
-        tries => ObjectState::Asked { expires_at, tries },
+    match next_try(tries, now) {
+        None => ObjectState::Failed {
+            reason,
+            tries: tries + 1,
+        },
+        not_before => ObjectState::Asked {
+            expires_at,
+            tries: tries + 1,
+            not_before,
+        },
+    }
+}
+
+/// Returns what becomes of an object whose answers cannot be read later either, such as expired ones.
+///
+/// # Errors
+///
+/// The error, where they may be.
+fn unreadable(error: LoopError) -> Result<Option<Ended>, DriveError> {
+    match error {
+        LoopError::Storage(
+            error @ (BucketError::Gone { .. } | BucketError::TooLarge { .. } | BucketError::Damaged { .. }),
+        ) => {
+            let reason = format!("ClientError: its answers cannot be read: {error}.");
+            Ok(Some(Ended::Nothing(ObjectState::Failed { reason, tries: 0 })))
+        }
+        error => Err(error.into()),
     }
 }

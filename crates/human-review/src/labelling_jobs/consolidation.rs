@@ -11,20 +11,37 @@ pub type Given = Option<Vec<usize>>;
 
 /// Reads the labels in an answer: of a classifier element, of fields whose value is a label, or of marks.
 ///
-/// A multi-label answer without a label says that none applies.
+/// The first field with a label of the job counts. A multi-label answer in which a choice of labels is left empty says
+/// that none applies.
 pub fn labels_in(answer: &Value, labels: &[String], task: Task) -> Given {
     let members = answer.as_object()?;
     let number = |name: &str| labels.iter().position(|label| label == name);
-    let read = members.values().find_map(|value| {
+    let chosen = members.values().find_map(|value| {
         let numbers: Vec<usize> = names_in(value)?.into_iter().filter_map(number).collect();
-        (task == Task::MultiLabel || !numbers.is_empty()).then_some(numbers)
+        (!numbers.is_empty()).then_some(numbers)
     });
-    let mut numbers = read?;
+    let is_none = || task == Task::MultiLabel && members.values().any(|value| is_left_empty(value, labels));
+    let mut numbers = chosen.or_else(|| is_none().then(Vec::new))?;
     numbers.sort_unstable();
     numbers.dedup();
     match task {
         Task::SingleLabel if numbers.len() != 1 => None,
         _ => Some(numbers),
+    }
+}
+
+/// Returns whether the value of a field is a choice of labels in which none is chosen.
+fn is_left_empty(value: &Value, labels: &[String]) -> bool {
+    match value {
+        Value::Array(names) => names.is_empty(),
+        Value::Object(members) => match members.get("labels") {
+            Some(Value::Array(names)) => names.is_empty(),
+            _ => {
+                let offers_labels = members.keys().any(|name| labels.contains(name));
+                offers_labels && names_in(value).is_some_and(|names| names.is_empty())
+            }
+        },
+        _ => false,
     }
 }
 
@@ -204,7 +221,29 @@ mod tests {
             Some(vec![0, 2])
         );
         assert_eq!(read(json!({"c": {"labels": []}})), Some(vec![]));
+        let marks = json!({"World": {"on": false}, "Sports": {"on": false}});
+        assert_eq!(read(json!({"comment": "x", "topic": marks})), Some(vec![]));
         assert_eq!(read(json!({})), None);
+    }
+
+    #[test]
+    fn a_field_without_a_label_hides_none_of_a_multi_label_answer() {
+        let read = |answer: Value| labels_in(&answer, &labels(), Task::MultiLabel);
+
+        for answer in [
+            json!({"comment": "x", "topic": ["Sports"]}),
+            json!({"a": [], "topic": ["Sports"]}),
+            json!({"flags": {"urgent": {"on": true}}, "topic": {"labels": ["Sports"]}}),
+        ] {
+            assert_eq!(read(answer.clone()), Some(vec![1]), "{answer}");
+        }
+        for answer in [
+            json!({"comment": "x"}),
+            json!({"topic": ["Weather"]}),
+            json!({"flags": {"urgent": {"on": false}}}),
+        ] {
+            assert_eq!(read(answer.clone()), None, "{answer}");
+        }
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration as Time, Instant};
 
-use active_learning_aws::bucket::{BucketError, Replaced};
+use active_learning_aws::bucket::{BucketError, MAX_DOCUMENT_BYTES, Replaced};
 use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::{info, warn};
 
 use super::Jobs;
 use super::access::{Access, AccessError};
-use super::opening::{flow, is_over};
+use super::leasing::Clock;
+use super::opening::{Opened, is_over};
 use super::record::{Job, JobStatus, ObjectState, PART_OBJECTS, Part, PartSummary, input_key, part_key};
 use crate::loops::LoopError;
 
@@ -65,7 +66,7 @@ impl From<AccessError> for DriveError {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::Definite(reason) => Self::Job(reason),
-            AccessError::Passing(reason) => Self::Outside(reason),
+            AccessError::Passing(reason) | AccessError::Throttled(reason) => Self::Outside(reason),
         }
     }
 }
@@ -89,10 +90,10 @@ impl Jobs<'_> {
     /// # Errors
     ///
     /// [`BucketError`] where the review bucket fails; what is due stays so.
-    pub async fn drive(&self, name: &str, now: DateTime<Utc>) -> Result<Driven, BucketError> {
+    pub async fn drive(&self, name: &str, clock: Clock) -> Result<Driven, BucketError> {
         let until = Instant::now() + BUDGET;
         for following in 1..=FOLLOWING {
-            let Some((job, lease)) = self.claim(name, now).await? else {
+            let Some((job, lease)) = self.claim(name, clock.now()).await? else {
                 return Ok(Driven::Busy);
             };
             let status = job.status;
@@ -100,8 +101,8 @@ impl Jobs<'_> {
                 self.clean(&job).await?;
                 return Ok(Driven::Done);
             }
-            let (job, left) = Box::pin(self.run(job, until, now)).await?;
-            let Some(job) = self.give_back(job, &lease, now).await? else {
+            let (job, left) = Box::pin(self.run(job, until, clock.began())).await?;
+            let Some(job) = self.give_back(job, &lease, clock.began()).await? else {
                 return Ok(Driven::Busy);
             };
             if job.status != status {
@@ -116,12 +117,11 @@ impl Jobs<'_> {
                 self.clean(&job).await?;
                 return Ok(Driven::Done);
             }
-            // Tasks that ended during this run have found the job taken.
-            let is_due = left != Left::Waits && self.is_due(&job, now).await?;
             match left {
                 Left::Waits => return Ok(Driven::Done),
                 Left::GoesOn => return Ok(Driven::GoesOn(Box::new(job))),
-                Left::Nothing if !is_due => return Ok(Driven::Done),
+                // Tasks that ended during this run have found the job taken.
+                Left::Nothing if !job.is_due_again => return Ok(Driven::Done),
                 Left::Nothing if following == FOLLOWING || Instant::now() > until => {
                     return Ok(Driven::GoesOn(Box::new(job)));
                 }
@@ -141,10 +141,10 @@ impl Jobs<'_> {
         let access = match Access::of(self.bucket, self.sdk, &job.settings.role_arn).await {
             Ok(access) => access,
             Err(AccessError::Definite(reason)) => {
-                fail(&mut job, &reason);
+                self.fail(&mut job, &reason, None, now).await;
                 return Ok((job, Left::Nothing));
             }
-            Err(AccessError::Passing(reason)) => {
+            Err(AccessError::Passing(reason) | AccessError::Throttled(reason)) => {
                 warn!(job = job.name, reason, "a labelling job waits");
                 return Ok((job, Left::Waits));
             }
@@ -165,8 +165,9 @@ impl Jobs<'_> {
             Ok(true) => return Ok((drive.job, Left::GoesOn)),
             Ok(false) => return Ok((drive.job, Left::Nothing)),
             Err(DriveError::Job(reason)) => {
-                fail(&mut drive.job, &reason);
-                drive.give_up().await;
+                let mut job = drive.job.clone();
+                self.fail(&mut job, &reason, Some(&drive), now).await;
+                drive.job = job;
             }
             Err(DriveError::Storage(error)) => return Err(error),
             Err(error) => {
@@ -175,16 +176,6 @@ impl Jobs<'_> {
             }
         }
         Ok((drive.job, Left::Waits))
-    }
-
-    /// Returns whether a task of a job has ended that the job has not seen.
-    async fn is_due(&self, job: &Job, now: DateTime<Utc>) -> Result<bool, BucketError> {
-        let in_flight = match self.in_flight(job).await {
-            Ok(in_flight) => by_part(&in_flight),
-            Err(LoopError::Storage(error)) => return Err(error),
-            Err(_) => return Ok(false),
-        };
-        Ok((job.parts.iter().enumerate()).any(|(number, part)| is_part_due(number, part, &in_flight, now)))
     }
 
     /// Returns the objects of a job whose tasks are in flight.
@@ -225,6 +216,8 @@ impl Drive<'_> {
         }
         self.in_flight = self.jobs.in_flight(&self.job).await?;
         let in_flight = by_part(&self.in_flight);
+        // What a model labelled counts, too: then nothing is asked, and no part would be looked at.
+        self.stop_when_enough();
         let (mut goes_on, mut is_full) = (false, false);
         for number in 0..self.job.parts.len() {
             let part = self.job.parts[number];
@@ -246,6 +239,7 @@ impl Drive<'_> {
         let counts = self.job.counts();
         if counts.withheld > 0 && counts.waiting + counts.asked == 0 && !self.is_stopping() {
             self.automate().await?;
+            self.stop_when_enough();
             goes_on = true;
         }
         if self.job.counts().is_done() {
@@ -281,71 +275,58 @@ impl Drive<'_> {
         most.saturating_sub(counts.asked)
     }
 
-    async fn advance_part(
-        &mut self,
-        number: usize,
-        room: usize,
-    ) -> Result<super::opening::Opened, DriveError> {
-        let key = part_key(&self.job.name, number);
-        let read = self.jobs.bucket.read_version::<Part>(&key).await?;
-        let (mut part, etag) = read.ok_or(DriveError::Lost)?;
+    async fn advance_part(&mut self, number: usize, room: usize) -> Result<Opened, DriveError> {
+        let (mut part, etag) = self.part(number).await?;
         let lines = self.lines(number).await?;
         let before = part.clone();
 
         self.collect(number, &lines, &mut part.objects).await?;
-        let mut opened = super::opening::Opened::default();
+        let mut opened = Opened::default();
         if self.is_stopping() {
             pass_waiting(&mut part);
         } else {
             opened = self.open(number, &lines, &mut part.objects, room).await?;
         }
 
-        if part != before {
-            let replaced = self
-                .jobs
-                .bucket
-                .replace_document(&key, Some(&etag), &part)
-                .await?;
-            if replaced == Replaced::Changed {
-                return Err(DriveError::Lost);
-            }
-        }
-        self.job.parts[number] = part.summary();
+        self.job.parts[number] = match part == before {
+            true => part.summary(),
+            false => self.replace_part(number, &etag, &part).await?,
+        };
         Ok(opened)
+    }
+
+    /// Reads what became of a part's objects.
+    pub(super) async fn part(&self, number: usize) -> Result<(Part, String), DriveError> {
+        let key = part_key(&self.job.name, number);
+        let read = self.jobs.bucket.read_version::<Part>(&key).await?;
+        read.ok_or_else(gone)
+    }
+
+    /// Writes a part over the version that was read, and returns what the job remembers of it.
+    pub(super) async fn replace_part(
+        &self,
+        number: usize,
+        etag: &str,
+        part: &Part,
+    ) -> Result<PartSummary, DriveError> {
+        let key = part_key(&self.job.name, number);
+        let replaced = self.jobs.bucket.replace_document(&key, Some(etag), part).await?;
+        match replaced {
+            Replaced::Changed => Err(DriveError::Lost),
+            _ => Ok(part.summary()),
+        }
     }
 
     /// Reads the input lines of a part.
     pub(super) async fn lines(&self, number: usize) -> Result<Vec<Vec<u8>>, DriveError> {
         let key = input_key(&self.job.name, number);
-        let limit = active_learning_aws::bucket::MAX_DOCUMENT_BYTES;
-        let object = self
-            .jobs
-            .bucket
-            .read(&key, limit)
-            .await?
-            .ok_or(DriveError::Lost)?;
+        let read = self.jobs.bucket.read(&key, MAX_DOCUMENT_BYTES).await?;
+        let object = read.ok_or_else(gone)?;
         let lines = object.bytes.split(|byte| *byte == b'\n');
         Ok(lines
             .filter(|line| !line.is_empty())
             .map(<[u8]>::to_vec)
             .collect())
-    }
-
-    /// Takes the tasks of a job that failed from the reviewers; what cannot be taken now ends by itself.
-    async fn give_up(&self) {
-        let flow = flow(&self.job);
-        for object in self.jobs.in_flight(&self.job).await.unwrap_or_default() {
-            let name = self.job.loop_name(object);
-            if let Err(error) = self.jobs.loops.stop(&name, self.now).await {
-                let reason = error.to_string();
-                warn!(
-                    job = flow.arn,
-                    human_loop.name = name,
-                    reason,
-                    "a task of a failed job was not stopped"
-                );
-            }
-        }
     }
 }
 
@@ -373,10 +354,14 @@ fn is_part_due(
     now: DateTime<Utc>,
 ) -> bool {
     let open = in_flight.get(&number).copied().unwrap_or_default();
-    part.counts.asked > open || part.expires_at.is_some_and(|end| is_over(end, now))
+    let is_past = |time: Option<DateTime<Utc>>| time.is_some_and(|time| is_over(time, now));
+    part.counts.asked.saturating_sub(part.paused) > open
+        || is_past(part.expires_at)
+        || is_past(part.resumes_at)
 }
 
-fn fail(job: &mut Job, reason: &str) {
-    job.status = JobStatus::Failed;
-    job.failure = Some(format!("ClientError: {reason}."));
+/// Says that a part is not there: whoever drives a job that has ended meanwhile writes no more of it.
+fn gone() -> DriveError {
+    let reason = "a part of it is gone from the review bucket: texts are kept for TextRetentionDays";
+    DriveError::Job(reason.to_owned())
 }

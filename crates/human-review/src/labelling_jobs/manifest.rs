@@ -101,7 +101,7 @@ pub fn first_state(line: &Line, settings: &Settings) -> ObjectState {
     }
     match &settings.only_where {
         Some(filter) if !is_wanted(line, filter) => ObjectState::Passed,
-        _ => ObjectState::Waiting { tries: 0 },
+        _ => ObjectState::WAITING,
     }
 }
 

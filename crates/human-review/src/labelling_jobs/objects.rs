@@ -25,6 +25,9 @@ pub enum ObjectState {
         /// Calls for it that failed.
         #[serde(default)]
         tries: u32,
+        /// When the next one is made, where one has failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<DateTime<Utc>>,
     },
     /// It is not in a round yet: a model may label it.
     Withheld,
@@ -35,6 +38,9 @@ pub enum ObjectState {
         /// Consolidations of its answers that failed.
         #[serde(default)]
         tries: u32,
+        /// When the next one is made, where one has failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<DateTime<Utc>>,
     },
     /// It has its label.
     Labelled {
@@ -54,6 +60,14 @@ pub enum ObjectState {
     },
 }
 
+impl ObjectState {
+    /// An object that waits to be asked, and of which nothing has failed.
+    pub const WAITING: Self = Self::Waiting {
+        tries: 0,
+        not_before: None,
+    };
+}
+
 /// Up to [`PART_OBJECTS`](super::record::PART_OBJECTS) objects.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Part {
@@ -66,14 +80,22 @@ impl Part {
     pub fn summary(&self) -> PartSummary {
         let mut summary = PartSummary::default();
         let counts = &mut summary.counts;
-        let mut expires_at: Option<DateTime<Utc>> = None;
+        let mut paused = 0;
+        let (mut expires_at, mut resumes_at) = (None, None);
         for object in &self.objects {
             match object {
                 ObjectState::Waiting { .. } => counts.waiting += 1,
                 ObjectState::Withheld => counts.withheld += 1,
+                ObjectState::Asked {
+                    not_before: Some(next),
+                    ..
+                } => {
+                    (counts.asked, paused) = (counts.asked + 1, paused + 1);
+                    resumes_at = Some(resumes_at.map_or(*next, |first: DateTime<Utc>| first.min(*next)));
+                }
                 ObjectState::Asked { expires_at: end, .. } => {
                     counts.asked += 1;
-                    expires_at = Some(expires_at.map_or(*end, |first| first.min(*end)));
+                    expires_at = Some(expires_at.map_or(*end, |first: DateTime<Utc>| first.min(*end)));
                 }
                 ObjectState::Labelled { by, .. } => match by {
                     LabelledBy::People => counts.human += 1,
@@ -86,6 +108,8 @@ impl Part {
         }
         PartSummary {
             expires_at,
+            paused,
+            resumes_at,
             ..summary
         }
     }

@@ -20,6 +20,11 @@ use crate::validation::MAX_INPUT_CONTENT_CHARS;
 
 /// Times that a call for an object is made, at most.
 pub const MAX_TRIES: u32 = 3;
+/// Pause after the first try that failed; after each later one it is three times as long. So three tries outlast an
+/// outage of a quarter of an hour.
+const PAUSE: Duration = Duration::minutes(5);
+/// Pause after a refusal by a service that asks to slow down, which counts as no try.
+const SLOWER: Duration = Duration::minutes(1);
 /// Objects that are prepared at a time.
 const CONCURRENT: usize = 8;
 /// Longest text object, in bytes.
@@ -44,7 +49,9 @@ impl Drive<'_> {
     ) -> Result<Opened, DriveError> {
         let waiting: Vec<(usize, u32)> = (states.iter().enumerate())
             .filter_map(|(at, state)| match state {
-                ObjectState::Waiting { tries } => Some((at, *tries)),
+                ObjectState::Waiting { tries, not_before } if is_time(*not_before, self.now) => {
+                    Some((at, *tries))
+                }
                 _ => None,
             })
             .collect();
@@ -80,17 +87,26 @@ impl Drive<'_> {
     async fn ask(&self, object: usize, line: &[u8], tries: u32) -> Result<Asked, DriveError> {
         let line = parse(line).unwrap_or_default();
         let input = match self.prepare(&line).await {
-            Ok(Prepared::Ask(input)) => input,
+            Ok(Prepared::Ask(mut input)) => {
+                audits::exclude(&mut input, &line);
+                input
+            }
             Ok(Prepared::Pass) => return Ok(Asked::State(ObjectState::Passed)),
             Err(Unprepared::Job(reason)) => return Err(DriveError::Job(reason)),
             Err(Unprepared::Object(reason)) => return Ok(Asked::State(failed(reason, tries))),
+            Err(Unprepared::Slower(reason)) => {
+                warn!(job = self.job.name, object, reason, "an object is prepared later");
+                self.has_failed.store(true, Ordering::Relaxed);
+                let not_before = Some(slower(self.now));
+                return Ok(Asked::State(ObjectState::Waiting { tries, not_before }));
+            }
             Err(Unprepared::Again(reason)) => {
                 warn!(
                     job = self.job.name,
                     object, reason, tries, "an object could not be prepared"
                 );
                 self.has_failed.store(true, Ordering::Relaxed);
-                return Ok(Asked::State(again(reason, tries)));
+                return Ok(Asked::State(again(reason, tries, self.now)));
             }
         };
         let text = input.to_string();
@@ -115,9 +131,11 @@ impl Drive<'_> {
         let name = self.job.loop_name(object);
         match self.jobs.loops.start(flow, &name, &text, self.now).await {
             // A run before this one has started it, for which the function has said something else.
-            Ok(()) | Err(LoopError::Conflict) => {
-                Ok(Asked::State(ObjectState::Asked { expires_at, tries: 0 }))
-            }
+            Ok(()) | Err(LoopError::Conflict) => Ok(Asked::State(ObjectState::Asked {
+                expires_at,
+                tries: 0,
+                not_before: None,
+            })),
             Err(LoopError::QuotaExceeded) => Ok(Asked::NoRoom),
             Err(error) => Err(error.into()),
         }
@@ -135,6 +153,7 @@ impl Drive<'_> {
             .map_err(|error| match error {
                 AccessError::Definite(reason) => Unprepared::Job(reason),
                 AccessError::Passing(reason) => Unprepared::Again(format!("ClientError: {reason}.")),
+                AccessError::Throttled(reason) => Unprepared::Slower(reason),
             })?;
         let told = |reason| Unprepared::Again(format!("ClientError: pre-annotation output: {reason}."));
         prepared(answer).map_err(told)
@@ -171,6 +190,7 @@ impl Drive<'_> {
             .map_err(|error| match error {
                 AccessError::Definite(reason) => Unprepared::Object(format!("ClientError: {reason}.")),
                 AccessError::Passing(reason) => Unprepared::Again(format!("InternalError: {reason}.")),
+                AccessError::Throttled(reason) => Unprepared::Slower(reason),
             })?;
         let told = |what: &str| Unprepared::Object(format!("ClientError: {uri} {what}."));
         let text = String::from_utf8(bytes).map_err(|_| told("is not UTF-8"))?;
@@ -189,6 +209,8 @@ enum Unprepared {
     Object(String),
     /// It is tried again.
     Again(String),
+    /// A service asks to slow down.
+    Slower(String),
 }
 
 /// What came of asking about some objects.
@@ -206,11 +228,30 @@ fn failed(reason: String, tries: u32) -> ObjectState {
     ObjectState::Failed { reason, tries }
 }
 
-fn again(reason: String, tries: u32) -> ObjectState {
-    match tries + 1 {
-        MAX_TRIES.. => failed(reason, tries + 1),
-        tries => ObjectState::Waiting { tries },
+fn again(reason: String, tries: u32, now: DateTime<Utc>) -> ObjectState {
+    match next_try(tries, now) {
+        None => failed(reason, tries + 1),
+        not_before => ObjectState::Waiting {
+            tries: tries + 1,
+            not_before,
+        },
     }
+}
+
+/// Returns when a call is made again that failed now, as it did so many times before; none where it is not.
+pub(super) fn next_try(failed_before: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let factor = 3_i32.pow(failed_before.min(MAX_TRIES));
+    (failed_before + 1 < MAX_TRIES).then(|| now + PAUSE * factor)
+}
+
+/// Returns when a call is made again to a service that asks to slow down.
+pub(super) fn slower(now: DateTime<Utc>) -> DateTime<Utc> {
+    now + SLOWER
+}
+
+/// Returns whether the pause after a try that failed is over.
+pub(super) fn is_time(not_before: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    not_before.is_none_or(|time| is_over(time, now))
 }
 
 /// Returns what the human loops of a job keep of it.

@@ -224,6 +224,12 @@ pub struct PartSummary {
     /// When the first of its tasks is over, answered or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// How many of those asked are answered, and wait for another try to consolidate them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused: usize,
+    /// When the first of these is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes_at: Option<DateTime<Utc>>,
 }
 
 /// The right to drive a job, of one process until it expires.
@@ -264,6 +270,15 @@ pub struct Job {
     /// Its parts; empty before the input was read.
     #[serde(default)]
     pub parts: Vec<PartSummary>,
+    /// The sum of its parts, once it is final and they are dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Counts>,
+    /// Whether its parts stay below the review bucket, since its output could not be written.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keeps_parts: bool,
+    /// Whether a task has ended, or the job was stopped, while a run had it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_due_again: bool,
     /// How far the rounds of automated labelling are; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automation: Option<Automation>,
@@ -287,9 +302,19 @@ impl Resource for Job {
 impl Job {
     /// Returns how many objects are in which state.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+        let mut counts = self.totals.unwrap_or_default();
         self.parts.iter().for_each(|part| counts.add(part.counts));
         counts
+    }
+
+    /// Returns the job with the sum of its parts in their place.
+    #[must_use]
+    pub fn closed(self) -> Self {
+        Self {
+            totals: Some(self.counts()),
+            parts: Vec::new(),
+            ..self
+        }
     }
 
     /// Returns what tells its tasks from those of every other job: 12 hexadecimal characters.
@@ -332,6 +357,24 @@ impl Job {
     }
 }
 
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Returns the folder of a job's input, which lies there until the job ends.
+pub fn input_folder(job: &str) -> String {
+    format!("{HUMAN_REVIEW_FOLDER}labelling-job-input/{job}/")
+}
+
+/// Returns the folder of what became of a job's objects, which lies there until the job ends.
+pub fn part_folder(job: &str) -> String {
+    format!("{HUMAN_REVIEW_FOLDER}labelling-job-objects/{job}/")
+}
+
 /// Returns the key of the mark of a job that is not final.
 pub fn open_mark(job: &str) -> String {
     format!("{OPEN_FOLDER}{job}")
@@ -340,14 +383,14 @@ pub fn open_mark(job: &str) -> String {
 /// Folder of the marks of jobs that are not final.
 pub const OPEN_FOLDER: &str = "human-review/open-labelling-jobs/";
 
-/// Returns the key of a part of a job's input, which lies there until the job ends.
+/// Returns the key of a part of a job's input.
 pub fn input_key(job: &str, part: usize) -> String {
-    format!("{HUMAN_REVIEW_FOLDER}labelling-job-input/{job}/{part:04}.jsonl")
+    format!("{}{part:04}.jsonl", input_folder(job))
 }
 
-/// Returns the key of what became of a part's objects, which lies there until the job ends.
+/// Returns the key of what became of a part's objects.
 pub fn part_key(job: &str, part: usize) -> String {
-    format!("{HUMAN_REVIEW_FOLDER}labelling-job-objects/{job}/{part:04}.json")
+    format!("{}{part:04}.json", part_folder(job))
 }
 
 /// Returns the key of a job.

@@ -31,8 +31,8 @@ pub(super) struct Counted {
 
 impl Counted {
     /// Returns whether one more has room; `None` if that has to be counted.
-    fn has_room(&self, now: DateTime<Utc>) -> Option<bool> {
-        let room = MAX_LOOPS_IN_FLIGHT.saturating_sub(self.in_flight);
+    fn has_room(&self, quota: usize, now: DateTime<Utc>) -> Option<bool> {
+        let room = quota.saturating_sub(self.in_flight);
         let trusted = if room == 0 { FULL } else { TRUSTED };
         let is_trusted = (self.at..self.at + trusted).contains(&now);
         match room {
@@ -45,8 +45,8 @@ impl Counted {
 
 impl Loops {
     /// Returns whether one more loop may be started: about as many as the quota are in flight at most.
-    pub(super) async fn has_room(&self, now: DateTime<Utc>) -> Result<bool, LoopError> {
-        if let Some(has_room) = self.knows_of_room(now) {
+    pub(super) async fn has_room(&self, quota: usize, now: DateTime<Utc>) -> Result<bool, LoopError> {
+        if let Some(has_room) = self.knows_of_room(quota, now) {
             return Ok(has_room);
         }
         let in_flight = self.in_flight(now).await?;
@@ -56,13 +56,13 @@ impl Loops {
             started: 1,
         };
         *self.last_count.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
-        Ok(in_flight < MAX_LOOPS_IN_FLIGHT)
+        Ok(in_flight < quota)
     }
 
-    fn knows_of_room(&self, now: DateTime<Utc>) -> Option<bool> {
+    fn knows_of_room(&self, quota: usize, now: DateTime<Utc>) -> Option<bool> {
         let mut last = self.last_count.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = last.as_mut()?;
-        let has_room = counted.has_room(now)?;
+        let has_room = counted.has_room(quota, now)?;
         counted.started += 1;
         Some(has_room)
     }
@@ -87,6 +87,7 @@ impl Loops {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loops::MAX_LOOPS_FOR_JOBS;
 
     #[test]
     fn a_count_is_trusted_for_a_minute_and_for_a_part_of_the_room_that_it_found() {
@@ -98,19 +99,47 @@ mod tests {
         };
 
         let later = |seconds| at + Duration::seconds(seconds);
-        assert_eq!(counted(0, 1).has_room(at), Some(true));
-        assert_eq!(counted(0, 624).has_room(later(59)), Some(true));
-        assert_eq!(counted(0, 625).has_room(at), None, "an eighth of 5,000");
-        assert_eq!(counted(0, 1).has_room(later(60)), None);
+        assert_eq!(counted(0, 1).has_room(MAX_LOOPS_IN_FLIGHT, at), Some(true));
         assert_eq!(
-            counted(0, 1).has_room(later(-1)),
+            counted(0, 624).has_room(MAX_LOOPS_IN_FLIGHT, later(59)),
+            Some(true)
+        );
+        assert_eq!(
+            counted(0, 625).has_room(MAX_LOOPS_IN_FLIGHT, at),
+            None,
+            "an eighth of 5,000"
+        );
+        assert_eq!(counted(0, 1).has_room(MAX_LOOPS_IN_FLIGHT, later(60)), None);
+        assert_eq!(
+            counted(0, 1).has_room(MAX_LOOPS_IN_FLIGHT, later(-1)),
             None,
             "a clock that was put back"
         );
-        assert_eq!(counted(4_993, 0).has_room(at), None, "next to none");
+        assert_eq!(
+            counted(4_993, 0).has_room(MAX_LOOPS_IN_FLIGHT, at),
+            None,
+            "next to none"
+        );
         for full in [5_000, 6_000] {
-            assert_eq!(counted(full, 1).has_room(later(4)), Some(false));
-            assert_eq!(counted(full, 1).has_room(later(5)), None);
+            assert_eq!(
+                counted(full, 1).has_room(MAX_LOOPS_IN_FLIGHT, later(4)),
+                Some(false)
+            );
+            assert_eq!(counted(full, 1).has_room(MAX_LOOPS_IN_FLIGHT, later(5)), None);
         }
+    }
+
+    #[test]
+    fn labelling_jobs_leave_half_of_the_quota_to_the_flow_definitions() {
+        let at: DateTime<Utc> = "2026-11-20T10:00:00Z".parse().expect("a time");
+        let counted = |in_flight| Counted {
+            at,
+            in_flight,
+            started: 1,
+        };
+
+        assert_eq!(counted(2_400).has_room(MAX_LOOPS_FOR_JOBS, at), Some(true));
+        assert_eq!(counted(2_500).has_room(MAX_LOOPS_FOR_JOBS, at), Some(false));
+        assert_eq!(counted(2_500).has_room(MAX_LOOPS_IN_FLIGHT, at), Some(true));
     }
 }

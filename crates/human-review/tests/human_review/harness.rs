@@ -98,6 +98,8 @@ pub struct Review {
     router: Router,
     iam: Arc<Iam>,
     lost: Arc<Mutex<Option<&'static str>>>,
+    denied: Arc<Mutex<Option<&'static str>>>,
+    no_role: Arc<Mutex<Option<&'static str>>>,
     clock: Cell<DateTime<Utc>>,
     _folder: tempfile::TempDir,
 }
@@ -125,20 +127,23 @@ impl Review {
         let counters = [reads.clone(), lists.clone()];
         let lost = Arc::new(Mutex::new(None));
         let losses = lost.clone();
+        let denied: Arc<Mutex<Option<&'static str>>> = Arc::default();
+        let denials = denied.clone();
         let router = Router::new().fallback(move |request: http::Request<Body>| {
             if request.method() == "GET" {
                 let is_list = request.uri().query().unwrap_or_default().contains("list-type");
                 counters[usize::from(is_list)].fetch_add(1, Ordering::Relaxed);
             }
             let is_lost = request.method() == "PUT" && take_if_in(&losses, request.uri().path());
+            let is_denied = request.method() == "PUT" && is_in(&denials, request.uri().path());
             let service = service.clone();
             async move {
+                if is_denied {
+                    return refused(403, "<Error><Code>AccessDenied</Code></Error>");
+                }
                 let response = service.handle(request).await;
                 if is_lost {
-                    let failed = http::Response::builder().status(500);
-                    return failed
-                        .body(Body::from("<Error><Code>InternalError</Code></Error>"))
-                        .expect("a response");
+                    return refused(500, "<Error><Code>InternalError</Code></Error>");
                 }
                 response
             }
@@ -152,6 +157,8 @@ impl Review {
             reads,
             lists,
             lost,
+            denied,
+            no_role: Arc::default(),
             clock: Cell::new("2026-11-20T09:59:00.123Z".parse().expect("a time")),
             _folder: folder,
         }
@@ -186,10 +193,16 @@ impl Review {
     ) -> Self {
         let review = Self::with(config.clone());
         let (s3, answer, iam) = (review.router.clone(), Arc::new(answer), review.iam.clone());
+        let no_role = review.no_role.clone();
         let router = Router::new().fallback(move |request: http::Request<Body>| {
             let (s3, answer, iam) = (s3.clone(), answer.clone(), iam.clone());
+            let no_role = *no_role.lock().expect("not poisoned");
             async move {
                 let path = request.uri().path().to_owned();
+                if let Some(code) = no_role.filter(|_| path == "/") {
+                    let error = format!("<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>");
+                    return refused(403, &error);
+                }
                 if path == "/" {
                     return http::Response::new(Body::from(assumed(&iam)));
                 }
@@ -259,6 +272,16 @@ impl Review {
     /// Carries out the next put whose path holds `part`, and answers it with an error.
     pub fn lose_next_answer_to(&self, part: &'static str) {
         *self.lost.lock().expect("not poisoned") = Some(part);
+    }
+
+    /// Refuses every put whose path holds `part`, or none again.
+    pub fn deny_puts_to(&self, part: Option<&'static str>) {
+        *self.denied.lock().expect("not poisoned") = part;
+    }
+
+    /// Answers whoever assumes a role with an error, or with credentials again.
+    pub fn deny_roles(&self, code: Option<&'static str>) {
+        *self.no_role.lock().expect("not poisoned") = code;
     }
 
     pub async fn handle(&self, event: Value) -> Value {
@@ -416,6 +439,16 @@ impl Review {
 }
 
 /// Returns whether the part that waits is in the path; then it waits no longer.
+fn is_in(part: &Mutex<Option<&'static str>>, path: &str) -> bool {
+    let part = part.lock().expect("not poisoned");
+    part.is_some_and(|part| path.contains(part))
+}
+
+fn refused(status: u16, body: &str) -> http::Response<Body> {
+    let refused = http::Response::builder().status(status);
+    refused.body(Body::from(body.to_owned())).expect("a response")
+}
+
 fn take_if_in(waiting: &Mutex<Option<&'static str>>, path: &str) -> bool {
     let mut waiting = waiting.lock().expect("not poisoned");
     waiting.take_if(|part| path.contains(*part)).is_some()

@@ -10,7 +10,7 @@ use crate::harness::{FEEDBACK_BUCKET, Reply, Review, Session, config, url_event}
 
 const SCOPE: &str = "arn:aws:sagemaker:us-east-1:123456789012";
 pub const TEAM: &str = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/tc-review";
-const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
+pub const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
 const LABELS: &str = r#"{"labels": [{"label": "World"}, {"label": "Sports"}, {"label": "Business"}]}"#;
 
 pub async fn call(review: &Review, operation: &str, body: &Value) -> Reply {
@@ -26,7 +26,7 @@ pub async fn put(review: &Review, key: &str, body: &str) {
     put.send().await.expect("stored");
 }
 
-async fn read(review: &Review, key: &str) -> String {
+pub async fn read(review: &Review, key: &str) -> String {
     let object = review
         .s3
         .get_object()
@@ -38,7 +38,7 @@ async fn read(review: &Review, key: &str) -> String {
     String::from_utf8(body.collect().await.expect("bytes").to_vec()).expect("text")
 }
 
-async fn keys(review: &Review, prefix: &str) -> Vec<String> {
+pub async fn keys(review: &Review, prefix: &str) -> Vec<String> {
     let list = review.s3.list_objects_v2().bucket(FEEDBACK_BUCKET).prefix(prefix);
     let list = list.send().await.expect("a list");
     let keys = list.contents().iter().filter_map(|object| object.key());
@@ -46,7 +46,7 @@ async fn keys(review: &Review, prefix: &str) -> Vec<String> {
 }
 
 /// Returns the lines of the output manifest of a job.
-async fn output(review: &Review, job: &str) -> Vec<Value> {
+pub async fn output(review: &Review, job: &str) -> Vec<Value> {
     let manifest = read(review, &format!("out/{job}/manifests/output/output.manifest")).await;
     manifest
         .lines()
@@ -86,13 +86,13 @@ pub async fn create(review: &Review, request: &Value) {
     assert_eq!(reply.status(), 200, "{reply:?}");
 }
 
-async fn describe(review: &Review, name: &str) -> Value {
+pub async fn describe(review: &Review, name: &str) -> Value {
     let reply = call(review, "DescribeLabelingJob", &json!({ "LabelingJobName": name })).await;
     assert_eq!(reply.status(), 200, "{reply:?}");
     reply.json()
 }
 
-async fn drive(review: &Review) {
+pub async fn drive(review: &Review) {
     review
         .handle(json!({ "operation": "drive-labelling-jobs" }))
         .await;
@@ -107,12 +107,12 @@ pub async fn started(review: &Review, lines: &[Value], request: &Value) {
     drive(review).await;
 }
 
-fn sources(texts: &[&str]) -> Vec<Value> {
+pub fn sources(texts: &[&str]) -> Vec<Value> {
     texts.iter().map(|text| json!({ "source": text })).collect()
 }
 
 /// Answers every task that the reviewer is given, by what its page shows; returns how many there were.
-async fn answer_all(session: &Session<'_>, answer: impl Fn(&str) -> Value) -> usize {
+pub async fn answer_all(session: &Session<'_>, answer: impl Fn(&str) -> Value) -> usize {
     let mut answered = 0;
     loop {
         let next = session.get("next").await;
@@ -127,7 +127,7 @@ async fn answer_all(session: &Session<'_>, answer: impl Fn(&str) -> Value) -> us
     }
 }
 
-fn label(name: &str) -> Value {
+pub fn label(name: &str) -> Value {
     json!({ "label": { "label": name } })
 }
 
@@ -351,6 +351,7 @@ async fn an_object_that_fails_is_named_with_its_reason_and_the_others_go_on() {
 
     for _ in 0..3 {
         drive(&review).await;
+        review.wait(Duration::minutes(15));
     }
     answer_all(&review.sign_in("ada").await, |_| label("World")).await;
     drive(&review).await;
@@ -496,7 +497,7 @@ async fn a_large_job_has_a_window_of_open_tasks_and_asks_nothing_twice_when_runs
         review.lose_next_answer_to(lost);
         drive(&review).await;
         // A run that broke off holds the job until its lease is over.
-        review.wait(Duration::seconds(171));
+        review.wait(Duration::seconds(200));
         drive(&review).await;
     }
 

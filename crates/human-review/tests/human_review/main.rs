@@ -11,6 +11,7 @@ mod crashes;
 mod events;
 mod harness;
 mod label_changes;
+mod labelling_job_failures;
 mod labelling_job_requests;
 mod labelling_jobs;
 mod life_cycle;

@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(select("$.a[*]['b.c']"), [1, 2]);
         assert_eq!(select("$.a[1][\"b.c\"]"), [2]);
         assert_eq!(select("$.d.*"), [3]);
-        assert_eq!(select("$"), [document.clone()]);
+        assert_eq!(select("$"), std::slice::from_ref(&document));
         assert!(select("$.a.b").is_empty() && select("$.a[7]").is_empty());
     }
 

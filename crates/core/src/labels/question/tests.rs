@@ -332,3 +332,43 @@ fn a_question_that_another_loop_asks_by_now_is_taken_off_the_page_that_asked_it_
     assert!(is_taken_off(&name("a")));
     assert!(!is_taken_off(&name("b")) && !is_taken_off(&format!("{}-again-1", name("b"))));
 }
+
+#[test]
+fn who_calls_wrong_what_they_liked_before_holds_it_right_no_more() {
+    let at = |record: FeedbackRecord, at: &str| FeedbackRecord {
+        received_at: at.to_owned(),
+        ..record
+    };
+    let mut question = Question::asked(dislike(), "review-1", 1);
+    question.withdraw(&Opinion::of(&at(
+        with(r#""feedback": "like", "user": "ada""#),
+        "2026-11-20T11:00:00Z",
+    )));
+    question.answer_with(&[review("w1", "B"), review("w2", "A")]);
+    assert_eq!(question.decided_by, Some(DecidedBy::UserBrokeTie));
+    let again = at(dislike(), "2026-11-20T12:00:00Z");
+
+    let last_word = question.retract(&Opinion::of(&again), &again);
+    let redelivered = question.retract(&Opinion::of(&again), &again);
+    question.answer_with(&[]);
+
+    assert_eq!(last_word.as_ref().map(|vote| &vote.answer), Some(&Answer::Unsure));
+    assert_eq!(last_word, redelivered);
+    assert_eq!(question.consensus, Some(Consensus::Tie), "the user breaks no tie");
+    let other = at(with(r#""user": "bob""#), "2026-11-20T13:00:00Z");
+    assert_eq!(question.retract(&Opinion::of(&other), &other), None);
+}
+
+#[test]
+fn a_like_of_another_named_user_takes_no_complaint_back() {
+    let question = Question::asked(dislike(), "review-1", 1);
+    let like = |user: &str| FeedbackRecord {
+        received_at: "2026-11-20T11:00:00Z".to_owned(),
+        ..with(&format!(r#""feedback": "like", "predictionId": "p"{user}"#))
+    };
+
+    let taken_back =
+        ["", r#", "user": "Ada ""#, r#", "user": "bob""#].map(|user| question.is_taken_back_by(&like(user)));
+
+    assert_eq!(taken_back, [true, true, false]);
+}
