@@ -283,9 +283,9 @@ def event_bridge(stack):
     events, bus = stack.client("events"), stack.outputs["EventBusName"]
     on_bus = {"EventBusName": bus}
     equal([found["Name"] for found in events.list_event_buses()["EventBuses"]], [bus, "default"], "buses")
-    [rule] = events.list_rules(**on_bus)["Rules"]
-    [target] = events.list_targets_by_rule(Rule=rule["Name"], **on_bus)["Targets"]
-    equal(target["Id"], "label-collection")
+    rules = [rule["Name"] for rule in events.list_rules(**on_bus)["Rules"]]
+    targets = [target for rule in rules for target in events.list_targets_by_rule(Rule=rule, **on_bus)["Targets"]]
+    [target] = [target for target in targets if target["Id"] == "label-collection"]
     pattern = json.dumps({"source": ["check"], "detail": {"votes": [{"numeric": [">", 1]}]}})
     made = events.put_rule(Name="check", EventPattern=pattern, **on_bus)["RuleArn"]
     assert made.endswith(f":rule/{bus}/check"), made

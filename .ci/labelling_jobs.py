@@ -29,12 +29,16 @@ def arguments(name, team, **task):
 
 
 def answer(stack, cookie):
-    """Answers the next task as its page's script would; returns whether there was one."""
-    page = http(f"{stack.portal_url}next", cookie=cookie)
-    location = page.headers.get("location", "")
-    if "loop=" not in location:
+    """Answers the next task of the job as its page's script would; returns whether there was one.
+
+    A job's tasks have no confidence and come after those of the stack; other checks leave such tasks too."""
+    marks = stack.client("s3").list_objects_v2(Bucket=stack.outputs["ReviewS3Bucket"], Prefix="human-review/queue/99999-")
+    names = [mark["Key"].split("-", 4)[-1] for mark in marks.get("Contents", [])]
+    pages = (http(f"{stack.portal_url}task?loop={name}", cookie=cookie) for name in reversed(names))
+    texts = ("The cup final", "Rates rise")
+    page = next((page for page in pages if page.status == 200 and any(text in page.text for text in texts)), None)
+    if not page:
         return False
-    page = http(urllib.parse.urljoin(stack.portal_url, location), cookie=cookie)
     form = {name: re.search(f'name="{name}" value="([^"]*)"', page.text)[1]
             for name in ("portal:csrf", "portal:loop", "portal:loop-id")}
     label = "Sports" if "cup final" in page.text else "Business"
