@@ -181,12 +181,12 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     });
     let key = folder.key("audit/in.manifest");
     let created = folder.bucket.create(&key, JSON_LINES, manifest.clone()).await?;
-    let is_same = async || -> Result<bool, Failure> {
-        let there = folder.bucket.read(&key, manifest.len() as u64 + 1).await;
-        Ok(there.is_ok_and(|there| there.is_some_and(|there| there.bytes == manifest.as_bytes())))
+    let is_same = async || match folder.bucket.read(&key, manifest.len() as u64 + 1).await {
+        Ok(Some(there)) => there.bytes == manifest.as_bytes(),
+        Ok(None) | Err(_) => false,
     };
     // The same again is an attempt that broke off.
-    if created == Created::Exists && !is_same().await? {
+    if created == Created::Exists && !is_same().await {
         return Err(format!(
             "an audit {} was started before, {}: take another name",
             start.name,

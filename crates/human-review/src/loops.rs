@@ -178,15 +178,6 @@ impl Loops {
         Ok(human_loop)
     }
 
-    /// Returns a loop, with what was due carried out, and its ETag.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::NotFound`].
-    pub async fn find_version(&self, name: &str, now: DateTime<Utc>) -> Result<Version, LoopError> {
-        self.settled(name, now).await
-    }
-
     /// Stops a loop: at once, or when the reviewers who hold it are done.
     ///
     /// # Errors
@@ -247,8 +238,12 @@ impl Loops {
         Ok(input)
     }
 
-    /// Reads a loop that is not deleted and carries out what is due.
-    async fn settled(&self, name: &str, now: DateTime<Utc>) -> Result<Version, LoopError> {
+    /// Returns a loop that is not deleted, with what was due carried out, and its ETag.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`].
+    pub async fn find_version(&self, name: &str, now: DateTime<Utc>) -> Result<Version, LoopError> {
         let mut tries = Tries::default();
         while tries.again().await {
             let (human_loop, etag) = self.version(name).await?;
@@ -315,7 +310,7 @@ impl Loops {
         while tries.again().await {
             let (before, etag) = match known.take() {
                 Some(known) => known,
-                None => self.settled(name, now).await?,
+                None => self.find_version(name, now).await?,
             };
             let mut after = before.clone();
             change(&mut after)?;
@@ -350,7 +345,7 @@ impl Loops {
     }
 
     async fn version_of(&self, mark: &Mark, now: DateTime<Utc>) -> Result<Option<Version>, LoopError> {
-        match self.settled(&mark.name, now).await {
+        match self.find_version(&mark.name, now).await {
             Ok((human_loop, etag)) if human_loop.id == mark.id => {
                 if mark.rank.is_some() && !human_loop.status.is_in_flight() {
                     self.records.remove_from_queue(&human_loop).await?;

@@ -306,7 +306,8 @@ impl Question {
     /// Returns whether a like takes back the complaint that asked this question, before anybody has answered.
     ///
     /// It does if it is of the same named user about the same text, or, where one of the two does not name a user, about the
-    /// same prediction, unless somebody else holds another label right. What the review policy asks is not taken back by a user: the like is a vote there.
+    /// same prediction, unless somebody else holds another label right. What the review policy asks is not taken back by a
+    /// user: the like is a vote there.
     pub fn is_taken_back_by(&self, like: &FeedbackRecord) -> bool {
         let key = |name: Option<&String>| name.map(|name| label_key(name));
         let same = |of: fn(&FeedbackRecord) -> Option<&String>| {
