@@ -20,7 +20,7 @@ pub enum Status {
     Stopping,
     /// Stopped.
     Stopped,
-    /// All answers are in and the output is written.
+    /// All answers are in.
     Completed,
     /// Not answered in time.
     Failed,
@@ -129,12 +129,15 @@ pub struct HumanLoop {
     /// Worker ids that ever had it open: what they answer is a vote, also when somebody took their place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opened_by: Vec<String>,
+    /// When the last answer came that it needs. The output is written after this, so it may lack for a moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<DateTime<Utc>>,
 }
 
 /// What the passing of time or a stored answer makes of a loop, to be written down by whoever reads it next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// All answers are in: write the output, then mark it completed.
+    /// All answers were in when an earlier version stored the last: write the output, then mark it completed.
     Complete,
     /// Nobody answered in time.
     Expire,
@@ -188,6 +191,7 @@ impl HumanLoop {
             opened_by: Vec::new(),
             flow: None,
             failure: None,
+            completed_at: None,
             excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
         }
     }
@@ -319,7 +323,7 @@ impl HumanLoop {
         self.opened_by.iter().any(|opened| opened == worker_id)
     }
 
-    /// Notes the stored answer of a reviewer and ends their lease.
+    /// Notes the stored answer of a reviewer and ends their lease; with the last one that it needs it is completed.
     ///
     /// # Errors
     ///
@@ -331,7 +335,18 @@ impl HumanLoop {
             worker_id: worker_id.to_owned(),
             answer_id: answer_id.to_owned(),
         });
+        if self.due(now) == Some(Due::Complete) {
+            self.status = Status::Completed;
+            self.completed_at = Some(now);
+            self.leases.clear();
+        }
         Ok(())
+    }
+
+    /// Ends it for lack of a place for its output.
+    pub fn fail_for_output(&mut self, uri: &str, reason: &str) {
+        self.status = Status::Failed;
+        self.failure = Some(format!("The output cannot be written to {uri}: {reason}."));
     }
 
     /// Puts a reviewer's newer answer in the place of their own, while answers are still collected; returns

@@ -38,6 +38,7 @@ pub mod operations;
 pub mod output;
 pub mod pages;
 pub mod portal;
+mod recent;
 pub mod records;
 pub mod remarks;
 pub mod session;
@@ -68,6 +69,7 @@ pub use crate::config::Config;
 use crate::event::{HttpReply, InvalidEvent, Invocation};
 use crate::flows::Flows;
 use crate::guideline::Guidelines;
+use crate::history::Histories;
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
 use crate::members::{MemberError, Members};
@@ -172,6 +174,7 @@ pub struct HumanReview {
     /// Is told how loops and jobs fare.
     bus: Option<EventBus>,
     guidelines: Guidelines,
+    histories: Histories,
     key: KeyInUse,
 }
 
@@ -189,6 +192,7 @@ impl HumanReview {
         let loops = Loops::new(bucket.clone(), config.flow_definition_arn.clone(), rules.clone());
         Self {
             guidelines: Guidelines::new(bucket.clone()),
+            histories: Histories::new(bucket.clone()),
             flows: Flows::new(bucket.clone(), &config.flow_definition_arn),
             config,
             rules,
@@ -302,6 +306,7 @@ impl HumanReview {
                     template: self.template(),
                     rules: self.config.show_rules,
                     guidelines: &self.guidelines,
+                    histories: &self.histories,
                     portal_url: &self.config.portal_url,
                     now,
                 };

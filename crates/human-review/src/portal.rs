@@ -24,6 +24,7 @@ use crate::blind::BlindShare;
 use crate::console;
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::Guidelines;
+use crate::history::Histories;
 use crate::human_loop::Worker;
 use crate::loops::{LoopError, Loops};
 use crate::members::Members;
@@ -74,6 +75,8 @@ pub struct Portal<'a> {
     pub rules: ShowRules,
     /// What is shown beside them.
     pub guidelines: &'a Guidelines,
+    /// What each reviewer answered lately.
+    pub histories: &'a Histories,
     /// Public URL of the portal; empty to take it from the request.
     pub portal_url: &'a str,
     /// Time of the request.
@@ -240,7 +243,7 @@ impl Portal<'_> {
             session: Some(self.view(session)),
             waiting: queue.waiting,
             tasks: tasks.collect(),
-            done_today: self.histories().of(worker).await?.done_on(self.now),
+            done_today: self.histories.of(worker).await?.done_on(self.now),
             first_model: self.first_model().await,
         };
         Ok(page(200, &view, None))

@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{LoopError, Loops, Version};
-use crate::human_loop::{HumanLoop, Refusal, Worker};
+use crate::human_loop::{HumanLoop, Refusal, Status, Worker};
 use crate::output::{Answer, correction_key, corrections_of, output_document};
 
 /// What a reviewer gives with a task.
@@ -72,6 +72,10 @@ impl Loops {
             })
             .await;
         let written = match noted {
+            Ok((human_loop, _)) if human_loop.status == Status::Completed => {
+                let at_hand = [(answer_id.as_str(), &answer)];
+                return Box::pin(self.deliver(&human_loop, &at_hand, now)).await;
+            }
             Ok((human_loop, etag)) => etag.map(|etag| (human_loop, etag)),
             // A second click, or another reviewer, was faster.
             Err(LoopError::Refused(Refusal::Answered | Refusal::Closed)) => {
@@ -96,6 +100,8 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
         let (name, worker_id) = (human_loop.name.as_str(), answer.worker.id.as_str());
+        // Who sends it again may have heard nothing, since it came no further.
+        self.deliver_again(human_loop, now).await?;
         if self.latest_content(human_loop, worker_id).await?.as_ref() == Some(&answer.content) {
             return Ok(());
         }

@@ -253,7 +253,7 @@ impl Portal<'_> {
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(form.get("portal:loop"))?;
-        let read = self.loops.find_version(name, self.now).await?;
+        let read = self.loops.find_taken(name, worker, self.now).await?;
         let human_loop = read.0.clone();
         if form.get("portal:loop-id") != Some(&human_loop.id) {
             return Err(LoopError::NotFound.into());
@@ -278,7 +278,7 @@ impl Portal<'_> {
 
         let remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
         let given = self.given(request, form, Value::Object(answer));
-        self.loops.answer(read, worker, given, self.now).await?;
+        Box::pin(self.loops.answer(read, worker, given, self.now)).await?;
         metrics::count("human-review", &[("Submitted", 1)]);
         if let Err(error) = Remarks(self.bucket).note(remarks).await {
             // They are stored with the answer: what is missing is their place in the operator's list.
@@ -297,7 +297,7 @@ impl Portal<'_> {
 
     /// Notes an answer in its reviewer's history; returns how many they gave today, where that can be told.
     async fn note_in_history(&self, worker: &Worker, human_loop: &HumanLoop) -> Option<u32> {
-        match self.histories().note(worker, human_loop, self.now).await {
+        match self.histories.note(worker, human_loop, self.now).await {
             Ok(history) => Some(history.done_on(self.now)),
             Err(error) => {
                 // The answer is stored: that it is missing from the last ten is no reason to say it is not.
