@@ -131,6 +131,44 @@ fn only_a_stack_that_is_traced_may_send_traces() {
     );
 }
 
+/// Returns what the build of models may list and delete at Comprehend, with so many versions to keep.
+fn rights_to_delete_models(keep: &str) -> Vec<String> {
+    let mut arguments = managed_services();
+    arguments.insert("KeepModelVersions".to_owned(), keep.to_owned());
+    let roles = shipped(&arguments).roles;
+    let role = roles
+        .iter()
+        .find(|role| role.name.contains("ModelBuildingFunctionRole"));
+
+    let policies = &role.expect("the role").policies;
+    let statements = policies
+        .iter()
+        .filter_map(|policy| policy["Statement"].as_array());
+    let wanted = statements.flatten().filter(|statement| {
+        let action = &statement["Action"];
+        action == "comprehend:DeleteDocumentClassifier" || action == "comprehend:ListDocumentClassifiers"
+    });
+    wanted
+        .map(|statement| statement["Resource"].to_string())
+        .collect()
+}
+
+#[test]
+fn models_of_comprehend_may_be_deleted_only_where_a_parameter_says_so_and_only_those_of_the_stack() {
+    let none = rights_to_delete_models("0");
+    let some = rights_to_delete_models("3");
+
+    assert_eq!(none, Vec::<String>::new());
+    let [list, delete] = &some[..] else {
+        panic!("{some:?}");
+    };
+    assert_eq!(list, "\"*\"");
+    assert!(
+        delete.contains(":document-classifier/active-learning-"),
+        "{delete}"
+    );
+}
+
 #[test]
 fn access_logs_have_nothing_of_a_person_and_nothing_that_was_sent() {
     let template = include_str!("../../../infra/template.yaml");
