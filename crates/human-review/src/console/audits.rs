@@ -15,9 +15,9 @@ use crate::labelling_jobs::record::Job;
 /// Labelling jobs that the page looks at.
 const PAGE: usize = 100;
 /// What is said above the list.
-const ABOUT: &str = "Labels that other reviewers looked at again: the command `audit start` asks about a random share of the labels of \
-    the stack, and a labelling job with the functions of Adjustment about those of any manifest. Of the newest hundred \
-    labelling jobs those are here that do so.";
+const ABOUT: &str = "Labels that other reviewers looked at again. The command audit start asks about a random share of \
+    the labels of the stack, and a labelling job with the functions of Adjustment about those of any manifest. Shown \
+    are those of the newest hundred labelling jobs.";
 
 impl Console<'_> {
     /// Lists the audits.
