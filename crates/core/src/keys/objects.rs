@@ -949,7 +949,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         bucket: Training,
         writers: &[TEXT_CLASSIFIER],
         readers: &[TEXT_CLASSIFIER],
-        shape: "model file, learnt from texts",
+        shape: "model file",
         lifetime: Kept,
         description: "A model of the built-in classifier.",
     },
