@@ -32,6 +32,9 @@ const MAX_APPROVAL_BYTES: u64 = 1 << 16;
 /// Where Lambda puts events that a function failed on to the end, in the feedback bucket.
 pub const FAILED_EVENTS: &str = "aws/lambda/async/";
 
+/// Where Firehose puts what the stream could not deliver, in the feedback bucket.
+pub const UNDELIVERED: &str = "firehose-errors/";
+
 /// Where events are that the receiver of the webhook refused for good, in the feedback bucket.
 pub const REFUSED_WEBHOOKS: &str = "rejected/review-events/";
 

@@ -40,6 +40,7 @@ impl Shipped {
         let programs = Programs {
             executable: "/bin/active-learning".into(),
             names: functions::NAMES,
+            check: functions::check,
         };
         let problems = Problems::default();
         let template = include_str!("../../../infra/template.yaml");

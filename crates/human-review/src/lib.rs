@@ -89,7 +89,7 @@ const MAX_REVIEWER_CHARS: usize = 64;
 /// A wrong configuration, or a signing secret that cannot be read.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let config = Config::from_env(&env)?;
+    let config = lambda::configured(&env, Config::from_env(&env))?;
     let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
     let secret = secrets
         .get_secret_value()
