@@ -69,7 +69,8 @@ pub struct Waiting {
     pub oldest_at: Option<DateTime<Utc>>,
     /// Its age in seconds. Where there are more tasks than were looked at, one of those may be older.
     pub oldest_age_seconds: Option<i64>,
-    /// Tasks that were started within the last 24 hours, finished or not.
+    /// Tasks of the stack that were started within the last 24 hours, finished or not; none of labelling jobs, nor of
+    /// flow definitions that the API made.
     #[serde(default)]
     pub started_last_day: Bounded,
 }
@@ -256,7 +257,9 @@ impl Bounded {
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    /// Returns both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         Self {
             count: self.count + other.count,
             has_more: self.has_more || other.has_more,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use crate::loop_flow::{FlowRules, LoopFlow};
+pub use crate::refusal::Refusal;
 
 /// State of a loop: the five of the A2I API, and the mark of a deleted loop whose name is free again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,23 +146,6 @@ pub enum Due {
     Stop,
 }
 
-/// Why a reviewer may not open or answer a loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// As many reviewers as the loop needs are at it.
-    #[error("another reviewer has this task")]
-    Held,
-    /// This reviewer's answer is stored.
-    #[error("you have answered this task")]
-    Answered,
-    /// This reviewer has answered one of its texts in another loop.
-    #[error("you have answered one of these texts before")]
-    Excluded,
-    /// Completed, stopped, failed or deleted.
-    #[error("this task is closed")]
-    Closed,
-}
-
 impl HumanLoop {
     /// Returns a new loop in progress.
     pub fn start(id: String, name: &str, input: &str, now: DateTime<Utc>, rules: &FlowRules) -> Self {
@@ -278,7 +262,12 @@ impl HumanLoop {
     /// The [`Refusal`] that applies.
     pub fn may_answer(&self, worker_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
         if self.answers.iter().any(|answer| answer.worker_id == worker_id) {
-            return Err(Refusal::Answered);
+            let counts = self.is_of_labelling_job() && !self.status.is_in_flight();
+            return Err(if counts {
+                Refusal::Counted
+            } else {
+                Refusal::Answered
+            });
         }
         if self.excluded_workers.iter().any(|excluded| excluded == worker_id) {
             return Err(Refusal::Excluded);
@@ -312,6 +301,13 @@ impl HumanLoop {
             Err(Refusal::Held) if self.status == Status::InProgress && self.had_it_open(worker_id) => Ok(()),
             other => other,
         }
+    }
+
+    /// Returns whether the reviewer has answered, and may answer again. Answers to a task of a labelling job become a label
+    /// as soon as all of them are there.
+    pub fn may_correct(&self, worker_id: &str, now: DateTime<Utc>) -> bool {
+        let is_answered = self.may_submit(worker_id, now) == Err(Refusal::Answered);
+        is_answered || self.takes_late_answer(worker_id)
     }
 
     /// Returns whether an answer of the reviewer still counts, beside the output that is written.

@@ -40,6 +40,7 @@ pub mod pages;
 pub mod portal;
 mod recent;
 pub mod records;
+mod refusal;
 pub mod remarks;
 pub mod session;
 pub mod status_events;
@@ -66,7 +67,7 @@ use serde_json::Value;
 
 use crate::api::Api;
 pub use crate::config::Config;
-use crate::event::{HttpReply, InvalidEvent, Invocation};
+use crate::event::{HttpReply, HttpRequest, InvalidEvent, Invocation};
 use crate::flows::Flows;
 use crate::guideline::Guidelines;
 use crate::history::Histories;
@@ -276,41 +277,8 @@ impl HumanReview {
                 Ok(Box::pin(api.answer(&request)).await.into_event())
             }
             Invocation::Proxy(request) => {
-                match self.may_reach(&request, now).await {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        info!("refused: not of an allowed network");
-                        return Ok(HttpReply::not_found().into_event());
-                    }
-                    Err(error) => {
-                        error!(
-                            error = chain(&error),
-                            "whether the network is allowed cannot be read"
-                        );
-                        return Ok(HttpReply::unavailable().into_event());
-                    }
-                }
-                let portal = Portal {
-                    loops: &self.loops,
-                    bucket: &self.bucket,
-                    key: &self.key.recent(now).await,
-                    training: &self.training,
-                    feedback: &self.feedback,
-                    models: self
-                        .sfn
-                        .as_ref()
-                        .map(|sfn| (sfn, self.config.state_machine_arn.as_str())),
-                    members: &self.members,
-                    provider: self.provider.as_ref(),
-                    label_sets: &self.label_sets,
-                    template: self.template(),
-                    rules: self.config.show_rules,
-                    guidelines: &self.guidelines,
-                    histories: &self.histories,
-                    portal_url: &self.config.portal_url,
-                    now,
-                };
-                Ok(Box::pin(portal.answer(&request)).await.into_event())
+                let reply = Box::pin(self.at_portal(&request, now)).await;
+                Ok(reply.into_event())
             }
             Invocation::Direct(event) if event.get("detail-type").is_some() => {
                 if let Some(job) = labelling_jobs::job_of_event(&event) {
@@ -324,6 +292,45 @@ impl HumanReview {
             }
             Invocation::Direct(payload) => Box::pin(self.operate(payload, now)).await,
         }
+    }
+
+    /// Answers a request to the portal.
+    async fn at_portal(&self, request: &HttpRequest, now: DateTime<Utc>) -> HttpReply {
+        match self.may_reach(request, now).await {
+            Ok(true) => {}
+            Ok(false) => {
+                info!("refused: not of an allowed network");
+                return HttpReply::not_found();
+            }
+            Err(error) => {
+                error!(
+                    error = chain(&error),
+                    "whether the network is allowed cannot be read"
+                );
+                return HttpReply::unavailable();
+            }
+        }
+        let models = self.sfn.as_ref();
+        let portal = Portal {
+            loops: &self.loops,
+            jobs: self.jobs(),
+            bucket: &self.bucket,
+            key: &self.key.recent(now).await,
+            training: &self.training,
+            feedback: &self.feedback,
+            models: models.map(|sfn| (sfn, self.config.state_machine_arn.as_str())),
+            members: &self.members,
+            provider: self.provider.as_ref(),
+            label_sets: &self.label_sets,
+            template: self.template(),
+            rules: self.config.show_rules,
+            guidelines: &self.guidelines,
+            histories: &self.histories,
+            portal_url: &self.config.portal_url,
+            now,
+        };
+        // Boxed: the compiler measures nested futures to a limited depth only.
+        Box::pin(portal.answer(request)).await
     }
 
     fn template(&self) -> TaskTemplate<'_> {

@@ -237,7 +237,7 @@ impl HumanReview {
             ("OpenDisputes", disputes.count as u64),
         ];
         metrics::count("human-review", &counts);
-        self.tell_of_work(waiting.tasks.count, now).await;
+        self.tell_of_work(waiting.tasks, now).await;
 
         if let Err(error) = Box::pin(self.jobs().have_all_driven(now)).await {
             warn!(error = chain(&error), "the labelling jobs could not be driven");

@@ -26,6 +26,7 @@ use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::Guidelines;
 use crate::history::Histories;
 use crate::human_loop::Worker;
+use crate::labelling_jobs::Jobs;
 use crate::loops::{LoopError, Loops};
 use crate::members::Members;
 use crate::oidc::{OidcError, Provider};
@@ -53,6 +54,8 @@ pub struct ShowRules {
 pub struct Portal<'a> {
     /// The loops.
     pub loops: &'a Loops,
+    /// The labelling jobs.
+    pub jobs: Jobs<'a>,
     /// The review bucket.
     pub bucket: &'a Bucket,
     /// Signs links and sessions.
@@ -108,6 +111,8 @@ enum PortalError {
     NoPage,
     #[error("the page does not take this method")]
     Method(&'static str),
+    #[error("the answer names no label of the labelling job")]
+    NoLabelOfJob(String),
     #[error("a label of the answer is not in use any more")]
     LabelNotInUse(String),
     #[error(transparent)]

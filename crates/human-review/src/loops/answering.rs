@@ -54,7 +54,9 @@ impl Loops {
             guideline: given.guideline,
         };
         match human_loop.may_submit(&worker.id, now) {
-            Err(Refusal::Answered) => return self.correct(human_loop, answer, now).await,
+            Err(Refusal::Answered | Refusal::Counted) => {
+                return self.correct(human_loop, answer, now).await;
+            }
             Err(Refusal::Closed) if human_loop.takes_late_answer(&worker.id) => {
                 return self.correct(human_loop, answer, now).await;
             }
@@ -78,10 +80,10 @@ impl Loops {
             }
             Ok((human_loop, etag)) => etag.map(|etag| (human_loop, etag)),
             // A second click, or another reviewer, was faster.
-            Err(LoopError::Refused(Refusal::Answered | Refusal::Closed)) => {
+            Err(LoopError::Refused(Refusal::Answered | Refusal::Counted | Refusal::Closed)) => {
                 let human_loop = self.find(name, now).await?;
-                let is_own = human_loop.may_submit(&worker.id, now) == Err(Refusal::Answered);
-                if human_loop.id == id && (is_own || human_loop.takes_late_answer(&worker.id)) {
+                let is_counted = human_loop.may_submit(&worker.id, now) == Err(Refusal::Counted);
+                if human_loop.id == id && (is_counted || human_loop.may_correct(&worker.id, now)) {
                     return self.correct(&human_loop, answer, now).await;
                 }
                 return Err(LoopError::Refused(Refusal::Closed));
@@ -107,7 +109,7 @@ impl Loops {
         }
         if human_loop.is_of_labelling_job() && !human_loop.status.is_in_flight() {
             // Its answers are on their way into the job's output.
-            return Err(LoopError::Refused(Refusal::Closed));
+            return Err(LoopError::Refused(Refusal::Counted));
         }
 
         let answer_id = Uuid::new_v4().simple().to_string();
@@ -127,7 +129,7 @@ impl Loops {
             return Ok(());
         }
         if current.is_of_labelling_job() {
-            return Err(LoopError::Refused(Refusal::Closed));
+            return Err(LoopError::Refused(Refusal::Counted));
         }
         let input = self.input(&current).await?;
         let key = correction_key(&self.flow_definition_arn, &current, &answer);
@@ -159,7 +161,7 @@ impl Loops {
     ///
     /// # Errors
     ///
-    /// [`LoopError::NotFound`]; [`LoopError::Refused`] where they have not answered it.
+    /// [`LoopError::NotFound`]; [`LoopError::Refused`] where they have not answered it, or may not answer it again.
     pub async fn answered(
         &self,
         name: &str,
@@ -167,10 +169,13 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         let human_loop = self.find(name, now).await?;
-        let is_answered = human_loop.may_submit(&worker.id, now) == Err(Refusal::Answered);
-        match is_answered || human_loop.takes_late_answer(&worker.id) {
-            true => Ok(human_loop),
-            false => Err(LoopError::Refused(Refusal::Closed)),
+        match (
+            human_loop.may_correct(&worker.id, now),
+            human_loop.may_submit(&worker.id, now),
+        ) {
+            (true, _) => Ok(human_loop),
+            (false, Err(Refusal::Counted)) => Err(LoopError::Refused(Refusal::Counted)),
+            (false, _) => Err(LoopError::Refused(Refusal::Closed)),
         }
     }
 }

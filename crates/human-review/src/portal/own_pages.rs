@@ -61,6 +61,7 @@ impl Portal<'_> {
         Ok(Some(OwnAnswer {
             name: answered.human_loop.clone(),
             at: answered.at,
+            is_open: human_loop.may_correct(&worker.id, self.now),
             items: own_items(&input, &content.unwrap_or_default()),
         }))
     }
