@@ -9,11 +9,13 @@ use std::{fs, path::PathBuf};
 
 use active_learning_aws::{
     self as aws,
+    erased::ErasedList,
     label_set::LabelSets,
     personal_data::{Masking, Settings},
 };
 use active_learning_core::{
     MAX_UTTERANCE_BYTES,
+    erasure::ERASED,
     feedback::InvalidFeedback,
     labels::label_set::{LabelSet, Origin},
     text::personal_data::Treatment,
@@ -132,6 +134,9 @@ pub async fn execute(
         Err(_) if options.preview => None,
         Err(error) => return Err(error),
     };
+    if let Some(target) = &target {
+        refuse_erased(&mut files, &target.place).await?;
+    }
     let masking = target.as_ref().map(|target| &target.masking);
     let masked = mask(&mut files, masking, &options).await?;
     let place = target.as_ref().map(|target| &target.place);
@@ -244,6 +249,20 @@ async fn mask(files: &mut [File], of_stack: Option<&Masking>, options: &Options)
         }
     }
     Ok(counts)
+}
+
+/// Refuses rows whose texts were erased at a person's wish.
+async fn refuse_erased(files: &mut [File], place: &Place) -> Result<(), Failure> {
+    let erased = ErasedList::new(place.feedback.clone()).current().await?;
+    for File { import, .. } in files {
+        for row in import.rows.extract_if(.., |row| erased.contains(&row.text)) {
+            import.rejected.push(Rejected {
+                line: row.line,
+                reason: ERASED.to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Where texts and labels go.

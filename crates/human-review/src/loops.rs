@@ -7,6 +7,7 @@
 
 mod answering;
 mod ending;
+mod erasing;
 mod in_flight;
 mod leases;
 mod listing;
@@ -16,6 +17,7 @@ mod queue;
 mod recent_inputs;
 
 pub use answering::Given;
+pub use erasing::erase;
 pub use listing::{Listing, Page};
 pub use queue::{Next, Queue, Waiting, Wish};
 
