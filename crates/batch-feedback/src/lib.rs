@@ -211,6 +211,10 @@ impl BatchFeedback {
             );
             return Ok(());
         }
+        self.work_off_new(object).await
+    }
+
+    async fn work_off_new(&self, object: &S3Object) -> Result<(), BatchFeedbackError> {
         let name = keys::result_name(&object.bucket, &object.key, &object.etag);
         let report_key = keys::batch_report(&name);
         if self.is_done(&report_key).await? {

@@ -266,6 +266,13 @@ fn in_words(report: &Report) -> String {
             counted(objects, "object")
         ));
     }
+    lines.extend(beside(report));
+    lines.join("\n") + "\n"
+}
+
+/// Says what else is to be known.
+fn beside(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
     if report.shared > 0 {
         let texts = counted(report.shared, "text");
         lines.push(format!(
@@ -308,7 +315,7 @@ fn in_words(report: &Report) -> String {
         let rows = counted(number(*rows), "row");
         lines.push(format!("! model version {version} has learnt from {rows} of it: `active-learning build` makes one without"));
     }
-    lines.join("\n") + "\n"
+    lines
 }
 
 fn number(count: u64) -> usize {

@@ -134,11 +134,7 @@ pub async fn execute(
         Err(_) if options.preview => None,
         Err(error) => return Err(error),
     };
-    if let Some(target) = &target {
-        refuse_erased(&mut files, &target.place).await?;
-    }
-    let masking = target.as_ref().map(|target| &target.masking);
-    let masked = mask(&mut files, masking, &options).await?;
+    let masked = mask_and_refuse(&mut files, target.as_ref(), &options).await?;
     let place = target.as_ref().map(|target| &target.place);
     options.default_classifier = place.and_then(|place| place.default_classifier.clone());
     let set = target
@@ -249,6 +245,19 @@ async fn mask(files: &mut [File], of_stack: Option<&Masking>, options: &Options)
         }
     }
     Ok(counts)
+}
+
+/// Takes personal data out of the texts of files, then refuses those that were erased, as they would be stored.
+async fn mask_and_refuse(
+    files: &mut [File],
+    target: Option<&Target>,
+    options: &Options,
+) -> Result<Counts, Failure> {
+    let masked = mask(files, target.map(|target| &target.masking), options).await?;
+    if let Some(target) = target {
+        refuse_erased(files, &target.place).await?;
+    }
+    Ok(masked)
 }
 
 /// Refuses rows whose texts were erased at a person's wish.

@@ -64,7 +64,6 @@ pub(crate) async fn build(
     config: &Config,
     upload: &Upload,
 ) -> Result<(), StoreError> {
-    let endpoint = &config.endpoint_arn;
     if bucket.is_left(&upload.key).await? {
         tracing::info!(
             key = upload.key,
@@ -79,6 +78,16 @@ pub(crate) async fn build(
         );
         return Ok(());
     };
+    build_of(bucket, encoders, config, upload, file).await
+}
+
+async fn build_of(
+    bucket: &Bucket,
+    encoders: &Encoders,
+    config: &Config,
+    upload: &Upload,
+    file: Vec<u8>,
+) -> Result<(), StoreError> {
     let mut report = TrainingFileReport {
         key: upload.key.clone(),
         etag: upload.etag.clone(),
@@ -124,7 +133,7 @@ pub(crate) async fn build(
     }
     keep_earlier_repairs(bucket, &mut report).await?;
 
-    put_in_service(bucket, endpoint, upload, &arn).await?;
+    put_in_service(bucket, &config.endpoint_arn, upload, &arn).await?;
     report.model_arn = Some(arn.to_string());
     write_report(bucket, &report).await
 }

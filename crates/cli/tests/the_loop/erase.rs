@@ -252,5 +252,37 @@ async fn the_texts_of_a_user_and_a_text_go_from_everywhere_and_nothing_brings_th
     assert_eq!(found(&stack).await, Vec::<String>::new());
     let third = erase(path, &["--user", USER, "--preview"]);
     assert!(said(&third).contains("0 pieces in 0 objects"), "{}", said(&third));
+    let log = harness::json_objects(
+        &stack.s3,
+        stack.outputs.output("ReviewS3Bucket"),
+        "audit-log/",
+        ".json",
+    )
+    .await;
+    let log: Vec<&Value> = log.iter().filter(|entry| entry["action"] == "erase").collect();
+    assert_eq!(
+        (&log[0]["subject"], &log[0]["value"]),
+        (&json!("4 texts"), &json!("1 user"))
+    );
     stack.stop().await;
+    let on_disk = files_with(path, &["Elm Street", "Zebulon", USER]);
+    assert!(on_disk.is_empty(), "{on_disk:?}");
+}
+
+/// Returns the files of a state folder that hold one of these texts.
+fn files_with(folder: &Path, texts: &[&str]) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files_with(&path, texts));
+            continue;
+        }
+        let bytes = std::fs::read(&path).expect("readable");
+        let holds = |text: &&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        if texts.iter().any(holds) {
+            found.push(path);
+        }
+    }
+    found
 }
