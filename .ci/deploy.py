@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Deploys the stack, runs the loop and deletes everything, on a CloudFormation engine that is not ours.
 
-Usage: deploy.py BINARY PYTHON FOLDER. PYTHON is one that has the package `ministack`; the AWS CLI is in the PATH. The
-commands are those of infra/README.md, as they are typed there. Functions that were not built into target/functions are
-the BINARY behind a script. Prints a line for each check; exits 0 if all passed.
+Usage: deploy.py BINARY PYTHON FOLDER [BEFORE]. PYTHON is one that has the package `ministack`; the AWS CLI is in the PATH.
+The commands are those of infra/README.md, as they are typed there. Functions that were not built into target/functions are
+the BINARY behind a script. BEFORE is the program of the version before, whose stack is upgraded; without it a new stack is
+made, and no upgrade is tried. Prints a line for each check; exits 0 if all passed.
 """
 
 import concurrent.futures
+import datetime
+import json
 import os
 import pathlib
 import re
@@ -33,6 +36,11 @@ PATIENCE_SECONDS = 180
 # So high that the model is not sure of texts that say nothing.
 THRESHOLD = 0.95
 FORM = "application/x-www-form-urlencoded"
+# The commit of the version before, whose template is upgraded.
+VERSION_BEFORE = "b361f33"
+# What changes as questions go on, and what is written at any time, by schedules too.
+UNDER_WAY = ("asked/", "backlog/", "claims/", "copies/", "human-review/", "questions/")
+RESTLESS = ("builds/tally.json", "builds/first-model.json", "builds/running.json")
 
 
 # The emulator knows no metric math: an alarm on an expression is one on its first metric there.
@@ -53,8 +61,13 @@ ministack.app.main()
 class Emulator:
     """A running ministack, and what is deployed on it."""
 
-    def __init__(self, binary, program, folder):
+    def __init__(self, binary, program, folder, before=None):
         self.outputs_once, self.api_key, self.cookie = {}, "", ""
+        self.before = before and pathlib.Path(before).resolve()
+        # What the stack of the version before held, and what it said.
+        self.left_behind = {}
+        # How often the loop was run, so that it does not ask what it asked before.
+        self.rounds = 0
         self.binary, self.folder = pathlib.Path(binary).resolve(), pathlib.Path(folder)
         self.folder.mkdir(parents=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -122,6 +135,22 @@ class Emulator:
             Bucket=self.outputs_once[output], Prefix=prefix)
         return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
+    def etags(self, output):
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.outputs_once[output])
+        found = {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
+        return {key: etag for key, etag in found.items() if key not in RESTLESS}
+
+    def program(self, command, binary=None):
+        """Runs a command of the README's section about models."""
+        words = typed("New models", f"-- {command}").splitlines()
+        [line] = [line for line in words if f"-- {command}" in line]
+        line = with_outputs(line, self.outputs_once, {
+            "TRAINING-BUCKET": "TrainingS3Bucket", "STATE-MACHINE-ARN": "ModelBuildingStateMachineArn"})
+        return line.replace("cargo run --release --", str(binary or self.binary))
+
+    def versions(self):
+        return json.loads(self.shell(self.program("versions") + " --json"))
+
     def text_of(self, output, prefix):
         s3, bucket = self.client("s3"), self.outputs_once[output]
         contents = [s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in self.keys(output, prefix)]
@@ -147,9 +176,73 @@ def with_outputs(commands, outputs, names):
     return commands
 
 
+GOOD = {"classifier": "news", "sentence": "The striker scored twice in the cup final."}
+WAITING = "A text that waits over an upgrade"
+BUCKETS = ["TrainingS3Bucket", "FeedbackS3Bucket", "ReviewS3Bucket", "BatchUploadS3Bucket"]
+
+
+@check("the stack of the version before serves, and has data in its buckets")
+def version_before(aws):
+    if not aws.before:
+        print("      no program of the version before was given: an upgrade is not tried")
+        return
+    folder = aws.folder / "before"
+    for name in ["template.yaml", "model-building.asl.json"]:
+        path = folder / "infra" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(aws.shell(f"git show {VERSION_BEFORE}:infra/{name}"))
+    wrap(aws.before, folder / "target/functions", folder / "infra/template.yaml")
+    aws.shell(f"""
+        aws s3 mb s3://{PACKAGES}
+        cd {folder} && aws cloudformation package --template-file infra/template.yaml --s3-bucket {PACKAGES} \\
+            --s3-prefix before --output-template-file packaged.yaml >/dev/null
+        aws cloudformation deploy --template-file packaged.yaml --stack-name {STACK} --s3-bucket {PACKAGES} \\
+            --s3-prefix before --capabilities CAPABILITY_IAM --parameter-overrides FeedbackBufferSeconds=1 \\
+            ComprehendClassificationScoreThreshold={THRESHOLD}""")
+    known(aws)
+    answer = aws.client("lambda").invoke(
+        FunctionName=aws.outputs_once["ReviewPortalFunction"],
+        Payload=json.dumps({"operation": "create-sign-in-link", "reviewer": "ann", "role": "admin"}))
+    aws.cookie = sign_in(aws, json.loads(answer["Payload"].read())["url"])
+
+    first_model(aws)
+    loop(aws)
+    s3, bucket = aws.client("s3"), aws.outputs_once["BatchUploadS3Bucket"]
+    s3.put_object(Bucket=bucket, Key="bad.jsonl", Body=b'{"sentence": 1}\n')
+    aws.shell(aws.program("build", aws.before))
+    s3.put_object(Bucket=bucket, Key="waiting.csv", Body=f"sentence\r\n{WAITING}\r\n".encode())
+    until("a question that waits", lambda: WAITING in aws.text_of("FeedbackS3Bucket", "asked/"), PATIENCE_SECONDS)
+    until("a rejected line", lambda: aws.keys("FeedbackS3Bucket", "rejected/"), PATIENCE_SECONDS)
+    aws.left_behind = {
+        "objects": quiet(aws), "versions": aws.versions(),
+        "answer": aws.api("TextClassificationApiGatewayID", GOOD).json["prediction"],
+    }
+    folders = {key.split("/")[0] for found in aws.left_behind["objects"].values() for key in found if "/" in key}
+    print(f"      data under {', '.join(sorted(folders))}")
+
+
+def quiet(aws):
+    """Returns what the buckets hold, once nothing is written any more."""
+    seen = []
+
+    def is_quiet():
+        time.sleep(2)
+        seen.append({output: aws.etags(output) for output in BUCKETS})
+        return len(seen) > 1 and seen[-1] == seen[-2] and seen[-1]
+
+    return until("quiet buckets", is_quiet, PATIENCE_SECONDS)
+
+
+def known(aws):
+    """Notes the outputs of the stack, and its API key."""
+    aws.outputs_once = aws.outputs()
+    aws.api_key = aws.shell(with_outputs(
+        typed("The API key", "get-api-key"), aws.outputs_once, {"API-KEY-ID": "ApiGWKey"})).strip()
+
+
 @check("the README's commands deploy the stack, with the packages in a bucket")
 def deploy(aws):
-    aws.shell(f"aws s3 mb s3://{PACKAGES}")
+    aws.shell(f"aws s3api head-bucket --bucket {PACKAGES} 2>/dev/null || aws s3 mb s3://{PACKAGES}")
     commands = typed("Build and deploy", "cloudformation package").replace("YOUR-PACKAGE-BUCKET", PACKAGES)
     commands = re.sub(r"infra/build-functions.sh.*", "", commands)
     commands = commands.replace(
@@ -158,9 +251,31 @@ def deploy(aws):
         f"ComprehendClassificationScoreThreshold={THRESHOLD}")
     table = aws.shell(commands)
     assert "ReviewPortalUrl" in table, table
-    aws.outputs_once = aws.outputs()
-    aws.api_key = aws.shell(with_outputs(
-        typed("The API key", "get-api-key"), aws.outputs_once, {"API-KEY-ID": "ApiGWKey"})).strip()
+    known(aws)
+
+
+@check("after the upgrade all that there was is served and read: objects, model, versions, sessions, open questions")
+def upgraded(aws):
+    before = aws.left_behind
+    if not before:
+        print("      not tried")
+        return
+    for output in BUCKETS:
+        after = aws.etags(output)
+        changed = {key for key, etag in before["objects"][output].items() if after.get(key) != etag}
+        # What is kept of a question under way changes as it goes on; that it does is seen below.
+        changed = {key for key in changed if not key.startswith(UNDER_WAY)}
+        equal(changed, set(), f"objects of {output} that an upgrade changed or lost")
+    equal(aws.api("TextClassificationApiGatewayID", GOOD).json["prediction"], before["answer"], "prediction")
+    keys = ["version", "outcome", "serving", "scores", "trainRows"]
+    equal([[version.get(key) for key in keys] for version in aws.versions()],
+          [[version.get(key) for key in keys] for version in before["versions"]], "versions")
+
+    def labelled():
+        answer_next(aws)
+        return WAITING in aws.text_of("TrainingS3Bucket", "labelled/")
+
+    until("the label of a question that was asked before the upgrade", labelled, PATIENCE_SECONDS)
 
 
 @check("deploy.sh again: nothing that is the same is touched, and it ends with a sign-in link that works")
@@ -183,10 +298,9 @@ def sign_in(aws, link):
 def first_model(aws):
     aws.shell(with_outputs(
         typed("The first model", "s3 cp"), aws.outputs_once, {"TRAINING-BUCKET": "TrainingS3Bucket"}))
-    good = {"classifier": "news", "sentence": "The striker scored twice in the cup final."}
 
     def answered():
-        answer = aws.api("TextClassificationApiGatewayID", good)
+        answer = aws.api("TextClassificationApiGatewayID", GOOD)
         return answer.status == 200 and answer.json["prediction"] and answer
 
     equal(until("a prediction", answered, PATIENCE_SECONDS).json["prediction"], "Sports")
@@ -194,7 +308,8 @@ def first_model(aws):
 
 @check("the loop: doubtful and disliked texts and a file are asked, answered in the portal, and labelled")
 def loop(aws):
-    texts = [doubtful_text(aws), "A text that somebody dislikes", "A text out of a file"]
+    aws.rounds += 1
+    texts = [doubtful_text(aws), f"A text that somebody dislikes, {aws.rounds}", f"A text out of file {aws.rounds}"]
     equal(aws.api("FeedbackAPIGatewayID", {"classifier": "news", "sentence": texts[1]}).status, 200)
     aws.client("s3").put_object(
         Bucket=aws.outputs_once["BatchUploadS3Bucket"], Key="more.csv",
@@ -211,7 +326,7 @@ def loop(aws):
 def doubtful_text(aws):
     """Classifies texts until the model is not sure of one, which goes to review."""
     for number in range(40):
-        text = f"yxcv {number} uiop jklö"
+        text = f"yxcv {number} uiop jklö {aws.rounds}"
         answer = aws.api("TextClassificationApiGatewayID", {"classifier": "news", "sentence": text})
         equal(answer.status, 200, answer.text)
         if answer.json["review"]:
@@ -237,13 +352,120 @@ def answer_next(aws):
 
 @check("the README's build: the state machine compares a new model and decides")
 def build(aws):
-    commands = typed("New models", "-- build").splitlines()[0]
-    commands = with_outputs(commands, aws.outputs_once, {
-        "TRAINING-BUCKET": "TrainingS3Bucket", "STATE-MACHINE-ARN": "ModelBuildingStateMachineArn"})
-    said = aws.shell(commands.replace("cargo run --release --", str(aws.binary)))
+    said = aws.shell(aws.program("build"))
     assert "accuracy" in said.lower(), said
     records = [key for key in aws.keys("TrainingS3Bucket", "builds/") if key.endswith("record.json")]
     assert records, said
+
+
+def is_served_as_before(aws, versions):
+    equal(aws.api("TextClassificationApiGatewayID", GOOD).json["prediction"], "Sports", "prediction")
+    equal(aws.versions(), versions, "versions")
+
+
+def notifications(aws):
+    found = aws.client("s3").get_bucket_notification_configuration(Bucket=aws.outputs_once["TrainingS3Bucket"])
+    found.pop("ResponseMetadata")
+    return found
+
+
+@check("the README's backup comes back into a bucket that lost everything, and no function takes it for something new")
+def backup(aws):
+    block = typed("Back up and restore", "aws s3 sync").replace("YOUR-BACKUP-BUCKET", "backup-of-ci")
+    aws.shell(with_outputs(block, aws.outputs_once, {"TRAINING-BUCKET": "TrainingS3Bucket"}))
+    objects, versions, told = aws.etags("TrainingS3Bucket"), aws.versions(), notifications(aws)
+    assert told.get("LambdaFunctionConfigurations"), told
+    aws.shell(f"aws s3 rm --recursive --only-show-errors s3://{aws.outputs_once['TrainingS3Bucket']}")
+    assert not set(aws.etags("TrainingS3Bucket")) & set(objects)
+
+    block = typed("Back up and restore", "--from").replace("YOUR-BACKUP-BUCKET", "backup-of-ci").strip()
+    said = aws.shell(block, code=1, typed="no\n")
+    assert "Nothing was changed" in said, said
+    aws.shell(block, typed=f"{STACK}\n")
+
+    after = aws.etags("TrainingS3Bucket")
+    equal({key: after.get(key) for key in objects}, objects, "objects")
+    equal(notifications(aws), told, "notifications")
+    is_served_as_before(aws, versions)
+    aws.shell("aws s3 rb --force s3://backup-of-ci")
+
+
+@check("versions of the training bucket, by a parameter, bring back what was deleted and overwritten by mistake")
+def bucket_versions(aws):
+    s3, bucket = aws.client("s3"), aws.outputs_once["TrainingS3Bucket"]
+    update(aws, "TrainingBucketVersionDays=30")
+    equal(s3.get_bucket_versioning(Bucket=bucket).get("Status"), "Enabled")
+    s3.put_object(Bucket=bucket, Key="labelled/after-a-fashion.jsonl", Body=b"")
+    objects, versions = aws.etags("TrainingS3Bucket"), aws.versions()
+    time.sleep(1.1)
+    moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time.sleep(1.1)
+    s3.put_object(Bucket=bucket, Key="label-set.json", Body=b"{}")
+    aws.shell(f"aws s3 rm --recursive --only-show-errors s3://{bucket} --exclude label-set.json")
+
+    command = re.sub(r"20\d\d-\S+Z", moment, typed("Back up and restore", "--at")).strip()
+    aws.shell(f"{command} --yes")
+
+    after = aws.etags("TrainingS3Bucket")
+    equal({key: after.get(key) for key in objects}, objects, "objects")
+    is_served_as_before(aws, versions)
+    said = aws.shell(f"{command} --yes")
+    assert ": 0 objects" in said, said
+    # The emulator leaves the bucket as it is where CloudFormation suspends it.
+    update(aws, "TrainingBucketVersionDays=0")
+
+
+def update(aws, *parameters):
+    options = " ".join(f"--parameter '{parameter}'" for parameter in parameters)
+    return aws.shell(f"infra/deploy.sh --skip-build --bucket {PACKAGES} {options}")
+
+
+@check("access logs, tracing and deletion of old models are taken on and off again; a wrong network is refused by name")
+def operation(aws):
+    iam, logs = aws.client("iam"), aws.client("logs")
+
+    def of_type(kind):
+        pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
+        found = [item for page in pages for item in page["StackResourceSummaries"]]
+        return {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in found if item["ResourceType"] == kind}
+
+    def traced():
+        functions = aws.client("lambda").list_functions()["Functions"]
+        return {found.get("TracingConfig", {}).get("Mode") for found in functions}
+
+    def may_trace(role):
+        policies = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        return "tracing" in policies
+
+    stream = aws.client("firehose").describe_delivery_stream(
+        DeliveryStreamName=of_type("AWS::KinesisFirehose::DeliveryStream")["FeedbackStream"])
+    destination = stream["DeliveryStreamDescription"]["Destinations"][0]["ExtendedS3DestinationDescription"]
+    group = destination["CloudWatchLoggingOptions"]["LogGroupName"]
+    equal(logs.describe_log_streams(logGroupName=group)["logStreams"][0]["logStreamName"], "deliveries")
+    role = of_type("AWS::IAM::Role")["ClassifyFunctionRole"]
+    equal((traced(), may_trace(role)), ({"PassThrough"}, False))
+
+    update(aws, "AccessLogs=true", "CreateAccessLogRole=true", "Tracing=true", "KeepModelVersions=1")
+    equal((traced(), may_trace(role)), ({"Active"}, True))
+    assert "AccessLogGroup" in of_type("AWS::Logs::LogGroup")
+    made = of_type("AWS::IAM::Role")["AccessLogRole"]
+    [policy] = iam.list_attached_role_policies(RoleName=made)["AttachedPolicies"]
+    equal(policy["PolicyName"], "AmazonAPIGatewayPushToCloudWatchLogs")
+    loop(aws)
+    said = aws.shell(aws.program("build"))
+    never_served = [version for version in aws.versions() if version["outcome"] == "refused"]
+    assert never_served and all(version["deletedAt"] for version in never_served), (said, never_served)
+    equal(aws.api("TextClassificationApiGatewayID", GOOD).status, 200)
+
+    update(aws, "AccessLogs=false", "CreateAccessLogRole=false", "Tracing=false", "KeepModelVersions=0")
+    equal((traced(), may_trace(role)), ({"PassThrough"}, False))
+    assert "AccessLogGroup" not in of_type("AWS::Logs::LogGroup")
+    # It stays, since other APIs may log with it by then.
+    iam.detach_role_policy(RoleName=made, PolicyArn=policy["PolicyArn"])
+    iam.delete_role(RoleName=made)
+
+    said = aws.shell(f"infra/deploy.sh --skip-build --bucket {PACKAGES} --parameter AllowedReviewNetworks=300.0.0.0/8", code=1)
+    assert "AllowedReviewNetworks" in said and "203.0.113.0/24" in said, said
 
 
 @check("another origin takes effect with an update of the stack, and any origin again")
@@ -353,11 +575,10 @@ def clean_up(aws):
     equal(aws.client("apigateway").get_rest_apis()["items"], [], "APIs")
 
 
-def wrap(binary):
+def wrap(binary, functions=FUNCTIONS, template=ROOT / "infra/template.yaml"):
     """Puts the program where functions were not built, as a script that runs one of them."""
-    template = (ROOT / "infra/template.yaml").read_text()
-    for name in sorted(set(re.findall(r"Code: \.\./target/functions/(\S+)", template))):
-        bootstrap = FUNCTIONS / name / "bootstrap"
+    for name in sorted(set(re.findall(r"Code: \.\./target/functions/(\S+)", template.read_text()))):
+        bootstrap = functions / name / "bootstrap"
         if bootstrap.exists() and not bootstrap.read_bytes().startswith(b"#!"):
             continue
         bootstrap.parent.mkdir(parents=True, exist_ok=True)
@@ -367,10 +588,10 @@ def wrap(binary):
 
 
 def main():
-    binary, program, folder = sys.argv[1:]
+    binary, program, folder, *before = sys.argv[1:]
     shutil.rmtree(folder, ignore_errors=True)
     wrap(pathlib.Path(binary).resolve())
-    aws = Emulator(binary, program, folder)
+    aws = Emulator(binary, program, folder, *before)
     try:
         return stack.run_checks(aws)
     finally:

@@ -396,6 +396,6 @@ impl A2iTrigger {
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let a2i_trigger = &A2iTrigger::new(Config::from_env(&env)?, &sdk);
+    let a2i_trigger = &A2iTrigger::new(lambda::configured(&env, Config::from_env(&env))?, &sdk);
     lambda::run_events(|event: LambdaEvent<Value>| a2i_trigger.handle(event.payload)).await
 }

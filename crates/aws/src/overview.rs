@@ -32,6 +32,9 @@ const MAX_APPROVAL_BYTES: u64 = 1 << 16;
 /// Where Lambda puts events that a function failed on to the end, in the feedback bucket.
 pub const FAILED_EVENTS: &str = "aws/lambda/async/";
 
+/// Where Firehose puts what the stream could not deliver, in the feedback bucket.
+pub const UNDELIVERED: &str = "firehose-errors/";
+
 /// Where events are that the receiver of the webhook refused for good, in the feedback bucket.
 pub const REFUSED_WEBHOOKS: &str = "rejected/review-events/";
 
@@ -66,7 +69,8 @@ pub struct Waiting {
     pub oldest_at: Option<DateTime<Utc>>,
     /// Its age in seconds. Where there are more tasks than were looked at, one of those may be older.
     pub oldest_age_seconds: Option<i64>,
-    /// Tasks that were started within the last 24 hours, finished or not.
+    /// Tasks of the stack that were started within the last 24 hours, finished or not; none of labelling jobs, nor of
+    /// flow definitions that the API made.
     #[serde(default)]
     pub started_last_day: Bounded,
 }
@@ -253,7 +257,9 @@ impl Bounded {
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    /// Returns both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         Self {
             count: self.count + other.count,
             has_more: self.has_more || other.has_more,

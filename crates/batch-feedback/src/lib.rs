@@ -400,6 +400,6 @@ impl From<PassOnError> for BatchFeedbackError {
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let batch_feedback = &BatchFeedback::new(Config::from_env(&env)?, &sdk);
+    let batch_feedback = &BatchFeedback::new(lambda::configured(&env, Config::from_env(&env))?, &sdk);
     lambda::run_events(|event: LambdaEvent<Value>| batch_feedback.handle(event.payload)).await
 }

@@ -47,11 +47,19 @@ while True:
     runtime.getresponse().read()
 '''
 
+# Every stack with a model has one.
+LABEL_SET = json.dumps({
+    "schemaVersion": 1, "version": 1, "origin": "parameter", "updatedAt": "2026-11-01T00:00:00.000Z",
+    "labels": [{"name": name} for name in ["World", "Sports", "Business", "SciTech"]],
+}).encode()
+
 
 class Service(BaseHTTPRequestHandler):
     """The Runtime API, and as much of AWS as the functions ask for."""
 
     protocol_version = "HTTP/1.1"
+    # An answer goes out in one piece: else each call waits for the acknowledgement of its head.
+    wbufsize = -1
     polled = threading.Semaphore(0)
     wanted = threading.Semaphore(0)
     answered = threading.Semaphore(0)
@@ -69,6 +77,8 @@ class Service(BaseHTTPRequestHandler):
                 "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:classify",
             }
             return self.say(200, Service.event, headers)
+        if "label-set.json" in self.path:
+            return self.say(200, LABEL_SET, {"content-type": "application/json", "etag": '"1"'})
         missing = b"<Error><Code>NoSuchKey</Code><Message>No such key.</Message></Error>"
         self.say(404, missing, {"content-type": "application/xml"})
 
@@ -114,6 +124,7 @@ class Service(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+        self.wfile.flush()
 
     def log_message(self, *_):
         pass
@@ -131,7 +142,7 @@ class Function:
             "AWS_LAMBDA_LOG_STREAM_NAME": "log", "AWS_LAMBDA_LOG_GROUP_NAME": "log",
             "COMPREHEND_ENDPOINT_ARN": "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
         } | template_environment()
-        self.process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
         if not Service.polled.acquire(timeout=60):
             raise SystemExit(f"{command[0]} does not poll: does it lack a variable of its environment?")
 
@@ -182,6 +193,8 @@ def template_environment():
         "CLASSIFIER_URL": "", "FEEDBACK_STREAM_NAME": "feedback", "FEEDBACK_BUCKET_NAME": "feedback", "TRAINING_BUCKET_NAME": "training",
         "CONFIDENCE_THRESHOLD": "0.5", "MARGIN_THRESHOLD": "0", "AUDIT_SAMPLE_RATE": "0", "BEFORE_FIRST_MODEL": "label",
         "AUTOMATED_LABELLING_ACCURACY": "0", "DEFAULT_CLASSIFIER_NAME": "news", "PREDICTION_RETENTION_DAYS": "0",
+        "SAGEMAKER_ENDPOINT_ARN": "", "SAGEMAKER_CONTENT_TYPE": "application/json", "SAGEMAKER_REQUEST_TEMPLATE": '{"inputs": {{text}}}',
+        "SAGEMAKER_LABEL_PATH": "", "SAGEMAKER_SCORE_PATH": "", "SEVERAL_LABELS": "false", "PERSONAL_DATA": "keep", "LANGUAGE_CODE": "en",
         "ALLOWED_ORIGIN": "*", "CLAIM_RETENTION_DAYS": "90", "REVIEW_BUDGET_PER_DAY": "0", "POOL_TEXTS_IN_REVIEW": "200",
     } | dict(pair.split("=", 1) for pair in sys.argv[2:])
 

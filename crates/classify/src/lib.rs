@@ -313,6 +313,6 @@ impl Classify {
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let classify = &Classify::new(Config::from_env(&env)?, &sdk);
+    let classify = &Classify::new(lambda::configured(&env, Config::from_env(&env))?, &sdk);
     lambda::run_http(|request| classify.handle(request)).await
 }

@@ -156,11 +156,13 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     if place.several_labels {
         return Err("texts of this stack may have several labels: audits are of one".into());
     }
-    let role = match (start.role_arn, is_local) {
-        (Some(role), _) => role,
+    let role = match (&start.role_arn, is_local) {
+        (Some(role), _) => role.clone(),
         (None, true) => LOCAL_ROLE.to_owned(),
         (None, false) => return Err("name the role of the job with --role-arn".into()),
     };
+    // Nothing is written for a name that cannot be had.
+    check_name(portal, &start.name).await?;
     let set = LabelSets::new(place.training.clone()).current().await?;
     let set = set.ok_or("there are no labels yet")?;
     let all = rows::labelled(&place.training, &set, &start.label).await?;
@@ -170,45 +172,18 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
     }
 
     let folder = Folder::of(place, &start.output, &start.name)?;
-    let labels: Vec<&str> = set.active().collect();
-    let choices: Vec<Value> = labels.iter().map(|label| json!({ "label": label })).collect();
-    let manifest: String = drawn
-        .iter()
-        .map(|row| format!("{}\n", row.line(&labels)))
-        .collect();
-    let categories = json!({
-        "document-version": "2018-11-28", "labels": choices, "auditLabelAttributeName": BEFORE,
-    });
-    let key = folder.key("audit/in.manifest");
-    let created = folder.bucket.create(&key, JSON_LINES, manifest.clone()).await?;
-    let is_same = async || match folder.bucket.read(&key, manifest.len() as u64 + 1).await {
-        Ok(Some(there)) => there.bytes == manifest.as_bytes(),
-        Ok(None) | Err(_) => false,
-    };
-    // The same again is an attempt that broke off.
-    if created == Created::Exists && !is_same().await {
-        return Err(format!(
-            "an audit {} was started before, {}: take another name",
-            start.name,
-            folder.uri("audit/in.manifest")
-        )
-        .into());
-    }
-    folder
-        .bucket
-        .put(&folder.key("audit/labels.json"), JSON, categories.to_string())
-        .await?;
-
     let team = own_team(portal).await?;
-    let request = request(
-        &start.name,
-        start.output.trim_end_matches('/'),
-        &folder,
-        &role,
-        &team,
-        start.reviewers,
-    );
-    control_plane(portal, "CreateLabelingJob", request).await?;
+    let labels: Vec<&str> = set.active().collect();
+    let written = write_input(&folder, &start.name, &drawn, &labels).await?;
+    let output = start.output.trim_end_matches('/');
+    let request = request(&start.name, output, &folder, &role, &team, start.reviewers);
+    let answer = call(portal, "CreateLabelingJob", request).await?;
+    if answer["status"] != 200 {
+        for key in written {
+            folder.bucket.delete(&key).await?;
+        }
+        return Err(refusal(&answer).into());
+    }
     println!(
         "{} of {} labelled texts wait for another reviewer in the portal. When they are done:\n  \
          active-learning audit report {} --output {}",
@@ -218,6 +193,56 @@ async fn begin(place: &Place, portal: &PortalFunction, is_local: bool, start: St
         start.output
     );
     Ok(())
+}
+
+/// Checks that no audit, nor another labelling job, has or had a name, and that one can have it.
+async fn check_name(portal: &PortalFunction, name: &str) -> Result<(), Failure> {
+    let described = call(portal, "DescribeLabelingJob", json!({ "LabelingJobName": name })).await?;
+    match (described["status"].as_u64(), described["body"]["__type"].as_str()) {
+        (Some(200), _) => Err(format!("an audit {name} was started before: take another name").into()),
+        (_, Some("ResourceNotFound")) => Ok(()),
+        _ => Err(refusal(&described).into()),
+    }
+}
+
+/// Writes the input of the job; returns the keys of what was not there before.
+async fn write_input(
+    folder: &Folder,
+    name: &str,
+    drawn: &[rows::Row],
+    labels: &[&str],
+) -> Result<Vec<String>, Failure> {
+    let choices: Vec<Value> = labels.iter().map(|label| json!({ "label": label })).collect();
+    let categories = json!({
+        "document-version": "2018-11-28", "labels": choices, "auditLabelAttributeName": BEFORE,
+    });
+    let manifest: String = drawn
+        .iter()
+        .map(|row| format!("{}\n", row.line(labels)))
+        .collect();
+    let key = folder.key("audit/in.manifest");
+    let created = folder.bucket.create(&key, JSON_LINES, manifest.clone()).await?;
+    let is_same = async || match folder.bucket.read(&key, manifest.len() as u64 + 1).await {
+        Ok(Some(there)) => there.bytes == manifest.as_bytes(),
+        Ok(None) | Err(_) => false,
+    };
+    // The same again is an attempt that broke off.
+    if created == Created::Exists && !is_same().await {
+        return Err(format!(
+            "an audit {name} was started before, {}: take another name",
+            folder.uri("audit/in.manifest")
+        )
+        .into());
+    }
+    let labels_key = folder.key("audit/labels.json");
+    folder
+        .bucket
+        .put(&labels_key, JSON, categories.to_string())
+        .await?;
+    match created {
+        Created::Created => Ok(vec![key, labels_key]),
+        Created::Exists => Ok(Vec::new()),
+    }
 }
 
 fn request(name: &str, output: &str, folder: &Folder, role: &str, team: &str, reviewers: u8) -> Value {
@@ -249,14 +274,20 @@ async fn own_team(portal: &PortalFunction) -> Result<String, Failure> {
     Ok(arn.ok_or("the review service has no team")?.to_owned())
 }
 
-async fn control_plane(portal: &PortalFunction, call: &str, request: Value) -> Result<Value, Failure> {
-    let call = call.to_owned();
-    let mut answer = portal.call(&Operation::ControlPlane { call, request }).await?;
+async fn control_plane(portal: &PortalFunction, operation: &str, request: Value) -> Result<Value, Failure> {
+    let mut answer = call(portal, operation, request).await?;
     match answer["status"].as_u64() {
         Some(200) => Ok(answer["body"].take()),
-        _ => {
-            let reason = answer["body"]["message"].as_str().unwrap_or("it gave no reason");
-            Err(format!("the review service refused: {reason}").into())
-        }
+        _ => Err(refusal(&answer).into()),
     }
+}
+
+async fn call(portal: &PortalFunction, operation: &str, request: Value) -> Result<Value, Failure> {
+    let call = operation.to_owned();
+    Ok(portal.call(&Operation::ControlPlane { call, request }).await?)
+}
+
+fn refusal(answer: &Value) -> String {
+    let reason = answer["body"]["message"].as_str().unwrap_or("it gave no reason");
+    format!("the review service refused: {reason}")
 }

@@ -234,6 +234,7 @@ fn settings(state_dir: &Path, options: &StackOptions) -> Result<Settings, Failur
         programs: Programs {
             executable: std::env::current_exe()?,
             names: functions::NAMES,
+            check: functions::check,
         },
         model_endpoints: options.endpoint.iter().cloned().collect(),
     })

@@ -140,9 +140,21 @@ pub async fn execute(
     let set = target
         .as_ref()
         .map_or_else(|| set_of(&files), |target| target.set.clone());
-    let mut plan = Plan::of(&files, &set, &options).with_masked(masked.clone());
+    let mut plan = Plan {
+        masked,
+        keeps_what_the_stack_masks: target
+            .as_ref()
+            .map(|target| &target.masking)
+            .is_some_and(|masking| !masking.is_off())
+            && options.personal_data == Some(Treatment::Keep),
+        ..Plan::of(&files, &set, &options)
+    };
+    let mut planned_set = set;
+    if options.add_labels && target.is_some() {
+        (plan, planned_set) = plan.adding_labels(&files, &planned_set, &options)?;
+    }
     let mut known = match &target {
-        Some(target) => Some(Known::of(&target.place, &target.set, &plan).await?),
+        Some(target) => Some(Known::of(&target.place, &planned_set, &plan).await?),
         None => None,
     };
     let does_nothing = options.preview || options.json && !options.yes;
@@ -171,7 +183,7 @@ pub async fn execute(
     }
     if adds_labels && !plan.new_labels.is_empty() {
         target.add_labels(&plan).await?;
-        plan = Plan::of(&files, &target.set, &options).with_masked(masked);
+        (plan, _) = plan.adding_labels(&files, &planned_set, &options)?;
         *known = Known::of(&target.place, &target.set, &plan).await?;
     }
     let done = store::store(&target.place, &target.batch, &plan, known).await?;
@@ -183,6 +195,13 @@ pub async fn execute(
         print!("{}", preview::done_in_words(&done, &plan));
     }
     Ok(true)
+}
+
+/// Makes a configuration for what asks no service.
+fn offline() -> aws_config::SdkConfig {
+    aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .build()
 }
 
 /// Makes the label set of files, by which they are planned where there is no stack.
@@ -221,7 +240,11 @@ async fn mask(files: &mut [File], of_stack: Option<&Masking>, options: &Options)
     let by_option = match (options.personal_data, of_stack) {
         (Some(treatment), Some(masking)) => Some(masking.clone().with(treatment)?),
         (Some(treatment), None) => {
-            let sdk = sdk_config(None).await;
+            let sdk = match treatment {
+                Treatment::Comprehend => sdk_config(None).await,
+                // Nobody is asked: neither for texts nor for credentials.
+                Treatment::Keep | Treatment::Mask => offline(),
+            };
             Some(Masking::new(Settings::new(treatment, LANGUAGE)?, &sdk))
         }
         (None, _) => None,
@@ -306,7 +329,11 @@ impl Target {
         let sdk = sdk_config(endpoint).await;
         let masking = match (&local, options.personal_data) {
             (Some(stack), _) => personal_data::of_running(stack, &sdk)?,
-            (None, Some(treatment)) => Masking::new(Settings::new(treatment, LANGUAGE)?, &sdk),
+            // Whoever says it may lack the right to read it.
+            (None, Some(treatment)) => match personal_data::of_bucket(&place.training, &sdk).await {
+                Ok(of_stack) => of_stack,
+                Err(_) => Masking::new(Settings::new(treatment, LANGUAGE)?, &sdk),
+            },
             (None, None) => personal_data::of_bucket(&place.training, &sdk).await?,
         };
         let several = place.several_labels || options.several_labels;
@@ -329,12 +356,7 @@ impl Target {
     }
 
     async fn add_labels(&mut self, plan: &Plan) -> Result<(), Failure> {
-        let add = |set: &mut LabelSet| {
-            plan.new_labels
-                .iter()
-                .try_for_each(|label| set.add(&label.name, ""))
-        };
-        self.set = self.sets.edit(&aws::now(), add).await?;
+        self.set = self.sets.edit(&aws::now(), |set| plan.add_labels_to(set)).await?;
         Ok(())
     }
 }

@@ -187,6 +187,10 @@ fn beside(version: &VersionSummary) -> Vec<String> {
     let rows = version.machine_rows;
     lines.extend(rows.map(|rows| format!("trained on {rows} more rows that were labelled automatically")));
     lines.extend(came_to(version));
+    lines.extend(version.deleted_at.map(|at| {
+        let day = at.format("%Y-%m-%d");
+        format!("deleted on {day}, since KeepModelVersions keeps others: it cannot be brought back")
+    }));
     let parent = version.parent.as_ref();
     lines.extend(parent.map(|parent| format!("dataset after {parent}")));
     lines

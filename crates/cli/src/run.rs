@@ -62,6 +62,9 @@ pub async fn run(
         () = stack.aws.storage_failed() => Err(storage_failed(&settings.state_dir)),
         failure = async {
             let sample = training::SAMPLE_DATA;
+            for remark in &stack.plan.remarks {
+                println!("! {remark}");
+            }
             let outputs = make_ready(&stack, &settings.state_dir, training_data, beginning, sample).await?;
             if let Some(seed) = faults {
                 fault_run::befall(&stack.aws.faults, seed, &settings.state_dir);

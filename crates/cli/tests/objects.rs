@@ -40,6 +40,7 @@ impl Shipped {
         let programs = Programs {
             executable: "/bin/active-learning".into(),
             names: functions::NAMES,
+            check: functions::check,
         };
         let problems = Problems::default();
         let template = include_str!("../../../infra/template.yaml");
@@ -237,7 +238,7 @@ fn what_notes_that_a_link_was_used_outlives_the_link() {
 }
 
 /// What texts are in, as objects say of their shape.
-const TEXTS: [&str; 13] = [
+const TEXTS: [&str; 14] = [
     "as it was found",
     "FeedbackRecord",
     "HumanLoopInput",
@@ -251,6 +252,7 @@ const TEXTS: [&str; 13] = [
     "remarks",
     "records of failures",
     "line, reason, raw",
+    "learnt from texts",
 ];
 
 #[test]

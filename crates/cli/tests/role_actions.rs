@@ -21,16 +21,19 @@ struct Reference {
 }
 
 /// Parameters on which conditions depend, each with a value that turns the condition over.
-const BRANCHES: [(&str, &str); 12] = [
+const BRANCHES: [(&str, &str); 17] = [
+    ("AccessLogs", "true"),
     (
         "ComprehendEndpointArn",
         "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/news",
     ),
+    ("CreateAccessLogRole", "true"),
     ("CreateUserPool", "true"),
     (
         "HumanReviewWorkflowArn",
         "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news",
     ),
+    ("KeepModelVersions", "5"),
     ("NotificationEmail", "ann@example.com"),
     (
         "OidcClientSecretArn",
@@ -43,6 +46,8 @@ const BRANCHES: [(&str, &str); 12] = [
     ("SageMakerEndpointName", "news"),
     ("TextEncoder", "s3"),
     ("TextRetentionDays", "30"),
+    ("Tracing", "true"),
+    ("TrainingBucketVersionDays", "30"),
 ];
 
 fn reference() -> Reference {
@@ -66,8 +71,8 @@ const EITHER: [[&str; 2]; 2] = [
     ["CreateUserPool", "OidcClientSecretArn"],
 ];
 
-/// Most conditions that are turned over at a time: no right depends on as many.
-const MOST_TURNED: u32 = 3;
+/// Most conditions that are turned over at a time: no right depends on more.
+const MOST_TURNED: u32 = 2;
 
 /// Resolves the template with every few of its conditions turned over.
 fn all_branches() -> Vec<Resolved> {
@@ -106,7 +111,7 @@ fn rights(resolved: &Resolved) -> BTreeSet<(String, String, Option<String>)> {
     {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let trust = list(&role.properties["AssumeRolePolicyDocument"]["Statement"]);
-        let granted = list(&role.properties["Policies"]);
+        let granted = list(role.properties.get("Policies").unwrap_or(&Value::Null));
         let granted = granted
             .iter()
             .flat_map(|it| list(&it["PolicyDocument"]["Statement"]));

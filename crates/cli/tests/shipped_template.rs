@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use active_learning_aws::env::{ConfigError, Env};
+use active_learning_aws::env::ConfigError;
 use active_learning_cli::{functions, redrive, run::BUILT_IN};
 use local_aws::iam::{Call, Iam, Principal};
 use local_stack::{
@@ -25,6 +25,7 @@ fn try_shipped(arguments: &BTreeMap<String, String>) -> Result<Plan, Refused> {
     let programs = Programs {
         executable: "/bin/active-learning".into(),
         names: functions::NAMES,
+        check: functions::check,
     };
     let problems = Problems::default();
     let template = include_str!("../../../infra/template.yaml");
@@ -87,6 +88,146 @@ fn a_user_pool_of_cognito_is_refused_by_name_on_one_machine_and_beside_another_p
     assert!(try_shipped(&with_provider()).is_ok());
 }
 
+/// Arguments of the shipped template that turn on what helps to operate it.
+fn operated() -> BTreeMap<String, String> {
+    [
+        ("AccessLogs", "true"),
+        ("CreateAccessLogRole", "true"),
+        ("Tracing", "true"),
+        ("TrainingBucketVersionDays", "30"),
+        ("KeepModelVersions", "3"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+#[test]
+fn what_helps_to_operate_the_stack_on_aws_is_accepted_here_with_a_word() {
+    let remarks = shipped(&operated()).remarks;
+
+    assert_eq!(shipped(&BTreeMap::new()).remarks, Vec::<String>::new());
+    for word in ["access logs", "X-Ray", "no versions"] {
+        assert!(
+            remarks.iter().any(|remark| remark.contains(word)),
+            "{word}: {remarks:?}"
+        );
+    }
+    assert_eq!(remarks.len(), 3, "each once: {remarks:?}");
+}
+
+#[test]
+fn only_a_stack_that_is_traced_may_send_traces() {
+    let roles_that_trace = |arguments: &BTreeMap<String, String>| {
+        let roles = shipped(arguments).roles.into_iter();
+        let policies = roles.filter(|role| role.policies.iter().any(|it| it.to_string().contains("xray:")));
+        policies.count()
+    };
+
+    assert_eq!(roles_that_trace(&BTreeMap::new()), 0);
+    assert_eq!(
+        roles_that_trace(&operated()),
+        10,
+        "nine functions and the state machine"
+    );
+}
+
+/// Returns what the build of models may list and delete at Comprehend, with so many versions to keep.
+fn rights_to_delete_models(keep: &str) -> Vec<String> {
+    let mut arguments = managed_services();
+    arguments.insert("KeepModelVersions".to_owned(), keep.to_owned());
+    let roles = shipped(&arguments).roles;
+    let role = roles
+        .iter()
+        .find(|role| role.name.contains("ModelBuildingFunctionRole"));
+
+    let policies = &role.expect("the role").policies;
+    let statements = policies
+        .iter()
+        .filter_map(|policy| policy["Statement"].as_array());
+    let wanted = statements.flatten().filter(|statement| {
+        let action = &statement["Action"];
+        action == "comprehend:DeleteDocumentClassifier" || action == "comprehend:ListDocumentClassifiers"
+    });
+    wanted
+        .map(|statement| statement["Resource"].to_string())
+        .collect()
+}
+
+#[test]
+fn models_of_comprehend_may_be_deleted_only_where_a_parameter_says_so_and_only_those_of_the_stack() {
+    let none = rights_to_delete_models("0");
+    let some = rights_to_delete_models("3");
+
+    assert_eq!(none, Vec::<String>::new());
+    let [list, delete] = &some[..] else {
+        panic!("{some:?}");
+    };
+    assert_eq!(list, "\"*\"");
+    assert!(
+        delete.contains(":document-classifier/active-learning-"),
+        "{delete}"
+    );
+}
+
+#[test]
+fn access_logs_have_nothing_of_a_person_and_nothing_that_was_sent() {
+    let template = include_str!("../../../infra/template.yaml");
+    let formats: Vec<&str> = (template.lines())
+        .filter_map(|line| line.trim().strip_prefix("Format: '"))
+        .collect();
+
+    assert_eq!(formats.len(), 3, "{formats:?}");
+    for format in formats {
+        let format: BTreeMap<String, String> =
+            serde_json::from_str(format.trim_end_matches('\'')).expect("a line of JSON");
+        for value in format.values() {
+            let personal = [
+                "sourceIp",
+                "userAgent",
+                "$context.path",
+                "apiKey}",
+                "querystring",
+                "message",
+                "caller",
+            ];
+            assert!(!personal.iter().any(|it| value.contains(it)), "{value}");
+        }
+    }
+}
+
+#[test]
+fn networks_that_are_none_are_refused_by_parameter_and_value() {
+    for networks in [
+        "300.0.0.0/8",
+        "10.0.0.0/33",
+        "10.0.0.0/8,localhost",
+        "2001:db8::/129",
+        "1::2::3",
+    ] {
+        let said = refusal(&[("AllowedReviewNetworks", networks)]);
+
+        assert!(
+            said.contains("Parameter 'AllowedReviewNetworks' failed to satisfy constraint")
+                && said.contains(networks.rsplit(',').next().expect("a network")),
+            "{networks}: {said}"
+        );
+    }
+    for networks in [
+        "",
+        "10.0.0.1",
+        "10.0.0.0/8, 192.168.0.0/16 ,255.255.255.255/32,",
+        "2001:db8::/32",
+        "::1,::ffff:10.0.0.0/104",
+    ] {
+        let arguments = [("AllowedReviewNetworks".to_owned(), networks.to_owned())].into();
+        assert!(
+            try_shipped(&arguments).is_ok(),
+            "{networks}: {:?}",
+            try_shipped(&arguments)
+        );
+    }
+}
+
 /// Arguments of the shipped template for a provider that signs reviewers in.
 fn with_provider() -> BTreeMap<String, String> {
     let secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:oidc-AbCdEf";
@@ -128,23 +269,6 @@ fn the_shipped_template_is_understood_with_its_defaults_and_with_managed_service
     }
 }
 
-/// Configures a function as its process does.
-fn configure(function: &str, env: &BTreeMap<String, String>) -> Result<(), ConfigError> {
-    let env: Env = env.clone().into_iter().collect();
-    match function {
-        "a2i-trigger" => a2i_trigger::Config::from_env(&env).map(drop),
-        "batch-feedback" => batch_feedback::Config::from_env(&env).map(drop),
-        "classify" => classify::Config::from_env(&env).map(drop),
-        "feedback-api" => feedback_api::Config::from_env(&env).map(drop),
-        "human-review" => human_review::Config::from_env(&env).map(drop),
-        "model-building" => model_building::Config::from_env(&env).map(drop),
-        "review-events" => review_events::Config::from_env(&env).map(drop),
-        "text-classifier" => text_classifier::Config::from_env(&env).map(drop),
-        "label-collection" => label_collection::Config::from_env(&env).map(drop),
-        _ => panic!("{function} is not configured here"),
-    }
-}
-
 #[test]
 fn every_function_of_the_shipped_template_reads_all_of_its_environment_and_lacks_nothing() {
     let mut functions = BTreeSet::new();
@@ -156,12 +280,16 @@ fn every_function_of_the_shipped_template_reads_all_of_its_environment_and_lacks
     ] {
         for function in shipped(&arguments).functions {
             let name = function.command[2].to_str().expect("a name").to_owned();
-            assert_eq!(configure(&name, &function.environment), Ok(()), "{name}");
+            assert_eq!(
+                functions::configure(&name, &function.environment),
+                Ok(()),
+                "{name}"
+            );
             for variable in function.environment.keys() {
                 let mut without = function.environment.clone();
                 without.remove(variable);
 
-                let outcome = configure(&name, &without);
+                let outcome = functions::configure(&name, &without);
 
                 let missing = Err(ConfigError::Missing(variable.clone()));
                 assert_eq!(outcome, missing, "{name} does not read {variable}");
@@ -278,7 +406,7 @@ fn every_alarm_on_a_metric_of_ours_names_one_that_its_function_counts_and_tells_
             );
         }
     }
-    assert_eq!((alarms.len(), ours), (8, 5));
+    assert_eq!((alarms.len(), ours), (10, 7));
 }
 
 #[test]

@@ -158,7 +158,11 @@ pub fn rows_without(content: &[u8], is_gone: impl Fn(usize, &str) -> bool) -> (V
             Ok(false) => break,
             Err(_) => return (content.to_vec(), Vec::new()),
         }
-        let end = usize::try_from(reader.position().byte()).unwrap_or(content.len());
+        let mut end = usize::try_from(reader.position().byte()).unwrap_or(content.len());
+        // The reader leaves the second half of a line end for the next row.
+        if content[..end].ends_with(b"\r") && content[end..].starts_with(b"\n") {
+            end += 1;
+        }
         let mut fields = row.iter().enumerate();
         match fields.any(|(place, field)| is_gone(place, &String::from_utf8_lossy(field))) {
             true => gone.push(number),

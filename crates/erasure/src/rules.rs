@@ -118,6 +118,8 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
         "human-review/labelling-job-objects/<job>/<part>.json",
         Rewritten(Shape::JsonInPlace),
     ),
+    (Review, "human-review/labelling-job-objects/<job>/model", Stays),
+    (Review, "human-review/labelling-jobs-by-time/<time>-<job>", Stays),
     (
         Review,
         "human-review/labelling-jobs/<job>.json",

@@ -309,6 +309,6 @@ impl FeedbackApi {
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let feedback_api = &FeedbackApi::new(Config::from_env(&env)?, &sdk);
+    let feedback_api = &FeedbackApi::new(lambda::configured(&env, Config::from_env(&env))?, &sdk);
     lambda::run_http(|request| feedback_api.handle(request)).await
 }

@@ -374,7 +374,8 @@
       `portal:${name}`, form.elements.namedItem(`portal:${name}`)?.value ?? '']));
     put('submit', { ...own, 'portal:spent': spent }, form.dataset.verdict);
     form.dataset.verdict = '';
-    remember(current.loop);
+    // An answer to a labelling job is a label at once: there is nothing to undo.
+    if (!form.dataset.counts) remember(current.loop);
     if (undoAt === null && !current.previous) {
       answered += 1;
       waiting -= 1;

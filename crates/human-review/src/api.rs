@@ -190,6 +190,8 @@ impl Api<'_> {
         checked_name(Some(name))?;
         let found = self.loops.find(name, self.now).await;
         let human_loop = found.map_err(|error| ApiError::from_loop(error, name))?;
+        let delivered = self.loops.deliver_again(&human_loop, self.now).await;
+        delivered.map_err(|error| ApiError::from_loop(error, name))?;
         let output = output_uri(self.flow_definition_arn, self.bucket, &human_loop);
         let mut description = json!({
             "CreationTime": iso_time(human_loop.created_at),

@@ -7,6 +7,7 @@
 //! is written down and done.
 
 mod actions;
+mod audits;
 mod chart;
 mod data;
 mod form;
@@ -34,6 +35,7 @@ use serde_json::Value;
 pub use self::actions::is_action;
 use self::page::{Block, ConsolePage, NavigationItem};
 use crate::event::{HttpReply, HttpRequest};
+use crate::labelling_jobs::Jobs;
 use crate::loops::{LoopError, Loops};
 use crate::members::{MemberError, Members};
 use crate::pages::{SessionView, asset, document, page, redirect};
@@ -42,10 +44,11 @@ use crate::session::{Claims, SigningKey};
 const STYLE_SHEET: &str = include_str!("../assets/console.css");
 
 /// The pages in the navigation: address and name.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("overview", "Overview"),
     ("tasks", "Tasks"),
     ("quality", "Quality"),
+    ("audits", "Audits"),
     ("reviewers", "Reviewers"),
     ("model", "Model"),
     ("versions", "Versions"),
@@ -54,6 +57,8 @@ const PAGES: [(&str, &str); 8] = [
 ];
 /// What the addresses of single builds begin with.
 const VERSION: &str = "versions/";
+/// What the addresses of single audits begin with.
+const AUDIT: &str = "audits/";
 /// Address of the report on a file, or of rejected lines.
 const REPORT: &str = "report";
 
@@ -68,6 +73,8 @@ pub struct Console<'a> {
     pub feedback: &'a Bucket,
     /// The loops.
     pub loops: &'a Loops,
+    /// The labelling jobs.
+    pub jobs: Jobs<'a>,
     /// Who may sign in.
     pub members: &'a Members,
     /// The label set.
@@ -134,7 +141,7 @@ pub fn style_sheet(path: &str) -> Option<HttpReply> {
 pub fn is_address(path: &str) -> bool {
     let page = path.strip_suffix(".json").unwrap_or(path);
     let is_page = PAGES.iter().any(|(address, _)| *address == page) || page == REPORT;
-    is_page || page.starts_with(VERSION) || is_action(path)
+    is_page || page.starts_with(VERSION) || page.starts_with(AUDIT) || is_action(path)
 }
 
 impl Console<'_> {
@@ -161,11 +168,13 @@ impl Console<'_> {
             "tasks" => self.tasks(request).await?,
             "reviewers" => self.reviewers(request).await?,
             "quality" => self.quality(request).await?,
+            "audits" => self.audits().await?,
             "model" => self.model().await?,
             "versions" => self.versions(request).await?,
             "data" => self.data(request).await?,
             "operations" => self.operations().await?,
             REPORT => self.report(request).await?,
+            _ if address.starts_with(AUDIT) => Box::pin(self.audit(&address[AUDIT.len()..])).await?,
             _ if address.starts_with(VERSION) => self.version(&address[VERSION.len()..]).await?,
             _ => return Err(ConsoleError::NotFound),
         };
@@ -182,11 +191,16 @@ impl Console<'_> {
             name,
             is_here: *to == address
                 || *to == "versions" && address.starts_with(VERSION)
+                || *to == "audits" && address.starts_with(AUDIT)
                 || *to == "operations" && address == REPORT,
         });
         let shown = ConsolePage {
             session: self.view.clone(),
-            root: if address.starts_with(VERSION) { "../" } else { "" },
+            root: if address.starts_with(VERSION) || address.starts_with(AUDIT) {
+                "../"
+            } else {
+                ""
+            },
             navigation: navigation.collect(),
             title: view.title,
             note,

@@ -9,6 +9,7 @@ mod flow_definitions;
 mod labeling_job_functions;
 mod labeling_job_request;
 mod labeling_job_rules;
+mod labeling_job_tags;
 mod labeling_jobs;
 mod listing;
 mod task_uis;

@@ -307,8 +307,7 @@ impl Flows {
         self.bucket.delete(&key::<T>(name)).await
     }
 
-    /// Returns all resources of a kind, each by a request: some hundreds at most, but of labelling jobs all that there
-    /// ever were, whose documents are small once they are final.
+    /// Returns all resources of a kind, each by a request: some hundreds at most.
     ///
     /// # Errors
     ///

@@ -2,12 +2,16 @@
 //!
 //! One small document for each reviewer, whatever they have done before.
 
-use active_learning_aws::bucket::{Bucket, BucketError, Change};
+use active_learning_aws::{
+    backoff::Tries,
+    bucket::{Bucket, BucketError, Replaced},
+};
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::human_loop::{HumanLoop, Worker};
+use crate::recent::Recent;
 
 /// Tasks that a reviewer can open again.
 pub const REMEMBERED: usize = 10;
@@ -66,17 +70,29 @@ impl OwnHistory {
 }
 
 /// The histories in the review bucket.
-#[derive(Debug, Clone, Copy)]
-pub struct Histories<'a>(pub &'a Bucket);
+#[derive(Debug)]
+pub struct Histories {
+    bucket: Bucket,
+    /// Those that this process wrote lately, with their ETags, by worker id.
+    written: Recent<(OwnHistory, String)>,
+}
 
-impl Histories<'_> {
+impl Histories {
+    /// Returns the histories of a bucket.
+    pub fn new(bucket: Bucket) -> Self {
+        Self {
+            bucket,
+            written: Recent::default(),
+        }
+    }
+
     /// Returns a reviewer's history.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
-    pub async fn of(self, worker: &Worker) -> Result<OwnHistory, BucketError> {
-        Ok(self.0.read_document(&key(worker)).await?.unwrap_or_default())
+    pub async fn of(&self, worker: &Worker) -> Result<OwnHistory, BucketError> {
+        Ok(self.bucket.read_document(&key(worker)).await?.unwrap_or_default())
     }
 
     /// Notes an answer and returns the history after it.
@@ -85,18 +101,36 @@ impl Histories<'_> {
     ///
     /// [`BucketError`].
     pub async fn note(
-        self,
+        &self,
         worker: &Worker,
         human_loop: &HumanLoop,
         now: DateTime<Utc>,
     ) -> Result<OwnHistory, BucketError> {
-        self.0
-            .change(&key(worker), |before: Option<OwnHistory>| {
-                let mut history = before.unwrap_or_default();
-                history.note(human_loop, now);
-                Change::Write(history.clone(), history)
-            })
-            .await
+        let key = key(worker);
+        let mut known = self.written.take(&worker.id);
+        let mut tries = Tries::default();
+        while tries.again().await {
+            let before = match known.take() {
+                Some(known) => Some(known),
+                None => self.bucket.read_version(&key).await?,
+            };
+            let (mut history, etag) =
+                before.map_or_else(Default::default, |(history, etag)| (history, Some(etag)));
+            OwnHistory::note(&mut history, human_loop, now);
+            let replaced = self
+                .bucket
+                .replace_document(&key, etag.as_deref(), &history)
+                .await?;
+            if let Replaced::Written { etag } = replaced {
+                if let Some(etag) = etag {
+                    self.written.keep(&worker.id, (history.clone(), etag));
+                }
+                return Ok(history);
+            }
+        }
+        Err(BucketError::Contended {
+            uri: self.bucket.uri(&key),
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use crate::loop_flow::{FlowRules, LoopFlow};
+pub use crate::refusal::Refusal;
 
 /// State of a loop: the five of the A2I API, and the mark of a deleted loop whose name is free again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub enum Status {
     Stopping,
     /// Stopped.
     Stopped,
-    /// All answers are in and the output is written.
+    /// All answers are in.
     Completed,
     /// Not answered in time.
     Failed,
@@ -129,34 +130,20 @@ pub struct HumanLoop {
     /// Worker ids that ever had it open: what they answer is a vote, also when somebody took their place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opened_by: Vec<String>,
+    /// When the last answer came that it needs. The output is written after this, so it may lack for a moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<DateTime<Utc>>,
 }
 
 /// What the passing of time or a stored answer makes of a loop, to be written down by whoever reads it next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// All answers are in: write the output, then mark it completed.
+    /// All answers were in when an earlier version stored the last: write the output, then mark it completed.
     Complete,
     /// Nobody answered in time.
     Expire,
     /// Stopping, and nobody works on it any more.
     Stop,
-}
-
-/// Why a reviewer may not open or answer a loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// As many reviewers as the loop needs are at it.
-    #[error("another reviewer has this task")]
-    Held,
-    /// This reviewer's answer is stored.
-    #[error("you have answered this task")]
-    Answered,
-    /// This reviewer has answered one of its texts in another loop.
-    #[error("you have answered one of these texts before")]
-    Excluded,
-    /// Completed, stopped, failed or deleted.
-    #[error("this task is closed")]
-    Closed,
 }
 
 impl HumanLoop {
@@ -188,6 +175,7 @@ impl HumanLoop {
             opened_by: Vec::new(),
             flow: None,
             failure: None,
+            completed_at: None,
             excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
         }
     }
@@ -274,7 +262,12 @@ impl HumanLoop {
     /// The [`Refusal`] that applies.
     pub fn may_answer(&self, worker_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
         if self.answers.iter().any(|answer| answer.worker_id == worker_id) {
-            return Err(Refusal::Answered);
+            let counts = self.is_of_labelling_job() && !self.status.is_in_flight();
+            return Err(if counts {
+                Refusal::Counted
+            } else {
+                Refusal::Answered
+            });
         }
         if self.excluded_workers.iter().any(|excluded| excluded == worker_id) {
             return Err(Refusal::Excluded);
@@ -310,6 +303,13 @@ impl HumanLoop {
         }
     }
 
+    /// Returns whether the reviewer has answered, and may answer again. Answers to a task of a labelling job become a label
+    /// as soon as all of them are there.
+    pub fn may_correct(&self, worker_id: &str, now: DateTime<Utc>) -> bool {
+        let is_answered = self.may_submit(worker_id, now) == Err(Refusal::Answered);
+        is_answered || self.takes_late_answer(worker_id)
+    }
+
     /// Returns whether an answer of the reviewer still counts, beside the output that is written.
     pub fn takes_late_answer(&self, worker_id: &str) -> bool {
         self.status == Status::Completed && self.had_it_open(worker_id) && !self.is_of_labelling_job()
@@ -319,7 +319,7 @@ impl HumanLoop {
         self.opened_by.iter().any(|opened| opened == worker_id)
     }
 
-    /// Notes the stored answer of a reviewer and ends their lease.
+    /// Notes the stored answer of a reviewer and ends their lease; with the last one that it needs it is completed.
     ///
     /// # Errors
     ///
@@ -331,7 +331,18 @@ impl HumanLoop {
             worker_id: worker_id.to_owned(),
             answer_id: answer_id.to_owned(),
         });
+        if self.due(now) == Some(Due::Complete) {
+            self.status = Status::Completed;
+            self.completed_at = Some(now);
+            self.leases.clear();
+        }
         Ok(())
+    }
+
+    /// Ends it for lack of a place for its output.
+    pub fn fail_for_output(&mut self, uri: &str, reason: &str) {
+        self.status = Status::Failed;
+        self.failure = Some(format!("The output cannot be written to {uri}: {reason}."));
     }
 
     /// Puts a reviewer's newer answer in the place of their own, while answers are still collected; returns

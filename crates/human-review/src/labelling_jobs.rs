@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `labelling-jobs/<job>.json` | the job, a summary of each part, and who drives it |
 //! | `open-labelling-jobs/<job>` | empty mark of a job that is not final |
+//! | `labelling-jobs-by-time/<time>-<job>` | empty mark of a job, which says when it was created |
 //! | `labelling-job-input/<job>/<part>.jsonl` | input lines, 100 a part |
 //! | `labelling-job-objects/<job>/<part>.json` | what became of each |
 //!
@@ -15,20 +16,25 @@
 //! Names of human loops come from job and object, so that a run that was cut off asks nothing twice.
 
 mod access;
+pub mod answers;
+mod audit_results;
 pub mod audits;
 pub mod automation;
 mod beginning;
 pub mod categories;
+pub mod census;
 mod collecting;
 pub mod consolidation;
 mod drive;
 mod finishing;
 pub mod functions;
 mod leasing;
+pub mod listed;
 pub mod manifest;
 pub mod objects;
 mod opening;
 pub mod record;
+pub mod settings;
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change, Created};
 use active_learning_aws::event_bus::{Event, EventBus};
@@ -38,7 +44,7 @@ use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::{error, warn};
 use serde_json::{Value, json};
 
-pub use access::split_uri;
+pub use access::{AccessError, split_uri};
 pub use drive::Driven;
 pub use leasing::Clock;
 use record::{Job, JobStatus, OPEN_FOLDER, job_key, open_mark};
@@ -104,6 +110,13 @@ impl Jobs<'_> {
             .await?;
         let created = self.bucket.create_document(&job_key(&job.name), job).await?;
         if created == Created::Created {
+            if let Err(error) = self.note_time(job).await {
+                warn!(
+                    job = job.name,
+                    error = chain(&error),
+                    "the next listing reads the job"
+                );
+            }
             self.tell_status(job).await;
             self.have_driven(job).await;
         }

@@ -38,7 +38,9 @@ pub mod operations;
 pub mod output;
 pub mod pages;
 pub mod portal;
+mod recent;
 pub mod records;
+mod refusal;
 pub mod remarks;
 pub mod session;
 pub mod status_events;
@@ -65,9 +67,10 @@ use serde_json::Value;
 
 use crate::api::Api;
 pub use crate::config::Config;
-use crate::event::{HttpReply, InvalidEvent, Invocation};
+use crate::event::{HttpReply, HttpRequest, InvalidEvent, Invocation};
 use crate::flows::Flows;
 use crate::guideline::Guidelines;
+use crate::history::Histories;
 use crate::human_loop::FlowRules;
 use crate::loops::Loops;
 use crate::members::{MemberError, Members};
@@ -86,7 +89,7 @@ const MAX_REVIEWER_CHARS: usize = 64;
 /// A wrong configuration, or a signing secret that cannot be read.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let config = Config::from_env(&env)?;
+    let config = lambda::configured(&env, Config::from_env(&env))?;
     let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
     let secret = secrets
         .get_secret_value()
@@ -172,6 +175,7 @@ pub struct HumanReview {
     /// Is told how loops and jobs fare.
     bus: Option<EventBus>,
     guidelines: Guidelines,
+    histories: Histories,
     key: KeyInUse,
 }
 
@@ -189,6 +193,7 @@ impl HumanReview {
         let loops = Loops::new(bucket.clone(), config.flow_definition_arn.clone(), rules.clone());
         Self {
             guidelines: Guidelines::new(bucket.clone()),
+            histories: Histories::new(bucket.clone()),
             flows: Flows::new(bucket.clone(), &config.flow_definition_arn),
             config,
             rules,
@@ -272,40 +277,8 @@ impl HumanReview {
                 Ok(Box::pin(api.answer(&request)).await.into_event())
             }
             Invocation::Proxy(request) => {
-                match self.may_reach(&request, now).await {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        info!("refused: not of an allowed network");
-                        return Ok(HttpReply::not_found().into_event());
-                    }
-                    Err(error) => {
-                        error!(
-                            error = chain(&error),
-                            "whether the network is allowed cannot be read"
-                        );
-                        return Ok(HttpReply::unavailable().into_event());
-                    }
-                }
-                let portal = Portal {
-                    loops: &self.loops,
-                    bucket: &self.bucket,
-                    key: &self.key.recent(now).await,
-                    training: &self.training,
-                    feedback: &self.feedback,
-                    models: self
-                        .sfn
-                        .as_ref()
-                        .map(|sfn| (sfn, self.config.state_machine_arn.as_str())),
-                    members: &self.members,
-                    provider: self.provider.as_ref(),
-                    label_sets: &self.label_sets,
-                    template: self.template(),
-                    rules: self.config.show_rules,
-                    guidelines: &self.guidelines,
-                    portal_url: &self.config.portal_url,
-                    now,
-                };
-                Ok(Box::pin(portal.answer(&request)).await.into_event())
+                let reply = Box::pin(self.at_portal(&request, now)).await;
+                Ok(reply.into_event())
             }
             Invocation::Direct(event) if event.get("detail-type").is_some() => {
                 if let Some(job) = labelling_jobs::job_of_event(&event) {
@@ -319,6 +292,45 @@ impl HumanReview {
             }
             Invocation::Direct(payload) => Box::pin(self.operate(payload, now)).await,
         }
+    }
+
+    /// Answers a request to the portal.
+    async fn at_portal(&self, request: &HttpRequest, now: DateTime<Utc>) -> HttpReply {
+        match self.may_reach(request, now).await {
+            Ok(true) => {}
+            Ok(false) => {
+                info!("refused: not of an allowed network");
+                return HttpReply::not_found();
+            }
+            Err(error) => {
+                error!(
+                    error = chain(&error),
+                    "whether the network is allowed cannot be read"
+                );
+                return HttpReply::unavailable();
+            }
+        }
+        let models = self.sfn.as_ref();
+        let portal = Portal {
+            loops: &self.loops,
+            jobs: self.jobs(),
+            bucket: &self.bucket,
+            key: &self.key.recent(now).await,
+            training: &self.training,
+            feedback: &self.feedback,
+            models: models.map(|sfn| (sfn, self.config.state_machine_arn.as_str())),
+            members: &self.members,
+            provider: self.provider.as_ref(),
+            label_sets: &self.label_sets,
+            template: self.template(),
+            rules: self.config.show_rules,
+            guidelines: &self.guidelines,
+            histories: &self.histories,
+            portal_url: &self.config.portal_url,
+            now,
+        };
+        // Boxed: the compiler measures nested futures to a limited depth only.
+        Box::pin(portal.answer(request)).await
     }
 
     fn template(&self) -> TaskTemplate<'_> {

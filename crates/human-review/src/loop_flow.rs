@@ -47,14 +47,24 @@ pub fn job_of_flow(name: &str) -> Option<&str> {
     name.strip_prefix(JOB_FLOW)
 }
 
+/// Returns the name of [`LoopFlow::name`] that stands for a labelling job.
+pub fn flow_of_job(job: &str) -> String {
+    format!("{JOB_FLOW}{job}")
+}
+
 impl LoopFlow {
     /// Returns the name in the ARN; that of a labelling job cannot be a flow definition's.
     pub fn name(&self) -> Cow<'_, str> {
         let name = self.arn.rsplit('/').next().unwrap_or_default();
         match self.is_labelling_job() {
-            true => Cow::Owned(format!("{JOB_FLOW}{name}")),
+            true => Cow::Owned(flow_of_job(name)),
             false => Cow::Borrowed(name),
         }
+    }
+
+    /// Returns the name of the labelling job that it stands for, if it does.
+    pub fn job(&self) -> Option<&str> {
+        self.arn.split_once(JOB_ARN_PART).map(|(_, name)| name)
     }
 
     /// Returns whether it stands for a labelling job, which takes the answers itself: its loops have no output.

@@ -2,8 +2,11 @@
 //!
 //! The order of writes makes a crash harmless. A start writes input and marks before the state, so a loop
 //! that exists is always in the queue; a mark without its loop is passed over, and swept when old. An
-//! answer is written before the state names it; the output is written before the state says completed;
-//! marks go after the state has changed. Whoever reads a loop next carries out what is due.
+//! answer is written before the state names it. The last one that a loop needs completes it in the same
+//! write; then comes the output, and last the mark goes. So a mark of a completed loop says that its output
+//! may be missing: who finds one writes it, and so does who asks for the loop or sends the answer again.
+//! Of a loop that ends otherwise the output is written first. Whoever reads a loop next carries out what
+//! is due.
 
 mod answering;
 mod ending;
@@ -14,7 +17,7 @@ mod listing;
 mod operating;
 mod outputs;
 mod queue;
-mod recent_inputs;
+mod queue_head;
 
 pub use answering::Given;
 pub use erasing::erase;
@@ -30,11 +33,12 @@ use uuid::Uuid;
 
 use self::in_flight::LastCount;
 use self::outputs::Outputs;
-use self::recent_inputs::RecentInputs;
+use self::queue_head::QueueHead;
 use crate::human_loop::{FlowRules, HumanLoop, LoopFlow, Refusal, Status, sha256};
 use crate::labelling_jobs::JOB_ARN_PART;
 use crate::marks::Mark;
 use crate::output::Answer;
+use crate::recent::Recent;
 use crate::records::Records;
 use crate::status_events::StatusEvents;
 
@@ -44,6 +48,8 @@ pub const MAX_LOOPS_IN_FLIGHT: usize = 5_000;
 pub const MAX_LOOPS_FOR_JOBS: usize = MAX_LOOPS_IN_FLIGHT / 2;
 /// A mark without its loop may belong to a start that is under way; older than this it is swept.
 const STALE_MARK_AGE: Duration = Duration::hours(1);
+/// Longest time from the last answer of a loop to its output, where nothing breaks.
+const DELIVERY: Duration = Duration::minutes(1);
 /// Objects read at a time.
 const CONCURRENT_READS: usize = 16;
 
@@ -93,8 +99,11 @@ pub struct Loops {
     rules: FlowRules,
     status_events: Option<StatusEvents>,
     last_count: LastCount,
-    /// What was shown is soon answered.
-    shown: RecentInputs,
+    /// Inputs by id: what was shown is soon answered.
+    shown: Recent<Value>,
+    /// States by name: what was taken, too.
+    taken: Recent<Version>,
+    head: QueueHead,
 }
 
 impl Loops {
@@ -106,7 +115,9 @@ impl Loops {
             flow_definition_arn,
             rules,
             last_count: LastCount::default(),
-            shown: RecentInputs::default(),
+            shown: Recent::default(),
+            taken: Recent::default(),
+            head: QueueHead::default(),
             status_events: None,
         }
     }
@@ -152,6 +163,7 @@ impl Loops {
                 ..HumanLoop::start(id, name, input, now, &rules)
             };
             self.records.write_input_and_marks(&human_loop, input).await?;
+            self.head.forget();
             let started = match existing {
                 None => self.records.create_loop(&human_loop).await? == Created::Created,
                 Some((_, etag)) => self.records.replace_loop(&human_loop, &etag).await?.is_written(),
@@ -208,6 +220,7 @@ impl Loops {
         if human_loop.status.is_in_flight() {
             return Err(LoopError::WrongStatus(human_loop.status));
         }
+        self.deliver_again(&human_loop, now).await?;
         // A loop in a final state changes no more, so its parts can go first: a crash leaves it deletable.
         self.records.remove_answers(&human_loop.id).await?;
         self.records.forget_remarks(&human_loop.id).await?;
@@ -236,7 +249,7 @@ impl Loops {
             return Ok(input);
         }
         let input = self.records.input(id).await?.ok_or(LoopError::NotFound)?;
-        self.shown.keep(id, &input);
+        self.shown.keep(id, input.clone());
         Ok(input)
     }
 
@@ -346,11 +359,23 @@ impl Loops {
         stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await
     }
 
+    /// Does what is left to do of a loop that has ended and is still in the queue.
+    async fn tidy_up(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<(), LoopError> {
+        match human_loop.completed_at {
+            // Somebody is about to, or the queue was listed before they did.
+            Some(at) if now - at < DELIVERY => Ok(()),
+            Some(_) if human_loop.status == Status::Completed => {
+                Box::pin(self.deliver(human_loop, &[], now)).await
+            }
+            _ => self.leave_queue(human_loop).await,
+        }
+    }
+
     async fn version_of(&self, mark: &Mark, now: DateTime<Utc>) -> Result<Option<Version>, LoopError> {
         match self.find_version(&mark.name, now).await {
             Ok((human_loop, etag)) if human_loop.id == mark.id => {
                 if mark.rank.is_some() && !human_loop.status.is_in_flight() {
-                    self.records.remove_from_queue(&human_loop).await?;
+                    self.tidy_up(&human_loop, now).await?;
                 }
                 Ok(Some((human_loop, etag)))
             }

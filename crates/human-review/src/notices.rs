@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use active_learning_aws::bucket::{BucketError, Replaced};
 use active_learning_aws::failure::{Refusal, chain};
 use active_learning_aws::metrics;
+use active_learning_aws::overview::Bounded;
 use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::tracing::{info, warn};
@@ -17,8 +18,8 @@ use sha2::{Digest, Sha256};
 
 use crate::HumanReview;
 use crate::flows::{Flow, Workteam};
-use crate::labelling_jobs::record::Job;
-use crate::loop_flow::job_of_flow;
+use crate::labelling_jobs::record::{Job, short_id_of};
+use crate::loop_flow::{flow_of_job, job_of_flow};
 use crate::loops::LoopError;
 
 /// Least time between two notices at a topic.
@@ -89,7 +90,7 @@ impl HumanReview {
     }
 
     /// Looks whether there is work again, and tells it. A failure is logged and counted; the next run tries again.
-    pub(crate) async fn tell_of_work(&self, tasks: usize, now: DateTime<Utc>) {
+    pub(crate) async fn tell_of_work(&self, tasks: Bounded, now: DateTime<Utc>) {
         let Some(sns) = &self.sns else { return };
         let waiting = match self.waiting_by_topic(tasks, now).await {
             Ok(waiting) => waiting,
@@ -105,9 +106,9 @@ impl HumanReview {
     /// Counts the tasks in flight by the topic at which their reviewers are told, those without tasks included.
     async fn waiting_by_topic(
         &self,
-        tasks: usize,
+        tasks: Bounded,
         now: DateTime<Utc>,
-    ) -> Result<BTreeMap<String, usize>, NoticeError> {
+    ) -> Result<BTreeMap<String, Bounded>, NoticeError> {
         let own = &self.config.review_topic_arn;
         let teams = self.flows.all::<Workteam>().await?;
         let topics: BTreeMap<String, String> = (teams.iter())
@@ -128,40 +129,53 @@ impl HumanReview {
             })
             .collect();
         let all = topics.values().chain([own]);
-        let mut waiting: BTreeMap<String, usize> = all.map(|topic| (topic.clone(), 0)).collect();
-        for (flow, count) in self.loops.in_flight_by_flow(now).await? {
+        let mut waiting: BTreeMap<String, Bounded> =
+            all.map(|topic| (topic.clone(), Bounded::default())).collect();
+        let jobs = self.open_jobs().await?;
+        let of_job = |name: &str| {
+            let id = short_id_of(name)?;
+            let job = jobs.get(id)?;
+            Some(flow_of_job(&job.name))
+        };
+        for (flow, count) in self.loops.in_flight_by_flow(of_job, now).await? {
             let team = match flow.as_deref().map(|flow| (flow, job_of_flow(flow))) {
-                Some((_, Some(job))) => self.team_of_job(job).await?,
+                Some((_, Some(name))) => {
+                    let known = jobs.values().find(|job| job.name == name);
+                    known.and_then(|job| job.workteam().map(str::to_owned))
+                }
                 Some((flow, None)) => team_of.get(flow).map(|team| (*team).to_owned()),
                 None => None,
             };
             let topic = team.and_then(|team| topics.get(&team)).unwrap_or(own);
-            *waiting.entry(topic.clone()).or_default() += count;
+            let at_topic = waiting.entry(topic.clone()).or_default();
+            *at_topic = at_topic.and(count);
         }
         Ok(waiting)
     }
 
-    /// Returns the ARN of the team that a labelling job was created with.
-    async fn team_of_job(&self, job: &str) -> Result<Option<String>, BucketError> {
-        let job: Option<Job> = self.flows.find(job).await?;
-        let team = job.and_then(|job| {
-            let team = job.request["HumanTaskConfig"]["WorkteamArn"].as_str();
-            team.map(str::to_owned)
-        });
-        Ok(team)
+    /// Returns the labelling jobs that are not final, by what their tasks are named by.
+    async fn open_jobs(&self) -> Result<BTreeMap<String, Job>, BucketError> {
+        let mut jobs = BTreeMap::new();
+        for name in self.jobs().open_names().await? {
+            // A mark may have outlived its job.
+            if let Some(job) = self.flows.find::<Job>(&name).await? {
+                jobs.insert(job.short_id(), job);
+            }
+        }
+        Ok(jobs)
     }
 
     async fn look_at(
         &self,
         sns: &aws_sdk_sns::Client,
         topic: &str,
-        tasks: usize,
+        tasks: Bounded,
         now: DateTime<Utc>,
     ) -> Result<(), NoticeError> {
         let key = key(topic);
         let (told, etag) = self.bucket.read_version::<Told>(&key).await?.unzip();
         let told = told.unwrap_or_default();
-        let Some((next, tells)) = told.next(tasks, now) else {
+        let Some((next, tells)) = told.next(tasks.count, now) else {
             return Ok(());
         };
         let replaced = self.bucket.replace_document(&key, etag.as_deref(), &next).await?;
@@ -174,15 +188,22 @@ impl HumanReview {
             self.bucket.put_document(&key, &told).await?;
             return Err(error);
         }
-        info!(topic, tasks, "reviewers are told that there is work");
+        info!(topic, %tasks, "reviewers are told that there is work");
         metrics::count("human-review", &[("Notices", 1)]);
         Ok(())
     }
 
-    async fn publish(&self, sns: &aws_sdk_sns::Client, topic: &str, tasks: usize) -> Result<(), NoticeError> {
-        let is_one = tasks == 1;
+    async fn publish(
+        &self,
+        sns: &aws_sdk_sns::Client,
+        topic: &str,
+        tasks: Bounded,
+    ) -> Result<(), NoticeError> {
+        let is_one = tasks.count == 1 && !tasks.has_more;
+        let at_least = if tasks.has_more { "At least " } else { "" };
+        let count = tasks.count;
         let message = format!(
-            "{tasks} {} for reviewers.\n\nThe portal: {}\n\nThis is told when there is work again, at most once an hour.\n",
+            "{at_least}{count} {} for reviewers.\n\nThe portal: {}\n\nThis is told when there is work again, at most once an hour.\n",
             if is_one { "task waits" } else { "tasks wait" },
             self.config.portal_url,
         );

@@ -4,7 +4,8 @@
 
 use active_learning_aws::failure::chain;
 use active_learning_aws::metrics;
-use active_learning_aws::overview::{Bounded, FAILED_EVENTS, Waiting};
+use active_learning_aws::overview::{Bounded, FAILED_EVENTS, UNDELIVERED, Waiting};
+use active_learning_core::keys;
 use chrono::{DateTime, SecondsFormat, Utc};
 use lambda_runtime::tracing::warn;
 use serde::{Deserialize, Serialize};
@@ -225,14 +226,18 @@ impl HumanReview {
 
         let waiting = Waiting::read(&self.bucket, now).await?;
         let failed = Bounded::count(&self.feedback, FAILED_EVENTS).await?;
+        let undelivered = Bounded::count(&self.feedback, UNDELIVERED).await?;
+        let disputes = Bounded::count(&self.training, keys::DISPUTED_FOLDER).await?;
         let age = waiting.oldest_age_seconds.unwrap_or(0);
         let counts = [
             ("Waiting", waiting.tasks.count as u64),
             ("OldestAgeSeconds", u64::try_from(age).unwrap_or(0)),
             ("FailedEvents", failed.count as u64),
+            ("UndeliveredObjects", undelivered.count as u64),
+            ("OpenDisputes", disputes.count as u64),
         ];
         metrics::count("human-review", &counts);
-        self.tell_of_work(waiting.tasks.count, now).await;
+        self.tell_of_work(waiting.tasks, now).await;
 
         if let Err(error) = Box::pin(self.jobs().have_all_driven(now)).await {
             warn!(error = chain(&error), "the labelling jobs could not be driven");

@@ -97,6 +97,8 @@ pub struct TaskPage {
     pub is_swapped: bool,
     /// Flow definition of the task, if it is not the stack's own.
     pub flow: Option<LoopFlow>,
+    /// Whether it is of a labelling job: then the answer is a label as soon as all are there.
+    pub is_of_job: bool,
     /// What stands beside the task.
     pub guideline: Option<Shown>,
     /// The rendered template.
@@ -136,6 +138,8 @@ pub struct OwnAnswer {
     pub name: String,
     /// When it was answered last.
     pub at: DateTime<Utc>,
+    /// Whether it can be answered again.
+    pub is_open: bool,
     /// Its texts, each with what was answered to it, in the order of the page. At least one.
     pub items: Vec<OwnItem>,
 }
@@ -150,6 +154,7 @@ impl OwnAnswer {
             "at": self.at,
             "text": self.items.first().map(|item| &item.text),
             "answer": answers.join(" · "),
+            "canBeCorrected": self.is_open,
             "items": items.collect::<Vec<_>>(),
         })
     }

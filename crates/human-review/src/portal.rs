@@ -24,7 +24,9 @@ use crate::blind::BlindShare;
 use crate::console;
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::Guidelines;
+use crate::history::Histories;
 use crate::human_loop::Worker;
+use crate::labelling_jobs::Jobs;
 use crate::loops::{LoopError, Loops};
 use crate::members::Members;
 use crate::oidc::{OidcError, Provider};
@@ -52,6 +54,8 @@ pub struct ShowRules {
 pub struct Portal<'a> {
     /// The loops.
     pub loops: &'a Loops,
+    /// The labelling jobs.
+    pub jobs: Jobs<'a>,
     /// The review bucket.
     pub bucket: &'a Bucket,
     /// Signs links and sessions.
@@ -74,6 +78,8 @@ pub struct Portal<'a> {
     pub rules: ShowRules,
     /// What is shown beside them.
     pub guidelines: &'a Guidelines,
+    /// What each reviewer answered lately.
+    pub histories: &'a Histories,
     /// Public URL of the portal; empty to take it from the request.
     pub portal_url: &'a str,
     /// Time of the request.
@@ -105,6 +111,8 @@ enum PortalError {
     NoPage,
     #[error("the page does not take this method")]
     Method(&'static str),
+    #[error("the answer names no label of the labelling job")]
+    NoLabelOfJob(String),
     #[error("a label of the answer is not in use any more")]
     LabelNotInUse(String),
     #[error(transparent)]
@@ -240,7 +248,7 @@ impl Portal<'_> {
             session: Some(self.view(session)),
             waiting: queue.waiting,
             tasks: tasks.collect(),
-            done_today: self.histories().of(worker).await?.done_on(self.now),
+            done_today: self.histories.of(worker).await?.done_on(self.now),
             first_model: self.first_model().await,
         };
         Ok(page(200, &view, None))

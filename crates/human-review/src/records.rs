@@ -20,7 +20,7 @@ use crate::output::Answer;
 use crate::remarks::Remarks;
 
 /// A part of the queue.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct QueueMarks {
     /// The marks, in review order.
     pub marks: Vec<Mark>,

@@ -134,8 +134,7 @@ impl TaskTemplate<'_> {
             (Err(_), _) => Some("the worker task template cannot be rendered with it"),
             _ if holds_nothing(input) => Some("it is empty"),
             (Ok(page), Ok(empty)) if page == empty => Some(
-                "the worker task template shows nothing of it (it has no member that the template refers to, \
-                 such as comprehendPredictions)",
+                "the worker task template shows nothing of it: it has no member that the template refers to",
             ),
             (Ok((html, _)), _) if try_page(&html, input).is_withheld => {
                 Some("the page that the worker task template makes of it has no field for an answer")

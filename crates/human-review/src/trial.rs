@@ -66,6 +66,33 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
     trial
 }
 
+/// Returns why an answer of a page about one text could name none of these labels, if none could; of no labels, whether
+/// there is anything to answer with.
+pub(crate) fn why_unreadable(html: &str, labels: &[String]) -> Option<String> {
+    let fields = read_form(html).fields;
+    if fields.is_empty() {
+        return Some("it has no field for an answer".to_owned());
+    }
+    if labels.is_empty() {
+        return None;
+    }
+    let input = json!({ "comprehendPredictions": [{}], "labels": labels });
+    if offers_other_words(&fields, &input) {
+        return Some("none of its choices is a label of the job".to_owned());
+    }
+    let at_odds = MadeUp::new(&labels_of(&input), Choose::AtOdds).fill(&fields);
+    let in_turn = made_up_answers(&fields, &labels_of(&input));
+    if missing_items(&in_turn, &input).is_none_or(|missing| !missing.is_empty()) {
+        return Some("what is chosen or entered in it cannot be read as a label".to_owned());
+    }
+    if missing_items(&[at_odds], &input).is_none_or(|missing| !missing.is_empty()) {
+        return Some(
+            "several of its fields choose a label, and it cannot be told which one counts".to_owned(),
+        );
+    }
+    None
+}
+
 /// Checks that the answer of a page says something about an item of the task; of an input that is not of our
 /// kind everything is taken.
 ///

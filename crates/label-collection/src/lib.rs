@@ -258,6 +258,6 @@ impl LabelCollection {
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let label_collection = &LabelCollection::new(Config::from_env(&env)?, &sdk);
+    let label_collection = &LabelCollection::new(lambda::configured(&env, Config::from_env(&env))?, &sdk);
     lambda::run_events(|event: LambdaEvent<Value>| label_collection.handle(event.payload)).await
 }

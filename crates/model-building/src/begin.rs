@@ -142,6 +142,7 @@ impl ModelBuilding {
             build.why = format!("the model {target} serves already");
             Status::NothingToDo
         } else {
+            self.check_not_deleted(&deployments, &serving, &target).await?;
             self.check_usable(&target).await?;
             check_served(&deployments, &target)?;
             Status::RollBack

@@ -40,6 +40,9 @@ pub struct BuildRecord {
     pub decision: Option<String>,
     /// Who approved the deployment, if a person had to.
     pub approved_by: Option<String>,
+    /// ARNs of the old model versions that it deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted_models: Vec<String>,
 }
 
 /// What an execution came to.

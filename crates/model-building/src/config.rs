@@ -32,6 +32,8 @@ pub struct Config {
     /// Whether a person must agree before a model is deployed.
     pub(crate) approve_deployments: bool,
     pub(crate) rollback: RollbackPolicy,
+    /// Model versions that stay beside the serving one; 0 keeps all.
+    pub(crate) keep_model_versions: usize,
     /// Accuracy that predictions must have to be accepted as labels.
     pub(crate) automated_labelling: AcceptedAccuracy,
     /// Whether a text may have several labels.
@@ -73,6 +75,7 @@ impl Config {
                 significance: share("ROLLBACK_SIGNIFICANCE")?,
                 min_audited: env.required("ROLLBACK_MIN_AUDITED")?,
             },
+            keep_model_versions: env.required("KEEP_MODEL_VERSIONS")?,
             automated_labelling: env.required("AUTOMATED_LABELLING_ACCURACY")?,
             several_labels: env.required("SEVERAL_LABELS")?,
         })

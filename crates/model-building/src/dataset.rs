@@ -1,6 +1,6 @@
 //! The steps before training: a dataset version, and the check of it before money is spent.
 
-use active_learning_aws::{bucket::BucketError, failure::chain};
+use active_learning_aws::{bucket::BucketError, failure::chain, metrics};
 use active_learning_core::dataset::{DatasetManifest, Problem, Rules, Severity};
 use chrono::Utc;
 
@@ -50,6 +50,15 @@ impl ModelBuilding {
     /// Checks the dataset against the rules of the service that trains on it.
     pub(crate) async fn check(&self, mut build: Build) -> Result<Build, StepError> {
         let manifest = self.manifest(build.dataset()?).await?;
+        let left_out = |reason: &str| manifest.left_out.get(reason).copied().unwrap_or_default();
+        metrics::count(
+            "model-building",
+            &[
+                ("RefusedTrainingFiles", left_out("refused-initial-file")),
+                ("UnreadableLabels", left_out("unreadable-line")),
+            ],
+        );
+
         let problems = self.problems(&manifest, &build);
         let errors = problems
             .iter()

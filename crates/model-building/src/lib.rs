@@ -25,6 +25,7 @@ mod hosted;
 mod label_set;
 mod labels;
 mod message;
+mod old_models;
 mod predictions;
 mod record;
 pub mod relabel;
@@ -175,7 +176,7 @@ impl ModelBuilding {
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let model_building = &ModelBuilding::new(Config::from_env(&env)?, &sdk);
+    let model_building = &ModelBuilding::new(lambda::configured(&env, Config::from_env(&env))?, &sdk);
     lambda::run_events(async |event: LambdaEvent<Value>| {
         let done = model_building.handle(event.payload).await;
         done.inspect_err(|failure| error!(error = chain(failure), "the step failed"))

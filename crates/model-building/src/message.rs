@@ -125,7 +125,16 @@ pub(crate) fn outcome(record: &BuildRecord, decision: Option<&DecisionRecord>) -
             ),
         ),
     };
-    notification(&subject, message)
+    notification(&subject, message + &deleted(record.deleted_models.len()))
+}
+
+/// Says that old model versions were deleted.
+fn deleted(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " One old model version was deleted.".to_owned(),
+        _ => format!(" {count} old model versions were deleted."),
+    }
 }
 
 fn compared(decision: &DecisionRecord) -> String {

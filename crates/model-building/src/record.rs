@@ -1,7 +1,10 @@
 //! The last step: one outcome with its reason, whatever happened before.
 
-use active_learning_aws::{approval::REJECTED, metrics};
+use std::collections::BTreeSet;
+
+use active_learning_aws::{approval::REJECTED, failure::chain, metrics};
 use chrono::Utc;
+use tracing::warn;
 
 use crate::{
     ModelBuilding,
@@ -18,7 +21,7 @@ impl ModelBuilding {
         let request = build.request().ok();
         let (outcome, why) = outcome(&build, request.as_ref().map(|request| request.action));
         let decision: Option<DecisionRecord> = self.bucket.read_document(&build.key(DECISION)).await?;
-        let record = BuildRecord {
+        let mut record = BuildRecord {
             id: build.id.clone(),
             execution_arn: build.execution_arn.clone(),
             action: request.as_ref().map(|request| request.action),
@@ -37,8 +40,14 @@ impl ModelBuilding {
                 .approval
                 .as_ref()
                 .map(|approval| approval.approved_by.clone()),
+            deleted_models: Vec::new(),
         };
+        if record.action == Some(Action::Build) && matches!(outcome, Outcome::Deployed | Outcome::Refused) {
+            record.deleted_models = self.models_to_delete(&build).await;
+        }
         self.bucket.put_document(&build.key(RECORD), &record).await?;
+        self.delete_recorded(&build, &mut record).await?;
+
         if matches!(
             outcome,
             Outcome::Deployed | Outcome::Refused | Outcome::DatasetReady
@@ -47,21 +56,61 @@ impl ModelBuilding {
         }
         self.unlock(&build).await?;
         metrics::count("model-building", &[(metric(outcome), 1)]);
-        build.status = match outcome {
-            Outcome::Deployed => Status::Deployed,
-            Outcome::Refused => Status::Refused,
-            Outcome::NothingNew => Status::NothingNew,
-            Outcome::DatasetReady => Status::DatasetReady,
-            Outcome::RolledBack => Status::RolledBack,
-            Outcome::NothingToDo => Status::NothingToDo,
-            Outcome::Failed => Status::Failed,
-        };
+        build.status = status(outcome);
         build.notification = Some(message::outcome(&record, decision.as_ref()));
         build.why = record.why;
         if record.action == Some(Action::Build) {
             self.note_first_model(&build).await?;
         }
         Ok(build)
+    }
+}
+
+impl ModelBuilding {
+    /// Returns the old model versions, with those that an attempt before this one wrote down and may have deleted. Not worth a
+    /// failure: they stay, and the next build tries again.
+    async fn models_to_delete(&self, build: &Build) -> Vec<String> {
+        if self.config.keep_model_versions == 0 {
+            return Vec::new();
+        }
+        let old = match self.old_models().await {
+            Ok(old) => old,
+            Err(error) => {
+                warn!(error = chain(&error), "old model versions stay");
+                return Vec::new();
+            }
+        };
+        let before: Option<BuildRecord> = self.bucket.read_document(&build.key(RECORD)).await.ok().flatten();
+        let before = before.map(|record| record.deleted_models).unwrap_or_default();
+        before
+            .into_iter()
+            .chain(old)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// Deletes the model versions that the record names, and corrects it where one stays.
+    async fn delete_recorded(&self, build: &Build, record: &mut BuildRecord) -> Result<(), StepError> {
+        if record.deleted_models.is_empty() {
+            return Ok(());
+        }
+        let all = record.deleted_models.len();
+        record.deleted_models = self
+            .delete_models(std::mem::take(&mut record.deleted_models))
+            .await;
+        let deleted = record.deleted_models.len();
+        metrics::count(
+            "model-building",
+            &[
+                ("ModelsDeleted", deleted as u64),
+                ("ModelsNotDeleted", (all - deleted) as u64),
+            ],
+        );
+        if deleted < all {
+            self.bucket.put_document(&build.key(RECORD), record).await?;
+        }
+        Ok(())
     }
 }
 
@@ -98,6 +147,18 @@ fn outcome(build: &Build, action: Option<Action>) -> (Outcome, String) {
         }
     };
     (outcome, build.why.clone())
+}
+
+fn status(outcome: Outcome) -> Status {
+    match outcome {
+        Outcome::Deployed => Status::Deployed,
+        Outcome::Refused => Status::Refused,
+        Outcome::NothingNew => Status::NothingNew,
+        Outcome::DatasetReady => Status::DatasetReady,
+        Outcome::RolledBack => Status::RolledBack,
+        Outcome::NothingToDo => Status::NothingToDo,
+        Outcome::Failed => Status::Failed,
+    }
 }
 
 fn metric(outcome: Outcome) -> &'static str {

@@ -63,6 +63,9 @@ pub struct VersionSummary {
     pub deployed_at: Option<DateTime<Utc>>,
     /// Whether it was taken out of service again by a roll-back.
     pub rolled_back: bool,
+    /// When it was deleted as old; it cannot be brought back.
+    #[serde(default)]
+    pub deleted_at: Option<DateTime<Utc>>,
     /// Whether it serves.
     pub serving: bool,
     /// What audits say of it in service.
@@ -119,6 +122,7 @@ impl VersionSummary {
             champion: None,
             deployed_at: None,
             rolled_back: false,
+            deleted_at: None,
             serving: false,
             audited: None,
             confidence: None,
@@ -132,6 +136,7 @@ impl VersionSummary {
         self.build_id = Some(record.id.clone());
         self.built_at = Some(record.ended_at);
         self.outcome = Some(record.outcome);
+        self.deleted_at = None;
         self.why = Some(record.why.clone());
         self.champion.clone_from(&record.champion);
         self.compared(decision);
@@ -254,6 +259,9 @@ impl Versions {
         let new = record.outcome != Outcome::NothingNew;
         if let Some(challenger) = record.challenger.as_deref().filter(|_| new) {
             self.of(challenger).built(record, decision);
+        }
+        for model in &record.deleted_models {
+            self.of(model).deleted_at = Some(record.ended_at);
         }
     }
 

@@ -296,6 +296,6 @@ impl ReviewEvents {
 /// A wrong configuration, or the Lambda runtime's own failure.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
-    let review_events = &ReviewEvents::new(Config::from_env(&env)?, &sdk);
+    let review_events = &ReviewEvents::new(lambda::configured(&env, Config::from_env(&env))?, &sdk);
     lambda::run_events(|event: LambdaEvent<Value>| review_events.handle(event.payload)).await
 }

@@ -183,6 +183,7 @@ fn invocation(context: &Context) -> work::Invocation {
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let (env, sdk) = lambda::start().await;
     let s3 = aws_sdk_s3::Client::new(&sdk);
-    let classifier = &TextClassifier::new(Config::from_env(&env)?, s3).assuming_roles(sdk);
+    let classifier =
+        &TextClassifier::new(lambda::configured(&env, Config::from_env(&env))?, s3).assuming_roles(sdk);
     lambda::run_events(|event| classifier.handle(event)).await
 }

@@ -105,21 +105,36 @@ impl Known {
         let within = if is_named { None } else { by_word() };
         let texts = within.or(text);
         let by_name = surest(names, label_place, texts).or_else(|| names_within(names, contents, texts));
-        let are_texts = |column: &usize| contents[*column].are_texts();
-        if let Some(column) = by_name.filter(|column| label.is_none() && are_texts(column)) {
-            let name = names[column].trim();
-            notes.push(format!(
-                "column `{name}` holds long texts, which are no labels; --label-column {name} takes them"
-            ));
+        let are_none = |column: &usize| not_labels(&contents[*column]);
+        if let (None, Some(column)) = (label, by_name) {
+            let (name, content) = (names[column].trim(), &contents[column]);
+            match are_none(&column) {
+                Some(what) => notes.push(format!(
+                    "column `{name}` holds {what}, which are no labels; --label-column {name} takes them"
+                )),
+                None if content.filled >= FEW_ROWS && content.distinct == content.filled => notes.push(format!(
+                    "column `{name}` holds another label in each row; --label-column names the one that is meant"
+                )),
+                None => {}
+            }
         }
         let annotator = names.iter().position(|name| is_annotator_name(name));
         Ok(Self {
             text: text.filter(|_| within.is_none()),
             within,
             has_text_name: text.is_some(),
-            label: label.or_else(|| by_name.filter(|column| !are_texts(column))),
+            label: label.or_else(|| by_name.filter(|column| are_none(column).is_none())),
             annotator: annotator.filter(|column| texts != Some(*column)),
         })
+    }
+}
+
+/// Says what a column holds that is called like labels, where it is something else.
+fn not_labels(content: &Content) -> Option<&'static str> {
+    match content {
+        _ if content.are_texts() => Some("long texts"),
+        _ if content.are_codes => Some("another number in each row"),
+        _ => None,
     }
 }
 
@@ -327,6 +342,43 @@ mod tests {
             );
             assert_eq!(told(&format!("{decomposed}\na;b")), (true, 0, Some(1)), "{label}");
         }
+    }
+
+    #[test]
+    fn labels_are_told_by_what_departments_and_kinds_are_called() {
+        for label in [
+            "Témakör",
+            "Druh požadavku",
+            "Oddělení",
+            "Tip",
+            "Nhan",
+            "Abteilung",
+            "Department",
+        ] {
+            assert_eq!(told(&format!("{label};Text\na;b")), (true, 1, Some(0)), "{label}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_rows_are_no_labels_whatever_their_column_is_called() {
+        for (header, expected) in [
+            ("Tunniste;Viesti;Tila", None),
+            ("Asiakastunniste;Viesti;Tila", None),
+            ("Tag;Text;Status", None),
+            ("Tunniste;Viesti;Luokka", Some(2)),
+        ] {
+            let rows = "A-1001;Pakettini ei ole tullut perille;a\nA-1002;En pääse kirjautumaan;b\n\
+                 A-1003;Lasku on väärä;a";
+            assert_eq!(
+                told(&format!("{header}\n{rows}")),
+                (true, 1, expected),
+                "{header}"
+            );
+        }
+        assert_eq!(
+            told("Tunniste;Viesti\nlasku;a b c\nlasku;d e f"),
+            (true, 1, Some(0))
+        );
     }
 
     #[test]

@@ -17,7 +17,12 @@ pub(crate) struct Content {
     pub words: usize,
     pub are_numbers: bool,
     pub are_dates: bool,
+    /// Whether each cell is another number, with the same letters and signs around it: `A-1001`.
+    pub are_codes: bool,
 }
+
+/// Cells from which different numbers are those of the rows.
+const MIN_CODES: usize = 3;
 
 impl Content {
     pub(crate) fn of(rows: &[Vec<String>], column: usize) -> Self {
@@ -28,9 +33,15 @@ impl Content {
                 .filter(|cell| !cell.is_empty() && !is_error(cell))
         };
         let filled = cells().count();
+        let distinct = cells().collect::<HashSet<_>>().len();
+        let around = |cell: &str| cell.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
         Self {
             filled,
-            distinct: cells().collect::<HashSet<_>>().len(),
+            distinct,
+            are_codes: filled >= MIN_CODES
+                && distinct == filled
+                && cells().all(|cell| cell.bytes().any(|byte| byte.is_ascii_digit()))
+                && cells().map(around).collect::<HashSet<_>>().len() == 1,
             length: cells().map(|cell| cell.chars().count()).sum::<usize>() / filled.max(1),
             words: cells().map(|cell| cell.split_whitespace().count()).sum(),
             are_numbers: filled > 0 && cells().all(is_number),

@@ -161,10 +161,35 @@ impl<'a> Rows<'a> {
     }
 
     /// Returns whether one cell asks for a text and another one for a label: `What is the message?`, `Which category?`.
+    /// Of few rows one must be a name that is known, or both be questions, of which none is below.
     fn are_questions(&self) -> bool {
-        let has_both = has_both(self.first, holds_text_name, holds_label_name);
+        let has_both = has_both(
+            self.first,
+            |cell| is_text_name(cell) || holds_text_name(cell),
+            holds_label_name,
+        );
         let has_other = || self.filled().any(|column| self.is_unlike_what_is_below(column));
-        has_both && self.are_different() && self.may_be_questions() && (self.are_names() || has_other())
+        let is_sure = || {
+            let mut cells = self.filled().map(|column| self.first[column].trim());
+            let is_known = |cell: &str| is_text_name(cell) || is_label_name(cell) || is_question(cell);
+            cells.all(is_known) && self.asks_for_labels()
+        };
+        has_both
+            && self.are_different()
+            && self.may_be_questions()
+            && (self.are_names() || has_other() || is_sure())
+    }
+
+    /// Returns whether a cell asks for labels, or names them, and none below it is a question.
+    fn asks_for_labels(&self) -> bool {
+        let mut columns = self.filled().filter(|column| {
+            let cell = &self.first[*column];
+            is_label_name(cell) || is_question(cell) && holds_label_name(cell)
+        });
+        columns.any(|column| {
+            let below = self.rest.iter().filter_map(|row| row.get(column));
+            !self.rest.is_empty() && below.clone().all(|cell| !is_question(cell))
+        })
     }
 
     /// Returns whether the first row is much shorter than the texts below it.
@@ -206,6 +231,10 @@ pub(crate) fn can_be_name(cell: &str) -> bool {
         && cell.split_whitespace().count() <= 5
         && cell.chars().any(char::is_alphabetic)
         && !cell.ends_with(['.', '!', '?'])
+}
+
+fn is_question(cell: &str) -> bool {
+    cell.trim_end().ends_with(['?', '？', '؟'])
 }
 
 /// Returns whether a cell is short for a name: `Nr.`, `Lfd. Nr.`, `#`.
@@ -276,6 +305,39 @@ mod tests {
             "28.11.2026 10:00;The parcel is late;delivery\n2026/11/28 10:00:00 AM MEZ;I cannot log in;login";
         let form = format!("Zeitstempel;Was ist Ihr Anliegen?;Welche Kategorie passt?\n{dates}");
         assert_eq!(told(&form), FirstRow::LikeNames);
+    }
+
+    #[test]
+    fn a_header_that_asks_is_told_above_few_rows() {
+        let rows = "Meine Lieferung ist nicht da;delivery\nIch kann mich nicht anmelden;login\nZu viel abgebucht;billing";
+        for header in [
+            "Text;Welche Kategorie passt?",
+            "Nachricht;Welche Kategorie passt?",
+            "Was ist Ihr Anliegen?;Welche Kategorie passt?",
+            "Was ist Ihr Anliegen?;Kategorie",
+            "Text;Which category fits best?",
+            "What is the message?;Which label?",
+            "Texte;Quelle catégorie convient ?",
+            "Viesti;Mikä luokka sopii?",
+            "Zpráva;Jaká kategorie to je?",
+            "Mesaj;Ce categorie se potrivește?",
+            "Szöveg;Melyik kategória illik rá?",
+            "Nội dung;Nhãn nào phù hợp?",
+        ] {
+            for rows in [rows, rows.lines().next().unwrap_or_default()] {
+                assert_ne!(told(&format!("{header}\n{rows}")), FirstRow::Row, "{header}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_question_above_questions_is_a_row() {
+        for content in [
+            "question;Which category of insurance is that?\nquestion;Which one fits?\npraise;Thank you",
+            "What is a text?;Which category is it?\nHow do I log in?;Where is it?",
+        ] {
+            assert_eq!(told(content), FirstRow::Row, "{content}");
+        }
     }
 
     #[test]

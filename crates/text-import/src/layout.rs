@@ -2,6 +2,7 @@
 
 use crate::{
     encoding::decode_line,
+    header::{can_be_name, has_both},
     lines::Lines,
     names::{is_label_name, is_text_name},
     records::{Dialect, Records},
@@ -70,6 +71,8 @@ pub(crate) fn layout(sample: &[u8], is_whole: bool, wanted: Option<u8>) -> Layou
             fits.into_iter().max_by(Fit::compare)
         }
     };
+    // A header of known names tells it, however few of the rows can be read.
+    let best = best.or_else(|| DELIMITERS.into_iter().map(fit).find(Fit::has_header));
     let best = best.or_else(|| Some(fit(b',')).filter(Fit::is_one_quoted_column));
     let best = best.unwrap_or_else(|| {
         self::fit(
@@ -197,6 +200,13 @@ impl Fit {
         key(self).cmp(&key(other))
     }
 
+    /// Returns whether the first record has a name of texts and one of labels, and nothing else but names.
+    fn has_header(&self) -> bool {
+        self.records.first().is_some_and(|cells| {
+            has_both(cells, is_text_name, is_label_name) && cells.iter().all(|cell| can_be_name(cell))
+        })
+    }
+
     fn is_one_quoted_column(&self) -> bool {
         self.columns == 1 && self.share >= 90 && self.is_quoted
     }
@@ -262,6 +272,17 @@ mod tests {
             ("\"sep=;\"\na;b\n", (Some(';'), 2)),
         ] {
             assert_eq!(told(content), expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn a_header_tells_the_delimiter_where_no_row_can_be_read() {
+        for content in [
+            "text,label\nHallo du,Billing,zuviel\n\"offen ",
+            "text,label\n\"offen\n",
+            "text,label\n",
+        ] {
+            assert_eq!(told(content).0, Some(','), "{content}");
         }
     }
 

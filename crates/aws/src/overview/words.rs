@@ -79,8 +79,8 @@ fn waiting(waiting: Option<&Waiting>) -> String {
 
 fn started(waiting: Option<&Waiting>) -> String {
     match waiting.map(|waiting| waiting.started_last_day) {
-        Some(Bounded { count: 1, .. }) => "1 task".to_owned(),
-        Some(tasks) => format!("{tasks} tasks"),
+        Some(Bounded { count: 1, .. }) => "1 task; those of labelling jobs do not count".to_owned(),
+        Some(tasks) => format!("{tasks} tasks; those of labelling jobs do not count"),
         None => "not known".to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_aws::bucket::MAX_DOCUMENT_BYTES;
-use active_learning_core::labels::label_audit::{CONFIDENCE, ErrorRate, LabelAudit};
+use active_learning_core::labels::label_audit::{ErrorRate, LabelAudit};
 use human_review::members::MemberPage;
 use human_review::operations::Operation;
 use serde_json::{Value, json};
@@ -68,48 +68,17 @@ async fn names(portal: &PortalFunction) -> Result<BTreeMap<String, String>, Fail
 
 fn audit_of(lines: &[Value], names: &BTreeMap<String, String>) -> LabelAudit {
     let mut audit = LabelAudit::default();
+    let name = |worker: &str| names.get(worker).map_or_else(|| worker.to_owned(), String::clone);
     for line in lines {
-        let class = |attribute: &str| line[format!("{attribute}-metadata")]["class-name"].as_str();
-        let (Some(before), Some(after)) = (class(BEFORE), class(AFTER)) else {
-            continue;
-        };
-        let reviewers = line["reviewers"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str);
-        let named = reviewers.map(|worker| names.get(worker).map_or(worker, String::as_str));
-        audit.add(before, after, named);
+        audit.add_line(line, BEFORE, AFTER, name);
     }
     audit
 }
 
 fn document(name: &str, audit: &LabelAudit) -> Value {
-    let of = |rate: &ErrorRate| {
-        let interval = rate.interval();
-        json!({
-            "audited": rate.audited, "wrong": rate.wrong, "errorRate": rate.rate(),
-            "low": interval.low, "high": interval.high,
-        })
-    };
-    let all = |rates: &BTreeMap<String, ErrorRate>| -> BTreeMap<String, Value> {
-        rates
-            .iter()
-            .map(|(name, rate)| (name.clone(), of(rate)))
-            .collect()
-    };
-    let mut changes = Vec::new();
-    for ((before, after), count) in &audit.changes {
-        changes.push(json!({ "before": before, "after": after, "count": count }));
-    }
-    json!({
-        "name": name,
-        "confidence": CONFIDENCE,
-        "all": of(&audit.all),
-        "byLabel": all(&audit.by_label),
-        "byReviewer": all(&audit.by_reviewer),
-        "changes": changes,
-    })
+    let mut document = audit.to_json();
+    document["name"] = json!(name);
+    document
 }
 
 fn text(name: &str, lines: usize, audit: &LabelAudit) -> String {

@@ -10,7 +10,7 @@ use active_learning_core::{
         consolidation::Consensus,
         human_loop::Answer,
         label_key::label_key,
-        label_set::{LabelSet, Resolution, can_be_label},
+        label_set::{LabelSet, LabelSetError, Resolution, can_be_label},
         vote::{Vote, VoteSource},
     },
 };
@@ -80,8 +80,12 @@ pub(super) struct Plan {
     /// Texts whose only label can be none.
     pub unusable: usize,
     pub new_labels: Vec<Counted>,
+    /// Whether the new labels become labels: the fates are those of then.
+    pub adds_labels: bool,
     /// In how many texts personal data was replaced, by its kind.
     pub masked: Counts,
+    /// Whether texts are stored as they are though the stack masks them.
+    pub keeps_what_the_stack_masks: bool,
     /// Whether nearly every text has a label of its own.
     pub looks_swapped: bool,
 }
@@ -156,9 +160,33 @@ impl Plan {
         plan
     }
 
-    /// Adds in how many texts personal data was replaced.
-    pub(super) fn with_masked(self, masked: Counts) -> Self {
-        Self { masked, ..self }
+    /// Plans an import by which the new labels become labels of the set.
+    ///
+    /// # Errors
+    ///
+    /// In words, where a new label can be none.
+    pub(super) fn adding_labels(
+        self,
+        files: &[File],
+        set: &LabelSet,
+        options: &Options,
+    ) -> Result<(Self, LabelSet), LabelSetError> {
+        let mut set = set.clone();
+        self.add_labels_to(&mut set)?;
+        let plan = Self {
+            new_labels: self.new_labels,
+            adds_labels: true,
+            masked: self.masked,
+            keeps_what_the_stack_masks: self.keeps_what_the_stack_masks,
+            ..Self::of(files, &set, options)
+        };
+        Ok((plan, set))
+    }
+
+    /// Adds the new labels to a set.
+    pub(super) fn add_labels_to(&self, set: &mut LabelSet) -> Result<(), LabelSetError> {
+        let mut names = self.new_labels.iter().map(|label| &label.name);
+        names.try_for_each(|name| set.add(name, ""))
     }
 
     /// Counts the texts of a fate by the name that it carries.

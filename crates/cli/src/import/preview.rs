@@ -50,10 +50,20 @@ pub(super) fn in_words(files: &[File], plan: &Plan, known: Option<&Known>) -> St
                 format!("{} {}", label.name, label.votes)
             }),
         );
+        let what = match plan.adds_labels {
+            true => "they become labels",
+            false => {
+                "they are proposed: --add-labels, or `active-learning labels accept NAME`, makes them labels"
+            }
+        };
+        line(&mut text, "", what);
+    }
+    if plan.keeps_what_the_stack_masks {
         line(
             &mut text,
-            "",
-            "they are proposed: --add-labels, or `active-learning labels accept NAME`, makes them labels",
+            "warning",
+            "the stack masks personal data, and these texts are stored as they are: imported without \
+             --personal-data keep they are other texts",
         );
     }
     if !plan.masked.is_empty() {
@@ -240,7 +250,9 @@ pub(super) fn as_json(files: &[File], plan: &Plan, known: Option<&Known>) -> Val
         "retired": by_name(plan, |fate| match fate { Fate::Retired(name) => Some(name), _ => None }),
         "known": known.map(|known| json!({"labels": known.labelled(), "questions": known.asked()})),
         "changed": known.map(Known::changed),
+        "addsLabels": plan.adds_labels,
         "masked": plan.masked,
+        "keepsWhatTheStackMasks": plan.keeps_what_the_stack_masks,
         "looksSwapped": plan.looks_swapped,
     })
 }

@@ -149,6 +149,39 @@ fn without_their_labels_all_texts_are_asked_each_once() {
 }
 
 #[test]
+fn the_preview_of_labels_that_are_to_be_added_says_what_comes_of_that_and_nothing_of_acceptance() {
+    let files = files(&["text,label\none,Refund\ntwo,Refund\nthree,Billing\n"]);
+    let set = set(&["Billing"]);
+    let options = options(&["--add-labels"]);
+
+    let plan = Plan::of(&files, &set, &options);
+    let (plan, planned_set) = plan.adding_labels(&files, &set, &options).expect("a label");
+    let text = preview::in_words(&files, &plan, Some(&Known::default()));
+
+    assert!(text.contains("they become labels"), "{text}");
+    assert!(
+        !text.contains("proposed") && !text.contains("acceptance"),
+        "{text}"
+    );
+    assert!(text.contains("3 train the next model"), "{text}");
+    assert_eq!((plan.pool.len(), planned_set.active().count()), (0, 2));
+    assert_eq!(set.active().count(), 1, "nothing is changed by a preview");
+}
+
+#[test]
+fn a_preview_warns_where_texts_are_kept_that_the_stack_masks() {
+    let files = files(&["text\nwrite to a@b.de\n"]);
+    let plan = Plan {
+        keeps_what_the_stack_masks: true,
+        ..Plan::of(&files, &set(&[]), &options(&["--personal-data", "keep"]))
+    };
+
+    let text = preview::in_words(&files, &plan, Some(&Known::default()));
+
+    assert!(text.contains("the stack masks personal data"), "{text}");
+}
+
+#[test]
 fn the_preview_says_everything_that_was_understood() {
     let files = files(&[
         "Texto;Etiqueta;id\nuno;A;1\nuno;B;2\ndos;a ;3\ntres;;4\n\"cuatro;A;5\ncinco;A;6\nseis;A;7;8;9\n",

@@ -125,7 +125,8 @@ fn names(alarms: &[&str]) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn alarms_are_raised_by_a_task_that_waits_a_failed_event_lost_feedback_and_a_failed_build() {
+async fn alarms_are_raised_by_a_task_that_waits_a_failed_event_undelivered_or_lost_feedback_and_a_failed_build()
+ {
     let folder = tempfile::tempdir().expect("temporary folder");
     let rows = news();
     // Classify can store nothing: stream and bucket are not there.
@@ -163,6 +164,7 @@ async fn alarms_are_raised_by_a_task_that_waits_a_failed_event_lost_feedback_and
     let mark = format!("human-review/queue/04000-{started}-{}-old", "0".repeat(32));
     put("ReviewS3Bucket", &mark, "").await;
     put("FeedbackS3Bucket", "aws/lambda/async/f/one", "{}").await;
+    put("FeedbackS3Bucket", "firehose-errors/one", "{}").await;
     stack
         .invoke("HumanReview", &json!({"operation": "measure"}))
         .await;
@@ -176,6 +178,7 @@ async fn alarms_are_raised_by_a_task_that_waits_a_failed_event_lost_feedback_and
         "FailedEventsAlarm",
         "FeedbackLostAlarm",
         "OldestTaskAlarm",
+        "UndeliveredFeedbackAlarm",
     ]);
     until(async || raised(folder.path()) == expected).await;
     stack.stop().await;

@@ -47,6 +47,7 @@ pub async fn boot(state_dir: &Path, template: &str, parameters: &[(&str, &str)])
         programs: Programs {
             executable: PROGRAM.into(),
             names: functions::NAMES,
+            check: functions::check,
         },
         model_endpoints: BTreeMap::new(),
     };

@@ -338,6 +338,27 @@ async fn an_audit_of_a_random_share_finds_one_wrong_label_in_ten_within_its_inte
     let start = ["audit", "start", "spring", "--output", &output, "--share", "0.2"];
     let (is_begun, begun) = command(folder.path(), &start).await;
     assert!(is_begun, "{begun}");
+    let first = read(&s3, &format!("{output}/spring/audit/in.manifest")).await;
+    let more = ["audit", "start", "spring", "--output", &output, "--share", "1"];
+    let (is_again, again) = command(folder.path(), &more).await;
+    let (is_misnamed, misnamed) = command(
+        folder.path(),
+        &["audit", "start", "bad name", "--output", &output],
+    )
+    .await;
+    let no_role = [
+        "audit",
+        "start",
+        "third",
+        "--output",
+        &output,
+        "--role-arn",
+        "nobody",
+    ];
+    let (has_role, role) = command(folder.path(), &no_role).await;
+    let same = read(&s3, &format!("{output}/spring/audit/in.manifest")).await;
+    let left = s3.list_objects_v2().bucket(BUCKET).prefix("audits/").send().await;
+    let left = left.expect("a list");
     let report = ["audit", "report", "spring", "--output", &output, "--json"];
     let (is_early, early) = command(folder.path(), &report).await;
     let right = |page: &str| {
@@ -357,6 +378,16 @@ async fn an_audit_of_a_random_share_finds_one_wrong_label_in_ten_within_its_inte
     drop(s3);
     stack.stop().await;
     assert!(begun.contains("60 of 300 labelled texts wait"), "{begun}");
+    assert!(!is_again && again.contains("take another name"), "{again}");
+    assert!(!is_misnamed && misnamed.contains("labelingJobName"), "{misnamed}");
+    assert!(!has_role && role.contains("roleArn"), "{role}");
+    assert!(
+        first == same,
+        "a refused start leaves the running one's input as it is"
+    );
+    let left = left.contents().iter().filter_map(|object| object.key());
+    let others: Vec<&str> = left.filter(|key| !key.starts_with("audits/spring/")).collect();
+    assert!(others.is_empty(), "{others:?}");
     assert!(
         !is_early && early.contains("texts have been looked at"),
         "{early}"

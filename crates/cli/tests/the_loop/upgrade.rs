@@ -9,18 +9,29 @@ use crate::harness::{boot, json_objects, template, until};
 
 /// Written at commit 48a61f9: twelve texts of three classes trained on, and a dislike with a label and one without, which
 /// nobody has answered.
-const STATE: &[u8] = include_bytes!("../data/state-folder-of-48a61f9.tar.gz");
+const OF_EARLIER: &[u8] = include_bytes!("../data/state-folder-of-48a61f9.tar.gz");
+/// The same, written by the version before this one, at commit 2b397b8.
+const OF_VERSION_BEFORE: &[u8] = include_bytes!("../data/state-folder-of-2b397b8.tar.gz");
 
-fn unpack(folder: &Path) {
-    tar::Archive::new(GzDecoder::new(STATE))
+fn unpack(state: &[u8], folder: &Path) {
+    tar::Archive::new(GzDecoder::new(state))
         .unpack(folder)
         .expect("a good archive");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_folder_of_the_version_before_serves_and_its_open_questions_become_labels() {
+    goes_on(OF_VERSION_BEFORE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_does_one_of_an_earlier_version() {
+    goes_on(OF_EARLIER).await;
+}
+
+async fn goes_on(state: &[u8]) {
     let folder = tempfile::tempdir().expect("temporary folder");
-    unpack(folder.path());
+    unpack(state, folder.path());
     let parameters = [
         ("FeedbackBufferSeconds", "1"),
         ("ComprehendClassificationCategories", "billing,delivery,login"),

@@ -13,6 +13,7 @@ pub use fields::is_comment_name;
 pub use input::{
     Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops, reopening_loop,
 };
+pub use matching::answer_of_one;
 pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS, loop_of_output};
 pub use offered::OfferedLabels;
 pub use output::{HumanLoopOutput, InvalidOutput, ReviewedItem, WorkerAnswer, loop_of_correction};

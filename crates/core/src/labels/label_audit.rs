@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::statistics::{Interval, clopper_pearson};
 
@@ -66,11 +67,74 @@ impl LabelAudit {
             *self.changes.entry(change).or_default() += 1;
         }
     }
+
+    /// Adds a line of the output of a labelling job that adjusted the label of one attribute into that of another. Who gave
+    /// it is in its `reviewers`, and is called as `name` says. A line that has not both labels was not looked at.
+    pub fn add_line(&mut self, line: &Value, before: &str, after: &str, name: impl Fn(&str) -> String) {
+        let class = |attribute: &str| line[format!("{attribute}-metadata")]["class-name"].as_str();
+        let (Some(before), Some(after)) = (class(before), class(after)) else {
+            return;
+        };
+        let reviewers = line["reviewers"].as_array().into_iter().flatten();
+        let named: Vec<String> = reviewers.filter_map(Value::as_str).map(name).collect();
+        self.add(before, after, named.iter().map(String::as_str));
+    }
+
+    /// Returns it as JSON: `all`, `byLabel` and `byReviewer` with rates and intervals, and `changes`.
+    pub fn to_json(&self) -> Value {
+        let of = |rate: &ErrorRate| {
+            let interval = rate.interval();
+            json!({
+                "audited": rate.audited, "wrong": rate.wrong, "errorRate": rate.rate(),
+                "low": interval.low, "high": interval.high,
+            })
+        };
+        let all = |rates: &BTreeMap<String, ErrorRate>| -> BTreeMap<String, Value> {
+            let rates = rates.iter();
+            rates.map(|(name, rate)| (name.clone(), of(rate))).collect()
+        };
+        let changes = self.changes.iter();
+        let changes = changes
+            .map(|((before, after), count)| json!({ "before": before, "after": after, "count": count }));
+        json!({
+            "confidence": CONFIDENCE,
+            "all": of(&self.all),
+            "byLabel": all(&self.by_label),
+            "byReviewer": all(&self.by_reviewer),
+            "changes": changes.collect::<Vec<Value>>(),
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_a_manifest_count_where_they_have_both_labels() {
+        let line = |after: Option<&str>| {
+            json!({
+                "label-metadata": { "class-name": "World" }, "again-metadata": { "class-name": after },
+                "reviewers": ["w-1"],
+            })
+        };
+        let mut audit = LabelAudit::default();
+
+        for after in [Some("World"), Some("Sports"), None] {
+            audit.add_line(&line(after), "label", "again", |worker| format!("<{worker}>"));
+        }
+
+        let report = audit.to_json();
+        assert_eq!(
+            (&report["all"]["audited"], &report["all"]["wrong"]),
+            (&json!(2), &json!(1))
+        );
+        assert_eq!(report["byReviewer"]["<w-1>"]["errorRate"], 0.5);
+        assert_eq!(
+            report["changes"],
+            json!([{ "before": "World", "after": "Sports", "count": 1 }])
+        );
+    }
 
     #[test]
     fn errors_are_counted_in_all_by_label_and_by_reviewer() {

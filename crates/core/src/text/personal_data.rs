@@ -3,6 +3,13 @@
 //! Found are e-mail addresses, numbers of phones, of payment cards (with Luhn's checksum, ISO/IEC 7812-1) and of
 //! bank accounts (IBAN, with its length by country and the checksum of ISO 7064 MOD 97-10), and IP addresses. Names,
 //! places and dates have no form of their own and are not found.
+//!
+//! Full-width forms, digits of other scripts, invisible characters and the several kinds of spaces and dashes make no
+//! difference. A number that a word before it calls another thing, such as an order or a version, is not taken for a
+//! phone or an address.
+
+mod context;
+mod searched;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,6 +19,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::Serialize;
+
+use self::{
+    context::{is_number_of_a_thing, is_version},
+    searched::Searched,
+};
 
 /// A kind of personal data, by the names of Amazon Comprehend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -60,15 +72,28 @@ impl PersonalData {
         }
     }
 
-    /// Returns how much of what has the form is the thing, in bytes; `None` where a checksum or a length says that
-    /// it is not.
-    fn length_of(self, form: &str) -> Option<usize> {
+    /// Returns how much of what has the form is the thing, in bytes; `None` where a checksum, a length or what stands
+    /// around it says that it is not.
+    fn length_of(self, text: &str, form: &Range<usize>) -> Option<usize> {
+        let (before, after) = (&text[..form.start], &text[form.end..]);
+        let form = &text[form.clone()];
         match self {
-            Self::Email => Some(form.len()),
+            // `git@github.com:name/project` is the address of a repository.
+            Self::Email => {
+                let is_rest = before.ends_with(|c: char| c.is_alphanumeric());
+                let is_repository = form.starts_with("git@") && after.starts_with(':');
+                (!is_rest && !is_repository).then_some(form.len())
+            }
             Self::InternationalBankAccountNumber => iban_length(form),
             Self::CreditDebitNumber => card_length(form),
-            Self::IpAddress => is_ip(form).then_some(form.len()),
-            Self::Phone => is_phone(form).then_some(form.len()),
+            Self::IpAddress => {
+                let is_part = follows_a_number(before) || is_followed_by_a_group(after);
+                (is_ip(form) && !is_part && !is_version(before)).then_some(form.len())
+            }
+            Self::Phone => {
+                let is_international = form.starts_with(['+', '(']) || form.starts_with("00");
+                phone_length(form).filter(|_| is_international || !is_number_of_a_thing(before))
+            }
         }
     }
 }
@@ -118,10 +143,16 @@ impl std::str::FromStr for Treatment {
     }
 }
 
-static EMAIL: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"[\p{L}\p{N}._%+\-]+@[\p{L}\p{N}\-]+(?:\.[\p{L}\p{N}\-]+)*\.\p{L}{2,24}"));
-static IBAN: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}"));
-static CARD: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[2-6][0-9](?:[ \-]?[0-9]){11,17}\b"));
+static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?x) [\p{L}\p{N}_%+\-] (?:[\p{L}\p{N}._%+\-'’]*[\p{L}\p{N}_%+\-])? (?:@|%40)
+        [\p{L}\p{N}\-]+ (?:\.[\p{L}\p{N}\-]+)* \.\p{L}{2,24}",
+    )
+});
+/// Numbers of accounts and cards may go on in the next line.
+static IBAN: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"\b[A-Za-z]{2}\x20?[0-9]{2}(?:(?:[\x20\-]|\r?\n)?[A-Za-z0-9]){11,30}"));
+static CARD: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[2-6][0-9](?:(?:[\x20\-.]|\r?\n)?[0-9]){11,17}\b"));
 static IP: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r"(?x) \b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b
@@ -129,13 +160,19 @@ static IP: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 /// International numbers begin with `+` or `00`; others with an area code in brackets or with 0, or are grouped as
-/// in North America.
+/// in France or North America.
 static PHONE: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"(?x) (?:\+|\b00)[1-9][0-9]{0,3}[\x20\-./]?(?:\(0?[0-9]{1,5}\)[\x20\-./]?)?[0-9]{1,5}(?:[\x20\-./]?[0-9]{2,5}){1,4}\b
-        | \([0-9]{2,5}\)[\x20\-./]?[0-9]{3,5}(?:[\x20\-./]?[0-9]{2,5}){1,3}\b
-        | \b0[0-9]{1,4}[\x20\-/][0-9]{3,8}(?:[\x20\-][0-9]{2,5}){0,3}\b
-        | \b[2-9][0-9]{2}[\-.\x20][2-9][0-9]{2}[\-.\x20][0-9]{4}\b",
+        r"(?x)
+        (?:\+|\b00)[1-9][0-9]{0,3} (?:[\x20\-./]|\x20[\-/]\x20)? (?:\([0-9]{1,5}\)(?:[\x20\-./]|\x20[\-/]\x20)?)?
+            [0-9]{1,5} (?:(?:[\x20\-./]|\x20[\-/]\x20)?[0-9]{2,5}){1,4} (?:-[0-9]{1,4})? \b
+        | \([0-9]{2,5}\) (?:[\x20\-./]|\x20[\-/]\x20)? [0-9]{2,8} (?:[\x20\-./]?[0-9]{2,5}){0,4} (?:-[0-9]{1,4})? \b
+        | \b0[0-9]{2,4} (?:[\x20\-/]|\x20[\-/]\x20|/\x20) [0-9]{2,8} (?:[\x20\-][0-9]{2,5}){0,4} (?:-[0-9]{1,4})? \b
+        | \b0[0-9] (?:[\x20\-/]|\x20[\-/]\x20) [0-9]{3,8} (?:[\x20\-][0-9]{2,5}){0,3} \b
+        | \b0\x20[1-9][0-9]{1,4}/[0-9]{2,8} (?:\x20[0-9]{2,5}){0,3} \b
+        | \b0[1-9](?:[\x20.\-][0-9]{2}){4} \b
+        | \b0[1-9][0-9]{8,10} \b
+        | \b(?:1[\-.\x20])? [2-9][0-9]{2} (?:[\-.][0-9]{3}[\-.]|\x20[2-9][0-9]{2}[\x20\-]) [0-9]{4} \b",
     )
 });
 
@@ -145,6 +182,8 @@ fn regex(pattern: &str) -> Regex {
 
 /// Finds personal data in a text, in order, without overlaps.
 pub fn find(text: &str) -> Vec<Found> {
+    let searched = Searched::of(text);
+    let text = searched.text();
     let mut found: Vec<Found> = Vec::new();
     // What has a digit or an `@` only: most texts are through at once.
     if !text
@@ -159,8 +198,8 @@ pub fn find(text: &str) -> Vec<Found> {
             let next = form.start() + text[form.start()..].chars().next().map_or(1, char::len_utf8);
             let follows_found = found.iter().any(|found| found.end + 1 == form.start());
             let is_inner =
-                kind == PersonalData::Phone && !follows_found && follows_a_number(text, form.start());
-            let Some(length) = kind.length_of(form.as_str()).filter(|_| !is_inner) else {
+                kind == PersonalData::Phone && !follows_found && follows_a_number(&text[..form.start()]);
+            let Some(length) = kind.length_of(text, &form.range()).filter(|_| !is_inner) else {
                 from = next;
                 continue;
             };
@@ -172,6 +211,9 @@ pub fn find(text: &str) -> Vec<Found> {
         }
     }
     found.sort_unstable_by_key(|found| found.begin);
+    for piece in &mut found {
+        (piece.begin, piece.end) = searched.given(piece.begin..piece.end);
+    }
     found
 }
 
@@ -240,22 +282,33 @@ fn iban_length(form: &str) -> Option<usize> {
 /// Returns how many bytes of a form are the number of a card. Groups that follow it, such as a date of expiry or a
 /// security code, are none of it.
 fn card_length(form: &str) -> Option<usize> {
-    let groups: Vec<&str> = form.split([' ', '-']).collect();
+    let groups = groups(form);
     (1..=groups.len()).rev().find_map(|count| {
         let number = &groups[..count];
-        let separators = count - 1;
-        let length = number.iter().map(|group| group.len()).sum::<usize>() + separators;
+        let length = number.last()?.end;
+        let lengths: Vec<usize> = number.iter().map(|group| group.len()).collect();
         // The whole may be written in any way; a part of it as cards are, so that it is not one by chance.
-        let is_number = count == groups.len() || is_grouped_as_cards(number);
+        let is_number = count == groups.len() || is_grouped_as_cards(&lengths);
         (is_number && is_card(&form[..length])).then_some(length)
     })
 }
 
+/// Returns where the groups of digits of a form stand.
+fn groups(form: &str) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for (at, _) in form.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_digit()) {
+        match groups.last_mut() {
+            Some(group) if group.end == at => group.end = at + 1,
+            _ => groups.push(at..at + 1),
+        }
+    }
+    groups
+}
+
 /// Returns whether digits are in one group, or in those in which they stand on cards.
-fn is_grouped_as_cards(groups: &[&str]) -> bool {
-    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+fn is_grouped_as_cards(lengths: &[usize]) -> bool {
     matches!(
-        lengths[..],
+        lengths,
         [_] | [4, 4, 4, 1..=4] | [4, 4, 4, 4, 1..=3] | [4, 6, 4 | 5] | [4, 3, 3, 3]
     )
 }
@@ -278,24 +331,43 @@ fn is_ip(form: &str) -> bool {
     match form.parse::<IpAddr>() {
         Ok(IpAddr::V4(_)) => true,
         // `::1` is nobody's, and `12::30` is rather a time.
-        Ok(IpAddr::V6(address)) => address != Ipv6Addr::LOCALHOST && form.matches(':').count() > 2,
+        Ok(IpAddr::V6(address)) => {
+            let is_long = form.split(':').any(|group| group.len() > 2);
+            address != Ipv6Addr::LOCALHOST && (form.matches(':').count() > 2 || is_long)
+        }
         Err(_) => false,
     }
 }
 
-/// Returns whether what begins here is a part of a longer number that is written in groups.
-fn follows_a_number(text: &str, begin: usize) -> bool {
-    let mut before = text[..begin].chars().rev();
+/// Returns whether what comes after this is a part of a longer number that is written in groups.
+fn follows_a_number(before: &str) -> bool {
+    let mut before = before.chars().rev();
     match before.next() {
         Some(' ' | '-' | '.' | '/') => before.next().is_some_and(|c| c.is_ascii_digit()),
         _ => false,
     }
 }
 
-/// Returns whether something has as many digits as a phone number: E.164 allows 15.
-fn is_phone(form: &str) -> bool {
-    let digits = form.bytes().filter(u8::is_ascii_digit).count();
-    (8..=15).contains(&digits)
+/// Returns whether a number of four groups goes on with a fifth.
+fn is_followed_by_a_group(after: &str) -> bool {
+    let mut after = after.chars();
+    after.next() == Some('.') && after.next().is_some_and(|c| c.is_ascii_digit())
+}
+
+/// Returns how many bytes of a form are a phone number. E.164 allows 15 digits: groups beyond are none of it. With its
+/// country a number may have as few as 7.
+fn phone_length(form: &str) -> Option<usize> {
+    let least = if form.starts_with('+') { 7 } else { 8 };
+    let mut groups = groups(form);
+    while let Some(last) = groups.last() {
+        let digits: usize = groups.iter().map(|group| group.len()).sum();
+        match digits {
+            _ if digits < least => return None,
+            _ if digits <= 15 => return Some(last.end),
+            _ => groups.pop(),
+        };
+    }
+    None
 }
 
 #[cfg(test)]

@@ -8,3 +8,4 @@ mod objects;
 mod parameters;
 mod pictures;
 mod prose;
+mod runbook;

@@ -9,6 +9,7 @@ mod memory;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin};
 use aws_credential_types::Credentials;
 use chrono::{DateTime, TimeDelta, Utc};
 use human_review::{Config, HumanReview};
@@ -121,6 +122,10 @@ impl Portal {
             function: new_process(),
             now: "2026-11-20T10:00:00.123Z".parse().expect("a time"),
         };
+        let labels = ["World", "Sports", "Business", "SciTech"].map(str::to_owned);
+        let set = LabelSet::seed(&labels, Origin::InitialData, "2026-11-20T10:00:00.123Z");
+        let path = format!("/training/{LABEL_SET_KEY}");
+        portal.memory.place(path, set.to_json());
         portal.fill(open, finished).await;
         // It knows nothing of what was there before.
         portal.function = new_process();

@@ -36,6 +36,8 @@ struct Record {
     challenger: Option<String>,
     serving: Option<String>,
     approved_by: Option<String>,
+    #[serde(default)]
+    deleted_models: Vec<String>,
 }
 
 impl Console<'_> {
@@ -201,11 +203,12 @@ fn link(record: &Record) -> (String, String) {
     (format!("versions/{}", record.id), text)
 }
 
+fn name_of(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or_default()
+}
+
 fn figures(record: &Record) -> Vec<(String, String)> {
-    let name = |arn: &Option<String>| {
-        let name = arn.as_deref().and_then(|arn| arn.rsplit('/').next());
-        name.unwrap_or("none").to_owned()
-    };
+    let name = |arn: &Option<String>| arn.as_deref().map_or("none", name_of).to_owned();
     let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M UTC").to_string();
     let figures = [
         ("Outcome", record.outcome.clone()),
@@ -225,6 +228,18 @@ fn figures(record: &Record) -> Vec<(String, String)> {
                 .approved_by
                 .clone()
                 .unwrap_or_else(|| "nobody had to".to_owned()),
+        ),
+        (
+            "Old models that it deleted",
+            match record.deleted_models.is_empty() {
+                true => "none".to_owned(),
+                false => record
+                    .deleted_models
+                    .iter()
+                    .map(|arn| name_of(arn))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            },
         ),
     ];
     figures.map(|(name, value)| (name.to_owned(), value)).into()

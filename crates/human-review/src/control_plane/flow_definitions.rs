@@ -71,7 +71,8 @@ impl ControlPlane<'_> {
         let (output, output_bucket, output_prefix) = output.checked(self.flows.bucket().name())?;
         let role_arn = checked_role(request.role_arn)?;
         self.check_workteam(&config.workteam_arn).await?;
-        let template_key = self.template_key(&config.human_task_ui_arn).await?;
+        let member = "humanLoopConfig.humanTaskUiArn";
+        let template_key = self.template_key(&config.human_task_ui_arn, member).await?;
         let taken = || ControlError::InUse(format!("A flow definition with the name {name} already exists."));
         if name == self.flows.own_name() || self.flows.find::<Flow>(&name).await?.is_some() {
             return Err(taken());

@@ -9,9 +9,10 @@ use super::flow_definitions::{
     MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS, MIN_TIME_LIMIT_SECONDS, checked_keywords, checked_role,
 };
 use super::labeling_job_functions::{Functions, checked_functions};
-use super::labeling_job_rules::{checked_attribute, checked_uri, within};
+use super::labeling_job_rules::{checked_attribute, checked_uri, not_supported, within};
+use super::labeling_job_tags::{JobTags, Tag};
 use super::{ControlError, checked_name, checked_text, invalid, required};
-use crate::labelling_jobs::record::{Audit, AuditKind, Filter, Settings, Task, Template};
+use crate::labelling_jobs::record::{Audit, AuditKind, Settings, Task, Template};
 
 const MAX_WORKERS: usize = 9;
 /// Longest `TaskTimeLimitInSeconds` of a text job.
@@ -20,14 +21,6 @@ const MAX_TIME_LIMIT_SECONDS: u32 = 28_800;
 const AVAILABILITY_SECONDS: (u32, u32) = (60, 2_592_000);
 /// Most and usual `MaxConcurrentTaskCount`.
 const CONCURRENT: (usize, usize) = (5_000, 1_000);
-/// Tag that names a label that objects must have, `<attribute>=<class>`.
-const ONLY_WHERE_TAG: &str = "active-learning:only-where";
-/// Tag that names an attribute whose label is shown.
-const SHOW_TAG: &str = "active-learning:show";
-/// Tag that names the label attribute that is verified or adjusted.
-const AUDIT_TAG: &str = "active-learning:audit";
-/// Tag of the share of the objects that is asked about.
-const SHARE_TAG: &str = "active-learning:share";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -87,6 +80,14 @@ struct Stopping {
 struct Algorithms {
     labeling_job_algorithm_specification_arn: Option<String>,
     initial_active_learning_model_arn: Option<String>,
+    labeling_job_resource_config: Option<Resources>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resources {
+    volume_kms_key_id: Option<String>,
+    vpc_config: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -120,13 +121,6 @@ struct Consolidation {
     annotation_consolidation_lambda_arn: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Tag {
-    key: String,
-    value: String,
-}
-
 /// A request that keeps the rules.
 pub(super) struct Checked {
     pub name: String,
@@ -147,62 +141,58 @@ impl CreateJob {
             .map(|uri| checked_uri(uri, "labelCategoryConfigS3Uri"))
             .transpose()?;
         let stopping = self.stopping_conditions.unwrap_or_default().checked()?;
-        let config = required(self.human_task_config, "humanTaskConfig")?;
-        config.check()?;
-        let functions = config.functions()?;
+        let tags = JobTags::read(&self.tags)?;
+        let (audit_tag, share) = (tags.audit.unwrap_or_default(), tags.share);
+        let human = required(self.human_task_config, "humanTaskConfig")?.checked()?;
+        let functions = human.functions;
         let audit = functions.audit.map(|kind| Audit {
             kind,
-            attribute: tag(&self.tags, AUDIT_TAG).unwrap_or_default().to_owned(),
+            attribute: audit_tag,
         });
-        let has_choices = audit
-            .as_ref()
-            .is_some_and(|audit| audit.kind == AuditKind::Verification);
-        if functions.consolidation.is_none() && categories.is_none() && !has_choices {
-            let rule = "Member must not be null where the built-in annotation consolidation is used";
-            return Err(invalid("null", "labelCategoryConfigS3Uri", rule));
-        }
+        check_choices(&functions, categories.as_deref())?;
         let is_automated = is_automated(self.labeling_job_algorithms_config, &functions)?;
-        let (template, human_task_ui) = required(config.ui_config, "humanTaskConfig.uiConfig")?.checked()?;
 
-        let member = |name: &str| format!("humanTaskConfig.{name}");
         let settings = Settings {
             attribute,
             role_arn,
             manifest,
             categories,
             output,
-            template,
+            template: human.template,
             task: functions.task,
             pre_annotation: functions.pre_annotation,
             consolidation: functions.consolidation,
-            workers: config.number_of_human_workers_per_data_object.unwrap_or(1),
-            time_limit_seconds: config.task_time_limit_in_seconds.unwrap_or_default().into(),
-            availability_seconds: (config.task_availability_lifetime_in_seconds)
-                .unwrap_or(AVAILABILITY_SECONDS.1)
-                .into(),
-            max_concurrent: config.max_concurrent_task_count.unwrap_or(CONCURRENT.1),
-            title: checked_text(config.task_title, &member("taskTitle"), MAX_TITLE_CHARS)?,
-            description: checked_text(
-                config.task_description,
-                &member("taskDescription"),
-                MAX_DESCRIPTION_CHARS,
-            )?,
+            workers: human.workers,
+            time_limit_seconds: human.time_limit_seconds,
+            availability_seconds: human.availability_seconds,
+            max_concurrent: human.max_concurrent,
+            title: human.title,
+            description: human.description,
             max_human_labelled: stopping.max_human_labeled_object_count,
             max_percentage: stopping.max_percentage_of_input_dataset_labeled,
-            only_where: only_where(&self.tags)?,
-            show: tag(&self.tags, SHOW_TAG).map(str::to_owned),
+            only_where: tags.only_where,
+            show: tags.show,
             is_automated,
             audit,
-            share: share(&self.tags)?,
+            share,
         };
-        let workteam = required(config.workteam_arn, &member("workteamArn"))?;
         Ok(Checked {
             name,
-            workteam,
-            human_task_ui,
+            workteam: human.workteam,
+            human_task_ui: human.human_task_ui,
             settings,
         })
     }
+}
+
+/// Checks that reviewers have something to choose from.
+fn check_choices(functions: &Functions, categories: Option<&str>) -> Result<(), ControlError> {
+    let has_verdicts = functions.audit == Some(AuditKind::Verification);
+    if functions.consolidation.is_none() && categories.is_none() && !has_verdicts {
+        let rule = "Member must not be null where the built-in annotation consolidation is used";
+        return Err(invalid("null", "labelCategoryConfigS3Uri", rule));
+    }
+    Ok(())
 }
 
 impl Input {
@@ -225,13 +215,9 @@ impl Output {
             ("KmsKeyId", &self.kms_key_id),
             ("SnsTopicArn", &self.sns_topic_arn),
         ];
-        if let Some((name, _)) = refused
-            .iter()
-            .find(|(_, value)| value.as_ref().is_some_and(|it| !it.is_empty()))
-        {
-            return Err(ControlError::Validation(format!(
-                "OutputConfig.{name} is not supported: leave it out."
-            )));
+        let given = |value: &Option<String>| value.as_ref().is_some_and(|it| !it.is_empty());
+        if let Some((name, _)) = refused.iter().find(|(_, value)| given(value)) {
+            return Err(not_supported(&format!("OutputConfig.{name}")));
         }
         let path = required(self.s3_output_path, MEMBER)?;
         let trimmed = path.trim_end_matches('/');
@@ -266,7 +252,42 @@ impl Stopping {
     }
 }
 
+/// What `HumanTaskConfig` says, by its rules.
+struct Human {
+    workteam: String,
+    functions: Functions,
+    template: Template,
+    human_task_ui: Option<String>,
+    workers: usize,
+    time_limit_seconds: i64,
+    availability_seconds: i64,
+    max_concurrent: usize,
+    title: String,
+    description: String,
+}
+
 impl Config {
+    fn checked(self) -> Result<Human, ControlError> {
+        let member = |name: &str| format!("humanTaskConfig.{name}");
+        self.check()?;
+        let functions = self.functions()?;
+        let (template, human_task_ui) = required(self.ui_config, &member("uiConfig"))?.checked()?;
+        let availability = (self.task_availability_lifetime_in_seconds).unwrap_or(AVAILABILITY_SECONDS.1);
+        let description = self.task_description;
+        Ok(Human {
+            functions,
+            template,
+            human_task_ui,
+            workers: self.number_of_human_workers_per_data_object.unwrap_or(1),
+            time_limit_seconds: self.task_time_limit_in_seconds.unwrap_or_default().into(),
+            availability_seconds: availability.into(),
+            max_concurrent: self.max_concurrent_task_count.unwrap_or(CONCURRENT.1),
+            title: checked_text(self.task_title, &member("taskTitle"), MAX_TITLE_CHARS)?,
+            description: checked_text(description, &member("taskDescription"), MAX_DESCRIPTION_CHARS)?,
+            workteam: required(self.workteam_arn, &member("workteamArn"))?,
+        })
+    }
+
     /// Checks its numbers.
     fn check(&self) -> Result<(), ControlError> {
         let member = |name: &str| format!("humanTaskConfig.{name}");
@@ -330,36 +351,6 @@ impl Ui {
     }
 }
 
-fn tag<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
-    let found = tags.iter().find(|tag| tag.key == key);
-    found
-        .map(|tag| tag.value.as_str())
-        .filter(|value| !value.is_empty())
-}
-
-fn only_where(tags: &[Tag]) -> Result<Option<Filter>, ControlError> {
-    let Some(value) = tag(tags, ONLY_WHERE_TAG) else {
-        return Ok(None);
-    };
-    let rule = format!("Member {ONLY_WHERE_TAG} must be <label attribute>=<class>");
-    let (attribute, class) = value
-        .split_once('=')
-        .ok_or_else(|| invalid(value, "tags", &rule))?;
-    Ok(Some(Filter {
-        attribute: attribute.to_owned(),
-        class: class.to_owned(),
-    }))
-}
-
-fn share(tags: &[Tag]) -> Result<Option<f64>, ControlError> {
-    let Some(value) = tag(tags, SHARE_TAG) else {
-        return Ok(None);
-    };
-    let rule = format!("Member {SHARE_TAG} must be a number above 0, at most 1");
-    let share = value.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0);
-    share.map(Some).ok_or_else(|| invalid(value, "tags", &rule))
-}
-
 /// Returns whether a model is to label what it is sure of.
 fn is_automated(config: Option<Algorithms>, functions: &Functions) -> Result<bool, ControlError> {
     const MEMBER: &str = "labelingJobAlgorithmsConfig.labelingJobAlgorithmSpecificationArn";
@@ -370,6 +361,20 @@ fn is_automated(config: Option<Algorithms>, functions: &Functions) -> Result<boo
     if !arn.ends_with(":labeling-job-algorithm-specification/text-classification") {
         let rule = "Member must be the algorithm specification text-classification";
         return Err(invalid(&arn, MEMBER, rule));
+    }
+    let resources = config.labeling_job_resource_config;
+    if let Some(Resources {
+        volume_kms_key_id,
+        vpc_config,
+    }) = resources
+    {
+        let member = "LabelingJobAlgorithmsConfig.LabelingJobResourceConfig";
+        if volume_kms_key_id.is_some_and(|key| !key.is_empty()) {
+            return Err(not_supported(&format!("{member}.VolumeKmsKeyId")));
+        }
+        if vpc_config.is_some_and(|config| !config.is_null()) {
+            return Err(not_supported(&format!("{member}.VpcConfig")));
+        }
     }
     if config.initial_active_learning_model_arn.is_some() {
         let message =

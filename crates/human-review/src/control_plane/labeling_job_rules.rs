@@ -70,3 +70,8 @@ pub(super) fn checked_uri(uri: String, member: &str) -> Result<String, ControlEr
         )),
     }
 }
+
+/// Returns the error of a member that asks for what is not here.
+pub(super) fn not_supported(member: &str) -> ControlError {
+    ControlError::Validation(format!("{member} is not supported: leave it out."))
+}

@@ -1,6 +1,9 @@
 //! Labelling jobs on the wire: `CreateLabelingJob`, `DescribeLabelingJob`, `ListLabelingJobs`, `StopLabelingJob`.
 
+use std::pin::pin;
+
 use active_learning_aws::bucket::Created;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,6 +15,8 @@ use crate::labelling_jobs::record::{Job, JobStatus, Template};
 
 /// Labelling jobs of a stack that are not final. Source: Ground Truth quotas, concurrent jobs of a Region.
 const MAX_OPEN_JOBS: usize = 20;
+/// Documents read at a time.
+const CONCURRENT_READS: usize = 16;
 const STATUSES: [JobStatus; 6] = [
     JobStatus::Initializing,
     JobStatus::InProgress,
@@ -45,7 +50,8 @@ impl ControlPlane<'_> {
         self.check_workteam(&checked.workteam).await?;
         let mut settings = checked.settings;
         if let Some(arn) = &checked.human_task_ui {
-            settings.template = match self.template_key(arn).await? {
+            let member = "humanTaskConfig.uiConfig.humanTaskUiArn";
+            settings.template = match self.template_key(arn, member).await? {
                 key if key.is_empty() => Template::BuiltIn,
                 key => Template::Key(key),
             };
@@ -121,9 +127,22 @@ impl ControlPlane<'_> {
             let rule = format!("Member must satisfy enum value set: [{known}]");
             return Err(invalid(status, "statusEquals", &rule));
         }
-        let jobs = self.flows.all::<Job>().await?;
-        let wanted = jobs.into_iter().filter(|job| request.wants(job)).collect();
-        let page = request.list.page(wanted)?;
+        let (listed, most) = request.list.in_order(self.jobs.listed().await?)?;
+        // One more shows whether there is another page. What is not wanted has to be read to know that.
+        let reads: Vec<_> = listed
+            .iter()
+            .map(|listed| self.jobs.find(listed.name()))
+            .collect();
+        let reads = stream::iter(reads).buffered(CONCURRENT_READS.min(most + 1));
+        let mut reads = pin!(reads);
+        let mut found = Vec::new();
+        while let Some(job) = reads.try_next().await? {
+            found.extend(job.filter(|job| request.wants(job)));
+            if found.len() > most {
+                break;
+            }
+        }
+        let page = request.list.cut(found, most);
         let summaries: Vec<Value> = page.items.iter().map(summary).collect();
         Ok(json!({ "LabelingJobSummaryList": summaries, "NextToken": page.next_token }))
     }

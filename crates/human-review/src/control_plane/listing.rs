@@ -31,38 +31,51 @@ pub(super) struct Page<T> {
 
 impl ListRequest {
     /// Returns the page of these resources that is asked for: by time, newest first, unless it says otherwise.
+    pub(super) fn page<T: Resource>(&self, all: Vec<T>) -> Result<Page<T>, ControlError> {
+        let (items, most) = self.in_order(all)?;
+        Ok(self.cut(items, most))
+    }
+
+    /// Returns the resources that are asked for from this page on, in their order, and how many a page has.
     ///
     /// The token names the last one of a page, so that one that was deleted meanwhile hides no other.
-    pub(super) fn page<T: Resource>(&self, all: Vec<T>) -> Result<Page<T>, ControlError> {
+    pub(super) fn in_order<T: Resource>(&self, all: Vec<T>) -> Result<(Vec<T>, usize), ControlError> {
         let most = self.max_results.unwrap_or(MAX_RESULTS);
         if !(1..=MAX_RESULTS).contains(&most) {
             let rule = "Member must have value from 1 to 100";
             return Err(invalid(&most.to_string(), "maxResults", rule));
         }
-        let by_name = self.sort_by.as_deref() == Some("Name");
-        let position = |item: &T| match by_name {
-            true => (String::new(), item.name().to_owned()),
-            false => (place(item.created_at()), item.name().to_owned()),
-        };
         let descending = self.sort_order.as_deref().unwrap_or("Descending") == "Descending";
         let after = self.next_token.as_deref().map(read_token).transpose()?;
         let mut items: Vec<T> = all.into_iter().filter(|item| self.wants(item)).collect();
-        items.sort_by_key(position);
+        items.sort_by_key(|item| self.position(item));
         if descending {
             items.reverse();
         }
         items.retain(|item| match &after {
             None => true,
-            Some(after) if descending => position(item) < *after,
-            Some(after) => position(item) > *after,
+            Some(after) if descending => self.position(item) < *after,
+            Some(after) => self.position(item) > *after,
         });
+        Ok((items, most))
+    }
+
+    /// Cuts a page from items in their order; one more than it has shows that there is another.
+    pub(super) fn cut<T: Resource>(&self, mut items: Vec<T>, most: usize) -> Page<T> {
         let has_more = items.len() > most;
         items.truncate(most);
-        let last = items.last().filter(|_| has_more).map(position);
-        Ok(Page {
+        let last = items.last().filter(|_| has_more).map(|item| self.position(item));
+        Page {
             items,
             next_token: last.map(|(place, name)| URL_SAFE_NO_PAD.encode(format!("{place}/{name}"))),
-        })
+        }
+    }
+
+    fn position(&self, item: &impl Resource) -> (String, String) {
+        match self.sort_by.as_deref() == Some("Name") {
+            true => (String::new(), item.name().to_owned()),
+            false => (place(item.created_at()), item.name().to_owned()),
+        }
     }
 
     fn wants(&self, item: &impl Resource) -> bool {

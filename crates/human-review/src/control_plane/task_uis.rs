@@ -158,7 +158,7 @@ impl ControlPlane<'_> {
     }
 
     /// Returns the key of the content of a template: empty for the shipped one of the stack.
-    pub(super) async fn template_key(&self, arn: &str) -> Result<String, ControlError> {
+    pub(super) async fn template_key(&self, arn: &str, member: &str) -> Result<String, ControlError> {
         let name = self.flows.name_in("human-task-ui", arn);
         if name == Some(self.flows.own_name()) {
             return Ok(self.template.key.to_owned());
@@ -170,11 +170,11 @@ impl ControlPlane<'_> {
         let rule = "Member must be the ARN of a HumanTaskUi that exists";
         found
             .map(|ui| ui.content_key())
-            .ok_or_else(|| invalid(arn, "humanLoopConfig.humanTaskUiArn", rule))
+            .ok_or_else(|| invalid(arn, member, rule))
     }
 
     async fn content_of(&self, arn: &str) -> Result<String, ControlError> {
-        let key = self.template_key(arn).await?;
+        let key = self.template_key(arn, "humanTaskUiArn").await?;
         let template = crate::task_template::TaskTemplate {
             key: &key,
             ..self.template

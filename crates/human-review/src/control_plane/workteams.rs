@@ -59,7 +59,7 @@ impl ControlPlane<'_> {
         let team = Workteam {
             member_definitions: checked_members(required(request.member_definitions, "memberDefinitions")?)?,
             description: checked_text(request.description, "description", MAX_DESCRIPTION_CHARS)?,
-            notification_configuration: request.notification_configuration,
+            notification_configuration: checked_topic(request.notification_configuration)?,
             worker_access_configuration: request.worker_access_configuration,
             create_date: self.now,
             last_updated_date: self.now,
@@ -104,7 +104,7 @@ impl ControlPlane<'_> {
         let team = Workteam {
             member_definitions: members.unwrap_or(before.member_definitions),
             description: description.unwrap_or(before.description),
-            notification_configuration: (request.notification_configuration)
+            notification_configuration: checked_topic(request.notification_configuration)?
                 .or(before.notification_configuration),
             worker_access_configuration: (request.worker_access_configuration)
                 .or(before.worker_access_configuration),
@@ -252,6 +252,42 @@ fn no_workforce(name: &str) -> ControlError {
     ControlError::Validation(format!(
         "The Workforce {name} does not exist: there is one, `{WORKFORCE}`."
     ))
+}
+
+/// Checks that the topic of a notification configuration, if it names one, has the form of a topic's ARN; whether there is
+/// such a topic shows when it is told something.
+fn checked_topic(configuration: Option<Value>) -> Result<Option<Value>, ControlError> {
+    const MEMBER: &str = "notificationConfiguration.notificationTopicArn";
+    let topic = configuration
+        .as_ref()
+        .and_then(|configuration| configuration.get("NotificationTopicArn"))
+        .filter(|topic| !topic.is_null());
+    let is_topic =
+        topic.is_none_or(|topic| topic.as_str().is_some_and(|arn| arn.is_empty() || is_topic(arn)));
+    match (is_topic, topic) {
+        (false, Some(topic)) => {
+            let rule = r"Member must satisfy regular expression pattern: arn:aws[a-z\-]*:sns:[a-z0-9\-]*:[0-9]{12}:[a-zA-Z0-9_.-]*";
+            Err(invalid(topic.as_str().unwrap_or("no text"), MEMBER, rule))
+        }
+        _ => Ok(configuration),
+    }
+}
+
+fn is_topic(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let &["arn", partition, "sns", region, account, name] = parts.as_slice() else {
+        return false;
+    };
+    let is_of = |text: &str, others: &str| {
+        let is_known = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+        !text.is_empty() && text.chars().all(is_known)
+    };
+    let is_account = account.len() == 12 && account.bytes().all(|c| c.is_ascii_digit());
+    partition.starts_with("aws")
+        && is_of(partition, "-")
+        && is_of(region, "-")
+        && is_account
+        && is_of(name, "_-.")
 }
 
 /// Checks member definitions: 1 to 10, each of Cognito or of OpenID Connect, never mixed.

@@ -113,18 +113,18 @@ impl Access {
         created.map(|_: Created| ()).map_err(|error| of_bucket(&error))
     }
 
-    /// Invokes a function and waits for its answer.
+    /// Invokes a function with a request, which is JSON, and waits for its answer.
     ///
     /// # Errors
     ///
     /// [`AccessError::Definite`] where it may not be invoked or does not exist; a function that fails is passing: it is
     /// tried again.
-    pub async fn invoke(&self, function: &str, request: &Value) -> Result<Value, AccessError> {
+    pub async fn invoke(&self, function: &str, request: String) -> Result<Value, AccessError> {
         let Some(lambda) = &self.lambda else {
             let reason = format!("{function} cannot be invoked: this service has no client of Lambda");
             return Err(AccessError::Definite(reason));
         };
-        let payload = Blob::new(request.to_string());
+        let payload = Blob::new(request);
         let call = lambda.invoke().function_name(function).payload(payload).send();
         let answered = timeout(FUNCTION_TIMEOUT, call).await.map_err(|_| {
             let seconds = FUNCTION_TIMEOUT.as_secs();

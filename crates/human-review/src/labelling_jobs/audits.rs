@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::manifest::{Line, classes, metadata_of};
+use super::manifest::{Line, added_classes, classes, metadata_of};
 use super::record::{Audit, AuditKind, Categories, Job, Settings};
 
 /// What reviewers choose from in a verification without a label category file.
@@ -44,7 +44,7 @@ pub fn draw(job: &Job, object: usize) -> f64 {
 }
 
 /// Adds to the input of the built-in template what an audit shows: the label so far, chosen already where it may be
-/// adjusted. Who gave it is not asked.
+/// adjusted, and asked about where it is verified. Who gave it is not asked.
 pub fn show(input: &mut Value, line: &Line, job: &Job) {
     if let Some(attribute) = &job.settings.show {
         input["earlierLabel"] = json!(classes(line, attribute).join(", "));
@@ -52,11 +52,12 @@ pub fn show(input: &mut Value, line: &Line, job: &Job) {
     if let Some(Audit { kind, attribute }) = &job.settings.audit {
         let earlier = classes(line, attribute);
         input["earlierLabel"] = json!(earlier.join(", "));
-        if *kind == AuditKind::Adjustment {
-            input["initialValue"] = match earlier.as_slice() {
-                [one] if input["severalLabels"].is_null() => json!(one),
-                all => json!(all),
-            };
+        match (kind, earlier.as_slice()) {
+            (AuditKind::Verification, _) => input["isVerification"] = json!(true),
+            (AuditKind::Adjustment, [one]) if input["severalLabels"].is_null() => {
+                input["initialValue"] = json!(one);
+            }
+            (AuditKind::Adjustment, all) => input["initialValue"] = json!(all),
         }
     }
 }
@@ -81,7 +82,7 @@ pub fn note(content: &mut Map<String, Value>, line: &Line, job: &Job) {
     };
     let (mut before, mut after) = (
         classes(line, attribute),
-        classes(content, &job.settings.attribute),
+        added_classes(content, &job.settings.attribute),
     );
     before.sort_unstable();
     after.sort_unstable();

@@ -5,7 +5,13 @@
 //! the newest round decides above which confidence it is right in 95 of 100 cases, by the exact test of
 //! [`advise`]. What lies above is labelled by the model, and the next round is drawn from the rest. So all that people
 //! are asked about counts, and no object is used both to learn and to judge the same model.
+//!
+//! What is to be done between two rounds may take longer than a run of the job has time: it is done in steps, the model
+//! is kept until the job ends, and the job says how far it is.
 
+use std::ops::Range;
+
+use active_learning_aws::bucket::BINARY;
 use active_learning_core::model::threshold::{Judged, Verdict, advise};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use lambda_runtime::tracing::info;
@@ -18,8 +24,8 @@ use text_model::{
 use super::audits::draw;
 use super::consolidation::{Consolidated, content};
 use super::drive::{Drive, DriveError};
-use super::manifest::{classes, parse};
-use super::record::{Job, LabelledBy, ObjectState, Part};
+use super::manifest::{added_classes, parse};
+use super::record::{Job, LabelledBy, ObjectState, Part, part_folder};
 
 /// Accuracy of what the model labels. Source: Ground Truth, automated data labelling.
 pub const TARGET_ACCURACY: f64 = 0.95;
@@ -27,8 +33,10 @@ pub const TARGET_ACCURACY: f64 = 0.95;
 const MIN_ROUND: usize = 200;
 /// A round has this part of all objects.
 const PART_OF_JOB: usize = 5;
-/// Parts that are read or written at a time.
+/// Parts that are read or written at a time; a run that has no more time ends after so many.
 const CONCURRENT: usize = 16;
+/// Largest model file, in bytes.
+const MAX_MODEL_BYTES: u64 = 256 << 20;
 /// Trainings do not differ by chance.
 const SEED: u64 = 1;
 
@@ -39,7 +47,32 @@ pub struct Automation {
     pub asked_below: f64,
     /// Those below were asked about in earlier rounds.
     pub earlier_below: f64,
+    /// What is being done between two rounds; none while people are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
 }
+
+/// A step between two rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Turn {
+    /// The model labels what it is sure of.
+    Labelling {
+        /// Confidence above which it is sure.
+        threshold: f32,
+        /// The first part that it has not seen.
+        from: usize,
+    },
+    /// The next round is opened.
+    Opening {
+        /// Objects below are asked about from now on.
+        asked_below: f64,
+        /// The first part that is not opened.
+        from: usize,
+    },
+}
+
+/// A part by its number: what became of its objects, the version of that, and its input lines.
+type PartAndLines = (usize, Part, String, Vec<Vec<u8>>);
 
 /// A labelled text of a round.
 struct Known {
@@ -56,15 +89,22 @@ impl Automation {
             asked_below: share,
             // Of the first round one half is learnt from.
             earlier_below: share / 2.0,
+            turn: None,
         }
     }
 
-    /// Returns the round after this one, with so many objects left of so many.
-    fn next(self, left: usize, objects: usize) -> Self {
+    /// Returns below which number objects are asked about in the next round, with so many objects left of so many.
+    fn next(self, left: usize, objects: usize) -> f64 {
         let share = (round_of(objects) as f64 / left.max(1) as f64).min(1.0);
+        self.asked_below + (1.0 - self.asked_below) * share
+    }
+
+    /// Returns the round after this one.
+    fn opened(self, asked_below: f64) -> Self {
         Self {
-            asked_below: self.asked_below + (1.0 - self.asked_below) * share,
+            asked_below,
             earlier_below: self.asked_below,
+            turn: None,
         }
     }
 }
@@ -83,55 +123,127 @@ pub(super) fn hold_back(part: &mut Part, first_object: usize, job: &Job, automat
 }
 
 impl Drive<'_> {
-    /// Ends a round of which everything is answered: labels what a model is sure of, and begins the next one.
+    /// Ends a round of which everything is answered, as long as there is time: labels what a model is sure of, and begins
+    /// the next one. What is left is done by the run that follows.
     pub(super) async fn automate(&mut self) -> Result<(), DriveError> {
         let Some(automation) = self.job.automation else {
             return Ok(());
         };
-        let reads: Vec<_> = (0..self.job.parts.len())
-            .map(|number| self.part_and_lines(number))
-            .collect();
-        let mut parts: Vec<_> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
-        let known: Vec<Known> = parts
-            .iter()
-            .enumerate()
-            .flat_map(|(number, (part, _, lines))| self.known(number, part, lines))
-            .collect();
-        let sure = self.sure_model(known, automation).await;
-
-        let held = |part: &Part| {
-            part.objects
-                .iter()
-                .filter(|it| matches!(it, ObjectState::Withheld))
-                .count()
+        let mut turn = match automation.turn {
+            Some(turn) => turn,
+            None => self.learn(automation).await?,
         };
-        for (number, (part, _, lines)) in parts.iter_mut().enumerate() {
-            if let Some((model, threshold)) = &sure {
-                self.label(number, part, lines, model, *threshold);
+        let mut model = None;
+        loop {
+            self.job.automation = Some(Automation {
+                turn: Some(turn),
+                ..automation
+            });
+            if self.is_over() {
+                return Ok(());
             }
+            turn = match turn {
+                Turn::Labelling { threshold, from } if from < self.job.parts.len() => {
+                    if model.is_none() {
+                        model = self.kept_model().await?;
+                    }
+                    match &model {
+                        Some(model) => {
+                            let sure = |it: &Self, number: usize, part: &mut Part, lines: &[Vec<u8>]| {
+                                it.label(number, part, lines, model, threshold);
+                            };
+                            let from = self.change_parts(from, sure).await?;
+                            Turn::Labelling { threshold, from }
+                        }
+                        None => self.next_round(automation),
+                    }
+                }
+                Turn::Labelling { .. } => self.next_round(automation),
+                Turn::Opening { asked_below, from } if from < self.job.parts.len() => {
+                    let open = |it: &Self, number: usize, part: &mut Part, _: &[Vec<u8>]| {
+                        it.begin_round(number, part, asked_below);
+                    };
+                    let from = self.change_parts(from, open).await?;
+                    Turn::Opening { asked_below, from }
+                }
+                Turn::Opening { asked_below, .. } => {
+                    self.job.automation = Some(automation.opened(asked_below));
+                    return Ok(());
+                }
+            };
         }
-        let left = parts.iter().map(|(part, _, _)| held(part)).sum();
-        let next = automation.next(left, self.job.counts().total());
-        for (number, (part, _, _)) in parts.iter_mut().enumerate() {
-            self.begin_round(number, part, next);
-        }
-        let writes: Vec<_> = (parts.iter().enumerate())
-            .map(|(number, (part, etag, _))| self.replace_part(number, etag, part))
-            .collect();
-        let writes = stream::iter(writes).buffered(CONCURRENT);
-        self.job.parts = writes.try_collect().await?;
-        self.job.automation = Some(next);
-        let machine = self.job.counts().machine;
-        info!(
-            job = self.job.name,
-            machine, left, "a round of a labelling job has ended"
-        );
-        Ok(())
     }
 
-    async fn part_and_lines(&self, number: usize) -> Result<(Part, String, Vec<Vec<u8>>), DriveError> {
+    /// Learns from what people have labelled, and keeps the model where it is sure of something.
+    async fn learn(&self, automation: Automation) -> Result<Turn, DriveError> {
+        let reads = (0..self.job.parts.len())
+            .filter(|number| self.job.parts[*number].counts.human > 0)
+            .map(|number| self.part_and_lines(number));
+        let reads: Vec<_> = reads.collect();
+        let parts: Vec<_> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
+        let known = parts
+            .iter()
+            .flat_map(|(number, part, _, lines)| self.known(*number, part, lines));
+        let sure = self.sure_model(known.collect(), automation).await;
+        info!(
+            job = self.job.name,
+            is_sure = sure.is_some(),
+            "a round of a labelling job has ended"
+        );
+        let Some((model, threshold)) = sure else {
+            return Ok(self.next_round(automation));
+        };
+        let key = model_key(&self.job.name);
+        self.jobs.bucket.put(&key, BINARY, model.to_bytes()).await?;
+        Ok(Turn::Labelling { threshold, from: 0 })
+    }
+
+    /// Returns the model of the turn; none where it is gone, or cannot be read by this version.
+    async fn kept_model(&self) -> Result<Option<Model>, DriveError> {
+        let key = model_key(&self.job.name);
+        let object = self.jobs.bucket.read(&key, MAX_MODEL_BYTES).await?;
+        Ok(object.and_then(|object| Model::from_bytes(&object.bytes).ok()))
+    }
+
+    fn next_round(&self, automation: Automation) -> Turn {
+        let counts = self.job.counts();
+        Turn::Opening {
+            asked_below: automation.next(counts.withheld, counts.wanted()),
+            from: 0,
+        }
+    }
+
+    /// Changes some of the parts that hold objects of no round, from this one on; returns the part after them.
+    async fn change_parts(
+        &mut self,
+        from: usize,
+        change: impl Fn(&Self, usize, &mut Part, &[Vec<u8>]),
+    ) -> Result<usize, DriveError> {
+        let numbers: Range<usize> = from..(from + CONCURRENT).min(self.job.parts.len());
+        let reads = numbers
+            .clone()
+            .filter(|number| self.job.parts[*number].counts.withheld > 0)
+            .map(|number| self.part_and_lines(number));
+        let reads: Vec<_> = reads.collect();
+        let mut parts: Vec<_> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
+        for (number, part, _, lines) in &mut parts {
+            change(self, *number, part, lines);
+        }
+
+        let writes = parts
+            .iter()
+            .map(|(number, part, etag, _)| self.replace_part(*number, etag, part));
+        let writes: Vec<_> = writes.collect();
+        let written: Vec<_> = stream::iter(writes).buffered(CONCURRENT).try_collect().await?;
+        for ((number, ..), summary) in parts.iter().zip(written) {
+            self.job.parts[*number] = summary;
+        }
+        Ok(numbers.end)
+    }
+
+    async fn part_and_lines(&self, number: usize) -> Result<PartAndLines, DriveError> {
         let (part, etag) = self.part(number).await?;
-        Ok((part, etag, self.lines(number).await?))
+        Ok((number, part, etag, self.lines(number).await?))
     }
 
     /// Returns the texts of a part that people labelled in this job.
@@ -144,8 +256,8 @@ impl Drive<'_> {
                     content,
                 } => {
                     let line = parse(line).ok()?;
-                    let text = line.get("source")?.as_str()?.to_owned();
-                    let class = classes(content, &self.job.settings.attribute).pop()?;
+                    let text = line.text("source")?;
+                    let class = added_classes(content, &self.job.settings.attribute).pop()?;
                     Some(Known { object, text, class })
                 }
                 _ => None,
@@ -167,10 +279,10 @@ impl Drive<'_> {
                 continue;
             }
             let line = parse(line).unwrap_or_default();
-            let Some(text) = line.get("source").and_then(|text| text.as_str()) else {
+            let Some(text) = line.text("source") else {
                 continue;
             };
-            let predictions = model.predict(text);
+            let predictions = model.predict(&text);
             let Some(best) = predictions.first().filter(|best| best.score > threshold) else {
                 continue;
             };
@@ -191,13 +303,18 @@ impl Drive<'_> {
         }
     }
 
-    fn begin_round(&self, number: usize, part: &mut Part, round: Automation) {
+    fn begin_round(&self, number: usize, part: &mut Part, asked_below: f64) {
         for (state, object) in part.objects.iter_mut().zip(self.first_object(number)..) {
-            if matches!(state, ObjectState::Withheld) && draw(&self.job, object) < round.asked_below {
+            if matches!(state, ObjectState::Withheld) && draw(&self.job, object) < asked_below {
                 *state = ObjectState::WAITING;
             }
         }
     }
+}
+
+/// Returns the key of the model that labels what it is sure of between two rounds of a job.
+fn model_key(job: &str) -> String {
+    format!("{}model", part_folder(job))
 }
 
 /// Learns from some texts, and judges the model by others.
@@ -237,9 +354,10 @@ mod tests {
         let mut round = Automation::first(1_000);
         assert_eq!((round.asked_below, round.earlier_below), (0.2, 0.1));
 
-        round = round.next(800, 1_000);
+        round = round.opened(round.next(800, 1_000));
         assert!((round.asked_below - 0.4).abs() < 1e-9, "{round:?}");
-        round = round.next(150, 1_000);
+        assert_eq!(round.earlier_below, 0.2);
+        round = round.opened(round.next(150, 1_000));
         assert!((round.asked_below - 1.0).abs() < 1e-9, "{round:?}");
         assert_eq!(Automation::first(50).asked_below, 1.0, "a small job is one round");
     }

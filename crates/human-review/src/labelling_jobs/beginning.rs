@@ -9,11 +9,14 @@ use super::access::AccessError;
 use super::audits::{default_categories, is_chosen};
 use super::automation::{Automation, hold_back};
 use super::categories;
+use super::census::Census;
 use super::drive::{Drive, DriveError};
-use super::manifest::{check, first_state, parse};
+use super::manifest::{Line, check, first_state, parse};
 use super::record::{JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
 use crate::flows::TaskUi;
 use crate::human_loop::sha256;
+use crate::task_template::NO_NONCE;
+use crate::trial::why_unreadable;
 use crate::worker_template::render_html;
 
 /// Largest input manifest, in bytes.
@@ -26,14 +29,15 @@ const MAX_TEMPLATE_BYTES: u64 = 4 << 20;
 const CONCURRENT: usize = 8;
 /// Media type of a template.
 const HTML: &str = "text/html; charset=utf-8";
-/// Stands for the nonce of a page that nobody is shown.
-const NO_NONCE: &str = "trial";
+/// Texts that a template is tried with: its pages of them must differ.
+const TRIED_TEXTS: [&str; 2] = ["A text.", "Another text."];
 
 impl Drive<'_> {
     /// Reads what the job needs; nothing of it is read again.
     pub(super) async fn begin(&mut self) -> Result<(), DriveError> {
         self.read_categories().await?;
         let template = self.template().await?;
+        self.try_template(&template)?;
         // Also shows that the role may write where the output goes, before anybody has worked.
         let shown = format!("{}/annotation-tool/template.liquid", self.job.folder());
         self.access
@@ -99,21 +103,72 @@ impl Drive<'_> {
         Ok(template)
     }
 
+    /// Tries a template of the job's own as the stack's is tried, before anybody works for nothing: whether its page shows
+    /// the text, and whether an answer of it can be read. What a function prepares is tried object by object.
+    fn try_template(&self, template: &str) -> Result<(), DriveError> {
+        let settings = &self.job.settings;
+        let member = match &settings.template {
+            Template::BuiltIn => return Ok(()),
+            Template::Uri(uri) => format!("UiTemplateS3Uri: {uri}"),
+            Template::Key(_) => "HumanTaskUiArn: its template".to_owned(),
+        };
+        if settings.pre_annotation.is_some() {
+            return Ok(());
+        }
+        let told = |why: String| DriveError::Job(format!("{member} {why}"));
+        let render = |text: &str| render_html(template, &self.input_of(text, &Line::default()), NO_NONCE);
+        let [one, other] = TRIED_TEXTS.map(render);
+        let (one, other) = match (one, other) {
+            (Ok(one), Ok(other)) => (one, other),
+            (Err(error), _) | (_, Err(error)) => return Err(told(format!("cannot be rendered: {error}"))),
+        };
+        if one == other {
+            let why = "does not show the text: it must refer to task.input.taskObject";
+            return Err(told(why.to_owned()));
+        }
+        match why_unreadable(&one.0, self.labels_that_count()) {
+            None => Ok(()),
+            Some(why) => Err(told(format!("takes no answer: {why}"))),
+        }
+    }
+
     async fn read_input(&mut self) -> Result<(), DriveError> {
         let uri = self.job.settings.manifest.clone();
         let manifest = self.outside(&uri, MAX_MANIFEST_BYTES).await?;
-        let lines = check(&manifest).map_err(|error| DriveError::Job(format!("ManifestS3Uri: {error}")))?;
-
-        if self.job.settings.is_automated {
-            self.job.automation = Some(Automation::first(lines.len()));
+        let mut census = Census::of(&self.job.settings);
+        let lines = check(&manifest, |number, line| census.add(number, line))
+            .map_err(|error| DriveError::Job(format!("ManifestS3Uri: {error}")))?;
+        if let Some(reason) = census.refusal() {
+            return Err(DriveError::Job(reason));
         }
-        let parts = lines.chunks(PART_OBJECTS).enumerate();
-        let written = parts.map(|(number, ranges)| {
-            let lines: Vec<&[u8]> = ranges.iter().map(|range| &manifest[range.clone()]).collect();
-            self.write_part(number, lines)
-        });
-        let written: Vec<_> = written.collect();
-        let parts: Vec<Part> = stream::iter(written).buffered(CONCURRENT).try_collect().await?;
+
+        let mut parts: Vec<Part> = lines
+            .chunks(PART_OBJECTS)
+            .enumerate()
+            .map(|(number, ranges)| {
+                self.first_part(number, ranges.iter().map(|range| &manifest[range.clone()]))
+            })
+            .collect();
+        if self.job.settings.is_automated {
+            // Of a level below another one only the texts of its parent are labelled, and learnt from.
+            let wanted = parts.iter().map(|part| part.summary().counts.waiting).sum();
+            let automation = Automation::first(wanted);
+            for (number, part) in parts.iter_mut().enumerate() {
+                hold_back(part, self.first_object(number), &self.job, automation);
+            }
+            self.job.automation = Some(automation);
+        }
+        let written = lines.chunks(PART_OBJECTS).zip(&parts).enumerate();
+        let written: Vec<_> = written
+            .map(|(number, (ranges, part))| {
+                let lines = ranges.iter().map(|range| &manifest[range.clone()]);
+                self.write_part(number, lines.collect(), part)
+            })
+            .collect();
+        stream::iter(written)
+            .buffered(CONCURRENT)
+            .try_collect::<Vec<()>>()
+            .await?;
         self.job.parts = parts.iter().map(Part::summary).collect();
         if self.job.status == JobStatus::Initializing {
             self.job.status = JobStatus::InProgress;
@@ -121,20 +176,21 @@ impl Drive<'_> {
         Ok(())
     }
 
-    async fn write_part(&self, number: usize, lines: Vec<&[u8]>) -> Result<Part, DriveError> {
-        let state = |(line, object): (&&[u8], usize)| {
+    /// Returns in which state the objects of a part begin.
+    fn first_part<'l>(&self, number: usize, lines: impl Iterator<Item = &'l [u8]>) -> Part {
+        let state = |(line, object): (&[u8], usize)| {
             let line = parse(line).unwrap_or_default();
             match first_state(&line, &self.job.settings) {
                 ObjectState::Waiting { .. } if !is_chosen(&line, object, &self.job) => ObjectState::Passed,
                 state => state,
             }
         };
-        let mut part = Part {
-            objects: lines.iter().zip(self.first_object(number)..).map(state).collect(),
-        };
-        if let Some(automation) = self.job.automation {
-            hold_back(&mut part, self.first_object(number), &self.job, automation);
+        Part {
+            objects: lines.zip(self.first_object(number)..).map(state).collect(),
         }
+    }
+
+    async fn write_part(&self, number: usize, lines: Vec<&[u8]>, part: &Part) -> Result<(), DriveError> {
         let mut content = Vec::new();
         for line in lines {
             content.extend_from_slice(line.trim_ascii());
@@ -145,9 +201,9 @@ impl Drive<'_> {
             .put(&input_key(&self.job.name, number), JSON_LINES, content)
             .await?;
         bucket
-            .put_document(&part_key(&self.job.name, number), &part)
+            .put_document(&part_key(&self.job.name, number), part)
             .await?;
-        Ok(part)
+        Ok(())
     }
 
     async fn outside(&self, uri: &str, limit: u64) -> Result<Vec<u8>, DriveError> {

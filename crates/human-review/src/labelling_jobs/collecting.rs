@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::access::AccessError;
+use super::answers::labels_in;
 use super::audits::note;
-use super::consolidation::{Given, common_metadata, consolidate, content, labels_in};
+use super::consolidation::{Given, common_metadata, consolidate, content};
 use super::drive::{Drive, DriveError};
 use super::functions::{Answered, consolidated, consolidation_request, payload};
 use super::manifest::parse;
@@ -201,7 +202,8 @@ impl Drive<'_> {
 
     fn by_majority(&self, answered: &Answered) -> Outcome {
         let job: &Job = &self.job;
-        let read = |answer: &Answer| labels_in(&answer.content, &job.categories.labels, job.settings.task);
+        let (labels, task) = (&job.categories.labels, job.settings.task);
+        let read = |answer: &Answer| labels_in(answer.content.as_object()?, labels, task).ok();
         let given: Vec<Given> = answered.answers.iter().map(read).collect();
         let found = consolidate(&given, job.settings.task).ok_or_else(|| {
             Unlabelled::For("ClientError: no answer names a label of the label category file.".to_owned())
@@ -218,7 +220,7 @@ impl Drive<'_> {
         answered: &[Answered],
     ) -> Result<Vec<Outcome>, DriveError> {
         let request = consolidation_request(&self.job, request_uri);
-        let answer = match self.access.invoke(function, &request).await {
+        let answer = match self.access.invoke(function, request).await {
             Ok(answer) => answer,
             Err(AccessError::Definite(reason)) => return Err(DriveError::Job(reason)),
             Err(AccessError::Throttled(reason)) => {

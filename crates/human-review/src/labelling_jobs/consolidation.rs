@@ -9,64 +9,6 @@ use super::record::{Job, Task};
 /// The labels that one reviewer gave; `None` where the answer names none of the job's.
 pub type Given = Option<Vec<usize>>;
 
-/// Reads the labels in an answer: of a classifier element, of fields whose value is a label, or of marks.
-///
-/// The first field with a label of the job counts. A multi-label answer in which a choice of labels is left empty says
-/// that none applies.
-pub fn labels_in(answer: &Value, labels: &[String], task: Task) -> Given {
-    let members = answer.as_object()?;
-    let number = |name: &str| labels.iter().position(|label| label == name);
-    let chosen = members.values().find_map(|value| {
-        let numbers: Vec<usize> = names_in(value)?.into_iter().filter_map(number).collect();
-        (!numbers.is_empty()).then_some(numbers)
-    });
-    let is_none = || task == Task::MultiLabel && members.values().any(|value| is_left_empty(value, labels));
-    let mut numbers = chosen.or_else(|| is_none().then(Vec::new))?;
-    numbers.sort_unstable();
-    numbers.dedup();
-    match task {
-        Task::SingleLabel if numbers.len() != 1 => None,
-        _ => Some(numbers),
-    }
-}
-
-/// Returns whether the value of a field is a choice of labels in which none is chosen.
-fn is_left_empty(value: &Value, labels: &[String]) -> bool {
-    match value {
-        Value::Array(names) => names.is_empty(),
-        Value::Object(members) => match members.get("labels") {
-            Some(Value::Array(names)) => names.is_empty(),
-            _ => {
-                let offers_labels = members.keys().any(|name| labels.contains(name));
-                offers_labels && names_in(value).is_some_and(|names| names.is_empty())
-            }
-        },
-        _ => false,
-    }
-}
-
-/// Returns the names in the value of a field; `None` where it is of no known shape.
-fn names_in(value: &Value) -> Option<Vec<&str>> {
-    match value {
-        Value::String(name) => Some(vec![name]),
-        Value::Array(names) => names.iter().map(Value::as_str).collect(),
-        Value::Object(members) => match (members.get("label"), members.get("labels")) {
-            (Some(Value::String(name)), _) => Some(vec![name]),
-            (_, Some(Value::Array(names))) => names.iter().map(Value::as_str).collect(),
-            _ => {
-                // Radio buttons and checkboxes: `{"World": {"on": true}}`.
-                let mut names = Vec::new();
-                for (name, mark) in members {
-                    let is_on = mark.get("on").unwrap_or(mark).as_bool()?;
-                    names.extend(is_on.then_some(name.as_str()));
-                }
-                (!members.is_empty()).then_some(names)
-            }
-        },
-        _ => None,
-    }
-}
-
 /// What the answers to an object come to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Consolidated {
@@ -182,69 +124,6 @@ pub fn failed(job: &Job, reason: &str, tries: u32, now: DateTime<Utc>) -> Map<St
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn labels() -> Vec<String> {
-        ["World", "Sports", "Business"].map(str::to_owned).to_vec()
-    }
-
-    #[test]
-    fn a_label_is_read_whatever_field_a_template_gives_it() {
-        for answer in [
-            json!({"crowd-classifier": {"label": "Sports"}}),
-            json!({"tone": "Sports", "comment": "x"}),
-            json!({"comment": "x", "tone": "Sports"}),
-            json!({"topic": {"Sports": {"on": true}, "World": {"on": false}}}),
-            json!({"topic": ["Sports"]}),
-        ] {
-            assert_eq!(
-                labels_in(&answer, &labels(), Task::SingleLabel),
-                Some(vec![1]),
-                "{answer}"
-            );
-        }
-        for answer in [
-            json!({}),
-            json!({"x": "Weather"}),
-            json!({"x": ["World", "Sports"]}),
-            json!({"x": 1}),
-        ] {
-            assert_eq!(labels_in(&answer, &labels(), Task::SingleLabel), None, "{answer}");
-        }
-    }
-
-    #[test]
-    fn a_multi_label_answer_may_say_that_none_applies() {
-        let read = |answer: Value| labels_in(&answer, &labels(), Task::MultiLabel);
-
-        assert_eq!(
-            read(json!({"c": {"labels": ["Business", "World"]}})),
-            Some(vec![0, 2])
-        );
-        assert_eq!(read(json!({"c": {"labels": []}})), Some(vec![]));
-        let marks = json!({"World": {"on": false}, "Sports": {"on": false}});
-        assert_eq!(read(json!({"comment": "x", "topic": marks})), Some(vec![]));
-        assert_eq!(read(json!({})), None);
-    }
-
-    #[test]
-    fn a_field_without_a_label_hides_none_of_a_multi_label_answer() {
-        let read = |answer: Value| labels_in(&answer, &labels(), Task::MultiLabel);
-
-        for answer in [
-            json!({"comment": "x", "topic": ["Sports"]}),
-            json!({"a": [], "topic": ["Sports"]}),
-            json!({"flags": {"urgent": {"on": true}}, "topic": {"labels": ["Sports"]}}),
-        ] {
-            assert_eq!(read(answer.clone()), Some(vec![1]), "{answer}");
-        }
-        for answer in [
-            json!({"comment": "x"}),
-            json!({"topic": ["Weather"]}),
-            json!({"flags": {"urgent": {"on": false}}}),
-        ] {
-            assert_eq!(read(answer.clone()), None, "{answer}");
-        }
-    }
 
     #[test]
     fn the_majority_counts_and_of_equals_the_first_in_the_file() {

@@ -236,8 +236,7 @@ impl Drive<'_> {
             goes_on |= opened.goes_on | self.stop_when_enough();
         }
 
-        let counts = self.job.counts();
-        if counts.withheld > 0 && counts.waiting + counts.asked == 0 && !self.is_stopping() {
+        if self.is_between_rounds() && !self.is_stopping() {
             self.automate().await?;
             self.stop_when_enough();
             goes_on = true;
@@ -248,6 +247,13 @@ impl Drive<'_> {
         }
         // What is held by reviewers ends when they are done.
         Ok(goes_on)
+    }
+
+    /// Returns whether a round of automated labelling has ended, and the next one is not open yet.
+    fn is_between_rounds(&self) -> bool {
+        let counts = self.job.counts();
+        let has_begun = (self.job.automation).is_some_and(|automation| automation.turn.is_some());
+        has_begun || (counts.withheld > 0 && counts.waiting + counts.asked == 0)
     }
 
     /// Stops a job of which a stopping condition holds; returns whether it did. Parts before are seen to by the next run.

@@ -1,5 +1,7 @@
 //! The end of a job: its output manifest, and what it leaves behind.
 
+use std::collections::BTreeMap;
+
 use active_learning_aws::bucket::{BucketError, JSON_LINES};
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -7,10 +9,11 @@ use lambda_runtime::tracing::warn;
 use serde_json::Map;
 
 use super::Jobs;
+use super::census::{ONLY_WHERE_TAG, SHARE_TAG};
 use super::consolidation::failed;
 use super::drive::{Drive, DriveError};
 use super::manifest::{output_line, parse};
-use super::record::{Job, JobStatus, ObjectState, Part, input_folder, open_mark, part_folder};
+use super::record::{Filter, Job, JobStatus, ObjectState, Part, input_folder, open_mark, part_folder};
 
 /// Parts that are read, or removed, at a time.
 const CONCURRENT: usize = 8;
@@ -18,44 +21,106 @@ const CONCURRENT: usize = 8;
 impl Drive<'_> {
     /// Writes the output manifest: every input line in its order, with what was added to it.
     pub(super) async fn finish(&mut self) -> Result<(), DriveError> {
-        self.write_output().await?;
+        let failures = self.write_output().await?;
+        let counts = self.job.counts();
+        let is_labelled = counts.human + counts.machine > 0;
         self.job.status = match self.job.status {
             JobStatus::Stopping => JobStatus::Stopped,
+            _ if counts.failed > 0 && !is_labelled => JobStatus::Failed,
             _ => JobStatus::Completed,
+        };
+        self.job.failure = match self.job.status {
+            JobStatus::Failed => Some(all_failed(&failures)),
+            JobStatus::Completed if !is_labelled => Some(nobody_asked(&self.job)),
+            _ => None,
         };
         Ok(())
     }
 
-    async fn write_output(&self) -> Result<(), DriveError> {
+    /// Writes the output; returns why objects have failed, and how many for each reason.
+    async fn write_output(&self) -> Result<BTreeMap<String, usize>, DriveError> {
         let reads: Vec<_> = (0..self.job.parts.len())
             .map(|number| self.output_of(number))
             .collect();
-        let parts: Vec<String> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
-        let manifest = parts.concat().into_bytes();
+        let parts: Vec<(String, Vec<String>)> =
+            stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
+        let (manifest, reasons): (Vec<String>, Vec<Vec<String>>) = parts.into_iter().unzip();
+        let manifest = manifest.concat().into_bytes();
         self.access
             .write(&self.job.output_manifest(), JSON_LINES, manifest)
             .await?;
-        Ok(())
+        let mut failures = BTreeMap::new();
+        for reason in reasons.into_iter().flatten() {
+            *failures.entry(reason).or_default() += 1;
+        }
+        Ok(failures)
     }
 
-    async fn output_of(&self, number: usize) -> Result<String, DriveError> {
+    /// Returns the output lines of a part, and why objects of it have failed.
+    async fn output_of(&self, number: usize) -> Result<(String, Vec<String>), DriveError> {
         let lines = self.lines(number).await?;
         let (Part { objects: states }, _) = self.part(number).await?;
-        let mut output = String::new();
+        let (mut output, mut reasons) = (String::new(), Vec::new());
         for (line, state) in lines.iter().zip(states) {
             let line = parse(line).unwrap_or_default();
             let added = match state {
                 ObjectState::Labelled { content, .. } => content,
-                ObjectState::Failed { reason, tries } => failed(&self.job, &reason, tries, self.now),
+                ObjectState::Failed { reason, tries } => {
+                    let added = failed(&self.job, &reason, tries, self.now);
+                    reasons.push(reason);
+                    added
+                }
                 ObjectState::Waiting { .. }
                 | ObjectState::Withheld
                 | ObjectState::Asked { .. }
                 | ObjectState::Passed => Map::new(),
             };
-            output.push_str(&output_line(line, added));
+            output.push_str(&output_line(&line, &added));
         }
-        Ok(output)
+        Ok((output, reasons))
     }
+}
+
+/// Says why a job has no label: of all objects that failed, for what most did.
+fn all_failed(failures: &BTreeMap<String, usize>) -> String {
+    let all: usize = failures.values().sum();
+    let (reason, count) = failures
+        .iter()
+        // The first of equals.
+        .rev()
+        .max_by_key(|(_, count)| **count)
+        .map(|(reason, count)| (reason.as_str(), *count))
+        .unwrap_or_default();
+    format!("ClientError: no object was labelled, and {all} failed, {count} of them for this: {reason}")
+}
+
+/// Says why nobody was asked, which is no failure.
+fn nobody_asked(job: &Job) -> String {
+    let counts = job.counts();
+    let settings = &job.settings;
+    let mut left_out_by = Vec::new();
+    if let Some(filter) = &settings.only_where {
+        let Filter { attribute, class } = filter;
+        left_out_by.push(format!("{ONLY_WHERE_TAG}={attribute}={class}"));
+    }
+    if let Some(share) = settings.share {
+        left_out_by.push(format!("{SHARE_TAG}={share}"));
+    }
+    if let Some(audit) = &settings.audit {
+        left_out_by.push(format!("the label {} that they lack", audit.attribute));
+    }
+    left_out_by.extend(settings.pre_annotation.clone());
+    let by = match left_out_by.is_empty() {
+        true => String::new(),
+        false => format!(" by {}", left_out_by.join(", ")),
+    };
+    format!(
+        "Nobody was asked: of {} objects {} had the label {} already, and {} were left out{by}.",
+        counts.total(),
+        counts.earlier,
+        settings.attribute,
+        counts.passed,
+    )
 }
 
 impl Jobs<'_> {
@@ -73,7 +138,7 @@ impl Jobs<'_> {
         let mut failure = format!("ClientError: {reason}.");
         if !job.parts.is_empty() {
             let written = match drive {
-                Some(drive) => drive.write_output().await.map_err(|error| error.to_string()),
+                Some(drive) => (drive.write_output().await.map(drop)).map_err(|error| error.to_string()),
                 None => Err(reason.to_owned()),
             };
             if let Err(reason) = written {

@@ -2,6 +2,7 @@
 //!
 //! Source: Amazon SageMaker Ground Truth, "Pre-annotation and Post-annotation Lambda Functions".
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::manifest::{Line, metadata_of};
@@ -20,9 +21,22 @@ pub enum Prepared {
     Pass,
 }
 
-/// Returns the request to a pre-annotation function.
-pub fn pre_annotation_request(job: &Job, line: &Line) -> Value {
-    json!({ "version": VERSION, "labelingJobArn": job.arn, "dataObject": line })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PreAnnotationRequest<'a> {
+    version: &'a str,
+    labeling_job_arn: &'a str,
+    data_object: &'a Line,
+}
+
+/// Returns the request to a pre-annotation function, with the line as it is written.
+pub fn pre_annotation_request(job: &Job, line: &Line) -> String {
+    let request = PreAnnotationRequest {
+        version: VERSION,
+        labeling_job_arn: &job.arn,
+        data_object: line,
+    };
+    serde_json::to_string(&request).expect("members have names that are texts")
 }
 
 /// Reads the answer of a pre-annotation function. The flag goes by two names in Ground Truth's own examples, and may be
@@ -53,7 +67,7 @@ pub fn prepared(mut answer: Value) -> Result<Prepared, &'static str> {
 }
 
 /// An object whose answers are to be consolidated.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Answered {
     /// Its number in the input.
     pub object: usize,
@@ -72,9 +86,9 @@ pub fn payload(objects: &[Answered], region: &str) -> Value {
 }
 
 fn of_object(answered: &Answered, region: &str) -> Value {
-    let data = match (answered.line.get("source"), answered.line.get("source-ref")) {
-        (Some(text), _) => json!({ "content": text }),
-        (None, uri) => json!({ "s3Uri": uri }),
+    let data = match answered.line.text("source") {
+        Some(text) => json!({ "content": text }),
+        None => json!({ "s3Uri": answered.line.text("source-ref") }),
     };
     let annotation = |answer: &Answer| {
         json!({
@@ -90,15 +104,16 @@ fn of_object(answered: &Answered, region: &str) -> Value {
 }
 
 /// Returns the request to a consolidation function.
-pub fn consolidation_request(job: &Job, payload_uri: &str) -> Value {
-    json!({
+pub fn consolidation_request(job: &Job, payload_uri: &str) -> String {
+    let request = json!({
         "version": VERSION,
         "labelingJobArn": job.arn,
         "labelCategories": job.categories.labels,
         "labelAttributeName": job.settings.attribute,
         "roleArn": job.settings.role_arn,
         "payload": { "s3Uri": payload_uri },
-    })
+    });
+    request.to_string()
 }
 
 /// Returns what the answer of a consolidation function says of an object, with the metadata that every label has.

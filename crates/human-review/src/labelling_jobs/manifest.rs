@@ -2,8 +2,12 @@
 //!
 //! Source: Amazon SageMaker Ground Truth, "Use an Input Manifest File" and "Output Data".
 
+use std::fmt;
 use std::ops::Range;
 
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::record::{Filter, LabelledBy, ObjectState, Settings};
@@ -13,8 +17,68 @@ pub const MAX_TEXT_CHARS: usize = 100_000;
 /// Most objects of a job.
 pub const MAX_OBJECTS: usize = 100_000;
 
-/// An input line.
-pub type Line = Map<String, Value>;
+/// An input line: its members as they are written, in their order.
+///
+/// What a line holds beside the text and the labels is of no concern here, and goes on as it was found: numbers that no
+/// number type holds, and text that is none.
+#[derive(Debug, Clone, Default)]
+pub struct Line(Vec<(String, Box<RawValue>)>);
+
+impl Line {
+    /// Returns the names of its members, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Returns whether it has a member.
+    pub fn has(&self, name: &str) -> bool {
+        self.names().any(|there| there == name)
+    }
+
+    /// Returns a member, the last of several; none where it is not there, or is written as no value can be.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let (_, value) = self.0.iter().rev().find(|(there, _)| there == name)?;
+        serde_json::from_str(value.get()).ok()
+    }
+
+    /// Returns a member that is a text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        match self.get(name)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Line {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Line;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Line(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
 
 /// Why a manifest cannot be used. Says where; what is there may be personal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,12 +99,15 @@ pub enum ManifestError {
     TooLong,
 }
 
-/// Returns where the lines of a manifest are; blank ones are none.
+/// Returns where the lines of a manifest are, and shows each with its number, from 1; blank ones are none.
 ///
 /// # Errors
 ///
 /// [`ManifestError`].
-pub fn check(manifest: &[u8]) -> Result<Vec<Range<usize>>, ManifestError> {
+pub fn check(
+    manifest: &[u8],
+    mut look_at: impl FnMut(usize, &Line),
+) -> Result<Vec<Range<usize>>, ManifestError> {
     let mut lines = Vec::new();
     let mut start = 0;
     for (bytes, number) in manifest.split(|byte| *byte == b'\n').zip(1..) {
@@ -54,12 +121,11 @@ pub fn check(manifest: &[u8]) -> Result<Vec<Range<usize>>, ManifestError> {
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        if let Err(reason) = parse(bytes) {
-            return Err(ManifestError::Line { line: number, reason });
-        }
+        let line = parse(bytes).map_err(|reason| ManifestError::Line { line: number, reason })?;
         if lines.len() == MAX_OBJECTS {
             return Err(ManifestError::TooLong);
         }
+        look_at(number, &line);
         lines.push(range.end - bytes.len()..range.end);
     }
     if lines.is_empty() {
@@ -76,24 +142,28 @@ pub fn check(manifest: &[u8]) -> Result<Vec<Range<usize>>, ManifestError> {
 /// What is wrong with it.
 pub fn parse(line: &[u8]) -> Result<Line, &'static str> {
     let line: Line = serde_json::from_slice(line).map_err(|_| "is not a JSON object")?;
-    if line.keys().any(|name| name.starts_with('$')) {
+    if line.names().any(|name| name.starts_with('$')) {
         return Err("has a name that begins with $");
     }
-    match (line.get("source"), line.get("source-ref")) {
-        (Some(_), Some(_)) => Err("has both `source` and `source-ref`"),
-        (Some(Value::String(text)), None) if text.chars().count() > MAX_TEXT_CHARS => {
+    let name = match (line.has("source"), line.has("source-ref")) {
+        (true, true) => return Err("has both `source` and `source-ref`"),
+        (false, false) => return Err("has neither `source` nor `source-ref`"),
+        (true, false) => "source",
+        (false, true) => "source-ref",
+    };
+    match line.text(name) {
+        None => Err("has a `source` or `source-ref` that is no text"),
+        Some(text) if name == "source" && text.chars().count() > MAX_TEXT_CHARS => {
             Err("has a `source` of more than 100,000 characters")
         }
-        (Some(Value::String(_)), None) | (None, Some(Value::String(_))) => Ok(line),
-        (Some(_), None) | (None, Some(_)) => Err("has a `source` or `source-ref` that is no text"),
-        (None, None) => Err("has neither `source` nor `source-ref`"),
+        Some(_) => Ok(line),
     }
 }
 
 /// Returns the state in which an object begins: it is not asked where it has the label already, or lacks the one that
 /// the job filters on.
 pub fn first_state(line: &Line, settings: &Settings) -> ObjectState {
-    if line.contains_key(&settings.attribute) {
+    if line.has(&settings.attribute) {
         return ObjectState::Labelled {
             by: LabelledBy::Earlier,
             content: Map::new(),
@@ -111,7 +181,17 @@ fn is_wanted(line: &Line, filter: &Filter) -> bool {
 
 /// Returns the classes that a label attribute of a line names: by its metadata, or else by its own value.
 pub fn classes(line: &Line, attribute: &str) -> Vec<String> {
-    let metadata = line.get(&metadata_of(attribute));
+    classes_in(line.get(&metadata_of(attribute)).as_ref(), || line.get(attribute))
+}
+
+/// Returns the classes that a label attribute names in what was added to a line.
+pub fn added_classes(added: &Map<String, Value>, attribute: &str) -> Vec<String> {
+    classes_in(added.get(&metadata_of(attribute)), || {
+        added.get(attribute).cloned()
+    })
+}
+
+fn classes_in(metadata: Option<&Value>, value: impl Fn() -> Option<Value>) -> Vec<String> {
     let named = metadata.and_then(
         |metadata| match (metadata.get("class-name"), metadata.get("class-map")) {
             (Some(Value::String(class)), _) => Some(vec![class.clone()]),
@@ -122,8 +202,8 @@ pub fn classes(line: &Line, attribute: &str) -> Vec<String> {
             _ => None,
         },
     );
-    named.unwrap_or_else(|| match line.get(attribute) {
-        Some(Value::String(text)) => vec![text.clone()],
+    named.unwrap_or_else(|| match value() {
+        Some(Value::String(text)) => vec![text],
         Some(Value::Array(texts)) => texts
             .iter()
             .filter_map(Value::as_str)
@@ -138,12 +218,29 @@ pub fn metadata_of(attribute: &str) -> String {
     format!("{attribute}-metadata")
 }
 
-/// Returns the output line of an object: its input line with what was added to it.
-pub fn output_line(mut line: Line, added: Line) -> String {
-    line.extend(added);
-    let mut text = Value::Object(line).to_string();
-    text.push('\n');
-    text
+/// Returns the output line of an object: its input line, in which what was added stands at the end, or in the place of
+/// what had its name. Everything else stays as it is written.
+pub fn output_line(line: &Line, added: &Map<String, Value>) -> String {
+    let mut members = Vec::new();
+    let mut written: Vec<&str> = Vec::new();
+    for (name, value) in &line.0 {
+        match added.get(name) {
+            None => members.push(member(name, value.get())),
+            Some(new) if !written.contains(&name.as_str()) => {
+                written.push(name);
+                members.push(member(name, &new.to_string()));
+            }
+            // A name that stood there twice.
+            Some(_) => {}
+        }
+    }
+    let appended = added.iter().filter(|(name, _)| !written.contains(&name.as_str()));
+    members.extend(appended.map(|(name, value)| member(name, &value.to_string())));
+    format!("{{{}}}\n", members.join(","))
+}
+
+fn member(name: &str, value: &str) -> String {
+    format!("{}:{value}", Value::from(name))
 }
 
 #[cfg(test)]
@@ -152,27 +249,55 @@ mod tests {
 
     use super::*;
 
-    fn line(value: Value) -> Line {
-        value.as_object().expect("an object").clone()
+    fn line(text: &str) -> Line {
+        parse(text.as_bytes()).expect("a line")
     }
 
     #[test]
     fn lines_are_found_whatever_ends_them() {
         let manifest = "\u{feff}{\"source\": \"a\"}\r\n\n{\"source-ref\": \"s3://b/c.txt\"}".as_bytes();
+        let mut seen = Vec::new();
 
-        let lines = check(manifest).expect("good lines");
+        let lines =
+            check(manifest, |number, line| seen.push((number, line.has("source")))).expect("good lines");
 
         let texts: Vec<Line> = lines
             .into_iter()
             .map(|range| parse(&manifest[range]).expect("a line"))
             .collect();
-        assert_eq!(
-            texts,
-            [
-                line(json!({"source": "a"})),
-                line(json!({"source-ref": "s3://b/c.txt"}))
-            ]
+        assert_eq!(texts[0].text("source").as_deref(), Some("a"));
+        assert_eq!(texts[1].text("source-ref").as_deref(), Some("s3://b/c.txt"));
+        assert_eq!(seen, [(1, true), (3, false)]);
+    }
+
+    #[test]
+    fn whatever_else_a_line_holds_is_kept_as_it_is_written() {
+        let text = r#"{"z":12345678901234567890123,"d":1.10,"source":"a","n":1E5,"e":-0,"big":1e400,"half":"\ud800","#
+            .to_owned()
+            + r#""nested":{"y":[1.0,-0.0],"b":18446744073709551616,"a":null},"topic-metadata":{"failure-reason":"x"}}"#;
+        let added = json!({ "topic": 1, "topic-metadata": { "class-name": "Sports" } });
+        let added = added.as_object().expect("an object");
+
+        let labelled = output_line(&line(&text), added);
+        let untouched = output_line(&line(&text), &Map::new());
+
+        let expected = text.replace(
+            r#""topic-metadata":{"failure-reason":"x"}}"#,
+            r#""topic-metadata":{"class-name":"Sports"},"topic":1}"#,
         );
+        assert_eq!(labelled, format!("{expected}\n"));
+        assert_eq!(untouched, format!("{text}\n"));
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_replaced_as_one_and_kept_as_two() {
+        let twice = line(r#"{"source":"a","x":1,"topic":0,"x":2,"topic":3}"#);
+        let added = json!({ "topic": 1 });
+
+        let output = output_line(&twice, added.as_object().expect("an object"));
+
+        assert_eq!(output, "{\"source\":\"a\",\"x\":1,\"topic\":1,\"x\":2}\n");
+        assert_eq!(twice.get("topic"), Some(json!(3)), "the last counts");
     }
 
     #[test]
@@ -190,21 +315,27 @@ mod tests {
                 "has both `source` and `source-ref`",
             ),
             ("{\"source\": \"a\", \"$x\": 1}", "has a name that begins with $"),
+            (
+                "{\"source\": \"\\ud800\"}",
+                "has a `source` or `source-ref` that is no text",
+            ),
+            ("{\"source\": \"a\", \"x\": 01}", "is not a JSON object"),
         ] {
-            let found = check(format!("{good}\n{bad}\n").as_bytes());
+            let found = check(format!("{good}\n{bad}\n").as_bytes(), |_, _| ());
 
             assert_eq!(found, Err(ManifestError::Line { line: 3, reason }), "{bad}");
         }
-        assert_eq!(check(b"\n \n"), Err(ManifestError::Empty));
+        assert_eq!(check(b"\n \n", |_, _| ()), Err(ManifestError::Empty));
     }
 
     #[test]
     fn classes_come_from_the_metadata_or_from_the_value() {
-        let chained = line(json!({
+        let chained = json!({
             "source": "a", "topic": 1, "topic-metadata": {"class-name": "Sports"},
             "tone": [0, 2], "tone-metadata": {"class-map": {"0": "glad", "2": "loud"}},
             "plain": "World",
-        }));
+        });
+        let chained = line(&chained.to_string());
 
         assert_eq!(classes(&chained, "topic"), ["Sports"]);
         assert_eq!(classes(&chained, "tone"), ["glad", "loud"]);

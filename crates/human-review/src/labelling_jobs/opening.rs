@@ -12,11 +12,13 @@ use super::audits;
 use super::drive::{Drive, DriveError};
 use super::functions::{Prepared, pre_annotation_request, prepared};
 use super::manifest::{Line, MAX_TEXT_CHARS, parse};
-use super::record::{Job, ObjectState, Task};
+use super::record::{Job, ObjectState, Task, Template};
 use crate::human_loop::{FlowRules, LoopFlow};
 use crate::loops::LoopError;
-use crate::task_template::TaskTemplate;
+use crate::task_template::{NO_NONCE, TaskError, TaskTemplate};
+use crate::trial::why_unreadable;
 use crate::validation::MAX_INPUT_CONTENT_CHARS;
+use crate::worker_template::{TemplateError, render_html};
 
 /// Times that a call for an object is made, at most.
 pub const MAX_TRIES: u32 = 3;
@@ -92,44 +94,81 @@ impl Drive<'_> {
                 input
             }
             Ok(Prepared::Pass) => return Ok(Asked::State(ObjectState::Passed)),
-            Err(Unprepared::Job(reason)) => return Err(DriveError::Job(reason)),
-            Err(Unprepared::Object(reason)) => return Ok(Asked::State(failed(reason, tries))),
-            Err(Unprepared::Slower(reason)) => {
-                warn!(job = self.job.name, object, reason, "an object is prepared later");
-                self.has_failed.store(true, Ordering::Relaxed);
-                let not_before = Some(slower(self.now));
-                return Ok(Asked::State(ObjectState::Waiting { tries, not_before }));
-            }
-            Err(Unprepared::Again(reason)) => {
-                warn!(
-                    job = self.job.name,
-                    object, reason, tries, "an object could not be prepared"
-                );
-                self.has_failed.store(true, Ordering::Relaxed);
-                return Ok(Asked::State(again(reason, tries, self.now)));
-            }
+            Err(unprepared) => return self.unprepared(unprepared, object, tries).map(Asked::State),
         };
         let text = input.to_string();
+        if let Some(reason) = self.refusal(&input, &text).await? {
+            return Ok(Asked::State(failed(format!("ClientError: {reason}."), tries)));
+        }
+        self.start(object, &text).await
+    }
+
+    /// Returns the state of an object that could not be prepared.
+    fn unprepared(
+        &self,
+        unprepared: Unprepared,
+        object: usize,
+        tries: u32,
+    ) -> Result<ObjectState, DriveError> {
+        let job = &self.job.name;
+        match unprepared {
+            Unprepared::Job(reason) => Err(DriveError::Job(reason)),
+            Unprepared::Object(reason) => Ok(failed(reason, tries)),
+            Unprepared::Slower(reason) => {
+                warn!(job, object, reason, "an object is prepared later");
+                self.has_failed.store(true, Ordering::Relaxed);
+                let not_before = Some(slower(self.now));
+                Ok(ObjectState::Waiting { tries, not_before })
+            }
+            Unprepared::Again(reason) => {
+                warn!(job, object, reason, tries, "an object could not be prepared");
+                self.has_failed.store(true, Ordering::Relaxed);
+                Ok(again(reason, tries, self.now))
+            }
+        }
+    }
+
+    /// Returns why nobody could answer a task of this input, if nobody could.
+    async fn refusal(&self, input: &Value, text: &str) -> Result<Option<String>, DriveError> {
         if text.chars().count() > MAX_INPUT_CONTENT_CHARS {
-            return Ok(Asked::State(failed(
-                "ClientError: taskInput is longer than 3 MiB.".to_owned(),
-                tries,
-            )));
+            return Ok(Some("taskInput is longer than 3 MiB".to_owned()));
         }
         let template = TaskTemplate {
             bucket: self.jobs.bucket,
             key: &self.job.template_key,
         };
-        if let Some(reason) = template.refusal(&input).await? {
-            let reason = format!("ClientError: the task would be empty: {reason}.");
-            return Ok(Asked::State(failed(reason, tries)));
+        if let Some(reason) = template.refusal(input).await? {
+            return Ok(Some(format!("the task would be empty: {reason}")));
         }
+        let settings = &self.job.settings;
+        if settings.template == Template::BuiltIn && settings.pre_annotation.is_none() {
+            return Ok(None);
+        }
+        let content = match template.content().await {
+            Ok(content) => content,
+            Err(TaskError::Template(TemplateError::Storage(error))) => return Err(error.into()),
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        // What cannot be rendered was refused above.
+        let page = render_html(&content, input, NO_NONCE).ok();
+        let why = page.and_then(|(html, _)| why_unreadable(&html, self.labels_that_count()));
+        Ok(why.map(|why| format!("the page of the task takes no answer: {why}")))
+    }
 
+    /// Returns the labels that answers must name; none where a function of the job's own reads them.
+    pub(super) fn labels_that_count(&self) -> &[String] {
+        match self.job.settings.consolidation {
+            None => &self.job.categories.labels,
+            Some(_) => &[],
+        }
+    }
+
+    async fn start(&self, object: usize, input: &str) -> Result<Asked, DriveError> {
         let rules = rules(&self.job);
         let expires_at = self.now + rules.availability;
         let flow = Some((flow(&self.job), rules));
         let name = self.job.loop_name(object);
-        match self.jobs.loops.start(flow, &name, &text, self.now).await {
+        match self.jobs.loops.start(flow, &name, input, self.now).await {
             // A run before this one has started it, for which the function has said something else.
             Ok(()) | Err(LoopError::Conflict) => Ok(Asked::State(ObjectState::Asked {
                 expires_at,
@@ -148,7 +187,7 @@ impl Drive<'_> {
         let request = pre_annotation_request(&self.job, line);
         let answer = self
             .access
-            .invoke(function, &request)
+            .invoke(function, request)
             .await
             .map_err(|error| match error {
                 AccessError::Definite(reason) => Unprepared::Job(reason),
@@ -161,16 +200,15 @@ impl Drive<'_> {
 
     /// Returns what the built-in pre-annotation gives a template: `taskObject` and `labels`, as Ground Truth's does.
     async fn built_in_input(&self, line: &Line) -> Result<Value, Unprepared> {
-        let text = match (
-            line.get("source").and_then(Value::as_str),
-            &line.get("source-ref"),
-        ) {
-            (Some(text), _) => text.to_owned(),
-            (None, uri) => {
-                self.text_of(uri.and_then(Value::as_str).unwrap_or_default())
-                    .await?
-            }
+        let text = match line.text("source") {
+            Some(text) => text,
+            None => self.text_of(&line.text("source-ref").unwrap_or_default()).await?,
         };
+        Ok(self.input_of(&text, line))
+    }
+
+    /// Returns what the built-in pre-annotation makes of a text and the line that it is of.
+    pub(super) fn input_of(&self, text: &str, line: &Line) -> Value {
         let mut input = json!({ "taskObject": text, "labels": self.job.categories.labels });
         if self.job.settings.task == Task::MultiLabel {
             input["severalLabels"] = json!(true);
@@ -179,7 +217,7 @@ impl Drive<'_> {
             input["instructions"] = json!(words);
         }
         audits::show(&mut input, line, &self.job);
-        Ok(input)
+        input
     }
 
     async fn text_of(&self, uri: &str) -> Result<String, Unprepared> {

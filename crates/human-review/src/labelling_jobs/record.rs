@@ -7,6 +7,7 @@ use serde_json::Value;
 
 pub use super::automation::Automation;
 pub use super::objects::{LabelledBy, ObjectState, Part};
+pub use super::settings::{Audit, AuditKind, Filter, Settings, Task, Template};
 use crate::flows::Resource;
 
 /// Objects of one part: what is read and written together.
@@ -46,107 +47,6 @@ impl JobStatus {
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Stopped)
     }
-}
-
-/// How many labels an object gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Task {
-    /// One: `text-multi-class`.
-    SingleLabel,
-    /// Any number: `text-multi-label`.
-    MultiLabel,
-}
-
-/// Where the worker task template comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Template {
-    /// The shipped one for text labelling.
-    BuiltIn,
-    /// `UiTemplateS3Uri`.
-    Uri(String),
-    /// Key of the content of a `HumanTaskUi` in the review bucket.
-    Key(String),
-}
-
-/// An earlier label that selects objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filter {
-    /// Name of the label attribute.
-    pub attribute: String,
-    /// Class that an object must have.
-    pub class: String,
-}
-
-/// What a job asks about a label that is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AuditKind {
-    /// Whether it is right.
-    Verification,
-    /// Which one is right; the one that is there is chosen already.
-    Adjustment,
-}
-
-/// The label that a job is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Audit {
-    /// What is asked.
-    pub kind: AuditKind,
-    /// Its label attribute; empty until the label category file was read that names it.
-    pub attribute: String,
-}
-
-/// What a job does, as its request says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// `LabelAttributeName`.
-    pub attribute: String,
-    /// `RoleArn`: with its rights everything outside the review bucket is read, written and invoked.
-    pub role_arn: String,
-    /// `ManifestS3Uri`.
-    pub manifest: String,
-    /// `LabelCategoryConfigS3Uri`.
-    pub categories: Option<String>,
-    /// `S3OutputPath`, without slashes at the end.
-    pub output: String,
-    /// `UiConfig`.
-    pub template: Template,
-    /// How many labels an object gets.
-    pub task: Task,
-    /// `PreHumanTaskLambdaArn`; none for the built-in behaviour.
-    pub pre_annotation: Option<String>,
-    /// `AnnotationConsolidationLambdaArn`; none for the built-in behaviour.
-    pub consolidation: Option<String>,
-    /// `NumberOfHumanWorkersPerDataObject`.
-    pub workers: usize,
-    /// `TaskTimeLimitInSeconds`.
-    pub time_limit_seconds: i64,
-    /// `TaskAvailabilityLifetimeInSeconds`.
-    pub availability_seconds: i64,
-    /// `MaxConcurrentTaskCount`.
-    pub max_concurrent: usize,
-    /// `TaskTitle`.
-    pub title: String,
-    /// `TaskDescription`.
-    pub description: String,
-    /// `MaxHumanLabeledObjectCount`.
-    pub max_human_labelled: Option<usize>,
-    /// `MaxPercentageOfInputDatasetLabeled`.
-    pub max_percentage: Option<usize>,
-    /// Tag `active-learning:only-where`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub only_where: Option<Filter>,
-    /// Tag `active-learning:show`: an attribute whose label reviewers see beside the text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub show: Option<String>,
-    /// Whether a model labels what it is sure of (`LabelingJobAlgorithmsConfig`).
-    #[serde(default)]
-    pub is_automated: bool,
-    /// The label that is verified or adjusted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audit: Option<Audit>,
-    /// Tag `active-learning:share`: the share of the objects, drawn at random, that is asked about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share: Option<f64>,
 }
 
 /// What a label category file says.
@@ -202,6 +102,11 @@ impl Counts {
             + self.failed
     }
 
+    /// Returns how many the job labels, or has labelled.
+    pub fn wanted(&self) -> usize {
+        self.total() - self.earlier - self.passed
+    }
+
     /// Adds others.
     pub fn add(&mut self, other: Self) {
         self.waiting += other.waiting;
@@ -254,7 +159,7 @@ pub struct Job {
     pub modified_at: DateTime<Utc>,
     /// State.
     pub status: JobStatus,
-    /// Why it has failed.
+    /// Why it has failed; of one that is completed, why nobody was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// What is shown again of the request.
@@ -330,8 +235,13 @@ impl Job {
 
     /// Returns the object whose human loop has this name, if it is of this job.
     pub fn object_of(&self, loop_name: &str) -> Option<usize> {
-        let rest = loop_name.strip_prefix("job-")?.strip_prefix(&self.short_id())?;
-        rest.strip_prefix('-')?.parse().ok()
+        let (id, object) = parts_of(loop_name)?;
+        (id == self.short_id()).then(|| object.parse().ok())?
+    }
+
+    /// Returns the ARN of the team that it was created with.
+    pub fn workteam(&self) -> Option<&str> {
+        self.request["HumanTaskConfig"]["WorkteamArn"].as_str()
     }
 
     /// Returns the folder of its output: `S3OutputPath` and its name.
@@ -355,6 +265,15 @@ impl Job {
         let share = self.settings.max_percentage;
         enough_people || share.is_some_and(|share| labelled * 100 >= share * counts.total().max(1))
     }
+}
+
+/// Returns what a human loop's name says of the job that it is of, if it is of one: [`Job::short_id`].
+pub fn short_id_of(loop_name: &str) -> Option<&str> {
+    parts_of(loop_name).map(|(id, _)| id)
+}
+
+fn parts_of(loop_name: &str) -> Option<(&str, &str)> {
+    loop_name.strip_prefix("job-")?.split_once('-')
 }
 
 fn is_zero(count: &usize) -> bool {

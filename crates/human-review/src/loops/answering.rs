@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{LoopError, Loops, Version};
-use crate::human_loop::{HumanLoop, Refusal, Worker};
+use crate::human_loop::{HumanLoop, Refusal, Status, Worker};
 use crate::output::{Answer, correction_key, corrections_of, output_document};
 
 /// What a reviewer gives with a task.
@@ -54,7 +54,9 @@ impl Loops {
             guideline: given.guideline,
         };
         match human_loop.may_submit(&worker.id, now) {
-            Err(Refusal::Answered) => return self.correct(human_loop, answer, now).await,
+            Err(Refusal::Answered | Refusal::Counted) => {
+                return self.correct(human_loop, answer, now).await;
+            }
             Err(Refusal::Closed) if human_loop.takes_late_answer(&worker.id) => {
                 return self.correct(human_loop, answer, now).await;
             }
@@ -72,12 +74,16 @@ impl Loops {
             })
             .await;
         let written = match noted {
+            Ok((human_loop, _)) if human_loop.status == Status::Completed => {
+                let at_hand = [(answer_id.as_str(), &answer)];
+                return Box::pin(self.deliver(&human_loop, &at_hand, now)).await;
+            }
             Ok((human_loop, etag)) => etag.map(|etag| (human_loop, etag)),
             // A second click, or another reviewer, was faster.
-            Err(LoopError::Refused(Refusal::Answered | Refusal::Closed)) => {
+            Err(LoopError::Refused(Refusal::Answered | Refusal::Counted | Refusal::Closed)) => {
                 let human_loop = self.find(name, now).await?;
-                let is_own = human_loop.may_submit(&worker.id, now) == Err(Refusal::Answered);
-                if human_loop.id == id && (is_own || human_loop.takes_late_answer(&worker.id)) {
+                let is_counted = human_loop.may_submit(&worker.id, now) == Err(Refusal::Counted);
+                if human_loop.id == id && (is_counted || human_loop.may_correct(&worker.id, now)) {
                     return self.correct(&human_loop, answer, now).await;
                 }
                 return Err(LoopError::Refused(Refusal::Closed));
@@ -96,12 +102,14 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
         let (name, worker_id) = (human_loop.name.as_str(), answer.worker.id.as_str());
+        // Who sends it again may have heard nothing, since it came no further.
+        self.deliver_again(human_loop, now).await?;
         if self.latest_content(human_loop, worker_id).await?.as_ref() == Some(&answer.content) {
             return Ok(());
         }
         if human_loop.is_of_labelling_job() && !human_loop.status.is_in_flight() {
             // Its answers are on their way into the job's output.
-            return Err(LoopError::Refused(Refusal::Closed));
+            return Err(LoopError::Refused(Refusal::Counted));
         }
 
         let answer_id = Uuid::new_v4().simple().to_string();
@@ -121,7 +129,7 @@ impl Loops {
             return Ok(());
         }
         if current.is_of_labelling_job() {
-            return Err(LoopError::Refused(Refusal::Closed));
+            return Err(LoopError::Refused(Refusal::Counted));
         }
         let input = self
             .records
@@ -157,7 +165,7 @@ impl Loops {
     ///
     /// # Errors
     ///
-    /// [`LoopError::NotFound`]; [`LoopError::Refused`] where they have not answered it.
+    /// [`LoopError::NotFound`]; [`LoopError::Refused`] where they have not answered it, or may not answer it again.
     pub async fn answered(
         &self,
         name: &str,
@@ -165,10 +173,13 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         let human_loop = self.find(name, now).await?;
-        let is_answered = human_loop.may_submit(&worker.id, now) == Err(Refusal::Answered);
-        match is_answered || human_loop.takes_late_answer(&worker.id) {
-            true => Ok(human_loop),
-            false => Err(LoopError::Refused(Refusal::Closed)),
+        match (
+            human_loop.may_correct(&worker.id, now),
+            human_loop.may_submit(&worker.id, now),
+        ) {
+            (true, _) => Ok(human_loop),
+            (false, Err(Refusal::Counted)) => Err(LoopError::Refused(Refusal::Counted)),
+            (false, _) => Err(LoopError::Refused(Refusal::Closed)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Ending loops, and telling of it.
 
 use active_learning_aws::bucket::Replaced;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use futures::future::join;
 
 use super::{LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
@@ -9,6 +9,9 @@ use crate::human_loop::{Due, HumanLoop, Status};
 use crate::marks::Mark;
 use crate::output::Answer;
 use crate::status_events::StatusEvents;
+
+/// A completed loop is delivered again for so long, where somebody asks for it: the sweep does, every hour.
+const DELIVERED_AGAIN: Duration = Duration::hours(2);
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
@@ -61,23 +64,69 @@ impl Loops {
             Some(Due::Complete) => Status::Completed,
         };
         match self.write_output(&human_loop, at_hand).await {
-            Err(LoopError::Output { uri, reason }) => {
-                human_loop.status = Status::Failed;
-                human_loop.failure = Some(format!("The output cannot be written to {uri}: {reason}."));
-            }
-            other => other?,
+            Err(LoopError::Output { uri, reason }) => human_loop.fail_for_output(&uri, &reason),
+            other => drop(other?),
         }
         human_loop.leases.clear();
         let replaced = self.records.replace_loop(&human_loop, etag).await?;
         if replaced.is_written() {
-            let tell = async {
-                if let Some(events) = &self.status_events {
-                    events.tell(&self.flow_definition_arn, &human_loop).await;
-                }
-            };
-            let ((), removed) = join(tell, self.records.remove_from_queue(&human_loop)).await;
-            removed?;
+            self.end(&human_loop, true).await?;
         }
         Ok(replaced)
+    }
+
+    /// Writes the output of a loop that was marked completed, tells of its end and takes it off the queue. Done again, it
+    /// changes nothing and tells nobody.
+    pub(super) async fn deliver(
+        &self,
+        human_loop: &HumanLoop,
+        at_hand: &[(&str, &Answer)],
+        now: DateTime<Utc>,
+    ) -> Result<(), LoopError> {
+        match self.write_output(human_loop, at_hand).await {
+            Ok(is_new) => self.end(human_loop, is_new).await,
+            Err(LoopError::Output { uri, reason }) => {
+                let fail = |current: &mut HumanLoop| {
+                    if current.id != human_loop.id {
+                        return Err(LoopError::NotFound);
+                    }
+                    current.fail_for_output(&uri, &reason);
+                    Ok(())
+                };
+                let failed = Box::pin(self.change(&human_loop.name, now, fail)).await?;
+                self.end(&failed, true).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Delivers a loop again that was completed lately: whoever marked it so may not have come further.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn deliver_again(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<(), LoopError> {
+        match human_loop.completed_at {
+            Some(at) if human_loop.status == Status::Completed && now - at < DELIVERED_AGAIN => {
+                Box::pin(self.deliver(human_loop, &[], now)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn end(&self, human_loop: &HumanLoop, is_told: bool) -> Result<(), LoopError> {
+        let tell = async {
+            if let Some(events) = self.status_events.as_ref().filter(|_| is_told) {
+                events.tell(&self.flow_definition_arn, human_loop).await;
+            }
+        };
+        let ((), removed) = join(tell, self.leave_queue(human_loop)).await;
+        removed
+    }
+
+    /// Takes a loop off the queue.
+    pub(super) async fn leave_queue(&self, human_loop: &HumanLoop) -> Result<(), LoopError> {
+        self.head.leave_out(&human_loop.id);
+        Ok(self.records.remove_from_queue(human_loop).await?)
     }
 }

@@ -27,12 +27,35 @@ impl Loops {
         worker: &Worker,
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
-        let (human_loop, _) = self
+        let (human_loop, etag) = self
             .change_from(known, name, now, |human_loop| {
                 Ok(human_loop.take(&worker.id, now, human_loop.time_limit(&self.rules))?)
             })
             .await?;
+        if let Some(etag) = etag {
+            self.taken.keep(name, (human_loop.clone(), etag));
+        }
         Ok(human_loop)
+    }
+
+    /// Returns a loop that the reviewer is about to answer: as it was when they took it, where this process knows that.
+    /// Nothing is lost if it has changed since: it is read then before the answer is noted.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`].
+    pub async fn find_taken(
+        &self,
+        name: &str,
+        worker: &Worker,
+        now: DateTime<Utc>,
+    ) -> Result<Version, LoopError> {
+        match self.taken.take(name) {
+            Some(known) if known.0.due(now).is_none() && known.0.may_submit(&worker.id, now).is_ok() => {
+                Ok(known)
+            }
+            _ => self.find_version(name, now).await,
+        }
     }
 
     /// Gives a loop back; it comes last in this reviewer's queue from now on.

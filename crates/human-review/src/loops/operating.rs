@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_aws::overview::Bounded;
 use chrono::{DateTime, Utc};
 
 use super::{LoopError, Loops};
@@ -12,7 +13,7 @@ use crate::output::Answer;
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
 
-/// Loops that are counted by flow definition: a page of S3's.
+/// Loops that are read to count them by flow definition.
 const COUNTED: usize = 1_000;
 
 impl Loops {
@@ -29,21 +30,40 @@ impl Loops {
         .await
     }
 
-    /// Counts the loops in flight by the flow definition that they are of, none for that of the stack: of the first
-    /// thousand in review order.
+    /// Counts the loops in flight by the flow definition that they are of, none for that of the stack. Those that `of_job`
+    /// knows by their name are of the flow that it says, and all of them count; of the others, which have to be read, the
+    /// first thousand in review order: then there may be more.
     ///
     /// # Errors
     ///
     /// [`LoopError::Storage`].
     pub async fn in_flight_by_flow(
         &self,
+        of_job: impl Fn(&str) -> Option<String>,
         now: DateTime<Utc>,
-    ) -> Result<BTreeMap<Option<String>, usize>, LoopError> {
-        let page = self.records.queue_marks("", COUNTED).await?;
-        let mut counts = BTreeMap::new();
-        for human_loop in self.of_marks(&page.marks, now).await? {
+    ) -> Result<BTreeMap<Option<String>, Bounded>, LoopError> {
+        let mut counts: BTreeMap<Option<String>, Bounded> = BTreeMap::new();
+        let (mut others, mut has_more) = (Vec::new(), false);
+        let mut after = String::new();
+        loop {
+            let page = self.records.queue_marks(&after, LISTED_AT_ONCE).await?;
+            for mark in page.marks {
+                match of_job(&mark.name) {
+                    Some(flow) => counts.entry(Some(flow)).or_default().count += 1,
+                    None if others.len() < COUNTED => others.push(mark),
+                    None => has_more = true,
+                }
+            }
+            match page.last {
+                Some(last) => after = last,
+                None => break,
+            }
+        }
+        for human_loop in self.of_marks(&others, now).await? {
             let flow = human_loop.flow.as_ref().map(|flow| flow.name().into_owned());
-            *counts.entry(flow).or_default() += 1;
+            let of_flow = counts.entry(flow).or_default();
+            of_flow.count += 1;
+            of_flow.has_more = has_more;
         }
         Ok(counts)
     }

@@ -1,6 +1,6 @@
 //! Where the output of loops goes: into the review bucket, or as the flow definition that the API made says.
 
-use active_learning_aws::bucket::{Bucket, BucketError, JSON};
+use active_learning_aws::bucket::{Bucket, BucketError, Created, JSON};
 use active_learning_aws::role::s3_as;
 use aws_config::SdkConfig;
 use serde_json::Value;
@@ -59,14 +59,14 @@ impl Loops {
     }
 
     /// Writes the answers of a loop that ends; those so far where it expired or was stopped before all were
-    /// in. An answer that was taken is a vote.
+    /// in. An answer that was taken is a vote. Returns whether nobody had written them before, as far as that is known.
     pub(super) async fn write_output(
         &self,
         human_loop: &HumanLoop,
         at_hand: &[(&str, &Answer)],
-    ) -> Result<(), LoopError> {
+    ) -> Result<bool, LoopError> {
         if human_loop.answers.is_empty() || human_loop.is_of_labelling_job() {
-            return Ok(());
+            return Ok(true);
         }
         // As it is now: texts may have been erased from it since it was shown.
         let input = self.records.input(&human_loop.id).await?;
@@ -79,9 +79,12 @@ impl Loops {
 
         let written = match human_loop.status {
             // Once: a second attempt would bring the same bytes.
-            Status::Completed => bucket.create(&key, JSON, document).await.map(drop),
+            Status::Completed => {
+                let created = bucket.create(&key, JSON, document).await;
+                created.map(|created| created == Created::Created)
+            }
             // Also over those of an attempt that lost a race.
-            _ => bucket.put(&key, JSON, document).await,
+            _ => bucket.put(&key, JSON, document).await.map(|()| true),
         };
         written.map_err(|error| failed(error, human_loop, &bucket, &key))
     }

@@ -12,7 +12,9 @@ const QUEUE_PAGE: usize = 100;
 /// Marks of the queue that are looked at together: one request.
 const QUEUE_MARKS: usize = 200;
 /// States that are read first when the next task is looked for; twice as many each time that none is free.
-const FIRST_READS: usize = 2;
+const FIRST_READS: usize = 1;
+/// States that are read of a head of the queue that was listed seconds ago, before it is listed again.
+const RECENT_READS: usize = 7;
 
 /// The queue as one reviewer sees it.
 #[derive(Debug)]
@@ -105,7 +107,19 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<Next, LoopError> {
         let mut skipped = Vec::new();
+        if let Some(mut page) = self.head.recent() {
+            let waiting = waiting_of(&page);
+            page.marks.retain(|mark| !wish.without.contains(&mark.name));
+            page.marks.truncate(RECENT_READS);
+            let free = self.first_free(&page.marks, worker, &mut skipped, now).await?;
+            if free.is_some() {
+                let human_loop = free;
+                return Ok(Next { human_loop, waiting });
+            }
+            skipped.clear();
+        }
         let mut page = self.records.queue_marks("", QUEUE_MARKS).await?;
+        self.head.keep(page.clone());
         let waiting = waiting_of(&page);
         loop {
             page.marks.retain(|mark| !wish.without.contains(&mark.name));

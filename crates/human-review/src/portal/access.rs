@@ -74,6 +74,7 @@ impl Portal<'_> {
             training: self.training,
             feedback: self.feedback,
             loops: self.loops,
+            jobs: self.jobs,
             members: self.members,
             label_sets: self.label_sets,
             models: self.models,

@@ -24,6 +24,9 @@ pub(super) fn answered_task(request: &HttpRequest, error: &PortalError) -> Optio
 pub(super) fn own_words(error: &PortalError) -> Option<String> {
     match error {
         PortalError::Refused(why) => Some(why.clone()),
+        PortalError::NoLabelOfJob(why) => Some(format!(
+            "{why}. Nothing was saved: please go back and choose. The task is still yours."
+        )),
         PortalError::LabelNotInUse(fate) => Some(format!(
             "{fate} since this page was opened. Nothing was saved: please open the task again, it offers the labels of \
              today. The task is still yours."
@@ -71,6 +74,7 @@ pub(super) fn message(error: &PortalError) -> Message {
             "You have signed in again since it was opened. Nothing was saved: please open the task again.",
         ),
         PortalError::Refused(_) => (400, "not_possible", "This was not done", ""),
+        PortalError::NoLabelOfJob(_) => (400, "no_label_of_job", "This answer was not taken", ""),
         PortalError::LabelNotInUse(_) => (400, "label_not_in_use", "A label is not in use any more", ""),
         PortalError::Provider(error) => of_provider(*error),
         PortalError::NoPage => (
@@ -191,6 +195,12 @@ fn of_loop(error: &LoopError) -> Message {
             "task_for_others",
             "This task is for somebody else",
             "You have given your opinion on one of its texts before: another one is wanted. Here is the next task.",
+        ),
+        LoopError::Refused(Refusal::Counted) => (
+            410,
+            "task_closed",
+            "This task is closed",
+            "You have answered it, and the answer has become a label: it can no longer be changed. Here is the next one.",
         ),
         LoopError::Refused(Refusal::Closed) => (
             410,

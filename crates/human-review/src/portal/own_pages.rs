@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Portal, PortalError};
 use crate::event::{HttpReply, HttpRequest};
-use crate::history::{Answered, Histories};
+use crate::history::Answered;
 use crate::human_loop::Worker;
 use crate::loops::LoopError;
 use crate::pages::{GuidePage, HistoryPage, OwnAnswer, OwnItem, document, page};
@@ -17,10 +17,6 @@ use crate::trial::output;
 const SHOWN_CHARS: usize = 120;
 
 impl Portal<'_> {
-    pub(super) fn histories(&self) -> Histories<'_> {
-        Histories(self.bucket)
-    }
-
     /// Shows the last ten tasks that the reviewer answered, each to be opened and answered again.
     pub(super) async fn history_page(
         &self,
@@ -28,7 +24,7 @@ impl Portal<'_> {
         session: &Claims,
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
-        let history = self.histories().of(worker).await?;
+        let history = self.histories.of(worker).await?;
         let own = history
             .answered
             .iter()
@@ -65,6 +61,7 @@ impl Portal<'_> {
         Ok(Some(OwnAnswer {
             name: answered.human_loop.clone(),
             at: answered.at,
+            is_open: human_loop.may_correct(&worker.id, self.now),
             items: own_items(&input, &content.unwrap_or_default()),
         }))
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use active_learning_aws::{metrics, overview::first_model};
 use chrono::Duration;
 use futures::future::join;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Portal, PortalError, checked_name};
@@ -17,7 +17,8 @@ use crate::blind::mark_blind;
 use crate::choices::shown_input;
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::{Shown, is_version};
-use crate::human_loop::{HumanLoop, Worker};
+use crate::human_loop::{HumanLoop, LoopFlow, Worker};
+use crate::labelling_jobs::answers::labels_in;
 use crate::loops::{Given, LoopError, Wish};
 use crate::not_in_use::not_in_use;
 use crate::pages::{TaskPage, document, page, redirect};
@@ -29,6 +30,8 @@ use crate::trial::{Trial, check_answer, with_marks};
 
 /// Longest time that a page may say it has shown a task.
 const MAX_SPENT_SECONDS: f64 = 86_400.0;
+/// Labels of a job that are named where an answer is none of them.
+const NAMED_LABELS: usize = 20;
 
 /// A task as a page shows it.
 struct ShownTask {
@@ -105,6 +108,7 @@ impl Portal<'_> {
             session: Some(self.view(session)),
             waiting: self.loops.waiting().await?,
             lease_seconds: self.lease_seconds(&human_loop, worker),
+            is_of_job: human_loop.is_of_labelling_job(),
             name: human_loop.name,
             id: human_loop.id,
             previous: previous.unwrap_or_default(),
@@ -253,7 +257,7 @@ impl Portal<'_> {
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(form.get("portal:loop"))?;
-        let read = self.loops.find_version(name, self.now).await?;
+        let read = self.loops.find_taken(name, worker, self.now).await?;
         let human_loop = read.0.clone();
         if form.get("portal:loop-id") != Some(&human_loop.id) {
             return Err(LoopError::NotFound.into());
@@ -269,6 +273,7 @@ impl Portal<'_> {
         } else {
             check_answer(&answer, &input)?;
         }
+        self.check_for_job(&human_loop, &answer).await?;
         if !human_loop.is_of_labelling_job()
             && let Some(set) = self.label_sets.current().await?
             && let Some(fate) = not_in_use(&answer, &input, &set)
@@ -278,7 +283,7 @@ impl Portal<'_> {
 
         let remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
         let given = self.given(request, form, Value::Object(answer));
-        self.loops.answer(read, worker, given, self.now).await?;
+        Box::pin(self.loops.answer(read, worker, given, self.now)).await?;
         metrics::count("human-review", &[("Submitted", 1)]);
         if let Err(error) = Remarks(self.bucket).note(remarks).await {
             // They are stored with the answer: what is missing is their place in the operator's list.
@@ -295,9 +300,37 @@ impl Portal<'_> {
         Ok(document(200, &saved))
     }
 
+    /// Checks that the answer to a task of a labelling job can become a label: where a function of the job's own reads it,
+    /// everything is taken.
+    async fn check_for_job(
+        &self,
+        human_loop: &HumanLoop,
+        answer: &Map<String, Value>,
+    ) -> Result<(), PortalError> {
+        let Some(name) = human_loop.flow.as_ref().and_then(LoopFlow::job) else {
+            return Ok(());
+        };
+        let Some(job) = self.jobs.find(name).await? else {
+            return Ok(());
+        };
+        if job.settings.consolidation.is_some() {
+            return Ok(());
+        }
+        let labels = &job.categories.labels;
+        match labels_in(answer, labels, job.settings.task) {
+            Ok(_) => Ok(()),
+            Err(why) => {
+                let first: Vec<&str> = labels.iter().take(NAMED_LABELS).map(String::as_str).collect();
+                let more = if labels.len() > NAMED_LABELS { ", …" } else { "" };
+                let words = format!("{why}. The labels of this task: {}{more}", first.join(", "));
+                Err(PortalError::NoLabelOfJob(words))
+            }
+        }
+    }
+
     /// Notes an answer in its reviewer's history; returns how many they gave today, where that can be told.
     async fn note_in_history(&self, worker: &Worker, human_loop: &HumanLoop) -> Option<u32> {
-        match self.histories().note(worker, human_loop, self.now).await {
+        match self.histories.note(worker, human_loop, self.now).await {
             Ok(history) => Some(history.done_on(self.now)),
             Err(error) => {
                 // The answer is stored: that it is missing from the last ten is no reason to say it is not.

@@ -256,3 +256,17 @@ fn counting_changes_nothing_of_what_a_loop_writes() {
         assert_eq!(html(template, &input), expected, "{template}");
     }
 }
+
+#[test]
+fn what_is_wrong_with_a_template_is_told_of_the_template_itself() {
+    for template in [
+        "<p>{% for %}</p>",
+        "{% for a in task.input.b %}{% if %}{% endif %}{% endfor %}",
+    ] {
+        let error = render_html(template, &json!({}), "n0")
+            .expect_err("it is wrong")
+            .to_string();
+
+        assert!(!error.contains("count_turn"), "{error}");
+    }
+}

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{Review, two_items};
+use crate::harness::{Review, Session, two_items};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -64,7 +64,7 @@ async fn what_a_crashed_start_left_is_swept_after_an_hour_and_not_before() {
 }
 
 #[tokio::test]
-async fn an_output_that_a_crash_prevented_is_written_when_the_loop_is_next_read() {
+async fn an_output_that_a_crash_of_the_version_before_prevented_is_written_when_the_loop_is_next_read() {
     let review = Review::new();
     review.start("tc-1", &two_items()).await;
     let ann = review.sign_in("ann").await;
@@ -86,6 +86,83 @@ async fn an_output_that_a_crash_prevented_is_written_when_the_loop_is_next_read(
     assert_eq!(review.status("tc-1").await, "Completed");
 
     assert_eq!(review.object(output).await, expected);
+}
+
+/// A loop whose reviewer's answer completed it, and nothing after: its mark is there, its output is not. Returns what the
+/// output was.
+async fn half_a_completion(review: &Review, ann: &Session<'_>) -> String {
+    review.start("tc-1", &two_items()).await;
+    let mark = review.keys("human-review/queue/").await.remove(0);
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &answer()).await;
+    let output = review.object(OUTPUT).await;
+    review.remove(OUTPUT).await;
+    review.put(&mark, "").await;
+    output
+}
+
+const OUTPUT: &str = "tc-review/2026/11/20/09/59/00/tc-1/output.json";
+
+fn answer() -> Value {
+    json!({ "r-2": "World", "r-10": "World" })
+}
+
+#[tokio::test]
+async fn a_completed_loop_without_output_gets_it_from_who_finds_its_mark_a_minute_later() {
+    let review = Review::new();
+    let ann = review.sign_in("ann").await;
+    let expected = half_a_completion(&review, &ann).await;
+
+    ann.get("queue").await;
+    let at_once = review.keys("tc-review/").await;
+    review.wait(Duration::minutes(1));
+    ann.get("queue").await;
+
+    assert_eq!(at_once, Vec::<String>::new(), "its reviewer is about to write it");
+    assert_eq!(review.object(OUTPUT).await, expected);
+    assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_completed_loop_without_output_gets_it_from_who_asks_for_the_loop() {
+    let review = Review::new();
+    let ann = review.sign_in("ann").await;
+    let expected = half_a_completion(&review, &ann).await;
+    review.wait(Duration::minutes(59));
+
+    assert_eq!(review.status("tc-1").await, "Completed");
+
+    assert_eq!(review.object(OUTPUT).await, expected);
+    assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_completed_loop_without_output_gets_it_from_the_same_answer_again() {
+    let review = Review::new();
+    let ann = review.sign_in("ann").await;
+    let expected = half_a_completion(&review, &ann).await;
+    let task = ann.get("task?loop=tc-1&correct=yes").await;
+
+    let reply = ann.submit(&task, &answer()).await;
+
+    assert_eq!(reply.status(), 303);
+    assert_eq!(review.object(OUTPUT).await, expected);
+    assert_eq!(review.keys("tc-review/").await, [OUTPUT], "no correction");
+}
+
+#[tokio::test]
+async fn an_output_that_was_removed_long_after_is_not_written_again() {
+    let review = Review::new();
+    let ann = review.sign_in("ann").await;
+    half_a_completion(&review, &ann).await;
+    let mark = review.keys("human-review/queue/").await.remove(0);
+    review.remove(&mark).await;
+    review.wait(Duration::hours(2));
+
+    assert_eq!(review.status("tc-1").await, "Completed");
+    ann.get("history").await;
+
+    assert_eq!(review.keys("tc-review/").await, Vec::<String>::new());
 }
 
 #[tokio::test]

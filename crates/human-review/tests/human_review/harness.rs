@@ -95,6 +95,7 @@ pub struct Review {
     pub s3: aws_sdk_s3::Client,
     pub reads: Arc<AtomicUsize>,
     pub lists: Arc<AtomicUsize>,
+    pub requests: Arc<AtomicUsize>,
     router: Router,
     iam: Arc<Iam>,
     lost: Arc<Mutex<Option<&'static str>>>,
@@ -124,12 +125,15 @@ impl Review {
         }
         let reads = Arc::new(AtomicUsize::new(0));
         let lists = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::new(AtomicUsize::new(0));
         let counters = [reads.clone(), lists.clone()];
+        let count = requests.clone();
         let lost = Arc::new(Mutex::new(None));
         let losses = lost.clone();
         let denied: Arc<Mutex<Option<&'static str>>> = Arc::default();
         let denials = denied.clone();
         let router = Router::new().fallback(move |request: http::Request<Body>| {
+            count.fetch_add(1, Ordering::Relaxed);
             if request.method() == "GET" {
                 let is_list = request.uri().query().unwrap_or_default().contains("list-type");
                 counters[usize::from(is_list)].fetch_add(1, Ordering::Relaxed);
@@ -156,6 +160,7 @@ impl Review {
             s3,
             reads,
             lists,
+            requests,
             lost,
             denied,
             no_role: Arc::default(),

@@ -12,7 +12,7 @@ use crate::harness::{Reply, Review, Session, TRAINING_BUCKET, config, two_items}
 const MAX_PAGE_BYTES: usize = 150_000;
 
 /// Puts a label set in place, for functions that have not read one.
-async fn put_set(review: &Review, set: &LabelSet) {
+pub async fn put_set(review: &Review, set: &LabelSet) {
     let put = review
         .s3
         .put_object()
@@ -21,7 +21,7 @@ async fn put_set(review: &Review, set: &LabelSet) {
     put.body(set.to_json().into()).send().await.expect("stored");
 }
 
-fn set_of(names: &[&str]) -> LabelSet {
+pub fn set_of(names: &[&str]) -> LabelSet {
     let mut set = LabelSet::none();
     for name in names {
         set.add(name, "").expect("free");

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use crate::harness::{BUCKET, FEEDBACK_BUCKET, Review};
 use crate::labelling_jobs::{call, create, request};
 
+const TEXTS: &str =
+    "arn:aws:sagemaker:us-east-1:027400017018:labeling-job-algorithm-specification/text-classification";
+
 async fn refused(review: &Review, operation: &str, body: &Value) -> (String, String) {
     let reply = call(review, operation, body).await;
     assert_eq!(reply.status(), 400, "{operation}: {reply:?}");
@@ -41,6 +44,21 @@ async fn a_request_that_breaks_a_rule_is_refused_by_member_and_reason() {
             "s3OutputPath",
         ),
         (json!({ "OutputConfig.KmsKeyId": "key" }), "KmsKeyId"),
+        (
+            json!({ "LabelingJobAlgorithmsConfig": {
+                "LabelingJobAlgorithmSpecificationArn": TEXTS,
+                "LabelingJobResourceConfig": { "VolumeKmsKeyId": "key" },
+            } }),
+            "LabelingJobAlgorithmsConfig.LabelingJobResourceConfig.VolumeKmsKeyId is not supported",
+        ),
+        (
+            json!({ "HumanTaskConfig.UiConfig": { "HumanTaskUiArn": "none" } }),
+            "'humanTaskConfig.uiConfig.humanTaskUiArn'",
+        ),
+        (
+            json!({ "Tags": [{ "Key": "active-learning:sho", "Value": "x" }] }),
+            "Value 'active-learning:sho' at 'tags.key'",
+        ),
         (json!({ "RoleArn": "role" }), "roleArn"),
         (
             json!({ "LabelCategoryConfigS3Uri": null }),

@@ -11,7 +11,7 @@ use crate::harness::{FEEDBACK_BUCKET, Reply, Review, Session, config, url_event}
 const SCOPE: &str = "arn:aws:sagemaker:us-east-1:123456789012";
 pub const TEAM: &str = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/tc-review";
 pub const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:";
-const LABELS: &str = r#"{"labels": [{"label": "World"}, {"label": "Sports"}, {"label": "Business"}]}"#;
+pub const LABELS: &str = r#"{"labels": [{"label": "World"}, {"label": "Sports"}, {"label": "Business"}]}"#;
 
 pub async fn call(review: &Review, operation: &str, body: &Value) -> Reply {
     let mut event = url_event("POST", "/", &body.to_string());
@@ -443,7 +443,7 @@ async fn texts_may_have_several_labels() {
 async fn a_template_of_the_jobs_own_shows_the_objects() {
     let review = Review::new();
     let template = r#"<crowd-form><p>Own: {{ task.input.taskObject }}</p><crowd-classifier name="pick"
-        categories="{{ task.input.labels | to_json }}" header="?"></crowd-classifier></crowd-form>"#;
+        categories="{{ task.input.labels | to_json | escape }}" header="?"></crowd-classifier></crowd-form>"#;
     put(&review, "own.liquid.html", template).await;
     let ui = json!({ "UiTemplateS3Uri": format!("s3://{FEEDBACK_BUCKET}/own.liquid.html") });
     started(
@@ -704,9 +704,9 @@ async fn tasks_of_jobs_are_not_among_the_human_loops_of_the_stack_and_have_no_ou
     assert!(outputs.is_empty(), "{outputs:?}");
 }
 
-const BUILT_IN: &str = "arn:aws:lambda:us-east-1:432418664414:function:";
+pub const BUILT_IN: &str = "arn:aws:lambda:us-east-1:432418664414:function:";
 
-fn audit(name: &str, kind: &str, changes: Value) -> Value {
+pub fn audit(name: &str, kind: &str, changes: Value) -> Value {
     let mut changes = changes;
     changes["HumanTaskConfig.PreHumanTaskLambdaArn"] = json!(format!("{BUILT_IN}PRE-{kind}TextMultiClass"));
     let consolidation =
@@ -715,7 +715,7 @@ fn audit(name: &str, kind: &str, changes: Value) -> Value {
     request(name, changes)
 }
 
-fn labelled(text: &str, class: &str) -> Value {
+pub fn labelled(text: &str, class: &str) -> Value {
     json!({ "source": text, "topic": 0, "topic-metadata": { "class-name": class } })
 }
 
@@ -886,4 +886,74 @@ async fn a_model_labels_what_it_is_sure_of_and_people_the_rest() {
         machine["topic-metadata"]["confidence"].as_f64() > Some(0.5),
         "{machine}"
     );
+}
+
+#[tokio::test]
+async fn the_model_of_a_level_learns_from_the_texts_of_its_parent_alone() {
+    let review = Review::new();
+    let text = |number: usize| match number % 4 {
+        0 => format!("The cup final, match {number}: the goalkeeper saved a penalty before the whistle"),
+        2 => format!("The queen is lost, game {number}: the bishop gives check and the clock runs out"),
+        _ => format!("Rates rise, note {number}: the bank lends money at more interest to its debtors"),
+    };
+    let topic = |number: usize| {
+        if number.is_multiple_of(2) {
+            "Sports"
+        } else {
+            "Business"
+        }
+    };
+    let lines: Vec<Value> = (0..800)
+        .map(|number| labelled(&text(number), topic(number)))
+        .collect();
+    let specification =
+        "arn:aws:sagemaker:us-east-1:027400017018:labeling-job-algorithm-specification/text-classification";
+    let changes = json!({
+        "LabelAttributeName": "sport",
+        "LabelCategoryConfigS3Uri": format!("s3://{FEEDBACK_BUCKET}/sports.json"),
+        "LabelingJobAlgorithmsConfig": { "LabelingJobAlgorithmSpecificationArn": specification },
+        "Tags": [{ "Key": "active-learning:only-where", "Value": "topic=Sports" }],
+    });
+    put(
+        &review,
+        "sports.json",
+        r#"{"labels": [{"label": "Football"}, {"label": "Chess"}]}"#,
+    )
+    .await;
+    started(&review, &lines, &request("level", changes)).await;
+
+    let session = review.sign_in("ada").await;
+    let sport = |page: &str| {
+        label(if page.contains("cup final") {
+            "Football"
+        } else {
+            "Chess"
+        })
+    };
+    let mut answered = 0;
+    // A busy machine needs several runs: each takes up new work for some seconds.
+    for _ in 0..100 {
+        answered += answer_all(&session, sport).await;
+        drive(&review).await;
+        if describe(&review, "level").await["LabelingJobStatus"] == "Completed" {
+            break;
+        }
+    }
+
+    let done = describe(&review, "level").await;
+    assert_eq!(done["LabelingJobStatus"], "Completed", "{done}");
+    assert!(
+        (150..250).contains(&answered),
+        "200 of the 400 of the parent are drawn: {answered}"
+    );
+    assert_eq!(done["LabelCounters"]["MachineLabeled"], 400 - answered, "{done}");
+    let all = output(&review, "level").await;
+    for (number, line) in all.iter().enumerate() {
+        let expected = match number % 4 {
+            0 => json!(0),
+            2 => json!(1),
+            _ => Value::Null,
+        };
+        assert_eq!(line["sport"], expected, "{line}");
+    }
 }

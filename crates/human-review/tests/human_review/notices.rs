@@ -172,3 +172,57 @@ async fn what_a_topic_did_not_take_is_told_by_the_next_run() {
 
     assert_eq!(told(folder.path(), TOPIC).len(), 1);
 }
+
+#[tokio::test]
+async fn a_team_of_a_labelling_job_is_told_whatever_waits_before_its_tasks() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    let team = json!({
+        "WorkteamName": "Mail", "Description": "Mail",
+        "MemberDefinitions": [{ "OidcMemberDefinition": { "Groups": ["mail"] } }],
+        "NotificationConfiguration": { "NotificationTopicArn": TEAM_TOPIC },
+    });
+    made(&review, "CreateWorkteam", team).await;
+    let of_team = json!({ "HumanTaskConfig.WorkteamArn": format!("{SCOPE}:workteam/private-crowd/Mail") });
+    let texts = [
+        json!({ "source": "Cup final" }),
+        json!({ "source": "Rates rise" }),
+    ];
+    labelling_jobs::started(&review, &texts, &labelling_jobs::request("topics", of_team)).await;
+    // More than a page of them, of tasks that come before those of jobs.
+    for number in 0..1_001 {
+        let time = review.now().timestamp_millis();
+        let mark = format!("human-review/queue/00001-{time:013}-{number:032x}-tc-{number}");
+        review.put(&mark, "").await;
+    }
+
+    measure(&review).await;
+
+    let [told] = told(folder.path(), TEAM_TOPIC).try_into().expect("one message");
+    assert!(told.starts_with("2 tasks wait"), "{told}");
+}
+
+#[tokio::test]
+async fn a_topic_that_can_be_none_is_refused() {
+    let review = Review::new();
+    for topic in [
+        "foo",
+        "arn:aws:sqs:us-east-1:000000000000:mail",
+        "arn:aws:sns:us-east-1:1:mail",
+    ] {
+        let team = json!({
+            "WorkteamName": "Mail", "Description": "Mail",
+            "MemberDefinitions": [{ "OidcMemberDefinition": { "Groups": ["mail"] } }],
+            "NotificationConfiguration": { "NotificationTopicArn": topic },
+        });
+
+        let refused = labelling_jobs::call(&review, "CreateWorkteam", &team).await;
+
+        assert_eq!(refused.status(), 400, "{topic}: {refused:?}");
+        let message = refused.json()["Message"].to_string();
+        assert!(
+            message.contains("notificationTopicArn") && message.contains(topic),
+            "{message}"
+        );
+    }
+}

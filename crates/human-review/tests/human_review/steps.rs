@@ -7,6 +7,7 @@ use human_review::portal::ShowRules;
 use serde_json::{Value, json};
 
 use crate::harness::{Reply, Review, Session, config, proxy_event, two_items};
+use crate::label_changes::{put_set, set_of};
 
 fn item(signal: &str) -> Value {
     json!({
@@ -105,6 +106,61 @@ async fn what_a_step_reads_does_not_depend_on_how_many_wait() {
         reads.push(review.reads.load(Ordering::Relaxed) - before);
     }
     assert_eq!(reads[0], reads[1], "{reads:?}");
+}
+
+#[tokio::test]
+async fn a_step_of_one_text_asks_s3_ten_times() {
+    let review = Review::new();
+    put_set(&review, &set_of(&["World", "Sports"])).await;
+    for number in 0..20 {
+        review.start(&format!("tc-{number:02}"), &item("dislike")).await;
+        review.wait(Duration::seconds(1));
+    }
+    let ann = review.sign_in("ann").await;
+    let token = token(&ann).await;
+    let mut shown = get(&ann, "next").await.json()["next"].take();
+    let first = shown["loop"].as_str().expect("a name").to_owned();
+    let mut ready = get(&ann, &format!("next?without={first}")).await.json()["next"].take();
+    let mut requests = Vec::new();
+
+    for _ in 0..4 {
+        let before = review.requests.load(Ordering::Relaxed);
+        let form = [
+            ("portal:csrf", token.as_str()),
+            ("portal:loop", shown["loop"].as_str().expect("a name")),
+            ("portal:loop-id", shown["id"].as_str().expect("an id")),
+            ("portal:answer", r#"{"r-1":"Sports"}"#),
+            ("portal:without", ready["loop"].as_str().expect("a name")),
+        ];
+        let mut step = post(&ann, "submit", &form).await.json();
+        requests.push(review.requests.load(Ordering::Relaxed) - before);
+        shown = std::mem::replace(&mut ready, step["next"].take());
+    }
+
+    // The first reads the history of the reviewer. Each reads the input again for its output: texts may have been erased from it.
+    assert_eq!(requests, [11, 10, 10, 10]);
+}
+
+#[tokio::test]
+async fn an_answer_counts_where_the_task_has_changed_since_it_was_taken() {
+    let review = Review::new();
+    review.start("tc-1", &item("dislike")).await;
+    let ann = review.sign_in("ann").await;
+    let shown = get(&ann, "next").await.json()["next"].take();
+    // Another process does, which this one does not know.
+    let key = "human-review/loops/tc-1.json";
+    let mut state: Value = serde_json::from_str(&review.object(key).await).expect("JSON");
+    state["skipped_by"] = json!(["somebody"]);
+    review.put(key, &state.to_string()).await;
+
+    let step = submit(&ann, &shown, &json!({ "r-1": "Sports" }), &[]).await;
+
+    assert_eq!(step.status(), 200);
+    let state: Value = serde_json::from_str(&review.object(key).await).expect("JSON");
+    assert_eq!(
+        (&state["status"], &state["skipped_by"]),
+        (&json!("Completed"), &json!(["somebody"]))
+    );
 }
 
 #[tokio::test]

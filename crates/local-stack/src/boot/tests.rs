@@ -15,6 +15,7 @@ fn settings(state_dir: &Path) -> Settings {
         programs: Programs {
             executable: "/bin/false".into(),
             names: &[],
+            check: |_, _| Ok(()),
         },
         model_endpoints: BTreeMap::new(),
     }

@@ -1,6 +1,7 @@
 //! `AWS::Lambda::…`.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use super::Properties;
 use crate::{
     problems::Problems,
     stack::Stack,
-    template::{Resource, attributes::function_url_id, join},
+    template::{Resource, attributes::function_url_id, join, parameters},
 };
 
 /// The programs that functions run.
@@ -21,6 +22,18 @@ pub struct Programs {
     pub executable: PathBuf,
     /// The names that it knows.
     pub names: &'static [&'static str],
+    /// Says what is wrong with the environment of the function of a name, so that a value that no function takes is refused
+    /// before anything runs.
+    pub check: fn(&str, &BTreeMap<String, String>) -> Result<(), WrongVariable>,
+}
+
+/// A variable of a function's environment that the function cannot use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongVariable {
+    /// Name of the variable.
+    pub name: String,
+    /// What is wrong.
+    pub reason: String,
 }
 
 pub(super) fn function(
@@ -51,6 +64,8 @@ pub(super) fn function(
         logging.ignore(&["LogGroup"]);
         logging.one_of("LogFormat", &["JSON", "Text"])
     });
+    let command = command(&mut properties, programs);
+    check_environment(resource, &properties, programs, &command, &environment);
     FunctionSpec {
         name: resource.reference.clone(),
         role_arn: properties.required_text("Role"),
@@ -59,7 +74,34 @@ pub(super) fn function(
         memory_megabytes: properties.integer("MemorySize", 128..=10_240).unwrap_or(128),
         json_logs: log_format.as_deref() == Some("JSON"),
         reserved_concurrency: properties.integer("ReservedConcurrentExecutions", 0..=1_000),
-        command: command(&mut properties, programs),
+        command,
+    }
+}
+
+/// Reports a variable that the function cannot use, by the parameter that it is taken from, if it is from one.
+fn check_environment(
+    resource: &Resource,
+    properties: &Properties<'_>,
+    programs: &Programs,
+    command: &[OsString],
+    environment: &BTreeMap<String, String>,
+) {
+    let name = command.last().and_then(|name| name.to_str()).unwrap_or_default();
+    if !programs.names.contains(&name) {
+        return;
+    }
+    let Err(WrongVariable { name, reason }) = (programs.check)(name, environment) else {
+        return;
+    };
+    let written = resource
+        .written
+        .pointer(&format!("/Environment/Variables/{name}/Ref"));
+    let parameter = written.and_then(|name| name.as_str());
+    match parameter.filter(|name| !resource.dependencies.contains(*name)) {
+        Some(parameter) => properties
+            .problems
+            .report("", parameters::refused(parameter, &reason)),
+        None => properties.report(&format!("Environment.Variables.{name}"), &reason),
     }
 }
 

@@ -10,6 +10,7 @@ mod iam;
 mod lambda;
 mod logs;
 mod properties;
+mod remarks;
 mod s3;
 mod scheduler;
 mod secrets_manager;
@@ -37,7 +38,7 @@ use crate::{
     template::{Resolved, Resource, join},
     template_files::TemplateFiles,
 };
-pub use lambda::Programs;
+pub use lambda::{Programs, WrongVariable};
 use properties::Properties;
 
 /// What the local services are to provide.
@@ -79,10 +80,12 @@ pub struct Plan {
     pub usage_plans: Vec<UsagePlanSpec>,
     /// Log groups, with the functions that log to them.
     pub log_groups: Vec<LogGroupSpec>,
+    /// What the template asks for that has no effect on one machine, in words.
+    pub remarks: Vec<String>,
 }
 
 /// Types that are accepted and do nothing here, and why that is no loss on one machine.
-const NO_OPS: [(&str, &str); 5] = [
+const NO_OPS: [(&str, &str); 6] = [
     (
         "AWS::ApiGateway::Account",
         "there is no CloudWatch to write access logs to",
@@ -95,6 +98,10 @@ const NO_OPS: [(&str, &str); 5] = [
     (
         "AWS::Logs::LogGroup",
         "the plan has the log groups of all functions",
+    ),
+    (
+        "AWS::Logs::LogStream",
+        "what the stream could not deliver is in its own log",
     ),
     (
         "AWS::SNS::Subscription",
@@ -130,6 +137,7 @@ pub fn plan(
         ..
     } = draft;
     plan.log_groups = logs::log_groups(resolved, stack);
+    plan.remarks = remarks::remarks(resolved);
     if resolved.resources.values().all(|resource| resource.sound) {
         s3::attach_policies(&mut plan.buckets, policies, problems);
         s3::check_permissions(resolved, &plan, problems);

@@ -215,6 +215,13 @@ fn plan_of(template: &str) -> Result<Plan, Refused> {
     let programs = Programs {
         executable: "/bin/local-stack".into(),
         names: &["classify", "feedback-api"],
+        check: |_, environment| match environment.get("RATE").map(String::as_str) {
+            Some("never") => Err(WrongVariable {
+                name: "RATE".to_owned(),
+                reason: "`never` is no rate".to_owned(),
+            }),
+            _ => Ok(()),
+        },
     };
     let problems = Problems::default();
     let resolved = template::resolve(template, &BTreeMap::new(), &stack, &problems);
@@ -598,4 +605,46 @@ fn problems_of_different_resources_are_reported_together_and_cause_no_others() {
 fn function_arn(plan: &Plan) -> String {
     let name = &plan.functions[0].name;
     format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")
+}
+
+#[test]
+fn a_value_that_a_function_cannot_use_is_refused_by_its_parameter_or_where_it_stands() {
+    let with_parameter = format!("Parameters: {{ Rate: {{ Type: String, Default: never }} }}\n{TEMPLATE}");
+    let with_parameter = with_parameter.replacen("RATE: 0.10", "RATE: !Ref Rate", 1);
+
+    let of_parameter = plan_of(&with_parameter).expect_err("no function takes it");
+    let written = problems_with("RATE: 0.10", "RATE: never");
+
+    assert_eq!(
+        of_parameter.0[0].to_string(),
+        "Parameter 'Rate' failed to satisfy constraint: `never` is no rate"
+    );
+    assert_eq!(
+        written,
+        ["Resources.Function.Properties.Environment.Variables.RATE: `never` is no rate"]
+    );
+}
+
+#[test]
+fn what_has_no_effect_on_one_machine_is_said_once_each() {
+    let quiet = plan_of(TEMPLATE).expect("the template is sound");
+    let traced = TEMPLATE.replacen(
+        "      Timeout: 30\n",
+        "      Timeout: 30\n      TracingConfig: { Mode: Active }\n",
+        1,
+    );
+    let versioned = traced.replacen(
+        "  Target:\n    Type: AWS::S3::Bucket\n    Properties:\n",
+        "  Target:\n    Type: AWS::S3::Bucket\n    Properties:\n      VersioningConfiguration: { Status: Enabled }\n",
+        1,
+    );
+
+    let plan = plan_of(&versioned).expect("it is accepted");
+
+    assert_eq!(quiet.remarks, Vec::<String>::new());
+    let [tracing, versions] = &plan.remarks[..] else {
+        panic!("{:?}", plan.remarks);
+    };
+    assert!(tracing.contains("X-Ray"), "{tracing}");
+    assert!(versions.contains("no versions on this machine"), "{versions}");
 }

@@ -35,6 +35,7 @@ pub(super) fn reference(
         "AWS::Lambda::Url" => function_arn(&same_as("TargetFunctionArn")),
         "AWS::IAM::Role" => named("RoleName", 64),
         "AWS::Logs::LogGroup" => named("LogGroupName", 512),
+        "AWS::Logs::LogStream" => named("LogStreamName", 512),
         "AWS::SecretsManager::Secret" => secret_arn(REGION, &named("Name", 512)),
         "AWS::SNS::Topic" => topic_arn(REGION, &named("TopicName", 256)),
         "AWS::StepFunctions::StateMachine" => state_machine_arn(REGION, &named("StateMachineName", 80)),

@@ -8,7 +8,7 @@ pub(crate) mod attributes;
 mod conditions;
 mod document;
 mod functions;
-mod parameters;
+pub(crate) mod parameters;
 mod resolver;
 mod rules;
 
@@ -42,6 +42,8 @@ pub struct Resource {
     pub logical_id: String,
     /// For example `AWS::S3::Bucket`.
     pub type_name: String,
+    /// Properties as they are written, with their functions.
+    pub written: Value,
     /// Properties, without functions.
     pub properties: Map<String, Value>,
     /// Whether every property could be resolved; if not, there are none and the reason is reported.

@@ -47,20 +47,12 @@ pub(super) fn shown(
     declarations: &Map<String, Value>,
     values: &BTreeMap<String, Value>,
 ) -> BTreeMap<String, String> {
-    let is_secret = |name: &str| {
-        let no_echo = declarations
-            .get(name)
-            .and_then(|declaration| declaration.get("NoEcho"));
-        no_echo
-            .and_then(text)
-            .is_some_and(|flag| flag.eq_ignore_ascii_case("true"))
-    };
     let of = |value: &Value| match value {
         Value::Array(items) => items.iter().filter_map(text).collect::<Vec<_>>().join(","),
         other => text(other).unwrap_or_default(),
     };
     let shown = |(name, value): (&String, &Value)| {
-        let value = if is_secret(name) {
+        let value = if declarations.get(name).is_some_and(is_secret) {
             "****".to_owned()
         } else {
             of(value)
@@ -68,6 +60,17 @@ pub(super) fn shown(
         (name.clone(), value)
     };
     values.iter().map(shown).collect()
+}
+
+/// Returns whether the value of a parameter must not be shown.
+fn is_secret(declaration: &Value) -> bool {
+    let no_echo = declaration.get("NoEcho").and_then(text);
+    no_echo.is_some_and(|flag| flag.eq_ignore_ascii_case("true"))
+}
+
+/// Says that the value of a parameter is refused, as CloudFormation does.
+pub(crate) fn refused(parameter: &str, words: &str) -> String {
+    format!("Parameter '{parameter}' failed to satisfy constraint: {words}")
 }
 
 struct Parameter<'a> {
@@ -89,7 +92,7 @@ impl Parameter<'_> {
         match self.setting("Type").as_deref() {
             Some("Number") => {
                 if given.parse::<f64>().is_err() {
-                    self.refuse("must be a number");
+                    self.refuse(&given, "must be a number");
                 }
                 self.check(&given, true);
                 Value::from(given)
@@ -150,12 +153,12 @@ impl Parameter<'_> {
                 .filter_map(text)
                 .map(|item| format!("`{item}`"))
                 .collect();
-            self.refuse(&format!("must be one of {}", allowed.join(", ")));
+            self.refuse(value, &format!("must be one of {}", allowed.join(", ")));
         }
         if let Some(pattern) = self.setting("AllowedPattern") {
             match Regex::new(&format!("^(?:{pattern})$")) {
                 Ok(regex) if regex.is_match(value) => {}
-                Ok(_) => self.refuse(&format!("must match pattern {pattern}")),
+                Ok(_) => self.refuse(value, &format!("must match pattern {pattern}")),
                 Err(_) => self.problems.report(
                     join(&self.path, "AllowedPattern"),
                     "the pattern is not a regular expression that local-stack can check",
@@ -164,22 +167,26 @@ impl Parameter<'_> {
         }
         let length = value.chars().count() as f64;
         self.check_bound(
+            value,
             "MinLength",
             |least| length >= least,
             |least| format!("must contain at least {least} characters"),
         );
         self.check_bound(
+            value,
             "MaxLength",
             |most| length <= most,
             |most| format!("must contain at most {most} characters"),
         );
         if is_number && let Ok(number) = value.parse::<f64>() {
             self.check_bound(
+                value,
                 "MinValue",
                 |least| number >= least,
                 |least| format!("must be a number not less than {least}"),
             );
             self.check_bound(
+                value,
                 "MaxValue",
                 |most| number <= most,
                 |most| format!("must be a number not greater than {most}"),
@@ -187,13 +194,19 @@ impl Parameter<'_> {
         }
     }
 
-    fn check_bound(&self, key: &str, holds: impl Fn(f64) -> bool, message: impl Fn(&str) -> String) {
+    fn check_bound(
+        &self,
+        value: &str,
+        key: &str,
+        holds: impl Fn(f64) -> bool,
+        message: impl Fn(&str) -> String,
+    ) {
         let Some(bound) = self.setting(key) else {
             return;
         };
         match bound.parse() {
             Ok(limit) if holds(limit) => {}
-            Ok(_) => self.refuse(&message(&bound)),
+            Ok(_) => self.refuse(value, &message(&bound)),
             Err(_) => self.problems.report(join(&self.path, key), "must be a number"),
         }
     }
@@ -202,13 +215,17 @@ impl Parameter<'_> {
         self.declaration.get(key).and_then(text)
     }
 
-    /// Reports the value without showing it: a `NoEcho` parameter is a secret.
-    fn refuse(&self, constraint: &str) {
+    /// Reports the value, and shows it unless it is a secret.
+    fn refuse(&self, value: &str, constraint: &str) {
         let name = self.name;
         let message = match self.setting("ConstraintDescription") {
-            Some(words) => format!("Parameter '{name}' failed to satisfy constraint: {words}"),
+            Some(words) => refused(name, words.trim_end_matches('.')),
             None => format!("Parameter '{name}' {constraint}"),
         };
-        self.problems.report("", message);
+        let got = match is_secret(self.declaration) {
+            true => String::new(),
+            false => format!(", got `{value}`"),
+        };
+        self.problems.report("", message + &got);
     }
 }

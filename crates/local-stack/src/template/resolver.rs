@@ -144,6 +144,7 @@ impl<'a> Resolver<'a> {
             reference: attributes::reference(type_name, logical_id, &properties, self.stack),
             logical_id: logical_id.to_owned(),
             type_name: type_name.to_owned(),
+            written: settings.get("Properties").cloned().unwrap_or_default(),
             properties,
             sound,
             metadata: settings.get("Metadata").cloned().unwrap_or_default(),

@@ -216,6 +216,20 @@ impl State {
                 }
                 Ok(json!({"DocumentClassifierArn": arn}))
             }
+            "ListDocumentClassifiers" => {
+                let name = request["Filter"]["DocumentClassifierName"]
+                    .as_str()
+                    .expect("a name");
+                let of_name = |arn: &&String| arn.contains(&format!("/{name}/version/"));
+                let models = self.models.iter().filter(|(arn, _)| of_name(arn));
+                let listed =
+                    models.map(|(arn, (status, _))| json!({"DocumentClassifierArn": arn, "Status": status}));
+                Ok(json!({"DocumentClassifierPropertiesList": listed.collect::<Vec<_>>()}))
+            }
+            "DeleteDocumentClassifier" => {
+                let arn = text("DocumentClassifierArn");
+                self.models.remove(&arn).map(|_| json!({})).ok_or_else(missing)
+            }
             "StartDocumentClassificationJob" => {
                 let id = text("ClientRequestToken");
                 let output = format!("s3://{BUCKET}/{}", output_key(&request));

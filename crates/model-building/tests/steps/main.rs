@@ -7,6 +7,7 @@ mod builds;
 mod comprehend;
 mod execution;
 mod failures;
+mod old_models;
 mod starting;
 mod versions;
 mod walk;

@@ -13,6 +13,9 @@ const TURKISH: &[u8] = b"\xC2\xC7\xCE\xD6\xDB\xDC\xE2\xE7\xEE\xF6\xFB\xFC\xD0\xD
 /// Those that no other language has together: in Windows-1252 they are Icelandic, in Windows-1250 of three languages.
 const TURKISH_ONLY: &[u8] = b"\xD0\xDD\xDE\xF0\xFD\xFE";
 
+/// Letters of Romanian beyond ASCII as Windows-1250 has them, and ISO-8859-16.
+const ROMANIAN: &[u8] = b"\xC2\xC3\xCE\xAA\xDE\xE2\xE3\xEE\xBA\xFE";
+
 /// Small letters as the old encoding of the Macintosh has them: of French, German, Italian, Portuguese and Spanish.
 const MACINTOSH_SMALL: &[u8] = b"\x87\x88\x89\x8A\x8B\x8C\x8D\x8E\x8F\x90\x91\x92\x93\x94\x95\x96\x97\x98\x99\x9A\x9B\x9C\x9D\x9E\x9F\xA7";
 /// Those that are signs or capital letters in Windows-1252, so that they stand in no word there.
@@ -49,14 +52,19 @@ pub(super) fn by_letters(sample: &[u8]) -> Option<&'static Encoding> {
     (guess != WINDOWS_1252 && guess != UTF_8 && fits && is_sure).then_some(guess)
 }
 
-/// Tells the encodings that the detector does not know or mistakes, by letters that only one language has: Turkish, and what
-/// the Macintosh wrote of Western Europe.
+/// Tells the encodings that the detector does not know or mistakes, by letters that only one language has: Turkish,
+/// Romanian, and what the Macintosh wrote of Western Europe.
 fn by_one_language(sample: &[u8]) -> Option<&'static Encoding> {
     let foreign = || sample.iter().filter(|byte| !byte.is_ascii());
     let own = |byte: u8| usize::from(foreign().any(|other| *other == byte));
     let kinds: usize = TURKISH_ONLY.iter().map(|byte| own(*byte)).sum();
     if kinds >= 2 && foreign().all(|byte| TURKISH.contains(byte)) {
         return Some(WINDOWS_1254);
+    }
+    // An `ş` within a word is the sign of Portuguese ordinal numbers in Windows-1252, a `ţ` an Icelandic letter.
+    let is_romanian = in_words(sample).any(|byte| byte == 0xBA) || own(0xE3) == 1 && own(0xFE) == 1;
+    if is_romanian && foreign().all(|byte| ROMANIAN.contains(byte)) {
+        return Some(WINDOWS_1250);
     }
     let mut inside = in_words(sample);
     let is_macintosh = 2 * in_words(sample).count() >= foreign().count()
@@ -125,6 +133,26 @@ mod tests {
             "texto;categoría\n¿Dónde está mi año?;envío\n",
         ] {
             assert_eq!(told(western, WINDOWS_1252), None, "{western}");
+        }
+    }
+
+    #[test]
+    fn romanian_is_told_and_portuguese_ordinals_are_not_taken_for_it() {
+        let romanian = "Mesaj;Etichetă\nFactura este greşită şi nu ţine cont de plată;facturi\n";
+        assert_eq!(told(romanian, WINDOWS_1250), Some(WINDOWS_1250));
+        assert_eq!(
+            told("text;label\nAm aşteptat;livrare\n", WINDOWS_1250),
+            Some(WINDOWS_1250)
+        );
+        let comma_below = encoding_rs::ISO_8859_16
+            .encode("Mesaj;Tip\nFactura este greșită și nu ține cont;x\n")
+            .0;
+        assert_eq!(by_letters(&comma_below), Some(WINDOWS_1250));
+        for portuguese in [
+            "texto;categoria\nNão recebi o 1º pedido nem a 2ª via;entrega\n",
+            "texto;categoria\nO nº da encomenda não está cá;entrega\n",
+        ] {
+            assert_eq!(told(portuguese, WINDOWS_1252), None, "{portuguese}");
         }
     }
 

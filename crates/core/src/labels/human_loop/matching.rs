@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     answer::Answer,
     fields::{Field, Resolve, Shape, fields},
+    offered::OfferedLabels,
 };
 
 /// Beginnings of numbered names that count from 1: the reference sample's and the shipped template's.
@@ -25,6 +26,13 @@ pub(crate) struct Reading {
     pub read: BTreeSet<String>,
     /// Whether something was entered.
     pub is_filled: bool,
+}
+
+/// Returns what a form about one item says: the one answer that is a label, or else a proposal; none where it was left
+/// blank, or cannot be told.
+pub fn answer_of_one(content: &Map<String, Value>, offered: &OfferedLabels) -> Option<Answer> {
+    let resolve = |name: &str| offered.resolve(name);
+    read(&[Vec::new()], content, &resolve).answers.pop().flatten()
 }
 
 /// Reads a form about items that have these ids, one or several each.

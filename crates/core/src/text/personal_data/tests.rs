@@ -76,6 +76,89 @@ fn a_card_number_is_found_before_a_date_of_expiry_and_a_security_code() {
 }
 
 #[test]
+fn phone_numbers_are_found_as_people_write_them_in_several_countries() {
+    for number in [
+        "01701234567",
+        "08912345678",
+        "0170 12 34 567",
+        "0170 / 12 34 567",
+        "0170/1234567",
+        "(089) 12 34 56 78",
+        "040-12 34 56-0",
+        "+49 (0)30 / 123 45 67",
+        "+49 30 / 1234567",
+        "+49 30 1234567-89",
+        "0 30/12 34 56",
+        "+43 1 5880",
+        "01 23 45 67 89",
+        "06.12.34.56.78",
+        "1-800-555-0199",
+        "555-123-4567",
+        "555.123.4567",
+        "(555) 123-4567",
+        "+1 555 123 4567",
+        "020 7946 0958",
+        "+33 6 12 34 56 78",
+        "＋４９ １７０ １２３４５６７",
+        "٠١٧٠١٢٣٤٥٦٧",
+        "+49\u{a0}170\u{a0}1234567",
+        "0170–1234567",
+        "0171\u{200b}2345678",
+    ] {
+        assert_eq!(
+            masked(&format!("please ring {number} today")),
+            "please ring [PHONE] today",
+            "{number}"
+        );
+        assert_eq!(masked(number), "[PHONE]", "{number}");
+    }
+    assert_eq!(masked("Meine Nr. 0171 2345678"), "Meine Nr. [PHONE]");
+    assert_eq!(masked("Telefonnummer: 0171 2345678"), "Telefonnummer: [PHONE]");
+    assert_eq!(masked("+49 171 5556688 12345 Berlin"), "[PHONE] 12345 Berlin");
+}
+
+#[test]
+fn what_is_written_in_an_unusual_way_is_found_whole() {
+    for (text, expected) in [
+        ("mail p.o'brien@mail.example.ie", "mail [EMAIL]"),
+        ("max%40example.com", "[EMAIL]"),
+        ("user＠example.com", "[EMAIL]"),
+        ("us\u{200b}er@exam\u{ad}ple.com!", "[EMAIL]!"),
+        ("5500.0000.0000.0004", "[CREDIT_DEBIT_NUMBER]"),
+        ("4111 1111\n1111 1111", "[CREDIT_DEBIT_NUMBER]"),
+        (
+            "IBAN DE 89 3704 0044 0532 0130 00",
+            "IBAN [INTERNATIONAL_BANK_ACCOUNT_NUMBER]",
+        ),
+        ("from fe80::1%eth0", "from [IP_ADDRESS]%eth0"),
+        ("server 10.4.2.1, please", "server [IP_ADDRESS], please"),
+    ] {
+        assert_eq!(masked(text), expected);
+    }
+}
+
+#[test]
+fn numbers_that_words_call_another_thing_stay() {
+    for text in [
+        "Version 10.4.2.1",
+        "Firmware 1.2.3.4",
+        "Kapitel 3.2.1.4",
+        "Artikel 030 123456",
+        "Seriennummer 0123 456 789",
+        "Rechnung 0221-4711-2025",
+        "Bestellung Nr. 01234/567890",
+        "order number: 0123456789",
+        "Zimmer 0815 4711",
+        "ISBN 0306406152",
+        "clone git@github.com:name/project",
+        "on 01-02-2026 and 01.02.2026, 05/2026",
+        "1.2.3.4.5",
+    ] {
+        assert_eq!(masked(text), text);
+    }
+}
+
+#[test]
 fn what_only_looks_alike_stays() {
     for text in [
         "no digits here",

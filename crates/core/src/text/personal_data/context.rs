@@ -1,0 +1,127 @@
+//! What the words before a number say that it is.
+
+/// Words before the number of a phone, or beginnings of them.
+const PHONE: &[&str] = &[
+    "tel",
+    "tél",
+    "phone",
+    "fon",
+    "fax",
+    "handy",
+    "mobil",
+    "mobile",
+    "cell",
+    "móvil",
+    "celular",
+    "ruf",
+    "call",
+    "anruf",
+    "whatsapp",
+    "sms",
+    "durchwahl",
+];
+
+/// Words before the number of another thing, or beginnings of them.
+const THINGS: &[&str] = &[
+    "account",
+    "aktenzeichen",
+    "angebot",
+    "art",
+    "auftrag",
+    "barcode",
+    "batch",
+    "bestell",
+    "build",
+    "case",
+    "charge",
+    "client",
+    "commande",
+    "contract",
+    "customer",
+    "ean",
+    "factur",
+    "fall",
+    "fattura",
+    "invoice",
+    "isbn",
+    "item",
+    "konto",
+    "kunde",
+    "lot",
+    "model",
+    "order",
+    "ordine",
+    "paket",
+    "parcel",
+    "part",
+    "pedido",
+    "policy",
+    "product",
+    "produkt",
+    "raum",
+    "rechnung",
+    "ref",
+    "room",
+    "sendung",
+    "seri",
+    "shipment",
+    "sku",
+    "ticket",
+    "tracking",
+    "upc",
+    "vertrag",
+    "vorgang",
+    "zimmer",
+];
+
+/// Words before a version or the number of a section.
+const VERSIONS: &[&str] = &[
+    "abschnitt",
+    "build",
+    "chapter",
+    "driver",
+    "firmware",
+    "kapitel",
+    "paragraph",
+    "patch",
+    "release",
+    "revision",
+    "section",
+    "treiber",
+    "update",
+    "v",
+    "ver",
+    "version",
+    "versión",
+    "versione",
+];
+
+/// Words that stand between such a word and its number.
+const BETWEEN: &[&str] = &[
+    "#", "code", "id", "is", "ist", "n", "no", "nr", "num", "number", "nummer", "n°", "nº",
+];
+
+/// Words that are looked at.
+const WORDS: usize = 3;
+
+/// Returns whether the words before a number say that it is not one of a phone: `Bestellung Nr.`, `Seriennummer`.
+pub(super) fn is_number_of_a_thing(before: &str) -> bool {
+    let is_phone = last_words(before).any(|word| PHONE.iter().any(|known| word.starts_with(known)));
+    let thing = last_words(before).find(|word| !BETWEEN.contains(&word.as_str()));
+    !is_phone && thing.is_some_and(|word| THINGS.iter().any(|known| word.starts_with(known)))
+}
+
+/// Returns whether the word before four numbers with dots between says that they are no address: `Version`.
+pub(super) fn is_version(before: &str) -> bool {
+    let mut words = last_words(before).filter(|word| !BETWEEN.contains(&word.as_str()));
+    words.next().is_some_and(|word| VERSIONS.contains(&word.as_str()))
+}
+
+/// Returns the last words of a line in lower case, the nearest first.
+fn last_words(before: &str) -> impl Iterator<Item = String> + '_ {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let words =
+        line.split(|c: char| c.is_whitespace() || matches!(c, ':' | '.' | ',' | '(' | '=' | '-' | '/'));
+    let words = words.filter(|word| !word.is_empty()).rev();
+    words.take(WORDS).map(str::to_lowercase)
+}

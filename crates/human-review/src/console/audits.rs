@@ -1,0 +1,156 @@
+//! How many labels are wrong, as second looks at them say.
+
+use std::collections::BTreeMap;
+
+use active_learning_core::labels::label_audit::{ErrorRate, LabelAudit};
+use serde_json::{Value, json};
+
+use super::chart::{percent, percent_cell};
+use super::page::Block;
+use super::table::{Cell, Table};
+use super::{AUDIT, Console, ConsoleError, View};
+use crate::flows::Resource;
+use crate::labelling_jobs::record::Job;
+
+/// Labelling jobs that the page looks at.
+const PAGE: usize = 100;
+/// What is said above the list.
+const ABOUT: &str = "Labels that other reviewers looked at again. The command audit start asks about a random share of \
+    the labels of the stack, and a labelling job with the functions of Adjustment about those of any manifest. Shown \
+    are those of the newest hundred labelling jobs.";
+
+impl Console<'_> {
+    /// Lists the audits.
+    pub(super) async fn audits(&self) -> Result<View, ConsoleError> {
+        let audits = self.jobs.audits(PAGE).await?;
+        let row = |job: &Job| {
+            let counts = job.counts();
+            vec![
+                Cell::Link(format!("{AUDIT}{}", job.name()), job.name().to_owned()),
+                Cell::text(job.status.as_str()),
+                Cell::text(job.created_at.format("%Y-%m-%d %H:%M").to_string()),
+                Cell::text(counts.human.to_string()),
+                Cell::text((counts.waiting + counts.asked).to_string()),
+            ]
+        };
+        let table = Table {
+            caption: "Audits, the newest first".to_owned(),
+            head: vec!["Audit", "Status", "Started (UTC)", "Looked at", "Waiting"],
+            rows: audits.iter().map(row).collect(),
+        };
+        Ok(View {
+            title: "Audits".to_owned(),
+            blocks: vec![Block::text(ABOUT), Block::Table(table)],
+            json: json!({ "audits": audits.iter().map(summary).collect::<Vec<_>>() }),
+        })
+    }
+
+    /// Shows what an audit has found.
+    pub(super) async fn audit(&self, name: &str) -> Result<View, ConsoleError> {
+        // A name of a job is one of the API's.
+        let is_name = name.len() <= 63 && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+        let job = match is_name {
+            true => self.jobs.find(name).await?,
+            false => None,
+        };
+        let job = job.ok_or(ConsoleError::NotFound)?;
+        let mut json = summary(&job);
+        let counts = job.counts();
+        let mut blocks = vec![Block::Figures(vec![
+            ("Status".to_owned(), job.status.as_str().to_owned()),
+            ("Looked at".to_owned(), counts.human.to_string()),
+            ("Waiting".to_owned(), (counts.waiting + counts.asked).to_string()),
+        ])];
+        blocks.extend(job.failure.clone().map(Block::Text));
+
+        if !job.status.is_final() {
+            blocks.push(Block::text(
+                "What is wrong is shown when all of it was looked at.",
+            ));
+        } else {
+            match self.jobs.audited(&job).await {
+                Ok(Some(audit)) => {
+                    let audit = self.with_names(audit).await?;
+                    json["result"] = audit.to_json();
+                    result(&audit, &mut blocks);
+                }
+                Ok(None) => return Err(ConsoleError::NotFound),
+                Err(error) => {
+                    json["problem"] = json!(error.to_string());
+                    blocks.push(Block::text(format!("The output cannot be read: {error}.")));
+                }
+            }
+        }
+        Ok(View {
+            title: format!("Audit {name}"),
+            blocks,
+            json,
+        })
+    }
+
+    /// Names the reviewers who are known.
+    async fn with_names(&self, audit: LabelAudit) -> Result<LabelAudit, ConsoleError> {
+        let mut by_reviewer = BTreeMap::new();
+        for (worker, rate) in audit.by_reviewer {
+            let member = self.members.recent(&worker, self.now).await?;
+            let name = member.map(|member| member.name).unwrap_or_default();
+            let is_free = !name.is_empty() && !by_reviewer.contains_key(&name);
+            by_reviewer.insert(if is_free { name } else { worker }, rate);
+        }
+        Ok(LabelAudit { by_reviewer, ..audit })
+    }
+}
+
+fn summary(job: &Job) -> Value {
+    let counts = job.counts();
+    json!({
+        "name": job.name(), "status": job.status.as_str(), "startedAt": job.created_at,
+        "lookedAt": counts.human, "waiting": counts.waiting + counts.asked, "failed": counts.failed,
+    })
+}
+
+fn result(audit: &LabelAudit, blocks: &mut Vec<Block>) {
+    blocks.push(Block::text(
+        "The ranges hold the true error rate with 95 % confidence (exact, Clopper-Pearson).",
+    ));
+    let all = [("All labels".to_owned(), audit.all)].into();
+    blocks.push(Block::Table(rates("In all", "Labels", &all)));
+    blocks.push(Block::Table(rates("By label", "Label", &audit.by_label)));
+    if !audit.by_reviewer.is_empty() {
+        blocks.push(Block::Table(rates(
+            "By reviewer who gave it",
+            "Reviewer",
+            &audit.by_reviewer,
+        )));
+    }
+    let change = |((before, after), count): (&(String, String), &u64)| {
+        vec![
+            Cell::text(before),
+            Cell::text(after),
+            Cell::text(count.to_string()),
+        ]
+    };
+    blocks.push(Block::Table(Table {
+        caption: "What became of wrong labels".to_owned(),
+        head: vec!["Label", "Should be", "Texts"],
+        rows: audit.changes.iter().map(change).collect(),
+    }));
+}
+
+fn rates(caption: &str, of: &'static str, rates: &BTreeMap<String, ErrorRate>) -> Table {
+    let row = |(name, rate): (&String, &ErrorRate)| {
+        let interval = rate.interval();
+        vec![
+            Cell::text(name),
+            Cell::text(rate.audited.to_string()),
+            Cell::text(rate.wrong.to_string()),
+            percent_cell(rate.rate()),
+            Cell::text(format!("{} to {}", percent(interval.low), percent(interval.high))),
+        ]
+    };
+    Table {
+        caption: caption.to_owned(),
+        head: vec![of, "Looked at", "Wrong", "Error rate", "Range"],
+        rows: rates.iter().map(row).collect(),
+    }
+}

@@ -1,0 +1,139 @@
+//! What the lines of an input manifest have labels for: so that a name that a request misspells is told, and not taken for
+//! a label that no line has.
+
+use std::collections::BTreeSet;
+
+use super::manifest::{Line, classes, metadata_of};
+use super::record::{Filter, Settings};
+
+/// Tag that names a label that objects must have, `<attribute>=<class>`.
+pub const ONLY_WHERE_TAG: &str = "active-learning:only-where";
+/// Tag that names an attribute whose label is shown.
+pub const SHOW_TAG: &str = "active-learning:show";
+/// Tag that names the label attribute that is verified or adjusted.
+pub const AUDIT_TAG: &str = "active-learning:audit";
+/// Tag of the share of the objects that is asked about.
+pub const SHARE_TAG: &str = "active-learning:share";
+/// Names that a reason lists.
+const LISTED: usize = 20;
+
+/// The labels that the lines seen so far have.
+#[derive(Debug)]
+pub struct Census<'a> {
+    settings: &'a Settings,
+    /// Label attributes, by their metadata.
+    attributes: BTreeSet<String>,
+    /// Classes of the attribute that the job filters on, as metadata name them.
+    classes: BTreeSet<String>,
+    /// Of the names that the request gives: whether some line has a label of it.
+    has: [bool; 3],
+    has_class: bool,
+    /// The first line in which the new label's name is taken by something else.
+    taken: Option<usize>,
+}
+
+impl<'a> Census<'a> {
+    /// Begins to count for a job.
+    pub fn of(settings: &'a Settings) -> Self {
+        Self {
+            settings,
+            attributes: BTreeSet::new(),
+            classes: BTreeSet::new(),
+            has: [false; 3],
+            has_class: false,
+            taken: None,
+        }
+    }
+
+    /// Looks at a line; its number is from 1.
+    pub fn add(&mut self, number: usize, line: &Line) {
+        let own = &self.settings.attribute;
+        if self.taken.is_none() && line.has(own) && !line.has(&metadata_of(own)) {
+            self.taken = Some(number);
+        }
+        for name in line.names() {
+            if let Some(attribute) = name.strip_suffix("-metadata")
+                && line.has(attribute)
+                && !self.attributes.contains(attribute)
+            {
+                self.attributes.insert(attribute.to_owned());
+            }
+        }
+
+        let names = self.names();
+        for (has, name) in self.has.iter_mut().zip(names) {
+            *has |= name.is_some_and(|(_, name)| !*has && !classes(line, name).is_empty());
+        }
+        if let Some(filter) = &self.settings.only_where {
+            let found = classes(line, &filter.attribute);
+            self.has_class |= found.contains(&filter.class);
+            // A field without metadata may hold anything, a person's name as well.
+            if line.has(&metadata_of(&filter.attribute)) {
+                self.classes.extend(found);
+            }
+        }
+    }
+
+    /// Returns the names of label attributes that the request gives, each with where it does so.
+    fn names(&self) -> [Option<(&'a str, &'a str)>; 3] {
+        let settings = self.settings;
+        let audit = settings.audit.as_ref();
+        [
+            (settings.only_where.as_ref()).map(|filter| (ONLY_WHERE_TAG, filter.attribute.as_str())),
+            (settings.show.as_ref()).map(|name| (SHOW_TAG, name.as_str())),
+            audit.map(|audit| (AUDIT_TAG, audit.attribute.as_str())),
+        ]
+    }
+
+    /// Returns why the job cannot mean what its request says, if it cannot.
+    pub fn refusal(&self) -> Option<String> {
+        let settings = self.settings;
+        if let Some(audit) = &settings.audit
+            && audit.attribute == settings.attribute
+        {
+            return Some(format!(
+                "LabelAttributeName {} is the label that is looked at: it stays, and the new one needs a name of its own",
+                settings.attribute
+            ));
+        }
+        if let Some(number) = self.taken {
+            let name = &settings.attribute;
+            return Some(format!(
+                "LabelAttributeName {name} is taken: line {number} of the input manifest has a field of this name that is \
+                 no label, for it has no {name}-metadata"
+            ));
+        }
+        for ((tag, name), has) in self.names().into_iter().flatten().zip(self.named()) {
+            if !has {
+                let there = listed("the label attributes there are", &self.attributes);
+                return Some(format!(
+                    "{tag}: no line of the input manifest has a label {name}; {there}"
+                ));
+            }
+        }
+        match &settings.only_where {
+            Some(Filter { attribute, class }) if !self.has_class => {
+                let there = listed("the classes there are", &self.classes);
+                Some(format!(
+                    "{ONLY_WHERE_TAG}: no line of the input manifest has the class {class} of {attribute}; {there}"
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns, for each name that the request gives, whether some line has a label of it.
+    fn named(&self) -> impl Iterator<Item = bool> {
+        let given = self.names().into_iter().zip(self.has);
+        given.filter_map(|(name, has)| name.map(|_| has))
+    }
+}
+
+fn listed(what: &str, names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return format!("{what}: none");
+    }
+    let first: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+    let more = if names.len() > LISTED { ", …" } else { "" };
+    format!("{what}: {}{more}", first.join(", "))
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Brings the training bucket back: from a copy of it, or from the versions that it keeps. No function is told of what comes
+# back, as it would be of something new: a training file would put its own model in service again.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Usage: infra/restore.sh [OPTION …] (--from s3://BUCKET/PREFIX | --at TIME)
+
+  --from s3://BUCKET/PREFIX   copies what is there into the training bucket
+  --at TIME                   brings back what the bucket held then, such as 2026-11-29T08:00:00Z; the bucket must
+                              keep versions (parameter TrainingBucketVersionDays)
+  --stack-name NAME           name of the stack [default: active-learning]
+  --region REGION             Region [default: the AWS CLI's]
+  --yes                       asks nothing
+
+What has come into the bucket since stays.
+TEXT
+}
+
+fail() {
+    echo "infra/restore.sh: $1" >&2
+    exit 1
+}
+
+stack=active-learning region='' ask=yes from='' at=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --help) usage; exit ;;
+        --yes) ask=no; shift; continue ;;
+        --from | --at | --stack-name | --region) [ $# -ge 2 ] || fail "$1 needs a value" ;;
+        *) usage >&2; exit 2 ;;
+    esac
+    case $1 in
+        --from) from=${2%/} ;;
+        --at) at=$2 ;;
+        --stack-name) stack=$2 ;;
+        --region) region=$2 ;;
+    esac
+    shift 2
+done
+if [ -z "$from$at" ] || { [ -n "$from" ] && [ -n "$at" ]; }; then
+    fail "give --from or --at"
+fi
+[[ -z $from || $from == s3://?* ]] || fail "--from takes s3://BUCKET/PREFIX, not \"$from\""
+[[ -z $at || $at =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$ ]] ||
+    fail "--at takes a time in UTC such as 2026-11-29T08:00:00Z, not \"$at\""
+export AWS_PAGER=''
+if [ -n "$region" ]; then
+    export AWS_REGION=$region AWS_DEFAULT_REGION=$region
+fi
+
+output() {
+    aws cloudformation describe-stacks --stack-name "$stack" --output text \
+        --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue | [0]"
+}
+bucket=$(output TrainingS3Bucket) || fail "there is no stack $stack here"
+machine=$(output ModelBuildingStateMachineArn)
+running=$(aws stepfunctions list-executions --state-machine-arn "$machine" --status-filter RUNNING --output text \
+    --query 'executions[].name')
+[ -z "$running" ] || fail "wait for the end of $running: it writes to the bucket"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [ -n "$at" ]; then
+    status=$(aws s3api get-bucket-versioning --bucket "$bucket" --query Status --output text)
+    [ "$status" != None ] || fail "$bucket keeps no versions: there is nothing to bring back from"
+    for kind in Versions DeleteMarkers; do
+        aws s3api list-object-versions --bucket "$bucket" --output text \
+            --query "$kind[].[Key, LastModified, VersionId, IsLatest, ETag, '$kind']"
+    done | grep -v '^None$' >"$work/versions" || true
+    # Of each key the version that was the newest then, unless what is there now is the same. The list has the newest of a
+    # second first.
+    awk -F '\t' -v at="${at%Z}" '
+        $1 == "builds/running.json" { next }
+        { time = substr($2, 1, 19) }
+        tolower($4) == "true" { now[$1] = $5 }
+        time <= at && time > newest[$1] { newest[$1] = time; id[$1] = $3; then[$1] = $5; kind[$1] = $6 }
+        END {
+            for (key in newest)
+                if (kind[key] == "Versions" && then[key] != now[key]) print key "\t" id[key]
+        }' "$work/versions" | sort >"$work/wanted"
+    what="$(wc -l <"$work/wanted") objects as they were at $at"
+else
+    what="what is under $from"
+fi
+
+echo "This brings back into $bucket of the stack $stack: $what"
+if [ "$ask" = yes ]; then
+    read -r -p "Type the name of the stack to go on: " answer
+    if [ "$answer" != "$stack" ]; then
+        echo "Nothing was changed."
+        exit 1
+    fi
+fi
+
+# Without notifications meanwhile; they come back in whatever way this ends.
+aws s3api get-bucket-notification-configuration --bucket "$bucket" --output json >"$work/notifications"
+[ -s "$work/notifications" ] || echo '{}' >"$work/notifications"
+notify_again() {
+    cp "$work/notifications" "$bucket.notifications.json"
+    aws s3api put-bucket-notification-configuration --bucket "$bucket" \
+        --notification-configuration "file://$work/notifications" || {
+        echo "infra/restore.sh: the notifications are off. Put them back from $bucket.notifications.json" >&2
+        exit 1
+    }
+    rm -rf "$work" "$bucket.notifications.json"
+}
+trap notify_again EXIT
+aws s3api put-bucket-notification-configuration --bucket "$bucket" --notification-configuration '{}'
+
+if [ -n "$at" ]; then
+    # Eight at a time: each waits for S3 most of its time.
+    tr '\t\n' '\0\0' <"$work/wanted" | BUCKET=$bucket xargs -0 -r -n 2 -P 8 sh -c \
+        'exec aws s3api copy-object --bucket "$BUCKET" --key "$0" --copy-source "$BUCKET/$0?versionId=$1" >/dev/null'
+else
+    aws s3 cp --recursive --only-show-errors "$from/" "s3://$bucket/" --exclude builds/running.json
+fi
+echo "Brought back."
