@@ -44,7 +44,12 @@ impl ErasedList {
         let fetched = self
             .bucket
             .read_if_changed(keys::ERASED_TEXTS, known.etag.as_deref(), MAX_LIST_BYTES)
-            .await?;
+            .await;
+        let fetched = match fetched {
+            // Where there is no bucket, nothing was erased from it.
+            Err(BucketError::Refused { source, .. }) if source.status == Some(404) => Fetched::Missing,
+            other => other?,
+        };
         match fetched {
             Fetched::Unchanged => {}
             Fetched::Missing => *known = Known::default(),
