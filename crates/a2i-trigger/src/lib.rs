@@ -12,6 +12,7 @@
 mod at_once;
 mod backlog;
 mod config;
+mod erased;
 mod machine_labels;
 mod opinions;
 mod plan;
@@ -36,6 +37,7 @@ use active_learning_aws::{
     claims::{ClaimError, Claims},
     classifier::Classifier,
     clients,
+    erased::ErasedList,
     human_loops::{AskError, Asked, HumanLoops},
     label_set::LabelSets,
     lambda, metrics,
@@ -57,7 +59,10 @@ use aws_sdk_s3::error::BoxError;
 use backlog::Waiting;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
-use lambda_runtime::{Diagnostic, LambdaEvent, tracing::warn};
+use lambda_runtime::{
+    Diagnostic, LambdaEvent,
+    tracing::{info, warn},
+};
 use opinions::WasAsked;
 use plan::{Fate, Plan};
 use serde::Deserialize;
@@ -145,6 +150,7 @@ pub struct A2iTrigger {
     human_loops: HumanLoops,
     questions: Questions,
     label_sets: LabelSets,
+    erased: ErasedList,
     comprehend: aws_sdk_comprehend::Client,
     classifier: Classifier,
     model_arn: ModelArn,
@@ -164,6 +170,7 @@ impl A2iTrigger {
             human_loops: HumanLoops::new(feedback.clone(), a2i, config.workflow_arn.clone()),
             questions: Questions::new(FUNCTION, feedback.clone(), training.clone()),
             label_sets: LabelSets::new(training.clone()).with_several_labels(config.several_labels),
+            erased: ErasedList::new(feedback.clone()),
             training,
             feedback,
             model_arn: ModelArn::new(classifier.clone()),
@@ -211,6 +218,10 @@ impl A2iTrigger {
     }
 
     async fn work_off(&self, object: &S3Object, today: &str) -> Result<(), A2iTriggerError> {
+        if self.feedback.other(&object.bucket).is_left(&object.key).await? {
+            info!(object.key, "texts were erased from what was worked off before");
+            return Ok(());
+        }
         if keys::is_withdrawn_feedback(&object.key) {
             return Box::pin(self.take_back_delivered(object)).await;
         }
@@ -222,7 +233,9 @@ impl A2iTrigger {
         };
         let (sender, mut receiver) = mpsc::channel(1);
         let reading = reader::start(body, sender);
-        let mut sorter = Sorter::judging(self.config.pool_texts_in_review.min(pool::MAX_PREDICTED));
+        let erased = self.erased.current().await?;
+        let to_judge = self.config.pool_texts_in_review.min(pool::MAX_PREDICTED);
+        let mut sorter = Sorter::judging(to_judge, erased);
         let mut parts = 0;
         while let Some(lines) = receiver.recv().await {
             // Nobody waits for the end of a large file; whatever is chosen of a budget is chosen of all.
@@ -248,7 +261,7 @@ impl A2iTrigger {
             self.store_machine_labels(object, part).await?;
         }
         sorter.report(object);
-        Ok(())
+        self.note_worked_off(object, sorter.counts.erased > 0).await
     }
 
     /// Plans what becomes of the records at hand, and does it.

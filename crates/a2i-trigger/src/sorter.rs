@@ -1,13 +1,16 @@
 //! Sorts the lines of a delivered object, and counts what was found.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use active_learning_aws::{
     metrics,
     rejected::{RejectedLines, RejectedObject},
     s3_event::S3Object,
 };
-use active_learning_core::feedback::{FeedbackRecord, Signal, delivery::Line};
+use active_learning_core::{
+    erasure::ErasedTexts,
+    feedback::{FeedbackRecord, Signal, delivery::Line},
+};
 use lambda_runtime::tracing::info;
 
 use crate::{FUNCTION, machine_labels::MachineLabels, opinions::Heard};
@@ -18,6 +21,8 @@ pub(crate) struct Counts {
     records: u64,
     likes: u64,
     duplicates: u64,
+    /// Records of texts that were erased at a person's wish.
+    pub(crate) erased: u64,
     /// Questions that another object has claimed.
     pub(crate) asked_before: u64,
     /// Copies of another question.
@@ -45,13 +50,16 @@ pub(crate) struct Sorter {
     pub(crate) rejected: RejectedLines,
     pub(crate) machine_labels: MachineLabels,
     pub(crate) counts: Counts,
+    /// Texts that nobody is asked about again.
+    erased: Arc<ErasedTexts>,
 }
 
 impl Sorter {
-    /// Makes one for an object of which the model may be asked about so many texts.
-    pub(crate) fn judging(to_judge: usize) -> Self {
+    /// Makes one for an object of which the model may be asked about so many texts, and no one about those that were erased.
+    pub(crate) fn judging(to_judge: usize, erased: Arc<ErasedTexts>) -> Self {
         Self {
             to_judge,
+            erased,
             ..Self::default()
         }
     }
@@ -70,6 +78,10 @@ impl Sorter {
 
     fn take(&mut self, record: FeedbackRecord) {
         self.counts.records += 1;
+        if self.erased.contains(&record.utterance) {
+            self.counts.erased += 1;
+            return;
+        }
         let id = u128::from_str_radix(&record.id, 16).expect("an id is 32 hex digits");
         if record.signal == Signal::Accepted {
             self.machine_labels.push(&record);
@@ -98,6 +110,7 @@ impl Sorter {
                 ("Likes", counts.likes),
                 ("MachineLabels", self.machine_labels.count),
                 ("Duplicates", counts.duplicates),
+                ("ErasedRecords", counts.erased),
                 ("AskedBefore", counts.asked_before),
                 ("NearDuplicates", counts.near_duplicates),
                 ("Backlogged", counts.backlogged),

@@ -35,8 +35,10 @@ impl A2iTrigger {
             return Ok(());
         };
         let lines = delivered.bytes.split(|byte| *byte == b'\n');
+        let erased = self.erased.current().await?;
         let records: Vec<FeedbackRecord> = lines
             .filter_map(|line| FeedbackRecord::parse(line).ok())
+            .filter(|record| !erased.contains(&record.utterance))
             .collect();
 
         let mut loops: Vec<String> = stream::iter(&records)

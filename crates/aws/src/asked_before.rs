@@ -46,6 +46,8 @@ pub enum NotAsked {
     Pool,
     /// It could not be stored.
     NotStored,
+    /// The text was erased at a person's wish, and is not stored again.
+    Erased,
 }
 
 /// When it is decided whether a person is asked, where that is not known at the time of a request.

@@ -11,6 +11,7 @@
 //! id of its own in the object's metadata, by which it is told from somebody else's, whatever the content is.
 
 mod change;
+mod leaving;
 mod listing;
 #[cfg(test)]
 mod tests;

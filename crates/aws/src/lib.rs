@@ -10,6 +10,7 @@ pub mod classifier;
 pub mod clients;
 pub mod driving_words;
 pub mod env;
+pub mod erased;
 pub mod event_bus;
 pub mod failure;
 pub mod feedback_stream;

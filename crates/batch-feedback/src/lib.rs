@@ -15,6 +15,7 @@ use active_learning_aws::{
     self as aws,
     bucket::{Bucket, BucketError},
     env::{ConfigError, Env},
+    erased::ErasedList,
     feedback_stream::{FeedbackStream, PublishError},
     lambda, metrics,
     personal_data::{self, Masking, NotMasked},
@@ -165,6 +166,7 @@ impl From<BatchFeedbackError> for Diagnostic {
 pub struct BatchFeedback {
     bucket: Bucket,
     feedback: FeedbackStream,
+    erased: ErasedList,
     masking: Masking,
     default_classifier: String,
     claim_retention: TimeDelta,
@@ -174,8 +176,10 @@ impl BatchFeedback {
     /// Makes the function with clients of its own.
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let firehose = aws_sdk_firehose::Client::new(sdk);
+        let bucket = Bucket::new(aws_sdk_s3::Client::new(sdk), config.feedback_bucket);
         Self {
-            bucket: Bucket::new(aws_sdk_s3::Client::new(sdk), config.feedback_bucket),
+            erased: ErasedList::new(bucket.clone()),
+            bucket,
             feedback: FeedbackStream::new(firehose, config.feedback_stream),
             masking: Masking::new(config.personal_data, sdk),
             default_classifier: config.default_classifier,
@@ -199,6 +203,18 @@ impl BatchFeedback {
         if object.key.ends_with('/') && object.size == 0 {
             return Ok(()); // What consoles call a folder.
         }
+        let is_left = self.bucket.other(&object.bucket).is_left(&object.key).await;
+        if is_left.map_err(|error| BatchFeedbackError::Read(error.into()))? {
+            info!(
+                object.key,
+                "texts were erased from a file that was worked off before"
+            );
+            return Ok(());
+        }
+        self.work_off_new(object).await
+    }
+
+    async fn work_off_new(&self, object: &S3Object) -> Result<(), BatchFeedbackError> {
         let name = keys::result_name(&object.bucket, &object.key, &object.etag);
         let report_key = keys::batch_report(&name);
         if self.is_done(&report_key).await? {
@@ -301,8 +317,15 @@ impl BatchFeedback {
         // The time of the event: a second try makes the same records.
         let received_at = object.time.map_or_else(aws::now, aws::rfc3339);
         let classifier = self.classifier(&object.key);
-        let masking = self.masking.clone();
-        let reading = reader::start(body, whole, classifier, received_at, masking, sender);
+        let erased = self.erased.current().await;
+        let erased = erased.map_err(|error| PassOnError::Store(BatchFeedbackError::FeedbackBucket(error)))?;
+        let made = reader::Making {
+            classifier,
+            received_at,
+            masking: self.masking.clone(),
+            erased,
+        };
+        let reading = reader::start(body, whole, made, sender);
         let chunks = stream::unfold(receiver, async |mut receiver| {
             Some((receiver.recv().await?, receiver))
         });

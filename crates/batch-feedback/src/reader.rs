@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     ops::ControlFlow,
+    sync::Arc,
 };
 
 use active_learning_aws::{
@@ -11,6 +12,7 @@ use active_learning_aws::{
     rejected::{RejectedLines, RejectedObject},
 };
 use active_learning_core::{
+    erasure::{ERASED, ErasedTexts},
     feedback::{
         FeedbackRecord, FeedbackRequest, Source,
         batch::{BadItem, ReadError},
@@ -74,19 +76,34 @@ pub(crate) enum ReadingError {
     NotMasked(#[from] NotMasked),
 }
 
+/// What records are made with.
+pub(crate) struct Making {
+    /// Of items that name none.
+    pub(crate) classifier: String,
+    pub(crate) received_at: String,
+    pub(crate) masking: Masking,
+    /// Texts that are not taken again.
+    pub(crate) erased: Arc<ErasedTexts>,
+}
+
 /// Starts reading the file; its chunks are sent until they are no longer wanted or the file ends.
 pub(crate) fn start(
     body: ByteStream,
     whole: Whole,
-    classifier: String,
-    received_at: String,
-    masking: Masking,
+    making: Making,
     sender: Sender<Chunk>,
 ) -> JoinHandle<Result<Outcome, ReadingError>> {
     let body = SyncIoBridge::new(body.into_async_read());
     let runtime = Handle::current();
     spawn_blocking(move || {
-        let mut collector = Collector::new(received_at, |chunk| sender.blocking_send(chunk).is_ok());
+        let Making {
+            classifier,
+            received_at,
+            masking,
+            erased,
+        } = making;
+        let send = |chunk| sender.blocking_send(chunk).is_ok();
+        let mut collector = Collector::new(received_at, erased, send);
         let mut masked = Masked::new(masking, runtime, |item, kinds| collector.take(item, &kinds));
         let repairs = feedback::read(body, &whole, &classifier, &mut |item| masked.take(item))?;
         masked.finish()?;
@@ -113,6 +130,7 @@ pub(crate) async fn finished<T, E: From<ReadError>>(reading: JoinHandle<Result<T
 /// Turns items into chunks and hands these to `send`, which says whether more are wanted.
 struct Collector<F> {
     received_at: String,
+    erased: Arc<ErasedTexts>,
     send: F,
     lines: Vec<String>,
     bytes: usize,
@@ -122,9 +140,10 @@ struct Collector<F> {
 }
 
 impl<F: FnMut(Chunk) -> bool> Collector<F> {
-    fn new(received_at: String, send: F) -> Self {
+    fn new(received_at: String, erased: Arc<ErasedTexts>, send: F) -> Self {
         Self {
             received_at,
+            erased,
             send,
             lines: Vec::new(),
             bytes: 0,
@@ -142,7 +161,8 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
                 true
             }
             Err(reason) => {
-                let raw = item.raw;
+                // What is not taken again is not set aside either.
+                let raw = if reason == ERASED { Vec::new() } else { item.raw };
                 match self.rejected.push(item.number, &BadItem { reason, raw }) {
                     Some(object) => (self.send)(Chunk::Rejected(object)),
                     None => true,
@@ -169,7 +189,11 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
     fn record(&self, request: FeedbackRequest) -> Result<FeedbackRecord, String> {
         let record = request.into_record(Source::ExplicitBatch, &self.received_at);
         let checked = record.and_then(|record| check_suggestion(&record).map(|()| record));
-        checked.map_err(|error| error.to_string())
+        let record = checked.map_err(|error| error.to_string())?;
+        match self.erased.contains(&record.utterance) {
+            true => Err(ERASED.to_owned()),
+            false => Ok(record),
+        }
     }
 
     /// Returns whether the file said the same before: a like and a dislike of one text are two things, and so are the labels
@@ -246,8 +270,17 @@ mod tests {
 
     /// Collects items; returns the chunks with the outcome.
     fn collect(items: impl IntoIterator<Item = Item>) -> (Vec<Chunk>, Outcome) {
+        collect_without(&[], items)
+    }
+
+    /// Collects items but those of erased texts.
+    fn collect_without(erased: &[&str], items: impl IntoIterator<Item = Item>) -> (Vec<Chunk>, Outcome) {
         let chunks = RefCell::new(Vec::new());
-        let mut collector = Collector::new("2026-11-20T10:00:00Z".into(), |chunk| {
+        let mut list = ErasedTexts::default();
+        for text in erased {
+            list.insert(text);
+        }
+        let mut collector = Collector::new("2026-11-20T10:00:00Z".into(), list.into(), |chunk| {
             chunks.borrow_mut().push(chunk);
             true
         });
@@ -307,6 +340,18 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_was_erased_is_refused_and_no_copy_of_it_is_set_aside() {
+        let (chunks, outcome) = collect_without(&["one"], [item(1, "ONE."), item(2, "Two")]);
+
+        let [Chunk::Lines(lines), Chunk::Rejected(object)] = chunks.as_slice() else {
+            panic!("a batch and an object of rejected lines: {chunks:?}");
+        };
+        let line: serde_json::Value = serde_json::from_slice(&object.content).expect("one line");
+        assert_eq!((lines.len(), outcome.rejected), (1, 1));
+        assert_eq!(line, serde_json::json!({"line": 1, "reason": ERASED, "raw": ""}));
+    }
+
+    #[test]
     fn of_very_many_bad_lines_the_first_are_set_aside_and_the_others_counted() {
         let good = item(20_001, "One");
 
@@ -323,7 +368,7 @@ mod tests {
 
     #[test]
     fn reading_ends_when_nobody_wants_more() {
-        let mut collector = Collector::new(String::new(), |_| false);
+        let mut collector = Collector::new(String::new(), Arc::default(), |_| false);
         let mut items = (0..10_000).map(|number| item(number, &format!("Text {number}")));
 
         let taken = items

@@ -5,7 +5,7 @@ use active_learning_aws::{
     personal_data::Kinds,
 };
 use active_learning_core::{
-    feedback::{Signal, prediction::ClassScore},
+    feedback::{FeedbackRecord, Signal, prediction::ClassScore},
     labels::prediction_result::PredictionResult,
 };
 use serde::Serialize;
@@ -49,4 +49,18 @@ pub(crate) struct ReviewAnswer {
     /// What it waits for before somebody is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) waits_for: Option<NotAsked>,
+}
+
+impl ReviewAnswer {
+    /// Says of a record that was not stored why nobody will be asked.
+    pub(crate) fn not_queued(record: &FeedbackRecord, because: NotAsked) -> Self {
+        Self {
+            reason: record.signal,
+            queued: false,
+            decided: Decided::later(false),
+            selection_probability: record.selection_probability,
+            not_queued_because: Some(because),
+            waits_for: None,
+        }
+    }
 }

@@ -22,8 +22,13 @@ const FEEDBACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time to accept a label, all in all: a trusted prediction is not kept from the caller for longer.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// It cannot be told whether a text was erased: it is not stored.
+#[derive(Debug, PartialEq, Eq)]
+struct NotKnown;
+
 impl Classify {
     /// Sends a text to people where the policy or the lack of a model asks for it; else it may become a label by itself.
+    /// One that was erased at a person's wish is not stored.
     pub(crate) async fn review(
         &self,
         (classifier, utterance): (&str, &str),
@@ -60,7 +65,14 @@ impl Classify {
                 return None;
             }
         };
-        Some(self.queue(&record, prediction_id, now).await)
+        Some(match self.is_erased(&record).await {
+            Ok(false) => self.queue(&record, prediction_id, now).await,
+            Ok(true) => ReviewAnswer::not_queued(&record, NotAsked::Erased),
+            Err(_) => {
+                metrics::count("classify", &[("FeedbackLost", 1)]);
+                ReviewAnswer::not_queued(&record, NotAsked::NotStored)
+            }
+        })
     }
 
     /// Stores a trusted prediction as a label, if what is promised of its model covers it.
@@ -93,6 +105,10 @@ impl Classify {
             model_arn,
             &aws::rfc3339(now),
         );
+        // Without the list nothing is stored: what was lost is one label.
+        if self.is_erased(&record).await != Ok(false) {
+            return;
+        }
         if self.publish(&record).await || self.store_directly(&record, prediction_id, now).await {
             metrics::count("classify", &[("MachineLabels", 1)]);
         }
@@ -121,6 +137,25 @@ impl Classify {
             selection_probability: record.selection_probability,
             not_queued_because,
             waits_for,
+        }
+    }
+
+    /// Returns whether a text was erased; an error where that cannot be told.
+    async fn is_erased(&self, record: &FeedbackRecord) -> Result<bool, NotKnown> {
+        match timeout(FEEDBACK_TIMEOUT, self.erased.contains(&record.utterance)).await {
+            Ok(Ok(is_erased)) => Ok(is_erased),
+            Ok(Err(error)) => {
+                error!(
+                    record.id,
+                    error = chain(&error),
+                    "it is not known whether a text was erased"
+                );
+                Err(NotKnown)
+            }
+            Err(_) => {
+                error!(record.id, "it was not known in time whether a text was erased");
+                Err(NotKnown)
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use crate::{
     advise, audit,
     beginning::{self, Beginning},
     demo::{self, demo},
-    disputes, encoder, failed_events, fault_run, functions, import, labels, model_commands,
+    disputes, encoder, erase, failed_events, fault_run, functions, import, labels, model_commands,
     outputs::StackOutputs,
     phases, reviewers, run, sign_in, simulate, training,
 };
@@ -119,6 +119,7 @@ async fn act(command: Command, options: &Options) -> Result<ExitCode, Failure> {
         Command::Models(command) => model_commands::execute(command, running).await?,
         Command::Labels(labels) => labels::execute(labels, running).await?,
         Command::Import(files) => import::execute(files, running).await?,
+        Command::Erase(options) => erase::execute(options, running).await?,
         Command::Redrive(events) => failed_events::redrive(events, running).await?,
         Command::Disputed(listing) => disputes::list(listing, running).await.map(always)?,
         Command::Adjudicate(adjudication) => disputes::adjudicate(adjudication, running).await.map(always)?,

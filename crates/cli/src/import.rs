@@ -9,11 +9,13 @@ use std::{fs, path::PathBuf};
 
 use active_learning_aws::{
     self as aws,
+    erased::ErasedList,
     label_set::LabelSets,
     personal_data::{Masking, Settings},
 };
 use active_learning_core::{
     MAX_UTTERANCE_BYTES,
+    erasure::ERASED,
     feedback::InvalidFeedback,
     labels::label_set::{LabelSet, Origin},
     text::personal_data::Treatment,
@@ -132,8 +134,7 @@ pub async fn execute(
         Err(_) if options.preview => None,
         Err(error) => return Err(error),
     };
-    let masking = target.as_ref().map(|target| &target.masking);
-    let masked = mask(&mut files, masking, &options).await?;
+    let masked = mask_and_refuse(&mut files, target.as_ref(), &options).await?;
     let place = target.as_ref().map(|target| &target.place);
     options.default_classifier = place.and_then(|place| place.default_classifier.clone());
     let set = target
@@ -141,7 +142,10 @@ pub async fn execute(
         .map_or_else(|| set_of(&files), |target| target.set.clone());
     let mut plan = Plan {
         masked,
-        keeps_what_the_stack_masks: masking.is_some_and(|masking| !masking.is_off())
+        keeps_what_the_stack_masks: target
+            .as_ref()
+            .map(|target| &target.masking)
+            .is_some_and(|masking| !masking.is_off())
             && options.personal_data == Some(Treatment::Keep),
         ..Plan::of(&files, &set, &options)
     };
@@ -264,6 +268,33 @@ async fn mask(files: &mut [File], of_stack: Option<&Masking>, options: &Options)
         }
     }
     Ok(counts)
+}
+
+/// Takes personal data out of the texts of files, then refuses those that were erased, as they would be stored.
+async fn mask_and_refuse(
+    files: &mut [File],
+    target: Option<&Target>,
+    options: &Options,
+) -> Result<Counts, Failure> {
+    let masked = mask(files, target.map(|target| &target.masking), options).await?;
+    if let Some(target) = target {
+        refuse_erased(files, &target.place).await?;
+    }
+    Ok(masked)
+}
+
+/// Refuses rows whose texts were erased at a person's wish.
+async fn refuse_erased(files: &mut [File], place: &Place) -> Result<(), Failure> {
+    let erased = ErasedList::new(place.feedback.clone()).current().await?;
+    for File { import, .. } in files {
+        for row in import.rows.extract_if(.., |row| erased.contains(&row.text)) {
+            import.rejected.push(Rejected {
+                line: row.line,
+                reason: ERASED.to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Where texts and labels go.

@@ -14,6 +14,7 @@ pub mod confirm;
 pub mod demo;
 pub mod disputes;
 pub mod encoder;
+pub mod erase;
 pub mod failed_events;
 pub mod fault_run;
 pub mod functions;

@@ -6,7 +6,9 @@ use active_learning_aws::{
     bucket::Bucket,
     overview::{self, Overview, Places},
 };
-use active_learning_core::{dataset::TrainingFileReport, model::comparison::Decision};
+use active_learning_core::{
+    dataset::TrainingFileReport, erasure::LearntAndErased, keys, model::comparison::Decision,
+};
 use aws_config::SdkConfig;
 use aws_sdk_comprehend::error::DisplayErrorContext;
 use model_building::{
@@ -244,6 +246,19 @@ impl Models {
             Some(model) => Ok(model_building::differences(&self.bucket, &model).await?),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// Returns what is to be said of the serving model, if it has learnt from texts that were erased since.
+    ///
+    /// # Errors
+    ///
+    /// When the endpoint cannot be described, or the bucket not be read.
+    pub async fn erased_from_serving(&self) -> Result<Option<String>, Failure> {
+        let learnt: Option<LearntAndErased> = self.bucket.read_document(keys::LEARNT_AND_ERASED).await?;
+        let Some(learnt) = learnt else { return Ok(None) };
+        let versions = self.versions().await?;
+        let serving = versions.iter().find(|version| version.serving);
+        Ok(serving.and_then(|version| learnt.describe(&version.model_arn)))
     }
 
     /// Returns what of the labels the dataset leaves out that was assembled last, in words.

@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
-use active_learning_core::model::{
-    accuracy_guarantee::PromiseState,
-    comparison::{Decision, Measured},
-    confidence::{ConfidenceQuality, Ranking},
-    evaluation::Evaluation,
+use active_learning_core::{
+    erasure::describe_rows,
+    model::{
+        accuracy_guarantee::PromiseState,
+        comparison::{Decision, Measured},
+        confidence::{ConfidenceQuality, Ranking},
+        evaluation::Evaluation,
+    },
 };
 use model_building::{Outcome, VersionSummary};
 
@@ -166,6 +169,8 @@ fn summary(version: &VersionSummary) -> String {
 /// Writes what is to be said beside the line of a version.
 fn beside(version: &VersionSummary) -> Vec<String> {
     let mut lines = Vec::new();
+    let erased = version.erased_rows.map(describe_rows);
+    lines.extend(erased.map(|erased| format!("! {erased}")));
     if let Some(confidence) = &version.confidence {
         lines.push(quality(confidence));
         lines.extend(confidence.warning().map(|warning| format!("! {warning}")));

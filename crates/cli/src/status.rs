@@ -26,6 +26,9 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     for problem in overview.template_problems() {
         println!("! {problem}");
     }
+    if let Some(erased) = models.erased_from_serving().await? {
+        println!("! of the serving model: {erased}");
+    }
     for difference in models.label_differences(models.serving().await?).await? {
         println!("! {difference}");
     }

@@ -137,6 +137,26 @@ pub const NOTICES_FOLDER: &str = "notices/";
 /// Folder of the rows on which people do not agree, in the training bucket.
 pub const DISPUTED_FOLDER: &str = "disputed/";
 
+/// Hashes of the texts that were erased, in the feedback and in the training bucket.
+pub const ERASED_TEXTS: &str = "erased/texts.bin";
+/// Models that have learnt from texts which were erased, in the training bucket.
+pub const LEARNT_AND_ERASED: &str = "erased/models.json";
+/// That an erasure is under way, in the training bucket.
+pub const ERASING: &str = "builds/erasing.json";
+/// Folder of erasures that are not done, in the feedback bucket.
+pub const ERASURES_FOLDER: &str = "erasures/";
+
+/// Returns the key of an erasure that is not done.
+pub fn erasure(id: &str) -> String {
+    format!("{ERASURES_FOLDER}{id}.json")
+}
+
+/// Returns the name of the claim by which it is known that a delivered object was worked off to its end.
+pub fn worked_off(bucket: &str, key: &str) -> String {
+    let object = hex::encode(&Sha256::digest(format!("{bucket}\0{key}"))[..16]);
+    format!("done-{object}")
+}
+
 /// Returns the dataset version that an object belongs to; `None` if to none.
 pub fn dataset_of(key: &str) -> Option<&str> {
     let (version, _) = key.strip_prefix(DATASETS_FOLDER)?.split_once('/')?;
@@ -341,6 +361,10 @@ mod tests {
             disputed("x"),
             notice("x"),
             RECENT_TEXTS.to_owned(),
+            ERASED_TEXTS.to_owned(),
+            LEARNT_AND_ERASED.to_owned(),
+            ERASING.to_owned(),
+            erasure("x"),
         ];
 
         for key in keys {

@@ -7,6 +7,7 @@
 //! call comes in as an argument.
 
 pub mod dataset;
+pub mod erasure;
 pub mod feedback;
 pub mod keys;
 pub mod labels;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use active_learning_aws::{
     self as aws,
     asked_before::{AskedBefore, Decided, NotAsked, Settings},
-    bucket::{BINARY, Bucket, MAX_DOCUMENT_BYTES},
+    bucket::{BINARY, Bucket, BucketError, MAX_DOCUMENT_BYTES},
     env::{ConfigError, Env},
+    erased::ErasedList,
     failure::chain,
     feedback_stream::{FeedbackStream, PublishError},
     lambda, metrics,
@@ -16,6 +17,7 @@ use active_learning_aws::{
     reply::{self, Problem},
 };
 use active_learning_core::{
+    erasure::ERASED,
     feedback::{
         FeedbackRecord, FeedbackRequest, InvalidFeedback, Opinion, Signal, Source, check_texts,
         is_same_prediction, take_opinion,
@@ -125,8 +127,12 @@ enum FeedbackApiError {
     InvalidRequest(#[from] InvalidFeedback),
     #[error(transparent)]
     NotMasked(#[from] NotMasked),
+    #[error("{ERASED}")]
+    Erased,
     #[error("the feedback was not stored; send it again in a moment")]
     NotStored(#[from] PublishError),
+    #[error("the feedback was not stored; send it again in a moment")]
+    NotHeldAgainstErased(#[source] BucketError),
 }
 
 impl From<&FeedbackApiError> for Problem {
@@ -136,12 +142,13 @@ impl From<&FeedbackApiError> for Problem {
                 (StatusCode::PAYLOAD_TOO_LARGE, "text_too_long", None)
             }
             FeedbackApiError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
+            FeedbackApiError::Erased => (StatusCode::BAD_REQUEST, "erased_text", None),
             FeedbackApiError::NotMasked(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "personal_data_unavailable",
                 Some(1),
             ),
-            FeedbackApiError::NotStored(_) => {
+            FeedbackApiError::NotStored(_) | FeedbackApiError::NotHeldAgainstErased(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "feedback_unavailable", Some(5))
             }
         };
@@ -160,6 +167,7 @@ pub struct FeedbackApi {
     feedback: FeedbackStream,
     feedback_bucket: Bucket,
     asked_before: AskedBefore,
+    erased: ErasedList,
     masking: Masking,
     config: Config,
 }
@@ -169,9 +177,11 @@ impl FeedbackApi {
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let firehose = aws_sdk_firehose::Client::new(sdk);
         let s3 = aws_sdk_s3::Client::new(sdk);
+        let feedback_bucket = Bucket::new(s3.clone(), &config.feedback_bucket);
         Self {
             feedback: FeedbackStream::new(firehose, config.feedback_stream.clone()),
-            feedback_bucket: Bucket::new(s3.clone(), &config.feedback_bucket),
+            erased: ErasedList::new(feedback_bucket.clone()),
+            feedback_bucket,
             asked_before: AskedBefore::new(s3, config.asked_before.clone()),
             masking: Masking::new(config.personal_data.clone(), sdk),
             config,
@@ -205,6 +215,10 @@ impl FeedbackApi {
         let said = request.feedback;
         let mut record = request.into_record(Source::ExplicitApi, received_at)?;
         check_suggestion(&record)?;
+        let is_erased = self.erased.contains(&record.utterance).await;
+        if is_erased.map_err(FeedbackApiError::NotHeldAgainstErased)? {
+            return Err(FeedbackApiError::Erased);
+        }
         let kept = self.hold_against_prediction(&mut record, said).await?;
         let why_not = async {
             match record.signal.needs_review() {

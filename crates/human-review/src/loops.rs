@@ -10,6 +10,7 @@
 
 mod answering;
 mod ending;
+mod erasing;
 mod in_flight;
 mod leases;
 mod listing;
@@ -19,6 +20,7 @@ mod queue;
 mod queue_head;
 
 pub use answering::Given;
+pub use erasing::erase;
 pub use listing::{Listing, Page};
 pub use queue::{Next, Queue, Waiting, Wish};
 

@@ -67,7 +67,12 @@ impl LabelCollection {
         reason: &str,
     ) -> Result<bool, LabelCollectionError> {
         let mut raw = Vec::new();
-        for record in &records {
+        let erased = self.erased.current().await;
+        let erased = erased.map_err(LabelCollectionError::Erased)?;
+        for record in records
+            .iter()
+            .filter(|record| !erased.contains(&record.utterance))
+        {
             let give_up = |question: &mut Option<Question>| {
                 let question = question.get_or_insert_with(|| Question::known(record.clone()));
                 if question.is_asked_elsewhere(human_loop) {

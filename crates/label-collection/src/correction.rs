@@ -46,7 +46,7 @@ impl LabelCollection {
         let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
         let labels = labels.as_deref();
         let name = format!("{human_loop}-corrected-{}", correction_id(key));
-        let mut answered = reviewed(&output, labels);
+        let mut answered = self.not_erased(reviewed(&output, labels)).await?;
         answered.retain(|item| !item.votes.is_empty());
         self.ask_anew(&name, labels, &answered).await?;
         for item in answered {

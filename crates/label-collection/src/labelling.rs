@@ -156,7 +156,7 @@ impl LabelCollection {
         let labels = self.label_sets.current().await;
         let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
         let labels = labels.as_deref();
-        let items = reviewed(output, labels);
+        let items = self.not_erased(reviewed(output, labels)).await?;
         self.ask_anew(&output.human_loop_name, labels, &items).await?;
 
         let decided: Vec<(LabelledRecord, Question)> = stream::iter(items)
@@ -194,6 +194,23 @@ impl LabelCollection {
             report(output, &records, asked_again);
         }
         Ok(())
+    }
+
+    /// Leaves out the texts that were erased at a person's wish while their page was open; that is counted.
+    pub(crate) async fn not_erased(
+        &self,
+        mut items: Vec<ReviewedItem>,
+    ) -> Result<Vec<ReviewedItem>, LabelCollectionError> {
+        let erased = self.erased.current().await;
+        let erased = erased.map_err(LabelCollectionError::Erased)?;
+        let before = items.len();
+        items.retain(|item| !erased.contains(&item.record.utterance));
+        let left_out = (before - items.len()) as u64;
+        if left_out > 0 {
+            warn!(left_out, "answers about texts that were erased are left out");
+            metrics::count(FUNCTION, &[("ErasedRecords", left_out)]);
+        }
+        Ok(items)
     }
 
     /// Asks about texts anew that were answered with a label which was split while their page was open, as the split asked
@@ -289,8 +306,12 @@ impl LabelCollection {
         Ok(open.len())
     }
 
-    /// Puts a record on which people do not agree where an adjudicator finds it.
+    /// Puts a record on which people do not agree where an adjudicator finds it; not one whose text was erased.
     pub(crate) async fn dispute(&self, record: FeedbackRecord) -> Result<(), LabelCollectionError> {
+        let is_erased = self.erased.contains(&record.utterance).await;
+        if is_erased.map_err(LabelCollectionError::Erased)? {
+            return Ok(());
+        }
         let dispute = |question: &mut Option<Question>| {
             let question = question.get_or_insert_with(|| Question::known(record.clone()));
             if question.state == State::Asked {

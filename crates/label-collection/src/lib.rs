@@ -16,6 +16,7 @@ use active_learning_aws::{
     claims::ClaimError,
     clients,
     env::{ConfigError, Env},
+    erased::ErasedList,
     failure::Refusal,
     human_loops::{AskError, HumanLoops},
     label_set::LabelSets,
@@ -98,6 +99,9 @@ pub enum LabelCollectionError {
     /// What cannot be used could not be set aside.
     #[error("what cannot be used could not be set aside")]
     Rejected(#[source] BucketError),
+    /// It is not known which texts were erased.
+    #[error("the list of erased texts could not be read")]
+    Erased(#[source] BucketError),
     /// A claim could not be given back.
     #[error(transparent)]
     Claim(#[from] ClaimError),
@@ -130,6 +134,7 @@ impl From<LabelCollectionError> for Diagnostic {
             LabelCollectionError::Read(_) => "Read",
             LabelCollectionError::TrainingBucket(_) => "TrainingBucket",
             LabelCollectionError::Rejected(_) => "Rejected",
+            LabelCollectionError::Erased(_) => "Erased",
             LabelCollectionError::Claim(_) => "Claim",
             LabelCollectionError::Question(_) => "Question",
             LabelCollectionError::Copies(_) => "Copies",
@@ -155,6 +160,7 @@ pub struct LabelCollection {
     human_loops: HumanLoops,
     questions: Questions,
     label_sets: LabelSets,
+    erased: ErasedList,
     relabelling: Relabelling,
     config: Config,
 }
@@ -169,6 +175,7 @@ impl LabelCollection {
             human_loops: HumanLoops::new(feedback.clone(), a2i.clone(), config.workflow_arn.clone()),
             questions: Questions::new(FUNCTION, feedback.clone(), training.clone()),
             label_sets: LabelSets::new(training.clone()).with_several_labels(config.several_labels),
+            erased: ErasedList::new(feedback.clone()),
             relabelling: Relabelling::new(feedback.clone(), training.clone()),
             review: feedback.other(&config.review_bucket),
             training,

@@ -29,6 +29,7 @@ use std::{collections::BTreeMap, io, sync::Arc};
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
+    erased::ErasedList,
     label_set::LabelSets,
 };
 use active_learning_core::{
@@ -192,7 +193,8 @@ async fn read_initial(
     mode: Option<Mode>,
     set: Option<Arc<LabelSet>>,
 ) -> Result<(InitialRows, Vec<TrainingFileReport>), AssembleError> {
-    let mut initial = Initial::new(mode, set).map_err(AssembleError::Disk)?;
+    let erased = ErasedList::new(bucket.clone()).current().await?;
+    let mut initial = Initial::new(mode, set, erased).map_err(AssembleError::Disk)?;
     for InitialFile { key, etag } in training_files::list(bucket).await? {
         // One that is gone was taken away on purpose.
         let Some(body) = bucket.open(&key).await? else {

@@ -79,6 +79,14 @@ impl ModelBuilding {
     }
 
     async fn begin_build(&self, build: &mut Build) -> Result<(), StepError> {
+        if let Some(until) = self.erasing(Utc::now()).await? {
+            build.status = Status::AnotherBuildRuns;
+            build.why = format!(
+                "texts are being erased (`active-learning erase`): a build begins when that is done, or from {until} on \
+                 if it was broken off"
+            );
+            return Ok(());
+        }
         if let Some(other) = self.lock(build).await? {
             build.status = Status::AnotherBuildRuns;
             build.why = self.why_not_now(&other).await?;

@@ -92,6 +92,8 @@ pub enum Reason {
     Schedule,
     /// Somebody asked for it.
     Manual,
+    /// Texts were erased that the serving model has learnt from.
+    Erasure,
     /// Audits show that the serving model is worse than the one before.
     Accuracy,
 }

@@ -314,9 +314,11 @@ impl ModelBuilding {
                         SwitchedBy::AutomaticRollBack,
                         "its audited accuracy is significantly worse",
                     ),
-                    Reason::Manual | Reason::FirstModel | Reason::NewLabels | Reason::Schedule => {
-                        (SwitchedBy::RollBack, "somebody asked for it")
-                    }
+                    Reason::Manual
+                    | Reason::FirstModel
+                    | Reason::NewLabels
+                    | Reason::Schedule
+                    | Reason::Erasure => (SwitchedBy::RollBack, "somebody asked for it"),
                 };
                 (by, reason.to_owned(), build.champion.clone())
             }

@@ -9,10 +9,12 @@ use std::{
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES},
+    erased::ErasedList,
     label_set::LabelSets,
 };
 use active_learning_core::{
     dataset::{ContentId, Mode, TextId, one_line},
+    erasure::ErasedTexts,
     feedback::Signal,
     keys,
     labels::{
@@ -103,6 +105,8 @@ pub(crate) struct Labels {
     pub served: HashSet<u128>,
     /// Lines that are damaged or of a newer version.
     pub unreadable: u64,
+    /// Lines of texts that were erased at a person's wish, which are left out.
+    pub erased: u64,
     /// The label set that the answers were read by.
     pub set: Option<Arc<LabelSet>>,
 }
@@ -262,6 +266,8 @@ pub(crate) async fn read_by(
         lines: Vec::new(),
         spool: Spool::new().map_err(LabelsError::Disk)?,
         unreadable: 0,
+        erased: ErasedList::new(bucket.clone()).current().await?,
+        left_out: 0,
         keep,
         set,
         asked_anew: HashMap::new(),
@@ -309,6 +315,9 @@ struct Reader {
     lines: Vec<Line>,
     spool: Spool,
     unreadable: u64,
+    erased: Arc<ErasedTexts>,
+    /// Lines of erased texts.
+    left_out: u64,
     keep: Keep,
     set: Option<Arc<LabelSet>>,
     /// When records were asked anew that reviewers have answered since: what they said before is in doubt.
@@ -337,6 +346,10 @@ impl Reader {
         let text = one_line(&labelled.record.utterance);
         if is_blank(&text) {
             return Ok(false);
+        }
+        if self.erased.contains(&text) {
+            self.left_out += 1;
+            return Ok(true);
         }
         let id = u128::from_str_radix(&labelled.record.id, 16).expect("an id is 32 hex digits");
         let (votes, not_in_use) = self.votes(labelled);
@@ -423,6 +436,7 @@ impl Reader {
             copies: HashMap::new(),
             served: HashSet::new(),
             unreadable: self.unreadable,
+            erased: self.left_out,
             set: self.set,
         })
     }

@@ -1,6 +1,9 @@
 //! What starts executions: enough new labels, a long time since the last build, a model that is worse in service.
 
-use active_learning_core::keys;
+use active_learning_core::{
+    erasure::{Erasing, LearntAndErased},
+    keys,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
@@ -104,9 +107,16 @@ impl ModelBuilding {
         serving: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<(), StepError> {
+        if self.erasing(now).await?.is_some() {
+            return Ok(()); // A later tick builds.
+        }
         let due = match self.first_model(serving, tally).await? {
             Some(first) => self.first_model_is_due(&first, last.as_ref(), tally),
             None => self.config.build_policy.due(last.as_ref(), tally, now),
+        };
+        let due = match due {
+            None => self.erasure_is_due(last.as_ref(), serving).await?,
+            due => due,
         };
         let Some(reason) = due else {
             return Ok(());
@@ -123,6 +133,30 @@ impl ModelBuilding {
             model_arn: None,
         };
         self.start(&name, &request).await
+    }
+
+    /// Returns why a build is due, if the serving model has learnt from texts that were erased since the last build began.
+    async fn erasure_is_due(
+        &self,
+        last: Option<&LastBuild>,
+        serving: Option<&str>,
+    ) -> Result<Option<Reason>, StepError> {
+        let Some(serving) = serving else {
+            return Ok(None);
+        };
+        let learnt: Option<LearntAndErased> = self.bucket.read_document(keys::LEARNT_AND_ERASED).await?;
+        let is_due = learnt.is_some_and(|learnt| {
+            let is_newer = last.is_none_or(|last| active_learning_aws::rfc3339(last.started_at) < learnt.at);
+            is_newer && learnt.of_model(serving).is_some()
+        });
+        Ok(is_due.then_some(Reason::Erasure))
+    }
+
+    /// Returns until when an erasure is under way, during which no build begins.
+    pub(crate) async fn erasing(&self, now: DateTime<Utc>) -> Result<Option<String>, StepError> {
+        let erasing: Option<Erasing> = self.bucket.read_document(keys::ERASING).await?;
+        let until = erasing.map(|erasing| erasing.until);
+        Ok(until.filter(|until| *until > active_learning_aws::rfc3339(now)))
     }
 
     async fn watch(&self, serving: Option<&str>, tally: &Tally, now: DateTime<Utc>) -> Result<(), StepError> {

@@ -6,11 +6,15 @@ use active_learning_aws::{
     approval::{Wanted, approval_key},
     bucket::{Bucket, BucketError},
 };
-use active_learning_core::model::{
-    accuracy_guarantee::{PROMISES_KEY, Promise, Promises},
-    audit::AuditedAccuracy,
-    comparison::Measured,
-    confidence::ConfidenceQuality,
+use active_learning_core::{
+    erasure::LearntAndErased,
+    keys,
+    model::{
+        accuracy_guarantee::{PROMISES_KEY, Promise, Promises},
+        audit::AuditedAccuracy,
+        comparison::Measured,
+        confidence::ConfidenceQuality,
+    },
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -70,6 +74,9 @@ pub struct VersionSummary {
     pub confidence: Option<ConfidenceQuality>,
     /// What is promised of predictions that are accepted as labels, if any are.
     pub promise: Option<Promise>,
+    /// Rows that it learnt from and that were erased since at a person's wish; none where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_rows: Option<u64>,
 }
 
 /// Scores on held-out rows, from 0 to 1.
@@ -120,6 +127,7 @@ impl VersionSummary {
             audited: None,
             confidence: None,
             promise: None,
+            erased_rows: None,
         }
     }
 
@@ -199,6 +207,8 @@ pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<Vers
     let lasting = deployment::lasting(&deployments);
     let tally: Tally = tally::read(bucket).await?;
     let promises: Promises = bucket.read_document(PROMISES_KEY).await?.unwrap_or_default();
+    let learnt: Option<LearntAndErased> = bucket.read_document(keys::LEARNT_AND_ERASED).await?;
+    let learnt = learnt.unwrap_or_default();
     let mut versions: Vec<VersionSummary> = versions.0.into_values().collect();
     for version in &mut versions {
         let arn = &version.model_arn;
@@ -208,6 +218,7 @@ pub async fn versions(bucket: &Bucket, serving: Option<&str>) -> Result<Vec<Vers
         version.audited = tally.accuracy(arn);
         version.confidence = tally.confidence(arn);
         version.promise = promises.0.get(arn).cloned();
+        version.erased_rows = learnt.of_model(arn);
     }
     versions.sort_by_key(|version| (version.waits_for_approval, version.built_at));
     Ok(versions)

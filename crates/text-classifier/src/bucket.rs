@@ -11,12 +11,16 @@
 //!
 //! State is written whole, each time on condition that nobody else wrote in between.
 
+use std::sync::Arc;
+
 use active_learning_aws::{
     backoff::Tries,
     bucket::{self, BINARY, BucketError, Created, Fetched, Listed},
+    erased::ErasedList,
     label_set::LabelSets,
     role::s3_as,
 };
+use active_learning_core::erasure::ErasedTexts;
 use aws_config::SdkConfig;
 use aws_sdk_s3::{Client, error::BoxError, primitives::ByteStream};
 use futures::{StreamExt, TryStreamExt};
@@ -148,6 +152,16 @@ impl Bucket {
             Some(client) if name != self.own.name() => bucket::Bucket::new(client.clone(), name),
             _ => self.own.other(name),
         }
+    }
+
+    /// Returns the texts of this bucket that were erased and are not learnt again.
+    pub(crate) async fn erased(&self) -> Result<Arc<ErasedTexts>, StoreError> {
+        Ok(ErasedList::new(self.own.clone()).current().await?)
+    }
+
+    /// Returns whether an object is what an erasure has left of one that was worked off.
+    pub(crate) async fn is_left(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.own.is_left(key).await?)
     }
 
     /// Returns the label set of this bucket.

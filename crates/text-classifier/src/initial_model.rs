@@ -8,6 +8,7 @@ use active_learning_core::{
         HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState,
         TrainingRows, is_initial_file, is_shipped_sample, is_test, report_key,
     },
+    erasure::{ERASED, rows_without},
     labels::label_set::{Label, LabelSet, Origin, Resolution},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -63,7 +64,13 @@ pub(crate) async fn build(
     config: &Config,
     upload: &Upload,
 ) -> Result<(), StoreError> {
-    let endpoint = &config.endpoint_arn;
+    if bucket.is_left(&upload.key).await? {
+        tracing::info!(
+            key = upload.key,
+            "texts were erased from a training file that was taken before"
+        );
+        return Ok(());
+    }
     let Some(file) = bucket.object(&upload.key, &upload.etag).await? else {
         tracing::info!(
             key = upload.key,
@@ -71,6 +78,16 @@ pub(crate) async fn build(
         );
         return Ok(());
     };
+    build_of(bucket, encoders, config, upload, file).await
+}
+
+async fn build_of(
+    bucket: &Bucket,
+    encoders: &Encoders,
+    config: &Config,
+    upload: &Upload,
+    file: Vec<u8>,
+) -> Result<(), StoreError> {
     let mut report = TrainingFileReport {
         key: upload.key.clone(),
         etag: upload.etag.clone(),
@@ -81,6 +98,8 @@ pub(crate) async fn build(
         at: active_learning_aws::rfc3339(upload.time),
     };
     let is_sample = is_shipped_sample(&upload.key, &hex::encode(Sha256::digest(&file)));
+    let erased = bucket.erased().await?;
+    let (file, rows) = rows_without(&file, |place, field| place > 0 && erased.contains(field));
     if is_sample && has_own_data(bucket, &upload.key).await? {
         report.state = TrainingFileState::Ignored;
         report.reason = Some(SAMPLE_IGNORED.to_owned());
@@ -89,6 +108,7 @@ pub(crate) async fn build(
     let arn = match taken(bucket, encoders, config, upload, file).await? {
         Ok((arn, repairs)) => {
             report.repairs = repairs;
+            report.repairs.extend(told_of_erased(rows.len()));
             arn
         }
         Err(refusal) => {
@@ -113,7 +133,7 @@ pub(crate) async fn build(
     }
     keep_earlier_repairs(bucket, &mut report).await?;
 
-    put_in_service(bucket, endpoint, upload, &arn).await?;
+    put_in_service(bucket, &config.endpoint_arn, upload, &arn).await?;
     report.model_arn = Some(arn.to_string());
     write_report(bucket, &report).await
 }
@@ -179,6 +199,15 @@ async fn take_labels(
         Origin::Parameter => told_of_missing(&before, &set),
         Origin::InitialData | Origin::Edited => told_of_new(&before, &set),
     }))
+}
+
+/// Says how many rows were left out since their texts were erased.
+fn told_of_erased(rows: usize) -> Option<String> {
+    match rows {
+        0 => None,
+        1 => Some(format!("1 row is left out: {ERASED}")),
+        rows => Some(format!("{rows} rows are left out: {ERASED}")),
+    }
 }
 
 /// Names the labels of the parameter that training data took the place of and does not have. Where it has none of them,

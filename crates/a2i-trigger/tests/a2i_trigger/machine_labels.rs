@@ -67,7 +67,11 @@ async fn accepted_predictions_are_kept_as_labels_and_ask_nobody() {
             .all(|key| key == "copies/recent-texts.jsonl")
     );
     let claims = services.keys("claims/").await;
-    assert_eq!(claims.len(), 3, "one id, one text, one plan: {claims:?}");
+    assert_eq!(
+        claims.len(),
+        4,
+        "one id, one text, one plan, and that it was worked off: {claims:?}"
+    );
 }
 
 #[tokio::test]

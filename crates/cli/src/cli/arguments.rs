@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
-    advise, audit, beginning, disputes, encoder, failed_events, fault_run, import, labels, model_commands,
-    reviewers, sign_in, simulate,
+    advise, audit, beginning, disputes, encoder, erase, failed_events, fault_run, import, labels,
+    model_commands, reviewers, sign_in, simulate,
 };
 
 /// Keeps a text classifier fresh with people in the loop.
@@ -174,6 +174,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Takes a person's texts out of everything that is stored, of the running stack or of one on AWS
+    #[command(after_help = "Example: active-learning erase --user jane --preview")]
+    Erase(erase::Options),
     /// Sends events again that failed to the end, of the running stack or of one on AWS
     #[command(after_help = "Example: active-learning redrive --yes")]
     Redrive(failed_events::Options),

@@ -19,7 +19,7 @@ use local_stack::{
 };
 use serde_json::{Value, json};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_active-learning");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_active-learning");
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 

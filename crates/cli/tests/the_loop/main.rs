@@ -4,6 +4,7 @@ mod alarms;
 mod automated_labelling;
 mod console;
 mod disputes;
+mod erase;
 mod faults;
 mod formats;
 mod from_nothing;

@@ -20,7 +20,7 @@ const BUCKETS: [&str; 4] = [
 ];
 
 /// Returns the keys of all objects that hold a text, also compressed ones, or whose keys do.
-async fn objects_with(stack: &Stack, text: &str) -> Vec<String> {
+pub async fn objects_with(stack: &Stack, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for output in BUCKETS {
         let bucket = stack.outputs.output(output);
@@ -38,7 +38,7 @@ async fn objects_with(stack: &Stack, text: &str) -> Vec<String> {
     found
 }
 
-async fn keys(s3: &Client, bucket: &str) -> Vec<String> {
+pub async fn keys(s3: &Client, bucket: &str) -> Vec<String> {
     let mut keys = Vec::new();
     let mut pages = s3.list_objects_v2().bucket(bucket).into_paginator().send();
     while let Some(page) = pages.next().await {

@@ -58,6 +58,16 @@ impl TextId {
             *hash.first_chunk().expect("a digest has 32 bytes"),
         ))
     }
+
+    /// Returns its bytes.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// Returns the identity of these bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
 }
 
 /// Returns whether the text belongs to the test set, see [`ContentId::is_test`].

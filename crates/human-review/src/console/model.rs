@@ -1,6 +1,8 @@
 //! How good the serving model is in service, as far as people judged its predictions.
 
 use active_learning_aws::overview::{Tally, serving};
+use active_learning_core::erasure::{LearntAndErased, describe_rows};
+use active_learning_core::keys;
 use active_learning_core::model::confidence::{ReliabilityBin, ThresholdPoint};
 use serde_json::json;
 
@@ -64,7 +66,12 @@ impl Console<'_> {
             );
             figures.push(("Calibration error".to_owned(), error));
         }
+        let learnt: Option<LearntAndErased> = self.training.read_document(keys::LEARNT_AND_ERASED).await?;
+        let erased_rows = learnt.and_then(|learnt| learnt.of_model(&serving.model_arn));
         let mut blocks = vec![Block::Figures(figures)];
+        if let Some(rows) = erased_rows {
+            blocks.push(Block::text(format!("Of this model: {}.", describe_rows(rows))));
+        }
         if bins.is_empty() {
             blocks.push(Block::text(
                 "No prediction of this model was judged with its confidence yet: nothing can be drawn.",
@@ -81,7 +88,7 @@ impl Console<'_> {
             title,
             blocks,
             json: json!({
-                "serving": serving, "liveAccuracy": accuracy, "confidence": quality,
+                "serving": serving, "erasedRows": erased_rows, "liveAccuracy": accuracy, "confidence": quality,
                 "reliability": bins, "thresholds": points,
             }),
         })

@@ -15,6 +15,7 @@ use active_learning_core::{
         ContentId, Mode, RowError, SAMPLE_IGNORED, Spellings, TextId, TrainingCheck, TrainingFileReport,
         TrainingFileState, TrainingRows, is_shipped_sample, one_line, text_id,
     },
+    erasure::ErasedTexts,
     feedback::prediction::{LABEL_DELIMITER, cut_labels, join_labels, split_labels},
     labels::label_set::LabelSet,
 };
@@ -35,6 +36,8 @@ pub(super) struct Initial {
     mode: Option<Mode>,
     /// Tells names that hold the delimiter.
     set: Option<Arc<LabelSet>>,
+    /// Texts that are not learnt again.
+    erased: Arc<ErasedTexts>,
     reports: Vec<TrainingFileReport>,
     left_out: BTreeMap<&'static str, u64>,
 }
@@ -69,13 +72,18 @@ impl InitialRows {
 
 impl Initial {
     /// Starts without files; where no mode is given, labels with a delimiter make it multi-label.
-    pub(super) fn new(mode: Option<Mode>, set: Option<Arc<LabelSet>>) -> io::Result<Self> {
+    pub(super) fn new(
+        mode: Option<Mode>,
+        set: Option<Arc<LabelSet>>,
+        erased: Arc<ErasedTexts>,
+    ) -> io::Result<Self> {
         Ok(Self {
             files: Vec::new(),
             label_sets: LabelSets::default(),
             texts: Spool::new()?,
             mode,
             set,
+            erased,
             reports: Vec::new(),
             left_out: BTreeMap::new(),
         })
@@ -124,9 +132,13 @@ impl Initial {
 
     fn rows(&mut self, file: impl Read) -> Result<(Vec<Row>, u64), Refusal> {
         let mut check = TrainingCheck::default();
-        let (mut rows, mut texts) = (Vec::new(), Vec::new());
+        let (mut rows, mut texts, mut erased) = (Vec::new(), Vec::new(), 0);
         for row in TrainingRows::new(file, Some(LABEL_DELIMITER))? {
             let row = row?;
+            if self.erased.contains(&row.text) {
+                erased += 1;
+                continue;
+            }
             let bad = |reason: &str| Refusal::Reason(format!("line {}: {reason}", row.line));
             let labels = self.names_in(&row.label);
             if self.mode == Some(Mode::MultiClass) && labels.len() > 1 {
@@ -156,6 +168,7 @@ impl Initial {
         let findings = check
             .finish()
             .map_err(|unusable| Refusal::Reason(unusable.to_string()))?;
+        self.count("erased", erased);
         let mut texts = texts.into_iter();
         let before = rows.len();
         rows.retain(|_| texts.next().is_some_and(|text| !findings.is_conflicting(text)));

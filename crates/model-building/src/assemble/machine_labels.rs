@@ -11,7 +11,10 @@ use std::{
     pin::pin,
 };
 
-use active_learning_aws::bucket::{Bucket, CSV, JSON_LINES};
+use active_learning_aws::{
+    bucket::{Bucket, CSV, JSON_LINES},
+    erased::ErasedList,
+};
 use active_learning_core::{
     dataset::{self, ContentId, DatasetFile, MachineLabelledFile, Mode, NearCopies, TextId, one_line},
     feedback::{
@@ -122,6 +125,10 @@ impl MachineLabels {
         let mut objects = pin!(labels::contents(bucket, keys, READS_AT_ONCE));
         while let Some((key, content)) = objects.try_next().await? {
             reader.take(&key, &content).map_err(AssembleError::Disk)?;
+        }
+        let erased = ErasedList::new(bucket.clone()).current().await?;
+        for _ in reader.by_text.extract_if(|id, _| erased.contains_id(*id)) {
+            reader.left_out.add("erased");
         }
         Ok(Self {
             by_text: reader.by_text,

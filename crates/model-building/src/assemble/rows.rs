@@ -89,6 +89,7 @@ impl Rows {
         let mut classes = Classes::default();
         let mut counts = Counts::default();
         counts.add("unreadable-line", labels.unreadable);
+        counts.add("erased", labels.erased);
         for (why, count) in &initial.left_out {
             counts.add(why, *count);
         }

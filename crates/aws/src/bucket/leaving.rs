@@ -1,0 +1,139 @@
+//! What an erasure leaves of objects that functions have worked off.
+
+use active_learning_core::erasure::LEFT_BY_ERASURE;
+use aws_sdk_s3::{
+    error::{ProvideErrorMetadata, SdkError},
+    types::BucketVersioningStatus,
+};
+use bytes::Bytes;
+
+use super::{Bucket, BucketError, Replaced};
+
+impl Bucket {
+    /// Writes what is left of an object over the one with this ETag, with the same media type and metadata.
+    ///
+    /// With `is_worked_off` it is marked, so that those whom S3 tells of it leave it alone: see [`Bucket::is_left`].
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn leave(
+        &self,
+        key: &str,
+        etag: &str,
+        rest: impl Into<Bytes>,
+        is_worked_off: bool,
+    ) -> Result<Replaced, BucketError> {
+        let head = match self.client.head_object().bucket(&self.name).key(key).send().await {
+            Ok(head) => head,
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
+                return Ok(Replaced::Changed);
+            }
+            Err(error) => return Err(self.refused(key, error)),
+        };
+        let mut metadata = head.metadata.unwrap_or_default();
+        if is_worked_off {
+            metadata.insert(LEFT_BY_ERASURE.to_owned(), "true".to_owned());
+        }
+
+        let call = self.client.put_object().bucket(&self.name).key(key);
+        let written = call
+            .if_match(etag)
+            .set_metadata(Some(metadata))
+            .set_content_type(head.content_type)
+            .set_content_encoding(head.content_encoding)
+            .set_content_disposition(head.content_disposition)
+            .set_content_language(head.content_language)
+            .set_cache_control(head.cache_control)
+            .body(rest.into().into())
+            .send()
+            .await;
+        match written {
+            Ok(written) => Ok(Replaced::Written { etag: written.e_tag }),
+            Err(error) if matches!(error.code(), Some("PreconditionFailed" | "NoSuchKey")) => {
+                Ok(Replaced::Changed)
+            }
+            Err(error) => Err(self.refused(key, error)),
+        }
+    }
+
+    /// Returns whether an object is what an erasure has left of one that had been worked off: there is nothing to do for it.
+    /// One that is gone is not.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn is_left(&self, key: &str) -> Result<bool, BucketError> {
+        match self.client.head_object().bucket(&self.name).key(key).send().await {
+            Ok(head) => Ok(head
+                .metadata
+                .is_some_and(|metadata| metadata.contains_key(LEFT_BY_ERASURE))),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(false),
+            Err(error) => Err(self.refused(key, error)),
+        }
+    }
+
+    /// Returns whether the bucket keeps what was written over or deleted: versioning is on, or was.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn keeps_versions(&self) -> Result<bool, BucketError> {
+        match self
+            .client
+            .get_bucket_versioning()
+            .bucket(&self.name)
+            .send()
+            .await
+        {
+            Ok(answer) => Ok(matches!(
+                answer.status,
+                Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
+            )),
+            // Such as the local service, which keeps none.
+            Err(SdkError::ServiceError(error)) if error.err().code() == Some("NotImplemented") => Ok(false),
+            Err(error) => Err(self.refused("", error)),
+        }
+    }
+
+    /// Deletes all versions of an object but the one that is there now, and what marks a deletion; returns their number.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn delete_old_versions(&self, key: &str) -> Result<usize, BucketError> {
+        let (mut deleted, mut after) = (0, None);
+        loop {
+            let listing = self.client.list_object_versions().bucket(&self.name).prefix(key);
+            let (key_marker, version_marker) = Option::unzip(after.take());
+            let page = listing
+                .set_key_marker(key_marker)
+                .set_version_id_marker(version_marker)
+                .send()
+                .await
+                .map_err(|error| self.refused(key, error))?;
+            let versions = page.versions().iter().filter_map(|version| {
+                let is_old = version.key() == Some(key) && version.is_latest() == Some(false);
+                version.version_id().filter(|_| is_old)
+            });
+            let markers = page.delete_markers().iter().filter_map(|marker| {
+                let is_own = marker.key() == Some(key);
+                marker.version_id().filter(|_| is_own)
+            });
+            for version in versions.chain(markers) {
+                let call = self.client.delete_object().bucket(&self.name).key(key);
+                let call = call.version_id(version).send().await;
+                call.map_err(|error| self.refused(key, error))?;
+                deleted += 1;
+            }
+            match (
+                page.is_truncated,
+                page.next_key_marker,
+                page.next_version_id_marker,
+            ) {
+                (Some(true), Some(key), Some(version)) => after = Some((key, version)),
+                _ => return Ok(deleted),
+            }
+        }
+    }
+}

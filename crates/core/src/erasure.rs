@@ -1,0 +1,267 @@
+//! Texts that were erased at a person's wish: known by hashes alone, so that nothing brings them back.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Read, Write},
+};
+
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::dataset::TextId;
+
+/// Why a text is refused that was erased.
+pub const ERASED: &str = "the text was erased at a person's wish and is not taken again";
+
+/// Entry of an object's metadata that says: an erasure has taken texts out of it after it had been worked off, so that the
+/// event of its writing is nothing to do.
+pub const LEFT_BY_ERASURE: &str = "left-by-erasure";
+
+/// Size of the hash of a text, in bytes.
+const ID_BYTES: usize = 16;
+
+/// The hashes of erased texts, each of a text's normal form: another spelling is the same text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErasedTexts(BTreeSet<TextId>);
+
+impl ErasedTexts {
+    /// Reads the content of [`keys::ERASED_TEXTS`](crate::keys::ERASED_TEXTS): 16 bytes a text.
+    pub fn read(content: &[u8]) -> Self {
+        let ids = content.chunks_exact(ID_BYTES);
+        Self(
+            ids.filter_map(|id| Some(TextId::from_bytes(*id.first_chunk()?)))
+                .collect(),
+        )
+    }
+
+    /// Writes the object.
+    pub fn write(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|id| id.to_bytes()).collect()
+    }
+
+    /// Adds a text; returns whether it was not there.
+    pub fn insert(&mut self, text: &str) -> bool {
+        self.0.insert(TextId::of(text))
+    }
+
+    /// Returns whether a text was erased, in whatever spelling.
+    pub fn contains(&self, text: &str) -> bool {
+        !self.0.is_empty() && self.0.contains(&TextId::of(text))
+    }
+
+    /// Returns whether the text of this identity was erased.
+    pub fn contains_id(&self, id: TextId) -> bool {
+        self.0.contains(&id)
+    }
+
+    /// Returns whether nothing was erased.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the number of texts.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Model versions that have learnt from texts which were erased since: the content of
+/// [`keys::LEARNT_AND_ERASED`](crate::keys::LEARNT_AND_ERASED).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LearntAndErased {
+    /// When rows were erased last, RFC 3339 in UTC.
+    pub at: String,
+    /// Rows that were erased, by the name of the version that learnt from them.
+    pub versions: BTreeMap<String, u64>,
+}
+
+impl LearntAndErased {
+    /// Returns how many rows of a model were erased since, if any were; the version is the end of its ARN.
+    pub fn of_model(&self, model_arn: &str) -> Option<u64> {
+        let version = model_arn.rsplit('/').next().unwrap_or_default();
+        self.versions.get(version).copied().filter(|rows| *rows > 0)
+    }
+
+    /// Says it of a model in a sentence, if it is so.
+    pub fn describe(&self, model_arn: &str) -> Option<String> {
+        self.of_model(model_arn).map(describe_rows)
+    }
+}
+
+/// Says in a sentence that a model has learnt from rows that were erased.
+pub fn describe_rows(rows: u64) -> String {
+    let (rows, were) = match rows {
+        1 => ("1 row".to_owned(), "was"),
+        rows => (format!("{rows} rows"), "were"),
+    };
+    format!(
+        "it learnt from {rows} that {were} erased since at a person's wish: the next build makes a model without \
+         (`active-learning build`)"
+    )
+}
+
+/// Tells that an erasure is under way, during which no build begins: the content of
+/// [`keys::ERASING`](crate::keys::ERASING).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasing {
+    /// Until when this counts, RFC 3339 in UTC: whoever erases may have been ended.
+    pub until: String,
+}
+
+/// First bytes of what is compressed with gzip. Source: RFC 1952.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Returns a delivered object without the records of erased texts, compressed if it was; `None` where it holds none, or cannot
+/// be read.
+pub fn without_erased(content: &[u8], erased: &ErasedTexts) -> Option<Vec<u8>> {
+    if content.starts_with(&GZIP) {
+        let mut plain = Vec::new();
+        MultiGzDecoder::new(content).read_to_end(&mut plain).ok()?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&without_erased(&plain, erased)?).ok()?;
+        return encoder.finish().ok();
+    }
+    let mut rest = Vec::with_capacity(content.len());
+    let mut has_erased = false;
+    let mut values = serde_json::Deserializer::from_slice(content).into_iter::<Value>();
+    let mut begin = 0;
+    while let Some(value) = values.next() {
+        let value = value.ok()?;
+        let end = values.byte_offset();
+        match value["utterance"]
+            .as_str()
+            .is_some_and(|text| erased.contains(text))
+        {
+            true => has_erased = true,
+            false => rest.extend_from_slice(&content[begin..end]),
+        }
+        begin = end;
+    }
+    rest.extend_from_slice(&content[begin..]);
+    has_erased.then_some(rest)
+}
+
+/// Returns CSV without the rows of which `is_gone` holds for a field, by its place from 0, and their numbers, from 0. The
+/// other rows stay as they are, byte by byte; what cannot be cut into rows stays whole.
+pub fn rows_without(content: &[u8], is_gone: impl Fn(usize, &str) -> bool) -> (Vec<u8>, Vec<usize>) {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(content);
+    let (mut rest, mut gone) = (Vec::with_capacity(content.len()), Vec::new());
+    let (mut row, mut begin) = (csv::ByteRecord::new(), 0);
+    for number in 0.. {
+        match reader.read_byte_record(&mut row) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(_) => return (content.to_vec(), Vec::new()),
+        }
+        let mut end = usize::try_from(reader.position().byte()).unwrap_or(content.len());
+        // The reader leaves the second half of a line end for the next row.
+        if content[..end].ends_with(b"\r") && content[end..].starts_with(b"\n") {
+            end += 1;
+        }
+        let mut fields = row.iter().enumerate();
+        match fields.any(|(place, field)| is_gone(place, &String::from_utf8_lossy(field))) {
+            true => gone.push(number),
+            false => rest.extend_from_slice(&content[begin..end]),
+        }
+        begin = end;
+    }
+    rest.extend_from_slice(&content[begin..]);
+    (rest, gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_text_is_known_in_every_spelling_by_its_hash_alone() {
+        let mut erased = ErasedTexts::default();
+        erased.insert("I live in Elm Street");
+
+        let read = ErasedTexts::read(&erased.write());
+
+        assert_eq!((read.len(), erased.write().len()), (1, 16));
+        assert!(read.contains("  i LIVE in\nElm Street."));
+        assert!(!read.contains("I live in Oak Street"));
+        assert_eq!(read, erased);
+    }
+
+    #[test]
+    fn a_list_that_was_cut_off_keeps_its_whole_hashes() {
+        let mut erased = ErasedTexts::default();
+        for text in ["a", "b"] {
+            erased.insert(text);
+        }
+
+        let read = ErasedTexts::read(&erased.write()[..20]);
+
+        assert_eq!(read.len(), 1);
+    }
+
+    #[test]
+    fn erased_texts_are_taken_out_of_what_was_delivered_and_the_rest_stays_byte_by_byte() {
+        let mut erased = ErasedTexts::default();
+        erased.insert("I live in Elm Street");
+        let record = "{\"utterance\": \"Other\" , \"a\":1}";
+        let content = format!("{record}\n{{\"utterance\":\"i live in elm street!\"}}\n{record}{record}\n");
+
+        let rest = without_erased(content.as_bytes(), &erased).expect("it holds one");
+
+        assert_eq!(
+            String::from_utf8_lossy(&rest),
+            format!("{record}\n{record}{record}\n")
+        );
+        assert_eq!(without_erased(&rest, &erased), None);
+        assert_eq!(without_erased(b"no JSON", &erased), None);
+    }
+
+    #[test]
+    fn rows_of_erased_texts_go_and_the_others_stay_byte_by_byte() {
+        let content = "World,One\r\nSports,\"A \"\"cup\"\"\nof tea\"\nWorld,\"T\"\"wo\"\nSports,last";
+
+        let (rest, gone) = rows_without(content.as_bytes(), |place, field| {
+            place == 1 && field == "A \"cup\"\nof tea"
+        });
+
+        assert_eq!(gone, [1]);
+        assert_eq!(
+            String::from_utf8_lossy(&rest),
+            "World,One\r\nWorld,\"T\"\"wo\"\nSports,last"
+        );
+    }
+
+    #[test]
+    fn a_model_is_known_by_the_end_of_its_arn() {
+        let learnt = LearntAndErased {
+            at: String::new(),
+            versions: [("v2".to_owned(), 1), ("v3".to_owned(), 2)].into(),
+        };
+
+        let said = learnt.describe("arn:aws:comprehend:r:1:document-classifier/news/version/v3");
+
+        assert!(said.is_some_and(|said| said.contains("2 rows that were erased")));
+        assert_eq!(learnt.of_model("arn/v1"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn lists_are_read_as_they_were_written(texts in prop::collection::vec(".{0,20}", 0..20)) {
+            let mut erased = ErasedTexts::default();
+            for text in &texts {
+                erased.insert(text);
+            }
+
+            let read = ErasedTexts::read(&erased.write());
+
+            prop_assert!(texts.iter().all(|text| read.contains(text)));
+            prop_assert_eq!(read, erased);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Going through all objects of the buckets.
+
+use std::collections::HashSet;
+
+use active_learning_aws::{
+    bucket::{Bucket, BucketError, Listed, Object, Replaced},
+    overview::FAILED_EVENTS,
+    s3_event::decode_key,
+};
+use active_learning_core::{
+    dataset::{TrainingFileReport, TrainingFileState, report_key},
+    erasure::ERASED,
+    keys::{self, BucketName},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, stream};
+use serde_json::Value;
+
+use crate::{
+    erase::{Buckets, Erase, EraseError, IN_ORDER},
+    rewrite::{Left, Shape, rewrite},
+    rules::{Rule, rule},
+};
+
+/// Largest object that is read, in bytes.
+const MAX_OBJECT_BYTES: u64 = 512 << 20;
+/// Objects that are read at a time.
+const READS_AT_ONCE: usize = 16;
+/// Times that an object is rewritten which others write at the same time.
+const MAX_TRIES: usize = 10;
+/// Age from which an object was worked off, unless its event failed: Lambda gives an event up after six hours.
+const WORKED_OFF_AFTER: TimeDelta = TimeDelta::hours(24);
+
+/// An object that was read, with its key; an error where it could not be.
+type Read = (Listed, Result<Option<Object>, BucketError>);
+
+/// Lists what may hold texts, written since a time.
+async fn listed(
+    bucket: &Bucket,
+    name: BucketName,
+    since: Option<DateTime<Utc>>,
+) -> Result<Vec<(Listed, Rule)>, BucketError> {
+    let mut listed = Vec::new();
+    let take = |object: Listed| {
+        let rule = rule(name, &object.key);
+        let is_due = since.is_none_or(|since| object.modified >= since);
+        if rule != Rule::Stays && object.size > 0 && is_due {
+            listed.push((object, rule));
+        }
+    };
+    bucket.list_each("", take).await?;
+    Ok(listed)
+}
+
+async fn read(bucket: &Bucket, object: Listed) -> Read {
+    let content = bucket.read(&object.key, MAX_OBJECT_BYTES).await;
+    (object, content)
+}
+
+/// Hands over the content of everything that may hold texts.
+pub(crate) async fn look(buckets: &Buckets, take: &mut dyn FnMut(Rule, &[u8])) -> Result<(), EraseError> {
+    for name in IN_ORDER {
+        let bucket = buckets.get(name);
+        let objects = listed(bucket, name, None).await?;
+        let mut reads = stream::iter(objects)
+            .map(async |(object, rule)| (rule, read(bucket, object).await))
+            .buffered(READS_AT_ONCE);
+        while let Some((rule, (_, content))) = reads.next().await {
+            match content {
+                Ok(Some(object)) => take(rule, &object.bytes),
+                // Said when it is to be rewritten.
+                Ok(None) | Err(BucketError::TooLarge { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the objects of the events that functions failed on to the end: bucket and key.
+pub(crate) async fn failed(feedback: &Bucket) -> Result<HashSet<(String, String)>, EraseError> {
+    let mut failed = HashSet::new();
+    for record in feedback.list(FAILED_EVENTS).await? {
+        let record: Value = match feedback.read_document(&record.key).await {
+            Ok(record) => record.unwrap_or_default(),
+            Err(BucketError::Damaged { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let records = record["requestPayload"]["Records"].as_array();
+        for entity in records.into_iter().flatten().map(|record| &record["s3"]) {
+            let key = entity["object"]["key"].as_str().and_then(decode_key);
+            let bucket = entity["bucket"]["name"].as_str().map(str::to_owned);
+            failed.extend(bucket.zip(key));
+        }
+    }
+    Ok(failed)
+}
+
+impl Erase<'_> {
+    /// Goes through a bucket.
+    pub(crate) async fn bucket(
+        &mut self,
+        name: BucketName,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<(), EraseError> {
+        let bucket = self.buckets.get(name).clone();
+        let mut objects = listed(&bucket, name, since).await?;
+        objects.retain(|(_, rule)| *rule != Rule::Dataset);
+        let mut reads = stream::iter(objects)
+            .map(async |(object, rule)| (rule, read(&bucket, object).await))
+            .buffered(READS_AT_ONCE);
+        while let Some((rule, (listed, content))) = reads.next().await {
+            self.keep_hold().await?;
+            match content {
+                Ok(Some(object)) => self.object(name, &listed, rule, object).await?,
+                Ok(None) => {}
+                Err(BucketError::TooLarge { uri, .. }) => {
+                    self.report.too_large.insert(uri);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn object(
+        &mut self,
+        name: BucketName,
+        listed: &Listed,
+        rule: Rule,
+        mut object: Object,
+    ) -> Result<(), EraseError> {
+        let bucket = self.buckets.get(name).clone();
+        for _ in 0..MAX_TRIES {
+            let left = self.left(name, &listed.key, rule, &object);
+            if left == Left::All {
+                return self.mend_report(listed, rule).await;
+            }
+            if self.is_preview {
+                self.count(name, &listed.key, left.pieces());
+                return self.note_training_file(listed, rule, left.pieces()).await;
+            }
+            let pieces = left.pieces();
+            if self.write(name, listed, rule, &object, left).await? {
+                self.count(name, &listed.key, pieces);
+                return self.mend_report(listed, rule).await;
+            }
+            // Somebody else has written it meanwhile.
+            match bucket.read(&listed.key, MAX_OBJECT_BYTES).await? {
+                Some(now) => object = now,
+                None => return Ok(()),
+            }
+        }
+        Err(EraseError::Busy)
+    }
+
+    /// Returns what is left of an object.
+    fn left(&mut self, name: BucketName, key: &str, rule: Rule, object: &Object) -> Left {
+        let shape = match rule {
+            Rule::Stays | Rule::Dataset => return Left::All,
+            Rule::Rewritten(shape) | Rule::StaysEmpty(shape) => shape,
+            Rule::Delivered => Shape::Json,
+            Rule::Upload => Shape::Upload,
+            Rule::TrainingFile => Shape::Rows,
+        };
+        let left = rewrite(shape, &object.bytes, &self.wanted);
+        let input = key.strip_prefix("human-review/inputs/");
+        if name == BucketName::Review
+            && let Some(id) = input.and_then(|id| id.strip_suffix(".json"))
+            && matches!(left, Left::Nothing { .. })
+        {
+            self.ended.insert(id.to_owned());
+        }
+        if name == BucketName::Feedback
+            && left != Left::All
+            && let Some(human_loop) = keys::loop_of_asked(key)
+        {
+            self.asked.insert(human_loop.to_owned());
+        }
+        left
+    }
+
+    /// Writes what is left; false where somebody else has written the object meanwhile.
+    async fn write(
+        &mut self,
+        name: BucketName,
+        listed: &Listed,
+        rule: Rule,
+        object: &Object,
+        left: Left,
+    ) -> Result<bool, EraseError> {
+        let bucket = self.buckets.get(name).clone();
+        let key = &listed.key;
+        let is_worked_off = self.is_worked_off(name, listed, rule).await?;
+        // What a failed event is about stays, so that it can be sent again.
+        let stays_empty =
+            matches!(rule, Rule::StaysEmpty(_) | Rule::TrainingFile) || self.has_failed(name, key);
+        let is_notified = matches!(rule, Rule::Delivered | Rule::Upload | Rule::TrainingFile);
+        self.note_training_file(listed, rule, left.pieces()).await?;
+        let is_written = match left {
+            Left::All => true,
+            // The input of a loop goes with the loop.
+            Left::Nothing { .. } if !stays_empty && !key.starts_with("human-review/inputs/") => {
+                bucket.delete(key).await?;
+                true
+            }
+            Left::Nothing { .. } => {
+                self.leave(&bucket, key, object, Vec::new(), is_worked_off)
+                    .await?
+            }
+            Left::Rest { bytes, .. } => {
+                let is_left = self
+                    .leave(&bucket, key, object, bytes, is_notified && is_worked_off)
+                    .await?;
+                self.report.delivered_again += u64::from(is_left && is_notified && !is_worked_off);
+                is_left
+            }
+        };
+        if is_written && self.is_versioned(name) {
+            self.report.old_versions += bucket.delete_old_versions(key).await? as u64;
+        }
+        Ok(is_written)
+    }
+
+    async fn leave(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        object: &Object,
+        rest: Vec<u8>,
+        is_worked_off: bool,
+    ) -> Result<bool, EraseError> {
+        let left = bucket.leave(key, &object.etag, rest, is_worked_off).await?;
+        Ok(left != Replaced::Changed)
+    }
+
+    fn has_failed(&self, name: BucketName, key: &str) -> bool {
+        let bucket = self.buckets.get(name).name();
+        self.failed.contains(&(bucket.to_owned(), key.to_owned()))
+    }
+
+    /// Returns whether the event of an object's writing was worked off: then another one is nothing to do.
+    async fn is_worked_off(&self, name: BucketName, listed: &Listed, rule: Rule) -> Result<bool, EraseError> {
+        let bucket = self.buckets.get(name);
+        let key = &listed.key;
+        let is_noted = match rule {
+            Rule::Delivered => {
+                let claim = keys::claim(&keys::worked_off(bucket.name(), key));
+                self.buckets.feedback.exists(&claim).await?
+            }
+            Rule::Upload => {
+                let name = keys::result_name(bucket.name(), key, &listed.etag);
+                self.buckets.feedback.exists(&keys::batch_report(&name)).await?
+            }
+            Rule::TrainingFile => self
+                .report_of(key)
+                .await?
+                .is_some_and(|report| report.etag == listed.etag),
+            Rule::Stays | Rule::Rewritten(_) | Rule::StaysEmpty(_) | Rule::Dataset => return Ok(true),
+        };
+        let is_old = Utc::now() - listed.modified > WORKED_OFF_AFTER;
+        Ok(is_noted || is_old && !self.has_failed(name, key) || bucket.is_left(key).await?)
+    }
+
+    async fn report_of(&self, key: &str) -> Result<Option<TrainingFileReport>, EraseError> {
+        Ok(self.buckets.training.read_document(&report_key(key)).await?)
+    }
+
+    /// Notes which model has learnt from a training file.
+    async fn note_training_file(&mut self, listed: &Listed, rule: Rule, rows: u64) -> Result<(), EraseError> {
+        if rule != Rule::TrainingFile {
+            return Ok(());
+        }
+        let report = self.report_of(&listed.key).await?;
+        let taken = report.filter(|report| report.state == TrainingFileState::Taken);
+        if let Some(model) = taken.and_then(|report| report.model_arn) {
+            let version = model.rsplit('/').next().unwrap_or_default();
+            self.note_learnt(version, rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Has the report on a training file be about what is left of it, and say so.
+    async fn mend_report(&mut self, listed: &Listed, rule: Rule) -> Result<(), EraseError> {
+        if rule != Rule::TrainingFile || self.is_preview {
+            return Ok(());
+        }
+        let training = &self.buckets.training;
+        if !training.is_left(&listed.key).await? {
+            return Ok(());
+        }
+        let now = training.list(&listed.key).await?;
+        let now = now.into_iter().find(|object| object.key == listed.key);
+        let (Some(now), Some(mut report)) = (now, self.report_of(&listed.key).await?) else {
+            return Ok(());
+        };
+        if report.etag != now.etag {
+            report.etag = now.etag;
+            report.repairs.push(format!("rows were taken out: {ERASED}"));
+            training.put_document(&report_key(&listed.key), &report).await?;
+        }
+        Ok(())
+    }
+}

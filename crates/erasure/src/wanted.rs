@@ -1,0 +1,201 @@
+//! What is to be erased, and how it is recognised.
+
+use std::collections::HashSet;
+
+use active_learning_core::{
+    dataset::one_line,
+    erasure::ErasedTexts,
+    labels::label_key::label_key,
+    text::{VectorId, normal_form, normalise, vector_id},
+};
+
+/// Length from which a text is also found within other texts, in characters: a shorter one stands in what has nothing to do
+/// with it.
+const MIN_WITHIN: usize = 20;
+
+/// Stands where a text was that is named by something that stays.
+pub const ERASED_MARK: &str = "[erased at a person's wish]";
+
+/// Begins the name of a user in votes.
+const USER: &str = "user:";
+
+/// What is to be erased.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Texts of this erasure and of all before it.
+    erased: ErasedTexts,
+    /// The texts of this one as lists of held-out texts have them.
+    normalised: HashSet<String>,
+    /// In normal form.
+    forms: HashSet<String>,
+    vectors: HashSet<VectorId>,
+    /// Texts that are found within others too, also as JSON writes them.
+    within: Vec<String>,
+    users: Vec<User>,
+}
+
+/// Whose texts are erased.
+#[derive(Clone, Debug)]
+struct User {
+    /// The name, as users are told apart.
+    key: String,
+    /// What stands in its place where their vote on somebody else's text stays.
+    alias: String,
+}
+
+impl Wanted {
+    /// Recognises texts, given in all their spellings, and those that were erased before.
+    pub fn new<'a>(texts: impl IntoIterator<Item = &'a String>, before: ErasedTexts) -> Self {
+        let mut wanted = Self {
+            erased: before,
+            ..Self::default()
+        };
+        for text in texts {
+            let form = normal_form(text);
+            if form.is_empty() {
+                continue;
+            }
+            wanted.erased.insert(text);
+            wanted.normalised.insert(normalise(text));
+            wanted.vectors.insert(vector_id(text));
+            wanted.vectors.insert(vector_id(&one_line(text)));
+            let trimmed = text.trim();
+            if trimmed.chars().count() >= MIN_WITHIN {
+                let json = serde_json::to_string(trimmed).unwrap_or_default();
+                let escaped = json[1..json.len() - 1].to_owned();
+                wanted.within.extend((escaped != trimmed).then_some(escaped));
+                wanted.within.push(trimmed.to_owned());
+                wanted.within.push(form.clone());
+            }
+            wanted.forms.insert(form);
+        }
+        wanted
+            .within
+            .sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
+        wanted.within.dedup();
+        wanted
+    }
+
+    /// Takes the names of users out too, wherever they stand as such; what begins with `alias` tells their votes apart from
+    /// those of others.
+    #[must_use]
+    pub fn of_users(self, users: &[String], alias: &str) -> Self {
+        let users = users.iter().zip(1..).map(|(user, number)| User {
+            key: label_key(user),
+            alias: format!("{alias}-{number}"),
+        });
+        let users = users.collect();
+        Self { users, ..self }
+    }
+
+    /// Returns whether a text is one of them, in whatever spelling.
+    pub fn is_text(&self, text: &str) -> bool {
+        self.erased.contains(text) || self.forms.contains(text)
+    }
+
+    /// Returns whether a line of a list of normalised texts is one of them.
+    pub fn is_normalised(&self, line: &str) -> bool {
+        self.normalised.contains(line) || self.is_text(line)
+    }
+
+    /// Returns whether a vector is of one of the texts.
+    pub fn is_vector(&self, id: &VectorId) -> bool {
+        self.vectors.contains(id)
+    }
+
+    fn user(&self, name: &str) -> Option<&User> {
+        if self.users.is_empty() {
+            return None;
+        }
+        let key = label_key(name);
+        self.users.iter().find(|user| user.key == key)
+    }
+
+    /// Returns whether a name is that of one of the users.
+    pub fn is_user(&self, name: &str) -> bool {
+        self.user(name).is_some()
+    }
+
+    /// Returns what stands in the place of a voter's name, if that is the user.
+    pub fn alias_of_voter(&self, worker: &str) -> Option<String> {
+        let name = worker.strip_prefix(USER)?;
+        Some(format!("{USER}{}", self.user(name)?.alias))
+    }
+
+    /// Returns whether one of the texts stands within another one.
+    pub fn is_within(&self, text: &str) -> bool {
+        self.within.iter().any(|wanted| text.contains(wanted.as_str()))
+    }
+
+    /// Replaces every text that stands within another one.
+    pub fn replaced_within(&self, text: &str) -> String {
+        let replace = |text: String, wanted: &String| text.replace(wanted.as_str(), ERASED_MARK);
+        self.within.iter().fold(text.to_owned(), replace)
+    }
+
+    /// Returns whether something is the beginning of one of the texts, cut off as remarks are.
+    pub fn is_beginning(&self, text: &str) -> bool {
+        let Some(beginning) = text.strip_suffix('…').map(normal_form) else {
+            return false;
+        };
+        beginning.chars().count() >= MIN_WITHIN && self.forms.iter().any(|form| form.starts_with(&beginning))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "I live in 4 \"Elm\" Street, next to the old mill.";
+
+    fn wanted() -> Wanted {
+        let wanted = Wanted::new(&[TEXT.to_owned(), "World".to_owned()], ErasedTexts::default());
+        wanted.of_users(&["Jane".to_owned()], "erased")
+    }
+
+    #[test]
+    fn a_text_is_found_in_every_spelling_and_a_long_one_within_others() {
+        let wanted = wanted();
+
+        assert!(wanted.is_text(&TEXT.to_uppercase()) && wanted.is_text(&normal_form(TEXT)));
+        assert!(wanted.is_normalised(&normalise(TEXT)));
+        assert!(wanted.is_within(&format!("They wrote: {TEXT}")));
+        let escaped = serde_json::to_string(TEXT).expect("JSON");
+        assert_eq!(wanted.replaced_within(&escaped), format!("\"{ERASED_MARK}\""));
+        assert!(
+            !wanted.is_within("World news"),
+            "too short to be told from other words"
+        );
+    }
+
+    #[test]
+    fn the_beginning_of_a_text_is_told_only_where_it_is_cut_off() {
+        let wanted = wanted();
+
+        assert!(wanted.is_beginning("I live in 4 \"Elm\" Street, next …"));
+        assert!(!wanted.is_beginning("I live in 4 \"Elm\" Street, next"));
+        assert!(!wanted.is_beginning("I live …"));
+    }
+
+    #[test]
+    fn a_user_is_known_as_votes_tell_users_apart() {
+        let wanted = wanted();
+
+        assert!(wanted.is_user(" JANE ") && !wanted.is_user("janet"));
+        assert_eq!(
+            wanted.alias_of_voter("user:jane").as_deref(),
+            Some("user:erased-1")
+        );
+        assert_eq!(wanted.alias_of_voter("jane"), None);
+    }
+
+    #[test]
+    fn what_was_erased_before_is_found_by_its_hash() {
+        let mut before = ErasedTexts::default();
+        before.insert("An earlier text");
+
+        let wanted = Wanted::new(&[], before);
+
+        assert!(wanted.is_text("an earlier TEXT") && !wanted.is_text(TEXT));
+    }
+}

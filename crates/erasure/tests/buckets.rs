@@ -1,0 +1,290 @@
+//! Erasures over whole buckets: what is worked off is not delivered again, what was broken off is ended.
+
+use active_learning_aws::{bucket::Bucket, erased::ErasedList};
+use active_learning_core::{
+    dataset::{DatasetManifest, inspect_csv},
+    erasure::LearntAndErased,
+    feedback::FeedbackRecord,
+    keys,
+};
+use chrono::Utc;
+use erasure::erase::{self, Buckets, Job};
+use local_aws::{LocalAws, s3::BucketSpec};
+use serde_json::{Value, json};
+
+const TEXT: &str = "I live in 4 Elm Street, next to the old mill.";
+const OTHER: &str = "Something that another person has said.";
+
+/// Buckets in memory.
+struct World {
+    buckets: Buckets,
+    _aws: LocalAws,
+}
+
+impl World {
+    fn new() -> Self {
+        let aws = LocalAws::in_memory();
+        for name in ["batch", "feedback", "review", "training"] {
+            let name = name.to_owned();
+            let spec = BucketSpec {
+                name,
+                ..BucketSpec::default()
+            };
+            aws.s3.put_bucket(spec).expect("the index works");
+        }
+        let batch = Bucket::new(aws_sdk_s3::Client::new(&aws.sdk_config()), "batch");
+        let buckets = Buckets {
+            feedback: batch.other("feedback"),
+            review: batch.other("review"),
+            training: batch.other("training"),
+            batch,
+        };
+        Self { buckets, _aws: aws }
+    }
+
+    async fn erase(&self) -> erase::Report {
+        let job = self.find().await;
+        erase::erase(&self.buckets, job).await.expect("erased")
+    }
+
+    async fn find(&self) -> Job {
+        let found = erase::find(&self.buckets, &[TEXT.to_owned()], &[], Utc::now()).await;
+        found.expect("looked through")
+    }
+}
+
+async fn put(bucket: &Bucket, key: &str, content: impl Into<Vec<u8>>) {
+    let content: Vec<u8> = content.into();
+    bucket.put(key, "text/plain", content).await.expect("stored");
+}
+
+async fn content(bucket: &Bucket, key: &str) -> Option<String> {
+    let object = bucket.read(key, 1 << 20).await.expect("S3 answers");
+    object.map(|object| String::from_utf8(object.bytes).expect("UTF-8"))
+}
+
+fn record(text: &str) -> FeedbackRecord {
+    let record = json!({"classifier": "news", "utterance": text}).to_string();
+    FeedbackRecord::parse(record.as_bytes()).expect("a record")
+}
+
+#[tokio::test]
+async fn what_was_worked_off_is_marked_and_what_was_not_is_delivered_again() {
+    let world = World::new();
+    let feedback = &world.buckets.feedback;
+    let lines = record(TEXT).to_line() + &record(OTHER).to_line();
+    put(feedback, "feedback/2026/11/29/10/old.gz", lines.clone()).await;
+    put(feedback, "feedback/2026/11/29/10/new.gz", lines).await;
+    put(feedback, "feedback/2026/11/29/10/own.gz", record(TEXT).to_line()).await;
+    let done = keys::worked_off("feedback", "feedback/2026/11/29/10/old.gz");
+    put(feedback, &keys::claim(&done), "{}").await;
+
+    let report = world.erase().await;
+
+    let left = record(OTHER).to_line();
+    for (name, is_left) in [("old", true), ("new", false)] {
+        let key = format!("feedback/2026/11/29/10/{name}.gz");
+        assert_eq!(content(feedback, &key).await.as_deref(), Some(left.as_str()));
+        assert_eq!(
+            feedback.is_left(&key).await.expect("S3 answers"),
+            is_left,
+            "{name}"
+        );
+    }
+    assert_eq!(content(feedback, "feedback/2026/11/29/10/own.gz").await, None);
+    assert_eq!(report.delivered_again, 1);
+}
+
+#[tokio::test]
+async fn the_object_of_a_failed_event_stays_so_that_it_can_be_sent_again() {
+    let world = World::new();
+    let feedback = &world.buckets.feedback;
+    put(feedback, "feedback/failed.gz", record(TEXT).to_line()).await;
+    let failure = json!({"requestPayload": {"Records": [
+        {"s3": {"bucket": {"name": "feedback"}, "object": {"key": "feedback/failed.gz"}}}]}});
+    put(feedback, "aws/lambda/async/a2i-trigger/1", failure.to_string()).await;
+
+    world.erase().await;
+
+    let failed = active_learning_aws::redrive::list(feedback)
+        .await
+        .expect("listed");
+    let outcome = active_learning_aws::redrive::redrive(feedback, failed).await;
+    assert_eq!(content(feedback, "feedback/failed.gz").await.as_deref(), Some(""));
+    assert_eq!((outcome.redriven, outcome.kept), (1, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_dataset_version_is_rewritten_with_its_manifest_and_its_model_is_marked() {
+    let world = World::new();
+    let training = &world.buckets.training;
+    let train = format!("World,{OTHER}\nSports,\"{TEXT}\"\n");
+    let file = |name: &str, content: &str| {
+        let (summary, _) = inspect_csv(
+            content.as_bytes(),
+            active_learning_core::dataset::Mode::MultiClass,
+        );
+        let mut file = json!(summary);
+        file["key"] = format!("datasets/v1/{name}").into();
+        file
+    };
+    let manifest = json!({"version": "v1", "parent": null, "createdAt": "t", "mode": "MULTI_CLASS", "sources": {},
+        "train": file("train.csv", &train), "test": file("test.csv", &train)});
+    put(training, "datasets/v1/train.csv", train.clone()).await;
+    put(training, "datasets/v1/test.csv", train).await;
+    put(training, "datasets/v1/manifest.json", manifest.to_string()).await;
+    put(
+        training,
+        "datasets/split/held-out-1.txt",
+        "i live in 4 elm street next to the old mill\n",
+    )
+    .await;
+
+    let report = world.erase().await;
+
+    let left = format!("World,{OTHER}\n");
+    let manifest: Option<DatasetManifest> = training
+        .read_document("datasets/v1/manifest.json")
+        .await
+        .expect("JSON");
+    let manifest = manifest.expect("it is there");
+    let (summary, _) = inspect_csv(left.as_bytes(), manifest.mode);
+    assert_eq!(
+        (&manifest.train.summary, &manifest.test.summary),
+        (&summary, &summary)
+    );
+    assert_eq!(manifest.left_out["erased"], 2);
+    assert_eq!(
+        content(training, "datasets/v1/train.csv").await.as_deref(),
+        Some(left.as_str())
+    );
+    assert_eq!(
+        content(training, "datasets/split/held-out-1.txt")
+            .await
+            .as_deref(),
+        Some("")
+    );
+    let learnt: Option<LearntAndErased> = training
+        .read_document(keys::LEARNT_AND_ERASED)
+        .await
+        .expect("JSON");
+    assert_eq!(learnt.and_then(|learnt| learnt.of_model("arn/v1")), Some(1));
+    assert_eq!(report.learnt["v1"], 1);
+}
+
+#[tokio::test]
+async fn a_near_duplicate_of_what_is_gone_is_asked_by_itself() {
+    let world = World::new();
+    let Buckets {
+        feedback, training, ..
+    } = &world.buckets;
+    let (own, other) = (record(TEXT), record(OTHER));
+    put(
+        feedback,
+        &keys::question(&own.id),
+        json!({"record": own}).to_string(),
+    )
+    .await;
+    let copy = format!("copies/{}/{}-1.json", own.id, other.id);
+    put(training, &copy, other.to_line()).await;
+    put(feedback, &keys::claim(&other.id), "{}").await;
+
+    let report = world.erase().await;
+
+    let released = format!("feedback/released/erased-{}-1.jsonl", own.id);
+    assert_eq!(content(feedback, &released).await, Some(other.to_line()));
+    assert_eq!(content(training, &copy).await, None);
+    assert_eq!(content(feedback, &keys::claim(&other.id)).await, None);
+    assert_eq!(report.asked_themselves, 1);
+}
+
+#[tokio::test]
+async fn an_erasure_that_was_broken_off_is_ended_by_another_run_and_twice_is_once() {
+    let world = World::new();
+    let Buckets {
+        feedback, training, ..
+    } = &world.buckets;
+    put(
+        feedback,
+        "rejected/a2i-trigger/a-00001.jsonl",
+        format!("nonsense {TEXT}\n"),
+    )
+    .await;
+    put(
+        training,
+        "labelled/review-1.jsonl",
+        json!({"record": record(TEXT)}).to_string(),
+    )
+    .await;
+    // Broken off after the records, by which the text was found, were gone.
+    let mut job = world.find().await;
+    job.texts.insert(TEXT.to_owned());
+    let key = keys::erasure(&job.id);
+    feedback.put_document(&key, &job).await.expect("stored");
+    training.delete("labelled/review-1.jsonl").await.expect("deleted");
+
+    let unfinished = erase::unfinished(&world.buckets).await.expect("listed");
+    let [job] = &unfinished[..] else {
+        panic!("one: {unfinished:?}")
+    };
+    let first = erase::erase(&world.buckets, job.clone()).await.expect("erased");
+    let second = world.erase().await;
+
+    assert_eq!(first.total().pieces, 1);
+    assert!(second.is_empty(), "{second:?}");
+    assert_eq!(
+        content(feedback, "rejected/a2i-trigger/a-00001.jsonl").await,
+        None
+    );
+    assert!(
+        erase::unfinished(&world.buckets)
+            .await
+            .expect("listed")
+            .is_empty()
+    );
+    for bucket in [feedback, training] {
+        assert!(
+            ErasedList::new(bucket.clone())
+                .contains(TEXT)
+                .await
+                .expect("S3 answers")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_preview_counts_and_changes_nothing() {
+    let world = World::new();
+    let feedback = &world.buckets.feedback;
+    let key = "feedback/one.gz";
+    put(feedback, key, record(TEXT).to_line()).await;
+
+    let report = erase::preview(&world.buckets, world.find().await)
+        .await
+        .expect("tried");
+
+    assert_eq!(
+        json!(report.found),
+        json!({"feedback:feedback/": {"objects": 1, "pieces": 1}})
+    );
+    assert_eq!(content(feedback, key).await, Some(record(TEXT).to_line()));
+    let list: Option<Value> = feedback.read_document(keys::ERASED_TEXTS).await.expect("none");
+    assert_eq!(list, None);
+}
+
+#[tokio::test]
+async fn an_uploaded_file_that_has_a_report_is_not_read_again() {
+    let world = World::new();
+    let Buckets { batch, feedback, .. } = &world.buckets;
+    put(batch, "news/file.csv", format!("sentence\n{OTHER}\n\"{TEXT}\"\n")).await;
+    let listed = batch.list("news/").await.expect("listed");
+    let name = keys::result_name("batch", "news/file.csv", &listed[0].etag);
+    put(feedback, &keys::batch_report(&name), "{}").await;
+
+    let report = world.erase().await;
+
+    let left = format!("sentence\n{OTHER}\n");
+    assert_eq!(content(batch, "news/file.csv").await, Some(left));
+    assert!(batch.is_left("news/file.csv").await.expect("S3 answers"));
+    assert_eq!(report.delivered_again, 0);
+}

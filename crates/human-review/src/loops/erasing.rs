@@ -1,0 +1,34 @@
+//! Loops of which everything that they ask was erased at a person's wish.
+
+use active_learning_aws::backoff::Tries;
+use active_learning_aws::bucket::{Bucket, BucketError};
+
+use crate::human_loop::Status;
+use crate::marks::Mark;
+use crate::records::Records;
+
+/// Deletes a loop of a review bucket and all that it holds, whatever its state. A reviewer who has it open is told that it is
+/// no more, and their answer is not taken.
+///
+/// # Errors
+///
+/// [`BucketError`]; one that does not exist is fine.
+pub async fn erase(review: &Bucket, name: &str) -> Result<(), BucketError> {
+    let records = Records::new(review.clone());
+    let mut tries = Tries::default();
+    while tries.again().await {
+        let Some((mut human_loop, etag)) = records.read_loop(name).await? else {
+            return Ok(());
+        };
+        human_loop.status = Status::Deleted;
+        human_loop.leases.clear();
+        human_loop.answers.clear();
+        if records.replace_loop(&human_loop, &etag).await?.is_written() {
+            records.remove_answers(&human_loop.id).await?;
+            records.forget_remarks(&human_loop.id).await?;
+            return records.remove_input_and_marks(&Mark::of(&human_loop)).await;
+        }
+    }
+    let uri = review.uri(name);
+    Err(BucketError::Contended { uri })
+}
