@@ -183,7 +183,7 @@ pub async fn execute(
     }
     if adds_labels && !plan.new_labels.is_empty() {
         target.add_labels(&plan).await?;
-        (plan, _) = plan.adding_labels(&files, &planned_set, &options)?;
+        plan = plan.again(&files, &target.set, &options);
         *known = Known::of(&target.place, &target.set, &plan).await?;
     }
     let done = store::store(&target.place, &target.batch, &plan, known).await?;

@@ -173,14 +173,19 @@ impl Plan {
     ) -> Result<(Self, LabelSet), LabelSetError> {
         let mut set = set.clone();
         self.add_labels_to(&mut set)?;
-        let plan = Self {
+        let plan = self.again(files, &set, options);
+        Ok((plan, set))
+    }
+
+    /// Plans the import again, now that its new labels are labels of the set.
+    pub(super) fn again(self, files: &[File], set: &LabelSet, options: &Options) -> Self {
+        Self {
             new_labels: self.new_labels,
             adds_labels: true,
             masked: self.masked,
             keeps_what_the_stack_masks: self.keeps_what_the_stack_masks,
-            ..Self::of(files, &set, options)
-        };
-        Ok((plan, set))
+            ..Self::of(files, set, options)
+        }
     }
 
     /// Adds the new labels to a set.
