@@ -135,7 +135,7 @@ impl Drive<'_> {
     async fn read_input(&mut self) -> Result<(), DriveError> {
         let uri = self.job.settings.manifest.clone();
         let manifest = self.outside(&uri, MAX_MANIFEST_BYTES).await?;
-        let mut census = Census::of(&self.job.settings);
+        let mut census = Census::of(&self.job);
         let lines = check(&manifest, |number, line| census.add(number, line))
             .map_err(|error| DriveError::Job(format!("ManifestS3Uri: {error}")))?;
         if let Some(reason) = census.refusal() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::manifest::{Line, classes, metadata_of};
-use super::record::{Filter, Settings};
+use super::record::{Filter, Job, Settings};
 
 /// Tag that names a label that objects must have, `<attribute>=<class>`.
 pub const ONLY_WHERE_TAG: &str = "active-learning:only-where";
@@ -21,6 +21,8 @@ const LISTED: usize = 20;
 #[derive(Debug)]
 pub struct Census<'a> {
     settings: &'a Settings,
+    /// Where the label that is looked at is named.
+    audit_member: &'static str,
     /// Label attributes, by their metadata.
     attributes: BTreeSet<String>,
     /// Classes of the attribute that the job filters on, as metadata name them.
@@ -34,9 +36,17 @@ pub struct Census<'a> {
 
 impl<'a> Census<'a> {
     /// Begins to count for a job.
-    pub fn of(settings: &'a Settings) -> Self {
+    pub fn of(job: &'a Job) -> Self {
+        let tags = job.request["Tags"].as_array().into_iter().flatten();
+        let mut audit_tags = tags.filter(|tag| tag["Key"] == AUDIT_TAG);
+        let has_tag = audit_tags.any(|tag| tag["Value"].as_str().is_some_and(|it| !it.is_empty()));
         Self {
-            settings,
+            settings: &job.settings,
+            audit_member: if has_tag {
+                AUDIT_TAG
+            } else {
+                "auditLabelAttributeName"
+            },
             attributes: BTreeSet::new(),
             classes: BTreeSet::new(),
             has: [false; 3],
@@ -81,7 +91,7 @@ impl<'a> Census<'a> {
         [
             (settings.only_where.as_ref()).map(|filter| (ONLY_WHERE_TAG, filter.attribute.as_str())),
             (settings.show.as_ref()).map(|name| (SHOW_TAG, name.as_str())),
-            audit.map(|audit| (AUDIT_TAG, audit.attribute.as_str())),
+            audit.map(|audit| (self.audit_member, audit.attribute.as_str())),
         ]
     }
 
@@ -103,11 +113,11 @@ impl<'a> Census<'a> {
                  no label, for it has no {name}-metadata"
             ));
         }
-        for ((tag, name), has) in self.names().into_iter().flatten().zip(self.named()) {
+        for ((member, name), has) in self.names().into_iter().flatten().zip(self.named()) {
             if !has {
                 let there = listed("the label attributes there are", &self.attributes);
                 return Some(format!(
-                    "{tag}: no line of the input manifest has a label {name}; {there}"
+                    "{member}: no line of the input manifest has a label {name}; {there}"
                 ));
             }
         }

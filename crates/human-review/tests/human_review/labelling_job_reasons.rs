@@ -80,6 +80,22 @@ async fn a_name_that_no_line_has_a_label_of_fails_the_job_which_says_what_there_
 }
 
 #[tokio::test]
+async fn a_label_that_the_category_file_misnames_is_told_by_its_member() {
+    let review = Review::new();
+    let file = r#"{"labels": [{"label": "a"}, {"label": "b"}], "auditLabelAttributeName": "nosuch"}"#;
+    put(&review, "named.json", file).await;
+    let uri = format!("s3://{FEEDBACK_BUCKET}/named.json");
+    let changes = json!({ "LabelAttributeName": "sport", "LabelCategoryConfigS3Uri": uri });
+    let request = audit("file", "Adjustment", changes);
+
+    let reason = failed(&review, &[labelled("Cup final", "Sports")], &request).await;
+
+    let words = "auditLabelAttributeName: no line of the input manifest has a label nosuch; the label attributes there \
+                 are: topic";
+    assert!(reason.contains(words), "{reason}");
+}
+
+#[tokio::test]
 async fn a_field_that_is_no_label_is_not_taken_for_one() {
     let review = Review::new();
     let lines = [
