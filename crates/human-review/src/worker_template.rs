@@ -96,7 +96,8 @@ pub(crate) fn render_html(
     let source = source::prepared(&source::with_nonce(&source, nonce))?;
     // The library panics at numbers that it does not expect, such as `cols: 0`.
     let html = catch_unwind(AssertUnwindSafe(|| render_source(&source, &language, input)));
-    let html = html.map_err(|_| Error::with_msg("The template does something that Liquid cannot do"))??;
+    let html = html.map_err(|_| Error::with_msg("The template does something that Liquid cannot do"))?;
+    let html = html.map_err(|error| source::in_own_words(error, nonce))?;
     let uris = uris.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok((html, uris))
 }

@@ -256,3 +256,27 @@ fn counting_changes_nothing_of_what_a_loop_writes() {
         assert_eq!(html(template, &input), expected, "{template}");
     }
 }
+
+#[test]
+fn an_error_quotes_the_template_as_it_was_written_and_nothing_that_was_put_into_it() {
+    for broken in [
+        "<script></script>{% for %}{{ l }}{% endfor %}",
+        "{% for i in (1..task.input.n) %}{{ i | nofilter }}{% endfor %}",
+        "{%- for i in task.input.items -%}{{- i | escape | nofilter -}}{% endfor %}",
+        "{% for i in task.input.items %}{{ l }}{% endif %}",
+        "{% if %}{{ l }}",
+        "{{ l | append }}",
+        "{% tablerow %}{{ a }}{% endtablerow %}",
+        "{% for a in b %}{% for i in (1..3) %}{{ a }",
+    ] {
+        let said = refusal(broken, &json!({ "n": 3, "items": [1] }));
+
+        for own in ["count_turn", "check_range", "print", "nonce", "n0nce"] {
+            assert!(!said.contains(own), "{broken}\n{said}");
+        }
+        assert!(!said.is_empty() && !said.starts_with("liquid: liquid"), "{said}");
+    }
+    let said = refusal("{% for %}{{ l }}{% endfor %}", &json!({}));
+    assert!(said.contains("{% for %}{{ l }}{% endfor %}"), "{said}");
+    assert!(said.contains("--> line 1\n"), "{said}");
+}
