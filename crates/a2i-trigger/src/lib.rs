@@ -21,6 +21,7 @@ mod reader;
 mod sorter;
 mod taken_back;
 mod turn;
+mod unknown_classes;
 mod vectors;
 mod words;
 
@@ -272,6 +273,7 @@ impl A2iTrigger {
         today: &str,
     ) -> Result<(), A2iTriggerError> {
         let records = std::mem::take(&mut sorter.records);
+        self.note_unknown_classes(&records).await?;
         let same_text = |record: FeedbackRecord| (record.id.clone(), record);
         let mut copies: Vec<_> = sorter.repeated.drain(..).map(same_text).collect();
         let mut plan = if records.is_empty() {

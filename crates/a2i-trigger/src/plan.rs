@@ -5,7 +5,7 @@
 //! asked nobody, and its claims are still the object's own.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     future::ready,
 };
 
@@ -17,7 +17,10 @@ use active_learning_aws::{
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys,
-    labels::{human_loop::Answer, question::Opinion},
+    labels::{
+        human_loop::Answer,
+        question::{Opinion, Question, State},
+    },
     random::Random,
     sampling::{
         duplicates::{Duplicate, KeptCopy, RecentTexts, same_form},
@@ -99,8 +102,10 @@ impl A2iTrigger {
         today: &str,
         to_judge: &mut usize,
     ) -> Result<Plan, A2iTriggerError> {
-        let mine = self.claim(object, records).await?;
+        let mut mine = self.claim(object, records).await?;
         let mut originals = self.originals_of_form(&mine).await?;
+        let answered = self.answered_meanwhile(&mine).await?;
+        mine.retain(|record| !answered.contains(record.id.as_str()));
         self.add_originals_by_small_change(&mine, &mut originals).await?;
         let new: Vec<_> = mine
             .iter()
@@ -147,6 +152,31 @@ impl A2iTrigger {
             })
             .buffered(CALLS_IN_FLIGHT)
             .try_filter_map(|record| ready(Ok(record)))
+            .try_collect()
+            .await
+    }
+
+    /// Returns which of these records people have answered, or are still at: their claims were given back when a complaint
+    /// was taken back, and a reviewer who had the page open answered nevertheless. What is said of them is heard, as of every
+    /// text that was asked before.
+    async fn answered_meanwhile<'a>(
+        &self,
+        records: &[&'a FeedbackRecord],
+    ) -> Result<HashSet<&'a str>, A2iTriggerError> {
+        let is_answered = |question: &Question| match question.state {
+            State::Answered | State::Disputed => true,
+            State::Asked => !question.reviewers().is_empty() && question.human_loop.is_some(),
+            State::Withdrawn | State::Abandoned => false,
+        };
+        // What a change of the label set asks is asked although it was answered.
+        let records = records.iter().copied();
+        stream::iter(records.filter(|record| record.signal != Signal::Relabel))
+            .map(async |record| {
+                let question = self.questions.read(&record.id).await?;
+                Ok(question.filter(is_answered).map(|_| record.id.as_str()))
+            })
+            .buffer_unordered(CALLS_IN_FLIGHT)
+            .try_filter_map(|id| ready(Ok(id)))
             .try_collect()
             .await
     }

@@ -121,8 +121,11 @@ pub struct TemplateTrial {
     pub items: usize,
     /// When it was tried.
     pub at: DateTime<Utc>,
-    /// Whether its answers can be read; otherwise its pages have no Submit.
+    /// Whether its answers can be labels; otherwise its pages have no Submit, or every answer is a proposal.
     pub works: bool,
+    /// Whether none of its choices is a label, so that every answer is a proposal.
+    #[serde(default)]
+    pub proposes_only: bool,
     /// What is to be known of it, one sentence each.
     pub notices: Vec<String>,
 }

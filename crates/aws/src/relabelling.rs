@@ -2,14 +2,20 @@
 //!
 //! It is written down before the set is changed, below `relabel/` of the feedback bucket, delivered after it, and then
 //! removed. Whoever is stopped in between has lost nothing: the next command about labels and the hourly sweep of
-//! label-collection deliver it ([`Relabelling::resume`]). Twice is once: the same change has the same objects.
+//! label-collection deliver it ([`Relabelling::resume`]). Twice is once: the same change has the same objects. What is
+//! answered while the set is being changed is asked too: see `late.rs`.
+
+mod late;
+
+use std::collections::HashSet;
 
 use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::label_set::{LabelSet, version_key},
 };
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
+pub use late::Doubt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -25,6 +31,9 @@ const MAX_PART_BYTES: u64 = 512 << 20;
 
 /// How long a change may take from its plan to the set, before it is taken for one that was not made.
 const MAX_CHANGE_HOURS: i64 = 1;
+
+/// How far the clock of who makes a change and that of S3 may be apart. Source: AWS, `RequestTimeTooSkewed`.
+const CLOCK_SKEW_MINUTES: i64 = 15;
 
 /// The questions that changes of the label set ask again.
 #[derive(Clone, Debug)]
@@ -48,6 +57,19 @@ pub struct PlannedChange {
     texts: usize,
     /// Objects that hold them.
     parts: usize,
+    /// The answers that it puts in doubt; none in plans of the version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counted: Option<Counted>,
+}
+
+/// Which answers a change asks again, and when they were counted: later ones are looked for when it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counted {
+    /// The answers that it puts in doubt.
+    pub doubt: Doubt,
+    /// When the count began: RFC 3339.
+    pub at: String,
 }
 
 /// What was done about changes that somebody left in the middle.
@@ -79,8 +101,9 @@ impl Relabelling {
         from: &LabelSet,
         at: &str,
         records: &[FeedbackRecord],
+        counted: Option<Counted>,
     ) -> Result<PlannedChange, BucketError> {
-        self.write(from, at, change_id(from, at), records).await
+        self.write(from, at, change_id(from, at), records, counted).await
     }
 
     /// Writes down what a change takes back: these are asked no more, as far as nobody has answered.
@@ -95,7 +118,7 @@ impl Relabelling {
         records: &[FeedbackRecord],
     ) -> Result<PlannedChange, BucketError> {
         let id = keys::withdrawal_of(&change_id(from, at));
-        self.write(from, at, id, records).await
+        self.write(from, at, id, records, None).await
     }
 
     async fn write(
@@ -104,6 +127,7 @@ impl Relabelling {
         at: &str,
         id: String,
         records: &[FeedbackRecord],
+        counted: Option<Counted>,
     ) -> Result<PlannedChange, BucketError> {
         let change = PlannedChange {
             id,
@@ -111,6 +135,7 @@ impl Relabelling {
             at: at.to_owned(),
             texts: records.len(),
             parts: records.len().div_ceil(RECORDS_PER_OBJECT),
+            counted,
         };
         let key = keys::relabel_change(&change.id);
         self.feedback.put_document(&key, &change).await?;
@@ -123,22 +148,29 @@ impl Relabelling {
         Ok(change)
     }
 
-    /// Delivers what a change asks, and forgets the plan. Idempotent.
+    /// Delivers what a change asks that was made, with what was answered since it was counted, and forgets the plan. Returns
+    /// how many texts it asks beyond those of the plan. Idempotent.
     ///
     /// # Errors
     ///
     /// [`BucketError`]; [`Relabelling::resume`] goes on.
-    pub async fn deliver(&self, change: &PlannedChange) -> Result<(), BucketError> {
+    pub async fn deliver(&self, change: &PlannedChange) -> Result<usize, BucketError> {
+        let mut counted = HashSet::new();
         for part in 0..change.parts {
             let key = keys::relabel_part(&change.id, part);
             // One that is gone was delivered before.
             if let Some(lines) = self.feedback.read(&key, MAX_PART_BYTES).await? {
+                let records = lines.bytes.split(|byte| *byte == b'\n');
+                let records = records.filter_map(|line| FeedbackRecord::parse(line).ok());
+                counted.extend(records.map(|record| record.id));
                 let delivered = keys::relabelled_feedback(&change.id, part);
                 self.feedback.put(&delivered, JSON_LINES, lines.bytes).await?;
                 self.feedback.delete(&key).await?;
             }
         }
-        self.feedback.delete(&keys::relabel_change(&change.id)).await
+        let late = self.ask_late(change, &counted).await?;
+        self.feedback.delete(&keys::relabel_change(&change.id)).await?;
+        Ok(late)
     }
 
     /// Forgets a change that was not made.
@@ -171,9 +203,9 @@ impl Relabelling {
             let Some(change) = planned else { continue };
 
             if self.was_made(&change).await? {
-                self.deliver(&change).await?;
+                let late = self.deliver(&change).await?;
                 if !keys::is_withdrawal(&change.id) {
-                    resumed.texts += change.texts;
+                    resumed.texts += change.texts + late;
                 }
             } else if change.is_old(now) {
                 self.drop_plan(&change).await?;
@@ -212,6 +244,14 @@ impl PlannedChange {
     /// Returns how many texts the change asks again.
     pub fn texts(&self) -> usize {
         self.texts
+    }
+
+    /// Returns which answers are in doubt, and since when S3 may hold some that were not counted.
+    fn in_doubt_since(&self) -> Option<(Doubt, DateTime<Utc>)> {
+        let counted = self.counted.as_ref()?;
+        let at = DateTime::parse_from_rfc3339(&counted.at).ok()?;
+        let since = at.to_utc() - TimeDelta::minutes(CLOCK_SKEW_MINUTES);
+        Some((counted.doubt, since))
     }
 
     fn is_old(&self, now: &str) -> bool {

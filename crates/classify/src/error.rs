@@ -30,9 +30,11 @@ pub(crate) enum ClassifyError {
     NoEndpoint(#[source] Refusal),
     #[error("the hosted model is still being loaded; try again in a moment")]
     Loading(#[source] Refusal),
-    #[error("the hosted model failed{}; its log in CloudWatch says why", with_status(*status))]
+    #[error("the hosted model did not answer: nothing listens where its container is, or it broke off")]
+    NoContainer(#[source] Refusal),
+    #[error("the hosted model failed with status {status}; the log of its container says why")]
     ModelFailed {
-        status: Option<i32>,
+        status: i32,
         #[source]
         refusal: Refusal,
     },
@@ -50,10 +52,6 @@ pub(crate) enum ClassifyError {
     NoResult(#[source] ResultError),
 }
 
-fn with_status(status: Option<i32>) -> String {
-    status.map_or_else(String::new, |status| format!(" with status {status}"))
-}
-
 impl ClassifyError {
     /// Returns why the classifier gave no prediction.
     pub(crate) fn of(error: ClassifierError, is_hosted: bool) -> Self {
@@ -61,9 +59,19 @@ impl ClassifyError {
             ClassifierError::Refused(refusal) if is_hosted => Self::of_endpoint(refusal),
             ClassifierError::Refused(refusal) => refusal.into(),
             ClassifierError::NoEndpoint(refusal) => Self::NoEndpoint(refusal),
-            ClassifierError::ModelFailed { status, refusal } => Self::ModelFailed { status, refusal },
+            ClassifierError::ModelFailed { status, refusal } => Self::of_container(status, refusal),
             ClassifierError::Unreadable(why) => Self::Unreadable(why),
             ClassifierError::NoPrediction => Self::NoPrediction,
+        }
+    }
+
+    /// Tells the failures of a model's container apart. SageMaker has no status, or 0, where the container gave none.
+    fn of_container(status: Option<i32>, refusal: Refusal) -> Self {
+        match status.unwrap_or_default() {
+            0 => Self::NoContainer(refusal),
+            429 => Self::Throttled(refusal),
+            503 => Self::Loading(refusal),
+            status => Self::ModelFailed { status, refusal },
         }
     }
 
@@ -110,7 +118,9 @@ impl From<&ClassifyError> for Problem {
                 (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(30))
             }
             ClassifyError::Loading(_) => (StatusCode::SERVICE_UNAVAILABLE, "classifier_not_ready", Some(5)),
-            ClassifyError::ModelFailed { .. } => (StatusCode::BAD_GATEWAY, "model_failed", None),
+            ClassifyError::NoContainer(_) | ClassifyError::ModelFailed { .. } => {
+                (StatusCode::BAD_GATEWAY, "model_failed", None)
+            }
             ClassifyError::Unreadable(_) => (StatusCode::BAD_GATEWAY, "answer_unreadable", None),
             ClassifyError::Unavailable(_) => (StatusCode::BAD_GATEWAY, "classifier_unavailable", None),
             ClassifyError::NoPrediction => (StatusCode::BAD_GATEWAY, "no_prediction", None),

@@ -98,7 +98,7 @@ impl Classify {
         Self {
             automated_labelling: automated_labelling
                 .map(|target| AutomatedLabelling::new(training.clone(), target)),
-            outdated_labels: OutdatedLabels::new(training),
+            outdated_labels: OutdatedLabels::new(training, matches!(classifier, Classifier::Hosted(_))),
             model_arn: ModelArn::new(classifier.clone()),
             results: Results::new(bucket.clone(), config.asked_before.claim_retention()),
             erased: ErasedList::new(bucket.clone()),

@@ -1,4 +1,5 @@
-//! Which predicted classes are no longer labels: a model may be older than a change of the label set, after a roll-back say.
+//! Which predicted classes are no labels: a model may be older than a change of the label set, after a roll-back say, and one
+//! that is hosted elsewhere may have classes that nobody here knows.
 
 use std::time::Duration;
 
@@ -23,59 +24,68 @@ const PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct OutdatedLabels {
     sets: LabelSets,
+    /// Whether the model is hosted elsewhere.
+    is_hosted: bool,
     /// When it could not be read last.
     failed: Mutex<Option<Instant>>,
 }
 
 impl OutdatedLabels {
-    /// Reads the set of a training bucket.
-    pub(crate) fn new(training: Bucket) -> Self {
+    /// Reads the set of a training bucket; `is_hosted` says that the model is one of somebody else's.
+    pub(crate) fn new(training: Bucket, is_hosted: bool) -> Self {
         Self {
+            is_hosted,
             sets: LabelSets::new(training),
             failed: Mutex::default(),
         }
     }
 
-    /// Sends a prediction to people that names a label which is split or retired, whatever its confidence. Where the set
-    /// cannot be read, the policy alone decides.
+    /// Sends a prediction to people that names a label which is split or retired, or, of a hosted model, one that there is
+    /// not, whatever its confidence. Where the set cannot be read, the policy alone decides.
     pub(crate) async fn review(&self, prediction: &Prediction, review: Option<Review>) -> Option<Review> {
-        match self.is_outdated(prediction).await {
-            true => Some(Review {
-                signal: Signal::OutdatedLabel,
+        match self.signal(prediction).await {
+            Some(signal) => Some(Review {
+                signal,
                 selection_probability: 1.0,
             }),
-            false => review,
+            None => review,
         }
     }
 
-    async fn is_outdated(&self, prediction: &Prediction) -> bool {
+    /// Returns why a prediction is no label, if it is none.
+    async fn signal(&self, prediction: &Prediction) -> Option<Signal> {
         let mut failed = self.failed.lock().await;
         if failed.is_some_and(|since| since.elapsed() < PAUSE) {
-            return false;
+            return None;
         }
         let set = match timeout(TIMEOUT, self.sets.current()).await {
             Ok(Ok(Some(set))) => set,
-            Ok(Ok(None)) => return false,
+            Ok(Ok(None)) => return None,
             // Without the right to list, S3 hides that there is none yet.
             Ok(Err(error)) if error.code() == Some("AccessDenied") => {
                 debug!("there is no label set, or it may not be read");
                 *failed = Some(Instant::now());
-                return false;
+                return None;
             }
             Ok(Err(error)) => {
                 warn!(error = chain(&error), "the label set cannot be read");
                 *failed = Some(Instant::now());
-                return false;
+                return None;
             }
             Err(_) => {
                 warn!("the label set was not read in time");
                 *failed = Some(Instant::now());
-                return false;
+                return None;
             }
         };
         drop(failed);
-        let is_outdated =
-            |label: &String| matches!(set.resolve(label), Resolution::Retired(_) | Resolution::Split(_));
-        prediction.labels.iter().any(is_outdated)
+        let resolved = || prediction.labels.iter().map(|label| set.resolve(label));
+        let is_outdated = |label| matches!(label, Resolution::Retired(_) | Resolution::Split(_));
+        let is_unknown = |label| matches!(label, Resolution::Proposed(_));
+        if resolved().any(is_outdated) {
+            return Some(Signal::OutdatedLabel);
+        }
+        let knows_any = set.active().next().is_some();
+        (self.is_hosted && knows_any && resolved().any(is_unknown)).then_some(Signal::UnknownLabel)
     }
 }

@@ -161,6 +161,21 @@ async fn each_failure_of_the_endpoint_has_its_own_answer_and_quotes_nothing() {
             (502, "model_failed", None),
         ),
         (
+            424,
+            r#"{"__type":"ModelError","OriginalStatusCode":503,"OriginalMessage":"minister"}"#,
+            (503, "classifier_not_ready", Some("5")),
+        ),
+        (
+            424,
+            r#"{"__type":"ModelError","OriginalStatusCode":429,"OriginalMessage":"minister"}"#,
+            (429, "throttled", Some("1")),
+        ),
+        (
+            424,
+            r#"{"__type":"ModelError","OriginalStatusCode":0,"OriginalMessage":"minister"}"#,
+            (502, "model_failed", None),
+        ),
+        (
             429,
             r#"{"__type":"ModelNotReadyException"}"#,
             (503, "classifier_not_ready", Some("5")),
@@ -201,6 +216,11 @@ async fn each_failure_of_the_endpoint_has_its_own_answer_and_quotes_nothing() {
             r#"[{"label":"minister","score":7.5}]"#,
             (502, "answer_unreadable", None),
         ),
+        (
+            200,
+            r#"[{"label":"minister","score":0.5},{"label":"minister","score":0.4}]"#,
+            (502, "answer_unreadable", None),
+        ),
     ] {
         let script = Script::default();
         script.always(INVOKE, status, body);
@@ -230,4 +250,52 @@ async fn without_an_endpoint_texts_wait_to_be_labelled() {
     assert_eq!((status, &answer["prediction"]), (200, &Value::Null));
     assert_eq!(answer["review"]["reason"], "unlabelled");
     assert_eq!((other_status, sent), (502, 0), "{other}");
+}
+
+#[tokio::test]
+async fn a_class_that_the_label_set_does_not_know_goes_to_people_however_sure_the_hosted_model_is() {
+    let answered = async |class: &str, labels: &[&str]| {
+        let answer = json!([{"label": class, "score": 0.99}]);
+        let script = endpoint(&answer.to_string());
+        let mut set = LabelSet::seed(labels.iter().copied(), Origin::Parameter, "");
+        if labels.contains(&"World") {
+            set.add_synonym("World", "LABEL_0").expect("a free name");
+        }
+        let labels = String::from_utf8(set.to_json()).expect("text");
+        script.always(&format!("GET /{TRAINING_BUCKET}/{LABEL_SET_KEY}"), 200, labels);
+        let (_, answer, _) = ask(&classify(&script, &[])).await;
+        answer["review"]["reason"].clone()
+    };
+
+    let unknown = answered("space", &["World", "Sports"]).await;
+    let without_synonym = answered("LABEL_1", &["World", "Sports"]).await;
+    let synonym = answered("label_0", &["World", "Sports"]).await;
+    let without_labels = answered("space", &[]).await;
+
+    assert_eq!(
+        (unknown, without_synonym),
+        (json!("unknown-label"), json!("unknown-label"))
+    );
+    assert_eq!((synonym, without_labels), (Value::Null, Value::Null));
+}
+
+#[tokio::test]
+async fn a_container_that_nobody_runs_is_told_in_plain_words_and_no_answer_speaks_of_cloudwatch() {
+    for (status, words) in [
+        (0, "nothing listens where its container is"),
+        (500, "failed with status 500"),
+    ] {
+        let script = Script::default();
+        let error = json!({"__type": "ModelError", "OriginalStatusCode": status});
+        script.always(INVOKE, 424, error.to_string());
+
+        let (_, problem, _) = ask(&classify(&script, &[])).await;
+
+        let detail = problem["detail"].as_str().expect("words");
+        assert!(detail.contains(words), "{detail}");
+        assert!(
+            !detail.contains("CloudWatch") && !detail.contains("status 0"),
+            "{detail}"
+        );
+    }
 }

@@ -57,6 +57,8 @@ pub struct Options {
 struct Evidence {
     judged: Vec<Judged>,
     source: String,
+    /// Whether all of them were judged because the model was in doubt: of what it is sure of nothing is known.
+    is_doubtful: bool,
 }
 
 /// Prints the advice. Exits with 0 if the target can be met within the share that may go to people, else with 3.
@@ -73,11 +75,13 @@ pub async fn run(options: Options, state_dir: &Path) -> Result<ExitCode, Failure
         return Err(format!("nothing to judge by: {}", evidence.source).into());
     };
     if options.json {
-        let report = json!({"source": evidence.source, "advice": advice});
+        let speaks_of = if evidence.is_doubtful { "doubtful" } else { "all" };
+        let report = json!({"source": evidence.source, "speaksOf": speaks_of, "advice": advice});
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!("{}", evidence.source);
-        let report = report::write(&advice, options.target_accuracy, options.max_review);
+        let (target, max_review) = (options.target_accuracy, options.max_review);
+        let report = report::write(&advice, evidence.is_doubtful, target, max_review);
         print!("{report}");
     }
     Ok(match advice.verdict {

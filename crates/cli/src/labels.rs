@@ -8,7 +8,7 @@ mod plan;
 use active_learning_aws::{
     self as aws,
     label_set::{ChangeError, LabelSets},
-    relabelling::Relabelling,
+    relabelling::{Counted, Relabelling},
 };
 use active_learning_core::labels::{
     label_key::label_key,
@@ -201,6 +201,8 @@ struct Made {
     version: u64,
     /// Texts that are asked again.
     asked_again: usize,
+    /// Those among them that were answered after the change was announced.
+    late: usize,
     /// Texts that are asked no more.
     withdrawn: usize,
 }
@@ -251,7 +253,11 @@ impl Labels {
         let made = self.make(set, &action, &plan).await?;
         println!("Label set version {}.", made.version);
         if made.asked_again > 0 {
-            println!("Asked again: {}.", counted(made.asked_again, "text"));
+            let late = match made.late {
+                0 => String::new(),
+                late => format!(", {late} of them answered since they were counted"),
+            };
+            println!("Asked again: {}{late}.", counted(made.asked_again, "text"));
         }
         if made.withdrawn > 0 {
             println!("Asked no more: {}.", counted(made.withdrawn, "text"));
@@ -267,8 +273,12 @@ impl Labels {
 
         // Written down first: whatever happens after the change, its questions are asked.
         let mut planned = Vec::new();
-        if !again.is_empty() {
-            planned.push(self.relabelling.plan(set, &at, &again).await?);
+        let counted = plan.doubt.map(|doubt| Counted {
+            doubt,
+            at: plan.counted_at.clone(),
+        });
+        if !again.is_empty() || counted.is_some() {
+            planned.push(self.relabelling.plan(set, &at, &again, counted).await?);
         }
         if !taken_back.is_empty() {
             let withdrawal = self.relabelling.plan_withdrawal(set, &at, &taken_back);
@@ -281,12 +291,14 @@ impl Labels {
             }
         }
         let version = changed?.version();
+        let mut late = 0;
         for planned in &planned {
-            self.relabelling.deliver(planned).await?;
+            late += self.relabelling.deliver(planned).await?;
         }
         Ok(Made {
             version,
-            asked_again: again.len(),
+            asked_again: again.len() + late,
+            late,
             withdrawn: taken_back.len(),
         })
     }

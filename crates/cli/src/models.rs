@@ -4,7 +4,9 @@ use std::{io, pin::pin, time::Duration};
 
 use active_learning_aws::{
     bucket::Bucket,
+    label_set::LabelSets,
     overview::{self, Overview, Places},
+    unknown_classes::{self, UnknownClass},
 };
 use active_learning_core::{
     dataset::TrainingFileReport, erasure::LearntAndErased, keys, model::comparison::Decision,
@@ -218,7 +220,28 @@ impl Models {
             feedback: &self.feedback,
             review: is_built_in.then_some(&self.review),
         };
-        Ok(Overview::read(places, std::time::SystemTime::now().into()).await?)
+        let now = std::time::SystemTime::now().into();
+        let mut overview = Overview::read(places, now).await?;
+        if let Some(hosted) = &self.hosted
+            && overview.serving.as_ref().map(|serving| &serving.model_arn) != Some(hosted)
+        {
+            // A tick notes it; until then nothing in S3 says so.
+            overview.serving = Some(overview::Serving::hosted(hosted, now));
+            (overview.live_accuracy, overview.first_model) = (None, None);
+        }
+        Ok(overview)
+    }
+
+    /// Returns the classes that a hosted model gave and that the label set does not know.
+    ///
+    /// # Errors
+    ///
+    /// When a bucket cannot be read.
+    pub async fn unknown_classes(&self) -> Result<Vec<UnknownClass>, Failure> {
+        match LabelSets::new(self.bucket.clone()).current().await? {
+            Some(set) => Ok(unknown_classes::read(&self.feedback, &set).await?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Returns the ARN of the model that serves on a local stack; `None` if there is none, or on AWS.

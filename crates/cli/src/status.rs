@@ -1,11 +1,49 @@
 //! How a stack is doing, at the command line: the figures of the console's overview.
 
+use active_learning_aws::{overview::Overview, unknown_classes::UnknownClass};
 use active_learning_core::dataset::TrainingFileState;
 use model_building::describe_training_file;
+use serde::Serialize;
 
 use crate::models::Models;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Classes that are named.
+const NAMED: usize = 10;
+
+/// The status as JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    #[serde(flatten)]
+    overview: Overview,
+    unknown_classes: Vec<UnknownClass>,
+}
+
+/// Says which classes a hosted model gave that are no labels; nothing where there are none.
+fn told_of(unknown: &[UnknownClass]) -> Option<String> {
+    if unknown.is_empty() {
+        return None;
+    }
+    let texts = |class: &UnknownClass| match class.texts.count {
+        1 => "1 text".to_owned(),
+        _ => format!("{} texts", class.texts),
+    };
+    let some = unknown.iter().take(NAMED);
+    let some: Vec<String> = some
+        .map(|class| format!("`{}` ({})", class.name, texts(class)))
+        .collect();
+    let more = match unknown.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "the hosted model gave classes that the label set does not know, and what it predicts so goes to people: {}{more}. \
+         `labels synonym LABEL CLASS` says which label a class is, `labels add CLASS` makes it one",
+        some.join(", ")
+    ))
+}
 
 /// Prints how the stack is doing; returns whether no training file was refused.
 ///
@@ -14,9 +52,14 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// When a bucket cannot be read, or the endpoint not be described.
 pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     let overview = models.overview().await?;
+    let unknown_classes = models.unknown_classes().await?;
     let is_fine = overview.refused_files.is_empty();
     if json {
-        println!("{}", serde_json::to_string_pretty(&overview)?);
+        let status = Status {
+            overview,
+            unknown_classes,
+        };
+        println!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(is_fine);
     }
 
@@ -28,6 +71,9 @@ pub async fn show(models: &Models, json: bool) -> Result<bool, Failure> {
     }
     if let Some(erased) = models.erased_from_serving().await? {
         println!("! of the serving model: {erased}");
+    }
+    if let Some(sentence) = told_of(&unknown_classes) {
+        println!("! {sentence}");
     }
     for difference in models.label_differences(models.serving().await?).await? {
         println!("! {difference}");

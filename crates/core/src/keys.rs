@@ -9,6 +9,8 @@ pub use objects::OBJECTS;
 
 use sha2::{Digest, Sha256};
 
+use crate::labels::label_key::label_key;
+
 /// Bucket by what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BucketName {
@@ -132,6 +134,8 @@ pub const DUPLICATES_FOLDER: &str = "duplicates/";
 const PREDICTIONS_OF_FOLDER: &str = "predictions-of/";
 /// Folder of questions that could not be read, in the feedback bucket.
 pub const DAMAGED_QUESTIONS_FOLDER: &str = "questions/damaged/";
+/// Folder of the classes that a hosted model gave and the label set does not know, in the feedback bucket.
+pub const UNKNOWN_CLASSES_FOLDER: &str = "claims/unknown-class/";
 /// Folder of what people are to be told, in the training bucket.
 pub const NOTICES_FOLDER: &str = "notices/";
 /// Folder of the rows on which people do not agree, in the training bucket.
@@ -195,6 +199,11 @@ pub fn withdrawal_of(change: &str) -> String {
     format!("{WITHDRAWN}{change}")
 }
 
+/// Names, of a change of the label set, the texts that were answered while it was being made.
+pub fn late_answers_of(change: &str) -> String {
+    format!("{change}-late")
+}
+
 /// Returns whether a change is one of [`withdrawal_of`].
 pub fn is_withdrawal(change: &str) -> bool {
     change.starts_with(WITHDRAWN)
@@ -212,6 +221,12 @@ pub fn is_withdrawn_feedback(key: &str) -> bool {
 pub fn damaged_question(record_id: &str, content: &[u8]) -> String {
     let content = hex::encode(&Sha256::digest(content)[..8]);
     format!("{DAMAGED_QUESTIONS_FOLDER}{record_id}-{content}.json")
+}
+
+/// Returns the key of the mark that a text was given a class which the label set does not know.
+pub fn unknown_class(class: &str, record_id: &str) -> String {
+    let class = hex::encode(&Sha256::digest(label_key(class))[..8]);
+    format!("{UNKNOWN_CLASSES_FOLDER}{class}/{record_id}")
 }
 
 /// Returns the key of something that people are to be told, once for each name.
@@ -358,6 +373,7 @@ mod tests {
             prediction("x"),
             prediction_of("x", "x"),
             relabel_change("x"),
+            unknown_class("x", "x").replace(&hex::encode(&Sha256::digest("x")[..8]), "x"),
             disputed("x"),
             notice("x"),
             RECENT_TEXTS.to_owned(),

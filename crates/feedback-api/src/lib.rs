@@ -109,6 +109,7 @@ impl Answer {
                 | Signal::LowConfidence
                 | Signal::LowMargin
                 | Signal::OutdatedLabel
+                | Signal::UnknownLabel
                 | Signal::Audit
                 | Signal::Relabel
                 | Signal::Unlabelled => Opinion::Dislike,

@@ -42,7 +42,8 @@ pub enum Operation {
     },
     /// Does what is due of the labelling jobs: `{"jobs"}`, how many were not final.
     DriveLabellingJobs,
-    /// Tries the worker task template in use with a made-up answer: `{"works", "notices"}`.
+    /// Tries the worker task template in use with a made-up answer: `{"works", "notices"}`, and `"proposesOnly": true` where no
+    /// choice is a label.
     TryTemplate {
         /// The input that it is tried with; made up where there is none.
         input: Option<Value>,
@@ -116,15 +117,12 @@ impl HumanReview {
             }
             Operation::DriveLabellingJobs => Ok(json!({ "jobs": self.jobs().drive_all(now).await? })),
             Operation::TryTemplate { input, items } => {
-                let set = self.label_sets.current().await?;
-                let labels: Vec<String> = set
-                    .iter()
-                    .flat_map(|set| set.active())
-                    .map(str::to_owned)
-                    .collect();
-                let items = items.unwrap_or(self.config.items_per_task);
-                let trial = self.template().try_now(input, Some(items), &labels).await;
-                Ok(json!({ "works": !trial.is_withheld, "notices": trial.notices }))
+                let trial = self.try_template(input, items, now).await?;
+                let mut answer = json!({ "works": trial.works(), "notices": trial.notices });
+                if trial.proposes_only {
+                    answer["proposesOnly"] = json!(true);
+                }
+                Ok(answer)
             }
             Operation::ListReviewers { after } => {
                 let page = self.members.page(&after).await?;

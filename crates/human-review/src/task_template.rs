@@ -98,6 +98,7 @@ impl TaskTemplate<'_> {
             Err(error) => Trial {
                 notices: vec![format!("The page cannot be shown: {error}.")],
                 is_withheld: true,
+                ..Trial::default()
             },
         }
     }

@@ -10,9 +10,11 @@ use active_learning_aws::{
 use active_learning_core::keys;
 use chrono::{DateTime, Utc};
 use lambda_runtime::tracing::{info, warn};
+use serde_json::Value;
 
 use crate::HumanReview;
 use crate::task_template::MAX_TEMPLATE_BYTES;
+use crate::trial::Trial;
 
 impl HumanReview {
     /// Tries the worker task template in use with a made-up answer, unless it was tried as it is.
@@ -49,22 +51,69 @@ impl HumanReview {
             Fetched::Missing => String::new(),
         };
 
-        let labels = set.iter().flat_map(|set| set.active()).map(str::to_owned);
-        let labels: Vec<String> = labels.collect();
+        let labels: Vec<String> = (set.iter().flat_map(|set| set.active()))
+            .map(str::to_owned)
+            .collect();
         let trial = template.try_now(None, Some(items), &labels).await;
-        if trial.is_withheld {
-            warn!(template.key, "the worker task template cannot be used");
-        } else {
-            info!(template.key, "the worker task template can be used");
+        match trial.works() {
+            true => info!(template.key, "the worker task template can be used"),
+            false => warn!(template.key, "the worker task template cannot be used"),
         }
+        self.keep_trial(&trial, etag, label_set, now).await
+    }
+
+    /// Tries the worker task template in use because somebody asks: with an input of theirs, or with so many made-up items.
+    /// Tried as the schedule tries it, it is what `status` and the console say from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub(crate) async fn try_template(
+        &self,
+        input: Option<Value>,
+        items: Option<usize>,
+        now: DateTime<Utc>,
+    ) -> Result<Trial, BucketError> {
+        let template = self.template();
+        // A label set that is a moment old would be tried again by the next look of the schedule.
+        let set = self.label_sets.current().await?;
+        let labels: Vec<String> = (set.iter().flat_map(|set| set.active()))
+            .map(str::to_owned)
+            .collect();
+        let items = items.unwrap_or(self.config.items_per_task);
+        let is_as_scheduled =
+            input.is_none() && items == self.config.items_per_task && !template.is_shipped();
+        let found = match is_as_scheduled {
+            true => self.bucket.read(template.key, MAX_TEMPLATE_BYTES).await?,
+            false => None,
+        };
+
+        let trial = template.try_now(input, Some(items), &labels).await;
+        if is_as_scheduled {
+            let etag = found.map(|found| found.etag).unwrap_or_default();
+            let label_set = set.as_ref().map_or(0, |set| set.version());
+            self.keep_trial(&trial, etag, label_set, now).await?;
+        }
+        Ok(trial)
+    }
+
+    /// Keeps what a trial found where the operator looks.
+    async fn keep_trial(
+        &self,
+        trial: &Trial,
+        etag: String,
+        label_set: u64,
+        now: DateTime<Utc>,
+    ) -> Result<(), BucketError> {
         let found = TemplateTrial {
-            template: template.key.to_owned(),
+            template: self.template().key.to_owned(),
             etag,
             label_set,
-            items,
+            items: self.config.items_per_task,
             at: now,
-            works: !trial.is_withheld,
-            notices: trial.notices,
+            works: trial.works(),
+            proposes_only: trial.proposes_only,
+            notices: trial.notices.clone(),
         };
         self.bucket.put_document(keys::TEMPLATE_TRIAL, &found).await
     }

@@ -28,6 +28,15 @@ pub struct Trial {
     pub notices: Vec<String>,
     /// Whether an answer of this page could not be matched: then it must not be sent.
     pub is_withheld: bool,
+    /// Whether there are choices, and none of them is a label: every answer is a proposal.
+    pub proposes_only: bool,
+}
+
+impl Trial {
+    /// Returns whether its answers can be labels.
+    pub fn works(&self) -> bool {
+        !self.is_withheld && !self.proposes_only
+    }
 }
 
 /// Tries a page that was rendered for an input: whether an answer of it could be read for each item.
@@ -58,6 +67,7 @@ pub fn try_page(html: &str, input: &Value) -> Trial {
         && offers_other_words(&form.fields, input)
     {
         trial.notices.push(OTHER_CHOICES.to_owned());
+        trial.proposes_only = true;
     } else if problem.is_none() && input.get("comprehendPredictions").is_some() {
         trial.notices.extend(told_of_lists(&form.fields, input));
     }

@@ -95,23 +95,15 @@ pub(crate) fn render_html(
     let source = template.replace(CROWD_ELEMENTS_URL, "crowd-html-elements.js");
     let source = source::prepared(&source::with_nonce(&source, nonce))?;
     // The library panics at numbers that it does not expect, such as `cols: 0`.
-    let html = catch_unwind(AssertUnwindSafe(|| {
-        render_source(&parsed(&source, template, &language)?, input)
-    }));
-    let html = html.map_err(|_| Error::with_msg("The template does something that Liquid cannot do"))??;
+    let html = catch_unwind(AssertUnwindSafe(|| render_source(&source, &language, input)));
+    let html = html.map_err(|_| Error::with_msg("The template does something that Liquid cannot do"))?;
+    let html = html.map_err(|error| source::in_own_words(error, nonce))?;
     let uris = uris.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok((html, uris))
 }
 
-/// Parses what was prepared of a template. What is wrong is told of the template itself, which its author knows.
-fn parsed(source: &str, template: &str, language: &Language) -> liquid_core::Result<Template> {
-    let parsed = parser::parse(source, language);
-    parsed
-        .map(Template::new)
-        .map_err(|error| parser::parse(template, language).err().unwrap_or(error))
-}
-
-fn render_source(template: &Template, input: &Value) -> liquid_core::Result<String> {
+fn render_source(source: &str, language: &Language, input: &Value) -> liquid_core::Result<String> {
+    let template = Template::new(parser::parse(source, language)?);
     let task = Object::from_iter([("input".into(), liquid_value(input))]);
     let globals = Object::from_iter([("task".into(), LiquidValue::Object(task))]);
     let runtime = RuntimeBuilder::new().set_globals(&globals).build();

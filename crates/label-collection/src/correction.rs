@@ -14,10 +14,7 @@ use active_learning_core::{
 };
 use lambda_runtime::tracing::{info, warn};
 
-use crate::{
-    FUNCTION, LabelCollection, LabelCollectionError,
-    labelling::{reviewed, use_own_names},
-};
+use crate::{FUNCTION, LabelCollection, LabelCollectionError, labelling::use_own_names};
 
 impl LabelCollection {
     /// Counts what a reviewer has corrected as their newest vote on its questions, and keeps it as a
@@ -42,13 +39,11 @@ impl LabelCollection {
         let mut lines = String::new();
         let mut corrected = 0;
         let flow = &output.flow_definition_arn;
-        let labels = self.label_sets.current().await;
-        let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
+        let (labels, mut answered) = self.read_answers(&output).await?;
         let labels = labels.as_deref();
         let name = format!("{human_loop}-corrected-{}", correction_id(key));
-        let mut answered = self.not_erased(reviewed(&output, labels)).await?;
+        answered = self.not_erased(answered).await?;
         answered.retain(|item| !item.votes.is_empty());
-        self.ask_anew(&name, labels, &answered).await?;
         for item in answered {
             let question = self.decide(&output, &item, &[], labels).await?;
             let mut labelled = LabelledRecord::new(item.record, item.votes, human_loop, flow);
@@ -74,7 +69,9 @@ impl LabelCollection {
             .training
             .create(&labelled::object_key(&name), JSON_LINES, lines)
             .await;
-        if created.map_err(LabelCollectionError::TrainingBucket)? == Created::Created {
+        let created = created.map_err(LabelCollectionError::TrainingBucket)?;
+        self.ask_anew(&name, &output).await?;
+        if created == Created::Created {
             info!(human_loop.name = human_loop, corrected, "an answer was corrected");
             metrics::count(FUNCTION, &[("CorrectedRecords", corrected)]);
         }

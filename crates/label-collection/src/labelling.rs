@@ -1,6 +1,6 @@
 //! One output of a human loop into labelled records, and what it leaves open into one more loop.
 
-use std::{collections::BTreeMap, future::ready};
+use std::{collections::BTreeMap, future::ready, sync::Arc};
 
 use active_learning_aws::{
     bucket::{BucketError, Created, JSON_LINES},
@@ -10,8 +10,8 @@ use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::{
-        human_loop::{HumanLoopOutput, LoopName, ReviewedItem},
-        label_set::{LabelSet, Mapped, Resolution},
+        human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem},
+        label_set::{LabelSet, Resolution},
         labelled::{self, LabelledRecord},
         question::{Question, State},
         vote::Vote,
@@ -62,13 +62,21 @@ impl LabelCollection {
                     self.set_unreadable_aside(&output).await?;
                     return Ok(Outcome::Rejected);
                 }
-                Some(Ok(output)) => self.write(&output).await?,
+                Some(Ok(output)) => {
+                    self.write(&output).await?;
+                    self.ask_anew(human_loop, &output).await?;
+                }
                 Some(Err(reason)) => {
                     let new = self.give_up(human_loop, &reason).await?;
                     metrics::count(FUNCTION, &[("RejectedOutputs", u64::from(new))]);
                     return Ok(Outcome::Rejected);
                 }
             }
+        } else if self.human_loops.input(human_loop).await?.is_some()
+            && let Some(Ok(output)) = self.read_output(human_loop, key).await?
+        {
+            // An earlier run broke off once its labels were written.
+            self.ask_anew(human_loop, &output).await?;
         }
         self.human_loops.forget(human_loop).await?;
         if let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_round()) {
@@ -153,11 +161,9 @@ impl LabelCollection {
             None => BTreeMap::new(),
         };
         let is_first = name.as_ref().is_none_or(|name| name.round() == 0);
-        let labels = self.label_sets.current().await;
-        let labels = labels.map_err(LabelCollectionError::TrainingBucket)?;
+        let (labels, items) = self.read_answers(output).await?;
         let labels = labels.as_deref();
-        let items = self.not_erased(reviewed(output, labels)).await?;
-        self.ask_anew(&output.human_loop_name, labels, &items).await?;
+        let items = self.not_erased(items).await?;
 
         let decided: Vec<(LabelledRecord, Question)> = stream::iter(items)
             .map(async |item| {
@@ -199,12 +205,10 @@ impl LabelCollection {
     /// Leaves out the texts that were erased at a person's wish while their page was open; that is counted.
     pub(crate) async fn not_erased(
         &self,
-        mut items: Vec<ReviewedItem>,
+        items: Vec<ReviewedItem>,
     ) -> Result<Vec<ReviewedItem>, LabelCollectionError> {
-        let erased = self.erased.current().await;
-        let erased = erased.map_err(LabelCollectionError::Erased)?;
         let before = items.len();
-        items.retain(|item| !erased.contains(&item.record.utterance));
+        let items = self.without_erased(items).await?;
         let left_out = (before - items.len()) as u64;
         if left_out > 0 {
             warn!(left_out, "answers about texts that were erased are left out");
@@ -213,32 +217,60 @@ impl LabelCollection {
         Ok(items)
     }
 
-    /// Asks about texts anew that were answered with a label which was split while their page was open, as the split asked
-    /// about those that were answered before; `name` is that of the answers. Idempotent.
+    async fn without_erased(
+        &self,
+        mut items: Vec<ReviewedItem>,
+    ) -> Result<Vec<ReviewedItem>, LabelCollectionError> {
+        let erased = self.erased.current().await;
+        let erased = erased.map_err(LabelCollectionError::Erased)?;
+        items.retain(|item| !erased.contains(&item.record.utterance));
+        Ok(items)
+    }
+
+    /// Matches the answers to the records by the label set: see [`reviewed`]. What names no label of a set that was read a
+    /// while ago may name one that was added since.
+    pub(crate) async fn read_answers(
+        &self,
+        output: &HumanLoopOutput,
+    ) -> Result<(Option<Arc<LabelSet>>, Vec<ReviewedItem>), LabelCollectionError> {
+        let current = async || {
+            let labels = self.label_sets.current().await;
+            labels.map_err(LabelCollectionError::TrainingBucket)
+        };
+        let labels = current().await?;
+        let items = reviewed(output, labels.as_deref());
+        let is_unknown = |vote: &Vote| matches!(vote.answer, Answer::NewLabel { .. });
+        if !items.iter().flat_map(|item| &item.votes).any(is_unknown) {
+            return Ok((labels, items));
+        }
+        self.label_sets.forget().await;
+        let labels = current().await?;
+        let items = reviewed(output, labels.as_deref());
+        Ok((labels, items))
+    }
+
+    /// Asks about texts anew whose answers a change of the label set has put in doubt while their page was open; `name` is
+    /// that of the answers.
+    ///
+    /// Their labels are written before the set is read again: a change that does not see them here yet is seen.
     pub(crate) async fn ask_anew(
         &self,
         name: &str,
-        labels: Option<&LabelSet>,
-        items: &[ReviewedItem],
+        output: &HumanLoopOutput,
     ) -> Result<(), LabelCollectionError> {
-        let Some(labels) = labels else { return Ok(()) };
-        let in_doubt: Vec<String> = items
-            .iter()
-            .filter(|item| names_a_split_label(labels, item))
-            .map(|item| item.record.asked_anew(labels.updated_at()).to_line())
-            .collect();
-        if in_doubt.is_empty() {
-            return Ok(());
+        let (_, items) = self.read_answers(output).await?;
+        let items = self.without_erased(items).await?;
+        let answered: Vec<(&FeedbackRecord, &[Vote])> =
+            items.iter().map(|item| (&item.record, &item.votes[..])).collect();
+        let asked = self.relabelling.ask_anew(name, &answered).await;
+        let asked = asked.map_err(LabelCollectionError::Relabelling)?;
+        if asked > 0 {
+            info!(
+                answer.name = name,
+                texts = asked,
+                "the label set was changed while its page was open: its texts are asked again"
+            );
         }
-
-        let key = keys::relabelled_feedback(name, 0);
-        let put = self.feedback.put(&key, JSON_LINES, in_doubt.concat()).await;
-        put.map_err(LabelCollectionError::Relabelling)?;
-        info!(
-            answer.name = name,
-            texts = in_doubt.len(),
-            "a label was split while its page was open: its texts are asked again"
-        );
         Ok(())
     }
 
@@ -370,7 +402,7 @@ impl LabelCollection {
 
 /// Matches the answers to the records; a name is the label that the task offered, or else one of the label set, however
 /// it is spelt.
-pub(crate) fn reviewed(output: &HumanLoopOutput, labels: Option<&LabelSet>) -> Vec<ReviewedItem> {
+fn reviewed(output: &HumanLoopOutput, labels: Option<&LabelSet>) -> Vec<ReviewedItem> {
     let offered = output.offered_labels();
     output.reviewed_by(&|name| {
         let of_set = || match labels?.resolve(name) {
@@ -388,12 +420,6 @@ pub(crate) fn use_own_names(labels: Option<&LabelSet>, record: &FeedbackRecord, 
     if let Some(labels) = labels {
         labels.canonical_votes(record, votes);
     }
-}
-
-/// Returns whether a reviewer has answered with a label that was split since the page was opened.
-fn names_a_split_label(labels: &LabelSet, item: &ReviewedItem) -> bool {
-    let mut of_reviewers = item.votes.iter().filter(|vote| vote.source.is_review());
-    of_reviewers.any(|vote| labels.map(&item.record, vote) == Mapped::Split)
 }
 
 /// Returns whether somebody answered, and nothing of any answer can be read.

@@ -78,7 +78,10 @@ impl SageMakerRuntime {
             iam,
             region,
             endpoints: Arc::default(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            // As SageMaker: what a container broke off is not asked again.
+            client: Client::builder(TokioExecutor::new())
+                .retry_canceled_requests(false)
+                .build_http(),
         }
     }
 
@@ -150,7 +153,7 @@ impl SageMakerRuntime {
         };
         let mut passed_on = Request::new(Full::new(body));
         *passed_on.method_mut() = Method::POST;
-        *passed_on.uri_mut() = url;
+        *passed_on.uri_mut() = url.clone();
         for name in PASSED_ON {
             if let Some(value) = parts.headers.get(name) {
                 passed_on
@@ -165,7 +168,10 @@ impl SageMakerRuntime {
             Ok(Ok((status, _, body))) => {
                 self.model_error(name, Some(status), &String::from_utf8_lossy(&body))
             }
-            Ok(Err(reason)) => self.model_error(name, None, &reason),
+            Ok(Err(reason)) => {
+                let said = format!("nothing at {url} answers: {reason}");
+                self.model_error(name, None, &said)
+            }
             Err(_) => self.model_error(
                 name,
                 None,
@@ -179,7 +185,7 @@ impl SageMakerRuntime {
             .client
             .request(request)
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| in_words(&error))?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
         let body = body.map_err(|error| error.to_string())?;
@@ -205,6 +211,13 @@ impl SageMakerRuntime {
         headers.insert("x-amzn-errortype", header::HeaderValue::from_static("ModelError"));
         response
     }
+}
+
+/// Says an error with what it comes from: that of the client alone names neither a refused connection nor a broken one.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let words: Vec<String> = causes.map(ToString::to_string).collect();
+    words.join(": ")
 }
 
 fn answered(headers: &HeaderMap, body: Bytes) -> Response<Body> {
@@ -274,6 +287,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_container_that_closes_the_connection_is_an_error_of_the_model_at_once() {
+        let aws = LocalAws::in_memory();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                drop(connection);
+            }
+        });
+        aws.sagemaker_runtime.put_endpoint("news", &url).expect("a URL");
+
+        let (status, _, body) = invoke(&aws, "news").await;
+
+        assert_eq!(status, 424);
+        assert!(body.contains(r#""OriginalStatusCode":0"#), "{body}");
+    }
+
+    #[tokio::test]
     async fn what_a_container_refuses_is_an_error_of_the_model_and_what_is_not_there_one_of_the_request() {
         let (aws, url) = (LocalAws::in_memory(), container().await);
         let runtime = &aws.sagemaker_runtime;
@@ -292,6 +323,12 @@ mod tests {
         }
         assert!(refused.2.contains(r#""OriginalStatusCode":418"#), "{}", refused.2);
         assert!(gone.2.contains(r#""OriginalStatusCode":0"#), "{}", gone.2);
+        assert!(
+            gone.2
+                .contains("nothing at http://127.0.0.1:1/invocations answers"),
+            "{}",
+            gone.2
+        );
         assert_eq!(
             (unknown.0, &unknown.1["x-amzn-errortype"]),
             (400, &"ValidationError".parse().expect("a value"))

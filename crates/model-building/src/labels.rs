@@ -418,10 +418,10 @@ impl Reader {
     }
 
     fn finish(mut self) -> io::Result<Labels> {
-        self.ballots.forget_reviews_before(&self.asked_anew);
+        self.ballots.forget_reviews_until(&self.asked_anew);
         for line in &mut self.lines {
             let asked_anew = self.asked_anew.get(&line.id);
-            if asked_anew.is_some_and(|time| line.answered_at < time_of(time)) {
+            if asked_anew.is_some_and(|time| line.answered_at <= time_of(time)) {
                 (line.reviewed, line.not_in_use) = (false, None);
             }
         }

@@ -78,40 +78,65 @@ impl Rows {
 ///
 /// The bucket or a training file cannot be read.
 pub async fn rows(bucket: &Bucket, set: Option<&LabelSet>, doubt: &Doubt<'_>) -> Result<Rows, Failure> {
+    let rows = rows_of_each(bucket, set, std::slice::from_ref(doubt)).await?;
+    Ok(rows.into_iter().next().unwrap_or_default())
+}
+
+/// Finds the rows of several kinds as [`rows`] does, and reads the labels once.
+///
+/// # Errors
+///
+/// As [`rows`].
+pub async fn rows_of_each(
+    bucket: &Bucket,
+    set: Option<&LabelSet>,
+    doubts: &[Doubt<'_>],
+) -> Result<Vec<Rows>, Failure> {
     let read_by = set.filter(|set| set.version() > 0);
     let read_by = read_by.map(|set| Arc::new(set.clone().with_several_labels(true)));
     let labels = labels::read_by(bucket, Keep::Line, read_by).await?;
+    let mut rows = vec![Rows::default(); doubts.len()];
+    let answered = take_answers(&labels, doubts, &mut rows)?;
+
+    for (doubt, rows) in doubts.iter().zip(&mut rows) {
+        if let (Doubt::Label(name), Some(set)) = (doubt, set) {
+            rows.initial = initial_rows(bucket, set, name, answered.clone()).await?;
+        }
+        if !rows.initial.is_empty() {
+            rows.classifier = newest_classifier(&labels)?;
+        }
+    }
+    Ok(rows)
+}
+
+/// Adds the answers of each kind to its rows. Returns the texts that people have answered.
+fn take_answers(
+    labels: &Labels,
+    doubts: &[Doubt<'_>],
+    rows: &mut [Rows],
+) -> Result<HashSet<TextId>, Failure> {
     let consolidated = consolidate(&labels.votes, Settings::default());
-    let mut rows = Rows::default();
     let mut answered: HashSet<TextId> = HashSet::new();
     for record in labels.records() {
         let last = &record[record.len() - 1];
-        let outcome = Outcome::of(
-            record,
-            consolidated.of(last.id),
-            Mode::MultiLabel,
-            labels.set.as_deref(),
-        );
+        let consensus = consolidated.of(last.id);
+        let outcome = Outcome::of(record, consensus, Mode::MultiLabel, labels.set.as_deref());
         if outcome.counts() {
             answered.insert(last.text_id);
         }
-        let is_meant = match (&outcome, doubt) {
-            (Outcome::Labels(labels), Doubt::Label(name)) => labels.iter().any(|label| label == name),
-            (Outcome::NoClass("none-fits"), Doubt::NoneFits) => true,
-            (Outcome::NoClass(_), Doubt::Proposed(name)) => proposes(&consolidated.of(last.id), name),
-            _ => false,
-        };
-        if is_meant {
-            rows.answers.push(line(&labels, last)?);
+        for (doubt, rows) in doubts.iter().zip(&mut *rows) {
+            let is_meant = match (&outcome, doubt) {
+                (Outcome::Labels(labels), Doubt::Label(name)) => labels.iter().any(|label| label == name),
+                (Outcome::NoClass("none-fits"), Doubt::NoneFits) => true,
+                (Outcome::NoClass(_), Doubt::Proposed(name)) => proposes(&consolidated.of(last.id), name),
+                _ => false,
+            };
+            if is_meant {
+                rows.answers.push(line(labels, last)?);
+            }
         }
     }
-    if let (Doubt::Label(name), Some(set)) = (doubt, set) {
-        rows.initial = initial_rows(bucket, set, name, answered).await?;
-    }
-    if !rows.initial.is_empty() {
-        rows.classifier = newest_classifier(&labels)?;
-    }
-    Ok(rows)
+    Ok(answered)
 }
 
 /// Returns the name of the classifier of the newest label.

@@ -1,5 +1,9 @@
 //! What users say of texts that people were asked about already.
 
+use active_learning_aws::{
+    asked_before::{AskedBefore, NotAsked, Settings},
+    env::Env,
+};
 use active_learning_core::{
     feedback::{FeedbackRecord, record_id},
     keys,
@@ -548,4 +552,130 @@ async fn a_suggestion_of_two_labels_is_one_proposal_where_a_text_has_one() {
         votes.iter().map(|vote| &vote.answer).collect::<Vec<_>>(),
         [&proposal]
     );
+}
+
+/// Has ada complain of `World` and take it back, and reviewers who had the page open answer nevertheless.
+async fn withdrawn_and_answered(labels: &[&str]) -> Services {
+    let services = Services::start();
+    let complaint = feedback(json!({"user": "ada", "predictionId": "p1"}));
+    services.delivered("feedback/1.gz", &complaint).await;
+    let like = json!({"user": "ada", "predictionId": "p1", "signal": "like", "receivedAt": "2026-11-20T11:05:00.000Z"});
+    services.delivered("feedback/2.gz", &feedback(like)).await;
+    let mut question = services.question().await;
+    assert_eq!(question.state, State::Withdrawn);
+
+    for (label, worker) in labels.iter().zip(["w1", "w2"]) {
+        question.answer_with(&[Vote {
+            worker: worker.to_owned(),
+            answer: Answer::labels([*label]),
+            source: VoteSource::HumanReview,
+            at: "2026-11-20T11:10:00.000Z".to_owned(),
+            seconds: None,
+            note: Default::default(),
+        }]);
+    }
+    services.put_question(&question).await;
+    services
+}
+
+/// What the API says of a record on delivery.
+async fn said_by_the_api(services: &Services, line: &str) -> Option<NotAsked> {
+    let env = Env::from([
+        ("CLAIM_RETENTION_DAYS", "90"),
+        ("REVIEW_BUDGET_PER_DAY", "0"),
+        ("POOL_TEXTS_IN_REVIEW", "0"),
+        ("FEEDBACK_BUCKET_NAME", BUCKET),
+    ]);
+    let settings = Settings::from_env(&env).expect("complete");
+    let record = FeedbackRecord::parse(line.trim_end().as_bytes()).expect("a record");
+    let asked_before = AskedBefore::new(services.s3.clone(), settings);
+    asked_before.why_not(&record).await
+}
+
+#[tokio::test]
+async fn an_answer_that_came_after_a_complaint_was_taken_back_stays_and_what_the_api_says_happens() {
+    let later = "2026-11-20T11:20:00.000Z";
+    let (answered, asked) = (Some(NotAsked::AlreadyAnswered), None);
+    let cases = [
+        ("Sports", json!({"user": "ada"}), answered),
+        ("Sports", json!({"user": "ada", "predictionId": "p1"}), answered),
+        ("Sports", json!({"user": "bob"}), answered),
+        ("Sports", json!({}), answered),
+        (
+            "Sports",
+            json!({"user": "ada", "suggestedLabel": "Sports"}),
+            answered,
+        ),
+        (
+            "Sports",
+            json!({"user": "ada", "suggestedLabel": "Business"}),
+            asked,
+        ),
+        (
+            "Sports",
+            json!({"user": "bob", "suggestedLabel": "Business"}),
+            asked,
+        ),
+        (
+            "Sports",
+            json!({"signal": "low-confidence", "source": "implicit"}),
+            answered,
+        ),
+        ("World", json!({"user": "ada"}), asked),
+        ("World", json!({"user": "bob"}), asked),
+    ];
+
+    for (answer, mut fields, expected) in cases {
+        let services = withdrawn_and_answered(&[answer]).await;
+        fields["receivedAt"] = later.into();
+        let line = feedback(fields.clone());
+
+        let said = said_by_the_api(&services, &line).await;
+        let script = services.delivered("feedback/3.gz", &line).await;
+        let again = services.delivered("feedback/3.gz", &line).await;
+
+        let question = services.question().await;
+        assert_eq!(said, expected, "{fields}");
+        assert_eq!(
+            loops(&script).len(),
+            usize::from(said.is_none()),
+            "{answer} {fields}"
+        );
+        assert!(
+            loops(&again).is_empty(),
+            "the same event asks nobody twice: {fields}"
+        );
+        assert_eq!(
+            question.state == State::Answered,
+            said.is_some(),
+            "{answer} {fields}"
+        );
+        let reviewers = question.votes.iter().filter(|vote| vote.source.is_review());
+        assert_eq!(reviewers.count(), 1, "the answer that was given stays a vote");
+    }
+}
+
+#[tokio::test]
+async fn reviewers_who_disagree_after_a_complaint_was_taken_back_are_not_asked_in_a_second_loop() {
+    let services = withdrawn_and_answered(&["Sports", "Business"]).await;
+    let line = feedback(json!({"user": "bob", "receivedAt": "2026-11-20T11:20:00.000Z"}));
+
+    let said = said_by_the_api(&services, &line).await;
+    let script = services.delivered("feedback/3.gz", &line).await;
+
+    assert_eq!(said, Some(NotAsked::AlreadyAsked));
+    assert!(loops(&script).is_empty());
+    assert_eq!(services.question().await.reviewers(), ["w1", "w2"]);
+}
+
+#[tokio::test]
+async fn a_complaint_that_was_taken_back_and_that_nobody_answered_is_asked_when_it_comes_again() {
+    let services = withdrawn_and_answered(&[]).await;
+    let line = feedback(json!({"user": "ada", "receivedAt": "2026-11-20T11:20:00.000Z"}));
+
+    let said = said_by_the_api(&services, &line).await;
+    let script = services.delivered("feedback/3.gz", &line).await;
+
+    assert_eq!(said, None);
+    assert_eq!(loops(&script).len(), 1);
 }

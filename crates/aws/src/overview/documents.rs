@@ -17,6 +17,8 @@ use crate::bucket::{Bucket, BucketError};
 const DEPLOYMENTS: &str = "deployments/";
 /// How far back the newest switch is looked for first, in days, and then further.
 const LOOK_BACK: [u64; 3] = [1, 30, 365];
+/// What puts a model in service that a parameter names.
+const BY_PARAMETER: &str = "parameter";
 /// Newest switches among which is looked for one that lasted.
 const NEWEST: usize = 8;
 
@@ -52,6 +54,24 @@ impl Serving {
             previous_model_arn: None,
             build_id: String::new(),
         })
+    }
+
+    /// Returns the model behind a SageMaker endpoint that a parameter names, before anything has noted since when.
+    pub fn hosted(endpoint_arn: &str, now: DateTime<Utc>) -> Self {
+        Self {
+            model_arn: endpoint_arn.to_owned(),
+            at: now,
+            by: BY_PARAMETER.to_owned(),
+            reason: String::new(),
+            previous_model_arn: None,
+            build_id: String::new(),
+        }
+    }
+
+    /// Returns the time since when it serves, if something has noted it.
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        let is_noted = self.by != BY_PARAMETER || !self.build_id.is_empty();
+        is_noted.then_some(self.at)
     }
 
     /// Returns what tells the switch from another.

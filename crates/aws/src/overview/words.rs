@@ -37,8 +37,16 @@ impl Overview {
             ("Last build", last_build(self.last_build.as_ref())),
         ]);
         if let Some(trial) = &self.worker_template {
-            let state = if trial.works { "works" } else { "cannot be used" };
-            figures.push(("Worker task template", format!("{state} ({})", trial.template)));
+            let state = match (trial.works, trial.proposes_only) {
+                (true, _) => "works",
+                (false, true) => "every answer is only a proposal",
+                (false, false) => "cannot be used",
+            };
+            let tried = minute(trial.at);
+            figures.push((
+                "Worker task template",
+                format!("{state} ({}), tried {tried}", trial.template),
+            ));
         }
         figures
     }
@@ -48,10 +56,11 @@ impl Overview {
         let unusable = self.worker_template.iter().filter(|trial| !trial.works);
         let problems = unusable.flat_map(|trial| {
             trial.notices.iter().map(|notice| {
-                format!(
-                    "The worker task template {} cannot be used, its pages have no Submit: {notice}",
-                    trial.template
-                )
+                let state = match trial.proposes_only {
+                    true => "asks for nothing that is a label",
+                    false => "cannot be used, its pages have no Submit",
+                };
+                format!("The worker task template {} {state}: {notice}", trial.template)
             })
         });
         problems.collect()
@@ -108,10 +117,11 @@ fn serving(serving: Option<&Serving>) -> String {
                 "roll-back" => "a roll-back",
                 "automatic-roll-back" => "an automatic roll-back",
                 "parameter" if serving.model_arn.contains(":sagemaker:") => {
+                    let since = serving.since().map(|at| format!(" since {}", minute(at)));
                     return format!(
-                        "{} since {}, hosted elsewhere: builds end at the dataset",
+                        "{}{}, hosted elsewhere: builds end at the dataset",
                         serving.version(),
-                        minute(serving.at)
+                        since.unwrap_or_default()
                     );
                 }
                 "parameter" => "a parameter",

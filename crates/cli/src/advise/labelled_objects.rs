@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, fmt, future::ready};
 
 use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
-use active_learning_core::{keys, labels::labelled::LabelledRecord, model::threshold::Judged};
+use active_learning_core::{
+    feedback::Signal, keys, labels::labelled::LabelledRecord, model::threshold::Judged,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Evidence;
@@ -76,9 +78,14 @@ fn select(objects: &[Vec<u8>]) -> Evidence {
         return Evidence {
             judged: Vec::new(),
             source: format!("no reviewed prediction that the review policy chose{left_out}."),
+            is_doubtful: false,
         };
     };
     let all = last.len();
+    let is_audit = |(record, _): &(LabelledRecord, Judged)| record.record.signal == Signal::Audit;
+    let is_doubtful = !last
+        .iter()
+        .any(|((of, _), judged)| *of == model && is_audit(judged));
     let judged: Vec<Judged> = last
         .into_iter()
         .filter(|((of, _), _)| *of == model)
@@ -93,7 +100,11 @@ fn select(objects: &[Vec<u8>]) -> Evidence {
         "{} reviewed predictions of {model}, {by_chance} of them chosen by chance{left_out}.",
         judged.len(),
     );
-    Evidence { judged, source }
+    Evidence {
+        judged,
+        source,
+        is_doubtful,
+    }
 }
 
 impl fmt::Display for LeftOut {
@@ -119,7 +130,7 @@ impl fmt::Display for LeftOut {
 #[cfg(test)]
 mod tests {
     use active_learning_core::{
-        feedback::{FeedbackRecord, Signal, Source, record_id},
+        feedback::{FeedbackRecord, Source, record_id},
         labels::{
             human_loop::Answer,
             labelled::object_key,
@@ -215,6 +226,25 @@ mod tests {
              decided, 1 reviewed again later, 1 of other models, 1 not readable."
         );
         assert!(judged(&Bucket::new(s3, "missing")).await.is_err());
+    }
+
+    #[test]
+    fn predictions_that_were_all_doubted_are_said_to_speak_of_the_doubtful_ones_only() {
+        let line = |text, signal, model| {
+            let mut labelled = labelled(text, model, Source::Implicit, "World", "2026-11-20T10:00:00Z");
+            labelled.record.signal = signal;
+            labelled.to_line().into_bytes()
+        };
+        let doubted = line("one", Signal::LowConfidence, "new");
+        let audited = line("two", Signal::Audit, "new");
+        let of_another = line("two", Signal::Audit, "a-model-before");
+
+        let only_doubted = select(&[doubted.clone()]);
+        let with_audit = select(&[doubted.clone(), audited]);
+        let other_audit = select(&[doubted, of_another]);
+
+        assert!(only_doubted.is_doubtful && other_audit.is_doubtful);
+        assert!(!with_audit.is_doubtful);
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub fn judge(file: &[u8], encoder: Option<Arc<Encoder>>) -> Result<Evidence, Fai
                 copies => format!(" ({copies} copies left out)"),
             }
         ),
+        is_doubtful: false,
     })
 }
 
@@ -156,7 +157,11 @@ pub fn predictions(file: impl Read) -> Result<Option<Evidence>, Failure> {
         ));
     }
     let source = format!("{} predictions with their labels.", all.len());
-    Ok(Some(Evidence { judged: all, source }))
+    Ok(Some(Evidence {
+        judged: all,
+        source,
+        is_doubtful: false,
+    }))
 }
 
 #[cfg(test)]

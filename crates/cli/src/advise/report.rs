@@ -8,13 +8,19 @@ use active_learning_core::model::threshold::{Advice, OperatingPoint, PerClass, V
 const PARAMETER: &str = "ComprehendClassificationScoreThreshold";
 
 /// Writes the whole report.
-pub fn write(advice: &Advice, target: f64, max_review: f64) -> String {
+///
+/// `is_doubtful` says that only predictions were judged of which the model was not sure.
+pub fn write(advice: &Advice, is_doubtful: bool, target: f64, max_review: f64) -> String {
     let mut text = String::new();
     let mut line = |line: String| writeln!(text, "{line}").expect("a string takes all");
-    line(format!(
-        "Without people {} of all predictions are right.",
-        percent(advice.accuracy)
-    ));
+    let accuracy = percent(advice.accuracy);
+    line(match is_doubtful {
+        true => format!(
+            "Of these predictions, of all of which the model was in doubt, {accuracy} are right. None was an audit: of those \
+             that it is sure of nothing is known here, and all shares below are shares of the doubtful ones."
+        ),
+        false => format!("Without people {accuracy} of all predictions are right."),
+    });
     if advice.sampled < advice.judged {
         line(format!(
             "Bounds rest on {} of them, thinned to an equal chance; shares are weighted estimates.",
@@ -159,11 +165,35 @@ mod tests {
             (0..count).map(judged).collect::<Vec<_>>()
         };
         let judged: Vec<Judged> = groups.iter().flat_map(group).collect();
-        write(
-            &advise(&judged, target, max_review).expect("something judged"),
-            target,
-            max_review,
-        )
+        let advice = advise(&judged, target, max_review).expect("something judged");
+        write(&advice, false, target, max_review)
+    }
+
+    #[test]
+    fn a_report_on_doubtful_predictions_only_speaks_of_no_others() {
+        let judged = |number: usize| Judged {
+            id: number.to_string(),
+            class: "World".to_owned(),
+            confidence: 0.5,
+            right: number > 8,
+            selection_probability: 1.0,
+        };
+        let judged: Vec<Judged> = (0..45).map(judged).collect();
+        let advice = advise(&judged, 0.95, 0.2).expect("something judged");
+
+        let (doubtful, all) = (write(&advice, true, 0.95, 0.2), write(&advice, false, 0.95, 0.2));
+
+        assert!(
+            doubtful.starts_with(
+                "Of these predictions, of all of which the model was in doubt, 80.0 % are right. None was an audit"
+            ),
+            "{doubtful}"
+        );
+        assert!(!doubtful.contains("all predictions are right"), "{doubtful}");
+        assert!(
+            all.starts_with("Without people 80.0 % of all predictions are right."),
+            "{all}"
+        );
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What a change of the label set will do, with numbers.
 
-use active_learning_aws::questions;
+use active_learning_aws::{self as aws, questions, relabelling};
 use active_learning_core::{
     feedback::Signal,
     labels::{
-        label_set::{LabelSet, State as LabelState},
+        label_set::{Label, LabelSet, Resolution, State as LabelState},
         question::{Question, State as QuestionState},
     },
 };
@@ -25,6 +25,10 @@ pub(super) struct Plan {
     pub again: Rows,
     /// What an earlier change asks and this one takes back.
     pub taken_back: Rows,
+    /// Answers that it puts in doubt also where they come while it is being made.
+    pub doubt: Option<relabelling::Doubt>,
+    /// When the count began.
+    pub counted_at: String,
 }
 
 impl Plan {
@@ -34,6 +38,8 @@ impl Plan {
             text,
             again: Rows::default(),
             taken_back: Rows::default(),
+            doubt: None,
+            counted_at: String::new(),
         }
     }
 }
@@ -76,6 +82,7 @@ impl Labels {
     }
 
     async fn plan_split(&self, set: &LabelSet, name: &str, into: &[String]) -> Result<Plan, Failure> {
+        let counted_at = aws::now();
         let again = self.rows(set, &Doubt::Label(name_of(set, name))).await?;
         let text = format!(
             "`{}` is replaced by `{}`. {} will be asked again, the most doubtful first; until they are answered \
@@ -86,23 +93,21 @@ impl Labels {
         );
         Ok(Plan {
             again,
+            doubt: Some(relabelling::Doubt::SplitLabel),
+            counted_at,
             ..Plan::without_questions(text)
         })
     }
 
     async fn plan_new(&self, set: &LabelSet, name: &str) -> Result<Plan, Failure> {
-        let mut again = self.rows(set, &Doubt::NoneFits).await?;
+        let counted_at = aws::now();
+        let mut after = set.clone();
+        after.add(name, "")?;
+        let kinds = [Doubt::NoneFits, Doubt::Label(name_of(&after, name))];
+        let rows = relabel::rows_of_each(&self.place.training, Some(&after), &kinds).await?;
+        let [mut again, own]: [Rows; 2] = rows.try_into().unwrap_or_default();
         let open = self.leave_out_open(&mut again).await?;
-        let becomes = match set.find(name) {
-            Some(label) => format!(
-                "`{}` is a label again, and rows that name it are its rows",
-                label.name
-            ),
-            None => format!(
-                "`{}` becomes a label, and votes that proposed it count for it",
-                name.trim()
-            ),
-        };
+        let becomes = becomes(set, name, &own);
 
         let mut text = format!(
             "{becomes}. Of the texts that no label fitted {} will be asked again, the most doubtful first.",
@@ -111,10 +116,11 @@ impl Labels {
         if open > 0 {
             text += &format!(" An earlier change asks about {} already.", texts(open));
         }
-        let taken_back = self.asked_by_split(set, name).await?;
+        let taken_back = self.asked_by_split(set, name, own).await?;
         if taken_back.count() > 0 {
             text += &format!(
-                " Of the texts that the split asks about, {} that nobody has answered since will be asked no more.",
+                " Of the texts that the split asks about, {} that nobody has answered since will be asked no more. A page \
+                 that somebody has open shows them until it is loaded again; an answer there is a vote.",
                 texts(taken_back.count())
             );
         }
@@ -122,18 +128,17 @@ impl Labels {
             text,
             again,
             taken_back,
+            doubt: Some(relabelling::Doubt::NoneFits),
+            counted_at,
         })
     }
 
-    /// Returns the rows of a label that was split, and that is to be a label again, which nobody has answered since.
-    async fn asked_by_split(&self, set: &LabelSet, name: &str) -> Result<Rows, Failure> {
-        let split = set.find(name);
-        let Some(split) = split.filter(|label| matches!(label.state, LabelState::Split { .. })) else {
+    /// Returns those of a label's rows, of one that was split and that is to be a label again, which nobody has answered since.
+    async fn asked_by_split(&self, set: &LabelSet, name: &str, mut rows: Rows) -> Result<Rows, Failure> {
+        let was_split = |label: &Label| matches!(label.state, LabelState::Split { .. });
+        if !set.find(name).is_some_and(was_split) {
             return Ok(Rows::default());
-        };
-        let mut after = set.clone();
-        after.add(name, "")?;
-        let mut rows = self.rows(&after, &Doubt::Label(&split.name)).await?;
+        }
         let is_answered = |question: &Question| {
             question.state == QuestionState::Asked
                 && question.votes.iter().any(|vote| vote.source.is_review())
@@ -196,14 +201,32 @@ fn name_of<'n>(set: &'n LabelSet, name: &'n str) -> &'n str {
     set.find(name).map_or(name, |label| &label.name)
 }
 
-fn left_out(name: &str, rows: &Rows) -> String {
-    let (answers, initial) = (
-        counted(rows.answers.len(), "answer"),
-        counted(rows.initial.len(), "row"),
-    );
+/// Says what becomes of the rows of a label that is added, or that is a label again.
+fn becomes(set: &LabelSet, name: &str, rows: &Rows) -> String {
+    let counts = counts(rows);
+    let Some(label) = set.find(name) else {
+        return format!(
+            "`{}` becomes a label, and votes that proposed it count for it: {counts}",
+            name.trim()
+        );
+    };
+    let moves = match &label.state {
+        LabelState::MergedInto(into) => match set.resolve(into) {
+            Resolution::Label(now) => format!("{counts} move from `{now}` to it"),
+            _ => format!("{counts} count again"),
+        },
+        LabelState::Retired => format!("{counts} that were left out count again"),
+        LabelState::Split { .. } | LabelState::Active => counts,
+    };
     format!(
-        "`{name}` is no choice and no class any more: {answers} and {initial} of training files are left out."
+        "`{}` is a label again, and rows that name it are its rows: {moves}",
+        label.name
     )
+}
+
+fn left_out(name: &str, rows: &Rows) -> String {
+    let counts = counts(rows);
+    format!("`{name}` is no choice and no class any more: {counts} are left out.")
 }
 
 fn made_synonym(name: &str, label: &str) -> String {
@@ -215,11 +238,15 @@ fn made_synonym(name: &str, label: &str) -> String {
 }
 
 fn mapped(rows: &Rows) -> String {
+    format!("{} are mapped, nobody is asked", counts(rows))
+}
+
+fn counts(rows: &Rows) -> String {
     let (answers, initial) = (
         counted(rows.answers.len(), "answer"),
         counted(rows.initial.len(), "row"),
     );
-    format!("{answers} and {initial} of training files are mapped, nobody is asked")
+    format!("{answers} and {initial} of training files")
 }
 
 fn texts(count: usize) -> String {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
-    harness::{command, post as post_json},
+    harness::{command, post as post_json, until},
     new_models::{BY_HAND, Rows, Stack, news},
 };
 
@@ -98,6 +98,89 @@ async fn is_there(stack: &Stack, uri: &Value) -> bool {
     head.send().await.is_ok()
 }
 
+/// The event as the guide shows it.
+fn event_of_the_guide() -> Value {
+    let page = include_str!("../../../guide/how-to/bring-a-classifier.md");
+    let blocks = page
+        .split("```json")
+        .skip(1)
+        .filter_map(|block| block.split("```").next());
+    let mut events = blocks.filter_map(|block| serde_json::from_str::<Value>(block).ok());
+    events
+        .find(|event| event["detail-type"] == "Dataset Ready")
+        .expect("the guide shows the event")
+}
+
+/// Checks that an event has the members that the guide shows, of the same kinds: `parent` is null of a first version.
+fn assert_same_shape(event: &Value, guide: &Value) {
+    let shape = |event: &Value| {
+        let members = event["detail"].as_object().expect("a detail").iter();
+        let members = members.filter(|(name, _)| *name != "parent");
+        let kind = |value: &Value| match value {
+            Value::String(_) => "text",
+            Value::Number(_) => "number",
+            _ => "null",
+        };
+        members
+            .map(|(name, value)| (name.clone(), kind(value)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shape(event), shape(guide));
+    let digits = |name: &Value| {
+        let name = name.as_str().expect("text").chars();
+        name.map(|c| if c.is_ascii_digit() { '0' } else { c })
+            .collect::<String>()
+    };
+    assert_eq!(
+        digits(&event["detail"]["buildId"]),
+        digits(&guide["detail"]["buildId"])
+    );
+    assert_eq!(event["source"], guide["source"]);
+    assert_eq!(event["detail"]["mode"], guide["detail"]["mode"]);
+    assert_eq!(guide["resources"], json!([guide["detail"]["endpointArn"]]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_names_the_endpoint_from_the_start_and_counts_the_classes_that_are_no_labels() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let stack = stack(folder.path()).await;
+    let invocations = || async { r#"[{"label":"space","score":0.99}]"# };
+    let router = Router::new().route("/invocations", post(invocations));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let endpoints = &stack.running.aws.sagemaker_runtime;
+    endpoints.put_endpoint("news-bert", &url).expect("a URL");
+    let status = async || command(folder.path(), &["status"]).await.1;
+    let serving = |status: &str| {
+        let line = status.lines().find(|line| line.starts_with("Serving model"));
+        line.expect("the model is told").to_owned()
+    };
+
+    let at_the_start = status().await;
+    let mut answers = Vec::new();
+    for text in ["Rover lands on the moon", "A probe is lost"] {
+        answers.push(stack.classify(text).await);
+    }
+    let told = "space` (2 texts)";
+    until(async || status().await.contains(told)).await;
+    let as_json = command(folder.path(), &["status", "--json"]).await.1;
+    let synonym = command(folder.path(), &["labels", "synonym", "SciTech", "space", "--yes"]).await;
+    let mended = status().await;
+
+    let line = serving(&at_the_start);
+    assert!(line.contains("news-bert, hosted elsewhere"), "{at_the_start}");
+    for answer in &answers {
+        assert_eq!(answer["review"]["reason"], "unknown-label", "{answer}");
+    }
+    let as_json: Value = serde_json::from_str(&as_json).expect("JSON");
+    assert_eq!(as_json["unknownClasses"][0]["name"], "space");
+    assert_eq!(as_json["unknownClasses"][0]["texts"]["count"], 2);
+    assert!(synonym.0 && !mended.contains("`space`"), "{mended}");
+    server.abort();
+    stack.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hugging_face_container_classifies_and_a_build_hands_its_dataset_over() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -146,6 +229,7 @@ async fn a_hugging_face_container_classifies_and_a_build_hands_its_dataset_over(
     let detail = &event["detail"];
     assert_eq!(event["resources"], json!([ENDPOINT_ARN]));
     assert_eq!(detail["version"], built.dataset.clone().expect("a dataset"));
+    assert_same_shape(event, &event_of_the_guide());
     for file in ["manifestS3Uri", "trainS3Uri", "testS3Uri"] {
         assert!(is_there(&stack, &detail[file]).await, "{file}");
     }
@@ -201,6 +285,11 @@ async fn a_container_that_refuses_or_is_gone_costs_an_answer_in_plain_words_and_
         refused.1
     );
     assert_eq!((gone.0, &gone.1["code"]), (502, &json!("model_failed")));
+    let detail = gone.1["detail"].as_str().expect("words");
+    assert!(
+        detail.contains("nothing listens") && !detail.contains("CloudWatch"),
+        "{detail}"
+    );
     let functions = std::fs::read_dir(folder.path().join("logs")).expect("logs");
     for log in functions {
         let log = std::fs::read_to_string(log.expect("a file").path()).expect("text");

@@ -425,3 +425,46 @@ async fn renamed_merged_and_retired_labels_are_told_mapped_and_no_longer_asked_o
         after.1
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merged_or_retired_label_comes_back_with_its_rows_as_the_command_said_before() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let rows = news();
+    let stack = Stack::start(folder.path(), &rows[..48], &BY_HAND).await;
+    put_labels(&stack.s3, stack.bucket(), "review-1", &rows[48..144]).await;
+    let count = |rows: &[(String, String)], label: &str| rows.iter().filter(|(of, _)| of == label).count();
+    let counts = |label: &str| {
+        let (answers, initial) = (count(&rows[48..144], label), count(&rows[..48], label));
+        format!("{answers} answers and {initial} rows of training files")
+    };
+    let run = async |arguments: &[&str]| harness::command(folder.path(), arguments).await;
+    let merged = run(&["labels", "merge", "Business", "World", "--yes"]).await;
+    let retired = run(&["labels", "retire", "SciTech", "--yes"]).await;
+
+    let (changed, plan) = run(&["labels", "add", "business", "--json"]).await;
+    let business = run(&["labels", "add", "business", "--yes"]).await;
+    let science = run(&["labels", "add", "SciTech", "--yes"]).await;
+    let blank = run(&["labels", "add", " ", "--yes"]).await;
+    let exported = run(&["export", "--format", "csv"]).await;
+    stack.stop().await;
+
+    assert!(
+        merged.0 && retired.0 && business.0 && science.0,
+        "{business:?} {science:?}"
+    );
+    let said = format!("{} move from `World` to it", counts("Business"));
+    assert!(!changed && plan.contains(&said), "{plan}");
+    assert!(business.1.contains(&said), "{}", business.1);
+    let said = format!("{} that were left out count again", counts("SciTech"));
+    assert!(science.1.contains(&said), "{}", science.1);
+    assert!(!blank.0 && !blank.1.contains("``"), "{}", blank.1);
+    let of = |label: &str| exported.1.lines().filter(|line| line.starts_with(label)).count();
+    for label in ["Business", "SciTech"] {
+        assert_eq!(
+            of(&format!("{label},")),
+            count(&rows[48..144], label),
+            "{}",
+            exported.1
+        );
+    }
+}

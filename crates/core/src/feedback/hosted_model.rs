@@ -11,7 +11,7 @@
 mod json_path;
 mod request_template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -75,6 +75,9 @@ pub enum UnreadableAnswer {
     /// It holds more classes than a label set has labels in use.
     #[error("it holds more than {MAX_ACTIVE_LABELS} classes")]
     TooMany,
+    /// It holds a label twice, so that it cannot be told how sure the model is of it.
+    #[error("it holds a label more than once")]
+    Repeated,
     /// A label is neither a text that can be a label nor a whole number.
     #[error("a label cannot be one here: it is empty, too long, or says that none fits")]
     Label,
@@ -105,14 +108,19 @@ pub fn read_answer(body: &[u8], paths: Option<&AnswerPaths>) -> Result<Vec<Class
         return Err(UnreadableAnswer::TooMany);
     }
 
+    let mut seen = BTreeSet::new();
     labels
         .into_iter()
         .zip(scores)
         .map(|(label, score)| {
-            Ok(ClassScore {
+            let class = ClassScore {
                 name: name(label)?,
                 score: probability(score)?,
-            })
+            };
+            match seen.insert(class.name.clone()) {
+                true => Ok(class),
+                false => Err(UnreadableAnswer::Repeated),
+            }
         })
         .collect()
 }
@@ -282,6 +290,14 @@ mod tests {
             (
                 r#"{"labels":["a","b"],"scores":[1]}"#,
                 UnreadableAnswer::Unequal { labels: 2, scores: 1 },
+            ),
+            (
+                r#"[{"label":"secret","score":0.5},{"label":"secret ","score":0.4}]"#,
+                UnreadableAnswer::Repeated,
+            ),
+            (
+                r#"{"labels":["a","b","a"],"scores":[0.1,0.1,0.1]}"#,
+                UnreadableAnswer::Repeated,
             ),
             (r#"{"label":" ","score":1}"#, UnreadableAnswer::Label),
             (r#"{"label":1.5,"score":1}"#, UnreadableAnswer::Label),

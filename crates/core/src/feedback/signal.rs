@@ -24,6 +24,8 @@ pub enum Signal {
     LowMargin,
     /// The predicted label is split or retired by now: the model is older than the label set.
     OutdatedLabel,
+    /// The predicted label is none of the label set: a model that is hosted elsewhere has classes of its own.
+    UnknownLabel,
     /// Selected at random.
     Audit,
     /// An operator changed the label set, which puts the answer in doubt: it is asked again, of anybody.
@@ -45,6 +47,7 @@ impl Signal {
             Self::LowConfidence
             | Self::LowMargin
             | Self::OutdatedLabel
+            | Self::UnknownLabel
             | Self::Audit
             | Self::Relabel
             | Self::Unlabelled

@@ -164,6 +164,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "Which record stands for all spellings of a text.",
     },
     ObjectKind {
+        key: "claims/unknown-class/<class>/<record>",
+        bucket: Feedback,
+        writers: &[A2I_TRIGGER],
+        readers: &[Operator],
+        shape: "JSON: class",
+        lifetime: ClaimRetention,
+        description: "A text to which a hosted model gave a class that the label set does not know.",
+    },
+    ObjectKind {
         key: "copies/recent-texts.jsonl",
         bucket: Feedback,
         writers: &[A2I_TRIGGER, LABEL_COLLECTION],

@@ -1,8 +1,12 @@
 //! The identity of a label's name, however it is spelt.
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use crate::text::is_invisible;
+
+/// Makes one picture of the emoji on its both sides.
+const ZERO_WIDTH_JOINER: char = '\u{200d}';
 
 /// Rounds after which folding ends at the latest; two or three reach the fixed point of every known text.
 const MAX_ROUNDS: usize = 8;
@@ -11,8 +15,9 @@ const MAX_ROUNDS: usize = 8;
 ///
 /// Compatibility forms are unified (NFKC), letters folded by their full case mapping, characters that
 /// cannot be seen removed, and white space of any kind, no-break space included, collapsed to one space and
-/// trimmed. Punctuation, accents and symbols stay: `C`, `C#` and `C++` are three labels. The empty key is
-/// no label.
+/// trimmed. Punctuation, accents and symbols stay: `C`, `C#` and `C++` are three labels. So do joiners between emoji, which
+/// make one picture of several; whether an emoji is coloured (variation selectors) tells no labels apart. The empty key is no
+/// label.
 ///
 /// Stable: the key of a key is itself. Source: Unicode, `toNFKC_Casefold`, with white space collapsed.
 pub fn label_key(name: &str) -> String {
@@ -32,11 +37,36 @@ fn fold(name: &str) -> String {
     let cased: String = name.nfkd().flat_map(fold_case).collect();
     // The capital of a Turkish `i` keeps its dot, as a mark of its own; `ı` and `I` are folded to `i` as well.
     let cased = cased.replace("i\u{307}", "i");
-    let visible: String = cased
-        .nfkc()
-        .filter(|c| c.is_whitespace() || !is_invisible(*c))
-        .collect();
+    let visible = visible(cased.nfkc());
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Drops what cannot be seen, but for joiners between emoji: one of each row of them.
+fn visible(characters: impl Iterator<Item = char>) -> String {
+    let mut visible = String::new();
+    let (mut before, mut is_joined) = (' ', false);
+    for c in characters {
+        if c == ZERO_WIDTH_JOINER {
+            is_joined = true;
+        } else if c.is_whitespace() || !is_invisible(c) {
+            if is_joined && is_pictograph(before) && is_joined_sign(c) {
+                visible.push(ZERO_WIDTH_JOINER);
+            }
+            visible.push(c);
+            (before, is_joined) = (c, false);
+        }
+    }
+    visible
+}
+
+/// Returns whether a character may stand before a joiner: an emoji, or the skin tone of one.
+fn is_pictograph(c: char) -> bool {
+    c.general_category() == GeneralCategory::OtherSymbol || matches!(c, '\u{1F3FB}'..='\u{1F3FF}')
+}
+
+/// Returns whether a character may stand after a joiner: an emoji, or a sign as of *nodding*, which ends with an arrow.
+fn is_joined_sign(c: char) -> bool {
+    is_pictograph(c) || (!c.is_ascii() && c.general_category() == GeneralCategory::MathSymbol)
 }
 
 /// Folds the case of one letter, by way of its capital: `ß` and `ẞ` become `ss`, `ς` becomes `σ`.
@@ -55,6 +85,24 @@ mod tests {
 
     /// Letters of several scripts, with signs that tell labels apart.
     const NAME: &str = "[a-zA-Z0-9äöüßéñçŠžΑ-Ωα-ωА-Яа-яあ-んア-ン一-十가-힣#+&|,/.!?€👍👎]{1,12}";
+
+    /// One to four emoji with and without skin tones, some of them joined.
+    fn pictures() -> impl Strategy<Value = String> {
+        let emoji = proptest::sample::select(vec![
+            "👩", "👨", "👧", "💻", "🔥", "🌈", "❤", "👍", "👍🏽", "👩🏿", "🏳",
+        ]);
+        let joined = proptest::collection::vec((emoji, any::<bool>()), 1..5);
+        joined.prop_map(|emoji| {
+            let last = emoji.len() - 1;
+            let parts = emoji.into_iter().enumerate().map(|(place, (emoji, is_joined))| {
+                match is_joined && place < last {
+                    true => format!("{emoji}\u{200d}"),
+                    false => emoji.to_owned(),
+                }
+            });
+            parts.collect()
+        })
+    }
 
     /// Writes a name with full-width forms where there are any.
     fn full_width(name: &str) -> String {
@@ -129,6 +177,103 @@ mod tests {
     }
 
     #[test]
+    fn emoji_that_look_different_are_different_labels() {
+        let apart = [
+            "👩\u{200d}💻",
+            "👩💻",
+            "👩",
+            "💻",
+            "👨\u{200d}💻",
+            "👩🏽\u{200d}💻",
+            "👩🏿\u{200d}💻",
+            "👩🏽💻",
+            "👨\u{200d}👩\u{200d}👧",
+            "👨👩👧",
+            "👨\u{200d}👩👧",
+            "👨\u{200d}👩\u{200d}👦",
+            "👨\u{200d}👩\u{200d}👧\u{200d}👦",
+            "❤",
+            "💔",
+            "❤\u{200d}🔥",
+            "❤🔥",
+            "🏳\u{200d}🌈",
+            "🏳🌈",
+            "🏳\u{200d}⚧",
+            "🏴\u{200d}☠",
+            "🏴☠",
+            "🏴",
+            "🏴󠁧󠁢󠁷󠁬󠁳󠁿",
+            "🇩🇪",
+            "🇪🇩",
+            "🇩 🇪",
+            "🇩",
+            "🇦🇹",
+            "🇩🇪🇦🇹",
+            "👍",
+            "👍🏻",
+            "👍🏽",
+            "👍🏿",
+            "✊",
+            "✊🏾",
+            "1\u{20e3}",
+            "2\u{20e3}",
+            "1",
+            "#\u{20e3}",
+            "#",
+            "*\u{20e3}",
+            "*",
+            "🏃",
+            "🏃\u{200d}♀",
+            "🏃\u{200d}♂",
+            "🏃♀",
+            "🏃\u{200d}➡",
+            "🏃\u{200d}♀\u{200d}➡",
+            "🙂",
+            "🙂\u{200d}↔",
+            "🙂\u{200d}↕",
+            "🙂↔",
+            "🐻",
+            "🐻\u{200d}❄",
+            "👁\u{200d}🗨",
+            "🧑\u{200d}🦰",
+            "🧑\u{200d}🦱",
+            "🧑🦰",
+        ];
+
+        for (index, one) in apart.iter().enumerate() {
+            for other in &apart[index + 1..] {
+                assert_ne!(label_key(one), label_key(other), "{one} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn emoji_that_differ_only_in_how_they_are_encoded_are_one_label() {
+        for (spelling, label) in [
+            ("❤\u{fe0f}", "❤"),
+            ("❤\u{fe0e}", "❤"),
+            ("❤\u{fe0f}\u{200d}🔥", "❤\u{200d}🔥"),
+            ("🏳\u{fe0f}\u{200d}🌈", "🏳\u{200d}🌈"),
+            ("🏳\u{fe0f}\u{200d}⚧\u{fe0f}", "🏳\u{200d}⚧"),
+            ("🏃\u{200d}♀\u{fe0f}", "🏃\u{200d}♀"),
+            ("🙂\u{200d}↔\u{fe0f}", "🙂\u{200d}↔"),
+            ("1\u{fe0f}\u{20e3}", "1\u{20e3}"),
+            ("#\u{fe0f}\u{20e3}", "＃\u{20e3}"),
+            ("☝\u{fe0f}🏽", "☝🏽"),
+            ("👩\u{200d}\u{200d}💻", "👩\u{200d}💻"),
+            ("👩\u{200b}\u{200d}\u{fe0f}💻\u{200d}", "👩\u{200d}💻"),
+            ("\u{200d}👩\u{200d} 💻", "👩 💻"),
+            ("Sci\u{200d}Tech", "SciTech"),
+            ("C\u{200d}+\u{200d}+", "C++"),
+            ("👍\u{200d}ok", "👍ok"),
+            ("ok\u{200d}👍", "ok👍"),
+            (" 👩\u{200d}💻 Team\u{a0}", "👩\u{200d}💻 TEAM"),
+        ] {
+            assert_eq!(label_key(spelling), label_key(label), "{spelling:?}");
+        }
+    }
+
+    #[test]
     fn a_name_of_nothing_that_can_be_seen_has_the_empty_key() {
         for name in [
             "",
@@ -176,6 +321,18 @@ mod tests {
         }
 
         #[test]
+        fn sequences_of_emoji_meet_only_where_they_are_the_same_picture(
+            one in pictures(),
+            other in pictures(),
+            selector in "[\u{fe0e}\u{fe0f}]?",
+        ) {
+            let coloured = |picture: &str| picture.replace('\u{200d}', &format!("{selector}\u{200d}"));
+
+            prop_assert_eq!(label_key(&one) == label_key(&coloured(&other)), one == other);
+            prop_assert_eq!(label_key(&label_key(&one)), label_key(&one));
+        }
+
+        #[test]
         fn the_key_of_a_key_is_itself(name in "\\PC{0,20}") {
             let key = label_key(&name);
 
@@ -186,7 +343,14 @@ mod tests {
         fn any_text_has_a_key_without_anything_invisible(name in any::<String>()) {
             let key = label_key(&name);
 
-            prop_assert!(key.chars().all(|c| c == ' ' || !is_invisible(c)));
+            let joiners = |c: &char| *c == ZERO_WIDTH_JOINER;
+            prop_assert!(key.chars().filter(|c| !joiners(c)).all(|c| c == ' ' || !is_invisible(c)));
+            let places = key.char_indices().filter(|(_, c)| joiners(c));
+            let between = |at: usize| {
+                let before = key[..at].chars().next_back();
+                before.is_some_and(is_pictograph)
+            };
+            prop_assert!(places.clone().all(|(at, _)| between(at)), "{:?}", key);
             prop_assert_eq!(key.trim(), key.as_str());
         }
     }

@@ -79,7 +79,10 @@ impl Queue {
 /// Returns whether a record is a doubtful prediction, of which some are drawn by chance.
 pub fn may_be_explored(record: &FeedbackRecord) -> bool {
     record.source == Source::Implicit
-        && !matches!(record.signal, Signal::Audit | Signal::OutdatedLabel)
+        && !matches!(
+            record.signal,
+            Signal::Audit | Signal::OutdatedLabel | Signal::UnknownLabel
+        )
         && record.selection_probability.is_some()
 }
 
@@ -119,14 +122,17 @@ pub fn is_chosen_by_doubt(record: &FeedbackRecord) -> bool {
             .selection_probability
             .is_none_or(|probability| probability >= 1.0),
         Signal::Dislike => !record.is_unlabelled(),
-        Signal::Like | Signal::Relabel | Signal::OutdatedLabel => true,
+        Signal::Like | Signal::Relabel | Signal::OutdatedLabel | Signal::UnknownLabel => true,
     }
 }
 
 /// Returns what the query strategy is told of a record.
 pub fn candidate(record: &FeedbackRecord) -> Candidate<'_> {
     let mut candidate = Candidate::of(record);
-    if matches!(record.signal, Signal::Dislike | Signal::OutdatedLabel) {
+    if matches!(
+        record.signal,
+        Signal::Dislike | Signal::OutdatedLabel | Signal::UnknownLabel
+    ) {
         candidate.prediction = None;
     }
     candidate

@@ -242,9 +242,8 @@ impl Portal<'_> {
         let template = self.template_of(human_loop);
         if template.is_shipped() {
             leave_out_withdrawn(&mut input);
-            return Ok(template.render(&input, nonce).await?);
         }
-        // Fields of other pages may name the items by number: all of them stay.
+        // Fields of other pages may name the items by number: all of them stay, and so does a page of nothing else.
         let (html, mut trial) = template.render(&input, nonce).await?;
         trial.notices.extend(notice_of_withdrawn(&input));
         Ok((html, trial))

@@ -1,5 +1,7 @@
 //! What is done to a template's text before it is parsed.
 
+use liquid_core::Error;
+
 use super::Escaping;
 
 /// Elements that the page's content security policy admits by nonce.
@@ -40,6 +42,13 @@ pub const TURN: &str = "count_turn";
 /// Tag that checks the length of a range.
 pub const RANGE_CHECK: &str = "check_range";
 
+/// Tags that print an output, by how its value is escaped.
+const PRINT: &str = "print";
+const PRINT_ONCE: &str = "print_once";
+const PRINT_RAW: &str = "print_raw";
+/// Tags that are put into a template.
+const OWN_TAGS: [&str; 5] = [TURN, RANGE_CHECK, PRINT, PRINT_ONCE, PRINT_RAW];
+
 /// Digits of the length of a loop's body, which is known at its end only.
 const LENGTH_DIGITS: usize = 10;
 
@@ -72,6 +81,66 @@ pub fn prepared(template: &str) -> liquid_core::Result<String> {
     }
     source.text.push_str(rest);
     Ok(source.text)
+}
+
+/// Says an error in the words of the template itself: without what was put into it before it was parsed.
+///
+/// Columns, and marks below a line, would point beside the place: they are left out.
+pub fn in_own_words(error: Error, nonce: &str) -> Error {
+    let said = error.to_string();
+    let own = unprepared(&said).replace(&format!(" nonce={nonce}"), "");
+    let own: Vec<String> = own.lines().filter_map(own_line).collect();
+    let own = own.join("\n");
+    match own == said.trim_end() {
+        true => error,
+        false => Error::with_msg(own.trim_start_matches("liquid: ").to_owned()),
+    }
+}
+
+/// Says a line of an error without places, and without tags that no template has; `None` where nothing is left.
+fn own_line(line: &str) -> Option<String> {
+    let marks = line.trim_start().trim_start_matches('|').trim();
+    if !marks.is_empty() && marks.chars().all(|c| matches!(c, '^' | '-')) {
+        return None;
+    }
+    if let Some((before, place)) = line.split_once("--> ") {
+        let number = place.split(':').next().unwrap_or_default();
+        return Some(format!("{before}--> line {number}"));
+    }
+    let Some((before, tags)) = line.split_once("available tags=") else {
+        return Some(line.to_owned());
+    };
+    let tags: Vec<&str> = tags.split(", ").filter(|tag| !OWN_TAGS.contains(tag)).collect();
+    Some(format!("{before}available tags={}", tags.join(", ")))
+}
+
+/// Takes out of a text what [`prepared`] puts into it.
+fn unprepared(text: &str) -> String {
+    let mut own = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("{%") {
+        let Some(length) = end_of_markup(&rest[start..], "%}") else {
+            break;
+        };
+        let (before, from) = rest.split_at(start);
+        let (markup, after) = from.split_at(length);
+        let inner = markup[2..markup.len() - 2]
+            .trim_start_matches('-')
+            .trim_end_matches('-');
+        let (name, expression) = inner.trim().split_once(' ').unwrap_or((inner.trim(), ""));
+        own.push_str(before);
+        match name {
+            TURN | RANGE_CHECK => {}
+            PRINT | PRINT_ONCE | PRINT_RAW => {
+                let trims = |is_trimmed: bool| if is_trimmed { "-" } else { "" };
+                let (left, right) = (trims(markup.starts_with("{%-")), trims(markup.ends_with("-%}")));
+                own.push_str(&format!("{{{{{left} {} {right}}}}}", expression.trim()));
+            }
+            _ => own.push_str(markup),
+        }
+        rest = after;
+    }
+    own + rest
 }
 
 /// What of a template has been prepared.
@@ -184,9 +253,9 @@ fn print_tag(output: &str) -> String {
         .strip_suffix('-')
         .map_or((inner, "%}"), |inner| (inner, "-%}"));
     let tag = match escaping_of(inner) {
-        Escaping::Full => "print",
-        Escaping::Once => "print_once",
-        Escaping::None => "print_raw",
+        Escaping::Full => PRINT,
+        Escaping::Once => PRINT_ONCE,
+        Escaping::None => PRINT_RAW,
     };
     format!("{open} {tag} {} {close}", inner.trim())
 }

@@ -270,3 +270,27 @@ fn what_is_wrong_with_a_template_is_told_of_the_template_itself() {
         assert!(!error.contains("count_turn"), "{error}");
     }
 }
+
+#[test]
+fn an_error_quotes_the_template_as_it_was_written_and_nothing_that_was_put_into_it() {
+    for broken in [
+        "<script></script>{% for %}{{ l }}{% endfor %}",
+        "{% for i in (1..task.input.n) %}{{ i | nofilter }}{% endfor %}",
+        "{%- for i in task.input.items -%}{{- i | escape | nofilter -}}{% endfor %}",
+        "{% for i in task.input.items %}{{ l }}{% endif %}",
+        "{% if %}{{ l }}",
+        "{{ l | append }}",
+        "{% tablerow %}{{ a }}{% endtablerow %}",
+        "{% for a in b %}{% for i in (1..3) %}{{ a }",
+    ] {
+        let said = refusal(broken, &json!({ "n": 3, "items": [1] }));
+
+        for own in ["count_turn", "check_range", "print", "nonce", "n0nce"] {
+            assert!(!said.contains(own), "{broken}\n{said}");
+        }
+        assert!(!said.is_empty() && !said.starts_with("liquid: liquid"), "{said}");
+    }
+    let said = refusal("{% for %}{{ l }}{% endfor %}", &json!({}));
+    assert!(said.contains("{% for %}{{ l }}{% endfor %}"), "{said}");
+    assert!(said.contains("--> line 1\n"), "{said}");
+}

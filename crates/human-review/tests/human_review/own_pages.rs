@@ -299,6 +299,76 @@ async fn a_template_that_is_replaced_is_tried_by_the_next_look_and_told_to_the_o
 }
 
 #[tokio::test]
+async fn a_trial_that_somebody_asks_for_is_what_the_operator_is_told_with_its_time() {
+    let review = review_with("<input name=topic>").await;
+    let admin = review.sign_in_admin("ada").await;
+    review.handle(json!({ "operation": "measure" })).await;
+    let told = async || {
+        let trial: Value = serde_json::from_str(&review.object(keys::TEMPLATE_TRIAL).await).expect("JSON");
+        (trial, admin.get("overview").await.body().to_owned())
+    };
+    let (before, _) = told().await;
+    review.wait(chrono::Duration::minutes(2));
+    let good = "{% for item in task.input.comprehendPredictions %}<input name=\"label_{{ forloop.index }}\">{% endfor %}";
+    review.put(KEY, good).await;
+
+    let other_items = review
+        .handle(json!({ "operation": "try-template", "items": 7 }))
+        .await;
+    let (untouched, _) = told().await;
+    let tried = review.handle(json!({ "operation": "try-template" })).await;
+    let (after, page) = told().await;
+    review.handle(json!({ "operation": "measure" })).await;
+    let (looked_at, _) = told().await;
+
+    assert_eq!((&before["works"], &untouched), (&json!(false), &before));
+    assert_eq!(other_items["works"], true);
+    assert_eq!(tried["works"], true);
+    assert_eq!(after["works"], true, "{after}");
+    assert_ne!(after["at"], before["at"]);
+    assert_eq!(looked_at, after, "the next look need not try it again");
+    let time = after["at"].as_str().expect("a time")[..16].replace('T', " ");
+    assert!(
+        page.contains(&format!("works ({KEY}), tried {time} UTC")),
+        "{time}: {page}"
+    );
+    assert!(!page.contains("have no Submit"), "{page}");
+}
+
+#[tokio::test]
+async fn a_template_whose_choices_are_no_labels_does_not_work_and_that_is_said() {
+    let choices = "{% for item in task.input.comprehendPredictions %}\
+        <select name=\"label_{{ forloop.index }}\"><option>1<option>2</select>{% endfor %}";
+    let tried = tried(choices, &["World", "Sports"]).await;
+    let review = review_with(choices).await;
+    let mut set = LabelSet::none();
+    for name in ["World", "Sports"] {
+        set.add(name, "").expect("free");
+    }
+    let put = review.s3.put_object().bucket(TRAINING_BUCKET);
+    let put = put.key("label-set.json").body(set.to_json().into());
+    put.send().await.expect("stored");
+    let admin = review.sign_in_admin("ada").await;
+
+    review.handle(json!({ "operation": "measure" })).await;
+    let page = admin.get("overview").await;
+
+    assert_eq!(
+        (&tried["works"], &tried["proposesOnly"]),
+        (&json!(false), &json!(true)),
+        "{tried}"
+    );
+    let notice = tried["notices"][0].as_str().unwrap_or_default();
+    assert!(notice.contains("No choice of this page is a label"), "{tried}");
+    assert!(
+        page.body().contains("every answer is only a proposal"),
+        "{}",
+        page.body()
+    );
+    assert!(!page.body().contains("have no Submit"), "{}", page.body());
+}
+
+#[tokio::test]
 async fn a_users_suggestion_is_a_choice_of_its_own_item_only() {
     let review = Review::new();
     let mut input = two_items();

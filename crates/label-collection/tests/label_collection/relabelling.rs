@@ -1,9 +1,18 @@
 //! Changes of the label set that were left between the change and the delivery of what they ask.
 
-use active_learning_aws::{bucket::Bucket, label_set::LabelSets, relabelling::Relabelling};
+use active_learning_aws::{
+    bucket::Bucket,
+    label_set::LabelSets,
+    relabelling::{Counted, Doubt, Relabelling},
+};
 use active_learning_core::{
     feedback::{FeedbackRecord, FeedbackRequest, Signal, Source},
-    labels::label_set::{LabelSet, Origin},
+    keys,
+    labels::{
+        human_loop::{Answer, NONE_FITS},
+        label_set::{LabelSet, Origin, version_key},
+        question::Question,
+    },
 };
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -44,7 +53,7 @@ impl Change {
     /// Writes down what is asked, and splits the label; nothing is delivered.
     async fn split(&self) {
         let set = self.sets.current().await.expect("a set").expect("a set");
-        let planned = self.relabelling.plan(&set, AT, &self.records).await;
+        let planned = self.relabelling.plan(&set, AT, &self.records, None).await;
         planned.expect("written");
         let split = |set: &mut LabelSet| set.split("Sports", &["Ball games", "Racing"]);
         self.sets.edit(AT, split).await.expect("split");
@@ -114,7 +123,7 @@ async fn a_delivery_that_broke_off_is_finished() {
 async fn a_change_that_was_planned_and_not_made_asks_nothing_and_is_dropped_after_an_hour() {
     let change = before_a_split().await;
     let set = change.sets.current().await.expect("a set").expect("a set");
-    let planned = change.relabelling.plan(&set, AT, &change.records).await;
+    let planned = change.relabelling.plan(&set, AT, &change.records, None).await;
     planned.expect("written");
 
     change.sweep("2026-11-20T10:30:00Z").await;
@@ -147,5 +156,230 @@ async fn an_answer_with_a_label_that_was_split_while_its_page_was_open_is_asked_
     let anew = FeedbackRecord::parse(lines.trim_end().as_bytes()).expect("one record");
     assert_eq!(json!(anew.id), asked["comprehendPredictions"][0]["id"]);
     assert_eq!(anew.signal, Signal::Relabel);
-    assert_eq!(anew.received_at, set.updated_at());
+    let given_at = "2026-11-20T12:01:00.000Z";
+    assert_eq!(
+        anew.received_at, given_at,
+        "what was said until then counts no more"
+    );
+}
+
+/// Lines that are delivered to be asked again, by object.
+async fn asked_again(services: &Services) -> Vec<(String, Vec<FeedbackRecord>)> {
+    let mut delivered = Vec::new();
+    for key in services.keys(FEEDBACK, "feedback/relabel/").await {
+        let lines = services.get(FEEDBACK, &key).await;
+        let record = |line: &str| FeedbackRecord::parse(line.as_bytes()).expect("a record");
+        delivered.push((key, lines.lines().map(record).collect()));
+    }
+    delivered
+}
+
+/// Sets up what a change of the label set meets: a set of which its function knows what it was.
+async fn with_labels(labels: &[&str]) -> (Services, LabelSets, Relabelling) {
+    let services = Services::start();
+    let feedback = Bucket::new(services.s3.clone(), FEEDBACK);
+    let training = Bucket::new(services.s3.clone(), TRAINING);
+    let set = LabelSet::seed(
+        labels.iter().copied(),
+        Origin::Parameter,
+        "2026-11-19T10:00:00.000Z",
+    );
+    services.put(TRAINING, "label-set.json", set.to_json()).await;
+    services.put(TRAINING, &version_key(1), set.to_json()).await;
+    (
+        services,
+        LabelSets::new(training.clone()),
+        Relabelling::new(feedback, training),
+    )
+}
+
+/// The output of a loop in which one reviewer answers each text so, a minute after noon.
+fn all_answered(label: &str) -> String {
+    output(LOOP, &input().to_string(), &[("w1", 1, &[label; 20])])
+}
+
+fn split(set: &mut LabelSet) -> Result<(), active_learning_core::labels::label_set::LabelSetError> {
+    set.split("Sports", &["Ball games", "Racing"])
+}
+
+fn counted_now(doubt: Doubt) -> Option<Counted> {
+    let at = active_learning_aws::now();
+    Some(Counted { doubt, at })
+}
+
+#[tokio::test]
+async fn an_answer_that_is_collected_by_a_set_from_before_the_split_is_asked_anew() {
+    let (services, sets, _) = with_labels(&["Sports", "World"]).await;
+    let function = services.function();
+    let earlier = output("review-other", &input().to_string(), &[("w1", 0, &["World"; 20])]);
+    let earlier = services.output("review-other", earlier).await;
+    function
+        .handle(earlier)
+        .await
+        .expect("the function knows the set now");
+    sets.edit("2026-11-20T12:00:59.900Z", split).await.expect("split");
+
+    let event = services.output(LOOP, all_answered("Sports")).await;
+    function.handle(event).await.expect("worked off");
+
+    let asked = asked_again(&services).await;
+    let texts = input()["comprehendPredictions"].as_array().expect("items").len();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].1.len(), texts);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_between_the_count_of_a_split_and_the_split_is_asked_by_it() {
+    let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+    let counted = counted_now(Doubt::SplitLabel);
+    let set = sets.current().await.expect("a set").expect("a set");
+
+    services.answered(LOOP, all_answered("Sports")).await;
+    let before_the_split = asked_again(&services).await;
+    let known: FeedbackRecord = services.labelled(LOOP).await.remove(0).record;
+    let counted_before = [known.asked_anew(AT)];
+    let planned = relabelling.plan(&set, AT, &counted_before, counted).await;
+    sets.edit(AT, split).await.expect("split");
+    let late = relabelling.deliver(&planned.expect("planned")).await;
+
+    let asked = asked_again(&services).await;
+    let ids: Vec<&str> = asked
+        .iter()
+        .flat_map(|(_, records)| records)
+        .map(|one| &*one.id)
+        .collect();
+    let labelled = services.labelled(LOOP).await;
+    let mut texts: Vec<&str> = labelled.iter().map(|line| &*line.record.id).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    assert!(before_the_split.is_empty());
+    assert_eq!(
+        late.expect("delivered"),
+        texts.len() - 1,
+        "one was counted before"
+    );
+    assert_eq!(ids.len(), texts.len(), "each is asked once");
+    assert!(services.keys(FEEDBACK, "relabel/").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_answered_while_a_split_was_made_is_asked_by_the_sweep_where_its_command_was_stopped() {
+    let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+    let set = sets.current().await.expect("a set").expect("a set");
+    let planned = relabelling
+        .plan(&set, AT, &[], counted_now(Doubt::SplitLabel))
+        .await;
+    planned.expect("planned, though nothing was answered yet");
+    services.answered(LOOP, all_answered("Sports")).await;
+    sets.edit(AT, split).await.expect("split");
+
+    services.sweep().await;
+    services.sweep().await;
+
+    let asked = asked_again(&services).await;
+    assert_eq!(asked.len(), 1);
+    assert_eq!(
+        asked[0].0,
+        "feedback/relabel/00000002-20261120100000000-late-0000.jsonl"
+    );
+}
+
+#[tokio::test]
+async fn a_text_that_has_another_answer_by_now_is_not_asked_because_of_a_split() {
+    let (services, sets, relabelling) = with_labels(&["Sports", "World"]).await;
+    let counted = counted_now(Doubt::SplitLabel);
+    let set = sets.current().await.expect("a set").expect("a set");
+    services.answered(LOOP, all_answered("Sports")).await;
+    let first = services.labelled(LOOP).await.remove(0);
+    let mut question = Question::known(first.record.clone());
+    let mut correction = first.votes[0].clone();
+    (correction.answer, correction.at) = (Answer::labels(["World"]), "2026-11-20T12:02:00.000Z".to_owned());
+    question.answer_with(&[correction]);
+    let key = keys::question(&first.record.id);
+    services.put(FEEDBACK, &key, question.to_json()).await;
+
+    let planned = relabelling.plan(&set, AT, &[], counted).await;
+    sets.edit(AT, split).await.expect("split");
+    let late = relabelling.deliver(&planned.expect("planned")).await;
+
+    assert!(late.expect("delivered") > 0);
+    let asked = asked_again(&services).await;
+    assert!(asked[0].1.iter().all(|record| record.id != first.record.id));
+}
+
+#[tokio::test]
+async fn a_run_that_broke_off_once_its_labels_were_written_asks_anew_when_its_event_comes_again() {
+    let (services, sets, _) = with_labels(&["Sports", "World"]).await;
+    sets.edit("2026-11-20T12:00:59.900Z", split).await.expect("split");
+    let asked = format!("asked/{LOOP}.json");
+    services.put(FEEDBACK, &asked, input().to_string()).await;
+    let relabel = format!("PUT /{FEEDBACK}/feedback/relabel/");
+    services.script.answer(20, &relabel, 500, "");
+    let event = services.output(LOOP, all_answered("Sports")).await;
+    let broke_off = services.function().handle(event.clone()).await;
+    let written = services.keys(TRAINING, "labelled/").await;
+
+    for _ in 0..20 {
+        if services.function().handle(event.clone()).await.is_ok() {
+            break;
+        }
+    }
+
+    assert!(broke_off.is_err());
+    assert_eq!(written, [format!("labelled/{LOOP}.jsonl")]);
+    assert_eq!(asked_again(&services).await.len(), 1);
+    assert!(services.open().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_no_label_fits_is_asked_anew_where_a_label_came_while_its_page_was_open() {
+    let add = |set: &mut LabelSet| set.add("Weather", "");
+    let describe = |set: &mut LabelSet| set.describe("World", "politics abroad");
+
+    let mut asked = Vec::new();
+    for (change_at, is_addition) in [
+        ("2026-11-20T12:02:00.000Z", true),
+        ("2026-11-20T12:00:00.000Z", true),
+        ("2026-11-20T12:02:00.000Z", false),
+    ] {
+        let (services, sets, _) = with_labels(&["Sports", "World"]).await;
+        let changed = match is_addition {
+            true => sets.edit(change_at, add).await,
+            false => sets.edit(change_at, describe).await,
+        };
+        changed.expect("changed");
+        services.answered(LOOP, all_answered(NONE_FITS)).await;
+        asked.push(asked_again(&services).await.len());
+    }
+
+    assert_eq!(
+        asked,
+        [1, 0, 0],
+        "only who could not choose the label is asked again"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_by_a_label_that_was_added_a_moment_ago_is_that_label_and_no_proposal() {
+    let (services, sets, _) = with_labels(&["Sports", "World"]).await;
+    let function = services.function();
+    let earlier = output("review-other", &input().to_string(), &[("w1", 0, &["World"; 20])]);
+    let earlier = services.output("review-other", earlier).await;
+    function
+        .handle(earlier)
+        .await
+        .expect("the function knows the set now");
+    let add = |set: &mut LabelSet| set.add("Weather", "");
+    sets.edit("2026-11-20T12:00:59.900Z", add).await.expect("added");
+
+    let event = services.output(LOOP, all_answered("Weather")).await;
+    function.handle(event).await.expect("worked off");
+
+    let labelled = services.labelled(LOOP).await;
+    assert!(labelled.iter().all(|line| {
+        let reviewed = line.votes.iter().filter(|vote| vote.source.is_review());
+        reviewed
+            .map(|vote| &vote.answer)
+            .all(|answer| *answer == Answer::labels(["Weather"]))
+    }));
 }

@@ -59,10 +59,10 @@ impl Ballots {
         });
     }
 
-    /// Drops what reviewers answered on some records before a time: they were asked anew then.
-    pub fn forget_reviews_before(&mut self, times: &HashMap<u128, String>) {
+    /// Drops what reviewers answered on some records up to a time: they were asked anew then.
+    pub fn forget_reviews_until(&mut self, times: &HashMap<u128, String>) {
         let is_old = |ballot: &Ballot| {
-            (times.get(&ballot.id)).is_some_and(|time| ballot.is_review() && ballot.at < kept_time(time))
+            (times.get(&ballot.id)).is_some_and(|time| ballot.is_review() && ballot.at <= kept_time(time))
         };
         self.ballots.retain(|ballot| !is_old(ballot));
     }

@@ -24,11 +24,11 @@ pub enum LabelSetError {
     /// A word that answers have a use for.
     #[error("`{0}` cannot be a label: as an answer it has a meaning of its own; choose another name")]
     Reserved(String),
-    /// No name, or one too long.
-    #[error(
-        "`{0}` cannot be a label: it needs something that can be seen, at most {MAX_NAME_BYTES} bytes and no line break, \
-         and may not be `__none__` or `__unsure__`, which are answers"
-    )]
+    /// Nothing that can be seen.
+    #[error("a label needs a name with something that can be seen in it")]
+    Blank,
+    /// A name that is too long, or has a line break.
+    #[error("`{0}` cannot be a label: a name has at most {MAX_NAME_BYTES} bytes and no line break")]
     NoName(String),
     /// The name belongs to a label that is there.
     #[error("`{name}` is a name of the label `{label}` already")]
@@ -305,6 +305,7 @@ impl LabelSet {
         match self.index(name) {
             Some(index) if self.labels[index].is_active() => Ok(index),
             Some(index) => Err(self.not_in_use(index)),
+            None if label_key(name).is_empty() => Err(LabelSetError::Blank),
             None => Err(LabelSetError::Unknown(name.trim().to_owned())),
         }
     }
@@ -394,8 +395,10 @@ fn checked(name: &str) -> Result<&str, LabelSetError> {
     if is_answer_word(name) {
         return Err(LabelSetError::Reserved(name.to_owned()));
     }
-    let key = label_key(name);
-    if key.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+    if label_key(name).is_empty() {
+        return Err(LabelSetError::Blank);
+    }
+    if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
         return Err(LabelSetError::NoName(name.chars().take(80).collect()));
     }
     Ok(name)

@@ -161,7 +161,7 @@ fn a_name_that_nobody_can_see_or_with_a_meaning_of_its_own_is_no_label() {
         assert!(
             matches!(
                 set.add(name, ""),
-                Err(LabelSetError::NoName(_) | LabelSetError::Reserved(_))
+                Err(LabelSetError::Blank | LabelSetError::NoName(_) | LabelSetError::Reserved(_))
             ),
             "{name:?}"
         );
@@ -547,5 +547,31 @@ proptest! {
 
         prop_assert_eq!(LabelSet::parse(&set.to_json()), Ok(set.clone()));
         prop_assert!(set.active().count() > 0);
+    }
+}
+
+#[test]
+fn a_change_that_names_nothing_that_can_be_seen_is_refused_without_an_empty_quotation() {
+    for blank in ["", " ", "\u{a0}\t", "\u{200b}", "\u{200d}\u{fe0f}"] {
+        let mut set = set(&["World", "Sports"]);
+        let refused = [
+            set.add(blank, ""),
+            set.rename(blank, "World"),
+            set.rename("World", blank),
+            set.merge(blank, "World"),
+            set.merge("World", blank),
+            set.retire(blank),
+            set.split(blank, &["A", "B"]),
+            set.split("World", &["A", blank]),
+            set.describe(blank, "x"),
+            set.add_synonym(blank, "x"),
+            set.add_synonym("World", blank),
+            set.refuse(blank),
+        ];
+
+        for (number, refused) in refused.into_iter().enumerate() {
+            let reason = refused.expect_err("a blank name").to_string();
+            assert!(!reason.contains("``"), "{number} {blank:?}: {reason}");
+        }
     }
 }

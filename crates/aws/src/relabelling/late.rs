@@ -1,0 +1,234 @@
+//! Answers that came in while the label set was being changed.
+//!
+//! A change counts the answers that it puts in doubt before it is made, and whoever makes it may think for a while. What
+//! is answered between the count and the change is found afterwards, by whichever of the two comes second: whoever made the
+//! change looks for labelled objects that are new since the count, and whoever writes a labelled object reads the set
+//! again when it is written ([`Relabelling::ask_anew`]).
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    future::ready,
+};
+
+use active_learning_core::{
+    feedback::{FeedbackRecord, Signal},
+    keys,
+    labels::{
+        human_loop::Answer,
+        label_set::{LabelSet, Mapped, Resolution, version_key},
+        labelled::LabelledRecord,
+        question::State,
+        vote::{Vote, VoteSource},
+    },
+};
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use super::{PlannedChange, Relabelling};
+use crate::{
+    bucket::{BucketError, JSON_LINES},
+    questions,
+};
+
+/// Largest labelled object that is read, in bytes.
+const MAX_LABELLED_BYTES: u64 = 64 << 20;
+
+/// Objects that are read at a time.
+const READS_AT_ONCE: usize = 16;
+
+/// Versions of the label set that are looked at for the one by which an answer was given.
+const VERSIONS: u64 = 10;
+
+/// Which answers a change of the label set puts in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// Those that name a label which is split.
+    SplitLabel,
+    /// Those that no label fits: one that is new may.
+    NoneFits,
+}
+
+/// A text whose answer is in doubt.
+struct Doubtful {
+    record: FeedbackRecord,
+    doubt: Doubt,
+    /// When the answer was given here; empty for one of an imported file, whose time is that of another clock.
+    answered_at: String,
+}
+
+impl Relabelling {
+    /// Asks about texts anew whose answers were put in doubt while their page was open, as the change asked about those that
+    /// were answered before; `name` is that of the answers, which are written. Returns how many. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn ask_anew(
+        &self,
+        name: &str,
+        answered: &[(&FeedbackRecord, &[Vote])],
+    ) -> Result<usize, BucketError> {
+        self.sets.forget().await;
+        let Some(set) = self.sets.current().await? else {
+            return Ok(0);
+        };
+        let mut lines = Vec::new();
+        for (record, votes) in answered {
+            let found = match Doubtful::of(&set, record, votes, Doubt::SplitLabel) {
+                Some(found) => Some(found),
+                None => self.without_new_label(&set, record, votes).await?,
+            };
+            lines.extend(found.map(|found| found.asked_anew(set.updated_at())));
+        }
+        if !lines.is_empty() {
+            let key = keys::relabelled_feedback(name, 0);
+            self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
+        }
+        Ok(lines.len())
+    }
+
+    /// Returns a text that no label fitted, if a label has come since that its reviewers could not choose.
+    async fn without_new_label(
+        &self,
+        set: &LabelSet,
+        record: &FeedbackRecord,
+        votes: &[Vote],
+    ) -> Result<Option<Doubtful>, BucketError> {
+        let Some(found) = Doubtful::of(set, record, votes, Doubt::NoneFits) else {
+            return Ok(None);
+        };
+        let (mut newer, oldest) = (set.clone(), set.version().saturating_sub(VERSIONS).max(1));
+        for version in (oldest..set.version()).rev() {
+            if newer.updated_at() < found.answered_at.as_str() {
+                break;
+            }
+            let kept: Option<LabelSet> = self.training.read_document(&version_key(version)).await?;
+            let Some(kept) = kept else { break };
+            let is_new = |name: &str| !matches!(kept.resolve(name), Resolution::Label(_));
+            if newer.active().any(is_new) {
+                return Ok(Some(found));
+            }
+            newer = kept;
+        }
+        Ok(None)
+    }
+
+    /// Delivers the texts that were answered between the count of a change and the change, but for those that were counted.
+    /// Returns how many. Idempotent.
+    pub(super) async fn ask_late(
+        &self,
+        change: &PlannedChange,
+        counted: &HashSet<String>,
+    ) -> Result<usize, BucketError> {
+        let Some((doubt, since)) = change.in_doubt_since() else {
+            return Ok(0);
+        };
+        self.sets.forget().await;
+        let Some(set) = self.sets.current().await? else {
+            return Ok(0);
+        };
+
+        let mut late = self.doubtful_since(&set, doubt, since).await?;
+        late.retain(|id, found| {
+            // Who answered later that none fits could have chosen the new label.
+            let is_in_doubt = doubt == Doubt::SplitLabel || found.answered_at <= change.at;
+            is_in_doubt && !counted.contains(id)
+        });
+        let lines: Vec<String> = stream::iter(late.into_values())
+            .map(async |found| {
+                let is_settled = self.is_settled(&set, &found).await?;
+                Ok::<_, BucketError>((!is_settled).then(|| found.asked_anew(&change.at)))
+            })
+            .buffered(READS_AT_ONCE)
+            .try_filter_map(|line| ready(Ok(line)))
+            .try_collect()
+            .await?;
+        if !lines.is_empty() {
+            let key = keys::relabelled_feedback(&keys::late_answers_of(&change.id), 0);
+            self.feedback.put(&key, JSON_LINES, lines.concat()).await?;
+        }
+        Ok(lines.len())
+    }
+
+    /// Returns the texts, by id, with an answer in doubt in an object that was written since; of several answers the last.
+    async fn doubtful_since(
+        &self,
+        set: &LabelSet,
+        doubt: Doubt,
+        since: DateTime<Utc>,
+    ) -> Result<BTreeMap<String, Doubtful>, BucketError> {
+        let mut new = Vec::new();
+        let listed = self.training.list_each(keys::LABELLED_FOLDER, |object| {
+            new.extend((object.modified >= since).then_some(object.key));
+        });
+        listed.await?;
+
+        let mut objects = stream::iter(new)
+            .map(async |key| self.training.read(&key, MAX_LABELLED_BYTES).await)
+            .buffered(READS_AT_ONCE);
+        let mut last: BTreeMap<String, Doubtful> = BTreeMap::new();
+        while let Some(object) = objects.try_next().await? {
+            let content = object.map(|object| object.bytes).unwrap_or_default();
+            // Whoever reads all labels says which lines are damaged.
+            let lines = content.split(|byte| *byte == b'\n');
+            for labelled in lines.filter_map(|line| LabelledRecord::parse(line).ok()) {
+                let found = Doubtful::of(set, &labelled.record, &labelled.votes, doubt);
+                let Some(found) = found else { continue };
+                let known = last.get(&found.record.id);
+                if known.is_none_or(|known| known.answered_at < found.answered_at) {
+                    last.insert(found.record.id.clone(), found);
+                }
+            }
+        }
+        Ok(last)
+    }
+
+    /// Returns whether a text need not be asked: it has another answer by now, or an open task that follows the set.
+    async fn is_settled(&self, set: &LabelSet, found: &Doubtful) -> Result<bool, BucketError> {
+        let Some(question) = questions::read(&self.feedback, &found.record.id).await? else {
+            return Ok(false);
+        };
+        let is_open = question.state == State::Asked && question.record.signal == Signal::Relabel;
+        let is_split = |label: &String| matches!(set.resolve(label), Resolution::Split(_));
+        let has_other_answer = question
+            .answer()
+            .is_some_and(|answer| match (found.doubt, answer) {
+                (Doubt::SplitLabel, Answer::Labels { labels }) => !labels.iter().any(is_split),
+                (Doubt::NoneFits, answer) => *answer != Answer::NoneFits,
+                (Doubt::SplitLabel, _) => true,
+            });
+        Ok(is_open || has_other_answer)
+    }
+}
+
+impl Doubtful {
+    /// Returns a text if a reviewer's answer to it is in doubt.
+    fn of(set: &LabelSet, record: &FeedbackRecord, votes: &[Vote], doubt: Doubt) -> Option<Self> {
+        let is_in_doubt = |vote: &&Vote| {
+            vote.source.is_review()
+                && match doubt {
+                    Doubt::SplitLabel => set.map(record, vote) == Mapped::Split,
+                    Doubt::NoneFits => vote.answer == Answer::NoneFits,
+                }
+        };
+        let given_here = |vote: &Vote| match vote.source {
+            VoteSource::HumanReview | VoteSource::Adjudicator => vote.at.clone(),
+            VoteSource::Import | VoteSource::Feedback => String::new(),
+        };
+        let last = votes.iter().filter(is_in_doubt).map(given_here).max()?;
+        Some(Self {
+            record: record.clone(),
+            doubt,
+            answered_at: last,
+        })
+    }
+
+    /// Writes the record that asks about the text anew since a change at this time. What is said before a text is asked anew
+    /// counts no more: so it is never asked before the answer that is in doubt.
+    fn asked_anew(&self, changed_at: &str) -> String {
+        let at = changed_at.max(&self.answered_at);
+        self.record.asked_anew(at).to_line()
+    }
+}
