@@ -18,6 +18,7 @@ const NAMED: usize = 10;
 struct Status {
     #[serde(flatten)]
     overview: Overview,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_classes: Vec<UnknownClass>,
 }
 

@@ -49,6 +49,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Feedback, "claims/done-<object>", Stays),
     (Feedback, "claims/plan-<object and records>", Stays),
     (Feedback, "claims/text-<form>", Stays),
+    (Feedback, "claims/unknown-class/<class>/<record>", Stays),
     (Feedback, "copies/recent-texts.jsonl", JSON),
     (Feedback, "duplicates/<record>.json", Stays),
     (Feedback, "erased/texts.bin", Stays),

@@ -113,7 +113,7 @@ fn a_task_loses_its_item_with_the_words_and_answers_on_it() {
     );
     let alone = rewrite(
         Shape::Json,
-        output(&[own.clone()]).to_string().as_bytes(),
+        output(std::slice::from_ref(&own)).to_string().as_bytes(),
         &wanted(),
     );
     let input_alone = rewrite(Shape::Json, input(&[own]).to_string().as_bytes(), &wanted());

@@ -99,8 +99,11 @@ impl Collected<'_> {
         for vote in draft.votes {
             let written = cut.labels(vote.written);
             let count = written.len();
-            let labels = written.into_iter().filter(|label| !is_nothing(label));
-            let labels: Vec<String> = labels.map(without_controls).collect();
+            // One of control characters alone is none.
+            let labels = written.into_iter().map(without_controls);
+            let labels: Vec<String> = labels
+                .filter(|label| !is_blank(label) && !is_nothing(label))
+                .collect();
             if labels.len() < count && !std::mem::replace(&mut is_told, true) {
                 self.counted.add(NO_LABEL, line);
             }

@@ -239,7 +239,7 @@ mod tests {
         let audited = line("two", Signal::Audit, "new");
         let of_another = line("two", Signal::Audit, "a-model-before");
 
-        let only_doubted = select(&[doubted.clone()]);
+        let only_doubted = select(std::slice::from_ref(&doubted));
         let with_audit = select(&[doubted.clone(), audited]);
         let other_audit = select(&[doubted, of_another]);
 

@@ -96,7 +96,7 @@ impl Jobs<'_> {
             let Some((job, lease)) = self.claim(name, clock.now()).await? else {
                 return Ok(Driven::Busy);
             };
-            let status = job.status;
+            let (status, begins) = (job.status, job.parts.is_empty());
             if status.is_final() {
                 self.clean(&job).await?;
                 return Ok(Driven::Done);
@@ -119,6 +119,7 @@ impl Jobs<'_> {
             }
             match left {
                 Left::Waits => return Ok(Driven::Done),
+                Left::Nothing if begins && !job.parts.is_empty() => {}
                 Left::GoesOn => return Ok(Driven::GoesOn(Box::new(job))),
                 // Tasks that ended during this run have found the job taken.
                 Left::Nothing if !job.is_due_again => return Ok(Driven::Done),
@@ -210,9 +211,11 @@ impl Drive<'_> {
     async fn advance(&mut self) -> Result<bool, DriveError> {
         if self.job.parts.is_empty() {
             self.begin().await?;
-        }
-        if self.job.status == JobStatus::Initializing {
-            self.job.status = JobStatus::InProgress;
+            if self.job.status == JobStatus::Initializing {
+                self.job.status = JobStatus::InProgress;
+            }
+            // Stored before anything is asked: answers are read by what the job says.
+            return Ok(false);
         }
         self.in_flight = self.jobs.in_flight(&self.job).await?;
         let in_flight = by_part(&self.in_flight);
