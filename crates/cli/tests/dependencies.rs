@@ -37,7 +37,7 @@ const ONE_VERSION: [&str; 5] = ["cfg-if", "encoding_rs", "hyper", "rustls", "tok
 
 fn packages() -> Vec<Value> {
     let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .output()
         .expect("cargo runs");
