@@ -97,7 +97,7 @@ impl Changed {
     pub fn input(&self, corpus: &[&[u8]]) -> Vec<u8> {
         let seed = |number: u8| corpus[usize::from(number) % corpus.len()];
         let mut bytes = seed(self.seed).to_vec();
-        for edit in self.edits.iter().take(32) {
+        for edit in self.edits.iter().take(16) {
             edit.apply(&mut bytes, seed);
         }
         bytes
@@ -140,7 +140,7 @@ impl Edit {
                 times,
             } => {
                 let at = place(at, length);
-                let piece = bytes[at..length.min(at + usize::from(count))].repeat(usize::from(times));
+                let piece = bytes[at..length.min(at + usize::from(count))].repeat(usize::from(times % 64));
                 bytes.splice(at..at, piece);
             }
             Self::CutOff { at } => bytes.truncate(place(at, length)),

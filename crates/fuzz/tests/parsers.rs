@@ -156,7 +156,8 @@ fn masking_finds_nothing_in_what_it_has_masked_and_leaves_the_rest() {
         "＋４９ １７０ １２３４５６７, 06.12.34.56.78; us\u{200b}er@example.com".as_bytes(),
     ];
     fuzz(TEXTS, |bytes| {
-        let text = String::from_utf8_lossy(bytes);
+        // Longer texts are refused before.
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_UTTERANCE_BYTES)]);
         let found = personal_data::find(&text);
 
         assert!(found.is_sorted_by(|one, next| one.end <= next.begin));
