@@ -288,8 +288,9 @@ impl<'a> Consolidated<'a> {
 ///
 /// Deterministic. All users are one annotator, whose error rates are learned like anybody's: weak before they
 /// overlap with reviewers. Reviewers decide; users only break what is open between them. An answer that no
-/// reviewer gave is never the consensus, whatever the model holds: the record is a tie. Records with the same votes are
-/// estimated once, so memory grows with the different sets of votes.
+/// reviewer gave is never the consensus, whatever the model holds. Where the model finds none of theirs probable, the
+/// majority decides, as it did when the question was answered: one reviewer's word counts. Records with the same votes
+/// are estimated once, so memory grows with the different sets of votes.
 pub fn consolidate(votes: &Votes, settings: Settings) -> Consolidated<'_> {
     match Weighing::of(votes, settings) {
         None => Consolidated {

@@ -232,7 +232,7 @@ fn too_little_overlap_is_left_to_the_majority() {
 }
 
 #[test]
-fn an_answer_that_nobody_gave_is_no_consensus() {
+fn an_answer_that_nobody_gave_is_no_consensus_and_an_improbable_one_counts() {
     let mut votes = with_an_adversary(60);
     votes.insert(100, vec![vote("adversary", "X")]);
     votes.insert(101, vec![vote("good", "?")]);
@@ -240,9 +240,34 @@ fn an_answer_that_nobody_gave_is_no_consensus() {
 
     let consensus = consolidate(&counted, Settings::default());
 
-    assert_eq!(consensus.of(100), Consensus::Tie);
+    assert_eq!(consensus.method, Method::DawidSkene);
+    assert_eq!(consensus.of(100).cloned(), agreed("X", 1.0));
+    assert_eq!(consensus.decided_by(100), Some(DecidedBy::SingleReviewer));
     assert_eq!(consensus.of(101).cloned(), agreed("?", 1.0));
     assert_eq!(consensus.of(102), Consensus::Unanswered);
+}
+
+#[test]
+fn what_the_only_reviewer_of_a_text_says_counts_though_another_contradicted_it_elsewhere() {
+    let mut votes = BTreeMap::new();
+    for record in 0..48 {
+        votes.insert(record, vec![vote("ann", "World"), vote("bea", "World")]);
+    }
+    for record in 48..50 {
+        votes.insert(record, vec![vote("ann", "Refund"), vote("bea", "World")]);
+    }
+    for record in 50..58 {
+        votes.insert(record, vec![vote("ann", "Refund")]);
+    }
+    let counted = counted(&votes);
+
+    let consensus = consolidate(&counted, Settings::default());
+
+    assert_eq!(consensus.method, Method::DawidSkene);
+    for record in 50..58 {
+        assert_eq!(consensus.of(record).cloned(), agreed("Refund", 1.0));
+        assert_eq!(consensus.decided_by(record), Some(DecidedBy::SingleReviewer));
+    }
 }
 
 proptest! {

@@ -87,7 +87,11 @@ impl<'a> Weighing<'a> {
         if is_final || observations.iter().all(|vote| vote.worker == USERS) {
             return decide(given(self.votes, ballots));
         }
-        self.decisions[&observations]
+        match self.decisions[&observations] {
+            // The question is answered, and nobody will be asked again: so their word counts, improbable as it is.
+            (Consensus::Tie, _) => decide(given(self.votes, ballots)),
+            decision => decision,
+        }
     }
 }
 
@@ -110,7 +114,7 @@ fn annotators(votes: &Votes) -> Vec<usize> {
 }
 
 /// Decides on a set of votes: the reviewers by themselves, with the users where as many reviewers are for one answer as for
-/// another. Only answers that a reviewer gave are chosen from.
+/// another. Only answers that a reviewer gave are chosen from; a tie where none is probable enough.
 fn weigh<'a>(
     model: &DawidSkene,
     votes: &[Observation],
