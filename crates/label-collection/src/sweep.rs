@@ -54,19 +54,20 @@ pub(crate) enum Done {
 impl LabelCollection {
     /// Sees to every loop that was asked for and is not done with. Idempotent.
     ///
-    /// What failed or expired is asked again, [`MAX_RETRIES`] times. A loop that was stopped is not: only an
+    /// What failed or expired is asked again, [`MAX_RETRIES`] times; where it was one more opinion, an adjudicator decides
+    /// after that, or once the time for it is over. A loop that was stopped is not: only an
     /// operator stops one, on purpose; its records are set aside. A loop that the service does not know, since
     /// it was never started or was deleted before a sweep saw it stopped, is started.
     pub(crate) async fn sweep(&self, now: DateTime<Utc>) -> Result<(), LabelCollectionError> {
         let mut open = self.human_loops.open().await?;
         open.retain(|asked| LoopName::parse(&asked.name).is_some());
         let mut waiting = self.waiting(&open).await?;
-        let overdue = |asked: &&OpenLoop| waiting.contains(&asked.name) && self.is_overdue(asked, now);
-        let overdue: BTreeSet<String> = open
-            .iter()
-            .filter(overdue)
-            .map(|asked| asked.name.clone())
-            .collect();
+        let mut overdue = BTreeSet::new();
+        for asked in open.iter().filter(|asked| waiting.contains(&asked.name)) {
+            if self.is_overdue(asked, now).await? {
+                overdue.insert(asked.name.clone());
+            }
+        }
         waiting.retain(|name| !overdue.contains(name));
         let mut done = vec![Done::Waiting; waiting.len()];
         let mut result = Ok(());
@@ -135,10 +136,21 @@ impl LabelCollection {
         Ok(waiting)
     }
 
-    /// Returns whether a loop has waited too long for somebody who has not answered yet.
-    fn is_overdue(&self, asked: &OpenLoop, now: DateTime<Utc>) -> bool {
-        let is_further_round = LoopName::parse(&asked.name).is_some_and(|name| name.round() > 0);
-        is_further_round && now.signed_duration_since(asked.asked_at) > self.config.second_opinion_within
+    /// Returns whether somebody who has not answered yet has been waited for too long, in this loop and in those of its
+    /// round that have expired.
+    async fn is_overdue(&self, asked: &OpenLoop, now: DateTime<Utc>) -> Result<bool, LabelCollectionError> {
+        let Some(name) = LoopName::parse(&asked.name).filter(LoopName::is_further_round) else {
+            return Ok(false);
+        };
+        let mut since = asked.asked_at;
+        if let Some(first) = name.before_retries()
+            && let Some(found) = self.describe(&first.to_string()).await?
+            && let Some(created) = found.creation_time()
+            && let Some(created) = DateTime::from_timestamp(created.secs(), 0)
+        {
+            since = since.min(created);
+        }
+        Ok(now.signed_duration_since(since) > self.config.second_opinion_within)
     }
 
     /// Stops a loop that nobody else answers; its records wait for an adjudicator.
@@ -212,9 +224,14 @@ impl LabelCollection {
         }
     }
 
-    /// Asks the same again in a loop of the next name, or gives up after [`MAX_RETRIES`].
+    /// Asks the same again in a loop of the next name. After [`MAX_RETRIES`] an adjudicator decides on what was answered
+    /// in another round; else it is given up.
     async fn reopen(&self, human_loop: &str) -> Result<Done, LabelCollectionError> {
-        let Some(next) = LoopName::parse(human_loop).and_then(|name| name.next_retry()) else {
+        let name = LoopName::parse(human_loop);
+        let Some(next) = name.as_ref().and_then(LoopName::next_retry) else {
+            if name.is_some_and(|name| name.is_further_round()) {
+                return self.stop_waiting(human_loop).await;
+            }
             let reason = format!("nobody answered in time, nor to {MAX_RETRIES} repetitions");
             self.give_up(human_loop, &reason).await?;
             return Ok(Done::GivenUp);

@@ -4,7 +4,7 @@ use active_learning_core::{
     feedback::FeedbackRecord,
     sampling::duplicates::{RecentTexts, same_form},
 };
-use chrono::{TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 
@@ -264,6 +264,44 @@ async fn a_record_for_which_nobody_else_comes_in_time_waits_for_an_adjudicator()
     }
     assert_eq!(services.review.status(&again).as_deref(), Some("Stopped"));
     assert!(services.open().await.is_empty());
+}
+
+#[tokio::test]
+async fn one_more_opinion_that_nobody_gives_before_its_loops_expire_waits_for_an_adjudicator() {
+    let services = Services::start();
+    services.answered(LOOP, BUILT_IN_OUTPUT).await;
+
+    for retry in ["", "-retry-1", "-retry-2", "-retry-3"] {
+        services.review.set(&format!("{LOOP}-again-1{retry}"), "Failed");
+        services.sweep().await;
+    }
+
+    assert_eq!(services.keys(TRAINING, "disputed/").await.len(), 2);
+    assert!(services.keys(FEEDBACK, "rejected/").await.is_empty());
+    assert!(services.open().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_time_for_one_more_opinion_counts_from_the_first_loop_that_asked_for_it() {
+    let services = Services::start();
+    services.answered(LOOP, BUILT_IN_OUTPUT).await;
+    let again = format!("{LOOP}-again-1");
+    let two_days_ago = Utc::now() - TimeDelta::hours(48);
+    services.review.add(
+        &again,
+        "Failed",
+        &two_days_ago.to_rfc3339_opts(SecondsFormat::Millis, true),
+    );
+    services.sweep().await;
+    assert_eq!(services.open().await, [format!("{again}-retry-1")]);
+    let sweep_in_hours = async |hours| {
+        let at = Utc::now() + TimeDelta::hours(hours);
+        let sweep = json!({"operation": "sweep"});
+        services.function().handle_at(sweep, at).await.expect("swept");
+        services.keys(TRAINING, "disputed/").await.len()
+    };
+
+    assert_eq!((sweep_in_hours(23).await, sweep_in_hours(25).await), (0, 2));
 }
 
 #[tokio::test]

@@ -58,6 +58,19 @@ impl LoopName {
         })
     }
 
+    /// Returns whether it asks for one more opinion on what was answered before.
+    pub fn is_further_round(&self) -> bool {
+        self.round > 0
+    }
+
+    /// Returns the loop of the same round that was asked first; `None` where this is it.
+    pub fn before_retries(&self) -> Option<Self> {
+        (self.retry > 0).then(|| Self {
+            retry: 0,
+            ..self.clone()
+        })
+    }
+
     /// Returns the loop that asks the same once more; `None` after [`MAX_RETRIES`].
     pub fn next_retry(&self) -> Option<Self> {
         (self.retry < MAX_RETRIES).then(|| Self {
