@@ -10,7 +10,7 @@
 //!
 //! Templates nest these in objects and lists of their own (`annotations`), also as JSON in a hidden input.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE};
 use crate::{feedback::prediction::LABEL_DELIMITER, labels::label_key::label_key};
@@ -198,7 +198,18 @@ fn collect(path: &[String], value: &Value, fields: &mut Vec<Field>) {
             }
         }
         Value::Object(members) => collect_object(path, members, fields),
-        Value::Null | Value::Number(_) => fields.push(field(path, None, Shape::Text)),
+        Value::Number(number) => {
+            fields.push(field(path, [written(number).as_str()], Shape::Text));
+        }
+        Value::Null => fields.push(field(path, None, Shape::Text)),
+    }
+}
+
+/// Writes a number as people name a class by it: `4`, also where a form sends `4.0`.
+fn written(number: &Number) -> String {
+    match number.as_f64() {
+        Some(value) if value.fract() == 0.0 && value.abs() < 1e15 => format!("{value:.0}"),
+        _ => number.to_string(),
     }
 }
 
@@ -283,6 +294,25 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_the_class_of_that_name() {
+        let resolve = |name: &str| ["1", "4", "-2", "0.5"].contains(&name).then(|| name.to_owned());
+        for (shape, label) in [
+            (json!(4), "4"),
+            (json!(4.0), "4"),
+            (json!(-2), "-2"),
+            (json!(0.5), "0.5"),
+            (json!({"rating": 4}), "4"),
+            (json!("{\"rating\":4}"), "4"),
+            (json!(["4"]), "4"),
+        ] {
+            let content = json!({"field": shape, "secondsSpent": 12});
+            let fields = fields(content.as_object().expect("an object"));
+            let answers: Vec<_> = fields.iter().filter_map(|field| field.answer(&resolve)).collect();
+            assert_eq!(answers, [Answer::labels([label])], "{shape}");
+        }
+    }
+
+    #[test]
     fn the_words_of_pages_are_no_proposals_however_they_are_spelt_and_what_cannot_be_seen_is_nothing() {
         let answer = |value: Value| {
             let content = json!({ "item-1": value });
@@ -354,7 +384,6 @@ mod tests {
             json!({"labels": []}),
             json!({"World": false}),
             json!(null),
-            json!(3),
         ] {
             assert_eq!(answers(json!({"field": unanswered})), [None], "{unanswered}");
         }
