@@ -185,7 +185,7 @@ impl A2iTrigger {
     ) -> Result<Option<(Effect, Question)>, A2iTriggerError> {
         let tell = |question: &mut Option<Question>| {
             let question = question.as_mut()?;
-            if question.is_taken_back_by(record) {
+            if question.is_taken_back_by(record, opinion) {
                 question.withdraw(opinion);
                 return Some((Effect::Counted, question.clone()));
             }

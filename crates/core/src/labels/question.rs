@@ -307,8 +307,8 @@ impl Question {
     ///
     /// It does if it is of the same named user about the same text, or, where one of the two does not name a user, about the
     /// same prediction, unless somebody else holds another label right. What the review policy asks is not taken back by a
-    /// user: the like is a vote there.
-    pub fn is_taken_back_by(&self, like: &FeedbackRecord) -> bool {
+    /// user: the like is a vote there. `opinion` is what the like says, by the labels' own names.
+    pub fn is_taken_back_by(&self, like: &FeedbackRecord, opinion: &Opinion) -> bool {
         let key = |name: Option<&String>| name.map(|name| label_key(name));
         let same = |of: fn(&FeedbackRecord) -> Option<&String>| {
             of(&self.record).is_some() && key(of(&self.record)) == key(of(like))
@@ -318,7 +318,7 @@ impl Question {
             && self.state == State::Asked
             && self.record.signal == Signal::Dislike
             && self.votes.iter().all(|vote| vote.source == VoteSource::Feedback)
-            && !self.others_hold_another_label_right(like)
+            && !self.others_hold_another_label_right(like, opinion)
             && match (&self.record.user, &like.user) {
                 (Some(_), Some(_)) => same(|record| record.user.as_ref()),
                 _ => same(|record| record.prediction_id.as_ref()),
@@ -326,15 +326,23 @@ impl Question {
     }
 
     /// Returns whether a user other than who complained holds a label right that is not the prediction.
-    fn others_hold_another_label_right(&self, like: &FeedbackRecord) -> bool {
+    fn others_hold_another_label_right(&self, like: &FeedbackRecord, opinion: &Opinion) -> bool {
         let complaint = Vote::of_feedback(&self.record);
         let user = Vote::of_feedback(like).or_else(|| complaint.clone());
         let is_own = |vote: &Vote| {
             Some(vote.voter()) == user.as_ref().map(Vote::voter) || Some(vote) == complaint.as_ref()
         };
-        let prediction = like.prediction.as_ref().or(self.record.prediction.as_ref());
+        let held_right = match opinion {
+            Opinion::For(vote) | Opinion::Past { vote, .. } => vote.answer.clone(),
+            _ => Answer::labels(self.record.predicted_labels()),
+        };
+        let keys = |answer: &Answer| match answer {
+            Answer::Labels { labels } => labels.iter().map(|label| label_key(label)).collect(),
+            _ => BTreeSet::new(),
+        };
+        let held_right = keys(&held_right);
         let predicted = |answer: &Answer| match answer {
-            Answer::Labels { labels } => prediction.is_some_and(|prediction| labels.contains(prediction)),
+            Answer::Labels { .. } => !held_right.is_empty() && held_right.is_subset(&keys(answer)),
             Answer::Unsure => true,
             Answer::NoneFits | Answer::NewLabel { .. } => false,
         };

@@ -1,5 +1,8 @@
 use super::*;
-use crate::feedback::{FeedbackRequest, Source};
+use crate::{
+    feedback::{FeedbackRequest, Source},
+    labels::label_set::{LabelSet, Origin},
+};
 
 fn feedback(request: &str) -> FeedbackRecord {
     FeedbackRequest::parse(request.as_bytes())
@@ -183,11 +186,15 @@ fn an_adjudicator_is_not_contradicted() {
     assert_eq!(question.answer(), Some(&Answer::labels(["C"])));
 }
 
+fn is_taken_back(question: &Question, like: &FeedbackRecord) -> bool {
+    question.is_taken_back_by(like, &Opinion::of(like))
+}
+
 #[test]
 fn a_like_of_the_same_prediction_or_user_takes_a_dislike_back_unless_somebody_answered() {
     let question = Question::asked(dislike(), "review-1", 1);
     let taken_back = |question: &Question, extra: &str| {
-        question.is_taken_back_by(&with(&format!(r#""feedback": "like", {extra}"#)))
+        is_taken_back(question, &with(&format!(r#""feedback": "like", {extra}"#)))
     };
 
     assert!(taken_back(&question, r#""predictionId": "p""#));
@@ -206,11 +213,11 @@ fn a_like_of_the_same_prediction_or_user_takes_a_dislike_back_unless_somebody_an
 fn a_complaint_is_not_taken_back_for_another_user_who_holds_another_label_right() {
     let mut question = Question::asked(with(r#""user": "ada", "predictionId": "p""#), "review-1", 1);
     let like = with(r#""feedback": "like", "user": "ada""#);
-    assert!(question.is_taken_back_by(&like));
+    assert!(is_taken_back(&question, &like));
 
     question.hear(&Opinion::of(&with(r#""label": "B", "user": "bob""#)));
 
-    assert!(!question.is_taken_back_by(&like));
+    assert!(!is_taken_back(&question, &like));
 }
 
 #[test]
@@ -368,7 +375,38 @@ fn a_like_of_another_named_user_takes_no_complaint_back() {
     };
 
     let taken_back =
-        ["", r#", "user": "Ada ""#, r#", "user": "bob""#].map(|user| question.is_taken_back_by(&like(user)));
+        ["", r#", "user": "Ada ""#, r#", "user": "bob""#].map(|user| is_taken_back(&question, &like(user)));
 
     assert_eq!(taken_back, [true, true, false]);
+}
+
+#[test]
+fn a_vote_for_the_prediction_however_it_is_written_holds_no_complaint() {
+    let set = {
+        let mut set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-20T10:00:00Z");
+        set.rename("Sports", "Sport").expect("known");
+        set
+    };
+    for (prediction, vote) in [
+        ("World", " ｗORLD "),
+        ("Sports", "Sport"),
+        ("World|Sports", "Sport|world"),
+        (" world", "World"),
+    ] {
+        let said = |fields: &str| {
+            let mut record = with(fields);
+            record.prediction = Some(prediction.to_owned());
+            record
+        };
+        let mut question = Question::asked(said(r#""user": "ada""#), "review-1", 1);
+        let suggestion = with(&format!(r#""label": "{vote}", "user": "bob""#));
+        question.hear(&set.opinion(&suggestion, Opinion::of(&suggestion)));
+        let like = said(r#""feedback": "like", "user": "ada""#);
+
+        let opinion = set.opinion(&like, Opinion::of(&like));
+        assert!(
+            question.is_taken_back_by(&like, &opinion),
+            "{prediction} and {vote}"
+        );
+    }
 }
