@@ -38,10 +38,9 @@ impl A2iTrigger {
             .iter()
             .copied()
             .partition(|record| self.is_held_out(record));
-        let others = others.into_iter().map(|record| Selected {
-            key: record.id.clone(),
-            record: record.clone(),
-        });
+        let others = others
+            .into_iter()
+            .map(|record| Selected::new(record.id.clone(), record.clone()));
         let judgements = self.judge(others.collect()).await;
         let policy = &self.config.policy;
         let doubtful = judgements

@@ -15,6 +15,7 @@ use active_learning_aws::{
 use active_learning_core::{
     feedback::{FeedbackRecord, batch::BadItem},
     keys,
+    labels::human_loop::Delivery,
     sampling::{
         query_strategy::MAX_ASKED_BEFORE,
         review_budget::{Queue, ReviewBudget, Selected, Selection, enqueue},
@@ -23,7 +24,10 @@ use active_learning_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::{debug, error, info, warn};
 
-use crate::{A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION, plan::claim_name};
+use crate::{
+    A2iTrigger, A2iTriggerError, CALLS_IN_FLIGHT, FUNCTION,
+    plan::{answered_by, claim_name},
+};
 
 /// Where the state of the budget lies.
 const BUDGET: &str = "backlog/budget.json";
@@ -157,7 +161,12 @@ impl A2iTrigger {
         let bucket = self.feedback.name();
         let key = format!("backlog/selection-{:08}", selection.number);
         let records: Vec<FeedbackRecord> = selection.items.iter().map(|item| item.record.clone()).collect();
-        let human_loops = self.ask(&records, bucket, &key).await?;
+        let answered_by = selection.items.iter().filter(|item| !item.answered_by.is_empty());
+        let answered_by = answered_by
+            .map(|item| (item.record.id.clone(), item.answered_by.clone()))
+            .collect();
+        let delivery = Delivery { bucket, key: &key };
+        let human_loops = self.ask(&records, &answered_by, delivery).await?;
         let owner = &format!("{bucket}/{key}");
         stream::iter(&selection.items)
             .map(async |item| {
@@ -262,7 +271,7 @@ impl A2iTrigger {
             match content {
                 Ok(None) => {} // Another run has removed it.
                 Ok(Some(item)) => match FeedbackRecord::parse(&item.bytes) {
-                    Ok(record) => items.push(Selected { key, record }),
+                    Ok(record) => items.push(Selected::new(key, record)),
                     Err(invalid) => {
                         self.set_item_aside(&key, &item.bytes, invalid.to_string())
                             .await?;
@@ -281,15 +290,18 @@ impl A2iTrigger {
 
     /// Takes an item unless it was selected before, since a run that broke off may have put it there twice, or its user
     /// has taken the complaint back.
-    pub(crate) async fn take(&self, item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
+    pub(crate) async fn take(&self, mut item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
         let owner = self.claims.owner(&claim_name(&item.record)).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
         let was_selected = owner.is_some_and(|owner| owner.starts_with(&selected));
-        if was_selected || self.is_taken_back(&item.record).await? {
+        let question = self.questions.read(&item.record.id).await?;
+        let question = question.as_ref();
+        if was_selected || self.is_taken_back(question, &item.record).await? {
             let removed = self.feedback.delete(&item.key).await;
             removed.map_err(A2iTriggerError::Store)?;
             next.removed += 1;
         } else if next.items.iter().all(|other| other.record.id != item.record.id) {
+            item.answered_by = question.map_or_else(Vec::new, |question| answered_by(question, &item.record));
             next.items.push(item);
         }
         Ok(())

@@ -51,7 +51,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal, batch::ReadError},
     keys,
     labels::{
-        human_loop::{Delivery, HumanLoop, human_loops},
+        human_loop::{AnsweredBy, Delivery, HumanLoop, Making, human_loops},
         label_set::LabelSet,
     },
 };
@@ -281,16 +281,23 @@ impl A2iTrigger {
         } else {
             self.plan(object, &records, today, &mut sorter.to_judge).await?
         };
-        let (mut asked, mut waiting) = (Vec::new(), Vec::new());
+        let (mut asked, mut answered_by, mut waiting) = (Vec::new(), AnsweredBy::new(), Vec::new());
         for mut record in records {
             match plan.remove(&record.id) {
                 None => {
                     sorter.counts.asked_before += 1;
                     copies.push(same_text(record));
                 }
+                Some(Fate::AskOthers(workers)) => {
+                    answered_by.insert(record.id.clone(), workers);
+                    asked.push(record);
+                }
                 Some(Fate::Ask) => {
-                    if record.signal == Signal::Relabel && self.is_taken_back(&record).await? {
-                        continue;
+                    if record.signal == Signal::Relabel {
+                        let question = self.questions.read(&record.id).await?;
+                        if self.is_taken_back(question.as_ref(), &record).await? {
+                            continue;
+                        }
                     }
                     // Asked whatever the model says, so that it is a random sample.
                     if self.is_for_pool(&record) && self.is_held_out(&record) {
@@ -315,7 +322,11 @@ impl A2iTrigger {
         sorter.counts.backlogged += waiting.len() as u64;
         self.keep_copies(copies.clone()).await?;
         self.put_in_backlog(waiting).await?;
-        sorter.counts.human_loops += self.ask(&asked, &object.bucket, &object.key).await?;
+        let delivery = Delivery {
+            bucket: &object.bucket,
+            key: &object.key,
+        };
+        sorter.counts.human_loops += self.ask(&asked, &answered_by, delivery).await?;
 
         let likes = sorter.likes.drain(..).map(same_text).collect();
         let of_copies = self.hear(copies, WasAsked::Certainly).await?;
@@ -325,14 +336,25 @@ impl A2iTrigger {
     }
 
     /// Starts human loops for records that came with an object, or with a selection; returns their number.
-    async fn ask(&self, records: &[FeedbackRecord], bucket: &str, key: &str) -> Result<u64, A2iTriggerError> {
+    async fn ask(
+        &self,
+        records: &[FeedbackRecord],
+        answered_by: &AnsweredBy,
+        delivery: Delivery<'_>,
+    ) -> Result<u64, A2iTriggerError> {
         let items_per_task = self.config.items_per_task.get();
         if records.is_empty() {
             return Ok(0);
         }
         let labels = self.labels_for(records).await?;
         let words = self.driving_words(records).await;
-        let loops = human_loops(records, items_per_task, &labels, &words, Delivery { bucket, key });
+        let making = Making {
+            labels: &labels,
+            words: &words,
+            answered_by,
+            delivery,
+        };
+        let loops = human_loops(records, items_per_task, &making);
         let is_full = AtomicBool::new(false);
         let kept: Vec<Asked> = stream::iter(&loops)
             .map(async |human_loop| {

@@ -5,7 +5,7 @@
 //! asked nobody, and its claims are still the object's own.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     future::ready,
 };
 
@@ -47,6 +47,8 @@ pub(crate) type Plan = BTreeMap<String, Fate>;
 pub(crate) enum Fate {
     /// People are asked.
     Ask,
+    /// Others than these workers are asked: they answered before the question was given up, or taken back.
+    AskOthers(Vec<String>),
     /// It waits in the backlog.
     Wait {
         /// Probability of the draw, if it was drawn.
@@ -104,8 +106,8 @@ impl A2iTrigger {
     ) -> Result<Plan, A2iTriggerError> {
         let mut mine = self.claim(object, records).await?;
         let mut originals = self.originals_of_form(&mine).await?;
-        let answered = self.answered_meanwhile(&mine).await?;
-        mine.retain(|record| !answered.contains(record.id.as_str()));
+        let known = self.known_questions(&mine).await?;
+        mine.retain(|record| !known.get(record.id.as_str()).is_some_and(is_answered));
         self.add_originals_by_small_change(&mine, &mut originals).await?;
         let new: Vec<_> = mine
             .iter()
@@ -134,8 +136,15 @@ impl A2iTrigger {
                 Fate::waits(drawn.then_some(draw))
             }
         };
+        let fate = |record: &FeedbackRecord| match (fate(record), known.get(record.id.as_str())) {
+            (Fate::Ask, Some(question)) => match answered_by(question, record) {
+                workers if workers.is_empty() => Fate::Ask,
+                workers => Fate::AskOthers(workers),
+            },
+            (fate, _) => fate,
+        };
         let ids = mine.iter().map(|record| record.id.clone());
-        Ok(ids.zip(mine.iter().map(|record| fate(record))).collect())
+        Ok(ids.zip(mine.iter().copied().map(fate)).collect())
     }
 
     /// Returns the records that are this object's to ask, in their order.
@@ -156,27 +165,20 @@ impl A2iTrigger {
             .await
     }
 
-    /// Returns which of these records people have answered, or are still at: their claims were given back when a complaint
-    /// was taken back, and a reviewer who had the page open answered nevertheless. What is said of them is heard, as of every
-    /// text that was asked before.
-    async fn answered_meanwhile<'a>(
+    /// Returns the questions about these records that have been asked before: their claims were given back when a complaint
+    /// was taken back, or the question given up. What a change of the label set asks is asked although it was answered.
+    async fn known_questions<'a>(
         &self,
         records: &[&'a FeedbackRecord],
-    ) -> Result<HashSet<&'a str>, A2iTriggerError> {
-        let is_answered = |question: &Question| match question.state {
-            State::Answered | State::Disputed => true,
-            State::Asked => !question.reviewers().is_empty() && question.human_loop.is_some(),
-            State::Withdrawn | State::Abandoned => false,
-        };
-        // What a change of the label set asks is asked although it was answered.
+    ) -> Result<HashMap<&'a str, Question>, A2iTriggerError> {
         let records = records.iter().copied();
         stream::iter(records.filter(|record| record.signal != Signal::Relabel))
             .map(async |record| {
                 let question = self.questions.read(&record.id).await?;
-                Ok(question.filter(is_answered).map(|_| record.id.as_str()))
+                Ok(question.map(|question| (record.id.as_str(), question)))
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
-            .try_filter_map(|id| ready(Ok(id)))
+            .try_filter_map(|known| ready(Ok(known)))
             .try_collect()
             .await
     }
@@ -307,6 +309,25 @@ impl A2iTrigger {
         let key = keys::duplicate(&copy.id);
         let put = self.feedback.put_document(&key, &duplicate);
         put.await.map_err(A2iTriggerError::Store)
+    }
+}
+
+/// Returns whether people have answered a question, or are still at it: a reviewer who had the page open answered after its
+/// complaint was taken back. What is said of it is heard, as of every text that was asked before.
+fn is_answered(question: &Question) -> bool {
+    match question.state {
+        State::Answered | State::Disputed => true,
+        State::Asked => !question.reviewers().is_empty() && question.human_loop.is_some(),
+        State::Withdrawn | State::Abandoned => false,
+    }
+}
+
+/// Returns the workers who have answered a question that is asked again, which is none where a change of the label set put
+/// their answers in doubt.
+pub(crate) fn answered_by(question: &Question, record: &FeedbackRecord) -> Vec<String> {
+    match record.signal {
+        Signal::Relabel => Vec::new(),
+        _ => question.reviewers(),
     }
 }
 

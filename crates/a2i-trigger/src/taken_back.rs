@@ -115,14 +115,18 @@ impl A2iTrigger {
 
     /// Returns whether nobody is to be asked about a waiting record any more: its user has taken the complaint back, or a
     /// change of the label set the doubt.
-    pub(crate) async fn is_taken_back(&self, record: &FeedbackRecord) -> Result<bool, A2iTriggerError> {
-        let Some(question) = self.questions.read(&record.id).await? else {
+    pub(crate) async fn is_taken_back(
+        &self,
+        question: Option<&Question>,
+        record: &FeedbackRecord,
+    ) -> Result<bool, A2iTriggerError> {
+        let Some(question) = question else {
             return Ok(false);
         };
         match record.signal {
             Signal::Relabel => {
                 let labels = self.labels_for(std::slice::from_ref(record)).await?;
-                Ok(is_without_doubt(&question, record, &labels))
+                Ok(is_without_doubt(question, record, &labels))
             }
             _ => Ok(question.state == State::Withdrawn),
         }

@@ -142,6 +142,62 @@ async fn a_correction_that_contradicts_the_answer_asks_somebody_else_once() {
     assert_eq!(services.question().await.human_loop.as_ref(), Some(name));
 }
 
+/// Puts the question that reviewers have answered, and that was given up or taken back then.
+async fn answered_and_over(services: &Services, state: State, answers: &[(&str, Answer)]) {
+    let record = FeedbackRecord::parse(line(TEXT, "low-confidence", 0.1).as_bytes()).expect("a record");
+    let mut question = Question::known(record);
+    let votes = answers.iter().map(|(worker, answer)| Vote {
+        worker: (*worker).to_owned(),
+        answer: answer.clone(),
+        source: VoteSource::HumanReview,
+        at: "2026-11-20T10:30:00Z".to_owned(),
+        seconds: None,
+        note: Default::default(),
+    });
+    question.add(&votes.collect::<Vec<_>>());
+    question.state = state;
+    services.put_question(&question).await;
+}
+
+#[tokio::test]
+async fn who_has_answered_a_text_that_was_given_up_is_not_asked_again_when_it_comes_back() {
+    let cases = [
+        (
+            State::Abandoned,
+            vec![
+                ("w1", Answer::labels(["World"])),
+                ("w2", Answer::labels(["Sports"])),
+            ],
+            json!(["w1", "w2"]),
+        ),
+        (State::Withdrawn, vec![("w1", Answer::Unsure)], json!(["w1"])),
+    ];
+    for (state, answers, excluded) in cases {
+        let services = Services::start();
+        answered_and_over(&services, state, &answers).await;
+        let lines =
+            feedback(json!({"suggestedLabel": "Sports"})) + &line("Another text.", "low-confidence", 0.1);
+
+        let first = services.delivered("feedback/2.gz", &lines).await;
+        let again = services.delivered("feedback/2.gz", &lines).await;
+
+        let started = loops(&first);
+        let inputs: Vec<Value> = started
+            .iter()
+            .map(|(_, input)| serde_json::from_str(input).expect("JSON"))
+            .collect();
+        let of = |text: &str| {
+            let is_of = |input: &&Value| input["comprehendPredictions"][0]["utterance"] == text;
+            inputs.iter().find(is_of).expect("a loop").clone()
+        };
+        assert_eq!(inputs.len(), 2, "{state:?}");
+        assert_eq!(of(TEXT)["excludedWorkers"], excluded);
+        assert_eq!(of("Another text.").get("excludedWorkers"), None);
+        assert_eq!(loops(&again), started, "twice is once");
+        assert_eq!(services.question().await.votes.len(), answers.len() + 1);
+    }
+}
+
 #[tokio::test]
 async fn a_question_is_opened_again_twice_and_then_an_adjudicator_decides() {
     let services = Services::start();

@@ -11,7 +11,8 @@ mod output;
 pub use answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE, is_answer_word};
 pub use fields::is_comment_name;
 pub use input::{
-    Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, human_loops, reopening_loop,
+    AnsweredBy, Delivery, DrivingWords, HumanLoop, HumanLoopInput, MAX_INPUT_CONTENT_BYTES, Making,
+    human_loops, reopening_loop,
 };
 pub use matching::answer_of_one;
 pub use name::{LoopName, MAX_RETRIES, MAX_ROUNDS, loop_of_output};

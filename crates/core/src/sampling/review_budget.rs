@@ -146,6 +146,20 @@ pub struct Selected {
     pub key: String,
     /// The record to ask about.
     pub record: FeedbackRecord,
+    /// Ids of the workers who answered the text before its question was given up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered_by: Vec<String>,
+}
+
+impl Selected {
+    /// Makes an item that nobody has answered.
+    pub fn new(key: String, record: FeedbackRecord) -> Self {
+        Self {
+            key,
+            record,
+            answered_by: Vec::new(),
+        }
+    }
 }
 
 /// Items that are paid for and being asked.

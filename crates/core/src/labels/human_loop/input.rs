@@ -46,6 +46,9 @@ pub struct HumanLoopInput {
 /// Words of texts that drove their predictions, by record id: the weightiest first, spelt as in the text.
 pub type DrivingWords = BTreeMap<String, Vec<String>>;
 
+/// Ids of the workers who have answered a text before, by record id: its question was given up or taken back then.
+pub type AnsweredBy = BTreeMap<String, Vec<String>>;
+
 impl HumanLoopInput {
     /// Writes the input as `InputContent`, the same text for the same input.
     pub fn to_json(&self) -> String {
@@ -70,24 +73,17 @@ pub struct HumanLoop {
 /// so that the same delivery again starts the same loops. To choose from are the active labels of the set,
 /// together with the classes that the model gave scores to. What a user predicted or suggested, and the set does
 /// not know, is shown with its own item only: it is a proposal, and no choice of others. Names do not depend on the
-/// words that drove the predictions.
-pub fn human_loops(
-    records: &[FeedbackRecord],
-    items_per_task: usize,
-    labels: &LabelSet,
-    words: &DrivingWords,
-    delivery: Delivery<'_>,
-) -> Vec<HumanLoop> {
-    let making = Making {
-        labels,
-        words,
-        delivery,
-    };
+/// words that drove the predictions. A text that somebody has answered before is alone in its loop, which asks somebody
+/// else for one more opinion.
+pub fn human_loops(records: &[FeedbackRecord], items_per_task: usize, making: &Making<'_>) -> Vec<HumanLoop> {
     let mut by_classifier: BTreeMap<&str, Vec<&FeedbackRecord>> = BTreeMap::new();
-    for record in records {
-        by_classifier.entry(&record.classifier).or_default().push(record);
-    }
     let mut loops = Vec::new();
+    for record in records {
+        match making.answered_by.get(&record.id) {
+            Some(workers) => loops.push(making.one_more_opinion(record, workers)),
+            None => by_classifier.entry(&record.classifier).or_default().push(record),
+        }
+    }
     for group in by_classifier.values() {
         for chunk in group.chunks(items_per_task.max(1)) {
             making.split_to_size(chunk, &mut loops);
@@ -138,10 +134,16 @@ fn name_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// What human loops are made of, beside their records.
-struct Making<'a> {
-    labels: &'a LabelSet,
-    words: &'a DrivingWords,
-    delivery: Delivery<'a>,
+#[derive(Clone, Copy, Debug)]
+pub struct Making<'a> {
+    /// The label set.
+    pub labels: &'a LabelSet,
+    /// Words that drove the predictions.
+    pub words: &'a DrivingWords,
+    /// Who has answered before.
+    pub answered_by: &'a AnsweredBy,
+    /// Where the records were delivered.
+    pub delivery: Delivery<'a>,
 }
 
 impl Making<'_> {
@@ -158,10 +160,39 @@ impl Making<'_> {
     }
 
     fn human_loop(&self, chunk: &[&FeedbackRecord]) -> HumanLoop {
+        HumanLoop {
+            name: self.name(chunk),
+            input_content: self.input(chunk).to_json(),
+            record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
+        }
+    }
+
+    /// Asks somebody who has not answered. Its name is that of a further round, which an adjudicator ends where nobody else
+    /// comes in time.
+    fn one_more_opinion(&self, record: &FeedbackRecord, workers: &[String]) -> HumanLoop {
+        let input = HumanLoopInput {
+            excluded_workers: workers.to_vec(),
+            task_count: Some(1),
+            ..self.input(&[record])
+        };
+        HumanLoop {
+            name: format!("{}-again-1", self.name(&[record])),
+            input_content: input.to_json(),
+            record_ids: vec![record.id.clone()],
+        }
+    }
+
+    fn name(&self, chunk: &[&FeedbackRecord]) -> String {
         let Delivery { bucket, key } = self.delivery;
         let ids = chunk.iter().map(|record| record.id.as_str());
-        let words = ids.clone().filter_map(|id| self.words.get_key_value(id));
-        let input = HumanLoopInput {
+        name_of([bucket, key].into_iter().chain(ids))
+    }
+
+    fn input(&self, chunk: &[&FeedbackRecord]) -> HumanLoopInput {
+        let Delivery { bucket, key } = self.delivery;
+        let ids = chunk.iter().map(|record| record.id.as_str());
+        let words = ids.filter_map(|id| self.words.get_key_value(id));
+        HumanLoopInput {
             comprehend_predictions: chunk.iter().map(|record| (*record).clone()).collect(),
             labels: offered_labels(chunk, self.labels),
             row_count: chunk.len(),
@@ -170,11 +201,6 @@ impl Making<'_> {
             excluded_workers: Vec::new(),
             task_count: None,
             words: words.map(|(id, words)| (id.clone(), words.clone())).collect(),
-        };
-        HumanLoop {
-            name: name_of([bucket, key].into_iter().chain(ids)),
-            input_content: input.to_json(),
-            record_ids: chunk.iter().map(|record| record.id.clone()).collect(),
         }
     }
 }
@@ -217,8 +243,30 @@ mod tests {
         key: "key",
     };
 
+    fn made_with(
+        records: &[FeedbackRecord],
+        items_per_task: usize,
+        labels: &LabelSet,
+        words: &DrivingWords,
+        answered_by: &AnsweredBy,
+    ) -> Vec<HumanLoop> {
+        let making = Making {
+            labels,
+            words,
+            answered_by,
+            delivery: DELIVERY,
+        };
+        human_loops(records, items_per_task, &making)
+    }
+
     fn made_of(records: &[FeedbackRecord], items_per_task: usize, labels: &LabelSet) -> Vec<HumanLoop> {
-        human_loops(records, items_per_task, labels, &DrivingWords::new(), DELIVERY)
+        made_with(
+            records,
+            items_per_task,
+            labels,
+            &DrivingWords::new(),
+            &AnsweredBy::new(),
+        )
     }
 
     #[test]
@@ -259,13 +307,40 @@ mod tests {
         let records = [record("news", "Rates rise"), record("news", "A late goal")];
         let words = DrivingWords::from([(records[1].id.clone(), vec!["goal".to_owned()])]);
 
-        let with = human_loops(&records, 1, &labels(), &words, DELIVERY);
+        let with = made_with(&records, 1, &labels(), &words, &AnsweredBy::new());
         let without = made_of(&records, 1, &labels());
 
         let input = |of: &HumanLoop| serde_json::from_str::<Value>(&of.input_content).expect("JSON");
         assert_eq!(input(&with[0]).get("words"), None);
         assert_eq!(input(&with[1])["words"], json!({&records[1].id: ["goal"]}));
         assert_eq!(with[1].name, without[1].name);
+    }
+
+    #[test]
+    fn a_text_that_somebody_has_answered_is_asked_alone_and_of_somebody_else() {
+        let records = ["One", "Two", "Three"].map(|text| record("news", text));
+        let workers = vec!["w-1".to_owned(), "w-2".to_owned()];
+        let answered_by = AnsweredBy::from([(records[1].id.clone(), workers)]);
+
+        let loops = made_with(&records, 10, &labels(), &DrivingWords::new(), &answered_by);
+
+        let ids: Vec<_> = loops
+            .iter()
+            .map(|human_loop| human_loop.record_ids.clone())
+            .collect();
+        assert_eq!(
+            ids,
+            [
+                vec![records[1].id.clone()],
+                vec![records[0].id.clone(), records[2].id.clone()]
+            ]
+        );
+        let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
+        assert_eq!(input["excludedWorkers"], json!(["w-1", "w-2"]));
+        assert_eq!(input["taskCount"], 1);
+        assert!(loops[0].name.ends_with("-again-1"));
+        let others: Value = serde_json::from_str(&loops[1].input_content).expect("JSON");
+        assert_eq!(others.get("excludedWorkers"), None);
     }
 
     #[test]

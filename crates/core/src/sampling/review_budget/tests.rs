@@ -91,15 +91,7 @@ fn only_chance_gives_a_selection_probability() {
 #[test]
 fn a_new_day_has_a_new_budget_and_a_slow_clock_spends_of_today() {
     let mut budget = ReviewBudget::default();
-    let items = |count| {
-        vec![
-            Selected {
-                key: "k".into(),
-                record: record("audit", 0.5)
-            };
-            count
-        ]
-    };
+    let items = |count| vec![Selected::new("k".into(), record("audit", 0.5)); count];
 
     budget.select(DAY, items(7));
     assert_eq!(
@@ -135,13 +127,7 @@ fn the_drawn_ones_take_their_share_of_the_budget() {
 fn the_state_survives_its_file() {
     let mut budget = ReviewBudget::default();
     budget.arrive(DAY, 3, 10);
-    budget.select(
-        DAY,
-        vec![Selected {
-            key: "k".into(),
-            record: record("low-margin", 0.5),
-        }],
-    );
+    budget.select(DAY, vec![Selected::new("k".into(), record("low-margin", 0.5))]);
 
     let json = serde_json::to_string(&budget).expect("JSON");
 
@@ -197,7 +183,7 @@ proptest! {
             let count = wanted.min(budget.remaining(today, limit));
             if count > 0 {
                 latest = latest.max(day);
-                budget.select(today, vec![Selected { key: "k".into(), record: record("audit", 0.5) }; count as usize]);
+                budget.select(today, vec![Selected::new("k".into(), record("audit", 0.5)); count as usize]);
                 spent[latest] += count;
             }
         }
