@@ -244,6 +244,9 @@ fn a_header_in_another_case_is_read_and_the_repair_is_told() {
 fn a_csv_column_that_nobody_reads_refuses_the_file_by_its_name() {
     for (header, reason) in [
         ("sentence,lable", "an unknown field `lable`"),
+        ("sentence,department", "an unknown field `department`"),
+        ("text,Abteilung", "an unknown field `Abteilung`"),
+        ("text,Oddělení", "an unknown field `Oddělení`"),
         ("sentence,rating", "did you mean `feedback`?"),
         ("sentence;lable", "an unknown field `lable`"),
         ("sentence\trating", "did you mean `feedback`?"),
