@@ -37,6 +37,8 @@ pub fn command() -> clap::Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    // A function, and the stack of `fault-run`.
+    local_aws::lambda::end_with_the_service();
     end_quietly_on_a_closed_pipe();
     match execute(Arguments::parse()) {
         Ok(code) => code,
@@ -77,7 +79,6 @@ fn execute(Arguments { options, command }: Arguments) -> Result<ExitCode, Failur
 
 /// Serves one function, one event at a time: one thread is enough, and small.
 fn serve(function: &str) -> Result<(), Failure> {
-    local_aws::lambda::end_with_the_service();
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime
         .block_on(functions::run(function))

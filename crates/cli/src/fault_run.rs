@@ -9,10 +9,12 @@ mod clients;
 mod ledger;
 mod reviewers;
 mod stack;
+mod table;
+mod trouble;
 
 use std::{
     fs, io,
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -24,11 +26,13 @@ use std::{
 use active_learning_aws::{bucket::Bucket, redrive};
 use clap::Args;
 use local_aws::faults::{Faults, Rates};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 
 use self::{
-    ledger::{Ledger, Verdict},
+    ledger::{Ledger, RENAMED},
     stack::Stack,
+    table::Table,
+    trouble::Troubles,
 };
 use crate::{outputs::StackOutputs, place};
 
@@ -46,9 +50,12 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// The command `fault-run`.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Texts that clients send
+    /// Texts that clients send, in each piece
     #[arg(long, default_value_t = NonZeroUsize::new(2_000).expect("not zero"))]
     records: NonZeroUsize,
+    /// Runs one after another, each with a stack of its own and the next seed; the table is of all
+    #[arg(long, default_value_t = NonZeroU32::MIN)]
+    pieces: NonZeroU32,
     /// Decides texts, faults and kills
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -61,6 +68,16 @@ pub struct Options {
     /// Reviewers who answer at a time
     #[arg(long, default_value_t = NonZeroUsize::new(4).expect("not zero"))]
     reviewers: NonZeroUsize,
+    /// Reviewers who are asked about each text; with several, mistakes are outvoted
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
+    opinions: u8,
+    /// Lets the clock of the stack, not that of its functions, jump by up to ten minutes: with this library
+    /// (libfaketimeMT.so.1 of Debian's package libfaketime)
+    #[arg(long, value_name = "LIBRARY")]
+    clock: Option<PathBuf>,
+    /// Fills the disk of the state folder now and then, for two seconds; only one with less than 4 GB free
+    #[arg(long)]
+    full_disk: bool,
 }
 
 /// Runs it and prints what became of every text. Returns whether nothing was lost, doubled or falsified.
@@ -70,17 +87,33 @@ pub struct Options {
 /// When the stack does not start, or its folder cannot be used.
 pub async fn run(options: &Options, state_dir: &Path) -> Result<bool, Failure> {
     let folder = state_dir.join(FOLDER);
-    match fs::remove_dir_all(&folder) {
+    let mut table = Table::default();
+    for piece in 0..options.pieces.get() {
+        let seed = options.seed.wrapping_add(u64::from(piece));
+        let of_piece = run_piece(options, seed, &folder).await?;
+        if options.pieces.get() > 1 {
+            eprintln!("piece {} of {}: {}", piece + 1, options.pieces, of_piece.line());
+        }
+        table.add(of_piece);
+    }
+    println!("{table}");
+    Ok(table.is_clean())
+}
+
+/// Runs one piece, in a folder that is made anew.
+async fn run_piece(options: &Options, seed: u64, folder: &Path) -> Result<Table, Failure> {
+    match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(folder)?;
     let begin = Instant::now();
-    let ledger = Arc::new(Ledger::new(options.seed, options.records.get()));
-    let stack = Arc::new(Stack::new(&folder, options.seed)?);
+    let ledger = Arc::new(Ledger::new(seed, options.records.get(), options.opinions));
+    let stack = Arc::new(Stack::new(folder, seed, options)?);
+    let troubles = Troubles::new(options, seed, folder)?;
     stack.start(true).await?;
 
-    let sent = send_under_faults(options, &stack, &ledger).await;
+    let (sent, troubles) = send_under_faults(options, troubles, &stack, &ledger).await;
     eprintln!("all is sent; the stack goes on without faults");
     stack.kill().await;
     stack.start(false).await?;
@@ -90,11 +123,15 @@ pub async fn run(options: &Options, state_dir: &Path) -> Result<bool, Failure> {
     stack.kill().await;
 
     let verdict = ledger.verdict(&exported, dead_letters);
-    println!("{}", table(options, &verdict, &stack, sent, begin.elapsed()));
-    for text in ledger.asked_twice() {
-        println!("  asked twice: {text}");
-    }
-    Ok(verdict.is_clean())
+    let asked_twice = ledger.asked_twice();
+    Ok(Table::of_piece(
+        seed,
+        verdict,
+        asked_twice,
+        troubles.counts(&stack),
+        sent,
+        begin.elapsed(),
+    ))
 }
 
 /// Lets faults befall a stack by chance, and writes down what they were: for the process that is started by
@@ -105,7 +142,7 @@ pub fn befall(faults: &Faults, seed: u64, state_dir: &Path) {
     let notes = state_dir.join(format!("faults-{}.json", std::process::id()));
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(NOTE_INTERVAL).await;
+            sleep(NOTE_INTERVAL).await;
             let befallen: Vec<(String, u64)> = faults
                 .befallen()
                 .into_iter()
@@ -117,8 +154,13 @@ pub fn befall(faults: &Faults, seed: u64, state_dir: &Path) {
     });
 }
 
-/// Sends all texts while reviewers answer and processes are killed; returns how long it took.
-async fn send_under_faults(options: &Options, stack: &Arc<Stack>, ledger: &Arc<Ledger>) -> Duration {
+/// Sends all texts while reviewers answer, a label is renamed and processes are killed; returns how long it took.
+async fn send_under_faults(
+    options: &Options,
+    troubles: Troubles,
+    stack: &Arc<Stack>,
+    ledger: &Arc<Ledger>,
+) -> (Duration, Troubles) {
     let begin = Instant::now();
     let is_over = Arc::new(AtomicBool::new(false));
     let reviewers = tokio::spawn(reviewers::answer(
@@ -127,13 +169,8 @@ async fn send_under_faults(options: &Options, stack: &Arc<Stack>, ledger: &Arc<L
         options.reviewers.get(),
         is_over.clone(),
     ));
-    let killer = tokio::spawn({
-        let (stack, options, is_over) = (stack.clone(), options.clone(), is_over.clone());
-        async move {
-            let (seed, seconds) = (options.seed, options.kill_every);
-            stack.kill_at_random(seed, seconds, &is_over).await;
-        }
-    });
+    let troubles = tokio::spawn(troubles.befall(stack.clone(), is_over.clone()));
+    let renaming = tokio::spawn(rename_at_half(stack.clone(), ledger.clone()));
     let progress = tokio::spawn({
         let ledger = ledger.clone();
         async move { show_progress(&ledger).await }
@@ -146,14 +183,35 @@ async fn send_under_faults(options: &Options, stack: &Arc<Stack>, ledger: &Arc<L
     clients.join_all().await;
     is_over.store(true, Ordering::Relaxed);
     // A stack that is being started again is waited for: nobody else would know its process.
-    let _ = (killer.await, reviewers.await);
+    let (troubles, _, _) = tokio::join!(troubles, reviewers, renaming);
     progress.abort();
-    begin.elapsed()
+    let troubles = troubles.expect("it neither panics nor is aborted");
+    (begin.elapsed(), troubles)
+}
+
+/// Renames a label once half of the texts are acknowledged, as an operator does; tries until it is done.
+async fn rename_at_half(stack: Arc<Stack>, ledger: Arc<Ledger>) {
+    while ledger.acknowledged() * 2 < ledger.records() {
+        sleep(Duration::from_millis(100)).await;
+    }
+    let (old, new) = RENAMED;
+    loop {
+        // What failed may have been done.
+        let renamed = stack.command(&["labels", "rename", old, new, "--yes"]).await;
+        let listed = stack.command(&["labels", "list", "--json"]).await;
+        if listed.is_ok_and(|labels| labels.contains(new)) {
+            return;
+        }
+        if let Err(error) = renamed {
+            eprintln!("the label is not renamed yet: {error}");
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
 }
 
 async fn show_progress(ledger: &Ledger) {
     loop {
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        sleep(Duration::from_secs(10)).await;
         eprintln!("{}", ledger.progress());
     }
 }
@@ -171,7 +229,7 @@ async fn wait_for_all(
     let mut exported = Vec::new();
     let mut last_change = Instant::now();
     while last_change.elapsed() < PATIENCE {
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        sleep(Duration::from_secs(3)).await;
         let outputs = stack.outputs()?;
         let bucket = feedback_bucket(&outputs).await;
         redrive::redrive(&bucket, redrive::list(&bucket).await?).await;
@@ -196,36 +254,6 @@ async fn feedback_bucket(outputs: &StackOutputs) -> Bucket {
     Bucket::new(
         aws_sdk_s3::Client::new(&config),
         outputs.output("FeedbackS3Bucket"),
-    )
-}
-
-fn table(options: &Options, verdict: &Verdict, stack: &Stack, sent: Duration, whole: Duration) -> String {
-    let mut rows = vec![
-        ("texts acknowledged", verdict.acknowledged as u64),
-        ("of these to be labelled", verdict.expected as u64),
-        ("labelled", verdict.labelled as u64),
-        ("lost", verdict.lost as u64),
-        ("labelled twice", verdict.twice as u64),
-        ("with another text's label", verdict.mispaired as u64),
-        ("asked twice", verdict.asked_twice as u64),
-        ("dead letters left", verdict.dead_letters as u64),
-        ("kills of the stack", stack.kills()),
-        ("kills of functions", stack.function_kills()),
-    ];
-    let faults = stack.faults();
-    rows.extend(faults.iter().map(|(name, count)| (name.as_str(), *count)));
-    let rows = rows
-        .into_iter()
-        .map(|(name, count)| format!("  {name:<28}{count:>10}\n"));
-    let rows: String = rows.collect();
-    let (sent, whole) = (sent.as_secs(), whole.as_secs());
-    let verdict = match verdict.is_clean() {
-        true => "Nothing was lost, doubled or falsified.",
-        false => "This must not be. The same seed sends the same texts and kills as often.",
-    };
-    format!(
-        "\n{rows}\n  seed {}, {sent} s under faults, {whole} s in all\n  {verdict}",
-        options.seed
     )
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    ops::AddAssign,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,8 +11,12 @@ use active_learning_core::{feedback::record_id, random::Random};
 /// Name of the classifier that clients name.
 pub(super) const CLASSIFIER: &str = "faults";
 
-/// Labels of the texts: those that the shipped sample begins with.
+/// Labels of the texts: those that the shipped sample begins with. Clients and reviewers go on to say the old name of the
+/// one that is renamed.
 const LABELS: [&str; 4] = ["World", "Sports", "Business", "SciTech"];
+
+/// The label that is renamed in the middle of a run, and its name from then on.
+pub(super) const RENAMED: (&str, &str) = ("SciTech", "Science and technology");
 
 /// Of so many texts one is labelled wrongly at first, by mistake.
 const TEXTS_PER_MISTAKE: usize = 16;
@@ -40,6 +45,8 @@ pub(super) enum Kind {
 pub(super) struct Ledger {
     seed: u64,
     records: usize,
+    /// Reviewers who are asked about each text.
+    opinions: u8,
     state: Mutex<State>,
 }
 
@@ -50,8 +57,8 @@ struct State {
     acknowledged: BTreeSet<usize>,
     /// Of these, whose answer said that people will be asked.
     expected: BTreeSet<usize>,
-    /// Answers that the portal took, by the id of the question.
-    answers: HashMap<String, u32>,
+    /// Answers that the portal took, by the id of the question and by reviewer.
+    answers: HashMap<(String, String), u32>,
     /// Questions whose mistake has been made.
     mistaken: HashSet<String>,
     /// Reviewer and human loop of each mistake that is not corrected yet.
@@ -71,6 +78,19 @@ pub(super) struct Verdict {
     pub dead_letters: usize,
 }
 
+impl AddAssign for Verdict {
+    fn add_assign(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.expected += other.expected;
+        self.labelled += other.labelled;
+        self.lost += other.lost;
+        self.twice += other.twice;
+        self.mispaired += other.mispaired;
+        self.asked_twice += other.asked_twice;
+        self.dead_letters += other.dead_letters;
+    }
+}
+
 impl Verdict {
     /// Returns whether nothing was lost, doubled or falsified.
     pub(super) fn is_clean(&self) -> bool {
@@ -87,10 +107,11 @@ impl Verdict {
 }
 
 impl Ledger {
-    pub(super) fn new(seed: u64, records: usize) -> Self {
+    pub(super) fn new(seed: u64, records: usize, opinions: u8) -> Self {
         Self {
             seed,
             records,
+            opinions,
             state: Mutex::default(),
         }
     }
@@ -142,6 +163,11 @@ impl Ledger {
         self.state().numbers.insert(id, number);
     }
 
+    /// Returns how many texts are acknowledged.
+    pub(super) fn acknowledged(&self) -> usize {
+        self.state().acknowledged.len()
+    }
+
     /// Notes an acknowledgement, and whether it said that people will be asked.
     pub(super) fn acknowledge(&self, number: usize, is_asked: bool) {
         let mut state = self.state();
@@ -183,7 +209,7 @@ impl Ledger {
     pub(super) fn asked_twice(&self) -> Vec<String> {
         let state = self.state();
         let twice = state.answers.iter().filter(|(_, count)| **count > 1);
-        let numbers = twice.filter_map(|(id, _)| state.numbers.get(id).copied());
+        let numbers = twice.filter_map(|((id, _), _)| state.numbers.get(id).copied());
         let description = |number: usize| match self.is_file(number - number % BLOCK) {
             true => format!("text {number}, of a file"),
             false => format!("text {number}, {:?}", self.kind(number)),
@@ -191,8 +217,11 @@ impl Ledger {
         numbers.map(description).collect()
     }
 
-    /// Notes that a reviewer answered a task wrongly.
+    /// Notes that a reviewer answered a task wrongly. Where others are asked too, they outvote it.
     pub(super) fn to_correct(&self, reviewer: &str, task: &str) {
+        if self.opinions > 1 {
+            return;
+        }
         let mistake = (reviewer.to_owned(), task.to_owned());
         self.state().to_correct.insert(mistake);
     }
@@ -210,11 +239,12 @@ impl Ledger {
         self.state().to_correct.remove(&mistake);
     }
 
-    /// Notes that the portal took answers to these questions.
-    pub(super) fn answered(&self, ids: &[String]) {
+    /// Notes that the portal took a reviewer's answers to these questions.
+    pub(super) fn answered(&self, reviewer: &str, ids: &[String]) {
         let mut state = self.state();
         for id in ids {
-            *state.answers.entry(id.clone()).or_default() += 1;
+            let answer = (id.clone(), reviewer.to_owned());
+            *state.answers.entry(answer).or_default() += 1;
         }
     }
 
@@ -227,7 +257,7 @@ impl Ledger {
     pub(super) fn mispaired(&self, exported: &[(String, String)]) -> usize {
         let wrong = exported.iter().filter(|(label, text)| {
             let number = self.state().numbers.get(&record_id(CLASSIFIER, text)).copied();
-            number.is_none_or(|number| self.label(number) != label)
+            number.is_none_or(|number| name_now(self.label(number)) != label)
         });
         wrong.count()
     }
@@ -235,7 +265,7 @@ impl Ledger {
     pub(super) fn progress(&self) -> String {
         let state = self.state();
         format!(
-            "{} of {} acknowledged, {} answered",
+            "{} of {} acknowledged, {} answers",
             state.acknowledged.len(),
             self.records,
             state.answers.len()
@@ -277,12 +307,20 @@ impl Ledger {
     }
 }
 
+/// Returns the name that a label has at the end of a run.
+fn name_now(label: &str) -> &str {
+    match label == RENAMED.0 {
+        true => RENAMED.1,
+        false => label,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn ledger_of(records: usize) -> Ledger {
-        let ledger = Ledger::new(1, records);
+        let ledger = Ledger::new(1, records, 1);
         for number in 0..records {
             ledger.will_send(number);
             ledger.acknowledge(number, ledger.kind(number) != Kind::Like);
@@ -293,7 +331,7 @@ mod tests {
     fn exported(ledger: &Ledger) -> Vec<(String, String)> {
         (0..ledger.records())
             .filter(|number| ledger.kind(*number) != Kind::Like)
-            .map(|number| (ledger.label(number).to_owned(), ledger.text(number)))
+            .map(|number| (name_now(ledger.label(number)).to_owned(), ledger.text(number)))
             .collect()
     }
 
@@ -337,7 +375,9 @@ mod tests {
         exported[3].0 = "no label of these".to_owned();
         exported.push(("World".to_owned(), "a text of nobody".to_owned()));
         let id = record_id(CLASSIFIER, &exported[5].1);
-        ledger.answered(&[id.clone(), id]);
+        ledger.answered("ann", &[id.clone()]);
+        ledger.answered("bob", &[id.clone()]);
+        ledger.answered("bob", &[id]);
 
         let verdict = ledger.verdict(&exported, 2);
 

@@ -86,7 +86,7 @@ async fn answer_one(name: &str, reviewer: &mut Reviewer, ledger: &Ledger) -> Res
     }
     let is_answered = answered??;
     if is_answered {
-        ledger.answered(&ids);
+        ledger.answered(name, &ids);
     }
     Ok(is_answered)
 }

@@ -8,25 +8,23 @@ use std::{
     process::Stdio,
     sync::{
         Arc, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use active_learning_core::random::Random;
+use local_aws::lambda::STDIN_OF_THE_SERVICE;
 use tokio::{
     process::{Child, Command},
     sync::Mutex,
     time::sleep,
 };
 
-use super::{Failure, files_of_faults};
+use super::{Failure, Options, files_of_faults};
 use crate::outputs::StackOutputs;
 
 /// A start takes seconds; the first one trains a model.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
-/// One kill in so many is of the whole stack, the others of a function.
-const KILLS_PER_STACK_KILL: u64 = 3;
 
 /// Every prediction is doubtful, everything is delivered at once, and models are built and switched as labels come.
 const PARAMETERS: [&str; 10] = [
@@ -48,26 +46,29 @@ pub(super) struct Stack {
     folder: PathBuf,
     port: u16,
     seed: u64,
+    opinions: u8,
+    clock: Option<PathBuf>,
     child: Mutex<Option<Child>>,
     outputs: RwLock<Option<Arc<StackOutputs>>>,
     starts: AtomicU64,
-    kills: AtomicU64,
-    function_kills: AtomicU64,
 }
+
+/// File in the stack's folder that says how far its clock is off, as libfaketime reads it.
+pub(super) const CLOCK_FILE: &str = "clock";
 
 impl Stack {
     /// Chooses a port; starts nothing.
-    pub(super) fn new(folder: &Path, seed: u64) -> Result<Self, Failure> {
+    pub(super) fn new(folder: &Path, seed: u64, options: &Options) -> Result<Self, Failure> {
         Ok(Self {
             program: env::current_exe()?,
             folder: folder.to_owned(),
             port: TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
             seed,
+            opinions: options.opinions,
+            clock: options.clock.clone(),
             child: Mutex::default(),
             outputs: RwLock::default(),
             starts: AtomicU64::default(),
-            kills: AtomicU64::default(),
-            function_kills: AtomicU64::default(),
         })
     }
 
@@ -82,13 +83,23 @@ impl Stack {
             .arg(&self.folder)
             .args(["run", "--port", &self.port.to_string()])
             .args(PARAMETERS.iter().flat_map(|parameter| ["--param", parameter]))
-            .stdin(Stdio::null())
+            .args(["--param", &format!("TaskCount={}", self.opinions)])
+            // It ends with this process, however this one ends.
+            .env(STDIN_OF_THE_SERVICE, "1")
+            .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
             .kill_on_drop(true);
         if with_faults {
             let seed = self.seed.wrapping_add(number);
             command.args(["--faults", &seed.to_string()]);
+        }
+        if let Some(library) = &self.clock {
+            command
+                .env("LD_PRELOAD", library)
+                .env("FAKETIME_TIMESTAMP_FILE", self.folder.join(CLOCK_FILE))
+                .env("FAKETIME_CACHE_DURATION", "1")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
         let mut child = command.spawn()?;
         let begin = Instant::now();
@@ -118,33 +129,24 @@ impl Stack {
         }
     }
 
-    /// Kills the stack, or one of its functions, again and again.
-    pub(super) async fn kill_at_random(&self, seed: u64, seconds: u32, is_over: &AtomicBool) {
-        if seconds == 0 {
-            return;
-        }
-        let mut random = Random::new(!seed);
-        loop {
-            let pause = 2.0 * f64::from(seconds) * random.next_f64();
-            sleep(Duration::from_secs_f64(pause)).await;
-            if is_over.load(Ordering::Relaxed) {
-                return;
-            }
-            if random.next_u64().is_multiple_of(KILLS_PER_STACK_KILL) {
-                self.kill().await;
-                self.kills.fetch_add(1, Ordering::Relaxed);
-                while let Err(error) = self.start(true).await {
-                    eprintln!("the stack did not start: {error}");
-                    sleep(Duration::from_secs(1)).await;
-                }
-            } else if self.kill_function(random.next_u64()).await {
-                self.function_kills.fetch_add(1, Ordering::Relaxed);
-            }
+    /// Starts it again after it was killed, or ended by itself; tries until it is ready.
+    pub(super) async fn start_again(&self) {
+        while let Err(error) = self.start(true).await {
+            eprintln!("the stack did not start: {error}");
+            sleep(Duration::from_secs(1)).await;
         }
     }
 
+    /// Returns whether the process has ended.
+    pub(super) async fn has_ended(&self) -> bool {
+        let mut child = self.child.lock().await;
+        child
+            .as_mut()
+            .is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Kills one of the stack's child processes; returns whether there was one.
-    async fn kill_function(&self, choice: u64) -> bool {
+    pub(super) async fn kill_function(&self, choice: u64) -> bool {
         let Some(id) = self.child.lock().await.as_ref().and_then(Child::id) else {
             return false;
         };
@@ -168,27 +170,26 @@ impl Stack {
     /// Returns the labelled rows, label and text.
     pub(super) async fn export(&self) -> Result<Vec<(String, String)>, Failure> {
         let file = self.folder.join("export.csv");
-        let exported = Command::new(&self.program)
-            .arg("--state-dir")
-            .arg(&self.folder)
-            .args(["export", "--format", "csv", "--output"])
-            .arg(&file)
-            .output()
+        let path = file.to_str().ok_or("the state folder's name is not UTF-8")?;
+        self.command(&["export", "--format", "csv", "--output", path])
             .await?;
-        if !exported.status.success() {
-            let reason = String::from_utf8_lossy(&exported.stderr);
-            return Err(format!("export failed: {reason}").into());
-        }
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(&file)?;
         Ok(reader.deserialize().collect::<Result<_, _>>()?)
     }
 
-    pub(super) fn kills(&self) -> u64 {
-        self.kills.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn function_kills(&self) -> u64 {
-        self.function_kills.load(Ordering::Relaxed)
+    /// Runs a command of this program on the stack; returns what it prints.
+    pub(super) async fn command(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let ran = Command::new(&self.program)
+            .arg("--state-dir")
+            .arg(&self.folder)
+            .args(arguments)
+            .output()
+            .await?;
+        if !ran.status.success() {
+            let reason = String::from_utf8_lossy(&ran.stderr);
+            return Err(format!("{} failed: {reason}", arguments[0]).into());
+        }
+        Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
     }
 
     /// Returns how often each fault befell, over all starts; the last second before a kill is missing.

@@ -119,8 +119,9 @@ impl Labels {
         let taken_back = self.asked_by_split(set, name, own).await?;
         if taken_back.count() > 0 {
             text += &format!(
-                " Of the texts that the split asks about, {} that nobody has answered since will be asked no more. A page \
-                 that somebody has open shows them until it is loaded again; an answer there is a vote.",
+                " Of the texts that the split asks about, {} whose tasks are not complete will be asked no more. What \
+                 somebody has answered there already, or answers on a page that is open, is a vote; where votes \
+                 contradict, one more reviewer is asked.",
                 texts(taken_back.count())
             );
         }
@@ -139,10 +140,8 @@ impl Labels {
         if !set.find(name).is_some_and(was_split) {
             return Ok(Rows::default());
         }
-        let is_answered = |question: &Question| {
-            question.state == QuestionState::Asked
-                && question.votes.iter().any(|vote| vote.source.is_review())
-        };
+        let is_answered =
+            |question: &Question| question.state == QuestionState::Asked && question.is_answered_anew();
         self.leave_out(&mut rows, is_answered).await?;
         Ok(rows)
     }

@@ -47,7 +47,7 @@ use std::{
 use bytes::Bytes;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use process::end_with_the_service;
+pub use process::{STDIN_OF_THE_SERVICE, end_with_the_service};
 pub use spec::{EventInvokeSpec, FunctionSpec, FunctionUrlSpec, PermissionSpec};
 pub use timing::Timing;
 

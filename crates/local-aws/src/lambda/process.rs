@@ -36,7 +36,7 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 const MAX_LOG_LINE_BYTES: u64 = 256 * 1024;
 
 /// Environment variable that tells a process that its standard input ends with the service.
-const STDIN_OF_THE_SERVICE: &str = "LOCAL_AWS_STDIN_OF_THE_SERVICE";
+pub const STDIN_OF_THE_SERVICE: &str = "LOCAL_AWS_STDIN_OF_THE_SERVICE";
 
 /// What every process of a function is started with.
 pub(super) struct Launch {
