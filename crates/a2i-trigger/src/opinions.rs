@@ -10,6 +10,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     labels::{
         human_loop::{HumanLoop, LoopName, reopening_loop},
+        label_set::Mapped,
         labelled::{LabelledRecord, object_key},
         question::{Effect, Opinion, Question, State},
         vote::Vote,
@@ -91,9 +92,11 @@ impl A2iTrigger {
                     let (earlier, in_doubt) = known
                         .map(|known| (known.votes, known.in_doubt))
                         .unwrap_or_default();
-                    // What reviewers answered before the label set changed is what is in doubt.
-                    let is_doubtful =
-                        |vote: &Vote| record.signal == Signal::Relabel && vote.source.is_review();
+                    // What reviewers answered before the label set changed is in doubt, unless its labels are in use.
+                    let is_doubtful = |vote: &Vote| {
+                        let is_in_use = matches!(labels.map(record, vote), Mapped::Answer(answer) if labels.is_in_use(&answer));
+                        record.signal == Signal::Relabel && vote.source.is_review() && !is_in_use
+                    };
                     let (doubtful, earlier): (Vec<_>, Vec<_>) = earlier.into_iter().partition(is_doubtful);
                     asked.add(&earlier);
                     asked.in_doubt = [in_doubt, doubtful].concat();
@@ -103,7 +106,13 @@ impl A2iTrigger {
                     retracted
                 };
                 let noted = self.questions.change(&record.id, note).await;
-                match noted.map_err(A2iTriggerError::Store)? {
+                let noted = noted.map_err(A2iTriggerError::Store)?;
+                if record.signal == Signal::Relabel {
+                    // Where people did not agree before, they are asked now, not an adjudicator.
+                    let settled = self.questions.settle(&record.id).await;
+                    settled.map_err(A2iTriggerError::Store)?;
+                }
+                match noted {
                     Some((question, vote)) => self.keep_vote(&question, vote, record).await,
                     None => Ok(()),
                 }

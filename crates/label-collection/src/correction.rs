@@ -14,7 +14,7 @@ use active_learning_core::{
 };
 use lambda_runtime::tracing::{info, warn};
 
-use crate::{FUNCTION, LabelCollection, LabelCollectionError, labelling::use_own_names};
+use crate::{FUNCTION, LabelCollection, LabelCollectionError, labelling::keep_as_answered};
 
 impl LabelCollection {
     /// Counts what a reviewer has corrected as their newest vote on its questions, and keeps it as a
@@ -47,7 +47,7 @@ impl LabelCollection {
         for item in answered {
             let question = self.decide(&output, &item, &[], labels).await?;
             let mut labelled = LabelledRecord::new(item.record, item.votes, human_loop, flow);
-            use_own_names(labels, &labelled.record, &mut labelled.votes);
+            keep_as_answered(labels, &labelled.record, &mut labelled.votes);
             lines.push_str(&labelled.decided(&question, false).to_line());
             corrected += 1;
             if question.state == State::Asked && !self.is_being_asked(human_loop).await? {

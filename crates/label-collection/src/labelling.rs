@@ -176,7 +176,7 @@ impl LabelCollection {
                     return Ok(None); // The page left it out.
                 }
                 let mut labelled = LabelledRecord::new(item.record, item.votes, name, flow);
-                use_own_names(labels, &labelled.record, &mut labelled.votes);
+                keep_as_answered(labels, &labelled.record, &mut labelled.votes);
                 Ok::<_, LabelCollectionError>(Some((labelled.decided(&question, is_first), question)))
             })
             .buffered(QUESTIONS_IN_FLIGHT)
@@ -312,18 +312,25 @@ impl LabelCollection {
         &self,
         output: &HumanLoopOutput,
         name: &LoopName,
-        open: Vec<Question>,
+        mut open: Vec<Question>,
     ) -> Result<usize, LabelCollectionError> {
         if open.is_empty() {
             return Ok(0);
         }
-        let records: Vec<_> = open.iter().map(|question| question.record.clone()).collect();
         if self.is_stopped(&output.human_loop_name).await? {
+            // What its page left out was not stopped by an operator: who had it open has answered, and others contradict.
+            let (contradicted, stopped): (Vec<_>, Vec<_>) =
+                (open.into_iter()).partition(|question| question.is_taken_off(&output.human_loop_name));
             let reason = "the human loop was stopped";
-            self.abandon(&output.human_loop_name, records, &output.origin(), reason)
+            let stopped = stopped.into_iter().map(|question| question.record).collect();
+            self.abandon(&output.human_loop_name, stopped, &output.origin(), reason)
                 .await?;
-            return Ok(0);
+            if contradicted.is_empty() {
+                return Ok(0);
+            }
+            open = contradicted;
         }
+        let records: Vec<_> = open.iter().map(|question| question.record.clone()).collect();
         let Some(next) = name.next_round() else {
             for question in open {
                 self.dispute(question.record).await?;
@@ -420,6 +427,19 @@ pub(crate) fn use_own_names(labels: Option<&LabelSet>, record: &FeedbackRecord, 
     if let Some(labels) = labels {
         labels.canonical_votes(record, votes);
     }
+}
+
+/// Writes votes as they are kept, each once: see [`LabelSet::as_answered`].
+pub(crate) fn keep_as_answered(labels: Option<&LabelSet>, record: &FeedbackRecord, votes: &mut Vec<Vote>) {
+    let Some(labels) = labels else { return };
+    let mut kept: Vec<Vote> = Vec::with_capacity(votes.len());
+    for vote in votes.drain(..) {
+        let vote = labels.as_answered(record, vote);
+        if !kept.contains(&vote) {
+            kept.push(vote);
+        }
+    }
+    *votes = kept;
 }
 
 /// Returns whether somebody answered, and nothing of any answer can be read.

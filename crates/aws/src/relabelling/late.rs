@@ -185,21 +185,20 @@ impl Relabelling {
         Ok(last)
     }
 
-    /// Returns whether a text need not be asked: it has another answer by now, or an open task that follows the set.
+    /// Returns whether a text need not be asked: people agree on another answer by now or are not done with it, or it has an
+    /// open task that follows the set.
     async fn is_settled(&self, set: &LabelSet, found: &Doubtful) -> Result<bool, BucketError> {
         let Some(question) = questions::read(&self.feedback, &found.record.id).await? else {
             return Ok(false);
         };
         let is_open = question.state == State::Asked && question.record.signal == Signal::Relabel;
         let is_split = |label: &String| matches!(set.resolve(label), Resolution::Split(_));
-        let has_other_answer = question
-            .answer()
-            .is_some_and(|answer| match (found.doubt, answer) {
-                (Doubt::SplitLabel, Answer::Labels { labels }) => !labels.iter().any(is_split),
-                (Doubt::NoneFits, answer) => *answer != Answer::NoneFits,
-                (Doubt::SplitLabel, _) => true,
-            });
-        Ok(is_open || has_other_answer)
+        let is_in_doubt = match (found.doubt, question.answer()) {
+            (Doubt::SplitLabel, Some(Answer::Labels { labels })) => labels.iter().any(is_split),
+            (Doubt::NoneFits, Some(answer)) => *answer == Answer::NoneFits,
+            _ => false,
+        };
+        Ok(is_open || !is_in_doubt)
     }
 }
 

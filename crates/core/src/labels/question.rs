@@ -351,6 +351,13 @@ impl Question {
             .any(|vote| !is_own(vote) && !predicted(&vote.answer))
     }
 
+    /// Returns whether a reviewer has answered since a change of the label set asked it anew.
+    pub fn is_answered_anew(&self) -> bool {
+        let asked_at = self.record.received_at.as_str();
+        let mut reviews = self.votes.iter().filter(|vote| vote.source.is_review());
+        reviews.any(|vote| vote.at.as_str() > asked_at)
+    }
+
     /// Takes back what a change of the label set asked anew, since a later change has taken the doubt away: what people
     /// answered before is the answer again, by the names that `use_own_names` gives; without one it is withdrawn as of `at`.
     /// Returns the loop that asks it no more, or that none does yet; `None` where it stays as it is, since somebody has
@@ -360,8 +367,7 @@ impl Question {
         use_own_names: impl FnOnce(&mut Vec<Vote>),
         at: &str,
     ) -> Option<Option<String>> {
-        let is_reviewed = self.votes.iter().any(|vote| vote.source.is_review());
-        if self.state != State::Asked || self.record.signal != Signal::Relabel || is_reviewed {
+        if self.state != State::Asked || self.record.signal != Signal::Relabel || self.is_answered_anew() {
             return None;
         }
         let in_doubt = std::mem::take(&mut self.in_doubt);

@@ -59,12 +59,22 @@ impl Ballots {
         });
     }
 
-    /// Drops what reviewers answered on some records up to a time: they were asked anew then.
-    pub fn forget_reviews_until(&mut self, times: &HashMap<u128, String>) {
+    /// Drops what reviewers answered on some records up to a time: they were asked anew then. An answer that `is_in_use`
+    /// stays: it is not what was in doubt, or the doubt is gone.
+    pub fn forget_reviews_until(
+        &mut self,
+        times: &HashMap<u128, String>,
+        is_in_use: impl Fn(&Answer) -> bool,
+    ) {
+        let mut in_use = vec![false; self.answers.len()];
+        for (answer, number) in &self.answers {
+            in_use[*number as usize] = is_in_use(answer);
+        }
         let is_old = |ballot: &Ballot| {
             (times.get(&ballot.id)).is_some_and(|time| ballot.is_review() && ballot.at <= kept_time(time))
         };
-        self.ballots.retain(|ballot| !is_old(ballot));
+        self.ballots
+            .retain(|ballot| in_use[ballot.answer as usize] || !is_old(ballot));
     }
 
     /// Reduces the votes to the last one of each worker on each record; of two at the same instant the greater.

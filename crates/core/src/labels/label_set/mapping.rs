@@ -124,6 +124,33 @@ impl LabelSet {
         Vote { answer, ..said }
     }
 
+    /// Returns whether an answer names labels of the set, all of them in use.
+    pub fn is_in_use(&self, answer: &Answer) -> bool {
+        match answer {
+            Answer::Labels { labels } => labels
+                .iter()
+                .all(|label| matches!(self.resolve(label), Resolution::Label(_))),
+            Answer::NoneFits | Answer::NewLabel { .. } | Answer::Unsure => false,
+        }
+    }
+
+    /// Writes a reviewer's vote for keeping: spelt as the set spells its labels, but a label that was merged stays its own,
+    /// so that its rows come back with it.
+    pub fn as_answered(&self, record: &FeedbackRecord, vote: Vote) -> Vote {
+        let own = |name: &String| self.find(name);
+        let is_merged = |name: &String| {
+            own(name).is_some_and(|label| matches!(label.state, State::MergedInto(_)))
+        };
+        match &vote.answer {
+            Answer::Labels { labels } if vote.source.is_review() && labels.iter().any(is_merged) => {
+                let names = labels.iter().map(|name| own(name).map_or(name.as_str(), |label| &label.name));
+                let answer = Answer::labels(names);
+                Vote { answer, ..vote }
+            }
+            _ => self.canonical(record, vote),
+        }
+    }
+
     /// Writes labels as a proposal, by the set's own names.
     fn proposed(&self, answer: &Answer) -> Answer {
         match self.names_in_use(answer.clone()) {
