@@ -7,8 +7,8 @@ mod labelled;
 mod objects;
 
 pub use labelled::{
-    LABELLED_FOLDER, NEW_LABELS_FOLDER, READ_LABELS, READ_LABELS_FOLDER, labelled, labelled_of_mark,
-    loop_of_labelled, mark_of_labelled, read_labels,
+    LABEL_PACKS, LABEL_PACKS_FOLDER, LABELLED_FOLDER, NEW_LABELS_FOLDER, label_pack, labelled,
+    labelled_of_mark, loop_of_labelled, mark_of_labelled,
 };
 pub use objects::OBJECTS;
 
@@ -366,8 +366,8 @@ mod tests {
             claim("x"),
             labelled("x"),
             mark_of_labelled("x", "x"),
-            read_labels("x"),
-            READ_LABELS.to_owned(),
+            label_pack("x"),
+            LABEL_PACKS.to_owned(),
             question("x"),
             duplicate("x"),
             prediction("x"),

@@ -831,9 +831,9 @@ pub const OBJECTS: &[ObjectKind] = &[
         bucket: Training,
         writers: &[MODEL_BUILDING],
         readers: &[MODEL_BUILDING, Operator],
-        shape: "JSON: hashes of parts",
+        shape: "JSON: hashes of packs",
         lifetime: Kept,
-        description: "Which parts there are of what builds have read of the labelled objects.",
+        description: "Which packs of labelled objects there are.",
     },
     ObjectKind {
         key: "datasets/labels/<hash>.gz",
@@ -842,7 +842,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         readers: &[MODEL_BUILDING, Operator],
         shape: "gzip: many labelled objects, each behind a line with its key, ETag and length",
         lifetime: Kept,
-        description: "What builds have read of the labelled objects, so that none is read by two.",
+        description: "A pack of labelled objects that a build has read, so that the next one need not.",
     },
     ObjectKind {
         key: "datasets/newest.json",
