@@ -840,7 +840,7 @@ pub const OBJECTS: &[ObjectKind] = &[
         bucket: Training,
         writers: &[MODEL_BUILDING],
         readers: &[MODEL_BUILDING, Operator],
-        shape: "gzip: many labelled objects, each behind a line with its key, ETag and length",
+        shape: "gzip: objects of LabelledRecord, each behind a line with its key, ETag and length",
         lifetime: Kept,
         description: "A pack of labelled objects that a build has read, so that the next one need not.",
     },

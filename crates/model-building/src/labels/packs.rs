@@ -9,19 +9,26 @@
 //! those that it does not name are removed. What breaks off in between costs reads only: a pack that is missing or damaged
 //! is made anew from its objects.
 
+#[cfg(test)]
+mod tests;
+mod writer;
+
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
-    io::{self, Read, Write},
+    io::{self, Read},
     pin::pin,
 };
 
-use active_learning_aws::bucket::{BINARY, Bucket, BucketError, MAX_DOCUMENT_BYTES, Object};
+use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES, Object};
 use active_learning_core::keys::{self, LABEL_PACKS, LABEL_PACKS_FOLDER, LABELLED_FOLDER};
-use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use flate2::bufread::GzDecoder;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
+
+use writer::Writer;
 
 use super::LabelsError;
 
@@ -67,8 +74,10 @@ struct Pack {
 /// Stands before each object of a pack.
 #[derive(Serialize, Deserialize)]
 struct Header<'a> {
-    key: &'a str,
-    etag: &'a str,
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(borrow)]
+    etag: Cow<'a, str>,
     bytes: usize,
 }
 
@@ -133,27 +142,39 @@ fn digest(etag: &str) -> u128 {
 pub(super) async fn read(
     bucket: &Bucket,
     packing: Packing,
+    take: impl FnMut(u32, &str, &[u8]) -> io::Result<()>,
+) -> Result<(), LabelsError> {
+    read_sized(bucket, packing, PACK_BYTES, take).await
+}
+
+/// The same with packs that are full from so many bytes on.
+async fn read_sized(
+    bucket: &Bucket,
+    packing: Packing,
+    pack_bytes: usize,
     mut take: impl FnMut(u32, &str, &[u8]) -> io::Result<()>,
 ) -> Result<(), LabelsError> {
     let mut listing = Listing::of(bucket).await?;
     let (index, etag) = read_index(bucket).await?;
-    let mut writer = Writer::new(bucket, packing);
+    let mut writer = Writer::new(bucket, packing, pack_bytes);
     let mut kept = Vec::new();
     for pack in &index.packs {
         let Some(content) = read_pack(bucket, pack).await? else {
+            writer.forget(pack).await?;
             continue;
         };
+        writer.there.insert(pack.sha256.clone());
         let packed = unpack(&content);
         let places: Vec<Option<u32>> = (packed.iter())
-            .map(|Packed { header, .. }| listing.place(header.key, header.etag))
+            .map(|Packed { header, .. }| listing.place(&header.key, &header.etag))
             .collect();
-        let is_kept = pack.bytes >= PACK_BYTES as u64 && places.iter().all(Option::is_some);
+        let is_kept = pack.bytes >= pack_bytes as u64 && places.iter().all(Option::is_some);
         for (Packed { header, content }, place) in packed.iter().zip(places) {
             let Some(place) = place else { continue };
             listing.take(place);
-            take(place, header.key, content).map_err(LabelsError::Disk)?;
+            take(place, &header.key, content).map_err(LabelsError::Disk)?;
             if !is_kept {
-                writer.add(header.key, header.etag, content).await?;
+                writer.add(&header.key, &header.etag, content).await?;
             }
         }
         if is_kept {
@@ -287,114 +308,4 @@ async fn renew(
         bucket.delete(&key).await?;
     }
     Ok(())
-}
-
-/// Writes packs, each as soon as it is full.
-struct Writer<'a> {
-    bucket: &'a Bucket,
-    packing: Packing,
-    open: Option<OpenPack>,
-    written: Vec<Pack>,
-}
-
-struct OpenPack {
-    file: GzEncoder<Hashed>,
-    objects: u64,
-    bytes: usize,
-}
-
-/// A temporary file with the hash of what is written to it.
-struct Hashed {
-    file: io::BufWriter<tempfile::NamedTempFile>,
-    hash: Sha256,
-}
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl<'a> Writer<'a> {
-    fn new(bucket: &'a Bucket, packing: Packing) -> Self {
-        Self {
-            bucket,
-            packing,
-            open: None,
-            written: Vec::new(),
-        }
-    }
-
-    async fn add(&mut self, key: &str, etag: &str, content: &[u8]) -> Result<(), LabelsError> {
-        if self.packing == Packing::AsItIs {
-            return Ok(());
-        }
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => OpenPack::new().map_err(LabelsError::Disk)?,
-        };
-        open.add(key, etag, content).map_err(LabelsError::Disk)?;
-        match open.bytes >= PACK_BYTES {
-            true => self.write(open).await?,
-            false => self.open = Some(open),
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self, open: OpenPack) -> Result<(), LabelsError> {
-        let (file, pack) = open.finish().map_err(LabelsError::Disk)?;
-        let key = keys::label_pack(&pack.sha256);
-        // The same content may be there.
-        let _there = self.bucket.put_file(&key, BINARY, file.path()).await?;
-        self.written.push(pack);
-        Ok(())
-    }
-
-    async fn finish(mut self) -> Result<Vec<Pack>, LabelsError> {
-        if let Some(open) = self.open.take() {
-            self.write(open).await?;
-        }
-        Ok(self.written)
-    }
-}
-
-impl OpenPack {
-    fn new() -> io::Result<Self> {
-        let file = Hashed {
-            file: io::BufWriter::new(tempfile::NamedTempFile::new()?),
-            hash: Sha256::new(),
-        };
-        Ok(Self {
-            file: GzEncoder::new(file, Compression::fast()),
-            objects: 0,
-            bytes: 0,
-        })
-    }
-
-    fn add(&mut self, key: &str, etag: &str, content: &[u8]) -> io::Result<()> {
-        let bytes = content.len();
-        serde_json::to_writer(&mut self.file, &Header { key, etag, bytes })?;
-        self.file.write_all(b"\n")?;
-        self.file.write_all(content)?;
-        self.objects += 1;
-        self.bytes += bytes;
-        Ok(())
-    }
-
-    fn finish(self) -> io::Result<(tempfile::NamedTempFile, Pack)> {
-        let Hashed { file, hash } = self.file.finish()?;
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let pack = Pack {
-            sha256: hex::encode(hash.finalize()),
-            objects: self.objects,
-            bytes: self.bytes as u64,
-        };
-        Ok((file, pack))
-    }
 }
