@@ -21,7 +21,7 @@ use crate::{
 
 const FOLDER: &str = "deployments/";
 /// Switches that a tick reads: one that its own execution has undone is two.
-const NEWEST: usize = 4;
+const NEWEST: usize = 8;
 /// Longest time that an endpoint may show its old model, in service and without a message, after an update.
 const PATIENCE: TimeDelta = TimeDelta::minutes(2);
 

@@ -20,7 +20,7 @@ use active_learning_core::{
 use serde::Serialize;
 
 use crate::{
-    labels::{self, Keep, Labels, Outcome},
+    labels::{self, Keep, Labels, Outcome, Packing},
     training_files,
 };
 
