@@ -5,13 +5,13 @@
 
 use std::future::ready;
 
-use active_learning_aws::{bucket::JSON_LINES, claims};
+use active_learning_aws::{claims, labelled};
 use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     labels::{
         human_loop::{HumanLoop, LoopName, reopening_loop},
         label_set::Mapped,
-        labelled::{LabelledRecord, object_key},
+        labelled::LabelledRecord,
         question::{Effect, Opinion, Question, State},
         vote::Vote,
     },
@@ -243,11 +243,10 @@ impl A2iTrigger {
         record: &FeedbackRecord,
     ) -> Result<(), A2iTriggerError> {
         let name = format!("vote-{}-{:016x}", question.record.id, occurrence(record));
-        let mut labelled = LabelledRecord::new(question.record.clone(), Vec::new(), &name, "");
-        labelled.labelled_at = vote.at.clone();
-        labelled.votes = vec![vote];
-        let key = object_key(&name);
-        let created = self.training.create(&key, JSON_LINES, labelled.to_line()).await;
+        let mut line = LabelledRecord::new(question.record.clone(), Vec::new(), &name, "");
+        line.labelled_at = vote.at.clone();
+        line.votes = vec![vote];
+        let created = labelled::create(&self.training, &name, line.to_line()).await;
         created.map(drop).map_err(A2iTriggerError::Store)
     }
 

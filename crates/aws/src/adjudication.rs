@@ -5,14 +5,15 @@ use active_learning_core::labels::{
     consolidation::DecidedBy,
     human_loop::Answer,
     label_set::{LabelSet, Resolution},
-    labelled::{LabelledRecord, object_key},
+    labelled::LabelledRecord,
     question::Question,
     vote::{Vote, VoteSource},
 };
 
 use crate::{
-    bucket::{Bucket, BucketError, JSON_LINES},
+    bucket::{Bucket, BucketError},
     label_set::LabelSets,
+    labelled,
     questions::Questions,
 };
 
@@ -81,11 +82,9 @@ pub async fn adjudicate(
 
     let record = &dispute.record;
     let name = format!("adjudication-{}-{}", record.id, at.replace([':', '.'], ""));
-    let mut labelled = LabelledRecord::new(record.clone(), vec![vote.clone()], &name, "");
-    labelled.votes = vec![vote.clone()];
-    training
-        .put(&object_key(&name), JSON_LINES, labelled.to_line())
-        .await?;
+    let mut lines = LabelledRecord::new(record.clone(), vec![vote.clone()], &name, "");
+    lines.votes = vec![vote.clone()];
+    labelled::put(training, &name, lines.to_line()).await?;
     let settle = |question: &mut Option<Question>| {
         let question = question.get_or_insert_with(|| dispute.clone());
         question.answer_with(std::slice::from_ref(&vote));

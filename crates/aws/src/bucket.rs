@@ -19,7 +19,7 @@ mod write;
 
 pub use change::Change;
 pub use listing::Listed;
-pub use write::{Created, Replaced};
+pub use write::{Created, Replaced, new_write_id};
 
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub struct Object {
     pub bytes: Vec<u8>,
     /// Its ETag, as [`Bucket::replace`] wants it.
     pub etag: String,
+    /// The id of the write that made it, where it was a conditional one or had a given id.
+    pub write_id: Option<String>,
 }
 
 /// Outcome of a read that is spared where nothing has changed.
@@ -217,8 +219,15 @@ impl Bucket {
         let length = answer
             .content_length
             .and_then(|length| u64::try_from(length).ok());
+        let write_id = answer
+            .metadata
+            .and_then(|mut metadata| metadata.remove(write::WRITE_ID));
         let bytes = self.collect(key, answer.body, length, limit).await?;
-        Ok(Fetched::Found(Object { bytes, etag }))
+        Ok(Fetched::Found(Object {
+            bytes,
+            etag,
+            write_id,
+        }))
     }
 
     /// Reads a JSON document of at most [`MAX_DOCUMENT_BYTES`]; `None` if there is none of that key.

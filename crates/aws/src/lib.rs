@@ -17,6 +17,7 @@ pub mod feedback_stream;
 pub mod hosted_model;
 pub mod human_loops;
 pub mod label_set;
+pub mod labelled;
 pub mod lambda;
 pub mod metrics;
 pub mod model_arn;

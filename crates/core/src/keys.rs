@@ -3,8 +3,13 @@
 //! All state is in S3, and [`OBJECTS`] lists it. A test holds the list against the roles and lifecycle rules of the
 //! template: who writes an object may do so, and whoever may write somewhere has an object there.
 
+mod labelled;
 mod objects;
 
+pub use labelled::{
+    LABEL_PACKS, LABEL_PACKS_FOLDER, LABELLED_FOLDER, NEW_LABELS_FOLDER, label_pack, labelled,
+    labelled_of_mark, loop_of_labelled, mark_of_labelled,
+};
 pub use objects::OBJECTS;
 
 use sha2::{Digest, Sha256};
@@ -100,8 +105,6 @@ impl ObjectKind {
 
 /// Folder of the dataset versions.
 const DATASETS_FOLDER: &str = "datasets/";
-/// Folder of the labels of people, in the training bucket.
-pub const LABELLED_FOLDER: &str = "labelled/";
 /// Folder of the questions that people were asked, in the feedback bucket.
 pub const QUESTIONS_FOLDER: &str = "questions/";
 /// Folder of human loops that are not done with, in the feedback bucket.
@@ -268,16 +271,6 @@ pub fn claim(name: &str) -> String {
     format!("claims/{name}")
 }
 
-/// Returns the key of the labels that a human loop gave.
-pub fn labelled(human_loop: &str) -> String {
-    format!("{LABELLED_FOLDER}{human_loop}.jsonl")
-}
-
-/// Returns the human loop that an object of [`labelled`] is of.
-pub fn loop_of_labelled(key: &str) -> Option<&str> {
-    key.strip_prefix(LABELLED_FOLDER)?.strip_suffix(".jsonl")
-}
-
 /// Returns when the human loop was started whose mark in the queue has this key, in milliseconds since 1970.
 pub fn queued_at(key: &str) -> Option<i64> {
     let mark = key.strip_prefix(QUEUE_FOLDER)?;
@@ -372,6 +365,9 @@ mod tests {
             batch_report("x"),
             claim("x"),
             labelled("x"),
+            mark_of_labelled("x", "x"),
+            label_pack("x"),
+            LABEL_PACKS.to_owned(),
             question("x"),
             duplicate("x"),
             prediction("x"),
@@ -391,7 +387,6 @@ mod tests {
             assert!(OBJECTS.iter().any(|kind| kind.example("x") == key), "{key}");
         }
         assert_eq!(loop_of_asked(&asked("loop-1")), Some("loop-1"));
-        assert_eq!(loop_of_labelled(&labelled("loop-1")), Some("loop-1"));
         assert_eq!(record_of_question(&question("r")), Some("r"));
         assert_eq!(record_of_question(&damaged_question("r", b"")), None);
         assert_eq!(record_of_duplicate(&duplicate("r")), Some("r"));
@@ -404,7 +399,6 @@ mod tests {
             0
         )));
         assert!(!is_withdrawn_feedback(&relabelled_feedback("4-2026", 0)));
-        assert_eq!(loop_of_labelled("elsewhere/loop-1.jsonl"), None);
     }
 
     #[test]

@@ -17,11 +17,14 @@ use crate::{
 /// Largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
+/// Folders beside the dataset versions: the lists of the split, and packs of labels.
+const NO_VERSIONS: [&str; 2] = ["labels", "split"];
+
 impl Erase<'_> {
     /// Goes through all dataset versions.
     pub(crate) async fn datasets(&mut self) -> Result<(), EraseError> {
         for folder in self.buckets.training.folders("datasets/").await? {
-            if let Some(version) = keys::dataset_of(&folder).filter(|version| *version != "split") {
+            if let Some(version) = keys::dataset_of(&folder).filter(|version| !NO_VERSIONS.contains(version)) {
                 self.keep_hold().await?;
                 self.dataset(version).await?;
             }

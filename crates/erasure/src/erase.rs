@@ -279,8 +279,7 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
         since = Some(begin - TimeDelta::minutes(1));
     }
 
-    // Its sums are made anew from what is left.
-    buckets.training.delete(keys::TALLY).await?;
+    erase.delete_what_is_made_anew().await?;
     buckets.feedback.delete(&key).await?;
     if erase.is_versioned(BucketName::Feedback) {
         erase.report.old_versions += buckets.feedback.delete_old_versions(&key).await? as u64;
@@ -325,6 +324,21 @@ impl<'a> Erase<'a> {
             self.bucket(name, since).await?;
         }
         self.datasets().await
+    }
+
+    /// Deletes the sums over the labels and the packs of them; the next tick and the next build make them from what is left.
+    async fn delete_what_is_made_anew(&mut self) -> Result<(), EraseError> {
+        let training = &self.buckets.training;
+        training.delete(keys::TALLY).await?;
+        training.delete(keys::LABEL_PACKS).await?;
+        for pack in training.list(keys::LABEL_PACKS_FOLDER).await? {
+            training.delete(&pack.key).await?;
+        }
+        if self.is_versioned(BucketName::Training) {
+            let deleted = training.delete_all_versions(keys::LABEL_PACKS_FOLDER).await?;
+            self.report.old_versions += deleted as u64;
+        }
+        Ok(())
     }
 
     /// Says that builds are held back for some time more.

@@ -21,9 +21,11 @@ pub enum Rule {
     TrainingFile,
     /// A part of a dataset version, which is rewritten as a whole.
     Dataset,
+    /// It repeats what other objects hold: it is deleted in the end, and made anew from what is left of them.
+    MadeAnew,
 }
 
-use Rule::{Dataset, Delivered, Rewritten, Stays, StaysEmpty, TrainingFile, Upload};
+use Rule::{Dataset, Delivered, MadeAnew, Rewritten, Stays, StaysEmpty, TrainingFile, Upload};
 
 const JSON: Rule = Rewritten(Shape::Json);
 
@@ -168,7 +170,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Training, "builds/first-model.json", Stays),
     (Training, "builds/last.json", Stays),
     (Training, "builds/running.json", Stays),
-    (Training, "builds/tally.json", Stays),
+    (Training, "builds/tally.json", MadeAnew),
     (Training, "copies/<original>/<copy>-<occurrence>.json", JSON),
     (Training, "datasets/<version>/agreement.json", Dataset),
     (Training, "datasets/<version>/chosen.bin", Dataset),
@@ -177,6 +179,8 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Training, "datasets/<version>/test.csv", Dataset),
     (Training, "datasets/<version>/train-machine-labelled.csv", Dataset),
     (Training, "datasets/<version>/train.csv", Dataset),
+    (Training, "datasets/labels.json", MadeAnew),
+    (Training, "datasets/labels/<hash>.gz", MadeAnew),
     (Training, "datasets/newest.json", Stays),
     (Training, "datasets/split.json", Stays),
     (Training, "datasets/split/<list>.txt", StaysEmpty(Shape::Lines)),
@@ -189,6 +193,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Training, "initial/<file>.csv", TrainingFile),
     (Training, "label-set.json", Stays),
     (Training, "label-sets/<version>.json", Stays),
+    (Training, "labelled-new/<human loop>/<write>", Stays),
     // That it is there says that the output of its loop was worked off.
     (Training, "labelled/<human loop>.jsonl", StaysEmpty(Shape::Json)),
     (Training, "labelled/adjudication-<record>-<time>.jsonl", JSON),

@@ -44,7 +44,7 @@ async fn listed(
     let take = |object: Listed| {
         let rule = rule(name, &object.key);
         let is_due = since.is_none_or(|since| object.modified >= since);
-        if rule != Rule::Stays && object.size > 0 && is_due {
+        if !matches!(rule, Rule::Stays | Rule::MadeAnew) && object.size > 0 && is_due {
             listed.push((object, rule));
         }
     };
@@ -157,7 +157,7 @@ impl Erase<'_> {
     /// Returns what is left of an object.
     fn left(&mut self, name: BucketName, key: &str, rule: Rule, object: &Object) -> Left {
         let shape = match rule {
-            Rule::Stays | Rule::Dataset => return Left::All,
+            Rule::Stays | Rule::Dataset | Rule::MadeAnew => return Left::All,
             Rule::Rewritten(shape) | Rule::StaysEmpty(shape) => shape,
             Rule::Delivered => Shape::Json,
             Rule::Upload => Shape::Upload,
@@ -256,7 +256,11 @@ impl Erase<'_> {
                 .report_of(key)
                 .await?
                 .is_some_and(|report| report.etag == listed.etag),
-            Rule::Stays | Rule::Rewritten(_) | Rule::StaysEmpty(_) | Rule::Dataset => return Ok(true),
+            Rule::Stays
+            | Rule::Rewritten(_)
+            | Rule::StaysEmpty(_)
+            | Rule::Dataset
+            | Rule::MadeAnew => return Ok(true),
         };
         let is_old = Utc::now() - listed.modified > WORKED_OFF_AFTER;
         Ok(is_noted || is_old && !self.has_failed(name, key) || bucket.is_left(key).await?)

@@ -1,14 +1,11 @@
 //! A reviewer's correction of an answer that was worked off, into their newest vote.
 
-use active_learning_aws::{
-    bucket::{Created, JSON_LINES},
-    metrics,
-};
+use active_learning_aws::{bucket::Created, labelled, metrics};
 use active_learning_core::{
     keys,
     labels::{
         human_loop::LoopName,
-        labelled::{self, LabelledRecord},
+        labelled::LabelledRecord,
         question::State,
     },
 };
@@ -65,10 +62,7 @@ impl LabelCollection {
             );
             return Ok(());
         }
-        let created = self
-            .training
-            .create(&labelled::object_key(&name), JSON_LINES, lines)
-            .await;
+        let created = labelled::create(&self.training, &name, lines).await;
         let created = created.map_err(LabelCollectionError::TrainingBucket)?;
         self.ask_anew(&name, &output).await?;
         if created == Created::Created {

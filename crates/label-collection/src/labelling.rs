@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, future::ready, sync::Arc};
 
 use active_learning_aws::{
-    bucket::{BucketError, Created, JSON_LINES},
-    metrics,
+    bucket::{BucketError, Created},
+    labelled, metrics,
 };
 use active_learning_core::{
     feedback::FeedbackRecord,
@@ -12,7 +12,7 @@ use active_learning_core::{
     labels::{
         human_loop::{Answer, HumanLoopOutput, LoopName, ReviewedItem},
         label_set::{LabelSet, Resolution},
-        labelled::{self, LabelledRecord},
+        labelled::LabelledRecord,
         question::{Question, State},
         vote::Vote,
     },
@@ -53,7 +53,7 @@ impl LabelCollection {
     /// What it leaves open is written down as a question before, and asked after: a run that breaks off in
     /// between is made good by the next one, or by the sweep, and no label waits for the review service.
     pub(crate) async fn label(&self, human_loop: &str, key: &str) -> Result<Outcome, LabelCollectionError> {
-        let labelled_key = labelled::object_key(human_loop);
+        let labelled_key = keys::labelled(human_loop);
         let done = self.training.exists(&labelled_key).await;
         if !done.map_err(LabelCollectionError::TrainingBucket)? {
             match self.read_output(human_loop, key).await? {
@@ -194,8 +194,7 @@ impl LabelCollection {
         };
 
         let lines: String = records.iter().map(LabelledRecord::to_line).collect();
-        let key = labelled::object_key(&output.human_loop_name);
-        let created = self.training.create(&key, JSON_LINES, lines).await;
+        let created = labelled::create(&self.training, &output.human_loop_name, lines).await;
         if created.map_err(LabelCollectionError::TrainingBucket)? == Created::Created {
             report(output, &records, asked_again);
         }

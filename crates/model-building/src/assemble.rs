@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! initial/*.csv, labelled/*.jsonl      what there is
+//! datasets/labels.json, datasets/labels/ packs of the labelled objects that builds have read, each read once
 //! datasets/split.json, datasets/split/ what is held out and what was ever trained on, for good
 //! machine-labelled/*.jsonl             what was accepted without people, if automated labelling is on
 //! datasets/<version>/                  train.csv, chosen.bin, test.csv, agreement.json, and last manifest.json;
@@ -52,7 +53,7 @@ use version::{Files, publish};
 pub(crate) use version::{NEWEST_KEY, Newest};
 
 use crate::{
-    labels::{self, Keep, LabelsError},
+    labels::{self, Keep, LabelsError, Packing},
     training_files::{self, InitialFile},
 };
 
@@ -160,7 +161,7 @@ async fn try_assemble(
     let (initial, reports) = read_initial(bucket, mode, set.clone()).await?;
     write_reports(bucket, reports, now).await?;
     let several = policy.several_labels || initial.has_several(set.as_deref());
-    let labels = labels::read(bucket, Keep::Text, several).await?;
+    let labels = labels::read(bucket, Keep::Text, several, Packing::Renewed).await?;
     let rows = blocking(move || Rows::choose(initial, labels)).await?;
     if rows.rows.is_empty() {
         return Err(AssembleError::Empty);

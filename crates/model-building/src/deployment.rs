@@ -20,6 +20,8 @@ use crate::{
 };
 
 const FOLDER: &str = "deployments/";
+/// Switches that a tick reads: one that its own execution has undone is two.
+const NEWEST: usize = 8;
 /// Longest time that an endpoint may show its old model, in service and without a message, after an update.
 const PATIENCE: TimeDelta = TimeDelta::minutes(2);
 
@@ -79,6 +81,18 @@ pub(crate) async fn read_all(bucket: &Bucket) -> Result<Vec<Deployment>, BucketE
         deployments.extend(bucket.read_document::<Deployment>(&object.key).await?);
     }
     Ok(deployments)
+}
+
+/// Reads the newest switches, oldest first: so many that the newest that lasted is among them, all where none is.
+pub(crate) async fn read_newest(bucket: &Bucket, now: DateTime<Utc>) -> Result<Vec<Deployment>, BucketError> {
+    let mut newest = Vec::new();
+    for key in overview::switch_keys(bucket, now, NEWEST).await? {
+        newest.extend(bucket.read_document::<Deployment>(&key).await?);
+    }
+    match lasting(&newest).is_empty() && newest.len() == NEWEST {
+        true => read_all(bucket).await,
+        false => Ok(newest),
+    }
 }
 
 impl SwitchedBy {

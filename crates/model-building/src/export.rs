@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::{
     assemble::{NEWEST_KEY, Newest},
-    labels::{self, Keep, Labels, LabelsError, LastAnswers, Line, Outcome},
+    labels::{self, Keep, Labels, LabelsError, LastAnswers, Line, Outcome, Packing},
 };
 
 /// Name of the label attribute in an augmented manifest: what `AttributeNames` is given.
@@ -127,7 +127,7 @@ pub async fn export<W: Write>(
 ) -> Result<ExportSummary, ExportError> {
     let mode = newest_mode(bucket).await.map_err(LabelsError::from)?;
     let several = several || mode == Some(Mode::MultiLabel);
-    let labels = labels::read(bucket, Keep::Line, several).await?;
+    let labels = labels::read(bucket, Keep::Line, several, Packing::AsItIs).await?;
     let consolidated = consolidate(&labels.votes, Settings::default());
     let export = Export::new(&labels, &consolidated);
     match format {

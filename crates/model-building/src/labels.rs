@@ -3,43 +3,28 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
-    pin::pin,
     sync::Arc,
 };
 
-use active_learning_aws::{
-    bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES},
-    erased::ErasedList,
-    label_set::LabelSets,
-};
+use active_learning_aws::bucket::{Bucket, BucketError, MAX_DOCUMENT_BYTES};
 use active_learning_core::{
-    dataset::{ContentId, Mode, TextId, one_line},
-    erasure::ErasedTexts,
-    feedback::Signal,
-    keys,
+    dataset::{ContentId, Mode, TextId},
     labels::{
-        consolidation::{Ballots, Consensus, Votes},
+        consolidation::{Consensus, Votes},
         human_loop::Answer,
         label_set::{LabelSet, Mapped, Resolution},
-        labelled::LabelledRecord,
-        vote::{Vote, VoteSource},
     },
-    sampling::{
-        duplicates::{self, COPIES_PREFIX, KeptCopy},
-        review_budget::is_chosen_by_doubt,
-    },
-    text::is_blank,
 };
-use futures::{Stream, StreamExt, TryStreamExt, stream};
-use tracing::warn;
+use futures::{Stream, StreamExt, stream};
 
-use crate::spool::{Piece, Spool, Texts};
+use crate::spool::{Piece, Texts};
 
-const SUFFIX: &str = ".jsonl";
-/// Objects that are fetched at a time: a human loop's is small, most of the time is waiting.
-const READS_AT_ONCE: usize = 32;
-/// First digits of ids whose copies are listed at a time: a page of a thousand keys takes 100 KB.
-const LISTINGS_AT_ONCE: usize = 4;
+mod packs;
+mod read;
+
+pub(crate) use packs::Packing;
+pub(crate) use read::{read, read_by};
+
 /// Bytes of an RFC 3339 time that are kept: down to the millisecond.
 pub(crate) const TIME_BYTES: usize = 24;
 
@@ -80,6 +65,8 @@ pub(crate) struct Line {
     pub is_import: bool,
     /// Tells feedback on the same text apart.
     occurrence: u64,
+    /// Place of its object among all by their keys, and its number in it.
+    place: (u32, u32),
     /// What was kept of the line.
     pub kept: Piece,
 }
@@ -93,7 +80,7 @@ pub(crate) enum Keep {
     Line,
 }
 
-/// All labels. Memory: about 160 bytes a line and 100 a copy; texts lie on disk.
+/// All labels. Memory: about 170 bytes a line and 100 a copy; texts lie on disk.
 pub(crate) struct Labels {
     pub votes: Votes,
     /// By record, those of a record by the time of the answer.
@@ -244,202 +231,12 @@ pub(crate) fn unusable(label: &str) -> bool {
     label.trim().is_empty() || label.contains(char::is_control)
 }
 
-/// Reads all labels, many objects at a time, in the order of their keys.
-///
-/// A line that is damaged or of a newer version is left out, counted, and named in the log. Where a text may not have
-/// `several` labels, an answer that names several is a proposal.
-pub(crate) async fn read(bucket: &Bucket, keep: Keep, several: bool) -> Result<Labels, LabelsError> {
-    let sets = LabelSets::new(bucket.clone()).with_several_labels(several);
-    read_by(bucket, keep, sets.current().await?).await
-}
-
-/// Reads all labels as [`read`] does, by a label set that need not be the current one.
-pub(crate) async fn read_by(
-    bucket: &Bucket,
-    keep: Keep,
-    set: Option<Arc<LabelSet>>,
-) -> Result<Labels, LabelsError> {
-    let keys = list(bucket, keys::LABELLED_FOLDER, SUFFIX).await?;
-    let mut objects = pin!(contents(bucket, keys, READS_AT_ONCE));
-    let mut reader = Reader {
-        ballots: Ballots::default(),
-        lines: Vec::new(),
-        spool: Spool::new().map_err(LabelsError::Disk)?,
-        unreadable: 0,
-        erased: ErasedList::new(bucket.clone()).current().await?,
-        left_out: 0,
-        keep,
-        set,
-        asked_anew: HashMap::new(),
-    };
-    while let Some((key, content)) = objects.try_next().await? {
-        reader.take(&key, &content).map_err(LabelsError::Disk)?;
-    }
-    let copies = list_copies(bucket).await?;
-    let mut labels = reader.finish().map_err(LabelsError::Disk)?;
-    let occurrences = |id| {
-        let first = labels.lines.partition_point(|line| line.id < id);
-        let of_record = labels.lines[first..].iter().take_while(|line| line.id == id);
-        of_record.map(|line| line.occurrence).collect()
-    };
-    let served = duplicates::count(copies, occurrences);
-    labels.copies = served.counts;
-    labels.served = served.ids;
-    Ok(labels)
-}
-
-/// Lists the copies by the first digit of their originals' ids, some digits at a time.
-async fn list_copies(bucket: &Bucket) -> Result<Vec<KeptCopy>, LabelsError> {
-    let digits = "0123456789abcdef".chars();
-    stream::iter(digits.map(|digit| format!("{COPIES_PREFIX}{digit}")))
-        .map(|prefix| async move {
-            let keys = list(bucket, &prefix, "").await?;
-            let copies = keys.iter().filter_map(|key| KeptCopy::parse(key));
-            Ok::<Vec<KeptCopy>, LabelsError>(copies.collect())
-        })
-        .buffer_unordered(LISTINGS_AT_ONCE)
-        .try_concat()
-        .await
-}
-
 /// Returns the bytes of an RFC 3339 time that are kept.
 pub(crate) fn time_of(time: &str) -> [u8; TIME_BYTES] {
     let mut kept = [0; TIME_BYTES];
     let bytes = kept.iter_mut().zip(time.bytes());
     bytes.for_each(|(kept, byte)| *kept = byte);
     kept
-}
-
-struct Reader {
-    ballots: Ballots,
-    lines: Vec<Line>,
-    spool: Spool,
-    unreadable: u64,
-    erased: Arc<ErasedTexts>,
-    /// Lines of erased texts.
-    left_out: u64,
-    keep: Keep,
-    set: Option<Arc<LabelSet>>,
-    /// When records were asked anew that reviewers have answered since: what they said before is in doubt.
-    asked_anew: HashMap<u128, String>,
-}
-
-impl Reader {
-    fn take(&mut self, key: &str, content: &[u8]) -> io::Result<()> {
-        for (line, number) in content.split(|byte| *byte == b'\n').zip(1..) {
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            let reason = match LabelledRecord::parse(line) {
-                Ok(labelled) if self.push(&labelled)? => continue,
-                Ok(_) => "the text holds nothing that can be seen".to_owned(),
-                Err(reason) => reason.to_string(),
-            };
-            warn!(key, line = number, reason, "the label cannot be used");
-            self.unreadable += 1;
-        }
-        Ok(())
-    }
-
-    /// Takes a label; returns whether there is a text.
-    fn push(&mut self, labelled: &LabelledRecord) -> io::Result<bool> {
-        let text = one_line(&labelled.record.utterance);
-        if is_blank(&text) {
-            return Ok(false);
-        }
-        if self.erased.contains(&text) {
-            self.left_out += 1;
-            return Ok(true);
-        }
-        let id = u128::from_str_radix(&labelled.record.id, 16).expect("an id is 32 hex digits");
-        let (votes, not_in_use) = self.votes(labelled);
-        for vote in &votes {
-            self.ballots.add(id, vote);
-        }
-        let reviewed = votes
-            .iter()
-            .any(|vote| vote.counts_as().is_review() && vote.answer != Answer::Unsure);
-        let mut reviews = labelled.votes.iter().filter(|vote| vote.source.is_review());
-        let record = &labelled.record;
-        if reviewed && record.signal == Signal::Relabel {
-            let since = self.asked_anew.entry(id).or_default();
-            *since = std::mem::take(since).max(record.received_at.clone());
-        }
-        let kept = match self.keep {
-            Keep::Text => self.spool.push(&text)?,
-            Keep::Line => self.spool.push(&labelled.to_line())?,
-        };
-        self.lines.push(Line {
-            id,
-            text_id: TextId::of(&text),
-            content: ContentId::of(&text),
-            answered_at: time_of(&labelled.labelled_at),
-            is_sample: matches!(labelled.record.signal, Signal::Audit | Signal::Unlabelled),
-            is_chosen: is_chosen_by_doubt(&labelled.record),
-            reviewed,
-            not_in_use,
-            was_asked: labelled.votes.iter().any(|vote| vote.source.is_review()),
-            is_import: reviews.clone().next().is_some()
-                && reviews.all(|vote| vote.source == VoteSource::Import),
-            occurrence: duplicates::occurrence(&labelled.record),
-            kept,
-        });
-        Ok(true)
-    }
-
-    /// Returns the votes of a line by the label set, and why one of a file does not count.
-    fn votes(&self, labelled: &LabelledRecord) -> (Vec<Vote>, Option<&'static str>) {
-        let Some(set) = &self.set else {
-            return (labelled.votes.clone(), None);
-        };
-        let (mut votes, mut not_in_use) = (Vec::new(), None);
-        for vote in &labelled.votes {
-            match set.map(&labelled.record, vote) {
-                Mapped::Answer(answer) => {
-                    let mapped = Vote {
-                        answer,
-                        ..vote.clone()
-                    };
-                    if mapped.source != mapped.counts_as() {
-                        not_in_use = Some(NEW_LABEL);
-                    }
-                    votes.push(mapped);
-                }
-                Mapped::Retired | Mapped::Split if !vote.source.is_review() => {}
-                // What people answered stays their answer.
-                Mapped::Retired | Mapped::Split if vote.source != VoteSource::Import => {
-                    votes.push(set.canonical(&labelled.record, vote.clone()));
-                }
-                Mapped::Retired => not_in_use = Some(Mapped::RETIRED),
-                Mapped::Split => not_in_use = Some(Mapped::SPLIT),
-            }
-        }
-        (votes, not_in_use)
-    }
-
-    fn finish(mut self) -> io::Result<Labels> {
-        self.ballots.forget_reviews_until(&self.asked_anew);
-        for line in &mut self.lines {
-            let asked_anew = self.asked_anew.get(&line.id);
-            if asked_anew.is_some_and(|time| line.answered_at <= time_of(time)) {
-                (line.reviewed, line.not_in_use) = (false, None);
-            }
-        }
-        // Stable: of two answers at the same instant the one in the later object counts as the later. What users say
-        // later is no answer: the last line of a record is that of the last one.
-        self.lines
-            .sort_by_key(|line| (line.id, line.was_asked, line.answered_at));
-        Ok(Labels {
-            votes: self.ballots.count(),
-            lines: self.lines,
-            kept: self.spool.finish()?,
-            copies: HashMap::new(),
-            served: HashSet::new(),
-            unreadable: self.unreadable,
-            erased: self.left_out,
-            set: self.set,
-        })
-    }
 }
 
 /// Lists the keys of objects with something in them, in order.

@@ -20,7 +20,7 @@ use active_learning_core::{
 use serde::Serialize;
 
 use crate::{
-    labels::{self, Keep, Labels, Outcome},
+    labels::{self, Keep, Labels, Outcome, Packing},
     training_files,
 };
 
@@ -94,7 +94,7 @@ pub async fn rows_of_each(
 ) -> Result<Vec<Rows>, Failure> {
     let read_by = set.filter(|set| set.version() > 0);
     let read_by = read_by.map(|set| Arc::new(set.clone().with_several_labels(true)));
-    let labels = labels::read_by(bucket, Keep::Line, read_by).await?;
+    let labels = labels::read_by(bucket, Keep::Line, read_by, Packing::AsItIs).await?;
     let mut rows = vec![Rows::default(); doubts.len()];
     let answered = take_answers(&labels, doubts, &mut rows)?;
 
@@ -168,7 +168,7 @@ fn proposes(consensus: &Consensus<&Answer>, name: &str) -> bool {
 ///
 /// The bucket cannot be read.
 pub async fn proposals(bucket: &Bucket, set: &LabelSet) -> Result<Vec<Proposal>, Failure> {
-    let labels = labels::read(bucket, Keep::Line, true).await?;
+    let labels = labels::read(bucket, Keep::Line, true, Packing::AsItIs).await?;
     let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     let mut count = |name: &str| {
         let is_proposed = matches!(set.resolve(name), Resolution::Proposed(_)) && can_be_label(name);

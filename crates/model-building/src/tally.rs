@@ -1,10 +1,15 @@
 //! How many labels there are, and what the audited ones say of each model.
 //!
-//! Every labelled object is read once: `builds/tally.json` holds the sums and how far they reach. Listing stays:
-//! one request for a thousand human loops. A prediction is judged by one loop only, since another is opened only
-//! where the first came to nothing, so sums suffice.
+//! Every labelled object is read once: `builds/tally.json` holds the sums. What is to be added says a mark that its writer
+//! leaves, so that a tick looks at what is new only. All objects are listed where the sums are begun, and for an
+//! [hour](LISTED_FOR) after that: functions of a version before may still write without a mark.
+//!
+//! A prediction is judged by one loop only, since another is opened only where the first came to nothing, so sums
+//! suffice.
 
-use std::collections::BTreeMap;
+mod marks;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_aws::{
     backoff::Tries,
@@ -31,6 +36,8 @@ use crate::{ModelBuilding, error::StepError};
 
 /// Objects may show in a listing so much later than others that were written after them.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+/// How long objects are listed beside the marks, once all were counted.
+const LISTED_FOR: TimeDelta = TimeDelta::hours(1);
 /// Objects that are added before the sums are stored: a minute's work.
 const OBJECTS_AT_A_TIME: usize = 5_000;
 /// Proposed names that are kept; what comes beyond is found by the command `labels proposed`.
@@ -55,7 +62,10 @@ pub(crate) struct Tally {
     /// When the newest object of these sums was written; not later than it was when it was added, since a clock that was
     /// ahead would hide what comes after it.
     through: Option<DateTime<Utc>>,
-    /// Objects of these sums that are not older than `through` by more than [`OVERLAP`].
+    /// When all objects had been listed and counted; with the marks on what came since, nothing is missing.
+    #[serde(default)]
+    listed_at: Option<DateTime<Utc>>,
+    /// Objects of these sums that are not older than `through` by more than [`OVERLAP`], or that still have a mark.
     recent: BTreeMap<String, DateTime<Utc>>,
     /// Judged predictions by the ARN of the model.
     models: BTreeMap<String, AuditTally>,
@@ -108,7 +118,24 @@ impl Tally {
         self.through.is_some_and(|through| through > now + OVERLAP)
     }
 
-    fn add(&mut self, object: &Listed, records: &[LabelledRecord], now: DateTime<Utc>) {
+    /// Returns whether all objects were counted once, so that none of those that are marked may be missed for another.
+    fn was_listed(&self, now: DateTime<Utc>) -> bool {
+        self.listed_at.is_some() && !self.is_of_future(now)
+    }
+
+    /// Returns whether marks say all that may be missing.
+    fn is_marked(&self, now: DateTime<Utc>) -> bool {
+        let is_long_ago = |at: DateTime<Utc>| now >= at + LISTED_FOR;
+        self.was_listed(now) && self.listed_at.is_some_and(is_long_ago)
+    }
+
+    fn add(
+        &mut self,
+        key: &str,
+        modified: DateTime<Utc>,
+        records: &[LabelledRecord],
+        now: DateTime<Utc>,
+    ) {
         for record in records {
             for vote in &record.votes {
                 if let Answer::NewLabel { label } = &vote.answer
@@ -140,14 +167,16 @@ impl Tally {
                 audits.add_labelled(record);
             }
         }
-        self.since = self.since.min(Some(object.modified)).or(Some(object.modified));
-        self.through = self.through.max(Some(object.modified.min(now)));
-        self.recent.insert(object.key.clone(), object.modified);
+        self.since = self.since.min(Some(modified)).or(Some(modified));
+        self.through = self.through.max(Some(modified.min(now)));
+        self.recent.insert(key.to_owned(), modified);
     }
 
-    fn forget_old(&mut self) {
+    /// Forgets old objects but for those that are still marked.
+    fn forget_old(&mut self, marked: &BTreeSet<String>) {
         let Some(through) = self.through else { return };
-        self.recent.retain(|_, modified| *modified >= through - OVERLAP);
+        self.recent
+            .retain(|key, modified| *modified >= through - OVERLAP || marked.contains(key));
     }
 }
 
@@ -156,11 +185,36 @@ pub(crate) async fn read(bucket: &Bucket) -> Result<Tally, BucketError> {
     Ok(bucket.read_document(TALLY).await?.unwrap_or_default())
 }
 
+/// A labelled object that was read.
+#[derive(Default)]
+struct Read {
+    records: Vec<LabelledRecord>,
+    /// The id of the write that made it; none of a version before.
+    write_id: Option<String>,
+}
+
 impl ModelBuilding {
     /// Adds what is new to the sums. Idempotent, and each object counts once however many tally at a time.
     pub(crate) async fn tally(&self) -> Result<Tally, StepError> {
         let mut tries = Tries::default();
         while tries.again().await {
+            if let Some(tally) = self.tally_marked(Tally::is_marked).await? {
+                return Ok(tally);
+            }
+            self.tally_listed().await?;
+            if let Some(tally) = self.tally_marked(Tally::was_listed).await? {
+                return Ok(tally);
+            }
+        }
+        Err(StepError::NotNow(format!("others keep writing {TALLY}")))
+    }
+
+    /// Adds all objects that are not in the sums, as a listing shows them.
+    async fn tally_listed(&self) -> Result<(), StepError> {
+        let mut tries = Tries::default();
+        while tries.again().await {
+            // Listed before the objects: those of these marks that a listing shows stay remembered until the marks are gone.
+            let marked = marks::pending(&self.bucket).await?;
             let (stored, etag) = self.bucket.read_version::<Tally>(TALLY).await?.unzip();
             let now = Utc::now();
             let mut tally = stored.unwrap_or_default();
@@ -169,33 +223,41 @@ impl ModelBuilding {
                 tally = Tally::default();
             }
             let missing = tally.missing(self.bucket.list(keys::LABELLED_FOLDER).await?);
-            if missing.is_empty() {
-                return Ok(tally);
+            let is_last = missing.len() <= OBJECTS_AT_A_TIME;
+            if missing.is_empty() && tally.listed_at.is_some() {
+                return Ok(());
             }
             let objects = missing.into_iter().take(OBJECTS_AT_A_TIME);
-            let reads = stream::iter(objects).map(|object| async move {
-                let records = self.labelled_records(&object.key).await?;
-                Ok::<_, BucketError>((object, records))
-            });
-            let read: Vec<_> = reads.buffered(READS_IN_FLIGHT).try_collect().await?;
-            for (object, records) in &read {
-                tally.add(object, records, now);
+            let mut reads = stream::iter(objects)
+                .map(async |object| {
+                    let read = self.labelled_records(&object.key).await?;
+                    Ok::<_, BucketError>((object, read.unwrap_or_default().records))
+                })
+                .buffered(READS_IN_FLIGHT);
+            while let Some((object, records)) = reads.try_next().await? {
+                tally.add(&object.key, object.modified, &records, now);
             }
-            tally.forget_old();
+            tally.forget_old(&marked);
+            if is_last {
+                tally.listed_at = tally.listed_at.or(Some(now));
+            }
             let replaced = self
                 .bucket
                 .replace_document(TALLY, etag.as_deref(), &tally)
                 .await?;
-            if replaced.is_written() {
-                tries = Tries::default();
+            match replaced.is_written() {
+                true if is_last => return Ok(()),
+                true => tries = Tries::default(),
+                false => {}
             }
         }
         Err(StepError::NotNow(format!("others keep writing {TALLY}")))
     }
 
-    async fn labelled_records(&self, key: &str) -> Result<Vec<LabelledRecord>, BucketError> {
+    /// Reads a labelled object; `None` if there is none of that key.
+    async fn labelled_records(&self, key: &str) -> Result<Option<Read>, BucketError> {
         let Some(object) = self.bucket.read(key, MAX_DOCUMENT_BYTES).await? else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let lines = object
             .bytes
@@ -208,119 +270,12 @@ impl ModelBuilding {
                 None
             }
         });
-        Ok(parsed.collect())
+        Ok(Some(Read {
+            records: parsed.collect(),
+            write_id: object.write_id,
+        }))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn now() -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + TimeDelta::minutes(200)
-    }
-
-    fn object(key: &str, minute: i64) -> Listed {
-        Listed {
-            key: key.to_owned(),
-            etag: String::new(),
-            size: 1,
-            modified: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
-        }
-    }
-
-    #[test]
-    fn an_object_counts_once_also_if_it_shows_late() {
-        let mut tally = Tally::default();
-        for object in tally.missing(vec![object("b", 100), object("a", 95)]) {
-            tally.add(&object, &[], now());
-        }
-        tally.forget_old();
-
-        let missing = tally.missing(vec![
-            object("a", 95),
-            object("b", 100),
-            object("late", 93),
-            object("next", 101),
-        ]);
-
-        let keys: Vec<&str> = missing.iter().map(|object| object.key.as_str()).collect();
-        assert_eq!(keys, ["late", "next"]);
-        assert_eq!(tally.since, Some(object("a", 95).modified));
-    }
-
-    #[test]
-    fn an_object_of_the_future_counts_and_hides_nothing_that_comes_after_it() {
-        let mut tally = Tally::default();
-        let ahead = object("ahead", 9_000);
-        tally.add(&ahead, &[], now());
-        tally.forget_old();
-
-        let missing = tally.missing(vec![ahead, object("next", 201)]);
-
-        assert_eq!(missing.len(), 1);
-        assert_eq!(missing[0].key, "next");
-        assert!(!tally.is_of_future(now()));
-    }
-
-    #[test]
-    fn sums_whose_mark_lies_in_the_future_are_made_anew() {
-        let through = object("o", 9_000).modified;
-        let tally = Tally {
-            through: Some(through),
-            ..Tally::default()
-        };
-
-        assert!(tally.is_of_future(now()));
-        assert!(!tally.is_of_future(through));
-    }
-
-    #[test]
-    fn sums_of_the_release_before_are_read() {
-        let stored = r#"{"labels": 9, "since": "2026-11-20T10:00:00Z", "through": "2026-11-20T10:00:00Z", "recent": {},
-            "models": {"arn": {"judged": 2, "audited": 1, "right": [3.0, 5.0], "wrong": [0.0, 0.0]}}}"#;
-
-        let tally: Tally = serde_json::from_str(stored).expect("older sums");
-
-        assert_eq!(tally.labels, 9);
-        assert_eq!(tally.accuracy("arn").map(|accuracy| accuracy.judged), Some(2));
-        assert_eq!(tally.confidence("arn"), None);
-        assert!(tally.audits().is_empty());
-    }
-
-    #[test]
-    fn votes_for_a_new_label_are_counted_by_its_name() {
-        let record: LabelledRecord = serde_json::from_value(serde_json::json!({
-            "schemaVersion": 1, "consensus": { "state": "tie" }, "humanLoop": "h", "flowDefinitionArn": "",
-            "labelledAt": "2026-11-19T08:00:00.000Z",
-            "record": {
-                "schemaVersion": 1, "classifier": "news", "utterance": "t", "prediction": "World", "confidence": 0.4,
-                "source": "implicit", "signal": "low-confidence", "receivedAt": "2026-11-19T08:00:00.000Z",
-            },
-            "votes": [
-                { "worker": "a", "answer": { "kind": "new-label", "label": "Weather " }, "source": "human-review", "at": "" },
-                { "worker": "b", "answer": { "kind": "new-label", "label": "Weather" }, "source": "human-review", "at": "" },
-                { "worker": "c", "answer": { "kind": "none-fits" }, "source": "human-review", "at": "" },
-            ],
-        }))
-        .expect("a labelled record");
-        let mut tally = Tally::default();
-
-        tally.add(&object("o", 0), &[record], now());
-
-        assert_eq!(tally.proposed, BTreeMap::from([("Weather".to_owned(), 2)]));
-    }
-
-    #[test]
-    fn only_recent_keys_are_remembered() {
-        let mut tally = Tally::default();
-        for minute in 0..100 {
-            tally.add(&object(&minute.to_string(), minute), &[], now());
-        }
-        tally.forget_old();
-
-        assert_eq!(tally.recent.len(), 11);
-        let all = (0..100).map(|minute| object(&minute.to_string(), minute));
-        assert!(tally.missing(all.collect()).is_empty());
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use crate::{
     ModelBuilding,
     begin::LastBuild,
     build::{Action, Notification, Reason, Request},
-    deployment::{self, SwitchedBy, token},
+    deployment::{self, Deployment, SwitchedBy, token},
     error::StepError,
     executions::{self, ExecutionError},
     message,
@@ -64,10 +64,15 @@ impl ModelBuilding {
             Ok(last) => self.start_if_due(last, &tally, serving.as_deref(), now).await,
             Err(error) => Err(error),
         };
-        let noted = self.note_host(serving.as_deref(), now).await;
-        let watched = self.watch(serving.as_deref(), &tally, now).await;
+        let watched = match deployment::read_newest(&self.bucket, now).await {
+            Ok(switches) => {
+                let noted = self.note_host(&switches, serving.as_deref(), now).await;
+                noted.and(self.watch(&switches, serving.as_deref(), &tally, now).await)
+            }
+            Err(error) => Err(error.into()),
+        };
         let told = self.tell_notices().await;
-        considered.and(noted).and(watched).and(told)
+        considered.and(watched).and(told)
     }
 
     /// Tells people what other functions have left for them, each once.
@@ -159,8 +164,14 @@ impl ModelBuilding {
         Ok(until.filter(|until| *until > active_learning_aws::rfc3339(now)))
     }
 
-    async fn watch(&self, serving: Option<&str>, tally: &Tally, now: DateTime<Utc>) -> Result<(), StepError> {
-        let accuracy = self.watch_accuracy(serving, tally).await;
+    async fn watch(
+        &self,
+        switches: &[Deployment],
+        serving: Option<&str>,
+        tally: &Tally,
+        now: DateTime<Utc>,
+    ) -> Result<(), StepError> {
+        let accuracy = self.watch_accuracy(switches, serving, tally).await;
         let confidence = self.watch_confidence(serving, tally).await;
         let promises = match self.config.automated_labelling.get() {
             Some(target) => self.look_at_promises(serving, target, tally, now).await,
@@ -172,9 +183,13 @@ impl ModelBuilding {
     /// Rolls the serving model back if audits show that it is significantly worse than the one before was.
     ///
     /// Once for each deployment: what a roll-back brings into service is not watched.
-    async fn watch_accuracy(&self, serving: Option<&str>, tally: &Tally) -> Result<(), StepError> {
-        let deployments = deployment::read_all(&self.bucket).await?;
-        let lasting = deployment::lasting(&deployments);
+    async fn watch_accuracy(
+        &self,
+        switches: &[Deployment],
+        serving: Option<&str>,
+        tally: &Tally,
+    ) -> Result<(), StepError> {
+        let lasting = deployment::lasting(switches);
         let Some(last) = lasting.last().filter(|last| last.by == SwitchedBy::Build) else {
             return Ok(());
         };

@@ -5,6 +5,7 @@
 //! only.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -25,6 +26,8 @@ use crate::{
 const FOLDER: &str = "text-classifier/vectors/";
 /// Most packs that are read: those before hold little that these do not.
 const PACKS: usize = 4;
+/// Missing texts from which the largest packs are read too: those of trainings, however many smaller ones came after them.
+const WORTH_THE_LARGEST: usize = 200;
 /// The same where other texts are looked for.
 const PACKS_OF_OTHERS: usize = 24;
 /// Fewer texts than this are encoded sooner than a pack is read.
@@ -86,7 +89,7 @@ async fn read_others(
     most: usize,
     others: &mut Known,
 ) -> Result<(), StoreError> {
-    for pack in latest(bucket, folder, PACKS_OF_OTHERS).await? {
+    for pack in packs(bucket, folder).await?.into_iter().take(PACKS_OF_OTHERS) {
         if others.len() >= most {
             break;
         }
@@ -99,11 +102,10 @@ async fn read_others(
     Ok(())
 }
 
-/// Returns the latest packs, of which each is read whole.
-async fn latest(bucket: &Bucket, folder: &str, most: usize) -> Result<Vec<Listed>, StoreError> {
+/// Returns all packs, the latest first. Each is read whole.
+async fn packs(bucket: &Bucket, folder: &str) -> Result<Vec<Listed>, StoreError> {
     let mut packs = bucket.own_objects(folder).await?;
-    packs.sort_by_key(|pack| std::cmp::Reverse((pack.modified, pack.size)));
-    packs.truncate(most);
+    packs.sort_by_key(|pack| Reverse((pack.modified, pack.size)));
     Ok(packs)
 }
 
@@ -139,8 +141,14 @@ async fn read(
     wanted: &BTreeSet<VectorId>,
     known: &mut Known,
 ) -> Result<(), StoreError> {
-    for pack in latest(bucket, folder, PACKS).await? {
-        if known.len() == wanted.len() {
+    let mut latest = packs(bucket, folder).await?;
+    let mut largest = latest.split_off(PACKS.min(latest.len()));
+    largest.sort_by_key(|pack| Reverse(pack.size));
+    largest.truncate(PACKS);
+    for (number, pack) in latest.into_iter().chain(largest).enumerate() {
+        let missing = wanted.len() - known.len();
+        let is_worth_it = number < PACKS || missing >= WORTH_THE_LARGEST;
+        if missing == 0 || !is_worth_it {
             break;
         }
         if let Some(file) = bucket.bytes(&pack.key).await? {

@@ -102,25 +102,49 @@ impl Bucket {
     ///
     /// [`BucketError::Refused`].
     pub async fn delete_old_versions(&self, key: &str) -> Result<usize, BucketError> {
+        let is_old = |of: &str, is_latest: Option<bool>| of == key && is_latest == Some(false);
+        self.delete_versions(key, is_old, |of| of == key).await
+    }
+
+    /// Deletes all versions of the objects whose keys begin with `prefix`; returns their number.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError::Refused`].
+    pub async fn delete_all_versions(&self, prefix: &str) -> Result<usize, BucketError> {
+        self.delete_versions(prefix, |_, _| true, |_| true).await
+    }
+
+    /// Deletes some versions below a prefix, by key and by whether it is the one that is there, and some marks.
+    async fn delete_versions(
+        &self,
+        prefix: &str,
+        version_goes: impl Fn(&str, Option<bool>) -> bool,
+        mark_goes: impl Fn(&str) -> bool,
+    ) -> Result<usize, BucketError> {
         let (mut deleted, mut after) = (0, None);
         loop {
-            let listing = self.client.list_object_versions().bucket(&self.name).prefix(key);
+            let listing = self
+                .client
+                .list_object_versions()
+                .bucket(&self.name)
+                .prefix(prefix);
             let (key_marker, version_marker) = Option::unzip(after.take());
             let page = listing
                 .set_key_marker(key_marker)
                 .set_version_id_marker(version_marker)
                 .send()
                 .await
-                .map_err(|error| self.refused(key, error))?;
+                .map_err(|error| self.refused(prefix, error))?;
             let versions = page.versions().iter().filter_map(|version| {
-                let is_old = version.key() == Some(key) && version.is_latest() == Some(false);
-                version.version_id().filter(|_| is_old)
+                let goes = version_goes(version.key()?, version.is_latest());
+                version.key().zip(version.version_id()).filter(|_| goes)
             });
-            let markers = page.delete_markers().iter().filter_map(|marker| {
-                let is_own = marker.key() == Some(key);
-                marker.version_id().filter(|_| is_own)
+            let marks = page.delete_markers().iter().filter_map(|mark| {
+                let goes = mark_goes(mark.key()?);
+                mark.key().zip(mark.version_id()).filter(|_| goes)
             });
-            for version in versions.chain(markers) {
+            for (key, version) in versions.chain(marks) {
                 let call = self.client.delete_object().bucket(&self.name).key(key);
                 let call = call.version_id(version).send().await;
                 call.map_err(|error| self.refused(key, error))?;

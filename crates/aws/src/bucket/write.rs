@@ -22,7 +22,7 @@ use super::{Bucket, BucketError, JSON, to_json};
 use crate::{backoff::Tries, failure::Refusal};
 
 /// Entry of an object's metadata that names the conditional write which made it.
-const WRITE_ID: &str = "write-id";
+pub(super) const WRITE_ID: &str = "write-id";
 
 /// Times that a write is sent anew after the SDK gave up on an answer.
 ///
@@ -105,6 +105,23 @@ impl Bucket {
         written.map(drop)
     }
 
+    /// Writes an object as [`Bucket::put`] does, in a write of the given id, which whoever reads it is told.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn put_as(
+        &self,
+        id: &str,
+        key: &str,
+        media_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<(), BucketError> {
+        let content = Content::Bytes(body.into());
+        let written = self.write_as(Some(id), key, media_type, &content, Condition::Nothing);
+        written.await.map(drop)
+    }
+
     /// Writes a JSON document, over an object of that key.
     ///
     /// # Errors
@@ -128,6 +145,23 @@ impl Bucket {
         let content = Content::Bytes(body.into());
         let outcome = self.write(key, media_type, &content, Condition::Absent).await;
         outcome.map(Created::from)
+    }
+
+    /// Writes an object as [`Bucket::create`] does, in a write of the given id, which whoever reads it is told.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn create_as(
+        &self,
+        id: &str,
+        key: &str,
+        media_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Created, BucketError> {
+        let content = Content::Bytes(body.into());
+        let outcome = self.write_as(Some(id), key, media_type, &content, Condition::Absent);
+        outcome.await.map(Created::from)
     }
 
     /// Writes a JSON document unless there is an object of that key.
@@ -261,7 +295,19 @@ impl Bucket {
         content: &Content<'_>,
         condition: Condition<'_>,
     ) -> Result<Outcome, BucketError> {
-        let id = format!("{:032x}", rand::random::<u128>());
+        self.write_as(None, key, media_type, content, condition).await
+    }
+
+    /// Writes an object as [`Bucket::write`] does, under an id of the caller's if there is one.
+    async fn write_as(
+        &self,
+        given_id: Option<&str>,
+        key: &str,
+        media_type: &str,
+        content: &Content<'_>,
+        condition: Condition<'_>,
+    ) -> Result<Outcome, BucketError> {
+        let id = given_id.map_or_else(new_write_id, str::to_owned);
         let (mut was_resent, mut unanswered) = (false, 0);
         let mut tries = Tries::default();
 
@@ -270,7 +316,10 @@ impl Bucket {
             let call = self.client.put_object().bucket(&self.name).key(key);
             let call = call.content_type(media_type).body(self.body(key, content).await?);
             let call = match condition {
-                Condition::Nothing => call,
+                Condition::Nothing => match given_id {
+                    Some(id) => call.metadata(WRITE_ID, id),
+                    None => call,
+                },
                 Condition::Absent => call.if_none_match("*").metadata(WRITE_ID, &id),
                 Condition::Unchanged { etag } => call.if_match(etag).metadata(WRITE_ID, &id),
             };
@@ -341,6 +390,11 @@ impl Bucket {
     pub(super) fn contended(&self, key: &str) -> BucketError {
         BucketError::Contended { uri: self.uri(key) }
     }
+}
+
+/// Makes an id of a write up.
+pub fn new_write_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 impl From<Outcome> for Created {

@@ -230,6 +230,23 @@ pub async fn switches(
     now: DateTime<Utc>,
     count: usize,
 ) -> Result<Vec<Serving>, BucketError> {
+    let mut switches = Vec::new();
+    for key in switch_keys(training, now, count).await? {
+        switches.extend(training.read_document::<Serving>(&key).await?);
+    }
+    Ok(switches)
+}
+
+/// Finds the keys of the newest switches as [`switches`] does.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn switch_keys(
+    training: &Bucket,
+    now: DateTime<Utc>,
+    count: usize,
+) -> Result<Vec<String>, BucketError> {
     let mut keys = Vec::new();
     for days in LOOK_BACK.into_iter().chain([0]) {
         let from = now.checked_sub_days(Days::new(days)).filter(|_| days > 0);
@@ -239,11 +256,7 @@ pub async fn switches(
             break;
         }
     }
-    let mut switches = Vec::new();
-    for key in keys {
-        switches.extend(training.read_document::<Serving>(&key).await?);
-    }
-    Ok(switches)
+    Ok(keys)
 }
 
 /// Returns the last keys of switches from a day on.

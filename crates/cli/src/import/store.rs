@@ -8,6 +8,7 @@ use active_learning_aws as aws;
 use active_learning_aws::{
     bucket::{Bucket, Created, JSON_LINES, MAX_DOCUMENT_BYTES},
     claims::Claims,
+    labelled,
     questions::Questions,
 };
 use active_learning_core::{
@@ -279,7 +280,7 @@ async fn store_part(place: &Place, part: &[New]) -> Result<Vec<LabelledRecord>, 
         .collect::<Result<Vec<_>, _>>()?;
     let lines: String = records.iter().map(LabelledRecord::to_line).collect();
     let key = object_key(&name);
-    if place.training.create(&key, JSON_LINES, lines).await? == Created::Created {
+    if labelled::create(place.training, &name, lines).await? == Created::Created {
         return Ok(records);
     }
     // Those have the time of that import: the same votes are counted once.

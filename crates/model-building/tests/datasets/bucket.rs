@@ -33,7 +33,7 @@ pub const POLICY: AssemblePolicy = AssemblePolicy {
 pub struct Bucket {
     pub s3: Client,
     pub script: Script,
-    _aws: LocalAws,
+    aws: LocalAws,
 }
 
 /// One answer of a reviewer.
@@ -123,7 +123,7 @@ impl Bucket {
         Self {
             s3: Client::new(&script.sdk_config(aws.router())),
             script,
-            _aws: aws,
+            aws,
         }
     }
 
@@ -176,6 +176,12 @@ impl Bucket {
     /// Returns the bucket as the function sees it.
     pub fn bucket(&self) -> aws::bucket::Bucket {
         aws::bucket::Bucket::new(self.s3.clone(), BUCKET)
+    }
+
+    /// Assembles in a function whose calls are answered as a script says.
+    pub async fn assemble_by(&self, script: &Script) -> Result<Assembled, AssembleError> {
+        let s3 = Client::new(&script.sdk_config(self.aws.router()));
+        assemble(&aws::bucket::Bucket::new(s3, BUCKET), &POLICY, now()).await
     }
 
     pub async fn try_assemble(&self, policy: &AssemblePolicy) -> Result<Assembled, AssembleError> {

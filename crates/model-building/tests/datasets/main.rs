@@ -7,3 +7,4 @@ mod export;
 mod held_out;
 mod labels;
 mod machine_labels;
+mod packs;

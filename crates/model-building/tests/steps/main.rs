@@ -7,6 +7,7 @@ mod builds;
 mod comprehend;
 mod execution;
 mod failures;
+mod new_labels;
 mod old_models;
 mod starting;
 mod versions;

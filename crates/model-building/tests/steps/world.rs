@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_aws::bucket::Bucket;
-use active_learning_aws::env::Env;
+use active_learning_aws::{bucket::Bucket, env::Env, labelled};
 use active_learning_core::{
     dataset::{CsvWriter, Row},
     feedback::{FeedbackRequest, Signal, Source},
@@ -15,11 +14,10 @@ use active_learning_core::{
         vote::{Vote, VoteSource},
     },
 };
-use aws_credential_types::Credentials;
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use axum::{Router, body::Body};
 use http::Request;
-use local_aws::{LocalAws, s3::BucketSpec, stepfunctions::StateMachineSpec, transport};
+use local_aws::{LocalAws, s3::BucketSpec, script::Script, stepfunctions::StateMachineSpec};
 use model_building::{Config, ModelBuilding};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -113,6 +111,11 @@ impl World {
     }
 
     pub fn function(&self) -> ModelBuilding {
+        self.function_by(&Script::default())
+    }
+
+    /// The same, whose calls are answered as the script says.
+    pub fn function_by(&self, script: &Script) -> ModelBuilding {
         let env = Vec::from_iter(self.environment());
         let env: [(&str, &str); 24] = env.try_into().expect("all variables");
         let config = Config::from_env(&Env::from(env)).expect("complete");
@@ -131,8 +134,7 @@ impl World {
                 }
             }
         });
-        let user = Credentials::new("test", "test", None, None, "world");
-        ModelBuilding::new(config, &transport::sdk_config(router, user))
+        ModelBuilding::new(config, &script.sdk_config(router))
     }
 
     /// Puts a label set of which a label has been renamed.
@@ -155,38 +157,18 @@ impl World {
         self.put(&format!("initial/{name}.csv"), csv).await;
     }
 
-    /// Puts one human loop's answers to audited predictions of a model, so many of them right.
+    /// Puts one human loop's answers to audited predictions of a model, so many of them right, as a version before did:
+    /// without a mark.
     pub async fn put_labels(&self, human_loop: &str, model: &str, numbers: std::ops::Range<u64>, right: u64) {
-        let mut lines = String::new();
-        let first = numbers.start;
-        for number in numbers {
-            let (label, text) = text(number);
-            let other = if label == "Cat" { "Dog" } else { "Cat" };
-            let request = FeedbackRequest {
-                classifier: "news".into(),
-                sentence: text,
-                ..FeedbackRequest::default()
-            };
-            let record = request.into_record(Source::Implicit, "2026-11-20T10:00:00Z");
-            let mut record = record.expect("complete");
-            record.signal = Signal::Audit;
-            record.selection_probability = Some(0.1);
-            record.model_arn = Some(model.to_owned());
-            record.confidence = Some(0.75);
-            record.prediction = Some(if number - first < right { label } else { other }.to_owned());
-            let vote = Vote {
-                worker: "ann".into(),
-                answer: Answer::labels([label]),
-                source: VoteSource::HumanReview,
-                at: "2026-11-20T11:00:00Z".into(),
-                seconds: None,
-                note: Default::default(),
-            };
-            let labelled = LabelledRecord::new(record, vec![vote], human_loop, "arn:flow");
-            assert!(matches!(labelled.consensus, Consensus::Agreed { .. }));
-            lines += &labelled.to_line();
-        }
+        let lines = labels(human_loop, model, numbers, right);
         self.put(&object_key(human_loop), lines.into_bytes()).await;
+    }
+
+    /// Puts the same as the functions do.
+    pub async fn label(&self, human_loop: &str, model: &str, numbers: std::ops::Range<u64>, right: u64) {
+        let lines = labels(human_loop, model, numbers, right);
+        let created = labelled::create(&self.bucket(), human_loop, lines).await;
+        created.map(drop).expect("written");
     }
 
     /// Returns the bucket as the function sees it.
@@ -256,6 +238,40 @@ fn put_machine(aws: &LocalAws) {
 /// ARN of the model that serves at first.
 pub fn champion() -> String {
     model_arn("initial", "v0")
+}
+
+/// One human loop's answers to audited predictions of a model, so many of them right.
+fn labels(human_loop: &str, model: &str, numbers: std::ops::Range<u64>, right: u64) -> String {
+    let mut lines = String::new();
+    let first = numbers.start;
+    for number in numbers {
+        let (label, text) = text(number);
+        let other = if label == "Cat" { "Dog" } else { "Cat" };
+        let request = FeedbackRequest {
+            classifier: "news".into(),
+            sentence: text,
+            ..FeedbackRequest::default()
+        };
+        let record = request.into_record(Source::Implicit, "2026-11-20T10:00:00Z");
+        let mut record = record.expect("complete");
+        record.signal = Signal::Audit;
+        record.selection_probability = Some(0.1);
+        record.model_arn = Some(model.to_owned());
+        record.confidence = Some(0.75);
+        record.prediction = Some(if number - first < right { label } else { other }.to_owned());
+        let vote = Vote {
+            worker: "ann".into(),
+            answer: Answer::labels([label]),
+            source: VoteSource::HumanReview,
+            at: "2026-11-20T11:00:00Z".into(),
+            seconds: None,
+            note: Default::default(),
+        };
+        let labelled = LabelledRecord::new(record, vec![vote], human_loop, "arn:flow");
+        assert!(matches!(labelled.consensus, Consensus::Agreed { .. }));
+        lines += &labelled.to_line();
+    }
+    lines
 }
 
 /// A text of random words with its label.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use active_learning_core::text::{unpack_vectors, vector_id};
+use active_learning_core::text::{pack_vectors, unpack_vectors, vector_id};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use text_classifier::TextEncoder;
@@ -113,6 +113,41 @@ async fn vectors_are_made_once() {
 
     assert_eq!(first.len(), 1, "{first:?}");
     assert_eq!(function.keys("text-classifier/vectors/").await, first);
+}
+
+#[tokio::test]
+async fn a_training_finds_its_vectors_behind_those_of_many_texts_that_came_in_since() {
+    let function = Function::with_encoder(TextEncoder::BuiltIn);
+    let encode = async |texts: Vec<String>| {
+        let answer = function.call("EncodeDocuments", &json!({"TextList": texts})).await;
+        let pack = answer.body["Vectors"].as_str().expect("a pack").to_owned();
+        BASE64_STANDARD.decode(pack).expect("Base64")
+    };
+    let trained = |n: usize| format!("trained text number {n}");
+    // All have the vector of another text: so it shows where one comes from.
+    let sentinel = unpack_vectors(&encode(vec!["sentinel".to_owned()]).await).next();
+    let (_, sentinel) = sentinel.expect("a vector");
+    let known: BTreeMap<_, _> = (0..220).map(|n| (vector_id(&trained(n)), sentinel.clone())).collect();
+    let folder = format!("text-classifier/vectors/{}/", text_encoder::Encoder::built_in_identity());
+    let pack = pack_vectors(sentinel.dimensions(), &known);
+    function.put_bytes_quietly(&format!("{folder}trained.bin"), pack).await;
+    for call in 0..5 {
+        encode((0..32).map(|n| format!("text {n} of call {call}")).collect()).await;
+    }
+    let before = function.keys(&folder).await;
+
+    let rows: String = (0..221)
+        .map(|n| format!("{},{}\n", ["a", "b"][n % 2], trained(n)))
+        .collect();
+    function.trained_classifier("one", &rows).await;
+
+    let mut new = function.keys(&folder).await;
+    new.retain(|key| !before.contains(key));
+    assert_eq!((before.len(), new.len()), (6, 1));
+    let pack: BTreeMap<_, _> = unpack_vectors(&function.object(&new[0]).await.expect("a pack")).collect();
+    assert_eq!(pack.len(), 221);
+    let made = pack.values().filter(|vector| **vector != sentinel).count();
+    assert_eq!(made, 1, "only the one text that was in no pack");
 }
 
 #[tokio::test]

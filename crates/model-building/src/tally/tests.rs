@@ -1,0 +1,115 @@
+//! How sums are made.
+
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::minutes(200)
+}
+
+fn object(key: &str, minute: i64) -> Listed {
+    Listed {
+        key: key.to_owned(),
+        etag: String::new(),
+        size: 1,
+        modified: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
+    }
+}
+
+fn add(tally: &mut Tally, object: &Listed, records: &[LabelledRecord]) {
+    tally.add(&object.key, object.modified, records, now());
+}
+
+#[test]
+fn an_object_counts_once_also_if_it_shows_late() {
+    let mut tally = Tally::default();
+    for object in tally.missing(vec![object("b", 100), object("a", 95)]) {
+        add(&mut tally, &object, &[]);
+    }
+    tally.forget_old(&BTreeSet::new());
+
+    let missing = tally.missing(vec![
+        object("a", 95),
+        object("b", 100),
+        object("late", 93),
+        object("next", 101),
+    ]);
+
+    let keys: Vec<&str> = missing.iter().map(|object| object.key.as_str()).collect();
+    assert_eq!(keys, ["late", "next"]);
+    assert_eq!(tally.since, Some(object("a", 95).modified));
+}
+
+#[test]
+fn an_object_of_the_future_counts_and_hides_nothing_that_comes_after_it() {
+    let mut tally = Tally::default();
+    let ahead = object("ahead", 9_000);
+    add(&mut tally, &ahead, &[]);
+    tally.forget_old(&BTreeSet::new());
+
+    let missing = tally.missing(vec![ahead, object("next", 201)]);
+
+    assert_eq!(missing.len(), 1);
+    assert_eq!(missing[0].key, "next");
+    assert!(!tally.is_of_future(now()));
+}
+
+#[test]
+fn sums_whose_mark_lies_in_the_future_are_made_anew() {
+    let through = object("o", 9_000).modified;
+    let tally = Tally {
+        through: Some(through),
+        ..Tally::default()
+    };
+
+    assert!(tally.is_of_future(now()));
+    assert!(!tally.is_of_future(through));
+}
+
+#[test]
+fn sums_of_the_release_before_are_read() {
+    let stored = r#"{"labels": 9, "since": "2026-11-20T10:00:00Z", "through": "2026-11-20T10:00:00Z", "recent": {},
+        "models": {"arn": {"judged": 2, "audited": 1, "right": [3.0, 5.0], "wrong": [0.0, 0.0]}}}"#;
+
+    let tally: Tally = serde_json::from_str(stored).expect("older sums");
+
+    assert_eq!(tally.labels, 9);
+    assert_eq!(tally.accuracy("arn").map(|accuracy| accuracy.judged), Some(2));
+    assert_eq!(tally.confidence("arn"), None);
+    assert!(tally.audits().is_empty());
+}
+
+#[test]
+fn votes_for_a_new_label_are_counted_by_its_name() {
+    let record: LabelledRecord = serde_json::from_value(serde_json::json!({
+        "schemaVersion": 1, "consensus": { "state": "tie" }, "humanLoop": "h", "flowDefinitionArn": "",
+        "labelledAt": "2026-11-19T08:00:00.000Z",
+        "record": {
+            "schemaVersion": 1, "classifier": "news", "utterance": "t", "prediction": "World", "confidence": 0.4,
+            "source": "implicit", "signal": "low-confidence", "receivedAt": "2026-11-19T08:00:00.000Z",
+        },
+        "votes": [
+            { "worker": "a", "answer": { "kind": "new-label", "label": "Weather " }, "source": "human-review", "at": "" },
+            { "worker": "b", "answer": { "kind": "new-label", "label": "Weather" }, "source": "human-review", "at": "" },
+            { "worker": "c", "answer": { "kind": "none-fits" }, "source": "human-review", "at": "" },
+        ],
+    }))
+    .expect("a labelled record");
+    let mut tally = Tally::default();
+
+    add(&mut tally, &object("o", 0), &[record]);
+
+    assert_eq!(tally.proposed, BTreeMap::from([("Weather".to_owned(), 2)]));
+}
+
+#[test]
+fn only_recent_keys_are_remembered() {
+    let mut tally = Tally::default();
+    for minute in 0..100 {
+        add(&mut tally, &object(&minute.to_string(), minute), &[]);
+    }
+    tally.forget_old(&BTreeSet::new());
+
+    assert_eq!(tally.recent.len(), 11);
+    let all = (0..100).map(|minute| object(&minute.to_string(), minute));
+    assert!(tally.missing(all.collect()).is_empty());
+}
