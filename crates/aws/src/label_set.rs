@@ -13,6 +13,9 @@ use crate::{
     bucket::{Bucket, BucketError, Created, JSON},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// How long a set that was read is taken for the current one.
 const FRESH: Duration = Duration::from_secs(10);
 

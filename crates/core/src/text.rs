@@ -96,18 +96,26 @@ pub fn is_blank(text: &str) -> bool {
 }
 
 /// Returns whether a character shows nothing and takes no room: controls, zero-width characters, joiners,
-/// direction marks, variation selectors, fillers, private and unassigned "ignorable" ones.
+/// direction marks, variation selectors, fillers, tags, marks of annotations, private and unassigned "ignorable" ones.
 ///
-/// Tag characters are visible: they alone tell the flags of England and Scotland apart.
-/// Source: Unicode, `Cc` and `Default_Ignorable_Code_Point`.
+/// Tags that [make a flag](is_part_of_flag) are seen with it.
+/// Source: Unicode, `Cc`, `Default_Ignorable_Code_Point` and the interlinear annotation characters.
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
             | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
-            | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
-            | '\u{E0000}'..='\u{E001F}' | '\u{E0080}'..='\u{E0FFF}')
+            | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Returns whether a tag makes a flag with what stands before it: after a black flag, tags alone tell England's and
+/// Scotland's apart. Elsewhere they show nothing.
+pub(crate) fn is_part_of_flag(before: char, c: char) -> bool {
+    const BLACK_FLAG: char = '\u{1F3F4}';
+    let is_tag = |c: char| matches!(c, '\u{E0020}'..='\u{E007F}');
+    is_tag(c) && (before == BLACK_FLAG || is_tag(before))
 }
 
 #[cfg(test)]
@@ -124,10 +132,12 @@ mod tests {
             "\u{0}\u{1f}\u{85}",
             "\u{ad}",
             "\u{fffd}",
+            "\u{e0041}\u{e0061}\u{e007f}",
+            "\u{fff9}\u{fffa}\u{fffb}",
         ] {
             assert!(is_blank(text), "{text:?}");
         }
-        for text in ["a", ".", "👍", "?", "\u{200b}x", "𐀀"] {
+        for text in ["a", ".", "👍", "?", "\u{200b}x", "𐀀", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"] {
             assert!(!is_blank(text), "{text:?}");
         }
     }

@@ -269,7 +269,7 @@ fn after_end<'a>(rest: &'a str, name: &str) -> &'a str {
 }
 
 fn text_until(rest: &str, end: &str) -> String {
-    unescaped(rest.split(end).next().unwrap_or_default())
+    htmlize::unescape(rest.split(end).next().unwrap_or_default()).into_owned()
 }
 
 /// Reads an open tag and returns it with what follows.
@@ -304,7 +304,8 @@ fn open_tag(rest: &str) -> Option<(Tag, &str)> {
         if let Some(after) = rest.strip_prefix('=') {
             (value, rest) = attribute_value(after.trim_start());
         }
-        tag.attributes.push((name, unescaped(value)));
+        tag.attributes
+            .push((name, htmlize::unescape_attribute(value).into_owned()));
     }
 }
 
@@ -316,22 +317,6 @@ fn attribute_value(rest: &str) -> (&str, &str) {
                 .unwrap_or(rest.len()),
         ),
     }
-}
-
-fn unescaped(text: &str) -> String {
-    let mut text = text.to_owned();
-    for (entity, character) in [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#34;", "\""),
-        ("&#39;", "'"),
-        ("&apos;", "'"),
-        ("&amp;", "&"),
-    ] {
-        text = text.replace(entity, character);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! One small document for each reviewer, whatever they have done before.
 
+use std::cmp::Ordering;
+
 use active_learning_aws::{
     backoff::Tries,
     bucket::{Bucket, BucketError, Replaced},
@@ -59,6 +61,22 @@ impl OwnHistory {
         self.done = if is_correction { before } else { before + 1 };
     }
 
+    /// Adds what the same reviewer answered by an earlier id.
+    fn take_in(&mut self, earlier: Self) {
+        for answered in earlier.answered {
+            if !self.answered.iter().any(|known| known.id == answered.id) {
+                self.answered.push(answered);
+            }
+        }
+        self.answered.sort_by_key(|answered| std::cmp::Reverse(answered.at));
+        self.answered.truncate(REMEMBERED);
+        match self.day.cmp(&earlier.day) {
+            Ordering::Less => (self.day, self.done) = (earlier.day, earlier.done),
+            Ordering::Equal => self.done += earlier.done,
+            Ordering::Greater => {}
+        }
+    }
+
     /// Returns how many tasks were answered on the day of a time.
     pub fn done_on(&self, now: DateTime<Utc>) -> u32 {
         if self.day == Some(now.date_naive()) {
@@ -92,7 +110,17 @@ impl Histories {
     ///
     /// [`BucketError`].
     pub async fn of(&self, worker: &Worker) -> Result<OwnHistory, BucketError> {
-        Ok(self.bucket.read_document(&key(worker)).await?.unwrap_or_default())
+        let mut history: OwnHistory = self
+            .bucket
+            .read_document(&key(&worker.id))
+            .await?
+            .unwrap_or_default();
+        for id in worker.earlier_ids() {
+            if let Some(earlier) = self.bucket.read_document(&key(id)).await? {
+                history.take_in(earlier);
+            }
+        }
+        Ok(history)
     }
 
     /// Notes an answer and returns the history after it.
@@ -106,7 +134,7 @@ impl Histories {
         human_loop: &HumanLoop,
         now: DateTime<Utc>,
     ) -> Result<OwnHistory, BucketError> {
-        let key = key(worker);
+        let key = key(&worker.id);
         let mut known = self.written.take(&worker.id);
         let mut tries = Tries::default();
         while tries.again().await {
@@ -134,6 +162,6 @@ impl Histories {
     }
 }
 
-fn key(worker: &Worker) -> String {
-    format!("{HUMAN_REVIEW_FOLDER}history/{}.json", worker.id)
+fn key(worker_id: &str) -> String {
+    format!("{HUMAN_REVIEW_FOLDER}history/{worker_id}.json")
 }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 pub use crate::loop_flow::{FlowRules, LoopFlow};
 pub use crate::refusal::Refusal;
+pub use crate::worker::Worker;
 
 /// State of a loop: the five of the A2I API, and the mark of a deleted loop whose name is free again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,26 +46,6 @@ impl Status {
     /// Returns whether the loop counts against the quota of loops in flight.
     pub fn is_in_flight(self) -> bool {
         matches!(self, Self::InProgress | Self::Stopping)
-    }
-}
-
-/// A reviewer as the output names them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Worker {
-    /// 16 hexadecimal characters, the same for the same reviewer for ever.
-    pub id: String,
-    /// The name that the sign-in link was made for.
-    pub reviewer: String,
-}
-
-impl Worker {
-    /// Returns the worker of a reviewer's name.
-    pub fn of(reviewer: &str) -> Self {
-        let digest = Sha256::digest(format!("reviewer:{reviewer}"));
-        Self {
-            id: hex::encode(&digest[..8]),
-            reviewer: reviewer.to_owned(),
-        }
     }
 }
 
@@ -261,7 +242,7 @@ impl HumanLoop {
     ///
     /// The [`Refusal`] that applies.
     pub fn may_answer(&self, worker_id: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
-        if self.answers.iter().any(|answer| answer.worker_id == worker_id) {
+        if self.has_answered(worker_id) {
             let counts = self.is_of_labelling_job() && !self.status.is_in_flight();
             return Err(if counts {
                 Refusal::Counted
@@ -313,6 +294,17 @@ impl HumanLoop {
     /// Returns whether an answer of the reviewer still counts, beside the output that is written.
     pub fn takes_late_answer(&self, worker_id: &str) -> bool {
         self.status == Status::Completed && self.had_it_open(worker_id) && !self.is_of_labelling_job()
+    }
+
+    /// Returns whether there is an answer of the reviewer.
+    pub fn has_answered(&self, worker_id: &str) -> bool {
+        self.answers.iter().any(|answer| answer.worker_id == worker_id)
+    }
+
+    /// Returns whether the reviewer had it open, or gave it back.
+    pub fn has_seen(&self, worker_id: &str) -> bool {
+        let holds = self.leases.iter().any(|lease| lease.worker_id == worker_id);
+        holds || self.had_it_open(worker_id) || self.skipped_by.iter().any(|skipped| skipped == worker_id)
     }
 
     fn had_it_open(&self, worker_id: &str) -> bool {

@@ -49,6 +49,7 @@ pub mod task_template;
 mod template_watch;
 pub mod trial;
 pub mod validation;
+mod worker;
 pub mod worker_template;
 
 use active_learning_aws::{

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use active_learning_aws::bucket::{Bucket, BucketError, Change};
 use active_learning_core::keys;
 use chrono::{DateTime, Duration, Utc};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
 pub use self::changes::{Invitation, MemberChange, MemberError};
@@ -40,6 +41,10 @@ pub struct Member {
     pub signed_in_at: Option<DateTime<Utc>>,
     /// Their sessions that may not have expired, the newest last. Those that an earlier version began are missing.
     pub sessions: Vec<Session>,
+    /// Ids of the same person in earlier versions, which told spellings of an e-mail address apart: what was known by them is
+    /// in here. None where nobody has looked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier_ids: Option<Vec<String>>,
 }
 
 /// A session of a member.
@@ -60,6 +65,9 @@ const MOST_SESSIONS: usize = 50;
 
 /// Members that are listed at a time.
 const PAGE: usize = 100;
+
+/// Members that are read at a time.
+const CONCURRENT_READS: usize = 16;
 
 /// A member of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +117,25 @@ impl Member {
             Some(revoked_at) if session.began_at() <= revoked_at => Err(Shut::Revoked),
             _ => Ok(self.role),
         }
+    }
+
+    /// Adds what was known of the same person by an earlier id. Who was kept out by one of them is kept out.
+    fn take_in(&mut self, id: &str, other: Self) {
+        if self.signed_in_at.is_none() && self.invited_at.is_none() {
+            self.role = other.role;
+        }
+        self.paused |= other.paused;
+        self.revoked_at = self.revoked_at.max(other.revoked_at);
+        self.links_void_at = self.links_void_at.max(other.links_void_at);
+        self.invited_at = self.invited_at.max(other.invited_at);
+        self.signed_in_at = self.signed_in_at.max(other.signed_in_at);
+        self.sessions.extend(other.sessions);
+        self.earlier_ids.get_or_insert_default().push(id.to_owned());
+    }
+
+    fn has_taken_in(&self, id: &str) -> bool {
+        let known = self.earlier_ids.iter().flatten();
+        known.into_iter().any(|known| known == id)
     }
 
     /// Notes a session that begins.
@@ -185,7 +212,44 @@ impl Members {
         }
     }
 
-    /// Changes a member, or makes one; returns them.
+    /// Returns the member that a worker is, by whatever id they were known, as they were within the last minute.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn of(&self, worker: &Worker, now: DateTime<Utc>) -> Result<Option<Member>, BucketError> {
+        let mut member = self.recent(&worker.id, now).await?;
+        for id in worker.earlier_ids() {
+            if member.as_ref().is_some_and(|member| member.has_taken_in(id)) {
+                continue;
+            }
+            if let Some(other) = self.recent(id, now).await? {
+                member.get_or_insert_with(|| Member { name: other.name.clone(), ..Member::default() }).take_in(id, other);
+            }
+        }
+        Ok(member)
+    }
+
+    /// Returns the other ids of a worker that members have who are the same person.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn other_ids_of(&self, worker: &Worker) -> Result<Vec<String>, BucketError> {
+        let (mut ids, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.raw_page(&after).await?;
+            let others = page.reviewers.into_iter();
+            let others = others.filter(|listed| Worker::of(&listed.member.name).id == worker.id);
+            ids.extend(others.map(|listed| listed.worker_id).filter(|id| *id != worker.id));
+            match page.next {
+                Some(next) => after = next,
+                None => return Ok(ids),
+            }
+        }
+    }
+
+    /// Changes a member, or makes one; returns them. What was known of them by earlier ids is taken in.
     ///
     /// # Errors
     ///
@@ -197,8 +261,18 @@ impl Members {
         mut change: impl FnMut(&mut Member),
     ) -> Result<Member, BucketError> {
         let key = keys::reviewer(&worker.id);
+        let mut earlier: Vec<(&String, Member)> = Vec::new();
+        for id in worker.earlier_ids() {
+            let other: Option<Member> = self.bucket.read_document(&keys::reviewer(id)).await?;
+            earlier.extend(other.map(|other| (id, other)));
+        }
         let change = |before: Option<Member>| {
             let mut member = before.unwrap_or_default();
+            for (id, other) in &earlier {
+                if !member.has_taken_in(id) {
+                    member.take_in(id, other.clone());
+                }
+            }
             member.name.clone_from(&worker.reviewer);
             change(&mut member);
             Change::Write(member.clone(), member)
@@ -208,12 +282,31 @@ impl Members {
         Ok(member)
     }
 
-    /// Returns a page of members after the worker of this id, from the first where it is empty.
+    /// Returns a page of members after the worker of this id, from the first where it is empty. Those that others were
+    /// found to be are left out.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
     pub async fn page(&self, after: &str) -> Result<MemberPage, BucketError> {
+        let mut page = self.raw_page(after).await?;
+        let mut reviewers = Vec::with_capacity(page.reviewers.len());
+        for listed in page.reviewers {
+            let worker = Worker::of(&listed.member.name);
+            let is_old = worker.id != listed.worker_id;
+            let now: Option<Member> = match is_old {
+                true => self.bucket.read_document(&keys::reviewer(&worker.id)).await?,
+                false => None,
+            };
+            if now.is_none_or(|now| !now.has_taken_in(&listed.worker_id)) {
+                reviewers.push(listed);
+            }
+        }
+        page.reviewers = reviewers;
+        Ok(page)
+    }
+
+    async fn raw_page(&self, after: &str) -> Result<MemberPage, BucketError> {
         let after = match after {
             "" => String::new(),
             id => format!("{id}.json"),
@@ -228,12 +321,14 @@ impl Members {
                 .trim_end_matches(".json")
                 .to_owned()
         };
-        let mut reviewers = Vec::new();
-        for object in &listed {
-            let member: Option<Member> = self.bucket.read_document(&object.key).await?;
+        let reads = listed.iter().map(|object| self.bucket.read_document::<Member>(&object.key));
+        let reads: Vec<_> = reads.collect();
+        let members: Vec<Option<Member>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
+        let reviewers = listed.iter().zip(members).filter_map(|(object, member)| {
             let worker_id = id_of(&object.key);
-            reviewers.extend(member.map(|member| Listed { worker_id, member }));
-        }
+            member.map(|member| Listed { worker_id, member })
+        });
+        let reviewers = reviewers.collect();
         let last = listed.last().filter(|_| listed.len() == PAGE);
         Ok(MemberPage {
             reviewers,

@@ -136,16 +136,17 @@ impl Portal<'_> {
             Ok(session) => (session, PortalError::Anonymous),
             Err(shut) => (None, shut),
         };
-        match self.dispatch(request, session.as_ref(), shut).await {
+        let signed_in = session.as_ref().map(|(session, worker)| (session, worker));
+        match self.dispatch(request, signed_in, shut).await {
             Ok(reply) => reply,
-            Err(error) => self.error_page(request, &error, session.as_ref()),
+            Err(error) => self.error_page(request, &error, signed_in.map(|(session, _)| session)),
         }
     }
 
     async fn dispatch(
         &self,
         request: &HttpRequest,
-        session: Option<&Claims>,
+        signed_in: Option<(&Claims, &Worker)>,
         shut: PortalError,
     ) -> Result<HttpReply, PortalError> {
         self.check_origin(request)?;
@@ -171,11 +172,10 @@ impl Portal<'_> {
         if let ("GET", Some(style)) = (method, console::style_sheet(path)) {
             return Ok(style);
         }
-        let session = session.ok_or(shut)?;
+        let (session, worker) = signed_in.ok_or(shut)?;
         if console::is_address(path) {
             return self.console(request, path, session).await;
         }
-        let worker = Worker::of(&session.reviewer);
         match (method, path) {
             ("GET", "") => {
                 let first = match session.role {
@@ -184,18 +184,18 @@ impl Portal<'_> {
                 };
                 Ok(redirect(&beside_root(&request.full_path, first)))
             }
-            ("GET", "queue") => self.queue_page(session, &worker).await,
-            ("GET", "next") => self.next(request, &worker).await,
-            ("GET", "task") => self.task_page(request, session, &worker).await,
-            ("POST", "submit") => self.submit(request, &self.form(request, session)?, &worker).await,
+            ("GET", "queue") => self.queue_page(session, worker).await,
+            ("GET", "next") => self.next(request, worker).await,
+            ("GET", "task") => self.task_page(request, session, worker).await,
+            ("POST", "submit") => self.submit(request, &self.form(request, session)?, worker).await,
             ("POST", "release") => {
-                self.release(request, &self.form(request, session)?, &worker)
+                self.release(request, &self.form(request, session)?, worker)
                     .await
             }
-            ("POST", "renew") => self.renew(&self.form(request, session)?, &worker).await,
-            ("POST", "give-back") => self.give_back(&self.form(request, session)?, &worker).await,
+            ("POST", "renew") => self.renew(&self.form(request, session)?, worker).await,
+            ("POST", "give-back") => self.give_back(&self.form(request, session)?, worker).await,
             ("GET", "session") => Ok(self.session_document(session)),
-            ("GET", "history") => self.history_page(request, session, &worker).await,
+            ("GET", "history") => self.history_page(request, session, worker).await,
             ("GET", "guide") => self.guide_page(session).await,
             ("POST", "sign-out") => self.sign_out(request, session).await,
             (_, "" | "queue" | "next" | "task" | "session" | "history" | "guide") => {
@@ -243,7 +243,7 @@ impl Portal<'_> {
         let tasks = queue
             .tasks
             .iter()
-            .map(|task| QueuedTask::new(task, &worker.id, self.now));
+            .map(|task| QueuedTask::new(task, &worker.in_loop(task).id, self.now));
         let view = QueuePage {
             session: Some(self.view(session)),
             waiting: queue.waiting,

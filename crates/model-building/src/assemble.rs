@@ -44,7 +44,8 @@ use tracing::{info, warn};
 
 pub use check::{check_dataset, warnings};
 use fates::candidates;
-use initial::{Initial, InitialRows};
+use initial::Initial;
+pub(crate) use initial::InitialRows;
 use machine_labels::MachineLabels;
 pub use rows::LabelReport;
 use rows::Rows;
@@ -189,7 +190,8 @@ async fn blocking<T: Send + 'static>(
         .map_err(AssembleError::Disk)
 }
 
-async fn read_initial(
+/// Reads the training files, as datasets take them: without refused ones, and without sample data beside other data.
+pub(crate) async fn read_initial(
     bucket: &Bucket,
     mode: Option<Mode>,
     set: Option<Arc<LabelSet>>,

@@ -288,13 +288,23 @@ impl<'a> Export<'a> {
                 .collect::<Result<_, _>>()?;
             let last = &lines[lines.len() - 1].record;
             let mut votes: Vec<&Vote> = Vec::new();
-            let suggested = Vote::of_feedback(last);
-            for vote in lines.iter().flat_map(|line| &line.votes).chain(&suggested) {
+            for vote in lines.iter().flat_map(|line| &line.votes) {
                 // What a user suggested is in every human loop on the record.
                 if !votes.contains(&vote) {
                     votes.push(vote);
                 }
             }
+            // However it is spelt there.
+            let is_kept = |said: &Vote| {
+                let is_same = |vote: &&Vote| (&vote.worker, vote.source, &vote.at) == (&said.worker, said.source, &said.at);
+                votes.iter().any(is_same)
+            };
+            let suggested = match &self.labels.set {
+                Some(set) => set.vote_of(last),
+                None => Vote::of_feedback(last),
+            };
+            let suggested = suggested.filter(|said| !is_kept(said));
+            votes.extend(&suggested);
             let line = JsonLine {
                 labels: match self.outcome(record) {
                     Outcome::Labels(labels) => labels,

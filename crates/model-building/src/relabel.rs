@@ -7,7 +7,7 @@ use std::{
 
 use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
-    dataset::{Mode, TextId, TrainingRows, one_line},
+    dataset::{Mode, TextId},
     feedback::{FeedbackRecord, Signal, Source, record_id},
     labels::{
         consolidation::{Consensus, Settings, consolidate},
@@ -20,8 +20,8 @@ use active_learning_core::{
 use serde::Serialize;
 
 use crate::{
+    assemble::read_initial,
     labels::{self, Keep, Labels, Outcome, Packing},
-    training_files,
 };
 
 /// Place of a text on which no model said anything: after all others, as in the queue of the portal.
@@ -100,7 +100,7 @@ pub async fn rows_of_each(
 
     for (doubt, rows) in doubts.iter().zip(&mut rows) {
         if let (Doubt::Label(name), Some(set)) = (doubt, set) {
-            rows.initial = initial_rows(bucket, set, name, answered.clone()).await?;
+            rows.initial = initial_rows(bucket, set, name, &answered).await?;
         }
         if !rows.initial.is_empty() {
             rows.classifier = newest_classifier(&labels)?;
@@ -259,34 +259,15 @@ fn line(labels: &Labels, line: &labels::Line) -> Result<FeedbackRecord, Failure>
     Ok(labelled.record)
 }
 
-/// Reads the texts of a label from the training files, those left out that people have answered.
+/// Reads the texts of a label from the training files that datasets take, those left out that people have answered.
 async fn initial_rows(
     bucket: &Bucket,
     set: &LabelSet,
     label: &str,
-    mut known: HashSet<TextId>,
+    answered: &HashSet<TextId>,
 ) -> Result<Vec<String>, Failure> {
-    let mut texts = Vec::new();
-    for file in training_files::list(bucket).await? {
-        let Some(body) = bucket.open(&file.key).await? else {
-            continue;
-        };
-        let content = body.collect().await?.to_vec();
-        let Ok(rows) = TrainingRows::new(&content[..], None) else {
-            continue;
-        };
-        // A file that cannot be used is listed as such elsewhere.
-        for row in rows.map_while(Result::ok) {
-            let text = one_line(&row.text);
-            let names = set
-                .classes_of_row(&row.label, Mode::MultiLabel)
-                .unwrap_or_default();
-            if names.iter().any(|name| name == label) && known.insert(TextId::of(&text)) {
-                texts.push(text);
-            }
-        }
-    }
-    Ok(texts)
+    let (initial, _) = read_initial(bucket, None, Some(Arc::new(set.clone()))).await?;
+    Ok(initial.texts_of(label, set, |text| !answered.contains(&text))?)
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ async fn take_labels(
     bucket: &Bucket,
     upload: &Upload,
     arn: &ClassifierArn,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Vec<String>, StoreError> {
     let classifier = bucket.read::<Classifier>(&arn.resource()).await?;
     let labels = classifier
         .and_then(|classifier| classifier.trained)
@@ -195,10 +195,33 @@ async fn take_labels(
         labels = labels.len(),
         "labels taken in"
     );
-    Ok(before.and_then(|before| match before.origin() {
+    let changed = before.and_then(|before| match before.origin() {
         Origin::Parameter => told_of_missing(&before, &set),
         Origin::InitialData | Origin::Edited => told_of_new(&before, &set),
-    }))
+    });
+    Ok(changed.into_iter().chain(told_of_refused(&labels, &set)).collect())
+}
+
+/// Names the labels of a file that the set did not take in, and why.
+fn told_of_refused(labels: &[String], set: &LabelSet) -> Option<String> {
+    let refused: Vec<&str> = labels
+        .iter()
+        .map(String::as_str)
+        .filter(|label| set.find(label).is_none())
+        .collect();
+    let why = set.clone().add(refused.first()?, "").err()?;
+    let are = if refused.len() == 1 { "which is no choice" } else { "which are no choices" };
+    Some(format!("the label set did not take in {}, {are}: {why}", shown(&refused)))
+}
+
+/// Quotes the first labels of a list.
+fn shown(labels: &[&str]) -> String {
+    const SHOWN: usize = 20;
+    let mut names = labels[..labels.len().min(SHOWN)].join("`, `");
+    if labels.len() > SHOWN {
+        names += "`, `…";
+    }
+    format!("`{names}`")
 }
 
 /// Says how many rows were left out since their texts were erased.
@@ -227,18 +250,14 @@ fn told_of_missing(before: &LabelSet, after: &LabelSet) -> Option<String> {
 
 /// Names the labels of a set that an earlier one did not have.
 fn told_of_new(before: &LabelSet, after: &LabelSet) -> Option<String> {
-    const SHOWN: usize = 20;
     let new: Vec<&str> = after
         .active()
         .filter(|name| before.find(name).is_none())
         .collect();
-    let mut names = new[..new.len().min(SHOWN)].join("`, `");
-    if new.len() > SHOWN {
-        names += "`, `…";
-    }
     (!new.is_empty()).then(|| {
         format!(
-            "the label set did not have `{names}`: added, {} in all; `active-learning labels` changes it",
+            "the label set did not have {}: added, {} in all; `active-learning labels` changes it",
+            shown(&new),
             new.len()
         )
     })

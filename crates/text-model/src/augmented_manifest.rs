@@ -100,6 +100,22 @@ mod tests {
                 r#"{"source":" ","topic-metadata":{"class-name":"a"}}"#,
                 "line 1: the text is empty",
             ),
+            (
+                r#"{"source":"\u200b\ufeff","topic-metadata":{"class-name":"a"}}"#,
+                "line 1: the text is empty",
+            ),
+            (
+                r#"{"source":"one","topic-metadata":{"class-name":"\u200b"}}"#,
+                "line 1: the label holds nothing that can be seen",
+            ),
+            (
+                r#"{"source":"one","topic-metadata":{"class-name":"__None__"}}"#,
+                "line 1: the label is a word of the review page, which says that no label was chosen",
+            ),
+            (
+                r#"{"source":"one","topic-metadata":{"class-map":{"0":"a","1":"a\nb"}}}"#,
+                "line 1: the label holds a line break or another control character",
+            ),
         ] {
             let error = read(LabelSyntax::One, manifest).expect_err("a bad manifest");
 

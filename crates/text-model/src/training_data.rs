@@ -13,11 +13,12 @@ use std::{
 
 use active_learning_core::{
     dataset::{
-        BadRow, Findings, Mode, RowError, TrainingCheck, TrainingRows, Unusable, text_id, warn_of_single_rows,
+        BadRow, Findings, Mode, RowError, TrainingCheck, TrainingRows, Unusable, label_problem, text_id,
+        warn_of_single_rows,
     },
     feedback::prediction::{cut_labels, split_labels},
     labels::{label_key::label_key, label_set::is_written_as_others},
-    text::{Vector, VectorId, vector_id},
+    text::{Vector, VectorId, is_blank, vector_id},
 };
 
 use crate::{features::Features, labelled::Labelled};
@@ -102,7 +103,15 @@ pub enum TrainingDataError {
         /// Line on which the row starts, from 1.
         line: u64,
     },
-    /// No text, or only white space.
+    /// A label that can be none.
+    #[error("line {line}: {reason}")]
+    BadLabel {
+        /// Line on which the row starts, from 1.
+        line: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// No text, or only what cannot be seen.
     #[error("line {line}: the text is empty")]
     EmptyText {
         /// Line on which the row starts, from 1.
@@ -340,9 +349,8 @@ impl Collector {
             LabelSyntax::Detect | LabelSyntax::One => None,
             LabelSyntax::Several(delimiter) => Some(delimiter),
         };
-        let rows = TrainingRows::new(reader, label_delimiter)?;
-        self.repairs.extend(rows.repairs());
-        for row in rows {
+        let mut rows = TrainingRows::new(reader, label_delimiter)?;
+        for row in rows.by_ref() {
             let row = row?;
             let (label, text) = (row.label.as_str(), row.text.as_str());
             let is_wanted = is_wanted(text);
@@ -364,6 +372,7 @@ impl Collector {
                 }
             }
         }
+        self.repairs.extend(rows.repairs());
         Ok(())
     }
 
@@ -413,7 +422,10 @@ impl Collector {
         if labels.iter().any(|label| label.is_empty()) {
             return Err(TrainingDataError::EmptyLabel { line });
         }
-        if text.trim().is_empty() {
+        if let Some(reason) = labels.iter().find_map(|label| label_problem(label)) {
+            return Err(TrainingDataError::BadLabel { line, reason });
+        }
+        if is_blank(text) {
             return Err(TrainingDataError::EmptyText { line });
         }
         let mut ids = Vec::new();

@@ -1,6 +1,11 @@
 //! Copies of a text are asked about once: within an object, across objects, and whatever breaks off.
 
-use active_learning_core::{feedback::record_id, sampling::duplicates::KeptCopy};
+use active_learning_core::{
+    feedback::record_id,
+    keys,
+    labels::question::{Question, State},
+    sampling::duplicates::KeptCopy,
+};
 use futures::future::join_all;
 use serde_json::Value;
 
@@ -145,6 +150,38 @@ async fn of_many_copies_that_come_at_once_one_is_asked() {
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let asked = asked(&[&script]);
     assert_eq!(asked.len(), 1, "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_copy_of_a_question_that_was_given_up_is_asked_once_it_is_delivered_again() {
+    for copy in [story("Monday", "MONDAY,"), story("again", "again (Agency)")] {
+        let services = Services::start();
+        let first = services.deliver("feedback/a", story("Oil", "Oil")).await;
+        let second = services.deliver("feedback/b", copy.clone()).await;
+        let (one, two) = (services.work_off(&first).await, services.work_off(&second).await);
+        assert_eq!((asked(&[&one]).len(), asked(&[&two]).len()), (1, 0));
+
+        give_up(&services, STORY).await;
+        let released = services.deliver("feedback/released/review-1-x-1.jsonl", copy.clone()).await;
+        let three = services.work_off(&released).await;
+
+        let text: Value = serde_json::from_str(&copy).expect("JSON");
+        assert_eq!(asked(&[&three]), [text["utterance"].as_str().expect("a text")]);
+    }
+}
+
+/// Does what label-collection does where nobody answers: the question is given up, and what was claimed for it released.
+async fn give_up(services: &Services, text: &str) {
+    let question = keys::question(&record_id("news", text));
+    let mut known = Question::parse(services.get(&question).await.as_bytes()).expect("a question");
+    known.state = State::Abandoned;
+    services.deliver(&question, known.to_json()).await;
+    let mut recent = services.keys("claims/").await;
+    recent.push("copies/recent-texts.jsonl".to_owned());
+    for key in recent {
+        let removed = services.s3.delete_object().bucket(BUCKET).key(key).send().await;
+        removed.expect("removed");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use active_learning_aws as aws;
 use active_learning_core::{
     dataset::{Spellings, TextId, one_line},
-    feedback::prediction::LABEL_DELIMITER,
+    feedback::prediction::join_as_written,
     labels::{
         consolidation::Consensus,
         human_loop::Answer,
@@ -348,7 +348,7 @@ fn answer<'a>(set: &LabelSet, labels: impl Iterator<Item = &'a str>) -> Option<A
         _ if names.is_empty() => None,
         true => Some(Answer::labels(names)),
         false => Some(Answer::NewLabel {
-            label: names.join(&LABEL_DELIMITER.to_string()),
+            label: join_as_written(names),
         }),
     }
 }

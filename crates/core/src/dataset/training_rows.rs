@@ -1,16 +1,23 @@
 //! The one reader of Comprehend's training CSV: `LABEL,text`, UTF-8, no header line.
 //!
 //! A byte-order mark, any line end, blank lines and quoted line breaks are fine. A header line of
-//! well-known words is skipped and told. A file that is something else (UTF-16, JSON, another separator) is
-//! refused by what it is.
+//! well-known words is skipped and told, also where it comes again, as in files that were joined; so are quotes that end
+//! before their text. A file that is something else (UTF-16, JSON, another separator) is refused by what it is, and a
+//! quote that has taken other rows in by its line.
 //!
 //! Source: Amazon Comprehend guide, "Preparing classifier training data".
 
 mod header;
+mod lines;
+mod swallowed;
 
 use std::io::{self, Chain, Cursor, Read};
 
-use self::header::{Header, header};
+use self::{
+    header::{Header, header, header_within},
+    lines::{LineFeeds, Rest},
+    swallowed::Swallowed,
+};
 use crate::{
     feedback::prediction::split_labels,
     labels::{human_loop::is_answer_word, label_key::label_key},
@@ -74,6 +81,10 @@ pub enum RowError {
     Bad(#[from] BadRow),
 }
 
+/// Why a row that has taken others in cannot be used.
+const SWALLOWED: &str = "the quote before the text is closed only in a later row, so that the rows between are part of the text; \
+                         close it, or write quotes within a text twice";
+
 /// A file with what was read of it to look at, and a row of our own after its last.
 type Lines<R> = LineFeeds<Chain<Chain<Cursor<Vec<u8>>, Rest<R>>, &'static [u8]>>;
 
@@ -81,6 +92,13 @@ type Lines<R> = LineFeeds<Chain<Chain<Cursor<Vec<u8>>, Rest<R>>, &'static [u8]>>
 pub struct TrainingRows<R> {
     rows: csv::Reader<Lines<R>>,
     header: Option<Header>,
+    /// The header line itself, if there is one.
+    header_row: csv::ByteRecord,
+    swallowed: Swallowed,
+    /// Lines of header lines within the file.
+    header_lines: Vec<u64>,
+    /// Lines of rows whose quote ends before their text.
+    unquoted_lines: Vec<u64>,
     ended: bool,
 }
 
@@ -97,26 +115,73 @@ impl<R: Read> TrainingRows<R> {
         let is_whole = sample.len() < SAMPLE_BYTES;
         let header = look_at(&sample, is_whole, label_delimiter)?;
         let content = Cursor::new(sample).chain(Rest { failure, file }).chain(END);
-        let rows = reader(b',').from_reader(LineFeeds {
-            inner: content,
-            after_return: false,
-        });
         Ok(Self {
-            rows,
+            rows: reader(b',').from_reader(LineFeeds::new(content)),
             header,
+            header_row: csv::ByteRecord::new(),
+            swallowed: Swallowed::default(),
+            header_lines: Vec::new(),
+            unquoted_lines: Vec::new(),
             ended: false,
         })
     }
 
-    /// Says what is read otherwise than it is written.
+    /// Says what was read otherwise than it is written, as far as the rows were read.
     pub fn repairs(&self) -> Vec<String> {
-        match self.header {
-            None => Vec::new(),
-            Some(Header::LabelFirst) => vec!["line 1: the header line was skipped".to_owned()],
-            Some(Header::TextFirst) => {
-                vec![TEXT_FIRST.to_owned()]
-            }
+        let header = match self.header {
+            None => None,
+            Some(Header::LabelFirst) => Some("line 1: the header line was skipped".to_owned()),
+            Some(Header::TextFirst) => Some(TEXT_FIRST.to_owned()),
+        };
+        let again = told_of_lines(
+            &self.header_lines,
+            "a header line within the file was skipped",
+        );
+        let unquoted = told_of_lines(
+            &self.unquoted_lines,
+            "a quote that ends before its text was left out; quotes within a text are written twice",
+        );
+        [header, again, unquoted].into_iter().flatten().collect()
+    }
+
+    /// Returns whether a row names the columns once more.
+    ///
+    /// # Errors
+    ///
+    /// It names them the other way round than they are read.
+    fn is_header_again(&self, record: &csv::ByteRecord, line: u64) -> Result<bool, BadRow> {
+        if self.header.is_some() && *record == self.header_row {
+            return Ok(true);
         }
+        let before = self.header.unwrap_or(Header::LabelFirst);
+        match header_within(record) {
+            None => Ok(false),
+            Some(header) if header == before => Ok(true),
+            Some(_) => Err(BadRow {
+                line,
+                reason: "the header line names the columns the other way round than those above are read; \
+                         put files with other columns there by themselves"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    /// Checks that the quotes of a row are its own, and reads it.
+    fn checked_row(&mut self, record: &csv::ByteRecord, line: u64) -> Result<TrainingRow, BadRow> {
+        let broken = self.rows.get_mut().quotes.broken_in(line);
+        let swallowed = || BadRow {
+            line,
+            reason: SWALLOWED.to_owned(),
+        };
+        if broken.is_some_and(|broken| broken.is_over_lines) {
+            return Err(swallowed());
+        }
+        let row = self.row(record, line)?;
+        if self.swallowed.take(&row, self.header == Some(Header::TextFirst)) {
+            return Err(swallowed());
+        }
+        self.unquoted_lines.extend(broken.map(|_| line));
+        Ok(row)
     }
 
     fn row(&self, record: &csv::ByteRecord, line: u64) -> Result<TrainingRow, BadRow> {
@@ -137,18 +202,20 @@ impl<R: Read> TrainingRows<R> {
             Some(Header::TextFirst) => (utf8(1)?, utf8(0)?),
             Some(Header::LabelFirst) | None => (utf8(0)?, utf8(1)?),
         };
-        if label.starts_with("{\"") {
-            return Err(bad("the line is JSON, not a label and a text".to_owned()));
+        if let Some(kind) = json_kind(label.as_bytes()) {
+            let ends = label.trim_end().ends_with(['}', ']']);
+            return Err(bad(match ends {
+                true => format!("the label is {kind}; write its name, or several with a bar (|) between them"),
+                false => format!("the line is {kind}, not a label and a text"),
+            }));
         }
         if label.trim().is_empty() {
             return Err(bad("the label is empty".to_owned()));
         }
-        if label.contains(char::is_control) {
-            return Err(bad(
-                "the label holds a line break or another control character".to_owned()
-            ));
+        if label == "sep=" && text.is_empty() {
+            return Err(bad("`sep=,` is a spreadsheet's and no row: leave the line out".to_owned()));
         }
-        if let Some(problem) = split_labels(label).iter().find_map(|label| problem_of(label)) {
+        if let Some(problem) = split_labels(label).iter().find_map(|label| label_problem(label)) {
             return Err(bad(problem.to_owned()));
         }
         if is_blank(text) {
@@ -179,32 +246,59 @@ impl<R: Read> Iterator for TrainingRows<R> {
                     return Some(Err(RowError::Read(error.into())));
                 }
                 Ok(false) => return None,
-                Ok(true) if &record[0] == END_ROW => return None,
-                Ok(true) if is_first && self.header.is_some() => {}
-                Ok(true) => break,
+                Ok(true) if &record[0] == END_ROW => {
+                    self.ended = true;
+                    let late = self.swallowed.found_late();
+                    return late.map(|line| Err(bad(line, SWALLOWED)));
+                }
+                Ok(true) if is_first && self.header.is_some() => {
+                    self.header_row.clone_from(&record);
+                    continue;
+                }
+                Ok(true) => {}
+            }
+            // The row's own position is no help: it counts from before the blank lines.
+            let next_line = self.rows.position().line() - line_breaks(&record);
+            if record[record.len() - 1].ends_with(END_ROW) {
+                self.ended = true;
+                return Some(Err(bad(next_line, "the quote of this text is never closed")));
+            }
+            let line = next_line - 1;
+            match self.is_header_again(&record, line) {
+                Ok(true) => self.header_lines.push(line),
+                Ok(false) => return Some(self.checked_row(&record, line).map_err(RowError::Bad)),
+                Err(turned) => return Some(Err(RowError::Bad(turned))),
             }
         }
-        // The row's own position is no help: it counts from before the blank lines.
-        let next_line = self.rows.position().line() - line_breaks(&record);
-        if record[record.len() - 1].ends_with(END_ROW) {
-            self.ended = true;
-            let reason = "the quote of this text is never closed".to_owned();
-            return Some(Err(RowError::Bad(BadRow {
-                line: next_line,
-                reason,
-            })));
-        }
-        Some(self.row(&record, next_line - 1).map_err(RowError::Bad))
     }
 }
 
+fn bad(line: u64, reason: &str) -> RowError {
+    RowError::Bad(BadRow {
+        line,
+        reason: reason.to_owned(),
+    })
+}
+
+/// Tells what was done on some lines: of the first, and how many more there are.
+fn told_of_lines(lines: &[u64], what: &str) -> Option<String> {
+    let first = lines.first()?;
+    Some(match lines.len() - 1 {
+        0 => format!("line {first}: {what}"),
+        more => format!("line {first} and {more} more: {what}"),
+    })
+}
+
 /// Returns why a name that is not empty can be no label, if it cannot.
-fn problem_of(label: &str) -> Option<&'static str> {
+pub fn label_problem(label: &str) -> Option<&'static str> {
+    if label.contains(char::is_control) {
+        return Some("the label holds a line break or another control character");
+    }
     // Nearly all are such.
     if label.bytes().any(|byte| byte.is_ascii_alphanumeric()) && !label.contains("__") && label.is_ascii() {
         return None;
     }
-    if !label.trim().is_empty() && label_key(label).is_empty() {
+    if !label.trim().is_empty() && (is_blank(label) || label_key(label).is_empty()) {
         return Some("the label holds nothing that can be seen");
     }
     is_answer_word(label)
@@ -232,6 +326,7 @@ fn look_at(sample: &[u8], is_whole: bool, label_delimiter: Option<char>) -> Resu
     }
     let text = sample.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(sample);
     if let Some(kind) = json_kind(text) {
+        let kind = if text.trim_ascii_start().starts_with(b"{") { kind.replacen("JSON", "JSON Lines", 1) } else { kind.to_owned() };
         return refused(format!(
             "the file is {kind}, not CSV of a label and a text a line"
         ));
@@ -271,9 +366,10 @@ fn json_kind(text: &[u8]) -> Option<&'static str> {
             .unwrap_or_default()
             .to_vec()
     };
-    match text.first()? {
-        b'{' if inside(text).starts_with(b"\"") => Some("JSON Lines"),
-        b'[' if inside(text).starts_with(b"{") || inside(text).starts_with(b"\"") => Some("JSON"),
+    let inside = inside(text);
+    match (text.first()?, inside.first()) {
+        (b'{' | b'[', Some(b'"')) | (b'[', Some(b'{' | b'[')) => Some("JSON"),
+        (b'{' | b'[', Some(b'\'')) => Some("JSON in Python's notation"),
         _ => None,
     }
 }
@@ -313,49 +409,6 @@ fn other_separator(
         }
     }
     None
-}
-
-/// What comes after the sample; a failure while that was read comes first.
-struct Rest<R> {
-    failure: Option<io::Error>,
-    file: R,
-}
-
-impl<R: Read> Read for Rest<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.failure.take() {
-            Some(failure) => Err(failure),
-            None => self.file.read(buffer),
-        }
-    }
-}
-
-/// Turns every line end into a line feed, so that lines can be counted.
-struct LineFeeds<R> {
-    inner: R,
-    after_return: bool,
-}
-
-impl<R: Read> Read for LineFeeds<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let count = self.inner.read(buffer)?;
-            let mut kept = 0;
-            for index in 0..count {
-                let byte = buffer[index];
-                let second_half = byte == b'\n' && self.after_return;
-                self.after_return = byte == b'\r';
-                if !second_half {
-                    buffer[kept] = if self.after_return { b'\n' } else { byte };
-                    kept += 1;
-                }
-            }
-            // Nothing kept of something read is not the end of the file.
-            if kept > 0 || count == 0 {
-                return Ok(kept);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,13 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 use serde::de::IgnoredAny;
 
-use crate::feedback::{
-    FeedbackRecord,
-    batch::{BadItem, MAX_ITEM_BYTES, ReadError, io_or_damaged},
-    check_texts,
+use crate::{
+    feedback::{
+        FeedbackRecord, InvalidFeedback,
+        batch::{BadItem, MAX_ITEM_BYTES, ReadError, io_or_damaged},
+        check_texts,
+    },
+    labels::label_set::check_suggestion,
 };
 
 /// First bytes of a gzip file.
@@ -149,17 +152,20 @@ fn parse(line: &[u8]) -> Result<FeedbackRecord, BadItem> {
             "the line is longer than {MAX_ITEM_BYTES} bytes, with which it begins here"
         ))
     } else {
-        let record = FeedbackRecord::parse(line);
-        let visible = record.and_then(|record| {
-            check_texts(&record.classifier, &record.utterance)?;
-            Ok(record)
-        });
-        visible.map_err(|error| error.to_string())
+        checked(line).map_err(|error| error.to_string())
     };
     record.map_err(|reason| BadItem {
         reason,
         raw: line[..line.len().min(MAX_ITEM_BYTES)].to_vec(),
     })
+}
+
+/// Reads a record, and checks it as a request is checked: it may be another producer's.
+fn checked(line: &[u8]) -> Result<FeedbackRecord, InvalidFeedback> {
+    let record = FeedbackRecord::parse_strictly(line)?;
+    check_texts(&record.classifier, &record.utterance)?;
+    check_suggestion(&record).map_err(|_| InvalidFeedback::NoLabel("suggestedLabel"))?;
+    Ok(record)
 }
 
 /// Reads on to the end of the line, or to one byte more than a line may have; false where that was not its
@@ -304,6 +310,40 @@ mod tests {
                 .as_ref()
                 .is_err_and(|bad| bad.reason.contains("blank"))
         );
+    }
+
+    #[test]
+    fn a_line_with_a_field_that_nobody_reads_is_set_aside_by_its_name() {
+        let of_others = r#""classifier":"news","utterance":"Rates rise""#;
+        let of_ours = r#""schemaVersion":1,"classifier":"news","utterance":"Rates rise""#;
+        for (fields, name) in [
+            (format!(r#"{of_others},"feedback":"like""#), "`feedback`"),
+            (format!(r#"{of_others},"prediction":"World","feedback":"like""#), "`feedback`"),
+            (format!(r#"{of_others},"Signal":"like""#), "did you mean `signal`?"),
+            (format!(r#"{of_others},"label":"World""#), "`label`"),
+            (format!(r#"{of_others},"rating":5"#), "`rating`"),
+            (format!(r#"{of_others},"channel":"mail""#), "`channel`"),
+            (format!(r#"{of_ours},"Signal":"like""#), "did you mean `signal`?"),
+            (format!(r#"{of_ours},"suggested_label":"World""#), "did you mean `suggestedLabel`?"),
+            (format!(r#"{of_ours},"like":true"#), "`like`"),
+            (format!(r#"{of_others},"suggestedLabel":"__none__""#), "`suggestedLabel`"),
+            (format!(r#"{of_ours},"suggestedLabel":"\u200b""#), "`suggestedLabel`"),
+        ] {
+            let lines = lines(format!("{{{fields}}}").as_bytes());
+
+            let bad = lines[0].content.as_ref().expect_err(&fields);
+            assert!(bad.reason.contains(name), "{fields}: {}", bad.reason);
+        }
+    }
+
+    #[test]
+    fn a_line_of_our_own_stays_readable_with_fields_that_a_later_version_adds() {
+        let own = FeedbackRecord::parse(RECORD.as_bytes()).expect("a record").to_line();
+        let later = own.replacen('{', r#"{"channelOfTheCall":"phone","#, 1);
+
+        for line in [own.as_str(), &later, r#"{"classifier":"news","utterance":"x","id":"1","signal":"like"}"#] {
+            assert!(lines(line.as_bytes())[0].content.is_ok(), "{line}");
+        }
     }
 
     #[test]

@@ -53,23 +53,45 @@ pub fn parse_fields(json: &[u8], known: &[Known]) -> Result<Fields, InvalidFeedb
     }
     let Pairs(pairs) = serde_json::from_slice(json)?;
     let mut fields = Fields::new();
-    let mut seen: Vec<&str> = Vec::new();
     for (name, raw) in pairs {
         let field = known
             .iter()
             .find(|(other, _)| *other == name)
             .map(|(_, field)| *field);
         let field = field.ok_or_else(|| unknown_field(&name, known))?;
-        if seen.contains(&field) {
-            return Err(InvalidFeedback::Twice(field));
-        }
-        seen.push(field);
         let value = read_value(field, raw)?;
-        if !value.is_null() {
-            fields.insert(field, value);
+        if value.is_null() {
+            continue;
+        }
+        if fields.insert(field, value).is_some() {
+            return Err(InvalidFeedback::Twice(field));
         }
     }
     Ok(fields)
+}
+
+/// Checks that a record's line holds no field but these.
+///
+/// A line with a `schemaVersion` may be of a later program of that version, so of it only those are refused that misspell
+/// a field, or are called as one of a request is: nobody would see what they say.
+///
+/// # Errors
+///
+/// [`InvalidFeedback::UnknownField`] naming the first.
+pub(super) fn check_line_fields(line: &[u8], known: &[Known]) -> Result<(), InvalidFeedback> {
+    let Names(names) = serde_json::from_slice(line)?;
+    let is_versioned = names.iter().any(|name| name == "schemaVersion");
+    let is_meant = |name: &str| {
+        let folded = folded_name(name);
+        let mut fields = known.iter().chain(&super::request::FIELDS);
+        fields.any(|(field, _)| folded_name(field) == folded) || OTHER_NAMES.iter().any(|(other, _)| *other == folded)
+    };
+    let is_unknown = |name: &&String| !known.iter().any(|(field, _)| field == name);
+    let mut unknown = names.iter().filter(is_unknown);
+    match unknown.find(|name| !is_versioned || is_meant(name)) {
+        Some(name) => Err(unknown_field(name, known)),
+        None => Ok(()),
+    }
 }
 
 fn first_byte(json: &[u8]) -> Option<u8> {
@@ -111,6 +133,16 @@ struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(PairsVisitor).map(Pairs)
+    }
+}
+
+/// The names of an object's members.
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pairs = deserializer.deserialize_map(PairsVisitor)?;
+        Ok(Self(pairs.into_iter().map(|(name, _)| name).collect()))
     }
 }
 

@@ -34,42 +34,78 @@ pub const LABEL_DELIMITER: char = '|';
 const ESCAPE: char = '\\';
 
 /// Joins names of labels so that [`split_labels`] finds them again, whatever they hold.
+///
+/// A bar within a name is written `\|`, and a name that ends with a backslash has a space before the bar that follows.
 pub fn join_labels(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let escaped = format!("{ESCAPE}{LABEL_DELIMITER}");
     let names = names.into_iter();
-    let names: Vec<String> = names
-        .map(|name| name.as_ref().replace(LABEL_DELIMITER, &escaped))
-        .collect();
-    names.join(&LABEL_DELIMITER.to_string())
+    join_as_written(names.map(|name| name.as_ref().replace(LABEL_DELIMITER, &escaped)))
+}
+
+/// Joins names of labels as they are: [`cut_labels`] finds them again by those that are known.
+pub fn join_as_written(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut joined = String::new();
+    for (place, name) in names.into_iter().enumerate() {
+        if place > 0 {
+            // It would escape the bar. Names have no white space at their ends, so every reader drops this one.
+            joined.extend(joined.ends_with(ESCAPE).then_some(' '));
+            joined.push(LABEL_DELIMITER);
+        }
+        joined.push_str(name.as_ref());
+    }
+    joined
+}
+
+/// Reads a text that names one label, without white space at its ends: an escaped delimiter is part of the name.
+pub fn single_label(text: &str) -> String {
+    let parts = parts(text);
+    let name = joined(parts.iter().map(|part| part.name.as_str()));
+    name.trim().to_owned()
 }
 
 /// Cuts a text at its delimiters into names of labels, without white space at their ends; an escaped delimiter is part
 /// of a name.
 pub fn split_labels(text: &str) -> Vec<String> {
     let names = parts(text).into_iter();
-    names.map(|name| name.trim().to_owned()).collect()
+    names.map(|part| part.name.trim().to_owned()).collect()
+}
+
+/// What stands between two delimiters.
+#[derive(Default)]
+struct Part {
+    /// Without the backslashes before escaped delimiters.
+    name: String,
+    written: String,
 }
 
 /// Cuts a text at its delimiters; an escaped one is part of its part.
-fn parts(text: &str) -> Vec<String> {
-    let mut names = vec![String::new()];
+fn parts(text: &str) -> Vec<Part> {
+    let mut parts = vec![Part::default()];
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
         if c == LABEL_DELIMITER {
-            names.push(String::new());
+            parts.push(Part::default());
             continue;
         }
         let escaped = (c == ESCAPE).then(|| characters.next_if_eq(&LABEL_DELIMITER));
-        if let Some(name) = names.last_mut() {
-            name.push(escaped.flatten().unwrap_or(c));
+        if let Some(part) = parts.last_mut() {
+            part.name.push(escaped.flatten().unwrap_or(c));
+            part.written.push(c);
+            part.written.extend(escaped.flatten());
         }
     }
-    names
+    parts
+}
+
+/// Returns the name that several parts make together.
+fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    parts.collect::<Vec<_>>().join(&LABEL_DELIMITER.to_string())
 }
 
 /// Cuts a text into names that are known, in as few pieces as there can be; `None` where a part means nothing.
 ///
-/// A name that holds the delimiter is one name. `known` returns what a name stands for.
+/// A name that holds the delimiter is one name, and so is one with a backslash before it, if it is known as that. `known`
+/// returns what a name stands for.
 pub fn cut_labels(text: &str, known: impl Fn(&str) -> Option<String>) -> Option<Vec<String>> {
     let parts = parts(text);
     // The best way to read the first parts, by their number.
@@ -77,8 +113,10 @@ pub fn cut_labels(text: &str, known: impl Fn(&str) -> Option<String>) -> Option<
     best[0] = Some(Vec::new());
     for end in 1..=parts.len() {
         for start in 0..end {
-            let name = parts[start..end].join(&LABEL_DELIMITER.to_string());
-            let (Some(label), Some(before)) = (known(&name), &best[start]) else {
+            let pieces = || parts[start..end].iter();
+            let label = known(&joined(pieces().map(|part| part.name.as_str())));
+            let as_written = || known(&joined(pieces().map(|part| part.written.as_str())));
+            let (Some(label), Some(before)) = (label.or_else(as_written), &best[start]) else {
                 continue;
             };
             if (best[end].as_ref()).is_none_or(|known| known.len() > before.len() + 1) {
@@ -137,7 +175,7 @@ impl Prediction {
                 .fold(1.0, f32::min)
         };
         Some(Self {
-            label: labels.join(&LABEL_DELIMITER.to_string()),
+            label: join_as_written(&labels),
             labels,
             confidence,
             margin: (2.0 * confidence - 1.0).max(0.0),
@@ -162,6 +200,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_that_ends_with_a_backslash_stands_by_itself() {
+        let names = ["A\\", "B"];
+        let known = |name: &str| names.contains(&name.trim()).then(|| name.trim().to_owned());
+
+        assert_eq!(split_labels(&join_labels(names)), names);
+        assert_eq!(cut_labels(&join_as_written(names), known), Some(names.map(str::to_owned).to_vec()));
+        // As rows were written before.
+        assert_eq!(split_labels(r"A\|B"), ["A|B"]);
+        assert_eq!(split_labels(r"A\B|C"), [r"A\B", "C"]);
+    }
+
+    #[test]
     fn a_name_may_hold_the_delimiter() {
         let known = |name: &str| ["A", "B", "A|B"].contains(&name).then(|| name.to_owned());
 
@@ -181,9 +231,18 @@ mod tests {
     proptest! {
         #[test]
         fn names_that_were_joined_are_found_again(
-            names in proptest::collection::vec("[a-c|]{0,4}[a-c]", 1..4),
+            names in proptest::collection::vec(r"[a-c|\\]{1,5}", 1..4),
         ) {
-            prop_assert_eq!(split_labels(&join_labels(&names)), names);
+            let known = |name: &str| names.iter().find(|known| *known == name.trim()).cloned();
+            let joined = join_labels(&names);
+
+            prop_assert_eq!(split_labels(&joined), names.clone());
+            let names_of = |text: &str| cut_labels(text, known).map(|cut| cut.join("\n"));
+            let is_apart = |name: &String| !names.iter().any(|other| other != name && name.contains(other.as_str()));
+            if names.iter().all(is_apart) {
+                prop_assert_eq!(names_of(&join_as_written(&names)), Some(names.join("\n")));
+            }
+            prop_assert_eq!(single_label(&join_labels(&names[..1])), names[0].clone());
         }
     }
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     ClassScore, InvalidFeedback, Prediction, Review, Signal, Source,
-    fields::{check_lengths, confidence, parse_object, probability},
+    fields::{Known, check_line_fields, check_lengths, confidence, parse_object, probability},
     prediction::{cut_labels, split_labels},
     schema::{SCHEMA_VERSION, UNKNOWN_PREDICTION},
 };
@@ -95,8 +95,8 @@ impl FeedbackRecord {
         let Some(prediction) = &self.prediction else {
             return Vec::new();
         };
-        let is_class = |name: &str| self.classes.iter().any(|class| class.name == name);
-        let known = |name: &str| is_class(name).then(|| name.to_owned());
+        let class_of = |name: &str| self.classes.iter().find(|class| class.name.trim() == name.trim());
+        let known = |name: &str| class_of(name).map(|class| class.name.clone());
         cut_labels(prediction, known).unwrap_or_else(|| split_labels(prediction))
     }
 
@@ -252,6 +252,18 @@ impl FeedbackRecord {
         Ok(record)
     }
 
+    /// Reads one line as [`FeedbackRecord::parse`] does, and refuses what other producers misspell: nothing that they say is
+    /// passed over.
+    ///
+    /// # Errors
+    ///
+    /// As [`FeedbackRecord::parse`], and [`InvalidFeedback::UnknownField`] naming a field that nobody reads.
+    pub fn parse_strictly(line: &[u8]) -> Result<Self, InvalidFeedback> {
+        let record = Self::parse(line)?;
+        check_line_fields(line, &LINE_FIELDS)?;
+        Ok(record)
+    }
+
     /// Writes the record as one line with its line feed: Firehose puts nothing between records.
     pub fn to_line(&self) -> String {
         let mut line = serde_json::to_string(self).expect("a record has only string keys and finite numbers");
@@ -267,6 +279,26 @@ impl<'de> Deserialize<'de> for FeedbackRecord {
         Self::parse(record.to_string().as_bytes()).map_err(D::Error::custom)
     }
 }
+
+/// The fields of a line.
+const LINE_FIELDS: [Known; 16] = [
+    ("classifier", "classifier"),
+    ("utterance", "utterance"),
+    ("prediction", "prediction"),
+    ("confidence", "confidence"),
+    ("source", "source"),
+    ("signal", "signal"),
+    ("suggestedLabel", "suggestedLabel"),
+    ("user", "user"),
+    ("predictionId", "predictionId"),
+    ("modelArn", "modelArn"),
+    ("classes", "classes"),
+    ("selectionProbability", "selectionProbability"),
+    ("acceptedAbove", "acceptedAbove"),
+    ("receivedAt", "receivedAt"),
+    ("schemaVersion", "schemaVersion"),
+    ("id", "id"),
+];
 
 /// The wire shape of a line, before its meaning is checked. `null` reads as absent everywhere.
 #[derive(Deserialize)]

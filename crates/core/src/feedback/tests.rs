@@ -218,6 +218,19 @@ fn a_field_that_is_unknown_or_of_another_shape_is_refused_by_its_name_and_never_
 }
 
 #[test]
+fn a_field_that_is_null_is_left_out_and_so_no_second_name_of_another() {
+    for body in [
+        r#"{"sentence":"s","utterance":null}"#,
+        r#"{"utterance":null,"sentence":"s","label":null,"label":null}"#,
+        r#"{"sentence":null,"utterance":"s"}"#,
+    ] {
+        let request = FeedbackRequest::parse(body.as_bytes()).expect(body);
+
+        assert_eq!((request.sentence.as_str(), request.label), ("s", None), "{body}");
+    }
+}
+
+#[test]
 fn an_opinion_is_like_or_dislike_and_nothing_that_might_mean_the_opposite() {
     for value in [
         "true",

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use crate::text::is_invisible;
+use crate::text::{is_invisible, is_part_of_flag};
 
 /// Makes one picture of the emoji on its both sides.
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
@@ -48,7 +48,7 @@ fn visible(characters: impl Iterator<Item = char>) -> String {
     for c in characters {
         if c == ZERO_WIDTH_JOINER {
             is_joined = true;
-        } else if c.is_whitespace() || !is_invisible(c) {
+        } else if c.is_whitespace() || !is_invisible(c) || is_part_of_flag(before, c) {
             if is_joined && is_pictograph(before) && is_joined_sign(c) {
                 visible.push(ZERO_WIDTH_JOINER);
             }
@@ -133,6 +133,8 @@ mod tests {
             ("ｶﾞｽ", "ガス"),
             ("❤\u{fe0f}", "❤"),
             ("\u{202e}World\u{202c}", "world"),
+            ("Sports\u{e0041}", "sports"),
+            ("Sports\u{fff9}\u{fffb}", "sports"),
         ] {
             assert_eq!(label_key(spelling), label_key(label), "{spelling:?}");
         }
@@ -282,6 +284,8 @@ mod tests {
             "\u{200b}\u{200d}\u{feff}",
             "\u{0}\u{7}\u{ad}",
             "\t\r\n",
+            "\u{e0041}\u{e007f}",
+            "\u{fff9}",
         ] {
             assert_eq!(label_key(name), "", "{name:?}");
         }
@@ -344,7 +348,10 @@ mod tests {
             let key = label_key(&name);
 
             let joiners = |c: &char| *c == ZERO_WIDTH_JOINER;
-            prop_assert!(key.chars().filter(|c| !joiners(c)).all(|c| c == ' ' || !is_invisible(c)));
+            let pairs = key.chars().zip(key.chars().skip(1));
+            let flags = pairs.filter(|(before, c)| is_part_of_flag(*before, *c)).count();
+            let invisible = key.chars().filter(|c| !joiners(c) && is_invisible(*c)).count();
+            prop_assert_eq!(invisible, flags, "{:?}", key);
             let places = key.char_indices().filter(|(_, c)| joiners(c));
             let between = |at: usize| {
                 let before = key[..at].chars().next_back();

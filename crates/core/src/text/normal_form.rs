@@ -2,7 +2,7 @@
 //!
 //! What carries no meaning folds: case, spacing, quotes, HTML entities, full-width and other compatibility forms,
 //! invisible characters, punctuation at the end and between words. What carries meaning stays: symbols, emoji with
-//! their modifiers, combining marks, the signs of numbers (`-12`, `(12)`, `-€12`, `1.5`, `10²`, `5″`), a minus after a
+//! their modifiers, combining marks, the signs of numbers (`-12`, `- 5 %`, `(12)`, `-€12`, `1.5`, `10²`, `5″`), a minus after a
 //! grade or a blood group, units and currencies, and `?` in every script.
 
 mod amounts;
@@ -12,8 +12,10 @@ mod plain;
 use unicode_normalization::char::is_combining_mark;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
-use super::is_invisible;
-use amounts::{amount_in_brackets, has_trailing_minus, is_dash_of_a_range};
+use super::{is_invisible, is_part_of_flag};
+use amounts::{
+    amount_in_brackets, has_trailing_minus, is_dash_between_amounts, is_dash_of_a_range, is_minus_apart,
+};
 use emoticon::emoticon;
 use plain::plain;
 
@@ -65,7 +67,10 @@ fn may_hold_signs(text: &[u8]) -> bool {
 fn may_be_sign(before: Option<u8>, byte: u8, after: Option<u8>) -> bool {
     let is_word = |c: u8| c.is_ascii_alphanumeric();
     match byte {
-        b'-' => before.is_some_and(is_word) != after.is_some_and(is_word) || after == Some(b'.'),
+        b'-' => {
+            let ends_one_word = before.is_some_and(is_word) != after.is_some_and(is_word);
+            ends_one_word || after.is_some_and(|c| b". ".contains(&c) || c.is_ascii_digit())
+        }
         b'(' => true,
         b')' => after.is_some_and(|c| b":;-".contains(&c)),
         b':' | b';' => after.is_some_and(|c| b")(][-'dpDPoO/\\|*$@3".contains(&c)),
@@ -104,9 +109,11 @@ fn visible(plain: &str) -> Vec<char> {
         let joins_emoji = c == ZERO_WIDTH_JOINER
             && characters.last().is_some_and(|before| is_symbol(*before))
             && rest.peek().is_some_and(|after| is_symbol(*after));
+        let before = characters.last().copied().unwrap_or(' ');
+        let makes_flag = |c: char| is_part_of_flag(before, c);
         if c.is_whitespace() {
             characters.extend((characters.last() != Some(&' ')).then_some(' '));
-        } else if joins_emoji || !is_invisible(c) {
+        } else if joins_emoji || !is_invisible(c) || makes_flag(c) {
             characters.push(c);
         }
     }
@@ -229,7 +236,14 @@ impl Tokens {
         let within_number = at.before.is_numeric() && at.after.is_numeric();
         if within_number || is_dash_of_a_range(at.characters, at.place) {
             self.word.push('-');
-        } else if at.is_sign_of_what_follows() {
+        } else if is_minus_apart(at.characters, at.place) {
+            match at.ahead(2).is_numeric() {
+                true => self.begin('-'),
+                false => self.sign('-'),
+            }
+        } else if at.is_sign_of_what_follows()
+            || is_dash_between_amounts(at.characters, at.place, &self.word)
+        {
             match at.number_follows() {
                 true => self.begin('-'),
                 false => self.sign('-'),
@@ -248,6 +262,7 @@ impl Tokens {
         match c {
             ' ' if is_dash_of_a_range(at.characters, at.place + 1) => {}
             ' ' if at.place > 0 && is_dash_of_a_range(at.characters, at.place - 1) => {}
+            ' ' if at.place > 0 && is_minus_apart(at.characters, at.place - 1) => {}
             '?' => self.take_question_mark(),
             '¿' | '⸘' => {
                 self.end_word();

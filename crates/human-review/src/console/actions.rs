@@ -15,6 +15,7 @@ use super::versions::{PAGE, is_execution_name};
 use super::{Console, ConsoleError, View, done_redirect};
 use crate::audit_log::{AuditLog, Deed};
 use crate::event::HttpReply;
+use crate::human_loop::Worker;
 use crate::loops::LoopError;
 use crate::members::MemberChange;
 use crate::pages::redirect;
@@ -231,7 +232,7 @@ impl Console<'_> {
                 invalid("the role must be reviewer or admin")
             }
             "end-session" if !is_session_id(value) => Err(ConsoleError::NotFound),
-            "pause-reviewer" | "revoke-sessions" | "set-role" if subject == self.session.reviewer => {
+            "pause-reviewer" | "revoke-sessions" | "set-role" if is_same(subject, &self.session.reviewer) => {
                 invalid("this would shut yourself out: somebody else must do it")
             }
             _ => match checked_reviewer(subject) {
@@ -364,6 +365,11 @@ impl Console<'_> {
         };
         Ok(self.show("", view, None))
     }
+}
+
+/// Returns whether two names are of one person.
+fn is_same(one: &str, other: &str) -> bool {
+    Worker::of(one).id == Worker::of(other).id
 }
 
 /// Returns whether a text may be the ARN of a model. Source: Amazon Comprehend, `DocumentClassifierArn`.

@@ -34,6 +34,27 @@ fn the_categories_are_read_in_every_notation_that_templates_use() {
 }
 
 #[test]
+fn every_entity_is_read_as_a_browser_reads_it() {
+    for (html, label) in [
+        ("<crowd-classifier name=c categories=\"[&#x27;It&#x2019;s A&#x27;]\"></crowd-classifier>", "It\u{2019}s A"),
+        ("<crowd-classifier name=c categories='[&#34;Caf&#233;&#34;]'></crowd-classifier>", "Café"),
+        ("<crowd-classifier name=c categories='[&quot;A &amp;amp; B&quot;]'></crowd-classifier>", "A &amp; B"),
+    ] {
+        let read = Values::Classifier(strings(&[label]));
+        assert_eq!(values(html), [("c".to_owned(), read)], "{html}");
+    }
+    let html = "<select name=s><option>Caf&eacute;<option value='R&D'>R&amp;D<option value='a?b=1&copy=2'>x<option>&euro;5\
+                </select><input name=t value='&NotAnEntity; &lt;&#0060;'>";
+    assert_eq!(
+        values(html),
+        [
+            ("s".to_owned(), Values::Select(strings(&["Café", "R&D", "a?b=1&copy=2", "€5"]))),
+            ("t".to_owned(), Values::Text("&NotAnEntity; <<".to_owned())),
+        ]
+    );
+}
+
+#[test]
 fn markup_in_scripts_and_comments_is_no_field() {
     let html = "<!-- <input name=a> --><script>'<input name=b>'</script><STYLE><input name=c></STYLE>\
         <input name=d disabled><input name=portal:csrf><INPUT NAME=e value=\"1 > 0\"><a href=/x>";

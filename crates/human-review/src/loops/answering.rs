@@ -42,6 +42,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
         let human_loop = &read.0.clone();
+        let worker = &worker.in_loop(human_loop);
         let (name, id) = (human_loop.name.as_str(), human_loop.id.as_str());
         let opened = human_loop.accepted_at(&worker.id).unwrap_or(now);
         let shown = given.spent.and_then(|spent| now.checked_sub_signed(spent));
@@ -104,7 +105,7 @@ impl Loops {
         let (name, worker_id) = (human_loop.name.as_str(), answer.worker.id.as_str());
         // Who sends it again may have heard nothing, since it came no further.
         self.deliver_again(human_loop, now).await?;
-        if self.latest_content(human_loop, worker_id).await?.as_ref() == Some(&answer.content) {
+        if self.latest_content(human_loop, &answer.worker).await?.as_ref() == Some(&answer.content) {
             return Ok(());
         }
         if human_loop.is_of_labelling_job() && !human_loop.status.is_in_flight() {
@@ -146,14 +147,15 @@ impl Loops {
     pub async fn latest_content(
         &self,
         human_loop: &HumanLoop,
-        worker_id: &str,
+        worker: &Worker,
     ) -> Result<Option<Value>, LoopError> {
+        let worker_id = &worker.in_loop(human_loop).id;
         let prefix = corrections_of(&self.flow_definition_arn, human_loop, worker_id);
         if let Some(mut correction) = self.latest_correction(human_loop, &prefix).await? {
             return Ok(Some(correction["humanAnswers"][0]["answerContent"].take()));
         }
         let answers = self.records.answers(human_loop, &[]).await?;
-        let own = answers.into_iter().find(|answer| answer.worker.id == worker_id);
+        let own = answers.into_iter().find(|answer| answer.worker.id == *worker_id);
         Ok(own.map(|answer| answer.content))
     }
 
@@ -169,6 +171,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         let human_loop = self.find(name, now).await?;
+        let worker = worker.in_loop(&human_loop);
         match (
             human_loop.may_correct(&worker.id, now),
             human_loop.may_submit(&worker.id, now),

@@ -29,6 +29,7 @@ impl Loops {
     ) -> Result<HumanLoop, LoopError> {
         let (human_loop, etag) = self
             .change_from(known, name, now, |human_loop| {
+                let worker = worker.in_loop(human_loop);
                 Ok(human_loop.take(&worker.id, now, human_loop.time_limit(&self.rules))?)
             })
             .await?;
@@ -51,7 +52,10 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<Version, LoopError> {
         match self.taken.take(name) {
-            Some(known) if known.0.due(now).is_none() && known.0.may_submit(&worker.id, now).is_ok() => {
+            Some(known)
+                if known.0.due(now).is_none()
+                    && known.0.may_submit(&worker.in_loop(&known.0).id, now).is_ok() =>
+            {
                 Ok(known)
             }
             _ => self.find_version(name, now).await,
@@ -71,7 +75,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
         self.change(name, now, |human_loop| {
-            human_loop.skip(&worker.id, reason);
+            human_loop.skip(&worker.in_loop(human_loop).id, reason);
             Ok(())
         })
         .await?;
@@ -85,7 +89,7 @@ impl Loops {
     /// [`LoopError::NotFound`].
     pub async fn give_back(&self, name: &str, worker: &Worker, now: DateTime<Utc>) -> Result<(), LoopError> {
         self.change(name, now, |human_loop| {
-            human_loop.give_back(&worker.id);
+            human_loop.give_back(&worker.in_loop(human_loop).id);
             Ok(())
         })
         .await?;
@@ -104,6 +108,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         self.change(name, now, |human_loop| {
+            let worker = worker.in_loop(human_loop);
             Ok(human_loop.renew(&worker.id, now, human_loop.time_limit(&self.rules))?)
         })
         .await

@@ -73,7 +73,7 @@ impl Loops {
             .await?
             .into_iter()
             .flatten()
-            .filter(|human_loop| human_loop.may_answer(&worker.id, now).is_ok())
+            .filter(|human_loop| human_loop.may_answer(&worker.in_loop(human_loop).id, now).is_ok())
             .collect();
         let waiting = Waiting {
             count: page.marks.len() - examined.len() + tasks.len(),
@@ -161,11 +161,12 @@ impl Loops {
 
             for version in self.versions_of(some, now).await?.into_iter().flatten() {
                 let (human_loop, _) = &version;
-                if human_loop.may_answer(&worker.id, now).is_err() {
+                let own_id = worker.in_loop(human_loop).id;
+                if human_loop.may_answer(&own_id, now).is_err() {
                     continue;
                 }
                 let name = human_loop.name.clone();
-                if human_loop.skipped_by.contains(&worker.id) {
+                if human_loop.skipped_by.contains(&own_id) {
                     skipped.push(name);
                 } else if let Some(taken) = self.try_take(&name, Some(version), worker, now).await? {
                     return Ok(Some(taken));

@@ -81,7 +81,7 @@ impl Members {
         now: DateTime<Utc>,
     ) -> Result<(), MemberError> {
         let worker = Worker::of(name);
-        if self.recent(&worker.id, now).await?.is_none() {
+        if self.of(&worker, now).await?.is_none() {
             return Err(MemberError::Unknown);
         }
 

@@ -39,18 +39,22 @@ impl From<Shut> for PortalError {
 }
 
 impl Portal<'_> {
-    /// Returns the session, with what its owner may do today; none where nobody is signed in.
-    pub(super) async fn admitted(&self, request: &HttpRequest) -> Result<Option<Claims>, PortalError> {
+    /// Returns the session, with what its owner may do today, and who they are; none where nobody is signed in.
+    pub(super) async fn admitted(
+        &self,
+        request: &HttpRequest,
+    ) -> Result<Option<(Claims, Worker)>, PortalError> {
         let Some(session) = self.session(request) else {
             return Ok(None);
         };
         let worker = Worker::of(&session.reviewer);
-        match self.members.recent(&worker.id, self.now).await? {
+        match self.members.of(&worker, self.now).await? {
             Some(member) => {
                 let role = member.admit(&session)?;
-                Ok(Some(session.with_role(role)))
+                let earlier = member.earlier_ids.unwrap_or_default();
+                Ok(Some((session.with_role(role), worker.with_earlier(&earlier))))
             }
-            None => Ok(Some(session)),
+            None => Ok(Some((session, worker))),
         }
     }
 
@@ -120,8 +124,8 @@ impl Portal<'_> {
             .key
             .verify(token, Purpose::SignIn, self.now)
             .ok_or(PortalError::BadLink)?;
-        let worker = Worker::of(&link.reviewer);
-        let member = self.members.recent(&worker.id, self.now).await?;
+        let worker = Worker::signing_in(&link.reviewer, self.members, self.now).await?;
+        let member = self.members.of(&worker, self.now).await?;
         match member {
             Some(member) if member.paused => return Err(PortalError::Paused),
             Some(member) if !member.takes_link(&link) => return Err(PortalError::BadLink),
@@ -139,6 +143,7 @@ impl Portal<'_> {
                     return;
                 }
                 member.role = link.role;
+                member.earlier_ids.get_or_insert_default();
                 member.signed_in_at = Some(self.now);
                 member.begin(&session, self.now);
             })

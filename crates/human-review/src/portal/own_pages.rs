@@ -57,11 +57,11 @@ impl Portal<'_> {
             Err(LoopError::NotFound) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let content = self.loops.latest_content(&human_loop, &worker.id).await?;
+        let content = self.loops.latest_content(&human_loop, worker).await?;
         Ok(Some(OwnAnswer {
             name: answered.human_loop.clone(),
             at: answered.at,
-            is_open: human_loop.may_correct(&worker.id, self.now),
+            is_open: human_loop.may_correct(&worker.in_loop(&human_loop).id, self.now),
             items: own_items(&input, &content.unwrap_or_default()),
         }))
     }

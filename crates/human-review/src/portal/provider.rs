@@ -81,7 +81,7 @@ impl Portal<'_> {
     }
 
     async fn begin_session(&self, person: &Person, id: String) -> Result<Claims, PortalError> {
-        let worker = Worker::of(&person.name);
+        let worker = Worker::signing_in(&person.name, self.members, self.now).await?;
         let session = Claims {
             id,
             ..Claims::new(Purpose::Session, &person.name, self.now)
@@ -95,6 +95,7 @@ impl Portal<'_> {
                     return;
                 }
                 member.role = person.role.unwrap_or(member.role);
+                member.earlier_ids.get_or_insert_default();
                 member.signed_in_at = Some(self.now);
                 member.begin(&session, self.now);
             })

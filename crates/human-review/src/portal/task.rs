@@ -169,7 +169,7 @@ impl Portal<'_> {
             metrics::count("human-review", &[("WithheldTasks", 1)]);
         }
         let previous = match corrects {
-            true => self.loops.latest_content(human_loop, &worker.id).await?,
+            true => self.loops.latest_content(human_loop, worker).await?,
             false => None,
         };
         Ok(ShownTask {
@@ -180,7 +180,7 @@ impl Portal<'_> {
     }
 
     pub(super) fn lease_seconds(&self, human_loop: &HumanLoop, worker: &Worker) -> Option<i64> {
-        let end = human_loop.lease_expires_at(&worker.id)?;
+        let end = human_loop.lease_expires_at(&worker.in_loop(human_loop).id)?;
         Some((end - self.now).num_seconds().max(0))
     }
 

@@ -1,8 +1,21 @@
 //! Who may sign in, seen and changed by invoking the function.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use crate::{console::log, harness::Review};
+use crate::{
+    console::log,
+    harness::{Review, two_items},
+};
+
+/// The id that an earlier version made of a name, which told spellings apart.
+fn earlier_id(name: &str) -> String {
+    hex::encode(&Sha256::digest(format!("reviewer:{name}"))[..8])
+}
+
+fn answer() -> Value {
+    json!({ "r-2": "World", "r-10": "Sports" })
+}
 
 async fn token_of_invitation(review: &Review, name: &str) -> String {
     let invited = json!({ "operation": "invite-reviewer", "reviewer": name, "by": "ada" });
@@ -48,4 +61,67 @@ async fn who_is_changed_must_be_known_and_the_attempt_is_in_the_log() {
     assert!(failures.contains(&json!(["operator", true, "nobody of this name is known"])));
     let listed = review.handle(json!({ "operation": "list-reviewers" })).await;
     assert_eq!(listed, json!({ "reviewers": [], "next": null }));
+}
+
+#[tokio::test]
+async fn a_reviewer_is_the_same_however_their_address_is_spelt() {
+    let review = Review::new();
+    review.start("tc-1", &two_items()).await;
+    let by_link = review.sign_in("Ann@X.org").await;
+    let task = by_link.open("tc-1").await;
+    let by_provider = review.sign_in("ann@x.org").await;
+
+    // Who has it open has it open by either name, and who answered has answered.
+    assert_eq!(by_provider.open("tc-1").await.status(), 200);
+    assert_eq!(by_provider.submit(&task, &answer()).await.status(), 303);
+    let again = by_link.get("task?loop=tc-1&correct=yes").await;
+
+    assert_eq!(again.status(), 200);
+    let output: Value = serde_json::from_str(&review.object(&review.keys("tc-review/").await[0]).await).expect("JSON");
+    let given = &output["humanAnswers"][0];
+    assert_eq!(given["workerId"], earlier_id("ann@x.org"));
+    assert_eq!(given["workerMetadata"]["identityData"]["sub"], "ann@x.org");
+    let listed = review.handle(json!({ "operation": "list-reviewers" })).await;
+    assert_eq!(listed["reviewers"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_ne!(earlier_id("Ann"), human_review::human_loop::Worker::of("ann").id);
+}
+
+#[tokio::test]
+async fn what_a_reviewer_did_under_another_spelling_of_their_address_still_counts() {
+    let review = Review::new();
+    let before = earlier_id("Ann@X.org");
+    let member = json!({ "name": "Ann@X.org", "role": "admin", "signedInAt": "2026-11-20T10:00:00Z" });
+    review.put(&format!("human-review/reviewers/{before}.json"), &member.to_string()).await;
+    let history = json!({ "answered": [{ "humanLoop": "tc-1", "id": "1", "at": "2026-11-20T10:00:00Z" }], "done": 3,
+        "day": review.now().date_naive() });
+    review.put(&format!("human-review/history/{before}.json"), &history.to_string()).await;
+    let mut input = two_items();
+    input["excludedWorkers"] = json!([before]);
+    review.start("tc-1", &input).await;
+
+    let ann = review.sign_in("ann@x.org").await;
+
+    assert_eq!(ann.open("tc-1").await.code(), "task_for_others");
+    assert!(ann.get("queue").await.body().contains("id=\"empty-queue\""));
+    assert!(ann.get("history").await.body().contains('3'));
+    let listed = review.handle(json!({ "operation": "list-reviewers" })).await;
+    let ids: Vec<&Value> = listed["reviewers"].as_array().into_iter().flatten().map(|one| &one["workerId"]).collect();
+    assert_eq!(ids, [&json!(earlier_id("ann@x.org"))]);
+}
+
+#[tokio::test]
+async fn who_was_paused_under_another_spelling_of_their_address_stays_paused_until_somebody_lets_them_in() {
+    let review = Review::new();
+    let key = format!("human-review/reviewers/{}.json", earlier_id("Ann@X.org"));
+    review.put(&key, &json!({ "name": "Ann@X.org", "paused": true }).to_string()).await;
+    let sign_in = async || {
+        let token = review.link_token("ann@x.org").await;
+        review.portal("POST", "sign-in", None, &[("token", &token)]).await.status()
+    };
+
+    let paused = sign_in().await;
+    review.handle(json!({ "operation": "resume-reviewer", "reviewer": "Ann@X.org" })).await;
+    review.wait(chrono::Duration::seconds(2));
+
+    assert_eq!((paused, sign_in().await), (403, 303));
 }

@@ -1,6 +1,11 @@
 //! Answers of pages that are not ours, and corrections.
 
+use active_learning_aws::{
+    adjudication::{Choice, adjudicate},
+    bucket::Bucket,
+};
 use active_learning_core::labels::{
+    consolidation::DecidedBy,
     human_loop::Answer,
     label_set::{LabelSet, Origin},
     question::{Question, State},
@@ -85,6 +90,45 @@ async fn a_correction_is_the_newest_vote_of_its_worker_and_decides() {
     assert_eq!(question.answer(), Some(&Answer::labels(["Sports"])));
     let corrected = services.labelled(&format!("{LOOP}-corrected-w1-1")).await;
     assert_eq!(corrected.len(), 1);
+    assert_eq!(corrected[0].votes[0].answer, Answer::labels(["Sports"]));
+}
+
+#[tokio::test]
+async fn a_correction_after_an_adjudicator_s_last_word_changes_nothing_and_is_kept() {
+    let services = Services::start();
+    let id = input()["comprehendPredictions"][0]["id"].clone();
+    let id = id.as_str().expect("an id");
+    let labels: Vec<&str> = vec!["World"; 20];
+    services
+        .answered(LOOP, output(LOOP, &input().to_string(), &[("w1", 1, &labels)]))
+        .await;
+    let question = active_learning_core::keys::question(id);
+    let disputed = services.get(FEEDBACK, &question).await;
+    services
+        .put(TRAINING, &active_learning_core::keys::disputed(id), disputed)
+        .await;
+    let bucket = |name: &str| Bucket::new(services.s3.clone(), name);
+    let (training, feedback) = (bucket(TRAINING), bucket(FEEDBACK));
+    let business = Choice::Labels(vec!["Business".to_owned()]);
+    adjudicate("test", &training, &feedback, id, &business, "eve", "2026-11-20T11:00:00.000Z")
+        .await
+        .expect("decided");
+
+    let key = output_key(LOOP).replace("output.json", "corrections/w1-1/output.json");
+    services
+        .put(REVIEW, &key, answered_by(&json!({ id: "Sports" }), "w1", 9))
+        .await;
+    services.function().handle(event(&key)).await.expect("worked off");
+
+    let question = Question::parse(services.get(FEEDBACK, &question).await.as_bytes()).expect("a question");
+    assert_eq!(question.answer(), Some(&Answer::labels(["Business"])));
+    assert_eq!(
+        (question.state, question.decided_by),
+        (State::Answered, Some(DecidedBy::Adjudicator))
+    );
+    assert!(services.keys(TRAINING, "disputed/").await.is_empty());
+    assert!(services.open().await.is_empty());
+    let corrected = services.labelled(&format!("{LOOP}-corrected-w1-1")).await;
     assert_eq!(corrected[0].votes[0].answer, Answer::labels(["Sports"]));
 }
 

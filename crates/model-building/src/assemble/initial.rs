@@ -4,7 +4,7 @@
 //! in several spellings is joined over all files.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     io::{self, Read},
     sync::Arc,
 };
@@ -51,16 +51,41 @@ struct File {
 }
 
 /// The rows of all files.
-pub(super) struct InitialRows {
-    pub rows: Vec<Row>,
-    pub label_sets: LabelSets,
-    pub texts: Spool,
-    pub mode: Option<Mode>,
+pub(crate) struct InitialRows {
+    pub(super) rows: Vec<Row>,
+    pub(super) label_sets: LabelSets,
+    pub(super) texts: Spool,
+    pub(super) mode: Option<Mode>,
     /// Rows and files that were left out, by why.
-    pub left_out: BTreeMap<&'static str, u64>,
+    pub(super) left_out: BTreeMap<&'static str, u64>,
 }
 
 impl InitialRows {
+    /// Returns the texts whose row has a label, in the order of the files; of several rows of a text the last counts.
+    ///
+    /// # Errors
+    ///
+    /// The disk failed.
+    pub(crate) fn texts_of(
+        self,
+        label: &str,
+        set: &LabelSet,
+        is_wanted: impl Fn(TextId) -> bool,
+    ) -> io::Result<Vec<String>> {
+        let names_label = |written: &String| {
+            let classes = set.classes_of_row(written, Mode::MultiLabel).unwrap_or_default();
+            classes.iter().any(|class| class == label)
+        };
+        let is_meant: Vec<bool> = self.label_sets.by_number().iter().map(names_label).collect();
+        let texts = self.texts.finish()?;
+        let mut seen = HashSet::new();
+        let rows = self.rows.iter().rev();
+        let rows = rows.filter(|row| seen.insert(row.id) && is_meant[row.labels as usize] && is_wanted(row.id));
+        let mut found = rows.map(|row| texts.read(row.text)).collect::<io::Result<Vec<_>>>()?;
+        found.reverse();
+        Ok(found)
+    }
+
     /// Returns whether a text has several labels, by the label set and otherwise by the delimiter.
     pub(super) fn has_several(&self, set: Option<&LabelSet>) -> bool {
         match set {

@@ -80,6 +80,24 @@ async fn old_rows_are_mapped_and_those_of_a_label_out_of_use_are_left_out_and_co
 }
 
 #[tokio::test]
+async fn a_split_asks_no_row_of_a_refused_file_nor_of_sample_data_beside_own_data() {
+    let bucket = Bucket::new();
+    let set = set();
+    bucket.put_set(&set).await;
+    let own = "Sports,first\nWorld,second\nSports,torn\nWorld,torn\nsports,third\nSports,answered\n";
+    bucket.put("initial/own.csv", own).await;
+    bucket.put("initial/own-2.csv", "World,third\nWorld,fourth\n").await;
+    bucket.put("initial/sample-news.csv", "Sports,of the sample\nWorld,more\n").await;
+    bucket.put("initial/bad.csv", "Sports,before the bad line\nSports\n").await;
+    bucket.answer("loop-1", 0, &[doubted("answered", "World")]).await;
+
+    let rows = rows(&bucket.bucket(), Some(&set), &Doubt::Label("Sports")).await;
+
+    // The last row of a text counts, as in datasets.
+    assert_eq!(rows.expect("rows").initial, ["first", "third"]);
+}
+
+#[tokio::test]
 async fn a_split_label_counts_no_more_until_its_texts_are_answered_again() {
     let bucket = Bucket::new();
     let mut set = set();

@@ -81,6 +81,51 @@ async fn training_data_that_cannot_be_meant_is_refused_with_line_and_reason() {
 }
 
 #[tokio::test]
+async fn training_data_in_utf_16_is_refused_by_name() {
+    let function = Function::new();
+    let file: Vec<u8> = PETS_CSV.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    function
+        .put_bytes_quietly("data/train.csv", [b"\xff\xfe", file.as_slice()].concat())
+        .await;
+
+    let config = json!({"InputDataConfig": {"S3Uri": format!("s3://{BUCKET}/data/train.csv")}});
+    let properties = train(&function, config).await;
+
+    assert_eq!(properties["Status"], "IN_ERROR", "{properties}");
+    let told = properties["Message"].as_str().expect("a message");
+    assert!(
+        told.contains("line 1: the file is UTF-16; save it as UTF-8"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn describing_a_classifier_tells_of_texts_with_several_labels_and_of_classes_with_a_single_row() {
+    let function = Function::new();
+    let file = format!("{PETS_CSV}Cat,it runs\nDog,it RUNS!\nBird,it sings\n");
+    function.put_quietly("data/train.csv", &file).await;
+
+    let config = json!({"InputDataConfig": {"S3Uri": format!("s3://{BUCKET}/data/train.csv")}});
+    let properties = train(&function, config).await;
+
+    assert_eq!(properties["Status"], "TRAINED", "{properties}");
+    let rows = PETS_CSV.lines().count();
+    let documents = &properties["ClassifierMetadata"]["NumberOfTrainedDocuments"];
+    let held_out = &properties["ClassifierMetadata"]["NumberOfTestDocuments"];
+    assert!(documents == rows + 1, "{documents} {held_out}");
+    let told = properties["Message"].as_str().expect("a message");
+    let conflict = format!(
+        "1 text has different labels and is left out, with all its 2 rows (lines {} and {})",
+        rows + 1,
+        rows + 2
+    );
+    assert!(
+        told.contains(&conflict) && told.contains("warning: 1 class has a single row (`Bird`)"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn a_training_with_a_test_set_is_measured_on_it() {
     let function = Function::new();
     function.put_quietly("data/train/a.csv", PETS_CSV).await;

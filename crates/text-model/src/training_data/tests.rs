@@ -132,3 +132,31 @@ fn a_test_set_may_spell_labels_otherwise() {
     let labels: Vec<_> = test.iter().map(|example| &example.labels[..]).collect();
     assert_eq!(labels, [[1], [0]]);
 }
+
+#[test]
+fn labels_by_another_delimiter_are_checked_each() {
+    for (label, reason) in [
+        ("World;__none__", "a word of the review page"),
+        ("World;\u{200b}", "nothing that can be seen"),
+    ] {
+        let mut collector = Collector::new(LabelSyntax::Several(';'));
+
+        let error = collector.read_csv(format!("World,one\n{label},two\n").as_bytes());
+
+        let told = error.expect_err("no label").to_string();
+        assert!(told.starts_with("line 2: the label") && told.contains(reason), "{told}");
+    }
+}
+
+#[test]
+fn what_is_repaired_within_the_file_is_told_too() {
+    let set = read("a,one\nlabel,text\nb,\"Rates\" rise\na,three\nb,four\n").expect("a file");
+
+    assert_eq!(
+        set.repairs,
+        [
+            "line 2: a header line within the file was skipped",
+            "line 3: a quote that ends before its text was left out; quotes within a text are written twice",
+        ]
+    );
+}

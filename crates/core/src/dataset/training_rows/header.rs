@@ -52,7 +52,9 @@ pub(super) fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
     let row = rows.first().filter(|row| row.len() == 2)?;
     let word = |column: usize| Some(bare(std::str::from_utf8(row.get(column)?).ok()?));
     let (first, second) = (word(0)?, word(1)?);
-    let is_only_there = |column: usize| rows[1..].iter().all(|other| other.get(column) != row.get(column));
+    // Where files were joined, it comes again.
+    let others = || rows[1..].iter().filter(|other| *other != row);
+    let is_only_there = |column: usize| others().all(|other| other.get(column) != row.get(column));
     if names_column(&first, LABEL_HEADERS) && names_column(&second, TEXT_HEADERS) {
         return Some(Header::LabelFirst);
     }
@@ -74,11 +76,28 @@ pub(super) fn header(rows: &[csv::ByteRecord]) -> Option<Header> {
         && has_more
         && is_only_there(0)
         && !first.contains(' ')
-        && rows[1..]
-            .iter()
-            .filter_map(|row| row.get(1))
+        && others()
+            .filter_map(|other| other.get(1))
             .all(is_longer_than_a_name);
     is_label.then_some(Header::LabelFirst)
+}
+
+/// Returns what kind of header line a row within the file is, if it is one: both columns have the plain names of columns, the
+/// one of labels a sure one.
+pub(super) fn header_within(row: &csv::ByteRecord) -> Option<Header> {
+    let is_short = |column: &[u8]| column.len() <= 2 * MAX_HEADER_CHARS;
+    if row.len() != 2 || !row.iter().all(is_short) {
+        return None;
+    }
+    let word = |column: usize| Some(bare(std::str::from_utf8(row.get(column)?).ok()?));
+    let (first, second) = (word(0)?, word(1)?);
+    let is_label = |name: &str| is_plain(name, SURE_LABEL_HEADERS);
+    let is_text = |name: &str| name.chars().count() > 1 && is_plain(name, TEXT_HEADERS);
+    match () {
+        () if is_label(&first) && is_text(&second) => Some(Header::LabelFirst),
+        () if is_text(&first) && is_label(&second) => Some(Header::TextFirst),
+        () => None,
+    }
 }
 
 /// Returns whether a text is no name of a column: it has several words, or a very long one.

@@ -204,6 +204,105 @@ fn json_in_a_csv_is_refused_by_name_and_line() {
 }
 
 #[test]
+fn json_in_any_notation_is_refused_wherever_it_stands() {
+    let lines = "line 1: the file is JSON Lines, not CSV of a label and a text a line";
+    let python = "line 1: the file is JSON Lines in Python's notation, not CSV of a label and a text a line";
+    let later = "line 2: the line is JSON, not a label and a text";
+    let python_later = "line 2: the line is JSON in Python's notation, not a label and a text";
+    for (file, message) in [
+        ("{'label': 'World', 'text': 'one'}\n{'label': 'World', 'text': 'two'}\n", python),
+        (" { \"label\":\"World\",\"text\":\"one\"}\n", lines),
+        ("[['World', 'one']]", "line 1: the file is JSON, not CSV of a label and a text a line"),
+        ("['World', 'one']\n", "line 1: the file is JSON in Python's notation, not CSV of a label and a text a line"),
+        ("World,one\n {\"label\":\"World\",\"text\":\"two\"}\n", later),
+        ("World,one\n{ \"label\": \"World\", \"text\": \"two\" }\n", later),
+        ("World,one\n[\"World\",\"two\"]\n", later),
+        ("World,one\n{'label': 'World', 'text': 'two'}\n", python_later),
+        ("World,one\n['World', 'two']\n", python_later),
+        (
+            "World,one\n\"['World', 'Sports']\",two\n",
+            "line 2: the label is JSON in Python's notation; write its name, or several with a bar (|) between them",
+        ),
+    ] {
+        assert_eq!(refusal(file.as_bytes()), message, "{file}");
+    }
+    assert_eq!(read(b"[News] World,one\n{a},{'b': 1}\n").0.len(), 2);
+}
+
+#[test]
+fn a_header_line_that_comes_again_is_skipped_and_told() {
+    for (file, told) in [
+        (
+            "label,text\nWorld,one\nlabel,text\nSports,two\n",
+            &["line 1: the header line was skipped", "line 3: a header line within the file was skipped"][..],
+        ),
+        (
+            "World,one\n\u{feff}Label,Text\nSports,two\nlabel,text\n",
+            &["line 2 and 1 more: a header line within the file was skipped"],
+        ),
+        (
+            "Gruppe,text\nWorld,one text\nGruppe,text\nSports,two texts\n",
+            &["line 1: the header line was skipped", "line 3: a header line within the file was skipped"],
+        ),
+    ] {
+        let mut rows = TrainingRows::new(file.as_bytes(), None).expect("a CSV file");
+        let labels: Vec<String> = rows.by_ref().map(|row| row.expect("a row").label).collect();
+
+        assert_eq!(labels, ["World", "Sports"], "{file}");
+        assert_eq!(rows.repairs(), told, "{file}");
+    }
+    assert_eq!(
+        refusal(b"label,text\nWorld,one\ntext,label\ntwo,Sports\n"),
+        "line 3: the header line names the columns the other way round than those above are read; put files with other \
+         columns there by themselves"
+    );
+    assert_eq!(read(b"World,one\nanswer,message\nlabel,of the text\n").0.len(), 3);
+}
+
+#[test]
+fn a_quote_that_takes_another_row_in_is_refused_with_its_line() {
+    for (file, line) in [
+        ("World,\"he said hi\nSports,\"she left\"\n", 1),
+        ("Sports,one\nWorld,\"he said hi\nSports,she left\"\n", 2),
+        ("World,\"he said hi\nSports,she left\"\nSports,two\n", 1),
+        ("World,one\n\nWorld,\"he said\nhi\nWorld,two\nSports,\"three\"\n", 3),
+        ("text,label\n\"he said hi,World\nshe left\",Sports\none,World\n", 2),
+    ] {
+        let told = refusal(file.as_bytes());
+
+        let expected = format!("line {line}: the quote before the text is closed only in a later row");
+        assert!(told.starts_with(&expected), "{file}: {told}");
+    }
+}
+
+#[test]
+fn quotes_that_are_closed_well_are_no_repair_and_those_that_end_before_their_text_are_told() {
+    let good = "World,\"two\nlines, of a text\" \nWorld,\"he said \"\"hi\"\"\"\r\n\"Sports\", \"left\"\nWorld,5\" pipe\n";
+    let told = |file: &str| {
+        let mut rows = TrainingRows::new(file.as_bytes(), None).expect("a CSV file");
+        let texts: Vec<String> = rows.by_ref().map(|row| row.expect("a row").text).collect();
+        (texts, rows.repairs())
+    };
+
+    let (texts, repairs) = told(&format!("\u{feff}\"World\",one\n{good}"));
+    assert_eq!((texts.len(), repairs), (5, vec![]));
+    let (texts, repairs) = told("World,one\nWorld,\"Rates\" rise\nSports,\"Two\" \"words\"\n");
+    assert_eq!(texts[1], "Rates rise");
+    assert_eq!(
+        repairs,
+        ["line 2 and 1 more: a quote that ends before its text was left out; quotes within a text are written twice"]
+    );
+}
+
+#[test]
+fn what_a_spreadsheet_writes_of_its_separator_is_refused_by_what_it_is() {
+    assert_eq!(
+        refusal(b"sep=,\nWorld,one\n"),
+        "line 1: `sep=,` is a spreadsheet's and no row: leave the line out"
+    );
+}
+
+#[test]
 fn utf_16_and_latin_1_are_refused_with_line_and_reason() {
     let utf_16: Vec<u8> = "World,one two three"
         .encode_utf16()

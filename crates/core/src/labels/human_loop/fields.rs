@@ -13,7 +13,10 @@
 use serde_json::{Map, Number, Value};
 
 use super::answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE};
-use crate::{feedback::prediction::LABEL_DELIMITER, labels::label_key::label_key};
+use crate::{
+    feedback::prediction::{LABEL_DELIMITER, join_as_written},
+    labels::label_key::label_key,
+};
 
 /// Deepest nesting that is looked into; deeper values are no answers.
 const MAX_DEPTH: usize = 8;
@@ -155,7 +158,7 @@ impl Field {
             return None;
         }
         self.answer(resolve).or_else(|| {
-            let label = self.given.join(&LABEL_DELIMITER.to_string());
+            let label = join_as_written(&self.given);
             Some(Answer::NewLabel { label })
         })
     }

@@ -7,6 +7,7 @@ use crate::{
         prediction::{LABEL_DELIMITER, cut_labels, split_labels},
     },
     labels::{human_loop::is_answer_word, label_key::label_key},
+    text::is_blank,
 };
 
 /// Why a set cannot be read, or not be changed in this way.
@@ -395,7 +396,7 @@ fn checked(name: &str) -> Result<&str, LabelSetError> {
     if is_answer_word(name) {
         return Err(LabelSetError::Reserved(name.to_owned()));
     }
-    if label_key(name).is_empty() {
+    if is_blank(name) || label_key(name).is_empty() {
         return Err(LabelSetError::Blank);
     }
     if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {

@@ -7,7 +7,7 @@ use crate::{
     dataset::Mode,
     feedback::{
         FeedbackRecord,
-        prediction::{LABEL_DELIMITER, cut_labels, split_labels},
+        prediction::{cut_labels, join_as_written, single_label, split_labels},
     },
     labels::{
         human_loop::Answer,
@@ -69,13 +69,18 @@ impl Difference {
 }
 
 impl LabelSet {
-    /// Reads a text that names one label, or several joined by [`LABEL_DELIMITER`].
+    /// Reads a text that names one label, or several joined by [`LABEL_DELIMITER`](crate::feedback::prediction::LABEL_DELIMITER).
     ///
     /// A label whose name holds the delimiter is one label. A text with a part that means nothing is one proposal; so is
-    /// one that names several where a text has one label.
+    /// one that names several where a text has one label. A proposal of one name is that name, without the backslashes
+    /// before its bars.
     pub fn read(&self, text: &str) -> Answer {
+        let is_one_name = || !self.several || split_labels(text).len() == 1;
         match self.names_allowed(text) {
             Some(names) => Answer::labels(names),
+            None if is_one_name() => Answer::NewLabel {
+                label: single_label(text),
+            },
             None => Answer::NewLabel {
                 label: text.trim().to_owned(),
             },
@@ -155,7 +160,7 @@ impl LabelSet {
     fn proposed(&self, answer: &Answer) -> Answer {
         match self.names_in_use(answer.clone()) {
             Answer::Labels { labels } => Answer::NewLabel {
-                label: labels.join(&LABEL_DELIMITER.to_string()),
+                label: join_as_written(labels),
             },
             other => other,
         }
@@ -254,11 +259,11 @@ impl LabelSet {
             Answer::Labels { labels } => labels.clone(),
             Answer::NewLabel { label } => match self.names_allowed(label) {
                 Some(names) => names,
-                None => return Mapped::Answer(vote.answer.clone()),
+                None => return Mapped::Answer(self.read(label)),
             },
             Answer::NoneFits | Answer::Unsure => return Mapped::Answer(vote.answer.clone()),
         };
-        let joined = labels.join(&LABEL_DELIMITER.to_string());
+        let joined = join_as_written(&labels);
         // A name with the delimiter was cut where the vote was taken; what names labels of the set was not.
         let was_cut = labels.len() > 1 && labels.iter().any(|label| self.find(label).is_none());
         let labels = match was_cut {
@@ -291,7 +296,7 @@ impl LabelSet {
     pub fn classes_of_row(&self, label: &str, mode: Mode) -> Result<Vec<String>, &'static str> {
         let names = match (self.names(label), mode) {
             (Some(names), _) => names,
-            (None, Mode::MultiClass) => vec![split_labels(label).join(&LABEL_DELIMITER.to_string())],
+            (None, Mode::MultiClass) => vec![single_label(label)],
             (None, Mode::MultiLabel) => split_labels(label),
         };
         let mut classes = names

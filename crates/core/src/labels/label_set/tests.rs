@@ -233,6 +233,51 @@ fn a_label_with_the_delimiter_in_its_name_is_one_label_in_a_vote() {
 }
 
 #[test]
+fn a_proposed_name_with_a_bar_is_the_name_itself_and_its_votes_count_once_it_is_accepted() {
+    let mut set = set(&["A", "B"]);
+    let written_before = vote(
+        Answer::NewLabel {
+            label: r"Bills\|fees".into(),
+        },
+        VoteSource::HumanReview,
+    );
+
+    let proposed = set.read(r" Bills\|fees ");
+    let of_single_labels = set.clone().with_several_labels(false).read(r"Bills\|fees|more");
+    set.add("Bills|fees", "").expect("free");
+
+    let name = |label: &str| Answer::NewLabel { label: label.into() };
+    assert_eq!(proposed, name("Bills|fees"));
+    assert_eq!(of_single_labels, name("Bills|fees|more"));
+    for said in [
+        vote(proposed, VoteSource::Feedback),
+        vote(Answer::labels(["Bills|fees"]), VoteSource::Feedback),
+        written_before,
+    ] {
+        assert_eq!(set.map_vote(&said), Mapped::Answer(Answer::labels(["Bills|fees"])));
+    }
+    assert_eq!(set.read(r"Bills\|fees|A"), Answer::labels(["A", "Bills|fees"]));
+}
+
+#[test]
+fn a_name_that_was_accepted_with_a_backslash_before_its_bar_is_still_found() {
+    let set = set(&["A", r"Bills\|fees"]);
+
+    assert_eq!(set.read(r"bills\|fees"), Answer::labels([r"Bills\|fees"]));
+    assert_eq!(set.read("Bills|fees"), Answer::NewLabel { label: "Bills|fees".into() });
+}
+
+#[test]
+fn a_vote_for_a_label_that_ends_with_a_backslash_and_another_is_for_both() {
+    let set = set(&[r"A\", "B"]);
+
+    let said = vote(Answer::labels([r"A\", "New"]), VoteSource::Feedback);
+
+    assert_eq!(set.read(r"A\ |B"), Answer::labels([r"A\", "B"]));
+    assert_eq!(set.map_vote(&said), Mapped::Answer(Answer::NewLabel { label: r"A\ |New".into() }));
+}
+
+#[test]
 fn old_votes_follow_renames_and_merges_and_those_for_retired_and_split_labels_do_not_count() {
     let mut set = set(&["A", "B", "C", "D", "E"]);
     set.rename("A", "Alpha").expect("free");
@@ -497,7 +542,7 @@ fn several_labels_that_a_reviewer_chose_stay_several_where_one_is_written_as_the
 
 #[test]
 fn what_pages_answer_and_what_cannot_be_seen_can_be_no_label() {
-    for name in ["__none__", " __UNSURE__ ", "\u{200b}", "A\nB", ""] {
+    for name in ["__none__", " __UNSURE__ ", "\u{200b}", "A\nB", "", "\u{2800}", "\u{e0041}"] {
         assert!(!can_be_label(name), "{name:?}");
     }
     assert!(["None", "👍", "A|B", "C#"].iter().all(|name| can_be_label(name)));
@@ -506,14 +551,20 @@ fn what_pages_answer_and_what_cannot_be_seen_can_be_no_label() {
 proptest! {
     #[test]
     fn any_spelling_of_a_name_or_synonym_resolves_to_the_one_label(
-        names in proptest::collection::btree_set("[a-zäéж][a-zäéж|,+#]{0,6}( [a-zäéж|,+#]{1,6})?", 2..8),
+        names in proptest::collection::btree_set("[a-zäéж][a-zäéж|,+#]{0,6}( [a-zäéж|,+#]{1,6})?", 3..12),
         chosen in any::<proptest::sample::Index>(),
+        owner in any::<proptest::sample::Index>(),
         edge in "[ \t\u{a0}\u{3000}\u{200b}]{0,3}",
     ) {
         let names: Vec<String> = names.into_iter().collect();
+        // One in three is another name of a label.
+        let (synonyms, labels) = names.split_at(names.len() / 3);
         let mut set = LabelSet::none().with_several_labels(false);
-        names.iter().for_each(|name| set.add(name, "").expect("no two meet"));
+        labels.iter().for_each(|name| set.add(name, "").expect("no two meet"));
+        let owner = owner.get(labels);
+        synonyms.iter().for_each(|name| set.add_synonym(owner, name).expect("no two meet"));
         let name = chosen.get(&names);
+        let label = if synonyms.contains(name) { owner } else { name };
 
         for spelling in [
             name.to_uppercase(),
@@ -522,9 +573,9 @@ proptest! {
             name.nfd().collect(),
             name.to_uppercase().nfkd().collect(),
         ] {
-            prop_assert_eq!(set.resolve(&spelling), Resolution::Label(name.as_str()));
+            prop_assert_eq!(set.resolve(&spelling), Resolution::Label(label.as_str()));
         }
-        prop_assert_eq!(set.active().count(), names.len());
+        prop_assert_eq!(set.active().count(), labels.len());
     }
 
     #[test]

@@ -48,6 +48,74 @@ pub(super) fn is_dash_of_a_range(characters: &[char], place: usize) -> bool {
         && is_number(Some(place + 2))
 }
 
+/// Returns whether a minus stands apart from an amount and still belongs to it: `- 5 %`, `- € 12`, `Change: - 12`, `5 kg - 10 kg`.
+///
+/// What is an amount is told by its currency or unit, or where the minus begins something, by nothing standing after it. A
+/// dash between words, such as `it rose - 5 firms say`, is none.
+pub(super) fn is_minus_apart(characters: &[char], place: usize) -> bool {
+    let at = |place: usize| characters.get(place).copied().unwrap_or(' ');
+    let before = place.checked_sub(1).map_or(' ', at);
+    if !is_minus(at(place)) || at(place) == '—' || before.is_alphanumeric() || at(place + 1) != ' ' {
+        return false;
+    }
+    let start = place + 2;
+    if at(start).general_category() == GeneralCategory::CurrencySymbol {
+        return at(start + 1).is_numeric() || (at(start + 1) == ' ' && at(start + 2).is_numeric());
+    }
+    let Some(end) = end_of_number(characters, start) else {
+        return false;
+    };
+    let unit = if at(end) == ' ' { end + 1 } else { end };
+    let is_at_start = || characters[..place].iter().rev().find(|c| **c != ' ').is_none_or(|c| "([{<>=\"“„:;|/".contains(*c));
+    is_unit(at(unit))
+        || at(unit) == '°'
+        || (is_at_start() && ends_clause(characters, end))
+        || (has_letters_as_unit(characters, unit) && follows_amount(characters, place))
+}
+
+/// Returns where the number ends that begins at a place; its groups may be set apart: `12 000`.
+fn end_of_number(characters: &[char], start: usize) -> Option<usize> {
+    let is_digit = |place: usize| characters.get(place).is_some_and(|c| c.is_numeric());
+    if !is_digit(start) {
+        return None;
+    }
+    let mut end = start;
+    while is_digit(end) || (" .,'·٫٬".contains(*characters.get(end)?) && is_digit(end + 1)) {
+        end += 1;
+        if end == characters.len() {
+            break;
+        }
+    }
+    Some(end)
+}
+
+fn ends_clause(characters: &[char], end: usize) -> bool {
+    let rest = &characters[end..];
+    let marks = rest.iter().take_while(|c| ".,;:!?)]\"”".contains(**c)).count();
+    rest.get(marks).is_none_or(|c| marks > 0 && *c == ' ')
+}
+
+fn has_letters_as_unit(characters: &[char], start: usize) -> bool {
+    let letters = characters[start.min(characters.len())..].iter();
+    (1..=MAX_UNIT).contains(&letters.take_while(|c| c.is_alphanumeric()).count())
+}
+
+/// Returns whether the words before a dash end with an amount with its unit: `5 kg - `, `1980s - `.
+fn follows_amount(characters: &[char], place: usize) -> bool {
+    let before = characters[..place].iter().rev().skip_while(|c| **c == ' ');
+    let mut letters = before.skip_while(|c| c.is_alphabetic()).skip_while(|c| **c == ' ');
+    letters.next().is_some_and(|c| c.is_numeric())
+}
+
+/// Returns whether a dash stands between two amounts, each with its unit or currency: `5%-10%`, `$5-$10`, `5kg-10kg`.
+pub(super) fn is_dash_between_amounts(characters: &[char], place: usize, word: &str) -> bool {
+    let at = |place: usize| characters.get(place).copied().unwrap_or(' ');
+    let before = place.checked_sub(1).map_or(' ', at);
+    let is_after_amount = is_unit(before) || word.starts_with(char::is_numeric);
+    let is_currency = at(place + 1).general_category() == GeneralCategory::CurrencySymbol;
+    at(place) != '—' && is_after_amount && (at(place + 1).is_numeric() || (is_currency && at(place + 2).is_numeric()))
+}
+
 /// Returns whether a minus after a word belongs to it: a grade, a blood group, an amount.
 pub(super) fn has_trailing_minus(word: &str, before: char, after: char) -> bool {
     let ends = after.is_whitespace() || (!after.is_alphanumeric() && !is_minus(after) && !is_symbol(after));

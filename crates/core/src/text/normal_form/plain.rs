@@ -140,6 +140,11 @@ fn push_compatible(spelt: &mut String, c: char) {
             }
         }
         '⁄' => spelt.push('/'),
+        // Arabic ones of these, and the dash of ranges in Japanese.
+        '٪' => spelt.push('%'),
+        '؉' => spelt.push('‰'),
+        '؊' => spelt.push('‱'),
+        '〜' => spelt.push('~'),
         _ => spelt.push(c),
     }
 }
