@@ -5,8 +5,9 @@
 //! says how often each thing is done (50).
 
 mod memory;
+mod series;
+mod session;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin};
@@ -17,6 +18,7 @@ use local_aws::transport::sdk_config;
 use serde_json::{Value, json};
 
 use memory::{Memory, Requests};
+use session::Session;
 
 const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tc-review";
 const BUCKET: &str = "review";
@@ -261,79 +263,7 @@ impl Portal {
     }
 
     async fn sign_in(&self, name: &str, role: &str) -> Session<'_> {
-        let payload = json!({ "operation": "create-sign-in-link", "reviewer": name, "role": role });
-        let link = self.handle(payload).await;
-        let url = link["url"].as_str().expect("a URL");
-        let (_, token) = url.split_once("sign-in?token=").expect("a token");
-        let mut session = Session {
-            portal: self,
-            cookie: String::new(),
-            token: String::new(),
-        };
-        let reply = self
-            .handle(session.event("POST", "sign-in", &[("token", token)]))
-            .await;
-        let cookie = reply["headers"]["set-cookie"].as_str().expect("a cookie");
-        session.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let document = session.get("session").await;
-        session.token = document["formToken"].as_str().expect("a token").to_owned();
-        session
-    }
-}
-
-/// A signed-in person's browser.
-struct Session<'p> {
-    portal: &'p Portal,
-    cookie: String,
-    /// What its forms carry.
-    token: String,
-}
-
-impl Session<'_> {
-    async fn get(&self, page: &str) -> Value {
-        json_of(&self.portal.handle(self.json_event("GET", page, &[])).await)
-    }
-
-    async fn status(&self, page: &str) -> u64 {
-        let reply = self.portal.handle(self.event("GET", page, &[])).await;
-        reply["statusCode"].as_u64().expect("a status")
-    }
-
-    /// Answers a task; the next one comes with the reply.
-    async fn submit(&self, task: &Value, without: &str) -> Value {
-        let text = |name: &str| task[name].as_str().expect("a task").to_owned();
-        let answer = json!({ "0123456789abcdef0123456789abcdef": "Sports" }).to_string();
-        let form = [
-            ("portal:csrf", self.token.as_str()),
-            ("portal:loop", &text("loop")),
-            ("portal:loop-id", &text("id")),
-            ("portal:answer", &answer),
-            ("portal:without", without),
-        ];
-        json_of(&self.portal.handle(self.json_event("POST", "submit", &form)).await)
-    }
-
-    fn json_event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
-        let mut event = self.event(method, page, form);
-        event["headers"]["Accept"] = json!("application/json");
-        event
-    }
-
-    fn event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
-        let (path, query) = page.split_once('?').unwrap_or((page, ""));
-        let query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        json!({
-            "resource": "/{proxy+}", "path": format!("/{path}"), "httpMethod": method,
-            "headers": { "Host": "portal.example", "X-Forwarded-Proto": "https", "Cookie": self.cookie },
-            "queryStringParameters": query,
-            "requestContext": { "path": format!("/dev/{path}"), "stage": "dev", "requestId": "2" },
-            "body": body, "isBase64Encoded": false,
-        })
+        Session::sign_in(&self.function, self.now, name, role).await
     }
 }
 
@@ -375,11 +305,6 @@ fn spelt(time: DateTime<Utc>) -> [String; 3] {
         format!("{milliseconds:013}"),
         format!("{:013}", 9_999_999_999_999 - milliseconds),
     ]
-}
-
-fn json_of(reply: &Value) -> Value {
-    let body = reply["body"].as_str().expect("a body");
-    serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}"))
 }
 
 /// Returns the time that this thread has had a processor.
