@@ -18,11 +18,13 @@ use local_aws::transport::sdk_config;
 use serde_json::{Value, json};
 
 use memory::{Memory, Requests};
+use series::{Pattern, Series, identities};
 use session::Session;
 
 const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tc-review";
 const BUCKET: &str = "review";
-const PATTERN: &str = "pattern-0000000";
+const PATTERN: &str = "pattern-0000000000000001";
+const RECORD: &str = "0123456789abcdef0123456789abcdef";
 // The quota of a flow definition is 5,000: beyond it StartHumanLoop refuses.
 const OPEN: [usize; 5] = [10, 1_000, 4_900, 10_000, 50_000];
 const FINISHED: [usize; 2] = [0, 50_000];
@@ -134,58 +136,39 @@ impl Portal {
         portal
     }
 
-    /// Has one task started and answered, and puts copies of its objects as they were open, and as they are finished.
+    /// Has one task started and answered, and puts objects like its own as they were open, and as they are finished.
     async fn fill(&self, open: usize, finished: usize) {
+        let ann = self.sign_in("pattern", "reviewer").await;
         let before = self.memory.objects(BUCKET);
         self.start(PATTERN).await;
         let of_open = added(&before, self.memory.objects(BUCKET));
-        let ann = self.sign_in("pattern", "reviewer").await;
-        let before = self.memory.objects(BUCKET);
         let task = ann.get("next").await;
-        ann.submit(&task["next"], "").await;
-        let of_finished = self.memory.objects(BUCKET);
-        let known: Vec<&str> = before.iter().map(|(path, _)| path.as_str()).collect();
-        let names = [PATTERN, task["next"]["id"].as_str().expect("an id")];
-        let of_loop = |path: &str| names.iter().any(|name| path.contains(name));
-        let of_finished: Vec<(String, Vec<u8>)> = of_finished
-            .into_iter()
-            .filter(|(path, _)| of_loop(path) || !known.contains(&path.as_str()))
-            .filter(|(path, _)| !path.contains("/reviewers/") && !path.contains("/history/"))
-            .collect();
+        ann.submit(&task["next"], &answer(), "").await;
+        let of_finished = added(&before, self.memory.objects(BUCKET));
 
+        let mut fixed: Vec<String> = vec![RECORD.to_owned()];
+        for (path, _) in &before {
+            fixed.extend(identities(path).into_iter().map(str::to_owned));
+        }
         for (path, _) in of_open.iter().chain(&of_finished) {
             self.memory.remove(path);
         }
-        for number in 0..finished {
-            self.copy(&of_finished, names, ("done", number + 1_000_000), 24);
-        }
-        for number in 0..open {
-            self.copy(&of_open, names, ("open", number), 12);
-        }
-    }
-
-    /// Puts one copy under a name and number of its own, started so many hours ago.
-    fn copy(
-        &self,
-        objects: &[(String, Vec<u8>)],
-        [name, id]: [&str; 2],
-        (kind, number): (&str, usize),
-        hours: i64,
-    ) {
-        let started = self.now - TimeDelta::hours(hours) + TimeDelta::milliseconds(number as i64);
-        let times = spelt(self.now).into_iter().zip(spelt(started));
-        let names = [
-            (name.to_owned(), format!("{kind}-{number:07}")),
-            (id.to_owned(), format!("{number:032x}")),
-        ];
-        let changes: Vec<(String, String)> = times.chain(names).collect();
-        let changed = |text: &str| {
-            let change = |text: String, (from, to): &(String, String)| text.replace(from, to);
-            changes.iter().fold(text.to_owned(), change)
-        };
-        for (path, body) in objects {
-            let body = changed(std::str::from_utf8(body).expect("text"));
-            self.memory.place(changed(path), body.into_bytes());
+        for (objects, count, hours) in [(of_open, open, 12), (of_finished, finished, 24)] {
+            let from = self.now - TimeDelta::hours(hours);
+            let to = from + TimeDelta::milliseconds(count as i64);
+            for (path, body) in &objects {
+                let pattern = Pattern {
+                    path,
+                    body: std::str::from_utf8(body).expect("text"),
+                    at: self.now,
+                    fixed: &fixed,
+                    kind: hours as u8,
+                };
+                let series = Series::like(pattern, count as u64, from, to);
+                series
+                    .into_iter()
+                    .for_each(|series| self.memory.place_series(series));
+            }
         }
     }
 
@@ -197,7 +180,9 @@ impl Portal {
         let mut cost = Cost::begin();
         for _ in 0..steps {
             let without = ready["loop"].as_str().expect("a task").to_owned();
-            let mut reply = self.measure(&mut cost, ann.submit(&shown, &without)).await;
+            let mut reply = self
+                .measure(&mut cost, ann.submit(&shown, &answer(), &without))
+                .await;
             assert_eq!(reply["saved"], json!(true), "{reply}");
             shown = std::mem::replace(&mut ready, reply["next"].take());
         }
@@ -243,7 +228,7 @@ impl Portal {
     async fn start(&self, name: &str) -> u64 {
         let input = json!({
             "comprehendPredictions": [{
-                "id": "0123456789abcdef0123456789abcdef", "utterance": "The parliament voted on the border treaty.",
+                "id": RECORD, "utterance": "The parliament voted on the border treaty.",
                 "prediction": "World", "confidence": 0.41, "classifier": "news", "signal": "low-confidence",
             }],
             "labels": ["World", "Sports", "Business", "SciTech"],
@@ -297,14 +282,9 @@ fn added(before: &[(String, Vec<u8>)], after: Vec<(String, Vec<u8>)>) -> Vec<(St
     new.collect()
 }
 
-/// Returns a time as objects and their keys have it.
-fn spelt(time: DateTime<Utc>) -> [String; 3] {
-    let milliseconds = time.timestamp_millis();
-    [
-        time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-        format!("{milliseconds:013}"),
-        format!("{:013}", 9_999_999_999_999 - milliseconds),
-    ]
+/// Returns the answer to every task.
+fn answer() -> Value {
+    json!({ RECORD: "Sports" })
 }
 
 /// Returns the time that this thread has had a processor.

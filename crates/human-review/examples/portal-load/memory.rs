@@ -169,8 +169,11 @@ impl State {
         let there = self.find(&path);
         let is_taken = headers.contains_key("if-none-match") && there.is_some();
         let wanted = headers.get("if-match").and_then(|etag| etag.to_str().ok());
-        let is_changed =
-            wanted.is_some_and(|wanted| there.as_ref().is_none_or(|there| bare(&there.etag) != bare(wanted)));
+        let is_changed = wanted.is_some_and(|wanted| {
+            there
+                .as_ref()
+                .is_none_or(|there| bare(&there.etag) != bare(wanted))
+        });
         if is_taken || is_changed {
             return refusal(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
         }
@@ -201,7 +204,9 @@ impl State {
         let most: usize = text("max-keys").parse().unwrap_or(1_000);
         let from = match after {
             "" => prefix.clone(),
-            folder if !delimiter.is_empty() && folder.ends_with(delimiter) => beyond(&format!("{root}{folder}")),
+            folder if !delimiter.is_empty() && folder.ends_with(delimiter) => {
+                beyond(&format!("{root}{folder}"))
+            }
             after => format!("{root}{after}\0"),
         };
 
@@ -214,7 +219,9 @@ impl State {
                 break;
             }
             count += 1;
-            let below = path[prefix.len()..].find(delimiter).filter(|_| !delimiter.is_empty());
+            let below = path[prefix.len()..]
+                .find(delimiter)
+                .filter(|_| !delimiter.is_empty());
             let written = match below {
                 Some(end) => {
                     let folder = &path[..prefix.len() + end + delimiter.len()];
@@ -282,7 +289,10 @@ impl<'a> Walk<'a> {
         loop {
             self.series.retain(|(_, _, path)| path.starts_with(self.prefix));
             let first = self.series.iter_mut().min_by(|(_, _, a), (_, _, b)| a.cmp(b));
-            let stored = self.stored.peek().filter(|(path, _)| path.starts_with(self.prefix));
+            let stored = self
+                .stored
+                .peek()
+                .filter(|(path, _)| path.starts_with(self.prefix));
             match (first, stored) {
                 (Some((series, place, path)), stored) if stored.is_none_or(|(other, _)| *path < **other) => {
                     let found = (std::mem::take(path), Object::of(series, *place));
@@ -308,13 +318,19 @@ impl<'a> Walk<'a> {
 
 /// Returns the path at a place of a series; nothing beyond its end.
 fn path_at(series: &Series, place: u64) -> String {
-    if place < series.count() { series.path(place) } else { String::new() }
+    if place < series.count() {
+        series.path(place)
+    } else {
+        String::new()
+    }
 }
 
 /// Returns the first path that does not begin so.
 fn beyond(folder: &str) -> String {
     let mut beyond = folder.to_owned();
-    let last = beyond.pop().map_or('\u{1}', |last| char::from_u32(u32::from(last) + 1).unwrap_or(last));
+    let last = beyond.pop().map_or('\u{1}', |last| {
+        char::from_u32(u32::from(last) + 1).unwrap_or(last)
+    });
     beyond.push(last);
     beyond
 }
