@@ -14,7 +14,9 @@ use active_learning_core::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use documents::{Build, Serving, Switch, Tally, lasting, model_before, serving, switches};
+pub use documents::{
+    Build, NEWEST_SWITCHES, Serving, Switch, Tally, lasting, model_before, serving, switches,
+};
 pub use words::age;
 
 use crate::bucket::{Bucket, BucketError};

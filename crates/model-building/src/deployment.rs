@@ -72,6 +72,11 @@ impl Deployment {
     }
 }
 
+/// Reads the newest switches, oldest first: what a tick looks at, however many there were.
+pub(crate) async fn read_newest(bucket: &Bucket, now: DateTime<Utc>) -> Result<Vec<Deployment>, BucketError> {
+    overview::switches(bucket, now, overview::NEWEST_SWITCHES).await
+}
+
 /// Reads all switches, oldest first.
 pub(crate) async fn read_all(bucket: &Bucket) -> Result<Vec<Deployment>, BucketError> {
     let mut deployments = Vec::new();

@@ -12,7 +12,7 @@ use tracing::info;
 use crate::{
     ModelBuilding,
     build::{Build, Status},
-    deployment::{self, Deployment, SwitchedBy},
+    deployment::{Deployment, SwitchedBy},
     error::StepError,
 };
 
@@ -84,10 +84,13 @@ impl ModelBuilding {
     }
 
     /// Writes down that a parameter made another endpoint serve, or made the one of before serve again: no build did.
-    pub(crate) async fn note_host(&self, serving: Option<&str>, now: DateTime<Utc>) -> Result<(), StepError> {
+    pub(crate) async fn note_host(
+        &self,
+        serving: Option<&str>,
+        last: Option<&Deployment>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StepError> {
         let hosted = self.config.endpoint.hosted();
-        let deployments = deployment::read_all(&self.bucket).await?;
-        let last = deployments.last();
         let was_hosted =
             last.is_some_and(|last| last.by == SwitchedBy::Parameter && is_hosted(&last.model_arn));
         let (Some(serving), true) = (serving, hosted.is_some() || was_hosted) else {

@@ -11,7 +11,7 @@ use crate::{
     ModelBuilding,
     begin::LastBuild,
     build::{Action, Notification, Reason, Request},
-    deployment::{self, SwitchedBy, token},
+    deployment::{self, Deployment, SwitchedBy, token},
     error::StepError,
     executions::{self, ExecutionError},
     message,
@@ -64,10 +64,16 @@ impl ModelBuilding {
             Ok(last) => self.start_if_due(last, &tally, serving.as_deref(), now).await,
             Err(error) => Err(error),
         };
-        let noted = self.note_host(serving.as_deref(), now).await;
-        let watched = self.watch(serving.as_deref(), &tally, now).await;
+        let newest = deployment::read_newest(&self.bucket, now).await;
+        let noted = match &newest {
+            Ok(newest) => self.note_host(serving.as_deref(), newest.last(), now).await,
+            Err(_) => Ok(()),
+        };
+        let switches = newest.as_deref().unwrap_or_default();
+        let watched = self.watch(serving.as_deref(), &tally, switches, now).await;
         let told = self.tell_notices().await;
-        considered.and(noted).and(watched).and(told)
+        let read = newest.map(drop).map_err(StepError::from);
+        considered.and(read).and(noted).and(watched).and(told)
     }
 
     /// Tells people what other functions have left for them, each once.
@@ -159,8 +165,14 @@ impl ModelBuilding {
         Ok(until.filter(|until| *until > active_learning_aws::rfc3339(now)))
     }
 
-    async fn watch(&self, serving: Option<&str>, tally: &Tally, now: DateTime<Utc>) -> Result<(), StepError> {
-        let accuracy = self.watch_accuracy(serving, tally).await;
+    async fn watch(
+        &self,
+        serving: Option<&str>,
+        tally: &Tally,
+        newest: &[Deployment],
+        now: DateTime<Utc>,
+    ) -> Result<(), StepError> {
+        let accuracy = self.watch_accuracy(serving, tally, newest).await;
         let confidence = self.watch_confidence(serving, tally).await;
         let promises = match self.config.automated_labelling.get() {
             Some(target) => self.look_at_promises(serving, target, tally, now).await,
@@ -172,9 +184,13 @@ impl ModelBuilding {
     /// Rolls the serving model back if audits show that it is significantly worse than the one before was.
     ///
     /// Once for each deployment: what a roll-back brings into service is not watched.
-    async fn watch_accuracy(&self, serving: Option<&str>, tally: &Tally) -> Result<(), StepError> {
-        let deployments = deployment::read_all(&self.bucket).await?;
-        let lasting = deployment::lasting(&deployments);
+    async fn watch_accuracy(
+        &self,
+        serving: Option<&str>,
+        tally: &Tally,
+        newest: &[Deployment],
+    ) -> Result<(), StepError> {
+        let lasting = deployment::lasting(newest);
         let Some(last) = lasting.last().filter(|last| last.by == SwitchedBy::Build) else {
             return Ok(());
         };

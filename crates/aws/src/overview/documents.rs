@@ -9,19 +9,19 @@ use active_learning_core::model::{
     confidence::ConfidenceTally,
 };
 use chrono::{DateTime, Days, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{FILES, PAGE};
 use crate::bucket::{Bucket, BucketError};
 
 /// Switches of the endpoint, whose keys begin with the time.
 const DEPLOYMENTS: &str = "deployments/";
-/// How far back the newest switch is looked for first, in days, and then further.
-const LOOK_BACK: [u64; 3] = [1, 30, 365];
+/// How far back the newest switches are looked for, in days, where one page of keys does not hold all.
+const LOOK_BACK: [u64; 3] = [30, 365, 0];
 /// What puts a model in service that a parameter names.
 const BY_PARAMETER: &str = "parameter";
 /// Newest switches among which is looked for one that lasted.
-const NEWEST: usize = 8;
+pub const NEWEST_SWITCHES: usize = 8;
 
 /// The model that was put in service last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -200,7 +200,7 @@ pub fn model_before(switches: &[Serving]) -> Option<&str> {
 ///
 /// [`BucketError`].
 pub async fn serving(training: &Bucket, now: DateTime<Utc>) -> Result<Option<Serving>, BucketError> {
-    let newest = switches(training, now, NEWEST).await?;
+    let newest = switches(training, now, NEWEST_SWITCHES).await?;
     match lasting(newest, Serving::switch).pop() {
         Some(switch) => Ok(Some(switch)),
         None => first_model(training).await,
@@ -219,19 +219,22 @@ async fn first_model(training: &Bucket) -> Result<Option<Serving>, BucketError> 
     Ok(newest)
 }
 
-/// Finds the newest switches of the endpoint by their keys, at most `count`, the oldest first. Looks at few keys, the
-/// longer ago they were the more.
+/// Finds the newest switches of the endpoint by their keys, at most `count`, the oldest first. Looks at few keys: at one
+/// page where it holds all, else at those of the last days, the longer ago they were the more.
 ///
 /// # Errors
 ///
 /// [`BucketError`].
-pub async fn switches(
+pub async fn switches<T: DeserializeOwned>(
     training: &Bucket,
     now: DateTime<Utc>,
     count: usize,
-) -> Result<Vec<Serving>, BucketError> {
-    let mut keys = Vec::new();
-    for days in LOOK_BACK.into_iter().chain([0]) {
+) -> Result<Vec<T>, BucketError> {
+    let page = training.list_after(DEPLOYMENTS, "", PAGE).await?;
+    let is_full = page.len() == PAGE;
+    let mut keys: Vec<String> = page.into_iter().map(|object| object.key).collect();
+    keys.drain(..keys.len().saturating_sub(count));
+    for days in LOOK_BACK.into_iter().filter(|_| is_full) {
         let from = now.checked_sub_days(Days::new(days)).filter(|_| days > 0);
         let from = from.map_or_else(String::new, |from| from.format("%Y-%m-%d").to_string());
         keys = last_keys(training, from, count).await?;
@@ -241,7 +244,7 @@ pub async fn switches(
     }
     let mut switches = Vec::new();
     for key in keys {
-        switches.extend(training.read_document::<Serving>(&key).await?);
+        switches.extend(training.read_document::<T>(&key).await?);
     }
     Ok(switches)
 }

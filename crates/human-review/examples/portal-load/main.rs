@@ -4,6 +4,7 @@
 //! on one thread: what is measured is the function with its SDK, and the little that S3 in memory takes. An argument
 //! says how often each thing is done (50).
 
+#[expect(dead_code, reason = "the benchmark `growth` takes more of it")]
 mod memory;
 mod series;
 mod session;

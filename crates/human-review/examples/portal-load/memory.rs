@@ -83,6 +83,24 @@ impl Memory {
         stored + state.series.iter().map(Series::count).sum::<u64>()
     }
 
+    /// Returns the content of an object.
+    pub fn body(&self, path: &str) -> Option<Vec<u8>> {
+        self.state().find(path).map(|object| object.body)
+    }
+
+    /// Returns the ETag of an object.
+    pub fn etag(&self, path: &str) -> Option<String> {
+        self.state().find(path).map(|object| object.etag)
+    }
+
+    /// Returns the first paths that begin so, in their order.
+    pub fn paths(&self, prefix: &str, count: usize) -> Vec<String> {
+        let state = self.state();
+        let mut walk = Walk::new(&state, prefix, prefix);
+        let paths = std::iter::from_fn(|| walk.next().map(|(path, _)| path));
+        paths.take(count).collect()
+    }
+
     /// Returns the objects of a bucket that are of no series.
     pub fn objects(&self, bucket: &str) -> Vec<(String, Vec<u8>)> {
         let prefix = format!("/{bucket}/");
