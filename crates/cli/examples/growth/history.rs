@@ -36,8 +36,14 @@ impl World {
         let duplicate = self.new_objects(self.duplicate()).await;
         let accepted = self.new_objects(self.accepted()).await;
         let waiting = self.new_objects(self.waiting()).await;
-        for (kind, (objects, count)) in
-            [(answered, count), (duplicate, count / 10), (accepted, count / 100), (waiting, count)].into_iter().enumerate()
+        for (kind, (objects, count)) in [
+            (answered, count),
+            (duplicate, count / 10),
+            (accepted, count / 100),
+            (waiting, count),
+        ]
+        .into_iter()
+        .enumerate()
         {
             self.multiply(objects, count, kind as u8);
         }
@@ -54,7 +60,11 @@ impl World {
 
     /// Returns what is there after some work and was not before, with what identities were there before.
     async fn new_objects(&self, work: impl Future<Output = ()>) -> (Vec<(String, String)>, Vec<String>) {
-        let all = || BUCKETS.iter().flat_map(|kind| self.memory.objects(self.bucket(kind)));
+        let all = || {
+            BUCKETS
+                .iter()
+                .flat_map(|kind| self.memory.objects(self.bucket(kind)))
+        };
         let (mut known, mut fixed) = (BTreeSet::new(), BTreeSet::new());
         for (path, body) in all() {
             fixed.extend(identities(&path).into_iter().map(str::to_owned));
@@ -93,7 +103,10 @@ impl World {
         self.services.predict_with(0.41);
         self.services.begin_loops(true);
         let body = json!({ "sentence": text(0) });
-        let response = self.classify().handle(self.request("POST", Some(&body), None)).await;
+        let response = self
+            .classify()
+            .handle(self.request("POST", Some(&body), None))
+            .await;
         assert_eq!(response.status(), 200);
         self.deliver(self.services.delivered()).await;
 
@@ -110,7 +123,10 @@ impl World {
             let told = self.stored("feedback", &format!("questions/{id}.json"));
             self.review_events().handle(told).await.expect("told");
         }
-        self.model_building().handle(json!({ "operation": "tick" })).await.expect("a tick");
+        self.model_building()
+            .handle(json!({ "operation": "tick" }))
+            .await
+            .expect("a tick");
     }
 
     /// Delivers lines of the stream; returns the key.
@@ -134,7 +150,10 @@ impl World {
         let bucket = self.bucket("review");
         let end = format!("/{human_loop}/output.json");
         let paths = self.memory.objects(bucket).into_iter().map(|(path, _)| path);
-        let path = paths.into_iter().find(|path| path.ends_with(&end)).expect("an output");
+        let path = paths
+            .into_iter()
+            .find(|path| path.ends_with(&end))
+            .expect("an output");
         path[bucket.len() + 2..].to_owned()
     }
 
@@ -146,7 +165,10 @@ impl World {
     /// Has the same text classified in other letters.
     async fn duplicate(&self) {
         let body = json!({ "sentence": text(0).to_uppercase() });
-        let response = self.classify().handle(self.request("POST", Some(&body), None)).await;
+        let response = self
+            .classify()
+            .handle(self.request("POST", Some(&body), None))
+            .await;
         assert_eq!(response.status(), 200);
         self.deliver(self.services.delivered()).await;
     }
@@ -166,8 +188,12 @@ impl World {
         (0..DUMMIES).for_each(|number| self.memory.place(dummy(number), b"{}".to_vec()));
         self.services.predict_with(0.99);
         let file = json!({ "classifier": "", "sentences": [text(2)] });
-        self.memory.place("/batch/file.json".to_owned(), file.to_string().into_bytes());
-        self.batch_feedback().handle(self.stored("batch", "file.json")).await.expect("read");
+        self.memory
+            .place("/batch/file.json".to_owned(), file.to_string().into_bytes());
+        self.batch_feedback()
+            .handle(self.stored("batch", "file.json"))
+            .await
+            .expect("read");
         self.deliver(self.services.delivered()).await;
         (0..DUMMIES).for_each(|number| self.memory.remove(&dummy(number)));
     }
@@ -180,7 +206,9 @@ impl World {
         sums["labels"] = json!(count);
         self.memory.place(tally, sums.to_string().into_bytes());
 
-        let endpoint = self.shipped.variable("text-classifier", "COMPREHEND_ENDPOINT_ARN");
+        let endpoint = self
+            .shipped
+            .variable("text-classifier", "COMPREHEND_ENDPOINT_ARN");
         let comprehend = aws_sdk_comprehend::Client::new(&self.sdk);
         let serving = model_building::serving_model(&comprehend, endpoint).await;
         let serving = serving.expect("described").expect("a model");
@@ -203,7 +231,8 @@ impl World {
             };
             let time = active_learning_aws::rfc3339(at);
             let deployed = self.path("training", &format!("deployments/{time}-{id}.json"));
-            self.memory.place(deployed, serde_json::to_vec(&deployment).expect("JSON"));
+            self.memory
+                .place(deployed, serde_json::to_vec(&deployment).expect("JSON"));
             let record = json!({
                 "id": id, "executionArn": format!("arn:aws:states:us-east-1:0:execution:m:{id}"), "action": "build",
                 "reason": "new-labels", "outcome": "deployed", "why": "better", "startedAt": at, "endedAt": at,
@@ -217,7 +246,10 @@ impl World {
             "id": format!("build-{builds:06}-20260101T00"), "startedAt": now - TimeDelta::hours(3), "number": builds,
             "labels": count,
         });
-        self.memory.place(self.path("training", "builds/last.json"), last.to_string().into_bytes());
+        self.memory.place(
+            self.path("training", "builds/last.json"),
+            last.to_string().into_bytes(),
+        );
     }
 }
 
@@ -237,5 +269,12 @@ pub fn doubtful(number: u64) -> Vec<u8> {
 /// Makes an id of a content.
 fn uuid_of(content: &[u8]) -> String {
     let id = active_learning_core::feedback::record_id("", &String::from_utf8_lossy(content));
-    format!("{}-{}-4{}-8{}-{}", &id[..8], &id[8..12], &id[13..16], &id[17..20], &id[20..])
+    format!(
+        "{}-{}-4{}-8{}-{}",
+        &id[..8],
+        &id[8..12],
+        &id[13..16],
+        &id[17..20],
+        &id[20..]
+    )
 }

@@ -47,8 +47,11 @@ fn main() {
     {
         return measure(count.parse().expect("a number"), times.parse().expect("a number"));
     }
-    let (prices, times): (Vec<String>, Vec<String>) = arguments.into_iter().partition(|given| given.contains('='));
-    let times = times.first().map_or(TIMES, |times| times.parse().expect("a number of times"));
+    let (prices, times): (Vec<String>, Vec<String>) =
+        arguments.into_iter().partition(|given| given.contains('='));
+    let times = times
+        .first()
+        .map_or(TIMES, |times| times.parse().expect("a number of times"));
     let histories = HISTORIES.map(|count| (count, measured(count, times)));
     let measured = Measured {
         prices: Prices::with(&prices),
@@ -61,7 +64,10 @@ fn main() {
 /// Measures in this process, and tells on standard output.
 fn measure(count: u64, times: u64) {
     // As in Lambda, but for the level, which is the default there.
-    tracing_subscriber::fmt().json().with_max_level(tracing_subscriber::filter::LevelFilter::INFO).init();
+    tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+        .init();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // The time of threads that have ended is not known.
@@ -108,7 +114,10 @@ fn measured(count: u64, times: u64) -> Vec<Cost> {
 fn metrics_of(line: &str) -> Vec<String> {
     let line: Value = serde_json::from_str(line).unwrap_or_default();
     let function = line["Function"].as_str().unwrap_or_default();
-    let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().into_iter().flatten();
+    let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+        .as_array()
+        .into_iter()
+        .flatten();
     let name = |metric: &Value| format!("{function} {}", metric["Name"].as_str().unwrap_or_default());
     metrics.map(name).collect()
 }

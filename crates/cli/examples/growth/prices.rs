@@ -17,24 +17,96 @@ pub struct Price {
 
 /// List prices of us-east-1 in USD, without what is free; as of November 2026.
 pub const LIST: [Price; 18] = [
-    Price { name: "lambda-gb-second", value: 0.000_013_333_4, of: "Lambda, arm64: a GB-second" },
-    Price { name: "lambda-requests", value: 0.20, of: "Lambda: a million invocations" },
-    Price { name: "s3-get", value: 0.000_4, of: "S3 Standard: 1,000 GET or HEAD" },
-    Price { name: "s3-put", value: 0.005, of: "S3 Standard: 1,000 PUT or LIST" },
-    Price { name: "gateway", value: 3.50, of: "API Gateway, REST: a million requests" },
-    Price { name: "firehose-gb", value: 0.029, of: "Data Firehose: a GB, each record rounded up to 5 kB" },
-    Price { name: "events", value: 1.00, of: "EventBridge: a million events of one's own" },
-    Price { name: "scheduler", value: 1.00, of: "EventBridge Scheduler: a million calls" },
-    Price { name: "transitions", value: 25.0, of: "Step Functions, standard: a million transitions" },
-    Price { name: "sns", value: 0.50, of: "SNS: a million messages" },
-    Price { name: "alarm-metric", value: 0.10, of: "CloudWatch: a metric of an alarm, a month" },
-    Price { name: "metric", value: 0.30, of: "CloudWatch: a metric of one's own, a month" },
-    Price { name: "dashboard", value: 3.00, of: "CloudWatch: a dashboard, a month" },
-    Price { name: "logs-gb", value: 0.50, of: "CloudWatch Logs: a GB that is taken in" },
-    Price { name: "secret", value: 0.40, of: "Secrets Manager: a secret, a month" },
-    Price { name: "comprehend-second", value: 0.000_5, of: "Comprehend: an inference unit of an endpoint, a second" },
-    Price { name: "wait-ms", value: 20.0, of: "not a price: ms that a function waits for each call, one after another" },
-    Price { name: "hours", value: 730.0, of: "not a price: hours of a month" },
+    Price {
+        name: "lambda-gb-second",
+        value: 0.000_013_333_4,
+        of: "Lambda, arm64: a GB-second",
+    },
+    Price {
+        name: "lambda-requests",
+        value: 0.20,
+        of: "Lambda: a million invocations",
+    },
+    Price {
+        name: "s3-get",
+        value: 0.000_4,
+        of: "S3 Standard: 1,000 GET or HEAD",
+    },
+    Price {
+        name: "s3-put",
+        value: 0.005,
+        of: "S3 Standard: 1,000 PUT or LIST",
+    },
+    Price {
+        name: "gateway",
+        value: 3.50,
+        of: "API Gateway, REST: a million requests",
+    },
+    Price {
+        name: "firehose-gb",
+        value: 0.029,
+        of: "Data Firehose: a GB, each record rounded up to 5 kB",
+    },
+    Price {
+        name: "events",
+        value: 1.00,
+        of: "EventBridge: a million events of one's own",
+    },
+    Price {
+        name: "scheduler",
+        value: 1.00,
+        of: "EventBridge Scheduler: a million calls",
+    },
+    Price {
+        name: "transitions",
+        value: 25.0,
+        of: "Step Functions, standard: a million transitions",
+    },
+    Price {
+        name: "sns",
+        value: 0.50,
+        of: "SNS: a million messages",
+    },
+    Price {
+        name: "alarm-metric",
+        value: 0.10,
+        of: "CloudWatch: a metric of an alarm, a month",
+    },
+    Price {
+        name: "metric",
+        value: 0.30,
+        of: "CloudWatch: a metric of one's own, a month",
+    },
+    Price {
+        name: "dashboard",
+        value: 3.00,
+        of: "CloudWatch: a dashboard, a month",
+    },
+    Price {
+        name: "logs-gb",
+        value: 0.50,
+        of: "CloudWatch Logs: a GB that is taken in",
+    },
+    Price {
+        name: "secret",
+        value: 0.40,
+        of: "Secrets Manager: a secret, a month",
+    },
+    Price {
+        name: "comprehend-second",
+        value: 0.000_5,
+        of: "Comprehend: an inference unit of an endpoint, a second",
+    },
+    Price {
+        name: "wait-ms",
+        value: 20.0,
+        of: "not a price: ms that a function waits for each call, one after another",
+    },
+    Price {
+        name: "hours",
+        value: 730.0,
+        of: "not a price: hours of a month",
+    },
 ];
 
 /// The prices in use.
@@ -47,7 +119,9 @@ impl Prices {
         let mut prices: BTreeMap<_, _> = LIST.iter().map(|price| (price.name, price.value)).collect();
         for given in own {
             let (name, value) = given.split_once('=').expect("a price is given as name=value");
-            let known = prices.get_mut(name).unwrap_or_else(|| panic!("there is no price `{name}`"));
+            let known = prices
+                .get_mut(name)
+                .unwrap_or_else(|| panic!("there is no price `{name}`"));
             *known = value.parse().expect("a price is a number");
         }
         Self(prices)

@@ -159,7 +159,9 @@ impl Services {
             "PutRecord" | "PutRecordBatch" => self.take(&body),
             "DescribeEndpoint" => return self.describe_endpoint(head, body).await,
             "PutEvents" => json!({ "FailedEntryCount": 0, "Entries": [{ "EventId": "1" }] }),
-            "StartExecution" => json!({ "executionArn": "arn:aws:states:us-east-1:0:execution:x:y", "startDate": 1 }),
+            "StartExecution" => {
+                json!({ "executionArn": "arn:aws:states:us-east-1:0:execution:x:y", "startDate": 1 })
+            }
             _ if target.starts_with("Comprehend") => return self.ask_classifier(head, body).await,
             _ => panic!("the benchmark does not know {target}"),
         };
@@ -168,7 +170,8 @@ impl Services {
 
     fn prediction(&self) -> Value {
         let confidence = self.state().confidence;
-        let others = ["Sports", "Business", "SciTech"].map(|name| json!({ "Name": name, "Score": (1.0 - confidence) / 3.0 }));
+        let others = ["Sports", "Business", "SciTech"]
+            .map(|name| json!({ "Name": name, "Score": (1.0 - confidence) / 3.0 }));
         let mut classes = vec![json!({ "Name": "World", "Score": confidence })];
         classes.extend(others);
         json!({ "Classes": classes })
@@ -212,7 +215,9 @@ impl Services {
     async fn ask_classifier(&self, head: &Parts, body: String) -> Response<Body> {
         let event = serde_json::from_value(url_event(head, &body)).expect("an event");
         let classifier = self.0.text_classifier.get().expect("it is served");
-        let answer = classifier.handle(LambdaEvent::new(event, Context::default())).await;
+        let answer = classifier
+            .handle(LambdaEvent::new(event, Context::default()))
+            .await;
         let answer = answer.expect("requests never fail").expect("an answer");
         let answer = serde_json::to_value(answer).expect("JSON");
         reply_of(&answer)
@@ -249,7 +254,9 @@ fn url_event(head: &Parts, body: &str) -> Value {
 }
 
 fn reply_of(answer: &Value) -> Response<Body> {
-    let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+    let status = answer["statusCode"]
+        .as_u64()
+        .and_then(|status| u16::try_from(status).ok());
     let status = status.and_then(|status| StatusCode::from_u16(status).ok());
     let body = answer["body"].as_str().unwrap_or_default().to_owned();
     let mut response = reply(status.expect("a status"), body);

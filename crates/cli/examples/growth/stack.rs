@@ -44,10 +44,22 @@ impl Shipped {
         let problems = Problems::default();
         let text = include_str!("../../../../infra/template.yaml");
         let resolved = template::resolve(text, &BTreeMap::new(), &stack, &problems);
-        let plan = plan(&resolved, &stack, &programs, &TemplateFiles::BuiltIn(BUILT_IN), &problems);
+        let plan = plan(
+            &resolved,
+            &stack,
+            &programs,
+            &TemplateFiles::BuiltIn(BUILT_IN),
+            &problems,
+        );
         let plan = problems.or(plan).unwrap_or_else(|refused| panic!("{refused}"));
 
-        let of_type = |name: &str| resolved.resources.values().filter(move |it| it.type_name == name).count();
+        let of_type = |name: &str| {
+            resolved
+                .resources
+                .values()
+                .filter(move |it| it.type_name == name)
+                .count()
+        };
         let mut shipped = Self {
             environments: BTreeMap::new(),
             memory: BTreeMap::new(),
@@ -61,22 +73,37 @@ impl Shipped {
             let program = function.command.last().and_then(|name| name.to_str());
             let program = program.unwrap_or_default().to_owned();
             names.insert(function.name, program.clone());
-            shipped.memory.insert(program.clone(), function.memory_megabytes.into());
+            shipped
+                .memory
+                .insert(program.clone(), function.memory_megabytes.into());
             shipped.environments.insert(program, function.environment);
         }
         for schedule in plan.schedules {
             let target = schedule.target_arn.rsplit(':').next().unwrap_or_default();
             let function = names.get(target).cloned().unwrap_or_default();
-            let input: serde_json::Value = serde_json::from_str(schedule.input.as_deref().unwrap_or_default()).unwrap_or_default();
+            let input: serde_json::Value =
+                serde_json::from_str(schedule.input.as_deref().unwrap_or_default()).unwrap_or_default();
             let operation = input["operation"].as_str().unwrap_or_default().to_owned();
             let calls = MINUTES_A_MONTH / minutes(&schedule.expression);
             shipped.schedules.insert((function, operation), calls);
         }
-        let alarms = resolved.resources.values().filter(|it| it.type_name == "AWS::CloudWatch::Alarm");
+        let alarms = resolved
+            .resources
+            .values()
+            .filter(|it| it.type_name == "AWS::CloudWatch::Alarm");
         shipped.alarm_metrics = alarms
-            .map(|alarm| match alarm.properties.get("Metrics").and_then(|metrics| metrics.as_array()) {
-                Some(metrics) => metrics.iter().filter(|metric| metric.get("MetricStat").is_some()).count(),
-                None => 1,
+            .map(|alarm| {
+                match alarm
+                    .properties
+                    .get("Metrics")
+                    .and_then(|metrics| metrics.as_array())
+                {
+                    Some(metrics) => metrics
+                        .iter()
+                        .filter(|metric| metric.get("MetricStat").is_some())
+                        .count(),
+                    None => 1,
+                }
             })
             .sum();
         shipped

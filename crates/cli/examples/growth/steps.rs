@@ -94,7 +94,12 @@ pub async fn measure(count: u64, times: u64, mut tell: impl FnMut(Cost)) {
     let world = World::new().await;
     let history = world.fill(count).await;
     eprintln!("{count} records: {} objects", world.memory.count());
-    let mut bench = Bench { world, history, times, next: 10_000_000 };
+    let mut bench = Bench {
+        world,
+        history,
+        times,
+        next: 10_000_000,
+    };
     bench.have_tasks().await;
     bench.world.services.begin_loops(false);
     for cost in bench.requests().await {
@@ -178,7 +183,8 @@ impl Bench {
         let feedback_api = self.world.feedback_api();
         let mut cost = Cost::of_client("feedback", "feedback-api");
         for number in 0..self.times {
-            let body = json!({ "sentence": text(self.next - number), "feedback": "dislike", "prediction": "World" });
+            let body =
+                json!({ "sentence": text(self.next - number), "feedback": "dislike", "prediction": "World" });
             let request = self.world.request("POST", Some(&body), None);
             let response = self.run(&mut cost, 1, feedback_api.handle(request)).await;
             assert_eq!(response.status(), 200);
@@ -187,7 +193,13 @@ impl Bench {
         self.world.services.delivered();
 
         let mut cost = Cost::of_client("what became of a prediction", "classify");
-        let ids: Vec<String> = self.history.predictions.iter().take(self.times as usize).cloned().collect();
+        let ids: Vec<String> = self
+            .history
+            .predictions
+            .iter()
+            .take(self.times as usize)
+            .cloned()
+            .collect();
         for id in ids {
             let request = self.world.request("GET", None, Some(&id));
             let response = self.run(&mut cost, 1, classify.handle(request)).await;
@@ -201,11 +213,16 @@ impl Bench {
     async fn classify_document(&mut self) -> Cost {
         let event = include_str!("../../../../events/text-classifier/classify-document.json");
         let mut event: Value = serde_json::from_str(event).expect("an event");
-        let endpoint = self.world.shipped.variable("text-classifier", "COMPREHEND_ENDPOINT_ARN").to_owned();
+        let endpoint = self
+            .world
+            .shipped
+            .variable("text-classifier", "COMPREHEND_ENDPOINT_ARN")
+            .to_owned();
         let classifier = self.world.text_classifier();
         let mut cost = Cost::of("`ClassifyDocument`", "text-classifier");
         for number in 0..=self.times {
-            event["body"] = json!(json!({ "EndpointArn": endpoint, "Text": text(self.new_text()) }).to_string());
+            event["body"] =
+                json!(json!({ "EndpointArn": endpoint, "Text": text(self.new_text()) }).to_string());
             event["isBase64Encoded"] = json!(false);
             let payload = serde_json::from_value(event.clone()).expect("an event");
             let request = lambda_runtime::LambdaEvent::new(payload, lambda_runtime::Context::default());
@@ -239,9 +256,13 @@ impl Bench {
             let sentences: Vec<String> = (0..SENTENCES).map(|_| text(self.new_text())).collect();
             let key = format!("file-{number}.json");
             let file = json!({ "classifier": "", "sentences": sentences });
-            self.world.memory.place(self.world.path("batch", &key), file.to_string().into_bytes());
+            self.world
+                .memory
+                .place(self.world.path("batch", &key), file.to_string().into_bytes());
             let event = self.world.stored("batch", &key);
-            self.run(&mut cost, 1, batch_feedback.handle(event)).await.expect("read");
+            self.run(&mut cost, 1, batch_feedback.handle(event))
+                .await
+                .expect("read");
         }
         self.world.services.delivered();
         cost
@@ -255,7 +276,9 @@ impl Bench {
             let lines = self.doubtful(RECORDS);
             let key = self.world.place_delivery(lines);
             let event = self.world.stored("feedback", &key);
-            self.run(&mut cost, RECORDS, a2i_trigger.handle(event)).await.expect("delivered");
+            self.run(&mut cost, RECORDS, a2i_trigger.handle(event))
+                .await
+                .expect("delivered");
         }
         cost
     }
@@ -265,12 +288,17 @@ impl Bench {
         let mut cost = Cost::of("`StartHumanLoop`, of 10 texts", "human-review");
         for number in 0..self.times {
             let records = (0..TEXTS_A_LOOP).map(|_| doubtful(self.new_text()));
-            let records: Vec<Value> = records.map(|line| serde_json::from_slice(&line).expect("JSON")).collect();
+            let records: Vec<Value> = records
+                .map(|line| serde_json::from_slice(&line).expect("JSON"))
+                .collect();
             let input = json!({
                 "comprehendPredictions": records, "labels": ["World", "Sports", "Business", "SciTech"],
                 "rowCount": TEXTS_A_LOOP, "bucketName": "feedback", "keyName": "feedback/x",
             });
-            let flow = self.world.shipped.variable("human-review", "HUMAN_REVIEW_WORKFLOW_ARN");
+            let flow = self
+                .world
+                .shipped
+                .variable("human-review", "HUMAN_REVIEW_WORKFLOW_ARN");
             let body = json!({
                 "HumanLoopName": format!("new-{number}"), "FlowDefinitionArn": flow,
                 "HumanLoopInput": { "InputContent": input.to_string() },
@@ -281,7 +309,10 @@ impl Bench {
                 "requestContext": { "http": { "method": "POST", "path": "/human-loops" }, "requestId": "1", "timeEpoch": 1 },
                 "body": body.to_string(), "isBase64Encoded": false,
             });
-            let reply = self.run(&mut cost, 1, human_review.handle(event, Utc::now())).await.expect("answered");
+            let reply = self
+                .run(&mut cost, 1, human_review.handle(event, Utc::now()))
+                .await
+                .expect("answered");
             assert_eq!(reply["statusCode"], json!(201), "{reply}");
         }
         cost
@@ -292,7 +323,10 @@ impl Bench {
         let human_review = self.world.human_review();
         let session = Session::sign_in(&human_review, Utc::now(), "ann", "reviewer").await;
         let name = |task: &Value| task["loop"].as_str().expect("a task").to_owned();
-        let mut cost = Cost::of_client("a reviewer's answer to 10 texts, and the next task", "human-review");
+        let mut cost = Cost::of_client(
+            "a reviewer's answer to 10 texts, and the next task",
+            "human-review",
+        );
         let mut shown = session.get("next").await["next"].take();
         let mut ready = session.get(&format!("next?without={}", name(&shown))).await["next"].take();
         for _ in 0..self.times {
@@ -321,19 +355,33 @@ impl Bench {
             let records = self.world.records_of(&human_loop);
             for id in &records {
                 let new = self.world.stored("feedback", &format!("questions/{id}.json"));
-                self.run(&mut asking, 1, review_events.handle(new)).await.expect("seen");
+                self.run(&mut asking, 1, review_events.handle(new))
+                    .await
+                    .expect("seen");
             }
             let event = self.world.stored("review", &self.world.output_of(&human_loop));
-            self.run(&mut labelling, 1, label_collection.handle(event)).await.expect("collected");
+            self.run(&mut labelling, 1, label_collection.handle(event))
+                .await
+                .expect("collected");
             for id in records {
                 let told = self.world.stored("feedback", &format!("questions/{id}.json"));
-                self.run(&mut telling, 1, review_events.handle(told)).await.expect("told");
+                self.run(&mut telling, 1, review_events.handle(told))
+                    .await
+                    .expect("told");
             }
-            let labelled = self.world.stored("training", &format!("labelled/{human_loop}.jsonl"));
-            self.run(&mut considering, 1, model_building.handle(labelled)).await.expect("considered");
-            let removed = self.world.removed("feedback", &format!("asked/{human_loop}.json"));
+            let labelled = self
+                .world
+                .stored("training", &format!("labelled/{human_loop}.jsonl"));
+            self.run(&mut considering, 1, model_building.handle(labelled))
+                .await
+                .expect("considered");
+            let removed = self
+                .world
+                .removed("feedback", &format!("asked/{human_loop}.json"));
             let a2i_trigger = self.world.a2i_trigger();
-            self.run(&mut ending, 1, a2i_trigger.handle(removed)).await.expect("selected");
+            self.run(&mut ending, 1, a2i_trigger.handle(removed))
+                .await
+                .expect("selected");
         }
         vec![asking, labelling, telling, considering, ending]
     }
@@ -348,15 +396,27 @@ impl Bench {
             self.run(&mut ticks, 1, tick).await.expect("a tick");
         }
         let mut costs = vec![ticks];
-        let (mut tick, mut select) = (Cost::of("tick", "model-building"), Cost::of("select", "a2i-trigger"));
-        let (mut sweep, mut counts) = (Cost::of("sweep", "label-collection"), Cost::of("measure", "human-review"));
+        let (mut tick, mut select) = (
+            Cost::of("tick", "model-building"),
+            Cost::of("select", "a2i-trigger"),
+        );
+        let (mut sweep, mut counts) = (
+            Cost::of("sweep", "label-collection"),
+            Cost::of("measure", "human-review"),
+        );
         for _ in 0..self.times {
             let function = self.world.model_building();
-            self.run(&mut tick, 1, function.handle(json!({ "operation": "tick" }))).await.expect("a tick");
+            self.run(&mut tick, 1, function.handle(json!({ "operation": "tick" })))
+                .await
+                .expect("a tick");
             let function = self.world.a2i_trigger();
-            self.run(&mut select, 1, function.handle(json!({ "operation": "select" }))).await.expect("selected");
+            self.run(&mut select, 1, function.handle(json!({ "operation": "select" })))
+                .await
+                .expect("selected");
             let function = self.world.label_collection();
-            self.run(&mut sweep, 1, function.handle(json!({ "operation": "sweep" }))).await.expect("swept");
+            self.run(&mut sweep, 1, function.handle(json!({ "operation": "sweep" })))
+                .await
+                .expect("swept");
             let function = self.world.human_review();
             let measured = function.handle(json!({ "operation": "measure" }), Utc::now());
             self.run(&mut counts, 1, measured).await.expect("measured");
@@ -371,7 +431,9 @@ impl Bench {
         let path = self.world.path("training", &format!("labelled/{like}.jsonl"));
         let labels = self.world.memory.body(&path).expect("labels");
         for _ in 0..10 {
-            let new = self.world.path("training", &format!("labelled/new-{}.jsonl", self.new_text()));
+            let new = self
+                .world
+                .path("training", &format!("labelled/new-{}.jsonl", self.new_text()));
             self.world.memory.place(new, labels.clone());
         }
     }
@@ -396,7 +458,9 @@ impl Bench {
             let open = self.world.memory.paths(&asked, usize::MAX);
             open.iter().for_each(|path| self.world.memory.remove(path));
             let function = self.world.a2i_trigger();
-            self.run(&mut cost, 50, function.handle(json!({ "operation": "select" }))).await.expect("selected");
+            self.run(&mut cost, 50, function.handle(json!({ "operation": "select" })))
+                .await
+                .expect("selected");
             let chosen = self.world.memory.paths(&asked, usize::MAX).len() as u64;
             assert_eq!(chosen * TEXTS_A_LOOP, 50);
         }

@@ -34,17 +34,23 @@ impl World {
             services,
             sdk,
         };
-        world.services.serve(world.text_classifier(), world.human_review());
+        world
+            .services
+            .serve(world.text_classifier(), world.human_review());
         world.train().await;
         world
     }
 
     async fn train(&self) {
         let key = "initial/news.csv";
-        self.memory.place(self.path("training", key), NEWS.as_bytes().to_vec());
+        self.memory
+            .place(self.path("training", key), NEWS.as_bytes().to_vec());
         let event = serde_json::from_value(self.stored("training", key)).expect("an event");
         let context = lambda_runtime::Context::default();
-        let trained = self.text_classifier().handle(lambda_runtime::LambdaEvent::new(event, context)).await;
+        let trained = self
+            .text_classifier()
+            .handle(lambda_runtime::LambdaEvent::new(event, context))
+            .await;
         assert!(trained.is_ok(), "{trained:?}");
     }
 
@@ -85,7 +91,12 @@ impl World {
     pub fn human_review(&self) -> HumanReview {
         let config = human_review::Config::from_env(&self.shipped.env("human-review")).expect("configured");
         let bus = EventBus::new(&self.sdk, self.shipped.variable("human-review", "EVENT_BUS_NAME"));
-        HumanReview::new(config, aws_sdk_s3::Client::new(&self.sdk), b"a secret of the benchmark").with_event_bus(bus)
+        HumanReview::new(
+            config,
+            aws_sdk_s3::Client::new(&self.sdk),
+            b"a secret of the benchmark",
+        )
+        .with_event_bus(bus)
     }
 
     pub fn label_collection(&self) -> label_collection::LabelCollection {
@@ -151,7 +162,9 @@ impl World {
         let input = self.memory.body(&path).expect("it is asked");
         let input: Value = serde_json::from_slice(&input).expect("JSON");
         let records = input["comprehendPredictions"].as_array().expect("records").iter();
-        records.map(|record| record["id"].as_str().expect("an id").to_owned()).collect()
+        records
+            .map(|record| record["id"].as_str().expect("an id").to_owned())
+            .collect()
     }
 }
 
@@ -160,8 +173,12 @@ pub fn text(number: u64) -> String {
     let mut state = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut words = Vec::new();
     for _ in 0..14 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let word: String = (0..6).map(|letter| char::from(b'a' + (state >> (20 + 5 * letter)) as u8 % 26)).collect();
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let word: String = (0..6)
+            .map(|letter| char::from(b'a' + (state >> (20 + 5 * letter)) as u8 % 26))
+            .collect();
         words.push(word);
     }
     words.join(" ")
