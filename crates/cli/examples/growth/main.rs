@@ -6,6 +6,8 @@
 //!
 //! Arguments: how often each step is done (30), and prices of your own such as `lambda-requests=0.15`.
 
+mod clock;
+mod cost;
 mod history;
 #[path = "../../../human-review/examples/portal-load/memory.rs"]
 mod memory;
@@ -27,10 +29,10 @@ use std::{
     time::Duration,
 };
 
+use cost::{Cost, LOG_BEGINS, LOG_ENDS};
 use prices::Prices;
 use serde_json::Value;
 use stack::Shipped;
-use steps::{Cost, LOG_BEGINS, LOG_ENDS};
 use tables::Measured;
 
 /// Records of history.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{stack::Shipped, steps::Cost};
+use crate::{cost::Cost, stack::Shipped};
 
 /// Memory at which a function has one whole processor, MB. Source: AWS Lambda Developer Guide, "Configure Lambda function
 /// memory".

@@ -1,25 +1,14 @@
 //! The steps that are measured.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    time::Duration,
-};
-
 use chrono::Utc;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    cost::{Cost, LOG_BEGINS, LOG_ENDS, process_cpu},
     history::{History, doubtful},
-    services::Calls,
     session::Session,
     world::{World, text},
 };
-
-/// Marks, on standard output, where functions print what goes to the log.
-pub const LOG_BEGINS: &str = "@log";
-pub const LOG_ENDS: &str = "@end";
 
 /// Texts of a human loop, as the template has them by default.
 pub const TEXTS_A_LOOP: u64 = 10;
@@ -27,67 +16,6 @@ pub const TEXTS_A_LOOP: u64 = 10;
 const RECORDS: u64 = 100;
 /// Sentences of a file.
 const SENTENCES: u64 = 1_000;
-/// Selections from the pool that are measured: each asks about as many texts as may be open.
-const SELECTIONS: u64 = 5;
-
-/// What a step came to, all its repetitions together.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Cost {
-    /// What was done.
-    pub step: String,
-    /// Function that did it.
-    pub function: String,
-    /// Invocations of it.
-    pub invocations: u64,
-    /// Whether a client asks for it, through API Gateway.
-    pub is_of_client: bool,
-    /// How many of what one counts by, such as records, were done.
-    pub units: u64,
-    pub cpu: Duration,
-    pub get: u64,
-    pub put: u64,
-    pub list: u64,
-    pub delete: u64,
-    /// Calls of other services, by operation.
-    pub others: BTreeMap<String, u64>,
-    /// Bytes of the log.
-    pub logged: u64,
-    /// Metrics that it counted.
-    pub metrics: BTreeSet<String>,
-}
-
-impl Cost {
-    fn of(step: &str, function: &str) -> Self {
-        Self {
-            step: step.to_owned(),
-            function: function.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    fn of_client(step: &str, function: &str) -> Self {
-        Self {
-            is_of_client: true,
-            ..Self::of(step, function)
-        }
-    }
-
-    /// Returns how many calls it made of services.
-    pub fn calls(&self) -> u64 {
-        let others = self.others.iter().filter(|(name, _)| *name != "records");
-        self.get + self.put + self.list + self.delete + others.map(|(_, count)| count).sum::<u64>()
-    }
-
-    fn add(&mut self, calls: &Calls) {
-        self.get += calls.s3.get as u64;
-        self.put += calls.s3.put as u64;
-        self.list += calls.s3.list as u64;
-        self.delete += calls.s3.delete as u64;
-        for (name, count) in &calls.others {
-            *self.others.entry(name.clone()).or_default() += count;
-        }
-    }
-}
 
 /// Measures every step over a history of so many records, each so many times; `tell` is told of each.
 pub async fn measure(count: u64, times: u64, mut tell: impl FnMut(Cost)) {
@@ -116,16 +44,16 @@ pub async fn measure(count: u64, times: u64, mut tell: impl FnMut(Cost)) {
 }
 
 /// What is measured, and with what.
-struct Bench {
-    world: World,
-    history: History,
-    times: u64,
+pub struct Bench {
+    pub world: World,
+    pub history: History,
+    pub times: u64,
     /// The next text that there was not yet.
     next: u64,
 }
 
 impl Bench {
-    fn new_text(&mut self) -> u64 {
+    pub fn new_text(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
@@ -146,7 +74,7 @@ impl Bench {
     }
 
     /// Does a step, and adds what it took.
-    async fn run<T>(&self, cost: &mut Cost, units: u64, work: impl Future<Output = T>) -> T {
+    pub async fn run<T>(&self, cost: &mut Cost, units: u64, work: impl Future<Output = T>) -> T {
         let before = self.world.services.calls();
         println!("{LOG_BEGINS}");
         let begin = process_cpu();
@@ -385,93 +313,4 @@ impl Bench {
         }
         vec![asking, labelling, telling, considering, ending]
     }
-
-    /// What schedules call, each in a new process.
-    async fn by_the_clock(&mut self) -> Vec<Cost> {
-        let mut ticks = Cost::of("tick after 10 new labelled loops", "model-building");
-        for _ in 0..self.times.min(5) {
-            self.have_labels().await;
-            let function = self.world.model_building();
-            let tick = function.handle(json!({ "operation": "tick" }));
-            self.run(&mut ticks, 1, tick).await.expect("a tick");
-        }
-        let mut costs = vec![ticks];
-        let (mut tick, mut select) = (
-            Cost::of("tick", "model-building"),
-            Cost::of("select", "a2i-trigger"),
-        );
-        let (mut sweep, mut counts) = (
-            Cost::of("sweep", "label-collection"),
-            Cost::of("measure", "human-review"),
-        );
-        for _ in 0..self.times {
-            let function = self.world.model_building();
-            self.run(&mut tick, 1, function.handle(json!({ "operation": "tick" })))
-                .await
-                .expect("a tick");
-            let function = self.world.a2i_trigger();
-            self.run(&mut select, 1, function.handle(json!({ "operation": "select" })))
-                .await
-                .expect("selected");
-            let function = self.world.label_collection();
-            self.run(&mut sweep, 1, function.handle(json!({ "operation": "sweep" })))
-                .await
-                .expect("swept");
-            let function = self.world.human_review();
-            let measured = function.handle(json!({ "operation": "measure" }), Utc::now());
-            self.run(&mut counts, 1, measured).await.expect("measured");
-        }
-        costs.extend([tick, select, sweep, counts]);
-        costs
-    }
-
-    /// Puts ten labelled objects like those that there are.
-    async fn have_labels(&mut self) {
-        let like = self.history.answered.first().expect("one was answered").clone();
-        let path = self.world.path("training", &format!("labelled/{like}.jsonl"));
-        let labels = self.world.memory.body(&path).expect("labels");
-        for _ in 0..10 {
-            let new = self
-                .world
-                .path("training", &format!("labelled/new-{}.jsonl", self.new_text()));
-            self.world.memory.place(new, labels.clone());
-        }
-    }
-
-    async fn console(&mut self) -> Cost {
-        let mut cost = Cost::of_client("the console's overview", "human-review");
-        let human_review = self.world.human_review();
-        let session = Session::sign_in(&human_review, Utc::now(), "ada", "admin").await;
-        for _ in 0..self.times {
-            let status = self.run(&mut cost, 1, session.status("overview")).await;
-            assert_eq!(status, 200);
-        }
-        cost
-    }
-
-    /// There is room for texts of the pool, as many as may be open.
-    async fn pool(&mut self) -> Cost {
-        self.world.services.predict_with(0.6);
-        let asked = self.world.path("feedback", "asked/");
-        let mut cost = Cost::of("50 texts of the pool are chosen, by text", "a2i-trigger");
-        for _ in 0..self.times.min(SELECTIONS) {
-            let open = self.world.memory.paths(&asked, usize::MAX);
-            open.iter().for_each(|path| self.world.memory.remove(path));
-            let function = self.world.a2i_trigger();
-            self.run(&mut cost, 50, function.handle(json!({ "operation": "select" })))
-                .await
-                .expect("selected");
-            let chosen = self.world.memory.paths(&asked, usize::MAX).len() as u64;
-            assert_eq!(chosen * TEXTS_A_LOOP, 50);
-        }
-        cost
-    }
-}
-
-/// Returns the time that the threads of this process have had a processor.
-fn process_cpu() -> Duration {
-    let threads = fs::read_dir("/proc/self/task").expect("Linux").flatten();
-    let times = threads.filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
-    let nanoseconds = times.filter_map(|times| times.split_whitespace().next()?.parse::<u64>().ok());
-    Duration::from_nanos(nanoseconds.sum())
 }

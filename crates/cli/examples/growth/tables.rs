@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    cost::Cost,
     prices::{LIST, Prices},
     stack::Shipped,
-    steps::{Cost, TEXTS_A_LOOP},
+    steps::TEXTS_A_LOOP,
 };
 
 /// What was measured over each history.
