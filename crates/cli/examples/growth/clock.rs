@@ -58,9 +58,8 @@ impl Bench {
         let path = self.world.path("training", &format!("labelled/{like}.jsonl"));
         let labels = self.world.memory.body(&path).expect("labels");
         for _ in 0..10 {
-            let new = self
-                .world
-                .path("training", &format!("labelled/new-{}.jsonl", self.new_text()));
+            let key = format!("labelled/new-{}.jsonl", self.new_text());
+            let new = self.world.path("training", &key);
             self.world.memory.place(new, labels.clone());
         }
     }

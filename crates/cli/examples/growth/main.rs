@@ -9,6 +9,7 @@
 mod clock;
 mod cost;
 mod history;
+#[expect(dead_code, reason = "the benchmark `portal-load` takes more of it")]
 #[path = "../../../human-review/examples/portal-load/memory.rs"]
 mod memory;
 mod prices;

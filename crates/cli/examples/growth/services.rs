@@ -20,6 +20,9 @@ use text_classifier::TextClassifier;
 
 use crate::memory::{Memory, Requests};
 
+/// Path of A2I's operations, behind that of the function.
+const HUMAN_LOOPS: &str = "/human-loops";
+
 /// What functions have asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
@@ -129,7 +132,7 @@ impl Services {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let target = request.headers().get("x-amz-target");
         let target = target.and_then(|target| target.to_str().ok()).map(str::to_owned);
-        let is_of_a2i = request.uri().path().starts_with("/human-loops");
+        let is_of_a2i = request.uri().path().contains(HUMAN_LOOPS);
         if target.is_none() && !is_of_a2i && request.uri().path() != "/" {
             return self.0.memory.answer(request).await;
         }
@@ -224,11 +227,11 @@ impl Services {
     }
 
     async fn answer_a2i(&self, head: &Parts, body: String) -> Response<Body> {
-        let is_start = head.method == "POST" && head.uri.path() == "/human-loops";
+        let is_start = head.method == "POST" && head.uri.path().ends_with(HUMAN_LOOPS);
         self.count(if is_start { "StartHumanLoop" } else { "HumanLoops" });
         if is_start && !self.state().begins_loops {
             let arn = json!({ "HumanLoopArn": "arn:aws:sagemaker:us-east-1:0:human-loop/x" });
-            return reply(StatusCode::CREATED, arn.to_string());
+            return reply(StatusCode::OK, arn.to_string());
         }
         let human_review = self.0.human_review.get().expect("it is served");
         let answer = human_review.handle(url_event(head, &body), Utc::now()).await;
@@ -238,16 +241,18 @@ impl Services {
 
 /// Makes the event of a function URL.
 fn url_event(head: &Parts, body: &str) -> Value {
+    let path = head.uri.path();
+    let path = path.find(HUMAN_LOOPS).map_or("/", |start| &path[start..]);
     let headers: BTreeMap<String, &str> = head
         .headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap_or_default()))
         .collect();
     json!({
-        "version": "2.0", "routeKey": "$default", "rawPath": head.uri.path(),
+        "version": "2.0", "routeKey": "$default", "rawPath": path,
         "rawQueryString": head.uri.query().unwrap_or_default(), "headers": headers,
         "requestContext": {
-            "http": { "method": head.method.as_str(), "path": head.uri.path() }, "requestId": "1", "timeEpoch": 1,
+            "http": { "method": head.method.as_str(), "path": path }, "requestId": "1", "timeEpoch": 1,
         },
         "body": body, "isBase64Encoded": false,
     })
