@@ -31,10 +31,10 @@ use tokio_util::io::SyncIoBridge;
 
 use crate::masked::Masked;
 
-/// Most feedback that is remembered to recognise repetitions, at 16 bytes each.
+/// Items behind which a repetition is always recognised; so much is remembered twice, at some 20 bytes each.
 ///
-/// Repetitions beyond are sent again; a2i-trigger recognises them by their ids.
-const MAX_REMEMBERED: usize = 1_000_000;
+/// Repetitions from further back are sent again; a2i-trigger recognises them by their ids.
+const REMEMBERED: usize = 50_000;
 
 /// Most lines of a file that are set aside: a small file can hold very many, and has them still.
 const MAX_REJECTED: u64 = 10_000;
@@ -135,8 +135,27 @@ struct Collector<F> {
     lines: Vec<String>,
     bytes: usize,
     rejected: RejectedLines,
-    seen: HashSet<u128>,
+    seen: Seen,
     outcome: Outcome,
+}
+
+/// What was said lately, however long the file is.
+#[derive(Default)]
+struct Seen {
+    latest: HashSet<u128>,
+    before: HashSet<u128>,
+}
+
+impl Seen {
+    /// Takes what is said; returns whether it was said lately.
+    fn insert(&mut self, said: u128) -> bool {
+        if self.latest.len() == REMEMBERED {
+            std::mem::swap(&mut self.latest, &mut self.before);
+            self.latest.clear();
+        }
+        let is_new = self.latest.insert(said);
+        !is_new || self.before.contains(&said)
+    }
 }
 
 impl<F: FnMut(Chunk) -> bool> Collector<F> {
@@ -148,7 +167,7 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
             lines: Vec::new(),
             bytes: 0,
             rejected: RejectedLines::default(),
-            seen: HashSet::new(),
+            seen: Seen::default(),
             outcome: Outcome::default(),
         }
     }
@@ -208,12 +227,8 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
                 u128::from_str_radix(&record_id("opinion", &said), 16).expect("an id is 32 hex digits")
             }
         };
-        let said = id ^ opinion ^ u128::from(record.signal.needs_review());
-        if self.seen.len() < MAX_REMEMBERED {
-            !self.seen.insert(said)
-        } else {
-            self.seen.contains(&said)
-        }
+        self.seen
+            .insert(id ^ opinion ^ u128::from(record.signal.needs_review()))
     }
 
     /// Adds a line to the batch. Its fields are bounded, so that it is far below a batch's size.
@@ -364,6 +379,18 @@ mod tests {
             Chunk::Lines(_) => 0,
         });
         assert_eq!(kept.sum::<usize>(), 10_000);
+    }
+
+    #[test]
+    fn a_repetition_is_recognised_behind_very_many_others_and_not_from_the_beginning_of_a_long_file() {
+        let mut seen = Seen::default();
+        for said in 0..1_000_000 {
+            assert!(!seen.insert(said));
+        }
+
+        assert!(seen.insert(1_000_000 - REMEMBERED as u128));
+        assert!(!seen.insert(0));
+        assert!(seen.latest.len() + seen.before.len() <= 2 * REMEMBERED);
     }
 
     #[test]

@@ -152,10 +152,10 @@ class Function:
         times = [open(f"{threads}/{thread}/schedstat").read().split()[0] for thread in os.listdir(threads)]
         return sum(map(int, times)) / 1e6
 
-    def memory(self):
-        """Returns resident memory, in MiB."""
+    def memory(self, which="VmRSS"):
+        """Returns resident memory, in MiB; `VmHWM` is the most that there was."""
         status = open(f"/proc/{self.process.pid}/status").read()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        return int(status.split(f"{which}:")[1].split()[0]) / 1024
 
     def call(self):
         Service.wanted.release()
@@ -249,4 +249,5 @@ def main():
     print(f"| package, MB | {zipped(bootstrap):.1f} | of the runtime | |")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -82,7 +82,8 @@ pub fn whole(input: impl Read) -> Result<Result<Whole, String>, ReadError> {
     if source.shape != Shape::Document {
         return Ok(Ok(Whole::default()));
     }
-    match Head::read(source.content) {
+    // Buffered as a type that is known: what reads JSON takes byte by byte.
+    match Head::read(BufReader::new(source.content)) {
         Ok(head) => Ok(Whole::of(&head)),
         Err(error) => io_or_damaged(error).map(|_| Ok(Whole::default())),
     }

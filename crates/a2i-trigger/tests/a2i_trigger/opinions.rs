@@ -199,6 +199,33 @@ async fn who_has_answered_a_text_that_was_given_up_is_not_asked_again_when_it_co
 }
 
 #[tokio::test]
+async fn what_a_change_of_the_label_set_asks_anew_is_disputed_no_more_and_keeps_answers_in_use() {
+    let services = Services::start();
+    let set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T10:00:00.000Z");
+    services.put_training(LABEL_SET_KEY, set.to_json().into()).await;
+    answered_and_over(
+        &services,
+        State::Disputed,
+        &[("w1", Answer::labels(["World"])), ("w2", Answer::NoneFits)],
+    )
+    .await;
+    let id = record_id("news", TEXT);
+    services
+        .put_training(&keys::disputed(&id), services.question().await.to_json())
+        .await;
+    let record = FeedbackRecord::parse(line(TEXT, "low-confidence", 0.1).as_bytes()).expect("a record");
+    let anew = record.asked_anew("2026-11-20T12:00:00.000Z").to_line();
+
+    let script = services.delivered("feedback/relabel/3-0000.jsonl", &anew).await;
+
+    assert_eq!(asked(&[&script]), [TEXT]);
+    assert!(services.keys_in(TRAINING_BUCKET, "disputed/").await.is_empty());
+    let question = services.question().await;
+    assert_eq!(question.reviewers(), ["w1"], "World is in use: its vote stays");
+    assert_eq!(question.in_doubt.len(), 1);
+}
+
+#[tokio::test]
 async fn a_question_is_opened_again_twice_and_then_an_adjudicator_decides() {
     let services = Services::start();
     services

@@ -4,9 +4,11 @@
 //! on one thread: what is measured is the function with its SDK, and the little that S3 in memory takes. An argument
 //! says how often each thing is done (50).
 
+#[expect(dead_code, reason = "the benchmark `growth` takes more of it")]
 mod memory;
+mod series;
+mod session;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin};
@@ -17,10 +19,13 @@ use local_aws::transport::sdk_config;
 use serde_json::{Value, json};
 
 use memory::{Memory, Requests};
+use series::{Pattern, Series, identities};
+use session::Session;
 
 const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tc-review";
 const BUCKET: &str = "review";
-const PATTERN: &str = "pattern-0000000";
+const PATTERN: &str = "pattern-0000000000000001";
+const RECORD: &str = "0123456789abcdef0123456789abcdef";
 // The quota of a flow definition is 5,000: beyond it StartHumanLoop refuses.
 const OPEN: [usize; 5] = [10, 1_000, 4_900, 10_000, 50_000];
 const FINISHED: [usize; 2] = [0, 50_000];
@@ -132,58 +137,39 @@ impl Portal {
         portal
     }
 
-    /// Has one task started and answered, and puts copies of its objects as they were open, and as they are finished.
+    /// Has one task started and answered, and puts objects like its own as they were open, and as they are finished.
     async fn fill(&self, open: usize, finished: usize) {
+        let ann = self.sign_in("pattern", "reviewer").await;
         let before = self.memory.objects(BUCKET);
         self.start(PATTERN).await;
         let of_open = added(&before, self.memory.objects(BUCKET));
-        let ann = self.sign_in("pattern", "reviewer").await;
-        let before = self.memory.objects(BUCKET);
         let task = ann.get("next").await;
-        ann.submit(&task["next"], "").await;
-        let of_finished = self.memory.objects(BUCKET);
-        let known: Vec<&str> = before.iter().map(|(path, _)| path.as_str()).collect();
-        let names = [PATTERN, task["next"]["id"].as_str().expect("an id")];
-        let of_loop = |path: &str| names.iter().any(|name| path.contains(name));
-        let of_finished: Vec<(String, Vec<u8>)> = of_finished
-            .into_iter()
-            .filter(|(path, _)| of_loop(path) || !known.contains(&path.as_str()))
-            .filter(|(path, _)| !path.contains("/reviewers/") && !path.contains("/history/"))
-            .collect();
+        ann.submit(&task["next"], &answer(), "").await;
+        let of_finished = added(&before, self.memory.objects(BUCKET));
 
+        let mut fixed: Vec<String> = vec![RECORD.to_owned()];
+        for (path, _) in &before {
+            fixed.extend(identities(path).into_iter().map(str::to_owned));
+        }
         for (path, _) in of_open.iter().chain(&of_finished) {
             self.memory.remove(path);
         }
-        for number in 0..finished {
-            self.copy(&of_finished, names, ("done", number + 1_000_000), 24);
-        }
-        for number in 0..open {
-            self.copy(&of_open, names, ("open", number), 12);
-        }
-    }
-
-    /// Puts one copy under a name and number of its own, started so many hours ago.
-    fn copy(
-        &self,
-        objects: &[(String, Vec<u8>)],
-        [name, id]: [&str; 2],
-        (kind, number): (&str, usize),
-        hours: i64,
-    ) {
-        let started = self.now - TimeDelta::hours(hours) + TimeDelta::milliseconds(number as i64);
-        let times = spelt(self.now).into_iter().zip(spelt(started));
-        let names = [
-            (name.to_owned(), format!("{kind}-{number:07}")),
-            (id.to_owned(), format!("{number:032x}")),
-        ];
-        let changes: Vec<(String, String)> = times.chain(names).collect();
-        let changed = |text: &str| {
-            let change = |text: String, (from, to): &(String, String)| text.replace(from, to);
-            changes.iter().fold(text.to_owned(), change)
-        };
-        for (path, body) in objects {
-            let body = changed(std::str::from_utf8(body).expect("text"));
-            self.memory.place(changed(path), body.into_bytes());
+        for (objects, count, hours) in [(of_open, open, 12), (of_finished, finished, 24)] {
+            let from = self.now - TimeDelta::hours(hours);
+            let to = from + TimeDelta::milliseconds(count as i64);
+            for (path, body) in &objects {
+                let pattern = Pattern {
+                    path,
+                    body: std::str::from_utf8(body).expect("text"),
+                    at: self.now,
+                    fixed: &fixed,
+                    kind: hours as u8,
+                };
+                let series = Series::like(pattern, count as u64, from, to);
+                series
+                    .into_iter()
+                    .for_each(|series| self.memory.place_series(series));
+            }
         }
     }
 
@@ -195,7 +181,9 @@ impl Portal {
         let mut cost = Cost::begin();
         for _ in 0..steps {
             let without = ready["loop"].as_str().expect("a task").to_owned();
-            let mut reply = self.measure(&mut cost, ann.submit(&shown, &without)).await;
+            let mut reply = self
+                .measure(&mut cost, ann.submit(&shown, &answer(), &without))
+                .await;
             assert_eq!(reply["saved"], json!(true), "{reply}");
             shown = std::mem::replace(&mut ready, reply["next"].take());
         }
@@ -241,7 +229,7 @@ impl Portal {
     async fn start(&self, name: &str) -> u64 {
         let input = json!({
             "comprehendPredictions": [{
-                "id": "0123456789abcdef0123456789abcdef", "utterance": "The parliament voted on the border treaty.",
+                "id": RECORD, "utterance": "The parliament voted on the border treaty.",
                 "prediction": "World", "confidence": 0.41, "classifier": "news", "signal": "low-confidence",
             }],
             "labels": ["World", "Sports", "Business", "SciTech"],
@@ -261,79 +249,7 @@ impl Portal {
     }
 
     async fn sign_in(&self, name: &str, role: &str) -> Session<'_> {
-        let payload = json!({ "operation": "create-sign-in-link", "reviewer": name, "role": role });
-        let link = self.handle(payload).await;
-        let url = link["url"].as_str().expect("a URL");
-        let (_, token) = url.split_once("sign-in?token=").expect("a token");
-        let mut session = Session {
-            portal: self,
-            cookie: String::new(),
-            token: String::new(),
-        };
-        let reply = self
-            .handle(session.event("POST", "sign-in", &[("token", token)]))
-            .await;
-        let cookie = reply["headers"]["set-cookie"].as_str().expect("a cookie");
-        session.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let document = session.get("session").await;
-        session.token = document["formToken"].as_str().expect("a token").to_owned();
-        session
-    }
-}
-
-/// A signed-in person's browser.
-struct Session<'p> {
-    portal: &'p Portal,
-    cookie: String,
-    /// What its forms carry.
-    token: String,
-}
-
-impl Session<'_> {
-    async fn get(&self, page: &str) -> Value {
-        json_of(&self.portal.handle(self.json_event("GET", page, &[])).await)
-    }
-
-    async fn status(&self, page: &str) -> u64 {
-        let reply = self.portal.handle(self.event("GET", page, &[])).await;
-        reply["statusCode"].as_u64().expect("a status")
-    }
-
-    /// Answers a task; the next one comes with the reply.
-    async fn submit(&self, task: &Value, without: &str) -> Value {
-        let text = |name: &str| task[name].as_str().expect("a task").to_owned();
-        let answer = json!({ "0123456789abcdef0123456789abcdef": "Sports" }).to_string();
-        let form = [
-            ("portal:csrf", self.token.as_str()),
-            ("portal:loop", &text("loop")),
-            ("portal:loop-id", &text("id")),
-            ("portal:answer", &answer),
-            ("portal:without", without),
-        ];
-        json_of(&self.portal.handle(self.json_event("POST", "submit", &form)).await)
-    }
-
-    fn json_event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
-        let mut event = self.event(method, page, form);
-        event["headers"]["Accept"] = json!("application/json");
-        event
-    }
-
-    fn event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
-        let (path, query) = page.split_once('?').unwrap_or((page, ""));
-        let query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        json!({
-            "resource": "/{proxy+}", "path": format!("/{path}"), "httpMethod": method,
-            "headers": { "Host": "portal.example", "X-Forwarded-Proto": "https", "Cookie": self.cookie },
-            "queryStringParameters": query,
-            "requestContext": { "path": format!("/dev/{path}"), "stage": "dev", "requestId": "2" },
-            "body": body, "isBase64Encoded": false,
-        })
+        Session::sign_in(&self.function, self.now, name, role).await
     }
 }
 
@@ -367,19 +283,9 @@ fn added(before: &[(String, Vec<u8>)], after: Vec<(String, Vec<u8>)>) -> Vec<(St
     new.collect()
 }
 
-/// Returns a time as objects and their keys have it.
-fn spelt(time: DateTime<Utc>) -> [String; 3] {
-    let milliseconds = time.timestamp_millis();
-    [
-        time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-        format!("{milliseconds:013}"),
-        format!("{:013}", 9_999_999_999_999 - milliseconds),
-    ]
-}
-
-fn json_of(reply: &Value) -> Value {
-    let body = reply["body"].as_str().expect("a body");
-    serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}"))
+/// Returns the answer to every task.
+fn answer() -> Value {
+    json!({ RECORD: "Sports" })
 }
 
 /// Returns the time that this thread has had a processor.

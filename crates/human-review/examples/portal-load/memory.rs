@@ -1,13 +1,18 @@
-//! S3 in memory: what the review service asks of it, in time that does not depend on what lies there. Counts requests.
+//! S3 in memory: what functions ask of it, in time that does not depend on what lies there. Counts requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use chrono::{DateTime, SecondsFormat, Utc};
 use http::{HeaderMap, Request, Response, StatusCode};
+
+use super::series::Series;
+
+/// What was written is counted from here, so that no ETag is that of a series.
+const FIRST_ETAG: u128 = 1 << 100;
 
 /// Requests by kind.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,14 +37,19 @@ pub struct Memory(Arc<Mutex<State>>);
 struct State {
     /// By `/bucket/key`.
     objects: BTreeMap<String, Object>,
+    /// What is there beside them, but for those of the same path.
+    series: Vec<Series>,
+    /// Paths of objects of the series that were deleted.
+    deleted: BTreeSet<String>,
     requests: Requests,
-    written: u64,
+    written: u128,
 }
 
 #[derive(Clone, Debug)]
 struct Object {
     body: Vec<u8>,
     etag: String,
+    modified: DateTime<Utc>,
 }
 
 impl Memory {
@@ -61,7 +71,37 @@ impl Memory {
         self.state().put(path, body);
     }
 
-    /// Returns the objects of a bucket.
+    /// Has a series of objects there, too.
+    pub fn place_series(&self, series: Series) {
+        self.state().series.push(series);
+    }
+
+    /// Returns how many objects there are.
+    pub fn count(&self) -> u64 {
+        let state = self.state();
+        let stored = state.objects.len() as u64;
+        stored + state.series.iter().map(Series::count).sum::<u64>()
+    }
+
+    /// Returns the content of an object.
+    pub fn body(&self, path: &str) -> Option<Vec<u8>> {
+        self.state().find(path).map(|object| object.body)
+    }
+
+    /// Returns the ETag of an object.
+    pub fn etag(&self, path: &str) -> Option<String> {
+        self.state().find(path).map(|object| object.etag)
+    }
+
+    /// Returns the first paths that begin so, in their order.
+    pub fn paths(&self, prefix: &str, count: usize) -> Vec<String> {
+        let state = self.state();
+        let mut walk = Walk::new(&state, prefix, prefix);
+        let paths = std::iter::from_fn(|| walk.next().map(|(path, _)| path));
+        paths.take(count).collect()
+    }
+
+    /// Returns the objects of a bucket that are of no series.
     pub fn objects(&self, bucket: &str) -> Vec<(String, Vec<u8>)> {
         let prefix = format!("/{bucket}/");
         let state = self.state();
@@ -72,14 +112,15 @@ impl Memory {
 
     /// Removes an object without counting it.
     pub fn remove(&self, path: &str) {
-        self.state().objects.remove(path);
+        self.state().delete(path);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+    /// Answers a request, and counts it.
+    pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default().to_vec();
         let path = decoded(head.uri.path());
@@ -103,7 +144,7 @@ impl Memory {
             }
             "DELETE" => {
                 state.requests.delete += 1;
-                state.objects.remove(&path);
+                state.delete(&path);
                 reply(StatusCode::NO_CONTENT, Vec::new())
             }
             _ => refusal(StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
@@ -114,21 +155,43 @@ impl Memory {
 impl State {
     fn put(&mut self, path: String, body: Vec<u8>) -> String {
         self.written += 1;
-        let etag = format!("\"{:032x}\"", self.written);
+        let etag = format!("\"{:032x}\"", FIRST_ETAG + self.written);
         let object = Object {
             body,
             etag: etag.clone(),
+            modified: Utc::now(),
         };
         self.objects.insert(path, object);
         etag
     }
 
+    fn delete(&mut self, path: &str) {
+        self.objects.remove(path);
+        if self.series.iter().any(|series| series.find(path).is_some()) {
+            self.deleted.insert(path.to_owned());
+        }
+    }
+
+    fn find(&self, path: &str) -> Option<Object> {
+        if let Some(object) = self.objects.get(path) {
+            return Some(object.clone());
+        }
+        if self.deleted.contains(path) {
+            return None;
+        }
+        let place = |series: &Series| series.find(path).map(|place| Object::of(series, place));
+        self.series.iter().find_map(place)
+    }
+
     fn put_if(&mut self, path: String, body: Vec<u8>, headers: &HeaderMap) -> Response<Body> {
-        let there = self.objects.get(&path);
+        let there = self.find(&path);
         let is_taken = headers.contains_key("if-none-match") && there.is_some();
         let wanted = headers.get("if-match").and_then(|etag| etag.to_str().ok());
-        let is_changed =
-            wanted.is_some_and(|wanted| there.is_none_or(|there| bare(&there.etag) != bare(wanted)));
+        let is_changed = wanted.is_some_and(|wanted| {
+            there
+                .as_ref()
+                .is_none_or(|there| bare(&there.etag) != bare(wanted))
+        });
         if is_taken || is_changed {
             return refusal(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
         }
@@ -137,61 +200,63 @@ impl State {
     }
 
     fn get(&self, path: &str, headers: &HeaderMap) -> Response<Body> {
-        let Some(object) = self.objects.get(path) else {
+        let Some(object) = self.find(path) else {
             return refusal(StatusCode::NOT_FOUND, "NoSuchKey");
         };
-        let known = headers.get("if-none-match").and_then(|etag| etag.to_str().ok());
-        if known.is_some_and(|known| bare(known) == bare(&object.etag)) {
+        let header = |name: &str| headers.get(name).and_then(|etag| etag.to_str().ok());
+        if header("if-none-match").is_some_and(|known| bare(known) == bare(&object.etag)) {
             return with_etag(reply(StatusCode::NOT_MODIFIED, Vec::new()), &object.etag);
         }
-        with_etag(reply(StatusCode::OK, object.body.clone()), &object.etag)
+        if header("if-match").is_some_and(|wanted| bare(wanted) != bare(&object.etag)) {
+            return refusal(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
+        }
+        with_etag(reply(StatusCode::OK, object.body), &object.etag)
     }
 
     fn list(&self, bucket: &str, query: &BTreeMap<String, String>) -> Response<Body> {
         let text = |name: &str| query.get(name).map_or("", String::as_str);
         let root = format!("/{}/", bucket.trim_matches('/'));
         let prefix = format!("{root}{}", text("prefix"));
+        let delimiter = text("delimiter");
         let after = text("start-after").max(text("continuation-token"));
-        let start = match after {
-            "" => Bound::Included(prefix.clone()),
-            after => Bound::Excluded(format!("{root}{after}")),
-        };
         let most: usize = text("max-keys").parse().unwrap_or(1_000);
+        let from = match after {
+            "" => prefix.clone(),
+            folder if !delimiter.is_empty() && folder.ends_with(delimiter) => {
+                beyond(&format!("{root}{folder}"))
+            }
+            after => format!("{root}{after}\0"),
+        };
 
-        let (mut xml, mut last, mut count, mut folder) = (String::new(), "", 0, String::new());
+        let mut walk = Walk::new(self, &prefix, &from);
+        let (mut xml, mut last, mut count) = (String::new(), String::new(), 0);
         let mut is_truncated = false;
-        for (path, object) in self.objects.range((start, Bound::Unbounded)) {
-            if !path.starts_with(&prefix) {
-                break;
-            }
-            let below = path[prefix.len()..]
-                .find('/')
-                .filter(|_| !text("delimiter").is_empty());
-            if below.is_some() && path.starts_with(&folder) && !folder.is_empty() {
-                continue;
-            }
+        while let Some((path, object)) = walk.next() {
             if count == most {
                 is_truncated = true;
                 break;
             }
             count += 1;
-            last = &path[root.len()..];
+            let below = path[prefix.len()..]
+                .find(delimiter)
+                .filter(|_| !delimiter.is_empty());
             let written = match below {
                 Some(end) => {
-                    folder = path[..=prefix.len() + end].to_owned();
+                    let folder = &path[..prefix.len() + end + delimiter.len()];
+                    last = folder[root.len()..].to_owned();
+                    walk = Walk::new(self, &prefix, &beyond(folder));
+                    write!(xml, "<CommonPrefixes><Prefix>{last}</Prefix></CommonPrefixes>")
+                }
+                None => {
+                    last = path[root.len()..].to_owned();
                     write!(
                         xml,
-                        "<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>",
-                        &folder[root.len()..]
+                        "<Contents><Key>{last}</Key><LastModified>{}</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
+                        object.modified.to_rfc3339_opts(SecondsFormat::Millis, true),
+                        object.etag.replace('"', "&quot;"),
+                        object.body.len()
                     )
                 }
-                None => write!(
-                    xml,
-                    "<Contents><Key>{last}</Key><LastModified>2026-11-20T10:00:00.000Z</LastModified>\
-                     <ETag>{}</ETag><Size>{}</Size></Contents>",
-                    object.etag.replace('"', "&quot;"),
-                    object.body.len()
-                ),
             };
             written.expect("a string takes everything");
         }
@@ -205,6 +270,87 @@ impl State {
         );
         reply(StatusCode::OK, xml.into_bytes())
     }
+}
+
+impl Object {
+    fn of(series: &Series, place: u64) -> Self {
+        let (body, etag, modified) = series.object(place);
+        Self { body, etag, modified }
+    }
+}
+
+/// The objects below a prefix in the order of their paths, from one path on.
+struct Walk<'a> {
+    state: &'a State,
+    prefix: &'a str,
+    stored: std::iter::Peekable<std::collections::btree_map::Range<'a, String, Object>>,
+    /// Of each series its next place, with its path.
+    series: Vec<(&'a Series, u64, String)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(state: &'a State, prefix: &'a str, from: &str) -> Self {
+        let series = state.series.iter().filter(|series| series.may_begin_with(prefix));
+        let begun = series.map(|series| {
+            let place = series.place_of(from);
+            (series, place, path_at(series, place))
+        });
+        Self {
+            state,
+            prefix,
+            stored: state.objects.range(from.to_owned()..).peekable(),
+            series: begun.collect(),
+        }
+    }
+
+    fn next(&mut self) -> Option<(String, Object)> {
+        loop {
+            self.series.retain(|(_, _, path)| path.starts_with(self.prefix));
+            let first = self.series.iter_mut().min_by(|(_, _, a), (_, _, b)| a.cmp(b));
+            let stored = self
+                .stored
+                .peek()
+                .filter(|(path, _)| path.starts_with(self.prefix));
+            match (first, stored) {
+                (Some((series, place, path)), stored) if stored.is_none_or(|(other, _)| *path < **other) => {
+                    let found = (std::mem::take(path), Object::of(series, *place));
+                    *place += 1;
+                    *path = path_at(series, *place);
+                    if !self.state.deleted.contains(&found.0) {
+                        return Some(found);
+                    }
+                }
+                (first, Some(_)) => {
+                    let (path, object) = self.stored.next()?;
+                    if let Some((series, place, covered)) = first.filter(|(_, _, other)| other == path) {
+                        *place += 1;
+                        *covered = path_at(series, *place);
+                    }
+                    return Some((path.clone(), object.clone()));
+                }
+                (None, None) | (Some(_), None) => return None,
+            }
+        }
+    }
+}
+
+/// Returns the path at a place of a series; nothing beyond its end.
+fn path_at(series: &Series, place: u64) -> String {
+    if place < series.count() {
+        series.path(place)
+    } else {
+        String::new()
+    }
+}
+
+/// Returns the first path that does not begin so.
+fn beyond(folder: &str) -> String {
+    let mut beyond = folder.to_owned();
+    let last = beyond.pop().map_or('\u{1}', |last| {
+        char::from_u32(u32::from(last) + 1).unwrap_or(last)
+    });
+    beyond.push(last);
+    beyond
 }
 
 fn bare(etag: &str) -> &str {

@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use active_learning_core::{
     dataset::{Mode, Row, TextId, one_line, read_csv, read_manifest},
     feedback::{Signal, prediction::split_labels},
-    labels::{human_loop::Answer, labelled::LabelledRecord, vote::Vote},
+    labels::{
+        human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
+        labelled::LabelledRecord,
+        vote::Vote,
+    },
     text::is_blank,
 };
 use model_building::export::{ExportSummary, Format, MANIFEST_ATTRIBUTE, export};
@@ -57,6 +62,36 @@ async fn json_lines_keep_the_whole_lineage() {
             {"name": "loop-2", "flowDefinitionArn": "arn:flow", "labelledAt": time(2)},
         ])
     );
+}
+
+#[tokio::test]
+async fn json_lines_have_a_users_vote_once_by_the_labels_own_names() {
+    for (said, kept) in [
+        ("ＷＯＲＬＤ", Answer::labels(["World"])),
+        (
+            "refund|goodwill",
+            Answer::NewLabel {
+                label: "refund|goodwill".to_owned(),
+            },
+        ),
+    ] {
+        let bucket = Bucket::new();
+        let set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T10:00:00.000Z");
+        bucket.put(LABEL_SET_KEY, set.to_json()).await;
+        let mut disliked = record("one", Signal::Dislike);
+        disliked.suggested_label = Some(said.into());
+        let mut answered = LabelledRecord::new(disliked.clone(), vec![vote("ada", "World", 1)], "loop-1", "arn:flow");
+        set.canonical_votes(&disliked, &mut answered.votes);
+        bucket.label("loop-1", &[answered]).await;
+
+        let (file, _) = exported(&bucket, Format::JsonLines).await;
+
+        let line: Value = serde_json::from_slice(&file).expect("one line");
+        let votes = line["votes"].as_array().expect("votes");
+        let of_users: Vec<&Value> = votes.iter().filter(|vote| vote["source"] == "feedback").collect();
+        assert_eq!(of_users.len(), 1, "{said}: {votes:?}");
+        assert_eq!(of_users[0]["answer"], json!(kept));
+    }
 }
 
 #[tokio::test]

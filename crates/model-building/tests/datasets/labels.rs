@@ -122,6 +122,48 @@ async fn a_split_label_counts_no_more_until_its_texts_are_answered_again() {
 }
 
 #[tokio::test]
+async fn a_split_label_that_is_a_label_again_has_its_answers_beside_those_that_were_given_meanwhile() {
+    let bucket = Bucket::new();
+    let mut set = set();
+    bucket
+        .answer("loop-1", 0, &[doubted("one", "Sports"), doubted("two", "Sports")])
+        .await;
+    set.split("Sports", &["Ball games", "Racing"]).expect("parts");
+    let mut again = record("one", Signal::Relabel);
+    again.received_at = time(5);
+    let votes = vec![vote("another", "Racing", 6)];
+    let answered = LabelledRecord::new(again, votes, "loop-2", "arn:flow");
+    bucket.label("loop-2", &[answered]).await;
+    set.add("Sports", "").expect("it was split");
+    bucket.put_set(&set).await;
+
+    let (csv, summary) = exported(&bucket, Format::ComprehendCsv).await;
+
+    assert_eq!(String::from_utf8_lossy(&csv), "Sports,two\n");
+    assert_eq!(summary.left_out["tie"], 1, "two reviewers contradict");
+}
+
+#[tokio::test]
+async fn answers_by_a_label_that_was_merged_while_its_page_was_open_come_back_with_it() {
+    let bucket = Bucket::new();
+    let mut set = set();
+    set.merge("Biz", "Business").expect("labels");
+    let asked = record("one", Signal::LowConfidence);
+    let kept = set.as_answered(&asked, vote("ada", "biz", 1));
+    let answered = LabelledRecord::new(asked, vec![kept], "loop-1", "arn:flow");
+    bucket.label("loop-1", &[answered]).await;
+    bucket.put_set(&set).await;
+    let merged = exported(&bucket, Format::ComprehendCsv).await.0;
+    set.add("Biz", "").expect("it was merged");
+    bucket.put_set(&set).await;
+
+    let back = exported(&bucket, Format::ComprehendCsv).await.0;
+
+    assert_eq!(String::from_utf8_lossy(&merged), "Business,one\n");
+    assert_eq!(String::from_utf8_lossy(&back), "Biz,one\n");
+}
+
+#[tokio::test]
 async fn a_label_out_of_use_brings_back_no_answer_that_was_corrected_or_outvoted() {
     let bucket = Bucket::new();
     let mut set = set();

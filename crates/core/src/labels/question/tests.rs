@@ -314,7 +314,10 @@ fn what_was_asked_anew_is_answered_as_before_once_the_doubt_is_gone_unless_someb
     };
     let (mut restored, mut without_answer, mut answered) = (asked(), asked(), asked());
     without_answer.in_doubt.clear();
-    answered.votes.push(review("w2", "C"));
+    answered.votes.push(Vote {
+        at: "2026-11-21T11:00:00Z".to_owned(),
+        ..review("w2", "C")
+    });
     let restore = |question: &mut Question| question.restore(|_| {}, "2026-11-22T10:00:00Z");
 
     let loops = [&mut restored, &mut without_answer, &mut answered].map(restore);

@@ -1,0 +1,82 @@
+//! What a step came to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::services::Calls;
+
+/// Marks, on standard output, where functions print what goes to the log.
+pub const LOG_BEGINS: &str = "@log";
+pub const LOG_ENDS: &str = "@end";
+
+/// What a step came to, all its repetitions together.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Cost {
+    /// What was done.
+    pub step: String,
+    /// Function that did it.
+    pub function: String,
+    /// Invocations of it.
+    pub invocations: u64,
+    /// Whether a client asks for it, through API Gateway.
+    pub is_of_client: bool,
+    /// How many of what one counts by, such as records, were done.
+    pub units: u64,
+    pub cpu: Duration,
+    pub get: u64,
+    pub put: u64,
+    pub list: u64,
+    pub delete: u64,
+    /// Calls of other services, by operation.
+    pub others: BTreeMap<String, u64>,
+    /// Bytes of the log.
+    pub logged: u64,
+    /// Metrics that it counted.
+    pub metrics: BTreeSet<String>,
+}
+
+impl Cost {
+    pub fn of(step: &str, function: &str) -> Self {
+        Self {
+            step: step.to_owned(),
+            function: function.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub fn of_client(step: &str, function: &str) -> Self {
+        Self {
+            is_of_client: true,
+            ..Self::of(step, function)
+        }
+    }
+
+    /// Returns how many calls it made of services.
+    pub fn calls(&self) -> u64 {
+        let others = self.others.iter().filter(|(name, _)| *name != "records");
+        self.get + self.put + self.list + self.delete + others.map(|(_, count)| count).sum::<u64>()
+    }
+
+    pub fn add(&mut self, calls: &Calls) {
+        self.get += calls.s3.get as u64;
+        self.put += calls.s3.put as u64;
+        self.list += calls.s3.list as u64;
+        self.delete += calls.s3.delete as u64;
+        for (name, count) in &calls.others {
+            *self.others.entry(name.clone()).or_default() += count;
+        }
+    }
+}
+
+/// Returns the time that the threads of this process have had a processor.
+pub fn process_cpu() -> Duration {
+    let threads = fs::read_dir("/proc/self/task").expect("Linux").flatten();
+    let times = threads.filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
+    let nanoseconds = times.filter_map(|times| times.split_whitespace().next()?.parse::<u64>().ok());
+    Duration::from_nanos(nanoseconds.sum())
+}

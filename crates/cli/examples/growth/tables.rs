@@ -1,0 +1,275 @@
+//! What was measured, as tables.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    cost::Cost,
+    prices::{LIST, Prices},
+    stack::Shipped,
+    steps::TEXTS_A_LOOP,
+};
+
+/// What was measured over each history.
+pub struct Measured {
+    pub prices: Prices,
+    pub shipped: Shipped,
+    /// By the number of its records.
+    pub histories: Vec<(u64, Vec<Cost>)>,
+}
+
+/// A step, and how often it is done for one text.
+type Share = (&'static str, f64);
+
+/// Steps from a classification to a label of people.
+const OF_A_QUESTION: [Share; 8] = [
+    ("delivery of 100 records, by record", 1.0),
+    ("`StartHumanLoop`, of 10 texts", 1.0 / TEXTS_A_LOOP as f64),
+    (
+        "a reviewer's answer to 10 texts, and the next task",
+        1.0 / TEXTS_A_LOOP as f64,
+    ),
+    ("labels of a loop of 10 texts", 1.0 / TEXTS_A_LOOP as f64),
+    ("new labels are seen", 1.0 / TEXTS_A_LOOP as f64),
+    ("a loop is done with", 1.0 / TEXTS_A_LOOP as f64),
+    ("a question is new: nothing to tell", 1.0),
+    ("the answer to a text is told", 1.0),
+];
+
+impl Measured {
+    /// Prints all tables.
+    pub fn print(&self) {
+        self.print_numbers("CPU ms", |cost| {
+            format!("{:.2}", cost.cpu.as_secs_f64() * 1e3 / cost.units as f64)
+        });
+        self.print_numbers("requests", |cost| {
+            format!("{:.1}", cost.calls() as f64 / cost.units as f64)
+        });
+        self.print_last();
+        self.print_ways();
+        self.print_idle();
+        self.print_prices();
+    }
+
+    fn head(&self, what: &str) {
+        let counts: Vec<String> = self
+            .histories
+            .iter()
+            .map(|(count, _)| thousands(*count))
+            .collect();
+        println!(
+            "\n| {what} | {} |\n|---|{}",
+            counts.join(" | "),
+            "---|".repeat(counts.len())
+        );
+    }
+
+    fn print_numbers(&self, what: &str, number: impl Fn(&Cost) -> String) {
+        self.head(what);
+        let (_, first) = &self.histories[0];
+        for (index, cost) in first.iter().enumerate() {
+            let numbers: Vec<String> = self
+                .histories
+                .iter()
+                .map(|(_, costs)| number(&costs[index]))
+                .collect();
+            println!("| {} | {} |", cost.step, numbers.join(" | "));
+        }
+    }
+
+    /// Prints what each step asks for over the longest history.
+    fn print_last(&self) {
+        let (count, costs) = self.histories.last().expect("a history");
+        println!(
+            "\n| over {} records | GET | PUT | LIST | DELETE | other calls | GB-seconds | USD per 1,000 |",
+            thousands(*count)
+        );
+        println!("|---|---|---|---|---|---|---|---|");
+        for cost in costs {
+            let units = cost.units as f64;
+            let each = |number: u64| format!("{:.1}", number as f64 / units);
+            let others = cost.others.iter().filter(|(name, _)| *name != "records");
+            let others: Vec<String> = others
+                .map(|(name, number)| format!("{} `{name}`", each(*number)))
+                .collect();
+            println!(
+                "| {} | {} | {} | {} | {} | {} | {:.4} | {:.5} |",
+                cost.step,
+                each(cost.get),
+                each(cost.put),
+                each(cost.list),
+                each(cost.delete),
+                others.join(", "),
+                self.prices.gb_seconds(cost, &self.shipped) / units,
+                self.prices.of_unit(cost, &self.shipped) * 1e3,
+            );
+        }
+    }
+
+    /// Prints what 1,000 texts cost by the way that they go.
+    fn print_ways(&self) {
+        self.head("USD per 1,000 texts");
+        let model = ("`ClassifyDocument`", 1.0);
+        let chosen = ("50 texts of the pool are chosen, by text", 1.0);
+        let file = ("a file of 1,000 sentences", 1e-3);
+        let ways: [(&str, Vec<Share>); 6] = [
+            ("classified, trusted", vec![("classify, confident", 1.0), model]),
+            (
+                "classified in doubt, until it is queued",
+                vec![("classify, in doubt", 1.0), model],
+            ),
+            (
+                "a question, from the stream to the told answer",
+                OF_A_QUESTION.to_vec(),
+            ),
+            (
+                "classified in doubt, until its answer is told",
+                vec![("classify, in doubt", 1.0), model],
+            ),
+            ("disliked, until its answer is told", vec![("feedback", 1.0)]),
+            (
+                "of a file, through the pool, until its answer is told",
+                vec![file, chosen],
+            ),
+        ];
+        for (index, (way, mut steps)) in ways.into_iter().enumerate() {
+            if index > 2 {
+                steps.extend(OF_A_QUESTION);
+            }
+            let of_history = |costs: &[Cost]| {
+                let one =
+                    |(step, times): &Share| times * self.prices.of_unit(find(costs, step), &self.shipped);
+                format!("{:.4}", steps.iter().map(one).sum::<f64>() * 1e3)
+            };
+            let numbers: Vec<String> = self
+                .histories
+                .iter()
+                .map(|(_, costs)| of_history(costs))
+                .collect();
+            println!("| {way} | {} |", numbers.join(" | "));
+        }
+    }
+
+    /// Prints what a month costs in which nothing happens.
+    fn print_idle(&self) {
+        self.head("USD a month, idle");
+        let metrics: BTreeSet<&String> = self
+            .histories
+            .iter()
+            .flat_map(|(_, costs)| idle_metrics(self, costs))
+            .collect();
+        let clock = |costs: &[Cost]| -> f64 {
+            let of = |((_, operation), calls): (&(String, String), &f64)| {
+                let call = self.prices.of_unit(find(costs, operation), &self.shipped);
+                calls * (call + self.prices.of("scheduler") / 1e6)
+            };
+            self.shipped.schedules.iter().map(of).sum()
+        };
+        let calls: f64 = self.shipped.schedules.values().sum();
+        let fixed = [
+            (
+                format!("{} metrics of alarms", self.shipped.alarm_metrics),
+                self.shipped.alarm_metrics,
+                "alarm-metric",
+            ),
+            (
+                format!("{} metrics that schedules count", metrics.len()),
+                metrics.len(),
+                "metric",
+            ),
+            (
+                format!("{} dashboard", self.shipped.dashboards),
+                self.shipped.dashboards,
+                "dashboard",
+            ),
+            (
+                format!("{} secret", self.shipped.secrets),
+                self.shipped.secrets,
+                "secret",
+            ),
+        ];
+        let row = |what: &str, number: &dyn Fn(&[Cost]) -> f64| {
+            let numbers: Vec<String> = self
+                .histories
+                .iter()
+                .map(|(_, costs)| format!("{:.2}", number(costs)))
+                .collect();
+            println!("| {what} | {} |", numbers.join(" | "));
+        };
+        row(
+            &format!("{calls:.0} calls of {} schedules", self.shipped.schedules.len()),
+            &clock,
+        );
+        let mut sum = 0.0;
+        for (what, number, price) in fixed {
+            let usd = number as f64 * self.prices.of(price);
+            sum += usd;
+            row(&what, &|_| usd);
+        }
+        row("all of it, with the built-in classifier", &|costs| {
+            sum + clock(costs)
+        });
+        let endpoint = self.prices.of("comprehend-second") * 3_600.0 * self.prices.of("hours");
+        row("all of it, with an endpoint of Comprehend", &|costs| {
+            sum + clock(costs) + endpoint
+        });
+        self.print_bend(endpoint);
+    }
+
+    /// Prints from how many texts a month on the built-in classifier would cost as much as an endpoint does.
+    fn print_bend(&self, endpoint: f64) {
+        let (_, costs) = self.histories.last().expect("a history");
+        let one = self
+            .prices
+            .of_unit(find(costs, "`ClassifyDocument`"), &self.shipped);
+        let doubtful = self
+            .prices
+            .of_unit(find(costs, "classify, confident"), &self.shipped);
+        println!(
+            "\nThe built-in classifier costs as much as the endpoint from {} million texts a month on.",
+            (endpoint / one / 1e6).round()
+        );
+        println!(
+            "An idle month costs as much as {} million trusted texts.",
+            (1.0 / (one + doubtful) / 1e6 * 10.0).round() / 10.0
+        );
+    }
+
+    fn print_prices(&self) {
+        println!("\n| name | price, USD | of |\n|---|---|---|");
+        for price in &LIST {
+            println!(
+                "| `{}` | {} | {} |",
+                price.name,
+                self.prices.of(price.name),
+                price.of
+            );
+        }
+    }
+}
+
+fn idle_metrics<'a>(measured: &'a Measured, costs: &'a [Cost]) -> impl Iterator<Item = &'a String> {
+    let operations = measured
+        .shipped
+        .schedules
+        .keys()
+        .map(|(_, operation)| operation.as_str());
+    operations.flat_map(|operation| &find(costs, operation).metrics)
+}
+
+fn find<'a>(costs: &'a [Cost], step: &str) -> &'a Cost {
+    let found = costs.iter().find(|cost| cost.step == step);
+    found.unwrap_or_else(|| panic!("{step} was not measured"))
+}
+
+/// Writes a number with commas.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,96 @@
+//! A browser at the portal, without a socket.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use human_review::HumanReview;
+use serde_json::{Value, json};
+
+/// A signed-in person's browser.
+pub struct Session<'p> {
+    function: &'p HumanReview,
+    now: DateTime<Utc>,
+    cookie: String,
+    /// What its forms carry.
+    token: String,
+}
+
+impl<'p> Session<'p> {
+    /// Signs somebody in by a link.
+    pub async fn sign_in(function: &'p HumanReview, now: DateTime<Utc>, name: &str, role: &str) -> Self {
+        let mut session = Session {
+            function,
+            now,
+            cookie: String::new(),
+            token: String::new(),
+        };
+        let payload = json!({ "operation": "create-sign-in-link", "reviewer": name, "role": role });
+        let link = session.handle(payload).await;
+        let url = link["url"].as_str().expect("a URL");
+        let (_, token) = url.split_once("sign-in?token=").expect("a token");
+        let reply = session
+            .handle(session.event("POST", "sign-in", &[("token", token)]))
+            .await;
+        let cookie = reply["headers"]["set-cookie"].as_str().expect("a cookie");
+        session.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        let document = session.get("session").await;
+        session.token = document["formToken"].as_str().expect("a token").to_owned();
+        session
+    }
+
+    /// Gets a page as a JSON document.
+    pub async fn get(&self, page: &str) -> Value {
+        json_of(&self.handle(self.json_event("GET", page, &[])).await)
+    }
+
+    /// Gets a page as a browser does, and returns its status.
+    pub async fn status(&self, page: &str) -> u64 {
+        let reply = self.handle(self.event("GET", page, &[])).await;
+        reply["statusCode"].as_u64().expect("a status")
+    }
+
+    /// Answers a task, each record by its id; the next one comes with the reply.
+    pub async fn submit(&self, task: &Value, answer: &Value, without: &str) -> Value {
+        let text = |name: &str| task[name].as_str().expect("a task").to_owned();
+        let form = [
+            ("portal:csrf", self.token.as_str()),
+            ("portal:loop", &text("loop")),
+            ("portal:loop-id", &text("id")),
+            ("portal:answer", &answer.to_string()),
+            ("portal:without", without),
+        ];
+        json_of(&self.handle(self.json_event("POST", "submit", &form)).await)
+    }
+
+    async fn handle(&self, event: Value) -> Value {
+        self.function.handle(event, self.now).await.expect("answered")
+    }
+
+    fn json_event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
+        let mut event = self.event(method, page, form);
+        event["headers"]["Accept"] = json!("application/json");
+        event
+    }
+
+    fn event(&self, method: &str, page: &str, form: &[(&str, &str)]) -> Value {
+        let (path, query) = page.split_once('?').unwrap_or((page, ""));
+        let query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        json!({
+            "resource": "/{proxy+}", "path": format!("/{path}"), "httpMethod": method,
+            "headers": { "Host": "portal.example", "X-Forwarded-Proto": "https", "Cookie": self.cookie },
+            "queryStringParameters": query,
+            "requestContext": { "path": format!("/dev/{path}"), "stage": "dev", "requestId": "2" },
+            "body": body, "isBase64Encoded": false,
+        })
+    }
+}
+
+fn json_of(reply: &Value) -> Value {
+    let body = reply["body"].as_str().expect("a body");
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}"))
+}
