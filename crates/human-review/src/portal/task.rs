@@ -256,11 +256,9 @@ impl Portal<'_> {
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(form.get("portal:loop"))?;
-        let read = self.loops.find_taken(name, worker, self.now).await?;
+        let id = form.get("portal:loop-id").ok_or(LoopError::NotFound)?;
+        let read = self.loops.find_taken(name, id, worker, self.now).await?;
         let human_loop = read.0.clone();
-        if form.get("portal:loop-id") != Some(&human_loop.id) {
-            return Err(LoopError::NotFound.into());
-        }
         let mut answer = read_answer(&request.fields())?;
         let input = self.shown(&human_loop).await?;
         if !self.template_of(&human_loop).is_shipped() && !is_by_script(&request.fields()) {
