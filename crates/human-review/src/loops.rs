@@ -221,6 +221,27 @@ impl Loops {
         self.settle(name, None, &[], now).await
     }
 
+    /// Stops a loop at once, whoever holds it: what is answered afterwards is not taken. One that has ended, or is not there,
+    /// is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn shut(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let shut = |human_loop: &mut HumanLoop| {
+            if human_loop.status.is_in_flight() {
+                human_loop.status = Status::Stopping;
+                human_loop.leases.clear();
+            }
+            Ok(())
+        };
+        match self.change(name, now, shut).await {
+            Ok(_) => self.settle(name, None, &[], now).await,
+            Err(LoopError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Deletes a loop and all that it holds but its output.
     ///
     /// # Errors

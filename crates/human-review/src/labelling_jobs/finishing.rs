@@ -14,6 +14,7 @@ use super::consolidation::failed;
 use super::drive::{Drive, DriveError};
 use super::manifest::{output_line, parse};
 use super::record::{Filter, Job, JobStatus, ObjectState, Part, input_folder, open_mark, part_folder};
+use crate::loops::LoopError;
 
 /// Parts that are read, or removed, at a time.
 const CONCURRENT: usize = 8;
@@ -157,24 +158,32 @@ impl Jobs<'_> {
         job.failure = Some(failure);
     }
 
-    /// Takes the tasks of a job that failed from the reviewers; what cannot be taken now ends by itself.
-    async fn give_up(&self, job: &Job, now: DateTime<Utc>) {
-        for object in self.in_flight(job).await.unwrap_or_default() {
-            let name = job.loop_name(object);
-            if let Err(error) = self.loops.stop(&name, now).await {
-                let reason = error.to_string();
-                warn!(
-                    job = job.name,
-                    human_loop.name = name,
-                    reason,
-                    "a task of a failed job was not stopped"
-                );
-            }
+    /// Takes the tasks of a job that fails from the reviewers, also from those who are at one: an answer would be for
+    /// nothing, and they hear so. Returns whether none is left.
+    async fn give_up(&self, job: &Job, now: DateTime<Utc>) -> bool {
+        let shut = self.shut_tasks(job, now).await;
+        if let Err(error) = &shut {
+            let reason = error.to_string();
+            warn!(job = job.name, reason, "tasks of a failed job are stopped later");
         }
+        shut.is_ok()
     }
 
-    /// Removes what a job that is final no longer needs; its mark last, so that it is tried again.
-    pub(super) async fn clean(&self, job: &Job) -> Result<(), BucketError> {
+    async fn shut_tasks(&self, job: &Job, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let shuts: Vec<_> = (self.in_flight(job).await?.into_iter())
+            .map(|object| job.loop_name(object))
+            .map(|name| async move { self.loops.shut(&name, now).await })
+            .collect();
+        let shuts = stream::iter(shuts).buffered(CONCURRENT);
+        shuts.try_collect::<Vec<()>>().await.map(drop)
+    }
+
+    /// Removes what a job that is final no longer needs, tasks of one that has failed too; its mark last, so that it is tried
+    /// again.
+    pub(super) async fn clean(&self, job: &Job, now: DateTime<Utc>) -> Result<(), BucketError> {
+        if job.status == JobStatus::Failed && !self.give_up(job, now).await {
+            return Ok(());
+        }
         if !job.keeps_parts {
             let mut parts = self.bucket.list(&input_folder(&job.name)).await?;
             parts.extend(self.bucket.list(&part_folder(&job.name)).await?);
