@@ -134,6 +134,15 @@ async fn build_of(
     keep_earlier_repairs(bucket, &mut report).await?;
 
     put_in_service(bucket, &config.endpoint_arn, upload, &arn).await?;
+    if bucket.read::<Classifier>(&arn.resource()).await?.is_none() {
+        // A version of long ago that did not serve: a build has deleted it (`KeepModelVersions`) before the switch. From
+        // now on none does.
+        tracing::warn!(
+            model.arn = arn.to_string(),
+            "a model was deleted while it came into service: it is trained again"
+        );
+        return Box::pin(build(bucket, encoders, config, upload)).await;
+    }
     report.model_arn = Some(arn.to_string());
     write_report(bucket, &report).await
 }

@@ -118,6 +118,34 @@ async fn a_later_file_replaces_the_model_without_a_restart_and_an_old_event_does
 }
 
 #[tokio::test]
+async fn a_model_that_is_deleted_while_it_comes_into_service_again_is_trained_again() {
+    let function = Function::new();
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
+    let model = state(&function).await["properties"]["ModelArn"].clone();
+    let resource = model.as_str().expect("an ARN").rsplit(':').next().expect("a resource");
+    function
+        .train("initial/weather.csv", WEATHER_CSV)
+        .await
+        .expect("good file");
+    function.delete_before_put(
+        "document-classifier-endpoint/news",
+        format!("text-classifier/{resource}.json"),
+    );
+
+    function
+        .train("initial/pets-again.csv", PETS_CSV)
+        .await
+        .expect("good file");
+
+    assert_eq!(state(&function).await["properties"]["ModelArn"], model);
+    let described = function.classifier(model.as_str().expect("an ARN")).await;
+    assert_eq!(described["Status"], "TRAINED", "{described}");
+}
+
+#[tokio::test]
 async fn an_event_whose_first_delivery_died_half_way_is_finished_by_the_next() {
     let function = Function::new();
     let event = function.put("initial/pets.csv", PETS_CSV).await;
