@@ -38,7 +38,7 @@ pub mod operations;
 pub mod output;
 pub mod pages;
 pub mod portal;
-mod recent;
+pub mod recent;
 pub mod records;
 mod refusal;
 pub mod remarks;
@@ -50,6 +50,8 @@ mod template_watch;
 pub mod trial;
 pub mod validation;
 pub mod worker_template;
+
+use std::sync::Arc;
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
@@ -76,6 +78,7 @@ use crate::loops::Loops;
 use crate::members::{MemberError, Members};
 use crate::oidc::Provider;
 use crate::portal::Portal;
+use crate::recent::Recent;
 use crate::session::KeyInUse;
 use crate::task_template::TaskTemplate;
 
@@ -176,6 +179,7 @@ pub struct HumanReview {
     bus: Option<EventBus>,
     guidelines: Guidelines,
     histories: Histories,
+    job_choices: Recent<Arc<labelling_jobs::Choices>>,
     key: KeyInUse,
 }
 
@@ -194,6 +198,7 @@ impl HumanReview {
         Self {
             guidelines: Guidelines::new(bucket.clone()),
             histories: Histories::new(bucket.clone()),
+            job_choices: Recent::default(),
             flows: Flows::new(bucket.clone(), &config.flow_definition_arn),
             config,
             rules,

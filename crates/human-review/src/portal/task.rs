@@ -311,14 +311,14 @@ impl Portal<'_> {
         let Some(name) = human_loop.flow.as_ref().and_then(LoopFlow::job) else {
             return Ok(());
         };
-        let Some(job) = self.jobs.find(name).await? else {
+        let Some(choices) = self.jobs.choices(name).await? else {
             return Ok(());
         };
-        if job.settings.consolidation.is_some() {
+        if choices.is_read_by_function {
             return Ok(());
         }
-        let labels = &job.categories.labels;
-        match labels_in(answer, labels, job.settings.task) {
+        let labels = &choices.labels;
+        match labels_in(answer, labels, choices.task) {
             Ok(_) => Ok(()),
             Err(why) => {
                 let first: Vec<&str> = labels.iter().take(NAMED_LABELS).map(String::as_str).collect();
