@@ -1,6 +1,7 @@
 //! The end of a job: its output manifest, and what it leaves behind.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use active_learning_aws::bucket::{BucketError, JSON_LINES};
 use chrono::{DateTime, Utc};
@@ -43,17 +44,18 @@ impl Drive<'_> {
         let reads: Vec<_> = (0..self.job.parts.len())
             .map(|number| self.output_of(number))
             .collect();
-        let parts: Vec<(String, Vec<String>)> =
-            stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
-        let (manifest, reasons): (Vec<String>, Vec<Vec<String>>) = parts.into_iter().unzip();
-        let manifest = manifest.concat().into_bytes();
-        self.access
-            .write(&self.job.output_manifest(), JSON_LINES, manifest)
-            .await?;
-        let mut failures = BTreeMap::new();
-        for reason in reasons.into_iter().flatten() {
-            *failures.entry(reason).or_default() += 1;
+        let (mut manifest, mut failures) = (String::new(), BTreeMap::new());
+        // In one piece: there is not memory for all parts beside it.
+        let mut parts = pin!(stream::iter(reads).buffered(CONCURRENT));
+        while let Some((lines, reasons)) = parts.try_next().await? {
+            manifest.push_str(&lines);
+            for reason in reasons {
+                *failures.entry(reason).or_default() += 1;
+            }
         }
+        self.access
+            .write(&self.job.output_manifest(), JSON_LINES, manifest.into_bytes())
+            .await?;
         Ok(failures)
     }
 
@@ -191,6 +193,7 @@ impl Jobs<'_> {
             let removals = stream::iter(removals).buffered(CONCURRENT);
             removals.try_collect::<Vec<()>>().await?;
         }
+        self.note_time(job).await?;
         self.bucket.delete(&open_mark(&job.name)).await
     }
 }
