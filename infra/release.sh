@@ -55,4 +55,6 @@ for folder in target/functions/*/ target/release/active-learning; do
 done
 
 cd "$output"
-sha256sum -- * | tee SHA256SUMS
+# Named before the list of sums is there, which is none of them.
+files=(*)
+sha256sum -- "${files[@]}" | tee SHA256SUMS

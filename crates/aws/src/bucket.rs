@@ -49,6 +49,19 @@ pub const BINARY: &str = "application/octet-stream";
 /// Largest document that is read, in bytes.
 pub const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 
+/// Codes of S3 that a later try does not change. Source: Amazon S3, list of error codes.
+const DEFINITE: [&str; 9] = [
+    "AccessDenied",
+    "InvalidBucketName",
+    "KMS.DisabledException",
+    "KMS.InvalidKeyUsageException",
+    "KMS.KMSInvalidStateException",
+    "KMS.NotFoundException",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "PermanentRedirect",
+];
+
 /// How long a link for reading is good.
 const LINK_LIFETIME: Duration = Duration::from_secs(3_600);
 
@@ -145,6 +158,11 @@ impl BucketError {
             | Self::Gone { .. }
             | Self::Contended { .. } => None,
         }
+    }
+
+    /// Returns whether a later try is refused as well, until somebody changes bucket, key or rights.
+    pub fn is_definite(&self) -> bool {
+        self.code().is_some_and(|code| DEFINITE.contains(&code))
     }
 
     /// Returns whether the caller should come back later: S3 asks to slow down, or too many write the same object.

@@ -203,6 +203,11 @@ fn networks_that_are_none_are_refused_by_parameter_and_value() {
         "10.0.0.0/8,localhost",
         "2001:db8::/129",
         "1::2::3",
+        "1:2:3",
+        "1:2:3:4:5:6:7:8:9",
+        "::256.0.0.1",
+        "10.0.0.1 10.0.0.2",
+        &["10.0.0.0/8"; 11].join(","),
     ] {
         let said = refusal(&[("AllowedReviewNetworks", networks)]);
 
@@ -218,7 +223,14 @@ fn networks_that_are_none_are_refused_by_parameter_and_value() {
         "10.0.0.0/8, 192.168.0.0/16 ,255.255.255.255/32,",
         "2001:db8::/32",
         "::1,::ffff:10.0.0.0/104",
+        "1:2:3:4:5:6:7::,1::8/64,1:2:3:4:5:6:10.0.0.1",
+        &["2001:db8::/32"; 10].join(","),
     ] {
+        assert!(
+            networks
+                .parse::<human_review::networks::AllowedNetworks>()
+                .is_ok()
+        );
         let arguments = [("AllowedReviewNetworks".to_owned(), networks.to_owned())].into();
         assert!(
             try_shipped(&arguments).is_ok(),

@@ -80,7 +80,10 @@ impl ApiError {
             }
             LoopError::Contention => Self::Throttled(error),
             LoopError::Storage(ref storage) if storage.is_throttling() => Self::Throttled(error),
-            LoopError::Refused(_) | LoopError::Storage(_) | LoopError::Output { .. } => Self::Internal(error),
+            LoopError::Refused(_)
+            | LoopError::Storage(_)
+            | LoopError::Output { .. }
+            | LoopError::OutputLater { .. } => Self::Internal(error),
         }
     }
 }

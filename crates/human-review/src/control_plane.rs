@@ -18,6 +18,7 @@ mod workteams;
 use std::collections::BTreeMap;
 
 use active_learning_aws::bucket::BucketError;
+use active_learning_aws::role::NotAssumed;
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -55,6 +56,9 @@ pub enum ControlError {
     /// No such operation here.
     #[error("The operation {0} is not implemented by this service.")]
     UnknownOperation(String),
+    /// STS did not say whether a role may be assumed.
+    #[error("{0} at this moment. Please try again.")]
+    RoleNotTried(#[from] NotAssumed),
     /// S3 failed.
     #[error("The service failed. Please try again.")]
     Storage(#[from] BucketError),
@@ -70,7 +74,7 @@ impl ControlError {
             Self::NotFound(_) => ("ResourceNotFound", 400),
             Self::UnknownOperation(_) => ("UnknownOperationException", 400),
             Self::Storage(error) if error.is_throttling() => ("ThrottlingException", 400),
-            Self::Storage(_) => ("InternalFailure", 500),
+            Self::Storage(_) | Self::RoleNotTried(_) => ("InternalFailure", 500),
         }
     }
 }

@@ -111,15 +111,16 @@ pub struct HumanLoop {
     /// Worker ids that ever had it open: what they answer is a vote, also when somebody took their place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opened_by: Vec<String>,
-    /// When the last answer came that it needs. The output is written after this, so it may lack for a moment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub completed_at: Option<DateTime<Utc>>,
+    /// When it ended: with the last answer that it needs, or without. The output is written after this, so it may lack for a
+    /// moment. None of a loop that a version before stopped or failed, whose output was written first.
+    #[serde(default, rename = "completed_at", skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
 }
 
 /// What the passing of time or a stored answer makes of a loop, to be written down by whoever reads it next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// All answers were in when an earlier version stored the last: write the output, then mark it completed.
+    /// All answers were in when an earlier version stored the last: it is completed.
     Complete,
     /// Nobody answered in time.
     Expire,
@@ -156,7 +157,7 @@ impl HumanLoop {
             opened_by: Vec::new(),
             flow: None,
             failure: None,
-            completed_at: None,
+            ended_at: None,
             excluded_workers: excluded.filter_map(Value::as_str).map(str::to_owned).collect(),
         }
     }
@@ -324,11 +325,27 @@ impl HumanLoop {
             answer_id: answer_id.to_owned(),
         });
         if self.due(now) == Some(Due::Complete) {
-            self.status = Status::Completed;
-            self.completed_at = Some(now);
-            self.leases.clear();
+            self.end(Status::Completed, now);
         }
         Ok(())
+    }
+
+    /// Ends it.
+    pub fn end(&mut self, status: Status, now: DateTime<Utc>) {
+        self.status = status;
+        self.ended_at = Some(now);
+        self.leases.clear();
+    }
+
+    /// Returns whether its end has an output: a labelling job takes the answers itself.
+    pub fn has_output(&self) -> bool {
+        let has_ended = !self.status.is_in_flight() && self.status != Status::Deleted;
+        has_ended && !self.answers.is_empty() && !self.is_of_labelling_job() && self.failure.is_none()
+    }
+
+    /// Returns when it ended, if an output was to be written after that, and may be missing.
+    pub fn output_due_since(&self) -> Option<DateTime<Utc>> {
+        self.ended_at.filter(|_| self.has_output())
     }
 
     /// Ends it for lack of a place for its output.

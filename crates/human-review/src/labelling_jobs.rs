@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `labelling-jobs/<job>.json` | the job, a summary of each part, and who drives it |
 //! | `open-labelling-jobs/<job>` | empty mark of a job that is not final |
-//! | `labelling-jobs-by-time/<time>-<job>` | empty mark of a job, which says when it was created |
+//! | `labelling-jobs-by-time/<time>-<job>` | empty mark of a job, which says when it was created, and how it has ended |
 //! | `labelling-job-input/<job>/<part>.jsonl` | input lines, 100 a part |
 //! | `labelling-job-objects/<job>/<part>.json` | what became of each |
 //!
@@ -36,6 +36,8 @@ mod opening;
 pub mod record;
 pub mod settings;
 
+use std::sync::Arc;
+
 use active_learning_aws::bucket::{Bucket, BucketError, Change, Created};
 use active_learning_aws::event_bus::{Event, EventBus};
 use active_learning_aws::failure::chain;
@@ -47,10 +49,11 @@ use serde_json::{Value, json};
 pub use access::{AccessError, split_uri};
 pub use drive::Driven;
 pub use leasing::Clock;
-use record::{Job, JobStatus, OPEN_FOLDER, job_key, open_mark};
+use record::{Job, JobStatus, OPEN_FOLDER, Task, job_key, open_mark};
 
 use crate::HumanReview;
 use crate::loops::Loops;
+use crate::recent::Recent;
 
 /// The shipped template of text labelling.
 pub const BUILT_IN_TEMPLATE: &str = include_str!("../templates/labelling_job.liquid.html");
@@ -74,6 +77,19 @@ pub struct Jobs<'a> {
     pub sdk: Option<&'a SdkConfig>,
     /// Is told how jobs fare.
     pub bus: Option<&'a EventBus>,
+    /// What answers are checked by, by the name of the job.
+    pub choices: &'a Recent<Arc<Choices>>,
+}
+
+/// What the answers to a job's tasks are checked by: it never changes, once the first of them is asked.
+#[derive(Debug)]
+pub struct Choices {
+    /// The labels, in the order that numbers them.
+    pub labels: Vec<String>,
+    /// How many of them an object gets.
+    pub task: Task,
+    /// Whether a function of the job's own reads the answers.
+    pub is_read_by_function: bool,
 }
 
 impl HumanReview {
@@ -83,6 +99,7 @@ impl HumanReview {
             loops: &self.loops,
             sdk: self.sdk.as_ref(),
             bus: self.bus.as_ref(),
+            choices: &self.job_choices,
         }
     }
 }
@@ -97,28 +114,46 @@ impl Jobs<'_> {
         self.bucket.read_document(&job_key(name)).await
     }
 
+    /// Returns what the answers to a job's tasks are checked by.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn choices(&self, name: &str) -> Result<Option<Arc<Choices>>, BucketError> {
+        if let Some(choices) = self.choices.get(name) {
+            return Ok(Some(choices));
+        }
+        let Some(job) = self.find(name).await? else {
+            return Ok(None);
+        };
+        let choices = Arc::new(Choices {
+            labels: job.categories.labels,
+            task: job.settings.task,
+            is_read_by_function: job.settings.consolidation.is_some(),
+        });
+        self.choices.keep(name, choices.clone());
+        Ok(Some(choices))
+    }
+
     /// Writes a job whose name none has, and has it driven.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
     pub async fn create(&self, job: &Job) -> Result<Created, BucketError> {
-        // The mark first: a mark without its job is passed over.
+        // The marks first: a mark without its job is passed over.
         let mark = open_mark(&job.name);
         self.bucket
             .put(&mark, active_learning_aws::bucket::BINARY, Vec::new())
             .await?;
+        self.note_time(job).await?;
         let created = self.bucket.create_document(&job_key(&job.name), job).await?;
-        if created == Created::Created {
-            if let Err(error) = self.note_time(job).await {
-                warn!(
-                    job = job.name,
-                    error = chain(&error),
-                    "the next listing reads the job"
-                );
+        match created {
+            Created::Created => {
+                self.tell_status(job).await;
+                self.have_driven(job).await;
             }
-            self.tell_status(job).await;
-            self.have_driven(job).await;
+            Created::Exists => self.forget_time(job).await?,
         }
         Ok(created)
     }

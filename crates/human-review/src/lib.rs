@@ -38,7 +38,7 @@ pub mod operations;
 pub mod output;
 pub mod pages;
 pub mod portal;
-mod recent;
+pub mod recent;
 pub mod records;
 mod refusal;
 pub mod remarks;
@@ -51,6 +51,8 @@ pub mod trial;
 pub mod validation;
 mod worker;
 pub mod worker_template;
+
+use std::sync::Arc;
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
@@ -77,6 +79,7 @@ use crate::loops::Loops;
 use crate::members::{MemberError, Members};
 use crate::oidc::Provider;
 use crate::portal::Portal;
+use crate::recent::Recent;
 use crate::session::KeyInUse;
 use crate::task_template::TaskTemplate;
 
@@ -177,6 +180,7 @@ pub struct HumanReview {
     bus: Option<EventBus>,
     guidelines: Guidelines,
     histories: Histories,
+    job_choices: Recent<Arc<labelling_jobs::Choices>>,
     key: KeyInUse,
 }
 
@@ -195,6 +199,7 @@ impl HumanReview {
         Self {
             guidelines: Guidelines::new(bucket.clone()),
             histories: Histories::new(bucket.clone()),
+            job_choices: Recent::default(),
             flows: Flows::new(bucket.clone(), &config.flow_definition_arn),
             config,
             rules,

@@ -3,10 +3,12 @@
 //! The order of writes makes a crash harmless. A start writes input and marks before the state, so a loop
 //! that exists is always in the queue; a mark without its loop is passed over, and swept when old. An
 //! answer is written before the state names it. The last one that a loop needs completes it in the same
-//! write; then comes the output, and last the mark goes. So a mark of a completed loop says that its output
-//! may be missing: who finds one writes it, and so does who asks for the loop or sends the answer again.
-//! Of a loop that ends otherwise the output is written first. Whoever reads a loop next carries out what
-//! is due.
+//! write; then comes the output, and last the mark goes. A loop that ends otherwise ends in the same order, so
+//! that of two who end it at once one decides with what answers. So a mark of a loop that has ended says that
+//! its output may be missing: who finds one writes it, and so does who asks for the loop or sends the answer
+//! again. Whoever reads a loop next carries out what is due.
+//!
+//! An output that cannot be written now holds up its own loop alone: it is logged, and the mark stays.
 
 mod answering;
 mod ending;
@@ -31,6 +33,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::ending::{Delivery, is_late};
 use self::in_flight::LastCount;
 use self::outputs::Outputs;
 use self::queue_head::QueueHead;
@@ -74,6 +77,14 @@ pub enum LoopError {
     /// The output of another flow definition than the stack's own cannot be written.
     #[error("the output cannot be written to {uri}: {reason}")]
     Output {
+        /// Where it should be.
+        uri: String,
+        /// Why it cannot.
+        reason: String,
+    },
+    /// The same, at this moment only: its mark stays in the queue, and it is tried again.
+    #[error("the output cannot be written to {uri} now: {reason}")]
+    OutputLater {
         /// Where it should be.
         uri: String,
         /// Why it cannot.
@@ -210,17 +221,43 @@ impl Loops {
         self.settle(name, None, &[], now).await
     }
 
+    /// Stops a loop at once, whoever holds it: what is answered afterwards is not taken. One that has ended, or is not there,
+    /// is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn shut(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let shut = |human_loop: &mut HumanLoop| {
+            if human_loop.status.is_in_flight() {
+                human_loop.status = Status::Stopping;
+                human_loop.leases.clear();
+            }
+            Ok(())
+        };
+        match self.change(name, now, shut).await {
+            Ok(_) => self.settle(name, None, &[], now).await,
+            Err(LoopError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Deletes a loop and all that it holds but its output.
     ///
     /// # Errors
     ///
-    /// [`LoopError::NotFound`]; [`LoopError::WrongStatus`] while it is in flight.
+    /// [`LoopError::NotFound`]; [`LoopError::WrongStatus`] while it is in flight; [`LoopError::OutputLater`].
     pub async fn delete(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
         let human_loop = self.find(name, now).await?;
         if human_loop.status.is_in_flight() {
             return Err(LoopError::WrongStatus(human_loop.status));
         }
-        self.deliver_again(&human_loop, now).await?;
+        if human_loop.output_due_since().is_some() && self.records.is_in_queue(&human_loop).await? {
+            // It may be missing, however long ago the loop ended.
+            self.deliver(&human_loop, Delivery::Again, now).await?;
+        } else {
+            self.deliver_again(&human_loop, now).await?;
+        }
         // A loop in a final state changes no more, so its parts can go first: a crash leaves it deletable.
         self.records.remove_answers(&human_loop.id).await?;
         self.records.forget_remarks(&human_loop.id).await?;
@@ -373,21 +410,22 @@ impl Loops {
 
     /// Does what is left to do of a loop that has ended and is still in the queue.
     async fn tidy_up(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<(), LoopError> {
-        match human_loop.completed_at {
+        match human_loop.output_due_since() {
             // Somebody is about to, or the queue was listed before they did.
             Some(at) if now - at < DELIVERY => Ok(()),
-            Some(_) if human_loop.status == Status::Completed => {
-                Box::pin(self.deliver(human_loop, &[], now)).await
-            }
-            _ => self.leave_queue(human_loop).await,
+            Some(_) => self.deliver(human_loop, Delivery::Again, now).await,
+            None => self.leave_queue(human_loop).await,
         }
     }
 
     async fn version_of(&self, mark: &Mark, now: DateTime<Utc>) -> Result<Option<Version>, LoopError> {
         match self.find_version(&mark.name, now).await {
             Ok((human_loop, etag)) if human_loop.id == mark.id => {
-                if mark.rank.is_some() && !human_loop.status.is_in_flight() {
-                    self.tidy_up(&human_loop, now).await?;
+                if mark.rank.is_some()
+                    && !human_loop.status.is_in_flight()
+                    && let Err(error) = self.tidy_up(&human_loop, now).await
+                {
+                    is_late(&human_loop, &error);
                 }
                 Ok(Some((human_loop, etag)))
             }

@@ -86,6 +86,14 @@ impl Records {
         }
     }
 
+    /// Returns whether a loop is in the queue.
+    pub async fn is_in_queue(&self, human_loop: &HumanLoop) -> Result<bool, BucketError> {
+        match queue_key(&Mark::of(human_loop)) {
+            Some(key) => self.bucket.exists(&key).await,
+            None => Ok(false),
+        }
+    }
+
     /// Reads the input content of a loop, if it is still there.
     pub async fn input(&self, id: &str) -> Result<Option<Value>, BucketError> {
         self.bucket.read_document(&input_key(id)).await

@@ -296,7 +296,9 @@ impl<'a> Export<'a> {
             }
             // However it is spelt there.
             let is_kept = |said: &Vote| {
-                let is_same = |vote: &&Vote| (&vote.worker, vote.source, &vote.at) == (&said.worker, said.source, &said.at);
+                let is_same = |vote: &&Vote| {
+                    (&vote.worker, vote.source, &vote.at) == (&said.worker, said.source, &said.at)
+                };
                 votes.iter().any(is_same)
             };
             let suggested = match &self.labels.set {

@@ -2,11 +2,12 @@
 //!
 //! Only versions of the model that the stack trains are looked at. What serves stays, and what a roll-back goes to:
 //! the model before, whichever way it is reached, and those that served last. A version that never served cannot be
-//! brought back in any case.
+//! brought back in any case; one that was made just now may be about to serve.
 
 use std::collections::BTreeSet;
 
-use aws_sdk_comprehend::types::{DocumentClassifierFilter, ModelStatus};
+use aws_sdk_comprehend::types::{DocumentClassifierFilter, DocumentClassifierProperties, ModelStatus};
+use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
 use crate::{
@@ -14,6 +15,10 @@ use crate::{
     deployment::{self, Deployment},
     error::StepError,
 };
+
+/// A version that was made within this time stays: a training file becomes the serving model in several steps, without the
+/// lock of builds.
+const YOUNG: TimeDelta = TimeDelta::hours(1);
 
 /// Models that are named to go back to.
 const NAMED: usize = 10;
@@ -31,6 +36,12 @@ fn kept<'a>(deployments: &'a [Deployment], serving: &'a str, beside: usize) -> B
         .chain(before)
         .chain(deployment::model_before(deployments, serving))
         .collect()
+}
+
+/// Returns whether a version was made just now.
+fn is_young(model: &DocumentClassifierProperties, now: DateTime<Utc>) -> bool {
+    let ended = model.end_time.as_ref().map(|time| time.secs());
+    ended.is_some_and(|ended| now.timestamp() - ended < YOUNG.num_seconds())
 }
 
 impl ModelBuilding {
@@ -52,7 +63,7 @@ impl ModelBuilding {
         Ok(trained.into_iter().filter(is_old).collect())
     }
 
-    /// Lists the versions of the model that are trained.
+    /// Lists the versions of the model that are trained, those left out that are young.
     async fn trained_models(&self) -> Result<Vec<String>, StepError> {
         let filter = DocumentClassifierFilter::builder()
             .document_classifier_name(&self.config.classifier_name)
@@ -65,10 +76,11 @@ impl ModelBuilding {
                 page.map_err(|error| StepError::refused("the model versions could not be listed", error))?;
             let listed = page.document_classifier_properties_list.unwrap_or_default();
             let trained = listed.into_iter().filter(|model| {
-                matches!(
+                let is_trained = matches!(
                     model.status,
                     Some(ModelStatus::Trained | ModelStatus::TrainedWithWarning)
-                )
+                );
+                is_trained && !is_young(model, Utc::now())
             });
             models.extend(trained.filter_map(|model| model.document_classifier_arn));
         }
@@ -136,8 +148,6 @@ impl ModelBuilding {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, TimeDelta};
-
     use super::*;
     use crate::deployment::SwitchedBy;
 

@@ -134,6 +134,15 @@ async fn build_of(
     keep_earlier_repairs(bucket, &mut report).await?;
 
     put_in_service(bucket, &config.endpoint_arn, upload, &arn).await?;
+    if bucket.read::<Classifier>(&arn.resource()).await?.is_none() {
+        // A version of long ago that did not serve: a build has deleted it (`KeepModelVersions`) before the switch. From
+        // now on none does.
+        tracing::warn!(
+            model.arn = arn.to_string(),
+            "a model was deleted while it came into service: it is trained again"
+        );
+        return Box::pin(build(bucket, encoders, config, upload)).await;
+    }
     report.model_arn = Some(arn.to_string());
     write_report(bucket, &report).await
 }
@@ -199,7 +208,10 @@ async fn take_labels(
         Origin::Parameter => told_of_missing(&before, &set),
         Origin::InitialData | Origin::Edited => told_of_new(&before, &set),
     });
-    Ok(changed.into_iter().chain(told_of_refused(&labels, &set)).collect())
+    Ok(changed
+        .into_iter()
+        .chain(told_of_refused(&labels, &set))
+        .collect())
 }
 
 /// Names the labels of a file that the set did not take in, and why.
@@ -210,8 +222,15 @@ fn told_of_refused(labels: &[String], set: &LabelSet) -> Option<String> {
         .filter(|label| set.find(label).is_none())
         .collect();
     let why = set.clone().add(refused.first()?, "").err()?;
-    let are = if refused.len() == 1 { "which is no choice" } else { "which are no choices" };
-    Some(format!("the label set did not take in {}, {are}: {why}", shown(&refused)))
+    let are = if refused.len() == 1 {
+        "which is no choice"
+    } else {
+        "which are no choices"
+    };
+    Some(format!(
+        "the label set did not take in {}, {are}: {why}",
+        shown(&refused)
+    ))
 }
 
 /// Quotes the first labels of a list.

@@ -133,10 +133,7 @@ impl<R: Read> TrainingRows<R> {
             Some(Header::LabelFirst) => Some("line 1: the header line was skipped".to_owned()),
             Some(Header::TextFirst) => Some(TEXT_FIRST.to_owned()),
         };
-        let again = told_of_lines(
-            &self.header_lines,
-            "a header line within the file was skipped",
-        );
+        let again = told_of_lines(&self.header_lines, "a header line within the file was skipped");
         let unquoted = told_of_lines(
             &self.unquoted_lines,
             "a quote that ends before its text was left out; quotes within a text are written twice",
@@ -205,7 +202,9 @@ impl<R: Read> TrainingRows<R> {
         if let Some(kind) = json_kind(label.as_bytes()) {
             let ends = label.trim_end().ends_with(['}', ']']);
             return Err(bad(match ends {
-                true => format!("the label is {kind}; write its name, or several with a bar (|) between them"),
+                true => {
+                    format!("the label is {kind}; write its name, or several with a bar (|) between them")
+                }
                 false => format!("the line is {kind}, not a label and a text"),
             }));
         }
@@ -213,7 +212,9 @@ impl<R: Read> TrainingRows<R> {
             return Err(bad("the label is empty".to_owned()));
         }
         if label == "sep=" && text.is_empty() {
-            return Err(bad("`sep=,` is a spreadsheet's and no row: leave the line out".to_owned()));
+            return Err(bad(
+                "`sep=,` is a spreadsheet's and no row: leave the line out".to_owned()
+            ));
         }
         if let Some(problem) = split_labels(label).iter().find_map(|label| label_problem(label)) {
             return Err(bad(problem.to_owned()));
@@ -326,7 +327,11 @@ fn look_at(sample: &[u8], is_whole: bool, label_delimiter: Option<char>) -> Resu
     }
     let text = sample.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(sample);
     if let Some(kind) = json_kind(text) {
-        let kind = if text.trim_ascii_start().starts_with(b"{") { kind.replacen("JSON", "JSON Lines", 1) } else { kind.to_owned() };
+        let kind = if text.trim_ascii_start().starts_with(b"{") {
+            kind.replacen("JSON", "JSON Lines", 1)
+        } else {
+            kind.to_owned()
+        };
         return refused(format!(
             "the file is {kind}, not CSV of a label and a text a line"
         ));

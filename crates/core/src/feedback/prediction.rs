@@ -205,7 +205,10 @@ mod tests {
         let known = |name: &str| names.contains(&name.trim()).then(|| name.trim().to_owned());
 
         assert_eq!(split_labels(&join_labels(names)), names);
-        assert_eq!(cut_labels(&join_as_written(names), known), Some(names.map(str::to_owned).to_vec()));
+        assert_eq!(
+            cut_labels(&join_as_written(names), known),
+            Some(names.map(str::to_owned).to_vec())
+        );
         // As rows were written before.
         assert_eq!(split_labels(r"A\|B"), ["A|B"]);
         assert_eq!(split_labels(r"A\B|C"), [r"A\B", "C"]);

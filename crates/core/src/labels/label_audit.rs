@@ -10,6 +10,9 @@ use crate::statistics::{Interval, clopper_pearson};
 /// Probability with which an interval holds the true error rate.
 pub const CONFIDENCE: f64 = 0.95;
 
+/// Stands for the label of a text to which none applies.
+const NO_LABEL: &str = "(no label)";
+
 /// How many labels were looked at, and how many of them were wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,15 +72,15 @@ impl LabelAudit {
     }
 
     /// Adds a line of the output of a labelling job that adjusted the label of one attribute into that of another. Who gave
-    /// it is in its `reviewers`, and is called as `name` says. A line that has not both labels was not looked at.
+    /// it is in its `reviewers`, and is called as `name` says. A line that has not both labels was not looked at. Several
+    /// labels of a text are right together, or wrong.
     pub fn add_line(&mut self, line: &Value, before: &str, after: &str, name: impl Fn(&str) -> String) {
-        let class = |attribute: &str| line[format!("{attribute}-metadata")]["class-name"].as_str();
-        let (Some(before), Some(after)) = (class(before), class(after)) else {
+        let (Some(before), Some(after)) = (class(line, before), class(line, after)) else {
             return;
         };
         let reviewers = line["reviewers"].as_array().into_iter().flatten();
         let named: Vec<String> = reviewers.filter_map(Value::as_str).map(name).collect();
-        self.add(before, after, named.iter().map(String::as_str));
+        self.add(&before, &after, named.iter().map(String::as_str));
     }
 
     /// Returns it as JSON: `all`, `byLabel` and `byReviewer` with rates and intervals, and `changes`.
@@ -104,6 +107,21 @@ impl LabelAudit {
             "changes": changes.collect::<Vec<Value>>(),
         })
     }
+}
+
+/// Returns the label that an attribute of a manifest's line names; several of them in the order of their names.
+fn class(line: &Value, attribute: &str) -> Option<String> {
+    let metadata = &line[format!("{attribute}-metadata")];
+    if let Some(one) = metadata["class-name"].as_str() {
+        return Some(one.to_owned());
+    }
+    let several = metadata["class-map"].as_object()?;
+    let mut several: Vec<&str> = several.values().filter_map(Value::as_str).collect();
+    several.sort_unstable();
+    Some(match several.is_empty() {
+        true => NO_LABEL.to_owned(),
+        false => several.join(", "),
+    })
 }
 
 #[cfg(test)]
@@ -133,6 +151,45 @@ mod tests {
         assert_eq!(
             report["changes"],
             json!([{ "before": "World", "after": "Sports", "count": 1 }])
+        );
+    }
+
+    #[test]
+    fn several_labels_are_compared_whatever_their_order() {
+        let line = |before: Value, after: Value| {
+            json!({
+                "tone-metadata": { "class-map": before }, "again-metadata": { "class-map": after },
+                "reviewers": ["w-1"],
+            })
+        };
+        let mut audit = LabelAudit::default();
+
+        let both = json!({ "0": "glad", "2": "loud" });
+        audit.add_line(
+            &line(both.clone(), json!({ "0": "loud", "1": "glad" })),
+            "tone",
+            "again",
+            str::to_owned,
+        );
+        audit.add_line(
+            &line(both.clone(), json!({ "0": "glad" })),
+            "tone",
+            "again",
+            str::to_owned,
+        );
+        audit.add_line(&line(both, json!({})), "tone", "again", str::to_owned);
+
+        let report = audit.to_json();
+        assert_eq!(
+            (&report["all"]["audited"], &report["all"]["wrong"]),
+            (&json!(3), &json!(2))
+        );
+        assert_eq!(
+            report["changes"],
+            json!([
+                { "before": "glad, loud", "after": "(no label)", "count": 1 },
+                { "before": "glad, loud", "after": "glad", "count": 1 },
+            ])
         );
     }
 

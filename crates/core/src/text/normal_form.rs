@@ -241,8 +241,7 @@ impl Tokens {
                 true => self.begin('-'),
                 false => self.sign('-'),
             }
-        } else if at.is_sign_of_what_follows()
-            || is_dash_between_amounts(at.characters, at.place, &self.word)
+        } else if at.is_sign_of_what_follows() || is_dash_between_amounts(at.characters, at.place, &self.word)
         {
             match at.number_follows() {
                 true => self.begin('-'),

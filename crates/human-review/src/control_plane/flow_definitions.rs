@@ -87,7 +87,7 @@ impl ControlPlane<'_> {
             creation_time: self.now,
             human_loop_config: config,
             output_config: output,
-            failure_reason: self.try_role(&role_arn).await,
+            failure_reason: self.try_role(&role_arn).await?,
             flow_definition_name: name.clone(),
             role_arn,
             template_key,
@@ -101,11 +101,18 @@ impl ControlPlane<'_> {
     }
 
     /// Returns why the role of a flow definition is of no use, if it is.
-    async fn try_role(&self, role: &str) -> Option<String> {
-        let refused = s3_as(self.sdk?, role, "human-review").await.err()?;
-        Some(format!(
-            "{refused}: its trust policy must allow sts:AssumeRole to this service."
-        ))
+    async fn try_role(&self, role: &str) -> Result<Option<String>, ControlError> {
+        let Some(sdk) = self.sdk else {
+            return Ok(None);
+        };
+        match s3_as(sdk, role, "human-review").await {
+            Ok(_) => Ok(None),
+            Err(refused) if refused.is_definite() => Ok(Some(format!(
+                "{refused}: its trust policy must allow sts:AssumeRole to this service."
+            ))),
+            // A flow definition that has failed stays so: a moment of trouble makes none.
+            Err(refused) => Err(refused.into()),
+        }
     }
 
     pub(super) async fn describe_flow(&self, request: OneFlow) -> Result<Value, ControlError> {

@@ -120,14 +120,11 @@ impl ControlPlane<'_> {
     }
 
     pub(super) async fn list_jobs(&self, request: ListJobs) -> Result<Value, ControlError> {
-        if let Some(status) = &request.status_equals
-            && !STATUSES.iter().any(|known| known.as_str() == status)
-        {
-            let known = STATUSES.map(JobStatus::as_str).join(", ");
-            let rule = format!("Member must satisfy enum value set: [{known}]");
-            return Err(invalid(status, "statusEquals", &rule));
+        let mut listed = self.jobs.listed().await?;
+        if let Some(name) = &request.status_equals {
+            listed = self.jobs.with_status(listed, status(name)?).await?;
         }
-        let (listed, most) = request.list.in_order(self.jobs.listed().await?)?;
+        let (listed, most) = request.list.in_order(listed)?;
         // One more shows whether there is another page. What is not wanted has to be read to know that.
         let reads: Vec<_> = listed
             .iter()
@@ -192,6 +189,16 @@ impl ListJobs {
             && self.last_modified_time_after.is_none_or(|after| time >= after)
             && self.last_modified_time_before.is_none_or(|before| time < before)
     }
+}
+
+/// Reads `StatusEquals`.
+fn status(name: &str) -> Result<JobStatus, ControlError> {
+    let found = STATUSES.into_iter().find(|known| known.as_str() == name);
+    found.ok_or_else(|| {
+        let known = STATUSES.map(JobStatus::as_str).join(", ");
+        let rule = format!("Member must satisfy enum value set: [{known}]");
+        invalid(name, "statusEquals", &rule)
+    })
 }
 
 fn no_job(name: &str) -> ControlError {

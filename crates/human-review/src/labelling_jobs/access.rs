@@ -18,15 +18,6 @@ const SESSION_NAME: &str = "labelling-job";
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a connection to Lambda may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// S3's codes that a later try does not change.
-const DEFINITE: [&str; 5] = [
-    "AccessDenied",
-    "NoSuchBucket",
-    "NoSuchKey",
-    "PermanentRedirect",
-    "InvalidBucketName",
-];
-
 /// Why something outside could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
@@ -186,7 +177,7 @@ fn of_bucket(error: &BucketError) -> AccessError {
     match (error, error.code()) {
         (BucketError::TooLarge { .. }, _) => AccessError::Definite(error.to_string()),
         _ if error.is_throttling() => AccessError::Throttled(error.to_string()),
-        (_, Some(code)) if DEFINITE.contains(&code) => AccessError::Definite(format!("{error} ({code})")),
+        (_, Some(code)) if error.is_definite() => AccessError::Definite(format!("{error} ({code})")),
         (_, Some(code)) => AccessError::Passing(format!("{error} ({code})")),
         (_, None) => AccessError::Passing(error.to_string()),
     }

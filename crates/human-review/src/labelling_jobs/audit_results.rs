@@ -10,8 +10,6 @@ use super::access::{Access, AccessError};
 use super::record::{Audit, AuditKind, Job};
 use crate::flows::Resource;
 
-/// Largest output manifest that is read, in bytes.
-const MAX_OUTPUT_BYTES: u64 = 100 << 20;
 /// Documents read at a time.
 const CONCURRENT_READS: usize = 16;
 
@@ -51,7 +49,9 @@ impl Jobs<'_> {
             return Ok(None);
         };
         let access = Access::of(self.bucket, self.sdk, &job.settings.role_arn).await?;
-        let manifest = access.read(&job.output_manifest(), MAX_OUTPUT_BYTES).await?;
+        let manifest = access
+            .read(&job.output_manifest(), super::manifest::MAX_BYTES)
+            .await?;
         let mut audit = LabelAudit::default();
         for line in manifest.split(|byte| *byte == b'\n') {
             // A line whose other fields hold what is no value has labels all the same.

@@ -1,5 +1,6 @@
 //! Jobs about labels that are there: is this label right, or which one is; of all objects or of a random share.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -29,12 +30,30 @@ pub fn is_chosen(line: &Line, object: usize, job: &Job) -> bool {
         .audit
         .as_ref()
         .is_none_or(|audit| !classes(line, &audit.attribute).is_empty());
-    audited && job.settings.share.is_none_or(|share| draw(job, object) < share)
+    audited
+        && job
+            .settings
+            .share
+            .is_none_or(|share| draw(Draw::Share, job, object) < share)
 }
 
-/// Returns a number from 0 to 1 for an object, the same whenever it is drawn.
-pub fn draw(job: &Job, object: usize) -> f64 {
-    let digest = Sha256::digest(format!("share:{}:{object}", job.short_id()));
+/// What a number is drawn for: draws for different ends have nothing to do with one another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Draw {
+    /// The random share of a job; by a version before also its rounds of automated labelling.
+    #[default]
+    Share,
+    /// The rounds of automated labelling.
+    Round,
+}
+
+/// Returns a number from 0 to 1 for an object, the same whenever it is drawn for the same end.
+pub fn draw(end: Draw, job: &Job, object: usize) -> f64 {
+    let salt = match end {
+        Draw::Share => "share",
+        Draw::Round => "round",
+    };
+    let digest = Sha256::digest(format!("{salt}:{}:{object}", job.short_id()));
     let bits = digest
         .iter()
         .take(6)

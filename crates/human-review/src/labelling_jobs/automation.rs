@@ -21,7 +21,7 @@ use text_model::{
     training_data::{Collector, LabelSyntax},
 };
 
-use super::audits::draw;
+use super::audits::{Draw, draw};
 use super::consolidation::{Consolidated, content};
 use super::drive::{Drive, DriveError};
 use super::manifest::{added_classes, parse};
@@ -47,6 +47,9 @@ pub struct Automation {
     pub asked_below: f64,
     /// Those below were asked about in earlier rounds.
     pub earlier_below: f64,
+    /// What their number is drawn for: jobs that a version before has begun go on with its draws.
+    #[serde(default)]
+    pub drawn_for: Draw,
     /// What is being done between two rounds; none while people are asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
@@ -89,6 +92,7 @@ impl Automation {
             asked_below: share,
             // Of the first round one half is learnt from.
             earlier_below: share / 2.0,
+            drawn_for: Draw::Round,
             turn: None,
         }
     }
@@ -105,7 +109,13 @@ impl Automation {
             asked_below,
             earlier_below: self.asked_below,
             turn: None,
+            ..self
         }
+    }
+
+    /// Returns the random number of an object.
+    fn draw(self, job: &Job, object: usize) -> f64 {
+        draw(self.drawn_for, job, object)
     }
 }
 
@@ -116,7 +126,9 @@ fn round_of(objects: usize) -> usize {
 /// Holds back what is not in the first round.
 pub(super) fn hold_back(part: &mut Part, first_object: usize, job: &Job, automation: Automation) {
     for (state, object) in part.objects.iter_mut().zip(first_object..) {
-        if matches!(state, ObjectState::Waiting { .. }) && draw(job, object) >= automation.asked_below {
+        if matches!(state, ObjectState::Waiting { .. })
+            && automation.draw(job, object) >= automation.asked_below
+        {
             *state = ObjectState::Withheld;
         }
     }
@@ -161,7 +173,7 @@ impl Drive<'_> {
                 Turn::Labelling { .. } => self.next_round(automation),
                 Turn::Opening { asked_below, from } if from < self.job.parts.len() => {
                     let open = |it: &Self, number: usize, part: &mut Part, _: &[Vec<u8>]| {
-                        it.begin_round(number, part, asked_below);
+                        it.begin_round(number, part, automation, asked_below);
                     };
                     let from = self.change_parts(from, open).await?;
                     Turn::Opening { asked_below, from }
@@ -267,7 +279,7 @@ impl Drive<'_> {
 
     /// Returns a model and the confidence above which it is as accurate as was promised; none where it is nowhere.
     async fn sure_model(&self, known: Vec<Known>, automation: Automation) -> Option<(Model, f32)> {
-        let is_earlier = |known: &Known| draw(&self.job, known.object) < automation.earlier_below;
+        let is_earlier = |known: &Known| automation.draw(&self.job, known.object) < automation.earlier_below;
         let (earlier, newest): (Vec<Known>, Vec<Known>) = known.into_iter().partition(is_earlier);
         let learnt = tokio::task::spawn_blocking(move || learn(&earlier, &newest)).await;
         learnt.ok().flatten()
@@ -303,9 +315,9 @@ impl Drive<'_> {
         }
     }
 
-    fn begin_round(&self, number: usize, part: &mut Part, asked_below: f64) {
+    fn begin_round(&self, number: usize, part: &mut Part, automation: Automation, asked_below: f64) {
         for (state, object) in part.objects.iter_mut().zip(self.first_object(number)..) {
-            if matches!(state, ObjectState::Withheld) && draw(&self.job, object) < asked_below {
+            if matches!(state, ObjectState::Withheld) && automation.draw(&self.job, object) < asked_below {
                 *state = ObjectState::WAITING;
             }
         }
@@ -348,6 +360,15 @@ fn learn(earlier: &[Known], newest: &[Known]) -> Option<(Model, f32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_job_of_the_version_before_goes_on_with_its_draws() {
+        let stored = r#"{"asked_below":0.2,"earlier_below":0.1}"#;
+        let before: Automation = serde_json::from_str(stored).expect("as it was stored");
+
+        assert_eq!(before.opened(0.4).drawn_for, Draw::Share);
+        assert_eq!(Automation::first(1_000).opened(0.4).drawn_for, Draw::Round);
+    }
 
     #[test]
     fn rounds_go_on_until_everything_is_asked() {

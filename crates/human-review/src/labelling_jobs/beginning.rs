@@ -11,7 +11,7 @@ use super::automation::{Automation, hold_back};
 use super::categories;
 use super::census::Census;
 use super::drive::{Drive, DriveError};
-use super::manifest::{Line, check, first_state, parse};
+use super::manifest::{Line, MAX_BYTES, check, first_state, parse};
 use super::record::{JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
 use crate::flows::TaskUi;
 use crate::human_loop::sha256;
@@ -19,8 +19,6 @@ use crate::task_template::NO_NONCE;
 use crate::trial::why_unreadable;
 use crate::worker_template::render_html;
 
-/// Largest input manifest, in bytes.
-const MAX_MANIFEST_BYTES: u64 = 100 << 20;
 /// Largest label category file, in bytes.
 const MAX_CATEGORIES_BYTES: u64 = 1 << 20;
 /// Largest worker task template, in bytes.
@@ -134,7 +132,7 @@ impl Drive<'_> {
 
     async fn read_input(&mut self) -> Result<(), DriveError> {
         let uri = self.job.settings.manifest.clone();
-        let manifest = self.outside(&uri, MAX_MANIFEST_BYTES).await?;
+        let manifest = self.outside(&uri, MAX_BYTES).await?;
         let mut census = Census::of(&self.job);
         let lines = check(&manifest, |number, line| census.add(number, line))
             .map_err(|error| DriveError::Job(format!("ManifestS3Uri: {error}")))?;

@@ -98,7 +98,7 @@ impl Jobs<'_> {
             };
             let (status, begins) = (job.status, job.parts.is_empty());
             if status.is_final() {
-                self.clean(&job).await?;
+                self.clean(&job, clock.now()).await?;
                 return Ok(Driven::Done);
             }
             let (job, left) = Box::pin(self.run(job, until, clock.began())).await?;
@@ -114,7 +114,7 @@ impl Jobs<'_> {
                 self.tell_status(&job).await;
             }
             if job.status.is_final() {
-                self.clean(&job).await?;
+                self.clean(&job, clock.now()).await?;
                 return Ok(Driven::Done);
             }
             match left {

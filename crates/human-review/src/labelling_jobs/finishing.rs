@@ -1,6 +1,7 @@
 //! The end of a job: its output manifest, and what it leaves behind.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use active_learning_aws::bucket::{BucketError, JSON_LINES};
 use chrono::{DateTime, Utc};
@@ -14,6 +15,7 @@ use super::consolidation::failed;
 use super::drive::{Drive, DriveError};
 use super::manifest::{output_line, parse};
 use super::record::{Filter, Job, JobStatus, ObjectState, Part, input_folder, open_mark, part_folder};
+use crate::loops::LoopError;
 
 /// Parts that are read, or removed, at a time.
 const CONCURRENT: usize = 8;
@@ -42,17 +44,18 @@ impl Drive<'_> {
         let reads: Vec<_> = (0..self.job.parts.len())
             .map(|number| self.output_of(number))
             .collect();
-        let parts: Vec<(String, Vec<String>)> =
-            stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
-        let (manifest, reasons): (Vec<String>, Vec<Vec<String>>) = parts.into_iter().unzip();
-        let manifest = manifest.concat().into_bytes();
-        self.access
-            .write(&self.job.output_manifest(), JSON_LINES, manifest)
-            .await?;
-        let mut failures = BTreeMap::new();
-        for reason in reasons.into_iter().flatten() {
-            *failures.entry(reason).or_default() += 1;
+        let (mut manifest, mut failures) = (String::new(), BTreeMap::new());
+        // In one piece: there is not memory for all parts beside it.
+        let mut parts = pin!(stream::iter(reads).buffered(CONCURRENT));
+        while let Some((lines, reasons)) = parts.try_next().await? {
+            manifest.push_str(&lines);
+            for reason in reasons {
+                *failures.entry(reason).or_default() += 1;
+            }
         }
+        self.access
+            .write(&self.job.output_manifest(), JSON_LINES, manifest.into_bytes())
+            .await?;
         Ok(failures)
     }
 
@@ -157,24 +160,32 @@ impl Jobs<'_> {
         job.failure = Some(failure);
     }
 
-    /// Takes the tasks of a job that failed from the reviewers; what cannot be taken now ends by itself.
-    async fn give_up(&self, job: &Job, now: DateTime<Utc>) {
-        for object in self.in_flight(job).await.unwrap_or_default() {
-            let name = job.loop_name(object);
-            if let Err(error) = self.loops.stop(&name, now).await {
-                let reason = error.to_string();
-                warn!(
-                    job = job.name,
-                    human_loop.name = name,
-                    reason,
-                    "a task of a failed job was not stopped"
-                );
-            }
+    /// Takes the tasks of a job that fails from the reviewers, also from those who are at one: an answer would be for
+    /// nothing, and they hear so. Returns whether none is left.
+    async fn give_up(&self, job: &Job, now: DateTime<Utc>) -> bool {
+        let shut = self.shut_tasks(job, now).await;
+        if let Err(error) = &shut {
+            let reason = error.to_string();
+            warn!(job = job.name, reason, "tasks of a failed job are stopped later");
         }
+        shut.is_ok()
     }
 
-    /// Removes what a job that is final no longer needs; its mark last, so that it is tried again.
-    pub(super) async fn clean(&self, job: &Job) -> Result<(), BucketError> {
+    async fn shut_tasks(&self, job: &Job, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let shuts: Vec<_> = (self.in_flight(job).await?.into_iter())
+            .map(|object| job.loop_name(object))
+            .map(|name| async move { self.loops.shut(&name, now).await })
+            .collect();
+        let shuts = stream::iter(shuts).buffered(CONCURRENT);
+        shuts.try_collect::<Vec<()>>().await.map(drop)
+    }
+
+    /// Removes what a job that is final no longer needs, tasks of one that has failed too; its mark last, so that it is tried
+    /// again.
+    pub(super) async fn clean(&self, job: &Job, now: DateTime<Utc>) -> Result<(), BucketError> {
+        if job.status == JobStatus::Failed && !self.give_up(job, now).await {
+            return Ok(());
+        }
         if !job.keeps_parts {
             let mut parts = self.bucket.list(&input_folder(&job.name)).await?;
             parts.extend(self.bucket.list(&part_folder(&job.name)).await?);
@@ -182,6 +193,7 @@ impl Jobs<'_> {
             let removals = stream::iter(removals).buffered(CONCURRENT);
             removals.try_collect::<Vec<()>>().await?;
         }
+        self.note_time(job).await?;
         self.bucket.delete(&open_mark(&job.name)).await
     }
 }

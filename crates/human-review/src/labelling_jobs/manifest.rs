@@ -14,6 +14,9 @@ use super::record::{Filter, LabelledBy, ObjectState, Settings};
 
 /// Longest text of an object, in characters. Source: Ground Truth, input data quotas.
 pub const MAX_TEXT_CHARS: usize = 100_000;
+/// Largest manifest, in bytes; the function has memory for twice as much. The output of a job, which is the input of the next
+/// one and what the page of an audit reads, is larger than its own input by some 250 bytes for each label.
+pub const MAX_BYTES: u64 = 192 << 20;
 /// Most objects of a job.
 pub const MAX_OBJECTS: usize = 100_000;
 

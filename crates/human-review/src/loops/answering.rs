@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::ending::{Delivery, is_late};
 use super::{LoopError, Loops, Version};
 use crate::human_loop::{HumanLoop, Refusal, Status, Worker};
 use crate::output::{Answer, correction_key, corrections_of, output_document};
@@ -77,7 +78,9 @@ impl Loops {
         let written = match noted {
             Ok((human_loop, _)) if human_loop.status == Status::Completed => {
                 let at_hand = [(answer_id.as_str(), &answer)];
-                return Box::pin(self.deliver(&human_loop, &at_hand, now)).await;
+                self.deliver_if_possible(&human_loop, Delivery::First(&at_hand), now)
+                    .await;
+                return Ok(());
             }
             Ok((human_loop, etag)) => etag.map(|etag| (human_loop, etag)),
             // A second click, or another reviewer, was faster.
@@ -92,7 +95,11 @@ impl Loops {
             Err(error) => return Err(error),
         };
         let at_hand = [(answer_id.as_str(), &answer)];
-        self.settle(name, written, &at_hand, now).await
+        if let Err(error) = self.settle(name, written, &at_hand, now).await {
+            // The answer is noted: what is due now is so for whoever reads the loop next.
+            is_late(human_loop, &error);
+        }
+        Ok(())
     }
 
     /// Replaces a reviewer's own answer, unless it says the same.
@@ -104,8 +111,18 @@ impl Loops {
     ) -> Result<(), LoopError> {
         let (name, worker_id) = (human_loop.name.as_str(), answer.worker.id.as_str());
         // Who sends it again may have heard nothing, since it came no further.
-        self.deliver_again(human_loop, now).await?;
-        if self.latest_content(human_loop, &answer.worker).await?.as_ref() == Some(&answer.content) {
+        if let Err(error) = self.deliver_again(human_loop, now).await {
+            is_late(human_loop, &error);
+        }
+        let latest = match self.latest_content(human_loop, &answer.worker).await {
+            // Corrections are beside the output, which may be out of reach; the answer itself is here.
+            Err(error) => match self.stored_content(human_loop, worker_id).await? {
+                Some(stored) if stored == answer.content => Some(stored),
+                _ => return Err(error),
+            },
+            Ok(latest) => latest,
+        };
+        if latest.as_ref() == Some(&answer.content) {
             return Ok(());
         }
         if human_loop.is_of_labelling_job() && !human_loop.status.is_in_flight() {
@@ -154,8 +171,17 @@ impl Loops {
         if let Some(mut correction) = self.latest_correction(human_loop, &prefix).await? {
             return Ok(Some(correction["humanAnswers"][0]["answerContent"].take()));
         }
+        self.stored_content(human_loop, worker_id).await
+    }
+
+    /// Returns what a reviewer said while the loop was open.
+    async fn stored_content(
+        &self,
+        human_loop: &HumanLoop,
+        worker_id: &str,
+    ) -> Result<Option<Value>, LoopError> {
         let answers = self.records.answers(human_loop, &[]).await?;
-        let own = answers.into_iter().find(|answer| answer.worker.id == *worker_id);
+        let own = answers.into_iter().find(|answer| answer.worker.id == worker_id);
         Ok(own.map(|answer| answer.content))
     }
 

@@ -1,8 +1,11 @@
 //! Ending loops, and telling of it.
 
 use active_learning_aws::bucket::Replaced;
+use active_learning_aws::failure::chain;
+use active_learning_aws::metrics;
 use chrono::{DateTime, Duration, Utc};
-use futures::future::join;
+use futures::future::{BoxFuture, FutureExt, join};
+use lambda_runtime::tracing::error;
 
 use super::{LoopError, Loops, MAX_LOOPS_IN_FLIGHT};
 use crate::human_loop::{Due, HumanLoop, Status};
@@ -10,11 +13,20 @@ use crate::marks::Mark;
 use crate::output::Answer;
 use crate::status_events::StatusEvents;
 
-/// A completed loop is delivered again for so long, where somebody asks for it: the sweep does, every hour.
+/// A loop that has ended is delivered again for so long, where somebody asks for it: the sweep does, every hour.
 const DELIVERED_AGAIN: Duration = Duration::hours(2);
 
 /// Objects on a full page of a listing. Source: Amazon S3, `ListObjectsV2`.
 const LISTED_AT_ONCE: usize = 1_000;
+
+/// Which time it is that an output is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Delivery<'a> {
+    /// By who has just ended the loop; some of its answers may be at hand, by their ids.
+    First(&'a [(&'a str, &'a Answer)]),
+    /// By who found the loop ended: the output is there already, unless somebody came no further.
+    Again,
+}
 
 impl Loops {
     /// Tells when a loop has ended.
@@ -57,59 +69,73 @@ impl Loops {
         at_hand: &[(&str, &Answer)],
         now: DateTime<Utc>,
     ) -> Result<Replaced, LoopError> {
-        human_loop.status = match human_loop.due(now) {
+        let status = match human_loop.due(now) {
             None => return Ok(Replaced::Written { etag: None }),
             Some(Due::Expire) => Status::Failed,
             Some(Due::Stop) => Status::Stopped,
             Some(Due::Complete) => Status::Completed,
         };
-        match self.write_output(&human_loop, at_hand).await {
-            Err(LoopError::Output { uri, reason }) => human_loop.fail_for_output(&uri, &reason),
-            other => drop(other?),
-        }
-        human_loop.leases.clear();
+        human_loop.end(status, now);
         let replaced = self.records.replace_loop(&human_loop, etag).await?;
         if replaced.is_written() {
-            self.end(&human_loop, true).await?;
+            self.deliver_if_possible(&human_loop, Delivery::First(at_hand), now)
+                .await;
         }
         Ok(replaced)
     }
 
-    /// Writes the output of a loop that was marked completed, tells of its end and takes it off the queue. Done again, it
-    /// changes nothing and tells nobody.
-    pub(super) async fn deliver(
-        &self,
-        human_loop: &HumanLoop,
-        at_hand: &[(&str, &Answer)],
-        now: DateTime<Utc>,
-    ) -> Result<(), LoopError> {
-        match self.write_output(human_loop, at_hand).await {
-            Ok(is_new) => self.end(human_loop, is_new).await,
-            Err(LoopError::Output { uri, reason }) => {
-                let fail = |current: &mut HumanLoop| {
-                    if current.id != human_loop.id {
-                        return Err(LoopError::NotFound);
-                    }
-                    current.fail_for_output(&uri, &reason);
-                    Ok(())
-                };
-                let failed = Box::pin(self.change(&human_loop.name, now, fail)).await?;
-                self.end(&failed, true).await
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Delivers a loop again that was completed lately: whoever marked it so may not have come further.
+    /// Writes the output of a loop that has ended, tells of its end and takes it off the queue. Done again, it changes
+    /// nothing and tells nobody.
     ///
     /// # Errors
     ///
-    /// [`LoopError::Storage`].
-    pub async fn deliver_again(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<(), LoopError> {
-        match human_loop.completed_at {
-            Some(at) if human_loop.status == Status::Completed && now - at < DELIVERED_AGAIN => {
-                Box::pin(self.deliver(human_loop, &[], now)).await
+    /// [`LoopError`]; the mark stays, by which it is done again.
+    pub(super) fn deliver<'a>(
+        &'a self,
+        human_loop: &'a HumanLoop,
+        delivery: Delivery<'a>,
+        now: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<(), LoopError>> {
+        async move {
+            match self.write_output(human_loop, delivery, now).await {
+                Ok(is_new) => self.end(human_loop, is_new).await,
+                Err(LoopError::Output { uri, reason }) => {
+                    let fail = |current: &mut HumanLoop| {
+                        if current.id != human_loop.id {
+                            return Err(LoopError::NotFound);
+                        }
+                        current.fail_for_output(&uri, &reason);
+                        Ok(())
+                    };
+                    let failed = self.change(&human_loop.name, now, fail).await?;
+                    self.end(&failed, true).await
+                }
+                Err(error) => Err(error),
             }
+        }
+        .boxed()
+    }
+
+    /// Delivers a loop. That it has ended is stored: what fails is logged and counted, and done again by who finds its mark.
+    pub(super) async fn deliver_if_possible(
+        &self,
+        human_loop: &HumanLoop,
+        delivery: Delivery<'_>,
+        now: DateTime<Utc>,
+    ) {
+        if let Err(error) = self.deliver(human_loop, delivery, now).await {
+            is_late(human_loop, &error);
+        }
+    }
+
+    /// Delivers a loop again that has ended lately: whoever ended it may not have come further.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`], [`LoopError::OutputLater`].
+    pub async fn deliver_again(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<(), LoopError> {
+        match human_loop.output_due_since() {
+            Some(at) if now - at < DELIVERED_AGAIN => self.deliver(human_loop, Delivery::Again, now).await,
             _ => Ok(()),
         }
     }
@@ -129,4 +155,14 @@ impl Loops {
         self.head.leave_out(&human_loop.id);
         Ok(self.records.remove_from_queue(human_loop).await?)
     }
+}
+
+/// Notes that the output of a loop is late.
+pub(super) fn is_late(human_loop: &HumanLoop, reason: &LoopError) {
+    error!(
+        human_loop.name = human_loop.name,
+        error = chain(reason),
+        "an output could not be written: it is tried again"
+    );
+    metrics::count("human-review", &[("OutputsLate", 1)]);
 }

@@ -40,25 +40,31 @@ impl Loops {
     }
 
     /// Returns a loop that the reviewer is about to answer: as it was when they took it, where this process knows that.
-    /// Nothing is lost if it has changed since: it is read then before the answer is noted.
+    /// Nothing is lost if it has changed since: it is read then before the answer is noted. What this process knows of the
+    /// name may be of a loop that was deleted: the id on the page tells them apart.
     ///
     /// # Errors
     ///
-    /// [`LoopError::NotFound`].
+    /// [`LoopError::NotFound`], also where another loop has the name.
     pub async fn find_taken(
         &self,
         name: &str,
+        id: &str,
         worker: &Worker,
         now: DateTime<Utc>,
     ) -> Result<Version, LoopError> {
-        match self.taken.take(name) {
-            Some(known)
-                if known.0.due(now).is_none()
-                    && known.0.may_submit(&worker.in_loop(&known.0).id, now).is_ok() =>
-            {
-                Ok(known)
-            }
-            _ => self.find_version(name, now).await,
+        let is_open = |taken: &HumanLoop| {
+            taken.id == id
+                && taken.due(now).is_none()
+                && taken.may_submit(&worker.in_loop(taken).id, now).is_ok()
+        };
+        let read = match self.taken.take(name).filter(|(taken, _)| is_open(taken)) {
+            Some(known) => known,
+            None => self.find_version(name, now).await?,
+        };
+        match read.0.id == id {
+            true => Ok(read),
+            false => Err(LoopError::NotFound),
         }
     }
 

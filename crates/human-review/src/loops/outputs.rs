@@ -1,21 +1,22 @@
 //! Where the output of loops goes: into the review bucket, or as the flow definition that the API made says.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use active_learning_aws::bucket::{Bucket, BucketError, Created, JSON};
+use active_learning_aws::failure::chain;
 use active_learning_aws::role::s3_as;
 use aws_config::SdkConfig;
+use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
+use super::ending::Delivery;
 use super::{LoopError, Loops};
-use crate::human_loop::{HumanLoop, Status};
-use crate::output::{Answer, output_document, output_key};
+use crate::human_loop::{HumanLoop, LoopFlow, Status};
+use crate::output::{output_document, output_key};
 
-/// S3's codes that say that an output will not be taken later either.
-const DEFINITE: [&str; 4] = [
-    "AccessDenied",
-    "NoSuchBucket",
-    "PermanentRedirect",
-    "InvalidBucketName",
-];
+/// A bucket or a role that failed is left alone for so long: reviewers do not wait for it at each of their steps.
+const PAUSE: Duration = Duration::seconds(30);
 
 /// Name of the sessions in which outputs are written, in the account's logs.
 const SESSION_NAME: &str = "human-review";
@@ -26,11 +27,17 @@ pub(super) struct Outputs {
     own: Bucket,
     /// Assumes the roles of flow definitions.
     sdk: Option<SdkConfig>,
+    /// When a bucket could not be written last, by its name.
+    failed: Arc<Mutex<BTreeMap<String, DateTime<Utc>>>>,
 }
 
 impl Outputs {
     pub(super) fn new(own: Bucket) -> Self {
-        Self { own, sdk: None }
+        Self {
+            own,
+            sdk: None,
+            failed: Arc::default(),
+        }
     }
 
     /// Returns the bucket of a loop's output, with the rights of its flow definition's role.
@@ -42,12 +49,47 @@ impl Outputs {
             return Ok(self.own.other(&flow.output_bucket));
         };
         let client = s3_as(sdk, &flow.role_arn, SESSION_NAME).await;
-        let client = client.map_err(|error| LoopError::Output {
-            uri: format!("s3://{}/{}", flow.output_bucket, flow.output_prefix),
-            reason: error.to_string(),
+        let client = client.map_err(|error| {
+            let (uri, reason) = (folder(flow), error.to_string());
+            match error.is_definite() {
+                true => LoopError::Output { uri, reason },
+                false => LoopError::OutputLater { uri, reason },
+            }
         })?;
         Ok(Bucket::new(client, &flow.output_bucket))
     }
+
+    /// Refuses to write where that failed a moment ago.
+    fn check_pause(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let Some(flow) = &human_loop.flow else {
+            return Ok(());
+        };
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed_at = failed.get(&flow.output_bucket);
+        match failed_at.is_some_and(|at| (*at..*at + PAUSE).contains(&now)) {
+            true => Err(LoopError::OutputLater {
+                uri: folder(flow),
+                reason: "it failed a moment ago".to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// Notes whether an output could be written.
+    fn note<T>(&self, human_loop: &HumanLoop, written: &Result<T, LoopError>, now: DateTime<Utc>) {
+        let Some(flow) = &human_loop.flow else {
+            return;
+        };
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            Err(LoopError::OutputLater { .. }) => drop(failed.insert(flow.output_bucket.clone(), now)),
+            _ => drop(failed.remove(&flow.output_bucket)),
+        }
+    }
+}
+
+fn folder(flow: &LoopFlow) -> String {
+    format!("s3://{}/{}", flow.output_bucket, flow.output_prefix)
 }
 
 impl Loops {
@@ -58,31 +100,51 @@ impl Loops {
         self
     }
 
-    /// Writes the answers of a loop that ends; those so far where it expired or was stopped before all were
-    /// in. An answer that was taken is a vote. Returns whether nobody had written them before, as far as that is known.
+    /// Writes the answers of a loop that has ended; those so far where it expired or was stopped before all were
+    /// in. An answer that was taken is a vote. Returns whether its end is to be told: nobody had written them before, as far
+    /// as that is known.
     pub(super) async fn write_output(
         &self,
         human_loop: &HumanLoop,
-        at_hand: &[(&str, &Answer)],
+        delivery: Delivery<'_>,
+        now: DateTime<Utc>,
     ) -> Result<bool, LoopError> {
-        if human_loop.answers.is_empty() || human_loop.is_of_labelling_job() {
-            return Ok(true);
+        if !human_loop.has_output() {
+            return Ok(matches!(delivery, Delivery::First(_)));
         }
+        self.outputs.check_pause(human_loop, now)?;
+        let at_hand = match delivery {
+            Delivery::First(at_hand) => at_hand,
+            Delivery::Again => &[],
+        };
         let input = self.input_now(human_loop).await?;
         let answers = self.records.answers(human_loop, at_hand).await?;
         let flow = human_loop.flow_arn(&self.flow_definition_arn);
         let document = output_document(flow, &human_loop.name, input, &answers);
+
+        let written = self.put_output(human_loop, delivery, document).await;
+        self.outputs.note(human_loop, &written, now);
+        written
+    }
+
+    async fn put_output(
+        &self,
+        human_loop: &HumanLoop,
+        delivery: Delivery<'_>,
+        document: String,
+    ) -> Result<bool, LoopError> {
         let key = output_key(&self.flow_definition_arn, human_loop);
         let bucket = self.outputs.of(human_loop).await?;
-
-        let written = match human_loop.status {
+        let written = match (human_loop.status, delivery) {
+            // Also over those of a process of the version before, which wrote them before the end was decided.
+            (Status::Failed | Status::Stopped, Delivery::First(_)) => {
+                bucket.put(&key, JSON, document).await.map(|()| true)
+            }
             // Once: a second attempt would bring the same bytes.
-            Status::Completed => {
+            _ => {
                 let created = bucket.create(&key, JSON, document).await;
                 created.map(|created| created == Created::Created)
             }
-            // Also over those of an attempt that lost a race.
-            _ => bucket.put(&key, JSON, document).await.map(|()| true),
         };
         written.map_err(|error| failed(error, human_loop, &bucket, &key))
     }
@@ -116,13 +178,20 @@ impl Loops {
     }
 }
 
-/// Returns what a write that failed means: an output of somebody else's bucket that is refused for good ends its loop.
+/// Returns what a write that failed means: an output that somebody else's bucket refuses for good ends its loop.
 fn failed(error: BucketError, human_loop: &HumanLoop, bucket: &Bucket, key: &str) -> LoopError {
-    match error.code().filter(|code| DEFINITE.contains(code)) {
-        Some(code) if human_loop.flow.is_some() => LoopError::Output {
-            uri: bucket.uri(key),
+    if human_loop.flow.is_none() {
+        return error.into();
+    }
+    let uri = bucket.uri(key);
+    match error.code() {
+        Some(code) if error.is_definite() => LoopError::Output {
+            uri,
             reason: code.to_owned(),
         },
-        _ => error.into(),
+        _ => LoopError::OutputLater {
+            uri,
+            reason: chain(&error),
+        },
     }
 }

@@ -208,12 +208,19 @@ fn of_loop(error: &LoopError) -> Message {
             "This task is closed",
             "It was completed, stopped or its time is over. An answer sent now is not taken. Here is the next one.",
         ),
+        LoopError::Output { .. } => (
+            409,
+            "correction_refused",
+            "This correction was not taken",
+            "The place of this task's results does not take it any more. What you answered first is stored; please tell the \
+             operator.",
+        ),
         LoopError::Conflict
         | LoopError::QuotaExceeded
         | LoopError::WrongStatus(_)
         | LoopError::Contention
         | LoopError::Storage(_)
-        | LoopError::Output { .. } => UNAVAILABLE,
+        | LoopError::OutputLater { .. } => UNAVAILABLE,
     }
 }
 

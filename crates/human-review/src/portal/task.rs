@@ -256,11 +256,9 @@ impl Portal<'_> {
         worker: &Worker,
     ) -> Result<HttpReply, PortalError> {
         let name = checked_name(form.get("portal:loop"))?;
-        let read = self.loops.find_taken(name, worker, self.now).await?;
+        let id = form.get("portal:loop-id").ok_or(LoopError::NotFound)?;
+        let read = self.loops.find_taken(name, id, worker, self.now).await?;
         let human_loop = read.0.clone();
-        if form.get("portal:loop-id") != Some(&human_loop.id) {
-            return Err(LoopError::NotFound.into());
-        }
         let mut answer = read_answer(&request.fields())?;
         let input = self.shown(&human_loop).await?;
         if !self.template_of(&human_loop).is_shipped() && !is_by_script(&request.fields()) {
@@ -313,14 +311,14 @@ impl Portal<'_> {
         let Some(name) = human_loop.flow.as_ref().and_then(LoopFlow::job) else {
             return Ok(());
         };
-        let Some(job) = self.jobs.find(name).await? else {
+        let Some(choices) = self.jobs.choices(name).await? else {
             return Ok(());
         };
-        if job.settings.consolidation.is_some() {
+        if choices.is_read_by_function {
             return Ok(());
         }
-        let labels = &job.categories.labels;
-        match labels_in(answer, labels, job.settings.task) {
+        let labels = &choices.labels;
+        match labels_in(answer, labels, choices.task) {
             Ok(_) => Ok(()),
             Err(why) => {
                 let first: Vec<&str> = labels.iter().take(NAMED_LABELS).map(String::as_str).collect();

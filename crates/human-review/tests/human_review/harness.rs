@@ -16,6 +16,7 @@ use local_aws::s3::{BucketSpec, S3};
 use local_aws::store::Store;
 use local_aws::transport::sdk_config;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 pub const FLOW: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tc-review";
@@ -99,7 +100,8 @@ pub struct Review {
     router: Router,
     iam: Arc<Iam>,
     lost: Arc<Mutex<Option<&'static str>>>,
-    denied: Arc<Mutex<Option<&'static str>>>,
+    denied: Arc<Mutex<Option<Denied>>>,
+    held: Arc<Mutex<Option<Held>>>,
     no_role: Arc<Mutex<Option<&'static str>>>,
     clock: Cell<DateTime<Utc>>,
     _folder: tempfile::TempDir,
@@ -130,8 +132,10 @@ impl Review {
         let count = requests.clone();
         let lost = Arc::new(Mutex::new(None));
         let losses = lost.clone();
-        let denied: Arc<Mutex<Option<&'static str>>> = Arc::default();
+        let denied: Arc<Mutex<Option<Denied>>> = Arc::default();
         let denials = denied.clone();
+        let held: Arc<Mutex<Option<Held>>> = Arc::default();
+        let holds = held.clone();
         let router = Router::new().fallback(move |request: http::Request<Body>| {
             count.fetch_add(1, Ordering::Relaxed);
             if request.method() == "GET" {
@@ -139,11 +143,16 @@ impl Review {
                 counters[usize::from(is_list)].fetch_add(1, Ordering::Relaxed);
             }
             let is_lost = request.method() == "PUT" && take_if_in(&losses, request.uri().path());
-            let is_denied = request.method() == "PUT" && is_in(&denials, request.uri().path());
+            let is_put = request.method() == "PUT";
+            let denied = is_put.then(|| denial(&denials, request.uri().path())).flatten();
+            let hold = is_put.then(|| hold(&holds, request.uri().path())).flatten();
             let service = service.clone();
             async move {
-                if is_denied {
-                    return refused(403, "<Error><Code>AccessDenied</Code></Error>");
+                if let Some(code) = denied {
+                    return refused(403, &format!("<Error><Code>{code}</Code></Error>"));
+                }
+                if let Some(hold) = hold {
+                    hold.await.expect("let go");
                 }
                 let response = service.handle(request).await;
                 if is_lost {
@@ -163,6 +172,7 @@ impl Review {
             requests,
             lost,
             denied,
+            held,
             no_role: Arc::default(),
             clock: Cell::new("2026-11-20T09:59:00.123Z".parse().expect("a time")),
             _folder: folder,
@@ -281,7 +291,24 @@ impl Review {
 
     /// Refuses every put whose path holds `part`, or none again.
     pub fn deny_puts_to(&self, part: Option<&'static str>) {
-        *self.denied.lock().expect("not poisoned") = part;
+        self.fail_puts_to(part.map(|part| (part, "AccessDenied")));
+    }
+
+    /// Answers every put whose path holds a part with a code, or none again.
+    pub fn fail_puts_to(&self, denied: Option<Denied>) {
+        *self.denied.lock().expect("not poisoned") = denied;
+    }
+
+    /// Holds the next put whose path holds `part` until something is sent.
+    pub fn hold_next_put_to(&self, part: &'static str) -> oneshot::Sender<()> {
+        let (release, held) = oneshot::channel();
+        *self.held.lock().expect("not poisoned") = Some((part, held));
+        release
+    }
+
+    /// Returns whether the put is held that was to be.
+    pub fn is_holding(&self) -> bool {
+        self.held.lock().expect("not poisoned").is_none()
     }
 
     /// Answers whoever assumes a role with an error, or with credentials again.
@@ -443,10 +470,22 @@ impl Review {
     }
 }
 
-/// Returns whether the part that waits is in the path; then it waits no longer.
-fn is_in(part: &Mutex<Option<&'static str>>, path: &str) -> bool {
-    let part = part.lock().expect("not poisoned");
-    part.is_some_and(|part| path.contains(part))
+/// Part of a path, and the code that a put there is refused with.
+pub type Denied = (&'static str, &'static str);
+/// Part of a path, and what ends the waiting of a put there.
+type Held = (&'static str, oneshot::Receiver<()>);
+
+fn denial(denied: &Mutex<Option<Denied>>, path: &str) -> Option<&'static str> {
+    let denied = denied.lock().expect("not poisoned");
+    denied
+        .filter(|(part, _)| path.contains(part))
+        .map(|(_, code)| code)
+}
+
+fn hold(held: &Mutex<Option<Held>>, path: &str) -> Option<oneshot::Receiver<()>> {
+    let mut held = held.lock().expect("not poisoned");
+    held.take_if(|(part, _)| path.contains(*part))
+        .map(|(_, held)| held)
 }
 
 fn refused(status: u16, body: &str) -> http::Response<Body> {
@@ -454,6 +493,7 @@ fn refused(status: u16, body: &str) -> http::Response<Body> {
     refused.body(Body::from(body.to_owned())).expect("a response")
 }
 
+/// Returns whether the part that waits is in the path; then it waits no longer.
 fn take_if_in(waiting: &Mutex<Option<&'static str>>, path: &str) -> bool {
     let mut waiting = waiting.lock().expect("not poisoned");
     waiting.take_if(|part| path.contains(*part)).is_some()

@@ -65,6 +65,39 @@ async fn a_job_waits_while_sts_does_not_answer_and_fails_when_its_role_is_refuse
 }
 
 #[tokio::test]
+async fn an_answer_to_a_task_of_a_job_that_has_failed_is_not_taken_and_its_reviewer_hears_so() {
+    let review = with_functions().await;
+    started(&review, &sources(&["One"]), &request("role", json!({}))).await;
+    let ada = review.sign_in("ada").await;
+    let task = ada.get(ada.get("next").await.header("location")).await;
+    review.deny_roles(Some("AccessDenied"));
+    drive(&review).await;
+
+    let submitted = ada.submit(&task, &label("World")).await;
+
+    assert_eq!(describe(&review, "role").await["LabelingJobStatus"], "Failed");
+    assert_eq!((submitted.status(), submitted.code()), (410, "task_closed"));
+    assert!(review.keys("human-review/queue/").await.is_empty());
+}
+
+#[tokio::test]
+async fn tasks_of_a_failed_job_that_could_not_be_stopped_are_stopped_later() {
+    let review = with_functions().await;
+    started(&review, &sources(&["One", "Two"]), &request("role", json!({}))).await;
+    review.deny_roles(Some("AccessDenied"));
+    review.deny_puts_to(Some("/human-review/loops/"));
+    drive(&review).await;
+    let left = review.keys("human-review/queue/").await.len();
+
+    review.deny_puts_to(None);
+    drive(&review).await;
+
+    assert_eq!(left, 2);
+    assert!(review.keys("human-review/queue/").await.is_empty());
+    assert!(review.keys("human-review/open-labelling-jobs/").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_job_that_fails_writes_the_labels_that_it_has() {
     let review = Review::new();
     started(&review, &sources(&["One", "Two"]), &request("half", json!({}))).await;

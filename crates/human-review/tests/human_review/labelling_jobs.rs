@@ -816,6 +816,34 @@ async fn a_random_share_is_asked_about() {
 }
 
 #[tokio::test]
+async fn the_first_round_of_a_random_share_is_as_large_as_that_of_all_objects() {
+    let review = Review::new();
+    let specification =
+        "arn:aws:sagemaker:us-east-1:027400017018:labeling-job-algorithm-specification/text-classification";
+    let changes = json!({
+        "LabelingJobAlgorithmsConfig": { "LabelingJobAlgorithmSpecificationArn": specification },
+        "Tags": [{ "Key": "active-learning:share", "Value": "0.5" }],
+    });
+    let texts: Vec<String> = (0..1_000).map(|number| format!("Text {number}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+
+    started(&review, &sources(&texts), &request("auto", changes)).await;
+
+    let job = review.object("human-review/labelling-jobs/auto.json").await;
+    let job: Value = serde_json::from_str(&job).expect("JSON");
+    let count = |state: &str| -> u64 {
+        let parts = job["parts"].as_array().expect("parts");
+        parts.iter().filter_map(|part| part[state].as_u64()).sum()
+    };
+    let asked = count("asked") + count("waiting");
+    assert!(
+        (430..=570).contains(&(asked + count("withheld"))),
+        "half of 1,000"
+    );
+    assert!((140..=260).contains(&asked), "200 are a round: {asked}");
+}
+
+#[tokio::test]
 async fn an_audit_of_no_label_fails_with_the_reason() {
     let review = Review::new();
     started(

@@ -19,6 +19,7 @@ mod labelling_jobs;
 mod life_cycle;
 mod notices;
 mod oidc;
+mod outputs;
 mod own_pages;
 mod portal;
 mod refusals;

@@ -7,6 +7,7 @@ use local_aws::{LocalAws, eventbridge::EventBusSpec, transport::ENDPOINT_URL};
 use serde_json::{Value, json};
 
 use crate::harness::{BUCKET, FLOW, Review, config, two_items};
+use crate::labelling_jobs::{label, request, sources, started};
 
 /// Starts services with the bus, and a review service that tells it.
 fn services(folder: &Path) -> (LocalAws, Review) {
@@ -108,6 +109,29 @@ async fn a_loop_that_nobody_answered_in_time_is_ended_and_told_though_nobody_loo
         (&json!("tc-old"), &json!("Failed"), &json!("Expired"))
     );
     assert_eq!(measured["waiting"]["tasks"]["count"], 1);
+}
+
+#[tokio::test]
+async fn the_end_of_a_task_of_a_labelling_job_is_told_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_aws, review) = services(folder.path());
+    started(&review, &sources(&["One", "Two"]), &request("topics", json!({}))).await;
+    let ann = review.sign_in("ann").await;
+    let name = ann.get("next").await.header("location").to_owned();
+    let name = name.strip_prefix("task?loop=").expect("a task");
+    let task = ann.open(name).await;
+    ann.submit(&task, &label("World")).await;
+
+    for _ in 0..2 {
+        review.status(name).await;
+    }
+    ann.submit(&task, &label("World")).await;
+
+    let events = events(folder.path());
+    let ends = events
+        .iter()
+        .filter(|event| event["detail"]["humanLoopName"] == name);
+    assert_eq!(ends.count(), 1, "{events:?}");
 }
 
 #[tokio::test]

@@ -80,7 +80,12 @@ async fn json_lines_have_a_users_vote_once_by_the_labels_own_names() {
         bucket.put(LABEL_SET_KEY, set.to_json()).await;
         let mut disliked = record("one", Signal::Dislike);
         disliked.suggested_label = Some(said.into());
-        let mut answered = LabelledRecord::new(disliked.clone(), vec![vote("ada", "World", 1)], "loop-1", "arn:flow");
+        let mut answered = LabelledRecord::new(
+            disliked.clone(),
+            vec![vote("ada", "World", 1)],
+            "loop-1",
+            "arn:flow",
+        );
         set.canonical_votes(&disliked, &mut answered.votes);
         bucket.label("loop-1", &[answered]).await;
 

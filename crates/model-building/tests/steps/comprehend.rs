@@ -20,6 +20,8 @@ pub struct State {
     pub endpoint: Option<Value>,
     /// By ARN: status and message.
     pub models: BTreeMap<String, (String, Option<String>)>,
+    /// `EndTime` of models, by ARN.
+    pub ended: BTreeMap<String, i64>,
     /// `Mode` of models, by ARN.
     pub modes: BTreeMap<String, String>,
     /// Share of texts, in percent, that a model has wrong, by ARN.
@@ -222,8 +224,10 @@ impl State {
                     .expect("a name");
                 let of_name = |arn: &&String| arn.contains(&format!("/{name}/version/"));
                 let models = self.models.iter().filter(|(arn, _)| of_name(arn));
-                let listed =
-                    models.map(|(arn, (status, _))| json!({"DocumentClassifierArn": arn, "Status": status}));
+                let listed = models.map(|(arn, (status, _))| {
+                    let ended = self.ended.get(arn);
+                    json!({"DocumentClassifierArn": arn, "Status": status, "EndTime": ended})
+                });
                 Ok(json!({"DocumentClassifierPropertiesList": listed.collect::<Vec<_>>()}))
             }
             "DeleteDocumentClassifier" => {

@@ -1,9 +1,11 @@
 //! Old model versions are deleted where the operator says how many stay.
 
+use chrono::Utc;
 use model_building::{BuildRecord, VersionSummary, versions};
 use serde_json::json;
 
 use crate::{
+    comprehend::model_arn,
     walk::{End, Walk},
     world::{World, champion},
 };
@@ -60,6 +62,24 @@ async fn versions_that_never_served_go_with_the_next_decision_and_are_shown_as_d
         told[0].1.ends_with("2 old model versions were deleted."),
         "{told:?}"
     );
+}
+
+#[tokio::test]
+async fn a_version_that_was_made_just_now_may_be_about_to_serve_and_stays() {
+    let world = world().await;
+    let new = model_arn("news", "of-a-training-file");
+    let old = model_arn("news", "of-an-old-file");
+    let now = Utc::now().timestamp();
+    for (arn, age) in [(&new, 3_000), (&old, 4_000)] {
+        let mut state = world.comprehend.state();
+        state.models.insert(arn.clone(), ("TRAINED".to_owned(), None));
+        state.ended.insert(arn.clone(), now - age);
+    }
+
+    Walk::new(&world, "third").every_step(2).build().await;
+
+    let left = &world.comprehend.state().models;
+    assert!(left.contains_key(&new) && !left.contains_key(&old), "{left:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! One function with a training bucket of its own.
 
-use std::{io::Read, sync::Arc};
+use std::{
+    io::Read,
+    sync::{Arc, Mutex},
+};
 
 use aws_credential_types::Credentials;
 use axum::{Router, body::Body};
@@ -33,8 +36,12 @@ pub struct Function {
     pub classifier: Arc<TextClassifier>,
     pub s3: aws_sdk_s3::Client,
     queue: InvocationQueue,
+    deletion: Arc<Mutex<Option<Deletion>>>,
     _folder: tempfile::TempDir,
 }
+
+/// Part of the path of a put, and what is deleted before it.
+type Deletion = (&'static str, String);
 
 pub struct Answer {
     pub status: u64,
@@ -75,17 +82,40 @@ impl Function {
             ..BucketSpec::default()
         };
         service.put_bucket(bucket).expect("bucket");
-        let router = Router::new().fallback(move |request: Request<Body>| {
-            let service = service.clone();
+        let plain = service.clone();
+        let plain = Router::new().fallback(move |request: Request<Body>| {
+            let service = plain.clone();
             async move { service.handle(request).await }
+        });
+        let plain = aws_sdk_s3::Client::new(&sdk_config(plain, credentials()));
+        let deletion: Arc<Mutex<Option<Deletion>>> = Arc::default();
+        let next = deletion.clone();
+        let router = Router::new().fallback(move |request: Request<Body>| {
+            let (service, plain) = (service.clone(), plain.clone());
+            let is_before =
+                |(part, _): &mut Deletion| request.method() == "PUT" && request.uri().path().contains(*part);
+            let deleted = next.lock().expect("not poisoned").take_if(is_before);
+            async move {
+                if let Some((_, key)) = deleted {
+                    let delete = plain.delete_object().bucket(BUCKET).key(key);
+                    delete.send().await.expect("deleted");
+                }
+                service.handle(request).await
+            }
         });
         let s3 = aws_sdk_s3::Client::new(&sdk_config(router, credentials()));
         Self {
             classifier: Arc::new(classifier(&s3, encoder, several_labels)),
             s3,
             queue,
+            deletion,
             _folder: folder,
         }
+    }
+
+    /// Has somebody delete an object just before the next put whose path holds `part`.
+    pub fn delete_before_put(&self, part: &'static str, key: String) {
+        *self.deletion.lock().expect("not poisoned") = Some((part, key));
     }
 
     /// The same function in a new process.

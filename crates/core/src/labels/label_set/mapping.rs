@@ -143,12 +143,13 @@ impl LabelSet {
     /// so that its rows come back with it.
     pub fn as_answered(&self, record: &FeedbackRecord, vote: Vote) -> Vote {
         let own = |name: &String| self.find(name);
-        let is_merged = |name: &String| {
-            own(name).is_some_and(|label| matches!(label.state, State::MergedInto(_)))
-        };
+        let is_merged =
+            |name: &String| own(name).is_some_and(|label| matches!(label.state, State::MergedInto(_)));
         match &vote.answer {
             Answer::Labels { labels } if vote.source.is_review() && labels.iter().any(is_merged) => {
-                let names = labels.iter().map(|name| own(name).map_or(name.as_str(), |label| &label.name));
+                let names = labels
+                    .iter()
+                    .map(|name| own(name).map_or(name.as_str(), |label| &label.name));
                 let answer = Answer::labels(names);
                 Vote { answer, ..vote }
             }

@@ -1,0 +1,261 @@
+//! Outputs of loops whose place does not answer, and of loops that two end at once.
+
+use chrono::Duration;
+use human_review::HumanReview;
+use serde_json::{Value, json};
+
+use crate::control_plane::{add_flow, flow, start};
+use crate::harness::{FEEDBACK_BUCKET, Reply, Review, config, proxy_event, start_body, two_items, url_event};
+
+const TONE: &str = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/tone";
+/// What S3 answers where a later try may succeed.
+const PASSING: &str = "KMS.KeyUnavailableException";
+const OWN_OUTPUT: &str = "tc-review/2026/11/20/09/59/00/tc-1/output.json";
+
+fn positive() -> Value {
+    json!({ "sentiment": { "label": "positive" } })
+}
+
+async fn outputs_of_tone(review: &Review) -> usize {
+    let list = review
+        .s3
+        .list_objects_v2()
+        .bucket(FEEDBACK_BUCKET)
+        .prefix("tone/");
+    list.send().await.expect("a list").contents().len()
+}
+
+async fn describe(review: &Review, name: &str) -> Reply {
+    review.api("GET", &format!("/human-loops/{name}"), "").await
+}
+
+#[tokio::test]
+async fn an_output_that_cannot_be_written_now_holds_up_no_other_task_and_is_written_later() {
+    let review = Review::new();
+    add_flow(&review).await;
+    start(&review, "tone-1", TONE, &json!({ "taskObject": "Fine" })).await;
+    review.start("tc-1", &two_items()).await;
+    let (ann, ada) = (review.sign_in("ann").await, review.sign_in_admin("ada").await);
+    let task = ann.open("tone-1").await;
+    review.fail_puts_to(Some(("/feedback-bucket/tone/", PASSING)));
+
+    let submitted = ann.submit(&task, &positive()).await;
+    review.wait(Duration::minutes(2));
+    let next = ann.get("next").await;
+    let queue = ann.get("queue").await;
+    let tasks = ada.get("tasks").await;
+    let measured = review.handle(json!({ "operation": "measure" })).await;
+    let again = ann.get("task?loop=tone-1&correct=yes").await;
+    let resent = ann.submit(&again, &positive()).await;
+    let described = describe(&review, "tone-1").await;
+    review.fail_puts_to(None);
+    review.wait(Duration::minutes(5));
+    ann.get("queue").await;
+
+    assert_eq!((submitted.status(), resent.status()), (303, 303), "{submitted:?}");
+    assert_eq!(next.header("location"), "task?loop=tc-1");
+    assert!(queue.body().contains("tc-1"), "{queue:?}");
+    assert_eq!(tasks.status(), 200, "{tasks:?}");
+    assert!(measured["waiting"]["tasks"]["count"].is_u64(), "{measured}");
+    assert_eq!(described.status(), 500, "it cannot say that all is done");
+    assert_eq!(outputs_of_tone(&review).await, 1);
+    assert_eq!(review.keys("human-review/queue/").await.len(), 1);
+    assert_eq!(review.status("tone-1").await, "Completed");
+}
+
+#[tokio::test]
+async fn a_disabled_key_fails_its_loop_and_its_corrections_are_not_taken() {
+    let review = Review::new();
+    add_flow(&review).await;
+    let ann = review.sign_in("ann").await;
+    for name in ["tone-1", "tone-2"] {
+        start(&review, name, TONE, &json!({ "taskObject": "Fine" })).await;
+    }
+    let task = ann.open("tone-1").await;
+    ann.submit(&task, &positive()).await;
+    review.fail_puts_to(Some(("/feedback-bucket/tone/", "KMS.DisabledException")));
+
+    let task = ann.open("tone-2").await;
+    let submitted = ann.submit(&task, &positive()).await;
+    let task = ann.get("task?loop=tone-1&correct=yes").await;
+    let corrected = ann
+        .submit(&task, &json!({ "sentiment": { "label": "negative" } }))
+        .await;
+
+    assert_eq!(submitted.status(), 303);
+    let described = describe(&review, "tone-2").await.json();
+    assert_eq!(described["HumanLoopStatus"], "Failed");
+    assert!(
+        described["FailureReason"].to_string().contains("KMS.Disabled"),
+        "{described}"
+    );
+    assert_eq!(
+        (corrected.status(), corrected.code()),
+        (409, "correction_refused")
+    );
+}
+
+#[tokio::test]
+async fn a_loop_whose_output_is_late_is_not_deleted_with_its_answers() {
+    let review = Review::new();
+    add_flow(&review).await;
+    start(&review, "tone-1", TONE, &json!({ "taskObject": "Fine" })).await;
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tone-1").await;
+    review.fail_puts_to(Some(("/feedback-bucket/tone/", PASSING)));
+    ann.submit(&task, &positive()).await;
+    review.wait(Duration::hours(3));
+
+    let refused = review.delete("tone-1").await;
+    review.fail_puts_to(None);
+    review.wait(Duration::minutes(1));
+    let deleted = review.delete("tone-1").await;
+
+    assert_eq!((refused.status(), deleted.status()), (500, 200));
+    assert_eq!(outputs_of_tone(&review).await, 1);
+}
+
+#[tokio::test]
+async fn a_role_that_cannot_be_assumed_for_a_moment_delays_an_output_and_one_that_may_not_be_fails_it() {
+    let review = Review::with_functions(config(), |_, _| None).await;
+    add_flow(&review).await;
+    let ann = review.sign_in("ann").await;
+    let mut statuses = Vec::new();
+    for (name, code) in [("tone-1", "ServiceBroken"), ("tone-2", "AccessDenied")] {
+        start(&review, name, TONE, &json!({ "taskObject": "Fine" })).await;
+        let task = ann.open(name).await;
+        review.deny_roles(Some(code));
+        statuses.push(ann.submit(&task, &positive()).await.status());
+        review.deny_roles(None);
+        review.wait(Duration::minutes(1));
+        ann.get("queue").await;
+    }
+
+    assert_eq!(statuses, [303, 303]);
+    assert_eq!(review.status("tone-1").await, "Completed");
+    assert_eq!(review.status("tone-2").await, "Failed");
+    assert_eq!(outputs_of_tone(&review).await, 1);
+}
+
+#[tokio::test]
+async fn a_flow_definition_is_not_made_while_its_role_cannot_be_tried() {
+    let review = Review::with_functions(config(), |_, _| None).await;
+    add_flow(&review).await;
+    review.deny_roles(Some("ServiceBroken"));
+    let create = async || {
+        let mut event = url_event("POST", "/", &flow("mail", "tone", json!({})).to_string());
+        event["headers"]["x-amz-target"] = json!("SageMaker.CreateFlowDefinition");
+        Reply(review.handle(event).await)
+    };
+
+    let refused = create().await;
+    review.deny_roles(None);
+    let made = create().await;
+
+    assert_eq!((refused.status(), made.status()), (500, 200), "{made:?}");
+    let arn = TONE.replace("/tone", "/mail");
+    let input = json!({ "taskObject": "Fine" });
+    assert_eq!(start(&review, "mail-1", &arn, &input).await.status(), 200);
+}
+
+/// Has a loop of two answers expire or stop while the second of them comes: who ends it is held at a put to `held`. Returns
+/// how many answers were taken, and how many are in its output.
+async fn raced(held: &'static str, stops: bool) -> (usize, usize) {
+    let mut config = config();
+    config.task_count = 2;
+    let review = Review::with(config);
+    review.start("tc-1", &two_items()).await;
+    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
+    let answer = json!({ "r-2": "World", "r-10": "World" });
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &answer).await;
+    review.wait(Duration::hours(23));
+    let task = bea.open("tc-1").await;
+    if stops {
+        review.stop("tc-1").await;
+    }
+    let before = review.now();
+    let after = before + Duration::hours(2);
+    let release = review.hold_next_put_to(held);
+
+    let ends = async {
+        let event = url_event("GET", "/human-loops/tc-1", "");
+        Reply(review.function.handle(event, after).await.expect("answered"))
+    };
+    let answers = async {
+        while !review.is_holding() {
+            tokio::task::yield_now().await;
+        }
+        let reply = bea.submit(&task, &answer).await;
+        release.send(()).expect("it is held");
+        reply
+    };
+    let (_, reply) = tokio::join!(ends, answers);
+
+    let taken = 1 + usize::from(reply.status() == 303);
+    let output: Value = serde_json::from_str(&review.object(OWN_OUTPUT).await).expect("JSON");
+    (taken, output["humanAnswers"].as_array().expect("answers").len())
+}
+
+#[tokio::test]
+async fn an_answer_that_is_taken_while_its_loop_ends_is_in_the_output() {
+    for stops in [false, true] {
+        for held in ["/human-review/loops/", "/tc-review/"] {
+            let (taken, written) = raced(held, stops).await;
+
+            assert_eq!(taken, written, "{held}, stops: {stops}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_loop_that_crashed_before_its_output_is_made_good() {
+    let mut config = config();
+    config.task_count = 2;
+    let review = Review::with(config);
+    review.start("tc-1", &two_items()).await;
+    let mark = review.keys("human-review/queue/").await.remove(0);
+    let ann = review.sign_in("ann").await;
+    let task = ann.open("tc-1").await;
+    ann.submit(&task, &json!({ "r-2": "World", "r-10": "World" }))
+        .await;
+    review.stop("tc-1").await;
+    let output = review.object(OWN_OUTPUT).await;
+    review.remove(OWN_OUTPUT).await;
+    review.put(&mark, "").await;
+    review.wait(Duration::minutes(1));
+
+    ann.get("queue").await;
+
+    assert_eq!(review.object(OWN_OUTPUT).await, output);
+    assert_eq!(review.keys("human-review/queue/").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_answer_to_a_loop_that_another_process_has_started_anew_is_taken() {
+    let review = Review::new();
+    let other = HumanReview::new(config(), review.s3.clone(), b"a secret of the test");
+    review.start("tc-1", &two_items()).await;
+    let ann = review.sign_in("ann").await;
+    // This process knows what was taken of the loop before.
+    ann.open("tc-1").await;
+    let now = review.now() + Duration::minutes(20);
+    review.wait(Duration::minutes(20));
+    for event in [
+        url_event("POST", "/human-loops/stop", r#"{"HumanLoopName":"tc-1"}"#),
+        url_event("DELETE", "/human-loops/tc-1", ""),
+        url_event("POST", "/human-loops", &start_body("tc-1", &two_items())),
+    ] {
+        let reply = Reply(other.handle(event, now).await.expect("answered"));
+        assert_eq!(reply.status(), 200, "{reply:?}");
+    }
+    let open = proxy_event("GET", "task?loop=tc-1", Some(&ann.cookie), &[]);
+    let task = Reply(other.handle(open, now).await.expect("answered"));
+
+    let reply = ann
+        .submit(&task, &json!({ "r-2": "World", "r-10": "World" }))
+        .await;
+
+    assert_eq!(reply.status(), 303, "{reply:?}");
+    assert_eq!(review.status("tc-1").await, "Completed");
+}
