@@ -6,7 +6,10 @@ use active_learning_aws::{
 };
 use active_learning_core::{
     keys,
-    labels::{human_loop::Answer, question::Question},
+    labels::{
+        human_loop::{Answer, LoopName},
+        question::Question,
+    },
 };
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
@@ -73,7 +76,9 @@ pub async fn list(
     Listing { place, json }: Listing,
     stack: impl FnOnce() -> Result<StackOutputs, Failure>,
 ) -> Result<(), Failure> {
-    let Place { training, .. } = place.find(stack).await?;
+    let Place {
+        training, feedback, ..
+    } = place.find(stack).await?;
     let listed = training
         .list_after(keys::DISPUTED_FOLDER, "", MAX_SHOWN + 1)
         .await?;
@@ -89,7 +94,17 @@ pub async fn list(
         return Ok(());
     }
     if disputes.is_empty() {
-        println!("People agree on everything that they answered.");
+        println!("Nothing waits for an adjudicator.");
+    }
+    let asked = feedback.list_after(keys::ASKED_FOLDER, "", MAX_SHOWN).await?;
+    let names = asked.iter().filter_map(|object| keys::loop_of_asked(&object.key));
+    let further = names
+        .filter_map(LoopName::parse)
+        .filter(LoopName::is_further_round);
+    match further.count() {
+        0 => {}
+        1 => println!("1 task asks somebody else for one more opinion."),
+        tasks => println!("{tasks} tasks ask somebody else for one more opinion."),
     }
     for question in &disputes {
         println!("{}  {}", question.record.id, one_line(&question.record.utterance));

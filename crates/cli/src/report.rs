@@ -227,6 +227,7 @@ mod tests {
             model_arn: "arn:b",
             classes: BTreeSet::new(),
             predictions: &predictions,
+            has_to_go: None,
         };
         let policy = SelectionPolicy {
             min_macro_f1_gain: 0.0,

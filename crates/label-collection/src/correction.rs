@@ -3,11 +3,20 @@
 use active_learning_aws::{bucket::Created, labelled, metrics};
 use active_learning_core::{
     keys,
-    labels::{human_loop::LoopName, labelled::LabelledRecord, question::State},
+    labels::{
+        human_loop::{LoopName, ReviewedItem},
+        label_set::LabelSet,
+        labelled::LabelledRecord,
+        question::State,
+        vote::Vote,
+    },
 };
 use lambda_runtime::tracing::{info, warn};
 
-use crate::{FUNCTION, LabelCollection, LabelCollectionError, labelling::keep_as_answered};
+use crate::{
+    FUNCTION, LabelCollection, LabelCollectionError,
+    labelling::{keep_as_answered, use_own_names},
+};
 
 impl LabelCollection {
     /// Counts what a reviewer has corrected as their newest vote on its questions, and keeps it as a
@@ -30,7 +39,7 @@ impl LabelCollection {
         };
 
         let mut lines = String::new();
-        let mut corrected = 0;
+        let (mut corrected, mut same) = (0, 0);
         let flow = &output.flow_definition_arn;
         let (labels, mut answered) = self.read_answers(&output).await?;
         let labels = labels.as_deref();
@@ -38,6 +47,10 @@ impl LabelCollection {
         answered = self.not_erased(answered).await?;
         answered.retain(|item| !item.votes.is_empty());
         for item in answered {
+            if self.says_the_same(&item, labels).await? {
+                same += 1;
+                continue;
+            }
             let question = self.decide(&output, &item, &[], labels).await?;
             let mut labelled = LabelledRecord::new(item.record, item.votes, human_loop, flow);
             keep_as_answered(labels, &labelled.record, &mut labelled.votes);
@@ -46,6 +59,10 @@ impl LabelCollection {
             if question.state == State::Asked && !self.is_being_asked(human_loop).await? {
                 self.dispute(question.record).await?;
             }
+        }
+        if lines.is_empty() && same > 0 {
+            info!(human_loop.name = human_loop, "a correction that changes nothing");
+            return Ok(());
         }
         if lines.is_empty() {
             warn!(
@@ -66,6 +83,32 @@ impl LabelCollection {
             metrics::count(FUNCTION, &[("CorrectedRecords", corrected)]);
         }
         Ok(())
+    }
+
+    /// Returns whether a reviewer said the same of a text before: a correction repeats the whole page. One that was counted
+    /// by a run that broke off has its own time, and is none of before.
+    async fn says_the_same(
+        &self,
+        item: &ReviewedItem,
+        labels: Option<&LabelSet>,
+    ) -> Result<bool, LabelCollectionError> {
+        let question = self.questions.read(&item.record.id).await;
+        let Some(question) = question.map_err(LabelCollectionError::Question)? else {
+            return Ok(false);
+        };
+        let mut votes = item.votes.clone();
+        use_own_names(labels, &item.record, &mut votes);
+        Ok(votes.iter().all(|vote| {
+            let is_earlier = |other: &&Vote| {
+                (&other.worker, other.source) == (&vote.worker, vote.source) && other.at < vote.at
+            };
+            let last = question
+                .votes
+                .iter()
+                .filter(is_earlier)
+                .max_by_key(|other| &other.at);
+            last.is_some_and(|last| last.answer == vote.answer)
+        }))
     }
 
     /// Returns whether a loop, or a further round of it, is not done with: what it comes to decides what is open.

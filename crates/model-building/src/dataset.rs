@@ -35,7 +35,9 @@ impl ModelBuilding {
             ServingEndpoint::Hosted(_) => None,
         };
         let last = self.last_build().await?;
-        let decided = last.is_some_and(|last| last.decided_dataset.as_ref() == Some(&version));
+        // The same rows may do now: a champion that learnt from erased ones need not be surpassed.
+        let has_to_go = self.learnt_and_erased(build.champion.as_deref()).await?.is_some();
+        let decided = !has_to_go && last.is_some_and(|last| last.decided_dataset.as_ref() == Some(&version));
         build.status = Status::Assembled;
         if decided || model.is_some() && build.champion == model {
             build.status = Status::NothingNew;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::{
     dataset::{Problem, Row},
+    erasure::LearntAndErased,
+    keys,
     model::{
         comparison::{Candidate, Decision, Reason},
         evaluation::{LabelNames, TestPrediction, evaluate},
@@ -60,17 +62,20 @@ impl ModelBuilding {
             }
         }
         let trained_classes: BTreeSet<String> = manifest.train.summary.classes.keys().cloned().collect();
+        let has_to_go = self.learnt_and_erased(build.champion.as_deref()).await?;
         let champion_candidate = champion.as_ref().zip(build.champion.as_deref());
         let champion_candidate = champion_candidate.map(|((predictions, read), model_arn)| Candidate {
             model_arn,
             // Comprehend does not tell a model's classes; over all rows it names them.
             classes: read.classes.clone(),
             predictions,
+            has_to_go,
         });
         let candidate = Candidate {
             model_arn: &challenger_arn,
             classes: trained_classes,
             predictions: &challenger,
+            has_to_go: None,
         };
         let has_rows = !rows.is_empty();
         let mut decision = self.decide(
@@ -149,6 +154,17 @@ impl ModelBuilding {
                 Err(StepError::Failed(message.to_owned()))
             }
         }
+    }
+
+    /// Says that a model has learnt from rows that were erased since, if it has.
+    pub(crate) async fn learnt_and_erased(
+        &self,
+        model_arn: Option<&str>,
+    ) -> Result<Option<String>, StepError> {
+        let learnt: Option<LearntAndErased> = self.bucket.read_document(keys::LEARNT_AND_ERASED).await?;
+        Ok(learnt
+            .zip(model_arn)
+            .and_then(|(learnt, arn)| learnt.describe(arn)))
     }
 
     /// A model that was rolled back does not come back by itself.

@@ -202,7 +202,7 @@ async fn who_has_answered_a_text_that_was_given_up_is_not_asked_again_when_it_co
 async fn what_a_change_of_the_label_set_asks_anew_is_disputed_no_more_and_keeps_answers_in_use() {
     let services = Services::start();
     let set = LabelSet::seed(["World", "Sports"], Origin::Edited, "2026-11-20T10:00:00.000Z");
-    services.put_training(LABEL_SET_KEY, set.to_json().into()).await;
+    services.put_training(LABEL_SET_KEY, set.to_json()).await;
     answered_and_over(
         &services,
         State::Disputed,

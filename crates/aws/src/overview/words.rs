@@ -97,9 +97,9 @@ fn started(waiting: Option<&Waiting>) -> String {
 fn reviewed(reviewed: &Reviewed) -> String {
     match reviewed.since {
         Some(since) => {
-            let texts = if reviewed.texts == 1 { "text" } else { "texts" };
+            let answers = if reviewed.texts == 1 { "answer" } else { "answers" };
             format!(
-                "{} {texts} since {}, imports included",
+                "{} {answers} since {}, imports and corrections included, counted every five minutes",
                 reviewed.texts,
                 day(since)
             )

@@ -375,8 +375,8 @@ mod tests {
         exported[3].0 = "no label of these".to_owned();
         exported.push(("World".to_owned(), "a text of nobody".to_owned()));
         let id = record_id(CLASSIFIER, &exported[5].1);
-        ledger.answered("ann", &[id.clone()]);
-        ledger.answered("bob", &[id.clone()]);
+        ledger.answered("ann", std::slice::from_ref(&id));
+        ledger.answered("bob", std::slice::from_ref(&id));
         ledger.answered("bob", &[id]);
 
         let verdict = ledger.verdict(&exported, 2);

@@ -41,7 +41,8 @@ fn line(set: &LabelSet, label: &Label) -> String {
         }
     }
     if !label.synonyms.is_empty() {
-        line += &format!("\talso: {}", label.synonyms.join(", "));
+        // Names may hold commas.
+        line += &format!("\talso: `{}`", label.synonyms.join("`, `"));
     }
     if !label.description.is_empty() {
         line += &format!("\t{}", label.description);
@@ -69,7 +70,7 @@ mod tests {
         let text = listed(&set);
 
         for line in [
-            "World news\talso: World\n",
+            "World news\talso: `World`\n",
             "Sport\tsplit into Ball games, Races\n",
             "Old\tretired\n",
             "Biz\tmerged into Economy\n",

@@ -31,6 +31,9 @@ pub struct Candidate<'a> {
     pub classes: BTreeSet<String>,
     /// Its predictions, in the order of the test rows.
     pub predictions: &'a [TestPrediction],
+    /// Why a champion is not to go on serving, if it is so: the challenger need not be better then, only not worse by more
+    /// than chance.
+    pub has_to_go: Option<String>,
 }
 
 /// The decision with its reasons and numbers; written for people.
@@ -126,7 +129,8 @@ impl Decision {
     ///
     /// Deployed only if the dataset has no error and, where there is a champion: both were measured on the same
     /// rows, macro F1 improves enough, McNemar's test is not against the challenger, no class loses too much recall, and
-    /// the challenger knows every class that the champion knows. The first model needs a good dataset only.
+    /// the challenger knows every class that the champion knows. The first model needs a good dataset only. Where the
+    /// champion [has to go](Candidate::has_to_go), neither gain nor recall count.
     pub fn make(
         policy: SelectionPolicy,
         champion: Option<&Candidate<'_>>,
@@ -200,9 +204,21 @@ impl Decision {
         let (old, new) = (measured.evaluation.clone(), self.challenger.evaluation.clone());
 
         self.compare_rows(new.rows);
-        self.compare_macro_f1(old.macro_f1, new.macro_f1);
         self.recall_changes = recall_changes(&old, &new);
-        self.compare_recalls(champion.predictions);
+        match &champion.has_to_go {
+            Some(why) => {
+                let (old, new) = (old.macro_f1, new.macro_f1);
+                let text = format!(
+                    "macro F1 went from {old:.4} to {new:.4} ({:+.4}); no gain is needed, since the champion is to go: {why}",
+                    new - old
+                );
+                self.reason(true, text);
+            }
+            None => {
+                self.compare_macro_f1(old.macro_f1, new.macro_f1);
+                self.compare_recalls(champion.predictions);
+            }
+        }
         self.compare_classes(champion, challenger);
     }
 

@@ -89,7 +89,7 @@ async fn the_same_event_three_times_adds_its_labels_once() {
     services.answered(LOOP, BUILT_IN_OUTPUT).await;
 
     assert_eq!(
-        services.keys(TRAINING, "").await,
+        services.keys(TRAINING, "labelled/").await,
         [format!("labelled/{LOOP}.jsonl")]
     );
     assert_eq!(

@@ -22,7 +22,38 @@ fn candidate<'a>(model_arn: &'a str, classes: &[&str], predictions: &'a [TestPre
         model_arn,
         classes: classes.iter().map(|class| (*class).to_owned()).collect(),
         predictions,
+        has_to_go: None,
     }
+}
+
+#[test]
+fn a_champion_that_has_to_go_gives_way_to_what_is_not_worse_by_more_than_chance() {
+    let decide = |old: (usize, usize), new: (usize, usize), has_to_go: Option<String>| {
+        let (old, new) = (predictions(old.0, old.1), predictions(new.0, new.1));
+        let champion = Candidate {
+            has_to_go,
+            ..candidate("champion", &["a", "b"], &old)
+        };
+        Decision::make(
+            POLICY,
+            Some(&champion),
+            &candidate("challenger", &["a", "b"], &new),
+            &[],
+        )
+    };
+    let why = || Some("it learnt from 3 rows that were erased".to_owned());
+
+    let a_little_worse = decide((48, 48), (47, 46), why());
+
+    assert!(a_little_worse.deploy, "{:?}", a_little_worse.reasons);
+    assert!(
+        a_little_worse
+            .reasons
+            .iter()
+            .any(|reason| reason.text.contains("no gain is needed") && reason.text.contains("3 rows"))
+    );
+    assert!(!decide((48, 48), (47, 46), None).deploy);
+    assert!(!decide((48, 48), (20, 20), why()).deploy, "that is no chance");
 }
 
 fn decide(old: (usize, usize), new: (usize, usize)) -> Decision {
