@@ -226,7 +226,11 @@ fn networks_that_are_none_are_refused_by_parameter_and_value() {
         "1:2:3:4:5:6:7::,1::8/64,1:2:3:4:5:6:10.0.0.1",
         &["2001:db8::/32"; 10].join(","),
     ] {
-        assert!(networks.parse::<human_review::networks::AllowedNetworks>().is_ok());
+        assert!(
+            networks
+                .parse::<human_review::networks::AllowedNetworks>()
+                .is_ok()
+        );
         let arguments = [("AllowedReviewNetworks".to_owned(), networks.to_owned())].into();
         assert!(
             try_shipped(&arguments).is_ok(),

@@ -77,8 +77,8 @@ impl HumanReview {
 /// Returns the detail of an event, in A2I's camel case.
 fn detail(own_flow_arn: &str, bucket: &str, human_loop: &HumanLoop) -> Value {
     let failure = failure(human_loop);
-    let output =
-        (human_loop.has_output()).then(|| json!({ "outputS3Uri": output_uri(own_flow_arn, bucket, human_loop) }));
+    let output = (human_loop.has_output())
+        .then(|| json!({ "outputS3Uri": output_uri(own_flow_arn, bucket, human_loop) }));
     json!({
         "creationTime": human_loop.created_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         "failureCode": failure.map(|(code, _)| code),

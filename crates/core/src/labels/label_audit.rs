@@ -165,8 +165,18 @@ mod tests {
         let mut audit = LabelAudit::default();
 
         let both = json!({ "0": "glad", "2": "loud" });
-        audit.add_line(&line(both.clone(), json!({ "0": "loud", "1": "glad" })), "tone", "again", str::to_owned);
-        audit.add_line(&line(both.clone(), json!({ "0": "glad" })), "tone", "again", str::to_owned);
+        audit.add_line(
+            &line(both.clone(), json!({ "0": "loud", "1": "glad" })),
+            "tone",
+            "again",
+            str::to_owned,
+        );
+        audit.add_line(
+            &line(both.clone(), json!({ "0": "glad" })),
+            "tone",
+            "again",
+            str::to_owned,
+        );
         audit.add_line(&line(both, json!({})), "tone", "again", str::to_owned);
 
         let report = audit.to_json();

@@ -49,7 +49,9 @@ impl Jobs<'_> {
             return Ok(None);
         };
         let access = Access::of(self.bucket, self.sdk, &job.settings.role_arn).await?;
-        let manifest = access.read(&job.output_manifest(), super::manifest::MAX_BYTES).await?;
+        let manifest = access
+            .read(&job.output_manifest(), super::manifest::MAX_BYTES)
+            .await?;
         let mut audit = LabelAudit::default();
         for line in manifest.split(|byte| *byte == b'\n') {
             // A line whose other fields hold what is no value has labels all the same.

@@ -30,7 +30,11 @@ pub fn is_chosen(line: &Line, object: usize, job: &Job) -> bool {
         .audit
         .as_ref()
         .is_none_or(|audit| !classes(line, &audit.attribute).is_empty());
-    audited && job.settings.share.is_none_or(|share| draw(Draw::Share, job, object) < share)
+    audited
+        && job
+            .settings
+            .share
+            .is_none_or(|share| draw(Draw::Share, job, object) < share)
 }
 
 /// What a number is drawn for: draws for different ends have nothing to do with one another.

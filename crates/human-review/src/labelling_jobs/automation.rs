@@ -126,7 +126,9 @@ fn round_of(objects: usize) -> usize {
 /// Holds back what is not in the first round.
 pub(super) fn hold_back(part: &mut Part, first_object: usize, job: &Job, automation: Automation) {
     for (state, object) in part.objects.iter_mut().zip(first_object..) {
-        if matches!(state, ObjectState::Waiting { .. }) && automation.draw(job, object) >= automation.asked_below {
+        if matches!(state, ObjectState::Waiting { .. })
+            && automation.draw(job, object) >= automation.asked_below
+        {
             *state = ObjectState::Withheld;
         }
     }

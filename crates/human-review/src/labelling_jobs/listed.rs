@@ -86,7 +86,10 @@ impl Jobs<'_> {
         let listed = Listed::of(job);
         self.bucket.put(&listed.mark(), BINARY, Vec::new()).await?;
         if listed.ended.is_some() {
-            let before = Listed { ended: None, ..listed };
+            let before = Listed {
+                ended: None,
+                ..listed
+            };
             self.bucket.delete(&before.mark()).await?;
         }
         Ok(())

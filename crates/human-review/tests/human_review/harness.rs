@@ -477,12 +477,15 @@ type Held = (&'static str, oneshot::Receiver<()>);
 
 fn denial(denied: &Mutex<Option<Denied>>, path: &str) -> Option<&'static str> {
     let denied = denied.lock().expect("not poisoned");
-    denied.filter(|(part, _)| path.contains(part)).map(|(_, code)| code)
+    denied
+        .filter(|(part, _)| path.contains(part))
+        .map(|(_, code)| code)
 }
 
 fn hold(held: &Mutex<Option<Held>>, path: &str) -> Option<oneshot::Receiver<()>> {
     let mut held = held.lock().expect("not poisoned");
-    held.take_if(|(part, _)| path.contains(*part)).map(|(_, held)| held)
+    held.take_if(|(part, _)| path.contains(*part))
+        .map(|(_, held)| held)
 }
 
 fn refused(status: u16, body: &str) -> http::Response<Body> {

@@ -75,10 +75,7 @@ async fn an_answer_to_a_task_of_a_job_that_has_failed_is_not_taken_and_its_revie
 
     let submitted = ada.submit(&task, &label("World")).await;
 
-    assert_eq!(
-        describe(&review, "role").await["LabelingJobStatus"],
-        "Failed"
-    );
+    assert_eq!(describe(&review, "role").await["LabelingJobStatus"], "Failed");
     assert_eq!((submitted.status(), submitted.code()), (410, "task_closed"));
     assert!(review.keys("human-review/queue/").await.is_empty());
 }

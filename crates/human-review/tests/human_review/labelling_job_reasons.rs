@@ -294,7 +294,12 @@ async fn jobs_of_a_status_are_found_without_reading_those_of_others() {
     }
 
     assert_eq!(found, ["open", "broken"]);
-    let all = call(&review, "ListLabelingJobs", &json!({ "StatusEquals": "Completed" })).await;
+    let all = call(
+        &review,
+        "ListLabelingJobs",
+        &json!({ "StatusEquals": "Completed" }),
+    )
+    .await;
     let all = all.json();
     assert_eq!(all["LabelingJobSummaryList"].as_array().map(Vec::len), Some(12));
 }

@@ -836,7 +836,10 @@ async fn the_first_round_of_a_random_share_is_as_large_as_that_of_all_objects() 
         parts.iter().filter_map(|part| part[state].as_u64()).sum()
     };
     let asked = count("asked") + count("waiting");
-    assert!((430..=570).contains(&(asked + count("withheld"))), "half of 1,000");
+    assert!(
+        (430..=570).contains(&(asked + count("withheld"))),
+        "half of 1,000"
+    );
     assert!((140..=260).contains(&asked), "200 are a round: {asked}");
 }
 

@@ -89,7 +89,10 @@ async fn a_disabled_key_fails_its_loop_and_its_corrections_are_not_taken() {
         described["FailureReason"].to_string().contains("KMS.Disabled"),
         "{described}"
     );
-    assert_eq!((corrected.status(), corrected.code()), (409, "correction_refused"));
+    assert_eq!(
+        (corrected.status(), corrected.code()),
+        (409, "correction_refused")
+    );
 }
 
 #[tokio::test]
@@ -162,11 +165,12 @@ async fn raced(held: &'static str, stops: bool) -> (usize, usize) {
     config.task_count = 2;
     let review = Review::with(config);
     review.start("tc-1", &two_items()).await;
-    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
     let answer = json!({ "r-2": "World", "r-10": "World" });
+    let ann = review.sign_in("ann").await;
     let task = ann.open("tc-1").await;
     ann.submit(&task, &answer).await;
     review.wait(Duration::hours(23));
+    let bea = review.sign_in("bea").await;
     let task = bea.open("tc-1").await;
     if stops {
         review.stop("tc-1").await;
@@ -241,11 +245,7 @@ async fn an_answer_to_a_loop_that_another_process_has_started_anew_is_taken() {
     for event in [
         url_event("POST", "/human-loops/stop", r#"{"HumanLoopName":"tc-1"}"#),
         url_event("DELETE", "/human-loops/tc-1", ""),
-        url_event(
-            "POST",
-            "/human-loops",
-            &start_body("tc-1", &two_items()),
-        ),
+        url_event("POST", "/human-loops", &start_body("tc-1", &two_items())),
     ] {
         let reply = Reply(other.handle(event, now).await.expect("answered"));
         assert_eq!(reply.status(), 200, "{reply:?}");

@@ -6,8 +6,8 @@ use chrono::Duration;
 use local_aws::{LocalAws, eventbridge::EventBusSpec, transport::ENDPOINT_URL};
 use serde_json::{Value, json};
 
-use crate::labelling_jobs::{label, request, sources, started};
 use crate::harness::{BUCKET, FLOW, Review, config, two_items};
+use crate::labelling_jobs::{label, request, sources, started};
 
 /// Starts services with the bus, and a review service that tells it.
 fn services(folder: &Path) -> (LocalAws, Review) {

@@ -92,9 +92,8 @@ impl Function {
         let next = deletion.clone();
         let router = Router::new().fallback(move |request: Request<Body>| {
             let (service, plain) = (service.clone(), plain.clone());
-            let is_before = |(part, _): &mut Deletion| {
-                request.method() == "PUT" && request.uri().path().contains(*part)
-            };
+            let is_before =
+                |(part, _): &mut Deletion| request.method() == "PUT" && request.uri().path().contains(*part);
             let deleted = next.lock().expect("not poisoned").take_if(is_before);
             async move {
                 if let Some((_, key)) = deleted {

@@ -125,7 +125,12 @@ async fn a_model_that_is_deleted_while_it_comes_into_service_again_is_trained_ag
         .await
         .expect("good file");
     let model = state(&function).await["properties"]["ModelArn"].clone();
-    let resource = model.as_str().expect("an ARN").rsplit(':').next().expect("a resource");
+    let resource = model
+        .as_str()
+        .expect("an ARN")
+        .rsplit(':')
+        .next()
+        .expect("a resource");
     function
         .train("initial/weather.csv", WEATHER_CSV)
         .await
