@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use crate::loop_end::Due;
 pub use crate::loop_flow::{FlowRules, LoopFlow};
 pub use crate::refusal::Refusal;
 pub use crate::worker::Worker;
@@ -117,17 +118,6 @@ pub struct HumanLoop {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
-/// What the passing of time or a stored answer makes of a loop, to be written down by whoever reads it next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
-    /// All answers were in when an earlier version stored the last: it is completed.
-    Complete,
-    /// Nobody answered in time.
-    Expire,
-    /// Stopping, and nobody works on it any more.
-    Stop,
-}
-
 impl HumanLoop {
     /// Returns a new loop in progress.
     pub fn start(id: String, name: &str, input: &str, now: DateTime<Utc>, rules: &FlowRules) -> Self {
@@ -177,16 +167,6 @@ impl HumanLoop {
         match &self.flow {
             Some(flow) => Duration::seconds(flow.time_limit_seconds),
             None => own.time_limit,
-        }
-    }
-
-    /// Returns what is due by now, if anything.
-    pub fn due(&self, now: DateTime<Utc>) -> Option<Due> {
-        match self.status {
-            Status::InProgress if self.answers.len() >= self.task_count => Some(Due::Complete),
-            Status::InProgress if now >= self.expires_at => Some(Due::Expire),
-            Status::Stopping if !self.leases.iter().any(|lease| lease.expires_at > now) => Some(Due::Stop),
-            _ => None,
         }
     }
 
@@ -328,30 +308,6 @@ impl HumanLoop {
             self.end(Status::Completed, now);
         }
         Ok(())
-    }
-
-    /// Ends it.
-    pub fn end(&mut self, status: Status, now: DateTime<Utc>) {
-        self.status = status;
-        self.ended_at = Some(now);
-        self.leases.clear();
-    }
-
-    /// Returns whether its end has an output: a labelling job takes the answers itself.
-    pub fn has_output(&self) -> bool {
-        let has_ended = !self.status.is_in_flight() && self.status != Status::Deleted;
-        has_ended && !self.answers.is_empty() && !self.is_of_labelling_job() && self.failure.is_none()
-    }
-
-    /// Returns when it ended, if an output was to be written after that, and may be missing.
-    pub fn output_due_since(&self) -> Option<DateTime<Utc>> {
-        self.ended_at.filter(|_| self.has_output())
-    }
-
-    /// Ends it for lack of a place for its output.
-    pub fn fail_for_output(&mut self, uri: &str, reason: &str) {
-        self.status = Status::Failed;
-        self.failure = Some(format!("The output cannot be written to {uri}: {reason}."));
     }
 
     /// Puts a reviewer's newer answer in the place of their own, while answers are still collected; returns

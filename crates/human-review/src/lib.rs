@@ -26,6 +26,7 @@ pub mod guideline;
 pub mod history;
 pub mod human_loop;
 pub mod labelling_jobs;
+mod loop_end;
 pub mod loop_flow;
 pub mod loops;
 pub mod marks;

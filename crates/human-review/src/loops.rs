@@ -51,8 +51,6 @@ pub const MAX_LOOPS_IN_FLIGHT: usize = 5_000;
 pub const MAX_LOOPS_FOR_JOBS: usize = MAX_LOOPS_IN_FLIGHT / 2;
 /// A mark without its loop may belong to a start that is under way; older than this it is swept.
 const STALE_MARK_AGE: Duration = Duration::hours(1);
-/// Longest time from the last answer of a loop to its output, where nothing breaks.
-const DELIVERY: Duration = Duration::minutes(1);
 /// Objects read at a time.
 const CONCURRENT_READS: usize = 16;
 
@@ -221,27 +219,6 @@ impl Loops {
         self.settle(name, None, &[], now).await
     }
 
-    /// Stops a loop at once, whoever holds it: what is answered afterwards is not taken. One that has ended, or is not there,
-    /// is left alone.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopError::Storage`].
-    pub async fn shut(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
-        let shut = |human_loop: &mut HumanLoop| {
-            if human_loop.status.is_in_flight() {
-                human_loop.status = Status::Stopping;
-                human_loop.leases.clear();
-            }
-            Ok(())
-        };
-        match self.change(name, now, shut).await {
-            Ok(_) => self.settle(name, None, &[], now).await,
-            Err(LoopError::NotFound) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Deletes a loop and all that it holds but its output.
     ///
     /// # Errors
@@ -406,16 +383,6 @@ impl Loops {
     ) -> Result<Vec<Option<Version>>, LoopError> {
         let reads: Vec<_> = marks.iter().map(|mark| self.version_of(mark, now)).collect();
         stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await
-    }
-
-    /// Does what is left to do of a loop that has ended and is still in the queue.
-    async fn tidy_up(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<(), LoopError> {
-        match human_loop.output_due_since() {
-            // Somebody is about to, or the queue was listed before they did.
-            Some(at) if now - at < DELIVERY => Ok(()),
-            Some(_) => self.deliver(human_loop, Delivery::Again, now).await,
-            None => self.leave_queue(human_loop).await,
-        }
     }
 
     async fn version_of(&self, mark: &Mark, now: DateTime<Utc>) -> Result<Option<Version>, LoopError> {

@@ -13,6 +13,9 @@ use crate::marks::Mark;
 use crate::output::Answer;
 use crate::status_events::StatusEvents;
 
+/// Longest time from the end of a loop to its output, where nothing breaks.
+const DELIVERY: Duration = Duration::minutes(1);
+
 /// A loop that has ended is delivered again for so long, where somebody asks for it: the sweep does, every hour.
 const DELIVERED_AGAIN: Duration = Duration::hours(2);
 
@@ -137,6 +140,37 @@ impl Loops {
         match human_loop.output_due_since() {
             Some(at) if now - at < DELIVERED_AGAIN => self.deliver(human_loop, Delivery::Again, now).await,
             _ => Ok(()),
+        }
+    }
+
+    /// Does what is left to do of a loop that has ended and is still in the queue.
+    pub(super) async fn tidy_up(&self, human_loop: &HumanLoop, now: DateTime<Utc>) -> Result<(), LoopError> {
+        match human_loop.output_due_since() {
+            // Somebody is about to, or the queue was listed before they did.
+            Some(at) if now - at < DELIVERY => Ok(()),
+            Some(_) => self.deliver(human_loop, Delivery::Again, now).await,
+            None => self.leave_queue(human_loop).await,
+        }
+    }
+
+    /// Stops a loop at once, whoever holds it: what is answered afterwards is not taken. One that has ended, or is not there,
+    /// is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Storage`].
+    pub async fn shut(&self, name: &str, now: DateTime<Utc>) -> Result<(), LoopError> {
+        let shut = |human_loop: &mut HumanLoop| {
+            if human_loop.status.is_in_flight() {
+                human_loop.status = Status::Stopping;
+                human_loop.leases.clear();
+            }
+            Ok(())
+        };
+        match self.change(name, now, shut).await {
+            Ok(_) => self.settle(name, None, &[], now).await,
+            Err(LoopError::NotFound) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

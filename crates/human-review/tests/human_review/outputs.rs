@@ -165,11 +165,12 @@ async fn raced(held: &'static str, stops: bool) -> (usize, usize) {
     config.task_count = 2;
     let review = Review::with(config);
     review.start("tc-1", &two_items()).await;
-    let (ann, bea) = (review.sign_in("ann").await, review.sign_in("bea").await);
     let answer = json!({ "r-2": "World", "r-10": "World" });
+    let ann = review.sign_in("ann").await;
     let task = ann.open("tc-1").await;
     ann.submit(&task, &answer).await;
     review.wait(Duration::hours(23));
+    let bea = review.sign_in("bea").await;
     let task = bea.open("tc-1").await;
     if stops {
         review.stop("tc-1").await;
