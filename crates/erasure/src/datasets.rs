@@ -24,7 +24,8 @@ impl Erase<'_> {
     /// Goes through all dataset versions.
     pub(crate) async fn datasets(&mut self) -> Result<(), EraseError> {
         for folder in self.buckets.training.folders("datasets/").await? {
-            if let Some(version) = keys::dataset_of(&folder).filter(|version| !NO_VERSIONS.contains(version)) {
+            if let Some(version) = keys::dataset_of(&folder).filter(|version| !NO_VERSIONS.contains(version))
+            {
                 self.keep_hold().await?;
                 self.dataset(version).await?;
             }

@@ -256,11 +256,9 @@ impl Erase<'_> {
                 .report_of(key)
                 .await?
                 .is_some_and(|report| report.etag == listed.etag),
-            Rule::Stays
-            | Rule::Rewritten(_)
-            | Rule::StaysEmpty(_)
-            | Rule::Dataset
-            | Rule::MadeAnew => return Ok(true),
+            Rule::Stays | Rule::Rewritten(_) | Rule::StaysEmpty(_) | Rule::Dataset | Rule::MadeAnew => {
+                return Ok(true);
+            }
         };
         let is_old = Utc::now() - listed.modified > WORKED_OFF_AFTER;
         Ok(is_noted || is_old && !self.has_failed(name, key) || bucket.is_left(key).await?)

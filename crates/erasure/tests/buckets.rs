@@ -259,7 +259,12 @@ async fn sums_and_packs_of_labels_are_deleted_and_not_by_a_preview() {
     let labelled = json!({"record": record(TEXT)}).to_string();
     put(training, "labelled/review-1.jsonl", labelled.clone()).await;
     put(training, "labelled-new/review-1/w", "").await;
-    let repeated = [keys::TALLY, keys::LABEL_PACKS, &keys::label_pack("a"), &keys::label_pack("b")];
+    let repeated = [
+        keys::TALLY,
+        keys::LABEL_PACKS,
+        &keys::label_pack("a"),
+        &keys::label_pack("b"),
+    ];
     for key in repeated {
         put(training, key, labelled.clone()).await;
     }

@@ -3,11 +3,7 @@
 use active_learning_aws::{bucket::Created, labelled, metrics};
 use active_learning_core::{
     keys,
-    labels::{
-        human_loop::LoopName,
-        labelled::LabelledRecord,
-        question::State,
-    },
+    labels::{human_loop::LoopName, labelled::LabelledRecord, question::State},
 };
 use lambda_runtime::tracing::{info, warn};
 

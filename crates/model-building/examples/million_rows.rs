@@ -48,7 +48,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["child", url, rows, a_loop, folder] => assemble_thrice(url, rows.parse()?, a_loop.parse()?, folder).await,
+        ["child", url, rows, a_loop, folder] => {
+            assemble_thrice(url, rows.parse()?, a_loop.parse()?, folder).await
+        }
         [initial, labelled] => serve(initial.parse()?, labelled.parse()?, RECORDS_A_LOOP, "").await,
         [initial, labelled, a_loop] => serve(initial.parse()?, labelled.parse()?, a_loop, "").await,
         [initial, labelled, a_loop, folder] => {
@@ -129,7 +131,9 @@ impl Intercept for Requests {
     ) -> Result<(), BoxError> {
         let request = context.request();
         let path = request.uri().split('?').next().unwrap_or_default();
-        let key = path.split_once(BUCKET).map_or("", |(_, key)| key.trim_start_matches('/'));
+        let key = path
+            .split_once(BUCKET)
+            .map_or("", |(_, key)| key.trim_start_matches('/'));
         let folder = key.split_inclusive('/').next().unwrap_or_default();
         let request = format!("{} {folder}", request.method());
         let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +142,12 @@ impl Intercept for Requests {
     }
 }
 
-async fn assemble_thrice(url: &str, rows: usize, records_a_loop: usize, folder: &str) -> Result<(), Box<dyn Error>> {
+async fn assemble_thrice(
+    url: &str,
+    rows: usize,
+    records_a_loop: usize,
+    folder: &str,
+) -> Result<(), Box<dyn Error>> {
     let requests = Requests::default();
     let config = LocalAws::in_memory().sdk_config();
     let s3 = Client::from_conf(
@@ -183,7 +192,10 @@ async fn assemble_thrice(url: &str, rows: usize, records_a_loop: usize, folder: 
             requests.take()
         );
         if !folder.is_empty() {
-            for (name, key) in [("train.csv", &manifest.train.key), ("test.csv", &manifest.test.key)] {
+            for (name, key) in [
+                ("train.csv", &manifest.train.key),
+                ("test.csv", &manifest.test.key),
+            ] {
                 let object = s3.get_object().bucket(BUCKET).key(key).send().await?;
                 let mut body = object.body.into_async_read();
                 let mut file = tokio::fs::File::create(format!("{folder}/{name}")).await?;

@@ -129,13 +129,7 @@ impl Tally {
         self.was_listed(now) && self.listed_at.is_some_and(is_long_ago)
     }
 
-    fn add(
-        &mut self,
-        key: &str,
-        modified: DateTime<Utc>,
-        records: &[LabelledRecord],
-        now: DateTime<Utc>,
-    ) {
+    fn add(&mut self, key: &str, modified: DateTime<Utc>, records: &[LabelledRecord], now: DateTime<Utc>) {
         for record in records {
             for vote in &record.votes {
                 if let Answer::NewLabel { label } = &vote.answer

@@ -280,7 +280,7 @@ async fn store_part(place: &Place, part: &[New]) -> Result<Vec<LabelledRecord>, 
         .collect::<Result<Vec<_>, _>>()?;
     let lines: String = records.iter().map(LabelledRecord::to_line).collect();
     let key = object_key(&name);
-    if labelled::create(place.training, &name, lines).await? == Created::Created {
+    if labelled::create(&place.training, &name, lines).await? == Created::Created {
         return Ok(records);
     }
     // Those have the time of that import: the same votes are counted once.

@@ -196,7 +196,11 @@ async fn read_new(
     writer: &mut Writer<'_>,
     mut take: impl FnMut(u32, &str, &[u8]) -> io::Result<()>,
 ) -> Result<(), LabelsError> {
-    let new = listing.0.iter().enumerate().filter(|(_, listed)| !listed.is_taken);
+    let new = listing
+        .0
+        .iter()
+        .enumerate()
+        .filter(|(_, listed)| !listed.is_taken);
     let reads = stream::iter(new)
         .map(async |(place, listed)| {
             let object = bucket.read(&listed.key, MAX_DOCUMENT_BYTES).await?;
@@ -227,7 +231,10 @@ async fn read_index(bucket: &Bucket) -> Result<(Index, Option<String>), BucketEr
     let index = serde_json::from_slice(&object.bytes).ok();
     let index = index.filter(|index: &Index| index.format == FORMAT);
     if index.is_none() {
-        warn!(key = LABEL_PACKS, "damaged or of another version: all labels are read anew");
+        warn!(
+            key = LABEL_PACKS,
+            "damaged or of another version: all labels are read anew"
+        );
     }
     Ok((index.unwrap_or(none), Some(object.etag)))
 }

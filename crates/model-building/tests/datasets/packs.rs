@@ -22,14 +22,17 @@ fn fetched(script: &Script) -> usize {
 
 async fn answer_all(bucket: &Bucket, human_loops: std::ops::Range<usize>) {
     for number in human_loops {
-        let texts = [0, 1, 2].map(|text| format!("text {text} of the loop {number} about {}", number * 7_919));
+        let texts =
+            [0, 1, 2].map(|text| format!("text {text} of the loop {number} about {}", number * 7_919));
         let answers = [
             doubted(&texts[0], "World"),
             doubted(&texts[1], "Sports"),
             doubted(&texts[2], "World"),
         ];
         // Later loops come before and behind earlier ones.
-        bucket.answer(&format!("loop-{}", number * 37 % 10), 0, &answers).await;
+        bucket
+            .answer(&format!("loop-{}", number * 37 % 10), 0, &answers)
+            .await;
     }
 }
 
@@ -110,11 +113,15 @@ async fn the_same_version_comes_out_with_packs_and_without() {
 async fn a_label_that_was_corrected_between_builds_counts_as_corrected() {
     let bucket = Bucket::new();
     answer_all(&bucket, 0..3).await;
-    bucket.answer("corrected", 1, &[doubted("a text to correct", "World")]).await;
+    bucket
+        .answer("corrected", 1, &[doubted("a text to correct", "World")])
+        .await;
     let before = bucket.assemble(&POLICY).await;
     assert_eq!(bucket.labels(&before).await["a text to correct"], "World");
 
-    bucket.answer("corrected", 1, &[doubted("a text to correct", "Sports")]).await;
+    bucket
+        .answer("corrected", 1, &[doubted("a text to correct", "Sports")])
+        .await;
     let after = bucket.assemble(&POLICY).await;
 
     assert_eq!(bucket.labels(&after).await["a text to correct"], "Sports");
@@ -125,11 +132,17 @@ async fn a_label_that_was_corrected_between_builds_counts_as_corrected() {
 async fn what_was_removed_is_in_the_packs_of_the_next_build_no_more() {
     let bucket = Bucket::new();
     answer_all(&bucket, 0..3).await;
-    bucket.answer("removed", 1, &[doubted("a text that goes", "World")]).await;
+    bucket
+        .answer("removed", 1, &[doubted("a text that goes", "World")])
+        .await;
     bucket.assemble(&POLICY).await;
     assert!(packed(&bucket).await.contains("a text that goes"));
 
-    bucket.bucket().delete("labelled/removed.jsonl").await.expect("deleted");
+    bucket
+        .bucket()
+        .delete("labelled/removed.jsonl")
+        .await
+        .expect("deleted");
     let after = bucket.assemble(&POLICY).await;
 
     assert!(!bucket.labels(&after).await.contains_key("a text that goes"));
@@ -138,22 +151,40 @@ async fn what_was_removed_is_in_the_packs_of_the_next_build_no_more() {
 
 #[tokio::test]
 async fn packs_that_are_damaged_or_missing_are_made_anew_and_no_label_is_lost() {
-    for damage in ["index", "index of another version", "pack", "missing pack", "half a pack"] {
+    for damage in [
+        "index",
+        "index of another version",
+        "pack",
+        "missing pack",
+        "half a pack",
+    ] {
         let bucket = Bucket::new();
         answer_all(&bucket, 0..4).await;
         let before = bucket.assemble(&POLICY).await;
-        let (pack, content) = bucket.objects(LABEL_PACKS_FOLDER).await.pop_first().expect("a pack");
+        let (pack, content) = bucket
+            .objects(LABEL_PACKS_FOLDER)
+            .await
+            .pop_first()
+            .expect("a pack");
         match damage {
             "index" => bucket.put(LABEL_PACKS, "{").await,
             "pack" => bucket.put(&pack, "garbage").await,
             "missing pack" => bucket.bucket().delete(&pack).await.expect("deleted"),
             "half a pack" => bucket.put(&pack, &content[..content.len() / 2]).await,
-            _ => bucket.put(LABEL_PACKS, r#"{"format": 9, "packs": [{"sha256": "x"}]}"#).await,
+            _ => {
+                bucket
+                    .put(LABEL_PACKS, r#"{"format": 9, "packs": [{"sha256": "x"}]}"#)
+                    .await
+            }
         }
 
         let script = Script::default();
         let after = bucket.assemble_by(&script).await.expect("a dataset").manifest;
-        assert_eq!((fetched(&script), &after.version), (4, &before.version), "{damage}");
+        assert_eq!(
+            (fetched(&script), &after.version),
+            (4, &before.version),
+            "{damage}"
+        );
         let script = Script::default();
         bucket.assemble_by(&script).await.expect("a dataset");
         assert_eq!(fetched(&script), 0, "made anew: {damage}");

@@ -62,14 +62,21 @@ async fn labels_of_a_version_without_marks_are_listed_once_and_counted() {
     let world = World::new().await;
     world.put_labels("old", &champion(), 0..5, 5).await;
     world
-        .put(TALLY, br#"{"labels": 0, "since": null, "through": null, "recent": {}, "models": {}}"#.to_vec())
+        .put(
+            TALLY,
+            br#"{"labels": 0, "since": null, "through": null, "recent": {}, "models": {}}"#.to_vec(),
+        )
         .await;
 
     tick(&world).await;
     world.put_labels("late", &champion(), 10..12, 2).await;
     tick(&world).await;
 
-    assert_eq!(tally(&world).await["labels"], 7, "that of a function of the version before too");
+    assert_eq!(
+        tally(&world).await["labels"],
+        7,
+        "that of a function of the version before too"
+    );
     be_long_listed(&world).await;
     world.put_labels("unmarked", &champion(), 20..22, 2).await;
     tick(&world).await;
@@ -87,7 +94,11 @@ async fn a_mark_waits_for_its_object_and_goes_when_it_is_counted() {
     tick(&world).await;
     assert_eq!(world.keys(NEW_LABELS_FOLDER).await, [mark]);
     world.label("slow", &champion(), 0..3, 3).await;
-    assert_eq!(marks(&world).await, 2, "the write that broke off and the one that did not");
+    assert_eq!(
+        marks(&world).await,
+        2,
+        "the write that broke off and the one that did not"
+    );
     tick(&world).await;
 
     assert_eq!(tally(&world).await["labels"], 3);
@@ -102,7 +113,10 @@ async fn what_is_written_again_long_after_it_was_counted_counts_no_second_time()
     world.label("twice", &champion(), 0..3, 3).await;
     tick(&world).await;
     let mut forgotten = tally(&world).await;
-    assert_eq!(forgotten["recent"].as_object().map(|recent| recent.len()), Some(1));
+    assert_eq!(
+        forgotten["recent"].as_object().map(|recent| recent.len()),
+        Some(1)
+    );
     forgotten["recent"] = json!({});
     world.put(TALLY, forgotten.to_string().into_bytes()).await;
 
@@ -157,7 +171,11 @@ async fn the_first_count_of_all_labels_counts_each_once_wherever_it_breaks_off()
         be_long_listed(&world).await;
         tick(&world).await;
 
-        assert_eq!(tally(&world).await["labels"], 7, "after {calls} calls: {broken_off:?}");
+        assert_eq!(
+            tally(&world).await["labels"],
+            7,
+            "after {calls} calls: {broken_off:?}"
+        );
         assert_eq!(marks(&world).await, 0);
     }
 }
@@ -184,7 +202,9 @@ async fn more_than_a_page_of_marks_is_counted_in_one_tick() {
     tick(&world).await;
     be_long_listed(&world).await;
     for number in 0..1_050 {
-        world.put(&mark_of_labelled(&format!("a-{number:04}"), "w"), Vec::new()).await;
+        world
+            .put(&mark_of_labelled(&format!("a-{number:04}"), "w"), Vec::new())
+            .await;
     }
     world.label("z", &champion(), 0..3, 3).await;
 

@@ -119,7 +119,9 @@ async fn vectors_are_made_once() {
 async fn a_training_finds_its_vectors_behind_those_of_many_texts_that_came_in_since() {
     let function = Function::with_encoder(TextEncoder::BuiltIn);
     let encode = async |texts: Vec<String>| {
-        let answer = function.call("EncodeDocuments", &json!({"TextList": texts})).await;
+        let answer = function
+            .call("EncodeDocuments", &json!({"TextList": texts}))
+            .await;
         let pack = answer.body["Vectors"].as_str().expect("a pack").to_owned();
         BASE64_STANDARD.decode(pack).expect("Base64")
     };
@@ -127,10 +129,17 @@ async fn a_training_finds_its_vectors_behind_those_of_many_texts_that_came_in_si
     // All have the vector of another text: so it shows where one comes from.
     let sentinel = unpack_vectors(&encode(vec!["sentinel".to_owned()]).await).next();
     let (_, sentinel) = sentinel.expect("a vector");
-    let known: BTreeMap<_, _> = (0..220).map(|n| (vector_id(&trained(n)), sentinel.clone())).collect();
-    let folder = format!("text-classifier/vectors/{}/", text_encoder::Encoder::built_in_identity());
+    let known: BTreeMap<_, _> = (0..220)
+        .map(|n| (vector_id(&trained(n)), sentinel.clone()))
+        .collect();
+    let folder = format!(
+        "text-classifier/vectors/{}/",
+        text_encoder::Encoder::built_in_identity()
+    );
     let pack = pack_vectors(sentinel.dimensions(), &known);
-    function.put_bytes_quietly(&format!("{folder}trained.bin"), pack).await;
+    function
+        .put_bytes_quietly(&format!("{folder}trained.bin"), pack)
+        .await;
     for call in 0..5 {
         encode((0..32).map(|n| format!("text {n} of call {call}")).collect()).await;
     }

@@ -40,7 +40,10 @@ impl Training {
     /// Puts an object of 40 bytes.
     async fn put(&self, name: &str, letter: &str) {
         let key = keys::labelled(name);
-        self.bucket.put(&key, BINARY, letter.repeat(40)).await.expect("put");
+        self.bucket
+            .put(&key, BINARY, letter.repeat(40))
+            .await
+            .expect("put");
     }
 
     /// Returns the first letter of each object, in the order of their places.
@@ -80,7 +83,11 @@ async fn full_packs_stay_and_the_small_one_takes_what_is_new() {
     assert_eq!(written, 2);
 
     assert_eq!(training.read().await, "abcde");
-    assert_eq!(training.calls("PUT", "datasets/"), 3, "nothing is new: nothing is written");
+    assert_eq!(
+        training.calls("PUT", "datasets/"),
+        3,
+        "nothing is new: nothing is written"
+    );
     training.put("Before", "B").await;
     assert_eq!(training.read().await, "Babcde");
 
@@ -98,13 +105,21 @@ async fn what_is_gone_or_changed_leaves_its_pack() {
     training.read().await;
 
     training.put("b", "B").await;
-    training.bucket.delete(&keys::labelled("c")).await.expect("deleted");
+    training
+        .bucket
+        .delete(&keys::labelled("c"))
+        .await
+        .expect("deleted");
     assert_eq!(training.read().await, "aBd");
 
     assert_eq!(training.packs().await, (vec![3], 1));
     assert_eq!(training.calls("GET", LABELLED_FOLDER), 5);
     let left = training.bucket.list(LABEL_PACKS_FOLDER).await.expect("listed");
-    let pack = training.bucket.read(&left[0].key, MAX_PACK_BYTES).await.expect("read");
+    let pack = training
+        .bucket
+        .read(&left[0].key, MAX_PACK_BYTES)
+        .await
+        .expect("read");
     let mut content = String::new();
     GzDecoder::new(&pack.expect("a pack").bytes[..])
         .read_to_string(&mut content)
