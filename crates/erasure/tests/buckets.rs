@@ -253,6 +253,37 @@ async fn an_erasure_that_was_broken_off_is_ended_by_another_run_and_twice_is_onc
 }
 
 #[tokio::test]
+async fn sums_and_packs_of_labels_are_deleted_and_not_by_a_preview() {
+    let world = World::new();
+    let training = &world.buckets.training;
+    let labelled = json!({"record": record(TEXT)}).to_string();
+    put(training, "labelled/review-1.jsonl", labelled.clone()).await;
+    put(training, "labelled-new/review-1/w", "").await;
+    let repeated = [
+        keys::TALLY,
+        keys::LABEL_PACKS,
+        &keys::label_pack("a"),
+        &keys::label_pack("b"),
+    ];
+    for key in repeated {
+        put(training, key, labelled.clone()).await;
+    }
+    let preview = erase::preview(&world.buckets, world.find().await).await;
+    preview.map(drop).expect("tried");
+    for key in repeated {
+        assert!(training.exists(key).await.expect("S3 answers"), "{key}");
+    }
+
+    world.erase().await;
+
+    for key in repeated {
+        assert_eq!(content(training, key).await, None, "{key}");
+    }
+    let mark = training.exists("labelled-new/review-1/w").await;
+    assert!(mark.expect("S3 answers"), "its object is to be counted still");
+}
+
+#[tokio::test]
 async fn a_preview_counts_and_changes_nothing() {
     let world = World::new();
     let feedback = &world.buckets.feedback;
