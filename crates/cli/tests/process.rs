@@ -422,11 +422,19 @@ async fn a_stack_is_ready_with_the_training_data_of_its_last_start() {
 }
 
 /// Runs `status` until what it says is as wanted; returns it with the exit code.
-fn status_until(state_dir: &Path, options: &[&str], is_wanted: impl Fn(&str) -> bool) -> (Option<i32>, String) {
+fn status_until(
+    state_dir: &Path,
+    options: &[&str],
+    is_wanted: impl Fn(&str) -> bool,
+) -> (Option<i32>, String) {
     let begin = Instant::now();
     loop {
         let mut status = Command::new(PROGRAM);
-        status.arg("status").args(options).arg("--state-dir").arg(state_dir);
+        status
+            .arg("status")
+            .args(options)
+            .arg("--state-dir")
+            .arg(state_dir);
         let output = status.output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if is_wanted(&said) {
@@ -438,14 +446,21 @@ fn status_until(state_dir: &Path, options: &[&str], is_wanted: impl Fn(&str) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_lists_refused_and_repaired_files_with_their_reasons_and_fails_until_the_refused_one_is_mended() {
+async fn status_lists_refused_and_repaired_files_with_their_reasons_and_fails_until_the_refused_one_is_mended()
+ {
     let folder = tempfile::tempdir().expect("temporary folder");
     let mut stack = Stack::start(folder.path());
     let outputs = stack.ready(folder.path());
     let s3 = aws_sdk_s3::Client::new(&user::sdk_config(&outputs.endpoint_url).await);
     let put = async |key: &str, rows: &str| {
-        let put = s3.put_object().bucket(outputs.output("TrainingS3Bucket")).key(key);
-        put.body(rows.as_bytes().to_vec().into()).send().await.expect("an upload");
+        let put = s3
+            .put_object()
+            .bucket(outputs.output("TrainingS3Bucket"))
+            .key(key);
+        put.body(rows.as_bytes().to_vec().into())
+            .send()
+            .await
+            .expect("an upload");
     };
     let rows = "Fruit,apples and pears\nFruit,a ripe plum\nTool,hammer and nails\nTool,a sharp saw\n";
     let repaired = "initial/own.csv taken\n    line 1: the header line was skipped";
@@ -454,13 +469,20 @@ async fn status_lists_refused_and_repaired_files_with_their_reasons_and_fails_un
     put("initial/own.csv", &format!("label,text\n{rows}")).await;
     let (taken, _) = status_until(folder.path(), &[], |said| said.contains(repaired));
     put("initial/bad.csv", "Fruit,a plum\nTool,\n").await;
-    let (failed, _) = status_until(folder.path(), &[], |said| said.contains(refused) && said.contains(repaired));
-    let (failed_json, _) = status_until(folder.path(), &["--json"], |said| said.contains("initial/bad.csv"));
+    let (failed, _) = status_until(folder.path(), &[], |said| {
+        said.contains(refused) && said.contains(repaired)
+    });
+    let (failed_json, _) = status_until(folder.path(), &["--json"], |said| {
+        said.contains("initial/bad.csv")
+    });
     put("initial/bad.csv", &rows.replace("apples", "cherries")).await;
     let (mended, said) = status_until(folder.path(), &[], |said| said.contains("initial/bad.csv taken"));
     stack.stop("-INT");
 
-    assert_eq!((taken, failed, failed_json, mended), (Some(0), Some(1), Some(1), Some(0)));
+    assert_eq!(
+        (taken, failed, failed_json, mended),
+        (Some(0), Some(1), Some(1), Some(0))
+    );
     assert!(!said.contains("refused:"), "{said}");
 }
 

@@ -68,7 +68,8 @@ impl OwnHistory {
                 self.answered.push(answered);
             }
         }
-        self.answered.sort_by_key(|answered| std::cmp::Reverse(answered.at));
+        self.answered
+            .sort_by_key(|answered| std::cmp::Reverse(answered.at));
         self.answered.truncate(REMEMBERED);
         match self.day.cmp(&earlier.day) {
             Ordering::Less => (self.day, self.done) = (earlier.day, earlier.done),

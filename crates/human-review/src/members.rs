@@ -224,7 +224,12 @@ impl Members {
                 continue;
             }
             if let Some(other) = self.recent(id, now).await? {
-                member.get_or_insert_with(|| Member { name: other.name.clone(), ..Member::default() }).take_in(id, other);
+                member
+                    .get_or_insert_with(|| Member {
+                        name: other.name.clone(),
+                        ..Member::default()
+                    })
+                    .take_in(id, other);
             }
         }
         Ok(member)
@@ -241,7 +246,11 @@ impl Members {
             let page = self.raw_page(&after).await?;
             let others = page.reviewers.into_iter();
             let others = others.filter(|listed| Worker::of(&listed.member.name).id == worker.id);
-            ids.extend(others.map(|listed| listed.worker_id).filter(|id| *id != worker.id));
+            ids.extend(
+                others
+                    .map(|listed| listed.worker_id)
+                    .filter(|id| *id != worker.id),
+            );
             match page.next {
                 Some(next) => after = next,
                 None => return Ok(ids),
@@ -321,9 +330,14 @@ impl Members {
                 .trim_end_matches(".json")
                 .to_owned()
         };
-        let reads = listed.iter().map(|object| self.bucket.read_document::<Member>(&object.key));
+        let reads = listed
+            .iter()
+            .map(|object| self.bucket.read_document::<Member>(&object.key));
         let reads: Vec<_> = reads.collect();
-        let members: Vec<Option<Member>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
+        let members: Vec<Option<Member>> = stream::iter(reads)
+            .buffered(CONCURRENT_READS)
+            .try_collect()
+            .await?;
         let reviewers = listed.iter().zip(members).filter_map(|(object, member)| {
             let worker_id = id_of(&object.key);
             member.map(|member| Listed { worker_id, member })

@@ -188,10 +188,7 @@ impl Portal<'_> {
             ("GET", "next") => self.next(request, worker).await,
             ("GET", "task") => self.task_page(request, session, worker).await,
             ("POST", "submit") => self.submit(request, &self.form(request, session)?, worker).await,
-            ("POST", "release") => {
-                self.release(request, &self.form(request, session)?, worker)
-                    .await
-            }
+            ("POST", "release") => self.release(request, &self.form(request, session)?, worker).await,
             ("POST", "renew") => self.renew(&self.form(request, session)?, worker).await,
             ("POST", "give-back") => self.give_back(&self.form(request, session)?, worker).await,
             ("GET", "session") => Ok(self.session_document(session)),

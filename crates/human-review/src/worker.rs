@@ -67,7 +67,11 @@ impl Worker {
     /// # Errors
     ///
     /// [`BucketError`].
-    pub async fn signing_in(reviewer: &str, members: &Members, now: DateTime<Utc>) -> Result<Self, BucketError> {
+    pub async fn signing_in(
+        reviewer: &str,
+        members: &Members,
+        now: DateTime<Utc>,
+    ) -> Result<Self, BucketError> {
         let worker = Self::of(reviewer);
         if !reviewer.contains('@') {
             return Ok(worker);

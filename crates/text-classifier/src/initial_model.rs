@@ -199,7 +199,10 @@ async fn take_labels(
         Origin::Parameter => told_of_missing(&before, &set),
         Origin::InitialData | Origin::Edited => told_of_new(&before, &set),
     });
-    Ok(changed.into_iter().chain(told_of_refused(&labels, &set)).collect())
+    Ok(changed
+        .into_iter()
+        .chain(told_of_refused(&labels, &set))
+        .collect())
 }
 
 /// Names the labels of a file that the set did not take in, and why.
@@ -210,8 +213,15 @@ fn told_of_refused(labels: &[String], set: &LabelSet) -> Option<String> {
         .filter(|label| set.find(label).is_none())
         .collect();
     let why = set.clone().add(refused.first()?, "").err()?;
-    let are = if refused.len() == 1 { "which is no choice" } else { "which are no choices" };
-    Some(format!("the label set did not take in {}, {are}: {why}", shown(&refused)))
+    let are = if refused.len() == 1 {
+        "which is no choice"
+    } else {
+        "which are no choices"
+    };
+    Some(format!(
+        "the label set did not take in {}, {are}: {why}",
+        shown(&refused)
+    ))
 }
 
 /// Quotes the first labels of a list.

@@ -162,7 +162,9 @@ async fn a_copy_of_a_question_that_was_given_up_is_asked_once_it_is_delivered_ag
         assert_eq!((asked(&[&one]).len(), asked(&[&two]).len()), (1, 0));
 
         give_up(&services, STORY).await;
-        let released = services.deliver("feedback/released/review-1-x-1.jsonl", copy.clone()).await;
+        let released = services
+            .deliver("feedback/released/review-1-x-1.jsonl", copy.clone())
+            .await;
         let three = services.work_off(&released).await;
 
         let text: Value = serde_json::from_str(&copy).expect("JSON");

@@ -21,7 +21,10 @@ fn bucket() -> Bucket {
 async fn changes_that_several_make_at_once_are_all_made_each_with_a_version_of_its_own() {
     let bucket = bucket();
     let writers: Vec<LabelSets> = (0..5).map(|_| LabelSets::new(bucket.clone())).collect();
-    writers[0].current_or_seed(&["World".to_owned()], AT).await.expect("a set");
+    writers[0]
+        .current_or_seed(&["World".to_owned()], AT)
+        .await
+        .expect("a set");
 
     let changes = writers.iter().enumerate().map(async |(number, sets)| {
         let name = format!("Label {number}");
@@ -35,12 +38,19 @@ async fn changes_that_several_make_at_once_are_all_made_each_with_a_version_of_i
     let mut versions: Vec<u64> = sets.iter().map(LabelSet::version).collect();
     versions.sort_unstable();
     assert_eq!(versions, [2, 3, 4, 5, 6]);
-    let newest = LabelSets::new(bucket.clone()).current().await.expect("read").expect("a set");
+    let newest = LabelSets::new(bucket.clone())
+        .current()
+        .await
+        .expect("read")
+        .expect("a set");
     for number in 1..5 {
         assert!(newest.find(&format!("Label {number}")).is_some(), "{number}");
     }
     for set in &sets {
-        let kept: Option<LabelSet> = bucket.read_document(&version_key(set.version())).await.expect("read");
+        let kept: Option<LabelSet> = bucket
+            .read_document(&version_key(set.version()))
+            .await
+            .expect("read");
         assert_eq!(kept.as_ref(), Some(set), "{}", set.version());
     }
 }
@@ -49,7 +59,9 @@ async fn changes_that_several_make_at_once_are_all_made_each_with_a_version_of_i
 async fn of_two_who_add_the_same_label_at_once_one_is_told_that_it_is_there() {
     let bucket = bucket();
     let sets = LabelSets::new(bucket.clone());
-    sets.current_or_seed(&["World".to_owned()], AT).await.expect("a set");
+    sets.current_or_seed(&["World".to_owned()], AT)
+        .await
+        .expect("a set");
 
     let add = |name: &'static str| {
         let sets = LabelSets::new(bucket.clone());
@@ -61,6 +73,10 @@ async fn of_two_who_add_the_same_label_at_once_one_is_told_that_it_is_there() {
     let refused: Vec<String> = refused.map(|error| error.to_string()).collect();
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert!(refused[0].contains("is a name of the label"), "{refused:?}");
-    let newest = LabelSets::new(bucket).current().await.expect("read").expect("a set");
+    let newest = LabelSets::new(bucket)
+        .current()
+        .await
+        .expect("read")
+        .expect("a set");
     assert_eq!((newest.version(), newest.active().count()), (2, 2));
 }

@@ -7,7 +7,8 @@ use std::io::{self, Read, Write};
 use sha2::{Digest, Sha256};
 
 use super::{
-    BadRow, FileSummary, Mode, Problem, Row, RowError, Severity, TrainingRow, TrainingRows, label_problem, one_line,
+    BadRow, FileSummary, Mode, Problem, Row, RowError, Severity, TrainingRow, TrainingRows, label_problem,
+    one_line,
 };
 use crate::{
     feedback::prediction::{LABEL_DELIMITER, join_labels},
@@ -180,7 +181,10 @@ fn labelled(row: TrainingRow, mode: Mode, delimiter: char) -> Result<(u64, Row),
             .map(|label| label.trim().to_owned())
             .collect(),
     };
-    let empty = labels.iter().any(String::is_empty).then_some("the label is empty");
+    let empty = labels
+        .iter()
+        .any(String::is_empty)
+        .then_some("the label is empty");
     if let Some(reason) = empty.or_else(|| labels.iter().find_map(|label| label_problem(label))) {
         let reason = reason.to_owned();
         return Err(BadRow { line, reason });

@@ -318,16 +318,31 @@ mod tests {
         let of_ours = r#""schemaVersion":1,"classifier":"news","utterance":"Rates rise""#;
         for (fields, name) in [
             (format!(r#"{of_others},"feedback":"like""#), "`feedback`"),
-            (format!(r#"{of_others},"prediction":"World","feedback":"like""#), "`feedback`"),
-            (format!(r#"{of_others},"Signal":"like""#), "did you mean `signal`?"),
+            (
+                format!(r#"{of_others},"prediction":"World","feedback":"like""#),
+                "`feedback`",
+            ),
+            (
+                format!(r#"{of_others},"Signal":"like""#),
+                "did you mean `signal`?",
+            ),
             (format!(r#"{of_others},"label":"World""#), "`label`"),
             (format!(r#"{of_others},"rating":5"#), "`rating`"),
             (format!(r#"{of_others},"channel":"mail""#), "`channel`"),
             (format!(r#"{of_ours},"Signal":"like""#), "did you mean `signal`?"),
-            (format!(r#"{of_ours},"suggested_label":"World""#), "did you mean `suggestedLabel`?"),
+            (
+                format!(r#"{of_ours},"suggested_label":"World""#),
+                "did you mean `suggestedLabel`?",
+            ),
             (format!(r#"{of_ours},"like":true"#), "`like`"),
-            (format!(r#"{of_others},"suggestedLabel":"__none__""#), "`suggestedLabel`"),
-            (format!(r#"{of_ours},"suggestedLabel":"\u200b""#), "`suggestedLabel`"),
+            (
+                format!(r#"{of_others},"suggestedLabel":"__none__""#),
+                "`suggestedLabel`",
+            ),
+            (
+                format!(r#"{of_ours},"suggestedLabel":"\u200b""#),
+                "`suggestedLabel`",
+            ),
         ] {
             let lines = lines(format!("{{{fields}}}").as_bytes());
 
@@ -338,10 +353,16 @@ mod tests {
 
     #[test]
     fn a_line_of_our_own_stays_readable_with_fields_that_a_later_version_adds() {
-        let own = FeedbackRecord::parse(RECORD.as_bytes()).expect("a record").to_line();
+        let own = FeedbackRecord::parse(RECORD.as_bytes())
+            .expect("a record")
+            .to_line();
         let later = own.replacen('{', r#"{"channelOfTheCall":"phone","#, 1);
 
-        for line in [own.as_str(), &later, r#"{"classifier":"news","utterance":"x","id":"1","signal":"like"}"#] {
+        for line in [
+            own.as_str(),
+            &later,
+            r#"{"classifier":"news","utterance":"x","id":"1","signal":"like"}"#,
+        ] {
             assert!(lines(line.as_bytes())[0].content.is_ok(), "{line}");
         }
     }

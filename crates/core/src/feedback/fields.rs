@@ -84,7 +84,8 @@ pub(super) fn check_line_fields(line: &[u8], known: &[Known]) -> Result<(), Inva
     let is_meant = |name: &str| {
         let folded = folded_name(name);
         let mut fields = known.iter().chain(&super::request::FIELDS);
-        fields.any(|(field, _)| folded_name(field) == folded) || OTHER_NAMES.iter().any(|(other, _)| *other == folded)
+        fields.any(|(field, _)| folded_name(field) == folded)
+            || OTHER_NAMES.iter().any(|(other, _)| *other == folded)
     };
     let is_unknown = |name: &&String| !known.iter().any(|(field, _)| field == name);
     let mut unknown = names.iter().filter(is_unknown);

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     ClassScore, InvalidFeedback, Prediction, Review, Signal, Source,
-    fields::{Known, check_line_fields, check_lengths, confidence, parse_object, probability},
+    fields::{Known, check_lengths, check_line_fields, confidence, parse_object, probability},
     prediction::{cut_labels, split_labels},
     schema::{SCHEMA_VERSION, UNKNOWN_PREDICTION},
 };

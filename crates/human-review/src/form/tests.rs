@@ -36,9 +36,18 @@ fn the_categories_are_read_in_every_notation_that_templates_use() {
 #[test]
 fn every_entity_is_read_as_a_browser_reads_it() {
     for (html, label) in [
-        ("<crowd-classifier name=c categories=\"[&#x27;It&#x2019;s A&#x27;]\"></crowd-classifier>", "It\u{2019}s A"),
-        ("<crowd-classifier name=c categories='[&#34;Caf&#233;&#34;]'></crowd-classifier>", "Café"),
-        ("<crowd-classifier name=c categories='[&quot;A &amp;amp; B&quot;]'></crowd-classifier>", "A &amp; B"),
+        (
+            "<crowd-classifier name=c categories=\"[&#x27;It&#x2019;s A&#x27;]\"></crowd-classifier>",
+            "It\u{2019}s A",
+        ),
+        (
+            "<crowd-classifier name=c categories='[&#34;Caf&#233;&#34;]'></crowd-classifier>",
+            "Café",
+        ),
+        (
+            "<crowd-classifier name=c categories='[&quot;A &amp;amp; B&quot;]'></crowd-classifier>",
+            "A &amp; B",
+        ),
     ] {
         let read = Values::Classifier(strings(&[label]));
         assert_eq!(values(html), [("c".to_owned(), read)], "{html}");
@@ -48,7 +57,10 @@ fn every_entity_is_read_as_a_browser_reads_it() {
     assert_eq!(
         values(html),
         [
-            ("s".to_owned(), Values::Select(strings(&["Café", "R&D", "a?b=1&copy=2", "€5"]))),
+            (
+                "s".to_owned(),
+                Values::Select(strings(&["Café", "R&D", "a?b=1&copy=2", "€5"]))
+            ),
             ("t".to_owned(), Values::Text("&NotAnEntity; <<".to_owned())),
         ]
     );

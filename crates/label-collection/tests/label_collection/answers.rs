@@ -110,9 +110,17 @@ async fn a_correction_after_an_adjudicator_s_last_word_changes_nothing_and_is_ke
     let bucket = |name: &str| Bucket::new(services.s3.clone(), name);
     let (training, feedback) = (bucket(TRAINING), bucket(FEEDBACK));
     let business = Choice::Labels(vec!["Business".to_owned()]);
-    adjudicate("test", &training, &feedback, id, &business, "eve", "2026-11-20T11:00:00.000Z")
-        .await
-        .expect("decided");
+    adjudicate(
+        "test",
+        &training,
+        &feedback,
+        id,
+        &business,
+        "eve",
+        "2026-11-20T11:00:00.000Z",
+    )
+    .await
+    .expect("decided");
 
     let key = output_key(LOOP).replace("output.json", "corrections/w1-1/output.json");
     services

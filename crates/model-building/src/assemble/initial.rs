@@ -80,8 +80,11 @@ impl InitialRows {
         let texts = self.texts.finish()?;
         let mut seen = HashSet::new();
         let rows = self.rows.iter().rev();
-        let rows = rows.filter(|row| seen.insert(row.id) && is_meant[row.labels as usize] && is_wanted(row.id));
-        let mut found = rows.map(|row| texts.read(row.text)).collect::<io::Result<Vec<_>>>()?;
+        let rows =
+            rows.filter(|row| seen.insert(row.id) && is_meant[row.labels as usize] && is_wanted(row.id));
+        let mut found = rows
+            .map(|row| texts.read(row.text))
+            .collect::<io::Result<Vec<_>>>()?;
         found.reverse();
         Ok(found)
     }

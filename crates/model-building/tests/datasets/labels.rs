@@ -86,9 +86,15 @@ async fn a_split_asks_no_row_of_a_refused_file_nor_of_sample_data_beside_own_dat
     bucket.put_set(&set).await;
     let own = "Sports,first\nWorld,second\nSports,torn\nWorld,torn\nsports,third\nSports,answered\n";
     bucket.put("initial/own.csv", own).await;
-    bucket.put("initial/own-2.csv", "World,third\nWorld,fourth\n").await;
-    bucket.put("initial/sample-news.csv", "Sports,of the sample\nWorld,more\n").await;
-    bucket.put("initial/bad.csv", "Sports,before the bad line\nSports\n").await;
+    bucket
+        .put("initial/own-2.csv", "World,third\nWorld,fourth\n")
+        .await;
+    bucket
+        .put("initial/sample-news.csv", "Sports,of the sample\nWorld,more\n")
+        .await;
+    bucket
+        .put("initial/bad.csv", "Sports,before the bad line\nSports\n")
+        .await;
     bucket.answer("loop-1", 0, &[doubted("answered", "World")]).await;
 
     let rows = rows(&bucket.bucket(), Some(&set), &Doubt::Label("Sports")).await;

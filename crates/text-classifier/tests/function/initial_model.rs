@@ -166,7 +166,9 @@ async fn a_bad_file_is_refused_with_line_and_reason_and_the_endpoint_keeps_its_m
 
 #[tokio::test]
 async fn a_file_that_cannot_be_meant_is_refused_by_its_report_and_nothing_serves() {
-    let swapped: String = (0..20).map(|row| format!("the text of row {row},Cat\n")).collect();
+    let swapped: String = (0..20)
+        .map(|row| format!("the text of row {row},Cat\n"))
+        .collect();
     let utf_16: Vec<u8> = PETS_CSV.encode_utf16().flat_map(u16::to_be_bytes).collect();
     for (file, reason) in [
         (
@@ -177,8 +179,14 @@ async fn a_file_that_cannot_be_meant_is_refused_by_its_report_and_nothing_serves
             [b"\xfe\xff", utf_16.as_slice()].concat(),
             "line 1: the file is UTF-16; save it as UTF-8",
         ),
-        (b"Cat,\"it purrs\nDog,it barks\"\nDog,it runs\n".to_vec(), "line 1: the quote before the text"),
-        (b"{'label': 'Cat', 'text': 'it purrs'}\n".to_vec(), "line 1: the file is JSON Lines in Python's"),
+        (
+            b"Cat,\"it purrs\nDog,it barks\"\nDog,it runs\n".to_vec(),
+            "line 1: the quote before the text",
+        ),
+        (
+            b"{'label': 'Cat', 'text': 'it purrs'}\n".to_vec(),
+            "line 1: the file is JSON Lines in Python's",
+        ),
     ] {
         let function = Function::new();
         let event = function.put("initial/pets.csv", file).await;
@@ -215,10 +223,14 @@ async fn labels_for_which_the_set_has_no_room_are_told() {
     let set = LabelSet::seed(names, Origin::Edited, "2026-11-20T10:00:00.000Z");
     function.put_bytes_quietly("label-set.json", set.to_json()).await;
 
-    function.train("initial/pets.csv", PETS_CSV).await.expect("good file");
+    function
+        .train("initial/pets.csv", PETS_CSV)
+        .await
+        .expect("good file");
 
     let repairs = report(&function, "pets.csv").await["repairs"].to_string();
-    let said = "the label set did not take in `Dog`, which is no choice: a set has at most 1000 active labels";
+    let said =
+        "the label set did not take in `Dog`, which is no choice: a set has at most 1000 active labels";
     assert!(
         repairs.contains(said) && repairs.contains("the label set did not have `Cat`: added"),
         "{repairs}"

@@ -144,7 +144,10 @@ fn labels_by_another_delimiter_are_checked_each() {
         let error = collector.read_csv(format!("World,one\n{label},two\n").as_bytes());
 
         let told = error.expect_err("no label").to_string();
-        assert!(told.starts_with("line 2: the label") && told.contains(reason), "{told}");
+        assert!(
+            told.starts_with("line 2: the label") && told.contains(reason),
+            "{told}"
+        );
     }
 }
 

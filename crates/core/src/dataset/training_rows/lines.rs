@@ -151,7 +151,11 @@ impl Quotes {
         let mut found: Option<BrokenQuote> = None;
         while let Some(broken) = self.broken.pop_front_if(|broken| broken.row <= row) {
             let is_worse = broken.is_over_lines || found.is_none();
-            found = if broken.row == row && is_worse { Some(broken) } else { found };
+            found = if broken.row == row && is_worse {
+                Some(broken)
+            } else {
+                found
+            };
         }
         found
     }

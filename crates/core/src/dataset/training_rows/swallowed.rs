@@ -30,14 +30,20 @@ impl Swallowed {
                 let before_last = row.text.rsplit('\n').skip(1);
                 before_last.filter_map(label_at_the_end).collect()
             }
-            false => row.text.split('\n').skip(1).filter_map(label_at_the_start).collect(),
+            false => row
+                .text
+                .split('\n')
+                .skip(1)
+                .filter_map(label_at_the_start)
+                .collect(),
         };
         if candidates.iter().any(|label| self.labels.contains(*label)) {
             return true;
         }
         let room = MAX_KNOWN.saturating_sub(self.candidates.len());
         let new = candidates.iter().take(room);
-        self.candidates.extend(new.map(|label| (row.line, (*label).to_owned())));
+        self.candidates
+            .extend(new.map(|label| (row.line, (*label).to_owned())));
         false
     }
 
@@ -52,7 +58,8 @@ impl Swallowed {
 /// Returns what may be the label of `label,text`. After the comma of a sentence there is a space.
 fn label_at_the_start(line: &str) -> Option<&str> {
     let (label, text) = line.split_once(',')?;
-    text.starts_with(|c: char| !c.is_whitespace()).then(|| label.trim())
+    text.starts_with(|c: char| !c.is_whitespace())
+        .then(|| label.trim())
 }
 
 /// Returns what may be the label of `text,label`.

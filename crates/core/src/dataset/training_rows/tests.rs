@@ -210,10 +210,19 @@ fn json_in_any_notation_is_refused_wherever_it_stands() {
     let later = "line 2: the line is JSON, not a label and a text";
     let python_later = "line 2: the line is JSON in Python's notation, not a label and a text";
     for (file, message) in [
-        ("{'label': 'World', 'text': 'one'}\n{'label': 'World', 'text': 'two'}\n", python),
+        (
+            "{'label': 'World', 'text': 'one'}\n{'label': 'World', 'text': 'two'}\n",
+            python,
+        ),
         (" { \"label\":\"World\",\"text\":\"one\"}\n", lines),
-        ("[['World', 'one']]", "line 1: the file is JSON, not CSV of a label and a text a line"),
-        ("['World', 'one']\n", "line 1: the file is JSON in Python's notation, not CSV of a label and a text a line"),
+        (
+            "[['World', 'one']]",
+            "line 1: the file is JSON, not CSV of a label and a text a line",
+        ),
+        (
+            "['World', 'one']\n",
+            "line 1: the file is JSON in Python's notation, not CSV of a label and a text a line",
+        ),
         ("World,one\n {\"label\":\"World\",\"text\":\"two\"}\n", later),
         ("World,one\n{ \"label\": \"World\", \"text\": \"two\" }\n", later),
         ("World,one\n[\"World\",\"two\"]\n", later),
@@ -234,7 +243,10 @@ fn a_header_line_that_comes_again_is_skipped_and_told() {
     for (file, told) in [
         (
             "label,text\nWorld,one\nlabel,text\nSports,two\n",
-            &["line 1: the header line was skipped", "line 3: a header line within the file was skipped"][..],
+            &[
+                "line 1: the header line was skipped",
+                "line 3: a header line within the file was skipped",
+            ][..],
         ),
         (
             "World,one\n\u{feff}Label,Text\nSports,two\nlabel,text\n",
@@ -242,7 +254,10 @@ fn a_header_line_that_comes_again_is_skipped_and_told() {
         ),
         (
             "Gruppe,text\nWorld,one text\nGruppe,text\nSports,two texts\n",
-            &["line 1: the header line was skipped", "line 3: a header line within the file was skipped"],
+            &[
+                "line 1: the header line was skipped",
+                "line 3: a header line within the file was skipped",
+            ],
         ),
     ] {
         let mut rows = TrainingRows::new(file.as_bytes(), None).expect("a CSV file");
@@ -265,8 +280,14 @@ fn a_quote_that_takes_another_row_in_is_refused_with_its_line() {
         ("World,\"he said hi\nSports,\"she left\"\n", 1),
         ("Sports,one\nWorld,\"he said hi\nSports,she left\"\n", 2),
         ("World,\"he said hi\nSports,she left\"\nSports,two\n", 1),
-        ("World,one\n\nWorld,\"he said\nhi\nWorld,two\nSports,\"three\"\n", 3),
-        ("text,label\n\"he said hi,World\nshe left\",Sports\none,World\n", 2),
+        (
+            "World,one\n\nWorld,\"he said\nhi\nWorld,two\nSports,\"three\"\n",
+            3,
+        ),
+        (
+            "text,label\n\"he said hi,World\nshe left\",Sports\none,World\n",
+            2,
+        ),
     ] {
         let told = refusal(file.as_bytes());
 
@@ -290,7 +311,9 @@ fn quotes_that_are_closed_well_are_no_repair_and_those_that_end_before_their_tex
     assert_eq!(texts[1], "Rates rise");
     assert_eq!(
         repairs,
-        ["line 2 and 1 more: a quote that ends before its text was left out; quotes within a text are written twice"]
+        [
+            "line 2 and 1 more: a quote that ends before its text was left out; quotes within a text are written twice"
+        ]
     );
 }
 

@@ -254,7 +254,10 @@ fn a_proposed_name_with_a_bar_is_the_name_itself_and_its_votes_count_once_it_is_
         vote(Answer::labels(["Bills|fees"]), VoteSource::Feedback),
         written_before,
     ] {
-        assert_eq!(set.map_vote(&said), Mapped::Answer(Answer::labels(["Bills|fees"])));
+        assert_eq!(
+            set.map_vote(&said),
+            Mapped::Answer(Answer::labels(["Bills|fees"]))
+        );
     }
     assert_eq!(set.read(r"Bills\|fees|A"), Answer::labels(["A", "Bills|fees"]));
 }
@@ -264,7 +267,12 @@ fn a_name_that_was_accepted_with_a_backslash_before_its_bar_is_still_found() {
     let set = set(&["A", r"Bills\|fees"]);
 
     assert_eq!(set.read(r"bills\|fees"), Answer::labels([r"Bills\|fees"]));
-    assert_eq!(set.read("Bills|fees"), Answer::NewLabel { label: "Bills|fees".into() });
+    assert_eq!(
+        set.read("Bills|fees"),
+        Answer::NewLabel {
+            label: "Bills|fees".into()
+        }
+    );
 }
 
 #[test]
@@ -274,7 +282,12 @@ fn a_vote_for_a_label_that_ends_with_a_backslash_and_another_is_for_both() {
     let said = vote(Answer::labels([r"A\", "New"]), VoteSource::Feedback);
 
     assert_eq!(set.read(r"A\ |B"), Answer::labels([r"A\", "B"]));
-    assert_eq!(set.map_vote(&said), Mapped::Answer(Answer::NewLabel { label: r"A\ |New".into() }));
+    assert_eq!(
+        set.map_vote(&said),
+        Mapped::Answer(Answer::NewLabel {
+            label: r"A\ |New".into()
+        })
+    );
 }
 
 #[test]
@@ -542,7 +555,15 @@ fn several_labels_that_a_reviewer_chose_stay_several_where_one_is_written_as_the
 
 #[test]
 fn what_pages_answer_and_what_cannot_be_seen_can_be_no_label() {
-    for name in ["__none__", " __UNSURE__ ", "\u{200b}", "A\nB", "", "\u{2800}", "\u{e0041}"] {
+    for name in [
+        "__none__",
+        " __UNSURE__ ",
+        "\u{200b}",
+        "A\nB",
+        "",
+        "\u{2800}",
+        "\u{e0041}",
+    ] {
         assert!(!can_be_label(name), "{name:?}");
     }
     assert!(["None", "👍", "A|B", "C#"].iter().all(|name| can_be_label(name)));

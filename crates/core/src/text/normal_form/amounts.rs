@@ -2,7 +2,7 @@
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use super::{is_minus, is_symbol};
+use super::characters::{is_minus, is_symbol};
 
 /// Characters of the longest amount that is looked for in brackets.
 const MAX_AMOUNT: usize = 32;
@@ -66,7 +66,13 @@ pub(super) fn is_minus_apart(characters: &[char], place: usize) -> bool {
         return false;
     };
     let unit = if at(end) == ' ' { end + 1 } else { end };
-    let is_at_start = || characters[..place].iter().rev().find(|c| **c != ' ').is_none_or(|c| "([{<>=\"“„:;|/".contains(*c));
+    let is_at_start = || {
+        characters[..place]
+            .iter()
+            .rev()
+            .find(|c| **c != ' ')
+            .is_none_or(|c| "([{<>=\"“„:;|/".contains(*c))
+    };
     is_unit(at(unit))
         || at(unit) == '°'
         || (is_at_start() && ends_clause(characters, end))
@@ -103,7 +109,9 @@ fn has_letters_as_unit(characters: &[char], start: usize) -> bool {
 /// Returns whether the words before a dash end with an amount with its unit: `5 kg - `, `1980s - `.
 fn follows_amount(characters: &[char], place: usize) -> bool {
     let before = characters[..place].iter().rev().skip_while(|c| **c == ' ');
-    let mut letters = before.skip_while(|c| c.is_alphabetic()).skip_while(|c| **c == ' ');
+    let mut letters = before
+        .skip_while(|c| c.is_alphabetic())
+        .skip_while(|c| **c == ' ');
     letters.next().is_some_and(|c| c.is_numeric())
 }
 
@@ -113,7 +121,9 @@ pub(super) fn is_dash_between_amounts(characters: &[char], place: usize, word: &
     let before = place.checked_sub(1).map_or(' ', at);
     let is_after_amount = is_unit(before) || word.starts_with(char::is_numeric);
     let is_currency = at(place + 1).general_category() == GeneralCategory::CurrencySymbol;
-    at(place) != '—' && is_after_amount && (at(place + 1).is_numeric() || (is_currency && at(place + 2).is_numeric()))
+    at(place) != '—'
+        && is_after_amount
+        && (at(place + 1).is_numeric() || (is_currency && at(place + 2).is_numeric()))
 }
 
 /// Returns whether a minus after a word belongs to it: a grade, a blood group, an amount.
