@@ -6,15 +6,17 @@
 //! grade or a blood group, units and currencies, and `?` in every script.
 
 mod amounts;
+mod characters;
 mod emoticon;
 mod plain;
-
-use unicode_normalization::char::is_combining_mark;
-use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::{is_invisible, is_part_of_flag};
 use amounts::{
     amount_in_brackets, has_trailing_minus, is_dash_between_amounts, is_dash_of_a_range, is_minus_apart,
+};
+use characters::{
+    is_apostrophe, is_double_quote, is_kept_within, is_math_or_currency, is_minus, is_modifier,
+    is_part_of_word, is_regional, is_single_mark, is_symbol,
 };
 use emoticon::emoticon;
 use plain::plain;
@@ -352,54 +354,6 @@ impl Tokens {
         let last = self.done.last();
         last.is_some_and(|flag| flag.chars().count() == 1 && flag.chars().all(is_regional))
     }
-}
-
-fn is_part_of_word(c: char) -> bool {
-    c.is_alphanumeric() || (is_combining_mark(c) && c != '\u{20e3}') || c == '^'
-}
-
-/// Returns whether punctuation stands within a number and belongs to it.
-fn is_kept_within(before: char, c: char, after: char) -> bool {
-    matches!(c, '.' | ',' | ':' | '/' | '·' | '٫' | '٬') && before.is_numeric() && after.is_numeric()
-}
-
-fn is_apostrophe(c: char) -> bool {
-    matches!(c, '\'' | '’' | '‘' | '`' | '´' | 'ʼ' | '‛' | '׳')
-}
-
-/// Returns whether a character is an apostrophe, or the prime that is written for one.
-fn is_single_mark(c: char) -> bool {
-    is_apostrophe(c) || c == '′'
-}
-
-fn is_double_quote(c: char) -> bool {
-    matches!(c, '"' | '“' | '”' | '„' | '«' | '»')
-}
-
-fn is_minus(c: char) -> bool {
-    matches!(c, '-' | '−' | '‐' | '‑' | '‒' | '–' | '—' | '﹣')
-}
-
-/// Skin tones, and the keycap that makes an emoji of a digit.
-fn is_modifier(c: char) -> bool {
-    matches!(c, '\u{1f3fb}'..='\u{1f3ff}' | '\u{20e3}' | '\u{e0020}'..='\u{e007f}')
-}
-
-/// Letters that make a flag in pairs.
-fn is_regional(c: char) -> bool {
-    matches!(c, '\u{1f1e6}'..='\u{1f1ff}')
-}
-
-fn is_symbol(c: char) -> bool {
-    c.general_category_group() == GeneralCategoryGroup::Symbol && !is_apostrophe(c)
-}
-
-fn is_math_or_currency(c: char) -> bool {
-    let category = c.general_category();
-    matches!(
-        category,
-        GeneralCategory::MathSymbol | GeneralCategory::CurrencySymbol
-    ) && !is_minus(c)
 }
 
 #[cfg(test)]

@@ -68,11 +68,11 @@ async fn a_reviewer_is_the_same_however_their_address_is_spelt() {
     let review = Review::new();
     review.start("tc-1", &two_items()).await;
     let by_link = review.sign_in("Ann@X.org").await;
-    let task = by_link.open("tc-1").await;
+    by_link.open("tc-1").await;
     let by_provider = review.sign_in("ann@x.org").await;
 
     // Who has it open has it open by either name, and who answered has answered.
-    assert_eq!(by_provider.open("tc-1").await.status(), 200);
+    let task = by_provider.open("tc-1").await;
     assert_eq!(by_provider.submit(&task, &answer()).await.status(), 303);
     let again = by_link.get("task?loop=tc-1&correct=yes").await;
 

@@ -2,7 +2,7 @@
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use super::{is_minus, is_symbol};
+use super::characters::{is_minus, is_symbol};
 
 /// Characters of the longest amount that is looked for in brackets.
 const MAX_AMOUNT: usize = 32;

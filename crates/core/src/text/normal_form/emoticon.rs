@@ -1,6 +1,6 @@
 //! Faces made of punctuation: `:)`, `:-(`, `;D`, `(:`, `<3`.
 
-use super::is_symbol;
+use super::characters::is_symbol;
 
 const EYES: &str = ":;=";
 const BRACKETS: &str = ")(][";
