@@ -4,6 +4,7 @@ use active_learning_aws::{
     approval::{Wanted, approval_key},
     backoff::Tries,
 };
+use active_learning_core::keys::BUILD_LOCK;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
