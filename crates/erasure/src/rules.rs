@@ -157,6 +157,11 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
         "builds/<build>/evaluation/texts.txt",
         StaysEmpty(Shape::Lines),
     ),
+    (
+        Training,
+        "builds/<build>/flywheel/<file>.csv",
+        StaysEmpty(Shape::Rows),
+    ),
     (Training, "builds/<build>/record.json", Stays),
     (
         Training,
@@ -185,6 +190,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Training, "encoder/<path>", Stays),
     (Training, "erased/models.json", Stays),
     (Training, "erased/texts.bin", Stays),
+    (Training, "flywheels/<path>", Rewritten(Shape::Upload)),
     (Training, "initial-reports/<file>.json", Stays),
     (Training, "initial/<file>.csv", TrainingFile),
     (Training, "label-set.json", Stays),
