@@ -167,7 +167,9 @@ impl Portal<'_> {
                 member.end(&session.id, session.expires_at, self.now);
             })
             .await?;
-        Ok(self.with_session(redirect("sign-in"), "", request))
+        let onwards = self.signed_out_page(request, session).await;
+        let reply = onwards.unwrap_or_else(|| redirect("sign-in"));
+        Ok(self.with_session(reply, "", request))
     }
 
     /// Refuses what a page of somewhere else sends: it could sign somebody in under its own name. Links may be

@@ -305,6 +305,31 @@ async fn somebody_signs_in_by_the_provider_with_either_kind_of_key_and_signs_out
 }
 
 #[tokio::test]
+async fn signing_out_leads_to_the_provider_where_it_ends_sessions_and_only_whom_it_has_signed_in() {
+    let issuer = Issuer::start().await;
+    issuer.change(|play| play.discovery["end_session_endpoint"] = json!(format!("{}/end", issuer.url)));
+    let review = issuer.review();
+    let reply = sign_in(&issuer, &review, &Key::ec(), json!({})).await;
+    let ann = session(&review, &reply);
+    let cleo = review.sign_in("cleo").await;
+    let sign_out = async |session: &Session<'_>| {
+        let token = session.get("queue").await.field("portal:csrf");
+        session.post("sign-out", &[("portal:csrf", &token)]).await
+    };
+
+    let (out, other) = (sign_out(&ann).await, sign_out(&cleo).await);
+
+    assert_eq!(out.status(), 200, "{out:?}");
+    let body = out.body().replace("&#38;", "&").replace("&amp;", "&");
+    let onwards = format!("url={}/end?client_id=portal&post_logout_redirect_uri=", issuer.url);
+    assert!(body.contains(&onwards), "{body}");
+    assert!(body.contains("%2Fsign-in\""), "{body}");
+    assert!(out.header("set-cookie").contains("Max-Age=0"), "{out:?}");
+    assert_eq!(ann.get("queue").await.code(), "session_ended");
+    assert_eq!(other.header("location"), "sign-in");
+}
+
+#[tokio::test]
 async fn the_provider_is_asked_with_pkce_state_and_nonce_and_for_nothing_of_the_request() {
     let issuer = Issuer::start().await;
     let review = issuer.review();
