@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches S3; [`crate::loops`] stores what these functions decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,32 @@ pub struct Worker {
     pub id: String,
     /// The name that the sign-in link was made for.
     pub reviewer: String,
+    /// The work teams that they are in now.
+    #[serde(skip)]
+    pub teams: Teams,
+}
+
+/// The work teams of a reviewer, beside that of the stack, which everybody is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Teams {
+    /// None.
+    #[default]
+    None,
+    /// Those of these names.
+    Named(BTreeSet<String>),
+    /// All: admins.
+    All,
+}
+
+impl Teams {
+    /// Returns whether a task of this team, if it is of one, is for them.
+    pub fn have(&self, team: Option<&str>) -> bool {
+        match (team, self) {
+            (None, _) | (Some(_), Self::All) => true,
+            (Some(_), Self::None) => false,
+            (Some(team), Self::Named(names)) => names.contains(team),
+        }
+    }
 }
 
 impl Worker {
@@ -64,7 +90,14 @@ impl Worker {
         Self {
             id: hex::encode(&digest[..8]),
             reviewer: reviewer.to_owned(),
+            teams: Teams::None,
         }
+    }
+
+    /// Returns the same worker, who is in these teams.
+    #[must_use]
+    pub fn in_teams(self, teams: Teams) -> Self {
+        Self { teams, ..self }
     }
 }
 
@@ -183,6 +216,16 @@ impl HumanLoop {
     /// Returns whether it is a task of a labelling job.
     pub fn is_of_labelling_job(&self) -> bool {
         self.flow.as_ref().is_some_and(LoopFlow::is_labelling_job)
+    }
+
+    /// Returns the work team whose members may take it; none for everybody.
+    pub fn team(&self) -> Option<&str> {
+        self.flow.as_ref().and_then(|flow| flow.team.as_deref())
+    }
+
+    /// Returns whether a reviewer may see it: who is in its team, and who had it open while they were.
+    pub fn is_for(&self, worker: &Worker) -> bool {
+        worker.teams.have(self.team()) || self.had_it_open(&worker.id)
     }
 
     /// Returns the ARN of its flow definition, given that of the stack.

@@ -5,6 +5,14 @@ use chrono::{DateTime, Utc};
 use super::{LoopError, Loops, Version};
 use crate::human_loop::{HumanLoop, Worker};
 
+/// Refuses a loop of a team that the reviewer is not in, as if there were none.
+fn check_team(human_loop: &HumanLoop, worker: &Worker) -> Result<(), LoopError> {
+    match human_loop.is_for(worker) {
+        true => Ok(()),
+        false => Err(LoopError::NotFound),
+    }
+}
+
 impl Loops {
     /// Takes a loop for the reviewer and returns it.
     ///
@@ -29,6 +37,7 @@ impl Loops {
     ) -> Result<HumanLoop, LoopError> {
         let (human_loop, etag) = self
             .change_from(known, name, now, |human_loop| {
+                check_team(human_loop, worker)?;
                 Ok(human_loop.take(&worker.id, now, human_loop.time_limit(&self.rules))?)
             })
             .await?;
@@ -54,7 +63,11 @@ impl Loops {
             Some(known) if known.0.due(now).is_none() && known.0.may_submit(&worker.id, now).is_ok() => {
                 Ok(known)
             }
-            _ => self.find_version(name, now).await,
+            _ => {
+                let found = self.find_version(name, now).await?;
+                check_team(&found.0, worker)?;
+                Ok(found)
+            }
         }
     }
 
@@ -71,6 +84,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
         self.change(name, now, |human_loop| {
+            check_team(human_loop, worker)?;
             human_loop.skip(&worker.id, reason);
             Ok(())
         })
@@ -104,6 +118,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         self.change(name, now, |human_loop| {
+            check_team(human_loop, worker)?;
             Ok(human_loop.renew(&worker.id, now, human_loop.time_limit(&self.rules))?)
         })
         .await

@@ -8,7 +8,7 @@ use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use super::{Portal, PortalError};
 use crate::console::{self, Console, ConsoleError};
 use crate::event::{HttpReply, HttpRequest};
-use crate::human_loop::Worker;
+use crate::human_loop::{Teams, Worker};
 use crate::loops::LoopError;
 use crate::members::Shut;
 use crate::pages::{SignInPage, page, redirect};
@@ -52,6 +52,23 @@ impl Portal<'_> {
             }
             None => Ok(Some(session)),
         }
+    }
+
+    /// Returns who is signed in, with the work teams that they are in today. Admins are in all of them.
+    pub(super) async fn worker(&self, session: &Claims) -> Result<Worker, PortalError> {
+        let worker = Worker::of(&session.reviewer);
+        if session.role == Role::Admin {
+            return Ok(worker.in_teams(Teams::All));
+        }
+        let teams = self.flows.teams(self.now).await?;
+        let member = self.members.recent(&worker.id, self.now).await?;
+        let names = member
+            .map(|member| member.teams_among(&teams))
+            .unwrap_or_default();
+        Ok(worker.in_teams(match names.is_empty() {
+            true => Teams::None,
+            false => Teams::Named(names),
+        }))
     }
 
     pub(super) async fn console(

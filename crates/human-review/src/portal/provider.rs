@@ -96,6 +96,7 @@ impl Portal<'_> {
                     return;
                 }
                 member.role = person.role.unwrap_or(member.role);
+                member.groups.clone_from(&person.groups);
                 member.signed_in_at = Some(self.now);
                 member.begin(&session, self.now);
             })

@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::harness::{Reply, Review, Session, config};
+use crate::teams::add_teams;
 
 const CLIENT: &str = "portal";
 
@@ -321,12 +322,33 @@ async fn signing_out_leads_to_the_provider_where_it_ends_sessions_and_only_whom_
 
     assert_eq!(out.status(), 200, "{out:?}");
     let body = out.body().replace("&#38;", "&").replace("&amp;", "&");
-    let onwards = format!("url={}/end?client_id=portal&post_logout_redirect_uri=", issuer.url);
+    let onwards = format!(
+        "url={}/end?client_id=portal&post_logout_redirect_uri=",
+        issuer.url
+    );
     assert!(body.contains(&onwards), "{body}");
     assert!(body.contains("%2Fsign-in\""), "{body}");
     assert!(out.header("set-cookie").contains("Max-Age=0"), "{out:?}");
     assert_eq!(ann.get("queue").await.code(), "session_ended");
     assert_eq!(other.header("location"), "sign-in");
+}
+
+#[tokio::test]
+async fn the_groups_of_a_person_make_them_a_member_of_work_teams_until_a_sign_in_without() {
+    let issuer = Issuer::start().await;
+    let review = issuer.review();
+    add_teams(&review).await;
+    let key = Key::ec();
+    let seen = async |groups: Value| {
+        let reply = sign_in(&issuer, &review, &key, json!({ "groups": groups })).await;
+        let queue = session(&review, &reply).get("queue").await;
+        ["mail-1", "phone-1"].map(|name| queue.body().contains(&format!("loop={name}")))
+    };
+
+    assert_eq!(seen(json!(["mail-group"])).await, [true, false]);
+    assert_eq!(seen(json!(["phone-group", "others"])).await, [false, true]);
+    assert_eq!(seen(json!([])).await, [false, false]);
+    assert_eq!(seen(json!(["bosses"])).await, [true, true], "an admin");
 }
 
 #[tokio::test]
