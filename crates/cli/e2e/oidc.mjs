@@ -33,6 +33,7 @@ function serve({ server, issuer }, redirectUri) {
       client_id: CLIENT,
       token_endpoint_auth_method: 'none',
       redirect_uris: [redirectUri],
+      post_logout_redirect_uris: [redirectUri.replace(/callback$/, 'sign-in')],
       grant_types: ['authorization_code'],
       response_types: ['code'],
     }],
@@ -57,6 +58,7 @@ async function work(browser, start) {
       OidcAdminGroup: 'bosses',
       OidcReviewerGroup: 'staff',
     });
+    stack.issuer = listening.issuer;
     serve(listening, `${stack.portalUrl}callback`);
     await signInAndOut(browser, stack);
     await groupsDecide(browser, stack);
@@ -96,12 +98,18 @@ async function signInAndOut(browser, stack) {
   const session = (await ada.context.cookies()).find(({ name }) => name === 'review-session');
   assert.ok(session.httpOnly && session.sameSite === 'Strict');
   await page.click('#sign-out');
+  await page.waitForSelector('button[name=logout]'); // The provider asks whether its own session ends, too.
+  assert.ok(page.url().startsWith(stack.issuer));
+  await page.click('button[name=logout]');
   await page.waitForURL(/\/sign-in$/);
   await ada.context.addCookies([session]);
   const again = await page.goto(`${stack.portalUrl}queue`);
   assert.equal(again.status(), 401);
   assert.ok(await page.isVisible('#sign-in-with-provider'));
-  ok('signing out ends the session for good, and the page leads back to the provider');
+  ok('signing out ends the session here and at the provider for good, and leads back to the sign-in');
+  await page.click('#sign-in-with-provider');
+  await page.waitForSelector('input[name=login]');
+  ok('the next sign-in asks for the account again');
   await ada.context.close();
 }
 

@@ -44,7 +44,7 @@ pub fn decision(decision: &Decision) -> String {
     }
     row(
         "calibration error",
-        &|it| Some(it.expected_calibration_error),
+        &|it| it.is_detailed().then_some(it.expected_calibration_error),
         false,
     );
     row("AUROC of confidence", &|it| it.auroc, false);

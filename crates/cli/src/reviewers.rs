@@ -47,6 +47,9 @@ enum Action {
         /// What they may do: reviewer answers tasks, admin runs the console as well
         #[arg(long, default_value = "reviewer", value_name = "ROLE", value_parser = role)]
         role: Role,
+        /// A work team that they are in, beside that of the stack; may be repeated
+        #[arg(long = "team", value_name = "NAME")]
+        teams: Vec<String>,
     },
     /// Keeps somebody out until they are let in again; what they have answered stays
     #[command(after_help = "Example: active-learning reviewers pause ann")]
@@ -84,7 +87,7 @@ pub async fn execute(
     let (by, json) = (options.by, options.json);
     match options.action.unwrap_or(Action::List) {
         Action::List => list(&portal, json).await,
-        Action::Invite { name, role } => invite(&portal, name, role, by, json).await,
+        Action::Invite { name, role, teams } => invite(&portal, name, (role, teams), by, json).await,
         Action::Pause { name } => {
             let done = "is paused: they are kept out within a minute";
             change(&portal, name, by, Operation::PauseReviewer, done, json).await
@@ -119,7 +122,7 @@ async fn list(portal: &PortalFunction, json: bool) -> Result<(), Failure> {
 async fn invite(
     portal: &PortalFunction,
     name: String,
-    role: Role,
+    (role, teams): (Role, Vec<String>),
     by: String,
     json: bool,
 ) -> Result<(), Failure> {
@@ -127,6 +130,7 @@ async fn invite(
         reviewer: name.clone(),
         portal_url: portal.portal_url(),
         role,
+        teams,
         by,
     };
     let answer = portal.call(&operation).await?;

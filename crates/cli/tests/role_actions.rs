@@ -21,7 +21,7 @@ struct Reference {
 }
 
 /// Parameters on which conditions depend, each with a value that turns the condition over.
-const BRANCHES: [(&str, &str); 17] = [
+const BRANCHES: [(&str, &str); 18] = [
     ("AccessLogs", "true"),
     (
         "ComprehendEndpointArn",
@@ -29,6 +29,10 @@ const BRANCHES: [(&str, &str); 17] = [
     ),
     ("CreateAccessLogRole", "true"),
     ("CreateUserPool", "true"),
+    (
+        "FlywheelArn",
+        "arn:aws:comprehend:us-east-1:123456789012:flywheel/news",
+    ),
     (
         "HumanReviewWorkflowArn",
         "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/news",
@@ -66,9 +70,10 @@ fn resolve(arguments: &BTreeMap<String, String>) -> Resolved {
 }
 
 /// Parameters that a rule of the template keeps apart.
-const EITHER: [[&str; 2]; 2] = [
+const EITHER: [[&str; 2]; 3] = [
     ["ComprehendEndpointArn", "SageMakerEndpointName"],
     ["CreateUserPool", "OidcClientSecretArn"],
+    ["FlywheelArn", "SageMakerEndpointName"],
 ];
 
 /// Most conditions that are turned over at a time: no right depends on more.

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     collect::{Owners, Spellings},
+    trained::models_of,
     wanted::Wanted,
 };
 
@@ -378,10 +379,13 @@ impl<'a> Erase<'a> {
             return Ok(());
         }
         let at = aws::now();
+        let named_otherwise = models_of(&self.buckets.training, version).await?;
         let note = |before: Option<LearntAndErased>| {
             let mut learnt = before.unwrap_or_default();
             learnt.at.clone_from(&at);
-            *learnt.versions.entry(version.to_owned()).or_default() += rows;
+            for name in std::iter::once(version).chain(named_otherwise.iter().map(String::as_str)) {
+                *learnt.versions.entry(name.to_owned()).or_default() += rows;
+            }
             aws::bucket::Change::Write(learnt, ())
         };
         Ok(self

@@ -12,5 +12,6 @@ mod follow_up;
 mod json;
 pub mod rewrite;
 pub mod rules;
+mod trained;
 mod walk;
 pub mod wanted;

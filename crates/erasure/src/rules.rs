@@ -159,6 +159,11 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
         "builds/<build>/evaluation/texts.txt",
         StaysEmpty(Shape::Lines),
     ),
+    (
+        Training,
+        "builds/<build>/flywheel/<file>.csv",
+        StaysEmpty(Shape::Rows),
+    ),
     (Training, "builds/<build>/record.json", Stays),
     (
         Training,
@@ -189,6 +194,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Training, "encoder/<path>", Stays),
     (Training, "erased/models.json", Stays),
     (Training, "erased/texts.bin", Stays),
+    (Training, "flywheels/<path>", Rewritten(Shape::Upload)),
     (Training, "initial-reports/<file>.json", Stays),
     (Training, "initial/<file>.csv", TrainingFile),
     (Training, "label-set.json", Stays),

@@ -133,6 +133,16 @@ async fn a_dataset_version_is_rewritten_with_its_manifest_and_its_model_is_marke
     put(training, "datasets/v1/train.csv", train.clone()).await;
     put(training, "datasets/v1/test.csv", train).await;
     put(training, "datasets/v1/manifest.json", manifest.to_string()).await;
+    let build = json!({"dataset": "v1", "challenger": "arn/news/version/Comprehend-Generated-v1-0f"});
+    put(training, "builds/b-1/record.json", build.to_string()).await;
+    put(
+        training,
+        "builds/b-1/flywheel/train.csv",
+        format!("Sports,\"{TEXT}\"\n"),
+    )
+    .await;
+    let lake = "flywheels/news/schemaVersion=1/20261121T100000Z/Datasets/TRAIN/v1.csv";
+    put(training, lake, format!("World,{OTHER}\nSports,\"{TEXT}\"\n")).await;
     put(
         training,
         "datasets/split/held-out-1.txt",
@@ -168,7 +178,16 @@ async fn a_dataset_version_is_rewritten_with_its_manifest_and_its_model_is_marke
         .read_document(keys::LEARNT_AND_ERASED)
         .await
         .expect("JSON");
-    assert_eq!(learnt.and_then(|learnt| learnt.of_model("arn/v1")), Some(1));
+    let learnt = learnt.expect("it is there");
+    let by_flywheel = learnt.of_model("arn/news/version/Comprehend-Generated-v1-0f");
+    assert_eq!((learnt.of_model("arn/v1"), by_flywheel), (Some(1), Some(1)));
+    assert_eq!(content(training, lake).await.as_deref(), Some(left.as_str()));
+    assert_eq!(
+        content(training, "builds/b-1/flywheel/train.csv")
+            .await
+            .as_deref(),
+        Some("")
+    );
     assert_eq!(report.learnt["v1"], 1);
 }
 

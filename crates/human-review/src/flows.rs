@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::human_loop::{FlowRules, LoopFlow};
+use crate::loop_flow::team_of_arn;
 use crate::networks::AllowedNetworks;
 
 /// Default of `TaskAvailabilityLifetimeInSeconds`: Ground Truth's longest for a private team, 30 days.
@@ -124,6 +125,7 @@ impl Flow {
             time_limit_seconds: config
                 .task_time_limit_in_seconds
                 .map_or(DEFAULT_TIME_LIMIT_SECONDS, i64::from),
+            team: team_of_arn(&config.workteam_arn),
         }
     }
 
@@ -193,6 +195,20 @@ pub struct Workteam {
     pub worker_access_configuration: Option<Value>,
 }
 
+impl Workteam {
+    /// Returns whether one of its groups is among these: of a provider of OpenID Connect, or of a Cognito user pool.
+    pub fn has_any(&self, groups: &[String]) -> bool {
+        let oidc = self.member_definitions.iter().flat_map(|member| {
+            let groups = member["OidcMemberDefinition"]["Groups"].as_array();
+            groups.into_iter().flatten()
+        });
+        let cognito = self.member_definitions.iter();
+        let cognito = cognito.map(|member| &member["CognitoMemberDefinition"]["UserGroup"]);
+        let mut own = oidc.chain(cognito).filter_map(Value::as_str);
+        own.any(|own| groups.iter().any(|group| group == own))
+    }
+}
+
 impl Resource for Workteam {
     const FOLDER: &'static str = "workteams/";
 
@@ -215,14 +231,16 @@ pub struct Workforce {
     pub cidrs: Vec<String>,
 }
 
-type ReadAt = Option<(DateTime<Utc>, AllowedNetworks)>;
+/// What was read, and when.
+type ReadAt<T> = Arc<Mutex<Option<(DateTime<Utc>, T)>>>;
 
 /// All of them. A clone is another handle to the same.
 #[derive(Debug, Clone)]
 pub struct Flows {
     bucket: Bucket,
     own_arn: String,
-    networks: Arc<Mutex<ReadAt>>,
+    networks: ReadAt<AllowedNetworks>,
+    teams: ReadAt<Arc<Vec<Workteam>>>,
 }
 
 impl Flows {
@@ -232,6 +250,7 @@ impl Flows {
             bucket,
             own_arn: own_arn.to_owned(),
             networks: Arc::default(),
+            teams: Arc::default(),
         }
     }
 
@@ -285,6 +304,7 @@ impl Flows {
     /// [`BucketError`].
     pub async fn create<T: Resource>(&self, resource: &T) -> Result<Created, BucketError> {
         let key = key::<T>(resource.name());
+        self.forget_teams();
         self.bucket.create_document(&key, resource).await
     }
 
@@ -295,7 +315,9 @@ impl Flows {
     /// [`BucketError`].
     pub async fn put<T: Resource>(&self, resource: &T) -> Result<(), BucketError> {
         let key = key::<T>(resource.name());
-        self.bucket.put_document(&key, resource).await
+        self.bucket.put_document(&key, resource).await?;
+        self.forget_teams();
+        Ok(())
     }
 
     /// Removes a resource.
@@ -304,7 +326,9 @@ impl Flows {
     ///
     /// [`BucketError`].
     pub async fn delete<T: Resource>(&self, name: &str) -> Result<(), BucketError> {
-        self.bucket.delete(&key::<T>(name)).await
+        self.bucket.delete(&key::<T>(name)).await?;
+        self.forget_teams();
+        Ok(())
     }
 
     /// Returns all resources of a kind, each by a request: some hundreds at most.
@@ -362,6 +386,31 @@ impl Flows {
         let read = Some((now, networks.clone()));
         *self.networks.lock().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(networks)
+    }
+
+    /// Returns the work teams that the API made, as they were within the last half minute.
+    ///
+    /// # Errors
+    ///
+    /// [`BucketError`].
+    pub async fn teams(&self, now: DateTime<Utc>) -> Result<Arc<Vec<Workteam>>, BucketError> {
+        let known = self.known_teams();
+        if let Some((at, teams)) = known
+            && (at..at + FRESH).contains(&now)
+        {
+            return Ok(teams);
+        }
+        let teams = Arc::new(self.all::<Workteam>().await?);
+        *self.teams.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, teams.clone()));
+        Ok(teams)
+    }
+
+    fn known_teams(&self) -> Option<(DateTime<Utc>, Arc<Vec<Workteam>>)> {
+        self.teams.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn forget_teams(&self) {
+        *self.teams.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn known_networks(&self, now: DateTime<Utc>) -> Option<AllowedNetworks> {

@@ -157,6 +157,16 @@ impl HumanLoop {
         self.flow.as_ref().is_some_and(LoopFlow::is_labelling_job)
     }
 
+    /// Returns the work team whose members may take it; none for everybody.
+    pub fn team(&self) -> Option<&str> {
+        self.flow.as_ref().and_then(|flow| flow.team.as_deref())
+    }
+
+    /// Returns whether a reviewer may see it: who is in its team, and who had it open while they were.
+    pub fn is_for(&self, worker: &Worker) -> bool {
+        worker.teams.have(self.team()) || self.had_it_open(&worker.id)
+    }
+
     /// Returns the ARN of its flow definition, given that of the stack.
     pub fn flow_arn<'a>(&'a self, own: &'a str) -> &'a str {
         self.flow.as_ref().map_or(own, |flow| &flow.arn)

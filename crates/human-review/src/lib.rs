@@ -129,6 +129,9 @@ pub enum HumanReviewError {
     /// Nobody of this name was invited or has signed in.
     #[error("nobody of this name is known")]
     UnknownReviewer,
+    /// Somebody is invited to a work team that there is not.
+    #[error("there is no work team `{0}`: CreateWorkteam makes one")]
+    UnknownTeam(String),
     /// The review bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
@@ -151,6 +154,7 @@ impl From<HumanReviewError> for Diagnostic {
             HumanReviewError::InvalidReviewer => "InvalidReviewer",
             HumanReviewError::UnknownPortalUrl => "UnknownPortalUrl",
             HumanReviewError::UnknownReviewer => "UnknownReviewer",
+            HumanReviewError::UnknownTeam(_) => "UnknownTeam",
             HumanReviewError::Bucket(_) => "Bucket",
         };
         Self {
@@ -327,6 +331,7 @@ impl HumanReview {
             feedback: &self.feedback,
             models: models.map(|sfn| (sfn, self.config.state_machine_arn.as_str())),
             members: &self.members,
+            flows: &self.flows,
             provider: self.provider.as_ref(),
             label_sets: &self.label_sets,
             template: self.template(),

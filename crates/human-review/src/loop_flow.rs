@@ -40,6 +40,15 @@ pub struct LoopFlow {
     pub role_arn: String,
     /// How long one reviewer may hold a task.
     pub time_limit_seconds: i64,
+    /// Name of the work team whose members may take it; none for everybody, as before there were teams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+}
+
+/// Returns the name in the ARN of a work team.
+pub fn team_of_arn(arn: &str) -> Option<String> {
+    let name = arn.rsplit('/').next().filter(|name| !name.is_empty());
+    name.map(str::to_owned)
 }
 
 /// Returns the name of the labelling job that a name of [`LoopFlow::name`] stands for; `None` for a flow definition's.

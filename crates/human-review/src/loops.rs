@@ -145,7 +145,11 @@ impl Loops {
         input: &str,
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
-        let (flow, rules) = flow.map_or((None, self.rules.clone()), |(flow, rules)| (Some(flow), rules));
+        let (mut flow, rules) = flow.map_or((None, self.rules.clone()), |(flow, rules)| (Some(flow), rules));
+        // The team of the stack is everybody.
+        if let Some(flow) = &mut flow {
+            flow.team = flow.team.take().filter(|team| team != self.own_team());
+        }
         let arn = flow.as_ref().map(|flow| flow.arn.clone());
         let is_of_job = arn.as_ref().is_some_and(|arn| arn.contains(JOB_ARN_PART));
         let quota = if is_of_job {
@@ -189,6 +193,11 @@ impl Loops {
             self.records.remove_input_and_marks(&mark).await?;
         }
         Err(LoopError::Contention)
+    }
+
+    /// Returns the name of the team of the stack, which its flow definition has too.
+    fn own_team(&self) -> &str {
+        self.flow_definition_arn.rsplit('/').next().unwrap_or_default()
     }
 
     /// Returns a loop, with what was due carried out.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::human_loop::HumanLoop;
+use crate::human_loop::{HumanLoop, Worker};
 
 /// Rank of loops whose input names no confidence: after all others.
 const UNKNOWN_RANK: u32 = 99_999;
@@ -59,6 +59,8 @@ pub struct Mark {
     pub name: String,
     /// Name of its flow definition, if it is not the stack's own; a mark of the queue does not say it.
     pub flow: Option<String>,
+    /// Name of its work team, if it is not that of the stack; a mark of a listing does not say it.
+    pub team: Option<String>,
 }
 
 impl Mark {
@@ -75,14 +77,17 @@ impl Mark {
             id: human_loop.id.clone(),
             name: human_loop.name.clone(),
             flow: human_loop.flow.as_ref().map(|flow| flow.name().into_owned()),
+            team: human_loop.team().map(str::to_owned),
         }
     }
 
-    /// Returns the mark's name in the queue, `<rank>-<time>-<id>-<name>`.
+    /// Returns the mark's name in the queue, `<rank>-<time>-<id>-<name>`, with `.<team>` at its end if it is for one.
     pub fn queue_key(&self) -> Option<String> {
         let time = Order::Ascending.time(self.created_at);
+        let team = self.team.as_ref();
+        let team = team.map(|team| format!(".{team}")).unwrap_or_default();
         self.rank
-            .map(|rank| format!("{rank:05}-{time}-{}-{}", self.id, self.name))
+            .map(|rank| format!("{rank:05}-{time}-{}-{}{team}", self.id, self.name))
     }
 
     /// Returns the mark's name in a listing, `<time>-<id>-<name>`.
@@ -94,8 +99,15 @@ impl Mark {
     pub fn parse_queue(key: &str) -> Option<Self> {
         let (rank, rest) = key.split_once('-')?;
         let mark = Self::parse_listing(Order::Ascending, rest)?;
+        // No name of a loop has a dot.
+        let (name, team) = match mark.name.split_once('.') {
+            Some((name, team)) => (name.to_owned(), Some(team.to_owned())),
+            None => (mark.name, None),
+        };
         Some(Self {
             rank: Some(rank.parse().ok()?),
+            name,
+            team,
             ..mark
         })
     }
@@ -114,7 +126,13 @@ impl Mark {
             id: parts.next()?.to_owned(),
             name: parts.next()?.to_owned(),
             flow: None,
+            team: None,
         })
+    }
+
+    /// Returns whether a loop of the queue is for a reviewer, by its team.
+    pub fn is_for(&self, worker: &Worker) -> bool {
+        worker.teams.have(self.team.as_deref())
     }
 
     /// Returns whether the loop was started in the time range: at or after its begin, before its end.
@@ -132,6 +150,7 @@ mod tests {
         Mark {
             rank,
             flow: None,
+            team: None,
             created_at: DateTime::from_timestamp_millis(milliseconds).expect("within range"),
             id: "0f".repeat(16),
             name: name.to_owned(),
@@ -142,6 +161,14 @@ mod tests {
     fn names_of_marks_can_be_read_back_even_with_hyphens_in_the_loop_name() {
         let queued = mark(Some(4_210), 1_790_000_000_123, "tc-a--b-c");
         let listed = mark(None, 1_790_000_000_123, "tc-a--b-c");
+        let of_team = Mark {
+            team: Some("Night-2".to_owned()),
+            ..queued.clone()
+        };
+        assert_eq!(
+            Mark::parse_queue(&of_team.queue_key().expect("ranked")),
+            Some(of_team)
+        );
 
         assert_eq!(
             Mark::parse_queue(&queued.queue_key().expect("ranked")),

@@ -5,7 +5,7 @@
 
 mod changes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change};
@@ -15,6 +15,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
 pub use self::changes::{Invitation, MemberChange, MemberError};
+use crate::flows::Workteam;
 use crate::human_loop::Worker;
 use crate::session::{Claims, Role, SIGN_IN_LINK_LIFETIME};
 
@@ -39,6 +40,12 @@ pub struct Member {
     pub invited_at: Option<DateTime<Utc>>,
     /// When they signed in last.
     pub signed_in_at: Option<DateTime<Utc>>,
+    /// Work teams that they were invited to.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub teams: BTreeSet<String>,
+    /// Groups that the provider named when it signed them in last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// Their sessions that may not have expired, the newest last. Those that an earlier version began are missing.
     pub sessions: Vec<Session>,
     /// Ids of the same person in earlier versions, which told spellings of an e-mail address apart: what was known by them is
@@ -136,6 +143,13 @@ impl Member {
     fn has_taken_in(&self, id: &str) -> bool {
         let known = self.earlier_ids.iter().flatten();
         known.into_iter().any(|known| known == id)
+    }
+
+    /// Returns the names of the work teams that they are in: by invitation, or by a group of theirs.
+    pub fn teams_among(&self, teams: &[Workteam]) -> BTreeSet<String> {
+        let by_group = teams.iter().filter(|team| team.has_any(&self.groups));
+        let by_group = by_group.map(|team| team.workteam_name.clone());
+        self.teams.iter().cloned().chain(by_group).collect()
     }
 
     /// Notes a session that begins.

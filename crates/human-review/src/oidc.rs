@@ -1,13 +1,14 @@
 //! Sign-in by an OpenID Connect provider: authorization code with PKCE, state and nonce.
 //!
 //! The provider says who somebody is and in which groups; everything after is a session as a one-time link begins it.
-//! Sources: OpenID Connect Core 1.0, Discovery 1.0, RFC 7636 (PKCE), RFC 9207 (issuer of an answer).
+//! Sources: OpenID Connect Core 1.0, Discovery 1.0, RP-Initiated Logout 1.0, RFC 7636 (PKCE), RFC 9207 (issuer of an answer).
 
 mod http;
 mod id_token;
 mod metadata;
 mod pending;
 mod person;
+mod sign_out;
 mod signature;
 
 use std::fmt;

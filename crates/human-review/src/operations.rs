@@ -65,6 +65,9 @@ pub enum Operation {
         /// What they may do.
         #[serde(default)]
         role: Role,
+        /// Names of the work teams that they are in from then on; those of before where none is named.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        teams: Vec<String>,
         /// Who does it.
         #[serde(default = "operator")]
         by: String,
@@ -132,8 +135,12 @@ impl HumanReview {
                 reviewer,
                 portal_url,
                 role,
+                teams,
                 by,
-            } => self.invite(&reviewer, portal_url, role, &by, now).await,
+            } => {
+                self.invite((&reviewer, &by), portal_url, (role, &teams), now)
+                    .await
+            }
             Operation::PauseReviewer(who) => self.change_member(&who, MemberChange::Pause, now).await,
             Operation::ResumeReviewer(who) => self.change_member(&who, MemberChange::Resume, now).await,
             Operation::RevokeSessions(who) => {
@@ -158,13 +165,17 @@ impl HumanReview {
 
     async fn invite(
         &self,
-        reviewer: &str,
+        (reviewer, by): (&str, &str),
         portal_url: Option<String>,
-        role: Role,
-        by: &str,
+        (role, teams): (Role, &[String]),
         now: DateTime<Utc>,
     ) -> Result<Value, HumanReviewError> {
         let (reviewer, by) = (checked_reviewer(reviewer)?, checked_reviewer(by)?);
+        let known = self.flows.teams(now).await?;
+        let is_known = |team: &&String| known.iter().any(|known| known.workteam_name == **team);
+        if let Some(unknown) = teams.iter().find(|team| !is_known(team)) {
+            return Err(HumanReviewError::UnknownTeam(unknown.clone()));
+        }
         let portal_url = self.portal_url(portal_url)?;
         let deed = Deed {
             action: "invite",
@@ -173,7 +184,7 @@ impl HumanReview {
         };
         let key = self.key.recent(now).await;
         let invitation = AuditLog::of_invocation(&self.bucket, by, now)
-            .record(deed, self.members.invite(&key, reviewer, role, now))
+            .record(deed, self.members.invite(&key, reviewer, (role, teams), now))
             .await?;
         Ok(link(&portal_url, &invitation.token, invitation.expires_at))
     }

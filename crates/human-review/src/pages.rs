@@ -209,6 +209,16 @@ pub struct SignedInPage {
     pub session: Option<SessionView>,
 }
 
+/// What follows a sign-out of whom a provider has signed in: the browser goes on to the provider by itself.
+#[derive(Debug, Template)]
+#[template(path = "signed_out.html")]
+pub struct SignedOutPage {
+    /// The session has ended.
+    pub session: Option<SessionView>,
+    /// Where the provider ends its own.
+    pub provider_url: String,
+}
+
 /// A message instead of what was asked for.
 #[derive(Debug, Template)]
 #[template(path = "message.html")]

@@ -23,6 +23,7 @@ use crate::answer::AnswerError;
 use crate::blind::BlindShare;
 use crate::console;
 use crate::event::{HttpReply, HttpRequest};
+use crate::flows::Flows;
 use crate::guideline::Guidelines;
 use crate::history::Histories;
 use crate::human_loop::Worker;
@@ -68,6 +69,8 @@ pub struct Portal<'a> {
     pub models: Option<(&'a aws_sdk_sfn::Client, &'a str)>,
     /// Who may sign in.
     pub members: &'a Members,
+    /// The work teams.
+    pub flows: &'a Flows,
     /// The provider that signs people in, if there is one beside the links.
     pub provider: Option<&'a Provider>,
     /// The label set, which open tasks follow.
@@ -176,6 +179,7 @@ impl Portal<'_> {
         if console::is_address(path) {
             return self.console(request, path, session).await;
         }
+        let worker = &self.in_teams(worker, session).await?;
         match (method, path) {
             ("GET", "") => {
                 let first = match session.role {

@@ -5,7 +5,7 @@
 //! | `loops/<name>.json` | the loop's state; every change is a conditional write of this one object |
 //! | `inputs/<id>.json` | the input content |
 //! | `answers/<id>/<answer id>.json` | one answer |
-//! | `queue/<rank>-<time>-<id>-<name>` | empty mark of a loop in flight; key order is review order |
+//! | `queue/<rank>-<time>-<id>-<name>` | empty mark of a loop in flight; key order is review order; with `.<team>` at its end for a work team |
 //! | `listing/ascending/…`, `listing/descending/…` | empty marks whose key order is the listing order |
 //! | `flow-loops/<flow definition>/listing/…` | the same for loops of other flow definitions than the stack's own |
 

@@ -72,6 +72,9 @@ pub struct Claims {
     pub id: String,
     /// End of its validity, in seconds since 1970.
     pub expires_at: i64,
+    /// Whether a provider has signed in who has this session.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_provider: bool,
 }
 
 impl Claims {
@@ -87,6 +90,7 @@ impl Claims {
             role: Role::default(),
             id: Uuid::new_v4().simple().to_string(),
             expires_at: (now + lifetime).timestamp(),
+            by_provider: false,
         }
     }
 

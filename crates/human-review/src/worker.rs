@@ -1,5 +1,7 @@
 //! Who reviews, as outputs and votes name them.
 
+use std::collections::BTreeSet;
+
 use active_learning_aws::bucket::BucketError;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,32 @@ pub struct Worker {
     /// Ids that they had in earlier versions, which told spellings of an e-mail address apart.
     #[serde(skip)]
     earlier: Vec<String>,
+    /// The work teams that they are in now.
+    #[serde(skip)]
+    pub teams: Teams,
+}
+
+/// The work teams of a reviewer, beside that of the stack, which everybody is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Teams {
+    /// None.
+    #[default]
+    None,
+    /// Those of these names.
+    Named(BTreeSet<String>),
+    /// All: admins.
+    All,
+}
+
+impl Teams {
+    /// Returns whether a task of this team, if it is of one, is for them.
+    pub fn have(&self, team: Option<&str>) -> bool {
+        match (team, self) {
+            (None, _) | (Some(_), Self::All) => true,
+            (Some(_), Self::None) => false,
+            (Some(team), Self::Named(names)) => names.contains(team),
+        }
+    }
 }
 
 impl Worker {
@@ -32,7 +60,14 @@ impl Worker {
             id: id_of(&identity),
             reviewer: reviewer.to_owned(),
             earlier: earlier.into_iter().collect(),
+            teams: Teams::None,
         }
+    }
+
+    /// Returns the same worker, who is in these teams.
+    #[must_use]
+    pub fn in_teams(self, teams: Teams) -> Self {
+        Self { teams, ..self }
     }
 
     /// Returns the worker with what is known of their earlier ids.

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::StepError;
+use crate::{error::StepError, flywheel::Turn};
 
 /// The data of an execution. Every step takes it and gives it back; the state machine looks at `status` only.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Build {
     /// Evaluation jobs: the challenger's, then the champion's.
     #[serde(default)]
     pub(crate) jobs: Vec<Job>,
+    /// What the flywheel that trains was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flywheel: Option<Turn>,
     /// Whether the challenger came into service.
     #[serde(default)]
     pub(crate) switched: bool,

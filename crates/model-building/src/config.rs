@@ -21,6 +21,8 @@ pub struct Config {
     pub(crate) language_code: String,
     pub(crate) data_access_role_arn: String,
     pub(crate) state_machine_arn: String,
+    /// What trains and evaluates in place of trainings of our own.
+    pub(crate) flywheel_arn: Option<String>,
     /// Bus that is told of datasets for a hosted model.
     pub(crate) event_bus: String,
     pub(crate) test_share: f64,
@@ -56,6 +58,7 @@ impl Config {
             language_code: env.required("LANGUAGE_CODE")?,
             data_access_role_arn: env.required("DATA_ACCESS_ROLE_ARN")?,
             state_machine_arn: env.required("STATE_MACHINE_ARN")?,
+            flywheel_arn: env.optional("FLYWHEEL_ARN")?,
             event_bus: env.required("EVENT_BUS_NAME")?,
             test_share: share("TEST_SHARE")?,
             min_rows_per_class: env.required("MIN_ROWS_PER_CLASS")?,

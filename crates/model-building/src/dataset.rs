@@ -29,6 +29,8 @@ impl ModelBuilding {
         let assembled = assemble(&self.bucket, &policy, Utc::now());
         let version = assembled.await?.manifest.version;
         let model = match &self.config.endpoint {
+            // It names its models itself.
+            ServingEndpoint::Comprehend(_) if self.config.flywheel_arn.is_some() => None,
             ServingEndpoint::Comprehend(endpoint) => {
                 Some(endpoint.model_arn(&self.config.classifier_name, &version))
             }
@@ -61,7 +63,8 @@ impl ModelBuilding {
             ],
         );
 
-        let problems = self.problems(&manifest, &build);
+        let mut problems = self.problems(&manifest, &build);
+        problems.extend(self.flywheel_problems(&manifest).await?);
         let errors = problems
             .iter()
             .filter(|problem| problem.severity == Severity::Error);

@@ -194,6 +194,7 @@ impl ModelBuilding {
             return Ok(());
         }
         if endpoint.is_without_model() {
+            self.promote(to).await?;
             return self.create_endpoint(to, build_id).await;
         }
         let serving = endpoint.model.as_deref();
@@ -217,6 +218,13 @@ impl ModelBuilding {
         }
         if self.is_built_in() && self.have_other_modes(serving, to).await? {
             return self.replace_endpoint(to, build_id).await;
+        }
+        self.promote(to).await?;
+        if self.config.flywheel_arn.is_some()
+            && let Some(endpoint) = self.endpoint().await?
+            && endpoint.desired.as_deref() == Some(to)
+        {
+            return Ok(()); // It belongs to the flywheel, and follows it.
         }
         let update = self.comprehend.update_endpoint();
         let update = update.endpoint_arn(arn.to_string()).desired_model_arn(to);

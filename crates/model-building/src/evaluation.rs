@@ -31,8 +31,10 @@ impl ModelBuilding {
         let manifest = self.manifest(build.dataset()?).await?;
         let rows = self.test_rows(&manifest).await?;
         build.begin_to_wait(Utc::now());
-        if rows.is_empty() {
-            return Ok(build); // The first model was measured when it was trained.
+        let turn = build.flywheel.as_ref();
+        let is_measured = turn.is_some_and(|turn| turn.measured(build.champion.as_deref()).is_some());
+        if rows.is_empty() || is_measured {
+            return Ok(build); // It was measured when it was trained.
         }
 
         let texts: String = rows.iter().map(|row| one_line(&row.text) + "\n").collect();

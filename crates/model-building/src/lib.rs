@@ -21,6 +21,7 @@ mod evaluation;
 mod executions;
 pub mod export;
 mod first_model;
+mod flywheel;
 mod hosted;
 mod label_set;
 mod labels;

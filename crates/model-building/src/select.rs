@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_core::{
-    dataset::{Problem, Row},
+    dataset::{DatasetManifest, Problem, Row},
     erasure::LearntAndErased,
     keys,
     model::{
@@ -45,10 +45,15 @@ type Evaluations = (Vec<TestPrediction>, Option<(Vec<TestPrediction>, Prediction
 
 impl ModelBuilding {
     /// Decides whether the challenger is deployed.
-    pub(crate) async fn select(&self, mut build: Build) -> Result<Build, StepError> {
+    pub(crate) async fn select(&self, build: Build) -> Result<Build, StepError> {
         let challenger_arn = build.challenger()?.to_owned();
         let manifest = self.manifest(build.dataset()?).await?;
         let problems = self.problems(&manifest, &build);
+        let turn = build.flywheel.clone().unwrap_or_default();
+        if let Some(said) = turn.measured(build.champion.as_deref()) {
+            let decision = self.decide_by_averages(&build, &manifest, said, &challenger_arn, &problems);
+            return self.decided(build, manifest, problems, decision).await;
+        }
         let rows = self.test_rows(&manifest).await?;
         let (mut challenger, mut champion) = self.evaluations(&build, &rows).await?;
 
@@ -86,12 +91,23 @@ impl ModelBuilding {
             has_rows,
         );
         decision.reasons.extend(gone);
-        self.refuse_rolled_back(&mut decision).await?;
-        self.refuse_other_mode(&mut decision).await?;
 
         let old = champion.as_ref().map(|(rows, _)| &rows[..]);
         let known = known_rows(&rows, old, &challenger, &said);
         self.bucket.put_document(&build.key(KNOWN), &known).await?;
+        self.decided(build, manifest, problems, decision).await
+    }
+
+    /// Writes a decision down, after what speaks against any deployment.
+    async fn decided(
+        &self,
+        mut build: Build,
+        manifest: DatasetManifest,
+        problems: Vec<Problem>,
+        mut decision: Decision,
+    ) -> Result<Build, StepError> {
+        self.refuse_rolled_back(&mut decision).await?;
+        self.refuse_other_mode(&mut decision).await?;
         let record = DecisionRecord {
             build_id: build.id.clone(),
             decided_at: Utc::now(),

@@ -21,6 +21,9 @@ use crate::{
 impl ModelBuilding {
     /// Begins to train on the dataset, unless a model of this version exists: no dataset is trained on twice.
     pub(crate) async fn train(&self, mut build: Build) -> Result<Build, StepError> {
+        if let Some(flywheel) = &self.config.flywheel_arn {
+            return self.feed_flywheel(build, flywheel).await;
+        }
         let model = build.challenger()?;
         if self.model(model).await?.is_none() {
             let manifest = self.manifest(build.dataset()?).await?;
@@ -77,6 +80,9 @@ impl ModelBuilding {
 
     /// Asks whether the challenger is trained.
     pub(crate) async fn describe_training(&self, mut build: Build) -> Result<Build, StepError> {
+        if let (Some(flywheel), Some(turn)) = (&self.config.flywheel_arn, build.flywheel.take()) {
+            return self.describe_turn(build, flywheel, turn).await;
+        }
         let arn = build.challenger()?.to_owned();
         let Some(model) = self.model(&arn).await? else {
             return Err(StepError::Failed(format!(

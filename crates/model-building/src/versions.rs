@@ -88,8 +88,9 @@ pub struct Scores {
     /// Mean F1 of the classes.
     #[serde(rename = "macroF1")]
     pub macro_f1: f64,
-    /// Expected calibration error.
-    pub calibration_error: f64,
+    /// Expected calibration error; unknown where a flywheel measured, which tells averages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_error: Option<f64>,
 }
 
 impl Scores {
@@ -98,7 +99,9 @@ impl Scores {
         Self {
             accuracy: evaluation.accuracy,
             macro_f1: evaluation.macro_f1,
-            calibration_error: evaluation.expected_calibration_error,
+            calibration_error: evaluation
+                .is_detailed()
+                .then_some(evaluation.expected_calibration_error),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Comprehend's ARNs: endpoints, classifiers and classification jobs.
+//! Comprehend's ARNs: endpoints, classifiers, flywheels and classification jobs.
 //!
 //! `arn:<partition>:comprehend:<region>:<account>:<resource>`. What comes before the resource is called the
 //! scope here: a function has one, and resources of any other do not exist for it. The resource is also
@@ -21,6 +21,17 @@ pub(crate) struct ClassifierArn {
     pub name: String,
     pub version: Option<String>,
 }
+
+/// ARN of a flywheel, for example `arn:aws:comprehend:us-east-1:123456789012:flywheel/news`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FlywheelArn {
+    pub scope: String,
+    pub name: String,
+}
+
+/// Not a flywheel's ARN by Comprehend's pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InvalidFlywheelArn;
 
 /// Not an endpoint ARN by Comprehend's pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -113,6 +124,45 @@ impl ClassifierArn {
 }
 
 impl fmt::Display for ClassifierArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.scope, self.resource())
+    }
+}
+
+impl FromStr for FlywheelArn {
+    type Err = InvalidFlywheelArn;
+
+    fn from_str(arn: &str) -> Result<Self, Self::Err> {
+        let (scope, resource) = scope_and_resource(arn).ok_or(InvalidFlywheelArn)?;
+        let name = resource
+            .strip_prefix("flywheel/")
+            .filter(|name| is_name(name))
+            .ok_or(InvalidFlywheelArn)?;
+        Ok(Self::new(scope, name))
+    }
+}
+
+impl FlywheelArn {
+    pub(crate) fn new(scope: &str, name: &str) -> Self {
+        Self {
+            scope: scope.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Reads the ARN of a dataset: its flywheel's, and its name.
+    pub(crate) fn of_dataset(arn: &str) -> Option<(Self, String)> {
+        let (flywheel, name) = arn.rsplit_once("/dataset/")?;
+        let flywheel = flywheel.parse().ok()?;
+        is_name(name).then(|| (flywheel, name.to_owned()))
+    }
+
+    pub(crate) fn resource(&self) -> String {
+        format!("flywheel/{}", self.name)
+    }
+}
+
+impl fmt::Display for FlywheelArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.scope, self.resource())
     }

@@ -7,11 +7,11 @@ use lambda_runtime::Diagnostic;
 
 use crate::{
     Config,
-    arn::{ClassifierArn, EndpointArn},
+    arn::{ClassifierArn, EndpointArn, FlywheelArn},
     bucket::{self, Bucket, StoreError},
     classification_job, classification_run,
     encoders::Encoders,
-    endpoint,
+    endpoint, flywheel,
     initial_model::{self, Upload},
     roll_out, training_run,
     work::Invocation,
@@ -56,7 +56,7 @@ pub(crate) async fn handle(
         if is_initial_file(&upload.key) {
             initial_model::build(bucket, encoders, config, &upload).await?;
         } else if let Some(resource) = bucket::resource_of_job(&upload.key) {
-            work(bucket, encoders, &config.endpoint_arn, resource, invocation).await?;
+            work(bucket, encoders, config, resource, invocation).await?;
         } else {
             tracing::warn!(key = upload.key, "nothing is to be done for such an object");
         }
@@ -67,10 +67,11 @@ pub(crate) async fn handle(
 async fn work(
     bucket: &Bucket,
     encoders: &Encoders,
-    own: &EndpointArn,
+    config: &Config,
     resource: &str,
     invocation: &Invocation,
 ) -> Result<(), StoreError> {
+    let own = &config.endpoint_arn;
     if let Some(classifier) = ClassifierArn::from_resource(own.scope(), resource) {
         return training_run::run(bucket, encoders, &classifier, invocation).await;
     }
@@ -81,6 +82,18 @@ async fn work(
         Some((classification_job::KIND, id)) => {
             classification_run::run(bucket, encoders, id, invocation).await
         }
+        Some((flywheel::KIND, name)) => {
+            let arn = FlywheelArn::new(own.scope(), name);
+            flywheel::run::fill_lake(bucket, config.test_share, &arn, invocation).await
+        }
+        Some((flywheel::dataset::KIND, rest)) => match flywheel::names(rest) {
+            Some(names) => flywheel::run::fill_dataset(bucket, own.scope(), names, invocation).await,
+            None => Ok(()),
+        },
+        Some((flywheel::iteration::KIND, rest)) => match flywheel::names(rest) {
+            Some(names) => flywheel::iterate::iterate(bucket, encoders, own.scope(), names, invocation).await,
+            None => Ok(()),
+        },
         Some(_) | None => {
             tracing::warn!(resource, "nothing is to be done for such a resource");
             Ok(())

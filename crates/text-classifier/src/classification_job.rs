@@ -10,6 +10,7 @@ use crate::{
     api_error::ApiError,
     bucket::{Bucket, StoreError},
     classifier::{self, OutputDataConfig},
+    flywheel,
     listing::{self, Order, Paging, Position},
     output,
     s3_uri::S3Uri,
@@ -102,7 +103,7 @@ pub(crate) struct StartRequest {
     volume_kms_key_id: Option<String>,
     vpc_config: Option<Value>,
     tags: Option<Vec<Tag>>,
-    flywheel_arn: Option<Value>,
+    flywheel_arn: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -152,8 +153,20 @@ impl InputConfig {
     }
 }
 
-pub(crate) async fn start(bucket: &Bucket, scope: &str, request: StartRequest) -> Result<Value, ApiError> {
+pub(crate) async fn start(
+    bucket: &Bucket,
+    scope: &str,
+    mut request: StartRequest,
+) -> Result<Value, ApiError> {
     let origin = Origin::new(request.client_request_token.clone(), &request);
+    flywheel::not_both(
+        request.document_classifier_arn.as_deref(),
+        request.flywheel_arn.as_deref(),
+    )?;
+    if let (None, Some(flywheel)) = (&request.document_classifier_arn, &request.flywheel_arn) {
+        let active = flywheel::active_model(bucket, scope, flywheel).await?;
+        request.document_classifier_arn = Some(active);
+    }
     let id = job_id(request.client_request_token.as_deref());
     let properties = request.check(scope, &id)?;
     let tags = request.tags.unwrap_or_default();
@@ -199,7 +212,6 @@ impl StartRequest {
             validation::job_name(name)?;
         }
         validation::client_request_token(self.client_request_token.as_deref())?;
-        validation::unsupported(self.flywheel_arn.as_ref(), "flywheels are not supported")?;
         validation::unsupported(self.vpc_config.as_ref(), "VpcConfig is not supported")?;
         validation::tags(self.tags.as_deref().unwrap_or_default())?;
         let mut input = required("inputDataConfig", self.input_data_config.clone())?;
@@ -214,7 +226,9 @@ impl StartRequest {
         let role = required("dataAccessRoleArn", self.data_access_role_arn.clone())?;
         validation::data_access_role(&role)?;
         let model = self.document_classifier_arn.clone();
-        let model = model.ok_or(ApiError::InvalidRequest("a DocumentClassifierArn is needed"))?;
+        let model = model.ok_or(ApiError::InvalidRequest(
+            "a DocumentClassifierArn or a FlywheelArn is needed",
+        ))?;
         Ok(JobProperties {
             job_id: id.to_owned(),
             job_arn: format!("{scope}:{}", resource(id)),

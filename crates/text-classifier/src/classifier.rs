@@ -111,6 +111,9 @@ pub(crate) struct ClassifierProperties {
     pub data_access_role_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classifier_metadata: Option<ClassifierMetadata>,
+    /// The flywheel whose iteration trained it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flywheel_arn: Option<String>,
 }
 
 /// Comprehend's `DocumentClassifierOutputDataConfig`; once trained, the URI is that of the `output.tar.gz`.

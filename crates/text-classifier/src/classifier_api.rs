@@ -13,7 +13,7 @@ use crate::{
     bucket::{Bucket, Updated},
     classification_job,
     classifier::{Classifier, ClassifierProperties, KIND, ModelStatus, NOT_FOUND, OutputDataConfig},
-    endpoint,
+    endpoint, flywheel,
     listing::{self, Order, Paging, Position},
     time::{epoch_seconds, from_epoch_seconds},
     training_input::InputDataConfig,
@@ -149,12 +149,13 @@ impl CreateRequest {
                 output_data_config: self.output_data_config,
                 data_access_role_arn: Some(role),
                 classifier_metadata: None,
+                flywheel_arn: None,
             },
         })
     }
 }
 
-fn language(code: String) -> Result<String, ApiError> {
+pub(crate) fn language(code: String) -> Result<String, ApiError> {
     if !LANGUAGES.contains(&code.as_str()) {
         return Err(validation::invalid(
             "languageCode",
@@ -321,6 +322,11 @@ pub(crate) async fn delete(bucket: &Bucket, scope: &str, request: ArnRequest) ->
     if endpoint::uses(bucket, &arn.to_string()).await? {
         return Err(ApiError::ResourceInUse(
             "an endpoint uses the document classifier",
+        ));
+    }
+    if flywheel::uses(bucket, &arn.to_string()).await? {
+        return Err(ApiError::ResourceInUse(
+            "a flywheel has the document classifier as its active model",
         ));
     }
     if classification_job::uses(bucket, &arn.to_string()).await? {

@@ -76,6 +76,9 @@ pub(crate) struct EndpointProperties {
     pub data_access_role_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired_data_access_role_arn: Option<String>,
+    /// The flywheel whose active model it serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flywheel_arn: Option<String>,
 }
 
 impl Endpoint {
@@ -143,6 +146,7 @@ impl EndpointProperties {
             last_modified_time: None,
             data_access_role_arn: None,
             desired_data_access_role_arn: None,
+            flywheel_arn: None,
         }
     }
 
@@ -158,4 +162,11 @@ impl EndpointProperties {
 pub(crate) async fn uses(bucket: &Bucket, model_arn: &str) -> Result<bool, StoreError> {
     let endpoints = bucket.states::<Endpoint>(KIND).await?;
     Ok(endpoints.iter().any(|endpoint| endpoint.needs(model_arn)))
+}
+
+/// Returns whether an endpoint serves the active model of a flywheel.
+pub(crate) async fn follows(bucket: &Bucket, flywheel_arn: &str) -> Result<bool, StoreError> {
+    let endpoints = bucket.states::<Endpoint>(KIND).await?;
+    let follows = |endpoint: &Endpoint| endpoint.properties.flywheel_arn.as_deref() == Some(flywheel_arn);
+    Ok(endpoints.iter().any(follows))
 }

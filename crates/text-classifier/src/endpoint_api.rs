@@ -13,6 +13,7 @@ use crate::{
     bucket::{Bucket, Updated},
     classifier,
     endpoint::{Endpoint, EndpointProperties, EndpointStatus, KIND, NO_MODEL},
+    flywheel,
     listing::{self, Order, Paging, Position},
     time::{epoch_seconds, from_epoch_seconds},
     validation::{self, Origin, Tag, required},
@@ -22,7 +23,6 @@ use crate::{
 /// Most inference units of an endpoint, as in Comprehend.
 const MAX_UNITS: i32 = 50;
 const NOT_FOUND: ApiError = ApiError::ResourceNotFound("endpoint");
-const NO_FLYWHEELS: &str = "flywheels are not supported";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -34,7 +34,7 @@ pub(crate) struct CreateRequest {
     client_request_token: Option<String>,
     tags: Option<Vec<Tag>>,
     data_access_role_arn: Option<String>,
-    flywheel_arn: Option<Value>,
+    flywheel_arn: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ pub(crate) struct UpdateRequest {
     desired_model_arn: Option<String>,
     desired_inference_units: Option<i32>,
     desired_data_access_role_arn: Option<String>,
-    flywheel_arn: Option<Value>,
+    flywheel_arn: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -84,12 +84,16 @@ pub(crate) async fn create(
     if let Some(role) = &request.data_access_role_arn {
         validation::data_access_role(role)?;
     }
-    validation::unsupported(request.flywheel_arn.as_ref(), NO_FLYWHEELS)?;
     let tags = request.tags.unwrap_or_default();
     validation::tags(&tags)?;
-    let model = request
-        .model_arn
-        .ok_or(ApiError::InvalidRequest("a ModelArn is needed"))?;
+    flywheel::not_both(request.model_arn.as_deref(), request.flywheel_arn.as_deref())?;
+    let model = match (request.model_arn, &request.flywheel_arn) {
+        (Some(model), _) => model,
+        (None, Some(flywheel)) => flywheel::active_model(bucket, own.scope(), flywheel).await?,
+        (None, None) => {
+            return Err(ApiError::InvalidRequest("a ModelArn or a FlywheelArn is needed"));
+        }
+    };
     let model = validation::classifier_arn("modelArn", &model)?;
     let arn = EndpointArn::new(own.scope(), &name);
     if let Some(existing) = bucket.read::<Endpoint>(&arn.resource()).await? {
@@ -104,6 +108,7 @@ pub(crate) async fn create(
         properties.creation_time = Some(now);
         properties.last_modified_time = Some(now);
         properties.data_access_role_arn = request.data_access_role_arn;
+        properties.flywheel_arn = request.flywheel_arn;
         let endpoint = Endpoint {
             properties,
             origin: Some(origin.clone()),
@@ -170,13 +175,20 @@ pub(crate) async fn update(
     request: UpdateRequest,
 ) -> Result<Value, ApiError> {
     let arn = requested_arn(own, request.endpoint_arn)?;
-    validation::unsupported(request.flywheel_arn.as_ref(), NO_FLYWHEELS)?;
     if let Some(role) = &request.desired_data_access_role_arn {
         validation::data_access_role(role)?;
     }
     let units = request.desired_inference_units;
     units.map_or(Ok(()), check_units)?;
-    let model = request.desired_model_arn.as_deref();
+    flywheel::not_both(
+        request.desired_model_arn.as_deref(),
+        request.flywheel_arn.as_deref(),
+    )?;
+    let active = match (&request.desired_model_arn, &request.flywheel_arn) {
+        (None, Some(flywheel)) => Some(flywheel::active_model(bucket, own.scope(), flywheel).await?),
+        (Some(_), _) | (None, None) => None,
+    };
+    let model = request.desired_model_arn.as_deref().or(active.as_deref());
     let model = model
         .map(|model| validation::classifier_arn("desiredModelArn", model))
         .transpose()?;
@@ -210,6 +222,9 @@ pub(crate) async fn update(
         if let Some(units) = units {
             properties.desired_inference_units = units;
         }
+        if let Some(flywheel) = &request.flywheel_arn {
+            properties.flywheel_arn = Some(flywheel.clone());
+        }
         if let Some(role) = &request.desired_data_access_role_arn {
             properties.desired_data_access_role_arn = Some(role.clone());
         }
@@ -223,6 +238,41 @@ pub(crate) async fn update(
             Ok(json!({"DesiredModelArn": endpoint.properties.desired_model_arn}))
         }
     }
+}
+
+/// Has the endpoints of a flywheel serve its active model. One that is being changed is left to it.
+pub(crate) async fn follow(
+    bucket: &Bucket,
+    scope: &str,
+    flywheel_arn: &str,
+    model: &ClassifierArn,
+) -> Result<(), ApiError> {
+    let model = model.to_string();
+    for endpoint in bucket.states::<Endpoint>(KIND).await? {
+        let properties = endpoint.properties;
+        let is_its_own = properties.flywheel_arn.as_deref() == Some(flywheel_arn);
+        let Ok(arn) = properties.endpoint_arn.parse::<EndpointArn>() else {
+            continue;
+        };
+        if !is_its_own || arn.scope() != scope || properties.model_arn.as_ref() == Some(&model) {
+            continue;
+        }
+        let change = |endpoint: &mut Endpoint| {
+            let properties = &mut endpoint.properties;
+            if properties.status != EndpointStatus::InService {
+                return Err(());
+            }
+            properties.status = EndpointStatus::Updating;
+            properties.message = None;
+            properties.desired_model_arn = Some(model.clone());
+            properties.last_modified_time = Some(epoch_seconds(Utc::now()));
+            Ok(())
+        };
+        if let Updated::Done(_) = bucket.update(&arn.resource(), change).await? {
+            bucket.ask_for_work(&arn.resource()).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn check_same_mode(

@@ -478,6 +478,7 @@ fn describe(
                 number_of_test_documents: trained.held_out,
                 evaluation_metrics: trained.metrics,
             }),
+            flywheel_arn: None,
         },
         origin: None,
         tags: Vec::new(),

@@ -33,6 +33,7 @@ mod encoding;
 mod endpoint;
 mod endpoint_api;
 mod explanation;
+mod flywheel;
 mod initial_model;
 mod listing;
 mod output;

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::{
     api_error::ApiError, arn::EndpointArn, bucket::Bucket, classification, classification_job,
-    classifier_api, encoders::Encoders, encoding, endpoint_api, explanation, personal_data, serving::Serving,
+    classifier_api, encoders::Encoders, encoding, endpoint_api, explanation, flywheel, personal_data,
+    serving::Serving,
 };
 
 /// Comprehend's limit for the text of one request: 10 KB of UTF-8.
@@ -77,6 +78,21 @@ impl Api {
                 classification_job::describe(bucket, parse(request)?).await
             }
             "ListDocumentClassificationJobs" => classification_job::list(bucket, parse(request)?).await,
+            "CreateFlywheel" => flywheel::api::create(bucket, scope, parse(request)?).await,
+            "DescribeFlywheel" => flywheel::api::describe(bucket, scope, parse(request)?).await,
+            "ListFlywheels" => flywheel::api::list(bucket, parse(request)?).await,
+            "UpdateFlywheel" => flywheel::api::update(bucket, scope, parse(request)?).await,
+            "DeleteFlywheel" => flywheel::api::delete(bucket, scope, parse(request)?).await,
+            "CreateDataset" => flywheel::dataset::create(bucket, scope, parse(request)?).await,
+            "DescribeDataset" => flywheel::dataset::describe(bucket, scope, parse(request)?).await,
+            "ListDatasets" => flywheel::dataset::list(bucket, scope, parse(request)?).await,
+            "StartFlywheelIteration" => flywheel::iteration::start(bucket, scope, parse(request)?).await,
+            "DescribeFlywheelIteration" => {
+                flywheel::iteration::describe(bucket, scope, parse(request)?).await
+            }
+            "ListFlywheelIterationHistory" => {
+                flywheel::iteration::history(bucket, scope, parse(request)?).await
+            }
             "EncodeDocuments" => encoding::encode(bucket, &self.encoders, parse(request)?).await,
             "ExplainDocuments" => explanation::explain(&self.serving, scope, parse(request)?).await,
             other => Err(ApiError::UnsupportedOperation(other.to_owned())),

@@ -77,7 +77,7 @@ pub(crate) struct Source {
     pub attributes: Option<Vec<String>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Use {
     Train,
@@ -198,7 +198,7 @@ fn plain_text_only(document_type: Option<&str>) -> Result<(), ApiError> {
     }
 }
 
-fn delimiter(value: Option<&str>) -> Result<char, ApiError> {
+pub(crate) fn delimiter(value: Option<&str>) -> Result<char, ApiError> {
     let Some(value) = value else {
         return Ok(LABEL_DELIMITER);
     };

@@ -9,7 +9,7 @@ use active_learning_core::{
 };
 
 /// A label of a multi-label model counts as given from this probability on.
-const LABEL_THRESHOLD: f32 = 0.5;
+pub const LABEL_THRESHOLD: f32 = 0.5;
 
 /// Measured quality, by Comprehend's definitions (`EvaluationMetrics`); all from 0 to 1.
 ///

@@ -6,6 +6,7 @@ mod console;
 mod disputes;
 mod erase;
 mod faults;
+mod flywheel;
 mod formats;
 mod from_nothing;
 mod harness;

@@ -683,6 +683,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "The held-out texts of a build.",
     },
     ObjectKind {
+        key: "builds/<build>/flywheel/<file>.csv",
+        bucket: Training,
+        writers: &[MODEL_BUILDING],
+        readers: &[TEXT_CLASSIFIER, Comprehend],
+        shape: "Comprehend CSV",
+        lifetime: Kept,
+        description: "Rows of a build that were new to the flywheel.",
+    },
+    ObjectKind {
         key: "builds/<build>/record.json",
         bucket: Training,
         writers: &[MODEL_BUILDING],
@@ -915,6 +924,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "hashes of texts, 16 bytes each",
         lifetime: Kept,
         description: "The same list as in the feedback bucket, for what reads this one.",
+    },
+    ObjectKind {
+        key: "flywheels/<path>",
+        bucket: Training,
+        writers: &[TEXT_CLASSIFIER, Comprehend],
+        readers: &[TEXT_CLASSIFIER, Comprehend],
+        shape: "Comprehend CSV, or what Comprehend keeps in a data lake",
+        lifetime: Kept,
+        description: "Data lakes of flywheels.",
     },
     ObjectKind {
         key: "initial-reports/<file>.json",

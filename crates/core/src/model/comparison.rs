@@ -164,14 +164,54 @@ impl Decision {
     ) -> Self {
         let why_not = champion.err();
         let champion = champion.ok();
+        let measured = champion.map(Measured::of);
+        let mut decision = Self::begin(policy, measured, Measured::of(challenger), problems);
+        decision.mcnemar =
+            champion.and_then(|champion| McNemar::test(champion.predictions, challenger.predictions));
+        match champion {
+            None => decision.reason(true, why_not.unwrap_or_default().to_owned()),
+            Some(champion) => decision.compare(champion, challenger),
+        }
+        decision.deploy = decision.reasons.iter().all(|reason| reason.in_favour);
+        decision
+    }
+
+    /// Decides where the models were measured elsewhere and only averages are told: by the dataset and macro F1.
+    pub fn of_averages(
+        policy: SelectionPolicy,
+        champion: Option<Measured>,
+        challenger: Measured,
+        problems: &[Problem],
+    ) -> Self {
+        let mut decision = Self::begin(policy, champion, challenger, problems);
+        let new = decision.challenger.evaluation.macro_f1;
+        match decision.champion.as_ref().map(|old| old.evaluation.macro_f1) {
+            None => decision.reason(true, "there is no champion yet".into()),
+            Some(old) => {
+                decision.compare_macro_f1(old, new);
+                let text =
+                    "averages alone are known: no paired test was made, and no class was looked at by itself";
+                decision.reason(true, text.into());
+            }
+        }
+        decision.deploy = decision.reasons.iter().all(|reason| reason.in_favour);
+        decision
+    }
+
+    /// Begins with what the check of the dataset says.
+    fn begin(
+        policy: SelectionPolicy,
+        champion: Option<Measured>,
+        challenger: Measured,
+        problems: &[Problem],
+    ) -> Self {
         let mut decision = Self {
             deploy: false,
             reasons: Vec::new(),
             policy,
-            champion: champion.map(Measured::of),
-            challenger: Measured::of(challenger),
-            mcnemar: champion
-                .and_then(|champion| McNemar::test(champion.predictions, challenger.predictions)),
+            champion,
+            challenger,
+            mcnemar: None,
             recall_changes: BTreeMap::new(),
         };
         let errors = problems
@@ -185,11 +225,6 @@ impl Decision {
                 format!("the dataset did not pass its check: {}", errors.join("; ")),
             ),
         }
-        match champion {
-            None => decision.reason(true, why_not.unwrap_or_default().to_owned()),
-            Some(champion) => decision.compare(champion, challenger),
-        }
-        decision.deploy = decision.reasons.iter().all(|reason| reason.in_favour);
         decision
     }
 

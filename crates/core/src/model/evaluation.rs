@@ -86,6 +86,27 @@ pub struct Evaluation {
     pub auroc: Option<f64>,
 }
 
+impl Evaluation {
+    /// Returns what is known where somebody else measured and tells averages only: see [`Self::is_detailed`].
+    pub fn of_averages(rows: usize, accuracy: f64, macro_f1: f64) -> Self {
+        Self {
+            rows,
+            accuracy,
+            macro_f1,
+            classes: Vec::new(),
+            confusion_matrix: ConfusionMatrix::default(),
+            expected_calibration_error: 0.0,
+            brier_score: 0.0,
+            auroc: None,
+        }
+    }
+
+    /// Returns whether each class and the confidence were measured, and not averages alone.
+    pub fn is_detailed(&self) -> bool {
+        !self.classes.is_empty()
+    }
+}
+
 /// Measured quality on one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

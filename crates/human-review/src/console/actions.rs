@@ -347,7 +347,7 @@ impl Console<'_> {
         let role = Role::parse(role).unwrap_or_default();
         let name = checked_reviewer(name)
             .map_err(|error: HumanReviewError| ConsoleError::Invalid(error.to_string()))?;
-        let invitation = self.members.invite(self.key, name, role, self.now).await?;
+        let invitation = self.members.invite(self.key, name, (role, &[]), self.now).await?;
 
         let until = invitation.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let link = sign_in_url(&self.portal_url, &invitation.token);

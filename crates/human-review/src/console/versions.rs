@@ -294,7 +294,11 @@ fn scores(name: &str, measured: &Measured) -> Vec<Cell> {
         Cell::text(evaluation.rows.to_string()),
         Cell::text(percent(evaluation.accuracy)),
         Cell::text(percent(evaluation.macro_f1)),
-        Cell::text(percent(evaluation.expected_calibration_error)),
+        percent_cell(
+            evaluation
+                .is_detailed()
+                .then_some(evaluation.expected_calibration_error),
+        ),
         percent_cell(evaluation.auroc),
     ]
 }

@@ -14,6 +14,7 @@ use super::functions::{Prepared, pre_annotation_request, prepared};
 use super::manifest::{Line, MAX_TEXT_CHARS, parse};
 use super::record::{Job, ObjectState, Task, Template};
 use crate::human_loop::{FlowRules, LoopFlow};
+use crate::loop_flow::team_of_arn;
 use crate::loops::LoopError;
 use crate::task_template::{NO_NONCE, TaskError, TaskTemplate};
 use crate::trial::why_unreadable;
@@ -303,6 +304,7 @@ pub(super) fn flow(job: &Job) -> LoopFlow {
         output_prefix: String::new(),
         role_arn: String::new(),
         time_limit_seconds: job.settings.time_limit_seconds,
+        team: job.workteam().and_then(team_of_arn),
     }
 }
 

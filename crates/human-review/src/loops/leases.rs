@@ -5,6 +5,14 @@ use chrono::{DateTime, Utc};
 use super::{LoopError, Loops, Version};
 use crate::human_loop::{HumanLoop, Worker};
 
+/// Refuses a loop of a team that the reviewer is not in, as if there were none.
+fn check_team(human_loop: &HumanLoop, worker: &Worker) -> Result<(), LoopError> {
+    match human_loop.is_for(worker) {
+        true => Ok(()),
+        false => Err(LoopError::NotFound),
+    }
+}
+
 impl Loops {
     /// Takes a loop for the reviewer and returns it.
     ///
@@ -29,6 +37,7 @@ impl Loops {
     ) -> Result<HumanLoop, LoopError> {
         let (human_loop, etag) = self
             .change_from(known, name, now, |human_loop| {
+                check_team(human_loop, worker)?;
                 let worker = worker.in_loop(human_loop);
                 Ok(human_loop.take(&worker.id, now, human_loop.time_limit(&self.rules))?)
             })
@@ -62,10 +71,11 @@ impl Loops {
             Some(known) => known,
             None => self.find_version(name, now).await?,
         };
-        match read.0.id == id {
-            true => Ok(read),
-            false => Err(LoopError::NotFound),
+        if read.0.id != id {
+            return Err(LoopError::NotFound);
         }
+        check_team(&read.0, worker)?;
+        Ok(read)
     }
 
     /// Gives a loop back; it comes last in this reviewer's queue from now on.
@@ -81,6 +91,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<(), LoopError> {
         self.change(name, now, |human_loop| {
+            check_team(human_loop, worker)?;
             human_loop.skip(&worker.in_loop(human_loop).id, reason);
             Ok(())
         })
@@ -114,6 +125,7 @@ impl Loops {
         now: DateTime<Utc>,
     ) -> Result<HumanLoop, LoopError> {
         self.change(name, now, |human_loop| {
+            check_team(human_loop, worker)?;
             let worker = worker.in_loop(human_loop);
             Ok(human_loop.renew(&worker.id, now, human_loop.time_limit(&self.rules))?)
         })

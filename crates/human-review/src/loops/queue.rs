@@ -55,7 +55,7 @@ pub struct Wish<'a> {
 pub struct Next {
     /// The task; none if nothing waits for this reviewer.
     pub human_loop: Option<HumanLoop>,
-    /// All that wait, whoever may take them; those before the reviewer included.
+    /// All that wait for their teams, whoever may take them; those before the reviewer included.
     pub waiting: Waiting,
 }
 
@@ -66,14 +66,17 @@ impl Loops {
     ///
     /// [`LoopError::Storage`].
     pub async fn queue(&self, worker: &Worker, now: DateTime<Utc>) -> Result<Queue, LoopError> {
-        let page = self.records.queue_marks("", QUEUE_MARKS).await?;
+        let page = self.own_marks(worker).await?;
         let examined = &page.marks[..page.marks.len().min(QUEUE_PAGE)];
         let tasks: Vec<HumanLoop> = self
             .loops_of(examined, now)
             .await?
             .into_iter()
             .flatten()
-            .filter(|human_loop| human_loop.may_answer(&worker.in_loop(human_loop).id, now).is_ok())
+            .filter(|human_loop| {
+                human_loop.is_for(worker)
+                    && human_loop.may_answer(&worker.in_loop(human_loop).id, now).is_ok()
+            })
             .collect();
         let waiting = Waiting {
             count: page.marks.len() - examined.len() + tasks.len(),
@@ -82,14 +85,30 @@ impl Loops {
         Ok(Queue { waiting, tasks })
     }
 
-    /// Returns how many loops wait, whoever may take them: by their marks alone, in one request.
+    /// Returns how many loops wait for the reviewer's teams, whoever may take them: by their marks alone, mostly in one
+    /// request.
     ///
     /// # Errors
     ///
     /// [`LoopError::Storage`].
-    pub async fn waiting(&self) -> Result<Waiting, LoopError> {
-        let page = self.records.queue_marks("", QUEUE_MARKS).await?;
-        Ok(waiting_of(&page))
+    pub async fn waiting(&self, worker: &Worker) -> Result<Waiting, LoopError> {
+        Ok(waiting_of(&self.own_marks(worker).await?))
+    }
+
+    /// Returns the first marks of the reviewer's teams. Where those of others come first they take a request for each two
+    /// hundred: some dozens at most, as many as may be in flight.
+    async fn own_marks(&self, worker: &Worker) -> Result<QueueMarks, LoopError> {
+        let mut own = QueueMarks {
+            marks: Vec::new(),
+            last: Some(String::new()),
+        };
+        while let Some(last) = own.last.take_if(|_| own.marks.len() < QUEUE_MARKS) {
+            let page = self.records.queue_marks(&last, QUEUE_MARKS).await?;
+            let for_them = page.marks.into_iter().filter(|mark| mark.is_for(worker));
+            own.marks.extend(for_them);
+            own.last = page.last;
+        }
+        Ok(own)
     }
 
     /// Takes the next loop for the reviewer: the most uncertain one, those they skipped last.
@@ -108,6 +127,7 @@ impl Loops {
     ) -> Result<Next, LoopError> {
         let mut skipped = Vec::new();
         if let Some(mut page) = self.head.recent() {
+            page.marks.retain(|mark| mark.is_for(worker));
             let waiting = waiting_of(&page);
             page.marks.retain(|mark| !wish.without.contains(&mark.name));
             page.marks.truncate(RECENT_READS);
@@ -120,9 +140,11 @@ impl Loops {
         }
         let mut page = self.records.queue_marks("", QUEUE_MARKS).await?;
         self.head.keep(page.clone());
+        page.marks.retain(|mark| mark.is_for(worker));
         let waiting = waiting_of(&page);
         loop {
-            page.marks.retain(|mark| !wish.without.contains(&mark.name));
+            page.marks
+                .retain(|mark| mark.is_for(worker) && !wish.without.contains(&mark.name));
             let free = self.first_free(&page.marks, worker, &mut skipped, now).await?;
             match (free, page.last) {
                 (Some(human_loop), _) => {

@@ -101,7 +101,8 @@ impl Members {
         Ok(())
     }
 
-    /// Makes a link for somebody, who is known from then on.
+    /// Makes a link for somebody, who is known from then on; a member of these work teams, or of those of before where none is
+    /// named.
     ///
     /// # Errors
     ///
@@ -110,12 +111,15 @@ impl Members {
         &self,
         key: &SigningKey,
         name: &str,
-        role: Role,
+        (role, teams): (Role, &[String]),
         now: DateTime<Utc>,
     ) -> Result<Invitation, BucketError> {
         let member = self
             .change(&Worker::of(name), now, |member| {
                 member.invited_at = Some(now);
+                if !teams.is_empty() {
+                    member.teams = teams.iter().cloned().collect();
+                }
                 if member.signed_in_at.is_none() {
                     member.role = role;
                 }

@@ -23,6 +23,8 @@ pub(super) struct Metadata {
     pub(super) token_endpoint: String,
     #[serde(default)]
     pub(super) userinfo_endpoint: Option<String>,
+    #[serde(default)]
+    pub(super) end_session_endpoint: Option<String>,
     jwks_uri: String,
     #[serde(default)]
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
@@ -69,7 +71,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 impl Metadata {
-    fn parse(body: &[u8], issuer: &str) -> Result<Self, OidcError> {
+    pub(super) fn parse(body: &[u8], issuer: &str) -> Result<Self, OidcError> {
         let metadata: Self = serde_json::from_slice(body)
             .map_err(|_| OidcError::Metadata("its discovery document cannot be read"))?;
         if metadata.issuer != issuer {
@@ -80,7 +82,11 @@ impl Metadata {
             &metadata.token_endpoint,
             &metadata.jwks_uri,
         ];
-        for url in needed.into_iter().chain(&metadata.userinfo_endpoint) {
+        let others = metadata
+            .userinfo_endpoint
+            .iter()
+            .chain(&metadata.end_session_endpoint);
+        for url in needed.into_iter().chain(others) {
             checked_url(url, issuer)?;
         }
         let methods = metadata.code_challenge_methods_supported.as_ref();
@@ -189,6 +195,7 @@ mod tests {
             ("jwks_uri", json!("http://127.0.0.1/jwks")),
             ("authorization_endpoint", json!("javascript:alert(1)")),
             ("userinfo_endpoint", json!("https://a@id.example.com/me")),
+            ("end_session_endpoint", json!("javascript:alert(1)")),
             ("code_challenge_methods_supported", json!(["plain"])),
             ("jwks_uri", Value::Null),
         ] {

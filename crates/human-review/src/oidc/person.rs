@@ -14,7 +14,12 @@ pub struct Person {
     pub name: String,
     /// What their groups let them do; none where roles are those of the console.
     pub role: Option<Role>,
+    /// Their groups, which make them members of work teams.
+    pub groups: Vec<String>,
 }
+
+/// Groups that are kept of a person: some providers name hundreds.
+const MAX_GROUPS: usize = 500;
 
 impl Person {
     /// Reads the claims of a token that was verified.
@@ -32,6 +37,7 @@ impl Person {
         Ok(Self {
             name: name(claims, &settings.issuer),
             role,
+            groups: groups.into_iter().take(MAX_GROUPS).collect(),
         })
     }
 }

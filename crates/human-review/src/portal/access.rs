@@ -8,11 +8,11 @@ use active_learning_core::keys::HUMAN_REVIEW_FOLDER;
 use super::{Portal, PortalError};
 use crate::console::{self, Console, ConsoleError};
 use crate::event::{HttpReply, HttpRequest};
-use crate::human_loop::Worker;
 use crate::loops::LoopError;
 use crate::members::Shut;
 use crate::pages::{SignInPage, page, redirect};
 use crate::session::{Claims, Purpose, Role, SESSION_LIFETIME};
+use crate::worker::{Teams, Worker};
 
 impl From<ConsoleError> for PortalError {
     fn from(error: ConsoleError) -> Self {
@@ -56,6 +56,23 @@ impl Portal<'_> {
             }
             None => Ok(Some((session, worker))),
         }
+    }
+
+    /// Returns somebody who is signed in with the work teams that they are in today. Admins are in all of them.
+    pub(super) async fn in_teams(&self, worker: &Worker, session: &Claims) -> Result<Worker, PortalError> {
+        let worker = worker.clone();
+        if session.role == Role::Admin {
+            return Ok(worker.in_teams(Teams::All));
+        }
+        let teams = self.flows.teams(self.now).await?;
+        let member = self.members.of(&worker, self.now).await?;
+        let names = member
+            .map(|member| member.teams_among(&teams))
+            .unwrap_or_default();
+        Ok(worker.in_teams(match names.is_empty() {
+            true => Teams::None,
+            false => Teams::Named(names),
+        }))
     }
 
     pub(super) async fn console(
@@ -172,7 +189,9 @@ impl Portal<'_> {
                 member.end(&session.id, session.expires_at, self.now);
             })
             .await?;
-        Ok(self.with_session(redirect("sign-in"), "", request))
+        let onwards = self.signed_out_page(request, session).await;
+        let reply = onwards.unwrap_or_else(|| redirect("sign-in"));
+        Ok(self.with_session(reply, "", request))
     }
 
     /// Refuses what a page of somewhere else sends: it could sign somebody in under its own name. Links may be

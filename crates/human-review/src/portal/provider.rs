@@ -6,7 +6,7 @@ use super::{Portal, PortalError};
 use crate::event::{HttpReply, HttpRequest};
 use crate::human_loop::Worker;
 use crate::oidc::{LOGIN_COOKIE, OidcError, Pending, Person, Provider};
-use crate::pages::{SignInChoicePage, SignedInPage, page, redirect};
+use crate::pages::{SignInChoicePage, SignedInPage, SignedOutPage, page, redirect};
 use crate::session::{Claims, Purpose, cookie};
 
 /// Page that sends the browser to the provider.
@@ -84,6 +84,7 @@ impl Portal<'_> {
         let worker = Worker::signing_in(&person.name, self.members, self.now).await?;
         let session = Claims {
             id,
+            by_provider: true,
             ..Claims::new(Purpose::Session, &person.name, self.now)
         };
 
@@ -96,6 +97,7 @@ impl Portal<'_> {
                 }
                 member.role = person.role.unwrap_or(member.role);
                 member.earlier_ids.get_or_insert_default();
+                member.groups.clone_from(&person.groups);
                 member.signed_in_at = Some(self.now);
                 member.begin(&session, self.now);
             })
@@ -119,6 +121,26 @@ impl Portal<'_> {
         let depth = request.path.trim_start_matches('/').matches('/').count();
         let is_shown = signs_in_again && self.provider.is_some();
         is_shown.then(|| format!("{}{BEGIN}", "../".repeat(depth)))
+    }
+
+    /// Returns the page that sends the browser on to sign out at the provider, where the provider has signed it in and has
+    /// a place for that. A page and no redirect: browsers do not follow a form's answer to another site.
+    pub(super) async fn signed_out_page(&self, request: &HttpRequest, session: &Claims) -> Option<HttpReply> {
+        let provider = self.provider.filter(|_| session.by_provider)?;
+        let back = format!("{}/sign-in", self.base_url(request));
+        match provider.sign_out_url(&back, self.now).await {
+            Ok(url) => {
+                let view = SignedOutPage {
+                    session: None,
+                    provider_url: url?,
+                };
+                Some(page(200, &view, None))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "somebody is signed out here and not at the provider");
+                None
+            }
+        }
     }
 
     fn redirect_uri(&self, request: &HttpRequest) -> String {

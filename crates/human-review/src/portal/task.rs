@@ -106,7 +106,7 @@ impl Portal<'_> {
         let is_swapped = self.template_of(&human_loop).is_shipped();
         let view = TaskPage {
             session: Some(self.view(session)),
-            waiting: self.loops.waiting().await?,
+            waiting: self.loops.waiting(worker).await?,
             lease_seconds: self.lease_seconds(&human_loop, worker),
             is_of_job: human_loop.is_of_labelling_job(),
             name: human_loop.name,

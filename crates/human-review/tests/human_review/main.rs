@@ -27,3 +27,4 @@ mod reviewers;
 mod sign_in;
 mod status_events;
 mod steps;
+mod teams;

@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::harness::{Reply, Review, Session, config};
+use crate::teams::add_teams;
 
 const CLIENT: &str = "portal";
 
@@ -302,6 +303,52 @@ async fn somebody_signs_in_by_the_provider_with_either_kind_of_key_and_signs_out
         assert_eq!(out.header("location"), "sign-in");
         assert_eq!(ann.get("queue").await.code(), "session_ended");
     }
+}
+
+#[tokio::test]
+async fn signing_out_leads_to_the_provider_where_it_ends_sessions_and_only_whom_it_has_signed_in() {
+    let issuer = Issuer::start().await;
+    issuer.change(|play| play.discovery["end_session_endpoint"] = json!(format!("{}/end", issuer.url)));
+    let review = issuer.review();
+    let reply = sign_in(&issuer, &review, &Key::ec(), json!({})).await;
+    let ann = session(&review, &reply);
+    let cleo = review.sign_in("cleo").await;
+    let sign_out = async |session: &Session<'_>| {
+        let token = session.get("queue").await.field("portal:csrf");
+        session.post("sign-out", &[("portal:csrf", &token)]).await
+    };
+
+    let (out, other) = (sign_out(&ann).await, sign_out(&cleo).await);
+
+    assert_eq!(out.status(), 200, "{out:?}");
+    let body = out.body().replace("&#38;", "&").replace("&amp;", "&");
+    let onwards = format!(
+        "url={}/end?client_id=portal&post_logout_redirect_uri=",
+        issuer.url
+    );
+    assert!(body.contains(&onwards), "{body}");
+    assert!(body.contains("%2Fsign-in\""), "{body}");
+    assert!(out.header("set-cookie").contains("Max-Age=0"), "{out:?}");
+    assert_eq!(ann.get("queue").await.code(), "session_ended");
+    assert_eq!(other.header("location"), "sign-in");
+}
+
+#[tokio::test]
+async fn the_groups_of_a_person_make_them_a_member_of_work_teams_until_a_sign_in_without() {
+    let issuer = Issuer::start().await;
+    let review = issuer.review();
+    add_teams(&review).await;
+    let key = Key::ec();
+    let seen = async |groups: Value| {
+        let reply = sign_in(&issuer, &review, &key, json!({ "groups": groups })).await;
+        let queue = session(&review, &reply).get("queue").await;
+        ["mail-1", "phone-1"].map(|name| queue.body().contains(&format!("loop={name}")))
+    };
+
+    assert_eq!(seen(json!(["mail-group"])).await, [true, false]);
+    assert_eq!(seen(json!(["phone-group", "others"])).await, [false, true]);
+    assert_eq!(seen(json!([])).await, [false, false]);
+    assert_eq!(seen(json!(["bosses"])).await, [true, true], "an admin");
 }
 
 #[tokio::test]

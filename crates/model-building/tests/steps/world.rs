@@ -81,6 +81,7 @@ impl World {
             ("COMPREHEND_ENDPOINT_ARN", ENDPOINT_ARN),
             ("CLASSIFIER_URL", ""),
             ("SAGEMAKER_ENDPOINT_ARN", ""),
+            ("FLYWHEEL_ARN", ""),
             ("EVENT_BUS_NAME", "bus"),
             ("CLASSIFIER_NAME", "news"),
             ("LANGUAGE_CODE", "en"),

@@ -2,6 +2,7 @@
 
 mod classification_jobs;
 mod encoder;
+mod flywheels;
 mod harness;
 mod initial_model;
 mod life;

@@ -248,7 +248,7 @@ async fn bodies_that_are_not_json_are_refused() {
 async fn operations_that_are_not_implemented_are_refused_by_name() {
     let function = Function::new();
 
-    let known = function.call("CreateFlywheel", &json!({})).await;
+    let known = function.call("CreateEntityRecognizer", &json!({})).await;
     let foreign = function.call_raw("Firehose_20150804.PutRecord", "{}").await;
     let mut no_target = url_event("", "{}", false);
     no_target["headers"] = json!({"smithy-protocol": "rpc-v2-cbor"});
@@ -258,7 +258,7 @@ async fn operations_that_are_not_implemented_are_refused_by_name() {
     assert!(
         known.body["Message"]
             .as_str()
-            .is_some_and(|text| text.contains("CreateFlywheel"))
+            .is_some_and(|text| text.contains("CreateEntityRecognizer"))
     );
     assert_eq!(foreign.body["__type"], "UnknownOperationException");
     assert_eq!(

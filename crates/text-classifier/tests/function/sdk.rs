@@ -79,7 +79,11 @@ async fn the_sdk_reads_errors_as_its_own_types() {
         .await
         .expect_err("binary")
         .into_service_error();
-    let unsupported = comprehend.list_flywheels().send().await.expect_err("unsupported");
+    let unsupported = comprehend
+        .list_entity_recognizers()
+        .send()
+        .await
+        .expect_err("unsupported");
 
     assert!(no_model.is_resource_unavailable_exception());
     assert!(too_long.is_text_size_limit_exceeded_exception());
