@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use active_learning_aws::failure::chain;
+use active_learning_core::keys;
 use aws_config::SdkConfig;
 use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
@@ -86,25 +87,13 @@ pub async fn execute(
     let target = Target::find(&options, stack).await?;
     let does_nothing = options.preview || options.json && !options.yes;
     let broken_off = erasing::unfinished(&target.buckets).await?;
+    let now = SystemTime::now().into();
+    let job = erasing::find(&target.buckets, &options.text, &options.user, now).await?;
     if does_nothing {
-        let job = erasing::find(
-            &target.buckets,
-            &options.text,
-            &options.user,
-            SystemTime::now().into(),
-        )
-        .await?;
         let report = erasing::preview(&target.buckets, job).await?;
         print(&report, &[], broken_off.len(), options.json);
         return Ok(true);
     }
-    let job = erasing::find(
-        &target.buckets,
-        &options.text,
-        &options.user,
-        SystemTime::now().into(),
-    )
-    .await?;
     if !options.yes {
         let report = erasing::preview(&target.buckets, job.clone()).await?;
         print(&report, &[], broken_off.len(), false);
@@ -179,7 +168,7 @@ impl Target {
     }
 
     async fn running_build(&self) -> Result<Option<String>, Failure> {
-        let lock: Option<Value> = self.buckets.training.read_document("builds/running.json").await?;
+        let lock: Option<Value> = self.buckets.training.read_document(keys::BUILD_LOCK).await?;
         let Some(execution) = lock.and_then(|lock| lock["executionArn"].as_str().map(str::to_owned)) else {
             return Ok(None);
         };

@@ -145,6 +145,10 @@ pub const DISPUTED_FOLDER: &str = "disputed/";
 pub const ERASED_TEXTS: &str = "erased/texts.bin";
 /// Models that have learnt from texts which were erased, in the training bucket.
 pub const LEARNT_AND_ERASED: &str = "erased/models.json";
+/// The build that runs, in the training bucket: only one does at a time.
+pub const BUILD_LOCK: &str = "builds/running.json";
+/// Sums of labels and of the judged predictions of models, in the training bucket.
+pub const TALLY: &str = "builds/tally.json";
 /// That an erasure is under way, in the training bucket.
 pub const ERASING: &str = "builds/erasing.json";
 /// Folder of erasures that are not done, in the feedback bucket.

@@ -280,7 +280,7 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
     }
 
     // Its sums are made anew from what is left.
-    buckets.training.delete("builds/tally.json").await?;
+    buckets.training.delete(keys::TALLY).await?;
     buckets.feedback.delete(&key).await?;
     if erase.is_versioned(BucketName::Feedback) {
         erase.report.old_versions += buckets.feedback.delete_old_versions(&key).await? as u64;

@@ -29,6 +29,7 @@ use crate::flows::Flows;
 use crate::human_loop::FlowRules;
 use crate::labelling_jobs::Jobs;
 use crate::task_template::TaskTemplate;
+use crate::validation::is_name;
 
 /// Prefix of the header `X-Amz-Target`.
 const TARGET_PREFIX: &str = "SageMaker.";
@@ -197,16 +198,10 @@ fn invalid(value: &str, member: &str, rule: &str) -> ControlError {
 /// Checks a name: letters, digits and inner hyphens, 63 at most; upper case only where that is allowed.
 fn checked_name(name: Option<String>, member: &str, upper_case: bool) -> Result<String, ControlError> {
     let name = required(name, member)?;
-    let plain =
-        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || (upper_case && c.is_ascii_uppercase());
-    let is_name = (1..=63).contains(&name.len())
-        && name.starts_with(plain)
-        && name.ends_with(plain)
-        && name.chars().all(|c| plain(c) || c == '-');
     let letters = if upper_case { "a-zA-Z0-9" } else { "a-z0-9" };
     let pattern =
         format!("Member must satisfy regular expression pattern: [{letters}](-*[{letters}]){{0,62}}");
-    is_name
+    is_name(&name, upper_case)
         .then_some(())
         .map(|()| name.clone())
         .ok_or_else(|| invalid(&name, member, &pattern))

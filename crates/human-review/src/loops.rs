@@ -248,9 +248,21 @@ impl Loops {
         if let Some(input) = self.shown.get(id) {
             return Ok(input);
         }
-        let input = self.records.input(id).await?.ok_or(LoopError::NotFound)?;
+        let input = self.input_now(human_loop).await?;
         self.shown.keep(id, input.clone());
         Ok(input)
+    }
+
+    /// Returns the input content of a loop as it is now: texts may have been erased from it since it was shown.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::NotFound`] when it was deleted meanwhile.
+    pub async fn input_now(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
+        self.records
+            .input(&human_loop.id)
+            .await?
+            .ok_or(LoopError::NotFound)
     }
 
     /// Returns a loop that is not deleted, with what was due carried out, and its ETag.

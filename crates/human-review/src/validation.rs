@@ -221,7 +221,15 @@ pub fn next_token(order: Order, mark: &str) -> String {
 
 /// Returns whether a text matches `^[a-z0-9](-*[a-z0-9])*$` and is at most 63 characters long.
 pub fn is_loop_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    is_name(name, false)
+}
+
+/// Returns whether a text has letters, digits and inner hyphens, at least one and at most 63; upper case where that is
+/// allowed.
+pub fn is_name(name: &str, upper_case: bool) -> bool {
+    let plain = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || upper_case && byte.is_ascii_uppercase()
+    };
     let bytes = name.as_bytes();
     bytes.len() <= MAX_LOOP_NAME_CHARS
         && bytes.first().copied().is_some_and(plain)

@@ -4,6 +4,7 @@ use active_learning_aws::{
     approval::{Wanted, approval_key},
     backoff::Tries,
 };
+use active_learning_core::keys::BUILD_LOCK;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +15,6 @@ use crate::{
     error::StepError,
 };
 
-/// The lock: only one build runs at a time.
-const LOCK_KEY: &str = "builds/running.json";
 /// What the last build began with.
 const LAST_KEY: &str = "builds/last.json";
 
@@ -174,7 +173,7 @@ impl ModelBuilding {
         };
         let mut tries = Tries::default();
         while tries.again().await {
-            let holder = self.bucket.read_version::<Lock>(LOCK_KEY).await?;
+            let holder = self.bucket.read_version::<Lock>(BUILD_LOCK).await?;
             let (holder, etag) = holder.unzip();
             if let Some(holder) = holder {
                 if holder.execution_arn == build.execution_arn {
@@ -186,18 +185,18 @@ impl ModelBuilding {
             }
             let replaced = self
                 .bucket
-                .replace_document(LOCK_KEY, etag.as_deref(), &mine)
+                .replace_document(BUILD_LOCK, etag.as_deref(), &mine)
                 .await?;
             if replaced.is_written() {
                 return Ok(None);
             }
         }
-        Err(StepError::NotNow(format!("others keep writing {LOCK_KEY}")))
+        Err(StepError::NotNow(format!("others keep writing {BUILD_LOCK}")))
     }
 
     /// Returns the ARN of the execution that builds, if one does.
     pub(crate) async fn running_build(&self) -> Result<Option<String>, StepError> {
-        match self.bucket.read_document::<Lock>(LOCK_KEY).await? {
+        match self.bucket.read_document::<Lock>(BUILD_LOCK).await? {
             Some(lock) if self.runs(&lock.execution_arn).await? => Ok(Some(lock.execution_arn)),
             _ => Ok(None),
         }
@@ -205,9 +204,9 @@ impl ModelBuilding {
 
     /// Gives the lock back, if this build has it.
     pub(crate) async fn unlock(&self, build: &Build) -> Result<(), StepError> {
-        let holder = self.bucket.read_document::<Lock>(LOCK_KEY).await?;
+        let holder = self.bucket.read_document::<Lock>(BUILD_LOCK).await?;
         if holder.is_some_and(|holder| holder.execution_arn == build.execution_arn) {
-            self.bucket.delete(LOCK_KEY).await?;
+            self.bucket.delete(BUILD_LOCK).await?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use active_learning_aws::{
     bucket::{Bucket, BucketError, Listed, MAX_DOCUMENT_BYTES},
 };
 use active_learning_core::{
-    keys,
+    keys::{self, TALLY},
     labels::{
         consolidation::Consensus, human_loop::Answer, label_set::can_be_label, labelled::LabelledRecord,
     },
@@ -29,7 +29,6 @@ use tracing::warn;
 
 use crate::{ModelBuilding, error::StepError};
 
-const KEY: &str = "builds/tally.json";
 /// Objects may show in a listing so much later than others that were written after them.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// Objects that are added before the sums are stored: a minute's work.
@@ -154,7 +153,7 @@ impl Tally {
 
 /// Reads the sums as they were stored last.
 pub(crate) async fn read(bucket: &Bucket) -> Result<Tally, BucketError> {
-    Ok(bucket.read_document(KEY).await?.unwrap_or_default())
+    Ok(bucket.read_document(TALLY).await?.unwrap_or_default())
 }
 
 impl ModelBuilding {
@@ -162,7 +161,7 @@ impl ModelBuilding {
     pub(crate) async fn tally(&self) -> Result<Tally, StepError> {
         let mut tries = Tries::default();
         while tries.again().await {
-            let (stored, etag) = self.bucket.read_version::<Tally>(KEY).await?.unzip();
+            let (stored, etag) = self.bucket.read_version::<Tally>(TALLY).await?.unzip();
             let now = Utc::now();
             let mut tally = stored.unwrap_or_default();
             if tally.is_of_future(now) {
@@ -183,12 +182,15 @@ impl ModelBuilding {
                 tally.add(object, records, now);
             }
             tally.forget_old();
-            let replaced = self.bucket.replace_document(KEY, etag.as_deref(), &tally).await?;
+            let replaced = self
+                .bucket
+                .replace_document(TALLY, etag.as_deref(), &tally)
+                .await?;
             if replaced.is_written() {
                 tries = Tries::default();
             }
         }
-        Err(StepError::NotNow(format!("others keep writing {KEY}")))
+        Err(StepError::NotNow(format!("others keep writing {TALLY}")))
     }
 
     async fn labelled_records(&self, key: &str) -> Result<Vec<LabelledRecord>, BucketError> {

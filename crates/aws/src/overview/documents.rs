@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use active_learning_core::dataset::{INITIAL_PREFIX, TrainingFileReport, is_initial_file, report_key};
+use active_learning_core::keys;
 use active_learning_core::model::{
     audit::{AuditTally, AuditedAccuracy},
     confidence::ConfidenceTally,
@@ -132,7 +133,7 @@ impl Tally {
     ///
     /// [`BucketError`].
     pub async fn read(training: &Bucket) -> Result<Self, BucketError> {
-        let tally: Option<Self> = training.read_document("builds/tally.json").await?;
+        let tally: Option<Self> = training.read_document(keys::TALLY).await?;
         Ok(tally.unwrap_or_default())
     }
 

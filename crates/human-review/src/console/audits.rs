@@ -11,6 +11,7 @@ use super::table::{Cell, Table};
 use super::{AUDIT, Console, ConsoleError, View};
 use crate::flows::Resource;
 use crate::labelling_jobs::record::Job;
+use crate::validation::is_name;
 
 /// Labelling jobs that the page looks at.
 const PAGE: usize = 100;
@@ -47,9 +48,7 @@ impl Console<'_> {
 
     /// Shows what an audit has found.
     pub(super) async fn audit(&self, name: &str) -> Result<View, ConsoleError> {
-        // A name of a job is one of the API's.
-        let is_name = name.len() <= 63 && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-        let job = match is_name {
+        let job = match is_name(name, true) {
             true => self.jobs.find(name).await?,
             false => None,
         };

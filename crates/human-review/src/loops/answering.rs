@@ -131,11 +131,7 @@ impl Loops {
         if current.is_of_labelling_job() {
             return Err(LoopError::Refused(Refusal::Counted));
         }
-        let input = self
-            .records
-            .input(&current.id)
-            .await?
-            .ok_or(LoopError::NotFound)?;
+        let input = self.input_now(&current).await?;
         let key = correction_key(&self.flow_definition_arn, &current, &answer);
         let flow = current.flow_arn(&self.flow_definition_arn);
         let document = output_document(flow, name, input, &[answer]);

@@ -68,9 +68,7 @@ impl Loops {
         if human_loop.answers.is_empty() || human_loop.is_of_labelling_job() {
             return Ok(true);
         }
-        // As it is now: texts may have been erased from it since it was shown.
-        let input = self.records.input(&human_loop.id).await?;
-        let input = input.ok_or(LoopError::NotFound)?;
+        let input = self.input_now(human_loop).await?;
         let answers = self.records.answers(human_loop, at_hand).await?;
         let flow = human_loop.flow_arn(&self.flow_definition_arn);
         let document = output_document(flow, &human_loop.name, input, &answers);

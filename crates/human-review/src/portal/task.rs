@@ -280,7 +280,11 @@ impl Portal<'_> {
             return Err(PortalError::LabelNotInUse(fate));
         }
 
-        let remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
+        let mut remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
+        if !remarks.is_empty() {
+            let input = self.loops.input_now(&human_loop).await?;
+            remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
+        }
         let given = self.given(request, form, Value::Object(answer));
         Box::pin(self.loops.answer(read, worker, given, self.now)).await?;
         metrics::count("human-review", &[("Submitted", 1)]);

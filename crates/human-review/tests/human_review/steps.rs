@@ -164,6 +164,27 @@ async fn an_answer_counts_where_the_task_has_changed_since_it_was_taken() {
 }
 
 #[tokio::test]
+async fn a_text_that_was_erased_while_its_page_was_open_is_not_kept_with_a_comment() {
+    let review = Review::new();
+    review.start("tc-1", &item("dislike")).await;
+    let ann = review.sign_in("ann").await;
+    let shown = get(&ann, "next").await.json()["next"].take();
+    let input = review.keys("human-review/inputs/").await.remove(0);
+    let rest = review.object(&input).await.replace("\"text\"", "\"[erased]\"");
+    review.put(&input, &rest).await;
+
+    let answer = json!({ "r-1": "Sports", "comment:r-1": "a comment" });
+    let step = submit(&ann, &shown, &answer, &[]).await;
+
+    assert_eq!(step.status(), 200);
+    let mut kept = String::new();
+    for key in review.keys("human-review/remarks").await {
+        kept += &review.object(&key).await;
+    }
+    assert!(kept.contains("a comment") && kept.contains("[erased]"), "{kept}");
+}
+
+#[tokio::test]
 async fn loops_are_not_counted_for_each_that_starts() {
     let review = Review::new();
 

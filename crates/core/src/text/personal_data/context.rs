@@ -21,35 +21,37 @@ const PHONE: &[&str] = &[
     "durchwahl",
 ];
 
-/// Words before the number of another thing, or beginnings of them.
+/// Words before the number of another thing.
 const THINGS: &[&str] = &[
-    "account",
     "aktenzeichen",
     "angebot",
     "art",
+    "article",
+    "artikel",
+    "artículo",
     "auftrag",
     "barcode",
     "batch",
-    "bestell",
+    "bestellung",
+    "bestellungen",
     "build",
     "case",
     "charge",
-    "client",
     "commande",
     "contract",
-    "customer",
     "ean",
-    "factur",
-    "fall",
+    "factura",
+    "facture",
     "fattura",
     "invoice",
+    "invoices",
     "isbn",
     "item",
-    "konto",
-    "kunde",
     "lot",
     "model",
+    "modell",
     "order",
+    "orders",
     "ordine",
     "paket",
     "parcel",
@@ -60,10 +62,13 @@ const THINGS: &[&str] = &[
     "produkt",
     "raum",
     "rechnung",
+    "rechnungen",
     "ref",
+    "reference",
+    "referenz",
     "room",
     "sendung",
-    "seri",
+    "serial",
     "shipment",
     "sku",
     "ticket",
@@ -73,6 +78,14 @@ const THINGS: &[&str] = &[
     "vorgang",
     "zimmer",
 ];
+
+/// Words of people, whose number is another one only where that is said: `customer no.`.
+const PEOPLE: &[&str] = &[
+    "account", "client", "customer", "konto", "kunde", "kunden", "member", "mitglied",
+];
+
+/// Ends of words that say it themselves: `Kundennummer`, unless they are those of a phone.
+const ENDS: &[&str] = &["nummer", "nr", "number"];
 
 /// Words before a version or the number of a section.
 const VERSIONS: &[&str] = &[
@@ -107,8 +120,17 @@ const WORDS: usize = 3;
 /// Returns whether the words before a number say that it is not one of a phone: `Bestellung Nr.`, `Seriennummer`.
 pub(super) fn is_number_of_a_thing(before: &str) -> bool {
     let is_phone = last_words(before).any(|word| PHONE.iter().any(|known| word.starts_with(known)));
-    let thing = last_words(before).find(|word| !BETWEEN.contains(&word.as_str()));
-    !is_phone && thing.is_some_and(|word| THINGS.iter().any(|known| word.starts_with(known)))
+    let is_between = |word: &String| BETWEEN.contains(&word.as_str());
+    let is_said = last_words(before).next().is_some_and(|word| is_between(&word));
+    let is_thing = |word: String| {
+        THINGS.contains(&word.as_str())
+            || is_said && PEOPLE.contains(&word.as_str())
+            || ENDS.iter().any(|end| word.ends_with(end))
+    };
+    !is_phone
+        && last_words(before)
+            .find(|word| !is_between(word))
+            .is_some_and(is_thing)
 }
 
 /// Returns whether the word before four numbers with dots between says that they are no address: `Version`.

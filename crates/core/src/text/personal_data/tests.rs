@@ -114,6 +114,13 @@ fn phone_numbers_are_found_as_people_write_them_in_several_countries() {
     }
     assert_eq!(masked("Meine Nr. 0171 2345678"), "Meine Nr. [PHONE]");
     assert_eq!(masked("Telefonnummer: 0171 2345678"), "Telefonnummer: [PHONE]");
+    // Words that only begin like those of other things, and people.
+    for before in [
+        "Artur", "Lotte", "Casey", "Partner", "Refik", "Kunde:", "Customer", "nummer",
+    ] {
+        let text = format!("{before} 0171 2345678");
+        assert_eq!(masked(&text), format!("{before} [PHONE]"));
+    }
     assert_eq!(masked("+49 171 5556688 12345 Berlin"), "[PHONE] 12345 Berlin");
 }
 
@@ -148,6 +155,8 @@ fn numbers_that_words_call_another_thing_stay() {
         "Rechnung 0221-4711-2025",
         "Bestellung Nr. 01234/567890",
         "order number: 0123456789",
+        "Kundennummer 0123 456789",
+        "customer no. 0123 456789",
         "Zimmer 0815 4711",
         "ISBN 0306406152",
         "clone git@github.com:name/project",
