@@ -222,6 +222,16 @@ fn line_breaks(record: &csv::ByteRecord) -> u64 {
 }
 
 /// Tells from its beginning what a file is, and refuses what is no CSV of ours.
+/// Returns the place of the column of labels in a training file, from 0, as [`TrainingRows`] reads it: a header line may name
+/// the text first.
+pub fn label_column(content: &[u8], label_delimiter: Option<char>) -> usize {
+    let sample = &content[..content.len().min(SAMPLE_BYTES)];
+    match look_at(sample, content.len() < SAMPLE_BYTES, label_delimiter) {
+        Ok(Some(Header::TextFirst)) => 1,
+        Ok(Some(Header::LabelFirst) | None) | Err(_) => 0,
+    }
+}
+
 fn look_at(sample: &[u8], is_whole: bool, label_delimiter: Option<char>) -> Result<Option<Header>, BadRow> {
     let refused = |reason: String| Err(BadRow { line: 1, reason });
     if let Some((_, kind)) = OTHER_FILES.iter().find(|(start, _)| sample.starts_with(start)) {
