@@ -272,6 +272,7 @@ impl A2iTrigger {
         sorter: &mut Sorter,
         today: &str,
     ) -> Result<(), A2iTriggerError> {
+        self.leave_out_erased(sorter).await?;
         let records = std::mem::take(&mut sorter.records);
         self.note_unknown_classes(&records).await?;
         let same_text = |record: FeedbackRecord| (record.id.clone(), record);
@@ -327,6 +328,7 @@ impl A2iTrigger {
     /// Starts human loops for records that came with an object, or with a selection; returns their number.
     async fn ask(&self, records: &[FeedbackRecord], bucket: &str, key: &str) -> Result<u64, A2iTriggerError> {
         let items_per_task = self.config.items_per_task.get();
+        let records = &self.not_erased(records.to_vec()).await?;
         if records.is_empty() {
             return Ok(0);
         }

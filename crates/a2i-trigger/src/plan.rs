@@ -18,7 +18,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys,
     labels::{
-        human_loop::Answer,
+        human_loop::{Answer, HumanLoopInput},
         question::{Opinion, Question, State},
     },
     random::Random,
@@ -104,7 +104,7 @@ impl A2iTrigger {
     ) -> Result<Plan, A2iTriggerError> {
         let mut mine = self.claim(object, records).await?;
         let mut originals = self.originals_of_form(&mine).await?;
-        let answered = self.answered_meanwhile(&mine).await?;
+        let answered = self.answered_meanwhile(object, &mine).await?;
         mine.retain(|record| !answered.contains(record.id.as_str()));
         self.add_originals_by_small_change(&mine, &mut originals).await?;
         let new: Vec<_> = mine
@@ -157,28 +157,44 @@ impl A2iTrigger {
     }
 
     /// Returns which of these records people have answered, or are still at: their claims were given back when a complaint
-    /// was taken back, and a reviewer who had the page open answered nevertheless. What is said of them is heard, as of every
-    /// text that was asked before.
+    /// was taken back, and a reviewer who had the page open answered nevertheless; or the object was written anew while it was
+    /// worked off, without a text that was erased. What is said of them is heard, as of every text that was asked before.
     async fn answered_meanwhile<'a>(
         &self,
+        object: &S3Object,
         records: &[&'a FeedbackRecord],
     ) -> Result<HashSet<&'a str>, A2iTriggerError> {
-        let is_answered = |question: &Question| match question.state {
-            State::Answered | State::Disputed => true,
-            State::Asked => !question.reviewers().is_empty() && question.human_loop.is_some(),
-            State::Withdrawn | State::Abandoned => false,
-        };
         // What a change of the label set asks is asked although it was answered.
         let records = records.iter().copied();
         stream::iter(records.filter(|record| record.signal != Signal::Relabel))
             .map(async |record| {
-                let question = self.questions.read(&record.id).await?;
-                Ok(question.filter(is_answered).map(|_| record.id.as_str()))
+                let is_answered = match self.questions.read(&record.id).await? {
+                    Some(question) => self.is_answered(object, &question).await?,
+                    None => false,
+                };
+                Ok(is_answered.then_some(record.id.as_str()))
             })
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_filter_map(|id| ready(Ok(id)))
             .try_collect()
             .await
+    }
+
+    async fn is_answered(&self, object: &S3Object, question: &Question) -> Result<bool, A2iTriggerError> {
+        let Some(human_loop) = &question.human_loop else {
+            return Ok(matches!(question.state, State::Answered | State::Disputed));
+        };
+        Ok(match question.state {
+            State::Answered | State::Disputed => true,
+            State::Asked if question.reviewers().is_empty() => {
+                let input = self.human_loops.input(human_loop).await?;
+                let asked: Option<HumanLoopInput> =
+                    input.as_deref().and_then(|text| serde_json::from_str(text).ok());
+                asked.is_some_and(|asked| asked.bucket_name == object.bucket && asked.key_name == object.key)
+            }
+            State::Asked => true,
+            State::Withdrawn | State::Abandoned => false,
+        })
     }
 
     /// Claims the form of each text for its record, and returns whose it is where it is not the record's own.
