@@ -37,6 +37,7 @@ pub mod record;
 pub mod settings;
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change, Created};
+use active_learning_aws::erased::ErasedList;
 use active_learning_aws::event_bus::{Event, EventBus};
 use active_learning_aws::failure::chain;
 use aws_config::SdkConfig;
@@ -74,6 +75,8 @@ pub struct Jobs<'a> {
     pub sdk: Option<&'a SdkConfig>,
     /// Is told how jobs fare.
     pub bus: Option<&'a EventBus>,
+    /// Texts that are not asked about.
+    pub erased: &'a ErasedList,
 }
 
 impl HumanReview {
@@ -83,6 +86,7 @@ impl HumanReview {
             loops: &self.loops,
             sdk: self.sdk.as_ref(),
             bus: self.bus.as_ref(),
+            erased: &self.erased,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod choices;
 mod config;
 pub mod console;
 pub mod control_plane;
+pub mod erased_items;
 pub mod event;
 pub mod flows;
 pub mod form;
@@ -53,6 +54,7 @@ pub mod worker_template;
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
+    erased::ErasedList,
     event_bus::EventBus,
     failure::chain,
     label_set::LabelSets,
@@ -162,6 +164,7 @@ pub struct HumanReview {
     bucket: Bucket,
     training: Bucket,
     feedback: Bucket,
+    erased: ErasedList,
     sfn: Option<aws_sdk_sfn::Client>,
     sns: Option<aws_sdk_sns::Client>,
     members: Members,
@@ -204,6 +207,7 @@ impl HumanReview {
             sns: None,
             members: Members::new(bucket.clone()),
             bucket,
+            erased: ErasedList::new(feedback.clone()),
             feedback,
             label_sets: LabelSets::new(training.clone()),
             training,
@@ -268,6 +272,7 @@ impl HumanReview {
                 let api = Api {
                     flows: &self.flows,
                     loops: &self.loops,
+                    erased: &self.erased,
                     template: self.template(),
                     flow_definition_arn: &self.config.flow_definition_arn,
                     bucket: &self.config.bucket,
