@@ -377,14 +377,32 @@ def backup(aws):
     assert told.get("LambdaFunctionConfigurations"), told
     aws.shell(f"aws s3 rm --recursive --only-show-errors s3://{aws.outputs_once['TrainingS3Bucket']}")
     assert not set(aws.etags("TrainingS3Bucket")) & set(objects)
+    # What was erased since the copy was made stays refused.
+    s3, bucket = aws.client("s3"), aws.outputs_once["TrainingS3Bucket"]
+    s3.put_object(Bucket="backup-of-ci", Key="training/erased/texts.bin", Body=b"0123456789abcdef")
+    s3.put_object(Bucket="backup-of-ci", Key="training/erased/models.json", Body=b'{"at":"","versions":{}}')
+    erased = b"0123456789abcdeffedcba9876543210"
+    s3.put_object(Bucket=bucket, Key="erased/texts.bin", Body=erased)
 
     block = typed("Back up and restore", "--from").replace("YOUR-BACKUP-BUCKET", "backup-of-ci").strip()
     said = aws.shell(block, code=1, typed="no\n")
     assert "Nothing was changed" in said, said
-    aws.shell(block, typed=f"{STACK}\n")
+    held = {"until": "2100-01-01T00:00:00.000Z", "by": {"an erasure": "2100-01-01T00:00:00.000Z"}}
+    s3.put_object(Bucket=bucket, Key="builds/erasing.json", Body=json.dumps(held).encode())
+    said = aws.shell(block, code=1, typed=f"{STACK}\n")
+    assert "texts are being erased" in said, said
+    s3.delete_object(Bucket=bucket, Key="builds/erasing.json")
+    said = aws.shell(block, typed=f"{STACK}\n")
+    assert f"active-learning erase --again --bucket {bucket} --yes" in said, said
 
     after = aws.etags("TrainingS3Bucket")
     equal({key: after.get(key) for key in objects}, objects, "objects")
+    equal(s3.get_object(Bucket=bucket, Key="erased/texts.bin")["Body"].read(), erased, "erased texts")
+    assert "erased/models.json" in after, "what is gone is brought back"
+    until = json.loads(s3.get_object(Bucket=bucket, Key="builds/erasing.json")["Body"].read())["until"]
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.999Z")
+    assert until <= now, f"builds are held back until {until}"
+    s3.delete_object(Bucket=bucket, Key="erased/texts.bin")
     equal(notifications(aws), told, "notifications")
     is_served_as_before(aws, versions)
     aws.shell("aws s3 rb --force s3://backup-of-ci")

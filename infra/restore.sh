@@ -14,7 +14,8 @@ Usage: infra/restore.sh [OPTION …] (--from s3://BUCKET/PREFIX | --at TIME)
   --region REGION             Region [default: the AWS CLI's]
   --yes                       asks nothing
 
-What has come into the bucket since stays.
+What has come into the bucket since stays, and so does the list of texts that were erased at a person's wish. No build
+begins meanwhile.
 TEXT
 }
 
@@ -56,9 +57,28 @@ output() {
 }
 bucket=$(output TrainingS3Bucket) || fail "there is no stack $stack here"
 machine=$(output ModelBuildingStateMachineArn)
-running=$(aws stepfunctions list-executions --state-machine-arn "$machine" --status-filter RUNNING --output text \
-    --query 'executions[].name')
-[ -z "$running" ] || fail "wait for the end of $running: it writes to the bucket"
+no_build_runs() {
+    local running
+    running=$(aws stepfunctions list-executions --state-machine-arn "$machine" --status-filter RUNNING --output text \
+        --query 'executions[].name')
+    [ -z "$running" ] || fail "wait for the end of $running: it writes to the bucket"
+}
+no_build_runs
+
+# Tells builds until when they are held back, as `active-learning erase` does.
+hold=builds/erasing.json
+in_minutes() {
+    date -u -d "+$1 minutes" +%Y-%m-%dT%H:%M:%S.000Z 2>/dev/null || date -u -v "+$1M" +%Y-%m-%dT%H:%M:%S.000Z
+}
+put_hold() {
+    printf '{"until":"%s","by":{"restore":"%s"}}' "$1" "$1" >"$work/hold.new"
+    aws s3api put-object --bucket "$bucket" --key "$hold" --body "$work/hold.new" \
+        --content-type application/json >/dev/null
+    mv "$work/hold.new" "$work/hold"
+}
+is_held() {
+    aws s3api get-object --bucket "$bucket" --key "$hold" "$work/held" >/dev/null 2>&1
+}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -70,15 +90,16 @@ if [ -n "$at" ]; then
             --query "$kind[].[Key, LastModified, VersionId, IsLatest, ETag, '$kind']"
     done | grep -v '^None$' >"$work/versions" || true
     # Of each key the version that was the newest then, unless what is there now is the same. The list has the newest of a
-    # second first.
+    # second first. What was erased since stays erased: its list is brought back only where it is gone.
     awk -F '\t' -v at="${at%Z}" '
-        $1 == "builds/running.json" { next }
+        $1 == "builds/running.json" || $1 == "builds/erasing.json" { next }
         { time = substr($2, 1, 19) }
-        tolower($4) == "true" { now[$1] = $5 }
+        tolower($4) == "true" && $6 == "Versions" { now[$1] = $5 }
         time <= at && time > newest[$1] { newest[$1] = time; id[$1] = $3; then[$1] = $5; kind[$1] = $6 }
         END {
             for (key in newest)
-                if (kind[key] == "Versions" && then[key] != now[key]) print key "\t" id[key]
+                if (kind[key] == "Versions" && then[key] != now[key] && !(key ~ /^erased\// && key in now))
+                    print key "\t" id[key]
         }' "$work/versions" | sort >"$work/wanted"
     what="$(wc -l <"$work/wanted") objects as they were at $at"
 else
@@ -94,10 +115,30 @@ if [ "$ask" = yes ]; then
     fi
 fi
 
+# No build may begin on half of it.
+if is_held; then
+    until=$(sed -n 's/.*"until" *: *"\([^"]*\)".*/\1/p' "$work/held")
+    [[ ! $until > $(in_minutes 0) ]] ||
+        fail "texts are being erased, or something else is brought back: try again when that is done, or after $until"
+fi
+put_hold "$(in_minutes 15)"
+while sleep 300; do put_hold "$(in_minutes 15)" || true; done >/dev/null 2>&1 &
+renewing=$!
+release() {
+    kill "$renewing" 2>/dev/null || true
+    # Only one's own: an erasure may have begun meanwhile.
+    if is_held && cmp -s "$work/held" "$work/hold"; then
+        put_hold "$(in_minutes 0)"
+    fi
+}
+trap 'release; rm -rf "$work"' EXIT
+no_build_runs
+
 # Without notifications meanwhile; they come back in whatever way this ends.
 aws s3api get-bucket-notification-configuration --bucket "$bucket" --output json >"$work/notifications"
 [ -s "$work/notifications" ] || echo '{}' >"$work/notifications"
 notify_again() {
+    release
     cp "$work/notifications" "$bucket.notifications.json"
     aws s3api put-bucket-notification-configuration --bucket "$bucket" \
         --notification-configuration "file://$work/notifications" || {
@@ -114,6 +155,18 @@ if [ -n "$at" ]; then
     tr '\t\n' '\0\0' <"$work/wanted" | BUCKET=$bucket xargs -0 -r -n 2 -P 8 sh -c \
         'exec aws s3api copy-object --bucket "$BUCKET" --key "$0" --copy-source "$BUCKET/$0?versionId=$1" >/dev/null'
 else
-    aws s3 cp --recursive --only-show-errors "$from/" "s3://$bucket/" --exclude builds/running.json
+    aws s3 cp --recursive --only-show-errors "$from/" "s3://$bucket/" --exclude builds/running.json --exclude "$hold" \
+        --exclude 'erased/*'
+    # What was erased since stays erased: its list is brought back only where it is gone.
+    source=${from#s3://}
+    prefix=${source#"${source%%/*}"}
+    prefix=${prefix#/}
+    for key in erased/texts.bin erased/models.json; do
+        if ! aws s3api head-object --bucket "$bucket" --key "$key" >/dev/null 2>&1 &&
+            aws s3api head-object --bucket "${source%%/*}" --key "${prefix:+$prefix/}$key" >/dev/null 2>&1; then
+            aws s3 cp --only-show-errors "$from/$key" "s3://$bucket/$key"
+        fi
+    done
 fi
-echo "Brought back."
+echo "Brought back. Texts that were erased since then are in it again: take them out by"
+echo "  active-learning erase --again --bucket $bucket --yes"

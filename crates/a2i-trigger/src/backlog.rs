@@ -65,7 +65,12 @@ pub(crate) struct Next {
 impl A2iTrigger {
     /// Puts records where they wait for their turn.
     pub(crate) async fn put_in_backlog(&self, waiting: Vec<Waiting>) -> Result<(), A2iTriggerError> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let erased = self.erased.current().await?;
         stream::iter(waiting)
+            .filter(|waiting| ready(!erased.contains(&waiting.record.utterance)))
             .map(async |waiting| {
                 let mut record = waiting.record;
                 let queue = match waiting.is_doubtful {
@@ -178,7 +183,7 @@ impl A2iTrigger {
             .buffer_unordered(CALLS_IN_FLIGHT)
             .try_for_each(|()| ready(Ok(())))
             .await?;
-        self.remember(&records).await?;
+        self.remember(&self.not_erased(records).await?).await?;
         let close = |budget: &mut ReviewBudget| {
             if budget
                 .selection()
@@ -288,15 +293,16 @@ impl A2iTrigger {
         Ok(items)
     }
 
-    /// Takes an item unless it was selected before, since a run that broke off may have put it there twice, or its user
-    /// has taken the complaint back.
+    /// Takes an item unless it was selected before, since a run that broke off may have put it there twice, its user has taken
+    /// the complaint back, or its text was erased.
     pub(crate) async fn take(&self, mut item: Selected, next: &mut Next) -> Result<(), A2iTriggerError> {
         let owner = self.claims.owner(&claim_name(&item.record)).await?;
         let selected = format!("{}/backlog/", self.feedback.name());
         let was_selected = owner.is_some_and(|owner| owner.starts_with(&selected));
+        let is_erased = self.erased.current().await?.contains(&item.record.utterance);
         let question = self.questions.read(&item.record.id).await?;
         let question = question.as_ref();
-        if was_selected || self.is_taken_back(question, &item.record).await? {
+        if was_selected || is_erased || self.is_taken_back(question, &item.record).await? {
             let removed = self.feedback.delete(&item.key).await;
             removed.map_err(A2iTriggerError::Store)?;
             next.removed += 1;

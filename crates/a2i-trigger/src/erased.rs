@@ -4,12 +4,35 @@ use active_learning_aws::{
     bucket::{BucketError, MAX_DOCUMENT_BYTES, Replaced},
     s3_event::S3Object,
 };
-use active_learning_core::{erasure::without_erased, keys};
+use active_learning_core::{erasure::without_erased, feedback::FeedbackRecord, keys};
 use lambda_runtime::tracing::{info, warn};
 
-use crate::{A2iTrigger, A2iTriggerError};
+use crate::{A2iTrigger, A2iTriggerError, sorter::Sorter};
 
 impl A2iTrigger {
+    /// Leaves out the records whose texts were erased, by the list as it is now: an object may take minutes to be worked off,
+    /// and a record may have waited for days.
+    pub(crate) async fn not_erased(
+        &self,
+        mut records: Vec<FeedbackRecord>,
+    ) -> Result<Vec<FeedbackRecord>, A2iTriggerError> {
+        if !records.is_empty() {
+            let erased = self.erased.current().await?;
+            records.retain(|record| !erased.contains(&record.utterance));
+        }
+        Ok(records)
+    }
+
+    /// Leaves the same out of what was read of an object, and counts it.
+    pub(crate) async fn leave_out_erased(&self, sorter: &mut Sorter) -> Result<(), A2iTriggerError> {
+        for records in [&mut sorter.records, &mut sorter.repeated, &mut sorter.likes] {
+            let before = records.len();
+            *records = self.not_erased(std::mem::take(records)).await?;
+            sorter.counts.erased += (before - records.len()) as u64;
+        }
+        Ok(())
+    }
+
     /// Notes that an object was worked off to its end: who erases a text then takes it out without its being delivered again.
     /// Where it holds a text that was erased while it was on its way, this does so at once.
     pub(crate) async fn note_worked_off(
@@ -38,6 +61,10 @@ impl A2iTrigger {
             Err(error) => return Err(error.into()),
         };
         let Some(rest) = without_erased(&content.bytes, &erased) else {
+            warn!(
+                object.key,
+                "erased texts may stay in it: run `active-learning erase --again`"
+            );
             return Ok(());
         };
         let left = bucket.leave(&object.key, &content.etag, rest, true).await?;

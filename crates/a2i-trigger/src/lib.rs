@@ -272,6 +272,7 @@ impl A2iTrigger {
         sorter: &mut Sorter,
         today: &str,
     ) -> Result<(), A2iTriggerError> {
+        self.leave_out_erased(sorter).await?;
         let records = std::mem::take(&mut sorter.records);
         self.note_unknown_classes(&records).await?;
         let same_text = |record: FeedbackRecord| (record.id.clone(), record);
@@ -343,6 +344,7 @@ impl A2iTrigger {
         delivery: Delivery<'_>,
     ) -> Result<u64, A2iTriggerError> {
         let items_per_task = self.config.items_per_task.get();
+        let records = &self.not_erased(records.to_vec()).await?;
         if records.is_empty() {
             return Ok(0);
         }

@@ -5,7 +5,7 @@
 //! asked nobody, and its claims are still the object's own.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     future::ready,
 };
 
@@ -18,7 +18,7 @@ use active_learning_core::{
     feedback::{FeedbackRecord, Signal},
     keys,
     labels::{
-        human_loop::Answer,
+        human_loop::{Answer, HumanLoopInput},
         question::{Opinion, Question, State},
     },
     random::Random,
@@ -106,8 +106,15 @@ impl A2iTrigger {
     ) -> Result<Plan, A2iTriggerError> {
         let mut mine = self.claim(object, records).await?;
         let mut originals = self.originals_of_form(&mine).await?;
-        let known = self.known_questions(&mine).await?;
-        mine.retain(|record| !known.get(record.id.as_str()).is_some_and(is_answered));
+        let mut known = self.known_questions(&mine).await?;
+        let mut answered = HashSet::new();
+        for (id, question) in &known {
+            if self.is_answered(object, question).await? {
+                answered.insert((*id).to_owned());
+            }
+        }
+        mine.retain(|record| !answered.contains(record.id.as_str()));
+        known.retain(|id, _| !answered.contains(*id));
         self.add_originals_by_small_change(&mine, &mut originals).await?;
         let new: Vec<_> = mine
             .iter()
@@ -181,6 +188,26 @@ impl A2iTrigger {
             .try_filter_map(|known| ready(Ok(known)))
             .try_collect()
             .await
+    }
+
+    /// Returns whether people have answered a question, or are still at it: a reviewer who had the page open answered after its
+    /// complaint was taken back; or the object was written anew while it was worked off, without a text that was erased. What
+    /// is said of it is heard, as of every text that was asked before.
+    async fn is_answered(&self, object: &S3Object, question: &Question) -> Result<bool, A2iTriggerError> {
+        let Some(human_loop) = &question.human_loop else {
+            return Ok(matches!(question.state, State::Answered | State::Disputed));
+        };
+        Ok(match question.state {
+            State::Answered | State::Disputed => true,
+            State::Asked if question.reviewers().is_empty() => {
+                let input = self.human_loops.input(human_loop).await?;
+                let asked: Option<HumanLoopInput> =
+                    input.as_deref().and_then(|text| serde_json::from_str(text).ok());
+                asked.is_some_and(|asked| asked.bucket_name == object.bucket && asked.key_name == object.key)
+            }
+            State::Asked => true,
+            State::Withdrawn | State::Abandoned => false,
+        })
     }
 
     /// Claims the form of each text for its record, and returns whose it is where it is not the record's own.
@@ -309,16 +336,6 @@ impl A2iTrigger {
         let key = keys::duplicate(&copy.id);
         let put = self.feedback.put_document(&key, &duplicate);
         put.await.map_err(A2iTriggerError::Store)
-    }
-}
-
-/// Returns whether people have answered a question, or are still at it: a reviewer who had the page open answered after its
-/// complaint was taken back. What is said of it is heard, as of every text that was asked before.
-fn is_answered(question: &Question) -> bool {
-    match question.state {
-        State::Answered | State::Disputed => true,
-        State::Asked => !question.reviewers().is_empty() && question.human_loop.is_some(),
-        State::Withdrawn | State::Abandoned => false,
     }
 }
 

@@ -15,10 +15,12 @@ mod leaving;
 mod listing;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod write;
 
 pub use change::Change;
 pub use listing::Listed;
+pub use versions::OldVersion;
 pub use write::{Created, Replaced, new_write_id};
 
 use std::time::Duration;

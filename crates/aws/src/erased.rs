@@ -77,10 +77,10 @@ impl ErasedList {
     /// # Errors
     ///
     /// [`BucketError`].
-    pub async fn add(&self, texts: &[String]) -> Result<usize, BucketError> {
+    pub async fn add(&self, texts: &ErasedTexts) -> Result<usize, BucketError> {
         let add = |content: Option<Vec<u8>>| {
             let mut erased = ErasedTexts::read(&content.unwrap_or_default());
-            let new = texts.iter().filter(|text| erased.insert(text)).count();
+            let new = erased.extend(texts);
             Ok(Change::to((new > 0).then(|| erased.write()), new))
         };
         self.bucket
@@ -109,9 +109,13 @@ mod tests {
         let (reader, writer) = (ErasedList::new(bucket.clone()), ErasedList::new(bucket));
 
         let before = reader.contains("A text").await.expect("S3 answers");
-        let added = writer.add(&["A text".to_owned(), "a  TEXT.".to_owned()]).await;
+        let mut texts = ErasedTexts::default();
+        for text in ["A text", "a  TEXT."] {
+            texts.insert(text);
+        }
+        let added = writer.add(&texts).await;
         let after = reader.contains("a text").await.expect("S3 answers");
-        let again = writer.add(&["A text".to_owned()]).await.expect("S3 answers");
+        let again = writer.add(&texts).await.expect("S3 answers");
 
         assert_eq!((before, after), (false, true));
         assert_eq!((added.expect("S3 answers"), again), (1, 0));

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use active_learning_aws::{
     self as aws,
-    asked_before::AskedBefore,
+    asked_before::{AskedBefore, NotAsked},
     bucket::Bucket,
     classifier::{Classifier, ClassifierError},
     erased::ErasedList,
@@ -202,6 +202,14 @@ impl Classify {
             self.review(text, prediction.as_ref(), review, &prediction_id, now),
             self.keep(&kept)
         );
+        let is_erased = review
+            .as_ref()
+            .is_some_and(|review| review.not_queued_because == Some(NotAsked::Erased));
+        let result_kept = match is_erased {
+            // Else whoever asks would wait for an answer that never comes.
+            true => self.keep(&kept.clone().of_erased_text()).await,
+            false => result_kept,
+        };
         let result = match wait_seconds.filter(|_| review.as_ref().is_some_and(|review| review.queued)) {
             Some(seconds) => self.wait_for_people(&kept, begin, seconds).await,
             None => None,

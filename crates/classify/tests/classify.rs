@@ -1,7 +1,11 @@
 //! The function over local services; Comprehend and Firehose answer as each test says.
 
 use active_learning_aws::env::Env;
-use active_learning_core::labels::label_set::{LabelSet, Origin};
+use active_learning_core::{
+    erasure::ErasedTexts,
+    keys,
+    labels::label_set::{LabelSet, Origin},
+};
 use classify::{Classify, Config};
 use lambda_http::{Body, Request, Response, http};
 use local_aws::{LocalAws, s3::BucketSpec, script::Script};
@@ -909,6 +913,24 @@ async fn what_became_of_a_prediction_is_kept_without_its_text() {
     assert_eq!(body(&result)["prediction"], "Business");
     assert!(body(&result).get("utterance").is_none());
     assert_eq!(problem(&wrong_wait).0, 400);
+}
+
+#[tokio::test]
+async fn a_text_that_was_erased_is_not_waited_for() {
+    let aws = with_feedback_bucket();
+    let mut erased = ErasedTexts::default();
+    erased.insert("I live in 4 Elm Street");
+    let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
+    let put = s3.put_object().bucket("feedback").key(keys::ERASED_TEXTS);
+    put.body(erased.write().into()).send().await.expect("stored");
+    let classify = classify_auditing(&healthy("0.4"), &aws, "0");
+
+    let answer = body(&classify.handle(sentence("I live in 4 elm street!")).await);
+    let id = answer["predictionId"].as_str().expect("an id");
+    let result = body(&classify.handle(get_result(id, "")).await);
+
+    assert_eq!(answer["review"]["notQueuedBecause"], "erased", "{answer}");
+    assert_eq!(result["status"], "erased", "{result}");
 }
 
 #[tokio::test]

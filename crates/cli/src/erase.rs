@@ -1,22 +1,26 @@
 //! `erase`: a person's texts are taken out of everything that a stack has stored, here or on AWS.
 
+mod words;
+
 use std::time::SystemTime;
 
-use active_learning_aws::failure::chain;
-use active_learning_core::keys;
+use active_learning_aws::{failure::chain, personal_data::Kinds};
+use active_learning_core::{dataset::TextId, keys};
 use aws_config::SdkConfig;
 use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
 use erasure::erase::{self as erasing, Buckets, EraseError, Job, Report};
 use human_review::audit_log::{AuditLog, Deed};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     confirm::confirmed,
     outputs::StackOutputs,
+    personal_data,
     place::{Place, batch_bucket, sdk_config, sibling},
     wording::counted,
 };
+use words::print;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -61,6 +65,9 @@ pub struct Options {
 /// A stack, as far as erasing needs it.
 struct Target {
     buckets: Buckets,
+    /// What the stack runs with, where it runs here.
+    local: Option<StackOutputs>,
+    sdk: SdkConfig,
     sfn: aws_sdk_sfn::Client,
 }
 
@@ -88,7 +95,10 @@ pub async fn execute(
     let does_nothing = options.preview || options.json && !options.yes;
     let broken_off = erasing::unfinished(&target.buckets).await?;
     let now = SystemTime::now().into();
-    let job = erasing::find(&target.buckets, &options.text, &options.user, now).await?;
+    let (texts, masked) = target.with_masked_forms(&options.text).await?;
+    let mut job = erasing::find(&target.buckets, &texts, &options.user, now).await?;
+    job.count -= masked;
+    job.masked = masked;
     if does_nothing {
         let report = erasing::preview(&target.buckets, job).await?;
         print(&report, &[], broken_off.len(), options.json);
@@ -103,9 +113,17 @@ pub async fn execute(
         }
     }
 
-    target.hold_builds().await?;
+    target.hold_builds(&job.id).await?;
+    let ids: Vec<String> = broken_off
+        .iter()
+        .chain([&job])
+        .map(|job| job.id.clone())
+        .collect();
     let done = target.erase_all(broken_off, job, &options.by).await;
-    let released = erasing::release_builds(&target.buckets).await;
+    let mut released = Ok(());
+    for id in &ids {
+        released = released.and(erasing::release_builds(&target.buckets, id).await);
+    }
     let reports = done.map_err(|error| -> Failure {
         let cause = chain(&error);
         format!("the erasure was broken off: {cause}. Run the same command again: it goes on where it was")
@@ -148,16 +166,42 @@ impl Target {
                 training: place.training,
             },
             sfn: aws_sdk_sfn::Client::new(&sdk),
+            local,
+            sdk,
         })
     }
 
+    /// Returns texts together with what the stack makes of them before it stores one, and how many it makes another of. One
+    /// of which nothing but masks is left says nothing, so that it is not looked for.
+    async fn with_masked_forms(&self, texts: &[String]) -> Result<(Vec<String>, usize), Failure> {
+        let mut all = texts.to_vec();
+        if texts.is_empty() {
+            return Ok((all, 0));
+        }
+        let masking = match &self.local {
+            Some(stack) => personal_data::of_running(stack, &self.sdk)?,
+            None => personal_data::of_bucket(&self.buckets.training, &self.sdk).await?,
+        };
+        for text in texts {
+            let mut masked = text.clone();
+            let kinds = masking.apply(&mut masked).await?;
+            if says_something(&masked, &kinds)
+                && !all.iter().any(|known| TextId::of(known) == TextId::of(&masked))
+            {
+                all.push(masked);
+            }
+        }
+        let count = all.len() - texts.len();
+        Ok((all, count))
+    }
+
     /// Keeps builds from beginning, unless one is under way: it reads what is to be rewritten.
-    async fn hold_builds(&self) -> Result<(), Failure> {
-        erasing::hold_builds(&self.buckets).await?;
+    async fn hold_builds(&self, id: &str) -> Result<(), Failure> {
+        erasing::hold_builds(&self.buckets, id).await?;
         let Some(execution) = self.running_build().await? else {
             return Ok(());
         };
-        erasing::release_builds(&self.buckets).await?;
+        erasing::release_builds(&self.buckets, id).await?;
         let name = execution.rsplit(':').next().unwrap_or_default();
         Err(format!(
             "the build {name} is under way and reads the texts that are to be erased: nothing was changed. Run it again when \
@@ -212,134 +256,27 @@ impl Target {
     }
 }
 
-fn print(report: &Report, earlier: &[Report], broken_off: usize, as_json: bool) {
-    if as_json {
-        let mut document = json!(report);
-        if !earlier.is_empty() {
-            document["earlier"] = json!(earlier);
-        }
-        if broken_off > 0 {
-            document["brokenOff"] = json!(broken_off);
-        }
-        println!("{document:#}");
-        return;
-    }
-    if broken_off > 0 {
-        println!(
-            "! {} not ended: the next run that erases ends them.",
-            counted(broken_off, "earlier erasure")
-        );
-    }
-    for report in earlier {
-        println!("An earlier erasure was broken off, and is ended now:");
-        print!("{}", in_words(report));
-    }
-    print!("{}", in_words(report));
-}
-
-/// Says what was found, or what became of it, without a text or a name.
-fn in_words(report: &Report) -> String {
-    let mut lines = Vec::new();
-    let total = report.total();
-    lines.push(format!(
-        "{} of {}: {} in {}",
-        counted(report.texts, "text"),
-        counted(report.users, "user"),
-        counted(number(total.pieces), "piece"),
-        counted(number(total.objects), "object"),
-    ));
-    for (place, count) in &report.found {
-        let (pieces, objects) = (number(count.pieces), number(count.objects));
-        lines.push(format!(
-            "  {place:<34} {pieces:>7} in {}",
-            counted(objects, "object")
-        ));
-    }
-    lines.extend(beside(report));
-    lines.join("\n") + "\n"
-}
-
-/// Says what else is to be known.
-fn beside(report: &Report) -> Vec<String> {
-    let mut lines = Vec::new();
-    if report.shared > 0 {
-        let texts = counted(report.shared, "text");
-        lines.push(format!(
-            "  {texts} that others have sent by their names too stay, without the name of the user"
-        ));
-    }
-    if report.loops > 0 {
-        lines.push(format!(
-            "  {} ended: all that was asked is gone",
-            counted(number(report.loops), "human loop")
-        ));
-    }
-    if report.asked_themselves > 0 {
-        let texts = counted(number(report.asked_themselves), "near duplicate");
-        lines.push(format!(
-            "  {texts} of others had no answer of their own: asked by themselves"
-        ));
-    }
-    if report.delivered_again > 0 {
-        let objects = counted(number(report.delivered_again), "object");
-        lines.push(format!(
-            "  {objects} had not been worked off: what is left is delivered again"
-        ));
-    }
-    if report.old_versions > 0 {
-        lines.push(format!(
-            "  {} deleted",
-            counted(number(report.old_versions), "old version")
-        ));
-    }
-    for name in &report.loops_elsewhere {
-        lines.push(format!(
-            "! the human loop {name} of Amazon A2I still shows it: stop and delete it there"
-        ));
-    }
-    for uri in &report.too_large {
-        lines.push(format!("! {uri} is too large to be read: look at it yourself"));
-    }
-    for (version, rows) in &report.learnt {
-        let rows = counted(number(*rows), "row");
-        lines.push(format!("! model version {version} has learnt from {rows} of it: `active-learning build` makes one without"));
-    }
-    lines
-}
-
-fn number(count: u64) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
+/// Returns whether a text in which these kinds of personal data were masked has a word left beside the masks.
+fn says_something(masked: &str, kinds: &Kinds) -> bool {
+    let rest = kinds.iter().fold(masked.to_owned(), |rest, kind| {
+        rest.replace(&format!("[{kind}]"), " ")
+    });
+    !kinds.is_empty() && rest.chars().any(char::is_alphanumeric)
 }
 
 #[cfg(test)]
 mod tests {
-    use erasure::erase::Count;
-
     use super::*;
 
     #[test]
-    fn a_report_names_places_and_numbers() {
-        let count = Count {
-            objects: 1,
-            pieces: 2,
-        };
-        let report = Report {
-            texts: 1,
-            users: 1,
-            found: [("feedback:questions/".to_owned(), count)].into(),
-            learnt: [("v1".to_owned(), 1)].into(),
-            ..Report::default()
-        };
+    fn a_masked_text_is_looked_for_only_where_a_word_is_left() {
+        let kinds = Kinds::from(["EMAIL".to_owned()]);
 
-        let said = in_words(&report);
-
+        assert!(says_something("Refund it to [EMAIL]", &kinds));
+        assert!(!says_something("[EMAIL], [EMAIL]!", &kinds));
         assert!(
-            said.starts_with("1 text of 1 user: 2 pieces in 1 object\n  feedback:questions/ "),
-            "{said}"
-        );
-        assert!(
-            said.contains("! model version v1 has learnt from 1 row of it"),
-            "{said}"
+            !says_something("Refund it", &Kinds::default()),
+            "nothing was masked"
         );
     }
 }

@@ -334,7 +334,9 @@ impl Target {
                 Ok(of_stack) => of_stack,
                 Err(_) => Masking::new(Settings::new(treatment, LANGUAGE)?, &sdk),
             },
-            (None, None) => personal_data::of_bucket(&place.training, &sdk).await?,
+            (None, None) => personal_data::of_bucket(&place.training, &sdk)
+                .await
+                .map_err(|error| format!("{error}, or say it with --personal-data"))?,
         };
         let several = place.several_labels || options.several_labels;
         let sets = LabelSets::new(place.training.clone()).with_several_labels(several);

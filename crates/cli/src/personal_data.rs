@@ -67,8 +67,7 @@ pub async fn of_bucket(training: &Bucket, sdk: &SdkConfig) -> Result<Masking, Fa
         Err(SdkError::ServiceError(error)) if error.err().code() == Some("NoSuchTagSet") => Vec::new(),
         Err(_) => {
             return Err(format!(
-                "what the stack does with personal data cannot be read from the tags of {}: allow s3:GetBucketTagging, or \
-                 say it with --personal-data",
+                "what the stack does with personal data cannot be read from the tags of {}: allow s3:GetBucketTagging",
                 training.name()
             )
             .into());

@@ -25,7 +25,7 @@ pub use training_report::{
     INITIAL_PREFIX, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState, is_initial_file,
     is_shipped_sample, report_key, report_on_other_file,
 };
-pub use training_rows::{BadRow, RowError, TrainingRow, TrainingRows, label_problem};
+pub use training_rows::{BadRow, RowError, TrainingRow, TrainingRows, label_column, label_problem};
 
 /// Whether a text has one label or any number of them. Serialised as Comprehend's `Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! Texts that were erased at a person's wish: known by hashes alone, so that nothing brings them back.
 
+mod tasks;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read, Write},
@@ -10,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::dataset::TextId;
+
+pub use tasks::{
+    erased_item, holds_erased, is_erased_item, is_name_of_task_text, is_name_of_text, text_of_task,
+};
 
 /// Why a text is refused that was erased.
 pub const ERASED: &str = "the text was erased at a person's wish and is not taken again";
@@ -43,6 +49,13 @@ impl ErasedTexts {
     /// Adds a text; returns whether it was not there.
     pub fn insert(&mut self, text: &str) -> bool {
         self.0.insert(TextId::of(text))
+    }
+
+    /// Adds those of another list; returns how many were not there.
+    pub fn extend(&mut self, other: &Self) -> usize {
+        let before = self.0.len();
+        self.0.extend(&other.0);
+        self.0.len() - before
     }
 
     /// Returns whether a text was erased, in whatever spelling.
@@ -102,12 +115,31 @@ pub fn describe_rows(rows: u64) -> String {
     )
 }
 
-/// Tells that an erasure is under way, during which no build begins: the content of
+/// Tells that erasures, or a restore, are under way, during which no build begins: the content of
 /// [`keys::ERASING`](crate::keys::ERASING).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasing {
     /// Until when this counts, RFC 3339 in UTC: whoever erases may have been ended.
     pub until: String,
+    /// Who holds builds back, each until when; those of the release before are not named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by: BTreeMap<String, String>,
+}
+
+impl Erasing {
+    /// Holds builds back until a time, for whoever has this name.
+    pub fn hold(&mut self, name: &str, until: &str) {
+        self.by.insert(name.to_owned(), until.to_owned());
+        self.until = self.until.as_str().max(until).to_owned();
+    }
+
+    /// Ends one's own hold and no other's. Returns whether somebody else's is left at this time.
+    pub fn release(&mut self, name: &str, now: &str) -> bool {
+        self.by.remove(name);
+        self.by.retain(|_, until| until.as_str() > now);
+        self.until = self.by.values().max().map_or(now, String::as_str).to_owned();
+        !self.by.is_empty()
+    }
 }
 
 /// First bytes of what is compressed with gzip. Source: RFC 1952.
@@ -128,12 +160,11 @@ pub fn without_erased(content: &[u8], erased: &ErasedTexts) -> Option<Vec<u8>> {
     let mut values = serde_json::Deserializer::from_slice(content).into_iter::<Value>();
     let mut begin = 0;
     while let Some(value) = values.next() {
-        let value = value.ok()?;
+        let Ok(value) = value else {
+            return lines_without_erased(content, erased);
+        };
         let end = values.byte_offset();
-        match value["utterance"]
-            .as_str()
-            .is_some_and(|text| erased.contains(text))
-        {
+        match is_erased_record(&value, erased) {
             true => has_erased = true,
             false => rest.extend_from_slice(&content[begin..end]),
         }
@@ -141,6 +172,22 @@ pub fn without_erased(content: &[u8], erased: &ErasedTexts) -> Option<Vec<u8>> {
     }
     rest.extend_from_slice(&content[begin..]);
     has_erased.then_some(rest)
+}
+
+/// Does the same line by line: one that is no JSON stays.
+fn lines_without_erased(content: &[u8], erased: &ErasedTexts) -> Option<Vec<u8>> {
+    let lines = content.split_inclusive(|byte| *byte == b'\n');
+    let is_left = |line: &&[u8]| {
+        let value = serde_json::from_slice::<Value>(line);
+        !value.is_ok_and(|value| is_erased_record(&value, erased))
+    };
+    let rest: Vec<u8> = lines.filter(is_left).flatten().copied().collect();
+    (rest.len() < content.len()).then_some(rest)
+}
+
+fn is_erased_record(value: &Value, erased: &ErasedTexts) -> bool {
+    let text = value["utterance"].as_str();
+    text.is_some_and(|text| erased.contains(text))
 }
 
 /// Returns CSV without the rows of which `is_gone` holds for a field, by its place from 0, and their numbers, from 0. The
@@ -220,6 +267,34 @@ mod tests {
         );
         assert_eq!(without_erased(&rest, &erased), None);
         assert_eq!(without_erased(b"no JSON", &erased), None);
+    }
+
+    #[test]
+    fn a_line_that_is_no_json_keeps_no_erased_text_beside_it() {
+        let mut erased = ErasedTexts::default();
+        erased.insert("I live in Elm Street");
+        let content = "nonsense {\n{\"utterance\":\"I live in Elm Street\"}\n{\"utterance\":\"Other\"}\n";
+
+        let rest = without_erased(content.as_bytes(), &erased).expect("it holds one");
+
+        assert_eq!(
+            String::from_utf8_lossy(&rest),
+            "nonsense {\n{\"utterance\":\"Other\"}\n"
+        );
+    }
+
+    #[test]
+    fn one_who_holds_builds_back_does_not_end_the_hold_of_another() {
+        let mut erasing = Erasing::default();
+        erasing.hold("a", "2026-11-29T10:15:00Z");
+        erasing.hold("b", "2026-11-29T10:20:00Z");
+
+        let is_held = erasing.release("b", "2026-11-29T10:05:00Z");
+
+        assert!(is_held);
+        assert_eq!(erasing.until, "2026-11-29T10:15:00Z");
+        assert!(!erasing.release("a", "2026-11-29T10:06:00Z"));
+        assert_eq!(erasing.until, "2026-11-29T10:06:00Z");
     }
 
     #[test]

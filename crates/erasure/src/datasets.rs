@@ -1,6 +1,6 @@
 //! Dataset versions, each rewritten as a whole: its files, what tells of their rows, and its manifest.
 
-use active_learning_aws::bucket::{MAX_DOCUMENT_BYTES, Object};
+use active_learning_aws::bucket::{BucketError, MAX_DOCUMENT_BYTES, Object};
 use active_learning_core::{
     dataset::{DatasetManifest, FileSummary, Mode, read_delimited_csv},
     feedback::prediction::LABEL_DELIMITER,
@@ -14,6 +14,8 @@ use crate::{
     rewrite::{Left, Shape, rewrite, rows},
 };
 
+/// Column of the labels in the files of a dataset.
+const LABELS: usize = 0;
 /// Largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
@@ -80,9 +82,20 @@ impl Erase<'_> {
         Ok(())
     }
 
+    /// Reads a file; one that is too large is told, and stays as it is.
+    async fn read(&mut self, key: &str, limit: u64) -> Result<Option<Object>, EraseError> {
+        match self.buckets.training.read(key, limit).await {
+            Err(BucketError::TooLarge { uri, .. }) => {
+                self.report.too_large.insert(uri);
+                Ok(None)
+            }
+            read => Ok(read?),
+        }
+    }
+
     /// Rewrites an object; an empty one stays.
     async fn whole(&mut self, key: &str, shape: Shape) -> Result<(), EraseError> {
-        if let Some(object) = self.buckets.training.read(key, MAX_DOCUMENT_BYTES).await? {
+        if let Some(object) = self.read(key, MAX_DOCUMENT_BYTES).await? {
             let left = rewrite(shape, &object.bytes, &self.wanted);
             self.put(key, &object, left).await?;
         }
@@ -91,10 +104,10 @@ impl Erase<'_> {
 
     /// Rewrites rows, that a model of this version may have learnt from; returns what is left.
     async fn rows(&mut self, key: &str, learnt_by: Option<&str>) -> Result<Option<Vec<u8>>, EraseError> {
-        let Some(object) = self.buckets.training.read(key, MAX_FILE_BYTES).await? else {
+        let Some(object) = self.read(key, MAX_FILE_BYTES).await? else {
             return Ok(None);
         };
-        let (left, _) = rows(&object.bytes, &self.wanted);
+        let (left, _) = rows(&object.bytes, &self.wanted, LABELS);
         if let Some(version) = learnt_by.filter(|_| left != Left::All) {
             self.note_learnt(version, left.pieces()).await?;
         }
@@ -109,10 +122,10 @@ impl Erase<'_> {
     /// Rewrites the rows that were labelled automatically, and the lines that say by which model: one for each row.
     async fn machine_rows(&mut self, version: &str) -> Result<Option<Vec<u8>>, EraseError> {
         let key = format!("datasets/{version}/train-machine-labelled.csv");
-        let Some(object) = self.buckets.training.read(&key, MAX_FILE_BYTES).await? else {
+        let Some(object) = self.read(&key, MAX_FILE_BYTES).await? else {
             return Ok(None);
         };
-        let (left, gone) = rows(&object.bytes, &self.wanted);
+        let (left, gone) = rows(&object.bytes, &self.wanted, LABELS);
         if left != Left::All {
             let count = read_rows(&object.bytes, Mode::MultiClass, LABEL_DELIMITER);
             self.provenance(version, &gone, count).await?;
@@ -123,7 +136,7 @@ impl Erase<'_> {
     /// Takes the lines of rows out, unless a run that was broken off has done so: then there are fewer than rows.
     async fn provenance(&mut self, version: &str, gone: &[usize], rows: usize) -> Result<(), EraseError> {
         let key = format!("datasets/{version}/machine-labelled.jsonl");
-        let Some(object) = self.buckets.training.read(&key, MAX_FILE_BYTES).await? else {
+        let Some(object) = self.read(&key, MAX_FILE_BYTES).await? else {
             return Ok(());
         };
         let lines: Vec<&[u8]> = object.bytes.split_inclusive(|byte| *byte == b'\n').collect();

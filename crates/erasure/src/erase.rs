@@ -2,33 +2,28 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use active_learning_aws::{
-    self as aws,
     bucket::{Bucket, BucketError},
     claims::ClaimError,
     erased::ErasedList,
     rfc3339,
 };
 use active_learning_core::{
-    erasure::{Erasing, LearntAndErased},
+    erasure::ErasedTexts,
     keys::{self, BucketName},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use crate::notes::{hold_builds, release_builds};
 use crate::{
     collect::{Owners, Spellings},
-    trained::models_of,
     wanted::Wanted,
 };
 
-/// How long no build begins after the last word of an erasure: it may have been ended.
-const HOLD: TimeDelta = TimeDelta::minutes(15);
-/// How often that is renewed.
-const RENEWED_AFTER: Duration = Duration::from_secs(120);
 /// Times that everything is looked through, at most: until nothing is found that came in between.
 const MAX_PASSES: usize = 5;
 
@@ -91,12 +86,18 @@ pub struct Job {
     pub count: usize,
     /// Texts of the users that somebody else has sent as well: they stay, without the users' names.
     pub shared: usize,
+    /// Texts that are looked for as the stack masks them too.
+    #[serde(default)]
+    pub masked: usize,
     /// The texts in all their spellings.
     pub texts: BTreeSet<String>,
     /// Names of the users.
     pub users: Vec<String>,
     /// Ids of the texts' records.
     pub records: BTreeSet<String>,
+    /// Human loops that asked some of it and were not done with, as far as they were found.
+    #[serde(default)]
+    pub asked: BTreeSet<String>,
 }
 
 /// What was found under the beginning of keys.
@@ -118,6 +119,8 @@ pub struct Report {
     pub users: usize,
     /// Texts of the users that somebody else has sent as well: they stay, without the users' names.
     pub shared: usize,
+    /// Texts that are looked for as the stack masks them too: so others may have sent them.
+    pub masked: usize,
     /// By bucket and beginning of the keys.
     pub found: BTreeMap<String, Count>,
     /// Human loops that were ended, since all that they asked is gone.
@@ -128,7 +131,7 @@ pub struct Report {
     pub asked_themselves: u64,
     /// Objects that had not been worked off: what is left of them is delivered again.
     pub delivered_again: u64,
-    /// Old versions of objects that were deleted.
+    /// Old versions that were deleted.
     pub old_versions: u64,
     /// Objects that are too large to be read: they stay as they are.
     pub too_large: BTreeSet<String>,
@@ -166,9 +169,7 @@ pub struct Erase<'a> {
     pub(crate) versioned: Vec<BucketName>,
     /// Inputs of human loops of which nothing is left, by the loop's id.
     pub(crate) ended: BTreeSet<String>,
-    /// Human loops that asked some of it and were not done with.
-    pub(crate) asked: BTreeSet<String>,
-    held_at: Option<Instant>,
+    pub(crate) held_at: Option<Instant>,
 }
 
 /// Looks for what is to be erased, of texts and of users, by the hashes of earlier erasures too.
@@ -193,9 +194,11 @@ pub async fn find(
         at: rfc3339(now),
         count: spellings.count(),
         shared: owners.shared(),
+        masked: 0,
         texts: spellings.texts,
         users: users.to_vec(),
         records: spellings.records,
+        asked: BTreeSet::new(),
     })
 }
 
@@ -211,28 +214,6 @@ pub async fn unfinished(buckets: &Buckets) -> Result<Vec<Job>, EraseError> {
     }
     jobs.sort_by(|one, other| one.at.cmp(&other.at));
     Ok(jobs)
-}
-
-/// Keeps builds from beginning for a while.
-///
-/// # Errors
-///
-/// [`EraseError`].
-pub async fn hold_builds(buckets: &Buckets) -> Result<(), EraseError> {
-    let until = rfc3339(Utc::now() + HOLD);
-    Ok(buckets
-        .training
-        .put_document(keys::ERASING, &Erasing { until })
-        .await?)
-}
-
-/// Lets builds begin again.
-///
-/// # Errors
-///
-/// [`EraseError`].
-pub async fn release_builds(buckets: &Buckets) -> Result<(), EraseError> {
-    Ok(buckets.training.delete(keys::ERASING).await?)
 }
 
 /// Counts what an erasure would take out, and changes nothing.
@@ -257,10 +238,7 @@ pub async fn preview(buckets: &Buckets, job: Job) -> Result<Report, EraseError> 
 pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
     let key = keys::erasure(&job.id);
     buckets.feedback.put_document(&key, &job).await?;
-    let texts: Vec<String> = job.texts.iter().cloned().collect();
-    for bucket in [&buckets.feedback, &buckets.training] {
-        ErasedList::new(bucket.clone()).add(&texts).await?;
-    }
+    refuse(buckets, &job).await?;
 
     let mut erase = Erase::new(buckets, job, false).await?;
     let mut since = None;
@@ -269,6 +247,7 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
         let before = erase.report.total();
         erase.pass(since).await?;
         erase.end_loops().await?;
+        erase.end_predictions().await?;
         erase.deliver_copies().await?;
         // What came while this pass was made is found by the next one.
         if number > 1 && erase.report.total() == before {
@@ -280,7 +259,9 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
         since = Some(begin - TimeDelta::minutes(1));
     }
 
-    erase.delete_what_is_made_anew().await?;
+    erase.old_versions().await?;
+    erase.forget_proposals().await?;
+    erase.delete_packs().await?;
     buckets.feedback.delete(&key).await?;
     if erase.is_versioned(BucketName::Feedback) {
         erase.report.old_versions += buckets.feedback.delete_old_versions(&key).await? as u64;
@@ -288,15 +269,36 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
     Ok(erase.report)
 }
 
+/// Has the texts refused from now on, and those of earlier erasures too: both buckets get what either has, since one may have
+/// been brought back from a copy of before.
+async fn refuse(buckets: &Buckets, job: &Job) -> Result<(), EraseError> {
+    let lists = [&buckets.feedback, &buckets.training].map(|bucket| ErasedList::new(bucket.clone()));
+    let mut all = ErasedTexts::default();
+    for list in &lists {
+        all.extend(&*list.current().await?);
+    }
+    for text in &job.texts {
+        all.insert(text);
+    }
+    for list in &lists {
+        list.add(&all).await?;
+    }
+    Ok(())
+}
+
 impl<'a> Erase<'a> {
     async fn new(buckets: &'a Buckets, job: Job, is_preview: bool) -> Result<Self, EraseError> {
-        let before = ErasedList::new(buckets.feedback.clone()).current().await?;
+        let mut before = ErasedTexts::default();
+        for bucket in [&buckets.feedback, &buckets.training] {
+            before.extend(&*ErasedList::new(bucket.clone()).current().await?);
+        }
         let alias = format!("erased-{}", job.id.get(..6).unwrap_or_default());
-        let wanted = Wanted::new(&job.texts, before.as_ref().clone()).of_users(&job.users, &alias);
+        let wanted = Wanted::new(&job.texts, before).of_users(&job.users, &alias);
         let report = Report {
             texts: job.count,
             users: job.users.len(),
             shared: job.shared,
+            masked: job.masked,
             ..Report::default()
         };
         let mut versioned = Vec::new();
@@ -314,7 +316,6 @@ impl<'a> Erase<'a> {
             report,
             versioned,
             ended: BTreeSet::new(),
-            asked: BTreeSet::new(),
             held_at: None,
         })
     }
@@ -327,10 +328,9 @@ impl<'a> Erase<'a> {
         self.datasets().await
     }
 
-    /// Deletes the sums over the labels and the packs of them; the next tick and the next build make them from what is left.
-    async fn delete_what_is_made_anew(&mut self) -> Result<(), EraseError> {
+    /// Deletes the packs of the labels; the next build makes them from what is left.
+    async fn delete_packs(&mut self) -> Result<(), EraseError> {
         let training = &self.buckets.training;
-        training.delete(keys::TALLY).await?;
         training.delete(keys::LABEL_PACKS).await?;
         for pack in training.list(keys::LABEL_PACKS_FOLDER).await? {
             training.delete(&pack.key).await?;
@@ -339,17 +339,6 @@ impl<'a> Erase<'a> {
             let deleted = training.delete_all_versions(keys::LABEL_PACKS_FOLDER).await?;
             self.report.old_versions += deleted as u64;
         }
-        Ok(())
-    }
-
-    /// Says that builds are held back for some time more.
-    pub(crate) async fn keep_hold(&mut self) -> Result<(), EraseError> {
-        let is_fresh = self.held_at.is_some_and(|at| at.elapsed() < RENEWED_AFTER);
-        if self.is_preview || is_fresh {
-            return Ok(());
-        }
-        hold_builds(self.buckets).await?;
-        self.held_at = Some(Instant::now());
         Ok(())
     }
 
@@ -369,29 +358,5 @@ impl<'a> Erase<'a> {
         let count = self.report.found.entry(place).or_default();
         count.objects += 1;
         count.pieces += pieces;
-    }
-
-    /// Notes that a model version has learnt from rows that are about to go. A run that is broken off between the note and the
-    /// rows counts them twice.
-    pub(crate) async fn note_learnt(&mut self, version: &str, rows: u64) -> Result<(), EraseError> {
-        *self.report.learnt.entry(version.to_owned()).or_default() += rows;
-        if self.is_preview {
-            return Ok(());
-        }
-        let at = aws::now();
-        let named_otherwise = models_of(&self.buckets.training, version).await?;
-        let note = |before: Option<LearntAndErased>| {
-            let mut learnt = before.unwrap_or_default();
-            learnt.at.clone_from(&at);
-            for name in std::iter::once(version).chain(named_otherwise.iter().map(String::as_str)) {
-                *learnt.versions.entry(name.to_owned()).or_default() += rows;
-            }
-            aws::bucket::Change::Write(learnt, ())
-        };
-        Ok(self
-            .buckets
-            .training
-            .change(keys::LEARNT_AND_ERASED, note)
-            .await?)
     }
 }

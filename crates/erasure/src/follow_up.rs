@@ -1,7 +1,7 @@
 //! What waited for the answers that will never come.
 
 use active_learning_aws::{
-    bucket::{BucketError, JSON_LINES},
+    bucket::{BucketError, Change, JSON_LINES},
     claims,
 };
 use active_learning_core::{
@@ -11,8 +11,12 @@ use active_learning_core::{
 };
 use human_review::loops;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::erase::{Erase, EraseError};
+use crate::{
+    erase::{Erase, EraseError},
+    walk::LOOP_INPUTS,
+};
 
 /// Largest copy that is read, in bytes: one record.
 const MAX_COPY_BYTES: u64 = 1 << 20;
@@ -24,7 +28,7 @@ impl Erase<'_> {
     pub(crate) async fn end_loops(&mut self) -> Result<(), EraseError> {
         let review = &self.buckets.review;
         let mut known = Vec::new();
-        if !self.ended.is_empty() || !self.asked.is_empty() {
+        if !self.ended.is_empty() || !self.job.asked.is_empty() {
             for object in review.list(LOOPS).await? {
                 let state = match review.read_document::<Value>(&object.key).await {
                     Ok(state) => state.unwrap_or_default(),
@@ -35,8 +39,9 @@ impl Erase<'_> {
                 known.push((member("id"), member("name")));
             }
         }
+        let mut elsewhere = self.job.asked.clone();
         for (id, name) in &known {
-            self.asked.remove(name);
+            elsewhere.remove(name);
             if self.ended.remove(id) {
                 loops::erase(review, name).await?;
                 self.report.loops += 1;
@@ -44,10 +49,29 @@ impl Erase<'_> {
         }
         // An input without a loop, as a start that was broken off leaves it.
         for id in std::mem::take(&mut self.ended) {
-            review.delete(&format!("human-review/inputs/{id}.json")).await?;
+            review.delete(&format!("{LOOP_INPUTS}{id}.json")).await?;
         }
-        let elsewhere = std::mem::take(&mut self.asked);
         self.report.loops_elsewhere.extend(elsewhere);
+        Ok(())
+    }
+
+    /// Has clients told that no answer will come about the predictions of the texts.
+    pub(crate) async fn end_predictions(&self) -> Result<(), EraseError> {
+        let feedback = &self.buckets.feedback;
+        let end = |kept: Option<Value>| match kept {
+            Some(mut kept) if kept.is_object() && kept["erased"] != true => {
+                kept["erased"] = true.into();
+                Change::Write(kept, ())
+            }
+            _ => Change::Leave(()),
+        };
+        for record in &self.job.records {
+            for mark in feedback.list(&keys::predictions_of(record)).await? {
+                if let Some(prediction) = keys::prediction_of_mark(&mark.key) {
+                    feedback.change(&keys::prediction(prediction), end).await?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -71,7 +95,9 @@ impl Erase<'_> {
             if copies.is_empty() {
                 continue;
             }
-            let key = format!("feedback/released/erased-{original}-1.jsonl");
+            // Others may be found by a later pass, before these are worked off.
+            let content = &hex::encode(Sha256::digest(&lines))[..12];
+            let key = format!("feedback/released/erased-{content}-{original}-1.jsonl");
             feedback.put(&key, JSON_LINES, lines).await?;
             for copy in &copies {
                 training.delete(copy).await?;

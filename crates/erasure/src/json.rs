@@ -2,21 +2,51 @@
 
 use std::collections::BTreeSet;
 
+use active_learning_core::erasure::{
+    erased_item, is_erased_item, is_name_of_task_text, is_name_of_text, text_of_task,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
 
 use crate::{
-    rewrite::{Left, Shape, rewrite},
+    rewrite::{Left, Shape, has_cell, rewrite},
     wanted::{ERASED_MARK, Wanted},
 };
 
-/// Members that hold the text that an object is about.
-pub(crate) const TEXTS: [&str; 4] = ["utterance", "sentence", "text", "source"];
+/// Ids of this length or longer are also found within longer names of fields.
+const MIN_EMBEDDED_ID: usize = 8;
+
+/// A member that lists texts.
+const SENTENCES: &str = "sentences";
+
+/// Items of a human loop, which answers may name by their numbers.
+const ITEMS: &str = "comprehendPredictions";
+/// Where an output has the input of its human loop.
+const INPUT: &str = "inputContent";
+/// Members without which an object is of no use: the record of a question, of a labelled record or of an item of the backlog;
+/// what an output is about; the object of answers that are consolidated.
+const ESSENTIAL: [&str; 3] = ["record", INPUT, "dataObject"];
+
+/// What a reviewer has answered.
+const ANSWER: &str = "answerContent";
 
 /// Members that hold what was found, letter by letter.
 const RAW: [&str; 2] = ["raw", "line"];
 /// Members that hold it as bytes.
 const RAW_BYTES: [&str; 2] = ["rawData", "rawBase64"];
+
+/// Which members of JSON hold texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Those of records.
+    Records,
+    /// Those of records, of which some hold the beginning only.
+    Remarks,
+    /// Those of what people are asked too.
+    Tasks,
+    /// Those of everything that somebody may upload, in whatever case.
+    Uploads,
+}
 
 /// Where elements of arrays count by their place: they are replaced and not removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,79 +65,218 @@ enum Fate {
     Goes,
 }
 
-/// Rewrites JSON documents, one after the other; each stays as it is written where nothing of it is erased.
-pub(crate) fn documents(bytes: &[u8], wanted: &Wanted, places: Places) -> Left {
-    let (mut rest, mut pieces) = (Vec::new(), 0);
-    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
-    let mut begin = 0;
-    while let Some(value) = values.next() {
-        let Ok(mut value) = value else {
-            return lines(bytes, wanted, places);
-        };
-        let end = values.byte_offset();
-        match scrub(&mut value, wanted, places) {
-            Fate::Stays => rest.extend_from_slice(&bytes[begin..end]),
-            Fate::Goes => pieces += 1,
-            Fate::Changed(count) => {
-                pieces += count;
-                let space = bytes[begin..end]
-                    .iter()
-                    .take_while(|byte| byte.is_ascii_whitespace());
-                rest.extend_from_slice(&bytes[begin..begin + space.count()]);
-                rest.extend_from_slice(value.to_string().as_bytes());
-            }
-        }
-        begin = end;
-    }
-    rest.extend_from_slice(&bytes[begin..]);
-    Left::of(rest.trim_ascii_start().to_vec(), pieces)
+/// Takes out of JSON what is wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Scrubber<'a> {
+    pub(crate) wanted: &'a Wanted,
+    pub(crate) names: Names,
+    pub(crate) places: Places,
 }
 
-/// Rewrites lines of which some are no JSON: those in which a text stands go.
-fn lines(bytes: &[u8], wanted: &Wanted, places: Places) -> Left {
-    let (mut rest, mut pieces) = (Vec::new(), 0);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        match serde_json::from_slice::<Value>(line) {
-            Ok(mut value) => match scrub(&mut value, wanted, places) {
-                Fate::Stays => rest.extend_from_slice(line),
+impl Scrubber<'_> {
+    /// Rewrites JSON documents, one after the other; each stays as it is written where nothing of it is erased.
+    pub(crate) fn documents(self, bytes: &[u8]) -> Left {
+        let (mut rest, mut pieces) = (Vec::new(), 0);
+        let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+        let mut begin = 0;
+        while let Some(value) = values.next() {
+            let Ok(mut value) = value else {
+                return self.lines(bytes);
+            };
+            let end = values.byte_offset();
+            match self.scrub(&mut value, true) {
+                Fate::Stays => rest.extend_from_slice(&bytes[begin..end]),
                 Fate::Goes => pieces += 1,
                 Fate::Changed(count) => {
                     pieces += count;
+                    let space = bytes[begin..end]
+                        .iter()
+                        .take_while(|byte| byte.is_ascii_whitespace());
+                    rest.extend_from_slice(&bytes[begin..begin + space.count()]);
                     rest.extend_from_slice(value.to_string().as_bytes());
-                    rest.push(b'\n');
                 }
-            },
-            Err(_) => {
-                let text = String::from_utf8_lossy(line);
-                match wanted.is_within(&text) || wanted.is_text(&text) {
+            }
+            begin = end;
+        }
+        rest.extend_from_slice(&bytes[begin..]);
+        Left::of(rest.trim_ascii_start().to_vec(), pieces)
+    }
+
+    /// Rewrites lines of which some are no JSON: those in which a text stands go.
+    fn lines(self, bytes: &[u8]) -> Left {
+        let (mut rest, mut pieces) = (Vec::new(), 0);
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match serde_json::from_slice::<Value>(line) {
+                Ok(mut value) => match self.scrub(&mut value, true) {
+                    Fate::Stays => rest.extend_from_slice(line),
+                    Fate::Goes => pieces += 1,
+                    Fate::Changed(count) => {
+                        pieces += count;
+                        rest.extend_from_slice(value.to_string().as_bytes());
+                        rest.push(b'\n');
+                    }
+                },
+                Err(_) => match is_in_raw(&String::from_utf8_lossy(line), self.wanted) {
                     true => pieces += 1,
                     false => rest.extend_from_slice(line),
+                },
+            }
+        }
+        Left::of(rest, pieces)
+    }
+
+    /// Rewrites lines whose numbers count: one that goes leaves an empty object.
+    pub(crate) fn numbered_lines(self, bytes: &[u8]) -> Left {
+        let (mut rest, mut pieces) = (Vec::new(), 0);
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match self.documents(line.trim_ascii_end()) {
+                Left::All => rest.extend_from_slice(line),
+                Left::Nothing { .. } => {
+                    pieces += 1;
+                    rest.extend_from_slice(b"{}\n");
+                }
+                Left::Rest { bytes, pieces: some } => {
+                    pieces += some;
+                    rest.extend_from_slice(&bytes);
+                    rest.push(b'\n');
                 }
             }
         }
+        Left::of(rest, pieces)
     }
-    Left::of(rest, pieces)
-}
 
-/// Rewrites lines whose numbers count: one that goes leaves an empty object.
-pub(crate) fn numbered_lines(bytes: &[u8], wanted: &Wanted) -> Left {
-    let (mut rest, mut pieces) = (Vec::new(), 0);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        match documents(line.trim_ascii_end(), wanted, Places::Kept) {
-            Left::All => rest.extend_from_slice(line),
-            Left::Nothing { .. } | Left::Rest { .. } => {
-                pieces += 1;
-                rest.extend_from_slice(b"{}\n");
+    /// Scrubs a value. What another person has written stays as it is, also where a text that is erased stands in it; so a
+    /// string that may be one (`is_text`) is left alone here.
+    fn scrub(self, value: &mut Value, is_text: bool) -> Fate {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => Fate::Stays,
+            Value::String(text) if !is_text && self.wanted.is_within(text) => {
+                *text = self.wanted.replaced_within(text);
+                Fate::Changed(1)
             }
+            Value::String(_) => Fate::Stays,
+            Value::Array(values) => self.scrub_array(values, is_text),
+            Value::Object(members) => self.scrub_object(members),
         }
     }
-    Left::of(rest, pieces)
+
+    fn scrub_array(self, values: &mut Vec<Value>, are_texts: bool) -> Fate {
+        let mut pieces = 0;
+        values.retain_mut(|value| match self.scrub(value, are_texts) {
+            Fate::Stays => true,
+            Fate::Changed(count) => {
+                pieces += count;
+                true
+            }
+            Fate::Goes => {
+                pieces += 1;
+                if self.places == Places::Kept {
+                    *value = ERASED_MARK.into();
+                }
+                self.places == Places::Kept
+            }
+        });
+        changed(pieces)
+    }
+
+    /// Scrubs the items of a human loop: one that goes leaves its place, since answers may name the others by their numbers.
+    fn scrub_items(self, items: &mut [Value]) -> Fate {
+        let mut pieces = 0;
+        for item in items.iter_mut() {
+            match self.scrub(item, true) {
+                Fate::Stays => {}
+                Fate::Changed(count) => pieces += count,
+                Fate::Goes => {
+                    pieces += 1;
+                    *item = erased_item(item);
+                }
+            }
+        }
+        match items.iter().all(is_erased_item) && !items.is_empty() {
+            true => Fate::Goes,
+            false => changed(pieces),
+        }
+    }
+
+    fn scrub_object(self, members: &mut Map<String, Value>) -> Fate {
+        if self.is_about(members) {
+            return Fate::Goes;
+        }
+        let mut pieces = take_user_out(members, self.wanted);
+        let before = erased_ids(members);
+        for (name, value) in members.iter_mut() {
+            let fate = match (name.as_str(), &mut *value) {
+                (ITEMS, Value::Array(items)) => self.scrub_items(items),
+                ("dataObject", Value::Object(data)) if self.is_content(data) => Fate::Goes,
+                (name, value) => self.scrub(value, self.holds_text(name)),
+            };
+            match fate {
+                Fate::Stays => {}
+                Fate::Changed(count) => pieces += count,
+                Fate::Goes if self.is_essential(name) => return Fate::Goes,
+                Fate::Goes => {
+                    pieces += 1;
+                    *value = ERASED_MARK.into();
+                }
+            }
+        }
+        let mut gone = erased_ids(members);
+        gone.retain(|id| !before.contains(id));
+        if !gone.is_empty() {
+            forget_items(members, &gone);
+        }
+        changed(pieces)
+    }
+
+    /// Returns whether an object is of no use without a member: so is every task without what it asks about.
+    fn is_essential(self, name: &str) -> bool {
+        let is_task = self.names == Names::Tasks && self.places == Places::Free;
+        name == ITEMS || ESSENTIAL.contains(&name) || is_task && name != ANSWER
+    }
+
+    /// Returns whether a member holds texts, or what was found letter by letter: that is looked at as a whole.
+    fn holds_text(self, name: &str) -> bool {
+        let is_of_task = self.is_of_tasks() && is_name_of_task_text(name);
+        is_of_task || name == SENTENCES || is_name_of_text(name) || RAW.contains(&name)
+    }
+
+    /// Returns whether this is the text of an object whose answers are consolidated.
+    fn is_content(self, data: &Map<String, Value>) -> bool {
+        let content = data.get("content").and_then(Value::as_str);
+        content.is_some_and(|content| self.wanted.is_text(content))
+    }
+
+    fn is_about(self, members: &Map<String, Value>) -> bool {
+        let wanted = self.wanted;
+        let text = |name: &&str| members.get(*name).and_then(Value::as_str);
+        let is_wanted =
+            |text: &str| wanted.is_text(text) || self.names == Names::Remarks && wanted.is_beginning(text);
+        let is_in_bytes = |data: &str| {
+            let bytes = BASE64_STANDARD.decode(data);
+            bytes.is_ok_and(|bytes| is_in_raw(&String::from_utf8_lossy(&bytes), wanted))
+        };
+        let mut texts = members.iter().filter(|(name, _)| is_name_of_text(name));
+        texts.any(|(_, text)| text.as_str().is_some_and(is_wanted))
+            || self.is_about_task(members)
+            || self.names == Names::Uploads && is_of_other_names(members, wanted)
+            || RAW.iter().filter_map(text).any(|raw| is_in_raw(raw, wanted))
+            || RAW_BYTES.iter().filter_map(text).any(is_in_bytes)
+    }
+
+    fn is_of_tasks(self) -> bool {
+        matches!(self.names, Names::Tasks | Names::Uploads)
+    }
+
+    fn is_about_task(self, members: &Map<String, Value>) -> bool {
+        let text = text_of_task(members).filter(|_| self.is_of_tasks());
+        text.is_some_and(|text| self.wanted.is_text(text))
+    }
 }
 
 /// Rewrites a document that is a list of texts.
 pub(crate) fn texts(bytes: &[u8], wanted: &Wanted) -> Left {
     let Ok(texts) = serde_json::from_slice::<Vec<String>>(bytes) else {
-        return documents(bytes, wanted, Places::Free);
+        return rewrite(Shape::Json, bytes, wanted);
     };
     let rest: Vec<&String> = texts.iter().filter(|text| !wanted.is_text(text)).collect();
     let pieces = (texts.len() - rest.len()) as u64;
@@ -125,103 +294,37 @@ fn changed(pieces: u64) -> Fate {
     }
 }
 
-fn scrub(value: &mut Value, wanted: &Wanted, places: Places) -> Fate {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => Fate::Stays,
-        Value::String(text) if wanted.is_within(text) => {
-            *text = wanted.replaced_within(text);
-            Fate::Changed(1)
-        }
-        Value::String(_) => Fate::Stays,
-        Value::Array(values) => scrub_array(values, wanted, places),
-        Value::Object(members) => scrub_object(members, wanted, places),
-    }
-}
-
-fn scrub_array(values: &mut Vec<Value>, wanted: &Wanted, places: Places) -> Fate {
-    let mut pieces = 0;
-    values.retain_mut(|value| match scrub(value, wanted, places) {
-        Fate::Stays => true,
-        Fate::Changed(count) => {
-            pieces += count;
-            true
-        }
-        Fate::Goes => {
-            pieces += 1;
-            if places == Places::Kept {
-                *value = ERASED_MARK.into();
-            }
-            places == Places::Kept
-        }
-    });
-    changed(pieces)
-}
-
-fn scrub_object(members: &mut Map<String, Value>, wanted: &Wanted, places: Places) -> Fate {
-    if is_about(members, wanted) {
-        return Fate::Goes;
-    }
-    let mut pieces = take_user_out(members, wanted);
-    let items = item_ids(members);
-    for (name, value) in members.iter_mut() {
-        match scrub(value, wanted, places) {
-            Fate::Stays => {}
-            Fate::Changed(count) => pieces += count,
-            // The record of a question, a labelled record or an item of the backlog; what an output is about.
-            Fate::Goes if name == "record" || name == "inputContent" => return Fate::Goes,
-            Fate::Goes => {
-                pieces += 1;
-                *value = ERASED_MARK.into();
-            }
-        }
-    }
-    let gone: Vec<String> = items.difference(&item_ids(members)).cloned().collect();
-    if !gone.is_empty() && !forget_items(members, &gone) {
-        return Fate::Goes;
-    }
-    changed(pieces)
-}
-
-/// Returns the ids of the items of a human loop's input, or of the input within its output.
-fn item_ids(members: &Map<String, Value>) -> BTreeSet<String> {
-    let input = members
-        .get("inputContent")
-        .and_then(Value::as_object)
-        .unwrap_or(members);
-    let items = input.get("comprehendPredictions").and_then(Value::as_array);
-    let ids = items.into_iter().flatten().filter_map(|item| item["id"].as_str());
+/// Returns the ids of the items whose text was erased, of a human loop's input or of the input within its output.
+fn erased_ids(members: &Map<String, Value>) -> BTreeSet<String> {
+    let input = members.get(INPUT).and_then(Value::as_object).unwrap_or(members);
+    let items = input.get(ITEMS).and_then(Value::as_array);
+    let erased = items.into_iter().flatten().filter(|item| is_erased_item(item));
+    let ids = erased.filter_map(|item| item["id"].as_str());
     ids.map(str::to_owned).collect()
 }
 
-/// Takes out what else a human loop knows of items that are gone; returns whether any is left.
-fn forget_items(members: &mut Map<String, Value>, gone: &[String]) -> bool {
-    let of_gone = |name: &String| gone.iter().any(|id| name.contains(id.as_str()));
-    for answer in members
-        .get_mut("humanAnswers")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
-        if let Some(content) = answer.get_mut("answerContent").and_then(Value::as_object_mut) {
-            content.retain(|name, _| !of_gone(name));
+/// Takes out what else a human loop knows of items that are gone, by their ids.
+fn forget_items(members: &mut Map<String, Value>, gone: &BTreeSet<String>) {
+    let is_of = |name: &str, id: &String| {
+        let comment_or_flag = name.strip_suffix(id.as_str());
+        let is_long = id.len() >= MIN_EMBEDDED_ID;
+        name == id || comment_or_flag.is_some_and(|kind| kind.ends_with(':')) || is_long && name.contains(id)
+    };
+    let is_left = |name: &String, _: &mut Value| !gone.iter().any(|id| is_of(name, id));
+    let answers = members.get_mut("humanAnswers").and_then(Value::as_array_mut);
+    for answer in answers.into_iter().flatten() {
+        if let Some(content) = answer.get_mut(ANSWER).and_then(Value::as_object_mut) {
+            content.retain(is_left);
         }
     }
-    let input = match members.contains_key("inputContent") {
-        true => members.get_mut("inputContent").and_then(Value::as_object_mut),
+    let input = match members.contains_key(INPUT) {
+        true => members.get_mut(INPUT).and_then(Value::as_object_mut),
         false => Some(members),
     };
-    let Some(input) = input else { return true };
-    if let Some(words) = input.get_mut("words").and_then(Value::as_object_mut) {
-        words.retain(|name, _| !of_gone(name));
+    let words = input.and_then(|input| input.get_mut("words"));
+    if let Some(words) = words.and_then(Value::as_object_mut) {
+        words.retain(is_left);
     }
-    let left = input
-        .get("comprehendPredictions")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
-    if input.contains_key("rowCount") {
-        input.insert("rowCount".to_owned(), left.into());
-    }
-    left > 0
 }
 
 /// Takes the user's name off a record or a vote that stays; returns how often.
@@ -243,18 +346,21 @@ fn take_user_out(members: &mut Map<String, Value>, wanted: &Wanted) -> u64 {
     pieces
 }
 
-fn is_about(members: &Map<String, Value>, wanted: &Wanted) -> bool {
-    let text = |name: &&str| members.get(*name).and_then(Value::as_str);
-    let is_wanted = |text: &str| wanted.is_text(text) || wanted.is_beginning(text);
-    let is_in = |text: &str| {
-        let is_all = rewrite(Shape::Json, text.as_bytes(), wanted) == Left::All;
-        wanted.is_text(text) || wanted.is_within(text) || !is_all
-    };
-    let is_in_bytes = |data: &str| {
-        let bytes = BASE64_STANDARD.decode(data);
-        bytes.is_ok_and(|bytes| is_in(&String::from_utf8_lossy(&bytes)))
-    };
-    TEXTS.iter().filter_map(text).any(is_wanted)
-        || RAW.iter().filter_map(text).any(is_in)
-        || RAW_BYTES.iter().filter_map(text).any(is_in_bytes)
+/// Returns whether an object that names its members otherwise than a request does, such as `Sentence`, has the text or the user.
+fn is_of_other_names(members: &Map<String, Value>, wanted: &Wanted) -> bool {
+    members.iter().any(|(name, value)| {
+        let (known, value) = (name.to_lowercase(), value.as_str().unwrap_or_default());
+        let is_other = *name != known;
+        is_other && is_name_of_text(&known) && wanted.is_text(value)
+            || is_other && known == "user" && wanted.is_user(value)
+    })
+}
+
+/// Returns whether something that was set aside as it was found is about a text or of a user. JSON is read as such; of other
+/// lines, whose text cannot be told from the rest, those go too in which the text only stands.
+pub(crate) fn is_in_raw(raw: &str, wanted: &Wanted) -> bool {
+    match raw.trim_start().starts_with(['{', '[']) && serde_json::from_str::<Value>(raw).is_ok() {
+        true => rewrite(Shape::Upload, raw.as_bytes(), wanted) != Left::All,
+        false => wanted.is_text(raw) || wanted.is_within(raw) || has_cell(raw.as_bytes(), wanted),
+    }
 }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use active_learning_core::{
+    dataset::label_column,
     erasure::rows_without,
+    feedback::prediction::LABEL_DELIMITER,
     text::{VectorId, pack_vectors, unpack_vectors},
 };
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
@@ -14,26 +16,35 @@ use serde_json::json;
 use text_import::feedback::{self, Item, Whole};
 
 use crate::{
-    json::{self as documents, Places},
+    json::{self as documents, Names, Places, Scrubber},
     wanted::Wanted,
 };
 
 /// First bytes of what is compressed with gzip. Source: RFC 1952.
 pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// What stands between the cells of tables.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
 /// How an object is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// JSON documents, one after the other; also lines of which some are none.
     Json,
-    /// JSON whose lists count by their places.
+    /// JSON that may hold the beginnings of texts only.
+    Remarks,
+    /// JSON of what people are asked, and of what they answered.
+    Task,
+    /// JSON of a labelling job, whose lists count by their places.
     JsonInPlace,
-    /// JSON Lines that count by their numbers.
+    /// JSON Lines of a labelling job's input, that count by their numbers.
     NumberedLines,
     /// A JSON list of texts.
     Texts,
-    /// Comprehend CSV: labels, then a text.
+    /// A training file: labels and texts, as its header says.
     Rows,
+    /// Comprehend CSV of a dataset: labels, then a text.
+    DatasetRows,
     /// Texts, one a line, also as lists of held-out texts have them.
     Lines,
     /// Packed vectors of texts.
@@ -96,12 +107,20 @@ pub fn rewrite(shape: Shape, bytes: &[u8], wanted: &Wanted) -> Left {
             other => other,
         };
     }
+    let scrubber = |names, places| Scrubber {
+        wanted,
+        names,
+        places,
+    };
     match shape {
-        Shape::Json => documents::documents(bytes, wanted, Places::Free),
-        Shape::JsonInPlace => documents::documents(bytes, wanted, Places::Kept),
-        Shape::NumberedLines => documents::numbered_lines(bytes, wanted),
+        Shape::Json => scrubber(Names::Records, Places::Free).documents(bytes),
+        Shape::Remarks => scrubber(Names::Remarks, Places::Free).documents(bytes),
+        Shape::Task => scrubber(Names::Tasks, Places::Free).documents(bytes),
+        Shape::JsonInPlace => scrubber(Names::Tasks, Places::Kept).documents(bytes),
+        Shape::NumberedLines => scrubber(Names::Tasks, Places::Kept).numbered_lines(bytes),
         Shape::Texts => documents::texts(bytes, wanted),
-        Shape::Rows => rows(bytes, wanted).0,
+        Shape::Rows => rows(bytes, wanted, label_column(bytes, Some(LABEL_DELIMITER))).0,
+        Shape::DatasetRows => rows(bytes, wanted, 0).0,
         Shape::Lines => lines(bytes, wanted),
         Shape::Vectors => vectors(bytes, wanted),
         Shape::Ids => ids(bytes, wanted),
@@ -124,9 +143,11 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Returns what is left of Comprehend CSV, and the numbers of the rows that went, from 0.
-pub(crate) fn rows(bytes: &[u8], wanted: &Wanted) -> (Left, Vec<usize>) {
+///
+/// A label that is called as a text is none: it stands in the column of labels.
+pub(crate) fn rows(bytes: &[u8], wanted: &Wanted, label_column: usize) -> (Left, Vec<usize>) {
     let (rest, gone) = rows_without(bytes, |place, field| {
-        place > 0 && (wanted.is_text(field) || wanted.is_within(field))
+        place != label_column && wanted.is_text(field)
     });
     (Left::of(rest, gone.len() as u64), gone)
 }
@@ -173,11 +194,20 @@ fn upload(bytes: &[u8], wanted: &Wanted) -> Left {
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Left::All,
         Some(b'{' | b'[') => match sentences(bytes, wanted) {
-            Left::All => documents::documents(bytes, wanted, Places::Free),
+            Left::All => uploaded_json(bytes, wanted),
             left => left,
         },
         Some(_) => table(bytes, wanted),
     }
+}
+
+fn uploaded_json(bytes: &[u8], wanted: &Wanted) -> Left {
+    let scrubber = Scrubber {
+        wanted,
+        names: Names::Uploads,
+        places: Places::Free,
+    };
+    scrubber.documents(bytes)
 }
 
 /// Rewrites a document that lists texts as `sentences`.
@@ -198,7 +228,7 @@ fn sentences(bytes: &[u8], wanted: &Wanted) -> Left {
     }
     let is_empty = list.is_empty();
     let rest = document.to_string().into_bytes();
-    match documents::documents(&rest, wanted, Places::Free) {
+    match uploaded_json(&rest, wanted) {
         _ if is_empty => Left::Nothing { pieces },
         Left::All => Left::Rest { bytes: rest, pieces },
         Left::Nothing { pieces: more } => Left::Nothing {
@@ -233,15 +263,15 @@ fn table(bytes: &[u8], wanted: &Wanted) -> Left {
     let is_gone = |item: &Item| match &item.content {
         Ok(request) => {
             let is_of_user = request.user.as_deref().is_some_and(|user| wanted.is_user(user));
-            is_of_user || wanted.is_text(&request.sentence) || wanted.is_within(&request.sentence)
+            is_of_user || wanted.is_text(&request.sentence)
         }
-        Err(_) => wanted.is_within(&String::from_utf8_lossy(&item.raw)),
+        Err(_) => documents::is_in_raw(&String::from_utf8_lossy(&item.raw), wanted),
     };
     let items = items(bytes);
     let gone = items.iter().filter(|item| is_gone(item)).count() as u64;
     if gone == 0 {
-        // A column that is not read may hold it.
-        let (rest, rows) = rows_without(bytes, |_, field| wanted.is_within(field));
+        // A column that is not read may hold it; a short one may be a label.
+        let (rest, rows) = rows_without(bytes, |_, field| wanted.is_long_text(field));
         return Left::of(rest, rows.len() as u64);
     }
 
@@ -264,6 +294,21 @@ fn table(bytes: &[u8], wanted: &Wanted) -> Left {
     }
     rest.extend_from_slice(&bytes[begin..]);
     Left::of(rest, gone)
+}
+
+/// Returns whether a line of a table, whatever stands between its cells, has one that is a text or the name of a user.
+pub(crate) fn has_cell(line: &[u8], wanted: &Wanted) -> bool {
+    let is_gone = |cell: &[u8]| {
+        let cell = String::from_utf8_lossy(cell);
+        wanted.is_text(&cell) || wanted.is_user(&cell)
+    };
+    DELIMITERS.iter().any(|delimiter| {
+        let mut reader = csv::ReaderBuilder::new();
+        let reader = reader.has_headers(false).flexible(true).delimiter(*delimiter);
+        let rows = reader.from_reader(line).into_byte_records().flatten();
+        rows.filter(|row| row.len() > 1)
+            .any(|row| row.iter().any(is_gone))
+    })
 }
 
 /// Returns where the lines begin.

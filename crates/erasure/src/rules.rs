@@ -27,7 +27,11 @@ pub enum Rule {
 
 use Rule::{Dataset, Delivered, MadeAnew, Rewritten, Stays, StaysEmpty, TrainingFile, Upload};
 
+/// What the keys of worker task templates end with.
+const PAGES: [&str; 3] = [".html", ".htm", ".liquid"];
+
 const JSON: Rule = Rewritten(Shape::Json);
+const TASK: Rule = Rewritten(Shape::Task);
 
 /// The rule of each kind, by bucket and key as [`OBJECTS`](active_learning_core::keys::OBJECTS) has them.
 pub const RULES: &[(BucketName, &str, Rule)] = &[
@@ -86,7 +90,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (
         Review,
         "<flow definition>/<year>/<month>/<day>/<hour>/<minute>/<second>/<human loop>/output.json",
-        JSON,
+        TASK,
     ),
     (Review, "<worker task template>", Upload),
     (Review, "audit-log/<day>/<time>-<entry>.json", Stays),
@@ -110,7 +114,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Review, "human-review/guidelines/<version>.json", JSON),
     (Review, "human-review/history/<worker>.json", Stays),
     (Review, "human-review/human-task-uis/<name>.json", Stays),
-    (Review, "human-review/inputs/<loop id>.json", JSON),
+    (Review, "human-review/inputs/<loop id>.json", TASK),
     (
         Review,
         "human-review/labelling-job-input/<job>/<part>.jsonl",
@@ -134,7 +138,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Review, "human-review/notices/<topic>.json", Stays),
     (Review, "human-review/open-labelling-jobs/<job>", Stays),
     (Review, "human-review/queue/<mark>", Stays),
-    (Review, "human-review/remarks.json", JSON),
+    (Review, "human-review/remarks.json", Rewritten(Shape::Remarks)),
     (Review, "human-review/reviewers/<worker>.json", Stays),
     (Review, "human-review/template-trial.json", Stays),
     (Review, "human-review/ui-templates/<hash>.html", Stays),
@@ -175,7 +179,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Training, "builds/first-model.json", Stays),
     (Training, "builds/last.json", Stays),
     (Training, "builds/running.json", Stays),
-    (Training, "builds/tally.json", MadeAnew),
+    (Training, "builds/tally.json", Stays),
     (Training, "copies/<original>/<copy>-<occurrence>.json", JSON),
     (Training, "datasets/<version>/agreement.json", Dataset),
     (Training, "datasets/<version>/chosen.bin", Dataset),
@@ -217,9 +221,28 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     ),
 ];
 
+impl Rule {
+    /// Returns how an object of this rule is read; none where it holds no text.
+    pub fn shape(self, key: &str) -> Option<Shape> {
+        match self {
+            Stays | MadeAnew => None,
+            Rewritten(shape) | StaysEmpty(shape) => Some(shape),
+            Delivered => Some(Shape::Json),
+            Upload => Some(Shape::Upload),
+            TrainingFile => Some(Shape::Rows),
+            Dataset if key.ends_with(".csv") => Some(Shape::DatasetRows),
+            Dataset if key.ends_with(".bin") => Some(Shape::Ids),
+            Dataset => Some(Shape::Json),
+        }
+    }
+}
+
 /// Returns the rule of an object: that of the kind whose key says most of its own; of what is no kind, such as the output of
-/// a labelling job that somebody put into a bucket of the stack, that of an uploaded file.
+/// a labelling job that somebody put into a bucket of the stack, that of an uploaded file. A page is no table of texts.
 pub fn rule(bucket: BucketName, key: &str) -> Rule {
+    if bucket == Review && PAGES.iter().any(|end| key.ends_with(end)) {
+        return Stays;
+    }
     let fits = RULES
         .iter()
         .filter(|(of, pattern, _)| *of == bucket && fits(pattern, key));
@@ -292,5 +315,10 @@ mod tests {
         assert_eq!(rule(Feedback, "feedback/2026/11/29/10/a-1-2026.gz"), Delivered);
         assert_eq!(rule(Feedback, "questions/damaged/a-b.json"), JSON);
         assert_eq!(rule(Training, "output/job/manifest"), Rewritten(Shape::Upload));
+        assert_eq!(rule(Review, "templates/own.liquid.html"), Stays);
+        assert_eq!(
+            rule(Review, "output/job/manifests/output/output.manifest"),
+            Upload
+        );
     }
 }

@@ -18,18 +18,21 @@ use serde_json::Value;
 
 use crate::{
     erase::{Buckets, Erase, EraseError, IN_ORDER},
-    rewrite::{Left, Shape, rewrite},
+    rewrite::{Left, rewrite},
     rules::{Rule, rule},
 };
 
 /// Largest object that is read, in bytes.
-const MAX_OBJECT_BYTES: u64 = 512 << 20;
+pub(crate) const MAX_OBJECT_BYTES: u64 = 512 << 20;
 /// Objects that are read at a time.
-const READS_AT_ONCE: usize = 16;
+pub(crate) const READS_AT_ONCE: usize = 16;
 /// Times that an object is rewritten which others write at the same time.
 const MAX_TRIES: usize = 10;
 /// Age from which an object was worked off, unless its event failed: Lambda gives an event up after six hours.
 const WORKED_OFF_AFTER: TimeDelta = TimeDelta::hours(24);
+
+/// Folder of the inputs of human loops, in the review bucket.
+pub(crate) const LOOP_INPUTS: &str = "human-review/inputs/";
 
 /// An object that was read, with its key; an error where it could not be.
 type Read = (Listed, Result<Option<Object>, BucketError>);
@@ -44,12 +47,20 @@ async fn listed(
     let take = |object: Listed| {
         let rule = rule(name, &object.key);
         let is_due = since.is_none_or(|since| object.modified >= since);
-        if !matches!(rule, Rule::Stays | Rule::MadeAnew) && object.size > 0 && is_due {
+        // An empty input is what an erasure before this version has left of a loop that it did not come to end.
+        let is_empty = object.size == 0 && input_of_loop(name, &object.key).is_none();
+        if !matches!(rule, Rule::Stays | Rule::MadeAnew) && !is_empty && is_due {
             listed.push((object, rule));
         }
     };
     bucket.list_each("", take).await?;
     Ok(listed)
+}
+
+/// Returns the id of the human loop whose input an object is, if it is one.
+fn input_of_loop(bucket: BucketName, key: &str) -> Option<&str> {
+    let id = key.strip_prefix(LOOP_INPUTS)?.strip_suffix(".json")?;
+    (bucket == BucketName::Review).then_some(id)
 }
 
 async fn read(bucket: &Bucket, object: Listed) -> Read {
@@ -132,7 +143,7 @@ impl Erase<'_> {
     ) -> Result<(), EraseError> {
         let bucket = self.buckets.get(name).clone();
         for _ in 0..MAX_TRIES {
-            let left = self.left(name, &listed.key, rule, &object);
+            let left = self.left(name, &listed.key, rule, &object).await?;
             if left == Left::All {
                 return self.mend_report(listed, rule).await;
             }
@@ -155,29 +166,32 @@ impl Erase<'_> {
     }
 
     /// Returns what is left of an object.
-    fn left(&mut self, name: BucketName, key: &str, rule: Rule, object: &Object) -> Left {
-        let shape = match rule {
-            Rule::Stays | Rule::Dataset | Rule::MadeAnew => return Left::All,
-            Rule::Rewritten(shape) | Rule::StaysEmpty(shape) => shape,
-            Rule::Delivered => Shape::Json,
-            Rule::Upload => Shape::Upload,
-            Rule::TrainingFile => Shape::Rows,
+    async fn left(
+        &mut self,
+        name: BucketName,
+        key: &str,
+        rule: Rule,
+        object: &Object,
+    ) -> Result<Left, EraseError> {
+        let Some(shape) = rule.shape(key) else {
+            return Ok(Left::All);
         };
-        let left = rewrite(shape, &object.bytes, &self.wanted);
-        let input = key.strip_prefix("human-review/inputs/");
-        if name == BucketName::Review
-            && let Some(id) = input.and_then(|id| id.strip_suffix(".json"))
-            && matches!(left, Left::Nothing { .. })
-        {
-            self.ended.insert(id.to_owned());
+        let mut left = rewrite(shape, &object.bytes, &self.wanted);
+        if let Some(id) = input_of_loop(name, key) {
+            if object.bytes.is_empty() {
+                left = Left::Nothing { pieces: 0 };
+            }
+            if matches!(left, Left::Nothing { .. }) {
+                self.ended.insert(id.to_owned());
+            }
         }
         if name == BucketName::Feedback
             && left != Left::All
             && let Some(human_loop) = keys::loop_of_asked(key)
         {
-            self.asked.insert(human_loop.to_owned());
+            self.note_asked(human_loop).await?;
         }
-        left
+        Ok(left)
     }
 
     /// Writes what is left; false where somebody else has written the object meanwhile.
@@ -197,10 +211,14 @@ impl Erase<'_> {
             matches!(rule, Rule::StaysEmpty(_) | Rule::TrainingFile) || self.has_failed(name, key);
         let is_notified = matches!(rule, Rule::Delivered | Rule::Upload | Rule::TrainingFile);
         self.note_training_file(listed, rule, left.pieces()).await?;
+        if name == BucketName::Training {
+            self.keep_counted(key).await?;
+        }
         let is_written = match left {
             Left::All => true,
-            // The input of a loop goes with the loop.
-            Left::Nothing { .. } if !stays_empty && !key.starts_with("human-review/inputs/") => {
+            // It goes with its loop, the last of all that is of it: by it another run finds the loop.
+            Left::Nothing { .. } if input_of_loop(name, key).is_some() => true,
+            Left::Nothing { .. } if !stays_empty => {
                 bucket.delete(key).await?;
                 true
             }

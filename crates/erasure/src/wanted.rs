@@ -93,6 +93,11 @@ impl Wanted {
         self.erased.contains(text) || self.forms.contains(text)
     }
 
+    /// Returns whether a text is one of them, and so long that it cannot be a word that others use.
+    pub fn is_long_text(&self, text: &str) -> bool {
+        text.trim().chars().count() >= MIN_WITHIN && self.is_text(text)
+    }
+
     /// Returns whether a line of a list of normalised texts is one of them.
     pub fn is_normalised(&self, line: &str) -> bool {
         self.normalised.contains(line) || self.is_text(line)

@@ -3,12 +3,14 @@
 use active_learning_aws::{bucket::Bucket, erased::ErasedList};
 use active_learning_core::{
     dataset::{DatasetManifest, inspect_csv},
-    erasure::LearntAndErased,
-    feedback::FeedbackRecord,
+    erasure::{ErasedTexts, Erasing, LearntAndErased},
+    feedback::{FeedbackRecord, Signal},
     keys,
+    labels::prediction_result::{KeptPrediction, Status},
 };
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use erasure::erase::{self, Buckets, Job};
+use human_review::human_loop::{FlowRules, HumanLoop};
 use local_aws::{LocalAws, s3::BucketSpec};
 use serde_json::{Value, json};
 
@@ -210,8 +212,10 @@ async fn a_near_duplicate_of_what_is_gone_is_asked_by_itself() {
 
     let report = world.erase().await;
 
-    let released = format!("feedback/released/erased-{}-1.jsonl", own.id);
-    assert_eq!(content(feedback, &released).await, Some(other.to_line()));
+    let [released] = &feedback.list("feedback/released/").await.expect("listed")[..] else {
+        panic!("one object");
+    };
+    assert_eq!(content(feedback, &released.key).await, Some(other.to_line()));
     assert_eq!(content(training, &copy).await, None);
     assert_eq!(content(feedback, &keys::claim(&other.id)).await, None);
     assert_eq!(report.asked_themselves, 1);
@@ -337,4 +341,192 @@ async fn an_uploaded_file_that_has_a_report_is_not_read_again() {
     assert_eq!(content(batch, "news/file.csv").await, Some(left));
     assert!(batch.is_left("news/file.csv").await.expect("S3 answers"));
     assert_eq!(report.delivered_again, 0);
+}
+
+/// Writes a human loop of the built-in service with what it asks, and of which one answer is in.
+async fn put_loop(review: &Bucket, name: &str, input: &Value) {
+    let rules = FlowRules {
+        task_count: 2,
+        availability: TimeDelta::days(30),
+        time_limit: TimeDelta::minutes(10),
+    };
+    let state = HumanLoop::start(format!("id-{name}"), name, &input.to_string(), Utc::now(), &rules);
+    let state = json!(state);
+    put(
+        review,
+        &format!("human-review/loops/{name}.json"),
+        state.to_string(),
+    )
+    .await;
+    put(
+        review,
+        &format!("human-review/inputs/id-{name}.json"),
+        input.to_string(),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_loop_of_which_one_text_is_gone_keeps_the_numbers_of_the_others_and_one_of_nothing_else_ends() {
+    let world = World::new();
+    let review = &world.buckets.review;
+    let (own, other) = (record(TEXT), record(OTHER));
+    put_loop(review, "both", &json!({"comprehendPredictions": [own, other]})).await;
+    put_loop(review, "own", &json!({"comprehendPredictions": [own]})).await;
+    put_loop(review, "job", &json!({"taskObject": TEXT, "labels": ["World"]})).await;
+
+    let report = world.erase().await;
+
+    let both: Option<Value> = review
+        .read_document("human-review/inputs/id-both.json")
+        .await
+        .expect("JSON");
+    let expected = json!({"comprehendPredictions": [{"id": own.id, "erased": true}, other]});
+    assert_eq!(both, Some(expected));
+    for name in ["own", "job"] {
+        let key = format!("human-review/inputs/id-{name}.json");
+        assert_eq!(content(review, &key).await, None, "{name}");
+        let key = format!("human-review/loops/{name}.json");
+        let state: Option<Value> = review.read_document(&key).await.expect("JSON");
+        assert_eq!(state.expect("its name")["status"], "Deleted", "{name}");
+    }
+    assert_eq!(report.loops, 2);
+}
+
+#[tokio::test]
+async fn a_loop_that_was_left_with_an_empty_input_is_ended_by_the_next_run() {
+    let world = World::new();
+    let Buckets { feedback, review, .. } = &world.buckets;
+    put_loop(review, "own", &json!({"comprehendPredictions": [record(TEXT)]})).await;
+    put(review, "human-review/inputs/id-own.json", Vec::new()).await;
+    // Of Amazon A2I, and broken off once what told of it was gone.
+    let mut job = world.find().await;
+    job.asked.insert("elsewhere".to_owned());
+    feedback
+        .put_document(&keys::erasure(&job.id), &job)
+        .await
+        .expect("stored");
+
+    let unfinished = erase::unfinished(&world.buckets).await.expect("listed");
+    let report = erase::erase(&world.buckets, unfinished[0].clone())
+        .await
+        .expect("erased");
+
+    assert_eq!(content(review, "human-review/inputs/id-own.json").await, None);
+    assert_eq!(report.loops, 1);
+    assert!(report.loops_elsewhere.contains("elsewhere"));
+}
+
+#[tokio::test]
+async fn both_buckets_refuse_what_either_of_them_did() {
+    let world = World::new();
+    let Buckets {
+        feedback, training, ..
+    } = &world.buckets;
+    for (bucket, text) in [(feedback, "In one"), (training, "In the other")] {
+        let mut list = ErasedTexts::default();
+        list.insert(text);
+        ErasedList::new(bucket.clone()).add(&list).await.expect("stored");
+    }
+    put(
+        training,
+        "labelled/review-1.jsonl",
+        json!({"record": record("In the other")}).to_string(),
+    )
+    .await;
+
+    let again = erase::find(&world.buckets, &[], &[], Utc::now())
+        .await
+        .expect("looked through");
+    erase::erase(&world.buckets, again).await.expect("erased");
+
+    for bucket in [feedback, training] {
+        let list = ErasedList::new(bucket.clone())
+            .current()
+            .await
+            .expect("S3 answers");
+        assert!(list.contains("In one") && list.contains("In the other"));
+    }
+    assert_eq!(
+        content(training, "labelled/review-1.jsonl").await.as_deref(),
+        Some("")
+    );
+}
+
+#[tokio::test]
+async fn the_sums_over_the_labels_stay_and_what_is_rewritten_is_not_counted_twice() {
+    let world = World::new();
+    let training = &world.buckets.training;
+    let lines = format!(
+        "{}\n{}\n",
+        json!({"record": record(TEXT)}),
+        json!({"record": record(OTHER)})
+    );
+    put(training, "labelled/review-1.jsonl", lines).await;
+    let tally = json!({"labels": 9_900, "recent": {}, "proposed": {TEXT: 1, "Weather": 2}, "models": {"arn": {"judged": 2}}});
+    put(training, keys::TALLY, tally.to_string()).await;
+
+    world.erase().await;
+
+    let left: Option<Value> = training.read_document(keys::TALLY).await.expect("JSON");
+    let left = left.expect("it is there");
+    assert_eq!(left["labels"], 9_900);
+    assert_eq!(left["models"], tally["models"]);
+    assert_eq!(left["proposed"], json!({"Weather": 2}));
+    assert!(left["recent"]["labelled/review-1.jsonl"].is_string(), "{left}");
+}
+
+#[tokio::test]
+async fn the_end_of_one_erasure_leaves_the_hold_of_another() {
+    let world = World::new();
+    for id in ["one", "other"] {
+        erase::hold_builds(&world.buckets, id).await.expect("held");
+    }
+
+    erase::release_builds(&world.buckets, "one")
+        .await
+        .expect("released");
+
+    let erasing: Option<Erasing> = world
+        .buckets
+        .training
+        .read_document(keys::ERASING)
+        .await
+        .expect("JSON");
+    let erasing = erasing.expect("it is there");
+    assert!(erasing.until > active_learning_aws::now(), "{erasing:?}");
+    assert_eq!(erasing.by.keys().collect::<Vec<_>>(), ["other"]);
+}
+
+#[tokio::test]
+async fn a_client_hears_that_no_answer_will_come_about_an_erased_text() {
+    let world = World::new();
+    let feedback = &world.buckets.feedback;
+    let own = record(TEXT);
+    put(
+        feedback,
+        &keys::question(&own.id),
+        json!({"record": own}).to_string(),
+    )
+    .await;
+    let id = "82edcc00-a237-4925-ab3a-0a792b391ddf";
+    let kept = KeptPrediction::new(
+        id,
+        ("news", TEXT),
+        None,
+        Some(Signal::Unlabelled),
+        "2026-11-29T10:00:00Z",
+    );
+    feedback
+        .put_document(&keys::prediction(id), &kept)
+        .await
+        .expect("stored");
+    put(feedback, &keys::prediction_of(&own.id, id), Vec::new()).await;
+
+    world.erase().await;
+
+    let kept: Option<KeptPrediction> = feedback.read_document(&keys::prediction(id)).await.expect("JSON");
+    let status = kept.expect("it is kept").result(None).status;
+    assert_eq!(status, Status::Erased);
+    assert!(status.is_final());
 }

@@ -96,34 +96,36 @@ fn a_question_goes_with_its_record_and_a_user_s_vote_on_another_text_loses_the_n
 }
 
 #[test]
-fn a_task_loses_its_item_with_the_words_and_answers_on_it() {
-    let input = |items: &[Value]| json!({"rowCount": items.len(), "comprehendPredictions": items, "words": {"1": ["elm"], "2": ["b"]}});
+fn an_item_of_a_task_leaves_its_place_and_its_words_and_answers_go() {
+    let input = |items: &[Value]| json!({"rowCount": items.len(), "comprehendPredictions": items, "words": {"1": ["elm"], "12": ["b"]}});
     let (own, other) = (
-        json!({"id": "1", "utterance": TEXT}),
-        json!({"id": "2", "utterance": "B"}),
+        json!({"id": "1", "utterance": TEXT, "user": "jane roe"}),
+        json!({"id": "12", "utterance": "B", "source": "implicit"}),
     );
     let output = |items: &[Value]| {
         json!({"inputContent": input(items), "humanAnswers": [
-            {"answerContent": {"1": "World", "comment-1": "so?", "2": "Sports"}}]})
+            {"answerContent": {"1": "World", "comment:1": "so?", "12": "Sports", "item-1": "World"}}]})
     };
 
     let both = rest(
-        Shape::Json,
+        Shape::Task,
         output(&[own.clone(), other.clone()]).to_string().as_bytes(),
     );
     let alone = rewrite(
-        Shape::Json,
+        Shape::Task,
         output(std::slice::from_ref(&own)).to_string().as_bytes(),
         &wanted(),
     );
-    let input_alone = rewrite(Shape::Json, input(&[own]).to_string().as_bytes(), &wanted());
+    let input_alone = rewrite(Shape::Task, input(&[own]).to_string().as_bytes(), &wanted());
+    let again = rewrite(Shape::Task, &both, &wanted());
 
     let both: Value = serde_json::from_slice(&both).expect("JSON");
     assert_eq!(
         both,
-        json!({"inputContent": {"rowCount": 1, "comprehendPredictions": [other], "words": {"2": ["b"]}},
-            "humanAnswers": [{"answerContent": {"2": "Sports"}}]})
+        json!({"inputContent": {"rowCount": 2, "comprehendPredictions": [{"id": "1", "erased": true}, other], "words": {"12": ["b"]}},
+            "humanAnswers": [{"answerContent": {"12": "Sports", "item-1": "World"}}]})
     );
+    assert_eq!(again, Left::All);
     assert!(matches!(alone, Left::Nothing { .. }), "{alone:?}");
     assert!(matches!(input_alone, Left::Nothing { .. }), "{input_alone:?}");
 }
@@ -154,9 +156,16 @@ fn a_remark_goes_by_the_beginning_of_its_text_and_a_comment_loses_the_quote() {
     let remarks = json!({"remarks": [{"text": format!("{beginning} …"), "comment": "c"},
         {"text": "B", "comment": format!("as in: {TEXT}")}]});
 
-    let Left::Rest { bytes, pieces } = rewrite(Shape::Json, remarks.to_string().as_bytes(), &wanted) else {
+    let Left::Rest { bytes, pieces } = rewrite(Shape::Remarks, remarks.to_string().as_bytes(), &wanted)
+    else {
         panic!("a rest");
     };
+    let record = json!({"utterance": format!("{beginning} …"), "user": "bob"}).to_string();
+    assert_eq!(
+        rewrite(Shape::Json, record.as_bytes(), &wanted),
+        Left::All,
+        "a text of bob's own"
+    );
 
     let left: Value = serde_json::from_slice(&bytes).expect("JSON");
     let comment = format!("as in: {ERASED_MARK}");
@@ -168,16 +177,157 @@ fn a_remark_goes_by_the_beginning_of_its_text_and_a_comment_loses_the_quote() {
 
 #[test]
 fn lines_and_elements_of_a_labelling_job_keep_their_places() {
-    let lines = format!("{}\n{{\"source\":\"B\"}}\n", json!({"source": TEXT}));
+    let noted = json!({"source": "C", "note": format!("see {TEXT}")});
+    let lines = format!("{}\n{{\"source\":\"B\"}}\n{noted}\n", json!({"source": TEXT}));
     let part = json!({"objects": [{"Labelled": {"content": {"note": TEXT}}}, "Withheld"]});
 
     let lines = rest(Shape::NumberedLines, lines.as_bytes());
     let part: Value =
         serde_json::from_slice(&rest(Shape::JsonInPlace, part.to_string().as_bytes())).expect("JSON");
 
-    assert_eq!(text(lines), "{}\n{\"source\":\"B\"}\n");
+    let noted = json!({"source": "C", "note": format!("see {ERASED_MARK}")});
+    assert_eq!(text(lines), format!("{{}}\n{{\"source\":\"B\"}}\n{noted}\n"));
     assert_eq!(part["objects"][1], "Withheld");
     assert_eq!(part["objects"][0]["Labelled"]["content"]["note"], ERASED_MARK);
+}
+
+#[test]
+fn what_others_have_written_stays_where_an_erased_text_stands_in_it() {
+    let longer = format!("He wrote: {TEXT}");
+    let quoted = longer.replace('"', "\"\"");
+    let vote = json!({"worker": "user:bob", "answer": {"kind": "none-fits"}});
+    for (shape, content) in [
+        (
+            Shape::Json,
+            json!({"utterance": longer, "user": "bob"}).to_string(),
+        ),
+        (
+            Shape::Json,
+            json!({"record": {"utterance": longer}, "votes": [vote]}).to_string(),
+        ),
+        (
+            Shape::Task,
+            json!({"comprehendPredictions": [{"id": "a", "utterance": longer}]}).to_string(),
+        ),
+        (
+            Shape::Task,
+            json!({"taskObject": longer, "labels": ["World"]}).to_string(),
+        ),
+        (Shape::NumberedLines, json!({"source": longer}).to_string() + "\n"),
+        (
+            Shape::Upload,
+            json!({"sentence": longer, "user": "bob"}).to_string(),
+        ),
+        (Shape::Upload, json!({"sentences": [longer]}).to_string()),
+        (Shape::Upload, json!([longer]).to_string()),
+        (Shape::Upload, format!("sentence,user\n\"{quoted}\",bob\n")),
+        (
+            Shape::Json,
+            json!({"line": 1, "raw": json!({"sentence": longer, "user": "bob"}).to_string()}).to_string(),
+        ),
+        (Shape::Rows, format!("World,\"{quoted}\"\n")),
+        (Shape::DatasetRows, format!("World,\"{quoted}\"\n")),
+    ] {
+        assert_eq!(
+            rewrite(shape, content.as_bytes(), &wanted()),
+            Left::All,
+            "{shape:?}: {content}"
+        );
+    }
+}
+
+#[test]
+fn a_text_that_is_called_as_a_source_takes_no_vote_and_no_record_of_others() {
+    let texts = ["Feedback", "Human review", "Import", "Implicit"].map(str::to_owned);
+    let wanted = Wanted::new(&texts, ErasedTexts::default());
+    let question = json!({"record": {"utterance": "Other", "source": "implicit"}, "votes": [
+        {"worker": "user:bob", "source": "feedback"}, {"worker": "a1", "source": "human-review"}]});
+
+    for (shape, content) in [
+        (Shape::Json, question.clone()),
+        (
+            Shape::Task,
+            json!({"comprehendPredictions": [question["record"]]}),
+        ),
+        (Shape::Upload, json!({"sentence": "Other", "source": "import"})),
+    ] {
+        let left = rewrite(shape, content.to_string().as_bytes(), &wanted);
+
+        assert_eq!(left, Left::All, "{content}");
+    }
+}
+
+#[test]
+fn what_a_labelling_job_asks_goes_also_where_it_is_short_and_a_label_does_not() {
+    let wanted = Wanted::new(
+        &["Elm 4".to_owned(), "Billing".to_owned()],
+        ErasedTexts::default(),
+    );
+    let left = |shape, content: Value| rewrite(shape, content.to_string().as_bytes(), &wanted);
+
+    for input in [
+        json!({"taskObject": "elm 4", "labels": ["Billing"]}),
+        json!({"initialValue": "Elm 4"}),
+        json!({"source": "Elm 4"}),
+        json!({"question": {"text": "Elm 4"}, "labels": ["Billing"]}),
+    ] {
+        assert_eq!(
+            left(Shape::Task, input.clone()),
+            Left::Nothing { pieces: 1 },
+            "{input}"
+        );
+    }
+    let audit = json!({"taskObject": "Other", "initialValue": "Billing", "labels": ["Billing"]});
+    assert_eq!(left(Shape::Task, audit), Left::All);
+    let consolidated = json!([
+        {"datasetObjectId": "0", "dataObject": {"content": "Elm 4"}, "annotations": [{"workerId": "a"}]},
+        {"datasetObjectId": "1", "dataObject": {"content": "Other"}, "annotations": []}]);
+    let Left::Rest { bytes, .. } = left(Shape::Upload, consolidated.clone()) else {
+        panic!("a rest");
+    };
+    let rest: Value = serde_json::from_slice(&bytes).expect("JSON");
+    assert_eq!(rest, json!([consolidated[1]]));
+}
+
+#[test]
+fn a_training_file_that_names_the_text_first_is_read_as_it_says() {
+    let wanted = Wanted::new(
+        &["I live in 4 Elm Street".to_owned(), "Billing".to_owned()],
+        ErasedTexts::default(),
+    );
+    let file = "text,label\nI live in 4 Elm Street,Billing\nWhere is my bill?,Billing\nOther,Delivery\n";
+
+    let left = rewrite(Shape::Rows, file.as_bytes(), &wanted);
+
+    let bytes = b"text,label\nWhere is my bill?,Billing\nOther,Delivery\n".to_vec();
+    assert_eq!(left, Left::Rest { bytes, pieces: 1 });
+}
+
+#[test]
+fn rejected_rows_go_by_their_cells_and_by_their_user() {
+    let wanted = Wanted::new(&["Call 0171 \"2345678\"".to_owned()], ErasedTexts::default());
+    let wanted = wanted.of_users(&["jane".to_owned()], "erased");
+    let raw = |raw: &str| json!({"line": 2, "reason": "feedback", "raw": raw}).to_string() + "\n";
+    let kept = raw("Call me,bob,no");
+    let lines = raw("Any text,Jane,no")
+        + &kept
+        + &raw("\"Call 0171 \"\"2345678\"\"\";bob;no")
+        + &raw(&json!({"Sentence": "Any", "User": "jane"}).to_string())
+        + &raw(&json!({"sentence": "Any", "user": "jane", "feedback": "no"}).to_string());
+
+    let left = rewrite(Shape::Json, lines.as_bytes(), &wanted);
+
+    assert_eq!(
+        left,
+        Left::Rest {
+            bytes: kept.into_bytes(),
+            pieces: 4
+        }
+    );
+    let table = "sentence,user,feedback\nAny text,jane,no\nOther,bob,like\nCall me,bob,no\n";
+    let left = rewrite(Shape::Upload, table.as_bytes(), &wanted);
+    let bytes = b"sentence,user,feedback\nOther,bob,like\nCall me,bob,no\n".to_vec();
+    assert_eq!(left, Left::Rest { bytes, pieces: 1 });
 }
 
 #[test]

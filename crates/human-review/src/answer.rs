@@ -8,6 +8,7 @@ use active_learning_core::labels::{
 use serde_json::{Map, Value};
 
 use crate::choices::MAX_PROPOSAL_BYTES;
+use crate::erased_items::left;
 
 /// Begins the names of form fields that are the portal's own.
 const OWN_FIELDS: &str = "portal:";
@@ -85,10 +86,7 @@ pub fn check_shipped_answer(input: &Value, answer: &Map<String, Value>) -> Resul
     let items = input["comprehendPredictions"].as_array();
     let names: Vec<String> = match items {
         None => answer.keys().cloned().collect(),
-        Some(items) => (1..)
-            .zip(items)
-            .map(|(number, item)| field_of(item, number))
-            .collect(),
+        Some(_) => left(input).map(|(number, item)| field_of(item, number)).collect(),
     };
     let labels = input["labels"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_new = |given: &&Value| !labels.contains(given);
@@ -208,6 +206,13 @@ mod tests {
         for nothing in [json!({}), json!({ "a": " " }), json!({ "other": "World" })] {
             assert_eq!(check(nothing), Err(AnswerError::Incomplete));
         }
+        let erased = json!({ "comprehendPredictions": [{ "id": "a", "erased": true }, { "text": "no id" }] });
+        let of_erased = json!({ "a": "World" });
+        let of_erased = of_erased.as_object().expect("an object");
+        assert_eq!(
+            check_shipped_answer(&erased, of_erased),
+            Err(AnswerError::Incomplete)
+        );
         assert_eq!(check(json!({ "a": "x".repeat(5_000) })), Ok(()));
         assert_eq!(
             check(json!({ "a": "x".repeat(5_001) })),

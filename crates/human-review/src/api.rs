@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_aws::erased::ErasedList;
+use active_learning_core::erasure::{ERASED, holds_erased};
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -97,6 +99,8 @@ pub struct Api<'a> {
     pub template: TaskTemplate<'a>,
     /// The flow definitions.
     pub flows: &'a Flows,
+    /// Texts that nobody is asked about.
+    pub erased: &'a ErasedList,
     /// ARN of the stack's own flow definition.
     pub flow_definition_arn: &'a str,
     /// Bucket of the output.
@@ -173,9 +177,17 @@ impl Api<'_> {
         }
     }
 
-    /// Refuses an input of which nobody could see anything: its loop would be completed by an empty page.
+    /// Refuses an input that holds a text which was erased, or of which nobody could see anything: its loop would be
+    /// completed by an empty page.
     async fn check_input(&self, flow: Option<&Flow>, name: &str, input: &str) -> Result<(), ApiError> {
         let input = serde_json::from_str(input).map_err(ApiError::Serialization)?;
+        let erased = self.erased.current().await;
+        let erased = erased.map_err(|error| ApiError::from_loop(LoopError::Storage(error), name))?;
+        if holds_erased(&input, &erased) {
+            return Err(ApiError::Validation(format!(
+                "HumanLoopInput.InputContent cannot be shown to a reviewer: {ERASED}."
+            )));
+        }
         let template = TaskTemplate {
             key: flow.map_or(self.template.key, |flow| &flow.template_key),
             ..self.template

@@ -39,6 +39,7 @@ pub mod settings;
 use std::sync::Arc;
 
 use active_learning_aws::bucket::{Bucket, BucketError, Change, Created};
+use active_learning_aws::erased::ErasedList;
 use active_learning_aws::event_bus::{Event, EventBus};
 use active_learning_aws::failure::chain;
 use aws_config::SdkConfig;
@@ -77,6 +78,8 @@ pub struct Jobs<'a> {
     pub sdk: Option<&'a SdkConfig>,
     /// Is told how jobs fare.
     pub bus: Option<&'a EventBus>,
+    /// Texts that are not asked about.
+    pub erased: &'a ErasedList,
     /// What answers are checked by, by the name of the job.
     pub choices: &'a Recent<Arc<Choices>>,
 }
@@ -100,6 +103,7 @@ impl HumanReview {
             sdk: self.sdk.as_ref(),
             bus: self.bus.as_ref(),
             choices: &self.job_choices,
+            erased: &self.erased,
         }
     }
 }

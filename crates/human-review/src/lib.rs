@@ -19,6 +19,7 @@ pub mod choices;
 mod config;
 pub mod console;
 pub mod control_plane;
+pub mod erased_items;
 pub mod event;
 pub mod flows;
 pub mod form;
@@ -57,6 +58,7 @@ use std::sync::Arc;
 
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
+    erased::ErasedList,
     event_bus::EventBus,
     failure::chain,
     label_set::LabelSets,
@@ -171,6 +173,7 @@ pub struct HumanReview {
     bucket: Bucket,
     training: Bucket,
     feedback: Bucket,
+    erased: ErasedList,
     sfn: Option<aws_sdk_sfn::Client>,
     sns: Option<aws_sdk_sns::Client>,
     members: Members,
@@ -215,6 +218,7 @@ impl HumanReview {
             sns: None,
             members: Members::new(bucket.clone()),
             bucket,
+            erased: ErasedList::new(feedback.clone()),
             feedback,
             label_sets: LabelSets::new(training.clone()),
             training,
@@ -279,6 +283,7 @@ impl HumanReview {
                 let api = Api {
                     flows: &self.flows,
                     loops: &self.loops,
+                    erased: &self.erased,
                     template: self.template(),
                     flow_definition_arn: &self.config.flow_definition_arn,
                     bucket: &self.config.bucket,

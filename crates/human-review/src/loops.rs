@@ -261,19 +261,16 @@ impl Loops {
         Ok(self.records.remove_input_and_marks(&Mark::of(&deleted)).await?)
     }
 
-    /// Returns the input content of a loop.
+    /// Returns the input content of a loop as this process saw it last: to check an answer by, not to be shown.
     ///
     /// # Errors
     ///
     /// [`LoopError::NotFound`] when it was deleted meanwhile.
-    pub async fn input(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
-        let id = &human_loop.id;
-        if let Some(input) = self.shown.get(id) {
-            return Ok(input);
+    pub async fn input_shown(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
+        match self.shown.get(&human_loop.id) {
+            Some(input) => Ok(input),
+            None => self.input_now(human_loop).await,
         }
-        let input = self.input_now(human_loop).await?;
-        self.shown.keep(id, input.clone());
-        Ok(input)
     }
 
     /// Returns the input content of a loop as it is now: texts may have been erased from it since it was shown.
@@ -282,10 +279,10 @@ impl Loops {
     ///
     /// [`LoopError::NotFound`] when it was deleted meanwhile.
     pub async fn input_now(&self, human_loop: &HumanLoop) -> Result<Value, LoopError> {
-        self.records
-            .input(&human_loop.id)
-            .await?
-            .ok_or(LoopError::NotFound)
+        let input = self.records.input(&human_loop.id).await?;
+        let input = input.ok_or(LoopError::NotFound)?;
+        self.shown.keep(&human_loop.id, input.clone());
+        Ok(input)
     }
 
     /// Returns a loop that is not deleted, with what was due carried out, and its ETag.

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::erased_items::left;
 use crate::human_loop::{HumanLoop, Worker};
 
 /// Remarks that are kept.
@@ -47,8 +48,7 @@ impl Remark {
         answer: &Map<String, Value>,
         now: DateTime<Utc>,
     ) -> Vec<Self> {
-        let items = input["comprehendPredictions"].as_array().into_iter().flatten();
-        let remark = |(item, number): (&Value, usize)| {
+        let remark = |(number, item): (usize, &Value)| {
             let id = item["id"].as_str().map(str::to_owned);
             let id = id.unwrap_or_else(|| format!("item-{number}"));
             let beside = |kind: &str| answer.get(&format!("{kind}{id}")).and_then(Value::as_str);
@@ -65,7 +65,7 @@ impl Remark {
                 flagged,
             })
         };
-        items.zip(1..).filter_map(remark).collect()
+        left(input).filter_map(remark).collect()
     }
 }
 

@@ -4,10 +4,13 @@ mod made_up;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use active_learning_core::labels::human_loop::{Answer, HumanLoopOutput, OfferedLabels, is_answer_word};
+use active_learning_core::labels::human_loop::{
+    Answer, HumanLoopOutput, OfferedLabels, ReviewedItem, is_answer_word,
+};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{AnswerError, check_proposal};
+use crate::erased_items::left;
 use crate::form::{FormField, Values, read_form};
 use made_up::{Choose, MadeUp, made_up_answers};
 
@@ -125,7 +128,7 @@ pub fn check_answer(answer: &Map<String, Value>, input: &Value) -> Result<(), An
         });
     }
     let items = output.reviewed();
-    if items.iter().all(|item| item.votes.is_empty()) {
+    if left(input).all(|(number, _)| is_open(&items, number)) {
         return Err(AnswerError::Incomplete);
     }
     let votes = items.iter().flat_map(|item| &item.votes);
@@ -134,6 +137,11 @@ pub fn check_answer(answer: &Map<String, Value>, input: &Value) -> Result<(), An
         Answer::Labels { .. } | Answer::NoneFits | Answer::Unsure => None,
     });
     proposals.into_iter().try_for_each(|label| check_proposal(label))
+}
+
+/// Returns whether nothing was said about the item of this number.
+fn is_open(items: &[ReviewedItem], number: usize) -> bool {
+    items.get(number - 1).is_none_or(|item| item.votes.is_empty())
 }
 
 /// Returns whether an answer says something about an item.
@@ -192,8 +200,8 @@ fn missing_items(answers: &[Map<String, Value>], input: &Value) -> Option<Vec<us
     let mut missing = Vec::new();
     for answer in answers {
         let items = output(answer, input)?.reviewed();
-        let open = (1..).zip(items).filter(|(_, item)| item.votes.is_empty());
-        missing.extend(open.map(|(number, _)| number));
+        let open = left(input).map(|(number, _)| number);
+        missing.extend(open.filter(|number| is_open(&items, *number)));
     }
     missing.sort_unstable();
     missing.dedup();

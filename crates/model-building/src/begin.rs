@@ -78,17 +78,19 @@ impl ModelBuilding {
     }
 
     async fn begin_build(&self, build: &mut Build) -> Result<(), StepError> {
-        if let Some(until) = self.erasing(Utc::now()).await? {
-            build.status = Status::AnotherBuildRuns;
-            build.why = format!(
-                "texts are being erased (`active-learning erase`): a build begins when that is done, or from {until} on \
-                 if it was broken off"
-            );
-            return Ok(());
-        }
         if let Some(other) = self.lock(build).await? {
             build.status = Status::AnotherBuildRuns;
             build.why = self.why_not_now(&other).await?;
+            return Ok(());
+        }
+        // After the lock is taken: whoever erases holds builds back first, and then looks at the lock. So one sees the other.
+        if let Some(until) = self.erasing(Utc::now()).await? {
+            self.unlock(build).await?;
+            build.status = Status::AnotherBuildRuns;
+            build.why = format!(
+                "texts are being erased (`active-learning erase`), or objects brought back (`infra/restore.sh`): a build begins \
+                 when that is done, or from {until} on if it was broken off"
+            );
             return Ok(());
         }
         let last = self.last_build().await?;

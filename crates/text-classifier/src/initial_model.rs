@@ -6,7 +6,7 @@ use active_learning_aws::metrics;
 use active_learning_core::{
     dataset::{
         HeldOut, INITIAL_PREFIX, NearCopies, SAMPLE_IGNORED, TrainingFileReport, TrainingFileState,
-        TrainingRows, is_initial_file, is_shipped_sample, is_test, report_key,
+        TrainingRows, is_initial_file, is_shipped_sample, is_test, label_column, report_key,
     },
     erasure::{ERASED, rows_without},
     labels::label_set::{Label, LabelSet, Origin, Resolution},
@@ -99,7 +99,8 @@ async fn build_of(
     };
     let is_sample = is_shipped_sample(&upload.key, &hex::encode(Sha256::digest(&file)));
     let erased = bucket.erased().await?;
-    let (file, rows) = rows_without(&file, |place, field| place > 0 && erased.contains(field));
+    let label = label_column(&file, Some(LABEL_DELIMITER));
+    let (file, rows) = rows_without(&file, |place, field| place != label && erased.contains(field));
     if is_sample && has_own_data(bucket, &upload.key).await? {
         report.state = TrainingFileState::Ignored;
         report.reason = Some(SAMPLE_IGNORED.to_owned());

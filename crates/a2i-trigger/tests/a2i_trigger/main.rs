@@ -3,6 +3,7 @@
 mod budget;
 mod copies;
 mod delivery;
+mod erased;
 mod harness;
 mod labels;
 mod machine_labels;

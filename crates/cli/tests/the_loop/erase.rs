@@ -269,6 +269,36 @@ async fn the_texts_of_a_user_and_a_text_go_from_everywhere_and_nothing_brings_th
     assert!(on_disk.is_empty(), "{on_disk:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_text_is_erased_and_refused_as_the_stack_masks_it_before_it_stores_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let masks = [("PersonalData", "mask")];
+    let stack = Stack::start(path, &news()[..60], &[&BY_HAND[..], &masks].concat()).await;
+    let text = "Refund it to jane@example.com";
+    assert_eq!(feedback(&stack, text, None).await.0, 200);
+    asked(&stack, &["Refund it to [EMAIL]"]).await;
+
+    let preview = erase(path, &["--text", text, "--preview"]);
+    let erased = erase(path, &["--text", text, "--yes"]);
+
+    let masked = "1 text also as the stack masks it";
+    assert!(said(&preview).contains(masked), "{}", said(&preview));
+    assert!(
+        erased.status.success() && said(&erased).contains("1 text of 0 users"),
+        "{}",
+        said(&erased)
+    );
+    assert_eq!(objects_with(&stack, "Refund it to").await, Vec::<String>::new());
+    let (status, refused) = feedback(&stack, "refund it to bob@example.com!", None).await;
+    assert_eq!(
+        (status, &refused["code"]),
+        (400, &json!("erased_text")),
+        "{refused}"
+    );
+    stack.stop().await;
+}
+
 /// Returns the files of a state folder that hold one of these texts.
 fn files_with(folder: &Path, texts: &[&str]) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();

@@ -304,5 +304,15 @@ fn line_breaks(record: &csv::ByteRecord) -> u64 {
     record.iter().flatten().filter(|&&byte| byte == b'\n').count() as u64
 }
 
+/// Returns the place of the column of labels in a training file, from 0, as [`TrainingRows`] reads it: a header line may name
+/// the text first.
+pub fn label_column(content: &[u8], label_delimiter: Option<char>) -> usize {
+    let sample = &content[..content.len().min(SAMPLE_BYTES)];
+    match look_at(sample, content.len() < SAMPLE_BYTES, label_delimiter) {
+        Ok(Some(Header::TextFirst)) => 1,
+        Ok(Some(Header::LabelFirst) | None) | Err(_) => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests;

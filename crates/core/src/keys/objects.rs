@@ -199,6 +199,7 @@ pub const OBJECTS: &[ObjectKind] = &[
             BATCH_FEEDBACK,
             CLASSIFY,
             FEEDBACK_API,
+            HUMAN_REVIEW,
             LABEL_COLLECTION,
             Operator,
         ],
@@ -724,8 +725,8 @@ pub const OBJECTS: &[ObjectKind] = &[
         writers: &[Operator],
         readers: &[MODEL_BUILDING],
         shape: "JSON: until when",
-        lifetime: UntilDone,
-        description: "That an erasure is under way, during which no build begins.",
+        lifetime: Kept,
+        description: "Until when no build begins: an erasure, or a restore, is under way.",
     },
     ObjectKind {
         key: "builds/first-model.json",

@@ -37,6 +37,13 @@ pub struct KeptPrediction {
     pub predicted_at: String,
     /// Why it goes to people; none where it is trusted.
     pub review: Option<Signal>,
+    /// Whether its text was erased at a person's wish: people are not asked, or not any more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erased: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// How far a prediction is.
@@ -55,6 +62,8 @@ pub enum Status {
     Withdrawn,
     /// It was stopped, or nobody answered in time, nor to the repetitions.
     Abandoned,
+    /// Its text was erased at a person's wish: no answer will come.
+    Erased,
 }
 
 impl Status {
@@ -117,7 +126,14 @@ impl KeptPrediction {
             confidence: prediction.map(|prediction| prediction.confidence),
             predicted_at: predicted_at.to_owned(),
             review,
+            erased: false,
         }
+    }
+
+    /// Says that its text was erased.
+    #[must_use]
+    pub fn of_erased_text(self) -> Self {
+        Self { erased: true, ..self }
     }
 
     /// Reads the object; `None` where it is damaged or of a newer version.
@@ -140,6 +156,7 @@ impl KeptPrediction {
             confidence: self.confidence,
             review: self.review,
             status: match self.review {
+                Some(_) if self.erased => Status::Erased,
                 Some(_) => Status::InReview,
                 None => Status::Predicted,
             },

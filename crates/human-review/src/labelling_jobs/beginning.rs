@@ -1,6 +1,7 @@
 //! The beginning of a job: its label categories, its template and its input are read once and kept.
 
 use active_learning_aws::bucket::JSON_LINES;
+use active_learning_core::erasure::ErasedTexts;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use super::automation::{Automation, hold_back};
 use super::categories;
 use super::census::Census;
 use super::drive::{Drive, DriveError};
-use super::manifest::{Line, MAX_BYTES, check, first_state, parse};
+use super::manifest::{ERASED_LINE, Line, MAX_BYTES, check, first_state, is_erased, parse};
 use super::record::{JobStatus, ObjectState, PART_OBJECTS, Part, Template, input_key, part_key};
 use crate::flows::TaskUi;
 use crate::human_loop::sha256;
@@ -140,12 +141,14 @@ impl Drive<'_> {
             return Err(DriveError::Job(reason));
         }
 
-        let mut parts: Vec<Part> = lines
-            .chunks(PART_OBJECTS)
-            .enumerate()
-            .map(|(number, ranges)| {
-                self.first_part(number, ranges.iter().map(|range| &manifest[range.clone()]))
-            })
+        let erased = self.jobs.erased.current().await?;
+        let lines = lines
+            .iter()
+            .map(|range| not_erased(&manifest[range.clone()], &erased));
+        let lines: Vec<&[u8]> = lines.collect();
+        let parts = lines.chunks(PART_OBJECTS).enumerate();
+        let mut parts: Vec<Part> = parts
+            .map(|(number, lines)| self.first_part(number, lines.iter().copied()))
             .collect();
         if self.job.settings.is_automated {
             // Of a level below another one only the texts of its parent are labelled, and learnt from.
@@ -158,10 +161,7 @@ impl Drive<'_> {
         }
         let written = lines.chunks(PART_OBJECTS).zip(&parts).enumerate();
         let written: Vec<_> = written
-            .map(|(number, (ranges, part))| {
-                let lines = ranges.iter().map(|range| &manifest[range.clone()]);
-                self.write_part(number, lines.collect(), part)
-            })
+            .map(|(number, (lines, part))| self.write_part(number, lines, part))
             .collect();
         stream::iter(written)
             .buffered(CONCURRENT)
@@ -177,6 +177,9 @@ impl Drive<'_> {
     /// Returns in which state the objects of a part begin.
     fn first_part<'l>(&self, number: usize, lines: impl Iterator<Item = &'l [u8]>) -> Part {
         let state = |(line, object): (&[u8], usize)| {
+            if is_erased(line) {
+                return ObjectState::Passed;
+            }
             let line = parse(line).unwrap_or_default();
             match first_state(&line, &self.job.settings) {
                 ObjectState::Waiting { .. } if !is_chosen(&line, object, &self.job) => ObjectState::Passed,
@@ -188,7 +191,7 @@ impl Drive<'_> {
         }
     }
 
-    async fn write_part(&self, number: usize, lines: Vec<&[u8]>, part: &Part) -> Result<(), DriveError> {
+    async fn write_part(&self, number: usize, lines: &[&[u8]], part: &Part) -> Result<(), DriveError> {
         let mut content = Vec::new();
         for line in lines {
             content.extend_from_slice(line.trim_ascii());
@@ -207,6 +210,16 @@ impl Drive<'_> {
     async fn outside(&self, uri: &str, limit: u64) -> Result<Vec<u8>, DriveError> {
         Ok(self.access.read(uri, limit).await?)
     }
+}
+
+/// Returns a line of a manifest, or what stands in its place where its text was erased.
+fn not_erased<'l>(line: &'l [u8], erased: &ErasedTexts) -> &'l [u8] {
+    let is_erased = !erased.is_empty()
+        && parse(line)
+            .ok()
+            .and_then(|line| line.text("source"))
+            .is_some_and(|text| erased.contains(&text));
+    if is_erased { ERASED_LINE } else { line }
 }
 
 fn at(member: &str, error: AccessError) -> DriveError {

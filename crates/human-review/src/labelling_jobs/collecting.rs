@@ -15,7 +15,7 @@ use super::audits::note;
 use super::consolidation::{Given, common_metadata, consolidate, content};
 use super::drive::{Drive, DriveError};
 use super::functions::{Answered, consolidated, consolidation_request, payload};
-use super::manifest::parse;
+use super::manifest::{is_erased, parse};
 use super::opening::{is_over, is_time, next_try, slower};
 use super::record::{Job, LabelledBy, ObjectState};
 use crate::human_loop::{HumanLoop, Status};
@@ -56,7 +56,10 @@ impl Drive<'_> {
             })
             .map(|(at, _)| at)
             .collect();
-        let looks: Vec<_> = due.iter().map(|at| self.ended(first + at)).collect();
+        let looks: Vec<_> = due
+            .iter()
+            .map(|at| self.ended(first + at, is_erased(&lines[*at])))
+            .collect();
         let ended: Vec<Option<Ended>> = stream::iter(looks).buffered(CONCURRENT).try_collect().await?;
 
         let mut answered = Vec::new();
@@ -81,8 +84,9 @@ impl Drive<'_> {
         self.consolidate(number, &answered, states).await
     }
 
-    /// Returns what the human loop of an object has brought; none while it is in flight.
-    async fn ended(&self, object: usize) -> Result<Option<Ended>, DriveError> {
+    /// Returns what the human loop of an object has brought; none while it is in flight. Of one whose text was erased there is
+    /// nothing to bring.
+    async fn ended(&self, object: usize, is_erased: bool) -> Result<Option<Ended>, DriveError> {
         let name = self.job.loop_name(object);
         if self.is_stopping() {
             match self.jobs.loops.stop(&name, self.now).await {
@@ -93,6 +97,7 @@ impl Drive<'_> {
         let human_loop = match self.jobs.loops.find(&name, self.now).await {
             Ok(human_loop) if human_loop.status.is_in_flight() => return Ok(None),
             Ok(human_loop) => human_loop,
+            Err(LoopError::NotFound) if is_erased => return Ok(Some(Ended::Nothing(ObjectState::Passed))),
             Err(LoopError::NotFound) => {
                 let reason = "ClientError: the task was deleted.".to_owned();
                 return Ok(Some(Ended::Nothing(ObjectState::Failed { reason, tries: 0 })));

@@ -13,7 +13,7 @@ use super::Jobs;
 use super::census::{ONLY_WHERE_TAG, SHARE_TAG};
 use super::consolidation::failed;
 use super::drive::{Drive, DriveError};
-use super::manifest::{output_line, parse};
+use super::manifest::{is_erased, output_line, parse};
 use super::record::{Filter, Job, JobStatus, ObjectState, Part, input_folder, open_mark, part_folder};
 use crate::loops::LoopError;
 
@@ -23,7 +23,7 @@ const CONCURRENT: usize = 8;
 impl Drive<'_> {
     /// Writes the output manifest: every input line in its order, with what was added to it.
     pub(super) async fn finish(&mut self) -> Result<(), DriveError> {
-        let failures = self.write_output().await?;
+        let (failures, erased) = self.write_output().await?;
         let counts = self.job.counts();
         let is_labelled = counts.human + counts.machine > 0;
         self.job.status = match self.job.status {
@@ -36,41 +36,53 @@ impl Drive<'_> {
             JobStatus::Completed if !is_labelled => Some(nobody_asked(&self.job)),
             _ => None,
         };
+        if erased > 0 {
+            let told = left_out(erased);
+            self.job.failure = Some(match &self.job.failure {
+                Some(failure) => format!("{failure} {told}"),
+                None => told,
+            });
+        }
         Ok(())
     }
 
-    /// Writes the output; returns why objects have failed, and how many for each reason.
-    async fn write_output(&self) -> Result<BTreeMap<String, usize>, DriveError> {
+    /// Writes the output; returns why objects have failed, how many for each reason, and how many lines are not in it since
+    /// their texts were erased.
+    async fn write_output(&self) -> Result<(BTreeMap<String, usize>, usize), DriveError> {
         let reads: Vec<_> = (0..self.job.parts.len())
             .map(|number| self.output_of(number))
             .collect();
-        let (mut manifest, mut failures) = (String::new(), BTreeMap::new());
+        let (mut manifest, mut failures, mut erased) = (String::new(), BTreeMap::new(), 0);
         // In one piece: there is not memory for all parts beside it.
         let mut parts = pin!(stream::iter(reads).buffered(CONCURRENT));
-        while let Some((lines, reasons)) = parts.try_next().await? {
-            manifest.push_str(&lines);
-            for reason in reasons {
+        while let Some(part) = parts.try_next().await? {
+            manifest.push_str(&part.lines);
+            erased += part.erased;
+            for reason in part.reasons {
                 *failures.entry(reason).or_default() += 1;
             }
         }
         self.access
             .write(&self.job.output_manifest(), JSON_LINES, manifest.into_bytes())
             .await?;
-        Ok(failures)
+        Ok((failures, erased))
     }
 
-    /// Returns the output lines of a part, and why objects of it have failed.
-    async fn output_of(&self, number: usize) -> Result<(String, Vec<String>), DriveError> {
+    async fn output_of(&self, number: usize) -> Result<Output, DriveError> {
         let lines = self.lines(number).await?;
         let (Part { objects: states }, _) = self.part(number).await?;
-        let (mut output, mut reasons) = (String::new(), Vec::new());
+        let mut output = Output::default();
         for (line, state) in lines.iter().zip(states) {
+            if is_erased(line) {
+                output.erased += 1;
+                continue;
+            }
             let line = parse(line).unwrap_or_default();
             let added = match state {
                 ObjectState::Labelled { content, .. } => content,
                 ObjectState::Failed { reason, tries } => {
                     let added = failed(&self.job, &reason, tries, self.now);
-                    reasons.push(reason);
+                    output.reasons.push(reason);
                     added
                 }
                 ObjectState::Waiting { .. }
@@ -78,10 +90,30 @@ impl Drive<'_> {
                 | ObjectState::Asked { .. }
                 | ObjectState::Passed => Map::new(),
             };
-            output.push_str(&output_line(&line, &added));
+            output.lines.push_str(&output_line(&line, &added));
         }
-        Ok((output, reasons))
+        Ok(output)
     }
+}
+
+/// What a part comes to.
+#[derive(Debug, Default)]
+struct Output {
+    /// Its lines.
+    lines: String,
+    /// Why objects have failed.
+    reasons: Vec<String>,
+    /// How many lines are not in it, since their texts were erased.
+    erased: usize,
+}
+
+/// Says how many lines are not in the output, so that nobody looks for them by their numbers.
+fn left_out(erased: usize) -> String {
+    let (texts, are) = match erased {
+        1 => ("text was".to_owned(), "is"),
+        _ => ("texts were".to_owned(), "are"),
+    };
+    format!("{erased} {texts} erased at a person's wish and {are} not in the output.")
 }
 
 /// Says why a job has no label: of all objects that failed, for what most did.

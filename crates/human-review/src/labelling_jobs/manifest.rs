@@ -138,6 +138,14 @@ pub fn check(
     }
 }
 
+/// Stands where a line was whose text was erased at a person's wish: the others keep their numbers.
+pub const ERASED_LINE: &[u8] = b"{}";
+
+/// Returns whether a line's text was erased.
+pub fn is_erased(line: &[u8]) -> bool {
+    line.trim_ascii() == ERASED_LINE
+}
+
 /// Reads a line.
 ///
 /// # Errors

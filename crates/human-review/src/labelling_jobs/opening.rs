@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use active_learning_core::erasure::{ERASED, holds_erased};
 use chrono::{DateTime, Duration, Utc};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::tracing::warn;
@@ -11,7 +12,7 @@ use super::access::AccessError;
 use super::audits;
 use super::drive::{Drive, DriveError};
 use super::functions::{Prepared, pre_annotation_request, prepared};
-use super::manifest::{Line, MAX_TEXT_CHARS, parse};
+use super::manifest::{Line, MAX_TEXT_CHARS, is_erased, parse};
 use super::record::{Job, ObjectState, Task, Template};
 use crate::human_loop::{FlowRules, LoopFlow};
 use crate::loop_flow::team_of_arn;
@@ -88,6 +89,9 @@ impl Drive<'_> {
     }
 
     async fn ask(&self, object: usize, line: &[u8], tries: u32) -> Result<Asked, DriveError> {
+        if is_erased(line) {
+            return Ok(Asked::State(ObjectState::Passed));
+        }
         let line = parse(line).unwrap_or_default();
         let input = match self.prepare(&line).await {
             Ok(Prepared::Ask(mut input)) => {
@@ -97,6 +101,10 @@ impl Drive<'_> {
             Ok(Prepared::Pass) => return Ok(Asked::State(ObjectState::Passed)),
             Err(unprepared) => return self.unprepared(unprepared, object, tries).map(Asked::State),
         };
+        let erased = self.jobs.erased.current().await?;
+        if holds_erased(&input, &erased) {
+            return Ok(Asked::State(failed(format!("ClientError: {ERASED}."), tries)));
+        }
         let text = input.to_string();
         if let Some(reason) = self.refusal(&input, &text).await? {
             return Ok(Asked::State(failed(format!("ClientError: {reason}."), tries)));

@@ -1,16 +1,19 @@
 //! A reviewer's own pages: what they answered last, and the guideline.
 
+use active_learning_core::erasure::is_erased_item;
 use active_learning_core::labels::human_loop::{Answer, NONE_FITS, UNSURE};
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::{Portal, PortalError};
+use crate::erased_items::left;
 use crate::event::{HttpReply, HttpRequest};
 use crate::history::Answered;
-use crate::human_loop::Worker;
+use crate::human_loop::{HumanLoop, Worker};
 use crate::loops::LoopError;
 use crate::pages::{GuidePage, HistoryPage, OwnAnswer, OwnItem, document, page};
 use crate::session::Claims;
+use crate::task_template::TaskTemplate;
 use crate::trial::output;
 
 /// Characters of a text that the history shows.
@@ -52,7 +55,7 @@ impl Portal<'_> {
             Ok(_) | Err(LoopError::NotFound) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let input = match self.loops.input(&human_loop).await {
+        let input = match self.loops.input_now(&human_loop).await {
             Ok(input) => input,
             Err(LoopError::NotFound) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -64,6 +67,14 @@ impl Portal<'_> {
             is_open: human_loop.may_correct(&worker.in_loop(&human_loop).id, self.now),
             items: own_items(&input, &content.unwrap_or_default()),
         }))
+    }
+
+    /// Returns what a loop is shown by: the template of its flow definition.
+    pub(super) fn template_of<'a>(&'a self, human_loop: &'a HumanLoop) -> TaskTemplate<'a> {
+        TaskTemplate {
+            key: (human_loop.flow.as_ref()).map_or(self.template.key, |flow| &flow.template_key),
+            ..self.template
+        }
     }
 
     /// Returns who is signed in, and the token that their forms carry from now on.
@@ -92,7 +103,8 @@ fn shortened(text: &str) -> String {
     short
 }
 
-/// Returns the texts of a task with what was answered to each, in the order of the page. Of an own template's answer that
+/// Returns the texts of a task with what was answered to each, in the order of the page, but for those that were erased. Of an
+/// own template's answer that
 /// names no item, and of a task that is not of our kind, everything is said with the first text.
 fn own_items(input: &Value, content: &Value) -> Vec<OwnItem> {
     let items = input["comprehendPredictions"].as_array().map(Vec::as_slice);
@@ -104,14 +116,15 @@ fn own_items(input: &Value, content: &Value) -> Vec<OwnItem> {
     };
     if answers.iter().all(Option::is_none) {
         let answer = summary(content);
-        let text = items.first().map(text).unwrap_or_default();
+        let text = left(input).next().map(|(_, item)| text(item)).unwrap_or_default();
         return vec![OwnItem { text, answer }];
     }
     let said = |(item, answer): (&Value, Option<String>)| OwnItem {
         text: text(item),
         answer: answer.unwrap_or_else(|| "no answer".to_owned()),
     };
-    items.iter().zip(answers).map(said).collect()
+    let all = items.iter().zip(answers);
+    all.filter(|(item, _)| !is_erased_item(item)).map(said).collect()
 }
 
 /// Returns what was answered to each item; none where it was left blank, or cannot be told.
@@ -189,6 +202,30 @@ mod tests {
         ] {
             assert_eq!(shown(content.clone()), expected, "{content}");
         }
+    }
+
+    #[test]
+    fn an_erased_text_is_not_in_the_history_and_the_others_keep_their_answers() {
+        let item = |id: &str, text: &str| json!({ "id": id, "classifier": "mail", "utterance": text });
+        let input = json!({
+            "comprehendPredictions": [{ "id": "f9", "erased": true }, item("a1", "Where is it?"), item("c5", "I cannot log in")],
+            "labels": ["Login", "Delivery"],
+        });
+
+        let items = own_items(&input, &json!({ "item-2": "Delivery", "item-3": "Login" }));
+
+        let shown: Vec<_> = items
+            .iter()
+            .map(|item| (item.text.as_str(), item.answer.as_str()))
+            .collect();
+        assert_eq!(
+            shown,
+            [("Where is it?", "Delivery"), ("I cannot log in", "Login")]
+        );
+        assert_eq!(
+            own_items(&input, &json!({ "b": "Login" }))[0].text,
+            "Where is it?"
+        );
     }
 
     #[test]

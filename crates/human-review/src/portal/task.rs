@@ -15,6 +15,7 @@ use super::{Portal, PortalError, checked_name};
 use crate::answer::{check_shipped_answer, is_by_script, read_answer};
 use crate::blind::mark_blind;
 use crate::choices::shown_input;
+use crate::erased_items::{forget_erased, leave_out_erased, notice_of_erased};
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::{Shown, is_version};
 use crate::human_loop::{HumanLoop, LoopFlow, Worker};
@@ -25,7 +26,7 @@ use crate::pages::{TaskPage, document, page, redirect};
 use crate::remarks::{Remark, Remarks};
 use crate::session::Claims;
 use crate::suggestions::{leave_out_withdrawn, notice_of_withdrawn, show_questions};
-use crate::task_template::{NO_NONCE, TaskTemplate};
+use crate::task_template::NO_NONCE;
 use crate::trial::{Trial, check_answer, with_marks};
 
 /// Longest time that a page may say it has shown a task.
@@ -207,9 +208,8 @@ impl Portal<'_> {
         }
     }
 
-    /// Returns the input of a loop as its page shows it today, with the choices of the current label set.
-    pub(super) async fn shown(&self, human_loop: &HumanLoop) -> Result<Value, PortalError> {
-        let input = self.loops.input(human_loop).await?;
+    /// Returns an input of a loop as its page shows it today, with the choices of the current label set.
+    async fn shown(&self, human_loop: &HumanLoop, input: Value) -> Result<Value, PortalError> {
         if human_loop.is_of_labelling_job() {
             return Ok(input); // Its choices are the job's.
         }
@@ -227,25 +227,21 @@ impl Portal<'_> {
         Ok(input)
     }
 
-    /// Returns what a loop is shown by: the template of its flow definition.
-    fn template_of<'a>(&'a self, human_loop: &'a HumanLoop) -> TaskTemplate<'a> {
-        TaskTemplate {
-            key: (human_loop.flow.as_ref()).map_or(self.template.key, |flow| &flow.template_key),
-            ..self.template
-        }
-    }
-
     async fn render(&self, human_loop: &HumanLoop, nonce: &str) -> Result<(String, Trial), PortalError> {
-        let mut input = self.shown(human_loop).await?;
+        let mut input = self
+            .shown(human_loop, self.loops.input_now(human_loop).await?)
+            .await?;
         let set = self.label_sets.current().await?;
         show_questions(&mut input, &human_loop.name, self.feedback, set.as_deref()).await;
         let template = self.template_of(human_loop);
         if template.is_shipped() {
+            leave_out_erased(&mut input);
             leave_out_withdrawn(&mut input);
         }
         // Fields of other pages may name the items by number: all of them stay, and so does a page of nothing else.
         let (html, mut trial) = template.render(&input, nonce).await?;
         trial.notices.extend(notice_of_withdrawn(&input));
+        trial.notices.extend(notice_of_erased(&input));
         Ok((html, trial))
     }
 
@@ -260,7 +256,9 @@ impl Portal<'_> {
         let read = self.loops.find_taken(name, id, worker, self.now).await?;
         let human_loop = read.0.clone();
         let mut answer = read_answer(&request.fields())?;
-        let input = self.shown(&human_loop).await?;
+        let input = self
+            .shown(&human_loop, self.loops.input_shown(&human_loop).await?)
+            .await?;
         if !self.template_of(&human_loop).is_shipped() && !is_by_script(&request.fields()) {
             let (html, _) = self.template_of(&human_loop).render(&input, NO_NONCE).await?;
             answer = with_marks(answer, &html);
@@ -278,9 +276,12 @@ impl Portal<'_> {
             return Err(PortalError::LabelNotInUse(fate));
         }
 
+        forget_erased(&mut answer, &input);
         let mut remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
         if !remarks.is_empty() {
+            // A text may have been erased since it was shown.
             let input = self.loops.input_now(&human_loop).await?;
+            forget_erased(&mut answer, &input);
             remarks = Remark::of(&human_loop, worker, &input, &answer, self.now);
         }
         let given = self.given(request, form, Value::Object(answer));

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use active_learning_aws::bucket::Bucket;
+use active_learning_core::erasure::ErasedTexts;
+use active_learning_core::keys::ERASED_TEXTS;
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{FEEDBACK_BUCKET, Reply, Review, Session, config, url_event};
+use crate::harness::{BUCKET, FEEDBACK_BUCKET, Reply, Review, Session, config, url_event};
 
 const SCOPE: &str = "arn:aws:sagemaker:us-east-1:123456789012";
 pub const TEAM: &str = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/tc-review";
@@ -373,6 +376,51 @@ async fn an_object_that_fails_is_named_with_its_reason_and_the_others_go_on() {
     assert_eq!(
         (&failed["retry-count"], &failed["job-name"]),
         (&json!(3), &json!("labeling-job/some"))
+    );
+}
+
+#[tokio::test]
+async fn texts_that_were_erased_are_neither_asked_about_nor_in_the_output_which_says_how_many() {
+    let review = Review::new();
+    let mut erased = ErasedTexts::default();
+    erased.insert("Rates rise");
+    let erased = aws_sdk_s3::primitives::ByteStream::from(erased.write());
+    let put = review.s3.put_object().bucket(FEEDBACK_BUCKET).key(ERASED_TEXTS);
+    put.body(erased).send().await.expect("stored");
+    let lines = sources(&["A minister", "rates RISE!", "Cup final"]);
+    started(&review, &lines, &request("some", json!({}))).await;
+    // One more is erased while it is asked: its line, then its task.
+    let input = review.keys("human-review/labelling-job-input/").await.remove(0);
+    let kept = review.object(&input).await;
+    assert!(!kept.contains("RISE"), "{kept}");
+    review
+        .put(&input, &kept.replace(&lines[0].to_string(), "{}"))
+        .await;
+    let bucket = Bucket::new(review.s3.clone(), BUCKET);
+    let tasks = review.keys("human-review/loops/job-").await;
+    assert_eq!(tasks.len(), 2, "{tasks:?}");
+    let name = tasks[0]
+        .rsplit('/')
+        .next()
+        .and_then(|name| name.strip_suffix(".json"));
+    human_review::loops::erase(&bucket, name.expect("a name"))
+        .await
+        .expect("erased");
+
+    let answered = answer_all(&review.sign_in("ada").await, by_text).await;
+    drive(&review).await;
+
+    let done = describe(&review, "some").await;
+    assert_eq!(done["LabelingJobStatus"], "Completed", "{done}");
+    assert_eq!(
+        done["FailureReason"],
+        "2 texts were erased at a person's wish and are not in the output."
+    );
+    let all = output(&review, "some").await;
+    assert_eq!((answered, all.len()), (1, 1));
+    assert_eq!(
+        (&all[0]["source"], &all[0]["topic-metadata"]["class-name"]),
+        (&json!("Cup final"), &json!("Sports"))
     );
 }
 

@@ -4,6 +4,7 @@ use active_learning_core::{
     feedback::FeedbackRecord,
     keys,
     labels::{
+        human_loop::{Answer, HumanLoopOutput},
         label_set::LabelSet,
         question::{Question, State},
     },
@@ -152,6 +153,49 @@ async fn a_text_that_was_taken_back_is_left_out_of_our_page_and_told_on_others()
         "{other}"
     );
     assert_eq!((*submitted, *submitted_other), (303, 303));
+}
+
+#[tokio::test]
+async fn a_text_that_is_erased_goes_from_open_pages_and_the_others_keep_their_numbers() {
+    let numbered = "{% for item in task.input.comprehendPredictions %}<p>{{ item.utterance }}</p>\
+        <select name=\"item-{{ forloop.index }}\"><option>World<option>Sports<option>Business</select>{% endfor %}";
+    for (review, answer) in [
+        (
+            Review::new(),
+            json!({ "r-10": "Sports", "r-2": "Business", "comment:r-2": "Rates rise again" }),
+        ),
+        (
+            review_with(numbered).await,
+            json!({ "item-1": "Business", "item-2": "Sports" }),
+        ),
+    ] {
+        review.start("tc-1", &two_items()).await;
+        let ann = review.sign_in("ann").await;
+        assert!(ann.open("tc-1").await.body().contains("Rates rise again"));
+        let key = review.keys("human-review/inputs/").await.remove(0);
+        let mut input: Value = serde_json::from_str(&review.object(&key).await).expect("JSON");
+        input["comprehendPredictions"][0] = json!({ "id": "r-2", "erased": true });
+        review.put(&key, &input.to_string()).await;
+
+        let task = ann.open("tc-1").await;
+        assert!(task.body().contains("Cup final tonight") && !task.body().contains("Rates rise again"));
+        assert!(!task.body().contains("data-withheld=\"true\""), "{}", task.body());
+        assert_eq!(ann.submit(&task, &answer).await.status(), 303);
+
+        let history = ann.get("history").await;
+        assert!(history.body().contains("Cup final tonight") && !history.body().contains("Rates rise again"));
+        let output = review.keys("tc-review/").await.remove(0);
+        let output = review.object(&output).await;
+        assert!(!output.contains("Rates rise again"), "{output}");
+        let votes = HumanLoopOutput::parse(output.as_bytes())
+            .expect("an output")
+            .reviewed();
+        let votes: Vec<_> = votes
+            .iter()
+            .map(|item| (&item.record.utterance[..], &item.votes[0].answer))
+            .collect();
+        assert_eq!(votes, [("Cup final tonight", &Answer::labels(["Sports"]))]);
+    }
 }
 
 #[tokio::test]

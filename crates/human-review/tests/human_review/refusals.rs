@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use active_learning_core::erasure::ErasedTexts;
+use active_learning_core::keys::ERASED_TEXTS;
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::retry::RetryConfig;
 use axum::Router;
@@ -12,7 +14,7 @@ use human_review::HumanReview;
 use local_aws::transport::sdk_config;
 use serde_json::{Value, json};
 
-use crate::harness::{FLOW, Reply, Review, config, start_body, two_items, url_event};
+use crate::harness::{FEEDBACK_BUCKET, FLOW, Reply, Review, config, start_body, two_items, url_event};
 
 fn start_request(changes: Value) -> String {
     let mut body = json!({
@@ -92,6 +94,28 @@ async fn a_start_that_breaks_a_rule_is_a_validation_exception() {
         assert!(text.contains(message), "{text}");
     }
     assert_eq!(review.keys("").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_input_that_holds_a_text_which_was_erased_is_refused() {
+    let review = Review::new();
+    let mut erased = ErasedTexts::default();
+    erased.insert("Cup final tonight");
+    let erased = aws_sdk_s3::primitives::ByteStream::from(erased.write());
+    let put = review.s3.put_object().bucket(FEEDBACK_BUCKET).key(ERASED_TEXTS);
+    put.body(erased).send().await.expect("stored");
+
+    for input in [two_items(), json!({ "taskObject": "CUP final tonight!" })] {
+        let reply = review.start("tc-1", &input).await;
+
+        assert_eq!(reply.status(), 400, "{input}");
+        assert!(
+            reply.body().contains("erased at a person's wish"),
+            "{}",
+            reply.body()
+        );
+    }
+    assert!(review.keys("human-review/").await.is_empty());
 }
 
 #[tokio::test]

@@ -98,7 +98,11 @@ async fn the_same_content_is_the_same_version_and_writes_nothing() {
     let again = bucket.try_assemble(&POLICY).await.expect("a dataset");
 
     assert_eq!((again.manifest, again.new_texts), (first, 0));
-    assert_eq!(bucket.writes(), writes + 2, "what was read of the new loop is kept");
+    assert_eq!(
+        bucket.writes(),
+        writes + 2,
+        "what was read of the new loop is kept"
+    );
 }
 
 #[tokio::test]

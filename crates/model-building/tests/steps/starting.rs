@@ -122,6 +122,19 @@ async fn a_build_ends_quietly_while_another_runs_and_takes_over_from_one_that_is
 }
 
 #[tokio::test]
+async fn a_build_that_finds_an_erasure_once_it_has_the_lock_gives_it_back() {
+    let mut world = World::new().await;
+    world.erases_at_lock = true;
+
+    let end = Walk::new(&world, "first").build().await;
+
+    assert_eq!(end.state, "AnotherBuildRuns", "{end:?}");
+    assert!(end.why().contains("texts are being erased"), "{}", end.why());
+    assert!(world.keys("builds/running.json").await.is_empty());
+    assert!(world.keys("datasets/").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_version_that_audits_show_to_be_worse_is_rolled_back_once() {
     let world = World::new().await;
     Walk::new(&world, "first").build().await;

@@ -36,6 +36,8 @@ pub struct World {
     pub sfn: aws_sdk_sfn::Client,
     pub comprehend: Comprehend,
     pub settings: BTreeMap<&'static str, &'static str>,
+    /// Whether an erasure begins just when a build takes the lock.
+    pub erases_at_lock: bool,
 }
 
 impl World {
@@ -59,6 +61,7 @@ impl World {
             comprehend: Comprehend::default(),
             aws,
             settings: BTreeMap::new(),
+            erases_at_lock: false,
         };
         {
             let mut state = world.comprehend.state();
@@ -121,9 +124,20 @@ impl World {
         let env: [(&str, &str); 24] = env.try_into().expect("all variables");
         let config = Config::from_env(&Env::from(env)).expect("complete");
         let (services, comprehend, s3) = (self.aws.router(), self.comprehend.clone(), self.s3.clone());
+        let erases_at_lock = self.erases_at_lock;
         let router = Router::new().fallback(move |request: Request<Body>| {
             let (services, comprehend, s3) = (services.clone(), comprehend.clone(), s3.clone());
             async move {
+                let is_lock =
+                    request.method() == "PUT" && request.uri().path().ends_with("builds/running.json");
+                if is_lock && erases_at_lock {
+                    let erasing = json!({"until": "2100-01-01T00:00:00.000Z"}).to_string();
+                    let put = s3.put_object().bucket(BUCKET).key("builds/erasing.json");
+                    put.body(erasing.into_bytes().into())
+                        .send()
+                        .await
+                        .expect("stored");
+                }
                 let target = request.headers().get("x-amz-target");
                 if target.is_some_and(|target| target.as_bytes().starts_with(b"Comprehend")) {
                     comprehend.answer(&s3, request).await

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use active_learning_core::erasure::ErasedTexts;
 use active_learning_core::labels::label_set::{LABEL_SET_KEY, LabelSet, Origin, version_key};
 use serde_json::{Value, json};
 
@@ -80,6 +81,36 @@ async fn a_training_file_becomes_the_serving_model() {
     );
     assert_eq!(properties["ClassifierMetadata"]["NumberOfTrainedDocuments"], 4);
     assert_eq!(properties["ClassifierMetadata"]["NumberOfLabels"], 2);
+}
+
+#[tokio::test]
+async fn a_file_that_names_the_text_first_teaches_no_erased_text_and_keeps_the_rows_of_others() {
+    let function = Function::new();
+    let mut erased = ErasedTexts::default();
+    for text in ["a kitten that purrs", "Dog"] {
+        erased.insert(text);
+    }
+    function
+        .put_bytes_quietly("erased/texts.bin", erased.write())
+        .await;
+    let rows = PETS_CSV
+        .lines()
+        .map(|line| line.split_once(',').expect("two columns"));
+    let swapped: String = rows.map(|(label, text)| format!("{text},{label}\n")).collect();
+
+    let trained = function
+        .train("initial/pets.csv", &format!("text,label\n{swapped}"))
+        .await;
+
+    trained.expect("good file");
+    let arn = &state(&function).await["properties"]["ModelArn"];
+    let body = json!({"DocumentClassifierArn": arn});
+    let model = function.call("DescribeDocumentClassifier", &body).await;
+    let metadata = &model.body["DocumentClassifierProperties"]["ClassifierMetadata"];
+    assert_eq!(
+        (&metadata["NumberOfTrainedDocuments"], &metadata["NumberOfLabels"]),
+        (&json!(3), &json!(2))
+    );
 }
 
 #[tokio::test]

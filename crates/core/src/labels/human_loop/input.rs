@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::name::{NAME_DIGITS, NAME_PREFIX};
 use crate::{
+    erasure::is_erased_item,
     feedback::FeedbackRecord,
     labels::{label_set::LabelSet, question::Question},
 };
@@ -20,7 +22,8 @@ pub const MAX_INPUT_CONTENT_BYTES: usize = 3_145_728;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HumanLoopInput {
-    /// The items of the task.
+    /// The items of the task. Those whose text was erased since are not read.
+    #[serde(deserialize_with = "items_that_are_left")]
     pub comprehend_predictions: Vec<FeedbackRecord>,
     /// Labels to choose from.
     pub labels: Vec<String>,
@@ -48,6 +51,13 @@ pub type DrivingWords = BTreeMap<String, Vec<String>>;
 
 /// Ids of the workers who have answered a text before, by record id: its question was given up or taken back then.
 pub type AnsweredBy = BTreeMap<String, Vec<String>>;
+
+fn items_that_are_left<'de, D: Deserializer<'de>>(items: D) -> Result<Vec<FeedbackRecord>, D::Error> {
+    let items = Vec::<Value>::deserialize(items)?;
+    let left = items.into_iter().filter(|item| !is_erased_item(item));
+    left.map(|item| serde_json::from_value(item).map_err(D::Error::custom))
+        .collect()
+}
 
 impl HumanLoopInput {
     /// Writes the input as `InputContent`, the same text for the same input.
@@ -214,11 +224,12 @@ fn offered_labels(chunk: &[&FeedbackRecord], labels: &LabelSet) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::{
         MAX_UTTERANCE_BYTES,
+        erasure::erased_item,
         feedback::{FeedbackRequest, Source, prediction::ClassScore},
         labels::label_set::Origin,
     };
@@ -341,6 +352,22 @@ mod tests {
         assert!(loops[0].name.ends_with("-again-1"));
         let others: Value = serde_json::from_str(&loops[1].input_content).expect("JSON");
         assert_eq!(others.get("excludedWorkers"), None);
+    }
+
+    #[test]
+    fn an_input_of_which_a_text_was_erased_is_read_without_it() {
+        let input = &made_of(&[record("news", "One"), record("news", "Two")], 2, &labels())[0];
+        let mut left: Value = serde_json::from_str(&input.input_content).expect("JSON");
+        left["comprehendPredictions"][0] = erased_item(&left["comprehendPredictions"][0]);
+
+        let read: HumanLoopInput = serde_json::from_value(left).expect("an input");
+
+        let texts: Vec<_> = read
+            .comprehend_predictions
+            .iter()
+            .map(|item| &item.utterance)
+            .collect();
+        assert_eq!(texts, ["Two"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{
     offered::OfferedLabels,
 };
 use crate::{
+    erasure::is_erased_item,
     feedback::FeedbackRecord,
     labels::vote::{Note, Vote, VoteSource},
 };
@@ -98,13 +99,14 @@ struct Item {
     id: Option<String>,
     /// The record; none where it is not usable. Then it keeps its place, and its number.
     record: Option<FeedbackRecord>,
-    /// Why it is no record.
+    /// Why it is no record; none where its text was erased.
     unusable: Option<String>,
 }
 
 impl Item {
     fn read(value: &Value) -> Self {
         let (record, unusable) = match FeedbackRecord::parse(value.to_string().as_bytes()) {
+            _ if is_erased_item(value) => (None, None),
             Ok(record) => (Some(record), None),
             Err(error) => (None, Some(error.to_string())),
         };
@@ -155,9 +157,11 @@ impl HumanLoopOutput {
         let items = items.ok_or(InvalidOutput::NoItems)?;
         let items: Vec<Item> = items.iter().map(Item::read).collect();
         let usable = items.iter().any(|item| item.record.is_some());
-        let first = items.first().and_then(|item| item.unusable.clone());
-        if let Some(reason) = first.filter(|_| !usable) {
-            return Err(InvalidOutput::Item { number: 1, reason });
+        let mut reasons = (1..)
+            .zip(&items)
+            .filter_map(|(number, item)| Some((number, item.unusable.clone()?)));
+        if let Some((number, reason)) = reasons.next().filter(|_| !usable) {
+            return Err(InvalidOutput::Item { number, reason });
         }
         Ok(Self {
             human_loop_name: document.human_loop_name,

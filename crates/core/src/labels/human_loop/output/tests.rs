@@ -64,6 +64,23 @@ fn twelve_answers_in_alphabetical_key_order_give_twelve_right_pairs() {
 }
 
 #[test]
+fn an_item_whose_text_was_erased_keeps_its_number_and_is_no_record() {
+    for name in ["textCategory", "item-"] {
+        let mut items = items(4);
+        items[1] = crate::erasure::erased_item(&items[1]);
+        let answers: BTreeMap<String, String> =
+            (1..=4).map(|n| (format!("{name}{n}"), format!("L{n}"))).collect();
+
+        let output = output(&items, json!(answers));
+
+        let mut others = expected(4);
+        others.remove(1);
+        assert_eq!(labels(&output), others, "{name}");
+        assert!(output.unusable_items().is_empty());
+    }
+}
+
+#[test]
 fn fields_numbered_from_zero_are_read_from_zero() {
     let items = items(12);
     let answers: BTreeMap<String, String> = (0..12)

@@ -1,0 +1,102 @@
+//! Texts that are erased while they are on their way.
+
+use active_learning_core::{erasure::ErasedTexts, keys};
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
+use crate::harness::*;
+
+const TEXTS: [&str; 3] = [
+    "I live in 4 Elm Street.",
+    "The minister met her colleagues in Geneva.",
+    "Shares of the club fell after the defeat.",
+];
+
+fn line(text: &str) -> String {
+    let record = json!({"schemaVersion": 1, "classifier": "news", "utterance": text, "prediction": "World", "confidence": 0.4,
+        "source": "implicit", "signal": "low-confidence", "receivedAt": "2026-11-19T08:00:00.000Z"});
+    format!("{record}\n")
+}
+
+/// Returns the keys of what waits in the backlog, drawn by chance or not.
+async fn waiting_keys(services: &Services) -> Vec<String> {
+    let mut keys = services.keys("backlog/").await;
+    keys.retain(|key| key.starts_with("backlog/2-") || key.starts_with("backlog/3-"));
+    keys
+}
+
+async fn erase(services: &Services, text: &str) {
+    let mut erased = ErasedTexts::default();
+    erased.insert(text);
+    let put = services.s3.put_object().bucket(BUCKET).key(keys::ERASED_TEXTS);
+    put.body(erased.write().into()).send().await.expect("stored");
+}
+
+#[tokio::test]
+async fn an_object_that_is_rewritten_while_it_is_worked_off_asks_nobody_twice() {
+    let services = Services::start();
+    let lines = TEXTS.map(line);
+    let event = services.deliver("feedback/a", lines.concat()).await;
+    let once = services.work_off(&event).await;
+    assert_eq!(once.calls(START).len(), 1, "one loop of three items");
+
+    erase(&services, TEXTS[0]).await;
+    let event = services.deliver("feedback/a", lines[1..].concat()).await;
+    let again = services.work_off(&event).await;
+
+    assert_eq!(again.calls(START).len(), 0);
+    assert_eq!(services.keys("asked/").await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_waits_in_the_backlog_is_not_asked_once_it_was_erased() {
+    let services = Services::start();
+    let event = services
+        .deliver("feedback/a", line(TEXTS[0]) + &line(TEXTS[1]))
+        .await;
+    let script = starting();
+    let function = services.function_with_budget(&script, "1");
+    function.handle(event).await.expect("worked off");
+    assert_eq!(script.calls(START).len(), 1);
+    let waiting = waiting_keys(&services).await;
+    let waiting: serde_json::Value = serde_json::from_str(&services.get(&waiting[0]).await).expect("JSON");
+
+    erase(&services, waiting["utterance"].as_str().expect("a text")).await;
+    let tomorrow = Utc::now() + TimeDelta::days(1);
+    let select = json!({"operation": "select"});
+    function.handle_at(select, tomorrow).await.expect("selected");
+
+    assert_eq!(script.calls(START).len(), 1);
+    assert!(waiting_keys(&services).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_selection_that_was_paid_before_asks_what_is_left_of_it() {
+    let services = Services::start();
+    let event = services
+        .deliver("feedback/a", line(TEXTS[0]) + &line(TEXTS[1]))
+        .await;
+    let refused = refusing(usize::MAX, 403, "AccessDeniedException");
+    let outcome = services.function_with_budget(&refused, "2").handle(event).await;
+    assert!(outcome.is_err(), "the selection stays open");
+    for key in services.keys("asked/").await {
+        services
+            .s3
+            .delete_object()
+            .bucket(BUCKET)
+            .key(key)
+            .send()
+            .await
+            .expect("deleted");
+    }
+
+    erase(&services, TEXTS[0]).await;
+    let script = starting();
+    let select = json!({"operation": "select"});
+    let function = services.function_with_budget(&script, "2");
+    function.handle(select).await.expect("selected");
+
+    assert_eq!(utterances(&loops(&script)), [TEXTS[1]]);
+    let before = services.get("backlog/asked-before.json").await;
+    assert!(!before.contains("Elm Street"), "{before}");
+}
