@@ -115,7 +115,7 @@ impl World {
 
     pub fn function(&self) -> ModelBuilding {
         let env = Vec::from_iter(self.environment());
-        let env: [(&str, &str); 24] = env.try_into().expect("all variables");
+        let env: [(&str, &str); 25] = env.try_into().expect("all variables");
         let config = Config::from_env(&Env::from(env)).expect("complete");
         let (services, comprehend, s3) = (self.aws.router(), self.comprehend.clone(), self.s3.clone());
         let router = Router::new().fallback(move |request: Request<Body>| {
