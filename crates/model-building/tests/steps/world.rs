@@ -121,7 +121,7 @@ impl World {
     /// The same, whose calls are answered as the script says.
     pub fn function_by(&self, script: &Script) -> ModelBuilding {
         let env = Vec::from_iter(self.environment());
-        let env: [(&str, &str); 24] = env.try_into().expect("all variables");
+        let env: [(&str, &str); 25] = env.try_into().expect("all variables");
         let config = Config::from_env(&Env::from(env)).expect("complete");
         let (services, comprehend, s3) = (self.aws.router(), self.comprehend.clone(), self.s3.clone());
         let erases_at_lock = self.erases_at_lock;
