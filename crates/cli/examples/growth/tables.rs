@@ -21,8 +21,9 @@ pub struct Measured {
 type Share = (&'static str, f64);
 
 /// Steps from a classification to a label of people.
-const OF_A_QUESTION: [Share; 8] = [
+const OF_A_QUESTION: [Share; 9] = [
     ("delivery of 100 records, by record", 1.0),
+    ("`ExplainDocuments`, by text", 1.0),
     ("`StartHumanLoop`, of 10 texts", 1.0 / TEXTS_A_LOOP as f64),
     (
         "a reviewer's answer to 10 texts, and the next task",
