@@ -75,11 +75,13 @@ impl Bench {
         cost
     }
 
-    /// There is room for texts of the pool, as many as may be open.
-    pub async fn pool(&mut self) -> Cost {
+    /// There is room for texts of the pool, as many as may be open. Returns what the classifier had to do for that, too.
+    pub async fn pool(&mut self) -> [Cost; 2] {
         self.world.services.predict_with(0.6);
         let asked = self.world.path("feedback", "asked/");
         let mut cost = Cost::of("50 texts of the pool are chosen, by text", "a2i-trigger");
+        let mut encoding = Cost::of("`EncodeDocuments`, by text", "text-classifier");
+        let before = self.world.services.calls();
         for _ in 0..self.times.min(FEW) {
             let open = self.world.memory.paths(&asked, usize::MAX);
             open.iter().for_each(|path| self.world.memory.remove(path));
@@ -90,6 +92,12 @@ impl Bench {
             let chosen = self.world.memory.paths(&asked, usize::MAX).len() as u64;
             assert_eq!(chosen * TEXTS_A_LOOP, 50);
         }
-        cost
+        let calls = self.world.services.calls().since(&before);
+        encoding.cpu = calls.elsewhere.values().sum();
+        let operations = calls.elsewhere.keys();
+        let invocations = operations.filter_map(|operation| calls.others.get(operation));
+        encoding.invocations = invocations.sum();
+        encoding.units = cost.units;
+        [cost, encoding]
     }
 }

@@ -42,7 +42,7 @@ pub async fn measure(count: u64, times: u64, mut tell: impl FnMut(Cost)) {
         tell(cost);
     }
     tell(bench.console().await);
-    tell(bench.pool().await);
+    bench.pool().await.into_iter().for_each(tell);
 }
 
 /// What is measured, and with what.
@@ -202,7 +202,7 @@ impl Bench {
     async fn delivery(&mut self) -> [Cost; 2] {
         self.world.services.predict_with(0.41);
         let a2i_trigger = self.world.a2i_trigger();
-        let mut cost = Cost::of("delivery of 100 records, by record", "a2i-trigger");
+        let mut cost = Cost::of("delivery of 100 texts, by text", "a2i-trigger");
         let mut explaining = Cost::of("`ExplainDocuments`, by text", "text-classifier");
         let before = self.world.services.calls();
         let asked = self.world.path("feedback", "asked/");
@@ -265,10 +265,7 @@ impl Bench {
         let human_review = self.world.human_review();
         let session = Session::sign_in(&human_review, Utc::now(), "ann", "reviewer").await;
         let name = |task: &Value| task["loop"].as_str().expect("a task").to_owned();
-        let mut cost = Cost::of_client(
-            "a reviewer's answer to 10 texts, and the next task",
-            "human-review",
-        );
+        let mut cost = Cost::of_client("a reviewer's answer to 10 texts", "human-review");
         let mut shown = session.get("next").await["next"].take();
         let mut ready = session.get(&format!("next?without={}", name(&shown))).await["next"].take();
         for _ in 0..self.times {
@@ -292,7 +289,7 @@ impl Bench {
         let mut telling = Cost::of("the answer to a text is told", "review-events");
         let mut considering = Cost::of("new labels are seen", "model-building");
         let mut ending = Cost::of("a loop is done with", "a2i-trigger");
-        let mut asking = Cost::of("a question is new: nothing to tell", "review-events");
+        let mut asking = Cost::of("a new question: nothing to tell", "review-events");
         for human_loop in self.history.answered.clone() {
             let records = self.world.records_of(&human_loop);
             for id in &records {
