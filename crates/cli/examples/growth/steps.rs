@@ -85,7 +85,8 @@ impl Bench {
         println!("{LOG_ENDS}");
         let calls = self.world.services.calls().since(&before);
         // The classifier is another function.
-        cost.cpu -= calls.elsewhere.values().sum::<Duration>();
+        let elsewhere: Duration = calls.elsewhere.values().sum();
+        cost.cpu = cost.cpu.saturating_sub(elsewhere);
         cost.add(&calls);
         cost.invocations += 1;
         cost.units += units;

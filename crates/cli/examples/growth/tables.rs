@@ -215,25 +215,32 @@ impl Measured {
         row("all of it, with an endpoint of Comprehend", &|costs| {
             sum + clock(costs) + endpoint
         });
-        self.print_bend(endpoint);
+        let (_, last) = self.histories.last().expect("a history");
+        self.print_bend(sum + clock(last), endpoint);
     }
 
-    /// Prints from how many texts a month on the built-in classifier would cost as much as an endpoint does.
-    fn print_bend(&self, endpoint: f64) {
+    /// Prints where the sum bends: up to how many texts a month what is idle is most of it, and from how many on the
+    /// built-in classifier costs as much as an endpoint.
+    fn print_bend(&self, idle: f64, endpoint: f64) {
         let (_, costs) = self.histories.last().expect("a history");
-        let one = self
-            .prices
-            .of_unit(find(costs, "`ClassifyDocument`"), &self.shipped);
-        let doubtful = self
-            .prices
-            .of_unit(find(costs, "classify, confident"), &self.shipped);
+        let one = |step: &str| self.prices.of_unit(find(costs, step), &self.shipped);
+        let model = one("`ClassifyDocument`");
+        let question: f64 = OF_A_QUESTION.iter().map(|(step, times)| times * one(step)).sum();
+        let texts = |usd: f64| thousands(usd.round() as u64);
+        println!("\n| over the longest history | texts a month |\n|---|---|");
+        let trusted = model + one("classify, confident");
         println!(
-            "\nThe built-in classifier costs as much as the endpoint from {} million texts a month on.",
-            (endpoint / one / 1e6).round()
+            "| trusted ones that cost as much as an idle month | {} |",
+            texts(idle / trusted)
+        );
+        let answered = model + one("classify, in doubt") + question;
+        println!(
+            "| answered ones that cost as much as an idle month | {} |",
+            texts(idle / answered)
         );
         println!(
-            "An idle month costs as much as {} million trusted texts.",
-            (1.0 / (one + trusted) / 1e6 * 10.0).round() / 10.0
+            "| for which the built-in classifier costs as much as an endpoint | {} |",
+            texts(endpoint / model)
         );
     }
 
