@@ -254,7 +254,7 @@ impl State {
                         "<Contents><Key>{last}</Key><LastModified>{}</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
                         object.modified.to_rfc3339_opts(SecondsFormat::Millis, true),
                         object.etag.replace('"', "&quot;"),
-                        object.body.len()
+                        object.size
                     )
                 }
             };
@@ -274,8 +274,31 @@ impl State {
 
 impl Object {
     fn of(series: &Series, place: u64) -> Self {
-        let (body, etag, modified) = series.object(place);
+        let (etag, modified, _) = series.head(place);
+        let body = series.body(place);
         Self { body, etag, modified }
+    }
+}
+
+/// An object in a listing.
+struct Entry {
+    etag: String,
+    modified: DateTime<Utc>,
+    size: usize,
+}
+
+impl Entry {
+    fn of(object: &Object) -> Self {
+        Self {
+            etag: object.etag.clone(),
+            modified: object.modified,
+            size: object.body.len(),
+        }
+    }
+
+    fn at(series: &Series, place: u64) -> Self {
+        let (etag, modified, size) = series.head(place);
+        Self { etag, modified, size }
     }
 }
 
@@ -303,7 +326,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn next(&mut self) -> Option<(String, Object)> {
+    fn next(&mut self) -> Option<(String, Entry)> {
         loop {
             self.series.retain(|(_, _, path)| path.starts_with(self.prefix));
             let first = self.series.iter_mut().min_by(|(_, _, a), (_, _, b)| a.cmp(b));
@@ -313,7 +336,7 @@ impl<'a> Walk<'a> {
                 .filter(|(path, _)| path.starts_with(self.prefix));
             match (first, stored) {
                 (Some((series, place, path)), stored) if stored.is_none_or(|(other, _)| *path < **other) => {
-                    let found = (std::mem::take(path), Object::of(series, *place));
+                    let found = (std::mem::take(path), Entry::at(series, *place));
                     *place += 1;
                     *path = path_at(series, *place);
                     if !self.state.deleted.contains(&found.0) {
@@ -326,7 +349,7 @@ impl<'a> Walk<'a> {
                         *place += 1;
                         *covered = path_at(series, *place);
                     }
-                    return Some((path.clone(), object.clone()));
+                    return Some((path.clone(), Entry::of(object)));
                 }
                 (None, None) | (Some(_), None) => return None,
             }
