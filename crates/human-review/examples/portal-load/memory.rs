@@ -10,6 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::series::Series;
+use super::wire::{bare, decoded, refusal, reply, unchunked, with_etag};
 
 /// What was written is counted from here, so that no ETag is that of a series.
 const FIRST_ETAG: u128 = 1 << 100;
@@ -374,48 +375,4 @@ fn beyond(folder: &str) -> String {
     });
     beyond.push(last);
     beyond
-}
-
-fn bare(etag: &str) -> &str {
-    etag.trim_matches('"')
-}
-
-fn decoded(path: &str) -> String {
-    percent_encoding::percent_decode_str(path)
-        .decode_utf8_lossy()
-        .into_owned()
-}
-
-/// Takes the chunks of a body apart that the SDK sends with a checksum at its end.
-fn unchunked(headers: &HeaderMap, body: Vec<u8>) -> Vec<u8> {
-    if !headers.contains_key("x-amz-decoded-content-length") {
-        return body;
-    }
-    let (mut plain, mut rest) = (Vec::new(), body.as_slice());
-    while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
-        let head = String::from_utf8_lossy(&rest[..end]).into_owned();
-        let size = usize::from_str_radix(head.split(';').next().unwrap_or_default(), 16).unwrap_or(0);
-        if size == 0 {
-            break;
-        }
-        plain.extend_from_slice(&rest[end + 2..][..size]);
-        rest = &rest[end + 4 + size..];
-    }
-    plain
-}
-
-fn reply(status: StatusCode, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response
-}
-
-fn with_etag(mut response: Response<Body>, etag: &str) -> Response<Body> {
-    let etag = etag.parse().expect("ETags are ASCII");
-    response.headers_mut().insert("etag", etag);
-    response
-}
-
-fn refusal(status: StatusCode, code: &str) -> Response<Body> {
-    reply(status, format!("<Error><Code>{code}</Code></Error>").into_bytes())
 }

@@ -124,8 +124,8 @@ impl Series {
         let high = u64::from_str_radix(&digits, 16).ok()?;
         // The digits behind are not known: between two identities there are more than these tell apart.
         let step = u128::MAX / (u128::from(self.count) + 1);
-        let number =
-            ((u128::from(high) << 64) + step / 512).checked_sub(step / 256 * u128::from(self.kind))? / step;
+        let identity = (u128::from(high) << 64).saturating_add(step / 512);
+        let number = identity.checked_sub(step / 256 * u128::from(self.kind))? / step;
         u64::try_from(number).ok()
     }
 
