@@ -14,6 +14,8 @@ use crate::{
 
 /// Texts of a human loop, as the template has them by default.
 pub const TEXTS_A_LOOP: u64 = 10;
+/// CPU time after which a step is not done again.
+pub const LONG: Duration = Duration::from_secs(10);
 /// Records of a delivered object.
 const RECORDS: u64 = 100;
 /// Sentences of a file.
@@ -309,12 +311,11 @@ impl Bench {
                     .await
                     .expect("told");
             }
-            let labelled = self
-                .world
-                .stored("training", &format!("labelled/{human_loop}.jsonl"));
-            self.run(&mut considering, 1, model_building.handle(labelled))
-                .await
-                .expect("considered");
+            if considering.cpu < LONG {
+                let key = format!("labelled/{human_loop}.jsonl");
+                let labelled = model_building.handle(self.world.stored("training", &key));
+                self.run(&mut considering, 1, labelled).await.expect("considered");
+            }
             let removed = self
                 .world
                 .removed("feedback", &format!("asked/{human_loop}.json"));
