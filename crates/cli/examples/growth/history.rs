@@ -187,7 +187,7 @@ impl World {
         let dummy = |number: usize| self.path("feedback", &format!("asked/open-{number}.json"));
         (0..DUMMIES).for_each(|number| self.memory.place(dummy(number), b"{}".to_vec()));
         self.services.predict_with(0.99);
-        let file = json!({ "classifier": "", "sentences": [text(2)] });
+        let file = json!({ "classifier": "", "sentences": [text_of_many()] });
         self.memory
             .place("/batch/file.json".to_owned(), file.to_string().into_bytes());
         self.batch_feedback()
@@ -244,7 +244,7 @@ impl World {
         }
         let last = json!({
             "id": format!("build-{builds:06}-20260101T00"), "startedAt": now - TimeDelta::hours(3), "number": builds,
-            "labels": count,
+            "labels": 2 * count,
         });
         self.memory.place(
             self.path("training", "builds/last.json"),
@@ -264,6 +264,12 @@ pub fn doubtful(number: u64) -> Vec<u8> {
     });
     let record = FeedbackRecord::parse(record.to_string().as_bytes()).expect("a record");
     record.to_line().into_bytes()
+}
+
+/// Returns a text in which identities stand, so that each text of its series is another.
+fn text_of_many() -> String {
+    let word = "0123456789abcdef";
+    format!("{} {word} {word}0 {word}00 {word}000", text(2))
 }
 
 /// Makes an id of a content.

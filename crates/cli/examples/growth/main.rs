@@ -21,6 +21,8 @@ mod session;
 mod stack;
 mod steps;
 mod tables;
+#[path = "../../../human-review/examples/portal-load/wire.rs"]
+mod wire;
 mod world;
 
 use std::{

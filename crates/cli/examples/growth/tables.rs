@@ -20,18 +20,19 @@ pub struct Measured {
 /// A step, and how often it is done for one text.
 type Share = (&'static str, f64);
 
+/// The step that chooses from the pool.
+const CHOSEN: &str = "50 texts of the pool are chosen, by text";
+
 /// Steps from a classification to a label of people.
-const OF_A_QUESTION: [Share; 8] = [
-    ("delivery of 100 records, by record", 1.0),
+const OF_A_QUESTION: [Share; 9] = [
+    ("delivery of 100 texts, by text", 1.0),
+    ("`ExplainDocuments`, by text", 1.0),
     ("`StartHumanLoop`, of 10 texts", 1.0 / TEXTS_A_LOOP as f64),
-    (
-        "a reviewer's answer to 10 texts, and the next task",
-        1.0 / TEXTS_A_LOOP as f64,
-    ),
+    ("a reviewer's answer to 10 texts", 1.0 / TEXTS_A_LOOP as f64),
     ("labels of a loop of 10 texts", 1.0 / TEXTS_A_LOOP as f64),
     ("new labels are seen", 1.0 / TEXTS_A_LOOP as f64),
     ("a loop is done with", 1.0 / TEXTS_A_LOOP as f64),
-    ("a question is new: nothing to tell", 1.0),
+    ("a new question: nothing to tell", 1.0),
     ("the answer to a text is told", 1.0),
 ];
 
@@ -80,17 +81,14 @@ impl Measured {
     fn print_last(&self) {
         let (count, costs) = self.histories.last().expect("a history");
         println!(
-            "\n| over {} records | GET | PUT | LIST | DELETE | other calls | GB-seconds | USD per 1,000 |",
+            "\n| over {} records | GET | PUT | LIST | DELETE | others | GB-s | USD per 1,000 |",
             thousands(*count)
         );
         println!("|---|---|---|---|---|---|---|---|");
         for cost in costs {
             let units = cost.units as f64;
             let each = |number: u64| format!("{:.1}", number as f64 / units);
-            let others = cost.others.iter().filter(|(name, _)| *name != "records");
-            let others: Vec<String> = others
-                .map(|(name, number)| format!("{} `{name}`", each(*number)))
-                .collect();
+            let of_s3 = cost.get + cost.put + cost.list + cost.delete;
             println!(
                 "| {} | {} | {} | {} | {} | {} | {:.4} | {:.5} |",
                 cost.step,
@@ -98,7 +96,7 @@ impl Measured {
                 each(cost.put),
                 each(cost.list),
                 each(cost.delete),
-                others.join(", "),
+                each(cost.calls() - of_s3),
                 self.prices.gb_seconds(cost, &self.shipped) / units,
                 self.prices.of_unit(cost, &self.shipped) * 1e3,
             );
@@ -109,32 +107,37 @@ impl Measured {
     fn print_ways(&self) {
         self.head("USD per 1,000 texts");
         let model = ("`ClassifyDocument`", 1.0);
-        let chosen = ("50 texts of the pool are chosen, by text", 1.0);
-        let file = ("a file of 1,000 sentences", 1e-3);
-        let ways: [(&str, Vec<Share>); 6] = [
-            ("classified, trusted", vec![("classify, confident", 1.0), model]),
+        let doubtful = [("classify, in doubt", 1.0), model];
+        let (_, costs) = &self.histories[0];
+        let chosen = find(costs, CHOSEN);
+        let judged = chosen.others.get("ClassifyDocument").copied().unwrap_or_default();
+        let file = [
+            ("a file of 1,000 sentences", 1e-3),
+            (CHOSEN, 1.0),
+            ("`EncodeDocuments`, by text", 1.0),
+            ("`ClassifyDocument`", judged as f64 / chosen.units as f64),
+        ];
+        let question = OF_A_QUESTION.as_slice();
+        let ways = [
             (
-                "classified in doubt, until it is queued",
-                vec![("classify, in doubt", 1.0), model],
+                "classified, and trusted",
+                vec![("classify, confident", 1.0), model],
+            ),
+            ("classified in doubt, until it is queued", doubtful.to_vec()),
+            (
+                "classified in doubt, answered and told",
+                [doubtful.as_slice(), question].concat(),
             ),
             (
-                "a question, from the stream to the told answer",
-                OF_A_QUESTION.to_vec(),
+                "disliked, answered and told",
+                [&[("feedback", 1.0)], question].concat(),
             ),
             (
-                "classified in doubt, until its answer is told",
-                vec![("classify, in doubt", 1.0), model],
-            ),
-            ("disliked, until its answer is told", vec![("feedback", 1.0)]),
-            (
-                "of a file, through the pool, until its answer is told",
-                vec![file, chosen],
+                "of a file, chosen, answered and told",
+                [file.as_slice(), question].concat(),
             ),
         ];
-        for (index, (way, mut steps)) in ways.into_iter().enumerate() {
-            if index > 2 {
-                steps.extend(OF_A_QUESTION);
-            }
+        for (way, steps) in ways {
             let of_history = |costs: &[Cost]| {
                 let one =
                     |(step, times): &Share| times * self.prices.of_unit(find(costs, step), &self.shipped);
@@ -212,25 +215,32 @@ impl Measured {
         row("all of it, with an endpoint of Comprehend", &|costs| {
             sum + clock(costs) + endpoint
         });
-        self.print_bend(endpoint);
+        let (_, last) = self.histories.last().expect("a history");
+        self.print_bend(sum + clock(last), endpoint);
     }
 
-    /// Prints from how many texts a month on the built-in classifier would cost as much as an endpoint does.
-    fn print_bend(&self, endpoint: f64) {
+    /// Prints where the sum bends: up to how many texts a month what is idle is most of it, and from how many on the
+    /// built-in classifier costs as much as an endpoint.
+    fn print_bend(&self, idle: f64, endpoint: f64) {
         let (_, costs) = self.histories.last().expect("a history");
-        let one = self
-            .prices
-            .of_unit(find(costs, "`ClassifyDocument`"), &self.shipped);
-        let doubtful = self
-            .prices
-            .of_unit(find(costs, "classify, confident"), &self.shipped);
+        let one = |step: &str| self.prices.of_unit(find(costs, step), &self.shipped);
+        let model = one("`ClassifyDocument`");
+        let question: f64 = OF_A_QUESTION.iter().map(|(step, times)| times * one(step)).sum();
+        let texts = |usd: f64| thousands(usd.round() as u64);
+        println!("\n| over the longest history | texts a month |\n|---|---|");
+        let trusted = model + one("classify, confident");
         println!(
-            "\nThe built-in classifier costs as much as the endpoint from {} million texts a month on.",
-            (endpoint / one / 1e6).round()
+            "| trusted ones that cost as much as an idle month | {} |",
+            texts(idle / trusted)
+        );
+        let answered = model + one("classify, in doubt") + question;
+        println!(
+            "| answered ones that cost as much as an idle month | {} |",
+            texts(idle / answered)
         );
         println!(
-            "An idle month costs as much as {} million trusted texts.",
-            (1.0 / (one + doubtful) / 1e6 * 10.0).round() / 10.0
+            "| for which the built-in classifier costs as much as an endpoint | {} |",
+            texts(endpoint / model)
         );
     }
 

@@ -8,6 +8,7 @@
 mod memory;
 mod series;
 mod session;
+mod wire;
 
 use std::time::{Duration, Instant};
 

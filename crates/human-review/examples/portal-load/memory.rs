@@ -10,6 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::series::Series;
+use super::wire::{bare, decoded, refusal, reply, unchunked, with_etag};
 
 /// What was written is counted from here, so that no ETag is that of a series.
 const FIRST_ETAG: u128 = 1 << 100;
@@ -254,7 +255,7 @@ impl State {
                         "<Contents><Key>{last}</Key><LastModified>{}</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
                         object.modified.to_rfc3339_opts(SecondsFormat::Millis, true),
                         object.etag.replace('"', "&quot;"),
-                        object.body.len()
+                        object.size
                     )
                 }
             };
@@ -274,8 +275,31 @@ impl State {
 
 impl Object {
     fn of(series: &Series, place: u64) -> Self {
-        let (body, etag, modified) = series.object(place);
+        let (etag, modified, _) = series.head(place);
+        let body = series.body(place);
         Self { body, etag, modified }
+    }
+}
+
+/// An object in a listing.
+struct Entry {
+    etag: String,
+    modified: DateTime<Utc>,
+    size: usize,
+}
+
+impl Entry {
+    fn of(object: &Object) -> Self {
+        Self {
+            etag: object.etag.clone(),
+            modified: object.modified,
+            size: object.body.len(),
+        }
+    }
+
+    fn at(series: &Series, place: u64) -> Self {
+        let (etag, modified, size) = series.head(place);
+        Self { etag, modified, size }
     }
 }
 
@@ -303,7 +327,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn next(&mut self) -> Option<(String, Object)> {
+    fn next(&mut self) -> Option<(String, Entry)> {
         loop {
             self.series.retain(|(_, _, path)| path.starts_with(self.prefix));
             let first = self.series.iter_mut().min_by(|(_, _, a), (_, _, b)| a.cmp(b));
@@ -313,7 +337,7 @@ impl<'a> Walk<'a> {
                 .filter(|(path, _)| path.starts_with(self.prefix));
             match (first, stored) {
                 (Some((series, place, path)), stored) if stored.is_none_or(|(other, _)| *path < **other) => {
-                    let found = (std::mem::take(path), Object::of(series, *place));
+                    let found = (std::mem::take(path), Entry::at(series, *place));
                     *place += 1;
                     *path = path_at(series, *place);
                     if !self.state.deleted.contains(&found.0) {
@@ -326,7 +350,7 @@ impl<'a> Walk<'a> {
                         *place += 1;
                         *covered = path_at(series, *place);
                     }
-                    return Some((path.clone(), object.clone()));
+                    return Some((path.clone(), Entry::of(object)));
                 }
                 (None, None) | (Some(_), None) => return None,
             }
@@ -351,48 +375,4 @@ fn beyond(folder: &str) -> String {
     });
     beyond.push(last);
     beyond
-}
-
-fn bare(etag: &str) -> &str {
-    etag.trim_matches('"')
-}
-
-fn decoded(path: &str) -> String {
-    percent_encoding::percent_decode_str(path)
-        .decode_utf8_lossy()
-        .into_owned()
-}
-
-/// Takes the chunks of a body apart that the SDK sends with a checksum at its end.
-fn unchunked(headers: &HeaderMap, body: Vec<u8>) -> Vec<u8> {
-    if !headers.contains_key("x-amz-decoded-content-length") {
-        return body;
-    }
-    let (mut plain, mut rest) = (Vec::new(), body.as_slice());
-    while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
-        let head = String::from_utf8_lossy(&rest[..end]).into_owned();
-        let size = usize::from_str_radix(head.split(';').next().unwrap_or_default(), 16).unwrap_or(0);
-        if size == 0 {
-            break;
-        }
-        plain.extend_from_slice(&rest[end + 2..][..size]);
-        rest = &rest[end + 4 + size..];
-    }
-    plain
-}
-
-fn reply(status: StatusCode, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response
-}
-
-fn with_etag(mut response: Response<Body>, etag: &str) -> Response<Body> {
-    let etag = etag.parse().expect("ETags are ASCII");
-    response.headers_mut().insert("etag", etag);
-    response
-}
-
-fn refusal(status: StatusCode, code: &str) -> Response<Body> {
-    reply(status, format!("<Error><Code>{code}</Code></Error>").into_bytes())
 }

@@ -78,11 +78,16 @@ impl Series {
         self.written(&self.key, self.number(place))
     }
 
-    /// Returns content, ETag and time of the object at a place.
-    pub fn object(&self, place: u64) -> (Vec<u8>, String, DateTime<Utc>) {
+    /// Returns the content of the object at a place.
+    pub fn body(&self, place: u64) -> Vec<u8> {
+        self.written(&self.body, self.number(place)).into_bytes()
+    }
+
+    /// Returns ETag, time and size of the object at a place.
+    pub fn head(&self, place: u64) -> (String, DateTime<Utc>, usize) {
         let number = self.number(place);
-        let body = self.written(&self.body, number).into_bytes();
-        (body, format!("\"{number:032x}\""), self.time(number))
+        let size = self.body.0.iter().map(Part::length).sum();
+        (format!("\"{number:032x}\""), self.time(number), size)
     }
 
     /// Returns the first place whose path is not before this one.
@@ -101,11 +106,27 @@ impl Series {
 
     /// Returns the place of an object of this path.
     pub fn find(&self, path: &str) -> Option<u64> {
-        if !path.starts_with(self.beginning()) {
-            return None;
-        }
-        let place = self.place_of(path);
+        let differing = path.strip_prefix(self.beginning())?;
+        let place = match self.key.0.get(1) {
+            Some(Part::Id(_) | Part::Uuid) => self.place_of_identity(differing)?,
+            _ => self.place_of(path),
+        };
         (place < self.count && self.path(place) == path).then_some(place)
+    }
+
+    /// Returns at which place this identity would be.
+    fn place_of_identity(&self, text: &str) -> Option<u64> {
+        let digits = text
+            .chars()
+            .filter(|character| *character != '-')
+            .take(SHORTEST_ID);
+        let digits: String = digits.collect();
+        let high = u64::from_str_radix(&digits, 16).ok()?;
+        // The digits behind are not known: between two identities there are more than these tell apart.
+        let step = u128::MAX / (u128::from(self.count) + 1);
+        let identity = (u128::from(high) << 64).saturating_add(step / 512);
+        let number = identity.checked_sub(step / 256 * u128::from(self.kind))? / step;
+        u64::try_from(number).ok()
     }
 
     /// Returns whether any path may begin so.
