@@ -71,7 +71,7 @@ pub struct Options {
     /// Reviewers who are asked about each text; with several, mistakes are outvoted
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
     opinions: u8,
-    /// Lets the clock of the stack, not that of its functions, jump by up to ten minutes: with this library
+    /// Lets the clock of the stack, not that of its functions, jump by up to a minute: with this library
     /// (libfaketimeMT.so.1 of Debian's package libfaketime)
     #[arg(long, value_name = "LIBRARY")]
     clock: Option<PathBuf>,
@@ -115,6 +115,7 @@ async fn run_piece(options: &Options, seed: u64, folder: &Path) -> Result<Table,
 
     let (sent, troubles) = send_under_faults(options, troubles, &stack, &ledger).await;
     eprintln!("all is sent; the stack goes on without faults");
+    troubles.end()?;
     stack.kill().await;
     stack.start(false).await?;
     let exported = wait_for_all(&stack, &ledger, options.reviewers.get()).await?;

@@ -115,7 +115,12 @@ pub fn cut_labels(text: &str, known: impl Fn(&str) -> Option<String>) -> Option<
         for start in 0..end {
             let pieces = || parts[start..end].iter();
             let label = known(&joined(pieces().map(|part| part.name.as_str())));
-            let as_written = || known(&joined(pieces().map(|part| part.written.as_str())));
+            let is_escaped = pieces().any(|part| part.name != part.written);
+            let as_written = || {
+                is_escaped
+                    .then(|| known(&joined(pieces().map(|part| part.written.as_str()))))
+                    .flatten()
+            };
             let (Some(label), Some(before)) = (label.or_else(as_written), &best[start]) else {
                 continue;
             };

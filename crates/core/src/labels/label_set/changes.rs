@@ -324,12 +324,18 @@ impl LabelSet {
         if !self.several {
             return Ok(());
         }
-        let names = self
-            .labels
-            .iter()
-            .flat_map(|label| std::iter::once(&label.name).chain(&label.synonyms));
+        let new_key = label_key(new);
+        // A name is written with the new one only if that is a part of it.
+        let holding_it = self.by_key.iter().filter(|(key, _)| key.contains(&new_key));
+        let names = holding_it.flat_map(|(_, index)| {
+            let label = &self.labels[*index];
+            std::iter::once(&label.name).chain(&label.synonyms)
+        });
         let names = names.map(String::as_str).chain(std::iter::once(new));
-        let is_known = |name: &str| self.find(name).is_some() || label_key(name) == label_key(new);
+        let is_known = |name: &str| {
+            let key = label_key(name);
+            key == new_key || self.by_key.contains_key(&key)
+        };
         match names
             .filter(|name| name.contains(LABEL_DELIMITER))
             .find(|name| is_written_as_others(name, is_known))
