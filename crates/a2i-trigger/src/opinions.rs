@@ -97,6 +97,12 @@ impl A2iTrigger {
                         let is_in_use = matches!(labels.map(record, vote), Mapped::Answer(answer) if labels.is_in_use(&answer));
                         record.signal == Signal::Relabel && vote.source.is_review() && !is_in_use
                     };
+                    // What a reviewer has corrected says nothing any more.
+                    let is_corrected = |vote: &Vote| {
+                        let is_later = |other: &Vote| other.worker == vote.worker && other.at > vote.at;
+                        vote.source.is_review() && earlier.iter().any(is_later)
+                    };
+                    let earlier: Vec<Vote> = (earlier.iter().filter(|vote| !is_corrected(vote))).cloned().collect();
                     let (doubtful, earlier): (Vec<_>, Vec<_>) = earlier.into_iter().partition(is_doubtful);
                     asked.add(&earlier);
                     asked.in_doubt = [in_doubt, doubtful].concat();

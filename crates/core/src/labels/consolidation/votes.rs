@@ -59,8 +59,8 @@ impl Ballots {
         });
     }
 
-    /// Drops what reviewers answered on some records up to a time: they were asked anew then. An answer that `is_in_use`
-    /// stays: it is not what was in doubt, or the doubt is gone.
+    /// Drops what reviewers answered on some records up to a time: they were asked anew then. The last answer of a reviewer
+    /// stays if it `is_in_use`: it is not what was in doubt, or the doubt is gone.
     pub fn forget_reviews_until(
         &mut self,
         times: &HashMap<u128, String>,
@@ -73,8 +73,14 @@ impl Ballots {
         let is_old = |ballot: &Ballot| {
             (times.get(&ballot.id)).is_some_and(|time| ballot.is_review() && ballot.at <= kept_time(time))
         };
+        let mut last: HashMap<(u128, u32), Time> = HashMap::new();
+        for ballot in self.ballots.iter().filter(|ballot| is_old(ballot)) {
+            let at = last.entry((ballot.id, ballot.worker)).or_insert(ballot.at);
+            *at = ballot.at.max(*at);
+        }
+        let is_last = |ballot: &Ballot| last.get(&(ballot.id, ballot.worker)) == Some(&ballot.at);
         self.ballots
-            .retain(|ballot| in_use[ballot.answer as usize] || !is_old(ballot));
+            .retain(|ballot| !is_old(ballot) || in_use[ballot.answer as usize] && is_last(ballot));
     }
 
     /// Reduces the votes to the last one of each worker on each record; of two at the same instant the greater.
