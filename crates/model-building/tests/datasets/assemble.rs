@@ -94,11 +94,20 @@ async fn the_same_content_is_the_same_version_and_writes_nothing() {
     // The same question again, with the same answer, in a loop that comes earlier in the list.
     bucket.answer("a-loop", 1, &[doubted("two", "Sports")]).await;
     let writes = bucket.writes();
+    let packs = |bucket: &Bucket| {
+        bucket
+            .script
+            .calls(&format!("PUT /{BUCKET}/datasets/labels"))
+            .len()
+    };
+    let packed = packs(&bucket);
 
     let again = bucket.try_assemble(&POLICY).await.expect("a dataset");
 
     assert_eq!((again.manifest, again.new_texts), (first, 0));
-    assert_eq!(bucket.writes(), writes);
+    let packed = packs(&bucket) - packed;
+    assert_eq!(packed, 2, "the new object is packed");
+    assert_eq!(bucket.writes(), writes + packed);
 }
 
 #[tokio::test]
