@@ -8,8 +8,12 @@ use active_learning_core::{
 };
 use flate2::read::GzDecoder;
 use local_aws::script::Script;
+use model_building::export::Format;
 
-use crate::bucket::{BUCKET, Bucket, POLICY, audited, doubted};
+use crate::{
+    bucket::{BUCKET, Bucket, POLICY, audited, doubted},
+    export::exported,
+};
 
 const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
 
@@ -97,7 +101,14 @@ async fn the_same_version_comes_out_with_packs_and_without() {
             manifests.push(bucket.assemble(&POLICY).await);
         }
         let last = manifests.last().expect("three");
-        versions.push((manifests.clone(), version(bucket, last).await));
+        let (lines, _) = exported(bucket, Format::JsonLines).await;
+        let lines = String::from_utf8(lines).expect("UTF-8");
+        let places = ["a-tie", "m-tie", "z-tie"].map(|name| lines.find(name));
+        assert!(
+            places.is_sorted() && places[0].is_some(),
+            "by their keys: {lines}"
+        );
+        versions.push((manifests.clone(), version(bucket, last).await, lines));
     }
 
     assert_eq!(fetched(&with.script), 12);
