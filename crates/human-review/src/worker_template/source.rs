@@ -239,8 +239,9 @@ fn end_of_markup(text: &str, end: &str) -> Option<usize> {
             _ => {}
         }
     }
-    // A lone apostrophe in a comment or in raw text: take the first end there is.
-    text.find(end).map(|position| position + end.len())
+    // A lone apostrophe in a comment or in raw text: take the first end behind the opening.
+    let position = text.get(2..)?.find(end)?;
+    Some(2 + position + end.len())
 }
 
 /// Turns `{{- expression -}}` into `{%- print expression -%}`.

@@ -166,6 +166,15 @@ proptest! {
     }
 }
 
+#[test]
+fn an_end_that_lies_in_the_opening_itself_ends_nothing() {
+    for template in ["{%}", "{{}", "{%}%}", "{{}}}", "a {%'}", "{%-}", "{%-%}", "{{-}}", "{{--}}"] {
+        let rendered = render_html(template, &json!({}), "n0nce");
+        let said = rendered.map_or_else(|error| error.to_string(), |(html, _)| html);
+        assert!(!said.contains("print"), "{template}: {said}");
+    }
+}
+
 fn refusal(template: &str, input: &Value) -> String {
     let error = render_html(template, input, "n0nce").expect_err("it is refused");
     error.to_string()

@@ -92,6 +92,8 @@ async fn the_same_event_three_times_adds_its_labels_once() {
         services.keys(TRAINING, "labelled/").await,
         [format!("labelled/{LOOP}.jsonl")]
     );
+    let marks = services.keys(TRAINING, "").await.len() - 1;
+    assert_eq!(marks, 1, "by which the next tick finds it");
     assert_eq!(
         services.get(TRAINING, &format!("labelled/{LOOP}.jsonl")).await,
         once
