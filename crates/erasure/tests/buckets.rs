@@ -276,18 +276,13 @@ async fn an_erasure_that_was_broken_off_is_ended_by_another_run_and_twice_is_onc
 }
 
 #[tokio::test]
-async fn sums_and_packs_of_labels_are_deleted_and_not_by_a_preview() {
+async fn packs_of_labels_are_deleted_and_not_by_a_preview() {
     let world = World::new();
     let training = &world.buckets.training;
     let labelled = json!({"record": record(TEXT)}).to_string();
     put(training, "labelled/review-1.jsonl", labelled.clone()).await;
     put(training, "labelled-new/review-1/w", "").await;
-    let repeated = [
-        keys::TALLY,
-        keys::LABEL_PACKS,
-        &keys::label_pack("a"),
-        &keys::label_pack("b"),
-    ];
+    let repeated = [keys::LABEL_PACKS, &keys::label_pack("a"), &keys::label_pack("b")];
     for key in repeated {
         put(training, key, labelled.clone()).await;
     }

@@ -290,7 +290,7 @@ async fn what_a_split_asks_is_asked_no_more_when_the_label_comes_back_but_for_wh
 
     let left = sports - answered;
     assert!(split.0 && back.0 && !planned, "{split:?} {back:?}");
-    let said = format!("{left} texts that nobody has answered since will be asked no more");
+    let said = format!("{left} texts whose tasks are not complete will be asked no more");
     assert!(
         plan.contains(&said) && plan.contains(&format!("\"withdrawn\": {left}")),
         "{plan}"

@@ -168,7 +168,9 @@ proptest! {
 
 #[test]
 fn an_end_that_lies_in_the_opening_itself_ends_nothing() {
-    for template in ["{%}", "{{}", "{%}%}", "{{}}}", "a {%'}", "{%-}", "{%-%}", "{{-}}", "{{--}}"] {
+    for template in [
+        "{%}", "{{}", "{%}%}", "{{}}}", "a {%'}", "{%-}", "{%-%}", "{{-}}", "{{--}}",
+    ] {
         let rendered = render_html(template, &json!({}), "n0nce");
         let said = rendered.map_or_else(|error| error.to_string(), |(html, _)| html);
         assert!(!said.contains("print"), "{template}: {said}");

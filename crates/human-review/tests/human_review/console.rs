@@ -154,7 +154,7 @@ async fn an_admin_sees_the_figures_of_the_stack_as_a_page_and_as_json() {
         "1 task, 3 h old",
         "v2 since 2026-11-19 08:00 UTC",
         "90.0 %",
-        "12 texts since 2026-11-02",
+        "12 answers since 2026-11-02",
     ] {
         assert!(page.body().contains(text), "{text}: {}", page.body());
     }
