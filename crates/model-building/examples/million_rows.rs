@@ -192,6 +192,7 @@ async fn assemble_thrice(
             requests.take()
         );
         if !folder.is_empty() {
+            fs::create_dir_all(folder)?;
             for (name, key) in [
                 ("train.csv", &manifest.train.key),
                 ("test.csv", &manifest.test.key),
