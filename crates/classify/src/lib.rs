@@ -52,8 +52,8 @@ use request::{ClassifyRequest, wait_of_query};
 use results::{Results, etag_of, matches_etag};
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Time for the prediction, with the look for personal data before it. API Gateway waits 29 seconds in all, of which a review takes at most 12: the model's ARN, and two
-/// ways to store feedback.
+/// Time for the prediction, with the look for personal data before it. API Gateway waits 29 seconds in all, of which a review
+/// takes at most 13: the model's ARN, the list of erased texts, and two ways to store feedback.
 const PREDICTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time to keep a prediction.

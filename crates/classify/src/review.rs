@@ -22,13 +22,13 @@ const FEEDBACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time to accept a label, all in all: a trusted prediction is not kept from the caller for longer.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// It cannot be told whether a text was erased: it is not stored.
-#[derive(Debug, PartialEq, Eq)]
-struct NotKnown;
+/// Time for the list of erased texts.
+const ERASED_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Classify {
     /// Sends a text to people where the policy or the lack of a model asks for it; else it may become a label by itself.
-    /// One that was erased at a person's wish is not stored.
+    /// One that was erased at a person's wish is not stored. Where that is not known it is: it would be lost, while delivery
+    /// takes out what was erased.
     pub(crate) async fn review(
         &self,
         (classifier, utterance): (&str, &str),
@@ -66,12 +66,8 @@ impl Classify {
             }
         };
         Some(match self.is_erased(&record).await {
-            Ok(false) => self.queue(&record, prediction_id, now).await,
-            Ok(true) => ReviewAnswer::not_queued(&record, NotAsked::Erased),
-            Err(_) => {
-                metrics::count("classify", &[("FeedbackLost", 1)]);
-                ReviewAnswer::not_queued(&record, NotAsked::NotStored)
-            }
+            Some(true) => ReviewAnswer::not_queued(&record, NotAsked::Erased),
+            Some(false) | None => self.queue(&record, prediction_id, now).await,
         })
     }
 
@@ -106,7 +102,7 @@ impl Classify {
             &aws::rfc3339(now),
         );
         // Without the list nothing is stored: what was lost is one label.
-        if self.is_erased(&record).await != Ok(false) {
+        if self.is_erased(&record).await != Some(false) {
             return;
         }
         if self.publish(&record).await || self.store_directly(&record, prediction_id, now).await {
@@ -140,21 +136,21 @@ impl Classify {
         }
     }
 
-    /// Returns whether a text was erased; an error where that cannot be told.
-    async fn is_erased(&self, record: &FeedbackRecord) -> Result<bool, NotKnown> {
-        match timeout(FEEDBACK_TIMEOUT, self.erased.contains(&record.utterance)).await {
-            Ok(Ok(is_erased)) => Ok(is_erased),
+    /// Returns whether a text was erased; `None` where that cannot be told.
+    async fn is_erased(&self, record: &FeedbackRecord) -> Option<bool> {
+        match timeout(ERASED_TIMEOUT, self.erased.contains(&record.utterance)).await {
+            Ok(Ok(is_erased)) => Some(is_erased),
             Ok(Err(error)) => {
-                error!(
+                warn!(
                     record.id,
                     error = chain(&error),
                     "it is not known whether a text was erased"
                 );
-                Err(NotKnown)
+                None
             }
             Err(_) => {
-                error!(record.id, "it was not known in time whether a text was erased");
-                Err(NotKnown)
+                warn!(record.id, "it was not known in time whether a text was erased");
+                None
             }
         }
     }

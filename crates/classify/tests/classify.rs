@@ -349,6 +349,22 @@ async fn a_record_that_the_stream_refuses_is_written_to_the_bucket() {
 }
 
 #[tokio::test]
+async fn a_text_of_which_is_not_known_whether_it_was_erased_is_stored_and_held_against_the_list_on_delivery()
+{
+    let script = healthy("0.3");
+    script.always(
+        "GET /feedback/erased/",
+        500,
+        "<Error><Code>InternalError</Code></Error>",
+    );
+
+    let response = classify(&script).handle(event(LOW_CONFIDENCE)).await;
+
+    assert_eq!(body(&response)["review"]["queued"], true);
+    assert_eq!(script.calls("PutRecord").len(), 1);
+}
+
+#[tokio::test]
 async fn with_stream_and_bucket_down_the_prediction_is_answered_and_the_loss_shown() {
     let script = script("0.3");
     script.always("PutRecord", 503, STREAM_DOWN);
