@@ -425,6 +425,8 @@ def bucket_versions(aws):
     aws.shell(f"{command} --yes")
 
     after = aws.etags("TrainingS3Bucket")
+    # By this one a restoration holds builds back.
+    objects.pop("builds/erasing.json", None)
     equal({key: after.get(key) for key in objects}, objects, "objects")
     is_served_as_before(aws, versions)
     said = aws.shell(f"{command} --yes")
@@ -472,7 +474,8 @@ def operation(aws):
     loop(aws)
     said = aws.shell(aws.program("build"))
     never_served = [version for version in aws.versions() if version["outcome"] == "refused"]
-    assert never_served and all(version["deletedAt"] for version in never_served), (said, never_served)
+    # Not within an hour: what was made just now may be about to serve.
+    assert never_served and not any(version["deletedAt"] for version in never_served), (said, never_served)
     equal(aws.api("TextClassificationApiGatewayID", GOOD).status, 200)
 
     update(aws, "AccessLogs=false", "CreateAccessLogRole=false", "Tracing=false", "KeepModelVersions=0")

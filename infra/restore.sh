@@ -98,7 +98,8 @@ if [ -n "$at" ]; then
         time <= at && time > newest[$1] { newest[$1] = time; id[$1] = $3; then[$1] = $5; kind[$1] = $6 }
         END {
             for (key in newest)
-                if (kind[key] == "Versions" && then[key] != now[key] && !(key ~ /^erased\// && key in now))
+                # Asked before now[key] is read, which makes it.
+                if (kind[key] == "Versions" && !(key ~ /^erased\// && key in now) && then[key] != now[key])
                     print key "\t" id[key]
         }' "$work/versions" | sort >"$work/wanted"
     what="$(wc -l <"$work/wanted") objects as they were at $at"
