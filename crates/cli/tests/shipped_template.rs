@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use active_learning_aws::env::ConfigError;
 use active_learning_cli::{functions, redrive, run::BUILT_IN};
-use local_aws::iam::{Call, Iam, Principal};
+use local_aws::{
+    iam::{Call, Iam, Principal},
+    s3::Versioning,
+};
 use local_stack::{
     plan::{Plan, Programs, plan},
     problems::{Problems, Refused},
@@ -106,13 +109,31 @@ fn what_helps_to_operate_the_stack_on_aws_is_accepted_here_with_a_word() {
     let remarks = shipped(&operated()).remarks;
 
     assert_eq!(shipped(&BTreeMap::new()).remarks, Vec::<String>::new());
-    for word in ["access logs", "X-Ray", "no versions"] {
+    for word in ["access logs", "X-Ray"] {
         assert!(
             remarks.iter().any(|remark| remark.contains(word)),
             "{word}: {remarks:?}"
         );
     }
-    assert_eq!(remarks.len(), 3, "each once: {remarks:?}");
+    assert_eq!(remarks.len(), 2, "each once: {remarks:?}");
+}
+
+#[test]
+fn the_training_bucket_keeps_versions_where_a_parameter_says_for_how_long() {
+    let of_training = |arguments: &BTreeMap<String, String>| {
+        let buckets = shipped(arguments).buckets;
+        let kept = buckets.into_iter().filter_map(|bucket| {
+            let days = bucket
+                .version_expirations
+                .iter()
+                .filter_map(|rule| rule.noncurrent_days);
+            Some((bucket.versioning?, days.collect::<Vec<_>>()))
+        });
+        kept.collect::<Vec<_>>()
+    };
+
+    assert_eq!(of_training(&BTreeMap::new()), []);
+    assert_eq!(of_training(&operated()), [(Versioning::Enabled, vec![30])]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ enum Needs {
 }
 
 /// Returns what an operation needs; `None` for the operations that are not implemented.
-fn needs(operation: &str) -> Option<Needs> {
+fn needs(operation: &str, is_of_version: bool) -> Option<Needs> {
     let action = match operation {
         "ListBuckets" => "s3:ListAllMyBuckets",
         "CreateBucket" => "s3:CreateBucket",
@@ -44,8 +44,13 @@ fn needs(operation: &str) -> Option<Needs> {
         "DeleteBucketPolicy" => "s3:DeleteBucketPolicy",
         "GetBucketLocation" => "s3:GetBucketLocation",
         "GetBucketNotificationConfiguration" => "s3:GetBucketNotification",
+        "PutBucketVersioning" => "s3:PutBucketVersioning",
+        "GetBucketVersioning" => "s3:GetBucketVersioning",
+        "ListObjectVersions" => "s3:ListBucketVersions",
         "ListMultipartUploads" => "s3:ListBucketMultipartUploads",
+        "GetObject" | "HeadObject" if is_of_version => "s3:GetObjectVersion",
         "GetObject" | "HeadObject" => "s3:GetObject",
+        "DeleteObject" if is_of_version => "s3:DeleteObjectVersion",
         "PutObject"
         | "CopyObject"
         | "CreateMultipartUpload"
@@ -119,17 +124,17 @@ impl Backend {
         .map_err(denied)
     }
 
-    /// Says that an object is missing, to callers that may know it: those that may list the bucket.
-    pub(super) fn missing<T>(&self, request: &S3Request<T>, bucket: &str) -> S3Error {
+    /// Decides whether a caller may know that an object is missing: those may that may list the bucket.
+    pub(super) fn may_know<T>(&self, request: &S3Request<T>, bucket: &str) -> S3Result<()> {
         let resource = bucket_arn(bucket);
-        let allowed = caller(request).and_then(|caller| {
-            self.decide(caller, "s3:ListBucket", &resource, &BTreeMap::new(), Some(bucket))
-                .map_err(denied)
-        });
-        match allowed {
-            Ok(()) => s3_error!(NoSuchKey, "The specified key does not exist."),
-            Err(denied) => denied,
-        }
+        self.decide(
+            caller(request)?,
+            "s3:ListBucket",
+            &resource,
+            &BTreeMap::new(),
+            Some(bucket),
+        )
+        .map_err(denied)
     }
 }
 
@@ -159,7 +164,8 @@ impl S3Auth for Backend {
 impl S3Access for Backend {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let operation = context.s3_op().name();
-        let Some(needs) = needs(operation) else {
+        let is_of_version = parameter(context, "versionId").is_some();
+        let Some(needs) = needs(operation, is_of_version) else {
             return Err(s3_error!(NotImplemented, "{operation} is not implemented"));
         };
         admission::check(context)?;
@@ -196,10 +202,14 @@ fn session_token(context: &S3AccessContext<'_>) -> Option<String> {
     if let Some(token) = header {
         return token.to_str().ok().map(str::to_owned);
     }
+    parameter(context, "X-Amz-Security-Token")
+}
+
+fn parameter(context: &S3AccessContext<'_>, wanted: &str) -> Option<String> {
     let query = context.uri().query().unwrap_or_default();
     url::form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "X-Amz-Security-Token")
-        .map(|(_, token)| token.into_owned())
+        .find(|(name, _)| name == wanted)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// Returns the condition keys of a listing: its parameters.

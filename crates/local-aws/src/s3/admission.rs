@@ -6,6 +6,7 @@ use axum::body::Body;
 use http::{Request, Response, StatusCode, Uri, header};
 use s3s::{S3Result, access::S3AccessContext, path::S3Path, s3_error};
 
+use super::versions::Wanted;
 use crate::aws_error::xml_response;
 
 /// Longest time that a presigned URL is good for, seconds.
@@ -35,7 +36,7 @@ fn is_beside(name: &str) -> bool {
     }
 }
 
-/// Returns the query parameters that an operation takes. `versionId` is looked at below.
+/// Returns the query parameters that an operation takes. The `versionId` is looked at below.
 fn parameters(operation: &str) -> &'static [&'static str] {
     match operation {
         "ListBuckets" => &["prefix", "max-buckets", "continuation-token", "bucket-region"],
@@ -50,6 +51,16 @@ fn parameters(operation: &str) -> &'static [&'static str] {
             "continuation-token",
             "start-after",
             "fetch-owner",
+            "max-keys",
+            "encoding-type",
+        ],
+        "PutBucketVersioning" | "GetBucketVersioning" => &["versioning"],
+        "ListObjectVersions" => &[
+            "versions",
+            "prefix",
+            "delimiter",
+            "key-marker",
+            "version-id-marker",
             "max-keys",
             "encoding-type",
         ],
@@ -146,8 +157,8 @@ fn check_key(key: &str) -> S3Result<()> {
 fn check_parameters(operation: &str, uri: &Uri) -> S3Result<()> {
     for (name, value) in pairs(uri) {
         let known = parameters(operation).contains(&&*name) || is_beside(&name);
-        if name == "versionId" && known && value != "null" {
-            return Err(s3_error!(InvalidArgument, "Invalid version id specified"));
+        if name == "versionId" && known {
+            Wanted::parse(&value)?;
         }
         if !known {
             return Err(s3_error!(

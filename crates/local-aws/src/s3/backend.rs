@@ -2,17 +2,18 @@
 
 use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 use s3s::crypto::Checksum as _;
 
 use super::{
-    BucketSpec, PutError, StagedObject,
+    BucketSpec, PutError, StagedObject, Versioning,
     blobs::{self, Content, Source},
-    events::{Origin, enqueue},
+    events::{Event, Origin, enqueue},
     index::{
         self, BUCKETS, BucketRecord, Failure, Headers, OBJECTS, ObjectRecord, PARTS, PartRecord, Tables,
     },
+    versions::{self, DeleteMarker, Located, VERSIONS, VersionRecord, Wanted},
 };
 use crate::{iam::Iam, invocation_queue::InvocationQueue, store::Store};
 
@@ -29,6 +30,18 @@ impl fmt::Debug for Backend {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Backend").finish_non_exhaustive()
     }
+}
+
+/// An object that was opened for reading.
+pub(super) enum Opened {
+    Object {
+        record: Box<ObjectRecord>,
+        source: Source,
+        /// Its version, if the bucket keeps them.
+        version: Option<String>,
+    },
+    /// There is none, but maybe what says that it was deleted.
+    Absent(Option<DeleteMarker>),
 }
 
 /// A change being made: the transaction and what is to be done after its commit.
@@ -73,6 +86,9 @@ impl Backend {
         let mut used = HashSet::new();
         for entry in reader.table(OBJECTS)?.iter()? {
             used.extend(index::decode::<ObjectRecord>(entry?.1.value().0)?.blob);
+        }
+        for entry in reader.table(VERSIONS)?.iter()? {
+            used.extend(index::decode::<VersionRecord>(entry?.1.value().0)?.blob());
         }
         for entry in reader.table(PARTS)?.iter()? {
             used.insert(index::decode::<PartRecord>(entry?.1.value())?.blob);
@@ -128,7 +144,8 @@ impl Backend {
                 .map(|json| index::decode::<BucketRecord>(json.value()))
                 .transpose()?;
             let record = BucketRecord {
-                created_ms: existing.map_or_else(now_ms, |bucket| bucket.created_ms),
+                created_ms: existing.as_ref().map_or_else(now_ms, |bucket| bucket.created_ms),
+                versioning: versioning(existing.as_ref(), &spec),
                 spec,
             };
             let json = index::encode(&record);
@@ -151,8 +168,7 @@ impl Backend {
     ) -> Result<ObjectRecord, Failure> {
         let (blob, inline) = blobs::keep(&self.folder(), content)?;
         record.blob = blob;
-        self.insert_kept(change, (bucket, key), &record, &inline, (event, origin))?;
-        Ok(record)
+        self.insert_kept(change, (bucket, key), record, &inline, (event, origin))
     }
 
     /// As [`insert`](Self::insert), for data that has its place already.
@@ -160,78 +176,57 @@ impl Backend {
         &self,
         change: &mut Change<'_>,
         (bucket, key): (&str, &str),
-        record: &ObjectRecord,
+        mut record: ObjectRecord,
         inline: &[u8],
-        (event, origin): (&str, &Origin),
-    ) -> Result<(), Failure> {
+        (name, origin): (&str, &Origin),
+    ) -> Result<ObjectRecord, Failure> {
         let owner = index::bucket(change.transaction, bucket)?;
-        let replaced = index::insert_object(change.transaction, bucket, key, record, inline)?;
+        record.version = versions::make_room(change, &owner, key)?;
+        let replaced = index::insert_object(change.transaction, bucket, key, &record, inline)?;
         change.unused_blobs.extend(replaced);
-        enqueue(
-            self,
-            change.transaction,
-            &owner.spec,
-            (key, record),
-            (event, origin),
-        )?;
-        Ok(())
-    }
-
-    /// Removes an object, and tells who wants to know if there was one.
-    pub(super) fn remove(
-        &self,
-        change: &mut Change<'_>,
-        (bucket, key): (&str, &str),
-        origin: &Origin,
-    ) -> Result<(), Failure> {
-        let owner = index::bucket(change.transaction, bucket)?;
-        let Some(record) = index::remove_object(change.transaction, bucket, key)? else {
-            return Ok(());
+        let event = Event {
+            name,
+            created: Some(&record),
+            version_id: versions::id(record.version.as_ref()),
+            origin,
         };
-        let event = ("ObjectRemoved:Delete", origin);
-        enqueue(self, change.transaction, &owner.spec, (key, &record), event)?;
-        change.unused_blobs.extend(record.blob);
-        Ok(())
+        enqueue(self, change.transaction, &owner.spec, key, &event)?;
+        Ok(record)
     }
 
-    /// Opens an object for reading.
+    /// Opens an object for reading, or one of its versions.
     pub(super) async fn open_object(
         &self,
         bucket: &str,
         key: &str,
-    ) -> Result<Option<(ObjectRecord, Source)>, Failure> {
+        wanted: Option<&Wanted>,
+    ) -> Result<Opened, Failure> {
         // Between the index and the file the object may be replaced: then the index names a new file.
         let mut missing = None;
         loop {
             let reader = self.reader()?;
-            index::bucket(&reader, bucket)?;
-            let Some((record, inline)) = index::object(&reader, bucket, key)? else {
-                return Ok(None);
+            let owner = index::bucket(&reader, bucket)?;
+            let (record, inline) = match versions::locate(&reader, &owner, key, wanted)? {
+                Located::Object(found) => found,
+                Located::Absent(marker) => return Ok(Opened::Absent(marker)),
             };
-            let Some(blob) = &record.blob else {
-                return Ok(Some((record, Source::Inline(inline.into()))));
+            let source = match &record.blob {
+                None => Source::Inline(inline.into()),
+                Some(blob) => match tokio::fs::File::open(self.folder().join(blob)).await {
+                    Ok(file) => Source::File(file),
+                    Err(error) if missing.as_ref() == Some(blob) => return Err(error.into()),
+                    Err(_) => {
+                        missing = Some(blob.clone());
+                        continue;
+                    }
+                },
             };
-            match tokio::fs::File::open(self.folder().join(blob)).await {
-                Ok(file) => return Ok(Some((record, Source::File(file)))),
-                Err(error) if missing.as_ref() == Some(blob) => return Err(error.into()),
-                Err(_) => missing = Some(blob.clone()),
-            }
-        }
-    }
-
-    pub(super) async fn sweep(&self, now: DateTime<Utc>) -> Result<(), redb::Error> {
-        let swept = self
-            .write(move |_, change| Ok(remove_expired(change, now)?))
-            .await;
-        match swept {
-            Ok(0) => Ok(()),
-            Ok(count) => {
-                tracing::info!(count, "removed expired objects");
-                Ok(())
-            }
-            Err(Failure::Index(error)) => Err(error),
-            Err(Failure::Disk(error)) => Err(error.into()),
-            Err(Failure::Refused(_)) => unreachable!("a sweep has no client to refuse"),
+            let version = owner.versioning.map(|_| versions::name(record.version.as_ref()));
+            return Ok(Opened::Object {
+                record,
+                source,
+                version,
+            });
         }
     }
 
@@ -253,6 +248,7 @@ impl Backend {
                 ..Headers::default()
             },
             checksum: None,
+            version: None,
         };
         Ok(StagedObject {
             bucket: bucket.to_owned(),
@@ -288,35 +284,16 @@ impl Backend {
     }
 }
 
-/// Removes what is older than the rules of its bucket allow, and returns how many objects that were.
-fn remove_expired(change: &mut Change<'_>, now: DateTime<Utc>) -> Result<usize, redb::Error> {
-    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
-    let now_ms = u64::try_from(now.timestamp_millis()).unwrap_or(0);
-    let mut expired = Vec::new();
-    for entry in change.transaction.table(BUCKETS)?.iter()? {
-        let (name, json) = entry?;
-        let spec = index::decode::<BucketRecord>(json.value())?.spec;
-        let table = change.transaction.table(OBJECTS)?;
-        for rule in &spec.expirations {
-            let start = (name.value(), rule.prefix.as_str());
-            for entry in table.range::<(&str, &str)>(start..)? {
-                let (found, value) = entry?;
-                let (bucket, key) = found.value();
-                if bucket != name.value() || !key.starts_with(&rule.prefix) {
-                    break;
-                }
-                let record: ObjectRecord = index::decode(value.value().0)?;
-                if record.modified_ms + u64::from(rule.days) * DAY_MS <= now_ms {
-                    expired.push((bucket.to_owned(), key.to_owned()));
-                }
-            }
-        }
+/// Returns whether a bucket keeps versions once it has the template's configuration. As in CloudFormation, what the
+/// template has not changed stays as somebody else set it, and what it leaves out from now on is suspended.
+fn versioning(existing: Option<&BucketRecord>, spec: &BucketSpec) -> Option<Versioning> {
+    match existing {
+        Some(bucket) if bucket.spec.versioning == spec.versioning => bucket.versioning,
+        Some(bucket) => spec
+            .versioning
+            .or_else(|| bucket.versioning.map(|_| Versioning::Suspended)),
+        None => spec.versioning,
     }
-    for (bucket, key) in &expired {
-        let removed = index::remove_object(change.transaction, bucket, key)?;
-        change.unused_blobs.extend(removed.and_then(|record| record.blob));
-    }
-    Ok(expired.len())
 }
 
 pub(super) fn now_ms() -> u64 {

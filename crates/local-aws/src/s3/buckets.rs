@@ -4,18 +4,34 @@ use redb::ReadableTable;
 use s3s::{S3Result, s3_error};
 
 use super::{
-    BucketSpec,
+    BucketSpec, Versioning,
     backend::{Backend, now_ms},
     index::{self, BUCKETS, BucketRecord, Failure, Listing, OBJECTS, Page, Tables, UPLOADS},
+    versions::{self, VersionListing, VersionPage},
 };
 use crate::iam::PolicyDocument;
 
 impl Backend {
     /// Gives a bucket a policy, or none. That of a template's bucket is the template's again at the next start.
     pub(super) async fn set_policy(&self, bucket: String, policy: Option<PolicyDocument>) -> S3Result<()> {
+        self.alter(bucket, move |record| record.spec.policy = policy)
+            .await
+    }
+
+    /// Has a bucket keep versions, or no more than it has. It stays so until the template says something else.
+    pub(super) async fn set_versioning(&self, bucket: String, versioning: Versioning) -> S3Result<()> {
+        self.alter(bucket, move |record| record.versioning = Some(versioning))
+            .await
+    }
+
+    async fn alter(
+        &self,
+        bucket: String,
+        alter: impl FnOnce(&mut BucketRecord) + Send + 'static,
+    ) -> S3Result<()> {
         let change = self.write(move |_, change| {
             let mut record = index::bucket(change.transaction, &bucket)?;
-            record.spec.policy = policy;
+            alter(&mut record);
             let mut table = change
                 .transaction
                 .open_table(BUCKETS)
@@ -59,6 +75,7 @@ impl Backend {
             .into()),
             (false, _) => {
                 let record = BucketRecord {
+                    versioning: None,
                     created_ms: now_ms(),
                     spec: BucketSpec {
                         name: name.clone(),
@@ -74,6 +91,12 @@ impl Backend {
         }
     }
 
+    pub(super) fn version_page(&self, listing: &VersionListing<'_>) -> Result<VersionPage, Failure> {
+        let reader = self.reader()?;
+        index::bucket(&reader, listing.bucket)?;
+        Ok(versions::list(&reader, listing)?)
+    }
+
     pub(super) fn page(&self, listing: &Listing<'_>) -> Result<Page, Failure> {
         let reader = self.reader()?;
         index::bucket(&reader, listing.bucket)?;
@@ -84,7 +107,8 @@ impl Backend {
 pub(super) fn is_empty(tables: &impl Tables, bucket: &str) -> Result<bool, redb::Error> {
     let table = tables.table(OBJECTS)?;
     let first = table.range::<(&str, &str)>((bucket, "")..)?.next().transpose()?;
-    Ok(first.is_none_or(|(key, _)| key.value().0 != bucket))
+    let has_objects = first.is_some_and(|(key, _)| key.value().0 == bucket);
+    Ok(!has_objects && !versions::has_any(tables, bucket)?)
 }
 
 /// Returns key and id of each upload to a bucket.

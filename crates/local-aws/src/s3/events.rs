@@ -41,6 +41,17 @@ impl Origin {
     }
 }
 
+/// What happened to an object.
+pub(super) struct Event<'a> {
+    /// For example `ObjectCreated:Put`.
+    pub(super) name: &'a str,
+    /// The object, if there is a new one.
+    pub(super) created: Option<&'a ObjectRecord>,
+    /// Id of the version that it is about, in a bucket that keeps versions.
+    pub(super) version_id: Option<String>,
+    pub(super) origin: &'a Origin,
+}
+
 /// Names a notification configuration: the same in the event and in the bucket's configuration.
 pub(super) fn configuration_id(spec: &BucketSpec, notification: &FunctionNotification) -> String {
     let place = spec.notifications.iter().position(|other| other == notification);
@@ -52,37 +63,37 @@ pub(super) fn enqueue(
     backend: &Backend,
     transaction: &WriteTransaction,
     spec: &BucketSpec,
-    (key, object): (&str, &ObjectRecord),
-    (event, origin): (&str, &Origin),
+    key: &str,
+    event: &Event<'_>,
 ) -> Result<(), redb::Error> {
     for notification in &spec.notifications {
-        if !matches(notification, event, key) {
+        if !matches(notification, event.name, key) {
             continue;
         }
         let sequencer = index::next_sequencer(transaction)?;
-        let event_time = match event.starts_with("ObjectCreated") {
-            true => object.modified_ms,
-            false => now_ms(),
-        };
+        let event_time = event.created.map_or_else(now_ms, |object| object.modified_ms);
         let mut about = json!({
             "key": utf8_percent_encode(key, KEY).to_string().replace(' ', "+"),
             "sequencer": format!("{sequencer:018X}"),
         });
-        if event.starts_with("ObjectCreated") {
+        if let Some(object) = event.created {
             about["size"] = object.size.into();
             about["eTag"] = object.etag.clone().into();
+        }
+        if let Some(version_id) = &event.version_id {
+            about["versionId"] = version_id.as_str().into();
         }
         let payload = json!({"Records": [{
             "eventVersion": "2.1",
             "eventSource": "aws:s3",
             "awsRegion": &*backend.region,
             "eventTime": iso_time(event_time),
-            "eventName": event,
+            "eventName": event.name,
             "userIdentity": {"principalId": format!("AWS:{ACCOUNT_ID}")},
             "requestParameters": {"sourceIPAddress": "127.0.0.1"},
             "responseElements": {
-                "x-amz-request-id": origin.request_id,
-                "x-amz-id-2": origin.request_id,
+                "x-amz-request-id": event.origin.request_id,
+                "x-amz-id-2": event.origin.request_id,
             },
             "s3": {
                 "s3SchemaVersion": "1.0",

@@ -7,14 +7,16 @@ use s3s::{S3Error, S3ErrorCode, s3_error};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    BucketSpec,
+    BucketSpec, Versioning,
     checksum::{Algorithm, Checksum},
+    versions::{VERSIONS, Version},
 };
 
 type Json = &'static [u8];
 
 pub(super) const BUCKETS: TableDefinition<&str, Json> = TableDefinition::new("s3-buckets");
-/// By bucket and key: the record, and the bytes of a small object.
+/// By bucket and key: the record, and the bytes of a small object. Only what is there now; old versions lie in
+/// [`VERSIONS`].
 pub(super) const OBJECTS: TableDefinition<(&str, &str), (Json, &[u8])> = TableDefinition::new("s3-objects");
 /// By bucket, key and upload id.
 pub(super) const UPLOADS: TableDefinition<(&str, &str, &str), Json> = TableDefinition::new("s3-uploads");
@@ -26,6 +28,9 @@ const SEQUENCERS: TableDefinition<(), u64> = TableDefinition::new("s3-sequencer"
 pub(super) struct BucketRecord {
     pub(super) created_ms: u64,
     pub(super) spec: BucketSpec,
+    /// What holds now, whoever said so; that of `spec` is what the template says.
+    #[serde(default)]
+    pub(super) versioning: Option<Versioning>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,6 +45,9 @@ pub(super) struct ObjectRecord {
     pub(super) part_sizes: Vec<u64>,
     pub(super) headers: Headers,
     pub(super) checksum: Option<Checksum>,
+    /// None for what was written before the bucket kept versions: the version `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<Version>,
 }
 
 /// What a client stores beside the data and gets back with it.
@@ -143,6 +151,7 @@ impl Tables for WriteTransaction {
 pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(BUCKETS)?;
     transaction.open_table(OBJECTS)?;
+    transaction.open_table(VERSIONS)?;
     transaction.open_table(UPLOADS)?;
     transaction.open_table(PARTS)?;
     transaction.open_table(SEQUENCERS)?;
@@ -200,21 +209,23 @@ pub(super) fn insert_object(
     }
 }
 
-/// Removes an object and returns its record.
+/// Removes an object and returns its record and its inline bytes.
 pub(super) fn remove_object(
     transaction: &WriteTransaction,
     bucket: &str,
     key: &str,
-) -> Result<Option<ObjectRecord>, redb::Error> {
+) -> Result<Option<(ObjectRecord, Vec<u8>)>, redb::Error> {
     let mut table = transaction.open_table(OBJECTS)?;
     let removed = table.remove((bucket, key))?;
-    match removed {
-        Some(guard) => Ok(Some(decode(guard.value().0)?)),
-        None => Ok(None),
-    }
+    removed
+        .map(|guard| {
+            let (json, bytes) = guard.value();
+            Ok((decode(json)?, bytes.to_vec()))
+        })
+        .transpose()
 }
 
-/// Returns the next `sequencer` of an event: greater than all before.
+/// Returns the next number of the events' `sequencer` and of the versions' order: greater than all before.
 pub(super) fn next_sequencer(transaction: &WriteTransaction) -> Result<u64, redb::Error> {
     let mut table = transaction.open_table(SEQUENCERS)?;
     let next = table.get(())?.map_or(0, |guard| guard.value()) + 1;
@@ -334,4 +345,23 @@ pub(super) fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: Option<&s
     let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty())?;
     let at = key[prefix.len()..].find(delimiter)?;
     Some(&key[..prefix.len() + at + delimiter.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_from_before_versions_are_read_and_those_without_look_the_same() {
+        let bucket =
+            r#"{"created_ms":1,"spec":{"name":"b","notifications":[],"policy":null,"expirations":[]}}"#;
+        let object = r#"{"size":1,"etag":"e","modified_ms":2,"blob":null,"part_sizes":[],"headers":{"content_type":null,"cache_control":null,"content_disposition":null,"content_encoding":null,"content_language":null,"metadata":{}},"checksum":null}"#;
+
+        let read: BucketRecord = decode(bucket.as_bytes()).expect("read");
+        let record: ObjectRecord = decode(object.as_bytes()).expect("read");
+
+        assert_eq!((read.versioning, read.spec.versioning), (None, None));
+        assert_eq!(record.version, None);
+        assert_eq!(String::from_utf8_lossy(&encode(&record)), object);
+    }
 }

@@ -4,7 +4,12 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Result, dto::*, s3_error};
 
-use super::{index::Page, objects::timestamp};
+use super::{
+    backend::Backend,
+    index::{ObjectRecord, Page},
+    objects::timestamp,
+    versions::{self, Listed, VersionListing, VersionRecord, Wanted},
+};
 use crate::ACCOUNT_ID;
 
 /// Most entries of one page of a listing.
@@ -84,7 +89,11 @@ pub(super) fn contents(page: &Page, encoding: Encoding, with_owner: bool) -> Vec
 }
 
 pub(super) fn common_prefixes(page: &Page, encoding: Encoding) -> Vec<CommonPrefix> {
-    let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix {
+    prefixes(&page.common_prefixes, encoding)
+}
+
+fn prefixes(common: &[String], encoding: Encoding) -> Vec<CommonPrefix> {
+    let prefixes = common.iter().map(|prefix| CommonPrefix {
         prefix: Some(encoding.apply(prefix)),
     });
     prefixes.collect()
@@ -94,5 +103,87 @@ pub(super) fn owner() -> Owner {
     Owner {
         display_name: None,
         id: Some(ACCOUNT_ID.to_owned()),
+    }
+}
+
+impl Backend {
+    pub(super) fn list_versions(&self, input: ListObjectVersionsInput) -> S3Result<ListObjectVersionsOutput> {
+        let encoding = Encoding::new(input.encoding_type.as_ref());
+        let limit = limit(input.max_keys)?;
+        let (key_marker, version_marker) = (
+            input.key_marker.unwrap_or_default(),
+            input.version_id_marker.unwrap_or_default(),
+        );
+        if key_marker.is_empty() && !version_marker.is_empty() {
+            return Err(s3_error!(
+                InvalidArgument,
+                "A version-id marker cannot be specified without a key marker."
+            ));
+        }
+        let after_version = (!version_marker.is_empty())
+            .then(|| Wanted::parse(&version_marker))
+            .transpose()?;
+        let page = self.version_page(&VersionListing {
+            bucket: &input.bucket,
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref(),
+            after: &key_marker,
+            after_version: after_version.as_ref(),
+            limit: limit as usize,
+        })?;
+        let is_truncated = page.next.is_some();
+        let (next_key_marker, next_version_id_marker) = page.next.unzip();
+        let (mut objects, mut markers) = (Vec::new(), Vec::new());
+        for listed in page.versions {
+            match &listed.record {
+                VersionRecord::Object(record) => objects.push(version(&listed, record, encoding)),
+                VersionRecord::Marker(_) => markers.push(marker(&listed, encoding)),
+            }
+        }
+        Ok(ListObjectVersionsOutput {
+            is_truncated: Some(is_truncated),
+            next_key_marker: next_key_marker.map(|key| encoding.apply(&key)),
+            next_version_id_marker: next_version_id_marker.flatten(),
+            versions: Some(objects),
+            delete_markers: Some(markers),
+            common_prefixes: Some(prefixes(&page.common_prefixes, encoding)),
+            prefix: Some(encoding.apply(&input.prefix.unwrap_or_default())),
+            key_marker: Some(encoding.apply(&key_marker)),
+            version_id_marker: Some(version_marker),
+            delimiter: input.delimiter.map(|text| encoding.apply(&text)),
+            max_keys: Some(limit),
+            name: Some(input.bucket),
+            encoding_type: input.encoding_type,
+            ..ListObjectVersionsOutput::default()
+        })
+    }
+}
+
+fn version(listed: &Listed, record: &ObjectRecord, encoding: Encoding) -> ObjectVersion {
+    ObjectVersion {
+        checksum_algorithm: record
+            .checksum
+            .as_ref()
+            .map(|checksum| vec![checksum.algorithm.name().to_owned().into()]),
+        checksum_type: record.checksum.as_ref().map(|checksum| checksum.kind()),
+        e_tag: Some(ETag::Strong(record.etag.clone())),
+        is_latest: Some(listed.is_latest),
+        key: Some(encoding.apply(&listed.key)),
+        last_modified: Some(timestamp(record.modified_ms)),
+        owner: Some(owner()),
+        restore_status: None,
+        size: Some(record.size as i64),
+        storage_class: Some(ObjectVersionStorageClass::STANDARD.to_owned().into()),
+        version_id: Some(versions::name(record.version.as_ref())),
+    }
+}
+
+fn marker(listed: &Listed, encoding: Encoding) -> DeleteMarkerEntry {
+    DeleteMarkerEntry {
+        is_latest: Some(listed.is_latest),
+        key: Some(encoding.apply(&listed.key)),
+        last_modified: Some(timestamp(listed.record.modified_ms())),
+        owner: Some(owner()),
+        version_id: Some(versions::name(listed.record.version())),
     }
 }

@@ -5,7 +5,7 @@
 //! acknowledged object survives `kill -9` and a refused or broken upload leaves nothing.
 //!
 //! Differs from S3:
-//! - No versions, ACLs, tags, object locks, storage classes, KMS or customer keys: a request that needs one is refused,
+//! - No ACLs, tags, object locks, storage classes, KMS or customer keys: a request that needs one is refused,
 //!   as is every operation, and every query parameter of an operation, that is not implemented (501 `NotImplemented`).
 //!   What says what holds anyway is taken: the ACLs `private` and `bucket-owner-full-control`, the class `STANDARD`,
 //!   and the encryption `AES256`, which is that of the disk here.
@@ -14,10 +14,11 @@
 //! - Conditional writes are decided when the data has arrived, one at a time, so the loser of a race is
 //!   told 412 `PreconditionFailed`, never 409 `ConditionalRequestConflict`.
 //! - `CopyObject` keeps the `ETag` of a source that was uploaded in parts.
-//! - Notifications go to functions only, and only for created objects.
+//! - Notifications go to functions only.
 //! - A listing without `encoding-type=url` holds a carriage return in a key as it is, so that XML readers
 //!   take it for a line feed.
-//! - Objects expire when they reach the age of their rule, not at the next midnight UTC.
+//! - Objects and old versions expire when they reach the age of their rule, not at the next midnight UTC.
+//! - In a bucket that keeps versions `DeleteObject` takes either a version or a condition, and there is no MFA delete.
 
 mod access;
 mod admission;
@@ -25,14 +26,18 @@ mod backend;
 mod blobs;
 mod buckets;
 mod checksum;
+mod conditions;
+mod deletion;
 mod error;
 mod events;
 mod index;
+mod lifecycle;
 mod listing;
 mod multipart;
 mod objects;
 mod operations;
 mod unsupported;
+mod versions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -74,6 +79,23 @@ pub struct BucketSpec {
     pub policy: Option<PolicyDocument>,
     /// Objects under a prefix that expire.
     pub expirations: Vec<Expiration>,
+    /// Whether the bucket keeps what is written over or deleted. Without one it does not, unless it once did: then it
+    /// keeps what there is, and no more.
+    #[serde(default)]
+    pub versioning: Option<Versioning>,
+    /// Old versions under a prefix that expire.
+    #[serde(default)]
+    pub version_expirations: Vec<VersionExpiration>,
+}
+
+/// Whether a bucket keeps what is written over or deleted (`VersioningConfiguration`). A bucket that never had one
+/// keeps nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    /// All of it.
+    Enabled,
+    /// What was kept before stays, and of what is written now the last.
+    Suspended,
 }
 
 /// One function notification (`LambdaConfigurations`).
@@ -96,6 +118,19 @@ pub struct Expiration {
     pub prefix: String,
     /// Age in days after which an object is removed.
     pub days: u32,
+}
+
+/// One rule of the bucket's life cycle about old versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionExpiration {
+    /// Keys start with it; empty for all.
+    pub prefix: String,
+    /// Days after which a version is removed, from when a newer one came (`NoncurrentDays`).
+    pub noncurrent_days: Option<u32>,
+    /// Newest old versions that stay all the same (`NewerNoncurrentVersions`).
+    pub kept_versions: u32,
+    /// Whether a delete marker goes that hides no version (`ExpiredObjectDeleteMarker`).
+    pub lone_markers: bool,
 }
 
 /// Why a bucket of the template cannot be made.

@@ -3,16 +3,18 @@
 use std::{ops::Range, time::Duration, time::SystemTime};
 
 use http::StatusCode;
-use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto::*, s3_error};
+use s3s::{S3Error, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{
-    backend::{Backend, now_ms},
+    backend::{Backend, Opened, now_ms},
     blobs::{self, Expected, INLINE_LIMIT, Source},
     checksum::{Announced, announced_checksum, fill_checksum},
-    error::custom_error,
+    conditions::{ReadConditions, WriteConditions, precondition_failed},
+    error::{absent, custom_error},
     events::Origin,
     index::{self, Failure, Headers, ObjectRecord},
     unsupported::refuse_unsupported,
+    versions::{self, DeleteMarker, Located, Wanted},
 };
 
 /// Takes the headers that are stored with an object out of an input.
@@ -53,6 +55,7 @@ impl Backend {
             part_sizes: Vec::new(),
             headers,
             checksum: received.checksum,
+            version: None,
         };
         let conditions = WriteConditions::new(input.if_match.take(), input.if_none_match.take())?;
         let origin = origin(&request);
@@ -66,6 +69,7 @@ impl Backend {
         let mut output = PutObjectOutput {
             e_tag: Some(ETag::Strong(record.etag.clone())),
             checksum_type: record.checksum.as_ref().map(|checksum| checksum.kind()),
+            version_id: versions::id(record.version.as_ref()),
             ..PutObjectOutput::default()
         };
         fill_checksum!(output, &record.checksum);
@@ -77,7 +81,10 @@ impl Backend {
         request: &S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let input = &request.input;
-        let (record, source) = self.readable(request, &input.bucket, &input.key).await?;
+        let of_version = input.version_id.as_deref().map(Wanted::parse).transpose()?;
+        let (record, source, version) = self
+            .readable(request, &input.bucket, &input.key, of_version.as_ref())
+            .await?;
         ReadConditions {
             if_match: input.if_match.as_ref(),
             if_none_match: input.if_none_match.as_ref(),
@@ -111,6 +118,7 @@ impl Backend {
             last_modified: Some(timestamp(record.modified_ms)),
             metadata: Some(record.headers.metadata.clone().into_iter().collect()),
             parts_count: input.part_number.and(parts_count(&record)),
+            version_id: version,
             ..GetObjectOutput::default()
         };
         // A checksum is of the whole: beside a part of the data a client would take it for the part's.
@@ -126,7 +134,10 @@ impl Backend {
         request: &S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = &request.input;
-        let (record, _) = self.readable(request, &input.bucket, &input.key).await?;
+        let of_version = input.version_id.as_deref().map(Wanted::parse).transpose()?;
+        let (record, _, version) = self
+            .readable(request, &input.bucket, &input.key, of_version.as_ref())
+            .await?;
         ReadConditions {
             if_match: input.if_match.as_ref(),
             if_none_match: input.if_none_match.as_ref(),
@@ -147,6 +158,7 @@ impl Backend {
             last_modified: Some(timestamp(record.modified_ms)),
             metadata: Some(record.headers.metadata.clone().into_iter().collect()),
             parts_count: input.part_number.and(parts_count(&record)),
+            version_id: version,
             ..HeadObjectOutput::default()
         };
         if part == (0..record.size) && input.checksum_mode.is_some() {
@@ -156,28 +168,38 @@ impl Backend {
         Ok(S3Response::new(output))
     }
 
-    /// Opens an object for its reader, who is told as much of a missing one as may be known.
-    async fn readable<T>(
+    /// Opens an object for its reader, who is told as much of a missing one as may be known. Names its version if the
+    /// bucket keeps them.
+    pub(super) async fn readable<T>(
         &self,
         request: &S3Request<T>,
         bucket: &str,
         key: &str,
-    ) -> S3Result<(ObjectRecord, Source)> {
-        let found = self.open_object(bucket, key).await?;
-        found.ok_or_else(|| self.missing(request, bucket))
+        wanted: Option<&Wanted>,
+    ) -> S3Result<(ObjectRecord, Source, Option<String>)> {
+        match self.open_object(bucket, key, wanted).await? {
+            Opened::Object {
+                record,
+                source,
+                version,
+            } => Ok((*record, source, version)),
+            Opened::Absent(marker) => {
+                self.may_know(request, bucket)?;
+                Err(absent(wanted, marker.as_ref()))
+            }
+        }
     }
 
     pub(super) async fn copy(&self, mut request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
         refuse_unsupported!(request.input);
-        let (source_bucket, source_key) = copy_source(&request.input.copy_source)?;
-        self.allow_object(&request, "s3:GetObject", &source_bucket, &source_key)?;
-        let missing = self.missing(&request, &source_bucket);
+        let source = self.copy_source(&request, &request.input.copy_source)?;
+        let may_know = self.may_know(&request, &source.bucket);
         let origin = origin(&request);
         let input = &mut request.input;
         let (bucket, key) = (input.bucket.clone(), input.key.clone());
         let directive = input.metadata_directive.as_ref().map(MetadataDirective::as_str);
         let replace = directive == Some(MetadataDirective::REPLACE);
-        if !replace && source_bucket == bucket && source_key == key {
+        if !replace && source.bucket == bucket && source.key == key && source.wanted.is_none() {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."
@@ -185,11 +207,18 @@ impl Backend {
         }
         let headers: Option<Headers> = replace.then(|| stored_headers!(input));
         let input = request.input;
-        let record = self
+        let (record, source_version) = self
             .write(move |backend, change| {
-                index::bucket(change.transaction, &source_bucket)?;
-                let found = index::object(change.transaction, &source_bucket, &source_key)?;
-                let (mut record, inline) = found.ok_or(missing)?;
+                let owner = index::bucket(change.transaction, &source.bucket)?;
+                let found =
+                    versions::locate(change.transaction, &owner, &source.key, source.wanted.as_ref())?;
+                let (mut record, inline) = match found {
+                    Located::Object(found) => found,
+                    Located::Absent(marker) => {
+                        may_know?;
+                        return Err(source.absent(marker.as_ref()).into());
+                    }
+                };
                 ReadConditions {
                     if_match: input.copy_source_if_match.as_ref(),
                     if_none_match: input.copy_source_if_none_match.as_ref(),
@@ -204,9 +233,10 @@ impl Backend {
                     .transpose()?;
                 record.modified_ms = now_ms();
                 record.headers = headers.unwrap_or(record.headers);
+                let version = owner.versioning.map(|_| versions::name(record.version.as_ref()));
                 let event = ("ObjectCreated:Copy", &origin);
-                backend.insert_kept(change, (&bucket, &key), &record, &inline, event)?;
-                Ok(record)
+                let copy = backend.insert_kept(change, (&bucket, &key), *record, &inline, event)?;
+                Ok((copy, version))
             })
             .await?;
         let mut result = CopyObjectResult {
@@ -218,164 +248,11 @@ impl Backend {
         fill_checksum!(result, &record.checksum);
         Ok(CopyObjectOutput {
             copy_object_result: Some(result),
+            copy_source_version_id: source_version,
+            version_id: versions::id(record.version.as_ref()),
             ..CopyObjectOutput::default()
         })
     }
-
-    pub(super) async fn delete(
-        &self,
-        bucket: String,
-        key: String,
-        if_match: Option<ETagCondition>,
-        origin: Origin,
-    ) -> S3Result<()> {
-        let conditions = WriteConditions {
-            if_match,
-            only_new: false,
-        };
-        let deletion = self.write(move |backend, change| {
-            index::bucket(change.transaction, &bucket)?;
-            conditions.check(change.transaction, &bucket, &key)?;
-            backend.remove(change, (&bucket, &key), &origin)
-        });
-        Ok(deletion.await?)
-    }
-
-    pub(super) async fn delete_many(
-        &self,
-        request: S3Request<DeleteObjectsInput>,
-    ) -> S3Result<DeleteObjectsOutput> {
-        const MOST_KEYS: usize = 1000;
-        let bucket = request.input.bucket.clone();
-        let Delete { objects, quiet } = &request.input.delete;
-        if objects.is_empty() || objects.len() > MOST_KEYS {
-            return Err(s3_error!(
-                MalformedXML,
-                "The XML you provided was not well-formed or did not validate against our published schema"
-            ));
-        }
-        let (mut deleted, mut errors) = (Vec::new(), Vec::new());
-        for object in objects {
-            match self.allow_object(&request, "s3:DeleteObject", &bucket, &object.key) {
-                Ok(()) => deleted.push(object.key.clone()),
-                Err(error) => errors.push(Error {
-                    code: Some(error.code().as_str().to_owned()),
-                    key: Some(object.key.clone()),
-                    message: error.message().map(str::to_owned),
-                    version_id: None,
-                }),
-            }
-        }
-        let keys = deleted.clone();
-        let origin = origin(&request);
-        self.write(move |backend, change| {
-            index::bucket(change.transaction, &bucket)?;
-            keys.iter()
-                .try_for_each(|key| backend.remove(change, (&bucket, key), &origin))
-        })
-        .await?;
-        let deleted = deleted.into_iter().map(|key| DeletedObject {
-            key: Some(key),
-            ..DeletedObject::default()
-        });
-        Ok(DeleteObjectsOutput {
-            deleted: (!quiet.unwrap_or(false)).then(|| deleted.collect()),
-            errors: (!errors.is_empty()).then_some(errors),
-            ..DeleteObjectsOutput::default()
-        })
-    }
-}
-
-/// Conditions of a write, decided in its transaction.
-pub(super) struct WriteConditions {
-    if_match: Option<ETagCondition>,
-    only_new: bool,
-}
-
-impl WriteConditions {
-    pub(super) fn new(
-        if_match: Option<ETagCondition>,
-        if_none_match: Option<ETagCondition>,
-    ) -> S3Result<Self> {
-        let only_new = match if_none_match {
-            None => false,
-            Some(ETagCondition::Any) => true,
-            Some(ETagCondition::ETag(_)) => {
-                return Err(s3_error!(
-                    NotImplemented,
-                    "A header you provided implies functionality that is not implemented: If-None-Match with an ETag"
-                ));
-            }
-        };
-        Ok(Self { if_match, only_new })
-    }
-
-    pub(super) fn check(&self, tables: &impl index::Tables, bucket: &str, key: &str) -> Result<(), Failure> {
-        if self.if_match.is_none() && !self.only_new {
-            return Ok(());
-        }
-        let existing = index::object(tables, bucket, key)?;
-        match (&self.if_match, existing) {
-            (Some(_), None) => Err(s3_error!(NoSuchKey, "The specified key does not exist.").into()),
-            (Some(condition), Some((record, _))) if !holds(condition, &record.etag) => {
-                Err(precondition_failed().into())
-            }
-            (None, Some(_)) => Err(precondition_failed().into()),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Conditions of a read, by RFC 9110: `If-Match` and `If-None-Match` go before the dates.
-struct ReadConditions<'a> {
-    if_match: Option<&'a ETagCondition>,
-    if_none_match: Option<&'a ETagCondition>,
-    if_modified_since: Option<&'a Timestamp>,
-    if_unmodified_since: Option<&'a Timestamp>,
-}
-
-impl ReadConditions<'_> {
-    fn check(&self, record: &ObjectRecord) -> S3Result<()> {
-        // Dates in headers have whole seconds.
-        let modified = timestamp(record.modified_ms / 1000 * 1000);
-        let refused = match (self.if_match, self.if_unmodified_since) {
-            (Some(condition), _) => !holds(condition, &record.etag),
-            (None, Some(date)) => modified > *date,
-            (None, None) => false,
-        };
-        if refused {
-            return Err(precondition_failed());
-        }
-        let unchanged = match (self.if_none_match, self.if_modified_since) {
-            (Some(condition), _) => holds(condition, &record.etag),
-            (None, Some(date)) => modified <= *date,
-            (None, None) => false,
-        };
-        if unchanged {
-            let mut headers = http::HeaderMap::new();
-            if let Ok(etag) = ETag::Strong(record.etag.clone()).to_http_header() {
-                headers.insert(http::header::ETAG, etag);
-            }
-            let mut not_modified = S3Error::new(S3ErrorCode::NotModified);
-            not_modified.set_headers(headers);
-            return Err(not_modified);
-        }
-        Ok(())
-    }
-}
-
-fn holds(condition: &ETagCondition, etag: &str) -> bool {
-    match condition {
-        ETagCondition::Any => true,
-        ETagCondition::ETag(wanted) => wanted.value() == etag,
-    }
-}
-
-fn precondition_failed() -> S3Error {
-    s3_error!(
-        PreconditionFailed,
-        "At least one of the pre-conditions you specified did not hold"
-    )
 }
 
 /// Returns which bytes a read wants: a range, a part, or all.
@@ -444,17 +321,50 @@ pub(super) fn without_aws_chunked(encoding: Option<String>) -> Option<String> {
     (!kept.is_empty()).then(|| kept.join(","))
 }
 
-pub(super) fn copy_source(source: &CopySource) -> S3Result<(String, String)> {
-    match source {
-        CopySource::Bucket {
+/// What is to be copied.
+pub(super) struct Copied {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) wanted: Option<Wanted>,
+}
+
+impl Copied {
+    /// Says that there is nothing to copy.
+    fn absent(&self, marker: Option<&DeleteMarker>) -> S3Error {
+        match (&self.wanted, marker) {
+            (Some(_), Some(_)) => s3_error!(
+                InvalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id."
+            ),
+            (wanted, marker) => absent(wanted.as_ref(), marker),
+        }
+    }
+}
+
+impl Backend {
+    /// Returns what a request copies, if its caller may read it.
+    pub(super) fn copy_source<T>(&self, request: &S3Request<T>, source: &CopySource) -> S3Result<Copied> {
+        let CopySource::Bucket {
             bucket,
             key,
-            version_id: None,
-        } => Ok((bucket.to_string(), key.to_string())),
-        _ => Err(s3_error!(
-            NotImplemented,
-            "copies of versions and from access points are not implemented"
-        )),
+            version_id,
+        } = source
+        else {
+            return Err(s3_error!(
+                NotImplemented,
+                "copies from access points are not implemented"
+            ));
+        };
+        let action = match version_id {
+            Some(_) => "s3:GetObjectVersion",
+            None => "s3:GetObject",
+        };
+        self.allow_object(request, action, bucket, key)?;
+        Ok(Copied {
+            bucket: bucket.to_string(),
+            key: key.to_string(),
+            wanted: version_id.as_deref().map(Wanted::parse).transpose()?,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{
+    Versioning,
     backend::Backend,
     buckets::{is_empty, uploads},
     events,
@@ -62,9 +63,15 @@ impl S3 for Backend {
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
         let name = request.input.bucket;
         self.write(move |_, change| {
-            index::bucket(change.transaction, &name)?;
+            let owner = index::bucket(change.transaction, &name)?;
             if !is_empty(change.transaction, &name)? {
-                return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty").into());
+                let message = match owner.versioning {
+                    None => "The bucket you tried to delete is not empty",
+                    Some(_) => {
+                        "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
+                    }
+                };
+                return Err(s3_error!(BucketNotEmpty, "{message}").into());
             }
             for (key, id) in uploads(change.transaction, &name)? {
                 let unused = index::remove_upload(change.transaction, &name, &key, &id)?;
@@ -167,6 +174,57 @@ impl S3 for Backend {
         }))
     }
 
+    async fn put_bucket_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        let input = request.input;
+        if input.versioning_configuration.mfa_delete.is_some() {
+            return Err(s3_error!(NotImplemented, "MfaDelete is not implemented"));
+        }
+        let status = input.versioning_configuration.status;
+        let versioning = match status.as_ref().map(BucketVersioningStatus::as_str) {
+            Some(BucketVersioningStatus::ENABLED) => Versioning::Enabled,
+            Some(BucketVersioningStatus::SUSPENDED) => Versioning::Suspended,
+            Some(_) => {
+                return Err(s3_error!(
+                    MalformedXML,
+                    "The XML you provided was not well-formed or did not validate against our published schema"
+                ));
+            }
+            None => {
+                return Err(s3_error!(
+                    IllegalVersioningConfigurationException,
+                    "The Versioning element must be specified"
+                ));
+            }
+        };
+        self.set_versioning(input.bucket, versioning).await?;
+        Ok(S3Response::new(PutBucketVersioningOutput {}))
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        let versioning = self.existing(&request.input.bucket)?.versioning;
+        let status = versioning.map(|versioning| match versioning {
+            Versioning::Enabled => BucketVersioningStatus::ENABLED,
+            Versioning::Suspended => BucketVersioningStatus::SUSPENDED,
+        });
+        Ok(S3Response::new(GetBucketVersioningOutput {
+            mfa_delete: None,
+            status: status.map(BucketVersioningStatus::from_static),
+        }))
+    }
+
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        Ok(S3Response::new(self.list_versions(request.input)?))
+    }
+
     async fn list_objects(
         &self,
         request: S3Request<ListObjectsInput>,
@@ -259,12 +317,8 @@ impl S3 for Backend {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let origin = super::objects::origin(&request);
-        let input = request.input;
-        self.delete(input.bucket, input.key, input.if_match, origin)
-            .await?;
         Ok(S3Response::with_status(
-            DeleteObjectOutput::default(),
+            self.delete(request).await?,
             http::StatusCode::NO_CONTENT,
         ))
     }

@@ -9,4 +9,5 @@ mod s3_edges;
 mod s3_notifications;
 mod s3_objects;
 mod s3_uploads;
+mod s3_versions;
 mod secretsmanager;

@@ -138,9 +138,9 @@ async fn buckets_are_made_listed_and_removed_when_empty() {
 async fn what_is_not_implemented_says_so() {
     let storage = Storage::with_bucket();
 
-    let versioning = storage
+    let acl = storage
         .s3()
-        .get_bucket_versioning()
+        .get_bucket_acl()
         .bucket("bucket")
         .send()
         .await
@@ -154,7 +154,7 @@ async fn what_is_not_implemented_says_so() {
         .send()
         .await;
 
-    assert_eq!(code(&versioning), "NotImplemented");
+    assert_eq!(code(&acl), "NotImplemented");
     assert_eq!(code(&tagged.expect_err("no tags")), "NotImplemented");
 }
 

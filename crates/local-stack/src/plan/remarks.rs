@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::template::{Resolved, text};
 
 /// What has no effect: the type, the property, the value that asks for it (any, where none is given), and what is said.
-const WITHOUT_EFFECT: [(&str, &str, Option<&str>, &str); 5] = [
+const WITHOUT_EFFECT: [(&str, &str, Option<&str>, &str); 4] = [
     (
         "AWS::ApiGateway::Stage",
         "/AccessLogSetting",
@@ -24,13 +24,6 @@ const WITHOUT_EFFECT: [(&str, &str, Option<&str>, &str); 5] = [
         "/TracingConfiguration/Enabled",
         Some("true"),
         TRACING,
-    ),
-    (
-        "AWS::S3::Bucket",
-        "/VersioningConfiguration/Status",
-        Some("Enabled"),
-        "buckets keep no versions on this machine: what is replaced or deleted is gone. Copy the state folder while the stack \
-         is stopped",
     ),
 ];
 

@@ -4,7 +4,7 @@ use local_aws::{
     ACCOUNT_ID,
     iam::{Iam, PolicyDocument},
     lambda::PermissionSpec,
-    s3::{BucketSpec, Expiration, FunctionNotification},
+    s3::{BucketSpec, Expiration, FunctionNotification, VersionExpiration, Versioning},
 };
 
 use super::{Plan, Properties, lambda};
@@ -21,15 +21,13 @@ pub(super) struct BucketPolicy {
 }
 
 pub(super) fn bucket(resource: &Resource, mut properties: Properties<'_>) -> BucketSpec {
-    // One user on one machine: nothing is public, nothing is encrypted beyond the disk, and a
-    // replaced object is gone.
+    // One user on one machine: nothing is public, and nothing is encrypted beyond the disk.
     properties.ignore(&[
         "BucketEncryption",
         "BucketName",
         "OwnershipControls",
         "PublicAccessBlockConfiguration",
         "Tags",
-        "VersioningConfiguration",
     ]);
     let name = resource.reference.clone();
     let allowed = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || ".-".contains(char);
@@ -45,18 +43,32 @@ pub(super) fn bucket(resource: &Resource, mut properties: Properties<'_>) -> Buc
             notifications.push(function_notification(notification));
         }
     }
-    let mut expirations = Vec::new();
+    let (mut expirations, mut version_expirations) = (Vec::new(), Vec::new());
     if let Some(mut configuration) = properties.nested("LifecycleConfiguration") {
         for rule in configuration.list("Rules") {
-            expirations.extend(expiration(rule));
+            let (objects, versions) = expirations_of(rule);
+            expirations.extend(objects);
+            version_expirations.extend(versions);
         }
     }
+    let versioning = properties.nested("VersioningConfiguration");
     BucketSpec {
         name,
         notifications,
         policy: None,
         expirations,
+        versioning: versioning.and_then(self::versioning),
+        version_expirations,
     }
+}
+
+fn versioning(mut properties: Properties<'_>) -> Option<Versioning> {
+    properties.require("Status");
+    let status = properties.one_of("Status", &["Enabled", "Suspended"])?;
+    Some(match status.as_str() {
+        "Enabled" => Versioning::Enabled,
+        _ => Versioning::Suspended,
+    })
 }
 
 fn function_notification(mut properties: Properties<'_>) -> FunctionNotification {
@@ -79,19 +91,38 @@ fn function_notification(mut properties: Properties<'_>) -> FunctionNotification
     notification
 }
 
-fn expiration(mut rule: Properties<'_>) -> Option<Expiration> {
-    // There are no old versions, and parts of an upload that was given up are few.
-    rule.ignore(&[
-        "AbortIncompleteMultipartUpload",
-        "ExpiredObjectDeleteMarker",
-        "Id",
-        "NoncurrentVersionExpiration",
-        "NoncurrentVersionExpirationInDays",
-    ]);
-    let enabled = rule.one_of("Status", &["Enabled", "Disabled"]);
+/// Reads what a rule says of objects, and of old versions.
+fn expirations_of(mut rule: Properties<'_>) -> (Option<Expiration>, Option<VersionExpiration>) {
+    // Parts of an upload that was given up are few.
+    rule.ignore(&["AbortIncompleteMultipartUpload", "Id"]);
+    let is_enabled = rule.one_of("Status", &["Enabled", "Disabled"]).as_deref() == Some("Enabled");
     let prefix = rule.text("Prefix").unwrap_or_default();
-    let days = rule.integer("ExpirationInDays", 1..=u32::MAX)?;
-    (enabled.as_deref() == Some("Enabled")).then_some(Expiration { prefix, days })
+    let days = rule.integer("ExpirationInDays", 1..=u32::MAX);
+    let lone_markers = rule.flag("ExpiredObjectDeleteMarker").unwrap_or(false);
+    let mut noncurrent_days = rule.integer("NoncurrentVersionExpirationInDays", 1..=u32::MAX);
+    let mut kept_versions = 0;
+    if let Some(mut versions) = rule.nested("NoncurrentVersionExpiration") {
+        versions.require("NoncurrentDays");
+        noncurrent_days = versions.integer("NoncurrentDays", 1..=u32::MAX);
+        kept_versions = versions.integer("NewerNoncurrentVersions", 1..=100).unwrap_or(0);
+    }
+    if days.is_some() && lone_markers {
+        rule.report(
+            "ExpiredObjectDeleteMarker",
+            "cannot be specified with ExpirationInDays",
+        );
+    }
+    let objects = days.map(|days| Expiration {
+        prefix: prefix.clone(),
+        days,
+    });
+    let versions = (noncurrent_days.is_some() || lone_markers).then_some(VersionExpiration {
+        prefix,
+        noncurrent_days,
+        kept_versions,
+        lone_markers,
+    });
+    (objects.filter(|_| is_enabled), versions.filter(|_| is_enabled))
 }
 
 pub(super) fn bucket_policy(mut properties: Properties<'_>) -> BucketPolicy {

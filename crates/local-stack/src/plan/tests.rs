@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use local_aws::{
     apigateway::{Integration, Period, Quota, Throttle},
     eventbridge::TargetSpec,
-    s3::{Expiration, FunctionNotification},
+    s3::{Expiration, FunctionNotification, VersionExpiration, Versioning},
     scheduler::ScheduleSpec,
 };
 use serde_json::json;
@@ -633,18 +633,50 @@ fn what_has_no_effect_on_one_machine_is_said_once_each() {
         "      Timeout: 30\n      TracingConfig: { Mode: Active }\n",
         1,
     );
-    let versioned = traced.replacen(
-        "  Target:\n    Type: AWS::S3::Bucket\n    Properties:\n",
-        "  Target:\n    Type: AWS::S3::Bucket\n    Properties:\n      VersioningConfiguration: { Status: Enabled }\n",
-        1,
-    );
 
-    let plan = plan_of(&versioned).expect("it is accepted");
+    let plan = plan_of(&traced).expect("it is accepted");
 
     assert_eq!(quiet.remarks, Vec::<String>::new());
-    let [tracing, versions] = &plan.remarks[..] else {
+    let [tracing] = &plan.remarks[..] else {
         panic!("{:?}", plan.remarks);
     };
     assert!(tracing.contains("X-Ray"), "{tracing}");
-    assert!(versions.contains("no versions on this machine"), "{versions}");
+}
+
+#[test]
+fn versions_of_a_bucket_are_planned_with_what_becomes_of_them() {
+    let rule = "Prefix: feedback/, ExpirationInDays: 90 }";
+    let with = |properties: &str| {
+        assert!(TEMPLATE.contains(rule), "the template has a rule");
+        let rules = format!("{rule}, {{ Id: versions, Status: Enabled, {properties} }}");
+        let versioning =
+            "      VersioningConfiguration: { Status: Enabled }\n      LifecycleConfiguration:\n";
+        let template = TEMPLATE.replacen(rule, &rules, 1);
+        template.replacen("      LifecycleConfiguration:\n", versioning, 1)
+    };
+
+    let plan = plan_of(&with(
+        "NoncurrentVersionExpiration: { NoncurrentDays: 30, NewerNoncurrentVersions: 2 }, ExpiredObjectDeleteMarker: true",
+    ));
+    let refused = plan_of(&with("ExpirationInDays: 1, ExpiredObjectDeleteMarker: true"));
+
+    let plan = plan.expect("it is accepted");
+
+    let target = &plan.buckets[0];
+    assert_eq!(target.versioning, Some(Versioning::Enabled));
+    let rule = VersionExpiration {
+        prefix: String::new(),
+        noncurrent_days: Some(30),
+        kept_versions: 2,
+        lone_markers: true,
+    };
+    assert_eq!(target.version_expirations, [rule]);
+    assert_eq!(target.expirations.len(), 1);
+    assert_eq!(plan.buckets[1].versioning, None);
+    let refused = refused.expect_err("S3 takes one or the other");
+    assert_eq!(
+        refused.0[0].to_string(),
+        "Resources.Target.Properties.LifecycleConfiguration.Rules.1.ExpiredObjectDeleteMarker: cannot be specified with \
+         ExpirationInDays"
+    );
 }
