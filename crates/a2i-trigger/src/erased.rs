@@ -1,7 +1,7 @@
 //! The end of a delivered object: it is noted that it was worked off, and texts that were erased are taken out of it.
 
 use active_learning_aws::{
-    bucket::{BucketError, MAX_DOCUMENT_BYTES, Replaced},
+    bucket::{BucketError, Leaving, MAX_DOCUMENT_BYTES},
     s3_event::S3Object,
 };
 use active_learning_core::{erasure::without_erased, feedback::FeedbackRecord, keys};
@@ -67,10 +67,15 @@ impl A2iTrigger {
             );
             return Ok(());
         };
-        let left = bucket.leave(&object.key, &content.etag, rest, true).await?;
-        if left == Replaced::Changed {
+        match bucket.leave(&object.key, &content.etag, rest, true).await? {
             // Whoever changed it has done it, or its event comes again.
-            return Ok(());
+            Leaving::Changed => return Ok(()),
+            // A function has no right to delete versions: the stack's own bucket keeps none.
+            Leaving::Written { keeps_old: true } => warn!(
+                object.key,
+                "erased texts stay in an old version of it: run `active-learning erase --again`"
+            ),
+            Leaving::Written { keeps_old: false } => {}
         }
         info!(
             object.key,

@@ -19,6 +19,7 @@ mod versions;
 mod write;
 
 pub use change::Change;
+pub use leaving::Leaving;
 pub use listing::Listed;
 pub use versions::OldVersion;
 pub use write::{Created, Replaced, new_write_id};

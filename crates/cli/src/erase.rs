@@ -132,7 +132,7 @@ pub async fn execute(
     released?;
     let (last, earlier) = reports.split_last().ok_or("there was nothing to erase")?;
     print(last, earlier, 0, options.json);
-    Ok(reports.iter().all(|report| report.too_large.is_empty()))
+    Ok(reports.iter().all(Report::is_complete))
 }
 
 impl Target {

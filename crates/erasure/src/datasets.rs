@@ -1,6 +1,6 @@
 //! Dataset versions, each rewritten as a whole: its files, what tells of their rows, and its manifest.
 
-use active_learning_aws::bucket::{BucketError, MAX_DOCUMENT_BYTES, Object};
+use active_learning_aws::bucket::{BucketError, Leaving, MAX_DOCUMENT_BYTES, Object};
 use active_learning_core::{
     dataset::{DatasetManifest, FileSummary, Mode, read_delimited_csv},
     feedback::prediction::LABEL_DELIMITER,
@@ -77,7 +77,7 @@ impl Erase<'_> {
         }
         if is_new {
             self.buckets.training.put_document(&manifest, &document).await?;
-            self.forget_versions(&manifest).await?;
+            self.forget_versions(BucketName::Training, &manifest).await?;
         }
         Ok(())
     }
@@ -169,18 +169,10 @@ impl Erase<'_> {
             .training
             .leave(key, &object.etag, rest, false)
             .await?;
-        if !written.is_written() {
+        if written == Leaving::Changed {
             return Err(EraseError::Busy);
         }
-        self.forget_versions(key).await
-    }
-
-    async fn forget_versions(&mut self, key: &str) -> Result<(), EraseError> {
-        if self.is_versioned(BucketName::Training) {
-            let deleted = self.buckets.training.delete_old_versions(key).await?;
-            self.report.old_versions += deleted as u64;
-        }
-        Ok(())
+        self.forget_versions(BucketName::Training, key).await
     }
 }
 

@@ -131,8 +131,12 @@ pub struct Report {
     pub asked_themselves: u64,
     /// Objects that had not been worked off: what is left of them is delivered again.
     pub delivered_again: u64,
-    /// Old versions that were deleted.
+    /// Old versions that were deleted, and marks of deletions.
     pub old_versions: u64,
+    /// Old versions that hold some of it, where nothing was to be changed.
+    pub in_old_versions: u64,
+    /// Old versions that hold some of it and that S3 does not let go.
+    pub kept_versions: BTreeSet<String>,
     /// Objects that are too large to be read: they stay as they are.
     pub too_large: BTreeSet<String>,
     /// Rows that model versions have learnt from, by version.
@@ -140,6 +144,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Returns whether nothing stayed that is to be looked at.
+    pub fn is_complete(&self) -> bool {
+        self.too_large.is_empty() && self.kept_versions.is_empty()
+    }
+
     /// Returns whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
@@ -224,6 +233,7 @@ pub async fn unfinished(buckets: &Buckets) -> Result<Vec<Job>, EraseError> {
 pub async fn preview(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
     let mut erase = Erase::new(buckets, job, true).await?;
     erase.pass(None).await?;
+    erase.old_versions().await?;
     Ok(erase.report)
 }
 
@@ -259,13 +269,11 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
         since = Some(begin - TimeDelta::minutes(1));
     }
 
-    erase.old_versions().await?;
     erase.forget_proposals().await?;
     erase.delete_packs().await?;
+    erase.old_versions().await?;
     buckets.feedback.delete(&key).await?;
-    if erase.is_versioned(BucketName::Feedback) {
-        erase.report.old_versions += buckets.feedback.delete_old_versions(&key).await? as u64;
-    }
+    erase.forget_versions(BucketName::Feedback, &key).await?;
     Ok(erase.report)
 }
 
@@ -303,7 +311,7 @@ impl<'a> Erase<'a> {
         };
         let mut versioned = Vec::new();
         for name in IN_ORDER {
-            if !is_preview && buckets.get(name).keeps_versions().await? {
+            if buckets.get(name).keeps_versions().await? {
                 versioned.push(name);
             }
         }
@@ -331,13 +339,15 @@ impl<'a> Erase<'a> {
     /// Deletes the packs of the labels; the next build makes them from what is left.
     async fn delete_packs(&mut self) -> Result<(), EraseError> {
         let training = &self.buckets.training;
-        training.delete(keys::LABEL_PACKS).await?;
+        // Where nothing is deleted no mark of it is made.
+        if training.exists(keys::LABEL_PACKS).await? {
+            training.delete(keys::LABEL_PACKS).await?;
+        }
         for pack in training.list(keys::LABEL_PACKS_FOLDER).await? {
             training.delete(&pack.key).await?;
         }
-        if self.is_versioned(BucketName::Training) {
-            let deleted = training.delete_all_versions(keys::LABEL_PACKS_FOLDER).await?;
-            self.report.old_versions += deleted as u64;
+        for prefix in [keys::LABEL_PACKS, keys::LABEL_PACKS_FOLDER] {
+            self.forget_all_versions(BucketName::Training, prefix).await?;
         }
         Ok(())
     }

@@ -89,7 +89,6 @@ impl Erase<'_> {
 
     /// Takes labels that people proposed out of the sums over the labels, where they quote a text.
     pub(crate) async fn forget_proposals(&self) -> Result<(), EraseError> {
-        let wanted = &self.wanted;
         let forget = |tally: Option<Value>| {
             let Some(mut tally) = tally else {
                 return Change::Leave(());
@@ -98,11 +97,22 @@ impl Erase<'_> {
                 return Change::Leave(());
             };
             let before = proposed.len();
-            proposed.retain(|name, _| !wanted.is_text(name) && !wanted.is_within(name));
+            proposed.retain(|name, _| !self.is_quote(name));
             let is_changed = proposed.len() < before;
             Change::to(is_changed.then_some(tally), ())
         };
         Ok(self.buckets.training.change(keys::TALLY, forget).await?)
+    }
+
+    /// Returns whether sums over the labels have a proposed one that quotes a text.
+    pub(crate) fn proposes(&self, tally: &[u8]) -> bool {
+        let tally: Value = serde_json::from_slice(tally).unwrap_or_default();
+        let proposed = tally["proposed"].as_object();
+        proposed.is_some_and(|proposed| proposed.keys().any(|name| self.is_quote(name)))
+    }
+
+    fn is_quote(&self, name: &str) -> bool {
+        self.wanted.is_text(name) || self.wanted.is_within(name)
     }
 
     /// Notes that a model version has learnt from rows that are about to go. A run that is broken off between the note and the

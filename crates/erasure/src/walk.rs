@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use active_learning_aws::{
-    bucket::{Bucket, BucketError, Listed, Object, Replaced},
+    bucket::{Bucket, BucketError, Leaving, Listed, Object},
     overview::FAILED_EVENTS,
     s3_event::decode_key,
 };
@@ -20,6 +20,7 @@ use crate::{
     erase::{Buckets, Erase, EraseError, IN_ORDER},
     rewrite::{Left, rewrite},
     rules::{Rule, rule},
+    versions,
 };
 
 /// Largest object that is read, in bytes.
@@ -68,7 +69,7 @@ async fn read(bucket: &Bucket, object: Listed) -> Read {
     (object, content)
 }
 
-/// Hands over the content of everything that may hold texts.
+/// Hands over the content of everything that may hold texts, old versions too.
 pub(crate) async fn look(buckets: &Buckets, take: &mut dyn FnMut(Rule, &[u8])) -> Result<(), EraseError> {
     for name in IN_ORDER {
         let bucket = buckets.get(name);
@@ -85,7 +86,7 @@ pub(crate) async fn look(buckets: &Buckets, take: &mut dyn FnMut(Rule, &[u8])) -
             }
         }
     }
-    Ok(())
+    versions::look(buckets, take).await
 }
 
 /// Returns the objects of the events that functions failed on to the end: bucket and key.
@@ -234,8 +235,8 @@ impl Erase<'_> {
                 is_left
             }
         };
-        if is_written && self.is_versioned(name) {
-            self.report.old_versions += bucket.delete_old_versions(key).await? as u64;
+        if is_written {
+            self.forget_versions(name, key).await?;
         }
         Ok(is_written)
     }
@@ -249,7 +250,7 @@ impl Erase<'_> {
         is_worked_off: bool,
     ) -> Result<bool, EraseError> {
         let left = bucket.leave(key, &object.etag, rest, is_worked_off).await?;
-        Ok(left != Replaced::Changed)
+        Ok(left != Leaving::Changed)
     }
 
     fn has_failed(&self, name: BucketName, key: &str) -> bool {

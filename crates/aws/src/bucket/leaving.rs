@@ -1,13 +1,23 @@
 //! What an erasure leaves of objects that functions have worked off.
 
 use active_learning_core::erasure::LEFT_BY_ERASURE;
-use aws_sdk_s3::{
-    error::{ProvideErrorMetadata, SdkError},
-    types::BucketVersioningStatus,
-};
+use aws_sdk_s3::{error::ProvideErrorMetadata, types::BucketVersioningStatus};
 use bytes::Bytes;
 
-use super::{Bucket, BucketError, Replaced};
+use super::{Bucket, BucketError};
+
+/// What became of an object over which its rest was to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Leaving {
+    /// What is left is there.
+    Written {
+        /// Whether the bucket keeps what was there, as an old version.
+        keeps_old: bool,
+    },
+    /// Somebody else wrote or removed it; what they did stays.
+    Changed,
+}
 
 impl Bucket {
     /// Writes what is left of an object over the one with this ETag, with the same media type and metadata.
@@ -23,11 +33,11 @@ impl Bucket {
         etag: &str,
         rest: impl Into<Bytes>,
         is_worked_off: bool,
-    ) -> Result<Replaced, BucketError> {
+    ) -> Result<Leaving, BucketError> {
         let head = match self.client.head_object().bucket(&self.name).key(key).send().await {
             Ok(head) => head,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
-                return Ok(Replaced::Changed);
+                return Ok(Leaving::Changed);
             }
             Err(error) => return Err(self.refused(key, error)),
         };
@@ -49,9 +59,11 @@ impl Bucket {
             .send()
             .await;
         match written {
-            Ok(written) => Ok(Replaced::Written { etag: written.e_tag }),
+            Ok(written) => Ok(Leaving::Written {
+                keeps_old: written.version_id.is_some(),
+            }),
             Err(error) if matches!(error.code(), Some("PreconditionFailed" | "NoSuchKey")) => {
-                Ok(Replaced::Changed)
+                Ok(Leaving::Changed)
             }
             Err(error) => Err(self.refused(key, error)),
         }
@@ -90,8 +102,6 @@ impl Bucket {
                 answer.status,
                 Some(BucketVersioningStatus::Enabled | BucketVersioningStatus::Suspended)
             )),
-            // Such as the local service, which keeps none.
-            Err(SdkError::ServiceError(error)) if error.err().code() == Some("NotImplemented") => Ok(false),
             Err(error) => Err(self.refused("", error)),
         }
     }

@@ -92,6 +92,10 @@ fn beside(report: &Report) -> Vec<String> {
             counted(number(report.old_versions), "old version")
         ));
     }
+    if report.in_old_versions > 0 {
+        let versions = counted(number(report.in_old_versions), "old version");
+        lines.push(format!("  {versions} of objects hold some of it too"));
+    }
     for name in &report.loops_elsewhere {
         lines.push(format!(
             "! the human loop {name} of Amazon A2I still shows it: stop and delete it there"
@@ -99,6 +103,11 @@ fn beside(report: &Report) -> Vec<String> {
     }
     for uri in &report.too_large {
         lines.push(format!("! {uri} is too large to be read: look at it yourself"));
+    }
+    for version in &report.kept_versions {
+        lines.push(format!(
+            "! {version} holds some of it, and S3 does not let it go: an object lock keeps it, or you may not delete versions"
+        ));
     }
     for (version, rows) in &report.learnt {
         let rows = counted(number(*rows), "row");

@@ -18,7 +18,7 @@ use crate::{
 const TEXT: &str = "The minister, a keen cyclist, opened the velodrome that a bank had paid for.";
 
 /// Answers the question as one person, as soon as it is put to them.
-async fn answer(stack: &Stack, person: &str, label: &str) {
+pub async fn answer(stack: &Stack, person: &str, label: &str) {
     let link = sign_in::create_link(&stack.outputs, person).await;
     let mut reviewer = Reviewer::sign_in(&link.expect("a link"))
         .await

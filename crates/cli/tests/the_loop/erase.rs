@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
 use crate::{
+    disputes::answer,
     harness::{self, PROGRAM, until},
     new_models::{BY_HAND, EASY_TO_WIN, Stack, news},
     personal_data::{keys, objects_with},
@@ -297,6 +298,85 @@ async fn a_text_is_erased_and_refused_as_the_stack_masks_it_before_it_stores_one
         "{refused}"
     );
     stack.stop().await;
+}
+
+/// Returns the keys of the old versions in the training bucket that hold a text, also of objects that are gone.
+async fn old_versions_with(stack: &Stack, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let list = stack.s3.list_object_versions().bucket(stack.bucket());
+    for version in list.send().await.expect("listed").versions() {
+        let (key, id) = (
+            version.key().expect("a key"),
+            version.version_id().expect("an id"),
+        );
+        let get = stack.s3.get_object().bucket(stack.bucket()).key(key);
+        let bytes = get
+            .version_id(id)
+            .send()
+            .await
+            .expect("there")
+            .body
+            .collect()
+            .await;
+        let bytes = bytes.expect("whole").to_vec();
+        let holds = bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        if holds && version.is_latest() == Some(false) {
+            found.push(key.to_owned());
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_erased_text_stays_in_no_old_version_of_a_bucket_that_keeps_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let keeps_versions = [("TrainingBucketVersionDays", "30"), ("TaskCount", "2")];
+    let stack = Stack::start(path, &news()[..60], &[&BY_HAND[..], &keeps_versions].concat()).await;
+    let id = record_id("news", TEXT);
+
+    // A function deletes what is disputed when it is decided.
+    let (url, key) = (
+        stack.outputs.output("FeedbackAPIGatewayID"),
+        &stack.outputs.api_key_value,
+    );
+    let said_by_user = json!({"classifier": "news", "sentence": TEXT, "label": "Weather", "user": USER});
+    assert_eq!(harness::post(url, key, &said_by_user).await.0, 200);
+    for (person, label) in [
+        ("ann", "World"),
+        ("bob", "Sports"),
+        ("cy", "Business"),
+        ("dee", "SciTech"),
+    ] {
+        answer(&stack, person, label).await;
+    }
+    until(async || harness::command(path, &["disputed"]).await.1.contains(&id)).await;
+    let decided = harness::command(path, &["adjudicate", &id, "--label", "Business"]).await;
+    assert!(decided.0, "{}", decided.1);
+    let disputed = format!("disputed/{id}.json");
+    until(async || !keys(&stack.s3, stack.bucket()).await.contains(&disputed)).await;
+    assert!(old_versions_with(&stack, TEXT).await.contains(&disputed));
+
+    let preview = erase(path, &["--user", USER, "--preview", "--json"]);
+    let erased = erase(path, &["--user", USER, "--yes"]);
+
+    let preview: Value = serde_json::from_str(&said(&preview)).expect("JSON");
+    assert!(preview["inOldVersions"].as_u64() >= Some(1), "{preview:#}");
+    assert!(
+        erased.status.success() && said(&erased).contains("old version"),
+        "{}",
+        said(&erased)
+    );
+    assert_eq!(old_versions_with(&stack, TEXT).await, Vec::<String>::new());
+    assert_eq!(old_versions_with(&stack, USER).await, Vec::<String>::new());
+    assert_eq!(objects_with(&stack, TEXT).await, Vec::<String>::new());
+    assert!(
+        !old_versions_with(&stack, "{").await.is_empty(),
+        "what holds nothing of it can be brought back"
+    );
+    stack.stop().await;
+    let on_disk = files_with(path, &["Elm Street", USER]);
+    assert!(on_disk.is_empty(), "{on_disk:?}");
 }
 
 /// Returns the files of a state folder that hold one of these texts.
