@@ -96,6 +96,7 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     (Review, "audit-log/<day>/<time>-<entry>.json", Stays),
     (Review, "guideline.json", JSON),
     (Review, "human-review/answers/<loop id>/<answer>.json", JSON),
+    (Review, "human-review/audit-results/<job>.json", Stays),
     (
         Review,
         "human-review/flow-definitions/<flow definition>.json",
@@ -127,6 +128,11 @@ pub const RULES: &[(BucketName, &str, Rule)] = &[
     ),
     (Review, "human-review/labelling-job-objects/<job>/model", Stays),
     (Review, "human-review/labelling-jobs-by-time/<time>-<job>", Stays),
+    (
+        Review,
+        "human-review/labelling-jobs-newest-first/<time>-<job>",
+        Stays,
+    ),
     (
         Review,
         "human-review/labelling-jobs/<job>.json",

@@ -9,6 +9,7 @@
 //! | `labelling-jobs/<job>.json` | the job, a summary of each part, and who drives it |
 //! | `open-labelling-jobs/<job>` | empty mark of a job that is not final |
 //! | `labelling-jobs-by-time/<time>-<job>` | empty mark of a job, which says when it was created, and how it has ended |
+//! | `labelling-jobs-newest-first/<time>-<job>` | the same, with times that count down |
 //! | `labelling-job-input/<job>/<part>.jsonl` | input lines, 100 a part |
 //! | `labelling-job-objects/<job>/<part>.json` | what became of each |
 //!

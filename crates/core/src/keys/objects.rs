@@ -405,6 +405,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         description: "A reviewer's answer.",
     },
     ObjectKind {
+        key: "human-review/audit-results/<job>.json",
+        bucket: Review,
+        writers: &[HUMAN_REVIEW],
+        readers: &[HUMAN_REVIEW],
+        shape: "JSON: LabelAudit",
+        lifetime: Kept,
+        description: "What a labelling job that adjusts labels has found.",
+    },
+    ObjectKind {
         key: "human-review/flow-definitions/<flow definition>.json",
         bucket: Review,
         writers: &[HUMAN_REVIEW],
@@ -502,6 +511,15 @@ pub const OBJECTS: &[ObjectKind] = &[
         shape: "empty",
         lifetime: Kept,
         description: "When a labelling job was created.",
+    },
+    ObjectKind {
+        key: "human-review/labelling-jobs-newest-first/<time>-<job>",
+        bucket: Review,
+        writers: &[HUMAN_REVIEW],
+        readers: &[HUMAN_REVIEW],
+        shape: "empty",
+        lifetime: Kept,
+        description: "The same, with times that count down.",
     },
     ObjectKind {
         key: "human-review/labelling-jobs/<job>.json",

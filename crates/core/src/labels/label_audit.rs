@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::statistics::{Interval, clopper_pearson};
@@ -14,7 +14,7 @@ pub const CONFIDENCE: f64 = 0.95;
 const NO_LABEL: &str = "(no label)";
 
 /// How many labels were looked at, and how many of them were wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorRate {
     /// Looked at again.
@@ -41,7 +41,8 @@ impl ErrorRate {
 }
 
 /// What a second look says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LabelAudit {
     /// All labels.
     pub all: ErrorRate,
@@ -50,7 +51,25 @@ pub struct LabelAudit {
     /// By who gave it.
     pub by_reviewer: BTreeMap<String, ErrorRate>,
     /// How often one label became another: before, after.
+    #[serde(with = "in_a_list")]
     pub changes: BTreeMap<(String, String), u64>,
+}
+
+/// A document has only texts for keys.
+mod in_a_list {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    type Changes = BTreeMap<(String, String), u64>;
+
+    pub(super) fn serialize<S: Serializer>(changes: &Changes, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(changes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Changes, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
+    }
 }
 
 impl LabelAudit {
@@ -142,6 +161,11 @@ mod tests {
             audit.add_line(&line(after), "label", "again", |worker| format!("<{worker}>"));
         }
 
+        let kept = serde_json::to_string(&audit).expect("a document");
+        assert_eq!(
+            serde_json::from_str::<LabelAudit>(&kept).ok(),
+            Some(audit.clone())
+        );
         let report = audit.to_json();
         assert_eq!(
             (&report["all"]["audited"], &report["all"]["wrong"]),
@@ -179,6 +203,11 @@ mod tests {
         );
         audit.add_line(&line(both, json!({})), "tone", "again", str::to_owned);
 
+        let kept = serde_json::to_string(&audit).expect("a document");
+        assert_eq!(
+            serde_json::from_str::<LabelAudit>(&kept).ok(),
+            Some(audit.clone())
+        );
         let report = audit.to_json();
         assert_eq!(
             (&report["all"]["audited"], &report["all"]["wrong"]),

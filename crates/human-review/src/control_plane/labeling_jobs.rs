@@ -1,5 +1,6 @@
 //! Labelling jobs on the wire: `CreateLabelingJob`, `DescribeLabelingJob`, `ListLabelingJobs`, `StopLabelingJob`.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 
 use active_learning_aws::bucket::Created;
@@ -8,15 +9,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::labeling_job_request::CreateJob;
-use super::listing::ListRequest;
+use super::listing::{ListRequest, Page};
 use super::{ControlError, ControlPlane, checked_name, epoch, invalid};
 use crate::flows::Resource;
+use crate::labelling_jobs::listed::{Listed, MARKS};
 use crate::labelling_jobs::record::{Job, JobStatus, Template};
 
 /// Labelling jobs of a stack that are not final. Source: Ground Truth quotas, concurrent jobs of a Region.
 const MAX_OPEN_JOBS: usize = 20;
 /// Documents read at a time.
 const CONCURRENT_READS: usize = 16;
+/// Requests for marks of a page, of which each says a thousand.
+const MAX_LISTS: usize = 2;
 const STATUSES: [JobStatus; 6] = [
     JobStatus::Initializing,
     JobStatus::InProgress,
@@ -120,28 +124,104 @@ impl ControlPlane<'_> {
     }
 
     pub(super) async fn list_jobs(&self, request: ListJobs) -> Result<Value, ControlError> {
+        let status = request.status_equals.as_deref().map(status).transpose()?;
+        let page = match status {
+            _ if request.list.is_by_name() => self.jobs_by_name(&request, status).await?,
+            Some(status) if !status.is_final() => self.jobs_that_are_open(&request).await?,
+            _ => self.jobs_by_time(&request, status).await?,
+        };
+        let summaries: Vec<Value> = page.items.iter().map(summary).collect();
+        Ok(json!({ "LabelingJobSummaryList": summaries, "NextToken": page.next_token }))
+    }
+
+    /// Returns a page of the jobs by their names: S3 lists the marks by time, all of them.
+    async fn jobs_by_name(
+        &self,
+        request: &ListJobs,
+        status: Option<JobStatus>,
+    ) -> Result<Page<Job>, ControlError> {
         let mut listed = self.jobs.listed().await?;
-        if let Some(name) = &request.status_equals {
-            listed = self.jobs.with_status(listed, status(name)?).await?;
+        if let Some(status) = status {
+            let open = self.jobs.open_names().await?.into_iter().collect();
+            listed.retain(|job| job.may_have(status, &open));
         }
         let (listed, most) = request.list.in_order(listed)?;
-        // One more shows whether there is another page. What is not wanted has to be read to know that.
+        let mut found = Vec::new();
+        self.read_wanted(request, &listed, most, &mut found).await?;
+        Ok(request.list.cut(found, most))
+    }
+
+    /// Returns a page of jobs that are not final, of which there are few.
+    async fn jobs_that_are_open(&self, request: &ListJobs) -> Result<Page<Job>, ControlError> {
+        let names = self.jobs.open_names().await?;
+        let reads: Vec<_> = names.iter().map(|name| self.jobs.find(name)).collect();
+        let mut reads = pin!(stream::iter(reads).buffered(CONCURRENT_READS));
+        let mut open = Vec::new();
+        while let Some(job) = reads.try_next().await? {
+            open.extend(job.filter(|job| request.wants(job)));
+        }
+        request.list.page(open)
+    }
+
+    /// Returns a page of the jobs by time, by the marks in their order: as many requests as the page needs. Where few jobs
+    /// are wanted, it ends after [`MAX_LISTS`] with what it has found, and says that there may be more.
+    async fn jobs_by_time(
+        &self,
+        request: &ListJobs,
+        status: Option<JobStatus>,
+    ) -> Result<Page<Job>, ControlError> {
+        let (order, most) = (request.list.order(), request.list.most()?);
+        let mut start = request.list.start()?;
+        self.jobs.mark_in_both_orders().await?;
+        let open = match status {
+            Some(_) => self.jobs.open_names().await?.into_iter().collect(),
+            None => BTreeSet::new(),
+        };
+        let (mut found, mut looked_at) = (Vec::new(), None);
+        for _ in 0..MAX_LISTS {
+            let (listed, next) = self.jobs.marked(order, &start, MARKS).await?;
+            let is_past = listed.last().is_some_and(|last| request.list.is_past(last));
+            looked_at = listed.last().cloned().or(looked_at);
+            let wanted = listed.into_iter().filter(|job| {
+                request.list.wants(job) && status.is_none_or(|status| job.may_have(status, &open))
+            });
+            let wanted: Vec<Listed> = wanted.collect();
+            self.read_wanted(request, &wanted, most, &mut found).await?;
+            start = match next {
+                Some(next) if found.len() <= most && !is_past => next,
+                _ => return Ok(request.list.cut(found, most)),
+            };
+        }
+        Ok(Page {
+            next_token: looked_at.map(|last| request.list.token_after(&last)),
+            items: found,
+        })
+    }
+
+    /// Reads jobs until one more is found than a page has, which shows that there is another. What is not wanted has to be
+    /// read to know that.
+    async fn read_wanted(
+        &self,
+        request: &ListJobs,
+        listed: &[Listed],
+        most: usize,
+        found: &mut Vec<Job>,
+    ) -> Result<(), ControlError> {
         let reads: Vec<_> = listed
             .iter()
             .map(|listed| self.jobs.find(listed.name()))
             .collect();
         let reads = stream::iter(reads).buffered(CONCURRENT_READS.min(most + 1));
         let mut reads = pin!(reads);
-        let mut found = Vec::new();
-        while let Some(job) = reads.try_next().await? {
-            found.extend(job.filter(|job| request.wants(job)));
-            if found.len() > most {
-                break;
-            }
+        while found.len() <= most
+            && let Some(job) = reads.try_next().await?
+        {
+            // One that ended just now may have two marks.
+            let is_there = |job: &Job| found.iter().any(|other: &Job| other.name == job.name);
+            let job = job.filter(|job| request.wants(job) && !is_there(job));
+            found.extend(job);
         }
-        let page = request.list.cut(found, most);
-        let summaries: Vec<Value> = page.items.iter().map(summary).collect();
-        Ok(json!({ "LabelingJobSummaryList": summaries, "NextToken": page.next_token }))
+        Ok(())
     }
 
     pub(super) async fn stop_job(&self, request: OneJob) -> Result<Value, ControlError> {

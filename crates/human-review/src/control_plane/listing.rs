@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use super::{ControlError, invalid};
 use crate::flows::Resource;
+use crate::labelling_jobs::listed::Start;
+use crate::marks::Order;
 
 const MAX_RESULTS: usize = 100;
 
@@ -40,12 +42,8 @@ impl ListRequest {
     ///
     /// The token names the last one of a page, so that one that was deleted meanwhile hides no other.
     pub(super) fn in_order<T: Resource>(&self, all: Vec<T>) -> Result<(Vec<T>, usize), ControlError> {
-        let most = self.max_results.unwrap_or(MAX_RESULTS);
-        if !(1..=MAX_RESULTS).contains(&most) {
-            let rule = "Member must have value from 1 to 100";
-            return Err(invalid(&most.to_string(), "maxResults", rule));
-        }
-        let descending = self.sort_order.as_deref().unwrap_or("Descending") == "Descending";
+        let most = self.most()?;
+        let descending = self.order() == Order::Descending;
         let after = self.next_token.as_deref().map(read_token).transpose()?;
         let mut items: Vec<T> = all.into_iter().filter(|item| self.wants(item)).collect();
         items.sort_by_key(|item| self.position(item));
@@ -60,26 +58,85 @@ impl ListRequest {
         Ok((items, most))
     }
 
+    /// Returns how many a page has.
+    pub(super) fn most(&self) -> Result<usize, ControlError> {
+        let most = self.max_results.unwrap_or(MAX_RESULTS);
+        if !(1..=MAX_RESULTS).contains(&most) {
+            let rule = "Member must have value from 1 to 100";
+            return Err(invalid(&most.to_string(), "maxResults", rule));
+        }
+        Ok(most)
+    }
+
+    pub(super) fn order(&self) -> Order {
+        match self.sort_order.as_deref().unwrap_or("Descending") {
+            "Descending" => Order::Descending,
+            _ => Order::Ascending,
+        }
+    }
+
+    pub(super) fn is_by_name(&self) -> bool {
+        self.sort_by.as_deref() == Some("Name")
+    }
+
+    /// Returns the marks of jobs among which this page is: where they begin.
+    pub(super) fn start(&self) -> Result<Start, ControlError> {
+        let order = self.order();
+        if let Some(token) = &self.next_token {
+            let (place, name) = read_token(token)?;
+            let time = place.parse().map_err(|_| unknown_token(token))?;
+            return Ok(Start::after(order, time, &name));
+        }
+        // A float converts to an integer by saturation. The time of the request is of milliseconds.
+        let microseconds = |seconds: f64| (seconds * 1_000_000.0) as i64;
+        Ok(
+            match (order, self.creation_time_after, self.creation_time_before) {
+                (Order::Ascending, Some(after), _) => {
+                    Start::at(order, microseconds(after).saturating_sub(1_000))
+                }
+                (Order::Descending, _, Some(before)) => {
+                    Start::at(order, microseconds(before).saturating_add(1_000))
+                }
+                _ => Start::at_the_first(),
+            },
+        )
+    }
+
+    /// Returns whether a resource, and all that come after it by time, are out of the range of times.
+    pub(super) fn is_past(&self, item: &impl Resource) -> bool {
+        let time = seconds(item);
+        match self.order() {
+            Order::Ascending => self.creation_time_before.is_some_and(|before| time >= before),
+            Order::Descending => self.creation_time_after.is_some_and(|after| time < after),
+        }
+    }
+
+    /// Returns the token of the page after a resource.
+    pub(super) fn token_after(&self, item: &impl Resource) -> String {
+        let (place, name) = self.position(item);
+        URL_SAFE_NO_PAD.encode(format!("{place}/{name}"))
+    }
+
     /// Cuts a page from items in their order; one more than it has shows that there is another.
     pub(super) fn cut<T: Resource>(&self, mut items: Vec<T>, most: usize) -> Page<T> {
         let has_more = items.len() > most;
         items.truncate(most);
-        let last = items.last().filter(|_| has_more).map(|item| self.position(item));
+        let last = items.last().filter(|_| has_more);
         Page {
+            next_token: last.map(|item| self.token_after(item)),
             items,
-            next_token: last.map(|(place, name)| URL_SAFE_NO_PAD.encode(format!("{place}/{name}"))),
         }
     }
 
     fn position(&self, item: &impl Resource) -> (String, String) {
-        match self.sort_by.as_deref() == Some("Name") {
+        match self.is_by_name() {
             true => (String::new(), item.name().to_owned()),
             false => (place(item.created_at()), item.name().to_owned()),
         }
     }
 
-    fn wants(&self, item: &impl Resource) -> bool {
-        let time = item.created_at().timestamp_millis() as f64 / 1_000.0;
+    pub(super) fn wants(&self, item: &impl Resource) -> bool {
+        let time = seconds(item);
         self.creation_time_after.is_none_or(|after| time >= after)
             && self.creation_time_before.is_none_or(|before| time < before)
             && self
@@ -89,8 +146,12 @@ impl ListRequest {
     }
 }
 
+fn seconds(item: &impl Resource) -> f64 {
+    item.created_at().timestamp_millis() as f64 / 1_000.0
+}
+
 fn place(time: DateTime<Utc>) -> String {
-    format!("{:014}", time.timestamp_millis())
+    format!("{:016}", time.timestamp_micros())
 }
 
 fn read_token(token: &str) -> Result<(String, String), ControlError> {
@@ -100,6 +161,10 @@ fn read_token(token: &str) -> Result<(String, String), ControlError> {
         .as_deref()
         .and_then(|text| text.split_once('/'))
         .map(|(place, name)| (place.to_owned(), name.to_owned()));
+    parts.ok_or_else(|| unknown_token(token))
+}
+
+fn unknown_token(token: &str) -> ControlError {
     let rule = "Member must be a token that an earlier page of this listing returned";
-    parts.ok_or_else(|| invalid(token, "nextToken", rule))
+    invalid(token, "nextToken", rule)
 }

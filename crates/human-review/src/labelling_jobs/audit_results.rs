@@ -1,27 +1,35 @@
 //! What the jobs that adjust labels have found: how many labels are wrong.
 
 use active_learning_aws::bucket::BucketError;
+use active_learning_aws::failure::chain;
 use active_learning_core::labels::label_audit::LabelAudit;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use lambda_runtime::tracing::warn;
 use serde_json::Value;
 
 use super::Jobs;
 use super::access::{Access, AccessError};
+use super::listed::Start;
 use super::record::{Audit, AuditKind, Job};
 use crate::flows::Resource;
+use crate::marks::Order;
 
 /// Documents read at a time.
 const CONCURRENT_READS: usize = 16;
 
 impl Jobs<'_> {
-    /// Returns those that adjust labels of the newest jobs, of which so many are looked at; the newest first.
+    /// Returns those that adjust labels of the newest jobs, of which so many are looked at, at most [`MARKS`](super::listed::MARKS); the newest
+    /// first.
     ///
     /// # Errors
     ///
     /// [`BucketError`].
     pub async fn audits(&self, most: usize) -> Result<Vec<Job>, BucketError> {
-        let mut listed = self.listed().await?;
-        listed.sort_by_key(|listed| std::cmp::Reverse(listed.created_at()));
+        self.mark_in_both_orders().await?;
+        // One is the mark of no job.
+        let first = Start::at_the_first();
+        let (mut listed, _) = self.marked(Order::Descending, &first, most + 1).await?;
+        listed.dedup_by(|one, other| one.name() == other.name());
         let reads: Vec<_> = listed
             .iter()
             .take(most)
@@ -38,28 +46,73 @@ impl Jobs<'_> {
             .collect())
     }
 
-    /// Returns what the output of a job that adjusted labels says, with the rights of the job's role; reviewers by worker
-    /// id. None of a job that adjusts no labels.
+    /// Returns what a final job that adjusted labels has found; reviewers by worker id. None of a job that adjusts no labels.
+    ///
+    /// Of a job that a version before has ended the output is read once, with the rights of the job's role.
     ///
     /// # Errors
     ///
     /// [`AccessError`].
     pub async fn audited(&self, job: &Job) -> Result<Option<LabelAudit>, AccessError> {
-        let Some(before) = adjusted(job) else {
+        let Some(mut found) = Found::of(job) else {
             return Ok(None);
         };
+        let kept = self.bucket.read_document(&found_key(&job.name)).await;
+        if let Some(kept) = kept.map_err(|error| AccessError::Passing(error.to_string()))? {
+            return Ok(Some(kept));
+        }
         let access = Access::of(self.bucket, self.sdk, &job.settings.role_arn).await?;
         let manifest = access
             .read(&job.output_manifest(), super::manifest::MAX_BYTES)
             .await?;
-        let mut audit = LabelAudit::default();
-        for line in manifest.split(|byte| *byte == b'\n') {
+        found.add(&manifest);
+        if let Err(error) = self.keep_found(job, &found).await {
+            warn!(
+                job = job.name,
+                error = chain(&error),
+                "what an audit has found is counted again the next time"
+            );
+        }
+        Ok(Some(found.audit))
+    }
+
+    /// Keeps what a job has found.
+    pub(super) async fn keep_found(&self, job: &Job, found: &Found<'_>) -> Result<(), BucketError> {
+        self.bucket
+            .put_document(&found_key(&job.name), &found.audit)
+            .await
+    }
+}
+
+fn found_key(job: &str) -> String {
+    format!("human-review/audit-results/{job}.json")
+}
+
+/// What a job that adjusts labels finds, counted from the lines of its output.
+pub(super) struct Found<'a> {
+    before: &'a str,
+    after: &'a str,
+    audit: LabelAudit,
+}
+
+impl<'a> Found<'a> {
+    /// Begins to count; none of a job that adjusts no labels.
+    pub(super) fn of(job: &'a Job) -> Option<Self> {
+        adjusted(job).map(|before| Self {
+            before,
+            after: &job.settings.attribute,
+            audit: LabelAudit::default(),
+        })
+    }
+
+    /// Adds lines of the output.
+    pub(super) fn add(&mut self, lines: &[u8]) {
+        for line in lines.split(|byte| *byte == b'\n') {
             // A line whose other fields hold what is no value has labels all the same.
-            if let Some(line) = looked_at(line, before, &job.settings.attribute) {
-                audit.add_line(&line, before, &job.settings.attribute, str::to_owned);
+            if let Some(line) = looked_at(line, self.before, self.after) {
+                self.audit.add_line(&line, self.before, self.after, str::to_owned);
             }
         }
-        Ok(Some(audit))
     }
 }
 

@@ -10,6 +10,7 @@ use lambda_runtime::tracing::warn;
 use serde_json::Map;
 
 use super::Jobs;
+use super::audit_results::Found;
 use super::census::{ONLY_WHERE_TAG, SHARE_TAG};
 use super::consolidation::failed;
 use super::drive::{Drive, DriveError};
@@ -46,17 +47,21 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// Writes the output; returns why objects have failed, how many for each reason, and how many lines are not in it since
+    /// Writes the output, and what an audit has found; returns why objects have failed, how many for each reason, and how many lines are not in it since
     /// their texts were erased.
     async fn write_output(&self) -> Result<(BTreeMap<String, usize>, usize), DriveError> {
         let reads: Vec<_> = (0..self.job.parts.len())
             .map(|number| self.output_of(number))
             .collect();
         let (mut manifest, mut failures, mut erased) = (String::new(), BTreeMap::new(), 0);
+        let mut found = Found::of(&self.job);
         // In one piece: there is not memory for all parts beside it.
         let mut parts = pin!(stream::iter(reads).buffered(CONCURRENT));
         while let Some(part) = parts.try_next().await? {
             manifest.push_str(&part.lines);
+            if let Some(found) = &mut found {
+                found.add(part.lines.as_bytes());
+            }
             erased += part.erased;
             for reason in part.reasons {
                 *failures.entry(reason).or_default() += 1;
@@ -65,6 +70,9 @@ impl Drive<'_> {
         self.access
             .write(&self.job.output_manifest(), JSON_LINES, manifest.into_bytes())
             .await?;
+        if let Some(found) = &found {
+            self.jobs.keep_found(&self.job, found).await?;
+        }
         Ok((failures, erased))
     }
 

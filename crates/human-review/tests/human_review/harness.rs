@@ -97,6 +97,8 @@ pub struct Review {
     pub reads: Arc<AtomicUsize>,
     pub lists: Arc<AtomicUsize>,
     pub requests: Arc<AtomicUsize>,
+    store: Arc<Store>,
+    service: S3,
     router: Router,
     iam: Arc<Iam>,
     lost: Arc<Mutex<Option<&'static str>>>,
@@ -117,7 +119,8 @@ impl Review {
         let store = Arc::new(Store::open(folder.path()).expect("store"));
         let queue = InvocationQueue::new(store.clone());
         let iam = Arc::new(Iam::default());
-        let service = S3::new(store, iam.clone(), queue, "us-east-1".into()).expect("s3");
+        let service = S3::new(store.clone(), iam.clone(), queue, "us-east-1".into()).expect("s3");
+        let own = service.clone();
         for name in [BUCKET, TRAINING_BUCKET, FEEDBACK_BUCKET] {
             let bucket = BucketSpec {
                 name: name.into(),
@@ -163,6 +166,8 @@ impl Review {
         });
         let s3 = aws_sdk_s3::Client::new(&sdk(router.clone()));
         Self {
+            store,
+            service: own,
             router,
             iam,
             function: Arc::new(HumanReview::new(config, s3.clone(), b"a secret of the test")),
@@ -187,6 +192,17 @@ impl Review {
             function: Arc::new(function.with_signing_secret(secrets)),
             ..review
         }
+    }
+
+    /// Puts many empty objects into the review bucket with one write to the disk.
+    pub fn put_marks(&self, keys: impl IntoIterator<Item = String>) {
+        let transaction = self.store.index.begin_write().expect("begun");
+        for key in keys {
+            let staged = self.service.stage(BUCKET, &key, "text/plain", Vec::new());
+            let put = self.service.put(&transaction, staged.expect("staged"));
+            put.expect("put");
+        }
+        transaction.commit().expect("committed");
     }
 
     /// As [`with`](Self::with), telling a bus of these services when a loop has ended.

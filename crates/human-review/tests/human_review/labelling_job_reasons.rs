@@ -1,14 +1,11 @@
 //! What a labelling job says where it cannot mean what was asked for, or has asked nobody.
 
-use std::sync::atomic::Ordering;
-
-use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{FEEDBACK_BUCKET, Review, config};
 use crate::labelling_jobs::{
-    FUNCTION, answer_all, audit, call, create, describe, drive, label, labelled, output, put, request,
-    sources, started,
+    FUNCTION, answer_all, audit, create, describe, drive, label, labelled, output, put, request, sources,
+    started,
 };
 
 /// Starts a job that fails at once, and returns why.
@@ -203,108 +200,6 @@ async fn a_job_that_asks_nobody_is_completed_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_listing_reads_no_more_jobs_than_it_shows() {
-    let review = Review::new();
-    for number in 0..40 {
-        let mut request = request(&format!("job-{number:02}"), json!({}));
-        // Twenty are open at most; a manifest that is not there ends a job.
-        request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"] =
-            json!(format!("s3://{FEEDBACK_BUCKET}/none"));
-        create(&review, &request).await;
-        drive(&review).await;
-        review.wait(Duration::seconds(1));
-    }
-    let before = review.reads.load(Ordering::Relaxed);
-
-    let page = call(&review, "ListLabelingJobs", &json!({ "MaxResults": 2 }))
-        .await
-        .json();
-
-    let read = review.reads.load(Ordering::Relaxed) - before;
-    let jobs = page["LabelingJobSummaryList"].as_array().expect("jobs");
-    assert_eq!(jobs[0]["LabelingJobName"], "job-39");
-    assert_eq!((jobs.len(), page["NextToken"].is_string()), (2, true), "{page}");
-    assert!(read <= 8, "{read} reads");
-}
-
-#[tokio::test]
-async fn jobs_that_a_version_before_made_are_listed() {
-    let review = Review::new();
-    for name in ["old", "new"] {
-        create(&review, &request(name, json!({}))).await;
-        review.wait(Duration::seconds(1));
-    }
-    let marks = review.keys("human-review/labelling-jobs-by-time/").await;
-    let old = marks
-        .iter()
-        .find(|mark| mark.ends_with("-old"))
-        .expect("its mark");
-    review.remove(old).await;
-
-    let mut names = Vec::new();
-    for _ in 0..2 {
-        let all = call(&review, "ListLabelingJobs", &json!({ "SortBy": "CreationTime" }))
-            .await
-            .json();
-        let jobs = all["LabelingJobSummaryList"].as_array().expect("jobs").clone();
-        names.push(
-            jobs.iter()
-                .map(|job| job["LabelingJobName"].clone())
-                .collect::<Vec<_>>(),
-        );
-    }
-
-    assert_eq!(names, [["new", "old"], ["new", "old"]]);
-    let mut again = review.keys("human-review/labelling-jobs-by-time/").await;
-    again.retain(|mark| !mark.ends_with("/0-~"));
-    assert_eq!(again, marks, "it has its mark again");
-}
-
-#[tokio::test]
-async fn jobs_of_a_status_are_found_without_reading_those_of_others() {
-    let review = Review::new();
-    // Twelve that have ended, of which a version before has left no mark of the end.
-    for number in 0..12 {
-        let name = format!("done-{number}");
-        started(&review, &sources(&["One"]), &request(&name, json!({}))).await;
-        answer_all(&review.sign_in("ada").await, |_| label("World")).await;
-        drive(&review).await;
-    }
-    for mark in review.keys("human-review/labelling-jobs-by-time/").await {
-        let before = mark.trim_end_matches("~Completed");
-        review.put(before, "").await;
-        review.remove(&mark).await;
-    }
-    put(&review, "in.manifest", "").await;
-    create(&review, &request("broken", json!({}))).await;
-    drive(&review).await;
-    started(&review, &sources(&["One"]), &request("open", json!({}))).await;
-    call(&review, "ListLabelingJobs", &json!({})).await;
-    let mut found = Vec::new();
-
-    for status in ["InProgress", "Failed"] {
-        let before = review.reads.load(Ordering::Relaxed);
-        let page = call(&review, "ListLabelingJobs", &json!({ "StatusEquals": status }))
-            .await
-            .json();
-        let read = review.reads.load(Ordering::Relaxed) - before;
-        assert!(read <= 2, "{status}: {read} reads");
-        found.push(page["LabelingJobSummaryList"][0]["LabelingJobName"].clone());
-        assert_eq!(page["LabelingJobSummaryList"][1], Value::Null, "{page}");
-    }
-
-    assert_eq!(found, ["open", "broken"]);
-    let all = call(
-        &review,
-        "ListLabelingJobs",
-        &json!({ "StatusEquals": "Completed" }),
-    )
-    .await;
-    let all = all.json();
-    assert_eq!(all["LabelingJobSummaryList"].as_array().map(Vec::len), Some(12));
-}
-
-#[tokio::test]
 async fn what_was_left_between_two_rounds_is_done_by_the_next_run() {
     let review = Review::new();
     let specification =
@@ -385,6 +280,14 @@ async fn the_console_shows_what_an_audit_has_found() {
     assert_eq!(result["changes"][0]["after"], "Business", "{found}");
     assert!(page.body().contains("1.3 % to 98.7 %"), "{}", page.body());
     assert!(page.body().contains("href=\"../audits\""), "{}", page.body());
+    // A version before has kept nothing of it: the output is read once more, and then no more.
+    review.remove("human-review/audit-results/spring.json").await;
+    let counted = boss.get("audits/spring.json").await.json();
+    let output = review.s3.delete_object().bucket(FEEDBACK_BUCKET);
+    let output = output.key("out/spring/manifests/output/output.manifest");
+    output.send().await.expect("removed");
+    let kept = boss.get("audits/spring.json").await.json();
+    assert_eq!((&counted, &kept), (&found, &found));
     for address in ["audits", "audits/spring", "audits.json"] {
         assert_eq!(bob.get(address).await.status(), 403, "{address}");
     }

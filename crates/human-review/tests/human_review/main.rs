@@ -13,6 +13,7 @@ mod harness;
 mod label_changes;
 mod labelling_job_answers;
 mod labelling_job_failures;
+mod labelling_job_lists;
 mod labelling_job_reasons;
 mod labelling_job_requests;
 mod labelling_jobs;
