@@ -35,6 +35,7 @@ use serde_json::Value;
 pub use self::actions::is_action;
 use self::page::{Block, ConsolePage, NavigationItem};
 use crate::event::{HttpReply, HttpRequest};
+use crate::flows::Flows;
 use crate::labelling_jobs::Jobs;
 use crate::loops::{LoopError, Loops};
 use crate::members::{MemberError, Members};
@@ -77,6 +78,8 @@ pub struct Console<'a> {
     pub jobs: Jobs<'a>,
     /// Who may sign in.
     pub members: &'a Members,
+    /// The work teams.
+    pub flows: &'a Flows,
     /// The label set.
     pub label_sets: &'a LabelSets,
     /// Step Functions, and the state machine that builds models.

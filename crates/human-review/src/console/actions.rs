@@ -20,7 +20,7 @@ use crate::loops::LoopError;
 use crate::members::MemberChange;
 use crate::pages::redirect;
 use crate::session::{Role, is_session_id, sign_in_url};
-use crate::validation::is_loop_name;
+use crate::validation::{is_loop_name, is_name};
 use crate::{HumanReviewError, checked_reviewer};
 
 /// Field of a form that says that its sender has seen what it does.
@@ -38,7 +38,7 @@ struct Action {
     done: &'static str,
 }
 
-const ACTIONS: [Action; 16] = [
+const ACTIONS: [Action; 18] = [
     Action {
         address: "release-task",
         page: "tasks",
@@ -87,6 +87,18 @@ const ACTIONS: [Action; 16] = [
         page: "reviewers",
         question: "Change what {} may do?",
         done: "Their role was changed.",
+    },
+    Action {
+        address: "join-team",
+        page: "reviewers",
+        question: "Put {} into the work team that is chosen? They see its tasks from then on.",
+        done: "They are in the team.",
+    },
+    Action {
+        address: "leave-team",
+        page: "reviewers",
+        question: "Take {} out of this work team? They see its tasks no more, unless a group of theirs is in it too.",
+        done: "They are out of the team.",
     },
     Action {
         address: "adjudicate",
@@ -172,6 +184,9 @@ impl Console<'_> {
         let field = |name: &str| form.get(name).map(|value| value.trim()).unwrap_or_default();
         let (subject, value) = (field("subject"), field("value"));
         self.check(action, subject, value)?;
+        if action.address == "join-team" {
+            self.check_team(value).await?;
+        }
         if field(CONFIRMED) != "yes" {
             return Ok(self.confirmation(action, subject, value));
         }
@@ -232,6 +247,7 @@ impl Console<'_> {
                 invalid("the role must be reviewer or admin")
             }
             "end-session" if !is_session_id(value) => Err(ConsoleError::NotFound),
+            "join-team" | "leave-team" if !is_name(value, true) => invalid("this is no work team"),
             "pause-reviewer" | "revoke-sessions" | "set-role" if is_same(subject, &self.session.reviewer) => {
                 invalid("this would shut yourself out: somebody else must do it")
             }

@@ -5,13 +5,15 @@ use super::page::Block;
 use super::table::{Cell, Table};
 use super::{Console, ConsoleError, View, to_json};
 use crate::event::HttpRequest;
-use crate::members::Listed;
+use crate::flows::Workteam;
+use crate::members::{Listed, Member};
 use crate::session::{Role, SESSION_LIFETIME};
 
 impl Console<'_> {
     pub(super) async fn reviewers(&self, request: &HttpRequest) -> Result<View, ConsoleError> {
         let after = request.query.get("after").map(String::as_str).unwrap_or_default();
         let page = self.members.page(after).await?;
+        let teams = self.flows.teams(self.now).await?;
         let mut blocks = vec![
             Block::text(
                 "Whoever was invited here or has signed in. What is changed here takes effect within a minute. Who \
@@ -23,12 +25,13 @@ impl Console<'_> {
                     "Name",
                     "Role",
                     "State",
+                    "Work teams",
                     "Invited",
                     "Signed in last",
                     "Worker id",
                     "Actions",
                 ],
-                rows: page.reviewers.iter().map(cells).collect(),
+                rows: page.reviewers.iter().map(|row| cells(row, &teams)).collect(),
             }),
         ];
         if let Some(next) = &page.next {
@@ -45,6 +48,15 @@ impl Console<'_> {
             blocks,
             json: to_json(&page),
         })
+    }
+
+    /// Refuses a work team that is not there.
+    pub(super) async fn check_team(&self, name: &str) -> Result<(), ConsoleError> {
+        let teams = self.flows.teams(self.now).await?;
+        match teams.iter().any(|team| team.workteam_name == name) {
+            true => Ok(()),
+            false => Err(ConsoleError::Invalid(format!("there is no work team {name}"))),
+        }
     }
 }
 
@@ -71,15 +83,9 @@ fn invitation() -> Form {
     }
 }
 
-fn cells(row: &Listed) -> Vec<Cell> {
+fn cells(row: &Listed, teams: &[Workteam]) -> Vec<Cell> {
     let member = &row.member;
-    let form = |action, button: &str, value: &str| Form {
-        action,
-        hidden: vec![("subject", member.name.clone()), ("value", value.to_owned())],
-        button: button.to_owned(),
-        about: member.name.clone(),
-        ..Form::default()
-    };
+    let form = |action, button: &str, value: &str| one_button(member, action, button, value);
     let pause = match member.paused {
         true => form("resume-reviewer", "Let in again", ""),
         false => form("pause-reviewer", "Pause", ""),
@@ -108,6 +114,7 @@ fn cells(row: &Listed) -> Vec<Cell> {
         Cell::text(&member.name),
         Cell::text(member.role.as_str()),
         Cell::text(if member.paused { "paused" } else { "active" }),
+        Cell::text(teams_of(member, teams)),
         Cell::text(time(member.invited_at)),
         Cell::text(time(member.signed_in_at)),
         Cell::text(&row.worker_id),
@@ -115,7 +122,56 @@ fn cells(row: &Listed) -> Vec<Cell> {
             [pause, form("revoke-sessions", "End sessions", ""), role]
                 .into_iter()
                 .chain(sessions)
+                .chain(team_forms(member, teams))
                 .collect(),
         ),
     ]
+}
+
+/// Returns a form that is a button, about somebody.
+fn one_button(member: &Member, action: &'static str, button: &str, value: &str) -> Form {
+    Form {
+        action,
+        hidden: vec![("subject", member.name.clone()), ("value", value.to_owned())],
+        button: button.to_owned(),
+        about: member.name.clone(),
+        ..Form::default()
+    }
+}
+
+/// Names the work teams that somebody is in beside that of the stack.
+fn teams_of(member: &Member, teams: &[Workteam]) -> String {
+    let all = member.teams_among(teams);
+    let named = all.iter().map(|team| match member.teams.contains(team) {
+        true => team.clone(),
+        false => format!("{team} (by a group)"),
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the forms that take somebody out of a work team, and put them into another.
+fn team_forms(member: &Member, teams: &[Workteam]) -> Vec<Form> {
+    let leave = member.teams.iter();
+    let mut forms: Vec<Form> = leave
+        .map(|team| one_button(member, "leave-team", &format!("Take out of {team}"), team))
+        .collect();
+    let others = teams.iter().map(|team| team.workteam_name.clone());
+    let others: Vec<_> = others
+        .filter(|team| !member.teams.contains(team))
+        .map(|team| (team.clone(), team))
+        .collect();
+    if !others.is_empty() {
+        forms.push(Form {
+            action: "join-team",
+            hidden: vec![("subject", member.name.clone())],
+            fields: vec![Field {
+                name: "value",
+                label: "Work team",
+                options: others,
+            }],
+            button: "Put into this team".to_owned(),
+            about: member.name.clone(),
+        });
+    }
+    forms
 }

@@ -20,6 +20,10 @@ pub enum MemberChange<'a> {
     EndSession(&'a str),
     /// Changes what they may do.
     SetRole(Role),
+    /// Puts them into the work team of this name.
+    JoinTeam(&'a str),
+    /// Takes them out of the work team of this name, which a group of theirs may bring them back to.
+    LeaveTeam(&'a str),
 }
 
 /// Why a member was not changed.
@@ -51,6 +55,8 @@ impl MemberChange<'_> {
             Self::RevokeSessions => "revoke-sessions",
             Self::EndSession(_) => "end-session",
             Self::SetRole(_) => "set-role",
+            Self::JoinTeam(_) => "join-team",
+            Self::LeaveTeam(_) => "leave-team",
         }
     }
 
@@ -62,14 +68,23 @@ impl MemberChange<'_> {
             "revoke-sessions" => Some(MemberChange::RevokeSessions),
             "end-session" => Some(MemberChange::EndSession(value)),
             "set-role" => Role::parse(value).map(MemberChange::SetRole),
+            "join-team" => Some(MemberChange::JoinTeam(value)),
+            "leave-team" => Some(MemberChange::LeaveTeam(value)),
             _ => None,
+        }
+    }
+
+    /// Returns whether it makes the links void that were made before: they carry a role, and begin a session.
+    fn voids_links(self) -> bool {
+        match self {
+            Self::Pause | Self::Resume | Self::RevokeSessions | Self::SetRole(_) => true,
+            Self::EndSession(_) | Self::JoinTeam(_) | Self::LeaveTeam(_) => false,
         }
     }
 }
 
 impl Members {
-    /// Changes somebody who is known. All but the end of one session makes their links of before void, which would undo
-    /// it.
+    /// Changes somebody who is known. What a link of before would undo makes their links void.
     ///
     /// # Errors
     ///
@@ -86,7 +101,7 @@ impl Members {
         }
 
         self.change(&worker, now, |member| {
-            if !matches!(change, MemberChange::EndSession(_)) {
+            if change.voids_links() {
                 member.links_void_at = Some(now.timestamp());
             }
             match change {
@@ -95,6 +110,8 @@ impl Members {
                 MemberChange::RevokeSessions => member.revoked_at = Some(now.timestamp()),
                 MemberChange::EndSession(id) => member.end(id, (now + SESSION_LIFETIME).timestamp(), now),
                 MemberChange::SetRole(role) => member.role = role,
+                MemberChange::JoinTeam(team) => drop(member.teams.insert(team.to_owned())),
+                MemberChange::LeaveTeam(team) => drop(member.teams.remove(team)),
             }
         })
         .await?;

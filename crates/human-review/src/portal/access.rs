@@ -97,6 +97,7 @@ impl Portal<'_> {
             loops: self.loops,
             jobs: self.jobs,
             members: self.members,
+            flows: self.flows,
             label_sets: self.label_sets,
             models: self.models,
             key: self.key,

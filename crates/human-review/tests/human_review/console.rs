@@ -16,7 +16,7 @@ const PAGES: [&str; 9] = [
     "data",
     "operations",
 ];
-const ACTIONS: [&str; 18] = [
+const ACTIONS: [&str; 20] = [
     "release-task",
     "stop-task",
     "invite",
@@ -25,6 +25,8 @@ const ACTIONS: [&str; 18] = [
     "revoke-sessions",
     "end-session",
     "set-role",
+    "join-team",
+    "leave-team",
     "adjudicate",
     "adjudicate-none-fits",
     "merge-label",

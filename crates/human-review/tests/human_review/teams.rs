@@ -1,7 +1,9 @@
 //! Work teams: each reviewer sees the tasks of their own, and everybody those of the stack.
 
+use chrono::Duration;
 use serde_json::{Value, json};
 
+use crate::console::{act, log};
 use crate::control_plane::{add_flow, flow, made, start};
 use crate::harness::{Reply, Review, Session, two_items};
 use crate::labelling_jobs;
@@ -47,6 +49,64 @@ async fn invited<'r>(review: &'r Review, name: &str, team: &str) -> Session<'r> 
         review,
         cookie: cookie.to_owned(),
     }
+}
+
+#[tokio::test]
+async fn an_admin_puts_somebody_into_a_team_and_takes_them_out_again() {
+    let review = with_teams().await;
+    let (ann, ada) = (review.sign_in("ann").await, review.sign_in_admin("ada").await);
+    let token = ada.get("overview").await.field("portal:csrf");
+    let unconfirmed = [
+        ("portal:csrf", token.as_str()),
+        ("subject", "ann"),
+        ("value", "mail"),
+    ];
+
+    let asked = ada.post("join-team", &unconfirmed).await;
+    let before = tasks(&ann.get("queue").await);
+    let joined = act(&ada, "join-team", "ann", "mail").await;
+    let within = tasks(&ann.get("queue").await);
+    let page = ada.get("reviewers").await;
+    // Entries of one moment have no order.
+    review.wait(Duration::seconds(1));
+    let left = act(&ada, "leave-team", "ann", "mail").await;
+    let after = tasks(&ann.get("queue").await);
+    let unknown = act(&ada, "join-team", "ann", "fax").await;
+    let nobody = act(&ada, "join-team", "zoe", "mail").await;
+    let forged = [
+        ("portal:csrf", "guess"),
+        ("subject", "ann"),
+        ("value", "mail"),
+        ("confirmed", "yes"),
+    ];
+    let forged = ada.post("join-team", &forged).await;
+
+    assert!(asked.body().contains("Put ann into the work team"), "{asked:?}");
+    assert_eq!((before.len(), within, after.len()), (0, vec!["mail-1"], 0));
+    assert_eq!((joined.status(), left.status()), (303, 303));
+    assert!(page.body().contains("Take out of mail"), "{page:?}");
+    assert_eq!((unknown.status(), unknown.code()), (400, "not_possible"));
+    assert_eq!(nobody.status(), 400);
+    assert_eq!(forged.status(), 403);
+    let log = log(&review).await;
+    let changes: Vec<_> = log
+        .iter()
+        .filter(|entry| entry["subject"] == "ann")
+        .map(|entry| {
+            (
+                entry["action"].as_str(),
+                entry["value"].as_str(),
+                entry["by"].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            (Some("join-team"), Some("mail"), Some("ada")),
+            (Some("leave-team"), Some("mail"), Some("ada"))
+        ]
+    );
 }
 
 fn tasks(queue: &Reply) -> Vec<&'static str> {
