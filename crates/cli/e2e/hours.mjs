@@ -175,6 +175,33 @@ function specials(page, context, stack, { expected, corrected, seen }) {
       await saved(page);
       ok('the network goes and comes back: nothing is lost, and the page says so');
     },
+    45: async (text) => {
+      // As while the bucket of one task's results fails.
+      let late = '';
+      let times = 0;
+      await page.route('**/submit', async (route) => {
+        const loop = new URLSearchParams(route.request().postData()).get('portal:loop');
+        late ||= loop;
+        if (loop !== late) {
+          await route.continue();
+          return;
+        }
+        times += 1;
+        const body = JSON.stringify({ code: 'storage_unavailable', title: 'Please try again', detail: '' });
+        await route.fulfill({ status: 503, contentType: 'application/problem+json', body });
+      });
+      for (let shown = text, count = 0; count < 3; count += 1) {
+        expected.set(shown, 'World');
+        seen.push(shown);
+        await answerWith(page, shown, ['1']);
+        shown = await shownText(page);
+      }
+      await page.waitForFunction(() => /could not store it.* 1 kept/.test(document.getElementById('portal-status').textContent));
+      await until('another try', async () => times > 1);
+      await page.unrouteAll({ behavior: 'wait' });
+      await saved(page);
+      ok('an answer that cannot be stored now is kept and sent again, and those after it do not wait for it');
+    },
     60: async (text) => {
       expected.set(text, 'Business');
       await context.clearCookies();

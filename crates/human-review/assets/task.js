@@ -61,6 +61,8 @@
   let fetching = false;
   let sending = false;
   let failures = 0;
+  let isOffline = false; // what failed last was the connection, not the server
+  const held = new Set(); // stamps of what the server could not store now, while it may store the rest
   let timer = 0;
   let signInTimer = 0;
   let waiting = Number(byId('progress')?.dataset.waiting ?? 0);
@@ -77,6 +79,8 @@
 
   const pending = () => store.names('outbox:').map((name) => store.get(name)).filter(Boolean)
     .sort((one, other) => one.stamp - other.stamp);
+
+  const due = () => pending().filter((entry) => !held.has(entry.stamp));
 
   // Tasks that the reviewer has before them, or has answered without the server knowing.
   const before = () => [current, stash, next, ...pending()].filter(Boolean).map((task) => task.loop);
@@ -96,14 +100,16 @@
     if (!left) {
       if (saved) say('portal-status', saved);
     } else if (failures) {
-      say('portal-status', `Not saved yet: no connection. ${left} kept in this browser, sent as soon as it can be.`);
+      const why = isOffline ? 'no connection' : 'the server could not store it';
+      say('portal-status', `Not saved yet: ${why}. ${left} kept in this browser, sent as soon as it can be.`);
     } else say('portal-status', 'Saving …');
     const undo = byId('undo');
     if (undo) undo.hidden = !done.length && !(store.get('recent') ?? []).length;
   };
 
-  const later = () => {
+  const later = (offline) => {
     failures += 1;
+    isOffline = offline;
     clearTimeout(timer);
     timer = setTimeout(flush, Math.min(LONGEST_PAUSE, 500 * 2 ** Math.min(failures, 10)));
     showSaving();
@@ -146,12 +152,12 @@
     try {
       outcome = await request(entry.kind, { ...entry.fields, 'portal:without': before().join(' '), 'portal:next': wanted });
     } catch {
-      later();
+      later(true);
       return false;
     }
     const { status, reply } = outcome;
     if (status === 200 && (reply.saved || reply.skipped)) {
-      failures = 0;
+      if (!held.size) failures = 0;
       if (store.get(`outbox:${entry.id}`)?.stamp === entry.stamp) {
         store.remove(`outbox:${entry.id}`);
         store.remove(`draft:${entry.id}`);
@@ -163,12 +169,18 @@
     }
     if (status === 401 || (status === 403 && reply.code === 'form_invalid')) {
       const state = await renewSession();
-      if (state === 'unknown') later();
+      if (state === 'unknown') later(true);
       else if (state !== 'renewed') waitForSignIn(state);
       return state === 'renewed';
     }
+    if (status === 503 && reply.code) {
+      // The place of one task's results may fail while all else is stored: the answers behind this one do not wait for it.
+      held.add(entry.stamp);
+      later(false);
+      return true;
+    }
     if (status === 429 || status >= 500 || status === 200) {
-      later();
+      later(false);
       return false;
     }
     // The draft stays: what was typed can be looked at again.
@@ -187,9 +199,11 @@
     sending = true;
     clearTimeout(timer);
     try {
-      for (let [entry] = pending(); entry; [entry] = pending()) {
+      held.clear();
+      for (let [entry] = due(); entry; [entry] = due()) {
         if (!await send(entry)) return;
       }
+      if (held.size && !isSwapped) return;
     } finally {
       sending = false;
     }
@@ -245,7 +259,7 @@
 
   // A reviewer who was faster than the server took the task that came: another one has to lie ready.
   const lookAhead = () => {
-    if (isSwapped && current && !next && !noMore && !sending && !pending().length) prefetch();
+    if (isSwapped && current && !next && !noMore && !sending && !due().length) prefetch();
   };
 
   async function prefetch() {
@@ -317,9 +331,9 @@
     body.hidden = true;
     say('undoing', 'Fetching the next text …');
     document.title = 'Task · fetching the next';
-    if (pending().length || sending) return;
+    if (due().length || sending) return;
     if (!noMore) prefetch();
-    else if (byId('portal-alert').textContent) say('undoing', 'Nothing else waits for you.');
+    else if (held.size || byId('portal-alert').textContent) say('undoing', 'Nothing else waits for you.');
     else location.assign('queue');
   }
 
