@@ -10,9 +10,10 @@
 //! [`near copies`](crate::dataset::NearCopies) keep training and test rows apart, where one pair too many costs
 //! a row; here one pair too many gives a text the answer to another one. So a small change must carry no content: no
 //! word within is replaced, added or left out; the words at an end deny nothing, name no class and hold no number or
-//! sign, and it is known what denies in the language of the text; **and** the model gives both texts the same class
-//! with nearly the same scores; **and** no user holds another label right. Where no scores are known, as with explicit
-//! feedback, and in other languages only the form counts.
+//! sign, and it is known what denies in the language of the text, or that a tag names a source only; **and** the model
+//! gives both texts the same class with nearly the same scores, of which a cut, that leaves it less to see, may move more;
+//! **and** no user holds another label right. Where no scores are known, as with explicit feedback, and in other languages
+//! only the form counts.
 //!
 //! Every copy is kept ([`KeptCopy`]), so that the row of a labelled text can say how many texts its answer serves
 //! ([`count`]).

@@ -9,10 +9,15 @@ use whatlang::Lang;
 const MIN_CONFIDENCE: f64 = 0.3;
 
 /// Where the detector is not sure, as with a text full of names, two different ones of these words make it English:
-/// common ones that are not words of other languages as well.
-const ENGLISH_WORDS: &str =
-    "the and to with that from by are has have will it its said says which this their his after";
+/// common ones that are hardly words of other languages as well. So does a word with `'s` beside one of them.
+const ENGLISH_WORDS: &str = "the and to with that from by are has have will it its said says which this their his after about \
+    against because before between could despite him looks now she they through up wants when where while who would you your";
 const MIN_ENGLISH_WORDS: usize = 2;
+
+/// Words of tags that say where a text comes from, or that there is more of it: they deny nothing beside a text of any
+/// language.
+const OF_SOURCES: &str = "agency report reports press release newswire wire correspondent full story article here read more \
+    source sources ap afp dpa reuters upi";
 
 /// Words that deny, doubt, restrict or turn into a joke what stands beside them, in words of their own.
 const DENIALS: &[(Lang, &str)] = &[
@@ -121,8 +126,16 @@ pub(super) fn is_known(text: &str) -> bool {
 
 fn has_english_words(text: &str) -> bool {
     let words: Vec<&str> = text.split(' ').collect();
-    let found = ENGLISH_WORDS.split(' ').filter(|word| words.contains(word));
-    found.count() >= MIN_ENGLISH_WORDS
+    let found = ENGLISH_WORDS
+        .split_whitespace()
+        .filter(|word| words.contains(word));
+    let has_genitive = words.iter().any(|word| word.ends_with("'s"));
+    found.count() + usize::from(has_genitive) >= MIN_ENGLISH_WORDS
+}
+
+/// Returns whether a word of a tag, in normal form, names a source, whatever the language of the text.
+pub(super) fn names_source(word: &str) -> bool {
+    OF_SOURCES.split_whitespace().any(|source| source == word)
 }
 
 /// Returns whether a word in normal form denies, doubts or restricts, in any of the languages.

@@ -2,7 +2,7 @@
 
 use super::{
     RecentText,
-    languages::{denies, ends, is_known},
+    languages::{denies, ends, is_known, names_source},
     words,
 };
 use crate::{labels::label_key::label_key, text::normal_form};
@@ -10,14 +10,24 @@ use crate::{labels::label_key::label_key, text::normal_form};
 /// Most that the score of any class may differ between copies by a small change.
 const MAX_SCORE_CHANGE: f32 = 0.15;
 
-/// The same where one was cut by its length: less to see makes a model less sure, or more.
-const MAX_SCORE_CHANGE_OF_CUT: f32 = 0.5;
+/// The same where one was cut off between two words: less to see makes a model less sure, or more.
+const MAX_SCORE_CHANGE_OF_CUT: f32 = 0.3;
+
+/// The same where one was cut by its length, which leaves no doubt that there was more to see.
+const MAX_SCORE_CHANGE_OF_CUT_BY_LENGTH: f32 = 0.5;
 
 /// Words that are left of a text that was cut between two words by its length, at least.
 const WORDS_CUT_BY_LENGTH: usize = 16;
 
+/// Words that are left of a text that was cut within a word although what follows denies something, at least.
+const WORDS_CUT_WITHIN_WORD: usize = 12;
+
 /// Words after a cut, and at the end, that take a text back if one of them denies something.
 const WORDS_THAT_TAKE_BACK: usize = 2;
+
+/// Words after which `no` at the end of a text is a number that was cut off, not an answer; `s` is what an entity leaves of
+/// a genitive.
+const BEFORE_NUMBER: [&str; 5] = ["against", "of", "over", "s", "the"];
 
 /// Longest half of an HTML entity in normal form, in bytes: ` & # 8217`.
 const MAX_ENTITY_BYTES: usize = 11;
@@ -46,8 +56,9 @@ impl SmallChange {
     /// Returns how far the score of a class may move: what was cut off leaves the model with less to see.
     fn max_score_change(self) -> f32 {
         match self {
-            Self::Tag | Self::CutOff | Self::CutBeforeDenial => MAX_SCORE_CHANGE,
-            Self::CutByLength => MAX_SCORE_CHANGE_OF_CUT,
+            Self::Tag | Self::CutBeforeDenial => MAX_SCORE_CHANGE,
+            Self::CutOff => MAX_SCORE_CHANGE_OF_CUT,
+            Self::CutByLength => MAX_SCORE_CHANGE_OF_CUT_BY_LENGTH,
         }
     }
 }
@@ -83,7 +94,7 @@ fn contradict(a: &RecentText, b: &RecentText) -> bool {
 }
 
 /// Returns how one text is the other with something cut off, or with a tag, that denies nothing; `None` where it is not,
-/// and in languages of which it is not known what denies.
+/// and in languages of which it is not known what denies, unless the tag only names a source.
 fn small_change(a: &RecentText, b: &RecentText) -> Option<SmallChange> {
     if a.text == b.text {
         return Some(SmallChange::Tag);
@@ -93,11 +104,14 @@ fn small_change(a: &RecentText, b: &RecentText) -> Option<SmallChange> {
     } else {
         (b, a)
     };
-    let change = match tail(&short.text, &long.text).filter(|_| short.is_cut_off) {
-        Some(tail) => cut(&short.text, tail),
-        None => is_tagged(long, short).then_some(SmallChange::Tag),
-    };
-    change.filter(|_| is_known(&long.text))
+    match tail(&short.text, &long.text).filter(|_| short.is_cut_off) {
+        Some(tail) => cut(&short.text, tail).filter(|_| is_known(&long.text)),
+        None => {
+            let tag = tag_of(long, short)?;
+            let is_understood = tag.split(' ').all(names_source) || is_known(&long.text);
+            is_understood.then_some(SmallChange::Tag)
+        }
+    }
 }
 
 /// Returns how a text was cut off before `tail`; `None` where it may be a text of its own.
@@ -105,7 +119,8 @@ fn small_change(a: &RecentText, b: &RecentText) -> Option<SmallChange> {
 /// Who cuts a text by its length cuts within a word; who goes on after dots may take everything back. A sign at the end
 /// makes a question of the whole, or turns its tone.
 fn cut(short: &str, tail: &str) -> Option<SmallChange> {
-    let is_long = words(short).len() >= WORDS_CUT_BY_LENGTH;
+    let words_left = words(short).len();
+    let is_long = words_left >= WORDS_CUT_BY_LENGTH;
     let is_within_word = !tail.starts_with(' ');
     let is_by_length = is_within_word || (is_long && goes_on(tail));
     let last = tail.split_whitespace().next_back()?;
@@ -115,12 +130,14 @@ fn cut(short: &str, tail: &str) -> Option<SmallChange> {
         _ if turns || !is_most => None,
         false if is_by_length => Some(SmallChange::CutByLength),
         false => Some(SmallChange::CutOff),
-        true => (is_long && is_within_word).then_some(SmallChange::CutBeforeDenial),
+        true => {
+            (is_within_word && words_left >= WORDS_CUT_WITHIN_WORD).then_some(SmallChange::CutBeforeDenial)
+        }
     }
 }
 
-/// Returns whether a text is another with a [tag](Tags) that carries no content.
-fn is_tagged(long: &RecentText, short: &RecentText) -> bool {
+/// Returns the [tag](Tags) that a text has beside another; `None` where it has none, or one that carries content.
+fn tag_of<'a>(long: &'a RecentText, short: &RecentText) -> Option<&'a str> {
     let tag = match (
         long.text.strip_suffix(&short.text),
         long.text.strip_prefix(&short.text),
@@ -134,8 +151,8 @@ fn is_tagged(long: &RecentText, short: &RecentText) -> bool {
         let mut classes = long.classes.iter().chain(&short.classes);
         classes.any(|class| normal_form(&class.name).split(' ').any(|part| part == word))
     };
-    5 * short.text.len() >= 4 * long.text.len()
-        && tag.is_some_and(|tag| tag.split(' ').all(|word| is_harmless(word) && !names_class(word)))
+    let is_small = 5 * short.text.len() >= 4 * long.text.len();
+    tag.filter(|tag| is_small && tag.split(' ').all(|word| is_harmless(word) && !names_class(word)))
 }
 
 /// Returns whether what was cut off is a good part of a sentence or more.
@@ -153,7 +170,7 @@ fn takes_back(tail: &str, was_cut_by_length: bool) -> bool {
         true => tail.split_whitespace().collect(),
         false => tail.split_whitespace().skip(1).collect(),
     };
-    let denies_at = |place: &usize| denies(words[*place]) && !is_number(&words[*place..]);
+    let denies_at = |place: &usize| denies(words[*place]) && !is_number(&words, *place);
     let ends = if was_cut_by_length {
         WORDS_THAT_TAKE_BACK
     } else {
@@ -163,10 +180,16 @@ fn takes_back(tail: &str, was_cut_by_length: bool) -> bool {
     (0..words.len()).filter(is_at_end).any(|place| denies_at(&place))
 }
 
-/// Returns whether words begin with a number in a list: `No. 13`.
-fn is_number(words: &[&str]) -> bool {
+/// Returns whether a word stands before a number in a list: `No. 13`, or `against the country's No.` where a text ends.
+fn is_number(words: &[&str], place: usize) -> bool {
     let is_of_digits = |word: &&str| word.chars().all(|c| c.is_ascii_digit());
-    words[0] == "no" && words.get(1).is_some_and(is_of_digits)
+    let wants_noun = |word: &&str| BEFORE_NUMBER.contains(word) || word.ends_with("'s");
+    let before = place.checked_sub(1).map(|before| words[before]);
+    words[place] == "no"
+        && match words.get(place + 1) {
+            Some(next) => is_of_digits(next),
+            None => before.is_some_and(|before| wants_noun(&before)),
+        }
 }
 
 /// Returns what a text has beyond one that is cut off; `None` if they do not begin alike.

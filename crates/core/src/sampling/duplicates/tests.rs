@@ -145,13 +145,42 @@ fn a_cut_may_leave_a_model_less_sure_unless_what_follows_denies_something() {
     assert!(!is_copy(&scored(cut, 0.8), &denied));
     let short = "The delivery was quick and the driver was friendly and I would order there again";
     let cut = record(&format!("{}...", &short[..63]));
-    assert!(is_copy(&scored(cut.clone(), 0.7), &record(short)));
-    assert!(!is_copy(&scored(cut.clone(), 0.8), &record(short)));
+    assert!(is_copy(&scored(cut.clone(), 0.85), &record(short)));
+    assert!(!is_copy(&scored(cut.clone(), 0.95), &record(short)));
     let denied = record(&short.replace("order there", "never order there"));
     assert!(!is_copy(&cut, &denied));
     let number = record("Our parcel was left at the door of the neighbours in house No. 13 of the street");
     let cut = record("Our parcel was left at the door of the neighbours in house ...");
     assert!(is_copy(&cut, &number), "a number is no denial");
+    let start =
+        "The team came back late in the last quarter of the game and won by a narrow margin of two points in";
+    let cut = record(&format!("{start} the..."));
+    for (end, is_number) in [
+        ("against No.", true),
+        ("the country's No.", true),
+        ("but said no.", false),
+    ] {
+        let whole = record(&format!("{start} the end as many had hoped {end}"));
+        assert_eq!(is_copy(&cut, &whole), is_number, "{end}");
+    }
+}
+
+#[test]
+fn a_tag_that_only_names_a_source_makes_a_copy_in_any_language_and_another_only_where_it_is_known_what_denies()
+ {
+    let turkish = "Bakanlar kurulu bugün yeni bütçeyi uzun bir toplantıdan sonra kabul etti ve açıkladı";
+    let text = record(turkish);
+
+    for (copy, is_one) in [
+        (format!("Agency report: {turkish}"), true),
+        (format!("{turkish} (Reuters)"), true),
+        (format!("{turkish} (Full story here)"), true),
+        (format!("Yalan: {turkish}"), false),
+        (format!("{turkish} (Değil)"), false),
+        (format!("Agency report, not confirmed: {turkish}"), false),
+    ] {
+        assert_eq!(is_copy(&record(&copy), &text), is_one, "{copy}");
+    }
 }
 
 #[test]
