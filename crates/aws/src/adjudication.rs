@@ -1,5 +1,7 @@
 //! The last word on a disputed question: a vote that is final, and a labelled record of its own.
 
+use std::sync::Arc;
+
 use active_learning_core::keys;
 use active_learning_core::labels::{
     consolidation::DecidedBy,
@@ -81,8 +83,10 @@ pub async fn adjudicate(
     };
 
     let record = &dispute.record;
+    let called = |set: Arc<LabelSet>| set.with_own_names(record.clone());
+    let predicted = set.map_or_else(|| record.clone(), called);
     let name = format!("adjudication-{}-{}", record.id, at.replace([':', '.'], ""));
-    let mut lines = LabelledRecord::new(record.clone(), vec![vote.clone()], &name, "");
+    let mut lines = LabelledRecord::new(predicted, vec![vote.clone()], &name, "");
     lines.votes = vec![vote.clone()];
     labelled::put(training, &name, lines.to_line()).await?;
     let settle = |question: &mut Option<Question>| {

@@ -1,15 +1,21 @@
 //! What classifies a text: Comprehend, the built-in classifier, or a model that is hosted elsewhere.
 
-use active_learning_core::feedback::{hosted_model::UnreadableAnswer, prediction::Prediction};
+use std::sync::Arc;
+
+use active_learning_core::{
+    feedback::{hosted_model::UnreadableAnswer, prediction::Prediction},
+    labels::label_set::LabelSet,
+};
 use aws_config::SdkConfig;
 
 use crate::{
     bucket::Bucket,
+    class_names::ClassNames,
     clients,
     env::{ConfigError, Env},
     failure::Refusal,
     hosted_model::{HostedModel, HostedSettings},
-    predictions,
+    predictions::{self, Classified},
 };
 
 /// Which classifier an operator chose.
@@ -81,38 +87,60 @@ pub enum Classifier {
         client: aws_sdk_comprehend::Client,
         /// ARN of the endpoint.
         endpoint_arn: String,
+        /// What its classes are called here.
+        names: ClassNames,
     },
     /// A model behind a SageMaker endpoint.
     Hosted(Box<HostedModel>),
 }
 
 impl Classifier {
-    /// Makes the classifier of the settings, with clients of its own. A hosted model's classes get their names from the
-    /// label set in `training`.
+    /// Makes the classifier of the settings, with clients of its own. Its classes get their names from the label set in
+    /// `training`.
     pub fn new(sdk: &SdkConfig, settings: ClassifierSettings, training: Bucket) -> Self {
+        let names = ClassNames::new(training);
         match settings.hosted {
-            Some(hosted) => Self::Hosted(Box::new(HostedModel::new(sdk, hosted, training))),
+            Some(hosted) => Self::Hosted(Box::new(HostedModel::new(sdk, hosted, names))),
             None => Self::Comprehend {
                 client: clients::comprehend(sdk, settings.url.as_deref()),
                 endpoint_arn: settings.endpoint_arn,
+                names,
             },
         }
     }
 
-    /// Classifies a text.
+    /// Classifies a text. Classes have the names that their labels have by now, so that a rename of a label shows at once:
+    /// see [`class_name`](crate::class_names::class_name).
     ///
     /// # Errors
     ///
     /// [`ClassifierError`].
     pub async fn classify(&self, text: &str) -> Result<Prediction, ClassifierError> {
         match self {
-            Self::Comprehend { client, endpoint_arn } => {
+            Self::Comprehend {
+                client,
+                endpoint_arn,
+                names,
+            } => {
                 let call = client.classify_document().endpoint_arn(endpoint_arn).text(text);
                 let answer = call.send().await;
                 let answer = answer.map_err(|error| ClassifierError::Refused(error.into()))?;
-                predictions::read(&answer).ok_or(ClassifierError::NoPrediction)
+                let answer = predictions::read(&answer);
+                let answer = Classified {
+                    classes: names.name(answer.classes).await,
+                    ..answer
+                };
+                answer.prediction().ok_or(ClassifierError::NoPrediction)
             }
             Self::Hosted(model) => model.classify(text).await,
+        }
+    }
+
+    /// Returns the label set by which its classes are named; none where there is none, or where it cannot be read.
+    pub async fn label_set(&self) -> Option<Arc<LabelSet>> {
+        match self {
+            Self::Comprehend { names, .. } => names.set().await,
+            Self::Hosted(model) => model.names().set().await,
         }
     }
 }

@@ -1,29 +1,19 @@
 //! A model behind a SageMaker endpoint: what it is asked, and what it answers.
 
-use std::time::Duration;
-
-use active_learning_core::{
-    feedback::{
-        hosted_model::{self, AnswerPaths, RequestTemplate},
-        prediction::{ClassScore, Prediction},
-    },
-    labels::label_set::{LabelSet, Resolution},
+use active_learning_core::feedback::{
+    hosted_model::{self, AnswerPaths, RequestTemplate},
+    prediction::{ClassScore, Prediction},
 };
 use aws_config::SdkConfig;
 use aws_sdk_sagemakerruntime::{Client, error::ProvideErrorMetadata, primitives::Blob};
-use lambda_runtime::tracing::{debug, warn};
-use tokio::time::timeout;
+use lambda_runtime::tracing::debug;
 
 use crate::{
-    bucket::Bucket,
+    class_names::ClassNames,
     classifier::ClassifierError,
     env::{ConfigError, Env},
     failure::{Refusal, chain},
-    label_set::LabelSets,
 };
-
-/// Longest wait for the label set.
-const LABELS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is asked where only it matters whether there is an answer.
 const ANY_TEXT: &str = "Is this model in service?";
@@ -85,15 +75,15 @@ impl HostedSettings {
 pub struct HostedModel {
     client: Client,
     settings: HostedSettings,
-    labels: LabelSets,
+    names: ClassNames,
 }
 
 impl HostedModel {
-    /// Asks the endpoint of the settings; what its classes are called here, the label set in `training` says.
-    pub fn new(sdk: &SdkConfig, settings: HostedSettings, training: Bucket) -> Self {
+    /// Asks the endpoint of the settings, whose classes have other names here.
+    pub(crate) fn new(sdk: &SdkConfig, settings: HostedSettings, names: ClassNames) -> Self {
         Self {
             client: Client::new(sdk),
-            labels: LabelSets::new(training).with_several_labels(settings.several_labels),
+            names,
             settings,
         }
     }
@@ -103,6 +93,10 @@ impl HostedModel {
         &self.settings.endpoint_arn
     }
 
+    pub(crate) fn names(&self) -> &ClassNames {
+        &self.names
+    }
+
     /// Classifies a text.
     ///
     /// # Errors
@@ -110,12 +104,7 @@ impl HostedModel {
     /// [`ClassifierError`].
     pub(crate) async fn classify(&self, text: &str) -> Result<Prediction, ClassifierError> {
         let classes = self.ask(text).await?;
-        let set = self.label_set().await;
-        let classes = classes.into_iter().map(|class| ClassScore {
-            name: own_name(set.as_deref(), &class.name),
-            score: class.score,
-        });
-        let prediction = hosted_model::prediction(classes.collect(), self.settings.several_labels);
+        let prediction = Prediction::of_labels(self.names.name(classes).await, self.settings.several_labels);
         prediction.ok_or(ClassifierError::NoPrediction)
     }
 
@@ -159,26 +148,6 @@ impl HostedModel {
         let body = answer.body().map(AsRef::as_ref).unwrap_or_default();
         hosted_model::read_answer(body, self.settings.paths.as_ref()).map_err(ClassifierError::Unreadable)
     }
-
-    /// Returns the label set; none where it cannot be read, which is logged: classes keep their names then.
-    async fn label_set(&self) -> Option<std::sync::Arc<LabelSet>> {
-        match timeout(LABELS_TIMEOUT, self.labels.current()).await {
-            Ok(Ok(set)) => set,
-            // Without the right to list, S3 hides that there is none yet.
-            Ok(Err(error)) if error.code() == Some("AccessDenied") => None,
-            Ok(Err(error)) => {
-                warn!(
-                    error = chain(&error),
-                    "the label set cannot be read: classes keep the model's names"
-                );
-                None
-            }
-            Err(_) => {
-                warn!("the label set was not read in time: classes keep the model's names");
-                None
-            }
-        }
-    }
 }
 
 /// Returns whether a `ValidationError` is about the endpoint, `Endpoint <name> of account <account> not found.`, and not
@@ -187,18 +156,8 @@ fn says_that_there_is_none(message: &str) -> bool {
     message.starts_with("Endpoint ") && message.contains("not found")
 }
 
-/// Returns what a class is called here: the label whose name or synonym it is, else as the model calls it.
-fn own_name(set: Option<&LabelSet>, class: &str) -> String {
-    match set.map(|set| set.resolve(class)) {
-        Some(Resolution::Label(label)) => label.to_owned(),
-        _ => class.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use active_learning_core::labels::label_set::Origin;
-
     use super::*;
 
     fn settings(changed: &[(&str, &str)]) -> Result<Option<HostedSettings>, ConfigError> {
@@ -244,18 +203,5 @@ mod tests {
             ]),
             Ok(None)
         );
-    }
-
-    #[test]
-    fn a_class_is_called_by_the_label_whose_synonym_it_is() {
-        let mut set = LabelSet::seed(["World", "Sports", "Politics"], Origin::Parameter, "");
-        set.add_synonym("World", "LABEL_0").expect("a free name");
-        set.merge("Politics", "World").expect("two labels");
-        set.retire("Sports").expect("a label");
-
-        let names = ["label_0", "Politics", "Sports", "LABEL_9"].map(|class| own_name(Some(&set), class));
-
-        assert_eq!(names, ["World", "World", "Sports", "LABEL_9"]);
-        assert_eq!(own_name(None, "LABEL_0"), "LABEL_0");
     }
 }

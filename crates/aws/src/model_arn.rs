@@ -51,7 +51,9 @@ impl ModelArn {
     /// Asks now, whatever is remembered. A hosted model counts only if it answers.
     pub async fn describe(&self) -> Option<String> {
         let (client, endpoint_arn) = match &self.classifier {
-            Classifier::Comprehend { client, endpoint_arn } => (client, endpoint_arn),
+            Classifier::Comprehend {
+                client, endpoint_arn, ..
+            } => (client, endpoint_arn),
             Classifier::Hosted(model) => {
                 let answers = timeout(TIMEOUT, model.answers()).await.unwrap_or(false);
                 return answers.then(|| model.endpoint_arn().to_owned());

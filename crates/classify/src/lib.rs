@@ -96,9 +96,8 @@ impl Classify {
             );
         }
         Self {
-            automated_labelling: automated_labelling
-                .map(|target| AutomatedLabelling::new(training.clone(), target)),
-            outdated_labels: OutdatedLabels::new(training, matches!(classifier, Classifier::Hosted(_))),
+            automated_labelling: automated_labelling.map(|target| AutomatedLabelling::new(training, target)),
+            outdated_labels: OutdatedLabels::new(classifier.clone()),
             model_arn: ModelArn::new(classifier.clone()),
             results: Results::new(bucket.clone(), config.asked_before.claim_retention()),
             erased: ErasedList::new(bucket.clone()),

@@ -4,7 +4,7 @@ use active_learning_aws::env::Env;
 use active_learning_core::{
     erasure::ErasedTexts,
     keys,
-    labels::label_set::{LabelSet, Origin},
+    labels::label_set::{LabelSet, LabelSetError, Origin},
 };
 use classify::{Classify, Config};
 use lambda_http::{Body, Request, Response, http};
@@ -993,17 +993,60 @@ async fn a_class_that_was_split_or_retired_since_goes_to_people_however_sure_the
     }
 }
 
-#[tokio::test]
-async fn a_class_that_was_renamed_or_merged_since_is_trusted_and_so_is_all_without_a_label_set() {
+/// What is answered where the label set has changed since the model was trained.
+async fn answer_after(
+    change: impl FnOnce(&mut LabelSet) -> Result<(), LabelSetError>,
+    script: &Script,
+) -> Value {
     let mut set = LabelSet::seed(["Business", "Sports", "World"], Origin::Edited, "");
-    set.rename("Business", "Economy").expect("free");
-    let script = healthy("0.99");
+    change(&mut set).expect("allowed");
     let json = String::from_utf8(set.to_json()).expect("UTF-8");
     script.always("GET /training-123456789012/label-set.json", 200, json);
+    body(&classify(script).handle(event(CONFIDENT)).await)
+}
 
-    let renamed = classify(&script).handle(event(CONFIDENT)).await;
-    let without = classify(&healthy("0.99")).handle(event(CONFIDENT)).await;
+#[tokio::test]
+async fn a_class_that_was_renamed_since_is_trusted_and_called_by_its_new_name_before_the_next_build() {
+    let answer = answer_after(|set| set.rename("Business", "Economy"), &healthy("0.8")).await;
+    let without = classify(&healthy("0.8")).handle(event(CONFIDENT)).await;
 
-    assert_eq!(body(&renamed)["review"], Value::Null);
+    assert_eq!(answer["review"], Value::Null);
+    assert_eq!(answer["prediction"], "Economy");
+    assert_eq!(answer["confidence"], json!(0.8));
+    let names: Vec<&Value> = answer["classes"]
+        .as_array()
+        .expect("classes")
+        .iter()
+        .map(|class| &class["name"])
+        .collect();
+    assert_eq!(names, ["Economy", "Sports", "World"]);
     assert_eq!(body(&without)["review"], Value::Null);
+    assert_eq!(body(&without)["prediction"], "Business");
+}
+
+#[tokio::test]
+async fn classes_that_were_merged_since_are_one_with_the_sum_of_their_scores() {
+    let answer = answer_after(|set| set.merge("Sports", "Business"), &healthy("0.625")).await;
+
+    assert_eq!(answer["prediction"], "Business");
+    assert_eq!(
+        answer["review"],
+        Value::Null,
+        "0.815 is above the threshold of 0.7"
+    );
+    let confidence = answer["confidence"].as_f64().expect("a number");
+    assert!((confidence - 0.815).abs() < 1e-6, "{confidence}");
+    assert_eq!(answer["classes"].as_array().expect("classes").len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_queued_and_kept_of_a_renamed_class_has_its_new_name() {
+    let script = healthy("0.5");
+
+    let answer = answer_after(|set| set.rename("Business", "Economy"), &script).await;
+
+    let sent = record_sent(&script);
+    assert_eq!(answer["review"]["reason"], "low-confidence");
+    assert_eq!(sent["prediction"], "Economy");
+    assert_eq!(sent["classes"][0]["name"], "Economy");
 }

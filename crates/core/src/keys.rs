@@ -174,6 +174,16 @@ pub fn dataset_of(key: &str) -> Option<&str> {
     Some(version)
 }
 
+/// Returns the key of what a dataset version says of itself.
+pub fn dataset_manifest(version: &str) -> String {
+    format!("{DATASETS_FOLDER}{version}/manifest.json")
+}
+
+/// Returns the key of the state of a model or endpoint of the built-in classifier.
+pub fn classifier_state(resource: &str) -> String {
+    format!("text-classifier/{resource}.json")
+}
+
 /// Returns the key of the ids of those texts of a dataset version that were chosen because a model was in doubt: 16
 /// bytes each, as [`vector_id`](crate::text::vector_id) makes them.
 pub fn chosen_texts(version: &str) -> String {

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use active_learning_core::labels::{
-    label_key::label_key,
-    label_set::{MAX_NAME_BYTES, can_be_label},
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    labels::{
+        label_key::label_key,
+        label_set::{LabelSet, MAX_NAME_BYTES, can_be_label},
+    },
 };
 use serde_json::{Value, json};
 
@@ -52,6 +55,24 @@ pub fn shown_input(mut input: Value, current: Option<&[String]>) -> Value {
     input
 }
 
+/// Calls what was predicted of the items of an input of ours by the names of now: a label that was renamed or merged since is
+/// among the choices by its new name only.
+pub fn name_predictions(input: &mut Value, set: Option<&LabelSet>) {
+    let Some(set) = set else { return };
+    let items = input["comprehendPredictions"].as_array_mut();
+    for item in items.into_iter().flatten() {
+        let Ok(record) = serde_json::from_value::<FeedbackRecord>(item.clone()) else {
+            continue;
+        };
+        let predicted = record.prediction.clone();
+        let named = set.with_own_names(record);
+        if named.prediction != predicted {
+            item["prediction"] = json!(named.prediction);
+            item["classes"] = json!(named.classes);
+        }
+    }
+}
+
 fn resolve<'a>(name: &str, labels: &'a [String]) -> Option<&'a String> {
     let key = label_key(name);
     let exact = labels.iter().find(|label| *label == name);
@@ -60,6 +81,8 @@ fn resolve<'a>(name: &str, labels: &'a [String]) -> Option<&'a String> {
 
 #[cfg(test)]
 mod tests {
+    use active_learning_core::labels::label_set::Origin;
+
     use super::*;
 
     fn input(suggested: &str) -> Value {
@@ -72,6 +95,29 @@ mod tests {
 
         assert_eq!(shown["comprehendPredictions"][0]["suggestedLabel"], "Sports");
         assert_eq!(shown["labels"], json!(["World", "Sports"]));
+    }
+
+    #[test]
+    fn a_prediction_of_before_a_rename_is_a_choice_by_its_new_name() {
+        let mut set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-20T10:00:00Z");
+        set.rename("Sports", "Sport").expect("free");
+        let item = |prediction: &str| {
+            json!({
+                "id": "r-1", "utterance": "A late goal", "classifier": "news", "prediction": prediction,
+                "classes": [{"name": "Sports", "score": 0.5}, {"name": "World", "score": 0.25}],
+            })
+        };
+        let mut input = json!({ "comprehendPredictions": [item("Sports"), item("World"), 7], "labels": ["World", "Sport"] });
+        let before = input.clone();
+
+        name_predictions(&mut input, Some(&set));
+
+        let items = &input["comprehendPredictions"];
+        assert_eq!(items[0]["prediction"], "Sport");
+        assert_eq!(items[0]["classes"][0], json!({"name": "Sport", "score": 0.5}));
+        assert_eq!(items[0]["utterance"], "A late goal");
+        assert_eq!(items[1], before["comprehendPredictions"][1]);
+        assert_eq!(items[2], 7);
     }
 
     #[test]

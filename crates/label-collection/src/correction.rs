@@ -6,7 +6,6 @@ use active_learning_core::{
     labels::{
         human_loop::{LoopName, ReviewedItem},
         label_set::LabelSet,
-        labelled::LabelledRecord,
         question::State,
         vote::Vote,
     },
@@ -15,7 +14,7 @@ use lambda_runtime::tracing::{info, warn};
 
 use crate::{
     FUNCTION, LabelCollection, LabelCollectionError,
-    labelling::{keep_as_answered, use_own_names},
+    labelling::{labelled_as_answered, use_own_names},
 };
 
 impl LabelCollection {
@@ -52,8 +51,7 @@ impl LabelCollection {
                 continue;
             }
             let question = self.decide(&output, &item, &[], labels).await?;
-            let mut labelled = LabelledRecord::new(item.record, item.votes, human_loop, flow);
-            keep_as_answered(labels, &labelled.record, &mut labelled.votes);
+            let labelled = labelled_as_answered(labels, item, human_loop, flow);
             lines.push_str(&labelled.decided(&question, false).to_line());
             corrected += 1;
             if question.state == State::Asked && !self.is_being_asked(human_loop).await? {

@@ -175,8 +175,7 @@ impl LabelCollection {
                 if item.votes.is_empty() && question.is_taken_off(name) {
                     return Ok(None); // The page left it out.
                 }
-                let mut labelled = LabelledRecord::new(item.record, item.votes, name, flow);
-                keep_as_answered(labels, &labelled.record, &mut labelled.votes);
+                let labelled = labelled_as_answered(labels, item, name, flow);
                 Ok::<_, LabelCollectionError>(Some((labelled.decided(&question, is_first), question)))
             })
             .buffered(QUESTIONS_IN_FLIGHT)
@@ -428,17 +427,28 @@ pub(crate) fn use_own_names(labels: Option<&LabelSet>, record: &FeedbackRecord, 
     }
 }
 
-/// Writes votes as they are kept, each once: see [`LabelSet::as_answered`].
-pub(crate) fn keep_as_answered(labels: Option<&LabelSet>, record: &FeedbackRecord, votes: &mut Vec<Vote>) {
-    let Some(labels) = labels else { return };
-    let mut kept: Vec<Vote> = Vec::with_capacity(votes.len());
-    for vote in votes.drain(..) {
-        let vote = labels.as_answered(record, vote);
+/// Makes the labelled record of what a human loop answered. Votes are written as they are kept, each once: see
+/// [`LabelSet::as_answered`]; the prediction by the names of now: see [`LabelSet::with_own_names`].
+pub(crate) fn labelled_as_answered(
+    labels: Option<&LabelSet>,
+    item: ReviewedItem,
+    human_loop: &str,
+    flow: &str,
+) -> LabelledRecord {
+    let mut labelled = LabelledRecord::new(item.record, item.votes, human_loop, flow);
+    let Some(labels) = labels else { return labelled };
+    let mut kept: Vec<Vote> = Vec::with_capacity(labelled.votes.len());
+    for vote in labelled.votes.drain(..) {
+        let vote = labels.as_answered(&labelled.record, vote);
         if !kept.contains(&vote) {
             kept.push(vote);
         }
     }
-    *votes = kept;
+    LabelledRecord {
+        votes: kept,
+        record: labels.with_own_names(labelled.record),
+        ..labelled
+    }
 }
 
 /// Returns whether somebody answered, and nothing of any answer can be read.

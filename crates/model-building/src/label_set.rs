@@ -5,18 +5,15 @@ use std::{collections::BTreeSet, sync::Arc};
 use active_learning_aws::{
     bucket::{Bucket, BucketError},
     label_set::LabelSets,
+    model_classes::classes_of,
 };
 use active_learning_core::{
-    dataset::DatasetManifest,
     labels::label_set::{LabelSet, Resolution},
     model::{
         comparison::Reason,
         evaluation::{LabelNames, TestPrediction},
     },
 };
-
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{ModelBuilding, error::StepError};
 
@@ -25,21 +22,6 @@ impl ModelBuilding {
     pub(crate) async fn label_set(&self) -> Result<Option<Arc<LabelSet>>, StepError> {
         Ok(LabelSets::new(self.bucket.clone()).current().await?)
     }
-}
-
-/// Returns the classes of a model, as far as the training bucket knows them.
-async fn classes_of(bucket: &Bucket, model_arn: &str) -> Result<Option<BTreeSet<String>>, BucketError> {
-    let version = model_arn.rsplit('/').next().unwrap_or_default();
-    let manifest = format!("datasets/{version}/manifest.json");
-    if let Some(manifest) = bucket.read_document::<DatasetManifest>(&manifest).await? {
-        return Ok(Some(manifest.train.summary.classes.into_keys().collect()));
-    }
-
-    let resource = model_arn.rsplit(':').next().unwrap_or_default();
-    let state = format!("text-classifier/{resource}.json");
-    let state: Option<Value> = bucket.read_document(&state).await?;
-    let labels = state.and_then(|state| BTreeSet::deserialize(&state["trained"]["labels"]).ok());
-    Ok(labels)
 }
 
 /// Returns what is to be said where the label set and the serving model differ; nothing where they do not, or where

@@ -126,7 +126,7 @@ impl ModelBuilding {
                     return Err(refusal);
                 }
             };
-            let prediction = predictions::read(&answer);
+            let prediction = predictions::read(&answer).prediction();
             return Ok(prediction.map(|prediction| prediction.labels).unwrap_or_default());
         }
     }

@@ -11,7 +11,7 @@
 mod json_path;
 mod request_template;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
@@ -19,7 +19,7 @@ use json_path::Selected;
 pub use json_path::{InvalidJsonPath, JsonPath};
 pub use request_template::{InvalidRequestTemplate, PLACEHOLDER, RequestTemplate};
 
-use super::prediction::{ClassScore, Prediction};
+use super::prediction::ClassScore;
 use crate::labels::label_set::{MAX_ACTIVE_LABELS, can_be_label};
 
 /// Members that hold a label or, as an array, labels.
@@ -123,26 +123,6 @@ pub fn read_answer(body: &[u8], paths: Option<&AnswerPaths>) -> Result<Vec<Class
             }
         })
         .collect()
-}
-
-/// Makes a prediction of classes that have been given the names of labels. Classes that became one label are one: their
-/// scores add up where one label is right, and the greater one counts where several may be.
-pub fn prediction(classes: Vec<ClassScore>, several_labels: bool) -> Option<Prediction> {
-    let mut by_name: BTreeMap<String, f32> = BTreeMap::new();
-    for class in classes {
-        let score = by_name.entry(class.name).or_default();
-        *score = match several_labels {
-            true => score.max(class.score),
-            false => (*score + class.score).min(1.0),
-        };
-    }
-    let classes = by_name
-        .into_iter()
-        .map(|(name, score)| ClassScore { name, score });
-    match several_labels {
-        true => Prediction::multi_label(classes.collect()),
-        false => Prediction::multi_class(classes.collect()),
-    }
 }
 
 type LabelsAndScores<'a> = (Vec<&'a Value>, Vec<&'a Value>);
@@ -375,25 +355,5 @@ mod tests {
         assert_eq!(classes.len(), 2);
         assert_eq!((classes[1].name.as_str(), classes[1].score), ("b", 0.25));
         assert_eq!(nothing, Err(UnreadableAnswer::NoLabel));
-    }
-
-    #[test]
-    fn classes_that_became_one_label_are_one() {
-        let classes = |scores: [f32; 3]| {
-            let named = ["World", "Sports", "World"].into_iter().zip(scores);
-            named
-                .map(|(name, score)| ClassScore {
-                    name: name.to_owned(),
-                    score,
-                })
-                .collect::<Vec<_>>()
-        };
-
-        let one = prediction(classes([0.25, 0.5, 0.25]), false).expect("classes");
-        let several = prediction(classes([0.25, 0.75, 0.5]), true).expect("classes");
-
-        assert_eq!((one.classes.len(), one.classes[0].score), (2, 0.5));
-        assert_eq!(several.labels, ["Sports", "World"]);
-        assert_eq!(several.classes[1].score, 0.5);
     }
 }

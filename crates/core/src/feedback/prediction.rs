@@ -1,5 +1,7 @@
 //! What a classifier answered, reduced to the label it stands for and how sure it is.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// One class with its score.
@@ -136,6 +138,28 @@ pub fn cut_labels(text: &str, known: impl Fn(&str) -> Option<String>) -> Option<
 const ASSIGNED: f32 = 0.5;
 
 impl Prediction {
+    /// Makes a prediction of classes that have been given the names of labels; `None` when none has a name and a finite score.
+    ///
+    /// Classes that became one label are one: their scores add up where one label is right, and the greater one counts
+    /// where several may be.
+    pub fn of_labels(classes: Vec<ClassScore>, several_labels: bool) -> Option<Self> {
+        let mut by_name: BTreeMap<String, f32> = BTreeMap::new();
+        for class in classes.into_iter().filter(|class| class.score.is_finite()) {
+            let score = by_name.entry(class.name).or_default();
+            *score = match several_labels {
+                true => score.max(class.score),
+                false => (*score + class.score).min(1.0),
+            };
+        }
+        let classes = by_name
+            .into_iter()
+            .map(|(name, score)| ClassScore { name, score });
+        match several_labels {
+            true => Self::multi_label(classes.collect()),
+            false => Self::multi_class(classes.collect()),
+        }
+    }
+
     /// Reads the classes of a multi-class model, whose scores compete with one another.
     ///
     /// Any number of classes from one up is understood: Comprehend returns the best three only. The
@@ -275,6 +299,24 @@ mod tests {
         assert_eq!(prediction.confidence, 0.7);
         assert!((prediction.margin - 0.5).abs() < 1e-6);
         assert_eq!(prediction.classes[2].name, "Business");
+    }
+
+    #[test]
+    fn classes_that_became_one_label_are_one() {
+        let named = |scores_of: [f32; 3]| {
+            let [first, second, third] = scores_of;
+            scores(&[("World", first), ("Sports", second), ("World", third)])
+        };
+
+        let one = Prediction::of_labels(named([0.25, 0.5, 0.25]), false).expect("classes");
+        let several = Prediction::of_labels(named([0.25, 0.75, 0.5]), true).expect("classes");
+        let broken = Prediction::of_labels(named([0.25, f32::NAN, 0.25]), false).expect("classes");
+
+        assert_eq!((one.classes.len(), one.classes[0].score), (2, 0.5));
+        assert_eq!(several.labels, ["Sports", "World"]);
+        assert_eq!(several.classes[1].score, 0.5);
+        assert_eq!((broken.label.as_str(), broken.confidence), ("World", 0.5));
+        assert_eq!(broken.classes.len(), 1);
     }
 
     #[test]

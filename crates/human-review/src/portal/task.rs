@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Portal, PortalError, checked_name};
 use crate::answer::{check_shipped_answer, is_by_script, read_answer};
 use crate::blind::mark_blind;
-use crate::choices::shown_input;
+use crate::choices::{name_predictions, shown_input};
 use crate::erased_items::{forget_erased, leave_out_erased, notice_of_erased};
 use crate::event::{HttpReply, HttpRequest};
 use crate::guideline::{Shown, is_version};
@@ -232,6 +232,7 @@ impl Portal<'_> {
             .shown(human_loop, self.loops.input_now(human_loop).await?)
             .await?;
         let set = self.label_sets.current().await?;
+        name_predictions(&mut input, set.as_deref());
         show_questions(&mut input, &human_loop.name, self.feedback, set.as_deref()).await;
         let template = self.template_of(human_loop);
         if template.is_shipped() {

@@ -1,10 +1,13 @@
 //! From an output to its labelled object.
 
 use active_learning_aws::s3_event::InvalidEvent;
-use active_learning_core::labels::{
-    consolidation::Consensus,
-    human_loop::Answer,
-    label_set::{LABEL_SET_KEY, LabelSet, Origin},
+use active_learning_core::{
+    labels::{
+        consolidation::Consensus,
+        human_loop::Answer,
+        label_set::{LABEL_SET_KEY, LabelSet, Origin},
+    },
+    model::audit::JudgedPrediction,
 };
 use label_collection::LabelCollectionError;
 use lambda_runtime::Diagnostic;
@@ -75,6 +78,48 @@ async fn twelve_numbered_answers_in_alphabetical_order_give_twelve_right_pairs()
         "Keeper saves two penalties in the rain."
     );
     assert!(services.script.calls(START).is_empty());
+}
+
+#[tokio::test]
+async fn an_audited_prediction_of_before_a_rename_or_a_merge_is_right_where_people_give_the_label_of_now() {
+    for change in [
+        |set: &mut LabelSet| set.rename("Sports", "Sport"),
+        |set: &mut LabelSet| set.merge("Sports", "Sport"),
+    ] {
+        let services = Services::start();
+        let mut set = LabelSet::seed(["World", "Sports"], Origin::Parameter, "2026-11-20T10:00:00.000Z");
+        if change(&mut set.clone()).is_err() {
+            set.add("Sport", "").expect("free");
+        }
+        change(&mut set).expect("allowed");
+        services.put(TRAINING, LABEL_SET_KEY, set.to_json()).await;
+        let mut input = input();
+        let items = input["comprehendPredictions"].as_array_mut().expect("items");
+        items.truncate(2);
+        for item in items {
+            item["prediction"] = "Sports".into();
+            item["classes"] = json!([{"name": "Sports", "score": 0.9}, {"name": "World", "score": 0.1}]);
+            item["suggestedLabel"] = Value::Null;
+            item["signal"] = "audit".into();
+            item["source"] = "implicit".into();
+            item["selectionProbability"] = 0.05.into();
+            item["modelArn"] = "arn:model".into();
+        }
+        input["labels"] = json!(["World", "Sport"]);
+        let answers: [(&str, u32, &[&str]); 1] = [("w1", 1, &["Sport", "World"])];
+
+        services
+            .answered(LOOP, output(LOOP, &input.to_string(), &answers))
+            .await;
+
+        let lines = services.labelled(LOOP).await;
+        let judged = lines
+            .iter()
+            .map(|line| JudgedPrediction::of(line).expect("an audit"));
+        let right: Vec<bool> = judged.map(|(_, judged)| judged.right).collect();
+        assert_eq!(right, [true, false]);
+        assert_eq!(lines[0].record.prediction.as_deref(), Some("Sport"));
+    }
 }
 
 #[tokio::test]

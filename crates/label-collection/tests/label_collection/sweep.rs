@@ -203,8 +203,15 @@ async fn what_one_worker_answered_before_a_loop_was_stopped_counts_and_the_rest_
 
 #[tokio::test]
 async fn a_question_that_is_given_up_releases_its_form_and_its_place_and_its_copies_go_on() {
+    for (status, retries) in [("Stopped", 0), ("Failed", 3)] {
+        what_is_given_up_is_released(status, retries).await;
+    }
+}
+
+/// The loop ends so, and so do the loops that repeat it.
+async fn what_is_given_up_is_released(status: &str, retries: usize) {
     let services = Services::start();
-    services.asked_and(LOOP, "Stopped").await;
+    services.asked_and(LOOP, status).await;
     let record = &input()["comprehendPredictions"][0];
     let id = record["id"].as_str().expect("an id");
     let parsed = FeedbackRecord::parse(record.to_string().as_bytes()).expect("a record");
@@ -224,12 +231,20 @@ async fn a_question_that_is_given_up_releases_its_form_and_its_place_and_its_cop
     let key = format!("copies/{id}/{id}-0123456789abcdef.json");
     services.put(TRAINING, &key, copy.clone()).await;
 
+    for retry in 1..=retries {
+        services.sweep().await;
+        services.review.set(&format!("{LOOP}-retry-{retry}"), status);
+    }
     services.sweep().await;
 
     assert!(services.keys(FEEDBACK, "claims/").await.is_empty());
     let recent = services.get(FEEDBACK, "copies/recent-texts.jsonl").await;
     assert_eq!(recent, "");
-    let released = format!("feedback/released/{LOOP}-{id}-1.jsonl");
+    let last = match retries {
+        0 => LOOP.to_owned(),
+        _ => format!("{LOOP}-retry-{retries}"),
+    };
+    let released = format!("feedback/released/{last}-{id}-1.jsonl");
     assert_eq!(services.get(FEEDBACK, &released).await, copy);
     assert!(services.keys(TRAINING, "copies/").await.is_empty());
 }

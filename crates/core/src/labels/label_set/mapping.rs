@@ -7,7 +7,7 @@ use crate::{
     dataset::Mode,
     feedback::{
         FeedbackRecord,
-        prediction::{cut_labels, join_as_written, single_label, split_labels},
+        prediction::{ClassScore, cut_labels, join_as_written, single_label, split_labels},
     },
     labels::{
         human_loop::Answer,
@@ -223,6 +223,38 @@ impl LabelSet {
         match self.resolve(class) {
             Resolution::Label(name) | Resolution::Retired(name) | Resolution::Split(name) => name,
             Resolution::Proposed(name) => name,
+        }
+    }
+
+    /// Writes a record's prediction by the names that labels have now: an answer that came after a rename or a merge is held
+    /// against what was predicted before it.
+    #[must_use]
+    pub fn with_own_names(&self, record: FeedbackRecord) -> FeedbackRecord {
+        let predicted = record.predicted_labels();
+        let mut called: Vec<String> = Vec::with_capacity(predicted.len());
+        for label in &predicted {
+            let name = self.own_name(label);
+            if called.iter().all(|other| other != name) {
+                called.push(name.to_owned());
+            }
+        }
+        if called == predicted {
+            return record;
+        }
+        let mut classes: Vec<ClassScore> = Vec::with_capacity(record.classes.len());
+        for class in &record.classes {
+            let name = self.own_name(&class.name);
+            if classes.iter().all(|other| other.name != name) {
+                classes.push(ClassScore {
+                    name: name.to_owned(),
+                    score: class.score,
+                });
+            }
+        }
+        FeedbackRecord {
+            prediction: Some(join_as_written(called)),
+            classes,
+            ..record
         }
     }
 

@@ -439,6 +439,43 @@ fn a_vote_has_the_own_name_of_its_label_also_where_that_is_no_longer_in_use() {
 }
 
 #[test]
+fn a_prediction_of_before_a_rename_or_a_merge_has_the_name_of_now_and_else_stays_as_it_was() {
+    let mut set = set(&["Sports", "Games", "World", "Fax", "Home|Garden"]);
+    set.rename("Sports", "Sport").expect("free");
+    set.merge("Games", "Sport").expect("active");
+    set.retire("Fax").expect("active");
+    let named = |prediction: &str, classes: &[&str]| {
+        let line = serde_json::json!({
+            "classifier": "news", "utterance": "Rates rise", "prediction": prediction,
+            "classes": classes.iter().map(|name| serde_json::json!({"name": name, "score": 0.5})).collect::<Vec<_>>(),
+        });
+        let record = FeedbackRecord::parse(line.to_string().as_bytes()).expect("a line");
+        let named = set.with_own_names(record);
+        let classes: Vec<String> = named.classes.iter().map(|class| class.name.clone()).collect();
+        (named.prediction.unwrap_or_default(), classes.join(", "))
+    };
+
+    for (prediction, classes, expected) in [
+        ("Sports", &["Sports", "World"][..], ("Sport", "Sport, World")),
+        ("Games", &["Games", "Sports", "World"], ("Sport", "Sport, World")),
+        (" sports", &[], ("Sport", "")),
+        (
+            "Sports|World",
+            &["Sports", "World"],
+            ("Sport|World", "Sport, World"),
+        ),
+        ("Sports|Games", &["Sports", "Games"], ("Sport", "Sport")),
+        ("World", &["World", "Sports"], ("World", "World, Sports")),
+        ("Fax", &["Fax", "Sports"], ("Fax", "Fax, Sports")),
+        ("Home|Garden", &["Home|Garden"], ("Home|Garden", "Home|Garden")),
+        ("Politics", &["Politics"], ("Politics", "Politics")),
+    ] {
+        let (said, scored) = named(prediction, classes);
+        assert_eq!((said.as_str(), scored.as_str()), expected, "{prediction}");
+    }
+}
+
+#[test]
 fn a_like_of_a_class_that_was_split_since_contradicts_no_label_in_its_place() {
     let mut set = set(&["Sports", "World"]);
     let like =
