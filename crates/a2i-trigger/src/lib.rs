@@ -43,6 +43,7 @@ use active_learning_aws::{
     label_set::LabelSets,
     lambda, metrics,
     model_arn::ModelArn,
+    model_classes::ModelClasses,
     questions::Questions,
     rejected::{self, RejectedObject},
     s3_event::{self, InvalidEvent, Invocation, S3Object},
@@ -72,6 +73,7 @@ use sorter::Sorter;
 use tokio::sync::mpsc;
 
 pub use config::Config;
+pub use turn::free_turn;
 
 /// The function's name in metrics and below `rejected/`.
 const FUNCTION: &str = "a2i-trigger";
@@ -155,6 +157,7 @@ pub struct A2iTrigger {
     comprehend: aws_sdk_comprehend::Client,
     classifier: Classifier,
     model_arn: ModelArn,
+    model_classes: ModelClasses,
     config: Config,
 }
 
@@ -172,6 +175,7 @@ impl A2iTrigger {
             questions: Questions::new(FUNCTION, feedback.clone(), training.clone()),
             label_sets: LabelSets::new(training.clone()).with_several_labels(config.several_labels),
             erased: ErasedList::new(feedback.clone()),
+            model_classes: ModelClasses::new(training.clone()),
             training,
             feedback,
             model_arn: ModelArn::new(classifier.clone()),
@@ -349,9 +353,11 @@ impl A2iTrigger {
             return Ok(0);
         }
         let labels = self.labels_for(records).await?;
-        let words = self.driving_words(records).await;
+        let classes = self.serving_classes().await?;
+        let words = self.driving_words(records, &labels, &classes).await;
         let making = Making {
             labels: &labels,
+            classes: &classes,
             words: &words,
             answered_by,
             delivery,
@@ -390,6 +396,14 @@ impl A2iTrigger {
         let now = active_learning_aws::now();
         let labels = self.label_sets.current_or_seed(&self.config.classes, &now);
         labels.await.map_err(A2iTriggerError::LabelSet)
+    }
+
+    /// Returns the classes of the model that serves; none where it is not known which they are.
+    pub(crate) async fn serving_classes(&self) -> Result<Arc<[String]>, A2iTriggerError> {
+        match self.model_arn.get().await {
+            Some(model) => Ok(self.model_classes.of(&model).await?),
+            None => Ok(Arc::default()),
+        }
     }
 
     /// Returns the label set, not older than the change that asks about a record again.

@@ -12,7 +12,7 @@ use active_learning_core::{
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
-use crate::harness::{Services, TRAINING_BUCKET, asked, line, loops};
+use crate::harness::{Services, TRAINING_BUCKET, asked, line, loops, starting};
 
 const AT: &str = "2026-11-28T07:00:00.000Z";
 
@@ -85,6 +85,38 @@ async fn a_suggestion_that_is_no_label_is_a_button_for_nobody_and_a_proposal_in_
         let question = Question::parse(services.get(&key).await.as_bytes()).expect("a question");
         assert_eq!(question.votes[0].answer, answer);
     }
+}
+
+#[tokio::test]
+async fn a_complaint_is_offered_a_class_that_only_the_serving_model_has() {
+    let services = Services::start();
+    let mut set = LabelSet::seed(["World", "Sports", "Old"], Origin::InitialData, AT);
+    set.retire("Old").expect("active");
+    services.put_set(&set).await;
+    let model = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/news/version/one";
+    let state = json!({"trained": {"labels": ["World", "sports", "Old", "Weather"]}}).to_string();
+    let key = "text-classifier/document-classifier/news/version/one.json";
+    let put = services.s3.put_object().bucket(TRAINING_BUCKET).key(key);
+    put.body(ByteStream::from(state.into_bytes()))
+        .send()
+        .await
+        .expect("an upload");
+    let complaint = json!({
+        "classifier": "news", "utterance": "One", "source": "explicit-api", "signal": "dislike",
+        "receivedAt": "2026-11-20T10:00:00.000Z",
+    });
+    let event = services.deliver("feedback/a", format!("{complaint}\n")).await;
+    let script = starting();
+    let described = json!({"EndpointProperties": {"ModelArn": model}}).to_string();
+    script.always("DescribeEndpoint", 200, described);
+
+    services
+        .function(&script)
+        .handle(event)
+        .await
+        .expect("worked off");
+
+    assert_eq!(choices(&script), [json!(["World", "Sports", "Weather"])]);
 }
 
 #[tokio::test]

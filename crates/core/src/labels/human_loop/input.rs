@@ -113,10 +113,10 @@ pub struct Delivery<'a> {
 
 /// Returns the human loop that asks somebody else about a question that was opened again: one more opinion of nobody
 /// who has given theirs. The same for the same question until it is opened once more.
-pub fn reopening_loop(question: &Question, labels: &LabelSet) -> HumanLoop {
+pub fn reopening_loop(question: &Question, labels: &LabelSet, classes: &[String]) -> HumanLoop {
     let record = &question.record;
     let input = HumanLoopInput {
-        labels: offered_labels(&[record], labels),
+        labels: offered_labels(&[record], labels, classes),
         comprehend_predictions: vec![record.clone()],
         row_count: 1,
         bucket_name: String::new(),
@@ -148,6 +148,8 @@ fn name_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
 pub struct Making<'a> {
     /// The label set.
     pub labels: &'a LabelSet,
+    /// Classes of the model that serves, as far as they are known.
+    pub classes: &'a [String],
     /// Words that drove the predictions.
     pub words: &'a DrivingWords,
     /// Who has answered before.
@@ -204,7 +206,7 @@ impl Making<'_> {
         let words = ids.filter_map(|id| self.words.get_key_value(id));
         HumanLoopInput {
             comprehend_predictions: chunk.iter().map(|record| (*record).clone()).collect(),
-            labels: offered_labels(chunk, self.labels),
+            labels: offered_labels(chunk, self.labels, self.classes),
             row_count: chunk.len(),
             bucket_name: bucket.to_owned(),
             key_name: key.to_owned(),
@@ -215,10 +217,13 @@ impl Making<'_> {
     }
 }
 
-/// Returns what to choose from: scores are the classifier's own, and name its classes.
-fn offered_labels(chunk: &[&FeedbackRecord], labels: &LabelSet) -> Vec<String> {
-    let classes = chunk.iter().flat_map(|record| &record.classes);
-    labels.choices(classes.map(|class| class.name.as_str()))
+/// Returns what to choose from: the labels, and classes of the serving model, those too that the scores of a record name.
+///
+/// What a user complains about has no scores, and Comprehend answers with the best three only.
+fn offered_labels(chunk: &[&FeedbackRecord], labels: &LabelSet, serving: &[String]) -> Vec<String> {
+    let scored = chunk.iter().flat_map(|record| &record.classes);
+    let scored = scored.map(|class| class.name.as_str());
+    labels.choices(scored.chain(serving.iter().map(String::as_str)))
 }
 
 #[cfg(test)]
@@ -261,8 +266,20 @@ mod tests {
         words: &DrivingWords,
         answered_by: &AnsweredBy,
     ) -> Vec<HumanLoop> {
+        made_while_serving(records, items_per_task, labels, words, answered_by, &[])
+    }
+
+    fn made_while_serving(
+        records: &[FeedbackRecord],
+        items_per_task: usize,
+        labels: &LabelSet,
+        words: &DrivingWords,
+        answered_by: &AnsweredBy,
+        classes: &[String],
+    ) -> Vec<HumanLoop> {
         let making = Making {
             labels,
+            classes,
             words,
             answered_by,
             delivery: DELIVERY,
@@ -402,6 +419,31 @@ mod tests {
         let input: Value = serde_json::from_str(&loops[0].input_content).expect("JSON");
 
         assert_eq!(input["labels"], json!(["World", "Sports", "Weather", "Culture"]));
+    }
+
+    #[test]
+    fn a_complaint_without_scores_is_offered_the_classes_of_the_serving_model_in_each_round() {
+        let mut set = labels();
+        set.add("Old", "").expect("free");
+        set.retire("Old").expect("active");
+        let classes = ["Weather", "OLD", "sports", "World", "weather "].map(str::to_owned);
+        let complaint = record("news", "One");
+
+        let (words, nobody) = (DrivingWords::new(), AnsweredBy::new());
+        let first = made_while_serving(
+            std::slice::from_ref(&complaint),
+            10,
+            &set,
+            &words,
+            &nobody,
+            &classes,
+        );
+        let reopened = reopening_loop(&Question::asked(complaint, "review-1", 1), &set, &classes);
+
+        for human_loop in [&first[0], &reopened] {
+            let input: Value = serde_json::from_str(&human_loop.input_content).expect("JSON");
+            assert_eq!(input["labels"], json!(["World", "Sports", "Weather"]));
+        }
     }
 
     #[test]
