@@ -3,7 +3,7 @@
 //! Selecting looks over what waits, and each delivery would do it at once. It is safe at once, but costs each of them
 //! what it costs one.
 
-use active_learning_aws::bucket::Change;
+use active_learning_aws::bucket::{Bucket, BucketError, Change};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,22 @@ struct Turn {
     until: DateTime<Utc>,
     /// Somebody has come meanwhile: there may be more to select.
     again: bool,
+}
+
+/// Frees the turn to select of a run that was ended, for a caller that knows that none runs since before `started`. Returns
+/// whether there was one: what it was to select still waits.
+///
+/// # Errors
+///
+/// [`BucketError`].
+pub async fn free_turn(feedback: &Bucket, started: DateTime<Utc>) -> Result<bool, BucketError> {
+    let free = |turn: Option<Turn>| match turn {
+        Some(turn) if turn.until > DateTime::UNIX_EPOCH && turn.until <= started + TURN => {
+            Change::Write(turn.over(), true)
+        }
+        _ => Change::Leave(false),
+    };
+    feedback.change(SELECTOR, free).await
 }
 
 impl A2iTrigger {

@@ -34,6 +34,7 @@ pub mod run;
 pub mod sign_in;
 pub mod simulate;
 pub mod status;
+pub mod take_over;
 pub mod training;
 pub mod welcome;
 pub mod wording;

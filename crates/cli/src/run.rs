@@ -22,7 +22,7 @@ use crate::{
     outputs::StackOutputs,
     personal_data,
     portal_function::PortalError,
-    sign_in,
+    sign_in, take_over,
     training::{self, HasModel},
     welcome::welcome,
 };
@@ -121,7 +121,7 @@ pub fn storage_failed(state_dir: &Path) -> Box<dyn std::error::Error + Send + Sy
 ///
 /// # Errors
 ///
-/// When the encoder cannot be stored, the classifier does not answer, no sign-in link can be made or the file cannot be written.
+/// When the buckets do not answer, the encoder cannot be stored, the classifier does not answer, no sign-in link can be made or the file cannot be written.
 pub async fn make_ready(
     stack: &Running,
     state_dir: &Path,
@@ -130,6 +130,7 @@ pub async fn make_ready(
     sample: &[u8],
 ) -> Result<StackOutputs, Box<dyn std::error::Error + Send + Sync>> {
     let training = bucket(stack, "TrainingS3Bucket");
+    take_over::go_on_selecting(stack, &bucket(stack, "FeedbackS3Bucket")).await?;
     beginning.place_encoder(&training).await?;
     if beginning.is_without_data() {
         beginning.take_labels(&training).await?;

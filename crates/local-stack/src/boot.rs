@@ -5,7 +5,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use local_aws::{
@@ -88,6 +88,8 @@ pub struct Running {
     pub outputs: BTreeMap<String, String>,
     /// What the services provide.
     pub plan: Plan,
+    /// When it was started: what is older was done by an earlier run.
+    pub started_at: SystemTime,
     server: JoinHandle<()>,
     stop_server: CancellationToken,
 }
@@ -98,6 +100,7 @@ pub struct Running {
 ///
 /// [`BootError`]; nothing runs then.
 pub async fn start(settings: &Settings) -> Result<Running, BootError> {
+    let started_at = SystemTime::now();
     let listener = listen(settings).await?;
     let address = listener
         .local_addr()
@@ -131,6 +134,7 @@ pub async fn start(settings: &Settings) -> Result<Running, BootError> {
         endpoint_url,
         outputs: resolved.outputs,
         plan,
+        started_at,
         server,
         stop_server,
     })

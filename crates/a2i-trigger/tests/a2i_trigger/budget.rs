@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use a2i_trigger::free_turn;
+use active_learning_aws::bucket::Bucket;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use local_aws::script::Script;
 use serde_json::{Value, json};
@@ -296,7 +298,7 @@ async fn a_damaged_budget_is_named_and_quotes_nothing() {
 
 /// Lets somebody have the turn to select for so many seconds.
 async fn hold_turn(services: &Services, seconds: i64) {
-    let until = Utc::now() + chrono::TimeDelta::seconds(seconds);
+    let until = Utc::now() + TimeDelta::seconds(seconds);
     let turn = json!({"holder": "somebody", "until": until, "again": false});
     let put = services
         .s3
@@ -327,6 +329,29 @@ async fn while_one_run_selects_others_leave_word_and_go() {
         (&turn["holder"], &turn["again"]),
         (&json!("somebody"), &json!(true))
     );
+}
+
+#[tokio::test]
+async fn a_turn_of_before_a_start_is_freed_and_one_that_was_taken_since_is_not() {
+    let services = Services::start();
+    let script = starting();
+    let function = services.function_with_budget(&script, "25");
+    let feedback = Bucket::new(services.s3.clone(), BUCKET);
+    let now = Utc::now();
+    hold_turn(&services, 60).await;
+    let event = services.deliver("feedback/a", doubtful(0, 2)).await;
+    function.handle_at(event, day(20)).await.expect("taken in");
+    let while_held = asked(&[&script]).len();
+
+    let of_later = free_turn(&feedback, now - TimeDelta::minutes(5)).await;
+    let of_before = free_turn(&feedback, now).await;
+    let once_more = free_turn(&feedback, now).await;
+    function.handle_at(select(), day(20)).await.expect("selected");
+
+    assert!(!of_later.expect("read"), "it was taken since");
+    assert!(of_before.expect("freed"));
+    assert!(!once_more.expect("read"), "there is none any more");
+    assert_eq!((while_held, asked(&[&script]).len()), (0, 2));
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod from_nothing;
 mod harness;
 mod hosted_model;
 mod import;
+mod killed;
 mod labelling_jobs;
 mod labels;
 mod new_models;
