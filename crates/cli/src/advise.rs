@@ -10,12 +10,16 @@ use std::{
     process::ExitCode,
 };
 
-use active_learning_aws::{bucket::Bucket, failure::chain};
+use active_learning_aws::{
+    bucket::{Bucket, BucketError},
+    failure::chain,
+    overview,
+};
 use active_learning_core::model::threshold::{Judged, Verdict, advise};
 use clap::Args;
 use serde_json::json;
 
-use crate::{encoder, outputs::StackOutputs, place};
+use crate::{encoder, models::Models, outputs::StackOutputs, place};
 
 /// Template output that names the bucket of labelled objects.
 const BUCKET_OUTPUT: &str = "TrainingS3Bucket";
@@ -53,12 +57,14 @@ pub struct Options {
 }
 
 /// Judged predictions, and in words how they came about.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 struct Evidence {
     judged: Vec<Judged>,
     source: String,
     /// Whether all of them were judged because the model was in doubt: of what it is sure of nothing is known.
     is_doubtful: bool,
+    /// ARN of the model that predicted, where it is one of a stack.
+    model: Option<String>,
 }
 
 /// Prints the advice. Exits with 0 if the target can be met within the share that may go to people, else with 3.
@@ -76,7 +82,9 @@ pub async fn run(options: Options, state_dir: &Path) -> Result<ExitCode, Failure
     };
     if options.json {
         let speaks_of = if evidence.is_doubtful { "doubtful" } else { "all" };
-        let report = json!({"source": evidence.source, "speaksOf": speaks_of, "advice": advice});
+        let report = json!({
+            "source": evidence.source, "model": evidence.model, "speaksOf": speaks_of, "advice": advice,
+        });
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!("{}", evidence.source);
@@ -101,19 +109,28 @@ fn of_file(path: &Path, encoder: &encoder::Choice) -> Result<Evidence, Failure> 
 }
 
 async fn of_stack(options: &Options, state_dir: &Path) -> Result<Evidence, Failure> {
-    let (bucket, endpoint_url) = match &options.bucket {
-        Some(bucket) => (bucket.clone(), options.endpoint_url.clone()),
+    let does_it_run = |error: BucketError| format!("does the stack run? {}", chain(&error));
+    let (bucket, serving) = match &options.bucket {
+        Some(bucket) => {
+            let config = place::sdk_config(options.endpoint_url.as_deref()).await;
+            let bucket = Bucket::new(aws_sdk_s3::Client::new(&config), bucket.clone());
+            // The endpoint is not named here: what was deployed last serves.
+            let serving = overview::serving(&bucket, std::time::SystemTime::now().into()).await;
+            let serving = serving.map_err(does_it_run)?.map(|serving| serving.model_arn);
+            (bucket, serving)
+        }
         None => {
             let stack = StackOutputs::of_running(state_dir)
                 .map_err(|error| format!("{error}; or name a file with --data"))?;
-            let endpoint_url = options.endpoint_url.clone().unwrap_or(stack.endpoint_url.clone());
-            (stack.output(BUCKET_OUTPUT).to_owned(), Some(endpoint_url))
+            let endpoint_url = options.endpoint_url.as_ref().unwrap_or(&stack.endpoint_url);
+            let config = place::sdk_config(Some(endpoint_url)).await;
+            let bucket = Bucket::new(aws_sdk_s3::Client::new(&config), stack.output(BUCKET_OUTPUT));
+            let serving = Models::of_stack(&config, &stack).serving().await?;
+            (bucket, serving)
         }
     };
-    let config = place::sdk_config(endpoint_url.as_deref()).await;
-    let bucket = Bucket::new(aws_sdk_s3::Client::new(&config), bucket);
-    let evidence = labelled_objects::judged(&bucket).await;
-    Ok(evidence.map_err(|error| format!("does the stack run? {}", chain(&error)))?)
+    let evidence = labelled_objects::judged(&bucket, serving.as_deref()).await;
+    Ok(evidence.map_err(does_it_run)?)
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -25,12 +25,13 @@ struct LeftOut {
     unreadable: usize,
 }
 
-/// Reads the labelled records of a training bucket; only predictions of the model that predicted last are used.
+/// Reads the labelled records of a training bucket; only predictions of the model that serves are used, or where that is
+/// not known, of the one that predicted last.
 ///
 /// # Errors
 ///
 /// When the bucket cannot be read.
-pub async fn judged(bucket: &Bucket) -> Result<Evidence, BucketError> {
+pub async fn judged(bucket: &Bucket, serving: Option<&str>) -> Result<Evidence, BucketError> {
     let listed = bucket.list(keys::LABELLED_FOLDER).await?;
     let objects: Vec<Vec<u8>> = stream::iter(&listed)
         .map(|object| bucket.read(&object.key, MAX_DOCUMENT_BYTES))
@@ -39,10 +40,10 @@ pub async fn judged(bucket: &Bucket) -> Result<Evidence, BucketError> {
         .try_filter_map(|object| ready(Ok(object.map(|object| object.bytes))))
         .try_collect()
         .await?;
-    Ok(select(&objects))
+    Ok(select(&objects, serving))
 }
 
-fn select(objects: &[Vec<u8>]) -> Evidence {
+fn select(objects: &[Vec<u8>], serving: Option<&str>) -> Evidence {
     let mut left_out = LeftOut::default();
     // By the prediction: model and record.
     let mut last: BTreeMap<(String, String), (LabelledRecord, Judged)> = BTreeMap::new();
@@ -74,11 +75,11 @@ fn select(objects: &[Vec<u8>]) -> Evidence {
     let newest = last
         .iter()
         .max_by_key(|(_, (record, _))| record.record.received_at.as_str());
-    let Some(model) = newest.map(|((model, _), _)| model.clone()) else {
+    let newest = newest.map(|((model, _), _)| model.clone());
+    let Some(model) = serving.map(str::to_owned).or(newest) else {
         return Evidence {
-            judged: Vec::new(),
             source: format!("no reviewed prediction that the review policy chose{left_out}."),
-            is_doubtful: false,
+            ..Evidence::default()
         };
     };
     let all = last.len();
@@ -92,18 +93,42 @@ fn select(objects: &[Vec<u8>]) -> Evidence {
         .map(|(_, (_, judged))| judged)
         .collect();
     left_out.other_models = all - judged.len();
+    let version = version_of(&model);
+    if judged.is_empty() {
+        let source = format!(
+            "no reviewed prediction of {version}, which serves, that the review policy chose{left_out}."
+        );
+        return Evidence {
+            source,
+            model: Some(model),
+            ..Evidence::default()
+        };
+    }
+    let role = match serving {
+        Some(_) => "which serves",
+        None => "which predicted last; whether it serves is not known",
+    };
     let by_chance = judged
         .iter()
         .filter(|judged| judged.selection_probability < 1.0)
         .count();
     let source = format!(
-        "{} reviewed predictions of {model}, {by_chance} of them chosen by chance{left_out}.",
+        "{} reviewed predictions of {version}, {role}: {by_chance} of them chosen by chance{left_out}.",
         judged.len(),
     );
     Evidence {
         judged,
         source,
         is_doubtful,
+        model: Some(model),
+    }
+}
+
+/// Names a model as `versions` does; one that is hosted elsewhere by its ARN.
+fn version_of(model_arn: &str) -> String {
+    match model_arn.split_once("/version/") {
+        Some((_, version)) => format!("version {version}"),
+        None => model_arn.to_owned(),
     }
 }
 
@@ -215,17 +240,20 @@ mod tests {
         .await;
         put("initial/data.csv".to_owned(), "World,one\n".to_owned()).await;
 
-        let evidence = judged(&Bucket::new(s3.clone(), BUCKET)).await.expect("read");
+        let evidence = judged(&Bucket::new(s3.clone(), BUCKET), None)
+            .await
+            .expect("read");
 
         let mut right: Vec<bool> = evidence.judged.iter().map(|judged| judged.right).collect();
         right.sort_unstable();
         assert_eq!(right, [false, true], "the last answer counts");
         assert_eq!(
             evidence.source,
-            "2 reviewed predictions of new, 2 of them chosen by chance; left out: 1 not chosen by the policy or not \
-             decided, 1 reviewed again later, 1 of other models, 1 not readable."
+            "2 reviewed predictions of new, which predicted last; whether it serves is not known: 2 of them chosen by \
+             chance; left out: 1 not chosen by the policy or not decided, 1 reviewed again later, 1 of other models, 1 not \
+             readable."
         );
-        assert!(judged(&Bucket::new(s3, "missing")).await.is_err());
+        assert!(judged(&Bucket::new(s3, "missing"), None).await.is_err());
     }
 
     #[test]
@@ -239,17 +267,50 @@ mod tests {
         let audited = line("two", Signal::Audit, "new");
         let of_another = line("two", Signal::Audit, "a-model-before");
 
-        let only_doubted = select(std::slice::from_ref(&doubted));
-        let with_audit = select(&[doubted.clone(), audited]);
-        let other_audit = select(&[doubted, of_another]);
+        let only_doubted = select(std::slice::from_ref(&doubted), None);
+        let with_audit = select(&[doubted.clone(), audited], None);
+        let other_audit = select(&[doubted, of_another], None);
 
         assert!(only_doubted.is_doubtful && other_audit.is_doubtful);
         assert!(!with_audit.is_doubtful);
     }
 
     #[test]
+    fn after_a_rollback_the_model_that_serves_is_judged_and_named_and_not_the_one_that_predicted_last() {
+        let arn = |version: &str| {
+            format!("arn:aws:comprehend:us-east-1:1:document-classifier/news/version/{version}")
+        };
+        let line = |text, version: &str, answer, at| {
+            labelled(text, &arn(version), Source::Implicit, answer, at)
+                .to_line()
+                .into_bytes()
+        };
+        let objects = [
+            line("one", "good", "World", "2026-11-19T10:00:00Z"),
+            line("two", "bad", "Sports", "2026-11-20T10:00:00Z"),
+            line("three", "bad", "Sports", "2026-11-20T11:00:00Z"),
+        ];
+
+        let of_serving = select(&objects, Some(&arn("good")));
+        let of_new = select(&objects, Some(&arn("new")));
+
+        let right: Vec<bool> = of_serving.judged.iter().map(|judged| judged.right).collect();
+        assert_eq!(right, [true]);
+        assert_eq!(
+            of_serving.source,
+            "1 reviewed predictions of version good, which serves: 1 of them chosen by chance; left out: 2 of other models."
+        );
+        assert_eq!(of_serving.model, Some(arn("good")));
+        assert_eq!(of_new.judged, []);
+        assert_eq!(
+            of_new.source,
+            "no reviewed prediction of version new, which serves, that the review policy chose; left out: 3 of other models."
+        );
+    }
+
+    #[test]
     fn nothing_reviewed_is_no_evidence() {
-        let evidence = select(&[]);
+        let evidence = select(&[], None);
 
         assert_eq!(evidence.judged, []);
         assert_eq!(

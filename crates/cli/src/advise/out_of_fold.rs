@@ -76,7 +76,7 @@ pub fn judge(file: &[u8], encoder: Option<Arc<Encoder>>) -> Result<Evidence, Fai
                 copies => format!(" ({copies} copies left out)"),
             }
         ),
-        is_doubtful: false,
+        ..Evidence::default()
     })
 }
 
@@ -160,7 +160,7 @@ pub fn predictions(file: impl Read) -> Result<Option<Evidence>, Failure> {
     Ok(Some(Evidence {
         judged: all,
         source,
-        is_doubtful: false,
+        ..Evidence::default()
     }))
 }
 
