@@ -15,7 +15,10 @@ use active_learning_core::labels::{
     label_set::{LabelSet, LabelSetError},
 };
 use clap::{Args, Subcommand};
-use model_building::relabel;
+use model_building::{
+    proposals::{Proposal, proposals},
+    relabel,
+};
 use serde::Serialize;
 
 use self::{
@@ -157,7 +160,7 @@ pub async fn execute(
         Action::List if options.json => println!("{}", serde_json::to_string_pretty(&set)?),
         Action::List => print!("{}", listed(&set)),
         Action::Proposed => {
-            let proposals = relabel::proposals(&labels.place.training, &set).await?;
+            let proposals = labels.proposals(&set).await?;
             match options.json {
                 true => println!("{}", serde_json::to_string_pretty(&proposals)?),
                 false => print!("{}", proposed(&proposals)),
@@ -315,13 +318,18 @@ impl Labels {
         Ok(())
     }
 
+    /// Returns what is proposed, as soon as somebody has said so.
+    async fn proposals(&self, set: &LabelSet) -> Result<Vec<Proposal>, Failure> {
+        proposals(&self.place.training, &self.place.feedback, set).await
+    }
+
     /// Returns a proposal as it was written most often, however it is spelt here; `None` of a label that there was before.
     /// Refuses to accept what nobody proposed: it is a slip more often than a wish.
     async fn proposed(&self, set: &LabelSet, name: &str) -> Result<Option<String>, Failure> {
         if set.find(name).is_some() {
             return Ok(None);
         }
-        let proposals = relabel::proposals(&self.place.training, set).await?;
+        let proposals = self.proposals(set).await?;
         let key = label_key(name);
         let same = proposals.iter().find(|proposal| label_key(&proposal.name) == key);
         if let Some(proposal) = same {

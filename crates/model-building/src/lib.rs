@@ -28,6 +28,7 @@ mod labels;
 mod message;
 mod old_models;
 mod predictions;
+pub mod proposals;
 mod record;
 pub mod relabel;
 mod select;

@@ -1,9 +1,6 @@
 //! What a change of the label set means for what people have answered, counted before it is made.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use active_learning_aws::bucket::Bucket;
 use active_learning_core::{
@@ -13,11 +10,10 @@ use active_learning_core::{
         consolidation::{Consensus, Settings, consolidate},
         human_loop::Answer,
         label_key::label_key,
-        label_set::{LabelSet, Resolution, can_be_label},
+        label_set::LabelSet,
         labelled::LabelledRecord,
     },
 };
-use serde::Serialize;
 
 use crate::{
     assemble::read_initial,
@@ -52,16 +48,6 @@ pub struct Rows {
     pub initial: Vec<String>,
     /// Name of the classifier that people answered about last, whatever their answers are.
     pub classifier: Option<String>,
-}
-
-/// A label that somebody proposed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Proposal {
-    /// Its name, as it was written most often.
-    pub name: String,
-    /// Votes that name it.
-    pub votes: u64,
 }
 
 impl Rows {
@@ -160,54 +146,6 @@ fn proposes(consensus: &Consensus<&Answer>, name: &str) -> bool {
         Answer::Labels { labels } => labels.iter().any(|label| is_it(label)),
         Answer::NoneFits | Answer::Unsure => false,
     }
-}
-
-/// Returns what is proposed and neither a label nor refused, the most frequent first.
-///
-/// # Errors
-///
-/// The bucket cannot be read.
-pub async fn proposals(bucket: &Bucket, set: &LabelSet) -> Result<Vec<Proposal>, Failure> {
-    let labels = labels::read(bucket, Keep::Line, true, Packing::AsItIs).await?;
-    let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-    let mut count = |name: &str| {
-        let is_proposed = matches!(set.resolve(name), Resolution::Proposed(_)) && can_be_label(name);
-        if is_proposed && !set.is_refused(name) {
-            let key = label_key(name);
-            *spellings
-                .entry(key)
-                .or_default()
-                .entry(name.trim().to_owned())
-                .or_default() += 1;
-        }
-    };
-    for record in labels.records() {
-        let mut names: BTreeSet<(String, String)> = BTreeSet::new();
-        for piece in record {
-            let kept = labels.kept.read(piece.kept)?;
-            let labelled = LabelledRecord::parse(kept.as_bytes())?;
-            for vote in &labelled.votes {
-                match set.canonical(&labelled.record, vote.clone()).answer {
-                    Answer::NewLabel { label } => drop(names.insert((vote.worker.clone(), label))),
-                    Answer::Labels { labels } => {
-                        names.extend(labels.into_iter().map(|label| (vote.worker.clone(), label)));
-                    }
-                    Answer::NoneFits | Answer::Unsure => {}
-                }
-            }
-        }
-        names.iter().for_each(|(_, name)| count(name));
-    }
-    let mut proposals: Vec<Proposal> = spellings
-        .into_values()
-        .filter_map(|spellings| {
-            let votes = spellings.values().sum();
-            let name = spellings.into_iter().max_by_key(|(_, votes)| *votes)?.0;
-            Some(Proposal { name, votes })
-        })
-        .collect();
-    proposals.sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));
-    Ok(proposals)
 }
 
 /// Returns the records that ask about rows again when the set is changed at this time, each text once: the most doubtful

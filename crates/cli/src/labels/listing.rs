@@ -1,7 +1,7 @@
 //! The label set and what is proposed for it, for people.
 
 use active_learning_core::labels::label_set::{Label, LabelSet, State};
-use model_building::relabel::Proposal;
+use model_building::proposals::Proposal;
 
 /// Lists what is proposed, with its votes.
 pub(super) fn proposed(proposals: &[Proposal]) -> String {

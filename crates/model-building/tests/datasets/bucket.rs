@@ -19,6 +19,7 @@ use local_aws::{LocalAws, s3::BucketSpec, script::Script};
 use model_building::assemble::{AssembleError, AssemblePolicy, Assembled, MAX_HELD_OUT, assemble};
 
 pub const BUCKET: &str = "training-123456789012";
+pub const FEEDBACK: &str = "feedback-123456789012";
 
 pub const POLICY: AssemblePolicy = AssemblePolicy {
     test_share: 0.2,
@@ -114,11 +115,13 @@ pub fn now() -> DateTime<Utc> {
 impl Bucket {
     pub fn new() -> Self {
         let aws = LocalAws::in_memory();
-        let bucket = BucketSpec {
-            name: BUCKET.into(),
-            ..BucketSpec::default()
-        };
-        aws.s3.put_bucket(bucket).expect("a bucket");
+        for name in [BUCKET, FEEDBACK] {
+            let bucket = BucketSpec {
+                name: name.into(),
+                ..BucketSpec::default()
+            };
+            aws.s3.put_bucket(bucket).expect("a bucket");
+        }
         let script = Script::default();
         Self {
             s3: Client::new(&script.sdk_config(aws.router())),
@@ -129,6 +132,11 @@ impl Bucket {
 
     pub async fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
         let put = self.s3.put_object().bucket(BUCKET).key(key);
+        put.body(content.into().into()).send().await.expect("an upload");
+    }
+
+    pub async fn put_feedback(&self, key: &str, content: impl Into<Vec<u8>>) {
+        let put = self.s3.put_object().bucket(FEEDBACK).key(key);
         put.body(content.into().into()).send().await.expect("an upload");
     }
 
@@ -176,6 +184,11 @@ impl Bucket {
     /// Returns the bucket as the function sees it.
     pub fn bucket(&self) -> aws::bucket::Bucket {
         aws::bucket::Bucket::new(self.s3.clone(), BUCKET)
+    }
+
+    /// Returns the feedback bucket beside it.
+    pub fn feedback(&self) -> aws::bucket::Bucket {
+        aws::bucket::Bucket::new(self.s3.clone(), FEEDBACK)
     }
 
     /// Assembles in a function whose calls are answered as a script says.

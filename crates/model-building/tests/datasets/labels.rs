@@ -8,15 +8,18 @@ use active_learning_core::{
         labelled::LabelledRecord,
         vote::{Vote, VoteSource},
     },
+    sampling::review_budget::Queue,
 };
 use model_building::{
     assemble::AssemblePolicy,
     export::Format,
-    relabel::{Doubt, proposals, rows},
+    proposals::proposals,
+    relabel::{Doubt, rows},
 };
+use serde_json::json;
 
 use crate::{
-    bucket::{Bucket, POLICY, doubted, record, time, vote},
+    bucket::{Answered, Bucket, POLICY, doubted, record, time, vote},
     export::exported,
 };
 
@@ -251,7 +254,9 @@ async fn a_proposed_label_is_no_class_until_somebody_accepts_it() {
     bucket.answer("loop-1", 0, &answers).await;
     let (before, _) = exported(&bucket, Format::ComprehendCsv).await;
     set.refuse("wether").expect("no label");
-    let proposed = proposals(&bucket.bucket(), &set).await.expect("proposals");
+    let proposed = proposals(&bucket.bucket(), &bucket.feedback(), &set)
+        .await
+        .expect("proposals");
     set.add("Weather", "").expect("free");
     bucket.put_set(&set).await;
 
@@ -263,11 +268,76 @@ async fn a_proposed_label_is_no_class_until_somebody_accepts_it() {
     assert_eq!(summary.left_out["new-label"], 1);
 }
 
+#[tokio::test]
+async fn what_a_user_proposes_is_listed_while_its_text_waits_or_is_asked_and_counted_once_when_it_is_answered()
+ {
+    let bucket = Bucket::new();
+    let set = set();
+    bucket.put_set(&set).await;
+    let said = |text: &str, label: &str, user: &str| {
+        let mut record = record(text, Signal::Dislike);
+        record.source = Source::ExplicitApi;
+        record.suggested_label = Some(label.to_owned());
+        record.user = Some(user.to_owned());
+        record
+    };
+    let asked = said("one", "Weather", "ada");
+    let waiting = said("two", " Weather", "bob");
+    let known = said("three", "Sports", "cy");
+    let input = json!({
+        "comprehendPredictions": [asked, known], "labels": ["World"], "rowCount": 2, "bucketName": "b", "keyName": "k",
+    });
+    bucket
+        .put_feedback("asked/review-1.json", input.to_string())
+        .await;
+    bucket
+        .put_feedback(&Queue::Ranked.key(&waiting), waiting.to_line())
+        .await;
+    bucket.put_feedback("asked/review-2.json", "{}".to_owned()).await;
+    let proposed = async || {
+        let proposed = proposals(&bucket.bucket(), &bucket.feedback(), &set).await;
+        let proposed = proposed.expect("read").into_iter();
+        proposed.map(|one| (one.name, one.votes)).collect::<Vec<_>>()
+    };
+
+    let before = proposed().await;
+    let answered = LabelledRecord::new(asked, vec![vote("ann", "World", 3)], "review-1", "arn:flow");
+    bucket.label("review-1", &[answered]).await;
+    let after = proposed().await;
+
+    assert_eq!(before, [("Weather".to_owned(), 2)]);
+    assert_eq!(after, before, "the user's vote counts once");
+}
+
 /// So that one row of a class is enough.
 const NOTHING_HELD_OUT: AssemblePolicy = AssemblePolicy {
     test_share: 0.0,
     ..POLICY
 };
+
+#[tokio::test]
+async fn texts_that_differ_in_a_sign_only_are_rows_of_their_own_each_with_its_label() {
+    let bucket = Bucket::new();
+    bucket.put_set(&set()).await;
+    let pairs = [
+        (" \u{1f44d}", "World"),
+        (" \u{1f44e}", "Sports"),
+        ("?", "Business"),
+    ];
+    let texts: Vec<(String, &str)> = (0..20)
+        .flat_map(|number| pairs.map(|(sign, label)| (text(number) + sign, label)))
+        .collect();
+    let answers: Vec<Answered> = texts.iter().map(|(text, label)| doubted(text, label)).collect();
+    bucket.answer("loop-1", 0, &answers).await;
+
+    let manifest = bucket.assemble(&NOTHING_HELD_OUT).await;
+
+    let labels = bucket.labels(&manifest).await;
+    assert_eq!(labels.len(), 60, "{manifest:?}");
+    for (text, label) in &texts {
+        assert_eq!(labels[text], *label, "{text}");
+    }
+}
 
 fn imported(text: &str, label: &str, minute: usize) -> LabelledRecord {
     let vote = Vote {
@@ -329,7 +399,9 @@ async fn imported_proposals_and_split_labels_wait_and_bind_no_reviewer() {
         .await;
 
     let before = bucket.assemble(&NOTHING_HELD_OUT).await;
-    let proposed = proposals(&bucket.bucket(), &set).await.expect("read");
+    let proposed = proposals(&bucket.bucket(), &bucket.feedback(), &set)
+        .await
+        .expect("read");
     set.add("Weather", "").expect("free");
     bucket.put_set(&set).await;
     let after = bucket.assemble(&NOTHING_HELD_OUT).await;

@@ -1,0 +1,140 @@
+//! Labels that people propose, as soon as they have said so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use active_learning_aws::bucket::{Bucket, BucketError};
+use active_learning_core::{
+    feedback::FeedbackRecord,
+    keys,
+    labels::{
+        human_loop::{Answer, HumanLoopInput},
+        label_key::label_key,
+        label_set::{LabelSet, Resolution, can_be_label},
+        labelled::LabelledRecord,
+        vote::Vote,
+    },
+    sampling::review_budget::Queue,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+use crate::labels::{self, Keep, Packing};
+
+/// Largest human loop, and largest item of the backlog, that is read, in bytes.
+const MAX_ITEM_BYTES: u64 = 4 << 20;
+const READS_IN_FLIGHT: usize = 16;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A label that somebody proposed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    /// Its name, as it was written most often.
+    pub name: String,
+    /// Votes that name it.
+    pub votes: u64,
+}
+
+/// Names that people propose, by text and by who says so.
+#[derive(Default)]
+struct Proposed(BTreeMap<String, BTreeSet<(String, String)>>);
+
+impl Proposed {
+    /// Adds what a vote names that is neither a label nor refused.
+    fn add(&mut self, set: &LabelSet, record: &FeedbackRecord, vote: Vote) {
+        let names = match set.canonical(record, vote.clone()).answer {
+            Answer::NewLabel { label } => vec![label],
+            Answer::Labels { labels } => labels,
+            Answer::NoneFits | Answer::Unsure => return,
+        };
+        let is_proposed = |name: &String| {
+            matches!(set.resolve(name), Resolution::Proposed(_))
+                && can_be_label(name)
+                && !set.is_refused(name)
+        };
+        for name in names.into_iter().filter(is_proposed) {
+            let of_text = self.0.entry(record.id.clone()).or_default();
+            of_text.insert((vote.worker.clone(), name));
+        }
+    }
+
+    /// Counts the votes for each name, by the spelling that is most frequent.
+    fn count(self) -> Vec<Proposal> {
+        let mut spellings: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        for (_, name) in self.0.into_values().flatten() {
+            let spellings = spellings.entry(label_key(&name)).or_default();
+            *spellings.entry(name.trim().to_owned()).or_default() += 1;
+        }
+        let mut proposals: Vec<Proposal> = spellings
+            .into_values()
+            .filter_map(|spellings| {
+                let votes = spellings.values().sum();
+                let name = spellings.into_iter().max_by_key(|(_, votes)| *votes)?.0;
+                Some(Proposal { name, votes })
+            })
+            .collect();
+        proposals.sort_by(|a, b| b.votes.cmp(&a.votes).then_with(|| a.name.cmp(&b.name)));
+        proposals
+    }
+}
+
+/// Returns what is proposed and neither a label nor refused, the most frequent first: in answers and votes, and with the
+/// texts that people are asked about or that wait for it.
+///
+/// # Errors
+///
+/// A bucket cannot be read.
+pub async fn proposals(
+    training: &Bucket,
+    feedback: &Bucket,
+    set: &LabelSet,
+) -> Result<Vec<Proposal>, Failure> {
+    let mut proposed = Proposed::default();
+    let labels = labels::read(training, Keep::Line, true, Packing::AsItIs).await?;
+    for piece in labels.records().flatten() {
+        let kept = labels.kept.read(piece.kept)?;
+        let labelled = LabelledRecord::parse(kept.as_bytes())?;
+        for vote in &labelled.votes {
+            proposed.add(set, &labelled.record, vote.clone());
+        }
+    }
+    // What users say with a text stands in its first answer; until then it waits with the text.
+    for record in open_questions(feedback).await? {
+        if let Some(vote) = Vote::of_feedback(&record) {
+            proposed.add(set, &record, vote);
+        }
+    }
+    Ok(proposed.count())
+}
+
+/// Returns the records that people are asked about, and those that wait until there is time for them. Texts of the pool
+/// carry no opinion.
+async fn open_questions(feedback: &Bucket) -> Result<Vec<FeedbackRecord>, BucketError> {
+    let of_loop = |bytes: &[u8]| {
+        let input: Option<HumanLoopInput> = serde_json::from_slice(bytes).ok();
+        input.map_or_else(Vec::new, |input| input.comprehend_predictions)
+    };
+    let of_item = |bytes: &[u8]| Vec::from_iter(FeedbackRecord::parse(bytes).ok());
+    let mut open = read_all(feedback, keys::ASKED_FOLDER, of_loop).await?;
+    for queue in Queue::IN_ORDER {
+        open.extend(read_all(feedback, queue.prefix(), of_item).await?);
+    }
+    Ok(open)
+}
+
+/// Reads all objects of a folder; what cannot be understood is left to those who work it off.
+async fn read_all(
+    bucket: &Bucket,
+    folder: &str,
+    records: impl Fn(&[u8]) -> Vec<FeedbackRecord>,
+) -> Result<Vec<FeedbackRecord>, BucketError> {
+    let listed = bucket.list(folder).await?;
+    let objects: Vec<_> = stream::iter(&listed)
+        .map(|object| bucket.read(&object.key, MAX_ITEM_BYTES))
+        .buffered(READS_IN_FLIGHT)
+        .try_collect()
+        .await?;
+    let objects = objects.into_iter().flatten();
+    Ok(objects.flat_map(|object| records(&object.bytes)).collect())
+}
