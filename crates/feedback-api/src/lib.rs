@@ -23,7 +23,7 @@ use active_learning_core::{
         is_same_prediction, take_opinion,
     },
     keys,
-    labels::{label_set::check_suggestion, prediction_result::KeptPrediction},
+    labels::{label_set::check_suggestion, prediction_result::KeptPrediction, vote::Vote},
 };
 use aws_config::SdkConfig;
 use lambda_http::{
@@ -89,6 +89,24 @@ struct Answer {
     /// What it waits for before somebody looks at it.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_for: Option<NotAsked>,
+    /// Why it is no vote, of feedback that likes what it does not name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_counted_because: Option<NotCounted>,
+}
+
+/// Why feedback is no vote.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum NotCounted {
+    /// It names neither a prediction nor a label. A like of the same user or prediction still takes a dislike back.
+    NamesNoLabel,
+}
+
+impl NotCounted {
+    fn of(record: &FeedbackRecord) -> Option<Self> {
+        let names_none = record.signal == Signal::Like && Vote::of_feedback(record).is_none();
+        names_none.then_some(Self::NamesNoLabel)
+    }
 }
 
 impl Answer {
@@ -100,6 +118,7 @@ impl Answer {
     ) -> Self {
         let review = record.signal.needs_review() && not_asked.is_none();
         Self {
+            not_counted_because: NotCounted::of(&record),
             status: "stored",
             id: record.id,
             masked,

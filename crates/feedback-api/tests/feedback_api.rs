@@ -191,6 +191,81 @@ async fn a_misspelt_like_is_refused_and_never_stored_as_its_opposite() {
 }
 
 #[tokio::test]
+async fn of_a_body_with_fields_missing_the_answer_names_the_field_or_says_what_it_was_taken_for() {
+    let missing = "field `sentence` is missing or empty";
+    for (fields, detail) in [
+        ("{}", missing),
+        (r#"{"feedback":"like"}"#, missing),
+        (
+            r#"{"predictionId":"82edcc00-a237-4925-ab3a-0a792b391ddf"}"#,
+            missing,
+        ),
+        (r#"{"classifier":"news","label":"Sports"}"#, missing),
+        (
+            r#"{"classifier":"news","prediction":"World","confidence":0.5}"#,
+            missing,
+        ),
+        (r#"{"sentence":null,"feedback":"like"}"#, missing),
+        (r#"{"sentence":""}"#, missing),
+        (
+            r#"{"sentence":"secret","feedback":""}"#,
+            "field `feedback` must be `like` or `dislike`, in lower case, not another text; left out it means `dislike`",
+        ),
+        (
+            r#"{"sentence":"secret","label":["Sports"]}"#,
+            "field `label` must be a text, not an array",
+        ),
+        (
+            r#"{"sentence":"secret","predictionId":7}"#,
+            "field `predictionId` must be a text, not a number",
+        ),
+        (
+            r#"{"sentence":"secret","prediction":{}}"#,
+            "field `prediction` must be a text, not an object",
+        ),
+        (
+            r#"{"sentence":"secret","user":true}"#,
+            "field `user` must be a text, not true or false",
+        ),
+        (
+            r#"{"sentence":"secret","confidence":"high"}"#,
+            "field `confidence` must be a number from 0 to 1",
+        ),
+    ] {
+        let script = healthy();
+
+        let response = answer(&script, post(fields)).await;
+
+        assert_eq!(response.status(), 400, "{fields}");
+        assert_eq!(body(&response)["detail"], detail, "{fields}");
+        assert_eq!(script.calls("PutRecord").len(), 0);
+    }
+
+    let (dislike, like) = (("dislike", Value::Null), ("like", Value::Null));
+    let no_vote = ("like", json!("names-no-label"));
+    for (fields, taken_for) in [
+        ("", &dislike),
+        (r#","label":"Sports""#, &dislike),
+        (r#","label":"","prediction":"World""#, &dislike),
+        (r#","prediction":"World""#, &dislike),
+        (r#","prediction":"World","label":" WORLD""#, &like),
+        (r#","feedback":"like","prediction":"World""#, &like),
+        (r#","feedback":"like","label":"World""#, &like),
+        (r#","feedback":"like""#, &no_vote),
+        (r#","feedback":"like","prediction":"","user":"ada""#, &no_vote),
+    ] {
+        let script = healthy();
+
+        let response = answer(&script, post(&format!(r#"{{"sentence":"Rates rise"{fields}}}"#))).await;
+
+        let answered = body(&response);
+        assert_eq!(response.status(), 200, "{fields}");
+        assert_eq!(answered["feedback"], taken_for.0, "{fields}");
+        assert_eq!(answered["notCountedBecause"], taken_for.1, "{fields}");
+    }
+}
+
+#[tokio::test]
 async fn a_classifier_that_is_absent_null_or_blank_is_the_default_one() {
     for text in [
         r#"{"sentence":"x"}"#,
