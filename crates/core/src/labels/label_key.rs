@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn a_curly_apostrophe_and_a_hyphen_that_does_not_break_are_signs_of_their_own() {
+        // Unicode unifies neither: who writes both gives one as a synonym.
+        assert_ne!(label_key("Men\u{2019}s"), label_key("Men's"));
+        assert_ne!(label_key("e\u{2011}mail"), label_key("e-mail"));
+        assert_eq!(label_key("e\u{2011}mail"), label_key("E\u{2010}Mail"));
+    }
+
+    #[test]
     fn emoji_that_look_different_are_different_labels() {
         let apart = [
             "👩\u{200d}💻",

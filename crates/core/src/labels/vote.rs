@@ -114,3 +114,52 @@ impl Vote {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by(worker: &str, source: VoteSource) -> Vote {
+        Vote {
+            worker: worker.to_owned(),
+            answer: Answer::labels(["World"]),
+            source,
+            at: "2026-11-20T10:00:00Z".to_owned(),
+            seconds: None,
+            note: Note::default(),
+        }
+    }
+
+    #[test]
+    fn a_user_is_the_same_in_another_case_width_or_white_space_and_another_with_another_letter_or_sign() {
+        let voter = |user: &str| {
+            let vote = by(&format!("user:{user}"), VoteSource::Feedback);
+            vote.voter().into_owned()
+        };
+
+        for same in [
+            "Ada@Example.org",
+            " ada@example.org ",
+            "ADA@EXAMPLE.ORG",
+            "ａｄａ@example.org",
+        ] {
+            assert_eq!(voter(same), voter("ada@example.org"), "{same}");
+        }
+        for other in ["ada@example.com", "ada+1@example.org", "ad-a@example.org", ""] {
+            assert_ne!(voter(other), voter("ada@example.org"), "{other}");
+        }
+        assert_ne!(voter("user-17"), voter("user-71"));
+        // Ids that differ in case only are one user: the guide says so.
+        assert_eq!(voter("aB3x"), voter("Ab3X"));
+    }
+
+    #[test]
+    fn ids_of_reviewers_are_compared_as_they_are_and_no_user_is_a_reviewer() {
+        let reviewer = |id: &str| by(id, VoteSource::HumanReview).voter().into_owned();
+        let user = |name: &str| by(name, VoteSource::Feedback).voter().into_owned();
+
+        assert_ne!(reviewer("aB3x"), reviewer("Ab3X"));
+        assert_ne!(reviewer("ada"), user("user:ada"));
+        assert_ne!(user("user"), user("user:ada"));
+    }
+}

@@ -281,6 +281,44 @@ async fn a_class_with_a_single_row_is_told_by_the_report() {
 }
 
 #[tokio::test]
+async fn what_only_signs_decide_is_learnt_from_a_training_file_and_answered() {
+    const WORDS: [&str; 12] = [
+        "the", "order", "came", "today", "box", "red", "shoes", "with", "two", "papers", "from", "shop",
+    ];
+    let words = |number: usize| {
+        let places = (0..6).map(|place| WORDS[(number * 7 + place * place * 5 + number / 12) % 12]);
+        places.collect::<Vec<_>>().join(" ")
+    };
+    for signs in [[" 👍", " 👎"], ["", "?"]] {
+        let text = |number: usize| {
+            (
+                signs[number % 2],
+                format!("{}{}", words(number), signs[number % 2]),
+            )
+        };
+        let label = |sign: &str| if sign == signs[0] { "first" } else { "second" };
+        let rows = (0..120).map(text);
+        let file: String = rows
+            .map(|(sign, text)| format!("{},{text}\n", label(sign)))
+            .collect();
+        let function = Function::new();
+
+        function
+            .train("initial/signs.csv", &file)
+            .await
+            .expect("good file");
+
+        let mut right = 0;
+        for (sign, text) in (120..220).map(text) {
+            let body = json!({"EndpointArn": ENDPOINT_ARN, "Text": text});
+            let answer = function.call("ClassifyDocument", &body).await;
+            right += u32::from(answer.body["Classes"][0]["Name"] == label(sign));
+        }
+        assert!(right >= 95, "{signs:?}: {right} of 100");
+    }
+}
+
+#[tokio::test]
 async fn labels_for_which_the_set_has_no_room_are_told() {
     let function = Function::new();
     let names = (0..999).map(|number| format!("label {number}"));
