@@ -35,10 +35,12 @@ impl Pattern {
         let (mut all, mut none, mut any) = (Vec::new(), Vec::new(), Vec::new());
         let mut rest = pattern;
         while !rest.is_empty() {
-            let (terms, after) = match rest.split_at(1) {
-                ("-", after) => (&mut none, after),
-                ("?", after) => (&mut any, after),
-                _ => (&mut all, rest),
+            let (terms, after) = if let Some(after) = rest.strip_prefix('-') {
+                (&mut none, after)
+            } else if let Some(after) = rest.strip_prefix('?') {
+                (&mut any, after)
+            } else {
+                (&mut all, rest)
             };
             let (term, after) = term(after).ok_or_else(|| invalid("Invalid filter pattern"))?;
             terms.push(term.to_owned());
@@ -136,6 +138,7 @@ mod tests {
         ] {
             assert!(shows(pattern), "{pattern}");
         }
+        assert!(!shows("été"), "a word that begins with a letter of several bytes");
         for pattern in [
             "ERROR",
             "WARN -busy",
