@@ -318,6 +318,12 @@ impl TryFrom<RawMachine> for Machine {
             states: states.collect::<Result<_, _>>()?,
             timeout_seconds: raw.timeout_seconds,
         };
+        if machine
+            .timeout_seconds
+            .is_some_and(|seconds| !(1..=MAX_SECONDS).contains(&seconds))
+        {
+            return Err(format!("TimeoutSeconds is from 1 to {MAX_SECONDS}"));
+        }
         machine.check_transitions()?;
         Ok(machine)
     }

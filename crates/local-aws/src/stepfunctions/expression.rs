@@ -10,6 +10,11 @@ use super::{
     path::{Data, Path},
 };
 
+/// How deep calls of intrinsic functions may stand in one another; a field of AWS has no more of them in all.
+///
+/// Source: AWS Step Functions Developer Guide, "Intrinsic functions".
+const MAX_NESTED: usize = 10;
+
 /// A document some of whose members (`"name.$"`) are computed.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
@@ -117,7 +122,7 @@ impl TryFrom<String> for Expression {
 impl Expression {
     /// Parses a path or a call of an intrinsic function.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (expression, rest) = argument(text)?;
+        let (expression, rest) = argument(text, MAX_NESTED)?;
         let is_constant = matches!(expression, Self::Constant(_) | Self::Text(_));
         if is_constant || !rest.trim().is_empty() {
             return Err(format!("`{text}` is neither a path nor an intrinsic function"));
@@ -156,15 +161,15 @@ impl Expression {
     }
 }
 
-/// Reads one argument; returns it and what is behind.
-fn argument(text: &str) -> Result<(Expression, &str), String> {
+/// Reads one argument, of so many nested calls at most; returns it and what is behind.
+fn argument(text: &str, nested: usize) -> Result<(Expression, &str), String> {
     let text = text.trim_start();
     if let Some(quoted) = text.strip_prefix('\'') {
         let end = closing_quote(quoted).ok_or_else(|| format!("`{text}` lacks a closing quote"))?;
         return Ok((Expression::Text(quoted[..end].to_owned()), &quoted[end + 1..]));
     }
     if text.starts_with("States.") {
-        return call_of(text);
+        return call_of(text, nested);
     }
     let (token, rest) = text.split_at(end_of_token(text));
     let token = token.trim_end();
@@ -179,7 +184,10 @@ fn argument(text: &str) -> Result<(Expression, &str), String> {
     }
 }
 
-fn call_of(text: &str) -> Result<(Expression, &str), String> {
+fn call_of(text: &str, nested: usize) -> Result<(Expression, &str), String> {
+    let nested = nested
+        .checked_sub(1)
+        .ok_or_else(|| format!("more than {MAX_NESTED} intrinsic functions are nested"))?;
     let (name, mut rest) = text
         .split_once('(')
         .ok_or_else(|| format!("`{text}` lacks its arguments"))?;
@@ -190,7 +198,7 @@ fn call_of(text: &str) -> Result<(Expression, &str), String> {
         rest = after;
     } else {
         loop {
-            let (next, after) = argument(rest)?;
+            let (next, after) = argument(rest, nested)?;
             arguments.push(next);
             let after = after.trim_start();
             if let Some(after) = after.strip_prefix(',') {

@@ -160,6 +160,10 @@ fn a_definition_that_is_none_is_refused() {
             r#"{"StartAt": "S", "States": {}, "QueryLanguage": "JSONata"}"#,
             "unknown variant `JSONata`",
         ),
+        (
+            r#"{"StartAt": "S", "TimeoutSeconds": 18446744073709551615, "States": {"S": {"Type": "Succeed"}}}"#,
+            "TimeoutSeconds is from 1 to",
+        ),
     ] {
         let reason = Machine::parse(definition).expect_err("it is refused");
 

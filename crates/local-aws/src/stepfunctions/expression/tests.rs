@@ -99,6 +99,20 @@ fn what_is_not_supported_is_refused_by_name() {
 }
 
 #[test]
+fn calls_are_nested_ten_deep_and_no_deeper() {
+    let nested = |depth| format!("{}1{}", "States.Array(".repeat(depth), ")".repeat(depth));
+
+    assert_eq!(
+        evaluate(&nested(10)).map(|value| value.to_string()).as_deref(),
+        Ok("[[[[[[[[[[1]]]]]]]]]]")
+    );
+    for depth in [11, 100_000] {
+        let refused = Err("more than 10 intrinsic functions are nested".to_owned());
+        assert_eq!(evaluate(&nested(depth)), refused, "{depth}");
+    }
+}
+
+#[test]
 fn a_template_computes_the_members_that_end_in_a_dollar_at_any_depth() {
     let template = json!({"a": 1, "b.$": "$.x", "c": [{"d.$": "$$.Id"}, "$.x"]});
     let template = Template::try_from(template).expect("a template");
