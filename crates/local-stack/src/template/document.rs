@@ -1,10 +1,15 @@
 //! YAML or JSON text to one tree of JSON values, short tags written out (`!Ref X` as `{"Ref": "X"}`).
 
+use std::collections::BTreeMap;
+
 use saphyr::{ScalarStyle, Yaml, YamlLoader};
-use saphyr_parser::Parser;
+use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Number, Value, json};
 
 use crate::problems::Problems;
+
+/// Deepest nesting of lists and objects; that of JSON here as well.
+const MAX_DEPTH: usize = 128;
 
 /// Reads the text of a template. What cannot be read at all is reported and gives `Value::Null`.
 pub(super) fn read(text: &str, problems: &Problems) -> Value {
@@ -12,6 +17,12 @@ pub(super) fn read(text: &str, problems: &Problems) -> Value {
         && let Ok(value) = serde_json::from_str(text)
     {
         return value;
+    }
+    if is_too_deep(text) {
+        let message =
+            format!("Template format error: lists and objects are nested more than {MAX_DEPTH} deep");
+        problems.report("", message);
+        return Value::Null;
     }
     let mut loader = YamlLoader::<Yaml<'_>>::default();
     // A scalar stays as it is written: `0.50` and `000000000000` would not survive as numbers.
@@ -37,6 +48,38 @@ pub(super) fn read(text: &str, problems: &Problems) -> Value {
             Value::Null
         }
     }
+}
+
+/// Returns whether lists and objects are nested deeper than may be, before a tree is made of them. What an alias stands for
+/// counts where it stands.
+fn is_too_deep(text: &str) -> bool {
+    // By anchor; and the anchor of each list and object that is open, with the levels found in it.
+    let mut levels: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    for event in Parser::new_from_str(text) {
+        let inner = match event {
+            Ok((Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _), _)) => {
+                open.push((anchor, 1));
+                0
+            }
+            Ok((Event::SequenceEnd | Event::MappingEnd, _)) => {
+                let (anchor, inner) = open.pop().unwrap_or_default();
+                levels.insert(anchor, inner);
+                inner
+            }
+            Ok((Event::Alias(anchor), _)) => levels.get(&anchor).copied().unwrap_or_default(),
+            Ok(_) => 0,
+            // The loader says what is wrong.
+            Err(_) => return false,
+        };
+        if open.len() + inner > MAX_DEPTH {
+            return true;
+        }
+        if let Some((_, outer)) = open.last_mut() {
+            *outer = (*outer).max(inner + 1);
+        }
+    }
+    false
 }
 
 fn convert(node: &Yaml<'_>, path: &str, problems: &Problems) -> Value {
@@ -182,6 +225,25 @@ mod tests {
             read_well("a: &x [1, 2]\nb: *x\n"),
             json!({"a": [1, 2], "b": [1, 2]})
         );
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused_whatever_way_it_is() {
+        let lists = "- ".repeat(100_000);
+        let objects: String = (0..2_000).map(|depth| " ".repeat(depth) + "a:\n").collect();
+        let mut aliases = "a0: &a0 x\n".to_owned();
+        for number in 1..40 {
+            let inner = format!("{}*a{}{}", "[".repeat(100), number - 1, "]".repeat(100));
+            aliases += &format!("a{number}: &a{number} {inner}\n");
+        }
+
+        for deep in [lists, objects, aliases] {
+            assert!(
+                read_badly(&deep).contains("nested more than 128 deep"),
+                "{}",
+                &deep[..40]
+            );
+        }
     }
 
     #[test]
