@@ -78,7 +78,7 @@ pub(super) async fn receive(
     }
     let md5 = md5.finalize();
     let checksum = hasher.map(|(algorithm, hasher)| Checksum::finish(algorithm, hasher));
-    announced.verify(md5.as_ref(), checksum.as_ref())?;
+    announced.verify(size, md5.as_ref(), checksum.as_ref())?;
     let content = match large {
         Some((file, mut writer)) => {
             writer.flush().await?;

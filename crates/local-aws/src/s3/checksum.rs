@@ -131,7 +131,11 @@ pub(super) struct Announced {
     pub(super) algorithm: Option<Algorithm>,
     value: Option<String>,
     md5: Option<Vec<u8>>,
+    /// Whether the checksum's value comes after the body.
+    is_in_trailer: bool,
     trailers: Option<TrailingHeaders>,
+    /// Bytes of a body that comes in chunks.
+    size: Option<u64>,
 }
 
 impl Announced {
@@ -156,11 +160,14 @@ impl Announced {
             .map(|text| BASE64_STANDARD.decode(text))
             .transpose()
             .map_err(|_| s3_error!(InvalidDigest, "The Content-MD5 you specified was invalid."))?;
+        let size = headers.get("x-amz-decoded-content-length");
         Ok(Self {
             algorithm,
             value,
             md5,
+            is_in_trailer: trailer.is_some(),
             trailers,
+            size: size.and_then(|size| size.to_str().ok()?.trim().parse().ok()),
         })
     }
 
@@ -173,7 +180,13 @@ impl Announced {
     }
 
     /// Compares with what arrived. Call it after the body's end, when the trailers are there.
-    pub(super) fn verify(&self, md5: &[u8], checksum: Option<&Checksum>) -> S3Result<()> {
+    pub(super) fn verify(&self, size: u64, md5: &[u8], checksum: Option<&Checksum>) -> S3Result<()> {
+        if self.size.is_some_and(|announced| announced != size) {
+            return Err(s3_error!(
+                IncompleteBody,
+                "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header."
+            ));
+        }
         if self.md5.as_deref().is_some_and(|announced| announced != md5) {
             return Err(s3_error!(
                 BadDigest,
@@ -188,6 +201,12 @@ impl Announced {
             .trailers
             .as_ref()
             .and_then(|trailers| trailers.read(|map| Some(map.get(&header)?.to_str().ok()?.to_owned()))?);
+        if self.is_in_trailer && trailer.is_none() {
+            return Err(s3_error!(
+                InvalidRequest,
+                "The trailer {header} that the request announced did not come."
+            ));
+        }
         match trailer.as_ref().or(self.value.as_ref()) {
             Some(announced) if *announced != checksum.value => Err(s3_error!(
                 BadDigest,

@@ -195,7 +195,11 @@ fn link(seconds: u64) -> String {
 
 async fn ask(storage: &Storage, request: http::request::Builder) -> (StatusCode, String) {
     let request = request.header("host", "127.0.0.1:4566").body(Body::empty());
-    let answer = storage.router().oneshot(request.expect("a request")).await;
+    answer(storage, request.expect("a request")).await
+}
+
+async fn answer(storage: &Storage, request: Request<Body>) -> (StatusCode, String) {
+    let answer = storage.router().oneshot(request).await;
     let answer = answer.unwrap_or_else(|never| match never {});
     let (head, body) = answer.into_parts();
     let body = body.collect().await.expect("readable").to_bytes();
@@ -239,6 +243,69 @@ async fn signature_version_2_is_refused_in_header_and_link() {
         assert_eq!(answer.0, StatusCode::BAD_REQUEST);
         assert!(answer.1.contains("Please use AWS4-HMAC-SHA256."), "{}", answer.1);
     }
+}
+
+/// Sends eleven bytes to `/bucket/k` in chunks, with a checksum behind them, as this body.
+async fn put_in_chunks(storage: &Storage, body: &'static str) -> (StatusCode, String) {
+    let headers = [
+        ("host", "127.0.0.1:4566"),
+        ("content-encoding", "aws-chunked"),
+        ("x-amz-decoded-content-length", "11"),
+        ("x-amz-trailer", "x-amz-checksum-crc32"),
+    ];
+    let mut settings = SigningSettings::default();
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    let identity = Credentials::from_keys("test", "test", None).into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(REGION)
+        .name("s3")
+        .time(SystemTime::now())
+        .settings(settings)
+        .build()
+        .expect("complete")
+        .into();
+    let url = "http://127.0.0.1:4566/bucket/k";
+    let payload = SignableBody::StreamingUnsignedPayloadTrailer;
+    let request = SignableRequest::new("PUT", url, headers.into_iter(), payload).expect("signable");
+    let (instructions, _) = sign(request, &params).expect("signed").into_parts();
+    let mut request = Request::put(url).body(Body::from(body)).expect("a request");
+    for (name, value) in headers {
+        request
+            .headers_mut()
+            .insert(name, value.parse().expect("a value"));
+    }
+    instructions.apply_to_request_http1x(&mut request);
+    answer(storage, request).await
+}
+
+#[tokio::test]
+async fn an_upload_in_chunks_that_breaks_off_or_lacks_its_checksum_is_refused() {
+    let storage = Storage::with_bucket();
+    let whole = "b\r\nhello world\r\n0\r\nx-amz-checksum-crc32:DUoRhQ==\r\n\r\n";
+
+    assert_eq!(put_in_chunks(&storage, whole).await.0, StatusCode::OK);
+    for (broken, code) in [
+        ("", "IncompleteBody"),
+        (
+            "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n",
+            "IncompleteBody",
+        ),
+        ("b\r\nhello earth\r\n0\r\n\r\n", "InvalidRequest"),
+        (
+            "b\r\nhello earth\r\n0\r\nx-amz-checksum-crc32:DUoRhQ==\r\n\r\n",
+            "BadDigest",
+        ),
+    ] {
+        let (status, said) = put_in_chunks(&storage, broken).await;
+
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{broken:?}: {said}");
+        assert!(
+            said.contains(&format!("<Code>{code}</Code>")),
+            "{broken:?}: {said}"
+        );
+    }
+    assert_eq!(storage.get("k").await, b"hello world");
 }
 
 #[tokio::test]
