@@ -114,6 +114,9 @@ pub(super) fn refused_signature<B>(request: &Request<B>) -> Option<Response<Body
             "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
         ));
     }
+    if let Some(refusal) = malformed_date(request) {
+        return Some(refusal);
+    }
     let expiry = pairs(request.uri()).find(|(name, _)| name == "X-Amz-Expires");
     let is_too_long = expiry.is_some_and(|(_, seconds)| {
         seconds
@@ -127,6 +130,54 @@ pub(super) fn refused_signature<B>(request: &Request<B>) -> Option<Response<Body
              604800 seconds",
         )
     })
+}
+
+/// Refuses a signature whose date is none; the library takes digits for granted.
+fn malformed_date<B>(request: &Request<B>) -> Option<Response<Body>> {
+    let header = |name: &str| request.headers().get(name).map(|value| value.as_bytes());
+    if header("x-amz-date").is_some_and(|date| !is_date(date)) {
+        return Some(bad_request(
+            "AuthorizationHeaderMalformed",
+            "AWS authentication requires a valid Date or x-amz-date header",
+        ));
+    }
+    let credential = header("authorization").map(String::from_utf8_lossy);
+    let credential = credential
+        .as_ref()
+        .and_then(|value| value.split_once("Credential="));
+    if credential.is_some_and(|(_, credential)| !has_day(credential)) {
+        return Some(bad_request(
+            "AuthorizationHeaderMalformed",
+            "The authorization header is malformed; the Credential is mal-formed",
+        ));
+    }
+    let is_wrong = |(name, value): (Cow<'_, str>, Cow<'_, str>)| match &*name {
+        "X-Amz-Date" => !is_date(value.as_bytes()),
+        "X-Amz-Credential" => !has_day(&value),
+        _ => false,
+    };
+    pairs(request.uri()).any(is_wrong).then(|| {
+        bad_request(
+            "AuthorizationQueryParametersError",
+            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\", and X-Amz-Credential have its day",
+        )
+    })
+}
+
+/// Returns whether a text is of the form `20261129T100000Z`.
+fn is_date(text: &[u8]) -> bool {
+    let fits = |(at, byte): (usize, &u8)| match at {
+        8 => *byte == b'T',
+        15 => *byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == 16 && text.iter().enumerate().all(fits)
+}
+
+/// Returns whether the scope of a credential has a day of eight digits.
+fn has_day(credential: &str) -> bool {
+    let day = credential.split('/').nth(1).unwrap_or_default();
+    day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn bad_request(code: &str, message: &str) -> Response<Body> {

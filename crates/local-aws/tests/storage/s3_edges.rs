@@ -309,6 +309,31 @@ async fn an_upload_in_chunks_that_breaks_off_or_lacks_its_checksum_is_refused() 
 }
 
 #[tokio::test]
+async fn a_date_of_other_characters_than_digits_is_refused() {
+    let storage = Storage::with_bucket();
+    let good = link(60);
+    let url = "http://127.0.0.1:4566/bucket/k";
+    let scope = |day: &str| {
+        let credential = format!("Credential=test/{day}/us-east-1/s3/aws4_request");
+        let value = format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host;x-amz-date, Signature=00");
+        Request::get(url).header("authorization", value)
+    };
+    let date = good.split("X-Amz-Date=").nth(1).expect("a date")[..16].to_owned();
+
+    for request in [
+        Request::get(good.replacen(&date, "2026-11-29T10:00", 1)),
+        Request::get(good.replacen(&format!("%2F{}%2F", &date[..8]), "%2F2026-1-1%2F", 1)),
+        scope("2026-1-1").header("x-amz-date", "20261129T100000Z"),
+        scope("20261129").header("x-amz-date", "2026 1 29T100000"),
+    ] {
+        let (status, said) = ask(&storage, request).await;
+
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{said}");
+        assert!(said.contains("<Code>Authorization"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn every_error_says_what_it_is_about() {
     let storage = Storage::with_bucket();
     let s3 = storage.s3();
