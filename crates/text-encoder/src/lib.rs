@@ -269,8 +269,7 @@ impl Encoder {
             text = Cow::Owned(text.to_lowercase());
         }
         let is_static = matches!(self.model, Model::Static(_));
-        let encoding = self.tokenizer.encode_fast(text.as_ref(), !is_static);
-        let mut tokens = encoding.map_or_else(|_| Vec::new(), |encoding| encoding.get_ids().to_vec());
+        let mut tokens = tokenizer::encode(&self.tokenizer, &text, !is_static);
         if is_static {
             let unknown = self.unknown_token();
             tokens.retain(|&token| Some(token) != unknown);

@@ -263,6 +263,22 @@ fn a_tokenizer_that_marks_neither_start_nor_end_makes_no_vector_of_no_text() {
 }
 
 #[test]
+fn a_tokenizer_that_contradicts_itself_is_refused_and_not_a_panic() {
+    let lost = changed(
+        "tokenizer.json",
+        "\"special_tokens\":{\"[CLS]\"",
+        "\"special_tokens\":{\"[OTHER]\"",
+    );
+
+    let error = Encoder::from_files(lost).expect_err("it is refused").to_string();
+
+    assert!(
+        error.contains("tokenizer.json") && error.contains("contradicts itself"),
+        "{error}"
+    );
+}
+
+#[test]
 fn settings_of_the_folder_are_followed_and_change_the_identity() {
     let plain = Encoder::built_in();
     let load = |file, from: &str, to: &str| Encoder::from_files(changed(file, from, to)).expect("an encoder");
