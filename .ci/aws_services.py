@@ -278,7 +278,7 @@ def secrets_and_identity(stack):
     equal((identity["Account"], identity["Arn"]), ("000000000000", "arn:aws:iam::000000000000:root"))
 
 
-@check("EventBridge: buses, rules, targets and events; refusals by code")
+@check("EventBridge: buses, rules, targets, events and API destinations; refusals by code")
 def event_bridge(stack):
     events, bus = stack.client("events"), stack.outputs["EventBusName"]
     on_bus = {"EventBusName": bus}
@@ -302,6 +302,15 @@ def event_bridge(stack):
     events.delete_rule(Name="check", **on_bus)
     refused("ResourceNotFoundException", 400, events.describe_rule, Name="check", **on_bus)
     refused("InvalidEventPatternException", 400, events.put_rule, Name="x", EventPattern="[]", **on_bus)
+    key = {"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "value"}}
+    connection = events.create_connection(Name="check", AuthorizationType="API_KEY", AuthParameters=key)
+    endpoint = {"ConnectionArn": connection["ConnectionArn"], "InvocationEndpoint": "http://127.0.0.1:9/"}
+    events.create_api_destination(Name="check", HttpMethod="POST", **endpoint)
+    equal(events.describe_api_destination(Name="check")["ApiDestinationState"], "ACTIVE")
+    assert "value" not in json.dumps(events.describe_connection(Name="check")["AuthParameters"])
+    events.delete_api_destination(Name="check")
+    events.delete_connection(Name="check")
+    refused("ResourceNotFoundException", 400, events.describe_connection, Name="check")
 
 
 @check("Lambda: invoke the portal's function for a sign-in link")

@@ -1,16 +1,24 @@
-//! Amazon EventBridge: buses, rules, and events that functions get.
+//! Amazon EventBridge: buses, rules, and events that functions and HTTP endpoints get.
 //!
 //! Each event is a line of `logs/event-bus-<name>.log` in the state folder, whether a rule takes it or not. A rule gives
-//! it to functions, whose permissions must allow `events.amazonaws.com` to invoke them for the rule; the invocations are
-//! stored before `PutEvents` answers. Differs from EventBridge: targets are functions only; patterns lack `cidr`; no
-//! schedules (they are EventBridge Scheduler's), archives, replays, API destinations, bus policies or tags; no input
-//! transformers; an event for a bus that does not exist is refused by its entry. What the API makes is kept; what the
-//! template describes is as it says at each start.
+//! it to functions, whose permissions must allow `events.amazonaws.com` to invoke them for the rule, and to API
+//! destinations, with the rights of the target's role; both are stored before `PutEvents` answers. Differs from
+//! EventBridge: no other targets, and no dead-letter queues; patterns lack `cidr`; connections have a password or an API
+//! key, not OAuth, and their secrets are kept in the index, not in Secrets Manager; requests are not slowed to a rate; no
+//! schedules (they are EventBridge Scheduler's), archives, replays, bus policies or tags; an event for a bus that does
+//! not exist is refused by its entry. What the API makes is kept; what the template describes is as it says at each
+//! start.
 
 mod api;
+mod api_destinations;
 mod buses;
+mod connections;
+mod deliveries;
+mod kept;
 mod pattern;
 mod put_events;
+mod rule_targets;
+mod targets;
 
 use std::{
     collections::BTreeMap,
@@ -25,12 +33,24 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use api_destinations::{ApiDestinationSpec, api_destination_arn};
+pub use connections::{
+    ApiKeyAuthParameters, AuthParameters, BasicAuthParameters, ConnectionHttpParameters, ConnectionSpec,
+    Parameter, auth_parameters, connection_arn,
+};
 pub use pattern::{InvalidPattern, Pattern};
+pub use targets::{HttpParameters, InputTransformer, RetryPolicy, TargetSpec};
 
+use self::{
+    api_destinations::DESTINATIONS,
+    connections::CONNECTIONS,
+    deliveries::{DELIVERIES, Delivery, Sender},
+    kept::Kept,
+};
 use crate::{
     ACCOUNT_ID,
     iam::Iam,
-    invocation_queue::{EventSource, InvocationQueue, QueuedEvent},
+    invocation_queue::{EventSource, InvocationQueue, QueuedEvent, epoch_millis},
     json_protocol,
     service::{Protocol, Service},
     store::Store,
@@ -66,17 +86,6 @@ pub struct RuleSpec {
     pub enabled: bool,
     /// Who gets the events, by id.
     pub targets: BTreeMap<String, TargetSpec>,
-}
-
-/// Who gets an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TargetSpec {
-    /// ARN of a function.
-    pub arn: String,
-    /// What it gets in place of the event, JSON text.
-    pub input: Option<String>,
-    /// Which part of the event it gets, for example `$.detail`.
-    pub input_path: Option<String>,
 }
 
 /// Returns the ARN of a bus.
@@ -123,6 +132,8 @@ struct State {
     buses: BTreeMap<String, Bus>,
     /// By bus and name.
     rules: BTreeMap<(String, String), Rule>,
+    connections: BTreeMap<String, Kept<ConnectionSpec>>,
+    destinations: BTreeMap<String, Kept<ApiDestinationSpec>>,
 }
 
 /// An event on its way to a bus.
@@ -142,8 +153,15 @@ pub struct EventBridge {
     store: Arc<Store>,
     iam: Arc<Iam>,
     queue: InvocationQueue,
+    sender: Sender,
     region: String,
     state: Arc<RwLock<State>>,
+}
+
+/// What a target gets.
+enum Outgoing {
+    Invocation(QueuedEvent),
+    Delivery(Delivery),
 }
 
 impl Service for EventBridge {
@@ -178,11 +196,15 @@ impl EventBridge {
         let transaction = store.index.begin_write()?;
         transaction.open_table(BUSES)?;
         transaction.open_table(RULES)?;
+        transaction.open_table(CONNECTIONS)?;
+        transaction.open_table(DESTINATIONS)?;
+        transaction.open_table(DELIVERIES)?;
         transaction.commit()?;
         let service = Self {
             store,
             iam,
             queue,
+            sender: Sender::default(),
             region,
             state: Arc::default(),
         };
@@ -210,6 +232,14 @@ impl EventBridge {
                 .rules
                 .insert((spec.bus.clone(), spec.name.clone()), Rule { spec, pattern });
         }
+        for entry in reader.open_table(CONNECTIONS)?.iter()? {
+            let kept: Kept<ConnectionSpec> = read(entry?.1.value())?;
+            state.connections.insert(kept.spec.name.clone(), kept);
+        }
+        for entry in reader.open_table(DESTINATIONS)?.iter()? {
+            let kept: Kept<ApiDestinationSpec> = read(entry?.1.value())?;
+            state.destinations.insert(kept.spec.name.clone(), kept);
+        }
         Ok(())
     }
 
@@ -231,7 +261,7 @@ impl EventBridge {
         let refused = |reason: String| format!("rule {}: {reason}", spec.name);
         let pattern = Pattern::parse(&spec.pattern).map_err(|error| refused(error.to_string()))?;
         for target in spec.targets.values() {
-            check_target(target).map_err(refused)?;
+            target.check().map_err(refused)?;
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if !state.buses.contains_key(&spec.bus) {
@@ -255,14 +285,18 @@ impl EventBridge {
         for event in events {
             let id = uuid::Uuid::new_v4().to_string();
             let envelope = self.envelope(event, &id);
-            for queued in self.invocations(&event.bus, &envelope) {
-                self.queue.put(&transaction, &queued)?;
+            for outgoing in self.outgoing(&event.bus, &envelope) {
+                match outgoing {
+                    Outgoing::Invocation(queued) => self.queue.put(&transaction, &queued)?,
+                    Outgoing::Delivery(delivery) => deliveries::put(&transaction, &delivery)?,
+                }
             }
             lines.push((format!("event-bus-{}", event.bus.replace('/', "-")), envelope));
             ids.push(id);
         }
         transaction.commit()?;
         self.queue.wake();
+        self.sender.wake();
         for (log, envelope) in lines {
             if let Err(error) = self.store.append_log(&log, &format!("{envelope}\n")) {
                 tracing::warn!(%error, log, "an event cannot be logged");
@@ -286,61 +320,45 @@ impl EventBridge {
         })
     }
 
-    fn invocations(&self, bus: &str, envelope: &Value) -> Vec<QueuedEvent> {
+    fn outgoing(&self, bus: &str, envelope: &Value) -> Vec<Outgoing> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let rules = state
             .rules
             .values()
             .filter(|rule| rule.spec.bus == bus && rule.spec.enabled && rule.pattern.matches(envelope));
-        let mut invocations = Vec::new();
+        let mut outgoing = Vec::new();
         for rule in rules {
-            for target in rule.spec.targets.values() {
-                let mut queued = QueuedEvent::new(target.arn.clone(), payload(target, envelope));
-                queued.source = Some(EventSource {
-                    service: "events.amazonaws.com".to_owned(),
-                    arn: rule_arn(&self.region, bus, &rule.spec.name),
-                });
-                invocations.push(queued);
-            }
+            let rule_arn = rule_arn(&self.region, bus, &rule.spec.name);
+            let targets = rule.spec.targets.values();
+            outgoing.extend(targets.map(|target| Outgoing::of(target, envelope, &rule_arn)));
         }
-        invocations
+        outgoing
     }
 }
 
-/// Returns what a target gets of an event.
-fn payload(target: &TargetSpec, envelope: &Value) -> String {
-    match (&target.input, &target.input_path) {
-        (Some(input), _) => input.clone(),
-        (None, Some(path)) => {
-            let pointer = path.trim_start_matches('$').replace('.', "/");
-            envelope.pointer(&pointer).unwrap_or(&Value::Null).to_string()
+impl Outgoing {
+    fn of(target: &TargetSpec, envelope: &Value, rule_arn: &str) -> Self {
+        let payload = target.payload(envelope, rule_arn);
+        if targets::is_function(&target.arn) {
+            let mut queued = QueuedEvent::new(target.arn.clone(), payload);
+            queued.source = Some(EventSource {
+                service: "events.amazonaws.com".to_owned(),
+                arn: rule_arn.to_owned(),
+            });
+            return Self::Invocation(queued);
         }
-        (None, None) => envelope.to_string(),
-    }
-}
-
-/// Refuses a target that gets nothing here.
-fn check_target(target: &TargetSpec) -> Result<(), String> {
-    if !target.arn.starts_with("arn:aws:lambda:") || !target.arn.contains(":function:") {
-        return Err(format!("the target {} is no function", target.arn));
-    }
-    if target
-        .input
-        .as_deref()
-        .is_some_and(|input| serde_json::from_str::<Value>(input).is_err())
-    {
-        return Err("the input of a target is not JSON".to_owned());
-    }
-    let is_path = |path: &str| {
-        let names = path.strip_prefix('$');
-        names.is_some_and(|names| {
-            let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            names.is_empty() || (names.starts_with('.') && names.chars().all(is_name))
+        Self::Delivery(Delivery {
+            destination_arn: target.arn.clone(),
+            rule_arn: rule_arn.to_owned(),
+            event_id: envelope["id"].as_str().unwrap_or_default().to_owned(),
+            role_arn: target.role_arn.clone(),
+            payload,
+            http: target.http.of(envelope),
+            retry: target.retry,
+            accepted_ms: epoch_millis(),
+            attempts: 0,
+            not_before_ms: 0,
         })
-    };
-    match &target.input_path {
-        Some(path) if !is_path(path) => Err(format!("the input path {path} is not implemented")),
-        _ => Ok(()),
     }
 }
 

@@ -295,6 +295,8 @@ impl LocalAws {
         self.spawn(async move { s3.run().await });
         let firehose = self.firehose.clone();
         self.spawn(async move { firehose.run().await });
+        let events = self.events.clone();
+        self.spawn(async move { events.run().await });
         let logs = self.logs.clone();
         self.spawn(async move { logs.run().await });
         let api_gateway = self.api_gateway.clone();

@@ -258,6 +258,12 @@ fn provide(aws: &LocalAws, plan: &Plan) -> Result<(), Refused> {
     for bus in &plan.event_buses {
         aws.events.put_event_bus(bus.clone());
     }
+    for connection in &plan.connections {
+        check(aws.events.put_connection(connection.clone()));
+    }
+    for destination in &plan.api_destinations {
+        check(aws.events.put_api_destination(destination.clone()));
+    }
     for rule in &plan.rules {
         check(aws.events.put_rule(rule.clone()));
     }
@@ -282,7 +288,13 @@ fn roles_of_services(plan: &Plan) -> impl Iterator<Item = (String, &String)> {
     let firehose = plan.delivery_streams.iter().map(|it| ("firehose", &it.role_arn));
     let states = plan.state_machines.iter().map(|it| ("states", &it.role_arn));
     let scheduler = plan.schedules.iter().map(|it| ("scheduler", &it.role_arn));
-    let roles = lambda.chain(firehose).chain(states).chain(scheduler);
+    let targets = plan.rules.iter().flat_map(|rule| rule.targets.values());
+    let events = targets.filter_map(|it| Some(("events", it.role_arn.as_ref()?)));
+    let roles = lambda
+        .chain(firehose)
+        .chain(states)
+        .chain(scheduler)
+        .chain(events);
     roles.map(|(service, role)| (format!("{service}.amazonaws.com"), role))
 }
 

@@ -7,7 +7,7 @@ use http::Request;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Bus, EventBridge, Pattern, RULES, Rule, RuleSpec, TargetSpec, bus_name, check_target, rule_arn};
+use super::{Bus, EventBridge, Pattern, RULES, Rule, RuleSpec, bus_name, rule_arn, rule_targets::Target};
 use crate::{
     ACCOUNT_ID,
     aws_error::AwsError,
@@ -16,13 +16,11 @@ use crate::{
 };
 
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
-/// Targets of a rule.
-const MAX_TARGETS: usize = 5;
 
 /// What names a rule, and what it is to be.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct RuleRequest {
+pub(super) struct RuleRequest {
     name: Option<String>,
     rule: Option<String>,
     event_bus_name: Option<String>,
@@ -31,19 +29,9 @@ struct RuleRequest {
     state: Option<String>,
     description: Option<String>,
     #[serde(default)]
-    targets: Vec<Target>,
+    pub(super) targets: Vec<Target>,
     #[serde(default)]
-    ids: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Target {
-    id: String,
-    arn: String,
-    input: Option<String>,
-    input_path: Option<String>,
-    input_transformer: Option<Value>,
+    pub(super) ids: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +40,7 @@ pub(super) struct ListRequest {
     pub(super) name_prefix: Option<String>,
     event_bus_name: Option<String>,
     target_arn: Option<String>,
+    pub(super) connection_arn: Option<String>,
     #[serde(rename = "ResourceARN")]
     resource_arn: Option<String>,
 }
@@ -85,6 +74,16 @@ impl EventBridge {
             "RemoveTargets" => self.remove_targets(&caller, parse(body).await?),
             "ListTargetsByRule" => self.list_targets(&caller, parse(body).await?),
             "ListTagsForResource" => self.list_tags(&caller, parse(body).await?),
+            "CreateConnection" => self.change_connection(&caller, parse(body).await?, true),
+            "UpdateConnection" => self.change_connection(&caller, parse(body).await?, false),
+            "DescribeConnection" => self.describe_connection(&caller, parse(body).await?),
+            "DeleteConnection" => self.delete_connection(&caller, parse(body).await?),
+            "ListConnections" => self.list_connections(&caller, &parse(body).await?),
+            "CreateApiDestination" => self.change_destination(&caller, parse(body).await?, true),
+            "UpdateApiDestination" => self.change_destination(&caller, parse(body).await?, false),
+            "DescribeApiDestination" => self.describe_destination(&caller, parse(body).await?),
+            "DeleteApiDestination" => self.delete_destination(&caller, parse(body).await?),
+            "ListApiDestinations" => self.list_destinations(&caller, &parse(body).await?),
             "TestEventPattern" => self.test_pattern(&caller, &parse(body).await?),
             other => Err(AwsError::not_implemented("events", other)),
         }
@@ -195,66 +194,6 @@ impl EventBridge {
         Ok(json!({ "RuleNames": names }))
     }
 
-    fn put_targets(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
-        let (bus, name) = self.rule_of(caller, "events:PutTargets", &request)?;
-        let mut rule = self.rule(&bus, &name)?;
-        for target in request.targets {
-            if target.input_transformer.is_some() {
-                return Err(AwsError::not_implemented(
-                    "events",
-                    "PutTargets with InputTransformer",
-                ));
-            }
-            let spec = TargetSpec {
-                arn: target.arn,
-                input: target.input,
-                input_path: target.input_path,
-            };
-            check_target(&spec).map_err(|reason| {
-                AwsError::new(
-                    501,
-                    "NotImplemented",
-                    format!("events: {reason}; the local services take functions"),
-                )
-            })?;
-            rule.spec.targets.insert(target.id, spec);
-        }
-        if rule.spec.targets.len() > MAX_TARGETS {
-            return Err(AwsError::new(
-                400,
-                "LimitExceededException",
-                "The requested resource exceeds the maximum number allowed.",
-            ));
-        }
-        self.keep_rule(rule)?;
-        Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
-    }
-
-    fn remove_targets(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
-        let (bus, name) = self.rule_of(caller, "events:RemoveTargets", &request)?;
-        let mut rule = self.rule(&bus, &name)?;
-        for id in &request.ids {
-            rule.spec.targets.remove(id);
-        }
-        self.keep_rule(rule)?;
-        Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
-    }
-
-    fn list_targets(&self, caller: &Principal, request: RuleRequest) -> Result<Value, AwsError> {
-        let (bus, name) = self.rule_of(caller, "events:ListTargetsByRule", &request)?;
-        let rule = self.rule(&bus, &name)?;
-        let shown = rule.spec.targets.iter().map(|(id, target)| {
-            let mut shown = json!({ "Id": id, "Arn": target.arn });
-            for (member, value) in [("Input", &target.input), ("InputPath", &target.input_path)] {
-                if let Some(value) = value {
-                    shown[member] = json!(value);
-                }
-            }
-            shown
-        });
-        Ok(json!({ "Targets": shown.collect::<Vec<_>>() }))
-    }
-
     fn list_tags(&self, caller: &Principal, request: ListRequest) -> Result<Value, AwsError> {
         let arn = named(request.resource_arn, "ResourceARN")?;
         self.authorize(caller, "events:ListTagsForResource", &arn)?;
@@ -269,7 +208,7 @@ impl EventBridge {
     }
 
     /// Returns bus and name of the rule that a request is about, which the caller may use for `action`.
-    fn rule_of(
+    pub(super) fn rule_of(
         &self,
         caller: &Principal,
         action: &str,
@@ -288,7 +227,7 @@ impl EventBridge {
         bus.ok_or_else(|| not_found(format!("Event bus {name} does not exist.")))
     }
 
-    fn rule(&self, bus: &str, name: &str) -> Result<Rule, AwsError> {
+    pub(super) fn rule(&self, bus: &str, name: &str) -> Result<Rule, AwsError> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let rule = state.rules.get(&(bus.to_owned(), name.to_owned())).cloned();
         rule.ok_or_else(|| not_found(format!("Rule {name} does not exist on EventBus {bus}.")))
@@ -312,7 +251,7 @@ impl EventBridge {
         rule_arn(&self.region, &rule.spec.bus, &rule.spec.name)
     }
 
-    fn keep_rule(&self, rule: Rule) -> Result<(), AwsError> {
+    pub(super) fn keep_rule(&self, rule: Rule) -> Result<(), AwsError> {
         let key = rule_key(&rule.spec.bus, &rule.spec.name);
         let json = serde_json::to_vec(&rule.spec).expect("a rule has only string keys");
         self.keep(|transaction| {

@@ -27,14 +27,14 @@ async fn call_as(aws: &LocalAws, operation: &str, body: &Value, who: Credentials
 }
 
 /// Calls an operation that must succeed.
-async fn call(aws: &LocalAws, operation: &str, body: Value) -> Value {
+pub async fn call(aws: &LocalAws, operation: &str, body: Value) -> Value {
     let (status, answer) = call_as(aws, operation, &body, user()).await;
     assert_eq!(status, 200, "{operation}: {answer}");
     answer
 }
 
 /// Calls an operation that must be refused; returns its code.
-async fn refusal(aws: &LocalAws, operation: &str, body: Value) -> String {
+pub async fn refusal(aws: &LocalAws, operation: &str, body: Value) -> String {
     let (status, answer) = call_as(aws, operation, &body, user()).await;
     assert_ne!(status, 200, "{operation}: {answer}");
     answer["__type"].as_str().expect("a code").to_owned()

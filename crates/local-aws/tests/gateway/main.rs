@@ -1,6 +1,7 @@
 //! The one port: each service behind it, over signed requests; functions are real child processes,
 //! for which this test's own program serves.
 
+mod api_destinations;
 mod events;
 mod front_door;
 mod function;

@@ -20,7 +20,7 @@ mod usage_plan;
 
 use local_aws::{
     apigateway::{ApiKeySpec, RestApiSpec, UsagePlanSpec},
-    eventbridge::{EventBusSpec, RuleSpec},
+    eventbridge::{ApiDestinationSpec, ConnectionSpec, EventBusSpec, RuleSpec},
     firehose::DeliveryStreamSpec,
     iam::RoleSpec,
     lambda::{EventInvokeSpec, FunctionSpec, FunctionUrlSpec, PermissionSpec},
@@ -68,6 +68,10 @@ pub struct Plan {
     pub state_machines: Vec<StateMachineSpec>,
     /// Event buses.
     pub event_buses: Vec<EventBusSpec>,
+    /// Connections to HTTP endpoints.
+    pub connections: Vec<ConnectionSpec>,
+    /// HTTP endpoints that get events.
+    pub api_destinations: Vec<ApiDestinationSpec>,
     /// Rules on event buses.
     pub rules: Vec<RuleSpec>,
     /// Schedules.
@@ -200,6 +204,14 @@ impl Draft<'_> {
                     .push(step_functions::state_machine(resource, properties, self.files));
             }
             "AWS::Events::EventBus" => self.plan.event_buses.push(events::event_bus(properties)),
+            "AWS::Events::Connection" => self
+                .plan
+                .connections
+                .push(events::connection(resource, properties)),
+            "AWS::Events::ApiDestination" => self
+                .plan
+                .api_destinations
+                .push(events::api_destination(resource, properties)),
             "AWS::Events::Rule" => self.plan.rules.push(events::rule(resource, properties)),
             "AWS::Scheduler::Schedule" => self
                 .plan

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use local_aws::{
     apigateway::{Integration, Period, Quota, Throttle},
-    eventbridge::TargetSpec,
+    eventbridge::{
+        ApiDestinationSpec, HttpParameters, InputTransformer, RetryPolicy, TargetSpec, api_destination_arn,
+    },
     s3::{Expiration, FunctionNotification, VersionExpiration, Versioning},
     scheduler::ScheduleSpec,
 };
@@ -12,202 +14,7 @@ use super::*;
 use crate::{problems::Refused, template};
 
 /// A small stack with one of everything, in the order of the data.
-const TEMPLATE: &str = r#"
-Resources:
-  Role:
-    Type: AWS::IAM::Role
-    Properties:
-      AssumeRolePolicyDocument:
-        Version: 2012-10-17
-        Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: sts:AssumeRole }]
-      Policies:
-        - PolicyName: put
-          PolicyDocument:
-            Version: 2012-10-17
-            Statement: [{ Effect: Allow, Action: firehose:PutRecord, Resource: !GetAtt Stream.Arn }]
-  Stream:
-    Type: AWS::KinesisFirehose::DeliveryStream
-    Properties:
-      DeliveryStreamType: DirectPut
-      ExtendedS3DestinationConfiguration:
-        BucketARN: !GetAtt Target.Arn
-        RoleARN: arn:aws:iam::000000000000:role/delivery
-        Prefix: feedback/!{timestamp:yyyy/MM/dd/HH}/
-        ErrorOutputPrefix: errors/
-        BufferingHints: { IntervalInSeconds: 60, SizeInMBs: 1 }
-        CompressionFormat: GZIP
-        ProcessingConfiguration:
-          Enabled: true
-          Processors:
-            - Type: AppendDelimiterToRecord
-              Parameters: [{ ParameterName: Delimiter, ParameterValue: "\\n" }]
-  Target:
-    Type: AWS::S3::Bucket
-    Properties:
-      LifecycleConfiguration:
-        Rules: [{ Id: old, Status: Enabled, Prefix: feedback/, ExpirationInDays: 90 }]
-  TargetPolicy:
-    Type: AWS::S3::BucketPolicy
-    Properties:
-      Bucket: !Ref Target
-      PolicyDocument: { Statement: [] }
-  Upload:
-    Type: AWS::S3::Bucket
-    DependsOn: MayUpload
-    Properties:
-      BucketName: !Sub 'upload-${AWS::AccountId}'
-      NotificationConfiguration:
-        LambdaConfigurations:
-          - Event: s3:ObjectCreated:*
-            Function: !GetAtt Function.Arn
-            Filter: { S3Key: { Rules: [{ Name: prefix, Value: in/ }, { Name: suffix, Value: .json }] } }
-  MayUpload:
-    Type: AWS::Lambda::Permission
-    Properties:
-      FunctionName: !GetAtt Function.Arn
-      Action: lambda:InvokeFunction
-      Principal: s3.amazonaws.com
-      SourceAccount: !Ref AWS::AccountId
-      SourceArn: !Sub 'arn:aws:s3:::upload-${AWS::AccountId}'
-  FunctionLogs: { Type: AWS::Logs::LogGroup, Properties: { RetentionInDays: 30 } }
-  Function:
-    Type: AWS::Lambda::Function
-    Properties:
-      Code: ../target/lambda/classify/bootstrap.zip
-      Runtime: provided.al2023
-      Handler: bootstrap
-      Architectures: [x86_64]
-      Role: !GetAtt Role.Arn
-      Timeout: 30
-      MemorySize: 256
-      ReservedConcurrentExecutions: 2
-      Environment: { Variables: { STREAM: !Ref Stream, RATE: 0.10 } }
-      LoggingConfig: { LogFormat: JSON, LogGroup: !Ref FunctionLogs }
-  FunctionRetries:
-    Type: AWS::Lambda::EventInvokeConfig
-    Properties:
-      FunctionName: !Ref Function
-      Qualifier: $LATEST
-      MaximumRetryAttempts: 1
-      DestinationConfig: { OnFailure: { Destination: !GetAtt Target.Arn } }
-  Url:
-    Type: AWS::Lambda::Url
-    Metadata: { LocalStack: { ServesSigningName: comprehend } }
-    Properties: { TargetFunctionArn: !GetAtt Function.Arn, AuthType: AWS_IAM }
-  Secret:
-    Type: AWS::SecretsManager::Secret
-    Properties: { GenerateSecretString: { PasswordLength: 64, ExcludePunctuation: true } }
-  Api: { Type: AWS::ApiGateway::RestApi, Properties: { Name: classification } }
-  Items:
-    Type: AWS::ApiGateway::Resource
-    Properties: { RestApiId: !Ref Api, ParentId: !GetAtt Api.RootResourceId, PathPart: items }
-  Item:
-    Type: AWS::ApiGateway::Resource
-    Properties: { RestApiId: !Ref Api, ParentId: !Ref Items, PathPart: '{id}' }
-  Request:
-    Type: AWS::ApiGateway::Model
-    Properties:
-      RestApiId: !Ref Api
-      ContentType: application/json
-      Schema: { type: object, required: [sentence], properties: { sentence: { type: string, minLength: 1 } } }
-  Validator:
-    Type: AWS::ApiGateway::RequestValidator
-    Properties: { RestApiId: !Ref Api, ValidateRequestBody: true }
-  PostItem:
-    Type: AWS::ApiGateway::Method
-    Properties:
-      RestApiId: !Ref Api
-      ResourceId: !Ref Item
-      HttpMethod: POST
-      AuthorizationType: NONE
-      ApiKeyRequired: true
-      RequestValidatorId: !Ref Validator
-      RequestModels: { application/json: !Ref Request }
-      RequestParameters: { method.request.header.X: true }
-      Integration:
-        Type: AWS_PROXY
-        IntegrationHttpMethod: POST
-        TimeoutInMillis: 5000
-        Uri: !Sub 'arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Function.Arn}/invocations'
-  Preflight:
-    Type: AWS::ApiGateway::Method
-    Properties:
-      RestApiId: !Ref Api
-      ResourceId: !Ref Item
-      HttpMethod: OPTIONS
-      AuthorizationType: NONE
-      MethodResponses: [{ StatusCode: 204 }]
-      Integration:
-        Type: MOCK
-        RequestTemplates: { application/json: '{"statusCode": 204}' }
-        IntegrationResponses:
-          - StatusCode: 204
-            ResponseParameters: { method.response.header.Access-Control-Allow-Origin: "'*'" }
-  Default4xx:
-    Type: AWS::ApiGateway::GatewayResponse
-    Properties:
-      RestApiId: !Ref Api
-      ResponseType: DEFAULT_4XX
-      ResponseParameters: { gatewayresponse.header.Access-Control-Allow-Origin: "'*'" }
-  Deployment:
-    Type: AWS::ApiGateway::Deployment
-    DependsOn: [PostItem, Preflight, Default4xx]
-    Properties: { RestApiId: !Ref Api }
-  Stage:
-    Type: AWS::ApiGateway::Stage
-    Properties:
-      RestApiId: !Ref Api
-      DeploymentId: !Ref Deployment
-      StageName: dev
-      MethodSettings:
-        - { HttpMethod: '*', ResourcePath: '/*', ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100 }
-  Key: { Type: AWS::ApiGateway::ApiKey, Properties: { Enabled: true } }
-  Plan:
-    Type: AWS::ApiGateway::UsagePlan
-    Properties:
-      ApiStages: [{ ApiId: !Ref Api, Stage: !Ref Stage }]
-      Quota: { Limit: 2000, Period: MONTH }
-  PlanKey:
-    Type: AWS::ApiGateway::UsagePlanKey
-    Properties: { KeyId: !Ref Key, KeyType: API_KEY, UsagePlanId: !Ref Plan }
-  Alarm: { Type: AWS::CloudWatch::Alarm, Properties: { Threshold: 1 } }
-  Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: news, DisplayName: News } }
-  Machine:
-    Type: AWS::StepFunctions::StateMachine
-    Properties:
-      StateMachineName: build
-      StateMachineType: STANDARD
-      RoleArn: !GetAtt Role.Arn
-      LoggingConfiguration: { Level: ALL }
-      TracingConfiguration: { Enabled: false }
-      DefinitionSubstitutions: { FunctionArn: !GetAtt Function.Arn, Seconds: 60 }
-      Definition:
-        StartAt: Train
-        States:
-          Train: { Type: Task, Resource: '${FunctionArn}', TimeoutSeconds: 900, End: true }
-  Sweep:
-    Type: AWS::Scheduler::Schedule
-    Properties:
-      Name: sweep
-      ScheduleExpression: rate(5 minutes)
-      FlexibleTimeWindow: { Mode: 'OFF' }
-      State: DISABLED
-      Target:
-        Arn: !Ref Machine
-        RoleArn: !GetAtt Role.Arn
-        Input: '{"operation": "sweep"}'
-        RetryPolicy: { MaximumRetryAttempts: 2 }
-  Bus: { Type: AWS::Events::EventBus, Properties: { Name: told, Description: What is told } }
-  Rule:
-    Type: AWS::Events::Rule
-    Properties:
-      EventBusName: !Ref Bus
-      State: DISABLED
-      EventPattern: { source: [mine], detail: { votes: [{ numeric: ['>', 1] }] } }
-      Targets:
-        - { Id: whole, Arn: !GetAtt Function.Arn, RetryPolicy: { MaximumRetryAttempts: 2 } }
-        - { Id: part, Arn: !GetAtt Function.Arn, InputPath: $.detail }
-"#;
+const TEMPLATE: &str = include_str!("one_of_everything.yaml");
 
 fn plan_of(template: &str) -> Result<Plan, Refused> {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -344,13 +151,67 @@ fn a_rule_is_planned_with_its_bus_pattern_and_targets() {
     );
     let target = |input_path: Option<&str>| TargetSpec {
         arn: function_arn(&plan),
-        input: None,
         input_path: input_path.map(str::to_owned),
+        retry: RetryPolicy {
+            maximum_retry_attempts: if input_path.is_some() { 185 } else { 2 },
+            ..RetryPolicy::default()
+        },
+        ..TargetSpec::default()
     };
-    let targets = [("part", target(Some("$.detail"))), ("whole", target(None))];
+    let destination = &plan.api_destinations[0];
+    let endpoint = TargetSpec {
+        arn: api_destination_arn("us-east-1", &destination.name),
+        input_transformer: Some(InputTransformer {
+            input_paths_map: [("votes".to_owned(), "$.detail.votes".to_owned())].into(),
+            input_template: r#"{"votes": <votes>}"#.to_owned(),
+        }),
+        role_arn: Some(plan.roles[0].arn.clone()),
+        http: HttpParameters {
+            path_parameter_values: vec!["$.detail.id".to_owned()],
+            query_string_parameters: [("a".to_owned(), "b".to_owned())].into(),
+            ..HttpParameters::default()
+        },
+        retry: RetryPolicy {
+            maximum_retry_attempts: 3,
+            ..RetryPolicy::default()
+        },
+        ..TargetSpec::default()
+    };
+    let targets = [
+        ("endpoint", endpoint),
+        ("part", target(Some("$.detail"))),
+        ("whole", target(None)),
+    ];
     assert_eq!(
         rule.targets,
         targets.map(|(id, target)| (id.to_owned(), target)).into()
+    );
+}
+
+#[test]
+fn an_api_destination_is_planned_with_its_connection() {
+    let plan = plan_of(TEMPLATE).expect("the template is sound");
+
+    let connection = &plan.connections[0];
+    let basic = connection.auth_parameters.basic_auth_parameters.as_ref();
+    assert_eq!(basic.map(|basic| basic.password.as_str()), Some("secret"));
+    assert!(!format!("{connection:?}").contains("secret"));
+    let expected = ApiDestinationSpec {
+        name: plan.api_destinations[0].name.clone(),
+        description: None,
+        connection_arn: local_aws::eventbridge::connection_arn("us-east-1", &connection.name),
+        invocation_endpoint: "https://example.com/items/*".to_owned(),
+        http_method: "PUT".to_owned(),
+        rate_limit: Some(5),
+    };
+    assert_eq!(plan.api_destinations, [expected]);
+    let refused = problems_with(
+        "AuthorizationType: BASIC",
+        "AuthorizationType: OAUTH_CLIENT_CREDENTIALS",
+    );
+    assert!(
+        refused[0].contains("`OAUTH_CLIENT_CREDENTIALS` is not supported"),
+        "{refused:?}"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use local_aws::{
     ACCOUNT_ID,
-    eventbridge::{DEFAULT_BUS, bus_name, event_bus_arn, rule_arn},
+    eventbridge::{DEFAULT_BUS, api_destination_arn, bus_name, connection_arn, event_bus_arn, rule_arn},
     secretsmanager::secret_arn,
     sns::topic_arn,
     stepfunctions::state_machine_arn,
@@ -41,6 +41,7 @@ pub(super) fn reference(
         "AWS::StepFunctions::StateMachine" => state_machine_arn(REGION, &named("StateMachineName", 80)),
         "AWS::Scheduler::Schedule" => named("Name", 64),
         "AWS::Events::EventBus" => same_as("Name"),
+        "AWS::Events::Connection" | "AWS::Events::ApiDestination" => named("Name", 64),
         // On another bus than the default one a rule is referred to with its bus.
         "AWS::Events::Rule" => match bus_name(Some(&same_as("EventBusName"))) {
             DEFAULT_BUS => named("Name", 64),
@@ -99,6 +100,8 @@ pub(super) fn attribute(resource: &Resource, name: &str, stack: &Stack) -> Optio
         }
         ("AWS::Events::EventBus", "Arn") => event_bus_arn(REGION, reference),
         ("AWS::Events::EventBus", "Name") => reference.clone(),
+        ("AWS::Events::Connection", "Arn") => connection_arn(REGION, reference),
+        ("AWS::Events::ApiDestination", "Arn") => api_destination_arn(REGION, reference),
         ("AWS::Events::Rule", "Arn") => match reference.split_once('|') {
             Some((bus, name)) => rule_arn(REGION, bus, name),
             None => rule_arn(REGION, DEFAULT_BUS, reference),

@@ -1,0 +1,331 @@
+//! Events on their way to API destinations: sent until they are taken, refused or given up.
+//!
+//! An endpoint that answers 429 or 5xx, or nothing within five seconds, is asked again; another answer than 2xx ends it.
+//! Source: Amazon EventBridge User Guide, "API destinations". Pauses are seconds here, not minutes; what is given up is
+//! a line of `logs/api-destination-<name>.log`, by the event's id, since there are no dead-letter queues.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use aws_smithy_http_client::default_connector;
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::{HttpRequest, HttpResponse},
+};
+use aws_smithy_types::body::SdkBody;
+use chrono::{SecondsFormat, Utc};
+use futures::StreamExt;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use url::Url;
+
+use super::{
+    EventBridge,
+    api_destinations::ApiDestinationSpec,
+    connections::{ConnectionSpec, Parameter},
+    targets::{HttpParameters, RetryPolicy},
+};
+use crate::{iam::Principal, invocation_queue::epoch_millis};
+
+pub(super) const DELIVERIES: TableDefinition<u64, &[u8]> = TableDefinition::new("eventbridge-deliveries");
+
+/// Time for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The first pause between two tries; it doubles from try to try.
+const FIRST_PAUSE_MS: u64 = 1_000;
+const LONGEST_PAUSE_MS: u64 = 60_000;
+/// Shortest sleep: what the disk does not take stays due.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
+/// Longest sleep, after which the clock is looked at again: a laptop may have slept meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// Requests at once.
+const AT_ONCE: usize = 16;
+
+/// An event on its way to an API destination.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Delivery {
+    pub destination_arn: String,
+    pub rule_arn: String,
+    pub event_id: String,
+    pub role_arn: Option<String>,
+    pub payload: String,
+    pub http: HttpParameters,
+    pub retry: RetryPolicy,
+    pub accepted_ms: u64,
+    pub attempts: u32,
+    pub not_before_ms: u64,
+}
+
+/// Wakes the deliveries, and sends them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sender {
+    wake: Arc<Notify>,
+    connector: Arc<OnceLock<SharedHttpConnector>>,
+}
+
+/// What came of one try.
+enum Tried {
+    Taken,
+    Refused(String),
+    NotNow { why: String, pause: Duration },
+}
+
+impl Sender {
+    /// Tells that deliveries were committed.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    async fn send(&self, request: HttpRequest) -> Tried {
+        let connector = self.connector.get_or_init(|| {
+            let settings = HttpConnectorSettings::builder().build();
+            default_connector(&settings, None).expect("the connector is compiled in")
+        });
+        let not_now = |why: &str| Tried::NotNow {
+            why: why.to_owned(),
+            pause: Duration::ZERO,
+        };
+        match tokio::time::timeout(ANSWER_TIMEOUT, connector.call(request)).await {
+            Ok(Ok(response)) => judge(&response),
+            Ok(Err(_)) => not_now("no connection"),
+            Err(_) => not_now("no answer in time"),
+        }
+    }
+}
+
+fn judge(response: &HttpResponse) -> Tried {
+    let status = response.status().as_u16();
+    let why = format!("HTTP {status}");
+    let asked = response.headers().get("retry-after");
+    let asked: Option<i64> = asked.and_then(|seconds| seconds.trim().parse().ok());
+    match (status, asked.unwrap_or_default()) {
+        (200..300, _) => Tried::Taken,
+        (429 | 500.., pause @ 0..) => Tried::NotNow {
+            why,
+            pause: Duration::from_secs(pause.unsigned_abs()),
+        },
+        // A negative pause asks not to come again.
+        _ => Tried::Refused(why),
+    }
+}
+
+/// Adds a delivery as part of `transaction`.
+pub(super) fn put(transaction: &WriteTransaction, delivery: &Delivery) -> Result<(), redb::Error> {
+    let mut table = transaction.open_table(DELIVERIES)?;
+    let key = table.last()?.map_or(0, |(key, _)| key.value() + 1);
+    table.insert(key, encode(delivery).as_slice())?;
+    Ok(())
+}
+
+fn encode(delivery: &Delivery) -> Vec<u8> {
+    serde_json::to_vec(delivery).expect("a delivery has only string keys")
+}
+
+impl EventBridge {
+    /// Sends events to API destinations, for ever. Provision everything before.
+    pub async fn run(&self) {
+        loop {
+            let (due, next_ms) = match self.due() {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::error!(%error, "events for API destinations cannot be read");
+                    (Vec::new(), u64::MAX)
+                }
+            };
+            futures::stream::iter(due)
+                .for_each_concurrent(AT_ONCE, |(key, delivery)| self.deliver(key, delivery))
+                .await;
+            let sleep = Duration::from_millis(next_ms.saturating_sub(epoch_millis()));
+            tokio::time::sleep(SHORTEST_SLEEP).await;
+            let woken = self.sender.wake.notified();
+            // Either way there may be something to do.
+            let _ = tokio::time::timeout(sleep.min(LONGEST_SLEEP), woken).await;
+        }
+    }
+
+    /// Returns what is due, and when more is.
+    fn due(&self) -> Result<(Vec<(u64, Delivery)>, u64), redb::Error> {
+        let table = self.store.index.begin_read()?.open_table(DELIVERIES)?;
+        let (mut due, mut next_ms, now_ms) = (Vec::new(), u64::MAX, epoch_millis());
+        for entry in table.iter()? {
+            let (key, json) = entry?;
+            let delivery: Delivery = super::read(json.value())?;
+            match delivery.not_before_ms <= now_ms {
+                true => due.push((key.value(), delivery)),
+                false => next_ms = next_ms.min(delivery.not_before_ms),
+            }
+        }
+        // What fails now is due before the longest sleep is over.
+        let next_ms = if due.is_empty() { next_ms } else { now_ms };
+        Ok((due, next_ms))
+    }
+
+    /// Tries once, and keeps what came of it.
+    async fn deliver(&self, key: u64, mut delivery: Delivery) {
+        let tried = match self.request(&delivery) {
+            Ok(request) => self.sender.send(request).await,
+            Err(reason) => Tried::Refused(reason),
+        };
+        delivery.attempts += 1;
+        let now_ms = epoch_millis();
+        let kept = match tried {
+            Tried::Taken => None,
+            Tried::Refused(reason) => self.give_up(&delivery, &reason),
+            Tried::NotNow { why, .. } if delivery.is_over(now_ms) => self.give_up(&delivery, &why),
+            Tried::NotNow { why, pause } => {
+                let own = FIRST_PAUSE_MS << (delivery.attempts - 1).min(16);
+                let asked = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                delivery.not_before_ms = now_ms.saturating_add(own.min(LONGEST_PAUSE_MS).max(asked));
+                tracing::info!(
+                    destination = delivery.destination_arn,
+                    why,
+                    "an event is sent again"
+                );
+                Some(delivery)
+            }
+        };
+        let service = self.clone();
+        let settled = tokio::task::spawn_blocking(move || service.settle(key, kept.as_ref())).await;
+        if let Err(error) = settled.expect("storing does not panic and is not aborted") {
+            tracing::error!(%error, "what came of an event for an API destination cannot be stored");
+        }
+    }
+
+    fn settle(&self, key: u64, kept: Option<&Delivery>) -> Result<(), redb::Error> {
+        let transaction = self.store.index.begin_write()?;
+        {
+            let mut table = transaction.open_table(DELIVERIES)?;
+            match kept {
+                Some(delivery) => table.insert(key, encode(delivery).as_slice())?,
+                None => table.remove(key)?,
+            };
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Tells that an event is not sent again.
+    fn give_up(&self, delivery: &Delivery, reason: &str) -> Option<Delivery> {
+        let (destination, event) = (&delivery.destination_arn, &delivery.event_id);
+        tracing::error!(destination, event, reason, "an event is given up");
+        let name = destination.split('/').nth(1).unwrap_or_default();
+        let line = json!({
+            "time": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+            "eventId": event,
+            "ruleArn": delivery.rule_arn,
+            "attempts": delivery.attempts,
+            "reason": reason,
+        });
+        let log = format!("api-destination-{name}");
+        if let Err(error) = self.store.append_log(&log, &format!("{line}\n")) {
+            tracing::warn!(%error, log, "an event that was given up cannot be logged");
+        }
+        None
+    }
+
+    /// Makes the request of a delivery.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none: what it needs is gone, or the role may not.
+    fn request(&self, delivery: &Delivery) -> Result<HttpRequest, String> {
+        let arn = &delivery.destination_arn;
+        let found = self.destination_at(arn);
+        let (destination, connection) =
+            found.ok_or("there is no such API destination, or it has no connection")?;
+        let role = delivery.role_arn.clone().unwrap_or_default();
+        if !self.iam.may_assume("events.amazonaws.com", &role) {
+            return Err(format!("events.amazonaws.com cannot assume {role}"));
+        }
+        let role = Principal::Role { arn: role };
+        let permitted = self.iam.permit(&role, "events:InvokeApiDestination", arn);
+        permitted.map_err(|denied| denied.to_string())?;
+        request(&destination, &connection, delivery)
+    }
+}
+
+impl Delivery {
+    /// Returns whether the last try was the last.
+    fn is_over(&self, now_ms: u64) -> bool {
+        let age_ms = now_ms.saturating_sub(self.accepted_ms);
+        self.attempts > self.retry.maximum_retry_attempts
+            || age_ms >= u64::from(self.retry.maximum_event_age_in_seconds) * 1_000
+    }
+}
+
+fn request(
+    destination: &ApiDestinationSpec,
+    connection: &ConnectionSpec,
+    delivery: &Delivery,
+) -> Result<HttpRequest, String> {
+    let own = &connection.auth_parameters.invocation_http_parameters;
+    let given = |parameters: &[Parameter]| -> Vec<(String, String)> {
+        let pairs = parameters.iter().map(|it| (it.key.clone(), it.value.clone()));
+        pairs.collect()
+    };
+    let mut url = url(
+        &destination.invocation_endpoint,
+        &delivery.http.path_parameter_values,
+    )?;
+    let mut query = delivery.http.query_string_parameters.clone();
+    query.extend(given(&own.query_string_parameters));
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    let mut body = delivery.payload.clone();
+    if let (false, Ok(Value::Object(mut members))) =
+        (own.body_parameters.is_empty(), serde_json::from_str(&body))
+    {
+        let more = given(&own.body_parameters).into_iter();
+        members.extend(more.map(|(name, value)| (name, Value::from(value))));
+        body = Value::Object(members).to_string();
+    }
+
+    let mut headers = BTreeMap::from([(
+        "content-type".to_owned(),
+        "application/json; charset=utf-8".to_owned(),
+    )]);
+    let of_target = delivery.http.header_parameters.clone().into_iter();
+    let of_connection = given(&own.header_parameters).into_iter();
+    let all = of_target.chain(of_connection).chain(connection.authorization());
+    headers.extend(all.map(|(name, value)| (name.to_ascii_lowercase(), value)));
+    headers.insert(
+        "user-agent".to_owned(),
+        "Amazon/EventBridge/ApiDestinations".to_owned(),
+    );
+    headers.insert("range".to_owned(), "bytes=0-1048575".to_owned());
+
+    let mut request = HttpRequest::new(SdkBody::from(body));
+    // The messages of these might quote a secret.
+    let wrong = || "the request cannot be made".to_owned();
+    request
+        .set_method(destination.http_method.as_str())
+        .map_err(|_| wrong())?;
+    request.set_uri(url.as_str()).map_err(|_| wrong())?;
+    for (name, value) in headers {
+        request
+            .headers_mut()
+            .try_insert(name, value)
+            .map_err(|_| wrong())?;
+    }
+    Ok(request)
+}
+
+/// Returns an endpoint with its stars replaced.
+fn url(endpoint: &str, values: &[String]) -> Result<Url, String> {
+    let mut parts = endpoint.split('*');
+    let mut url = parts.next().unwrap_or_default().to_owned();
+    let mut values = values.iter();
+    for part in parts {
+        let value = values.next().ok_or("a path parameter of the target is missing")?;
+        url += &utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+        url += part;
+    }
+    Url::parse(&url).map_err(|_| "the endpoint is no URL".to_owned())
+}
