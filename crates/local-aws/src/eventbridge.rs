@@ -226,11 +226,16 @@ impl EventBridge {
         }
         for entry in reader.open_table(RULES)?.iter()? {
             let spec: RuleSpec = read(entry?.1.value())?;
-            let pattern = Pattern::parse(&spec.pattern);
-            let pattern = pattern.map_err(|error| redb::Error::Corrupted(error.to_string()))?;
-            state
-                .rules
-                .insert((spec.bus.clone(), spec.name.clone()), Rule { spec, pattern });
+            match Pattern::parse(&spec.pattern) {
+                Ok(pattern) => {
+                    let key = (spec.bus.clone(), spec.name.clone());
+                    state.rules.insert(key, Rule { spec, pattern });
+                }
+                // A version before took it.
+                Err(error) => {
+                    tracing::error!(%error, rule = spec.name, bus = spec.bus, "a rule is not in use: put it again");
+                }
+            }
         }
         for entry in reader.open_table(CONNECTIONS)?.iter()? {
             let kept: Kept<ConnectionSpec> = read(entry?.1.value())?;
@@ -366,3 +371,6 @@ fn read<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, redb::Error> {
     serde_json::from_slice(json)
         .map_err(|error| redb::Error::Corrupted(format!("a bus or a rule cannot be read: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

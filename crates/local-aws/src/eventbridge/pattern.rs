@@ -61,7 +61,6 @@ impl Pattern {
             return invalid("the pattern is longer than 4096 characters");
         }
         match serde_json::from_str(text) {
-            Ok(Value::Object(fields)) if fields.is_empty() => invalid("Empty event pattern"),
             Ok(Value::Object(fields)) => fields_of(fields).map(Self),
             _ => invalid("the pattern is not a JSON object"),
         }
@@ -78,10 +77,14 @@ fn invalid<T>(reason: impl Into<String>) -> Result<T, InvalidPattern> {
 }
 
 fn fields_of(object: Map<String, Value>) -> Result<Node, InvalidPattern> {
+    if object.is_empty() {
+        return invalid("Empty objects are not allowed");
+    }
     let mut fields = Vec::new();
     let mut alternatives = Vec::new();
     for (name, value) in object {
         match value {
+            Value::Array(values) if values.is_empty() => return invalid("Empty arrays are not allowed"),
             Value::Array(patterns) if name == "$or" => {
                 let read = |pattern| match pattern {
                     Value::Object(fields) => fields_of(fields),
@@ -90,7 +93,6 @@ fn fields_of(object: Map<String, Value>) -> Result<Node, InvalidPattern> {
                 alternatives.push(patterns.into_iter().map(read).collect::<Result<_, _>>()?);
             }
             Value::Object(nested) => fields.push((name, fields_of(nested)?)),
-            Value::Array(values) if values.is_empty() => return invalid("Empty arrays are not allowed"),
             Value::Array(values) => {
                 let matchers = values.into_iter().map(matcher).collect::<Result<_, _>>()?;
                 fields.push((name, Node::Leaf(matchers)));
@@ -146,7 +148,6 @@ fn affix(
 
 fn anything_but(operand: Value) -> Result<Matcher, InvalidPattern> {
     let excluded = match operand {
-        Value::Array(values) if values.is_empty() => return invalid("Empty arrays are not allowed"),
         Value::Array(values) => values,
         // {"prefix": ["a", "b"]} excludes each of them.
         Value::Object(object) => {
@@ -162,6 +163,9 @@ fn anything_but(operand: Value) -> Result<Matcher, InvalidPattern> {
         }
         one => vec![one],
     };
+    if excluded.is_empty() {
+        return invalid("anything-but needs something to leave out");
+    }
     let matchers: Vec<Matcher> = excluded.into_iter().map(matcher).collect::<Result<_, _>>()?;
     let nested = |matcher: &Matcher| {
         matches!(
