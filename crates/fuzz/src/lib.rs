@@ -18,6 +18,8 @@ pub const SECONDS: &str = "FUZZ_SECONDS";
 #[derive(Clone, Debug, TypeGenerator)]
 pub struct Changed {
     seed: u8,
+    /// How many of the edits are made: one, two, five or ten. With many, a strict parser gets no further than the first.
+    count: u8,
     edits: Vec<Edit>,
 }
 
@@ -40,6 +42,11 @@ enum Edit {
         at: u16,
         length: u8,
     },
+    Replace {
+        at: u16,
+        length: u8,
+        token: u8,
+    },
     Splice {
         at: u16,
         seed: u8,
@@ -57,7 +64,7 @@ enum Edit {
 }
 
 /// Pieces that mean something to the formats that are read here.
-const TOKENS: [&[u8]; 32] = [
+const TOKENS: [&[u8]; 48] = [
     b"\"",
     b"\"\"",
     b",",
@@ -90,6 +97,22 @@ const TOKENS: [&[u8]; 32] = [
     b"{{",
     b"../",
     b"\x1f\x8b",
+    b"\0",
+    b"%",
+    b"%2f",
+    b"*",
+    b"/",
+    b"?",
+    b"&",
+    b"$",
+    b"$.",
+    b"${",
+    b"(",
+    b"{%",
+    b"}}",
+    b"!Ref ",
+    b"- ",
+    b"  ",
 ];
 
 impl Changed {
@@ -97,7 +120,8 @@ impl Changed {
     pub fn input(&self, corpus: &[&[u8]]) -> Vec<u8> {
         let seed = |number: u8| corpus[usize::from(number) % corpus.len()];
         let mut bytes = seed(self.seed).to_vec();
-        for edit in self.edits.iter().take(16) {
+        let count = usize::from(self.count % 4);
+        for edit in self.edits.iter().take(1 + count * count) {
             edit.apply(&mut bytes, seed);
         }
         bytes
@@ -123,6 +147,15 @@ impl Edit {
                 let at = place(at, length);
                 bytes.drain(at..length.min(at + usize::from(count)));
             }
+            Self::Replace {
+                at,
+                length: count,
+                token,
+            } => {
+                let at = place(at, length);
+                let piece = at..length.min(at + usize::from(count % 16));
+                bytes.splice(piece, TOKENS[usize::from(token) % TOKENS.len()].iter().copied());
+            }
             Self::Splice {
                 at,
                 seed: number,
@@ -146,6 +179,12 @@ impl Edit {
             Self::CutOff { at } => bytes.truncate(place(at, length)),
         }
     }
+}
+
+/// Makes a corpus of seeds that are only known when the test runs, such as what was signed just now.
+pub fn corpus(seeds: impl IntoIterator<Item = Vec<u8>>) -> &'static [&'static [u8]] {
+    let seeds = seeds.into_iter().map(|seed| &*seed.leak());
+    seeds.collect::<Vec<_>>().leak()
 }
 
 /// Holds what must be true of every input that a corpus is changed to.

@@ -141,6 +141,31 @@ struct Tokens {
     access_token: Option<String>,
 }
 
+/// Returns who an identity token is of, by what a provider has published and with nothing asked: its discovery document, the
+/// list of its keys, and the token that it made for this sign-in.
+///
+/// # Errors
+///
+/// [`OidcError`].
+pub fn read_person(
+    (discovery, keys, token): (&[u8], &[u8], &str),
+    settings: &OidcSettings,
+    nonce: &str,
+    now: DateTime<Utc>,
+) -> Result<Person, OidcError> {
+    signature::install();
+    Metadata::parse(discovery, &settings.issuer)?;
+    let keys = metadata::read_keys(keys)?;
+    let unknown = OidcError::Untrusted("its key is not one of the provider's");
+    let key = id_token::key_of(token, &keys)?.ok_or(unknown)?;
+    let expected = id_token::Expected {
+        issuer: &settings.issuer,
+        client_id: &settings.client_id,
+        nonce,
+    };
+    Person::of(&id_token::verify(token, key, expected, now)?, settings)
+}
+
 impl Provider {
     /// Asks the provider of the settings; the client secret is read from Secrets Manager.
     pub fn new(settings: OidcSettings, sdk: &SdkConfig) -> Self {

@@ -83,12 +83,13 @@ pub async fn render(
     Ok(html)
 }
 
-/// Renders a template; the result holds a [`placeholder`] for each S3 URI whose link is still to be made.
-pub(crate) fn render_html(
-    template: &str,
-    input: &Value,
-    nonce: &str,
-) -> liquid_core::Result<(String, Vec<String>)> {
+/// Renders a template; the result holds a placeholder, which holds the nonce, for each S3 URI whose link is still to be
+/// made.
+///
+/// # Errors
+///
+/// What is wrong with the template, or what it does that is too much or does not work.
+pub fn render_html(template: &str, input: &Value, nonce: &str) -> liquid_core::Result<(String, Vec<String>)> {
     let uris = Arc::new(Mutex::new(Vec::new()));
     let spent = Spent::default();
     let language = language::language(nonce, &uris, &spent);

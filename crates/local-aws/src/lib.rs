@@ -28,7 +28,7 @@ pub mod scheduler;
 pub mod script;
 pub mod secretsmanager;
 mod service;
-mod sigv4;
+pub mod sigv4;
 pub mod sns;
 pub mod ssm;
 pub mod stepfunctions;

@@ -23,16 +23,21 @@ const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// Who has signed a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Caller {
-    pub(crate) principal: Principal,
-    pub(crate) access_key_id: String,
+pub struct Caller {
+    /// Whose access key it is.
+    pub principal: Principal,
+    /// Id of that access key.
+    pub access_key_id: String,
 }
 
-/// Why a signature is not accepted: AWS's error code and message.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
+/// Why a signature is not accepted.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Refusal {
+    /// AWS's error code.
+    pub code: &'static str,
+    /// AWS's error message.
+    pub message: String,
 }
 
 impl Refusal {
@@ -49,7 +54,12 @@ impl Refusal {
 }
 
 /// Checks the signature of a request to `service` in `region`.
-pub(crate) fn verify(
+///
+/// # Errors
+///
+/// [`Refusal`] where it is not signed, not by a key of `iam`, for another service or Region, or more than five minutes
+/// before or after `now`.
+pub fn verify(
     iam: &Iam,
     request: &Parts,
     body: &[u8],

@@ -103,6 +103,17 @@ impl Metadata {
     }
 }
 
+/// Reads a list of keys; those of kinds that nobody here knows do no harm.
+pub(super) fn read_keys(body: &[u8]) -> Result<Vec<Jwk>, OidcError> {
+    let set: KeySet =
+        serde_json::from_slice(body).map_err(|_| OidcError::Metadata("its keys cannot be read"))?;
+    let keys = set
+        .keys
+        .into_iter()
+        .filter_map(|key| serde_json::from_value(key).ok());
+    Ok(keys.collect())
+}
+
 impl Provider {
     /// Returns the discovery document as it was within the last hour.
     pub(super) async fn metadata(&self, now: DateTime<Utc>) -> Result<Arc<Metadata>, OidcError> {
@@ -144,14 +155,7 @@ impl Provider {
         }
 
         let body = self.document(&metadata.jwks_uri, "list of keys").await?;
-        let set: KeySet =
-            serde_json::from_slice(&body).map_err(|_| OidcError::Metadata("its keys cannot be read"))?;
-        // Keys of kinds that nobody here knows do no harm.
-        let keys: Vec<Jwk> = set
-            .keys
-            .into_iter()
-            .filter_map(|key| serde_json::from_value(key).ok())
-            .collect();
+        let keys = read_keys(&body)?;
         let found = id_token::key_of(token, &keys)?.cloned();
         known.keys = Some((now, keys));
         found.ok_or(unknown)

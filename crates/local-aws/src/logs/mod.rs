@@ -44,6 +44,16 @@ const PAGE_EVENTS: usize = 10_000;
 /// The stream that every group has.
 const STREAM: &str = "local";
 
+/// Returns whether a filter pattern shows a line of a log.
+///
+/// # Errors
+///
+/// Says what of the pattern is wrong or not implemented.
+pub fn shows(pattern: &str, line: &str) -> Result<bool, String> {
+    let pattern = Pattern::parse(pattern).map_err(|error| error.message().to_owned())?;
+    Ok(pattern.matches(line))
+}
+
 /// A log group of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogGroupSpec {

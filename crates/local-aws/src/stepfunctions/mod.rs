@@ -161,6 +161,31 @@ impl StepFunctions {
         Machine::parse(definition).map(|_| ())
     }
 
+    /// Runs a definition in memory until it ends, or waits for a call or a time; calls nothing and stores nothing.
+    ///
+    /// Returns its output, as JSON text; `None` where it waits, or has failed.
+    ///
+    /// # Errors
+    ///
+    /// Names the state, and what of it is wrong or not supported; or says that the input is no JSON.
+    pub fn rehearse(definition: &str, input: &str) -> Result<Option<String>, String> {
+        let machine = Machine::parse(definition)?;
+        let data = serde_json::from_str(input).map_err(|error| format!("the input is not JSON: {error}"))?;
+        let start = Start {
+            arn: "arn:aws:states:us-east-1:000000000000:execution:rehearsal:rehearsal".to_owned(),
+            name: "rehearsal".to_owned(),
+            machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:rehearsal".to_owned(),
+            role_arn: String::new(),
+            definition: String::new(),
+            input: input.to_owned(),
+        };
+        let now_ms = epoch_millis();
+        let (mut execution, _) = Execution::start(start, &machine.start_at, data, now_ms);
+        execution.advance(&machine, now_ms);
+        execution.due(&machine);
+        Ok(execution.output)
+    }
+
     /// Adds or replaces a state machine. Executions that run go on with the definition and the role
     /// they were started with.
     ///

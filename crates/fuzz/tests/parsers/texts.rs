@@ -1,4 +1,4 @@
-//! One target for each parser of what comes from outside.
+//! What is imported, predicted, labelled and answered.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

@@ -1,0 +1,10 @@
+//! One target for each parser of what comes from outside.
+
+mod encoders;
+
+mod languages;
+mod policies;
+mod requests;
+mod sign_in;
+mod texts;
+mod wire;
