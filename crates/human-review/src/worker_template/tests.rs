@@ -155,14 +155,19 @@ proptest! {
     }
 
     #[test]
-    fn no_template_makes_the_renderer_panic(template in "[{}%|a-z'\" .\\-]{0,40}") {
-        let _ = render_html(&template, &json!({ "a": 1 }), "n0nce");
-    }
-
-    #[test]
     fn text_outside_of_markup_is_left_as_it_is(text in "[^{}]{0,60}") {
         let text = text.replace('<', "");
         prop_assert_eq!(html(&text, &json!({})), text);
+    }
+}
+
+proptest! {
+    // What is wrong here is rare.
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn no_template_makes_the_renderer_panic(template in "[{}%|a-z'\" .\\-]{0,40}") {
+        let _ = render_html(&template, &json!({ "a": 1 }), "n0nce");
     }
 }
 
