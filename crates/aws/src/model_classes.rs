@@ -9,6 +9,9 @@ use tokio::sync::Mutex;
 
 use crate::bucket::{Bucket, BucketError};
 
+/// How the resource of an ARN begins that is a model of Comprehend.
+const OF_COMPREHEND: &str = "document-classifier/";
+
 /// The classes of the model that serves: read once for each model.
 #[derive(Debug)]
 pub struct ModelClasses {
@@ -49,13 +52,17 @@ impl ModelClasses {
 ///
 /// [`BucketError`].
 pub async fn classes_of(training: &Bucket, model_arn: &str) -> Result<Option<BTreeSet<String>>, BucketError> {
-    let version = model_arn.rsplit('/').next().unwrap_or_default();
+    let resource = model_arn.rsplit(':').next().unwrap_or_default();
+    // Of a model that is hosted elsewhere there is nothing here, nor the right to look for it.
+    if !resource.starts_with(OF_COMPREHEND) {
+        return Ok(None);
+    }
+    let version = resource.rsplit('/').next().unwrap_or_default();
     let manifest = keys::dataset_manifest(version);
     if let Some(manifest) = training.read_document::<DatasetManifest>(&manifest).await? {
         return Ok(Some(manifest.train.summary.classes.into_keys().collect()));
     }
 
-    let resource = model_arn.rsplit(':').next().unwrap_or_default();
     let state: Option<Value> = training.read_document(&keys::classifier_state(resource)).await?;
     let labels = state.and_then(|state| BTreeSet::deserialize(&state["trained"]["labels"]).ok());
     Ok(labels)
@@ -90,10 +97,16 @@ mod tests {
         let first = classes.of(arn).await.expect("read");
         training.delete(key).await.expect("deleted");
         let again = classes.of(arn).await.expect("remembered");
-        let foreign = classes.of("arn:of:another/one").await.expect("read");
+        let foreign = classes
+            .of("arn:aws:comprehend:us-east-1:123456789012:document-classifier/bought")
+            .await
+            .expect("read");
+        let hosted = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/one";
+        let not_allowed = ModelClasses::new(training.other("a-bucket-that-is-not-there"));
+        let hosted = not_allowed.of(hosted).await.expect("nothing is read");
 
         assert_eq!(first[..], ["Sports", "World"]);
         assert_eq!(again, first);
-        assert!(foreign.is_empty());
+        assert!(foreign.is_empty() && hosted.is_empty());
     }
 }

@@ -36,14 +36,17 @@ impl FromStr for BlindShare {
 /// the others the share is, chosen by loop and item: the same whenever the task is opened.
 pub fn mark_blind(input: &mut Value, loop_id: &str, share: BlindShare) {
     let mut blind_ids = Vec::new();
-    let items = input["comprehendPredictions"].as_array_mut();
+    // Not by index, which makes it where there is none.
+    let items = input
+        .get_mut("comprehendPredictions")
+        .and_then(Value::as_array_mut);
     for (item, number) in items.into_iter().flatten().zip(0_usize..) {
         if item.is_object() && (item["signal"] == AUDIT || is_drawn(loop_id, number, share)) {
             item["blind"] = json!(true);
             blind_ids.extend(item["id"].as_str().map(str::to_owned));
         }
     }
-    if let Some(words) = input["words"].as_object_mut() {
+    if let Some(words) = input.get_mut("words").and_then(Value::as_object_mut) {
         words.retain(|id, _| !blind_ids.contains(id));
     }
 }

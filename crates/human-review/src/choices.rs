@@ -59,7 +59,10 @@ pub fn shown_input(mut input: Value, current: Option<&[String]>) -> Value {
 /// among the choices by its new name only.
 pub fn name_predictions(input: &mut Value, set: Option<&LabelSet>) {
     let Some(set) = set else { return };
-    let items = input["comprehendPredictions"].as_array_mut();
+    // Not by index, which makes it where there is none.
+    let items = input
+        .get_mut("comprehendPredictions")
+        .and_then(Value::as_array_mut);
     for item in items.into_iter().flatten() {
         let Ok(record) = serde_json::from_value::<FeedbackRecord>(item.clone()) else {
             continue;
