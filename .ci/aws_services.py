@@ -335,9 +335,9 @@ def sign_in_link(stack):
     refused("ResourceNotFoundException", 404, invoke, FunctionName="nothing")
 
 
-def signed_in(stack, reviewer):
-    """Signs a reviewer in and returns the session's cookie."""
-    operation = json.dumps({"operation": "create-sign-in-link", "reviewer": reviewer})
+def signed_in(stack, reviewer, *teams):
+    """Signs a reviewer of some work teams in and returns the session's cookie."""
+    operation = json.dumps({"operation": "invite-reviewer", "reviewer": reviewer, "teams": teams})
     answer = stack.client("lambda").invoke(FunctionName=stack.outputs["ReviewPortalFunction"], Payload=operation)
     url, token = json.loads(answer["Payload"].read())["url"].split("?token=")
     form = urllib.parse.urlencode({"token": token}).encode()
@@ -374,7 +374,9 @@ def flow_definition(stack):
 
     a2i.start_human_loop(HumanLoopName="check-tone", FlowDefinitionArn=flow, HumanLoopInput={
         "InputContent": json.dumps({"initialValue": "negative", "taskObject": "I love this"})})
-    cookie = signed_in(stack, "Mail reviewer")
+    stranger = http(f"{stack.portal_url}task?loop=check-tone", cookie=signed_in(stack, "Somebody else"))
+    equal(stranger.status, 404, "a task of another team")
+    cookie = signed_in(stack, "Mail reviewer", "Mail-Team")
     page = http(f"{stack.portal_url}task?loop=check-tone", cookie=cookie)
     assert "Tone of a mail" in page.text and "I love this" in page.text, page.text[:500]
     form = {name: re.search(f'name="{name}" value="([^"]*)"', page.text)[1] for name in
