@@ -353,7 +353,7 @@ impl A2iTrigger {
             return Ok(0);
         }
         let labels = self.labels_for(records).await?;
-        let classes = self.serving_classes().await?;
+        let classes = self.serving_classes().await;
         let words = self.driving_words(records, &labels, &classes).await;
         let making = Making {
             labels: &labels,
@@ -399,11 +399,17 @@ impl A2iTrigger {
     }
 
     /// Returns the classes of the model that serves; none where it is not known which they are.
-    pub(crate) async fn serving_classes(&self) -> Result<Arc<[String]>, A2iTriggerError> {
-        match self.model_arn.get().await {
-            Some(model) => Ok(self.model_classes.of(&model).await?),
-            None => Ok(Arc::default()),
-        }
+    pub(crate) async fn serving_classes(&self) -> Arc<[String]> {
+        let Some(model) = self.model_arn.get().await else {
+            return Arc::default();
+        };
+        self.model_classes.of(&model).await.unwrap_or_else(|error| {
+            warn!(
+                error = active_learning_aws::failure::chain(&error),
+                model, "people are asked without the classes that only the model has"
+            );
+            Arc::default()
+        })
     }
 
     /// Returns the label set, not older than the change that asks about a record again.

@@ -261,7 +261,7 @@ impl A2iTrigger {
         if question.reopened == 0 {
             return Ok(false);
         }
-        let (labels, classes) = (self.labels().await?, self.serving_classes().await?);
+        let (labels, classes) = (self.labels().await?, self.serving_classes().await);
         let human_loop = reopening_loop(question, &labels, &classes);
         let first = |name: &str| LoopName::parse(name).map(|name| name.first().to_owned());
         if question.human_loop.as_deref().and_then(first) == first(&human_loop.name) {

@@ -28,8 +28,15 @@ const PAUSE_WHERE_NONE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct ClassNames {
     sets: LabelSets,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
     /// Until when it is not looked for.
-    pause: Arc<Mutex<Option<Instant>>>,
+    pause: Option<Instant>,
+    /// The set as it was read last.
+    known: Option<Arc<LabelSet>>,
 }
 
 impl ClassNames {
@@ -37,18 +44,21 @@ impl ClassNames {
     pub fn new(training: Bucket) -> Self {
         Self {
             sets: LabelSets::new(training),
-            pause: Arc::default(),
+            state: Arc::default(),
         }
     }
 
-    /// Returns the label set; none where there is none, and where it cannot be read, which is logged.
+    /// Returns the label set; where it cannot be read, which is logged, as it was read last. None where there is none.
     pub async fn set(&self) -> Option<Arc<LabelSet>> {
-        let mut pause = self.pause.lock().await;
-        if pause.is_some_and(|until| Instant::now() < until) {
-            return None;
+        let mut state = self.state.lock().await;
+        if state.pause.is_some_and(|until| Instant::now() < until) {
+            return state.known.clone();
         }
         let length = match timeout(TIMEOUT, self.sets.current()).await {
-            Ok(Ok(set)) => return set,
+            Ok(Ok(set)) => {
+                state.known.clone_from(&set);
+                return set;
+            }
             // Without the right to list, S3 hides that there is none yet.
             Ok(Err(error)) if error.code() == Some("AccessDenied") => {
                 debug!("there is no label set, or it may not be read");
@@ -57,17 +67,17 @@ impl ClassNames {
             Ok(Err(error)) => {
                 warn!(
                     error = chain(&error),
-                    "the label set cannot be read: classes keep the model's names"
+                    "the label set cannot be read: classes have the names of before"
                 );
                 PAUSE
             }
             Err(_) => {
-                warn!("the label set was not read in time: classes keep the model's names");
+                warn!("the label set was not read in time: classes have the names of before");
                 PAUSE
             }
         };
-        *pause = Some(Instant::now() + length);
-        None
+        state.pause = Some(Instant::now() + length);
+        state.known.clone()
     }
 
     /// Gives classes the names that they have here by now: see [`class_name`].
