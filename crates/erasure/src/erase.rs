@@ -273,7 +273,8 @@ pub async fn erase(buckets: &Buckets, job: Job) -> Result<Report, EraseError> {
     erase.delete_packs().await?;
     erase.old_versions().await?;
     buckets.feedback.delete(&key).await?;
-    erase.forget_versions(BucketName::Feedback, &key).await?;
+    // After this nothing looks for it again.
+    erase.forget_all_versions(BucketName::Feedback, &key).await?;
     Ok(erase.report)
 }
 

@@ -1,6 +1,6 @@
 //! Versions of objects that a bucket keeps after they were written over or deleted.
 
-use aws_sdk_s3::types::ObjectVersion;
+use aws_sdk_s3::{error::ProvideErrorMetadata, types::ObjectVersion};
 
 use super::{Bucket, BucketError, is_missing};
 
@@ -76,7 +76,7 @@ impl Bucket {
                     .and_then(|length| u64::try_from(length).ok());
                 self.collect(key, answer.body, length, limit).await.map(Some)
             }
-            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) if is_missing(&error) || error.code() == Some("NoSuchVersion") => Ok(None),
             Err(error) => Err(self.refused(key, error)),
         }
     }
