@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 
-use active_learning_aws::bucket::Created;
+use active_learning_aws::bucket::{BucketError, Created};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -209,7 +209,11 @@ impl ControlPlane<'_> {
     ) -> Result<(), ControlError> {
         let reads: Vec<_> = listed
             .iter()
-            .map(|listed| self.jobs.find(listed.name()))
+            .map(async |listed| {
+                let job = self.jobs.find(listed.name()).await?;
+                // A mark of a creation that came to nothing: the job has another one.
+                Ok::<_, BucketError>(job.filter(|job| listed.is_of(job)))
+            })
             .collect();
         let reads = stream::iter(reads).buffered(CONCURRENT_READS.min(most + 1));
         let mut reads = pin!(reads);

@@ -83,6 +83,11 @@ impl Listed {
         format!("{folder}{time}-{name}{}", status.unwrap_or_default())
     }
 
+    /// Returns whether the mark was made when this job was.
+    pub fn is_of(&self, job: &Job) -> bool {
+        self.created_at.timestamp_micros() == job.created_at.timestamp_micros()
+    }
+
     /// Returns whether the job may have a status, by whether it is open: one that has ended just now may lack the mark of it.
     pub fn may_have(&self, status: JobStatus, open: &BTreeSet<String>) -> bool {
         match self.ended {
