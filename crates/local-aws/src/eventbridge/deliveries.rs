@@ -99,6 +99,10 @@ impl Sender {
     }
 }
 
+fn after(now_ms: u64, pause: Duration) -> u64 {
+    now_ms.saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn judge(response: &HttpResponse) -> Tried {
     let status = response.status().as_u16();
     let why = format!("HTTP {status}");
@@ -161,6 +165,9 @@ impl EventBridge {
                 false => next_ms = next_ms.min(delivery.not_before_ms),
             }
         }
+        // The earliest alone: one destination that does not answer holds up no other for longer than its own timeout.
+        due.sort_by_key(|(_, delivery)| delivery.not_before_ms);
+        due.truncate(AT_ONCE);
         // What fails now is due before the longest sleep is over.
         let next_ms = if due.is_empty() { next_ms } else { now_ms };
         Ok((due, next_ms))
@@ -178,10 +185,14 @@ impl EventBridge {
             Tried::Taken => None,
             Tried::Refused(reason) => self.give_up(&delivery, &reason),
             Tried::NotNow { why, .. } if delivery.is_over(now_ms) => self.give_up(&delivery, &why),
+            Tried::NotNow { why, pause } if delivery.is_over(after(now_ms, pause)) => {
+                let why = format!("{why}, to be sent again when it is too old");
+                self.give_up(&delivery, &why)
+            }
             Tried::NotNow { why, pause } => {
                 let own = FIRST_PAUSE_MS << (delivery.attempts - 1).min(16);
-                let asked = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-                delivery.not_before_ms = now_ms.saturating_add(own.min(LONGEST_PAUSE_MS).max(asked));
+                let own = now_ms.saturating_add(own.min(LONGEST_PAUSE_MS));
+                delivery.not_before_ms = own.max(after(now_ms, pause));
                 tracing::info!(
                     destination = delivery.destination_arn,
                     why,
