@@ -51,7 +51,7 @@ impl Labels {
             Action::Rename { old, new } => {
                 let rows = self.rows(set, &Doubt::Label(name_of(set, old))).await?;
                 format!(
-                    "`{}` becomes `{}`: {}. A model that serves goes on to say the old name until the next build.",
+                    "`{}` becomes `{}`: {}. What the serving model predicts has the new name from now on.",
                     name_of(set, old),
                     new.trim(),
                     mapped(&rows)
