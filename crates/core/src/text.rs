@@ -98,7 +98,7 @@ pub fn is_blank(text: &str) -> bool {
 /// Returns whether a character shows nothing and takes no room: controls, zero-width characters, joiners,
 /// direction marks, variation selectors, fillers, tags, marks of annotations, private and unassigned "ignorable" ones.
 ///
-/// Tags that [make a flag](is_part_of_flag) are seen with it.
+/// Tags that make a flag are seen with it.
 /// Source: Unicode, `Cc`, `Default_Ignorable_Code_Point` and the interlinear annotation characters.
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
