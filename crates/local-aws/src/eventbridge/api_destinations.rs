@@ -62,7 +62,7 @@ pub(super) fn is_arn(arn: &str) -> bool {
 }
 
 /// Returns the name in the ARN of a connection or an API destination.
-fn name_in(arn: &str) -> &str {
+pub(super) fn name_in(arn: &str) -> &str {
     arn.split('/').nth(1).unwrap_or_default()
 }
 

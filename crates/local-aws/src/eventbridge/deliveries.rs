@@ -27,7 +27,7 @@ use url::Url;
 
 use super::{
     EventBridge,
-    api_destinations::ApiDestinationSpec,
+    api_destinations::{ApiDestinationSpec, name_in},
     connections::{ConnectionSpec, Parameter},
     targets::{HttpParameters, RetryPolicy},
 };
@@ -225,7 +225,7 @@ impl EventBridge {
     fn give_up(&self, delivery: &Delivery, reason: &str) -> Option<Delivery> {
         let (destination, event) = (&delivery.destination_arn, &delivery.event_id);
         tracing::error!(destination, event, reason, "an event is given up");
-        let name = destination.split('/').nth(1).unwrap_or_default();
+        let name = name_in(destination);
         let line = json!({
             "time": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
             "eventId": event,
