@@ -2,10 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     time::Duration,
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use crate::services::Calls;
@@ -73,10 +73,9 @@ impl Cost {
     }
 }
 
-/// Returns the time that the threads of this process have had a processor.
+/// Returns the time that the threads of this process have had a processor, those that have ended too.
 pub fn process_cpu() -> Duration {
-    let threads = fs::read_dir("/proc/self/task").expect("Linux").flatten();
-    let times = threads.filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
-    let nanoseconds = times.filter_map(|times| times.split_whitespace().next()?.parse::<u64>().ok());
-    Duration::from_nanos(nanoseconds.sum())
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).expect("it counts from 0");
+    Duration::from_secs(seconds) + Duration::from_nanos(time.tv_nsec.unsigned_abs().into())
 }

@@ -204,6 +204,8 @@ impl World {
         let sums = self.memory.body(&tally).expect("a tally");
         let mut sums: Value = serde_json::from_slice(&sums).expect("JSON");
         sums["labels"] = json!(count);
+        // For an hour after that all labelled objects are listed, in case a version before still writes some.
+        sums["listedAt"] = json!(Utc::now() - Days::new(80));
         self.memory.place(tally, sums.to_string().into_bytes());
 
         let endpoint = self

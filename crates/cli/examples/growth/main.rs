@@ -29,7 +29,6 @@ use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use cost::{Cost, LOG_BEGINS, LOG_ENDS};
@@ -73,11 +72,7 @@ fn measure(count: u64, times: u64) {
         .json()
         .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
         .init();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        // The time of threads that have ended is not known.
-        .thread_keep_alive(Duration::from_secs(3_600))
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(Box::pin(steps::measure(count, times, |cost| {
         println!("{COST}{}", serde_json::to_string(&cost).expect("JSON"));
