@@ -1,10 +1,14 @@
 //! The normal form of a text, and what of a text can be seen.
 
+mod counted;
+mod look_alike;
 mod normal_form;
 pub mod personal_data;
 mod vector;
 mod vector_pack;
 
+pub use counted::{counted, counted_as};
+pub use look_alike::look_alike;
 pub use normal_form::{normal_form, signs};
 pub use vector::Vector;
 pub use vector_pack::{VectorId, pack_vectors, unpack_vectors, vector_id};
