@@ -73,7 +73,7 @@ pub fn split_labels(text: &str) -> Vec<String> {
 }
 
 /// What stands between two delimiters.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Part {
     /// Without the backslashes before escaped delimiters.
     name: String,
@@ -109,29 +109,53 @@ fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
 /// A name that holds the delimiter is one name, and so is one with a backslash before it, if it is known as that. `known`
 /// returns what a name stands for.
 pub fn cut_labels(text: &str, known: impl Fn(&str) -> Option<String>) -> Option<Vec<String>> {
+    let pieces = cut(text, known);
+    let names = pieces.into_iter().map(|piece| piece.ok());
+    names.collect()
+}
+
+/// Cuts a text into names as [`cut_labels`] does; what means nothing stays as it is written, part by part.
+pub fn cut_names(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let pieces = cut(text, known);
+    let names = pieces
+        .into_iter()
+        .map(|piece| piece.unwrap_or_else(|part| part.written.trim().to_owned()));
+    names.collect()
+}
+
+/// Cuts a text into names that are known, and parts that are not: as few of these as there can be, then of all.
+fn cut(text: &str, known: impl Fn(&str) -> Option<String>) -> Vec<Result<String, Part>> {
     let parts = parts(text);
-    // The best way to read the first parts, by their number.
-    let mut best: Vec<Option<Vec<String>>> = vec![None; parts.len() + 1];
-    best[0] = Some(Vec::new());
+    // The best way to read the first parts, by their number: how many mean nothing, and the pieces.
+    let mut best: Vec<(usize, Vec<Result<String, Part>>)> = vec![(0, Vec::new())];
     for end in 1..=parts.len() {
-        for start in 0..end {
-            let pieces = || parts[start..end].iter();
-            let label = known(&joined(pieces().map(|part| part.name.as_str())));
-            let is_escaped = pieces().any(|part| part.name != part.written);
-            let as_written = || {
-                is_escaped
-                    .then(|| known(&joined(pieces().map(|part| part.written.as_str()))))
-                    .flatten()
+        let readings = (0..end).filter_map(|start| {
+            let piece = match (known_piece(&parts[start..end], &known), &parts[start..end]) {
+                (Some(label), _) => Ok(label),
+                (None, [part]) => Err(part.clone()),
+                (None, _) => return None,
             };
-            let (Some(label), Some(before)) = (label.or_else(as_written), &best[start]) else {
-                continue;
-            };
-            if (best[end].as_ref()).is_none_or(|known| known.len() > before.len() + 1) {
-                best[end] = Some([before.as_slice(), &[label]].concat());
-            }
-        }
+            let (unknown, before) = &best[start];
+            let unknown = unknown + usize::from(piece.is_err());
+            Some((unknown, before.len(), start, piece))
+        });
+        let fewest = readings.min_by_key(|(unknown, pieces, start, _)| (*unknown, *pieces, *start));
+        let (unknown, _, start, piece) = fewest.expect("each part can stand by itself");
+        let pieces = [best[start].1.as_slice(), &[piece]].concat();
+        best.push((unknown, pieces));
     }
-    best.pop().flatten()
+    best.pop().map_or_else(Vec::new, |(_, pieces)| pieces)
+}
+
+/// Returns what several parts stand for together.
+fn known_piece(parts: &[Part], known: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let label = known(&joined(parts.iter().map(|part| part.name.as_str())));
+    let is_escaped = || parts.iter().any(|part| part.name != part.written);
+    label.or_else(|| {
+        is_escaped()
+            .then(|| known(&joined(parts.iter().map(|part| part.written.as_str()))))
+            .flatten()
+    })
 }
 
 /// Score from which a multi-label model assigns a label.
@@ -258,6 +282,19 @@ mod tests {
             Some(vec!["A|B".to_owned(), "B".to_owned()])
         );
         assert_eq!(cut_labels("A|C", known), None);
+    }
+
+    #[test]
+    fn what_no_name_is_known_by_stands_as_it_is_written_beside_what_is_known() {
+        let known = |name: &str| {
+            ["A", "A|B"]
+                .contains(&name.trim())
+                .then(|| name.trim().to_lowercase())
+        };
+
+        assert_eq!(cut_names("C|A|B", known), ["C", "a|b"]);
+        assert_eq!(cut_names(r"B | A | x\|y", known), ["B", "a", r"x\|y"]);
+        assert_eq!(cut_names("C", known), ["C"]);
     }
 
     proptest! {

@@ -124,7 +124,7 @@ impl Opinion {
         }
         match (record.signal, &record.prediction) {
             (Signal::Dislike, Some(prediction)) => Self::Against(Answer::labels([prediction.as_str()])),
-            (Signal::Dislike, None) if !record.is_unlabelled() => Self::AgainstAll,
+            (Signal::Dislike, None) => Self::AgainstAll,
             _ => Self::None,
         }
     }
@@ -182,10 +182,11 @@ impl Question {
             }
             Opinion::For(vote) => {
                 self.votes.push(vote.clone());
-                self.answer().is_some_and(|answer| !is_same(answer, &vote.answer))
+                self.answer()
+                    .is_some_and(|answer| !answer.says_the_same(&vote.answer))
             }
             Opinion::Against(_) | Opinion::AgainstAll if self.nobody_could_tell() => true,
-            Opinion::Against(wrong) => self.answer().is_some_and(|answer| is_same(answer, wrong)),
+            Opinion::Against(wrong) => self.answer().is_some_and(|answer| answer.says_the_same(wrong)),
             Opinion::AgainstAll => self.answer().is_some_and(|answer| self.was_predicted(answer)),
         };
         if !contradicts || self.decided_by == Some(DecidedBy::Adjudicator) {
@@ -204,7 +205,7 @@ impl Question {
     /// label, so that from now on they do not vote. Returns what is their last word then.
     pub fn retract(&mut self, opinion: &Opinion, complaint: &FeedbackRecord) -> Option<Vote> {
         let is_wrong = |answer: &Answer| match opinion {
-            Opinion::Against(wrong) => is_same(answer, wrong),
+            Opinion::Against(wrong) => answer.says_the_same(wrong),
             Opinion::AgainstAll => true,
             Opinion::For(_) | Opinion::Past { .. } | Opinion::None => false,
         };
@@ -262,7 +263,7 @@ impl Question {
     /// people corrected is not what the user complains of.
     fn was_predicted(&self, answer: &Answer) -> bool {
         let predicted = self.record.prediction.as_ref();
-        predicted.is_none_or(|label| is_same(answer, &Answer::labels([label.as_str()])))
+        predicted.is_none_or(|label| answer.says_the_same(&Answer::labels([label.as_str()])))
     }
 
     /// Returns whether anybody has said that a class is not the right one.
@@ -280,7 +281,7 @@ impl Question {
             if source != VoteSource::Feedback {
                 continue;
             }
-            match held.iter_mut().find(|(known, ..)| is_same(known, answer)) {
+            match held.iter_mut().find(|(known, ..)| known.says_the_same(answer)) {
                 Some((_, users, newest)) => {
                     *users += 1;
                     *newest = at.max(newest);
@@ -405,20 +406,6 @@ impl Question {
             self.add(std::slice::from_ref(vote));
         }
         self.state = State::Withdrawn;
-    }
-}
-
-/// Returns whether two answers are the same, however their labels are spelt.
-fn is_same(one: &Answer, other: &Answer) -> bool {
-    let keys = |labels: &[String]| {
-        labels
-            .iter()
-            .map(|label| label_key(label))
-            .collect::<BTreeSet<_>>()
-    };
-    match (one, other) {
-        (Answer::Labels { labels }, Answer::Labels { labels: others }) => keys(labels) == keys(others),
-        _ => one == other,
     }
 }
 

@@ -1,8 +1,13 @@
 //! One reviewer's answer to one item.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::labels::label_key::label_key;
+use crate::{
+    feedback::prediction::{join_as_written, split_labels},
+    labels::label_key::label_key,
+};
 
 /// The answer "none of the labels fits", as the shipped worker task template sends it.
 pub const NONE_FITS: &str = "__none__";
@@ -36,7 +41,7 @@ pub enum Answer {
     /// A label that was not offered: it may become a class, but is none yet.
     NewLabel {
         /// The proposed label; several are joined by
-        /// [`LABEL_DELIMITER`](crate::feedback::prediction::LABEL_DELIMITER).
+        /// [`LABEL_DELIMITER`](crate::feedback::prediction::LABEL_DELIMITER), in the order of [`Answer::proposal`].
         label: String,
     },
     /// The reviewer could not tell.
@@ -50,5 +55,71 @@ impl Answer {
         labels.sort();
         labels.dedup();
         Self::Labels { labels }
+    }
+
+    /// Makes the answer that proposes these names, in any order: several of a text are a set.
+    ///
+    /// The order is that of the names as they are compared, so that spelling changes it as little as place does.
+    pub fn proposal(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let mut names: Vec<String> = names.into_iter().map(Into::into).collect();
+        names.sort_by_cached_key(|name| (label_key(name), name.clone()));
+        names.dedup_by_key(|name| label_key(name));
+        Self::NewLabel {
+            label: join_as_written(names),
+        }
+    }
+
+    /// Returns whether two answers name the same labels, however they are spelt and in whatever order they stand.
+    ///
+    /// Older votes have the names of a proposal in the order in which somebody wrote them.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Labels { labels }, Self::Labels { labels: others }) => keys(labels) == keys(others),
+            (Self::NewLabel { label }, Self::NewLabel { label: other }) => {
+                label == other || keys(&split_labels(label)) == keys(&split_labels(other))
+            }
+            _ => self == other,
+        }
+    }
+}
+
+fn keys(names: &[String]) -> BTreeSet<String> {
+    names.iter().map(|name| label_key(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proposed(label: &str) -> Answer {
+        Answer::NewLabel {
+            label: label.to_owned(),
+        }
+    }
+
+    #[test]
+    fn several_proposed_names_are_one_value_in_whatever_order_they_are_named() {
+        assert_eq!(
+            Answer::proposal(["Refund", "billing"]),
+            proposed("billing|Refund")
+        );
+        assert_eq!(
+            Answer::proposal(["billing", "Refund"]),
+            proposed("billing|Refund")
+        );
+        assert_eq!(Answer::proposal(["Refund", "refund"]), proposed("Refund"));
+        assert_eq!(
+            Answer::proposal(["Sci|Art"]),
+            proposed("Sci|Art"),
+            "one name is as it is"
+        );
+    }
+
+    #[test]
+    fn a_proposal_of_before_says_the_same_in_another_order_and_no_other_one_does() {
+        assert!(proposed("B|A").says_the_same(&proposed("a|B")));
+        assert!(!proposed("B|A").says_the_same(&proposed("A|C")));
+        assert!(!proposed("A").says_the_same(&Answer::labels(["A"])));
+        assert!(Answer::labels(["a", "B"]).says_the_same(&Answer::labels(["b", "A"])));
     }
 }

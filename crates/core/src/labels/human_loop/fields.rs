@@ -13,10 +13,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::answer::{Answer, COMMENT_OF, FLAG_OF, NONE_FITS, UNSURE};
-use crate::{
-    feedback::prediction::{LABEL_DELIMITER, join_as_written},
-    labels::label_key::label_key,
-};
+use crate::{feedback::prediction::LABEL_DELIMITER, labels::label_key::label_key};
 
 /// Deepest nesting that is looked into; deeper values are no answers.
 const MAX_DEPTH: usize = 8;
@@ -157,10 +154,8 @@ impl Field {
         if self.is_blank() {
             return None;
         }
-        self.answer(resolve).or_else(|| {
-            let label = join_as_written(&self.given);
-            Some(Answer::NewLabel { label })
-        })
+        let proposal = || Answer::proposal(&self.given);
+        self.answer(resolve).or_else(|| Some(proposal()))
     }
 }
 

@@ -183,7 +183,8 @@ impl LabelSet {
     ///
     /// [`LabelSetError`] where one of them is not active, or both are the same.
     pub fn merge(&mut self, from: &str, into: &str) -> Result<(), LabelSetError> {
-        if self.index(from).is_none() && self.index(into).is_some() {
+        // A name that is no label may be a proposal: the other must be a label in any case.
+        if self.index(from).is_none() {
             return self.add_synonym(into, from);
         }
         let (from, into) = (self.active_index(from)?, self.active_index(into)?);

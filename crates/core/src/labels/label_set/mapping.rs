@@ -7,7 +7,7 @@ use crate::{
     dataset::Mode,
     feedback::{
         FeedbackRecord,
-        prediction::{ClassScore, cut_labels, join_as_written, single_label, split_labels},
+        prediction::{ClassScore, cut_labels, cut_names, join_as_written, single_label, split_labels},
     },
     labels::{
         human_loop::Answer,
@@ -72,19 +72,39 @@ impl LabelSet {
     /// Reads a text that names one label, or several joined by [`LABEL_DELIMITER`](crate::feedback::prediction::LABEL_DELIMITER).
     ///
     /// A label whose name holds the delimiter is one label. A text with a part that means nothing is one proposal; so is
-    /// one that names several where a text has one label. A proposal of one name is that name, without the backslashes
-    /// before its bars.
+    /// one that names several where a text has one label. The order of several does not matter. A proposal of one name is
+    /// that name, without the backslashes before its bars.
     pub fn read(&self, text: &str) -> Answer {
         let is_one_name = || !self.several || split_labels(text).len() == 1;
-        match self.names_allowed(text) {
-            Some(names) => Answer::labels(names),
+        match self.names(text) {
+            Some(names) if self.allows(&names) => Answer::labels(names),
+            Some(_) => self.proposal_of(text),
             None if is_one_name() => Answer::NewLabel {
                 label: single_label(text),
             },
-            None => Answer::NewLabel {
+            None => self.proposal_of(text),
+        }
+    }
+
+    /// Returns the proposal of a text that names several, in their order: as it is written where that order would make one
+    /// name of two.
+    fn proposal_of(&self, text: &str) -> Answer {
+        let cut = |text: &str| cut_names(text, |name| self.known(name));
+        let keys =
+            |names: &[String]| -> BTreeSet<String> { names.iter().map(|name| label_key(name)).collect() };
+        let names = cut(text);
+        let proposal = Answer::proposal(&names);
+        match &proposal {
+            Answer::NewLabel { label } if keys(&cut(label)) == keys(&names) => proposal,
+            _ => Answer::NewLabel {
                 label: text.trim().to_owned(),
             },
         }
+    }
+
+    /// Returns the name, as the set spells it, of what it knows.
+    fn known(&self, name: &str) -> Option<String> {
+        self.find(name).map(|label| label.name.clone())
     }
 
     /// Cuts a text into names as [`LabelSet::names`] does; `None` too where they are more than a text may have.
@@ -99,7 +119,7 @@ impl LabelSet {
 
     /// Cuts a text into names that the set knows, in as few pieces as there can be; `None` where a part means nothing.
     pub fn names(&self, text: &str) -> Option<Vec<String>> {
-        cut_labels(text, |name| self.find(name).map(|label| label.name.clone()))
+        cut_labels(text, |name| self.known(name))
     }
 
     /// Returns the vote that a feedback record carries, by the labels' own names.
@@ -160,9 +180,7 @@ impl LabelSet {
     /// Writes labels as a proposal, by the set's own names.
     fn proposed(&self, answer: &Answer) -> Answer {
         match self.names_in_use(answer.clone()) {
-            Answer::Labels { labels } => Answer::NewLabel {
-                label: join_as_written(labels),
-            },
+            Answer::Labels { labels } => Answer::proposal(labels),
             other => other,
         }
     }
@@ -304,7 +322,7 @@ impl LabelSet {
             false => labels,
         };
         if !self.allows(&labels) {
-            return Mapped::Answer(Answer::NewLabel { label: joined });
+            return Mapped::Answer(Answer::proposal(labels));
         }
 
         let mut names = Vec::new();
@@ -314,7 +332,7 @@ impl LabelSet {
                 Resolution::Retired(_) => return Mapped::Retired,
                 Resolution::Split(_) => return Mapped::Split,
                 Resolution::Proposed(name) if vote.source.is_review() => names.push(name.to_owned()),
-                Resolution::Proposed(_) => return Mapped::Answer(Answer::NewLabel { label: joined }),
+                Resolution::Proposed(_) => return Mapped::Answer(Answer::proposal(&labels)),
             }
         }
         Mapped::Answer(Answer::labels(names))

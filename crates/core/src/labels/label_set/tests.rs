@@ -381,7 +381,7 @@ fn where_a_text_has_one_label_what_names_several_is_one_proposal() {
         ("c|c++", Answer::labels(["C|C++"])),
         ("C#|c#", Answer::labels(["C#"])),
         ("C|Rust", proposal("C|Rust")),
-        ("C|C++|C#", proposal("C|C++|C#")),
+        ("C|C++|C#", proposal("C#|C|C++")),
     ] {
         assert_eq!(one.read(text), expected, "{text}");
         for source in [VoteSource::Feedback, VoteSource::Import, VoteSource::Adjudicator] {
@@ -501,6 +501,35 @@ fn a_like_of_a_class_that_was_split_since_contradicts_no_label_in_its_place() {
     assert_eq!(effects, [Effect::Counted, Effect::Known]);
     assert_eq!(question.answer(), Some(&Answer::labels(["Racing"])));
     assert_eq!(question.votes.len(), 2, "it is kept");
+}
+
+#[test]
+fn of_two_names_that_are_no_labels_the_one_is_named_that_has_to_be_a_label() {
+    let mut set = set(&["World", "Sports"]);
+
+    assert_eq!(
+        set.merge("Invoices", "Billing"),
+        Err(LabelSetError::Unknown("Billing".into()))
+    );
+    assert_eq!(
+        set.merge("World", "Billing"),
+        Err(LabelSetError::Unknown("Billing".into()))
+    );
+}
+
+#[test]
+fn several_labels_of_a_text_are_read_the_same_in_whatever_order_they_are_written() {
+    let set = set(&["World", "Sports"]).with_several_labels(true);
+    let proposal = |label: &str| Answer::NewLabel {
+        label: label.to_owned(),
+    };
+
+    assert_eq!(set.read("world|Sports"), Answer::labels(["Sports", "World"]));
+    assert_eq!(set.read("Weather|world"), proposal("Weather|World"));
+    assert_eq!(set.read("world|Weather"), proposal("Weather|World"));
+    let one = set.with_several_labels(false);
+    assert_eq!(one.read("World|Sports"), proposal("Sports|World"));
+    assert_eq!(one.read("Sci|Art"), proposal("Sci|Art"), "one name is as it is");
 }
 
 #[test]
