@@ -59,6 +59,11 @@ impl A2iTrigger {
         self.config.pool_texts_in_review > 0 && record.is_unlabelled()
     }
 
+    /// Returns whether a text is asked whatever the model says, so that it is a random sample.
+    pub(crate) fn is_asked_without_choice(&self, record: &FeedbackRecord) -> bool {
+        self.config.pool_texts_in_review == 0 || self.is_held_out(record)
+    }
+
     /// Returns whether a text belongs to the test set by its content.
     pub(crate) fn is_held_out(&self, record: &FeedbackRecord) -> bool {
         is_test(&record.utterance, self.config.test_share)

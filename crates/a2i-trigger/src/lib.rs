@@ -304,9 +304,8 @@ impl A2iTrigger {
                             continue;
                         }
                     }
-                    // Asked whatever the model says, so that it is a random sample.
-                    if self.is_for_pool(&record) && self.is_held_out(&record) {
-                        record.signal = Signal::Unlabelled;
+                    if record.is_unlabelled() && self.is_asked_without_choice(&record) {
+                        record.selection_probability = Some(1.0);
                     }
                     asked.push(record);
                 }

@@ -220,12 +220,12 @@ async fn of_a_small_file_the_doubtful_texts_and_the_whole_test_set_are_asked_and
     for (_, input) in loops(&script) {
         let input: Value = serde_json::from_str(&input).expect("JSON");
         for item in input["comprehendPredictions"].as_array().expect("items") {
-            let is_sample = item["signal"] == "unlabelled";
             let text = item["utterance"].as_str().expect("text");
+            let probability = is_test(text, 0.2).then_some(1.0);
             assert_eq!(
-                is_sample,
-                is_test(text, 0.2),
-                "only a random one is held out: {item}"
+                (&item["signal"], item["selectionProbability"].as_f64()),
+                (&json!("unlabelled"), probability),
+                "what doubt chose is no sample: {item}"
             );
         }
     }

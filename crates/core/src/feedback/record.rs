@@ -152,16 +152,29 @@ impl FeedbackRecord {
         }
     }
 
+    /// Gives a text of a file that names nothing that could be wrong the signal of a text to label.
+    ///
+    /// Neither a label, nor a prediction, nor its id stands with it, so that a dislike says no more than none does. Lines of
+    /// before have a dislike there.
+    #[must_use]
+    pub(super) fn with_signal_of_text(mut self) -> Self {
+        let is_text_of_file = self.source == Source::ExplicitBatch && self.signal == Signal::Dislike;
+        let names_nothing =
+            self.prediction.is_none() && self.suggested_label.is_none() && self.prediction_id.is_none();
+        if is_text_of_file && names_nothing {
+            self.signal = Signal::Unlabelled;
+        }
+        self
+    }
+
     /// Returns whether this is a text to label: nobody has said anything of it, no model and no user.
     pub fn is_unlabelled(&self) -> bool {
-        let is_text_of_file = self.source == Source::ExplicitBatch && self.signal == Signal::Dislike;
-        let is_to_label = self.signal == Signal::Unlabelled || is_text_of_file;
-        is_to_label && self.prediction.is_none() && self.suggested_label.is_none()
+        self.signal == Signal::Unlabelled && self.prediction.is_none() && self.suggested_label.is_none()
     }
 
     /// Returns whether a user says that something said of the text is wrong.
     pub fn is_complaint(&self) -> bool {
-        self.signal == Signal::Dislike && !self.is_unlabelled()
+        self.signal == Signal::Dislike
     }
 
     /// Makes the record of a prediction that is accepted as a label, since its confidence exceeds `threshold`.
@@ -249,7 +262,7 @@ impl FeedbackRecord {
         if record.signal == Signal::Accepted && !record.is_accepted() {
             return Err(InvalidFeedback::NotAccepted);
         }
-        Ok(record)
+        Ok(record.with_signal_of_text())
     }
 
     /// Reads one line as [`FeedbackRecord::parse`] does, and refuses what other producers misspell: nothing that they say is

@@ -155,7 +155,7 @@ impl FeedbackRequest {
             received_at: received_at.to_owned(),
         };
         take_opinion(&mut record, self.feedback)?;
-        Ok(record)
+        Ok(record.with_signal_of_text())
     }
 }
 

@@ -94,7 +94,6 @@ pub fn enqueue(record: &mut FeedbackRecord, explored: Option<f64>) -> Queue {
         return Queue::Audit;
     }
     if record.is_unlabelled() {
-        record.signal = Signal::Unlabelled;
         record.selection_probability = None;
         return Queue::Pool;
     }
@@ -112,17 +111,22 @@ pub fn enqueue(record: &mut FeedbackRecord, explored: Option<f64>) -> Queue {
 /// Returns whether a model's doubt, or a user's, chose the record, or it was to stand for others: such texts are no sample
 /// of the traffic.
 ///
-/// Chance chose audits, explored doubts, whose probability is below 1, and texts of the pool with a prediction that names
-/// no model. Imported labels are what their file is.
+/// Chance chose audits, explored doubts, whose probability is below 1, texts to label that were asked without a choice,
+/// which have a probability, and those of the pool with a prediction that names no model. Imported labels are what their
+/// file is.
 pub fn is_chosen_by_doubt(record: &FeedbackRecord) -> bool {
     match record.signal {
         Signal::Audit | Signal::Accepted => false,
-        Signal::Unlabelled => record.prediction.is_none() || record.model_arn.is_some(),
+        Signal::Unlabelled => match record.prediction {
+            Some(_) => record.model_arn.is_some(),
+            None => record.selection_probability.is_none(),
+        },
         Signal::LowConfidence | Signal::LowMargin => record
             .selection_probability
             .is_none_or(|probability| probability >= 1.0),
-        Signal::Dislike => !record.is_unlabelled(),
-        Signal::Like | Signal::Relabel | Signal::OutdatedLabel | Signal::UnknownLabel => true,
+        Signal::Dislike | Signal::Like | Signal::Relabel | Signal::OutdatedLabel | Signal::UnknownLabel => {
+            true
+        }
     }
 }
 

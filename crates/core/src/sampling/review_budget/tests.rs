@@ -24,6 +24,9 @@ fn chance_and_doubt_are_told_apart() {
         "unlabelled",
         serde_json::json!({"prediction": null, "confidence": null})
     ));
+    let without_choice =
+        serde_json::json!({"prediction": null, "confidence": null, "selectionProbability": 1.0});
+    assert!(!of("unlabelled", without_choice));
     assert!(!of(
         "low-confidence",
         serde_json::json!({"selectionProbability": 0.2})
