@@ -5,6 +5,7 @@ mod check;
 mod csv;
 mod manifest;
 mod near_copies;
+mod separator;
 mod split;
 mod training_check;
 mod training_report;
@@ -17,6 +18,7 @@ pub use check::{Problem, Rules, Severity, check};
 pub use csv::{CsvWriter, inspect_csv, read_csv, read_delimited_csv};
 pub use manifest::{DatasetFile, DatasetManifest, FileSummary, MachineLabelledFile, dataset_version};
 pub use near_copies::{HeldOut, NearCopies};
+pub use separator::declared_separator;
 pub use split::{ContentId, TextId, is_test};
 pub use training_check::{
     Findings, Spelling, Spellings, TrainingCheck, Unusable, text_id, warn_of_single_rows,

@@ -11,7 +11,7 @@ use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::dataset::TextId;
+use crate::dataset::{TextId, declared_separator};
 
 pub use tasks::{
     erased_item, holds_erased, is_erased_item, is_name_of_task_text, is_name_of_text, text_of_task,
@@ -191,11 +191,13 @@ fn is_erased_record(value: &Value, erased: &ErasedTexts) -> bool {
 }
 
 /// Returns CSV without the rows of which `is_gone` holds for a field, by its place from 0, and their numbers, from 0. The
-/// other rows stay as they are, byte by byte; what cannot be cut into rows stays whole.
+/// other rows stay as they are, byte by byte; what cannot be cut into rows stays whole. Columns are separated by commas, or by
+/// what the first line names.
 pub fn rows_without(content: &[u8], is_gone: impl Fn(usize, &str) -> bool) -> (Vec<u8>, Vec<usize>) {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
+        .delimiter(declared_separator(content).0.unwrap_or(b','))
         .from_reader(content);
     let (mut rest, mut gone) = (Vec::with_capacity(content.len()), Vec::new());
     let (mut row, mut begin) = (csv::ByteRecord::new(), 0);

@@ -1,5 +1,7 @@
 //! What stands between the columns of a file, told by its beginning.
 
+use active_learning_core::dataset::declared_separator;
+
 use crate::{
     encoding::decode_line,
     header::{can_be_name, has_both},
@@ -51,7 +53,7 @@ struct Fit {
 
 /// Tells the columns of a file by its beginning; `wanted` is a delimiter that somebody named.
 pub(crate) fn layout(sample: &[u8], is_whole: bool, wanted: Option<u8>) -> Layout {
-    let (separator, rest) = separator_line(sample);
+    let (separator, rest) = declared_separator(sample);
     let backslash = escapes_by_backslash(rest);
     let fit = |delimiter| {
         fit(
@@ -89,31 +91,6 @@ pub(crate) fn layout(sample: &[u8], is_whole: bool, wanted: Option<u8>) -> Layou
         columns: best.columns,
         has_separator_line: separator.is_some(),
         records: best.records,
-    }
-}
-
-/// Reads Excel's first line that names the delimiter.
-fn separator_line(sample: &[u8]) -> (Option<u8>, &[u8]) {
-    let end = sample
-        .iter()
-        .position(|byte| matches!(byte, b'\n' | b'\r'))
-        .unwrap_or(sample.len());
-    let (line, rest) = sample.split_at(end);
-    let line = line
-        .strip_prefix(b"\xEF\xBB\xBF")
-        .unwrap_or(line)
-        .trim_ascii_end();
-    let line = line
-        .strip_prefix(b"\"")
-        .and_then(|line| line.strip_suffix(b"\""))
-        .unwrap_or(line);
-    let tab = line.eq_ignore_ascii_case(b"sep=").then_some(b'\t');
-    let named = line.get(..4).filter(|start| start.eq_ignore_ascii_case(b"sep="));
-    match (named, line.get(4..)) {
-        (Some(_), Some([delimiter])) => (Some(*delimiter), rest),
-        // A tab at the end of the line was cut off as white space.
-        (Some(_), Some([])) if sample[..end].contains(&b'\t') => (tab, rest),
-        _ => (None, sample),
     }
 }
 

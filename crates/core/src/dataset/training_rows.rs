@@ -1,6 +1,7 @@
 //! The one reader of Comprehend's training CSV: `LABEL,text`, UTF-8, no header line.
 //!
-//! A byte-order mark, any line end, blank lines and quoted line breaks are fine. A header line of
+//! A byte-order mark, any line end, blank lines and quoted line breaks are fine. A first line that names another separator, as
+//! spreadsheets write it (`sep=;`), counts and is told. A header line of
 //! well-known words is skipped and told, also where it comes again, as in files that were joined; so are quotes that end
 //! before their text. A file that is something else (UTF-16, JSON, another separator) is refused by what it is, and a
 //! quote that has taken other rows in by its line.
@@ -16,7 +17,7 @@ use std::io::{self, Chain, Cursor, Read};
 
 use self::{
     header::{Header, header_within},
-    kind::{json_kind, look_at},
+    kind::{Beginning, json_kind, look_at},
     lines::{LineFeeds, Rest},
     swallowed::Swallowed,
 };
@@ -31,8 +32,7 @@ const END: &[u8] = b"\n\0end of the file";
 const END_ROW: &[u8] = END.split_at(1).1;
 
 /// Told of a header line that names the columns the other way round.
-const TEXT_FIRST: &str =
-    "line 1: the header line was skipped; it names the text first, and so the columns were read";
+const TEXT_FIRST: &str = "the header line was skipped; it names the text first, and so the columns were read";
 
 /// Bytes at the beginning of a file by which it is told what it is.
 const SAMPLE_BYTES: usize = 64 << 10;
@@ -79,7 +79,11 @@ type Lines<R> = LineFeeds<Chain<Chain<Cursor<Vec<u8>>, Rest<R>>, &'static [u8]>>
 /// The rows of a file, one by one; a bad row is told and reading goes on.
 pub struct TrainingRows<R> {
     rows: csv::Reader<Lines<R>>,
+    /// What separates the columns, where the first line names it.
+    declared: Option<u8>,
     header: Option<Header>,
+    /// Rows at the beginning that are none: the line that names the separator, and the header line.
+    to_skip: usize,
     /// The header line itself, if there is one.
     header_row: csv::ByteRecord,
     swallowed: Swallowed,
@@ -101,10 +105,13 @@ impl<R: Read> TrainingRows<R> {
         let limit = SAMPLE_BYTES as u64;
         let failure = file.by_ref().take(limit).read_to_end(&mut sample).err();
         let is_whole = sample.len() < SAMPLE_BYTES;
-        let header = look_at(&sample, is_whole, label_delimiter)?;
+        let Beginning { declared, header } = look_at(&sample, is_whole, label_delimiter)?;
+        let separator = declared.unwrap_or(b',');
         let content = Cursor::new(sample).chain(Rest { failure, file }).chain(END);
         Ok(Self {
-            rows: reader(b',').from_reader(LineFeeds::new(content)),
+            rows: reader(separator).from_reader(LineFeeds::new(content, separator)),
+            declared,
+            to_skip: usize::from(declared.is_some()) + usize::from(header.is_some()),
             header,
             header_row: csv::ByteRecord::new(),
             swallowed: Swallowed::default(),
@@ -116,17 +123,27 @@ impl<R: Read> TrainingRows<R> {
 
     /// Says what was read otherwise than it is written, as far as the rows were read.
     pub fn repairs(&self) -> Vec<String> {
+        let declared = self.declared.map(|separator| {
+            format!(
+                "line 1: {} separates the columns, as the line says",
+                shown(separator)
+            )
+        });
+        let line = 1 + usize::from(self.declared.is_some());
         let header = match self.header {
             None => None,
-            Some(Header::LabelFirst) => Some("line 1: the header line was skipped".to_owned()),
-            Some(Header::TextFirst) => Some(TEXT_FIRST.to_owned()),
+            Some(Header::LabelFirst) => Some(format!("line {line}: the header line was skipped")),
+            Some(Header::TextFirst) => Some(format!("line {line}: {TEXT_FIRST}")),
         };
         let again = told_of_lines(&self.header_lines, "a header line within the file was skipped");
         let unquoted = told_of_lines(
             &self.unquoted_lines,
             "a quote that ends before its text was left out; quotes within a text are written twice",
         );
-        [header, again, unquoted].into_iter().flatten().collect()
+        [declared, header, again, unquoted]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Returns whether a row names the columns once more.
@@ -173,8 +190,9 @@ impl<R: Read> TrainingRows<R> {
         let bad = |reason: String| BadRow { line, reason };
         if record.len() != 2 {
             return Err(bad(format!(
-                "expected two columns, label and text, found {} (a text with a comma needs quotes)",
-                record.len()
+                "expected two columns, label and text, found {} (a text with {} needs quotes)",
+                record.len(),
+                self.declared.map_or_else(|| "a comma".to_owned(), shown)
             )));
         }
         let utf8 = |column: usize| {
@@ -201,7 +219,7 @@ impl<R: Read> TrainingRows<R> {
         }
         if label == "sep=" && text.is_empty() {
             return Err(bad(
-                "`sep=,` is a spreadsheet's and no row: leave the line out".to_owned()
+                "`sep=` is a spreadsheet's and no row: only the first line of a file may be one".to_owned(),
             ));
         }
         if let Some(problem) = split_labels(label).iter().find_map(|label| label_problem(label)) {
@@ -227,7 +245,6 @@ impl<R: Read> Iterator for TrainingRows<R> {
             if self.ended {
                 return None;
             }
-            let is_first = self.rows.position().byte() == 0;
             match self.rows.read_byte_record(&mut record) {
                 // Bytes and any number of columns are accepted, so that only the source can fail.
                 Err(error) => {
@@ -240,8 +257,11 @@ impl<R: Read> Iterator for TrainingRows<R> {
                     let late = self.swallowed.found_late();
                     return late.map(|line| Err(bad(line, SWALLOWED)));
                 }
-                Ok(true) if is_first && self.header.is_some() => {
-                    self.header_row.clone_from(&record);
+                Ok(true) if self.to_skip > 0 => {
+                    self.to_skip -= 1;
+                    if self.to_skip == 0 && self.header.is_some() {
+                        self.header_row.clone_from(&record);
+                    }
                     continue;
                 }
                 Ok(true) => {}
@@ -294,6 +314,14 @@ pub fn label_problem(label: &str) -> Option<&'static str> {
         .then_some("the label is a word of the review page, which says that no label was chosen")
 }
 
+/// Names a separator.
+fn shown(separator: u8) -> String {
+    match separator {
+        b'\t' => "a tab".to_owned(),
+        other => format!("`{}`", char::from(other)),
+    }
+}
+
 fn reader(separator: u8) -> csv::ReaderBuilder {
     let mut builder = csv::ReaderBuilder::new();
     builder.has_headers(false).flexible(true).delimiter(separator);
@@ -309,8 +337,8 @@ fn line_breaks(record: &csv::ByteRecord) -> u64 {
 pub fn label_column(content: &[u8], label_delimiter: Option<char>) -> usize {
     let sample = &content[..content.len().min(SAMPLE_BYTES)];
     match look_at(sample, content.len() < SAMPLE_BYTES, label_delimiter) {
-        Ok(Some(Header::TextFirst)) => 1,
-        Ok(Some(Header::LabelFirst) | None) | Err(_) => 0,
+        Ok(beginning) if beginning.header == Some(Header::TextFirst) => 1,
+        Ok(_) | Err(_) => 0,
     }
 }
 

@@ -5,6 +5,7 @@ use super::{
     header::{Header, header},
     reader,
 };
+use crate::dataset::declared_separator;
 
 /// Rows of the sample that must agree on another separator.
 const SAMPLE_ROWS: usize = 50;
@@ -20,12 +21,20 @@ const OTHER_FILES: [(&[u8], &str); 4] = [
 /// Column separators that are not ours, with their names.
 const OTHER_SEPARATORS: [(u8, &str); 3] = [(b';', "semicolons"), (b'\t', "tabs"), (b'|', "bars")];
 
+/// What the beginning of a file tells.
+pub(super) struct Beginning {
+    /// What the first line names as the separator of the columns.
+    pub declared: Option<u8>,
+    /// What kind of header line there is.
+    pub header: Option<Header>,
+}
+
 /// Tells from its beginning what a file is, and refuses what is no CSV of ours.
 pub(super) fn look_at(
     sample: &[u8],
     is_whole: bool,
     label_delimiter: Option<char>,
-) -> Result<Option<Header>, BadRow> {
+) -> Result<Beginning, BadRow> {
     let refused = |reason: String| Err(BadRow { line: 1, reason });
     if let Some((_, kind)) = OTHER_FILES.iter().find(|(start, _)| sample.starts_with(start)) {
         return refused(format!("the file is {kind}"));
@@ -44,13 +53,21 @@ pub(super) fn look_at(
             "the file is {kind}, not CSV of a label and a text a line"
         ));
     }
+    let (declared, text) = declared_separator(text);
+    if let Some(separator) = declared {
+        let header = header(&sample_rows(text, separator, is_whole));
+        return Ok(Beginning { declared, header });
+    }
     let by_comma = sample_rows(text, b',', is_whole);
     if let Some(separators) = other_separator(text, &by_comma, is_whole, label_delimiter) {
         return refused(format!(
             "the columns are separated by {separators}; separate label and text by a comma"
         ));
     }
-    Ok(header(&by_comma))
+    Ok(Beginning {
+        declared,
+        header: header(&by_comma),
+    })
 }
 
 /// Returns whether bytes are UTF-16, with or without a byte-order mark: every other byte of most letters is

@@ -30,11 +30,12 @@ pub(super) struct LineFeeds<R> {
 }
 
 impl<R: Read> LineFeeds<R> {
-    pub(super) fn new(inner: R) -> Self {
+    /// Reads columns between which this separator stands.
+    pub(super) fn new(inner: R, separator: u8) -> Self {
         Self {
             inner,
             after_return: false,
-            quotes: Quotes::default(),
+            quotes: Quotes::new(separator),
         }
     }
 }
@@ -85,6 +86,7 @@ enum State {
 
 /// Follows the quotes of a CSV file as its reader does, which drops those that end too early without a word.
 pub(super) struct Quotes {
+    separator: u8,
     state: State,
     bytes: usize,
     line: u64,
@@ -93,9 +95,10 @@ pub(super) struct Quotes {
     broken: VecDeque<BrokenQuote>,
 }
 
-impl Default for Quotes {
-    fn default() -> Self {
+impl Quotes {
+    fn new(separator: u8) -> Self {
         Self {
+            separator,
             state: State::RowStart,
             bytes: 0,
             line: 1,
@@ -104,9 +107,7 @@ impl Default for Quotes {
             broken: VecDeque::new(),
         }
     }
-}
 
-impl Quotes {
     fn take(&mut self, byte: u8) {
         let is_mark = BYTE_ORDER_MARK.get(self.bytes) == Some(&byte);
         self.bytes += 1;
@@ -118,7 +119,7 @@ impl Quotes {
             (_, b'\n') => State::RowStart,
             (State::Quoted, b'"') => State::Ended,
             (State::Quoted, _) | (State::Ended, b'"') => State::Quoted,
-            (_, b',') => self.begun(State::ColumnStart),
+            (_, byte) if byte == self.separator => self.begun(State::ColumnStart),
             (State::Ended | State::Padded, b' ' | b'\t') => State::Padded,
             (State::Ended | State::Padded, _) => self.broken(),
             (State::RowStart | State::ColumnStart, b'"') => {

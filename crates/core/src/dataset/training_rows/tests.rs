@@ -318,10 +318,68 @@ fn quotes_that_are_closed_well_are_no_repair_and_those_that_end_before_their_tex
 }
 
 #[test]
-fn what_a_spreadsheet_writes_of_its_separator_is_refused_by_what_it_is() {
+fn the_first_line_of_a_spreadsheet_says_what_separates_the_columns_and_is_told() {
+    for (file, separator) in [
+        (
+            "sep=;\nlabel;text\nWorld;one, two\nSports;\"left; right\"\n",
+            "`;`",
+        ),
+        (
+            "\u{feff}sep=;\r\nlabel;text\r\nWorld;one, two\r\nSports;\"left; right\"\r\n",
+            "`;`",
+        ),
+        (
+            "\"sep=\t\"\nlabel\ttext\nWorld\tone, two\nSports\tleft; right\n",
+            "a tab",
+        ),
+        (
+            "sep=,\nlabel,text\nWorld,\"one, two\"\nSports,left; right\n",
+            "`,`",
+        ),
+    ] {
+        let mut rows = TrainingRows::new(file.as_bytes(), None).expect("a CSV file");
+
+        let read: Vec<TrainingRow> = rows.by_ref().map(|row| row.expect("a row")).collect();
+
+        let read: Vec<_> = read
+            .iter()
+            .map(|row| (row.line, &row.label[..], &row.text[..]))
+            .collect();
+        assert_eq!(
+            read,
+            [(3, "World", "one, two"), (4, "Sports", "left; right")],
+            "{file}"
+        );
+        assert_eq!(
+            rows.repairs(),
+            [
+                format!("line 1: {separator} separates the columns, as the line says"),
+                "line 2: the header line was skipped".to_owned()
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_text_first_file_with_a_line_of_its_separator_is_erased_by_its_columns() {
+    let file = b"sep=;\ntext;label\nWorld;Sports\nSports;World\n";
+
+    assert_eq!(label_column(file, None), 1);
+    let is_gone = |place: usize, field: &str| place != 1 && field == "World";
+    let (rest, gone) = crate::erasure::rows_without(file, is_gone);
+    assert_eq!(rest, b"sep=;\ntext;label\nSports;World\n");
+    assert_eq!(gone, [2]);
+}
+
+#[test]
+fn a_line_of_a_separator_within_a_file_is_no_row_and_rows_with_another_one_are_told() {
     assert_eq!(
-        refusal(b"sep=,\nWorld,one\n"),
-        "line 1: `sep=,` is a spreadsheet's and no row: leave the line out"
+        refusal(b"World,one\nsep=,\nWorld,two\n"),
+        "line 2: `sep=` is a spreadsheet's and no row: only the first line of a file may be one"
+    );
+    assert_eq!(
+        refusal(b"sep=;\nWorld,one\n"),
+        "line 2: expected two columns, label and text, found 1 (a text with `;` needs quotes)"
     );
 }
 
