@@ -81,8 +81,12 @@ struct Report<'a> {
     bucket: &'a str,
     key: &'a str,
     etag: &'a str,
-    /// Classifier of items that name none: of the document, the first folder of the key, or the stack's default.
-    classifier: String,
+    /// The classifier of all records; none where nothing was accepted, or there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classifier: Option<String>,
+    /// Accepted records by their classifier, where there are several: the first of very many.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    classifiers: BTreeMap<String, u64>,
     /// Records that the feedback stream holds.
     accepted: u64,
     /// Lines that could not be used.
@@ -238,11 +242,16 @@ impl BatchFeedback {
             warn!(object.bucket, object.key, reason, "a file is unread");
         }
         let outcome = outcome.unwrap_or_default();
+        let (classifier, classifiers) = match outcome.classifiers.len() {
+            0 | 1 => (outcome.classifiers.into_keys().next(), BTreeMap::new()),
+            _ => (None, outcome.classifiers),
+        };
         let report = Report {
             bucket: &object.bucket,
             key: &object.key,
             etag: &object.etag,
-            classifier: outcome.classifier.unwrap_or_else(|| self.classifier(&object.key)),
+            classifier,
+            classifiers,
             accepted: outcome.accepted,
             rejected: outcome.rejected,
             duplicates: outcome.duplicates,

@@ -39,6 +39,9 @@ const REMEMBERED: usize = 50_000;
 /// Most lines of a file that are set aside: a small file can hold very many, and has them still.
 const MAX_REJECTED: u64 = 10_000;
 
+/// Most classifiers of a file that are counted: a column of texts may be called so by mistake.
+const MAX_CLASSIFIERS: usize = 100;
+
 /// A part of a file.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Chunk {
@@ -61,8 +64,8 @@ pub(crate) struct Outcome {
     pub(crate) rejected_not_kept: u64,
     /// What was read otherwise than it is written.
     pub(crate) repairs: Vec<String>,
-    /// The classifier that the document names.
-    pub(crate) classifier: Option<String>,
+    /// Accepted records by their classifier: of those that were found first, at most [`MAX_CLASSIFIERS`].
+    pub(crate) classifiers: BTreeMap<String, u64>,
 }
 
 /// Why reading ended before the end of the file.
@@ -109,7 +112,6 @@ pub(crate) fn start(
         masked.finish()?;
         Ok(Outcome {
             repairs,
-            classifier: whole.classifier,
             ..collector.finish()
         })
     })
@@ -195,6 +197,7 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
                 for kind in masked {
                     *self.outcome.masked.entry(kind.clone()).or_default() += 1;
                 }
+                self.count_classifier(&record);
                 self.add(record.to_line())
             }
         };
@@ -229,6 +232,15 @@ impl<F: FnMut(Chunk) -> bool> Collector<F> {
         };
         self.seen
             .insert(id ^ opinion ^ u128::from(record.signal.needs_review()))
+    }
+
+    fn count_classifier(&mut self, record: &FeedbackRecord) {
+        let counts = &mut self.outcome.classifiers;
+        if let Some(count) = counts.get_mut(&record.classifier) {
+            *count += 1;
+        } else if counts.len() < MAX_CLASSIFIERS {
+            counts.insert(record.classifier.clone(), 1);
+        }
     }
 
     /// Adds a line to the batch. Its fields are bounded, so that it is far below a batch's size.
@@ -325,6 +337,23 @@ mod tests {
         assert!(batches(&large).len() > 1);
         assert!(batches(&large).iter().all(|(_, bytes)| *bytes <= MAX_BATCH_BYTES));
         assert_eq!(outcome.accepted, 200);
+    }
+
+    #[test]
+    fn records_are_counted_by_classifier_and_of_very_many_the_first_are() {
+        let of = |number: u64| {
+            let mut item = item(number, &format!("Text {number}"));
+            if let Ok(request) = &mut item.content {
+                request.classifier = format!("classifier {}", number % 150);
+            }
+            item
+        };
+
+        let (_, outcome) = collect((0..300).map(of));
+
+        assert_eq!(outcome.classifiers.len(), MAX_CLASSIFIERS);
+        assert_eq!(outcome.classifiers["classifier 7"], 2);
+        assert_eq!(outcome.accepted, 300);
     }
 
     #[test]

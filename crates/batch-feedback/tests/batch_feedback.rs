@@ -284,6 +284,54 @@ async fn every_format_is_read_by_its_suffix_compressed_or_not() {
 }
 
 #[tokio::test]
+async fn a_report_names_the_classifier_of_its_records_and_counts_several() {
+    let several = "classifier,sentence\nnews,One\nmail,Two\nnews,Three\n";
+    for (key, content, classifier, classifiers) in [
+        (
+            "a.csv",
+            "classifier,sentence\nnews,One\nnews,Two\n",
+            json!("news"),
+            Value::Null,
+        ),
+        ("b.csv", several, Value::Null, json!({"mail": 1, "news": 2})),
+        ("mail/c.csv", "sentence\nOne\n", json!("mail"), Value::Null),
+        ("d.csv", "sentence\nOne\n", json!("default"), Value::Null),
+        ("e.jsonl", "{\"sentence\":\"\"}\n", Value::Null, Value::Null),
+    ] {
+        let services = Services::start();
+        let event = services.upload(key, content).await;
+
+        services.function().handle(event).await.expect("worked off");
+
+        let report = services.only_report().await;
+        assert_eq!(report["classifier"], classifier, "{key}");
+        assert_eq!(report["classifiers"], classifiers, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn every_text_of_which_a_file_says_nothing_has_the_signal_of_a_text_to_label() {
+    let services = Services::start();
+    let lines = [
+        r#"{"sentence":"One"}"#,
+        r#"{"sentence":"Two","feedback":"dislike"}"#,
+        r#"{"sentence":"Three","prediction":"World"}"#,
+        r#"{"sentence":"Four","predictionId":"p-1"}"#,
+        r#"{"sentence":"Five","label":"World"}"#,
+    ];
+    let event = services.upload("a.jsonl", lines.join("\n")).await;
+
+    services.function().handle(event).await.expect("worked off");
+
+    let delivered = services.delivered().await;
+    let signals: Vec<&Value> = delivered.iter().map(|record| &record["signal"]).collect();
+    assert_eq!(
+        signals,
+        ["unlabelled", "unlabelled", "dislike", "dislike", "dislike"]
+    );
+}
+
+#[tokio::test]
 async fn the_same_event_again_changes_nothing() {
     let services = Services::start();
     let event = services.upload("a.json", SENTENCES_JSON).await;

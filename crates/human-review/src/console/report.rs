@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use active_learning_aws::overview::REJECTED_LINES;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use super::{Console, ConsoleError, REPORT, View};
 use crate::event::HttpRequest;
 
 /// Folder of rejected lines in the feedback bucket.
-pub(super) const REJECTED: &str = "rejected/";
+pub(super) const REJECTED: &str = REJECTED_LINES;
 /// Folder of the reports on uploaded files in the feedback bucket.
 pub(super) const BATCH_REPORTS: &str = "batch-reports/";
 /// Largest object that is read, in bytes: rejected lines are written in objects of 5 MiB and a line.
@@ -182,9 +183,10 @@ fn lines_table(lines: &[Rejected]) -> Table {
 
 /// Returns what a report says in a word or a number.
 fn figures(report: &Value) -> Vec<(String, String)> {
-    const NAMES: [(&str, &str); 9] = [
+    const NAMES: [(&str, &str); 10] = [
         ("key", "File"),
         ("classifier", "Classifier"),
+        ("classifiers", "Records by classifier"),
         ("accepted", "Accepted"),
         ("rejected", "Rejected"),
         ("duplicates", "Repetitions"),
@@ -197,6 +199,10 @@ fn figures(report: &Value) -> Vec<(String, String)> {
         let value = match &report[name] {
             Value::Null => return None,
             Value::String(text) => text.clone(),
+            Value::Object(counts) => {
+                let counts = counts.iter().map(|(name, count)| format!("{name}: {count}"));
+                counts.collect::<Vec<_>>().join(", ")
+            }
             other => other.to_string(),
         };
         Some((shown.to_owned(), value))

@@ -40,6 +40,10 @@ const WHOLE_FIELDS: [Known; 8] = [
     ("user", "user"),
 ];
 
+/// Said of an object with a list of texts that is not the whole file.
+const OF_A_FILE: &str = "field `sentences` is one of a whole file, and this is one item of several: put the object into a \
+                         file of its own, or each text into an item with a field `sentence`";
+
 /// What a document says of all its texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Whole {
@@ -123,8 +127,11 @@ fn of_object(json: &str) -> Result<Vec<Fields>, String> {
         let draft = tool.draft(&object, &Options::default())?;
         return questions::only(draft).map(of_draft);
     }
-    // The line of the file is told beside it.
-    let reason = |error: InvalidFeedback| error.to_string().replace("(line 1, column ", "(column ");
+    let reason = |error: InvalidFeedback| match &error {
+        InvalidFeedback::UnknownField { shown, .. } if shown == "`sentences`" => OF_A_FILE.to_owned(),
+        // The line of the file is told beside it.
+        _ => error.to_string().replace("(line 1, column ", "(column "),
+    };
     let mut fields = parse_fields(json.as_bytes(), &FIELDS).map_err(reason)?;
     if let Some(label) = fields.remove("label")
         && let Some(label) = label_text(label)?

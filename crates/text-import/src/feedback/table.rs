@@ -1,11 +1,14 @@
 //! Files of columns whose first row names them.
 
-use active_learning_core::feedback::{
-    FeedbackRequest, Fields, Known,
-    batch::{ReadError, io_or_damaged},
-    folded_name,
-    prediction::join_labels,
-    unknown_field,
+use active_learning_core::{
+    feedback::{
+        FeedbackRequest, Fields, Known,
+        batch::{ReadError, io_or_damaged},
+        folded_name,
+        prediction::join_labels,
+        unknown_field,
+    },
+    text::counted,
 };
 use serde_json::Value;
 
@@ -229,7 +232,10 @@ impl Columns {
         }
         if cells.len() < width || filled > width {
             let found = cells.len();
-            return Err(format!("{found} columns where the header has {width}"));
+            return Err(format!(
+                "{} where the header has {width}",
+                counted(found, "column")
+            ));
         }
         match self {
             Self::Fields(fields) => {

@@ -87,6 +87,39 @@ fn a_damaged_document_keeps_what_came_before_and_says_where_it_breaks() {
 }
 
 #[test]
+fn a_list_of_texts_within_a_line_or_an_element_is_told_to_be_a_file_of_its_own() {
+    for content in [
+        "{\"sentence\":\"One\"}\n{\"classifier\":\"news\",\"sentences\":[\"Two\"]}\n",
+        r#"[{"sentence":"One"},{"sentences":["Two"]}]"#,
+    ] {
+        let items = items(content.as_bytes());
+
+        assert_eq!(sentences(&items), ["One"]);
+        let reason = items[1].content.as_ref().expect_err("no item");
+        assert!(
+            reason.contains("put the object into a file of its own"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn the_first_line_of_a_spreadsheet_says_what_separates_the_columns_of_a_batch_file() {
+    for content in [
+        "sep=;\r\nsentence;label\r\nOne, two;World\r\n",
+        "\u{feff}sep=;\nsentence;label\nOne, two;World\n",
+        "\"sep=;\";\nsentence;label\nOne, two;World\n",
+        "sep=,\nsentence,label\n\"One, two\",World\n",
+    ] {
+        let items = items(content.as_bytes());
+
+        assert_eq!(sentences(&items), ["One, two"], "{content}");
+        let request = items[0].content.as_ref().expect("an item");
+        assert_eq!(request.label.as_deref(), Some("World"));
+    }
+}
+
+#[test]
 fn a_document_without_sentences_says_so() {
     for content in [&br#"{"classifier":"news"}"#[..], b"7"] {
         assert_eq!(items(content).len(), 1, "{content:?}");
