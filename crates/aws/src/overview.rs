@@ -38,6 +38,11 @@ pub const UNDELIVERED: &str = "firehose-errors/";
 /// Where events are that the receiver of the webhook refused for good, in the feedback bucket.
 pub const REFUSED_WEBHOOKS: &str = "rejected/review-events/";
 
+/// Where lines are that cannot be used, in the feedback bucket.
+pub const REJECTED_LINES: &str = "rejected/";
+/// The functions that set lines aside, by their folders of [`REJECTED_LINES`].
+const REJECTED_BY: [&str; 3] = ["a2i-trigger/", "batch-feedback/", "training-data/"];
+
 /// The buckets that the figures are read from.
 #[derive(Clone, Copy, Debug)]
 pub struct Places<'a> {
@@ -157,6 +162,9 @@ pub struct Overview {
     /// Events that the receiver of the webhook refused for good.
     #[serde(default)]
     pub refused_webhooks: Bounded,
+    /// Objects of lines that cannot be used, each line with its reason; they lie under [`REJECTED_LINES`].
+    #[serde(default)]
+    pub rejected_lines: Bounded,
     /// Training files that were refused.
     pub refused_files: Vec<RefusedFile>,
     /// What the trial of the worker task template in use found; none of the shipped one.
@@ -222,6 +230,7 @@ impl Overview {
             disputed: Bounded::count(training, keys::DISPUTED_FOLDER).await?,
             failed_events: Bounded::count(feedback, FAILED_EVENTS).await?,
             refused_webhooks: Bounded::count(feedback, REFUSED_WEBHOOKS).await?,
+            rejected_lines: rejected_lines(feedback).await?,
             refused_files: refused_files(training).await?,
             worker_template,
             last_build: documents::last_build(training).await?,
@@ -298,6 +307,15 @@ async fn backlog(feedback: &Bucket) -> Result<Bounded, BucketError> {
         backlog = backlog.and(Bounded::count(feedback, folder).await?);
     }
     Ok(backlog)
+}
+
+async fn rejected_lines(feedback: &Bucket) -> Result<Bounded, BucketError> {
+    let mut rejected = Bounded::default();
+    for folder in REJECTED_BY {
+        let folder = format!("{REJECTED_LINES}{folder}");
+        rejected = rejected.and(Bounded::count(feedback, &folder).await?);
+    }
+    Ok(rejected)
 }
 
 /// Returns the files under `initial/` that were refused as they are now, of the first [`FILES`].

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use active_learning_core::model::audit::AuditedAccuracy;
+use active_learning_core::{model::audit::AuditedAccuracy, text::counted};
 use chrono::{DateTime, Utc};
 
-use super::{Bounded, Build, Overview, Reviewed, Serving, Waiting};
+use super::{Bounded, Build, Overview, REJECTED_LINES, Reviewed, Serving, Waiting};
 
 impl fmt::Display for Bounded {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,6 +33,7 @@ impl Overview {
             ("Disputed, for an adjudicator", self.disputed.to_string()),
             ("Failed events", self.failed_events.to_string()),
             ("Refused webhooks", self.refused_webhooks.to_string()),
+            ("Rejected lines", rejected_lines(self.rejected_lines)),
             ("Refused training files", self.refused_files.len().to_string()),
             ("Last build", last_build(self.last_build.as_ref())),
         ]);
@@ -67,6 +68,16 @@ impl Overview {
     }
 }
 
+fn rejected_lines(objects: Bounded) -> String {
+    let what = if objects.count == 1 { "object" } else { "objects" };
+    match objects.count {
+        0 => "none".to_owned(),
+        _ => format!(
+            "{objects} {what} under {REJECTED_LINES} of the feedback bucket, each line with its reason"
+        ),
+    }
+}
+
 fn waiting(waiting: Option<&Waiting>) -> String {
     let Some(waiting) = waiting else {
         return "nothing yet (Amazon A2I, where it reviews, keeps a queue of its own)".to_owned();
@@ -97,10 +108,9 @@ fn started(waiting: Option<&Waiting>) -> String {
 fn reviewed(reviewed: &Reviewed) -> String {
     match reviewed.since {
         Some(since) => {
-            let answers = if reviewed.texts == 1 { "answer" } else { "answers" };
             format!(
-                "{} {answers} since {}, imports and corrections included, counted every five minutes",
-                reviewed.texts,
+                "{} since {}, imports and corrections included, counted every five minutes",
+                counted(reviewed.texts, "answer"),
                 day(since)
             )
         }
@@ -136,11 +146,11 @@ fn serving(serving: Option<&Serving>) -> String {
 fn accuracy(accuracy: Option<&AuditedAccuracy>) -> String {
     match accuracy {
         Some(live) => format!(
-            "{:.1} % (95 %: {:.1} to {:.1} %), from {} reviewed predictions, {} of them audits",
+            "{:.1} % (95 %: {:.1} to {:.1} %), from {}, {} of them audits",
             live.accuracy * 100.0,
             live.interval.low * 100.0,
             live.interval.high * 100.0,
-            live.judged,
+            counted(live.judged, "reviewed prediction"),
             live.audited,
         ),
         None => "not known: no prediction of this model was judged yet".to_owned(),

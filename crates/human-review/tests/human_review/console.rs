@@ -147,6 +147,10 @@ async fn an_admin_sees_the_figures_of_the_stack_as_a_page_and_as_json() {
     put(&review, TRAINING_BUCKET, "builds/tally.json", &tally).await;
     put(&review, TRAINING_BUCKET, "disputed/r-1.json", &json!({})).await;
     put(&review, FEEDBACK_BUCKET, "backlog/4-pool/r-2.json", &json!({})).await;
+    for key in ["batch-feedback/a.csv-1", "a2i-trigger/b-1", "review-events/c-1"] {
+        let key = format!("rejected/{key}.jsonl");
+        put(&review, FEEDBACK_BUCKET, &key, &json!({})).await;
+    }
 
     let page = admin.get("overview").await;
     let figures = admin.get("overview.json").await;
@@ -157,6 +161,7 @@ async fn an_admin_sees_the_figures_of_the_stack_as_a_page_and_as_json() {
         "v2 since 2026-11-19 08:00 UTC",
         "90.0 %",
         "12 answers since 2026-11-02",
+        "2 objects under rejected/ of the feedback bucket",
     ] {
         assert!(page.body().contains(text), "{text}: {}", page.body());
     }
@@ -166,6 +171,8 @@ async fn an_admin_sees_the_figures_of_the_stack_as_a_page_and_as_json() {
     assert_eq!(figures["liveAccuracy"]["judged"], 10);
     assert_eq!(figures["disputed"], json!({ "count": 1, "hasMore": false }));
     assert_eq!(figures["pool"]["count"], 1);
+    assert_eq!(figures["rejectedLines"]["count"], 2);
+    assert_eq!(figures["refusedWebhooks"]["count"], 1);
     assert!(admin.get("queue").await.body().contains("id=\"console\""));
     assert_eq!(admin.get("").await.header("location"), "overview");
 }
