@@ -77,7 +77,8 @@ impl Erase<'_> {
 
     /// Delivers the texts of others again that would have had the answer to one that is gone, each as a question of its own.
     pub(crate) async fn deliver_copies(&mut self) -> Result<(), EraseError> {
-        let (training, feedback) = (&self.buckets.training, &self.buckets.feedback);
+        let buckets = self.buckets;
+        let (training, feedback) = (&buckets.training, &buckets.feedback);
         for original in &self.job.records.clone() {
             let mut lines = String::new();
             let mut copies = Vec::new();
@@ -101,9 +102,7 @@ impl Erase<'_> {
             feedback.put(&key, JSON_LINES, lines).await?;
             for copy in &copies {
                 training.delete(copy).await?;
-                if self.versioned.contains(&BucketName::Training) {
-                    self.report.old_versions += training.delete_old_versions(copy).await? as u64;
-                }
+                self.forget_versions(BucketName::Training, copy).await?;
             }
             self.report.asked_themselves += copies.len() as u64;
         }

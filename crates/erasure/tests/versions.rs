@@ -23,11 +23,16 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::versioning("training")
+    }
+
+    /// With one bucket that keeps versions.
+    fn versioning(bucket: &str) -> Self {
         let aws = LocalAws::in_memory();
         for name in ["batch", "feedback", "review", "training"] {
             let spec = BucketSpec {
                 name: name.to_owned(),
-                versioning: (name == "training").then_some(Versioning::Enabled),
+                versioning: (name == bucket).then_some(Versioning::Enabled),
                 ..BucketSpec::default()
             };
             aws.s3.put_bucket(spec).expect("the index works");
@@ -60,8 +65,12 @@ impl World {
 
     /// Keys of all versions of the training bucket that hold a text, and whether each is what is there now.
     async fn holding(&self, text: &str) -> Vec<(String, bool)> {
+        self.holding_in("training", text).await
+    }
+
+    async fn holding_in(&self, bucket: &str, text: &str) -> Vec<(String, bool)> {
         let s3 = aws_sdk_s3::Client::new(&self.aws.sdk_config());
-        let listed = s3.list_object_versions().bucket("training").send().await;
+        let listed = s3.list_object_versions().bucket(bucket).send().await;
         let mut holding = Vec::new();
         for version in listed.expect("listed").versions() {
             let (key, id) = (
@@ -70,7 +79,7 @@ impl World {
             );
             let got = s3
                 .get_object()
-                .bucket("training")
+                .bucket(bucket)
                 .key(key)
                 .version_id(id)
                 .send()
@@ -202,4 +211,26 @@ async fn an_old_version_that_s3_does_not_let_go_is_told() {
     );
     assert!(again.is_complete());
     assert_eq!(world.holding(TEXT).await, []);
+}
+
+#[tokio::test]
+async fn a_version_of_the_erasure_s_own_document_that_s3_does_not_let_go_is_told() {
+    let world = World::versioning("feedback");
+    put(&world.buckets.training, "disputed/a.json", labelled(TEXT)).await;
+    let job = world.find(&[TEXT], &[]).await;
+    let key = keys::erasure(&job.id);
+    let buckets = world.without(&["s3:DeleteObjectVersion"]);
+
+    let report = erase::erase(&buckets, job.clone())
+        .await
+        .expect("the rest is done");
+    let held = world.holding_in("feedback", TEXT).await;
+    let again = erase::erase(&world.buckets, job).await.expect("erased");
+
+    assert!(!report.is_complete());
+    let told = format!("s3://feedback/{key} (old versions)");
+    assert!(report.kept_versions.contains(&told), "{:?}", report.kept_versions);
+    assert_eq!(held, [(key, false)], "it is hidden, and not gone");
+    assert!(again.is_complete(), "{:?}", again.kept_versions);
+    assert_eq!(world.holding_in("feedback", TEXT).await, []);
 }

@@ -1,7 +1,10 @@
 //! What an erasure leaves of objects that functions have worked off.
 
 use active_learning_core::erasure::LEFT_BY_ERASURE;
-use aws_sdk_s3::{error::ProvideErrorMetadata, types::BucketVersioningStatus};
+use aws_sdk_s3::{
+    error::ProvideErrorMetadata, operation::list_object_versions::ListObjectVersionsOutput,
+    types::BucketVersioningStatus,
+};
 use bytes::Bytes;
 
 use super::{Bucket, BucketError};
@@ -108,31 +111,33 @@ impl Bucket {
 
     /// Deletes all versions of an object but the one that is there now, and what marks a deletion; returns their number.
     ///
+    /// No old version comes back meanwhile, also where it breaks off: what is there, or marks that nothing is, goes last.
+    ///
     /// # Errors
     ///
     /// [`BucketError::Refused`].
     pub async fn delete_old_versions(&self, key: &str) -> Result<usize, BucketError> {
-        let is_old = |of: &str, is_latest: Option<bool>| of == key && is_latest == Some(false);
-        self.delete_versions(key, is_old, |of| of == key).await
+        let goes = |version: &Version| version.key == key && (version.is_mark || !version.is_latest);
+        self.delete_versions(key, goes).await
     }
 
-    /// Deletes all versions of the objects whose keys begin with `prefix`; returns their number.
+    /// Deletes all versions of the objects whose keys begin with `prefix`; returns their number. No old version comes back
+    /// meanwhile.
     ///
     /// # Errors
     ///
     /// [`BucketError::Refused`].
     pub async fn delete_all_versions(&self, prefix: &str) -> Result<usize, BucketError> {
-        self.delete_versions(prefix, |_, _| true, |_| true).await
+        self.delete_versions(prefix, |_| true).await
     }
 
-    /// Deletes some versions below a prefix, by key and by whether it is the one that is there, and some marks.
+    /// Deletes some versions and marks below a prefix: of each object the latest last, since it hides the others.
     async fn delete_versions(
         &self,
         prefix: &str,
-        version_goes: impl Fn(&str, Option<bool>) -> bool,
-        mark_goes: impl Fn(&str) -> bool,
+        goes: impl Fn(&Version) -> bool,
     ) -> Result<usize, BucketError> {
-        let (mut deleted, mut after) = (0, None);
+        let (mut deleted, mut after, mut latest) = (0, None, Vec::new());
         loop {
             let listing = self
                 .client
@@ -146,28 +151,60 @@ impl Bucket {
                 .send()
                 .await
                 .map_err(|error| self.refused(prefix, error))?;
-            let versions = page.versions().iter().filter_map(|version| {
-                let goes = version_goes(version.key()?, version.is_latest());
-                version.key().zip(version.version_id()).filter(|_| goes)
-            });
-            let marks = page.delete_markers().iter().filter_map(|mark| {
-                let goes = mark_goes(mark.key()?);
-                mark.key().zip(mark.version_id()).filter(|_| goes)
-            });
-            for (key, version) in versions.chain(marks) {
-                let call = self.client.delete_object().bucket(&self.name).key(key);
-                let call = call.version_id(version).send().await;
-                call.map_err(|error| self.refused(key, error))?;
-                deleted += 1;
+            let (hiding, old): (Vec<Version>, Vec<Version>) = Version::all_of(&page)
+                .filter(&goes)
+                .partition(|version| version.is_latest);
+            latest.extend(hiding);
+            deleted += self.delete_each(&old).await?;
+
+            let next = match page.is_truncated {
+                Some(true) => page.next_key_marker.zip(page.next_version_id_marker),
+                Some(false) | None => None,
+            };
+            // Of that object there may be more.
+            let is_done = |version: &mut Version| next.as_ref().is_none_or(|(key, _)| version.key != *key);
+            let done: Vec<Version> = latest.extract_if(.., is_done).collect();
+            deleted += self.delete_each(&done).await?;
+            if next.is_none() {
+                return Ok(deleted);
             }
-            match (
-                page.is_truncated,
-                page.next_key_marker,
-                page.next_version_id_marker,
-            ) {
-                (Some(true), Some(key), Some(version)) => after = Some((key, version)),
-                _ => return Ok(deleted),
-            }
+            after = next;
         }
+    }
+
+    async fn delete_each(&self, versions: &[Version]) -> Result<usize, BucketError> {
+        for Version { key, id, .. } in versions {
+            let call = self.client.delete_object().bucket(&self.name).key(key);
+            let call = call.version_id(id).send().await;
+            call.map_err(|error| self.refused(key, error))?;
+        }
+        Ok(versions.len())
+    }
+}
+
+/// A version of an object, or a mark that it was deleted.
+struct Version {
+    key: String,
+    id: String,
+    is_latest: bool,
+    is_mark: bool,
+}
+
+impl Version {
+    fn all_of(page: &ListObjectVersionsOutput) -> impl Iterator<Item = Self> {
+        let version = |key: Option<&str>, id: Option<&str>, is_latest: Option<bool>, is_mark| {
+            Some(Self {
+                key: key?.to_owned(),
+                id: id?.to_owned(),
+                is_latest: is_latest == Some(true),
+                is_mark,
+            })
+        };
+        let versions = page.versions().iter();
+        let versions =
+            versions.filter_map(move |one| version(one.key(), one.version_id(), one.is_latest(), false));
+        let marks = page.delete_markers().iter();
+        let marks = marks.filter_map(move |one| version(one.key(), one.version_id(), one.is_latest(), true));
+        versions.chain(marks)
     }
 }
